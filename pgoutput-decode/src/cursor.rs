@@ -1,0 +1,155 @@
+//! The only file that takes integers and strings off a frame.
+//!
+//! Every read is checked against what is left, names the field it was for, and leaves an offset behind
+//! when it fails. Lengths from the wire never size anything: they only split the slice that is there.
+
+use byteorder::{BigEndian, ByteOrder};
+
+use crate::{DecodeError, ErrorKind, Lsn, Oid, Tag, TimestampTz, Xid};
+
+/// Reads a frame from the front.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cursor<'a> {
+    rest: &'a [u8],
+    frame_len: usize,
+    tag: Option<Tag>,
+}
+
+impl<'a> Cursor<'a> {
+    /// Takes the tag off a frame.
+    pub(crate) fn open(frame: &'a [u8]) -> Result<(Tag, Self), DecodeError> {
+        let Some((&tag, rest)) = frame.split_first() else {
+            let kind = ErrorKind::Truncated { field: "message tag", needed: 1, available: 0 };
+            return Err(DecodeError::new(kind, None, 0));
+        };
+        let tag = Tag(tag);
+        Ok((tag, Self { rest, frame_len: frame.len(), tag: Some(tag) }))
+    }
+
+    /// What has not been read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Moves to `rest`, which must be a tail of what this cursor reads.
+    pub(crate) fn advance_to(&mut self, rest: &'a [u8]) {
+        self.rest = rest;
+    }
+
+    /// An error about the field that starts at the present byte.
+    #[cold]
+    pub(crate) fn error(&self, kind: ErrorKind) -> DecodeError {
+        DecodeError::new(kind, self.tag, self.frame_len.saturating_sub(self.rest.len()))
+    }
+
+    /// An error about the byte that was read last.
+    #[cold]
+    pub(crate) fn error_before(&self, kind: ErrorKind) -> DecodeError {
+        let offset = self.frame_len.saturating_sub(self.rest.len()).saturating_sub(1);
+        DecodeError::new(kind, self.tag, offset)
+    }
+
+    /// The message is finished: refuses what is left of the frame.
+    #[inline]
+    pub(crate) fn finish(&self) -> Result<(), DecodeError> {
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(self.error(ErrorKind::TrailingBytes { count: self.rest.len() }))
+        }
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self, field: &'static str) -> Result<&'a [u8; N], DecodeError> {
+        let Some((head, rest)) = self.rest.split_first_chunk::<N>() else {
+            return Err(self.truncated(field, N));
+        };
+        self.rest = rest;
+        Ok(head)
+    }
+
+    #[cold]
+    fn truncated(&self, field: &'static str, needed: usize) -> DecodeError {
+        self.error(ErrorKind::Truncated { field, needed, available: self.rest.len() })
+    }
+
+    #[inline]
+    pub(crate) fn u8(&mut self, field: &'static str) -> Result<u8, DecodeError> {
+        let [byte] = *self.array::<1>(field)?;
+        Ok(byte)
+    }
+
+    #[inline]
+    pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, DecodeError> {
+        Ok(BigEndian::read_u16(self.array::<2>(field)?))
+    }
+
+    #[inline]
+    pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, DecodeError> {
+        Ok(BigEndian::read_u32(self.array::<4>(field)?))
+    }
+
+    #[inline]
+    pub(crate) fn i32(&mut self, field: &'static str) -> Result<i32, DecodeError> {
+        Ok(BigEndian::read_i32(self.array::<4>(field)?))
+    }
+
+    #[inline]
+    pub(crate) fn lsn(&mut self, field: &'static str) -> Result<Lsn, DecodeError> {
+        Ok(Lsn::new(BigEndian::read_u64(self.array::<8>(field)?)))
+    }
+
+    #[inline]
+    pub(crate) fn timestamp(&mut self, field: &'static str) -> Result<TimestampTz, DecodeError> {
+        Ok(TimestampTz::from_micros(BigEndian::read_i64(self.array::<8>(field)?)))
+    }
+
+    #[inline]
+    pub(crate) fn xid(&mut self, field: &'static str) -> Result<Xid, DecodeError> {
+        self.u32(field).map(Xid::new)
+    }
+
+    #[inline]
+    pub(crate) fn oid(&mut self, field: &'static str) -> Result<Oid, DecodeError> {
+        self.u32(field).map(Oid::new)
+    }
+
+    /// A signed count or length; negative is an error. On error the cursor stands before it.
+    #[inline]
+    pub(crate) fn length(&mut self, field: &'static str) -> Result<usize, DecodeError> {
+        let before = *self;
+        let length = self.i32(field)?;
+        match usize::try_from(length) {
+            Ok(length) => Ok(length),
+            Err(_) => Err(before.error(ErrorKind::NegativeLength { field, length })),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn bytes(
+        &mut self,
+        field: &'static str,
+        length: usize,
+    ) -> Result<&'a [u8], DecodeError> {
+        let Some((head, rest)) = self.rest.split_at_checked(length) else {
+            return Err(self.truncated(field, length));
+        };
+        self.rest = rest;
+        Ok(head)
+    }
+
+    /// A string up to its terminating zero, which is read and left out.
+    pub(crate) fn string(&mut self, field: &'static str) -> Result<&'a str, DecodeError> {
+        let mut parts = self.rest.splitn(2, |&byte| byte == 0);
+        let (Some(head), Some(rest)) = (parts.next(), parts.next()) else {
+            return Err(self.error(ErrorKind::MissingTerminator { field }));
+        };
+        match core::str::from_utf8(head) {
+            Ok(text) => {
+                self.rest = rest;
+                Ok(text)
+            }
+            Err(_) => Err(self.error(ErrorKind::InvalidUtf8 { field })),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! PostgreSQL's clock and the calendar behind it.
+
+use core::fmt;
+
+/// Microseconds since 2000-01-01 00:00:00 UTC, signed 64 bits: PostgreSQL's `timestamp with time zone`
+/// and the clock of the replication protocol.
+///
+/// Range of the type: 4714-11-24 BC to 294276-12-31; [`INFINITY`](Self::INFINITY) and
+/// [`NEG_INFINITY`](Self::NEG_INFINITY) stand outside. `Display` is PostgreSQL's own text in UTC with
+/// `DateStyle = ISO`; [`rfc3339`](Self::rfc3339) is the form with a `T` that JSON uses.
+///
+/// ```
+/// use pgoutput_decode::TimestampTz;
+///
+/// let t = TimestampTz::from_unix_micros(1_642_180_930_298_334).unwrap();
+/// assert_eq!(t.to_string(), "2022-01-14 17:22:10.298334+00");
+/// assert_eq!(t.rfc3339().to_string(), "2022-01-14T17:22:10.298334+00:00");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct TimestampTz(i64);
+
+/// Microseconds from 1970-01-01 to 2000-01-01.
+const UNIX_TO_POSTGRES: i64 = 946_684_800_000_000;
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+impl TimestampTz {
+    /// 2000-01-01 00:00:00 UTC.
+    pub const EPOCH: Self = Self(0);
+    /// PostgreSQL's `infinity`, later than every time.
+    pub const INFINITY: Self = Self(i64::MAX);
+    /// PostgreSQL's `-infinity`, earlier than every time.
+    pub const NEG_INFINITY: Self = Self(i64::MIN);
+
+    /// This many microseconds after 2000-01-01 00:00:00 UTC.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since 2000-01-01 00:00:00 UTC.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// From microseconds since 1970-01-01 00:00:00 UTC; `None` when that leaves the 64 bits.
+    pub const fn from_unix_micros(micros: i64) -> Option<Self> {
+        match micros.checked_sub(UNIX_TO_POSTGRES) {
+            Some(micros) => Some(Self(micros)),
+            None => None,
+        }
+    }
+
+    /// Microseconds since 1970-01-01 00:00:00 UTC; `None` for the infinities and what leaves the 64 bits.
+    pub const fn as_unix_micros(self) -> Option<i64> {
+        if self.is_finite() { self.0.checked_add(UNIX_TO_POSTGRES) } else { None }
+    }
+
+    /// False for `infinity` and `-infinity`.
+    pub const fn is_finite(self) -> bool {
+        self.0 != i64::MAX && self.0 != i64::MIN
+    }
+
+    /// The RFC 3339 form, `2022-01-14T17:22:10.298334+00:00`: six digits of fraction, none when it is zero.
+    ///
+    /// What RFC 3339 cannot say (infinity, years before 1 or after 9999) comes in PostgreSQL's text.
+    pub const fn rfc3339(self) -> Rfc3339 {
+        Rfc3339(self)
+    }
+}
+
+/// Displays a [`TimestampTz`] as RFC 3339 does; made by [`TimestampTz::rfc3339`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rfc3339(TimestampTz);
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = self.0;
+        let (date, _) = split(time.0);
+        if !time.is_finite() || !(1..=9999).contains(&date.year) {
+            return fmt::Display::fmt(&time, f);
+        }
+        write_local(f, time.0, 'T')?;
+        f.write_str("+00:00")
+    }
+}
+
+impl fmt::Display for TimestampTz {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::INFINITY => return f.write_str("infinity"),
+            Self::NEG_INFINITY => return f.write_str("-infinity"),
+            _ => {}
+        }
+        let (date, _) = split(self.0);
+        write_local(f, self.0, ' ')?;
+        f.write_str("+00")?;
+        f.write_str(if date.year < 1 { " BC" } else { "" })
+    }
+}
+
+impl fmt::Debug for TimestampTz {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A day of the proleptic Gregorian calendar; year 0 is 1 BC, as in ISO 8601.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Date {
+    pub(crate) year: i64,
+    pub(crate) month: u32,
+    pub(crate) day: u32,
+}
+
+/// Splits microseconds since 2000-01-01 into the day and the microseconds in that day.
+fn split(micros: i64) -> (Date, i64) {
+    (civil(micros.div_euclid(MICROS_PER_DAY)), micros.rem_euclid(MICROS_PER_DAY))
+}
+
+fn write_local(f: &mut fmt::Formatter<'_>, micros: i64, separator: char) -> fmt::Result {
+    let (date, in_day) = split(micros);
+    // Before year 1 PostgreSQL counts 1 BC, 2 BC and adds the era behind everything.
+    let year = if date.year < 1 { 1 - date.year } else { date.year };
+    let (seconds, fraction) = (in_day / 1_000_000, in_day % 1_000_000);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    write!(
+        f,
+        "{year:04}-{:02}-{:02}{separator}{hour:02}:{minute:02}:{second:02}",
+        date.month, date.day
+    )?;
+    if fraction == 0 { Ok(()) } else { write!(f, ".{fraction:06}") }
+}
+
+/// The calendar day that is `days` after 2000-01-01, for every number of days a `TimestampTz` can hold.
+///
+/// Counts from 0000-03-01, so that the leap day is the last of its year and every 400 years are alike.
+pub(crate) fn civil(days: i64) -> Date {
+    const DAYS_FROM_MARCH_OF_YEAR_0: i64 = 730_425;
+    const DAYS_PER_400_YEARS: i64 = 146_097;
+    let days = days + DAYS_FROM_MARCH_OF_YEAR_0;
+    let era = days.div_euclid(DAYS_PER_400_YEARS);
+    let day_of_era = days.rem_euclid(DAYS_PER_400_YEARS);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let months_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * months_from_march + 2) / 5 + 1;
+    let month = if months_from_march < 10 { months_from_march + 3 } else { months_from_march - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    // Both are small by construction: 1 to 12 and 1 to 31.
+    Date { year, month: month as u32, day: day as u32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    fn text(micros: i64) -> std::string::String {
+        TimestampTz::from_micros(micros).to_string()
+    }
+
+    #[test]
+    fn prints_as_postgresql_does() {
+        // Each checked with `select timestamptz 'epoch of 2000' + interval`.
+        assert_eq!(text(0), "2000-01-01 00:00:00+00");
+        assert_eq!(text(1), "2000-01-01 00:00:00.000001+00");
+        assert_eq!(text(-1), "1999-12-31 23:59:59.999999+00");
+        assert_eq!(text(-63_082_281_600_000_000), "0001-01-01 00:00:00+00");
+        assert_eq!(text(-63_082_281_600_000_001), "0001-12-31 23:59:59.999999+00 BC");
+        assert_eq!(text(-211_813_488_000_000_000), "4714-11-24 00:00:00+00 BC");
+        assert_eq!(text(9_223_371_331_199_999_999), "294276-12-31 23:59:59.999999+00");
+        assert_eq!(text(i64::MAX), "infinity");
+        assert_eq!(text(i64::MIN), "-infinity");
+    }
+
+    #[test]
+    fn calendar_agrees_with_counting_days() {
+        let (mut year, mut month, mut day) = (2000_i64, 1_u32, 1_u32);
+        for n in 0..800_000 {
+            assert_eq!(civil(n), Date { year, month, day });
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let last = match month {
+                2 if leap => 29,
+                2 => 28,
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            day += 1;
+            if day > last {
+                (month, day) = (month + 1, 1);
+            }
+            if month > 12 {
+                (year, month) = (year + 1, 1);
+            }
+        }
+    }
+
+    #[test]
+    fn rfc3339_only_where_it_can_say_it() {
+        assert_eq!(TimestampTz::EPOCH.rfc3339().to_string(), "2000-01-01T00:00:00+00:00");
+        assert_eq!(TimestampTz::INFINITY.rfc3339().to_string(), "infinity");
+        let year_10000 = TimestampTz::from_micros(252_455_616_000_000_000);
+        assert_eq!(year_10000.rfc3339().to_string(), "10000-01-01 00:00:00+00");
+    }
+}

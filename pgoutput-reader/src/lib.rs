@@ -1,0 +1,1 @@
+//! Blocking PostgreSQL change data capture.
