@@ -140,10 +140,12 @@ impl<'a> Cursor<'a> {
 
     /// A string up to its terminating zero, which is read and left out.
     pub(crate) fn string(&mut self, field: &'static str) -> Result<&'a str, DecodeError> {
-        let mut parts = self.rest.splitn(2, |&byte| byte == 0);
-        let (Some(head), Some(rest)) = (parts.next(), parts.next()) else {
+        // Two checked splits instead of a slice by index: nothing here can panic.
+        let end = self.rest.iter().position(|&byte| byte == 0);
+        let Some((head, rest)) = end.and_then(|end| self.rest.split_at_checked(end)) else {
             return Err(self.error(ErrorKind::MissingTerminator { field }));
         };
+        let rest = rest.get(1..).unwrap_or_default();
         match core::str::from_utf8(head) {
             Ok(text) => {
                 self.rest = rest;

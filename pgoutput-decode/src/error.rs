@@ -121,42 +121,31 @@ impl DecodeError {
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            ErrorKind::Truncated { field, .. } => write!(f, "truncated {field}")?,
-            ErrorKind::MissingTerminator { field } => {
-                write!(f, "{field} without terminating zero")?
-            }
-            ErrorKind::InvalidUtf8 { field } => write!(f, "{field} is not UTF-8")?,
-            ErrorKind::NegativeLength { field, length } => write!(f, "negative {field} {length}")?,
-            ErrorKind::TrailingBytes { count } => write!(f, "{count} trailing bytes")?,
-            ErrorKind::UnknownTag(tag) => return self.place(f, format_args!("unknown {tag}")),
-            ErrorKind::UnknownTupleKind(byte) => write!(f, "unknown tuple kind 0x{byte:02X}")?,
-            ErrorKind::UnknownColumnKind(byte) => write!(f, "unknown column kind 0x{byte:02X}")?,
-            ErrorKind::NestedStreamStart => f.write_str("Stream Start inside a streamed chunk")?,
-            ErrorKind::StrayStreamStop => f.write_str("Stream Stop outside a streamed chunk")?,
-            ErrorKind::InsideStream => {
-                f.write_str("message not allowed inside a streamed chunk")?
-            }
+            ErrorKind::Truncated { field, .. } => write!(f, "truncated {field}"),
+            ErrorKind::MissingTerminator { field } => write!(f, "{field} without terminating zero"),
+            ErrorKind::InvalidUtf8 { field } => write!(f, "{field} is not UTF-8"),
+            ErrorKind::NegativeLength { field, length } => write!(f, "negative {field} {length}"),
+            ErrorKind::TrailingBytes { count } => write!(f, "{count} trailing bytes"),
+            ErrorKind::UnknownTag(tag) => write!(f, "unknown {tag}"),
+            ErrorKind::UnknownTupleKind(byte) => write!(f, "unknown tuple kind 0x{byte:02X}"),
+            ErrorKind::UnknownColumnKind(byte) => write!(f, "unknown column kind 0x{byte:02X}"),
+            ErrorKind::NestedStreamStart => f.write_str("Stream Start inside a streamed chunk"),
+            ErrorKind::StrayStreamStop => f.write_str("Stream Stop outside a streamed chunk"),
+            ErrorKind::InsideStream => f.write_str("message not allowed inside a streamed chunk"),
+        }?;
+        write!(f, " at byte {} of ", self.offset)?;
+        match self.tag {
+            Some(tag) if self.kind != ErrorKind::UnknownTag(tag) => write!(f, "{tag}"),
+            Some(_) => f.write_str("the frame"),
+            None => f.write_str("an empty frame"),
+        }?;
+        if let Some(lsn) = self.lsn {
+            write!(f, ", WAL {lsn}")?;
         }
-        self.place(f, format_args!(""))?;
         if let ErrorKind::Truncated { needed, available, .. } = self.kind {
             write!(f, ": needed {needed} bytes, had {available}")?;
         }
         Ok(())
-    }
-}
-
-impl DecodeError {
-    fn place(&self, f: &mut fmt::Formatter<'_>, what: fmt::Arguments<'_>) -> fmt::Result {
-        write!(f, "{what} at byte {} of ", self.offset)?;
-        match self.tag {
-            Some(tag) if !matches!(self.kind, ErrorKind::UnknownTag(_)) => write!(f, "{tag}")?,
-            Some(_) => f.write_str("the frame")?,
-            None => f.write_str("an empty frame")?,
-        }
-        match self.lsn {
-            Some(lsn) => write!(f, ", WAL {lsn}"),
-            None => Ok(()),
-        }
     }
 }
 

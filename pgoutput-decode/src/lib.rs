@@ -19,17 +19,27 @@ extern crate std;
 
 mod copy_data;
 mod cursor;
+mod decoder;
 mod error;
 mod id;
 mod lsn;
+pub mod message;
+#[cfg(feature = "alloc")]
+mod relation;
 mod tag;
 mod timestamp;
+mod tuple;
 
 pub use copy_data::{
     CopyData, HotStandbyFeedback, PrimaryKeepalive, StandbyStatusUpdate, XLogData,
 };
+pub use decoder::Decoder;
 pub use error::{DecodeError, ErrorKind};
 pub use id::{Oid, Xid};
 pub use lsn::{Lsn, ParseLsnError};
+pub use message::{ColumnFlags, Message, ReplicaIdentity, StreamAbortForm};
+#[cfg(feature = "alloc")]
+pub use relation::{Column, Relation, Relations};
 pub use tag::Tag;
 pub use timestamp::{Rfc3339, TimestampTz};
+pub use tuple::{Columns, KeyTuple, OldTuple, TupleColumn, TupleData};

@@ -107,8 +107,8 @@ impl fmt::Debug for TimestampTz {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Date {
     pub(crate) year: i64,
-    pub(crate) month: u32,
-    pub(crate) day: u32,
+    pub(crate) month: i64,
+    pub(crate) day: i64,
 }
 
 /// Splits microseconds since 2000-01-01 into the day and the microseconds in that day.
@@ -146,8 +146,7 @@ pub(crate) fn civil(days: i64) -> Date {
     let day = day_of_year - (153 * months_from_march + 2) / 5 + 1;
     let month = if months_from_march < 10 { months_from_march + 3 } else { months_from_march - 9 };
     let year = era * 400 + year_of_era + i64::from(month <= 2);
-    // Both are small by construction: 1 to 12 and 1 to 31.
-    Date { year, month: month as u32, day: day as u32 }
+    Date { year, month, day }
 }
 
 #[cfg(test)]
@@ -175,7 +174,7 @@ mod tests {
 
     #[test]
     fn calendar_agrees_with_counting_days() {
-        let (mut year, mut month, mut day) = (2000_i64, 1_u32, 1_u32);
+        let (mut year, mut month, mut day) = (2000, 1, 1);
         for n in 0..800_000 {
             assert_eq!(civil(n), Date { year, month, day });
             let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
