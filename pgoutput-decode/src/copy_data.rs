@@ -151,6 +151,11 @@ impl StandbyStatusUpdate {
     /// # Errors
     /// Another first byte, a wrong length.
     pub fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
+        // Errors name it by what it is, although the letter has another meaning among the server's messages.
+        Self::read(payload).map_err(DecodeError::sent_by_client)
+    }
+
+    fn read(payload: &[u8]) -> Result<Self, DecodeError> {
         let (tag, mut cursor) = Cursor::open(payload)?;
         // The same letter as Rollback Prepared, which never stands in this place.
         if tag != Tag::ROLLBACK_PREPARED {
@@ -211,6 +216,10 @@ impl HotStandbyFeedback {
     /// # Errors
     /// Another first byte, a wrong length.
     pub fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
+        Self::read(payload).map_err(DecodeError::sent_by_client)
+    }
+
+    fn read(payload: &[u8]) -> Result<Self, DecodeError> {
         let (tag, mut cursor) = Cursor::open(payload)?;
         if tag != Tag::HOT_STANDBY_FEEDBACK {
             return Err(DecodeError::new(ErrorKind::UnknownTag(tag), Some(tag), 0));

@@ -26,6 +26,12 @@ impl<'a> Cursor<'a> {
         Ok((tag, Self { rest, frame_len: frame.len(), tag: Some(tag) }))
     }
 
+    /// Reads something that has no tag of its own.
+    #[cfg(feature = "encode")]
+    pub(crate) const fn over(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, frame_len: bytes.len(), tag: None }
+    }
+
     /// What has not been read yet.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest

@@ -20,6 +20,8 @@ extern crate std;
 mod copy_data;
 mod cursor;
 mod decoder;
+#[cfg(feature = "encode")]
+pub mod encode;
 mod error;
 mod id;
 mod lsn;

@@ -58,8 +58,21 @@ impl<'a> TupleData<'a> {
             }
         }
         cursor.advance_to(rest);
-        let (tuple, _) = bytes.split_at_checked(bytes.len() - rest.len()).unwrap_or_default();
+        let (tuple, _) =
+            bytes.split_at_checked(bytes.len().saturating_sub(rest.len())).unwrap_or_default();
         Ok(Self { columns, bytes: tuple })
+    }
+
+    /// A tuple of `columns` columns that are known to stand in `bytes`.
+    #[cfg(feature = "encode")]
+    pub(crate) const fn from_checked(columns: u16, bytes: &'a [u8]) -> Self {
+        Self { columns, bytes }
+    }
+
+    /// The column count as it stands on the wire.
+    #[cfg(feature = "encode")]
+    pub(crate) const fn count(&self) -> u16 {
+        self.columns
     }
 
     /// How many columns the row has, at most 65535 (PostgreSQL's own limit is 1600).
@@ -96,8 +109,9 @@ fn split_column(bytes: &[u8]) -> Option<(TupleColumn<'_>, &[u8])> {
     match kind {
         b't' | b'b' => {
             let (length, rest) = rest.split_first_chunk::<4>()?;
-            // A negative length becomes larger than any slice.
-            let (value, rest) = rest.split_at_checked(BigEndian::read_u32(length) as usize)?;
+            // Read as unsigned, a negative length is longer than any slice.
+            let length = usize::try_from(BigEndian::read_u32(length)).ok()?;
+            let (value, rest) = rest.split_at_checked(length)?;
             let column =
                 if kind == b't' { TupleColumn::Text(value) } else { TupleColumn::Binary(value) };
             Some((column, rest))

@@ -143,6 +143,12 @@ pub struct Oids<'a> {
 }
 
 impl<'a> Oids<'a> {
+    /// Ids known to stand whole in `bytes`.
+    #[cfg(feature = "encode")]
+    pub(crate) const fn from_checked(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
     /// How many ids there are.
     pub const fn len(&self) -> usize {
         self.bytes.len() / 4

@@ -165,7 +165,8 @@ impl<'a> Message<'a> {
         })
     }
 
-    const fn is_control(tag: Tag) -> bool {
+    /// The kinds that cannot stand between Stream Start and Stream Stop, those two aside.
+    pub(crate) const fn is_control(tag: Tag) -> bool {
         matches!(
             tag,
             Tag::BEGIN
@@ -203,6 +204,21 @@ impl<'a> Message<'a> {
             Self::RollbackPrepared(_) => Tag::ROLLBACK_PREPARED,
             Self::StreamPrepare(_) => Tag::STREAM_PREPARE,
         }
+    }
+
+    /// The seven kinds that carry a transaction id inside a streamed chunk.
+    #[cfg(feature = "encode")]
+    pub(crate) const fn carries_stream_xid(tag: Tag) -> bool {
+        matches!(
+            tag,
+            Tag::MESSAGE
+                | Tag::RELATION
+                | Tag::TYPE
+                | Tag::INSERT
+                | Tag::UPDATE
+                | Tag::DELETE
+                | Tag::TRUNCATE
+        )
     }
 
     /// The transaction id that the seven kinds carry inside a streamed chunk, as it was on the wire.

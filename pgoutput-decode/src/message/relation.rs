@@ -128,6 +128,18 @@ impl<'a> RelationColumns<'a> {
         Ok(Self { count, start })
     }
 
+    /// `count` columns that are known to stand in `bytes`.
+    #[cfg(feature = "encode")]
+    pub(crate) const fn from_checked(count: u16, bytes: &'a [u8]) -> Self {
+        Self { count, start: Cursor::over(bytes) }
+    }
+
+    /// The column count as it stands on the wire.
+    #[cfg(feature = "encode")]
+    pub(crate) const fn count(&self) -> u16 {
+        self.count
+    }
+
     /// How many columns the table has.
     pub const fn len(&self) -> usize {
         self.count as usize
@@ -177,7 +189,7 @@ impl fmt::Debug for RelationColumns<'_> {
 }
 
 /// Iterator over the columns of a [`RelationBody`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RelationColumnsIter<'a> {
     left: u16,
     cursor: Cursor<'a>,
@@ -193,6 +205,12 @@ impl<'a> Iterator for RelationColumnsIter<'a> {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.left.into(), Some(self.left.into()))
+    }
+}
+
+impl fmt::Debug for RelationColumnsIter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
     }
 }
 
