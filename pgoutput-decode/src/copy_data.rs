@@ -54,6 +54,11 @@ pub struct PrimaryKeepalive {
     pub reply: u8,
 }
 
+impl XLogData<'_> {
+    /// Bytes in front of the message.
+    pub const HEADER_LEN: usize = 25;
+}
+
 impl PrimaryKeepalive {
     /// True when the client should answer at once.
     pub const fn reply_requested(&self) -> bool {

@@ -1,0 +1,246 @@
+//! One START_REPLICATION: every message, with its positions.
+
+mod event;
+mod stop;
+
+use std::iter::FusedIterator;
+use std::time::{Duration, Instant, SystemTime};
+
+use pgoutput_decode::{
+    CopyData, Decoder, Lsn, PrimaryKeepalive, StandbyStatusUpdate, TimestampTz, XLogData,
+};
+
+pub use event::{StreamEvent, StreamEventBuf};
+pub use stop::StopHandle;
+
+use crate::Error;
+use crate::connection::{Advance, CopyBoth};
+use crate::io::Position;
+use crate::proto::feedback::{Feedback, Positions};
+
+/// Every message of one replication stream, in order, with its positions in the log.
+///
+/// The protocol's own level: Begin and Commit, Relation and Type, streamed chunks and two-phase messages come as the server
+/// sends them. A plain [`Iterator`] of owned messages; [`next_event`](Self::next_event) lends them without a copy.
+/// An error is the last item.
+///
+/// Keepalives are answered while the stream is read. Nothing is confirmed to the server but what
+/// [`confirm`](Self::confirm) says, so the slot moves only with that.
+///
+/// ```no_run
+/// use pgoutput_decode::Message;
+/// use pgoutput_reader::{Config, Connection, StartReplication};
+///
+/// let config: Config = "host=localhost dbname=app user=app".parse()?;
+/// let start = StartReplication::new("my_slot", ["my_publication"]);
+/// let mut stream = Connection::connect(&config)?.stream(&start)?;
+/// while let Some(event) = stream.next_event() {
+///     let event = event?;
+///     println!("{} {:?}", event.wal_start, event.message);
+///     if let Message::Commit(commit) = event.message {
+///         stream.confirm(commit.end_lsn);
+///     }
+/// }
+/// stream.stop()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Stream {
+    copy: CopyBoth,
+    decoder: Decoder,
+    feedback: Feedback,
+    positions: Positions,
+    server_wal_end: Lsn,
+    stop: StopHandle,
+    finished: bool,
+}
+
+/// What a step of the stream came to. Positions only: it borrows nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Step {
+    /// A message, in the receive buffer until the next step.
+    Message(Frame),
+    Keepalive(PrimaryKeepalive),
+    /// The deadline passed; nothing was lost.
+    TimedOut,
+    /// A [`StopHandle`] asked for the end, and nothing whole is left.
+    Stopped,
+}
+
+/// Where a message is, and what came around it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame {
+    position: Position,
+    wal_start: Lsn,
+    wal_end: Lsn,
+    send_time: TimestampTz,
+}
+
+impl Stream {
+    /// `interval` is how often the server wants to hear of us.
+    pub(crate) fn new(copy: CopyBoth, interval: Duration) -> Self {
+        Self {
+            stop: StopHandle::new(copy.waker()),
+            copy,
+            decoder: Decoder::new(),
+            feedback: Feedback::new(interval, Instant::now()),
+            positions: Positions::default(),
+            server_wal_end: Lsn::ZERO,
+            finished: false,
+        }
+    }
+
+    /// The next message, lent until the next call; `None` after an error and after a [`StopHandle`] was used.
+    ///
+    /// A row that is lent cannot be an [`Iterator`]'s item, which may outlive the call that made it: so this is a method, for
+    /// `while let`.
+    pub fn next_event(&mut self) -> Option<Result<StreamEvent<'_>, Error>> {
+        loop {
+            match self.step(None) {
+                Ok(Step::Message(frame)) => return Some(self.read(frame)),
+                Ok(Step::Keepalive(_) | Step::TimedOut) => {}
+                Ok(Step::Stopped) => return None,
+                Err(error) => return self.fail(error),
+            }
+        }
+    }
+
+    /// Everything before `lsn` was dealt with and may be forgotten by the server; it learns so with the next status.
+    ///
+    /// The end LSN of a commit is the position to give. Going back does nothing.
+    pub fn confirm(&mut self, lsn: Lsn) {
+        self.positions.flush = self.positions.flush.max(lsn);
+        self.positions.apply = self.positions.flush;
+        self.positions.write = self.positions.write.max(lsn);
+    }
+
+    /// What was confirmed last; `0/0` before.
+    pub fn confirmed(&self) -> Lsn {
+        self.positions.flush
+    }
+
+    /// The server's position, as its last message or keepalive said.
+    pub fn server_wal_end(&self) -> Lsn {
+        self.server_wal_end
+    }
+
+    /// Ends this stream from another thread.
+    pub fn stop_handle(&self) -> StopHandle {
+        self.stop.clone()
+    }
+
+    /// Tells the server what was confirmed, ends the copy and closes the connection.
+    ///
+    /// # Errors
+    /// When the server cannot be told; then it may send again what was confirmed last.
+    pub fn stop(mut self) -> Result<(), Error> {
+        self.send_status(false)?;
+        self.copy.finish()
+    }
+
+    /// Goes on to the next message or keepalive, sending what is due meanwhile.
+    pub(crate) fn step(&mut self, deadline: Option<Instant>) -> Result<Step, Error> {
+        loop {
+            let now = Instant::now();
+            if self.feedback.due(now, &self.positions) {
+                self.send_status(false)?;
+            }
+            let advance = if self.finished {
+                return Ok(Step::Stopped);
+            } else if self.stop.is_stopped() {
+                match self.copy.advance_buffered()? {
+                    Some(advance) => advance,
+                    None => return Ok(Step::Stopped),
+                }
+            } else {
+                let due = self.feedback.due_at(&self.positions);
+                self.copy.advance(Some(deadline.map_or(due, |deadline| deadline.min(due))))?
+            };
+            match advance {
+                Advance::Copy(position) => return self.open(position),
+                Advance::TimedOut if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                    return Ok(Step::TimedOut);
+                }
+                Advance::TimedOut | Advance::Woken => {}
+                Advance::Ended => return Err(Error::stream_ended()),
+            }
+        }
+    }
+
+    /// Opens an envelope.
+    fn open(&mut self, position: Position) -> Result<Step, Error> {
+        match CopyData::decode(self.copy.payload(position))? {
+            CopyData::XLogData(XLogData { wal_start, wal_end, send_time, .. }) => {
+                self.received(wal_start.max(wal_end));
+                Ok(Step::Message(Frame { position, wal_start, wal_end, send_time }))
+            }
+            CopyData::PrimaryKeepalive(keepalive) => {
+                self.received(keepalive.wal_end);
+                if keepalive.reply_requested() {
+                    self.feedback.asked();
+                }
+                Ok(Step::Keepalive(keepalive))
+            }
+            _ => Err(Error::unknown_envelope()),
+        }
+    }
+
+    fn received(&mut self, lsn: Lsn) {
+        self.server_wal_end = self.server_wal_end.max(lsn);
+        self.positions.write = self.positions.write.max(lsn);
+    }
+
+    /// Decodes the message of the last step. A message that cannot be decoded ends the stream.
+    pub(crate) fn read(&mut self, frame: Frame) -> Result<StreamEvent<'_>, Error> {
+        let payload = self.copy.payload(frame.position);
+        let data = payload.get(XLogData::HEADER_LEN..).unwrap_or_default();
+        let in_stream = self.decoder.stream_xid().is_some();
+        match self.decoder.decode(data) {
+            Ok(message) => Ok(StreamEvent {
+                wal_start: frame.wal_start,
+                wal_end: frame.wal_end,
+                send_time: frame.send_time,
+                message,
+                frame: data,
+                in_stream,
+            }),
+            Err(error) => {
+                self.finished = true;
+                Err(error.at_lsn(frame.wal_start).into())
+            }
+        }
+    }
+
+    /// Sends a status now; `reply` asks the server to answer with a keepalive.
+    pub(crate) fn send_status(&mut self, reply: bool) -> Result<(), Error> {
+        let Positions { write, flush, apply } = self.positions;
+        let status =
+            StandbyStatusUpdate { write, flush, apply, client_time: now(), reply: reply.into() };
+        self.copy.send_copy_data(&status.to_bytes())?;
+        self.feedback.sent(Instant::now(), self.positions);
+        Ok(())
+    }
+
+    /// The error is the last item.
+    fn fail<T>(&mut self, error: Error) -> Option<Result<T, Error>> {
+        self.finished = true;
+        Some(Err(error))
+    }
+}
+
+impl Iterator for Stream {
+    type Item = Result<StreamEventBuf, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_event().map(|event| event.map(|event| event.to_owned()))
+    }
+}
+
+impl FusedIterator for Stream {}
+
+/// This machine's clock, as the protocol counts it.
+fn now() -> TimestampTz {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let micros = i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX);
+    TimestampTz::from_unix_micros(micros).unwrap_or_default()
+}
