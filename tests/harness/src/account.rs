@@ -80,7 +80,10 @@ impl Account {
         }
         let tree = install.tree();
         let version = install.version();
-        let key = crate::template::key(&[&tree.to_string_lossy(), &version.to_string()]);
+        let program = install.bin().join("postgres");
+        let meta = fs::metadata(&program).map_err(|e| Error::io("look at", &program, e))?;
+        // Every checkout that has the same build shares its copy.
+        let key = crate::template::key(&[&meta.len().to_string(), &meta.mtime().to_string()]);
         let shelf = Self::shelf()?;
         let copy = shelf.join(format!("{version}-{key}"));
         let moved = |to: &Path| install.moved(tree, to).filter(|install| self.runs(install));

@@ -54,11 +54,13 @@ const PACKAGES: [Package; 10] = {
 pub(crate) struct Fetcher {
     pub(crate) npm: PathBuf,
     pub(crate) pip: PathBuf,
+    /// Some systems have pip as a module of this only.
+    pub(crate) python: PathBuf,
 }
 
 impl Default for Fetcher {
     fn default() -> Self {
-        Self { npm: "npm".into(), pip: "pip".into() }
+        Self { npm: "npm".into(), pip: "pip".into(), python: "python3".into() }
     }
 }
 
@@ -189,7 +191,7 @@ impl Package {
         let new = TempFolder::below(&shelf, PARTIAL).map_err(text)?;
         let tree = match self.registry {
             Registry::Npm => unpack_npm(spec, new.path(), &fetcher.npm)?,
-            Registry::Pip => unpack_pip(spec, new.path(), &fetcher.pip)?,
+            Registry::Pip => unpack_pip(spec, new.path(), fetcher)?,
         };
         open_to_all(&tree).map_err(|e| format!("cannot open it to the server's account: {e}"))?;
         let tree = tree.canonicalize().map_err(|e| e.to_string())?;
@@ -225,7 +227,7 @@ fn unpack_npm(spec: &str, folder: &Path, npm: &Path) -> Result<PathBuf, String> 
     Ok(package)
 }
 
-fn unpack_pip(spec: &str, folder: &Path, pip: &Path) -> Result<PathBuf, String> {
+fn unpack_pip(spec: &str, folder: &Path, fetcher: &Fetcher) -> Result<PathBuf, String> {
     let tree = folder.join("package");
     let arguments = [
         "install",
@@ -240,10 +242,8 @@ fn unpack_pip(spec: &str, folder: &Path, pip: &Path) -> Result<PathBuf, String> 
         command.args(module).args(arguments).arg("--target").arg(&tree).arg(spec);
         run(command)
     };
-    let first = install(pip, &[]);
-    // Some systems have pip as a module only.
-    first
-        .or_else(|e| install(Path::new("python3"), &["-m", "pip"]).map_err(|_| e))
+    install(&fetcher.pip, &[])
+        .or_else(|first| install(&fetcher.python, &["-m", "pip"]).map_err(|_| first))
         .map_err(|e| e.to_string())?;
     Ok(tree)
 }
@@ -256,3 +256,6 @@ fn npm_system() -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

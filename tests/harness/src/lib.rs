@@ -38,6 +38,8 @@ mod account;
 mod builder;
 mod database;
 mod error;
+#[cfg(test)]
+mod fake;
 mod fetch;
 mod folder;
 mod install;

@@ -153,3 +153,6 @@ fn children(parent: &Path, prefix: &str) -> impl Iterator<Item = PathBuf> {
     names.sort();
     names.into_iter().map(|name| parent.join(name))
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,10 @@ pub(crate) fn data_folder(
 ) -> Result<(), Error> {
     let user = account
         .map_or_else(|| rustix::process::geteuid().as_raw().to_string(), |a| a.name().into());
-    let mut parts = vec![install.bin().to_string_lossy().into_owned(), user];
+    // Two builds of one version may differ in how they were configured.
+    let program = install.bin().join("postgres");
+    let size = fs::metadata(&program).map_err(|e| Error::io("look at", &program, e))?.len();
+    let mut parts = vec![size.to_string(), user];
     parts.extend_from_slice(arguments);
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let shelf = folder::cache().join("data");

@@ -1,6 +1,11 @@
 //! Servers started, used, stopped and cleaned up, on the servers chosen for tests.
 
-use pgoutput_harness::{Server, StopMode, servers, servers_from};
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::SystemTime;
+
+use pgoutput_harness::{Origin, Search, Server, StopMode, servers, servers_from};
 use postgres::{Client, NoTls};
 
 fn one(client: &mut Client, query: &str) -> String {
@@ -178,4 +183,32 @@ fn a_server_that_cannot_start_says_why() {
         Server::builder().setting("no_such_setting", "1").start(servers()[0].major()).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("did not start") && text.contains("no_such_setting"), "{text}");
+}
+
+/// Started as root a server runs under another account, which cannot enter every folder root can.
+#[test]
+fn programs_in_a_closed_folder_are_usable() {
+    let closed =
+        std::env::temp_dir().join(format!("pgoutput-harness-closed-{}", std::process::id()));
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+    let fetched =
+        pgoutput_harness::shared(18).unwrap().install().bin().parent().unwrap().to_owned();
+    let tree = closed.join("server");
+    assert!(Command::new("cp").arg("-a").arg(&fetched).arg(&tree).status().unwrap().success());
+    // A build of its own to the eye of the harness, so that no copy made earlier is used.
+    let program = File::options().append(true).open(tree.join("bin/postgres")).unwrap();
+    program.set_modified(SystemTime::now()).unwrap();
+    drop(program);
+
+    let search = Search::from_env().at(&tree);
+    let server = Server::builder().search(search).start(18).unwrap();
+    assert_eq!(server.install().origin(), Origin::Explicit);
+    server.client().simple_query("SELECT 1").unwrap();
+    let used = server.install().bin().parent().unwrap().to_owned();
+    drop(server);
+    if used != tree {
+        fs::remove_dir_all(used).unwrap();
+    }
+    fs::remove_dir_all(closed).unwrap();
 }
