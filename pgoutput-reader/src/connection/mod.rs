@@ -1,0 +1,282 @@
+//! One replication connection: before the copy, and during it.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use pgoutput_decode::Lsn;
+
+use crate::error::ServerMessage;
+use crate::io::{Channel, Endpoint, Fill, Position, Waker};
+use crate::proto::backend::Message;
+use crate::proto::{Handshake, ServerVersion, Session, Settings, StartReplication, command};
+use crate::{CreateSlot, Error};
+use aside::Aside;
+
+mod aside;
+mod copy;
+mod query;
+
+pub(crate) use copy::Advance;
+pub use copy::CopyBoth;
+pub use query::{Row, Rows};
+
+/// Longest message body unless told otherwise: the longest value PostgreSQL can hold, 1 GiB, and what goes around it.
+pub(crate) const MAX_FRAME: usize = (1 << 30) + 64 * 1024;
+
+/// A connection with `replication=database` on which the copy has not started: replication commands and
+/// ordinary SQL both work (manual, section "Streaming Replication Protocol").
+///
+/// ```no_run
+/// use pgoutput_reader::{Config, Connection, CreateSlot};
+///
+/// let config: Config = "postgresql://user@localhost/db".parse()?;
+/// let mut connection = Connection::connect(&config)?;
+/// let system = connection.identify_system()?;
+/// println!("{} at {}", system.system_identifier, system.xlogpos);
+/// connection.create_slot(&CreateSlot::new("my_slot"))?;
+/// connection.close()?;
+/// # Ok::<(), pgoutput_reader::Error>(())
+/// ```
+///
+/// Dropping it closes the socket.
+pub struct Connection {
+    channel: Channel,
+    version: ServerVersion,
+    aside: Aside,
+    command_timeout: Option<Duration>,
+    /// A command was sent and its end has not been read.
+    busy: bool,
+}
+
+/// What IDENTIFY_SYSTEM answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SystemId {
+    /// The cluster's unique number, as its text.
+    pub system_identifier: String,
+    /// The timeline the server is on.
+    pub timeline: u32,
+    /// The end of the log written out.
+    pub xlogpos: Lsn,
+    /// The database connected to.
+    pub dbname: Option<String>,
+}
+
+/// What CREATE_REPLICATION_SLOT answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CreatedSlot {
+    /// The slot's name.
+    pub name: String,
+    /// Where it starts: changes committed after this are read.
+    pub consistent_point: Lsn,
+    /// Name of the exported snapshot, when one was asked for.
+    pub snapshot_name: Option<String>,
+}
+
+impl Connection {
+    /// Connects to one endpoint: each of its addresses in order, until one answers.
+    pub(crate) fn open(
+        endpoint: &Endpoint,
+        settings: &Settings,
+        max_frame: usize,
+    ) -> Result<Self, Error> {
+        let mut failed = Vec::new();
+        for target in endpoint.targets()? {
+            let deadline =
+                endpoint.connect_timeout.and_then(|left| Instant::now().checked_add(left));
+            match endpoint.connect(&target, deadline) {
+                Ok(transport) => {
+                    let address = endpoint.address.to_string();
+                    let channel = Channel::new(transport, address, max_frame)?;
+                    // The server was there: what it says now is the answer, and no other address is tried.
+                    return Self::shake_hands(channel, settings, deadline);
+                }
+                Err(error) => failed.push(error),
+            }
+        }
+        Err(match failed.pop() {
+            Some(only) if failed.is_empty() => only,
+            Some(last) => {
+                failed.push(last);
+                crate::ErrorKind::AllHosts(failed).into()
+            }
+            None => Error::config(format!("{} has no address", endpoint.address)),
+        })
+    }
+
+    fn shake_hands(
+        mut channel: Channel,
+        settings: &Settings,
+        deadline: Option<Instant>,
+    ) -> Result<Self, Error> {
+        const DOING: &str = "connecting to";
+        let mut handshake = Handshake::new(settings)?;
+        loop {
+            let outgoing = handshake.take_outgoing();
+            channel.outbox().unsplit(outgoing);
+            channel.flush(deadline, DOING)?;
+            let progress = handshake.feed(channel.inbox.unread())?;
+            channel.inbox.consume(progress.consumed);
+            if progress.ready {
+                break;
+            }
+            if progress.consumed > 0 {
+                continue;
+            }
+            match channel.fill(deadline)? {
+                Fill::More => {}
+                Fill::TimedOut => return Err(Error::timeout(DOING, channel.address())),
+                Fill::Woken => return Err(Error::stopped(DOING, channel.address())),
+                Fill::Closed => {
+                    let said = handshake.closed(channel.inbox.unread());
+                    return Err(said.unwrap_or_else(|| channel.closed(DOING)));
+                }
+            }
+        }
+        let (Session { parameters, notices }, version) = handshake.finish()?;
+        let aside = Aside { parameters, notices };
+        Ok(Self { channel, version, aside, command_timeout: None, busy: false })
+    }
+
+    /// The server's version.
+    pub fn server_version(&self) -> ServerVersion {
+        self.version
+    }
+
+    /// A parameter the server reports, such as `server_version` or `TimeZone`
+    /// (manual, section "Asynchronous Operations").
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.aside.parameters.get(name).map(String::as_str)
+    }
+
+    /// The address connected to: `host:port`, or the path of a socket.
+    pub fn address(&self) -> &str {
+        self.channel.address()
+    }
+
+    /// Notices and warnings that have come since the last call.
+    pub fn take_notices(&mut self) -> Vec<ServerMessage> {
+        std::mem::take(&mut self.aside.notices)
+    }
+
+    /// How long each command below may take; `None`, which is the default, sets no bound. Creating a slot
+    /// waits for all open transactions.
+    pub fn set_command_timeout(&mut self, timeout: Option<Duration>) {
+        self.command_timeout = timeout;
+    }
+
+    /// Ends a command that waits for the server, from another thread; the connection is of no use afterwards.
+    pub fn waker(&self) -> Waker {
+        self.channel.waker()
+    }
+
+    /// Which cluster this is and how far its log has come: IDENTIFY_SYSTEM.
+    pub fn identify_system(&mut self) -> Result<SystemId, Error> {
+        let row = self.only_row(command::IDENTIFY_SYSTEM, "IDENTIFY_SYSTEM")?;
+        Ok(SystemId {
+            system_identifier: row.text("systemid")?.into(),
+            timeline: row.parse("timeline")?,
+            xlogpos: row.parse("xlogpos")?,
+            dbname: row.optional("dbname").map(Into::into),
+        })
+    }
+
+    /// Creates a slot for pgoutput: CREATE_REPLICATION_SLOT.
+    ///
+    /// # Errors
+    /// SQLSTATE 42710 when it exists; [`Unsupported`](crate::ErrorKind::Unsupported) for options the server does not know.
+    pub fn create_slot(&mut self, slot: &CreateSlot) -> Result<CreatedSlot, Error> {
+        let command = slot.command(self.version)?;
+        let row = self.only_row(&command, "CREATE_REPLICATION_SLOT")?;
+        Ok(CreatedSlot {
+            name: row.text("slot_name")?.into(),
+            consistent_point: row.parse("consistent_point")?,
+            snapshot_name: row.optional("snapshot_name").map(Into::into),
+        })
+    }
+
+    /// Drops a slot: DROP_REPLICATION_SLOT. With `wait`, not before whoever reads it now lets go.
+    ///
+    /// # Errors
+    /// SQLSTATE 42704 when there is none, 55006 when it is in use and `wait` is false.
+    pub fn drop_slot(&mut self, name: &str, wait: bool) -> Result<(), Error> {
+        self.simple_query(&command::drop_slot(name, wait)?).map(drop)
+    }
+
+    /// Starts the copy: START_REPLICATION.
+    ///
+    /// # Errors
+    /// SQLSTATE 42704 when the slot is missing, 55006 when another connection holds it;
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for options the server does not know. A publication
+    /// that is missing is no error yet: up to PostgreSQL 17 it becomes one at the first change, from 18 on a warning.
+    pub fn start_replication(mut self, start: &StartReplication) -> Result<CopyBoth, Error> {
+        const DOING: &str = "starting replication on";
+        let deadline = self.deadline();
+        self.send_query(&command::start_replication(start, self.version)?, deadline, DOING)?;
+        loop {
+            let (tag, body) = self.receive(deadline, DOING)?;
+            match Message::parse(tag, self.channel.inbox.body(body))? {
+                Message::CopyBothResponse => return Ok(CopyBoth::new(self)),
+                message => self.aside.take(message, tag, DOING)?,
+            }
+        }
+    }
+
+    /// Says goodbye and closes the connection: Terminate.
+    pub fn close(mut self) -> Result<(), Error> {
+        postgres_protocol::message::frontend::terminate(self.channel.outbox());
+        // One message of five bytes: the socket takes it, or the server is stuck and finds the connection closed.
+        self.channel.try_flush()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.command_timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+    }
+
+    fn send_query(
+        &mut self,
+        query: &str,
+        deadline: Option<Instant>,
+        doing: &'static str,
+    ) -> Result<(), Error> {
+        if self.busy {
+            return Err(Error::config(
+                "an earlier command on this connection was cut short: open another connection",
+            ));
+        }
+        postgres_protocol::message::frontend::query(query, self.channel.outbox()).map_err(
+            |_| Error::config("the statement holds a zero byte, or is longer than 2 GiB"),
+        )?;
+        self.busy = true;
+        self.channel.flush(deadline, doing)
+    }
+
+    /// The next message, whole.
+    fn receive(
+        &mut self,
+        deadline: Option<Instant>,
+        doing: &'static str,
+    ) -> Result<(u8, Position), Error> {
+        loop {
+            if let Some(message) = self.channel.inbox.next()? {
+                return Ok(message);
+            }
+            match self.channel.fill(deadline)? {
+                Fill::More => {}
+                Fill::TimedOut => return Err(Error::timeout(doing, self.channel.address())),
+                Fill::Woken => return Err(Error::stopped(doing, self.channel.address())),
+                Fill::Closed => return Err(self.channel.closed(doing)),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("address", &self.channel.address())
+            .field("server_version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
