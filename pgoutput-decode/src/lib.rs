@@ -24,6 +24,7 @@ mod id;
 mod lsn;
 mod tag;
 mod timestamp;
+pub mod value;
 
 pub use copy_data::{
     CopyData, HotStandbyFeedback, PrimaryKeepalive, StandbyStatusUpdate, XLogData,
