@@ -31,6 +31,7 @@ mod relation;
 mod tag;
 mod timestamp;
 mod tuple;
+pub mod value;
 
 pub use copy_data::{
     CopyData, HotStandbyFeedback, PrimaryKeepalive, StandbyStatusUpdate, XLogData,

@@ -73,27 +73,17 @@ pub struct Rfc3339(TimestampTz);
 
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = self.0;
-        let (date, _) = split(time.0);
-        if !time.is_finite() || !(1..=9999).contains(&date.year) {
-            return fmt::Display::fmt(&time, f);
+        if !rfc3339_can_say(self.0.0) {
+            return fmt::Display::fmt(&self.0, f);
         }
-        write_local(f, time.0, 'T')?;
+        write_rfc3339(f, self.0.0)?;
         f.write_str("+00:00")
     }
 }
 
 impl fmt::Display for TimestampTz {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::INFINITY => return f.write_str("infinity"),
-            Self::NEG_INFINITY => return f.write_str("-infinity"),
-            _ => {}
-        }
-        let (date, _) = split(self.0);
-        write_local(f, self.0, ' ')?;
-        f.write_str("+00")?;
-        f.write_str(if date.year < 1 { " BC" } else { "" })
+        write_postgres(f, self.0, "+00")
     }
 }
 
@@ -105,37 +95,94 @@ impl fmt::Debug for TimestampTz {
 
 /// A day of the proleptic Gregorian calendar; year 0 is 1 BC, as in ISO 8601.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Date {
+pub(crate) struct CalendarDay {
     pub(crate) year: i64,
-    pub(crate) month: i64,
-    pub(crate) day: i64,
+    pub(crate) month: u32,
+    pub(crate) day: u32,
+}
+
+impl CalendarDay {
+    /// The year as it is printed and whether it counts backwards: before year 1 come 1 BC, 2 BC.
+    pub(crate) const fn era(self) -> (i64, &'static str) {
+        if self.year < 1 { (1 - self.year, " BC") } else { (self.year, "") }
+    }
+
+    /// Days after 2000-01-01; `None` where the calendar has no such day. The inverse of [`civil`].
+    pub(crate) fn days(self) -> Option<i64> {
+        let year = self.year.checked_sub(i64::from(self.month <= 2))?;
+        let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+        let months_from_march = (i64::from(self.month) + 9) % 12;
+        let day_of_year = (153 * months_from_march + 2) / 5 + i64::from(self.day) - 1;
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let days = era.checked_mul(DAYS_PER_400_YEARS)? + day_of_era - DAYS_FROM_MARCH_OF_YEAR_0;
+        (civil(days) == self).then_some(days)
+    }
 }
 
 /// Splits microseconds since 2000-01-01 into the day and the microseconds in that day.
-fn split(micros: i64) -> (Date, i64) {
+fn split(micros: i64) -> (CalendarDay, i64) {
     (civil(micros.div_euclid(MICROS_PER_DAY)), micros.rem_euclid(MICROS_PER_DAY))
 }
 
-fn write_local(f: &mut fmt::Formatter<'_>, micros: i64, separator: char) -> fmt::Result {
+/// Writes microseconds since 2000-01-01 as PostgreSQL does, `zone` between the time and the era.
+pub(crate) fn write_postgres(f: &mut fmt::Formatter<'_>, micros: i64, zone: &str) -> fmt::Result {
+    match micros {
+        i64::MAX => return f.write_str("infinity"),
+        i64::MIN => return f.write_str("-infinity"),
+        _ => {}
+    }
     let (date, in_day) = split(micros);
-    // Before year 1 PostgreSQL counts 1 BC, 2 BC and adds the era behind everything.
-    let year = if date.year < 1 { 1 - date.year } else { date.year };
-    let (seconds, fraction) = (in_day / 1_000_000, in_day % 1_000_000);
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    write!(
-        f,
-        "{year:04}-{:02}-{:02}{separator}{hour:02}:{minute:02}:{second:02}",
-        date.month, date.day
-    )?;
+    let (year, era) = date.era();
+    write!(f, "{year:04}-{:02}-{:02} ", date.month, date.day)?;
+    write_clock(f, in_day)?;
+    f.write_str(zone)?;
+    f.write_str(era)
+}
+
+/// False for the infinities and the years before 1 and after 9999.
+pub(crate) fn rfc3339_can_say(micros: i64) -> bool {
+    micros != i64::MAX && micros != i64::MIN && (1..=9999).contains(&split(micros).0.year)
+}
+
+/// Writes microseconds since 2000-01-01 with a `T` and without an offset.
+pub(crate) fn write_rfc3339(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
+    let (date, in_day) = split(micros);
+    write!(f, "{:04}-{:02}-{:02}T", date.year, date.month, date.day)?;
+    write_six_digit_clock(f, in_day)
+}
+
+/// Writes a time of day as PostgreSQL does: the fraction without its trailing zeros.
+pub(crate) fn write_clock(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
+    write_whole_seconds(f, micros)?;
+    let (mut fraction, mut width) = (micros % 1_000_000, 6);
+    if fraction == 0 {
+        return Ok(());
+    }
+    while fraction % 10 == 0 {
+        (fraction, width) = (fraction / 10, width - 1);
+    }
+    write!(f, ".{fraction:0width$}")
+}
+
+/// Writes a time of day with six digits of fraction, none when it is zero.
+pub(crate) fn write_six_digit_clock(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
+    write_whole_seconds(f, micros)?;
+    let fraction = micros % 1_000_000;
     if fraction == 0 { Ok(()) } else { write!(f, ".{fraction:06}") }
 }
+
+fn write_whole_seconds(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
+    let seconds = micros / 1_000_000;
+    write!(f, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+const DAYS_FROM_MARCH_OF_YEAR_0: i64 = 730_425;
+const DAYS_PER_400_YEARS: i64 = 146_097;
 
 /// The calendar day that is `days` after 2000-01-01, for every number of days a `TimestampTz` can hold.
 ///
 /// Counts from 0000-03-01, so that the leap day is the last of its year and every 400 years are alike.
-pub(crate) fn civil(days: i64) -> Date {
-    const DAYS_FROM_MARCH_OF_YEAR_0: i64 = 730_425;
-    const DAYS_PER_400_YEARS: i64 = 146_097;
+pub(crate) fn civil(days: i64) -> CalendarDay {
     let days = days + DAYS_FROM_MARCH_OF_YEAR_0;
     let era = days.div_euclid(DAYS_PER_400_YEARS);
     let day_of_era = days.rem_euclid(DAYS_PER_400_YEARS);
@@ -146,7 +193,8 @@ pub(crate) fn civil(days: i64) -> Date {
     let day = day_of_year - (153 * months_from_march + 2) / 5 + 1;
     let month = if months_from_march < 10 { months_from_march + 3 } else { months_from_march - 9 };
     let year = era * 400 + year_of_era + i64::from(month <= 2);
-    Date { year, month, day }
+    // Both are small by construction: 1 to 12 and 1 to 31.
+    CalendarDay { year, month: month as u32, day: day as u32 }
 }
 
 #[cfg(test)]
@@ -163,6 +211,7 @@ mod tests {
         // Each checked with `select timestamptz 'epoch of 2000' + interval`.
         assert_eq!(text(0), "2000-01-01 00:00:00+00");
         assert_eq!(text(1), "2000-01-01 00:00:00.000001+00");
+        assert_eq!(text(500_000), "2000-01-01 00:00:00.5+00");
         assert_eq!(text(-1), "1999-12-31 23:59:59.999999+00");
         assert_eq!(text(-63_082_281_600_000_000), "0001-01-01 00:00:00+00");
         assert_eq!(text(-63_082_281_600_000_001), "0001-12-31 23:59:59.999999+00 BC");
@@ -174,9 +223,10 @@ mod tests {
 
     #[test]
     fn calendar_agrees_with_counting_days() {
-        let (mut year, mut month, mut day) = (2000, 1, 1);
+        let (mut year, mut month, mut day) = (2000_i64, 1_u32, 1_u32);
         for n in 0..800_000 {
-            assert_eq!(civil(n), Date { year, month, day });
+            assert_eq!(civil(n), CalendarDay { year, month, day });
+            assert_eq!(CalendarDay { year, month, day }.days(), Some(n));
             let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
             let last = match month {
                 2 if leap => 29,

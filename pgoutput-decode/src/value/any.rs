@@ -1,0 +1,172 @@
+//! A value that says itself what it is.
+
+use core::fmt::{self, Write};
+
+use super::json_out::{WriteJson, string};
+use super::{
+    Bytea, Char, Date, Field, FieldType, Float4, Float8, Format, FromField, Json, JsonOptions,
+    Jsonb, Numeric, Time, TimeTz, Timestamp, Uuid, ValueError, boolean, text, type_oid,
+};
+use crate::{Oid, TimestampTz};
+
+/// Any value, read as its type demands; the same from the text format and from the binary one.
+///
+/// `Display` is PostgreSQL's text.
+///
+/// ```
+/// use pgoutput_decode::value::{Field, Format, Value, type_oid};
+///
+/// let value: Value = Field::new(type_oid::BOOL, Format::Binary, &[1]).get()?;
+/// assert_eq!(value, Value::Bool(true));
+/// assert_eq!(value.to_string(), "t");
+/// # Ok::<(), pgoutput_decode::value::ValueError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Value<'a> {
+    /// `boolean`
+    Bool(bool),
+    /// `smallint`
+    Int2(i16),
+    /// `integer`
+    Int4(i32),
+    /// `bigint`
+    Int8(i64),
+    /// `oid`
+    Oid(Oid),
+    /// `real`
+    Float4(Float4),
+    /// `double precision`
+    Float8(Float8),
+    /// `numeric`
+    Numeric(Numeric<'a>),
+    /// `"char"`
+    Char(Char),
+    /// `text`, `varchar`, `bpchar`, `name`, `xml`, an enum, and the text form of types this crate has no
+    /// reader for.
+    Text(&'a str),
+    /// `bytea`
+    Bytea(Bytea<'a>),
+    /// `uuid`
+    Uuid(Uuid),
+    /// `date`
+    Date(Date),
+    /// `time without time zone`
+    Time(Time),
+    /// `time with time zone`
+    TimeTz(TimeTz),
+    /// `timestamp without time zone`
+    Timestamp(Timestamp),
+    /// `timestamp with time zone`
+    TimestampTz(TimestampTz),
+    /// `json`
+    Json(Json<'a>),
+    /// `jsonb`
+    Jsonb(Jsonb<'a>),
+    /// The binary form of a type that this crate has no reader for, its bytes kept as they are. Displayed,
+    /// and written as JSON, as a `bytea` of these bytes.
+    Opaque(Bytea<'a>),
+}
+
+impl<'a> Value<'a> {
+    /// The only place that maps types to readers: one arm reads both formats.
+    fn read(field: Field<'a>) -> Result<Self, ValueError> {
+        let ty = field.ty();
+        if ty.is_text() {
+            return field.get().map(Self::Text);
+        }
+        Ok(match ty.oid() {
+            type_oid::BOOL => Self::Bool(field.get()?),
+            type_oid::INT2 => Self::Int2(field.get()?),
+            type_oid::INT4 => Self::Int4(field.get()?),
+            type_oid::INT8 => Self::Int8(field.get()?),
+            type_oid::OID => Self::Oid(field.get()?),
+            type_oid::FLOAT4 => Self::Float4(field.get()?),
+            type_oid::FLOAT8 => Self::Float8(field.get()?),
+            type_oid::NUMERIC => Self::Numeric(field.get()?),
+            type_oid::CHAR => Self::Char(field.get()?),
+            type_oid::BYTEA => Self::Bytea(field.get()?),
+            type_oid::UUID => Self::Uuid(field.get()?),
+            type_oid::DATE => Self::Date(field.get()?),
+            type_oid::TIME => Self::Time(field.get()?),
+            type_oid::TIMETZ => Self::TimeTz(field.get()?),
+            type_oid::TIMESTAMP => Self::Timestamp(field.get()?),
+            type_oid::TIMESTAMPTZ => Self::TimestampTz(field.get()?),
+            type_oid::JSON => Self::Json(field.get()?),
+            type_oid::JSONB => Self::Jsonb(field.get()?),
+            _ => match field.format() {
+                Format::Text => Self::Text(text::utf8(field.bytes())?),
+                Format::Binary => Self::Opaque(Bytea::new(field.bytes())),
+            },
+        })
+    }
+
+    /// Writes the value as JSON; the shape of each type is told at its own Rust type.
+    ///
+    /// # Errors
+    ///
+    /// When `out` refuses.
+    pub fn write_json(&self, out: &mut impl Write, options: JsonOptions) -> fmt::Result {
+        match self {
+            Self::Bool(value) => boolean::write_json(*value, out),
+            Self::Int2(value) => write!(out, "{value}"),
+            Self::Int4(value) => write!(out, "{value}"),
+            Self::Int8(value) => write!(out, "{value}"),
+            Self::Oid(value) => write!(out, "{value}"),
+            Self::Float4(value) => value.write_json(out, options),
+            Self::Float8(value) => value.write_json(out, options),
+            Self::Numeric(value) => value.write_json(out, options),
+            Self::Char(value) => value.write_json(out, options),
+            Self::Text(value) => string(out, value),
+            Self::Bytea(value) | Self::Opaque(value) => value.write_json(out, options),
+            Self::Uuid(value) => value.write_json(out, options),
+            Self::Date(value) => value.write_json(out, options),
+            Self::Time(value) => value.write_json(out, options),
+            Self::TimeTz(value) => value.write_json(out, options),
+            Self::Timestamp(value) => value.write_json(out, options),
+            Self::TimestampTz(value) => value.write_json(out, options),
+            Self::Json(value) => value.write_json(out, options),
+            Self::Jsonb(value) => value.write_json(out, options),
+        }
+    }
+}
+
+impl<'a> FromField<'a> for Value<'a> {
+    fn accepts(_: FieldType<'_>) -> bool {
+        true
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::read(Field::of(ty, Format::Text, text))
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        Self::read(Field::of(ty, Format::Binary, bytes))
+    }
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => boolean::display(*value, f),
+            Self::Int2(value) => value.fmt(f),
+            Self::Int4(value) => value.fmt(f),
+            Self::Int8(value) => value.fmt(f),
+            Self::Oid(value) => value.fmt(f),
+            Self::Float4(value) => value.fmt(f),
+            Self::Float8(value) => value.fmt(f),
+            Self::Numeric(value) => value.fmt(f),
+            Self::Char(value) => value.fmt(f),
+            Self::Text(value) => f.write_str(value),
+            Self::Bytea(value) | Self::Opaque(value) => value.fmt(f),
+            Self::Uuid(value) => value.fmt(f),
+            Self::Date(value) => value.fmt(f),
+            Self::Time(value) => value.fmt(f),
+            Self::TimeTz(value) => value.fmt(f),
+            Self::Timestamp(value) => value.fmt(f),
+            Self::TimestampTz(value) => value.fmt(f),
+            Self::Json(value) => value.fmt(f),
+            Self::Jsonb(value) => value.fmt(f),
+        }
+    }
+}

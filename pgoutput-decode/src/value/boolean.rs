@@ -1,0 +1,37 @@
+//! `boolean`: text `t` and `f`, binary one byte, JSON `true` and `false`.
+
+use core::fmt;
+
+use super::input::exactly;
+use super::{FieldType, FromField, ValueError, type_oid};
+
+impl<'a> FromField<'a> for bool {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        ty.oid() == type_oid::BOOL
+    }
+
+    fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        match text {
+            b"t" => Ok(true),
+            b"f" => Ok(false),
+            _ => Err(ValueError::malformed("t or f", 0)),
+        }
+    }
+
+    fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        match exactly(bytes)? {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            [_] => Err(ValueError::malformed("byte 0 or 1", 0)),
+        }
+    }
+}
+
+/// PostgreSQL's text, which is not Rust's.
+pub(super) fn display(value: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(if value { "t" } else { "f" })
+}
+
+pub(super) fn write_json(value: bool, out: &mut dyn fmt::Write) -> fmt::Result {
+    out.write_str(if value { "true" } else { "false" })
+}

@@ -1,0 +1,161 @@
+//! `bytea`: text `\x` and hexadecimal digits, or the older escape form; binary the bytes; JSON a string
+//! `\x…`.
+
+use core::fmt;
+
+use super::json_out::WriteJson;
+use super::{FieldType, FromField, ValueError, type_oid};
+
+/// A `bytea`: any bytes, up to 1 GB, borrowed in the form they came in.
+///
+/// `Display` is PostgreSQL's text with `bytea_output = hex`, whatever the form they came in.
+///
+/// ```
+/// use pgoutput_decode::value::{Bytea, Field, Format, type_oid};
+///
+/// let bytea: Bytea = Field::new(type_oid::BYTEA, Format::Text, br"\x00ff").get()?;
+/// assert!(bytea.bytes().eq([0x00, 0xFF]));
+/// assert_eq!(bytea, Bytea::new(&[0x00, 0xFF]));
+/// assert_eq!(bytea.to_string(), r"\x00ff");
+/// # Ok::<(), pgoutput_decode::value::ValueError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Bytea<'a>(Repr<'a>);
+
+#[derive(Debug, Clone, Copy)]
+enum Repr<'a> {
+    Raw(&'a [u8]),
+    /// Hexadecimal digits, an even number of them.
+    Hex(&'a [u8]),
+    /// Bytes, with `\\` for a backslash and `\ooo` for whatever else.
+    Escape(&'a [u8]),
+}
+
+impl<'a> Bytea<'a> {
+    /// These bytes.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self(Repr::Raw(bytes))
+    }
+
+    /// The bytes, decoded one by one.
+    pub const fn bytes(&self) -> ByteaBytes<'a> {
+        ByteaBytes(self.0)
+    }
+
+    /// All the bytes at once, if they came as they are (in the binary format).
+    pub const fn as_slice(&self) -> Option<&'a [u8]> {
+        match self.0 {
+            Repr::Raw(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+/// The bytes of a [`Bytea`].
+#[derive(Debug, Clone)]
+pub struct ByteaBytes<'a>(Repr<'a>);
+
+impl Iterator for ByteaBytes<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        match &mut self.0 {
+            Repr::Raw(bytes) => {
+                let (byte, rest) = bytes.split_first()?;
+                *bytes = rest;
+                Some(*byte)
+            }
+            Repr::Hex(digits) => {
+                let ([high, low], rest) = digits.split_first_chunk()?;
+                *digits = rest;
+                Some(hex_digit(*high)? << 4 | hex_digit(*low)?)
+            }
+            Repr::Escape(text) => {
+                let (byte, rest) = unescape(text)?;
+                *text = rest;
+                Some(byte)
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self.0 {
+            Repr::Raw(bytes) => (bytes.len(), Some(bytes.len())),
+            Repr::Hex(digits) => (digits.len() / 2, Some(digits.len() / 2)),
+            Repr::Escape(text) => (text.len() / 4, Some(text.len())),
+        }
+    }
+}
+
+impl core::iter::FusedIterator for ByteaBytes<'_> {}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    // Below sixteen.
+    char::from(digit).to_digit(16).map(|value| value as u8)
+}
+
+/// Takes one byte off the escape form; `None` at its end, and where a backslash stands wrongly.
+fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
+    match text {
+        [b'\\', b'\\', rest @ ..] => Some((b'\\', rest)),
+        [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', rest @ ..] => {
+            Some(((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), rest))
+        }
+        [b'\\', ..] | [] => None,
+        [byte, rest @ ..] => Some((*byte, rest)),
+    }
+}
+
+impl<'a> FromField<'a> for Bytea<'a> {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        ty.oid() == type_oid::BYTEA
+    }
+
+    fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        if let Some(digits) = text.strip_prefix(br"\x") {
+            if let Some(at) = digits.iter().position(|digit| !digit.is_ascii_hexdigit()) {
+                return Err(ValueError::malformed("a hexadecimal digit", at + 2));
+            }
+            if !digits.len().is_multiple_of(2) {
+                return Err(ValueError::malformed("an even number of digits", text.len()));
+            }
+            return Ok(Self(Repr::Hex(digits)));
+        }
+        let mut rest = text;
+        while let Some((_, next)) = unescape(rest) {
+            rest = next;
+        }
+        if !rest.is_empty() {
+            let expected = "a backslash or three octal digits after a backslash";
+            return Err(ValueError::malformed(expected, text.len() - rest.len()));
+        }
+        Ok(Self(Repr::Escape(text)))
+    }
+
+    fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        Ok(Self::new(bytes))
+    }
+}
+
+impl PartialEq for Bytea<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes().eq(other.bytes())
+    }
+}
+
+impl Eq for Bytea<'_> {}
+
+impl fmt::Display for Bytea<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(r"\x")?;
+        self.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Bytea<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl WriteJson for Bytea<'_> {}

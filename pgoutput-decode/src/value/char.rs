@@ -1,0 +1,54 @@
+//! `"char"`: text one byte, nothing for zero, `\ooo` for bytes from 128 up; binary one byte; JSON a string.
+
+use core::fmt::{self, Write};
+
+use super::input::exactly;
+use super::json_out::WriteJson;
+use super::{FieldType, FromField, ValueError, type_oid};
+
+/// PostgreSQL's internal `"char"`, with the quotes: one byte, 0 to 255 (not `char(n)`, which is text).
+///
+/// `Display` is PostgreSQL's text: nothing for zero, and an octal escape from 128 up, as PostgreSQL 16
+/// writes it (older servers write the bare byte, which is no UTF-8; it is read as well).
+///
+/// ```
+/// use pgoutput_decode::value::Char;
+///
+/// assert_eq!(Char(b'r').to_string(), "r");
+/// assert_eq!(Char(255).to_string(), "\\377");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Char(pub u8);
+
+impl<'a> FromField<'a> for Char {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        ty.oid() == type_oid::CHAR
+    }
+
+    fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        match *text {
+            [] => Ok(Self(0)),
+            [byte] => Ok(Self(byte)),
+            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7'] => {
+                Ok(Self((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0')))
+            }
+            _ => Err(ValueError::malformed("one byte, or a backslash and three octal digits", 0)),
+        }
+    }
+
+    fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        exactly(bytes).map(|[byte]| Self(byte))
+    }
+}
+
+impl fmt::Display for Char {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            1..=127 => f.write_char(self.0.into()),
+            _ => write!(f, "\\{:03o}", self.0),
+        }
+    }
+}
+
+impl WriteJson for Char {}

@@ -1,0 +1,179 @@
+//! What can be wrong with a value.
+
+use core::fmt;
+
+use super::{Format, PgType};
+use crate::Oid;
+
+/// A value that could not be read: what was wrong, for which type, in which format, at which byte of the value.
+///
+/// Small and `Copy`; nothing of the value is kept, so it may go to any log. Relation and column are known
+/// to whoever read the row, who adds them.
+///
+/// ```
+/// use pgoutput_decode::value::{Field, Format, type_oid};
+///
+/// let error = Field::new(type_oid::INT4, Format::Text, b"12x").get::<i32>().unwrap_err();
+/// assert_eq!(error.offset(), 2);
+/// assert_eq!(error.to_string(), "text value of type integer: expected a digit at byte 2");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ValueError {
+    kind: ValueErrorKind,
+    offset: usize,
+    place: Option<(Oid, Format)>,
+}
+
+/// What was wrong with a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ValueErrorKind {
+    /// The bytes are not what PostgreSQL writes for this type.
+    Malformed {
+        /// What had to stand there.
+        expected: &'static str,
+    },
+    /// A binary value ends inside a field.
+    Truncated {
+        /// How many bytes were needed from there.
+        needed: usize,
+        /// How many were left.
+        available: usize,
+    },
+    /// The value was whole, and bytes were left after it.
+    TrailingBytes {
+        /// How many.
+        count: usize,
+    },
+    /// The value lies outside of what the named type can hold.
+    OutOfRange {
+        /// The type, PostgreSQL's or Rust's.
+        target: &'static str,
+    },
+    /// Text that is not UTF-8. The raw bytes are still to be had from [`Field::bytes`](super::Field::bytes).
+    InvalidUtf8,
+    /// The Rust type that was asked for does not read this PostgreSQL type.
+    WrongType {
+        /// The Rust type.
+        target: &'static str,
+    },
+    /// Asked for borrowed bytes, but the text form of `bytea` must be decoded first: ask for
+    /// [`Bytea`](super::Bytea) or `Vec<u8>`.
+    NotBorrowable,
+    /// The binary form of a type that is not built in and was not described: it has no known meaning.
+    Undescribed,
+    /// The output that was written to refused it.
+    Write,
+}
+
+impl ValueError {
+    /// An error at a byte of the value. Type and format are added by [`Field::get`](super::Field::get).
+    pub const fn new(kind: ValueErrorKind, offset: usize) -> Self {
+        Self { kind, offset, place: None }
+    }
+
+    /// What was wrong.
+    pub const fn kind(&self) -> ValueErrorKind {
+        self.kind
+    }
+
+    /// The byte of the value, from 0, at which it was noticed; at most the value's length.
+    pub const fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// The type of the value, or of the element inside it that was wrong.
+    pub const fn type_oid(&self) -> Option<Oid> {
+        match self.place {
+            Some((oid, _)) => Some(oid),
+            None => None,
+        }
+    }
+
+    /// The format the value was in.
+    pub const fn format(&self) -> Option<Format> {
+        match self.place {
+            Some((_, format)) => Some(format),
+            None => None,
+        }
+    }
+
+    /// The same error, for a value that starts `bytes` later in a larger one.
+    #[must_use]
+    pub const fn rebased(mut self, bytes: usize) -> Self {
+        self.offset = self.offset.saturating_add(bytes);
+        self
+    }
+
+    /// Names type and format, unless something further inside has done so.
+    #[must_use]
+    pub(crate) fn within(mut self, oid: Oid, format: Format) -> Self {
+        self.place = self.place.or(Some((oid, format)));
+        self
+    }
+
+    pub(crate) const fn malformed(expected: &'static str, offset: usize) -> Self {
+        Self::new(ValueErrorKind::Malformed { expected }, offset)
+    }
+
+    pub(crate) const fn out_of_range(target: &'static str) -> Self {
+        Self::new(ValueErrorKind::OutOfRange { target }, 0)
+    }
+}
+
+impl From<fmt::Error> for ValueError {
+    fn from(_: fmt::Error) -> Self {
+        Self::new(ValueErrorKind::Write, 0)
+    }
+}
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((oid, format)) = self.place {
+            write!(f, "{format} value of type ")?;
+            match PgType::from_oid(oid) {
+                Some(known) => f.write_str(known.sql_name())?,
+                None => write!(f, "with oid {oid}")?,
+            }
+            f.write_str(": ")?;
+        }
+        match self.kind {
+            ValueErrorKind::Malformed { expected } => write!(f, "expected {expected}")?,
+            ValueErrorKind::Truncated { needed, available } => {
+                write!(f, "needed {needed} bytes, had {available}")?;
+            }
+            ValueErrorKind::TrailingBytes { count } => write!(f, "{count} trailing bytes")?,
+            ValueErrorKind::OutOfRange { target } => {
+                return write!(f, "out of range for {target}");
+            }
+            ValueErrorKind::InvalidUtf8 => {
+                f.write_str(
+                    "not UTF-8 (read the raw bytes instead, or change the database's encoding)",
+                )?;
+            }
+            ValueErrorKind::WrongType { target } => {
+                return write!(
+                    f,
+                    "cannot be read as {target}; use `Value` or the type's own Rust type"
+                );
+            }
+            ValueErrorKind::NotBorrowable => {
+                return f.write_str("text must be decoded first: read it as `Bytea` or `Vec<u8>`");
+            }
+            ValueErrorKind::Undescribed => {
+                return f
+                    .write_str("binary form of an unknown type: describe it with a `TypeInfo`");
+            }
+            ValueErrorKind::Write => return f.write_str("the output refused to be written to"),
+        }
+        write!(f, " at byte {}", self.offset)
+    }
+}
+
+impl fmt::Debug for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ValueError({self})")
+    }
+}
+
+impl core::error::Error for ValueError {}

@@ -1,0 +1,131 @@
+//! Reads the bytes of one value from the front, in either format.
+
+use super::{ValueError, ValueErrorKind};
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Input<'a> {
+    bytes: &'a [u8],
+    len: usize,
+}
+
+impl<'a> Input<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, len: bytes.len() }
+    }
+
+    /// What has not been read yet.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    pub(super) const fn offset(&self) -> usize {
+        self.len - self.bytes.len()
+    }
+
+    pub(super) const fn malformed(&self, expected: &'static str) -> ValueError {
+        ValueError::malformed(expected, self.offset())
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.bytes.first().copied()
+    }
+
+    /// Steps over `byte` if it comes next.
+    pub(super) fn eat(&mut self, byte: u8) -> bool {
+        self.eat_all(&[byte])
+    }
+
+    /// Steps over `text` if it comes next.
+    pub(super) fn eat_all(&mut self, text: &[u8]) -> bool {
+        match self.bytes.strip_prefix(text) {
+            Some(rest) => {
+                self.bytes = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Steps over `byte`, which must come next; `expected` is what the error calls it.
+    pub(super) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), ValueError> {
+        if self.eat(byte) { Ok(()) } else { Err(self.malformed(expected)) }
+    }
+
+    /// The decimal digits that come next; none is not an error.
+    pub(super) fn digits(&mut self) -> &'a [u8] {
+        let end = self.bytes.iter().position(|b| !b.is_ascii_digit()).unwrap_or(self.bytes.len());
+        let (digits, rest) = self.bytes.split_at_checked(end).unwrap_or((self.bytes, &[]));
+        self.bytes = rest;
+        digits
+    }
+
+    /// At least one decimal digit.
+    pub(super) fn number_run(&mut self) -> Result<&'a [u8], ValueError> {
+        let digits = self.digits();
+        if digits.is_empty() { Err(self.malformed("a digit")) } else { Ok(digits) }
+    }
+
+    /// A decimal number of at least `min` and at most `max` digits, without a sign.
+    pub(super) fn number(&mut self, min: usize, max: usize) -> Result<i64, ValueError> {
+        let start = *self;
+        let digits = self.digits();
+        if digits.len() < min {
+            return Err(self.malformed("a digit"));
+        }
+        if digits.len() > max.min(18) {
+            return Err(start.malformed("fewer digits"));
+        }
+        Ok(digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')))
+    }
+
+    /// Two hexadecimal digits.
+    pub(super) fn hex_byte(&mut self) -> Result<u8, ValueError> {
+        let mut byte = 0;
+        for _ in 0..2 {
+            let digit = self.peek().and_then(|digit| char::from(digit).to_digit(16));
+            let (Some(digit), [_, rest @ ..]) = (digit, self.bytes) else {
+                return Err(self.malformed("a hexadecimal digit"));
+            };
+            // Below sixteen.
+            byte = byte << 4 | digit as u8;
+            self.bytes = rest;
+        }
+        Ok(byte)
+    }
+
+    /// A text value is finished.
+    pub(super) fn end(&self, expected: &'static str) -> Result<(), ValueError> {
+        if self.bytes.is_empty() { Ok(()) } else { Err(self.malformed(expected)) }
+    }
+
+    /// The next `N` bytes of a binary value.
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], ValueError> {
+        match self.bytes.split_first_chunk::<N>() {
+            Some((head, rest)) => {
+                self.bytes = rest;
+                Ok(*head)
+            }
+            None => {
+                let kind = ValueErrorKind::Truncated { needed: N, available: self.bytes.len() };
+                Err(ValueError::new(kind, self.offset()))
+            }
+        }
+    }
+
+    /// A binary value is finished: refuses what is left.
+    pub(super) fn finish(&self) -> Result<(), ValueError> {
+        if self.bytes.is_empty() {
+            return Ok(());
+        }
+        let kind = ValueErrorKind::TrailingBytes { count: self.bytes.len() };
+        Err(ValueError::new(kind, self.offset()))
+    }
+}
+
+/// A binary value of exactly `N` bytes.
+pub(super) fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], ValueError> {
+    let mut input = Input::new(bytes);
+    let array = input.array()?;
+    input.finish()?;
+    Ok(array)
+}

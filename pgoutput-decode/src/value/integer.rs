@@ -1,0 +1,120 @@
+//! `smallint`, `integer`, `bigint`, `oid`: text decimal, binary big-endian, JSON a number.
+//!
+//! Every Rust integer reads every one of them if the value fits.
+
+use super::input::{Input, exactly};
+use super::{FieldType, FromField, ValueError, type_oid};
+use crate::Oid;
+
+/// A decimal integer with an optional minus sign and nothing else, as PostgreSQL writes it.
+pub(super) fn decimal(text: &[u8], target: &'static str) -> Result<i128, ValueError> {
+    let mut input = Input::new(text);
+    let negative = input.eat(b'-');
+    let digits = input.digits();
+    if digits.is_empty() {
+        return Err(input.malformed("a digit"));
+    }
+    input.end("a digit")?;
+    let mut magnitude: i128 = 0;
+    for digit in digits {
+        magnitude = magnitude
+            .checked_mul(10)
+            .and_then(|m| m.checked_add(i128::from(digit - b'0')))
+            .ok_or(ValueError::out_of_range(target))?;
+    }
+    Ok(if negative { -magnitude } else { magnitude })
+}
+
+fn fit<T: TryFrom<i128>>(number: i128, target: &'static str) -> Result<T, ValueError> {
+    T::try_from(number).map_err(|_| ValueError::out_of_range(target))
+}
+
+fn text_number(ty: FieldType<'_>, text: &[u8]) -> Result<i128, ValueError> {
+    Ok(match ty.oid() {
+        type_oid::INT2 => fit::<i16>(decimal(text, "smallint")?, "smallint")?.into(),
+        type_oid::INT4 => fit::<i32>(decimal(text, "integer")?, "integer")?.into(),
+        type_oid::INT8 => fit::<i64>(decimal(text, "bigint")?, "bigint")?.into(),
+        _ => fit::<u32>(decimal(text, "oid")?, "oid")?.into(),
+    })
+}
+
+fn binary_number(ty: FieldType<'_>, bytes: &[u8]) -> Result<i128, ValueError> {
+    Ok(match ty.oid() {
+        type_oid::INT2 => i16::from_be_bytes(exactly(bytes)?).into(),
+        type_oid::INT4 => i32::from_be_bytes(exactly(bytes)?).into(),
+        type_oid::INT8 => i64::from_be_bytes(exactly(bytes)?).into(),
+        _ => u32::from_be_bytes(exactly(bytes)?).into(),
+    })
+}
+
+macro_rules! integer {
+    ($($rust:ident)*) => {$(
+        impl<'a> FromField<'a> for $rust {
+            fn accepts(ty: FieldType<'_>) -> bool {
+                matches!(
+                    ty.oid(),
+                    type_oid::INT2 | type_oid::INT4 | type_oid::INT8 | type_oid::OID
+                )
+            }
+
+            fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+                fit(text_number(ty, text)?, stringify!($rust))
+            }
+
+            fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+                fit(binary_number(ty, bytes)?, stringify!($rust))
+            }
+        }
+    )*};
+}
+
+integer!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
+
+impl<'a> FromField<'a> for Oid {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        ty.oid() == type_oid::OID
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        u32::from_text(ty, text).map(Self::new)
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        u32::from_binary(ty, bytes).map(Self::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Field, Format};
+
+    fn read<'a, T: FromField<'a>>(oid: Oid, text: &'a str) -> Result<T, ValueError> {
+        Field::new(oid, Format::Text, text.as_bytes()).get()
+    }
+
+    #[test]
+    fn every_width_keeps_to_its_range() {
+        assert_eq!(read::<i64>(type_oid::INT8, "-9223372036854775808"), Ok(i64::MIN));
+        assert_eq!(read::<i128>(type_oid::INT8, "9223372036854775807"), Ok(i64::MAX.into()));
+        assert!(read::<i128>(type_oid::INT8, "9223372036854775808").is_err());
+        assert!(read::<i64>(type_oid::INT4, "2147483648").is_err());
+        assert!(read::<i64>(type_oid::INT2, "-32769").is_err());
+        assert_eq!(read::<u32>(type_oid::OID, "4294967295"), Ok(u32::MAX));
+        assert!(read::<i32>(type_oid::OID, "4294967295").is_err());
+        assert_eq!(read::<u8>(type_oid::INT8, "255"), Ok(255));
+        assert!(read::<u8>(type_oid::INT8, "256").is_err());
+        assert!(read::<u64>(type_oid::INT4, "-1").is_err());
+    }
+
+    #[test]
+    fn refuses_what_the_server_never_writes() {
+        for text in ["", "-", "+1", " 1", "1 ", "1.0", "1e3", "0x1", "--1", "٣"] {
+            assert!(read::<i32>(type_oid::INT4, text).is_err(), "{text:?}");
+        }
+        let long = "9".repeat(1000);
+        assert!(read::<i128>(type_oid::INT8, &long).is_err());
+        assert!(Field::new(type_oid::INT4, Format::Binary, b"\0\0\0").get::<i32>().is_err());
+        assert!(Field::new(type_oid::INT4, Format::Binary, b"\0\0\0\0\0").get::<i32>().is_err());
+    }
+}

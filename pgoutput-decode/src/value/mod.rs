@@ -1,0 +1,231 @@
+//! Values of columns: every type read exactly, the same from the text format and from the binary one.
+//!
+//! A [`Field`] is one present value: its type, its [`Format`], its bytes. [`Field::get`] reads it as a Rust
+//! type ([`FromField`]), [`Field::write_json`] writes it as JSON, [`Field::write_text`] as PostgreSQL's own
+//! text; [`Value`] is the self-describing form. Nothing here allocates.
+//!
+//! Text values are read as a session with these settings writes them: `DateStyle` ISO, `IntervalStyle`
+//! postgres, `TimeZone` UTC (other offsets are read and applied), `extra_float_digits` at least 1 (3 before
+//! PostgreSQL 12), `bytea_output` hex (the escape form is read as well), `lc_monetary` C, `client_encoding`
+//! UTF8.
+//!
+//! ```
+//! use pgoutput_decode::value::{Field, Format, JsonOptions, Numeric, type_oid};
+//!
+//! // 12.30 as text, and as numeric's binary form: 2 digits, weight 0, positive, scale 2, 12, 3000.
+//! let text = Field::new(type_oid::NUMERIC, Format::Text, b"12.30");
+//! let binary = Field::new(
+//!     type_oid::NUMERIC,
+//!     Format::Binary,
+//!     b"\0\x02\0\0\0\0\0\x02\0\x0C\x0B\xB8",
+//! );
+//! assert_eq!(text.get::<Numeric>()?, binary.get::<Numeric>()?);
+//!
+//! let mut json = String::new();
+//! binary.write_json(&mut json, JsonOptions::default())?;
+//! assert_eq!(json, "12.30");
+//! # Ok::<(), pgoutput_decode::value::ValueError>(())
+//! ```
+
+mod any;
+mod boolean;
+mod bytea;
+mod char;
+mod date;
+mod datetime_text;
+mod error;
+mod float;
+mod format_type;
+mod input;
+mod integer;
+mod json;
+mod json_out;
+mod numeric;
+mod pg_type;
+mod text;
+mod time;
+mod timestamp;
+mod type_info;
+mod uuid;
+
+use core::fmt;
+
+pub use self::any::Value;
+pub use self::bytea::{Bytea, ByteaBytes};
+pub use self::char::Char;
+pub use self::date::Date;
+pub use self::error::{ValueError, ValueErrorKind};
+pub use self::float::{Float4, Float8};
+pub use self::format_type::{FormatType, format_type};
+pub use self::json::{Json, Jsonb};
+pub use self::numeric::{Digits, Numeric};
+pub use self::pg_type::{PgType, type_oid};
+pub use self::time::{Time, TimeTz};
+pub use self::timestamp::Timestamp;
+pub use self::type_info::{Attribute, FieldType, TypeInfo, TypeKind};
+pub use self::uuid::Uuid;
+use crate::Oid;
+
+/// The format of one column's value. The server chooses it for each column by itself: what has no binary
+/// form comes as text also when binary was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// What the type's output function writes.
+    Text,
+    /// What the type's send function writes.
+    Binary,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Binary => "binary",
+        })
+    }
+}
+
+/// Choices in the JSON form of values.
+///
+/// ```
+/// use pgoutput_decode::value::{Field, Format, JsonOptions, type_oid};
+///
+/// let field = Field::new(type_oid::NUMERIC, Format::Text, b"0.10");
+/// let mut json = String::new();
+/// field.write_json(&mut json, JsonOptions::default().numeric_as_string(true))?;
+/// assert_eq!(json, "\"0.10\"");
+/// # Ok::<(), pgoutput_decode::value::ValueError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct JsonOptions {
+    numeric_as_string: bool,
+}
+
+impl JsonOptions {
+    /// Writes `numeric` as a string, for readers of JSON whose numbers are floats. Default: a number with
+    /// all its digits.
+    #[must_use]
+    pub const fn numeric_as_string(mut self, yes: bool) -> Self {
+        self.numeric_as_string = yes;
+        self
+    }
+}
+
+/// One value that is there: neither NULL nor an unchanged TOAST value.
+///
+/// ```
+/// use pgoutput_decode::value::{Field, Format, type_oid};
+///
+/// let text = Field::new(type_oid::INT4, Format::Text, b"-7");
+/// let binary = Field::new(type_oid::INT4, Format::Binary, b"\xFF\xFF\xFF\xF9");
+/// assert_eq!(text.get::<i32>()?, -7);
+/// assert_eq!(binary.get::<i64>()?, -7);
+/// assert!(text.get::<u32>().is_err(), "a number that does not fit is an error");
+/// # Ok::<(), pgoutput_decode::value::ValueError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Field<'a> {
+    ty: FieldType<'a>,
+    format: Format,
+    bytes: &'a [u8],
+}
+
+impl<'a> Field<'a> {
+    /// A value of a built-in type, or of a type of which nothing is known but its oid.
+    pub const fn new(type_oid: Oid, format: Format, bytes: &'a [u8]) -> Self {
+        Self { ty: FieldType::new(type_oid), format, bytes }
+    }
+
+    /// A value of a described type: an enum, a domain, a composite, an array or range of them.
+    pub const fn with_type(info: &'a TypeInfo<'a>, format: Format, bytes: &'a [u8]) -> Self {
+        Self { ty: FieldType::described(info), format, bytes }
+    }
+
+    /// A value of this type.
+    pub const fn of(ty: FieldType<'a>, format: Format, bytes: &'a [u8]) -> Self {
+        Self { ty, format, bytes }
+    }
+
+    /// The type.
+    pub const fn ty(&self) -> FieldType<'a> {
+        self.ty
+    }
+
+    /// The format.
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The bytes as the server sent them.
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Reads the value as `T`. A domain is read as the type it stands over.
+    ///
+    /// # Errors
+    ///
+    /// When `T` does not read this type, when the value does not fit into `T`, and when the bytes are not
+    /// what PostgreSQL writes for the type.
+    pub fn get<T: FromField<'a>>(&self) -> Result<T, ValueError> {
+        let ty = self.ty.without_domains();
+        if !T::accepts(ty) {
+            let kind = ValueErrorKind::WrongType { target: core::any::type_name::<T>() };
+            return Err(ValueError::new(kind, 0).within(self.ty.oid(), self.format));
+        }
+        match self.format {
+            Format::Text => T::from_text(ty, self.bytes),
+            Format::Binary => T::from_binary(ty, self.bytes),
+        }
+        .map_err(|error| error.within(ty.oid(), self.format))
+    }
+
+    /// Writes the value as JSON, the same from either format; the shape of each type is told at its own
+    /// Rust type. Nothing is written before the whole value has been checked.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get), and when `out` refuses.
+    pub fn write_json(
+        &self,
+        out: &mut impl fmt::Write,
+        options: JsonOptions,
+    ) -> Result<(), ValueError> {
+        Ok(self.get::<Value<'a>>()?.write_json(out, options)?)
+    }
+
+    /// Writes PostgreSQL's text of the value, the same from either format.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get), and when `out` refuses.
+    pub fn write_text(&self, out: &mut impl fmt::Write) -> Result<(), ValueError> {
+        Ok(write!(out, "{}", self.get::<Value<'a>>()?)?)
+    }
+}
+
+impl fmt::Debug for Field<'_> {
+    /// Shows the value's length, not its content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Field")
+            .field("type", &self.ty.oid())
+            .field("format", &self.format)
+            .field("len", &self.bytes.len())
+            .finish()
+    }
+}
+
+/// A Rust type that PostgreSQL values can be read as.
+///
+/// Both readers must give the same for the two forms of the same value.
+pub trait FromField<'a>: Sized {
+    /// Whether values of this PostgreSQL type can be read. Domains are seen as the type below them.
+    fn accepts(ty: FieldType<'_>) -> bool;
+
+    /// Reads the text format.
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError>;
+
+    /// Reads the binary format.
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError>;
+}

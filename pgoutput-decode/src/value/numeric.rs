@@ -1,0 +1,374 @@
+//! `numeric`: text decimal digits, binary base-10000 digits, JSON a number with all its digits.
+
+use core::cmp::Ordering;
+use core::fmt::{self, Write};
+
+use super::input::Input;
+use super::json_out::{WriteJson, quoted};
+use super::{FieldType, FromField, JsonOptions, ValueError, type_oid};
+
+/// A `numeric`: up to 131072 digits before the decimal point and 16383 after it, NaN, and since PostgreSQL 14
+/// both infinities (manual, section "Arbitrary Precision Numbers").
+///
+/// It borrows the digits as they came and computes nothing: no float, no allocation. `Display` is
+/// PostgreSQL's text, the scale (digits after the point) kept. Comparison is by value, as PostgreSQL's:
+/// 1.0 equals 1.00, NaN equals NaN and is greater than everything else.
+///
+/// ```
+/// use pgoutput_decode::value::Numeric;
+///
+/// let price = Numeric::parse("-0120.50")?;
+/// assert_eq!(price.to_string(), "-120.50");
+/// assert_eq!(price.scale(), Some(2));
+/// assert!(price.integer_digits().eq([1, 2, 0]));
+/// assert!(price.fraction_digits().eq([5, 0]));
+/// assert_eq!(price, Numeric::parse("-120.5")?);
+/// # Ok::<(), pgoutput_decode::value::ValueError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Numeric<'a>(Repr<'a>);
+
+#[derive(Clone, Copy)]
+enum Repr<'a> {
+    NegInfinity,
+    /// ASCII digits, the integer part without leading zeros.
+    Decimal {
+        negative: bool,
+        integer: &'a [u8],
+        fraction: &'a [u8],
+    },
+    /// Base-10000 digits, two bytes each; the first counts 10000 to the power of `weight`.
+    Base10000 {
+        negative: bool,
+        weight: i16,
+        scale: u16,
+        digits: &'a [u8],
+    },
+    Infinity,
+    NaN,
+}
+
+const POSITIVE: u16 = 0x0000;
+const NEGATIVE: u16 = 0x4000;
+const NAN: u16 = 0xC000;
+const INFINITY: u16 = 0xD000;
+const NEG_INFINITY: u16 = 0xF000;
+/// The greatest scale that the binary form can say.
+const MAX_SCALE: u16 = 0x3FFF;
+
+impl<'a> Numeric<'a> {
+    /// Reads PostgreSQL's text of a numeric: `[-]digits[.digits]`, `NaN`, `Infinity` or `-Infinity`.
+    pub fn parse(text: &'a str) -> Result<Self, ValueError> {
+        Self::read_text(text.as_bytes())
+    }
+
+    fn read_text(text: &'a [u8]) -> Result<Self, ValueError> {
+        match text {
+            b"NaN" => return Ok(Self(Repr::NaN)),
+            b"Infinity" => return Ok(Self(Repr::Infinity)),
+            b"-Infinity" => return Ok(Self(Repr::NegInfinity)),
+            _ => {}
+        }
+        let mut input = Input::new(text);
+        let negative = input.eat(b'-');
+        let mut integer = input.number_run()?;
+        let fraction = if input.eat(b'.') { input.number_run()? } else { &[] };
+        input.end("a digit")?;
+        while let Some((b'0', rest)) = integer.split_first() {
+            integer = rest;
+        }
+        Ok(Self(Repr::Decimal { negative, integer, fraction }).without_negative_zero())
+    }
+
+    fn read_binary(bytes: &'a [u8]) -> Result<Self, ValueError> {
+        let mut input = Input::new(bytes);
+        let count = u16::from_be_bytes(input.array()?);
+        let weight = i16::from_be_bytes(input.array()?);
+        let sign_input = input;
+        let sign = u16::from_be_bytes(input.array()?);
+        let scale_input = input;
+        let scale = u16::from_be_bytes(input.array()?);
+        let digits = input.rest();
+        for _ in 0..count {
+            let digit_input = input;
+            if u16::from_be_bytes(input.array()?) > 9999 {
+                return Err(digit_input.malformed("a digit below 10000"));
+            }
+        }
+        input.finish()?;
+        let negative = match sign {
+            POSITIVE => false,
+            NEGATIVE => true,
+            NAN => return Ok(Self(Repr::NaN)),
+            INFINITY => return Ok(Self(Repr::Infinity)),
+            NEG_INFINITY => return Ok(Self(Repr::NegInfinity)),
+            _ => return Err(sign_input.malformed("the sign of a numeric")),
+        };
+        if scale > MAX_SCALE {
+            return Err(scale_input.malformed("a scale of at most 16383"));
+        }
+        // Without digits it is zero, whatever the weight says.
+        let weight = if digits.is_empty() { -1 } else { weight };
+        Ok(Self(Repr::Base10000 { negative, weight, scale, digits }).without_negative_zero())
+    }
+
+    /// PostgreSQL has no negative zero in `numeric`.
+    fn without_negative_zero(mut self) -> Self {
+        let mut digits = self.integer_digits().chain(self.fraction_digits());
+        match &mut self.0 {
+            Repr::Decimal { negative, .. } | Repr::Base10000 { negative, .. } => {
+                *negative = *negative && digits.any(|digit| digit != 0);
+            }
+            _ => {}
+        }
+        self
+    }
+
+    /// True for NaN.
+    pub const fn is_nan(&self) -> bool {
+        matches!(self.0, Repr::NaN)
+    }
+
+    /// False for NaN and the infinities.
+    pub const fn is_finite(&self) -> bool {
+        matches!(self.0, Repr::Decimal { .. } | Repr::Base10000 { .. })
+    }
+
+    /// True for what is less than zero, negative infinity included.
+    pub const fn is_negative(&self) -> bool {
+        match self.0 {
+            Repr::NegInfinity => true,
+            Repr::Decimal { negative, .. } | Repr::Base10000 { negative, .. } => negative,
+            Repr::Infinity | Repr::NaN => false,
+        }
+    }
+
+    /// How many digits stand after the decimal point, zeros included; `None` for NaN and the infinities.
+    pub const fn scale(&self) -> Option<usize> {
+        match self.0 {
+            Repr::Decimal { fraction, .. } => Some(fraction.len()),
+            Repr::Base10000 { scale, .. } => Some(scale as usize),
+            _ => None,
+        }
+    }
+
+    /// The decimal digits before the point, each 0 to 9, from the greatest, without leading zeros; none if
+    /// the number is below one, or not finite.
+    pub fn integer_digits(&self) -> Digits<'a> {
+        let mut digits = match self.0 {
+            Repr::Decimal { integer, .. } => Digits::ascii(integer),
+            Repr::Base10000 { weight, digits, .. } => {
+                let end = (i64::from(weight) + 1).max(0) * 4;
+                Digits { source: digits, from: Source::Base10000, at: 0, end }
+            }
+            _ => Digits::ascii(&[]),
+        };
+        while digits.clone().next() == Some(0) {
+            digits.next();
+        }
+        digits
+    }
+
+    /// The decimal digits after the point, [`scale`](Self::scale) of them.
+    pub fn fraction_digits(&self) -> Digits<'a> {
+        match self.0 {
+            Repr::Decimal { fraction, .. } => Digits::ascii(fraction),
+            Repr::Base10000 { weight, scale, digits, .. } => {
+                let at = (i64::from(weight) + 1) * 4;
+                let end = at + i64::from(scale);
+                Digits { source: digits, from: Source::Base10000, at, end }
+            }
+            _ => Digits::ascii(&[]),
+        }
+    }
+
+    /// Orders the magnitudes of two finite numbers.
+    fn cmp_magnitude(&self, other: &Self) -> Ordering {
+        let (left, right) = (self.integer_digits(), other.integer_digits());
+        left.len().cmp(&right.len()).then_with(|| left.cmp(right)).then_with(|| {
+            let (mut left, mut right) = (self.fraction_digits(), other.fraction_digits());
+            loop {
+                match (left.next(), right.next()) {
+                    (None, None) => return Ordering::Equal,
+                    (l, r) => match l.unwrap_or(0).cmp(&r.unwrap_or(0)) {
+                        Ordering::Equal => {}
+                        unequal => return unequal,
+                    },
+                }
+            }
+        })
+    }
+
+    const fn rank(&self) -> u8 {
+        match self.0 {
+            Repr::NegInfinity => 0,
+            Repr::Decimal { .. } | Repr::Base10000 { .. } => 1,
+            Repr::Infinity => 2,
+            Repr::NaN => 3,
+        }
+    }
+}
+
+/// Decimal digits of a [`Numeric`], each 0 to 9, from the greatest.
+#[derive(Debug, Clone)]
+pub struct Digits<'a> {
+    source: &'a [u8],
+    from: Source,
+    /// Positions in decimal digits from the first digit of `source`; negative before it.
+    at: i64,
+    end: i64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Ascii,
+    Base10000,
+}
+
+impl<'a> Digits<'a> {
+    const fn ascii(digits: &'a [u8]) -> Self {
+        // A slice never has more than isize::MAX bytes.
+        Self { source: digits, from: Source::Ascii, at: 0, end: digits.len() as i64 }
+    }
+
+    fn digit(&self, at: i64) -> u8 {
+        // What lies outside of the stored digits is zero.
+        let Ok(at) = usize::try_from(at) else { return 0 };
+        match self.from {
+            Source::Ascii => self.source.get(at).map_or(0, |digit| digit - b'0'),
+            Source::Base10000 => {
+                let Some((pairs, _)) = self.source.get(at / 4 * 2..).map(|s| s.as_chunks::<2>())
+                else {
+                    return 0;
+                };
+                let group = pairs.first().map_or(0, |pair| u16::from_be_bytes(*pair));
+                let digit = match at % 4 {
+                    0 => group / 1000,
+                    1 => group / 100 % 10,
+                    2 => group / 10 % 10,
+                    _ => group % 10,
+                };
+                // Below ten.
+                digit as u8
+            }
+        }
+    }
+}
+
+impl Iterator for Digits<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        if self.at >= self.end {
+            return None;
+        }
+        let digit = self.digit(self.at);
+        self.at += 1;
+        Some(digit)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = usize::try_from(self.end - self.at).unwrap_or(0);
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Digits<'_> {}
+impl core::iter::FusedIterator for Digits<'_> {}
+
+impl fmt::Display for Numeric<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Repr::NaN => return f.write_str("NaN"),
+            Repr::Infinity => return f.write_str("Infinity"),
+            Repr::NegInfinity => return f.write_str("-Infinity"),
+            _ => {}
+        }
+        if self.is_negative() {
+            f.write_char('-')?;
+        }
+        let integer = self.integer_digits();
+        if integer.len() == 0 {
+            f.write_char('0')?;
+        }
+        write_digits(f, integer)?;
+        let fraction = self.fraction_digits();
+        if fraction.len() > 0 {
+            f.write_char('.')?;
+        }
+        write_digits(f, fraction)
+    }
+}
+
+fn write_digits(f: &mut fmt::Formatter<'_>, mut digits: Digits<'_>) -> fmt::Result {
+    // In runs: one call for each digit costs more than finding the digit.
+    while digits.len() > 0 {
+        let mut run = [b'0'; 64];
+        let mut len = 0;
+        for (place, digit) in run.iter_mut().zip(digits.by_ref()) {
+            *place = b'0' + digit;
+            len += 1;
+        }
+        let run = run.get(..len).and_then(|run| core::str::from_utf8(run).ok());
+        f.write_str(run.unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Numeric<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl PartialEq for Numeric<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Numeric<'_> {}
+
+impl PartialOrd for Numeric<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Numeric<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if !self.is_finite() || !other.is_finite() {
+            return self.rank().cmp(&other.rank());
+        }
+        match (self.is_negative(), other.is_negative()) {
+            (false, false) => self.cmp_magnitude(other),
+            (true, true) => other.cmp_magnitude(self),
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+        }
+    }
+}
+
+impl<'a> FromField<'a> for Numeric<'a> {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        ty.oid() == type_oid::NUMERIC
+    }
+
+    fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::read_text(text)
+    }
+
+    fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        Self::read_binary(bytes)
+    }
+}
+
+impl WriteJson for Numeric<'_> {
+    fn write_json(&self, out: &mut dyn Write, options: JsonOptions) -> fmt::Result {
+        if self.is_finite() && !options.numeric_as_string {
+            write!(out, "{self}")
+        } else {
+            quoted(out, self)
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! `timestamp` and `timestamptz`: text a date, a time and for the latter an offset; binary microseconds
+//! since 2000-01-01; JSON a string as RFC 3339 has it.
+
+use core::fmt::{self, Write};
+
+use super::datetime_text as parts;
+use super::input::{Input, exactly};
+use super::json_out::{WriteJson, quoted};
+use super::{FieldType, FromField, JsonOptions, ValueError, type_oid};
+use crate::TimestampTz;
+use crate::timestamp::{rfc3339_can_say, write_postgres, write_rfc3339};
+
+/// A `timestamp without time zone`: microseconds since 2000-01-01 00:00:00 of a clock that is not named,
+/// from 4714-11-24 BC to 294276-12-31, and the infinities.
+///
+/// `Display` is PostgreSQL's text with `DateStyle` ISO. JSON: `2020-01-01T00:00:00.123456`, six digits of
+/// fraction, none when it is zero; the infinities, BC and years over 9999 in PostgreSQL's text.
+///
+/// ```
+/// use pgoutput_decode::value::Timestamp;
+///
+/// assert_eq!(Timestamp::from_micros(500_000).to_string(), "2000-01-01 00:00:00.5");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Later than every timestamp.
+    pub const INFINITY: Self = Self(i64::MAX);
+    /// Earlier than every timestamp.
+    pub const NEG_INFINITY: Self = Self(i64::MIN);
+
+    /// This many microseconds after 2000-01-01 00:00:00.
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since 2000-01-01 00:00:00.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// False for the infinities.
+    pub const fn is_finite(self) -> bool {
+        self.0 != i64::MAX && self.0 != i64::MIN
+    }
+}
+
+/// 4714-11-24 BC up to the last microsecond of 294276.
+const RANGE: core::ops::RangeInclusive<i64> = -211_813_488_000_000_000..=9_223_371_331_199_999_999;
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+fn checked(micros: i64, target: &'static str) -> Result<i64, ValueError> {
+    match micros {
+        i64::MIN | i64::MAX => Ok(micros),
+        _ if RANGE.contains(&micros) => Ok(micros),
+        _ => Err(ValueError::out_of_range(target)),
+    }
+}
+
+fn from_text(text: &[u8], with_offset: bool, target: &'static str) -> Result<i64, ValueError> {
+    match text {
+        b"infinity" => return Ok(i64::MAX),
+        b"-infinity" => return Ok(i64::MIN),
+        _ => {}
+    }
+    let mut input = Input::new(text);
+    let day = parts::day(&mut input)?;
+    input.expect(b' ', "a space")?;
+    let clock_input = input;
+    let clock = parts::clock(&mut input)?;
+    if clock >= MICROS_PER_DAY {
+        return Err(clock_input.malformed("a time before 24:00:00"));
+    }
+    let east = if with_offset { parts::offset(&mut input)? } else { 0 };
+    let days = parts::end_of_day(&mut input, day)?;
+    days.checked_mul(MICROS_PER_DAY)
+        .and_then(|micros| micros.checked_add(clock - i64::from(east) * 1_000_000))
+        // The infinities are spelled out, never reached by counting.
+        .filter(|micros| RANGE.contains(micros))
+        .ok_or(ValueError::out_of_range(target))
+}
+
+impl<'a> FromField<'a> for Timestamp {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        ty.oid() == type_oid::TIMESTAMP
+    }
+
+    fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        from_text(text, false, "timestamp").map(Self)
+    }
+
+    fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        checked(i64::from_be_bytes(exactly(bytes)?), "timestamp").map(Self)
+    }
+}
+
+impl<'a> FromField<'a> for TimestampTz {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        ty.oid() == type_oid::TIMESTAMPTZ
+    }
+
+    fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        from_text(text, true, "timestamp with time zone").map(Self::from_micros)
+    }
+
+    fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        let micros = i64::from_be_bytes(exactly(bytes)?);
+        checked(micros, "timestamp with time zone").map(Self::from_micros)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_postgres(f, self.0, "")
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+struct Rfc3339(Timestamp);
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_rfc3339(f, self.0.0)
+    }
+}
+
+impl WriteJson for Timestamp {
+    fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
+        if rfc3339_can_say(self.0) { quoted(out, &Rfc3339(*self)) } else { quoted(out, self) }
+    }
+}
+
+impl WriteJson for TimestampTz {
+    fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
+        quoted(out, &self.rfc3339())
+    }
+}

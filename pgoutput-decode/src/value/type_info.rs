@@ -1,0 +1,135 @@
+//! What the catalogue knows of a type that is not built in.
+
+use super::type_oid;
+use crate::Oid;
+
+/// Describes a user-defined type. The decoder never queries; whoever has a catalogue supplies this.
+///
+/// ```
+/// use pgoutput_decode::Oid;
+/// use pgoutput_decode::value::{Field, Format, TypeInfo, TypeKind, type_oid};
+///
+/// // create domain positive as integer check (value > 0)
+/// let integer = TypeInfo { oid: type_oid::INT4, name: "integer", kind: TypeKind::Base };
+/// let positive = TypeInfo { oid: Oid::new(16_400), name: "positive", kind: TypeKind::Domain(&integer) };
+/// assert_eq!(Field::with_type(&positive, Format::Text, b"7").get::<i32>()?, 7);
+/// # Ok::<(), pgoutput_decode::value::ValueError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TypeInfo<'a> {
+    /// The type's oid in its database.
+    pub oid: Oid,
+    /// Its name, as the one who describes it wants it shown.
+    pub name: &'a str,
+    /// What kind of type it is, with what that kind consists of.
+    pub kind: TypeKind<'a>,
+}
+
+/// The kind of a type (`pg_type.typtype` and what hangs on it).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TypeKind<'a> {
+    /// A base type, known by its oid if it is built in.
+    Base,
+    /// A base type whose binary form is its text, such as `citext`.
+    TextLike,
+    /// An enum.
+    Enum,
+    /// A domain over this type, which may be a domain itself.
+    Domain(&'a TypeInfo<'a>),
+    /// An array.
+    Array {
+        /// The type of the elements.
+        element: &'a TypeInfo<'a>,
+        /// What stands between elements in the text form: `,`, for `box` `;`.
+        delimiter: u8,
+    },
+    /// A composite type, with its attributes in order, dropped ones left out.
+    Composite(&'a [Attribute<'a>]),
+    /// A range over this type.
+    Range(&'a TypeInfo<'a>),
+    /// A multirange of this range type.
+    Multirange(&'a TypeInfo<'a>),
+}
+
+/// One attribute of a composite type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attribute<'a> {
+    /// The name of the attribute.
+    pub name: &'a str,
+    /// Its type.
+    pub ty: &'a TypeInfo<'a>,
+}
+
+/// The type of a [`Field`](super::Field): an oid, and for user-defined types perhaps a description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldType<'a> {
+    oid: Oid,
+    info: Option<&'a TypeInfo<'a>>,
+}
+
+/// Domains over domains deeper than this are left as they are: descriptions in statics may form a ring.
+const MAX_DOMAINS: usize = 64;
+
+impl<'a> FieldType<'a> {
+    /// A type known by its oid alone.
+    pub const fn new(oid: Oid) -> Self {
+        Self { oid, info: None }
+    }
+
+    /// A described type.
+    pub const fn described(info: &'a TypeInfo<'a>) -> Self {
+        Self { oid: info.oid, info: Some(info) }
+    }
+
+    /// The oid.
+    pub const fn oid(self) -> Oid {
+        self.oid
+    }
+
+    /// The description, where there is one.
+    pub const fn info(self) -> Option<&'a TypeInfo<'a>> {
+        self.info
+    }
+
+    /// What kind it is, as far as it was described.
+    pub fn kind(self) -> TypeKind<'a> {
+        self.info.map_or(TypeKind::Base, |info| info.kind)
+    }
+
+    /// The type below all domains.
+    #[must_use]
+    pub fn without_domains(mut self) -> Self {
+        for _ in 0..MAX_DOMAINS {
+            let TypeKind::Domain(base) = self.kind() else { break };
+            self = Self::described(base);
+        }
+        self
+    }
+
+    /// True for the types whose text and binary forms are both the text itself.
+    pub fn is_text(self) -> bool {
+        match self.kind() {
+            TypeKind::Base => matches!(
+                self.oid,
+                type_oid::TEXT
+                    | type_oid::VARCHAR
+                    | type_oid::BPCHAR
+                    | type_oid::NAME
+                    | type_oid::XML
+                    | type_oid::UNKNOWN
+                    | type_oid::CSTRING
+                    | type_oid::REFCURSOR
+                    | type_oid::PG_NODE_TREE
+            ),
+            TypeKind::TextLike | TypeKind::Enum => true,
+            _ => false,
+        }
+    }
+
+    /// True for a type that is neither built in nor described.
+    pub(super) fn is_undescribed(self) -> bool {
+        self.info.is_none_or(|info| info.kind == TypeKind::Base)
+            && super::PgType::from_oid(self.oid).is_none()
+    }
+}
