@@ -22,7 +22,6 @@ use crate::{DecodeError, ErrorKind, Lsn, Tag, TimestampTz, Xid};
 /// # Ok::<(), pgoutput_decode::DecodeError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum CopyData<'a> {
     /// `w`: a piece of log; for logical replication exactly one message.
     XLogData(XLogData<'a>),

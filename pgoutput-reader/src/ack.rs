@@ -83,6 +83,11 @@ impl Acknowledger {
         }
     }
 
+    /// Whether every event up to this one was taken.
+    pub(crate) fn has_taken(&self, delivery: u64) -> bool {
+        self.lock().taken >= delivery
+    }
+
     /// Once all of the `delivered` events so far are taken, `lsn` may be confirmed.
     pub(crate) fn mark(&self, delivered: u64, lsn: Lsn) {
         let mut ledger = self.lock();

@@ -62,8 +62,7 @@ impl Catalog {
                 self.client()?.query(DESCRIBE, &parameters)
             }
             result => result,
-        };
-        let rows = rows.map_err(Error::catalog)?;
+        }?;
         Ok(columns.iter().zip(rows).map(|(column, row)| describe(column, &row, types)).collect())
     }
 
@@ -71,11 +70,9 @@ impl Catalog {
         match &mut self.client {
             Some(client) => Ok(client),
             empty => {
-                let mut client = self.config.connect(NoTls).map_err(Error::catalog)?;
+                let mut client = self.config.connect(NoTls)?;
                 // Whether format_type qualifies a name depends on the search path, which roles and databases may set.
-                client
-                    .batch_execute("SET search_path = \"$user\", public")
-                    .map_err(Error::catalog)?;
+                client.batch_execute("SET search_path = \"$user\", public")?;
                 Ok(empty.insert(client))
             }
         }

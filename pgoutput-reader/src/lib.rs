@@ -26,7 +26,9 @@ mod stream;
 pub use ack::{Acknowledge, Acknowledger};
 pub use config::{Config, ConfigError, SslMode};
 pub use connection::{Connection, CopyBoth, CreatedSlot, Row as QueryRow, Rows, SystemId};
-pub use error::{AuthError, Error, ErrorKind, LimitError, ProtocolError, ServerMessage, SetupError, StreamError};
+pub use error::{
+    AuthError, Error, ErrorKind, LimitError, ProtocolError, ServerMessage, SetupError, StreamError,
+};
 #[cfg(feature = "catalog")]
 pub use event::{
     ChangeEvent, ColumnSchema, Op, Position, ReplicationOrigin, Row, RowColumns, TableSchema,

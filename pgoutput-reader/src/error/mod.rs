@@ -9,9 +9,11 @@ use crate::proto::ServerVersion;
 
 mod advice;
 mod server;
+mod stream;
 
 pub use server::ServerMessage;
 pub(crate) use server::printable;
+pub use stream::{SetupError, StreamError};
 
 /// Any failure of this crate: one word wide, with its cause in [`kind`](Error::kind).
 ///
@@ -50,6 +52,16 @@ pub enum ErrorKind {
     /// More than this side is ready to hold.
     #[error(transparent)]
     Limit(LimitError),
+    /// Reading cannot start as it was asked for.
+    #[error(transparent)]
+    Setup(SetupError),
+    /// Sound frames that make no sense together.
+    #[error(transparent)]
+    Stream(StreamError),
+    /// The ordinary connection, which looks tables up in the catalogue, failed.
+    #[cfg(feature = "catalog")]
+    #[error("looking up a table in the catalogue: {0}")]
+    Catalog(postgres::Error),
     /// The request cannot be carried out as it was put.
     #[error("{0}")]
     Config(String),
@@ -286,6 +298,25 @@ fn join(attempts: &[Error]) -> String {
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
         Self(Box::new(kind))
+    }
+}
+
+impl From<SetupError> for Error {
+    fn from(error: SetupError) -> Self {
+        ErrorKind::Setup(error).into()
+    }
+}
+
+impl From<StreamError> for Error {
+    fn from(error: StreamError) -> Self {
+        ErrorKind::Stream(error).into()
+    }
+}
+
+#[cfg(feature = "catalog")]
+impl From<postgres::Error> for Error {
+    fn from(error: postgres::Error) -> Self {
+        ErrorKind::Catalog(error).into()
     }
 }
 

@@ -15,7 +15,12 @@ use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, 
 impl Serialize for ChangeEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let after = self.after();
-        let unchanged: Vec<&str> = after.iter().flat_map(Row::columns).filter(is_unchanged).map(|(c, _)| c.name()).collect();
+        let unchanged: Vec<&str> = after
+            .iter()
+            .flat_map(Row::columns)
+            .filter(is_unchanged)
+            .map(|(c, _)| c.name())
+            .collect();
         let mut out = serializer.serialize_struct("ChangeEvent", 7)?;
         out.serialize_field("op", &self.op())?;
         out.serialize_field("message_id", &format_args!("{}", self.message_id()))?;
@@ -28,7 +33,8 @@ impl Serialize for ChangeEvent {
             out.serialize_field("unchanged_toast", &unchanged)?;
         }
         if let Some(flags) = self.truncate() {
-            let truncate = Truncate { cascade: flags.cascade(), restart_identity: flags.restart_identity() };
+            let truncate =
+                Truncate { cascade: flags.cascade(), restart_identity: flags.restart_identity() };
             out.serialize_field("truncate", &truncate)?;
         }
         if let Some(origin) = self.transaction().and_then(|transaction| transaction.origin()) {
@@ -139,8 +145,13 @@ impl Serialize for Row<'_> {
             let mut json = String::new();
             Field::new(column.wire().type_oid, format, bytes)
                 .write_json(&mut json, JsonOptions::default())
-                .map_err(|error| S::Error::custom(format_args!("column {:?}: {error}", column.name())))?;
-            out.serialize_entry(column.name(), &RawValue::from_string(json).map_err(S::Error::custom)?)?;
+                .map_err(|error| {
+                    S::Error::custom(format_args!("column {:?}: {error}", column.name()))
+                })?;
+            out.serialize_entry(
+                column.name(),
+                &RawValue::from_string(json).map_err(S::Error::custom)?,
+            )?;
         }
         out.end()
     }

@@ -11,9 +11,12 @@ impl Fingerprint {
     /// FNV-1a over the cluster's system identifier and the database's name, folded to 32 bits.
     pub(crate) fn new(system_identifier: u64, database: &str) -> Self {
         let bytes = system_identifier.to_be_bytes();
-        let hash = bytes.iter().chain(database.as_bytes()).fold(0xCBF2_9CE4_8422_2325_u64, |hash, &byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-        });
+        let hash = bytes
+            .iter()
+            .chain(database.as_bytes())
+            .fold(0xCBF2_9CE4_8422_2325_u64, |hash, &byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+            });
         Self((hash >> 32) as u32 ^ (hash & 0xFFFF_FFFF) as u32)
     }
 }
@@ -25,7 +28,8 @@ pub(crate) fn uuid(lsn: Lsn, ordinal: u32, fingerprint: Fingerprint) -> Uuid {
     let lsn = u128::from(lsn.as_u64());
     // 48 bits, 4 of version, 12 bits, 2 of variant, 62 bits.
     let high = (lsn >> 16) << 80 | (lsn >> 4 & 0xFFF) << 64;
-    let low = (lsn & 0xF) << 58 | u128::from(ordinal & 0x03FF_FFFF) << 32 | u128::from(fingerprint.0);
+    let low =
+        (lsn & 0xF) << 58 | u128::from(ordinal & 0x03FF_FFFF) << 32 | u128::from(fingerprint.0);
     Builder::from_custom_bytes((high | low).to_be_bytes()).into_uuid()
 }
 
@@ -59,7 +63,11 @@ mod tests {
     #[test]
     fn sorts_as_the_log_does() {
         let at = |lsn, ordinal| uuid(Lsn::new(lsn), ordinal, Fingerprint(7));
-        assert!(at(0xF, 9) < at(0x10, 0) && at(0x10, 0) < at(0x10, 1) && at(0xFFFF, 0) < at(0x1_0000, 0));
+        assert!(
+            at(0xF, 9) < at(0x10, 0)
+                && at(0x10, 0) < at(0x10, 1)
+                && at(0xFFFF, 0) < at(0x1_0000, 0)
+        );
     }
 
     #[test]

@@ -71,12 +71,12 @@ impl Changes {
                 self.open = Some(Open { transaction, index: 0, last_lsn: Lsn::ZERO, ordinal: 0 });
             }
             Message::Commit(commit) => {
-                let open = self.open.take().ok_or(StreamError::out_of_place(event))?;
+                let open = self.open.take().ok_or_else(|| StreamError::out_of_place(event))?;
                 open.transaction.ended_at(commit.end_lsn);
                 return Ok(Progress::Committed(commit.end_lsn));
             }
             Message::Origin(origin) => {
-                let open = self.open.as_ref().ok_or(StreamError::out_of_place(event))?;
+                let open = self.open.as_ref().ok_or_else(|| StreamError::out_of_place(event))?;
                 let (name, commit_lsn) = (origin.name.into(), origin.commit_lsn);
                 open.transaction.came_from(ReplicationOrigin { name, commit_lsn });
             }
@@ -158,7 +158,7 @@ impl Changes {
         content: Content,
         event: &StreamEvent<'_>,
     ) -> Result<(), Error> {
-        let open = self.open.as_mut().ok_or(StreamError::out_of_place(event))?;
+        let open = self.open.as_mut().ok_or_else(|| StreamError::out_of_place(event))?;
         if open.last_lsn != lsn {
             (open.last_lsn, open.ordinal) = (lsn, 0);
         }

@@ -17,7 +17,7 @@ use crate::ack::{Acknowledge, Acknowledger};
 use crate::catalog::Catalog;
 use crate::event::{ChangeEvent, Fingerprint};
 use crate::stream::{Step, StopHandle, Stream};
-use crate::{Config, Error, SystemId};
+use crate::{Config, Error, ServerMessage, SystemId};
 
 /// How long [`Reader::stop`] waits for the Commit of a transaction whose last event was taken. The server sends
 /// it right behind the last change.
@@ -123,6 +123,11 @@ impl Reader {
     /// Ends this reader from another thread, or where a signal is handled.
     pub fn stop_handle(&self) -> StopHandle {
         self.stream.stop_handle()
+    }
+
+    /// Notices and warnings that the server sent inside the copy since the last call; the newest hundred are kept.
+    pub fn take_notices(&mut self) -> Vec<ServerMessage> {
+        self.stream.take_notices()
     }
 
     /// The server's position, as its last message or keepalive said.

@@ -45,10 +45,8 @@ impl Tables {
 
     /// The table as the stream described it last; asks the catalogue once for each description.
     pub(super) fn get(&mut self, oid: Oid, lsn: Lsn) -> Result<Arc<TableSchema>, Error> {
-        let relation = self
-            .relations
-            .get(oid)
-            .ok_or(StreamError::UnknownRelation { relation: oid, lsn })?;
+        let relation =
+            self.relations.get(oid).ok_or(StreamError::UnknownRelation { relation: oid, lsn })?;
         if let Some(schema) = self.schemas.get(&oid)
             && Arc::ptr_eq(&schema.relation, relation)
         {

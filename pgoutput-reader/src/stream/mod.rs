@@ -3,6 +3,7 @@
 mod event;
 mod stop;
 
+use std::collections::VecDeque;
 use std::iter::FusedIterator;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,10 +14,11 @@ use pgoutput_decode::{
 pub use event::{StreamEvent, StreamEventBuf};
 pub use stop::StopHandle;
 
-use crate::Error;
 use crate::connection::{Advance, CopyBoth};
+use crate::error::StreamError;
 use crate::io::Position;
 use crate::proto::feedback::{Feedback, Positions};
+use crate::{Error, ServerMessage};
 
 /// Every message of one replication stream, in order, with its positions in the log.
 ///
@@ -52,8 +54,15 @@ pub struct Stream {
     positions: Positions,
     server_wal_end: Lsn,
     stop: StopHandle,
+    notices: VecDeque<ServerMessage>,
     finished: bool,
 }
+
+/// How many notices wait for [`Stream::take_notices`].
+const NOTICES_KEPT: usize = 100;
+
+/// How long the server may take to end the copy after it was asked to.
+const FINISH: Duration = Duration::from_secs(5);
 
 /// What a step of the stream came to. Positions only: it borrows nothing.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +95,7 @@ impl Stream {
             feedback: Feedback::new(interval, Instant::now()),
             positions: Positions::default(),
             server_wal_end: Lsn::ZERO,
+            notices: VecDeque::new(),
             finished: false,
         }
     }
@@ -135,7 +145,29 @@ impl Stream {
     /// When the server cannot be told; then it may send again what was confirmed last.
     pub fn stop(mut self) -> Result<(), Error> {
         self.send_status(false)?;
-        self.copy.finish()
+        self.copy.finish(Instant::now() + FINISH)?.close()
+    }
+
+    /// Notices and warnings that the server sent inside the copy since the last call; the newest hundred are kept.
+    pub fn take_notices(&mut self) -> Vec<ServerMessage> {
+        self.notices.drain(..).collect()
+    }
+
+    fn note(&mut self, notice: ServerMessage) {
+        if self.notices.len() == NOTICES_KEPT {
+            self.notices.pop_front();
+        }
+        self.notices.push_back(notice);
+    }
+
+    /// Whether an error has ended this stream.
+    pub(crate) fn is_failed(&self) -> bool {
+        self.finished
+    }
+
+    /// Reads on after a [`StopHandle`] was used.
+    pub(crate) fn forget_stop(&mut self) {
+        self.stop = StopHandle::new(self.copy.waker());
     }
 
     /// Goes on to the next message or keepalive, sending what is due meanwhile.
@@ -158,11 +190,14 @@ impl Stream {
             };
             match advance {
                 Advance::Copy(position) => return self.open(position),
-                Advance::TimedOut if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                Advance::TimedOut
+                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) =>
+                {
                     return Ok(Step::TimedOut);
                 }
                 Advance::TimedOut | Advance::Woken => {}
-                Advance::Ended => return Err(Error::stream_ended()),
+                Advance::Notice(notice) => self.note(*notice),
+                Advance::Ended => return Err(StreamError::Ended.into()),
             }
         }
     }
@@ -181,7 +216,6 @@ impl Stream {
                 }
                 Ok(Step::Keepalive(keepalive))
             }
-            _ => Err(Error::unknown_envelope()),
         }
     }
 

@@ -1,0 +1,121 @@
+//! `pgoutput tail`.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use pgoutput_reader::{
+    Acknowledge, Config, Error, ErrorKind, Next, Reader, ReaderBuilder, SetupError,
+};
+
+use crate::Failure;
+use crate::args::Tail;
+use crate::output::Output;
+use crate::signals;
+
+/// How long what was printed may wait to be written out and acknowledged while the stream never goes quiet.
+const FLUSH: Duration = Duration::from_millis(200);
+
+/// Longer than anybody waits: a wait that only an event, a signal or the end ends.
+const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
+
+pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
+    let config = Config::from_dsn_or_env(tail.dsn.as_deref())
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let mut reader = builder(config, tail).connect().map_err(failure)?;
+    signals::stop_on_signals(reader.stop_handle())
+        .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
+    signals::stop_on_closed_output(reader.stop_handle());
+
+    let mut output = Output::new(tail.format, (!tail.no_ack).then(|| reader.acknowledger()));
+    let printed = print(&mut reader, &mut output, tail.limit);
+    match printed {
+        // Nobody reads our output any more: an end as good as any other.
+        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(Stop::Output(error)) => {
+            return Err(Failure::Run(format!("writing to standard output: {error}")));
+        }
+        Err(Stop::Reader(error)) => return Err(failure(error)),
+        Ok(()) => {}
+    }
+    reader.stop().map_err(failure)
+}
+
+fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
+    let mut builder = ReaderBuilder::from(config)
+        .slot(&tail.slot)
+        .create_slot(tail.create_slot)
+        .messages(tail.messages)
+        .binary(tail.binary)
+        .streaming(tail.streaming.into())
+        .two_phase(tail.two_phase)
+        .acknowledge(Acknowledge::Manual);
+    for publication in &tail.publications {
+        builder = builder.publication(publication);
+    }
+    if tail.temporary {
+        builder = builder.temporary_slot();
+    }
+    if let Some(version) = tail.proto_version {
+        builder = builder.proto_version(version);
+    }
+    if let Some(origin) = tail.origin {
+        builder = builder.origin(origin.into());
+    }
+    if let Some(lsn) = tail.start_lsn {
+        builder = builder.start_lsn(lsn);
+    }
+    if let Some(lsn) = tail.until_lsn {
+        builder = builder.until_lsn(lsn);
+    }
+    builder
+}
+
+/// What ended the printing early.
+enum Stop {
+    Reader(Error),
+    Output(io::Error),
+}
+
+fn print(reader: &mut Reader, output: &mut Output, limit: Option<u64>) -> Result<(), Stop> {
+    let mut left = limit;
+    let mut flush_at = Instant::now() + FLUSH;
+    let ended = loop {
+        if left == Some(0) {
+            break Ok(());
+        }
+        // What is there is taken without waiting; before a wait, what was printed is written out.
+        let mut next = reader.next_timeout(Duration::ZERO);
+        if matches!(next, Ok(Next::TimedOut)) {
+            output.flush().map_err(Stop::Output)?;
+            next = reader.next_timeout(FOR_EVER);
+        }
+        match next {
+            Ok(Next::Event(event)) => {
+                output.write(&event).map_err(Stop::Output)?;
+                left = left.map(|left| left - 1);
+            }
+            Ok(Next::Finished) => break Ok(()),
+            Ok(_) => {}
+            Err(error) => break Err(Stop::Reader(error)),
+        }
+        for notice in reader.take_notices() {
+            eprintln!("pgoutput: {notice}");
+        }
+        if flush_at <= Instant::now() {
+            output.flush().map_err(Stop::Output)?;
+            flush_at = Instant::now() + FLUSH;
+        }
+    };
+    // Also after an error: what was read whole is printed.
+    output.flush().map_err(Stop::Output)?;
+    ended
+}
+
+fn failure(error: Error) -> Failure {
+    match error.kind() {
+        ErrorKind::Config(_) | ErrorKind::Setup(SetupError::NotSupportedYet { .. }) => {
+            Failure::Usage(error.to_string())
+        }
+        _ => Failure::Run(error.to_string()),
+    }
+}
