@@ -42,6 +42,11 @@ impl Account {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn for_tests(id: u32) -> Self {
+        Self { name: "other".to_owned(), uid: id, gid: id }
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

@@ -68,7 +68,7 @@ pub enum Error {
     Timeout {
         /// The server's version.
         version: crate::Version,
-        /// `start` or `stop`.
+        /// What it should have done, such as `start` or `stop`.
         what: &'static str,
         /// How long it was waited for.
         seconds: u64,

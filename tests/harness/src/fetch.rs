@@ -210,8 +210,8 @@ impl Package {
 fn unpack_npm(spec: &str, folder: &Path, npm: &Path) -> Result<PathBuf, String> {
     let mut pack = Command::new(npm);
     // A machine without network is told so within a minute.
-    pack.args(["pack", "--silent", "--fetch-retries=1", "--fetch-timeout=60000", spec])
-        .current_dir(folder);
+    pack.args(["pack", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"]);
+    pack.args(["--fetch-timeout=60000", spec]).current_dir(folder);
     run(pack).map_err(|e| e.to_string())?;
     let archive = fs::read_dir(folder)
         .map_err(|e| e.to_string())?

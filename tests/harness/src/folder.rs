@@ -11,6 +11,9 @@ use crate::error::Error;
 
 /// The longest folder a socket `/.s.PGSQL.65535` fits below: `sun_path` has 104 bytes on the smallest system, with the closing zero.
 const MAX_LENGTH: usize = 104 - 1 - "/.s.PGSQL.65535".len();
+/// The same for the folder above it, whatever process id and number the name gets.
+const MAX_PARENT: usize = MAX_LENGTH - "/pgo-4294967295-4294967295".len();
+const SERVER: &str = "pgo-";
 
 /// A new folder of its own, removed on drop.
 #[derive(Debug)]
@@ -38,18 +41,11 @@ impl TempFolder {
     pub(crate) fn for_server(account: Option<&Account>) -> Result<Self, Error> {
         let mut tried = vec![std::env::temp_dir(), "/tmp".into(), "/var/tmp".into()];
         tried.dedup();
-        let prefix = "pgo-";
-        let name = prefix.len() + "4294967295-4294967295".len() + 1;
-        let fits = |path: &&PathBuf| {
-            path.as_os_str().len() + name <= MAX_LENGTH
-                && path.is_dir()
-                && account.is_none_or(|account| account.reaches(path))
-        };
-        let Some(parent) = tried.iter().find(fits) else {
+        let Some(parent) = tried.iter().find(|parent| fits(parent, account)) else {
             let account = account.map_or_else(|| "you".to_owned(), |a| a.name().to_owned());
-            return Err(Error::NoFolder { tried, max: MAX_LENGTH - name, account });
+            return Err(Error::NoFolder { tried, max: MAX_PARENT, account });
         };
-        let folder = Self::below(parent, prefix)?;
+        let folder = Self::below(parent, SERVER)?;
         if let Some(account) = account {
             account.own(folder.path())?;
         }
@@ -64,6 +60,13 @@ impl TempFolder {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Whether a server's folder can be made in `parent`.
+fn fits(parent: &Path, account: Option<&Account>) -> bool {
+    parent.as_os_str().len() <= MAX_PARENT
+        && parent.is_dir()
+        && account.is_none_or(|account| account.reaches(parent))
 }
 
 impl Drop for TempFolder {
@@ -119,4 +122,26 @@ pub(crate) fn open_to_all(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_PARENT, TempFolder, fits, open_to_all};
+    use crate::account::Account;
+    use std::fs;
+
+    #[test]
+    fn a_servers_folder_is_short_and_open_to_its_account() {
+        let folder = TempFolder::for_tests();
+        assert!(fits(folder.path(), None));
+        assert!(!fits(&folder.path().join("absent"), None));
+        let long = folder.path().join("x".repeat(MAX_PARENT));
+        fs::create_dir(&long).unwrap();
+        assert!(!fits(&long, None));
+        // The test's folder has mode 0700, and is not this account's.
+        let other = Account::for_tests(4_000_000_000);
+        assert!(!fits(folder.path(), Some(&other)));
+        open_to_all(folder.path()).unwrap();
+        assert!(fits(folder.path(), Some(&other)));
+    }
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::error::Error;
 use crate::server::{Server, StopMode};
@@ -154,7 +154,10 @@ pub(crate) fn kill_backend(server: &Server, pid: i32) -> Result<(), Error> {
         .and_then(|mut client| client.query_opt("SELECT FROM pg_stat_get_activity($1)", &[&pid]));
     // Never a process of someone else.
     match known {
-        Ok(Some(_)) => signal(pid.unsigned_abs(), Signal::KILL),
+        Ok(Some(_)) => {
+            signal(pid.unsigned_abs(), Signal::KILL)?;
+            wait_noticed(server, pid)
+        }
         Ok(None) => Err(Error::io(
             "kill",
             pid.to_string(),
@@ -162,6 +165,19 @@ pub(crate) fn kill_backend(server: &Server, pid: i32) -> Result<(), Error> {
         )),
         Err(e) => Err(Error::io("kill", pid.to_string(), io::Error::other(e))),
     }
+}
+
+/// Waits until the server has taken note of its process's end: from then on it lets no new session in before it has
+/// recovered.
+fn wait_noticed(server: &Server, pid: i32) -> Result<(), Error> {
+    let deadline = Instant::now() + LIMIT;
+    while Pid::from_raw(pid).is_some_and(|pid| test_kill_process(pid).is_ok()) {
+        if Instant::now() > deadline {
+            return Err(timeout(server, "notice the end of a process"));
+        }
+        sleep(PAUSE);
+    }
+    Ok(())
 }
 
 /// Waits until a session can be opened.

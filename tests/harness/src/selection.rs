@@ -44,13 +44,15 @@ pub fn test_servers() -> Result<Vec<&'static Server>, Error> {
         && !value.trim().is_empty()
     {
         let majors = parse(&value).ok_or(Error::Selection { value })?;
-        return majors.into_iter().map(shared).collect();
+        return start(majors).into_iter().collect();
     }
     let installed = *INSTALLED.get_or_init(|| {
         let installed = Search::from_env().installed();
         installed.into_keys().rfind(|major| MAJORS.contains(major) && *major != NEWEST)
     });
-    match (installed.map(shared), shared(NEWEST)) {
+    let mut results = start(installed.into_iter().chain([NEWEST])).into_iter();
+    let other = installed.and_then(|_| results.next());
+    match (other, results.next().unwrap_or_else(|| shared(NEWEST))) {
         (Some(Ok(other)), Ok(newest)) => Ok(vec![other, newest]),
         (None, Ok(newest)) => {
             say_once(&format!("testing on PostgreSQL {NEWEST} only: no other one is installed"));
@@ -97,6 +99,19 @@ pub fn servers_from(major: u32) -> Vec<&'static Server> {
         return vec![shared(NEWEST).unwrap_or_else(|error| panic!("{error}"))];
     }
     fit
+}
+
+/// Starts them at the same time.
+fn start(majors: impl IntoIterator<Item = u32>) -> Vec<Result<&'static Server, Error>> {
+    std::thread::scope(|scope| {
+        let starting: Vec<_> =
+            majors.into_iter().map(|major| (major, scope.spawn(move || shared(major)))).collect();
+        // A start that panicked is tried again here, for its message.
+        starting
+            .into_iter()
+            .map(|(major, thread)| thread.join().unwrap_or_else(|_| shared(major)))
+            .collect()
+    })
 }
 
 fn parse(value: &str) -> Option<BTreeSet<u32>> {

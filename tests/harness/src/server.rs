@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::folder::TempFolder;
 use crate::install::Install;
 use crate::template::{self, tail};
-use crate::version::Version;
+use crate::version::{MAJORS, Version};
 use crate::watchdog::Watchdog;
 use crate::{process, search::Search};
 
@@ -74,6 +74,13 @@ impl Server {
     /// A server of this major with the default settings.
     pub fn of_major(major: u32) -> Result<Self, Error> {
         Self::builder().start(major)
+    }
+
+    /// A server of the newest installed major from 10 to 18; where none is installed, a fetched 18.
+    pub fn any() -> Result<Self, Error> {
+        let installed =
+            Search::from_env().installed().into_keys().rfind(|major| MAJORS.contains(major));
+        Self::of_major(installed.unwrap_or(*MAJORS.end()))
     }
 
     pub(crate) fn create(builder: &ServerBuilder, major: u32) -> Result<Self, Error> {
@@ -254,11 +261,9 @@ impl Server {
 
     /// A connection string (`key=value`) for `database` over the Unix socket, as superuser.
     pub fn dsn(&self, database: &str) -> String {
-        format!(
-            "host='{}' port={} user=postgres dbname={database}",
-            self.folder.path().display(),
-            self.port
-        )
+        let host =
+            self.folder.path().display().to_string().replace('\\', "\\\\").replace('\'', "\\'");
+        format!("host='{host}' port={} user=postgres dbname={database}", self.port)
     }
 
     /// A connection string (`key=value`) for `database` over TCP, as superuser.

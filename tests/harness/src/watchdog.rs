@@ -13,8 +13,9 @@ use crate::error::Error;
 
 /// `$1` is the folder. Each line read is the id of the server now running, or nothing when it was stopped.
 ///
-/// SIGQUIT is PostgreSQL's immediate shutdown. A folder that is still there after the first try had files
-/// written into it meanwhile.
+/// SIGQUIT is PostgreSQL's immediate shutdown. A folder that is still there after the first try had files written into
+/// it meanwhile, by an initdb that outlived us. A server whose id we could not write any more finds its folder gone
+/// within a minute, and ends.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM QUIT
 server=
@@ -24,7 +25,7 @@ if [ -n "$server" ] && kill -QUIT "$server" 2>/dev/null; then
     while [ $left -gt 0 ] && kill -0 "$server" 2>/dev/null; do sleep 0.1; left=$((left - 1)); done
     kill -KILL "$server" 2>/dev/null
 fi
-rm -rf "$1" || { sleep 1; rm -rf "$1"; }
+for try in 1 2 3 4 5; do rm -rf "$1" && break; sleep 1; done
 "#;
 
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use pgoutput_harness::servers;
+use pgoutput_harness::Server;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 /// Set in the process that owns the server; says how it is to end.
@@ -35,13 +35,12 @@ fn owner_that_ends(test: &str, ending: &str) -> (i32, String, std::process::Exit
         "interrupt" => kill_process(owner, Signal::INT).unwrap(),
         _ => {}
     }
-    drop(child.stdin.take());
     (pid, folder.to_owned(), child.wait().unwrap())
 }
 
 /// Owns a server until the end that was asked for.
 fn owner(ending: &str) {
-    let server = servers()[0];
+    let server: &Server = Box::leak(Box::new(Server::any().unwrap()));
     let _database = server.database("left");
     let mut out = std::io::stdout();
     writeln!(out, "\nOWNS {} {}", server.pid().unwrap(), server.socket_folder().display()).unwrap();

@@ -56,6 +56,13 @@ fn a_dropped_database_leaves_nothing() {
         let slot = database.slot_name("s");
         busy.query_one("SELECT pg_create_logical_replication_slot($1, 'pgoutput')::text", &[&slot])
             .unwrap();
+        // A temporary slot is held by its session, as one being read is by its walsender.
+        let held = database.slot_name("held");
+        busy.query_one(
+            "SELECT pg_create_logical_replication_slot($1, 'pgoutput', true)::text",
+            &[&held],
+        )
+        .unwrap();
         busy.batch_execute("BEGIN; CREATE TABLE t (); PREPARE TRANSACTION 'it''s'").unwrap();
         drop(database);
         let mut client = server.client();
