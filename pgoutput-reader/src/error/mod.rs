@@ -5,6 +5,7 @@ use std::io;
 
 use pgoutput_decode::DecodeError;
 
+use crate::config::ConfigError;
 use crate::proto::ServerVersion;
 
 mod advice;
@@ -50,9 +51,12 @@ pub enum ErrorKind {
     /// More than this side is ready to hold.
     #[error(transparent)]
     Limit(LimitError),
-    /// The request cannot be carried out as it was put.
+    /// The connection settings are wrong, or cannot be honoured.
+    #[error(transparent)]
+    Config(ConfigError),
+    /// What was asked for makes no sense, as options that contradict each other.
     #[error("{0}")]
-    Config(String),
+    Usage(String),
     /// A deadline passed.
     #[error("timed out while {doing} {address}")]
     Timeout {
@@ -268,8 +272,8 @@ impl Error {
         ErrorKind::Stopped { doing, address: address.into() }.into()
     }
 
-    pub(crate) fn config(reason: impl Into<String>) -> Self {
-        ErrorKind::Config(reason.into()).into()
+    pub(crate) fn usage(reason: impl Into<String>) -> Self {
+        ErrorKind::Usage(reason.into()).into()
     }
 }
 
@@ -286,6 +290,12 @@ fn join(attempts: &[Error]) -> String {
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
         Self(Box::new(kind))
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        ErrorKind::Config(error).into()
     }
 }
 
