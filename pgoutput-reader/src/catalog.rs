@@ -6,6 +6,7 @@ use pgoutput_decode::value::format_type;
 use pgoutput_decode::{Column, Oid, Relation};
 use postgres::{Client, NoTls};
 
+use crate::config::Endpoint;
 use crate::event::ColumnSchema;
 use crate::{Config, Error};
 
@@ -39,8 +40,11 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    pub(crate) fn new(config: &Config) -> Self {
-        Self { config: config.to_postgres(), client: None }
+    /// For the server that the replication connection has reached.
+    pub(crate) fn new(config: &Config, endpoint: &Endpoint) -> Result<Self, Error> {
+        // A password file that cannot be used was an error already, if the server asked for a password.
+        let password = config.password_for(endpoint).ok().flatten();
+        Ok(Self { config: config.to_postgres_at(endpoint, password.as_ref())?, client: None })
     }
 
     /// The columns of this version of a table, in one query.

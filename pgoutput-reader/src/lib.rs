@@ -1,4 +1,6 @@
 //! Blocking PostgreSQL change data capture.
+//!
+//! Unix only, for now.
 #![forbid(unsafe_code)]
 
 #[cfg(not(unix))]

@@ -33,6 +33,8 @@ impl Aside {
                 self.parameters.insert(lossy(name), lossy(value));
                 bounded(self.parameters.len(), "parameters")
             }
+            // A walsender that has streamed before sends keepalives also while it looks for the start of a slot.
+            Message::CopyData([b'k', ..]) => Ok(()),
             // For LISTEN, which nothing here says.
             Message::NotificationResponse => Ok(()),
             Message::ErrorResponse(fields) => Err(fields.to_message(true).into()),

@@ -110,7 +110,7 @@ impl CopyBoth {
     /// [`advance`](Self::advance).
     pub(crate) fn send_copy_data(&mut self, payload: &[u8]) -> Result<(), Error> {
         let message = frontend::CopyData::new(payload)
-            .map_err(|_| Error::config("a CopyData message cannot be longer than 2 GiB"))?;
+            .map_err(|_| Error::usage("a CopyData message cannot be longer than 2 GiB"))?;
         message.write(self.connection.channel.outbox());
         self.connection.channel.try_flush()
     }

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use pgoutput_decode::Lsn;
 
+use crate::config::{Config, Endpoint};
 use crate::error::ServerMessage;
-use crate::io::{Channel, Endpoint, Fill, Position, Waker};
+use crate::io::{self, Channel, Fill, Position, Target, Waker};
 use crate::proto::backend::Message;
+use crate::proto::frame::HEADER_LEN;
 use crate::proto::{Handshake, ServerVersion, Session, Settings, StartReplication, command};
-use crate::{CreateSlot, Error};
+use crate::{CreateSlot, Error, ErrorKind};
 use aside::Aside;
 
 mod aside;
@@ -19,9 +21,6 @@ mod query;
 pub(crate) use copy::Advance;
 pub use copy::CopyBoth;
 pub use query::{Row, Rows};
-
-/// Longest message body unless told otherwise: the longest value PostgreSQL can hold, 1 GiB, and what goes around it.
-pub(crate) const MAX_FRAME: usize = (1 << 30) + 64 * 1024;
 
 /// A connection with `replication=database` on which the copy has not started: replication commands and
 /// ordinary SQL both work (manual, section "Streaming Replication Protocol").
@@ -75,48 +74,58 @@ pub struct CreatedSlot {
 }
 
 impl Connection {
-    /// Connects to one endpoint: each of its addresses in order, until one answers.
-    pub(crate) fn open(
-        endpoint: &Endpoint,
-        settings: &Settings,
-        max_frame: usize,
-    ) -> Result<Self, Error> {
+    /// Connects and authenticates. Hosts are tried in order, each with all its addresses; the next one when a host
+    /// cannot be reached, does not answer in time, is starting up, or has no connection free. Any other answer of a
+    /// server is final.
+    ///
+    /// `connect_timeout` holds for each address, from the first packet until the server is ready; looking up a
+    /// name is not part of it.
+    ///
+    /// # Errors
+    /// Settings that cannot be honoured; the one failure, or [`AllHosts`](ErrorKind::AllHosts) when there were several.
+    pub fn connect(config: &Config) -> Result<Self, Error> {
         let mut failed = Vec::new();
-        for target in endpoint.targets()? {
-            let deadline =
-                endpoint.connect_timeout.and_then(|left| Instant::now().checked_add(left));
-            match endpoint.connect(&target, deadline) {
-                Ok(transport) => {
-                    let address = endpoint.address.to_string();
-                    let channel = Channel::new(transport, address, max_frame)?;
-                    // The server was there: what it says now is the answer, and no other address is tried.
-                    return Self::shake_hands(channel, settings, deadline);
+        for endpoint in config.endpoints()? {
+            let targets = match io::targets(&endpoint) {
+                Ok(targets) => targets,
+                Err(error) => {
+                    failed.push(error);
+                    continue;
                 }
-                Err(error) => failed.push(error),
+            };
+            for target in targets {
+                match Self::open(config, &endpoint, &target) {
+                    Ok(connection) => return Ok(connection),
+                    Err(error) if io::may_try_next(&error) => failed.push(error),
+                    Err(error) => return Err(error),
+                }
             }
         }
-        Err(match failed.pop() {
-            Some(only) if failed.is_empty() => only,
-            Some(last) => {
-                failed.push(last);
-                crate::ErrorKind::AllHosts(failed).into()
+        match (failed.pop(), failed.is_empty()) {
+            (Some(only), true) => Err(only),
+            (last, _) => {
+                failed.extend(last);
+                Err(ErrorKind::AllHosts(failed).into())
             }
-            None => Error::config(format!("{} has no address", endpoint.address)),
-        })
+        }
     }
 
-    fn shake_hands(
-        mut channel: Channel,
-        settings: &Settings,
-        deadline: Option<Instant>,
-    ) -> Result<Self, Error> {
+    fn open(config: &Config, endpoint: &Endpoint, target: &Target) -> Result<Self, Error> {
         const DOING: &str = "connecting to";
-        let mut handshake = Handshake::new(settings)?;
+        let settings = Settings::new(config)?;
+        let password = || Ok(config.password_for(endpoint)?);
+        let timeout = config.get_connect_timeout();
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let address = endpoint.to_string();
+        let transport = io::connect(target, config, deadline, &address)?;
+        let limit = config.get_max_frame_size().saturating_sub(HEADER_LEN);
+        let mut channel = Channel::new(transport, address, limit)?;
+
+        let mut handshake = Handshake::new(&settings)?;
         loop {
-            let outgoing = handshake.take_outgoing();
-            channel.outbox().unsplit(outgoing);
+            channel.outbox().unsplit(handshake.take_outgoing());
             channel.flush(deadline, DOING)?;
-            let progress = handshake.feed(channel.inbox.unread())?;
+            let progress = handshake.feed(channel.inbox.unread(), &password)?;
             channel.inbox.consume(progress.consumed);
             if progress.ready {
                 break;
@@ -241,12 +250,12 @@ impl Connection {
         doing: &'static str,
     ) -> Result<(), Error> {
         if self.busy {
-            return Err(Error::config(
+            return Err(Error::usage(
                 "an earlier command on this connection was cut short: open another connection",
             ));
         }
         postgres_protocol::message::frontend::query(query, self.channel.outbox()).map_err(
-            |_| Error::config("the statement holds a zero byte, or is longer than 2 GiB"),
+            |_| Error::usage("the statement holds a zero byte, or is longer than 2 GiB"),
         )?;
         self.busy = true;
         self.channel.flush(deadline, doing)

@@ -17,6 +17,7 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
     let said = |words: &str| message.message().contains(words);
     let by = |routine: &str| message.routine() == Some(routine);
     Some(match code {
+        // Checked on PostgreSQL 15 where not said otherwise.
         "28P01" => "check the user and the password (connection string, PGPASSWORD, password file)",
         // Without the REPLICATION attribute PostgreSQL 10 to 15 say 28000 while pg_hba.conf has accepted the user.
         "28000" if said("replication role") || said("WAL sender") => ROLE,
@@ -68,6 +69,10 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
             "the server is shutting down or an administrator ended the connection: connect again later"
         }
         "57P03" => "the server is starting up, shutting down or recovering: connect again later",
+        // Another plugin stumbles over the first option it does not know.
+        "22023" if message.context().is_some_and(|context| !context.contains("\"pgoutput\"")) => {
+            "the slot was made for another output plugin (pg_replication_slots.plugin): use one made for pgoutput"
+        }
         "22023" if said("proto_version") => "choose a protocol version the server knows",
         _ => return None,
     })

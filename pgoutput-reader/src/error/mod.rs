@@ -5,6 +5,7 @@ use std::io;
 
 use pgoutput_decode::DecodeError;
 
+use crate::config::ConfigError;
 use crate::proto::ServerVersion;
 
 mod advice;
@@ -62,9 +63,12 @@ pub enum ErrorKind {
     #[cfg(feature = "catalog")]
     #[error("looking up a table in the catalogue: {0}")]
     Catalog(postgres::Error),
-    /// The request cannot be carried out as it was put.
+    /// The connection settings are wrong, or cannot be honoured.
+    #[error(transparent)]
+    Config(ConfigError),
+    /// What was asked for makes no sense, as options that contradict each other.
     #[error("{0}")]
-    Config(String),
+    Usage(String),
     /// A deadline passed.
     #[error("timed out while {doing} {address}")]
     Timeout {
@@ -280,8 +284,8 @@ impl Error {
         ErrorKind::Stopped { doing, address: address.into() }.into()
     }
 
-    pub(crate) fn config(reason: impl Into<String>) -> Self {
-        ErrorKind::Config(reason.into()).into()
+    pub(crate) fn usage(reason: impl Into<String>) -> Self {
+        ErrorKind::Usage(reason.into()).into()
     }
 }
 
@@ -317,6 +321,12 @@ impl From<StreamError> for Error {
 impl From<postgres::Error> for Error {
     fn from(error: postgres::Error) -> Self {
         ErrorKind::Catalog(error).into()
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        ErrorKind::Config(error).into()
     }
 }
 

@@ -9,12 +9,12 @@ pub(crate) struct Fingerprint(u32);
 
 impl Fingerprint {
     /// FNV-1a over the cluster's system identifier and the database's name, folded to 32 bits.
-    pub(crate) fn new(system_identifier: u64, database: &str) -> Self {
+    pub(crate) fn new(system_identifier: &str, database: &str) -> Self {
         let bytes = system_identifier.to_be_bytes();
         let hash = bytes
             .iter()
             .chain(database.as_bytes())
-            .fold(0xCBF2_9CE4_8422_2325_u64, |hash, &byte| {
+            .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
             });
         Self((hash >> 32) as u32 ^ (hash & 0xFFFF_FFFF) as u32)
@@ -72,9 +72,9 @@ mod tests {
 
     #[test]
     fn fingerprint_depends_on_cluster_and_database() {
-        let one = Fingerprint::new(7_100_000_000_000_000_001, "app");
-        assert_eq!(one, Fingerprint::new(7_100_000_000_000_000_001, "app"));
-        assert_ne!(one, Fingerprint::new(7_100_000_000_000_000_002, "app"));
-        assert_ne!(one, Fingerprint::new(7_100_000_000_000_000_001, "app2"));
+        let one = Fingerprint::new("7100000000000000001", "app");
+        assert_eq!(one, Fingerprint::new("7100000000000000001", "app"));
+        assert_ne!(one, Fingerprint::new("7100000000000000002", "app"));
+        assert_ne!(one, Fingerprint::new("7100000000000000001", "app2"));
     }
 }

@@ -8,14 +8,17 @@ use postgres_protocol::message::frontend;
 
 use super::backend::Authentication;
 use crate::Error;
+use crate::config::Secret;
 use crate::error::{AuthError, ProtocolError, printable};
 
 /// The most SCRAM iterations done for a server: PostgreSQL's default is 4096.
 pub(crate) const SCRAM_ITERATION_LIMIT: u32 = 100_000;
 
+/// Where the password comes from, asked only when the server asks: looking for it may read a file.
+pub(crate) type PasswordSource<'a> = dyn Fn() -> Result<Option<Secret>, Error> + 'a;
+
 pub(crate) struct Authenticator {
     user: Vec<u8>,
-    password: Option<Vec<u8>>,
     state: State,
 }
 
@@ -29,37 +32,33 @@ enum State {
 }
 
 impl Authenticator {
-    pub(crate) fn new(user: &str, password: Option<&[u8]>) -> Self {
-        Self {
-            user: user.as_bytes().to_vec(),
-            password: password.map(<[u8]>::to_vec),
-            state: State::Start,
-        }
+    pub(crate) fn new(user: &str) -> Self {
+        Self { user: user.as_bytes().to_vec(), state: State::Start }
     }
 
     /// Answers a request into `out`; true once the server has accepted us.
     pub(crate) fn answer(
         &mut self,
         request: Authentication<'_>,
+        password: &PasswordSource<'_>,
         out: &mut BytesMut,
     ) -> Result<bool, Error> {
         self.state = match (std::mem::replace(&mut self.state, State::Done), request) {
             // In the middle of SCRAM this would let in a server that has not shown that it knows the password.
             (State::Start | State::PasswordSent | State::ServerVerified, Authentication::Ok) => {
-                self.password = None;
                 return Ok(true);
             }
             (State::Start, Authentication::CleartextPassword) => {
-                send_password(self.password("cleartext")?, out)?;
+                send_password(ask(password, "cleartext")?.expose().as_bytes(), out)?;
                 State::PasswordSent
             }
             (State::Start, Authentication::Md5Password { salt }) => {
-                let hash = md5_hash(&self.user, self.password("md5")?, salt);
+                let hash = md5_hash(&self.user, ask(password, "md5")?.expose().as_bytes(), salt);
                 send_password(hash.as_bytes(), out)?;
                 State::PasswordSent
             }
             (State::Start, Authentication::Sasl { mechanisms }) => {
-                State::ScramFirst(self.start_scram(mechanisms, out)?)
+                State::ScramFirst(start_scram(mechanisms, password, out)?)
             }
             (State::ScramFirst(mut scram), Authentication::SaslContinue(message)) => {
                 check_iterations(message)?;
@@ -85,27 +84,31 @@ impl Authenticator {
         };
         Ok(false)
     }
+}
 
-    fn password(&self, method: &'static str) -> Result<&[u8], AuthError> {
-        self.password.as_deref().ok_or(AuthError::PasswordMissing { method })
-    }
+fn ask(password: &PasswordSource<'_>, method: &'static str) -> Result<Secret, Error> {
+    password()?.ok_or_else(|| AuthError::PasswordMissing { method }.into())
+}
 
-    fn start_scram(&self, mechanisms: &[u8], out: &mut BytesMut) -> Result<ScramSha256, Error> {
-        let mut offered = mechanisms.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-        if !offered.clone().any(|name| name == SCRAM_SHA_256.as_bytes()) {
-            let offered = match offered.next() {
-                None => "(none)".into(),
-                Some(first) => offered.fold(printable(first, 64).into_string(), |list, name| {
-                    if list.len() < 256 { list + ", " + &printable(name, 64) } else { list }
-                }),
-            };
-            return Err(AuthError::MechanismUnsupported { offered }.into());
-        }
-        let scram =
-            ScramSha256::new(self.password("scram-sha-256")?, ChannelBinding::unsupported());
-        encoded(frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), out))?;
-        Ok(scram)
+fn start_scram(
+    mechanisms: &[u8],
+    password: &PasswordSource<'_>,
+    out: &mut BytesMut,
+) -> Result<ScramSha256, Error> {
+    let mut offered = mechanisms.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    if !offered.clone().any(|name| name == SCRAM_SHA_256.as_bytes()) {
+        let offered = match offered.next() {
+            None => "(none)".into(),
+            Some(first) => offered.fold(printable(first, 64).into_string(), |list, name| {
+                if list.len() < 256 { list + ", " + &printable(name, 64) } else { list }
+            }),
+        };
+        return Err(AuthError::MechanismUnsupported { offered }.into());
     }
+    let password = ask(password, "scram-sha-256")?;
+    let scram = ScramSha256::new(password.expose().as_bytes(), ChannelBinding::unsupported());
+    encoded(frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), out))?;
+    Ok(scram)
 }
 
 /// Refuses a count that would keep this side busy, before anything is hashed.
@@ -131,6 +134,6 @@ fn send_password(password: &[u8], out: &mut BytesMut) -> Result<(), Error> {
 
 fn encoded(written: std::io::Result<()>) -> Result<(), Error> {
     written.map_err(|_| {
-        Error::config("the user or password holds a zero byte, which PostgreSQL cannot take")
+        Error::usage("the user or password holds a zero byte, which PostgreSQL cannot take")
     })
 }

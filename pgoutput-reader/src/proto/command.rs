@@ -27,7 +27,7 @@ pub(crate) fn identifier_list(names: &[String]) -> Result<String, Error> {
 
 fn quote(text: &str, mark: char) -> Result<String, Error> {
     if text.contains('\0') {
-        return Err(Error::config(
+        return Err(Error::usage(
             "a name or value holds a zero byte, which PostgreSQL cannot take",
         ));
     }

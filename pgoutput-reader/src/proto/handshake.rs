@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::BytesMut;
 
-use super::auth::Authenticator;
+use super::auth::{Authenticator, PasswordSource};
 use super::backend::Message;
-use super::frame::{FrameError, Header};
+use super::frame::{FrameError, HEADER_LEN, Header};
 use super::startup::Settings;
 use super::version::ServerVersion;
 use crate::Error;
@@ -64,7 +64,7 @@ impl Handshake {
         settings.encode(&mut out)?;
         Ok(Self {
             phase: Phase::First,
-            auth: Authenticator::new(&settings.user, settings.password.as_deref()),
+            auth: Authenticator::new(&settings.user),
             out,
             session: Session::default(),
             received: 0,
@@ -78,7 +78,11 @@ impl Handshake {
     }
 
     /// Takes the whole messages at the front of `bytes`, up to ReadyForQuery.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Progress, Error> {
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        password: &PasswordSource<'_>,
+    ) -> Result<Progress, Error> {
         let mut consumed = 0;
         while self.phase != Phase::Ready {
             let rest = &bytes[consumed..];
@@ -88,10 +92,8 @@ impl Handshake {
             let Some(header) = Header::parse(rest, MESSAGE_LIMIT)? else { break };
             let Some(message) = rest.get(..header.total()) else { break };
             self.count(message.len())?;
-            self.take(
-                Message::parse(header.tag, &message[super::frame::HEADER_LEN..])?,
-                header.tag,
-            )?;
+            let parsed = Message::parse(header.tag, &message[HEADER_LEN..])?;
+            self.take(parsed, header.tag, password)?;
             consumed += header.total();
         }
         Ok(Progress { consumed, ready: self.phase == Phase::Ready })
@@ -137,7 +139,12 @@ impl Handshake {
         }
     }
 
-    fn take(&mut self, message: Message<'_>, tag: u8) -> Result<(), Error> {
+    fn take(
+        &mut self,
+        message: Message<'_>,
+        tag: u8,
+        password: &PasswordSource<'_>,
+    ) -> Result<(), Error> {
         let accepted = self.phase == Phase::Accepted;
         match message {
             Message::ErrorResponse(fields) => return Err(fields.to_message(accepted).into()),
@@ -152,7 +159,7 @@ impl Handshake {
                 }
             }
             Message::Authentication(request) if !accepted => {
-                let done = self.auth.answer(request, &mut self.out)?;
+                let done = self.auth.answer(request, password, &mut self.out)?;
                 self.phase = if done { Phase::Accepted } else { Phase::Authenticating };
             }
             Message::ParameterStatus { name, value } if accepted => {

@@ -84,7 +84,7 @@ impl StartReplication {
     /// The options as pgoutput reads them, for this server.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] when the server is too old for one, [`ErrorKind::Config`] when two contradict
+    /// [`ErrorKind::Unsupported`] when the server is too old for one, [`ErrorKind::Usage`] when two contradict
     /// each other or a publication is missing.
     pub(crate) fn plugin_options(
         &self,
@@ -92,7 +92,7 @@ impl StartReplication {
     ) -> Result<Vec<(&'static str, String)>, Error> {
         let proto_version = self.negotiate(server)?;
         if self.publications.is_empty() {
-            return Err(Error::config("no publication: name at least one to read"));
+            return Err(Error::usage("no publication: name at least one to read"));
         }
         let mut options = vec![
             ("proto_version", literal(&proto_version.to_string())?),
@@ -130,7 +130,7 @@ impl StartReplication {
             3 => ("proto_version 3", 15),
             4 => ("proto_version 4", 16),
             other => {
-                return Err(Error::config(format!(
+                return Err(Error::usage(format!(
                     "proto_version {other} does not exist: choose 1 to 4"
                 )));
             }
@@ -151,7 +151,7 @@ impl StartReplication {
                 return Err(ErrorKind::Unsupported { option, needed, server }.into());
             }
             if asked < proto {
-                return Err(Error::config(format!(
+                return Err(Error::usage(format!(
                     "{option} needs proto_version {proto}, and {asked} was asked for"
                 )));
             }

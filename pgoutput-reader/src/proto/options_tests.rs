@@ -71,6 +71,6 @@ fn options_that_contradict_each_other_are_refused() {
     ];
     for (text, change) in table {
         let error = start(change).plugin_options(server(18)).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Config(said) if said == text), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Usage(said) if said == text), "{error}");
     }
 }

@@ -1,18 +1,17 @@
 //! The first message: who, which database, and the settings that text values depend on.
 
-use std::fmt;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
 use crate::Error;
+use crate::config::Config;
 
-/// What the startup message says, and the password for what follows it.
-#[derive(Clone, Default, PartialEq, Eq)]
+/// What the startup message says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) user: String,
-    pub(crate) password: Option<Vec<u8>>,
     pub(crate) dbname: String,
     pub(crate) application_name: Option<String>,
     /// Command-line options for the server process, as in `-c geqo=off`.
@@ -34,6 +33,16 @@ const PINNED: [(&str, &str); 7] = [
 ];
 
 impl Settings {
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+        Ok(Self {
+            user: config.user_or_default()?.into(),
+            dbname: config.dbname_or_default()?.into(),
+            application_name: config.get_application_name().map(Into::into),
+            options: config.get_options().map(Into::into),
+            wal_sender_timeout: config.get_wal_sender_timeout(),
+        })
+    }
+
     pub(crate) fn encode(&self, out: &mut BytesMut) -> Result<(), Error> {
         // A plain number is milliseconds. Rounded up, so that a short timeout does not become "off".
         let wal_sender_timeout =
@@ -51,17 +60,8 @@ impl Settings {
         parameters.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
         parameters.extend(PINNED);
         frontend::startup_message(parameters, out).map_err(|_| {
-            Error::config("user, database, application_name and options must not hold a zero byte")
+            Error::usage("user, database, application_name and options must not hold a zero byte")
         })
-    }
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("user", &self.user)
-            .field("dbname", &self.dbname)
-            .finish_non_exhaustive()
     }
 }
 
@@ -73,7 +73,6 @@ mod tests {
     fn says_who_and_pins_what_text_depends_on() {
         let settings = Settings {
             user: "alice".into(),
-            password: Some(b"secret".into()),
             dbname: "shop".into(),
             options: Some("-c work_mem=1MB".into()),
             wal_sender_timeout: Some(Duration::from_micros(1_500_001)),
@@ -91,7 +90,6 @@ mod tests {
              client_encoding|UTF8|DateStyle|ISO, MDY|IntervalStyle|postgres|TimeZone|UTC|extra_float_digits|3|\
              bytea_output|hex|lc_monetary|C||"
         );
-        assert!(!format!("{settings:?}").contains("secret"));
     }
 
     #[test]

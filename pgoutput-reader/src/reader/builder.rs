@@ -4,6 +4,7 @@ use pgoutput_decode::Lsn;
 
 use super::{Reader, Setup};
 use crate::ack::Acknowledge;
+use crate::catalog::Catalog;
 use crate::connection::Connection;
 use crate::error::SetupError;
 use crate::proto::{CreateSlot, Origin, StartReplication, Streaming};
@@ -149,7 +150,7 @@ impl ReaderBuilder {
             }
         }
         Reader::start(Setup {
-            catalog: connection.ordinary(&config)?,
+            catalog: Catalog::new(&config, connection.endpoint())?,
             stream: connection.stream(&self.start)?,
             system,
             acknowledge: self.acknowledge,
