@@ -97,8 +97,8 @@ impl fmt::Debug for TimestampTz {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CalendarDay {
     pub(crate) year: i64,
-    pub(crate) month: u32,
-    pub(crate) day: u32,
+    pub(crate) month: i64,
+    pub(crate) day: i64,
 }
 
 impl CalendarDay {
@@ -111,8 +111,8 @@ impl CalendarDay {
     pub(crate) fn days(self) -> Option<i64> {
         let year = self.year.checked_sub(i64::from(self.month <= 2))?;
         let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-        let months_from_march = (i64::from(self.month) + 9) % 12;
-        let day_of_year = (153 * months_from_march + 2) / 5 + i64::from(self.day) - 1;
+        let months_from_march = (self.month + 9) % 12;
+        let day_of_year = (153 * months_from_march + 2) / 5 + self.day - 1;
         let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
         let days = era.checked_mul(DAYS_PER_400_YEARS)? + day_of_era - DAYS_FROM_MARCH_OF_YEAR_0;
         (civil(days) == self).then_some(days)
@@ -193,8 +193,7 @@ pub(crate) fn civil(days: i64) -> CalendarDay {
     let day = day_of_year - (153 * months_from_march + 2) / 5 + 1;
     let month = if months_from_march < 10 { months_from_march + 3 } else { months_from_march - 9 };
     let year = era * 400 + year_of_era + i64::from(month <= 2);
-    // Both are small by construction: 1 to 12 and 1 to 31.
-    CalendarDay { year, month: month as u32, day: day as u32 }
+    CalendarDay { year, month, day }
 }
 
 #[cfg(test)]
@@ -223,7 +222,7 @@ mod tests {
 
     #[test]
     fn calendar_agrees_with_counting_days() {
-        let (mut year, mut month, mut day) = (2000_i64, 1_u32, 1_u32);
+        let (mut year, mut month, mut day) = (2000, 1, 1);
         for n in 0..800_000 {
             assert_eq!(civil(n), CalendarDay { year, month, day });
             assert_eq!(CalendarDay { year, month, day }.days(), Some(n));

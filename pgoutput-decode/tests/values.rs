@@ -20,6 +20,7 @@ fn sample(line: &str) -> Sample {
     let [ty, text, binary] = columns[..] else { panic!("three columns: {line}") };
     let ty = match ty {
         "character(5)" => "character",
+        "bit(1)" | "bit(9)" => "bit",
         "time" => "time without time zone",
         "timestamp" => "timestamp without time zone",
         other => other,

@@ -4,10 +4,11 @@ use core::fmt::{self, Write};
 
 use super::json_out::{WriteJson, string};
 use super::{
-    Bytea, Char, Date, Field, FieldType, Float4, Float8, Format, FromField, Json, JsonOptions,
-    Jsonb, Numeric, Time, TimeTz, Timestamp, Uuid, ValueError, boolean, text, type_oid,
+    Bits, Bytea, Char, Cid, Cidr, Date, Field, FieldType, Float4, Float8, Format, FromField, Inet,
+    Interval, Json, JsonOptions, Jsonb, MacAddr, MacAddr8, Money, Numeric, Tid, Time, TimeTz,
+    Timestamp, Uuid, ValueError, Xid8, boolean, text, type_oid,
 };
-use crate::{Oid, TimestampTz};
+use crate::{Lsn, Oid, TimestampTz, Xid};
 
 /// Any value, read as its type demands; the same from the text format and from the binary one.
 ///
@@ -63,6 +64,32 @@ pub enum Value<'a> {
     Json(Json<'a>),
     /// `jsonb`
     Jsonb(Jsonb<'a>),
+    /// `money`
+    Money(Money),
+    /// `xid`
+    Xid(Xid),
+    /// `xid8`
+    Xid8(Xid8),
+    /// `cid`
+    Cid(Cid),
+    /// `tid`
+    Tid(Tid),
+    /// `pg_lsn`
+    Lsn(Lsn),
+    /// `interval`
+    Interval(Interval),
+    /// `inet`
+    Inet(Inet),
+    /// `cidr`
+    Cidr(Cidr),
+    /// `macaddr`
+    MacAddr(MacAddr),
+    /// `macaddr8`
+    MacAddr8(MacAddr8),
+    /// `bit`
+    Bit(Bits<'a>),
+    /// `bit varying`
+    VarBit(Bits<'a>),
     /// The binary form of a type that this crate has no reader for, its bytes kept as they are. Displayed,
     /// and written as JSON, as a `bytea` of these bytes.
     Opaque(Bytea<'a>),
@@ -94,6 +121,19 @@ impl<'a> Value<'a> {
             type_oid::TIMESTAMPTZ => Self::TimestampTz(field.get()?),
             type_oid::JSON => Self::Json(field.get()?),
             type_oid::JSONB => Self::Jsonb(field.get()?),
+            type_oid::MONEY => Self::Money(field.get()?),
+            type_oid::XID => Self::Xid(field.get()?),
+            type_oid::XID8 => Self::Xid8(field.get()?),
+            type_oid::CID => Self::Cid(field.get()?),
+            type_oid::TID => Self::Tid(field.get()?),
+            type_oid::PG_LSN => Self::Lsn(field.get()?),
+            type_oid::INTERVAL => Self::Interval(field.get()?),
+            type_oid::INET => Self::Inet(field.get()?),
+            type_oid::CIDR => Self::Cidr(field.get()?),
+            type_oid::MACADDR => Self::MacAddr(field.get()?),
+            type_oid::MACADDR8 => Self::MacAddr8(field.get()?),
+            type_oid::BIT => Self::Bit(field.get()?),
+            type_oid::VARBIT => Self::VarBit(field.get()?),
             _ => match field.format() {
                 Format::Text => Self::Text(text::utf8(field.bytes())?),
                 Format::Binary => Self::Opaque(Bytea::new(field.bytes())),
@@ -127,6 +167,18 @@ impl<'a> Value<'a> {
             Self::TimestampTz(value) => value.write_json(out, options),
             Self::Json(value) => value.write_json(out, options),
             Self::Jsonb(value) => value.write_json(out, options),
+            Self::Money(value) => value.write_json(out, options),
+            Self::Xid(value) => value.write_json(out, options),
+            Self::Xid8(value) => value.write_json(out, options),
+            Self::Cid(value) => value.write_json(out, options),
+            Self::Tid(value) => value.write_json(out, options),
+            Self::Lsn(value) => value.write_json(out, options),
+            Self::Interval(value) => value.write_json(out, options),
+            Self::Inet(value) => value.write_json(out, options),
+            Self::Cidr(value) => value.write_json(out, options),
+            Self::MacAddr(value) => value.write_json(out, options),
+            Self::MacAddr8(value) => value.write_json(out, options),
+            Self::Bit(value) | Self::VarBit(value) => value.write_json(out, options),
         }
     }
 }
@@ -167,6 +219,18 @@ impl fmt::Display for Value<'_> {
             Self::TimestampTz(value) => value.fmt(f),
             Self::Json(value) => value.fmt(f),
             Self::Jsonb(value) => value.fmt(f),
+            Self::Money(value) => value.fmt(f),
+            Self::Xid(value) => value.fmt(f),
+            Self::Xid8(value) => value.fmt(f),
+            Self::Cid(value) => value.fmt(f),
+            Self::Tid(value) => value.fmt(f),
+            Self::Lsn(value) => value.fmt(f),
+            Self::Interval(value) => value.fmt(f),
+            Self::Inet(value) => value.fmt(f),
+            Self::Cidr(value) => value.fmt(f),
+            Self::MacAddr(value) => value.fmt(f),
+            Self::MacAddr8(value) => value.fmt(f),
+            Self::Bit(value) | Self::VarBit(value) => value.fmt(f),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+use super::input::hex_digit;
 use super::json_out::WriteJson;
 use super::{FieldType, FromField, ValueError, type_oid};
 
@@ -88,11 +89,6 @@ impl Iterator for ByteaBytes<'_> {
 }
 
 impl core::iter::FusedIterator for ByteaBytes<'_> {}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    // Below sixteen.
-    char::from(digit).to_digit(16).map(|value| value as u8)
-}
 
 /// Takes one byte off the escape form; `None` at its end, and where a backslash stands wrongly.
 fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {

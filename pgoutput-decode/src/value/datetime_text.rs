@@ -16,9 +16,8 @@ pub(super) fn day(input: &mut Input<'_>) -> Result<CalendarDay, ValueError> {
     Ok(CalendarDay { year, month, day })
 }
 
-fn two_digits(input: &mut Input<'_>) -> Result<u32, ValueError> {
-    // Below a hundred.
-    input.number(2, 2).map(|number| number as u32)
+fn two_digits(input: &mut Input<'_>) -> Result<i64, ValueError> {
+    input.number(2, 2)
 }
 
 /// What ends a date: nothing or ` BC`. Gives the days since 2000-01-01.
@@ -37,11 +36,11 @@ pub(super) fn end_of_day(input: &mut Input<'_>, mut day: CalendarDay) -> Result<
 /// `HH:MM:SS[.f]` with one to six digits of fraction, up to 24:00:00, in microseconds.
 pub(super) fn clock(input: &mut Input<'_>) -> Result<i64, ValueError> {
     let start = *input;
-    let hour = input.number(2, 2)?;
+    let hour = two_digits(input)?;
     input.expect(b':', "a colon")?;
-    let minute = input.number(2, 2)?;
+    let minute = two_digits(input)?;
     input.expect(b':', "a colon")?;
-    let second = input.number(2, 2)?;
+    let second = two_digits(input)?;
     let micros = ((hour * 60 + minute) * 60 + second) * MICROS_PER_SECOND + fraction(input)?;
     if minute > 59 || second > 59 || micros > 24 * 3600 * MICROS_PER_SECOND {
         return Err(start.malformed("a time of day"));
@@ -63,7 +62,7 @@ pub(super) fn fraction(input: &mut Input<'_>) -> Result<i64, ValueError> {
 }
 
 /// `+HH[:MM[:SS]]` or with a minus: seconds east of UTC, less than 16 hours.
-pub(super) fn offset(input: &mut Input<'_>) -> Result<i32, ValueError> {
+pub(super) fn offset(input: &mut Input<'_>) -> Result<i64, ValueError> {
     let start = *input;
     let sign = match () {
         () if input.eat(b'+') => 1,
@@ -76,6 +75,5 @@ pub(super) fn offset(input: &mut Input<'_>) -> Result<i32, ValueError> {
     if hours > 15 || minutes > 59 || seconds > 59 {
         return Err(start.malformed("an offset below 16 hours"));
     }
-    // Below 16 hours.
-    Ok(sign * ((hours * 60 + minutes) * 60 + seconds) as i32)
+    Ok(sign * ((hours * 60 + minutes) * 60 + seconds))
 }

@@ -39,9 +39,9 @@ macro_rules! float {
             /// Whether these digits lie exactly half-way between this number and one of its neighbours.
             fn is_midpoint(self, digits: &Buffer) -> bool {
                 const EXPONENT_BIAS: i32 = $float::MAX_EXP - 1 + $mantissa_bits;
-                let bits = self.0.to_bits();
-                let fraction = u64::from(bits & ((1 << $mantissa_bits) - 1));
-                let biased = (bits >> $mantissa_bits) as i32 & (2 * $float::MAX_EXP - 1);
+                let bits = u64::from(self.0.abs().to_bits());
+                let fraction = bits & ((1 << $mantissa_bits) - 1);
+                let biased = i32::try_from(bits >> $mantissa_bits).unwrap_or_default();
                 let (mantissa, exponent) = match biased {
                     0 => (fraction, 1 - EXPONENT_BIAS),
                     _ => (fraction | 1 << $mantissa_bits, biased - EXPONENT_BIAS),
@@ -258,13 +258,13 @@ impl Buffer {
         let (number, power) = self.as_str().split_once('e').unwrap_or(("0", "0"));
         let digits = number.bytes().filter(u8::is_ascii_digit);
         let value = digits.fold(0_u64, |value, digit| value * 10 + u64::from(digit - b'0'));
-        let power = power.parse().unwrap_or(0) - self.decimals() as i32;
+        let power = power.parse().unwrap_or(0) - i32::try_from(self.decimals()).unwrap_or_default();
         if value == 0 || mantissa == 0 {
             return value == mantissa;
         }
         // value * 5^power * 2^power == mantissa * 2^exponent: twos and the rest must both agree.
-        let (twos, wanted_twos) = (value.trailing_zeros() as i32, mantissa.trailing_zeros() as i32);
-        if twos + power != wanted_twos + exponent {
+        let (twos, wanted_twos) = (value.trailing_zeros(), mantissa.trailing_zeros());
+        if twos.cast_signed() + power != wanted_twos.cast_signed() + exponent {
             return false;
         }
         let (value, mantissa) = (u128::from(value >> twos), u128::from(mantissa >> wanted_twos));

@@ -26,10 +26,6 @@ impl<'a> Input<'a> {
         ValueError::malformed(expected, self.offset())
     }
 
-    pub(super) fn peek(&self) -> Option<u8> {
-        self.bytes.first().copied()
-    }
-
     /// Steps over `byte` if it comes next.
     pub(super) fn eat(&mut self, byte: u8) -> bool {
         self.eat_all(&[byte])
@@ -82,12 +78,12 @@ impl<'a> Input<'a> {
     pub(super) fn hex_byte(&mut self) -> Result<u8, ValueError> {
         let mut byte = 0;
         for _ in 0..2 {
-            let digit = self.peek().and_then(|digit| char::from(digit).to_digit(16));
-            let (Some(digit), [_, rest @ ..]) = (digit, self.bytes) else {
+            let digit =
+                self.bytes.split_first().and_then(|(digit, rest)| Some((hex_digit(*digit)?, rest)));
+            let Some((digit, rest)) = digit else {
                 return Err(self.malformed("a hexadecimal digit"));
             };
-            // Below sixteen.
-            byte = byte << 4 | digit as u8;
+            byte = byte << 4 | digit;
             self.bytes = rest;
         }
         Ok(byte)
@@ -100,16 +96,21 @@ impl<'a> Input<'a> {
 
     /// The next `N` bytes of a binary value.
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], ValueError> {
-        match self.bytes.split_first_chunk::<N>() {
-            Some((head, rest)) => {
-                self.bytes = rest;
-                Ok(*head)
-            }
-            None => {
-                let kind = ValueErrorKind::Truncated { needed: N, available: self.bytes.len() };
-                Err(ValueError::new(kind, self.offset()))
-            }
-        }
+        let (head, rest) = self.bytes.split_first_chunk::<N>().ok_or(self.truncated(N))?;
+        self.bytes = rest;
+        Ok(*head)
+    }
+
+    /// The next `count` bytes of a binary value.
+    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], ValueError> {
+        let (head, rest) = self.bytes.split_at_checked(count).ok_or(self.truncated(count))?;
+        self.bytes = rest;
+        Ok(head)
+    }
+
+    const fn truncated(&self, needed: usize) -> ValueError {
+        let kind = ValueErrorKind::Truncated { needed, available: self.bytes.len() };
+        ValueError::new(kind, self.offset())
     }
 
     /// A binary value is finished: refuses what is left.
@@ -128,4 +129,9 @@ pub(super) fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], ValueErro
     let array = input.array()?;
     input.finish()?;
     Ok(array)
+}
+
+/// The value of a hexadecimal digit of either case.
+pub(super) fn hex_digit(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }

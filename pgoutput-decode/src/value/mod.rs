@@ -28,6 +28,7 @@
 //! ```
 
 mod any;
+mod bit;
 mod boolean;
 mod bytea;
 mod char;
@@ -38,32 +39,46 @@ mod float;
 mod format_type;
 mod input;
 mod integer;
+mod interval;
 mod json;
 mod json_out;
+mod mac;
+mod money;
+mod network;
 mod numeric;
+mod pg_lsn;
 mod pg_type;
 mod text;
+mod tid;
 mod time;
 mod timestamp;
 mod type_info;
 mod uuid;
+mod xid;
 
 use core::fmt;
 
 pub use self::any::Value;
+pub use self::bit::Bits;
 pub use self::bytea::{Bytea, ByteaBytes};
 pub use self::char::Char;
 pub use self::date::Date;
 pub use self::error::{ValueError, ValueErrorKind};
 pub use self::float::{Float4, Float8};
 pub use self::format_type::{FormatType, format_type};
+pub use self::interval::{Interval, Iso8601};
 pub use self::json::{Json, Jsonb};
+pub use self::mac::{MacAddr, MacAddr8};
+pub use self::money::Money;
+pub use self::network::{Cidr, Inet};
 pub use self::numeric::{Digits, Numeric};
 pub use self::pg_type::{PgType, type_oid};
+pub use self::tid::Tid;
 pub use self::time::{Time, TimeTz};
 pub use self::timestamp::Timestamp;
 pub use self::type_info::{Attribute, FieldType, TypeInfo, TypeKind};
 pub use self::uuid::Uuid;
+pub use self::xid::{Cid, Xid8};
 use crate::Oid;
 
 /// The format of one column's value. The server chooses it for each column by itself: what has no binary

@@ -226,9 +226,10 @@ enum Source {
 }
 
 impl<'a> Digits<'a> {
-    const fn ascii(digits: &'a [u8]) -> Self {
+    fn ascii(digits: &'a [u8]) -> Self {
         // A slice never has more than isize::MAX bytes.
-        Self { source: digits, from: Source::Ascii, at: 0, end: digits.len() as i64 }
+        let end = i64::try_from(digits.len()).unwrap_or(i64::MAX);
+        Self { source: digits, from: Source::Ascii, at: 0, end }
     }
 
     fn digit(&self, at: i64) -> u8 {
@@ -248,8 +249,7 @@ impl<'a> Digits<'a> {
                     2 => group / 10 % 10,
                     _ => group % 10,
                 };
-                // Below ten.
-                digit as u8
+                u8::try_from(digit).unwrap_or_default()
             }
         }
     }

@@ -102,7 +102,8 @@ impl<'a> FromField<'a> for TimeTz {
         let time = Time(parts::clock(&mut input)?);
         let east = parts::offset(&mut input)?;
         input.end("the end of the offset")?;
-        Ok(Self { time, east })
+        let east = i32::try_from(east).ok().and_then(|east| Self::new(time, east));
+        east.ok_or(ValueError::out_of_range("time with time zone"))
     }
 
     fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {

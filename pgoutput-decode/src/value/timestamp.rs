@@ -75,7 +75,7 @@ fn from_text(text: &[u8], with_offset: bool, target: &'static str) -> Result<i64
     let east = if with_offset { parts::offset(&mut input)? } else { 0 };
     let days = parts::end_of_day(&mut input, day)?;
     days.checked_mul(MICROS_PER_DAY)
-        .and_then(|micros| micros.checked_add(clock - i64::from(east) * 1_000_000))
+        .and_then(|micros| micros.checked_add(clock - east * 1_000_000))
         // The infinities are spelled out, never reached by counting.
         .filter(|micros| RANGE.contains(micros))
         .ok_or(ValueError::out_of_range(target))

@@ -63,5 +63,28 @@ select pg_temp.add('timestamp with time zone', 'timestamptz_send', 'infinity', '
 select pg_temp.add('json', 'json_send', '{"a": 1.10, "a":  null}', E'[1,\n2]', '"x"');
 select pg_temp.add('jsonb', 'jsonb_send', '{"b": 1.10, "a":  null, "a": [1e3, "\n"]}', 'null', '12345678901234567890.1230');
 
+select pg_temp.add('money', 'cash_send', '0', '0.01', '-0.01', '-1', '999.99', '1000', '1234567.89', '-1000000', '92233720368547758.07', '-92233720368547758.08');
+select pg_temp.add('xid', 'xidsend', '0', '3', '4294967295');
+select pg_temp.add('xid8', 'xid8send', '0', '4294967296', '18446744073709551615');
+select pg_temp.add('cid', 'cidsend', '0', '4294967295');
+select pg_temp.add('tid', 'tidsend', '(0,1)', '(4294967295,65535)');
+select pg_temp.add('pg_lsn', 'pg_lsn_send', '0/0', '16/B374D848', 'FFFFFFFF/FFFFFFFF');
+select pg_temp.add('interval', 'interval_send', '0', '1 year', '-1 year', '1 mon', '-1 mon', '1 day', '-1 day', '1 year 2 mons 3 days 04:05:06.789',
+  '1 year -2 mons +3 days -04:05:06.000001', '-1 year -2 mons +3 days 04:05:06', '-3 days 04:00:00', '14 mons', '-14 mons 15 days', '00:00:00.1', '-00:00:00.1',
+  '-00:01:00', '100:00:00', '2147483647 months', '-2147483648 months', '2147483647 days', '-2147483648 days',
+  '2562047788:00:54.775807', '-2562047788:00:54.775807', '1 mon -1 day 1 us', '25 hours', '1 day 24:00:00');
+select pg_temp.add('interval', 'interval_send', variadic (select array_agg(make_interval(months => ((random() * 2 - 1) * 100)::int, days => ((random() * 2 - 1) * 100)::int,
+  secs => (random() * 2 - 1) * power(10::float8, random() * 8)) || '') from generate_series(1, 300)));
+select pg_temp.add('inet', 'inet_send', '0.0.0.0', '192.168.0.1', '192.168.0.1/24', '255.255.255.255/0', '10.1.2.3/31', '::', '::1', '::5', '::1.2.3.4', '::ffff:1.2.3.4',
+  '::ffff:0:1', '0:0:1::', '1::', '1:0:0:2:0:0:0:3', '1:0:2:3:4:5:6:7', '::0.1.0.0', '::1:0:0:0', '1:2:3:4:5:6:0:0', '1:2:3:4:5:6:7:0', '::ffff:0.0.0.0',
+  '0:0:0:0:1:0:0:0', '::1:2.3.4.5', '0:0:0:0:0:ffff:1:0/100', '::2:3:4:5:6:7:8', '1:2:3:0:0:4:5:6', 'a:B:c:0:0:d:0:0', 'fe80::1/64', '::1:2:3/0');
+select pg_temp.add('inet', 'inet_send', variadic (select array_agg((select string_agg(case when random() < 0.6 then '0' else to_hex((random() * 65535)::int) end, ':') from generate_series(1, 8) where n > 0)) from generate_series(1, 300) n));
+select pg_temp.add('cidr', 'cidr_send', '0/0', '10/8', '192.168.0.0/16', '1.2.3.4', '::/0', '::/96', '::ffff:1.2.3.0/120', '1::/64', 'ffff::1/128');
+select pg_temp.add('macaddr', 'macaddr_send', '00:00:00:00:00:00', '08:00:2b:01:02:03', 'ff:ff:ff:ff:ff:ff');
+select pg_temp.add('macaddr8', 'macaddr8_send', '00:00:00:00:00:00:00:00', '08:00:2b:01:02:03:04:05');
+select pg_temp.add('bit(1)', 'bit_send', '0', '1');
+select pg_temp.add('bit(9)', 'bit_send', '101010101', '000000001');
+select pg_temp.add('bit varying', 'varbit_send', '', '0', '1', '11111111', '0101010101010101', '10000000000000001');
+
 \o
 select type, replace(replace(replace(replace(value, '\', '\\'), E'\n', '\n'), E'\r', '\r'), E'\t', '\t'), bytes from sample order by line;

@@ -1,0 +1,23 @@
+//! `pg_lsn`: text two hexadecimal halves, binary big-endian, JSON a string.
+
+use super::input::exactly;
+use super::json_out::WriteJson;
+use super::text::utf8;
+use super::{FieldType, FromField, ValueError, type_oid};
+use crate::Lsn;
+
+impl<'a> FromField<'a> for Lsn {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        ty.oid() == type_oid::PG_LSN
+    }
+
+    fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        utf8(text)?.parse().map_err(|_| ValueError::malformed("an LSN such as 16/B374D848", 0))
+    }
+
+    fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        exactly(bytes).map(u64::from_be_bytes).map(Self::new)
+    }
+}
+
+impl WriteJson for Lsn {}
