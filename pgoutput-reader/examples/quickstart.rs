@@ -41,8 +41,7 @@ fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     let mut client = config.to_postgres()?.connect(NoTls)?;
     let made = Made::new(&mut client)?;
 
-    let mut reader =
-        ReaderBuilder::from(config.clone()).slot(NAME).publication(NAME).connect()?;
+    let mut reader = ReaderBuilder::from(config.clone()).slot(NAME).publication(NAME).connect()?;
     for statement in CHANGES {
         made.client.batch_execute(statement)?;
     }
@@ -66,10 +65,8 @@ impl<'c> Made<'c> {
         // From here on there is something to drop.
         let made = Self { client };
         made.client.batch_execute(&format!("CREATE PUBLICATION {NAME} FOR TABLE public.readme"))?;
-        made.client.execute(
-            "SELECT pg_create_logical_replication_slot($1, 'pgoutput')",
-            &[&NAME],
-        )?;
+        made.client
+            .execute("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", &[&NAME])?;
         eprintln!("created: table public.readme, publication {NAME}, replication slot {NAME}");
         Ok(made)
     }
@@ -101,7 +98,16 @@ fn dsn_argument() -> Result<Option<String>, String> {
 
 /// Whether the environment names a server, as it does for every program that uses libpq.
 fn names_a_server() -> bool {
-    ["DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGSERVICE"]
-        .iter()
-        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+    [
+        "DATABASE_URL",
+        "PGHOST",
+        "PGHOSTADDR",
+        "PGPORT",
+        "PGDATABASE",
+        "PGUSER",
+        "PGPASSWORD",
+        "PGSERVICE",
+    ]
+    .iter()
+    .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }

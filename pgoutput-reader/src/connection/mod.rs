@@ -39,6 +39,7 @@ pub use query::{Row, Rows};
 ///
 /// Dropping it closes the socket.
 pub struct Connection {
+    endpoint: Endpoint,
     channel: Channel,
     version: ServerVersion,
     aside: Aside,
@@ -145,7 +146,8 @@ impl Connection {
         }
         let (Session { parameters, notices }, version) = handshake.finish()?;
         let aside = Aside { parameters, notices };
-        Ok(Self { channel, version, aside, command_timeout: None, busy: false })
+        let endpoint = endpoint.clone();
+        Ok(Self { endpoint, channel, version, aside, command_timeout: None, busy: false })
     }
 
     /// The server's version.
@@ -157,6 +159,11 @@ impl Connection {
     /// (manual, section "Asynchronous Operations").
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.aside.parameters.get(name).map(String::as_str)
+    }
+
+    /// Which of the hosts in the settings this is connected to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// The address connected to: `host:port`, or the path of a socket.

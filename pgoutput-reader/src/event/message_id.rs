@@ -10,13 +10,11 @@ pub(crate) struct Fingerprint(u32);
 impl Fingerprint {
     /// FNV-1a over the cluster's system identifier and the database's name, folded to 32 bits.
     pub(crate) fn new(system_identifier: &str, database: &str) -> Self {
-        let bytes = system_identifier.to_be_bytes();
-        let hash = bytes
-            .iter()
-            .chain(database.as_bytes())
-            .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-            });
+        // No identifier holds a zero byte: it keeps the two apart.
+        let bytes = system_identifier.bytes().chain([0]).chain(database.bytes());
+        let hash = bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+        });
         Self((hash >> 32) as u32 ^ (hash & 0xFFFF_FFFF) as u32)
     }
 }

@@ -113,9 +113,9 @@ fn print(reader: &mut Reader, output: &mut Output, limit: Option<u64>) -> Result
 
 fn failure(error: Error) -> Failure {
     match error.kind() {
-        ErrorKind::Config(_) | ErrorKind::Setup(SetupError::NotSupportedYet { .. }) => {
-            Failure::Usage(error.to_string())
-        }
+        ErrorKind::Config(_)
+        | ErrorKind::Usage(_)
+        | ErrorKind::Setup(SetupError::NotSupportedYet { .. }) => Failure::Usage(error.to_string()),
         _ => Failure::Run(error.to_string()),
     }
 }
