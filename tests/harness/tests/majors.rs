@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use pgoutput_harness::{Server, StopMode, test_servers};
+use pgoutput_harness::{Server, StopMode, servers};
 
 /// Which majors is up to `PGOUTPUT_TEST_SERVERS`.
 #[test]
 fn start_slot_stop() {
-    for chosen in test_servers().unwrap() {
+    for chosen in servers() {
         let begin = Instant::now();
         let server = Server::of_major(chosen.major()).unwrap();
         let started = begin.elapsed();
