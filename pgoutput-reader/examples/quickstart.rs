@@ -7,7 +7,7 @@
 
 use std::error::Error;
 
-use pgoutput_harness::{Search, Server};
+use pgoutput_harness::Server;
 use pgoutput_reader::{Config, ReaderBuilder};
 use postgres::{Client, NoTls};
 
@@ -29,9 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let config = Config::from_dsn_or_env(dsn.as_deref())?;
         return run(&config);
     }
-    let search = Search::from_env();
-    let major = search.installed().into_keys().next_back().unwrap_or(18);
-    let server = Server::builder().search(search).start(major)?;
+    let server = Server::any()?;
     eprintln!("using a throwaway PostgreSQL {}", server.version());
     let database = server.database("quickstart");
     run(&database.dsn().parse()?)
