@@ -149,13 +149,13 @@ impl ReaderBuilder {
                 connection.create_slot(&create)?;
             }
         }
-        Reader::start(Setup {
+        Ok(Reader::start(Setup {
             catalog: Catalog::new(&config, connection.endpoint())?,
             stream: connection.stream(&self.start)?,
             system,
             acknowledge: self.acknowledge,
             until: self.until,
-        })
+        }))
     }
 }
 

@@ -21,7 +21,7 @@ const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let config = Config::from_dsn_or_env(tail.dsn.as_deref())
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    let mut reader = builder(config, tail).connect().map_err(failure)?;
+    let mut reader = builder(config, tail).connect().map_err(|error| failure(&error))?;
     signals::stop_on_signals(reader.stop_handle())
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
     signals::stop_on_closed_output(reader.stop_handle());
@@ -34,10 +34,10 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
         Err(Stop::Output(error)) => {
             return Err(Failure::Run(format!("writing to standard output: {error}")));
         }
-        Err(Stop::Reader(error)) => return Err(failure(error)),
+        Err(Stop::Reader(error)) => return Err(failure(&error)),
         Ok(()) => {}
     }
-    reader.stop().map_err(failure)
+    reader.stop().map_err(|error| failure(&error))
 }
 
 fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
@@ -111,7 +111,7 @@ fn print(reader: &mut Reader, output: &mut Output, limit: Option<u64>) -> Result
     ended
 }
 
-fn failure(error: Error) -> Failure {
+fn failure(error: &Error) -> Failure {
     match error.kind() {
         ErrorKind::Config(_)
         | ErrorKind::Usage(_)
