@@ -170,7 +170,7 @@ fn changes_notices_and_parameters_come_as_they_are_sent() {
             message(b'N', b"SWARNING\0VWARNING\0C01000\0Mskipped loading publication\0\0"),
             message(b'S', b"TimeZone\0UTC\0"),
             message(b'd', b""),
-            message(b'd', &[b'x'; 300_000]),
+            message(b'd', &vec![b'x'; 300_000]),
         ];
         server.say(&parts.concat());
         assert_eq!(server.expect(b'd'), b"status");

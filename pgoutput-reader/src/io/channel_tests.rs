@@ -14,6 +14,7 @@ fn pair() -> (Channel, UnixStream) {
     (Channel::new(Transport::Unix(ours), "test".into(), 1 << 30).unwrap(), theirs)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what the channel takes")]
 fn soon() -> Option<Instant> {
     Some(Instant::now() + PATIENCE)
 }
@@ -130,7 +131,7 @@ fn a_server_that_does_not_read_is_noticed() {
 #[test]
 fn an_endless_talker_does_not_fill_memory_while_it_does_not_read() {
     let (mut channel, mut server) = pair();
-    let talker = thread::spawn(move || while server.write_all(&[b't'; 65_536]).is_ok() {});
+    let talker = thread::spawn(move || while server.write_all(&[b't'; 10_000]).is_ok() {});
     channel.outbox().extend_from_slice(&vec![0; 8 << 20]);
     let deadline = Instant::now() + Duration::from_millis(200);
     let error = channel.flush(Some(deadline), "testing").unwrap_err();

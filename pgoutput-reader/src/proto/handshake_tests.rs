@@ -201,7 +201,7 @@ fn the_server_is_not_listened_to_for_ever() {
         fails(&notice.repeat(COUNT_LIMIT + 1), &none),
         ErrorKind::Limit(LimitError::Handshake { limit: COUNT_LIMIT, .. })
     ));
-    let long = message(b'N', &[&b"M"[..], &[b'x'; 60_000], b"\0\0"].concat());
+    let long = message(b'N', &[&b"M"[..], &vec![b'x'; 60_000], b"\0\0"].concat());
     assert!(matches!(
         fails(&long.repeat(18), &none),
         ErrorKind::Limit(LimitError::Handshake { limit: TOTAL_LIMIT, .. })
