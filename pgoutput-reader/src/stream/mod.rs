@@ -18,7 +18,7 @@ use crate::connection::{Advance, CopyBoth};
 use crate::error::StreamError;
 use crate::io::Position;
 use crate::proto::feedback::{Feedback, Positions};
-use crate::{Error, ServerMessage};
+use crate::{Error, ErrorKind, ServerMessage};
 
 /// Every message of one replication stream, in order, with its positions in the log.
 ///
@@ -55,6 +55,8 @@ pub struct Stream {
     server_wal_end: Lsn,
     stop: StopHandle,
     notices: VecDeque<ServerMessage>,
+    /// A status could not be sent; what has arrived is read to its end first.
+    unsent: Option<Error>,
     finished: bool,
 }
 
@@ -96,6 +98,7 @@ impl Stream {
             positions: Positions::default(),
             server_wal_end: Lsn::ZERO,
             notices: VecDeque::new(),
+            unsent: None,
             finished: false,
         }
     }
@@ -110,10 +113,7 @@ impl Stream {
                 Ok(Step::Message(frame)) => return Some(self.read(frame)),
                 Ok(Step::Keepalive(_) | Step::TimedOut) => {}
                 Ok(Step::Stopped) => return None,
-                Err(error) => {
-                    self.finished = true;
-                    return Some(Err(error));
-                }
+                Err(error) => return Some(Err(error)),
             }
         }
     }
@@ -173,35 +173,61 @@ impl Stream {
         self.stop = StopHandle::new(self.copy.waker());
     }
 
-    /// Goes on to the next message or keepalive, sending what is due meanwhile.
+    /// Goes on to the next message or keepalive, sending what is due meanwhile. After an error there is nothing more.
     pub(crate) fn step(&mut self, deadline: Option<Instant>) -> Result<Step, Error> {
+        let step = self.try_step(deadline);
+        self.finished |= step.is_err();
+        step
+    }
+
+    fn try_step(&mut self, deadline: Option<Instant>) -> Result<Step, Error> {
         loop {
-            let now = Instant::now();
-            if self.feedback.due(now, &self.positions) {
-                self.send_status(false)?;
-            }
-            let advance = if self.finished {
+            if self.finished {
                 return Ok(Step::Stopped);
-            } else if self.stop.is_stopped() {
-                match self.copy.advance_buffered()? {
-                    Some(advance) => advance,
-                    None => return Ok(Step::Stopped),
+            }
+            let now = Instant::now();
+            if self.unsent.is_none() && self.feedback.due(now, &self.positions) {
+                self.send_due_status()?;
+            }
+            let advance = if self.stop.is_stopped() {
+                match self.copy.advance_buffered() {
+                    Ok(None) => return Ok(Step::Stopped),
+                    advance => advance.map(|advance| advance.unwrap_or(Advance::Woken)),
                 }
             } else {
-                let due = self.feedback.due_at(&self.positions);
-                self.copy.advance(Some(deadline.map_or(due, |deadline| deadline.min(due))))?
+                let due = self.feedback.due_at(&self.positions).max(now);
+                self.copy.advance(Some(deadline.map_or(due, |deadline| deadline.min(due))))
             };
             match advance {
-                Advance::Copy(position) => return self.open(position),
-                Advance::TimedOut
-                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) =>
-                {
-                    return Ok(Step::TimedOut);
+                Ok(Advance::Copy(position)) => return self.open(position),
+                Ok(Advance::Notice(notice)) => self.note(*notice),
+                Ok(Advance::TimedOut) => {
+                    if let Some(error) = self.unsent.take() {
+                        return Err(error);
+                    }
+                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                        return Ok(Step::TimedOut);
+                    }
                 }
-                Advance::TimedOut | Advance::Woken => {}
-                Advance::Notice(notice) => self.note(*notice),
-                Advance::Ended => return Err(StreamError::Ended.into()),
+                Ok(Advance::Woken) => {}
+                Ok(Advance::Ended) => return Err(StreamError::Ended.into()),
+                // What the server said tells more than that it no longer listens.
+                Err(error) if error.server().is_some() => return Err(error),
+                Err(error) => return Err(self.unsent.take().unwrap_or(error)),
             }
+        }
+    }
+
+    /// A server that closes the connection may have said why, and have sent changes before: all of that is read
+    /// before the failure to write is reported.
+    fn send_due_status(&mut self) -> Result<(), Error> {
+        match self.send_status(false) {
+            Err(error) if matches!(error.kind(), ErrorKind::Io { .. }) => {
+                self.unsent = Some(error);
+                self.feedback.sent(Instant::now(), self.positions);
+                Ok(())
+            }
+            result => result,
         }
     }
 
