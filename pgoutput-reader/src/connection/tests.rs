@@ -220,6 +220,8 @@ fn the_servers_end_of_the_copy_stays() {
     let mut copy = copying(scripted.connect());
     assert_eq!(copy.advance(Some(soon())).unwrap(), Advance::Ended);
     assert_eq!(copy.advance(Some(soon())).unwrap(), Advance::Ended);
+    let error = copy.finish(soon()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::CopyEnded { .. }), "{error}");
     scripted.end();
 }
 
