@@ -134,7 +134,7 @@ impl CopyBoth {
             let channel = &mut self.connection.channel;
             let Some((tag, body)) = channel.inbox.next()? else {
                 // What waits to be sent goes out with this wait.
-                match channel.fill(deadline) {
+                match channel.fill_by(deadline) {
                     Ok(Fill::More | Fill::Woken) => continue,
                     Ok(Fill::TimedOut) => return Err(Error::timeout(DOING, channel.address())),
                     // A server that shuts down ends the copy and is gone.

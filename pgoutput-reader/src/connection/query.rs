@@ -66,7 +66,7 @@ impl Connection {
         let mut failed = None;
         loop {
             let Some((tag, body)) = self.channel.inbox.next()? else {
-                match self.channel.fill(deadline)? {
+                match self.channel.fill_by(deadline)? {
                     Fill::More => continue,
                     Fill::TimedOut => return Err(Error::timeout(DOING, self.channel.address())),
                     Fill::Woken => return Err(Error::stopped(DOING, self.channel.address())),

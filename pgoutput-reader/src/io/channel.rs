@@ -129,6 +129,14 @@ impl Channel {
         }
     }
 
+    /// The same for an exchange that has to end: a server that never pauses is left at the deadline too.
+    pub(crate) fn fill_by(&mut self, deadline: Option<Instant>) -> Result<Fill, Error> {
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Ok(Fill::TimedOut);
+        }
+        self.fill(deadline)
+    }
+
     /// The error for a connection the server has closed.
     pub(crate) fn closed(&self, doing: &'static str) -> Error {
         let closed =
