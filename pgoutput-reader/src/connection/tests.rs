@@ -220,6 +220,23 @@ fn the_servers_end_of_the_copy_stays() {
     let mut copy = copying(scripted.connect());
     assert_eq!(copy.advance(Some(soon())).unwrap(), Advance::Ended);
     assert_eq!(copy.advance(Some(soon())).unwrap(), Advance::Ended);
+    let error = copy.finish(soon()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::CopyEnded { .. }), "{error}");
+    scripted.end();
+}
+
+#[test]
+fn the_end_of_the_copy_is_not_waited_for_beyond_its_deadline() {
+    let scripted = Scripted::new("endless", |mut server| {
+        server.say(&welcome());
+        server.expect(b'Q');
+        server.say(&message(b'W', b"\0\0\0"));
+        let chunk = message(b'd', &vec![b'x'; 100_000]);
+        while server.socket.write_all(&chunk).is_ok() {}
+    });
+    let copy = copying(scripted.connect());
+    let error = copy.finish(Instant::now() + Duration::from_millis(50)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { doing: "ending the copy from", .. }));
     scripted.end();
 }
 

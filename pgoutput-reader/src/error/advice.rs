@@ -53,7 +53,9 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
         {
             "create the slot first, or correct its name (pg_replication_slots lists them)"
         }
-        "42710" => "use the slot as it is, choose another name, or drop it first",
+        "42710" if said("replication slot") => {
+            "use the slot as it is, choose another name, or drop it first"
+        }
         "42602" => "slot names hold only lower-case letters, digits and underscores, at most 63",
         "53300" => {
             "no connection is free: raise max_wal_senders or max_connections, or end other connections"

@@ -97,6 +97,12 @@ pub enum ErrorKind {
         /// The server's address.
         address: String,
     },
+    /// The server ended the copy from its side, as it does when it shuts down.
+    #[error("{address} ended the copy, as a server does that shuts down: connect again later")]
+    CopyEnded {
+        /// The server's address.
+        address: String,
+    },
     /// None of several hosts could be used: one error for each address tried, in order.
     #[error("no host could be used: {}", join(.0))]
     AllHosts(Vec<Error>),
@@ -282,6 +288,10 @@ impl Error {
 
     pub(crate) fn stopped(doing: &'static str, address: &str) -> Self {
         ErrorKind::Stopped { doing, address: address.into() }.into()
+    }
+
+    pub(crate) fn copy_ended(address: &str) -> Self {
+        ErrorKind::CopyEnded { address: address.into() }.into()
     }
 
     pub(crate) fn usage(reason: impl Into<String>) -> Self {

@@ -107,6 +107,8 @@ impl Channel {
 
     /// Waits until at least one more byte is in the inbox, sending what still waits to be sent.
     pub(crate) fn fill(&mut self, deadline: Option<Instant>) -> Result<Fill, Error> {
+        // A stream that never pauses never waits, and what we have to say must go out all the same.
+        self.send()?;
         if !self.drained
             && let Some(received) = self.receive()?
         {
@@ -125,6 +127,14 @@ impl Channel {
                 return Ok(if received == 0 { Fill::Closed } else { Fill::More });
             }
         }
+    }
+
+    /// The same for an exchange that has to end: a server that never pauses is left at the deadline too.
+    pub(crate) fn fill_by(&mut self, deadline: Option<Instant>) -> Result<Fill, Error> {
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Ok(Fill::TimedOut);
+        }
+        self.fill(deadline)
     }
 
     /// The error for a connection the server has closed.
@@ -217,7 +227,7 @@ enum Wait {
 fn timespec(left: Duration) -> Timespec {
     // Longer than the clock can say is for ever, in effect.
     let tv_sec = left.as_secs().min(u64::from(u32::MAX)).cast_signed();
-    Timespec { tv_sec, tv_nsec: left.subsec_nanos().into() }
+    Timespec { tv_sec, tv_nsec: left.subsec_nanos().cast_signed().into() }
 }
 
 /// A call that a signal interrupted is made again.

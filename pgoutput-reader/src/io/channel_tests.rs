@@ -140,3 +140,15 @@ fn an_endless_talker_does_not_fill_memory_while_it_does_not_read() {
     drop(channel);
     talker.join().unwrap();
 }
+
+#[test]
+fn a_stream_that_never_pauses_does_not_hold_back_what_is_to_be_sent() {
+    let (mut channel, mut server) = pair();
+    server.write_all(b"x").unwrap();
+    channel.drained = false;
+    channel.outbox().extend_from_slice(b"status");
+    assert_eq!(channel.fill(soon()).unwrap(), Fill::More);
+    let mut status = [0; 6];
+    server.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"status");
+}
