@@ -62,6 +62,17 @@ pub enum ValueErrorKind {
     NotBorrowable,
     /// The binary form of a type that is not built in and was not described: it has no known meaning.
     Undescribed,
+    /// NULL, asked for as a type that cannot say so.
+    Null {
+        /// The Rust type.
+        target: &'static str,
+    },
+    /// A stored-apart (TOASTed) value that the change did not touch and therefore does not carry, asked for as something
+    /// else than [`Toast`](super::Toast).
+    Unchanged {
+        /// The Rust type.
+        target: &'static str,
+    },
     /// The output that was written to refused it.
     Write,
 }
@@ -163,6 +174,16 @@ impl fmt::Display for ValueError {
             ValueErrorKind::Undescribed => {
                 return f
                     .write_str("binary form of an unknown type: describe it with a `TypeInfo`");
+            }
+            ValueErrorKind::Null { target } => {
+                return write!(f, "NULL cannot be read as {target}; use `Option<{target}>`");
+            }
+            ValueErrorKind::Unchanged { target } => {
+                return write!(
+                    f,
+                    "the change does not carry this unchanged TOAST value: read it as `Toast<{target}>`, or set \
+                     REPLICA IDENTITY FULL"
+                );
             }
             ValueErrorKind::Write => return f.write_str("the output refused to be written to"),
         }

@@ -52,8 +52,13 @@ mod text;
 mod tid;
 mod time;
 mod timestamp;
+mod toast;
 mod type_info;
 mod uuid;
+#[cfg(feature = "time")]
+mod with_time;
+#[cfg(feature = "uuid")]
+mod with_uuid;
 mod xid;
 
 use core::fmt;
@@ -76,6 +81,7 @@ pub use self::pg_type::{PgType, type_oid};
 pub use self::tid::Tid;
 pub use self::time::{Time, TimeTz};
 pub use self::timestamp::Timestamp;
+pub use self::toast::Toast;
 pub use self::type_info::{Attribute, FieldType, TypeInfo, TypeKind};
 pub use self::uuid::Uuid;
 pub use self::xid::{Cid, Xid8};
@@ -243,4 +249,17 @@ pub trait FromField<'a>: Sized {
 
     /// Reads the binary format.
     fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError>;
+
+    /// Reads NULL; an error, unless overridden by a type that has something to say it with.
+    fn from_null() -> Result<Self, ValueError> {
+        Err(ValueError::new(ValueErrorKind::Null { target: core::any::type_name::<Self>() }, 0))
+    }
+
+    /// Reads a stored-apart value that did not come along; an error for everything but [`Toast`].
+    fn from_unchanged() -> Result<Self, ValueError> {
+        Err(ValueError::new(
+            ValueErrorKind::Unchanged { target: core::any::type_name::<Self>() },
+            0,
+        ))
+    }
 }
