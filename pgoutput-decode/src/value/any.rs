@@ -4,10 +4,11 @@ use core::fmt::{self, Write};
 
 use super::json_out::WriteJson;
 use super::{
-    Array, Bits, Bytea, Char, Cid, Cidr, Composite, Date, Field, FieldType, Float4, Float8, Format,
-    FromField, Hstore, Inet, Interval, Json, JsonOptions, Jsonb, MacAddr, MacAddr8, Money,
-    Multirange, Numeric, Range, Text, Tid, Time, TimeTz, Timestamp, TypeKind, Uuid, ValueError,
-    Xid8, boolean, type_oid,
+    Array, Bits, Bytea, Char, Cid, Cidr, Circle, Composite, Date, Field, FieldType, Float4, Float8,
+    Format, FromField, Hstore, Inet, Interval, Json, JsonOptions, JsonPath, Jsonb, Line, Lseg,
+    MacAddr, MacAddr8, Money, Multirange, Numeric, Path, PgBox, Point, Polygon, Range, Snapshot,
+    Text, Tid, Time, TimeTz, Timestamp, TsQuery, TsVector, TypeKind, Uuid, ValueError, Xid8,
+    boolean, type_oid,
 };
 use crate::{Lsn, Oid, TimestampTz, Xid};
 
@@ -91,6 +92,28 @@ pub enum Value<'a> {
     Bit(Bits<'a>),
     /// `bit varying`
     VarBit(Bits<'a>),
+    /// `point`
+    Point(Point),
+    /// `line`
+    Line(Line),
+    /// `lseg`
+    Lseg(Lseg),
+    /// `box`
+    Box(PgBox),
+    /// `path`
+    Path(Path<'a>),
+    /// `polygon`
+    Polygon(Polygon<'a>),
+    /// `circle`
+    Circle(Circle),
+    /// `tsvector`
+    TsVector(TsVector<'a>),
+    /// `tsquery`
+    TsQuery(TsQuery<'a>),
+    /// `jsonpath`
+    JsonPath(JsonPath<'a>),
+    /// `pg_snapshot`, `txid_snapshot`
+    Snapshot(Snapshot<'a>),
     /// An array of any type, `int2vector`, `oidvector`
     Array(Array<'a>),
     /// A range of any type.
@@ -159,6 +182,17 @@ impl<'a> Value<'a> {
             type_oid::MACADDR8 => Self::MacAddr8(field.get()?),
             type_oid::BIT => Self::Bit(field.get()?),
             type_oid::VARBIT => Self::VarBit(field.get()?),
+            type_oid::POINT => Self::Point(field.get()?),
+            type_oid::LINE => Self::Line(field.get()?),
+            type_oid::LSEG => Self::Lseg(field.get()?),
+            type_oid::BOX => Self::Box(field.get()?),
+            type_oid::PATH => Self::Path(field.get()?),
+            type_oid::POLYGON => Self::Polygon(field.get()?),
+            type_oid::CIRCLE => Self::Circle(field.get()?),
+            type_oid::TSVECTOR => Self::TsVector(field.get()?),
+            type_oid::TSQUERY => Self::TsQuery(field.get()?),
+            type_oid::JSONPATH => Self::JsonPath(field.get()?),
+            type_oid::PG_SNAPSHOT | type_oid::TXID_SNAPSHOT => Self::Snapshot(field.get()?),
             _ => match field.format() {
                 Format::Text => Self::Text(Text::read(field)?),
                 Format::Binary => Self::Opaque(Bytea::new(field.bytes())),
@@ -209,6 +243,17 @@ impl<'a> Value<'a> {
             Self::MacAddr(value) => value.write_json(out, options),
             Self::MacAddr8(value) => value.write_json(out, options),
             Self::Bit(value) | Self::VarBit(value) => value.write_json(out, options),
+            Self::Point(value) => value.write_json(out, options),
+            Self::Line(value) => value.write_json(out, options),
+            Self::Lseg(value) => value.write_json(out, options),
+            Self::Box(value) => value.write_json(out, options),
+            Self::Path(value) => value.write_json(out, options),
+            Self::Polygon(value) => value.write_json(out, options),
+            Self::Circle(value) => value.write_json(out, options),
+            Self::TsVector(value) => value.write_json(out, options),
+            Self::TsQuery(value) => value.write_json(out, options),
+            Self::JsonPath(value) => value.write_json(out, options),
+            Self::Snapshot(value) => value.write_json(out, options),
             Self::Array(value) => value.write_json(out, options),
             Self::Range(value) => value.write_json(out, options),
             Self::Multirange(value) => value.write_json(out, options),
@@ -270,6 +315,17 @@ impl fmt::Display for Value<'_> {
             Self::MacAddr(value) => value.fmt(f),
             Self::MacAddr8(value) => value.fmt(f),
             Self::Bit(value) | Self::VarBit(value) => value.fmt(f),
+            Self::Point(value) => value.fmt(f),
+            Self::Line(value) => value.fmt(f),
+            Self::Lseg(value) => value.fmt(f),
+            Self::Box(value) => value.fmt(f),
+            Self::Path(value) => value.fmt(f),
+            Self::Polygon(value) => value.fmt(f),
+            Self::Circle(value) => value.fmt(f),
+            Self::TsVector(value) => value.fmt(f),
+            Self::TsQuery(value) => value.fmt(f),
+            Self::JsonPath(value) => value.fmt(f),
+            Self::Snapshot(value) => value.fmt(f),
             Self::Array(value) => value.fmt(f),
             Self::Range(value) => value.fmt(f),
             Self::Multirange(value) => value.fmt(f),

@@ -90,6 +90,21 @@ impl<'a> Text<'a> {
     fn bytes(&self) -> Symbols<'a> {
         Symbols::new(self.raw.as_bytes(), self.depth)
     }
+
+    /// Whether this is the text that `value` displays.
+    pub(super) fn is_displayed_by(&self, value: &impl fmt::Display) -> bool {
+        let mut expected = Expected(self.bytes());
+        write!(expected, "{value}").is_ok() && expected.0.next().is_none()
+    }
+}
+
+/// Takes what it expects and refuses the rest.
+struct Expected<'a>(Symbols<'a>);
+
+impl Write for Expected<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.bytes().all(|byte| self.0.next() == Some(byte)) { Ok(()) } else { Err(fmt::Error) }
+    }
 }
 
 impl<'a> From<&'a str> for Text<'a> {
