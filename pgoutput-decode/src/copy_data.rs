@@ -54,7 +54,15 @@ pub struct PrimaryKeepalive {
     pub reply: u8,
 }
 
+impl XLogData<'_> {
+    /// Bytes in front of the message.
+    pub const HEADER_LEN: usize = 25;
+}
+
 impl PrimaryKeepalive {
+    /// Length of the payload.
+    pub const LEN: usize = 18;
+
     /// True when the client should answer at once.
     pub const fn reply_requested(&self) -> bool {
         self.reply != 0

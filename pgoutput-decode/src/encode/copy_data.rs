@@ -18,9 +18,6 @@ impl CopyData<'_> {
 }
 
 impl XLogData<'_> {
-    /// Bytes in front of the message.
-    pub const HEADER_LEN: usize = 25;
-
     /// Appends the payload of one CopyData message to `out`: the header and the message in `data`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
@@ -33,9 +30,6 @@ impl XLogData<'_> {
 }
 
 impl PrimaryKeepalive {
-    /// Length of the payload.
-    pub const LEN: usize = 18;
-
     /// Appends the payload of one CopyData message to `out`, the reply byte as it is.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
