@@ -54,6 +54,8 @@ pub struct Reader {
     mode: Acknowledge,
     until: Option<Until>,
     finished: bool,
+    /// An error was handed out: what came with it or after it was not, and must never be confirmed.
+    failed: bool,
 }
 
 /// Where to stop.
@@ -103,6 +105,7 @@ impl Reader {
             mode: acknowledge,
             until: until.map(|lsn| Until { lsn, ask_at: Instant::now() }),
             finished: false,
+            failed: false,
         })
     }
 
@@ -142,7 +145,7 @@ impl Reader {
     /// # Errors
     /// When the server cannot be told; then it may send again what was taken last.
     pub fn stop(mut self) -> Result<(), Error> {
-        if !self.stream.is_failed() {
+        if !self.failed {
             self.settle()?;
         }
         self.stream.confirm(self.acknowledger.confirmed());
@@ -176,12 +179,17 @@ impl Reader {
     }
 
     fn advance(&mut self, deadline: Option<Instant>) -> Result<Next, Error> {
-        if self.mode == Acknowledge::Automatic {
+        if self.mode == Acknowledge::Automatic && !self.failed {
             let waiting = self.changes.ready.len() as u64;
             self.acknowledger.take_through(self.changes.delivered() - waiting);
         }
         let result = self.next_event(deadline);
-        self.finished |= matches!(result, Ok(Next::Finished) | Err(_));
+        self.finished |= matches!(result, Ok(Next::Finished));
+        if result.is_err() {
+            (self.finished, self.failed) = (true, true);
+            // A TRUNCATE of several tables may have failed at the second.
+            self.changes.ready.clear();
+        }
         result
     }
 
