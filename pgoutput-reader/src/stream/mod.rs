@@ -169,11 +169,6 @@ impl Stream {
         self.notices.push_back(notice);
     }
 
-    /// Whether an error has ended this stream.
-    pub(crate) fn is_failed(&self) -> bool {
-        self.finished
-    }
-
     /// Reads on after a [`StopHandle`] was used.
     pub(crate) fn forget_stop(&mut self) {
         self.stop = StopHandle::new(self.copy.waker());
