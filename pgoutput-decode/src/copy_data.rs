@@ -22,7 +22,6 @@ use crate::{DecodeError, ErrorKind, Lsn, Tag, TimestampTz, Xid};
 /// # Ok::<(), pgoutput_decode::DecodeError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum CopyData<'a> {
     /// `w`: a piece of log; for logical replication exactly one message.
     XLogData(XLogData<'a>),
@@ -54,7 +53,15 @@ pub struct PrimaryKeepalive {
     pub reply: u8,
 }
 
+impl XLogData<'_> {
+    /// Bytes in front of the message.
+    pub const HEADER_LEN: usize = 25;
+}
+
 impl PrimaryKeepalive {
+    /// Length of the payload.
+    pub const LEN: usize = 18;
+
     /// True when the client should answer at once.
     pub const fn reply_requested(&self) -> bool {
         self.reply != 0
@@ -151,6 +158,11 @@ impl StandbyStatusUpdate {
     /// # Errors
     /// Another first byte, a wrong length.
     pub fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
+        // Errors name it by what it is, although the letter has another meaning among the server's messages.
+        Self::read(payload).map_err(DecodeError::sent_by_client)
+    }
+
+    fn read(payload: &[u8]) -> Result<Self, DecodeError> {
         let (tag, mut cursor) = Cursor::open(payload)?;
         // The same letter as Rollback Prepared, which never stands in this place.
         if tag != Tag::ROLLBACK_PREPARED {
@@ -211,6 +223,10 @@ impl HotStandbyFeedback {
     /// # Errors
     /// Another first byte, a wrong length.
     pub fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
+        Self::read(payload).map_err(DecodeError::sent_by_client)
+    }
+
+    fn read(payload: &[u8]) -> Result<Self, DecodeError> {
         let (tag, mut cursor) = Cursor::open(payload)?;
         if tag != Tag::HOT_STANDBY_FEEDBACK {
             return Err(DecodeError::new(ErrorKind::UnknownTag(tag), Some(tag), 0));

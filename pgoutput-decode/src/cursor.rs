@@ -26,6 +26,12 @@ impl<'a> Cursor<'a> {
         Ok((tag, Self { rest, frame_len: frame.len(), tag: Some(tag) }))
     }
 
+    /// Reads something that has no tag of its own.
+    #[cfg(feature = "encode")]
+    pub(crate) const fn over(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, frame_len: bytes.len(), tag: None }
+    }
+
     /// What has not been read yet.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
@@ -140,10 +146,12 @@ impl<'a> Cursor<'a> {
 
     /// A string up to its terminating zero, which is read and left out.
     pub(crate) fn string(&mut self, field: &'static str) -> Result<&'a str, DecodeError> {
-        let mut parts = self.rest.splitn(2, |&byte| byte == 0);
-        let (Some(head), Some(rest)) = (parts.next(), parts.next()) else {
+        // Two checked splits instead of a slice by index: nothing here can panic.
+        let end = self.rest.iter().position(|&byte| byte == 0);
+        let Some((head, rest)) = end.and_then(|end| self.rest.split_at_checked(end)) else {
             return Err(self.error(ErrorKind::MissingTerminator { field }));
         };
+        let rest = rest.get(1..).unwrap_or_default();
         match core::str::from_utf8(head) {
             Ok(text) => {
                 self.rest = rest;

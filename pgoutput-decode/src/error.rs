@@ -27,6 +27,8 @@ pub struct DecodeError {
     tag: Option<Tag>,
     offset: usize,
     lsn: Option<Lsn>,
+    /// Sent by a client, where 'r' is not Rollback Prepared.
+    from_client: bool,
 }
 
 /// What was wrong with a frame.
@@ -64,7 +66,8 @@ pub enum ErrorKind {
         /// How many.
         count: usize,
     },
-    /// No message or envelope starts with this byte.
+    /// Nothing that may stand here starts with this byte: an envelope where a message is expected, a message
+    /// where an envelope is, or a letter of no known meaning.
     UnknownTag(Tag),
     /// The byte before a tuple is none of those that may stand there.
     UnknownTupleKind(u8),
@@ -80,7 +83,17 @@ pub enum ErrorKind {
 
 impl DecodeError {
     pub(crate) const fn new(kind: ErrorKind, tag: Option<Tag>, offset: usize) -> Self {
-        Self { kind, tag, offset, lsn: None }
+        Self { kind, tag, offset, lsn: None, from_client: false }
+    }
+
+    const fn named(&self, tag: Tag) -> Named {
+        Named { tag, from_client: self.from_client }
+    }
+
+    /// The same error, in something that a client sends.
+    pub(crate) const fn sent_by_client(mut self) -> Self {
+        self.from_client = true;
+        self
     }
 
     /// What was wrong.
@@ -118,45 +131,57 @@ impl DecodeError {
     }
 }
 
+/// A tag by its name, which for one letter depends on who sent it.
+struct Named {
+    tag: Tag,
+    from_client: bool,
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.tag {
+            Tag::ROLLBACK_PREPARED if self.from_client => {
+                f.write_str("Standby status update ('r')")
+            }
+            tag => write!(f, "{tag}"),
+        }
+    }
+}
+
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            ErrorKind::Truncated { field, .. } => write!(f, "truncated {field}")?,
-            ErrorKind::MissingTerminator { field } => {
-                write!(f, "{field} without terminating zero")?
+            ErrorKind::Truncated { field, .. } => write!(f, "truncated {field}"),
+            ErrorKind::MissingTerminator { field } => write!(f, "{field} without terminating zero"),
+            ErrorKind::InvalidUtf8 { field } => write!(f, "{field} is not UTF-8"),
+            ErrorKind::NegativeLength { field, length } => write!(f, "negative {field} {length}"),
+            ErrorKind::TrailingBytes { count } => write!(f, "{count} trailing bytes"),
+            // A known name in the wrong place: an envelope not opened, a message without its envelope.
+            ErrorKind::UnknownTag(tag) if tag.name().is_some() => {
+                write!(f, "unexpected {}", self.named(tag))
             }
-            ErrorKind::InvalidUtf8 { field } => write!(f, "{field} is not UTF-8")?,
-            ErrorKind::NegativeLength { field, length } => write!(f, "negative {field} {length}")?,
-            ErrorKind::TrailingBytes { count } => write!(f, "{count} trailing bytes")?,
-            ErrorKind::UnknownTag(tag) => return self.place(f, format_args!("unknown {tag}")),
-            ErrorKind::UnknownTupleKind(byte) => write!(f, "unknown tuple kind 0x{byte:02X}")?,
-            ErrorKind::UnknownColumnKind(byte) => write!(f, "unknown column kind 0x{byte:02X}")?,
-            ErrorKind::NestedStreamStart => f.write_str("Stream Start inside a streamed chunk")?,
-            ErrorKind::StrayStreamStop => f.write_str("Stream Stop outside a streamed chunk")?,
-            ErrorKind::InsideStream => {
-                f.write_str("message not allowed inside a streamed chunk")?
+            ErrorKind::UnknownTag(tag) => write!(f, "unknown {tag}"),
+            ErrorKind::UnknownTupleKind(byte) => write!(f, "unknown tuple kind 0x{byte:02X}"),
+            ErrorKind::UnknownColumnKind(byte) => write!(f, "unknown column kind 0x{byte:02X}"),
+            ErrorKind::NestedStreamStart => f.write_str("Stream Start inside a streamed chunk"),
+            ErrorKind::StrayStreamStop => f.write_str("Stream Stop outside a streamed chunk"),
+            ErrorKind::InsideStream => f.write_str("message not allowed inside a streamed chunk"),
+        }?;
+        write!(f, " at byte {} of ", self.offset)?;
+        match self.tag {
+            Some(tag) if self.kind != ErrorKind::UnknownTag(tag) => {
+                write!(f, "{}", self.named(tag))
             }
+            Some(_) => f.write_str("the frame"),
+            None => f.write_str("an empty frame"),
+        }?;
+        if let Some(lsn) = self.lsn {
+            write!(f, ", WAL {lsn}")?;
         }
-        self.place(f, format_args!(""))?;
         if let ErrorKind::Truncated { needed, available, .. } = self.kind {
             write!(f, ": needed {needed} bytes, had {available}")?;
         }
         Ok(())
-    }
-}
-
-impl DecodeError {
-    fn place(&self, f: &mut fmt::Formatter<'_>, what: fmt::Arguments<'_>) -> fmt::Result {
-        write!(f, "{what} at byte {} of ", self.offset)?;
-        match self.tag {
-            Some(tag) if !matches!(self.kind, ErrorKind::UnknownTag(_)) => write!(f, "{tag}")?,
-            Some(_) => f.write_str("the frame")?,
-            None => f.write_str("an empty frame")?,
-        }
-        match self.lsn {
-            Some(lsn) => write!(f, ", WAL {lsn}"),
-            None => Ok(()),
-        }
     }
 }
 

@@ -1,1 +1,92 @@
-//! Blocking PostgreSQL change data capture.
+//! PostgreSQL's changes as a plain blocking [`Iterator`], over logical replication and without an async runtime.
+//!
+//! ```no_run
+//! use pgoutput_reader::Reader;
+//!
+//! let mut reader = Reader::builder("postgresql://app@localhost/app")
+//!     .slot("my_slot")
+//!     .publication("my_publication")
+//!     .connect()?;
+//! for event in &mut reader {
+//!     let event = event?;
+//!     println!("{:?} {}", event.op(), serde_json::to_string(&event)?);
+//! }
+//! reader.stop()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Three doors
+//!
+//! | door | what comes out | feature |
+//! |---|---|---|
+//! | [`Reader`] | change events in commit order, with their transaction, table and rows | `catalog` |
+//! | [`Stream`] | every message of one replication connection with its positions in the log | |
+//! | [`Connection`] | replication commands and simple SQL, before the copy | |
+//!
+//! The messages themselves are those of [`pgoutput_decode`].
+//!
+//! # In scope, out of scope
+//!
+//! In scope: servers from PostgreSQL 10 to 18; TCP and Unix sockets; trust, password, MD5 and SCRAM-SHA-256 authentication; connection
+//! strings, URIs, `PG*` variables and password files as libpq reads them ([`Config`]); text and binary values; acknowledgement by whole
+//! transactions.
+//!
+//! Not yet: TLS, reconnecting, streamed and two-phase transactions as change events ([`Stream`] reads all their messages), initial
+//! snapshots. What is asked for and cannot be done is an error that names it.
+//!
+//! Out of scope: physical replication, other output plugins, async. Unix only, for now.
+//!
+//! # Delivery
+//!
+//! At least once. The server forgets a transaction only after every event of it was taken ([`Acknowledge`] says when that is), so after
+//! a crash whole transactions come again, never parts of one from the middle. [`ChangeEvent::message_id`] is the same on every delivery.
+//!
+//! # Threads and waiting
+//!
+//! There is no thread but yours. The server is told that we are alive while the reader is read, so a loop body must come back for the
+//! next event within the server's `wal_sender_timeout` (60 s unless set otherwise). [`StopHandle`] ends a blocked read from another thread;
+//! [`Reader::next_timeout`] bounds one.
+#![forbid(unsafe_code)]
+
+#[cfg(not(unix))]
+compile_error!(
+    "pgoutput-reader needs a Unix system: it waits with poll(2) and wakes with a socket pair"
+);
+
+#[cfg(feature = "catalog")]
+mod ack;
+#[cfg(feature = "catalog")]
+mod catalog;
+pub mod config;
+mod connection;
+mod error;
+#[cfg(feature = "catalog")]
+mod event;
+mod io;
+mod proto;
+#[cfg(feature = "catalog")]
+mod reader;
+mod setup;
+mod stream;
+
+#[cfg(feature = "catalog")]
+pub use ack::{Acknowledge, Acknowledger};
+pub use config::{Config, ConfigError, SslMode};
+pub use connection::{Connection, CopyBoth, CreatedSlot, Row as QueryRow, Rows, SystemId};
+pub use error::{
+    AuthError, Error, ErrorKind, LimitError, ProtocolError, ServerMessage, SetupError, StreamError,
+};
+#[cfg(feature = "catalog")]
+pub use event::{
+    ChangeEvent, ColumnSchema, Op, Position, ReplicationOrigin, Row, RowColumns, TableSchema,
+    Transaction,
+};
+pub use io::Waker;
+pub use proto::{CreateSlot, Origin, ServerVersion, SlotSnapshot, StartReplication, Streaming};
+#[cfg(feature = "catalog")]
+pub use reader::{Next, Reader, ReaderBuilder};
+pub use stream::{StopHandle, Stream, StreamEvent, StreamEventBuf};
+
+#[cfg(all(doctest, feature = "catalog", feature = "json"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,0 +1,41 @@
+//! The envelopes that a server sends. Those of a client are written by
+//! [`StandbyStatusUpdate::to_bytes`](crate::StandbyStatusUpdate::to_bytes) and
+//! [`HotStandbyFeedback::to_bytes`](crate::HotStandbyFeedback::to_bytes), which need no feature.
+
+use alloc::vec::Vec;
+
+use super::writer::Writer;
+use crate::{CopyData, PrimaryKeepalive, Tag, XLogData};
+
+impl CopyData<'_> {
+    /// Appends the payload of one CopyData message to `out`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::XLogData(data) => data.encode(out),
+            Self::PrimaryKeepalive(keepalive) => keepalive.encode(out),
+        }
+    }
+}
+
+impl XLogData<'_> {
+    /// Appends the payload of one CopyData message to `out`: the header and the message in `data`.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut writer = Writer::new(out);
+        writer.u8(Tag::XLOG_DATA.0);
+        writer.lsn(self.wal_start);
+        writer.lsn(self.wal_end);
+        writer.timestamp(self.send_time);
+        writer.bytes(self.data);
+    }
+}
+
+impl PrimaryKeepalive {
+    /// Appends the payload of one CopyData message to `out`, the reply byte as it is.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut writer = Writer::new(out);
+        writer.u8(Tag::PRIMARY_KEEPALIVE.0);
+        writer.lsn(self.wal_end);
+        writer.timestamp(self.send_time);
+        writer.u8(self.reply);
+    }
+}

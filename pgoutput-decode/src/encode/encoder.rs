@@ -1,0 +1,75 @@
+//! The one bit of state that keeps a written stream legal.
+
+use alloc::vec::Vec;
+
+use super::EncodeError;
+use crate::{Message, Tag, Xid};
+
+/// Encodes the messages of one replication stream, in order: the mirror of
+/// [`Decoder`](crate::Decoder).
+///
+/// Refuses what no decoder in step with it would read back: a Stream Start inside a chunk, a Stream
+/// Stop outside, a message that cannot stand where it would, a transaction id that is missing
+/// inside a chunk or present outside. It does not check that transactions begin and end, nor that a
+/// change's table was described. Moves on only after a message was written.
+///
+/// ```
+/// use pgoutput_decode::encode::{EncodeError, Encoder};
+/// use pgoutput_decode::message::StreamStartBody;
+/// use pgoutput_decode::{Message, Xid};
+///
+/// let (mut encoder, mut out) = (Encoder::new(), Vec::new());
+/// let start = Message::StreamStart(StreamStartBody { xid: Xid::new(777), first_segment: 1 });
+/// encoder.encode(&start, &mut out)?;
+/// assert_eq!(encoder.encode(&start, &mut out), Err(EncodeError::NestedStreamStart));
+/// encoder.encode(&Message::StreamStop, &mut out)?;
+/// assert_eq!(out, b"S\0\0\x03\x09\x01E");
+/// # Ok::<(), EncodeError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Encoder {
+    stream: Option<Xid>,
+}
+
+impl Encoder {
+    /// An encoder for a stream that starts now.
+    pub const fn new() -> Self {
+        Self { stream: None }
+    }
+
+    /// The top-level transaction of the chunk that is open, if one is.
+    pub const fn stream_xid(&self) -> Option<Xid> {
+        self.stream
+    }
+
+    /// Appends the next message to `out`; see [`Message::encode`].
+    ///
+    /// # Errors
+    /// A message that cannot stand in this place or has no form on the wire; `out` and the encoder
+    /// are unchanged then.
+    pub fn encode(&mut self, message: &Message<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.check(message)?;
+        message.encode(out)?;
+        match message {
+            Message::StreamStart(body) => self.stream = Some(body.xid),
+            Message::StreamStop => self.stream = None,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn check(self, message: &Message<'_>) -> Result<(), EncodeError> {
+        let (tag, in_stream) = (message.tag(), self.stream.is_some());
+        match tag {
+            Tag::STREAM_START if in_stream => Err(EncodeError::NestedStreamStart),
+            Tag::STREAM_STOP if !in_stream => Err(EncodeError::StrayStreamStop),
+            _ if in_stream && Message::is_control(tag) => Err(EncodeError::InsideStream(tag)),
+            _ if !Message::carries_stream_xid(tag) => Ok(()),
+            _ => match (in_stream, message.stream_xid()) {
+                (true, None) => Err(EncodeError::MissingXid(tag)),
+                (false, Some(_)) => Err(EncodeError::UnexpectedXid(tag)),
+                _ => Ok(()),
+            },
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The mirror of the cursor: the only file that puts integers and strings into a frame.
+
+use alloc::vec::Vec;
+
+use byteorder::{BigEndian, ByteOrder};
+
+use super::EncodeError;
+use crate::{Lsn, Oid, TimestampTz, Xid};
+
+/// Appends to a frame.
+#[derive(Debug)]
+pub(super) struct Writer<'o> {
+    out: &'o mut Vec<u8>,
+}
+
+impl<'o> Writer<'o> {
+    pub(super) fn new(out: &'o mut Vec<u8>) -> Self {
+        Self { out }
+    }
+
+    /// Runs `write`; when it fails, `out` is what it was.
+    pub(super) fn append(
+        out: &'o mut Vec<u8>,
+        write: impl FnOnce(&mut Writer<'o>) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        let before = out.len();
+        let mut writer = Self::new(out);
+        let result = write(&mut writer);
+        if result.is_err() {
+            writer.out.truncate(before);
+        }
+        result
+    }
+
+    pub(super) fn u8(&mut self, value: u8) {
+        self.out.push(value);
+    }
+
+    pub(super) fn u16(&mut self, value: u16) {
+        let mut bytes = [0; 2];
+        BigEndian::write_u16(&mut bytes, value);
+        self.out.extend_from_slice(&bytes);
+    }
+
+    pub(super) fn u32(&mut self, value: u32) {
+        let mut bytes = [0; 4];
+        BigEndian::write_u32(&mut bytes, value);
+        self.out.extend_from_slice(&bytes);
+    }
+
+    pub(super) fn i32(&mut self, value: i32) {
+        let mut bytes = [0; 4];
+        BigEndian::write_i32(&mut bytes, value);
+        self.out.extend_from_slice(&bytes);
+    }
+
+    pub(super) fn lsn(&mut self, value: Lsn) {
+        let mut bytes = [0; 8];
+        BigEndian::write_u64(&mut bytes, value.as_u64());
+        self.out.extend_from_slice(&bytes);
+    }
+
+    pub(super) fn timestamp(&mut self, value: TimestampTz) {
+        let mut bytes = [0; 8];
+        BigEndian::write_i64(&mut bytes, value.as_micros());
+        self.out.extend_from_slice(&bytes);
+    }
+
+    pub(super) fn xid(&mut self, value: Xid) {
+        self.u32(value.as_u32());
+    }
+
+    pub(super) fn oid(&mut self, value: Oid) {
+        self.u32(value.as_u32());
+    }
+
+    /// The id in front of the seven kinds inside a streamed chunk.
+    pub(super) fn stream_xid(&mut self, value: Option<Xid>) {
+        if let Some(xid) = value {
+            self.xid(xid);
+        }
+    }
+
+    pub(super) fn bytes(&mut self, value: &[u8]) {
+        self.out.extend_from_slice(value);
+    }
+
+    /// A name and its terminating zero.
+    pub(super) fn string(&mut self, field: &'static str, value: &str) -> Result<(), EncodeError> {
+        if let Some(offset) = value.bytes().position(|byte| byte == 0) {
+            return Err(EncodeError::InteriorZero { field, offset });
+        }
+        self.bytes(value.as_bytes());
+        self.u8(0);
+        Ok(())
+    }
+
+    /// A signed count or length.
+    pub(super) fn length(&mut self, field: &'static str, length: usize) -> Result<(), EncodeError> {
+        self.i32(signed(field, length)?);
+        Ok(())
+    }
+}
+
+/// The largest number that a signed field of 32 bits can say.
+const MAX: usize = i32::MAX as usize;
+
+fn signed(field: &'static str, length: usize) -> Result<i32, EncodeError> {
+    i32::try_from(length).map_err(|_| EncodeError::TooLong { field, length, limit: MAX })
+}
+
+/// One more than `count` columns, if the wire can say that many.
+pub(super) fn one_more(count: u16) -> Result<u16, EncodeError> {
+    let limit = usize::from(u16::MAX);
+    count.checked_add(1).ok_or(EncodeError::TooLong {
+        field: "column count",
+        length: limit.saturating_add(1),
+        limit,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_end_at_the_largest_signed_number() {
+        assert_eq!(signed("value", MAX), Ok(i32::MAX));
+        assert_eq!(
+            signed("value", MAX + 1),
+            Err(EncodeError::TooLong { field: "value", length: MAX + 1, limit: MAX })
+        );
+    }
+}

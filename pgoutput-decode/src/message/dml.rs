@@ -1,0 +1,214 @@
+//! Insert, Update, Delete, Truncate.
+
+use core::fmt;
+use core::iter::FusedIterator;
+
+use byteorder::{BigEndian, ByteOrder};
+
+use super::stream_xid;
+use crate::cursor::Cursor;
+use crate::tuple::{KeyTuple, OldTuple, TupleData};
+use crate::{DecodeError, ErrorKind, Oid, Xid};
+
+/// A row was added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InsertBody<'a> {
+    /// Inside a streamed chunk, the id of the (sub)transaction.
+    pub xid: Option<Xid>,
+    /// The table.
+    pub relation: Oid,
+    /// The new row.
+    pub new: TupleData<'a>,
+}
+
+impl<'a> InsertBody<'a> {
+    #[inline]
+    pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
+        let xid = stream_xid(cursor, in_stream)?;
+        let relation = cursor.oid("relation id")?;
+        Ok(Self { xid, relation, new: new_tuple(cursor)? })
+    }
+}
+
+/// A row was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpdateBody<'a> {
+    /// Inside a streamed chunk, the id of the (sub)transaction.
+    pub xid: Option<Xid>,
+    /// The table.
+    pub relation: Oid,
+    /// The old row: its key when the change touched it, all of it with `REPLICA IDENTITY FULL`, else absent.
+    pub old: Option<OldTuple<'a>>,
+    /// The new row.
+    pub new: TupleData<'a>,
+}
+
+impl<'a> UpdateBody<'a> {
+    #[inline]
+    pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
+        let xid = stream_xid(cursor, in_stream)?;
+        let relation = cursor.oid("relation id")?;
+        let old = match cursor.rest().first() {
+            Some(b'K' | b'O') => Some(old_tuple(cursor)?),
+            _ => None,
+        };
+        Ok(Self { xid, relation, old, new: new_tuple(cursor)? })
+    }
+}
+
+/// A row was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeleteBody<'a> {
+    /// Inside a streamed chunk, the id of the (sub)transaction.
+    pub xid: Option<Xid>,
+    /// The table.
+    pub relation: Oid,
+    /// The old row: its key, or all of it with `REPLICA IDENTITY FULL`.
+    pub old: OldTuple<'a>,
+}
+
+impl<'a> DeleteBody<'a> {
+    #[inline]
+    pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
+        let xid = stream_xid(cursor, in_stream)?;
+        let relation = cursor.oid("relation id")?;
+        Ok(Self { xid, relation, old: old_tuple(cursor)? })
+    }
+}
+
+#[inline]
+fn new_tuple<'a>(cursor: &mut Cursor<'a>) -> Result<TupleData<'a>, DecodeError> {
+    match cursor.u8("tuple kind")? {
+        b'N' => TupleData::read(cursor),
+        other => Err(cursor.error_before(ErrorKind::UnknownTupleKind(other))),
+    }
+}
+
+#[inline]
+fn old_tuple<'a>(cursor: &mut Cursor<'a>) -> Result<OldTuple<'a>, DecodeError> {
+    match cursor.u8("tuple kind")? {
+        b'K' => TupleData::read(cursor).map(KeyTuple).map(OldTuple::Key),
+        b'O' => TupleData::read(cursor).map(OldTuple::Full),
+        other => Err(cursor.error_before(ErrorKind::UnknownTupleKind(other))),
+    }
+}
+
+/// Tables were emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TruncateBody<'a> {
+    /// Inside a streamed chunk, the id of the (sub)transaction.
+    pub xid: Option<Xid>,
+    /// The options of the command.
+    pub flags: TruncateFlags,
+    /// The tables.
+    pub relations: Oids<'a>,
+}
+
+/// The options of a TRUNCATE, as they came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TruncateFlags(pub u8);
+
+impl TruncateFlags {
+    /// `CASCADE`.
+    pub const CASCADE: Self = Self(1);
+    /// `RESTART IDENTITY`.
+    pub const RESTART_IDENTITY: Self = Self(2);
+
+    /// True with `CASCADE`.
+    pub const fn cascade(self) -> bool {
+        self.0 & Self::CASCADE.0 != 0
+    }
+
+    /// True with `RESTART IDENTITY`.
+    pub const fn restart_identity(self) -> bool {
+        self.0 & Self::RESTART_IDENTITY.0 != 0
+    }
+}
+
+impl<'a> TruncateBody<'a> {
+    pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
+        let xid = stream_xid(cursor, in_stream)?;
+        // The count stands in front of the flags, the ids behind them.
+        let count = cursor.length("relation count")?;
+        let flags = TruncateFlags(cursor.u8("flags")?);
+        let bytes = cursor.bytes("relation ids", count.saturating_mul(4))?;
+        Ok(Self { xid, flags, relations: Oids { bytes } })
+    }
+}
+
+/// Object ids, still in their frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Oids<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Oids<'a> {
+    /// Ids known to stand whole in `bytes`.
+    #[cfg(feature = "encode")]
+    pub(crate) const fn from_checked(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// How many ids there are.
+    pub const fn len(&self) -> usize {
+        self.bytes.len() / 4
+    }
+
+    /// True when there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The ids in order.
+    pub const fn iter(&self) -> OidsIter<'a> {
+        OidsIter { bytes: self.bytes }
+    }
+}
+
+impl<'a> IntoIterator for Oids<'a> {
+    type Item = Oid;
+    type IntoIter = OidsIter<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for &Oids<'a> {
+    type Item = Oid;
+    type IntoIter = OidsIter<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for Oids<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// Iterator over [`Oids`].
+#[derive(Debug, Clone)]
+pub struct OidsIter<'a> {
+    bytes: &'a [u8],
+}
+
+impl Iterator for OidsIter<'_> {
+    type Item = Oid;
+
+    fn next(&mut self) -> Option<Oid> {
+        let (id, rest) = self.bytes.split_first_chunk::<4>()?;
+        self.bytes = rest;
+        Some(Oid::new(BigEndian::read_u32(id)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.bytes.len() / 4;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for OidsIter<'_> {}
+impl FusedIterator for OidsIter<'_> {}

@@ -1,0 +1,59 @@
+//! Message: what `pg_logical_emit_message` wrote.
+
+use core::fmt;
+
+use super::stream_xid;
+use crate::cursor::Cursor;
+use crate::{DecodeError, Lsn, Xid};
+
+/// A message from `pg_logical_emit_message` (option `messages`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct MessageBody<'a> {
+    /// Inside a streamed chunk, the id of the *top-level* transaction, zero when not transactional.
+    pub xid: Option<Xid>,
+    /// Whether it belongs to a transaction.
+    pub flags: MessageFlags,
+    /// Where the message stands in the log.
+    pub lsn: Lsn,
+    /// The prefix that it was written with.
+    pub prefix: &'a str,
+    /// The content, any bytes.
+    pub content: &'a [u8],
+}
+
+/// The flags of a [`MessageBody`], as they came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MessageFlags(pub u8);
+
+impl MessageFlags {
+    /// The message belongs to a transaction and comes with it; else it comes at once.
+    pub const TRANSACTIONAL: Self = Self(1);
+
+    /// True when the message belongs to a transaction.
+    pub const fn is_transactional(self) -> bool {
+        self.0 & Self::TRANSACTIONAL.0 != 0
+    }
+}
+
+impl<'a> MessageBody<'a> {
+    pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
+        let xid = stream_xid(cursor, in_stream)?;
+        let flags = MessageFlags(cursor.u8("flags")?);
+        let lsn = cursor.lsn("message LSN")?;
+        let prefix = cursor.string("message prefix")?;
+        let length = cursor.length("content length")?;
+        Ok(Self { xid, flags, lsn, prefix, content: cursor.bytes("content", length)? })
+    }
+}
+
+impl fmt::Debug for MessageBody<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageBody")
+            .field("xid", &self.xid)
+            .field("flags", &self.flags)
+            .field("lsn", &self.lsn)
+            .field("prefix", &self.prefix)
+            .field("content", &format_args!("b\"{}\"", self.content.escape_ascii()))
+            .finish()
+    }
+}

@@ -1,0 +1,246 @@
+//! The 19 messages of pgoutput, protocol versions 1 to 4.
+//!
+//! One file per family, each field in the manual's words (section "Logical Replication Message
+//! Formats"). [`Message::decode`] is the pure function underneath [`Decoder`](crate::Decoder).
+
+mod dml;
+mod logical;
+mod relation;
+mod stream;
+mod twophase;
+mod txn;
+
+pub use dml::{DeleteBody, InsertBody, Oids, OidsIter, TruncateBody, TruncateFlags, UpdateBody};
+pub use logical::{MessageBody, MessageFlags};
+pub use relation::{
+    ColumnBody, ColumnFlags, RelationBody, RelationColumns, RelationColumnsIter, ReplicaIdentity,
+    TypeBody,
+};
+pub use stream::{
+    StreamAbortBody, StreamAbortForm, StreamAbortTail, StreamCommitBody, StreamStartBody,
+};
+pub use twophase::{
+    BeginPrepareBody, CommitPreparedBody, PrepareBody, RollbackPreparedBody, StreamPrepareBody,
+};
+pub use txn::{BeginBody, CommitBody, OriginBody};
+
+use crate::cursor::Cursor;
+use crate::{DecodeError, ErrorKind, Tag, Xid};
+
+/// One message of the pgoutput plugin, borrowed from its frame.
+///
+/// The set is closed by the protocol versions this crate knows; a later version may add to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Message<'a> {
+    /// `B`: a transaction starts; its changes follow up to Commit.
+    Begin(BeginBody),
+    /// `M`: a message from `pg_logical_emit_message`.
+    Message(MessageBody<'a>),
+    /// `C`: the transaction is whole.
+    Commit(CommitBody),
+    /// `O`: where the transaction came from.
+    Origin(OriginBody<'a>),
+    /// `R`: the shape of a table, before its first change and after it changed.
+    Relation(RelationBody<'a>),
+    /// `Y`: the name of a type that is not built in.
+    Type(TypeBody<'a>),
+    /// `I`: a row was added.
+    Insert(InsertBody<'a>),
+    /// `U`: a row was changed.
+    Update(UpdateBody<'a>),
+    /// `D`: a row was removed.
+    Delete(DeleteBody<'a>),
+    /// `T`: tables were emptied.
+    Truncate(TruncateBody<'a>),
+    /// `S`: a chunk of a transaction in progress starts (version 2).
+    StreamStart(StreamStartBody),
+    /// `E`: the chunk ends.
+    StreamStop,
+    /// `c`: a streamed transaction is whole.
+    StreamCommit(StreamCommitBody),
+    /// `A`: a streamed transaction or one of its subtransactions was rolled back.
+    StreamAbort(StreamAbortBody),
+    /// `b`: a prepared transaction starts; its changes follow up to Prepare (version 3).
+    BeginPrepare(BeginPrepareBody<'a>),
+    /// `P`: the transaction is prepared.
+    Prepare(PrepareBody<'a>),
+    /// `K`: a prepared transaction was committed.
+    CommitPrepared(CommitPreparedBody<'a>),
+    /// `r`: a prepared transaction was rolled back.
+    RollbackPrepared(RollbackPreparedBody<'a>),
+    /// `p`: a streamed transaction is prepared.
+    StreamPrepare(StreamPrepareBody<'a>),
+}
+
+impl<'a> Message<'a> {
+    /// Decodes one whole frame.
+    ///
+    /// `in_stream` says whether the frame stands between a Stream Start and its Stream Stop, where
+    /// seven kinds of message carry the id of their (sub)transaction. [`Decoder`](crate::Decoder) keeps
+    /// that bit.
+    ///
+    /// # Errors
+    /// Whatever keeps the frame from being exactly one message; see [`ErrorKind`].
+    #[inline]
+    pub fn decode(frame: &'a [u8], in_stream: bool) -> Result<Self, DecodeError> {
+        let (tag, mut cursor) = Cursor::open(frame)?;
+        let form = if cursor.rest().len() > StreamAbortBody::SHORT_LEN {
+            StreamAbortForm::Long
+        } else {
+            StreamAbortForm::Short
+        };
+        let message = Self::read(tag, &mut cursor, in_stream, form)?;
+        cursor.finish()?;
+        Ok(message)
+    }
+
+    /// Decodes the message at the front of `bytes` and returns it with what is left.
+    ///
+    /// For tools that hold concatenated messages. Every message says where it ends but one: Stream Abort
+    /// has a longer form when the server streams in parallel, so the caller says which form to expect.
+    ///
+    /// # Errors
+    /// Whatever keeps `bytes` from starting with a message.
+    pub fn decode_prefix(
+        bytes: &'a [u8],
+        in_stream: bool,
+        form: StreamAbortForm,
+    ) -> Result<(Self, &'a [u8]), DecodeError> {
+        let (tag, mut cursor) = Cursor::open(bytes)?;
+        let message = Self::read(tag, &mut cursor, in_stream, form)?;
+        Ok((message, cursor.rest()))
+    }
+
+    #[inline]
+    fn read(
+        tag: Tag,
+        cursor: &mut Cursor<'a>,
+        in_stream: bool,
+        form: StreamAbortForm,
+    ) -> Result<Self, DecodeError> {
+        Ok(match tag {
+            Tag::INSERT => Self::Insert(InsertBody::read(cursor, in_stream)?),
+            Tag::UPDATE => Self::Update(UpdateBody::read(cursor, in_stream)?),
+            Tag::DELETE => Self::Delete(DeleteBody::read(cursor, in_stream)?),
+            Tag::TRUNCATE => Self::Truncate(TruncateBody::read(cursor, in_stream)?),
+            Tag::RELATION => Self::Relation(RelationBody::read(cursor, in_stream)?),
+            Tag::TYPE => Self::Type(TypeBody::read(cursor, in_stream)?),
+            Tag::MESSAGE => Self::Message(MessageBody::read(cursor, in_stream)?),
+            Tag::ORIGIN => Self::Origin(OriginBody::read(cursor)?),
+            Tag::STREAM_START if in_stream => {
+                return Err(cursor.error_before(ErrorKind::NestedStreamStart));
+            }
+            Tag::STREAM_START => Self::StreamStart(StreamStartBody::read(cursor)?),
+            Tag::STREAM_STOP if !in_stream => {
+                return Err(cursor.error_before(ErrorKind::StrayStreamStop));
+            }
+            Tag::STREAM_STOP => Self::StreamStop,
+            _ => return Self::read_control(tag, cursor, in_stream, form),
+        })
+    }
+
+    /// The messages that begin and end transactions, none of which stands inside a chunk.
+    fn read_control(
+        tag: Tag,
+        cursor: &mut Cursor<'a>,
+        in_stream: bool,
+        form: StreamAbortForm,
+    ) -> Result<Self, DecodeError> {
+        // The envelopes' tags and bytes that name nothing are unknown here, in either state.
+        if in_stream && Self::is_control(tag) {
+            return Err(cursor.error_before(ErrorKind::InsideStream));
+        }
+        Ok(match tag {
+            Tag::BEGIN => Self::Begin(BeginBody::read(cursor)?),
+            Tag::COMMIT => Self::Commit(CommitBody::read(cursor)?),
+            Tag::STREAM_COMMIT => Self::StreamCommit(StreamCommitBody::read(cursor)?),
+            Tag::STREAM_ABORT => Self::StreamAbort(StreamAbortBody::read(cursor, form)?),
+            Tag::BEGIN_PREPARE => Self::BeginPrepare(BeginPrepareBody::read(cursor)?),
+            Tag::PREPARE => Self::Prepare(PrepareBody::read(cursor)?),
+            Tag::COMMIT_PREPARED => Self::CommitPrepared(CommitPreparedBody::read(cursor)?),
+            Tag::ROLLBACK_PREPARED => Self::RollbackPrepared(RollbackPreparedBody::read(cursor)?),
+            Tag::STREAM_PREPARE => Self::StreamPrepare(StreamPrepareBody::read(cursor)?),
+            _ => return Err(cursor.error_before(ErrorKind::UnknownTag(tag))),
+        })
+    }
+
+    /// The kinds that cannot stand between Stream Start and Stream Stop, those two aside.
+    pub(crate) const fn is_control(tag: Tag) -> bool {
+        matches!(
+            tag,
+            Tag::BEGIN
+                | Tag::COMMIT
+                | Tag::STREAM_COMMIT
+                | Tag::STREAM_ABORT
+                | Tag::BEGIN_PREPARE
+                | Tag::PREPARE
+                | Tag::COMMIT_PREPARED
+                | Tag::ROLLBACK_PREPARED
+                | Tag::STREAM_PREPARE
+        )
+    }
+
+    /// The message's first byte.
+    pub const fn tag(&self) -> Tag {
+        match self {
+            Self::Begin(_) => Tag::BEGIN,
+            Self::Message(_) => Tag::MESSAGE,
+            Self::Commit(_) => Tag::COMMIT,
+            Self::Origin(_) => Tag::ORIGIN,
+            Self::Relation(_) => Tag::RELATION,
+            Self::Type(_) => Tag::TYPE,
+            Self::Insert(_) => Tag::INSERT,
+            Self::Update(_) => Tag::UPDATE,
+            Self::Delete(_) => Tag::DELETE,
+            Self::Truncate(_) => Tag::TRUNCATE,
+            Self::StreamStart(_) => Tag::STREAM_START,
+            Self::StreamStop => Tag::STREAM_STOP,
+            Self::StreamCommit(_) => Tag::STREAM_COMMIT,
+            Self::StreamAbort(_) => Tag::STREAM_ABORT,
+            Self::BeginPrepare(_) => Tag::BEGIN_PREPARE,
+            Self::Prepare(_) => Tag::PREPARE,
+            Self::CommitPrepared(_) => Tag::COMMIT_PREPARED,
+            Self::RollbackPrepared(_) => Tag::ROLLBACK_PREPARED,
+            Self::StreamPrepare(_) => Tag::STREAM_PREPARE,
+        }
+    }
+
+    /// The seven kinds that carry a transaction id inside a streamed chunk.
+    #[cfg(feature = "encode")]
+    pub(crate) const fn carries_stream_xid(tag: Tag) -> bool {
+        matches!(
+            tag,
+            Tag::MESSAGE
+                | Tag::RELATION
+                | Tag::TYPE
+                | Tag::INSERT
+                | Tag::UPDATE
+                | Tag::DELETE
+                | Tag::TRUNCATE
+        )
+    }
+
+    /// The transaction id that the seven kinds carry inside a streamed chunk, as it was on the wire.
+    ///
+    /// Rows of a transaction and of its subtransactions mix inside one chunk, and later only some of
+    /// them may be aborted: this id, not the chunk's, tells whose they are. `None` outside a chunk.
+    pub const fn stream_xid(&self) -> Option<Xid> {
+        match self {
+            Self::Message(body) => body.xid,
+            Self::Relation(body) => body.xid,
+            Self::Type(body) => body.xid,
+            Self::Insert(body) => body.xid,
+            Self::Update(body) => body.xid,
+            Self::Delete(body) => body.xid,
+            Self::Truncate(body) => body.xid,
+            _ => None,
+        }
+    }
+}
+
+/// The id in front of the seven kinds inside a streamed chunk.
+#[inline]
+fn stream_xid(cursor: &mut Cursor<'_>, in_stream: bool) -> Result<Option<Xid>, DecodeError> {
+    if in_stream { cursor.xid("transaction id").map(Some) } else { Ok(None) }
+}

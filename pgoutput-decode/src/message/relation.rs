@@ -1,0 +1,247 @@
+//! Relation and Type: the shape of a table and the names of types.
+
+use core::fmt;
+use core::iter::FusedIterator;
+
+use super::stream_xid;
+use crate::cursor::Cursor;
+use crate::{DecodeError, Oid, Xid};
+
+/// The shape of a table, sent before its first change on this connection and after every change of shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RelationBody<'a> {
+    /// Inside a streamed chunk, the id of the (sub)transaction.
+    pub xid: Option<Xid>,
+    /// The table's id, which its changes name.
+    pub oid: Oid,
+    /// The schema as it came: empty means `pg_catalog`. See [`namespace`](Self::namespace).
+    pub wire_namespace: &'a str,
+    /// The table's name.
+    pub name: &'a str,
+    /// What old rows hold.
+    pub replica_identity: ReplicaIdentity,
+    /// The columns.
+    pub columns: RelationColumns<'a>,
+}
+
+impl<'a> RelationBody<'a> {
+    /// The schema's name.
+    pub const fn namespace(&self) -> &'a str {
+        namespace(self.wire_namespace)
+    }
+
+    pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
+        Ok(Self {
+            xid: stream_xid(cursor, in_stream)?,
+            oid: cursor.oid("relation id")?,
+            wire_namespace: cursor.string("namespace")?,
+            name: cursor.string("relation name")?,
+            replica_identity: ReplicaIdentity(cursor.u8("replica identity")?),
+            columns: RelationColumns::read(cursor)?,
+        })
+    }
+}
+
+const fn namespace(wire: &str) -> &str {
+    if wire.is_empty() { "pg_catalog" } else { wire }
+}
+
+/// A table's `REPLICA IDENTITY`, the letter of `pg_class.relreplident`, as it came.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ReplicaIdentity(pub u8);
+
+impl ReplicaIdentity {
+    /// `d`: the primary key, if there is one.
+    pub const DEFAULT: Self = Self(b'd');
+    /// `n`: nothing.
+    pub const NOTHING: Self = Self(b'n');
+    /// `f`: the whole row.
+    pub const FULL: Self = Self(b'f');
+    /// `i`: a chosen unique index.
+    pub const INDEX: Self = Self(b'i');
+}
+
+impl fmt::Debug for ReplicaIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::DEFAULT => f.write_str("Default"),
+            Self::NOTHING => f.write_str("Nothing"),
+            Self::FULL => f.write_str("Full"),
+            Self::INDEX => f.write_str("Index"),
+            Self(byte) => write!(f, "ReplicaIdentity(0x{byte:02X})"),
+        }
+    }
+}
+
+/// The flags of a column, as they came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct ColumnFlags(pub u8);
+
+impl ColumnFlags {
+    /// The column is part of the replica identity.
+    pub const KEY: Self = Self(1);
+
+    /// True when the column is part of the replica identity; with `REPLICA IDENTITY FULL` every column is.
+    pub const fn is_key(self) -> bool {
+        self.0 & Self::KEY.0 != 0
+    }
+}
+
+/// One column of a Relation message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColumnBody<'a> {
+    /// Whether it is part of the key.
+    pub flags: ColumnFlags,
+    /// Its name.
+    pub name: &'a str,
+    /// The id of its type, as `pg_attribute.atttypid`.
+    pub type_oid: Oid,
+    /// The type modifier, as `pg_attribute.atttypmod`; -1 where the type has none.
+    pub type_modifier: i32,
+}
+
+impl<'a> ColumnBody<'a> {
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            flags: ColumnFlags(cursor.u8("column flags")?),
+            name: cursor.string("column name")?,
+            type_oid: cursor.oid("column type")?,
+            type_modifier: cursor.i32("type modifier")?,
+        })
+    }
+}
+
+/// The columns of a Relation message, checked and still in their frame.
+#[derive(Clone, Copy)]
+pub struct RelationColumns<'a> {
+    count: u16,
+    start: Cursor<'a>,
+}
+
+impl<'a> RelationColumns<'a> {
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
+        let count = cursor.u16("column count")?;
+        let start = *cursor;
+        for _ in 0..count {
+            ColumnBody::read(cursor)?;
+        }
+        Ok(Self { count, start })
+    }
+
+    /// `count` columns that are known to stand in `bytes`.
+    #[cfg(feature = "encode")]
+    pub(crate) const fn from_checked(count: u16, bytes: &'a [u8]) -> Self {
+        Self { count, start: Cursor::over(bytes) }
+    }
+
+    /// The column count as it stands on the wire.
+    #[cfg(feature = "encode")]
+    pub(crate) const fn count(&self) -> u16 {
+        self.count
+    }
+
+    /// How many columns the table has.
+    pub const fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// True for a table without columns, which PostgreSQL allows.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The columns in order.
+    pub const fn iter(&self) -> RelationColumnsIter<'a> {
+        RelationColumnsIter { left: self.count, cursor: self.start }
+    }
+}
+
+impl<'a> IntoIterator for RelationColumns<'a> {
+    type Item = ColumnBody<'a>;
+    type IntoIter = RelationColumnsIter<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for &RelationColumns<'a> {
+    type Item = ColumnBody<'a>;
+    type IntoIter = RelationColumnsIter<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl PartialEq for RelationColumns<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for RelationColumns<'_> {}
+
+impl fmt::Debug for RelationColumns<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// Iterator over the columns of a [`RelationBody`].
+#[derive(Clone)]
+pub struct RelationColumnsIter<'a> {
+    left: u16,
+    cursor: Cursor<'a>,
+}
+
+impl<'a> Iterator for RelationColumnsIter<'a> {
+    type Item = ColumnBody<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        ColumnBody::read(&mut self.cursor).ok()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left.into(), Some(self.left.into()))
+    }
+}
+
+impl fmt::Debug for RelationColumnsIter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
+
+impl ExactSizeIterator for RelationColumnsIter<'_> {}
+impl FusedIterator for RelationColumnsIter<'_> {}
+
+/// The name of a type that is not built in, sent before the Relation message that needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TypeBody<'a> {
+    /// Inside a streamed chunk, the id of the (sub)transaction.
+    pub xid: Option<Xid>,
+    /// The type's id.
+    pub oid: Oid,
+    /// The schema as it came: empty means `pg_catalog`. See [`namespace`](Self::namespace).
+    pub wire_namespace: &'a str,
+    /// The type's name.
+    pub name: &'a str,
+}
+
+impl<'a> TypeBody<'a> {
+    /// The schema's name.
+    pub const fn namespace(&self) -> &'a str {
+        namespace(self.wire_namespace)
+    }
+
+    pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
+        Ok(Self {
+            xid: stream_xid(cursor, in_stream)?,
+            oid: cursor.oid("type id")?,
+            wire_namespace: cursor.string("namespace")?,
+            name: cursor.string("type name")?,
+        })
+    }
+}

@@ -1,0 +1,254 @@
+//! Rows as they stand in a message: TupleData, its columns, and old rows.
+//!
+//! Manual, section "Logical Replication Message Formats", part TupleData. Decoding looks at each
+//! value's length and never at its bytes.
+
+use core::fmt;
+use core::iter::FusedIterator;
+
+use byteorder::{BigEndian, ByteOrder};
+
+use crate::cursor::Cursor;
+use crate::message::ColumnFlags;
+use crate::{DecodeError, ErrorKind};
+
+/// The columns of one row, in the order of its Relation message; borrowed from the frame.
+///
+/// ```
+/// use pgoutput_decode::{Decoder, Message, TupleColumn};
+///
+/// let frame = b"I\0\0\x40\x13N\0\x03t\0\0\0\x011nu";
+/// let Message::Insert(insert) = Decoder::new().decode(frame)? else { panic!() };
+/// let columns: Vec<_> = insert.new.columns().collect();
+/// assert_eq!(columns, [TupleColumn::Text(b"1"), TupleColumn::Null, TupleColumn::Unchanged]);
+/// # Ok::<(), pgoutput_decode::DecodeError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TupleData<'a> {
+    columns: u16,
+    bytes: &'a [u8],
+}
+
+/// One column of a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TupleColumn<'a> {
+    /// SQL NULL.
+    Null,
+    /// A stored-apart (TOASTed) value that the change did not touch and the log therefore does not hold.
+    ///
+    /// Neither NULL nor absent: the row has a value here, only this message does not carry it.
+    Unchanged,
+    /// The value as its type's output function prints it, in the client encoding; no terminating zero.
+    Text(&'a [u8]),
+    /// The value as its type's send function gives it (option `binary`).
+    Binary(&'a [u8]),
+}
+
+impl<'a> TupleData<'a> {
+    /// Checks a tuple at the front of the cursor, in one walk over its lengths.
+    #[inline]
+    pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
+        let columns = cursor.u16("column count")?;
+        let bytes = cursor.rest();
+        let mut rest = bytes;
+        for _ in 0..columns {
+            match split_column(rest) {
+                Some((_, after)) => rest = after,
+                None => return Err(explain(*cursor, rest)),
+            }
+        }
+        cursor.advance_to(rest);
+        let (tuple, _) =
+            bytes.split_at_checked(bytes.len().saturating_sub(rest.len())).unwrap_or_default();
+        Ok(Self { columns, bytes: tuple })
+    }
+
+    /// A tuple of `columns` columns that are known to stand in `bytes`.
+    #[cfg(feature = "encode")]
+    pub(crate) const fn from_checked(columns: u16, bytes: &'a [u8]) -> Self {
+        Self { columns, bytes }
+    }
+
+    /// The column count as it stands on the wire.
+    #[cfg(feature = "encode")]
+    pub(crate) const fn count(&self) -> u16 {
+        self.columns
+    }
+
+    /// How many columns the row has, at most 65535 (PostgreSQL's own limit is 1600).
+    pub const fn len(&self) -> usize {
+        self.columns as usize
+    }
+
+    /// True for a row without columns, which PostgreSQL allows.
+    pub const fn is_empty(&self) -> bool {
+        self.columns == 0
+    }
+
+    /// The columns in order.
+    #[inline]
+    pub const fn columns(&self) -> Columns<'a> {
+        Columns { left: self.columns, rest: self.bytes }
+    }
+
+    /// The column at this place, from 0; walks over those before it.
+    pub fn get(&self, index: usize) -> Option<TupleColumn<'a>> {
+        self.columns().nth(index)
+    }
+
+    /// The columns as they stand in the frame, without the count.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+}
+
+/// Takes one column off the front; `None` when it is not whole or of no known kind.
+#[inline]
+fn split_column(bytes: &[u8]) -> Option<(TupleColumn<'_>, &[u8])> {
+    let (&kind, rest) = bytes.split_first()?;
+    match kind {
+        b't' | b'b' => {
+            let (length, rest) = rest.split_first_chunk::<4>()?;
+            // Read as unsigned, a negative length is longer than any slice.
+            let length = usize::try_from(BigEndian::read_u32(length)).ok()?;
+            let (value, rest) = rest.split_at_checked(length)?;
+            let column =
+                if kind == b't' { TupleColumn::Text(value) } else { TupleColumn::Binary(value) };
+            Some((column, rest))
+        }
+        b'n' => Some((TupleColumn::Null, rest)),
+        b'u' => Some((TupleColumn::Unchanged, rest)),
+        _ => None,
+    }
+}
+
+/// Walks the refused column again, with names for what is read.
+#[cold]
+fn explain<'a>(mut cursor: Cursor<'a>, column: &'a [u8]) -> DecodeError {
+    cursor.advance_to(column);
+    let mut walk = || {
+        let kind = cursor.u8("column kind")?;
+        if !matches!(kind, b't' | b'b') {
+            return Err(cursor.error_before(ErrorKind::UnknownColumnKind(kind)));
+        }
+        let length = cursor.length("column value length")?;
+        cursor.bytes("column value", length)
+    };
+    match walk() {
+        Err(error) => error,
+        // `split_column` refuses no column that reads well here.
+        Ok(_) => cursor.error(ErrorKind::UnknownColumnKind(0)),
+    }
+}
+
+/// Iterator over the columns of a [`TupleData`].
+#[derive(Clone)]
+pub struct Columns<'a> {
+    left: u16,
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Columns<'a> {
+    type Item = TupleColumn<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let (column, rest) = split_column(self.rest)?;
+        self.rest = rest;
+        Some(column)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left.into(), Some(self.left.into()))
+    }
+}
+
+impl ExactSizeIterator for Columns<'_> {}
+impl FusedIterator for Columns<'_> {}
+
+/// The old row of a change, as much of it as the table's replica identity puts into the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OldTuple<'a> {
+    /// `K`: the columns of the replica identity (the primary key, or the index chosen for it).
+    Key(KeyTuple<'a>),
+    /// `O`: the whole row (`REPLICA IDENTITY FULL`).
+    Full(TupleData<'a>),
+}
+
+/// The key columns of an old row.
+///
+/// On the wire a key tuple is as wide as the table, with NULL in the place of every column that is no
+/// key. Those NULLs are no values, so they show only through [`full_width`](Self::full_width).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyTuple<'a>(pub(crate) TupleData<'a>);
+
+impl<'a> KeyTuple<'a> {
+    /// The key columns with their places in the table, from 0; `flags` are those of the Relation message.
+    ///
+    /// ```
+    /// use pgoutput_decode::{ColumnFlags, Decoder, Message, OldTuple, TupleColumn};
+    ///
+    /// let frame = b"D\0\0\x40\x13K\0\x02t\0\0\0\x017n";
+    /// let Message::Delete(delete) = Decoder::new().decode(frame)? else { panic!() };
+    /// let OldTuple::Key(key) = delete.old else { panic!() };
+    /// let columns: Vec<_> = key.columns([ColumnFlags::KEY, ColumnFlags(0)]).collect();
+    /// assert_eq!(columns, [(0, TupleColumn::Text(b"7"))]);
+    /// # Ok::<(), pgoutput_decode::DecodeError>(())
+    /// ```
+    pub fn columns<I>(
+        &self,
+        flags: I,
+    ) -> impl Iterator<Item = (usize, TupleColumn<'a>)> + use<'a, I>
+    where
+        I: IntoIterator<Item = ColumnFlags>,
+    {
+        self.0
+            .columns()
+            .zip(flags)
+            .enumerate()
+            .filter(|(_, (_, flags))| flags.is_key())
+            .map(|(index, (column, _))| (index, column))
+    }
+
+    /// The tuple as it came, NULLs in the place of columns that are no key.
+    pub const fn full_width(&self) -> TupleData<'a> {
+        self.0
+    }
+}
+
+impl fmt::Debug for TupleColumn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("Null"),
+            Self::Unchanged => f.write_str("Unchanged"),
+            Self::Text(value) => match core::str::from_utf8(value) {
+                Ok(text) => write!(f, "Text({text:?})"),
+                Err(_) => write!(f, "Text(b\"{}\")", value.escape_ascii()),
+            },
+            Self::Binary(value) => {
+                f.write_str("Binary(")?;
+                value.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                f.write_str(")")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for TupleData<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.columns()).finish()
+    }
+}
+
+impl fmt::Debug for KeyTuple<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Columns<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}

@@ -1,0 +1,25 @@
+//! The plain loop, against any server: prints every change as a line of JSON until it is interrupted.
+//!
+//! ```text
+//! cargo run --release --example follow -- "postgresql://app@localhost/app" my_slot my_publication
+//! ```
+//!
+//! The slot has to exist: `SELECT pg_create_logical_replication_slot('my_slot', 'pgoutput')`.
+
+use std::io::Write as _;
+
+use pgoutput_reader::Reader;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [dsn, slot, publication] = arguments.as_slice() else {
+        return Err("usage: follow CONNINFO|URI SLOT PUBLICATION".into());
+    };
+    let mut reader = Reader::builder(dsn).slot(slot).publication(publication).connect()?;
+    let mut out = std::io::stdout().lock();
+    for event in &mut reader {
+        writeln!(out, "{}", serde_json::to_string(&event?)?)?;
+    }
+    reader.stop()?;
+    Ok(())
+}

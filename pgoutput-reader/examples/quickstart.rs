@@ -1,0 +1,111 @@
+//! The whole road in one go: a server, a table, a publication, a slot, some changes, and each change as JSON.
+//!
+//! ```text
+//! cargo run --release --example quickstart                       # on a throwaway server
+//! cargo run --release --example quickstart -- --dsn "host=…"     # on yours, as with DATABASE_URL or PG* set
+//! ```
+
+use std::error::Error;
+
+use pgoutput_harness::Server;
+use pgoutput_reader::{Config, ReaderBuilder};
+use postgres::{Client, NoTls};
+
+/// Makes the changes that are shown: seven, in five transactions.
+const CHANGES: [&str; 5] = [
+    "INSERT INTO public.readme (id) SELECT generate_series(1, 3)",
+    "UPDATE public.readme SET created_at = now() WHERE id = 1",
+    "UPDATE public.readme SET id = 4 WHERE id = 3",
+    "DELETE FROM public.readme WHERE id = 2",
+    "TRUNCATE public.readme",
+];
+const EVENTS: usize = 7;
+
+const NAME: &str = "pgoutput_quickstart";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let dsn = dsn_argument()?;
+    if dsn.is_some() || names_a_server() {
+        let config = Config::from_dsn_or_env(dsn.as_deref())?;
+        return run(&config);
+    }
+    let server = Server::any()?;
+    eprintln!("using a throwaway PostgreSQL {}", server.version());
+    let database = server.database("quickstart");
+    run(&database.dsn().parse()?)
+}
+
+fn run(config: &Config) -> Result<(), Box<dyn Error>> {
+    let mut client = config.to_postgres()?.connect(NoTls)?;
+    let made = Made::new(&mut client)?;
+
+    let mut reader = ReaderBuilder::from(config.clone()).slot(NAME).publication(NAME).connect()?;
+    for statement in CHANGES {
+        made.client.batch_execute(statement)?;
+    }
+    for event in reader.by_ref().take(EVENTS) {
+        println!("{}", serde_json::to_string_pretty(&event?)?);
+    }
+    reader.stop()?;
+    Ok(())
+}
+
+/// What was made on the server; dropped again at the end, also after an error.
+struct Made<'c> {
+    client: &'c mut Client,
+}
+
+impl<'c> Made<'c> {
+    fn new(client: &'c mut Client) -> Result<Self, postgres::Error> {
+        client.batch_execute(
+            "CREATE TABLE public.readme (id integer PRIMARY KEY, created_at timestamptz DEFAULT now())",
+        )?;
+        // From here on there is something to drop.
+        let made = Self { client };
+        made.client.batch_execute(&format!("CREATE PUBLICATION {NAME} FOR TABLE public.readme"))?;
+        made.client
+            .execute("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", &[&NAME])?;
+        eprintln!("created: table public.readme, publication {NAME}, replication slot {NAME}");
+        Ok(made)
+    }
+}
+
+impl Drop for Made<'_> {
+    fn drop(&mut self) {
+        let dropped = self.client.batch_execute(&format!(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{NAME}';
+             DROP PUBLICATION IF EXISTS {NAME};
+             DROP TABLE public.readme;"
+        ));
+        match dropped {
+            Ok(()) => eprintln!("dropped them again"),
+            Err(error) => eprintln!("could not drop what was created: {error}"),
+        }
+    }
+}
+
+/// The value of `--dsn`.
+fn dsn_argument() -> Result<Option<String>, String> {
+    let mut arguments = std::env::args().skip(1);
+    match (arguments.next().as_deref(), arguments.next(), arguments.next()) {
+        (None, ..) => Ok(None),
+        (Some("--dsn"), Some(dsn), None) => Ok(Some(dsn)),
+        _ => Err("usage: quickstart [--dsn CONNINFO|URI]".into()),
+    }
+}
+
+/// Whether the environment names a server, as it does for every program that uses libpq.
+fn names_a_server() -> bool {
+    [
+        "DATABASE_URL",
+        "PGHOST",
+        "PGHOSTADDR",
+        "PGPORT",
+        "PGDATABASE",
+        "PGUSER",
+        "PGPASSWORD",
+        "PGSERVICE",
+    ]
+    .iter()
+    .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}

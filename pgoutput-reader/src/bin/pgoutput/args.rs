@@ -1,0 +1,129 @@
+//! The command line.
+
+use clap::{Parser, Subcommand, ValueEnum};
+use pgoutput_decode::Lsn;
+use pgoutput_reader::{Origin, Streaming};
+
+/// PostgreSQL's changes as JSON.
+#[derive(Debug, Parser)]
+#[command(name = "pgoutput", version)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print the changes of a slot as they come, one JSON object a line.
+    Tail(Tail),
+}
+
+/// Standard output carries the changes alone; what else there is to say goes to standard error.
+///
+/// Exit status: 0 when the end was reached or asked for (SIGINT, SIGTERM, a closed pipe), 1 on an error, 2 on wrong usage.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(crate) struct Tail {
+    /// The server: a connection URI or key=value words, as libpq reads them.
+    /// Unless given: DATABASE_URL; what it leaves open: the PG* variables.
+    #[arg(long, value_name = "CONNINFO|URI")]
+    pub(crate) dsn: Option<String>,
+
+    /// The replication slot to read.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) slot: String,
+
+    /// A publication to read; may be repeated.
+    #[arg(long = "publication", value_name = "NAME", required = true)]
+    pub(crate) publications: Vec<String>,
+
+    /// Create the slot if it does not exist.
+    #[arg(long)]
+    pub(crate) create_slot: bool,
+
+    /// Create the slot for this run only; the server drops it at the end.
+    #[arg(long)]
+    pub(crate) temporary: bool,
+
+    /// Version of the pgoutput protocol; the newest that the server speaks unless given.
+    #[arg(long, value_name = "1..4", value_parser = clap::value_parser!(u32).range(1..=4))]
+    pub(crate) proto_version: Option<u32>,
+
+    /// Large transactions in pieces before they commit (not supported yet but for off).
+    #[arg(long, value_enum, default_value = "off")]
+    pub(crate) streaming: StreamingArg,
+
+    /// Prepared transactions when they are prepared (not supported yet).
+    #[arg(long)]
+    pub(crate) two_phase: bool,
+
+    /// Also messages written by pg_logical_emit_message (PostgreSQL 14 and later).
+    #[arg(long)]
+    pub(crate) messages: bool,
+
+    /// Only changes from there (PostgreSQL 16 and later).
+    #[arg(long, value_enum)]
+    pub(crate) origin: Option<OriginArg>,
+
+    /// Take values in binary from the server (PostgreSQL 14 and later); the output is the same.
+    #[arg(long)]
+    pub(crate) binary: bool,
+
+    /// Start there; where the slot has been confirmed further, the server starts at that position instead.
+    #[arg(long, value_name = "X/Y")]
+    pub(crate) start_lsn: Option<Lsn>,
+
+    /// End once every transaction whose commit record starts before this position is printed.
+    #[arg(long, value_name = "X/Y")]
+    pub(crate) until_lsn: Option<Lsn>,
+
+    /// End after this many changes.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+
+    /// jsonl: one object a line. json: indented.
+    #[arg(long, value_enum, default_value = "jsonl")]
+    pub(crate) format: Format,
+
+    /// Leave the slot where it is: the same changes come again next time.
+    #[arg(long)]
+    pub(crate) no_ack: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Jsonl,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StreamingArg {
+    Off,
+    On,
+    Parallel,
+}
+
+impl From<StreamingArg> for Streaming {
+    fn from(arg: StreamingArg) -> Self {
+        match arg {
+            StreamingArg::Off => Self::Off,
+            StreamingArg::On => Self::On,
+            StreamingArg::Parallel => Self::Parallel,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OriginArg {
+    Any,
+    None,
+}
+
+impl From<OriginArg> for Origin {
+    fn from(arg: OriginArg) -> Self {
+        match arg {
+            OriginArg::Any => Self::Any,
+            OriginArg::None => Self::None,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `pgoutput tail`.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use pgoutput_reader::{
+    Acknowledge, Config, Error, ErrorKind, Next, Reader, ReaderBuilder, SetupError,
+};
+
+use crate::Failure;
+use crate::args::Tail;
+use crate::output::{Output, WriteError};
+use crate::signals;
+
+/// How long what was printed may wait to be written out and acknowledged while the stream never goes quiet.
+const FLUSH: Duration = Duration::from_millis(200);
+
+/// Longer than anybody waits: a wait that only an event, a signal or the end ends.
+const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
+
+pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
+    let config = Config::from_dsn_or_env(tail.dsn.as_deref())
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let mut reader = builder(config, tail).connect().map_err(|error| failure(&error))?;
+    signals::stop_on_signals(reader.stop_handle())
+        .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
+    signals::stop_on_closed_output(reader.stop_handle());
+
+    let mut output = Output::new(tail.format, reader.acknowledger());
+    let printed = print(&mut reader, &mut output, tail.limit);
+    // Also after an error: what was printed is acknowledged, if the server can still be told.
+    let stopped = reader.stop().map_err(|error| failure(&error));
+    match printed {
+        // Nobody reads our output any more: an end as good as any other.
+        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => stopped,
+        Err(Stop::Output(error)) => {
+            Err(Failure::Run(format!("writing to standard output: {error}")))
+        }
+        Err(Stop::Value(error)) => Err(Failure::Run(format!("a value cannot be read: {error}"))),
+        Err(Stop::Reader(error)) => Err(failure(&error)),
+        Ok(()) => stopped,
+    }
+}
+
+fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
+    let mut builder = ReaderBuilder::from(config)
+        .slot(&tail.slot)
+        .create_slot(tail.create_slot)
+        .messages(tail.messages)
+        .binary(tail.binary)
+        .streaming(tail.streaming.into())
+        .two_phase(tail.two_phase)
+        .acknowledge(if tail.no_ack { Acknowledge::Never } else { Acknowledge::Manual });
+    for publication in &tail.publications {
+        builder = builder.publication(publication);
+    }
+    if tail.temporary {
+        builder = builder.temporary_slot();
+    }
+    if let Some(version) = tail.proto_version {
+        builder = builder.proto_version(version);
+    }
+    if let Some(origin) = tail.origin {
+        builder = builder.origin(origin.into());
+    }
+    if let Some(lsn) = tail.start_lsn {
+        builder = builder.start_lsn(lsn);
+    }
+    if let Some(lsn) = tail.until_lsn {
+        builder = builder.until_lsn(lsn);
+    }
+    builder
+}
+
+/// What ended the printing early.
+enum Stop {
+    Reader(Error),
+    Value(serde_json::Error),
+    Output(io::Error),
+}
+
+impl From<WriteError> for Stop {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Value(error) => Self::Value(error),
+            WriteError::Output(error) => Self::Output(error),
+        }
+    }
+}
+
+fn print(reader: &mut Reader, output: &mut Output, limit: Option<u64>) -> Result<(), Stop> {
+    let mut left = limit;
+    let mut flush_at = Instant::now() + FLUSH;
+    let ended = loop {
+        if left == Some(0) {
+            break Ok(());
+        }
+        // What is there is taken without waiting; before a wait, what was printed is written out.
+        let mut next = reader.next_timeout(Duration::ZERO);
+        if matches!(next, Ok(Next::TimedOut)) {
+            output.flush().map_err(Stop::Output)?;
+            next = reader.next_timeout(FOR_EVER);
+        }
+        match next {
+            Ok(Next::Event(event)) => {
+                if let Err(error) = output.write(&event) {
+                    break Err(error.into());
+                }
+                left = left.map(|left| left - 1);
+            }
+            Ok(Next::Finished) => break Ok(()),
+            Ok(_) => {}
+            Err(error) => break Err(Stop::Reader(error)),
+        }
+        for notice in reader.take_notices() {
+            crate::say(&notice);
+        }
+        if flush_at <= Instant::now() {
+            output.flush().map_err(Stop::Output)?;
+            flush_at = Instant::now() + FLUSH;
+        }
+    };
+    // Also after an error: what was read whole is printed.
+    output.flush().map_err(Stop::Output)?;
+    ended
+}
+
+fn failure(error: &Error) -> Failure {
+    match error.kind() {
+        ErrorKind::Config(_)
+        | ErrorKind::Usage(_)
+        | ErrorKind::Setup(SetupError::NotSupportedYet { .. }) => Failure::Usage(error.to_string()),
+        _ => Failure::Run(error.to_string()),
+    }
+}

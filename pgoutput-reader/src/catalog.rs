@@ -1,0 +1,114 @@
+//! What the catalogue knows of a table that its Relation message does not say.
+
+use std::collections::BTreeMap;
+
+use pgoutput_decode::value::format_type;
+use pgoutput_decode::{Column, Oid, Relation};
+use postgres::{Client, NoTls};
+
+use crate::config::Endpoint;
+use crate::event::ColumnSchema;
+use crate::{Config, Error};
+
+/// One row for each column of a Relation message, in its order.
+///
+/// The message is of the past: the table may be gone or altered since. Columns are matched by name in the
+/// table of that id, and the type's name is asked for the type that the message named.
+const DESCRIBE: &str = "\
+SELECT pg_catalog.format_type(sent.type_oid, sent.type_modifier),
+       attribute.attnotnull,
+       coalesce(attribute.attnum = ANY (pkey.indkey), false)
+FROM ROWS FROM (unnest($2::text[]), unnest($3::oid[]), unnest($4::int4[]))
+     WITH ORDINALITY AS sent (name, type_oid, type_modifier, place)
+LEFT JOIN pg_catalog.pg_attribute AS attribute
+     ON attribute.attrelid = $1 AND attribute.attname = sent.name
+    AND attribute.attnum > 0 AND NOT attribute.attisdropped
+LEFT JOIN pg_catalog.pg_index AS pkey
+     ON pkey.indrelid = $1 AND pkey.indisprimary
+ORDER BY sent.place";
+
+/// What `format_type` says of an id that no type has.
+const UNKNOWN_TYPE: &str = "???";
+
+/// Names that Type messages gave to types, by id.
+pub(crate) type TypeNames = BTreeMap<Oid, Box<str>>;
+
+/// The ordinary connection beside the replication one. Opened when it is first needed, and again when it was lost.
+pub(crate) struct Catalog {
+    config: postgres::Config,
+    client: Option<Client>,
+}
+
+impl Catalog {
+    /// For the server that the replication connection has reached.
+    pub(crate) fn new(config: &Config, endpoint: &Endpoint) -> Result<Self, Error> {
+        // A password file that cannot be used was an error already, if the server asked for a password.
+        let password = config.password_for(endpoint).ok().flatten();
+        Ok(Self { config: config.to_postgres_at(endpoint, password.as_ref())?, client: None })
+    }
+
+    /// The columns of this version of a table, in one query.
+    pub(crate) fn describe(
+        &mut self,
+        relation: &Relation,
+        types: &TypeNames,
+    ) -> Result<Box<[ColumnSchema]>, Error> {
+        let columns = relation.columns();
+        let names: Vec<&str> = columns.iter().map(|column| &*column.name).collect();
+        let oids: Vec<u32> = columns.iter().map(|column| column.type_oid.as_u32()).collect();
+        let modifiers: Vec<i32> = columns.iter().map(|column| column.type_modifier).collect();
+        let parameters: [&(dyn postgres::types::ToSql + Sync); 4] =
+            [&relation.oid().as_u32(), &names, &oids, &modifiers];
+        let rows = match self.client()?.query(DESCRIBE, &parameters) {
+            // An idle connection may have been closed meanwhile; a fresh one decides.
+            Err(error) if error.is_closed() => {
+                self.client = None;
+                self.client()?.query(DESCRIBE, &parameters)
+            }
+            result => result,
+        }?;
+        Ok(columns.iter().zip(rows).map(|(column, row)| describe(column, &row, types)).collect())
+    }
+
+    fn client(&mut self) -> Result<&mut Client, Error> {
+        match &mut self.client {
+            Some(client) => Ok(client),
+            empty => {
+                let mut client = self.config.connect(NoTls)?;
+                // Whether format_type qualifies a name depends on the search path, which roles and databases may set.
+                client.batch_execute("SET search_path = \"$user\", public")?;
+                Ok(empty.insert(client))
+            }
+        }
+    }
+}
+
+fn describe(column: &Column, row: &postgres::Row, types: &TypeNames) -> ColumnSchema {
+    let known: Option<&str> = row.get::<_, Option<&str>>(0).filter(|name| *name != UNKNOWN_TYPE);
+    let not_null: Option<bool> = row.get(1);
+    let key = column.flags.is_key();
+    ColumnSchema {
+        type_name: known.map_or_else(|| type_name(column, types), Into::into),
+        primary_key: if not_null.is_some() { row.get(2) } else { key },
+        optional: !not_null.unwrap_or(key),
+        wire: column.clone(),
+    }
+}
+
+/// The name of a type that the catalogue no longer has: what the stream said, or the number.
+fn type_name(column: &Column, types: &TypeNames) -> Box<str> {
+    if let Some(name) = types.get(&column.type_oid) {
+        return name.clone();
+    }
+    match format_type(column.type_oid, column.type_modifier) {
+        Some(name) => name.to_string().into(),
+        None => column.type_oid.to_string().into(),
+    }
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // `postgres::Config` hides the password by itself; its other fields are of no use here.
+        f.debug_struct("Catalog").field("connected", &self.client.is_some()).finish_non_exhaustive()
+    }
+}

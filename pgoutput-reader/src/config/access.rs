@@ -1,0 +1,339 @@
+//! Setters, getters, and the values that hold where nothing is set.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use super::account::Account;
+use super::error::{ConfigError, ConfigErrorKind};
+use super::{Config, Host, Secret, SslMode, conninfo, env};
+
+/// An empty text means the default, here as in a connection string.
+fn text(value: impl Into<String>) -> Option<String> {
+    Some(value.into()).filter(|value| !value.is_empty())
+}
+
+/// Zero means the default or no limit.
+fn time(value: Duration) -> Option<Duration> {
+    Some(value).filter(|value| !value.is_zero())
+}
+
+/// # Setters
+impl Config {
+    /// Adds a host to try: a name, an address, or the directory of a Unix socket (which begins with a slash). Several can be
+    /// given at once, separated by commas; an empty one among them, or no host at all, means the
+    /// [default](Config::endpoints).
+    pub fn host(&mut self, host: &str) -> &mut Self {
+        if !host.is_empty() {
+            self.hosts.extend(
+                host.split(',')
+                    .map(|host| Some(host).filter(|host| !host.is_empty()).map(Host::new)),
+            );
+        }
+        self
+    }
+
+    /// Adds the address of a host, so that its name is not looked up. Give none, or one for each host.
+    pub fn hostaddr(&mut self, address: IpAddr) -> &mut Self {
+        self.hostaddrs.push(Some(address));
+        self
+    }
+
+    /// Adds a port. Give none for 5432, one for all hosts, or one for each.
+    pub fn port(&mut self, port: u16) -> &mut Self {
+        self.ports.push(Some(port));
+        self
+    }
+
+    /// Sets the user; the default is the name of this process's account.
+    pub fn user(&mut self, user: impl Into<String>) -> &mut Self {
+        self.user = text(user);
+        self
+    }
+
+    /// Sets the password; an empty one is none, and then the password file is asked.
+    pub fn password(&mut self, password: impl Into<Secret>) -> &mut Self {
+        self.password = Some(password.into()).filter(|password| !password.expose().is_empty());
+        self
+    }
+
+    /// Sets the password file; the default is `~/.pgpass`.
+    pub fn passfile(&mut self, path: impl Into<String>) -> &mut Self {
+        self.passfile = text(path);
+        self
+    }
+
+    /// Sets the database; the default is the one named like the user.
+    pub fn dbname(&mut self, dbname: impl Into<String>) -> &mut Self {
+        self.dbname = text(dbname);
+        self
+    }
+
+    /// Sets the name that `pg_stat_replication` shows.
+    pub fn application_name(&mut self, name: impl Into<String>) -> &mut Self {
+        self.application_name = text(name);
+        self
+    }
+
+    /// Sets the name to show where neither the connection string nor `PGAPPNAME` has one: for programs, which thereby
+    /// leave the choice to their user.
+    pub fn fallback_application_name(&mut self, name: impl Into<String>) -> &mut Self {
+        self.fallback_application_name = text(name);
+        self
+    }
+
+    /// Sets command-line options for the server process, such as `-c work_mem=64MB`.
+    pub fn options(&mut self, options: impl Into<String>) -> &mut Self {
+        self.options = text(options);
+        self
+    }
+
+    /// Sets how long to try each host; zero, the default, is without limit.
+    pub fn connect_timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.connect_timeout = time(timeout);
+        self
+    }
+
+    /// Turns TCP keepalives on (the default) or off.
+    pub fn keepalives(&mut self, on: bool) -> &mut Self {
+        self.keepalives = on;
+        self
+    }
+
+    /// Sets the idle time before the first TCP keepalive, in whole seconds; zero is the system's default.
+    pub fn keepalives_idle(&mut self, idle: Duration) -> &mut Self {
+        self.keepalives_idle = time(idle);
+        self
+    }
+
+    /// Sets the time after which an unanswered TCP keepalive is repeated, in whole seconds; zero is the system's default.
+    pub fn keepalives_interval(&mut self, interval: Duration) -> &mut Self {
+        self.keepalives_interval = time(interval);
+        self
+    }
+
+    /// Sets after how many unanswered TCP keepalives the connection counts as dead; zero is the system's default.
+    pub fn keepalives_count(&mut self, count: u32) -> &mut Self {
+        self.keepalives_count = Some(count).filter(|count| *count != 0);
+        self
+    }
+
+    /// Sets how long sent data may stay unacknowledged, in whole milliseconds; zero is the system's default.
+    pub fn tcp_user_timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.tcp_user_timeout = time(timeout);
+        self
+    }
+
+    /// Sets how much TLS is asked for. A mode that requires TLS is refused by [`validate`](Config::validate).
+    pub fn ssl_mode(&mut self, mode: SslMode) -> &mut Self {
+        self.ssl_mode = mode;
+        self
+    }
+
+    /// Sets the server's `wal_sender_timeout` for this connection alone, in whole milliseconds; `Some` of zero turns it off,
+    /// `None` leaves the server's own.
+    pub fn wal_sender_timeout(&mut self, timeout: Option<Duration>) -> &mut Self {
+        self.wal_sender_timeout = timeout;
+        self
+    }
+
+    /// Sets the largest frame to accept from the server, in bytes, header included. A longer one is an error; memory is
+    /// taken only as its bytes arrive.
+    pub fn max_frame_size(&mut self, bytes: usize) -> &mut Self {
+        self.max_frame_size = bytes;
+        self
+    }
+}
+
+/// # Getters
+///
+/// `None` means that the default applies.
+impl Config {
+    /// The hosts as given, `None` for one that was left empty.
+    pub fn get_hosts(&self) -> &[Option<Host>] {
+        &self.hosts
+    }
+
+    /// The addresses as given, `None` for one that was left empty.
+    pub fn get_hostaddrs(&self) -> &[Option<IpAddr>] {
+        &self.hostaddrs
+    }
+
+    /// The ports as given, `None` for one that was left empty.
+    pub fn get_ports(&self) -> &[Option<u16>] {
+        &self.ports
+    }
+
+    /// The user, if one was given; see [`user_or_default`](Config::user_or_default).
+    pub fn get_user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The password, if one was given; see [`password_for`](Config::password_for).
+    pub fn get_password(&self) -> Option<&Secret> {
+        self.password.as_ref()
+    }
+
+    /// The password file, if one was given.
+    pub fn get_passfile(&self) -> Option<&Path> {
+        self.passfile.as_deref().map(Path::new)
+    }
+
+    /// The database, if one was given; see [`dbname_or_default`](Config::dbname_or_default).
+    pub fn get_dbname(&self) -> Option<&str> {
+        self.dbname.as_deref()
+    }
+
+    /// The application name, or else the fallback.
+    pub fn get_application_name(&self) -> Option<&str> {
+        self.application_name.as_deref().or(self.fallback_application_name.as_deref())
+    }
+
+    /// The command-line options for the server process.
+    pub fn get_options(&self) -> Option<&str> {
+        self.options.as_deref()
+    }
+
+    /// How long to try each host.
+    pub fn get_connect_timeout(&self) -> Option<Duration> {
+        self.connect_timeout
+    }
+
+    /// Whether TCP keepalives are on.
+    pub fn get_keepalives(&self) -> bool {
+        self.keepalives
+    }
+
+    /// The idle time before the first TCP keepalive.
+    pub fn get_keepalives_idle(&self) -> Option<Duration> {
+        self.keepalives_idle
+    }
+
+    /// The time between TCP keepalives.
+    pub fn get_keepalives_interval(&self) -> Option<Duration> {
+        self.keepalives_interval
+    }
+
+    /// The number of unanswered TCP keepalives.
+    pub fn get_keepalives_count(&self) -> Option<u32> {
+        self.keepalives_count
+    }
+
+    /// How long sent data may stay unacknowledged.
+    pub fn get_tcp_user_timeout(&self) -> Option<Duration> {
+        self.tcp_user_timeout
+    }
+
+    /// How much TLS is asked for.
+    pub fn get_ssl_mode(&self) -> SslMode {
+        self.ssl_mode
+    }
+
+    /// The `wal_sender_timeout` to set for this connection.
+    pub fn get_wal_sender_timeout(&self) -> Option<Duration> {
+        self.wal_sender_timeout
+    }
+
+    /// The largest frame to accept, in bytes, header included.
+    pub fn get_max_frame_size(&self) -> usize {
+        self.max_frame_size
+    }
+}
+
+/// # What is sent
+impl Config {
+    /// The user to connect as: the one given, or else the name of this process's account, from `/etc/passwd`, `LOGNAME` or
+    /// `USER`.
+    ///
+    /// # Errors
+    /// [`ConfigErrorKind::NoUser`] if there is none.
+    pub fn user_or_default(&self) -> Result<Cow<'_, str>, ConfigError> {
+        self.user_or(&env::process, Account::current)
+    }
+
+    pub(crate) fn user_or(
+        &self,
+        lookup: env::Lookup<'_>,
+        account: impl FnOnce() -> Option<Account>,
+    ) -> Result<Cow<'_, str>, ConfigError> {
+        if let Some(user) = &self.user {
+            return Ok(user.into());
+        }
+        let variable = |name| lookup(name)?.into_string().ok().filter(|name| !name.is_empty());
+        account()
+            .map(|account| account.name)
+            .or_else(|| variable("LOGNAME"))
+            .or_else(|| variable("USER"))
+            .map(Cow::Owned)
+            .ok_or_else(|| {
+                ConfigError::new(
+                    ConfigErrorKind::NoUser,
+                    "no user is given and this process's account has no name; set it, or PGUSER",
+                )
+                .named("user")
+            })
+    }
+
+    /// The database to connect to: the one given, or else the one named like the user.
+    ///
+    /// # Errors
+    /// Those of [`user_or_default`](Config::user_or_default).
+    pub fn dbname_or_default(&self) -> Result<Cow<'_, str>, ConfigError> {
+        match &self.dbname {
+            Some(dbname) => Ok(dbname.into()),
+            None => self.user_or_default(),
+        }
+    }
+
+    /// These settings as a connection string of `keyword=value` pairs, **the password in clear**. Parsing it gives an equal
+    /// `Config`, but for [`wal_sender_timeout`](Config::wal_sender_timeout) and
+    /// [`max_frame_size`](Config::max_frame_size), which libpq has no keywords for, and parts of a second (of a millisecond
+    /// for `tcp_user_timeout`), which are rounded up.
+    ///
+    /// ```
+    /// let config: pgoutput_reader::Config = "postgresql://alice@db/my%20shop".parse()?;
+    /// assert_eq!(config.to_conninfo(), "host=db user=alice dbname='my shop'");
+    /// # Ok::<(), pgoutput_reader::ConfigError>(())
+    /// ```
+    pub fn to_conninfo(&self) -> String {
+        fn list<T>(items: &[Option<T>], show: impl Fn(&T) -> String) -> Option<String> {
+            let shown: Vec<String> =
+                items.iter().map(|item| item.as_ref().map(&show).unwrap_or_default()).collect();
+            (!items.is_empty()).then(|| shown.join(","))
+        }
+        fn seconds(time: Option<Duration>) -> Option<String> {
+            time.map(|time| time.as_nanos().div_ceil(1_000_000_000).to_string())
+        }
+        let mode = Some(self.ssl_mode).filter(|mode| *mode != SslMode::default());
+        let pairs = [
+            ("host", list(&self.hosts, |host| host.text().into_owned())),
+            ("hostaddr", list(&self.hostaddrs, ToString::to_string)),
+            ("port", list(&self.ports, ToString::to_string)),
+            ("user", self.user.clone()),
+            ("password", self.password.as_ref().map(|password| password.expose().to_owned())),
+            ("passfile", self.passfile.clone()),
+            ("dbname", self.dbname.clone()),
+            ("application_name", self.application_name.clone()),
+            ("fallback_application_name", self.fallback_application_name.clone()),
+            ("options", self.options.clone()),
+            ("connect_timeout", seconds(self.connect_timeout)),
+            ("keepalives", (!self.keepalives).then(|| "0".to_owned())),
+            ("keepalives_idle", seconds(self.keepalives_idle)),
+            ("keepalives_interval", seconds(self.keepalives_interval)),
+            ("keepalives_count", self.keepalives_count.map(|count| count.to_string())),
+            (
+                "tcp_user_timeout",
+                self.tcp_user_timeout.map(|time| time.as_nanos().div_ceil(1_000_000).to_string()),
+            ),
+            ("sslmode", mode.map(|mode| mode.to_string())),
+        ];
+        let mut out = String::new();
+        for (keyword, value) in pairs {
+            if let Some(value) = value {
+                conninfo::write(&mut out, keyword, &value);
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,158 @@
+//! To and from the settings of the `postgres` crate, which makes the ordinary second connection.
+
+use std::path::Path;
+
+use postgres::config::{
+    ChannelBinding, Config as ClientConfig, Host as ClientHost, LoadBalanceHosts,
+    SslMode as ClientSslMode, SslNegotiation, TargetSessionAttrs,
+};
+
+use super::error::Problem;
+use super::{Config, ConfigError, Endpoint, Host, Secret, SslMode};
+
+impl Config {
+    /// Takes over the settings of a [`postgres::Config`]; a notice callback cannot be seen in it and stays behind.
+    ///
+    /// # Errors
+    /// A setting that cannot be honoured: TLS, channel binding, `target_session_attrs`, `load_balance_hosts`, or text that
+    /// is not UTF-8.
+    pub fn from_postgres(client: &ClientConfig) -> Result<Self, ConfigError> {
+        let refuse = |parameter, why| Err(ConfigError::of(parameter, Problem::unsupported(why)));
+        let not_utf8 =
+            |parameter| ConfigError::of(parameter, Problem::invalid("the value is not UTF-8"));
+        let mut config = Self::new();
+        for host in client.get_hosts() {
+            config.hosts.push(Some(match host {
+                ClientHost::Tcp(name) => Host::Tcp(name.clone()),
+                #[cfg(unix)]
+                ClientHost::Unix(directory) => {
+                    Host::new(directory.to_str().ok_or_else(|| not_utf8("host"))?)
+                }
+            }));
+        }
+        config.hostaddrs.extend(client.get_hostaddrs().iter().copied().map(Some));
+        config.ports.extend(client.get_ports().iter().copied().map(Some));
+        config.user(client.get_user().unwrap_or_default());
+        config.dbname(client.get_dbname().unwrap_or_default());
+        config.options(client.get_options().unwrap_or_default());
+        config.application_name(client.get_application_name().unwrap_or_default());
+        let password = client.get_password().unwrap_or_default();
+        config.password(Secret::new(str::from_utf8(password).map_err(|_| not_utf8("password"))?));
+        config.connect_timeout(client.get_connect_timeout().copied().unwrap_or_default());
+        config.tcp_user_timeout(client.get_tcp_user_timeout().copied().unwrap_or_default());
+        config.keepalives(client.get_keepalives());
+        config.keepalives_idle(client.get_keepalives_idle());
+        config.keepalives_interval(client.get_keepalives_interval().unwrap_or_default());
+        config.keepalives_count(client.get_keepalives_retries().unwrap_or_default());
+        config.ssl_mode(match client.get_ssl_mode() {
+            ClientSslMode::Disable => SslMode::Disable,
+            ClientSslMode::Prefer => SslMode::Prefer,
+            // What may be added to the enum is stricter; `validate` refuses it.
+            _ => SslMode::Require,
+        });
+        if client.get_ssl_negotiation() != SslNegotiation::Postgres {
+            return refuse("sslnegotiation", "TLS is not supported yet; accepted: postgres");
+        }
+        if client.get_channel_binding() == ChannelBinding::Require {
+            return refuse(
+                "channel_binding",
+                "channel binding needs TLS, which is not supported yet; accepted: prefer, disable",
+            );
+        }
+        if client.get_target_session_attrs() != TargetSessionAttrs::Any {
+            return refuse(
+                "target_session_attrs",
+                "choosing a server by its role is not supported yet; accepted: any",
+            );
+        }
+        if client.get_load_balance_hosts() != LoadBalanceHosts::Disable {
+            return refuse(
+                "load_balance_hosts",
+                "hosts are tried in the order given; accepted: disable",
+            );
+        }
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// The same settings for an ordinary connection to any of the hosts, with the password if one was given (the password
+    /// file is not asked).
+    ///
+    /// # Errors
+    /// What [`endpoints`](Config::endpoints) and [`user_or_default`](Config::user_or_default) find.
+    pub fn to_postgres(&self) -> Result<ClientConfig, ConfigError> {
+        self.client(&self.endpoints()?, self.password.as_ref())
+    }
+
+    /// The same settings for an ordinary connection to the server that the replication connection has reached, with the
+    /// password that it used, if any.
+    ///
+    /// # Errors
+    /// What [`validate`](Config::validate) and [`user_or_default`](Config::user_or_default) find.
+    pub fn to_postgres_at(
+        &self,
+        endpoint: &Endpoint,
+        password: Option<&Secret>,
+    ) -> Result<ClientConfig, ConfigError> {
+        self.validate()?;
+        self.client(std::slice::from_ref(endpoint), password)
+    }
+
+    fn client(
+        &self,
+        endpoints: &[Endpoint],
+        password: Option<&Secret>,
+    ) -> Result<ClientConfig, ConfigError> {
+        let mut client = ClientConfig::new();
+        // That crate wants an address for each host or for none. Without TLS a host's name has no other use than finding its
+        // address, so the address can stand in its place.
+        for endpoint in endpoints {
+            match (endpoint.host(), endpoint.hostaddr()) {
+                (_, Some(address)) => client.host(&address.to_string()),
+                (Host::Tcp(name), None) => client.host(name),
+                (Host::Unix(directory), None) => unix(&mut client, directory),
+            };
+            client.port(endpoint.port());
+        }
+        client.user(&self.user_or_default()?).dbname(&self.dbname_or_default()?);
+        if let Some(password) = password {
+            client.password(password.expose());
+        }
+        if let Some(options) = self.get_options() {
+            client.options(options);
+        }
+        if let Some(name) = self.get_application_name() {
+            client.application_name(name);
+        }
+        if let Some(timeout) = self.connect_timeout {
+            client.connect_timeout(timeout);
+        }
+        if let Some(timeout) = self.tcp_user_timeout {
+            client.tcp_user_timeout(timeout);
+        }
+        client.keepalives(self.keepalives);
+        if let Some(idle) = self.keepalives_idle {
+            client.keepalives_idle(idle);
+        }
+        if let Some(interval) = self.keepalives_interval {
+            client.keepalives_interval(interval);
+        }
+        if let Some(count) = self.keepalives_count {
+            client.keepalives_retries(count);
+        }
+        // The modes that are accepted here all allow a connection without TLS, and that is what both connections are.
+        client.ssl_mode(ClientSslMode::Disable);
+        Ok(client)
+    }
+}
+
+#[cfg(unix)]
+fn unix<'a>(client: &'a mut ClientConfig, directory: &Path) -> &'a mut ClientConfig {
+    client.host_path(directory)
+}
+
+/// That crate then reports the name as one that cannot be found.
+#[cfg(not(unix))]
+fn unix<'a>(client: &'a mut ClientConfig, directory: &Path) -> &'a mut ClientConfig {
+    client.host(&directory.to_string_lossy())
+}

@@ -1,0 +1,93 @@
+//! The environment: the PG* variables
+//! ([PostgreSQL manual, 34.15](https://www.postgresql.org/docs/18/libpq-envars.html)) and `DATABASE_URL`.
+//!
+//! `PGSERVICEFILE` and `PGSYSCONFDIR` only say where service files lie, and `PGSERVICE`, which would use one, is refused;
+//! `PGLOCALEDIR` is about the language of libpq's own messages. These three therefore change nothing and are not read.
+
+use std::ffi::OsString;
+
+use super::error::{ConfigError, Origin, Problem};
+use super::keyword::{self, KEYWORDS};
+use super::parameters::Parameters;
+use super::{Config, ConfigErrorKind};
+
+/// Looks a variable up; an argument everywhere below, so that no test has to touch the environment of its process.
+pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
+/// The environment of this process.
+pub(crate) fn process(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// Variables that libpq turns into settings of the session. The reader pins these settings, so it can take only
+/// its own values.
+const SESSION: &[(&str, &[&str], &str)] = &[
+    (
+        "PGDATESTYLE",
+        &["ISO", "ISO, MDY", "ISO,MDY"],
+        "the reader reads values in DateStyle ISO, MDY; unset the variable",
+    ),
+    ("PGTZ", &["UTC"], "the reader reads values in TimeZone UTC; unset the variable"),
+    ("PGGEQO", &["on", "default"], "the reader does not set geqo; unset the variable"),
+];
+
+/// The text of a variable, if it is set.
+fn text(lookup: Lookup<'_>, variable: &'static str) -> Result<Option<String>, ConfigError> {
+    let Some(value) = lookup(variable) else { return Ok(None) };
+    value.into_string().map(Some).map_err(|_| {
+        ConfigError::new(ConfigErrorKind::InvalidValue, "the value is not UTF-8")
+            .with_origin(Origin::Variable(variable))
+    })
+}
+
+/// Gives every parameter that is still open the value of its variable.
+fn fill(parameters: &mut Parameters, lookup: Lookup<'_>) -> Result<(), ConfigError> {
+    // Only where nothing else decides about sslmode, as in libpq.
+    if !parameters.has("sslmode")
+        && lookup("PGSSLMODE").is_none()
+        && text(lookup, "PGREQUIRESSL")?.is_some_and(|value| value.starts_with('1'))
+        && let Some(sslmode) = keyword::find("sslmode")
+    {
+        parameters.set(sslmode, "require".to_owned(), Origin::Variable("PGREQUIRESSL"), None);
+    }
+    for keyword in KEYWORDS {
+        if let Some(variable) = keyword.variable
+            && !parameters.has(keyword.name)
+            && let Some(value) = text(lookup, variable)?
+        {
+            parameters.set(keyword, value, Origin::Variable(variable), None);
+        }
+    }
+    for (variable, accepted, because) in SESSION {
+        let value = text(lookup, variable)?.unwrap_or_default();
+        if !value.is_empty() && !accepted.iter().any(|word| word.eq_ignore_ascii_case(&value)) {
+            let problem = Problem::unsupported(*because);
+            return Err(ConfigError::new(problem.kind, problem.message)
+                .with_origin(Origin::Variable(variable)));
+        }
+    }
+    Ok(())
+}
+
+/// `Config::from_env` over any environment.
+pub(crate) fn from_env(lookup: Lookup<'_>) -> Result<Config, ConfigError> {
+    let mut parameters = Parameters::default();
+    fill(&mut parameters, lookup)?;
+    parameters.into_config()
+}
+
+/// `Config::from_dsn_or_env` over any environment.
+pub(crate) fn from_dsn_or_env(
+    dsn: Option<&str>,
+    lookup: Lookup<'_>,
+) -> Result<Config, ConfigError> {
+    let mut parameters = match dsn {
+        Some(dsn) => Parameters::parse(dsn, Origin::ConnectionString)?,
+        None => match text(lookup, "DATABASE_URL")? {
+            Some(url) => Parameters::parse(&url, Origin::DatabaseUrl)?,
+            None => Parameters::default(),
+        },
+    };
+    fill(&mut parameters, lookup)?;
+    parameters.into_config()
+}

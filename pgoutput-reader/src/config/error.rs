@@ -1,0 +1,163 @@
+//! What can be wrong with connection settings.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Why connection settings were refused.
+///
+/// The message names the parameter, where it came from and what to do. It never repeats a value, nor any part of a
+/// connection string that could belong to a password.
+///
+/// ```
+/// use pgoutput_reader::config::{Config, ConfigErrorKind};
+///
+/// let error = "host=db sslmode=verify-full".parse::<Config>().unwrap_err();
+/// assert_eq!(error.kind(), ConfigErrorKind::Unsupported);
+/// assert_eq!(error.parameter(), Some("sslmode"));
+/// assert_eq!(error.position(), Some(8));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    kind: ConfigErrorKind,
+    parameter: Option<Cow<'static, str>>,
+    origin: Origin,
+    position: Option<usize>,
+    message: Cow<'static, str>,
+}
+
+/// The kinds of [`ConfigError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConfigErrorKind {
+    /// The connection string is neither `keyword=value` pairs nor a well-formed URI.
+    Syntax,
+    /// The connection string has a keyword that libpq does not have either.
+    UnknownKeyword,
+    /// The value is not one that the parameter can have.
+    InvalidValue,
+    /// libpq knows the parameter and the value, but the reader cannot do what it asks for.
+    Unsupported,
+    /// The numbers of hosts, addresses and ports do not fit together.
+    Mismatch,
+    /// The password file cannot be used.
+    PassFile,
+    /// No user is named, and the account of this process has no name.
+    NoUser,
+}
+
+/// Where a setting came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A setter of `Config`.
+    Setter,
+    /// A string given to the program.
+    ConnectionString,
+    /// The string in `DATABASE_URL`.
+    DatabaseUrl,
+    /// One of the PG* variables.
+    Variable(&'static str),
+}
+
+/// A value's problem before it is known whose value it was.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) kind: ConfigErrorKind,
+    pub(crate) message: Cow<'static, str>,
+}
+
+impl Problem {
+    pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind: ConfigErrorKind::InvalidValue, message: message.into() }
+    }
+
+    pub(crate) fn unsupported(message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind: ConfigErrorKind::Unsupported, message: message.into() }
+    }
+}
+
+impl ConfigError {
+    pub(crate) fn new(kind: ConfigErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            parameter: None,
+            origin: Origin::Setter,
+            position: None,
+            message: message.into(),
+        }
+    }
+
+    pub(crate) fn syntax(
+        origin: Origin,
+        position: usize,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(ConfigErrorKind::Syntax, message).with_origin(origin).at(position)
+    }
+
+    pub(crate) fn of(parameter: impl Into<Cow<'static, str>>, problem: Problem) -> Self {
+        Self::new(problem.kind, problem.message).named(parameter)
+    }
+
+    pub(crate) fn named(mut self, parameter: impl Into<Cow<'static, str>>) -> Self {
+        self.parameter = Some(parameter.into());
+        self
+    }
+
+    pub(crate) fn with_origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    pub(crate) fn at(mut self, position: usize) -> Self {
+        self.position = Some(position);
+        self
+    }
+
+    /// What kind of error it is.
+    pub fn kind(&self) -> ConfigErrorKind {
+        self.kind
+    }
+
+    /// The keyword of the parameter that is wrong; none for an error of syntax, or where the word could be part of a
+    /// password.
+    pub fn parameter(&self) -> Option<&str> {
+        self.parameter.as_deref()
+    }
+
+    /// The environment variable that the wrong value came from.
+    pub fn variable(&self) -> Option<&'static str> {
+        match self.origin {
+            Origin::Variable(name) => Some(name),
+            Origin::DatabaseUrl => Some("DATABASE_URL"),
+            Origin::ConnectionString | Origin::Setter => None,
+        }
+    }
+
+    /// Where in the connection string the error lies, as an offset in bytes.
+    pub fn position(&self) -> Option<usize> {
+        self.position
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.origin {
+            Origin::Setter => {}
+            Origin::ConnectionString => f.write_str("connection string")?,
+            Origin::DatabaseUrl => f.write_str("environment variable DATABASE_URL")?,
+            Origin::Variable(name) => write!(f, "environment variable {name}")?,
+        }
+        if let Some(position) = self.position {
+            write!(f, ", at byte {position}")?;
+        }
+        if self.origin != Origin::Setter {
+            f.write_str(": ")?;
+        }
+        if let Some(parameter) = &self.parameter {
+            write!(f, "{parameter}: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ConfigError {}

@@ -1,0 +1,333 @@
+//! Every parameter keyword of libpq 18, and what the reader does about it
+//! ([PostgreSQL manual, 34.1.2](https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-PARAMKEYWORDS)).
+
+use super::Config;
+use super::error::Problem;
+use super::value;
+
+/// One keyword.
+pub(crate) struct Keyword {
+    pub(crate) name: &'static str,
+    /// The environment variable that stands in for it (34.15).
+    pub(crate) variable: Option<&'static str>,
+    pub(crate) treatment: Treatment,
+}
+
+/// How a keyword is honoured. An empty value always means the default and is accepted.
+pub(crate) enum Treatment {
+    /// Stored in the `Config` as it is.
+    Text(fn(&mut Config, &str)),
+    /// Stored in the `Config` if it can be read.
+    Parsed(fn(&mut Config, &str) -> Result<(), Problem>),
+    /// Accepted where the value asks for no more than what is done anyway.
+    Only { accepted: &'static [&'static str], because: &'static str },
+    /// A detail of TLS: accepted where it asks for nothing, or where `sslmode=disable` rules TLS out.
+    Tls { inert: &'static [&'static str] },
+    /// Not supported with any value.
+    Never { because: &'static str },
+}
+
+impl Keyword {
+    /// True if the value must never be shown.
+    pub(crate) fn is_secret(&self) -> bool {
+        matches!(
+            self.name,
+            "password"
+                | "sslpassword"
+                | "scram_client_key"
+                | "scram_server_key"
+                | "oauth_client_secret"
+        )
+    }
+}
+
+use Treatment::{Never, Only, Parsed, Text, Tls};
+
+const OAUTH: Treatment =
+    Never { because: "OAuth is not supported yet; remove it and authenticate in another way" };
+const SCRAM_KEY: Treatment =
+    Never { because: "SCRAM pass-through is not supported; give a password" };
+
+const fn keyword(
+    name: &'static str,
+    variable: Option<&'static str>,
+    treatment: Treatment,
+) -> Keyword {
+    Keyword { name, variable, treatment }
+}
+
+/// The table, in the order of the manual.
+pub(crate) static KEYWORDS: &[Keyword] = &[
+    keyword(
+        "host",
+        Some("PGHOST"),
+        Text(|config, value| {
+            config.host(value);
+        }),
+    ),
+    keyword("hostaddr", Some("PGHOSTADDR"), Parsed(value::hostaddr)),
+    keyword("port", Some("PGPORT"), Parsed(value::port)),
+    keyword(
+        "dbname",
+        Some("PGDATABASE"),
+        Text(|config, value| {
+            config.dbname(value);
+        }),
+    ),
+    keyword(
+        "user",
+        Some("PGUSER"),
+        Text(|config, value| {
+            config.user(value);
+        }),
+    ),
+    keyword(
+        "password",
+        Some("PGPASSWORD"),
+        Text(|config, value| {
+            config.password(value);
+        }),
+    ),
+    keyword(
+        "passfile",
+        Some("PGPASSFILE"),
+        Text(|config, value| {
+            config.passfile(value);
+        }),
+    ),
+    keyword(
+        "require_auth",
+        Some("PGREQUIREAUTH"),
+        Never {
+            because: "restricting the authentication method is not supported yet; remove it, or restrict the method in pg_hba.conf",
+        },
+    ),
+    keyword(
+        "channel_binding",
+        Some("PGCHANNELBINDING"),
+        Only {
+            accepted: &["prefer", "disable"],
+            because: "channel binding needs TLS, which is not supported yet",
+        },
+    ),
+    keyword("connect_timeout", Some("PGCONNECT_TIMEOUT"), Parsed(value::connect_timeout)),
+    keyword(
+        "client_encoding",
+        Some("PGCLIENTENCODING"),
+        Only {
+            accepted: &["UTF8", "UTF-8", "UNICODE", "auto"],
+            because: "the reader always asks the server for UTF8",
+        },
+    ),
+    keyword(
+        "options",
+        Some("PGOPTIONS"),
+        Text(|config, value| {
+            config.options(value);
+        }),
+    ),
+    keyword(
+        "application_name",
+        Some("PGAPPNAME"),
+        Text(|config, value| {
+            config.application_name(value);
+        }),
+    ),
+    keyword(
+        "fallback_application_name",
+        None,
+        Text(|config, value| {
+            config.fallback_application_name(value);
+        }),
+    ),
+    keyword("keepalives", None, Parsed(value::keepalives)),
+    keyword("keepalives_idle", None, Parsed(value::keepalives_idle)),
+    keyword("keepalives_interval", None, Parsed(value::keepalives_interval)),
+    keyword("keepalives_count", None, Parsed(value::keepalives_count)),
+    keyword("tcp_user_timeout", None, Parsed(value::tcp_user_timeout)),
+    keyword(
+        "replication",
+        None,
+        Only {
+            accepted: &["database"],
+            because: "logical replication needs it, and the reader sets it by itself",
+        },
+    ),
+    keyword(
+        "gssencmode",
+        Some("PGGSSENCMODE"),
+        Only { accepted: &["disable", "prefer"], because: "GSSAPI encryption is not supported" },
+    ),
+    keyword("sslmode", Some("PGSSLMODE"), Parsed(value::sslmode)),
+    keyword(
+        "sslnegotiation",
+        Some("PGSSLNEGOTIATION"),
+        Only { accepted: &["postgres"], because: "TLS is not supported yet" },
+    ),
+    keyword("sslcompression", Some("PGSSLCOMPRESSION"), Tls { inert: &["0"] }),
+    keyword("sslcert", Some("PGSSLCERT"), Tls { inert: &[] }),
+    keyword("sslkey", Some("PGSSLKEY"), Tls { inert: &[] }),
+    keyword("sslkeylogfile", None, Tls { inert: &[] }),
+    keyword("sslpassword", None, Tls { inert: &[] }),
+    keyword("sslcertmode", Some("PGSSLCERTMODE"), Tls { inert: &["disable", "allow"] }),
+    keyword("sslrootcert", Some("PGSSLROOTCERT"), Tls { inert: &[] }),
+    keyword("sslcrl", Some("PGSSLCRL"), Tls { inert: &[] }),
+    keyword("sslcrldir", Some("PGSSLCRLDIR"), Tls { inert: &[] }),
+    keyword("sslsni", Some("PGSSLSNI"), Tls { inert: &["0", "1"] }),
+    keyword(
+        "requirepeer",
+        Some("PGREQUIREPEER"),
+        Never {
+            because: "checking the account of the server's process is not supported yet; remove it",
+        },
+    ),
+    // The default minimum of libpq.
+    keyword(
+        "ssl_min_protocol_version",
+        Some("PGSSLMINPROTOCOLVERSION"),
+        Tls { inert: &["TLSv1.2"] },
+    ),
+    keyword("ssl_max_protocol_version", Some("PGSSLMAXPROTOCOLVERSION"), Tls { inert: &[] }),
+    keyword(
+        "min_protocol_version",
+        Some("PGMINPROTOCOLVERSION"),
+        Only { accepted: &["3.0"], because: "the reader speaks version 3.0 of the protocol" },
+    ),
+    // An upper bound: 3.0 satisfies them all.
+    keyword(
+        "max_protocol_version",
+        Some("PGMAXPROTOCOLVERSION"),
+        Only {
+            accepted: &["3.0", "3.2", "latest"],
+            because: "the reader speaks version 3.0 of the protocol",
+        },
+    ),
+    keyword(
+        "krbsrvname",
+        Some("PGKRBSRVNAME"),
+        Only { accepted: &["postgres"], because: "GSSAPI authentication is not supported" },
+    ),
+    keyword(
+        "gsslib",
+        Some("PGGSSLIB"),
+        Never { because: "GSSAPI authentication is not supported; remove it" },
+    ),
+    keyword(
+        "gssdelegation",
+        Some("PGGSSDELEGATION"),
+        Only { accepted: &["0"], because: "GSSAPI authentication is not supported" },
+    ),
+    keyword("scram_client_key", None, SCRAM_KEY),
+    keyword("scram_server_key", None, SCRAM_KEY),
+    keyword(
+        "service",
+        Some("PGSERVICE"),
+        Never {
+            because: "connection service files are not supported yet; write the service's parameters out",
+        },
+    ),
+    keyword(
+        "target_session_attrs",
+        Some("PGTARGETSESSIONATTRS"),
+        Only {
+            accepted: &["any"],
+            because: "choosing a server by its role is not supported yet; list only hosts that will do",
+        },
+    ),
+    keyword(
+        "load_balance_hosts",
+        Some("PGLOADBALANCEHOSTS"),
+        Only { accepted: &["disable"], because: "hosts are tried in the order given" },
+    ),
+    keyword("oauth_issuer", None, OAUTH),
+    keyword("oauth_client_id", None, OAUTH),
+    keyword("oauth_client_secret", None, OAUTH),
+    keyword("oauth_scope", None, OAUTH),
+];
+
+/// The words that other drivers use for the same thing and that no edit distance would find.
+const ALIASES: &[(&str, &str)] = &[
+    ("database", "dbname"),
+    ("db", "dbname"),
+    ("hostname", "host"),
+    ("server", "host"),
+    ("username", "user"),
+    ("pass", "password"),
+    ("pwd", "password"),
+    ("timeout", "connect_timeout"),
+    ("ssl", "sslmode"),
+];
+
+/// The keyword of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Keyword> {
+    KEYWORDS.iter().find(|keyword| keyword.name == name)
+}
+
+/// The keyword that was probably meant: an alias, or at most two edits away and less than half of the word.
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+    // The longest keyword has 25 bytes; longer words are compared with nothing, so that the work is bounded.
+    if name.len() > 32 {
+        return None;
+    }
+    let name = name.to_ascii_lowercase();
+    if let Some((_, meant)) = ALIASES.iter().find(|(alias, _)| *alias == name) {
+        return Some(meant);
+    }
+    let near = |keyword: &Keyword| {
+        let distance = edits(name.as_bytes(), keyword.name.as_bytes());
+        (distance <= 2 && distance * 2 < name.len()).then_some((distance, keyword.name))
+    };
+    KEYWORDS.iter().filter_map(near).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+}
+
+/// The Levenshtein distance.
+fn edits(a: &[u8], b: &[u8]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_errors_and_foreign_words_find_their_keyword() {
+        let cases = [
+            ("hosst", Some("host")),
+            ("sslmod", Some("sslmode")),
+            ("conect_timeout", Some("connect_timeout")),
+            ("dbnmae", Some("dbname")),
+            ("database", Some("dbname")),
+            ("PWD", Some("password")),
+            ("HOST", Some("host")),
+            ("xy", None),
+            ("flavour", None),
+        ];
+        for (word, meant) in cases {
+            assert_eq!(nearest(word), meant, "{word}");
+        }
+    }
+
+    #[test]
+    fn names_and_variables_are_unique() {
+        for (index, keyword) in KEYWORDS.iter().enumerate() {
+            for other in &KEYWORDS[index + 1..] {
+                assert_ne!(keyword.name, other.name);
+                assert!(
+                    keyword.variable.is_none() || keyword.variable != other.variable,
+                    "{}",
+                    keyword.name
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Where the server is and how to connect to it.
+//!
+//! A [`Config`] comes from a connection string, from the environment, or from its setters, with the names, the syntax and
+//! the precedence of libpq ([PostgreSQL manual, 34.1](https://www.postgresql.org/docs/18/libpq-connect.html)):
+//!
+//! ```
+//! use pgoutput_reader::Config;
+//!
+//! let uri: Config = "postgresql://alice@db.example.com:5433/shop?connect_timeout=10".parse()?;
+//! let pairs: Config = "host=db.example.com port=5433 user=alice dbname=shop connect_timeout=10".parse()?;
+//! assert_eq!(uri, pairs);
+//!
+//! let mut built = Config::new();
+//! built.host("db.example.com").port(5433).user("alice").dbname("shop");
+//! built.connect_timeout(std::time::Duration::from_secs(10));
+//! assert_eq!(uri, built);
+//! # Ok::<(), pgoutput_reader::ConfigError>(())
+//! ```
+//!
+//! # What is honoured
+//!
+//! Every parameter of libpq 18 is known. `host`, `hostaddr`, `port` (lists of them too), `user`, `password`, `passfile`,
+//! `dbname`, `application_name`, `fallback_application_name`, `options`, `connect_timeout`, `keepalives…`, `tcp_user_timeout`
+//! and `sslmode` are stored. Any other is accepted only where its value asks for nothing that is not done anyway, such as
+//! `target_session_attrs=any`, and is otherwise an error that names it. Nothing is ignored in silence. An empty value means
+//! the default, for every parameter.
+//!
+//! Not supported yet: TLS, service files, `target_session_attrs` and `load_balance_hosts`, restricting the authentication
+//! method, GSSAPI, OAuth, sockets in Linux's abstract namespace.
+
+mod access;
+mod account;
+#[cfg(feature = "catalog")]
+mod client;
+mod conninfo;
+mod endpoint;
+mod env;
+mod error;
+mod keyword;
+mod parameters;
+mod passfile;
+mod secret;
+mod ssl;
+mod uri;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+pub use endpoint::{DEFAULT_PORT, Endpoint, Host};
+pub use error::{ConfigError, ConfigErrorKind};
+pub use secret::Secret;
+pub use ssl::SslMode;
+
+use error::{Origin, Problem};
+use parameters::Parameters;
+
+/// The largest frame that is accepted from the server unless told otherwise, in bytes: 1 GiB, the longest message that
+/// PostgreSQL can build, and its header of a tag and a length.
+pub const DEFAULT_MAX_FRAME_SIZE: usize = (1 << 30) + 5;
+
+/// The settings of a connection. See the [module](self).
+///
+/// Setters take `&mut self` and can be chained; each getter is named after its parameter with `get_` before it. `Debug` shows
+/// everything but the password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    hosts: Vec<Option<Host>>,
+    hostaddrs: Vec<Option<IpAddr>>,
+    ports: Vec<Option<u16>>,
+    user: Option<String>,
+    password: Option<Secret>,
+    passfile: Option<String>,
+    dbname: Option<String>,
+    application_name: Option<String>,
+    fallback_application_name: Option<String>,
+    options: Option<String>,
+    connect_timeout: Option<Duration>,
+    keepalives: bool,
+    keepalives_idle: Option<Duration>,
+    keepalives_interval: Option<Duration>,
+    keepalives_count: Option<u32>,
+    tcp_user_timeout: Option<Duration>,
+    ssl_mode: SslMode,
+    wal_sender_timeout: Option<Duration>,
+    max_frame_size: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            hosts: Vec::new(),
+            hostaddrs: Vec::new(),
+            ports: Vec::new(),
+            user: None,
+            password: None,
+            passfile: None,
+            dbname: None,
+            application_name: None,
+            fallback_application_name: None,
+            options: None,
+            connect_timeout: None,
+            keepalives: true,
+            keepalives_idle: None,
+            keepalives_interval: None,
+            keepalives_count: None,
+            tcp_user_timeout: None,
+            ssl_mode: SslMode::default(),
+            wal_sender_timeout: None,
+            max_frame_size: DEFAULT_MAX_FRAME_SIZE,
+        }
+    }
+}
+
+impl FromStr for Config {
+    type Err = ConfigError;
+
+    /// Reads a connection string, either form, without a look at the environment.
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        Parameters::parse(text, Origin::ConnectionString)?.into_config()
+    }
+}
+
+impl Config {
+    /// Settings with nothing set: every default applies.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The settings of the PG* environment variables
+    /// ([manual, 34.15](https://www.postgresql.org/docs/18/libpq-envars.html)).
+    ///
+    /// # Errors
+    /// A variable whose value is wrong or cannot be honoured, named by [`ConfigError::variable`].
+    pub fn from_env() -> Result<Self, ConfigError> {
+        env::from_env(&env::process)
+    }
+
+    /// The settings of `dsn`, or if it is `None` of the connection string in `DATABASE_URL`; PG* variables fill what it leaves
+    /// open, as with any program that uses libpq.
+    ///
+    /// A parameter given with an empty value is not open: it has its default. Each parameter is filled for itself, so
+    /// `PGPORT`, `PGHOSTADDR` and `PGPASSWORD` apply to a host that `dsn` names, as in libpq.
+    ///
+    /// # Errors
+    /// A malformed connection string, and values that are wrong or cannot be honoured.
+    pub fn from_dsn_or_env(dsn: Option<&str>) -> Result<Self, ConfigError> {
+        env::from_dsn_or_env(dsn, &env::process)
+    }
+
+    /// Checks what setters cannot: that lists fit together, and that nothing is asked for that cannot be done. Parsing has
+    /// done it already.
+    ///
+    /// # Errors
+    /// The first parameter that cannot be honoured.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let fail = |parameter, problem| Err(ConfigError::of(parameter, problem));
+        if self.ssl_mode.requires_tls() {
+            return fail("sslmode", Problem::unsupported(value::TLS_UNSUPPORTED));
+        }
+        for host in self.hosts.iter().flatten() {
+            let text = host.text();
+            if text.starts_with('@') {
+                return fail(
+                    "host",
+                    Problem::unsupported("sockets in the abstract namespace are not supported"),
+                );
+            }
+            if text.contains([',', '\0']) {
+                return fail(
+                    "host",
+                    Problem::invalid("a host cannot contain a comma or a zero byte"),
+                );
+            }
+        }
+        let texts = [
+            ("user", &self.user),
+            ("dbname", &self.dbname),
+            ("application_name", &self.application_name),
+            ("fallback_application_name", &self.fallback_application_name),
+            ("options", &self.options),
+            ("passfile", &self.passfile),
+        ];
+        let password = self.password.as_ref().map(Secret::expose);
+        for (parameter, text) in texts
+            .map(|(name, text)| (name, text.as_deref()))
+            .into_iter()
+            .chain([("password", password)])
+        {
+            if text.is_some_and(|text| text.contains('\0')) {
+                return fail(
+                    parameter,
+                    Problem::invalid("the value contains a zero byte, which no parameter can"),
+                );
+            }
+        }
+        if self.ports.contains(&Some(0)) {
+            return fail("port", Problem::invalid("not a port number between 1 and 65535"));
+        }
+        // The server holds it as an int of milliseconds.
+        if self
+            .wal_sender_timeout
+            .is_some_and(|timeout| i32::try_from(timeout.as_millis()).is_err())
+        {
+            return fail(
+                "wal_sender_timeout",
+                Problem::invalid("longer than the server's limit of 2147483647 ms"),
+            );
+        }
+        self.validate_lists()
+    }
+}

@@ -1,0 +1,134 @@
+//! Parameters by keyword, before they become a `Config`: what a connection string says and what the environment adds.
+
+use super::error::{ConfigError, ConfigErrorKind, Origin, Problem};
+use super::keyword::{self, Keyword, Treatment};
+use super::{Config, conninfo, uri};
+
+/// Values in the order of their keywords' first appearance. No `Debug`: one of them may be a password.
+#[derive(Default)]
+pub(crate) struct Parameters(Vec<Given>);
+
+struct Given {
+    keyword: &'static Keyword,
+    value: String,
+    origin: Origin,
+    position: Option<usize>,
+}
+
+impl Parameters {
+    /// Reads either form of a connection string.
+    pub(crate) fn parse(text: &str, origin: Origin) -> Result<Self, ConfigError> {
+        let mut parameters = Self::default();
+        match uri::strip_scheme(text) {
+            Some(start) => uri::parse(text, start, origin, &mut parameters)?,
+            None => conninfo::parse(text, origin, &mut parameters)?,
+        }
+        Ok(parameters)
+    }
+
+    /// Sets a value; the last one given for a keyword counts.
+    pub(crate) fn set(
+        &mut self,
+        keyword: &'static Keyword,
+        value: String,
+        origin: Origin,
+        position: Option<usize>,
+    ) {
+        let given = Given { keyword, value, origin, position };
+        match self.0.iter_mut().find(|old| old.keyword.name == keyword.name) {
+            Some(old) => *old = given,
+            None => self.0.push(given),
+        }
+    }
+
+    /// True if the keyword was given, be it with an empty value: the environment then has no say.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|given| given.keyword.name == name)
+    }
+
+    /// Judges every value and stores what is to be stored.
+    pub(crate) fn into_config(self) -> Result<Config, ConfigError> {
+        let tls_ruled_out =
+            self.0.iter().any(|given| given.keyword.name == "sslmode" && given.value == "disable");
+        let mut config = Config::default();
+        for given in &self.0 {
+            let locate = |problem| given.locate(ConfigError::of(given.keyword.name, problem));
+            if given.value.contains('\0') {
+                return Err(locate(Problem::invalid(
+                    "the value contains a zero byte, which no parameter can",
+                )));
+            }
+            if !given.value.is_empty() {
+                given
+                    .keyword
+                    .treatment
+                    .apply(&mut config, &given.value, tls_ruled_out)
+                    .map_err(locate)?;
+            }
+        }
+        // Lists that do not fit are known only now; the error points at the parameter it names.
+        config.validate().map_err(|error| {
+            match self.0.iter().find(|given| Some(given.keyword.name) == error.parameter()) {
+                Some(given) => given.locate(error),
+                None => error,
+            }
+        })?;
+        Ok(config)
+    }
+}
+
+impl Given {
+    fn locate(&self, error: ConfigError) -> ConfigError {
+        let error = error.with_origin(self.origin);
+        match self.position {
+            Some(position) => error.at(position),
+            None => error,
+        }
+    }
+}
+
+impl Treatment {
+    fn apply(&self, config: &mut Config, value: &str, tls_ruled_out: bool) -> Result<(), Problem> {
+        match self {
+            Self::Text(store) => {
+                store(config, value);
+                Ok(())
+            }
+            Self::Parsed(store) => store(config, value),
+            Self::Only { accepted, because } => {
+                if accepted.iter().any(|word| word.eq_ignore_ascii_case(value)) {
+                    return Ok(());
+                }
+                Err(Problem::unsupported(format!("{because}; accepted: {}", accepted.join(", "))))
+            }
+            Self::Tls { inert } => {
+                if tls_ruled_out || inert.contains(&value) {
+                    return Ok(());
+                }
+                Err(Problem::unsupported(
+                    "TLS is not supported yet; remove it, or set sslmode=disable",
+                ))
+            }
+            Self::Never { because } => Err(Problem::unsupported(*because)),
+        }
+    }
+}
+
+/// The error for a word that is no keyword. The word is shown if `harmless`, that is if it cannot be part of a password,
+/// and if it looks like a keyword; otherwise only its place is told.
+pub(crate) fn unknown(word: &str, harmless: bool, origin: Origin, position: usize) -> ConfigError {
+    const LONGEST: usize = 40;
+    let looks_like_one = !word.is_empty()
+        && word.len() <= LONGEST
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let hint = match keyword::nearest(word) {
+        _ if !(harmless && looks_like_one) => {
+            "unknown parameter (not shown: it may be part of a password that lacks quotes or percent-encoding)".to_owned()
+        }
+        Some(meant) => format!("unknown parameter; did you mean {meant}?"),
+        None => "unknown parameter; libpq has none of this name either".to_owned(),
+    };
+    let error =
+        ConfigError::new(ConfigErrorKind::UnknownKeyword, hint).with_origin(origin).at(position);
+    if harmless && looks_like_one { error.named(word.to_owned()) } else { error }
+}

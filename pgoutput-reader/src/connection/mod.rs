@@ -1,0 +1,303 @@
+//! One replication connection: before the copy, and during it.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use pgoutput_decode::Lsn;
+
+use crate::config::{Config, Endpoint};
+use crate::error::ServerMessage;
+use crate::io::{self, Channel, Fill, Position, Target, Waker};
+use crate::proto::backend::Message;
+use crate::proto::frame::HEADER_LEN;
+use crate::proto::{Handshake, ServerVersion, Session, Settings, StartReplication, command};
+use crate::{CreateSlot, Error, ErrorKind};
+use aside::Aside;
+
+mod aside;
+mod copy;
+mod query;
+
+pub(crate) use copy::Advance;
+pub use copy::CopyBoth;
+pub use query::{Row, Rows};
+
+/// A connection with `replication=database` on which the copy has not started: replication commands and
+/// ordinary SQL both work (manual, section "Streaming Replication Protocol").
+///
+/// ```no_run
+/// use pgoutput_reader::{Config, Connection, CreateSlot};
+///
+/// let config: Config = "postgresql://user@localhost/db".parse()?;
+/// let mut connection = Connection::connect(&config)?;
+/// let system = connection.identify_system()?;
+/// println!("{} at {}", system.system_identifier, system.xlogpos);
+/// connection.create_slot(&CreateSlot::new("my_slot"))?;
+/// connection.close()?;
+/// # Ok::<(), pgoutput_reader::Error>(())
+/// ```
+///
+/// Dropping it closes the socket.
+pub struct Connection {
+    endpoint: Endpoint,
+    channel: Channel,
+    version: ServerVersion,
+    aside: Aside,
+    command_timeout: Option<Duration>,
+    /// A command was sent and its end has not been read.
+    busy: bool,
+}
+
+/// What IDENTIFY_SYSTEM answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SystemId {
+    /// The cluster's unique number, as its text.
+    pub system_identifier: String,
+    /// The timeline the server is on.
+    pub timeline: u32,
+    /// The end of the log written out.
+    pub xlogpos: Lsn,
+    /// The database connected to.
+    pub dbname: Option<String>,
+}
+
+/// What CREATE_REPLICATION_SLOT answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CreatedSlot {
+    /// The slot's name.
+    pub name: String,
+    /// Where it starts: changes committed after this are read.
+    pub consistent_point: Lsn,
+    /// Name of the exported snapshot, when one was asked for.
+    pub snapshot_name: Option<String>,
+}
+
+impl Connection {
+    /// Connects and authenticates. Hosts are tried in order, each with all its addresses; the next one when a host
+    /// cannot be reached, does not answer in time, is starting up, or has no connection free. Any other answer of a
+    /// server is final.
+    ///
+    /// `connect_timeout` holds for each address, from the first packet until the server is ready; looking up a
+    /// name is not part of it.
+    ///
+    /// # Errors
+    /// Settings that cannot be honoured; the one failure, or [`AllHosts`](ErrorKind::AllHosts) when there were several.
+    pub fn connect(config: &Config) -> Result<Self, Error> {
+        let mut failed = Vec::new();
+        for endpoint in config.endpoints()? {
+            let targets = match io::targets(&endpoint) {
+                Ok(targets) => targets,
+                Err(error) => {
+                    failed.push(error);
+                    continue;
+                }
+            };
+            for target in targets {
+                match Self::open(config, &endpoint, &target) {
+                    Ok(connection) => return Ok(connection),
+                    Err(error) if io::may_try_next(&error) => failed.push(error),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        match (failed.pop(), failed.is_empty()) {
+            (Some(only), true) => Err(only),
+            (last, _) => {
+                failed.extend(last);
+                Err(ErrorKind::AllHosts(failed).into())
+            }
+        }
+    }
+
+    fn open(config: &Config, endpoint: &Endpoint, target: &Target) -> Result<Self, Error> {
+        const DOING: &str = "connecting to";
+        let settings = Settings::new(config)?;
+        let password = || Ok(config.password_for(endpoint)?);
+        let timeout = config.get_connect_timeout();
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let address = endpoint.to_string();
+        let transport = io::connect(target, config, deadline, &address)?;
+        let limit = config.get_max_frame_size().saturating_sub(HEADER_LEN);
+        let mut channel = Channel::new(transport, address, limit)?;
+
+        let mut handshake = Handshake::new(&settings)?;
+        loop {
+            channel.outbox().unsplit(handshake.take_outgoing());
+            channel.flush(deadline, DOING)?;
+            let progress = handshake.feed(channel.inbox.unread(), &password)?;
+            channel.inbox.consume(progress.consumed);
+            if progress.ready {
+                break;
+            }
+            if progress.consumed > 0 {
+                continue;
+            }
+            match channel.fill_by(deadline)? {
+                Fill::More => {}
+                Fill::TimedOut => return Err(Error::timeout(DOING, channel.address())),
+                Fill::Woken => return Err(Error::stopped(DOING, channel.address())),
+                Fill::Closed => {
+                    let said = handshake.closed(channel.inbox.unread());
+                    return Err(said.unwrap_or_else(|| channel.closed(DOING)));
+                }
+            }
+        }
+        let (Session { parameters, notices }, version) = handshake.finish()?;
+        let aside = Aside { parameters, notices };
+        let endpoint = endpoint.clone();
+        Ok(Self { endpoint, channel, version, aside, command_timeout: None, busy: false })
+    }
+
+    /// The server's version.
+    pub fn server_version(&self) -> ServerVersion {
+        self.version
+    }
+
+    /// A parameter the server reports, such as `server_version` or `TimeZone`
+    /// (manual, section "Asynchronous Operations").
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.aside.parameters.get(name).map(String::as_str)
+    }
+
+    /// Which of the hosts in the settings this is connected to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The address connected to: `host:port`, or the path of a socket.
+    pub fn address(&self) -> &str {
+        self.channel.address()
+    }
+
+    /// Notices and warnings that have come since the last call.
+    pub fn take_notices(&mut self) -> Vec<ServerMessage> {
+        std::mem::take(&mut self.aside.notices)
+    }
+
+    /// How long each command below may take; `None`, which is the default, sets no bound. Creating a slot
+    /// waits for all open transactions.
+    pub fn set_command_timeout(&mut self, timeout: Option<Duration>) {
+        self.command_timeout = timeout;
+    }
+
+    /// Ends a command that waits for the server, from another thread; the connection is of no use afterwards.
+    pub fn waker(&self) -> Waker {
+        self.channel.waker()
+    }
+
+    /// Which cluster this is and how far its log has come: IDENTIFY_SYSTEM.
+    pub fn identify_system(&mut self) -> Result<SystemId, Error> {
+        let row = self.only_row(command::IDENTIFY_SYSTEM, "IDENTIFY_SYSTEM")?;
+        Ok(SystemId {
+            system_identifier: row.text("systemid")?.into(),
+            timeline: row.parse("timeline")?,
+            xlogpos: row.parse("xlogpos")?,
+            dbname: row.optional("dbname").map(Into::into),
+        })
+    }
+
+    /// Creates a slot for pgoutput: CREATE_REPLICATION_SLOT.
+    ///
+    /// # Errors
+    /// SQLSTATE 42710 when it exists (and a temporary slot of this connection is gone after any error); [`Unsupported`](crate::ErrorKind::Unsupported) for options the server does not know.
+    pub fn create_slot(&mut self, slot: &CreateSlot) -> Result<CreatedSlot, Error> {
+        let command = slot.command(self.version)?;
+        let row = self.only_row(&command, "CREATE_REPLICATION_SLOT")?;
+        Ok(CreatedSlot {
+            name: row.text("slot_name")?.into(),
+            consistent_point: row.parse("consistent_point")?,
+            snapshot_name: row.optional("snapshot_name").map(Into::into),
+        })
+    }
+
+    /// Drops a slot: DROP_REPLICATION_SLOT. With `wait`, not before whoever reads it now lets go.
+    ///
+    /// # Errors
+    /// SQLSTATE 42704 when there is none, 55006 when it is in use and `wait` is false.
+    pub fn drop_slot(&mut self, name: &str, wait: bool) -> Result<(), Error> {
+        self.simple_query(&command::drop_slot(name, wait)?).map(drop)
+    }
+
+    /// Starts the copy: START_REPLICATION.
+    ///
+    /// # Errors
+    /// SQLSTATE 42704 when the slot is missing, 55006 when another connection holds it;
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for options the server does not know. A publication
+    /// that is missing is no error yet: up to PostgreSQL 17 it becomes one at the first change, from 18 on a warning.
+    /// PostgreSQL 10 starts the copy before it finds that the slot is of another database or plugin; that error
+    /// then comes with the first read.
+    pub fn start_replication(mut self, start: &StartReplication) -> Result<CopyBoth, Error> {
+        const DOING: &str = "starting replication on";
+        let deadline = self.deadline();
+        self.send_query(&command::start_replication(start, self.version)?, deadline, DOING)?;
+        loop {
+            let (tag, body) = self.receive(deadline, DOING)?;
+            match Message::parse(tag, self.channel.inbox.body(body))? {
+                Message::CopyBothResponse => return Ok(CopyBoth::new(self)),
+                message => self.aside.take(message, tag, DOING)?,
+            }
+        }
+    }
+
+    /// Says goodbye and closes the connection: Terminate.
+    pub fn close(mut self) -> Result<(), Error> {
+        postgres_protocol::message::frontend::terminate(self.channel.outbox());
+        // One message of five bytes: the socket takes it, or the server is stuck and finds the connection closed.
+        self.channel.try_flush()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.command_timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+    }
+
+    fn send_query(
+        &mut self,
+        query: &str,
+        deadline: Option<Instant>,
+        doing: &'static str,
+    ) -> Result<(), Error> {
+        if self.busy {
+            return Err(Error::usage(
+                "an earlier command on this connection was cut short: open another connection",
+            ));
+        }
+        postgres_protocol::message::frontend::query(query, self.channel.outbox()).map_err(
+            |_| Error::usage("the statement holds a zero byte, or is longer than 2 GiB"),
+        )?;
+        self.busy = true;
+        self.channel.flush(deadline, doing)
+    }
+
+    /// The next message, whole.
+    fn receive(
+        &mut self,
+        deadline: Option<Instant>,
+        doing: &'static str,
+    ) -> Result<(u8, Position), Error> {
+        loop {
+            if let Some(message) = self.channel.inbox.next()? {
+                return Ok(message);
+            }
+            match self.channel.fill_by(deadline)? {
+                Fill::More => {}
+                Fill::TimedOut => return Err(Error::timeout(doing, self.channel.address())),
+                Fill::Woken => return Err(Error::stopped(doing, self.channel.address())),
+                Fill::Closed => return Err(self.channel.closed(doing)),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("address", &self.channel.address())
+            .field("server_version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

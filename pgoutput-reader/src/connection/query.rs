@@ -1,0 +1,178 @@
+//! Simple queries: every value as text.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::Connection;
+use crate::Error;
+use crate::error::{LimitError, ProtocolError};
+use crate::io::Fill;
+use crate::proto::backend::{Columns, Message, Values};
+use crate::proto::lossy;
+
+/// Most bytes of one answer that are kept.
+const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
+
+const DOING: &str = "running a command on";
+
+/// The answer to one statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rows {
+    /// Its rows; none for a statement that returns none.
+    pub rows: Vec<Row>,
+    /// What was done, as in `SELECT 1` or `CREATE_REPLICATION_SLOT`.
+    pub command_tag: String,
+}
+
+/// One row, every value as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    columns: Arc<[String]>,
+    values: Vec<Option<String>>,
+}
+
+impl Row {
+    /// The value of the first column with this name; `None` when it is null, or when there is no such column.
+    pub fn get(&self, column: &str) -> Option<&str> {
+        let at = self.columns.iter().position(|name| name == column)?;
+        self.values.get(at)?.as_deref()
+    }
+
+    /// The names of the columns.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// All values in the order of the columns; `None` is null.
+    pub fn values(&self) -> impl Iterator<Item = Option<&str>> {
+        self.values.iter().map(Option::as_deref)
+    }
+}
+
+impl Connection {
+    /// Runs SQL or a replication command with the simple query protocol; one answer for each statement
+    /// (manual, section "Simple Query").
+    ///
+    /// Nothing is put into the text for you: quote what comes from elsewhere.
+    ///
+    /// # Errors
+    /// Those of the server, after which the connection goes on; after any other it is of no more use. An answer over
+    /// 64 MiB, `COPY`, and `START_REPLICATION`, which has a [method of its own](Self::start_replication).
+    pub fn simple_query(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
+        let deadline = self.deadline();
+        self.send_query(sql, deadline, DOING)?;
+        let mut answer = Answer::default();
+        let mut failed = None;
+        loop {
+            let Some((tag, body)) = self.channel.inbox.next()? else {
+                match self.channel.fill_by(deadline)? {
+                    Fill::More => continue,
+                    Fill::TimedOut => return Err(Error::timeout(DOING, self.channel.address())),
+                    Fill::Woken => return Err(Error::stopped(DOING, self.channel.address())),
+                    // After a fatal error no ReadyForQuery comes.
+                    Fill::Closed => {
+                        return Err(failed.unwrap_or_else(|| self.channel.closed(DOING)));
+                    }
+                }
+            };
+            match Message::parse(tag, self.channel.inbox.body(body))? {
+                Message::RowDescription(columns) => answer.describe(columns)?,
+                Message::DataRow(values) => answer.row(values)?,
+                Message::CommandComplete(tag) => answer.complete(tag)?,
+                Message::EmptyQueryResponse => answer.complete(b"")?,
+                Message::ErrorResponse(fields) => failed = Some(fields.to_message(true).into()),
+                Message::ReadyForQuery => {
+                    self.busy = false;
+                    return failed.map_or(Ok(answer.done), Err);
+                }
+                message => self.aside.take(message, tag, DOING)?,
+            }
+        }
+    }
+
+    /// The answer to a replication command that gives exactly one row.
+    pub(super) fn only_row(
+        &mut self,
+        query: &str,
+        command: &'static str,
+    ) -> Result<OnlyRow, Error> {
+        let answers = self.simple_query(query)?;
+        match answers.into_iter().next().and_then(|rows| rows.rows.into_iter().next()) {
+            Some(row) => Ok(OnlyRow { row, command }),
+            None => Err(ProtocolError::Answer { command, field: "row" }.into()),
+        }
+    }
+}
+
+/// The row of a replication command, whose columns are known.
+pub(super) struct OnlyRow {
+    row: Row,
+    command: &'static str,
+}
+
+impl OnlyRow {
+    pub(super) fn optional(&self, field: &str) -> Option<&str> {
+        self.row.get(field)
+    }
+
+    pub(super) fn text(&self, field: &'static str) -> Result<&str, ProtocolError> {
+        self.row.get(field).ok_or(ProtocolError::Answer { command: self.command, field })
+    }
+
+    pub(super) fn parse<T: FromStr>(&self, field: &'static str) -> Result<T, ProtocolError> {
+        let wrong = ProtocolError::Answer { command: self.command, field };
+        self.text(field)?.parse().map_err(|_| wrong)
+    }
+}
+
+/// What has come of an answer.
+#[derive(Default)]
+struct Answer {
+    done: Vec<Rows>,
+    columns: Arc<[String]>,
+    rows: Vec<Row>,
+    kept: usize,
+}
+
+impl Answer {
+    /// Counts what is about to be kept.
+    fn keep(&mut self, bytes: usize) -> Result<(), LimitError> {
+        self.kept += bytes;
+        if self.kept > ANSWER_LIMIT {
+            return Err(LimitError::Kept { limit: ANSWER_LIMIT, unit: "bytes of rows" });
+        }
+        Ok(())
+    }
+
+    fn describe(&mut self, columns: Columns<'_>) -> Result<(), Error> {
+        for name in columns.names() {
+            self.keep(name.len() + size_of::<String>())?;
+        }
+        self.columns = columns.names().map(lossy).collect();
+        Ok(())
+    }
+
+    fn row(&mut self, values: Values<'_>) -> Result<(), Error> {
+        self.keep(size_of::<Row>())?;
+        let mut row = Row { columns: self.columns.clone(), values: Vec::new() };
+        for value in values.iter() {
+            self.keep(value.map_or(0, <[u8]>::len) + size_of::<Option<String>>())?;
+            let value = value.map(|value| String::from_utf8(value.to_vec())).transpose();
+            row.values.push(value.map_err(|_| ProtocolError::Malformed {
+                message: "DataRow",
+                field: "a value that is not UTF-8",
+            })?);
+        }
+        self.rows.push(row);
+        Ok(())
+    }
+
+    fn complete(&mut self, command_tag: &[u8]) -> Result<(), Error> {
+        self.keep(command_tag.len() + size_of::<Rows>())?;
+        let rows = std::mem::take(&mut self.rows);
+        self.columns = Arc::default();
+        self.done.push(Rows { rows, command_tag: lossy(command_tag) });
+        Ok(())
+    }
+}

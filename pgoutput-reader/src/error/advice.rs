@@ -1,0 +1,157 @@
+//! What to do next, by SQLSTATE: for the causes that are common in logical replication.
+
+use super::ServerMessage;
+
+/// Advice to put behind the server's own words, with its separator; empty when there is none to give.
+///
+/// Messages are translated by the server, so the choice goes by SQLSTATE first and by the reporting
+/// function in PostgreSQL's source where one code has several causes; the text is the last resort.
+pub(crate) fn for_message(message: &ServerMessage) -> String {
+    match message.sqlstate().and_then(|code| choose(code, message)) {
+        Some(advice) => format!("; {advice}"),
+        None => String::new(),
+    }
+}
+
+fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
+    let said = |words: &str| message.message().contains(words);
+    let by = |routine: &str| message.routine() == Some(routine);
+    Some(match code {
+        // Checked on PostgreSQL 15 where not said otherwise.
+        "28P01" => "check the user and the password (connection string, PGPASSWORD, password file)",
+        // Without the REPLICATION attribute PostgreSQL 10 to 15 say 28000 while pg_hba.conf has accepted the user.
+        "28000" if said("replication role") || said("WAL sender") => ROLE,
+        "28000" => {
+            "check that the role exists and may log in, and that pg_hba.conf has a line for this user, database and address \
+             (a replication=database connection uses the line of the database, not that of \"replication\")"
+        }
+        "42501" if said("replication") || said("WAL sender") || said("REPLICATION") => ROLE,
+        "42501" => {
+            "the role lacks a privilege: logical replication needs the REPLICATION attribute and CONNECT on the database"
+        }
+        "3D000" => "create the database, or correct its name in the connection string",
+        "55000" if said("wal_level") => {
+            "set wal_level = logical in postgresql.conf and restart the server"
+        }
+        "55000" | "0A000" if said("not created in this database") => {
+            "connect to the database the slot belongs to (pg_replication_slots.database), or use another slot"
+        }
+        "55000" if said("lost") || said("invalidated") || said("can no longer") => {
+            "the slot cannot go on, since the server no longer keeps the log it needs: take a new snapshot, drop the slot and create it anew"
+        }
+        "55006" => {
+            "another connection holds the slot (the PID is in the message): stop that one, or wait; after a broken connection \
+             the server lets go at the latest after wal_sender_timeout"
+        }
+        "42704" if said("publication") => {
+            "create it with CREATE PUBLICATION, or correct the name; a slot made before its publication cannot read changes from before it"
+        }
+        "42704"
+            if by("ReplicationSlotAcquire")
+                || by("SearchNamedReplicationSlot")
+                || said("replication slot") =>
+        {
+            "create the slot first, or correct its name (pg_replication_slots lists them)"
+        }
+        "42710" if said("replication slot") => {
+            "use the slot as it is, choose another name, or drop it first"
+        }
+        "42602" => "slot names hold only lower-case letters, digits and underscores, at most 63",
+        "53300" => {
+            "no connection is free: raise max_wal_senders or max_connections, or end other connections"
+        }
+        "53400" => "no slot is free: drop slots that nobody uses, or raise max_replication_slots",
+        "55P02" => {
+            "the server does not let this parameter be set for a connection (wal_sender_timeout: PostgreSQL 12 and later)"
+        }
+        "57P01" | "57P02" => {
+            "the server is shutting down or an administrator ended the connection: connect again later"
+        }
+        "57P03" => "the server is starting up, shutting down or recovering: connect again later",
+        // Another plugin stumbles over the first option it does not know.
+        "22023" if message.context().is_some_and(|context| !context.contains("\"pgoutput\"")) => {
+            "the slot was made for another output plugin (pg_replication_slots.plugin): use one made for pgoutput"
+        }
+        "22023" if said("proto_version") => "choose a protocol version the server knows",
+        _ => return None,
+    })
+}
+
+const ROLE: &str = "give the role the right to replicate: ALTER ROLE … REPLICATION, or on a managed service the role it has for this";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advice(code: &str, text: &str, context: &str) -> String {
+        let fields = [(b'C', code), (b'M', text), (b'W', context)];
+        let fields = fields.iter().map(|(name, text)| (*name, text.as_bytes()));
+        for_message(&ServerMessage::new(fields, true))
+    }
+
+    /// Codes and messages as PostgreSQL sent them.
+    #[test]
+    fn one_code_gives_the_advice_of_its_cause() {
+        let startup =
+            |plugin| format!("slot \"s\", output plugin \"{plugin}\", in the startup callback");
+        for (code, text, context, expected) in [
+            (
+                "28P01",
+                "password authentication failed for user \"u\"",
+                "",
+                "check the user and the password",
+            ),
+            ("3D000", "database \"nodb\" does not exist", "", "create the database"),
+            ("28000", "no pg_hba.conf entry for host \"::1\"", "", "pg_hba.conf has a line"),
+            ("42501", "must be superuser or replication role to start walsender", "", "ALTER ROLE"),
+            ("42501", "permission denied to start WAL sender", "", "ALTER ROLE"),
+            ("55000", "logical decoding requires wal_level >= logical", "", "wal_level = logical"),
+            (
+                "55000",
+                "replication slot \"s\" was not created in this database",
+                "",
+                "connect to the database",
+            ),
+            (
+                "55006",
+                "replication slot \"s\" is active for PID 917",
+                "",
+                "the PID is in the message",
+            ),
+            ("42704", "replication slot \"s\" does not exist", "", "create the slot"),
+            ("42704", "publication \"p\" does not exist", "", "CREATE PUBLICATION"),
+            (
+                "22023",
+                "option \"proto_version\" = \"3\" is unknown",
+                &startup("test_decoding"),
+                "another output plugin",
+            ),
+            (
+                "53300",
+                "number of requested standby connections exceeds max_wal_senders",
+                "",
+                "max_wal_senders",
+            ),
+            ("53400", "all replication slots are in use", "", "max_replication_slots"),
+            (
+                "57P01",
+                "terminating connection due to administrator command",
+                "",
+                "connect again later",
+            ),
+            ("57P03", "the database system is starting up", "", "connect again later"),
+        ] {
+            let given = advice(code, text, context);
+            assert!(given.contains(expected), "{code} {text}: {given:?}");
+        }
+    }
+
+    #[test]
+    fn without_advice_nothing_is_added() {
+        assert_eq!(advice("XX000", "something", ""), "");
+        assert_eq!(
+            advice("22023", "publication_names parameter missing", "output plugin \"pgoutput\""),
+            ""
+        );
+    }
+}

@@ -1,0 +1,402 @@
+//! What can go wrong between a program and the server, and what to do about it.
+
+use std::fmt;
+use std::io;
+
+use pgoutput_decode::DecodeError;
+
+use crate::config::ConfigError;
+use crate::proto::ServerVersion;
+
+mod advice;
+mod server;
+mod stream;
+
+pub use server::ServerMessage;
+pub(crate) use server::printable;
+pub use stream::{SetupError, StreamError};
+
+/// Any failure of this crate: one word wide, with its cause in [`kind`](Error::kind).
+///
+/// The text is one line that says what happened and, where something can be done, what to do next.
+/// No password appears in it.
+#[derive(thiserror::Error)]
+#[error(transparent)]
+pub struct Error(Box<ErrorKind>);
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The operating system failed a call, or the server closed the connection.
+    #[error("{doing} {address}: {source}")]
+    Io {
+        /// What was being done, as in "connecting to".
+        doing: &'static str,
+        /// The server's address, `host:port` or the path of a socket.
+        address: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A replication message could not be decoded.
+    #[error(transparent)]
+    Decode(DecodeError),
+    /// The server refused, or gave up. The text ends with advice for the causes that are common in replication.
+    #[error("{}{}", .0, advice::for_message(.0))]
+    Server(ServerMessage),
+    /// Who we are, or who the server is, could not be shown.
+    #[error(transparent)]
+    Auth(AuthError),
+    /// The server does not follow PostgreSQL's frontend/backend protocol.
+    #[error(transparent)]
+    Protocol(ProtocolError),
+    /// More than this side is ready to hold.
+    #[error(transparent)]
+    Limit(LimitError),
+    /// Reading cannot start as it was asked for.
+    #[error(transparent)]
+    Setup(SetupError),
+    /// Sound frames that make no sense together.
+    #[error(transparent)]
+    Stream(StreamError),
+    /// The ordinary connection, which looks tables up in the catalogue, failed.
+    #[cfg(feature = "catalog")]
+    #[error("looking up a table in the catalogue: {}", with_cause(.0))]
+    Catalog(#[source] postgres::Error),
+    /// The connection settings are wrong, or cannot be honoured.
+    #[error(transparent)]
+    Config(ConfigError),
+    /// What was asked for makes no sense, as options that contradict each other.
+    #[error("{0}")]
+    Usage(String),
+    /// A deadline passed.
+    #[error("timed out while {doing} {address}")]
+    Timeout {
+        /// What was being done, as in "connecting to".
+        doing: &'static str,
+        /// The server's address.
+        address: String,
+    },
+    /// The server is too old for an option.
+    #[error(
+        "{option} needs PostgreSQL {needed} or later, and the server is {server}: leave it out, or upgrade the server"
+    )]
+    Unsupported {
+        /// The option, by the name it was asked for.
+        option: &'static str,
+        /// The first major version that knows it.
+        needed: u32,
+        /// The server's version.
+        server: ServerVersion,
+    },
+    /// A [`Waker`](crate::Waker) ended the wait.
+    #[error("stopped while {doing} {address}")]
+    Stopped {
+        /// What was being done.
+        doing: &'static str,
+        /// The server's address.
+        address: String,
+    },
+    /// The server ended the copy from its side, as it does when it shuts down.
+    #[error("{address} ended the copy, as a server does that shuts down: connect again later")]
+    CopyEnded {
+        /// The server's address.
+        address: String,
+    },
+    /// None of several hosts could be used: one error for each address tried, in order.
+    #[error("no host could be used: {}", join(.0))]
+    AllHosts(Vec<Error>),
+}
+
+/// Why authentication failed on this side.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// The server asks for a password and none was given.
+    #[error(
+        "the server asks for a password ({method}) and none is set: give one in the connection string, in PGPASSWORD or in a password file"
+    )]
+    PasswordMissing {
+        /// How the password would have been sent.
+        method: &'static str,
+    },
+    /// The server asks for a method this crate does not have.
+    #[error(
+        "the server asks for {method} authentication, which is not supported: let pg_hba.conf offer scram-sha-256, md5, password or trust for this connection"
+    )]
+    MethodUnsupported {
+        /// The method's name.
+        method: &'static str,
+    },
+    /// None of the SASL mechanisms the server offers is known.
+    #[error(
+        "the server offers only the SASL mechanisms {offered}, and SCRAM-SHA-256 is the one supported here"
+    )]
+    MechanismUnsupported {
+        /// What it offers, separated by commas; control characters escaped, shortened.
+        offered: String,
+    },
+    /// The server wants the password hashed more often than the limit: not done, since it could keep this side busy for hours.
+    #[error(
+        "the server asks for {asked} SCRAM iterations and the limit is {limit}: lower scram_iterations on the server and set the password anew"
+    )]
+    IterationCount {
+        /// What the server asked for.
+        asked: u64,
+        /// The most that is done.
+        limit: u32,
+    },
+    /// A message of the SCRAM exchange makes no sense, or its nonce is not the one sent.
+    #[error("the server's SCRAM message is invalid: {reason}")]
+    Scram {
+        /// What was wrong.
+        reason: &'static str,
+    },
+    /// The server could not show that it knows the password: it is not the server it claims to be.
+    #[error(
+        "the server did not prove that it knows the password: it may be another one than you think"
+    )]
+    ServerNotVerified,
+}
+
+/// How the server departed from the protocol (manual, chapter "Frontend/Backend Protocol").
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// No message of a server begins with this byte.
+    #[error("the server sent an unknown message '{}': is this a PostgreSQL server?", .0.escape_ascii())]
+    UnknownTag(u8),
+    /// A known message that cannot come here.
+    #[error("the server sent a message '{}' while {during}", .tag.escape_ascii())]
+    Unexpected {
+        /// Its first byte.
+        tag: u8,
+        /// What was going on.
+        during: &'static str,
+    },
+    /// A length below the four bytes it takes itself.
+    #[error("the server's message '{}' has length {length}", .tag.escape_ascii())]
+    Length {
+        /// The message's first byte.
+        tag: u8,
+        /// What its length said.
+        length: i32,
+    },
+    /// A message that ends too early, too late, or holds what it must not.
+    #[error("the server's {message} message is malformed at {field}")]
+    Malformed {
+        /// The message's name in the manual.
+        message: &'static str,
+        /// The part that could not be read.
+        field: &'static str,
+    },
+    /// Authentication request of a kind that no version of PostgreSQL sends.
+    #[error("the server asks for unknown authentication method {0}")]
+    UnknownAuthentication(u32),
+    /// A version number that cannot be read.
+    #[error("the server's version cannot be read: {0:?}")]
+    ServerVersion(String),
+    /// The server wants a protocol version or options that were never asked for.
+    #[error("the server negotiates protocol version {major}.{minor}, and 3.0 was asked for")]
+    Negotiation {
+        /// Major protocol version.
+        major: u32,
+        /// Minor protocol version.
+        minor: u32,
+    },
+    /// The answer to a replication command lacks a column or has a value that cannot be read.
+    #[error("the server's answer to {command} has no usable {field}")]
+    Answer {
+        /// The command.
+        command: &'static str,
+        /// The column.
+        field: &'static str,
+    },
+}
+
+/// A bound that keeps this side's memory and time finite, whatever the server sends.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LimitError {
+    /// A message longer than the limit.
+    #[error("the server's message '{}' announces {length} bytes and the limit is {limit}", .tag.escape_ascii())]
+    Message {
+        /// Its first byte.
+        tag: u8,
+        /// Its length, in bytes, without the first one.
+        length: u64,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Too many or too long messages before the connection was ready.
+    #[error("the server sent more than {limit} {unit} before the connection was ready")]
+    Handshake {
+        /// The limit.
+        limit: usize,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// Too many different parameters, notices, or rows to keep.
+    #[error("the server sent more than {limit} {unit}")]
+    Kept {
+        /// The limit.
+        limit: usize,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// The server takes nothing in: more waits to be sent than is kept.
+    #[error("the server does not read: {pending} bytes wait to be sent")]
+    Unsent {
+        /// Bytes waiting.
+        pending: usize,
+    },
+}
+
+impl Error {
+    /// What went wrong.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0
+    }
+
+    /// What went wrong, by value.
+    pub fn into_kind(self) -> ErrorKind {
+        *self.0
+    }
+
+    /// The five characters PostgreSQL names an error by (manual, appendix "PostgreSQL Error Codes"),
+    /// when the server sent one.
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.server().and_then(ServerMessage::sqlstate)
+    }
+
+    /// What the server said, when it was the server that failed. Of several hosts, the last that said something.
+    pub fn server(&self) -> Option<&ServerMessage> {
+        match self.kind() {
+            ErrorKind::Server(message) => Some(message),
+            ErrorKind::AllHosts(attempts) => attempts.iter().rev().find_map(Error::server),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn io(doing: &'static str, address: &str, source: io::Error) -> Self {
+        ErrorKind::Io { doing, address: address.into(), source }.into()
+    }
+
+    pub(crate) fn timeout(doing: &'static str, address: &str) -> Self {
+        ErrorKind::Timeout { doing, address: address.into() }.into()
+    }
+
+    pub(crate) fn stopped(doing: &'static str, address: &str) -> Self {
+        ErrorKind::Stopped { doing, address: address.into() }.into()
+    }
+
+    pub(crate) fn copy_ended(address: &str) -> Self {
+        ErrorKind::CopyEnded { address: address.into() }.into()
+    }
+
+    pub(crate) fn usage(reason: impl Into<String>) -> Self {
+        ErrorKind::Usage(reason.into()).into()
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// The `postgres` crate leaves the cause out of its own text.
+#[cfg(feature = "catalog")]
+fn with_cause(error: &postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {}", printable(cause.to_string().as_bytes(), 1024)),
+        None => error.to_string(),
+    }
+}
+
+fn join(attempts: &[Error]) -> String {
+    attempts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self(Box::new(kind))
+    }
+}
+
+impl From<SetupError> for Error {
+    fn from(error: SetupError) -> Self {
+        ErrorKind::Setup(error).into()
+    }
+}
+
+impl From<StreamError> for Error {
+    fn from(error: StreamError) -> Self {
+        ErrorKind::Stream(error).into()
+    }
+}
+
+#[cfg(feature = "catalog")]
+impl From<postgres::Error> for Error {
+    fn from(error: postgres::Error) -> Self {
+        ErrorKind::Catalog(error).into()
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        ErrorKind::Config(error).into()
+    }
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        ErrorKind::Decode(error).into()
+    }
+}
+
+impl From<AuthError> for Error {
+    fn from(error: AuthError) -> Self {
+        ErrorKind::Auth(error).into()
+    }
+}
+
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        ErrorKind::Protocol(error).into()
+    }
+}
+
+impl From<LimitError> for Error {
+    fn from(error: LimitError) -> Self {
+        ErrorKind::Limit(error).into()
+    }
+}
+
+impl From<ServerMessage> for Error {
+    fn from(message: ServerMessage) -> Self {
+        ErrorKind::Server(message).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn is_one_word_wide_and_travels_between_threads() {
+        fn travels<T: std::error::Error + Send + Sync + 'static>() -> usize {
+            size_of::<T>()
+        }
+        assert_eq!(travels::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn keeps_the_source() {
+        let error = Error::io("connecting to", "db:5432", io::ErrorKind::ConnectionRefused.into());
+        assert_eq!(error.to_string(), "connecting to db:5432: connection refused");
+        let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+        assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::ConnectionRefused));
+    }
+}

@@ -1,0 +1,120 @@
+//! What can be wrong with what is asked for, and with a stream whose frames are sound.
+
+use pgoutput_decode::{Lsn, Oid, Tag};
+
+use crate::stream::StreamEvent;
+
+/// Why reading cannot start as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// There is no slot of this name.
+    #[error(
+        "replication slot \"{slot}\" does not exist: create it (--create-slot, `create_slot(true)`, or \
+         SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')); it will start now, not where an older one stood"
+    )]
+    SlotMissing {
+        /// The slot.
+        slot: String,
+    },
+    /// The slot is a physical one.
+    #[error("replication slot \"{slot}\" is physical: name a logical one made for pgoutput")]
+    SlotPhysical {
+        /// The slot.
+        slot: String,
+    },
+    /// The slot was made for another output plugin.
+    #[error(
+        "replication slot \"{slot}\" is of plugin \"{plugin}\": name one made for pgoutput, or create another"
+    )]
+    SlotPlugin {
+        /// The slot.
+        slot: String,
+        /// Its plugin.
+        plugin: String,
+    },
+    /// The slot belongs to another database of the cluster.
+    #[error(
+        "replication slot \"{slot}\" is of database \"{database}\", not of \"{connected}\": connect to that one"
+    )]
+    SlotDatabase {
+        /// The slot.
+        slot: String,
+        /// The database it belongs to.
+        database: String,
+        /// The database connected to.
+        connected: String,
+    },
+    /// Publications do not exist in this database. Servers from 18 on would say nothing and send nothing.
+    #[error("no publication \"{}\" in database \"{database}\": CREATE PUBLICATION it, or name an existing one ({})", .missing.join("\", \""), list(.existing))]
+    PublicationMissing {
+        /// Those that were named and are not there.
+        missing: Vec<String>,
+        /// Those that are there.
+        existing: Vec<String>,
+        /// The database connected to.
+        database: String,
+    },
+    /// A part of the protocol that [`Stream`](crate::Stream) reads and [`Reader`](crate::Reader) does not assemble yet.
+    #[error(
+        "{option} is not supported yet by Reader: leave it out, or read the messages themselves with Stream"
+    )]
+    NotSupportedYet {
+        /// The option.
+        option: &'static str,
+    },
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        "there is none".into()
+    } else {
+        format!("there are: {}", names.join(", "))
+    }
+}
+
+/// What makes no sense in a stream whose frames are sound.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// A change of a table that no Relation message described.
+    #[error(
+        "a change at WAL {lsn} is of relation {relation}, which the server has not described: please report this with the server's version"
+    )]
+    UnknownRelation {
+        /// The table's id.
+        relation: Oid,
+        /// Where the change stands.
+        lsn: Lsn,
+    },
+    /// A row with more or fewer columns than its table: nothing says which value belongs to which column.
+    #[error(
+        "a row of {table} at WAL {lsn} has {sent} columns and the server described {described}: PostgreSQL 15.0 and 15.1 do this with column lists, upgrade the server"
+    )]
+    RowWidth {
+        /// The table.
+        table: String,
+        /// Columns in the Relation message.
+        described: usize,
+        /// Columns in the row.
+        sent: usize,
+        /// Where the change stands.
+        lsn: Lsn,
+    },
+    /// A message that cannot stand in this place of a transaction.
+    #[error(
+        "{tag} at WAL {lsn} does not fit in its place: please report this with the server's version"
+    )]
+    OutOfPlace {
+        /// The message.
+        tag: Tag,
+        /// Where it stands.
+        lsn: Lsn,
+    },
+}
+
+impl StreamError {
+    pub(crate) fn out_of_place(event: &StreamEvent<'_>) -> Self {
+        Self::OutOfPlace { tag: event.message.tag(), lsn: event.wal_start }
+    }
+}

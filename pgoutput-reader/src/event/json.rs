@@ -1,0 +1,164 @@
+//! The JSON shape of a change event.
+
+use std::fmt::Write as _;
+
+use pgoutput_decode::value::{Field, Format, JsonOptions};
+use pgoutput_decode::{Lsn, TupleColumn};
+use serde::ser::{Error as _, SerializeMap, SerializeStruct};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, Transaction};
+
+/// The JSON shape: keys in the order `op`, `message_id`, `lsn`, `transaction`, `table_schema`, `before`, `after`; behind
+/// them, only where they carry something, `unchanged_toast`, `truncate`, `origin`, `message`.
+///
+/// Meant for `serde_json`: numbers with more digits than a float holds, and JSON inside JSON, are passed on as text.
+impl Serialize for ChangeEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let after = self.after();
+        let unchanged: Vec<&str> = after
+            .iter()
+            .flat_map(Row::columns)
+            .filter(is_unchanged)
+            .map(|(c, _)| c.name())
+            .collect();
+        let mut out = serializer.serialize_struct("ChangeEvent", 7)?;
+        out.serialize_field("op", &self.op())?;
+        out.serialize_field("message_id", &format_args!("{}", self.message_id()))?;
+        out.serialize_field("lsn", &self.lsn().as_u64())?;
+        out.serialize_field("transaction", &self.transaction().map(AsRef::as_ref))?;
+        out.serialize_field("table_schema", &self.table().map(AsRef::as_ref))?;
+        out.serialize_field("before", &self.before())?;
+        out.serialize_field("after", &after)?;
+        if !unchanged.is_empty() {
+            out.serialize_field("unchanged_toast", &unchanged)?;
+        }
+        if let Some(flags) = self.truncate() {
+            let truncate =
+                Truncate { cascade: flags.cascade(), restart_identity: flags.restart_identity() };
+            out.serialize_field("truncate", &truncate)?;
+        }
+        if let Some(origin) = self.transaction().and_then(|transaction| transaction.origin()) {
+            out.serialize_field("origin", origin)?;
+        }
+        if let Some(body) = self.logical_message() {
+            let content = std::str::from_utf8(body.content).ok();
+            let message = LogicalMessage {
+                transactional: body.flags.is_transactional(),
+                prefix: body.prefix,
+                content,
+                content_hex: content.is_none().then(|| hex(body.content)),
+            };
+            out.serialize_field("message", &message)?;
+        }
+        out.end()
+    }
+}
+
+fn is_unchanged((_, value): &(&ColumnSchema, TupleColumn<'_>)) -> bool {
+    matches!(value, TupleColumn::Unchanged)
+}
+
+#[derive(Serialize)]
+struct Truncate {
+    cascade: bool,
+    restart_identity: bool,
+}
+
+/// Content may be any bytes: text where it is UTF-8, else hexadecimal digits under another key.
+#[derive(Serialize)]
+struct LogicalMessage<'a> {
+    transactional: bool,
+    prefix: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_hex: Option<String>,
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut digits, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
+}
+
+impl Serialize for Op {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_char(self.code())
+    }
+}
+
+impl Serialize for Transaction {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("Transaction", 3)?;
+        out.serialize_field("tx_id", &self.xid().as_u32())?;
+        out.serialize_field("begin_lsn", &self.commit_lsn().as_u64())?;
+        out.serialize_field("commit_ts", &format_args!("{}", self.commit_time().rfc3339()))?;
+        out.end()
+    }
+}
+
+impl Serialize for ReplicationOrigin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("ReplicationOrigin", 2)?;
+        out.serialize_field("name", &*self.name)?;
+        out.serialize_field("commit_lsn", &Lsn::as_u64(self.commit_lsn))?;
+        out.end()
+    }
+}
+
+impl Serialize for TableSchema {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("TableSchema", 5)?;
+        out.serialize_field("column_definitions", self.columns())?;
+        out.serialize_field("db", self.database())?;
+        out.serialize_field("schema_name", self.schema_name())?;
+        out.serialize_field("table", self.name())?;
+        out.serialize_field("relation_id", &self.relation().oid().as_u32())?;
+        out.end()
+    }
+}
+
+impl Serialize for ColumnSchema {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("ColumnSchema", 5)?;
+        out.serialize_field("name", self.name())?;
+        out.serialize_field("part_of_pkey", &self.is_primary_key())?;
+        out.serialize_field("type_id", &self.wire().type_oid.as_u32())?;
+        out.serialize_field("type_name", self.type_name())?;
+        out.serialize_field("optional", &self.is_optional())?;
+        out.end()
+    }
+}
+
+/// A map from column names to values; unchanged stored-apart values are left out.
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_map(None)?;
+        for (column, value) in self.columns() {
+            let (format, bytes) = match value {
+                TupleColumn::Unchanged => continue,
+                TupleColumn::Null => {
+                    out.serialize_entry(column.name(), &())?;
+                    continue;
+                }
+                TupleColumn::Text(bytes) => (Format::Text, bytes),
+                TupleColumn::Binary(bytes) => (Format::Binary, bytes),
+            };
+            let mut json = String::new();
+            Field::new(column.wire().type_oid, format, bytes)
+                .write_json(&mut json, JsonOptions::default())
+                .map_err(|error| {
+                    S::Error::custom(format_args!("column {:?}: {error}", column.name()))
+                })?;
+            out.serialize_entry(
+                column.name(),
+                &RawValue::from_string(json).map_err(S::Error::custom)?,
+            )?;
+        }
+        out.end()
+    }
+}

@@ -1,0 +1,186 @@
+//! Change events: what the reader hands out.
+
+#[cfg(feature = "json")]
+mod json;
+mod message_id;
+mod position;
+mod row;
+mod table;
+mod transaction;
+
+use std::fmt;
+use std::sync::Arc;
+
+use pgoutput_decode::message::{MessageBody, TruncateFlags};
+use pgoutput_decode::{Lsn, Message, OldTuple};
+use uuid::Uuid;
+
+pub(crate) use message_id::Fingerprint;
+pub use position::Position;
+pub use row::{Row, RowColumns};
+pub use table::{ColumnSchema, TableSchema};
+pub use transaction::{ReplicationOrigin, Transaction};
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Op {
+    /// `I`: a row was added.
+    Insert,
+    /// `U`: a row was changed.
+    Update,
+    /// `D`: a row was removed.
+    Delete,
+    /// `T`: a table was emptied.
+    Truncate,
+    /// `M`: a message from `pg_logical_emit_message`.
+    Message,
+}
+
+impl Op {
+    /// The letter that stands for it in JSON.
+    pub const fn code(self) -> char {
+        match self {
+            Self::Insert => 'I',
+            Self::Update => 'U',
+            Self::Delete => 'D',
+            Self::Truncate => 'T',
+            Self::Message => 'M',
+        }
+    }
+}
+
+/// One change, with its transaction, its table as it was then, and its rows.
+///
+/// Owns what it shows: one copy of the frame it came in; values are read when they are asked for.
+/// Serialised with `serde_json` it has the documented JSON shape (feature `json`).
+#[derive(Clone)]
+pub struct ChangeEvent {
+    pub(crate) op: Op,
+    pub(crate) lsn: Lsn,
+    /// Tells apart the changes of one transaction that share an LSN.
+    pub(crate) ordinal: u32,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) position: Position,
+    pub(crate) transaction: Option<Arc<Transaction>>,
+    pub(crate) table: Option<Arc<TableSchema>>,
+    pub(crate) content: Content,
+}
+
+/// Where the rows of an event are.
+#[derive(Clone)]
+pub(crate) enum Content {
+    /// A frame that was decoded once already, in this state.
+    Frame { bytes: Box<[u8]>, in_stream: bool },
+    /// TRUNCATE: one message names many tables and has one event for each.
+    Truncate(TruncateFlags),
+}
+
+impl ChangeEvent {
+    /// What happened.
+    pub fn op(&self) -> Op {
+        self.op
+    }
+
+    /// An id that is the same on every delivery of the same change, and for no other change.
+    ///
+    /// A version 8 UUID (RFC 9562) made of the change's LSN, its number among the changes of its transaction with that
+    /// LSN, and a fingerprint of the cluster's system identifier and the database. Nothing in it is random.
+    pub fn message_id(&self) -> Uuid {
+        message_id::uuid(self.lsn, self.ordinal, self.fingerprint)
+    }
+
+    /// Where the change stands in the log. Many changes may share one LSN: it is no key.
+    pub fn lsn(&self) -> Lsn {
+        self.lsn
+    }
+
+    /// Where this event stands in the order of delivery; for acknowledging it.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The transaction; `None` only for a message that was written outside of one.
+    pub fn transaction(&self) -> Option<&Arc<Transaction>> {
+        self.transaction.as_ref()
+    }
+
+    /// The table as it was when the change was made; `None` only for a message.
+    pub fn table(&self) -> Option<&Arc<TableSchema>> {
+        self.table.as_ref()
+    }
+
+    /// The old row: nothing, its key columns, or all of it, as the table's replica identity has it.
+    pub fn before(&self) -> Option<Row<'_>> {
+        let table = self.table.as_deref()?;
+        let old = match self.message()? {
+            Message::Update(body) => body.old?,
+            Message::Delete(body) => body.old,
+            _ => return None,
+        };
+        Some(match old {
+            OldTuple::Key(key) => Row::key(table, key.full_width()),
+            OldTuple::Full(tuple) => Row::new(table, tuple),
+        })
+    }
+
+    /// The new row.
+    ///
+    /// A stored-apart value that the change did not touch is taken from the old row when that carries it;
+    /// else it is [`Unchanged`](pgoutput_decode::TupleColumn::Unchanged).
+    pub fn after(&self) -> Option<Row<'_>> {
+        let table = self.table.as_deref()?;
+        match self.message()? {
+            Message::Insert(body) => Some(Row::new(table, body.new)),
+            Message::Update(body) => Some(Row::new(table, body.new).filled_from(body.old)),
+            _ => None,
+        }
+    }
+
+    /// The options of a TRUNCATE; `None` for every other operation.
+    pub fn truncate(&self) -> Option<TruncateFlags> {
+        match self.content {
+            Content::Truncate(flags) => Some(flags),
+            Content::Frame { .. } => None,
+        }
+    }
+
+    /// The logical decoding message; `None` for every other operation.
+    pub fn logical_message(&self) -> Option<MessageBody<'_>> {
+        match self.message()? {
+            Message::Message(body) => Some(body),
+            _ => None,
+        }
+    }
+
+    fn message(&self) -> Option<Message<'_>> {
+        match &self.content {
+            // The very same bytes were decoded in the same state when the event was made.
+            Content::Frame { bytes, in_stream } => Message::decode(bytes, *in_stream).ok(),
+            Content::Truncate(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for ChangeEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("ChangeEvent");
+        out.field("op", &self.op).field("lsn", &self.lsn).field("position", &self.position);
+        if let Some(transaction) = &self.transaction {
+            out.field("xid", &transaction.xid());
+        }
+        if let Some(table) = &self.table {
+            out.field("table", &format_args!("{}.{}", table.schema_name(), table.name()));
+        }
+        if let Some(before) = self.before() {
+            out.field("before", &before);
+        }
+        if let Some(after) = self.after() {
+            out.field("after", &after);
+        }
+        if let Some(message) = self.logical_message() {
+            out.field("message", &message);
+        }
+        out.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,80 @@
+//! The table of an event, as it was when the change was made.
+
+use std::sync::Arc;
+
+use pgoutput_decode::{Column, Relation};
+
+/// A table as one Relation message described it, with what the catalogue adds; shared by its events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSchema {
+    pub(crate) database: Arc<str>,
+    pub(crate) relation: Arc<Relation>,
+    pub(crate) columns: Box<[ColumnSchema]>,
+}
+
+/// A column of a [`TableSchema`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnSchema {
+    pub(crate) wire: Column,
+    pub(crate) type_name: Box<str>,
+    pub(crate) primary_key: bool,
+    pub(crate) optional: bool,
+}
+
+impl TableSchema {
+    /// The database's name.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The schema's name.
+    pub fn schema_name(&self) -> &str {
+        self.relation.namespace()
+    }
+
+    /// The table's name.
+    pub fn name(&self) -> &str {
+        self.relation.name()
+    }
+
+    /// The columns, in the order of rows.
+    pub fn columns(&self) -> &[ColumnSchema] {
+        &self.columns
+    }
+
+    /// The Relation message behind this.
+    pub fn relation(&self) -> &Arc<Relation> {
+        &self.relation
+    }
+}
+
+impl ColumnSchema {
+    /// The column's name.
+    pub fn name(&self) -> &str {
+        &self.wire.name
+    }
+
+    /// What the Relation message said: key flag, type id, type modifier.
+    pub fn wire(&self) -> &Column {
+        &self.wire
+    }
+
+    /// The type's name with its modifier, as `format_type` gives it: `character varying(20)`.
+    ///
+    /// Where the type is gone from the catalogue, the name that the stream said.
+    pub fn type_name(&self) -> &str {
+        &self.type_name
+    }
+
+    /// True when the column is part of the primary key.
+    ///
+    /// Where the table is gone from the catalogue: when it is part of the replica identity.
+    pub fn is_primary_key(&self) -> bool {
+        self.primary_key
+    }
+
+    /// True when the column may be NULL. Where the table is gone from the catalogue: when it is no key.
+    pub fn is_optional(&self) -> bool {
+        self.optional
+    }
+}

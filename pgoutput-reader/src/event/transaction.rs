@@ -1,0 +1,73 @@
+//! The transaction that an event belongs to.
+
+use std::sync::OnceLock;
+
+use pgoutput_decode::message::BeginBody;
+use pgoutput_decode::{Lsn, TimestampTz, Xid};
+
+/// A committed transaction; shared by its events.
+#[derive(Debug)]
+pub struct Transaction {
+    xid: Xid,
+    commit_lsn: Lsn,
+    commit_time: TimestampTz,
+    end_lsn: OnceLock<Lsn>,
+    origin: OnceLock<ReplicationOrigin>,
+}
+
+/// Where a transaction was made, when it was itself replicated to the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicationOrigin {
+    /// The name of the replication origin.
+    pub name: Box<str>,
+    /// The commit's LSN on the origin server.
+    pub commit_lsn: Lsn,
+}
+
+impl Transaction {
+    pub(crate) fn new(begin: &BeginBody) -> Self {
+        Self {
+            xid: begin.xid,
+            commit_lsn: begin.final_lsn,
+            commit_time: begin.commit_time,
+            end_lsn: OnceLock::new(),
+            origin: OnceLock::new(),
+        }
+    }
+
+    /// The server says it once, right behind Begin; a repetition changes nothing.
+    pub(crate) fn came_from(&self, origin: ReplicationOrigin) {
+        let _ = self.origin.set(origin);
+    }
+
+    pub(crate) fn ended_at(&self, end_lsn: Lsn) {
+        let _ = self.end_lsn.set(end_lsn);
+    }
+
+    /// The id of the transaction.
+    pub fn xid(&self) -> Xid {
+        self.xid
+    }
+
+    /// Where the commit record starts; JSON calls it `begin_lsn`, as the Begin message carries it.
+    pub fn commit_lsn(&self) -> Lsn {
+        self.commit_lsn
+    }
+
+    /// Where the commit record ends: what is confirmed once the transaction was taken.
+    ///
+    /// The server says so behind the last change: `None` until the reader has come that far.
+    pub fn end_lsn(&self) -> Option<Lsn> {
+        self.end_lsn.get().copied()
+    }
+
+    /// When the transaction was committed.
+    pub fn commit_time(&self) -> TimestampTz {
+        self.commit_time
+    }
+
+    /// Where the transaction came from, if it was replicated to the server.
+    pub fn origin(&self) -> Option<&ReplicationOrigin> {
+        self.origin.get()
+    }
+}

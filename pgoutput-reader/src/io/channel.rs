@@ -1,0 +1,245 @@
+//! A socket with what has arrived, what waits to be sent, and a way to end its waits.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::inbox::Inbox;
+use super::transport::Transport;
+use super::wake::{WakePipe, Waker};
+use crate::Error;
+use crate::error::LimitError;
+
+/// Most bytes that wait to be sent while the server does not read. A status takes 39.
+const UNSENT_LIMIT: usize = 64 * 1024;
+
+/// Most bytes taken in while waiting for the server to read: enough for it to get on, and bounded.
+const BACKLOG_LIMIT: usize = 1024 * 1024;
+
+/// Writing never blocks: what the socket does not take is sent on the next wait. So the two sides cannot wait for each other
+/// with all buffers full.
+pub(crate) struct Channel {
+    transport: Transport,
+    address: String,
+    wake: WakePipe,
+    pub(crate) inbox: Inbox,
+    outbox: BytesMut,
+    /// The last read left room, so the socket is probably empty: wait before the next one.
+    drained: bool,
+}
+
+/// What a wait for bytes ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fill {
+    /// At least one byte more.
+    More,
+    TimedOut,
+    Woken,
+    /// The server has closed the connection; nothing more will come.
+    Closed,
+}
+
+impl Channel {
+    pub(crate) fn new(transport: Transport, address: String, limit: usize) -> Result<Self, Error> {
+        let wake = WakePipe::new()
+            .map_err(|error| Error::io("making a wake pipe for", &address, error))?;
+        Ok(Self {
+            transport,
+            address,
+            wake,
+            inbox: Inbox::new(limit),
+            outbox: BytesMut::new(),
+            drained: true,
+        })
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn waker(&self) -> Waker {
+        self.wake.waker()
+    }
+
+    /// Where messages to be sent are put together; [`flush`](Self::flush) or [`try_flush`](Self::try_flush) sends them.
+    pub(crate) fn outbox(&mut self) -> &mut BytesMut {
+        &mut self.outbox
+    }
+
+    /// Sends what the socket takes now. The rest goes with the next wait, as long as it is little.
+    pub(crate) fn try_flush(&mut self) -> Result<(), Error> {
+        self.send()?;
+        if self.outbox.len() > UNSENT_LIMIT {
+            return Err(LimitError::Unsent { pending: self.outbox.len() }.into());
+        }
+        Ok(())
+    }
+
+    /// Sends everything, waiting for the server to read where needed, until `deadline`.
+    pub(crate) fn flush(
+        &mut self,
+        deadline: Option<Instant>,
+        doing: &'static str,
+    ) -> Result<(), Error> {
+        let mut backlog = 0;
+        loop {
+            self.send()?;
+            if self.outbox.is_empty() {
+                return Ok(());
+            }
+            // A server that is itself stuck sending gets on when we take that in.
+            let reading = backlog < BACKLOG_LIMIT;
+            let readable = match self.wait(reading, deadline)? {
+                Wait::TimedOut => return Err(Error::timeout(doing, &self.address)),
+                Wait::Woken => return Err(Error::stopped(doing, &self.address)),
+                Wait::Ready { readable, .. } => readable,
+            };
+            if readable && reading {
+                match self.receive()? {
+                    Some(0) => return Err(self.closed(doing)),
+                    received => backlog += received.unwrap_or(0),
+                }
+            }
+        }
+    }
+
+    /// Waits until at least one more byte is in the inbox, sending what still waits to be sent.
+    pub(crate) fn fill(&mut self, deadline: Option<Instant>) -> Result<Fill, Error> {
+        // A stream that never pauses never waits, and what we have to say must go out all the same.
+        self.send()?;
+        if !self.drained
+            && let Some(received) = self.receive()?
+        {
+            return Ok(if received == 0 { Fill::Closed } else { Fill::More });
+        }
+        loop {
+            let (readable, writable) = match self.wait(true, deadline)? {
+                Wait::TimedOut => return Ok(Fill::TimedOut),
+                Wait::Woken => return Ok(Fill::Woken),
+                Wait::Ready { readable, writable } => (readable, writable),
+            };
+            if writable {
+                self.send()?;
+            }
+            if readable && let Some(received) = self.receive()? {
+                return Ok(if received == 0 { Fill::Closed } else { Fill::More });
+            }
+        }
+    }
+
+    /// The same for an exchange that has to end: a server that never pauses is left at the deadline too.
+    pub(crate) fn fill_by(&mut self, deadline: Option<Instant>) -> Result<Fill, Error> {
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Ok(Fill::TimedOut);
+        }
+        self.fill(deadline)
+    }
+
+    /// The error for a connection the server has closed.
+    pub(crate) fn closed(&self, doing: &'static str) -> Error {
+        let closed =
+            io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection");
+        Error::io(doing, &self.address, closed)
+    }
+
+    /// One read; `None` when there is nothing to read yet, 0 at the end.
+    fn receive(&mut self) -> Result<Option<usize>, Error> {
+        let room = self.inbox.room();
+        let offered = room.len();
+        let read = retry(|| self.transport.read(room));
+        match read {
+            Ok(len) => {
+                self.inbox.filled(len);
+                self.drained = len < offered;
+                Ok(Some(len))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.drained = true;
+                Ok(None)
+            }
+            Err(error) => Err(Error::io("reading from", &self.address, error)),
+        }
+    }
+
+    fn send(&mut self) -> Result<(), Error> {
+        while !self.outbox.is_empty() {
+            match retry(|| self.transport.write(&self.outbox)) {
+                Ok(len) => self.outbox.advance(len),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // The server has gone, and why may still be waiting to be read: reading tells, or finds the end.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                    ) =>
+                {
+                    self.outbox.clear();
+                }
+                Err(error) => return Err(Error::io("writing to", &self.address, error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the socket, a wake-up or the deadline. A wake-up is taken here.
+    fn wait(&self, reading: bool, deadline: Option<Instant>) -> Result<Wait, Error> {
+        let mut events = PollFlags::empty();
+        events.set(PollFlags::IN, reading);
+        events.set(PollFlags::OUT, !self.outbox.is_empty());
+        loop {
+            let mut fds =
+                [PollFd::new(&self.transport, events), PollFd::new(&self.wake, PollFlags::IN)];
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            match poll(&mut fds, left.map(timespec).as_ref()) {
+                Ok(0) if left.is_some() => {
+                    return Ok(Wait::TimedOut);
+                }
+                // A signal: the deadline is looked at again.
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => {
+                    let [socket, wake] = fds.map(|fd| fd.revents());
+                    // An error or hang-up shows itself in the read or write.
+                    let broken = socket.intersects(PollFlags::ERR | PollFlags::HUP);
+                    if wake.contains(PollFlags::IN) {
+                        self.wake.drain();
+                        return Ok(Wait::Woken);
+                    }
+                    return Ok(Wait::Ready {
+                        readable: broken || socket.contains(PollFlags::IN),
+                        writable: broken || socket.contains(PollFlags::OUT),
+                    });
+                }
+                Err(error) => return Err(Error::io("waiting for", &self.address, error.into())),
+            }
+        }
+    }
+}
+
+/// What `poll` came back with.
+enum Wait {
+    TimedOut,
+    Woken,
+    Ready { readable: bool, writable: bool },
+}
+
+fn timespec(left: Duration) -> Timespec {
+    // Longer than the clock can say is for ever, in effect.
+    let tv_sec = left.as_secs().min(u64::from(u32::MAX)).cast_signed();
+    Timespec { tv_sec, tv_nsec: left.subsec_nanos().cast_signed().into() }
+}
+
+/// A call that a signal interrupted is made again.
+fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "channel_tests.rs"]
+mod tests;

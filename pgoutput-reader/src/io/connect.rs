@@ -1,0 +1,139 @@
+//! Getting a socket connected to a server in time.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+
+use super::transport::Transport;
+use crate::config::{Config, Endpoint, Host};
+use crate::{Error, ErrorKind};
+
+/// One place to try: a host name may stand for several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+const CONNECTING: &str = "connecting to";
+
+/// The addresses of an endpoint. Asking a name server has no bound but the resolver's own.
+pub(crate) fn targets(endpoint: &Endpoint) -> Result<Vec<Target>, Error> {
+    if let Some(path) = endpoint.socket_path() {
+        return Ok(vec![Target::Unix(path)]);
+    }
+    if let Some(ip) = endpoint.hostaddr() {
+        return Ok(vec![Target::Tcp(SocketAddr::new(ip, endpoint.port()))]);
+    }
+    let Host::Tcp(name) = endpoint.host() else { return Ok(Vec::new()) };
+    match (name.as_str(), endpoint.port()).to_socket_addrs() {
+        Ok(found) => Ok(found.map(Target::Tcp).collect()),
+        Err(error) => Err(Error::io("looking up the address of", &endpoint.to_string(), error)),
+    }
+}
+
+/// A connected, non-blocking socket.
+pub(crate) fn connect(
+    target: &Target,
+    config: &Config,
+    deadline: Option<Instant>,
+    address: &str,
+) -> Result<Transport, Error> {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    if left == Some(Duration::ZERO) {
+        return Err(Error::timeout(CONNECTING, address));
+    }
+    let connected = match target {
+        Target::Tcp(address) => connect_tcp(*address, config, left),
+        Target::Unix(path) => connect_unix(path, left),
+    };
+    connected.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock if left.is_some() => {
+            Error::timeout(CONNECTING, address)
+        }
+        _ => Error::io(CONNECTING, address, error),
+    })
+}
+
+fn connect_tcp(
+    address: SocketAddr,
+    config: &Config,
+    left: Option<Duration>,
+) -> io::Result<Transport> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if config.get_keepalives() {
+        socket.set_tcp_keepalive(&keepalive(config))?;
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_user_timeout(config.get_tcp_user_timeout().map(|time| up_to(time, 1000)))?;
+    match left {
+        Some(left) => socket.connect_timeout(&address.into(), left)?,
+        None => socket.connect(&address.into())?,
+    }
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    Ok(Transport::Tcp(socket.into()))
+}
+
+fn connect_unix(path: &Path, left: Option<Duration>) -> io::Result<Transport> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // Connecting waits while the server's queue is full, for as long as a write may.
+    socket.set_write_timeout(left)?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    socket.set_nonblocking(true)?;
+    Ok(Transport::Unix(socket.into()))
+}
+
+fn keepalive(config: &Config) -> TcpKeepalive {
+    let mut keepalive = TcpKeepalive::new();
+    if let Some(idle) = config.get_keepalives_idle() {
+        keepalive = keepalive.with_time(up_to(idle, 1));
+    }
+    if let Some(interval) = config.get_keepalives_interval() {
+        keepalive = keepalive.with_interval(up_to(interval, 1));
+    }
+    if let Some(count) = config.get_keepalives_count() {
+        keepalive = keepalive.with_retries(count);
+    }
+    keepalive
+}
+
+/// Rounded up to the system's unit, of which there are `units` in a second: rounded down it could become zero, which means
+/// something else.
+fn up_to(time: Duration, units: u32) -> Duration {
+    let unit = Duration::from_secs(1) / units;
+    let whole = time.as_nanos().div_ceil(unit.as_nanos());
+    unit.saturating_mul(u32::try_from(whole).unwrap_or(u32::MAX))
+}
+
+/// Whether another address of the same server may do better: one that could not be reached, or where nobody is ready.
+pub(crate) fn may_try_next(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Io { .. } | ErrorKind::Timeout { .. } => true,
+        // Starting up, or no connection free.
+        ErrorKind::Server(message) => matches!(message.sqlstate(), Some("57P03" | "53300")),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rounded_up_to_the_systems_unit() {
+        for (micros, units, expected) in [
+            (1, 1, 1_000_000),
+            (1_000_000, 1, 1_000_000),
+            (1_000_001, 1, 2_000_000),
+            (1, 1000, 1000),
+            (1500, 1000, 2000),
+        ] {
+            let rounded = up_to(Duration::from_micros(micros), units);
+            assert_eq!(rounded, Duration::from_micros(expected));
+        }
+    }
+}

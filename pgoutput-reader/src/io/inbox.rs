@@ -1,0 +1,163 @@
+//! The receive buffer: one read, many messages, each read in place.
+
+use crate::proto::frame::{FrameError, HEADER_LEN, Header};
+
+/// What one read is offered, and what the buffer shrinks back to.
+const BASE: usize = 64 * 1024;
+
+/// A buffer longer than this goes back to [`BASE`] once little of it is in use.
+const SHRINK_ABOVE: usize = 1024 * 1024;
+
+/// Bytes received and not yet taken, in the middle of a buffer that grows only as they arrive.
+///
+/// ```text
+///   taken | whole messages, part of one | room for the next read
+///   0     start                         end                   len
+/// ```
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Longest message body.
+    limit: usize,
+}
+
+/// Where a message's body lies in the buffer; good until the buffer is filled again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Position {
+    start: usize,
+    end: usize,
+}
+
+impl Inbox {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { buffer: vec![0; BASE], start: 0, end: 0, limit }
+    }
+
+    /// What has arrived and was not taken.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Takes bytes from the front.
+    pub(crate) fn consume(&mut self, len: usize) {
+        debug_assert!(len <= self.end - self.start);
+        self.start += len;
+    }
+
+    /// Takes the next message when all of it has arrived. Its body stays where it is until [`room`](Self::room).
+    #[inline]
+    pub(crate) fn next(&mut self) -> Result<Option<(u8, Position)>, FrameError> {
+        let Some(header) = Header::parse(self.unread(), self.limit)? else { return Ok(None) };
+        if self.end - self.start < header.total() {
+            return Ok(None);
+        }
+        let start = self.start + HEADER_LEN;
+        let end = start + header.body_len;
+        self.start = end;
+        Ok(Some((header.tag, Position { start, end })))
+    }
+
+    /// The body at a position that [`next`](Self::next) gave.
+    #[inline]
+    pub(crate) fn body(&self, position: Position) -> &[u8] {
+        &self.buffer[position.start..position.end]
+    }
+
+    /// Room for the next read: never empty. Moves and grows, so positions given before are void.
+    ///
+    /// The length a message announces plays no part: the buffer doubles when it is full of bytes that came.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        let unread = self.end - self.start;
+        if self.buffer.len() > SHRINK_ABOVE && unread < BASE / 2 {
+            let mut smaller = vec![0; BASE];
+            smaller[..unread].copy_from_slice(self.unread());
+            self.buffer = smaller;
+            (self.start, self.end) = (0, unread);
+        } else if unread == 0 {
+            (self.start, self.end) = (0, 0);
+        } else if self.end == self.buffer.len() {
+            // Moving at most half of the buffer, each byte moves once on average; else twice the room is needed.
+            if unread <= self.buffer.len() / 2 {
+                self.buffer.copy_within(self.start..self.end, 0);
+                (self.start, self.end) = (0, unread);
+            } else {
+                self.buffer.resize(self.buffer.len() * 2, 0);
+            }
+        }
+        &mut self.buffer[self.end..]
+    }
+
+    /// This many bytes of [`room`](Self::room) have been filled.
+    pub(crate) fn filled(&mut self, len: usize) {
+        self.end = (self.end + len).min(self.buffer.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn message(body_len: usize, with: u8) -> Vec<u8> {
+        let length = u32::try_from(body_len + 4).unwrap().to_be_bytes();
+        [&b"d"[..], &length, &vec![with; body_len]].concat()
+    }
+
+    /// Feeds `bytes` in reads of at most `read` and gives back all bodies.
+    fn receive(inbox: &mut Inbox, mut bytes: &[u8], read: usize) -> Vec<Vec<u8>> {
+        let mut bodies = Vec::new();
+        while !bytes.is_empty() {
+            let room = inbox.room();
+            let len = read.min(room.len()).min(bytes.len());
+            room[..len].copy_from_slice(&bytes[..len]);
+            inbox.filled(len);
+            bytes = &bytes[len..];
+            while let Some((_, position)) = inbox.next().unwrap() {
+                bodies.push(inbox.body(position).to_vec());
+            }
+        }
+        bodies
+    }
+
+    proptest! {
+        #[test]
+        fn reads_of_any_size_give_the_same_messages(
+            sizes in prop::collection::vec(0_usize..100_000, 1..12),
+            read in prop_oneof![1_usize..10, 1_usize..200_000],
+        ) {
+            let sizes = if read < 10 { sizes.iter().map(|size| size / 100).collect() } else { sizes };
+            let bytes: Vec<u8> = sizes.iter().flat_map(|size| message(*size, b'x')).collect();
+            let bodies = receive(&mut Inbox::new(usize::MAX), &bytes, read);
+            prop_assert_eq!(bodies.iter().map(Vec::len).collect::<Vec<_>>(), sizes);
+        }
+    }
+
+    #[test]
+    fn an_announced_gigabyte_takes_no_memory() {
+        let mut inbox = Inbox::new(usize::MAX);
+        assert!(receive(&mut inbox, b"d\x3F\xFF\xFF\xFFten bytes.", 100).is_empty());
+        inbox.room();
+        assert_eq!(inbox.buffer.len(), BASE);
+    }
+
+    #[test]
+    fn the_buffer_is_never_four_times_what_arrived_and_shrinks_afterwards() {
+        let mut inbox = Inbox::new(usize::MAX);
+        let giant = message(5_000_000, b'x');
+        assert_eq!(receive(&mut inbox, &giant, 70_000).len(), 1);
+        assert!((giant.len()..giant.len() * 4).contains(&inbox.buffer.len()));
+        assert_eq!(receive(&mut inbox, &message(1, b'y'), 3), [b"y"]);
+        assert_eq!(inbox.buffer.len(), BASE);
+    }
+
+    #[test]
+    fn a_message_over_the_limit_is_refused_by_its_header() {
+        let mut inbox = Inbox::new(10);
+        let room = inbox.room();
+        room[..5].copy_from_slice(b"d\0\0\0\x0F");
+        inbox.filled(5);
+        assert_eq!(inbox.next(), Err(FrameError::TooLong { tag: b'd', body_len: 11, limit: 10 }));
+    }
+}

@@ -1,0 +1,53 @@
+//! Ending a blocked wait from elsewhere.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+/// Wakes a connection that waits for the server, at once, from any thread.
+///
+/// [`wake`](Waker::wake) does one `write(2)` on a non-blocking socket and takes no lock, so that it may also be
+/// called where a signal is handled. A wake-up while nobody waits is kept for the next wait; several are one.
+#[derive(Debug, Clone)]
+pub struct Waker(Arc<UnixStream>);
+
+impl Waker {
+    /// Ends the wait that is going on, or the next one.
+    pub fn wake(&self) {
+        // A full pipe already holds a wake-up, and a closed one has nobody waiting.
+        let _ = (&*self.0).write(&[1]);
+    }
+}
+
+/// The end that is waited on.
+#[derive(Debug)]
+pub(super) struct WakePipe {
+    end: UnixStream,
+    waker: Waker,
+}
+
+impl WakePipe {
+    pub(super) fn new() -> io::Result<Self> {
+        let (end, other) = UnixStream::pair()?;
+        end.set_nonblocking(true)?;
+        other.set_nonblocking(true)?;
+        Ok(Self { end, waker: Waker(Arc::new(other)) })
+    }
+
+    pub(super) fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    /// Takes all wake-ups that have come.
+    pub(super) fn drain(&self) {
+        let mut wakeups = [0; 64];
+        while matches!((&self.end).read(&mut wakeups), Ok(len) if len > 0) {}
+    }
+}
+
+impl AsFd for WakePipe {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.end.as_fd()
+    }
+}

@@ -1,0 +1,139 @@
+//! Showing who we are: trust, cleartext, MD5, SCRAM-SHA-256 (RFC 5802, RFC 7677; manual, section
+//! "SASL Authentication").
+
+use bytes::BytesMut;
+use postgres_protocol::authentication::md5_hash;
+use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
+use postgres_protocol::message::frontend;
+
+use super::backend::Authentication;
+use crate::Error;
+use crate::config::Secret;
+use crate::error::{AuthError, ProtocolError, printable};
+
+/// The most SCRAM iterations done for a server: PostgreSQL's default is 4096.
+pub(crate) const SCRAM_ITERATION_LIMIT: u32 = 100_000;
+
+/// Where the password comes from, asked only when the server asks: looking for it may read a file.
+pub(crate) type PasswordSource<'a> = dyn Fn() -> Result<Option<Secret>, Error> + 'a;
+
+pub(crate) struct Authenticator {
+    user: Vec<u8>,
+    state: State,
+}
+
+enum State {
+    Start,
+    PasswordSent,
+    ScramFirst(ScramSha256),
+    ScramFinal(ScramSha256),
+    ServerVerified,
+    Done,
+}
+
+impl Authenticator {
+    pub(crate) fn new(user: &str) -> Self {
+        Self { user: user.as_bytes().to_vec(), state: State::Start }
+    }
+
+    /// Answers a request into `out`; true once the server has accepted us.
+    pub(crate) fn answer(
+        &mut self,
+        request: Authentication<'_>,
+        password: &PasswordSource<'_>,
+        out: &mut BytesMut,
+    ) -> Result<bool, Error> {
+        self.state = match (std::mem::replace(&mut self.state, State::Done), request) {
+            // In the middle of SCRAM this would let in a server that has not shown that it knows the password.
+            (State::Start | State::PasswordSent | State::ServerVerified, Authentication::Ok) => {
+                return Ok(true);
+            }
+            (State::Start, Authentication::CleartextPassword) => {
+                send_password(ask(password, "cleartext")?.expose().as_bytes(), out)?;
+                State::PasswordSent
+            }
+            (State::Start, Authentication::Md5Password { salt }) => {
+                let hash = md5_hash(&self.user, ask(password, "md5")?.expose().as_bytes(), salt);
+                send_password(hash.as_bytes(), out)?;
+                State::PasswordSent
+            }
+            (State::Start, Authentication::Sasl { mechanisms }) => {
+                State::ScramFirst(start_scram(mechanisms, password, out)?)
+            }
+            (State::ScramFirst(mut scram), Authentication::SaslContinue(message)) => {
+                check_iterations(message)?;
+                // Its own words quote the message of a server nobody knows yet.
+                scram.update(message).map_err(|_| AuthError::Scram {
+                    reason: "the first message of the server has a wrong nonce, salt or form",
+                })?;
+                encoded(frontend::sasl_response(scram.message(), out))?;
+                State::ScramFinal(scram)
+            }
+            (State::ScramFinal(mut scram), Authentication::SaslFinal(message)) => {
+                scram.finish(message).map_err(|_| AuthError::ServerNotVerified)?;
+                State::ServerVerified
+            }
+            (_, Authentication::Unsupported(method)) => {
+                return Err(AuthError::MethodUnsupported { method }.into());
+            }
+            _ => {
+                return Err(
+                    ProtocolError::Unexpected { tag: b'R', during: "authenticating" }.into()
+                );
+            }
+        };
+        Ok(false)
+    }
+}
+
+fn ask(password: &PasswordSource<'_>, method: &'static str) -> Result<Secret, Error> {
+    password()?.ok_or_else(|| AuthError::PasswordMissing { method }.into())
+}
+
+fn start_scram(
+    mechanisms: &[u8],
+    password: &PasswordSource<'_>,
+    out: &mut BytesMut,
+) -> Result<ScramSha256, Error> {
+    let mut offered = mechanisms.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    if !offered.clone().any(|name| name == SCRAM_SHA_256.as_bytes()) {
+        let offered = match offered.next() {
+            None => "(none)".into(),
+            Some(first) => offered.fold(printable(first, 64).into_string(), |list, name| {
+                if list.len() < 256 { list + ", " + &printable(name, 64) } else { list }
+            }),
+        };
+        return Err(AuthError::MechanismUnsupported { offered }.into());
+    }
+    let password = ask(password, "scram-sha-256")?;
+    let scram = ScramSha256::new(password.expose().as_bytes(), ChannelBinding::unsupported());
+    encoded(frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), out))?;
+    Ok(scram)
+}
+
+/// Refuses a count that would keep this side busy, before anything is hashed.
+fn check_iterations(server_first: &[u8]) -> Result<(), AuthError> {
+    let digits = server_first
+        .split(|byte| *byte == b',')
+        .find_map(|attribute| attribute.strip_prefix(b"i="))
+        .ok_or(AuthError::Scram { reason: "no iteration count" })?;
+    // Longer than u64 is absurd as well.
+    let count = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
+    match count {
+        Some(0) | None => Err(AuthError::Scram { reason: "the iteration count is no number" }),
+        Some(asked) if asked > u64::from(SCRAM_ITERATION_LIMIT) => {
+            Err(AuthError::IterationCount { asked, limit: SCRAM_ITERATION_LIMIT })
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn send_password(password: &[u8], out: &mut BytesMut) -> Result<(), Error> {
+    encoded(frontend::password_message(password, out))
+}
+
+fn encoded(written: std::io::Result<()>) -> Result<(), Error> {
+    written.map_err(|_| {
+        Error::usage("the user or password holds a zero byte, which PostgreSQL cannot take")
+    })
+}

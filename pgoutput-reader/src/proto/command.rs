@@ -1,0 +1,158 @@
+//! Replication commands, and all quoting (manual, section "Streaming Replication Protocol";
+//! the grammar is PostgreSQL's `repl_scanner.l` and `repl_gram.y`).
+
+use std::fmt::Write as _;
+
+use super::options::StartReplication;
+use super::version::ServerVersion;
+use crate::{Error, ErrorKind};
+
+pub(crate) const IDENTIFY_SYSTEM: &str = "IDENTIFY_SYSTEM";
+
+/// A name in double quotes: taken as it stands, capitals, spaces and all.
+///
+/// # Errors
+/// A double quote within: unlike SQL the replication grammar has no way to write one, and no slot has one in its name.
+pub(crate) fn identifier(name: &str) -> Result<String, Error> {
+    if name.contains('"') {
+        return Err(Error::usage(
+            "a slot's name holds only lower-case letters, digits and underscores: no double quotes",
+        ));
+    }
+    quote(name, '"')
+}
+
+/// A text in single quotes. The replication grammar knows no backslash escapes.
+pub(crate) fn literal(text: &str) -> Result<String, Error> {
+    quote(text, '\'')
+}
+
+/// What pgoutput splits `publication_names` by: identifiers between commas, quoted as in SQL.
+pub(crate) fn identifier_list(names: &[String]) -> Result<String, Error> {
+    let quoted = names.iter().map(|name| quote(name, '"')).collect::<Result<Vec<_>, _>>()?;
+    Ok(quoted.join(","))
+}
+
+/// Between two marks, a mark within doubled.
+fn quote(text: &str, mark: char) -> Result<String, Error> {
+    if text.contains('\0') {
+        return Err(Error::usage(
+            "a name or value holds a zero byte, which PostgreSQL cannot take",
+        ));
+    }
+    let mut quoted = String::from(mark);
+    for c in text.chars() {
+        if c == mark {
+            quoted.push(mark);
+        }
+        quoted.push(c);
+    }
+    quoted.push(mark);
+    Ok(quoted)
+}
+
+/// How a logical slot for pgoutput is to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CreateSlot {
+    /// Its name: lower-case letters, digits, underscores, at most 63.
+    pub name: String,
+    /// Gone with the connection.
+    pub temporary: bool,
+    /// What becomes of the snapshot of the moment the slot starts at.
+    pub snapshot: SlotSnapshot,
+    /// Decode prepared transactions when they are prepared. PostgreSQL 15 and later, where pgoutput can.
+    pub two_phase: bool,
+    /// Keep the slot on standbys. PostgreSQL 17 and later.
+    pub failover: bool,
+}
+
+/// What becomes of the snapshot of the moment a slot starts at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum SlotSnapshot {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Other sessions may import it until this connection runs its next command.
+    Export,
+    /// The transaction open on this connection uses it.
+    Use,
+}
+
+impl CreateSlot {
+    /// A permanent slot that starts now.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            temporary: false,
+            snapshot: SlotSnapshot::Nothing,
+            two_phase: false,
+            failover: false,
+        }
+    }
+
+    pub(crate) fn command(&self, server: ServerVersion) -> Result<String, Error> {
+        for (option, needed, wanted) in
+            [("two_phase", 15, self.two_phase), ("failover", 17, self.failover)]
+        {
+            if wanted && server.major() < needed {
+                return Err(ErrorKind::Unsupported { option, needed, server }.into());
+            }
+        }
+        let mut command = format!("CREATE_REPLICATION_SLOT {}", identifier(&self.name)?);
+        if self.temporary {
+            command += " TEMPORARY";
+        }
+        command += " LOGICAL pgoutput ";
+        // Options in parentheses came with 15.
+        if server.major() < 15 {
+            command += match self.snapshot {
+                SlotSnapshot::Nothing => "NOEXPORT_SNAPSHOT",
+                SlotSnapshot::Export => "EXPORT_SNAPSHOT",
+                SlotSnapshot::Use => "USE_SNAPSHOT",
+            };
+            return Ok(command);
+        }
+        command += match self.snapshot {
+            SlotSnapshot::Nothing => "(SNAPSHOT 'nothing'",
+            SlotSnapshot::Export => "(SNAPSHOT 'export'",
+            SlotSnapshot::Use => "(SNAPSHOT 'use'",
+        };
+        if self.two_phase {
+            command += ", TWO_PHASE";
+        }
+        if self.failover {
+            command += ", FAILOVER";
+        }
+        command.push(')');
+        Ok(command)
+    }
+}
+
+pub(crate) fn drop_slot(name: &str, wait: bool) -> Result<String, Error> {
+    let wait = if wait { " WAIT" } else { "" };
+    Ok(format!("DROP_REPLICATION_SLOT {}{wait}", identifier(name)?))
+}
+
+pub(crate) fn start_replication(
+    start: &StartReplication,
+    server: ServerVersion,
+) -> Result<String, Error> {
+    let mut command = format!(
+        "START_REPLICATION SLOT {} LOGICAL {} (",
+        identifier(&start.slot)?,
+        start.start_lsn
+    );
+    for (position, (name, value)) in start.plugin_options(server)?.iter().enumerate() {
+        let comma = if position == 0 { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = write!(command, "{comma}\"{name}\" {value}");
+    }
+    command.push(')');
+    Ok(command)
+}
+
+#[cfg(test)]
+#[path = "command_tests.rs"]
+mod tests;

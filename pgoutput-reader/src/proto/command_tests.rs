@@ -1,0 +1,137 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::proto::Streaming;
+
+/// The quoted text at the front, as `repl_scanner.l` reads a literal (xq) and `SplitIdentifierString` a name:
+/// anything but the mark stands for itself, the mark twice for the mark, the mark once is the end.
+fn unquote(text: &str, mark: char) -> Option<(String, &str)> {
+    let mut rest = text.strip_prefix(mark)?;
+    let mut value = String::new();
+    loop {
+        let at = rest.find(mark)?;
+        value.push_str(&rest[..at]);
+        rest = &rest[at + mark.len_utf8()..];
+        match rest.strip_prefix(mark) {
+            Some(after) => {
+                value.push(mark);
+                rest = after;
+            }
+            None => return Some((value, rest)),
+        }
+    }
+}
+
+/// The quoted name at the front, as `repl_scanner.l` reads it (xd): up to the next mark, which cannot be doubled.
+fn identifier_read(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix('"')?.split_once('"')
+}
+
+/// What `SplitIdentifierString` makes of a list of quoted names.
+fn split_identifiers(mut text: &str) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    loop {
+        let (name, rest) = unquote(text, '"')?;
+        names.push(name);
+        if rest.is_empty() {
+            return Some(names);
+        }
+        text = rest.strip_prefix(',')?;
+    }
+}
+
+fn name() -> impl Strategy<Value = String> {
+    // Far more often than chance would have it, the characters that matter.
+    prop::collection::vec(
+        prop_oneof![
+            prop::sample::select(vec!['"', '\'', ',', '\\', ' ', ';', '(', ')', '\n', 'A', 'é']),
+            any::<char>().prop_filter("no zero byte", |c| *c != '\0'),
+        ],
+        0..12,
+    )
+    .prop_map(String::from_iter)
+}
+
+proptest! {
+    #[test]
+    fn literals_are_read_back(text in name(), tail in "[^']?") {
+        let quoted = literal(&text).unwrap() + &tail;
+        prop_assert_eq!(unquote(&quoted, '\''), Some((text, &*tail)));
+    }
+
+    #[test]
+    fn identifiers_are_read_back_or_refused(text in name(), tail in ".?") {
+        match identifier(&text) {
+            Ok(quoted) => {
+                let quoted = quoted + &tail;
+                prop_assert_eq!(identifier_read(&quoted), Some((&*text, &*tail)));
+            }
+            Err(_) => prop_assert!(text.contains('"')),
+        }
+    }
+
+    #[test]
+    fn publication_names_survive_both_layers(names in prop::collection::vec(name(), 1..5)) {
+        let quoted = literal(&identifier_list(&names).unwrap()).unwrap();
+        let (list, rest) = unquote(&quoted, '\'').unwrap();
+        prop_assert_eq!(rest, "");
+        prop_assert_eq!(split_identifiers(&list), Some(names));
+    }
+}
+
+#[test]
+fn a_zero_byte_is_refused() {
+    assert!(identifier("a\0b").is_err());
+    assert!(drop_slot("a\0b", false).is_err());
+}
+
+#[test]
+fn start_replication_names_every_option() {
+    let mut start = StartReplication::new("my_slot", ["Big One", "it's,\"quoted\""]);
+    start.start_lsn = pgoutput_decode::Lsn::new(0x16_B374_D848);
+    start.streaming = Streaming::Parallel;
+    start.binary = true;
+    start.messages = true;
+    start.two_phase = true;
+    start.origin = Some(crate::Origin::None);
+    assert_eq!(
+        start_replication(&start, ServerVersion::new(160_004)).unwrap(),
+        "START_REPLICATION SLOT \"my_slot\" LOGICAL 16/B374D848 (\"proto_version\" '4', \
+         \"publication_names\" '\"Big One\",\"it''s,\"\"quoted\"\"\"', \"binary\" 'true', \"messages\" 'true', \
+         \"streaming\" 'parallel', \"two_phase\" 'on', \"origin\" 'none')"
+    );
+}
+
+#[test]
+fn slots_are_created_in_the_words_of_the_version() {
+    let mut slot = CreateSlot::new("s");
+    let on = |slot: &CreateSlot, major: u32| slot.command(ServerVersion::new(major * 10_000));
+    assert_eq!(
+        on(&slot, 14).unwrap(),
+        "CREATE_REPLICATION_SLOT \"s\" LOGICAL pgoutput NOEXPORT_SNAPSHOT"
+    );
+    slot.temporary = true;
+    slot.snapshot = SlotSnapshot::Export;
+    assert_eq!(
+        on(&slot, 10).unwrap(),
+        "CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT"
+    );
+    slot.two_phase = true;
+    slot.failover = true;
+    assert_eq!(
+        on(&slot, 17).unwrap(),
+        "CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export', TWO_PHASE, FAILOVER)"
+    );
+    for (major, name, first) in [(14, "two_phase", 15), (16, "failover", 17)] {
+        assert!(matches!(
+            on(&slot, major).unwrap_err().kind(),
+            ErrorKind::Unsupported { option, needed, .. } if *option == name && *needed == first
+        ));
+    }
+}
+
+#[test]
+fn slots_are_dropped() {
+    assert_eq!(drop_slot("s", true).unwrap(), "DROP_REPLICATION_SLOT \"s\" WAIT");
+    assert_eq!(drop_slot("s", false).unwrap(), "DROP_REPLICATION_SLOT \"s\"");
+}

@@ -1,0 +1,135 @@
+//! When to tell the server how far we are: a function of the time and the positions.
+
+use std::time::{Duration, Instant};
+
+use pgoutput_decode::Lsn;
+
+/// How often a status is sent when nothing asks for one.
+pub(crate) const STATUS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A changed position is not told more often than this. The server answers a status whose positions are behind
+/// its own with a keepalive at once, so that answering without a pause makes a storm.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How far we are; see [`StandbyStatusUpdate`](pgoutput_decode::StandbyStatusUpdate).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Positions {
+    pub(crate) write: Lsn,
+    pub(crate) flush: Lsn,
+    pub(crate) apply: Lsn,
+}
+
+/// When the next status is due.
+#[derive(Debug, Clone)]
+pub(crate) struct Feedback {
+    interval: Duration,
+    sent_at: Instant,
+    sent: Positions,
+    asked: bool,
+}
+
+/// A third of the server's timeout, and never more than ten seconds; zero is a timeout that is off.
+pub(crate) fn interval(wal_sender_timeout: Option<Duration>) -> Duration {
+    match wal_sender_timeout {
+        None | Some(Duration::ZERO) => STATUS_INTERVAL,
+        Some(timeout) => (timeout / 3).min(STATUS_INTERVAL),
+    }
+}
+
+impl Feedback {
+    /// For a copy that started at `now`.
+    pub(crate) fn new(interval: Duration, now: Instant) -> Self {
+        Self { interval, sent_at: now, sent: Positions::default(), asked: false }
+    }
+
+    /// The server asked for a status.
+    pub(crate) fn asked(&mut self) {
+        self.asked = true;
+    }
+
+    /// The moment a status is due with these positions; it may have passed.
+    pub(crate) fn due_at(&self, positions: &Positions) -> Instant {
+        // Write alone moves with everything received: it is told when something else is.
+        let moved = (positions.flush, positions.apply) != (self.sent.flush, self.sent.apply);
+        let wait = match (self.asked, moved) {
+            (true, _) => Duration::ZERO,
+            (false, true) => self.interval.min(PAUSE),
+            (false, false) => self.interval,
+        };
+        self.sent_at + wait
+    }
+
+    /// Whether a status is due.
+    pub(crate) fn due(&self, now: Instant, positions: &Positions) -> bool {
+        self.due_at(positions) <= now
+    }
+
+    /// A status with these positions was sent.
+    pub(crate) fn sent(&mut self, now: Instant, positions: Positions) {
+        *self = Self { interval: self.interval, sent_at: now, sent: positions, asked: false };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(lsn: u64) -> Positions {
+        let lsn = Lsn::new(lsn);
+        Positions { write: lsn, flush: lsn, apply: lsn }
+    }
+
+    #[test]
+    fn the_interval_is_a_third_of_the_timeout_within_bounds() {
+        for (timeout, expected) in [
+            (None, 10_000),
+            (Some(0), 10_000),
+            (Some(60_000), 10_000),
+            (Some(30_000), 10_000),
+            (Some(1_500), 500),
+        ] {
+            let interval = interval(timeout.map(Duration::from_millis));
+            assert_eq!(interval, Duration::from_millis(expected));
+        }
+    }
+
+    #[test]
+    fn an_idle_stream_sends_one_status_an_interval() {
+        let start = Instant::now();
+        let mut feedback = Feedback::new(10 * SECOND, start);
+        feedback.sent(start, at(7));
+        let sent = (0..=60).filter(|second| {
+            let now = start + *second * SECOND;
+            let due = feedback.due(now, &at(7));
+            if due {
+                feedback.sent(now, at(7));
+            }
+            due
+        });
+        assert_eq!(sent.collect::<Vec<_>>(), [10, 20, 30, 40, 50, 60]);
+    }
+
+    #[test]
+    fn a_question_is_answered_at_once_and_once() {
+        let start = Instant::now();
+        let mut feedback = Feedback::new(10 * SECOND, start);
+        feedback.asked();
+        assert!(feedback.due(start, &at(0)));
+        feedback.sent(start, at(0));
+        assert!(!feedback.due(start, &at(0)));
+    }
+
+    #[test]
+    fn a_changed_position_waits_for_the_pause_only() {
+        let start = Instant::now();
+        let mut feedback = Feedback::new(10 * SECOND, start);
+        feedback.sent(start, at(1));
+        assert_eq!(feedback.due_at(&at(2)), start + PAUSE);
+        let received_only = Positions { write: Lsn::new(9), ..at(1) };
+        assert_eq!(feedback.due_at(&received_only), start + 10 * SECOND);
+        let quick = Feedback::new(SECOND / 2, start);
+        assert_eq!(quick.due_at(&at(2)), start + SECOND / 2);
+    }
+}

@@ -1,0 +1,193 @@
+//! From the first byte to ReadyForQuery, fed with whatever has arrived.
+
+use std::collections::BTreeMap;
+
+use bytes::BytesMut;
+
+use super::auth::{Authenticator, PasswordSource};
+use super::backend::Message;
+use super::frame::{FrameError, HEADER_LEN, Header};
+use super::startup::Settings;
+use super::version::ServerVersion;
+use crate::Error;
+use crate::error::{LimitError, ProtocolError, ServerMessage};
+
+/// Longest message before the connection is ready, in bytes.
+const MESSAGE_LIMIT: usize = 64 * 1024;
+/// All messages together, in bytes and in number.
+const TOTAL_LIMIT: usize = 1024 * 1024;
+const COUNT_LIMIT: usize = 1024;
+/// Longest error of a server that cannot speak the protocol yet; the same bound as libpq's.
+const BARE_ERROR_LIMIT: usize = 30_000;
+
+/// The handshake of one connection.
+///
+/// ```text
+/// First ──R──> Authenticating ──R(Ok)──> Accepted ──Z──> Ready
+///   └── E + bare text: the server failed before it could speak the protocol
+/// ```
+pub(crate) struct Handshake {
+    phase: Phase,
+    auth: Authenticator,
+    out: BytesMut,
+    session: Session,
+    received: usize,
+    messages: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    First,
+    Authenticating,
+    Accepted,
+    Ready,
+}
+
+/// What the server said about itself before it was ready.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) notices: Vec<ServerMessage>,
+}
+
+/// How far the bytes given have brought it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Bytes taken; the rest is to be given again, with more behind it.
+    pub(crate) consumed: usize,
+    pub(crate) ready: bool,
+}
+
+impl Handshake {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
+        let mut out = BytesMut::new();
+        settings.encode(&mut out)?;
+        Ok(Self {
+            phase: Phase::First,
+            auth: Authenticator::new(&settings.user),
+            out,
+            session: Session::default(),
+            received: 0,
+            messages: 0,
+        })
+    }
+
+    /// What is to be sent now.
+    pub(crate) fn take_outgoing(&mut self) -> BytesMut {
+        self.out.split()
+    }
+
+    /// Takes the whole messages at the front of `bytes`, up to ReadyForQuery.
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        password: &PasswordSource<'_>,
+    ) -> Result<Progress, Error> {
+        let mut consumed = 0;
+        while self.phase != Phase::Ready {
+            let rest = &bytes[consumed..];
+            if self.phase == Phase::First && is_bare_error(rest) == Some(true) {
+                match bare_error(&rest[1..]) {
+                    Some(error) => return Err(error),
+                    None => break,
+                }
+            }
+            let Some(header) = Header::parse(rest, MESSAGE_LIMIT)? else { break };
+            let Some(message) = rest.get(..header.total()) else { break };
+            self.count(message.len())?;
+            let parsed = Message::parse(header.tag, &message[HEADER_LEN..])?;
+            self.take(parsed, header.tag, password)?;
+            consumed += header.total();
+        }
+        Ok(Progress { consumed, ready: self.phase == Phase::Ready })
+    }
+
+    /// The server closed the connection with `bytes` left over: the error it sent in bare text, if that is what they are.
+    pub(crate) fn closed(&self, bytes: &[u8]) -> Option<Error> {
+        let bare = self.phase == Phase::First && is_bare_error(bytes)?;
+        bare.then(|| ServerMessage::bare(&bytes[1..]).into())
+    }
+
+    pub(crate) fn finish(self) -> Result<(Session, ServerVersion), Error> {
+        let version = self.session.parameters.get("server_version");
+        let version = version.map(String::as_str).unwrap_or_default().parse()?;
+        Ok((self.session, version))
+    }
+
+    fn count(&mut self, len: usize) -> Result<(), Error> {
+        self.received += len;
+        self.messages += 1;
+        let over = if self.received > TOTAL_LIMIT {
+            Some((TOTAL_LIMIT, "bytes"))
+        } else if self.messages > COUNT_LIMIT {
+            Some((COUNT_LIMIT, "messages"))
+        } else {
+            None
+        };
+        match over {
+            Some((limit, unit)) => Err(LimitError::Handshake { limit, unit }.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn take(
+        &mut self,
+        message: Message<'_>,
+        tag: u8,
+        password: &PasswordSource<'_>,
+    ) -> Result<(), Error> {
+        let accepted = self.phase == Phase::Accepted;
+        match message {
+            Message::ErrorResponse(fields) => return Err(fields.to_message(accepted).into()),
+            Message::NoticeResponse(fields) => {
+                self.session.notices.push(fields.to_message(accepted));
+            }
+            Message::NegotiateProtocolVersion { version, options } if !accepted => {
+                // 3.0 without protocol options was asked for; there is nothing to negotiate down to.
+                if version != 0x3_0000 || options != 0 {
+                    let (major, minor) = (version >> 16, version & 0xFFFF);
+                    return Err(ProtocolError::Negotiation { major, minor }.into());
+                }
+            }
+            Message::Authentication(request) if !accepted => {
+                let done = self.auth.answer(request, password, &mut self.out)?;
+                self.phase = if done { Phase::Accepted } else { Phase::Authenticating };
+            }
+            Message::ParameterStatus { name, value } if accepted => {
+                self.session.parameters.insert(lossy(name), lossy(value));
+            }
+            Message::BackendKeyData if accepted => {}
+            Message::ReadyForQuery if accepted => self.phase = Phase::Ready,
+            _ => return Err(ProtocolError::Unexpected { tag, during: "connecting" }.into()),
+        }
+        Ok(())
+    }
+}
+
+/// The error, once all of a bare text has arrived, or more than any server sends.
+fn bare_error(text: &[u8]) -> Option<Error> {
+    let end = text.iter().position(|byte| *byte == 0);
+    let end = end.or((text.len() > BARE_ERROR_LIMIT).then_some(text.len()))?;
+    Some(ServerMessage::bare(&text[..end]).into())
+}
+
+/// Names and values of parameters are for people, or ASCII; a SQL_ASCII database may hold others.
+pub(crate) fn lossy(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// Whether an `E` begins a bare text and not an ErrorResponse; `None` while too little has arrived.
+///
+/// A server that cannot start a process for the connection sends `E`, text, zero byte (protocol 2's form).
+/// Read as a length the text's first bytes are beyond any real error's, which is how libpq tells the two apart.
+fn is_bare_error(bytes: &[u8]) -> Option<bool> {
+    match Header::parse(bytes, BARE_ERROR_LIMIT) {
+        Ok(None) => None,
+        Ok(Some(header)) => Some(header.tag == b'E' && header.body_len < 4),
+        Err(FrameError::Length { tag, .. } | FrameError::TooLong { tag, .. }) => Some(tag == b'E'),
+    }
+}
+
+#[cfg(test)]
+#[path = "handshake_tests.rs"]
+mod tests;

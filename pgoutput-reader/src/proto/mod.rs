@@ -1,0 +1,19 @@
+//! The client's side of PostgreSQL's protocol as a pure machine: bytes in, bytes and events out.
+//!
+//! Nothing here opens a socket or asks for the time; `io` and `connection` do.
+
+mod auth;
+pub(crate) mod backend;
+pub(crate) mod command;
+pub(crate) mod feedback;
+pub(crate) mod frame;
+mod handshake;
+mod options;
+mod startup;
+mod version;
+
+pub use command::{CreateSlot, SlotSnapshot};
+pub(crate) use handshake::{Handshake, Session, lossy};
+pub use options::{Origin, StartReplication, Streaming};
+pub(crate) use startup::Settings;
+pub use version::ServerVersion;

@@ -1,0 +1,100 @@
+//! The first message: who, which database, and the settings that text values depend on.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use postgres_protocol::message::frontend;
+
+use crate::Error;
+use crate::config::Config;
+
+/// What the startup message says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) user: String,
+    pub(crate) dbname: String,
+    pub(crate) application_name: Option<String>,
+    /// Command-line options for the server process, as in `-c geqo=off`.
+    pub(crate) options: Option<String>,
+    /// Set for this connection alone; PostgreSQL 12 and later. Zero turns the timeout off.
+    pub(crate) wal_sender_timeout: Option<Duration>,
+}
+
+/// The value readers assume these; a setting of the role or database would change the text of values.
+const PINNED: [(&str, &str); 7] = [
+    ("client_encoding", "UTF8"),
+    ("DateStyle", "ISO, MDY"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    // The most exact in every version; from 12 on any value above 0 is.
+    ("extra_float_digits", "3"),
+    ("bytea_output", "hex"),
+    ("lc_monetary", "C"),
+];
+
+impl Settings {
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
+        Ok(Self {
+            user: config.user_or_default()?.into(),
+            dbname: config.dbname_or_default()?.into(),
+            application_name: config.get_application_name().map(Into::into),
+            options: config.get_options().map(Into::into),
+            wal_sender_timeout: config.get_wal_sender_timeout(),
+        })
+    }
+
+    pub(crate) fn encode(&self, out: &mut BytesMut) -> Result<(), Error> {
+        // A plain number is milliseconds. Rounded up, so that a short timeout does not become "off".
+        let wal_sender_timeout =
+            self.wal_sender_timeout.map(|timeout| timeout.as_micros().div_ceil(1000).to_string());
+        let mut parameters = vec![
+            ("user", self.user.as_str()),
+            ("database", self.dbname.as_str()),
+            ("replication", "database"),
+        ];
+        let optional = [
+            ("application_name", self.application_name.as_deref()),
+            ("options", self.options.as_deref()),
+            ("wal_sender_timeout", wal_sender_timeout.as_deref()),
+        ];
+        parameters.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        parameters.extend(PINNED);
+        frontend::startup_message(parameters, out).map_err(|_| {
+            Error::usage("user, database, application_name and options must not hold a zero byte")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_who_and_pins_what_text_depends_on() {
+        let settings = Settings {
+            user: "alice".into(),
+            dbname: "shop".into(),
+            options: Some("-c work_mem=1MB".into()),
+            wal_sender_timeout: Some(Duration::from_micros(1_500_001)),
+            ..Settings::default()
+        };
+        let mut out = BytesMut::new();
+        settings.encode(&mut out).unwrap();
+        let (head, text) = out.split_at(8);
+        let length = i32::try_from(out.len()).unwrap().to_be_bytes();
+        assert_eq!(head, [length, [0, 3, 0, 0]].concat());
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        assert_eq!(
+            text.replace('\0', "|"),
+            "user|alice|database|shop|replication|database|options|-c work_mem=1MB|wal_sender_timeout|1501|\
+             client_encoding|UTF8|DateStyle|ISO, MDY|IntervalStyle|postgres|TimeZone|UTC|extra_float_digits|3|\
+             bytea_output|hex|lc_monetary|C||"
+        );
+    }
+
+    #[test]
+    fn a_zero_byte_is_refused() {
+        let settings = Settings { user: "a\0b".into(), ..Settings::default() };
+        assert!(settings.encode(&mut BytesMut::new()).is_err());
+    }
+}

@@ -1,0 +1,169 @@
+//! How a reader is to be set up.
+
+use pgoutput_decode::Lsn;
+
+use super::{Reader, Setup};
+use crate::ack::Acknowledge;
+use crate::catalog::Catalog;
+use crate::connection::Connection;
+use crate::error::SetupError;
+use crate::proto::{CreateSlot, Origin, StartReplication, Streaming};
+use crate::{Config, ConfigError, Error};
+
+/// Settings of a [`Reader`]; made by [`Reader::builder`], or from a [`Config`].
+#[derive(Debug, Clone)]
+pub struct ReaderBuilder {
+    config: Result<Config, ConfigError>,
+    start: StartReplication,
+    create: Option<CreateSlot>,
+    acknowledge: Acknowledge,
+    until: Option<Lsn>,
+}
+
+impl ReaderBuilder {
+    pub(crate) fn new(config: Result<Config, ConfigError>) -> Self {
+        Self {
+            config,
+            start: StartReplication::new(String::new(), [] as [&str; 0]),
+            create: None,
+            acknowledge: Acknowledge::default(),
+            until: None,
+        }
+    }
+
+    /// The replication slot to read.
+    #[must_use]
+    pub fn slot(mut self, name: impl Into<String>) -> Self {
+        self.start.slot = name.into();
+        self
+    }
+
+    /// A publication to read; may be given several times.
+    #[must_use]
+    pub fn publication(mut self, name: impl Into<String>) -> Self {
+        self.start.publications.push(name.into());
+        self
+    }
+
+    /// Creates the slot if it does not exist. Without this a missing slot is an error: a new one would start now, and
+    /// whatever the old one held would be lost without a word.
+    #[must_use]
+    pub fn create_slot(mut self, create: bool) -> Self {
+        self.create = create.then(|| self.create.unwrap_or_else(|| CreateSlot::new("")));
+        self
+    }
+
+    /// Creates the slot for this connection only; the server drops it when the connection ends. That a slot of this
+    /// name exists already is an error.
+    #[must_use]
+    pub fn temporary_slot(mut self) -> Self {
+        let mut create = self.create.unwrap_or_else(|| CreateSlot::new(""));
+        create.temporary = true;
+        self.create = Some(create);
+        self
+    }
+
+    /// Version of the pgoutput protocol, 1 to 4; the newest that the server speaks unless told.
+    #[must_use]
+    pub fn proto_version(mut self, version: u32) -> Self {
+        self.start.proto_version = Some(version);
+        self
+    }
+
+    /// Also reads messages written by `pg_logical_emit_message` (PostgreSQL 14 and later).
+    #[must_use]
+    pub fn messages(mut self, messages: bool) -> Self {
+        self.start.messages = messages;
+        self
+    }
+
+    /// Column values in binary where their type has a binary form (PostgreSQL 14 and later).
+    #[must_use]
+    pub fn binary(mut self, binary: bool) -> Self {
+        self.start.binary = binary;
+        self
+    }
+
+    /// Only changes from there (PostgreSQL 16 and later).
+    #[must_use]
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.start.origin = Some(origin);
+        self
+    }
+
+    /// Large transactions in pieces before they commit. Not supported by `Reader` yet: use [`Stream`](crate::Stream).
+    #[must_use]
+    pub fn streaming(mut self, streaming: Streaming) -> Self {
+        self.start.streaming = streaming;
+        self
+    }
+
+    /// Prepared transactions when they are prepared. Not supported by `Reader` yet: use [`Stream`](crate::Stream).
+    #[must_use]
+    pub fn two_phase(mut self, two_phase: bool) -> Self {
+        self.start.two_phase = two_phase;
+        self
+    }
+
+    /// Starts there; where the slot has been confirmed further, the server starts at that position instead.
+    #[must_use]
+    pub fn start_lsn(mut self, lsn: Lsn) -> Self {
+        self.start.start_lsn = lsn;
+        self
+    }
+
+    /// Ends the iterator once every transaction whose commit record starts before `lsn` was handed out, also
+    /// when nothing more arrives.
+    #[must_use]
+    pub fn until_lsn(mut self, lsn: Lsn) -> Self {
+        self.until = Some(lsn);
+        self
+    }
+
+    /// When events count as taken; [`Acknowledge::Automatic`] unless told.
+    #[must_use]
+    pub fn acknowledge(mut self, acknowledge: Acknowledge) -> Self {
+        self.acknowledge = acknowledge;
+        self
+    }
+
+    /// Connects, checks slot and publications, and starts reading.
+    ///
+    /// # Errors
+    /// A setting that cannot be honoured, a server that cannot be reached or refuses, a slot that is missing, in use or not
+    /// pgoutput's, a publication that is missing: each says what to do.
+    pub fn connect(self) -> Result<Reader, Error> {
+        let config = self.config?;
+        if self.start.streaming != Streaming::Off {
+            return Err(SetupError::NotSupportedYet { option: "streaming" }.into());
+        }
+        if self.start.two_phase {
+            return Err(SetupError::NotSupportedYet { option: "two_phase" }.into());
+        }
+        let mut connection = Connection::connect(&config)?;
+        let system = connection.identify_system()?;
+        let catalog = Catalog::new(&config, connection.endpoint())?;
+        if let Some(mut create) = self.create {
+            create.name.clone_from(&self.start.slot);
+            // All that can be wrong is looked for before there is a slot to leave behind.
+            self.start.plugin_options(connection.server_version())?;
+            connection.check_publications(&self.start.publications)?;
+            if create.temporary || !connection.slot_exists(&create.name)? {
+                connection.create_slot(&create)?;
+            }
+        }
+        Ok(Reader::start(Setup {
+            catalog,
+            stream: connection.stream(&self.start)?,
+            system,
+            acknowledge: self.acknowledge,
+            until: self.until,
+        }))
+    }
+}
+
+impl From<Config> for ReaderBuilder {
+    fn from(config: Config) -> Self {
+        Self::new(Ok(config))
+    }
+}

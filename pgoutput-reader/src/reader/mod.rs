@@ -1,0 +1,282 @@
+//! The front door: change events in commit order.
+
+mod builder;
+mod changes;
+mod tables;
+
+use std::iter::FusedIterator;
+use std::time::{Duration, Instant};
+
+use pgoutput_decode::{Lsn, Message};
+
+pub use builder::ReaderBuilder;
+use changes::{Changes, Progress};
+use tables::Tables;
+
+use crate::ack::{Acknowledge, Acknowledger};
+use crate::catalog::Catalog;
+use crate::event::{ChangeEvent, Fingerprint};
+use crate::stream::{Step, StopHandle, Stream};
+use crate::{Config, Error, ServerMessage, SystemId};
+
+/// How long [`Reader::stop`] waits for the Commit of a transaction whose last event was taken. The server sends
+/// it right behind the last change.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// How long an acknowledgement given elsewhere may wait to be seen while the stream is quiet. The server is
+/// not told more often than once a second anyway.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often a quiet server is asked how far it has come, while there is a position to stop at.
+const ASK: Duration = Duration::from_secs(1);
+
+/// The changes of a database, in commit order: a plain blocking [`Iterator`].
+///
+/// ```no_run
+/// use pgoutput_reader::Reader;
+///
+/// let mut reader = Reader::builder("postgresql://app@localhost/app")
+///     .slot("my_slot")
+///     .publication("my_publication")
+///     .connect()?;
+/// for event in &mut reader {
+///     println!("{}", serde_json::to_string(&event?)?);
+/// }
+/// reader.stop()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// An event counts as taken when the next one is asked for; once every event of a transaction was taken, the server may
+/// forget it ([`Acknowledge`] has the alternatives). After a crash, whole transactions come again, never parts of one
+/// from the middle. The error that ends the iterator is its last item.
+#[derive(Debug)]
+pub struct Reader {
+    stream: Stream,
+    tables: Tables,
+    changes: Changes,
+    acknowledger: Acknowledger,
+    mode: Acknowledge,
+    until: Option<Until>,
+    finished: bool,
+    /// An error was handed out: what came with it or after it was not, and must never be confirmed.
+    failed: bool,
+}
+
+/// Where to stop.
+#[derive(Debug)]
+struct Until {
+    lsn: Lsn,
+    /// When to ask a quiet server how far it has come.
+    ask_at: Instant,
+}
+
+/// What came of waiting for an event; see [`Reader::next_timeout`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Next {
+    /// An event.
+    Event(ChangeEvent),
+    /// None came in time. Nothing is lost; ask again.
+    TimedOut,
+    /// There will be none: the iterator is finished.
+    Finished,
+}
+
+struct Setup {
+    stream: Stream,
+    catalog: Catalog,
+    system: SystemId,
+    acknowledge: Acknowledge,
+    until: Option<Lsn>,
+}
+
+impl Reader {
+    /// Settings for a reader of the server that `dsn` names: a connection URI or `key=value` words, as libpq reads them
+    /// (manual, section "Connection Strings"). What it leaves open comes from the `PG*` environment variables.
+    pub fn builder(dsn: &str) -> ReaderBuilder {
+        ReaderBuilder::new(Config::from_dsn_or_env(Some(dsn)))
+    }
+
+    fn start(setup: Setup) -> Self {
+        let Setup { stream, catalog, system, acknowledge, until } = setup;
+        let database = system.dbname.as_deref().unwrap_or_default();
+        let fingerprint = Fingerprint::new(&system.system_identifier, database);
+        Self {
+            stream,
+            tables: Tables::new(database, catalog),
+            changes: Changes::new(fingerprint),
+            acknowledger: Acknowledger::default(),
+            mode: acknowledge,
+            until: until.map(|lsn| Until { lsn, ask_at: Instant::now() }),
+            finished: false,
+            failed: false,
+        }
+    }
+
+    /// Waits for the next event no longer than `timeout`; zero takes only what is there.
+    ///
+    /// # Errors
+    /// Those of the iterator; after the first there is nothing more.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Result<Next, Error> {
+        // A timeout beyond the clock's range is none.
+        self.advance(Instant::now().checked_add(timeout))
+    }
+
+    /// The handle that events are acknowledged with under [`Acknowledge::Manual`].
+    pub fn acknowledger(&self) -> Acknowledger {
+        self.acknowledger.clone()
+    }
+
+    /// Ends this reader from another thread, or where a signal is handled.
+    pub fn stop_handle(&self) -> StopHandle {
+        self.stream.stop_handle()
+    }
+
+    /// Notices and warnings that the server sent inside the copy since the last call; the newest hundred are kept.
+    pub fn take_notices(&mut self) -> Vec<ServerMessage> {
+        self.stream.take_notices()
+    }
+
+    /// The server's position, as its last message or keepalive said.
+    pub fn server_wal_end(&self) -> Lsn {
+        self.stream.server_wal_end()
+    }
+
+    /// Tells the server what was taken, ends the copy and closes the connection; the slot is free when this returns.
+    ///
+    /// Under [`Acknowledge::Automatic`] an event whose successor was never asked for does not count as taken.
+    ///
+    /// # Errors
+    /// When the server cannot be told; then it may send again what was taken last.
+    pub fn stop(mut self) -> Result<(), Error> {
+        if !self.failed {
+            self.settle()?;
+        }
+        self.stream.confirm(self.acknowledger.confirmed());
+        self.stream.stop()
+    }
+
+    /// The Commit behind a last event that was taken is waited for: only then is its transaction whole.
+    fn settle(&mut self) -> Result<(), Error> {
+        self.stream.forget_stop();
+        let deadline = Instant::now() + SETTLE;
+        while self.changes.in_transaction()
+            && self.changes.ready.is_empty()
+            && self.acknowledger.has_taken(self.changes.delivered())
+        {
+            match self.stream.step(Some(deadline))? {
+                Step::Message(frame) => {
+                    let event = self.stream.read(frame)?;
+                    if let Message::Commit(_) = event.message
+                        && let Progress::Committed(end_lsn) =
+                            self.changes.take(&event, &mut self.tables)?
+                    {
+                        self.mark(end_lsn);
+                    }
+                    break;
+                }
+                Step::Keepalive(_) => {}
+                Step::TimedOut | Step::Stopped => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, deadline: Option<Instant>) -> Result<Next, Error> {
+        if self.mode == Acknowledge::Automatic && !self.failed {
+            let waiting = self.changes.ready.len() as u64;
+            self.acknowledger.take_through(self.changes.delivered() - waiting);
+        }
+        let result = self.next_event(deadline);
+        self.finished |= matches!(result, Ok(Next::Finished));
+        if result.is_err() {
+            (self.finished, self.failed) = (true, true);
+            // A TRUNCATE of several tables may have failed at the second.
+            self.changes.ready.clear();
+        }
+        result
+    }
+
+    fn next_event(&mut self, deadline: Option<Instant>) -> Result<Next, Error> {
+        loop {
+            if let Some(event) = self.changes.ready.pop_front() {
+                return Ok(Next::Event(event));
+            }
+            if self.finished {
+                return Ok(Next::Finished);
+            }
+            self.stream.confirm(self.acknowledger.confirmed());
+            let look_at = self.acknowledger.is_owed().then(|| Instant::now() + LOOK);
+            let ask_at = self.until.as_ref().map(|until| until.ask_at);
+            let step = self.stream.step([deadline, look_at, ask_at].into_iter().flatten().min())?;
+            match step {
+                Step::Message(frame) => self.finished = !self.take(frame)?,
+                Step::Keepalive(keepalive) if !self.changes.in_transaction() => {
+                    self.mark(keepalive.wal_end);
+                    self.finished = self.is_reached(keepalive.wal_end);
+                }
+                Step::Keepalive(_) => {}
+                Step::Stopped => return Ok(Next::Finished),
+                Step::TimedOut => {
+                    let now = Instant::now();
+                    if deadline.is_some_and(|deadline| deadline <= now) {
+                        return Ok(Next::TimedOut);
+                    }
+                    if let Some(until) = &mut self.until
+                        && until.ask_at <= now
+                    {
+                        self.stream.send_status(true)?;
+                        until.ask_at = now + ASK;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a message in; false when it is beyond the position to stop at.
+    fn take(&mut self, frame: crate::stream::Frame) -> Result<bool, Error> {
+        let event = self.stream.read(frame)?;
+        let beyond = |lsn| self.until.as_ref().is_some_and(|until| lsn >= until.lsn);
+        match &event.message {
+            Message::Begin(begin) if beyond(begin.final_lsn) => return Ok(false),
+            Message::Message(body) if !body.flags.is_transactional() && beyond(body.lsn) => {
+                return Ok(false);
+            }
+            _ => {}
+        }
+        if let Progress::Committed(end_lsn) = self.changes.take(&event, &mut self.tables)? {
+            self.mark(end_lsn);
+            return Ok(!self.is_reached(end_lsn));
+        }
+        Ok(true)
+    }
+
+    /// Once all events so far are taken, everything before `lsn` may be forgotten.
+    fn mark(&self, lsn: Lsn) {
+        if self.mode != Acknowledge::Never {
+            self.acknowledger.mark(self.changes.delivered(), lsn);
+        }
+    }
+
+    fn is_reached(&self, lsn: Lsn) -> bool {
+        self.until.as_ref().is_some_and(|until| lsn >= until.lsn)
+    }
+}
+
+impl Iterator for Reader {
+    type Item = Result<ChangeEvent, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.advance(None) {
+                Ok(Next::Event(event)) => return Some(Ok(event)),
+                Ok(Next::Finished) => return None,
+                Ok(Next::TimedOut) => {}
+                // An error is handed out once: from now on `advance` finds the reader finished.
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+impl FusedIterator for Reader {}

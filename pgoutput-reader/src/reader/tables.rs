@@ -1,0 +1,78 @@
+//! The tables of a stream: what it said of them, and what the catalogue adds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pgoutput_decode::message::{RelationBody, TypeBody};
+use pgoutput_decode::{Lsn, Oid, Relations, TupleData};
+
+use crate::Error;
+use crate::catalog::{Catalog, TypeNames};
+use crate::error::StreamError;
+use crate::event::TableSchema;
+
+#[derive(Debug)]
+pub(super) struct Tables {
+    database: Arc<str>,
+    relations: Relations,
+    types: TypeNames,
+    schemas: BTreeMap<Oid, Arc<TableSchema>>,
+    catalog: Catalog,
+}
+
+impl Tables {
+    pub(super) fn new(database: &str, catalog: Catalog) -> Self {
+        Self {
+            database: database.into(),
+            relations: Relations::new(),
+            types: TypeNames::new(),
+            schemas: BTreeMap::new(),
+            catalog,
+        }
+    }
+
+    pub(super) fn update(&mut self, body: &RelationBody<'_>) {
+        self.relations.update(body);
+    }
+
+    pub(super) fn name_type(&mut self, body: &TypeBody<'_>) {
+        let name = match body.namespace() {
+            "pg_catalog" => body.name.into(),
+            namespace => format!("{namespace}.{}", body.name).into(),
+        };
+        self.types.insert(body.oid, name);
+    }
+
+    /// The table as the stream described it last; asks the catalogue once for each description.
+    pub(super) fn get(&mut self, oid: Oid, lsn: Lsn) -> Result<Arc<TableSchema>, Error> {
+        let relation =
+            self.relations.get(oid).ok_or(StreamError::UnknownRelation { relation: oid, lsn })?;
+        if let Some(schema) = self.schemas.get(&oid)
+            && Arc::ptr_eq(&schema.relation, relation)
+        {
+            return Ok(Arc::clone(schema));
+        }
+        let schema = Arc::new(TableSchema {
+            database: Arc::clone(&self.database),
+            relation: Arc::clone(relation),
+            columns: self.catalog.describe(relation, &self.types)?,
+        });
+        self.schemas.insert(oid, Arc::clone(&schema));
+        Ok(schema)
+    }
+
+    /// Some servers send rows wider than the table they described (15.0 and 15.1, with column lists): nothing
+    /// says then which value belongs to which column.
+    pub(super) fn check_width(
+        schema: &TableSchema,
+        tuple: &TupleData<'_>,
+        lsn: Lsn,
+    ) -> Result<(), Error> {
+        let (described, sent) = (schema.columns().len(), tuple.len());
+        if described == sent {
+            return Ok(());
+        }
+        let table = format!("{}.{}", schema.schema_name(), schema.name());
+        Err(StreamError::RowWidth { table, described, sent, lsn }.into())
+    }
+}

@@ -1,0 +1,304 @@
+//! One START_REPLICATION: every message, with its positions.
+
+mod event;
+mod stop;
+
+use std::collections::VecDeque;
+use std::iter::FusedIterator;
+use std::time::{Duration, Instant, SystemTime};
+
+use pgoutput_decode::{
+    CopyData, Decoder, Lsn, PrimaryKeepalive, StandbyStatusUpdate, TimestampTz, XLogData,
+};
+
+pub use event::{StreamEvent, StreamEventBuf};
+pub use stop::StopHandle;
+
+use crate::connection::{Advance, CopyBoth};
+use crate::io::Position;
+use crate::proto::feedback::{Feedback, Positions};
+use crate::{Error, ErrorKind, ServerMessage};
+
+/// Every message of one replication stream, in order, with its positions in the log.
+///
+/// The protocol's own level: Begin and Commit, Relation and Type, streamed chunks and two-phase messages come as the server
+/// sends them. A plain [`Iterator`] of owned messages; [`next_event`](Self::next_event) lends them without a copy.
+/// An error is the last item.
+///
+/// Keepalives are answered while the stream is read. Nothing is confirmed to the server but what
+/// [`confirm`](Self::confirm) says, so the slot moves only with that.
+///
+/// ```no_run
+/// use pgoutput_decode::Message;
+/// use pgoutput_reader::{Config, Connection, StartReplication};
+///
+/// let config: Config = "host=localhost dbname=app user=app".parse()?;
+/// let start = StartReplication::new("my_slot", ["my_publication"]);
+/// let mut stream = Connection::connect(&config)?.stream(&start)?;
+/// while let Some(event) = stream.next_event() {
+///     let event = event?;
+///     println!("{} {:?}", event.wal_start, event.message);
+///     if let Message::Commit(commit) = event.message {
+///         stream.confirm(commit.end_lsn);
+///     }
+/// }
+/// stream.stop()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Stream {
+    copy: CopyBoth,
+    decoder: Decoder,
+    feedback: Feedback,
+    positions: Positions,
+    server_wal_end: Lsn,
+    stop: StopHandle,
+    notices: VecDeque<ServerMessage>,
+    /// A status could not be sent; what has arrived is read to its end first.
+    unsent: Option<Error>,
+    finished: bool,
+}
+
+/// How many notices wait for [`Stream::take_notices`].
+const NOTICES_KEPT: usize = 100;
+
+/// How long the server may take to end the copy after it was asked to.
+const FINISH: Duration = Duration::from_secs(2);
+
+/// What a step of the stream came to. Positions only: it borrows nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Step {
+    /// A message, in the receive buffer until the next step.
+    Message(Frame),
+    Keepalive(PrimaryKeepalive),
+    /// The deadline passed; nothing was lost.
+    TimedOut,
+    /// A [`StopHandle`] asked for the end, and nothing whole is left.
+    Stopped,
+}
+
+/// Where a message is, and what came around it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame {
+    position: Position,
+    wal_start: Lsn,
+    wal_end: Lsn,
+    send_time: TimestampTz,
+}
+
+impl Stream {
+    /// `interval` is how often the server wants to hear of us.
+    pub(crate) fn new(copy: CopyBoth, interval: Duration) -> Self {
+        Self {
+            stop: StopHandle::new(copy.waker()),
+            copy,
+            decoder: Decoder::new(),
+            feedback: Feedback::new(interval, Instant::now()),
+            positions: Positions::default(),
+            server_wal_end: Lsn::ZERO,
+            notices: VecDeque::new(),
+            unsent: None,
+            finished: false,
+        }
+    }
+
+    /// The next message, lent until the next call; `None` after an error and after a [`StopHandle`] was used.
+    ///
+    /// A row that is lent cannot be an [`Iterator`]'s item, which may outlive the call that made it: so this is a method, for
+    /// `while let`.
+    pub fn next_event(&mut self) -> Option<Result<StreamEvent<'_>, Error>> {
+        loop {
+            match self.step(None) {
+                Ok(Step::Message(frame)) => return Some(self.read(frame)),
+                Ok(Step::Keepalive(_) | Step::TimedOut) => {}
+                Ok(Step::Stopped) => return None,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    /// Everything before `lsn` was dealt with and may be forgotten by the server; it learns so with the next status.
+    ///
+    /// The end LSN of a commit is the position to give. Going back does nothing.
+    pub fn confirm(&mut self, lsn: Lsn) {
+        self.positions.flush = self.positions.flush.max(lsn);
+        self.positions.apply = self.positions.flush;
+        self.positions.write = self.positions.write.max(lsn);
+    }
+
+    /// What was confirmed last; `0/0` before.
+    pub fn confirmed(&self) -> Lsn {
+        self.positions.flush
+    }
+
+    /// The server's position, as its last message or keepalive said.
+    pub fn server_wal_end(&self) -> Lsn {
+        self.server_wal_end
+    }
+
+    /// Ends this stream from another thread.
+    pub fn stop_handle(&self) -> StopHandle {
+        self.stop.clone()
+    }
+
+    /// Tells the server what was confirmed, ends the copy and closes the connection.
+    ///
+    /// In the middle of a large transaction the server would first send the rest of it: after two seconds of that the
+    /// connection is closed without waiting for the end.
+    ///
+    /// # Errors
+    /// When the server cannot be told; then it may send again what was confirmed last.
+    pub fn stop(mut self) -> Result<(), Error> {
+        self.send_status(false)?;
+        match self.copy.finish(Instant::now() + FINISH) {
+            Ok(connection) => connection.close(),
+            Err(error) if matches!(error.kind(), ErrorKind::Timeout { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notices and warnings that the server sent inside the copy since the last call; the newest hundred are kept.
+    pub fn take_notices(&mut self) -> Vec<ServerMessage> {
+        self.notices.drain(..).collect()
+    }
+
+    fn note(&mut self, notice: ServerMessage) {
+        if self.notices.len() == NOTICES_KEPT {
+            self.notices.pop_front();
+        }
+        self.notices.push_back(notice);
+    }
+
+    /// Reads on after a [`StopHandle`] was used.
+    pub(crate) fn forget_stop(&mut self) {
+        self.stop = StopHandle::new(self.copy.waker());
+    }
+
+    /// Goes on to the next message or keepalive, sending what is due meanwhile. After an error there is nothing more.
+    pub(crate) fn step(&mut self, deadline: Option<Instant>) -> Result<Step, Error> {
+        let step = self.try_step(deadline);
+        self.finished |= step.is_err();
+        step
+    }
+
+    fn try_step(&mut self, deadline: Option<Instant>) -> Result<Step, Error> {
+        loop {
+            if self.finished {
+                return Ok(Step::Stopped);
+            }
+            let now = Instant::now();
+            if self.unsent.is_none() && self.feedback.due(now, &self.positions) {
+                self.send_due_status()?;
+            }
+            let advance = if self.stop.is_stopped() {
+                match self.copy.advance_buffered() {
+                    Ok(None) => return Ok(Step::Stopped),
+                    advance => advance.map(|advance| advance.unwrap_or(Advance::Woken)),
+                }
+            } else {
+                let due = self.feedback.due_at(&self.positions).max(now);
+                self.copy.advance(Some(deadline.map_or(due, |deadline| deadline.min(due))))
+            };
+            match advance {
+                Ok(Advance::Copy(position)) => return self.open(position),
+                Ok(Advance::Notice(notice)) => self.note(*notice),
+                Ok(Advance::TimedOut) => {
+                    if let Some(error) = self.unsent.take() {
+                        return Err(error);
+                    }
+                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                        return Ok(Step::TimedOut);
+                    }
+                }
+                Ok(Advance::Woken) => {}
+                Ok(Advance::Ended) => return Err(Error::copy_ended(self.copy.address())),
+                // What the server said tells more than that it no longer listens.
+                Err(error) if error.server().is_some() => return Err(error),
+                Err(error) => return Err(self.unsent.take().unwrap_or(error)),
+            }
+        }
+    }
+
+    /// A server that closes the connection may have said why, and have sent changes before: all of that is read
+    /// before the failure to write is reported.
+    fn send_due_status(&mut self) -> Result<(), Error> {
+        match self.send_status(false) {
+            Err(error) if matches!(error.kind(), ErrorKind::Io { .. }) => {
+                self.unsent = Some(error);
+                self.feedback.sent(Instant::now(), self.positions);
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Opens an envelope.
+    fn open(&mut self, position: Position) -> Result<Step, Error> {
+        match CopyData::decode(self.copy.payload(position))? {
+            CopyData::XLogData(XLogData { wal_start, wal_end, send_time, .. }) => {
+                self.received(wal_start.max(wal_end));
+                Ok(Step::Message(Frame { position, wal_start, wal_end, send_time }))
+            }
+            CopyData::PrimaryKeepalive(keepalive) => {
+                self.received(keepalive.wal_end);
+                if keepalive.reply_requested() {
+                    self.feedback.asked();
+                }
+                Ok(Step::Keepalive(keepalive))
+            }
+        }
+    }
+
+    fn received(&mut self, lsn: Lsn) {
+        self.server_wal_end = self.server_wal_end.max(lsn);
+        self.positions.write = self.positions.write.max(lsn);
+    }
+
+    /// Decodes the message of the last step. A message that cannot be decoded ends the stream.
+    pub(crate) fn read(&mut self, frame: Frame) -> Result<StreamEvent<'_>, Error> {
+        let payload = self.copy.payload(frame.position);
+        let data = payload.get(XLogData::HEADER_LEN..).unwrap_or_default();
+        let in_stream = self.decoder.stream_xid().is_some();
+        match self.decoder.decode(data) {
+            Ok(message) => Ok(StreamEvent {
+                wal_start: frame.wal_start,
+                wal_end: frame.wal_end,
+                send_time: frame.send_time,
+                message,
+                frame: data,
+                in_stream,
+            }),
+            Err(error) => {
+                self.finished = true;
+                Err(error.at_lsn(frame.wal_start).into())
+            }
+        }
+    }
+
+    /// Sends a status now; `reply` asks the server to answer with a keepalive.
+    pub(crate) fn send_status(&mut self, reply: bool) -> Result<(), Error> {
+        let Positions { write, flush, apply } = self.positions;
+        let status =
+            StandbyStatusUpdate { write, flush, apply, client_time: now(), reply: reply.into() };
+        self.copy.send_copy_data(&status.to_bytes())?;
+        self.feedback.sent(Instant::now(), self.positions);
+        Ok(())
+    }
+}
+
+impl Iterator for Stream {
+    type Item = Result<StreamEventBuf, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_event().map(|event| event.map(|event| event.to_owned()))
+    }
+}
+
+impl FusedIterator for Stream {}
+
+/// This machine's clock, as the protocol counts it.
+fn now() -> TimestampTz {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let micros = i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX);
+    TimestampTz::from_unix_micros(micros).unwrap_or_default()
+}

@@ -1,0 +1,169 @@
+//! The bodies of the fuzz targets, one function each, called by `fuzz/fuzz_targets` and by ordinary
+//! tests.
+//!
+//! A body takes any bytes and panics when a law is broken; it has no other output.
+#![expect(clippy::missing_panics_doc, reason = "to panic is what the bodies are for")]
+
+use pgoutput_decode::encode::Encoder;
+use pgoutput_decode::{
+    CopyData, DecodeError, Decoder, HotStandbyFeedback, Message, OldTuple, StandbyStatusUpdate,
+    StreamAbortForm, TupleData,
+};
+
+/// What a target does with its input.
+pub type Body = fn(&[u8]);
+
+/// The targets by name: that of the fuzz target and of its folder of seeds.
+pub const TARGETS: [(&str, Body); 4] =
+    [("envelope", envelope), ("frame", frame), ("roundtrip", roundtrip), ("sequence", sequence)];
+
+/// One frame in both states, and as the front of a longer slice.
+pub fn frame(bytes: &[u8]) {
+    for in_stream in [false, true] {
+        let whole = Message::decode(bytes, in_stream);
+        match &whole {
+            Ok(message) => visit(message),
+            Err(error) => check_error(error, bytes),
+        }
+        for form in [StreamAbortForm::Short, StreamAbortForm::Long] {
+            match Message::decode_prefix(bytes, in_stream, form) {
+                Ok((message, rest)) => {
+                    visit(&message);
+                    assert!(bytes.ends_with(rest), "what is left is a tail");
+                    let front = &bytes[..bytes.len() - rest.len()];
+                    assert_eq!(Message::decode(front, in_stream), Ok(message), "the same alone");
+                }
+                Err(error) => check_error(&error, bytes),
+            }
+        }
+    }
+}
+
+/// A sequence of frames through the state of one stream; see [`split`] for how the input holds
+/// them.
+pub fn sequence(bytes: &[u8]) {
+    let mut decoder = Decoder::new();
+    for frame in split(bytes) {
+        let before = decoder;
+        match decoder.decode(frame) {
+            Ok(message) => {
+                visit(&message);
+                match message {
+                    Message::StreamStart(body) => {
+                        assert_eq!(decoder.stream_xid(), Some(body.xid), "Stream Start opens");
+                    }
+                    Message::StreamStop => {
+                        assert_eq!(decoder, Decoder::new(), "Stream Stop closes");
+                    }
+                    _ => assert_eq!(decoder, before, "no other message changes the state"),
+                }
+            }
+            Err(error) => {
+                check_error(&error, frame);
+                assert_eq!(decoder, before, "an error leaves the decoder as it was");
+            }
+        }
+    }
+}
+
+/// Whatever stands inside CopyData, from either side; what is read is written back the same.
+pub fn envelope(bytes: &[u8]) {
+    match CopyData::decode(bytes) {
+        Ok(envelope) => {
+            let mut out = Vec::new();
+            envelope.encode(&mut out);
+            assert_eq!(out, bytes, "{envelope:?}");
+        }
+        Err(error) => check_error(&error, bytes),
+    }
+    match StandbyStatusUpdate::decode(bytes) {
+        Ok(status) => assert_eq!(status.to_bytes(), bytes),
+        Err(error) => check_error(&error, bytes),
+    }
+    match HotStandbyFeedback::decode(bytes) {
+        Ok(feedback) => assert_eq!(feedback.to_bytes(), bytes),
+        Err(error) => check_error(&error, bytes),
+    }
+}
+
+/// Decode, encode, decode: an accepted frame is written back the same, and the encoder's state
+/// follows.
+pub fn roundtrip(bytes: &[u8]) {
+    for in_stream in [false, true] {
+        if let Ok(message) = Message::decode(bytes, in_stream) {
+            let out = message.to_bytes().expect("what was decoded can be encoded");
+            assert_eq!(out, bytes, "{message:?}");
+            assert_eq!(Message::decode(&out, in_stream), Ok(message));
+        }
+    }
+    let (mut decoder, mut encoder) = (Decoder::new(), Encoder::new());
+    for frame in split(bytes) {
+        if let Ok(message) = decoder.decode(frame) {
+            let mut out = Vec::new();
+            encoder.encode(&message, &mut out).expect("the encoder is in step");
+            assert_eq!(out, frame, "{message:?}");
+        }
+        assert_eq!(encoder.stream_xid(), decoder.stream_xid());
+    }
+}
+
+/// The frames of a sequence: each behind its length in two bytes, the most significant first; the
+/// last one is as long as what is there.
+pub fn split(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    core::iter::from_fn(move || {
+        let (length, rest) = bytes.split_first_chunk::<2>()?;
+        let length = usize::from(u16::from_be_bytes(*length)).min(rest.len());
+        let (frame, rest) = rest.split_at(length);
+        bytes = rest;
+        Some(frame)
+    })
+}
+
+/// Frames in the form that [`split`] takes apart.
+/// A frame has at most 65535 bytes.
+pub fn join<'f>(frames: impl IntoIterator<Item = &'f [u8]>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for frame in frames {
+        let length = u16::try_from(frame.len()).expect("a short frame");
+        bytes.extend(length.to_be_bytes());
+        bytes.extend(frame);
+    }
+    bytes
+}
+
+fn check_error(error: &DecodeError, frame: &[u8]) {
+    assert!(error.offset() <= frame.len(), "{error} is outside of {} bytes", frame.len());
+    assert!(!error.to_string().is_empty());
+}
+
+/// Reads everything that a message lends.
+fn visit(message: &Message<'_>) {
+    match message {
+        Message::Insert(body) => walk(body.new),
+        Message::Update(body) => {
+            body.old.into_iter().for_each(old);
+            walk(body.new);
+        }
+        Message::Delete(body) => old(body.old),
+        Message::Relation(body) => {
+            assert_eq!(body.columns.iter().count(), body.columns.len());
+        }
+        Message::Truncate(body) => {
+            assert_eq!(body.relations.iter().count(), body.relations.len());
+        }
+        _ => {}
+    }
+    assert!(!format!("{message:?}").is_empty());
+}
+
+fn old(tuple: OldTuple<'_>) {
+    match tuple {
+        OldTuple::Key(key) => walk(key.full_width()),
+        OldTuple::Full(row) => walk(row),
+    }
+}
+
+fn walk(tuple: TupleData<'_>) {
+    assert_eq!(tuple.columns().count(), tuple.len());
+    assert_eq!(tuple.get(tuple.len()), None);
+}

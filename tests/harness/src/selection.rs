@@ -1,0 +1,146 @@
+//! Which servers the tests run on, each started once in a process.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::error::Error;
+use crate::search::Search;
+use crate::server::Server;
+use crate::version::MAJORS;
+
+const VARIABLE: &str = "PGOUTPUT_TEST_SERVERS";
+const NEWEST: u32 = *MAJORS.end();
+
+/// The process's server of this major with the default settings, started by the first call.
+///
+/// It lives until the process ends, and a watchdog stops it then. Tests that stop a server start one of their own.
+///
+/// # Errors
+///
+/// As [`ServerBuilder::start`](crate::ServerBuilder::start); a failure is remembered and not tried again.
+pub fn shared(major: u32) -> Result<&'static Server, Error> {
+    type Slot = Arc<OnceLock<Result<&'static Server, Error>>>;
+    static SERVERS: Mutex<BTreeMap<u32, Slot>> = Mutex::new(BTreeMap::new());
+    let slot = {
+        let mut servers = SERVERS.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(servers.entry(major).or_default())
+    };
+    // Other majors can start meanwhile.
+    slot.get_or_init(|| Server::of_major(major).map(|server| &*Box::leak(Box::new(server)))).clone()
+}
+
+/// The servers to test on, oldest first: those named by `PGOUTPUT_TEST_SERVERS` (`all`, or a list of majors such as
+/// `13,15,18`), else two: the newest installed one before 18, and 18.
+///
+/// Where only one of the two can be had, it is that one, and the standard error says so.
+///
+/// # Errors
+///
+/// If none can be had, or one that was named cannot.
+pub fn test_servers() -> Result<Vec<&'static Server>, Error> {
+    static INSTALLED: OnceLock<Option<u32>> = OnceLock::new();
+    if let Ok(value) = std::env::var(VARIABLE)
+        && !value.trim().is_empty()
+    {
+        let majors = parse(&value).ok_or(Error::Selection { value })?;
+        return start(majors).into_iter().collect();
+    }
+    let installed = *INSTALLED.get_or_init(|| {
+        let installed = Search::from_env().installed();
+        installed.into_keys().rfind(|major| MAJORS.contains(major) && *major != NEWEST)
+    });
+    let mut results = start(installed.into_iter().chain([NEWEST])).into_iter();
+    let other = installed.and_then(|_| results.next());
+    match (other, results.next().unwrap_or_else(|| shared(NEWEST))) {
+        (Some(Ok(other)), Ok(newest)) => Ok(vec![other, newest]),
+        (None, Ok(newest)) => {
+            say_once(&format!("testing on PostgreSQL {NEWEST} only: no other one is installed"));
+            Ok(vec![newest])
+        }
+        (Some(Err(error)), Ok(newest)) => {
+            say_once(&format!("testing on PostgreSQL {NEWEST} only: {error}"));
+            Ok(vec![newest])
+        }
+        (Some(Ok(other)), Err(error)) => {
+            say_once(&format!("testing on PostgreSQL {} only: {error}", other.major()));
+            Ok(vec![other])
+        }
+        (_, Err(error)) => Err(error),
+    }
+}
+
+/// [`test_servers`] for tests, which have nothing to do without a server.
+///
+/// # Panics
+///
+/// If there is none; the message lists what can be done.
+pub fn servers() -> Vec<&'static Server> {
+    test_servers().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The servers to test on that are of this major or newer, for tests of what older ones do not have.
+///
+/// If that leaves none, it is PostgreSQL 18, whatever `PGOUTPUT_TEST_SERVERS` says. The standard error says what is
+/// left out.
+///
+/// # Panics
+///
+/// If there is none; the message lists what can be done.
+pub fn servers_from(major: u32) -> Vec<&'static Server> {
+    let (fit, old): (Vec<_>, Vec<_>) =
+        servers().into_iter().partition(|server| server.major() >= major);
+    for server in old {
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        say_once(&format!("{test} needs PostgreSQL {major}: not run on {}", server.major()));
+    }
+    if fit.is_empty() {
+        say_once(&format!("no server from {major} on was chosen: using {NEWEST}"));
+        return vec![shared(NEWEST).unwrap_or_else(|error| panic!("{error}"))];
+    }
+    fit
+}
+
+/// Starts them at the same time.
+fn start(majors: impl IntoIterator<Item = u32>) -> Vec<Result<&'static Server, Error>> {
+    std::thread::scope(|scope| {
+        let starting: Vec<_> =
+            majors.into_iter().map(|major| (major, scope.spawn(move || shared(major)))).collect();
+        // A start that panicked is tried again here, for its message.
+        starting
+            .into_iter()
+            .map(|(major, thread)| thread.join().unwrap_or_else(|_| shared(major)))
+            .collect()
+    })
+}
+
+fn parse(value: &str) -> Option<BTreeSet<u32>> {
+    if value.trim() == "all" {
+        return Some(MAJORS.collect());
+    }
+    let major = |item: &str| item.trim().parse().ok().filter(|major| MAJORS.contains(major));
+    value.split(',').map(major).collect()
+}
+
+/// Past the test runner's capture, and only once in a process.
+fn say_once(line: &str) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(line.to_owned()) {
+        let _ = writeln!(std::io::stderr(), "pgoutput-harness: {line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn a_list_or_all() {
+        let majors = |value| parse(value).map(|set| set.into_iter().collect::<Vec<_>>());
+        assert_eq!(majors("all"), Some((10..=18).collect()));
+        assert_eq!(majors("18, 13,15,13"), Some(vec![13, 15, 18]));
+        for wrong in ["9", "19", "13,", "13 15", "ALL", "all,13", "-13"] {
+            assert_eq!(majors(wrong), None, "{wrong}");
+        }
+    }
+}

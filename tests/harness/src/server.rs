@@ -1,0 +1,327 @@
+//! A throwaway server: its folder, its process, and the controls over both.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use postgres::{Client, NoTls};
+
+use crate::account::Account;
+use crate::builder::ServerBuilder;
+use crate::database::Database;
+use crate::error::Error;
+use crate::folder::TempFolder;
+use crate::install::Install;
+use crate::template::{self, tail};
+use crate::version::{MAJORS, Version};
+use crate::watchdog::Watchdog;
+use crate::{process, search::Search};
+
+/// How a server is shut down: the modes of `pg_ctl stop -m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StopMode {
+    /// Waits for the clients to leave (SIGTERM).
+    Smart,
+    /// Ends the clients' sessions, lets walsenders send what is left, writes a checkpoint (SIGINT).
+    Fast,
+    /// Ends everything at once; the next start recovers from the WAL (SIGQUIT).
+    Immediate,
+}
+
+/// A running PostgreSQL server of this process's own, superuser `postgres`, no password needed.
+///
+/// Dropping it stops it and removes its folder. If the process ends without dropping it, killed for instance, a
+/// watchdog does so.
+///
+/// ```
+/// use pgoutput_harness::{Server, StopMode};
+///
+/// let server = Server::builder().setting("max_connections", "30").start(18)?;
+/// let mut client = server.client();
+/// assert_eq!(client.query_one("SHOW wal_level", &[]).unwrap().get::<_, &str>(0), "logical");
+/// server.restart(StopMode::Immediate)?;
+/// assert!(client.simple_query("SELECT 1").is_err());
+/// server.client().simple_query("SELECT 1").unwrap();
+/// # Ok::<(), pgoutput_harness::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    install: Install,
+    account: Option<Account>,
+    port: u16,
+    tcp: bool,
+    pub(crate) next: AtomicU32,
+    state: Mutex<State>,
+    // Dropped last: the watchdog in `state` may still remove files in it.
+    folder: TempFolder,
+}
+
+/// Dropped in this order: the process is ended before its watchdog.
+#[derive(Debug)]
+struct State {
+    process: Option<Child>,
+    watchdog: Watchdog,
+}
+
+impl Server {
+    /// Settings for a server to be started.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    /// A server of this major with the default settings.
+    pub fn of_major(major: u32) -> Result<Self, Error> {
+        Self::builder().start(major)
+    }
+
+    /// A server of the newest installed major from 10 to 18; where none is installed, a fetched 18.
+    pub fn any() -> Result<Self, Error> {
+        let installed =
+            Search::from_env().installed().into_keys().rfind(|major| MAJORS.contains(major));
+        Self::of_major(installed.unwrap_or(*MAJORS.end()))
+    }
+
+    pub(crate) fn create(builder: &ServerBuilder, major: u32) -> Result<Self, Error> {
+        let search = builder.search.clone().unwrap_or_else(Search::from_env);
+        let mut install = search.find(major)?;
+        let account = Account::needed()?;
+        if let Some(account) = &account {
+            install = account.admit(&install)?;
+        }
+        let folder = TempFolder::for_server(account.as_ref())?;
+        let watchdog = Watchdog::over(folder.path())?;
+        let data = folder.path().join("data");
+        template::data_folder(&data, &install, account.as_ref(), &builder.initdb)?;
+        let mut server = Self {
+            install,
+            account,
+            port: 5432,
+            tcp: builder.tcp,
+            next: AtomicU32::new(0),
+            state: Mutex::new(State { process: None, watchdog }),
+            folder,
+        };
+        let sample = server.read("data/postgresql.conf")?;
+        server.write("data/pg_hba.conf", &builder.hba())?;
+        let mut tries = 5;
+        loop {
+            if server.tcp {
+                server.port = process::free_port()?;
+            }
+            let settings = builder.settings(server.folder.path(), server.port);
+            server.write("data/postgresql.conf", &format!("{sample}\n{settings}"))?;
+            tries -= 1;
+            match server.start() {
+                // Someone took the port between our look and the server's.
+                Err(Error::Start { log, .. })
+                    if tries > 0 && log.contains("Address already in use") => {}
+                other => return other.map(|()| server),
+            }
+        }
+    }
+
+    fn read(&self, name: &str) -> Result<String, Error> {
+        let path = self.folder.path().join(name);
+        fs::read_to_string(&path).map_err(|e| Error::io("read", path, e))
+    }
+
+    /// Replaces a file's text; its owner and mode stay.
+    fn write(&self, name: &str, text: &str) -> Result<(), Error> {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).map_err(|e| Error::io("write", path, e))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A test that failed while holding it left a child process, which is as good as before.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a server that was stopped, and waits until it takes connections. Nothing happens if it runs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Start`] or [`Error::Timeout`] with the end of its log.
+    pub fn start(&self) -> Result<(), Error> {
+        let mut state = self.state();
+        if process::running(&mut state.process) {
+            return Ok(());
+        }
+        let State { process, watchdog } = &mut *state;
+        process::start(self, process, watchdog)
+    }
+
+    /// Shuts the server down and waits until it is gone. Nothing happens if it does not run.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`] if it has not ended after a minute: a smart shutdown waits for clients, a fast one for
+    /// walsenders whose client does not read. It is then still shutting down.
+    pub fn stop(&self, mode: StopMode) -> Result<(), Error> {
+        let mut state = self.state();
+        let State { process, watchdog } = &mut *state;
+        process::stop(self, process, watchdog, mode)
+    }
+
+    /// Shuts down and starts again, at the same port.
+    pub fn restart(&self, mode: StopMode) -> Result<(), Error> {
+        self.stop(mode)?;
+        self.start()
+    }
+
+    /// Kills the server's main process with SIGKILL, as a crash would; its other processes end by themselves.
+    pub fn kill(&self) -> Result<(), Error> {
+        let mut state = self.state();
+        let State { process, watchdog } = &mut *state;
+        process::kill(process, watchdog)
+    }
+
+    /// Kills one of the server's processes with SIGKILL, such as a walsender by its `pid` in `pg_stat_replication`.
+    ///
+    /// PostgreSQL then ends all sessions, recovers and goes on; [`wait_ready`](Self::wait_ready) waits for that.
+    pub fn kill_backend(&self, pid: i32) -> Result<(), Error> {
+        process::kill_backend(self, pid)
+    }
+
+    /// Waits until the server takes connections again, for instance after [`kill_backend`](Self::kill_backend).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`] after a minute, [`Error::NotRunning`] if its process has ended.
+    pub fn wait_ready(&self) -> Result<(), Error> {
+        process::wait_connect(self)
+    }
+
+    /// Whether the server's main process is there.
+    pub fn is_running(&self) -> bool {
+        process::running(&mut self.state().process)
+    }
+
+    /// The id of the server's main process, if it runs.
+    pub fn pid(&self) -> Option<u32> {
+        let mut state = self.state();
+        process::running(&mut state.process).then(|| state.process.as_ref().map(Child::id))?
+    }
+
+    /// The server's version.
+    pub fn version(&self) -> Version {
+        self.install.version()
+    }
+
+    /// The server's major version.
+    pub fn major(&self) -> u32 {
+        self.version().major
+    }
+
+    /// The server's programs, and where they were found.
+    pub fn install(&self) -> &Install {
+        &self.install
+    }
+
+    /// The folder with the Unix socket.
+    pub fn socket_folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The data folder.
+    pub fn data_folder(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The port, of the Unix socket's name as of TCP on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Everything the server has logged so far.
+    pub fn log(&self) -> String {
+        fs::read(self.log_file())
+            .map_or_else(|_| String::new(), |b| String::from_utf8_lossy(&b).into_owned())
+    }
+
+    /// The file the server logs to.
+    pub fn log_file(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    pub(crate) fn log_tail(&self) -> String {
+        tail(&self.log(), 15)
+    }
+
+    /// A command for one of the server's programs, run under the server's account.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = self.install.command(program);
+        command.current_dir("/");
+        if let Some(account) = &self.account {
+            account.apply(&mut command);
+        }
+        command
+    }
+
+    /// A connection string (`key=value`) for `database` over the Unix socket, as superuser.
+    pub fn dsn(&self, database: &str) -> String {
+        let host =
+            self.folder.path().display().to_string().replace('\\', "\\\\").replace('\'', "\\'");
+        format!("host='{host}' port={} user=postgres dbname={database}", self.port)
+    }
+
+    /// A connection string (`key=value`) for `database` over TCP, as superuser.
+    pub fn dsn_tcp(&self, database: &str) -> String {
+        format!("host=127.0.0.1 port={} user=postgres dbname={database}", self.port)
+    }
+
+    /// A connection URI for `database` over TCP, as superuser.
+    pub fn uri(&self, database: &str) -> String {
+        format!("postgresql://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// A connection to the database `postgres` over the Unix socket, as superuser.
+    ///
+    /// # Panics
+    ///
+    /// If the connection fails; [`try_client`](Self::try_client) gives the error.
+    pub fn client(&self) -> Client {
+        self.try_client().unwrap_or_else(|e| panic!("{}: {e}", self.install))
+    }
+
+    /// The same as [`client`](Self::client), with the error.
+    pub fn try_client(&self) -> Result<Client, postgres::Error> {
+        Client::connect(&self.dsn("postgres"), NoTls)
+    }
+
+    /// A new, empty database, removed when dropped. `hint` becomes part of its name.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not make it.
+    pub fn database(&self, hint: &str) -> Database<'_> {
+        self.database_with(hint, "")
+    }
+
+    /// A new database made with further options of `CREATE DATABASE`, such as `ENCODING 'SQL_ASCII'`.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not make it.
+    pub fn database_with(&self, hint: &str, options: &str) -> Database<'_> {
+        Database::create(self, hint, options)
+            .unwrap_or_else(|e| panic!("{}: CREATE DATABASE: {e}", self.install))
+    }
+
+    pub(crate) fn unique(&self, hint: &str) -> String {
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        // Names have at most 63 bytes, and slots only these characters.
+        let plain = hint.chars().map(|c| c.to_ascii_lowercase());
+        let plain: String =
+            plain.map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).take(40).collect();
+        format!("{plain}_{n}")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The watchdog, dropped next, ends what this leaves.
+        let _ = self.stop(StopMode::Immediate);
+    }
+}

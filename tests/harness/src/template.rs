@@ -1,0 +1,108 @@
+//! Data folders made by `initdb` once and copied from then on.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::account::Account;
+use crate::error::Error;
+use crate::folder::{self, TempFolder};
+use crate::install::Install;
+
+/// Makes `data`, in a folder that the server's account owns, a fresh data folder.
+///
+/// The copy kept below the target folder is named for everything that shapes it.
+pub(crate) fn data_folder(
+    data: &Path,
+    install: &Install,
+    account: Option<&Account>,
+    arguments: &[String],
+) -> Result<(), Error> {
+    let user = account
+        .map_or_else(|| rustix::process::geteuid().as_raw().to_string(), |a| a.name().into());
+    // Two builds of one version may differ in how they were configured.
+    let program = install.bin().join("postgres");
+    let size = fs::metadata(&program).map_err(|e| Error::io("look at", &program, e))?.len();
+    let mut parts = vec![size.to_string(), user];
+    parts.extend_from_slice(arguments);
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let shelf = folder::cache().join("data");
+    let kept = shelf.join(format!("{}-{}", install.version(), key(&parts)));
+    if kept.is_dir() && copy_tree(&kept, data).is_ok() {
+        return Ok(());
+    }
+    // A copy that failed may have left a part.
+    let _ = fs::remove_dir_all(data);
+    initdb(data, install, account, arguments)?;
+    // Without a template the next start is slower, and that is all.
+    let _ = keep(data, &shelf, &kept);
+    Ok(())
+}
+
+fn initdb(
+    data: &Path,
+    install: &Install,
+    account: Option<&Account>,
+    arguments: &[String],
+) -> Result<(), Error> {
+    let mut command = install.command("initdb");
+    command
+        .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
+        .args(arguments)
+        .arg("--pgdata")
+        .arg(data)
+        .current_dir("/");
+    if let Some(account) = account {
+        account.apply(&mut command);
+    }
+    run(command).map(drop)
+}
+
+fn keep(data: &Path, shelf: &Path, kept: &Path) -> Result<(), Error> {
+    fs::create_dir_all(shelf).map_err(|e| Error::io("create", shelf, e))?;
+    let new = TempFolder::below(shelf, ".new-")?;
+    let inner = new.path().join("data");
+    copy_tree(data, &inner)?;
+    fs::rename(&inner, kept).map_err(|e| Error::io("put in place", kept, e))
+}
+
+/// A short name for the parts: the same in every process of one build, which is all a cache needs.
+pub(crate) fn key(parts: &[&str]) -> String {
+    let mut hasher = DefaultHasher::new();
+    parts.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// Copies a tree with its owners, modes and links; shares the blocks where the file system can.
+pub(crate) fn copy_tree(from: &Path, to: &Path) -> Result<(), Error> {
+    let mut command = Command::new("cp");
+    command.arg("-a").arg(from).arg(to);
+    run(command).map(drop)
+}
+
+/// Runs a program to its end and gives what it printed on its standard output.
+pub(crate) fn run(mut command: Command) -> Result<String, Error> {
+    let program = Path::new(command.get_program()).to_owned();
+    let output =
+        command.stdin(Stdio::null()).output().map_err(|e| Error::io("run", &program, e))?;
+    if !output.status.success() {
+        let mut shown = program.display().to_string();
+        if let Some(argument) = command.get_args().next() {
+            shown = format!("{shown} {}", argument.to_string_lossy());
+        }
+        let text = [output.stdout, output.stderr].concat();
+        return Err(Error::Program {
+            program: shown,
+            status: output.status.to_string(),
+            output: tail(&String::from_utf8_lossy(&text), 10),
+        });
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The last `lines` lines of a text.
+pub(crate) fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.trim_end().lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}

@@ -1,0 +1,96 @@
+//! Nothing is left of a server when the process that owns it ends without dropping it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use pgoutput_harness::Server;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+/// Set in the process that owns the server; says how it is to end.
+const ENDING: &str = "HARNESS_TEST_ENDING";
+
+/// Runs this test program again for one test only, which then takes the `owner` branch.
+fn owner_that_ends(test: &str, ending: &str) -> (i32, String, std::process::ExitStatus) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(ENDING, ending)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.into_iter().find_map(|l| l.strip_prefix("OWNS ").map(str::to_owned));
+    let line = line.expect("the owner says what it owns");
+    let (pid, folder) = line.split_once(' ').unwrap();
+    let pid: i32 = pid.parse().unwrap();
+    assert!(Path::new(folder).join("data").is_dir());
+    test_kill_process(Pid::from_raw(pid).unwrap()).expect("the server runs");
+    let owner = Pid::from_child(&child);
+    match ending {
+        "kill" => kill_process(owner, Signal::KILL).unwrap(),
+        "interrupt" => kill_process(owner, Signal::INT).unwrap(),
+        _ => {}
+    }
+    (pid, folder.to_owned(), child.wait().unwrap())
+}
+
+/// Owns a server until the end that was asked for.
+fn owner(ending: &str) {
+    let server: &Server = Box::leak(Box::new(Server::any().unwrap()));
+    let _database = server.database("left");
+    let mut out = std::io::stdout();
+    writeln!(out, "\nOWNS {} {}", server.pid().unwrap(), server.socket_folder().display()).unwrap();
+    out.flush().unwrap();
+    match ending {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "an end without destructors is what is tested"
+        )]
+        "exit" => std::process::exit(3),
+        "abort" => std::process::abort(),
+        "panic" => panic!("as asked"),
+        _ => loop {
+            std::thread::park();
+        },
+    }
+}
+
+fn nothing_is_left(test: &str, ending: &str) -> std::process::ExitStatus {
+    let (pid, folder, status) = owner_that_ends(test, ending);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    // Neither is a child of ours, so there is nothing to wait on.
+    while test_kill_process(Pid::from_raw(pid).unwrap()).is_ok() || Path::new(&folder).exists() {
+        assert!(
+            Instant::now() < deadline,
+            "after {ending} process {pid} or {folder} is still there"
+        );
+        sleep(Duration::from_millis(10));
+    }
+    status
+}
+
+#[test]
+fn after_a_signal() {
+    if let Ok(ending) = std::env::var(ENDING) {
+        return owner(&ending);
+    }
+    for (ending, signal) in [("kill", Signal::KILL), ("interrupt", Signal::INT)] {
+        let status = nothing_is_left("after_a_signal", ending);
+        assert_eq!(status.signal(), Some(signal.as_raw()), "{ending}");
+    }
+}
+
+#[test]
+fn after_its_own_end() {
+    if let Ok(ending) = std::env::var(ENDING) {
+        return owner(&ending);
+    }
+    for (ending, code) in [("exit", Some(3)), ("panic", Some(101)), ("abort", None)] {
+        let status = nothing_is_left("after_its_own_end", ending);
+        assert_eq!(status.code(), code, "{ending}");
+    }
+}
