@@ -1,0 +1,20 @@
+//! The bodies on generated input, so that each is exercised where no fuzzer can be had.
+
+use pgoutput_fuzz_bodies::{TARGETS, join};
+use pgoutput_strategies::{any_frame, mutated, sequences};
+use proptest::prelude::*;
+
+fn any_input() -> impl Strategy<Value = Vec<u8>> {
+    let frame = || any_frame().prop_map(|frame| frame.bytes);
+    let sequence = || sequences().prop_map(|frames| join(frames.iter().map(Vec::as_slice)));
+    prop_oneof![frame(), mutated(frame()), sequence(), mutated(sequence())]
+}
+
+proptest! {
+    #[test]
+    fn no_input_breaks_a_law(bytes in any_input()) {
+        for (_, body) in TARGETS {
+            body(&bytes);
+        }
+    }
+}
