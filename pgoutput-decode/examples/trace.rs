@@ -4,12 +4,12 @@
 //! cargo run -p pgoutput-decode --example trace -- pgoutput-decode/examples/readme.frames
 //! ```
 //!
-//! Reads the file named, or standard input. The format: one frame a line in hexadecimal, spaces anywhere
-//! in it; optionally the WAL position `X/X` in front of it; `#` starts a comment, empty lines are skipped.
-//! One stream from its start, in order.
+//! Reads the file named, or standard input. The format: one frame a line in hexadecimal, spaces
+//! anywhere in it; optionally the WAL position `X/X` in front of it; `#` starts a comment, empty
+//! lines are skipped. One stream from its start, in order.
 //!
-//! A line that cannot be decoded is printed to standard error with its number, and the next line is read; the exit
-//! code is 1 when there was one, 2 when the input could not be read.
+//! A line that cannot be decoded is printed to standard error with its number, and the next line is
+//! read; the exit code is 1 when there was one, 2 when the input could not be read.
 
 use std::env;
 use std::fs;

@@ -1,22 +1,26 @@
 //! Decoder for PostgreSQL's pgoutput logical replication protocol, versions 1 to 4.
 //!
-//! PostgreSQL streams the changes of its tables through the output plugin *pgoutput*, the one behind `CREATE
-//! SUBSCRIPTION`. This crate turns the bytes of that stream into messages, borrowed from them, and back. It
-//! opens no socket, reads no clock, owns no loop, and needs neither `std` nor an allocator.
+//! PostgreSQL streams the changes of its tables through the output plugin *pgoutput*, the one
+//! behind `CREATE SUBSCRIPTION`. This crate turns the bytes of that stream into messages, borrowed
+//! from them, and back. It opens no socket, reads no clock, owns no loop, and needs neither `std`
+//! nor an allocator.
 //!
-//! **In scope**: the 19 messages of protocol versions 1 to 4 (manual, "Logical Replication Message Formats"),
-//! transactions streamed in chunks and two-phase commit included; the envelopes around them and what a client answers
-//! ("Streaming Replication Protocol"); rows with text, binary, NULL and unchanged TOASTed columns; the
-//! catalogue of the tables that a stream has described; writing all of it back to bytes.
+//! **In scope**: the 19 messages of protocol versions 1 to 4 (manual, "Logical Replication Message
+//! Formats"), transactions streamed in chunks and two-phase commit included; the envelopes around
+//! them and what a client answers ("Streaming Replication Protocol"); rows with text, binary, NULL
+//! and unchanged TOASTed columns; the catalogue of the tables that a stream has described; writing
+//! all of it back to bytes.
 //!
-//! **Out of scope**: connections, authentication, slots and acknowledgement, putting streamed transactions
-//! together. `pgoutput-reader` does these on top of this crate. Other plugins (wal2json, test_decoding).
+//! **Out of scope**: connections, authentication, slots and acknowledgement, putting streamed
+//! transactions together. `pgoutput-reader` does these on top of this crate. Other plugins
+//! (wal2json, test_decoding).
 //!
 //! # From frame to message
 //!
-//! A frame is what one CopyData message holds. [`CopyData::decode`] opens the envelope; the data of an XLogData is
-//! one message, for [`Decoder::decode`]. Between Stream Start and Stream Stop seven kinds of message carry the id of their
-//! (sub)transaction, and nothing in their bytes says so: that is all the state there is.
+//! Inside CopyData stands an envelope, which [`CopyData::decode`] opens. The data of an XLogData is a
+//! frame: one message, for [`Decoder::decode`]. Between Stream Start and Stream Stop seven kinds of
+//! message carry the id of their (sub)transaction, and nothing in their bytes says so: that is all
+//! the state there is.
 //!
 //! ```text
 //!                    Stream Start
@@ -25,15 +29,15 @@
 //!   ┌─────────────┐                     ┌─────────────┐
 //!   │   outside   │                     │  in a chunk │
 //!   └─────────────┘                     └─────────────┘
-//!     every message,                      Relation, Type, Insert, Update, Delete,
+//!     all but Stream Stop,                Relation, Type, Insert, Update, Delete,
 //!     no id in front of changes           Truncate, Message: with an id; Origin
 //!          ▲                                   │
 //!          └───────────────────────────────────┘
 //!                    Stream Stop
 //! ```
 //!
-//! Any other message in either place is an error, and an error leaves the [`Decoder`] as it was. One decoder lives as
-//! long as one `START_REPLICATION`.
+//! Any other message in either place is an error, and an error leaves the [`Decoder`] as it was.
+//! One decoder lives as long as one `START_REPLICATION`.
 //!
 //! ```
 //! use pgoutput_decode::{CopyData, Decoder, Message, OldTuple, TupleColumn};
@@ -99,19 +103,22 @@
 //! | `uuid` | no | columns as `uuid::Uuid` |
 //! | `postgres-types` | no | columns as whatever implements `postgres_types::FromSql`, `Row::get_sql`; implies `std` |
 //!
-//! Without any: every message, every tuple, every envelope. A feature adds items and changes nothing that is there.
+//! Without any: every message, every tuple, every envelope. A feature adds items and changes
+//! nothing that is there.
 //!
 //! # Guarantees
 //!
-//! - **No panic.** No bytes in either state make decoding panic. No unsafe code, no indexing, no `unwrap`
-//!   outside tests; `tests/no_std.rs` searches the optimised assembly of the decoder, overflow checks on, and finds no path to
-//!   a panic; `fuzz/` and `tests/laws.rs` look for one with input.
+//! - **No panic.** No bytes in either state make decoding panic. No unsafe code, no indexing, no
+//!   `unwrap` outside tests; `tests/no_std.rs` searches the optimised assembly of the decoder,
+//!   overflow checks on, and finds no path to a panic; `fuzz/` and `tests/laws.rs` look for one
+//!   with input.
 //! - **No allocation.** Decoding allocates nothing, whatever lengths and counts a frame claims:
-//!   `tests/memory.rs` counts. A program with neither `std` nor `alloc` links and runs: `tests/no-std`.
-//! - **Bounded.** A frame is walked once, in time linear in the number of its columns and the bytes of its names;
-//!   values are skipped by their length, never looked at. There is no recursion.
-//! - **Nothing lost.** An accepted frame can be encoded again to the same bytes: `tests/reencode.rs`. Trailing
-//!   bytes are an error, flags of unknown meaning are kept.
+//!   `tests/memory.rs` counts. A program with neither `std` nor `alloc` links and runs:
+//!   `tests/no-std`.
+//! - **Bounded.** Decoding walks a frame once, in time linear in the number of its columns and the
+//!   bytes of its names; values are skipped by their length, never looked at. There is no recursion.
+//! - **Nothing lost.** An accepted frame can be encoded again to the same bytes:
+//!   `tests/reencode.rs`. Trailing bytes are an error, flags of unknown meaning are kept.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(

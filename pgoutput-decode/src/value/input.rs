@@ -47,12 +47,17 @@ impl<'a> Input<'a> {
         if self.eat(byte) { Ok(()) } else { Err(self.malformed(expected)) }
     }
 
+    /// The bytes that come next and are of this kind; none is not an error.
+    pub(super) fn run(&mut self, kind: impl Fn(u8) -> bool) -> &'a [u8] {
+        let end = self.bytes.iter().position(|byte| !kind(*byte)).unwrap_or(self.bytes.len());
+        let (run, rest) = self.bytes.split_at_checked(end).unwrap_or((self.bytes, &[]));
+        self.bytes = rest;
+        run
+    }
+
     /// The decimal digits that come next; none is not an error.
     pub(super) fn digits(&mut self) -> &'a [u8] {
-        let end = self.bytes.iter().position(|b| !b.is_ascii_digit()).unwrap_or(self.bytes.len());
-        let (digits, rest) = self.bytes.split_at_checked(end).unwrap_or((self.bytes, &[]));
-        self.bytes = rest;
-        digits
+        self.run(|byte| byte.is_ascii_digit())
     }
 
     /// At least one decimal digit.

@@ -1,6 +1,6 @@
 //! What a column may hold besides a value: NULL, and a stored-apart value that did not come along.
 
-use super::{FieldType, FromField, ValueError, ValueErrorKind};
+use super::{Field, FieldType, FromField, ValueError, ValueErrorKind};
 
 /// The value of a column that may be stored apart (TOASTed).
 ///
@@ -43,6 +43,10 @@ impl<'a, T: FromField<'a>> FromField<'a> for Toast<T> {
         T::accepts(ty)
     }
 
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        T::from_field(field).map(Self::Present)
+    }
+
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         T::from_text(ty, text).map(Self::Present)
     }
@@ -64,6 +68,10 @@ impl<'a, T: FromField<'a>> FromField<'a> for Toast<T> {
 impl<'a, T: FromField<'a>> FromField<'a> for Option<T> {
     fn accepts(ty: FieldType<'_>) -> bool {
         T::accepts(ty)
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        T::from_field(field).map(Some)
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {

@@ -15,11 +15,9 @@ use crate::{CreateSlot, Error, ErrorKind};
 use aside::Aside;
 
 mod aside;
-#[cfg_attr(not(test), allow(dead_code, reason = "what reads with it is not there yet"))]
 mod copy;
 mod query;
 
-#[cfg_attr(not(test), allow(unused_imports, reason = "what reads with it is not there yet"))]
 pub(crate) use copy::Advance;
 pub use copy::CopyBoth;
 pub use query::{Row, Rows};

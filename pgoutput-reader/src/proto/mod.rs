@@ -5,7 +5,6 @@
 mod auth;
 pub(crate) mod backend;
 pub(crate) mod command;
-#[cfg_attr(not(test), allow(dead_code, reason = "what sends with it is not there yet"))]
 pub(crate) mod feedback;
 pub(crate) mod frame;
 mod handshake;

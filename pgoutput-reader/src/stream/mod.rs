@@ -15,7 +15,6 @@ pub use event::{StreamEvent, StreamEventBuf};
 pub use stop::StopHandle;
 
 use crate::connection::{Advance, CopyBoth};
-use crate::error::StreamError;
 use crate::io::Position;
 use crate::proto::feedback::{Feedback, Positions};
 use crate::{Error, ErrorKind, ServerMessage};
@@ -64,7 +63,7 @@ pub struct Stream {
 const NOTICES_KEPT: usize = 100;
 
 /// How long the server may take to end the copy after it was asked to.
-const FINISH: Duration = Duration::from_secs(5);
+const FINISH: Duration = Duration::from_secs(2);
 
 /// What a step of the stream came to. Positions only: it borrows nothing.
 #[derive(Debug, Clone, Copy)]
@@ -144,11 +143,18 @@ impl Stream {
 
     /// Tells the server what was confirmed, ends the copy and closes the connection.
     ///
+    /// In the middle of a large transaction the server would first send the rest of it: after two seconds of that the
+    /// connection is closed without waiting for the end.
+    ///
     /// # Errors
     /// When the server cannot be told; then it may send again what was confirmed last.
     pub fn stop(mut self) -> Result<(), Error> {
         self.send_status(false)?;
-        self.copy.finish(Instant::now() + FINISH)?.close()
+        match self.copy.finish(Instant::now() + FINISH) {
+            Ok(connection) => connection.close(),
+            Err(error) if matches!(error.kind(), ErrorKind::Timeout { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Notices and warnings that the server sent inside the copy since the last call; the newest hundred are kept.
@@ -161,11 +167,6 @@ impl Stream {
             self.notices.pop_front();
         }
         self.notices.push_back(notice);
-    }
-
-    /// Whether an error has ended this stream.
-    pub(crate) fn is_failed(&self) -> bool {
-        self.finished
     }
 
     /// Reads on after a [`StopHandle`] was used.
@@ -210,7 +211,7 @@ impl Stream {
                     }
                 }
                 Ok(Advance::Woken) => {}
-                Ok(Advance::Ended) => return Err(StreamError::Ended.into()),
+                Ok(Advance::Ended) => return Err(Error::copy_ended(self.copy.address())),
                 // What the server said tells more than that it no longer listens.
                 Err(error) if error.server().is_some() => return Err(error),
                 Err(error) => return Err(self.unsent.take().unwrap_or(error)),
