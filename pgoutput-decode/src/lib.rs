@@ -98,7 +98,7 @@
 //! | `std` | yes | implies `alloc` |
 //! | `alloc` | by `std` | the catalogue of relations, `Relations`; rows with named columns, module `row` |
 //! | `encode` | no | writing messages and envelopes, module `encode`; implies `alloc` |
-//! | `serde` | no | rows into structs, `Row::deserialize`; JSON columns as `serde_json::Value`; implies `alloc` |
+//! | `serde` | no | rows into structs, `Row::deserialize`; JSON columns as `serde_json::Value`; implies `std` |
 //! | `time` | no | columns as the types of the crate `time` |
 //! | `uuid` | no | columns as `uuid::Uuid` |
 //! | `postgres-types` | no | columns as whatever implements `postgres_types::FromSql`, `Row::get_sql`; implies `std` |

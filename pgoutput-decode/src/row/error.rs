@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use super::RowColumn;
-use super::hint::reads_as;
 use crate::value::{Format, PgType, ValueError, ValueErrorKind};
 use crate::{Oid, Relation, TupleColumn};
 
@@ -49,6 +48,8 @@ struct Place {
     base_oid: Oid,
     type_name: Option<Box<str>>,
     format: Option<Format>,
+    /// What it could have been read as.
+    hint: &'static str,
 }
 
 /// What was wrong with a row.
@@ -100,7 +101,12 @@ impl RowError {
         Self(Box::new(Details { kind, schema, table, column: None }))
     }
 
-    pub(super) fn of_column(relation: &Relation, at: &RowColumn<'_>, kind: RowErrorKind) -> Self {
+    pub(super) fn of_column(
+        relation: &Relation,
+        at: &RowColumn<'_>,
+        kind: RowErrorKind,
+        hint: &'static str,
+    ) -> Self {
         let mut error = Self::of_table(relation, kind);
         let known = PgType::from_oid(at.ty.oid()).map(PgType::sql_name);
         error.0.column = Some(Place {
@@ -113,6 +119,7 @@ impl RowError {
                 TupleColumn::Binary(_) => Some(Format::Binary),
                 TupleColumn::Null | TupleColumn::Unchanged => None,
             },
+            hint,
         });
         error
     }
@@ -183,7 +190,7 @@ impl fmt::Display for RowError {
         } else {
             write!(f, "row of {schema}.{table}: ")?;
         }
-        let hint = column.as_ref().map(|place| (place, reads_as(place.base_oid)));
+        let hint = column.as_ref().map(|place| (place, place.hint));
         match (kind, hint) {
             (RowErrorKind::Width { described, sent }, _) => {
                 write!(f, "{sent} columns were sent, {described} described")
@@ -202,7 +209,9 @@ impl fmt::Display for RowError {
                     place.write_type(f)?;
                     write!(f, " cannot be read as {target}; read it as {hint}")
                 }
-                ValueErrorKind::OutOfRange { .. } => write!(f, "{error}; read it as {hint}"),
+                ValueErrorKind::OutOfRange { .. } | ValueErrorKind::Inexact { .. } => {
+                    write!(f, "{error}; read it as {hint}")
+                }
                 _ => write!(f, "{error}"),
             },
             (RowErrorKind::Value(error), None) => write!(f, "{error}"),
@@ -218,7 +227,7 @@ impl fmt::Display for RowError {
             (RowErrorKind::Deserialize(message), Some((place, hint))) => {
                 write!(f, "{message}; ")?;
                 place.write_type(f)?;
-                write!(f, " reads as {hint}")
+                write!(f, " becomes {hint}")
             }
             #[cfg(feature = "serde")]
             (RowErrorKind::Deserialize(message), None) => f.write_str(message),

@@ -18,6 +18,8 @@
 //! | `Option<T>` | what `T` reads, and NULL |
 //! | [`Toast<T>`](crate::value::Toast) | what `T` reads, and a stored-apart value that did not come along |
 
+#[cfg(feature = "serde")]
+mod de;
 mod error;
 mod hint;
 mod index;
@@ -26,7 +28,10 @@ mod tests;
 
 use core::fmt;
 
+#[cfg(feature = "serde")]
+pub(crate) use self::de::TOAST;
 pub use self::error::{RowError, RowErrorKind};
+use self::hint::reads_as;
 pub use self::index::RowIndex;
 use crate::value::{
     Field, FieldType, Format, FromField, PgType, TypeInfo, ValueError, ValueErrorKind,
@@ -204,7 +209,7 @@ impl<'a> Row<'a> {
     }
 
     fn error(&self, column: &RowColumn<'a>, kind: RowErrorKind) -> RowError {
-        RowError::of_column(self.relation, column, kind)
+        RowError::of_column(self.relation, column, kind, reads_as(column))
     }
 }
 

@@ -50,6 +50,12 @@ pub enum ValueErrorKind {
         /// The type, PostgreSQL's or Rust's.
         target: &'static str,
     },
+    /// The number has no exact counterpart of the Rust type: a fraction asked for as an integer, too many digits for a
+    /// float.
+    Inexact {
+        /// The Rust type.
+        target: &'static str,
+    },
     /// Text that is not UTF-8. The raw bytes are still to be had from [`Field::bytes`](super::Field::bytes).
     InvalidUtf8,
     /// The Rust type that was asked for does not read this PostgreSQL type.
@@ -163,6 +169,9 @@ impl fmt::Display for ValueError {
             ValueErrorKind::TrailingBytes { count } => write!(f, "{count} trailing bytes")?,
             ValueErrorKind::OutOfRange { target } => {
                 return write!(f, "out of range for {target}");
+            }
+            ValueErrorKind::Inexact { target } => {
+                return write!(f, "no {target} is exactly that number");
             }
             ValueErrorKind::InvalidUtf8 => {
                 f.write_str(

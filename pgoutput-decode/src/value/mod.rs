@@ -119,6 +119,8 @@ pub use self::uuid::Uuid;
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
 pub use self::vec::Inside;
+#[cfg(feature = "serde")]
+pub(crate) use self::with_serde_json::in_one_piece;
 pub use self::xid::{Cid, Xid8};
 use crate::Oid;
 
@@ -261,7 +263,7 @@ impl<'a> Field<'a> {
     }
 
     /// Counts the place of an error in this value from the start of what it stands in.
-    fn place(&self, error: ValueError, outer: &Self) -> ValueError {
+    pub(crate) fn place(&self, error: ValueError, outer: &Self) -> ValueError {
         let start = self.bytes.as_ptr().addr().wrapping_sub(outer.bytes.as_ptr().addr());
         error.rebased(start.min(outer.bytes.len()))
     }

@@ -8,7 +8,7 @@ use serde_json::Value as JsonValue;
 use super::{Field, FieldType, Format, FromField, Json, Jsonb, Text, ValueError, type_oid};
 
 /// The document's text, in one piece.
-pub(crate) fn document<'a>(field: &Field<'a>) -> Result<Cow<'a, str>, ValueError> {
+fn document<'a>(field: &Field<'a>) -> Result<Cow<'a, str>, ValueError> {
     let text = if field.ty().oid() == type_oid::JSONB {
         field.get::<Jsonb<'a>>()?.0
     } else {
