@@ -23,6 +23,8 @@ mod de;
 mod error;
 mod hint;
 mod index;
+#[cfg(feature = "postgres-types")]
+mod sql;
 #[cfg(test)]
 mod tests;
 
