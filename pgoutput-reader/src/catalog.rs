@@ -1,5 +1,7 @@
 //! What the catalogue knows of a table that its Relation message does not say.
 
+mod types;
+
 use std::collections::BTreeMap;
 
 use pgoutput_decode::value::format_type;
@@ -59,15 +61,23 @@ impl Catalog {
         let modifiers: Vec<i32> = columns.iter().map(|column| column.type_modifier).collect();
         let parameters: [&(dyn postgres::types::ToSql + Sync); 4] =
             [&relation.oid().as_u32(), &names, &oids, &modifiers];
-        let rows = match self.client()?.query(DESCRIBE, &parameters) {
+        let rows = self.query(DESCRIBE, &parameters)?;
+        Ok(columns.iter().zip(rows).map(|(column, row)| describe(column, &row, types)).collect())
+    }
+
+    fn query(
+        &mut self,
+        sql: &str,
+        parameters: &[&(dyn postgres::types::ToSql + Sync)],
+    ) -> Result<Vec<postgres::Row>, Error> {
+        Ok(match self.client()?.query(sql, parameters) {
             // An idle connection may have been closed meanwhile; a fresh one decides.
             Err(error) if error.is_closed() => {
                 self.client = None;
-                self.client()?.query(DESCRIBE, &parameters)
+                self.client()?.query(sql, parameters)
             }
             result => result,
-        }?;
-        Ok(columns.iter().zip(rows).map(|(column, row)| describe(column, &row, types)).collect())
+        }?)
     }
 
     fn client(&mut self) -> Result<&mut Client, Error> {

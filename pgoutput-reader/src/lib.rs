@@ -82,6 +82,10 @@ pub use event::{
     Transaction,
 };
 pub use io::Waker;
+#[cfg(feature = "catalog")]
+pub use pgoutput_decode::row::{RowError, RowErrorKind};
+#[cfg(feature = "catalog")]
+pub use pgoutput_decode::value::Toast;
 pub use proto::{CreateSlot, Origin, ServerVersion, SlotSnapshot, StartReplication, Streaming};
 #[cfg(feature = "catalog")]
 pub use reader::{Next, Reader, ReaderBuilder};
