@@ -9,7 +9,7 @@ pub struct Case {
     pub setup: &'static [&'static str],
     /// Values in the type's text form.
     pub values: &'static [&'static str],
-    /// Expressions, each evaluated for 300 rows.
+    /// Expressions, each evaluated for 100 rows.
     pub random: &'static [&'static str],
     pub has_binary: bool,
     pub has_floats: bool,

@@ -47,7 +47,7 @@ fn samples(client: &mut Client, case: &Case) -> Vec<Sample> {
         client.batch_execute(&insert).unwrap_or_else(|e| panic!("{ty} {value}: {e:?}"));
     }
     for random in case.random {
-        let insert = format!("INSERT INTO v (v) SELECT {random} FROM generate_series(1, 300) AS g");
+        let insert = format!("INSERT INTO v (v) SELECT {random} FROM generate_series(1, 100) AS g");
         client.batch_execute(&insert).unwrap_or_else(|e| panic!("{ty} {random}: {e:?}"));
     }
     let texts = client.simple_query("SELECT v FROM v ORDER BY n").unwrap();
@@ -135,7 +135,7 @@ fn text_and_binary_are_the_same_value_and_print_as_the_server_did() {
                 client.batch_execute(script).unwrap_or_else(|e| panic!("{script}: {e:?}"));
             }
             let samples = samples(&mut client, case);
-            let expected = case.values.len() + 300 * case.random.len();
+            let expected = case.values.len() + 100 * case.random.len();
             assert_eq!(samples.len(), expected, "{}", case.ty);
             let ty = catalogue::describe(&mut client, case.ty);
             // Before 12 floats come with as many digits as it takes at worst, not with as few as it takes.
