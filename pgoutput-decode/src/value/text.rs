@@ -2,6 +2,7 @@
 //!
 //! JSON: a string. Text that is not UTF-8 is an error: no character is put in its place.
 
+#[cfg(feature = "alloc")]
 use super::bytea::Bytea;
 use super::{FieldType, FromField, ValueError, ValueErrorKind, type_oid};
 
