@@ -5,7 +5,8 @@
 use core::fmt::{self, Write};
 use core::hash::{Hash, Hasher};
 
-use super::bytea::Bytea;
+#[cfg(feature = "alloc")]
+use super::Bytea;
 use super::json_out::{WriteJson, quoted};
 use super::symbols::{Symbols, is_escaped, width};
 use super::{Field, FieldType, FromField, ValueError, ValueErrorKind, type_oid};

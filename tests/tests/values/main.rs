@@ -97,7 +97,7 @@ fn check(ty: &'static TypeInfo<'static>, sample: &Sample, prints_as_the_server: 
     assert!(!document.contains(['\n', '\r']), "{name} {text:?}: {document:?}");
     serde_json::from_str::<IgnoredAny>(&document)
         .unwrap_or_else(|e| panic!("{name} {document}: {e}"));
-    if let Some(server_json) = server_json {
+    if let Some(server_json) = server_json.as_ref().filter(|_| prints_as_the_server) {
         let document: serde_json::Value = serde_json::from_str(&document).unwrap();
         assert_eq!(document, *server_json, "{name} {text:?}");
     }
