@@ -5,10 +5,10 @@ use core::fmt::{self, Write};
 use super::json_out::WriteJson;
 use super::{
     Array, Bits, Bytea, Char, Cid, Cidr, Circle, Composite, Date, Field, FieldType, Float4, Float8,
-    Format, FromField, Hstore, Inet, Interval, Json, JsonOptions, JsonPath, Jsonb, Line, Lseg,
-    MacAddr, MacAddr8, Money, Multirange, Numeric, Path, PgBox, Point, Polygon, Range, Snapshot,
-    Text, Tid, Time, TimeTz, Timestamp, TsQuery, TsVector, TypeKind, Uuid, ValueError, Xid8,
-    boolean, type_oid,
+    Format, FromField, Hstore, Inet, Interval, Json, JsonOptions, JsonPath, Jsonb, Line,
+    LineSegment, MacAddr, MacAddr8, Money, Multirange, Numeric, Path, Point, Polygon, Range,
+    Rectangle, Snapshot, Text, Tid, Time, TimeTz, Timestamp, TsQuery, TsVector, TypeKind, Uuid,
+    ValueError, Xid8, boolean, type_oid,
 };
 use crate::{Lsn, Oid, TimestampTz, Xid};
 
@@ -97,9 +97,9 @@ pub enum Value<'a> {
     /// `line`
     Line(Line),
     /// `lseg`
-    Lseg(Lseg),
+    LineSegment(LineSegment),
     /// `box`
-    Box(PgBox),
+    Rectangle(Rectangle),
     /// `path`
     Path(Path<'a>),
     /// `polygon`
@@ -184,8 +184,8 @@ impl<'a> Value<'a> {
             type_oid::VARBIT => Self::VarBit(field.get()?),
             type_oid::POINT => Self::Point(field.get()?),
             type_oid::LINE => Self::Line(field.get()?),
-            type_oid::LSEG => Self::Lseg(field.get()?),
-            type_oid::BOX => Self::Box(field.get()?),
+            type_oid::LSEG => Self::LineSegment(field.get()?),
+            type_oid::BOX => Self::Rectangle(field.get()?),
             type_oid::PATH => Self::Path(field.get()?),
             type_oid::POLYGON => Self::Polygon(field.get()?),
             type_oid::CIRCLE => Self::Circle(field.get()?),
@@ -245,8 +245,8 @@ impl<'a> Value<'a> {
             Self::Bit(value) | Self::VarBit(value) => value.write_json(out, options),
             Self::Point(value) => value.write_json(out, options),
             Self::Line(value) => value.write_json(out, options),
-            Self::Lseg(value) => value.write_json(out, options),
-            Self::Box(value) => value.write_json(out, options),
+            Self::LineSegment(value) => value.write_json(out, options),
+            Self::Rectangle(value) => value.write_json(out, options),
             Self::Path(value) => value.write_json(out, options),
             Self::Polygon(value) => value.write_json(out, options),
             Self::Circle(value) => value.write_json(out, options),
@@ -317,8 +317,8 @@ impl fmt::Display for Value<'_> {
             Self::Bit(value) | Self::VarBit(value) => value.fmt(f),
             Self::Point(value) => value.fmt(f),
             Self::Line(value) => value.fmt(f),
-            Self::Lseg(value) => value.fmt(f),
-            Self::Box(value) => value.fmt(f),
+            Self::LineSegment(value) => value.fmt(f),
+            Self::Rectangle(value) => value.fmt(f),
             Self::Path(value) => value.fmt(f),
             Self::Polygon(value) => value.fmt(f),
             Self::Circle(value) => value.fmt(f),

@@ -32,7 +32,7 @@ enum Repr<'a> {
 /// A text up to the zero byte behind it.
 pub(super) fn take_lexeme<'a>(input: &mut Input<'a>) -> Result<&'a str, ValueError> {
     let start = input.offset();
-    let lexeme = input.run(|byte| byte != 0);
+    let lexeme = input.take_while(|byte| byte != 0);
     let lexeme = super::text::utf8(lexeme).map_err(|error| error.rebased(start))?;
     input.expect(0, "a zero byte after the lexeme")?;
     Ok(lexeme)
