@@ -4,7 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use pgoutput_decode::{Decoder, Message, OldTuple, Relations, StreamAbortForm, TupleData};
+use pgoutput_decode::{
+    Decoder, Message, OldTuple, Relations, StreamAbortForm, TupleColumn, TupleData,
+};
 use pgoutput_tests::capture::{Capture, Variant, file_names, load, reading, seeds, store};
 
 /// The first bytes that each capture has, in the order of the manual's sections on transactions, rows, streams and
@@ -70,6 +72,43 @@ fn each_holds_its_kinds_of_message() {
     let all: BTreeSet<char> = KINDS.iter().flat_map(|(_, kinds)| kinds.chars()).collect();
     assert_eq!(all, ALL_KINDS.chars().collect());
     assert_eq!(ALL_KINDS.len(), 19);
+}
+
+/// What rows are made of, beyond the kinds of message.
+#[test]
+fn each_holds_every_form_of_a_row() {
+    for (name, capture) in captures() {
+        let binary = name.ends_with("-binary");
+        let mut found = BTreeSet::new();
+        let mut mixed = false;
+        let mut decoder = Decoder::new();
+        for frame in capture.frames() {
+            let (old, new) = match decoder.decode(&frame.bytes).unwrap() {
+                Message::Insert(body) => (None, Some(body.new)),
+                Message::Update(body) => (body.old, Some(body.new)),
+                Message::Delete(body) => (Some(body.old), None),
+                _ => continue,
+            };
+            found.extend(match old {
+                Some(OldTuple::Key(_)) => Some("key"),
+                Some(OldTuple::Full(_)) => Some("full"),
+                None => None,
+            });
+            let forms = new.into_iter().flat_map(|row| row.columns()).map(|column| match column {
+                TupleColumn::Null => "null",
+                TupleColumn::Unchanged => "unchanged",
+                TupleColumn::Text(_) => "text",
+                TupleColumn::Binary(_) => "binary",
+            });
+            let forms: BTreeSet<_> = forms.collect();
+            mixed |= forms.is_superset(&["text", "binary"].into());
+            found.extend(forms);
+        }
+        let mut all = BTreeSet::from(["key", "full", "null", "unchanged", "text"]);
+        all.extend(binary.then_some("binary"));
+        assert_eq!(found, all, "{name}");
+        assert_eq!(mixed, binary, "{name}: text and binary in one row");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub fn kinds(capture: &Capture) -> Result<String, DecodeError> {
         lines += &section.title;
         lines += ": ";
         for frame in &section.frames {
-            if new.is_news(frame)?.is_some() {
+            if new.next(frame)?.is_some() {
                 lines.extend(frame.bytes.first().map(|tag| char::from(*tag)));
             }
         }
@@ -37,11 +37,11 @@ pub struct News<'a> {
 }
 
 impl<'a> News<'a> {
-    /// The next message of the stream, unless it repeats.
+    /// The message of the stream's next frame, unless it repeats what was said.
     ///
     /// # Errors
     /// A frame that cannot be decoded.
-    pub fn is_news(&mut self, frame: &'a Frame) -> Result<Option<Message<'a>>, DecodeError> {
+    pub fn next(&mut self, frame: &'a Frame) -> Result<Option<Message<'a>>, DecodeError> {
         let message = self.decoder.decode(&frame.bytes)?;
         // Whose transaction it is does not matter.
         let (key, said) = match message {
