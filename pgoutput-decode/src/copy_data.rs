@@ -59,6 +59,9 @@ impl XLogData<'_> {
 }
 
 impl PrimaryKeepalive {
+    /// Length of the payload.
+    pub const LEN: usize = 18;
+
     /// True when the client should answer at once.
     pub const fn reply_requested(&self) -> bool {
         self.reply != 0

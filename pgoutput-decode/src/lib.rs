@@ -1,4 +1,120 @@
 //! Decoder for PostgreSQL's pgoutput logical replication protocol, versions 1 to 4.
+//!
+//! PostgreSQL streams the changes of its tables through the output plugin *pgoutput*, the one
+//! behind `CREATE SUBSCRIPTION`. This crate turns the bytes of that stream into messages, borrowed
+//! from them, and back. It opens no socket, reads no clock, owns no loop, and needs neither `std`
+//! nor an allocator.
+//!
+//! **In scope**: the 19 messages of protocol versions 1 to 4 (manual, "Logical Replication Message
+//! Formats"), transactions streamed in chunks and two-phase commit included; the envelopes around
+//! them and what a client answers ("Streaming Replication Protocol"); rows with text, binary, NULL
+//! and unchanged TOASTed columns; the catalogue of the tables that a stream has described; writing
+//! all of it back to bytes.
+//!
+//! **Out of scope**: connections, authentication, slots and acknowledgement, putting streamed
+//! transactions together. `pgoutput-reader` does these on top of this crate. Other plugins
+//! (wal2json, test_decoding).
+//!
+//! # From frame to message
+//!
+//! Inside CopyData stands an envelope, which [`CopyData::decode`] opens. The data of an XLogData is a
+//! frame: one message, for [`Decoder::decode`]. Between Stream Start and Stream Stop seven kinds of
+//! message carry the id of their (sub)transaction, and nothing in their bytes says so: that is all
+//! the state there is.
+//!
+//! ```text
+//!                    Stream Start
+//!          ┌───────────────────────────────────┐
+//!          │                                   ▼
+//!   ┌─────────────┐                     ┌─────────────┐
+//!   │   outside   │                     │  in a chunk │
+//!   └─────────────┘                     └─────────────┘
+//!     all but Stream Stop,                Relation, Type, Insert, Update, Delete,
+//!     no id in front of changes           Truncate, Message: with an id; Origin
+//!          ▲                                   │
+//!          └───────────────────────────────────┘
+//!                    Stream Stop
+//! ```
+//!
+//! Any other message in either place is an error, and an error leaves the [`Decoder`] as it was.
+//! One decoder lives as long as one `START_REPLICATION`.
+//!
+//! ```
+//! use pgoutput_decode::{CopyData, Decoder, Message, OldTuple, TupleColumn};
+//!
+//! // What a server sends for: update readme set id = 2, body = 'x' where id = 1
+//! // (id integer primary key, body text, picture bytea stored apart and not changed).
+//! let begin: &[u8] = b"w\
+//!     \0\0\0\0\x01\x58\xFA\xC8\0\0\0\0\x01\x58\xFA\xC8\
+//!     \x00\x02\x78\x8C\xCF\xCA\x01\xDE\
+//!     B\0\0\0\0\x01\x58\xFA\xC8\x00\x02\x78\x8C\xCF\xCA\x01\xDE\0\0\x03\x09";
+//! let relation: &[u8] = b"R\0\0\x40\x13public\0readme\0d\0\x03\
+//!     \x01id\0\0\0\0\x17\xFF\xFF\xFF\xFF\
+//!     \0body\0\0\0\0\x19\xFF\xFF\xFF\xFF\
+//!     \0picture\0\0\0\0\x11\xFF\xFF\xFF\xFF";
+//! let update: &[u8] = b"U\0\0\x40\x13K\0\x03t\0\0\0\x011nnN\0\x03t\0\0\0\x012t\0\0\0\x01xu";
+//!
+//! // The envelope tells where in the log it stands.
+//! let CopyData::XLogData(envelope) = CopyData::decode(begin)? else { panic!("a keepalive") };
+//! assert_eq!(envelope.wal_start.to_string(), "0/158FAC8");
+//!
+//! let mut decoder = Decoder::new();
+//! // The position is known here, and an error takes it along.
+//! let message = decoder.decode(envelope.data).map_err(|error| error.at_lsn(envelope.wal_start))?;
+//! let Message::Begin(begin) = message else { panic!("{message:?}") };
+//! assert_eq!(begin.xid.as_u32(), 777);
+//! assert_eq!(begin.commit_time.to_string(), "2022-01-14 17:22:10.298334+00");
+//!
+//! // A table is described before its first change. `Relations` keeps such descriptions (feature `alloc`).
+//! let Message::Relation(table) = decoder.decode(relation)? else { panic!() };
+//! assert_eq!((table.namespace(), table.name), ("public", "readme"));
+//! let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
+//! assert_eq!(names, ["id", "body", "picture"]);
+//!
+//! // Columns come in the order of that description, without names.
+//! let Message::Update(update) = decoder.decode(update)? else { panic!() };
+//! assert_eq!(update.relation, table.oid);
+//! let new: Vec<_> = update.new.columns().collect();
+//! assert_eq!(new, [TupleColumn::Text(b"2"), TupleColumn::Text(b"x"), TupleColumn::Unchanged]);
+//!
+//! // The key changed, so the old one came along.
+//! let Some(OldTuple::Key(key)) = update.old else { panic!() };
+//! let old: Vec<_> = key.columns(table.columns.iter().map(|column| column.flags)).collect();
+//! assert_eq!(old, [(0, TupleColumn::Text(b"1"))]);
+//!
+//! // Bad input: what, where, in which message; the decoder goes on from where it was.
+//! let error = decoder.decode(b"I\0\0\x40\x13N\0\x01t\0\0\0\xC8abc").unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "truncated column value at byte 13 of Insert ('I'): needed 200 bytes, had 3"
+//! );
+//! # Ok::<(), pgoutput_decode::DecodeError>(())
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! | --- | --- | --- |
+//! | `std` | yes | implies `alloc` |
+//! | `alloc` | by `std` | the catalogue of relations, `Relations` |
+//! | `encode` | no | writing messages and envelopes, module `encode`; implies `alloc` |
+//!
+//! Without any: every message, every tuple, every envelope. A feature adds items and changes
+//! nothing that is there.
+//!
+//! # Guarantees
+//!
+//! - **No panic.** No bytes in either state make decoding panic. No unsafe code, no indexing, no
+//!   `unwrap` outside tests; `tests/no_std.rs` searches the optimised assembly of the decoder,
+//!   overflow checks on, and finds no path to a panic; `fuzz/` and `tests/laws.rs` look for one
+//!   with input.
+//! - **No allocation.** Decoding allocates nothing, whatever lengths and counts a frame claims:
+//!   `tests/memory.rs` counts. A program with neither `std` nor `alloc` links and runs:
+//!   `tests/no-std`.
+//! - **Bounded.** Decoding walks a frame once, in time linear in the number of its columns and the
+//!   bytes of its names; values are skipped by their length, never looked at. There is no recursion.
+//! - **Nothing lost.** An accepted frame can be encoded again to the same bytes:
+//!   `tests/reencode.rs`. Trailing bytes are an error, flags of unknown meaning are kept.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(

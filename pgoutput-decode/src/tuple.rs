@@ -186,6 +186,8 @@ pub struct KeyTuple<'a>(pub(crate) TupleData<'a>);
 impl<'a> KeyTuple<'a> {
     /// The key columns with their places in the table, from 0; `flags` are those of the Relation message.
     ///
+    /// Ends with the shorter of the two: whoever has to know compares the widths first.
+    ///
     /// ```
     /// use pgoutput_decode::{ColumnFlags, Decoder, Message, OldTuple, TupleColumn};
     ///

@@ -1,12 +1,12 @@
 //! The laws of decoding, on generated frames: each test bears its law's name.
 //!
-//! 1 decode is total · 2 an error leaves the decoder as it was · 4 strict prefixes are refused · 5 an error's
-//! offset lies within the frame · 9 the wrong in-stream bit is refused for control messages. Laws 3 and 7
-//! are in `reencode.rs`, law 10 in `memory.rs`.
+//! 1 decode is total · 2 an error leaves the decoder as it was · 4 strict prefixes are refused · 5
+//! an error's offset lies within the frame · 9 the wrong in-stream bit is refused for control
+//! messages. Laws 3 and 7 are in `reencode.rs`, law 10 in `memory.rs`.
 
 use pgoutput_decode::{
-    CopyData, DecodeError, Decoder, ErrorKind, HotStandbyFeedback, Message, StandbyStatusUpdate,
-    StreamAbortForm, Xid,
+    CopyData, DecodeError, Decoder, ErrorKind, HotStandbyFeedback, Message, PrimaryKeepalive,
+    StandbyStatusUpdate, StreamAbortForm, XLogData, Xid,
 };
 use pgoutput_strategies::{any_frame, message, mutated, sequences};
 use proptest::collection::vec;
@@ -48,6 +48,8 @@ fn errors(bytes: &[u8]) -> Vec<DecodeError> {
 }
 
 proptest! {
+    #![proptest_config(pgoutput_strategies::config())]
+
     #[test]
     fn law_1_decode_is_total(bytes in any_bytes()) {
         for error in errors(&bytes) {
@@ -120,6 +122,28 @@ proptest! {
                 matches!(kind, ErrorKind::Truncated { .. } | ErrorKind::MissingTerminator { .. }),
                 "{:?}", kind
             );
+        }
+    }
+
+    #[test]
+    fn law_4_every_strict_prefix_of_an_envelope_is_refused(bytes in any::<[u8; 40]>()) {
+        // Behind its header an XLogData may end anywhere: its data is what is there.
+        let with = |tag: u8, len: usize| [&[tag][..], &bytes[..len - 1]].concat();
+        for payload in [with(b'w', XLogData::HEADER_LEN), with(b'k', PrimaryKeepalive::LEN)] {
+            prop_assert!(CopyData::decode(&payload).is_ok());
+            for end in 0..payload.len() {
+                prop_assert!(CopyData::decode(&payload[..end]).is_err());
+            }
+        }
+        let (status, feedback) =
+            (with(b'r', StandbyStatusUpdate::LEN), with(b'h', HotStandbyFeedback::LEN));
+        prop_assert_eq!(&StandbyStatusUpdate::decode(&status)?.to_bytes()[..], &status[..]);
+        prop_assert_eq!(&HotStandbyFeedback::decode(&feedback)?.to_bytes()[..], &feedback[..]);
+        for end in 0..status.len() {
+            prop_assert!(StandbyStatusUpdate::decode(&status[..end]).is_err());
+        }
+        for end in 0..feedback.len() {
+            prop_assert!(HotStandbyFeedback::decode(&feedback[..end]).is_err());
         }
     }
 

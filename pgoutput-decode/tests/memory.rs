@@ -80,6 +80,8 @@ fn the_counter_counts() {
 }
 
 proptest! {
+    #![proptest_config(pgoutput_strategies::config())]
+
     #[test]
     fn law_10_no_frame_good_or_bad_makes_decoding_allocate(
         good in any_frame(),

@@ -1,5 +1,6 @@
-//! Every message byte by byte, as the manual lays it out in "Logical Replication Message Formats": plain, and
-//! for the seven kinds also inside a streamed chunk, where a transaction id stands behind the letter.
+//! Every message byte by byte, as the manual lays it out in "Logical Replication Message Formats":
+//! plain, and for the seven kinds also inside a streamed chunk, where a transaction id stands
+//! behind the letter.
 
 use pgoutput_decode::message::{
     BeginBody, BeginPrepareBody, ColumnBody, CommitBody, CommitPreparedBody, MessageFlags,

@@ -1,5 +1,5 @@
-//! The decoder needs neither std nor alloc, and no path to a panic is left in it: both shown on what the compiler
-//! makes of `tests/no-std`, a workspace of its own.
+//! The decoder needs neither std nor alloc, and no path to a panic is left in it: both shown on
+//! what the compiler makes of `tests/no-std`, a workspace of its own.
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;

@@ -1,4 +1,5 @@
-//! Laws 3 and 7: every accepted frame re-encodes to the same bytes; what is built equals what is read.
+//! Laws 3 and 7: every accepted frame re-encodes to the same bytes; what is built equals what is
+//! read.
 
 use pgoutput_decode::encode::{EncodeError, Encoder, OidsBuf, RelationColumnsBuf, TupleBuf};
 use pgoutput_decode::message::{
@@ -14,6 +15,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 proptest! {
+    #![proptest_config(pgoutput_strategies::config())]
+
     #[test]
     fn law_3_every_accepted_frame_re_encodes_to_the_same_bytes(
         frame in any_frame(),

@@ -6,6 +6,8 @@
 //!
 //! The slot has to exist: `SELECT pg_create_logical_replication_slot('my_slot', 'pgoutput')`.
 
+use std::io::Write as _;
+
 use pgoutput_reader::Reader;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,8 +16,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: follow CONNINFO|URI SLOT PUBLICATION".into());
     };
     let mut reader = Reader::builder(dsn).slot(slot).publication(publication).connect()?;
+    let mut out = std::io::stdout().lock();
     for event in &mut reader {
-        println!("{}", serde_json::to_string(&event?)?);
+        writeln!(out, "{}", serde_json::to_string(&event?)?)?;
     }
     reader.stop()?;
     Ok(())

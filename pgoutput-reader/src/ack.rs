@@ -14,8 +14,10 @@ pub enum Acknowledge {
     /// When the next event is asked for.
     #[default]
     Automatic,
-    /// When [`Acknowledger::acknowledge`] says so.
+    /// When [`Acknowledger::acknowledge`] says so. What was not acknowledged is remembered, one small entry for each transaction.
     Manual,
+    /// Never: the slot stays where it is, and the same changes come again next time.
+    Never,
 }
 
 /// Tells a reader which events were taken; a handle that can be cloned and sent to other threads.
@@ -86,6 +88,11 @@ impl Acknowledger {
     /// Whether every event up to this one was taken.
     pub(crate) fn has_taken(&self, delivery: u64) -> bool {
         self.lock().taken >= delivery
+    }
+
+    /// Whether there is a position that acknowledgements to come will confirm.
+    pub(crate) fn is_owed(&self) -> bool {
+        !self.lock().marks.is_empty()
     }
 
     /// Once all of the `delivered` events so far are taken, `lsn` may be confirmed.

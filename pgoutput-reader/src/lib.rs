@@ -1,6 +1,51 @@
-//! Blocking PostgreSQL change data capture.
+//! PostgreSQL's changes as a plain blocking [`Iterator`], over logical replication and without an async runtime.
 //!
-//! Unix only, for now.
+//! ```no_run
+//! use pgoutput_reader::Reader;
+//!
+//! let mut reader = Reader::builder("postgresql://app@localhost/app")
+//!     .slot("my_slot")
+//!     .publication("my_publication")
+//!     .connect()?;
+//! for event in &mut reader {
+//!     let event = event?;
+//!     println!("{:?} {}", event.op(), serde_json::to_string(&event)?);
+//! }
+//! reader.stop()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Three doors
+//!
+//! | door | what comes out | feature |
+//! |---|---|---|
+//! | [`Reader`] | change events in commit order, with their transaction, table and rows | `catalog` |
+//! | [`Stream`] | every message of one replication connection with its positions in the log | |
+//! | [`Connection`] | replication commands and simple SQL, before the copy | |
+//!
+//! The messages themselves are those of [`pgoutput_decode`].
+//!
+//! # In scope, out of scope
+//!
+//! In scope: servers from PostgreSQL 10 to 18; TCP and Unix sockets; trust, password, MD5 and SCRAM-SHA-256 authentication; connection
+//! strings, URIs, `PG*` variables and password files as libpq reads them ([`Config`]); text and binary values; acknowledgement by whole
+//! transactions.
+//!
+//! Not yet: TLS, reconnecting, streamed and two-phase transactions as change events ([`Stream`] reads all their messages), initial
+//! snapshots. What is asked for and cannot be done is an error that names it.
+//!
+//! Out of scope: physical replication, other output plugins, async. Unix only, for now.
+//!
+//! # Delivery
+//!
+//! At least once. The server forgets a transaction only after every event of it was taken ([`Acknowledge`] says when that is), so after
+//! a crash whole transactions come again, never parts of one from the middle. [`ChangeEvent::message_id`] is the same on every delivery.
+//!
+//! # Threads and waiting
+//!
+//! There is no thread but yours. The server is told that we are alive while the reader is read, so a loop body must come back for the
+//! next event within the server's `wal_sender_timeout` (60 s unless set otherwise). [`StopHandle`] ends a blocked read from another thread;
+//! [`Reader::next_timeout`] bounds one.
 #![forbid(unsafe_code)]
 
 #[cfg(not(unix))]
@@ -41,3 +86,7 @@ pub use proto::{CreateSlot, Origin, ServerVersion, SlotSnapshot, StartReplicatio
 #[cfg(feature = "catalog")]
 pub use reader::{Next, Reader, ReaderBuilder};
 pub use stream::{StopHandle, Stream, StreamEvent, StreamEventBuf};
+
+#[cfg(all(doctest, feature = "catalog", feature = "json"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::connection::Connection;
 use crate::error::SetupError;
-use crate::proto::command::literal;
 use crate::proto::feedback;
 use crate::stream::Stream;
 use crate::{Error, StartReplication};
@@ -28,14 +27,14 @@ impl Connection {
     /// # Errors
     /// What the server or the connection answers.
     pub fn slot_exists(&mut self, name: &str) -> Result<bool, Error> {
-        let name = literal(name)?;
+        let name = literal(name);
         let query =
             format!("SELECT 1 FROM pg_catalog.pg_replication_slots WHERE slot_name = {name}");
         Ok(!self.rows(&query)?.is_empty())
     }
 
     fn check_slot(&mut self, slot: &str) -> Result<(), Error> {
-        let name = literal(slot)?;
+        let name = literal(slot);
         let rows = self.rows(&format!(
             "SELECT slot_type, plugin, database, pg_catalog.current_database() \
              FROM pg_catalog.pg_replication_slots WHERE slot_name = {name}"
@@ -96,4 +95,9 @@ impl Connection {
             .map(|row| row.values().map(text).collect())
             .collect())
     }
+}
+
+/// A text in SQL, whatever `standard_conforming_strings` is set to. A zero byte is refused when the statement is sent.
+fn literal(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }

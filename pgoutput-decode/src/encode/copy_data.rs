@@ -30,9 +30,6 @@ impl XLogData<'_> {
 }
 
 impl PrimaryKeepalive {
-    /// Length of the payload.
-    pub const LEN: usize = 18;
-
     /// Appends the payload of one CopyData message to `out`, the reply byte as it is.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);

@@ -5,12 +5,13 @@ use alloc::vec::Vec;
 use super::EncodeError;
 use crate::{Message, Tag, Xid};
 
-/// Encodes the messages of one replication stream, in order: the mirror of [`Decoder`](crate::Decoder).
+/// Encodes the messages of one replication stream, in order: the mirror of
+/// [`Decoder`](crate::Decoder).
 ///
-/// Refuses what no decoder in step with it would read back: a Stream Start inside a chunk, a Stream Stop outside, a
-/// message that cannot stand where it would, a transaction id that is missing inside a chunk or present outside. It
-/// does not check that transactions begin and end, nor that a change's table was described. Moves on only after a
-/// message was written.
+/// Refuses what no decoder in step with it would read back: a Stream Start inside a chunk, a Stream
+/// Stop outside, a message that cannot stand where it would, a transaction id that is missing
+/// inside a chunk or present outside. It does not check that transactions begin and end, nor that a
+/// change's table was described. Moves on only after a message was written.
 ///
 /// ```
 /// use pgoutput_decode::encode::{EncodeError, Encoder};
@@ -44,8 +45,8 @@ impl Encoder {
     /// Appends the next message to `out`; see [`Message::encode`].
     ///
     /// # Errors
-    /// A message that cannot stand in this place or has no form on the wire; `out` and the encoder are
-    /// unchanged then.
+    /// A message that cannot stand in this place or has no form on the wire; `out` and the encoder
+    /// are unchanged then.
     pub fn encode(&mut self, message: &Message<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         self.check(message)?;
         message.encode(out)?;

@@ -4,7 +4,8 @@ use crate::Tag;
 
 /// A message or part of one that has no form on the wire.
 ///
-/// Nothing is cut short or left out to make it fit; what it was to be appended to is as it was before.
+/// Nothing is cut short or left out to make it fit; what it was to be appended to is as it was
+/// before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {

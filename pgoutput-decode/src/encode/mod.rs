@@ -1,10 +1,10 @@
 //! Writing messages back to bytes: for tests, proxies and mock servers.
 //!
-//! The mirror of decoding. What was decoded is written back byte for byte, with every flag as it came
-//! ([`Message::encode`], [`CopyData::encode`](crate::CopyData::encode)). What is new is built from the
-//! same types: the bodies are plain structs, and what they borrow from a frame when they were decoded they borrow here from
-//! [`TupleBuf`], [`RelationColumnsBuf`] or [`OidsBuf`]. [`Encoder`] keeps a whole stream legal, as
-//! [`Decoder`](crate::Decoder) follows it.
+//! The mirror of decoding. What was decoded is written back byte for byte, with every flag as it
+//! came ([`Message::encode`], [`CopyData::encode`](crate::CopyData::encode)). What is new is built
+//! from the same types: the bodies are plain structs, and what they borrow from a frame when they
+//! were decoded they borrow here from [`TupleBuf`], [`RelationColumnsBuf`] or [`OidsBuf`].
+//! [`Encoder`] keeps a whole stream legal, as [`Decoder`](crate::Decoder) follows it.
 //!
 //! ```
 //! use pgoutput_decode::encode::{RelationColumnsBuf, TupleBuf};
@@ -62,9 +62,9 @@ use writer::Writer;
 impl Message<'_> {
     /// Appends this message to `out`, as the server would send it inside an XLogData.
     ///
-    /// A message that was decoded comes out byte for byte as it came in. The xid of the seven kinds that
-    /// carry one inside a streamed chunk is written where it is `Some`; [`Encoder`] checks that this fits the
-    /// place in the stream.
+    /// A message that was decoded comes out byte for byte as it came in. The xid of the seven kinds
+    /// that carry one inside a streamed chunk is written where it is `Some`; [`Encoder`] checks
+    /// that this fits the place in the stream.
     ///
     /// ```
     /// use pgoutput_decode::{Decoder, Message};
@@ -78,8 +78,8 @@ impl Message<'_> {
     /// ```
     ///
     /// # Errors
-    /// A name with a zero byte inside, a content too long for its length field: neither comes out of
-    /// decoding. `out` is unchanged then.
+    /// A name with a zero byte inside, a content too long for its length field: neither comes out
+    /// of decoding. `out` is unchanged then.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         Writer::append(out, |writer| self.write(writer))
     }

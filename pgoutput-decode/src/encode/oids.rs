@@ -7,7 +7,8 @@ use super::writer::Writer;
 use crate::Oid;
 use crate::message::Oids;
 
-/// Object ids in one buffer; lends itself to a [`TruncateBody`](crate::message::TruncateBody) as [`Oids`].
+/// Object ids in one buffer; lends itself to a [`TruncateBody`](crate::message::TruncateBody) as
+/// [`Oids`].
 ///
 /// More ids than `i32::MAX` are refused when the message is encoded.
 ///

@@ -1,4 +1,5 @@
-//! Begin, Commit, Origin, the stream control messages and those of two-phase commit; fields in wire order.
+//! Begin, Commit, Origin, the stream control messages and those of two-phase commit; fields in wire
+//! order.
 
 use super::EncodeError;
 use super::writer::Writer;

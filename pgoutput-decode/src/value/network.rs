@@ -198,16 +198,16 @@ fn write_ipv6(f: &mut fmt::Formatter<'_>, address: Ipv6Addr) -> fmt::Result {
             (start, len) = (at + 1 - run, run);
         }
     }
-    let [.., before, _, _] = words;
+    let [.., before, high, low] = words;
     let like_ipv4 = start == 0 && (len == 6 || len == 5 && before == 0xFFFF);
     for (at, word) in words.iter().enumerate() {
         if len > 0 && at == start {
             f.write_str("::")?;
         } else if at > start && at < start + len {
         } else if like_ipv4 && at == 6 {
-            let [.., a, b, c, d] = address.octets();
             let colon = if len == 6 { "" } else { ":" };
-            return write!(f, "{colon}{}", Ipv4Addr::new(a, b, c, d));
+            let tail = Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+            return write!(f, "{colon}{tail}");
         } else {
             let colon = if at == 0 || len > 0 && at == start + len { "" } else { ":" };
             write!(f, "{colon}{word:x}")?;

@@ -8,7 +8,10 @@ use crate::proto::backend::Message;
 use crate::proto::lossy;
 
 /// Most parameters, and most notices not yet taken, that are kept.
-const KEPT_LIMIT: usize = 1024;
+const KEPT_LIMIT: usize = 256;
+
+/// Longest name and value of a parameter, in bytes.
+const PARAMETER_LIMIT: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Aside {
@@ -30,13 +33,17 @@ impl Aside {
                 bounded(self.notices.len(), "notices")
             }
             Message::ParameterStatus { name, value } => {
+                let length = name.len() + value.len();
+                if length > PARAMETER_LIMIT {
+                    let (length, limit) = (length as u64, PARAMETER_LIMIT as u64);
+                    return Err(LimitError::Message { tag, length, limit }.into());
+                }
                 self.parameters.insert(lossy(name), lossy(value));
                 bounded(self.parameters.len(), "parameters")
             }
             // A walsender that has streamed before sends keepalives also while it looks for the start of a slot.
-            Message::CopyData([b'k', ..]) => Ok(()),
-            // For LISTEN, which nothing here says.
-            Message::NotificationResponse => Ok(()),
+            // Notifications are for LISTEN, which nothing here says.
+            Message::CopyData([b'k', ..]) | Message::NotificationResponse => Ok(()),
             Message::ErrorResponse(fields) => Err(fields.to_message(true).into()),
             _ => Err(ProtocolError::Unexpected { tag, during }.into()),
         }
@@ -48,4 +55,33 @@ fn bounded(kept: usize, unit: &'static str) -> Result<(), Error> {
         return Err(LimitError::Kept { limit: KEPT_LIMIT, unit }.into());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut aside = Aside { parameters: BTreeMap::new(), notices: Vec::new() };
+        let mut take = |tag, body: &[u8]| {
+            aside.take(Message::parse(tag, body).unwrap(), tag, "testing").map_err(Error::into_kind)
+        };
+        for round in 0..KEPT_LIMIT {
+            take(b'N', b"Mhello\0\0").unwrap();
+            // The same one again is no further one.
+            take(b'S', b"TimeZone\0UTC\0").unwrap();
+            if round > 0 {
+                take(b'S', format!("p{round}\0x\0").as_bytes()).unwrap();
+            }
+        }
+        let kept = |result| {
+            matches!(result, Err(ErrorKind::Limit(LimitError::Kept { limit: KEPT_LIMIT, .. })))
+        };
+        assert!(kept(take(b'N', b"Mhello\0\0")));
+        assert!(kept(take(b'S', b"one more\0x\0")));
+        let long = [&b"p1\0"[..], &vec![b'x'; PARAMETER_LIMIT], b"\0"].concat();
+        assert!(matches!(take(b'S', &long), Err(ErrorKind::Limit(LimitError::Message { .. }))));
+    }
 }

@@ -32,7 +32,8 @@ pub(crate) enum Advance {
     TimedOut,
     /// A [`Waker`] was used; nothing is lost.
     Woken,
-    /// The server ended the copy, as when it shuts down; this stays so.
+    /// The server ended the copy, as when it shuts down; this stays so. No error yet, so that what was read
+    /// can be acknowledged.
     Ended,
 }
 
@@ -118,11 +119,13 @@ impl CopyBoth {
     /// Ends the copy in order: CopyDone to the server, then everything up to its own end of the copy. Changes
     /// that still come are not handed over and not confirmed; the server sends them again next time.
     ///
-    /// In the middle of a large transaction the server may first send the rest of it; `deadline` bounds that, and when it has passed
-    /// the socket is closed. Wake-ups are ignored meanwhile.
+    /// In the middle of a large transaction the server first sends the rest of it, which can take as long as the
+    /// transaction is large; `deadline` bounds that, and when it has passed the socket is closed. Wake-ups are
+    /// ignored meanwhile.
     ///
     /// # Errors
-    /// The server's, the connection's, [`Timeout`](crate::ErrorKind::Timeout).
+    /// The server's, the connection's, [`Timeout`](crate::ErrorKind::Timeout),
+    /// [`CopyEnded`](crate::ErrorKind::CopyEnded) when the server had ended the copy and is gone.
     pub fn finish(mut self, deadline: Instant) -> Result<Connection, Error> {
         const DOING: &str = "ending the copy from";
         let deadline = Some(deadline);
@@ -131,10 +134,13 @@ impl CopyBoth {
             let channel = &mut self.connection.channel;
             let Some((tag, body)) = channel.inbox.next()? else {
                 // What waits to be sent goes out with this wait.
-                match channel.fill(deadline)? {
-                    Fill::More | Fill::Woken => continue,
-                    Fill::TimedOut => return Err(Error::timeout(DOING, channel.address())),
-                    Fill::Closed => return Err(channel.closed(DOING)),
+                match channel.fill_by(deadline) {
+                    Ok(Fill::More | Fill::Woken) => continue,
+                    Ok(Fill::TimedOut) => return Err(Error::timeout(DOING, channel.address())),
+                    // A server that shuts down ends the copy and is gone.
+                    _ if self.ended => return Err(Error::copy_ended(channel.address())),
+                    Ok(Fill::Closed) => return Err(channel.closed(DOING)),
+                    Err(error) => return Err(error),
                 }
             };
             if tag == COPY_DATA {

@@ -134,7 +134,7 @@ impl Connection {
             if progress.consumed > 0 {
                 continue;
             }
-            match channel.fill(deadline)? {
+            match channel.fill_by(deadline)? {
                 Fill::More => {}
                 Fill::TimedOut => return Err(Error::timeout(DOING, channel.address())),
                 Fill::Woken => return Err(Error::stopped(DOING, channel.address())),
@@ -201,7 +201,7 @@ impl Connection {
     /// Creates a slot for pgoutput: CREATE_REPLICATION_SLOT.
     ///
     /// # Errors
-    /// SQLSTATE 42710 when it exists; [`Unsupported`](crate::ErrorKind::Unsupported) for options the server does not know.
+    /// SQLSTATE 42710 when it exists (and a temporary slot of this connection is gone after any error); [`Unsupported`](crate::ErrorKind::Unsupported) for options the server does not know.
     pub fn create_slot(&mut self, slot: &CreateSlot) -> Result<CreatedSlot, Error> {
         let command = slot.command(self.version)?;
         let row = self.only_row(&command, "CREATE_REPLICATION_SLOT")?;
@@ -226,6 +226,8 @@ impl Connection {
     /// SQLSTATE 42704 when the slot is missing, 55006 when another connection holds it;
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for options the server does not know. A publication
     /// that is missing is no error yet: up to PostgreSQL 17 it becomes one at the first change, from 18 on a warning.
+    /// PostgreSQL 10 starts the copy before it finds that the slot is of another database or plugin; that error
+    /// then comes with the first read.
     pub fn start_replication(mut self, start: &StartReplication) -> Result<CopyBoth, Error> {
         const DOING: &str = "starting replication on";
         let deadline = self.deadline();
@@ -278,7 +280,7 @@ impl Connection {
             if let Some(message) = self.channel.inbox.next()? {
                 return Ok(message);
             }
-            match self.channel.fill(deadline)? {
+            match self.channel.fill_by(deadline)? {
                 Fill::More => {}
                 Fill::TimedOut => return Err(Error::timeout(doing, self.channel.address())),
                 Fill::Woken => return Err(Error::stopped(doing, self.channel.address())),
@@ -296,3 +298,6 @@ impl fmt::Debug for Connection {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,7 +66,7 @@ impl Connection {
         let mut failed = None;
         loop {
             let Some((tag, body)) = self.channel.inbox.next()? else {
-                match self.channel.fill(deadline)? {
+                match self.channel.fill_by(deadline)? {
                     Fill::More => continue,
                     Fill::TimedOut => return Err(Error::timeout(DOING, self.channel.address())),
                     Fill::Woken => return Err(Error::stopped(DOING, self.channel.address())),
@@ -77,10 +77,10 @@ impl Connection {
                 }
             };
             match Message::parse(tag, self.channel.inbox.body(body))? {
-                Message::RowDescription(columns) => answer.describe(columns),
+                Message::RowDescription(columns) => answer.describe(columns)?,
                 Message::DataRow(values) => answer.row(values)?,
-                Message::CommandComplete(tag) => answer.complete(lossy(tag)),
-                Message::EmptyQueryResponse => answer.complete(String::new()),
+                Message::CommandComplete(tag) => answer.complete(tag)?,
+                Message::EmptyQueryResponse => answer.complete(b"")?,
                 Message::ErrorResponse(fields) => failed = Some(fields.to_message(true).into()),
                 Message::ReadyForQuery => {
                     self.busy = false;
@@ -136,31 +136,43 @@ struct Answer {
 }
 
 impl Answer {
-    fn describe(&mut self, columns: Columns<'_>) {
+    /// Counts what is about to be kept.
+    fn keep(&mut self, bytes: usize) -> Result<(), LimitError> {
+        self.kept += bytes;
+        if self.kept > ANSWER_LIMIT {
+            return Err(LimitError::Kept { limit: ANSWER_LIMIT, unit: "bytes of rows" });
+        }
+        Ok(())
+    }
+
+    fn describe(&mut self, columns: Columns<'_>) -> Result<(), Error> {
+        for name in columns.names() {
+            self.keep(name.len() + size_of::<String>())?;
+        }
         self.columns = columns.names().map(lossy).collect();
+        Ok(())
     }
 
     fn row(&mut self, values: Values<'_>) -> Result<(), Error> {
+        self.keep(size_of::<Row>())?;
         let mut row = Row { columns: self.columns.clone(), values: Vec::new() };
         for value in values.iter() {
-            self.kept += value.map_or(0, <[u8]>::len) + size_of::<Option<String>>();
+            self.keep(value.map_or(0, <[u8]>::len) + size_of::<Option<String>>())?;
             let value = value.map(|value| String::from_utf8(value.to_vec())).transpose();
             row.values.push(value.map_err(|_| ProtocolError::Malformed {
                 message: "DataRow",
                 field: "a value that is not UTF-8",
             })?);
         }
-        self.kept += size_of::<Row>();
-        if self.kept > ANSWER_LIMIT {
-            return Err(LimitError::Kept { limit: ANSWER_LIMIT, unit: "bytes of rows" }.into());
-        }
         self.rows.push(row);
         Ok(())
     }
 
-    fn complete(&mut self, command_tag: String) {
+    fn complete(&mut self, command_tag: &[u8]) -> Result<(), Error> {
+        self.keep(command_tag.len() + size_of::<Rows>())?;
         let rows = std::mem::take(&mut self.rows);
         self.columns = Arc::default();
-        self.done.push(Rows { rows, command_tag });
+        self.done.push(Rows { rows, command_tag: lossy(command_tag) });
+        Ok(())
     }
 }

@@ -33,14 +33,11 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
         "55000" if said("wal_level") => {
             "set wal_level = logical in postgresql.conf and restart the server"
         }
-        "55000" if said("not created in this database") => {
+        "55000" | "0A000" if said("not created in this database") => {
             "connect to the database the slot belongs to (pg_replication_slots.database), or use another slot"
         }
         "55000" if said("lost") || said("invalidated") || said("can no longer") => {
             "the slot cannot go on, since the server no longer keeps the log it needs: take a new snapshot, drop the slot and create it anew"
-        }
-        "0A000" if said("not created in this database") => {
-            "connect to the database the slot belongs to (pg_replication_slots.database), or use another slot"
         }
         "55006" => {
             "another connection holds the slot (the PID is in the message): stop that one, or wait; after a broken connection \
@@ -56,7 +53,9 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
         {
             "create the slot first, or correct its name (pg_replication_slots lists them)"
         }
-        "42710" => "use the slot as it is, choose another name, or drop it first",
+        "42710" if said("replication slot") => {
+            "use the slot as it is, choose another name, or drop it first"
+        }
         "42602" => "slot names hold only lower-case letters, digits and underscores, at most 63",
         "53300" => {
             "no connection is free: raise max_wal_senders or max_connections, or end other connections"
@@ -79,3 +78,80 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
 }
 
 const ROLE: &str = "give the role the right to replicate: ALTER ROLE … REPLICATION, or on a managed service the role it has for this";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advice(code: &str, text: &str, context: &str) -> String {
+        let fields = [(b'C', code), (b'M', text), (b'W', context)];
+        let fields = fields.iter().map(|(name, text)| (*name, text.as_bytes()));
+        for_message(&ServerMessage::new(fields, true))
+    }
+
+    /// Codes and messages as PostgreSQL sent them.
+    #[test]
+    fn one_code_gives_the_advice_of_its_cause() {
+        let startup =
+            |plugin| format!("slot \"s\", output plugin \"{plugin}\", in the startup callback");
+        for (code, text, context, expected) in [
+            (
+                "28P01",
+                "password authentication failed for user \"u\"",
+                "",
+                "check the user and the password",
+            ),
+            ("3D000", "database \"nodb\" does not exist", "", "create the database"),
+            ("28000", "no pg_hba.conf entry for host \"::1\"", "", "pg_hba.conf has a line"),
+            ("42501", "must be superuser or replication role to start walsender", "", "ALTER ROLE"),
+            ("42501", "permission denied to start WAL sender", "", "ALTER ROLE"),
+            ("55000", "logical decoding requires wal_level >= logical", "", "wal_level = logical"),
+            (
+                "55000",
+                "replication slot \"s\" was not created in this database",
+                "",
+                "connect to the database",
+            ),
+            (
+                "55006",
+                "replication slot \"s\" is active for PID 917",
+                "",
+                "the PID is in the message",
+            ),
+            ("42704", "replication slot \"s\" does not exist", "", "create the slot"),
+            ("42704", "publication \"p\" does not exist", "", "CREATE PUBLICATION"),
+            (
+                "22023",
+                "option \"proto_version\" = \"3\" is unknown",
+                &startup("test_decoding"),
+                "another output plugin",
+            ),
+            (
+                "53300",
+                "number of requested standby connections exceeds max_wal_senders",
+                "",
+                "max_wal_senders",
+            ),
+            ("53400", "all replication slots are in use", "", "max_replication_slots"),
+            (
+                "57P01",
+                "terminating connection due to administrator command",
+                "",
+                "connect again later",
+            ),
+            ("57P03", "the database system is starting up", "", "connect again later"),
+        ] {
+            let given = advice(code, text, context);
+            assert!(given.contains(expected), "{code} {text}: {given:?}");
+        }
+    }
+
+    #[test]
+    fn without_advice_nothing_is_added() {
+        assert_eq!(advice("XX000", "something", ""), "");
+        assert_eq!(
+            advice("22023", "publication_names parameter missing", "output plugin \"pgoutput\""),
+            ""
+        );
+    }
+}

@@ -61,8 +61,8 @@ pub enum ErrorKind {
     Stream(StreamError),
     /// The ordinary connection, which looks tables up in the catalogue, failed.
     #[cfg(feature = "catalog")]
-    #[error("looking up a table in the catalogue: {0}")]
-    Catalog(postgres::Error),
+    #[error("looking up a table in the catalogue: {}", with_cause(.0))]
+    Catalog(#[source] postgres::Error),
     /// The connection settings are wrong, or cannot be honoured.
     #[error(transparent)]
     Config(ConfigError),
@@ -94,6 +94,12 @@ pub enum ErrorKind {
     Stopped {
         /// What was being done.
         doing: &'static str,
+        /// The server's address.
+        address: String,
+    },
+    /// The server ended the copy from its side, as it does when it shuts down.
+    #[error("{address} ended the copy, as a server does that shuts down: connect again later")]
+    CopyEnded {
         /// The server's address.
         address: String,
     },
@@ -284,6 +290,10 @@ impl Error {
         ErrorKind::Stopped { doing, address: address.into() }.into()
     }
 
+    pub(crate) fn copy_ended(address: &str) -> Self {
+        ErrorKind::CopyEnded { address: address.into() }.into()
+    }
+
     pub(crate) fn usage(reason: impl Into<String>) -> Self {
         ErrorKind::Usage(reason.into()).into()
     }
@@ -292,6 +302,15 @@ impl Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// The `postgres` crate leaves the cause out of its own text.
+#[cfg(feature = "catalog")]
+fn with_cause(error: &postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {}", printable(cause.to_string().as_bytes(), 1024)),
+        None => error.to_string(),
     }
 }
 

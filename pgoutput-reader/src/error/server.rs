@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Longest text kept of one field, in bytes. PostgreSQL's own messages are far shorter; those that
 /// quote a value can be as long as the value.
-const FIELD_LIMIT: usize = 8 * 1024;
+const FIELD_LIMIT: usize = 4 * 1024;
 
 /// Longest text kept of a field from a server that has not shown yet who it is.
 const UNVERIFIED_LIMIT: usize = 512;

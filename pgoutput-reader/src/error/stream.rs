@@ -111,11 +111,6 @@ pub enum StreamError {
         /// Where it stands.
         lsn: Lsn,
     },
-    /// The server has ended the copy without being asked to, as it does when it shuts down.
-    #[error(
-        "the server has ended the replication, as it does when it shuts down: connect again when it is back; nothing that was not acknowledged is lost"
-    )]
-    Ended,
 }
 
 impl StreamError {

@@ -91,14 +91,12 @@ impl Channel {
             }
             // A server that is itself stuck sending gets on when we take that in.
             let reading = backlog < BACKLOG_LIMIT;
-            let ready = self.wait(reading, deadline)?;
-            if ready.timed_out {
-                return Err(Error::timeout(doing, &self.address));
-            }
-            if ready.woken {
-                return Err(Error::stopped(doing, &self.address));
-            }
-            if ready.readable && reading {
+            let readable = match self.wait(reading, deadline)? {
+                Wait::TimedOut => return Err(Error::timeout(doing, &self.address)),
+                Wait::Woken => return Err(Error::stopped(doing, &self.address)),
+                Wait::Ready { readable, .. } => readable,
+            };
+            if readable && reading {
                 match self.receive()? {
                     Some(0) => return Err(self.closed(doing)),
                     received => backlog += received.unwrap_or(0),
@@ -109,28 +107,34 @@ impl Channel {
 
     /// Waits until at least one more byte is in the inbox, sending what still waits to be sent.
     pub(crate) fn fill(&mut self, deadline: Option<Instant>) -> Result<Fill, Error> {
+        // A stream that never pauses never waits, and what we have to say must go out all the same.
+        self.send()?;
         if !self.drained
             && let Some(received) = self.receive()?
         {
             return Ok(if received == 0 { Fill::Closed } else { Fill::More });
         }
         loop {
-            let ready = self.wait(true, deadline)?;
-            if ready.woken {
-                return Ok(Fill::Woken);
-            }
-            if ready.readable
-                && let Some(received) = self.receive()?
-            {
-                return Ok(if received == 0 { Fill::Closed } else { Fill::More });
-            }
-            if ready.writable {
+            let (readable, writable) = match self.wait(true, deadline)? {
+                Wait::TimedOut => return Ok(Fill::TimedOut),
+                Wait::Woken => return Ok(Fill::Woken),
+                Wait::Ready { readable, writable } => (readable, writable),
+            };
+            if writable {
                 self.send()?;
             }
-            if ready.timed_out {
-                return Ok(Fill::TimedOut);
+            if readable && let Some(received) = self.receive()? {
+                return Ok(if received == 0 { Fill::Closed } else { Fill::More });
             }
         }
+    }
+
+    /// The same for an exchange that has to end: a server that never pauses is left at the deadline too.
+    pub(crate) fn fill_by(&mut self, deadline: Option<Instant>) -> Result<Fill, Error> {
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Ok(Fill::TimedOut);
+        }
+        self.fill(deadline)
     }
 
     /// The error for a connection the server has closed.
@@ -180,7 +184,7 @@ impl Channel {
     }
 
     /// Waits for the socket, a wake-up or the deadline. A wake-up is taken here.
-    fn wait(&self, reading: bool, deadline: Option<Instant>) -> Result<Ready, Error> {
+    fn wait(&self, reading: bool, deadline: Option<Instant>) -> Result<Wait, Error> {
         let mut events = PollFlags::empty();
         events.set(PollFlags::IN, reading);
         events.set(PollFlags::OUT, !self.outbox.is_empty());
@@ -190,7 +194,7 @@ impl Channel {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             match poll(&mut fds, left.map(timespec).as_ref()) {
                 Ok(0) if left.is_some() => {
-                    return Ok(Ready { timed_out: true, ..Ready::default() });
+                    return Ok(Wait::TimedOut);
                 }
                 // A signal: the deadline is looked at again.
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
@@ -198,15 +202,13 @@ impl Channel {
                     let [socket, wake] = fds.map(|fd| fd.revents());
                     // An error or hang-up shows itself in the read or write.
                     let broken = socket.intersects(PollFlags::ERR | PollFlags::HUP);
-                    let woken = wake.contains(PollFlags::IN);
-                    if woken {
+                    if wake.contains(PollFlags::IN) {
                         self.wake.drain();
+                        return Ok(Wait::Woken);
                     }
-                    return Ok(Ready {
+                    return Ok(Wait::Ready {
                         readable: broken || socket.contains(PollFlags::IN),
                         writable: broken || socket.contains(PollFlags::OUT),
-                        woken,
-                        timed_out: false,
                     });
                 }
                 Err(error) => return Err(Error::io("waiting for", &self.address, error.into())),
@@ -215,18 +217,17 @@ impl Channel {
     }
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Ready {
-    readable: bool,
-    writable: bool,
-    woken: bool,
-    timed_out: bool,
+/// What `poll` came back with.
+enum Wait {
+    TimedOut,
+    Woken,
+    Ready { readable: bool, writable: bool },
 }
 
 fn timespec(left: Duration) -> Timespec {
     // Longer than the clock can say is for ever, in effect.
     let tv_sec = left.as_secs().min(u64::from(u32::MAX)).cast_signed();
-    Timespec { tv_sec, tv_nsec: left.subsec_nanos().into() }
+    Timespec { tv_sec, tv_nsec: left.subsec_nanos().cast_signed().into() }
 }
 
 /// A call that a signal interrupted is made again.
@@ -238,3 +239,7 @@ fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "channel_tests.rs"]
+mod tests;

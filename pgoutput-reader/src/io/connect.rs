@@ -68,7 +68,7 @@ fn connect_tcp(
         socket.set_tcp_keepalive(&keepalive(config))?;
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_user_timeout(config.get_tcp_user_timeout())?;
+    socket.set_tcp_user_timeout(config.get_tcp_user_timeout().map(|time| up_to(time, 1000)))?;
     match left {
         Some(left) => socket.connect_timeout(&address.into(), left)?,
         None => socket.connect(&address.into())?,
@@ -90,15 +90,23 @@ fn connect_unix(path: &Path, left: Option<Duration>) -> io::Result<Transport> {
 fn keepalive(config: &Config) -> TcpKeepalive {
     let mut keepalive = TcpKeepalive::new();
     if let Some(idle) = config.get_keepalives_idle() {
-        keepalive = keepalive.with_time(idle);
+        keepalive = keepalive.with_time(up_to(idle, 1));
     }
     if let Some(interval) = config.get_keepalives_interval() {
-        keepalive = keepalive.with_interval(interval);
+        keepalive = keepalive.with_interval(up_to(interval, 1));
     }
     if let Some(count) = config.get_keepalives_count() {
         keepalive = keepalive.with_retries(count);
     }
     keepalive
+}
+
+/// Rounded up to the system's unit, of which there are `units` in a second: rounded down it could become zero, which means
+/// something else.
+fn up_to(time: Duration, units: u32) -> Duration {
+    let unit = Duration::from_secs(1) / units;
+    let whole = time.as_nanos().div_ceil(unit.as_nanos());
+    unit.saturating_mul(u32::try_from(whole).unwrap_or(u32::MAX))
 }
 
 /// Whether another address of the same server may do better: one that could not be reached, or where nobody is ready.
@@ -108,5 +116,24 @@ pub(crate) fn may_try_next(error: &Error) -> bool {
         // Starting up, or no connection free.
         ErrorKind::Server(message) => matches!(message.sqlstate(), Some("57P03" | "53300")),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rounded_up_to_the_systems_unit() {
+        for (micros, units, expected) in [
+            (1, 1, 1_000_000),
+            (1_000_000, 1, 1_000_000),
+            (1_000_001, 1, 2_000_000),
+            (1, 1000, 1000),
+            (1500, 1000, 2000),
+        ] {
+            let rounded = up_to(Duration::from_micros(micros), units);
+            assert_eq!(rounded, Duration::from_micros(expected));
+        }
     }
 }

@@ -10,7 +10,15 @@ use crate::{Error, ErrorKind};
 pub(crate) const IDENTIFY_SYSTEM: &str = "IDENTIFY_SYSTEM";
 
 /// A name in double quotes: taken as it stands, capitals, spaces and all.
+///
+/// # Errors
+/// A double quote within: unlike SQL the replication grammar has no way to write one, and no slot has one in its name.
 pub(crate) fn identifier(name: &str) -> Result<String, Error> {
+    if name.contains('"') {
+        return Err(Error::usage(
+            "a slot's name holds only lower-case letters, digits and underscores: no double quotes",
+        ));
+    }
     quote(name, '"')
 }
 
@@ -19,12 +27,13 @@ pub(crate) fn literal(text: &str) -> Result<String, Error> {
     quote(text, '\'')
 }
 
-/// What pgoutput splits `publication_names` by: quoted identifiers between commas.
+/// What pgoutput splits `publication_names` by: identifiers between commas, quoted as in SQL.
 pub(crate) fn identifier_list(names: &[String]) -> Result<String, Error> {
-    let quoted = names.iter().map(|name| identifier(name)).collect::<Result<Vec<_>, _>>()?;
+    let quoted = names.iter().map(|name| quote(name, '"')).collect::<Result<Vec<_>, _>>()?;
     Ok(quoted.join(","))
 }
 
+/// Between two marks, a mark within doubled.
 fn quote(text: &str, mark: char) -> Result<String, Error> {
     if text.contains('\0') {
         return Err(Error::usage(

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::proto::Streaming;
 
-/// The quoted text at the front, as `repl_scanner.l` reads its states xq and xd:
+/// The quoted text at the front, as `repl_scanner.l` reads a literal (xq) and `SplitIdentifierString` a name:
 /// anything but the mark stands for itself, the mark twice for the mark, the mark once is the end.
 fn unquote(text: &str, mark: char) -> Option<(String, &str)> {
     let mut rest = text.strip_prefix(mark)?;
@@ -20,6 +20,11 @@ fn unquote(text: &str, mark: char) -> Option<(String, &str)> {
             None => return Some((value, rest)),
         }
     }
+}
+
+/// The quoted name at the front, as `repl_scanner.l` reads it (xd): up to the next mark, which cannot be doubled.
+fn identifier_read(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix('"')?.split_once('"')
 }
 
 /// What `SplitIdentifierString` makes of a list of quoted names.
@@ -49,10 +54,19 @@ fn name() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn what_is_quoted_is_read_back(text in name(), tail in "[^\"']?") {
-        for mark in ['"', '\''] {
-            let quoted = quote(&text, mark).unwrap() + &tail;
-            prop_assert_eq!(unquote(&quoted, mark), Some((text.clone(), &*tail)));
+    fn literals_are_read_back(text in name(), tail in "[^']?") {
+        let quoted = literal(&text).unwrap() + &tail;
+        prop_assert_eq!(unquote(&quoted, '\''), Some((text, &*tail)));
+    }
+
+    #[test]
+    fn identifiers_are_read_back_or_refused(text in name(), tail in ".?") {
+        match identifier(&text) {
+            Ok(quoted) => {
+                let quoted = quoted + &tail;
+                prop_assert_eq!(identifier_read(&quoted), Some((&*text, &*tail)));
+            }
+            Err(_) => prop_assert!(text.contains('"')),
         }
     }
 

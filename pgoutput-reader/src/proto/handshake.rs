@@ -86,8 +86,11 @@ impl Handshake {
         let mut consumed = 0;
         while self.phase != Phase::Ready {
             let rest = &bytes[consumed..];
-            if self.phase == Phase::First && rest.first() == Some(&b'E') {
-                self.check_bare_error(rest)?;
+            if self.phase == Phase::First && is_bare_error(rest) == Some(true) {
+                match bare_error(&rest[1..]) {
+                    Some(error) => return Err(error),
+                    None => break,
+                }
             }
             let Some(header) = Header::parse(rest, MESSAGE_LIMIT)? else { break };
             let Some(message) = rest.get(..header.total()) else { break };
@@ -109,18 +112,6 @@ impl Handshake {
         let version = self.session.parameters.get("server_version");
         let version = version.map(String::as_str).unwrap_or_default().parse()?;
         Ok((self.session, version))
-    }
-
-    fn check_bare_error(&self, bytes: &[u8]) -> Result<(), Error> {
-        if is_bare_error(bytes) != Some(true) {
-            return Ok(());
-        }
-        let text = &bytes[1..];
-        match text.iter().position(|byte| *byte == 0) {
-            Some(end) => Err(ServerMessage::bare(&text[..end]).into()),
-            None if text.len() > BARE_ERROR_LIMIT => Err(ServerMessage::bare(text).into()),
-            None => Ok(()),
-        }
     }
 
     fn count(&mut self, len: usize) -> Result<(), Error> {
@@ -171,6 +162,13 @@ impl Handshake {
         }
         Ok(())
     }
+}
+
+/// The error, once all of a bare text has arrived, or more than any server sends.
+fn bare_error(text: &[u8]) -> Option<Error> {
+    let end = text.iter().position(|byte| *byte == 0);
+    let end = end.or((text.len() > BARE_ERROR_LIMIT).then_some(text.len()))?;
+    Some(ServerMessage::bare(&text[..end]).into())
 }
 
 /// Names and values of parameters are for people, or ASCII; a SQL_ASCII database may hold others.

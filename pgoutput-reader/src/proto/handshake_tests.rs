@@ -1,1 +1,272 @@
+use proptest::prelude::*;
 
+use super::*;
+use crate::ErrorKind;
+use crate::config::Secret;
+use crate::error::AuthError;
+
+fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+    [&[tag], &length[..], body].concat()
+}
+
+fn auth(method: u32, rest: &[u8]) -> Vec<u8> {
+    message(b'R', &[&method.to_be_bytes(), rest].concat())
+}
+
+/// What a server says after it has accepted us.
+fn welcome() -> Vec<u8> {
+    [
+        auth(0, b""),
+        message(b'S', b"server_version\x0015.18 (Debian)\0"),
+        message(b'S', b"TimeZone\0UTC\0"),
+        message(b'N', b"SWARNING\0VWARNING\0C01000\0Mmind the gap\0\0"),
+        message(b'K', b"\0\0\0\x07\0\0\0\x09"),
+        message(b'Z', b"I"),
+    ]
+    .concat()
+}
+
+fn settings() -> Settings {
+    Settings { user: "alice".into(), dbname: "shop".into(), ..Settings::default() }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a PasswordSource")]
+fn secret() -> Result<Option<Secret>, Error> {
+    Ok(Some(Secret::new("secret")))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a PasswordSource")]
+fn none() -> Result<Option<Secret>, Error> {
+    Ok(None)
+}
+
+/// A handshake fed `step` bytes at a time, with everything it sent after the startup message.
+fn run(
+    bytes: &[u8],
+    step: usize,
+    password: &PasswordSource<'_>,
+) -> (Handshake, Result<Vec<u8>, Error>) {
+    let mut handshake = Handshake::new(&settings()).unwrap();
+    handshake.take_outgoing();
+    let (mut start, mut sent) = (0, Vec::new());
+    for end in (step..bytes.len()).step_by(step).chain([bytes.len()]) {
+        match handshake.feed(&bytes[start..end], password) {
+            Ok(progress) => {
+                start += progress.consumed;
+                assert_eq!(progress.ready, start == bytes.len());
+            }
+            Err(error) => return (handshake, Err(error)),
+        }
+        sent.extend(handshake.take_outgoing());
+    }
+    assert_eq!(start, bytes.len(), "all of it is taken");
+    (handshake, Ok(sent))
+}
+
+fn fails(bytes: &[u8], password: &PasswordSource<'_>) -> ErrorKind {
+    run(bytes, bytes.len(), password).1.unwrap_err().into_kind()
+}
+
+#[test]
+fn byte_by_byte_equals_whole() {
+    let md5 = b"p\0\0\0\x28md5986e2194384c07f4fd1df4b1351b3e68\0";
+    let table: [(Vec<u8>, &[u8]); 3] =
+        [(vec![], b""), (auth(3, b""), b"p\0\0\0\x0Bsecret\0"), (auth(5, b"salt"), md5)];
+    for (ask, answer) in table {
+        let bytes = [ask, welcome()].concat();
+        for step in [1, 2, 7, bytes.len()] {
+            let (handshake, sent) = run(&bytes, step, &secret);
+            assert_eq!(sent.unwrap().escape_ascii().to_string(), answer.escape_ascii().to_string());
+            let (session, version) = handshake.finish().unwrap();
+            assert_eq!(version.number(), 150_018);
+            assert_eq!(session.parameters["TimeZone"], "UTC");
+            assert_eq!(session.notices[0].message(), "mind the gap");
+        }
+    }
+}
+
+#[test]
+fn the_password_is_looked_for_only_when_asked_for() {
+    let refuse = || -> Result<Option<Secret>, Error> { panic!("nobody asked") };
+    run(&welcome(), 1000, &refuse).1.unwrap();
+    for (ask, method) in [
+        (auth(3, b""), "cleartext"),
+        (auth(5, b"salt"), "md5"),
+        (auth(10, b"SCRAM-SHA-256\0\0"), "scram-sha-256"),
+    ] {
+        let error = fails(&ask, &none);
+        assert!(
+            matches!(error, ErrorKind::Auth(AuthError::PasswordMissing { method: said }) if said == method)
+        );
+    }
+}
+
+#[test]
+fn methods_we_do_not_have_are_named() {
+    for (method, name) in [(2, "Kerberos V5"), (7, "GSSAPI"), (9, "SSPI")] {
+        let error = fails(&auth(method, b""), &secret);
+        assert!(
+            matches!(error, ErrorKind::Auth(AuthError::MethodUnsupported { method }) if method == name)
+        );
+    }
+    let error = fails(&auth(10, b"SCRAM-SHA-256-PLUS\0OAUTH\x1BBEARER\0\0"), &secret);
+    let ErrorKind::Auth(AuthError::MechanismUnsupported { offered }) = error else { panic!() };
+    assert_eq!(offered, "SCRAM-SHA-256-PLUS, OAUTH\\u{1b}BEARER");
+}
+
+/// A SCRAM exchange up to where the client has sent its proof, or refused to.
+fn scram(attributes: &str, then: &[u8]) -> Result<(), Error> {
+    let mut handshake = Handshake::new(&settings()).unwrap();
+    handshake.take_outgoing();
+    handshake.feed(&auth(10, b"SCRAM-SHA-256\0\0"), &secret)?;
+    let first = handshake.take_outgoing();
+    let first = std::str::from_utf8(&first[5..]).unwrap();
+    assert!(first.starts_with("SCRAM-SHA-256\0"));
+    let nonce = first.split_once(",r=").unwrap().1;
+    let server_first = format!("r={nonce}server,{attributes}");
+    handshake.feed(&auth(11, server_first.as_bytes()), &secret)?;
+    assert!(!handshake.take_outgoing().is_empty());
+    handshake.feed(then, &secret).map(drop)
+}
+
+#[test]
+fn scram_rounds_are_bounded_before_hashing() {
+    for rounds in ["100001", "1000000000", "4294967295", "18446744073709551615"] {
+        let error = scram(&format!("s=c2FsdA==,i={rounds}"), b"").unwrap_err().into_kind();
+        assert!(
+            matches!(error, ErrorKind::Auth(AuthError::IterationCount { asked, limit: 100_000 })
+                if asked.to_string() == rounds)
+        );
+    }
+    for attributes in
+        ["s=c2FsdA==", "s=c2FsdA==,i=0", "s=c2FsdA==,i=-1", "s=c2FsdA==,i=99999999999999999999"]
+    {
+        let error = scram(attributes, b"").unwrap_err().into_kind();
+        assert!(matches!(error, ErrorKind::Auth(AuthError::Scram { .. })), "{attributes}");
+    }
+    scram("s=c2FsdA==,i=4096", b"").unwrap();
+}
+
+#[test]
+fn a_server_that_does_not_know_the_password_is_refused() {
+    let attributes = "s=c2FsdA==,i=4096";
+    let wrong = auth(12, b"v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+    let error = scram(attributes, &wrong).unwrap_err().into_kind();
+    assert!(matches!(error, ErrorKind::Auth(AuthError::ServerNotVerified)));
+    // Or that leaves its proof out.
+    let error = scram(attributes, &auth(0, b"")).unwrap_err().into_kind();
+    assert!(matches!(error, ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'R', .. })));
+}
+
+#[test]
+fn a_second_request_for_a_password_is_refused() {
+    for second in [auth(3, b""), auth(5, b"salt"), auth(10, b"SCRAM-SHA-256\0\0"), auth(12, b"")] {
+        let error = fails(&[auth(3, b""), second].concat(), &secret);
+        assert!(matches!(error, ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'R', .. })));
+    }
+}
+
+#[test]
+fn messages_in_the_wrong_place_are_refused() {
+    for tag in [b'Z', b'K', b'S', b'd', b'W', b'T', b'I', b'c'] {
+        let body: &[u8] = match tag {
+            b'S' => b"a\0b\0",
+            b'K' => b"\0\0\0\x01\0\0\0\x01",
+            b'T' => b"\0\0",
+            b'Z' => b"I",
+            _ => b"",
+        };
+        let error = fails(&message(tag, body), &secret);
+        assert!(
+            matches!(error, ErrorKind::Protocol(ProtocolError::Unexpected { tag: said, .. }) if said == tag),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_negotiated_that_was_not_asked_for() {
+    run(&[message(b'v', b"\0\x03\0\0\0\0\0\0"), welcome()].concat(), 1000, &none).1.unwrap();
+    for body in [b"\0\x03\0\x02\0\0\0\0", b"\0\x02\0\0\0\0\0\0", b"\0\x03\0\0\0\0\0\x01"] {
+        let error = fails(&message(b'v', body), &none);
+        assert!(matches!(error, ErrorKind::Protocol(ProtocolError::Negotiation { .. })));
+    }
+}
+
+#[test]
+fn the_server_is_not_listened_to_for_ever() {
+    let notice = message(b'N', b"Mhello\0\0");
+    assert!(matches!(
+        fails(&notice.repeat(COUNT_LIMIT + 1), &none),
+        ErrorKind::Limit(LimitError::Handshake { limit: COUNT_LIMIT, .. })
+    ));
+    let long = message(b'N', &[&b"M"[..], &vec![b'x'; 60_000], b"\0\0"].concat());
+    assert!(matches!(
+        fails(&long.repeat(18), &none),
+        ErrorKind::Limit(LimitError::Handshake { limit: TOTAL_LIMIT, .. })
+    ));
+    // Refused by its header, before any of it has arrived.
+    assert!(matches!(
+        fails(b"R\x7F\xFF\xFF\xFF", &none),
+        ErrorKind::Limit(LimitError::Message { tag: b'R', .. })
+    ));
+}
+
+#[test]
+fn an_error_before_acceptance_shows_little() {
+    let error = run(
+        &message(b'E', b"SFATAL\0VFATAL\0C28000\0Mno\x1B[2J entry\0Dsecret detail\0\0"),
+        1,
+        &none,
+    )
+    .1
+    .unwrap_err();
+    assert_eq!(error.sqlstate(), Some("28000"));
+    let text = error.to_string();
+    assert!(text.starts_with("FATAL: no\\u{1b}[2J entry (SQLSTATE 28000)"), "{text}");
+    assert!(!text.contains("secret detail"));
+}
+
+#[test]
+fn an_error_in_bare_text_is_understood() {
+    let text = b"Ecould not fork new process for connection: Cannot allocate memory\n\0";
+    for step in [1, text.len()] {
+        let error = run(text, step, &none).1.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "FATAL: could not fork new process for connection: Cannot allocate memory"
+        );
+    }
+    // Closed before the zero byte.
+    let mut handshake = Handshake::new(&settings()).unwrap();
+    let progress = handshake.feed(b"Esorry, too many clients already", &none).unwrap();
+    assert_eq!(progress, Progress { consumed: 0, ready: false });
+    let error = handshake.closed(b"Esorry, too many clients already").unwrap();
+    assert_eq!(error.to_string(), "FATAL: sorry, too many clients already");
+    // Not an error in bare text: the start of a real one, or nothing.
+    assert!(handshake.closed(b"E\0\0\0\x20SFATAL").is_none());
+    assert!(handshake.closed(b"").is_none());
+}
+
+proptest! {
+    #[test]
+    fn spoilt_bytes_never_panic(
+        at in prop::collection::vec((0_usize..400, any::<u8>()), 1..6),
+        step in 1_usize..50,
+    ) {
+        let mut bytes = [auth(10, b"SCRAM-SHA-256\0\0"), auth(5, b"salt"), welcome(), welcome()].concat();
+        for (at, byte) in at {
+            let len = bytes.len();
+            bytes[at % len] = byte;
+        }
+        let mut handshake = Handshake::new(&settings()).unwrap();
+        let mut start = 0;
+        for end in (0..bytes.len()).step_by(step) {
+            match handshake.feed(&bytes[start..end.max(start)], &secret) {
+                Ok(progress) => start += progress.consumed,
+                Err(_) => break,
+            }
+        }
+    }
+}

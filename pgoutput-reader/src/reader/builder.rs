@@ -53,7 +53,8 @@ impl ReaderBuilder {
         self
     }
 
-    /// Creates the slot for this connection only; the server drops it when the connection ends.
+    /// Creates the slot for this connection only; the server drops it when the connection ends. That a slot of this
+    /// name exists already is an error.
     #[must_use]
     pub fn temporary_slot(mut self) -> Self {
         let mut create = self.create.unwrap_or_else(|| CreateSlot::new(""));
@@ -141,21 +142,23 @@ impl ReaderBuilder {
         }
         let mut connection = Connection::connect(&config)?;
         let system = connection.identify_system()?;
+        let catalog = Catalog::new(&config, connection.endpoint())?;
         if let Some(mut create) = self.create {
             create.name.clone_from(&self.start.slot);
-            // Before there is a slot to leave behind.
+            // All that can be wrong is looked for before there is a slot to leave behind.
+            self.start.plugin_options(connection.server_version())?;
             connection.check_publications(&self.start.publications)?;
-            if !connection.slot_exists(&create.name)? {
+            if create.temporary || !connection.slot_exists(&create.name)? {
                 connection.create_slot(&create)?;
             }
         }
-        Reader::start(Setup {
-            catalog: Catalog::new(&config, connection.endpoint())?,
+        Ok(Reader::start(Setup {
+            catalog,
             stream: connection.stream(&self.start)?,
             system,
             acknowledge: self.acknowledge,
             until: self.until,
-        })
+        }))
     }
 }
 

@@ -66,6 +66,9 @@ impl Changes {
     ) -> Result<Progress, Error> {
         let lsn = event.wal_start;
         match &event.message {
+            Message::Begin(_) if self.open.is_some() => {
+                return Err(StreamError::out_of_place(event).into());
+            }
             Message::Begin(begin) => {
                 let transaction = Arc::new(Transaction::new(begin));
                 self.open = Some(Open { transaction, index: 0, last_lsn: Lsn::ZERO, ordinal: 0 });

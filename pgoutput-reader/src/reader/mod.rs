@@ -23,6 +23,10 @@ use crate::{Config, Error, ServerMessage, SystemId};
 /// it right behind the last change.
 const SETTLE: Duration = Duration::from_secs(1);
 
+/// How long an acknowledgement given elsewhere may wait to be seen while the stream is quiet. The server is
+/// not told more often than once a second anyway.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// How often a quiet server is asked how far it has come, while there is a position to stop at.
 const ASK: Duration = Duration::from_secs(1);
 
@@ -54,6 +58,8 @@ pub struct Reader {
     mode: Acknowledge,
     until: Option<Until>,
     finished: bool,
+    /// An error was handed out: what came with it or after it was not, and must never be confirmed.
+    failed: bool,
 }
 
 /// Where to stop.
@@ -91,11 +97,11 @@ impl Reader {
         ReaderBuilder::new(Config::from_dsn_or_env(Some(dsn)))
     }
 
-    fn start(setup: Setup) -> Result<Self, Error> {
+    fn start(setup: Setup) -> Self {
         let Setup { stream, catalog, system, acknowledge, until } = setup;
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
-        Ok(Self {
+        Self {
             stream,
             tables: Tables::new(database, catalog),
             changes: Changes::new(fingerprint),
@@ -103,7 +109,8 @@ impl Reader {
             mode: acknowledge,
             until: until.map(|lsn| Until { lsn, ask_at: Instant::now() }),
             finished: false,
-        })
+            failed: false,
+        }
     }
 
     /// Waits for the next event no longer than `timeout`; zero takes only what is there.
@@ -142,7 +149,7 @@ impl Reader {
     /// # Errors
     /// When the server cannot be told; then it may send again what was taken last.
     pub fn stop(mut self) -> Result<(), Error> {
-        if !self.stream.is_failed() {
+        if !self.failed {
             self.settle()?;
         }
         self.stream.confirm(self.acknowledger.confirmed());
@@ -164,7 +171,7 @@ impl Reader {
                         && let Progress::Committed(end_lsn) =
                             self.changes.take(&event, &mut self.tables)?
                     {
-                        self.acknowledger.mark(self.changes.delivered(), end_lsn);
+                        self.mark(end_lsn);
                     }
                     break;
                 }
@@ -176,12 +183,17 @@ impl Reader {
     }
 
     fn advance(&mut self, deadline: Option<Instant>) -> Result<Next, Error> {
-        if self.mode == Acknowledge::Automatic {
+        if self.mode == Acknowledge::Automatic && !self.failed {
             let waiting = self.changes.ready.len() as u64;
             self.acknowledger.take_through(self.changes.delivered() - waiting);
         }
         let result = self.next_event(deadline);
-        self.finished |= matches!(result, Ok(Next::Finished) | Err(_));
+        self.finished |= matches!(result, Ok(Next::Finished));
+        if result.is_err() {
+            (self.finished, self.failed) = (true, true);
+            // A TRUNCATE of several tables may have failed at the second.
+            self.changes.ready.clear();
+        }
         result
     }
 
@@ -194,13 +206,13 @@ impl Reader {
                 return Ok(Next::Finished);
             }
             self.stream.confirm(self.acknowledger.confirmed());
-            let step = self.stream.step(self.until.as_ref().map_or(deadline, |until| {
-                Some(deadline.map_or(until.ask_at, |deadline| deadline.min(until.ask_at)))
-            }))?;
+            let look_at = self.acknowledger.is_owed().then(|| Instant::now() + LOOK);
+            let ask_at = self.until.as_ref().map(|until| until.ask_at);
+            let step = self.stream.step([deadline, look_at, ask_at].into_iter().flatten().min())?;
             match step {
                 Step::Message(frame) => self.finished = !self.take(frame)?,
                 Step::Keepalive(keepalive) if !self.changes.in_transaction() => {
-                    self.acknowledger.mark(self.changes.delivered(), keepalive.wal_end);
+                    self.mark(keepalive.wal_end);
                     self.finished = self.is_reached(keepalive.wal_end);
                 }
                 Step::Keepalive(_) => {}
@@ -210,8 +222,10 @@ impl Reader {
                     if deadline.is_some_and(|deadline| deadline <= now) {
                         return Ok(Next::TimedOut);
                     }
-                    self.stream.send_status(true)?;
-                    if let Some(until) = &mut self.until {
+                    if let Some(until) = &mut self.until
+                        && until.ask_at <= now
+                    {
+                        self.stream.send_status(true)?;
                         until.ask_at = now + ASK;
                     }
                 }
@@ -222,16 +236,26 @@ impl Reader {
     /// Takes a message in; false when it is beyond the position to stop at.
     fn take(&mut self, frame: crate::stream::Frame) -> Result<bool, Error> {
         let event = self.stream.read(frame)?;
-        if let (Message::Begin(begin), Some(until)) = (&event.message, &self.until)
-            && begin.final_lsn >= until.lsn
-        {
-            return Ok(false);
+        let beyond = |lsn| self.until.as_ref().is_some_and(|until| lsn >= until.lsn);
+        match &event.message {
+            Message::Begin(begin) if beyond(begin.final_lsn) => return Ok(false),
+            Message::Message(body) if !body.flags.is_transactional() && beyond(body.lsn) => {
+                return Ok(false);
+            }
+            _ => {}
         }
         if let Progress::Committed(end_lsn) = self.changes.take(&event, &mut self.tables)? {
-            self.acknowledger.mark(self.changes.delivered(), end_lsn);
+            self.mark(end_lsn);
             return Ok(!self.is_reached(end_lsn));
         }
         Ok(true)
+    }
+
+    /// Once all events so far are taken, everything before `lsn` may be forgotten.
+    fn mark(&self, lsn: Lsn) {
+        if self.mode != Acknowledge::Never {
+            self.acknowledger.mark(self.changes.delivered(), lsn);
+        }
     }
 
     fn is_reached(&self, lsn: Lsn) -> bool {

@@ -15,10 +15,9 @@ pub use event::{StreamEvent, StreamEventBuf};
 pub use stop::StopHandle;
 
 use crate::connection::{Advance, CopyBoth};
-use crate::error::StreamError;
 use crate::io::Position;
 use crate::proto::feedback::{Feedback, Positions};
-use crate::{Error, ServerMessage};
+use crate::{Error, ErrorKind, ServerMessage};
 
 /// Every message of one replication stream, in order, with its positions in the log.
 ///
@@ -55,6 +54,8 @@ pub struct Stream {
     server_wal_end: Lsn,
     stop: StopHandle,
     notices: VecDeque<ServerMessage>,
+    /// A status could not be sent; what has arrived is read to its end first.
+    unsent: Option<Error>,
     finished: bool,
 }
 
@@ -62,7 +63,7 @@ pub struct Stream {
 const NOTICES_KEPT: usize = 100;
 
 /// How long the server may take to end the copy after it was asked to.
-const FINISH: Duration = Duration::from_secs(5);
+const FINISH: Duration = Duration::from_secs(2);
 
 /// What a step of the stream came to. Positions only: it borrows nothing.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +97,7 @@ impl Stream {
             positions: Positions::default(),
             server_wal_end: Lsn::ZERO,
             notices: VecDeque::new(),
+            unsent: None,
             finished: false,
         }
     }
@@ -110,7 +112,7 @@ impl Stream {
                 Ok(Step::Message(frame)) => return Some(self.read(frame)),
                 Ok(Step::Keepalive(_) | Step::TimedOut) => {}
                 Ok(Step::Stopped) => return None,
-                Err(error) => return self.fail(error),
+                Err(error) => return Some(Err(error)),
             }
         }
     }
@@ -141,11 +143,18 @@ impl Stream {
 
     /// Tells the server what was confirmed, ends the copy and closes the connection.
     ///
+    /// In the middle of a large transaction the server would first send the rest of it: after two seconds of that the
+    /// connection is closed without waiting for the end.
+    ///
     /// # Errors
     /// When the server cannot be told; then it may send again what was confirmed last.
     pub fn stop(mut self) -> Result<(), Error> {
         self.send_status(false)?;
-        self.copy.finish(Instant::now() + FINISH)?.close()
+        match self.copy.finish(Instant::now() + FINISH) {
+            Ok(connection) => connection.close(),
+            Err(error) if matches!(error.kind(), ErrorKind::Timeout { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Notices and warnings that the server sent inside the copy since the last call; the newest hundred are kept.
@@ -160,45 +169,66 @@ impl Stream {
         self.notices.push_back(notice);
     }
 
-    /// Whether an error has ended this stream.
-    pub(crate) fn is_failed(&self) -> bool {
-        self.finished
-    }
-
     /// Reads on after a [`StopHandle`] was used.
     pub(crate) fn forget_stop(&mut self) {
         self.stop = StopHandle::new(self.copy.waker());
     }
 
-    /// Goes on to the next message or keepalive, sending what is due meanwhile.
+    /// Goes on to the next message or keepalive, sending what is due meanwhile. After an error there is nothing more.
     pub(crate) fn step(&mut self, deadline: Option<Instant>) -> Result<Step, Error> {
+        let step = self.try_step(deadline);
+        self.finished |= step.is_err();
+        step
+    }
+
+    fn try_step(&mut self, deadline: Option<Instant>) -> Result<Step, Error> {
         loop {
-            let now = Instant::now();
-            if self.feedback.due(now, &self.positions) {
-                self.send_status(false)?;
-            }
-            let advance = if self.finished {
+            if self.finished {
                 return Ok(Step::Stopped);
-            } else if self.stop.is_stopped() {
-                match self.copy.advance_buffered()? {
-                    Some(advance) => advance,
-                    None => return Ok(Step::Stopped),
+            }
+            let now = Instant::now();
+            if self.unsent.is_none() && self.feedback.due(now, &self.positions) {
+                self.send_due_status()?;
+            }
+            let advance = if self.stop.is_stopped() {
+                match self.copy.advance_buffered() {
+                    Ok(None) => return Ok(Step::Stopped),
+                    advance => advance.map(|advance| advance.unwrap_or(Advance::Woken)),
                 }
             } else {
-                let due = self.feedback.due_at(&self.positions);
-                self.copy.advance(Some(deadline.map_or(due, |deadline| deadline.min(due))))?
+                let due = self.feedback.due_at(&self.positions).max(now);
+                self.copy.advance(Some(deadline.map_or(due, |deadline| deadline.min(due))))
             };
             match advance {
-                Advance::Copy(position) => return self.open(position),
-                Advance::TimedOut
-                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) =>
-                {
-                    return Ok(Step::TimedOut);
+                Ok(Advance::Copy(position)) => return self.open(position),
+                Ok(Advance::Notice(notice)) => self.note(*notice),
+                Ok(Advance::TimedOut) => {
+                    if let Some(error) = self.unsent.take() {
+                        return Err(error);
+                    }
+                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                        return Ok(Step::TimedOut);
+                    }
                 }
-                Advance::TimedOut | Advance::Woken => {}
-                Advance::Notice(notice) => self.note(*notice),
-                Advance::Ended => return Err(StreamError::Ended.into()),
+                Ok(Advance::Woken) => {}
+                Ok(Advance::Ended) => return Err(Error::copy_ended(self.copy.address())),
+                // What the server said tells more than that it no longer listens.
+                Err(error) if error.server().is_some() => return Err(error),
+                Err(error) => return Err(self.unsent.take().unwrap_or(error)),
             }
+        }
+    }
+
+    /// A server that closes the connection may have said why, and have sent changes before: all of that is read
+    /// before the failure to write is reported.
+    fn send_due_status(&mut self) -> Result<(), Error> {
+        match self.send_status(false) {
+            Err(error) if matches!(error.kind(), ErrorKind::Io { .. }) => {
+                self.unsent = Some(error);
+                self.feedback.sent(Instant::now(), self.positions);
+                Ok(())
+            }
+            result => result,
         }
     }
 
@@ -253,12 +283,6 @@ impl Stream {
         self.copy.send_copy_data(&status.to_bytes())?;
         self.feedback.sent(Instant::now(), self.positions);
         Ok(())
-    }
-
-    /// The error is the last item.
-    fn fail<T>(&mut self, error: Error) -> Option<Result<T, Error>> {
-        self.finished = true;
-        Some(Err(error))
     }
 }
 

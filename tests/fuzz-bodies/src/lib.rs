@@ -1,4 +1,5 @@
-//! The bodies of the fuzz targets, one function each, called by `fuzz/fuzz_targets` and by ordinary tests.
+//! The bodies of the fuzz targets, one function each, called by `fuzz/fuzz_targets` and by ordinary
+//! tests.
 //!
 //! A body takes any bytes and panics when a law is broken; it has no other output.
 #![expect(clippy::missing_panics_doc, reason = "to panic is what the bodies are for")]
@@ -38,7 +39,8 @@ pub fn frame(bytes: &[u8]) {
     }
 }
 
-/// A sequence of frames through the state of one stream; see [`split`] for how the input holds them.
+/// A sequence of frames through the state of one stream; see [`split`] for how the input holds
+/// them.
 pub fn sequence(bytes: &[u8]) {
     let mut decoder = Decoder::new();
     for frame in split(bytes) {
@@ -84,7 +86,8 @@ pub fn envelope(bytes: &[u8]) {
     }
 }
 
-/// Decode, encode, decode: an accepted frame is written back the same, and the encoder's state follows.
+/// Decode, encode, decode: an accepted frame is written back the same, and the encoder's state
+/// follows.
 pub fn roundtrip(bytes: &[u8]) {
     for in_stream in [false, true] {
         if let Ok(message) = Message::decode(bytes, in_stream) {
@@ -104,8 +107,8 @@ pub fn roundtrip(bytes: &[u8]) {
     }
 }
 
-/// The frames of a sequence: each behind its length in two bytes, the most significant first; the last one is as
-/// long as what is there.
+/// The frames of a sequence: each behind its length in two bytes, the most significant first; the
+/// last one is as long as what is there.
 pub fn split(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     core::iter::from_fn(move || {
         let (length, rest) = bytes.split_first_chunk::<2>()?;

@@ -11,6 +11,8 @@ fn any_input() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #![proptest_config(pgoutput_strategies::config())]
+
     #[test]
     fn no_input_breaks_a_law(bytes in any_input()) {
         for (_, body) in TARGETS {

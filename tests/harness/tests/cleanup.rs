@@ -46,6 +46,10 @@ fn owner(ending: &str) {
     writeln!(out, "\nOWNS {} {}", server.pid().unwrap(), server.socket_folder().display()).unwrap();
     out.flush().unwrap();
     match ending {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "an end without destructors is what is tested"
+        )]
         "exit" => std::process::exit(3),
         "abort" => std::process::abort(),
         "panic" => panic!("as asked"),

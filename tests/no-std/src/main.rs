@@ -1,4 +1,5 @@
-//! Decodes a transaction and a value with no standard library, no `alloc` and no allocator in the program.
+//! Decodes a transaction and a value with no standard library, no `alloc` and no allocator in the
+//! program.
 //!
 //! Exits with 0, or with the number of the step that went wrong.
 #![no_std]

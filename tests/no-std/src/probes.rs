@@ -1,4 +1,5 @@
-//! Every way into the decoder, each under a name of its own, for a look at what the optimiser leaves of them.
+//! Every way into the decoder, each under a name of its own, for a look at what the optimiser
+//! leaves of them.
 #![no_std]
 
 use core::panic::PanicInfo;

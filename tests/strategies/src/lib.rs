@@ -1,14 +1,17 @@
-//! Generators of pgoutput frames for property tests: any message, any tuple, any legal stream, any damage.
+//! Generators of pgoutput frames for property tests: any message, any tuple, any legal stream, any
+//! damage.
 //!
-//! They write bytes by themselves, from the manual's section "Logical Replication Message Formats", and know
-//! neither the decoder nor the encoder: a mistake of either has no twin here.
+//! They write bytes by themselves, from the manual's section "Logical Replication Message Formats",
+//! and know neither the decoder nor the encoder: a mistake of either has no twin here.
 
+mod config;
 mod message;
 mod mutate;
 mod sequence;
 mod tuple;
 mod wire;
 
+pub use config::config;
 pub use message::{Frame, KINDS, any_frame, frame, message};
 pub use mutate::{Mutation, mutated, mutation};
 pub use sequence::{sequence, sequences};

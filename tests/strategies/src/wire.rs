@@ -55,7 +55,8 @@ impl Wire {
     }
 }
 
-/// A name: often short and plain, sometimes empty, quoted, or far from ASCII; never with a zero byte.
+/// A name: often short and plain, sometimes empty, quoted, or far from ASCII; never with a zero
+/// byte.
 pub(crate) fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "[a-z_][a-z0-9_]{0,12}",

@@ -5,6 +5,8 @@ mod output;
 mod signals;
 mod tail;
 
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -30,7 +32,12 @@ fn main() -> ExitCode {
         Err(Failure::Usage(message)) => (message, 2),
         Err(Failure::Run(message)) => (message, 1),
     };
-    // One line, whatever a server put into its message.
-    eprintln!("pgoutput: {}", message.replace(['\r', '\n'], " "));
+    say(&message);
     ExitCode::from(status)
+}
+
+/// One line on standard error, whatever a server put into its message. That nobody may be reading it is no failure.
+fn say(message: &dyn Display) {
+    let line = message.to_string().replace(['\r', '\n'], " ");
+    let _ = writeln!(io::stderr(), "pgoutput: {line}");
 }

@@ -10,25 +10,42 @@ use crate::args::Format;
 pub(crate) struct Output {
     out: BufWriter<StdoutLock<'static>>,
     format: Format,
-    /// `None`: nothing is acknowledged.
-    acknowledger: Option<Acknowledger>,
+    acknowledger: Acknowledger,
     /// The last change in the buffer.
     pending: Option<Position>,
+    /// One object, put together whole before any of it is printed.
+    object: Vec<u8>,
+}
+
+/// Why a change was not written.
+pub(crate) enum WriteError {
+    /// A value of it cannot be read.
+    Value(serde_json::Error),
+    Output(io::Error),
+}
+
+impl From<io::Error> for WriteError {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
 }
 
 impl Output {
-    pub(crate) fn new(format: Format, acknowledger: Option<Acknowledger>) -> Self {
+    pub(crate) fn new(format: Format, acknowledger: Acknowledger) -> Self {
         let out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-        Self { out, format, acknowledger, pending: None }
+        Self { out, format, acknowledger, pending: None, object: Vec::new() }
     }
 
     /// Adds a change to what waits to be written out.
-    pub(crate) fn write(&mut self, event: &ChangeEvent) -> io::Result<()> {
+    pub(crate) fn write(&mut self, event: &ChangeEvent) -> Result<(), WriteError> {
+        self.object.clear();
         match self.format {
-            Format::Jsonl => serde_json::to_writer(&mut self.out, event)?,
-            Format::Json => serde_json::to_writer_pretty(&mut self.out, event)?,
+            Format::Jsonl => serde_json::to_writer(&mut self.object, event),
+            Format::Json => serde_json::to_writer_pretty(&mut self.object, event),
         }
-        self.out.write_all(b"\n")?;
+        .map_err(WriteError::Value)?;
+        self.object.push(b'\n');
+        self.out.write_all(&self.object)?;
         self.pending = Some(event.position());
         Ok(())
     }
@@ -36,8 +53,8 @@ impl Output {
     /// Writes everything out; only then it is acknowledged.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()?;
-        if let (Some(position), Some(acknowledger)) = (self.pending.take(), &self.acknowledger) {
-            acknowledger.acknowledge_through(position);
+        if let Some(position) = self.pending.take() {
+            self.acknowledger.acknowledge_through(position);
         }
         Ok(())
     }

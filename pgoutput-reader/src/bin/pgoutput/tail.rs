@@ -9,7 +9,7 @@ use pgoutput_reader::{
 
 use crate::Failure;
 use crate::args::Tail;
-use crate::output::Output;
+use crate::output::{Output, WriteError};
 use crate::signals;
 
 /// How long what was printed may wait to be written out and acknowledged while the stream never goes quiet.
@@ -21,23 +21,25 @@ const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let config = Config::from_dsn_or_env(tail.dsn.as_deref())
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    let mut reader = builder(config, tail).connect().map_err(failure)?;
+    let mut reader = builder(config, tail).connect().map_err(|error| failure(&error))?;
     signals::stop_on_signals(reader.stop_handle())
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
     signals::stop_on_closed_output(reader.stop_handle());
 
-    let mut output = Output::new(tail.format, (!tail.no_ack).then(|| reader.acknowledger()));
+    let mut output = Output::new(tail.format, reader.acknowledger());
     let printed = print(&mut reader, &mut output, tail.limit);
+    // Also after an error: what was printed is acknowledged, if the server can still be told.
+    let stopped = reader.stop().map_err(|error| failure(&error));
     match printed {
         // Nobody reads our output any more: an end as good as any other.
-        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => stopped,
         Err(Stop::Output(error)) => {
-            return Err(Failure::Run(format!("writing to standard output: {error}")));
+            Err(Failure::Run(format!("writing to standard output: {error}")))
         }
-        Err(Stop::Reader(error)) => return Err(failure(error)),
-        Ok(()) => {}
+        Err(Stop::Value(error)) => Err(Failure::Run(format!("a value cannot be read: {error}"))),
+        Err(Stop::Reader(error)) => Err(failure(&error)),
+        Ok(()) => stopped,
     }
-    reader.stop().map_err(failure)
 }
 
 fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
@@ -48,7 +50,7 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
         .binary(tail.binary)
         .streaming(tail.streaming.into())
         .two_phase(tail.two_phase)
-        .acknowledge(Acknowledge::Manual);
+        .acknowledge(if tail.no_ack { Acknowledge::Never } else { Acknowledge::Manual });
     for publication in &tail.publications {
         builder = builder.publication(publication);
     }
@@ -73,7 +75,17 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
 /// What ended the printing early.
 enum Stop {
     Reader(Error),
+    Value(serde_json::Error),
     Output(io::Error),
+}
+
+impl From<WriteError> for Stop {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Value(error) => Self::Value(error),
+            WriteError::Output(error) => Self::Output(error),
+        }
+    }
 }
 
 fn print(reader: &mut Reader, output: &mut Output, limit: Option<u64>) -> Result<(), Stop> {
@@ -91,7 +103,9 @@ fn print(reader: &mut Reader, output: &mut Output, limit: Option<u64>) -> Result
         }
         match next {
             Ok(Next::Event(event)) => {
-                output.write(&event).map_err(Stop::Output)?;
+                if let Err(error) = output.write(&event) {
+                    break Err(error.into());
+                }
                 left = left.map(|left| left - 1);
             }
             Ok(Next::Finished) => break Ok(()),
@@ -99,7 +113,7 @@ fn print(reader: &mut Reader, output: &mut Output, limit: Option<u64>) -> Result
             Err(error) => break Err(Stop::Reader(error)),
         }
         for notice in reader.take_notices() {
-            eprintln!("pgoutput: {notice}");
+            crate::say(&notice);
         }
         if flush_at <= Instant::now() {
             output.flush().map_err(Stop::Output)?;
@@ -111,7 +125,7 @@ fn print(reader: &mut Reader, output: &mut Output, limit: Option<u64>) -> Result
     ended
 }
 
-fn failure(error: Error) -> Failure {
+fn failure(error: &Error) -> Failure {
     match error.kind() {
         ErrorKind::Config(_)
         | ErrorKind::Usage(_)

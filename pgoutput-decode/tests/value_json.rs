@@ -1,0 +1,140 @@
+//! The JSON form of values. That it is the same from either format is tested in `values.rs`.
+
+use pgoutput_decode::Oid;
+use pgoutput_decode::value::{
+    Field, Format, JsonOptions, TypeInfo, TypeKind, ValueErrorKind, type_oid as oid,
+};
+
+fn json(type_oid: Oid, text: &str) -> String {
+    let mut json = String::new();
+    let field = Field::new(type_oid, Format::Text, text.as_bytes());
+    field.write_json(&mut json, JsonOptions::default()).unwrap();
+    json
+}
+
+#[test]
+fn every_type_has_its_shape() {
+    for (type_oid, text, expected) in [
+        (oid::BOOL, "t", "true"),
+        (oid::BOOL, "f", "false"),
+        (oid::INT2, "-32768", "-32768"),
+        (oid::INT8, "9223372036854775807", "9223372036854775807"),
+        (oid::OID, "4294967295", "4294967295"),
+        (oid::XID8, "18446744073709551615", "18446744073709551615"),
+        (oid::FLOAT8, "0.1", "0.1"),
+        (oid::FLOAT8, "1e+20", "1e+20"),
+        // Seventeen digits, as servers before 12 write them.
+        (oid::FLOAT8, "0.10000000000000001", "0.1"),
+        (oid::FLOAT8, "-0", "-0"),
+        (oid::FLOAT8, "NaN", "\"NaN\""),
+        (oid::FLOAT4, "-Infinity", "\"-Infinity\""),
+        (oid::NUMERIC, "-12345678901234567890.1230", "-12345678901234567890.1230"),
+        (oid::NUMERIC, "NaN", "\"NaN\""),
+        (oid::NUMERIC, "Infinity", "\"Infinity\""),
+        (oid::TEXT, "a\"\\\n\u{1}é", "\"a\\\"\\\\\\n\\u0001é\""),
+        (oid::BPCHAR, "a  ", "\"a  \""),
+        (oid::CHAR, "", "\"\""),
+        (oid::CHAR, "\\377", "\"\\\\377\""),
+        (oid::BYTEA, "\\x00ff", "\"\\\\x00ff\""),
+        (oid::BYTEA, "a\\\\\\377", "\"\\\\x615cff\""),
+        (oid::DATE, "2020-01-01", "\"2020-01-01\""),
+        (oid::DATE, "0001-01-01 BC", "\"0001-01-01 BC\""),
+        (oid::DATE, "infinity", "\"infinity\""),
+        (oid::TIME, "12:30:00.5", "\"12:30:00.500000\""),
+        (oid::TIME, "24:00:00", "\"24:00:00\""),
+        (oid::TIMETZ, "12:30:00.5+05:30", "\"12:30:00.5+05:30\""),
+        (oid::TIMESTAMP, "2020-01-01 00:00:00", "\"2020-01-01T00:00:00\""),
+        (oid::TIMESTAMP, "2020-01-01 00:00:00.12", "\"2020-01-01T00:00:00.120000\""),
+        (oid::TIMESTAMP, "0001-01-01 00:00:00 BC", "\"0001-01-01 00:00:00 BC\""),
+        (oid::TIMESTAMPTZ, "2020-01-01 00:00:00+00", "\"2020-01-01T00:00:00+00:00\""),
+        (
+            oid::TIMESTAMPTZ,
+            "2020-01-01 00:00:00.123456-03:30",
+            "\"2020-01-01T03:30:00.123456+00:00\"",
+        ),
+        (oid::TIMESTAMPTZ, "-infinity", "\"-infinity\""),
+        (oid::TIMESTAMPTZ, "10000-01-01 00:00:00+00", "\"10000-01-01 00:00:00+00\""),
+        (oid::INTERVAL, "00:00:00", "\"PT0S\""),
+        (oid::INTERVAL, "infinity", "\"infinity\""),
+        (oid::JSON, "{\"a\":\r\n 1.10}", "{\"a\":   1.10}"),
+        (oid::JSONB, "[1, \"\\n\"]", "[1, \"\\n\"]"),
+        (
+            oid::UUID,
+            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+            "\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\"",
+        ),
+        (oid::INET, "10.0.0.1/8", "\"10.0.0.1/8\""),
+        (oid::MONEY, "-$1,234.50", "\"-$1,234.50\""),
+        (oid::VARBIT, "0101", "\"0101\""),
+        (oid::PG_LSN, "16/B374D848", "\"16/B374D848\""),
+        (oid::TID, "(1,2)", "\"(1,2)\""),
+        // Types without a reader, and of which only the oid is known.
+        (oid::TSVECTOR, "'a':1", "\"'a':1\""),
+        (Oid::new(16_400), "happy", "\"happy\""),
+    ] {
+        assert_eq!(json(type_oid, text), expected, "{type_oid} {text:?}");
+    }
+}
+
+#[test]
+fn intervals_are_written_as_the_server_writes_iso_8601() {
+    // Each checked with `set intervalstyle = iso_8601`.
+    for (text, expected) in [
+        ("1 year 2 mons 3 days 04:05:06.789", "P1Y2M3DT4H5M6.789S"),
+        ("-1 years -2 mons +3 days -04:05:06", "P-1Y-2M3DT-4H-5M-6S"),
+        ("00:00:00.000001", "PT0.000001S"),
+        ("-00:00:00.5", "PT-0.5S"),
+        ("-00:01:00", "PT-1M"),
+        ("100:00:00", "PT100H"),
+        ("1 day", "P1D"),
+        ("2562047788:00:54.775807", "PT2562047788H54.775807S"),
+        ("-178956970 years -8 mons", "P-178956970Y-8M"),
+    ] {
+        assert_eq!(json(oid::INTERVAL, text), format!("\"{expected}\""));
+    }
+}
+
+#[test]
+fn numeric_may_be_a_string() {
+    let options = JsonOptions::default().numeric_as_string(true);
+    let mut json = String::new();
+    Field::new(oid::NUMERIC, Format::Text, b"1.10").write_json(&mut json, options).unwrap();
+    Field::new(oid::FLOAT8, Format::Text, b"1.5").write_json(&mut json, options).unwrap();
+    assert_eq!(json, "\"1.10\"1.5");
+}
+
+#[test]
+fn domains_and_enums_are_what_stands_below_them() {
+    let numeric = TypeInfo { oid: oid::NUMERIC, name: "numeric", kind: TypeKind::Base };
+    let price = TypeInfo { oid: Oid::new(16_400), name: "price", kind: TypeKind::Domain(&numeric) };
+    let offer = TypeInfo { oid: Oid::new(16_401), name: "offer", kind: TypeKind::Domain(&price) };
+    let mood = TypeInfo { oid: Oid::new(16_402), name: "mood", kind: TypeKind::Enum };
+    let mut json = String::new();
+    for (info, bytes) in [(&offer, "1.10"), (&mood, "ha\"ppy")] {
+        let field = Field::with_type(info, Format::Text, bytes.as_bytes());
+        field.write_json(&mut json, JsonOptions::default()).unwrap();
+    }
+    assert_eq!(json, "1.10\"ha\\\"ppy\"");
+    let binary = Field::with_type(&mood, Format::Binary, b"happy");
+    assert_eq!(binary.get(), Ok("happy"));
+}
+
+#[test]
+fn what_is_not_utf8_is_an_error_and_nothing_is_written() {
+    let field = Field::new(oid::TEXT, Format::Text, b"ab\xFFc");
+    let mut out = String::new();
+    let error = field.write_json(&mut out, JsonOptions::default()).unwrap_err();
+    assert_eq!((error.kind(), error.offset()), (ValueErrorKind::InvalidUtf8, 2));
+    assert_eq!((error.type_oid(), error.format()), (Some(oid::TEXT), Some(Format::Text)));
+    assert_eq!(out, "");
+    assert_eq!(field.get::<&[u8]>(), Ok(&b"ab\xFFc"[..]));
+}
+
+#[test]
+fn an_unknown_type_in_binary_shows_its_bytes() {
+    let field = Field::new(Oid::new(16_400), Format::Binary, b"\x01\xFF");
+    let mut out = String::new();
+    field.write_json(&mut out, JsonOptions::default()).unwrap();
+    assert_eq!(out, "\"\\\\x01ff\"");
+    assert_eq!(field.get::<&str>().unwrap_err().kind(), ValueErrorKind::Undescribed);
+}

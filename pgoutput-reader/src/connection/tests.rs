@@ -1,0 +1,344 @@
+//! Against a scripted server: what is read, what is sent, in which order.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::thread::{self, JoinHandle};
+
+use super::*;
+use crate::LimitError;
+
+/// Long enough never to pass in a test that is right.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+    [&[tag], &length[..], body].concat()
+}
+
+fn ready() -> Vec<u8> {
+    message(b'Z', b"I")
+}
+
+fn welcome() -> Vec<u8> {
+    let version = message(b'S', b"server_version\x0018.1\0");
+    [message(b'R', b"\0\0\0\0"), version, ready()].concat()
+}
+
+fn error(code: &str, text: &str) -> Vec<u8> {
+    message(b'E', format!("SERROR\0VERROR\0C{code}\0M{text}\0\0").as_bytes())
+}
+
+fn row(names: &[&str], values: &[&str]) -> Vec<u8> {
+    let count = u16::try_from(names.len()).unwrap().to_be_bytes();
+    let names = names.iter().flat_map(|name| [name.as_bytes(), &[0; 19]].concat());
+    let values = values.iter().flat_map(|value| {
+        [&u32::try_from(value.len()).unwrap().to_be_bytes(), value.as_bytes()].concat()
+    });
+    [
+        message(b'T', &count.into_iter().chain(names).collect::<Vec<_>>()),
+        message(b'D', &count.into_iter().chain(values).collect::<Vec<_>>()),
+        message(b'C', b"DONE\0"),
+        ready(),
+    ]
+    .concat()
+}
+
+/// The server's end: waits for what the client must say, says what the test wants.
+struct Server {
+    socket: UnixStream,
+}
+
+impl Server {
+    /// The next message of the client.
+    fn expect(&mut self, tag: u8) -> Vec<u8> {
+        let mut header = [0; 5];
+        self.socket.read_exact(&mut header).unwrap();
+        assert_eq!(char::from(header[0]), char::from(tag));
+        let length = u32::from_be_bytes(*header.last_chunk().unwrap()) as usize;
+        let mut body = vec![0; length - 4];
+        self.socket.read_exact(&mut body).unwrap();
+        body
+    }
+
+    fn say(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).unwrap();
+    }
+
+    fn closed(mut self) {
+        assert_eq!(self.socket.read(&mut [0]).unwrap(), 0);
+    }
+}
+
+struct Scripted {
+    config: Config,
+    server: JoinHandle<()>,
+    folder: PathBuf,
+}
+
+impl Scripted {
+    /// A server that lets one client in and then does as told.
+    fn new(name: &str, script: impl FnOnce(Server) + Send + 'static) -> Self {
+        let folder = std::env::temp_dir().join(format!("pgoutput-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let socket = folder.join(".s.PGSQL.5432");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let server = thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut length = [0; 4];
+            socket.read_exact(&mut length).unwrap();
+            let mut startup = vec![0; u32::from_be_bytes(length) as usize - 4];
+            socket.read_exact(&mut startup).unwrap();
+            script(Server { socket });
+        });
+        let mut config = Config::new();
+        config.host(folder.to_str().unwrap()).port(5432).user("alice").connect_timeout(PATIENCE);
+        Self { config, server, folder }
+    }
+
+    fn connect(&self) -> Connection {
+        let mut connection = Connection::connect(&self.config).unwrap();
+        connection.set_command_timeout(Some(PATIENCE));
+        connection
+    }
+
+    fn end(self) {
+        self.server.join().unwrap();
+        std::fs::remove_dir_all(self.folder).unwrap();
+    }
+}
+
+fn soon() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+fn copying(connection: Connection) -> CopyBoth {
+    connection.start_replication(&StartReplication::new("s", ["p"])).unwrap()
+}
+
+/// What the next advance gives, its payload copied out.
+fn next(copy: &mut CopyBoth) -> Vec<u8> {
+    match copy.advance(Some(soon())).unwrap() {
+        Advance::Copy(position) => copy.payload(position).to_vec(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn replication_commands_are_sent_and_their_answers_read() {
+    let scripted = Scripted::new("commands", |mut server| {
+        server.say(&welcome());
+        assert_eq!(server.expect(b'Q'), b"IDENTIFY_SYSTEM\0");
+        let names = ["systemid", "timeline", "xlogpos", "dbname"];
+        server.say(&row(&names, &["7711058147042099388", "3", "16/B374D848", "shop"]));
+        server.expect(b'Q');
+        server.say(&[error("42710", "exists"), ready()].concat());
+        server.expect(b'Q');
+        // A keepalive of the search for the slot's start, as from a walsender that has streamed before.
+        server.say(&message(b'd', b"k\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"));
+        server.say(&row(&["slot_name", "consistent_point"], &["s", "0/1"]));
+        assert_eq!(server.expect(b'Q'), b"DROP_REPLICATION_SLOT \"s\" WAIT\0");
+        server.say(&message(b'C', b"DROP_REPLICATION_SLOT\0"));
+        server.say(&ready());
+        server.expect(b'X');
+        server.closed();
+    });
+    let mut connection = scripted.connect();
+    let system = connection.identify_system().unwrap();
+    assert_eq!(system.system_identifier, "7711058147042099388");
+    assert_eq!((system.timeline, system.xlogpos), (3, Lsn::new(0x16_B374_D848)));
+    assert_eq!(system.dbname.as_deref(), Some("shop"));
+    // An error leaves the connection usable.
+    let exists = connection.create_slot(&CreateSlot::new("s")).unwrap_err();
+    assert_eq!(exists.sqlstate(), Some("42710"));
+    let slot = connection.create_slot(&CreateSlot::new("s")).unwrap();
+    assert_eq!((slot.name.as_str(), slot.consistent_point), ("s", Lsn::new(1)));
+    connection.drop_slot("s", true).unwrap();
+    connection.close().unwrap();
+    scripted.end();
+}
+
+#[test]
+fn changes_notices_and_parameters_come_as_they_are_sent() {
+    let scripted = Scripted::new("copy", |mut server| {
+        server.say(&welcome());
+        server.expect(b'Q');
+        let parts = [
+            message(b'W', b"\0\0\0"),
+            message(b'd', b"one"),
+            message(b'N', b"SWARNING\0VWARNING\0C01000\0Mskipped loading publication\0\0"),
+            message(b'S', b"TimeZone\0UTC\0"),
+            message(b'd', b""),
+            message(b'd', &vec![b'x'; 300_000]),
+        ];
+        server.say(&parts.concat());
+        assert_eq!(server.expect(b'd'), b"status");
+        server.say(&message(b'd', b"four"));
+        server.expect(b'c');
+        // Not handed over any more, and not confirmed.
+        server.say(&message(b'd', b"five"));
+        server.say(&[message(b'c', b""), message(b'C', b"COPY 0\0"), ready()].concat());
+        server.expect(b'X');
+        server.closed();
+    });
+    let mut copy = copying(scripted.connect());
+    assert_eq!(next(&mut copy), b"one");
+    let Advance::Notice(notice) = copy.advance(Some(soon())).unwrap() else { panic!() };
+    assert_eq!(notice.message(), "skipped loading publication");
+    assert_eq!(next(&mut copy), b"");
+    assert_eq!(copy.parameter("TimeZone"), Some("UTC"));
+    assert_eq!(next(&mut copy).len(), 300_000);
+    assert_eq!(copy.advance_buffered().unwrap(), None);
+    assert_eq!(copy.advance(Some(Instant::now())).unwrap(), Advance::TimedOut);
+    copy.send_copy_data(b"status").unwrap();
+    assert_eq!(next(&mut copy), b"four");
+    copy.finish(soon()).unwrap().close().unwrap();
+    scripted.end();
+}
+
+#[test]
+fn an_error_inside_the_copy_is_the_servers_own() {
+    let scripted = Scripted::new("error", |mut server| {
+        server.say(&welcome());
+        server.expect(b'Q');
+        server.say(&[message(b'W', b"\0\0\0"), error("57P01", "going down")].concat());
+    });
+    let mut copy = copying(scripted.connect());
+    assert_eq!(copy.advance(Some(soon())).unwrap_err().sqlstate(), Some("57P01"));
+    scripted.end();
+}
+
+#[test]
+fn the_servers_end_of_the_copy_stays() {
+    let scripted = Scripted::new("ended", |mut server| {
+        server.say(&welcome());
+        server.expect(b'Q');
+        // As when it shuts down: no CopyDone.
+        server.say(&[message(b'W', b"\0\0\0"), message(b'C', b"COPY 0\0")].concat());
+    });
+    let mut copy = copying(scripted.connect());
+    assert_eq!(copy.advance(Some(soon())).unwrap(), Advance::Ended);
+    assert_eq!(copy.advance(Some(soon())).unwrap(), Advance::Ended);
+    let error = copy.finish(soon()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::CopyEnded { .. }), "{error}");
+    scripted.end();
+}
+
+#[test]
+fn the_end_of_the_copy_is_not_waited_for_beyond_its_deadline() {
+    let scripted = Scripted::new("endless", |mut server| {
+        server.say(&welcome());
+        server.expect(b'Q');
+        server.say(&message(b'W', b"\0\0\0"));
+        let chunk = message(b'd', &vec![b'x'; 100_000]);
+        while server.socket.write_all(&chunk).is_ok() {}
+    });
+    let copy = copying(scripted.connect());
+    let error = copy.finish(Instant::now() + Duration::from_millis(50)).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { doing: "ending the copy from", .. }));
+    scripted.end();
+}
+
+#[test]
+fn a_closed_connection_is_an_error_with_the_address() {
+    let scripted = Scripted::new("closed", |mut server| {
+        server.say(&welcome());
+        server.expect(b'Q');
+        server.say(&[&message(b'W', b"\0\0\0"), &b"d\0\0\0\x10half"[..]].concat());
+    });
+    let mut copy = copying(scripted.connect());
+    let error = copy.advance(Some(soon())).unwrap_err();
+    let expected = format!(
+        "reading changes from {}/.s.PGSQL.5432: the server closed the connection",
+        scripted.folder.display()
+    );
+    assert_eq!(error.to_string(), expected);
+    scripted.end();
+}
+
+#[test]
+fn a_refused_start_is_the_servers_error() {
+    let scripted = Scripted::new("refused", |mut server| {
+        server.say(&welcome());
+        server.expect(b'Q');
+        server.say(&[error("55006", "slot is active for PID 917"), ready()].concat());
+    });
+    let start = StartReplication::new("s", ["p"]);
+    let error = scripted.connect().start_replication(&start).unwrap_err();
+    assert_eq!(error.sqlstate(), Some("55006"));
+    assert!(error.to_string().contains("PID 917"));
+    scripted.end();
+}
+
+#[test]
+fn a_message_over_the_limit_is_refused() {
+    let mut scripted = Scripted::new("limit", |mut server| {
+        server.say(&welcome());
+        server.expect(b'Q');
+        server.say(&[&message(b'W', b"\0\0\0"), &b"d\x3F\xFF\xFF\xFF"[..]].concat());
+        server.closed();
+    });
+    scripted.config.max_frame_size(1000);
+    let mut copy = copying(scripted.connect());
+    let error = copy.advance(Some(soon())).unwrap_err();
+    assert!(matches!(
+        error.kind(),
+        ErrorKind::Limit(LimitError::Message { tag: b'd', length: 0x3FFF_FFFB, limit: 995 })
+    ));
+    drop(copy);
+    scripted.end();
+}
+
+#[test]
+fn a_command_cut_short_ends_the_connection() {
+    let scripted = Scripted::new("cut", |mut server| {
+        server.say(&welcome());
+        server.expect(b'Q');
+        server.closed();
+    });
+    let mut connection = scripted.connect();
+    connection.waker().wake();
+    let error = connection.simple_query("select pg_sleep(1000)").unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Stopped { .. }));
+    let error = connection.simple_query("select 1").unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Usage(_)));
+    drop(connection);
+    scripted.end();
+}
+
+#[test]
+fn a_server_that_says_nothing_is_left_in_time() {
+    let mut scripted = Scripted::new("silent", Server::closed);
+    scripted.config.connect_timeout(Duration::from_millis(50));
+    let error = Connection::connect(&scripted.config).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { doing: "connecting to", .. }), "{error}");
+    scripted.end();
+}
+
+#[test]
+fn the_next_host_is_tried_when_one_is_not_ready_and_not_when_one_refuses() {
+    let starting =
+        || Scripted::new("starting", |mut server| server.say(&error("57P03", "starting up")));
+    let (first, second) = (starting(), Scripted::new("second", |mut s| s.say(&welcome())));
+    let mut both = first.config.clone();
+    both.host(second.folder.to_str().unwrap());
+    let connection = Connection::connect(&both).unwrap();
+    assert!(connection.address().starts_with(second.folder.to_str().unwrap()));
+    first.end();
+    second.end();
+
+    let refusing = Scripted::new("refusing", |mut s| s.say(&error("28P01", "no")));
+    let mut both = refusing.config.clone();
+    both.host("/nonexistent");
+    assert_eq!(Connection::connect(&both).unwrap_err().sqlstate(), Some("28P01"));
+    refusing.end();
+
+    let first = starting();
+    let mut both = first.config.clone();
+    both.host("/nonexistent");
+    let error = Connection::connect(&both).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::AllHosts(attempts) if attempts.len() == 2));
+    assert_eq!(error.sqlstate(), Some("57P03"));
+    first.end();
+}
