@@ -54,8 +54,8 @@ const FRAMES: [(&str, &str, &str, char, usize); 20] = [
         'A',
         0,
     ),
-    ("v16-type-of-domain-in-pg_catalog", "16/proto1-messages", "types of one's own", 'Y', 1),
-    ("v17-message-empty", "17/proto1-messages", "logical messages", 'M', 2),
+    ("v16-type-of-domain", "16/proto1-messages", "types of one's own", 'Y', 1),
+    ("v17-message-empty", "17/proto1-messages", "logical messages", 'M', 3),
     (
         "v17-message-in-chunk",
         "17/proto2-streaming-messages",

@@ -6,6 +6,7 @@ use pgoutput_reader::{CreateSlot, Origin, StartReplication, Streaming};
 
 /// One set of options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the options that are on or off")]
 pub struct Variant {
     /// The name of its file.
     pub name: &'static str,
