@@ -8,8 +8,8 @@ use core::iter::FusedIterator;
 
 use byteorder::{BigEndian, ByteOrder};
 
+use crate::ColumnFlags;
 use crate::cursor::Cursor;
-use crate::message::ColumnFlags;
 use crate::{DecodeError, ErrorKind};
 
 /// The columns of one row, in the order of its Relation message; borrowed from the frame.

@@ -4,9 +4,10 @@ use core::fmt::{self, Write};
 
 use super::json_out::{WriteJson, string};
 use super::{
-    Bits, Bytea, Char, Cid, Cidr, Date, Field, FieldType, Float4, Float8, Format, FromField, Inet,
-    Interval, Json, JsonOptions, Jsonb, MacAddr, MacAddr8, Money, Numeric, Tid, Time, TimeTz,
-    Timestamp, Uuid, ValueError, Xid8, boolean, text, type_oid,
+    Bits, Bytea, Char, Cid, Cidr, Circle, Date, Field, FieldType, Float4, Float8, Format,
+    FromField, Inet, Interval, Json, JsonOptions, JsonPath, Jsonb, Line, LineSegment, MacAddr,
+    MacAddr8, Money, Numeric, Path, Point, Polygon, Rectangle, Snapshot, Tid, Time, TimeTz,
+    Timestamp, TsVector, Uuid, ValueError, Xid8, boolean, text, type_oid,
 };
 use crate::{Lsn, Oid, TimestampTz, Xid};
 
@@ -90,6 +91,26 @@ pub enum Value<'a> {
     Bit(Bits<'a>),
     /// `bit varying`
     VarBit(Bits<'a>),
+    /// `point`
+    Point(Point),
+    /// `line`
+    Line(Line),
+    /// `lseg`
+    LineSegment(LineSegment),
+    /// `box`
+    Rectangle(Rectangle),
+    /// `path`
+    Path(Path<'a>),
+    /// `polygon`
+    Polygon(Polygon<'a>),
+    /// `circle`
+    Circle(Circle),
+    /// `jsonpath`
+    JsonPath(JsonPath<'a>),
+    /// `pg_snapshot` or `txid_snapshot`
+    Snapshot(Snapshot<'a>),
+    /// `tsvector`
+    TsVector(TsVector<'a>),
     /// The binary form of a type that this crate has no reader for, its bytes kept as they are. Displayed,
     /// and written as JSON, as a `bytea` of these bytes.
     Opaque(Bytea<'a>),
@@ -134,6 +155,16 @@ impl<'a> Value<'a> {
             type_oid::MACADDR8 => Self::MacAddr8(field.get()?),
             type_oid::BIT => Self::Bit(field.get()?),
             type_oid::VARBIT => Self::VarBit(field.get()?),
+            type_oid::POINT => Self::Point(field.get()?),
+            type_oid::LINE => Self::Line(field.get()?),
+            type_oid::LSEG => Self::LineSegment(field.get()?),
+            type_oid::BOX => Self::Rectangle(field.get()?),
+            type_oid::PATH => Self::Path(field.get()?),
+            type_oid::POLYGON => Self::Polygon(field.get()?),
+            type_oid::CIRCLE => Self::Circle(field.get()?),
+            type_oid::JSONPATH => Self::JsonPath(field.get()?),
+            type_oid::PG_SNAPSHOT | type_oid::TXID_SNAPSHOT => Self::Snapshot(field.get()?),
+            type_oid::TSVECTOR => Self::TsVector(field.get()?),
             _ => match field.format() {
                 Format::Text => Self::Text(text::utf8(field.bytes())?),
                 Format::Binary => Self::Opaque(Bytea::new(field.bytes())),
@@ -179,6 +210,16 @@ impl<'a> Value<'a> {
             Self::MacAddr(value) => value.write_json(out, options),
             Self::MacAddr8(value) => value.write_json(out, options),
             Self::Bit(value) | Self::VarBit(value) => value.write_json(out, options),
+            Self::Point(value) => value.write_json(out, options),
+            Self::Line(value) => value.write_json(out, options),
+            Self::LineSegment(value) => value.write_json(out, options),
+            Self::Rectangle(value) => value.write_json(out, options),
+            Self::Path(value) => value.write_json(out, options),
+            Self::Polygon(value) => value.write_json(out, options),
+            Self::Circle(value) => value.write_json(out, options),
+            Self::JsonPath(value) => value.write_json(out, options),
+            Self::Snapshot(value) => value.write_json(out, options),
+            Self::TsVector(value) => value.write_json(out, options),
         }
     }
 }
@@ -231,6 +272,16 @@ impl fmt::Display for Value<'_> {
             Self::MacAddr(value) => value.fmt(f),
             Self::MacAddr8(value) => value.fmt(f),
             Self::Bit(value) | Self::VarBit(value) => value.fmt(f),
+            Self::Point(value) => value.fmt(f),
+            Self::Line(value) => value.fmt(f),
+            Self::LineSegment(value) => value.fmt(f),
+            Self::Rectangle(value) => value.fmt(f),
+            Self::Path(value) => value.fmt(f),
+            Self::Polygon(value) => value.fmt(f),
+            Self::Circle(value) => value.fmt(f),
+            Self::JsonPath(value) => value.fmt(f),
+            Self::Snapshot(value) => value.fmt(f),
+            Self::TsVector(value) => value.fmt(f),
         }
     }
 }

@@ -49,10 +49,15 @@ impl<'a> Input<'a> {
 
     /// The decimal digits that come next; none is not an error.
     pub(super) fn digits(&mut self) -> &'a [u8] {
-        let end = self.bytes.iter().position(|b| !b.is_ascii_digit()).unwrap_or(self.bytes.len());
-        let (digits, rest) = self.bytes.split_at_checked(end).unwrap_or((self.bytes, &[]));
+        self.take_while(|byte| byte.is_ascii_digit())
+    }
+
+    /// The bytes up to the first that is not `wanted`.
+    pub(super) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
+        let end = self.bytes.iter().position(|byte| !wanted(*byte)).unwrap_or(self.bytes.len());
+        let (head, rest) = self.bytes.split_at_checked(end).unwrap_or((self.bytes, &[]));
         self.bytes = rest;
-        digits
+        head
     }
 
     /// At least one decimal digit.

@@ -2,7 +2,8 @@
 //!
 //! JSON: a string. Text that is not UTF-8 is an error: no character is put in its place.
 
-use super::bytea::Bytea;
+#[cfg(feature = "alloc")]
+use super::Bytea;
 use super::{FieldType, FromField, ValueError, ValueErrorKind, type_oid};
 
 /// Checks that a text is UTF-8; the error's offset is that of the first byte that is not.

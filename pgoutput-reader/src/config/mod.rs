@@ -33,6 +33,7 @@ mod account;
 #[cfg(feature = "catalog")]
 mod client;
 mod conninfo;
+mod dsn;
 mod endpoint;
 mod env;
 mod error;
@@ -57,7 +58,6 @@ pub use secret::Secret;
 pub use ssl::SslMode;
 
 use error::{Origin, Problem};
-use parameters::Parameters;
 
 /// The largest frame that is accepted from the server unless told otherwise, in bytes: 1 GiB, the longest message that
 /// PostgreSQL can build, and its header of a tag and a length.
@@ -121,7 +121,7 @@ impl FromStr for Config {
 
     /// Reads a connection string, either form, without a look at the environment.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        Parameters::parse(text, Origin::ConnectionString)?.into_config()
+        dsn::parse(text, Origin::ConnectionString)?.into_config()
     }
 }
 

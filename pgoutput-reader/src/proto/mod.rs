@@ -9,6 +9,7 @@ pub(crate) mod feedback;
 pub(crate) mod frame;
 mod handshake;
 mod options;
+pub(crate) mod quote;
 mod startup;
 mod version;
 
