@@ -1,1 +1,9 @@
-//! Integration tests of the workspace on real servers.
+//! What the integration tests on real servers share.
+
+mod fixture;
+mod proxy;
+mod wait;
+
+pub use fixture::{Fixture, PUBLICATION, Slot, after, json, line};
+pub use proxy::{Forward, Proxy};
+pub use wait::eventually;
