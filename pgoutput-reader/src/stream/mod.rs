@@ -68,6 +68,7 @@ const FINISH: Duration = Duration::from_secs(2);
 pub(crate) enum Step {
     /// A message, in the receive buffer until the next step.
     Message(Frame),
+    #[cfg_attr(not(feature = "catalog"), expect(dead_code, reason = "only Reader looks at it"))]
     Keepalive(PrimaryKeepalive),
     /// The deadline passed; nothing was lost.
     TimedOut,
@@ -167,6 +168,7 @@ impl Stream {
     }
 
     /// Reads on after a [`StopHandle`] was used.
+    #[cfg(feature = "catalog")]
     pub(crate) fn forget_stop(&mut self) {
         self.stop = StopHandle::new(self.copy.waker());
     }
