@@ -19,7 +19,7 @@ SELECT typ.oid,
             WHEN send.proname = 'hstore_send' THEN 'hstore'
             WHEN send.proname IN ('textsend', 'citextsend') THEN 'text'
             ELSE '' END,
-       typ.typdelim,
+       coalesce(element.typdelim, ','),
        CASE typ.typtype WHEN 'd' THEN typ.typbasetype
             WHEN 'r' THEN (SELECT rngsubtype FROM pg_catalog.pg_range WHERE rngtypid = typ.oid)
             WHEN 'm' THEN (SELECT rngtypid FROM pg_catalog.pg_range AS rng
@@ -30,6 +30,7 @@ SELECT typ.oid,
        ARRAY(SELECT atttypid FROM pg_catalog.pg_attribute
              WHERE attrelid = typ.typrelid AND attnum > 0 AND NOT attisdropped ORDER BY attnum)
 FROM pg_catalog.pg_type AS typ
+LEFT JOIN pg_catalog.pg_type AS element ON element.oid = typ.typelem
 LEFT JOIN pg_catalog.pg_proc AS send ON send.oid = typ.typsend::oid
 WHERE typ.oid = ANY ($1)";
 

@@ -2,8 +2,6 @@
 
 use pgoutput_decode::{Lsn, Oid, Tag};
 
-use crate::stream::StreamEvent;
-
 /// Why reading cannot start as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -111,10 +109,4 @@ pub enum StreamError {
         /// Where it stands.
         lsn: Lsn,
     },
-}
-
-impl StreamError {
-    pub(crate) fn out_of_place(event: &StreamEvent<'_>) -> Self {
-        Self::OutOfPlace { tag: event.message.tag(), lsn: event.wal_start }
-    }
 }

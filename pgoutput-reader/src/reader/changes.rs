@@ -67,19 +67,19 @@ impl Changes {
         let lsn = event.wal_start;
         match &event.message {
             Message::Begin(_) if self.open.is_some() => {
-                return Err(StreamError::out_of_place(event).into());
+                return Err(out_of_place(event).into());
             }
             Message::Begin(begin) => {
                 let transaction = Arc::new(Transaction::new(begin));
                 self.open = Some(Open { transaction, index: 0, last_lsn: Lsn::ZERO, ordinal: 0 });
             }
             Message::Commit(commit) => {
-                let open = self.open.take().ok_or_else(|| StreamError::out_of_place(event))?;
+                let open = self.open.take().ok_or_else(|| out_of_place(event))?;
                 open.transaction.ended_at(commit.end_lsn);
                 return Ok(Progress::Committed(commit.end_lsn));
             }
             Message::Origin(origin) => {
-                let open = self.open.as_ref().ok_or_else(|| StreamError::out_of_place(event))?;
+                let open = self.open.as_ref().ok_or_else(|| out_of_place(event))?;
                 let (name, commit_lsn) = (origin.name.into(), origin.commit_lsn);
                 open.transaction.came_from(ReplicationOrigin { name, commit_lsn });
             }
@@ -100,7 +100,7 @@ impl Changes {
             Message::Message(body) => self.message(body, event)?,
             // A server whose stream could not be opened rolls back with a Stream Abort nobody asked for; nothing is lost by it.
             Message::StreamAbort(_) => {}
-            _ => return Err(StreamError::out_of_place(event).into()),
+            _ => return Err(out_of_place(event).into()),
         }
         Ok(Progress::Inside)
     }
@@ -161,7 +161,7 @@ impl Changes {
         content: Content,
         event: &StreamEvent<'_>,
     ) -> Result<(), Error> {
-        let open = self.open.as_mut().ok_or_else(|| StreamError::out_of_place(event))?;
+        let open = self.open.as_mut().ok_or_else(|| out_of_place(event))?;
         if open.last_lsn != lsn {
             (open.last_lsn, open.ordinal) = (lsn, 0);
         }
@@ -189,6 +189,10 @@ impl Changes {
 
 fn frame(event: &StreamEvent<'_>) -> Content {
     Content::Frame { bytes: event.frame().into(), in_stream: event.in_stream() }
+}
+
+fn out_of_place(event: &StreamEvent<'_>) -> StreamError {
+    StreamError::OutOfPlace { tag: event.message.tag(), lsn: event.wal_start }
 }
 
 fn full_width(old: OldTuple<'_>) -> TupleData<'_> {
