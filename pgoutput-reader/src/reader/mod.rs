@@ -57,6 +57,7 @@ pub struct Reader {
     acknowledger: Acknowledger,
     mode: Acknowledge,
     until: Option<Until>,
+    publications: Vec<String>,
     finished: bool,
     /// An error was handed out: what came with it or after it was not, and must never be confirmed.
     failed: bool,
@@ -88,6 +89,7 @@ struct Setup {
     system: SystemId,
     acknowledge: Acknowledge,
     until: Option<Lsn>,
+    publications: Vec<String>,
 }
 
 impl Reader {
@@ -98,7 +100,7 @@ impl Reader {
     }
 
     fn start(setup: Setup) -> Result<Self, Error> {
-        let Setup { stream, catalog, system, acknowledge, until } = setup;
+        let Setup { stream, catalog, system, acknowledge, until, publications } = setup;
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
         Ok(Self {
@@ -108,6 +110,7 @@ impl Reader {
             acknowledger: Acknowledger::default(),
             mode: acknowledge,
             until: until.map(|lsn| Until { lsn, ask_at: Instant::now() }),
+            publications,
             finished: false,
             failed: false,
         })
@@ -176,7 +179,7 @@ impl Reader {
                     break;
                 }
                 Step::Keepalive(_) => {}
-                Step::TimedOut | Step::Stopped => break,
+                Step::PublicationSkipped | Step::TimedOut | Step::Stopped => break,
             }
         }
         Ok(())
@@ -216,6 +219,7 @@ impl Reader {
                     self.finished = self.is_reached(keepalive.wal_end);
                 }
                 Step::Keepalive(_) => {}
+                Step::PublicationSkipped => self.tables.check_publications(&self.publications)?,
                 Step::Stopped => return Ok(Next::Finished),
                 Step::TimedOut => {
                     let now = Instant::now();

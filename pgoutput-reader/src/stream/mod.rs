@@ -70,6 +70,8 @@ pub(crate) enum Step {
     /// A message, in the receive buffer until the next step.
     Message(Frame),
     Keepalive(PrimaryKeepalive),
+    /// The server warned that it leaves a publication out. The warning is among the notices.
+    PublicationSkipped,
     /// The deadline passed; nothing was lost.
     TimedOut,
     /// A [`StopHandle`] asked for the end, and nothing whole is left.
@@ -108,7 +110,7 @@ impl Stream {
         loop {
             match self.step(None) {
                 Ok(Step::Message(frame)) => return Some(self.read(frame)),
-                Ok(Step::Keepalive(_) | Step::TimedOut) => {}
+                Ok(Step::Keepalive(_) | Step::PublicationSkipped | Step::TimedOut) => {}
                 Ok(Step::Stopped) => return None,
                 Err(error) => return self.fail(error),
             }
@@ -191,7 +193,14 @@ impl Stream {
                     return Ok(Step::TimedOut);
                 }
                 Advance::TimedOut | Advance::Woken => {}
-                Advance::Notice(notice) => self.note(*notice),
+                Advance::Notice(notice) => {
+                    // PostgreSQL 18; older servers fail.
+                    let skipped = notice.routine() == Some("LoadPublications");
+                    self.note(*notice);
+                    if skipped {
+                        return Ok(Step::PublicationSkipped);
+                    }
+                }
                 Advance::Ended => return Err(StreamError::Ended.into()),
             }
         }
