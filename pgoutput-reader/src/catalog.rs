@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use pgoutput_decode::value::format_type;
 use pgoutput_decode::{Column, Oid, Relation};
+use postgres::error::{DbError, Severity};
 use postgres::types::ToSql;
 use postgres::{Client, NoTls, Row};
 
@@ -74,8 +75,8 @@ impl Catalog {
 
     fn query(&mut self, query: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
         Ok(match self.client()?.query(query, parameters) {
-            // An idle connection may have been closed meanwhile; a fresh one decides.
-            Err(error) if error.is_closed() => {
+            // An idle connection may have been ended meanwhile; a fresh one decides.
+            Err(error) if is_lost(&error) => {
                 self.client = None;
                 self.client()?.query(query, parameters)
             }
@@ -94,6 +95,13 @@ impl Catalog {
             }
         }
     }
+}
+
+/// Anything but an answer of the server to the query, after which the connection would be of use.
+fn is_lost(error: &postgres::Error) -> bool {
+    let goes_on =
+        |said: &DbError| !matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+    !error.as_db_error().is_some_and(goes_on)
 }
 
 fn describe(column: &Column, row: &Row, types: &TypeNames) -> ColumnSchema {
