@@ -27,8 +27,9 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// not told more often than once a second anyway.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How often a quiet server is asked how far it has come, while there is a position to stop at.
-const ASK: Duration = Duration::from_secs(1);
+/// How soon a quiet server is asked again how far it has come, while there is a position to stop at: at first, and
+/// at most. The pause doubles: a server that has only just started to read its log needs a moment.
+const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
 /// The changes of a database, in commit order: a plain blocking [`Iterator`].
 ///
@@ -69,6 +70,7 @@ struct Until {
     lsn: Lsn,
     /// When to ask a quiet server how far it has come.
     ask_at: Instant,
+    pause: Duration,
 }
 
 /// What came of waiting for an event; see [`Reader::next_timeout`].
@@ -109,7 +111,7 @@ impl Reader {
             changes: Changes::new(fingerprint),
             acknowledger: Acknowledger::default(),
             mode: acknowledge,
-            until: until.map(|lsn| Until { lsn, ask_at: Instant::now() }),
+            until: until.map(|lsn| Until { lsn, ask_at: Instant::now(), pause: ASK_AGAIN[0] }),
             publications,
             finished: false,
             failed: false,
@@ -230,7 +232,8 @@ impl Reader {
                         && until.ask_at <= now
                     {
                         self.stream.send_status(true)?;
-                        until.ask_at = now + ASK;
+                        until.ask_at = now + until.pause;
+                        until.pause = (until.pause * 2).min(ASK_AGAIN[1]);
                     }
                 }
             }
