@@ -52,6 +52,7 @@ fn guarded(major: u32) -> Server {
             ))
             .unwrap();
     }
+    client.batch_execute(&format!("CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES")).unwrap();
     client.batch_execute("CREATE ROLE mallory LOGIN REPLICATION").unwrap();
     server
 }
