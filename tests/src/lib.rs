@@ -1,5 +1,7 @@
 //! What the integration tests on real servers share.
 
+#![allow(clippy::missing_panics_doc, reason = "set-up that fails is a test that fails")]
+
 mod fixture;
 mod proxy;
 mod wait;

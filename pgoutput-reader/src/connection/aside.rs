@@ -34,9 +34,8 @@ impl Aside {
                 bounded(self.parameters.len(), "parameters")
             }
             // A walsender that has streamed before sends keepalives also while it looks for the start of a slot.
-            Message::CopyData([b'k', ..]) => Ok(()),
-            // For LISTEN, which nothing here says.
-            Message::NotificationResponse => Ok(()),
+            // Notifications are for LISTEN, which nothing here says.
+            Message::CopyData([b'k', ..]) | Message::NotificationResponse => Ok(()),
             Message::ErrorResponse(fields) => Err(fields.to_message(true).into()),
             _ => Err(ProtocolError::Unexpected { tag, during }.into()),
         }

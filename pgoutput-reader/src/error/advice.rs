@@ -33,14 +33,11 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
         "55000" if said("wal_level") => {
             "set wal_level = logical in postgresql.conf and restart the server"
         }
-        "55000" if said("not created in this database") => {
+        "55000" | "0A000" if said("not created in this database") => {
             "connect to the database the slot belongs to (pg_replication_slots.database), or use another slot"
         }
         "55000" if said("lost") || said("invalidated") || said("can no longer") => {
             "the slot cannot go on, since the server no longer keeps the log it needs: take a new snapshot, drop the slot and create it anew"
-        }
-        "0A000" if said("not created in this database") => {
-            "connect to the database the slot belongs to (pg_replication_slots.database), or use another slot"
         }
         "55006" => {
             "another connection holds the slot (the PID is in the message): stop that one, or wait; after a broken connection \

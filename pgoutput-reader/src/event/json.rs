@@ -1,5 +1,7 @@
 //! The JSON shape of a change event.
 
+use std::fmt::Write as _;
+
 use pgoutput_decode::value::{Field, Format, JsonOptions};
 use pgoutput_decode::{Lsn, TupleColumn};
 use serde::ser::{Error as _, SerializeMap, SerializeStruct};
@@ -76,7 +78,11 @@ struct LogicalMessage<'a> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }
 
 impl Serialize for Op {

@@ -216,6 +216,7 @@ impl Channel {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "several may be true at once")]
 struct Ready {
     readable: bool,
     writable: bool,

@@ -87,7 +87,7 @@ impl Handshake {
         while self.phase != Phase::Ready {
             let rest = &bytes[consumed..];
             if self.phase == Phase::First && rest.first() == Some(&b'E') {
-                self.check_bare_error(rest)?;
+                Self::check_bare_error(rest)?;
             }
             let Some(header) = Header::parse(rest, MESSAGE_LIMIT)? else { break };
             let Some(message) = rest.get(..header.total()) else { break };
@@ -111,7 +111,7 @@ impl Handshake {
         Ok((self.session, version))
     }
 
-    fn check_bare_error(&self, bytes: &[u8]) -> Result<(), Error> {
+    fn check_bare_error(bytes: &[u8]) -> Result<(), Error> {
         if is_bare_error(bytes) != Some(true) {
             return Ok(());
         }

@@ -152,14 +152,14 @@ impl ReaderBuilder {
                 connection.create_slot(&create)?;
             }
         }
-        Reader::start(Setup {
+        Ok(Reader::start(Setup {
             catalog,
             stream: connection.stream(&self.start)?,
             system,
             acknowledge: self.acknowledge,
             until: self.until,
             publications: self.start.publications,
-        })
+        }))
     }
 }
 

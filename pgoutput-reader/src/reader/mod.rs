@@ -101,11 +101,11 @@ impl Reader {
         ReaderBuilder::new(Config::from_dsn_or_env(Some(dsn)))
     }
 
-    fn start(setup: Setup) -> Result<Self, Error> {
+    fn start(setup: Setup) -> Self {
         let Setup { stream, catalog, system, acknowledge, until, publications } = setup;
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
-        Ok(Self {
+        Self {
             stream,
             tables: Tables::new(database, catalog),
             changes: Changes::new(fingerprint),
@@ -115,7 +115,7 @@ impl Reader {
             publications,
             finished: false,
             failed: false,
-        })
+        }
     }
 
     /// Waits for the next event no longer than `timeout`; zero takes only what is there.

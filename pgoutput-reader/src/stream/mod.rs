@@ -112,7 +112,10 @@ impl Stream {
                 Ok(Step::Message(frame)) => return Some(self.read(frame)),
                 Ok(Step::Keepalive(_) | Step::PublicationSkipped | Step::TimedOut) => {}
                 Ok(Step::Stopped) => return None,
-                Err(error) => return self.fail(error),
+                Err(error) => {
+                    self.finished = true;
+                    return Some(Err(error));
+                }
             }
         }
     }
@@ -257,12 +260,6 @@ impl Stream {
         self.copy.send_copy_data(&status.to_bytes())?;
         self.feedback.sent(Instant::now(), self.positions);
         Ok(())
-    }
-
-    /// The error is the last item.
-    fn fail<T>(&mut self, error: Error) -> Option<Result<T, Error>> {
-        self.finished = true;
-        Some(Err(error))
     }
 }
 

@@ -80,7 +80,7 @@ fn a_message_that_cannot_be_decoded() {
         ("stray Stream Stop", |p| changed(p, b'I', |p| p.splice(ENVELOPE.., *b"E").for_each(drop))),
         ("nested Stream Start", |p| {
             changed(p, b'B', |p| {
-                p.splice(ENVELOPE.., *b"S\0\0\0\x01\x01S\0\0\0\x01\x01").for_each(drop)
+                p.splice(ENVELOPE.., *b"S\0\0\0\x01\x01S\0\0\0\x01\x01").for_each(drop);
             })
         }),
     ];
@@ -146,7 +146,7 @@ fn sound_messages_in_the_wrong_place() {
         // A Begin in place of the change: the transaction that is open would be forgotten.
         let second_begin = |p: &[u8]| {
             changed(p, b'I', |p| {
-                p.splice(ENVELOPE.., [&b"B"[..], &[0; 20]].concat()).for_each(drop)
+                p.splice(ENVELOPE.., [&b"B"[..], &[0; 20]].concat()).for_each(drop);
             })
         };
         let error = last_words(server, second_begin, |_| ());
@@ -160,7 +160,8 @@ fn sound_messages_in_the_wrong_place() {
 #[test]
 fn bytes_that_are_no_messages() {
     type Script = fn(&[u8]) -> Forward;
-    let scripts: [(&str, Script, fn(&ErrorKind) -> bool); 5] = [
+    type Fits = fn(&ErrorKind) -> bool;
+    let scripts: [(&str, Script, Fits); 5] = [
         ("nothing", |p| closed(p, b""), |kind| matches!(kind, ErrorKind::Io { .. })),
         ("half a header", |p| closed(p, b"d\0\0"), |kind| matches!(kind, ErrorKind::Io { .. })),
         (

@@ -297,7 +297,7 @@ fn messages_come_in_and_outside_of_transactions() {
             json!({"transactional": false, "prefix": "out", "content_hex": "00ff"})
         );
         assert_eq!(events[2]["transaction"], json!(null));
-        let mut ids: Vec<_> = found.iter().map(|event| event.message_id()).collect();
+        let mut ids: Vec<_> = found.iter().map(pgoutput_reader::ChangeEvent::message_id).collect();
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), 4);

@@ -22,6 +22,7 @@ pub(crate) enum Command {
 ///
 /// Exit status: 0 when the end was reached or asked for (SIGINT, SIGTERM, a closed pipe), 1 on an error, 2 on wrong usage.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Tail {
     /// The server: a connection URI or key=value words, as libpq reads them.
     /// Unless given: DATABASE_URL; what it leaves open: the PG* variables.

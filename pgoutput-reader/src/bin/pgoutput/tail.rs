@@ -21,7 +21,7 @@ const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let config = Config::from_dsn_or_env(tail.dsn.as_deref())
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    let mut reader = builder(config, tail).connect().map_err(failure)?;
+    let mut reader = builder(config, tail).connect().map_err(|error| failure(&error))?;
     signals::stop_on_signals(reader.stop_handle())
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
     signals::stop_on_closed_output(reader.stop_handle());
@@ -29,7 +29,7 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let mut output = Output::new(tail.format, reader.acknowledger());
     let printed = print(&mut reader, &mut output, tail.limit);
     // Also after an error: what was printed is acknowledged, if the server can still be told.
-    let stopped = reader.stop().map_err(failure);
+    let stopped = reader.stop().map_err(|error| failure(&error));
     match printed {
         // Nobody reads our output any more: an end as good as any other.
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => stopped,
@@ -37,7 +37,7 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
             Err(Failure::Run(format!("writing to standard output: {error}")))
         }
         Err(Stop::Value(error)) => Err(Failure::Run(format!("a value cannot be read: {error}"))),
-        Err(Stop::Reader(error)) => Err(failure(error)),
+        Err(Stop::Reader(error)) => Err(failure(&error)),
         Ok(()) => stopped,
     }
 }
@@ -125,7 +125,7 @@ fn print(reader: &mut Reader, output: &mut Output, limit: Option<u64>) -> Result
     ended
 }
 
-fn failure(error: Error) -> Failure {
+fn failure(error: &Error) -> Failure {
     match error.kind() {
         ErrorKind::Config(_)
         | ErrorKind::Usage(_)
