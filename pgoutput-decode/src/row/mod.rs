@@ -200,14 +200,10 @@ impl<'a> Row<'a> {
             let wanted = index.written().into();
             return Err(RowError::of_table(self.relation, RowErrorKind::NoSuchColumn { wanted }));
         };
-        self.columns()
-            .skip_while(|column| column.index < place)
-            .next()
-            .filter(|c| c.index == place)
-            .ok_or_else(|| {
-                let column = index.written().into();
-                RowError::of_table(self.relation, RowErrorKind::NotInKey { column })
-            })
+        self.columns().find(|column| column.index == place).ok_or_else(|| {
+            let column = index.written().into();
+            RowError::of_table(self.relation, RowErrorKind::NotInKey { column })
+        })
     }
 
     fn error(&self, column: &RowColumn<'a>, kind: RowErrorKind) -> RowError {

@@ -10,7 +10,7 @@ use serde::forward_to_deserialize_any;
 
 use super::failure::Failure;
 use super::value::Cell;
-use crate::value::{self, Array, Composite, Elements, Field, Hstore, Text, in_one_piece};
+use crate::value::{self, Array, Composite, Elements, Field, Hstore, in_one_piece};
 
 /// Gives a sequence to a visitor, which must take all of it.
 pub(super) fn read_all<'a, A, V>(mut access: A, visitor: V) -> Result<V::Value, Failure>
@@ -114,14 +114,14 @@ impl<'a> Deserializer<'a> for List<'a> {
 /// The attributes of a composite, with their names or in their order.
 pub(super) struct Attributes<'a> {
     field: Field<'a>,
-    attributes: value::Attributes<'a>,
+    left: value::Attributes<'a>,
     /// The value whose name was given.
     current: Option<Cell<'a>>,
 }
 
 impl<'a> Attributes<'a> {
     pub(super) fn new(field: Field<'a>, composite: &Composite<'a>) -> Self {
-        Self { field, attributes: composite.attributes(), current: None }
+        Self { field, left: composite.attributes(), current: None }
     }
 
     fn read<S: DeserializeSeed<'a>>(&self, cell: Cell<'a>, seed: S) -> Result<S::Value, Failure> {
@@ -136,7 +136,7 @@ impl<'a> MapAccess<'a> for Attributes<'a> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Failure> {
-        let Some((attribute, value)) = self.attributes.next() else { return Ok(None) };
+        let Some((attribute, value)) = self.left.next() else { return Ok(None) };
         self.current = Some(value.into());
         seed.deserialize(BorrowedStrDeserializer::new(attribute.name)).map(Some)
     }
@@ -156,14 +156,15 @@ impl<'a> SeqAccess<'a> for Attributes<'a> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Failure> {
-        self.attributes.next().map(|(_, value)| self.read(value.into(), seed)).transpose()
+        self.left.next().map(|(_, value)| self.read(value.into(), seed)).transpose()
     }
 }
 
 /// The pairs of an `hstore`.
 pub(super) struct Pairs<'a> {
     pairs: value::Pairs<'a>,
-    current: Option<Option<Text<'a>>>,
+    /// The value whose key was given.
+    current: Option<Cell<'a>>,
 }
 
 impl<'a> Pairs<'a> {
@@ -180,7 +181,7 @@ impl<'a> MapAccess<'a> for Pairs<'a> {
         seed: K,
     ) -> Result<Option<K::Value>, Failure> {
         let Some((key, value)) = self.pairs.next() else { return Ok(None) };
-        self.current = Some(value);
+        self.current = Some(value.map_or(Cell::Null, Cell::Text));
         match in_one_piece(&key) {
             Cow::Borrowed(key) => seed.deserialize(BorrowedStrDeserializer::new(key)),
             key @ Cow::Owned(_) => seed.deserialize(CowStrDeserializer::new(key)),
@@ -190,7 +191,7 @@ impl<'a> MapAccess<'a> for Pairs<'a> {
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Failure> {
         match self.current.take() {
-            Some(value) => seed.deserialize(value.map_or(Cell::Null, Cell::Text)),
+            Some(cell) => seed.deserialize(cell),
             None => Err(Failure::value_before_key()),
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn f64(numeric: &Numeric<'_>) -> Option<f64> {
 pub(super) fn f32(float: f64) -> Option<f32> {
     #[allow(clippy::cast_possible_truncation, reason = "what is cut off is looked at")]
     let narrow = float as f32;
-    (f64::from(narrow) == float || float.is_nan()).then_some(narrow)
+    (f64::from(narrow).to_bits() == float.to_bits() || float.is_nan()).then_some(narrow)
 }
 
 /// An integer of 64 bits or fewer as a float, if that is exact.
