@@ -61,6 +61,13 @@ pub enum ValueErrorKind {
     /// escapes in it (inside of an array, composite or range): ask for [`Bytea`](super::Bytea) or `Vec<u8>`, for
     /// [`Text`](super::Text) or `String`.
     NotBorrowable,
+    /// NULL, read as a type that has no place for it: ask for an `Option` of it.
+    Null,
+    /// An array of several dimensions, read as a `Vec`: ask for an [`Array`](super::Array).
+    Dimensions {
+        /// How many.
+        count: usize,
+    },
     /// More than [`MAX_DEPTH`](super::MAX_DEPTH) arrays, composites and ranges in each other.
     TooDeep,
     /// The binary form of a type that is not built in and was not described: it has no known meaning.
@@ -168,6 +175,10 @@ impl fmt::Display for ValueError {
                 return f.write_str(
                     "escapes must be decoded first: read it as `Bytea` or `Vec<u8>`, as `Text` or `String`",
                 );
+            }
+            ValueErrorKind::Null => return f.write_str("NULL: read it as an `Option`"),
+            ValueErrorKind::Dimensions { count } => {
+                return write!(f, "{count} dimensions do not fit into a `Vec`: read it as `Array`");
             }
             ValueErrorKind::TooDeep => {
                 return write!(f, "more than {} containers in each other", super::MAX_DEPTH);

@@ -347,9 +347,54 @@ pub trait FromField<'a>: Sized {
         }
     }
 
+    /// What NULL is read as: an error, unless the type has a place for it as `Option` has.
+    ///
+    /// # Errors
+    ///
+    /// [`ValueErrorKind::Null`].
+    fn from_null() -> Result<Self, ValueError> {
+        Err(ValueError::new(ValueErrorKind::Null, 0))
+    }
+
     /// Reads the text format.
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError>;
 
     /// Reads the binary format.
     fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError>;
+
+    /// Whether values of this type can be read as `Vec<Self>`. Only `u8` has its own: the bytes of a `bytea`.
+    #[cfg(feature = "alloc")]
+    #[doc(hidden)]
+    fn accepts_vec(ty: FieldType<'_>) -> bool {
+        ty.array().is_some_and(|(element, _)| Self::accepts(element.without_domains()))
+    }
+
+    #[cfg(feature = "alloc")]
+    #[doc(hidden)]
+    fn read_vec(field: &Field<'a>) -> Result<alloc::vec::Vec<Self>, ValueError> {
+        Array::from_field(field)?.to_vec()
+    }
+}
+
+/// NULL is `None`. A value that is there never is.
+impl<'a, T: FromField<'a>> FromField<'a> for Option<T> {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        T::accepts(ty)
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        T::from_field(field).map(Some)
+    }
+
+    fn from_null() -> Result<Self, ValueError> {
+        Ok(None)
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        T::from_text(ty, text).map(Some)
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        T::from_binary(ty, bytes).map(Some)
+    }
 }
