@@ -6,6 +6,7 @@
 //! ```
 
 use std::error::Error;
+use std::io::Write as _;
 
 use pgoutput_harness::Server;
 use pgoutput_reader::{Config, ReaderBuilder};
@@ -43,8 +44,9 @@ fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     for statement in CHANGES {
         made.client.batch_execute(statement)?;
     }
+    let mut out = std::io::stdout().lock();
     for event in reader.by_ref().take(EVENTS) {
-        println!("{}", serde_json::to_string_pretty(&event?)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(&event?)?)?;
     }
     reader.stop()?;
     Ok(())

@@ -63,6 +63,9 @@ use error::{Origin, Problem};
 /// PostgreSQL can build, and its header of a tag and a length.
 pub const DEFAULT_MAX_FRAME_SIZE: usize = (1 << 30) + 5;
 
+/// The most that letting data gather adds to a change's latency unless told otherwise.
+pub const DEFAULT_MAX_READ_DELAY: Duration = Duration::from_micros(300);
+
 /// The settings of a connection. See the [module](self).
 ///
 /// Setters take `&mut self` and can be chained; each getter is named after its parameter with `get_` before it. `Debug` shows
@@ -88,6 +91,7 @@ pub struct Config {
     ssl_mode: SslMode,
     wal_sender_timeout: Option<Duration>,
     max_frame_size: usize,
+    max_read_delay: Duration,
 }
 
 impl Default for Config {
@@ -112,6 +116,7 @@ impl Default for Config {
             ssl_mode: SslMode::default(),
             wal_sender_timeout: None,
             max_frame_size: DEFAULT_MAX_FRAME_SIZE,
+            max_read_delay: DEFAULT_MAX_READ_DELAY,
         }
     }
 }

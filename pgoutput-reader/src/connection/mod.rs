@@ -120,7 +120,7 @@ impl Connection {
         let address = endpoint.to_string();
         let transport = io::connect(target, config, deadline, &address)?;
         let limit = config.get_max_frame_size().saturating_sub(HEADER_LEN);
-        let mut channel = Channel::new(transport, address, limit)?;
+        let mut channel = Channel::new(transport, address, limit, config.get_max_read_delay())?;
 
         let mut handshake = Handshake::new(&settings)?;
         loop {

@@ -2,6 +2,7 @@
 
 mod channel;
 mod connect;
+mod gather;
 mod inbox;
 mod transport;
 mod wake;

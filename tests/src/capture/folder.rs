@@ -18,6 +18,9 @@ pub fn file_names() -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for major in fs::read_dir(folder())? {
         let major = major?;
+        if !major.file_type()?.is_dir() {
+            continue;
+        }
         for file in fs::read_dir(major.path())? {
             let path = file?.path();
             if path.extension().is_some_and(|extension| extension == "hex")

@@ -12,16 +12,18 @@ mod kinds;
 
 mod reading;
 mod record;
+mod seeds;
 
 mod variant;
 mod workload;
 
 pub use folder::{file_names, load, store};
-pub use kinds::kinds;
+pub use kinds::{News, kinds};
 
 pub use reading::reading;
 pub use record::record;
 
+pub use seeds::{Seed, seeds, write_seeds};
 pub use variant::Variant;
 
 use std::fmt;

@@ -3,7 +3,9 @@
 use std::fmt::{self, Display, Write};
 
 use pgoutput_decode::message::{RelationBody, StreamAbortBody};
-use pgoutput_decode::{Decoder, Message, OldTuple, Relations, TupleColumn, TupleData};
+use pgoutput_decode::{
+    Decoder, Lsn, Message, Oid, OldTuple, Relations, TimestampTz, TupleColumn, TupleData, Xid,
+};
 
 use super::Capture;
 
@@ -68,7 +70,7 @@ impl fmt::Display for Line<'_> {
             }
             Message::Truncate(body) => {
                 f.write_str("Truncate")?;
-                for relation in body.relations.iter() {
+                for relation in body.relations {
                     self.table(f, "", relation)?;
                 }
                 if body.flags.cascade() {
@@ -90,12 +92,7 @@ impl fmt::Display for Line<'_> {
 }
 
 impl Line<'_> {
-    fn table(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        what: &str,
-        oid: pgoutput_decode::Oid,
-    ) -> fmt::Result {
+    fn table(&self, f: &mut fmt::Formatter<'_>, what: &str, oid: Oid) -> fmt::Result {
         match self.relations.get(oid) {
             Some(relation) => {
                 write!(f, "{what} {:?}.{:?}", relation.namespace(), relation.name())
@@ -232,10 +229,10 @@ fn transaction(f: &mut fmt::Formatter<'_>, message: &Message<'_>) -> fmt::Result
 fn prepared(
     f: &mut fmt::Formatter<'_>,
     what: &str,
-    xid: pgoutput_decode::Xid,
+    xid: Xid,
     gid: &str,
-    [lsn, end_lsn]: [pgoutput_decode::Lsn; 2],
-    time: pgoutput_decode::TimestampTz,
+    [lsn, end_lsn]: [Lsn; 2],
+    time: TimestampTz,
 ) -> fmt::Result {
     write!(f, "{what} {xid} {gid:?}, {lsn}, end {end_lsn}, {time}")
 }

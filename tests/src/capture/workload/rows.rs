@@ -6,9 +6,6 @@ use std::io::Write;
 use super::streamed::fill;
 use super::{Steps, types};
 
-/// Kept outside its row, where it does not change: over 2 kB, not compressed.
-const LARGE: &str = "repeat('large ', 350)";
-
 pub(super) fn run(steps: &mut Steps<'_, '_>, major: u32) -> Result<(), Box<dyn Error>> {
     changes(steps)?;
     identities(steps)?;
@@ -74,10 +71,12 @@ fn identities(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
 }
 
 fn toast(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
+    // Over 2 kB on disk, so that the text is kept outside; an update that leaves it does not send it again.
+    let values = "(1, repeat('large ', 50), 'a', array_fill('x'::name, ARRAY[30]))";
     steps.step(
         "unchanged large value",
         &[
-            &format!("INSERT INTO toasted VALUES (1, {LARGE}, 'a')"),
+            &format!("INSERT INTO toasted VALUES {values}"),
             "UPDATE toasted SET small = 'b'",
             "UPDATE toasted SET id = 2",
             "DELETE FROM toasted",
@@ -86,7 +85,7 @@ fn toast(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
     steps.step(
         "unchanged large value with replica identity full",
         &[
-            &format!("INSERT INTO toasted_full VALUES (1, {LARGE}, 'a')"),
+            &format!("INSERT INTO toasted_full VALUES {values}"),
             "UPDATE toasted_full SET small = 'b'",
         ],
     )

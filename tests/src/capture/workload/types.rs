@@ -1,6 +1,6 @@
 //! One wide table with a column of each basic type, and rows of edge values.
 
-/// The first major that has the type, the type, and a literal for each row; where there is none, NULL.
+/// The first major that has the type, the type, after which its column is named, and a literal for each row; where there is none, NULL.
 const TYPES: &[(u32, &str, &[&str])] = &[
     (10, "boolean", &["true", "false"]),
     (10, "smallint", &["1", "-32768", "32767"]),
@@ -59,22 +59,23 @@ const TYPES: &[(u32, &str, &[&str])] = &[
     (10, "tsquery", &["fat & !rat:AB", ""]),
     (10, "int2vector", &["1 -2"]),
     (10, "oidvector", &["1 2"]),
+    // Has no binary form.
+    (10, "aclitem", &["=r/postgres"]),
     (12, "jsonpath", &["$.a[*] ? (@ > 1)"]),
     (13, "xid8", &["0", "18446744073709551615"]),
     (14, "numeric(3, 1)[]", &["{1.5}"]),
     (14, "int4multirange", &["{[1,3),[5,)}", "{}"]),
 ];
 
-fn of_major(major: u32) -> impl Iterator<Item = (usize, &'static str, &'static [&'static str])> {
-    let numbered = TYPES.iter().enumerate();
-    numbered
-        .filter(move |(_, (since, ..))| *since <= major)
-        .map(|(i, (_, name, rows))| (i, *name, *rows))
+fn of_major(major: u32) -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    let known = TYPES.iter().filter(move |(since, ..)| *since <= major);
+    known.map(|(_, name, rows)| (*name, *rows))
 }
 
 /// The table: `id` and a column for each type.
 pub(super) fn table(major: u32) -> String {
-    let columns = of_major(major).map(|(number, name, _)| format!(", c{number} {name}"));
+    let columns =
+        of_major(major).map(|(name, _)| format!(", \"{}\" {name}", name.replace('"', "\"\"")));
     format!("CREATE TABLE types (id int PRIMARY KEY{})", columns.collect::<String>())
 }
 
@@ -82,7 +83,7 @@ pub(super) fn table(major: u32) -> String {
 pub(super) fn insert(major: u32) -> String {
     let longest = TYPES.iter().map(|(.., rows)| rows.len()).max().unwrap_or_default();
     let rows = (0..=longest).map(|row| {
-        let values = of_major(major).map(|(_, name, rows)| match rows.get(row) {
+        let values = of_major(major).map(|(name, rows)| match rows.get(row) {
             Some(value) => format!(", '{}'::{name}", value.replace('\'', "''")),
             None => format!(", NULL::{name}"),
         });
