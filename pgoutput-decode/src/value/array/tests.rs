@@ -1,6 +1,6 @@
 use super::*;
 use crate::Oid;
-use crate::value::{Text, TypeInfo, ValueErrorKind};
+use crate::value::{TypeInfo, ValueErrorKind};
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -106,6 +106,7 @@ fn arrays_of_domains_over_arrays_nest_by_quoting() {
     assert_eq!(first.get::<Array<'_>>().unwrap().len(), 2);
 }
 
+#[cfg(feature = "alloc")]
 #[test]
 fn borrowed_texts_say_when_they_cannot_be_borrowed() {
     let array: Array<'_> = text(type_oid::TEXT_ARRAY, r#"{a,"\"é"}"#).get().unwrap();
@@ -113,8 +114,8 @@ fn borrowed_texts_say_when_they_cannot_be_borrowed() {
     assert_eq!(plain.get::<&str>(), Ok("a"));
     assert_eq!(quoted.get::<&str>().unwrap_err().kind(), ValueErrorKind::NotBorrowable);
     assert_eq!(quoted.get::<&[u8]>().unwrap_err().kind(), ValueErrorKind::NotBorrowable);
-    assert_eq!(quoted.get::<Text<'_>>().unwrap(), "\"é");
-    assert_eq!(format!("{:?}", quoted.get::<Text<'_>>().unwrap()), r#""\"é""#);
+    assert_eq!(quoted.get::<crate::value::Text<'_>>().unwrap(), "\"é");
+    assert_eq!(format!("{:?}", quoted.get::<crate::value::Text<'_>>().unwrap()), r#""\"é""#);
     assert_eq!(quoted.get::<String>().unwrap(), "\"é");
     assert_eq!(quoted.get::<Vec<u8>>().unwrap(), "\"é".as_bytes());
 }
@@ -219,6 +220,7 @@ fn a_type_that_contains_itself_ends_in_an_error() {
     assert_eq!(json(field), "[[[[[[[[[[[[[]]]]]]]]]]]]]");
 }
 
+#[cfg(feature = "alloc")]
 #[test]
 fn vectors_take_one_dimension_and_what_fits() {
     let numbers = text(type_oid::INT2_ARRAY, "[0:1]={1,-2}");
