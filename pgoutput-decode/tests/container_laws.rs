@@ -84,10 +84,13 @@ enum Model {
     },
     Composite(Vec<(&'static Attribute<'static>, Option<Model>)>),
     /// Each bound with whether it belongs to the range; `None` is the empty range.
-    Range(Option<[Option<(Box<Model>, bool)>; 2]>),
+    Range(Option<[Bound; 2]>),
     Multirange(Vec<Model>),
     Hstore(Vec<(String, Option<String>)>),
 }
+
+/// `None` is an open bound.
+type Bound = Option<(Box<Model>, bool)>;
 
 /// The characters that matter to readers of text.
 const SPECIAL: &[u8] = b"\"\\{}()[],;=> aN1:0'";
@@ -211,7 +214,7 @@ impl Model {
                 let mut bounds = String::new();
                 if dimensions.iter().any(|(_, lower)| *lower != 1) {
                     for (len, lower) in dimensions {
-                        bounds += &format!("[{lower}:{}]", lower + *len as i32 - 1);
+                        bounds = format!("{bounds}[{lower}:{}]", lower + len.cast_signed() - 1);
                     }
                     bounds += "=";
                 }
@@ -231,11 +234,10 @@ impl Model {
             }
             Self::Range(None) => "empty".to_owned(),
             Self::Range(Some([lower, upper])) => {
-                let bound = |bound: &Option<(Box<Self>, bool)>| {
+                let bound = |bound: &Bound| {
                     bound.as_ref().map_or(String::new(), |(b, _)| doubled_if(b.text(), "()[]"))
                 };
-                let is_closed =
-                    |bound: &Option<(Box<Self>, bool)>| matches!(bound, Some((_, true)));
+                let is_closed = |bound: &Bound| matches!(bound, Some((_, true)));
                 let open = if is_closed(lower) { '[' } else { '(' };
                 let close = if is_closed(upper) { ']' } else { ')' };
                 format!("{open}{},{}{close}", bound(lower), bound(upper))
@@ -272,7 +274,9 @@ impl Model {
                     out.extend(len.to_be_bytes());
                     out.extend(lower.to_be_bytes());
                 }
-                elements.iter().for_each(|e| out.extend(sized(e.as_ref().map(Self::binary))));
+                for element in elements {
+                    out.extend(sized(element.as_ref().map(Self::binary)));
+                }
                 out
             }
             Self::Composite(attributes) => {
@@ -299,7 +303,9 @@ impl Model {
             }
             Self::Multirange(ranges) => {
                 let mut out = int(ranges.len()).to_vec();
-                ranges.iter().for_each(|range| out.extend(sized(Some(range.binary()))));
+                for range in ranges {
+                    out.extend(sized(Some(range.binary())));
+                }
                 out
             }
             Self::Hstore(pairs) => {

@@ -3,7 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use super::array_elements::Elements;
+use super::array_elements::{Elements, Walk};
 use super::json_out::WriteJson;
 use super::quote::Within;
 use super::{
@@ -37,7 +37,7 @@ use super::{
 pub struct Array<'a> {
     pub(super) notation: Notation,
     pub(super) dimensions: Dimensions,
-    pub(super) elements: Elements<'a>,
+    pub(super) elements: Walk<'a>,
 }
 
 /// One dimension of an [`Array`].
@@ -143,7 +143,21 @@ impl<'a> Array<'a> {
 
     /// The elements of all dimensions, in order: the last subscript changes fastest. `None` is NULL.
     pub fn elements(&self) -> Elements<'a> {
-        self.elements.clone()
+        self.elements.iter()
+    }
+
+    /// Reads the elements of an array of one dimension, or of none, as `T`; where it begins to count is not told.
+    ///
+    /// # Errors
+    ///
+    /// When there are more dimensions, and when an element cannot be read as `T`, as NULL unless `T` is an `Option`.
+    #[cfg(feature = "alloc")]
+    pub fn to_vec<T: FromField<'a>>(&self) -> Result<alloc::vec::Vec<T>, ValueError> {
+        let count = self.dimensions().len();
+        if count > 1 {
+            return Err(ValueError::new(super::ValueErrorKind::Dimensions { count }, 0));
+        }
+        self.elements().map(|element| element.map_or_else(T::from_null, |e| e.get())).collect()
     }
 
     /// Writes elements and what stands before, between and after them.

@@ -8,9 +8,13 @@ use super::{Field, FieldType, ValueError};
 /// The elements of an [`Array`], in order; `None` is NULL.
 ///
 /// Each comes as a [`Field`], and has been read once already: reading it as what it is does not fail.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[must_use = "iterators do nothing unless they are asked for their items"]
-pub struct Elements<'a> {
+pub struct Elements<'a>(Walk<'a>);
+
+/// Where in the elements of an array one is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Walk<'a> {
     /// The array, for the depth and format of what is in it.
     array: Field<'a>,
     ty: FieldType<'a>,
@@ -70,7 +74,7 @@ impl<'a> Array<'a> {
         let fits = |count: &usize| *count <= input.rest().len() / 4;
         let left = dimensions.elements().filter(fits);
         let left = left.ok_or(element_oid.malformed("as many elements as the dimensions say"))?;
-        let elements = Elements { array: *field, ty, source: Source::Binary(input), left };
+        let elements = Walk { array: *field, ty, source: Source::Binary(input), left };
         elements.check()?;
         Ok(Self { notation, dimensions, elements })
     }
@@ -79,14 +83,14 @@ impl<'a> Array<'a> {
         let text = field.symbols();
         let left = match text.rest() {
             [] => 0,
-            rest => rest.iter().filter(|byte| **byte == b' ').count() + 1,
+            rest => rest.split(|byte| *byte == b' ').count(),
         };
         let mut dimensions = Dimensions::default();
         if left > 0 {
             let len = u32::try_from(left).map_err(|_| ValueError::out_of_range("array"))?;
             dimensions.push(Dimension { len, lower: 0 });
         }
-        let elements = Elements { array: *field, ty, source: Source::Spaces(text), left };
+        let elements = Walk { array: *field, ty, source: Source::Spaces(text), left };
         elements.check()?;
         Ok(Self { notation: Notation::Spaces, dimensions, elements })
     }
@@ -110,7 +114,7 @@ impl<'a> Array<'a> {
         }
         let left = dimensions.elements().ok_or(ValueError::out_of_range("array"))?;
         let source = Source::Braces { text, delimiter };
-        let elements = Elements { array: *field, ty, source, left };
+        let elements = Walk { array: *field, ty, source, left };
         elements.check()?;
         Ok(Self { notation: Notation::Braces { delimiter }, dimensions, elements })
     }
@@ -222,7 +226,15 @@ fn skip_element(text: &mut Symbols<'_>, delimiter: u8) -> Result<(), ValueError>
     element(text, delimiter).map(|_| ())
 }
 
-impl<'a> Elements<'a> {
+impl<'a> Walk<'a> {
+    pub(super) const fn iter(self) -> Elements<'a> {
+        Elements(self)
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.left
+    }
+
     pub(super) const fn ty(&self) -> FieldType<'a> {
         self.ty
     }
@@ -250,7 +262,7 @@ impl<'a> Elements<'a> {
             Source::Binary(input) => take_binary(input)?,
             Source::Spaces(text) => {
                 let number = text.unquoted(|byte| byte == b' ')?;
-                text.next();
+                text.take();
                 Some(number)
             }
             Source::Braces { text, delimiter } => {
@@ -258,7 +270,7 @@ impl<'a> Elements<'a> {
                     .peek()
                     .is_some_and(|byte| matches!(byte, b'{' | b'}') || byte == *delimiter)
                 {
-                    text.next();
+                    text.take();
                 }
                 element(text, *delimiter)?
             }
@@ -283,16 +295,16 @@ impl<'a> Iterator for Elements<'a> {
     type Item = Option<Field<'a>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.left == 0 {
+        if self.0.left == 0 {
             return None;
         }
         // It was read once without an error when the array was.
-        let element = self.advance().ok()?;
+        let element = self.0.advance().ok()?;
         Some(element.map(Field::checked))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        (self.0.left, Some(self.0.left))
     }
 }
 

@@ -93,12 +93,12 @@ impl core::iter::FusedIterator for ByteaBytes<'_> {}
 
 /// Takes one byte off the escape form; `None` at its end, and where a backslash stands wrongly.
 fn unescape(mut text: Symbols<'_>) -> Option<(u8, Symbols<'_>)> {
-    let byte = match text.next()? {
-        b'\\' => match (text.next()?, text.peek()) {
+    let byte = match text.take()? {
+        b'\\' => match (text.take()?, text.peek()) {
             (b'\\', _) => b'\\',
             (a @ b'0'..=b'3', Some(b @ b'0'..=b'7')) => {
-                text.next();
-                let c = text.next().filter(|c| matches!(c, b'0'..=b'7'))?;
+                text.take();
+                let c = text.take().filter(|c| matches!(c, b'0'..=b'7'))?;
                 (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0')
             }
             _ => return None,

@@ -30,7 +30,7 @@ impl<'a> FromField<'a> for Char {
             return Self::from_binary(field.ty(), field.bytes());
         }
         let mut text = field.symbols();
-        match [text.next(), text.next(), text.next(), text.next(), text.next()] {
+        match [text.take(), text.take(), text.take(), text.take(), text.take()] {
             [None, ..] => Ok(Self(0)),
             [Some(byte), None, ..] => Ok(Self(byte)),
             [

@@ -39,14 +39,18 @@ use super::{
 /// # Ok::<(), pgoutput_decode::value::ValueError>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct Composite<'a>(Attributes<'a>);
+pub struct Composite<'a>(Walk<'a>);
 
 /// The attributes of a [`Composite`], each with its value, or `None` for NULL.
 ///
 /// Each value has been read once already: reading it as what it is does not fail.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[must_use = "iterators do nothing unless they are asked for their items"]
-pub struct Attributes<'a> {
+pub struct Attributes<'a>(Walk<'a>);
+
+/// Where in them one is.
+#[derive(Debug, Clone, Copy)]
+struct Walk<'a> {
     /// The composite, for the depth and format of what is in it.
     composite: Field<'a>,
     left: &'a [Attribute<'a>],
@@ -63,7 +67,7 @@ enum Source<'a> {
 impl<'a> Composite<'a> {
     /// The attributes, in order.
     pub const fn attributes(&self) -> Attributes<'a> {
-        self.0
+        Attributes(self.0)
     }
 
     /// The value of the attribute of this name: `None` if there is none of this name, `Some(None)` if it is NULL.
@@ -73,7 +77,7 @@ impl<'a> Composite<'a> {
     }
 }
 
-impl<'a> Attributes<'a> {
+impl<'a> Walk<'a> {
     fn check(mut self) -> Result<(), ValueError> {
         while !self.left.is_empty() {
             if let (_, Some(value)) = self.advance()? {
@@ -126,12 +130,12 @@ impl<'a> Iterator for Attributes<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         // It was read once without an error when the composite was.
-        let (attribute, value) = self.advance().ok()?;
+        let (attribute, value) = self.0.advance().ok()?;
         Some((attribute, value.map(Field::checked)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left.len(), Some(self.left.len()))
+        (self.0.left.len(), Some(self.0.left.len()))
     }
 }
 
@@ -159,7 +163,7 @@ impl<'a> FromField<'a> for Composite<'a> {
             text.expect(b'(', "an opening parenthesis")?;
             Source::Text(text)
         };
-        let attributes = Attributes { composite: *field, left, is_first: true, source };
+        let attributes = Walk { composite: *field, left, is_first: true, source };
         if !field.is_checked() {
             attributes.check()?;
         }

@@ -67,6 +67,11 @@ pub enum ValueErrorKind {
     /// escapes in it (inside of an array, composite or range): ask for [`Bytea`](super::Bytea) or `Vec<u8>`, for
     /// [`Text`](super::Text) or `String`.
     NotBorrowable,
+    /// An array of several dimensions, read as a `Vec`: ask for an [`Array`](super::Array), or for one `Vec` for each.
+    Dimensions {
+        /// How many.
+        count: usize,
+    },
     /// More than [`MAX_DEPTH`](super::MAX_DEPTH) arrays, composites and ranges in each other.
     TooDeep,
     /// The binary form of a type that is not built in and was not described: it has no known meaning.
@@ -187,6 +192,12 @@ impl fmt::Display for ValueError {
             ValueErrorKind::NotBorrowable => {
                 return f.write_str(
                     "escapes must be decoded first: read it as `Bytea` or `Vec<u8>`, as `Text` or `String`",
+                );
+            }
+            ValueErrorKind::Dimensions { count } => {
+                return write!(
+                    f,
+                    "{count} dimensions need a `Vec` for each: read it as `Array`, or `Vec`s in each other"
                 );
             }
             ValueErrorKind::TooDeep => {

@@ -32,12 +32,16 @@ use super::{
 /// # Ok::<(), pgoutput_decode::value::ValueError>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct Hstore<'a>(Pairs<'a>);
+pub struct Hstore<'a>(Walk<'a>);
 
 /// The pairs of an [`Hstore`]: a key, and a text or NULL.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[must_use = "iterators do nothing unless they are asked for their items"]
-pub struct Pairs<'a> {
+pub struct Pairs<'a>(Walk<'a>);
+
+/// Where in them one is.
+#[derive(Debug, Clone, Copy)]
+struct Walk<'a> {
     hstore: Field<'a>,
     source: Source<'a>,
 }
@@ -53,7 +57,7 @@ enum Source<'a> {
 impl<'a> Hstore<'a> {
     /// The pairs, in the order of the server.
     pub const fn pairs(&self) -> Pairs<'a> {
-        self.0
+        Pairs(self.0)
     }
 
     /// The value under this key: `None` if there is none, `Some(None)` if it is NULL.
@@ -63,7 +67,7 @@ impl<'a> Hstore<'a> {
     }
 }
 
-impl<'a> Pairs<'a> {
+impl<'a> Walk<'a> {
     fn check(mut self) -> Result<(), ValueError> {
         while self.advance()?.is_some() {}
         match self.source {
@@ -121,7 +125,7 @@ impl<'a> Iterator for Pairs<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         // It was read once without an error when the hstore was.
-        self.advance().ok()?
+        self.0.advance().ok()?
     }
 }
 
@@ -140,7 +144,7 @@ impl<'a> FromField<'a> for Hstore<'a> {
         } else {
             Source::Text { text: field.symbols(), is_first: true }
         };
-        let pairs = Pairs { hstore: *field, source };
+        let pairs = Walk { hstore: *field, source };
         if !field.is_checked() {
             pairs.check()?;
         }

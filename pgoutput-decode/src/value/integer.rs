@@ -66,6 +66,7 @@ macro_rules! integer {
             fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
                 fit(binary_number(ty, bytes)?, stringify!($rust))
             }
+
             $($($more)*)?
         }
     )*};
@@ -81,7 +82,7 @@ integer! {
 
         #[cfg(feature = "alloc")]
         fn read_list(field: &Field<'a>) -> Result<alloc::vec::Vec<Self>, ValueError> {
-            if <&[u8]>::accepts(field.ty()) { super::vec::bytes(field) } else { super::vec::read(field) }
+            if <&[u8]>::accepts(field.ty()) { super::text::read_bytes(field) } else { super::vec::read(field) }
         }
     }
     u16 u32 u64 u128 usize

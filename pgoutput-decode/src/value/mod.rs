@@ -362,18 +362,26 @@ pub trait FromField<'a>: Sized {
         }
     }
 
+    /// What NULL is read as: an error, unless the type has a place for it as `Option` has.
+    ///
+    /// # Errors
+    ///
+    /// [`ValueErrorKind::Null`].
+    fn from_null() -> Result<Self, ValueError> {
+        Err(ValueError::new(ValueErrorKind::Null { target: core::any::type_name::<Self>() }, 0))
+    }
+
     /// Reads the text format.
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError>;
 
     /// Reads the binary format.
     fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError>;
 
-    /// Reads NULL; an error, unless overridden by a type that has something to say it with.
-    fn from_null() -> Result<Self, ValueError> {
-        Err(ValueError::new(ValueErrorKind::Null { target: core::any::type_name::<Self>() }, 0))
-    }
-
-    /// Reads a stored-apart value that did not come along; an error for everything but [`Toast`].
+    /// What a stored-apart value that did not come along is read as: an error, for everything but [`Toast`].
+    ///
+    /// # Errors
+    ///
+    /// [`ValueErrorKind::Unchanged`].
     fn from_unchanged() -> Result<Self, ValueError> {
         Err(ValueError::new(
             ValueErrorKind::Unchanged { target: core::any::type_name::<Self>() },

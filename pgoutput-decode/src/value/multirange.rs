@@ -22,12 +22,16 @@ use super::{Field, FieldType, Format, FromField, Range, TypeKind, ValueError, ty
 /// # Ok::<(), pgoutput_decode::value::ValueError>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct Multirange<'a>(Ranges<'a>);
+pub struct Multirange<'a>(Walk<'a>);
 
 /// The ranges of a [`Multirange`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[must_use = "iterators do nothing unless they are asked for their items"]
-pub struct Ranges<'a> {
+pub struct Ranges<'a>(Walk<'a>);
+
+/// Where in them one is.
+#[derive(Debug, Clone, Copy)]
+struct Walk<'a> {
     /// The multirange, for the depth and format of what is in it.
     multirange: Field<'a>,
     ty: FieldType<'a>,
@@ -69,7 +73,7 @@ impl<'a> FieldType<'a> {
 impl<'a> Multirange<'a> {
     /// The ranges, in order.
     pub const fn ranges(&self) -> Ranges<'a> {
-        self.0
+        Ranges(self.0)
     }
 
     /// True without any range.
@@ -78,7 +82,7 @@ impl<'a> Multirange<'a> {
     }
 }
 
-impl<'a> Ranges<'a> {
+impl<'a> Walk<'a> {
     fn check(mut self) -> Result<(), ValueError> {
         while let Some(range) = self.advance()? {
             range.check_inside(&self.multirange)?;
@@ -123,7 +127,7 @@ impl<'a> Iterator for Ranges<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         // It was read once without an error when the multirange was.
-        self.advance().ok()??.checked().get().ok()
+        self.0.advance().ok()??.checked().get().ok()
     }
 }
 
@@ -146,7 +150,7 @@ impl<'a> FromField<'a> for Multirange<'a> {
             text.expect(b'{', "an opening brace")?;
             Source::Text { text, is_first: true }
         };
-        let ranges = Ranges { multirange: *field, ty, source };
+        let ranges = Walk { multirange: *field, ty, source };
         if !field.is_checked() {
             ranges.check()?;
         }

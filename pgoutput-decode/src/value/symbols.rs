@@ -55,15 +55,35 @@ impl<'a> Symbols<'a> {
         ValueError::malformed(expected, self.offset())
     }
 
+    /// Takes what comes next.
+    pub(super) fn take(&mut self) -> Option<u8> {
+        let (first, rest) = self.bytes.split_first()?;
+        if self.depth == 0 || !is_escaped(*first) {
+            self.bytes = rest;
+            return Some(*first);
+        }
+        let Some((symbol, rest)) = self.bytes.split_at_checked(width(self.depth)) else {
+            self.bytes = &[];
+            return None;
+        };
+        self.bytes = rest;
+        symbol.last().copied()
+    }
+
     /// What comes next.
     pub(super) fn peek(mut self) -> Option<u8> {
-        self.next()
+        self.take()
+    }
+
+    /// All that comes.
+    pub(super) fn iter(mut self) -> impl Iterator<Item = u8> + use<'a> {
+        core::iter::from_fn(move || self.take())
     }
 
     /// Steps over `byte` if it comes next.
     pub(super) fn eat(&mut self, byte: u8) -> bool {
         let mut ahead = *self;
-        let found = ahead.next() == Some(byte);
+        let found = ahead.take() == Some(byte);
         if found {
             *self = ahead;
         }
@@ -102,14 +122,14 @@ impl<'a> Symbols<'a> {
         let start = *self;
         loop {
             let before = *self;
-            match self.next() {
+            match self.take() {
                 None => return Err(self.malformed("a closing quote")),
                 Some(b'"') if escape == Escape::Backslash || !self.eat(b'"') => {
                     return Ok(before.since(&start));
                 }
                 Some(b'\\') => {
                     let is_paired = match escape {
-                        Escape::Backslash => self.next().is_some_and(is_escaped),
+                        Escape::Backslash => self.take().is_some_and(is_escaped),
                         Escape::Doubled => self.eat(b'\\'),
                     };
                     if !is_paired {
@@ -122,26 +142,6 @@ impl<'a> Symbols<'a> {
     }
 }
 
-impl Iterator for Symbols<'_> {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        let (first, rest) = self.bytes.split_first()?;
-        if self.depth == 0 || !is_escaped(*first) {
-            self.bytes = rest;
-            return Some(*first);
-        }
-        let Some((symbol, rest)) = self.bytes.split_at_checked(width(self.depth)) else {
-            self.bytes = &[];
-            return None;
-        };
-        self.bytes = rest;
-        symbol.last().copied()
-    }
-}
-
-impl core::iter::FusedIterator for Symbols<'_> {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,10 +150,10 @@ mod tests {
     fn escapes_of_all_containers_are_taken_off_at_once() {
         // The text a"\b in a composite in an array: doubled, then behind backslashes.
         let text = br#"a\"\"\\\\b"#;
-        assert!(Symbols::new(text, 2).eq(*br#"a"\b"#));
-        assert!(Symbols::new(br#"a""\\b"#, 1).eq(*br#"a"\b"#));
-        assert!(Symbols::new(br#"a"\b"#, 0).eq(*br#"a"\b"#));
-        assert_eq!(Symbols::new(br#"\\\"#, 2).next(), None, "torn");
+        assert!(Symbols::new(text, 2).iter().eq(*br#"a"\b"#));
+        assert!(Symbols::new(br#"a""\\b"#, 1).iter().eq(*br#"a"\b"#));
+        assert!(Symbols::new(br#"a"\b"#, 0).iter().eq(*br#"a"\b"#));
+        assert_eq!(Symbols::new(br"\\\", 2).take(), None, "torn");
     }
 
     #[test]

@@ -5,6 +5,8 @@
 use core::fmt::{self, Write};
 use core::hash::{Hash, Hasher};
 
+#[cfg(feature = "alloc")]
+use super::Bytea;
 use super::json_out::{WriteJson, quoted};
 use super::symbols::{Symbols, is_escaped, width};
 use super::{Field, FieldType, FromField, ValueError, ValueErrorKind, type_oid};
@@ -93,7 +95,7 @@ impl<'a> Text<'a> {
     /// Whether this is the text that `value` displays.
     pub(super) fn is_displayed_by(&self, value: &impl fmt::Display) -> bool {
         let mut expected = Expected(self.bytes());
-        write!(expected, "{value}").is_ok() && expected.0.next().is_none()
+        write!(expected, "{value}").is_ok() && expected.0.take().is_none()
     }
 }
 
@@ -102,7 +104,7 @@ struct Expected<'a>(Symbols<'a>);
 
 impl Write for Expected<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if text.bytes().all(|byte| self.0.next() == Some(byte)) { Ok(()) } else { Err(fmt::Error) }
+        if text.bytes().all(|byte| self.0.take() == Some(byte)) { Ok(()) } else { Err(fmt::Error) }
     }
 }
 
@@ -116,7 +118,7 @@ impl PartialEq for Text<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self.as_str(), other.as_str()) {
             (Some(left), Some(right)) => left == right,
-            _ => self.bytes().eq(other.bytes()),
+            _ => self.bytes().iter().eq(other.bytes().iter()),
         }
     }
 }
@@ -138,7 +140,7 @@ impl PartialEq<&str> for Text<'_> {
 impl Hash for Text<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // Byte by byte: pieces may differ where texts are equal.
-        self.bytes().for_each(|byte| state.write_u8(byte));
+        self.bytes().iter().for_each(|byte| state.write_u8(byte));
         state.write_u8(u8::MAX);
     }
 }
@@ -249,4 +251,13 @@ impl<'a> FromField<'a> for alloc::string::String {
     fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
         <&str>::from_binary(ty, bytes).map(Self::from)
     }
+}
+
+/// The bytes of a text or of a `bytea`, copied.
+#[cfg(feature = "alloc")]
+pub(super) fn read_bytes(field: &Field<'_>) -> Result<alloc::vec::Vec<u8>, ValueError> {
+    if field.ty().oid() == type_oid::BYTEA {
+        return Bytea::from_field(field).map(|bytea| bytea.bytes().collect());
+    }
+    Ok(field.symbols().iter().collect())
 }

@@ -322,7 +322,7 @@ mod tests {
             let mut text = String::from("'0'");
             for number in 1..count {
                 items = [&[2, 2][..], &lexeme(&number.to_string()), &items].concat();
-                text += &std::format!(" & '{number}'");
+                text = std::format!("{text} & '{number}'");
             }
             assert_eq!(read(2 * count - 1, &items).unwrap(), text);
         }

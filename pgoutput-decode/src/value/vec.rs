@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    Array, Bytea, Dimension, Elements, Field, FieldType, Format, FromField, ValueError, type_oid,
+    Array, Dimension, Elements, Field, FieldType, Format, FromField, ValueError, ValueErrorKind,
 };
 
 /// The elements of an array that is being read, one after the other.
@@ -11,6 +11,7 @@ use super::{
 pub struct Inside<'a> {
     array: Field<'a>,
     elements: Elements<'a>,
+    dimensions: usize,
 }
 
 impl<'a> Inside<'a> {
@@ -20,7 +21,7 @@ impl<'a> Inside<'a> {
         dimensions: &[Dimension],
     ) -> Result<T, ValueError> {
         if !dimensions.is_empty() {
-            return Err(ValueError::malformed("fewer dimensions: one for each `Vec`", 0));
+            return Err(ValueError::new(ValueErrorKind::Dimensions { count: self.dimensions }, 0));
         }
         match self.elements.next().flatten() {
             Some(element) => element.get().map_err(|error| element.place(error, &self.array)),
@@ -38,16 +39,10 @@ pub(super) fn read<'a, T: FromField<'a>>(field: &Field<'a>) -> Result<Vec<T>, Va
     if array.is_empty() {
         return Ok(Vec::new());
     }
-    let mut inside = Inside { array: *field, elements: array.elements() };
-    Vec::take_inside(&mut inside, array.dimensions())
-}
-
-/// The bytes of a `bytea` or of a text.
-pub(super) fn bytes(field: &Field<'_>) -> Result<Vec<u8>, ValueError> {
-    if field.ty().oid() == type_oid::BYTEA {
-        return Bytea::from_field(field).map(|bytea| bytea.bytes().collect());
-    }
-    Ok(field.symbols().collect())
+    let dimensions = array.dimensions();
+    let mut inside =
+        Inside { array: *field, elements: array.elements(), dimensions: dimensions.len() };
+    Vec::take_inside(&mut inside, dimensions)
 }
 
 /// An array of one dimension, or of as many as there are `Vec`s in each other; `Vec<u8>` also a `bytea` or a text.
@@ -99,6 +94,7 @@ impl<'a, T: FromField<'a>> FromField<'a> for Vec<T> {
 mod tests {
     use super::*;
     use crate::Oid;
+    use crate::value::type_oid;
     use alloc::string::String;
     use std::string::ToString;
     use std::vec;

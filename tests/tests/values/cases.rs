@@ -1,20 +1,20 @@
 //! The types, their edge values, and how more are made at random.
 
 /// Values of one type.
-pub struct Case {
-    pub ty: &'static str,
+pub(crate) struct Case {
+    pub(crate) ty: &'static str,
     /// The first major of PostgreSQL that has the type, and all these values of it.
-    pub since: u32,
+    pub(crate) since: u32,
     /// What creates the type.
-    pub setup: &'static [&'static str],
+    pub(crate) setup: &'static [&'static str],
     /// Values in the type's text form.
-    pub values: &'static [&'static str],
+    pub(crate) values: &'static [&'static str],
     /// Expressions, each evaluated for 100 rows.
-    pub random: &'static [&'static str],
-    pub has_binary: bool,
-    pub has_floats: bool,
+    pub(crate) random: &'static [&'static str],
+    pub(crate) has_binary: bool,
+    pub(crate) has_floats: bool,
     /// The JSON form is what `to_jsonb` makes of the value.
-    pub is_json_as_the_servers: bool,
+    pub(crate) is_json_as_the_servers: bool,
 }
 
 const DEFAULT: Case = Case {
@@ -65,7 +65,7 @@ impl Case {
 
 /// Settings as a reader of changes sets them, and functions for random values. They are in PL/pgSQL so that they are
 /// called anew for every row.
-pub const SETUP: &str = r#"
+pub(crate) const SETUP: &str = r#"
 SET timezone = 'UTC';
 SET datestyle = 'ISO, MDY';
 SET intervalstyle = postgres;
@@ -190,7 +190,7 @@ const COMPOSITES: &[&str] = &[
      BEGIN RETURN (enum_range(NULL::mood))[1 + rint(5)]; END $$",
 ];
 
-pub const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     // Scalars.
     case("bool", &["t", "f"], &[]).json(),
     case("int2", &["0", "-32768", "32767"], &["(rint(65536) - 32768)::int2"]).json(),

@@ -5,7 +5,7 @@ use pgoutput_decode::value::{Attribute, TypeInfo, TypeKind};
 use postgres::Client;
 
 /// Descriptions are leaked: they refer to each other, and a test ends soon.
-pub fn describe(client: &mut Client, name: &str) -> &'static TypeInfo<'static> {
+pub(crate) fn describe(client: &mut Client, name: &str) -> &'static TypeInfo<'static> {
     let oid: u32 = client.query_one("SELECT $1::text::regtype::oid", &[&name]).unwrap().get(0);
     by_oid(client, oid)
 }

@@ -30,7 +30,6 @@ where
 }
 
 /// One dimension of an array, with what stands inside of it.
-#[derive(Clone, Copy)]
 pub(super) struct List<'a> {
     field: Field<'a>,
     array: Array<'a>,
@@ -71,7 +70,7 @@ impl<'a> SeqAccess<'a> for List<'a> {
                 .map(Some)
                 .map_err(|failure| cell.inside(failure, &self.field));
         }
-        let list = Self::at(self.field, self.array, self.elements, self.level + 1);
+        let list = Self::at(self.field, self.array, self.elements.clone(), self.level + 1);
         // Their product was checked against the number of elements.
         let size = inner.iter().map(|dimension| dimension.len).product();
         for _ in 0..size {

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::Oid;
 use crate::row::tests::{ITEM, Is, MOOD, Sent};
 use crate::row::{RowError, RowErrorKind};
-use crate::value::{Timestamp, Toast, TypeInfo, TypeKind, ValueErrorKind, type_oid};
+use crate::value::{Bytea, Timestamp, Toast, TypeInfo, TypeKind, ValueErrorKind, type_oid};
 
 const ITEMS: TypeInfo<'static> = TypeInfo {
     oid: Oid::new(16_402),
@@ -23,7 +23,6 @@ const HSTORE: TypeInfo<'static> =
     TypeInfo { oid: Oid::new(16_403), name: "hstore", kind: TypeKind::Hstore };
 const TYPES: [TypeInfo<'static>; 4] = [MOOD, ITEM, ITEMS, HSTORE];
 
-/// Reads a row of one column, `c`, and hands the result to `check`: what it is may borrow from the row.
 fn with<'a, T: Deserialize<'a>>(sent: &'a Sent, table: &'a crate::Relation) -> Result<T, RowError> {
     sent.row(table).with_types(&TYPES).deserialize()
 }
@@ -168,6 +167,13 @@ fn numbers_fit_or_are_errors() {
 
 #[test]
 fn null_and_unchanged_are_told_apart() {
+    #[derive(Deserialize)]
+    struct Nothing {}
+    #[derive(Deserialize, Debug)]
+    struct Flat {
+        #[serde(flatten)]
+        _rest: BTreeMap<String, Option<i32>>,
+    }
     assert_eq!(read::<Option<i32>>(type_oid::INT4, Is::Null), Ok(None));
     assert_eq!(read::<()>(type_oid::INT4, Is::Null), Ok(()));
     assert_eq!(read::<Toast<Option<i32>>>(type_oid::INT4, Is::Null), Ok(Toast::Present(None)));
@@ -190,16 +196,9 @@ fn null_and_unchanged_are_told_apart() {
         assert!(refused.unwrap_err().contains("unchanged TOAST value"));
     }
     // A column nobody asks for may hold anything.
-    #[derive(Deserialize)]
-    struct Nothing {}
     let sent = Sent::insert(&[("c", type_oid::INT4)], &[Is::Unchanged]);
     let table = sent.table();
     with::<Nothing>(&sent, &table).unwrap();
-    #[derive(Deserialize, Debug)]
-    struct Flat {
-        #[serde(flatten)]
-        _rest: BTreeMap<String, Option<i32>>,
-    }
     assert!(with::<Flat>(&sent, &table).unwrap_err().to_string().contains("unchanged TOAST value"));
 }
 
@@ -225,7 +224,7 @@ fn arrays_composites_bytes_and_documents_inside() {
     assert_eq!(text::<Mood>(type_oid::JSONB, r#""happy""#), Ok(Mood::Happy));
     let raw = text::<Box<serde_json::value::RawValue>>(type_oid::JSON, "[1.10]").unwrap();
     assert_eq!(raw.get(), "[1.10]");
-    let escaped = format!("{{{:?}}}", document);
+    let escaped = format!("{{{document:?}}}");
     assert_eq!(text::<Vec<Item>>(type_oid::JSON_ARRAY, &escaped), Ok(vec![item()]));
     assert!(text::<Item>(type_oid::JSON, "[").unwrap_err().contains("EOF"));
     assert!(text::<Vec<i32>>(type_oid::JSON, "[1] 2").unwrap_err().contains("trailing"));
@@ -233,6 +232,11 @@ fn arrays_composites_bytes_and_documents_inside() {
 
 #[test]
 fn errors_tell_column_and_place() {
+    #[derive(Deserialize, Debug)]
+    struct Other {
+        #[serde(rename = "id")]
+        _id: i32,
+    }
     let error = text::<Vec<f64>>(type_oid::FLOAT8_ARRAY, "{1,2,x}").unwrap_err();
     assert!(error.starts_with("column \"c\" of public.t: text value of type double precision: "));
     assert!(error.ends_with("at byte 5"), "{error}");
@@ -243,11 +247,6 @@ fn errors_tell_column_and_place() {
     let error = with::<(String,)>(&sent, &table).unwrap_err();
     assert_eq!(error.value_error().unwrap().kind(), ValueErrorKind::InvalidUtf8);
     assert_eq!(error.offset(), Some(1));
-    #[derive(Deserialize, Debug)]
-    struct Other {
-        #[allow(dead_code)]
-        id: i32,
-    }
     let error = with::<Other>(&sent, &table).unwrap_err();
     assert_eq!(error.to_string(), "row of public.t: missing field `id`");
     assert!(matches!(error.kind(), RowErrorKind::Deserialize(_)) && error.column().is_none());
@@ -350,7 +349,7 @@ proptest! {
             ("at", type_oid::TIMESTAMP),
             ("bytes", type_oid::BYTEA),
         ];
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = Bytea::new(&bytes).to_string();
         let words_binary = array_binary(&words);
         let binary = Sent::insert(&columns, &[
             Is::Binary(&int.to_be_bytes()),
@@ -366,7 +365,7 @@ proptest! {
             ok.map_or(Is::Null, |ok| Is::Text(if ok { "t" } else { "f" })),
             Is::Text(&array_text(&words)),
             Is::Text(&Timestamp::from_micros(micros).to_string()),
-            Is::Text(&format!("\\x{hex}")),
+            Is::Text(&hex),
         ]);
         let (binary_table, text_table) = (binary.table(), text.table());
         let from_binary: Mixed = with(&binary, &binary_table).unwrap();

@@ -1,6 +1,6 @@
 use super::*;
 use crate::Oid;
-use crate::value::{Text, TypeInfo, ValueErrorKind};
+use crate::value::{TypeInfo, ValueErrorKind};
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -106,6 +106,7 @@ fn arrays_of_domains_over_arrays_nest_by_quoting() {
     assert_eq!(first.get::<Array<'_>>().unwrap().len(), 2);
 }
 
+#[cfg(feature = "alloc")]
 #[test]
 fn borrowed_texts_say_when_they_cannot_be_borrowed() {
     let array: Array<'_> = text(type_oid::TEXT_ARRAY, r#"{a,"\"é"}"#).get().unwrap();
@@ -113,8 +114,8 @@ fn borrowed_texts_say_when_they_cannot_be_borrowed() {
     assert_eq!(plain.get::<&str>(), Ok("a"));
     assert_eq!(quoted.get::<&str>().unwrap_err().kind(), ValueErrorKind::NotBorrowable);
     assert_eq!(quoted.get::<&[u8]>().unwrap_err().kind(), ValueErrorKind::NotBorrowable);
-    assert_eq!(quoted.get::<Text<'_>>().unwrap(), "\"é");
-    assert_eq!(format!("{:?}", quoted.get::<Text<'_>>().unwrap()), r#""\"é""#);
+    assert_eq!(quoted.get::<crate::value::Text<'_>>().unwrap(), "\"é");
+    assert_eq!(format!("{:?}", quoted.get::<crate::value::Text<'_>>().unwrap()), r#""\"é""#);
     assert_eq!(quoted.get::<String>().unwrap(), "\"é");
     assert_eq!(quoted.get::<Vec<u8>>().unwrap(), "\"é".as_bytes());
 }
@@ -153,7 +154,7 @@ fn refuses_what_the_server_never_writes() {
         r#"{"1}"#,
         r#"{1"2"}"#,
         r#"{"1"2}"#,
-        r#"{\1}"#,
+        r"{\1}",
         r#"{"\1"}"#,
         "{{1}{2}}",
         "{{1},}",
@@ -217,4 +218,26 @@ fn a_type_that_contains_itself_ends_in_an_error() {
     let field = Field::with_type(&RING, Format::Text, nested.as_bytes());
     assert_eq!(field.get::<Value<'_>>().unwrap().to_string(), nested);
     assert_eq!(json(field), "[[[[[[[[[[[[[]]]]]]]]]]]]]");
+}
+
+#[cfg(feature = "alloc")]
+#[test]
+fn vectors_take_one_dimension_and_what_fits() {
+    let numbers = text(type_oid::INT2_ARRAY, "[0:1]={1,-2}");
+    assert_eq!(numbers.get::<Vec<i64>>().unwrap(), [1, -2]);
+    assert!(numbers.get::<Vec<u8>>().is_err(), "-2 is no u8");
+    assert!(numbers.get::<Vec<String>>().is_err());
+    assert_eq!(text(type_oid::INT2VECTOR, "7 8").get::<Vec<u8>>().unwrap(), [7, 8]);
+    assert_eq!(text(type_oid::TEXT_ARRAY, "{}").get::<Vec<String>>().unwrap(), [""; 0]);
+
+    let texts = text(type_oid::TEXT_ARRAY, r#"{a,NULL,"\""}"#);
+    let null = texts.get::<Vec<String>>().unwrap_err();
+    assert!(matches!(null.kind(), ValueErrorKind::Null { .. }));
+    let options = texts.get::<Vec<Option<String>>>().unwrap();
+    assert_eq!(options, [Some("a".to_string()), None, Some("\"".to_string())]);
+
+    let square = text(type_oid::INT4_ARRAY, "{{1,2},{3,4}}").get::<Vec<i32>>().unwrap_err();
+    assert_eq!(square.kind(), ValueErrorKind::Dimensions { count: 2 });
+    assert_eq!(text(type_oid::BYTEA, r"\x0102").get::<Vec<u8>>().unwrap(), [1, 2]);
+    assert_eq!(text(type_oid::INT4, "5").get::<Option<i32>>(), Ok(Some(5)));
 }
