@@ -194,6 +194,12 @@ fn columns_are_the_same_values_from_either_format() {
     }
 }
 
+#[derive(Deserialize, Debug)]
+struct Wrong {
+    #[serde(rename = "level")]
+    _level: String,
+}
+
 #[test]
 fn what_does_not_fit_says_where_and_what_would() {
     for server in servers() {
@@ -219,12 +225,6 @@ fn what_does_not_fit_says_where_and_what_would() {
                 row.get::<&str>("Name").unwrap_err().kind(),
                 RowErrorKind::NoSuchColumn { .. }
             ));
-
-            #[derive(Deserialize, Debug)]
-            struct Wrong {
-                #[serde(rename = "level")]
-                _level: String,
-            }
             let error = row.deserialize::<Wrong>().unwrap_err();
             assert_eq!((error.table(), error.column()), ("people", Some("level")));
             assert!(error.to_string().contains("invalid type: integer `7`"), "{error}");
