@@ -15,6 +15,7 @@
 //! | `time::Date`, `Time`, `PrimitiveDateTime`, `OffsetDateTime` (feature `time`) | `date`, `time`, `timestamp`, `timestamptz` |
 //! | `uuid::Uuid` (feature `uuid`) | `uuid` |
 //! | `serde_json::Value` (feature `serde`) | `json`, `jsonb` |
+//! | `Vec<T>` | arrays of what `T` reads, one `Vec` for each dimension |
 //! | `Option<T>` | what `T` reads, and NULL |
 //! | [`Toast<T>`](crate::value::Toast) | what `T` reads, and a stored-apart value that did not come along |
 
