@@ -1,8 +1,7 @@
 //! What decoding costs beside the least that reading the same bytes can cost.
 //!
-//! `cargo bench -p pgoutput-decode`. For each input, nanoseconds a message and the ratio to the first line, all from one
+//! `cargo bench -p pgoutput-decode`, or `cargo bench -p pgoutput-decode -- bulk` for the inputs whose name starts so. For each input, nanoseconds a message and the ratio to the first line, all from one
 //! interleaved run; and how many allocations decoding made.
-#![expect(missing_docs, reason = "a program")]
 
 use std::hint::black_box;
 
@@ -23,7 +22,9 @@ fn main() {
     let captures = captured(15).expect("the committed captures").repeated_to(256 * 1024);
     let large = [1_000, 10_000, 100_000].map(large_values);
     println!("decode: nanoseconds a message, ratio to the bare walk");
-    for input in generated().iter().chain([&captures]).chain(&large) {
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let wanted = |input: &&Input| only.as_ref().is_none_or(|only| input.name.starts_with(only));
+    for input in generated().iter().chain([&captures]).chain(&large).filter(wanted) {
         println!("{}", measure(input));
         let (_, allocated) = allocations(|| decode(input, columns));
         println!("  {allocated} allocations\n");

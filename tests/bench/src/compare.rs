@@ -26,7 +26,7 @@ impl<'a> Lane<'a> {
     fn time(&mut self, times: u32) -> f64 {
         let start = cpu_time();
         (0..times).for_each(|_| (self.run)());
-        (cpu_time() - start).as_secs_f64() / f64::from(times)
+        cpu_time().saturating_sub(start).as_secs_f64() / f64::from(times)
     }
 }
 

@@ -27,6 +27,9 @@ impl Input {
     }
 
     /// Adds a message.
+    ///
+    /// # Panics
+    /// On one of 4 GiB.
     pub fn push(&mut self, frame: &[u8], in_stream: bool) {
         let length = u32::try_from(4 + 25 + frame.len()).expect("frames are small");
         self.stream.push(b'd');

@@ -1,5 +1,7 @@
 //! Generated messages: the same bytes on every run.
 
+use std::fmt::Display;
+
 use crate::Input;
 
 /// How large each input is: it stays in the cache of one core.
@@ -21,8 +23,8 @@ impl Row {
         self
     }
 
-    fn text(self, value: impl ToString) -> Self {
-        self.value(b't', value.to_string().as_bytes())
+    fn text(self, value: impl Display) -> Self {
+        self.value(b't', format!("{value}").as_bytes())
     }
 
     fn null(mut self) -> Self {
@@ -114,7 +116,7 @@ fn bulk_row(id: u64) -> Row {
         .text("some text of a row")
         .text(id * 7)
         .text("2026-01-14 17:22:10.298334+00")
-        .text(format_args!("{}.25", id))
+        .text(format_args!("{id}.25"))
         .text(if id.is_multiple_of(2) { "t" } else { "f" })
 }
 

@@ -3,6 +3,7 @@
 use pgoutput_decode::{Message, OldTuple, TupleColumn, TupleData};
 
 /// Takes in where each value is and how long, which nobody can know who did not read all lengths.
+#[inline]
 pub fn columns(message: &Message<'_>) -> usize {
     tuples(message, |tuple| {
         tuple.columns().fold(0_usize, |sum, column| match column {
@@ -13,6 +14,7 @@ pub fn columns(message: &Message<'_>) -> usize {
 }
 
 /// The same with every text value as `str`; one that is not UTF-8 counts as nothing.
+#[inline]
 pub fn utf8_columns(message: &Message<'_>) -> usize {
     tuples(message, |tuple| {
         tuple.columns().fold(0_usize, |sum, column| match column {
