@@ -1,5 +1,7 @@
 //! What the integration tests on real servers share, and the captures that tests, fuzzing and documentation share.
 
+#![allow(clippy::missing_panics_doc, reason = "set-up that fails is a test that fails")]
+
 pub mod capture;
 mod fixture;
 mod proxy;

@@ -50,6 +50,12 @@ pub enum ValueErrorKind {
         /// The type, PostgreSQL's or Rust's.
         target: &'static str,
     },
+    /// The number has no exact counterpart of the Rust type: a fraction asked for as an integer, too many digits for a
+    /// float.
+    Inexact {
+        /// The Rust type.
+        target: &'static str,
+    },
     /// Text that is not UTF-8. The raw bytes are still to be had from [`Field::bytes`](super::Field::bytes).
     InvalidUtf8,
     /// The Rust type that was asked for does not read this PostgreSQL type.
@@ -57,11 +63,30 @@ pub enum ValueErrorKind {
         /// The Rust type.
         target: &'static str,
     },
-    /// Asked for borrowed bytes, but the text form of `bytea` must be decoded first: ask for
-    /// [`Bytea`](super::Bytea) or `Vec<u8>`.
+    /// Asked for borrowed bytes, but they must be decoded first, being the text form of a `bytea` or a text with
+    /// escapes in it (inside of an array, composite or range): ask for [`Bytea`](super::Bytea) or `Vec<u8>`, for
+    /// [`Text`](super::Text) or `String`.
     NotBorrowable,
+    /// An array of several dimensions, read as a `Vec`: ask for an [`Array`](super::Array), or for one `Vec` for each.
+    Dimensions {
+        /// How many.
+        count: usize,
+    },
+    /// More than [`MAX_DEPTH`](super::MAX_DEPTH) arrays, composites and ranges in each other.
+    TooDeep,
     /// The binary form of a type that is not built in and was not described: it has no known meaning.
     Undescribed,
+    /// NULL, asked for as a type that cannot say so.
+    Null {
+        /// The Rust type.
+        target: &'static str,
+    },
+    /// A stored-apart (TOASTed) value that the change did not touch and therefore does not carry, asked for as something
+    /// else than [`Toast`](super::Toast).
+    Unchanged {
+        /// The Rust type.
+        target: &'static str,
+    },
     /// The output that was written to refused it.
     Write,
 }
@@ -116,6 +141,10 @@ impl ValueError {
         Self::new(ValueErrorKind::Malformed { expected }, offset)
     }
 
+    pub(super) const fn wrong_type(target: &'static str) -> Self {
+        Self::new(ValueErrorKind::WrongType { target }, 0)
+    }
+
     pub(crate) const fn out_of_range(target: &'static str) -> Self {
         Self::new(ValueErrorKind::OutOfRange { target }, 0)
     }
@@ -146,6 +175,9 @@ impl fmt::Display for ValueError {
             ValueErrorKind::OutOfRange { target } => {
                 return write!(f, "out of range for {target}");
             }
+            ValueErrorKind::Inexact { target } => {
+                return write!(f, "no {target} is exactly that number");
+            }
             ValueErrorKind::InvalidUtf8 => {
                 f.write_str(
                     "not UTF-8 (read the raw bytes instead, or change the database's encoding)",
@@ -158,11 +190,32 @@ impl fmt::Display for ValueError {
                 );
             }
             ValueErrorKind::NotBorrowable => {
-                return f.write_str("text must be decoded first: read it as `Bytea` or `Vec<u8>`");
+                return f.write_str(
+                    "escapes must be decoded first: read it as `Bytea` or `Vec<u8>`, as `Text` or `String`",
+                );
+            }
+            ValueErrorKind::Dimensions { count } => {
+                return write!(
+                    f,
+                    "{count} dimensions need a `Vec` for each: read it as `Array`, or `Vec`s in each other"
+                );
+            }
+            ValueErrorKind::TooDeep => {
+                return write!(f, "more than {} containers in each other", super::MAX_DEPTH);
             }
             ValueErrorKind::Undescribed => {
                 return f
                     .write_str("binary form of an unknown type: describe it with a `TypeInfo`");
+            }
+            ValueErrorKind::Null { target } => {
+                return write!(f, "NULL cannot be read as {target}; use `Option<{target}>`");
+            }
+            ValueErrorKind::Unchanged { target } => {
+                return write!(
+                    f,
+                    "the change does not carry this unchanged TOAST value: read it as `Toast<{target}>`, or set \
+                     REPLICA IDENTITY FULL"
+                );
             }
             ValueErrorKind::Write => return f.write_str("the output refused to be written to"),
         }

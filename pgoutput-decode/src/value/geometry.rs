@@ -362,3 +362,6 @@ impl fmt::Display for Polygon<'_> {
         write!(f, "({})", self.points)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,34 +2,34 @@
 
 use core::fmt;
 
-use super::input::Input;
 use super::json_out::WriteJson;
-use super::text::utf8;
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, Format, FromField, Text, ValueError, type_oid};
 
 /// A `jsonpath` in PostgreSQL's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct JsonPath<'a>(pub &'a str);
+pub struct JsonPath<'a>(pub Text<'a>);
 
 impl<'a> FromField<'a> for JsonPath<'a> {
     fn accepts(ty: FieldType<'_>) -> bool {
         ty.oid() == type_oid::JSONPATH
     }
 
-    fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        utf8(text).map(Self)
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        field.behind_version("version 1 of jsonpath's binary form").map(Self)
     }
 
-    fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        let mut input = Input::new(bytes);
-        input.expect(1, "version 1 of jsonpath's binary form")?;
-        utf8(input.rest()).map(Self).map_err(|error| error.rebased(1))
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Text, text))
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 
 impl fmt::Display for JsonPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        self.0.fmt(f)
     }
 }
 

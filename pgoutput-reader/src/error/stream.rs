@@ -63,6 +63,19 @@ pub enum SetupError {
     },
 }
 
+impl SetupError {
+    /// The error for those of the publications `named` that are not among `existing`, if there are any.
+    pub(crate) fn missing(named: &[String], existing: &[String], database: &str) -> Option<Self> {
+        let missing: Vec<String> =
+            named.iter().filter(|name| !existing.contains(name)).cloned().collect();
+        (!missing.is_empty()).then(|| Self::PublicationMissing {
+            missing,
+            existing: existing.to_vec(),
+            database: database.into(),
+        })
+    }
+}
+
 fn list(names: &[String]) -> String {
     if names.is_empty() {
         "there is none".into()

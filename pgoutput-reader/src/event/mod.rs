@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use pgoutput_decode::message::{MessageBody, TruncateFlags};
-use pgoutput_decode::{Lsn, Message, OldTuple};
+use pgoutput_decode::{Lsn, Message};
 use uuid::Uuid;
 
 pub(crate) use message_id::Fingerprint;
@@ -84,13 +84,18 @@ impl ChangeEvent {
 
     /// An id that is the same on every delivery of the same change, and for no other change.
     ///
-    /// A version 8 UUID (RFC 9562) made of the change's LSN, its number among the changes of its transaction with that
-    /// LSN, and a fingerprint of the cluster's system identifier and the database. Nothing in it is random.
+    /// A version 8 UUID (RFC 9562) made of the change's LSN, whether it is a message, its number among the changes of its
+    /// transaction with that LSN, and a fingerprint of the cluster's system identifier and the database. Nothing in it is random.
     pub fn message_id(&self) -> Uuid {
-        message_id::uuid(self.lsn, self.ordinal, self.fingerprint)
+        let kind = match self.op {
+            Op::Message => message_id::Kind::Message,
+            _ => message_id::Kind::Change,
+        };
+        message_id::uuid(self.lsn, kind, self.ordinal, self.fingerprint)
     }
 
-    /// Where the change stands in the log. Many changes may share one LSN: it is no key.
+    /// Where the change stands in the log. Many changes may share one LSN: it is no key. A message's is where its record
+    /// ends, since that is what the server tells; a row's, where its record starts.
     pub fn lsn(&self) -> Lsn {
         self.lsn
     }
@@ -118,10 +123,7 @@ impl ChangeEvent {
             Message::Delete(body) => body.old,
             _ => return None,
         };
-        Some(match old {
-            OldTuple::Key(key) => Row::key(table, key.full_width()),
-            OldTuple::Full(tuple) => Row::new(table, tuple),
-        })
+        Row::old(table, old)
     }
 
     /// The new row.
@@ -131,8 +133,8 @@ impl ChangeEvent {
     pub fn after(&self) -> Option<Row<'_>> {
         let table = self.table.as_deref()?;
         match self.message()? {
-            Message::Insert(body) => Some(Row::new(table, body.new)),
-            Message::Update(body) => Some(Row::new(table, body.new).filled_from(body.old)),
+            Message::Insert(body) => Row::new(table, body.new),
+            Message::Update(body) => Row::updated(table, body.new, body.old),
             _ => None,
         }
     }

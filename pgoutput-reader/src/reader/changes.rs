@@ -32,7 +32,7 @@ struct Open {
     /// The next event's number in it.
     index: u64,
     last_lsn: Lsn,
-    /// The next event's number among those with `last_lsn`.
+    /// The last row's or table's number among those with `last_lsn`.
     ordinal: u32,
 }
 
@@ -162,8 +162,14 @@ impl Changes {
         event: &StreamEvent<'_>,
     ) -> Result<(), Error> {
         let open = self.open.as_mut().ok_or_else(|| out_of_place(event))?;
-        if open.last_lsn != lsn {
-            (open.last_lsn, open.ordinal) = (lsn, 0);
+        // Messages have a numbering of their own, so that asking for them changes no row's id; none shares its LSN.
+        let ordinal = match op {
+            Op::Message => 0,
+            _ if open.last_lsn == lsn => open.ordinal + 1,
+            _ => 0,
+        };
+        if op != Op::Message {
+            (open.last_lsn, open.ordinal) = (lsn, ordinal);
         }
         self.delivered += 1;
         let position = Position {
@@ -174,7 +180,7 @@ impl Changes {
         self.ready.push_back(ChangeEvent {
             op,
             lsn,
-            ordinal: open.ordinal,
+            ordinal,
             fingerprint: self.fingerprint,
             position,
             transaction: Some(Arc::clone(&open.transaction)),
@@ -182,7 +188,6 @@ impl Changes {
             content,
         });
         open.index += 1;
-        open.ordinal += 1;
         Ok(())
     }
 }

@@ -70,6 +70,8 @@ pub(crate) enum Step {
     Message(Frame),
     #[cfg_attr(not(feature = "catalog"), expect(dead_code, reason = "only Reader looks at it"))]
     Keepalive(PrimaryKeepalive),
+    /// The server warned that it leaves a publication out. The warning is among the notices.
+    PublicationSkipped,
     /// The deadline passed; nothing was lost.
     TimedOut,
     /// A [`StopHandle`] asked for the end, and nothing whole is left.
@@ -108,7 +110,7 @@ impl Stream {
         loop {
             match self.step(None) {
                 Ok(Step::Message(frame)) => return Some(self.read(frame)),
-                Ok(Step::Keepalive(_) | Step::TimedOut) => {}
+                Ok(Step::Keepalive(_) | Step::PublicationSkipped | Step::TimedOut) => {}
                 Ok(Step::Stopped) => return None,
                 Err(error) => return Some(Err(error)),
             }
@@ -200,7 +202,14 @@ impl Stream {
             };
             match advance {
                 Advance::Copy(position) => return self.open(position),
-                Advance::Notice(notice) => self.note(*notice),
+                Advance::Notice(notice) => {
+                    // PostgreSQL 18; older servers fail.
+                    let skipped = notice.routine() == Some("LoadPublications");
+                    self.note(*notice);
+                    if skipped {
+                        return Ok(Step::PublicationSkipped);
+                    }
+                }
                 Advance::TimedOut
                     if deadline.is_some_and(|deadline| deadline <= Instant::now()) =>
                 {

@@ -1,5 +1,7 @@
 //! Every kind of change, as events and as JSON.
 
+use std::io::Write as _;
+
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::{Acknowledge, Op};
 use pgoutput_tests::{Fixture, json, line};
@@ -274,8 +276,9 @@ fn every_row_has_an_id_of_its_own_that_stays_the_same() {
         ]);
         let mut client = fixture.client();
         let mut copy = client.copy_in("COPY t FROM STDIN").unwrap();
-        let lines: String = (1001..=2000).map(|id| format!("{id}\n")).collect();
-        std::io::Write::write_all(&mut copy, lines.as_bytes()).unwrap();
+        for id in 1001..=2000 {
+            writeln!(copy, "{id}").unwrap();
+        }
         copy.finish().unwrap();
 
         let first = fixture.read_with(|builder| builder.acknowledge(Acknowledge::Never));
@@ -283,12 +286,12 @@ fn every_row_has_an_id_of_its_own_that_stays_the_same() {
         assert_eq!(first.len(), 2003);
         let lines = |events: &[_]| events.iter().map(line).collect::<Vec<_>>();
         assert_eq!(lines(&first), lines(&again));
-        let mut ids: Vec<_> = first.iter().map(|event| event.message_id()).collect();
+        let mut ids: Vec<_> = first.iter().map(pgoutput_reader::ChangeEvent::message_id).collect();
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), 2003);
         // The point of it: many rows share one place in the log.
-        let mut lsns: Vec<_> = first.iter().map(|event| event.lsn()).collect();
+        let mut lsns: Vec<_> = first.iter().map(pgoutput_reader::ChangeEvent::lsn).collect();
         lsns.dedup();
         assert!(lsns.len() < 1500, "{}", lsns.len());
         let values: Vec<_> =
