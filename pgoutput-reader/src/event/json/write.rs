@@ -104,31 +104,27 @@ impl ChangeEvent {
         out.push_str("\",\"lsn\":");
         number(out, self.lsn().as_u64());
         out.push_str(",\"transaction\":");
-        match self.transaction() {
-            Some(transaction) => {
-                out.push_str(transaction.json.get(|| serde_json::to_string(&**transaction))?);
-            }
-            None => out.push_str("null"),
+        if let Some(transaction) = self.transaction() {
+            out.push_str(transaction.json.get(|| serde_json::to_string(&**transaction))?);
+        } else {
+            out.push_str("null");
         }
         out.push_str(",\"table_schema\":");
-        let table = match self.table() {
-            Some(table) => {
-                let text = table.json.get(|| TableText::new(table))?;
-                out.push_str(&text.schema);
-                text.keys.as_ref()
-            }
-            None => {
-                out.push_str("null");
-                &[]
-            }
+        let keys = if let Some(table) = self.table() {
+            let text = table.json.get(|| TableText::new(table))?;
+            out.push_str(&text.schema);
+            text.keys.as_ref()
+        } else {
+            out.push_str("null");
+            &[]
         };
         // Most events have one of the two: the other need not be looked for.
         let before = matches!(self.op(), Op::Update | Op::Delete).then(|| self.before()).flatten();
         let after = matches!(self.op(), Op::Insert | Op::Update).then(|| self.after()).flatten();
         out.push_str(",\"before\":");
-        row(out, before.as_ref(), table)?;
+        row(out, before.as_ref(), keys)?;
         out.push_str(",\"after\":");
-        let whole = row(out, after.as_ref(), table)?;
+        let whole = row(out, after.as_ref(), keys)?;
         if let Some(after) = after.filter(|_| !whole) {
             field(out, "unchanged_toast", &super::unchanged(&after))?;
         }

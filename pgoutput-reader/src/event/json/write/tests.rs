@@ -78,7 +78,8 @@ fn events(capture: &str) -> Vec<ChangeEvent> {
             ordinal: 3,
             fingerprint: Fingerprint::new("7100000000000000001", "app"),
             position: Position { delivery: number, commit_lsn: Lsn::MAX, index: number },
-            transaction: (number % 5 != 0).then(|| transaction(&begin, number % 3 == 0)),
+            transaction: (!number.is_multiple_of(5))
+                .then(|| transaction(&begin, number.is_multiple_of(3))),
             table: oid.map(|oid| table(&relations, oid)),
             content,
         });
@@ -120,13 +121,13 @@ fn every_captured_event_is_the_same_by_either_road() {
 }
 
 fn one_row(type_oid: u32, value: &str) -> ChangeEvent {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let mut relation = b"R\0\0\0\x01public\0\"t\"\n\0d\0\x01\x01a \"b\"\xC3\xA9\0".to_vec();
     relation.extend(type_oid.to_be_bytes().into_iter().chain([0xFF; 4]));
     let mut insert = b"I\0\0\0\x01N\0\x01t".to_vec();
     insert.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
     insert.extend(value.bytes());
-    let capture = format!("0/0 {}\n0/1 {}\n", hex(&relation), hex(&insert));
+    let capture =
+        format!("0/0 {}\n0/1 {}\n", super::super::hex(&relation), super::super::hex(&insert));
     events(&capture).pop().unwrap()
 }
 
