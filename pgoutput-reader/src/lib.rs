@@ -75,6 +75,7 @@ pub use config::{Config, ConfigError, SslMode};
 pub use connection::{Connection, CopyBoth, CreatedSlot, Row as QueryRow, Rows, SystemId};
 pub use error::{
     AuthError, Error, ErrorKind, LimitError, ProtocolError, ServerMessage, SetupError, StreamError,
+    TlsError,
 };
 #[cfg(feature = "catalog")]
 pub use event::{

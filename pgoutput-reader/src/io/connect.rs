@@ -115,6 +115,8 @@ pub(crate) fn may_try_next(error: &Error) -> bool {
         ErrorKind::Io { .. } | ErrorKind::Timeout { .. } => true,
         // Starting up, or no connection free.
         ErrorKind::Server(message) => matches!(message.sqlstate(), Some("57P03" | "53300")),
+        // The ways of trying one address; the last one decides.
+        ErrorKind::AllHosts(errors) => errors.last().is_some_and(may_try_next),
         _ => false,
     }
 }

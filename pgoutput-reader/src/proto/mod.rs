@@ -8,12 +8,16 @@ pub(crate) mod command;
 pub(crate) mod feedback;
 pub(crate) mod frame;
 mod handshake;
+#[cfg(feature = "tls")]
+pub(crate) mod negotiation;
 mod options;
+mod policy;
 mod startup;
 mod version;
 
 pub use command::{CreateSlot, SlotSnapshot};
 pub(crate) use handshake::{Handshake, Session, lossy};
 pub use options::{Origin, StartReplication, Streaming};
+pub(crate) use policy::Policy;
 pub(crate) use startup::Settings;
 pub use version::ServerVersion;

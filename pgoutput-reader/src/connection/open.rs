@@ -1,0 +1,389 @@
+//! From the settings to a server that is ready: which hosts, in which order, with TLS or without.
+
+use std::time::{Duration, Instant};
+
+use super::aside::Aside;
+use super::{Connection, Protection};
+use crate::config::{Config, Endpoint, SslCertMode, SslMode, TargetSessionAttrs};
+use crate::error::TlsError;
+use crate::io::{self, Channel, Fill, Target};
+use crate::proto::frame::HEADER_LEN;
+use crate::proto::{Handshake, Policy, Session, Settings};
+use crate::{Error, ErrorKind};
+
+const DOING: &str = "connecting to";
+
+/// How a connection begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    Plain,
+    Tls,
+}
+
+impl Connection {
+    /// Connects and authenticates. Hosts are tried in order, each with all its addresses; the next one when a host
+    /// cannot be reached, does not answer in time, is starting up, has no connection free, or is not what
+    /// `target_session_attrs` asks for. Any other answer of a server is final.
+    ///
+    /// With `sslmode=prefer` an address is tried a second time without TLS, and with `allow` with TLS, where the first way failed
+    /// because of it: the handshake failed, or the server accepts nobody that way (SQLSTATE 28000).
+    ///
+    /// `connect_timeout` holds for each address, from the first packet until the server is ready; looking up a
+    /// name is not part of it.
+    ///
+    /// # Errors
+    /// Settings that cannot be honoured; the one failure, or [`AllHosts`](ErrorKind::AllHosts) when there were several.
+    pub fn connect(config: &Config) -> Result<Self, Error> {
+        match config.get_target_session_attrs() {
+            TargetSessionAttrs::PreferStandby => {
+                match Self::connect_to(config, TargetSessionAttrs::Standby) {
+                    Err(error) if may_settle(&error) => {
+                        Self::connect_to(config, TargetSessionAttrs::Any)
+                    }
+                    result => result,
+                }
+            }
+            wanted => Self::connect_to(config, wanted),
+        }
+    }
+
+    /// To the first host that is what is wanted.
+    fn connect_to(config: &Config, wanted: TargetSessionAttrs) -> Result<Self, Error> {
+        let mut endpoints = config.endpoints()?;
+        if config.get_load_balance_hosts() {
+            shuffle(&mut endpoints);
+        }
+        let mut failed = Vec::new();
+        for endpoint in endpoints {
+            let mut targets = match io::targets(&endpoint) {
+                Ok(targets) => targets,
+                Err(error) => {
+                    failed.push(error);
+                    continue;
+                }
+            };
+            if config.get_load_balance_hosts() {
+                shuffle(&mut targets);
+            }
+            for target in targets {
+                let opened = Self::open(config, &endpoint, &target)
+                    .and_then(|connection| connection.wanted(wanted, config.get_connect_timeout()));
+                match opened {
+                    Ok(connection) => return Ok(connection),
+                    // Its other addresses are the same server.
+                    Err(error) if matches!(error.kind(), ErrorKind::SessionAttrs { .. }) => {
+                        failed.push(error);
+                        break;
+                    }
+                    Err(error) if io::may_try_next(&error) => failed.push(error),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Err(all(failed))
+    }
+
+    /// One address, first the one way and then, if the mode has it, the other.
+    fn open(config: &Config, endpoint: &Endpoint, target: &Target) -> Result<Self, Error> {
+        let timeout = config.get_connect_timeout();
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mode = config.get_ssl_mode();
+        let starts: &[Start] = match (target, mode) {
+            (Target::Unix(_), _) | (_, SslMode::Disable) => &[Start::Plain],
+            _ if cfg!(not(feature = "tls")) => &[Start::Plain],
+            (_, SslMode::Allow) => &[Start::Plain, Start::Tls],
+            (_, SslMode::Prefer) => &[Start::Tls, Start::Plain],
+            _ => &[Start::Tls],
+        };
+        let mut failed = Vec::new();
+        for start in starts {
+            let attempt = Attempt { config, endpoint, target, deadline, start: *start };
+            match attempt.open() {
+                Ok(connection) => return Ok(connection),
+                Err(Failure { error, other_way }) => {
+                    failed.push(error);
+                    if !other_way {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(all(failed))
+    }
+
+    /// This connection, if the server is what is wanted.
+    fn wanted(
+        mut self,
+        wanted: TargetSessionAttrs,
+        timeout: Option<Duration>,
+    ) -> Result<Self, Error> {
+        use TargetSessionAttrs as Wanted;
+        self.set_command_timeout(timeout);
+        let fits = match wanted {
+            Wanted::Any | Wanted::PreferStandby => true,
+            Wanted::Primary => !self.is_standby()?,
+            Wanted::Standby => self.is_standby()?,
+            Wanted::ReadWrite => !self.is_read_only()?,
+            Wanted::ReadOnly => self.is_read_only()?,
+        };
+        self.set_command_timeout(None);
+        if fits {
+            return Ok(self);
+        }
+        let address = self.address().to_owned();
+        // A courtesy; the server is not needed any more.
+        let _ = self.close();
+        Err(ErrorKind::SessionAttrs { wanted, address }.into())
+    }
+
+    fn is_standby(&mut self) -> Result<bool, Error> {
+        // PostgreSQL 14 and later report it.
+        match self.parameter("in_hot_standby") {
+            Some(value) => Ok(value == "on"),
+            None => Ok(self.one_value("SELECT pg_catalog.pg_is_in_recovery()")? == "t"),
+        }
+    }
+
+    fn is_read_only(&mut self) -> Result<bool, Error> {
+        match (self.parameter("in_hot_standby"), self.parameter("default_transaction_read_only")) {
+            (Some(standby), Some(read_only)) => Ok(standby == "on" || read_only == "on"),
+            _ => Ok(self.one_value("SHOW transaction_read_only")? == "on"),
+        }
+    }
+
+    fn one_value(&mut self, query: &'static str) -> Result<String, Error> {
+        let answers = self.simple_query(query)?;
+        let value = answers.first().and_then(|rows| rows.rows.first()?.values().next()?);
+        Ok(value.unwrap_or_default().to_owned())
+    }
+}
+
+/// Why one way of connecting to an address failed, and whether the other may do better.
+struct Failure {
+    error: Error,
+    other_way: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let other_way = match error.kind() {
+            // Files that cannot be used are nobody's answer.
+            ErrorKind::Tls(TlsError::File { .. } | TlsError::NoCertificate) => false,
+            ErrorKind::Tls(_) => true,
+            // No line of pg_hba.conf lets us in this way.
+            ErrorKind::Server(message) => message.sqlstate() == Some("28000"),
+            _ => false,
+        };
+        Self { error, other_way }
+    }
+}
+
+/// One way of connecting to one address.
+struct Attempt<'a> {
+    config: &'a Config,
+    endpoint: &'a Endpoint,
+    target: &'a Target,
+    deadline: Option<Instant>,
+    start: Start,
+}
+
+impl Attempt<'_> {
+    fn open(&self) -> Result<Connection, Failure> {
+        let settings = Settings::new(self.config)?;
+        let address = self.endpoint.to_string();
+        let transport = io::connect(self.target, self.config, self.deadline, &address)?;
+        let limit = self.config.get_max_frame_size().saturating_sub(HEADER_LEN);
+        let channel = Channel::new(transport, address, limit)?;
+        let (channel, protection) = match self.start {
+            Start::Plain => (channel, Protection::default()),
+            Start::Tls => self.secure(channel)?,
+        };
+        if !protection.is_tls() && self.config.get_ssl_cert_mode() == SslCertMode::Require {
+            return Err(Error::from(TlsError::CertificateNotRequested).into());
+        }
+        let known = is_local(self.target) || protection.is_verified();
+        let exposed = !known && !self.config.ssl_mode_is_chosen();
+        let protection = Protection { known, exposed, ..protection };
+        let policy = Policy {
+            require_auth: self.config.get_require_auth(),
+            channel_binding: self.config.get_channel_binding(),
+            tls: protection.is_tls(),
+            #[cfg(feature = "tls")]
+            end_point: channel.end_point(),
+            #[cfg(not(feature = "tls"))]
+            end_point: None,
+            exposed,
+        };
+        self.authenticate(channel, Handshake::new(&settings)?.under(policy), protection)
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn secure(&self, channel: Channel) -> Result<(Channel, Protection), Error> {
+        let _ = self;
+        Ok((channel, Protection::default()))
+    }
+
+    /// With TLS on it, or as it was if the server has none and the mode does without.
+    #[cfg(feature = "tls")]
+    fn secure(&self, mut channel: Channel) -> Result<(Channel, Protection), Error> {
+        use crate::config::SslNegotiation;
+        use crate::proto::negotiation::{self, SslAnswer};
+
+        let settings = io::TlsSettings::new(self.config, self.endpoint)?;
+        let direct = self.config.get_ssl_negotiation() == SslNegotiation::Direct;
+        if !direct {
+            negotiation::request(channel.outbox());
+            channel.flush(self.deadline, DOING)?;
+            let answer = loop {
+                if let Some(answer) = SslAnswer::read(channel.inbox.unread())? {
+                    break answer;
+                }
+                self.fill(&mut channel, |channel| channel.closed(DOING))?;
+            };
+            channel.inbox.consume(1);
+            if answer == SslAnswer::Plain {
+                let mode = self.config.get_ssl_mode();
+                // With `allow` the server has just refused a connection without TLS.
+                if mode != SslMode::Prefer {
+                    return Err(TlsError::NotOffered { mode }.into());
+                }
+                return Ok((channel, Protection::default()));
+            }
+        }
+        let channel = channel.secure(&settings, self.deadline, direct)?;
+        Ok((channel, Protection { tls: Some(settings), ..Protection::default() }))
+    }
+
+    fn authenticate(
+        &self,
+        mut channel: Channel,
+        mut handshake: Handshake,
+        protection: Protection,
+    ) -> Result<Connection, Failure> {
+        if let Err(error) = self.shake_hands(&mut channel, &mut handshake) {
+            let failure = Failure::from(error);
+            // Who was accepted and then refused would be refused the other way as well.
+            return Err(Failure {
+                other_way: failure.other_way && !handshake.accepted(),
+                ..failure
+            });
+        }
+        let protection = Protection { bound: handshake.is_bound(), ..protection };
+        let (Session { parameters, notices }, version) = handshake.finish()?;
+        Ok(Connection {
+            endpoint: self.endpoint.clone(),
+            channel,
+            version,
+            aside: Aside { parameters, notices },
+            protection,
+            command_timeout: None,
+            busy: false,
+        })
+    }
+
+    /// From the startup packet until the server is ready.
+    fn shake_hands(&self, channel: &mut Channel, handshake: &mut Handshake) -> Result<(), Error> {
+        let password = || Ok(self.config.password_for(self.endpoint)?);
+        loop {
+            channel.outbox().unsplit(handshake.take_outgoing());
+            channel.flush(self.deadline, DOING)?;
+            let progress = handshake.feed(channel.inbox.unread(), &password)?;
+            channel.inbox.consume(progress.consumed);
+            if progress.ready {
+                return Ok(());
+            }
+            if progress.consumed == 0 {
+                self.fill(channel, |channel| {
+                    let said = handshake.closed(channel.inbox.unread());
+                    said.unwrap_or_else(|| channel.closed(DOING))
+                })?;
+            }
+        }
+    }
+
+    /// Waits for more bytes.
+    fn fill(
+        &self,
+        channel: &mut Channel,
+        closed: impl FnOnce(&Channel) -> Error,
+    ) -> Result<(), Error> {
+        match channel.fill_by(self.deadline)? {
+            Fill::More => Ok(()),
+            Fill::TimedOut => Err(Error::timeout(DOING, channel.address())),
+            Fill::Woken => Err(Error::stopped(DOING, channel.address())),
+            Fill::Closed => Err(closed(channel)),
+        }
+    }
+}
+
+/// On this machine, where nobody sits between.
+fn is_local(target: &Target) -> bool {
+    match target {
+        Target::Unix(_) => true,
+        Target::Tcp(address) => address.ip().to_canonical().is_loopback(),
+    }
+}
+
+/// Whether no standby among the hosts means that another server will do.
+fn may_settle(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::SessionAttrs { .. } => true,
+        ErrorKind::AllHosts(errors) => errors.iter().any(may_settle),
+        _ => io::may_try_next(error),
+    }
+}
+
+/// The one error, or all of them.
+fn all(mut errors: Vec<Error>) -> Error {
+    match (errors.pop(), errors.is_empty()) {
+        (Some(only), true) => only,
+        (last, _) => {
+            errors.extend(last);
+            ErrorKind::AllHosts(errors).into()
+        }
+    }
+}
+
+/// Into random order (Fisher and Yates). The keys that std gives its hash tables are random, and good enough to spread load.
+fn shuffle<T>(items: &mut [T]) {
+    use std::hash::{BuildHasher, RandomState};
+    let keys = RandomState::new();
+    for last in (1..items.len()).rev() {
+        let random = usize::try_from(keys.hash_one(last) >> 32).unwrap_or(0);
+        items.swap(last, random % (last + 1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_local() {
+        for (address, local) in [
+            ("127.0.0.1:1", true),
+            ("127.9.9.9:1", true),
+            ("[::1]:1", true),
+            ("[::ffff:127.0.0.1]:1", true),
+            ("10.0.0.1:1", false),
+            ("[::ffff:10.0.0.1]:1", false),
+            ("0.0.0.0:1", false),
+        ] {
+            assert_eq!(is_local(&Target::Tcp(address.parse().unwrap())), local, "{address}");
+        }
+        assert!(is_local(&Target::Unix("/tmp/.s.PGSQL.5432".into())));
+    }
+
+    #[test]
+    fn shuffling_keeps_everything_and_reaches_every_order() {
+        let mut seen = std::collections::BTreeSet::new();
+        // Six orders: the odds of missing one in so many tries are beyond astronomical.
+        for _ in 0..2000 {
+            let mut items = [1, 2, 3];
+            shuffle(&mut items);
+            seen.insert(items);
+        }
+        assert_eq!(seen.len(), 6);
+        assert!(seen.iter().all(|order| order.iter().sum::<i32>() == 6));
+    }
+}
