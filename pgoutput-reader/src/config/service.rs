@@ -49,7 +49,9 @@ fn files(lookup: Lookup<'_>) -> Vec<(PathBuf, bool)> {
     let mut files = Vec::new();
     match variable("PGSERVICEFILE") {
         Some(path) => files.push((path, true)),
-        None => files.extend(account::home(lookup).map(|home| (home.join(".pg_service.conf"), false))),
+        None => {
+            files.extend(account::home(lookup).map(|home| (home.join(".pg_service.conf"), false)))
+        }
     }
     let folders = match variable("PGSYSCONFDIR") {
         Some(folder) => vec![folder],
@@ -66,11 +68,7 @@ fn refuse(path: &Path, line: Option<usize>, why: &str) -> ConfigError {
 }
 
 /// Takes the parameters of the first section of this name; false if there is none. An error has its line.
-fn take(
-    text: &str,
-    service: &str,
-    parameters: &mut Parameters,
-) -> Result<bool, (usize, String)> {
+fn take(text: &str, service: &str, parameters: &mut Parameters) -> Result<bool, (usize, String)> {
     let mut found = false;
     for (index, line) in text.lines().enumerate() {
         let fail = |why: &str| Err((index + 1, why.to_owned()));
@@ -97,7 +95,9 @@ fn take(
             });
         };
         match keyword::find(name) {
-            None => return fail("unknown parameter; there must be no spaces around the equals sign"),
+            None => {
+                return fail("unknown parameter; there must be no spaces around the equals sign");
+            }
             Some(keyword) if keyword.name == "service" => {
                 return fail("a service cannot name another one");
             }
@@ -122,7 +122,8 @@ mod tests {
                         [nested]\nservice=shop\n[ldap]\nldap://x\n";
 
     fn configure(dsn: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let name = format!("pgoutput-service-{}-{:?}", std::process::id(), std::thread::current().id());
+        let name =
+            format!("pgoutput-service-{}-{:?}", std::process::id(), std::thread::current().id());
         let path = std::env::temp_dir().join(name);
         fs::write(&path, FILE).unwrap();
         let lookup = |name: &str| -> Option<OsString> {
@@ -159,7 +160,10 @@ mod tests {
                 &[("PGSERVICEFILE", "@"), ("PGSYSCONFDIR", "/nonexistent")],
             )
             .unwrap_err();
-            assert_eq!((error.kind(), error.parameter()), (ConfigErrorKind::Service, Some("service")));
+            assert_eq!(
+                (error.kind(), error.parameter()),
+                (ConfigErrorKind::Service, Some("service"))
+            );
             assert!(error.to_string().contains(why), "{error}");
         }
         let missing = configure("service=shop", &[("PGSERVICEFILE", "/nonexistent/file")]);

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::error::{ConfigError, Problem};
 use super::Config;
+use super::error::{ConfigError, Problem};
 
 /// How much TLS a connection asks for: the values of `sslmode`, from the weakest to the strictest
 /// ([PostgreSQL manual, 34.19.3](https://www.postgresql.org/docs/18/libpq-ssl.html#LIBPQ-SSL-PROTECTION)).

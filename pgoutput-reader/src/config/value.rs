@@ -126,9 +126,8 @@ fn tls_version(value: &str) -> Result<TlsVersion, Problem> {
             "TLS 1.0 and 1.1 are obsolete (RFC 8996) and not supported; use TLSv1.2 or TLSv1.3",
         ));
     }
-    TlsVersion::parse(&word).ok_or_else(|| {
-        Problem::invalid("not a version; the versions are TLSv1.2 and TLSv1.3")
-    })
+    TlsVersion::parse(&word)
+        .ok_or_else(|| Problem::invalid("not a version; the versions are TLSv1.2 and TLSv1.3"))
 }
 
 pub(crate) fn ssl_min_protocol_version(config: &mut Config, value: &str) -> Outcome {

@@ -354,6 +354,10 @@ fn shuffle<T>(items: &mut [T]) {
     }
 }
 
+#[cfg(all(test, feature = "tls"))]
+#[path = "open_tests.rs"]
+mod tls_tests;
+
 #[cfg(test)]
 mod tests {
     use super::*;

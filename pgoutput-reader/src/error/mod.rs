@@ -325,7 +325,8 @@ impl Error {
 
     pub(crate) fn io(doing: &'static str, address: &str, source: io::Error) -> Self {
         #[cfg(feature = "tls")]
-        if let Some(error) = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        if let Some(error) =
+            source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())
         {
             return TlsError::from(error).into();
         }

@@ -53,7 +53,9 @@ pub enum TlsError {
     )]
     UnknownAuthority,
     /// The server's certificate is valid no more.
-    #[error("the server's certificate has expired: renew it on the server, or look at the clock here")]
+    #[error(
+        "the server's certificate has expired: renew it on the server, or look at the clock here"
+    )]
     Expired,
     /// The server's certificate is not valid yet.
     #[error("the server's certificate is not valid yet: look at the clock here and on the server")]
@@ -169,7 +171,9 @@ mod of_rustls {
             Problem::NotValidYet | Problem::NotValidYetContext { .. } => TlsError::NotYetValid,
             Problem::NotValidForNameContext { expected, presented } => TlsError::WrongName {
                 expected: shown(&expected.to_str()),
-                presented: shown(&presented.join(", ")),
+                presented: shown(
+                    &presented.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", "),
+                ),
             },
             Problem::Revoked => TlsError::Revoked,
             Problem::UnknownRevocationStatus
@@ -181,6 +185,12 @@ mod of_rustls {
             }
             other => TlsError::BadCertificate { reason: shown(&other.to_string()) },
         }
+    }
+
+    /// The name itself, out of what rustls writes around it.
+    fn bare(name: &str) -> &str {
+        let inner = name.strip_prefix("DnsName(\"").and_then(|rest| rest.strip_suffix("\")"));
+        inner.unwrap_or(name)
     }
 
     fn of_alert(alert: AlertDescription) -> TlsError {

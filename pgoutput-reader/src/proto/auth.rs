@@ -114,9 +114,7 @@ fn start_scram(
     let offers = |wanted: &str| offered.clone().any(|name| name == wanted.as_bytes());
     let binding = policy.scram(offers(SCRAM_SHA_256_PLUS))?;
     let (mechanism, binding) = match binding {
-        Binding::EndPoint(hash) => {
-            (SCRAM_SHA_256_PLUS, ChannelBinding::tls_server_end_point(hash))
-        }
+        Binding::EndPoint(hash) => (SCRAM_SHA_256_PLUS, ChannelBinding::tls_server_end_point(hash)),
         Binding::NotOffered => (SCRAM_SHA_256, ChannelBinding::unrequested()),
         Binding::Unsupported => (SCRAM_SHA_256, ChannelBinding::unsupported()),
     };

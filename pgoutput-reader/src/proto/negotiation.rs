@@ -51,7 +51,7 @@ mod tests {
         assert_eq!(SslAnswer::read(b""), Ok(None));
         assert_eq!(SslAnswer::read(b"S"), Ok(Some(SslAnswer::Tls)));
         assert_eq!(SslAnswer::read(b"N"), Ok(Some(SslAnswer::Plain)));
-        assert_eq!(SslAnswer::read(b"SR\0\0\0\x08"), Err(TlsError::Injected(6)));
+        assert_eq!(SslAnswer::read(b"SR\0\0\0\x08"), Err(TlsError::Injected(5)));
         assert_eq!(SslAnswer::read(b"NR"), Err(TlsError::Injected(1)));
         assert_eq!(SslAnswer::read(b"ESFATAL lies"), Err(TlsError::ErrorAnswer));
         assert_eq!(SslAnswer::read(b"HTTP/1.1"), Err(TlsError::Answer(b'H')));

@@ -79,3 +79,7 @@ impl Policy {
         AuthError::NoChannelBinding { reason }.into()
     }
 }
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;

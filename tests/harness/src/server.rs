@@ -142,7 +142,8 @@ impl Server {
     fn create_file(&self, path: &Path, content: &[u8]) -> Result<(), Error> {
         let mut options = fs::OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(path);
-        file.and_then(|mut file| file.write_all(content)).map_err(|e| Error::io("write", path, e))?;
+        file.and_then(|mut file| file.write_all(content))
+            .map_err(|e| Error::io("write", path, e))?;
         self.account.as_ref().map_or(Ok(()), |account| account.own(path))
     }
 

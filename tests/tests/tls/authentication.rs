@@ -1,7 +1,7 @@
 //! Channel binding, `require_auth`, and the ordinary connection beside the replication one.
 
 use pgoutput_harness::Server;
-use pgoutput_reader::{AuthError, CreateSlot, Error, ErrorKind, Reader};
+use pgoutput_reader::{AuthError, Error, ErrorKind, Reader};
 
 use super::authority::{Authority, Folder, NAME};
 use super::{connect, is_tls, majors, settings, with_tls};
@@ -67,19 +67,27 @@ fn channel_binding_is_used_and_can_be_required() {
 #[test]
 fn only_allowed_methods_are_answered() {
     let ours = Authority::new("ours");
-    let methods =
-        [("by_scram", "scram-sha-256"), ("by_md5", "md5"), ("by_password", "password"), ("postgres", "none")];
+    let methods = [
+        ("by_scram", "scram-sha-256"),
+        ("by_md5", "md5"),
+        ("by_password", "password"),
+        ("postgres", "none"),
+    ];
     let server = with_roles(&ours, majors()[0]);
     for sslmode in ["disable", "require"] {
         for (user, method) in methods {
             let with = |require_auth: &str| {
-                let more = format!("user={user} password=secret sslmode={sslmode} require_auth={require_auth}");
+                let more = format!(
+                    "user={user} password=secret sslmode={sslmode} require_auth={require_auth}"
+                );
                 connect(&server, &more)
             };
             with(method).unwrap();
             for (_, other) in methods.iter().filter(|(_, other)| *other != method) {
                 let error = auth_error(with(other));
-                assert!(matches!(error, AuthError::MethodNotAllowed { method: said, .. } if said == method));
+                assert!(
+                    matches!(error, AuthError::MethodNotAllowed { method: said, .. } if said == method)
+                );
                 with(&format!("!{other}")).unwrap();
             }
             auth_error(with(&format!("!{method}")));
@@ -97,12 +105,10 @@ fn read_one_change(server: &Server, more: &str) -> Result<String, Error> {
              DROP PUBLICATION IF EXISTS p; CREATE PUBLICATION p FOR TABLE t",
         )
         .unwrap();
-    let mut slot = CreateSlot::new("s");
-    slot.temporary = true;
     let mut reader = pgoutput_reader::ReaderBuilder::from(config)
         .slot("s")
         .publication("p")
-        .create_slot(slot)
+        .temporary_slot()
         .connect()?;
     client.batch_execute("INSERT INTO t VALUES (1, 2.5)").unwrap();
     let event = next(&mut reader)?;
@@ -113,7 +119,12 @@ fn read_one_change(server: &Server, more: &str) -> Result<String, Error> {
 fn next(reader: &mut Reader) -> Result<String, Error> {
     let event = reader.next().unwrap()?;
     let table = event.table().unwrap();
-    Ok(table.columns().iter().map(|column| column.type_name().to_owned()).collect::<Vec<_>>().join(" "))
+    Ok(table
+        .columns()
+        .iter()
+        .map(|column| column.type_name().to_owned())
+        .collect::<Vec<_>>()
+        .join(" "))
 }
 
 #[test]
@@ -151,14 +162,19 @@ fn the_ordinary_connection_is_as_well_protected() {
             format!("{verified} user=by_scram password=secret require_auth=scram-sha-256"),
         ];
         if major >= 11 {
-            cases.push("sslmode=require user=by_scram password=secret channel_binding=require".into());
+            cases.push(
+                "sslmode=require user=by_scram password=secret channel_binding=require".into(),
+            );
         }
         if major >= 17 {
             cases.push(format!("{verified} sslnegotiation=direct"));
         }
         for more in cases {
             let read = read_one_change(&server, &more);
-            assert_eq!(read.unwrap_or_else(|error| panic!("{more}: {error}")), "integer numeric(7,2)");
+            assert_eq!(
+                read.unwrap_or_else(|error| panic!("{more}: {error}")),
+                "integer numeric(7,2)"
+            );
         }
     }
 }

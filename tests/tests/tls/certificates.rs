@@ -11,8 +11,10 @@ fn a_client_shows_its_certificate() {
     let folder = Folder::new("client");
     let root = folder.file("root.crt", &ours.certificate, 0o644);
     let client = ours.certify("by_cert");
-    let (cert, key) =
-        (folder.file("client.crt", &client.certificate, 0o644), folder.file("client.key", &client.key, 0o600));
+    let (cert, key) = (
+        folder.file("client.crt", &client.certificate, 0o644),
+        folder.file("client.key", &client.key, 0o600),
+    );
     let stranger = other.certify("by_cert");
     let (strange_cert, strange_key) = (
         folder.file("strange.crt", &stranger.certificate, 0o644),
@@ -20,6 +22,7 @@ fn a_client_shows_its_certificate() {
     );
     let open_key = folder.file("open.key", &client.key, 0o644);
     let encrypted = client.key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    let no_key = folder.file("no.key", &client.certificate, 0o600);
     let encrypted_key = folder.file("encrypted.key", &encrypted, 0o600);
     for major in majors() {
         let server = with_tls(&ours.certify(NAME))
@@ -46,9 +49,13 @@ fn a_client_shows_its_certificate() {
         assert_eq!(tls_error(by_cert("sslcertmode=require")), TlsError::NoCertificate);
         for (more, parameter, says) in [
             (format!("sslcert={cert} sslkey={open_key}"), "sslkey", "chmod 600"),
-            (format!("sslcert={cert} sslkey={strange_key}"), "sslkey", "not that of the certificate"),
+            (
+                format!("sslcert={cert} sslkey={strange_key}"),
+                "sslkey",
+                "not that of the certificate",
+            ),
             (format!("sslcert={cert} sslkey={encrypted_key}"), "sslkey", "is encrypted"),
-            (format!("sslcert={cert} sslkey={cert}"), "sslkey", "no private key"),
+            (format!("sslcert={cert} sslkey={no_key}"), "sslkey", "no private key"),
             (format!("sslcert={key} sslkey={key}"), "sslcert", "no certificate"),
             (format!("sslcert={cert}"), "sslcert", "no key for it"),
             ("sslcert=/nonexistent".to_owned(), "sslcert", "No such file"),

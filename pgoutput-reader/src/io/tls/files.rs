@@ -140,7 +140,11 @@ pub(super) fn identity(
         ));
     }
     let key = PrivateKeyDer::from_pem_slice(&content).map_err(|_| {
-        refuse(KEY, &path, "there is no private key in it; it must be PEM (PKCS #8, PKCS #1 or SEC 1)")
+        refuse(
+            KEY,
+            &path,
+            "there is no private key in it; it must be PEM (PKCS #8, PKCS #1 or SEC 1)",
+        )
     })?;
     let key = provider.key_provider.load_private_key(key).map_err(|_| {
         refuse(KEY, &path, "the key cannot be used: RSA, ECDSA P-256 or P-384, and Ed25519 can")

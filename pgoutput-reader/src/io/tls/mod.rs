@@ -67,6 +67,9 @@ impl TlsStream {
             if !state.tls.is_handshaking() {
                 return Ok(true);
             }
+            if let Some(error) = &state.failed {
+                return Err(wrap(error.clone()));
+            }
             if state.start == state.end {
                 match state.pull(&self.socket) {
                     Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
@@ -110,10 +113,7 @@ impl TlsStream {
                     continue;
                 }
             }
-            match state.process(&self.socket) {
-                Err(_) if filled > 0 => return Ok(filled),
-                result => result?,
-            }
+            state.process(&self.socket)?;
         }
     }
 
@@ -159,14 +159,13 @@ impl State {
         Ok(len)
     }
 
-    /// Gives rustls what came.
+    /// Gives rustls what came. What it cannot accept is kept in `failed`, since there may be good bytes before it.
     fn process(&mut self, socket: &TcpStream) -> io::Result<()> {
         self.start += self.tls.read_tls(&mut &self.incoming[self.start..self.end])?;
         if let Err(error) = self.tls.process_new_packets() {
             // The server is told why, if it still listens.
             let _ = self.push(socket);
-            self.failed = Some(error.clone());
-            return Err(wrap(error));
+            self.failed = Some(error);
         }
         Ok(())
     }

@@ -79,8 +79,8 @@ impl TlsSettings {
 
     /// What is left to check after the handshake.
     pub(crate) fn check(&self) -> Result<(), TlsError> {
-        let missing = self.cert_mode == SslCertMode::Require
-            && !self.identity.asked.load(Ordering::Relaxed);
+        let missing =
+            self.cert_mode == SslCertMode::Require && !self.identity.asked.load(Ordering::Relaxed);
         if missing { Err(TlsError::CertificateNotRequested) } else { Ok(()) }
     }
 
