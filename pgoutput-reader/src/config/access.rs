@@ -294,8 +294,8 @@ impl Config {
         fn seconds(time: Option<Duration>) -> Option<String> {
             time.map(|time| time.as_nanos().div_ceil(1_000_000_000).to_string())
         }
-        fn unless_default<T: Default + PartialEq + ToString>(value: T) -> Option<String> {
-            (value != T::default()).then(|| value.to_string())
+        fn unless_default<T: Default + PartialEq + ToString>(value: &T) -> Option<String> {
+            (*value != T::default()).then(|| value.to_string())
         }
         let ssl = &self.ssl;
         let pairs = [
@@ -319,19 +319,19 @@ impl Config {
                 self.tcp_user_timeout.map(|time| time.as_nanos().div_ceil(1_000_000).to_string()),
             ),
             ("sslmode", self.ssl_mode.map(|mode| mode.to_string())),
-            ("sslnegotiation", unless_default(ssl.negotiation)),
+            ("sslnegotiation", unless_default(&ssl.negotiation)),
             ("sslrootcert", ssl.root_cert.clone()),
             ("sslcert", ssl.cert.clone()),
             ("sslkey", ssl.key.clone()),
-            ("sslcertmode", unless_default(ssl.cert_mode)),
+            ("sslcertmode", unless_default(&ssl.cert_mode)),
             ("sslcrl", ssl.crl.clone()),
             ("sslcrldir", ssl.crl_dir.clone()),
             ("sslsni", (!ssl.sni).then(|| "0".to_owned())),
             ("ssl_min_protocol_version", ssl.min_version.map(|version| version.to_string())),
             ("ssl_max_protocol_version", ssl.max_version.map(|version| version.to_string())),
-            ("channel_binding", unless_default(self.channel_binding)),
+            ("channel_binding", unless_default(&self.channel_binding)),
             ("require_auth", self.require_auth.map(|methods| methods.to_string())),
-            ("target_session_attrs", unless_default(self.target_session_attrs)),
+            ("target_session_attrs", unless_default(&self.target_session_attrs)),
             ("load_balance_hosts", self.load_balance_hosts.then(|| "random".to_owned())),
         ];
         let mut out = String::new();

@@ -50,7 +50,8 @@ fn files(lookup: Lookup<'_>) -> Vec<(PathBuf, bool)> {
     match variable("PGSERVICEFILE") {
         Some(path) => files.push((path, true)),
         None => {
-            files.extend(account::home(lookup).map(|home| (home.join(".pg_service.conf"), false)))
+            let home = account::home(lookup);
+            files.extend(home.map(|home| (home.join(".pg_service.conf"), false)));
         }
     }
     let folders = match variable("PGSYSCONFDIR") {
@@ -128,7 +129,7 @@ mod tests {
         fs::write(&path, FILE).unwrap();
         let lookup = |name: &str| -> Option<OsString> {
             let (_, value) = variables.iter().find(|(known, _)| *known == name)?;
-            Some(value.replace("@", path.to_str().unwrap()).into())
+            Some(value.replace('@', path.to_str().unwrap()).into())
         };
         let config = env::from_dsn_or_env(Some(dsn), &lookup);
         fs::remove_file(&path).unwrap();

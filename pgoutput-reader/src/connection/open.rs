@@ -17,7 +17,26 @@ const DOING: &str = "connecting to";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Start {
     Plain,
+    #[cfg(feature = "tls")]
     Tls,
+}
+
+impl Start {
+    /// The ways to begin with a mode, in order. TLS is for TCP.
+    fn ways(target: &Target, mode: SslMode) -> &'static [Self] {
+        match (target, mode) {
+            (Target::Unix(_), _) | (_, SslMode::Disable) => &[Self::Plain],
+            #[cfg(feature = "tls")]
+            (_, SslMode::Allow) => &[Self::Plain, Self::Tls],
+            #[cfg(feature = "tls")]
+            (_, SslMode::Prefer) => &[Self::Tls, Self::Plain],
+            #[cfg(feature = "tls")]
+            (_, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => &[Self::Tls],
+            // The modes that are left do without; the others are refused with the settings.
+            #[cfg(not(feature = "tls"))]
+            _ => &[Self::Plain],
+        }
+    }
 }
 
 impl Connection {
@@ -87,16 +106,8 @@ impl Connection {
     fn open(config: &Config, endpoint: &Endpoint, target: &Target) -> Result<Self, Error> {
         let timeout = config.get_connect_timeout();
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mode = config.get_ssl_mode();
-        let starts: &[Start] = match (target, mode) {
-            (Target::Unix(_), _) | (_, SslMode::Disable) => &[Start::Plain],
-            _ if cfg!(not(feature = "tls")) => &[Start::Plain],
-            (_, SslMode::Allow) => &[Start::Plain, Start::Tls],
-            (_, SslMode::Prefer) => &[Start::Tls, Start::Plain],
-            _ => &[Start::Tls],
-        };
         let mut failed = Vec::new();
-        for start in starts {
+        for start in Start::ways(target, config.get_ssl_mode()) {
             let attempt = Attempt { config, endpoint, target, deadline, start: *start };
             match attempt.open() {
                 Ok(connection) => return Ok(connection),
@@ -196,6 +207,7 @@ impl Attempt<'_> {
         let channel = Channel::new(transport, address, limit)?;
         let (channel, protection) = match self.start {
             Start::Plain => (channel, Protection::default()),
+            #[cfg(feature = "tls")]
             Start::Tls => self.secure(channel)?,
         };
         if !protection.is_tls() && self.config.get_ssl_cert_mode() == SslCertMode::Require {
@@ -215,12 +227,6 @@ impl Attempt<'_> {
             exposed,
         };
         self.authenticate(channel, Handshake::new(&settings)?.under(policy), protection)
-    }
-
-    #[cfg(not(feature = "tls"))]
-    fn secure(&self, channel: Channel) -> Result<(Channel, Protection), Error> {
-        let _ = self;
-        Ok((channel, Protection::default()))
     }
 
     /// With TLS on it, or as it was if the server has none and the mode does without.

@@ -2,6 +2,7 @@
 
 /// How a connection came to be: the ordinary one beside it must be as well protected.
 #[derive(Debug, Default)]
+#[cfg_attr(not(feature = "tls"), derive(Clone, Copy))]
 #[cfg_attr(
     not(feature = "catalog"),
     expect(dead_code, reason = "only the ordinary connection asks for the rest")

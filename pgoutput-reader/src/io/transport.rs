@@ -46,6 +46,10 @@ impl Transport {
     }
 
     /// Sends what is kept here.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(clippy::unnecessary_wraps, reason = "the same with the feature")
+    )]
     pub(super) fn push(&self) -> io::Result<()> {
         match self {
             #[cfg(feature = "tls")]

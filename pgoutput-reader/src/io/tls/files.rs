@@ -1,5 +1,6 @@
 //! Certificates, keys and lists of revocations from files.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,8 @@ use crate::error::TlsError;
 /// The folder of the files that are used without being named.
 const FOLDER: &str = ".postgresql";
 
-fn refuse(parameter: &'static str, path: &Path, reason: impl ToString) -> TlsError {
-    TlsError::File { parameter, path: path.display().to_string(), reason: reason.to_string() }
+fn refuse(parameter: &'static str, path: &Path, reason: impl Display) -> TlsError {
+    TlsError::File { parameter, path: path.display().to_string(), reason: format!("{reason}") }
 }
 
 /// The file that the parameter names, or its default if there is one. A file that was named must be there; where libpq goes on

@@ -78,7 +78,7 @@ fn what_comes_with_the_end_of_the_handshake_is_not_left_waiting() {
 #[test]
 fn megabytes_in_both_directions_arrive_whole() {
     const LEN: usize = 3_000_000;
-    let bytes = |seed: usize| (0..LEN).map(move |at| ((at * 31 + seed) % 251) as u8);
+    let bytes = |seed: usize| (0..LEN).map(move |at| ((at * 31 + seed) % 251).to_le_bytes()[0]);
     let (mut channel, server) = pair(move |mut server| {
         let theirs: Vec<u8> = bytes(1).collect();
         // The ordinary stream of rustls reads while it writes, so neither side waits for ever.
