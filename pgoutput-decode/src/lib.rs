@@ -133,6 +133,7 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+mod column;
 mod copy_data;
 mod cursor;
 mod decoder;
@@ -149,6 +150,7 @@ mod timestamp;
 mod tuple;
 pub mod value;
 
+pub use column::ColumnFlags;
 pub use copy_data::{
     CopyData, HotStandbyFeedback, PrimaryKeepalive, StandbyStatusUpdate, XLogData,
 };
@@ -156,7 +158,7 @@ pub use decoder::Decoder;
 pub use error::{DecodeError, ErrorKind};
 pub use id::{Oid, Xid};
 pub use lsn::{Lsn, ParseLsnError};
-pub use message::{ColumnFlags, Message, ReplicaIdentity, StreamAbortForm};
+pub use message::{Message, ReplicaIdentity, StreamAbortForm};
 #[cfg(feature = "alloc")]
 pub use relation::{Column, Relation, Relations};
 pub use tag::Tag;

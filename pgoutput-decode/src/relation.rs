@@ -4,8 +4,9 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
+use crate::ColumnFlags;
 use crate::Oid;
-use crate::message::{ColumnFlags, RelationBody, ReplicaIdentity};
+use crate::message::{RelationBody, ReplicaIdentity};
 
 /// A table as one Relation message described it; immutable, shared by whoever holds events of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use core::iter::FusedIterator;
 
 use byteorder::{BigEndian, ByteOrder};
 
+use crate::ColumnFlags;
 use crate::cursor::Cursor;
-use crate::message::ColumnFlags;
 use crate::{DecodeError, ErrorKind};
 
 /// The columns of one row, in the order of its Relation message; borrowed from the frame.
@@ -185,6 +185,8 @@ pub struct KeyTuple<'a>(pub(crate) TupleData<'a>);
 
 impl<'a> KeyTuple<'a> {
     /// The key columns with their places in the table, from 0; `flags` are those of the Relation message.
+    ///
+    /// Ends with the shorter of the two: whoever has to know compares the widths first.
     ///
     /// ```
     /// use pgoutput_decode::{ColumnFlags, Decoder, Message, OldTuple, TupleColumn};

@@ -68,8 +68,9 @@ fn every_type_has_its_shape() {
         (oid::VARBIT, "0101", "\"0101\""),
         (oid::PG_LSN, "16/B374D848", "\"16/B374D848\""),
         (oid::TID, "(1,2)", "\"(1,2)\""),
-        // Types without a reader, and of which only the oid is known.
         (oid::TSVECTOR, "'a':1", "\"'a':1\""),
+        // Types without a reader, and of which only the oid is known.
+        (oid::TSQUERY, "'a' & 'b'", "\"'a' & 'b'\""),
         (Oid::new(16_400), "happy", "\"happy\""),
     ] {
         assert_eq!(json(type_oid, text), expected, "{type_oid} {text:?}");

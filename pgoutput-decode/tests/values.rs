@@ -1,6 +1,8 @@
 //! What a real server wrote as text and as binary: both read equal, and print what the server printed.
 
-use pgoutput_decode::value::{Field, FieldType, Format, JsonOptions, PgType, Value};
+use pgoutput_decode::value::{
+    Field, FieldType, Format, JsonOptions, Numeric, PgType, Value, type_oid,
+};
 
 /// Lines of type, text and hexadecimal binary form, written by `data/values.sql`.
 const SERVER_VALUES: &str = include_str!("data/values.tsv");
@@ -79,11 +81,15 @@ fn text_and_binary_are_the_same_value_and_print_as_the_server_did() {
 }
 
 #[test]
-fn no_prefix_of_a_binary_value_of_fixed_width_is_read() {
+fn no_prefix_of_a_binary_value_is_read_unless_any_text_is_one() {
     for Sample { ty, text, binary } in samples() {
         if !matches!(
             Field::of(ty, Format::Binary, &binary).get::<Value<'_>>(),
-            Ok(Value::Text(_) | Value::Bytea(_) | Value::Json(_) | Value::Jsonb(_))
+            Ok(Value::Text(_)
+                | Value::Bytea(_)
+                | Value::Json(_)
+                | Value::Jsonb(_)
+                | Value::JsonPath(_))
         ) {
             for end in 0..binary.len() {
                 let cut = Field::of(ty, Format::Binary, &binary[..end]);
@@ -94,4 +100,17 @@ fn no_prefix_of_a_binary_value_of_fixed_width_is_read() {
             assert!(field.get::<Value<'_>>().is_err(), "{text}: a byte too many");
         }
     }
+}
+
+#[test]
+fn the_greatest_numeric_is_read_and_written_digit_by_digit() {
+    // 10 to the power of 131071 with 16383 zeros behind the point: two bytes of digits in binary.
+    let text = format!("1{}.{}", "0".repeat(131_071), "0".repeat(16_383));
+    let binary = [0, 1, 0x7F, 0xFF, 0, 0, 0x3F, 0xFF, 0x03, 0xE8];
+    let from_text = Field::new(type_oid::NUMERIC, Format::Text, text.as_bytes());
+    let from_binary = Field::new(type_oid::NUMERIC, Format::Binary, &binary);
+    assert_eq!(from_text.get::<Numeric<'_>>(), from_binary.get::<Numeric<'_>>());
+    let mut json = String::new();
+    from_binary.write_json(&mut json, JsonOptions::default()).unwrap();
+    assert!(json == text);
 }

@@ -6,12 +6,13 @@
 //! ```
 
 use std::error::Error;
+use std::io::Write as _;
 
 use pgoutput_harness::Server;
 use pgoutput_reader::{Config, ReaderBuilder};
 use postgres::{Client, NoTls};
 
-/// Makes the changes that are shown: seven, in five transactions.
+/// The changes that are shown: seven events (PostgreSQL 10 does not publish the last), in five transactions.
 const CHANGES: [&str; 5] = [
     "INSERT INTO public.readme (id) SELECT generate_series(1, 3)",
     "UPDATE public.readme SET created_at = now() WHERE id = 1",
@@ -19,7 +20,6 @@ const CHANGES: [&str; 5] = [
     "DELETE FROM public.readme WHERE id = 2",
     "TRUNCATE public.readme",
 ];
-const EVENTS: usize = 7;
 
 const NAME: &str = "pgoutput_quickstart";
 
@@ -37,49 +37,72 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     let mut client = config.to_postgres()?.connect(NoTls)?;
-    let made = Made::new(&mut client)?;
-
-    let mut reader = ReaderBuilder::from(config.clone()).slot(NAME).publication(NAME).connect()?;
+    let mut made = Made::new(&mut client);
+    made.make(
+        "table public.readme",
+        "CREATE TABLE public.readme (id integer PRIMARY KEY, created_at timestamptz DEFAULT now())",
+        "DROP TABLE public.readme",
+    )?;
+    made.make(
+        "publication pgoutput_quickstart",
+        "CREATE PUBLICATION pgoutput_quickstart FOR TABLE public.readme",
+        "DROP PUBLICATION pgoutput_quickstart",
+    )?;
+    made.make(
+        "replication slot pgoutput_quickstart",
+        "SELECT pg_create_logical_replication_slot('pgoutput_quickstart', 'pgoutput')",
+        "SELECT pg_drop_replication_slot('pgoutput_quickstart')",
+    )?;
     for statement in CHANGES {
         made.client.batch_execute(statement)?;
     }
-    for event in reader.by_ref().take(EVENTS) {
-        println!("{}", serde_json::to_string_pretty(&event?)?);
+    let end: String = made.client.query_one("SELECT pg_current_wal_lsn()::text", &[])?.get(0);
+
+    // From where the slot was created to where the log ends now.
+    let mut reader = ReaderBuilder::from(config.clone())
+        .slot(NAME)
+        .publication(NAME)
+        .until_lsn(end.parse()?)
+        .connect()?;
+    let mut out = std::io::stdout().lock();
+    for event in &mut reader {
+        writeln!(out, "{}", serde_json::to_string_pretty(&event?)?)?;
     }
     reader.stop()?;
     Ok(())
 }
 
-/// What was made on the server; dropped again at the end, also after an error.
+/// What was made on the server; dropped again at the end, also after an error, and nothing else is.
 struct Made<'c> {
     client: &'c mut Client,
+    undo: Vec<(&'static str, &'static str)>,
 }
 
 impl<'c> Made<'c> {
-    fn new(client: &'c mut Client) -> Result<Self, postgres::Error> {
-        client.batch_execute(
-            "CREATE TABLE public.readme (id integer PRIMARY KEY, created_at timestamptz DEFAULT now())",
-        )?;
-        // From here on there is something to drop.
-        let made = Self { client };
-        made.client.batch_execute(&format!("CREATE PUBLICATION {NAME} FOR TABLE public.readme"))?;
-        made.client
-            .execute("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", &[&NAME])?;
-        eprintln!("created: table public.readme, publication {NAME}, replication slot {NAME}");
-        Ok(made)
+    fn new(client: &'c mut Client) -> Self {
+        Self { client, undo: Vec::new() }
+    }
+
+    fn make(
+        &mut self,
+        what: &'static str,
+        statement: &str,
+        undo: &'static str,
+    ) -> Result<(), postgres::Error> {
+        self.client.batch_execute(statement)?;
+        self.undo.push((what, undo));
+        eprintln!("created {what}");
+        Ok(())
     }
 }
 
 impl Drop for Made<'_> {
     fn drop(&mut self) {
-        let dropped = self.client.batch_execute(&format!(
-            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{NAME}';
-             DROP PUBLICATION IF EXISTS {NAME};
-             DROP TABLE public.readme;"
-        ));
-        match dropped {
-            Ok(()) => eprintln!("dropped them again"),
-            Err(error) => eprintln!("could not drop what was created: {error}"),
+        for (what, undo) in self.undo.iter().rev() {
+            match self.client.batch_execute(undo) {
+                Ok(()) => eprintln!("dropped {what}"),
+                Err(error) => eprintln!("could not drop {what}: {error}"),
+            }
         }
     }
 }

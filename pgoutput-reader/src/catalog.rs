@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use pgoutput_decode::value::format_type;
 use pgoutput_decode::{Column, Oid, Relation};
-use postgres::Client;
+use postgres::error::{DbError, Severity};
+use postgres::types::ToSql;
+use postgres::{Client, Row};
 
 use crate::Error;
 use crate::connection::Ordinary;
@@ -33,6 +35,8 @@ const UNKNOWN_TYPE: &str = "???";
 /// Names that Type messages gave to types, by id.
 pub(crate) type TypeNames = BTreeMap<Oid, Box<str>>;
 
+type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+
 /// The ordinary connection beside the replication one. Opened when it is first needed, and again when it was lost.
 pub(crate) struct Catalog {
     ordinary: Ordinary,
@@ -54,17 +58,27 @@ impl Catalog {
         let names: Vec<&str> = columns.iter().map(|column| &*column.name).collect();
         let oids: Vec<u32> = columns.iter().map(|column| column.type_oid.as_u32()).collect();
         let modifiers: Vec<i32> = columns.iter().map(|column| column.type_modifier).collect();
-        let parameters: [&(dyn postgres::types::ToSql + Sync); 4] =
+        let parameters: [&(dyn ToSql + Sync); 4] =
             [&relation.oid().as_u32(), &names, &oids, &modifiers];
-        let rows = match self.client()?.query(DESCRIBE, &parameters) {
-            // An idle connection may have been closed meanwhile; a fresh one decides.
-            Err(error) if error.is_closed() => {
+        let rows = self.query(DESCRIBE, &parameters)?;
+        Ok(columns.iter().zip(rows).map(|(column, row)| describe(column, &row, types)).collect())
+    }
+
+    /// The names of all publications.
+    pub(crate) fn publications(&mut self) -> Result<Vec<String>, Error> {
+        let query = "SELECT pubname::text FROM pg_catalog.pg_publication ORDER BY 1";
+        Ok(self.query(query, &[])?.iter().map(|row| row.get(0)).collect())
+    }
+
+    fn query(&mut self, query: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
+        Ok(match self.client()?.query(query, parameters) {
+            // An idle connection may have been ended meanwhile; a fresh one decides.
+            Err(error) if is_lost(&error) => {
                 self.client = None;
-                self.client()?.query(DESCRIBE, &parameters)
+                self.client()?.query(query, parameters)
             }
             result => result,
-        }?;
-        Ok(columns.iter().zip(rows).map(|(column, row)| describe(column, &row, types)).collect())
+        }?)
     }
 
     fn client(&mut self) -> Result<&mut Client, Error> {
@@ -80,7 +94,14 @@ impl Catalog {
     }
 }
 
-fn describe(column: &Column, row: &postgres::Row, types: &TypeNames) -> ColumnSchema {
+/// Anything but an answer of the server to the query, after which the connection would be of use.
+fn is_lost(error: &postgres::Error) -> bool {
+    let goes_on =
+        |said: &DbError| !matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+    !error.as_db_error().is_some_and(goes_on)
+}
+
+fn describe(column: &Column, row: &Row, types: &TypeNames) -> ColumnSchema {
     let known: Option<&str> = row.get::<_, Option<&str>>(0).filter(|name| *name != UNKNOWN_TYPE);
     let not_null: Option<bool> = row.get(1);
     let key = column.flags.is_key();

@@ -1,6 +1,5 @@
 //! What is looked at before a stream starts, over the replication connection itself.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::connection::Connection;
@@ -62,18 +61,12 @@ impl Connection {
              UNION ALL SELECT NULL, pg_catalog.current_database() ORDER BY 1",
         )?;
         let database = rows.first().and_then(|row| row.get(1)).cloned().unwrap_or_default();
-        let existing: BTreeSet<String> = rows
+        let existing: Vec<String> = rows
             .into_iter()
             .filter_map(|row| row.into_iter().next())
             .filter(|name| !name.is_empty())
             .collect();
-        let missing: Vec<String> =
-            names.iter().filter(|name| !existing.contains(*name)).cloned().collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let existing = existing.into_iter().collect();
-        Err(SetupError::PublicationMissing { missing, existing, database }.into())
+        SetupError::missing(names, &existing, &database).map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// The server's timeout for this connection; zero is none.

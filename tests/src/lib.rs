@@ -1,1 +1,12 @@
-//! Integration tests of the workspace on real servers.
+//! What the integration tests on real servers share, and the captures that tests, fuzzing and documentation share.
+
+#![allow(clippy::missing_panics_doc, reason = "set-up that fails is a test that fails")]
+
+pub mod capture;
+mod fixture;
+mod proxy;
+mod wait;
+
+pub use fixture::{Fixture, PUBLICATION, Slot, after, json, line};
+pub use proxy::{Forward, Proxy};
+pub use wait::eventually;

@@ -5,8 +5,9 @@ use core::fmt;
 
 use super::EncodeError;
 use super::writer::{Writer, one_more};
+use crate::ColumnFlags;
 use crate::Oid;
-use crate::message::{ColumnBody, ColumnFlags, RelationColumns};
+use crate::message::{ColumnBody, RelationColumns};
 
 /// Columns of a table built one by one, in one buffer; lends itself to a
 /// [`RelationBody`](crate::message::RelationBody) as [`RelationColumns`].

@@ -13,8 +13,7 @@ mod txn;
 pub use dml::{DeleteBody, InsertBody, Oids, OidsIter, TruncateBody, TruncateFlags, UpdateBody};
 pub use logical::{MessageBody, MessageFlags};
 pub use relation::{
-    ColumnBody, ColumnFlags, RelationBody, RelationColumns, RelationColumnsIter, ReplicaIdentity,
-    TypeBody,
+    ColumnBody, RelationBody, RelationColumns, RelationColumnsIter, ReplicaIdentity, TypeBody,
 };
 pub use stream::{
     StreamAbortBody, StreamAbortForm, StreamAbortTail, StreamCommitBody, StreamStartBody,

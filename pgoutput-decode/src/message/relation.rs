@@ -5,7 +5,7 @@ use core::iter::FusedIterator;
 
 use super::stream_xid;
 use crate::cursor::Cursor;
-use crate::{DecodeError, Oid, Xid};
+use crate::{ColumnFlags, DecodeError, Oid, Xid};
 
 /// The shape of a table, sent before its first change on this connection and after every change of shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,20 +70,6 @@ impl fmt::Debug for ReplicaIdentity {
             Self::INDEX => f.write_str("Index"),
             Self(byte) => write!(f, "ReplicaIdentity(0x{byte:02X})"),
         }
-    }
-}
-
-/// The flags of a column, as they came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct ColumnFlags(pub u8);
-
-impl ColumnFlags {
-    /// The column is part of the replica identity.
-    pub const KEY: Self = Self(1);
-
-    /// True when the column is part of the replica identity; with `REPLICA IDENTITY FULL` every column is.
-    pub const fn is_key(self) -> bool {
-        self.0 & Self::KEY.0 != 0
     }
 }
 

@@ -2,11 +2,13 @@
 
 use core::fmt::{self, Write};
 
-use super::json_out::{WriteJson, string};
+use super::json_out::WriteJson;
 use super::{
-    Bits, Bytea, Char, Cid, Cidr, Date, Field, FieldType, Float4, Float8, Format, FromField, Inet,
-    Interval, Json, JsonOptions, Jsonb, MacAddr, MacAddr8, Money, Numeric, Tid, Time, TimeTz,
-    Timestamp, Uuid, ValueError, Xid8, boolean, text, type_oid,
+    Array, Bits, Bytea, Char, Cid, Cidr, Circle, Composite, Date, Field, FieldType, Float4, Float8,
+    Format, FromField, Hstore, Inet, Interval, Json, JsonOptions, JsonPath, Jsonb, Line,
+    LineSegment, MacAddr, MacAddr8, Money, Multirange, Numeric, Path, Point, Polygon, Range,
+    Rectangle, Snapshot, Text, Tid, Time, TimeTz, Timestamp, TsQuery, TsVector, TypeKind, Uuid,
+    ValueError, Xid8, boolean, type_oid,
 };
 use crate::{Lsn, Oid, TimestampTz, Xid};
 
@@ -45,7 +47,7 @@ pub enum Value<'a> {
     Char(Char),
     /// `text`, `varchar`, `bpchar`, `name`, `xml`, an enum, and the text form of types this crate has no
     /// reader for.
-    Text(&'a str),
+    Text(Text<'a>),
     /// `bytea`
     Bytea(Bytea<'a>),
     /// `uuid`
@@ -90,6 +92,38 @@ pub enum Value<'a> {
     Bit(Bits<'a>),
     /// `bit varying`
     VarBit(Bits<'a>),
+    /// `point`
+    Point(Point),
+    /// `line`
+    Line(Line),
+    /// `lseg`
+    LineSegment(LineSegment),
+    /// `box`
+    Rectangle(Rectangle),
+    /// `path`
+    Path(Path<'a>),
+    /// `polygon`
+    Polygon(Polygon<'a>),
+    /// `circle`
+    Circle(Circle),
+    /// `tsvector`
+    TsVector(TsVector<'a>),
+    /// `tsquery`
+    TsQuery(TsQuery<'a>),
+    /// `jsonpath`
+    JsonPath(JsonPath<'a>),
+    /// `pg_snapshot`, `txid_snapshot`
+    Snapshot(Snapshot<'a>),
+    /// An array of any type, `int2vector`, `oidvector`
+    Array(Array<'a>),
+    /// A range of any type.
+    Range(Range<'a>),
+    /// A multirange of any type.
+    Multirange(Multirange<'a>),
+    /// A composite type that was described.
+    Composite(Composite<'a>),
+    /// `hstore`
+    Hstore(Hstore<'a>),
     /// The binary form of a type that this crate has no reader for, its bytes kept as they are. Displayed,
     /// and written as JSON, as a `bytea` of these bytes.
     Opaque(Bytea<'a>),
@@ -97,10 +131,24 @@ pub enum Value<'a> {
 
 impl<'a> Value<'a> {
     /// The only place that maps types to readers: one arm reads both formats.
-    fn read(field: Field<'a>) -> Result<Self, ValueError> {
+    fn read(field: &Field<'a>) -> Result<Self, ValueError> {
         let ty = field.ty();
         if ty.is_text() {
             return field.get().map(Self::Text);
+        }
+        if ty.array().is_some() {
+            return field.get().map(Self::Array);
+        }
+        if ty.range().is_some() {
+            return field.get().map(Self::Range);
+        }
+        if ty.multirange().is_some() {
+            return field.get().map(Self::Multirange);
+        }
+        match ty.kind() {
+            TypeKind::Composite(_) => return field.get().map(Self::Composite),
+            TypeKind::Hstore => return field.get().map(Self::Hstore),
+            _ => {}
         }
         Ok(match ty.oid() {
             type_oid::BOOL => Self::Bool(field.get()?),
@@ -134,11 +182,27 @@ impl<'a> Value<'a> {
             type_oid::MACADDR8 => Self::MacAddr8(field.get()?),
             type_oid::BIT => Self::Bit(field.get()?),
             type_oid::VARBIT => Self::VarBit(field.get()?),
+            type_oid::POINT => Self::Point(field.get()?),
+            type_oid::LINE => Self::Line(field.get()?),
+            type_oid::LSEG => Self::LineSegment(field.get()?),
+            type_oid::BOX => Self::Rectangle(field.get()?),
+            type_oid::PATH => Self::Path(field.get()?),
+            type_oid::POLYGON => Self::Polygon(field.get()?),
+            type_oid::CIRCLE => Self::Circle(field.get()?),
+            type_oid::TSVECTOR => Self::TsVector(field.get()?),
+            type_oid::TSQUERY => Self::TsQuery(field.get()?),
+            type_oid::JSONPATH => Self::JsonPath(field.get()?),
+            type_oid::PG_SNAPSHOT | type_oid::TXID_SNAPSHOT => Self::Snapshot(field.get()?),
             _ => match field.format() {
-                Format::Text => Self::Text(text::utf8(field.bytes())?),
+                Format::Text => Self::Text(Text::read(field)?),
                 Format::Binary => Self::Opaque(Bytea::new(field.bytes())),
             },
         })
+    }
+
+    /// Reads what stands inside of a value that was checked: it cannot fail then.
+    pub(super) fn inside(field: Field<'a>) -> Result<Self, fmt::Error> {
+        field.get().map_err(|_| fmt::Error)
     }
 
     /// Writes the value as JSON; the shape of each type is told at its own Rust type.
@@ -157,7 +221,7 @@ impl<'a> Value<'a> {
             Self::Float8(value) => value.write_json(out, options),
             Self::Numeric(value) => value.write_json(out, options),
             Self::Char(value) => value.write_json(out, options),
-            Self::Text(value) => string(out, value),
+            Self::Text(value) => value.write_json(out, options),
             Self::Bytea(value) | Self::Opaque(value) => value.write_json(out, options),
             Self::Uuid(value) => value.write_json(out, options),
             Self::Date(value) => value.write_json(out, options),
@@ -179,6 +243,22 @@ impl<'a> Value<'a> {
             Self::MacAddr(value) => value.write_json(out, options),
             Self::MacAddr8(value) => value.write_json(out, options),
             Self::Bit(value) | Self::VarBit(value) => value.write_json(out, options),
+            Self::Point(value) => value.write_json(out, options),
+            Self::Line(value) => value.write_json(out, options),
+            Self::LineSegment(value) => value.write_json(out, options),
+            Self::Rectangle(value) => value.write_json(out, options),
+            Self::Path(value) => value.write_json(out, options),
+            Self::Polygon(value) => value.write_json(out, options),
+            Self::Circle(value) => value.write_json(out, options),
+            Self::TsVector(value) => value.write_json(out, options),
+            Self::TsQuery(value) => value.write_json(out, options),
+            Self::JsonPath(value) => value.write_json(out, options),
+            Self::Snapshot(value) => value.write_json(out, options),
+            Self::Array(value) => value.write_json(out, options),
+            Self::Range(value) => value.write_json(out, options),
+            Self::Multirange(value) => value.write_json(out, options),
+            Self::Composite(value) => value.write_json(out, options),
+            Self::Hstore(value) => value.write_json(out, options),
         }
     }
 }
@@ -188,12 +268,16 @@ impl<'a> FromField<'a> for Value<'a> {
         true
     }
 
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        Self::read(field)
+    }
+
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::read(Field::of(ty, Format::Text, text))
+        Self::read(&Field::of(ty, Format::Text, text))
     }
 
     fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::read(Field::of(ty, Format::Binary, bytes))
+        Self::read(&Field::of(ty, Format::Binary, bytes))
     }
 }
 
@@ -209,7 +293,7 @@ impl fmt::Display for Value<'_> {
             Self::Float8(value) => value.fmt(f),
             Self::Numeric(value) => value.fmt(f),
             Self::Char(value) => value.fmt(f),
-            Self::Text(value) => f.write_str(value),
+            Self::Text(value) => value.fmt(f),
             Self::Bytea(value) | Self::Opaque(value) => value.fmt(f),
             Self::Uuid(value) => value.fmt(f),
             Self::Date(value) => value.fmt(f),
@@ -231,6 +315,22 @@ impl fmt::Display for Value<'_> {
             Self::MacAddr(value) => value.fmt(f),
             Self::MacAddr8(value) => value.fmt(f),
             Self::Bit(value) | Self::VarBit(value) => value.fmt(f),
+            Self::Point(value) => value.fmt(f),
+            Self::Line(value) => value.fmt(f),
+            Self::LineSegment(value) => value.fmt(f),
+            Self::Rectangle(value) => value.fmt(f),
+            Self::Path(value) => value.fmt(f),
+            Self::Polygon(value) => value.fmt(f),
+            Self::Circle(value) => value.fmt(f),
+            Self::TsVector(value) => value.fmt(f),
+            Self::TsQuery(value) => value.fmt(f),
+            Self::JsonPath(value) => value.fmt(f),
+            Self::Snapshot(value) => value.fmt(f),
+            Self::Array(value) => value.fmt(f),
+            Self::Range(value) => value.fmt(f),
+            Self::Multirange(value) => value.fmt(f),
+            Self::Composite(value) => value.fmt(f),
+            Self::Hstore(value) => value.fmt(f),
         }
     }
 }

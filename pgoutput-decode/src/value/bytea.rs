@@ -5,7 +5,8 @@ use core::fmt;
 
 use super::input::hex_digit;
 use super::json_out::WriteJson;
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::symbols::Symbols;
+use super::{Field, FieldType, Format, FromField, ValueError, type_oid};
 
 /// A `bytea`: any bytes, up to 1 GB, borrowed in the form they came in.
 ///
@@ -29,7 +30,7 @@ enum Repr<'a> {
     /// Hexadecimal digits, an even number of them.
     Hex(&'a [u8]),
     /// Bytes, with `\\` for a backslash and `\ooo` for whatever else.
-    Escape(&'a [u8]),
+    Escape(Symbols<'a>),
 }
 
 impl<'a> Bytea<'a> {
@@ -72,7 +73,7 @@ impl Iterator for ByteaBytes<'_> {
                 Some(hex_digit(*high)? << 4 | hex_digit(*low)?)
             }
             Repr::Escape(text) => {
-                let (byte, rest) = unescape(text)?;
+                let (byte, rest) = unescape(*text)?;
                 *text = rest;
                 Some(byte)
             }
@@ -83,7 +84,7 @@ impl Iterator for ByteaBytes<'_> {
         match self.0 {
             Repr::Raw(bytes) => (bytes.len(), Some(bytes.len())),
             Repr::Hex(digits) => (digits.len() / 2, Some(digits.len() / 2)),
-            Repr::Escape(text) => (text.len() / 4, Some(text.len())),
+            Repr::Escape(text) => (0, Some(text.rest().len())),
         }
     }
 }
@@ -91,15 +92,20 @@ impl Iterator for ByteaBytes<'_> {
 impl core::iter::FusedIterator for ByteaBytes<'_> {}
 
 /// Takes one byte off the escape form; `None` at its end, and where a backslash stands wrongly.
-fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
-    match text {
-        [b'\\', b'\\', rest @ ..] => Some((b'\\', rest)),
-        [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', rest @ ..] => {
-            Some(((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), rest))
-        }
-        [b'\\', ..] | [] => None,
-        [byte, rest @ ..] => Some((*byte, rest)),
-    }
+fn unescape(mut text: Symbols<'_>) -> Option<(u8, Symbols<'_>)> {
+    let byte = match text.take()? {
+        b'\\' => match (text.take()?, text.peek()) {
+            (b'\\', _) => b'\\',
+            (a @ b'0'..=b'3', Some(b @ b'0'..=b'7')) => {
+                text.take();
+                let c = text.take().filter(|c| matches!(c, b'0'..=b'7'))?;
+                (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0')
+            }
+            _ => return None,
+        },
+        byte => byte,
+    };
+    Some((byte, text))
 }
 
 impl<'a> FromField<'a> for Bytea<'a> {
@@ -107,13 +113,21 @@ impl<'a> FromField<'a> for Bytea<'a> {
         ty.oid() == type_oid::BYTEA
     }
 
-    fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        if let Some(digits) = text.strip_prefix(br"\x") {
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        if field.is_binary() {
+            return Ok(Self::new(field.bytes()));
+        }
+        let text = field.symbols();
+        let mut digits = text;
+        if digits.eat(b'\\') && digits.eat(b'x') {
+            let start = digits.offset();
+            let digits = digits.rest();
             if let Some(at) = digits.iter().position(|digit| !digit.is_ascii_hexdigit()) {
-                return Err(ValueError::malformed("a hexadecimal digit", at + 2));
+                return Err(ValueError::malformed("a hexadecimal digit", at + start));
             }
             if !digits.len().is_multiple_of(2) {
-                return Err(ValueError::malformed("an even number of digits", text.len()));
+                let end = start + digits.len();
+                return Err(ValueError::malformed("an even number of digits", end));
             }
             return Ok(Self(Repr::Hex(digits)));
         }
@@ -121,11 +135,12 @@ impl<'a> FromField<'a> for Bytea<'a> {
         while let Some((_, next)) = unescape(rest) {
             rest = next;
         }
-        if !rest.is_empty() {
-            let expected = "a backslash or three octal digits after a backslash";
-            return Err(ValueError::malformed(expected, text.len() - rest.len()));
-        }
+        rest.end("a backslash or three octal digits after a backslash")?;
         Ok(Self(Repr::Escape(text)))
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Text, text))
     }
 
     fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {

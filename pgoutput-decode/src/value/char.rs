@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use super::input::exactly;
 use super::json_out::WriteJson;
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, Format, FromField, ValueError, type_oid};
 
 /// PostgreSQL's internal `"char"`, with the quotes: one byte, 0 to 255 (not `char(n)`, which is text).
 ///
@@ -25,15 +25,27 @@ impl<'a> FromField<'a> for Char {
         ty.oid() == type_oid::CHAR
     }
 
-    fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        match *text {
-            [] => Ok(Self(0)),
-            [byte] => Ok(Self(byte)),
-            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7'] => {
-                Ok(Self((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0')))
-            }
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        if field.is_binary() {
+            return Self::from_binary(field.ty(), field.bytes());
+        }
+        let mut text = field.symbols();
+        match [text.take(), text.take(), text.take(), text.take(), text.take()] {
+            [None, ..] => Ok(Self(0)),
+            [Some(byte), None, ..] => Ok(Self(byte)),
+            [
+                Some(b'\\'),
+                Some(a @ b'0'..=b'3'),
+                Some(b @ b'0'..=b'7'),
+                Some(c @ b'0'..=b'7'),
+                None,
+            ] => Ok(Self((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'))),
             _ => Err(ValueError::malformed("one byte, or a backslash and three octal digits", 0)),
         }
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Text, text))
     }
 
     fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {

@@ -57,9 +57,19 @@ pub enum ValueErrorKind {
         /// The Rust type.
         target: &'static str,
     },
-    /// Asked for borrowed bytes, but the text form of `bytea` must be decoded first: ask for
-    /// [`Bytea`](super::Bytea) or `Vec<u8>`.
+    /// Asked for borrowed bytes, but they must be decoded first, being the text form of a `bytea` or a text with
+    /// escapes in it (inside of an array, composite or range): ask for [`Bytea`](super::Bytea) or `Vec<u8>`, for
+    /// [`Text`](super::Text) or `String`.
     NotBorrowable,
+    /// NULL, read as a type that has no place for it: ask for an `Option` of it.
+    Null,
+    /// An array of several dimensions, read as a `Vec`: ask for an [`Array`](super::Array).
+    Dimensions {
+        /// How many.
+        count: usize,
+    },
+    /// More than [`MAX_DEPTH`](super::MAX_DEPTH) arrays, composites and ranges in each other.
+    TooDeep,
     /// The binary form of a type that is not built in and was not described: it has no known meaning.
     Undescribed,
     /// The output that was written to refused it.
@@ -116,6 +126,10 @@ impl ValueError {
         Self::new(ValueErrorKind::Malformed { expected }, offset)
     }
 
+    pub(super) const fn wrong_type(target: &'static str) -> Self {
+        Self::new(ValueErrorKind::WrongType { target }, 0)
+    }
+
     pub(crate) const fn out_of_range(target: &'static str) -> Self {
         Self::new(ValueErrorKind::OutOfRange { target }, 0)
     }
@@ -158,7 +172,16 @@ impl fmt::Display for ValueError {
                 );
             }
             ValueErrorKind::NotBorrowable => {
-                return f.write_str("text must be decoded first: read it as `Bytea` or `Vec<u8>`");
+                return f.write_str(
+                    "escapes must be decoded first: read it as `Bytea` or `Vec<u8>`, as `Text` or `String`",
+                );
+            }
+            ValueErrorKind::Null => return f.write_str("NULL: read it as an `Option`"),
+            ValueErrorKind::Dimensions { count } => {
+                return write!(f, "{count} dimensions do not fit into a `Vec`: read it as `Array`");
+            }
+            ValueErrorKind::TooDeep => {
+                return write!(f, "more than {} containers in each other", super::MAX_DEPTH);
             }
             ValueErrorKind::Undescribed => {
                 return f

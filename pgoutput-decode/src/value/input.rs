@@ -47,12 +47,17 @@ impl<'a> Input<'a> {
         if self.eat(byte) { Ok(()) } else { Err(self.malformed(expected)) }
     }
 
+    /// The bytes up to the first that is not `wanted`.
+    pub(super) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
+        let end = self.bytes.iter().position(|byte| !wanted(*byte)).unwrap_or(self.bytes.len());
+        let (run, rest) = self.bytes.split_at_checked(end).unwrap_or((self.bytes, &[]));
+        self.bytes = rest;
+        run
+    }
+
     /// The decimal digits that come next; none is not an error.
     pub(super) fn digits(&mut self) -> &'a [u8] {
-        let end = self.bytes.iter().position(|b| !b.is_ascii_digit()).unwrap_or(self.bytes.len());
-        let (digits, rest) = self.bytes.split_at_checked(end).unwrap_or((self.bytes, &[]));
-        self.bytes = rest;
-        digits
+        self.take_while(|byte| byte.is_ascii_digit())
     }
 
     /// At least one decimal digit.

@@ -48,7 +48,7 @@ fn binary_number(ty: FieldType<'_>, bytes: &[u8]) -> Result<i128, ValueError> {
 }
 
 macro_rules! integer {
-    ($($rust:ident)*) => {$(
+    ($($rust:ident $({ $($own:tt)* })?)*) => {$(
         impl<'a> FromField<'a> for $rust {
             fn accepts(ty: FieldType<'_>) -> bool {
                 matches!(
@@ -64,11 +64,26 @@ macro_rules! integer {
             fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
                 fit(binary_number(ty, bytes)?, stringify!($rust))
             }
+
+            $($($own)*)?
         }
     )*};
 }
 
-integer!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
+integer!(i8 i16 i32 i64 i128 isize u16 u32 u64 u128 usize u8 {
+    #[cfg(feature = "alloc")]
+    fn accepts_vec(ty: FieldType<'_>) -> bool {
+        <&[u8]>::accepts(ty) || ty.array().is_some_and(|(element, _)| Self::accepts(element))
+    }
+
+    #[cfg(feature = "alloc")]
+    fn read_vec(field: &super::Field<'a>) -> Result<alloc::vec::Vec<Self>, ValueError> {
+        match field.ty().array() {
+            Some(_) => super::Array::from_field(field)?.to_vec(),
+            None => super::text::read_bytes(field),
+        }
+    }
+});
 
 impl<'a> FromField<'a> for Oid {
     fn accepts(ty: FieldType<'_>) -> bool {

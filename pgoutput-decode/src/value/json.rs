@@ -2,33 +2,35 @@
 
 use core::fmt::{self, Write};
 
-use super::input::Input;
 use super::json_out::WriteJson;
-use super::text::utf8;
-use super::{FieldType, FromField, JsonOptions, ValueError, type_oid};
+use super::{Field, FieldType, Format, FromField, JsonOptions, Text, ValueError, type_oid};
 
 /// A `json` document as it was stored: digits, white space, order and duplicates of keys kept.
 ///
 /// Written as JSON it is nested as it is, except that line breaks between its tokens become spaces, so that
 /// what it is nested in stays on one line. The server has checked its syntax; it is not checked again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Json<'a>(pub &'a str);
+pub struct Json<'a>(pub Text<'a>);
 
 /// A `jsonb` document in PostgreSQL's text: all digits of its numbers are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Jsonb<'a>(pub &'a str);
+pub struct Jsonb<'a>(pub Text<'a>);
 
 impl<'a> FromField<'a> for Json<'a> {
     fn accepts(ty: FieldType<'_>) -> bool {
         ty.oid() == type_oid::JSON
     }
 
-    fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        utf8(text).map(Self)
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        Text::read(field).map(Self)
     }
 
-    fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        utf8(bytes).map(Self)
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Text, text))
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 
@@ -37,47 +39,51 @@ impl<'a> FromField<'a> for Jsonb<'a> {
         ty.oid() == type_oid::JSONB
     }
 
-    fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        utf8(text).map(Self)
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        field.behind_version("version 1 of jsonb's binary form").map(Self)
     }
 
-    fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        let mut input = Input::new(bytes);
-        input.expect(1, "version 1 of jsonb's binary form")?;
-        utf8(input.rest()).map(Self).map_err(|error| error.rebased(1))
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Text, text))
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 
 /// A string in JSON contains no bare line break, so each one found stands between tokens.
-fn one_line(out: &mut dyn Write, document: &str) -> fmt::Result {
-    let mut lines = document.split(['\r', '\n']);
-    out.write_str(lines.next().unwrap_or_default())?;
-    lines.try_for_each(|line| {
-        out.write_char(' ')?;
-        out.write_str(line)
+fn one_line(out: &mut dyn Write, document: &Text<'_>) -> fmt::Result {
+    document.pieces().try_for_each(|piece| {
+        let mut lines = piece.split(['\r', '\n']);
+        out.write_str(lines.next().unwrap_or_default())?;
+        lines.try_for_each(|line| {
+            out.write_char(' ')?;
+            out.write_str(line)
+        })
     })
 }
 
 impl fmt::Display for Json<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        self.0.fmt(f)
     }
 }
 
 impl fmt::Display for Jsonb<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        self.0.fmt(f)
     }
 }
 
 impl WriteJson for Json<'_> {
     fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
-        one_line(out, self.0)
+        one_line(out, &self.0)
     }
 }
 
 impl WriteJson for Jsonb<'_> {
     fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
-        one_line(out, self.0)
+        one_line(out, &self.0)
     }
 }

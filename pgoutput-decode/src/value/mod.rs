@@ -28,30 +28,43 @@
 //! ```
 
 mod any;
+mod array;
+mod array_elements;
 mod bit;
 mod boolean;
 mod bytea;
 mod char;
+mod composite;
 mod date;
 mod datetime_text;
 mod error;
 mod float;
 mod format_type;
+mod geometry;
+mod hstore;
 mod input;
 mod integer;
 mod interval;
 mod json;
 mod json_out;
+mod jsonpath;
 mod mac;
 mod money;
+mod multirange;
 mod network;
 mod numeric;
 mod pg_lsn;
 mod pg_type;
+mod quote;
+mod range;
+mod snapshot;
+mod symbols;
 mod text;
 mod tid;
 mod time;
 mod timestamp;
+mod tsquery;
+mod tsvector;
 mod type_info;
 mod uuid;
 mod xid;
@@ -59,27 +72,45 @@ mod xid;
 use core::fmt;
 
 pub use self::any::Value;
+pub use self::array::{Array, Dimension};
+pub use self::array_elements::Elements;
 pub use self::bit::Bits;
 pub use self::bytea::{Bytea, ByteaBytes};
 pub use self::char::Char;
+pub use self::composite::{Attributes, Composite};
 pub use self::date::Date;
 pub use self::error::{ValueError, ValueErrorKind};
 pub use self::float::{Float4, Float8};
 pub use self::format_type::{FormatType, format_type};
+pub use self::geometry::{Circle, Line, LineSegment, Path, Point, Polygon, Rectangle};
+pub use self::hstore::{Hstore, Pairs};
 pub use self::interval::{Interval, Iso8601};
 pub use self::json::{Json, Jsonb};
+pub use self::jsonpath::JsonPath;
 pub use self::mac::{MacAddr, MacAddr8};
 pub use self::money::Money;
+pub use self::multirange::{Multirange, Ranges};
 pub use self::network::{Cidr, Inet};
 pub use self::numeric::{Digits, Numeric};
 pub use self::pg_type::{PgType, type_oid};
+pub use self::range::Range;
+pub use self::snapshot::Snapshot;
+use self::symbols::{Symbols, is_escaped};
+pub use self::text::Text;
 pub use self::tid::Tid;
 pub use self::time::{Time, TimeTz};
 pub use self::timestamp::Timestamp;
+pub use self::tsquery::TsQuery;
+pub use self::tsvector::TsVector;
 pub use self::type_info::{Attribute, FieldType, TypeInfo, TypeKind};
 pub use self::uuid::Uuid;
 pub use self::xid::{Cid, Xid8};
 use crate::Oid;
+
+/// How deep arrays, composites and ranges may stand in each other: what is deeper is an error.
+///
+/// PostgreSQL's text doubles its quotes and backslashes with each of them.
+pub const MAX_DEPTH: u8 = 16;
 
 /// The format of one column's value. The server chooses it for each column by itself: what has no binary
 /// form comes as text also when binary was asked for.
@@ -144,22 +175,26 @@ pub struct Field<'a> {
     ty: FieldType<'a>,
     format: Format,
     bytes: &'a [u8],
+    /// How many arrays, composites and ranges it stands in.
+    depth: u8,
+    /// Read before, as a part of what it stands in.
+    is_checked: bool,
 }
 
 impl<'a> Field<'a> {
     /// A value of a built-in type, or of a type of which nothing is known but its oid.
     pub const fn new(type_oid: Oid, format: Format, bytes: &'a [u8]) -> Self {
-        Self { ty: FieldType::new(type_oid), format, bytes }
+        Self::of(FieldType::new(type_oid), format, bytes)
     }
 
     /// A value of a described type: an enum, a domain, a composite, an array or range of them.
     pub const fn with_type(info: &'a TypeInfo<'a>, format: Format, bytes: &'a [u8]) -> Self {
-        Self { ty: FieldType::described(info), format, bytes }
+        Self::of(FieldType::described(info), format, bytes)
     }
 
     /// A value of this type.
     pub const fn of(ty: FieldType<'a>, format: Format, bytes: &'a [u8]) -> Self {
-        Self { ty, format, bytes }
+        Self { ty, format, bytes, depth: 0, is_checked: false }
     }
 
     /// The type.
@@ -172,9 +207,73 @@ impl<'a> Field<'a> {
         self.format
     }
 
-    /// The bytes as the server sent them.
+    /// The bytes as the server sent them: of a text inside of an array, composite or range what stands between its
+    /// quotes, its escapes not taken off.
     pub const fn bytes(&self) -> &'a [u8] {
         self.bytes
+    }
+
+    /// A value inside of this one.
+    fn child(&self, ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        if self.depth >= MAX_DEPTH {
+            return Err(ValueError::new(ValueErrorKind::TooDeep, 0));
+        }
+        Ok(Self { ty, format: self.format, bytes, depth: self.depth + 1, is_checked: false })
+    }
+
+    const fn is_binary(&self) -> bool {
+        matches!(self.format, Format::Binary)
+    }
+
+    /// How often quotes and backslashes in the bytes were escaped.
+    const fn escapes(&self) -> u8 {
+        if self.is_binary() { 0 } else { self.depth }
+    }
+
+    const fn is_checked(&self) -> bool {
+        self.is_checked
+    }
+
+    /// The same, after it was read without an error as a part of what it stands in.
+    const fn checked(mut self) -> Self {
+        self.is_checked = true;
+        self
+    }
+
+    /// Reads it as what it is, being a part of `outer`.
+    fn check_inside(&self, outer: &Self) -> Result<(), ValueError> {
+        self.get::<Value<'a>>().map(|_| ()).map_err(|error| self.place(error, outer))
+    }
+
+    /// Counts the place of an error in this value from the start of what it stands in.
+    fn place(&self, error: ValueError, outer: &Self) -> ValueError {
+        let start = self.bytes.as_ptr().addr().wrapping_sub(outer.bytes.as_ptr().addr());
+        error.rebased(start.min(outer.bytes.len()))
+    }
+
+    /// Whether two values, or NULLs, are the same.
+    fn same(left: Option<Self>, right: Option<Self>) -> bool {
+        match (left, right) {
+            (None, None) => true,
+            (Some(left), Some(right)) => {
+                match (left.get::<Value<'_>>(), right.get::<Value<'_>>()) {
+                    (Ok(left), Ok(right)) => left == right,
+                    _ => false,
+                }
+            }
+            _ => false,
+        }
+    }
+
+    /// The bytes without escapes, one by one.
+    const fn symbols(&self) -> Symbols<'a> {
+        Symbols::new(self.bytes, self.escapes())
+    }
+
+    /// The bytes, if none of them is escaped.
+    fn plain(&self) -> Option<&'a [u8]> {
+        let is_plain = self.escapes() == 0 || !self.bytes.iter().copied().any(is_escaped);
+        is_plain.then_some(self.bytes)
     }
 
     /// Reads the value as `T`. A domain is read as the type it stands over.
@@ -189,11 +288,7 @@ impl<'a> Field<'a> {
             let kind = ValueErrorKind::WrongType { target: core::any::type_name::<T>() };
             return Err(ValueError::new(kind, 0).within(self.ty.oid(), self.format));
         }
-        match self.format {
-            Format::Text => T::from_text(ty, self.bytes),
-            Format::Binary => T::from_binary(ty, self.bytes),
-        }
-        .map_err(|error| error.within(ty.oid(), self.format))
+        T::from_field(&Self { ty, ..*self }).map_err(|error| error.within(ty.oid(), self.format))
     }
 
     /// Writes the value as JSON, the same from either format; the shape of each type is told at its own
@@ -238,9 +333,68 @@ pub trait FromField<'a>: Sized {
     /// Whether values of this PostgreSQL type can be read. Domains are seen as the type below them.
     fn accepts(ty: FieldType<'_>) -> bool;
 
+    /// Reads a value in whichever format it is; this is what [`Field::get`] calls, for types that are
+    /// [accepted](Self::accepts).
+    ///
+    /// By default it leaves the value to one of the other two readers; a text with escapes in it, such as a quote
+    /// inside of an element of an array, is refused. Override it for a type whose text may have quotes and
+    /// backslashes in it, and read the field as [`Text`] then.
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        match (field.format, field.plain()) {
+            (Format::Binary, _) => Self::from_binary(field.ty, field.bytes),
+            (Format::Text, Some(text)) => Self::from_text(field.ty, text),
+            (Format::Text, None) => Err(ValueError::malformed("no quotes and backslashes", 0)),
+        }
+    }
+
+    /// What NULL is read as: an error, unless the type has a place for it as `Option` has.
+    ///
+    /// # Errors
+    ///
+    /// [`ValueErrorKind::Null`].
+    fn from_null() -> Result<Self, ValueError> {
+        Err(ValueError::new(ValueErrorKind::Null, 0))
+    }
+
     /// Reads the text format.
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError>;
 
     /// Reads the binary format.
     fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError>;
+
+    /// Whether values of this type can be read as `Vec<Self>`. Only `u8` has its own: the bytes of a `bytea`.
+    #[cfg(feature = "alloc")]
+    #[doc(hidden)]
+    fn accepts_vec(ty: FieldType<'_>) -> bool {
+        ty.array().is_some_and(|(element, _)| Self::accepts(element.without_domains()))
+    }
+
+    #[cfg(feature = "alloc")]
+    #[doc(hidden)]
+    fn read_vec(field: &Field<'a>) -> Result<alloc::vec::Vec<Self>, ValueError> {
+        Array::from_field(field)?.to_vec()
+    }
+}
+
+/// NULL is `None`. A value that is there never is.
+impl<'a, T: FromField<'a>> FromField<'a> for Option<T> {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        T::accepts(ty)
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        T::from_field(field).map(Some)
+    }
+
+    fn from_null() -> Result<Self, ValueError> {
+        Ok(None)
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        T::from_text(ty, text).map(Some)
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        T::from_binary(ty, bytes).map(Some)
+    }
 }

@@ -2,8 +2,14 @@
 //!
 //! JSON: a string. Text that is not UTF-8 is an error: no character is put in its place.
 
-use super::bytea::Bytea;
-use super::{FieldType, FromField, ValueError, ValueErrorKind, type_oid};
+use core::fmt::{self, Write};
+use core::hash::{Hash, Hasher};
+
+#[cfg(feature = "alloc")]
+use super::Bytea;
+use super::json_out::{WriteJson, quoted};
+use super::symbols::{Symbols, is_escaped, width};
+use super::{Field, FieldType, FromField, ValueError, ValueErrorKind, type_oid};
 
 /// Checks that a text is UTF-8; the error's offset is that of the first byte that is not.
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, ValueError> {
@@ -11,9 +17,182 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, ValueError> {
         .map_err(|error| ValueError::new(ValueErrorKind::InvalidUtf8, error.valid_up_to()))
 }
 
-impl<'a> FromField<'a> for &'a str {
+impl<'a> Field<'a> {
+    /// A type whose binary form is the byte 1 and its text.
+    pub(super) fn behind_version(&self, expected: &'static str) -> Result<Text<'a>, ValueError> {
+        if !self.is_binary() {
+            return Text::read(self);
+        }
+        let text = self.bytes().strip_prefix(&[1]).ok_or(ValueError::malformed(expected, 0))?;
+        utf8(text).map(Text::new).map_err(|error| error.rebased(1))
+    }
+}
+
+/// A text, borrowed as it came: inside of an array, composite or range with the backslashes and doubled quotes of
+/// what it stands in, which are skipped when it is read. Two texts are equal if their characters are.
+///
+/// ```
+/// use pgoutput_decode::value::{Array, Field, Format, Text, type_oid};
+///
+/// let field = Field::new(type_oid::TEXT_ARRAY, Format::Text, br#"{plain,"a \"b\""}"#);
+/// let mut texts = field.get::<Array>()?.elements().flatten().map(|element| element.get::<Text>());
+/// assert_eq!(texts.next().unwrap()?.as_str(), Some("plain"));
+/// let quoted = texts.next().unwrap()?;
+/// assert_eq!(quoted.as_str(), None);
+/// assert_eq!(quoted.to_string(), r#"a "b""#);
+/// # Ok::<(), pgoutput_decode::value::ValueError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Text<'a> {
+    raw: &'a str,
+    depth: u8,
+}
+
+impl<'a> Text<'a> {
+    /// This text.
+    pub const fn new(text: &'a str) -> Self {
+        Self { raw: text, depth: 0 }
+    }
+
+    pub(super) fn read(field: &Field<'a>) -> Result<Self, ValueError> {
+        Ok(Self { raw: utf8(field.bytes())?, depth: field.escapes() })
+    }
+
+    /// The text in one piece, unless it came with escapes in it.
+    pub fn as_str(&self) -> Option<&'a str> {
+        let is_plain = self.depth == 0 || !self.raw.bytes().any(is_escaped);
+        is_plain.then_some(self.raw)
+    }
+
+    /// The text in as few pieces as it was escaped in.
+    pub fn pieces(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
+        let (mut rest, depth) = (self.raw, self.depth);
+        core::iter::from_fn(move || {
+            let first = rest.bytes().next()?;
+            let (end, start) = if depth == 0 {
+                (rest.len(), 0)
+            } else if is_escaped(first) {
+                // Of the bytes that stand for it, the last is the one that is meant.
+                (width(depth).min(rest.len()), width(depth) - 1)
+            } else {
+                (rest.bytes().position(is_escaped).unwrap_or(rest.len()), 0)
+            };
+            let (head, tail) = rest.split_at_checked(end)?;
+            rest = tail;
+            head.get(start..)
+        })
+    }
+
+    /// The characters.
+    pub fn chars(&self) -> impl Iterator<Item = char> + Clone + use<'a> {
+        self.pieces().flat_map(str::chars)
+    }
+
+    fn bytes(&self) -> Symbols<'a> {
+        Symbols::new(self.raw.as_bytes(), self.depth)
+    }
+
+    /// Whether this is the text that `value` displays.
+    pub(super) fn is_displayed_by(&self, value: &impl fmt::Display) -> bool {
+        let mut expected = Expected(self.bytes());
+        write!(expected, "{value}").is_ok() && expected.0.take().is_none()
+    }
+}
+
+/// Takes what it expects and refuses the rest.
+struct Expected<'a>(Symbols<'a>);
+
+impl Write for Expected<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.bytes().all(|byte| self.0.take() == Some(byte)) { Ok(()) } else { Err(fmt::Error) }
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl PartialEq for Text<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.as_str(), other.as_str()) {
+            (Some(left), Some(right)) => left == right,
+            _ => self.bytes().iter().eq(other.bytes().iter()),
+        }
+    }
+}
+
+impl Eq for Text<'_> {}
+
+impl PartialEq<str> for Text<'_> {
+    fn eq(&self, other: &str) -> bool {
+        *self == Text::new(other)
+    }
+}
+
+impl PartialEq<&str> for Text<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        *self == Text::new(other)
+    }
+}
+
+impl Hash for Text<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Byte by byte: pieces may differ where texts are equal.
+        self.bytes().iter().for_each(|byte| state.write_u8(byte));
+        state.write_u8(u8::MAX);
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces().try_for_each(|piece| f.write_str(piece))
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        self.pieces().try_for_each(|piece| write!(f, "{}", piece.escape_debug()))?;
+        f.write_char('"')
+    }
+}
+
+impl WriteJson for Text<'_> {
+    fn write_json(&self, out: &mut dyn Write, _: super::JsonOptions) -> fmt::Result {
+        quoted(out, self)
+    }
+}
+
+impl<'a> FromField<'a> for Text<'a> {
     fn accepts(ty: FieldType<'_>) -> bool {
         ty.is_text() || ty.is_undescribed()
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        if field.is_binary() && field.ty().is_undescribed() {
+            return Err(ValueError::new(ValueErrorKind::Undescribed, 0));
+        }
+        Self::read(field)
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        <&str>::from_text(ty, text).map(Self::new)
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        <&str>::from_binary(ty, bytes).map(Self::new)
+    }
+}
+
+impl<'a> FromField<'a> for &'a str {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        Text::accepts(ty)
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        Text::from_field(field)?.as_str().ok_or(ValueError::new(ValueErrorKind::NotBorrowable, 0))
     }
 
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
@@ -35,6 +214,14 @@ impl<'a> FromField<'a> for &'a [u8] {
         ty.oid() == type_oid::BYTEA || ty.is_text()
     }
 
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        match field.plain() {
+            Some(bytes) if field.is_binary() => Ok(bytes),
+            Some(text) => Self::from_text(field.ty(), text),
+            None => Err(ValueError::new(ValueErrorKind::NotBorrowable, 0)),
+        }
+    }
+
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         if ty.oid() == type_oid::BYTEA {
             return Err(ValueError::new(ValueErrorKind::NotBorrowable, 0));
@@ -50,7 +237,11 @@ impl<'a> FromField<'a> for &'a [u8] {
 #[cfg(feature = "alloc")]
 impl<'a> FromField<'a> for alloc::string::String {
     fn accepts(ty: FieldType<'_>) -> bool {
-        <&str>::accepts(ty)
+        Text::accepts(ty)
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        Ok(Text::from_field(field)?.pieces().collect())
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
@@ -62,20 +253,11 @@ impl<'a> FromField<'a> for alloc::string::String {
     }
 }
 
+/// The bytes of a text or of a `bytea`, copied.
 #[cfg(feature = "alloc")]
-impl<'a> FromField<'a> for alloc::vec::Vec<u8> {
-    fn accepts(ty: FieldType<'_>) -> bool {
-        <&[u8]>::accepts(ty)
+pub(super) fn read_bytes(field: &Field<'_>) -> Result<alloc::vec::Vec<u8>, ValueError> {
+    if field.ty().oid() == type_oid::BYTEA {
+        return Bytea::from_field(field).map(|bytea| bytea.bytes().collect());
     }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        if ty.oid() == type_oid::BYTEA {
-            return Bytea::from_text(ty, text).map(|bytea| bytea.bytes().collect());
-        }
-        Ok(Self::from(text))
-    }
-
-    fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Ok(Self::from(bytes))
-    }
+    Ok(field.symbols().iter().collect())
 }

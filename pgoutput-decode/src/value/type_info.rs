@@ -33,6 +33,8 @@ pub enum TypeKind<'a> {
     Base,
     /// A base type whose binary form is its text, such as `citext`.
     TextLike,
+    /// The type `hstore` of the extension of this name.
+    Hstore,
     /// An enum.
     Enum,
     /// A domain over this type, which may be a domain itself.

@@ -86,5 +86,20 @@ select pg_temp.add('bit(1)', 'bit_send', '0', '1');
 select pg_temp.add('bit(9)', 'bit_send', '101010101', '000000001');
 select pg_temp.add('bit varying', 'varbit_send', '', '0', '1', '11111111', '0101010101010101', '10000000000000001');
 
+
+
+select pg_temp.add('point', 'point_send', '(0,0)', '(-1.5,1e23)', '(NaN,Infinity)');
+select pg_temp.add('line', 'line_send', '{1,-1,0}', '{0,0.1,1e-7}');
+select pg_temp.add('lseg', 'lseg_send', '[(0,0),(1,1.5)]');
+select pg_temp.add('box', 'box_send', '(0,0),(1,1.5)', '(2,0),(-1,1)');
+select pg_temp.add('path', 'path_send', '[(0,0)]', '((0,0),(1,0),(1,1))', '[(0,0),(1,0),(-0,1e300)]');
+select pg_temp.add('polygon', 'poly_send', '((0,0))', '((0,0),(1,0),(1,1))');
+select pg_temp.add('circle', 'circle_send', '<(0,0),0>', '<(1.5,-2),1e100>');
+select pg_temp.add('jsonpath', 'jsonpath_send', '$.a[*] ? (@ > 1)', 'strict $."b c"');
+select pg_temp.add('pg_snapshot', 'pg_snapshot_send', '1:1:', '10:20:10,14,15');
+select pg_temp.add('txid_snapshot', 'txid_snapshot_send', '10:9223372036854775807:14');
+
+select pg_temp.add('tsvector', 'tsvectorsend', '', 'a', 'cat:1A,2B,3C,4D dog', $$'it''s':2 'b c\\d':16383$$, 'é:1');
+
 \o
 select type, replace(replace(replace(replace(value, '\', '\\'), E'\n', '\n'), E'\r', '\r'), E'\t', '\t'), bytes from sample order by line;

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use super::error::{ConfigError, Origin, Problem};
 use super::keyword::{self, KEYWORDS};
 use super::parameters::Parameters;
-use super::{Config, ConfigErrorKind, service};
+use super::{Config, ConfigErrorKind, dsn, service};
 
 /// Looks a variable up; an argument everywhere below, so that no test has to touch the environment of its process.
 pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -89,9 +89,9 @@ pub(crate) fn from_dsn_or_env(
     lookup: Lookup<'_>,
 ) -> Result<Config, ConfigError> {
     let mut parameters = match dsn {
-        Some(dsn) => Parameters::parse(dsn, Origin::ConnectionString)?,
+        Some(dsn) => dsn::parse(dsn, Origin::ConnectionString)?,
         None => match text(lookup, "DATABASE_URL")? {
-            Some(url) => Parameters::parse(&url, Origin::DatabaseUrl)?,
+            Some(url) => dsn::parse(&url, Origin::DatabaseUrl)?,
             None => Parameters::default(),
         },
     };

@@ -41,6 +41,7 @@ mod account;
 #[cfg(feature = "catalog")]
 mod client;
 mod conninfo;
+mod dsn;
 mod endpoint;
 mod env;
 mod error;
@@ -76,12 +77,14 @@ pub use session::TargetSessionAttrs;
 pub use ssl::{ChannelBinding, SslCertMode, SslMode, SslNegotiation, TlsVersion};
 
 use error::{Origin, Problem};
-use parameters::Parameters;
 use ssl::SslSettings;
 
 /// The largest frame that is accepted from the server unless told otherwise, in bytes: 1 GiB, the longest message that
 /// PostgreSQL can build, and its header of a tag and a length.
 pub const DEFAULT_MAX_FRAME_SIZE: usize = (1 << 30) + 5;
+
+/// The most that letting data gather adds to a change's latency unless told otherwise.
+pub const DEFAULT_MAX_READ_DELAY: Duration = Duration::from_micros(300);
 
 /// The settings of a connection. See the [module](self).
 ///
@@ -113,6 +116,7 @@ pub struct Config {
     load_balance_hosts: bool,
     wal_sender_timeout: Option<Duration>,
     max_frame_size: usize,
+    max_read_delay: Duration,
 }
 
 impl Default for Config {
@@ -142,6 +146,7 @@ impl Default for Config {
             load_balance_hosts: false,
             wal_sender_timeout: None,
             max_frame_size: DEFAULT_MAX_FRAME_SIZE,
+            max_read_delay: DEFAULT_MAX_READ_DELAY,
         }
     }
 }
@@ -152,7 +157,7 @@ impl FromStr for Config {
     /// Reads a connection string, either form, without a look at the environment, except for the place of the service
     /// file if it names a service.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let mut parameters = Parameters::parse(text, Origin::ConnectionString)?;
+        let mut parameters = dsn::parse(text, Origin::ConnectionString)?;
         service::fill(&mut parameters, &env::process)?;
         parameters.into_config()
     }

@@ -1,8 +1,8 @@
 //! Parameters by keyword, before they become a `Config`: what a connection string says and what the environment adds.
 
+use super::Config;
 use super::error::{ConfigError, ConfigErrorKind, Origin, Problem};
 use super::keyword::{self, Keyword, Treatment};
-use super::{Config, conninfo, uri};
 
 /// Values in the order of their keywords' first appearance. No `Debug`: one of them may be a password.
 #[derive(Default)]
@@ -16,16 +16,6 @@ struct Given {
 }
 
 impl Parameters {
-    /// Reads either form of a connection string.
-    pub(crate) fn parse(text: &str, origin: Origin) -> Result<Self, ConfigError> {
-        let mut parameters = Self::default();
-        match uri::strip_scheme(text) {
-            Some(start) => uri::parse(text, start, origin, &mut parameters)?,
-            None => conninfo::parse(text, origin, &mut parameters)?,
-        }
-        Ok(parameters)
-    }
-
     /// Sets a value; the last one given for a keyword counts.
     pub(crate) fn set(
         &mut self,

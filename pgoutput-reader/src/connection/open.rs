@@ -204,7 +204,8 @@ impl Attempt<'_> {
         let address = self.endpoint.to_string();
         let transport = io::connect(self.target, self.config, self.deadline, &address)?;
         let limit = self.config.get_max_frame_size().saturating_sub(HEADER_LEN);
-        let channel = Channel::new(transport, address, limit)?;
+        let delay = self.config.get_max_read_delay();
+        let channel = Channel::new(transport, address, limit, delay)?;
         let (channel, protection) = match self.start {
             Start::Plain => (channel, Protection::default()),
             #[cfg(feature = "tls")]

@@ -2,8 +2,6 @@
 
 use pgoutput_decode::{Lsn, Oid, Tag};
 
-use crate::stream::StreamEvent;
-
 /// Why reading cannot start as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -65,6 +63,19 @@ pub enum SetupError {
     },
 }
 
+impl SetupError {
+    /// The error for those of the publications `named` that are not among `existing`, if there are any.
+    pub(crate) fn missing(named: &[String], existing: &[String], database: &str) -> Option<Self> {
+        let missing: Vec<String> =
+            named.iter().filter(|name| !existing.contains(name)).cloned().collect();
+        (!missing.is_empty()).then(|| Self::PublicationMissing {
+            missing,
+            existing: existing.to_vec(),
+            database: database.into(),
+        })
+    }
+}
+
 fn list(names: &[String]) -> String {
     if names.is_empty() {
         "there is none".into()
@@ -111,10 +122,4 @@ pub enum StreamError {
         /// Where it stands.
         lsn: Lsn,
     },
-}
-
-impl StreamError {
-    pub(crate) fn out_of_place(event: &StreamEvent<'_>) -> Self {
-        Self::OutOfPlace { tag: event.message.tag(), lsn: event.wal_start }
-    }
 }

@@ -19,15 +19,24 @@ impl Fingerprint {
     }
 }
 
-/// Lays the parts out in the 122 free bits of a version 8 UUID: 64 of LSN, 26 of ordinal, 32 of fingerprint.
+/// What an id is of. The LSN of a message is where its record ends, and there the record of a row may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Message = 0,
+    Change = 1,
+}
+
+/// Lays the parts out in the 122 free bits of a version 8 UUID: 64 of LSN, 1 of kind, 25 of ordinal, 32 of fingerprint.
 ///
 /// The LSN comes first, so that ids of one cluster sort as its log does.
-pub(crate) fn uuid(lsn: Lsn, ordinal: u32, fingerprint: Fingerprint) -> Uuid {
+pub(crate) fn uuid(lsn: Lsn, kind: Kind, ordinal: u32, fingerprint: Fingerprint) -> Uuid {
     let lsn = u128::from(lsn.as_u64());
     // 48 bits, 4 of version, 12 bits, 2 of variant, 62 bits.
     let high = (lsn >> 16) << 80 | (lsn >> 4 & 0xFFF) << 64;
-    let low =
-        (lsn & 0xF) << 58 | u128::from(ordinal & 0x03FF_FFFF) << 32 | u128::from(fingerprint.0);
+    let low = (lsn & 0xF) << 58
+        | (kind as u128) << 57
+        | u128::from(ordinal & 0x01FF_FFFF) << 32
+        | u128::from(fingerprint.0);
     Builder::from_custom_bytes((high | low).to_be_bytes()).into_uuid()
 }
 
@@ -38,7 +47,7 @@ mod tests {
 
     #[test]
     fn is_a_version_8_uuid_of_the_rfc_variant() {
-        let id = uuid(Lsn::MAX, u32::MAX, Fingerprint(u32::MAX));
+        let id = uuid(Lsn::MAX, Kind::Change, u32::MAX, Fingerprint(u32::MAX));
         assert_eq!(id.get_version_num(), 8);
         assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
         assert_eq!(id.to_string(), "ffffffff-ffff-8fff-bfff-ffffffffffff");
@@ -48,19 +57,20 @@ mod tests {
     fn every_part_makes_a_difference() {
         let mut seen = HashSet::new();
         for bit in 0..64 {
-            assert!(seen.insert(uuid(Lsn::new(1 << bit), 0, Fingerprint(0))));
+            assert!(seen.insert(uuid(Lsn::new(1 << bit), Kind::Message, 0, Fingerprint(0))));
         }
-        for bit in 0..26 {
-            assert!(seen.insert(uuid(Lsn::ZERO, 1 << bit, Fingerprint(0))));
+        assert!(seen.insert(uuid(Lsn::ZERO, Kind::Change, 0, Fingerprint(0))));
+        for bit in 0..25 {
+            assert!(seen.insert(uuid(Lsn::ZERO, Kind::Message, 1 << bit, Fingerprint(0))));
         }
         for bit in 0..32 {
-            assert!(seen.insert(uuid(Lsn::ZERO, 0, Fingerprint(1 << bit))));
+            assert!(seen.insert(uuid(Lsn::ZERO, Kind::Message, 0, Fingerprint(1 << bit))));
         }
     }
 
     #[test]
     fn sorts_as_the_log_does() {
-        let at = |lsn, ordinal| uuid(Lsn::new(lsn), ordinal, Fingerprint(7));
+        let at = |lsn, ordinal| uuid(Lsn::new(lsn), Kind::Change, ordinal, Fingerprint(7));
         assert!(
             at(0xF, 9) < at(0x10, 0)
                 && at(0x10, 0) < at(0x10, 1)

@@ -84,13 +84,18 @@ impl ChangeEvent {
 
     /// An id that is the same on every delivery of the same change, and for no other change.
     ///
-    /// A version 8 UUID (RFC 9562) made of the change's LSN, its number among the changes of its transaction with that
-    /// LSN, and a fingerprint of the cluster's system identifier and the database. Nothing in it is random.
+    /// A version 8 UUID (RFC 9562) made of the change's LSN, whether it is a message, its number among the changes of its
+    /// transaction with that LSN, and a fingerprint of the cluster's system identifier and the database. Nothing in it is random.
     pub fn message_id(&self) -> Uuid {
-        message_id::uuid(self.lsn, self.ordinal, self.fingerprint)
+        let kind = match self.op {
+            Op::Message => message_id::Kind::Message,
+            _ => message_id::Kind::Change,
+        };
+        message_id::uuid(self.lsn, kind, self.ordinal, self.fingerprint)
     }
 
-    /// Where the change stands in the log. Many changes may share one LSN: it is no key.
+    /// Where the change stands in the log. Many changes may share one LSN: it is no key. A message's is where its record
+    /// ends, since that is what the server tells; a row's, where its record starts.
     pub fn lsn(&self) -> Lsn {
         self.lsn
     }

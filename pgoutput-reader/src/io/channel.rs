@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::gather::Gather;
 use super::inbox::Inbox;
 #[cfg(feature = "tls")]
 use super::tls::TlsSettings;
@@ -30,6 +31,7 @@ pub(crate) struct Channel {
     wake: WakePipe,
     pub(crate) inbox: Inbox,
     outbox: BytesMut,
+    gather: Gather,
     /// The last read left room, so the socket is probably empty: wait before the next one.
     drained: bool,
 }
@@ -46,7 +48,12 @@ pub(crate) enum Fill {
 }
 
 impl Channel {
-    pub(crate) fn new(transport: Transport, address: String, limit: usize) -> Result<Self, Error> {
+    pub(crate) fn new(
+        transport: Transport,
+        address: String,
+        limit: usize,
+        rest: Duration,
+    ) -> Result<Self, Error> {
         let wake = WakePipe::new()
             .map_err(|error| Error::io("making a wake pipe for", &address, error))?;
         Ok(Self {
@@ -55,6 +62,7 @@ impl Channel {
             wake,
             inbox: Inbox::new(limit),
             outbox: BytesMut::new(),
+            gather: Gather::new(rest),
             drained: true,
         })
     }
@@ -118,6 +126,14 @@ impl Channel {
         {
             return Ok(if received == 0 { Fill::Closed } else { Fill::More });
         }
+        if let Some(rest) = self.gather.rest() {
+            if self.rest(rest)? {
+                return Ok(Fill::Woken);
+            }
+            if let Some(received) = self.receive()? {
+                return Ok(if received == 0 { Fill::Closed } else { Fill::More });
+            }
+        }
         loop {
             let (readable, writable) = match self.wait(true, deadline)? {
                 Wait::TimedOut => return Ok(Fill::TimedOut),
@@ -179,10 +195,12 @@ impl Channel {
                 }
                 Err(error) => return Err(Error::io(DOING, &self.address, error)),
             }
+            // A server that never pauses is left at the deadline too.
+            let late = deadline.is_some_and(|deadline| deadline <= Instant::now());
             match self.wait(true, deadline)? {
-                Wait::TimedOut => return Err(Error::timeout(DOING, &self.address)),
                 Wait::Woken => return Err(Error::stopped(DOING, &self.address)),
-                Wait::Ready { .. } => {}
+                Wait::Ready { .. } if !late => {}
+                _ => return Err(Error::timeout(DOING, &self.address)),
             }
         }
         if direct && !tls.is_postgresql() {
@@ -213,11 +231,13 @@ impl Channel {
         match read {
             Ok(len) => {
                 self.inbox.filled(len);
+                self.gather.read(Instant::now(), len);
                 self.drained = len < offered;
                 Ok(Some(len))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.drained = true;
+                self.gather.read(Instant::now(), 0);
                 Ok(None)
             }
             Err(error) => Err(Error::io("reading from", &self.address, error)),
@@ -247,6 +267,19 @@ impl Channel {
             }
         }
         Ok(())
+    }
+
+    /// Lets data gather; true when a wake-up cut it short. So short that deadlines play no part.
+    fn rest(&self, rest: Duration) -> Result<bool, Error> {
+        match poll(&mut [PollFd::new(&self.wake, PollFlags::IN)], Some(&timespec(rest))) {
+            // A signal only makes it shorter.
+            Ok(0) | Err(rustix::io::Errno::INTR) => Ok(false),
+            Ok(_) => {
+                self.wake.drain();
+                Ok(true)
+            }
+            Err(error) => Err(Error::io("waiting for", &self.address, error.into())),
+        }
     }
 
     /// Waits for the socket, a wake-up or the deadline. A wake-up is taken here.

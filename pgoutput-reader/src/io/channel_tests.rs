@@ -3,6 +3,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 
 use super::*;
+use crate::config::DEFAULT_MAX_READ_DELAY;
 
 /// Long enough never to pass in a test that is right.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -11,7 +12,11 @@ fn pair() -> (Channel, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     theirs.set_read_timeout(Some(PATIENCE)).unwrap();
-    (Channel::new(Transport::Unix(ours), "test".into(), 1 << 30).unwrap(), theirs)
+    (
+        Channel::new(Transport::Unix(ours), "test".into(), 1 << 30, DEFAULT_MAX_READ_DELAY)
+            .unwrap(),
+        theirs,
+    )
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "what the channel takes")]

@@ -2,6 +2,7 @@
 
 mod channel;
 mod connect;
+mod gather;
 mod inbox;
 #[cfg(feature = "tls")]
 mod tls;

@@ -1,55 +1,13 @@
-//! Replication commands, and all quoting (manual, section "Streaming Replication Protocol";
-//! the grammar is PostgreSQL's `repl_scanner.l` and `repl_gram.y`).
+//! Replication commands (manual, section "Streaming Replication Protocol"; the grammar is PostgreSQL's `repl_gram.y`).
 
 use std::fmt::Write as _;
 
 use super::options::StartReplication;
+use super::quote::identifier;
 use super::version::ServerVersion;
 use crate::{Error, ErrorKind};
 
 pub(crate) const IDENTIFY_SYSTEM: &str = "IDENTIFY_SYSTEM";
-
-/// A name in double quotes: taken as it stands, capitals, spaces and all.
-///
-/// # Errors
-/// A double quote within: unlike SQL the replication grammar has no way to write one, and no slot has one in its name.
-pub(crate) fn identifier(name: &str) -> Result<String, Error> {
-    if name.contains('"') {
-        return Err(Error::usage(
-            "a slot's name holds only lower-case letters, digits and underscores: no double quotes",
-        ));
-    }
-    quote(name, '"')
-}
-
-/// A text in single quotes. The replication grammar knows no backslash escapes.
-pub(crate) fn literal(text: &str) -> Result<String, Error> {
-    quote(text, '\'')
-}
-
-/// What pgoutput splits `publication_names` by: identifiers between commas, quoted as in SQL.
-pub(crate) fn identifier_list(names: &[String]) -> Result<String, Error> {
-    let quoted = names.iter().map(|name| quote(name, '"')).collect::<Result<Vec<_>, _>>()?;
-    Ok(quoted.join(","))
-}
-
-/// Between two marks, a mark within doubled.
-fn quote(text: &str, mark: char) -> Result<String, Error> {
-    if text.contains('\0') {
-        return Err(Error::usage(
-            "a name or value holds a zero byte, which PostgreSQL cannot take",
-        ));
-    }
-    let mut quoted = String::from(mark);
-    for c in text.chars() {
-        if c == mark {
-            quoted.push(mark);
-        }
-        quoted.push(c);
-    }
-    quoted.push(mark);
-    Ok(quoted)
-}
 
 /// How a logical slot for pgoutput is to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::proto::Streaming;
+use crate::proto::quote::{identifier, identifier_list, literal};
 
 /// The quoted text at the front, as `repl_scanner.l` reads a literal (xq) and `SplitIdentifierString` a name:
 /// anything but the mark stands for itself, the mark twice for the mark, the mark once is the end.

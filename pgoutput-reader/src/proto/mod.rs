@@ -12,6 +12,7 @@ mod handshake;
 pub(crate) mod negotiation;
 mod options;
 mod policy;
+pub(crate) mod quote;
 mod startup;
 mod version;
 

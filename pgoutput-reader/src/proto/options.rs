@@ -3,7 +3,7 @@
 
 use pgoutput_decode::Lsn;
 
-use super::command::{identifier_list, literal};
+use super::quote::{identifier_list, literal};
 use super::version::ServerVersion;
 use crate::{Error, ErrorKind};
 

@@ -158,6 +158,7 @@ impl ReaderBuilder {
             system,
             acknowledge: self.acknowledge,
             until: self.until,
+            publications: self.start.publications,
         }))
     }
 }

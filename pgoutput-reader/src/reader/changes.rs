@@ -32,7 +32,7 @@ struct Open {
     /// The next event's number in it.
     index: u64,
     last_lsn: Lsn,
-    /// The next event's number among those with `last_lsn`.
+    /// The last row's or table's number among those with `last_lsn`.
     ordinal: u32,
 }
 
@@ -67,19 +67,19 @@ impl Changes {
         let lsn = event.wal_start;
         match &event.message {
             Message::Begin(_) if self.open.is_some() => {
-                return Err(StreamError::out_of_place(event).into());
+                return Err(out_of_place(event).into());
             }
             Message::Begin(begin) => {
                 let transaction = Arc::new(Transaction::new(begin));
                 self.open = Some(Open { transaction, index: 0, last_lsn: Lsn::ZERO, ordinal: 0 });
             }
             Message::Commit(commit) => {
-                let open = self.open.take().ok_or_else(|| StreamError::out_of_place(event))?;
+                let open = self.open.take().ok_or_else(|| out_of_place(event))?;
                 open.transaction.ended_at(commit.end_lsn);
                 return Ok(Progress::Committed(commit.end_lsn));
             }
             Message::Origin(origin) => {
-                let open = self.open.as_ref().ok_or_else(|| StreamError::out_of_place(event))?;
+                let open = self.open.as_ref().ok_or_else(|| out_of_place(event))?;
                 let (name, commit_lsn) = (origin.name.into(), origin.commit_lsn);
                 open.transaction.came_from(ReplicationOrigin { name, commit_lsn });
             }
@@ -100,7 +100,7 @@ impl Changes {
             Message::Message(body) => self.message(body, event)?,
             // A server whose stream could not be opened rolls back with a Stream Abort nobody asked for; nothing is lost by it.
             Message::StreamAbort(_) => {}
-            _ => return Err(StreamError::out_of_place(event).into()),
+            _ => return Err(out_of_place(event).into()),
         }
         Ok(Progress::Inside)
     }
@@ -161,9 +161,15 @@ impl Changes {
         content: Content,
         event: &StreamEvent<'_>,
     ) -> Result<(), Error> {
-        let open = self.open.as_mut().ok_or_else(|| StreamError::out_of_place(event))?;
-        if open.last_lsn != lsn {
-            (open.last_lsn, open.ordinal) = (lsn, 0);
+        let open = self.open.as_mut().ok_or_else(|| out_of_place(event))?;
+        // Messages have a numbering of their own, so that asking for them changes no row's id; none shares its LSN.
+        let ordinal = match op {
+            Op::Message => 0,
+            _ if open.last_lsn == lsn => open.ordinal + 1,
+            _ => 0,
+        };
+        if op != Op::Message {
+            (open.last_lsn, open.ordinal) = (lsn, ordinal);
         }
         self.delivered += 1;
         let position = Position {
@@ -174,7 +180,7 @@ impl Changes {
         self.ready.push_back(ChangeEvent {
             op,
             lsn,
-            ordinal: open.ordinal,
+            ordinal,
             fingerprint: self.fingerprint,
             position,
             transaction: Some(Arc::clone(&open.transaction)),
@@ -182,13 +188,16 @@ impl Changes {
             content,
         });
         open.index += 1;
-        open.ordinal += 1;
         Ok(())
     }
 }
 
 fn frame(event: &StreamEvent<'_>) -> Content {
     Content::Frame { bytes: event.frame().into(), in_stream: event.in_stream() }
+}
+
+fn out_of_place(event: &StreamEvent<'_>) -> StreamError {
+    StreamError::OutOfPlace { tag: event.message.tag(), lsn: event.wal_start }
 }
 
 fn full_width(old: OldTuple<'_>) -> TupleData<'_> {

@@ -27,8 +27,9 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// not told more often than once a second anyway.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How often a quiet server is asked how far it has come, while there is a position to stop at.
-const ASK: Duration = Duration::from_secs(1);
+/// How soon a quiet server is asked again how far it has come, while there is a position to stop at: at first, and
+/// at most. The pause doubles: a server that has only just started to read its log needs a moment.
+const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
 /// The changes of a database, in commit order: a plain blocking [`Iterator`].
 ///
@@ -57,6 +58,7 @@ pub struct Reader {
     acknowledger: Acknowledger,
     mode: Acknowledge,
     until: Option<Until>,
+    publications: Vec<String>,
     finished: bool,
     /// An error was handed out: what came with it or after it was not, and must never be confirmed.
     failed: bool,
@@ -68,6 +70,7 @@ struct Until {
     lsn: Lsn,
     /// When to ask a quiet server how far it has come.
     ask_at: Instant,
+    pause: Duration,
 }
 
 /// What came of waiting for an event; see [`Reader::next_timeout`].
@@ -88,6 +91,7 @@ struct Setup {
     system: SystemId,
     acknowledge: Acknowledge,
     until: Option<Lsn>,
+    publications: Vec<String>,
 }
 
 impl Reader {
@@ -98,7 +102,7 @@ impl Reader {
     }
 
     fn start(setup: Setup) -> Self {
-        let Setup { stream, catalog, system, acknowledge, until } = setup;
+        let Setup { stream, catalog, system, acknowledge, until, publications } = setup;
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
         Self {
@@ -107,7 +111,8 @@ impl Reader {
             changes: Changes::new(fingerprint),
             acknowledger: Acknowledger::default(),
             mode: acknowledge,
-            until: until.map(|lsn| Until { lsn, ask_at: Instant::now() }),
+            until: until.map(|lsn| Until { lsn, ask_at: Instant::now(), pause: ASK_AGAIN[0] }),
+            publications,
             finished: false,
             failed: false,
         }
@@ -176,7 +181,7 @@ impl Reader {
                     break;
                 }
                 Step::Keepalive(_) => {}
-                Step::TimedOut | Step::Stopped => break,
+                Step::PublicationSkipped | Step::TimedOut | Step::Stopped => break,
             }
         }
         Ok(())
@@ -216,6 +221,7 @@ impl Reader {
                     self.finished = self.is_reached(keepalive.wal_end);
                 }
                 Step::Keepalive(_) => {}
+                Step::PublicationSkipped => self.tables.check_publications(&self.publications)?,
                 Step::Stopped => return Ok(Next::Finished),
                 Step::TimedOut => {
                     let now = Instant::now();
@@ -226,7 +232,8 @@ impl Reader {
                         && until.ask_at <= now
                     {
                         self.stream.send_status(true)?;
-                        until.ask_at = now + ASK;
+                        until.ask_at = now + until.pause;
+                        until.pause = (until.pause * 2).min(ASK_AGAIN[1]);
                     }
                 }
             }

@@ -8,7 +8,7 @@ use pgoutput_decode::{Lsn, Oid, Relations, TupleData};
 
 use crate::Error;
 use crate::catalog::{Catalog, TypeNames};
-use crate::error::StreamError;
+use crate::error::{SetupError, StreamError};
 use crate::event::TableSchema;
 
 #[derive(Debug)]
@@ -59,6 +59,14 @@ impl Tables {
         });
         self.schemas.insert(oid, Arc::clone(&schema));
         Ok(schema)
+    }
+
+    /// After a server said that it left a publication out: one that is gone means that changes are passed over. One that
+    /// is there was only made later than what is being read, which holds nothing of it.
+    pub(super) fn check_publications(&mut self, named: &[String]) -> Result<(), Error> {
+        let existing = self.catalog.publications()?;
+        let missing = SetupError::missing(named, &existing, &self.database);
+        missing.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Some servers send rows wider than the table they described (15.0 and 15.1, with column lists): nothing

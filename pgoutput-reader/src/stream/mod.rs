@@ -54,8 +54,6 @@ pub struct Stream {
     server_wal_end: Lsn,
     stop: StopHandle,
     notices: VecDeque<ServerMessage>,
-    /// A status could not be sent; what has arrived is read to its end first.
-    unsent: Option<Error>,
     finished: bool,
 }
 
@@ -70,7 +68,10 @@ const FINISH: Duration = Duration::from_secs(2);
 pub(crate) enum Step {
     /// A message, in the receive buffer until the next step.
     Message(Frame),
+    #[cfg_attr(not(feature = "catalog"), expect(dead_code, reason = "only Reader looks at it"))]
     Keepalive(PrimaryKeepalive),
+    /// The server warned that it leaves a publication out. The warning is among the notices.
+    PublicationSkipped,
     /// The deadline passed; nothing was lost.
     TimedOut,
     /// A [`StopHandle`] asked for the end, and nothing whole is left.
@@ -97,7 +98,6 @@ impl Stream {
             positions: Positions::default(),
             server_wal_end: Lsn::ZERO,
             notices: VecDeque::new(),
-            unsent: None,
             finished: false,
         }
     }
@@ -110,7 +110,7 @@ impl Stream {
         loop {
             match self.step(None) {
                 Ok(Step::Message(frame)) => return Some(self.read(frame)),
-                Ok(Step::Keepalive(_) | Step::TimedOut) => {}
+                Ok(Step::Keepalive(_) | Step::PublicationSkipped | Step::TimedOut) => {}
                 Ok(Step::Stopped) => return None,
                 Err(error) => return Some(Err(error)),
             }
@@ -170,6 +170,7 @@ impl Stream {
     }
 
     /// Reads on after a [`StopHandle`] was used.
+    #[cfg(feature = "catalog")]
     pub(crate) fn forget_stop(&mut self) {
         self.stop = StopHandle::new(self.copy.waker());
     }
@@ -187,48 +188,36 @@ impl Stream {
                 return Ok(Step::Stopped);
             }
             let now = Instant::now();
-            if self.unsent.is_none() && self.feedback.due(now, &self.positions) {
-                self.send_due_status()?;
+            if self.feedback.due(now, &self.positions) {
+                self.send_status(false)?;
             }
             let advance = if self.stop.is_stopped() {
-                match self.copy.advance_buffered() {
-                    Ok(None) => return Ok(Step::Stopped),
-                    advance => advance.map(|advance| advance.unwrap_or(Advance::Woken)),
+                match self.copy.advance_buffered()? {
+                    Some(advance) => advance,
+                    None => return Ok(Step::Stopped),
                 }
             } else {
-                let due = self.feedback.due_at(&self.positions).max(now);
-                self.copy.advance(Some(deadline.map_or(due, |deadline| deadline.min(due))))
+                let due = self.feedback.due_at(&self.positions);
+                self.copy.advance(Some(deadline.map_or(due, |deadline| deadline.min(due))))?
             };
             match advance {
-                Ok(Advance::Copy(position)) => return self.open(position),
-                Ok(Advance::Notice(notice)) => self.note(*notice),
-                Ok(Advance::TimedOut) => {
-                    if let Some(error) = self.unsent.take() {
-                        return Err(error);
-                    }
-                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                        return Ok(Step::TimedOut);
+                Advance::Copy(position) => return self.open(position),
+                Advance::Notice(notice) => {
+                    // PostgreSQL 18; older servers fail.
+                    let skipped = notice.routine() == Some("LoadPublications");
+                    self.note(*notice);
+                    if skipped {
+                        return Ok(Step::PublicationSkipped);
                     }
                 }
-                Ok(Advance::Woken) => {}
-                Ok(Advance::Ended) => return Err(Error::copy_ended(self.copy.address())),
-                // What the server said tells more than that it no longer listens.
-                Err(error) if error.server().is_some() => return Err(error),
-                Err(error) => return Err(self.unsent.take().unwrap_or(error)),
+                Advance::TimedOut
+                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) =>
+                {
+                    return Ok(Step::TimedOut);
+                }
+                Advance::TimedOut | Advance::Woken => {}
+                Advance::Ended => return Err(Error::copy_ended(self.copy.address())),
             }
-        }
-    }
-
-    /// A server that closes the connection may have said why, and have sent changes before: all of that is read
-    /// before the failure to write is reported.
-    fn send_due_status(&mut self) -> Result<(), Error> {
-        match self.send_status(false) {
-            Err(error) if matches!(error.kind(), ErrorKind::Io { .. }) => {
-                self.unsent = Some(error);
-                self.feedback.sent(Instant::now(), self.positions);
-                Ok(())
-            }
-            result => result,
         }
     }
 

@@ -55,7 +55,8 @@ fn pair<T: Send + 'static>(
     let mut config = Config::new();
     config.host("localhost").ssl_mode(SslMode::Require);
     let settings = TlsSettings::new(&config, &config.endpoints().unwrap()[0]).unwrap();
-    let channel = Channel::new(Transport::Tcp(socket), "test".into(), 1 << 30).unwrap();
+    let channel =
+        Channel::new(Transport::Tcp(socket), "test".into(), 1 << 30, Duration::ZERO).unwrap();
     (channel.secure(&settings, soon(), false).unwrap(), server)
 }
 

@@ -1,0 +1,311 @@
+//! Arrays, `int2vector` and `oidvector`: text elements between braces, or between spaces, binary dimensions and
+//! elements with their lengths, JSON nested arrays.
+
+use core::fmt::{self, Write};
+
+use super::array_elements::{Elements, Walk};
+use super::json_out::WriteJson;
+use super::quote::Within;
+use super::{
+    Field, FieldType, Format, FromField, JsonOptions, PgType, TypeKind, Value, ValueError, type_oid,
+};
+
+/// An array: elements of one type, NULL among them, in up to six dimensions (manual, section "Arrays"); also an
+/// `int2vector` or `oidvector`, which are arrays of one dimension counted from 0.
+///
+/// It borrows the elements as they came. `Display` is PostgreSQL's text. Two arrays are equal if their dimensions,
+/// lower bounds included, and their elements are. In JSON the lower bounds are not told.
+///
+/// ```
+/// use pgoutput_decode::value::{Array, Field, Format, type_oid};
+///
+/// let field = Field::new(type_oid::INT4_ARRAY, Format::Text, b"[0:1][1:2]={{1,NULL},{3,4}}");
+/// let array: Array = field.get()?;
+/// assert_eq!(array.dimensions().len(), 2);
+/// assert_eq!((array.dimensions()[0].lower, array.dimensions()[0].len), (0, 2));
+///
+/// let mut numbers = array.elements().map(|element| element.map(|field| field.get::<i32>()).transpose());
+/// assert_eq!(numbers.next(), Some(Ok(Some(1))));
+/// assert_eq!(numbers.next(), Some(Ok(None)));
+///
+/// let mut json = String::new();
+/// field.write_json(&mut json, Default::default())?;
+/// assert_eq!(json, "[[1,null],[3,4]]");
+/// # Ok::<(), pgoutput_decode::value::ValueError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Array<'a> {
+    pub(super) notation: Notation,
+    pub(super) dimensions: Dimensions,
+    pub(super) elements: Walk<'a>,
+}
+
+/// One dimension of an [`Array`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Dimension {
+    /// How many elements it has; in an array that is not empty, at least one.
+    pub len: u32,
+    /// The subscript of the first: 1, unless it was set otherwise.
+    pub lower: i32,
+}
+
+/// PostgreSQL's `MAXDIM`.
+pub(super) const MAX_DIMENSIONS: usize = 6;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Dimensions {
+    all: [Dimension; MAX_DIMENSIONS],
+    count: usize,
+}
+
+impl Dimensions {
+    pub(super) fn as_slice(&self) -> &[Dimension] {
+        self.all.get(..self.count).unwrap_or_default()
+    }
+
+    pub(super) fn as_mut_slice(&mut self) -> &mut [Dimension] {
+        self.all.get_mut(..self.count).unwrap_or_default()
+    }
+
+    /// False if there are six already.
+    pub(super) fn push(&mut self, dimension: Dimension) -> bool {
+        let place = self.all.get_mut(self.count);
+        let has_room = place.is_some();
+        if let Some(place) = place {
+            *place = dimension;
+            self.count += 1;
+        }
+        has_room
+    }
+
+    /// The product of their lengths, 0 without dimensions.
+    pub(super) fn elements(&self) -> Option<usize> {
+        if self.count == 0 {
+            return Some(0);
+        }
+        self.as_slice().iter().try_fold(1_usize, |product, dimension| {
+            product.checked_mul(usize::try_from(dimension.len).ok()?)
+        })
+    }
+}
+
+/// How the text of an array looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Notation {
+    Braces {
+        delimiter: u8,
+    },
+    /// `int2vector` and `oidvector`: numbers with spaces between them.
+    Spaces,
+}
+
+impl<'a> FieldType<'a> {
+    /// What an array of this type consists of; `None` if it is no array.
+    pub(super) fn array(self) -> Option<(FieldType<'a>, Notation)> {
+        match self.kind() {
+            TypeKind::Array { element, delimiter } => {
+                Some((FieldType::described(element), Notation::Braces { delimiter }))
+            }
+            TypeKind::Base => match self.oid() {
+                type_oid::INT2VECTOR => Some((FieldType::new(type_oid::INT2), Notation::Spaces)),
+                type_oid::OIDVECTOR => Some((FieldType::new(type_oid::OID), Notation::Spaces)),
+                oid => {
+                    let element = PgType::from_oid(oid)?.element()?;
+                    let delimiter = if element == type_oid::BOX { b';' } else { b',' };
+                    Some((FieldType::new(element), Notation::Braces { delimiter }))
+                }
+            },
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Array<'a> {
+    /// The dimensions, from the outermost; none if the array is empty, at most six.
+    pub fn dimensions(&self) -> &[Dimension] {
+        self.dimensions.as_slice()
+    }
+
+    /// How many elements there are in all dimensions together.
+    pub fn len(&self) -> usize {
+        self.elements.len()
+    }
+
+    /// True for an array without elements, and thus without dimensions.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The type of the elements.
+    pub fn element_type(&self) -> FieldType<'a> {
+        self.elements.ty()
+    }
+
+    /// The elements of all dimensions, in order: the last subscript changes fastest. `None` is NULL.
+    pub fn elements(&self) -> Elements<'a> {
+        self.elements.iter()
+    }
+
+    /// Reads the elements of an array of one dimension, or of none, as `T`; where it begins to count is not told.
+    ///
+    /// # Errors
+    ///
+    /// When there are more dimensions, and when an element cannot be read as `T`, as NULL unless `T` is an `Option`.
+    #[cfg(feature = "alloc")]
+    pub fn to_vec<T: FromField<'a>>(&self) -> Result<alloc::vec::Vec<T>, ValueError> {
+        let count = self.dimensions().len();
+        if count > 1 {
+            return Err(ValueError::new(super::ValueErrorKind::Dimensions { count }, 0));
+        }
+        self.elements().map(|element| element.map_or_else(T::from_null, |e| e.get())).collect()
+    }
+
+    /// Writes elements and what stands before, between and after them.
+    fn write_nested(
+        &self,
+        out: &mut dyn Write,
+        [open, between, close]: [char; 3],
+        mut write: impl FnMut(&mut dyn Write, Option<Field<'a>>) -> fmt::Result,
+    ) -> fmt::Result {
+        let count = self.dimensions.as_slice().len();
+        for _ in 0..count {
+            out.write_char(open)?;
+        }
+        for (at, element) in self.elements().enumerate() {
+            let turned = self.turned(at);
+            if at > 0 {
+                for _ in 0..turned {
+                    out.write_char(close)?;
+                }
+                out.write_char(between)?;
+                for _ in 0..turned {
+                    out.write_char(open)?;
+                }
+            }
+            write(out, element)?;
+        }
+        for _ in 0..count {
+            out.write_char(close)?;
+        }
+        Ok(())
+    }
+
+    /// How many of the dimensions begin anew at this element, the outermost not counted.
+    fn turned(&self, at: usize) -> usize {
+        let inner = self.dimensions.as_slice().get(1..).unwrap_or_default();
+        let mut size = 1_usize;
+        let mut turned = 0;
+        for dimension in inner.iter().rev() {
+            size = size.saturating_mul(usize::try_from(dimension.len).unwrap_or(usize::MAX));
+            if !at.is_multiple_of(size) {
+                break;
+            }
+            turned += 1;
+        }
+        turned
+    }
+}
+
+impl<'a> FromField<'a> for Array<'a> {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        ty.array().is_some()
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        let wrong = ValueError::wrong_type("Array");
+        let (element, notation) = field.ty().array().ok_or(wrong)?;
+        match (field.format(), notation) {
+            (Format::Binary, _) => Self::read_binary(field, element, notation),
+            (Format::Text, Notation::Spaces) => Self::read_spaces(field, element),
+            (Format::Text, Notation::Braces { delimiter }) => {
+                Self::read_braces(field, element, delimiter)
+            }
+        }
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Text, text))
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Binary, bytes))
+    }
+}
+
+/// The elements of an array of one dimension, see [`Array::to_vec`]; a `Vec<u8>` is also read from a `bytea` or a text,
+/// whose bytes it takes.
+#[cfg(feature = "alloc")]
+impl<'a, T: FromField<'a>> FromField<'a> for alloc::vec::Vec<T> {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        T::accepts_vec(ty)
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        T::read_vec(field)
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        T::read_vec(&Field::of(ty, Format::Text, text))
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        T::read_vec(&Field::of(ty, Format::Binary, bytes))
+    }
+}
+
+impl PartialEq for Array<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let mut pairs = self.elements().zip(other.elements());
+        self.dimensions == other.dimensions && pairs.all(|(left, right)| Field::same(left, right))
+    }
+}
+
+impl Eq for Array<'_> {}
+
+impl fmt::Display for Array<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Notation::Braces { delimiter } = self.notation else {
+            for (at, element) in self.elements().enumerate() {
+                if at > 0 {
+                    f.write_char(' ')?;
+                }
+                element.map_or(Ok(()), |field| Value::inside(field)?.fmt(f))?;
+            }
+            return Ok(());
+        };
+        if self.is_empty() {
+            return f.write_str("{}");
+        }
+        if self.dimensions().iter().any(|dimension| dimension.lower != 1) {
+            for Dimension { len, lower } in self.dimensions() {
+                write!(f, "[{lower}:{}]", i64::from(*lower) + i64::from(*len) - 1)?;
+            }
+            f.write_char('=')?;
+        }
+        self.write_nested(f, ['{', delimiter.into(), '}'], |out, element| match element {
+            None => out.write_str("NULL"),
+            Some(field) => Within::Array { delimiter }.write(out, &Value::inside(field)?),
+        })
+    }
+}
+
+impl fmt::Debug for Array<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl WriteJson for Array<'_> {
+    fn write_json(&self, mut out: &mut dyn Write, options: JsonOptions) -> fmt::Result {
+        if self.is_empty() {
+            return out.write_str("[]");
+        }
+        self.write_nested(&mut out, ['[', ',', ']'], |mut out, element| match element {
+            None => out.write_str("null"),
+            Some(field) => Value::inside(field)?.write_json(&mut out, options),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! Composites: text attributes between parentheses, binary their types and lengths, JSON an object.
+
+use core::fmt::{self, Write};
+
+use super::array_elements::take_binary;
+use super::input::Input;
+use super::json_out::{WriteJson, string};
+use super::quote::Within;
+use super::symbols::{Escape, Symbols};
+use super::{
+    Attribute, Field, FieldType, Format, FromField, JsonOptions, TypeKind, Value, ValueError,
+};
+
+/// A value of a composite type: one value, or NULL, for each attribute of its [description](TypeKind::Composite)
+/// (manual, section "Composite Types").
+///
+/// `Display` is PostgreSQL's text. Two composites are equal if the names and values of their attributes are.
+///
+/// ```
+/// use pgoutput_decode::Oid;
+/// use pgoutput_decode::value::{Attribute, Composite, Field, Format, TypeInfo, TypeKind, type_oid};
+///
+/// // create type item as (name text, count integer)
+/// let text = TypeInfo { oid: type_oid::TEXT, name: "text", kind: TypeKind::Base };
+/// let integer = TypeInfo { oid: type_oid::INT4, name: "integer", kind: TypeKind::Base };
+/// let attributes =
+///     [Attribute { name: "name", ty: &text }, Attribute { name: "count", ty: &integer }];
+/// let item =
+///     TypeInfo { oid: Oid::new(16_400), name: "item", kind: TypeKind::Composite(&attributes) };
+///
+/// let field = Field::with_type(&item, Format::Text, br#"("a ""b""",)"#);
+/// let composite: Composite = field.get()?;
+/// assert_eq!(composite.attribute("name").unwrap().unwrap().get::<String>()?, r#"a "b""#);
+/// assert!(composite.attribute("count").unwrap().is_none(), "NULL");
+///
+/// let mut json = String::new();
+/// field.write_json(&mut json, Default::default())?;
+/// assert_eq!(json, r#"{"name":"a \"b\"","count":null}"#);
+/// # Ok::<(), pgoutput_decode::value::ValueError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Composite<'a>(Walk<'a>);
+
+/// The attributes of a [`Composite`], each with its value, or `None` for NULL.
+///
+/// Each value has been read once already: reading it as what it is does not fail.
+#[derive(Debug, Clone)]
+#[must_use = "iterators do nothing unless they are asked for their items"]
+pub struct Attributes<'a>(Walk<'a>);
+
+/// Where in them one is.
+#[derive(Debug, Clone, Copy)]
+struct Walk<'a> {
+    /// The composite, for the depth and format of what is in it.
+    composite: Field<'a>,
+    left: &'a [Attribute<'a>],
+    is_first: bool,
+    source: Source<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    Text(Symbols<'a>),
+    Binary(Input<'a>),
+}
+
+impl<'a> Composite<'a> {
+    /// The attributes, in order.
+    pub const fn attributes(&self) -> Attributes<'a> {
+        Attributes(self.0)
+    }
+
+    /// The value of the attribute of this name: `None` if there is none of this name, `Some(None)` if it is NULL.
+    #[allow(clippy::option_option, reason = "an attribute that is not there is not NULL")]
+    pub fn attribute(&self, name: &str) -> Option<Option<Field<'a>>> {
+        self.attributes().find(|(attribute, _)| attribute.name == name).map(|(_, value)| value)
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn check(mut self) -> Result<(), ValueError> {
+        while !self.left.is_empty() {
+            if let (_, Some(value)) = self.advance()? {
+                value.check_inside(&self.composite)?;
+            }
+        }
+        match self.source {
+            Source::Binary(input) => input.finish(),
+            Source::Text(mut text) => {
+                text.expect(b')', "a closing parenthesis after the last attribute")?;
+                text.end("the end after the closing parenthesis")
+            }
+        }
+    }
+
+    fn advance(&mut self) -> Result<(&'a Attribute<'a>, Option<Field<'a>>), ValueError> {
+        let (attribute, left) =
+            self.left.split_first().ok_or(ValueError::malformed("no more attributes", 0))?;
+        let value = match &mut self.source {
+            Source::Binary(input) => {
+                let start = *input;
+                if u32::from_be_bytes(input.array()?) != attribute.ty.oid.as_u32() {
+                    return Err(start.malformed("the oid of the attribute's type"));
+                }
+                take_binary(input)?
+            }
+            Source::Text(text) => {
+                if !self.is_first {
+                    text.expect(b',', "a comma between attributes")?;
+                }
+                if text.eat(b'"') {
+                    Some(text.quoted(Escape::Doubled)?)
+                } else {
+                    // Nothing at all is NULL: an empty text stands in quotes.
+                    let value = text.unquoted(|byte| matches!(byte, b',' | b'(' | b')'))?;
+                    Some(value).filter(|value| !value.is_empty())
+                }
+            }
+        };
+        self.left = left;
+        self.is_first = false;
+        let ty = FieldType::described(attribute.ty);
+        let value = value.map(|bytes| self.composite.child(ty, bytes)).transpose()?;
+        Ok((attribute, value))
+    }
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = (&'a Attribute<'a>, Option<Field<'a>>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // It was read once without an error when the composite was.
+        let (attribute, value) = self.0.advance().ok()?;
+        Some((attribute, value.map(Field::checked)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.0.left.len(), Some(self.0.left.len()))
+    }
+}
+
+impl ExactSizeIterator for Attributes<'_> {}
+impl core::iter::FusedIterator for Attributes<'_> {}
+
+impl<'a> FromField<'a> for Composite<'a> {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        matches!(ty.kind(), TypeKind::Composite(_))
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        let TypeKind::Composite(left) = field.ty().kind() else {
+            return Err(ValueError::wrong_type("Composite"));
+        };
+        let source = if field.is_binary() {
+            let mut input = Input::new(field.bytes());
+            let count = u32::from_be_bytes(input.array()?);
+            if usize::try_from(count) != Ok(left.len()) {
+                return Err(ValueError::malformed("as many attributes as the type has", 0));
+            }
+            Source::Binary(input)
+        } else {
+            let mut text = field.symbols();
+            text.expect(b'(', "an opening parenthesis")?;
+            Source::Text(text)
+        };
+        let attributes = Walk { composite: *field, left, is_first: true, source };
+        if !field.is_checked() {
+            attributes.check()?;
+        }
+        Ok(Self(attributes))
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Text, text))
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Binary, bytes))
+    }
+}
+
+impl PartialEq for Composite<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let (left, right) = (self.attributes(), other.attributes());
+        left.len() == right.len()
+            && left.zip(right).all(|((attribute, left), (other, right))| {
+                attribute.name == other.name && Field::same(left, right)
+            })
+    }
+}
+
+impl Eq for Composite<'_> {}
+
+impl fmt::Display for Composite<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('(')?;
+        for (at, (_, value)) in self.attributes().enumerate() {
+            if at > 0 {
+                f.write_char(',')?;
+            }
+            if let Some(value) = value {
+                Within::Composite.write(f, &Value::inside(value)?)?;
+            }
+        }
+        f.write_char(')')
+    }
+}
+
+impl fmt::Debug for Composite<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl WriteJson for Composite<'_> {
+    fn write_json(&self, mut out: &mut dyn Write, options: JsonOptions) -> fmt::Result {
+        out.write_char('{')?;
+        for (at, (attribute, value)) in self.attributes().enumerate() {
+            if at > 0 {
+                out.write_char(',')?;
+            }
+            string(out, attribute.name)?;
+            out.write_char(':')?;
+            match value {
+                None => out.write_str("null")?,
+                Some(value) => Value::inside(value)?.write_json(&mut out, options)?,
+            }
+        }
+        out.write_char('}')
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+use super::*;
+use crate::Oid;
+use crate::value::{TypeInfo, ValueErrorKind, type_oid};
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+const TEXT: TypeInfo<'_> = TypeInfo { oid: type_oid::TEXT, name: "text", kind: TypeKind::Base };
+const BYTEA: TypeInfo<'_> = TypeInfo { oid: type_oid::BYTEA, name: "bytea", kind: TypeKind::Base };
+const TEXTS: TypeInfo<'_> =
+    TypeInfo { oid: type_oid::TEXT_ARRAY, name: "text[]", kind: TypeKind::Base };
+const INNER: TypeInfo<'_> = TypeInfo {
+    oid: Oid::new(16_400),
+    name: "inner",
+    kind: TypeKind::Composite(&[
+        Attribute { name: "t", ty: &TEXT },
+        Attribute { name: "list", ty: &TEXTS },
+    ]),
+};
+const INNERS: TypeInfo<'_> = TypeInfo {
+    oid: Oid::new(16_401),
+    name: "inner[]",
+    kind: TypeKind::Array { element: &INNER, delimiter: b',' },
+};
+const OUTER: TypeInfo<'_> = TypeInfo {
+    oid: Oid::new(16_402),
+    name: "outer",
+    kind: TypeKind::Composite(&[
+        Attribute { name: "one", ty: &INNER },
+        Attribute { name: "many", ty: &INNERS },
+        Attribute { name: "b", ty: &BYTEA },
+    ]),
+};
+const NONE: TypeInfo<'_> =
+    TypeInfo { oid: Oid::new(16_403), name: "none", kind: TypeKind::Composite(&[]) };
+const SINGLE: TypeInfo<'_> = TypeInfo {
+    oid: Oid::new(16_404),
+    name: "single",
+    kind: TypeKind::Composite(&[Attribute { name: "a\"b", ty: &TEXT }]),
+};
+
+fn json(field: Field<'_>) -> String {
+    let mut out = String::new();
+    field.write_json(&mut out, JsonOptions::default()).unwrap();
+    out
+}
+
+fn binary(attributes: &[(Oid, Option<&[u8]>)]) -> Vec<u8> {
+    let mut out = Vec::from(i32::try_from(attributes.len()).unwrap().to_be_bytes());
+    for (oid, value) in attributes {
+        out.extend(oid.as_u32().to_be_bytes());
+        let len = value.map_or(-1, |value| i32::try_from(value.len()).unwrap());
+        out.extend(len.to_be_bytes());
+        out.extend(value.unwrap_or_default());
+    }
+    out
+}
+
+#[test]
+fn composites_and_arrays_nest_in_each_other() {
+    // What PostgreSQL writes for row(row('a"', array['x\y', null]), array[row('', null)::inner_t], '\x00')::outer_t.
+    let text = r#"("(""a"""""",""{""""x\\\\\\\\y"""",NULL}"")","{""(\\""\\"",)""}","\\x00")"#;
+    let from_text = Field::with_type(&OUTER, Format::Text, text.as_bytes());
+    assert_eq!(from_text.get::<Composite<'_>>().unwrap().to_string(), text);
+    let expected =
+        r#"{"one":{"t":"a\"","list":["x\\y",null]},"many":[{"t":"","list":null}],"b":"\\x00"}"#;
+    assert_eq!(json(from_text), expected);
+
+    let list =
+        [&b"\0\0\0\x01\0\0\0\x01\0\0\0\x19\0\0\0\x02\0\0\0\x01"[..], b"\0\0\0\x03x\\y", &[255; 4]]
+            .concat();
+    let one = binary(&[(TEXT.oid, Some(b"a\"")), (TEXTS.oid, Some(&list))]);
+    let element = binary(&[(TEXT.oid, Some(b"")), (TEXTS.oid, None)]);
+    let len = u8::try_from(element.len()).unwrap();
+    let many = [&b"\0\0\0\x01\0\0\0\0\0\0\x40\x11\0\0\0\x01\0\0\0\x01\0\0\0"[..], &[len], &element]
+        .concat();
+    let many = [&many[..8], &INNER.oid.as_u32().to_be_bytes(), &many[12..]].concat();
+    let bytes =
+        binary(&[(INNER.oid, Some(&one)), (INNERS.oid, Some(&many)), (BYTEA.oid, Some(&[0]))]);
+    let from_binary = Field::with_type(&OUTER, Format::Binary, &bytes);
+    assert_eq!(from_binary.get::<Composite<'_>>(), from_text.get());
+    assert_eq!(from_binary.get::<Composite<'_>>().unwrap().to_string(), text);
+    assert_eq!(json(from_binary), expected);
+    for end in 0..bytes.len() {
+        let cut = Field::with_type(&OUTER, Format::Binary, &bytes[..end]);
+        assert!(cut.get::<Composite<'_>>().is_err(), "{end}");
+    }
+}
+
+#[test]
+fn nothing_is_null_and_quotes_are_empty() {
+    for (ty, text, expected) in [
+        (&NONE, "()", "{}"),
+        (&SINGLE, "()", r#"{"a\"b":null}"#),
+        (&SINGLE, r#"("")"#, r#"{"a\"b":""}"#),
+        (&SINGLE, "(NULL)", r#"{"a\"b":"NULL"}"#),
+        (&SINGLE, r#"(" a")"#, r#"{"a\"b":" a"}"#),
+        (&SINGLE, "({1;2})", r#"{"a\"b":"{1;2}"}"#),
+        (&INNER, "(,{})", r#"{"t":null,"list":[]}"#),
+    ] {
+        let field = Field::with_type(ty, Format::Text, text.as_bytes());
+        assert_eq!(json(field), expected);
+        assert_eq!(field.get::<Value<'_>>().unwrap().to_string(), text);
+    }
+}
+
+#[test]
+fn refuses_what_is_not_of_the_type() {
+    for text in [
+        "",
+        "(",
+        ")",
+        "()",
+        "(,,)",
+        "(a,{}",
+        "(a,{})x",
+        "(a;{})",
+        r#"("a,{})"#,
+        r#"(a"b",{})"#,
+        "(a,{}})",
+    ] {
+        assert!(
+            Field::with_type(&INNER, Format::Text, text.as_bytes()).get::<Value<'_>>().is_err(),
+            "{text}"
+        );
+    }
+    for bytes in [
+        binary(&[]),
+        binary(&[(TEXT.oid, None)]),
+        binary(&[(TEXT.oid, None), (TEXT.oid, None)]),
+        binary(&[(TEXT.oid, None), (TEXTS.oid, None), (TEXT.oid, None)]),
+        [&b"\xFF\xFF\xFF\xFF"[..], &[0; 40]].concat(),
+    ] {
+        assert!(Field::with_type(&INNER, Format::Binary, &bytes).get::<Value<'_>>().is_err());
+    }
+    let error =
+        Field::with_type(&INNER, Format::Text, b"(a,\"{\x80}\")").get::<Value<'_>>().unwrap_err();
+    assert_eq!((error.kind(), error.offset()), (ValueErrorKind::InvalidUtf8, 5));
+}

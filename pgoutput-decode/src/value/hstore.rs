@@ -1,0 +1,210 @@
+//! `hstore`: text `"key"=>"value"` with commas between, binary their count and each with its length, JSON an object
+//! of strings.
+
+use core::fmt::{self, Write};
+
+use super::array_elements::take_binary;
+use super::input::Input;
+use super::json_out::{WriteJson, quoted};
+use super::quote::write_quoted;
+use super::symbols::{Escape, Symbols};
+use super::{
+    Field, FieldType, Format, FromField, JsonOptions, Text, TypeKind, ValueError, type_oid,
+};
+
+/// An `hstore`: texts, or NULLs, under texts that are each there once (manual, section "hstore").
+///
+/// `Display` is PostgreSQL's text. The pairs stand in the server's order: by the length of the key, then by its bytes.
+///
+/// ```
+/// use pgoutput_decode::Oid;
+/// use pgoutput_decode::value::{Field, Format, Hstore, TypeInfo, TypeKind};
+///
+/// let hstore = TypeInfo { oid: Oid::new(16_400), name: "hstore", kind: TypeKind::Hstore };
+/// let field = Field::with_type(&hstore, Format::Text, br#""a"=>"1", "b"=>NULL"#);
+/// let pairs: Hstore = field.get()?;
+/// let (key, value) = pairs.pairs().next().unwrap();
+/// assert_eq!((key.as_str(), value.unwrap().as_str()), (Some("a"), Some("1")));
+///
+/// let mut json = String::new();
+/// field.write_json(&mut json, Default::default())?;
+/// assert_eq!(json, r#"{"a":"1","b":null}"#);
+/// # Ok::<(), pgoutput_decode::value::ValueError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Hstore<'a>(Walk<'a>);
+
+/// The pairs of an [`Hstore`]: a key, and a text or NULL.
+#[derive(Debug, Clone)]
+#[must_use = "iterators do nothing unless they are asked for their items"]
+pub struct Pairs<'a>(Walk<'a>);
+
+/// Where in them one is.
+#[derive(Debug, Clone, Copy)]
+struct Walk<'a> {
+    hstore: Field<'a>,
+    source: Source<'a>,
+}
+
+type Pair<'a> = (Text<'a>, Option<Text<'a>>);
+
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    Text { text: Symbols<'a>, is_first: bool },
+    Binary { input: Input<'a>, left: u32 },
+}
+
+impl<'a> Hstore<'a> {
+    /// The pairs, in the order of the server.
+    pub const fn pairs(&self) -> Pairs<'a> {
+        Pairs(self.0)
+    }
+
+    /// The value under this key: `None` if there is none, `Some(None)` if it is NULL.
+    #[allow(clippy::option_option, reason = "a key that is not there is not NULL")]
+    pub fn get(&self, key: &str) -> Option<Option<Text<'a>>> {
+        self.pairs().find(|(found, _)| found == key).map(|(_, value)| value)
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn check(mut self) -> Result<(), ValueError> {
+        while self.advance()?.is_some() {}
+        match self.source {
+            Source::Binary { input, .. } => input.finish(),
+            Source::Text { .. } => Ok(()),
+        }
+    }
+
+    /// A text inside of this one.
+    fn text(&self, bytes: &'a [u8]) -> Result<Text<'a>, ValueError> {
+        let text = self.hstore.child(FieldType::new(type_oid::TEXT), bytes)?;
+        Text::read(&text).map_err(|error| text.place(error, &self.hstore))
+    }
+
+    fn advance(&mut self) -> Result<Option<Pair<'a>>, ValueError> {
+        let hstore = *self;
+        match &mut self.source {
+            Source::Binary { left: 0, .. } => Ok(None),
+            Source::Binary { input, left } => {
+                *left -= 1;
+                let start = *input;
+                let key = take_binary(input)?.ok_or(start.malformed("a key, not NULL"))?;
+                let value = take_binary(input)?;
+                let value = value.map(|value| hstore.text(value)).transpose()?;
+                Ok(Some((hstore.text(key)?, value)))
+            }
+            Source::Text { text, .. } if text.rest().is_empty() => Ok(None),
+            Source::Text { text, is_first } => {
+                if !*is_first {
+                    text.expect(b',', "a comma between pairs")?;
+                    text.expect(b' ', "a space after the comma")?;
+                }
+                *is_first = false;
+                text.expect(b'"', "a key in quotes")?;
+                let key = text.quoted(Escape::Backslash)?;
+                text.expect(b'=', "=> after the key")?;
+                text.expect(b'>', "=> after the key")?;
+                let value = if text.eat(b'"') {
+                    Some(hstore.text(text.quoted(Escape::Backslash)?)?)
+                } else {
+                    let start = *text;
+                    if text.unquoted(|byte| byte == b',')? != b"NULL" {
+                        return Err(start.malformed("a value in quotes, or NULL"));
+                    }
+                    None
+                };
+                Ok(Some((hstore.text(key)?, value)))
+            }
+        }
+    }
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = Pair<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // It was read once without an error when the hstore was.
+        self.0.advance().ok()?
+    }
+}
+
+impl core::iter::FusedIterator for Pairs<'_> {}
+
+impl<'a> FromField<'a> for Hstore<'a> {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        ty.kind() == TypeKind::Hstore
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        let source = if field.is_binary() {
+            let mut input = Input::new(field.bytes());
+            let left = u32::from_be_bytes(input.array()?);
+            Source::Binary { input, left }
+        } else {
+            Source::Text { text: field.symbols(), is_first: true }
+        };
+        let pairs = Walk { hstore: *field, source };
+        if !field.is_checked() {
+            pairs.check()?;
+        }
+        Ok(Self(pairs))
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Text, text))
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Binary, bytes))
+    }
+}
+
+impl PartialEq for Hstore<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.pairs().eq(other.pairs())
+    }
+}
+
+impl Eq for Hstore<'_> {}
+
+impl fmt::Display for Hstore<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (key, value)) in self.pairs().enumerate() {
+            if at > 0 {
+                f.write_str(", ")?;
+            }
+            write_quoted(f, &key, Escape::Backslash)?;
+            f.write_str("=>")?;
+            match value {
+                None => f.write_str("NULL")?,
+                Some(value) => write_quoted(f, &value, Escape::Backslash)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Hstore<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl WriteJson for Hstore<'_> {
+    fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
+        out.write_char('{')?;
+        for (at, (key, value)) in self.pairs().enumerate() {
+            if at > 0 {
+                out.write_char(',')?;
+            }
+            quoted(out, &key)?;
+            out.write_char(':')?;
+            match value {
+                None => out.write_str("null")?,
+                Some(value) => quoted(out, &value)?,
+            }
+        }
+        out.write_char('}')
+    }
+}

@@ -1,0 +1,196 @@
+//! Multiranges: text ranges between braces, binary their count and the ranges with their lengths, JSON a string.
+
+use core::fmt::{self, Write};
+
+use super::array_elements::take_binary;
+use super::input::Input;
+use super::json_out::WriteJson;
+use super::symbols::Symbols;
+use super::{Field, FieldType, Format, FromField, Range, TypeKind, ValueError, type_oid};
+
+/// A multirange: ranges in order, none of them empty, with gaps between them (manual, section "Range Types").
+///
+/// `Display` is PostgreSQL's text.
+///
+/// ```
+/// use pgoutput_decode::value::{Field, Format, Multirange, type_oid};
+///
+/// let field = Field::new(type_oid::INT4MULTIRANGE, Format::Text, b"{[1,3),[5,)}");
+/// let multirange: Multirange = field.get()?;
+/// assert_eq!(multirange.ranges().count(), 2);
+/// assert_eq!(multirange.ranges().last().unwrap().to_string(), "[5,)");
+/// # Ok::<(), pgoutput_decode::value::ValueError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Multirange<'a>(Walk<'a>);
+
+/// The ranges of a [`Multirange`].
+#[derive(Debug, Clone)]
+#[must_use = "iterators do nothing unless they are asked for their items"]
+pub struct Ranges<'a>(Walk<'a>);
+
+/// Where in them one is.
+#[derive(Debug, Clone, Copy)]
+struct Walk<'a> {
+    /// The multirange, for the depth and format of what is in it.
+    multirange: Field<'a>,
+    ty: FieldType<'a>,
+    source: Source<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    /// Behind the opening brace, or behind the last range that was read.
+    Text {
+        text: Symbols<'a>,
+        is_first: bool,
+    },
+    Binary {
+        input: Input<'a>,
+        left: u32,
+    },
+}
+
+impl<'a> FieldType<'a> {
+    /// The type of the ranges; `None` if it is no multirange.
+    pub(super) fn multirange(self) -> Option<FieldType<'a>> {
+        match self.kind() {
+            TypeKind::Multirange(range) => Some(FieldType::described(range)),
+            TypeKind::Base => Some(FieldType::new(match self.oid() {
+                type_oid::INT4MULTIRANGE => type_oid::INT4RANGE,
+                type_oid::INT8MULTIRANGE => type_oid::INT8RANGE,
+                type_oid::NUMMULTIRANGE => type_oid::NUMRANGE,
+                type_oid::DATEMULTIRANGE => type_oid::DATERANGE,
+                type_oid::TSMULTIRANGE => type_oid::TSRANGE,
+                type_oid::TSTZMULTIRANGE => type_oid::TSTZRANGE,
+                _ => return None,
+            })),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Multirange<'a> {
+    /// The ranges, in order.
+    pub const fn ranges(&self) -> Ranges<'a> {
+        Ranges(self.0)
+    }
+
+    /// True without any range.
+    pub fn is_empty(&self) -> bool {
+        self.ranges().next().is_none()
+    }
+}
+
+impl<'a> Walk<'a> {
+    fn check(mut self) -> Result<(), ValueError> {
+        while let Some(range) = self.advance()? {
+            range.check_inside(&self.multirange)?;
+        }
+        match self.source {
+            Source::Binary { input, .. } => input.finish(),
+            Source::Text { mut text, .. } => {
+                text.expect(b'}', "a closing brace")?;
+                text.end("the end after the closing brace")
+            }
+        }
+    }
+
+    fn advance(&mut self) -> Result<Option<Field<'a>>, ValueError> {
+        let bytes = match &mut self.source {
+            Source::Binary { left: 0, .. } => return Ok(None),
+            Source::Binary { input, left } => {
+                *left -= 1;
+                let start = *input;
+                take_binary(input)?.ok_or(start.malformed("a range, not NULL"))?
+            }
+            Source::Text { text, is_first } => {
+                if text.peek() == Some(b'}') {
+                    return Ok(None);
+                }
+                if !*is_first {
+                    text.expect(b',', "a comma between ranges")?;
+                }
+                *is_first = false;
+                let start = *text;
+                Range::take_text(text)?;
+                text.since(&start)
+            }
+        };
+        // No escapes are added to a range in a multirange: it stands no deeper.
+        Ok(Some(Field { ty: self.ty, bytes, ..self.multirange }))
+    }
+}
+
+impl<'a> Iterator for Ranges<'a> {
+    type Item = Range<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // It was read once without an error when the multirange was.
+        self.0.advance().ok()??.checked().get().ok()
+    }
+}
+
+impl core::iter::FusedIterator for Ranges<'_> {}
+
+impl<'a> FromField<'a> for Multirange<'a> {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        ty.multirange().is_some()
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        let ty = field.ty().multirange().filter(|range| range.range().is_some());
+        let ty = ty.ok_or(ValueError::wrong_type("Multirange"))?;
+        let source = if field.is_binary() {
+            let mut input = Input::new(field.bytes());
+            let left = u32::from_be_bytes(input.array()?);
+            Source::Binary { input, left }
+        } else {
+            let mut text = field.symbols();
+            text.expect(b'{', "an opening brace")?;
+            Source::Text { text, is_first: true }
+        };
+        let ranges = Walk { multirange: *field, ty, source };
+        if !field.is_checked() {
+            ranges.check()?;
+        }
+        Ok(Self(ranges))
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Text, text))
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Binary, bytes))
+    }
+}
+
+impl PartialEq for Multirange<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.ranges().eq(other.ranges())
+    }
+}
+
+impl Eq for Multirange<'_> {}
+
+impl fmt::Display for Multirange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('{')?;
+        for (at, range) in self.ranges().enumerate() {
+            if at > 0 {
+                f.write_char(',')?;
+            }
+            range.fmt(f)?;
+        }
+        f.write_char('}')
+    }
+}
+
+impl fmt::Debug for Multirange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl WriteJson for Multirange<'_> {}

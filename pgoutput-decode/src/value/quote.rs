@@ -1,0 +1,149 @@
+//! Writes values into the text of an array, composite or range: in quotes where they need them.
+
+use core::fmt::{self, Write};
+
+use super::symbols::{Escape, is_escaped};
+
+/// What the text is that a value is written into.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Within {
+    /// An array with this between its elements.
+    Array { delimiter: u8 },
+    /// A composite.
+    Composite,
+    /// A range.
+    Range,
+}
+
+impl Within {
+    /// The characters that are only written in quotes.
+    fn needs_quotes(self, byte: u8) -> bool {
+        match byte {
+            b'"' | b'\\' | b' ' | b'\t'..=b'\r' => true,
+            b'{' | b'}' => matches!(self, Self::Array { .. }),
+            b'(' | b')' => matches!(self, Self::Composite | Self::Range),
+            b'[' | b']' => matches!(self, Self::Range),
+            _ => {
+                byte == match self {
+                    Self::Array { delimiter } => delimiter,
+                    Self::Composite | Self::Range => b',',
+                }
+            }
+        }
+    }
+
+    const fn escape(self) -> Escape {
+        match self {
+            Self::Array { .. } => Escape::Backslash,
+            Self::Composite | Self::Range => Escape::Doubled,
+        }
+    }
+
+    /// Writes `value` as it stands in such a text.
+    pub(super) fn write(self, out: &mut dyn Write, value: &impl fmt::Display) -> fmt::Result {
+        let mut look = Look { within: self, len: 0, is_null: true, is_special: false };
+        // It refuses what follows the first character that needs quotes: that is enough to know.
+        let _ = write!(look, "{value}");
+        let is_null = matches!(self, Self::Array { .. }) && look.is_null && look.len == 4;
+        if look.len == 0 || is_null || look.is_special {
+            write_quoted(out, value, self.escape())
+        } else {
+            write!(out, "{value}")
+        }
+    }
+}
+
+/// Writes `value` in quotes.
+pub(super) fn write_quoted(
+    out: &mut dyn Write,
+    value: &impl fmt::Display,
+    escape: Escape,
+) -> fmt::Result {
+    out.write_char('"')?;
+    write!(Quoted { out, escape }, "{value}")?;
+    out.write_char('"')
+}
+
+/// Looks whether a value needs quotes.
+struct Look {
+    within: Within,
+    len: usize,
+    /// What was written so far is the beginning of NULL.
+    is_null: bool,
+    is_special: bool,
+}
+
+impl Write for Look {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            if self.within.needs_quotes(byte) {
+                self.is_special = true;
+                return Err(fmt::Error);
+            }
+            let null = b"NULL".get(self.len);
+            self.is_null = self.is_null && null.is_some_and(|null| byte.eq_ignore_ascii_case(null));
+            self.len += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Escapes quotes and backslashes.
+struct Quoted<'w> {
+    out: &'w mut dyn Write,
+    escape: Escape,
+}
+
+impl Write for Quoted<'_> {
+    fn write_str(&mut self, mut text: &str) -> fmt::Result {
+        while let Some(at) = text.bytes().position(is_escaped) {
+            let (plain, rest) = text.split_at_checked(at).unwrap_or_default();
+            let (special, rest) = rest.split_at_checked(1).unwrap_or_default();
+            self.out.write_str(plain)?;
+            self.out.write_str(match self.escape {
+                Escape::Backslash => "\\",
+                Escape::Doubled => special,
+            })?;
+            self.out.write_str(special)?;
+            text = rest;
+        }
+        self.out.write_str(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::String;
+
+    fn written(within: Within, value: &str) -> String {
+        let mut out = String::new();
+        within.write(&mut out, &value).unwrap();
+        out
+    }
+
+    #[test]
+    fn quotes_stand_only_where_the_server_writes_them() {
+        let array = Within::Array { delimiter: b',' };
+        for plain in ["a", "(a)", "[a]", "a;b", "NULLS", "nul", "é\u{a0}"] {
+            assert_eq!(written(array, plain), plain);
+        }
+        for (value, quoted) in [
+            ("", r#""""#),
+            ("null", r#""null""#),
+            ("NULL", r#""NULL""#),
+            ("a,b", r#""a,b""#),
+            ("{", r#""{""#),
+            ("a\u{b}", "\"a\u{b}\""),
+            (r#"\"é"#, r#""\\\"é""#),
+        ] {
+            assert_eq!(written(array, value), quoted);
+        }
+        assert_eq!(written(Within::Array { delimiter: b';' }, "a,b"), "a,b");
+        assert_eq!(written(Within::Composite, "NULL"), "NULL");
+        assert_eq!(written(Within::Composite, "{[a]}"), "{[a]}");
+        assert_eq!(written(Within::Composite, r#"\"("#), r#""\\""(""#);
+        assert_eq!(written(Within::Range, "{a}"), "{a}");
+        assert_eq!(written(Within::Range, "[a]"), r#""[a]""#);
+    }
+}

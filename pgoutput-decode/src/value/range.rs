@@ -1,0 +1,233 @@
+//! Ranges: text two bounds between brackets or parentheses, binary a byte of flags and the bounds with their
+//! lengths, JSON a string.
+
+use core::fmt::{self, Write};
+use core::ops::Bound;
+
+use super::array_elements::take_binary;
+use super::input::Input;
+use super::json_out::WriteJson;
+use super::quote::Within;
+use super::symbols::{Escape, Symbols};
+use super::{Field, FieldType, Format, FromField, TypeKind, Value, ValueError, type_oid};
+
+/// A range: empty, or all values between two bounds, each of which belongs to it or not, or is left open (manual,
+/// section "Range Types"). That a bound is `infinity` is something else than that it is open.
+///
+/// `Display` is PostgreSQL's text. Two ranges are equal if their bounds are: that `[1,2]` and `[1,3)` hold the same
+/// integers does not count, and the server writes such ranges in one form only.
+///
+/// ```
+/// use std::ops::Bound;
+/// use pgoutput_decode::value::{Field, Format, Range, type_oid};
+///
+/// let range: Range = Field::new(type_oid::INT4RANGE, Format::Text, b"[1,)").get()?;
+/// assert!(matches!(range.lower(), Bound::Included(field) if field.get() == Ok(1)));
+/// assert!(matches!(range.upper(), Bound::Unbounded));
+/// assert!(!range.is_empty());
+/// # Ok::<(), pgoutput_decode::value::ValueError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Range<'a>(Option<(Bound<Field<'a>>, Bound<Field<'a>>)>);
+
+/// The flags of the binary form.
+mod flag {
+    pub(super) const EMPTY: u8 = 0x01;
+    pub(super) const LOWER_INCLUSIVE: u8 = 0x02;
+    pub(super) const UPPER_INCLUSIVE: u8 = 0x04;
+    pub(super) const LOWER_INFINITE: u8 = 0x08;
+    pub(super) const UPPER_INFINITE: u8 = 0x10;
+}
+
+impl<'a> FieldType<'a> {
+    /// The type of the bounds; `None` if it is no range.
+    pub(super) fn range(self) -> Option<FieldType<'a>> {
+        match self.kind() {
+            TypeKind::Range(subtype) => Some(FieldType::described(subtype)),
+            TypeKind::Base => Some(FieldType::new(match self.oid() {
+                type_oid::INT4RANGE => type_oid::INT4,
+                type_oid::INT8RANGE => type_oid::INT8,
+                type_oid::NUMRANGE => type_oid::NUMERIC,
+                type_oid::DATERANGE => type_oid::DATE,
+                type_oid::TSRANGE => type_oid::TIMESTAMP,
+                type_oid::TSTZRANGE => type_oid::TIMESTAMPTZ,
+                _ => return None,
+            })),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Range<'a> {
+    /// True for the range without any value. Its bounds are told as [`Bound::Unbounded`].
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Where it begins.
+    pub fn lower(&self) -> Bound<Field<'a>> {
+        self.0.map_or(Bound::Unbounded, |(lower, _)| lower)
+    }
+
+    /// Where it ends.
+    pub fn upper(&self) -> Bound<Field<'a>> {
+        self.0.map_or(Bound::Unbounded, |(_, upper)| upper)
+    }
+
+    /// Takes a range off the front of a text: the bounds as they stand there.
+    pub(super) fn take_text(text: &mut Symbols<'a>) -> Result<Bounds<'a>, ValueError> {
+        let start = *text;
+        if text.unquoted(|byte| !byte.is_ascii_alphabetic())? == b"empty" {
+            return Ok(None);
+        }
+        *text = start;
+        let lower_inclusive = text.eat(b'[');
+        if !lower_inclusive {
+            text.expect(b'(', "a bracket, a parenthesis or `empty`")?;
+        }
+        let lower = take_bound(text)?;
+        text.expect(b',', "a comma between the bounds")?;
+        let upper = take_bound(text)?;
+        let upper_inclusive = text.eat(b']');
+        if !upper_inclusive {
+            text.expect(b')', "a bracket or a parenthesis")?;
+        }
+        Ok(Some((bound(lower, lower_inclusive), bound(upper, upper_inclusive))))
+    }
+
+    fn take_binary(bytes: &'a [u8]) -> Result<Bounds<'a>, ValueError> {
+        let mut input = Input::new(bytes);
+        let [flags] = input.array()?;
+        let has = |flag: u8| flags & flag != 0;
+        let known = flag::EMPTY
+            | flag::LOWER_INCLUSIVE
+            | flag::UPPER_INCLUSIVE
+            | flag::LOWER_INFINITE
+            | flag::UPPER_INFINITE;
+        if flags & !known != 0 {
+            return Err(ValueError::malformed("the flags of a range", 0));
+        }
+        let mut take = |infinite, inclusive| -> Result<_, ValueError> {
+            if has(flag::EMPTY) || has(infinite) {
+                return Ok(Bound::Unbounded);
+            }
+            let start = input;
+            let value = take_binary(&mut input)?.ok_or(start.malformed("a bound, not NULL"))?;
+            Ok(bound(Some(value), has(inclusive)))
+        };
+        let lower = take(flag::LOWER_INFINITE, flag::LOWER_INCLUSIVE)?;
+        let upper = take(flag::UPPER_INFINITE, flag::UPPER_INCLUSIVE)?;
+        input.finish()?;
+        Ok(if has(flag::EMPTY) { None } else { Some((lower, upper)) })
+    }
+}
+
+/// The bytes of both bounds; `None` for the empty range.
+type Bounds<'a> = Option<(Bound<&'a [u8]>, Bound<&'a [u8]>)>;
+
+fn bound(value: Option<&[u8]>, inclusive: bool) -> Bound<&[u8]> {
+    match (value, inclusive) {
+        (None, _) => Bound::Unbounded,
+        (Some(value), true) => Bound::Included(value),
+        (Some(value), false) => Bound::Excluded(value),
+    }
+}
+
+fn take_bound<'a>(text: &mut Symbols<'a>) -> Result<Option<&'a [u8]>, ValueError> {
+    if text.eat(b'"') {
+        return text.quoted(Escape::Doubled).map(Some);
+    }
+    let value = text.unquoted(|byte| matches!(byte, b',' | b'(' | b')' | b'[' | b']'))?;
+    Ok(Some(value).filter(|value| !value.is_empty()))
+}
+
+impl<'a> FromField<'a> for Range<'a> {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        ty.range().is_some()
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        let subtype = field.ty().range().ok_or(ValueError::wrong_type("Range"))?;
+        let bounds = if field.is_binary() {
+            Self::take_binary(field.bytes())?
+        } else {
+            let mut text = field.symbols();
+            let bounds = Self::take_text(&mut text)?;
+            text.end("the end after the range")?;
+            bounds
+        };
+        let read = |bound: Bound<&'a [u8]>| -> Result<_, ValueError> {
+            let read = |bytes| -> Result<_, ValueError> {
+                let value = field.child(subtype, bytes)?;
+                if !field.is_checked() {
+                    value.check_inside(field)?;
+                }
+                Ok(value.checked())
+            };
+            Ok(match bound {
+                Bound::Included(bytes) => Bound::Included(read(bytes)?),
+                Bound::Excluded(bytes) => Bound::Excluded(read(bytes)?),
+                Bound::Unbounded => Bound::Unbounded,
+            })
+        };
+        bounds.map(|(lower, upper)| Ok((read(lower)?, read(upper)?))).transpose().map(Self)
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Text, text))
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Binary, bytes))
+    }
+}
+
+fn same(left: Bound<Field<'_>>, right: Bound<Field<'_>>) -> bool {
+    match (left, right) {
+        (Bound::Included(left), Bound::Included(right))
+        | (Bound::Excluded(left), Bound::Excluded(right)) => Field::same(Some(left), Some(right)),
+        (Bound::Unbounded, Bound::Unbounded) => true,
+        _ => false,
+    }
+}
+
+impl PartialEq for Range<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_empty() == other.is_empty()
+            && same(self.lower(), other.lower())
+            && same(self.upper(), other.upper())
+    }
+}
+
+impl Eq for Range<'_> {}
+
+impl fmt::Display for Range<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((lower, upper)) = self.0 else { return f.write_str("empty") };
+        f.write_char(if matches!(lower, Bound::Included(_)) { '[' } else { '(' })?;
+        write_bound(f, lower)?;
+        f.write_char(',')?;
+        write_bound(f, upper)?;
+        f.write_char(if matches!(upper, Bound::Included(_)) { ']' } else { ')' })
+    }
+}
+
+fn write_bound(f: &mut fmt::Formatter<'_>, bound: Bound<Field<'_>>) -> fmt::Result {
+    match bound {
+        Bound::Unbounded => Ok(()),
+        Bound::Included(value) | Bound::Excluded(value) => {
+            Within::Range.write(f, &Value::inside(value)?)
+        }
+    }
+}
+
+impl fmt::Debug for Range<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl WriteJson for Range<'_> {}
+
+#[cfg(test)]
+mod tests;

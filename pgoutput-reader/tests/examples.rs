@@ -1,0 +1,97 @@
+//! The examples on real servers, as a user runs them.
+#![cfg(all(feature = "catalog", feature = "json"))]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use pgoutput_harness::servers;
+use serde_json::Value;
+
+/// Built beside this test, as `cargo test` does; where only this test was asked for, cargo builds it now.
+fn example(name: &str) -> Command {
+    let mut path: PathBuf = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    path.push("examples");
+    path.push(name);
+    if !path.exists() {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "-p", "pgoutput-reader", "--example", name])
+            .status()
+            .unwrap();
+        assert!(built.success());
+    }
+    let mut command = Command::new(path);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("PG") && !text.starts_with("PGOUTPUT") || text == "DATABASE_URL" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The operations that quickstart shows, of whole JSON events.
+fn quickstart(arguments: &[&str]) {
+    let output = example("quickstart").args(arguments).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let events: Vec<Value> =
+        serde_json::Deserializer::from_str(&text).into_iter().map(Result::unwrap).collect();
+    let ops: Vec<_> = events.iter().map(|event| event["op"].as_str().unwrap()).collect();
+    assert_eq!(ops, ["I", "I", "I", "U", "U", "D", "T"], "{said}");
+    for event in &events {
+        assert_eq!(event["table_schema"]["table"], "readme");
+        assert_eq!(
+            event["table_schema"]["column_definitions"][1]["type_name"],
+            "timestamp with time zone"
+        );
+    }
+    assert_eq!(events[4]["before"]["id"], 3);
+    assert_eq!(events[4]["after"]["id"], 4);
+}
+
+#[test]
+fn quickstart_on_a_server_of_its_own() {
+    quickstart(&[]);
+}
+
+#[test]
+fn quickstart_leaves_nothing_on_a_server_that_was_named() {
+    for server in servers().into_iter().filter(|server| server.major() >= 11) {
+        let database = server.database("quickstart");
+        quickstart(&["--dsn", &database.dsn()]);
+        let left = "SELECT (SELECT count(*) FROM pg_class WHERE relname = 'readme')
+                         + (SELECT count(*) FROM pg_publication)
+                         + (SELECT count(*) FROM pg_replication_slots WHERE database = current_database())";
+        assert_eq!(database.client().query_one(left, &[]).unwrap().get::<_, i64>(0), 0);
+    }
+}
+
+#[test]
+fn follow_prints_a_line_for_each_change() {
+    for server in servers() {
+        let database = server.database("follow");
+        let slot = database.slot_name("follow");
+        let mut client = database.client();
+        client.batch_execute("CREATE TABLE t (id int); CREATE PUBLICATION p FOR TABLE t").unwrap();
+        client
+            .execute("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", &[&slot])
+            .unwrap();
+        let mut follow = example("follow")
+            .args([&database.uri(), &slot, "p"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+        for id in 1..=3 {
+            client.batch_execute(&format!("INSERT INTO t VALUES ({id})")).unwrap();
+            let event: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+            assert_eq!(event["after"]["id"], id);
+        }
+        follow.kill().unwrap();
+        follow.wait().unwrap();
+    }
+}

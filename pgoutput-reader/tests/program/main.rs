@@ -1,0 +1,5 @@
+//! The `pgoutput` program on real servers.
+
+mod run;
+mod tail;
+mod usage;

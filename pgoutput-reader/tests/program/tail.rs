@@ -1,0 +1,226 @@
+//! What `pgoutput tail` prints, acknowledges and ends with.
+
+use pgoutput_harness::{servers, servers_from};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::run::{Fixture, PUBLICATION, Running, assert_success, finished, program, wait};
+
+fn ids(events: &[Value]) -> Vec<i64> {
+    events.iter().map(|event| event["after"]["id"].as_i64().unwrap()).collect()
+}
+
+#[test]
+fn prints_one_object_a_line_and_acknowledges_what_it_printed() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        fixture.sql("INSERT INTO t VALUES (1, E'two\nlines'), (2, NULL)");
+        fixture.sql("UPDATE t SET id = 3 WHERE id = 2");
+        let events = fixture.lines(&[]);
+        assert_eq!(ids(&events), [1, 2, 3]);
+        assert_eq!(events[0]["after"]["name"], "two\nlines");
+        assert_eq!(events[2]["before"], json!({"id": 2}));
+        assert!(fixture.lines(&[]).is_empty());
+    }
+}
+
+#[test]
+fn no_ack_leaves_the_slot_where_it_is() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        fixture.sql("INSERT INTO t VALUES (1)");
+        let before = fixture.confirmed();
+        let first = fixture.lines(&["--no-ack"]);
+        assert_eq!(ids(&first), [1]);
+        assert_eq!(fixture.confirmed(), before);
+        assert_eq!(fixture.lines(&[]), first);
+        assert_ne!(fixture.confirmed(), before);
+    }
+}
+
+#[test]
+fn limit_ends_after_so_many_and_what_is_left_comes_next_time() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        for id in 1..=3 {
+            fixture.sql(&format!("INSERT INTO t VALUES ({id})"));
+        }
+        let limited = |limit: &str| {
+            let output = finished(&mut fixture.tail(&["--limit", limit]));
+            assert_success(&output);
+            let text = String::from_utf8(output.stdout).unwrap();
+            let events: Vec<_> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+            ids(&events)
+        };
+        assert_eq!(limited("0"), [] as [i64; 0]);
+        assert_eq!(limited("2"), [1, 2]);
+        assert_eq!(limited("1"), [3]);
+    }
+}
+
+#[test]
+fn format_json_is_indented() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        fixture.sql("INSERT INTO t VALUES (1), (2)");
+        let output = finished(&mut fixture.tail(&["--format", "json", "--limit", "2"]));
+        assert_success(&output);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with("{\n  \"op\": \"I\",\n"), "{text}");
+        let events: Result<Vec<Value>, _> =
+            serde_json::Deserializer::from_str(&text).into_iter().collect();
+        assert_eq!(ids(&events.unwrap()), [1, 2]);
+    }
+}
+
+#[test]
+fn a_temporary_slot_is_created_and_gone_afterwards() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        let slot = fixture.database.slot_name("temporary");
+        let dsn = fixture.database.dsn();
+        let mut command = program();
+        command.args(["tail", "--dsn", &dsn, "--slot", &slot, "--publication", PUBLICATION]);
+        let mut running = Running::start(command.args(["--create-slot", "--temporary"]));
+        let slots = format!(
+            "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot}' AND active"
+        );
+        wait(|| fixture.text(&slots) == "1");
+        fixture.sql("INSERT INTO t VALUES (1)");
+        assert_eq!(running.line()["after"]["id"], 1);
+        running.signal(Signal::TERM);
+        assert_eq!(running.end().1, Some(0));
+        wait(|| fixture.text(&slots.replace(" AND active", "")) == "0");
+    }
+}
+
+#[test]
+fn every_option_of_newer_servers() {
+    for server in servers_from(16) {
+        let fixture = Fixture::new(server);
+        fixture
+            .sql("INSERT INTO t VALUES (1, 'one'); SELECT pg_logical_emit_message(true, 'p', 'c')");
+        let start = fixture.confirmed();
+        let plain = fixture.lines(&["--messages", "--no-ack"]);
+        assert_eq!(plain[1]["op"], "M");
+        let all = fixture.lines(&[
+            "--messages",
+            "--no-ack",
+            "--binary",
+            "--origin",
+            "any",
+            "--streaming",
+            "off",
+            "--proto-version",
+            "4",
+            "--start-lsn",
+            &start,
+        ]);
+        assert_eq!(all, plain);
+        let own = fixture.lines(&["--origin", "none", "--proto-version", "1"]);
+        assert_eq!(own, plain[..1]);
+    }
+}
+
+#[test]
+fn what_was_printed_is_written_out_when_the_stream_goes_quiet() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        let mut running = Running::start(&mut fixture.tail(&[]));
+        for id in 1..=3 {
+            fixture.sql(&format!("INSERT INTO t VALUES ({id})"));
+            assert_eq!(running.line()["after"]["id"], id);
+        }
+        running.signal(Signal::INT);
+        assert_eq!(running.end(), (String::new(), Some(0)));
+    }
+}
+
+#[test]
+fn a_signal_ends_it_with_exactly_what_was_written_acknowledged() {
+    for server in servers() {
+        for signal in [Signal::INT, Signal::TERM] {
+            let fixture = Fixture::new(server);
+            fixture.sql("INSERT INTO t SELECT generate_series(1, 100)");
+            let mut running = Running::start(&mut fixture.tail(&[]));
+            assert_eq!(running.line()["after"]["id"], 1);
+            // More than the pipe holds, so that the program is stopped in the middle of writing.
+            for round in 1..=20 {
+                let first = round * 100 + 1;
+                fixture
+                    .sql(&format!("INSERT INTO t SELECT generate_series({first}, {first} + 99)"));
+            }
+            running.signal(signal);
+            let (rest, status) = running.end();
+            assert_eq!(status, Some(0));
+            let written: Vec<Value> =
+                rest.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let next = fixture.lines(&[]);
+            // What comes again is the one transaction that was not written whole, if any.
+            let transaction = |event: &Value| event["transaction"]["tx_id"].clone();
+            let mut seen = vec![1];
+            seen.extend(ids(&written));
+            let again = next.iter().take_while(|event| {
+                event["after"]["id"].as_i64().unwrap() <= *seen.last().unwrap()
+            });
+            let again: Vec<_> = again.map(transaction).collect();
+            assert!(again.windows(2).all(|pair| pair[0] == pair[1]) && again.len() < 100);
+            seen.truncate(seen.len() - again.len());
+            seen.extend(ids(&next));
+            assert_eq!(seen, (1..=2100).collect::<Vec<_>>(), "{signal:?}");
+        }
+    }
+}
+
+#[test]
+fn a_closed_pipe_ends_it_also_while_nothing_comes() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        fixture.sql("INSERT INTO t VALUES (1)");
+        let mut running = Running::start(&mut fixture.tail(&[]));
+        running.line();
+        running.close_output();
+        assert_eq!(running.end().1, Some(0));
+
+        // And while more comes than anybody reads.
+        fixture.sql("INSERT INTO t SELECT generate_series(2, 5000)");
+        let mut running = Running::start(&mut fixture.tail(&[]));
+        running.line();
+        running.close_output();
+        assert_eq!(running.end().1, Some(0));
+        let left = ids(&fixture.lines(&[]));
+        assert_eq!(*left.last().unwrap(), 5000);
+    }
+}
+
+#[test]
+fn the_environment_names_the_server() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        fixture.sql("INSERT INTO t VALUES (1)");
+        let arguments = [
+            "tail",
+            "--slot",
+            &fixture.slot,
+            "--publication",
+            PUBLICATION,
+            "--no-ack",
+            "--limit",
+            "1",
+        ];
+        let output =
+            finished(program().args(arguments).env("DATABASE_URL", fixture.database.uri()));
+        assert_success(&output);
+        let from_url = output.stdout;
+        let output = finished(
+            program()
+                .args(arguments)
+                .env("PGHOST", "127.0.0.1")
+                .env("PGPORT", server.port().to_string())
+                .env("PGUSER", "postgres")
+                .env("PGDATABASE", fixture.database.name()),
+        );
+        assert_success(&output);
+        assert_eq!(output.stdout, from_url);
+    }
+}

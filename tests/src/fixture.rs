@@ -1,0 +1,172 @@
+//! A database with a publication and a slot, and readers of it.
+
+use pgoutput_decode::Lsn;
+use pgoutput_harness::{Database, Server};
+use pgoutput_reader::{ChangeEvent, Error, Reader, ReaderBuilder};
+use postgres::Client;
+use serde_json::Value;
+
+use crate::eventually;
+
+/// The publication of every [`Fixture`]: all tables.
+pub const PUBLICATION: &str = "everything";
+
+/// A test's own database with a publication of all tables and a slot that starts behind the set-up.
+#[derive(Debug)]
+pub struct Fixture<'s> {
+    slot: String,
+    database: Database<'s>,
+}
+
+/// What `pg_replication_slots` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// Whether a connection holds it.
+    pub active: bool,
+    /// Everything before this is forgotten.
+    pub confirmed: Lsn,
+}
+
+impl<'s> Fixture<'s> {
+    /// Runs `setup` in a new database, then makes the publication and the slot.
+    ///
+    /// # Panics
+    ///
+    /// If the server refuses, as everything here.
+    pub fn new(server: &'s Server, setup: &str) -> Self {
+        let test = std::thread::current().name().unwrap_or("test").to_owned();
+        let database = server.database(test.rsplit("::").next().unwrap_or("test"));
+        let mut client = database.client();
+        client.batch_execute(setup).unwrap();
+        client.batch_execute(&format!("CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES")).unwrap();
+        let fixture = Self { slot: database.slot_name("slot"), database };
+        fixture.create_slot(&fixture.slot);
+        fixture
+    }
+
+    /// The database.
+    pub fn database(&self) -> &Database<'s> {
+        &self.database
+    }
+
+    /// The server's major version.
+    pub fn major(&self) -> u32 {
+        self.database.server().major()
+    }
+
+    /// The slot's name.
+    pub fn slot_name(&self) -> &str {
+        &self.slot
+    }
+
+    /// A further connection.
+    pub fn client(&self) -> Client {
+        self.database.client()
+    }
+
+    /// Runs each statement in a transaction of its own.
+    pub fn run<const N: usize>(&self, statements: [&str; N]) {
+        let mut client = self.client();
+        for statement in statements {
+            client.batch_execute(statement).unwrap_or_else(|e| panic!("{statement}: {e:?}"));
+        }
+    }
+
+    /// One number that a query gives, such as an oid.
+    pub fn number(&self, query: &str) -> i64 {
+        self.client().query_one(&format!("SELECT ({query})::int8"), &[]).unwrap().get(0)
+    }
+
+    /// A further slot of this database.
+    pub fn create_slot(&self, name: &str) {
+        let query = "SELECT pg_create_logical_replication_slot($1, 'pgoutput')::text";
+        self.client().query_one(query, &[&name]).unwrap();
+    }
+
+    /// The end of everything committed so far.
+    pub fn end(&self) -> Lsn {
+        let row = self.client().query_one("SELECT pg_current_wal_flush_lsn()::text", &[]).unwrap();
+        row.get::<_, &str>(0).parse().unwrap()
+    }
+
+    /// The slot as it is now.
+    pub fn slot(&self) -> Slot {
+        self.slot_named(&self.slot)
+    }
+
+    /// Another slot as it is now.
+    pub fn slot_named(&self, name: &str) -> Slot {
+        let query = "SELECT active, confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = $1";
+        let row = self.client().query_one(query, &[&name]).unwrap();
+        Slot { active: row.get(0), confirmed: row.get::<_, &str>(1).parse().unwrap() }
+    }
+
+    /// Waits until the server has let go of the slot, as it does when it notices that a connection is gone.
+    pub fn wait_until_free(&self) {
+        eventually("the slot to be free", || (!self.slot().active).then_some(()));
+    }
+
+    /// A reader of slot and publication, to be set up further.
+    pub fn builder(&self) -> ReaderBuilder {
+        Reader::builder(&self.database.dsn()).slot(&self.slot).publication(PUBLICATION)
+    }
+
+    /// A reader of slot and publication.
+    pub fn reader(&self) -> Reader {
+        self.builder().connect().unwrap()
+    }
+
+    /// Everything committed so far, taken and confirmed.
+    pub fn read(&self) -> Vec<ChangeEvent> {
+        self.read_with(|builder| builder)
+    }
+
+    /// Everything committed so far, by a reader set up further.
+    pub fn read_with(
+        &self,
+        set_up: impl FnOnce(ReaderBuilder) -> ReaderBuilder,
+    ) -> Vec<ChangeEvent> {
+        let mut reader = set_up(self.builder())
+            .until_lsn(self.end())
+            .connect()
+            .unwrap_or_else(|e| panic!("{e}"));
+        let events: Result<Vec<_>, Error> = reader.by_ref().collect();
+        let events = events.unwrap_or_else(|e| panic!("{e}"));
+        reader.stop().unwrap();
+        events
+    }
+
+    /// [`read`](Self::read), as JSON.
+    pub fn read_json(&self) -> Vec<Value> {
+        self.read().iter().map(json).collect()
+    }
+}
+
+/// An event as one line of JSON.
+///
+/// # Panics
+///
+/// If it cannot be written.
+pub fn line(event: &ChangeEvent) -> String {
+    serde_json::to_string(event).unwrap()
+}
+
+/// An event as JSON.
+///
+/// # Panics
+///
+/// If it cannot be written.
+pub fn json(event: &ChangeEvent) -> Value {
+    serde_json::from_str(&line(event)).unwrap()
+}
+
+/// The text of the new row, with all its digits and in its order, and what follows it.
+///
+/// # Panics
+///
+/// If there is none.
+pub fn after(event: &ChangeEvent) -> String {
+    let line = line(event);
+    let (_, after) = line.split_once(r#","after":"#).unwrap();
+    after.strip_suffix('}').unwrap().to_owned()
+}

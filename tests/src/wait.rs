@@ -1,0 +1,23 @@
+//! Waiting for what a server does in its own time.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longer than anything a test waits for takes, on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Looks until there is an answer, and gives it.
+///
+/// # Panics
+///
+/// If there is none in half a minute.
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited for {what} in vain");
+        thread::sleep(Duration::from_millis(5));
+    }
+}

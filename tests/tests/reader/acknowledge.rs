@@ -1,0 +1,149 @@
+//! What the server is told, and when.
+
+use std::thread;
+use std::time::Duration;
+
+use pgoutput_harness::{servers, servers_from};
+use pgoutput_reader::{Acknowledge, ChangeEvent, Config, Next, Reader, ReaderBuilder};
+use pgoutput_tests::{Fixture, PUBLICATION, eventually, json};
+
+const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
+
+fn ids(events: &[ChangeEvent]) -> Vec<i64> {
+    events.iter().map(|event| json(event)["after"]["id"].as_i64().unwrap()).collect()
+}
+
+#[test]
+fn manual_acknowledgements_out_of_order_confirm_the_contiguous_prefix() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        fixture.run([
+            "INSERT INTO t VALUES (1), (2)",
+            "INSERT INTO t VALUES (3)",
+            "INSERT INTO t VALUES (4)",
+        ]);
+        let session = |acknowledged: &[usize]| {
+            let mut reader = fixture
+                .builder()
+                .acknowledge(Acknowledge::Manual)
+                .until_lsn(fixture.end())
+                .connect()
+                .unwrap();
+            let events: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
+            for place in acknowledged {
+                reader.acknowledger().acknowledge(events[*place].position());
+            }
+            reader.stop().unwrap();
+            ids(&events)
+        };
+        // The second row of the first transaction, the second and the third transaction, but not the first row.
+        assert_eq!(session(&[3, 1, 2]), [1, 2, 3, 4]);
+        assert_eq!(session(&[1, 0]), [1, 2, 3, 4]);
+        assert_eq!(session(&[1, 0]), [3, 4]);
+        assert_eq!(session(&[]), [] as [i64; 0]);
+    }
+}
+
+#[test]
+fn an_acknowledgement_from_another_thread_is_told_while_the_reader_waits() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        let mut reader = fixture.builder().acknowledge(Acknowledge::Manual).connect().unwrap();
+        fixture.run(["INSERT INTO t VALUES (1)"]);
+        let event = reader.next().unwrap().unwrap();
+        let (acknowledger, stop) = (reader.acknowledger(), reader.stop_handle());
+        let waiting = thread::spawn(move || {
+            assert!(reader.next().is_none());
+            reader.stop().unwrap();
+        });
+        let end = eventually("the commit to be read", || event.transaction().unwrap().end_lsn());
+        assert!(fixture.slot().confirmed <= event.transaction().unwrap().commit_lsn());
+        acknowledger.acknowledge(event.position());
+        eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
+        stop.stop();
+        waiting.join().unwrap();
+    }
+}
+
+#[test]
+fn an_idle_databases_slot_advances() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        let mut reader = fixture.reader();
+        let stop = reader.stop_handle();
+        let waiting = thread::spawn(move || {
+            assert!(reader.next().is_none());
+            reader.stop().unwrap();
+        });
+        let elsewhere = server.database("elsewhere");
+        elsewhere
+            .client()
+            .batch_execute("CREATE TABLE u AS SELECT generate_series(1, 1000)")
+            .unwrap();
+        let end = fixture.end();
+        eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
+        stop.stop();
+        waiting.join().unwrap();
+    }
+}
+
+#[test]
+fn what_was_not_taken_holds_the_slot_back_however_far_the_server_goes() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        let mut reader = fixture.builder().acknowledge(Acknowledge::Manual).connect().unwrap();
+        fixture.run(["INSERT INTO t VALUES (1)"]);
+        let event = reader.next().unwrap().unwrap();
+        let commit = event.transaction().unwrap().commit_lsn();
+        let elsewhere = server.database("elsewhere");
+        elsewhere
+            .client()
+            .batch_execute("CREATE TABLE u AS SELECT generate_series(1, 1000)")
+            .unwrap();
+        let end = fixture.end();
+        // The reader has seen the server go on.
+        eventually("a keepalive", || {
+            match reader.next_timeout(Duration::from_millis(10)).unwrap() {
+                Next::TimedOut => (reader.server_wal_end() >= end).then_some(()),
+                other => panic!("{other:?}"),
+            }
+        });
+        reader.stop().unwrap();
+        assert!(fixture.slot().confirmed <= commit);
+        assert_eq!(ids(&fixture.read())[0], 1);
+    }
+}
+
+#[test]
+fn never_leaves_the_slot_where_it_is() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        fixture.run(["INSERT INTO t VALUES (1)"]);
+        let before = fixture.slot();
+        for _ in 0..2 {
+            let events = fixture.read_with(|builder| builder.acknowledge(Acknowledge::Never));
+            assert_eq!(ids(&events), [1]);
+        }
+        assert_eq!(fixture.slot(), before);
+    }
+}
+
+/// Takes its time: the server has to be given its two seconds twice.
+#[test]
+fn keepalives_are_answered_while_nothing_happens() {
+    for server in servers_from(12) {
+        let fixture = Fixture::new(server, TABLE);
+        let mut config: Config = fixture.database().dsn().parse().unwrap();
+        config.wal_sender_timeout(Some(Duration::from_secs(2)));
+        let mut reader: Reader = ReaderBuilder::from(config)
+            .slot(fixture.slot_name())
+            .publication(PUBLICATION)
+            .connect()
+            .unwrap();
+        let next = reader.next_timeout(Duration::from_secs(5)).unwrap();
+        assert!(matches!(next, Next::TimedOut), "{next:?}");
+        fixture.run(["INSERT INTO t VALUES (1)"]);
+        assert_eq!(ids(&[reader.next().unwrap().unwrap()]), [1]);
+        reader.stop().unwrap();
+    }
+}

@@ -1,0 +1,210 @@
+//! Everything that can be refused: a typed error that says what to do, and no password in it.
+
+use pgoutput_harness::{Server, servers};
+use pgoutput_reader::{
+    AuthError, Config, Connection, Error, ErrorKind, Reader, ReaderBuilder, SetupError,
+};
+use pgoutput_tests::{Fixture, PUBLICATION};
+
+const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
+const PASSWORD: &str = "hunter2 and more";
+const WRONG: &str = "swordfish";
+
+/// One line, with advice, without a password, which is not in the reader's settings either.
+fn check(error: &Error, advice: &str) {
+    let text = error.to_string();
+    assert!(text.contains(advice), "{text}");
+    for shown in [text, format!("{error:?}")] {
+        assert_eq!(shown.lines().count(), 1, "{shown}");
+        assert!(!shown.contains(PASSWORD) && !shown.contains(WRONG), "{shown}");
+    }
+}
+
+fn refusal(builder: ReaderBuilder, advice: &str) -> Error {
+    let settings = format!("{builder:?}");
+    assert!(!settings.contains(PASSWORD) && !settings.contains(WRONG), "{settings}");
+    let error = builder.connect().unwrap_err();
+    check(&error, advice);
+    error
+}
+
+fn reader(config: &Config) -> ReaderBuilder {
+    ReaderBuilder::from(config.clone()).slot("s").publication(PUBLICATION)
+}
+
+/// A server that asks two roles for their password, and writes too little to its log for logical decoding.
+fn guarded(major: u32) -> Server {
+    let server = Server::builder()
+        .hba_line("host all alice 127.0.0.1/32 scram-sha-256")
+        .hba_line("host all bob 127.0.0.1/32 md5")
+        .hba_line("host all carol 127.0.0.1/32 password")
+        .hba_line("host all mallory 127.0.0.1/32 reject")
+        .setting("wal_level", "replica")
+        .start(major)
+        .unwrap();
+    let mut client = server.client();
+    for (role, encryption) in
+        [("alice", "scram-sha-256"), ("bob", "md5"), ("carol", "scram-sha-256")]
+    {
+        client
+            .batch_execute(&format!(
+                "SET password_encryption = '{encryption}'; CREATE ROLE {role} LOGIN REPLICATION PASSWORD '{PASSWORD}'"
+            ))
+            .unwrap();
+    }
+    client.batch_execute(&format!("CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES")).unwrap();
+    client.batch_execute("CREATE ROLE mallory LOGIN REPLICATION").unwrap();
+    server
+}
+
+#[test]
+fn who_may_not_in_and_a_log_that_says_too_little() {
+    for major in servers().iter().map(|server| server.major()) {
+        let server = guarded(major);
+        let base: Config = server.dsn_tcp("postgres").parse().unwrap();
+        for role in ["alice", "bob", "carol"] {
+            let config = |password: Option<&str>| {
+                let mut config = base.clone();
+                config.user(role);
+                if let Some(password) = password {
+                    config.password(password);
+                }
+                config
+            };
+            let error = refusal(reader(&config(Some(WRONG))), "check the user and the password");
+            assert_eq!(error.sqlstate(), Some("28P01"), "{role}: {error}");
+            let error = refusal(reader(&config(None)), "PGPASSWORD");
+            assert!(
+                matches!(error.kind(), ErrorKind::Auth(AuthError::PasswordMissing { .. })),
+                "{error:?}"
+            );
+            // The right one lets in: the next thing to be wrong is the server itself.
+            let builder = reader(&config(Some(PASSWORD))).create_slot(true);
+            let error = refusal(builder, "set wal_level = logical");
+            assert_eq!(error.sqlstate(), Some("55000"), "{role}: {error}");
+        }
+        let mut config = base.clone();
+        config.user("mallory");
+        let error = refusal(reader(&config), "pg_hba.conf");
+        assert_eq!(error.sqlstate(), Some("28000"), "{error}");
+    }
+}
+
+#[test]
+fn unknown_database_unknown_role_and_a_role_without_replication() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        let base: Config = fixture.database().dsn_tcp().parse().unwrap();
+        let mut config = base.clone();
+        config.dbname("no such database");
+        let error = refusal(reader(&config), "create the database");
+        assert_eq!(error.sqlstate(), Some("3D000"));
+
+        let mut config = base.clone();
+        config.user("nobody at all");
+        let error = refusal(reader(&config), "check that the role exists");
+        assert_eq!(error.sqlstate(), Some("28000"));
+
+        let role = fixture.database().slot_name("plain");
+        fixture.run([&format!("CREATE ROLE {role} LOGIN") as &str]);
+        let mut config = base.clone();
+        config.user(&*role);
+        let error = refusal(reader(&config), "ALTER ROLE");
+        assert!(matches!(error.sqlstate(), Some("42501" | "28000")), "{error}");
+        fixture.run([&format!("DROP ROLE {role}") as &str]);
+    }
+}
+
+#[test]
+fn a_slot_in_use_names_who_holds_it() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        let first = fixture.reader();
+        let pid = fixture.number(&format!(
+            "SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{}'",
+            fixture.slot_name()
+        ));
+        let error = refusal(fixture.builder(), &pid.to_string());
+        assert_eq!(error.sqlstate(), Some("55006"));
+        assert!(error.to_string().contains("another connection holds the slot"), "{error}");
+        first.stop().unwrap();
+        fixture.reader().stop().unwrap();
+    }
+}
+
+#[test]
+fn a_slot_of_another_plugin_database_or_kind() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        let other = Fixture::new(server, TABLE);
+        let error = refusal(fixture.builder().slot(other.slot_name()), other.database().name());
+        assert!(
+            matches!(error.kind(), ErrorKind::Setup(SetupError::SlotDatabase { .. })),
+            "{error:?}"
+        );
+
+        let physical = fixture.database().slot_name("physical");
+        fixture.run([&format!("SELECT pg_create_physical_replication_slot('{physical}')") as &str]);
+        let error = refusal(fixture.builder().slot(&physical), "is physical");
+        assert!(
+            matches!(error.kind(), ErrorKind::Setup(SetupError::SlotPhysical { .. })),
+            "{error:?}"
+        );
+        fixture.run([&format!("SELECT pg_drop_replication_slot('{physical}')") as &str]);
+
+        let decoding = fixture.database().slot_name("decoding");
+        let create =
+            format!("SELECT pg_create_logical_replication_slot('{decoding}', 'test_decoding')");
+        if let Err(error) = fixture.client().batch_execute(&create) {
+            let message = error.as_db_error().unwrap().message().to_owned();
+            assert!(message.contains("test_decoding"), "{message}");
+            eprintln!("PostgreSQL {} is without test_decoding", server.major());
+            continue;
+        }
+        let error = refusal(fixture.builder().slot(&decoding), "test_decoding");
+        assert!(
+            matches!(error.kind(), ErrorKind::Setup(SetupError::SlotPlugin { .. })),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn nobody_listens() {
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let dsn = format!("host=127.0.0.1 port={port} user=postgres dbname=x password='{PASSWORD}'");
+    let builder = Reader::builder(&dsn).slot("s").publication("p");
+    let error = refusal(builder, &format!("127.0.0.1:{port}"));
+    let ErrorKind::Io { source, .. } = error.kind() else { panic!("{error:?}") };
+    assert_eq!(source.kind(), std::io::ErrorKind::ConnectionRefused);
+
+    let builder =
+        Reader::builder("host=/nonexistent user=postgres dbname=x").slot("s").publication("p");
+    refusal(builder, "/nonexistent");
+}
+
+#[test]
+fn settings_that_cannot_be_honoured_are_refused_before_anything_is_connected() {
+    for (dsn, says) in [
+        ("postgresql://u:swordfish@h/db?sslmode=require", "sslmode"),
+        ("host=h user=u password=swordfish no_such_thing=1", "unknown parameter"),
+        ("postgresql://u:swordfish@h:notaport/db", "port"),
+    ] {
+        let error = refusal(Reader::builder(dsn).slot("s").publication("p"), says);
+        assert!(matches!(error.kind(), ErrorKind::Config(_)), "{error:?}");
+    }
+}
+
+#[test]
+fn no_walsender_is_free() {
+    for major in servers().iter().map(|server| server.major()) {
+        let server = Server::builder().setting("max_wal_senders", "1").start(major).unwrap();
+        let database = server.database("full");
+        let config: Config = database.dsn().parse().unwrap();
+        let taken = Connection::connect(&config).unwrap();
+        let error = refusal(reader(&config), "raise max_wal_senders");
+        assert_eq!(error.sqlstate(), Some("53300"));
+        taken.close().unwrap();
+    }
+}

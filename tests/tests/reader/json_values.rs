@@ -1,0 +1,120 @@
+//! Values in JSON: the same in text and in binary.
+
+use pgoutput_harness::{servers, servers_from};
+use pgoutput_reader::Acknowledge;
+use pgoutput_tests::{Fixture, after, line};
+
+const COLUMNS: &str = "CREATE TYPE mood AS ENUM ('sad', 'it''s \"ok\"');
+    CREATE TABLE t (b bool, i2 int2, i4 int4, i8 int8, f4 real, f8 double precision, n numeric, t text, v varchar(20),
+        c char(5), nm name, u uuid, d date, tm time, ts timestamp, tz timestamptz, j json, jb jsonb, nothing text,
+        by bytea, a int[], iv interval, ip inet, m mood)";
+
+/// A row as SQL, and as JSON.
+const ROWS: [(&str, &str); 5] = [
+    (
+        "true, 1, 2, 3, 1.5, 0.1, 1.50, 'text', 'var', 'ab', 'na', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '2020-01-01',
+         '12:34:56', '2020-01-01 00:00:00', '2020-01-01 00:00:00+00', '{\"a\": [1,  2]}', '{\"b\":{\"c\":null}}', NULL,
+         '\\xdeadbeef', '{1,NULL,3}', '1 day 02:03:04', '10.0.0.0/8', 'sad'",
+        r#"{"b":true,"i2":1,"i4":2,"i8":3,"f4":1.5,"f8":0.1,"n":1.50,"t":"text","v":"var","c":"ab   ","nm":"na","u":"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11","d":"2020-01-01","tm":"12:34:56","ts":"2020-01-01T00:00:00","tz":"2020-01-01T00:00:00+00:00","j":{"a": [1,  2]},"jb":{"b": {"c": null}},"nothing":null,"by":"\\xdeadbeef","a":"{1,NULL,3}","iv":"P1DT2H3M4S","ip":"10.0.0.0/8","m":"sad"}"#,
+    ),
+    (
+        "false, -32768, -2147483648, -9223372036854775808, '-Infinity', 'NaN', 'NaN', E'quote \" slash \\\\ line\\n\\ttab',
+         '', '', '', '00000000-0000-0000-0000-000000000000', '0044-03-15 BC', '23:59:59.999999', '-infinity', 'infinity',
+         'null', '\"text\"', NULL, '', '{}', '-1 mons', '::1', 'it''s \"ok\"'",
+        r#"{"b":false,"i2":-32768,"i4":-2147483648,"i8":-9223372036854775808,"f4":"-Infinity","f8":"NaN","n":"NaN","t":"quote \" slash \\ line\n\ttab","v":"","c":"     ","nm":"","u":"00000000-0000-0000-0000-000000000000","d":"0044-03-15 BC","tm":"23:59:59.999999","ts":"-infinity","tz":"infinity","j":null,"jb":"text","nothing":null,"by":"\\x","a":"{}","iv":"P-1M","ip":"::1","m":"it's \"ok\""}"#,
+    ),
+    (
+        "NULL, 32767, 2147483647, 9223372036854775807, 3.4028235e38, 1.7976931348623157e308,
+         12345678901234567890123456789012345678901234567890.00000000000000000000000000000000000000000000000001, 'ünï 😀', NULL, NULL,
+         NULL, NULL, 'infinity', '00:00:00.5', '2020-01-01 12:00:00.5', '0001-01-01 00:00:00+00 BC',
+         '[1,\n \n2]', '[1.10, 12345678901234567890.123456789]', NULL, '\\x00', '{{1,2},{3,4}}', '1 year 2 mons', '1.2.3.4', NULL",
+        r#"{"b":null,"i2":32767,"i4":2147483647,"i8":9223372036854775807,"f4":3.4028235e+38,"f8":1.7976931348623157e+308,"n":12345678901234567890123456789012345678901234567890.00000000000000000000000000000000000000000000000001,"t":"ünï 😀","v":null,"c":null,"nm":null,"u":null,"d":"infinity","tm":"00:00:00.500000","ts":"2020-01-01T12:00:00.500000","tz":"0001-01-01 00:00:00+00 BC","j":[1,   2],"jb":[1.10, 12345678901234567890.123456789],"nothing":null,"by":"\\x00","a":"{{1,2},{3,4}}","iv":"P1Y2M","ip":"1.2.3.4","m":null}"#,
+    ),
+    (
+        "NULL, 0, 0, 0, '-0', 5e-324, 0, '', NULL, NULL, NULL, NULL, '5874897-12-31', '24:00:00', '294276-12-31 23:59:59.999999',
+         '2020-06-01 12:00:00.000001+02', '\"\\u0000\"', '{}', NULL, NULL, NULL, '00:00:00', NULL, NULL",
+        r#"{"b":null,"i2":0,"i4":0,"i8":0,"f4":-0,"f8":5e-324,"n":0,"t":"","v":null,"c":null,"nm":null,"u":null,"d":"5874897-12-31","tm":"24:00:00","ts":"294276-12-31 23:59:59.999999","tz":"2020-06-01T10:00:00.000001+00:00","j":"\u0000","jb":{},"nothing":null,"by":null,"a":null,"iv":"PT0S","ip":null,"m":null}"#,
+    ),
+    (
+        "NULL, NULL, NULL, NULL, 1e10, 1e-7, 1e40, NULL, NULL, NULL, NULL, NULL, '0001-01-01', NULL, '0044-03-15 12:00:00 BC', NULL,
+         '1e400', '1e3', NULL, NULL, NULL, NULL, NULL, NULL",
+        r#"{"b":null,"i2":null,"i4":null,"i8":null,"f4":1e+10,"f8":1e-07,"n":10000000000000000000000000000000000000000,"t":null,"v":null,"c":null,"nm":null,"u":null,"d":"0001-01-01","tm":null,"ts":"0044-03-15 12:00:00 BC","tz":null,"j":1e400,"jb":1000,"nothing":null,"by":null,"a":null,"iv":null,"ip":null,"m":null}"#,
+    ),
+];
+
+fn fixture(server: &'static pgoutput_harness::Server, further: &str) -> Fixture<'static> {
+    let fixture = Fixture::new(server, &format!("{COLUMNS};{further}"));
+    for (values, _) in ROWS {
+        fixture.run([&format!("INSERT INTO t VALUES ({values})") as &str]);
+    }
+    fixture
+}
+
+#[test]
+fn every_kind_of_value_keeps_what_it_says() {
+    for server in servers() {
+        let events = fixture(server, "").read();
+        assert_eq!(events.len(), ROWS.len());
+        for (event, (_, expected)) in events.iter().zip(ROWS) {
+            assert_eq!(after(event), expected, "PostgreSQL {}", server.major());
+            assert_eq!(line(event).lines().count(), 1);
+        }
+    }
+}
+
+#[test]
+fn binary_gives_the_same_json_byte_for_byte() {
+    for server in servers_from(14) {
+        // Enums and arrays: the binary form alone does not say what they are. Left empty here.
+        let fixture = fixture(
+            server,
+            "CREATE FUNCTION empty() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN NEW.a = NULL; NEW.m = NULL; RETURN NEW; END $$;
+             CREATE TRIGGER empty BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION empty()",
+        );
+        let text = fixture.read_with(|builder| builder.acknowledge(Acknowledge::Never));
+        let binary = fixture.read_with(|builder| builder.binary(true));
+        let lines = |events: &[_]| events.iter().map(line).collect::<Vec<_>>();
+        assert_eq!(lines(&binary), lines(&text), "PostgreSQL {}", server.major());
+    }
+}
+
+#[test]
+fn numeric_has_infinities_from_14_on() {
+    for server in servers_from(14) {
+        let fixture = Fixture::new(server, "CREATE TABLE t (n numeric, m numeric)");
+        fixture.run(["INSERT INTO t VALUES ('Infinity', '-Infinity')"]);
+        for binary in [false, true] {
+            let events =
+                fixture.read_with(|builder| builder.binary(binary).acknowledge(Acknowledge::Never));
+            assert_eq!(after(&events[0]), r#"{"n":"Infinity","m":"-Infinity"}"#);
+        }
+    }
+}
+
+#[test]
+fn settings_of_the_database_and_the_role_change_no_value() {
+    for server in servers() {
+        let fixture = Fixture::new(
+            server,
+            "CREATE TABLE t (d date, tz timestamptz, iv interval, f float8, b bytea, m money)",
+        );
+        let name = fixture.database().name();
+        for setting in [
+            "DateStyle = 'German'",
+            "TimeZone = 'Asia/Kolkata'",
+            "IntervalStyle = 'iso_8601'",
+            "extra_float_digits = -5",
+            "bytea_output = 'escape'",
+        ] {
+            fixture.run([&format!("ALTER DATABASE {name} SET {setting}") as &str]);
+        }
+        fixture.run([
+            "INSERT INTO t VALUES ('2020-12-31', '2020-01-01 00:00:00+00', '1 day', 0.1::float8 + 0.2, '\\x00ff', '1.5')",
+        ]);
+        assert_eq!(
+            after(&fixture.read()[0]),
+            r#"{"d":"2020-12-31","tz":"2020-01-01T00:00:00+00:00","iv":"P1D","f":0.30000000000000004,"b":"\\x00ff","m":"$1.50"}"#
+        );
+    }
+}

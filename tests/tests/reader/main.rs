@@ -1,0 +1,11 @@
+//! The reader on real servers.
+
+mod acknowledge;
+mod bad_input;
+mod catalogue;
+mod changes;
+mod errors;
+mod json_values;
+mod options;
+mod resume;
+mod shutdown;

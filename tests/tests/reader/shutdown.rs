@@ -1,0 +1,93 @@
+//! A server that goes away while it is read: an error, then the end; never a silent end.
+
+use pgoutput_harness::{Server, StopMode, servers};
+use pgoutput_reader::{Error, ErrorKind, Reader};
+use pgoutput_tests::{Fixture, eventually};
+
+/// A reader that has read something and waits for more, when `end` is done to its server.
+fn last_words(major: u32, end: impl FnOnce(&Server, &Fixture<'_>)) -> Error {
+    let server = Server::of_major(major).unwrap();
+    let fixture = Fixture::new(&server, "CREATE TABLE t (id int PRIMARY KEY)");
+    let mut reader: Reader = fixture.reader();
+    fixture.run(["INSERT INTO t VALUES (1)"]);
+    assert!(reader.next().unwrap().is_ok());
+    let waiting = std::thread::spawn(move || {
+        let error = reader.next().expect("the end came without a word").unwrap_err();
+        assert!(reader.next().is_none());
+        assert!(reader.next().is_none());
+        error
+    });
+    end(&server, &fixture);
+    let error = waiting.join().unwrap();
+    assert_eq!(error.to_string().lines().count(), 1, "{error}");
+    error
+}
+
+#[test]
+fn a_fast_shutdown() {
+    for major in servers().iter().map(|server| server.major()) {
+        let error = last_words(major, |server, _| server.stop(StopMode::Fast).unwrap());
+        assert!(
+            matches!(error.kind(), ErrorKind::CopyEnded { .. }),
+            "PostgreSQL {major}: {error:?}"
+        );
+        assert!(error.to_string().contains("connect again"), "{error}");
+    }
+}
+
+#[test]
+fn an_immediate_shutdown_and_a_crash() {
+    for major in servers().iter().map(|server| server.major()) {
+        let error = last_words(major, |server, _| server.stop(StopMode::Immediate).unwrap());
+        let told = error.sqlstate() == Some("57P02");
+        assert!(told || matches!(error.kind(), ErrorKind::Io { .. }), "{error:?}");
+
+        let error = last_words(major, |server, _| server.kill().unwrap());
+        assert!(
+            matches!(error.kind(), ErrorKind::Io { .. }) || error.sqlstate() == Some("57P01"),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn a_walsender_that_is_terminated_or_killed() {
+    for major in servers().iter().map(|server| server.major()) {
+        let pid = |fixture: &Fixture<'_>| {
+            let query = "SELECT active_pid FROM pg_replication_slots";
+            i32::try_from(fixture.number(query)).unwrap()
+        };
+        let error = last_words(major, |_, fixture| {
+            let terminated = format!("SELECT pg_terminate_backend({})", pid(fixture));
+            fixture.run([&terminated as &str]);
+        });
+        assert_eq!(error.sqlstate(), Some("57P01"), "{error:?}");
+        assert!(error.to_string().contains("connect again"), "{error}");
+
+        let error = last_words(major, |server, fixture| {
+            server.kill_backend(pid(fixture)).unwrap();
+            server.wait_ready().unwrap();
+        });
+        assert!(matches!(error.kind(), ErrorKind::Io { .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn the_publication_is_dropped_while_it_is_read() {
+    for server in servers() {
+        let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY)");
+        let mut reader = fixture.reader();
+        fixture.run(["INSERT INTO t VALUES (1)"]);
+        assert!(reader.next().unwrap().is_ok());
+        fixture.run(["DROP PUBLICATION everything", "INSERT INTO t VALUES (2)"]);
+        let error = reader.next().unwrap().unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("everything") && text.contains("CREATE PUBLICATION"), "{text}");
+        assert!(reader.next().is_none());
+        drop(reader);
+        let slot =
+            eventually("the slot to be free", || Some(fixture.slot()).filter(|slot| !slot.active));
+        // The change is still there for whoever mends it.
+        assert!(slot.confirmed < fixture.end());
+    }
+}
