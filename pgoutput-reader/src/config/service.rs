@@ -47,12 +47,10 @@ pub(crate) fn fill(parameters: &mut Parameters, lookup: Lookup<'_>) -> Result<()
 fn files(lookup: Lookup<'_>) -> Vec<(PathBuf, bool)> {
     let variable = |name| lookup(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let mut files = Vec::new();
-    match variable("PGSERVICEFILE") {
-        Some(path) => files.push((path, true)),
-        None => {
-            let home = account::home(lookup);
-            files.extend(home.map(|home| (home.join(".pg_service.conf"), false)));
-        }
+    if let Some(path) = variable("PGSERVICEFILE") {
+        files.push((path, true));
+    } else if let Some(home) = account::home(lookup) {
+        files.push((home.join(".pg_service.conf"), false));
     }
     let folders = match variable("PGSYSCONFDIR") {
         Some(folder) => vec![folder],

@@ -1,7 +1,9 @@
 use std::ffi::OsString;
 
 use super::*;
-use crate::config::{ConfigErrorKind, TargetSessionAttrs, env};
+#[cfg(feature = "tls")]
+use crate::config::TargetSessionAttrs;
+use crate::config::{ConfigErrorKind, env};
 
 fn refused(dsn: &str) -> (ConfigErrorKind, String) {
     let error = dsn.parse::<Config>().unwrap_err();

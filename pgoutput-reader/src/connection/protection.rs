@@ -1,15 +1,15 @@
 //! What protects a connection, and the ordinary connection beside it in the same way.
 
+use crate::io::TlsSettings;
+
 /// How a connection came to be: the ordinary one beside it must be as well protected.
 #[derive(Debug, Default)]
-#[cfg_attr(not(feature = "tls"), derive(Clone, Copy))]
 #[cfg_attr(
     not(feature = "catalog"),
     expect(dead_code, reason = "only the ordinary connection asks for the rest")
 )]
 pub(super) struct Protection {
-    #[cfg(feature = "tls")]
-    pub(super) tls: Option<crate::io::TlsSettings>,
+    pub(super) tls: Option<TlsSettings>,
     /// The server is the one that is meant: on this machine, or with a certificate that was verified.
     pub(super) known: bool,
     /// The server has proved by channel binding that it knows the password.
@@ -19,27 +19,13 @@ pub(super) struct Protection {
 }
 
 impl Protection {
-    #[cfg(feature = "tls")]
     pub(super) fn is_tls(&self) -> bool {
         self.tls.is_some()
     }
 
-    #[cfg(not(feature = "tls"))]
-    #[expect(clippy::unused_self, reason = "the same with the feature")]
-    pub(super) fn is_tls(&self) -> bool {
-        false
-    }
-
     /// Whether a trusted authority vouches for the server's certificate.
-    #[cfg(feature = "tls")]
     pub(super) fn is_verified(&self) -> bool {
-        self.tls.as_ref().is_some_and(crate::io::TlsSettings::verified)
-    }
-
-    #[cfg(not(feature = "tls"))]
-    #[expect(clippy::unused_self, reason = "the same with the feature")]
-    pub(super) fn is_verified(&self) -> bool {
-        false
+        self.tls.as_ref().is_some_and(TlsSettings::verified)
     }
 }
 

@@ -17,3 +17,15 @@ pub(crate) use tls::MakeTls;
 #[cfg(feature = "tls")]
 pub(crate) use tls::TlsSettings;
 pub use wake::Waker;
+
+/// Without the feature there are none.
+#[cfg(not(feature = "tls"))]
+#[derive(Debug, Clone)]
+pub(crate) enum TlsSettings {}
+
+#[cfg(not(feature = "tls"))]
+impl TlsSettings {
+    pub(crate) fn verified(&self) -> bool {
+        match *self {}
+    }
+}
