@@ -17,13 +17,15 @@ use protection::Protection;
 mod aside;
 mod copy;
 mod open;
+#[cfg(feature = "catalog")]
+mod ordinary;
 mod protection;
 mod query;
 
 pub(crate) use copy::Advance;
 pub use copy::CopyBoth;
 #[cfg(feature = "catalog")]
-pub(crate) use protection::Ordinary;
+pub(crate) use ordinary::Ordinary;
 pub use query::{Row, Rows};
 
 /// A connection with `replication=database` on which the copy has not started: replication commands and

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "catalog")]
+use postgres::error::SqlState;
+
 use super::aside::Aside;
 use super::{Connection, Protection};
 use crate::config::{Config, Endpoint, SslCertMode, SslMode, TargetSessionAttrs};
@@ -15,7 +18,7 @@ const DOING: &str = "connecting to";
 
 /// How a connection begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Start {
+pub(super) enum Start {
     Plain,
     #[cfg(feature = "tls")]
     Tls,
@@ -39,6 +42,82 @@ impl Start {
     }
 }
 
+/// The first address of the hosts that `open` can connect to as it is wanted.
+pub(super) fn first<T>(
+    config: &Config,
+    mut open: impl FnMut(&Endpoint, &Target, TargetSessionAttrs) -> Result<T, Error>,
+) -> Result<T, Error> {
+    match config.get_target_session_attrs() {
+        TargetSessionAttrs::PreferStandby => {
+            match first_as(config, TargetSessionAttrs::Standby, &mut open) {
+                Err(error) if may_settle(&error) => {
+                    first_as(config, TargetSessionAttrs::Any, &mut open)
+                }
+                result => result,
+            }
+        }
+        wanted => first_as(config, wanted, &mut open),
+    }
+}
+
+fn first_as<T>(
+    config: &Config,
+    wanted: TargetSessionAttrs,
+    open: &mut impl FnMut(&Endpoint, &Target, TargetSessionAttrs) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut endpoints = config.endpoints()?;
+    if config.get_load_balance_hosts() {
+        shuffle(&mut endpoints);
+    }
+    let mut failed = Vec::new();
+    for endpoint in endpoints {
+        let mut targets = match io::targets(&endpoint) {
+            Ok(targets) => targets,
+            Err(error) => {
+                failed.push(error);
+                continue;
+            }
+        };
+        if config.get_load_balance_hosts() {
+            shuffle(&mut targets);
+        }
+        for target in targets {
+            match open(&endpoint, &target, wanted) {
+                Ok(connection) => return Ok(connection),
+                // Its other addresses are the same server.
+                Err(error) if matches!(error.kind(), ErrorKind::SessionAttrs { .. }) => {
+                    failed.push(error);
+                    break;
+                }
+                Err(error) if io::may_try_next(&error) => failed.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Err(all(failed))
+}
+
+/// One address, first the one way and then, if the mode has it and it may do better, the other.
+pub(super) fn in_turn<T>(
+    config: &Config,
+    target: &Target,
+    mut open: impl FnMut(Start) -> Result<T, Failure>,
+) -> Result<T, Error> {
+    let mut failed = Vec::new();
+    for start in Start::ways(target, config.get_ssl_mode()) {
+        match open(*start) {
+            Ok(connection) => return Ok(connection),
+            Err(Failure { error, other_way }) => {
+                failed.push(error);
+                if !other_way {
+                    break;
+                }
+            }
+        }
+    }
+    Err(all(failed))
+}
+
 impl Connection {
     /// Connects and authenticates. Hosts are tried in order, each with all its addresses; the next one when a host
     /// cannot be reached, does not answer in time, is starting up, has no connection free, or is not what
@@ -53,73 +132,14 @@ impl Connection {
     /// # Errors
     /// Settings that cannot be honoured; the one failure, or [`AllHosts`](ErrorKind::AllHosts) when there were several.
     pub fn connect(config: &Config) -> Result<Self, Error> {
-        match config.get_target_session_attrs() {
-            TargetSessionAttrs::PreferStandby => {
-                match Self::connect_to(config, TargetSessionAttrs::Standby) {
-                    Err(error) if may_settle(&error) => {
-                        Self::connect_to(config, TargetSessionAttrs::Any)
-                    }
-                    result => result,
-                }
-            }
-            wanted => Self::connect_to(config, wanted),
-        }
-    }
-
-    /// To the first host that is what is wanted.
-    fn connect_to(config: &Config, wanted: TargetSessionAttrs) -> Result<Self, Error> {
-        let mut endpoints = config.endpoints()?;
-        if config.get_load_balance_hosts() {
-            shuffle(&mut endpoints);
-        }
-        let mut failed = Vec::new();
-        for endpoint in endpoints {
-            let mut targets = match io::targets(&endpoint) {
-                Ok(targets) => targets,
-                Err(error) => {
-                    failed.push(error);
-                    continue;
-                }
-            };
-            if config.get_load_balance_hosts() {
-                shuffle(&mut targets);
-            }
-            for target in targets {
-                let opened = Self::open(config, &endpoint, &target)
-                    .and_then(|connection| connection.wanted(wanted, config.get_connect_timeout()));
-                match opened {
-                    Ok(connection) => return Ok(connection),
-                    // Its other addresses are the same server.
-                    Err(error) if matches!(error.kind(), ErrorKind::SessionAttrs { .. }) => {
-                        failed.push(error);
-                        break;
-                    }
-                    Err(error) if io::may_try_next(&error) => failed.push(error),
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        Err(all(failed))
-    }
-
-    /// One address, first the one way and then, if the mode has it, the other.
-    fn open(config: &Config, endpoint: &Endpoint, target: &Target) -> Result<Self, Error> {
-        let timeout = config.get_connect_timeout();
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut failed = Vec::new();
-        for start in Start::ways(target, config.get_ssl_mode()) {
-            let attempt = Attempt { config, endpoint, target, deadline, start: *start };
-            match attempt.open() {
-                Ok(connection) => return Ok(connection),
-                Err(Failure { error, other_way }) => {
-                    failed.push(error);
-                    if !other_way {
-                        break;
-                    }
-                }
-            }
-        }
-        Err(all(failed))
+        first(config, |endpoint, target, wanted| {
+            let timeout = config.get_connect_timeout();
+            let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+            let connection = in_turn(config, target, |start| {
+                Attempt { config, endpoint, target, deadline, start }.open()
+            })?;
+            connection.wanted(wanted, timeout)
+        })
     }
 
     /// This connection, if the server is what is wanted.
@@ -170,7 +190,7 @@ impl Connection {
 }
 
 /// Why one way of connecting to an address failed, and whether the other may do better.
-struct Failure {
+pub(super) struct Failure {
     error: Error,
     other_way: bool,
 }
@@ -183,6 +203,10 @@ impl From<Error> for Failure {
             ErrorKind::Tls(_) => true,
             // No line of pg_hba.conf lets us in this way.
             ErrorKind::Server(message) => message.sqlstate() == Some("28000"),
+            #[cfg(feature = "catalog")]
+            ErrorKind::Catalog(error) => {
+                error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+            }
             _ => false,
         };
         Self { error, other_way }
@@ -216,7 +240,7 @@ impl Attempt<'_> {
         }
         let known = is_local(self.target) || protection.is_verified();
         let exposed = !known && !self.config.ssl_mode_is_chosen();
-        let protection = Protection { known, exposed, ..protection };
+        let protection = Protection { known, exposed, address: self.target.ip(), ..protection };
         let policy = Policy {
             require_auth: self.config.get_require_auth(),
             channel_binding: self.config.get_channel_binding(),
@@ -324,7 +348,7 @@ impl Attempt<'_> {
 }
 
 /// On this machine, where nobody sits between.
-fn is_local(target: &Target) -> bool {
+pub(super) fn is_local(target: &Target) -> bool {
     match target {
         Target::Unix(_) => true,
         Target::Tcp(address) => address.ip().to_canonical().is_loopback(),

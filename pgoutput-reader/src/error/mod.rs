@@ -66,7 +66,7 @@ pub enum ErrorKind {
     Stream(StreamError),
     /// The ordinary connection, which looks tables up in the catalogue, failed.
     #[cfg(feature = "catalog")]
-    #[error("looking up a table in the catalogue: {}", with_cause(.0))]
+    #[error("on the ordinary connection, for the catalogue: {}", with_cause(.0))]
     Catalog(#[source] postgres::Error),
     /// The connection settings are wrong, or cannot be honoured.
     #[error(transparent)]

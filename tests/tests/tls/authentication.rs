@@ -1,7 +1,9 @@
 //! Channel binding, `require_auth`, and the ordinary connection beside the replication one.
 
-use pgoutput_harness::Server;
-use pgoutput_reader::{AuthError, Error, ErrorKind, Reader};
+use std::net::{IpAddr, UdpSocket};
+
+use pgoutput_harness::{Server, ServerBuilder};
+use pgoutput_reader::{AuthError, Config, Connection, Error, ErrorKind, Reader};
 
 use super::authority::{Authority, Folder, NAME};
 use super::{connect, is_tls, majors, settings, with_tls};
@@ -15,7 +17,7 @@ fn auth_error<T>(result: Result<T, Error>) -> AuthError {
     }
 }
 
-/// A server with a role for each method, over TLS and without; all passwords are `secret`.
+/// A server with a role for each method, over TLS and without.
 fn with_roles(ours: &Authority, major: u32) -> Server {
     let server = with_tls(&ours.certify(NAME))
         .hba_line("host all by_scram 127.0.0.1/32 scram-sha-256")
@@ -23,6 +25,12 @@ fn with_roles(ours: &Authority, major: u32) -> Server {
         .hba_line("host all by_password 127.0.0.1/32 password")
         .start(major)
         .unwrap();
+    make_roles(&server);
+    server
+}
+
+/// All passwords are `secret`.
+fn make_roles(server: &Server) {
     let mut client = server.client();
     for (role, encryption) in
         [("by_scram", "scram-sha-256"), ("by_md5", "md5"), ("by_password", "scram-sha-256")]
@@ -34,7 +42,6 @@ fn with_roles(ours: &Authority, major: u32) -> Server {
             ))
             .unwrap();
     }
-    server
 }
 
 #[test]
@@ -170,11 +177,88 @@ fn the_ordinary_connection_is_as_well_protected() {
             cases.push(format!("{verified} sslnegotiation=direct"));
         }
         for more in cases {
+            let mut client = settings(&server, &more).connect_postgres().unwrap();
+            let query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+            assert!(client.query_one(query, &[]).unwrap().get::<_, bool>(0), "{more}");
             let read = read_one_change(&server, &more);
             assert_eq!(
                 read.unwrap_or_else(|error| panic!("{more}: {error}")),
                 "integer numeric(7,2)"
             );
         }
+    }
+}
+
+fn is_unprotected(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Auth(AuthError::PasswordUnprotected { .. }))
+}
+
+/// An address of this machine that is not a loopback address; asking for the way to another machine sends nothing.
+fn outer_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_loopback())
+}
+
+#[test]
+fn unless_chosen_no_password_goes_where_it_could_be_read() {
+    let Some(address) = outer_address() else {
+        eprintln!("left out: this machine has no address but loopback ones");
+        return;
+    };
+    let ours = Authority::new("ours");
+    let folder = Folder::new("exposed");
+    let root = folder.file("root.crt", &ours.certificate, 0o644);
+    for major in majors().into_iter().filter(|major| *major >= 11) {
+        let open = |builder: ServerBuilder| {
+            let server = builder
+                .setting("listen_addresses", "*")
+                .hba_line("host all by_scram all scram-sha-256")
+                .hba_line("host all by_md5 all md5")
+                .hba_line("host all by_password all password")
+                .hba_line("host all postgres all trust")
+                .start(major)
+                .unwrap();
+            make_roles(&server);
+            server
+        };
+        let (plain, tls) = (open(Server::builder()), open(with_tls(&ours.certify(NAME))));
+        let at = |server: &Server, more: &str| -> Config {
+            let dsn = format!(
+                "host={NAME} hostaddr={address} port={} dbname=postgres connect_timeout=60 password=secret {more}",
+                server.port()
+            );
+            dsn.parse().unwrap()
+        };
+        let verified = format!("sslmode=verify-full sslrootcert={root}");
+        let with_root = format!("sslrootcert={root}");
+        for user in ["by_scram", "by_md5", "by_password"] {
+            let config = |server, more: &str| at(server, &format!("user={user} {more}"));
+            for (server, tls) in [(&plain, false), (&tls, true)] {
+                // A verified server, or one that proves by channel binding that it knows the password.
+                let proves = tls && user == "by_scram";
+                if proves {
+                    Connection::connect(&config(server, "")).unwrap();
+                    config(server, "").connect_postgres().unwrap();
+                } else {
+                    let refused = auth_error(Connection::connect(&config(server, "")));
+                    let AuthError::PasswordUnprotected { tls: seen, .. } = refused else {
+                        panic!("{refused}")
+                    };
+                    assert_eq!(seen, tls);
+                    let refused = config(server, "").connect_postgres();
+                    assert!(refused.as_ref().is_err_and(|error| tls || is_unprotected(error)));
+                }
+                Connection::connect(&config(server, "sslmode=prefer")).unwrap();
+                config(server, "sslmode=prefer").connect_postgres().unwrap();
+            }
+            for more in [&verified, &with_root] {
+                assert!(is_tls(&mut Connection::connect(&config(&tls, more)).unwrap()));
+                config(&tls, more).connect_postgres().unwrap();
+            }
+        }
+        // Nobody asks for it.
+        Connection::connect(&at(&plain, "user=postgres")).unwrap();
+        at(&plain, "user=postgres").connect_postgres().unwrap();
     }
 }

@@ -6,14 +6,17 @@ use pgoutput_reader::{Config, Connection, Error, ErrorKind};
 use super::majors;
 
 fn connect(ports: &[u16], more: &str) -> Result<Connection, Error> {
+    Connection::connect(&settings(ports, more))
+}
+
+fn settings(ports: &[u16], more: &str) -> Config {
     let hosts = vec!["127.0.0.1"; ports.len()].join(",");
     let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
     let dsn = format!(
         "host={hosts} port={} user=postgres dbname=postgres connect_timeout=60 sslmode=disable {more}",
         ports.join(",")
     );
-    let config: Config = dsn.parse().unwrap();
-    Connection::connect(&config)
+    dsn.parse().unwrap()
 }
 
 #[test]
@@ -38,7 +41,14 @@ fn the_server_is_chosen_by_its_role() {
             ("standby", vec![p], None),
             ("primary", vec![s], None),
         ] {
-            let result = connect(&order, &format!("target_session_attrs={wanted}"));
+            let more = format!("target_session_attrs={wanted}");
+            let result = connect(&order, &more);
+            let ordinary = settings(&order, &more).connect_postgres();
+            let there = ordinary.map(|mut client| {
+                let row = client.query_one("SELECT current_setting('port')", &[]).unwrap();
+                row.get::<_, &str>(0).parse::<u16>().unwrap()
+            });
+            assert_eq!(there.ok(), chosen, "{wanted}");
             match chosen {
                 Some(port) => assert_eq!(result.unwrap().endpoint().port(), port, "{wanted}"),
                 None => {
