@@ -108,6 +108,10 @@ pub(super) fn in_turn<T>(
         match open(*start) {
             Ok(connection) => return Ok(connection),
             Err(Failure { error, other_way }) => {
+                // That the server has no TLS is no failure while there is another way.
+                failed.retain(|earlier: &Error| {
+                    !matches!(earlier.kind(), ErrorKind::Tls(TlsError::NotOffered { .. }))
+                });
                 failed.push(error);
                 if !other_way {
                     break;
