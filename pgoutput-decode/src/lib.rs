@@ -96,8 +96,12 @@
 //! | feature | default | adds |
 //! | --- | --- | --- |
 //! | `std` | yes | implies `alloc` |
-//! | `alloc` | by `std` | the catalogue of relations, `Relations` |
+//! | `alloc` | by `std` | the catalogue of relations, `Relations`; rows with named columns, module `row` |
 //! | `encode` | no | writing messages and envelopes, module `encode`; implies `alloc` |
+//! | `serde` | no | rows into structs, `Row::deserialize`; JSON columns as `serde_json::Value`; implies `std` |
+//! | `time` | no | columns as the types of the crate `time` |
+//! | `uuid` | no | columns as `uuid::Uuid` |
+//! | `postgres-types` | no | columns as whatever implements `postgres_types::FromSql`, `Row::get_sql`; implies `std` |
 //!
 //! Without any: every message, every tuple, every envelope. A feature adds items and changes
 //! nothing that is there.
@@ -145,6 +149,8 @@ mod lsn;
 pub mod message;
 #[cfg(feature = "alloc")]
 mod relation;
+#[cfg(feature = "alloc")]
+pub mod row;
 mod tag;
 mod timestamp;
 mod tuple;

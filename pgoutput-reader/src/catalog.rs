@@ -1,5 +1,7 @@
 //! What the catalogue knows of a table that its Relation message does not say.
 
+mod types;
+
 use std::collections::BTreeMap;
 
 use pgoutput_decode::value::format_type;

@@ -25,6 +25,12 @@
 //!
 //! The messages themselves are those of [`pgoutput_decode`].
 //!
+//! # Rows
+//!
+//! A [`Row`] of an event gives its columns by name or place, as Rust types: `row.get::<i64>("id")?`. More types and doors come with
+//! features: `serde` (whole rows into structs, `Row::deserialize`), `time`, `uuid`, `postgres-types` (`Row::get_sql`). Text and binary
+//! format read alike; NULL is for `Option`, and an unchanged stored-apart value for [`Toast`]: everywhere else they are errors.
+//!
 //! # In scope, out of scope
 //!
 //! In scope: servers from PostgreSQL 10 to 18; TCP, TLS (feature `tls`) and Unix sockets; trust, certificate, password, MD5 and SCRAM-SHA-256
@@ -83,6 +89,10 @@ pub use event::{
     Transaction,
 };
 pub use io::Waker;
+#[cfg(feature = "catalog")]
+pub use pgoutput_decode::row::{RowError, RowErrorKind};
+#[cfg(feature = "catalog")]
+pub use pgoutput_decode::value::Toast;
 pub use proto::{CreateSlot, Origin, ServerVersion, SlotSnapshot, StartReplication, Streaming};
 #[cfg(feature = "catalog")]
 pub use reader::{Next, Reader, ReaderBuilder};

@@ -232,27 +232,6 @@ impl<'a> FromField<'a> for Array<'a> {
     }
 }
 
-/// The elements of an array of one dimension, see [`Array::to_vec`]; a `Vec<u8>` is also read from a `bytea` or a text,
-/// whose bytes it takes.
-#[cfg(feature = "alloc")]
-impl<'a, T: FromField<'a>> FromField<'a> for alloc::vec::Vec<T> {
-    fn accepts(ty: FieldType<'_>) -> bool {
-        T::accepts_vec(ty)
-    }
-
-    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        T::read_vec(field)
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        T::read_vec(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        T::read_vec(&Field::of(ty, Format::Binary, bytes))
-    }
-}
-
 impl PartialEq for Array<'_> {
     fn eq(&self, other: &Self) -> bool {
         let mut pairs = self.elements().zip(other.elements());

@@ -50,6 +50,12 @@ pub enum ValueErrorKind {
         /// The type, PostgreSQL's or Rust's.
         target: &'static str,
     },
+    /// The number has no exact counterpart of the Rust type: a fraction asked for as an integer, too many digits for a
+    /// float.
+    Inexact {
+        /// The Rust type.
+        target: &'static str,
+    },
     /// Text that is not UTF-8. The raw bytes are still to be had from [`Field::bytes`](super::Field::bytes).
     InvalidUtf8,
     /// The Rust type that was asked for does not read this PostgreSQL type.
@@ -61,9 +67,7 @@ pub enum ValueErrorKind {
     /// escapes in it (inside of an array, composite or range): ask for [`Bytea`](super::Bytea) or `Vec<u8>`, for
     /// [`Text`](super::Text) or `String`.
     NotBorrowable,
-    /// NULL, read as a type that has no place for it: ask for an `Option` of it.
-    Null,
-    /// An array of several dimensions, read as a `Vec`: ask for an [`Array`](super::Array).
+    /// An array of several dimensions, read as a `Vec`: ask for an [`Array`](super::Array), or for one `Vec` for each.
     Dimensions {
         /// How many.
         count: usize,
@@ -72,6 +76,17 @@ pub enum ValueErrorKind {
     TooDeep,
     /// The binary form of a type that is not built in and was not described: it has no known meaning.
     Undescribed,
+    /// NULL, asked for as a type that cannot say so.
+    Null {
+        /// The Rust type.
+        target: &'static str,
+    },
+    /// A stored-apart (TOASTed) value that the change did not touch and therefore does not carry, asked for as something
+    /// else than [`Toast`](super::Toast).
+    Unchanged {
+        /// The Rust type.
+        target: &'static str,
+    },
     /// The output that was written to refused it.
     Write,
 }
@@ -160,6 +175,9 @@ impl fmt::Display for ValueError {
             ValueErrorKind::OutOfRange { target } => {
                 return write!(f, "out of range for {target}");
             }
+            ValueErrorKind::Inexact { target } => {
+                return write!(f, "no {target} is exactly that number");
+            }
             ValueErrorKind::InvalidUtf8 => {
                 f.write_str(
                     "not UTF-8 (read the raw bytes instead, or change the database's encoding)",
@@ -176,9 +194,11 @@ impl fmt::Display for ValueError {
                     "escapes must be decoded first: read it as `Bytea` or `Vec<u8>`, as `Text` or `String`",
                 );
             }
-            ValueErrorKind::Null => return f.write_str("NULL: read it as an `Option`"),
             ValueErrorKind::Dimensions { count } => {
-                return write!(f, "{count} dimensions do not fit into a `Vec`: read it as `Array`");
+                return write!(
+                    f,
+                    "{count} dimensions need a `Vec` for each: read it as `Array`, or `Vec`s in each other"
+                );
             }
             ValueErrorKind::TooDeep => {
                 return write!(f, "more than {} containers in each other", super::MAX_DEPTH);
@@ -186,6 +206,16 @@ impl fmt::Display for ValueError {
             ValueErrorKind::Undescribed => {
                 return f
                     .write_str("binary form of an unknown type: describe it with a `TypeInfo`");
+            }
+            ValueErrorKind::Null { target } => {
+                return write!(f, "NULL cannot be read as {target}; use `Option<{target}>`");
+            }
+            ValueErrorKind::Unchanged { target } => {
+                return write!(
+                    f,
+                    "the change does not carry this unchanged TOAST value: read it as `Toast<{target}>`, or set \
+                     REPLICA IDENTITY FULL"
+                );
             }
             ValueErrorKind::Write => return f.write_str("the output refused to be written to"),
         }

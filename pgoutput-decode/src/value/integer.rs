@@ -2,6 +2,8 @@
 //!
 //! Every Rust integer reads every one of them if the value fits.
 
+#[cfg(feature = "alloc")]
+use super::Field;
 use super::input::{Input, exactly};
 use super::{FieldType, FromField, ValueError, type_oid};
 use crate::Oid;
@@ -48,7 +50,7 @@ fn binary_number(ty: FieldType<'_>, bytes: &[u8]) -> Result<i128, ValueError> {
 }
 
 macro_rules! integer {
-    ($($rust:ident $({ $($own:tt)* })?)*) => {$(
+    ($($rust:ident $({ $($more:tt)* })?)*) => {$(
         impl<'a> FromField<'a> for $rust {
             fn accepts(ty: FieldType<'_>) -> bool {
                 matches!(
@@ -65,25 +67,26 @@ macro_rules! integer {
                 fit(binary_number(ty, bytes)?, stringify!($rust))
             }
 
-            $($($own)*)?
+            $($($more)*)?
         }
     )*};
 }
 
-integer!(i8 i16 i32 i64 i128 isize u16 u32 u64 u128 usize u8 {
-    #[cfg(feature = "alloc")]
-    fn accepts_vec(ty: FieldType<'_>) -> bool {
-        <&[u8]>::accepts(ty) || ty.array().is_some_and(|(element, _)| Self::accepts(element))
-    }
+integer! {
+    i8 i16 i32 i64 i128 isize
+    u8 {
+        #[cfg(feature = "alloc")]
+        fn accepts_list(ty: FieldType<'_>) -> bool {
+            <&[u8]>::accepts(ty) || super::vec::accepts::<Self>(ty)
+        }
 
-    #[cfg(feature = "alloc")]
-    fn read_vec(field: &super::Field<'a>) -> Result<alloc::vec::Vec<Self>, ValueError> {
-        match field.ty().array() {
-            Some(_) => super::Array::from_field(field)?.to_vec(),
-            None => super::text::read_bytes(field),
+        #[cfg(feature = "alloc")]
+        fn read_list(field: &Field<'a>) -> Result<alloc::vec::Vec<Self>, ValueError> {
+            if <&[u8]>::accepts(field.ty()) { super::text::read_bytes(field) } else { super::vec::read(field) }
         }
     }
-});
+    u16 u32 u64 u128 usize
+}
 
 impl<'a> FromField<'a> for Oid {
     fn accepts(ty: FieldType<'_>) -> bool {

@@ -63,10 +63,19 @@ mod text;
 mod tid;
 mod time;
 mod timestamp;
+mod toast;
 mod tsquery;
 mod tsvector;
 mod type_info;
 mod uuid;
+#[cfg(feature = "alloc")]
+mod vec;
+#[cfg(feature = "serde")]
+mod with_serde_json;
+#[cfg(feature = "time")]
+mod with_time;
+#[cfg(feature = "uuid")]
+mod with_uuid;
 mod xid;
 
 use core::fmt;
@@ -100,10 +109,16 @@ pub use self::text::Text;
 pub use self::tid::Tid;
 pub use self::time::{Time, TimeTz};
 pub use self::timestamp::Timestamp;
+pub use self::toast::Toast;
 pub use self::tsquery::TsQuery;
 pub use self::tsvector::TsVector;
 pub use self::type_info::{Attribute, FieldType, TypeInfo, TypeKind};
 pub use self::uuid::Uuid;
+#[cfg(feature = "alloc")]
+#[doc(hidden)]
+pub use self::vec::Inside;
+#[cfg(feature = "serde")]
+pub(crate) use self::with_serde_json::in_one_piece;
 pub use self::xid::{Cid, Xid8};
 use crate::Oid;
 
@@ -246,7 +261,7 @@ impl<'a> Field<'a> {
     }
 
     /// Counts the place of an error in this value from the start of what it stands in.
-    fn place(&self, error: ValueError, outer: &Self) -> ValueError {
+    pub(crate) fn place(&self, error: ValueError, outer: &Self) -> ValueError {
         let start = self.bytes.as_ptr().addr().wrapping_sub(outer.bytes.as_ptr().addr());
         error.rebased(start.min(outer.bytes.len()))
     }
@@ -353,7 +368,7 @@ pub trait FromField<'a>: Sized {
     ///
     /// [`ValueErrorKind::Null`].
     fn from_null() -> Result<Self, ValueError> {
-        Err(ValueError::new(ValueErrorKind::Null, 0))
+        Err(ValueError::new(ValueErrorKind::Null { target: core::any::type_name::<Self>() }, 0))
     }
 
     /// Reads the text format.
@@ -362,39 +377,39 @@ pub trait FromField<'a>: Sized {
     /// Reads the binary format.
     fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError>;
 
-    /// Whether values of this type can be read as `Vec<Self>`. Only `u8` has its own: the bytes of a `bytea`.
+    /// What a stored-apart value that did not come along is read as: an error, for everything but [`Toast`].
+    ///
+    /// # Errors
+    ///
+    /// [`ValueErrorKind::Unchanged`].
+    fn from_unchanged() -> Result<Self, ValueError> {
+        Err(ValueError::new(
+            ValueErrorKind::Unchanged { target: core::any::type_name::<Self>() },
+            0,
+        ))
+    }
+
+    /// Whether arrays of this type can be read as lists of `Self`. The bytes of a `bytea` are such a list too.
     #[cfg(feature = "alloc")]
     #[doc(hidden)]
-    fn accepts_vec(ty: FieldType<'_>) -> bool {
-        ty.array().is_some_and(|(element, _)| Self::accepts(element.without_domains()))
+    fn accepts_list(ty: FieldType<'_>) -> bool {
+        vec::accepts::<Self>(ty)
     }
 
+    /// Reads a list.
     #[cfg(feature = "alloc")]
     #[doc(hidden)]
-    fn read_vec(field: &Field<'a>) -> Result<alloc::vec::Vec<Self>, ValueError> {
-        Array::from_field(field)?.to_vec()
-    }
-}
-
-/// NULL is `None`. A value that is there never is.
-impl<'a, T: FromField<'a>> FromField<'a> for Option<T> {
-    fn accepts(ty: FieldType<'_>) -> bool {
-        T::accepts(ty)
+    fn read_list(field: &Field<'a>) -> Result<alloc::vec::Vec<Self>, ValueError> {
+        vec::read(field)
     }
 
-    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        T::from_field(field).map(Some)
-    }
-
-    fn from_null() -> Result<Self, ValueError> {
-        Ok(None)
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        T::from_text(ty, text).map(Some)
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        T::from_binary(ty, bytes).map(Some)
+    /// Takes what stands inside of these dimensions.
+    #[cfg(feature = "alloc")]
+    #[doc(hidden)]
+    fn take_inside(
+        elements: &mut Inside<'a>,
+        dimensions: &[Dimension],
+    ) -> Result<Self, ValueError> {
+        elements.take_one(dimensions)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pgoutput_decode::value::{Field, Format, JsonOptions};
+use pgoutput_decode::value::{Field, JsonOptions, ValueError};
 use pgoutput_decode::{Lsn, TupleColumn};
 use serde::ser::{Error as _, SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
@@ -138,27 +138,35 @@ impl Serialize for ColumnSchema {
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_map(None)?;
-        for (column, value) in self.columns() {
-            let (format, bytes) = match value {
-                TupleColumn::Unchanged => continue,
-                TupleColumn::Null => {
-                    out.serialize_entry(column.name(), &())?;
-                    continue;
-                }
-                TupleColumn::Text(bytes) => (Format::Text, bytes),
-                TupleColumn::Binary(bytes) => (Format::Binary, bytes),
+        for column in self.decoded().columns() {
+            if column.value == TupleColumn::Unchanged {
+                continue;
+            }
+            let Some(field) = column.field() else {
+                out.serialize_entry(column.name(), &())?;
+                continue;
             };
-            let mut json = String::new();
-            Field::new(column.wire().type_oid, format, bytes)
-                .write_json(&mut json, JsonOptions::default())
-                .map_err(|error| {
-                    S::Error::custom(format_args!("column {:?}: {error}", column.name()))
-                })?;
-            out.serialize_entry(
-                column.name(),
-                &RawValue::from_string(json).map_err(S::Error::custom)?,
-            )?;
+            let json = value(&field).map_err(|error| {
+                S::Error::custom(format_args!("column {:?}: {error}", column.name()))
+            })?;
+            let json = RawValue::from_string(json).map_err(S::Error::custom)?;
+            out.serialize_entry(column.name(), &json)?;
         }
         out.end()
     }
+}
+
+fn value(field: &Field<'_>) -> Result<String, ValueError> {
+    let mut json = String::new();
+    match field.write_json(&mut json, JsonOptions::default()) {
+        // The catalogue describes a user's type as it is now, and the value is of then: what no longer fits is shown as if
+        // nothing was known of its type.
+        Err(_) if field.ty().info().is_some() => {
+            json.clear();
+            let undescribed = Field::new(field.ty().oid(), field.format(), field.bytes());
+            undescribed.write_json(&mut json, JsonOptions::default())?;
+        }
+        result => result?,
+    }
+    Ok(json)
 }

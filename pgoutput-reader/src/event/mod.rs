@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use pgoutput_decode::message::{MessageBody, TruncateFlags};
-use pgoutput_decode::{Lsn, Message, OldTuple};
+use pgoutput_decode::{Lsn, Message};
 use uuid::Uuid;
 
 pub(crate) use message_id::Fingerprint;
@@ -123,10 +123,7 @@ impl ChangeEvent {
             Message::Delete(body) => body.old,
             _ => return None,
         };
-        Some(match old {
-            OldTuple::Key(key) => Row::key(table, key.full_width()),
-            OldTuple::Full(tuple) => Row::new(table, tuple),
-        })
+        Row::old(table, old)
     }
 
     /// The new row.
@@ -136,8 +133,8 @@ impl ChangeEvent {
     pub fn after(&self) -> Option<Row<'_>> {
         let table = self.table.as_deref()?;
         match self.message()? {
-            Message::Insert(body) => Some(Row::new(table, body.new)),
-            Message::Update(body) => Some(Row::new(table, body.new).filled_from(body.old)),
+            Message::Insert(body) => Row::new(table, body.new),
+            Message::Update(body) => Row::updated(table, body.new, body.old),
             _ => None,
         }
     }

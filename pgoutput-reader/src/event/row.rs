@@ -2,91 +2,162 @@
 
 use std::fmt;
 
-use pgoutput_decode::{Columns, OldTuple, TupleColumn, TupleData};
+use pgoutput_decode::row::{self, RowError, RowIndex};
+use pgoutput_decode::value::FromField;
+use pgoutput_decode::{OldTuple, TupleColumn, TupleData};
 
 use super::table::{ColumnSchema, TableSchema};
 
 /// A row, borrowed from its event.
+///
+/// Three doors lead to its values, the same for text and binary: [`get`](Self::get) for a column, `deserialize` (feature
+/// `serde`) for the whole row as a struct, `get_sql` (feature `postgres-types`) for types that read values of the crate
+/// `postgres`.
+///
+/// ```no_run
+/// use pgoutput_reader::{Reader, Toast};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let reader = Reader::builder("host=localhost dbname=app").slot("s").publication("p").connect()?;
+/// for event in reader {
+///     let event = event?;
+///     let Some(row) = event.after() else { continue };
+///     let id: i64 = row.get("id")?;
+///     let name: Option<&str> = row.get("name")?;
+///     // A long text that an update leaves alone does not come along.
+///     if let Toast::Present(body) = row.get::<Toast<&str>>("body")? {
+///         println!("{id} {name:?}: {body}");
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy)]
 pub struct Row<'a> {
     table: &'a TableSchema,
-    tuple: TupleData<'a>,
-    /// Only the columns of the replica identity have values.
-    key_only: bool,
-    old: Option<OldTuple<'a>>,
+    row: row::Row<'a>,
 }
 
 impl<'a> Row<'a> {
-    pub(crate) fn new(table: &'a TableSchema, tuple: TupleData<'a>) -> Self {
-        Self { table, tuple, key_only: false, old: None }
+    // The widths were compared before the event was made.
+
+    pub(super) fn new(table: &'a TableSchema, tuple: TupleData<'a>) -> Option<Self> {
+        Self::of(table, row::Row::new(&table.relation, tuple))
     }
 
-    pub(crate) fn key(table: &'a TableSchema, tuple: TupleData<'a>) -> Self {
-        Self { table, tuple, key_only: true, old: None }
+    pub(super) fn old(table: &'a TableSchema, old: OldTuple<'a>) -> Option<Self> {
+        Self::of(table, row::Row::old(&table.relation, old))
     }
 
-    pub(crate) fn filled_from(mut self, old: Option<OldTuple<'a>>) -> Self {
-        self.old = old;
-        self
+    pub(super) fn updated(
+        table: &'a TableSchema,
+        new: TupleData<'a>,
+        old: Option<OldTuple<'a>>,
+    ) -> Option<Self> {
+        Self::of(table, row::Row::updated(&table.relation, new, old))
+    }
+
+    fn of(table: &'a TableSchema, row: Result<row::Row<'a>, RowError>) -> Option<Self> {
+        Some(Self { table, row: row.ok()?.with_types(&table.types) })
     }
 
     /// The columns that the row has, in the table's order, with their values.
     ///
     /// An old row that is a key has only the columns of the key.
     pub fn columns(&self) -> RowColumns<'a> {
-        let (old, old_is_key) = match self.old {
-            Some(OldTuple::Key(key)) => (Some(key.full_width().columns()), true),
-            Some(OldTuple::Full(tuple)) => (Some(tuple.columns()), false),
-            None => (None, false),
-        };
-        RowColumns {
-            schema: self.table.columns.iter(),
-            values: self.tuple.columns(),
-            key_only: self.key_only,
-            old,
-            old_is_key,
-        }
+        RowColumns { schema: &self.table.columns, columns: self.row.columns() }
     }
 
-    /// The value of the column with this name; `None` when the row has no such column.
-    pub fn get(&self, name: &str) -> Option<TupleColumn<'a>> {
-        self.columns().find(|(column, _)| column.name() == name).map(|(_, value)| value)
+    /// The value of this column as it came; `None` when the row has no such column.
+    pub fn column(&self, index: impl RowIndex) -> Option<TupleColumn<'a>> {
+        self.row.column(index).map(|column| column.value)
+    }
+
+    /// The value of the column of this name, or at this place of the table, from 0;
+    /// [`pgoutput_decode::row`] has a table of what reads what.
+    ///
+    /// # Errors
+    /// When the row has no such column; when `T` does not read its type; when the value is NULL and `T` no `Option`, or
+    /// an unchanged stored-apart one and `T` no [`Toast`](crate::Toast); when it does not fit into `T`.
+    pub fn get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
+        self.row.get(index)
+    }
+
+    /// As [`get`](Self::get), with `None` for a column that the row does not have: for tables that change, and for old
+    /// rows, which may hold only a key. NULL and unchanged values are errors as they are there.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get), but for the missing column.
+    pub fn try_get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<Option<T>, RowError> {
+        self.row.try_get(index)
+    }
+
+    /// The value as a type that reads values of the crate `postgres`, from the binary format and from text that is the
+    /// same; see [`pgoutput_decode::row::Row::get_sql`].
+    ///
+    /// # Errors
+    /// As [`get`](Self::get), and when the value came as text that is not its binary form.
+    #[cfg(feature = "postgres-types")]
+    pub fn get_sql<T: postgres_types::FromSql<'a>>(
+        &self,
+        index: impl RowIndex,
+    ) -> Result<T, RowError> {
+        self.row.get_sql(index)
+    }
+
+    /// The whole row as a struct, a map, a tuple; [`pgoutput_decode::row::Row::deserialize`] has a table of what becomes
+    /// what.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let event: pgoutput_reader::ChangeEvent = unimplemented!();
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Person<'a> {
+    ///     id: i64,
+    ///     name: &'a str,
+    ///     tags: Vec<String>,
+    /// }
+    ///
+    /// let person: Person = event.after().expect("an insert").deserialize()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When a field and its column do not agree: the types, the range, NULL, unchanged values.
+    #[cfg(feature = "serde")]
+    pub fn deserialize<T: serde::Deserialize<'a>>(&self) -> Result<T, RowError> {
+        self.row.deserialize()
+    }
+
+    /// The same row, as the decoder has it: with the types of its columns, and without the catalogue's facts.
+    pub fn decoded(&self) -> row::Row<'a> {
+        self.row
     }
 }
 
 impl fmt::Debug for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.columns().map(|(column, value)| (column.name(), value))).finish()
+        self.row.fmt(f)
     }
 }
 
 /// Iterator over the columns of a [`Row`].
 #[derive(Debug, Clone)]
 pub struct RowColumns<'a> {
-    schema: std::slice::Iter<'a, ColumnSchema>,
-    values: Columns<'a>,
-    key_only: bool,
-    old: Option<Columns<'a>>,
-    old_is_key: bool,
+    schema: &'a [ColumnSchema],
+    columns: row::RowColumns<'a>,
 }
 
 impl<'a> Iterator for RowColumns<'a> {
     type Item = (&'a ColumnSchema, TupleColumn<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (column, value) = (self.schema.next()?, self.values.next()?);
-            let is_key = column.wire.flags.is_key();
-            let old = self.old.as_mut().and_then(Iterator::next);
-            if self.key_only && !is_key {
-                continue;
-            }
-            // In a key tuple, NULL in the place of any other column is no value.
-            let value = match (value, old) {
-                (TupleColumn::Unchanged, Some(old)) if is_key || !self.old_is_key => old,
-                (value, _) => value,
-            };
-            return Some((column, value));
-        }
+        let column = self.columns.next()?;
+        Some((self.schema.get(column.index)?, column.value))
     }
 }
+
+impl std::iter::FusedIterator for RowColumns<'_> {}

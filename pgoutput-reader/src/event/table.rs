@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pgoutput_decode::value::TypeInfo;
 use pgoutput_decode::{Column, Relation};
 
 /// A table as one Relation message described it, with what the catalogue adds; shared by its events.
@@ -10,6 +11,8 @@ pub struct TableSchema {
     pub(crate) database: Arc<str>,
     pub(crate) relation: Arc<Relation>,
     pub(crate) columns: Box<[ColumnSchema]>,
+    /// Those of the columns that are not built in.
+    pub(crate) types: Box<[TypeInfo<'static>]>,
 }
 
 /// A column of a [`TableSchema`].
@@ -40,6 +43,11 @@ impl TableSchema {
     /// The columns, in the order of rows.
     pub fn columns(&self) -> &[ColumnSchema] {
         &self.columns
+    }
+
+    /// The types of columns that are not built in, as the catalogue describes them: enums, domains, composites and so on.
+    pub fn types(&self) -> &[TypeInfo<'static>] {
+        &self.types
     }
 
     /// The Relation message behind this.

@@ -56,6 +56,7 @@ impl Tables {
             database: Arc::clone(&self.database),
             relation: Arc::clone(relation),
             columns: self.catalog.describe(relation, &self.types)?,
+            types: self.catalog.describe_types(relation)?,
         });
         self.schemas.insert(oid, Arc::clone(&schema));
         Ok(schema)

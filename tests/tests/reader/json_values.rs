@@ -15,20 +15,20 @@ const ROWS: [(&str, &str); 5] = [
         "true, 1, 2, 3, 1.5, 0.1, 1.50, 'text', 'var', 'ab', 'na', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '2020-01-01',
          '12:34:56', '2020-01-01 00:00:00', '2020-01-01 00:00:00+00', '{\"a\": [1,  2]}', '{\"b\":{\"c\":null}}', NULL,
          '\\xdeadbeef', '{1,NULL,3}', '1 day 02:03:04', '10.0.0.0/8', 'sad'",
-        r#"{"b":true,"i2":1,"i4":2,"i8":3,"f4":1.5,"f8":0.1,"n":1.50,"t":"text","v":"var","c":"ab   ","nm":"na","u":"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11","d":"2020-01-01","tm":"12:34:56","ts":"2020-01-01T00:00:00","tz":"2020-01-01T00:00:00+00:00","j":{"a": [1,  2]},"jb":{"b": {"c": null}},"nothing":null,"by":"\\xdeadbeef","a":"{1,NULL,3}","iv":"P1DT2H3M4S","ip":"10.0.0.0/8","m":"sad"}"#,
+        r#"{"b":true,"i2":1,"i4":2,"i8":3,"f4":1.5,"f8":0.1,"n":1.50,"t":"text","v":"var","c":"ab   ","nm":"na","u":"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11","d":"2020-01-01","tm":"12:34:56","ts":"2020-01-01T00:00:00","tz":"2020-01-01T00:00:00+00:00","j":{"a": [1,  2]},"jb":{"b": {"c": null}},"nothing":null,"by":"\\xdeadbeef","a":[1,null,3],"iv":"P1DT2H3M4S","ip":"10.0.0.0/8","m":"sad"}"#,
     ),
     (
         "false, -32768, -2147483648, -9223372036854775808, '-Infinity', 'NaN', 'NaN', E'quote \" slash \\\\ line\\n\\ttab',
          '', '', '', '00000000-0000-0000-0000-000000000000', '0044-03-15 BC', '23:59:59.999999', '-infinity', 'infinity',
          'null', '\"text\"', NULL, '', '{}', '-1 mons', '::1', 'it''s \"ok\"'",
-        r#"{"b":false,"i2":-32768,"i4":-2147483648,"i8":-9223372036854775808,"f4":"-Infinity","f8":"NaN","n":"NaN","t":"quote \" slash \\ line\n\ttab","v":"","c":"     ","nm":"","u":"00000000-0000-0000-0000-000000000000","d":"0044-03-15 BC","tm":"23:59:59.999999","ts":"-infinity","tz":"infinity","j":null,"jb":"text","nothing":null,"by":"\\x","a":"{}","iv":"P-1M","ip":"::1","m":"it's \"ok\""}"#,
+        r#"{"b":false,"i2":-32768,"i4":-2147483648,"i8":-9223372036854775808,"f4":"-Infinity","f8":"NaN","n":"NaN","t":"quote \" slash \\ line\n\ttab","v":"","c":"     ","nm":"","u":"00000000-0000-0000-0000-000000000000","d":"0044-03-15 BC","tm":"23:59:59.999999","ts":"-infinity","tz":"infinity","j":null,"jb":"text","nothing":null,"by":"\\x","a":[],"iv":"P-1M","ip":"::1","m":"it's \"ok\""}"#,
     ),
     (
         "NULL, 32767, 2147483647, 9223372036854775807, 3.4028235e38, 1.7976931348623157e308,
          12345678901234567890123456789012345678901234567890.00000000000000000000000000000000000000000000000001, 'ünï 😀', NULL, NULL,
          NULL, NULL, 'infinity', '00:00:00.5', '2020-01-01 12:00:00.5', '0001-01-01 00:00:00+00 BC',
          '[1,\n \n2]', '[1.10, 12345678901234567890.123456789]', NULL, '\\x00', '{{1,2},{3,4}}', '1 year 2 mons', '1.2.3.4', NULL",
-        r#"{"b":null,"i2":32767,"i4":2147483647,"i8":9223372036854775807,"f4":3.4028235e+38,"f8":1.7976931348623157e+308,"n":12345678901234567890123456789012345678901234567890.00000000000000000000000000000000000000000000000001,"t":"ünï 😀","v":null,"c":null,"nm":null,"u":null,"d":"infinity","tm":"00:00:00.500000","ts":"2020-01-01T12:00:00.500000","tz":"0001-01-01 00:00:00+00 BC","j":[1,   2],"jb":[1.10, 12345678901234567890.123456789],"nothing":null,"by":"\\x00","a":"{{1,2},{3,4}}","iv":"P1Y2M","ip":"1.2.3.4","m":null}"#,
+        r#"{"b":null,"i2":32767,"i4":2147483647,"i8":9223372036854775807,"f4":3.4028235e+38,"f8":1.7976931348623157e+308,"n":12345678901234567890123456789012345678901234567890.00000000000000000000000000000000000000000000000001,"t":"ünï 😀","v":null,"c":null,"nm":null,"u":null,"d":"infinity","tm":"00:00:00.500000","ts":"2020-01-01T12:00:00.500000","tz":"0001-01-01 00:00:00+00 BC","j":[1,   2],"jb":[1.10, 12345678901234567890.123456789],"nothing":null,"by":"\\x00","a":[[1,2],[3,4]],"iv":"P1Y2M","ip":"1.2.3.4","m":null}"#,
     ),
     (
         "NULL, 0, 0, 0, '-0', 5e-324, 0, '', NULL, NULL, NULL, NULL, '5874897-12-31', '24:00:00', '294276-12-31 23:59:59.999999',
@@ -42,8 +42,8 @@ const ROWS: [(&str, &str); 5] = [
     ),
 ];
 
-fn fixture(server: &'static pgoutput_harness::Server, further: &str) -> Fixture<'static> {
-    let fixture = Fixture::new(server, &format!("{COLUMNS};{further}"));
+fn fixture(server: &'static pgoutput_harness::Server) -> Fixture<'static> {
+    let fixture = Fixture::new(server, COLUMNS);
     for (values, _) in ROWS {
         fixture.run([&format!("INSERT INTO t VALUES ({values})") as &str]);
     }
@@ -53,7 +53,7 @@ fn fixture(server: &'static pgoutput_harness::Server, further: &str) -> Fixture<
 #[test]
 fn every_kind_of_value_keeps_what_it_says() {
     for server in servers() {
-        let events = fixture(server, "").read();
+        let events = fixture(server).read();
         assert_eq!(events.len(), ROWS.len());
         for (event, (_, expected)) in events.iter().zip(ROWS) {
             assert_eq!(after(event), expected, "PostgreSQL {}", server.major());
@@ -65,13 +65,7 @@ fn every_kind_of_value_keeps_what_it_says() {
 #[test]
 fn binary_gives_the_same_json_byte_for_byte() {
     for server in servers_from(14) {
-        // Enums and arrays: the binary form alone does not say what they are. Left empty here.
-        let fixture = fixture(
-            server,
-            "CREATE FUNCTION empty() RETURNS trigger LANGUAGE plpgsql AS
-                 $$ BEGIN NEW.a = NULL; NEW.m = NULL; RETURN NEW; END $$;
-             CREATE TRIGGER empty BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION empty()",
-        );
+        let fixture = fixture(server);
         let text = fixture.read_with(|builder| builder.acknowledge(Acknowledge::Never));
         let binary = fixture.read_with(|builder| builder.binary(true));
         let lines = |events: &[_]| events.iter().map(line).collect::<Vec<_>>();

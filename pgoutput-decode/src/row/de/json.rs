@@ -1,0 +1,47 @@
+//! What stands inside of JSON documents.
+
+use alloc::borrow::Cow;
+
+use serde::de::{Deserializer, Error as _, Visitor};
+
+use super::failure::Failure;
+use crate::value::{Text, in_one_piece};
+
+/// The name under which `serde_json` asks for a document as it stands.
+pub(super) const RAW: &str = "$serde_json::private::RawValue";
+
+/// Reads a whole document. One that stood in an array or composite with escapes has nothing to borrow from.
+macro_rules! read {
+    ($text:ident, $reader:ident => $read:expr) => {
+        match in_one_piece($text) {
+            Cow::Borrowed(text) => read!(serde_json::Deserializer::from_str(text), $reader => $read),
+            Cow::Owned(text) => {
+                read!(serde_json::Deserializer::from_reader(text.as_bytes()), $reader => $read)
+            }
+        }
+    };
+    ($make:expr, $reader:ident => $read:expr) => {{
+        let mut reader = $make;
+        let $reader = &mut reader;
+        let value = $read.map_err(Failure::custom)?;
+        reader.end().map_err(Failure::custom)?;
+        Ok(value)
+    }};
+}
+
+pub(super) fn any<'a, V: Visitor<'a>>(text: &Text<'a>, visitor: V) -> Result<V::Value, Failure> {
+    read!(text, reader => reader.deserialize_any(visitor))
+}
+
+pub(super) fn raw<'a, V: Visitor<'a>>(text: &Text<'a>, visitor: V) -> Result<V::Value, Failure> {
+    read!(text, reader => reader.deserialize_newtype_struct(RAW, visitor))
+}
+
+pub(super) fn variant<'a, V: Visitor<'a>>(
+    text: &Text<'a>,
+    name: &'static str,
+    variants: &'static [&'static str],
+    visitor: V,
+) -> Result<V::Value, Failure> {
+    read!(text, reader => reader.deserialize_enum(name, variants, visitor))
+}

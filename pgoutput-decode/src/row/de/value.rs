@@ -1,0 +1,361 @@
+//! One value: what it gives is decided by its type, and by what it is asked for.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+
+use serde::de::value::SeqDeserializer;
+use serde::de::{Deserializer, Error as _, IntoDeserializer, Visitor};
+
+use super::access::{Attributes, List, Pairs, read_all};
+use super::failure::{Failure, Reason};
+use super::{json, number};
+use crate::TupleColumn;
+use crate::row::RowColumn;
+use crate::value::{
+    Field, Json, JsonOptions, Jsonb, Text, Value, ValueError, ValueErrorKind, in_one_piece,
+};
+
+/// The name under which [`Toast`](crate::value::Toast) asks for a value that may not have come along.
+pub(crate) const TOAST: &str = "$pgoutput_decode::value::Toast";
+
+/// What a column, an element or an attribute holds.
+#[derive(Clone, Copy)]
+pub(super) enum Cell<'a> {
+    Null,
+    Unchanged,
+    Field(Field<'a>),
+    /// A value of an `hstore`.
+    Text(Text<'a>),
+}
+
+impl<'a> From<&RowColumn<'a>> for Cell<'a> {
+    fn from(column: &RowColumn<'a>) -> Self {
+        match column.value {
+            TupleColumn::Unchanged => Self::Unchanged,
+            _ => column.field().into(),
+        }
+    }
+}
+
+impl<'a> From<Option<Field<'a>>> for Cell<'a> {
+    fn from(field: Option<Field<'a>>) -> Self {
+        field.map_or(Self::Null, Self::Field)
+    }
+}
+
+impl<'a> Cell<'a> {
+    /// The value; `target` is what it is asked for as.
+    fn value(&self, target: &'static str) -> Result<Value<'a>, Failure> {
+        let kind = match self {
+            Self::Null => ValueErrorKind::Null { target },
+            Self::Unchanged => ValueErrorKind::Unchanged { target },
+            Self::Field(field) => return Ok(field.get()?),
+            Self::Text(text) => return Ok(Value::Text(*text)),
+        };
+        Err(ValueError::new(kind, 0).into())
+    }
+
+    /// An error of this value.
+    fn error(&self, kind: ValueErrorKind) -> Failure {
+        let error = ValueError::new(kind, 0);
+        Failure::from(match self {
+            Self::Field(field) => error.within(field.ty().without_domains().oid(), field.format()),
+            _ => error,
+        })
+    }
+
+    fn exactly<T>(&self, number: Option<T>, target: &'static str) -> Result<T, Failure> {
+        number.ok_or_else(|| self.error(ValueErrorKind::Inexact { target }))
+    }
+
+    /// Gives the value as what it is.
+    fn visit<V: Visitor<'a>>(&self, value: &Value<'a>, visitor: V) -> Result<V::Value, Failure> {
+        match value {
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Int2(value) => visitor.visit_i16(*value),
+            Value::Int4(value) => visitor.visit_i32(*value),
+            Value::Int8(value) => visitor.visit_i64(*value),
+            Value::Oid(value) => visitor.visit_u32(value.as_u32()),
+            Value::Xid(value) => visitor.visit_u32(value.as_u32()),
+            Value::Xid8(value) => visitor.visit_u64(value.0),
+            Value::Cid(value) => visitor.visit_u32(value.0),
+            // What is not finite is a string, as in JSON: who holds JSON would take it for null.
+            Value::Float4(value) if value.0.is_finite() => visitor.visit_f32(value.0),
+            Value::Float8(value) if value.0.is_finite() => visitor.visit_f64(value.0),
+            Value::Text(text) => match in_one_piece(text) {
+                Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+                Cow::Owned(text) => visitor.visit_string(text),
+            },
+            Value::Numeric(value) => {
+                visitor.visit_string(alloc::string::ToString::to_string(value))
+            }
+            Value::Bytea(bytes) => match bytes.as_slice() {
+                Some(bytes) => visitor.visit_borrowed_bytes(bytes),
+                None => visitor.visit_byte_buf(bytes.bytes().collect()),
+            },
+            Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => json::any(text, visitor),
+            Value::Array(array) => List::new(self.field()?, array).deserialize_any(visitor),
+            Value::Composite(composite) => {
+                visitor.visit_map(Attributes::new(self.field()?, composite))
+            }
+            Value::Hstore(hstore) => visitor.visit_map(Pairs::new(hstore)),
+            Value::Opaque(_) => Err(self.error(ValueErrorKind::Undescribed)),
+            other => visitor.visit_string(string(other)?),
+        }
+    }
+
+    fn field(&self) -> Result<Field<'a>, Failure> {
+        match self {
+            Self::Field(field) => Ok(*field),
+            _ => Err(Failure::custom("no value")),
+        }
+    }
+
+    fn integer<V: Visitor<'a>>(
+        self,
+        target: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        let value = self.value(target)?;
+        let Value::Numeric(numeric) = value else { return self.visit(&value, visitor) };
+        let integer = self.exactly(number::i128(&numeric), target)?;
+        match (i64::try_from(integer), u64::try_from(integer)) {
+            (Ok(integer), _) => visitor.visit_i64(integer),
+            (_, Ok(integer)) => visitor.visit_u64(integer),
+            _ => Err(self.error(ValueErrorKind::OutOfRange { target })),
+        }
+    }
+
+    /// The number as a float, if it is one or is exactly one.
+    fn float(self, value: &Value<'a>, target: &'static str) -> Result<Option<f64>, Failure> {
+        let float = match value {
+            Value::Float4(value) => Some(value.0.into()),
+            Value::Float8(value) => Some(value.0),
+            Value::Int2(value) => Some((*value).into()),
+            Value::Int4(value) => Some((*value).into()),
+            Value::Int8(value) => number::float_of(*value),
+            Value::Numeric(value) => number::f64(value),
+            _ => return Ok(None),
+        };
+        self.exactly(float, target).map(Some)
+    }
+}
+
+/// The string that stands for it in JSON.
+fn string(value: &Value<'_>) -> Result<String, Failure> {
+    let mut json = String::new();
+    value.write_json(&mut json, JsonOptions::default()).map_err(ValueError::from)?;
+    serde_json::from_str(&json).map_err(Failure::custom)
+}
+
+macro_rules! integers {
+    ($($method:ident $target:literal)*) => {$(
+        fn $method<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+            self.integer($target, visitor)
+        }
+    )*};
+}
+
+impl<'a> Deserializer<'a> for Cell<'a> {
+    type Error = Failure;
+
+    fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self {
+            Self::Null => visitor.visit_unit(),
+            _ => self.visit(&self.value("T")?, visitor),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.visit(&self.value("bool")?, visitor)
+    }
+
+    integers! {
+        deserialize_i8 "i8"
+        deserialize_i16 "i16"
+        deserialize_i32 "i32"
+        deserialize_i64 "i64"
+        deserialize_u8 "u8"
+        deserialize_u16 "u16"
+        deserialize_u32 "u32"
+        deserialize_u64 "u64"
+    }
+
+    fn deserialize_i128<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.value("i128")? {
+            Value::Numeric(numeric) => {
+                visitor.visit_i128(self.exactly(number::i128(&numeric), "i128")?)
+            }
+            value => self.visit(&value, visitor),
+        }
+    }
+
+    fn deserialize_u128<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.value("u128")? {
+            Value::Numeric(numeric) => {
+                visitor.visit_u128(self.exactly(number::u128(&numeric), "u128")?)
+            }
+            value => self.visit(&value, visitor),
+        }
+    }
+
+    fn deserialize_f32<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        let value = self.value("f32")?;
+        match self.float(&value, "f32")? {
+            Some(float) => visitor.visit_f32(self.exactly(number::f32(float), "f32")?),
+            None => self.visit(&value, visitor),
+        }
+    }
+
+    fn deserialize_f64<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        let value = self.value("f64")?;
+        match self.float(&value, "f64")? {
+            Some(float) => visitor.visit_f64(float),
+            None => self.visit(&value, visitor),
+        }
+    }
+
+    fn deserialize_char<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_str<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.value("String")? {
+            Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => {
+                self.visit(&Value::Text(text), visitor)
+            }
+            value @ Value::Bytea(_) => visitor.visit_string(string(&value)?),
+            value => self.visit(&value, visitor),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_bytes<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if let Self::Field(field) = &self {
+            // Text that is not UTF-8 has bytes all the same.
+            match field.get::<&'a [u8]>() {
+                Ok(bytes) => return visitor.visit_borrowed_bytes(bytes),
+                Err(error) if error.kind() == ValueErrorKind::NotBorrowable => {
+                    return visitor.visit_byte_buf(field.get()?);
+                }
+                Err(_) => {}
+            }
+        }
+        match self.value("Vec<u8>")? {
+            Value::Opaque(bytes) => self.visit(&Value::Bytea(bytes), visitor),
+            value => self.visit(&value, visitor),
+        }
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_bytes(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self {
+            Self::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_unit<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'a>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        self.deserialize_any(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'a>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        match (name, self) {
+            (TOAST, Self::Unchanged) => visitor.visit_unit(),
+            (json::RAW, Self::Field(field)) => match field.get()? {
+                Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => json::raw(&text, visitor),
+                value => self.visit(&value, visitor),
+            },
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.value("Vec<_>")? {
+            Value::Bytea(bytes) => read_all(SeqDeserializer::new(bytes.bytes()), visitor),
+            Value::Composite(composite) => {
+                read_all(Attributes::new(self.field()?, &composite), visitor)
+            }
+            value => self.visit(&value, visitor),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'a>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'a>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.visit(&self.value("a map")?, visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'a>>(
+        self,
+        name: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        self.visit(&self.value(name)?, visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'a>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        match self.value(name)? {
+            Value::Text(text) => visitor.visit_enum(in_one_piece(&text).into_deserializer()),
+            Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => {
+                json::variant(&text, name, variants, visitor)
+            }
+            value => self.visit(&value, visitor),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        visitor.visit_unit()
+    }
+}
+
+/// The value of this deserializer can be told to be out of place.
+impl Cell<'_> {
+    pub(super) fn inside(&self, failure: Failure, outer: &Field<'_>) -> Failure {
+        match (self, failure.reason) {
+            (Self::Field(inner), Reason::Value(error)) => {
+                Failure { reason: Reason::Value(inner.place(error, outer)), column: failure.column }
+            }
+            (_, reason) => Failure { reason, column: failure.column },
+        }
+    }
+}

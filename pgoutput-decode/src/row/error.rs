@@ -1,0 +1,257 @@
+//! What can be wrong with a column of a row.
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use super::RowColumn;
+use crate::value::{Format, PgType, ValueError, ValueErrorKind};
+use crate::{Oid, Relation, TupleColumn};
+
+/// A row that could not be read: in which table, which column, of which type and format, what was wrong and where, and what
+/// would work.
+///
+/// One word wide. It keeps names, and nothing of the values, unless a `Deserialize` of yours puts some into its message.
+///
+/// ```
+/// use pgoutput_decode::row::{Row, RowErrorKind};
+/// use pgoutput_decode::{Decoder, Message, Relation};
+///
+/// let relation = b"R\0\0\x40\x13public\0readme\0d\0\x01\x01id\0\0\0\0\x14\xFF\xFF\xFF\xFF";
+/// let insert = b"I\0\0\x40\x13N\0\x01t\0\0\0\x03300";
+/// let Message::Relation(body) = Message::decode(relation, false)? else { panic!() };
+/// let Message::Insert(insert) = Message::decode(insert, false)? else { panic!() };
+/// let table = Relation::from(&body);
+///
+/// let error = Row::new(&table, insert.new)?.get::<u8>("id").unwrap_err();
+/// assert_eq!((error.table(), error.column(), error.type_name()), ("readme", Some("id"), Some("bigint")));
+/// assert_eq!(
+///     error.to_string(),
+///     "column \"id\" of public.readme: text value of type bigint: out of range for u8; read it as i64 or Value"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct RowError(Box<Details>);
+
+#[derive(Debug)]
+struct Details {
+    kind: RowErrorKind,
+    schema: Box<str>,
+    table: Box<str>,
+    column: Option<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    name: Box<str>,
+    type_oid: Oid,
+    /// The type that decides what it can be read as: below all domains.
+    base_oid: Oid,
+    type_name: Option<Box<str>>,
+    format: Option<Format>,
+    /// What it could have been read as.
+    hint: &'static str,
+}
+
+/// What was wrong with a row.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RowErrorKind {
+    /// The row is wider or narrower than its table.
+    Width {
+        /// Columns of the table.
+        described: usize,
+        /// Columns of the row.
+        sent: usize,
+    },
+    /// The table has no such column.
+    NoSuchColumn {
+        /// The name or the place that was asked for.
+        wanted: Box<str>,
+    },
+    /// The old row holds only the columns of the replica identity, and this is none of them.
+    NotInKey {
+        /// The name or the place that was asked for.
+        column: Box<str>,
+    },
+    /// The value: its bytes, its range, the type it was asked for as.
+    Value(ValueError),
+    /// `postgres_types::FromSql` reads only the binary format, and the value came as text that is not its binary form too.
+    #[cfg(feature = "postgres-types")]
+    NeedsBinary {
+        /// The Rust type.
+        target: &'static str,
+    },
+    /// An implementation of `postgres_types::FromSql` refused the value.
+    #[cfg(feature = "postgres-types")]
+    Sql(Box<dyn core::error::Error + Send + Sync>),
+    /// An implementation of `serde::Deserialize` refused the value, or the row.
+    #[cfg(feature = "serde")]
+    Deserialize(Box<str>),
+}
+
+impl From<ValueError> for RowErrorKind {
+    fn from(error: ValueError) -> Self {
+        Self::Value(error)
+    }
+}
+
+impl RowError {
+    pub(super) fn of_table(relation: &Relation, kind: RowErrorKind) -> Self {
+        let (schema, table) = (relation.namespace().into(), relation.name().into());
+        Self(Box::new(Details { kind, schema, table, column: None }))
+    }
+
+    pub(super) fn of_column(
+        relation: &Relation,
+        at: &RowColumn<'_>,
+        kind: RowErrorKind,
+        hint: &'static str,
+    ) -> Self {
+        let mut error = Self::of_table(relation, kind);
+        let known = PgType::from_oid(at.ty.oid()).map(PgType::sql_name);
+        error.0.column = Some(Place {
+            name: at.name().into(),
+            type_oid: at.ty.oid(),
+            base_oid: at.ty.without_domains().oid(),
+            type_name: known.or(at.ty.info().map(|info| info.name)).map(Into::into),
+            format: match at.value {
+                TupleColumn::Text(_) => Some(Format::Text),
+                TupleColumn::Binary(_) => Some(Format::Binary),
+                TupleColumn::Null | TupleColumn::Unchanged => None,
+            },
+            hint,
+        });
+        error
+    }
+
+    /// What was wrong.
+    pub fn kind(&self) -> &RowErrorKind {
+        &self.0.kind
+    }
+
+    /// The table's schema.
+    pub fn schema(&self) -> &str {
+        &self.0.schema
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.0.table
+    }
+
+    /// The column's name; `None` when no column of the table is to blame.
+    pub fn column(&self) -> Option<&str> {
+        self.0.column.as_ref().map(|place| &*place.name)
+    }
+
+    /// The column's type.
+    pub fn type_oid(&self) -> Option<Oid> {
+        self.0.column.as_ref().map(|place| place.type_oid)
+    }
+
+    /// The name of the column's type, for built-in types and described ones.
+    pub fn type_name(&self) -> Option<&str> {
+        self.0.column.as_ref().and_then(|place| place.type_name.as_deref())
+    }
+
+    /// The format that the value came in; `None` for NULL and what did not come along.
+    pub fn format(&self) -> Option<Format> {
+        self.0.column.as_ref().and_then(|place| place.format)
+    }
+
+    /// The error of the value.
+    pub fn value_error(&self) -> Option<&ValueError> {
+        match &self.0.kind {
+            RowErrorKind::Value(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The byte of the value, from 0, at which something was wrong.
+    pub fn offset(&self) -> Option<usize> {
+        self.value_error().map(ValueError::offset)
+    }
+}
+
+impl Place {
+    fn write_type(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.type_name {
+            Some(name) => f.write_str(name),
+            None => write!(f, "type with oid {}", self.type_oid),
+        }
+    }
+}
+
+impl fmt::Display for RowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Details { kind, schema, table, column } = &*self.0;
+        if let Some(place) = column {
+            write!(f, "column {:?} of {schema}.{table}: ", place.name)?;
+        } else {
+            write!(f, "row of {schema}.{table}: ")?;
+        }
+        let hint = column.as_ref().map(|place| (place, place.hint));
+        match (kind, hint) {
+            (RowErrorKind::Width { described, sent }, _) => {
+                write!(f, "{sent} columns were sent, {described} described")
+            }
+            (RowErrorKind::NoSuchColumn { wanted }, _) => write!(
+                f,
+                "no column {wanted}; names are case-sensitive, and a publication may leave columns out"
+            ),
+            (RowErrorKind::NotInKey { column }, _) => write!(
+                f,
+                "column {column} is not part of this old row, which holds only the replica identity; \
+                 use `try_get`, or set REPLICA IDENTITY FULL"
+            ),
+            (RowErrorKind::Value(error), Some((place, hint))) => match error.kind() {
+                ValueErrorKind::WrongType { target } if is_own(error, place) => {
+                    place.write_type(f)?;
+                    write!(f, " cannot be read as {target}; read it as {hint}")
+                }
+                ValueErrorKind::OutOfRange { .. } | ValueErrorKind::Inexact { .. } => {
+                    write!(f, "{error}; read it as {hint}")
+                }
+                _ => write!(f, "{error}"),
+            },
+            (RowErrorKind::Value(error), None) => write!(f, "{error}"),
+            #[cfg(feature = "postgres-types")]
+            (RowErrorKind::NeedsBinary { target }, _) => write!(
+                f,
+                "{target} is read from the binary format alone, and this came as text; read it with `get`, or \
+                 ask the server for the option `binary`"
+            ),
+            #[cfg(feature = "postgres-types")]
+            (RowErrorKind::Sql(error), _) => write!(f, "{error}"),
+            #[cfg(feature = "serde")]
+            (RowErrorKind::Deserialize(message), Some((place, hint))) => {
+                write!(f, "{message}; ")?;
+                place.write_type(f)?;
+                write!(f, " becomes {hint}")
+            }
+            #[cfg(feature = "serde")]
+            (RowErrorKind::Deserialize(message), None) => f.write_str(message),
+        }
+    }
+}
+
+/// Whether the error is that of the column's value, and not of something inside of it.
+fn is_own(error: &ValueError, place: &Place) -> bool {
+    error.type_oid().is_none_or(|oid| oid == place.type_oid || oid == place.base_oid)
+}
+
+impl fmt::Debug for RowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RowError({self})")
+    }
+}
+
+impl core::error::Error for RowError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match &self.0.kind {
+            #[cfg(feature = "postgres-types")]
+            RowErrorKind::Sql(error) => error.source(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Which Rust types read a column, for error messages.
+
+use super::RowColumn;
+use crate::value::{PgType, TypeKind, type_oid};
+
+/// What values of this column can be read as by `get`.
+pub(super) fn reads_as(column: &RowColumn<'_>) -> &'static str {
+    let ty = column.ty.without_domains();
+    if ty.is_text() {
+        return "&str, String or Value";
+    }
+    match ty.kind() {
+        TypeKind::Array { .. } => return "Vec<Option<T>>, Array or Value",
+        TypeKind::Composite(_) => return "Composite or Value",
+        TypeKind::Hstore => return "Hstore or Value",
+        _ => {}
+    }
+    match ty.oid() {
+        type_oid::BOOL => "bool or Value",
+        type_oid::INT2 => "i16 or Value",
+        type_oid::INT4 => "i32, i64 or Value",
+        type_oid::INT8 => "i64 or Value",
+        type_oid::OID => "Oid, u32 or Value",
+        type_oid::FLOAT4 => "f32, f64 or Value",
+        type_oid::FLOAT8 => "f64 or Value",
+        type_oid::NUMERIC => "Numeric or Value",
+        type_oid::BYTEA => "Vec<u8>, Bytea or Value",
+        type_oid::DATE => "Date, Value or (feature `time`) time::Date",
+        type_oid::TIME => "Time, Value or (feature `time`) time::Time",
+        type_oid::TIMESTAMP => "Timestamp, Value or (feature `time`) time::PrimitiveDateTime",
+        type_oid::TIMESTAMPTZ => "TimestampTz, Value or (feature `time`) time::OffsetDateTime",
+        type_oid::UUID => "Uuid, Value or (feature `uuid`) uuid::Uuid",
+        type_oid::JSON => "Json, Value or (feature `serde`) serde_json::Value",
+        type_oid::JSONB => "Jsonb, Value or (feature `serde`) serde_json::Value",
+        oid => match PgType::from_oid(oid) {
+            Some(known) if known.element().is_some() => "Vec<Option<T>>, Array or Value",
+            Some(_) => "Value, or the type of its name in module `value`",
+            None => "String, if it came as text, or Value",
+        },
+    }
+}
+
+/// What values of this column are for `serde`.
+#[cfg(feature = "serde")]
+pub(super) fn becomes(column: &RowColumn<'_>) -> &'static str {
+    let ty = column.ty.without_domains();
+    match ty.kind() {
+        TypeKind::Enum => return "a string, or an enum",
+        TypeKind::Array { .. } => return "a sequence",
+        TypeKind::Composite(_) => return "a struct, a map or a tuple",
+        TypeKind::Hstore => return "a map",
+        _ => {}
+    }
+    match ty.oid() {
+        type_oid::BOOL => "a bool",
+        type_oid::INT2 | type_oid::INT4 | type_oid::INT8 => {
+            "an integer that it fits into, or an exact float"
+        }
+        type_oid::OID | type_oid::XID | type_oid::XID8 | type_oid::CID => "an unsigned integer",
+        type_oid::FLOAT4 | type_oid::FLOAT8 => "a float",
+        type_oid::NUMERIC => "a string, or an exact integer or float",
+        type_oid::BYTEA => "bytes, or a sequence of u8",
+        type_oid::JSON | type_oid::JSONB => "what stands in the document, or a string",
+        oid if PgType::from_oid(oid).is_some_and(|known| known.element().is_some()) => "a sequence",
+        _ => "a string",
+    }
+}

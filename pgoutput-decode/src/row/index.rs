@@ -1,0 +1,64 @@
+//! How a column is named: by its name or its place.
+
+use alloc::string::{String, ToString};
+
+use crate::Relation;
+
+/// The name of a column (`str`, `String`) or its place in the table, from 0 (`usize`). Not to be implemented elsewhere.
+///
+/// Names are compared as PostgreSQL stores them: case matters.
+pub trait RowIndex: sealed::Sealed {}
+
+impl<T: sealed::Sealed + ?Sized> RowIndex for T {}
+
+mod sealed {
+    use super::{Relation, String, ToString};
+
+    pub trait Sealed {
+        /// The place in the table, if that has such a column.
+        fn place(&self, relation: &Relation) -> Option<usize>;
+
+        /// For error messages.
+        fn written(&self) -> String;
+    }
+
+    impl Sealed for usize {
+        fn place(&self, relation: &Relation) -> Option<usize> {
+            Some(*self).filter(|place| *place < relation.columns().len())
+        }
+
+        fn written(&self) -> String {
+            self.to_string()
+        }
+    }
+
+    impl Sealed for str {
+        fn place(&self, relation: &Relation) -> Option<usize> {
+            relation.columns().iter().position(|column| *column.name == *self)
+        }
+
+        fn written(&self) -> String {
+            self.into()
+        }
+    }
+
+    impl Sealed for String {
+        fn place(&self, relation: &Relation) -> Option<usize> {
+            self.as_str().place(relation)
+        }
+
+        fn written(&self) -> String {
+            self.clone()
+        }
+    }
+
+    impl<T: Sealed + ?Sized> Sealed for &T {
+        fn place(&self, relation: &Relation) -> Option<usize> {
+            T::place(self, relation)
+        }
+
+        fn written(&self) -> String {
+            T::written(self)
+        }
+    }
+}

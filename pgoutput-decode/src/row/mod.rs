@@ -1,0 +1,309 @@
+//! Rows with their columns' names and types: values by name or index, and whole rows as structs.
+//!
+//! A [`Row`] joins the bytes of a change with the [`Relation`] that describes them. [`Row::get`] reads a column as any Rust
+//! type that implements [`FromField`]; the other two doors into the same columns are `Row::deserialize` (feature
+//! `serde`) and `Row::get_sql` (feature `postgres-types`). Text and binary format read alike through each of them.
+//!
+//! | Rust | PostgreSQL |
+//! | --- | --- |
+//! | `i8` … `i128`, `u8` … `u128`, `isize`, `usize` | `smallint`, `integer`, `bigint`, `oid`, if the number fits |
+//! | `f32` / `f64` | `real` / `real`, `double precision` |
+//! | `bool` | `boolean` |
+//! | `&str`, `String` | text types, enums, `citext` |
+//! | `&[u8]`, `Vec<u8>` | `bytea` (the text format only into `Vec<u8>`), text types |
+//! | the types of [`value`](crate::value) | the type of that name, without any loss; [`Value`](crate::value::Value) every type |
+//! | `time::Date`, `Time`, `PrimitiveDateTime`, `OffsetDateTime` (feature `time`) | `date`, `time`, `timestamp`, `timestamptz` |
+//! | `uuid::Uuid` (feature `uuid`) | `uuid` |
+//! | `serde_json::Value` (feature `serde`) | `json`, `jsonb` |
+//! | `Vec<T>` | arrays of what `T` reads, one `Vec` for each dimension |
+//! | `Option<T>` | what `T` reads, and NULL |
+//! | [`Toast<T>`](crate::value::Toast) | what `T` reads, and a stored-apart value that did not come along |
+
+#[cfg(feature = "serde")]
+mod de;
+mod error;
+mod hint;
+mod index;
+#[cfg(feature = "postgres-types")]
+mod sql;
+#[cfg(test)]
+mod tests;
+
+use core::fmt;
+
+#[cfg(feature = "serde")]
+pub(crate) use self::de::TOAST;
+pub use self::error::{RowError, RowErrorKind};
+use self::hint::reads_as;
+pub use self::index::RowIndex;
+use crate::value::{
+    Field, FieldType, Format, FromField, PgType, TypeInfo, ValueError, ValueErrorKind,
+};
+use crate::{Column, Columns, OldTuple, Relation, TupleColumn, TupleData};
+
+/// A row of a change, borrowed: its values, and the table they belong to.
+///
+/// ```
+/// use pgoutput_decode::row::Row;
+/// use pgoutput_decode::value::Toast;
+/// use pgoutput_decode::{Decoder, Message, Relations};
+///
+/// let relation: &[u8] = b"R\0\0\x40\x13public\0readme\0d\0\x03\
+///     \x01id\0\0\0\0\x17\xFF\xFF\xFF\xFF\
+///     \0body\0\0\0\0\x19\xFF\xFF\xFF\xFF\
+///     \0picture\0\0\0\0\x11\xFF\xFF\xFF\xFF";
+/// let update: &[u8] = b"U\0\0\x40\x13N\0\x03t\0\0\0\x012nu";
+///
+/// let (mut decoder, mut relations) = (Decoder::new(), Relations::new());
+/// let Message::Relation(body) = decoder.decode(relation)? else { panic!() };
+/// relations.update(&body);
+/// let Message::Update(update) = decoder.decode(update)? else { panic!() };
+///
+/// let table = relations.get(update.relation).unwrap();
+/// let row = Row::updated(table, update.new, update.old)?;
+/// assert_eq!(row.get::<i64>("id")?, 2);
+/// assert_eq!(row.get::<Option<&str>>(1)?, None);
+/// assert_eq!(row.get::<Toast<Vec<u8>>>("picture")?, Toast::Unchanged);
+/// assert_eq!(
+///     row.get::<i32>("body").unwrap_err().to_string(),
+///     "column \"body\" of public.readme: text cannot be read as i32; read it as &str, String or Value"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
+    relation: &'a Relation,
+    types: &'a [TypeInfo<'a>],
+    tuple: TupleData<'a>,
+    /// Only the columns of the replica identity have values.
+    key_only: bool,
+    old: Option<OldTuple<'a>>,
+}
+
+/// A column of a [`Row`], with its value.
+#[derive(Clone, Copy)]
+pub struct RowColumn<'a> {
+    /// Its place in the table, from 0.
+    pub index: usize,
+    /// What the Relation message says of it.
+    pub column: &'a Column,
+    /// Its type, described if the row knows a description.
+    pub ty: FieldType<'a>,
+    /// The value.
+    pub value: TupleColumn<'a>,
+}
+
+impl<'a> Row<'a> {
+    /// An inserted row, or an old row that is whole.
+    ///
+    /// # Errors
+    /// When the row has more or fewer columns than the table: nothing says then which value belongs to which column.
+    pub fn new(relation: &'a Relation, tuple: TupleData<'a>) -> Result<Self, RowError> {
+        Self { relation, types: &[], tuple, key_only: false, old: None }.checked()
+    }
+
+    /// The new row of an update. A stored-apart value that it does not carry is taken from the old row, where that has
+    /// it.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), for either row.
+    pub fn updated(
+        relation: &'a Relation,
+        new: TupleData<'a>,
+        old: Option<OldTuple<'a>>,
+    ) -> Result<Self, RowError> {
+        if let Some(old) = old {
+            Self::old(relation, old)?;
+        }
+        Self { relation, types: &[], tuple: new, key_only: false, old }.checked()
+    }
+
+    /// An old row. One that is a key has only the columns of the replica identity.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn old(relation: &'a Relation, old: OldTuple<'a>) -> Result<Self, RowError> {
+        let (tuple, key_only) = match old {
+            OldTuple::Key(key) => (key.full_width(), true),
+            OldTuple::Full(tuple) => (tuple, false),
+        };
+        Self { relation, types: &[], tuple, key_only, old: None }.checked()
+    }
+
+    fn checked(self) -> Result<Self, RowError> {
+        let (described, sent) = (self.relation.columns().len(), self.tuple.len());
+        if described == sent {
+            return Ok(self);
+        }
+        Err(RowError::of_table(self.relation, RowErrorKind::Width { described, sent }))
+    }
+
+    /// The same row, with descriptions of types that are not built in: enums, domains, composites, and so on.
+    ///
+    /// A column of such a type that is not described reads as text in the text format, and in the binary one not at
+    /// all.
+    #[must_use]
+    pub const fn with_types(mut self, types: &'a [TypeInfo<'a>]) -> Self {
+        self.types = types;
+        self
+    }
+
+    /// The table.
+    pub const fn relation(&self) -> &'a Relation {
+        self.relation
+    }
+
+    /// The columns that the row has, in the table's order.
+    pub fn columns(&self) -> RowColumns<'a> {
+        let (old, old_is_key) = match self.old {
+            Some(OldTuple::Key(key)) => (Some(key.full_width().columns()), true),
+            Some(OldTuple::Full(tuple)) => (Some(tuple.columns()), false),
+            None => (None, false),
+        };
+        RowColumns {
+            columns: self.relation.columns().iter().enumerate(),
+            types: self.types,
+            values: self.tuple.columns(),
+            key_only: self.key_only,
+            old,
+            old_is_key,
+        }
+    }
+
+    /// The column of this name, or at this place of the table; `None` when the row has no such column.
+    pub fn column(&self, index: impl RowIndex) -> Option<RowColumn<'a>> {
+        self.find(&index).ok()
+    }
+
+    /// The value of the column of this name, or at this place of the table, from 0.
+    ///
+    /// # Errors
+    /// When the row has no such column; when `T` does not read its type; when the value is NULL and `T` no `Option`, or did
+    /// not come along and `T` is no [`Toast`](crate::value::Toast); when it does not fit into `T`, or is not what
+    /// PostgreSQL writes.
+    pub fn get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
+        let column = self.find(&index)?;
+        column.get().map_err(|error| self.error(&column, error.into()))
+    }
+
+    /// As [`get`](Self::get), with `None` for a column that the row does not have: for tables that change, and for
+    /// old rows, which may hold only a key. NULL and unchanged values are errors as they are there.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get), but for the missing column.
+    pub fn try_get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<Option<T>, RowError> {
+        let Ok(column) = self.find(&index) else { return Ok(None) };
+        column.get().map(Some).map_err(|error| self.error(&column, error.into()))
+    }
+
+    fn find(&self, index: &impl RowIndex) -> Result<RowColumn<'a>, RowError> {
+        let Some(place) = index.place(self.relation) else {
+            let wanted = index.written().into();
+            return Err(RowError::of_table(self.relation, RowErrorKind::NoSuchColumn { wanted }));
+        };
+        self.columns().find(|column| column.index == place).ok_or_else(|| {
+            let column = index.written().into();
+            RowError::of_table(self.relation, RowErrorKind::NotInKey { column })
+        })
+    }
+
+    fn error(&self, column: &RowColumn<'a>, kind: RowErrorKind) -> RowError {
+        RowError::of_column(self.relation, column, kind, reads_as(column))
+    }
+}
+
+impl<'a> RowColumn<'a> {
+    /// The column's name.
+    pub fn name(&self) -> &'a str {
+        &self.column.name
+    }
+
+    /// The value, unless it is NULL or did not come along.
+    pub fn field(&self) -> Option<Field<'a>> {
+        let (format, bytes) = match self.value {
+            TupleColumn::Null | TupleColumn::Unchanged => return None,
+            TupleColumn::Text(bytes) => (Format::Text, bytes),
+            TupleColumn::Binary(bytes) => (Format::Binary, bytes),
+        };
+        Some(Field::of(self.ty, format, bytes))
+    }
+
+    /// The value as `T`.
+    ///
+    /// # Errors
+    /// As [`Row::get`], without the column's name.
+    pub fn get<T: FromField<'a>>(&self) -> Result<T, ValueError> {
+        if let Some(field) = self.field() {
+            return field.get();
+        }
+        // Whether the types agree must not depend on the value.
+        if !T::accepts(self.ty.without_domains()) {
+            let kind = ValueErrorKind::WrongType { target: core::any::type_name::<T>() };
+            return Err(ValueError::new(kind, 0));
+        }
+        match self.value {
+            TupleColumn::Null => T::from_null(),
+            _ => T::from_unchanged(),
+        }
+    }
+}
+
+impl fmt::Debug for RowColumn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowColumn")
+            .field("name", &self.name())
+            .field("type", &self.ty.oid())
+            .field("value", &self.value)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Row<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.columns().map(|column| (column.name(), column.value))).finish()
+    }
+}
+
+/// Iterator over the columns of a [`Row`].
+#[derive(Debug, Clone)]
+pub struct RowColumns<'a> {
+    columns: core::iter::Enumerate<core::slice::Iter<'a, Column>>,
+    types: &'a [TypeInfo<'a>],
+    values: Columns<'a>,
+    key_only: bool,
+    old: Option<Columns<'a>>,
+    old_is_key: bool,
+}
+
+impl<'a> Iterator for RowColumns<'a> {
+    type Item = RowColumn<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let ((index, column), value) = (self.columns.next()?, self.values.next()?);
+            let is_key = column.flags.is_key();
+            let old = self.old.as_mut().and_then(Iterator::next);
+            if self.key_only && !is_key {
+                continue;
+            }
+            // In a key tuple, NULL in the place of any other column is no value.
+            let value = match (value, old) {
+                (TupleColumn::Unchanged, Some(old)) if is_key || !self.old_is_key => old,
+                (value, _) => value,
+            };
+            let ty = field_type(column, self.types);
+            return Some(RowColumn { index, column, ty, value });
+        }
+    }
+}
+
+impl core::iter::FusedIterator for RowColumns<'_> {}
+
+/// Built-in types are known by their oids; the few others of a table are searched for.
+fn field_type<'a>(column: &Column, types: &'a [TypeInfo<'a>]) -> FieldType<'a> {
+    let oid = column.type_oid;
+    if types.is_empty() || PgType::from_oid(oid).is_some() {
+        return FieldType::new(oid);
+    }
+    types.iter().find(|info| info.oid == oid).map_or(FieldType::new(oid), FieldType::described)
+}

@@ -1,0 +1,106 @@
+//! Columns for `postgres_types::FromSql`.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::any::type_name;
+
+use postgres_types::{Field as SqlField, FromSql, Kind, Type};
+
+use super::hint::reads_as;
+use super::{Row, RowColumn, RowError, RowErrorKind, RowIndex};
+use crate::TupleColumn;
+use crate::value::{
+    FieldType, MAX_DEPTH, TypeInfo, TypeKind, ValueError, ValueErrorKind, type_oid,
+};
+
+impl<'a> Row<'a> {
+    /// The value as a type that reads values of the crate `postgres`: `chrono`, `rust_decimal` and many other crates have
+    /// such types.
+    ///
+    /// `FromSql` knows only the binary format: read with the option `binary`, or columns whose text is their binary form
+    /// (text types, enums, `json`). NULL is for `Option`.
+    ///
+    /// ```
+    /// use pgoutput_decode::row::Row;
+    /// use pgoutput_decode::{Message, Relation};
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// let relation = b"R\0\0\x40\x13public\0readme\0d\0\x01\x01at\0\0\0\x04\xA0\xFF\xFF\xFF\xFF";
+    /// let insert = b"I\0\0\x40\x13N\0\x01b\0\0\0\x08\xFF\xFC\xA2\xFE\xC4\xC8\x20\0";
+    /// let Message::Relation(body) = Message::decode(relation, false)? else { panic!() };
+    /// let Message::Insert(insert) = Message::decode(insert, false)? else { panic!() };
+    /// let table = Relation::from(&body);
+    ///
+    /// let at: SystemTime = Row::new(&table, insert.new)?.get_sql("at")?;
+    /// assert_eq!(at, SystemTime::UNIX_EPOCH);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the row has no such column, when `T` refuses the type or the value, when the value came as text that is not its
+    /// binary form, and when it did not come along.
+    pub fn get_sql<T: FromSql<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
+        let column = self.find(&index)?;
+        read(&column)
+            .map_err(|kind| RowError::of_column(self.relation, &column, kind, reads_as(&column)))
+    }
+}
+
+fn read<'a, T: FromSql<'a>>(column: &RowColumn<'a>) -> Result<T, RowErrorKind> {
+    let target = type_name::<T>();
+    let ty = sql_type(column.ty, 0);
+    if !T::accepts(&ty) {
+        return Err(ValueError::new(ValueErrorKind::WrongType { target }, 0).into());
+    }
+    match column.value {
+        TupleColumn::Unchanged => {
+            Err(ValueError::new(ValueErrorKind::Unchanged { target }, 0).into())
+        }
+        TupleColumn::Null => T::from_sql_null(&ty)
+            .map_err(|_| ValueError::new(ValueErrorKind::Null { target }, 0).into()),
+        TupleColumn::Text(_) if !is_text(column.ty.without_domains()) => {
+            Err(RowErrorKind::NeedsBinary { target })
+        }
+        TupleColumn::Text(bytes) | TupleColumn::Binary(bytes) => {
+            T::from_sql(&ty, bytes).map_err(RowErrorKind::Sql)
+        }
+    }
+}
+
+/// Whether both formats are the same bytes.
+fn is_text(ty: FieldType<'_>) -> bool {
+    ty.is_text() || ty.oid() == type_oid::JSON
+}
+
+/// The type as that crate describes it.
+fn sql_type(ty: FieldType<'_>, depth: u8) -> Type {
+    let oid = ty.oid().as_u32();
+    if let Some(known) = Type::from_oid(oid) {
+        return known;
+    }
+    let of = |info: &TypeInfo<'_>| {
+        // Descriptions in statics may form a ring.
+        if depth < MAX_DEPTH {
+            sql_type(FieldType::described(info), depth + 1)
+        } else {
+            Type::UNKNOWN
+        }
+    };
+    let kind = match ty.kind() {
+        // Its labels are not known; what reads enums goes by the name.
+        TypeKind::Enum => Kind::Enum(Vec::new()),
+        TypeKind::Domain(base) => Kind::Domain(of(base)),
+        TypeKind::Array { element, .. } => Kind::Array(of(element)),
+        TypeKind::Range(subtype) => Kind::Range(of(subtype)),
+        TypeKind::Multirange(range) => Kind::Multirange(of(range)),
+        TypeKind::Composite(attributes) => Kind::Composite(
+            attributes
+                .iter()
+                .map(|attribute| SqlField::new(attribute.name.into(), of(attribute.ty)))
+                .collect(),
+        ),
+        _ => Kind::Simple,
+    };
+    let name = ty.info().map_or_else(|| ty.oid().to_string(), |info| String::from(info.name));
+    Type::new(name, oid, kind, String::new())
+}

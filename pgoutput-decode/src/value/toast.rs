@@ -1,0 +1,124 @@
+//! What a column may hold besides a value: NULL, and a stored-apart value that did not come along.
+
+use super::{Field, FieldType, FromField, ValueError, ValueErrorKind};
+
+/// The value of a column that may be stored apart (TOASTed).
+///
+/// When a change leaves such a value untouched, the log does not hold it, and the server sends a mark in its place. It is
+/// not NULL: the row has a value there. A column read as anything but `Toast` is an error then.
+///
+/// ```
+/// use pgoutput_decode::value::Toast;
+///
+/// assert_eq!(Toast::Present(7).present(), Some(7));
+/// assert_eq!(Toast::<i32>::Unchanged.present(), None);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Toast<T> {
+    /// The value; `Toast<Option<T>>` for a column that may be NULL.
+    Present(T),
+    /// The change did not touch the value, and neither the new row nor the old one carries it.
+    ///
+    /// With `ALTER TABLE … REPLICA IDENTITY FULL` the old row does.
+    Unchanged,
+}
+
+impl<T> Toast<T> {
+    /// The value, if it came along.
+    pub fn present(self) -> Option<T> {
+        match self {
+            Self::Present(value) => Some(value),
+            Self::Unchanged => None,
+        }
+    }
+
+    /// True when the value did not come along.
+    pub const fn is_unchanged(&self) -> bool {
+        matches!(self, Self::Unchanged)
+    }
+}
+
+impl<'a, T: FromField<'a>> FromField<'a> for Toast<T> {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        T::accepts(ty)
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        T::from_field(field).map(Self::Present)
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        T::from_text(ty, text).map(Self::Present)
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        T::from_binary(ty, bytes).map(Self::Present)
+    }
+
+    fn from_null() -> Result<Self, ValueError> {
+        T::from_null().map(Self::Present)
+    }
+
+    fn from_unchanged() -> Result<Self, ValueError> {
+        Ok(Self::Unchanged)
+    }
+}
+
+/// NULL is `None`.
+impl<'a, T: FromField<'a>> FromField<'a> for Option<T> {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        T::accepts(ty)
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        T::from_field(field).map(Some)
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        T::from_text(ty, text).map(Some)
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        T::from_binary(ty, bytes).map(Some)
+    }
+
+    fn from_null() -> Result<Self, ValueError> {
+        Ok(None)
+    }
+
+    fn from_unchanged() -> Result<Self, ValueError> {
+        let target = core::any::type_name::<Self>();
+        let error = ValueError::new(ValueErrorKind::Unchanged { target }, 0);
+        T::from_unchanged().map(Some).map_err(|_| error)
+    }
+}
+
+/// From a row a value, or none that came along; from anything else a value.
+#[cfg(feature = "serde")]
+impl<'de, T: serde::Deserialize<'de>> serde::Deserialize<'de> for Toast<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(core::marker::PhantomData<T>);
+
+        impl<'de, T: serde::Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+            type Value = Toast<T>;
+
+            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str("a value that may not have come along")
+            }
+
+            fn visit_unit<E>(self) -> Result<Toast<T>, E> {
+                Ok(Toast::Unchanged)
+            }
+
+            fn visit_newtype_struct<D: serde::Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Toast<T>, D::Error> {
+                T::deserialize(deserializer).map(Toast::Present)
+            }
+        }
+
+        deserializer
+            .deserialize_newtype_struct(crate::row::TOAST, Visitor(core::marker::PhantomData))
+    }
+}
