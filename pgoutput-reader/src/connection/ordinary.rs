@@ -163,7 +163,7 @@ impl Config {
         let known = is_local(target) || protection.is_verified();
         let exposed = !known && !self.ssl_mode_is_chosen();
         let address = target.ip();
-        let protection = Protection { known, exposed, address, ..protection };
+        let protection = Protection { address, known, exposed, ..protection };
         Ok(Ordinary::new(self, endpoint, &protection)?)
     }
 }
