@@ -4,7 +4,8 @@ use postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use postgres::{Client, NoTls};
 
 use super::Connection;
-use super::open::{Failure, Start, first, in_turn, is_local};
+use super::hosts::first;
+use super::open::{Failure, Start, in_turn, is_local};
 use super::protection::Protection;
 use crate::config::{
     Config, ConfigError, ConfigErrorKind, Endpoint, SslMode as Mode, SslNegotiation as Negotiation,
