@@ -10,7 +10,7 @@ use std::io::Write as _;
 
 use pgoutput_harness::Server;
 use pgoutput_reader::{Config, ReaderBuilder};
-use postgres::{Client, NoTls};
+use postgres::Client;
 
 /// The changes that are shown: seven events (PostgreSQL 10 does not publish the last), in five transactions.
 const CHANGES: [&str; 5] = [
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn run(config: &Config) -> Result<(), Box<dyn Error>> {
-    let mut client = config.to_postgres()?.connect(NoTls)?;
+    let mut client = config.connect_postgres()?;
     let mut made = Made::new(&mut client);
     made.make(
         "table public.readme",

@@ -8,11 +8,11 @@ use pgoutput_decode::value::format_type;
 use pgoutput_decode::{Column, Oid, Relation};
 use postgres::error::{DbError, Severity};
 use postgres::types::ToSql;
-use postgres::{Client, NoTls, Row};
+use postgres::{Client, Row};
 
-use crate::config::Endpoint;
+use crate::Error;
+use crate::connection::Ordinary;
 use crate::event::ColumnSchema;
-use crate::{Config, Error};
 
 /// One row for each column of a Relation message, in its order.
 ///
@@ -41,16 +41,13 @@ type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// The ordinary connection beside the replication one. Opened when it is first needed, and again when it was lost.
 pub(crate) struct Catalog {
-    config: postgres::Config,
+    ordinary: Ordinary,
     client: Option<Client>,
 }
 
 impl Catalog {
-    /// For the server that the replication connection has reached.
-    pub(crate) fn new(config: &Config, endpoint: &Endpoint) -> Result<Self, Error> {
-        // A password file that cannot be used was an error already, if the server asked for a password.
-        let password = config.password_for(endpoint).ok().flatten();
-        Ok(Self { config: config.to_postgres_at(endpoint, password.as_ref())?, client: None })
+    pub(crate) fn new(ordinary: Ordinary) -> Self {
+        Self { ordinary, client: None }
     }
 
     /// The columns of this version of a table, in one query.
@@ -90,7 +87,7 @@ impl Catalog {
         match &mut self.client {
             Some(client) => Ok(client),
             empty => {
-                let mut client = self.config.connect(NoTls)?;
+                let mut client = self.ordinary.connect()?;
                 // Whether format_type qualifies a name depends on the search path, which roles and databases may set.
                 client.batch_execute("SET search_path = \"$user\", public")?;
                 Ok(empty.insert(client))

@@ -33,11 +33,11 @@
 //!
 //! # In scope, out of scope
 //!
-//! In scope: servers from PostgreSQL 10 to 18; TCP and Unix sockets; trust, password, MD5 and SCRAM-SHA-256 authentication; connection
-//! strings, URIs, `PG*` variables and password files as libpq reads them ([`Config`]); text and binary values; acknowledgement by whole
-//! transactions.
+//! In scope: servers from PostgreSQL 10 to 18; TCP, TLS (feature `tls`) and Unix sockets; trust, certificate, password, MD5 and SCRAM-SHA-256
+//! authentication, with channel binding; connection strings, URIs, `PG*` variables, password and service files as libpq reads them ([`Config`]);
+//! several hosts and `target_session_attrs`; text and binary values; acknowledgement by whole transactions.
 //!
-//! Not yet: TLS, reconnecting, streamed and two-phase transactions as change events ([`Stream`] reads all their messages), initial
+//! Not yet: reconnecting, streamed and two-phase transactions as change events ([`Stream`] reads all their messages), initial
 //! snapshots. What is asked for and cannot be done is an error that names it.
 //!
 //! Out of scope: physical replication, other output plugins, async. Unix only, for now.
@@ -81,6 +81,7 @@ pub use config::{Config, ConfigError, SslMode};
 pub use connection::{Connection, CopyBoth, CreatedSlot, Row as QueryRow, Rows, SystemId};
 pub use error::{
     AuthError, Error, ErrorKind, LimitError, ProtocolError, ServerMessage, SetupError, StreamError,
+    TlsError,
 };
 #[cfg(feature = "catalog")]
 pub use event::{

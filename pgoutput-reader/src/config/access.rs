@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::account::Account;
 use super::error::{ConfigError, ConfigErrorKind};
-use super::{Config, Host, Secret, SslMode, conninfo, env};
+use super::{Config, Host, Secret, conninfo, env};
 
 /// An empty text means the default, here as in a connection string.
 fn text(value: impl Into<String>) -> Option<String> {
@@ -125,12 +125,6 @@ impl Config {
         self
     }
 
-    /// Sets how much TLS is asked for. A mode that requires TLS is refused by [`validate`](Config::validate).
-    pub fn ssl_mode(&mut self, mode: SslMode) -> &mut Self {
-        self.ssl_mode = mode;
-        self
-    }
-
     /// Sets the server's `wal_sender_timeout` for this connection alone, in whole milliseconds; `Some` of zero turns it off,
     /// `None` leaves the server's own.
     pub fn wal_sender_timeout(&mut self, timeout: Option<Duration>) -> &mut Self {
@@ -235,11 +229,6 @@ impl Config {
         self.tcp_user_timeout
     }
 
-    /// How much TLS is asked for.
-    pub fn get_ssl_mode(&self) -> SslMode {
-        self.ssl_mode
-    }
-
     /// The `wal_sender_timeout` to set for this connection.
     pub fn get_wal_sender_timeout(&self) -> Option<Duration> {
         self.wal_sender_timeout
@@ -320,7 +309,10 @@ impl Config {
         fn seconds(time: Option<Duration>) -> Option<String> {
             time.map(|time| time.as_nanos().div_ceil(1_000_000_000).to_string())
         }
-        let mode = Some(self.ssl_mode).filter(|mode| *mode != SslMode::default());
+        fn unless_default<T: Default + PartialEq + ToString>(value: &T) -> Option<String> {
+            (*value != T::default()).then(|| value.to_string())
+        }
+        let ssl = &self.ssl;
         let pairs = [
             ("host", list(&self.hosts, |host| host.text().into_owned())),
             ("hostaddr", list(&self.hostaddrs, ToString::to_string)),
@@ -341,7 +333,21 @@ impl Config {
                 "tcp_user_timeout",
                 self.tcp_user_timeout.map(|time| time.as_nanos().div_ceil(1_000_000).to_string()),
             ),
-            ("sslmode", mode.map(|mode| mode.to_string())),
+            ("sslmode", self.ssl_mode.map(|mode| mode.to_string())),
+            ("sslnegotiation", unless_default(&ssl.negotiation)),
+            ("sslrootcert", ssl.root_cert.clone()),
+            ("sslcert", ssl.cert.clone()),
+            ("sslkey", ssl.key.clone()),
+            ("sslcertmode", unless_default(&ssl.cert_mode)),
+            ("sslcrl", ssl.crl.clone()),
+            ("sslcrldir", ssl.crl_dir.clone()),
+            ("sslsni", (!ssl.sni).then(|| "0".to_owned())),
+            ("ssl_min_protocol_version", ssl.min_version.map(|version| version.to_string())),
+            ("ssl_max_protocol_version", ssl.max_version.map(|version| version.to_string())),
+            ("channel_binding", unless_default(&self.channel_binding)),
+            ("require_auth", self.require_auth.map(|methods| methods.to_string())),
+            ("target_session_attrs", unless_default(&self.target_session_attrs)),
+            ("load_balance_hosts", self.load_balance_hosts.then(|| "random".to_owned())),
         ];
         let mut out = String::new();
         for (keyword, value) in pairs {

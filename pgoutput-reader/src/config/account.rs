@@ -1,7 +1,8 @@
 //! The operating system account of this process: its name is the default user, its home holds the password file.
 
-#[cfg(unix)]
 use std::path::PathBuf;
+
+use super::env::Lookup;
 
 /// The two fields of a passwd(5) line that matter here.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +37,12 @@ impl Account {
             (id.parse() == Ok(uid)).then(|| Self { name: name.to_owned(), home: home.to_owned() })
         })
     }
+}
+
+/// The home directory: `HOME`, or that of the account.
+pub(crate) fn home(lookup: Lookup<'_>) -> Option<PathBuf> {
+    let home = lookup("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    home.or_else(|| Account::current().map(|account| account.home.into()))
 }
 
 #[cfg(test)]

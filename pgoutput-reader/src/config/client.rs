@@ -3,19 +3,22 @@
 use std::path::Path;
 
 use postgres::config::{
-    ChannelBinding, Config as ClientConfig, Host as ClientHost, LoadBalanceHosts,
-    SslMode as ClientSslMode, SslNegotiation, TargetSessionAttrs,
+    ChannelBinding as ClientChannelBinding, Config as ClientConfig, Host as ClientHost,
+    LoadBalanceHosts, SslMode as ClientSslMode, SslNegotiation as ClientSslNegotiation,
+    TargetSessionAttrs as ClientAttrs,
 };
 
 use super::error::Problem;
-use super::{Config, ConfigError, Endpoint, Host, Secret, SslMode};
+use super::{
+    ChannelBinding, Config, ConfigError, Endpoint, Host, Secret, SslMode, SslNegotiation,
+    TargetSessionAttrs,
+};
 
 impl Config {
     /// Takes over the settings of a [`postgres::Config`]; a notice callback cannot be seen in it and stays behind.
     ///
     /// # Errors
-    /// A setting that cannot be honoured: TLS, channel binding, `target_session_attrs`, `load_balance_hosts`, or text that
-    /// is not UTF-8.
+    /// A setting that cannot be honoured, such as text that is not UTF-8, or TLS without the feature `tls`.
     pub fn from_postgres(client: &ClientConfig) -> Result<Self, ConfigError> {
         let refuse = |parameter, why| Err(ConfigError::of(parameter, Problem::unsupported(why)));
         let not_utf8 =
@@ -44,39 +47,47 @@ impl Config {
         config.keepalives_idle(client.get_keepalives_idle());
         config.keepalives_interval(client.get_keepalives_interval().unwrap_or_default());
         config.keepalives_count(client.get_keepalives_retries().unwrap_or_default());
-        config.ssl_mode(match client.get_ssl_mode() {
-            ClientSslMode::Disable => SslMode::Disable,
-            ClientSslMode::Prefer => SslMode::Prefer,
-            // What may be added to the enum is stricter; `validate` refuses it.
-            _ => SslMode::Require,
+        // What may be added to these enums is stricter than what there is.
+        match client.get_ssl_mode() {
+            ClientSslMode::Disable => {
+                config.ssl_mode(SslMode::Disable);
+            }
+            // That crate's default cannot be told from the same mode chosen.
+            ClientSslMode::Prefer => {}
+            _ => {
+                config.ssl_mode(SslMode::Require);
+            }
+        }
+        config.ssl_negotiation(match client.get_ssl_negotiation() {
+            ClientSslNegotiation::Postgres => SslNegotiation::Postgres,
+            _ => SslNegotiation::Direct,
         });
-        if client.get_ssl_negotiation() != SslNegotiation::Postgres {
-            return refuse("sslnegotiation", "TLS is not supported yet; accepted: postgres");
-        }
-        if client.get_channel_binding() == ChannelBinding::Require {
-            return refuse(
-                "channel_binding",
-                "channel binding needs TLS, which is not supported yet; accepted: prefer, disable",
-            );
-        }
-        if client.get_target_session_attrs() != TargetSessionAttrs::Any {
-            return refuse(
-                "target_session_attrs",
-                "choosing a server by its role is not supported yet; accepted: any",
-            );
-        }
-        if client.get_load_balance_hosts() != LoadBalanceHosts::Disable {
-            return refuse(
-                "load_balance_hosts",
-                "hosts are tried in the order given; accepted: disable",
-            );
-        }
+        config.channel_binding(match client.get_channel_binding() {
+            ClientChannelBinding::Disable => ChannelBinding::Disable,
+            ClientChannelBinding::Prefer => ChannelBinding::Prefer,
+            _ => ChannelBinding::Require,
+        });
+        config.target_session_attrs(match client.get_target_session_attrs() {
+            ClientAttrs::Any => TargetSessionAttrs::Any,
+            ClientAttrs::ReadWrite => TargetSessionAttrs::ReadWrite,
+            ClientAttrs::ReadOnly => TargetSessionAttrs::ReadOnly,
+            _ => return refuse("target_session_attrs", "not one of any, read-write, read-only"),
+        });
+        config.load_balance_hosts(match client.get_load_balance_hosts() {
+            LoadBalanceHosts::Disable => false,
+            LoadBalanceHosts::Random => true,
+            _ => return refuse("load_balance_hosts", "neither disable nor random"),
+        });
         config.validate()?;
         Ok(config)
     }
 
     /// The same settings for an ordinary connection to any of the hosts, with the password if one was given (the password
     /// file is not asked).
+    ///
+    /// Of the settings of TLS that crate has the mode (`verify-ca` and `verify-full` become `require`, `allow` becomes `disable`), the way it begins
+    /// and channel binding. Which certificates are trusted and sent is up to the connector that is given to its `connect`: with `NoTls` a mode
+    /// from `require` on is an error.
     ///
     /// # Errors
     /// What [`endpoints`](Config::endpoints) and [`user_or_default`](Config::user_or_default) find.
@@ -140,8 +151,20 @@ impl Config {
         if let Some(count) = self.keepalives_count {
             client.keepalives_retries(count);
         }
-        // The modes that are accepted here all allow a connection without TLS, and that is what both connections are.
-        client.ssl_mode(ClientSslMode::Disable);
+        client.ssl_mode(match self.get_ssl_mode() {
+            SslMode::Disable | SslMode::Allow => ClientSslMode::Disable,
+            SslMode::Prefer => ClientSslMode::Prefer,
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => ClientSslMode::Require,
+        });
+        client.ssl_negotiation(match self.get_ssl_negotiation() {
+            SslNegotiation::Postgres => ClientSslNegotiation::Postgres,
+            SslNegotiation::Direct => ClientSslNegotiation::Direct,
+        });
+        client.channel_binding(match self.get_channel_binding() {
+            ChannelBinding::Disable => ClientChannelBinding::Disable,
+            ChannelBinding::Prefer => ClientChannelBinding::Prefer,
+            ChannelBinding::Require => ClientChannelBinding::Require,
+        });
         Ok(client)
     }
 }

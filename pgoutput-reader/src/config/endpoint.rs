@@ -65,6 +65,12 @@ impl Endpoint {
         self.hostaddr
     }
 
+    /// The same host at this address.
+    #[cfg(feature = "catalog")]
+    pub(crate) fn at(&self, address: IpAddr) -> Self {
+        Self { hostaddr: Some(address), ..self.clone() }
+    }
+
     /// The port; for a Unix socket it is part of the file's name.
     pub fn port(&self) -> u16 {
         self.port

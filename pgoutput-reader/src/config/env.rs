@@ -1,15 +1,14 @@
 //! The environment: the PG* variables
 //! ([PostgreSQL manual, 34.15](https://www.postgresql.org/docs/18/libpq-envars.html)) and `DATABASE_URL`.
 //!
-//! `PGSERVICEFILE` and `PGSYSCONFDIR` only say where service files lie, and `PGSERVICE`, which would use one, is refused;
-//! `PGLOCALEDIR` is about the language of libpq's own messages. These three therefore change nothing and are not read.
+//! `PGLOCALEDIR` is about the language of libpq's own messages; it changes nothing here and is not read.
 
 use std::ffi::OsString;
 
 use super::error::{ConfigError, Origin, Problem};
 use super::keyword::{self, KEYWORDS};
 use super::parameters::Parameters;
-use super::{Config, ConfigErrorKind, dsn};
+use super::{Config, ConfigErrorKind, dsn, service};
 
 /// Looks a variable up; an argument everywhere below, so that no test has to touch the environment of its process.
 pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -42,6 +41,14 @@ fn text(lookup: Lookup<'_>, variable: &'static str) -> Result<Option<String>, Co
 
 /// Gives every parameter that is still open the value of its variable.
 fn fill(parameters: &mut Parameters, lookup: Lookup<'_>) -> Result<(), ConfigError> {
+    // A service comes before the variables.
+    if !parameters.has("service")
+        && let Some(service) = keyword::find("service")
+        && let Some(name) = text(lookup, "PGSERVICE")?
+    {
+        parameters.set(service, name, Origin::Variable("PGSERVICE"), None);
+    }
+    service::fill(parameters, lookup)?;
     // Only where nothing else decides about sslmode, as in libpq.
     if !parameters.has("sslmode")
         && lookup("PGSSLMODE").is_none()

@@ -11,9 +11,9 @@ use std::fmt;
 /// ```
 /// use pgoutput_reader::config::{Config, ConfigErrorKind};
 ///
-/// let error = "host=db sslmode=verify-full".parse::<Config>().unwrap_err();
+/// let error = "host=db gssencmode=require".parse::<Config>().unwrap_err();
 /// assert_eq!(error.kind(), ConfigErrorKind::Unsupported);
-/// assert_eq!(error.parameter(), Some("sslmode"));
+/// assert_eq!(error.parameter(), Some("gssencmode"));
 /// assert_eq!(error.position(), Some(8));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub enum ConfigErrorKind {
     Mismatch,
     /// The password file cannot be used.
     PassFile,
+    /// The service file cannot be used, or has no such service.
+    Service,
     /// No user is named, and the account of this process has no name.
     NoUser,
 }
@@ -56,6 +58,8 @@ pub(crate) enum Origin {
     DatabaseUrl,
     /// One of the PG* variables.
     Variable(&'static str),
+    /// The service that the connection string or `PGSERVICE` names.
+    ServiceFile,
 }
 
 /// A value's problem before it is known whose value it was.
@@ -129,7 +133,7 @@ impl ConfigError {
         match self.origin {
             Origin::Variable(name) => Some(name),
             Origin::DatabaseUrl => Some("DATABASE_URL"),
-            Origin::ConnectionString | Origin::Setter => None,
+            Origin::ConnectionString | Origin::ServiceFile | Origin::Setter => None,
         }
     }
 
@@ -146,6 +150,7 @@ impl fmt::Display for ConfigError {
             Origin::ConnectionString => f.write_str("connection string")?,
             Origin::DatabaseUrl => f.write_str("environment variable DATABASE_URL")?,
             Origin::Variable(name) => write!(f, "environment variable {name}")?,
+            Origin::ServiceFile => f.write_str("service file")?,
         }
         if let Some(position) = self.position {
             write!(f, ", at byte {position}")?;

@@ -21,8 +21,8 @@ pub(crate) enum Treatment {
     Parsed(fn(&mut Config, &str) -> Result<(), Problem>),
     /// Accepted where the value asks for no more than what is done anyway.
     Only { accepted: &'static [&'static str], because: &'static str },
-    /// A detail of TLS: accepted where it asks for nothing, or where `sslmode=disable` rules TLS out.
-    Tls { inert: &'static [&'static str] },
+    /// Was replaced by other parameters before this.
+    Expanded,
     /// Not supported with any value.
     Never { because: &'static str },
 }
@@ -41,7 +41,7 @@ impl Keyword {
     }
 }
 
-use Treatment::{Never, Only, Parsed, Text, Tls};
+use Treatment::{Expanded, Never, Only, Parsed, Text};
 
 const OAUTH: Treatment =
     Never { because: "OAuth is not supported yet; remove it and authenticate in another way" };
@@ -95,21 +95,8 @@ pub(crate) static KEYWORDS: &[Keyword] = &[
             config.passfile(value);
         }),
     ),
-    keyword(
-        "require_auth",
-        Some("PGREQUIREAUTH"),
-        Never {
-            because: "restricting the authentication method is not supported yet; remove it, or restrict the method in pg_hba.conf",
-        },
-    ),
-    keyword(
-        "channel_binding",
-        Some("PGCHANNELBINDING"),
-        Only {
-            accepted: &["prefer", "disable"],
-            because: "channel binding needs TLS, which is not supported yet",
-        },
-    ),
+    keyword("require_auth", Some("PGREQUIREAUTH"), Parsed(value::require_auth)),
+    keyword("channel_binding", Some("PGCHANNELBINDING"), Parsed(value::channel_binding)),
     keyword("connect_timeout", Some("PGCONNECT_TIMEOUT"), Parsed(value::connect_timeout)),
     keyword(
         "client_encoding",
@@ -159,21 +146,61 @@ pub(crate) static KEYWORDS: &[Keyword] = &[
         Only { accepted: &["disable", "prefer"], because: "GSSAPI encryption is not supported" },
     ),
     keyword("sslmode", Some("PGSSLMODE"), Parsed(value::sslmode)),
+    keyword("sslnegotiation", Some("PGSSLNEGOTIATION"), Parsed(value::sslnegotiation)),
     keyword(
-        "sslnegotiation",
-        Some("PGSSLNEGOTIATION"),
-        Only { accepted: &["postgres"], because: "TLS is not supported yet" },
+        "sslcompression",
+        Some("PGSSLCOMPRESSION"),
+        Only { accepted: &["0"], because: "compression inside TLS is insecure and not supported" },
     ),
-    keyword("sslcompression", Some("PGSSLCOMPRESSION"), Tls { inert: &["0"] }),
-    keyword("sslcert", Some("PGSSLCERT"), Tls { inert: &[] }),
-    keyword("sslkey", Some("PGSSLKEY"), Tls { inert: &[] }),
-    keyword("sslkeylogfile", None, Tls { inert: &[] }),
-    keyword("sslpassword", None, Tls { inert: &[] }),
-    keyword("sslcertmode", Some("PGSSLCERTMODE"), Tls { inert: &["disable", "allow"] }),
-    keyword("sslrootcert", Some("PGSSLROOTCERT"), Tls { inert: &[] }),
-    keyword("sslcrl", Some("PGSSLCRL"), Tls { inert: &[] }),
-    keyword("sslcrldir", Some("PGSSLCRLDIR"), Tls { inert: &[] }),
-    keyword("sslsni", Some("PGSSLSNI"), Tls { inert: &["0", "1"] }),
+    keyword(
+        "sslcert",
+        Some("PGSSLCERT"),
+        Text(|config, value| {
+            config.ssl_cert(value);
+        }),
+    ),
+    keyword(
+        "sslkey",
+        Some("PGSSLKEY"),
+        Text(|config, value| {
+            config.ssl_key(value);
+        }),
+    ),
+    keyword(
+        "sslkeylogfile",
+        None,
+        Never { because: "writing the keys of connections to a file is not supported; remove it" },
+    ),
+    keyword(
+        "sslpassword",
+        None,
+        Never {
+            because: "encrypted key files are not supported; decrypt the file that sslkey names (openssl pkey), close it to others, and remove it",
+        },
+    ),
+    keyword("sslcertmode", Some("PGSSLCERTMODE"), Parsed(value::sslcertmode)),
+    keyword(
+        "sslrootcert",
+        Some("PGSSLROOTCERT"),
+        Text(|config, value| {
+            config.ssl_root_cert(value);
+        }),
+    ),
+    keyword(
+        "sslcrl",
+        Some("PGSSLCRL"),
+        Text(|config, value| {
+            config.ssl_crl(value);
+        }),
+    ),
+    keyword(
+        "sslcrldir",
+        Some("PGSSLCRLDIR"),
+        Text(|config, value| {
+            config.ssl_crl_dir(value);
+        }),
+    ),
+    keyword("sslsni", Some("PGSSLSNI"), Parsed(value::sslsni)),
     keyword(
         "requirepeer",
         Some("PGREQUIREPEER"),
@@ -181,13 +208,16 @@ pub(crate) static KEYWORDS: &[Keyword] = &[
             because: "checking the account of the server's process is not supported yet; remove it",
         },
     ),
-    // The default minimum of libpq.
     keyword(
         "ssl_min_protocol_version",
         Some("PGSSLMINPROTOCOLVERSION"),
-        Tls { inert: &["TLSv1.2"] },
+        Parsed(value::ssl_min_protocol_version),
     ),
-    keyword("ssl_max_protocol_version", Some("PGSSLMAXPROTOCOLVERSION"), Tls { inert: &[] }),
+    keyword(
+        "ssl_max_protocol_version",
+        Some("PGSSLMAXPROTOCOLVERSION"),
+        Parsed(value::ssl_max_protocol_version),
+    ),
     keyword(
         "min_protocol_version",
         Some("PGMINPROTOCOLVERSION"),
@@ -219,26 +249,13 @@ pub(crate) static KEYWORDS: &[Keyword] = &[
     ),
     keyword("scram_client_key", None, SCRAM_KEY),
     keyword("scram_server_key", None, SCRAM_KEY),
-    keyword(
-        "service",
-        Some("PGSERVICE"),
-        Never {
-            because: "connection service files are not supported yet; write the service's parameters out",
-        },
-    ),
+    keyword("service", Some("PGSERVICE"), Expanded),
     keyword(
         "target_session_attrs",
         Some("PGTARGETSESSIONATTRS"),
-        Only {
-            accepted: &["any"],
-            because: "choosing a server by its role is not supported yet; list only hosts that will do",
-        },
+        Parsed(value::target_session_attrs),
     ),
-    keyword(
-        "load_balance_hosts",
-        Some("PGLOADBALANCEHOSTS"),
-        Only { accepted: &["disable"], because: "hosts are tried in the order given" },
-    ),
+    keyword("load_balance_hosts", Some("PGLOADBALANCEHOSTS"), Parsed(value::load_balance_hosts)),
     keyword("oauth_issuer", None, OAUTH),
     keyword("oauth_client_id", None, OAUTH),
     keyword("oauth_client_secret", None, OAUTH),

@@ -20,13 +20,21 @@
 //! # What is honoured
 //!
 //! Every parameter of libpq 18 is known. `host`, `hostaddr`, `port` (lists of them too), `user`, `password`, `passfile`,
-//! `dbname`, `application_name`, `fallback_application_name`, `options`, `connect_timeout`, `keepalives…`, `tcp_user_timeout`
-//! and `sslmode` are stored. Any other is accepted only where its value asks for nothing that is not done anyway, such as
-//! `target_session_attrs=any`, and is otherwise an error that names it. Nothing is ignored in silence. An empty value means
+//! `dbname`, `application_name`, `fallback_application_name`, `options`, `service`, `connect_timeout`, `keepalives…`, `tcp_user_timeout`,
+//! `target_session_attrs`, `load_balance_hosts`, `require_auth`, `channel_binding`, `sslmode` and, with the feature `tls`, `sslnegotiation`,
+//! `sslrootcert`, `sslcert`, `sslkey`, `sslcertmode`, `sslcrl`, `sslcrldir`, `sslsni` and `ssl_min…` and `ssl_max_protocol_version` are
+//! honoured. Any other is accepted only where its value asks for nothing that is not done anyway, such as
+//! `gssencmode=disable`, and is otherwise an error that names it. Nothing is ignored in silence. An empty value means
 //! the default, for every parameter.
 //!
-//! Not supported yet: TLS, service files, `target_session_attrs` and `load_balance_hosts`, restricting the authentication
-//! method, GSSAPI, OAuth, sockets in Linux's abstract namespace.
+//! Not supported: GSSAPI, OAuth, encrypted key files (`sslpassword`), `requirepeer`, sockets in Linux's abstract namespace.
+//!
+//! # Passwords over the network
+//!
+//! The default of `sslmode` is `prefer`, as in libpq, and gives no protection against whoever sits between. So with the default a
+//! password is not sent to a host that is not local (a Unix socket, a loopback address) unless the server's certificate was verified, or the
+//! server proves by SCRAM-SHA-256-PLUS that it knows the password at the other end of this very TLS connection. Writing `sslmode=prefer` (or any
+//! other) is enough to take the choice over.
 
 mod access;
 mod account;
@@ -40,7 +48,11 @@ mod error;
 mod keyword;
 mod parameters;
 mod passfile;
+mod require_auth;
 mod secret;
+mod security;
+mod service;
+mod session;
 mod ssl;
 mod uri;
 mod value;
@@ -52,12 +64,20 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+pub(crate) fn home() -> Option<std::path::PathBuf> {
+    account::home(&env::process)
+}
+
 pub use endpoint::{DEFAULT_PORT, Endpoint, Host};
 pub use error::{ConfigError, ConfigErrorKind};
+pub use require_auth::{AuthMethod, RequireAuth};
 pub use secret::Secret;
-pub use ssl::SslMode;
+pub use session::TargetSessionAttrs;
+pub use ssl::{ChannelBinding, SslCertMode, SslMode, SslNegotiation, TlsVersion};
 
 use error::{Origin, Problem};
+use ssl::SslSettings;
 
 /// The largest frame that is accepted from the server unless told otherwise, in bytes: 1 GiB, the longest message that
 /// PostgreSQL can build, and its header of a tag and a length.
@@ -88,7 +108,12 @@ pub struct Config {
     keepalives_interval: Option<Duration>,
     keepalives_count: Option<u32>,
     tcp_user_timeout: Option<Duration>,
-    ssl_mode: SslMode,
+    ssl_mode: Option<SslMode>,
+    ssl: SslSettings,
+    channel_binding: ChannelBinding,
+    require_auth: Option<RequireAuth>,
+    target_session_attrs: TargetSessionAttrs,
+    load_balance_hosts: bool,
     wal_sender_timeout: Option<Duration>,
     max_frame_size: usize,
     max_read_delay: Duration,
@@ -113,7 +138,12 @@ impl Default for Config {
             keepalives_interval: None,
             keepalives_count: None,
             tcp_user_timeout: None,
-            ssl_mode: SslMode::default(),
+            ssl_mode: None,
+            ssl: SslSettings::default(),
+            channel_binding: ChannelBinding::default(),
+            require_auth: None,
+            target_session_attrs: TargetSessionAttrs::default(),
+            load_balance_hosts: false,
             wal_sender_timeout: None,
             max_frame_size: DEFAULT_MAX_FRAME_SIZE,
             max_read_delay: DEFAULT_MAX_READ_DELAY,
@@ -124,9 +154,12 @@ impl Default for Config {
 impl FromStr for Config {
     type Err = ConfigError;
 
-    /// Reads a connection string, either form, without a look at the environment.
+    /// Reads a connection string, either form, without a look at the environment, except for the place of the service
+    /// file if it names a service.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        dsn::parse(text, Origin::ConnectionString)?.into_config()
+        let mut parameters = dsn::parse(text, Origin::ConnectionString)?;
+        service::fill(&mut parameters, &env::process)?;
+        parameters.into_config()
     }
 }
 
@@ -164,9 +197,7 @@ impl Config {
     /// The first parameter that cannot be honoured.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let fail = |parameter, problem| Err(ConfigError::of(parameter, problem));
-        if self.ssl_mode.requires_tls() {
-            return fail("sslmode", Problem::unsupported(value::TLS_UNSUPPORTED));
-        }
+        self.validate_ssl()?;
         for host in self.hosts.iter().flatten() {
             let text = host.text();
             if text.starts_with('@') {

@@ -36,10 +36,13 @@ impl Parameters {
         self.0.iter().any(|given| given.keyword.name == name)
     }
 
+    /// The value that was given for a keyword.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|given| given.keyword.name == name).map(|given| given.value.as_str())
+    }
+
     /// Judges every value and stores what is to be stored.
     pub(crate) fn into_config(self) -> Result<Config, ConfigError> {
-        let tls_ruled_out =
-            self.0.iter().any(|given| given.keyword.name == "sslmode" && given.value == "disable");
         let mut config = Config::default();
         for given in &self.0 {
             let locate = |problem| given.locate(ConfigError::of(given.keyword.name, problem));
@@ -49,11 +52,7 @@ impl Parameters {
                 )));
             }
             if !given.value.is_empty() {
-                given
-                    .keyword
-                    .treatment
-                    .apply(&mut config, &given.value, tls_ruled_out)
-                    .map_err(locate)?;
+                given.keyword.treatment.apply(&mut config, &given.value).map_err(locate)?;
             }
         }
         // Lists that do not fit are known only now; the error points at the parameter it names.
@@ -78,7 +77,7 @@ impl Given {
 }
 
 impl Treatment {
-    fn apply(&self, config: &mut Config, value: &str, tls_ruled_out: bool) -> Result<(), Problem> {
+    fn apply(&self, config: &mut Config, value: &str) -> Result<(), Problem> {
         match self {
             Self::Text(store) => {
                 store(config, value);
@@ -91,14 +90,7 @@ impl Treatment {
                 }
                 Err(Problem::unsupported(format!("{because}; accepted: {}", accepted.join(", "))))
             }
-            Self::Tls { inert } => {
-                if tls_ruled_out || inert.contains(&value) {
-                    return Ok(());
-                }
-                Err(Problem::unsupported(
-                    "TLS is not supported yet; remove it, or set sslmode=disable",
-                ))
-            }
+            Self::Expanded => Ok(()),
             Self::Never { because } => Err(Problem::unsupported(*because)),
         }
     }

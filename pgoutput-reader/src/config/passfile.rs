@@ -5,7 +5,7 @@ use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::account::Account;
+use super::account;
 use super::env::{self, Lookup};
 use super::error::{ConfigError, ConfigErrorKind};
 use super::{Config, Endpoint, Secret};
@@ -43,10 +43,8 @@ impl Config {
     }
 }
 
-/// `~/.pgpass`, the home directory being `HOME` or that of the account.
 fn default_path(lookup: Lookup<'_>) -> Option<PathBuf> {
-    let home = lookup("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-    Some(home.or_else(|| Account::current().map(|account| account.home.into()))?.join(".pgpass"))
+    Some(account::home(lookup)?.join(".pgpass"))
 }
 
 fn refuse(path: &Path, why: &str) -> ConfigError {

@@ -1,14 +1,19 @@
-//! `sslmode`.
+//! The words of the TLS parameters, and which of them can stand together.
 
 use std::fmt;
+
+use super::Config;
+use super::error::{ConfigError, Problem};
 
 /// How much TLS a connection asks for: the values of `sslmode`, from the weakest to the strictest
 /// ([PostgreSQL manual, 34.19.3](https://www.postgresql.org/docs/18/libpq-ssl.html#LIBPQ-SSL-PROTECTION)).
 ///
-/// TLS is not supported yet. The first three modes allow a connection without it and are accepted; a [`Config`] with one
-/// of the other three is refused.
+/// TLS is for TCP; on a Unix socket the mode has no effect, as in libpq. Where the file of trusted authorities (`sslrootcert`,
+/// `~/.postgresql/root.crt`) is there, every mode that uses TLS verifies the server's certificate against it, so that `require` is then
+/// the same as `verify-ca`.
 ///
-/// [`Config`]: super::Config
+/// Without the feature `tls` the first three modes are accepted, since they allow a connection without TLS, and a [`Config`]
+/// with one of the other three is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum SslMode {
@@ -59,3 +64,204 @@ impl fmt::Display for SslMode {
         f.write_str(self.as_str())
     }
 }
+
+/// How TLS begins: the values of `sslnegotiation`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SslNegotiation {
+    /// With a request in PostgreSQL's protocol, to which the server says yes or no.
+    #[default]
+    Postgres,
+    /// With the TLS handshake at once: a round trip less. PostgreSQL 17 and later; wants a mode from
+    /// [`Require`](SslMode::Require) on.
+    Direct,
+}
+
+/// Whether a client certificate is sent: the values of `sslcertmode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SslCertMode {
+    /// Never.
+    Disable,
+    /// If the server asks for one and there is one.
+    #[default]
+    Allow,
+    /// The server must ask for one, and there must be one.
+    Require,
+}
+
+/// A version of TLS: the values of `ssl_min_protocol_version` and `ssl_max_protocol_version` that are not obsolete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum TlsVersion {
+    /// RFC 5246.
+    Tls12,
+    /// RFC 8446.
+    Tls13,
+}
+
+/// Whether SCRAM authentication is bound to the TLS connection: the values of `channel_binding`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ChannelBinding {
+    /// Never.
+    Disable,
+    /// Where the server offers it.
+    #[default]
+    Prefer,
+    /// Refuse a server that authenticates in any other way.
+    Require,
+}
+
+/// Everything about TLS but its mode. Empty texts mean the default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SslSettings {
+    pub(crate) negotiation: SslNegotiation,
+    pub(crate) root_cert: Option<String>,
+    pub(crate) cert: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) cert_mode: SslCertMode,
+    pub(crate) crl: Option<String>,
+    pub(crate) crl_dir: Option<String>,
+    pub(crate) sni: bool,
+    pub(crate) min_version: Option<TlsVersion>,
+    pub(crate) max_version: Option<TlsVersion>,
+}
+
+impl Default for SslSettings {
+    fn default() -> Self {
+        Self {
+            negotiation: SslNegotiation::default(),
+            root_cert: None,
+            cert: None,
+            key: None,
+            cert_mode: SslCertMode::default(),
+            crl: None,
+            crl_dir: None,
+            sni: true,
+            min_version: None,
+            max_version: None,
+        }
+    }
+}
+
+/// The word of `sslrootcert` for the certificates that the system trusts.
+pub(crate) const SYSTEM: &str = "system";
+
+macro_rules! words {
+    ($type:ident: $($variant:ident $word:literal),+) => {
+        impl $type {
+            /// The word of the connection string.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            pub(crate) fn parse(word: &str) -> Option<Self> {
+                [$(Self::$variant),+].into_iter().find(|value| value.as_str() == word)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words!(SslNegotiation: Postgres "postgres", Direct "direct");
+words!(SslCertMode: Disable "disable", Allow "allow", Require "require");
+words!(TlsVersion: Tls12 "TLSv1.2", Tls13 "TLSv1.3");
+words!(ChannelBinding: Disable "disable", Prefer "prefer", Require "require");
+
+#[cfg(not(feature = "tls"))]
+const TLS_MISSING: &str = "this build has no TLS: build pgoutput-reader with its feature tls, or use sslmode=disable, allow or prefer, and only on a network you trust";
+
+impl Config {
+    /// What the parameters of TLS ask for together.
+    pub(crate) fn validate_ssl(&self) -> Result<(), ConfigError> {
+        let fail = |parameter, problem| Err(ConfigError::of(parameter, problem));
+        let mode = self.get_ssl_mode();
+        let texts = [
+            ("sslrootcert", &self.ssl.root_cert),
+            ("sslcert", &self.ssl.cert),
+            ("sslkey", &self.ssl.key),
+            ("sslcrl", &self.ssl.crl),
+            ("sslcrldir", &self.ssl.crl_dir),
+        ];
+        for (parameter, text) in texts {
+            if text.as_ref().is_some_and(|text| text.contains('\0')) {
+                return fail(parameter, Problem::invalid("a path cannot contain a zero byte"));
+            }
+        }
+        #[cfg(not(feature = "tls"))]
+        self.refuse_tls()?;
+        // Both as in libpq: the system's authorities vouch for half the world, and a direct start leaves no way back.
+        if self.ssl.root_cert.as_deref() == Some(SYSTEM)
+            && !matches!(mode, SslMode::VerifyFull | SslMode::Disable)
+        {
+            return fail(
+                "sslmode",
+                Problem::invalid("sslrootcert=system needs sslmode=verify-full, its default"),
+            );
+        }
+        if self.ssl.negotiation == SslNegotiation::Direct
+            && !mode.requires_tls()
+            && mode != SslMode::Disable
+        {
+            return fail(
+                "sslnegotiation",
+                Problem::invalid("direct needs sslmode=require, verify-ca or verify-full"),
+            );
+        }
+        if let (Some(min), Some(max)) = (self.ssl.min_version, self.ssl.max_version)
+            && min > max
+        {
+            return fail(
+                "ssl_max_protocol_version",
+                Problem::invalid("below ssl_min_protocol_version"),
+            );
+        }
+        if self.channel_binding == ChannelBinding::Require && mode == SslMode::Disable {
+            return fail(
+                "channel_binding",
+                Problem::invalid("require needs TLS, which sslmode=disable rules out"),
+            );
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn refuse_tls(&self) -> Result<(), ConfigError> {
+        let fail = |parameter| Err(ConfigError::of(parameter, Problem::unsupported(TLS_MISSING)));
+        if self.get_ssl_mode().requires_tls() {
+            return fail("sslmode");
+        }
+        if self.channel_binding == ChannelBinding::Require {
+            return fail("channel_binding");
+        }
+        if self.ssl_mode == Some(SslMode::Disable) {
+            return Ok(());
+        }
+        let ssl = &self.ssl;
+        let asked = [
+            ("sslnegotiation", ssl.negotiation != SslNegotiation::Postgres),
+            ("sslrootcert", ssl.root_cert.is_some()),
+            ("sslcert", ssl.cert.is_some()),
+            ("sslkey", ssl.key.is_some()),
+            ("sslcrl", ssl.crl.is_some()),
+            ("sslcrldir", ssl.crl_dir.is_some()),
+            ("sslcertmode", ssl.cert_mode == SslCertMode::Require),
+            ("ssl_min_protocol_version", ssl.min_version > Some(TlsVersion::Tls12)),
+            ("ssl_max_protocol_version", ssl.max_version.is_some()),
+        ];
+        match asked.into_iter().find(|(_, asked)| *asked) {
+            Some((parameter, _)) => fail(parameter),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "ssl_tests.rs"]
+mod tests;

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::error::Problem;
-use super::{Config, SslMode};
+use super::{
+    ChannelBinding, Config, RequireAuth, SslCertMode, SslMode, SslNegotiation, TargetSessionAttrs,
+    TlsVersion,
+};
 
 type Outcome = Result<(), Problem>;
-
-pub(crate) const TLS_UNSUPPORTED: &str = "TLS is not supported yet; use sslmode=disable, allow or prefer, and only on a network you trust";
 
 /// The comma-separated items of a list; an empty one stands for the default.
 fn items<T>(
@@ -80,15 +81,93 @@ pub(crate) fn tcp_user_timeout(config: &mut Config, value: &str) -> Outcome {
     Ok(())
 }
 
+/// A value that is one of a few words.
+fn word<T>(
+    value: &str,
+    parse: impl Fn(&str) -> Option<T>,
+    words: &'static str,
+) -> Result<T, Problem> {
+    parse(value).ok_or_else(|| Problem::invalid(words))
+}
+
 pub(crate) fn sslmode(config: &mut Config, value: &str) -> Outcome {
-    let mode = SslMode::parse(value).ok_or_else(|| {
-        Problem::invalid(
-            "not a mode; the modes are disable, allow, prefer, require, verify-ca and verify-full",
-        )
-    })?;
-    if mode.requires_tls() {
-        return Err(Problem::unsupported(TLS_UNSUPPORTED));
+    config.ssl_mode = Some(word(
+        value,
+        SslMode::parse,
+        "not a mode; the modes are disable, allow, prefer, require, verify-ca and verify-full",
+    )?);
+    Ok(())
+}
+
+pub(crate) fn sslnegotiation(config: &mut Config, value: &str) -> Outcome {
+    config.ssl.negotiation =
+        word(value, SslNegotiation::parse, "not a way to begin; they are postgres and direct")?;
+    Ok(())
+}
+
+pub(crate) fn sslcertmode(config: &mut Config, value: &str) -> Outcome {
+    config.ssl.cert_mode =
+        word(value, SslCertMode::parse, "not a mode; the modes are disable, allow and require")?;
+    Ok(())
+}
+
+pub(crate) fn sslsni(config: &mut Config, value: &str) -> Outcome {
+    config.ssl.sni =
+        word(value, |value| ["0", "1"].iter().position(|known| *known == value), "not 0 or 1")?
+            != 0;
+    Ok(())
+}
+
+fn tls_version(value: &str) -> Result<TlsVersion, Problem> {
+    // In any case, as in libpq.
+    let word = value.to_ascii_lowercase().replace("tls", "TLS");
+    if matches!(word.as_str(), "TLSv1" | "TLSv1.1") {
+        return Err(Problem::unsupported(
+            "TLS 1.0 and 1.1 are obsolete (RFC 8996) and not supported; use TLSv1.2 or TLSv1.3",
+        ));
     }
-    config.ssl_mode = mode;
+    TlsVersion::parse(&word)
+        .ok_or_else(|| Problem::invalid("not a version; the versions are TLSv1.2 and TLSv1.3"))
+}
+
+pub(crate) fn ssl_min_protocol_version(config: &mut Config, value: &str) -> Outcome {
+    config.ssl.min_version = Some(tls_version(value)?);
+    Ok(())
+}
+
+pub(crate) fn ssl_max_protocol_version(config: &mut Config, value: &str) -> Outcome {
+    config.ssl.max_version = Some(tls_version(value)?);
+    Ok(())
+}
+
+pub(crate) fn channel_binding(config: &mut Config, value: &str) -> Outcome {
+    config.channel_binding = word(
+        value,
+        ChannelBinding::parse,
+        "not a value of it; the values are disable, prefer and require",
+    )?;
+    Ok(())
+}
+
+pub(crate) fn require_auth(config: &mut Config, value: &str) -> Outcome {
+    config.require_auth = Some(RequireAuth::read(value)?);
+    Ok(())
+}
+
+pub(crate) fn target_session_attrs(config: &mut Config, value: &str) -> Outcome {
+    config.target_session_attrs = word(
+        value,
+        TargetSessionAttrs::parse,
+        "not a value of it; the values are any, read-write, read-only, primary, standby and prefer-standby",
+    )?;
+    Ok(())
+}
+
+pub(crate) fn load_balance_hosts(config: &mut Config, value: &str) -> Outcome {
+    config.load_balance_hosts = word(
+        value,
+        |value| ["disable", "random"].iter().position(|known| *known == value),
+        "not a value of it; the values are disable and random",
+    )? == 1;
     Ok(())
 }

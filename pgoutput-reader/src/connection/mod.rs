@@ -5,21 +5,28 @@ use std::time::{Duration, Instant};
 
 use pgoutput_decode::Lsn;
 
-use crate::config::{Config, Endpoint};
+use crate::config::Endpoint;
 use crate::error::ServerMessage;
-use crate::io::{self, Channel, Fill, Position, Target, Waker};
+use crate::io::{Channel, Fill, Position, Waker};
 use crate::proto::backend::Message;
-use crate::proto::frame::HEADER_LEN;
-use crate::proto::{Handshake, ServerVersion, Session, Settings, StartReplication, command};
-use crate::{CreateSlot, Error, ErrorKind};
+use crate::proto::{ServerVersion, StartReplication, command};
+use crate::{CreateSlot, Error};
 use aside::Aside;
+use protection::Protection;
 
 mod aside;
 mod copy;
+mod hosts;
+mod open;
+#[cfg(feature = "catalog")]
+mod ordinary;
+mod protection;
 mod query;
 
 pub(crate) use copy::Advance;
 pub use copy::CopyBoth;
+#[cfg(feature = "catalog")]
+pub(crate) use ordinary::Ordinary;
 pub use query::{Row, Rows};
 
 /// A connection with `replication=database` on which the copy has not started: replication commands and
@@ -43,6 +50,7 @@ pub struct Connection {
     channel: Channel,
     version: ServerVersion,
     aside: Aside,
+    protection: Protection,
     command_timeout: Option<Duration>,
     /// A command was sent and its end has not been read.
     busy: bool,
@@ -75,81 +83,6 @@ pub struct CreatedSlot {
 }
 
 impl Connection {
-    /// Connects and authenticates. Hosts are tried in order, each with all its addresses; the next one when a host
-    /// cannot be reached, does not answer in time, is starting up, or has no connection free. Any other answer of a
-    /// server is final.
-    ///
-    /// `connect_timeout` holds for each address, from the first packet until the server is ready; looking up a
-    /// name is not part of it.
-    ///
-    /// # Errors
-    /// Settings that cannot be honoured; the one failure, or [`AllHosts`](ErrorKind::AllHosts) when there were several.
-    pub fn connect(config: &Config) -> Result<Self, Error> {
-        let mut failed = Vec::new();
-        for endpoint in config.endpoints()? {
-            let targets = match io::targets(&endpoint) {
-                Ok(targets) => targets,
-                Err(error) => {
-                    failed.push(error);
-                    continue;
-                }
-            };
-            for target in targets {
-                match Self::open(config, &endpoint, &target) {
-                    Ok(connection) => return Ok(connection),
-                    Err(error) if io::may_try_next(&error) => failed.push(error),
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        match (failed.pop(), failed.is_empty()) {
-            (Some(only), true) => Err(only),
-            (last, _) => {
-                failed.extend(last);
-                Err(ErrorKind::AllHosts(failed).into())
-            }
-        }
-    }
-
-    fn open(config: &Config, endpoint: &Endpoint, target: &Target) -> Result<Self, Error> {
-        const DOING: &str = "connecting to";
-        let settings = Settings::new(config)?;
-        let password = || Ok(config.password_for(endpoint)?);
-        let timeout = config.get_connect_timeout();
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let address = endpoint.to_string();
-        let transport = io::connect(target, config, deadline, &address)?;
-        let limit = config.get_max_frame_size().saturating_sub(HEADER_LEN);
-        let mut channel = Channel::new(transport, address, limit, config.get_max_read_delay())?;
-
-        let mut handshake = Handshake::new(&settings)?;
-        loop {
-            channel.outbox().unsplit(handshake.take_outgoing());
-            channel.flush(deadline, DOING)?;
-            let progress = handshake.feed(channel.inbox.unread(), &password)?;
-            channel.inbox.consume(progress.consumed);
-            if progress.ready {
-                break;
-            }
-            if progress.consumed > 0 {
-                continue;
-            }
-            match channel.fill_by(deadline)? {
-                Fill::More => {}
-                Fill::TimedOut => return Err(Error::timeout(DOING, channel.address())),
-                Fill::Woken => return Err(Error::stopped(DOING, channel.address())),
-                Fill::Closed => {
-                    let said = handshake.closed(channel.inbox.unread());
-                    return Err(said.unwrap_or_else(|| channel.closed(DOING)));
-                }
-            }
-        }
-        let (Session { parameters, notices }, version) = handshake.finish()?;
-        let aside = Aside { parameters, notices };
-        let endpoint = endpoint.clone();
-        Ok(Self { endpoint, channel, version, aside, command_timeout: None, busy: false })
-    }
-
     /// The server's version.
     pub fn server_version(&self) -> ServerVersion {
         self.version
@@ -169,6 +102,11 @@ impl Connection {
     /// The address connected to: `host:port`, or the path of a socket.
     pub fn address(&self) -> &str {
         self.channel.address()
+    }
+
+    /// Whether the connection is protected by TLS.
+    pub fn is_tls(&self) -> bool {
+        self.protection.is_tls()
     }
 
     /// Notices and warnings that have come since the last call.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 
 use super::*;
-use crate::LimitError;
+use crate::{Config, ErrorKind, LimitError};
 
 /// Long enough never to pass in a test that is right.
 const PATIENCE: Duration = Duration::from_secs(60);

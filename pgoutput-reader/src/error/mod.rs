@@ -5,16 +5,18 @@ use std::io;
 
 use pgoutput_decode::DecodeError;
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, TargetSessionAttrs};
 use crate::proto::ServerVersion;
 
 mod advice;
 mod server;
 mod stream;
+mod tls;
 
 pub use server::ServerMessage;
 pub(crate) use server::printable;
 pub use stream::{SetupError, StreamError};
+pub use tls::TlsError;
 
 /// Any failure of this crate: one word wide, with its cause in [`kind`](Error::kind).
 ///
@@ -47,6 +49,9 @@ pub enum ErrorKind {
     /// Who we are, or who the server is, could not be shown.
     #[error(transparent)]
     Auth(AuthError),
+    /// The connection could not be protected as it was to be.
+    #[error(transparent)]
+    Tls(TlsError),
     /// The server does not follow PostgreSQL's frontend/backend protocol.
     #[error(transparent)]
     Protocol(ProtocolError),
@@ -61,7 +66,7 @@ pub enum ErrorKind {
     Stream(StreamError),
     /// The ordinary connection, which looks tables up in the catalogue, failed.
     #[cfg(feature = "catalog")]
-    #[error("looking up a table in the catalogue: {}", with_cause(.0))]
+    #[error("on the ordinary connection, for the catalogue: {}", with_cause(.0))]
     Catalog(#[source] postgres::Error),
     /// The connection settings are wrong, or cannot be honoured.
     #[error(transparent)]
@@ -103,7 +108,17 @@ pub enum ErrorKind {
         /// The server's address.
         address: String,
     },
-    /// None of several hosts could be used: one error for each address tried, in order.
+    /// The server is not what `target_session_attrs` asks for.
+    #[error(
+        "{address} is not what target_session_attrs={wanted} asks for: name other hosts, or ask for less"
+    )]
+    SessionAttrs {
+        /// What was asked for.
+        wanted: TargetSessionAttrs,
+        /// The server's address.
+        address: String,
+    },
+    /// None of several hosts could be used: one error for each address tried, and for each way of trying it, in order.
     #[error("no host could be used: {}", join(.0))]
     AllHosts(Vec<Error>),
 }
@@ -119,6 +134,36 @@ pub enum AuthError {
     PasswordMissing {
         /// How the password would have been sent.
         method: &'static str,
+    },
+    /// The server asks for a password over a connection that does not protect it, and nobody has chosen that: see
+    /// [`Config::ssl_mode_is_chosen`](crate::Config::ssl_mode_is_chosen).
+    #[error(
+        "the server asks for a password ({method}) over {}, and is not on this machine: set sslmode=verify-full and sslrootcert to protect it, or sslmode=prefer to send it all the same",
+        if *.tls { "a TLS connection whose certificate was not verified" } else { "a connection without TLS" }
+    )]
+    PasswordUnprotected {
+        /// How the password would have been sent.
+        method: &'static str,
+        /// There was TLS, but nobody vouches for the server's certificate.
+        tls: bool,
+    },
+    /// The server asks for a method that `require_auth` rules out.
+    #[error(
+        "the server asks for the method {method}, and require_auth={allowed} rules it out: change require_auth, or pg_hba.conf"
+    )]
+    MethodNotAllowed {
+        /// The method's name in `require_auth`; `none` if the server asks for nothing.
+        method: &'static str,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// `channel_binding=require`, and there is none.
+    #[error(
+        "channel_binding=require, and {reason}: it needs TLS and the method scram-sha-256 in pg_hba.conf"
+    )]
+    NoChannelBinding {
+        /// Why there is none.
+        reason: &'static str,
     },
     /// The server asks for a method this crate does not have.
     #[error(
@@ -279,6 +324,12 @@ impl Error {
     }
 
     pub(crate) fn io(doing: &'static str, address: &str, source: io::Error) -> Self {
+        #[cfg(feature = "tls")]
+        if let Some(error) =
+            source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        {
+            return TlsError::from(error).into();
+        }
         ErrorKind::Io { doing, address: address.into(), source }.into()
     }
 

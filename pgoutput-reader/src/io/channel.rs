@@ -8,10 +8,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::gather::Gather;
 use super::inbox::Inbox;
+#[cfg(feature = "tls")]
+use super::tls::TlsSettings;
 use super::transport::Transport;
 use super::wake::{WakePipe, Waker};
 use crate::Error;
 use crate::error::LimitError;
+#[cfg(feature = "tls")]
+use crate::error::TlsError;
 
 /// Most bytes that wait to be sent while the server does not read. A status takes 39.
 const UNSENT_LIMIT: usize = 64 * 1024;
@@ -94,7 +98,7 @@ impl Channel {
         let mut backlog = 0;
         loop {
             self.send()?;
-            if self.outbox.is_empty() {
+            if self.outbox.is_empty() && !self.transport.unsent() {
                 return Ok(());
             }
             // A server that is itself stuck sending gets on when we take that in.
@@ -153,6 +157,65 @@ impl Channel {
         self.fill(deadline)
     }
 
+    /// Protects the connection with TLS from here on: the handshake, until `deadline`. Nothing may have arrived that was not taken.
+    #[cfg(feature = "tls")]
+    pub(crate) fn secure(
+        mut self,
+        settings: &TlsSettings,
+        deadline: Option<Instant>,
+        direct: bool,
+    ) -> Result<Self, Error> {
+        const DOING: &str = "the TLS handshake with";
+        let injected = self.inbox.unread().len();
+        if injected > 0 {
+            return Err(TlsError::Injected(injected).into());
+        }
+        let transport = self.transport.secured(settings.connection()?);
+        // What comes right behind the handshake may have been read with its end.
+        self = Self { transport, drained: false, ..self };
+        let Some(tls) = self.transport.tls() else { return Ok(self) };
+        loop {
+            match tls.handshake() {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                    ) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::UnexpectedEof
+                            | io::ErrorKind::ConnectionReset
+                            | io::ErrorKind::BrokenPipe
+                    ) =>
+                {
+                    return Err(TlsError::Closed { direct }.into());
+                }
+                Err(error) => return Err(Error::io(DOING, &self.address, error)),
+            }
+            // A server that never pauses is left at the deadline too.
+            let late = deadline.is_some_and(|deadline| deadline <= Instant::now());
+            match self.wait(true, deadline)? {
+                Wait::Woken => return Err(Error::stopped(DOING, &self.address)),
+                Wait::Ready { .. } if !late => {}
+                _ => return Err(Error::timeout(DOING, &self.address)),
+            }
+        }
+        if direct && !tls.is_postgresql() {
+            return Err(TlsError::NoAlpn.into());
+        }
+        settings.check()?;
+        Ok(self)
+    }
+
+    /// The hash of the server's certificate for channel binding.
+    #[cfg(feature = "tls")]
+    pub(crate) fn end_point(&self) -> Option<Vec<u8>> {
+        self.transport.tls()?.end_point()
+    }
+
     /// The error for a connection the server has closed.
     pub(crate) fn closed(&self, doing: &'static str) -> Error {
         let closed =
@@ -182,8 +245,13 @@ impl Channel {
     }
 
     fn send(&mut self) -> Result<(), Error> {
-        while !self.outbox.is_empty() {
-            match retry(|| self.transport.write(&self.outbox)) {
+        while !self.outbox.is_empty() || self.transport.unsent() {
+            let sent = if self.outbox.is_empty() {
+                self.transport.push().map(|()| 0)
+            } else {
+                retry(|| self.transport.write(&self.outbox))
+            };
+            match sent {
                 Ok(len) => self.outbox.advance(len),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // The server has gone, and why may still be waiting to be read: reading tells, or finds the end.
@@ -218,7 +286,7 @@ impl Channel {
     fn wait(&self, reading: bool, deadline: Option<Instant>) -> Result<Wait, Error> {
         let mut events = PollFlags::empty();
         events.set(PollFlags::IN, reading);
-        events.set(PollFlags::OUT, !self.outbox.is_empty());
+        events.set(PollFlags::OUT, !self.outbox.is_empty() || self.transport.unsent());
         loop {
             let mut fds =
                 [PollFd::new(&self.transport, events), PollFd::new(&self.wake, PollFlags::IN)];

@@ -1,7 +1,9 @@
 //! Getting a socket connected to a server in time.
 
+#[cfg(feature = "catalog")]
+use std::error::Error as StdError;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,16 @@ use crate::{Error, ErrorKind};
 pub(crate) enum Target {
     Tcp(SocketAddr),
     Unix(PathBuf),
+}
+
+impl Target {
+    /// The address; none for a Unix socket.
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) => Some(address.ip()),
+            Self::Unix(_) => None,
+        }
+    }
 }
 
 const CONNECTING: &str = "connecting to";
@@ -115,6 +127,13 @@ pub(crate) fn may_try_next(error: &Error) -> bool {
         ErrorKind::Io { .. } | ErrorKind::Timeout { .. } => true,
         // Starting up, or no connection free.
         ErrorKind::Server(message) => matches!(message.sqlstate(), Some("57P03" | "53300")),
+        #[cfg(feature = "catalog")]
+        ErrorKind::Catalog(error) => {
+            let unreachable = StdError::source(error).is_some_and(<dyn StdError>::is::<io::Error>);
+            error.code().map_or(unreachable, |code| matches!(code.code(), "57P03" | "53300"))
+        }
+        // The ways of trying one address; the last one decides.
+        ErrorKind::AllHosts(errors) => errors.last().is_some_and(may_try_next),
         _ => false,
     }
 }

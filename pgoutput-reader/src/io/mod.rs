@@ -4,10 +4,28 @@ mod channel;
 mod connect;
 mod gather;
 mod inbox;
+#[cfg(feature = "tls")]
+mod tls;
 mod transport;
 mod wake;
 
 pub(crate) use channel::{Channel, Fill};
 pub(crate) use connect::{Target, connect, may_try_next, targets};
 pub(crate) use inbox::Position;
+#[cfg(all(feature = "tls", feature = "catalog"))]
+pub(crate) use tls::MakeTls;
+#[cfg(feature = "tls")]
+pub(crate) use tls::TlsSettings;
 pub use wake::Waker;
+
+/// Without the feature there are none.
+#[cfg(not(feature = "tls"))]
+#[derive(Debug, Clone)]
+pub(crate) enum TlsSettings {}
+
+#[cfg(not(feature = "tls"))]
+impl TlsSettings {
+    pub(crate) fn verified(&self) -> bool {
+        match *self {}
+    }
+}

@@ -1,22 +1,69 @@
-//! A connected socket, TCP or Unix, that never blocks.
+//! A connected socket, TCP, Unix or TLS over TCP, that never blocks.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
+#[cfg(feature = "tls")]
+use super::tls::TlsStream;
+
 /// Reads and writes take `&self`, so that another thread may own the writing side.
 #[derive(Debug)]
 pub(crate) enum Transport {
     Tcp(TcpStream),
     Unix(UnixStream),
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream>),
 }
 
 impl Transport {
+    /// The same socket with TLS on it, to begin. TLS is for TCP: any other socket stays as it is.
+    #[cfg(feature = "tls")]
+    pub(super) fn secured(self, tls: rustls::ClientConnection) -> Self {
+        match self {
+            Self::Tcp(socket) => Self::Tls(Box::new(TlsStream::new(socket, tls))),
+            other => other,
+        }
+    }
+
+    /// The TLS on it.
+    #[cfg(feature = "tls")]
+    pub(super) fn tls(&self) -> Option<&TlsStream> {
+        match self {
+            Self::Tls(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// Whether something that was written is still kept here.
+    pub(super) fn unsent(&self) -> bool {
+        match self {
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.unsent(),
+            _ => false,
+        }
+    }
+
+    /// Sends what is kept here.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(clippy::unnecessary_wraps, reason = "the same with the feature")
+    )]
+    pub(super) fn push(&self) -> io::Result<()> {
+        match self {
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.push(),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn read(&self, room: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => (&*socket).read(room),
             Self::Unix(socket) => (&*socket).read(room),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.read(room),
         }
     }
 
@@ -24,6 +71,8 @@ impl Transport {
         match self {
             Self::Tcp(socket) => (&*socket).write(bytes),
             Self::Unix(socket) => (&*socket).write(bytes),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.write(bytes),
         }
     }
 }
@@ -33,6 +82,8 @@ impl AsFd for Transport {
         match self {
             Self::Tcp(socket) => socket.as_fd(),
             Self::Unix(socket) => socket.as_fd(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.as_fd(),
         }
     }
 }

@@ -1,14 +1,17 @@
-//! Showing who we are: trust, cleartext, MD5, SCRAM-SHA-256 (RFC 5802, RFC 7677; manual, section
+//! Showing who we are: trust, cleartext, MD5, SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677; manual, section
 //! "SASL Authentication").
 
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
-use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
+use postgres_protocol::authentication::sasl::{
+    ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256,
+};
 use postgres_protocol::message::frontend;
 
 use super::backend::Authentication;
+use super::policy::{Binding, Policy};
 use crate::Error;
-use crate::config::Secret;
+use crate::config::{AuthMethod, Secret};
 use crate::error::{AuthError, ProtocolError, printable};
 
 /// The most SCRAM iterations done for a server: PostgreSQL's default is 4096.
@@ -19,6 +22,9 @@ pub(crate) type PasswordSource<'a> = dyn Fn() -> Result<Option<Secret>, Error> +
 
 pub(crate) struct Authenticator {
     user: Vec<u8>,
+    pub(super) policy: Policy,
+    /// SCRAM is bound to the TLS connection.
+    pub(super) bound: bool,
     state: State,
 }
 
@@ -33,7 +39,8 @@ enum State {
 
 impl Authenticator {
     pub(crate) fn new(user: &str) -> Self {
-        Self { user: user.as_bytes().to_vec(), state: State::Start }
+        let policy = Policy::default();
+        Self { user: user.as_bytes().to_vec(), policy, bound: false, state: State::Start }
     }
 
     /// Answers a request into `out`; true once the server has accepted us.
@@ -45,20 +52,26 @@ impl Authenticator {
     ) -> Result<bool, Error> {
         self.state = match (std::mem::replace(&mut self.state, State::Done), request) {
             // In the middle of SCRAM this would let in a server that has not shown that it knows the password.
-            (State::Start | State::PasswordSent | State::ServerVerified, Authentication::Ok) => {
+            (State::PasswordSent | State::ServerVerified, Authentication::Ok) => return Ok(true),
+            (State::Start, Authentication::Ok) => {
+                self.policy.admit(AuthMethod::None)?;
                 return Ok(true);
             }
             (State::Start, Authentication::CleartextPassword) => {
+                self.policy.admit(AuthMethod::Password)?;
                 send_password(ask(password, "cleartext")?.expose().as_bytes(), out)?;
                 State::PasswordSent
             }
             (State::Start, Authentication::Md5Password { salt }) => {
+                self.policy.admit(AuthMethod::Md5)?;
                 let hash = md5_hash(&self.user, ask(password, "md5")?.expose().as_bytes(), salt);
                 send_password(hash.as_bytes(), out)?;
                 State::PasswordSent
             }
             (State::Start, Authentication::Sasl { mechanisms }) => {
-                State::ScramFirst(start_scram(mechanisms, password, out)?)
+                let (scram, bound) = start_scram(mechanisms, &self.policy, password, out)?;
+                self.bound = bound;
+                State::ScramFirst(scram)
             }
             (State::ScramFirst(mut scram), Authentication::SaslContinue(message)) => {
                 check_iterations(message)?;
@@ -90,25 +103,39 @@ fn ask(password: &PasswordSource<'_>, method: &'static str) -> Result<Secret, Er
     password()?.ok_or_else(|| AuthError::PasswordMissing { method }.into())
 }
 
+/// Begins SCRAM, with channel binding or without.
 fn start_scram(
     mechanisms: &[u8],
+    policy: &Policy,
     password: &PasswordSource<'_>,
     out: &mut BytesMut,
-) -> Result<ScramSha256, Error> {
-    let mut offered = mechanisms.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    if !offered.clone().any(|name| name == SCRAM_SHA_256.as_bytes()) {
-        let offered = match offered.next() {
-            None => "(none)".into(),
-            Some(first) => offered.fold(printable(first, 64).into_string(), |list, name| {
-                if list.len() < 256 { list + ", " + &printable(name, 64) } else { list }
-            }),
-        };
-        return Err(AuthError::MechanismUnsupported { offered }.into());
+) -> Result<(ScramSha256, bool), Error> {
+    let offered = mechanisms.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    let offers = |wanted: &str| offered.clone().any(|name| name == wanted.as_bytes());
+    let binding = policy.scram(offers(SCRAM_SHA_256_PLUS))?;
+    let (mechanism, binding) = match binding {
+        Binding::EndPoint(hash) => (SCRAM_SHA_256_PLUS, ChannelBinding::tls_server_end_point(hash)),
+        Binding::NotOffered => (SCRAM_SHA_256, ChannelBinding::unrequested()),
+        Binding::Unsupported => (SCRAM_SHA_256, ChannelBinding::unsupported()),
+    };
+    if !offers(mechanism) {
+        return Err(AuthError::MechanismUnsupported { offered: list(offered) }.into());
     }
+    let bound = mechanism == SCRAM_SHA_256_PLUS;
     let password = ask(password, "scram-sha-256")?;
-    let scram = ScramSha256::new(password.expose().as_bytes(), ChannelBinding::unsupported());
-    encoded(frontend::sasl_initial_response(SCRAM_SHA_256, scram.message(), out))?;
-    Ok(scram)
+    let scram = ScramSha256::new(password.expose().as_bytes(), binding);
+    encoded(frontend::sasl_initial_response(mechanism, scram.message(), out))?;
+    Ok((scram, bound))
+}
+
+/// The names of mechanisms, for an error.
+fn list<'a>(mut names: impl Iterator<Item = &'a [u8]>) -> String {
+    match names.next() {
+        None => "(none)".into(),
+        Some(first) => names.fold(printable(first, 64).into_string(), |list, name| {
+            if list.len() < 256 { list + ", " + &printable(name, 64) } else { list }
+        }),
+    }
 }
 
 /// Refuses a count that would keep this side busy, before anything is hashed.

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use super::auth::{Authenticator, PasswordSource};
 use super::backend::Message;
 use super::frame::{FrameError, HEADER_LEN, Header};
+use super::policy::Policy;
 use super::startup::Settings;
 use super::version::ServerVersion;
 use crate::Error;
@@ -70,6 +71,22 @@ impl Handshake {
             received: 0,
             messages: 0,
         })
+    }
+
+    /// Lets the server ask only for what the policy allows.
+    pub(crate) fn under(mut self, policy: Policy) -> Self {
+        self.auth.policy = policy;
+        self
+    }
+
+    /// Whether the server has accepted us: what it says from then on is its own.
+    pub(crate) fn accepted(&self) -> bool {
+        matches!(self.phase, Phase::Accepted | Phase::Ready)
+    }
+
+    /// Whether the server has proved by channel binding that it knows the password at the other end of this TLS connection.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.auth.bound
     }
 
     /// What is to be sent now.

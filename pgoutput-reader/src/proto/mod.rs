@@ -8,7 +8,10 @@ pub(crate) mod command;
 pub(crate) mod feedback;
 pub(crate) mod frame;
 mod handshake;
+#[cfg(feature = "tls")]
+pub(crate) mod negotiation;
 mod options;
+mod policy;
 pub(crate) mod quote;
 mod startup;
 mod version;
@@ -16,5 +19,6 @@ mod version;
 pub use command::{CreateSlot, SlotSnapshot};
 pub(crate) use handshake::{Handshake, Session, lossy};
 pub use options::{Origin, StartReplication, Streaming};
+pub(crate) use policy::Policy;
 pub(crate) use startup::Settings;
 pub use version::ServerVersion;

@@ -142,7 +142,7 @@ impl ReaderBuilder {
         }
         let mut connection = Connection::connect(&config)?;
         let system = connection.identify_system()?;
-        let catalog = Catalog::new(&config, connection.endpoint())?;
+        let catalog = Catalog::new(connection.ordinary(&config)?);
         if let Some(mut create) = self.create {
             create.name.clone_from(&self.start.slot);
             // All that can be wrong is looked for before there is a slot to leave behind.

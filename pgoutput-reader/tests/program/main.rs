@@ -2,4 +2,6 @@
 
 mod run;
 mod tail;
+#[cfg(feature = "tls")]
+mod tls;
 mod usage;

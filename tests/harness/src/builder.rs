@@ -16,6 +16,7 @@ use crate::server::Server;
 pub struct ServerBuilder {
     settings: Vec<(String, String)>,
     hba: Vec<String>,
+    pub(crate) files: Vec<(String, Vec<u8>)>,
     pub(crate) initdb: Vec<String>,
     pub(crate) tcp: bool,
     pub(crate) search: Option<Search>,
@@ -23,7 +24,14 @@ pub struct ServerBuilder {
 
 impl Default for ServerBuilder {
     fn default() -> Self {
-        Self { settings: Vec::new(), hba: Vec::new(), initdb: Vec::new(), tcp: true, search: None }
+        Self {
+            settings: Vec::new(),
+            hba: Vec::new(),
+            files: Vec::new(),
+            initdb: Vec::new(),
+            tcp: true,
+            search: None,
+        }
     }
 }
 
@@ -50,6 +58,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn hba_line(mut self, line: &str) -> Self {
         self.hba.push(line.to_owned());
+        self
+    }
+
+    /// A file in the data folder, such as a key for TLS: owned by the server's account and closed to others.
+    #[must_use]
+    pub fn data_file(mut self, name: &str, content: impl Into<Vec<u8>>) -> Self {
+        self.files.push((name.to_owned(), content.into()));
         self
     }
 

@@ -98,7 +98,8 @@ fn start_once(
         // Its first line is the process id, its eighth the status (since PostgreSQL 10).
         let status = fs::read_to_string(&status_file).unwrap_or_default();
         let mut lines = status.lines();
-        if lines.next() == Some(&pid) && lines.nth(6).is_some_and(|line| line.trim() == "ready") {
+        let takes_connections = |line: &str| matches!(line.trim(), "ready" | "standby");
+        if lines.next() == Some(&pid) && lines.nth(6).is_some_and(takes_connections) {
             return Ok(());
         }
         if Instant::now() > deadline {

@@ -1,6 +1,8 @@
 //! A throwaway server: its folder, its process, and the controls over both.
 
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -105,6 +107,9 @@ impl Server {
         };
         let sample = server.read("data/postgresql.conf")?;
         server.write("data/pg_hba.conf", &builder.hba())?;
+        for (name, content) in &builder.files {
+            server.create_file(&data.join(name), content)?;
+        }
         let mut tries = 5;
         loop {
             if server.tcp {
@@ -131,6 +136,15 @@ impl Server {
     fn write(&self, name: &str, text: &str) -> Result<(), Error> {
         let path = self.folder.path().join(name);
         fs::write(&path, text).map_err(|e| Error::io("write", path, e))
+    }
+
+    /// A new file of the server's account, closed to others.
+    fn create_file(&self, path: &Path, content: &[u8]) -> Result<(), Error> {
+        let mut options = fs::OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o600).open(path);
+        file.and_then(|mut file| file.write_all(content))
+            .map_err(|e| Error::io("write", path, e))?;
+        self.account.as_ref().map_or(Ok(()), |account| account.own(path))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,0 +1,178 @@
+//! Setters and getters of what protects a connection: TLS, channel binding, the methods of authentication.
+
+use super::require_auth::RequireAuth;
+use super::{ChannelBinding, Config, SslCertMode, SslMode, SslNegotiation, TlsVersion};
+
+fn text(value: impl Into<String>) -> Option<String> {
+    Some(value.into()).filter(|value| !value.is_empty())
+}
+
+/// # Security: setters
+///
+/// Paths of files are texts, and an empty one means the default. Files are read when a connection is made.
+impl Config {
+    /// Sets how much TLS is asked for. Setting it, whatever to, says that it was chosen: see [`ssl_mode_is_chosen`].
+    ///
+    /// [`ssl_mode_is_chosen`]: Config::ssl_mode_is_chosen
+    pub fn ssl_mode(&mut self, mode: SslMode) -> &mut Self {
+        self.ssl_mode = Some(mode);
+        self
+    }
+
+    /// Sets how TLS begins.
+    pub fn ssl_negotiation(&mut self, negotiation: SslNegotiation) -> &mut Self {
+        self.ssl.negotiation = negotiation;
+        self
+    }
+
+    /// Sets the file of the authorities to trust, in PEM, or `system` for those the system trusts; the default is
+    /// `~/.postgresql/root.crt`.
+    pub fn ssl_root_cert(&mut self, path: impl Into<String>) -> &mut Self {
+        self.ssl.root_cert = text(path);
+        self
+    }
+
+    /// Sets the file of the client's certificate and those that vouch for it, in PEM; the default is
+    /// `~/.postgresql/postgresql.crt`.
+    pub fn ssl_cert(&mut self, path: impl Into<String>) -> &mut Self {
+        self.ssl.cert = text(path);
+        self
+    }
+
+    /// Sets the file of the client's private key, in PEM, not encrypted, and closed to others; the default is
+    /// `~/.postgresql/postgresql.key`.
+    pub fn ssl_key(&mut self, path: impl Into<String>) -> &mut Self {
+        self.ssl.key = text(path);
+        self
+    }
+
+    /// Sets whether a client certificate is sent.
+    pub fn ssl_cert_mode(&mut self, mode: SslCertMode) -> &mut Self {
+        self.ssl.cert_mode = mode;
+        self
+    }
+
+    /// Sets the file of revoked certificates, in PEM; the default is `~/.postgresql/root.crl`, unless a folder is set. Every
+    /// authority of the server's chain must then have its list, as with libpq.
+    pub fn ssl_crl(&mut self, path: impl Into<String>) -> &mut Self {
+        self.ssl.crl = text(path);
+        self
+    }
+
+    /// Sets a folder of such files.
+    pub fn ssl_crl_dir(&mut self, path: impl Into<String>) -> &mut Self {
+        self.ssl.crl_dir = text(path);
+        self
+    }
+
+    /// Tells the server (the default), or not, for which host name the connection is, in clear.
+    pub fn ssl_sni(&mut self, on: bool) -> &mut Self {
+        self.ssl.sni = on;
+        self
+    }
+
+    /// Sets the oldest version of TLS to accept; the default is TLS 1.2, the oldest there is here.
+    pub fn ssl_min_protocol_version(&mut self, version: TlsVersion) -> &mut Self {
+        self.ssl.min_version = Some(version);
+        self
+    }
+
+    /// Sets the newest version of TLS to accept; the default is TLS 1.3.
+    pub fn ssl_max_protocol_version(&mut self, version: TlsVersion) -> &mut Self {
+        self.ssl.max_version = Some(version);
+        self
+    }
+
+    /// Sets whether SCRAM authentication is bound to the TLS connection.
+    pub fn channel_binding(&mut self, binding: ChannelBinding) -> &mut Self {
+        self.channel_binding = binding;
+        self
+    }
+
+    /// Sets the methods by which the server may authenticate us; `None` allows all.
+    pub fn require_auth(&mut self, methods: Option<RequireAuth>) -> &mut Self {
+        self.require_auth = methods;
+        self
+    }
+}
+
+/// # Security: getters
+impl Config {
+    /// How much TLS is asked for: what was set, or else `prefer`, and with `sslrootcert=system` `verify-full`, as in libpq.
+    pub fn get_ssl_mode(&self) -> SslMode {
+        match self.ssl_mode {
+            Some(mode) => mode,
+            None if self.ssl.root_cert.as_deref() == Some(super::ssl::SYSTEM) => {
+                SslMode::VerifyFull
+            }
+            None => SslMode::default(),
+        }
+    }
+
+    /// True if the mode was set (connection string, service, `PGSSLMODE`, setter), and is not the default. A password is never
+    /// sent to a host that is not local over a connection without TLS, or to a server whose certificate was not verified, unless the mode that
+    /// allows it was chosen.
+    pub fn ssl_mode_is_chosen(&self) -> bool {
+        self.ssl_mode.is_some()
+    }
+
+    /// How TLS begins.
+    pub fn get_ssl_negotiation(&self) -> SslNegotiation {
+        self.ssl.negotiation
+    }
+
+    /// The file of the authorities to trust, or `system`, if one was given.
+    pub fn get_ssl_root_cert(&self) -> Option<&str> {
+        self.ssl.root_cert.as_deref()
+    }
+
+    /// The file of the client's certificate, if one was given.
+    pub fn get_ssl_cert(&self) -> Option<&str> {
+        self.ssl.cert.as_deref()
+    }
+
+    /// The file of the client's private key, if one was given.
+    pub fn get_ssl_key(&self) -> Option<&str> {
+        self.ssl.key.as_deref()
+    }
+
+    /// Whether a client certificate is sent.
+    pub fn get_ssl_cert_mode(&self) -> SslCertMode {
+        self.ssl.cert_mode
+    }
+
+    /// The file of revoked certificates, if one was given.
+    pub fn get_ssl_crl(&self) -> Option<&str> {
+        self.ssl.crl.as_deref()
+    }
+
+    /// The folder of such files.
+    pub fn get_ssl_crl_dir(&self) -> Option<&str> {
+        self.ssl.crl_dir.as_deref()
+    }
+
+    /// Whether the server is told for which host name the connection is.
+    pub fn get_ssl_sni(&self) -> bool {
+        self.ssl.sni
+    }
+
+    /// The oldest version of TLS to accept, if one was given.
+    pub fn get_ssl_min_protocol_version(&self) -> Option<TlsVersion> {
+        self.ssl.min_version
+    }
+
+    /// The newest version of TLS to accept, if one was given.
+    pub fn get_ssl_max_protocol_version(&self) -> Option<TlsVersion> {
+        self.ssl.max_version
+    }
+
+    /// Whether SCRAM authentication is bound to the TLS connection.
+    pub fn get_channel_binding(&self) -> ChannelBinding {
+        self.channel_binding
+    }
+
+    /// The methods by which the server may authenticate us; `None` allows all.
+    pub fn get_require_auth(&self) -> Option<RequireAuth> {
+        self.require_auth
+    }
+}

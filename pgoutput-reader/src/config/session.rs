@@ -1,0 +1,84 @@
+//! Which of several servers will do, and in which order they are tried.
+
+use std::fmt;
+
+use super::Config;
+
+/// What a server must be for a session on it: the values of `target_session_attrs`
+/// ([PostgreSQL manual, 34.1.2](https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-CONNECT-TARGET-SESSION-ATTRS)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TargetSessionAttrs {
+    /// Any server will do.
+    #[default]
+    Any,
+    /// No standby, and sessions that can write by default.
+    ReadWrite,
+    /// A standby, or sessions that are read-only by default.
+    ReadOnly,
+    /// No standby.
+    Primary,
+    /// A standby.
+    Standby,
+    /// A standby if one of the hosts is one that can be reached, else any server.
+    PreferStandby,
+}
+
+impl TargetSessionAttrs {
+    const ALL: [Self; 6] = [
+        Self::Any,
+        Self::ReadWrite,
+        Self::ReadOnly,
+        Self::Primary,
+        Self::Standby,
+        Self::PreferStandby,
+    ];
+
+    /// The word of the connection string, such as `read-write`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::ReadWrite => "read-write",
+            Self::ReadOnly => "read-only",
+            Self::Primary => "primary",
+            Self::Standby => "standby",
+            Self::PreferStandby => "prefer-standby",
+        }
+    }
+
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|value| value.as_str() == word)
+    }
+}
+
+impl fmt::Display for TargetSessionAttrs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// # Choice of the server
+impl Config {
+    /// Sets what a server must be; hosts that are not are passed over.
+    pub fn target_session_attrs(&mut self, wanted: TargetSessionAttrs) -> &mut Self {
+        self.target_session_attrs = wanted;
+        self
+    }
+
+    /// Tries hosts, and the addresses of each, in random order: `load_balance_hosts=random`. The default is the order
+    /// given.
+    pub fn load_balance_hosts(&mut self, random: bool) -> &mut Self {
+        self.load_balance_hosts = random;
+        self
+    }
+
+    /// What a server must be.
+    pub fn get_target_session_attrs(&self) -> TargetSessionAttrs {
+        self.target_session_attrs
+    }
+
+    /// Whether hosts are tried in random order.
+    pub fn get_load_balance_hosts(&self) -> bool {
+        self.load_balance_hosts
+    }
+}

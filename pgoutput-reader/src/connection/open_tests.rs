@@ -1,0 +1,179 @@
+//! The request for TLS and what follows it, against scripted servers on TCP.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::*;
+use crate::config::SslNegotiation;
+
+/// Long enough never to pass in a test that is right.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F];
+
+/// AuthenticationOk, the version, ReadyForQuery.
+const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x18server_version\x0018.1\0Z\0\0\0\x05I";
+
+type Script = Box<dyn FnOnce(TcpStream) + Send>;
+
+/// A server that treats its connections as told, one after the other.
+fn server(scripts: Vec<Script>) -> (Config, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        for script in scripts {
+            let (socket, _) = listener.accept().unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            script(socket);
+        }
+    });
+    let mut config = Config::new();
+    config.host("localhost").hostaddr([127, 0, 0, 1].into()).port(port);
+    config.user("alice").connect_timeout(PATIENCE);
+    (config, server)
+}
+
+fn request(socket: &mut TcpStream) {
+    let mut request = [0; 8];
+    socket.read_exact(&mut request).unwrap();
+    assert_eq!(request, REQUEST);
+}
+
+/// Says this to the request for TLS, and must hear nothing more.
+fn answers(answer: &'static [u8]) -> Script {
+    Box::new(move |mut socket| {
+        request(&mut socket);
+        socket.write_all(answer).unwrap();
+        assert_eq!(socket.read(&mut [0]).unwrap_or(0), 0, "something was sent after a refusal");
+    })
+}
+
+/// Takes a startup packet in clear and lets the client in.
+fn lets_in_plain() -> Script {
+    Box::new(|mut socket| {
+        let mut head = [0; 8];
+        socket.read_exact(&mut head).unwrap();
+        let version: [u8; 4] = *head.last_chunk().unwrap();
+        assert_eq!(version, [0, 3, 0, 0], "not a startup packet");
+        let length = u32::from_be_bytes(*head.first_chunk().unwrap());
+        let mut rest = vec![0; length as usize - 8];
+        socket.read_exact(&mut rest).unwrap();
+        socket.write_all(WELCOME).unwrap();
+        let _ = socket.read(&mut [0]);
+    })
+}
+
+fn tls_error(config: &Config) -> TlsError {
+    match Connection::connect(config).map_err(Error::into_kind) {
+        Err(ErrorKind::Tls(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn after_a_refusal_nothing_is_sent() {
+    for (answer, expected) in [
+        (&b"N"[..], TlsError::NotOffered { mode: SslMode::Require }),
+        (b"Ecannot fork\0", TlsError::ErrorAnswer),
+        (b"SR\0\0\0\x08\0\0\0\0", TlsError::Injected(9)),
+        (b"NR\0\0\0\x08\0\0\0\0", TlsError::Injected(9)),
+        (b"H", TlsError::Answer(b'H')),
+    ] {
+        let (mut config, server) = server(vec![answers(answer)]);
+        config.ssl_mode(SslMode::Require).password("secret");
+        assert_eq!(tls_error(&config), expected);
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn with_prefer_a_refusal_goes_on_in_clear_and_a_failure_on_another_connection() {
+    let refuses: Script = Box::new(|mut socket| {
+        request(&mut socket);
+        socket.write_all(b"N").unwrap();
+        lets_in_plain()(socket);
+    });
+    let (mut config, same) = server(vec![refuses]);
+    config.ssl_mode(SslMode::Prefer);
+    drop(Connection::connect(&config).unwrap());
+    same.join().unwrap();
+    for answer in [&b"Ecannot fork\0"[..], b"Snot a handshake at all"] {
+        let (mut config, another) = server(vec![answers_loosely(answer), lets_in_plain()]);
+        config.ssl_mode(SslMode::Prefer);
+        assert!(!Connection::connect(&config).unwrap().is_tls());
+        another.join().unwrap();
+    }
+}
+
+/// Says this to the request for TLS, whatever comes back.
+fn answers_loosely(answer: &'static [u8]) -> Script {
+    Box::new(move |mut socket| {
+        request(&mut socket);
+        socket.write_all(answer).unwrap();
+        while socket.read(&mut [0; 1024]).is_ok_and(|len| len > 0) {}
+    })
+}
+
+#[test]
+fn a_handshake_that_makes_no_progress_ends_at_the_deadline() {
+    let (mut config, server) = server(vec![answers_loosely(b"S")]);
+    config.ssl_mode(SslMode::Require).connect_timeout(Duration::from_millis(100));
+    let error = Connection::connect(&config).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
+    server.join().unwrap();
+}
+
+/// A server of rustls that chooses one of these protocols.
+fn speaks(alpn: &[&[u8]]) -> Arc<ServerConfig> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    Arc::new(config)
+}
+
+#[test]
+fn direct_tls_wants_the_protocol_named() {
+    for (alpn, accepted) in [
+        (&[&b"postgresql"[..]][..], true),
+        (&[], false),
+        (&[b"h2", b"postgresql"], true),
+        (&[b"h2"], false),
+    ] {
+        let tls = speaks(alpn);
+        let script: Script = Box::new(move |socket| {
+            let connection = ServerConnection::new(tls).unwrap();
+            let mut stream = StreamOwned::new(connection, socket);
+            let mut startup = [0; 4];
+            if stream.read_exact(&mut startup).is_ok() {
+                let mut rest = vec![0; u32::from_be_bytes(startup) as usize - 4];
+                stream.read_exact(&mut rest).unwrap();
+                stream.write_all(WELCOME).unwrap();
+                let _ = stream.read(&mut [0]);
+            }
+        });
+        let (mut config, server) = server(vec![script]);
+        config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+        if accepted {
+            assert!(Connection::connect(&config).unwrap().is_tls());
+        } else {
+            assert_eq!(tls_error(&config), TlsError::NoAlpn);
+        }
+        server.join().unwrap();
+    }
+}

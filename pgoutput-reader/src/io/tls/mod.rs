@@ -1,0 +1,215 @@
+//! TLS over rustls, on a socket that never blocks.
+//!
+//! rustls does no input or output of its own: [`TlsStream`] carries bytes between it and the socket; `settings` turns connection
+//! settings into its own, with the files that `files` reads and the judges of certificates in `verify`.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustls::ClientConnection;
+
+mod binding;
+mod files;
+#[cfg(feature = "catalog")]
+mod ordinary;
+mod settings;
+mod verify;
+
+pub(crate) use binding::end_point;
+#[cfg(feature = "catalog")]
+pub(crate) use ordinary::MakeTls;
+pub(crate) use settings::TlsSettings;
+
+/// One read from the socket: two records of the greatest length.
+const INCOMING: usize = 32 * 1024;
+
+/// Most bytes given to rustls before the socket has taken what they became: one record.
+const RECORD: usize = 16 * 1024;
+
+/// A TLS connection whose reads and writes take `&self`, so that another thread may own the writing side.
+pub(crate) struct TlsStream {
+    socket: TcpStream,
+    // Held for as long as a call that cannot block takes.
+    state: Mutex<State>,
+}
+
+struct State {
+    tls: ClientConnection,
+    /// Bytes from the socket that rustls has not taken: `incoming[start..end]`.
+    incoming: Box<[u8]>,
+    start: usize,
+    end: usize,
+    /// What ended TLS, while bytes from before it are still to be read.
+    failed: Option<rustls::Error>,
+    /// The socket takes nothing more.
+    gone: bool,
+}
+
+impl TlsStream {
+    pub(crate) fn new(socket: TcpStream, tls: ClientConnection) -> Self {
+        let incoming = vec![0; INCOMING].into();
+        let state = State { tls, incoming, start: 0, end: 0, failed: None, gone: false };
+        Self { socket, state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics half-way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes on with the handshake as far as bytes have come; true once it is done.
+    pub(super) fn handshake(&self) -> io::Result<bool> {
+        let mut state = self.state();
+        loop {
+            state.push(&self.socket)?;
+            if !state.tls.is_handshaking() {
+                return Ok(true);
+            }
+            if let Some(error) = &state.failed {
+                return Err(wrap(error.clone()));
+            }
+            if state.start == state.end {
+                match state.pull(&self.socket) {
+                    Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                    Ok(_) => {}
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                    Err(error) => return Err(error),
+                }
+            }
+            state.process(&self.socket)?;
+        }
+    }
+
+    /// As [`Read::read`]. Unless all of `room` is filled, there is nothing left but what the socket may still hold.
+    pub(super) fn read(&self, room: &mut [u8]) -> io::Result<usize> {
+        let mut state = self.state();
+        let mut filled = 0;
+        loop {
+            while filled < room.len() {
+                match state.tls.reader().read(&mut room[filled..]) {
+                    Ok(0) => return Ok(filled),
+                    Ok(len) => filled += len,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    // Closed without a word, as by a server that crashed: messages have lengths, so none can be cut short unseen.
+                    Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(filled),
+                    Err(error) => return Err(error),
+                }
+            }
+            if filled == room.len() {
+                return Ok(filled);
+            }
+            if let Some(error) = &state.failed {
+                return if filled > 0 { Ok(filled) } else { Err(wrap(error.clone())) };
+            }
+            if state.start == state.end {
+                if filled > 0 {
+                    return Ok(filled);
+                }
+                if state.pull(&self.socket)? == 0 {
+                    // Tells rustls of the end.
+                    state.tls.read_tls(&mut io::empty())?;
+                    continue;
+                }
+            }
+            state.process(&self.socket)?;
+        }
+    }
+
+    /// As [`Write::write`]: what is taken may still wait in here to be sent; see [`unsent`](Self::unsent).
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut state = self.state();
+        state.push(&self.socket)?;
+        let taken = state.tls.writer().write(&bytes[..bytes.len().min(RECORD)])?;
+        match state.push(&self.socket) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(taken),
+            result => result.map(|()| taken),
+        }
+    }
+
+    /// Whether something taken earlier, or an answer of TLS itself, waits to be sent.
+    pub(super) fn unsent(&self) -> bool {
+        let state = self.state();
+        !state.gone && state.tls.wants_write()
+    }
+
+    /// Sends what waits.
+    pub(super) fn push(&self) -> io::Result<()> {
+        self.state().push(&self.socket)
+    }
+
+    /// The hash of the server's certificate for channel binding, once the handshake is done.
+    pub(crate) fn end_point(&self) -> Option<Vec<u8>> {
+        let state = self.state();
+        end_point(state.tls.peer_certificates()?.first()?)
+    }
+
+    /// Whether the server has chosen PostgreSQL's protocol (ALPN).
+    pub(crate) fn is_postgresql(&self) -> bool {
+        self.state().tls.alpn_protocol() == Some(settings::ALPN)
+    }
+}
+
+impl State {
+    /// One read from the socket.
+    fn pull(&mut self, mut socket: &TcpStream) -> io::Result<usize> {
+        let len = socket.read(&mut self.incoming)?;
+        (self.start, self.end) = (0, len);
+        Ok(len)
+    }
+
+    /// Gives rustls what came. What it cannot accept is kept in `failed`, since there may be good bytes before it.
+    fn process(&mut self, socket: &TcpStream) -> io::Result<()> {
+        self.start += self.tls.read_tls(&mut &self.incoming[self.start..self.end])?;
+        if let Err(error) = self.tls.process_new_packets() {
+            // The server is told why, if it still listens.
+            let _ = self.push(socket);
+            self.failed = Some(error);
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, mut socket: &TcpStream) -> io::Result<()> {
+        while self.tls.wants_write() && !self.gone {
+            match self.tls.write_tls(&mut socket) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.gone = error.kind() != ErrorKind::WouldBlock;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// So that it can be told from an error of the socket: see `Error::of_io`.
+fn wrap(error: rustls::Error) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, error)
+}
+
+impl Drop for TlsStream {
+    fn drop(&mut self) {
+        let mut state = self.state();
+        state.tls.send_close_notify();
+        // A courtesy: one attempt.
+        let _ = state.push(&self.socket);
+    }
+}
+
+impl AsFd for TlsStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl std::fmt::Debug for TlsStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsStream").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

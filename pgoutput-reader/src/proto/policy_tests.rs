@@ -1,0 +1,104 @@
+//! Which requests for authentication are answered, by the state machine that answers them.
+
+use super::*;
+use crate::config::Secret;
+use crate::proto::{Handshake, Settings};
+use crate::{AuthError, ErrorKind};
+
+const CLEAR: (u32, &[u8]) = (3, b"");
+const MD5: (u32, &[u8]) = (5, b"salt");
+const SCRAM: (u32, &[u8]) = (10, b"SCRAM-SHA-256\0\0");
+const PLUS: (u32, &[u8]) = (10, b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
+const TRUST: (u32, &[u8]) = (0, b"");
+
+/// What is sent in answer.
+fn answer(policy: &Policy, (method, rest): (u32, &[u8])) -> Result<Vec<u8>, ErrorKind> {
+    let settings = Settings { user: "alice".into(), ..Settings::default() };
+    let mut handshake = Handshake::new(&settings).unwrap().under(policy.clone());
+    handshake.take_outgoing();
+    let length = u32::try_from(rest.len() + 8).unwrap().to_be_bytes();
+    let request = [b"R", &length[..], &method.to_be_bytes(), rest].concat();
+    let fed = handshake.feed(&request, &|| Ok(Some(Secret::new("secret"))));
+    fed.map_err(crate::Error::into_kind)?;
+    Ok(handshake.take_outgoing().to_vec())
+}
+
+fn mechanism(policy: &Policy, request: (u32, &[u8])) -> (String, String) {
+    let sent = answer(policy, request).unwrap();
+    let text = String::from_utf8_lossy(&sent[5..]).into_owned();
+    let (mechanism, rest) = text.split_once('\0').unwrap();
+    let gs2 = rest.trim_start_matches(|c: char| !"npy".contains(c)).split(",,").next().unwrap();
+    (mechanism.to_owned(), gs2.to_owned())
+}
+
+fn secured() -> Policy {
+    Policy { tls: true, end_point: Some(b"hash".to_vec()), ..Policy::default() }
+}
+
+#[test]
+fn an_exposed_password_is_not_sent_in_any_form() {
+    for tls in [false, true] {
+        let policy = Policy { exposed: true, tls, ..Policy::default() };
+        for (request, method) in [(CLEAR, "password"), (MD5, "md5"), (SCRAM, "scram-sha-256")] {
+            assert!(matches!(
+                answer(&policy, request),
+                Err(ErrorKind::Auth(AuthError::PasswordUnprotected { method: said, tls: on })) if said == method && on == tls
+            ));
+        }
+        // Nothing is asked for.
+        assert!(answer(&policy, TRUST).unwrap().is_empty());
+    }
+    // The server proves itself at the other end of this connection.
+    let policy = Policy { exposed: true, ..secured() };
+    assert_eq!(mechanism(&policy, PLUS).0, "SCRAM-SHA-256-PLUS");
+    assert!(answer(&policy, SCRAM).is_err());
+}
+
+#[test]
+fn scram_is_bound_where_both_sides_can_and_says_so_where_the_server_cannot() {
+    let with = |channel_binding| Policy { channel_binding, ..secured() };
+    for (policy, request, mechanism_expected, gs2) in [
+        (with(ChannelBinding::Prefer), PLUS, "SCRAM-SHA-256-PLUS", "p=tls-server-end-point"),
+        (with(ChannelBinding::Require), PLUS, "SCRAM-SHA-256-PLUS", "p=tls-server-end-point"),
+        (with(ChannelBinding::Disable), PLUS, "SCRAM-SHA-256", "n"),
+        // If somebody has removed the offer, the server notices.
+        (with(ChannelBinding::Prefer), SCRAM, "SCRAM-SHA-256", "y"),
+        (Policy::default(), SCRAM, "SCRAM-SHA-256", "n"),
+        // TLS with a certificate that has no hash.
+        (Policy { tls: true, ..Policy::default() }, PLUS, "SCRAM-SHA-256", "n"),
+    ] {
+        let (chosen, said) = mechanism(&policy, request);
+        assert_eq!((chosen.as_str(), said.as_str()), (mechanism_expected, gs2));
+    }
+}
+
+#[test]
+fn required_channel_binding_refuses_everything_else() {
+    let plain = Policy { channel_binding: ChannelBinding::Require, ..Policy::default() };
+    let tls = Policy { channel_binding: ChannelBinding::Require, ..secured() };
+    for policy in [plain, tls] {
+        for request in [CLEAR, MD5, SCRAM, TRUST] {
+            let refused = answer(&policy, request);
+            assert!(matches!(refused, Err(ErrorKind::Auth(AuthError::NoChannelBinding { .. }))));
+        }
+    }
+}
+
+#[test]
+fn methods_that_are_not_allowed_are_not_answered() {
+    let methods = [(CLEAR, "password"), (MD5, "md5"), (SCRAM, "scram-sha-256"), (TRUST, "none")];
+    for (request, name) in methods {
+        for (_, allowed) in methods {
+            let require_auth = Some(allowed.parse().unwrap());
+            let policy = Policy { require_auth, ..Policy::default() };
+            match answer(&policy, request) {
+                Ok(_) => assert_eq!(name, allowed),
+                Err(ErrorKind::Auth(AuthError::MethodNotAllowed { method, .. })) => {
+                    assert_eq!(method, name);
+                    assert_ne!(name, allowed);
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+}
