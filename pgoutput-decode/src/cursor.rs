@@ -2,6 +2,8 @@
 //!
 //! Every read is checked against what is left, names the field it was for, and leaves an offset behind
 //! when it fails. Lengths from the wire never size anything: they only split the slice that is there.
+//!
+//! What makes an error is out of line and takes the cursor by value: then the compiler keeps the cursor in registers.
 
 use byteorder::{BigEndian, ByteOrder};
 
@@ -17,6 +19,7 @@ pub(crate) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// Takes the tag off a frame.
+    #[inline]
     pub(crate) fn open(frame: &'a [u8]) -> Result<(Tag, Self), DecodeError> {
         let Some((&tag, rest)) = frame.split_first() else {
             let kind = ErrorKind::Truncated { field: "message tag", needed: 1, available: 0 };
@@ -44,13 +47,13 @@ impl<'a> Cursor<'a> {
 
     /// An error about the field that starts at the present byte.
     #[cold]
-    pub(crate) fn error(&self, kind: ErrorKind) -> DecodeError {
+    pub(crate) fn error(self, kind: ErrorKind) -> DecodeError {
         DecodeError::new(kind, self.tag, self.frame_len.saturating_sub(self.rest.len()))
     }
 
     /// An error about the byte that was read last.
     #[cold]
-    pub(crate) fn error_before(&self, kind: ErrorKind) -> DecodeError {
+    pub(crate) fn error_before(self, kind: ErrorKind) -> DecodeError {
         let offset = self.frame_len.saturating_sub(self.rest.len()).saturating_sub(1);
         DecodeError::new(kind, self.tag, offset)
     }
@@ -75,7 +78,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[cold]
-    fn truncated(&self, field: &'static str, needed: usize) -> DecodeError {
+    fn truncated(self, field: &'static str, needed: usize) -> DecodeError {
         self.error(ErrorKind::Truncated { field, needed, available: self.rest.len() })
     }
 

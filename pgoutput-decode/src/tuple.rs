@@ -46,17 +46,14 @@ pub enum TupleColumn<'a> {
 
 impl<'a> TupleData<'a> {
     /// Checks a tuple at the front of the cursor, in one walk over its lengths.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "its result is too large to be handed on")]
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
         let columns = cursor.u16("column count")?;
         let bytes = cursor.rest();
-        let mut rest = bytes;
-        for _ in 0..columns {
-            match split_column(rest) {
-                Some((_, after)) => rest = after,
-                None => return Err(explain(*cursor, rest)),
-            }
-        }
+        let Some(rest) = skip_columns(bytes, columns) else {
+            return Err(explain(*cursor, columns));
+        };
         cursor.advance_to(rest);
         let (tuple, _) =
             bytes.split_at_checked(bytes.len().saturating_sub(rest.len())).unwrap_or_default();
@@ -102,42 +99,65 @@ impl<'a> TupleData<'a> {
     }
 }
 
+/// What is behind so many columns; `None` when one of them is not whole or of no known kind.
+fn skip_columns(mut bytes: &[u8], columns: u16) -> Option<&[u8]> {
+    for _ in 0..columns {
+        bytes = match bytes.split_first_chunk() {
+            Some((&[b't' | b'b', a, b, c, d], rest)) => skip_value([a, b, c, d], rest)?.1,
+            // Without a value, and perhaps the last of the frame.
+            _ => match bytes.split_first()? {
+                (b'n' | b'u', rest) => rest,
+                _ => return None,
+            },
+        };
+    }
+    Some(bytes)
+}
+
+/// Splits a value of this length off the front.
+#[inline]
+fn skip_value(length: [u8; 4], bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    // Read as unsigned, a negative length is longer than any slice.
+    bytes.split_at_checked(usize::try_from(BigEndian::read_u32(&length)).ok()?)
+}
+
 /// Takes one column off the front; `None` when it is not whole or of no known kind.
 #[inline]
 fn split_column(bytes: &[u8]) -> Option<(TupleColumn<'_>, &[u8])> {
-    let (&kind, rest) = bytes.split_first()?;
-    match kind {
-        b't' | b'b' => {
-            let (length, rest) = rest.split_first_chunk::<4>()?;
-            // Read as unsigned, a negative length is longer than any slice.
-            let length = usize::try_from(BigEndian::read_u32(length)).ok()?;
-            let (value, rest) = rest.split_at_checked(length)?;
-            let column =
-                if kind == b't' { TupleColumn::Text(value) } else { TupleColumn::Binary(value) };
-            Some((column, rest))
-        }
-        b'n' => Some((TupleColumn::Null, rest)),
-        b'u' => Some((TupleColumn::Unchanged, rest)),
+    if let Some((&[kind @ (b't' | b'b'), a, b, c, d], rest)) = bytes.split_first_chunk() {
+        let (value, rest) = skip_value([a, b, c, d], rest)?;
+        let column =
+            if kind == b't' { TupleColumn::Text(value) } else { TupleColumn::Binary(value) };
+        return Some((column, rest));
+    }
+    match bytes.split_first()? {
+        (b'n', rest) => Some((TupleColumn::Null, rest)),
+        (b'u', rest) => Some((TupleColumn::Unchanged, rest)),
         _ => None,
     }
 }
 
-/// Walks the refused column again, with names for what is read.
+/// Walks refused columns again, with names for what is read.
 #[cold]
-fn explain<'a>(mut cursor: Cursor<'a>, column: &'a [u8]) -> DecodeError {
-    cursor.advance_to(column);
+fn explain(mut cursor: Cursor<'_>, columns: u16) -> DecodeError {
     let mut walk = || {
-        let kind = cursor.u8("column kind")?;
-        if !matches!(kind, b't' | b'b') {
-            return Err(cursor.error_before(ErrorKind::UnknownColumnKind(kind)));
+        for _ in 0..columns {
+            let kind = cursor.u8("column kind")?;
+            match kind {
+                b'n' | b'u' => {}
+                b't' | b'b' => {
+                    let length = cursor.length("column value length")?;
+                    cursor.bytes("column value", length)?;
+                }
+                _ => return Err(cursor.error_before(ErrorKind::UnknownColumnKind(kind))),
+            }
         }
-        let length = cursor.length("column value length")?;
-        cursor.bytes("column value", length)
+        Ok(())
     };
     match walk() {
         Err(error) => error,
-        // `split_column` refuses no column that reads well here.
-        Ok(_) => cursor.error(ErrorKind::UnknownColumnKind(0)),
+        // `skip_columns` refuses no columns that read well here.
+        Ok(()) => cursor.error(ErrorKind::UnknownColumnKind(0)),
     }
 }
 
@@ -153,9 +173,10 @@ impl<'a> Iterator for Columns<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
+        // The bytes end where the last column does, so the count needs no look.
         let (column, rest) = split_column(self.rest)?;
         self.rest = rest;
+        self.left = self.left.saturating_sub(1);
         Some(column)
     }
 

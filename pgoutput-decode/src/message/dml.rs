@@ -5,10 +5,25 @@ use core::iter::FusedIterator;
 
 use byteorder::{BigEndian, ByteOrder};
 
-use super::stream_xid;
+use super::{stream_xid, whole};
 use crate::cursor::Cursor;
 use crate::tuple::{KeyTuple, OldTuple, TupleData};
-use crate::{DecodeError, ErrorKind, Oid, Xid};
+use crate::{DecodeError, ErrorKind, Message, Oid, Xid};
+
+/// Decodes a frame that is an Insert.
+pub(super) fn insert(frame: &[u8], in_stream: bool) -> Result<Message<'_>, DecodeError> {
+    whole(frame, |cursor| InsertBody::read(cursor, in_stream), Message::Insert)
+}
+
+/// Decodes a frame that is an Update.
+pub(super) fn update(frame: &[u8], in_stream: bool) -> Result<Message<'_>, DecodeError> {
+    whole(frame, |cursor| UpdateBody::read(cursor, in_stream), Message::Update)
+}
+
+/// Decodes a frame that is a Delete.
+pub(super) fn delete(frame: &[u8], in_stream: bool) -> Result<Message<'_>, DecodeError> {
+    whole(frame, |cursor| DeleteBody::read(cursor, in_stream), Message::Delete)
+}
 
 /// A row was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +91,8 @@ impl<'a> DeleteBody<'a> {
     }
 }
 
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "its result is too large to be handed on")]
 fn new_tuple<'a>(cursor: &mut Cursor<'a>) -> Result<TupleData<'a>, DecodeError> {
     match cursor.u8("tuple kind")? {
         b'N' => TupleData::read(cursor),
@@ -84,7 +100,8 @@ fn new_tuple<'a>(cursor: &mut Cursor<'a>) -> Result<TupleData<'a>, DecodeError> 
     }
 }
 
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "its result is too large to be handed on")]
 fn old_tuple<'a>(cursor: &mut Cursor<'a>) -> Result<OldTuple<'a>, DecodeError> {
     match cursor.u8("tuple kind")? {
         b'K' => TupleData::read(cursor).map(KeyTuple).map(OldTuple::Key),

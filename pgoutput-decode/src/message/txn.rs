@@ -1,7 +1,18 @@
 //! Begin, Commit, Origin.
 
+use super::whole;
 use crate::cursor::Cursor;
-use crate::{DecodeError, Lsn, TimestampTz, Xid};
+use crate::{DecodeError, Lsn, Message, TimestampTz, Xid};
+
+/// Decodes a frame that is a Begin.
+pub(super) fn begin(frame: &[u8]) -> Result<Message<'_>, DecodeError> {
+    whole(frame, BeginBody::read, Message::Begin)
+}
+
+/// Decodes a frame that is a Commit.
+pub(super) fn commit(frame: &[u8]) -> Result<Message<'_>, DecodeError> {
+    whole(frame, CommitBody::read, Message::Commit)
+}
 
 /// A transaction starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +26,7 @@ pub struct BeginBody {
 }
 
 impl BeginBody {
+    #[inline]
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             final_lsn: cursor.lsn("final LSN")?,
@@ -38,6 +50,7 @@ pub struct CommitBody {
 }
 
 impl CommitBody {
+    #[inline]
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             flags: cursor.u8("flags")?,

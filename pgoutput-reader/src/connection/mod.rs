@@ -16,6 +16,7 @@ use protection::Protection;
 
 mod aside;
 mod copy;
+mod hosts;
 mod open;
 #[cfg(feature = "catalog")]
 mod ordinary;

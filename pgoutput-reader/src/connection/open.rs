@@ -1,13 +1,14 @@
-//! From the settings to a server that is ready: which hosts, in which order, with TLS or without.
+//! From the settings to a server that is ready, with TLS or without.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 #[cfg(feature = "catalog")]
 use postgres::error::SqlState;
 
 use super::aside::Aside;
+use super::hosts::first;
 use super::{Connection, Protection};
-use crate::config::{Config, Endpoint, SslCertMode, SslMode, TargetSessionAttrs};
+use crate::config::{Config, Endpoint, SslCertMode, SslMode};
 use crate::error::TlsError;
 use crate::io::{self, Channel, Fill, Target};
 use crate::proto::frame::HEADER_LEN;
@@ -40,61 +41,6 @@ impl Start {
             _ => &[Self::Plain],
         }
     }
-}
-
-/// The first address of the hosts that `open` can connect to as it is wanted.
-pub(super) fn first<T>(
-    config: &Config,
-    mut open: impl FnMut(&Endpoint, &Target, TargetSessionAttrs) -> Result<T, Error>,
-) -> Result<T, Error> {
-    match config.get_target_session_attrs() {
-        TargetSessionAttrs::PreferStandby => {
-            match first_as(config, TargetSessionAttrs::Standby, &mut open) {
-                Err(error) if may_settle(&error) => {
-                    first_as(config, TargetSessionAttrs::Any, &mut open)
-                }
-                result => result,
-            }
-        }
-        wanted => first_as(config, wanted, &mut open),
-    }
-}
-
-fn first_as<T>(
-    config: &Config,
-    wanted: TargetSessionAttrs,
-    open: &mut impl FnMut(&Endpoint, &Target, TargetSessionAttrs) -> Result<T, Error>,
-) -> Result<T, Error> {
-    let mut endpoints = config.endpoints()?;
-    if config.get_load_balance_hosts() {
-        shuffle(&mut endpoints);
-    }
-    let mut failed = Vec::new();
-    for endpoint in endpoints {
-        let mut targets = match io::targets(&endpoint) {
-            Ok(targets) => targets,
-            Err(error) => {
-                failed.push(error);
-                continue;
-            }
-        };
-        if config.get_load_balance_hosts() {
-            shuffle(&mut targets);
-        }
-        for target in targets {
-            match open(&endpoint, &target, wanted) {
-                Ok(connection) => return Ok(connection),
-                // Its other addresses are the same server.
-                Err(error) if matches!(error.kind(), ErrorKind::SessionAttrs { .. }) => {
-                    failed.push(error);
-                    break;
-                }
-                Err(error) if io::may_try_next(&error) => failed.push(error),
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    Err(all(failed))
 }
 
 /// One address, first the one way and then, if the mode has it and it may do better, the other.
@@ -144,52 +90,6 @@ impl Connection {
             })?;
             connection.wanted(wanted, timeout)
         })
-    }
-
-    /// This connection, if the server is what is wanted.
-    fn wanted(
-        mut self,
-        wanted: TargetSessionAttrs,
-        timeout: Option<Duration>,
-    ) -> Result<Self, Error> {
-        use TargetSessionAttrs as Wanted;
-        self.set_command_timeout(timeout);
-        let fits = match wanted {
-            Wanted::Any | Wanted::PreferStandby => true,
-            Wanted::Primary => !self.is_standby()?,
-            Wanted::Standby => self.is_standby()?,
-            Wanted::ReadWrite => !self.is_read_only()?,
-            Wanted::ReadOnly => self.is_read_only()?,
-        };
-        self.set_command_timeout(None);
-        if fits {
-            return Ok(self);
-        }
-        let address = self.address().to_owned();
-        // A courtesy; the server is not needed any more.
-        let _ = self.close();
-        Err(ErrorKind::SessionAttrs { wanted, address }.into())
-    }
-
-    fn is_standby(&mut self) -> Result<bool, Error> {
-        // PostgreSQL 14 and later report it.
-        match self.parameter("in_hot_standby") {
-            Some(value) => Ok(value == "on"),
-            None => Ok(self.one_value("SELECT pg_catalog.pg_is_in_recovery()")? == "t"),
-        }
-    }
-
-    fn is_read_only(&mut self) -> Result<bool, Error> {
-        match (self.parameter("in_hot_standby"), self.parameter("default_transaction_read_only")) {
-            (Some(standby), Some(read_only)) => Ok(standby == "on" || read_only == "on"),
-            _ => Ok(self.one_value("SHOW transaction_read_only")? == "on"),
-        }
-    }
-
-    fn one_value(&mut self, query: &'static str) -> Result<String, Error> {
-        let answers = self.simple_query(query)?;
-        let value = answers.first().and_then(|rows| rows.rows.first()?.values().next()?);
-        Ok(value.unwrap_or_default().to_owned())
     }
 }
 
@@ -360,33 +260,14 @@ pub(super) fn is_local(target: &Target) -> bool {
     }
 }
 
-/// Whether no standby among the hosts means that another server will do.
-fn may_settle(error: &Error) -> bool {
-    match error.kind() {
-        ErrorKind::SessionAttrs { .. } => true,
-        ErrorKind::AllHosts(errors) => errors.iter().any(may_settle),
-        _ => io::may_try_next(error),
-    }
-}
-
 /// The one error, or all of them.
-fn all(mut errors: Vec<Error>) -> Error {
+pub(super) fn all(mut errors: Vec<Error>) -> Error {
     match (errors.pop(), errors.is_empty()) {
         (Some(only), true) => only,
         (last, _) => {
             errors.extend(last);
             ErrorKind::AllHosts(errors).into()
         }
-    }
-}
-
-/// Into random order (Fisher and Yates). The keys that std gives its hash tables are random, and good enough to spread load.
-fn shuffle<T>(items: &mut [T]) {
-    use std::hash::{BuildHasher, RandomState};
-    let keys = RandomState::new();
-    for last in (1..items.len()).rev() {
-        let random = usize::try_from(keys.hash_one(last) >> 32).unwrap_or(0);
-        items.swap(last, random % (last + 1));
     }
 }
 
@@ -412,18 +293,5 @@ mod tests {
             assert_eq!(is_local(&Target::Tcp(address.parse().unwrap())), local, "{address}");
         }
         assert!(is_local(&Target::Unix("/tmp/.s.PGSQL.5432".into())));
-    }
-
-    #[test]
-    fn shuffling_keeps_everything_and_reaches_every_order() {
-        let mut seen = std::collections::BTreeSet::new();
-        // Six orders: the odds of missing one in so many tries are beyond astronomical.
-        for _ in 0..2000 {
-            let mut items = [1, 2, 3];
-            shuffle(&mut items);
-            seen.insert(items);
-        }
-        assert_eq!(seen.len(), 6);
-        assert!(seen.iter().all(|order| order.iter().sum::<i32>() == 6));
     }
 }

@@ -4,7 +4,8 @@ use postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use postgres::{Client, NoTls};
 
 use super::Connection;
-use super::open::{Failure, Start, first, in_turn, is_local};
+use super::hosts::first;
+use super::open::{Failure, Start, in_turn, is_local};
 use super::protection::Protection;
 use crate::config::{
     Config, ConfigError, ConfigErrorKind, Endpoint, SslMode as Mode, SslNegotiation as Negotiation,
@@ -163,7 +164,7 @@ impl Config {
         let known = is_local(target) || protection.is_verified();
         let exposed = !known && !self.ssl_mode_is_chosen();
         let address = target.ip();
-        let protection = Protection { known, exposed, address, ..protection };
+        let protection = Protection { address, known, exposed, ..protection };
         Ok(Ordinary::new(self, endpoint, &protection)?)
     }
 }

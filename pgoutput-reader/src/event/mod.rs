@@ -1,7 +1,7 @@
 //! Change events: what the reader hands out.
 
 #[cfg(feature = "json")]
-mod json;
+pub(crate) mod json;
 mod message_id;
 mod position;
 mod row;

@@ -13,6 +13,8 @@ pub struct TableSchema {
     pub(crate) columns: Box<[ColumnSchema]>,
     /// Those of the columns that are not built in.
     pub(crate) types: Box<[TypeInfo<'static>]>,
+    #[cfg(feature = "json")]
+    pub(crate) json: super::json::Kept<super::json::TableText>,
 }
 
 /// A column of a [`TableSchema`].

@@ -1,5 +1,7 @@
 //! Getting a socket connected to a server in time.
 
+#[cfg(feature = "catalog")]
+use std::error::Error as StdError;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -126,13 +128,10 @@ pub(crate) fn may_try_next(error: &Error) -> bool {
         // Starting up, or no connection free.
         ErrorKind::Server(message) => matches!(message.sqlstate(), Some("57P03" | "53300")),
         #[cfg(feature = "catalog")]
-        ErrorKind::Catalog(error) => match error.code() {
-            Some(code) => matches!(code.code(), "57P03" | "53300"),
-            None => {
-                let cause = std::error::Error::source(error);
-                cause.is_some_and(|cause| cause.is::<io::Error>())
-            }
-        },
+        ErrorKind::Catalog(error) => {
+            let unreachable = StdError::source(error).is_some_and(<dyn StdError>::is::<io::Error>);
+            error.code().map_or(unreachable, |code| matches!(code.code(), "57P03" | "53300"))
+        }
         // The ways of trying one address; the last one decides.
         ErrorKind::AllHosts(errors) => errors.last().is_some_and(may_try_next),
         _ => false,

@@ -61,6 +61,8 @@ impl Tables {
             relation: Arc::clone(relation),
             columns: self.catalog.describe(relation, &self.types)?,
             types: self.catalog.describe_types(relation)?,
+            #[cfg(feature = "json")]
+            json: crate::event::json::Kept::default(),
         });
         self.schemas.insert(oid, Arc::clone(&schema));
         Ok(schema)

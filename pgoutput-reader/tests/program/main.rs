@@ -4,4 +4,6 @@
 mod memory;
 mod run;
 mod tail;
+#[cfg(feature = "tls")]
+mod tls;
 mod usage;

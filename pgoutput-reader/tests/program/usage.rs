@@ -60,10 +60,10 @@ fn a_connection_string_that_is_none_is_status_2_without_its_password() {
         "--publication",
         "p",
         "--dsn",
-        "postgresql://u:swordfish@h/d?sslmode=require",
+        "postgresql://u:swordfish@h/d?gssencmode=require",
     ]));
     let line = complaint(&output, 2);
-    assert!(line.contains("sslmode") && !line.contains("swordfish"), "{line}");
+    assert!(line.contains("gssencmode") && !line.contains("swordfish"), "{line}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Bad input in the middle of a live stream: a typed error with its place, then the end, and nothing confirmed.
 
 use pgoutput_harness::{Server, servers};
-use pgoutput_reader::{Config, Error, ErrorKind, LimitError, ReaderBuilder, StreamError};
+use pgoutput_reader::{Config, Error, ErrorKind, LimitError, ReaderBuilder, SslMode, StreamError};
 use pgoutput_tests::{Fixture, Forward, PUBLICATION, Proxy, json};
 
 const ENVELOPE: usize = 25;
@@ -32,6 +32,8 @@ fn last_words(
     });
     let (own, port) = (format!("port={}", server.port()), format!("port={}", proxy.port()));
     let mut config: Config = fixture.database().dsn_tcp().replace(&own, &port).parse().unwrap();
+    // The proxy reads frames, so nothing may ask for TLS first.
+    config.ssl_mode(SslMode::Disable);
     set(&mut config);
     let builder = ReaderBuilder::from(config).slot(fixture.slot_name()).publication(PUBLICATION);
     let mut reader = builder.until_lsn(fixture.end()).connect().unwrap();

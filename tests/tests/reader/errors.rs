@@ -187,7 +187,7 @@ fn nobody_listens() {
 #[test]
 fn settings_that_cannot_be_honoured_are_refused_before_anything_is_connected() {
     for (dsn, says) in [
-        ("postgresql://u:swordfish@h/db?sslmode=require", "sslmode"),
+        ("postgresql://u:swordfish@h/db?gssencmode=require", "gssencmode"),
         ("host=h user=u password=swordfish no_such_thing=1", "unknown parameter"),
         ("postgresql://u:swordfish@h:notaport/db", "port"),
     ] {

@@ -49,14 +49,13 @@ fn the_server_is_chosen_by_its_role() {
                 row.get::<_, &str>(0).parse::<u16>().unwrap()
             });
             assert_eq!(there.ok(), chosen, "{wanted}");
-            match chosen {
-                Some(port) => assert_eq!(result.unwrap().endpoint().port(), port, "{wanted}"),
-                None => {
-                    let error = result.unwrap_err();
-                    assert!(error.to_string().contains("target_session_attrs"), "{error}");
-                    let single = matches!(error.kind(), ErrorKind::SessionAttrs { .. });
-                    assert_eq!(single, order.len() == 1, "{error}");
-                }
+            if let Some(port) = chosen {
+                assert_eq!(result.unwrap().endpoint().port(), port, "{wanted}");
+            } else {
+                let error = result.unwrap_err();
+                assert!(error.to_string().contains("target_session_attrs"), "{error}");
+                let single = matches!(error.kind(), ErrorKind::SessionAttrs { .. });
+                assert_eq!(single, order.len() == 1, "{error}");
             }
         }
     }

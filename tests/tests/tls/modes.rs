@@ -63,7 +63,7 @@ fn each_mode_against_each_kind_of_server() {
             let required = outcome(&server, "sslmode=require");
             match kind {
                 "plain" => {
-                    assert!(matches!(required, Outcome::Refused(TlsError::NotOffered { .. })))
+                    assert!(matches!(required, Outcome::Refused(TlsError::NotOffered { .. })));
                 }
                 _ => assert_eq!(required, Outcome::Tls, "{kind}"),
             }

@@ -14,7 +14,7 @@ pub(crate) struct Output {
     /// The last change in the buffer.
     pending: Option<Position>,
     /// One object, put together whole before any of it is printed.
-    object: Vec<u8>,
+    object: String,
 }
 
 /// Why a change was not written.
@@ -33,19 +33,19 @@ impl From<io::Error> for WriteError {
 impl Output {
     pub(crate) fn new(format: Format, acknowledger: Acknowledger) -> Self {
         let out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-        Self { out, format, acknowledger, pending: None, object: Vec::new() }
+        Self { out, format, acknowledger, pending: None, object: String::new() }
     }
 
     /// Adds a change to what waits to be written out.
     pub(crate) fn write(&mut self, event: &ChangeEvent) -> Result<(), WriteError> {
         self.object.clear();
         match self.format {
-            Format::Jsonl => serde_json::to_writer(&mut self.object, event),
-            Format::Json => serde_json::to_writer_pretty(&mut self.object, event),
+            Format::Jsonl => event.write_json(&mut self.object),
+            Format::Json => serde_json::to_string_pretty(event).map(|json| self.object = json),
         }
         .map_err(WriteError::Value)?;
-        self.object.push(b'\n');
-        self.out.write_all(&self.object)?;
+        self.object.push('\n');
+        self.out.write_all(self.object.as_bytes())?;
         self.pending = Some(event.position());
         Ok(())
     }

@@ -1,12 +1,17 @@
 //! The JSON shape of a change event.
 
+mod write;
+
 use std::fmt::Write as _;
 
+use pgoutput_decode::message::{MessageBody, TruncateFlags};
 use pgoutput_decode::value::{Field, JsonOptions, ValueError};
 use pgoutput_decode::{Lsn, TupleColumn};
 use serde::ser::{Error as _, SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+
+pub(crate) use write::{Kept, TableText};
 
 use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, Transaction};
 
@@ -17,12 +22,7 @@ use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, 
 impl Serialize for ChangeEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let after = self.after();
-        let unchanged: Vec<&str> = after
-            .iter()
-            .flat_map(Row::columns)
-            .filter(is_unchanged)
-            .map(|(c, _)| c.name())
-            .collect();
+        let unchanged = after.as_ref().map(unchanged).unwrap_or_default();
         let mut out = serializer.serialize_struct("ChangeEvent", 7)?;
         out.serialize_field("op", &self.op())?;
         out.serialize_field("message_id", &format_args!("{}", self.message_id()))?;
@@ -35,35 +35,33 @@ impl Serialize for ChangeEvent {
             out.serialize_field("unchanged_toast", &unchanged)?;
         }
         if let Some(flags) = self.truncate() {
-            let truncate =
-                Truncate { cascade: flags.cascade(), restart_identity: flags.restart_identity() };
-            out.serialize_field("truncate", &truncate)?;
+            out.serialize_field("truncate", &truncate(flags))?;
         }
         if let Some(origin) = self.transaction().and_then(|transaction| transaction.origin()) {
             out.serialize_field("origin", origin)?;
         }
         if let Some(body) = self.logical_message() {
-            let content = std::str::from_utf8(body.content).ok();
-            let message = LogicalMessage {
-                transactional: body.flags.is_transactional(),
-                prefix: body.prefix,
-                content,
-                content_hex: content.is_none().then(|| hex(body.content)),
-            };
-            out.serialize_field("message", &message)?;
+            out.serialize_field("message", &logical_message(&body))?;
         }
         out.end()
     }
 }
 
-fn is_unchanged((_, value): &(&ColumnSchema, TupleColumn<'_>)) -> bool {
-    matches!(value, TupleColumn::Unchanged)
+/// The columns of a new row that the change did not touch and the log does not hold.
+fn unchanged<'a>(row: &Row<'a>) -> Vec<&'a str> {
+    let is_unchanged =
+        |(_, value): &(&ColumnSchema, TupleColumn<'_>)| *value == TupleColumn::Unchanged;
+    row.columns().filter(is_unchanged).map(|(column, _)| column.name()).collect()
 }
 
 #[derive(Serialize)]
 struct Truncate {
     cascade: bool,
     restart_identity: bool,
+}
+
+fn truncate(flags: TruncateFlags) -> Truncate {
+    Truncate { cascade: flags.cascade(), restart_identity: flags.restart_identity() }
 }
 
 /// Content may be any bytes: text where it is UTF-8, else hexadecimal digits under another key.
@@ -75,6 +73,16 @@ struct LogicalMessage<'a> {
     content: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_hex: Option<String>,
+}
+
+fn logical_message<'a>(body: &MessageBody<'a>) -> LogicalMessage<'a> {
+    let content = std::str::from_utf8(body.content).ok();
+    LogicalMessage {
+        transactional: body.flags.is_transactional(),
+        prefix: body.prefix,
+        content,
+        content_hex: content.is_none().then(|| hex(body.content)),
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -146,7 +154,8 @@ impl Serialize for Row<'_> {
                 out.serialize_entry(column.name(), &())?;
                 continue;
             };
-            let json = value(&field).map_err(|error| {
+            let mut json = String::new();
+            write_value(&field, &mut json).map_err(|error| {
                 S::Error::custom(format_args!("column {:?}: {error}", column.name()))
             })?;
             let json = RawValue::from_string(json).map_err(S::Error::custom)?;
@@ -156,17 +165,16 @@ impl Serialize for Row<'_> {
     }
 }
 
-fn value(field: &Field<'_>) -> Result<String, ValueError> {
-    let mut json = String::new();
-    match field.write_json(&mut json, JsonOptions::default()) {
+fn write_value(field: &Field<'_>, out: &mut String) -> Result<(), ValueError> {
+    let start = out.len();
+    match field.write_json(out, JsonOptions::default()) {
         // The catalogue describes a user's type as it is now, and the value is of then: what no longer fits is shown as if
         // nothing was known of its type.
         Err(_) if field.ty().info().is_some() => {
-            json.clear();
+            out.truncate(start);
             let undescribed = Field::new(field.ty().oid(), field.format(), field.bytes());
-            undescribed.write_json(&mut json, JsonOptions::default())?;
+            undescribed.write_json(out, JsonOptions::default())
         }
-        result => result?,
+        result => result,
     }
-    Ok(json)
 }

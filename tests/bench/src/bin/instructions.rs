@@ -1,0 +1,199 @@
+//! Instructions a message, counted by valgrind's callgrind: a figure that repeats on any machine, busy or not.
+//!
+//! ```text
+//! cargo run --release -p pgoutput-bench --bin instructions            # compare with the committed table
+//! cargo run --release -p pgoutput-bench --bin instructions -- --write # write it anew
+//! cargo run --release -p pgoutput-bench --bin instructions -- --only bulk
+//! ```
+//!
+//! Comparing fails when a figure is more than 5 % above the table's. Another compiler, or another processor's
+//! instruction set, counts differently: the table says what it was made with.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::{env, fs, io};
+
+use pgoutput_bench::{Input, captured, columns, generated, large_values, utf8_columns, walk};
+use pgoutput_decode::{CopyData, Decoder, Message};
+
+/// How much a figure may rise.
+const ALLOWED: f64 = 1.05;
+
+/// Runs of a measure whose difference is what is counted: so the program's start and end cancel out.
+const RUNS: [u32; 2] = [2, 6];
+
+const MEASURES: [&str; 4] = ["bare walk", "decode", "decode, text as UTF-8", "buffer to columns"];
+
+type Problem = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments[..] {
+        [] => check(),
+        ["--write"] => count_all("").and_then(|figures| Ok(fs::write(table(), written(&figures))?)),
+        // Some inputs only, without comparing.
+        ["--only", input] => print(input),
+        // What valgrind runs.
+        ["run", measure, input, times] => run(measure, input, times),
+        _ => Err("usage: instructions [--write | --only INPUT]".into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn table() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("instructions.tsv")
+}
+
+fn inputs() -> Result<Vec<Input>, Problem> {
+    let mut inputs = generated();
+    inputs.push(captured(15)?);
+    inputs.push(large_values(100_000));
+    Ok(inputs)
+}
+
+/// Counts everything and compares with the table.
+fn check() -> Result<(), Problem> {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("left out: valgrind is not installed");
+        return Ok(());
+    }
+    let committed = fs::read_to_string(table())?;
+    if let Some(made) = committed.lines().next().filter(|made| *made != compiler()) {
+        println!("the table was made with another compiler: {made}; here {}", compiler());
+    }
+    let committed = parse(&committed)?;
+    let mut worse = Vec::new();
+    for (name, count) in count_all("")? {
+        let Some(before) = committed.get(&name) else {
+            return Err(format!("{name:?} is not in the table; write it anew with --write").into());
+        };
+        println!("{name:<50} {count:10.1} {:7.3} x", count / before);
+        if count > before * ALLOWED {
+            worse.push(format!("{name}: {before:.1} before, {count:.1} now"));
+        }
+    }
+    if worse.is_empty() { Ok(()) } else { Err(worse.join("\n").into()) }
+}
+
+fn print(only: &str) -> Result<(), Problem> {
+    for (name, count) in count_all(only)? {
+        println!("{name:<50} {count:10.1}");
+    }
+    Ok(())
+}
+
+fn compiler() -> String {
+    let version = Command::new("rustc").arg("--version").output();
+    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    format!("# {}, {}", version.unwrap_or_default(), env::consts::ARCH)
+}
+
+fn parse(text: &str) -> Result<BTreeMap<String, f64>, Problem> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (name, count) =
+                line.rsplit_once('\t').ok_or("a line of the table without a tab")?;
+            Ok((name.to_owned(), count.parse()?))
+        })
+        .collect()
+}
+
+fn written(figures: &[(String, f64)]) -> String {
+    let mut text = format!("{}\n# input, measure: instructions a message\n", compiler());
+    for (name, count) in figures {
+        let _ = writeln!(text, "{name}\t{count:.1}");
+    }
+    text
+}
+
+/// All measures of the inputs whose name starts so.
+fn count_all(only: &str) -> Result<Vec<(String, f64)>, Problem> {
+    let mut figures = Vec::new();
+    for input in inputs()?.iter().filter(|input| input.name.starts_with(only)) {
+        for measure in MEASURES {
+            let [few, many] = RUNS.map(|times| count(measure, &input.name, times));
+            let messages = f64::from(RUNS[1] - RUNS[0]) * f64::from(u32::try_from(input.len())?);
+            #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+            let each = (many? - few?) as f64 / messages;
+            figures.push((format!("{}, {measure}", input.name), each));
+        }
+    }
+    Ok(figures)
+}
+
+/// All instructions of this program while it runs a measure so often.
+fn count(measure: &str, input: &str, times: u32) -> Result<u64, Problem> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(env::current_exe()?)
+        .args(["run", measure, input, &times.to_string()])
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        return Err(format!("valgrind failed: {said}").into());
+    }
+    let collected = said.lines().find_map(|line| line.split_once("Collected :"));
+    let (_, count) = collected.ok_or_else(|| io::Error::other(said.to_string()))?;
+    Ok(count.trim().parse()?)
+}
+
+fn run(measure: &str, name: &str, times: &str) -> Result<(), Problem> {
+    let inputs = inputs()?;
+    let input = inputs.iter().find(|input| input.name == name).ok_or("no such input")?;
+    let frames: Vec<_> = input.frames().collect();
+    for _ in 0..times.parse()? {
+        match measure {
+            "bare walk" => {
+                for frame in &frames {
+                    // SAFETY: all inputs are whole messages; a test of this package decodes each.
+                    black_box(unsafe { walk::unchecked(black_box(frame.bytes), frame.in_stream) });
+                }
+            }
+            "decode" => {
+                for frame in &frames {
+                    let message = Message::decode(black_box(frame.bytes), frame.in_stream)?;
+                    black_box(columns(&message));
+                }
+            }
+            "decode, text as UTF-8" => {
+                for frame in &frames {
+                    let message = Message::decode(black_box(frame.bytes), frame.in_stream)?;
+                    black_box(utf8_columns(&message));
+                }
+            }
+            "buffer to columns" => {
+                black_box(buffer(input)?);
+            }
+            _ => return Err("no such measure".into()),
+        }
+    }
+    Ok(())
+}
+
+/// From a receive buffer: CopyData's tag and length, the envelope, the message.
+fn buffer(input: &Input) -> Result<usize, Problem> {
+    let (mut decoder, mut sum) = (Decoder::new(), 0_usize);
+    let mut stream = black_box(input.stream());
+    while let Some((&[_, a, b, c, d], rest)) = stream.split_first_chunk() {
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        let (payload, rest) =
+            length.checked_sub(4).and_then(|len| rest.split_at_checked(len)).ok_or("cut off")?;
+        stream = rest;
+        if let CopyData::XLogData(envelope) = CopyData::decode(payload)? {
+            let at = usize::from(black_box(envelope.wal_start) < envelope.wal_end);
+            sum = sum.wrapping_add(at).wrapping_add(columns(&decoder.decode(envelope.data)?));
+        }
+    }
+    Ok(sum)
+}

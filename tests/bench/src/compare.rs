@@ -1,0 +1,102 @@
+//! Measuring several ways to do the same, in turns.
+
+use std::fmt;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// How many turns each lane has.
+const ROUNDS: usize = 41;
+
+/// How long one turn is at least.
+const TURN: Duration = Duration::from_millis(2);
+
+/// One way to do it.
+pub struct Lane<'a> {
+    name: String,
+    run: Box<dyn FnMut() + 'a>,
+}
+
+impl<'a> Lane<'a> {
+    /// `run` does all of it once.
+    pub fn new(name: impl Into<String>, run: impl FnMut() + 'a) -> Self {
+        Self { name: name.into(), run: Box::new(run) }
+    }
+
+    fn time(&mut self, times: u32) -> f64 {
+        let start = cpu_time();
+        (0..times).for_each(|_| (self.run)());
+        cpu_time().saturating_sub(start).as_secs_f64() / f64::from(times)
+    }
+}
+
+impl fmt::Debug for Lane<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What came of [`compare`]: a line for each lane.
+#[derive(Debug, Clone)]
+pub struct Report {
+    name: String,
+    lines: Vec<Line>,
+}
+
+#[derive(Debug, Clone)]
+struct Line {
+    name: String,
+    /// The least, in nanoseconds for each unit.
+    nanos: f64,
+    /// The middle of the rounds' ratios to the first lane.
+    ratio: f64,
+}
+
+/// Runs the lanes in turns; each does `units` of work in one run. The first is what the others are compared with.
+///
+/// A lane's ratio is the middle one of all rounds: whatever else the machine does in a round, it does to all lanes.
+pub fn compare(name: impl Into<String>, units: usize, mut lanes: Vec<Lane<'_>>) -> Report {
+    let times: Vec<u32> = lanes.iter_mut().map(times).collect();
+    let mut rounds: Vec<Vec<f64>> = Vec::new();
+    for _ in 0..ROUNDS {
+        rounds.push(lanes.iter_mut().zip(&times).map(|(lane, times)| lane.time(*times)).collect());
+    }
+    let lines = lanes.iter().enumerate().map(|(number, lane)| {
+        let least = rounds.iter().map(|round| round[number]).fold(f64::INFINITY, f64::min);
+        let mut ratios: Vec<f64> = rounds.iter().map(|round| round[number] / round[0]).collect();
+        ratios.sort_by(f64::total_cmp);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "thousands, not thousands of millions of millions"
+        )]
+        let nanos = least * 1e9 / units as f64;
+        Line { name: lane.name.clone(), nanos, ratio: ratios[ROUNDS / 2] }
+    });
+    Report { name: name.into(), lines: lines.collect() }
+}
+
+/// How often a lane is run in one turn.
+fn times(lane: &mut Lane<'_>) -> u32 {
+    let mut times = 1;
+    while lane.time(times) * f64::from(times) < TURN.as_secs_f64() {
+        times *= 2;
+    }
+    times
+}
+
+/// What this thread has used; time in which others were running is not in it.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());
+    Duration::from_secs(seconds) + Duration::from_nanos(nanos)
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.name)?;
+        for Line { name, nanos, ratio } in &self.lines {
+            writeln!(f, "  {name:<28} {nanos:10.1} ns {ratio:8.2} x")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,20 @@
+//! What the benchmarks share: inputs, reference lines, and a clock that compares.
+//!
+//! On a machine that others use too, times mean little and ratios much: [`compare`] runs its lanes in turns,
+//! many times, on the clock of this thread's own CPU time. Counted instructions are the figure that repeats:
+//! `cargo run --release -p pgoutput-bench --bin instructions`.
+
+mod allocations;
+mod captured;
+mod compare;
+mod input;
+mod rows;
+mod visit;
+pub mod walk;
+
+pub use allocations::{Counting, allocations};
+pub use captured::captured;
+pub use compare::{Lane, Report, compare};
+pub use input::{Frame, Input};
+pub use rows::{generated, large_values};
+pub use visit::{columns, utf8_columns};

@@ -1,0 +1,47 @@
+//! Looking at every column of a message.
+
+use pgoutput_decode::{Message, OldTuple, TupleColumn, TupleData};
+
+/// Takes in where each value is and how long, which nobody can know who did not read all lengths.
+#[inline]
+pub fn columns(message: &Message<'_>) -> usize {
+    tuples(message, |tuple| {
+        tuple.columns().fold(0_usize, |sum, column| match column {
+            TupleColumn::Text(value) | TupleColumn::Binary(value) => take(sum, value),
+            _ => sum.wrapping_add(1),
+        })
+    })
+}
+
+/// The same with every text value as `str`; one that is not UTF-8 counts as nothing.
+#[inline]
+pub fn utf8_columns(message: &Message<'_>) -> usize {
+    tuples(message, |tuple| {
+        tuple.columns().fold(0_usize, |sum, column| match column {
+            TupleColumn::Text(value) => {
+                std::str::from_utf8(value).map_or(sum, |text| take(sum, text.as_bytes()))
+            }
+            TupleColumn::Binary(value) => take(sum, value),
+            _ => sum.wrapping_add(1),
+        })
+    })
+}
+
+#[inline]
+pub(crate) fn take(sum: usize, value: &[u8]) -> usize {
+    sum.wrapping_add(value.as_ptr().addr()).wrapping_add(value.len())
+}
+
+#[inline]
+fn tuples(message: &Message<'_>, visit: impl Fn(TupleData<'_>) -> usize) -> usize {
+    let old = |old: OldTuple<'_>| match old {
+        OldTuple::Key(key) => visit(key.full_width()),
+        OldTuple::Full(tuple) => visit(tuple),
+    };
+    match message {
+        Message::Insert(body) => visit(body.new),
+        Message::Update(body) => body.old.map_or(0, old).wrapping_add(visit(body.new)),
+        Message::Delete(body) => old(body.old),
+        _ => 1,
+    }
+}

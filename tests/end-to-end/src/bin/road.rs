@@ -1,0 +1,119 @@
+//! CPU, time and memory of each consumer, and of the server that sends to it.
+//!
+//! `road [WORKLOAD | all] [ROWS] [ROUNDS]`: by default all workloads, 1,000,000 rows, 3 rounds.
+
+use std::env;
+use std::process::ExitCode;
+
+use pgoutput_end_to_end::consumer::{Consumer, Task, consume};
+use pgoutput_end_to_end::usage::{Usage, watch};
+use pgoutput_end_to_end::workload::Workload;
+use pgoutput_end_to_end::{Problem, median};
+use pgoutput_harness::Server;
+use postgres::Client;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments[..] {
+        ["consume", name, dsn, slot, until, binary] => {
+            let [dsn, slot, until] = [dsn, slot, until].map(str::to_owned);
+            consume(name, &Task { dsn, slot, until, binary: binary == "true" })
+        }
+        _ => run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<(), Problem> {
+    let wanted = arguments.first().copied().unwrap_or("all");
+    let rows = arguments.get(1).map_or(Ok(1_000_000), |rows| rows.parse())?;
+    let rounds = arguments.get(2).map_or(Ok(3), |rounds| rounds.parse())?;
+    let server = Server::any()?;
+    println!("PostgreSQL {}, {rows} rows, the middle one of {rounds} rounds", server.version());
+    for workload in Workload::ALL {
+        if wanted == "all" || wanted == workload.name() {
+            measure(&server, workload, rows, rounds)?;
+        }
+    }
+    Ok(())
+}
+
+fn measure(server: &Server, workload: Workload, rows: u32, rounds: u32) -> Result<(), Problem> {
+    if workload.is_binary() && server.major() < 14 {
+        println!("binary: left out, PostgreSQL has it since 14");
+        return Ok(());
+    }
+    let database = server.database("road");
+    let mut client = database.client();
+    let rows = f64::from(workload.write(&mut client, rows)?);
+    let until = client.query_one("select pg_current_wal_lsn()::text", &[])?.get(0);
+    // Something behind the last change, so that its commit ends at or before the position.
+    client.batch_execute("select pg_logical_emit_message(false, 'end', 'end')")?;
+    let (slot, binary) = ("run".to_owned(), workload.is_binary());
+    let task = Task { dsn: database.dsn_tcp(), slot, until, binary };
+    let programs = server.install().bin();
+    let mut runs: Vec<Vec<Usage>> = vec![Vec::new(); Consumer::ALL.len()];
+    for _ in 0..rounds {
+        for (consumer, runs) in Consumer::ALL.into_iter().zip(&mut runs) {
+            client.execute("select pg_copy_logical_replication_slot('base', 'run')", &[])?;
+            let mut child = consumer.command(&task, programs)?.spawn()?;
+            runs.push(watch(&mut child, || sender(&mut client))?);
+            drop_slot(&mut client)?;
+        }
+    }
+    client.execute("select pg_drop_replication_slot('base')", &[])?;
+    report(workload, rows, &runs);
+    Ok(())
+}
+
+/// The process that reads the slot.
+fn sender(client: &mut Client) -> Option<u32> {
+    let slot = "select active_pid from pg_replication_slots where slot_name = 'run'";
+    let pid: Option<i32> = client.query_one(slot, &[]).ok()?.get(0);
+    u32::try_from(pid?).ok()
+}
+
+/// The server lets go of a slot a moment after its reader has left.
+fn drop_slot(client: &mut Client) -> Result<(), Problem> {
+    let drop = "select pg_drop_replication_slot(slot_name) from pg_replication_slots
+        where slot_name = 'run' and not active";
+    while client.execute(drop, &[])? == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+fn report(workload: Workload, rows: f64, runs: &[Vec<Usage>]) {
+    let Some(first) = runs.first() else { return };
+    println!("\n{}: {rows} rows", workload.name());
+    println!(
+        "{:<20} {:>8} {:>7} {:>8} {:>7} {:>8} {:>7} {:>8} {:>10}",
+        "", "us/row", "ratio", "sender", "ratio", "wall s", "ratio", "MB", "waits/1000"
+    );
+    for (consumer, runs) in Consumer::ALL.into_iter().zip(runs) {
+        let middle = |figure: fn(&Usage) -> f64| median(runs.iter().map(figure).collect());
+        // Each round by itself: what else the machine did then, it did to all of them.
+        let ratio = |figure: fn(&Usage) -> f64| {
+            median(runs.iter().zip(first).map(|(run, first)| figure(run) / figure(first)).collect())
+        };
+        println!(
+            "{:<20} {:8.3} {:7.2} {:8.3} {:7.2} {:8.2} {:7.2} {:8.1} {:10.1}",
+            consumer.name(),
+            middle(|usage| usage.cpu) * 1e6 / rows,
+            ratio(|usage| usage.cpu),
+            middle(|usage| usage.sender) * 1e6 / rows,
+            ratio(|usage| usage.sender),
+            middle(|usage| usage.wall),
+            ratio(|usage| usage.wall),
+            middle(|usage| usage.memory) / 1024.0,
+            middle(|usage| usage.waits) * 1000.0 / rows,
+        );
+    }
+}

@@ -1,0 +1,116 @@
+//! What is written to the server before anything is measured.
+
+use std::fmt::Write as _;
+
+use postgres::Client;
+
+use crate::Problem;
+
+/// A kind of change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workload {
+    /// pgbench's transactions: three updates and an insert each.
+    Narrow,
+    /// One transaction of rows with 6 columns.
+    Bulk,
+    /// The same, sent with `binary 'true'`.
+    Binary,
+    /// Updates of the same rows with `REPLICA IDENTITY FULL`, in one transaction.
+    Full,
+    /// One transaction of rows with 100 columns; a hundredth of the rows asked for.
+    Wide,
+}
+
+impl Workload {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Narrow, Self::Bulk, Self::Binary, Self::Full, Self::Wide];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Narrow => "narrow",
+            Self::Bulk => "bulk",
+            Self::Binary => "binary",
+            Self::Full => "full",
+            Self::Wide => "wide",
+        }
+    }
+
+    /// Whether values are asked for in binary.
+    pub fn is_binary(self) -> bool {
+        self == Self::Binary
+    }
+
+    /// Makes the tables, the publication `p` and the slot `base`, and then about `rows` changes; their exact number.
+    ///
+    /// # Errors
+    /// The server's.
+    pub fn write(self, client: &mut Client, rows: u32) -> Result<u32, Problem> {
+        const COLUMNS: &str =
+            "id int primary key, a text, b int8, c timestamptz, d numeric, e bool";
+        const ROW: &str = "g, 'some text of a row', g * 7, now(), g * 1.25, g % 2 = 0";
+        let rows = if self == Self::Wide { rows / 100 } else { rows };
+        let insert = format!("insert into t select {ROW} from generate_series(1, {rows}) g");
+        match self {
+            Self::Narrow => client.batch_execute(PGBENCH)?,
+            Self::Wide => {
+                let columns: Vec<String> = (1..100).map(|n| format!("c{n} int")).collect();
+                let table = format!("create table t (id int primary key, {})", columns.join(", "));
+                client.batch_execute(&table)?;
+            }
+            _ => client.batch_execute(&format!("create table t ({COLUMNS})"))?,
+        }
+        if self == Self::Full {
+            client.batch_execute(&format!("alter table t replica identity full; {insert}"))?;
+        }
+        client.batch_execute("create publication p for all tables")?;
+        client.execute("select pg_create_logical_replication_slot('base', 'pgoutput')", &[])?;
+        match self {
+            Self::Narrow => return narrow(client, rows / 4),
+            Self::Bulk | Self::Binary => client.batch_execute(&insert)?,
+            Self::Full => client.batch_execute("update t set b = b + 1")?,
+            Self::Wide => {
+                let values: Vec<String> = (1..100).map(|n| format!("g * {n}")).collect();
+                let values = values.join(", ");
+                client.batch_execute(&format!(
+                    "insert into t select g, {values} from generate_series(1, {rows}) g"
+                ))?;
+            }
+        }
+        Ok(rows)
+    }
+}
+
+const PGBENCH: &str = "
+create table accounts (aid int primary key, bid int, abalance int, filler char(84));
+create table tellers (tid int primary key, bid int, tbalance int, filler char(84));
+create table branches (bid int primary key, bbalance int, filler char(88));
+create table history (tid int, bid int, aid int, delta int, mtime timestamp, filler char(22));
+alter table history replica identity full;
+insert into accounts select g, 1, 0, '' from generate_series(1, 10000) g;
+insert into tellers select g, 1, 0, null from generate_series(1, 10) g;
+insert into branches values (1, 0, null);";
+
+/// Many small transactions, a thousand to a round trip; vacuumed now and then, as updates of one row pile up.
+fn narrow(client: &mut Client, transactions: u32) -> Result<u32, Problem> {
+    client.batch_execute("set synchronous_commit to off")?;
+    let mut batch = String::new();
+    for number in 0..transactions {
+        let (account, teller) = (number * 7919 % 10_000 + 1, number % 10 + 1);
+        write!(
+            batch,
+            "begin;
+             update accounts set abalance = abalance + 5 where aid = {account};
+             update tellers set tbalance = tbalance + 5 where tid = {teller};
+             update branches set bbalance = bbalance + 5 where bid = 1;
+             insert into history values ({teller}, 1, {account}, 5, now(), null);
+             commit;"
+        )?;
+        if number % 1000 == 999 || number + 1 == transactions {
+            client.batch_execute(&batch)?;
+            client.batch_execute("vacuum tellers; vacuum branches")?;
+            batch.clear();
+        }
+    }
+    Ok(transactions * 4)
+}
