@@ -75,7 +75,10 @@ const FINISH: Duration = Duration::from_secs(2);
 pub(crate) enum Step {
     /// A message, in the receive buffer until the next step.
     Message(Frame),
-    #[cfg_attr(not(feature = "catalog"), expect(dead_code, reason = "only Reader looks at it"))]
+    #[cfg_attr(
+        all(not(feature = "catalog"), not(test)),
+        expect(dead_code, reason = "only Reader looks at it")
+    )]
     Keepalive(PrimaryKeepalive),
     /// The server warned that it leaves a publication out. The warning is among the notices.
     PublicationSkipped,
