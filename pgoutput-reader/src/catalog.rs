@@ -1,5 +1,6 @@
 //! What the catalogue knows of a table that its Relation message does not say.
 
+mod slot;
 mod types;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ use postgres::{Client, Row};
 use crate::Error;
 use crate::connection::Ordinary;
 use crate::event::ColumnSchema;
+
+pub use slot::SlotStatus;
 
 /// One row for each column of a Relation message, in its order.
 ///

@@ -49,8 +49,9 @@
 //!
 //! # Threads and waiting
 //!
-//! There is no thread but yours. The server is told that we are alive while the reader is read, so a loop body must come back for the
-//! next event within the server's `wal_sender_timeout` (60 s unless set otherwise). [`StopHandle`] ends a blocked read from another thread;
+//! Changes are read on your thread, so what you do not take waits in the server. One small thread for each stream only tells the server how far
+//! you are, so that a loop body may take minutes; [`Stream::set_heartbeat`] turns it off in favour of [`Stream::tick`]. A server that says
+//! nothing while it is waited for is noticed ([`Config::wal_receiver_timeout`], 60 s unless set otherwise). [`StopHandle`] ends a blocked read from another thread;
 //! [`Reader::next_timeout`] bounds one.
 #![forbid(unsafe_code)]
 
@@ -77,6 +78,8 @@ mod stream;
 
 #[cfg(feature = "catalog")]
 pub use ack::{Acknowledge, Acknowledger};
+#[cfg(feature = "catalog")]
+pub use catalog::SlotStatus;
 pub use config::{Config, ConfigError, SslMode};
 pub use connection::{Connection, CopyBoth, CreatedSlot, Row as QueryRow, Rows, SystemId};
 pub use error::{
@@ -96,7 +99,7 @@ pub use pgoutput_decode::value::Toast;
 pub use proto::{CreateSlot, Origin, ServerVersion, SlotSnapshot, StartReplication, Streaming};
 #[cfg(feature = "catalog")]
 pub use reader::{Next, Reader, ReaderBuilder};
-pub use stream::{StopHandle, Stream, StreamEvent, StreamEventBuf};
+pub use stream::{Health, StopHandle, Stream, StreamEvent, StreamEventBuf};
 
 #[cfg(all(doctest, feature = "catalog", feature = "json"))]
 #[doc = include_str!("../../README.md")]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::connection::Connection;
 use crate::error::SetupError;
 use crate::proto::feedback;
+use crate::proto::silence::Silence;
 use crate::stream::Stream;
 use crate::{Error, StartReplication};
 
@@ -18,7 +19,8 @@ impl Connection {
         self.check_slot(&start.slot)?;
         self.check_publications(&start.publications)?;
         let interval = feedback::interval(self.wal_sender_timeout()?);
-        Ok(Stream::new(self.start_replication(start)?, interval))
+        let silence = Silence::new(self.silence_limit());
+        Stream::new(self.start_replication(start)?, interval, silence)
     }
 
     /// Whether there is a slot of this name.

@@ -101,25 +101,29 @@ impl Config {
         self
     }
 
-    /// Sets the idle time before the first TCP keepalive, in whole seconds; zero is the system's default.
+    /// Sets the idle time before the first TCP keepalive, in whole seconds; zero is the default,
+    /// [`DEFAULT_KEEPALIVES_IDLE`](super::DEFAULT_KEEPALIVES_IDLE).
     pub fn keepalives_idle(&mut self, idle: Duration) -> &mut Self {
         self.keepalives_idle = time(idle);
         self
     }
 
-    /// Sets the time after which an unanswered TCP keepalive is repeated, in whole seconds; zero is the system's default.
+    /// Sets the time after which an unanswered TCP keepalive is repeated, in whole seconds; zero is the default,
+    /// [`DEFAULT_KEEPALIVES_INTERVAL`](super::DEFAULT_KEEPALIVES_INTERVAL).
     pub fn keepalives_interval(&mut self, interval: Duration) -> &mut Self {
         self.keepalives_interval = time(interval);
         self
     }
 
-    /// Sets after how many unanswered TCP keepalives the connection counts as dead; zero is the system's default.
+    /// Sets after how many unanswered TCP keepalives the connection counts as dead; zero is the default,
+    /// [`DEFAULT_KEEPALIVES_COUNT`](super::DEFAULT_KEEPALIVES_COUNT).
     pub fn keepalives_count(&mut self, count: u32) -> &mut Self {
         self.keepalives_count = Some(count).filter(|count| *count != 0);
         self
     }
 
-    /// Sets how long sent data may stay unacknowledged, in whole milliseconds; zero is the system's default.
+    /// Sets how long sent data may stay unacknowledged, in whole milliseconds; zero is the default,
+    /// [`DEFAULT_TCP_USER_TIMEOUT`](super::DEFAULT_TCP_USER_TIMEOUT) while keepalives are on, else the system's.
     pub fn tcp_user_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.tcp_user_timeout = time(timeout);
         self
@@ -129,6 +133,18 @@ impl Config {
     /// `None` leaves the server's own.
     pub fn wal_sender_timeout(&mut self, timeout: Option<Duration>) -> &mut Self {
         self.wal_sender_timeout = timeout;
+        self
+    }
+
+    /// Sets how long the server may say nothing, not even a keepalive, while the program waits for it. Zero is without limit; unless set,
+    /// [`DEFAULT_WAL_RECEIVER_TIMEOUT`](super::DEFAULT_WAL_RECEIVER_TIMEOUT).
+    ///
+    /// After half of it the server is asked for a sign of life; after all of it the connection counts as dead, and reading ends with
+    /// [`ServerSilent`](crate::ErrorKind::ServerSilent). Only time spent waiting counts, in as many calls as it takes. As the setting of this
+    /// name is for PostgreSQL's own receiver (manual, section "Replication"). Servers before 16 can be silent for long while they
+    /// decode a large transaction of which nothing is published: give them more.
+    pub fn wal_receiver_timeout(&mut self, timeout: Duration) -> &mut Self {
+        self.wal_receiver_timeout = timeout;
         self
     }
 
@@ -234,6 +250,11 @@ impl Config {
         self.wal_sender_timeout
     }
 
+    /// How long the server may say nothing while the program waits for it; zero is without limit.
+    pub fn get_wal_receiver_timeout(&self) -> Duration {
+        self.wal_receiver_timeout
+    }
+
     /// The largest frame to accept, in bytes, header included.
     pub fn get_max_frame_size(&self) -> usize {
         self.max_frame_size
@@ -291,8 +312,8 @@ impl Config {
     }
 
     /// These settings as a connection string of `keyword=value` pairs, **the password in clear**. Parsing it gives an equal
-    /// `Config`, but for [`wal_sender_timeout`](Config::wal_sender_timeout) and
-    /// [`max_frame_size`](Config::max_frame_size), which libpq has no keywords for, and parts of a second (of a millisecond
+    /// `Config`, but for [`wal_sender_timeout`](Config::wal_sender_timeout),
+    /// [`wal_receiver_timeout`](Config::wal_receiver_timeout) and [`max_frame_size`](Config::max_frame_size), which libpq has no keywords for, and parts of a second (of a millisecond
     /// for `tcp_user_timeout`), which are rounded up.
     ///
     /// ```

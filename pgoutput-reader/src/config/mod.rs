@@ -86,6 +86,21 @@ pub const DEFAULT_MAX_FRAME_SIZE: usize = (1 << 30) + 5;
 /// The most that letting data gather adds to a change's latency unless told otherwise.
 pub const DEFAULT_MAX_READ_DELAY: Duration = Duration::from_micros(300);
 
+/// How long the server may say nothing while it is waited for, unless told otherwise: PostgreSQL's own default.
+pub const DEFAULT_WAL_RECEIVER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Idle time before the first TCP keepalive of a replication connection unless told otherwise.
+pub const DEFAULT_KEEPALIVES_IDLE: Duration = Duration::from_secs(30);
+
+/// Time between TCP keepalives of a replication connection unless told otherwise.
+pub const DEFAULT_KEEPALIVES_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How many TCP keepalives of a replication connection may stay unanswered unless told otherwise.
+pub const DEFAULT_KEEPALIVES_COUNT: u32 = 3;
+
+/// How long data sent on a replication connection may stay unacknowledged unless told otherwise.
+pub const DEFAULT_TCP_USER_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// The settings of a connection. See the [module](self).
 ///
 /// Setters take `&mut self` and can be chained; each getter is named after its parameter with `get_` before it. `Debug` shows
@@ -115,6 +130,7 @@ pub struct Config {
     target_session_attrs: TargetSessionAttrs,
     load_balance_hosts: bool,
     wal_sender_timeout: Option<Duration>,
+    wal_receiver_timeout: Duration,
     max_frame_size: usize,
     max_read_delay: Duration,
 }
@@ -145,6 +161,7 @@ impl Default for Config {
             target_session_attrs: TargetSessionAttrs::default(),
             load_balance_hosts: false,
             wal_sender_timeout: None,
+            wal_receiver_timeout: DEFAULT_WAL_RECEIVER_TIMEOUT,
             max_frame_size: DEFAULT_MAX_FRAME_SIZE,
             max_read_delay: DEFAULT_MAX_READ_DELAY,
         }

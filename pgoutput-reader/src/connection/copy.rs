@@ -8,7 +8,7 @@ use postgres_protocol::message::frontend;
 use super::Connection;
 use crate::Error;
 use crate::error::{ProtocolError, ServerMessage};
-use crate::io::{Fill, Position, Waker};
+use crate::io::{Fill, Position, Waker, Writer};
 use crate::proto::ServerVersion;
 use crate::proto::backend::{COPY_DATA, Message};
 
@@ -107,13 +107,14 @@ impl CopyBoth {
         self.connection.channel.inbox.body(position)
     }
 
-    /// Sends a CopyData message. Does not wait: what the socket does not take now goes with the next
-    /// [`advance`](Self::advance).
-    pub(crate) fn send_copy_data(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let message = frontend::CopyData::new(payload)
-            .map_err(|_| Error::usage("a CopyData message cannot be longer than 2 GiB"))?;
-        message.write(self.connection.channel.outbox());
-        self.connection.channel.try_flush()
+    /// When bytes came last.
+    pub(crate) fn heard_at(&self) -> Instant {
+        self.connection.channel.heard_at()
+    }
+
+    /// The writing side.
+    pub(crate) fn sender(&self) -> CopySender {
+        CopySender(self.connection.channel.writer())
     }
 
     /// Ends the copy in order: CopyDone to the server, then everything up to its own end of the copy. Changes
@@ -129,7 +130,7 @@ impl CopyBoth {
     pub fn finish(mut self, deadline: Instant) -> Result<Connection, Error> {
         const DOING: &str = "ending the copy from";
         let deadline = Some(deadline);
-        frontend::copy_done(self.connection.channel.outbox());
+        frontend::copy_done(&mut self.connection.channel.outbox());
         loop {
             let channel = &mut self.connection.channel;
             let Some((tag, body)) = channel.inbox.next()? else {
@@ -175,6 +176,27 @@ impl CopyBoth {
             }
             message => aside.take(message, tag, "replicating").map(|()| None),
         }
+    }
+}
+
+/// The writing side of a copy, which another thread may have.
+#[derive(Debug, Clone)]
+pub(crate) struct CopySender(Writer);
+
+impl CopySender {
+    /// Sends a CopyData message. Does not wait: what the socket does not take now goes with the next wait for the server, or the
+    /// next [`push`](Self::push).
+    pub(crate) fn send_copy_data(&self, payload: &[u8]) -> Result<(), Error> {
+        let message = frontend::CopyData::new(payload)
+            .map_err(|_| Error::usage("a CopyData message cannot be longer than 2 GiB"))?;
+        let mut outbox = self.0.outbox();
+        message.write(&mut outbox);
+        outbox.try_flush()
+    }
+
+    /// Sends what the socket takes now of what waits.
+    pub(crate) fn push(&self) -> Result<(), Error> {
+        self.0.outbox().try_flush()
     }
 }
 

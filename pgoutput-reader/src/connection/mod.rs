@@ -23,8 +23,8 @@ mod ordinary;
 mod protection;
 mod query;
 
-pub(crate) use copy::Advance;
 pub use copy::CopyBoth;
+pub(crate) use copy::{Advance, CopySender};
 #[cfg(feature = "catalog")]
 pub(crate) use ordinary::Ordinary;
 pub use query::{Row, Rows};
@@ -52,6 +52,8 @@ pub struct Connection {
     aside: Aside,
     protection: Protection,
     command_timeout: Option<Duration>,
+    /// How long the server may say nothing while it is waited for; zero is without limit.
+    silence_limit: Duration,
     /// A command was sent and its end has not been read.
     busy: bool,
 }
@@ -181,9 +183,14 @@ impl Connection {
 
     /// Says goodbye and closes the connection: Terminate.
     pub fn close(mut self) -> Result<(), Error> {
-        postgres_protocol::message::frontend::terminate(self.channel.outbox());
+        postgres_protocol::message::frontend::terminate(&mut self.channel.outbox());
         // One message of five bytes: the socket takes it, or the server is stuck and finds the connection closed.
         self.channel.try_flush()
+    }
+
+    /// Zero is without limit.
+    pub(crate) fn silence_limit(&self) -> Duration {
+        self.silence_limit
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -201,7 +208,7 @@ impl Connection {
                 "an earlier command on this connection was cut short: open another connection",
             ));
         }
-        postgres_protocol::message::frontend::query(query, self.channel.outbox()).map_err(
+        postgres_protocol::message::frontend::query(query, &mut self.channel.outbox()).map_err(
             |_| Error::usage("the statement holds a zero byte, or is longer than 2 GiB"),
         )?;
         self.busy = true;
@@ -238,4 +245,4 @@ impl fmt::Debug for Connection {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

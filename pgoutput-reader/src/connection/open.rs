@@ -167,7 +167,7 @@ impl Attempt<'_> {
         let settings = io::TlsSettings::new(self.config, self.endpoint)?;
         let direct = self.config.get_ssl_negotiation() == SslNegotiation::Direct;
         if !direct {
-            negotiation::request(channel.outbox());
+            negotiation::request(&mut channel.outbox());
             channel.flush(self.deadline, DOING)?;
             let answer = loop {
                 if let Some(answer) = SslAnswer::read(channel.inbox.unread())? {
@@ -212,6 +212,7 @@ impl Attempt<'_> {
             aside: Aside { parameters, notices },
             protection,
             command_timeout: None,
+            silence_limit: self.config.get_wal_receiver_timeout(),
             busy: false,
         })
     }

@@ -11,16 +11,16 @@ use crate::{Config, ErrorKind, LimitError};
 /// Long enough never to pass in a test that is right.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn message(tag: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
     [&[tag], &length[..], body].concat()
 }
 
-fn ready() -> Vec<u8> {
+pub(crate) fn ready() -> Vec<u8> {
     message(b'Z', b"I")
 }
 
-fn welcome() -> Vec<u8> {
+pub(crate) fn welcome() -> Vec<u8> {
     let version = message(b'S', b"server_version\x0018.1\0");
     [message(b'R', b"\0\0\0\0"), version, ready()].concat()
 }
@@ -45,13 +45,13 @@ fn row(names: &[&str], values: &[&str]) -> Vec<u8> {
 }
 
 /// The server's end: waits for what the client must say, says what the test wants.
-struct Server {
+pub(crate) struct Server {
     socket: UnixStream,
 }
 
 impl Server {
     /// The next message of the client.
-    fn expect(&mut self, tag: u8) -> Vec<u8> {
+    pub(crate) fn expect(&mut self, tag: u8) -> Vec<u8> {
         let mut header = [0; 5];
         self.socket.read_exact(&mut header).unwrap();
         assert_eq!(char::from(header[0]), char::from(tag));
@@ -61,16 +61,21 @@ impl Server {
         body
     }
 
-    fn say(&mut self, bytes: &[u8]) {
+    pub(crate) fn say(&mut self, bytes: &[u8]) {
         self.socket.write_all(bytes).unwrap();
     }
 
-    fn closed(mut self) {
+    /// Waits until the client has closed the connection, whatever it still says.
+    pub(crate) fn ended(mut self) {
+        let _ = std::io::copy(&mut self.socket, &mut std::io::sink());
+    }
+
+    pub(crate) fn closed(mut self) {
         assert_eq!(self.socket.read(&mut [0]).unwrap(), 0);
     }
 }
 
-struct Scripted {
+pub(crate) struct Scripted {
     config: Config,
     server: JoinHandle<()>,
     folder: PathBuf,
@@ -78,7 +83,7 @@ struct Scripted {
 
 impl Scripted {
     /// A server that lets one client in and then does as told.
-    fn new(name: &str, script: impl FnOnce(Server) + Send + 'static) -> Self {
+    pub(crate) fn new(name: &str, script: impl FnOnce(Server) + Send + 'static) -> Self {
         let folder = std::env::temp_dir().join(format!("pgoutput-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let socket = folder.join(".s.PGSQL.5432");
@@ -97,23 +102,28 @@ impl Scripted {
         Self { config, server, folder }
     }
 
-    fn connect(&self) -> Connection {
+    pub(crate) fn connect(&self) -> Connection {
         let mut connection = Connection::connect(&self.config).unwrap();
         connection.set_command_timeout(Some(PATIENCE));
         connection
     }
 
-    fn end(self) {
+    /// The address that errors name.
+    pub(crate) fn connect_address(&self) -> String {
+        self.folder.join(".s.PGSQL.5432").to_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn end(self) {
         self.server.join().unwrap();
         std::fs::remove_dir_all(self.folder).unwrap();
     }
 }
 
-fn soon() -> Instant {
+pub(crate) fn soon() -> Instant {
     Instant::now() + PATIENCE
 }
 
-fn copying(connection: Connection) -> CopyBoth {
+pub(crate) fn copying(connection: Connection) -> CopyBoth {
     connection.start_replication(&StartReplication::new("s", ["p"])).unwrap()
 }
 
@@ -191,7 +201,7 @@ fn changes_notices_and_parameters_come_as_they_are_sent() {
     assert_eq!(next(&mut copy).len(), 300_000);
     assert_eq!(copy.advance_buffered().unwrap(), None);
     assert_eq!(copy.advance(Some(Instant::now())).unwrap(), Advance::TimedOut);
-    copy.send_copy_data(b"status").unwrap();
+    copy.sender().send_copy_data(b"status").unwrap();
     assert_eq!(next(&mut copy), b"four");
     copy.finish(soon()).unwrap().close().unwrap();
     scripted.end();

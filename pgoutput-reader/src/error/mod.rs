@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use pgoutput_decode::DecodeError;
 
@@ -81,6 +82,17 @@ pub enum ErrorKind {
         doing: &'static str,
         /// The server's address.
         address: String,
+    },
+    /// The server said nothing for as long as [`wal_receiver_timeout`](crate::Config::wal_receiver_timeout) allows, not even when
+    /// asked for a sign of life.
+    #[error(
+        "{address} has said nothing for {limit:?}, and did not answer: the connection counts as dead (wal_receiver_timeout), connect again"
+    )]
+    ServerSilent {
+        /// The server's address.
+        address: String,
+        /// How long it was waited for.
+        limit: Duration,
     },
     /// The server is too old for an option.
     #[error(

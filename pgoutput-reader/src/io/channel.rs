@@ -3,7 +3,6 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, BytesMut};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::gather::Gather;
@@ -12,13 +11,10 @@ use super::inbox::Inbox;
 use super::tls::TlsSettings;
 use super::transport::Transport;
 use super::wake::{WakePipe, Waker};
+use super::writer::{Outbox, Writer};
 use crate::Error;
-use crate::error::LimitError;
 #[cfg(feature = "tls")]
 use crate::error::TlsError;
-
-/// Most bytes that wait to be sent while the server does not read. A status takes 39.
-const UNSENT_LIMIT: usize = 64 * 1024;
 
 /// Most bytes taken in while waiting for the server to read: enough for it to get on, and bounded.
 const BACKLOG_LIMIT: usize = 1024 * 1024;
@@ -30,8 +26,9 @@ pub(crate) struct Channel {
     address: String,
     wake: WakePipe,
     pub(crate) inbox: Inbox,
-    outbox: BytesMut,
+    writer: Writer,
     gather: Gather,
+    heard_at: Instant,
     /// The last read left room, so the socket is probably empty: wait before the next one.
     drained: bool,
 }
@@ -57,12 +54,13 @@ impl Channel {
         let wake = WakePipe::new()
             .map_err(|error| Error::io("making a wake pipe for", &address, error))?;
         Ok(Self {
+            writer: Writer::new(transport.clone(), &address),
             transport,
             address,
             wake,
             inbox: Inbox::new(limit),
-            outbox: BytesMut::new(),
             gather: Gather::new(rest),
+            heard_at: Instant::now(),
             drained: true,
         })
     }
@@ -75,18 +73,24 @@ impl Channel {
         self.wake.waker()
     }
 
+    /// The writing side, for another thread.
+    pub(crate) fn writer(&self) -> Writer {
+        self.writer.clone()
+    }
+
+    /// When bytes came last.
+    pub(crate) fn heard_at(&self) -> Instant {
+        self.heard_at
+    }
+
     /// Where messages to be sent are put together; [`flush`](Self::flush) or [`try_flush`](Self::try_flush) sends them.
-    pub(crate) fn outbox(&mut self) -> &mut BytesMut {
-        &mut self.outbox
+    pub(crate) fn outbox(&mut self) -> Outbox<'_> {
+        self.writer.outbox()
     }
 
     /// Sends what the socket takes now. The rest goes with the next wait, as long as it is little.
     pub(crate) fn try_flush(&mut self) -> Result<(), Error> {
-        self.send()?;
-        if self.outbox.len() > UNSENT_LIMIT {
-            return Err(LimitError::Unsent { pending: self.outbox.len() }.into());
-        }
-        Ok(())
+        self.writer.outbox().try_flush()
     }
 
     /// Sends everything, waiting for the server to read where needed, until `deadline`.
@@ -98,7 +102,7 @@ impl Channel {
         let mut backlog = 0;
         loop {
             self.send()?;
-            if self.outbox.is_empty() && !self.transport.unsent() {
+            if !self.writer.pending() {
                 return Ok(());
             }
             // A server that is itself stuck sending gets on when we take that in.
@@ -172,7 +176,8 @@ impl Channel {
         }
         let transport = self.transport.secured(settings.connection()?);
         // What comes right behind the handshake may have been read with its end.
-        self = Self { transport, drained: false, ..self };
+        let writer = Writer::new(transport.clone(), &self.address);
+        self = Self { transport, writer, drained: false, ..self };
         let Some(tls) = self.transport.tls() else { return Ok(self) };
         loop {
             match tls.handshake() {
@@ -231,7 +236,8 @@ impl Channel {
         match read {
             Ok(len) => {
                 self.inbox.filled(len);
-                self.gather.read(Instant::now(), len);
+                self.heard_at = Instant::now();
+                self.gather.read(self.heard_at, len);
                 self.drained = len < offered;
                 Ok(Some(len))
             }
@@ -245,28 +251,7 @@ impl Channel {
     }
 
     fn send(&mut self) -> Result<(), Error> {
-        while !self.outbox.is_empty() || self.transport.unsent() {
-            let sent = if self.outbox.is_empty() {
-                self.transport.push().map(|()| 0)
-            } else {
-                retry(|| self.transport.write(&self.outbox))
-            };
-            match sent {
-                Ok(len) => self.outbox.advance(len),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // The server has gone, and why may still be waiting to be read: reading tells, or finds the end.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
-                    ) =>
-                {
-                    self.outbox.clear();
-                }
-                Err(error) => return Err(Error::io("writing to", &self.address, error)),
-            }
-        }
-        Ok(())
+        self.writer.outbox().send()
     }
 
     /// Lets data gather; true when a wake-up cut it short. So short that deadlines play no part.
@@ -286,7 +271,7 @@ impl Channel {
     fn wait(&self, reading: bool, deadline: Option<Instant>) -> Result<Wait, Error> {
         let mut events = PollFlags::empty();
         events.set(PollFlags::IN, reading);
-        events.set(PollFlags::OUT, !self.outbox.is_empty() || self.transport.unsent());
+        events.set(PollFlags::OUT, self.writer.pending());
         loop {
             let mut fds =
                 [PollFd::new(&self.transport, events), PollFd::new(&self.wake, PollFlags::IN)];
@@ -330,7 +315,7 @@ fn timespec(left: Duration) -> Timespec {
 }
 
 /// A call that a signal interrupted is made again.
-fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+pub(super) fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -4,6 +4,8 @@ use std::thread;
 
 use super::*;
 use crate::config::DEFAULT_MAX_READ_DELAY;
+use crate::error::LimitError;
+use crate::io::writer::UNSENT_LIMIT;
 
 /// Long enough never to pass in a test that is right.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -13,7 +15,7 @@ fn pair() -> (Channel, UnixStream) {
     ours.set_nonblocking(true).unwrap();
     theirs.set_read_timeout(Some(PATIENCE)).unwrap();
     (
-        Channel::new(Transport::Unix(ours), "test".into(), 1 << 30, DEFAULT_MAX_READ_DELAY)
+        Channel::new(Transport::Unix(ours.into()), "test".into(), 1 << 30, DEFAULT_MAX_READ_DELAY)
             .unwrap(),
         theirs,
     )
@@ -129,7 +131,7 @@ fn a_server_that_does_not_read_is_noticed() {
     channel.outbox().extend_from_slice(&[1]);
     assert!(pending > 0);
     assert_eq!(channel.fill(soon()).unwrap(), Fill::More);
-    assert!(channel.outbox().is_empty());
+    assert!(!channel.writer.pending());
     drop(reader.join().unwrap());
 }
 

@@ -5,12 +5,13 @@ use std::error::Error as StdError;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 use super::transport::Transport;
-use crate::config::{Config, Endpoint, Host};
+use crate::config::{self, Config, Endpoint, Host};
 use crate::{Error, ErrorKind};
 
 /// One place to try: a host name may stand for several.
@@ -80,14 +81,18 @@ fn connect_tcp(
         socket.set_tcp_keepalive(&keepalive(config))?;
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_user_timeout(config.get_tcp_user_timeout().map(|time| up_to(time, 1000)))?;
+    {
+        let default = config.get_keepalives().then_some(config::DEFAULT_TCP_USER_TIMEOUT);
+        let timeout = config.get_tcp_user_timeout().or(default);
+        socket.set_tcp_user_timeout(timeout.map(|time| up_to(time, 1000)))?;
+    }
     match left {
         Some(left) => socket.connect_timeout(&address.into(), left)?,
         None => socket.connect(&address.into())?,
     }
     socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
-    Ok(Transport::Tcp(socket.into()))
+    Ok(Transport::Tcp(Arc::new(socket.into())))
 }
 
 fn connect_unix(path: &Path, left: Option<Duration>) -> io::Result<Transport> {
@@ -96,21 +101,16 @@ fn connect_unix(path: &Path, left: Option<Duration>) -> io::Result<Transport> {
     socket.set_write_timeout(left)?;
     socket.connect(&SockAddr::unix(path)?)?;
     socket.set_nonblocking(true)?;
-    Ok(Transport::Unix(socket.into()))
+    Ok(Transport::Unix(Arc::new(socket.into())))
 }
 
 fn keepalive(config: &Config) -> TcpKeepalive {
-    let mut keepalive = TcpKeepalive::new();
-    if let Some(idle) = config.get_keepalives_idle() {
-        keepalive = keepalive.with_time(up_to(idle, 1));
-    }
-    if let Some(interval) = config.get_keepalives_interval() {
-        keepalive = keepalive.with_interval(up_to(interval, 1));
-    }
-    if let Some(count) = config.get_keepalives_count() {
-        keepalive = keepalive.with_retries(count);
-    }
-    keepalive
+    let idle = config.get_keepalives_idle().unwrap_or(config::DEFAULT_KEEPALIVES_IDLE);
+    let interval = config.get_keepalives_interval().unwrap_or(config::DEFAULT_KEEPALIVES_INTERVAL);
+    TcpKeepalive::new()
+        .with_time(up_to(idle, 1))
+        .with_interval(up_to(interval, 1))
+        .with_retries(config.get_keepalives_count().unwrap_or(config::DEFAULT_KEEPALIVES_COUNT))
 }
 
 /// Rounded up to the system's unit, of which there are `units` in a second: rounded down it could become zero, which means

@@ -8,6 +8,7 @@ mod inbox;
 mod tls;
 mod transport;
 mod wake;
+mod writer;
 
 pub(crate) use channel::{Channel, Fill};
 pub(crate) use connect::{Target, connect, may_try_next, targets};
@@ -17,6 +18,7 @@ pub(crate) use tls::MakeTls;
 #[cfg(feature = "tls")]
 pub(crate) use tls::TlsSettings;
 pub use wake::Waker;
+pub(crate) use writer::Writer;
 
 /// Without the feature there are none.
 #[cfg(not(feature = "tls"))]

@@ -4,17 +4,18 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 #[cfg(feature = "tls")]
 use super::tls::TlsStream;
 
-/// Reads and writes take `&self`, so that another thread may own the writing side.
-#[derive(Debug)]
+/// Reads and writes take `&self`, and a clone is the same socket, so that another thread may own the writing side.
+#[derive(Debug, Clone)]
 pub(crate) enum Transport {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+    Tcp(Arc<TcpStream>),
+    Unix(Arc<UnixStream>),
     #[cfg(feature = "tls")]
-    Tls(Box<TlsStream>),
+    Tls(Arc<TlsStream>),
 }
 
 impl Transport {
@@ -22,7 +23,7 @@ impl Transport {
     #[cfg(feature = "tls")]
     pub(super) fn secured(self, tls: rustls::ClientConnection) -> Self {
         match self {
-            Self::Tcp(socket) => Self::Tls(Box::new(TlsStream::new(socket, tls))),
+            Self::Tcp(socket) => Self::Tls(Arc::new(TlsStream::new(socket, tls))),
             other => other,
         }
     }
@@ -60,8 +61,8 @@ impl Transport {
 
     pub(super) fn read(&self, room: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(socket) => (&*socket).read(room),
-            Self::Unix(socket) => (&*socket).read(room),
+            Self::Tcp(socket) => (&**socket).read(room),
+            Self::Unix(socket) => (&**socket).read(room),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.read(room),
         }
@@ -69,8 +70,8 @@ impl Transport {
 
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(socket) => (&*socket).write(bytes),
-            Self::Unix(socket) => (&*socket).write(bytes),
+            Self::Tcp(socket) => (&**socket).write(bytes),
+            Self::Unix(socket) => (&**socket).write(bytes),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.write(bytes),
         }

@@ -9,7 +9,7 @@ pub(crate) const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A changed position is not told more often than this. The server answers a status whose positions are behind
 /// its own with a keepalive at once, so that answering without a pause makes a storm.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const PAUSE: Duration = Duration::from_secs(1);
 
 /// How far we are; see [`StandbyStatusUpdate`](pgoutput_decode::StandbyStatusUpdate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,6 +40,11 @@ impl Feedback {
     /// For a copy that started at `now`.
     pub(crate) fn new(interval: Duration, now: Instant) -> Self {
         Self { interval, sent_at: now, sent: Positions::default(), asked: false }
+    }
+
+    /// The positions of the last status.
+    pub(crate) fn told(&self) -> Positions {
+        self.sent
     }
 
     /// The server asked for a status.

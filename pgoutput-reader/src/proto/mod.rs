@@ -13,6 +13,7 @@ pub(crate) mod negotiation;
 mod options;
 mod policy;
 pub(crate) mod quote;
+pub(crate) mod silence;
 mod startup;
 mod version;
 

@@ -18,6 +18,7 @@ pub struct ReaderBuilder {
     create: Option<CreateSlot>,
     acknowledge: Acknowledge,
     until: Option<Lsn>,
+    heartbeat: bool,
 }
 
 impl ReaderBuilder {
@@ -28,6 +29,7 @@ impl ReaderBuilder {
             create: None,
             acknowledge: Acknowledge::default(),
             until: None,
+            heartbeat: true,
         }
     }
 
@@ -127,6 +129,14 @@ impl ReaderBuilder {
         self
     }
 
+    /// Whether a thread tells the server that we are alive while the loop body is busy, which is the default; else the loop body has to
+    /// come back, or call [`Reader::tick`], within the server's `wal_sender_timeout` (60 s unless set otherwise).
+    #[must_use]
+    pub fn heartbeat(mut self, heartbeat: bool) -> Self {
+        self.heartbeat = heartbeat;
+        self
+    }
+
     /// Connects, checks slot and publications, and starts reading.
     ///
     /// # Errors
@@ -152,12 +162,15 @@ impl ReaderBuilder {
                 connection.create_slot(&create)?;
             }
         }
+        let mut stream = connection.stream(&self.start)?;
+        stream.set_heartbeat(self.heartbeat)?;
         Ok(Reader::start(Setup {
             catalog,
-            stream: connection.stream(&self.start)?,
+            stream,
             system,
             acknowledge: self.acknowledge,
             until: self.until,
+            slot: self.start.slot,
             publications: self.start.publications,
         }))
     }

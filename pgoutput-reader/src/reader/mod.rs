@@ -14,9 +14,9 @@ use changes::{Changes, Progress};
 use tables::Tables;
 
 use crate::ack::{Acknowledge, Acknowledger};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, SlotStatus};
 use crate::event::{ChangeEvent, Fingerprint};
-use crate::stream::{Step, StopHandle, Stream};
+use crate::stream::{Health, Step, StopHandle, Stream};
 use crate::{Config, Error, ServerMessage, SystemId};
 
 /// How long [`Reader::stop`] waits for the Commit of a transaction whose last event was taken. The server sends
@@ -58,6 +58,7 @@ pub struct Reader {
     acknowledger: Acknowledger,
     mode: Acknowledge,
     until: Option<Until>,
+    slot: String,
     publications: Vec<String>,
     finished: bool,
     /// An error was handed out: what came with it or after it was not, and must never be confirmed.
@@ -91,6 +92,7 @@ struct Setup {
     system: SystemId,
     acknowledge: Acknowledge,
     until: Option<Lsn>,
+    slot: String,
     publications: Vec<String>,
 }
 
@@ -102,7 +104,7 @@ impl Reader {
     }
 
     fn start(setup: Setup) -> Self {
-        let Setup { stream, catalog, system, acknowledge, until, publications } = setup;
+        let Setup { stream, catalog, system, acknowledge, until, slot, publications } = setup;
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
         Self {
@@ -112,6 +114,7 @@ impl Reader {
             acknowledger: Acknowledger::default(),
             mode: acknowledge,
             until: until.map(|lsn| Until { lsn, ask_at: Instant::now(), pause: ASK_AGAIN[0] }),
+            slot,
             publications,
             finished: false,
             failed: false,
@@ -145,6 +148,50 @@ impl Reader {
     /// The server's position, as its last message or keepalive said.
     pub fn server_wal_end(&self) -> Lsn {
         self.stream.server_wal_end()
+    }
+
+    /// Sends a status update if one is due, and does not wait: for a loop body that is busy for long while
+    /// [`heartbeat`](ReaderBuilder::heartbeat) is off. Call it several times in each `wal_sender_timeout`.
+    ///
+    /// ```no_run
+    /// # use pgoutput_reader::{Config, Reader};
+    /// # fn steps() -> [(); 3] { [(); 3] }
+    /// # let builder = Reader::builder("");
+    /// let mut reader = builder.heartbeat(false).connect()?;
+    /// while let Some(event) = reader.next() {
+    ///     let event = event?;
+    ///     for step in steps() {
+    ///         // … a part of the work …
+    ///         reader.tick()?;
+    ///     }
+    /// }
+    /// # Ok::<(), pgoutput_reader::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the server cannot be told; after that the reader is finished.
+    pub fn tick(&mut self) -> Result<(), Error> {
+        self.stream.confirm(self.acknowledger.confirmed());
+        let ticked = self.stream.tick();
+        if ticked.is_err() {
+            (self.finished, self.failed) = (true, true);
+            self.changes.ready.clear();
+        }
+        ticked
+    }
+
+    /// How far the stream has come and when the server was heard last. Costs no question to the server;
+    /// [`slot_status`](Self::slot_status) asks one.
+    pub fn health(&self) -> Health {
+        Health { taken: self.acknowledger.confirmed(), ..self.stream.health() }
+    }
+
+    /// What the server says of the slot and of the log it keeps for it, asked over the ordinary connection.
+    ///
+    /// # Errors
+    /// What the server answers; [`SetupError::SlotMissing`](crate::SetupError::SlotMissing) when there is no such slot any more.
+    pub fn slot_status(&mut self) -> Result<SlotStatus, Error> {
+        self.tables.catalog().slot_status(&self.slot)
     }
 
     /// Tells the server what was taken, ends the copy and closes the connection; the slot is free when this returns.

@@ -31,6 +31,10 @@ impl Tables {
         }
     }
 
+    pub(super) fn catalog(&mut self) -> &mut Catalog {
+        &mut self.catalog
+    }
+
     pub(super) fn update(&mut self, body: &RelationBody<'_>) {
         self.relations.update(body);
     }

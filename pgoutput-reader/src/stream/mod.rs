@@ -1,22 +1,24 @@
 //! One START_REPLICATION: every message, with its positions.
 
 mod event;
+mod health;
+mod status;
 mod stop;
 
 use std::collections::VecDeque;
 use std::iter::FusedIterator;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use pgoutput_decode::{
-    CopyData, Decoder, Lsn, PrimaryKeepalive, StandbyStatusUpdate, TimestampTz, XLogData,
-};
+use pgoutput_decode::{CopyData, Decoder, Lsn, PrimaryKeepalive, TimestampTz, XLogData};
 
 pub use event::{StreamEvent, StreamEventBuf};
+pub use health::Health;
+use status::{Heartbeat, Status};
 pub use stop::StopHandle;
 
 use crate::connection::{Advance, CopyBoth};
 use crate::io::Position;
-use crate::proto::feedback::{Feedback, Positions};
+use crate::proto::silence::{Patience, Silence};
 use crate::{Error, ErrorKind, ServerMessage};
 
 /// Every message of one replication stream, in order, with its positions in the log.
@@ -25,8 +27,9 @@ use crate::{Error, ErrorKind, ServerMessage};
 /// sends them. A plain [`Iterator`] of owned messages; [`next_event`](Self::next_event) lends them without a copy.
 /// An error is the last item.
 ///
-/// Keepalives are answered while the stream is read. Nothing is confirmed to the server but what
-/// [`confirm`](Self::confirm) says, so the slot moves only with that.
+/// The server is told that we are alive by a small thread on its own clock, however long the loop body takes; reading stays
+/// on the caller's thread ([`set_heartbeat`](Self::set_heartbeat) has the alternative). Nothing is confirmed to the server but
+/// what [`confirm`](Self::confirm) says, so the slot moves only with that.
 ///
 /// ```no_run
 /// use pgoutput_decode::Message;
@@ -49,9 +52,13 @@ use crate::{Error, ErrorKind, ServerMessage};
 pub struct Stream {
     copy: CopyBoth,
     decoder: Decoder,
-    feedback: Feedback,
-    positions: Positions,
+    status: Status,
+    heartbeat: Option<Heartbeat>,
+    silence: Silence,
+    /// The server waits for an answer, which is to tell what the caller confirms before the next step.
+    asked: bool,
     server_wal_end: Lsn,
+    last_send_time: Option<TimestampTz>,
     stop: StopHandle,
     notices: VecDeque<ServerMessage>,
     finished: bool,
@@ -68,7 +75,10 @@ const FINISH: Duration = Duration::from_secs(2);
 pub(crate) enum Step {
     /// A message, in the receive buffer until the next step.
     Message(Frame),
-    #[cfg_attr(not(feature = "catalog"), expect(dead_code, reason = "only Reader looks at it"))]
+    #[cfg_attr(
+        all(not(feature = "catalog"), not(test)),
+        expect(dead_code, reason = "only Reader looks at it")
+    )]
     Keepalive(PrimaryKeepalive),
     /// The server warned that it leaves a publication out. The warning is among the notices.
     PublicationSkipped,
@@ -89,16 +99,66 @@ pub(crate) struct Frame {
 
 impl Stream {
     /// `interval` is how often the server wants to hear of us.
-    pub(crate) fn new(copy: CopyBoth, interval: Duration) -> Self {
-        Self {
+    pub(crate) fn new(copy: CopyBoth, interval: Duration, silence: Silence) -> Result<Self, Error> {
+        let status = Status::new(&copy, interval);
+        Ok(Self {
             stop: StopHandle::new(copy.waker()),
+            heartbeat: Some(Heartbeat::start(&status, copy.address())?),
             copy,
             decoder: Decoder::new(),
-            feedback: Feedback::new(interval, Instant::now()),
-            positions: Positions::default(),
+            status,
+            silence,
+            asked: false,
             server_wal_end: Lsn::ZERO,
+            last_send_time: None,
             notices: VecDeque::new(),
             finished: false,
+        })
+    }
+
+    /// Whether a thread tells the server that we are alive while the program is busy; it does unless told otherwise. Without it the
+    /// server ends the connection when the program does not come back for the next message, or call [`tick`](Self::tick), within its
+    /// `wal_sender_timeout` (60 s unless set otherwise).
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io) when the system has no thread to give.
+    pub fn set_heartbeat(&mut self, on: bool) -> Result<(), Error> {
+        match (on && !self.finished, &self.heartbeat) {
+            (true, None) => {
+                self.heartbeat = Some(Heartbeat::start(&self.status, self.copy.address())?);
+            }
+            (true, Some(_)) => {}
+            (false, _) => self.heartbeat = None,
+        }
+        Ok(())
+    }
+
+    /// Sends a status update if one is due, and does not wait: for a program that is busy for long and has turned the
+    /// [heartbeat](Self::set_heartbeat) off. Call it several times in each `wal_sender_timeout`; it costs a look at the clock.
+    ///
+    /// # Errors
+    /// When the server cannot be told; after that the stream is finished.
+    pub fn tick(&mut self) -> Result<(), Error> {
+        if self.finished {
+            return Ok(());
+        }
+        let ticked = self.status.send_due(Instant::now());
+        if ticked.is_err() {
+            self.finish();
+        }
+        ticked
+    }
+
+    /// How far the stream has come and when the server was heard last.
+    pub fn health(&self) -> Health {
+        let positions = self.status.positions();
+        Health {
+            received: positions.write,
+            taken: positions.flush,
+            told: self.status.told().flush,
+            server_wal_end: self.server_wal_end,
+            last_send_time: self.last_send_time,
+            last_received: self.copy.heard_at(),
         }
     }
 
@@ -121,14 +181,12 @@ impl Stream {
     ///
     /// The end LSN of a commit is the position to give. Going back does nothing.
     pub fn confirm(&mut self, lsn: Lsn) {
-        self.positions.flush = self.positions.flush.max(lsn);
-        self.positions.apply = self.positions.flush;
-        self.positions.write = self.positions.write.max(lsn);
+        self.status.confirm(lsn);
     }
 
     /// What was confirmed last; `0/0` before.
     pub fn confirmed(&self) -> Lsn {
-        self.positions.flush
+        self.status.positions().flush
     }
 
     /// The server's position, as its last message or keepalive said.
@@ -149,6 +207,8 @@ impl Stream {
     /// # Errors
     /// When the server cannot be told; then it may send again what was confirmed last.
     pub fn stop(mut self) -> Result<(), Error> {
+        // Nothing may be sent behind the end of the copy.
+        self.heartbeat = None;
         self.send_status(false)?;
         match self.copy.finish(Instant::now() + FINISH) {
             Ok(connection) => connection.close(),
@@ -178,8 +238,16 @@ impl Stream {
     /// Goes on to the next message or keepalive, sending what is due meanwhile. After an error there is nothing more.
     pub(crate) fn step(&mut self, deadline: Option<Instant>) -> Result<Step, Error> {
         let step = self.try_step(deadline);
-        self.finished |= step.is_err();
+        if step.is_err() {
+            self.finish();
+        }
         step
+    }
+
+    /// After an error the server is left alone.
+    fn finish(&mut self) {
+        self.finished = true;
+        self.heartbeat = None;
     }
 
     fn try_step(&mut self, deadline: Option<Instant>) -> Result<Step, Error> {
@@ -187,18 +255,14 @@ impl Stream {
             if self.finished {
                 return Ok(Step::Stopped);
             }
-            let now = Instant::now();
-            if self.feedback.due(now, &self.positions) {
-                self.send_status(false)?;
+            if self.heartbeat.is_none() || self.asked {
+                self.asked = false;
+                self.status.send_due(Instant::now())?;
             }
-            let advance = if self.stop.is_stopped() {
-                match self.copy.advance_buffered()? {
-                    Some(advance) => advance,
-                    None => return Ok(Step::Stopped),
-                }
-            } else {
-                let due = self.feedback.due_at(&self.positions);
-                self.copy.advance(Some(deadline.map_or(due, |deadline| deadline.min(due))))?
+            let advance = match self.copy.advance_buffered()? {
+                Some(advance) => advance,
+                None if self.stop.is_stopped() => return Ok(Step::Stopped),
+                None => self.wait(deadline)?,
             };
             match advance {
                 Advance::Copy(position) => return self.open(position),
@@ -221,26 +285,58 @@ impl Stream {
         }
     }
 
+    /// Waits for the server, until `deadline` or until there is something else to do.
+    fn wait(&mut self, deadline: Option<Instant>) -> Result<Advance, Error> {
+        let start = Instant::now();
+        self.status.send_due(start)?;
+        let patience = match self.silence.patience() {
+            Patience::Wait(patience) => patience,
+            Patience::Ask => {
+                self.status.send(true)?;
+                self.silence.asked();
+                return Ok(Advance::TimedOut);
+            }
+            Patience::Over => {
+                let (address, limit) = (self.copy.address().into(), self.silence.limit());
+                return Err(ErrorKind::ServerSilent { address, limit }.into());
+            }
+        };
+        let give_up = patience.and_then(|patience| start.checked_add(patience));
+        let wake_at =
+            [deadline, give_up].into_iter().flatten().fold(self.status.due_at(), Ord::min);
+        let advance = self.copy.advance(Some(wake_at))?;
+        let now = Instant::now();
+        let heard_at = self.copy.heard_at();
+        if heard_at >= start {
+            self.silence.heard(now.saturating_duration_since(heard_at));
+        } else {
+            self.silence.waited(now.saturating_duration_since(start));
+        }
+        Ok(advance)
+    }
+
     /// Opens an envelope.
     fn open(&mut self, position: Position) -> Result<Step, Error> {
         match CopyData::decode(self.copy.payload(position))? {
             CopyData::XLogData(XLogData { wal_start, wal_end, send_time, .. }) => {
-                self.received(wal_start.max(wal_end));
+                self.received(wal_start.max(wal_end), send_time);
                 Ok(Step::Message(Frame { position, wal_start, wal_end, send_time }))
             }
             CopyData::PrimaryKeepalive(keepalive) => {
-                self.received(keepalive.wal_end);
+                self.received(keepalive.wal_end, keepalive.send_time);
                 if keepalive.reply_requested() {
-                    self.feedback.asked();
+                    self.status.asked();
+                    self.asked = true;
                 }
                 Ok(Step::Keepalive(keepalive))
             }
         }
     }
 
-    fn received(&mut self, lsn: Lsn) {
+    fn received(&mut self, lsn: Lsn, send_time: TimestampTz) {
         self.server_wal_end = self.server_wal_end.max(lsn);
-        self.positions.write = self.positions.write.max(lsn);
+        self.last_send_time = Some(send_time);
+        self.status.received(lsn);
     }
 
     /// Decodes the message of the last step. A message that cannot be decoded ends the stream.
@@ -259,6 +355,7 @@ impl Stream {
             }),
             Err(error) => {
                 self.finished = true;
+                self.heartbeat = None;
                 Err(error.at_lsn(frame.wal_start).into())
             }
         }
@@ -266,12 +363,7 @@ impl Stream {
 
     /// Sends a status now; `reply` asks the server to answer with a keepalive.
     pub(crate) fn send_status(&mut self, reply: bool) -> Result<(), Error> {
-        let Positions { write, flush, apply } = self.positions;
-        let status =
-            StandbyStatusUpdate { write, flush, apply, client_time: now(), reply: reply.into() };
-        self.copy.send_copy_data(&status.to_bytes())?;
-        self.feedback.sent(Instant::now(), self.positions);
-        Ok(())
+        self.status.send(reply)
     }
 }
 
@@ -285,9 +377,5 @@ impl Iterator for Stream {
 
 impl FusedIterator for Stream {}
 
-/// This machine's clock, as the protocol counts it.
-fn now() -> TimestampTz {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let micros = i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX);
-    TimestampTz::from_unix_micros(micros).unwrap_or_default()
-}
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The `pgoutput` program on real servers.
 
+#[cfg(target_os = "linux")]
+mod memory;
 mod run;
 mod tail;
 #[cfg(feature = "tls")]

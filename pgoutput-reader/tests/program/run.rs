@@ -142,6 +142,23 @@ impl Running {
         serde_json::from_str(&line).unwrap()
     }
 
+    /// Passes lines over, unread.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn skip(&mut self, lines: u64) {
+        let stdout = self.stdout.as_mut().unwrap();
+        for _ in 0..lines {
+            assert_ne!(stdout.skip_until(b'\n').unwrap(), 0);
+        }
+    }
+
+    /// The most memory that it has had so far, in KiB: `VmHWM` of proc(5).
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+    }
+
     /// Goes away as the reader of its output.
     pub(crate) fn close_output(&mut self) {
         self.stdout = None;

@@ -6,6 +6,7 @@ mod catalogue;
 mod changes;
 mod errors;
 mod json_values;
+mod liveness;
 mod options;
 mod resume;
 mod shutdown;

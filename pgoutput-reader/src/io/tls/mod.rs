@@ -6,7 +6,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::ClientConnection;
 
@@ -30,7 +30,7 @@ const RECORD: usize = 16 * 1024;
 
 /// A TLS connection whose reads and writes take `&self`, so that another thread may own the writing side.
 pub(crate) struct TlsStream {
-    socket: TcpStream,
+    socket: Arc<TcpStream>,
     // Held for as long as a call that cannot block takes.
     state: Mutex<State>,
 }
@@ -48,7 +48,7 @@ struct State {
 }
 
 impl TlsStream {
-    pub(crate) fn new(socket: TcpStream, tls: ClientConnection) -> Self {
+    pub(crate) fn new(socket: Arc<TcpStream>, tls: ClientConnection) -> Self {
         let incoming = vec![0; INCOMING].into();
         let state = State { tls, incoming, start: 0, end: 0, failed: None, gone: false };
         Self { socket, state: Mutex::new(state) }

@@ -56,7 +56,8 @@ fn pair<T: Send + 'static>(
     config.host("localhost").ssl_mode(SslMode::Require);
     let settings = TlsSettings::new(&config, &config.endpoints().unwrap()[0]).unwrap();
     let channel =
-        Channel::new(Transport::Tcp(socket), "test".into(), 1 << 30, Duration::ZERO).unwrap();
+        Channel::new(Transport::Tcp(socket.into()), "test".into(), 1 << 30, Duration::ZERO)
+            .unwrap();
     (channel.secure(&settings, soon(), false).unwrap(), server)
 }
 
@@ -140,4 +141,35 @@ fn bytes_that_are_no_tls_end_the_connection_after_what_was_good() {
     let error = channel.fill(soon()).unwrap_err();
     assert!(matches!(error.kind(), crate::ErrorKind::Tls(_)), "{error}");
     drop(server);
+}
+
+#[test]
+fn another_thread_writes_while_this_one_reads() {
+    const ROUNDS: u64 = 1000;
+    let (mut channel, server) = pair(|mut server| {
+        let mut message = [0; 8];
+        for _ in 0..ROUNDS {
+            server.read_exact(&mut message).unwrap();
+            server.write_all(&message).unwrap();
+            server.flush().unwrap();
+        }
+    });
+    let writer = channel.writer();
+    let writing = thread::spawn(move || {
+        for round in 0..ROUNDS {
+            let mut outbox = writer.outbox();
+            outbox.extend_from_slice(&round.to_be_bytes());
+            outbox.try_flush().unwrap();
+        }
+    });
+    let mut arrived = Vec::new();
+    while arrived.len() < 8 * usize::try_from(ROUNDS).unwrap() {
+        assert_eq!(channel.fill(soon()).unwrap(), Fill::More);
+        arrived.extend_from_slice(channel.inbox.unread());
+        channel.inbox.consume(channel.inbox.unread().len());
+    }
+    let sent: Vec<u8> = (0..ROUNDS).flat_map(u64::to_be_bytes).collect();
+    assert_eq!(arrived, sent);
+    writing.join().unwrap();
+    server.join().unwrap();
 }

@@ -1,0 +1,66 @@
+//! What the catalogue says of a replication slot.
+
+use pgoutput_decode::Lsn;
+
+use super::Catalog;
+use crate::Error;
+use crate::error::{ProtocolError, SetupError};
+
+/// Positions as text, whatever the server's version; columns that came later by way of JSON.
+const SLOT: &str = "\
+SELECT position.wal_end::text, slot.restart_lsn::text, slot.confirmed_flush_lsn::text,
+       pg_catalog.to_jsonb(slot) ->> 'wal_status', slot.active
+FROM pg_catalog.pg_replication_slots AS slot,
+     (SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+                  ELSE pg_catalog.pg_current_wal_lsn() END AS wal_end) AS position
+WHERE slot.slot_name = $1";
+
+/// A replication slot as the server sees it (manual, section "pg_replication_slots").
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SlotStatus {
+    /// The end of the server's log: written on a primary, replayed on a standby.
+    pub wal_end: Lsn,
+    /// The oldest log that the slot keeps; `None` for a slot that keeps none.
+    pub restart_lsn: Option<Lsn>,
+    /// Everything before it is forgotten.
+    pub confirmed_flush_lsn: Option<Lsn>,
+    /// `reserved`, `extended`, `unreserved` or `lost` (PostgreSQL 13 and later).
+    pub wal_status: Option<String>,
+    /// Whether a connection reads it.
+    pub active: bool,
+}
+
+impl SlotStatus {
+    /// Bytes of log that the server keeps for the slot: they fill its disk when this only rises.
+    pub fn retained_bytes(&self) -> Option<u64> {
+        Some(self.wal_end.as_u64().saturating_sub(self.restart_lsn?.as_u64()))
+    }
+
+    /// Bytes of log that were written and not confirmed.
+    pub fn unconfirmed_bytes(&self) -> Option<u64> {
+        Some(self.wal_end.as_u64().saturating_sub(self.confirmed_flush_lsn?.as_u64()))
+    }
+}
+
+impl Catalog {
+    /// The slot as it is now.
+    pub(crate) fn slot_status(&mut self, slot: &str) -> Result<SlotStatus, Error> {
+        let rows = self.query(SLOT, &[&slot])?;
+        let row = rows.first().ok_or_else(|| SetupError::SlotMissing { slot: slot.into() })?;
+        let lsn = |place, field| match row.get::<_, Option<&str>>(place).map(str::parse::<Lsn>) {
+            None => Ok(None),
+            Some(Ok(lsn)) => Ok(Some(lsn)),
+            Some(Err(_)) => {
+                Err(Error::from(ProtocolError::Answer { command: "pg_replication_slots", field }))
+            }
+        };
+        Ok(SlotStatus {
+            wal_end: lsn(0, "wal_end")?.unwrap_or_default(),
+            restart_lsn: lsn(1, "restart_lsn")?,
+            confirmed_flush_lsn: lsn(2, "confirmed_flush_lsn")?,
+            wal_status: row.get(3),
+            active: row.get(4),
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! A loop body that takes longer than the server waits.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pgoutput_harness::{Server, servers};
+use pgoutput_reader::{ChangeEvent, Config, Reader, ReaderBuilder};
+use pgoutput_tests::{Fixture, PUBLICATION, eventually};
+
+const SERVER_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// More than three times the server's timeout.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// With as many bytes as neither side's buffers hold, so that the server is still sending while the loop body is busy.
+const ROWS: i64 = 8000;
+
+const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY, filler text)";
+
+/// Does the same with a server of each version, all at once: most of it is waiting.
+fn at_once(test: impl Fn(&Server) + Sync) {
+    thread::scope(|scope| {
+        for shared in servers() {
+            let test = &test;
+            thread::Builder::new()
+                .name("liveness".into())
+                .spawn_scoped(scope, move || {
+                    if shared.major() >= 12 {
+                        return test(shared);
+                    }
+                    // Older servers have one timeout for all connections.
+                    let own = Server::builder().setting("wal_sender_timeout", "1500ms");
+                    test(&own.start(shared.major()).unwrap());
+                })
+                .unwrap();
+        }
+    });
+}
+
+fn builder(fixture: &Fixture<'_>) -> ReaderBuilder {
+    let mut config: Config = fixture.database().dsn().parse().unwrap();
+    if fixture.major() >= 12 {
+        config.wal_sender_timeout(Some(SERVER_TIMEOUT));
+    }
+    ReaderBuilder::from(config).slot(fixture.slot_name()).publication(PUBLICATION)
+}
+
+fn insert_all(fixture: &Fixture<'_>) {
+    let insert =
+        format!("INSERT INTO t SELECT n, repeat('x', 1000) FROM generate_series(1, {ROWS}) n");
+    fixture.run([&insert as &str]);
+}
+
+fn id(event: &ChangeEvent) -> i64 {
+    event.after().unwrap().get("id").unwrap()
+}
+
+fn next_id(reader: &mut Reader) -> i64 {
+    id(&reader.next().unwrap().unwrap())
+}
+
+/// Reads a row, is busy inside its transaction, and reads the rest.
+fn survives(server: &Server, heartbeat: bool, busy: impl Fn(&mut Reader)) {
+    let fixture = Fixture::new(server, SETUP);
+    let mut reader = builder(&fixture).heartbeat(heartbeat).connect().unwrap();
+    insert_all(&fixture);
+    let first = reader.next().unwrap().unwrap();
+    assert_eq!(id(&first), 1);
+    let commit_lsn = first.position().commit_lsn();
+    busy(&mut reader);
+    assert!(fixture.slot().active, "PostgreSQL {}", fixture.major());
+    assert!(fixture.slot().confirmed <= commit_lsn);
+    for expected in 2..=ROWS {
+        assert_eq!(next_id(&mut reader), expected);
+    }
+    reader.stop().unwrap();
+    // The last event's successor was never asked for.
+    assert!(fixture.slot().confirmed <= commit_lsn);
+    assert!(fixture.read().iter().map(id).eq(1..=ROWS));
+    assert!(fixture.slot().confirmed > commit_lsn);
+}
+
+#[test]
+fn a_busy_loop_body_keeps_its_connection() {
+    at_once(|server| survives(server, true, |_| thread::sleep(BUSY)));
+}
+
+#[test]
+fn without_the_thread_tick_keeps_it() {
+    at_once(|server| {
+        survives(server, false, |reader| {
+            let end = Instant::now() + BUSY;
+            while Instant::now() < end {
+                thread::sleep(SERVER_TIMEOUT / 10);
+                reader.tick().unwrap();
+            }
+        });
+    });
+}
+
+#[test]
+fn without_both_the_server_ends_it_and_nothing_is_lost() {
+    at_once(|server| {
+        let fixture = Fixture::new(server, SETUP);
+        let mut reader = builder(&fixture).heartbeat(false).connect().unwrap();
+        insert_all(&fixture);
+        assert_eq!(next_id(&mut reader), 1);
+        fixture.wait_until_free();
+        assert!(reader.by_ref().any(|event| event.is_err()));
+        drop(reader);
+        assert!(fixture.read().iter().map(id).eq(1..=ROWS));
+    });
+}
+
+#[test]
+fn what_the_slot_keeps_is_data() {
+    for server in servers() {
+        let fixture = Fixture::new(server, SETUP);
+        let mut reader = fixture.reader();
+        let before = reader.slot_status().unwrap();
+        assert!(before.active);
+        assert_eq!(before.wal_status.is_some(), fixture.major() >= 13);
+        assert_eq!(before.confirmed_flush_lsn, Some(fixture.slot().confirmed));
+        insert_all(&fixture);
+        let after = reader.slot_status().unwrap();
+        assert!(after.unconfirmed_bytes() > before.unconfirmed_bytes());
+        assert!(after.retained_bytes() >= after.unconfirmed_bytes());
+        for expected in 1..=ROWS {
+            assert_eq!(next_id(&mut reader), expected);
+        }
+        let health = eventually("everything to be taken and told", || {
+            reader.next_timeout(Duration::ZERO).unwrap();
+            let health = reader.health();
+            (!health.told.is_zero() && health.told == health.taken).then_some(health)
+        });
+        assert!(health.received >= health.taken && health.taken > before.wal_end);
+        assert!(health.bytes_behind().is_some() && health.last_send_time.is_some());
+        reader.stop().unwrap();
+    }
+}
