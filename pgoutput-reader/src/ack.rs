@@ -80,7 +80,9 @@ impl Acknowledger {
         let mut ledger = self.lock();
         if delivery > ledger.taken {
             ledger.taken = delivery;
-            ledger.ahead = ledger.ahead.split_off(&(delivery + 1));
+            if !ledger.ahead.is_empty() {
+                ledger.ahead = ledger.ahead.split_off(&(delivery + 1));
+            }
             ledger.settle();
         }
     }

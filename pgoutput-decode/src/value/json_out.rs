@@ -30,6 +30,10 @@ struct Escaped<'w>(&'w mut dyn Write);
 
 impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly every text needs none, and looking at bytes is much cheaper than at characters.
+        if !text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+            return self.0.write_str(text);
+        }
         for run in text.split_inclusive(|c: char| c < ' ' || c == '"' || c == '\\') {
             let mut plain = run.chars();
             match plain.next_back() {
