@@ -186,9 +186,9 @@ enum After {
 fn write_seconds(f: &mut fmt::Formatter<'_>, micros: u64, two_digits: bool) -> fmt::Result {
     let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
     if two_digits {
-        write!(f, "{seconds:02}")?
+        write!(f, "{seconds:02}")?;
     } else {
-        write!(f, "{seconds}")?
+        write!(f, "{seconds}")?;
     }
     write_fraction(f, fraction)
 }
