@@ -154,14 +154,22 @@ pub(crate) fn write_rfc3339(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Res
 /// Writes a time of day as PostgreSQL does: the fraction without its trailing zeros.
 pub(crate) fn write_clock(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
     write_whole_seconds(f, micros)?;
-    let (mut fraction, mut width) = (micros % 1_000_000, 6);
-    if fraction == 0 {
+    write_fraction(f, (micros % 1_000_000).unsigned_abs())
+}
+
+/// Writes a point and a fraction of a second, given in microseconds, without zeros at its end; nothing if it is zero.
+pub(crate) fn write_fraction(f: &mut fmt::Formatter<'_>, mut micros: u64) -> fmt::Result {
+    if micros == 0 {
         return Ok(());
     }
-    while fraction % 10 == 0 {
-        (fraction, width) = (fraction / 10, width - 1);
+    f.write_str(".")?;
+    // Digit by digit: core's formatting with a width that is not constant holds a path to a panic.
+    while micros > 0 {
+        micros *= 10;
+        write!(f, "{}", micros / 1_000_000)?;
+        micros %= 1_000_000;
     }
-    write!(f, ".{fraction:0width$}")
+    Ok(())
 }
 
 /// Writes a time of day with six digits of fraction, none when it is zero.

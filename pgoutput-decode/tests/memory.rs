@@ -1,12 +1,17 @@
-//! Law 10: decoding allocates nothing, whatever a frame claims.
+//! Law 10: decoding and reading values allocate nothing, whatever a frame or value claims.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::fmt;
 use std::hint::black_box;
 
+use pgoutput_decode::value::{
+    Attribute, Field, FieldType, Format, JsonOptions, TypeInfo, TypeKind, Value, ValueError,
+    ValueErrorKind, type_oid,
+};
 use pgoutput_decode::{
-    CopyData, DecodeError, Decoder, HotStandbyFeedback, Message, OldTuple, StandbyStatusUpdate,
-    StreamAbortForm,
+    CopyData, DecodeError, Decoder, HotStandbyFeedback, Message, Oid, OldTuple,
+    StandbyStatusUpdate, StreamAbortForm,
 };
 use pgoutput_strategies::{any_frame, mutated, sequences};
 use proptest::prelude::*;
@@ -125,5 +130,170 @@ fn law_10_huge_lengths_and_counts_allocate_nothing() {
         let (decoded, count) = allocations(|| decode_everything(frame));
         assert!(decoded.is_err());
         assert_eq!(count, 0, "{}", frame.escape_ascii());
+    }
+}
+
+/// Counts what is written, keeps none of it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Written {
+    bytes: usize,
+    calls: usize,
+}
+
+impl fmt::Write for Written {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.bytes += text.len();
+        self.calls += 1;
+        Ok(())
+    }
+}
+
+/// Reads a value, writes it as text and as JSON, and asserts that nothing was allocated.
+fn written(ty: FieldType<'_>, format: Format, bytes: &[u8]) -> Result<[Written; 2], ValueError> {
+    let (result, count) = allocations(|| {
+        let field = Field::of(ty, format, bytes);
+        let (mut text, mut json) = (Written::default(), Written::default());
+        field.get::<Value<'_>>()?;
+        field.write_text(&mut text)?;
+        field.write_json(&mut json, JsonOptions::default())?;
+        Ok([text, json])
+    });
+    assert_eq!(count, 0, "{ty:?} {format}");
+    result
+}
+
+const TEXT: TypeInfo<'static> =
+    TypeInfo { oid: type_oid::TEXT, name: "text", kind: TypeKind::Base };
+const HSTORE: TypeInfo<'static> =
+    TypeInfo { oid: Oid::new(16_400), name: "hstore", kind: TypeKind::Hstore };
+/// A type that holds itself twice: what no server makes, and the worst that a description can be.
+static TWINS: TypeInfo<'static> = TypeInfo {
+    oid: Oid::new(16_401),
+    name: "twins",
+    kind: TypeKind::Composite(&[
+        Attribute { name: "text", ty: &TEXT },
+        Attribute { name: "one", ty: &TWINS },
+        Attribute { name: "other", ty: &TWINS },
+    ]),
+};
+static RING: TypeInfo<'static> = TypeInfo {
+    oid: Oid::new(16_402),
+    name: "ring",
+    kind: TypeKind::Array { element: &RING, delimiter: b',' },
+};
+
+#[test]
+fn law_10_values_of_a_few_bytes_that_claim_gigabytes_are_refused() {
+    let known = FieldType::new;
+    let values: [(FieldType<'_>, Format, &[u8]); 15] = [
+        // An array of one bytea of 1 GiB, and one of two thousand million integers.
+        (
+            known(type_oid::BYTEA_ARRAY),
+            Format::Binary,
+            b"\0\0\0\x01\0\0\0\0\0\0\0\x11\0\0\0\x01\0\0\0\x01\x40\0\0\0",
+        ),
+        (
+            known(type_oid::INT4_ARRAY),
+            Format::Binary,
+            b"\0\0\0\x01\0\0\0\0\0\0\0\x17\x7F\xFF\xFF\xFE\0\0\0\x01",
+        ),
+        // Six dimensions whose product is no number of elements any more.
+        (
+            known(type_oid::INT4_ARRAY),
+            Format::Binary,
+            b"\0\0\0\x06\0\0\0\0\0\0\0\x17\
+              \x7F\xFF\xFF\xF0\0\0\0\x01\x7F\xFF\xFF\xF0\0\0\0\x01\x7F\xFF\xFF\xF0\0\0\0\x01\
+              \x7F\xFF\xFF\xF0\0\0\0\x01\x7F\xFF\xFF\xF0\0\0\0\x01\x7F\xFF\xFF\xF0\0\0\0\x01",
+        ),
+        (known(type_oid::INT4_ARRAY), Format::Text, b"[1:2147483646]={1}"),
+        (known(type_oid::NUMERIC), Format::Binary, b"\x7F\xFF\0\0\0\0\0\0\0\x01"),
+        (known(type_oid::VARBIT), Format::Binary, b"\x7F\xFF\xFF\xFF\xFF"),
+        (known(type_oid::PATH), Format::Binary, b"\x01\x7F\xFF\xFF\xFF"),
+        (known(type_oid::POLYGON), Format::Binary, b"\x7F\xFF\xFF\xFF"),
+        (known(type_oid::TSVECTOR), Format::Binary, b"\x7F\xFF\xFF\xFFa\0\xFF\xFF"),
+        (known(type_oid::TSQUERY), Format::Binary, b"\x7F\xFF\xFF\xFF\x02\x02"),
+        (known(type_oid::PG_SNAPSHOT), Format::Binary, b"\x7F\xFF\xFF\xFF\0\0\0\0\0\0\0\x01"),
+        (known(type_oid::INT4MULTIRANGE), Format::Binary, b"\xFF\xFF\xFF\xFF\0\0\0\x01\x01"),
+        (known(type_oid::INT8RANGE), Format::Binary, b"\x02\x40\0\0\0"),
+        (FieldType::described(&HSTORE), Format::Binary, b"\x7F\xFF\xFF\xFF\x40\0\0\0k"),
+        (FieldType::described(&TWINS), Format::Binary, b"\0\0\0\x03\0\0\0\x19\x40\0\0\0a"),
+    ];
+    for (ty, format, bytes) in values {
+        assert!(written(ty, format, bytes).is_err(), "{ty:?} {}", bytes.escape_ascii());
+    }
+}
+
+/// An array of one element of its own type, so often in itself.
+fn ring(depth: usize) -> Vec<u8> {
+    // Innermost first: an empty array, then the head of each array around it, built from behind.
+    let mut reversed: Vec<u8> =
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0x12].into_iter().rev().collect();
+    for _ in 0..depth {
+        let length = u32::try_from(reversed.len()).unwrap();
+        for number in [length, 1, 1, RING.oid.as_u32(), 0, 1] {
+            reversed.extend(number.to_be_bytes().iter().rev());
+        }
+    }
+    reversed.reverse();
+    reversed
+}
+
+/// Two of itself in itself as far as `depth`, each with one text.
+fn twins(depth: usize) -> Vec<u8> {
+    let inner = (depth > 0).then(|| twins(depth - 1));
+    let mut bytes = b"\0\0\0\x03\0\0\0\x19\0\0\0\x01\"".to_vec();
+    for _ in 0..2 {
+        bytes.extend(TWINS.oid.as_u32().to_be_bytes());
+        match &inner {
+            None => bytes.extend((-1_i32).to_be_bytes()),
+            Some(inner) => {
+                bytes.extend(u32::try_from(inner.len()).unwrap().to_be_bytes());
+                bytes.extend(inner);
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn law_10_containers_in_each_other_end_on_a_small_stack() {
+    let work = || {
+        let (ring_type, twins_type) = (FieldType::described(&RING), FieldType::described(&TWINS));
+        let too_deep = written(ring_type, Format::Binary, &ring(100_000)).unwrap_err();
+        assert_eq!(too_deep.kind(), ValueErrorKind::TooDeep);
+        // In text, each level doubles the quotes of what is in it; braces need none of them.
+        let braces = "{".repeat(1_000_000);
+        assert!(written(ring_type, Format::Text, braces.as_bytes()).is_err());
+        let parentheses = "(\"\"\"\"".repeat(200_000);
+        assert!(written(twins_type, Format::Text, parentheses.as_bytes()).is_err());
+        let nots = format!("{}'a'", "!".repeat(1_000_000));
+        let _ = written(FieldType::new(type_oid::TSQUERY), Format::Text, nots.as_bytes());
+
+        let [_, json] = written(ring_type, Format::Binary, &ring(16)).unwrap();
+        assert_eq!(json.bytes, 34, "17 pairs of brackets");
+        // What is read and written grows with the bytes that are there, not with the types that could be.
+        let bytes = twins(8);
+        let [_, json] = written(twins_type, Format::Binary, &bytes).unwrap();
+        assert!(json.bytes < 2 * bytes.len(), "{json:?} for {} bytes", bytes.len());
+        assert!(json.calls < 2 * bytes.len(), "{json:?} for {} bytes", bytes.len());
+    };
+    let thread = std::thread::Builder::new().stack_size(512 << 10).spawn(work).unwrap();
+    thread.join().unwrap();
+}
+
+#[test]
+fn law_10_the_greatest_numeric_is_written_without_a_buffer() {
+    let ty = FieldType::new(type_oid::NUMERIC);
+    let text = format!("{}.{}", "9".repeat(131_072), "9".repeat(16_383));
+    // 36864 groups of four digits, the first of weight 32767, 16383 digits behind the point.
+    let mut binary = vec![0x90, 0x00, 0x7F, 0xFF, 0, 0, 0x3F, 0xFF];
+    binary.extend([0x27, 0x0F].repeat(32_768 + 4_095));
+    // The last group has three digits behind the point.
+    binary.extend(9990_u16.to_be_bytes());
+    for (format, bytes) in [(Format::Text, text.as_bytes()), (Format::Binary, &binary)] {
+        for out in written(ty, format, bytes).unwrap() {
+            assert_eq!(out.bytes, text.len());
+            assert!(out.calls <= text.len());
+        }
     }
 }

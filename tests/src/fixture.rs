@@ -34,8 +34,17 @@ impl<'s> Fixture<'s> {
     ///
     /// If the server refuses, as everything here.
     pub fn new(server: &'s Server, setup: &str) -> Self {
+        Self::with_options(server, "", setup)
+    }
+
+    /// The same in a database made with further options of `CREATE DATABASE`, such as `ENCODING 'LATIN1'`.
+    ///
+    /// # Panics
+    ///
+    /// If the server refuses.
+    pub fn with_options(server: &'s Server, options: &str, setup: &str) -> Self {
         let test = std::thread::current().name().unwrap_or("test").to_owned();
-        let database = server.database(test.rsplit("::").next().unwrap_or("test"));
+        let database = server.database_with(test.rsplit("::").next().unwrap_or("test"), options);
         let mut client = database.client();
         client.batch_execute(setup).unwrap();
         client.batch_execute(&format!("CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES")).unwrap();

@@ -53,9 +53,16 @@ fn a_connection_knows_its_server_and_pins_what_text_depends_on() {
         let database = server.database_with("pinned", "");
         let mut client = database.client();
         let alter = format!("ALTER DATABASE \"{}\" SET", database.name());
-        for setting in
-            ["DateStyle = 'German'", "TimeZone = 'Asia/Tokyo'", "bytea_output = 'escape'"]
-        {
+        for setting in [
+            "client_encoding = 'LATIN1'",
+            "DateStyle = 'German'",
+            "IntervalStyle = 'iso_8601'",
+            "TimeZone = 'Asia/Tokyo'",
+            "extra_float_digits = -5",
+            "bytea_output = 'escape'",
+            // The one name beside C that every system knows.
+            "lc_monetary = 'POSIX'",
+        ] {
             client.batch_execute(&format!("{alter} {setting}")).unwrap();
         }
         for dsn in [database.dsn(), database.dsn_tcp()] {

@@ -66,6 +66,10 @@ impl<'a> Array<'a> {
                 return Err(start.malformed("at most 6 dimensions"));
             }
         }
+        let is_vector = matches!(notation, Notation::Spaces);
+        if is_vector && !matches!(dimensions.as_slice(), [Dimension { lower: 0, .. }]) {
+            return Err(element_oid.malformed("one dimension, counted from 0"));
+        }
         if is_empty {
             // An empty vector has one dimension, of no length.
             dimensions = Dimensions::default();
@@ -76,6 +80,9 @@ impl<'a> Array<'a> {
         let left = left.ok_or(element_oid.malformed("as many elements as the dimensions say"))?;
         let elements = Walk { array: *field, ty, source: Source::Binary(input), left };
         elements.check()?;
+        if is_vector && elements.iter().any(|element| element.is_none()) {
+            return Err(flags.malformed("no NULLs"));
+        }
         Ok(Self { notation, dimensions, elements })
     }
 

@@ -225,7 +225,7 @@ fn write_number(f: &mut fmt::Formatter<'_>, shortest: &str, plain_below: i32) ->
 }
 
 fn zeros(f: &mut fmt::Formatter<'_>, count: usize) -> fmt::Result {
-    write!(f, "{:0<count$}", "")
+    (0..count).try_for_each(|_| f.write_char('0'))
 }
 
 /// Room for one float in scientific form, the longest of which has 24 characters.

@@ -7,6 +7,7 @@ use super::datetime_text as parts;
 use super::input::Input;
 use super::json_out::{WriteJson, quoted};
 use super::{FieldType, FromField, JsonOptions, ValueError, type_oid};
+use crate::timestamp::write_fraction;
 
 /// An `interval`: months, days and microseconds, kept apart because no month has a fixed number of days and
 /// no day a fixed number of hours. Each has the whole range of its integer.
@@ -169,7 +170,7 @@ impl fmt::Display for Interval {
         })?;
         let micros = self.micros.unsigned_abs();
         write!(f, "{:02}:{:02}:", micros / HOUR, micros / MINUTE % 60)?;
-        write_seconds(f, micros % MINUTE, 2)
+        write_seconds(f, micros % MINUTE, true)
     }
 }
 
@@ -182,16 +183,14 @@ enum After {
 }
 
 /// Seconds in at least `width` digits, and the fraction without its trailing zeros.
-fn write_seconds(f: &mut fmt::Formatter<'_>, micros: u64, width: usize) -> fmt::Result {
-    write!(f, "{:0width$}", micros / 1_000_000)?;
-    let (mut fraction, mut digits) = (micros % 1_000_000, 6);
-    if fraction == 0 {
-        return Ok(());
+fn write_seconds(f: &mut fmt::Formatter<'_>, micros: u64, two_digits: bool) -> fmt::Result {
+    let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
+    if two_digits {
+        write!(f, "{seconds:02}")?;
+    } else {
+        write!(f, "{seconds}")?;
     }
-    while fraction % 10 == 0 {
-        (fraction, digits) = (fraction / 10, digits - 1);
-    }
-    write!(f, ".{fraction:0digits$}")
+    write_fraction(f, fraction)
 }
 
 /// Displays an [`Interval`] as ISO 8601 does; made by [`Interval::iso_8601`].
@@ -226,7 +225,7 @@ impl fmt::Display for Iso8601 {
         }
         if micros % MINUTE != 0 {
             f.write_str(sign)?;
-            write_seconds(f, micros % MINUTE, 1)?;
+            write_seconds(f, micros % MINUTE, false)?;
             f.write_char('S')?;
         }
         Ok(())

@@ -54,15 +54,16 @@ impl fmt::Display for Money {
         }
         let amount = self.0.unsigned_abs();
         let (units, cents) = (amount / 100, amount % 100);
-        let mut group = 1;
-        while units / group >= 1000 {
-            group *= 1000;
-        }
-        write!(f, "${}", units / group)?;
-        while group > 1 {
-            group /= 1000;
-            write!(f, ",{:03}", units / group % 1000)?;
-        }
+        // What fits into 64 bits has six groups of three digits at most, here the last one first.
+        let mut rest = units;
+        let groups = [(); 6].map(|()| {
+            let group = rest % 1000;
+            rest /= 1000;
+            group
+        });
+        let mut groups = groups.into_iter().rev().skip_while(|group| *group == 0);
+        write!(f, "${}", groups.next().unwrap_or_default())?;
+        groups.try_for_each(|group| write!(f, ",{group:03}"))?;
         write!(f, ".{cents:02}")
     }
 }

@@ -162,6 +162,9 @@ impl Connection {
 
     /// Starts the copy: START_REPLICATION.
     ///
+    /// Text comes as UTF-8, whatever the encoding of the database. One in SQL_ASCII has none: its text comes byte for byte
+    /// as it is stored.
+    ///
     /// # Errors
     /// SQLSTATE 42704 when the slot is missing, 55006 when another connection holds it;
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for options the server does not know. A publication
@@ -170,6 +173,7 @@ impl Connection {
     /// then comes with the first read.
     pub fn start_replication(mut self, start: &StartReplication) -> Result<CopyBoth, Error> {
         const DOING: &str = "starting replication on";
+        self.take_text_as_it_is_stored()?;
         let deadline = self.deadline();
         self.send_query(&command::start_replication(start, self.version)?, deadline, DOING)?;
         loop {
@@ -179,6 +183,15 @@ impl Connection {
                 message => self.aside.take(message, tag, DOING)?,
             }
         }
+    }
+
+    /// SQL_ASCII databases hold any bytes. Told to send them as UTF-8, the server fails on the first change with other
+    /// bytes in it, and again whenever the slot is read.
+    fn take_text_as_it_is_stored(&mut self) -> Result<(), Error> {
+        if self.parameter("server_encoding") == Some("SQL_ASCII") {
+            self.simple_query("SET client_encoding TO SQL_ASCII")?;
+        }
+        Ok(())
     }
 
     /// Says goodbye and closes the connection: Terminate.

@@ -4,18 +4,32 @@
 //! A body takes any bytes and panics when a law is broken; it has no other output.
 #![expect(clippy::missing_panics_doc, reason = "to panic is what the bodies are for")]
 
+mod values;
+
 use pgoutput_decode::encode::Encoder;
 use pgoutput_decode::{
     CopyData, DecodeError, Decoder, HotStandbyFeedback, Message, OldTuple, StandbyStatusUpdate,
     StreamAbortForm, TupleData,
 };
 
+pub use values::{
+    CONTAINERS, container_binary, container_text, value_binary, value_text, value_type,
+};
+
 /// What a target does with its input.
 pub type Body = fn(&[u8]);
 
 /// The targets by name: that of the fuzz target and of its folder of seeds.
-pub const TARGETS: [(&str, Body); 4] =
-    [("envelope", envelope), ("frame", frame), ("roundtrip", roundtrip), ("sequence", sequence)];
+pub const TARGETS: [(&str, Body); 8] = [
+    ("container_binary", container_binary),
+    ("container_text", container_text),
+    ("envelope", envelope),
+    ("frame", frame),
+    ("roundtrip", roundtrip),
+    ("sequence", sequence),
+    ("value_binary", value_binary),
+    ("value_text", value_text),
+];
 
 /// One frame in both states, and as the front of a longer slice.
 pub fn frame(bytes: &[u8]) {

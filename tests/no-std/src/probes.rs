@@ -2,6 +2,9 @@
 //! leaves of them.
 #![no_std]
 
+#[cfg(feature = "values")]
+mod values;
+
 use core::panic::PanicInfo;
 
 use pgoutput_decode::message::{OidsIter, RelationColumnsIter};

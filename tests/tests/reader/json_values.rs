@@ -100,15 +100,30 @@ fn settings_of_the_database_and_the_role_change_no_value() {
             "IntervalStyle = 'iso_8601'",
             "extra_float_digits = -5",
             "bytea_output = 'escape'",
+            "client_encoding = 'LATIN1'",
         ] {
             fixture.run([&format!("ALTER DATABASE {name} SET {setting}") as &str]);
+        }
+        // Those of a role in a database come before those of the database.
+        for setting in
+            ["DateStyle = 'SQL, DMY'", "IntervalStyle = 'sql_standard'", "lc_monetary = 'POSIX'"]
+        {
+            let alter = format!("ALTER ROLE CURRENT_USER IN DATABASE {name} SET {setting}");
+            fixture.run([&alter as &str]);
         }
         fixture.run([
             "INSERT INTO t VALUES ('2020-12-31', '2020-01-01 00:00:00+00', '1 day', 0.1::float8 + 0.2, '\\x00ff', '1.5')",
         ]);
-        assert_eq!(
-            after(&fixture.read()[0]),
-            r#"{"d":"2020-12-31","tz":"2020-01-01T00:00:00+00:00","iv":"P1D","f":0.30000000000000004,"b":"\\x00ff","m":"$1.50"}"#
-        );
+        for binary in [false, true] {
+            if binary && server.major() < 14 {
+                continue;
+            }
+            let events =
+                fixture.read_with(|builder| builder.binary(binary).acknowledge(Acknowledge::Never));
+            assert_eq!(
+                after(&events[0]),
+                r#"{"d":"2020-12-31","tz":"2020-01-01T00:00:00+00:00","iv":"P1D","f":0.30000000000000004,"b":"\\x00ff","m":"$1.50"}"#
+            );
+        }
     }
 }

@@ -4,6 +4,7 @@ mod acknowledge;
 mod bad_input;
 mod catalogue;
 mod changes;
+mod encodings;
 mod errors;
 mod json_values;
 mod liveness;

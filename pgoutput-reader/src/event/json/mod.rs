@@ -2,10 +2,11 @@
 
 mod write;
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 
 use pgoutput_decode::message::{MessageBody, TruncateFlags};
-use pgoutput_decode::value::{Field, JsonOptions, ValueError};
+use pgoutput_decode::value::{Field, Format, JsonOptions, ValueError, ValueErrorKind, type_oid};
 use pgoutput_decode::{Lsn, TupleColumn};
 use serde::ser::{Error as _, SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
@@ -16,23 +17,34 @@ pub(crate) use write::{Kept, TableText};
 use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, Transaction};
 
 /// The JSON shape: keys in the order `op`, `message_id`, `lsn`, `transaction`, `table_schema`, `before`, `after`; behind
-/// them, only where they carry something, `unchanged_toast`, `truncate`, `origin`, `message`.
+/// them, only where they carry something, `unchanged_toast`, `invalid_utf8`, `truncate`, `origin`, `message`.
+///
+/// `invalid_utf8` names, under `before` and `after`, the columns whose text is not UTF-8, as a database in SQL_ASCII may
+/// hold it: in their place stand the bytes as they came, in the form of a `bytea`. Of an array or composite with such a text
+/// in it those are the bytes of the whole value, in the format it was sent in.
 ///
 /// Meant for `serde_json`: numbers with more digits than a float holds, and JSON inside JSON, are passed on as text.
 impl Serialize for ChangeEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let after = self.after();
-        let unchanged = after.as_ref().map(unchanged).unwrap_or_default();
+        let (before, after) = (self.before().map(Values::of), self.after().map(Values::of));
+        let unchanged = after.as_ref().map(|after| unchanged(&after.row)).unwrap_or_default();
         let mut out = serializer.serialize_struct("ChangeEvent", 7)?;
         out.serialize_field("op", &self.op())?;
         out.serialize_field("message_id", &format_args!("{}", self.message_id()))?;
         out.serialize_field("lsn", &self.lsn().as_u64())?;
         out.serialize_field("transaction", &self.transaction().map(AsRef::as_ref))?;
         out.serialize_field("table_schema", &self.table().map(AsRef::as_ref))?;
-        out.serialize_field("before", &self.before())?;
+        out.serialize_field("before", &before)?;
         out.serialize_field("after", &after)?;
         if !unchanged.is_empty() {
             out.serialize_field("unchanged_toast", &unchanged)?;
+        }
+        let invalid = InvalidUtf8 {
+            before: before.map(Values::invalid).unwrap_or_default(),
+            after: after.map(Values::invalid).unwrap_or_default(),
+        };
+        if !invalid.before.is_empty() || !invalid.after.is_empty() {
+            out.serialize_field("invalid_utf8", &invalid)?;
         }
         if let Some(flags) = self.truncate() {
             out.serialize_field("truncate", &truncate(flags))?;
@@ -52,6 +64,15 @@ fn unchanged<'a>(row: &Row<'a>) -> Vec<&'a str> {
     let is_unchanged =
         |(_, value): &(&ColumnSchema, TupleColumn<'_>)| *value == TupleColumn::Unchanged;
     row.columns().filter(is_unchanged).map(|(column, _)| column.name()).collect()
+}
+
+/// Names of the columns whose text is not UTF-8.
+#[derive(Serialize)]
+struct InvalidUtf8<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    before: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    after: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -142,11 +163,34 @@ impl Serialize for ColumnSchema {
     }
 }
 
-/// A map from column names to values; unchanged stored-apart values are left out.
+/// A map from column names to values; unchanged stored-apart values are left out. Text that is not UTF-8 is written as a
+/// `bytea` of its bytes; the JSON of the whole event names its columns.
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Values::of(*self).serialize(serializer)
+    }
+}
+
+/// The values of a row, and which of them were found not to be UTF-8 when they were written.
+struct Values<'a> {
+    row: Row<'a>,
+    invalid: RefCell<Vec<&'a str>>,
+}
+
+impl<'a> Values<'a> {
+    const fn of(row: Row<'a>) -> Self {
+        Self { row, invalid: RefCell::new(Vec::new()) }
+    }
+
+    fn invalid(self) -> Vec<&'a str> {
+        self.invalid.into_inner()
+    }
+}
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_map(None)?;
-        for column in self.decoded().columns() {
+        for column in self.row.decoded().columns() {
             if column.value == TupleColumn::Unchanged {
                 continue;
             }
@@ -155,9 +199,12 @@ impl Serialize for Row<'_> {
                 continue;
             };
             let mut json = String::new();
-            write_value(&field, &mut json).map_err(|error| {
+            let valid = write_value(&field, &mut json).map_err(|error| {
                 S::Error::custom(format_args!("column {:?}: {error}", column.name()))
             })?;
+            if !valid {
+                self.invalid.borrow_mut().push(column.name());
+            }
             let json = RawValue::from_string(json).map_err(S::Error::custom)?;
             out.serialize_entry(column.name(), &json)?;
         }
@@ -165,16 +212,20 @@ impl Serialize for Row<'_> {
     }
 }
 
-fn write_value(field: &Field<'_>, out: &mut String) -> Result<(), ValueError> {
+/// Writes a value; false when its text is not UTF-8 and the bytes stand in its place, as a `bytea`.
+fn write_value(field: &Field<'_>, out: &mut String) -> Result<bool, ValueError> {
     let start = out.len();
-    match field.write_json(out, JsonOptions::default()) {
-        // The catalogue describes a user's type as it is now, and the value is of then: what no longer fits is shown as if
-        // nothing was known of its type.
-        Err(_) if field.ty().info().is_some() => {
-            out.truncate(start);
-            let undescribed = Field::new(field.ty().oid(), field.format(), field.bytes());
-            undescribed.write_json(out, JsonOptions::default())
-        }
-        result => result,
+    let Err(error) = field.write_json(out, JsonOptions::default()) else { return Ok(true) };
+    out.truncate(start);
+    if error.kind() == ValueErrorKind::InvalidUtf8 {
+        let bytes = Field::new(type_oid::BYTEA, Format::Binary, field.bytes());
+        return bytes.write_json(out, JsonOptions::default()).map(|()| false);
     }
+    if field.ty().info().is_none() {
+        return Err(error);
+    }
+    // The catalogue describes a user's type as it is now, and the value is of then: what no longer fits is shown as if
+    // nothing was known of its type.
+    let undescribed = Field::new(field.ty().oid(), field.format(), field.bytes());
+    undescribed.write_json(out, JsonOptions::default()).map(|()| true)
 }

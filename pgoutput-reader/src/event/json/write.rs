@@ -13,7 +13,7 @@ use serde::ser::Error as _;
 use serde_json::Error;
 
 use super::super::{ChangeEvent, Op, Row, TableSchema};
-use super::{logical_message, truncate, write_value};
+use super::{InvalidUtf8, logical_message, truncate, write_value};
 
 /// JSON of something that never changes, made when it is first asked for. No part of what that is.
 #[derive(Clone)]
@@ -121,12 +121,18 @@ impl ChangeEvent {
         // Most events have one of the two: the other need not be looked for.
         let before = matches!(self.op(), Op::Update | Op::Delete).then(|| self.before()).flatten();
         let after = matches!(self.op(), Op::Insert | Op::Update).then(|| self.after()).flatten();
+        let mut left = Notes::default();
         out.push_str(",\"before\":");
-        row(out, before.as_ref(), keys)?;
+        row(out, before.as_ref(), keys, &mut left)?;
+        let mut right = Notes::default();
         out.push_str(",\"after\":");
-        let whole = row(out, after.as_ref(), keys)?;
-        if let Some(after) = after.filter(|_| !whole) {
-            field(out, "unchanged_toast", &super::unchanged(&after))?;
+        row(out, after.as_ref(), keys, &mut right)?;
+        if !right.unchanged.is_empty() {
+            field(out, "unchanged_toast", &right.unchanged)?;
+        }
+        if !left.invalid.is_empty() || !right.invalid.is_empty() {
+            let invalid = InvalidUtf8 { before: left.invalid, after: right.invalid };
+            field(out, "invalid_utf8", &invalid)?;
         }
         if let Some(flags) = self.truncate() {
             field(out, "truncate", &truncate(flags))?;
@@ -153,34 +159,51 @@ fn field(out: &mut String, key: &str, value: &impl Serialize) -> Result<(), Erro
     Ok(())
 }
 
-/// A row or `null`; false when a column was left out because the change did not touch it.
-fn row(out: &mut String, row: Option<&Row<'_>>, keys: &[String]) -> Result<bool, Error> {
+/// Columns of a row that few rows have.
+#[derive(Default)]
+struct Notes<'a> {
+    /// Left out, because the change did not touch them.
+    unchanged: Vec<&'a str>,
+    /// Written as bytes, because their text is not UTF-8.
+    invalid: Vec<&'a str>,
+}
+
+/// A row or `null`.
+fn row<'a>(
+    out: &mut String,
+    row: Option<&Row<'a>>,
+    keys: &[String],
+    notes: &mut Notes<'a>,
+) -> Result<(), Error> {
     let Some(row) = row else {
         out.push_str("null");
-        return Ok(true);
+        return Ok(());
     };
-    let (mut whole, mut separator) = (true, '{');
+    let mut separator = '{';
     for column in row.decoded().columns() {
         if column.value == TupleColumn::Unchanged {
-            whole = false;
+            notes.unchanged.push(column.name());
             continue;
         }
         out.push(separator);
         separator = ',';
         out.push_str(keys.get(column.index).map(String::as_str).unwrap_or_default());
-        value(out, &column)?;
+        if !value(out, &column)? {
+            notes.invalid.push(column.name());
+        }
     }
     out.push_str(if separator == '{' { "{}" } else { "}" });
-    Ok(whole)
+    Ok(())
 }
 
-fn value(out: &mut String, column: &RowColumn<'_>) -> Result<(), Error> {
+/// A value; false when its text is not UTF-8.
+fn value(out: &mut String, column: &RowColumn<'_>) -> Result<bool, Error> {
     let Some(field) = column.field() else {
         out.push_str("null");
-        return Ok(());
+        return Ok(true);
     };
     let start = out.len();
-    write_value(&field, out)
+    let valid = write_value(&field, out)
         .map_err(|error| Error::custom(format_args!("column {:?}: {error}", column.name())))?;
     // A `json` document keeps the white space inside, but not around it.
     out.truncate(out.trim_end_matches(BLANK).len());
@@ -188,7 +211,7 @@ fn value(out: &mut String, column: &RowColumn<'_>) -> Result<(), Error> {
     if blank > 0 {
         out.replace_range(start..start + blank, "");
     }
-    Ok(())
+    Ok(valid)
 }
 
 /// White space between the tokens of JSON.

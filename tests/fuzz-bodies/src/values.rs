@@ -1,0 +1,229 @@
+//! What must hold of any value, whatever its type and its bytes.
+
+use std::fmt::{self, Write};
+
+use pgoutput_decode::Oid;
+use pgoutput_decode::value::{
+    Array, Attribute, Bytea, Composite, Field, FieldType, Format, FromField, Hstore, JsonOptions,
+    Numeric, PgType, Text, TypeInfo, TypeKind, Value, type_oid,
+};
+use serde_json::value::RawValue;
+
+/// A text value of any type: four bytes that choose the type as [`value_type`] says, and the text.
+pub fn value_text(bytes: &[u8]) {
+    with_type(bytes, Format::Text);
+}
+
+/// A binary value of any type: four bytes that choose the type as [`value_type`] says, and the value.
+pub fn value_binary(bytes: &[u8]) {
+    with_type(bytes, Format::Binary);
+}
+
+/// A container in text: one byte that chooses among [`CONTAINERS`], and the text.
+pub fn container_text(bytes: &[u8]) {
+    container(bytes, Format::Text);
+}
+
+/// A container in binary: one byte that chooses among [`CONTAINERS`], and the value.
+pub fn container_binary(bytes: &[u8]) {
+    container(bytes, Format::Binary);
+}
+
+fn with_type(bytes: &[u8], format: Format) {
+    if let Some((ty, value)) = bytes.split_first_chunk() {
+        check(FieldType::new(value_type(Oid::new(u32::from_be_bytes(*ty)))), format, value);
+    }
+}
+
+fn container(bytes: &[u8], format: Format) {
+    if let Some((choice, value)) = bytes.split_first() {
+        let ty = CONTAINERS[usize::from(*choice) % CONTAINERS.len()];
+        check(FieldType::described(ty), format, value);
+    }
+}
+
+/// A built-in type's oid is itself. One above 16383, where oids of user-defined types begin, stands for a type that
+/// nothing is known of; any other chooses among the built-in ones, so that a fuzzer finds them all.
+pub fn value_type(oid: Oid) -> Oid {
+    let all = PgType::all();
+    if oid.as_u32() > 16_383 || PgType::from_oid(oid).is_some() {
+        return oid;
+    }
+    let place = usize::try_from(oid.as_u32()).unwrap_or_default() % all.len();
+    all[place].oid()
+}
+
+const fn base(oid: Oid, name: &'static str) -> TypeInfo<'static> {
+    TypeInfo { oid, name, kind: TypeKind::Base }
+}
+
+const fn user(oid: u32, name: &'static str, kind: TypeKind<'static>) -> TypeInfo<'static> {
+    TypeInfo { oid: Oid::new(oid), name, kind }
+}
+
+static TEXT: TypeInfo<'static> = base(type_oid::TEXT, "text");
+static INTEGER: TypeInfo<'static> = base(type_oid::INT4, "integer");
+static NUMERIC: TypeInfo<'static> = base(type_oid::NUMERIC, "numeric");
+static BYTEA: TypeInfo<'static> = base(type_oid::BYTEA, "bytea");
+static BOX: TypeInfo<'static> = base(type_oid::BOX, "box");
+static TEXTS: TypeInfo<'static> = base(type_oid::TEXT_ARRAY, "text[]");
+static INTEGERS: TypeInfo<'static> = base(type_oid::INT4_ARRAY, "integer[]");
+static BOXES: TypeInfo<'static> =
+    user(20_000, "box[]", TypeKind::Array { element: &BOX, delimiter: b';' });
+static MOOD: TypeInfo<'static> = user(20_001, "mood", TypeKind::Enum);
+static PAIRS: TypeInfo<'static> = user(20_002, "hstore", TypeKind::Hstore);
+static WORDS: TypeInfo<'static> = user(20_003, "words", TypeKind::Range(&TEXT));
+static MANY_WORDS: TypeInfo<'static> = user(20_004, "many_words", TypeKind::Multirange(&WORDS));
+static DOMAIN: TypeInfo<'static> = user(20_005, "domain", TypeKind::Domain(&NODE));
+/// A type that holds itself, in an array and below a domain: no server has such a one, and a value of it can be as
+/// deep as its bytes allow.
+static NODE: TypeInfo<'static> = user(
+    20_006,
+    "node",
+    TypeKind::Composite(&[
+        Attribute { name: "label", ty: &TEXT },
+        Attribute { name: "nodes", ty: &NODES },
+        Attribute { name: "below", ty: &DOMAIN },
+        Attribute { name: "words", ty: &WORDS },
+        Attribute { name: "pairs", ty: &PAIRS },
+    ]),
+);
+static NODES: TypeInfo<'static> =
+    user(20_007, "node[]", TypeKind::Array { element: &NODE, delimiter: b',' });
+static ITEM: TypeInfo<'static> = user(
+    20_008,
+    "item",
+    TypeKind::Composite(&[
+        Attribute { name: "n", ty: &NUMERIC },
+        Attribute { name: "mood", ty: &MOOD },
+        Attribute { name: "raw", ty: &BYTEA },
+        Attribute { name: "boxes", ty: &BOXES },
+        Attribute { name: "numbers", ty: &INTEGERS },
+    ]),
+);
+static ITEMS: TypeInfo<'static> =
+    user(20_009, "item[]", TypeKind::Array { element: &ITEM, delimiter: b',' });
+static ONE: TypeInfo<'static> =
+    user(20_010, "one", TypeKind::Composite(&[Attribute { name: "one", ty: &INTEGER }]));
+static NONE: TypeInfo<'static> = user(20_011, "none", TypeKind::Composite(&[]));
+static RING: TypeInfo<'static> =
+    user(20_012, "ring", TypeKind::Array { element: &RING, delimiter: b',' });
+static RANGES: TypeInfo<'static> = user(20_013, "ranges", TypeKind::Range(&RANGES));
+
+/// The types that `container_text` and `container_binary` choose from.
+pub static CONTAINERS: [&TypeInfo<'static>; 14] = [
+    &TEXTS,
+    &INTEGERS,
+    &BOXES,
+    &ITEM,
+    &ITEMS,
+    &NODE,
+    &NODES,
+    &WORDS,
+    &MANY_WORDS,
+    &PAIRS,
+    &ONE,
+    &NONE,
+    &RING,
+    &RANGES,
+];
+
+/// A value is read or refused; what is read prints a text that reads as the same value, and JSON that is JSON.
+fn check(ty: FieldType<'_>, format: Format, bytes: &[u8]) {
+    let field = Field::of(ty, format, bytes);
+    match field.get::<Value<'_>>() {
+        Ok(value) => printed(ty, &value),
+        Err(error) => {
+            assert!(error.offset() <= bytes.len(), "{error} is outside of {} bytes", bytes.len());
+            assert!(!error.to_string().is_empty());
+            let mut json = String::new();
+            assert!(field.write_json(&mut json, JsonOptions::default()).is_err());
+            assert_eq!(json, "", "nothing is written of what is refused");
+        }
+    }
+    read_otherwise(&field);
+}
+
+/// Twenty bytes of `numeric` can stand for 147 thousand digits, and a quote inside of 16 containers is written as 65
+/// thousand bytes: as much as PostgreSQL itself writes for them. Longer than this is not looked at.
+const PRINTED: usize = 1 << 18;
+
+struct Limited(String);
+
+impl Write for Limited {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > PRINTED {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+fn printed(ty: FieldType<'_>, value: &Value<'_>) {
+    let mut json = Limited(String::new());
+    // What a json column holds was checked by the server, and is not checked again.
+    let written = value.write_json(&mut json, JsonOptions::default()).is_ok();
+    assert!(!json.0.contains(['\n', '\r']), "one line");
+    if written && !holds_documents(ty) {
+        let parsed: Result<&RawValue, _> = serde_json::from_str(&json.0);
+        assert!(parsed.is_ok(), "{}", json.0);
+    }
+    // Bytes of an unknown type have no text of their own.
+    if matches!(value, Value::Opaque(_))
+        || ty.info().is_none() && PgType::from_oid(ty.oid()).is_none()
+    {
+        return;
+    }
+    let mut text = Limited(String::new());
+    if write!(text, "{value}").is_ok() {
+        let again = Field::of(ty, Format::Text, text.0.as_bytes());
+        let again: Value<'_> = again.get().unwrap_or_else(|error| panic!("{}: {error}", text.0));
+        assert_eq!(again, *value, "{}", text.0);
+    }
+}
+
+fn holds_documents(ty: FieldType<'_>) -> bool {
+    let oid = ty.oid();
+    let element = PgType::from_oid(oid).and_then(PgType::element).unwrap_or(oid);
+    element == type_oid::JSON || element == type_oid::JSONB
+}
+
+/// The doors that do not lead through `Value`.
+fn read_otherwise<'a>(field: &Field<'a>) {
+    fn read<'a, T: FromField<'a>>(field: &Field<'a>) {
+        if let Err(error) = field.get::<T>() {
+            assert!(error.offset() <= field.bytes().len(), "{error}");
+        }
+    }
+    read::<bool>(field);
+    read::<i16>(field);
+    read::<u64>(field);
+    read::<f32>(field);
+    read::<f64>(field);
+    read::<&str>(field);
+    read::<&[u8]>(field);
+    read::<String>(field);
+    read::<Vec<u8>>(field);
+    read::<Vec<Option<i32>>>(field);
+    read::<Vec<Option<String>>>(field);
+    read::<Vec<Vec<Option<Vec<u8>>>>>(field);
+    read::<Numeric<'a>>(field);
+    read::<Bytea<'a>>(field);
+    if let Ok(text) = field.get::<Text<'_>>() {
+        assert_eq!(text.pieces().collect::<String>(), text.to_string());
+    }
+    if let Ok(array) = field.get::<Array<'_>>() {
+        assert_eq!(array.elements().count(), array.len(), "every element comes");
+        array.elements().flatten().for_each(|element| {
+            element.get::<Value<'_>>().expect("read once before");
+        });
+    }
+    if let Ok(composite) = field.get::<Composite<'_>>() {
+        let described = composite.attributes().len();
+        assert_eq!(composite.attributes().count(), described, "every attribute comes");
+    }
+    if let Ok(pairs) = field.get::<Hstore<'_>>() {
+        assert!(pairs.pairs().count() <= field.bytes().len());
+    }
+}

@@ -1,0 +1,95 @@
+//! Databases in other encodings than UTF8.
+
+use pgoutput_decode::TupleColumn;
+use pgoutput_harness::{Server, servers};
+use pgoutput_reader::{Acknowledge, ChangeEvent};
+use pgoutput_tests::{Fixture, after, json};
+
+const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, s text, v varchar(9), a text[], j json)";
+
+fn fixture<'s>(server: &'s Server, encoding: &str) -> Fixture<'s> {
+    let options = format!("ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'");
+    Fixture::with_options(server, &options, TABLE)
+}
+
+/// Everything, as text and, where the server can, as binary.
+fn both(fixture: &Fixture<'_>, check: impl Fn(&[ChangeEvent])) {
+    for binary in [false, true] {
+        if binary && fixture.major() < 14 {
+            continue;
+        }
+        let events =
+            fixture.read_with(|builder| builder.binary(binary).acknowledge(Acknowledge::Never));
+        check(&events);
+    }
+}
+
+#[test]
+fn latin1_arrives_as_utf8() {
+    for server in servers() {
+        let fixture = fixture(server, "LATIN1");
+        fixture
+            .run(["INSERT INTO t VALUES (1, 'na\u{ef}ve', '\u{fc}', '{\u{e9}}', '[\"\u{df}\"]')"]);
+        both(&fixture, |events| {
+            assert_eq!(after(&events[0]), r#"{"id":1,"s":"naïve","v":"ü","a":["é"],"j":["ß"]}"#);
+            let row = events[0].after().unwrap();
+            assert_eq!(row.get::<&str>("s").unwrap(), "naïve");
+        });
+    }
+}
+
+/// SQL_ASCII is no encoding: the server stores any bytes, and converts none.
+#[test]
+fn bytes_that_are_no_utf8_do_not_stop_the_stream() {
+    for server in servers() {
+        let fixture = fixture(server, "SQL_ASCII");
+        // A session in the encoding of the database may write any byte but zero.
+        fixture.run([
+            "SET client_encoding = SQL_ASCII; INSERT INTO t VALUES (1, E'caf\\xe9', E'\\xff', ARRAY[E'\\xfe'], '[1]')",
+            "UPDATE t SET s = 'caf\u{e9}', v = NULL, a = '{}'",
+            "INSERT INTO t VALUES (2, '\u{1f600}', 'v', '{a}', '{}')",
+        ]);
+        both(&fixture, |events| {
+            let rows: Vec<_> = events.iter().map(after).collect();
+            // Behind the rows it is named what is not UTF-8.
+            assert!(
+                rows[0].starts_with(r#"{"id":1,"s":"\\x636166e9","v":"\\xff","a":"\\x"#),
+                "{rows:?}"
+            );
+            assert!(
+                rows[0].ends_with(r#""j":[1]},"invalid_utf8":{"after":["s","v","a"]}"#),
+                "{rows:?}"
+            );
+            assert_eq!(rows[1], r#"{"id":1,"s":"café","v":null,"a":[],"j":[1]}"#);
+            assert_eq!(rows[2], r#"{"id":2,"s":"😀","v":"v","a":["a"],"j":{}}"#);
+
+            let row = events[0].after().unwrap();
+            assert_eq!(row.get::<&[u8]>("s").unwrap(), b"caf\xe9");
+            let Some(TupleColumn::Text(array) | TupleColumn::Binary(array)) = row.column("a")
+            else {
+                panic!("an array")
+            };
+            assert!(array.contains(&0xfe));
+            let error = row.get::<&str>("s").unwrap_err().to_string();
+            assert!(error.contains("not UTF-8 (read the raw bytes instead"), "{error}");
+        });
+    }
+}
+
+#[test]
+fn old_rows_say_it_as_well() {
+    for server in servers() {
+        let fixture = fixture(server, "SQL_ASCII");
+        fixture.run([
+            "ALTER TABLE t REPLICA IDENTITY FULL",
+            "INSERT INTO t (id, s) VALUES (1, E'\\xe9')",
+            "UPDATE t SET s = 'e'",
+        ]);
+        both(&fixture, |events| {
+            let update = json(&events[1]);
+            assert_eq!(update["before"]["s"], r"\xe9");
+            assert_eq!(update["after"]["s"], "e");
+            assert_eq!(update["invalid_utf8"], serde_json::json!({"before": ["s"]}));
+        });
+    }
+}
