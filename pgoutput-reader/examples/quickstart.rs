@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return run(&config);
     }
     let server = Server::any()?;
-    eprintln!("using a throwaway PostgreSQL {}", server.version());
+    say(&format!("using a throwaway PostgreSQL {}", server.version()));
     let database = server.database("quickstart");
     run(&database.dsn().parse()?)
 }
@@ -91,7 +91,7 @@ impl<'c> Made<'c> {
     ) -> Result<(), postgres::Error> {
         self.client.batch_execute(statement)?;
         self.undo.push((what, undo));
-        eprintln!("created {what}");
+        say(&format!("created {what}"));
         Ok(())
     }
 }
@@ -100,11 +100,16 @@ impl Drop for Made<'_> {
     fn drop(&mut self) {
         for (what, undo) in self.undo.iter().rev() {
             match self.client.batch_execute(undo) {
-                Ok(()) => eprintln!("dropped {what}"),
-                Err(error) => eprintln!("could not drop {what}: {error}"),
+                Ok(()) => say(&format!("dropped {what}")),
+                Err(error) => say(&format!("could not drop {what}: {error}")),
             }
         }
     }
+}
+
+/// Says something to whoever looks at standard error; nobody may.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// The value of `--dsn`.

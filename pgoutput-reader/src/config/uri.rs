@@ -110,6 +110,13 @@ impl<'a> Reader<'a, '_> {
         let (mut hosts, mut ports) = (String::new(), String::new());
         loop {
             let host = self.host()?;
+            // What stands before a second at sign is part of a password: it must not pass for a host and be shown.
+            if host.contains('@') {
+                return Err(self.syntax(
+                    start,
+                    "an at sign in the host: one that belongs to the user or password is written %40",
+                ));
+            }
             hosts.push_str(host);
             if self.eat(':') {
                 ports.push_str(self.until(&['/', '?', ',']).text);

@@ -364,7 +364,8 @@ impl Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        // A `main` that returns the error shows this: the sentence that says what to do is worth more than the fields.
+        write!(f, "Error({self})")
     }
 }
 

@@ -1,4 +1,4 @@
-//! The id of a change: the same whenever and by whomever it is delivered.
+//! The id of a change: the same whenever it is delivered from the same publications.
 
 use pgoutput_decode::Lsn;
 use uuid::{Builder, Uuid};

@@ -82,7 +82,10 @@ impl ChangeEvent {
         self.op
     }
 
-    /// An id that is the same on every delivery of the same change, and for no other change.
+    /// An id that is the same on every delivery of the same change, and for no other change read with the same publications.
+    ///
+    /// The server does not say which of several changes with one LSN (of a COPY, of a TRUNCATE of several tables) it leaves out, because
+    /// a row filter or publication does: with others, the numbers among them are others.
     ///
     /// A version 8 UUID (RFC 9562) made of the change's LSN, whether it is a message, its number among the changes of its
     /// transaction with that LSN, and a fingerprint of the cluster's system identifier and the database. Nothing in it is random.

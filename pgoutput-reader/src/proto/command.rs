@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::options::StartReplication;
-use super::quote::identifier;
+use super::quote::slot_name;
 use super::version::ServerVersion;
 use crate::{Error, ErrorKind};
 
@@ -58,7 +58,7 @@ impl CreateSlot {
                 return Err(ErrorKind::Unsupported { option, needed, server }.into());
             }
         }
-        let mut command = format!("CREATE_REPLICATION_SLOT {}", identifier(&self.name)?);
+        let mut command = format!("CREATE_REPLICATION_SLOT {}", slot_name(&self.name)?);
         if self.temporary {
             command += " TEMPORARY";
         }
@@ -90,18 +90,15 @@ impl CreateSlot {
 
 pub(crate) fn drop_slot(name: &str, wait: bool) -> Result<String, Error> {
     let wait = if wait { " WAIT" } else { "" };
-    Ok(format!("DROP_REPLICATION_SLOT {}{wait}", identifier(name)?))
+    Ok(format!("DROP_REPLICATION_SLOT {}{wait}", slot_name(name)?))
 }
 
 pub(crate) fn start_replication(
     start: &StartReplication,
     server: ServerVersion,
 ) -> Result<String, Error> {
-    let mut command = format!(
-        "START_REPLICATION SLOT {} LOGICAL {} (",
-        identifier(&start.slot)?,
-        start.start_lsn
-    );
+    let mut command =
+        format!("START_REPLICATION SLOT {} LOGICAL {} (", slot_name(&start.slot)?, start.start_lsn);
     for (position, (name, value)) in start.plugin_options(server)?.iter().enumerate() {
         let comma = if position == 0 { "" } else { ", " };
         // Writing to a String cannot fail.

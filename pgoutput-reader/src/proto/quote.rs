@@ -16,6 +16,18 @@ pub(crate) fn identifier(name: &str) -> Result<String, Error> {
     quote(name, '"')
 }
 
+/// The name of a slot, as [`identifier`] quotes it.
+///
+/// # Errors
+/// Also a name that the server would cut without a word, to one that may be another slot's.
+pub(crate) fn slot_name(name: &str) -> Result<String, Error> {
+    const LONGEST: usize = 63;
+    if name.len() > LONGEST {
+        return Err(Error::usage("a slot's name has at most 63 bytes: choose a shorter one"));
+    }
+    identifier(name)
+}
+
 /// A text in single quotes. The replication grammar knows no backslash escapes.
 pub(crate) fn literal(text: &str) -> Result<String, Error> {
     quote(text, '\'')

@@ -108,6 +108,8 @@ impl ReaderBuilder {
     }
 
     /// Starts there; where the slot has been confirmed further, the server starts at that position instead.
+    ///
+    /// Transactions that are skipped because of it are lost to this slot once anything later is confirmed.
     #[must_use]
     pub fn start_lsn(mut self, lsn: Lsn) -> Self {
         self.start.start_lsn = lsn;
@@ -152,6 +154,13 @@ impl ReaderBuilder {
         }
         let mut connection = Connection::connect(&config)?;
         let system = connection.identify_system()?;
+        if self.start.start_lsn > system.xlogpos {
+            // The server would skip whatever is committed up to there, and that could never be had again.
+            return Err(Error::usage(format!(
+                "start_lsn {} is ahead of the server's log, which ends at {}",
+                self.start.start_lsn, system.xlogpos
+            )));
+        }
         let catalog = Catalog::new(connection.ordinary(&config)?);
         if let Some(mut create) = self.create {
             create.name.clone_from(&self.start.slot);

@@ -194,7 +194,8 @@ impl Reader {
         self.tables.catalog().slot_status(&self.slot)
     }
 
-    /// Tells the server what was taken, ends the copy and closes the connection; the slot is free when this returns.
+    /// Tells the server what was taken, ends the copy and closes the connection. The slot is free when this returns, but for
+    /// the middle of a large transaction: see [`Stream::stop`].
     ///
     /// Under [`Acknowledge::Automatic`] an event whose successor was never asked for does not count as taken.
     ///
@@ -293,7 +294,11 @@ impl Reader {
         let beyond = |lsn| self.until.as_ref().is_some_and(|until| lsn >= until.lsn);
         match &event.message {
             Message::Begin(begin) if beyond(begin.final_lsn) => return Ok(false),
-            Message::Message(body) if !body.flags.is_transactional() && beyond(body.lsn) => {
+            // The position of a message is where its record ends.
+            Message::Message(body)
+                if !body.flags.is_transactional()
+                    && self.until.as_ref().is_some_and(|until| body.lsn > until.lsn) =>
+            {
                 return Ok(false);
             }
             _ => {}

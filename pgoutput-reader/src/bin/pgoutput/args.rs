@@ -15,12 +15,13 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Print the changes of a slot as they come, one JSON object a line.
+    #[command(
+        after_help = "Standard output carries the changes alone; what else there is to say goes to standard error.\n\
+        Exit status: 0 when the end was reached or asked for (SIGINT, SIGTERM, a closed pipe), 1 on an error, 2 on wrong usage."
+    )]
     Tail(Tail),
 }
 
-/// Standard output carries the changes alone; what else there is to say goes to standard error.
-///
-/// Exit status: 0 when the end was reached or asked for (SIGINT, SIGTERM, a closed pipe), 1 on an error, 2 on wrong usage.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Tail {
@@ -70,6 +71,7 @@ pub(crate) struct Tail {
     pub(crate) binary: bool,
 
     /// Start there; where the slot has been confirmed further, the server starts at that position instead.
+    /// What is skipped so is lost to this slot once anything later is acknowledged.
     #[arg(long, value_name = "X/Y")]
     pub(crate) start_lsn: Option<Lsn>,
 
@@ -77,7 +79,7 @@ pub(crate) struct Tail {
     #[arg(long, value_name = "X/Y")]
     pub(crate) until_lsn: Option<Lsn>,
 
-    /// End after this many changes.
+    /// End after this many changes. A transaction that is cut short is not acknowledged: it comes whole next time.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
 

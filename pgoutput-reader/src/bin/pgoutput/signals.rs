@@ -1,30 +1,61 @@
 //! SIGINT, SIGTERM and a reader of our output that goes away: each asks for an orderly end.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 use pgoutput_reader::StopHandle;
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// From now on the first signal asks for the end, and a second one ends the program at once.
-pub(crate) fn stop_on_signals(stop: StopHandle) -> io::Result<()> {
-    let asked = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: a signal acts on what was asked before it.
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&asked))?;
-        signal_hook::flag::register(signal, Arc::clone(&asked))?;
-    }
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            stop.stop();
+/// How long the orderly end may take: longer than ending the copy does. It takes for ever where nobody reads our output.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// What a signal stops, once there is something.
+#[derive(Clone, Default)]
+pub(crate) struct Signalled(Arc<OnceLock<StopHandle>>);
+
+impl Signalled {
+    /// From now on the first signal asks for the end, and a second one ends the program at once.
+    pub(crate) fn catch() -> io::Result<Self> {
+        let asked = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: a signal acts on what was asked before it.
+            signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&asked))?;
+            signal_hook::flag::register(signal, Arc::clone(&asked))?;
         }
-    });
-    Ok(())
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let signalled = Self::default();
+        let handle = signalled.clone();
+        thread::spawn(move || {
+            if signals.forever().next().is_some() {
+                handle.end();
+            }
+        });
+        Ok(signalled)
+    }
+
+    /// There is something to stop now.
+    pub(crate) fn stops(&self, stop: StopHandle) {
+        let _ = self.0.set(stop);
+    }
+
+    /// Nothing was read before there is a handle; what is not written out is not acknowledged, and comes again.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the main thread is blocked: it connects, or writes to a full pipe"
+    )]
+    fn end(&self) {
+        if let Some(stop) = self.0.get() {
+            stop.stop();
+            thread::sleep(GRACE);
+            crate::say(&"standard output is not read: what waits for it is not acknowledged");
+        }
+        std::process::exit(0);
+    }
 }
 
 /// A pipe whose other end is closed shows itself only at the next write, which on a quiet stream never comes.

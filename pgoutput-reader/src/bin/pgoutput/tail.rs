@@ -21,9 +21,10 @@ const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let config = Config::from_dsn_or_env(tail.dsn.as_deref())
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    let mut reader = builder(config, tail).connect().map_err(|error| failure(&error))?;
-    signals::stop_on_signals(reader.stop_handle())
+    let signalled = signals::Signalled::catch()
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
+    let mut reader = builder(config, tail).connect().map_err(|error| failure(&error))?;
+    signalled.stops(reader.stop_handle());
     signals::stop_on_closed_output(reader.stop_handle());
 
     let mut output = Output::new(tail.format, reader.acknowledger());
