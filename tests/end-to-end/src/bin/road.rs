@@ -54,8 +54,10 @@ fn measure(server: &Server, workload: Workload, rows: u32, rounds: u32) -> Resul
     let mut client = database.client();
     let rows = f64::from(workload.write(&mut client, rows)?);
     let until = client.query_one("select pg_current_wal_lsn()::text", &[])?.get(0);
-    // Something behind the last change, so that its commit ends at or before the position.
-    client.batch_execute("select pg_logical_emit_message(false, 'end', 'end')")?;
+    // One more transaction, so that every consumer comes to a commit behind the position, whatever else was logged last.
+    client.batch_execute(
+        "create table the_end (id int primary key); insert into the_end values (1)",
+    )?;
     let (slot, binary) = ("run".to_owned(), workload.is_binary());
     let task = Task { dsn: database.dsn_tcp(), slot, until, binary };
     let programs = server.install().bin();
