@@ -179,3 +179,33 @@ fn unix<'a>(client: &'a mut ClientConfig, directory: &Path) -> &'a mut ClientCon
 fn unix<'a>(client: &'a mut ClientConfig, directory: &Path) -> &'a mut ClientConfig {
     client.host(&directory.to_string_lossy())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: &str = "host=a,/s,b port=1,2,3 user=u password=p dbname=d application_name=n options='-c x=y' \
+                            connect_timeout=1 keepalives=0 keepalives_idle=2 keepalives_interval=3 keepalives_count=4 \
+                            tcp_user_timeout=5 sslmode=disable";
+
+    #[test]
+    fn settings_survive_the_way_to_the_client_and_back() {
+        let config: Config = SETTINGS.parse().unwrap();
+        let client = config.to_postgres().unwrap();
+        assert_eq!(Config::from_postgres(&client), Ok(config));
+    }
+
+    #[test]
+    fn the_second_connection_goes_where_the_first_went() {
+        let config: Config = "host=a,b hostaddr=,::1 port=7 user=u password=p".parse().unwrap();
+        let client = config
+            .to_postgres_at(&config.endpoints().unwrap()[1], Some(&Secret::new("q")))
+            .unwrap();
+        assert_eq!(client.get_hosts(), [ClientHost::Tcp("::1".to_owned())]);
+        assert_eq!(
+            (client.get_ports(), client.get_password()),
+            ([7].as_slice(), Some(b"q".as_slice()))
+        );
+        assert_eq!(client.get_dbname(), Some("u"));
+    }
+}

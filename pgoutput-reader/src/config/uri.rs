@@ -128,10 +128,8 @@ impl<'a> Reader<'a, '_> {
             ports.push(',');
         }
         self.store("host", Part { text: &hosts, position: start })?;
-        // Commas alone say nothing, and would be too many for hosts that a parameter names.
-        if ports.contains(|c| c != ',') {
-            self.store("port", Part { text: &ports, position: start })?;
-        }
+        // With several hosts the ports are given even where all are empty: PGPORT then has no say, as in libpq.
+        self.store("port", Part { text: &ports, position: start })?;
         Ok(())
     }
 

@@ -1,0 +1,127 @@
+//! Laws that hold for any input.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use proptest::prelude::*;
+
+use super::*;
+
+/// The text of a parameter, rich in what has a meaning to the parsers.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof!["[ -~]{1,12}", "[ '\\\\=%@:/?&,a\t\n]{1,8}", "[^\\x00]{1,6}"]
+}
+
+/// A whole list of hosts, as the keyword has it.
+fn hosts() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec(prop_oneof!["", "[a-z][a-z0-9.-]{0,10}", "/[a-z /']{1,10}", "::1"], 0..4)
+}
+
+prop_compose! {
+    fn any_config()(
+        hosts in hosts(),
+        ports in prop_oneof![Just(0_usize), Just(1), Just(9)],
+        port in 1_u16..,
+        addressed in any::<bool>(),
+        address in any::<IpAddr>(),
+        texts in prop::array::uniform7(prop::option::of(text())),
+        numbers in prop::array::uniform5(0..i32::MAX.unsigned_abs()),
+        keepalives in any::<bool>(),
+        mode in 0..3_usize,
+    ) -> Config {
+        let mut config = Config::new();
+        let list = hosts.join(",");
+        config.host(&list);
+        let count = config.hosts.len().max(1);
+        config.ports = vec![Some(port); ports.min(count)];
+        if addressed {
+            config.hostaddrs = vec![Some(address); count];
+        }
+        let [user, password, dbname, application_name, fallback, options, passfile] = texts.map(Option::unwrap_or_default);
+        config.user(user).password(password).dbname(dbname).application_name(application_name);
+        config.fallback_application_name(fallback).options(options).passfile(passfile);
+        let [connect, idle, interval, keepalive_count, user_timeout] = numbers;
+        config.connect_timeout(Duration::from_secs(connect.into())).keepalives(keepalives);
+        config.keepalives_idle(Duration::from_secs(idle.into()));
+        config.keepalives_interval(Duration::from_secs(interval.into()));
+        config.keepalives_count(keepalive_count).tcp_user_timeout(Duration::from_millis(user_timeout.into()));
+        config.ssl_mode(SslMode::ALL[mode]);
+        config
+    }
+}
+
+/// A password made of a letter that no message and no other part of the input has, and of all that can go wrong with it.
+/// The letter is ASCII, so that a password can look like a keyword.
+fn password() -> impl Strategy<Value = String> {
+    "[Z '\\\\=%@:/?&,a#\\[\\]]{0,6}Z[Z '\\\\=%@:/?&,a#\\[\\]]{0,6}"
+}
+
+/// Neither the settings nor the error may show a letter of the password.
+fn assert_hidden(outcome: Result<Config, ConfigError>, input: &str) -> Result<(), TestCaseError> {
+    let shown = match outcome {
+        // The unquoted rest of a password becomes some other, public setting: that is what the string says.
+        Ok(mut config) => {
+            let password = config.password.take();
+            format!("{password:?}")
+        }
+        Err(error) => format!("{error:?} {error} {:?}", error.parameter()),
+    };
+    prop_assert!(!shown.contains('Z'), "{shown} from {input}");
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn a_config_survives_its_connection_string(config in any_config()) {
+        let text = config.to_conninfo();
+        prop_assert_eq!(text.parse::<Config>(), Ok(config), "{}", text);
+    }
+
+    #[test]
+    fn no_string_makes_the_parsers_panic(text in ".*", uri in "[%@:/?&=,\\[\\] a0-9ж]*", pairs in "[ '\\\\=a-zж]*") {
+        let _ = text.parse::<Config>();
+        let _ = pairs.parse::<Config>();
+        let _ = format!("postgresql://{uri}").parse::<Config>();
+        let _ = format!("host={text} user={uri} dbname={pairs}").parse::<Config>();
+    }
+
+    #[test]
+    fn a_password_is_never_shown(password in password(), tail in prop_oneof!["", " bogus=1", "&bogus=1", "&port=x", "\\?sslmode=no"]) {
+        let quoted = password.replace('\\', "\\\\").replace('\'', "\\'");
+        let encoded = utf8_percent_encode(&password, NON_ALPHANUMERIC).to_string();
+        for well_formed in [
+            format!("host=h password='{quoted}'"),
+            format!("postgresql://u:{encoded}@h/d"),
+            format!("postgresql://h/d?password={encoded}"),
+        ] {
+            let config: Config = well_formed.parse().unwrap();
+            prop_assert_eq!(config.get_password().map(Secret::expose), Some(password.as_str()));
+            let shown = format!("{config:?} {config:#?}");
+            prop_assert!(!shown.contains('Z'), "{}", shown);
+        }
+        // Not quoted, not encoded, with something wrong behind it, under a wrong scheme.
+        for input in [
+            format!("password={password} {tail}"),
+            format!("host=h password='{password}' {tail}"),
+            format!("host=h password='{quoted}' {tail}"),
+            format!("postgresql://u:{password}@h/d{tail}"),
+            format!("postgresql://u:{encoded}@h/d{tail}"),
+            format!("postgresql://h/d?password={password}{tail}"),
+            format!("postgresql:/u:{password}@h/d{tail}"),
+            format!("mysql://u:{password}@h/d{tail}"),
+            format!("pasword={password}{tail}"),
+        ] {
+            assert_hidden(input.parse(), &input)?;
+            assert_hidden(dsn_or_env(None, &[("DATABASE_URL", &input)]), &input)?;
+        }
+    }
+
+    /// A string is read to the same values whether it stands in pairs or, encoded, in a URI.
+    #[test]
+    fn both_forms_say_the_same(user in text(), dbname in text(), options in text()) {
+        let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+        let uri = format!("postgresql://{}@h/{}?options={}", encode(&user), encode(&dbname), encode(&options));
+        let mut config = Config::new();
+        config.host("h").user(user).dbname(dbname).options(options);
+        prop_assert_eq!(uri.parse::<Config>(), Ok(config.clone()));
+        prop_assert_eq!(crate::config::dsn::parse(&uri, Origin::Setter).and_then(Parameters::into_config), Ok(config));
+    }
+}
