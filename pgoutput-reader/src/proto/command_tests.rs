@@ -136,3 +136,15 @@ fn slots_are_dropped() {
     assert_eq!(drop_slot("s", true).unwrap(), "DROP_REPLICATION_SLOT \"s\" WAIT");
     assert_eq!(drop_slot("s", false).unwrap(), "DROP_REPLICATION_SLOT \"s\"");
 }
+
+#[test]
+fn a_slot_name_that_the_server_would_cut_is_refused() {
+    let longest = "s".repeat(63);
+    assert!(drop_slot(&longest, false).is_ok());
+    let cut = format!("{longest}s");
+    for refused in
+        [drop_slot(&cut, false), CreateSlot::new(&cut).command(ServerVersion::new(150_000))]
+    {
+        assert!(matches!(refused.unwrap_err().kind(), ErrorKind::Usage(_)));
+    }
+}

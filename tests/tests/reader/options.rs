@@ -321,6 +321,32 @@ fn a_message_outside_of_transactions_beyond_until_lsn_is_not_taken() {
 }
 
 #[test]
+fn a_message_whose_record_ends_at_until_lsn_is_taken() {
+    for server in servers_from(14) {
+        let fixture = Fixture::new(server, TABLE);
+        let emit = "SELECT pg_logical_emit_message(false, 'last', 'word')::text";
+        let until: String = fixture.database().client().query_one(emit, &[]).unwrap().get(0);
+        fixture.run(["INSERT INTO t VALUES (1)"]);
+        let until = until.parse().unwrap();
+        let reader = fixture.builder().messages(true).until_lsn(until).connect().unwrap();
+        let events: Vec<_> = reader.map(Result::unwrap).collect();
+        assert_eq!(events.len(), 1);
+        assert_eq!(events[0].logical_message().unwrap().content, b"word");
+    }
+}
+
+#[test]
+fn start_lsn_ahead_of_the_log_is_refused_and_loses_nothing() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        fixture.run(["INSERT INTO t VALUES (1)"]);
+        let error = fixture.builder().start_lsn(Lsn::MAX).connect().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+        assert_eq!(fixture.read().len(), 1);
+    }
+}
+
+#[test]
 fn an_option_the_server_is_too_old_for_names_the_version_it_needs_and_leaves_no_slot() {
     type Set = fn(ReaderBuilder) -> ReaderBuilder;
     let options: [(&str, u32, Set); 6] = [
