@@ -82,7 +82,7 @@ impl Connection {
 
     /// The rows of one statement; NULL is the empty string.
     fn rows(&mut self, query: &str) -> Result<Vec<Vec<String>>, Error> {
-        let results = self.simple_query(query)?;
+        let results = self.promptly(|connection| connection.simple_query(query))?;
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
         Ok(results
             .iter()

@@ -5,8 +5,10 @@
 pub mod capture;
 mod fixture;
 mod proxy;
+mod random;
 mod wait;
 
 pub use fixture::{Fixture, PUBLICATION, Slot, after, json, line};
 pub use proxy::{Forward, Proxy};
+pub use random::Random;
 pub use wait::eventually;
