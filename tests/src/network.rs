@@ -109,6 +109,11 @@ impl Network {
         self.shared.changed.notify_all();
     }
 
+    /// How one direction is now; [`Clear`](Condition::Clear) again once a cut has happened.
+    pub fn condition(&self, direction: Direction) -> Condition {
+        *self.shared.lock().condition(direction)
+    }
+
     /// From now on nothing arrives, and nobody is told. A connection that would have lost something is closed by [`heal`](Self::heal).
     pub fn lose(&self) {
         self.shared.lock().lost = true;

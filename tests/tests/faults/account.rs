@@ -1,0 +1,147 @@
+//! What was delivered, held against what was committed.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pgoutput_decode::Lsn;
+use pgoutput_reader::Error;
+use serde_json::Value;
+
+use crate::shape::{Unit, describe};
+use crate::writer::Journal;
+
+/// One event that was handed over.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivered {
+    pub(crate) event: String,
+    /// Where its transaction's commit record starts, or its own.
+    pub(crate) commit_lsn: Lsn,
+}
+
+impl Delivered {
+    pub(crate) fn new(event: &Value) -> Self {
+        let transaction = &event["transaction"]["begin_lsn"];
+        let lsn = transaction.as_u64().or(event["lsn"].as_u64()).unwrap();
+        Self { event: describe(event), commit_lsn: Lsn::new(lsn) }
+    }
+}
+
+/// The events that a process was handed, in order, and how far the slot was meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    delivered: Mutex<Vec<Delivered>>,
+    /// A confirmed position, and how many events had been delivered when it was seen.
+    confirmed: Mutex<Vec<(Lsn, usize)>>,
+    /// What ended the reading.
+    failed: Mutex<Option<String>>,
+}
+
+impl Account {
+    pub(crate) fn take(&self, event: &Value) {
+        self.delivered().push(Delivered::new(event));
+    }
+
+    /// The reading has ended with an error.
+    pub(crate) fn fail(&self, error: &Error) {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_going_on(&self) {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(*failed, None, "after {} events", self.len());
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.delivered().len()
+    }
+
+    fn delivered(&self) -> MutexGuard<'_, Vec<Delivered>> {
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The slot was seen there; to be told before another event can have been handed over and forgotten.
+    pub(crate) fn confirmed(&self, lsn: Lsn) {
+        let delivered = self.len();
+        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).push((lsn, delivered));
+    }
+
+    /// Every event of the journal once, in its order, and none confirmed before it was delivered.
+    pub(crate) fn check(&self, journal: &Journal) {
+        let delivered = self.delivered();
+        check_confirmed(&self.confirmed.lock().unwrap(), &delivered);
+        let mut doubtful = journal.doubtful.clone();
+        let sure: Vec<_> = delivered
+            .iter()
+            .map(|one| &one.event)
+            .filter(|event| !doubtful.remove(*event))
+            .collect();
+        let expected: Vec<_> = journal.units.iter().flat_map(|unit| &unit.events).collect();
+        if let Some(at) =
+            (0..sure.len().max(expected.len())).find(|at| sure.get(*at) != expected.get(*at))
+        {
+            let around = |events: &[&String]| {
+                let end = events.len().min(at + 3);
+                format!("{:#?}", &events[at.saturating_sub(3).min(end)..end])
+            };
+            panic!(
+                "of {} events {} came; event {at} is another one: committed {}, delivered {}",
+                expected.len(),
+                sure.len(),
+                around(&expected),
+                around(&sure)
+            );
+        }
+    }
+}
+
+/// No position is beyond the commit of what was not delivered whole.
+fn check_confirmed(confirmed: &[(Lsn, usize)], delivered: &[Delivered]) {
+    for (lsn, count) in confirmed {
+        if let Some(next) = delivered.get(*count) {
+            assert!(
+                *lsn <= next.commit_lsn,
+                "{lsn} was confirmed when {count} events were delivered, and {next:?} was not"
+            );
+        }
+    }
+}
+
+/// What several processes were handed, one after the other: each starts with a whole transaction, none later than the first one that
+/// no earlier process was handed whole.
+#[derive(Debug, Default)]
+pub(crate) struct Succession {
+    /// Units that were delivered whole.
+    whole: usize,
+}
+
+impl Succession {
+    /// How many units have been delivered whole.
+    pub(crate) fn whole(&self) -> usize {
+        self.whole
+    }
+
+    /// One process's events; gives how many of its units had been delivered whole before.
+    pub(crate) fn process(&mut self, units: &[Unit], delivered: &[Delivered]) -> usize {
+        let Some(first) = delivered.first() else { return 0 };
+        let begins = |unit: &Unit| unit.events.first() == Some(&first.event);
+        let start = units.iter().position(begins).unwrap_or_else(|| {
+            panic!("a process starts with {first:?}, which starts no transaction")
+        });
+        assert!(start <= self.whole, "lost: {:?}, before {first:?}", units[self.whole].events[0]);
+        let mut unit = start;
+        let mut rest = delivered;
+        while !rest.is_empty() {
+            let events = &units[unit].events;
+            let came = &rest[..rest.len().min(events.len())];
+            let same = came.iter().map(|one| &one.event).eq(&events[..came.len()]);
+            assert!(same, "committed {events:?}, delivered {came:?}");
+            if came.len() == events.len() {
+                unit += 1;
+            }
+            rest = &rest[came.len()..];
+        }
+        let again = self.whole.min(unit) - start;
+        self.whole = self.whole.max(unit);
+        again
+    }
+}
