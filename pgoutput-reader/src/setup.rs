@@ -2,12 +2,31 @@
 
 use std::time::Duration;
 
+use pgoutput_decode::Lsn;
+
 use crate::connection::Connection;
-use crate::error::SetupError;
+use crate::error::{ProtocolError, SetupError};
 use crate::proto::feedback;
 use crate::proto::silence::Silence;
 use crate::stream::Stream;
 use crate::{Error, StartReplication};
+
+/// When to speak, and when the other side has been silent for too long.
+#[derive(Debug, Clone)]
+pub(crate) struct Pace {
+    pub(crate) interval: Duration,
+    pub(crate) silence: Silence,
+}
+
+/// What is known of a slot that fits.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "catalog"), expect(dead_code, reason = "only Reader compares them"))]
+pub(crate) struct SlotFacts {
+    /// Everything before it is forgotten.
+    pub(crate) confirmed: Lsn,
+    /// The server is a standby.
+    pub(crate) standby: bool,
+}
 
 impl Connection {
     /// Checks that slot and publications are there and fit, then starts the stream.
@@ -18,9 +37,16 @@ impl Connection {
     pub fn stream(mut self, start: &StartReplication) -> Result<Stream, Error> {
         self.check_slot(&start.slot)?;
         self.check_publications(&start.publications)?;
-        let interval = feedback::interval(self.wal_sender_timeout()?);
-        let silence = Silence::new(self.silence_limit());
-        Stream::new(self.start_replication(start)?, interval, silence)
+        let pace = self.pace()?;
+        Stream::new(self.start_replication(start)?, pace)
+    }
+
+    /// How often the server wants to hear of us, and how long it may say nothing.
+    pub(crate) fn pace(&mut self) -> Result<Pace, Error> {
+        Ok(Pace {
+            interval: feedback::interval(self.wal_sender_timeout()?),
+            silence: Silence::new(self.silence_limit()),
+        })
     }
 
     /// Whether there is a slot of this name.
@@ -34,16 +60,18 @@ impl Connection {
         Ok(!self.rows(&query)?.is_empty())
     }
 
-    fn check_slot(&mut self, slot: &str) -> Result<(), Error> {
+    /// A logical slot of pgoutput and this database, and what else is to be known of it.
+    pub(crate) fn check_slot(&mut self, slot: &str) -> Result<SlotFacts, Error> {
         let name = literal(slot);
         let rows = self.rows(&format!(
-            "SELECT slot_type, plugin, database, pg_catalog.current_database() \
+            "SELECT slot_type, plugin, database, pg_catalog.current_database(), \
+             confirmed_flush_lsn, pg_catalog.pg_is_in_recovery() \
              FROM pg_catalog.pg_replication_slots WHERE slot_name = {name}"
         ))?;
         let slot = slot.to_owned();
         let Some(row) = rows.first() else { return Err(SetupError::SlotMissing { slot }.into()) };
-        let [slot_type, plugin, database, connected] =
-            [0, 1, 2, 3].map(|place| row.get(place).cloned().unwrap_or_default());
+        let [slot_type, plugin, database, connected, confirmed, standby] =
+            [0, 1, 2, 3, 4, 5].map(|place| row.get(place).cloned().unwrap_or_default());
         if slot_type != "logical" {
             return Err(SetupError::SlotPhysical { slot }.into());
         }
@@ -53,7 +81,10 @@ impl Connection {
         if database != connected {
             return Err(SetupError::SlotDatabase { slot, database, connected }.into());
         }
-        Ok(())
+        let unreadable =
+            ProtocolError::Answer { command: "pg_replication_slots", field: "confirmed_flush_lsn" };
+        let confirmed = confirmed.parse().map_err(|_| unreadable)?;
+        Ok(SlotFacts { confirmed, standby: standby == "t" })
     }
 
     /// PostgreSQL 18 only warns of a missing publication and then sends nothing.

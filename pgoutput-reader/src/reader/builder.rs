@@ -2,10 +2,11 @@
 
 use pgoutput_decode::Lsn;
 
+use super::dial::Dialer;
+use super::link::{Link, Settings};
+use super::policy::{OnReconnect, Reconnect, ReconnectAttempt};
 use super::{Reader, Setup};
 use crate::ack::Acknowledge;
-use crate::catalog::Catalog;
-use crate::connection::Connection;
 use crate::error::SetupError;
 use crate::proto::{CreateSlot, Origin, StartReplication, Streaming};
 use crate::{Config, ConfigError, Error};
@@ -19,6 +20,8 @@ pub struct ReaderBuilder {
     acknowledge: Acknowledge,
     until: Option<Lsn>,
     heartbeat: bool,
+    reconnect: Reconnect,
+    on_reconnect: Option<OnReconnect>,
 }
 
 impl ReaderBuilder {
@@ -30,6 +33,8 @@ impl ReaderBuilder {
             acknowledge: Acknowledge::default(),
             until: None,
             heartbeat: true,
+            reconnect: Reconnect::default(),
+            on_reconnect: None,
         }
     }
 
@@ -139,7 +144,28 @@ impl ReaderBuilder {
         self
     }
 
-    /// Connects, checks slot and publications, and starts reading.
+    /// What is done about a connection that is lost; [`Reconnect::default`] unless told. A reader goes on where it was: no event is
+    /// lost and none comes twice.
+    ///
+    /// A [temporary slot](Self::temporary_slot) is gone with its connection, so a reader of one never reconnects.
+    #[must_use]
+    pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// Is told of each attempt to reconnect before its delay, on the thread that reads. The same goes to the crate `log`, as a warning.
+    #[must_use]
+    pub fn on_reconnect(
+        mut self,
+        listener: impl FnMut(&ReconnectAttempt<'_>) + Send + 'static,
+    ) -> Self {
+        self.on_reconnect = Some(OnReconnect::new(listener));
+        self
+    }
+
+    /// Connects, checks slot and publications, and starts reading. This is tried once: only a connection that is lost later
+    /// is [made again](Self::reconnect).
     ///
     /// # Errors
     /// A setting that cannot be honoured, a server that cannot be reached or refuses, a slot that is missing, in use or not
@@ -152,35 +178,23 @@ impl ReaderBuilder {
         if self.start.two_phase {
             return Err(SetupError::NotSupportedYet { option: "two_phase" }.into());
         }
-        let mut connection = Connection::connect(&config)?;
-        let system = connection.identify_system()?;
-        if self.start.start_lsn > system.xlogpos {
-            // The server would skip whatever is committed up to there, and that could never be had again.
-            return Err(Error::usage(format!(
-                "start_lsn {} is ahead of the server's log, which ends at {}",
-                self.start.start_lsn, system.xlogpos
-            )));
-        }
-        let catalog = Catalog::new(connection.ordinary(&config)?);
-        if let Some(mut create) = self.create {
-            create.name.clone_from(&self.start.slot);
-            // All that can be wrong is looked for before there is a slot to leave behind.
-            self.start.plugin_options(connection.server_version())?;
-            connection.check_publications(&self.start.publications)?;
-            if create.temporary || !connection.slot_exists(&create.name)? {
-                connection.create_slot(&create)?;
-            }
-        }
-        let mut stream = connection.stream(&self.start)?;
-        stream.set_heartbeat(self.heartbeat)?;
+        let temporary = self.create.as_ref().is_some_and(|create| create.temporary);
+        let settings = Settings {
+            heartbeat: self.heartbeat,
+            reconnect: if temporary { Reconnect::never() } else { self.reconnect },
+            on_reconnect: self.on_reconnect,
+        };
+        let dialer = Dialer { config, start: self.start };
+        let opened = dialer.open(self.create)?;
+        let (slot, publications) = (dialer.start.slot.clone(), dialer.start.publications.clone());
+        let (link, ordinary) = Link::new(dialer, opened, settings)?;
         Ok(Reader::start(Setup {
-            catalog,
-            stream,
-            system,
+            link,
+            ordinary,
             acknowledge: self.acknowledge,
             until: self.until,
-            slot: self.start.slot,
-            publications: self.start.publications,
+            slot,
+            publications,
         }))
     }
 }

@@ -23,6 +23,10 @@ pub struct Health {
     pub last_send_time: Option<TimestampTz>,
     /// This machine's clock when bytes came last.
     pub last_received: Instant,
+    /// Whether there is a connection at present. A reader whose connection was lost is not connected until it has another.
+    pub connected: bool,
+    /// How often the connection was lost and made anew; always zero for a [`Stream`](crate::Stream).
+    pub reconnects: u64,
 }
 
 impl Health {

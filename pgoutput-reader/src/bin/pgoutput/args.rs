@@ -90,6 +90,15 @@ pub(crate) struct Tail {
     /// Leave the slot where it is: the same changes come again next time.
     #[arg(long)]
     pub(crate) no_ack: bool,
+
+    /// End with the first error, also with one that may pass. Otherwise a connection that is lost is made again, and the changes
+    /// go on where they were; each attempt is told on standard error.
+    #[arg(long)]
+    pub(crate) no_reconnect: bool,
+
+    /// How long to try to get a lost connection back; 300 unless given.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "no_reconnect")]
+    pub(crate) reconnect_for: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
