@@ -1,12 +1,13 @@
 //! What was delivered, held against what was committed.
 
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pgoutput_decode::Lsn;
-use pgoutput_reader::Error;
+use pgoutput_reader::{ChangeEvent, Error};
 use serde_json::Value;
 
-use crate::shape::{Unit, describe};
+use crate::shape::{Unit, describe, describe_json};
 use crate::writer::Journal;
 
 /// One event that was handed over.
@@ -18,10 +19,15 @@ pub(crate) struct Delivered {
 }
 
 impl Delivered {
-    pub(crate) fn new(event: &Value) -> Self {
+    pub(crate) fn of(event: &ChangeEvent) -> Self {
+        Self { event: describe(event), commit_lsn: event.position().commit_lsn() }
+    }
+
+    /// One that the program has printed.
+    pub(crate) fn printed(event: &Value) -> Self {
         let transaction = &event["transaction"]["begin_lsn"];
         let lsn = transaction.as_u64().or(event["lsn"].as_u64()).unwrap();
-        Self { event: describe(event), commit_lsn: Lsn::new(lsn) }
+        Self { event: describe_json(event), commit_lsn: Lsn::new(lsn) }
     }
 }
 
@@ -36,8 +42,8 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn take(&self, event: &Value) {
-        self.delivered().push(Delivered::new(event));
+    pub(crate) fn take(&self, event: Delivered) {
+        self.delivered().push(event);
     }
 
     /// The reading has ended with an error.
@@ -120,9 +126,13 @@ impl Succession {
         self.whole
     }
 
-    /// One process's events; gives how many of its units had been delivered whole before.
-    pub(crate) fn process(&mut self, units: &[Unit], delivered: &[Delivered]) -> usize {
-        let Some(first) = delivered.first() else { return 0 };
+    /// One process's events; gives the first of its units and the first that it was not handed whole, if it was handed anything.
+    pub(crate) fn process(
+        &mut self,
+        units: &[Unit],
+        delivered: &[Delivered],
+    ) -> Option<Range<usize>> {
+        let first = delivered.first()?;
         let begins = |unit: &Unit| unit.events.first() == Some(&first.event);
         let start = units.iter().position(begins).unwrap_or_else(|| {
             panic!("a process starts with {first:?}, which starts no transaction")
@@ -140,8 +150,7 @@ impl Succession {
             }
             rest = &rest[came.len()..];
         }
-        let again = self.whole.min(unit) - start;
         self.whole = self.whole.max(unit);
-        again
+        Some(start..unit)
     }
 }

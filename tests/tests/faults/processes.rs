@@ -90,7 +90,7 @@ impl Tail {
 /// Whole lines; what a killed program left of another is none.
 fn delivered(printed: &str) -> Vec<Delivered> {
     let whole = printed.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    whole.map(|line| Delivered::new(&serde_json::from_str(line).unwrap())).collect()
+    whole.map(|line| Delivered::printed(&serde_json::from_str(line).unwrap())).collect()
 }
 
 fn run(server: &'static Server, seed: u64, faults: usize) {
@@ -148,11 +148,16 @@ fn check(writer: &Writer<'_>, runs: Vec<Run>, rest: &[Delivered]) {
     let all = runs.iter().flat_map(|run| &run.delivered).chain(rest);
     let commits: HashMap<_, _> = all.map(|one| (&one.event, one.commit_lsn)).collect();
     let mut succession = Succession::default();
-    // Whether the run before was ended in order, so that not even whole transactions come again.
-    let mut in_order = false;
+    // Where a run has to start, if the one before was ended in order: then not even whole transactions come again.
+    let mut starts = None;
     for (number, run) in runs.iter().enumerate() {
-        let again = succession.process(units, &run.delivered);
-        assert!(!in_order || again == 0, "run {number}: {again} transactions came again");
+        let came = succession.process(units, &run.delivered);
+        if let (Some(starts), Some(came)) = (starts, &came) {
+            assert_eq!(came.start, starts, "run {number}, behind an orderly end");
+        }
+        if let Some(came) = came {
+            starts = (run.signal == Signal::TERM).then_some(came.end);
+        }
         if let Some(next) = units.get(succession.whole()) {
             let commit_lsn = commits[&next.events[0]];
             assert!(
@@ -161,7 +166,6 @@ fn check(writer: &Writer<'_>, runs: Vec<Run>, rest: &[Delivered]) {
                 run.confirmed
             );
         }
-        in_order = run.signal == Signal::TERM;
     }
     succession.process(units, rest);
     assert_eq!(succession.whole(), units.len(), "the last transactions are missing");

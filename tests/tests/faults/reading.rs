@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use pgoutput_decode::Lsn;
 use pgoutput_reader::{Acknowledge, Config, Error, Reader, ReaderBuilder, Reconnect, StopHandle};
-use pgoutput_tests::{Fixture, PUBLICATION, Random, eventually, json};
+use pgoutput_tests::{Fixture, PUBLICATION, Random, eventually};
 use postgres::{Client, NoTls};
 
-use crate::account::Account;
+use crate::account::{Account, Delivered};
 use crate::writer::Writer;
 
 /// How many events the writer may be ahead of the reader.
-const AHEAD: usize = 3000;
+const AHEAD: usize = 500;
 
 /// How many events wait to be acknowledged, where that is done by hand.
 const UNACKNOWLEDGED: usize = 7;
@@ -140,7 +140,7 @@ fn consume(mut reader: Reader, manual: bool, account: &Account) -> Result<(), Er
     let mut last = None;
     for event in &mut reader {
         let event = event?;
-        account.take(&json(&event));
+        account.take(Delivered::of(&event));
         last = Some(event.position());
         if manual && account.len().is_multiple_of(UNACKNOWLEDGED) {
             acknowledger.acknowledge_through(event.position());

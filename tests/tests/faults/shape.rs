@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
 
+use pgoutput_reader::{ChangeEvent, Row};
 use pgoutput_tests::Random;
 use postgres::Client;
 use serde_json::Value;
@@ -50,21 +51,36 @@ fn row(op: char, table: &str, id: u64, filler: &str) -> String {
     format!("{op} {table} {id} {}:{:x}", filler.len(), hasher.finish())
 }
 
-/// An event in JSON, in the words of the plans.
-pub(crate) fn describe(event: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let op = text(&event["op"]);
-    let table = text(&event["table_schema"]["table"]);
-    let id = |row: &Value| row["id"].as_u64().unwrap();
-    match (op.as_str(), table.as_str()) {
-        ("M", _) => format!("M {}", text(&event["message"]["content"])),
-        ("T", _) => format!("T {table}"),
-        ("D", _) => format!("D {table} {}", id(&event["before"])),
-        (_, "journal") => format!("{op} journal {}", id(&event["after"])),
+/// An event in the words of the plans.
+pub(crate) fn describe(event: &ChangeEvent) -> String {
+    if let Some(message) = event.logical_message() {
+        return format!("M {}", std::str::from_utf8(message.content).unwrap());
+    }
+    let (op, table) = (event.op().code(), event.table().unwrap().name());
+    let id = |row: Option<Row<'_>>| row.unwrap().get::<i64>("id").unwrap();
+    match (op, table) {
+        ('T', _) => format!("T {table}"),
+        ('D', _) => format!("D {table} {}", id(event.before())),
+        (_, "journal") => format!("{op} journal {}", id(event.after())),
         _ => {
-            let after = &event["after"];
-            row(op.chars().next().unwrap(), &table, id(after), after["filler"].as_str().unwrap())
+            let after = event.after().unwrap();
+            row(op, table, id(Some(after)).unsigned_abs(), after.get("filler").unwrap())
         }
+    }
+}
+
+/// The same of an event that the program has printed.
+pub(crate) fn describe_json(event: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let op = event["op"].as_str().unwrap().chars().next().unwrap();
+    let table = text(&event["table_schema"]["table"]);
+    let (before, after) = (&event["before"], &event["after"]);
+    match (op, table.as_str()) {
+        ('M', _) => format!("M {}", text(&event["message"]["content"])),
+        ('T', _) => format!("T {table}"),
+        ('D', _) => format!("D {table} {}", before["id"]),
+        (_, "journal") => format!("{op} journal {}", after["id"]),
+        _ => row(op, &table, after["id"].as_u64().unwrap(), after["filler"].as_str().unwrap()),
     }
 }
 

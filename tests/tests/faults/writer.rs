@@ -48,7 +48,7 @@ impl<'a> Writer<'a> {
     /// Writes until the end; the transaction of a number when it `may` be written.
     pub(crate) fn run(&self, seed: u64, may: impl Fn(u64) -> bool) {
         let mut random = Random::new(seed);
-        let mut client = self.connect();
+        let mut client = self.database.client();
         let major = self.database.server().major();
         for number in 1.. {
             while !may(number) && !self.ended.load(Ordering::Acquire) {
@@ -73,15 +73,15 @@ impl<'a> Writer<'a> {
             Ok(()) => true,
             // The server went down, before the commit or behind it.
             Err(error) => {
-                assert!(
-                    error.is_closed()
-                        || error.code().is_some_and(|code| code.code().starts_with("57P")),
-                    "{error:?}"
-                );
-                *client = self.connect();
-                let query = "SELECT FROM journal WHERE id = $1";
+                let code = error.code().map(|code| code.code().to_owned());
+                assert!(code.is_none_or(|code| code.starts_with("57P")), "{error:?}");
                 let id = i64::try_from(number).unwrap();
-                client.query_opt(query, &[&id]).unwrap().is_some()
+                eventually("the server to say what it has", || {
+                    let mut again = Client::connect(&self.database.dsn(), NoTls).ok()?;
+                    let row = again.query_opt("SELECT FROM journal WHERE id = $1", &[&id]).ok()?;
+                    *client = again;
+                    Some(row.is_some())
+                })
             }
         };
         let mut journal = self.journal();
@@ -95,11 +95,5 @@ impl<'a> Writer<'a> {
             journal.doubtful.extend(plan.aside.clone());
         }
         done
-    }
-
-    fn connect(&self) -> Client {
-        eventually("the server to take connections", || {
-            Client::connect(&self.database.dsn(), NoTls).ok()
-        })
     }
 }
