@@ -56,6 +56,8 @@ struct State {
     lost: bool,
     /// How many connections were cut, closed one way or lost.
     hits: usize,
+    /// How many connections were made while nothing arrives.
+    waiting: usize,
     /// Both ends of every connection that there is.
     open: Vec<(u64, TcpStream, TcpStream)>,
 }
@@ -84,6 +86,7 @@ impl Network {
             to_client: Condition::Clear,
             lost: false,
             hits: 0,
+            waiting: 0,
             open: Vec::new(),
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
@@ -137,6 +140,11 @@ impl Network {
         }
     }
 
+    /// How many connections wait for an answer that is lost.
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().waiting
+    }
+
     /// How many connections have been cut, closed one way or lost so far.
     pub fn hits(&self) -> usize {
         self.shared.lock().hits
@@ -154,7 +162,10 @@ impl Shared {
     }
 
     fn connect(self: Arc<Self>, number: u64, client: TcpStream, port: u16) -> io::Result<()> {
-        if self.lost_until_healed() {
+        self.lock().waiting += 1;
+        let lost = self.lost_until_healed();
+        self.lock().waiting -= 1;
+        if lost {
             return Ok(());
         }
         let server = TcpStream::connect(("127.0.0.1", port))?;

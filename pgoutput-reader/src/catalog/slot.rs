@@ -46,7 +46,7 @@ impl SlotStatus {
 impl Catalog {
     /// The slot as it is now.
     pub(crate) fn slot_status(&mut self, slot: &str) -> Result<SlotStatus, Error> {
-        let rows = self.query(SLOT, &[&slot])?;
+        let rows = self.0.query(SLOT, vec![Box::new(slot.to_owned())])?;
         let row = rows.first().ok_or_else(|| SetupError::SlotMissing { slot: slot.into() })?;
         let lsn = |place, field| match row.get::<_, Option<&str>>(place).map(str::parse::<Lsn>) {
             None => Ok(None),

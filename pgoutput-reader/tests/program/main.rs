@@ -3,6 +3,7 @@
 #[cfg(target_os = "linux")]
 mod memory;
 mod run;
+mod signals;
 mod tail;
 #[cfg(feature = "tls")]
 mod tls;

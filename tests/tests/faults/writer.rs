@@ -48,7 +48,9 @@ impl<'a> Writer<'a> {
     /// Writes until the end; the transaction of a number when it `may` be written.
     pub(crate) fn run(&self, seed: u64, may: impl Fn(u64) -> bool) {
         let mut random = Random::new(seed);
-        let mut client = self.database.client();
+        let mut client = eventually("the server to take connections", || {
+            Client::connect(&self.database.dsn(), NoTls).ok()
+        });
         let major = self.database.server().major();
         for number in 1.. {
             while !may(number) && !self.ended.load(Ordering::Acquire) {

@@ -11,3 +11,4 @@ mod liveness;
 mod options;
 mod resume;
 mod shutdown;
+mod stopping;
