@@ -1,5 +1,7 @@
 //! How a reader is to be set up.
 
+use std::sync::Arc;
+
 use pgoutput_decode::Lsn;
 
 use super::{Reader, Setup};
@@ -7,6 +9,7 @@ use crate::ack::Acknowledge;
 use crate::catalog::Catalog;
 use crate::connection::Connection;
 use crate::error::SetupError;
+use crate::event::{ReaderId, Source};
 use crate::proto::{CreateSlot, Origin, StartReplication, Streaming};
 use crate::{Config, ConfigError, Error};
 
@@ -161,6 +164,7 @@ impl ReaderBuilder {
                 self.start.start_lsn, system.xlogpos
             )));
         }
+        let source = Source::new(ReaderId::unique(), &system, &self.start)?;
         let catalog = Catalog::new(connection.ordinary(&config)?);
         if let Some(mut create) = self.create {
             create.name.clone_from(&self.start.slot);
@@ -177,6 +181,7 @@ impl ReaderBuilder {
             catalog,
             stream,
             system,
+            source: Arc::new(source),
             acknowledge: self.acknowledge,
             until: self.until,
             slot: self.start.slot,

@@ -10,7 +10,7 @@ use super::tables::Tables;
 use crate::Error;
 use crate::error::StreamError;
 use crate::event::{
-    ChangeEvent, Content, Fingerprint, Op, Position, ReplicationOrigin, TableSchema, Transaction,
+    ChangeEvent, Content, Context, Fingerprint, Op, ReplicationOrigin, Source, TableSchema, Transaction,
 };
 use crate::stream::StreamEvent;
 
@@ -18,6 +18,7 @@ use crate::stream::StreamEvent;
 #[derive(Debug)]
 pub(super) struct Changes {
     fingerprint: Fingerprint,
+    source: Arc<Source>,
     open: Option<Open>,
     /// How many events were made, which is how many were handed out once `ready` is empty.
     delivered: u64,
@@ -45,8 +46,8 @@ pub(super) enum Progress {
 }
 
 impl Changes {
-    pub(super) fn new(fingerprint: Fingerprint) -> Self {
-        Self { fingerprint, open: None, delivered: 0, ready: VecDeque::new() }
+    pub(super) fn new(fingerprint: Fingerprint, source: Arc<Source>) -> Self {
+        Self { fingerprint, source, open: None, delivered: 0, ready: VecDeque::new() }
     }
 
     pub(super) fn delivered(&self) -> u64 {
@@ -70,7 +71,7 @@ impl Changes {
                 return Err(out_of_place(event).into());
             }
             Message::Begin(begin) => {
-                let transaction = Arc::new(Transaction::new(begin));
+                let transaction = Arc::new(Transaction::new(begin, &self.source));
                 self.open = Some(Open { transaction, index: 0, last_lsn: Lsn::ZERO, ordinal: 0 });
             }
             Message::Commit(commit) => {
@@ -144,8 +145,9 @@ impl Changes {
             lsn: body.lsn,
             ordinal: 0,
             fingerprint: self.fingerprint,
-            position: Position { delivery: self.delivered, commit_lsn: body.lsn, index: 0 },
-            transaction: None,
+            delivery: self.delivered,
+            index: 0,
+            context: Context::Alone(Arc::clone(&self.source)),
             table: None,
             content: frame(event),
         });
@@ -172,18 +174,14 @@ impl Changes {
             (open.last_lsn, open.ordinal) = (lsn, ordinal);
         }
         self.delivered += 1;
-        let position = Position {
-            delivery: self.delivered,
-            commit_lsn: open.transaction.commit_lsn(),
-            index: open.index,
-        };
         self.ready.push_back(ChangeEvent {
             op,
             lsn,
             ordinal,
             fingerprint: self.fingerprint,
-            position,
-            transaction: Some(Arc::clone(&open.transaction)),
+            delivery: self.delivered,
+            index: open.index,
+            context: Context::Transaction(Arc::clone(&open.transaction)),
             table,
             content,
         });

@@ -5,6 +5,7 @@ mod changes;
 mod tables;
 
 use std::iter::FusedIterator;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pgoutput_decode::{Lsn, Message};
@@ -15,7 +16,7 @@ use tables::Tables;
 
 use crate::ack::{Acknowledge, Acknowledger};
 use crate::catalog::{Catalog, SlotStatus};
-use crate::event::{ChangeEvent, Fingerprint};
+use crate::event::{ChangeEvent, Fingerprint, Source};
 use crate::stream::{Health, Step, StopHandle, Stream};
 use crate::{Config, Error, ServerMessage, SystemId};
 
@@ -90,6 +91,7 @@ struct Setup {
     stream: Stream,
     catalog: Catalog,
     system: SystemId,
+    source: Arc<Source>,
     acknowledge: Acknowledge,
     until: Option<Lsn>,
     slot: String,
@@ -104,14 +106,16 @@ impl Reader {
     }
 
     fn start(setup: Setup) -> Self {
-        let Setup { stream, catalog, system, acknowledge, until, slot, publications } = setup;
+        let Setup { stream, catalog, system, source, acknowledge, until, slot, publications } = setup;
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
+        let acknowledger = Acknowledger::new(source.reader, acknowledge);
+        stream.follow(acknowledger.told());
         Self {
             stream,
             tables: Tables::new(database, catalog),
-            changes: Changes::new(fingerprint),
-            acknowledger: Acknowledger::default(),
+            changes: Changes::new(fingerprint, source),
+            acknowledger,
             mode: acknowledge,
             until: until.map(|lsn| Until { lsn, ask_at: Instant::now(), pause: ASK_AGAIN[0] }),
             slot,
@@ -171,7 +175,6 @@ impl Reader {
     /// # Errors
     /// When the server cannot be told; after that the reader is finished.
     pub fn tick(&mut self) -> Result<(), Error> {
-        self.stream.confirm(self.acknowledger.confirmed());
         let ticked = self.stream.tick();
         if ticked.is_err() {
             (self.finished, self.failed) = (true, true);
@@ -183,7 +186,7 @@ impl Reader {
     /// How far the stream has come and when the server was heard last. Costs no question to the server;
     /// [`slot_status`](Self::slot_status) asks one.
     pub fn health(&self) -> Health {
-        Health { taken: self.acknowledger.confirmed(), ..self.stream.health() }
+        self.stream.health()
     }
 
     /// What the server says of the slot and of the log it keeps for it, asked over the ordinary connection.
@@ -205,7 +208,6 @@ impl Reader {
         if !self.failed {
             self.settle()?;
         }
-        self.stream.confirm(self.acknowledger.confirmed());
         self.stream.stop()
     }
 
@@ -258,7 +260,6 @@ impl Reader {
             if self.finished {
                 return Ok(Next::Finished);
             }
-            self.stream.confirm(self.acknowledger.confirmed());
             let look_at = self.acknowledger.is_owed().then(|| Instant::now() + LOOK);
             let ask_at = self.until.as_ref().map(|until| until.ask_at);
             let step = self.stream.step([deadline, look_at, ask_at].into_iter().flatten().min())?;

@@ -229,6 +229,12 @@ impl Stream {
         self.notices.push_back(notice);
     }
 
+    /// Tells the server from now on also what is acknowledged there.
+    #[cfg(feature = "catalog")]
+    pub(crate) fn follow(&self, told: &std::sync::Arc<crate::ack::Told>) {
+        self.status.follow(told);
+    }
+
     /// Reads on after a [`StopHandle`] was used.
     #[cfg(feature = "catalog")]
     pub(crate) fn forget_stop(&mut self) {
