@@ -1,5 +1,8 @@
 //! What is looked at before a stream starts, over the replication connection itself.
 
+mod slot;
+
+pub(crate) use slot::SlotStanding;
 use std::time::Duration;
 
 use crate::connection::Connection;
@@ -13,10 +16,11 @@ impl Connection {
     /// Checks that slot and publications are there and fit, then starts the stream.
     ///
     /// # Errors
-    /// A slot that is missing, physical, of another plugin or database; a publication that is missing; what
+    /// A slot that is missing, physical, of another plugin or database, or lost; a publication that is missing; what
     /// [`start_replication`](Self::start_replication) finds.
     pub fn stream(mut self, start: &StartReplication) -> Result<Stream, Error> {
         self.check_slot(&start.slot)?;
+        self.slot_standing(&start.slot)?;
         self.check_publications(&start.publications)?;
         let interval = feedback::interval(self.wal_sender_timeout()?);
         let silence = Silence::new(self.silence_limit());

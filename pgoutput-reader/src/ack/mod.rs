@@ -101,8 +101,9 @@ impl Acknowledger {
     /// # Errors
     /// [`PositionError::NotDelivered`]: the position is of another reader, or was stored. Nothing is confirmed by it.
     pub fn acknowledge(&self, position: impl Borrow<Position>) -> Result<(), Error> {
-        let delivery = self.delivery(position.borrow())?;
-        self.change(|ledger| ledger.take(delivery));
+        let position = position.borrow();
+        let delivery = self.delivery(position)?;
+        self.change(|ledger| take(ledger, position, delivery));
         Ok(())
     }
 
@@ -111,8 +112,12 @@ impl Acknowledger {
     /// # Errors
     /// As [`acknowledge`](Self::acknowledge).
     pub fn acknowledge_through(&self, position: impl Borrow<Position>) -> Result<(), Error> {
-        let delivery = self.delivery(position.borrow())?;
-        self.take_through(delivery);
+        let position = position.borrow();
+        let delivery = self.delivery(position)?;
+        self.change(|ledger| {
+            ledger.take_through(delivery);
+            take(ledger, position, delivery);
+        });
         Ok(())
     }
 
@@ -125,7 +130,8 @@ impl Acknowledger {
         stage: Stage,
         position: impl Borrow<Position>,
     ) -> Result<(), Error> {
-        let delivery = self.delivery(position.borrow())?;
+        let position = position.borrow();
+        let delivery = self.delivery(position)?;
         let mut ledgers = self.lock();
         let Ledgers { flushed, stages } = &mut *ledgers;
         let stages = stages.as_mut().ok_or(PositionError::NoStages)?;
@@ -134,7 +140,7 @@ impl Acknowledger {
             Stage::Flushed => flushed,
             Stage::Applied => &mut stages.applied,
         };
-        ledger.take(delivery);
+        take(ledger, position, delivery);
         self.tell(&ledgers);
         Ok(())
     }
@@ -193,6 +199,14 @@ impl Acknowledger {
     fn lock(&self) -> MutexGuard<'_, Ledgers> {
         // No code that holds the lock can panic half-way through a change.
         self.0.ledgers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn take(ledger: &mut Ledger, position: &Position, delivery: u64) {
+    if position.is_idle() {
+        ledger.mark(delivery, position.commit_lsn());
+    } else {
+        ledger.take(delivery);
     }
 }
 

@@ -84,6 +84,24 @@ fn never_goes_back() {
 }
 
 #[test]
+fn an_idle_moment_is_confirmed_behind_the_events_before_it_and_holds_none_back() {
+    let (ack, of) = reader(Acknowledge::Manual);
+    let idle = |lsn, delivery| Position::idle(&of.0, Lsn::new(lsn), delivery);
+    ack.acknowledge(idle(5, 0)).unwrap();
+    assert_eq!(ack.confirmed(), lsn(5));
+    ack.mark(1, lsn(10));
+    ack.acknowledge(idle(15, 1)).unwrap();
+    assert_eq!(ack.confirmed(), lsn(5));
+    // This one is dropped.
+    let _ = idle(17, 1);
+    ack.mark(2, lsn(20));
+    ack.acknowledge(of.at(1)).unwrap();
+    assert_eq!(ack.confirmed(), lsn(15));
+    ack.acknowledge_through(idle(25, 2)).unwrap();
+    assert_eq!(ack.confirmed(), lsn(25));
+}
+
+#[test]
 fn a_position_from_elsewhere_confirms_nothing_and_says_so() {
     let (ack, of) = reader(Acknowledge::Stages);
     ack.mark(1, lsn(10));

@@ -63,7 +63,9 @@ pub enum PositionError {
         switch: Option<Lsn>,
     },
     /// The position is of another slot.
-    #[error("the position is of slot \"{position}\", and \"{slot}\" is to be read: name the slot it is of")]
+    #[error(
+        "the position is of slot \"{position}\", and \"{slot}\" is to be read: name the slot it is of"
+    )]
     OtherSlot {
         /// The position's slot.
         position: String,

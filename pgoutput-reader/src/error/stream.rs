@@ -43,6 +43,18 @@ pub enum SetupError {
         /// The database connected to.
         connected: String,
     },
+    /// The server has invalidated the slot (manual, section "pg_replication_slots"): what it had not sent is gone for good. A new slot is never made
+    /// in its place by itself, since that would start behind the gap without a word.
+    #[error(
+        "replication slot \"{slot}\" was invalidated by the server ({reason}), and what it had not sent is lost to it: drop it, create it anew and take a new \
+         snapshot; max_slot_wal_keep_size and idle_replication_slot_timeout set when this happens"
+    )]
+    SlotLost {
+        /// The slot.
+        slot: String,
+        /// Why, in the server's word: `wal_removed`, `rows_removed`, `wal_level_insufficient`, `idle_timeout`; `wal_status lost` where it has none.
+        reason: String,
+    },
     /// Publications do not exist in this database. Servers from 18 on would say nothing and send nothing.
     #[error("no publication \"{}\" in database \"{database}\": CREATE PUBLICATION it, or name an existing one ({})", .missing.join("\", \""), list(.existing))]
     PublicationMissing {

@@ -56,6 +56,8 @@ pub struct Position {
     index: Option<u64>,
     /// The event's number on its reader, from 1, without gaps; 0 for no event of a reader.
     delivery: u64,
+    /// Behind that event and in front of the next.
+    idle: bool,
 }
 
 impl Position {
@@ -65,7 +67,13 @@ impl Position {
         index: Option<u64>,
         delivery: u64,
     ) -> Self {
-        Self { source: Arc::clone(source), commit_lsn, index, delivery }
+        Self { source: Arc::clone(source), commit_lsn, index, delivery, idle: false }
+    }
+
+    /// Behind the event of this number, when there is nothing more before `lsn`.
+    pub(crate) fn idle(source: &Arc<Source>, lsn: Lsn, delivery: u64) -> Self {
+        let source = Arc::clone(source);
+        Self { source, commit_lsn: lsn, index: None, delivery, idle: true }
     }
 
     /// Where the transaction's commit record starts. Outside a transaction (a message written there, or an idle moment): everything
@@ -108,6 +116,11 @@ impl Position {
         (self.source.reader == reader && reader != ReaderId::NONE).then_some(self.delivery)
     }
 
+    /// Whether it is behind the event of its number, and none of an event.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.idle
+    }
+
     fn key(&self) -> ((u64, u32, &str, u64), Lsn, Option<u64>) {
         (self.source.key(), self.commit_lsn, self.index)
     }
@@ -139,7 +152,10 @@ impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Source { system_identifier, timeline, slot, publications, .. } = &*self.source;
         let commit_lsn = self.commit_lsn;
-        write!(f, "{FORM}:{system_identifier}:{timeline}:{slot}:{publications:016x}:{commit_lsn}:")?;
+        write!(
+            f,
+            "{FORM}:{system_identifier}:{timeline}:{slot}:{publications:016x}:{commit_lsn}:"
+        )?;
         match self.index {
             Some(index) => write!(f, "{index}"),
             None => f.write_str("-"),
@@ -185,7 +201,7 @@ impl FromStr for Position {
             publications: publications.ok_or_else(|| wrong("publication fingerprint"))?,
         };
         let commit_lsn = commit_lsn.parse().map_err(|_| wrong("LSN"))?;
-        Ok(Self { source: Arc::new(source), commit_lsn, index, delivery: 0 })
+        Ok(Self { source: Arc::new(source), commit_lsn, index, delivery: 0, idle: false })
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::SystemId;
 use crate::error::{Error, ProtocolError};
 use crate::proto::{Origin, StartReplication};
-use crate::SystemId;
 
 /// What all positions of a reader have in common while it is on one timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,9 +36,10 @@ impl Source {
         system: &SystemId,
         start: &StartReplication,
     ) -> Result<Self, Error> {
-        let system_identifier = system.system_identifier.parse().map_err(|_| {
-            ProtocolError::Answer { command: "IDENTIFY_SYSTEM", field: "systemid" }
-        })?;
+        let system_identifier = system
+            .system_identifier
+            .parse()
+            .map_err(|_| ProtocolError::Answer { command: "IDENTIFY_SYSTEM", field: "systemid" })?;
         Ok(Self {
             reader,
             system_identifier,

@@ -58,8 +58,8 @@ impl Feedback {
     pub(crate) fn due_at(&self, positions: &Positions) -> Instant {
         // What was received moves with every message: it is told when something else is.
         let write_moved = positions.write_is_told && positions.write != self.sent.write;
-        let moved = write_moved
-            || (positions.flush, positions.apply) != (self.sent.flush, self.sent.apply);
+        let moved =
+            write_moved || (positions.flush, positions.apply) != (self.sent.flush, self.sent.apply);
         let wait = match (self.asked, moved) {
             (true, _) => Duration::ZERO,
             (false, true) => self.interval.min(PAUSE),

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use pgoutput_decode::Lsn;
 
-use super::{Reader, Setup};
+use super::verify::{self, Standing};
+use super::{Idle, Reader, Setup};
 use crate::ack::Acknowledge;
 use crate::catalog::Catalog;
 use crate::connection::Connection;
 use crate::error::SetupError;
-use crate::event::{ReaderId, Source};
+use crate::event::{Position, ReaderId, Source};
 use crate::proto::{CreateSlot, Origin, StartReplication, Streaming};
+use crate::setup::SlotStanding;
 use crate::{Config, ConfigError, Error};
 
 /// Settings of a [`Reader`]; made by [`Reader::builder`], or from a [`Config`].
@@ -20,6 +22,9 @@ pub struct ReaderBuilder {
     start: StartReplication,
     create: Option<CreateSlot>,
     acknowledge: Acknowledge,
+    idle: Idle,
+    resume: Option<Position>,
+    trust_slot: bool,
     until: Option<Lsn>,
     heartbeat: bool,
 }
@@ -31,6 +36,9 @@ impl ReaderBuilder {
             start: StartReplication::new(String::new(), [] as [&str; 0]),
             create: None,
             acknowledge: Acknowledge::default(),
+            idle: Idle::default(),
+            resume: None,
+            trust_slot: false,
             until: None,
             heartbeat: true,
         }
@@ -119,6 +127,67 @@ impl ReaderBuilder {
         self
     }
 
+    /// Goes on behind a stored position: everything through it was dealt with, and the first event is the one behind it. The slot is told
+    /// nothing because of it, and moves with what is acknowledged from here on.
+    ///
+    /// The position must be of the same cluster, slot, publications and options, and of a timeline that the server is on or came from, before it left
+    /// that. And the slot must have forgotten nothing behind it. A slot that stands behind the position and keeps no log from before it may have been
+    /// made anew after it, or it was moved on by idle moments: nothing tells these apart, so it is refused. A program that resumes therefore has an
+    /// [`Idle::Never`] slot, which is never moved past what was acknowledged; [`trust_slot`](Self::trust_slot) leaves the comparison out. A slot that is
+    /// not there is never made anew here.
+    ///
+    /// ```no_run
+    /// use pgoutput_reader::{Acknowledge, Idle, Position, Reader};
+    ///
+    /// let mut builder = Reader::builder("host=localhost dbname=app")
+    ///     .slot("my_slot")
+    ///     .publication("my_publication")
+    ///     .acknowledge(Acknowledge::Manual)
+    ///     .idle(Idle::Never);
+    /// if let Ok(stored) = std::fs::read_to_string("position") {
+    ///     builder = builder.resume(stored.trim().parse::<Position>()?);
+    /// }
+    /// let mut reader = builder.connect()?;
+    /// let acknowledger = reader.acknowledger();
+    /// for event in &mut reader {
+    ///     let position = event?.position();
+    ///     // … deal with the event; then, best in one transaction with that:
+    ///     std::fs::write("position", position.to_string())?;
+    ///     acknowledger.acknowledge(position)?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn resume(mut self, position: Position) -> Self {
+        self.resume = Some(position);
+        self
+    }
+
+    /// With [`resume`](Self::resume): whatever the slot has forgotten behind the position was dealt with. For a slot that idle moments have moved past the
+    /// position; of one that was made anew, changes are lost by this without a word.
+    #[must_use]
+    pub fn trust_slot(mut self, trust: bool) -> Self {
+        self.trust_slot = trust;
+        self
+    }
+
+    /// What moves the slot while nothing comes; [`Idle::WhenDrained`] unless told.
+    #[must_use]
+    pub fn idle(mut self, idle: Idle) -> Self {
+        self.idle = idle;
+        self
+    }
+
+    /// Creates the slot if it does not exist, as one that standbys keep too, so that it can be read on after a failover (PostgreSQL 17 and later; manual,
+    /// section "Logical Replication Failover"). A slot that exists stays as it is.
+    #[must_use]
+    pub fn failover_slot(mut self) -> Self {
+        let mut create = self.create.unwrap_or_else(|| CreateSlot::new(""));
+        create.failover = true;
+        self.create = Some(create);
+        self
+    }
+
     /// Ends the iterator once every transaction whose commit record starts before `lsn` was handed out, also
     /// when nothing more arrives.
     #[must_use]
@@ -147,10 +216,18 @@ impl ReaderBuilder {
     /// # Errors
     /// A setting that cannot be honoured, a server that cannot be reached or refuses, a slot that is missing, in use or not
     /// pgoutput's, a publication that is missing: each says what to do.
-    pub fn connect(self) -> Result<Reader, Error> {
+    pub fn connect(mut self) -> Result<Reader, Error> {
         let config = self.config?;
         if self.start.streaming != Streaming::Off {
             return Err(SetupError::NotSupportedYet { option: "streaming" }.into());
+        }
+        if matches!(self.idle, Idle::Message { .. }) && !self.start.messages {
+            return Err(Error::usage(
+                "Idle::Message needs messages to be read: set messages(true)",
+            ));
+        }
+        if self.resume.is_some() && !self.start.start_lsn.is_zero() {
+            return Err(Error::usage("resume says where to start: leave start_lsn out"));
         }
         if self.start.two_phase {
             return Err(SetupError::NotSupportedYet { option: "two_phase" }.into());
@@ -166,7 +243,11 @@ impl ReaderBuilder {
         }
         let source = Source::new(ReaderId::unique(), &system, &self.start)?;
         let catalog = Catalog::new(connection.ordinary(&config)?);
-        if let Some(mut create) = self.create {
+        if let Some(position) = &self.resume {
+            verify_resume(&mut connection, position, &source, self.trust_slot)?;
+            // What was committed before is not even sent.
+            self.start.start_lsn = position.commit_lsn();
+        } else if let Some(mut create) = self.create {
             create.name.clone_from(&self.start.slot);
             // All that can be wrong is looked for before there is a slot to leave behind.
             self.start.plugin_options(connection.server_version())?;
@@ -183,11 +264,28 @@ impl ReaderBuilder {
             system,
             source: Arc::new(source),
             acknowledge: self.acknowledge,
+            idle: self.idle,
             until: self.until,
             slot: self.start.slot,
             publications: self.start.publications,
         }))
     }
+}
+
+/// That a reader can go on behind the position.
+fn verify_resume(
+    connection: &mut Connection,
+    position: &Position,
+    source: &Source,
+    trusted: bool,
+) -> Result<(), Error> {
+    let is_later = position.timeline() < source.timeline;
+    let history = if is_later { connection.timeline_history(source.timeline)? } else { Vec::new() };
+    verify::same_source(position, source, &history)?;
+    let SlotStanding { confirmed_flush_lsn, restart_lsn } =
+        connection.slot_standing(&source.slot)?;
+    verify::not_forgotten(position, &Standing { confirmed_flush_lsn, restart_lsn, trusted })?;
+    Ok(())
 }
 
 impl From<Config> for ReaderBuilder {

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use pgoutput_decode::message::{MessageBody, TruncateBody};
-use pgoutput_decode::{Lsn, Message, Oid, OldTuple, TupleData};
+use pgoutput_decode::{Lsn, Message, Oid, OldTuple, TimestampTz, TupleData};
 
 use super::tables::Tables;
 use crate::Error;
 use crate::error::StreamError;
 use crate::event::{
-    ChangeEvent, Content, Context, Fingerprint, Op, ReplicationOrigin, Source, TableSchema, Transaction,
+    ChangeEvent, Content, Context, Fingerprint, Op, ReplicationOrigin, Source, TableSchema,
+    Transaction,
 };
 use crate::stream::StreamEvent;
 
@@ -20,6 +21,7 @@ pub(super) struct Changes {
     fingerprint: Fingerprint,
     source: Arc<Source>,
     open: Option<Open>,
+    last_commit_time: Option<TimestampTz>,
     /// How many events were made, which is how many were handed out once `ready` is empty.
     delivered: u64,
     /// TRUNCATE makes several at once.
@@ -47,7 +49,23 @@ pub(super) enum Progress {
 
 impl Changes {
     pub(super) fn new(fingerprint: Fingerprint, source: Arc<Source>) -> Self {
-        Self { fingerprint, source, open: None, delivered: 0, ready: VecDeque::new() }
+        Self {
+            fingerprint,
+            source,
+            open: None,
+            last_commit_time: None,
+            delivered: 0,
+            ready: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// When the newest transaction was committed.
+    pub(super) fn last_commit_time(&self) -> Option<TimestampTz> {
+        self.last_commit_time
     }
 
     pub(super) fn delivered(&self) -> u64 {
@@ -71,6 +89,7 @@ impl Changes {
                 return Err(out_of_place(event).into());
             }
             Message::Begin(begin) => {
+                self.last_commit_time = Some(begin.commit_time);
                 let transaction = Arc::new(Transaction::new(begin, &self.source));
                 self.open = Some(Open { transaction, index: 0, last_lsn: Lsn::ZERO, ordinal: 0 });
             }

@@ -2,7 +2,11 @@
 
 mod builder;
 mod changes;
+mod explain;
+mod idle;
+mod now;
 mod tables;
+mod verify;
 
 use std::iter::FusedIterator;
 use std::sync::Arc;
@@ -12,6 +16,8 @@ use pgoutput_decode::{Lsn, Message};
 
 pub use builder::ReaderBuilder;
 use changes::{Changes, Progress};
+use explain::explain;
+pub use idle::Idle;
 use tables::Tables;
 
 use crate::ack::{Acknowledge, Acknowledger};
@@ -59,6 +65,9 @@ pub struct Reader {
     acknowledger: Acknowledger,
     mode: Acknowledge,
     until: Option<Until>,
+    idle: idle::Clock,
+    /// How far the server had come when it last said so with nothing further on its way.
+    drained_at: Option<Lsn>,
     slot: String,
     publications: Vec<String>,
     finished: bool,
@@ -93,6 +102,7 @@ struct Setup {
     system: SystemId,
     source: Arc<Source>,
     acknowledge: Acknowledge,
+    idle: Idle,
     until: Option<Lsn>,
     slot: String,
     publications: Vec<String>,
@@ -106,7 +116,8 @@ impl Reader {
     }
 
     fn start(setup: Setup) -> Self {
-        let Setup { stream, catalog, system, source, acknowledge, until, slot, publications } = setup;
+        let Setup { stream, catalog, system, source, acknowledge, idle, until, slot, publications } =
+            setup;
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
         let acknowledger = Acknowledger::new(source.reader, acknowledge);
@@ -118,6 +129,8 @@ impl Reader {
             acknowledger,
             mode: acknowledge,
             until: until.map(|lsn| Until { lsn, ask_at: Instant::now(), pause: ASK_AGAIN[0] }),
+            idle: idle::Clock::new(idle, Instant::now()),
+            drained_at: None,
             slot,
             publications,
             finished: false,
@@ -186,7 +199,13 @@ impl Reader {
     /// How far the stream has come and when the server was heard last. Costs no question to the server;
     /// [`slot_status`](Self::slot_status) asks one.
     pub fn health(&self) -> Health {
-        self.stream.health()
+        Health {
+            last_commit_time: self.changes.last_commit_time(),
+            drained: self.drained_at.is_some()
+                && self.changes.ready.is_empty()
+                && self.acknowledger.has_taken(self.changes.delivered()),
+            ..self.stream.health()
+        }
     }
 
     /// What the server says of the slot and of the log it keeps for it, asked over the ordinary connection.
@@ -242,7 +261,9 @@ impl Reader {
             let waiting = self.changes.ready.len() as u64;
             self.acknowledger.take_through(self.changes.delivered() - waiting);
         }
-        let result = self.next_event(deadline);
+        let result = self
+            .next_event(deadline)
+            .map_err(|error| explain(error, &mut self.tables, &self.slot, &self.publications));
         self.finished |= matches!(result, Ok(Next::Finished));
         if result.is_err() {
             (self.finished, self.failed) = (true, true);
@@ -262,11 +283,17 @@ impl Reader {
             }
             let look_at = self.acknowledger.is_owed().then(|| Instant::now() + LOOK);
             let ask_at = self.until.as_ref().map(|until| until.ask_at);
-            let step = self.stream.step([deadline, look_at, ask_at].into_iter().flatten().min())?;
+            let tend_at = Some(self.idle.due_at());
+            let wake_at = [deadline, look_at, ask_at, tend_at].into_iter().flatten().min();
+            let step = self.stream.step(wake_at)?;
             match step {
                 Step::Message(frame) => self.finished = !self.take(frame)?,
                 Step::Keepalive(keepalive) if !self.changes.in_transaction() => {
-                    self.mark(keepalive.wal_end);
+                    self.drained_at = Some(keepalive.wal_end);
+                    if self.idle.keepalives_count() {
+                        self.idle.put_off(Instant::now());
+                        self.mark(keepalive.wal_end);
+                    }
                     self.finished = self.is_reached(keepalive.wal_end);
                 }
                 Step::Keepalive(_) => {}
@@ -284,6 +311,7 @@ impl Reader {
                         until.ask_at = now + until.pause;
                         until.pause = (until.pause * 2).min(ASK_AGAIN[1]);
                     }
+                    self.tend_idle(now)?;
                 }
             }
         }
@@ -292,6 +320,15 @@ impl Reader {
     /// Takes a message in; false when it is beyond the position to stop at.
     fn take(&mut self, frame: crate::stream::Frame) -> Result<bool, Error> {
         let event = self.stream.read(frame)?;
+        self.drained_at = None;
+        if let Message::Message(body) = &event.message
+            && self.idle.is_own(body)
+        {
+            let lsn = body.lsn;
+            self.idle.put_off(Instant::now());
+            self.mark(lsn);
+            return Ok(!self.is_reached(lsn));
+        }
         let beyond = |lsn| self.until.as_ref().is_some_and(|until| lsn >= until.lsn);
         match &event.message {
             Message::Begin(begin) if beyond(begin.final_lsn) => return Ok(false),

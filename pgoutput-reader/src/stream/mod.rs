@@ -159,6 +159,8 @@ impl Stream {
             server_wal_end: self.server_wal_end,
             last_send_time: self.last_send_time,
             last_received: self.copy.heard_at(),
+            last_commit_time: None,
+            drained: false,
         }
     }
 

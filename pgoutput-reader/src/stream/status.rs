@@ -1,9 +1,9 @@
 //! What the server is told of how far we are, by whoever reads and by a thread while nobody does.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(feature = "catalog")]
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};

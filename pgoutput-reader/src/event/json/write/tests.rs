@@ -7,7 +7,9 @@ use pgoutput_decode::message::BeginBody;
 use pgoutput_decode::{Lsn, Message, Oid, Relations, TimestampTz, Xid};
 
 use super::*;
-use crate::event::{ColumnSchema, Content, Context, Fingerprint, ReaderId, ReplicationOrigin, Source, Transaction};
+use crate::event::{
+    ColumnSchema, Content, Context, Fingerprint, ReaderId, ReplicationOrigin, Source, Transaction,
+};
 
 fn table(relations: &Relations, oid: Oid) -> Arc<TableSchema> {
     let relation = relations.get(oid).unwrap();
@@ -86,9 +88,10 @@ fn events(capture: &str) -> Vec<ChangeEvent> {
             fingerprint: Fingerprint::new("7100000000000000001", "app"),
             delivery: number,
             index: number,
-            context: match number.is_multiple_of(5) {
-                false => Context::Transaction(transaction(&begin, &source, number.is_multiple_of(3))),
-                true => Context::Alone(Arc::clone(&source)),
+            context: if number.is_multiple_of(5) {
+                Context::Alone(Arc::clone(&source))
+            } else {
+                Context::Transaction(transaction(&begin, &source, number.is_multiple_of(3)))
             },
             table: oid.map(|oid| table(&relations, oid)),
             content,
