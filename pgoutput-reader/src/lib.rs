@@ -102,7 +102,7 @@ pub use pgoutput_decode::row::{RowError, RowErrorKind};
 pub use pgoutput_decode::value::Toast;
 pub use proto::{CreateSlot, Origin, ServerVersion, SlotSnapshot, StartReplication, Streaming};
 #[cfg(feature = "catalog")]
-pub use reader::{Idle, Next, Reader, ReaderBuilder};
+pub use reader::{Idle, Next, Reader, ReaderBuilder, Reconnect, ReconnectAttempt};
 pub use stream::{Health, StopHandle, Stream, StreamEvent, StreamEventBuf};
 
 #[cfg(all(doctest, feature = "catalog", feature = "json"))]

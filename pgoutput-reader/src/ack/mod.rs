@@ -169,6 +169,10 @@ impl Acknowledger {
         self.change(|ledger| ledger.mark(delivered, lsn));
     }
 
+    pub(crate) fn reader(&self) -> ReaderId {
+        self.0.reader
+    }
+
     /// What a status update tells.
     pub(crate) fn told(&self) -> &Arc<Told> {
         &self.0.told

@@ -29,6 +29,11 @@ impl Told {
         self.applied.store(applied.as_u64(), Ordering::Release);
     }
 
+    /// The position that the server may forget everything before.
+    pub(crate) fn flushed(&self) -> Lsn {
+        Lsn::new(self.flushed.load(Ordering::Acquire))
+    }
+
     /// Raises `positions` to what was acknowledged.
     pub(crate) fn add_to(&self, positions: &mut Positions) {
         let [written, flushed, applied] = [&self.written, &self.flushed, &self.applied]

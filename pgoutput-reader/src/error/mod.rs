@@ -138,6 +138,22 @@ pub enum ErrorKind {
         /// The server's address.
         address: String,
     },
+    /// The connection was lost, and trying to get it back came to the end that [`Reconnect`](crate::Reconnect) sets.
+    #[cfg(feature = "catalog")]
+    #[error(
+        "{cause}; gave up after {attempts} attempts to reconnect in {elapsed:.1?}{}", last_failure(.last.as_ref())
+    )]
+    GaveUp {
+        /// What ended the connection.
+        #[source]
+        cause: Error,
+        /// How many attempts were made.
+        attempts: u32,
+        /// How long it has been.
+        elapsed: Duration,
+        /// What the last attempt failed with.
+        last: Option<Error>,
+    },
     /// None of several hosts could be used: one error for each address tried, and for each way of trying it, in order.
     #[error("no host could be used: {}", join(.0))]
     AllHosts(Vec<Error>),
@@ -334,11 +350,15 @@ impl Error {
         self.server().and_then(ServerMessage::sqlstate)
     }
 
-    /// What the server said, when it was the server that failed. Of several hosts, the last that said something.
+    /// What the server said, when it was the server that failed. Of several hosts or attempts, the last that said something.
     pub fn server(&self) -> Option<&ServerMessage> {
         match self.kind() {
             ErrorKind::Server(message) => Some(message),
             ErrorKind::AllHosts(attempts) => attempts.iter().rev().find_map(Error::server),
+            #[cfg(feature = "catalog")]
+            ErrorKind::GaveUp { cause, last, .. } => {
+                last.as_ref().and_then(Error::server).or_else(|| cause.server())
+            }
             _ => None,
         }
     }
@@ -384,6 +404,11 @@ fn with_cause(error: &postgres::Error) -> String {
         Some(cause) => format!("{error}: {}", printable(cause.to_string().as_bytes(), 1024)),
         None => error.to_string(),
     }
+}
+
+#[cfg(feature = "catalog")]
+fn last_failure(last: Option<&Error>) -> String {
+    last.map_or_else(String::new, |last| format!(", the last of which failed: {last}"))
 }
 
 fn join(attempts: &[Error]) -> String {

@@ -83,10 +83,11 @@ pub enum PositionError {
         /// That of what is asked for.
         asked: u64,
     },
-    /// The slot has forgotten what was committed behind the position, or was made anew after it.
+    /// The slot stands behind the position and keeps no log from before it: it was made anew after it, or was moved on while nothing came. Nothing tells these
+    /// apart.
     #[error(
-        "slot \"{slot}\" starts at {confirmed_flush_lsn} and keeps log from {} only, and the position is {lsn}: it was created anew, or was confirmed further by \
-         somebody else or by an idle reader (Idle::Never avoids that), and what was committed between is not to be had from it; \
+        "slot \"{slot}\" stands at {confirmed_flush_lsn} and keeps log from {} on, and the position is {lsn}: it was created anew, and what was committed \
+         between is not to be had from it, or it was moved on while nothing came (Idle::Never keeps a slot from that); \
          start anew from a snapshot, or, if nothing can be missing, set trust_slot(true)",
         .restart_lsn.map_or_else(|| "nowhere".to_owned(), |lsn| lsn.to_string())
     )]

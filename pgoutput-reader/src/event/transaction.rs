@@ -47,6 +47,11 @@ impl Transaction {
         &self.source
     }
 
+    /// Whether this is the transaction that begins there.
+    pub(crate) fn is_of(&self, begin: &BeginBody) -> bool {
+        (self.commit_lsn, self.xid) == (begin.final_lsn, begin.xid)
+    }
+
     /// The server says it once, right behind Begin; a repetition changes nothing.
     pub(crate) fn came_from(&self, origin: ReplicationOrigin) {
         let _ = self.origin.set(origin);

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use pgoutput_decode::Lsn;
 
-use super::verify::{self, Standing};
+use super::dial::Dialer;
+use super::link::{Link, Settings};
+use super::policy::{OnReconnect, Reconnect, ReconnectAttempt};
+use super::resume::Resume;
+use super::verify::Stored;
 use super::{Idle, Reader, Setup};
-use crate::ack::Acknowledge;
-use crate::catalog::Catalog;
-use crate::connection::Connection;
+use crate::ack::{Acknowledge, Acknowledger};
 use crate::error::SetupError;
 use crate::event::{Position, ReaderId, Source};
 use crate::proto::{CreateSlot, Origin, StartReplication, Streaming};
-use crate::setup::SlotStanding;
 use crate::{Config, ConfigError, Error};
 
 /// Settings of a [`Reader`]; made by [`Reader::builder`], or from a [`Config`].
@@ -27,6 +28,8 @@ pub struct ReaderBuilder {
     trust_slot: bool,
     until: Option<Lsn>,
     heartbeat: bool,
+    reconnect: Reconnect,
+    on_reconnect: Option<OnReconnect>,
 }
 
 impl ReaderBuilder {
@@ -41,6 +44,8 @@ impl ReaderBuilder {
             trust_slot: false,
             until: None,
             heartbeat: true,
+            reconnect: Reconnect::default(),
+            on_reconnect: None,
         }
     }
 
@@ -127,14 +132,19 @@ impl ReaderBuilder {
         self
     }
 
-    /// Goes on behind a stored position: everything through it was dealt with, and the first event is the one behind it. The slot is told
-    /// nothing because of it, and moves with what is acknowledged from here on.
+    /// Goes on behind a stored position: everything through it was dealt with, and the first event is the one behind it. The server is told nothing
+    /// because of it: the slot moves with whole transactions that are acknowledged from here on.
     ///
-    /// The position must be of the same cluster, slot, publications and options, and of a timeline that the server is on or came from, before it left
-    /// that. And the slot must have forgotten nothing behind it. A slot that stands behind the position and keeps no log from before it may have been
-    /// made anew after it, or it was moved on by idle moments: nothing tells these apart, so it is refused. A program that resumes therefore has an
-    /// [`Idle::Never`] slot, which is never moved past what was acknowledged; [`trust_slot`](Self::trust_slot) leaves the comparison out. A slot that is
-    /// not there is never made anew here.
+    /// The position must be of the same cluster, slot, publications and options, and of the server's timeline or one that it came from, before it was left:
+    /// a standby that was promoted behind the position is taken, one that was promoted before it is refused. A slot that is not there is never made
+    /// anew here.
+    ///
+    /// What the slot was confirmed beyond the position counts as dealt with by whoever confirmed it. But a slot that stands behind the position and
+    /// keeps no log from before it is refused: it may have been made anew after it, and nothing tells that from one that idle moments have moved on.
+    /// So a program that resumes reads with [`Idle::Never`], under which that does not happen; [`trust_slot`](Self::trust_slot) leaves the comparison out.
+    ///
+    /// # Errors
+    /// [`connect`](Self::connect) gives the reason as a [`PositionError`](crate::PositionError).
     ///
     /// ```no_run
     /// use pgoutput_reader::{Acknowledge, Idle, Position, Reader};
@@ -211,7 +221,28 @@ impl ReaderBuilder {
         self
     }
 
-    /// Connects, checks slot and publications, and starts reading.
+    /// What is done about a connection that is lost; [`Reconnect::default`] unless told. A reader goes on where it was: no event is
+    /// lost and none comes twice.
+    ///
+    /// A [temporary slot](Self::temporary_slot) is gone with its connection, so a reader of one never reconnects.
+    #[must_use]
+    pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// Is told of each attempt to reconnect before its delay, on the thread that reads. The same goes to the crate `log`, as a warning.
+    #[must_use]
+    pub fn on_reconnect(
+        mut self,
+        listener: impl FnMut(&ReconnectAttempt<'_>) + Send + 'static,
+    ) -> Self {
+        self.on_reconnect = Some(OnReconnect::new(listener));
+        self
+    }
+
+    /// Connects, checks slot and publications, and starts reading. This is tried once: only a connection that is lost later
+    /// is [made again](Self::reconnect).
     ///
     /// # Errors
     /// A setting that cannot be honoured, a server that cannot be reached or refuses, a slot that is missing, in use or not
@@ -232,60 +263,38 @@ impl ReaderBuilder {
         if self.start.two_phase {
             return Err(SetupError::NotSupportedYet { option: "two_phase" }.into());
         }
-        let mut connection = Connection::connect(&config)?;
-        let system = connection.identify_system()?;
-        if self.start.start_lsn > system.xlogpos {
-            // The server would skip whatever is committed up to there, and that could never be had again.
-            return Err(Error::usage(format!(
-                "start_lsn {} is ahead of the server's log, which ends at {}",
-                self.start.start_lsn, system.xlogpos
-            )));
-        }
-        let source = Source::new(ReaderId::unique(), &system, &self.start)?;
-        let catalog = Catalog::new(connection.ordinary(&config)?);
-        if let Some(position) = &self.resume {
-            verify_resume(&mut connection, position, &source, self.trust_slot)?;
+        let temporary = self.create.as_ref().is_some_and(|create| create.temporary);
+        let acknowledger = Acknowledger::new(ReaderId::unique(), self.acknowledge);
+        let settings = Settings {
+            heartbeat: self.heartbeat,
+            reconnect: if temporary { Reconnect::never() } else { self.reconnect },
+            on_reconnect: self.on_reconnect,
+            told: Arc::clone(acknowledger.told()),
+        };
+        let stored = self.resume.map(|position| Stored { position, trusted: self.trust_slot });
+        if let Some(stored) = &stored {
             // What was committed before is not even sent.
-            self.start.start_lsn = position.commit_lsn();
-        } else if let Some(mut create) = self.create {
-            create.name.clone_from(&self.start.slot);
-            // All that can be wrong is looked for before there is a slot to leave behind.
-            self.start.plugin_options(connection.server_version())?;
-            connection.check_publications(&self.start.publications)?;
-            if create.temporary || !connection.slot_exists(&create.name)? {
-                connection.create_slot(&create)?;
-            }
+            self.start.start_lsn = stored.position.commit_lsn();
         }
-        let mut stream = connection.stream(&self.start)?;
-        stream.set_heartbeat(self.heartbeat)?;
+        let dialer = Dialer { config, start: self.start };
+        let opened = dialer.open(self.create, stored.as_ref())?;
+        let source = Source::new(acknowledger.reader(), &opened.system, &dialer.start)?;
+        let resume = stored.map(|stored| Resume::behind(&stored.position, opened.confirmed));
+        let (slot, publications) = (dialer.start.slot.clone(), dialer.start.publications.clone());
+        let (link, ordinary) = Link::new(dialer, opened, settings)?;
         Ok(Reader::start(Setup {
-            catalog,
-            stream,
-            system,
+            link,
+            ordinary,
             source: Arc::new(source),
+            resume: resume.unwrap_or_default(),
+            acknowledger,
             acknowledge: self.acknowledge,
             idle: self.idle,
             until: self.until,
-            slot: self.start.slot,
-            publications: self.start.publications,
+            slot,
+            publications,
         }))
     }
-}
-
-/// That a reader can go on behind the position.
-fn verify_resume(
-    connection: &mut Connection,
-    position: &Position,
-    source: &Source,
-    trusted: bool,
-) -> Result<(), Error> {
-    let is_later = position.timeline() < source.timeline;
-    let history = if is_later { connection.timeline_history(source.timeline)? } else { Vec::new() };
-    verify::same_source(position, source, &history)?;
-    let SlotStanding { confirmed_flush_lsn, restart_lsn } =
-        connection.slot_standing(&source.slot)?;
-    verify::not_forgotten(position, &Standing { confirmed_flush_lsn, restart_lsn, trusted })?;
-    Ok(())
 }
 
 impl From<Config> for ReaderBuilder {

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use pgoutput_decode::Lsn;
 use pgoutput_decode::message::MessageBody;
+
+use crate::ack::Acknowledge;
 
 /// How often a quiet server is asked how far it has come. With `wal_sender_timeout = 0` it says so on its own only when it has sent something.
 const ASK: Duration = Duration::from_secs(5);
@@ -107,6 +110,18 @@ impl Clock {
     /// Whether the server's own word for how far it is moves the slot.
     pub(super) fn keepalives_count(&self) -> bool {
         self.policy == Idle::WhenDrained
+    }
+
+    /// What to confirm for a transaction that ends there.
+    ///
+    /// One byte less under [`Idle::Never`]: enough to be through with the transaction, and too little for the server to give up the log in front of its
+    /// commit, which it does where its next record starts that names the running transactions. By that log a slot that was made anew is told from this one.
+    /// Whoever waits for a commit under [`Acknowledge::Stages`] waits for its last byte.
+    pub(super) fn confirmable(&self, end_lsn: Lsn, mode: Acknowledge) -> Lsn {
+        if self.policy == Idle::Never && mode != Acknowledge::Stages {
+            return Lsn::new(end_lsn.as_u64().saturating_sub(1));
+        }
+        end_lsn
     }
 
     /// Whether the message is one that this policy wrote.

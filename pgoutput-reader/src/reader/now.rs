@@ -69,9 +69,9 @@ impl Reader {
     pub(super) fn tend_idle(&mut self, now: Instant) -> Result<(), Error> {
         match self.idle.take_due(now) {
             Due::Nothing => Ok(()),
-            // The rest of a transaction is on its way.
-            _ if self.changes.in_transaction() => Ok(()),
-            Due::Ask => self.stream.send_status(true),
+            // The rest of a transaction is on its way, or nothing is.
+            _ if self.changes.in_transaction() || !self.link.is_up() => Ok(()),
+            Due::Ask => self.link.ask(),
             Due::Write(prefix) => self.tables.catalog().emit_message(prefix),
         }
     }

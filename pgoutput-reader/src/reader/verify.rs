@@ -1,26 +1,46 @@
 //! Whether what comes behind a position is still to be had from a slot.
 
-use pgoutput_decode::Lsn;
-
-use crate::connection::TimelineSwitch;
+use crate::connection::{Connection, TimelineSwitch};
 use crate::error::PositionError;
-use crate::event::{Position, Source};
+use crate::event::{Position, ReaderId, Source};
+use crate::setup::SlotFacts;
+use crate::{Error, StartReplication, SystemId};
 
 /// The least that two commits take in a log that can be decoded: 24 bytes of header, 2 of the data's header, 8 of time, 4 of flags, 8 of the
 /// database, rounded up to 8, twice (PostgreSQL's `xact.h`, `xlogrecord.h`).
 const TWO_COMMITS: u64 = 2 * 48;
 
-/// Where a slot stands.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Standing {
-    pub(super) confirmed_flush_lsn: Lsn,
-    pub(super) restart_lsn: Option<Lsn>,
-    /// What it has forgotten behind a position was dealt with, whoever says so.
+/// A position that was stored.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) position: Position,
+    /// What the slot has forgotten behind it was dealt with, whoever says so.
     pub(super) trusted: bool,
 }
 
+impl Stored {
+    /// That everything behind the position comes.
+    pub(super) fn verify(
+        &self,
+        connection: &mut Connection,
+        system: &SystemId,
+        start: &StartReplication,
+    ) -> Result<(), Error> {
+        let now = Source::new(ReaderId::NONE, system, start)?;
+        let is_later = self.position.timeline() < now.timeline;
+        let history =
+            if is_later { connection.timeline_history(now.timeline)? } else { Vec::new() };
+        same_source(&self.position, &now, &history)?;
+        let slot = connection.check_slot(&start.slot)?;
+        if !self.trusted {
+            not_forgotten(&self.position, &slot)?;
+        }
+        Ok(())
+    }
+}
+
 /// That the position is of what is read now, and of the same stretch of log. `history` leads to the server's timeline.
-pub(super) fn same_source(
+fn same_source(
     position: &Position,
     now: &Source,
     history: &[TimelineSwitch],
@@ -68,28 +88,29 @@ fn same_log(
 
 /// That the slot has everything behind the position.
 ///
-/// A slot that has forgotten something behind it is still the right one where it was confirmed by whoever read on. A new one cannot keep log from
+/// What a slot was confirmed beyond the position counts as dealt with by whoever confirmed it, as long as it is the same slot. A new one cannot keep log from
 /// before it was made, which was after the position: so one that keeps log from before the position is not new. Of one that keeps only later
 /// log nothing is known, unless no commit has room between the position's and where it stands.
-pub(super) fn not_forgotten(position: &Position, slot: &Standing) -> Result<(), PositionError> {
+fn not_forgotten(position: &Position, slot: &SlotFacts) -> Result<(), PositionError> {
     let lsn = position.commit_lsn();
-    let beyond = slot.confirmed_flush_lsn.as_u64().saturating_sub(lsn.as_u64());
+    let beyond = slot.confirmed.as_u64().saturating_sub(lsn.as_u64());
     let room = if position.index().is_some() { TWO_COMMITS } else { TWO_COMMITS / 2 };
-    let is_old = slot.restart_lsn.is_some_and(|restart_lsn| restart_lsn <= lsn);
-    if slot.trusted || beyond < room || is_old {
+    let is_old = slot.restart.is_some_and(|restart| restart <= lsn);
+    if beyond < room || is_old {
         return Ok(());
     }
     Err(PositionError::SlotAhead {
         slot: position.slot().into(),
         lsn,
-        confirmed_flush_lsn: slot.confirmed_flush_lsn,
-        restart_lsn: slot.restart_lsn,
+        confirmed_flush_lsn: slot.confirmed,
+        restart_lsn: slot.restart,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pgoutput_decode::Lsn;
 
     fn position(text: &str) -> Position {
         text.parse().unwrap()
@@ -151,10 +172,10 @@ mod tests {
 
     #[test]
     fn a_slot_that_may_be_new_is_refused() {
-        let standing = |confirmed: u64, restart: Option<u64>, trusted| Standing {
-            confirmed_flush_lsn: Lsn::new(confirmed),
-            restart_lsn: restart.map(Lsn::new),
-            trusted,
+        let standing = |confirmed: u64, restart: Option<u64>| SlotFacts {
+            confirmed: Lsn::new(confirmed),
+            restart: restart.map(Lsn::new),
+            standby: false,
         };
         for (confirmed, restart, taken) in [
             (0x0F00, Some(0x0E00), true),
@@ -167,12 +188,11 @@ mod tests {
             (0x9000, Some(0x8FC8), false),
             (0x9000, None, false),
         ] {
-            let slot = standing(confirmed, restart, false);
+            let slot = standing(confirmed, restart);
             assert_eq!(not_forgotten(&stored(), &slot).is_ok(), taken, "{slot:?}");
-            assert_eq!(not_forgotten(&stored(), &standing(confirmed, restart, true)), Ok(()));
         }
         let idle = position("1:700:2:s:00000000000000aa:0/1000:-");
-        assert_eq!(not_forgotten(&idle, &standing(0x1028, Some(0x1028), false)), Ok(()));
-        assert!(not_forgotten(&idle, &standing(0x1030, Some(0x1028), false)).is_err());
+        assert_eq!(not_forgotten(&idle, &standing(0x1028, Some(0x1028))), Ok(()));
+        assert!(not_forgotten(&idle, &standing(0x1030, Some(0x1028))).is_err());
     }
 }

@@ -28,6 +28,10 @@ pub struct Health {
     pub last_commit_time: Option<TimestampTz>,
     /// Everything was handed out and taken, and the server has said since that it has nothing further.
     pub drained: bool,
+    /// Whether there is a connection at present. A reader whose connection was lost is not connected until it has another.
+    pub connected: bool,
+    /// How often the connection was lost and made anew; always zero for a [`Stream`](crate::Stream).
+    pub reconnects: u64,
 }
 
 impl Health {
