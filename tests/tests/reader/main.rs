@@ -14,3 +14,5 @@ mod position;
 mod positions_told;
 mod resume;
 mod shutdown;
+mod slot_health;
+mod standby;

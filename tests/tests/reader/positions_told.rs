@@ -84,6 +84,26 @@ fn what_arrived_is_written_and_what_was_acknowledged_the_rest() {
     }
 }
 
+/// That every commit waits for a standby of a name, until this is dropped: dropping a database is a commit too.
+struct Demand<'s>(&'s Server);
+
+impl<'s> Demand<'s> {
+    fn of(server: &'s Server, name: &str) -> Self {
+        let demand = format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'");
+        server.client().batch_execute(&demand).unwrap();
+        server.client().batch_execute("SELECT pg_reload_conf()").unwrap();
+        Self(server)
+    }
+}
+
+impl Drop for Demand<'_> {
+    fn drop(&mut self) {
+        let reset = "ALTER SYSTEM RESET synchronous_standby_names";
+        self.0.client().batch_execute(reset).unwrap();
+        self.0.client().batch_execute("SELECT pg_reload_conf()").unwrap();
+    }
+}
+
 #[test]
 fn a_commit_that_waits_for_its_application_returns_after_it() {
     for shared in servers() {
@@ -92,33 +112,30 @@ fn a_commit_that_waits_for_its_application_returns_after_it() {
         let fixture = Fixture::new(&server, TABLE);
         let mut reader = reader(&fixture, Acknowledge::Stages);
         let name = fixture.slot_name();
-        let demand = format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'");
-        fixture.run([&demand as &str, "SELECT pg_reload_conf()"]);
+        let _demand = Demand::of(&server, name);
         let mut client = fixture.client();
         eventually("the server to wait for the reader", || {
-            let query = "SELECT sync_state FROM pg_stat_replication WHERE application_name = $1";
+            let query = "SELECT sync_priority FROM pg_stat_replication WHERE application_name = $1";
             let row = client.query_one(query, &[&name]).unwrap();
-            (row.get::<_, &str>(0) == "sync").then_some(())
+            (row.get::<_, i32>(0) == 1).then_some(())
         });
-        thread::scope(|scope| {
-            let commit = scope.spawn(|| {
-                let mut client = fixture.client();
-                client.batch_execute("SET synchronous_commit = remote_apply").unwrap();
-                client.batch_execute("INSERT INTO t VALUES (1)").unwrap();
-            });
-            let event = reader.next().unwrap().unwrap();
-            let end = end_of(&mut reader, &event);
-            let acknowledger = reader.acknowledger();
-            acknowledger.acknowledge_stage(Stage::Written, event.position()).unwrap();
-            acknowledger.acknowledge_stage(Stage::Flushed, event.position()).unwrap();
-            eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
-            let waiting = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-            assert_eq!(client.query(waiting, &[]).unwrap().len(), 1);
-            assert!(!commit.is_finished());
-            acknowledger.acknowledge_stage(Stage::Applied, event.position()).unwrap();
-            commit.join().unwrap();
+        let mut writer = fixture.client();
+        // Not waited for if something fails before: it may wait for ever.
+        let commit = thread::spawn(move || {
+            writer.batch_execute("SET synchronous_commit = remote_apply").unwrap();
+            writer.batch_execute("INSERT INTO t VALUES (1)").unwrap();
         });
+        let event = reader.next().unwrap().unwrap();
+        let end = end_of(&mut reader, &event);
+        let acknowledger = reader.acknowledger();
+        acknowledger.acknowledge_stage(Stage::Written, event.position()).unwrap();
+        acknowledger.acknowledge_stage(Stage::Flushed, event.position()).unwrap();
+        eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
+        let waiting = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        assert_eq!(client.query(waiting, &[]).unwrap().len(), 1);
+        assert!(!commit.is_finished());
+        acknowledger.acknowledge_stage(Stage::Applied, event.position()).unwrap();
+        commit.join().unwrap();
         reader.stop().unwrap();
-        fixture.run(["ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()"]);
     }
 }
