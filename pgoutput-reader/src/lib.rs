@@ -77,11 +77,15 @@ mod setup;
 mod stream;
 
 #[cfg(feature = "catalog")]
-pub use ack::{Acknowledge, Acknowledger};
+pub use ack::{Acknowledge, Acknowledger, Stage};
 #[cfg(feature = "catalog")]
 pub use catalog::SlotStatus;
 pub use config::{Config, ConfigError, SslMode};
-pub use connection::{Connection, CopyBoth, CreatedSlot, Row as QueryRow, Rows, SystemId};
+pub use connection::{
+    Connection, CopyBoth, CreatedSlot, Row as QueryRow, Rows, SystemId, TimelineSwitch,
+};
+#[cfg(feature = "catalog")]
+pub use error::PositionError;
 pub use error::{
     AuthError, Error, ErrorKind, LimitError, ProtocolError, ServerMessage, SetupError, StreamError,
     TlsError,
@@ -98,7 +102,7 @@ pub use pgoutput_decode::row::{RowError, RowErrorKind};
 pub use pgoutput_decode::value::Toast;
 pub use proto::{CreateSlot, Origin, ServerVersion, SlotSnapshot, StartReplication, Streaming};
 #[cfg(feature = "catalog")]
-pub use reader::{Next, Reader, ReaderBuilder, Reconnect, ReconnectAttempt};
+pub use reader::{Idle, Next, Reader, ReaderBuilder, Reconnect, ReconnectAttempt};
 pub use stream::{Health, StopHandle, Stream, StreamEvent, StreamEventBuf};
 
 #[cfg(all(doctest, feature = "catalog", feature = "json"))]

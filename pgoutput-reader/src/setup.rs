@@ -1,11 +1,13 @@
 //! What is looked at before a stream starts, over the replication connection itself.
 
+mod slot;
+
 use std::time::Duration;
 
-use pgoutput_decode::Lsn;
+pub(crate) use slot::SlotFacts;
 
 use crate::connection::Connection;
-use crate::error::{ProtocolError, SetupError};
+use crate::error::SetupError;
 use crate::proto::feedback;
 use crate::proto::silence::Silence;
 use crate::stream::Stream;
@@ -18,21 +20,11 @@ pub(crate) struct Pace {
     pub(crate) silence: Silence,
 }
 
-/// What is known of a slot that fits.
-#[derive(Debug, Clone, Copy)]
-#[cfg_attr(not(feature = "catalog"), expect(dead_code, reason = "only Reader compares them"))]
-pub(crate) struct SlotFacts {
-    /// Everything before it is forgotten.
-    pub(crate) confirmed: Lsn,
-    /// The server is a standby.
-    pub(crate) standby: bool,
-}
-
 impl Connection {
     /// Checks that slot and publications are there and fit, then starts the stream.
     ///
     /// # Errors
-    /// A slot that is missing, physical, of another plugin or database; a publication that is missing; what
+    /// A slot that is missing, physical, of another plugin or database, or lost; a publication that is missing; what
     /// [`start_replication`](Self::start_replication) finds.
     pub fn stream(mut self, start: &StartReplication) -> Result<Stream, Error> {
         self.check_slot(&start.slot)?;
@@ -58,33 +50,6 @@ impl Connection {
         let query =
             format!("SELECT 1 FROM pg_catalog.pg_replication_slots WHERE slot_name = {name}");
         Ok(!self.rows(&query)?.is_empty())
-    }
-
-    /// A logical slot of pgoutput and this database, and what else is to be known of it.
-    pub(crate) fn check_slot(&mut self, slot: &str) -> Result<SlotFacts, Error> {
-        let name = literal(slot);
-        let rows = self.rows(&format!(
-            "SELECT slot_type, plugin, database, pg_catalog.current_database(), \
-             confirmed_flush_lsn, pg_catalog.pg_is_in_recovery() \
-             FROM pg_catalog.pg_replication_slots WHERE slot_name = {name}"
-        ))?;
-        let slot = slot.to_owned();
-        let Some(row) = rows.first() else { return Err(SetupError::SlotMissing { slot }.into()) };
-        let [slot_type, plugin, database, connected, confirmed, standby] =
-            [0, 1, 2, 3, 4, 5].map(|place| row.get(place).cloned().unwrap_or_default());
-        if slot_type != "logical" {
-            return Err(SetupError::SlotPhysical { slot }.into());
-        }
-        if plugin != "pgoutput" {
-            return Err(SetupError::SlotPlugin { slot, plugin }.into());
-        }
-        if database != connected {
-            return Err(SetupError::SlotDatabase { slot, database, connected }.into());
-        }
-        let unreadable =
-            ProtocolError::Answer { command: "pg_replication_slots", field: "confirmed_flush_lsn" };
-        let confirmed = confirmed.parse().map_err(|_| unreadable)?;
-        Ok(SlotFacts { confirmed, standby: standby == "t" })
     }
 
     /// PostgreSQL 18 only warns of a missing publication and then sends nothing.

@@ -10,10 +10,14 @@ use crate::config::{ConfigError, TargetSessionAttrs};
 use crate::proto::ServerVersion;
 
 mod advice;
+#[cfg(feature = "catalog")]
+mod position;
 mod server;
 mod stream;
 mod tls;
 
+#[cfg(feature = "catalog")]
+pub use position::PositionError;
 pub use server::ServerMessage;
 pub(crate) use server::printable;
 pub use stream::{SetupError, StreamError};
@@ -65,6 +69,10 @@ pub enum ErrorKind {
     /// Sound frames that make no sense together.
     #[error(transparent)]
     Stream(StreamError),
+    /// A position that cannot be read, acknowledged or resumed from.
+    #[cfg(feature = "catalog")]
+    #[error(transparent)]
+    Position(PositionError),
     /// The ordinary connection, which looks tables up in the catalogue, failed.
     #[cfg(feature = "catalog")]
     #[error("on the ordinary connection, for the catalogue: {}", with_cause(.0))]
@@ -422,6 +430,13 @@ impl From<SetupError> for Error {
 impl From<StreamError> for Error {
     fn from(error: StreamError) -> Self {
         ErrorKind::Stream(error).into()
+    }
+}
+
+#[cfg(feature = "catalog")]
+impl From<PositionError> for Error {
+    fn from(error: PositionError) -> Self {
+        ErrorKind::Position(error).into()
     }
 }
 

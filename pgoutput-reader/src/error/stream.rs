@@ -43,6 +43,18 @@ pub enum SetupError {
         /// The database connected to.
         connected: String,
     },
+    /// The server has invalidated the slot (manual, section "pg_replication_slots"): what it had not sent is gone for good. A new slot is never made
+    /// in its place by itself, since that would start behind the gap without a word.
+    #[error(
+        "replication slot \"{slot}\" was invalidated by the server ({reason}), and what it had not sent is lost to it: drop it, create it anew and take a new \
+         snapshot; max_slot_wal_keep_size and idle_replication_slot_timeout set when this happens"
+    )]
+    SlotLost {
+        /// The slot.
+        slot: String,
+        /// Why, in the server's word: `wal_removed`, `rows_removed`, `wal_level_insufficient`, `idle_timeout`; `wal_status lost` where it has none.
+        reason: String,
+    },
     /// After reconnecting, the slot is further than it was ever confirmed: someone else has read from it, or it was dropped and made anew.
     /// The changes between the two positions cannot be had from it any more.
     #[error(

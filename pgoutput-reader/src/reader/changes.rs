@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use pgoutput_decode::message::{MessageBody, TruncateBody};
-use pgoutput_decode::{Lsn, Message, Oid, OldTuple, TupleData};
+use pgoutput_decode::{Lsn, Message, Oid, OldTuple, TimestampTz, TupleData};
 
 use super::resume::Resume;
 use super::tables::Tables;
 use crate::Error;
 use crate::error::StreamError;
 use crate::event::{
-    ChangeEvent, Content, Fingerprint, Op, Position, ReplicationOrigin, TableSchema, Transaction,
+    ChangeEvent, Content, Context, Fingerprint, Op, ReplicationOrigin, Source, TableSchema,
+    Transaction,
 };
 use crate::stream::StreamEvent;
 
@@ -19,7 +20,9 @@ use crate::stream::StreamEvent;
 #[derive(Debug)]
 pub(super) struct Changes {
     fingerprint: Fingerprint,
+    source: Arc<Source>,
     open: Option<Open>,
+    last_commit_time: Option<TimestampTz>,
     /// The transaction that was open when the connection was lost: those of its events that are still to come share it.
     interrupted: Option<Arc<Transaction>>,
     resume: Resume,
@@ -49,15 +52,27 @@ pub(super) enum Progress {
 }
 
 impl Changes {
-    pub(super) fn new(fingerprint: Fingerprint) -> Self {
+    /// `resume` knows what was dealt with before.
+    pub(super) fn new(fingerprint: Fingerprint, source: Arc<Source>, resume: Resume) -> Self {
         Self {
             fingerprint,
+            source,
             open: None,
+            last_commit_time: None,
             interrupted: None,
-            resume: Resume::default(),
+            resume,
             delivered: 0,
             ready: VecDeque::new(),
         }
+    }
+
+    pub(super) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// When the newest transaction was committed.
+    pub(super) fn last_commit_time(&self) -> Option<TimestampTz> {
+        self.last_commit_time
     }
 
     /// The connection was lost, and the next message is of another one. What is ready stays so.
@@ -97,9 +112,11 @@ impl Changes {
                 return Err(out_of_place(event).into());
             }
             Message::Begin(begin) => {
+                self.last_commit_time = Some(begin.commit_time);
                 self.resume.begin(begin.final_lsn)?;
                 let interrupted = self.interrupted.take_if(|transaction| transaction.is_of(begin));
-                let transaction = interrupted.unwrap_or_else(|| Arc::new(Transaction::new(begin)));
+                let transaction =
+                    interrupted.unwrap_or_else(|| Arc::new(Transaction::new(begin, &self.source)));
                 self.open = Some(Open { transaction, index: 0, last_lsn: Lsn::ZERO, ordinal: 0 });
             }
             Message::Commit(commit) => {
@@ -187,8 +204,9 @@ impl Changes {
             lsn: body.lsn,
             ordinal: 0,
             fingerprint: self.fingerprint,
-            position: Position { delivery: self.delivered, commit_lsn: body.lsn, index: 0 },
-            transaction: None,
+            delivery: self.delivered,
+            index: 0,
+            context: Context::Alone(Arc::clone(&self.source)),
             table: None,
             content: frame(event),
         });
@@ -208,15 +226,14 @@ impl Changes {
         let (index, ordinal) = open.number(op, lsn);
         self.resume.made(lsn);
         self.delivered += 1;
-        let position =
-            Position { delivery: self.delivered, commit_lsn: open.transaction.commit_lsn(), index };
         self.ready.push_back(ChangeEvent {
             op,
             lsn,
             ordinal,
             fingerprint: self.fingerprint,
-            position,
-            transaction: Some(Arc::clone(&open.transaction)),
+            delivery: self.delivered,
+            index,
+            context: Context::Transaction(Arc::clone(&open.transaction)),
             table,
             content,
         });

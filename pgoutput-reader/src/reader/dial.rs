@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use pgoutput_decode::Lsn;
 
+use super::verify::Stored;
 use crate::connection::{Connection, CopyBoth, Ordinary};
 use crate::error::SetupError;
 use crate::proto::CreateSlot;
@@ -48,10 +49,17 @@ pub(super) struct Standing {
 }
 
 impl Dialer {
-    /// The first time; the slot is created if that is asked for and there is none.
-    pub(super) fn open(&self, create: Option<CreateSlot>) -> Result<Opened, Error> {
+    /// The first time; the slot is created if that is asked for and there is none, unless it is one to go on with.
+    pub(super) fn open(
+        &self,
+        create: Option<CreateSlot>,
+        stored: Option<&Stored>,
+    ) -> Result<Opened, Error> {
         let mut connection = Connection::connect(&self.config)?;
         let system = connection.identify_system()?;
+        if let Some(stored) = stored {
+            stored.verify(&mut connection, &system, &self.start)?;
+        }
         if self.start.start_lsn > system.xlogpos {
             // The server would skip whatever is committed up to there, and that could never be had again.
             return Err(Error::usage(format!(
@@ -60,7 +68,7 @@ impl Dialer {
             )));
         }
         let ordinary = connection.ordinary(&self.config)?;
-        if let Some(mut create) = create {
+        if let Some(mut create) = create.filter(|_| stored.is_none()) {
             create.name.clone_from(&self.start.slot);
             // All that can be wrong is looked for before there is a slot to leave behind.
             self.start.plugin_options(connection.server_version())?;
@@ -196,7 +204,7 @@ mod tests {
             xlogpos: Lsn::new(100),
             dbname: None,
         };
-        let mut slot = SlotFacts { confirmed: Lsn::new(50), standby: false };
+        let mut slot = SlotFacts { confirmed: Lsn::new(50), restart: None, standby: false };
         edit(&mut system, &mut slot);
         standing().check(&system, slot, "s")
     }

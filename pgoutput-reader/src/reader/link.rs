@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 use pgoutput_decode::Lsn;
@@ -9,6 +10,7 @@ use pgoutput_decode::Lsn;
 use super::dial::{Attempt, Dialer, Opened, Standing};
 use super::policy::{OnReconnect, Reconnect, ReconnectAttempt};
 use super::transient::may_pass;
+use crate::ack::Told;
 use crate::connection::Ordinary;
 use crate::io::WakePipe;
 use crate::stream::{Frame, Health, NOTICES_KEPT, Step, StopHandle, Stream, StreamEvent};
@@ -30,8 +32,6 @@ pub(super) struct Link {
     outage: Option<Box<Outage>>,
     /// The furthest that the slot can have been confirmed by this reader, or was at the start.
     bound: Lsn,
-    /// What may be confirmed.
-    confirmed: Lsn,
     /// Of the streams before: how far they came, and what they were told and nobody has taken.
     before: Health,
     notices: Vec<ServerMessage>,
@@ -43,6 +43,8 @@ pub(super) struct Settings {
     pub(super) heartbeat: bool,
     pub(super) reconnect: Reconnect,
     pub(super) on_reconnect: Option<OnReconnect>,
+    /// What is acknowledged, from whatever thread.
+    pub(super) told: Arc<Told>,
 }
 
 /// What a turn came to.
@@ -85,6 +87,7 @@ impl Link {
         let address = copy.address().to_owned();
         let mut stream = Stream::new(copy, pace)?;
         stream.set_heartbeat(settings.heartbeat)?;
+        stream.follow(&settings.told);
         let link = Self {
             dialer,
             system,
@@ -97,7 +100,6 @@ impl Link {
             opened_at: Instant::now(),
             outage: None,
             bound: confirmed,
-            confirmed: Lsn::ZERO,
             notices: Vec::new(),
         };
         Ok((link, ordinary))
@@ -111,12 +113,9 @@ impl Link {
         &self.system
     }
 
-    /// Everything before `lsn` may be forgotten by the server.
-    pub(super) fn confirm(&mut self, lsn: Lsn) {
-        self.confirmed = self.confirmed.max(lsn);
-        if let Some(stream) = &mut self.stream {
-            stream.confirm(lsn);
-        }
+    /// Whether there is a stream.
+    pub(super) fn is_up(&self) -> bool {
+        self.stream.is_some()
     }
 
     /// The next step of the stream, or of getting it back. After an error, see [`lost`](Self::lost).
@@ -223,12 +222,13 @@ impl Link {
                     None => None,
                 },
                 Phase::Waiting { .. } | Phase::Open => {
+                    let confirmed = self.settings.told.flushed();
                     let standing = Standing {
                         system_identifier: self.system.system_identifier.clone(),
                         timeline: self.system.timeline,
-                        confirmed: self.bound.max(self.confirmed),
+                        confirmed: self.bound.max(confirmed),
                         received: self.before.received,
-                        start_lsn: self.dialer.start.start_lsn.max(self.confirmed),
+                        start_lsn: self.dialer.start.start_lsn.max(confirmed),
                     };
                     let dialer = self.dialer.clone();
                     let attempt = Attempt::start(dialer, standing, self.wake.waker())?;
@@ -253,7 +253,7 @@ impl Link {
         let mut stream = Stream::new(copy, pace)?;
         stream.set_heartbeat(self.settings.heartbeat)?;
         stream.stopped_by(self.stop.clone());
-        stream.confirm(self.confirmed);
+        stream.follow(&self.settings.told);
         self.stream = Some(stream);
         self.opened_at = Instant::now();
         self.before.reconnects += 1;
@@ -294,7 +294,7 @@ impl Link {
     pub(super) fn stop(mut self) -> Result<(), Error> {
         match self.stream.take() {
             Some(stream) => stream.stop(),
-            None if self.confirmed <= self.before.told => Ok(()),
+            None if self.settings.told.flushed() <= self.before.told => Ok(()),
             None => {
                 let source = io::ErrorKind::NotConnected.into();
                 Err(Error::io("confirming what was taken to", &self.address, source))

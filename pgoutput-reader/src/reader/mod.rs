@@ -3,29 +3,37 @@
 mod builder;
 mod changes;
 mod dial;
+mod explain;
+mod idle;
 mod link;
+mod now;
 mod policy;
 mod resume;
 mod tables;
 mod transient;
 mod until;
+mod verify;
 
 use std::iter::FusedIterator;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pgoutput_decode::{Lsn, Message};
 
 pub use builder::ReaderBuilder;
 use changes::{Changes, Progress};
+use explain::explain;
+pub use idle::Idle;
 use link::{Link, Turn};
 pub use policy::{Reconnect, ReconnectAttempt};
+use resume::Resume;
 use tables::Tables;
 use until::Until;
 
 use crate::ack::{Acknowledge, Acknowledger};
 use crate::catalog::{Catalog, SlotStatus};
 use crate::connection::Ordinary;
-use crate::event::{ChangeEvent, Fingerprint};
+use crate::event::{ChangeEvent, Fingerprint, Source};
 use crate::stream::{Frame, Health, Step, StopHandle};
 use crate::{Config, Error, ServerMessage};
 
@@ -67,6 +75,9 @@ pub struct Reader {
     acknowledger: Acknowledger,
     mode: Acknowledge,
     until: Option<Until>,
+    idle: idle::Clock,
+    /// How far the server had come when it last said so with nothing further on its way.
+    drained_at: Option<Lsn>,
     slot: String,
     publications: Vec<String>,
     finished: bool,
@@ -89,7 +100,11 @@ pub enum Next {
 struct Setup {
     link: Link,
     ordinary: Ordinary,
+    source: Arc<Source>,
+    resume: Resume,
+    acknowledger: Acknowledger,
     acknowledge: Acknowledge,
+    idle: Idle,
     until: Option<Lsn>,
     slot: String,
     publications: Vec<String>,
@@ -103,19 +118,21 @@ impl Reader {
     }
 
     fn start(setup: Setup) -> Self {
-        let Setup { link, ordinary, acknowledge, until, slot, publications } = setup;
+        let Setup { link, ordinary, source, resume, acknowledger, acknowledge, .. } = setup;
         let system = link.system();
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
         Self {
             tables: Tables::new(database, Catalog::new(ordinary)),
             link,
-            changes: Changes::new(fingerprint),
-            acknowledger: Acknowledger::default(),
+            changes: Changes::new(fingerprint, source, resume),
+            acknowledger,
             mode: acknowledge,
-            until: until.map(Until::new),
-            slot,
-            publications,
+            until: setup.until.map(Until::new),
+            idle: idle::Clock::new(setup.idle, Instant::now()),
+            drained_at: None,
+            slot: setup.slot,
+            publications: setup.publications,
             finished: false,
             failed: false,
         }
@@ -172,7 +189,6 @@ impl Reader {
     /// When the server cannot be told and the connection is not to be made again, which else begins with the next event that is
     /// asked for; after that the reader is finished.
     pub fn tick(&mut self) -> Result<(), Error> {
-        self.link.confirm(self.acknowledger.confirmed());
         let ticked = self.link.tick().or_else(|error| self.link.lost(error));
         if ticked.is_err() {
             (self.finished, self.failed) = (true, true);
@@ -184,7 +200,14 @@ impl Reader {
     /// How far the stream has come and when the server was heard last. Costs no question to the server;
     /// [`slot_status`](Self::slot_status) asks one.
     pub fn health(&self) -> Health {
-        Health { taken: self.acknowledger.confirmed(), ..self.link.health() }
+        Health {
+            last_commit_time: self.changes.last_commit_time(),
+            drained: self.drained_at.is_some()
+                && self.changes.ready.is_empty()
+                && self.acknowledger.has_taken(self.changes.delivered()),
+            taken: self.acknowledger.confirmed(),
+            ..self.link.health()
+        }
     }
 
     /// What the server says of the slot and of the log it keeps for it, asked over the ordinary connection.
@@ -206,7 +229,6 @@ impl Reader {
         if !self.failed {
             self.settle()?;
         }
-        self.link.confirm(self.acknowledger.confirmed());
         self.link.stop()
     }
 
@@ -224,7 +246,7 @@ impl Reader {
                         && let Progress::Committed(end_lsn) =
                             self.changes.take(&event, &mut self.tables)?
                     {
-                        self.mark(end_lsn);
+                        self.mark(self.idle.confirmable(end_lsn, self.mode));
                     }
                     break;
                 }
@@ -240,7 +262,9 @@ impl Reader {
             let waiting = self.changes.ready.len() as u64;
             self.acknowledger.take_through(self.changes.delivered() - waiting);
         }
-        let result = self.next_event(deadline);
+        let result = self
+            .next_event(deadline)
+            .map_err(|error| explain(error, &mut self.tables, &self.slot, &self.publications));
         self.finished |= matches!(result, Ok(Next::Finished));
         if result.is_err() {
             (self.finished, self.failed) = (true, true);
@@ -268,10 +292,11 @@ impl Reader {
 
     /// One turn of the stream: the events that it makes are ready then.
     fn turn(&mut self, deadline: Option<Instant>) -> Result<Option<Next>, Error> {
-        self.link.confirm(self.acknowledger.confirmed());
         let look_at = self.acknowledger.is_owed().then(|| Instant::now() + LOOK);
         let ask_at = self.until.as_ref().map(Until::ask_at);
-        let turn = self.link.turn([deadline, look_at, ask_at].into_iter().flatten().min())?;
+        let tend_at = Some(self.idle.due_at());
+        let wake_at = [deadline, look_at, ask_at, tend_at].into_iter().flatten().min();
+        let turn = self.link.turn(wake_at)?;
         match turn {
             Turn::Step(Step::Message(frame)) => {
                 self.finished = !self.take(frame)?;
@@ -281,7 +306,11 @@ impl Reader {
             }
             Turn::Step(Step::Keepalive(keepalive)) if !self.changes.in_transaction() => {
                 self.changes.reached(keepalive.wal_end)?;
-                self.mark(keepalive.wal_end);
+                self.drained_at = Some(keepalive.wal_end);
+                if self.idle.keepalives_count() {
+                    self.idle.put_off(Instant::now());
+                    self.mark(keepalive.wal_end);
+                }
                 self.finished = self.is_reached(keepalive.wal_end);
             }
             Turn::Step(Step::Keepalive(_)) => {}
@@ -297,8 +326,10 @@ impl Reader {
                 if self.until.as_mut().is_some_and(|until| until.is_due(now)) {
                     self.link.ask()?;
                 }
+                self.tend_idle(now)?;
             }
             Turn::Again(ordinary) => {
+                self.drained_at = None;
                 self.changes.cut();
                 self.tables.restart(Catalog::new(*ordinary));
             }
@@ -309,6 +340,16 @@ impl Reader {
     /// Takes a message in; false when it is beyond the position to stop at.
     fn take(&mut self, frame: Frame) -> Result<bool, Error> {
         let Some(event) = self.link.read(frame).transpose()? else { return Ok(true) };
+        self.drained_at = None;
+        if let Message::Message(body) = &event.message
+            && self.idle.is_own(body)
+        {
+            let lsn = body.lsn;
+            self.idle.put_off(Instant::now());
+            self.changes.reached(lsn)?;
+            self.mark(lsn);
+            return Ok(!self.is_reached(lsn));
+        }
         if self.until.as_ref().is_some_and(|until| until.is_before(&event.message)) {
             if let Message::Begin(begin) = &event.message {
                 self.changes.reached(begin.final_lsn)?;
@@ -316,7 +357,7 @@ impl Reader {
             return Ok(false);
         }
         if let Progress::Committed(end_lsn) = self.changes.take(&event, &mut self.tables)? {
-            self.mark(end_lsn);
+            self.mark(self.idle.confirmable(end_lsn, self.mode));
             return Ok(!self.is_reached(end_lsn));
         }
         Ok(true)

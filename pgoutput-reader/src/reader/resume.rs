@@ -7,6 +7,7 @@
 use pgoutput_decode::Lsn;
 
 use crate::error::StreamError;
+use crate::event::Position;
 
 /// Tells what is new from what was delivered before the connection was lost.
 #[derive(Debug, Default)]
@@ -25,7 +26,8 @@ struct Newest {
     commit_lsn: Lsn,
     /// How many events were made of it, and where the last of them stands.
     made: u64,
-    last_lsn: Lsn,
+    /// `None` where that is not known.
+    last_lsn: Option<Lsn>,
     /// Its Commit has come.
     whole: bool,
 }
@@ -43,6 +45,21 @@ enum Open {
 }
 
 impl Resume {
+    /// Everything through a stored position was dealt with. What the slot was confirmed beyond, it does not send again.
+    pub(super) fn behind(position: &Position, confirmed: Lsn) -> Self {
+        let commit_lsn = position.commit_lsn();
+        let newest = match position.index() {
+            Some(index) => Newest {
+                commit_lsn,
+                made: index.saturating_add(1),
+                last_lsn: None,
+                whole: confirmed > commit_lsn,
+            },
+            None => Newest::default(),
+        };
+        Self { newest, message_lsn: commit_lsn, open: Open::New }
+    }
+
     /// The connection was lost: what comes next may have come before.
     pub(super) fn cut(&mut self) {
         self.open = Open::New;
@@ -69,7 +86,9 @@ impl Resume {
             Open::Old => Ok(true),
             Open::Again(seen) if seen < self.newest.made => {
                 // A sample that costs nothing: an event stands where it stood, or the transaction is not what it was.
-                if seen + 1 == self.newest.made && lsn != self.newest.last_lsn {
+                if seen + 1 == self.newest.made
+                    && self.newest.last_lsn.is_some_and(|last| last != lsn)
+                {
                     return Err(self.changed(seen));
                 }
                 self.open = Open::Again(seen + 1);
@@ -82,7 +101,7 @@ impl Resume {
     /// An event of the open transaction was made.
     pub(super) fn made(&mut self, lsn: Lsn) {
         self.newest.made += 1;
-        self.newest.last_lsn = lsn;
+        self.newest.last_lsn = Some(lsn);
         self.open = Open::New;
     }
 

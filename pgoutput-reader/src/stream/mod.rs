@@ -160,6 +160,8 @@ impl Stream {
             server_wal_end: self.server_wal_end,
             last_send_time: self.last_send_time,
             last_received: self.copy.heard_at(),
+            last_commit_time: None,
+            drained: false,
             connected: !self.finished,
             reconnects: 0,
         }
@@ -230,6 +232,12 @@ impl Stream {
             self.notices.pop_front();
         }
         self.notices.push_back(notice);
+    }
+
+    /// Tells the server from now on also what is acknowledged there.
+    #[cfg(feature = "catalog")]
+    pub(crate) fn follow(&self, told: &std::sync::Arc<crate::ack::Told>) {
+        self.status.follow(told);
     }
 
     /// Reads on after a [`StopHandle`] was used.

@@ -1,7 +1,7 @@
 //! What a server is started with.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::search::Search;
@@ -20,6 +20,7 @@ pub struct ServerBuilder {
     pub(crate) initdb: Vec<String>,
     pub(crate) tcp: bool,
     pub(crate) search: Option<Search>,
+    pub(crate) copied: Option<PathBuf>,
 }
 
 impl Default for ServerBuilder {
@@ -31,6 +32,7 @@ impl Default for ServerBuilder {
             initdb: Vec::new(),
             tcp: true,
             search: None,
+            copied: None,
         }
     }
 }
@@ -79,6 +81,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn without_tcp(mut self) -> Self {
         self.tcp = false;
+        self
+    }
+
+    /// Starts from a copy of another server's data folder, such as for a standby. The other one must be of the same build and stopped meanwhile.
+    #[must_use]
+    pub fn copy_of(mut self, stopped: &Server) -> Self {
+        self.copied = Some(stopped.data_folder());
         self
     }
 
@@ -136,7 +145,7 @@ impl ServerBuilder {
 #[cfg(test)]
 mod tests {
     use super::ServerBuilder;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     #[test]
     fn the_callers_lines_win() {

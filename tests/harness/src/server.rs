@@ -95,7 +95,12 @@ impl Server {
         let folder = TempFolder::for_server(account.as_ref())?;
         let watchdog = Watchdog::over(folder.path())?;
         let data = folder.path().join("data");
-        template::data_folder(&data, &install, account.as_ref(), &builder.initdb)?;
+        match &builder.copied {
+            Some(copied) => template::copy_tree(copied, &data)?,
+            None => {
+                template::data_folder(&data, &install, account.as_ref(), &builder.initdb)?;
+            }
+        }
         let mut server = Self {
             install,
             account,

@@ -58,6 +58,10 @@ pub(crate) struct Tail {
     #[arg(long)]
     pub(crate) two_phase: bool,
 
+    /// Create the slot, if it does not exist, as one that is kept on standbys too (PostgreSQL 17 and later).
+    #[arg(long, requires = "create_slot", conflicts_with = "temporary")]
+    pub(crate) failover: bool,
+
     /// Also messages written by pg_logical_emit_message (PostgreSQL 14 and later).
     #[arg(long)]
     pub(crate) messages: bool,

@@ -64,6 +64,9 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
     if tail.temporary {
         builder = builder.temporary_slot();
     }
+    if tail.failover {
+        builder = builder.failover_slot();
+    }
     if let Some(version) = tail.proto_version {
         builder = builder.proto_version(version);
     }
