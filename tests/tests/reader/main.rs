@@ -9,5 +9,7 @@ mod errors;
 mod json_values;
 mod liveness;
 mod options;
+mod reconnect;
+mod reconnect_limits;
 mod resume;
 mod shutdown;
