@@ -85,6 +85,7 @@ impl Catalog {
 
     /// Writes a logical decoding message without content, outside of any transaction.
     pub(crate) fn emit_message(&mut self, prefix: &str) -> Result<(), Error> {
-        self.query("SELECT pg_catalog.pg_logical_emit_message(false, $1, '')", &[&prefix]).map(drop)
+        let query = "SELECT pg_catalog.pg_logical_emit_message(false, $1, '')";
+        self.0.query(query, vec![Box::new(prefix.to_owned())]).map(drop)
     }
 }

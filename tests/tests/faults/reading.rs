@@ -143,11 +143,11 @@ fn consume(mut reader: Reader, manual: bool, account: &Account) -> Result<(), Er
         account.take(Delivered::of(&event));
         last = Some(event.position());
         if manual && account.len().is_multiple_of(UNACKNOWLEDGED) {
-            acknowledger.acknowledge_through(event.position());
+            acknowledger.acknowledge_through(event.position()).unwrap();
         }
     }
     if let Some(last) = last {
-        acknowledger.acknowledge_through(last);
+        acknowledger.acknowledge_through(last).unwrap();
     }
     reader.stop()
 }
