@@ -1,6 +1,7 @@
 //! What was delivered, held against what was committed.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pgoutput_decode::Lsn;
@@ -35,14 +36,16 @@ impl Delivered {
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     delivered: Mutex<Vec<Delivered>>,
-    /// A confirmed position, and how many events had been delivered when it was seen.
+    /// How many of them may be forgotten by the server.
+    taken: AtomicUsize,
+    /// A confirmed position, and how many events had been taken when it was seen.
     confirmed: Mutex<Vec<(Lsn, usize)>>,
     /// What ended the reading.
     failed: Mutex<Option<String>>,
 }
 
 impl Account {
-    pub(crate) fn take(&self, event: Delivered) {
+    pub(crate) fn deliver(&self, event: Delivered) {
         self.delivered().push(event);
     }
 
@@ -65,10 +68,15 @@ impl Account {
         self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The slot was seen there; to be told before another event can have been handed over and forgotten.
+    /// Everything so far is about to be taken.
+    pub(crate) fn take_all(&self) {
+        self.taken.store(self.len(), Ordering::Release);
+    }
+
+    /// The slot was seen there. What is taken meanwhile counts as taken before: that excuses more than it should, and never less.
     pub(crate) fn confirmed(&self, lsn: Lsn) {
-        let delivered = self.len();
-        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).push((lsn, delivered));
+        let taken = self.taken.load(Ordering::Acquire);
+        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).push((lsn, taken));
     }
 
     /// Every event of the journal once, in its order, and none confirmed before it was delivered.
@@ -100,13 +108,13 @@ impl Account {
     }
 }
 
-/// No position is beyond the commit of what was not delivered whole.
+/// No position is beyond the commit of what was not taken whole.
 fn check_confirmed(confirmed: &[(Lsn, usize)], delivered: &[Delivered]) {
-    for (lsn, count) in confirmed {
-        if let Some(next) = delivered.get(*count) {
+    for (lsn, taken) in confirmed {
+        if let Some(next) = delivered.get(*taken) {
             assert!(
                 *lsn <= next.commit_lsn,
-                "{lsn} was confirmed when {count} events were delivered, and {next:?} was not"
+                "{lsn} was confirmed when {taken} events were taken, and {next:?} was not"
             );
         }
     }

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pgoutput_harness::Server;
-use pgoutput_reader::{Config, Connection, SslMode, StartReplication};
+use pgoutput_reader::{Config, Connection, StartReplication};
 use pgoutput_tests::{Condition, Direction, Fixture, Network, PUBLICATION, Random, eventually};
 
 use crate::reading::{Reading, SILENCE, disturbed};
@@ -12,7 +12,7 @@ use crate::shape::SETUP;
 use crate::with_each_server;
 
 /// The most faults in one database.
-const TOGETHER: usize = 100;
+const TOGETHER: usize = 30;
 
 /// How long a fault that needs bytes to come by is waited for.
 const SOON: Duration = Duration::from_millis(150);
@@ -138,11 +138,9 @@ fn run(server: &'static Server, seed: u64, faults: usize) {
         let network = Network::before(server.port());
         let (own, port) = (format!("port={}", server.port()), format!("port={}", network.port()));
         let dsn = fixture.database().dsn_tcp().replace(&own, &port);
-        let mut config: Config = dsn.parse().unwrap();
-        config.ssl_mode(SslMode::Disable);
         let seed = seed.wrapping_mul(1000) + round;
         let manual = round % 2 == 1;
-        disturbed(&fixture, config, seed, manual, |reading, random| {
+        disturbed(&fixture, &dsn, seed, manual, |reading, random| {
             disturb(reading, random, &network, TOGETHER.min(faults - first));
         });
     }

@@ -11,8 +11,10 @@ use pgoutput_decode::Lsn;
 use pgoutput_harness::Server;
 use pgoutput_tests::{Fixture, PUBLICATION, Random};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use crate::account::{Delivered, Succession};
+use crate::reading::TALKATIVE;
 use crate::shape::SETUP;
 use crate::with_each_server;
 use crate::writer::Writer;
@@ -46,7 +48,9 @@ impl Tail {
                 command.env_remove(name);
             }
         }
-        command.args(["tail", "--dsn", &fixture.database().dsn(), "--slot", fixture.slot_name()]);
+        let more = if fixture.major() >= 12 { TALKATIVE } else { "" };
+        let dsn = format!("{} {more}", fixture.database().dsn());
+        command.args(["tail", "--dsn", &dsn, "--slot", fixture.slot_name()]);
         command.args(["--publication", PUBLICATION]).args(arguments);
         if fixture.major() >= 14 {
             command.arg("--messages");
@@ -61,11 +65,17 @@ impl Tail {
         lines: usize,
         pause: Duration,
         signal: Option<Signal>,
+        seen: &AtomicU64,
     ) -> (String, Option<i32>) {
         let mut stdout = BufReader::new(self.0.stdout.take().unwrap());
         let mut printed = String::new();
         for _ in 0..lines {
+            let start = printed.len();
             assert_ne!(stdout.read_line(&mut printed).unwrap(), 0, "{}", self.complaints());
+            // So that the writer goes on.
+            if let Some(number) = number(&printed[start..]) {
+                seen.fetch_max(number, Ordering::AcqRel);
+            }
         }
         thread::sleep(pause);
         if let Some(signal) = signal {
@@ -87,6 +97,15 @@ impl Tail {
     }
 }
 
+/// The number of the transaction that begins with this line.
+fn number(line: &str) -> Option<u64> {
+    if !line.contains(r#""table":"journal""#) {
+        return None;
+    }
+    let event: Value = serde_json::from_str(line).ok()?;
+    event["after"]["id"].as_u64()
+}
+
 /// Whole lines; what a killed program left of another is none.
 fn delivered(printed: &str) -> Vec<Delivered> {
     let whole = printed.split_inclusive('\n').filter(|line| line.ends_with('\n'));
@@ -101,22 +120,13 @@ fn run(server: &'static Server, seed: u64, faults: usize) {
         let ending = Ending(&writer);
         scope.spawn(|| writer.run(seed, |number| number <= seen.load(Ordering::Acquire) + AHEAD));
         let mut random = Random::new(seed);
-        let runs: Vec<_> = (0..faults)
-            .map(|_| {
-                let run = one(&fixture, &mut random);
-                let numbers =
-                    run.delivered.iter().filter_map(|one| one.event.strip_prefix("I journal "));
-                let newest = numbers.map(|number| number.parse().unwrap()).max();
-                seen.fetch_max(newest.unwrap_or(0), Ordering::AcqRel);
-                run
-            })
-            .collect();
+        let runs: Vec<_> = (0..faults).map(|_| one(&fixture, &mut random, &seen)).collect();
         drop(ending);
         runs
     });
     let end = fixture.end().to_string();
     let rest = Tail::start(&fixture, &["--until-lsn", &end]);
-    let (printed, _) = rest.end(0, Duration::ZERO, None);
+    let (printed, _) = rest.end(0, Duration::ZERO, None, &seen);
     check(&writer, runs, &delivered(&printed));
 }
 
@@ -130,11 +140,14 @@ impl Drop for Ending<'_> {
 }
 
 /// One run of the program, ended somewhere.
-fn one(fixture: &Fixture<'_>, random: &mut Random) -> Run {
+fn one(fixture: &Fixture<'_>, random: &mut Random, seen: &AtomicU64) -> Run {
     let signal = *random.one_of(&[Signal::KILL, Signal::KILL, Signal::TERM]);
     let lines = *random.one_of(&[0, 1, 30, 300, 3000]);
-    let (lines, pause) = (random.below(lines + 1), Duration::from_millis(random.below(60) as u64));
-    let (printed, _) = Tail::start(fixture, &[]).end(lines, pause, Some(signal));
+    let lines = random.below(lines + 1);
+    // Now and then long enough for the server to be told.
+    let longest = if random.once_in(4) { 500 } else { 60 };
+    let pause = Duration::from_millis(random.below(longest) as u64);
+    let (printed, _) = Tail::start(fixture, &[]).end(lines, pause, Some(signal), seen);
     if signal == Signal::TERM {
         assert!(printed.is_empty() || printed.ends_with('\n'));
     }

@@ -17,10 +17,13 @@ use crate::writer::Writer;
 const AHEAD: usize = 500;
 
 /// How many events wait to be acknowledged, where that is done by hand.
-const UNACKNOWLEDGED: usize = 7;
+const UNACKNOWLEDGED: usize = 97;
 
 /// How long the network may be silent.
 pub(crate) const SILENCE: Duration = Duration::from_secs(1);
+
+/// Makes a reader tell the server where it is some times a second, where the server can be told so: from 12 on.
+pub(crate) const TALKATIVE: &str = "options='-c wal_sender_timeout=600ms'";
 
 /// A reading that goes on.
 pub(crate) struct Reading<'a> {
@@ -62,7 +65,7 @@ impl Drop for Reading<'_> {
 /// reconnect.
 pub(crate) fn disturbed(
     fixture: &Fixture<'_>,
-    config: Config,
+    dsn: &str,
     seed: u64,
     manual: bool,
     disturb: impl FnOnce(&Reading<'_>, &mut Random),
@@ -70,7 +73,7 @@ pub(crate) fn disturbed(
     let mut random = Random::new(seed);
     let (account, writer) = (Account::default(), Writer::new(fixture.database()));
     let (ended, reconnects) = (AtomicBool::new(false), Arc::new(AtomicUsize::new(0)));
-    let reader = reader(fixture, config, manual, &mut random, &reconnects);
+    let reader = reader(fixture, dsn, manual, &mut random, &reconnects);
     let stop = reader.stop_handle();
     thread::scope(|scope| {
         let reading = Reading {
@@ -108,11 +111,13 @@ pub(crate) fn disturbed(
 
 fn reader(
     fixture: &Fixture<'_>,
-    mut config: Config,
+    dsn: &str,
     manual: bool,
     random: &mut Random,
     reconnects: &Arc<AtomicUsize>,
 ) -> Reader {
+    let more = if fixture.major() >= 12 { TALKATIVE } else { "" };
+    let mut config: Config = format!("{dsn} sslmode=disable {more}").parse().unwrap();
     config.wal_receiver_timeout(SILENCE).connect_timeout(SILENCE * 2);
     let counter = Arc::clone(reconnects);
     let since_14 = fixture.major() >= 14;
@@ -140,13 +145,18 @@ fn consume(mut reader: Reader, manual: bool, account: &Account) -> Result<(), Er
     let mut last = None;
     for event in &mut reader {
         let event = event?;
-        account.take(Delivered::of(&event));
+        account.deliver(Delivered::of(&event));
         last = Some(event.position());
-        if manual && account.len().is_multiple_of(UNACKNOWLEDGED) {
+        if !manual {
+            // By asking for the next one.
+            account.take_all();
+        } else if account.len().is_multiple_of(UNACKNOWLEDGED) {
+            account.take_all();
             acknowledger.acknowledge_through(event.position()).unwrap();
         }
     }
     if let Some(last) = last {
+        account.take_all();
         acknowledger.acknowledge_through(last).unwrap();
     }
     reader.stop()

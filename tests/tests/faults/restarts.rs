@@ -13,8 +13,8 @@ use crate::with_each_server;
 fn run(shared: &'static Server, seed: u64, faults: usize) {
     let server = Server::of_major(shared.major()).unwrap();
     let fixture = Fixture::new(&server, SETUP);
-    let config = fixture.database().dsn_tcp().parse().unwrap();
-    let reconnects = disturbed(&fixture, config, seed, false, |reading, random| {
+    let dsn = fixture.database().dsn_tcp();
+    let reconnects = disturbed(&fixture, &dsn, seed, false, |reading, random| {
         for number in 0..faults {
             thread::sleep(Duration::from_millis(random.below(150) as u64));
             let mode = *random.one_of(&[StopMode::Fast, StopMode::Immediate]);
