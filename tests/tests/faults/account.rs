@@ -129,6 +129,11 @@ pub(crate) struct Succession {
 }
 
 impl Succession {
+    /// After so many units that were delivered whole.
+    pub(crate) fn of(whole: usize) -> Self {
+        Self { whole }
+    }
+
     /// How many units have been delivered whole.
     pub(crate) fn whole(&self) -> usize {
         self.whole
