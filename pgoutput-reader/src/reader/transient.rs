@@ -58,7 +58,9 @@ fn io_cause(error: &postgres::Error) -> Option<&io::Error> {
 
 #[cfg(test)]
 mod tests {
+    use super::io::ErrorKind as Kind;
     use super::*;
+    use crate::config::TargetSessionAttrs;
     use crate::error::{AuthError, ProtocolError, SetupError};
     use crate::{ServerMessage, StreamError};
     use pgoutput_decode::Lsn;
@@ -77,7 +79,6 @@ mod tests {
         for code in ["57P01", "57P02", "57P03", "55006", "53300", "08006"] {
             assert!(may_pass(&server(code)), "{code}");
         }
-        use io::ErrorKind as Kind;
         for kind in [
             Kind::ConnectionRefused,
             Kind::ConnectionReset,
@@ -93,7 +94,7 @@ mod tests {
             ErrorKind::CopyEnded { address: address() },
             ErrorKind::Timeout { doing: "connecting to", address: address() },
             ErrorKind::ServerSilent { address: address(), limit: std::time::Duration::ZERO },
-            ErrorKind::SessionAttrs { wanted: Default::default(), address: address() },
+            ErrorKind::SessionAttrs { wanted: TargetSessionAttrs::Any, address: address() },
             ErrorKind::AllHosts(vec![server("28P01"), io_error(Kind::ConnectionRefused)]),
             ErrorKind::Limit(LimitError::Unsent { pending: 1 }),
             ErrorKind::Tls(TlsError::Closed { direct: false }),

@@ -12,6 +12,8 @@ mod liveness;
 mod options;
 mod position;
 mod positions_told;
+mod reconnect;
+mod reconnect_limits;
 mod resume;
 mod shutdown;
 mod slot_health;

@@ -136,27 +136,30 @@ fn a_failover_slot_is_gone_on_with_on_the_promoted_standby() {
         let pair = Pair::of_major(shared.major());
         let mut reader = builder(&pair.primary).failover_slot().connect().unwrap();
         assert_eq!(reader.slot_status().unwrap().failover, Some(true));
-        pair.run("INSERT INTO t VALUES (1)");
-        let event = reader.next().unwrap().unwrap();
-        reader.acknowledger().acknowledge(event.position()).unwrap();
-        reader.stop().unwrap();
-        pair.while_primary_tells(|| {
-            eventually("the slot to be copied", || {
-                let mut standby = pair.standby.client();
-                standby.batch_execute("SELECT pg_sync_replication_slots()").ok()?;
-                let copied = "SELECT FROM pg_replication_slots WHERE slot_name = 's' AND synced AND NOT temporary";
-                (standby.query(copied, &[]).unwrap().len() == 1).then_some(())
-            });
+        // The copy lasts once the slot has moved past where the standby began to keep log for it.
+        let mut last = 0;
+        let position = eventually("the slot to be copied", || {
+            last += 1;
+            pair.run("SELECT pg_log_standby_snapshot()");
+            pair.run(&format!("INSERT INTO t VALUES ({last})"));
+            let event = reader.next().unwrap().unwrap();
+            assert_eq!(id(&event), last);
+            reader.acknowledger().acknowledge(event.position()).unwrap();
+            let mut standby = pair.standby.client();
+            standby.batch_execute("SELECT pg_sync_replication_slots()").ok()?;
+            let copied = "SELECT FROM pg_replication_slots WHERE slot_name = 's' AND synced AND NOT temporary";
+            (standby.query(copied, &[]).unwrap().len() == 1).then(|| event.position())
         });
-        pair.run("INSERT INTO t VALUES (2)");
+        reader.stop().unwrap();
+        pair.run(&format!("INSERT INTO t VALUES ({})", last + 1));
         eventually("the standby to have the row", || {
             let count = pair.standby.client().query("SELECT FROM t", &[]).unwrap().len();
-            (count == 2).then_some(())
+            i32::try_from(count).is_ok_and(|count| count == last + 1).then_some(())
         });
         pair.primary.stop(StopMode::Immediate).unwrap();
         pair.promote();
-        let mut reader = builder(&pair.standby).resume(event.position()).connect().unwrap();
-        assert_eq!(id(&reader.next().unwrap().unwrap()), 2);
+        let mut reader = builder(&pair.standby).resume(position).connect().unwrap();
+        assert_eq!(id(&reader.next().unwrap().unwrap()), last + 1);
         reader.stop().unwrap();
     }
 }
