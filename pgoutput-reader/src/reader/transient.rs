@@ -58,8 +58,8 @@ fn io_cause(error: &postgres::Error) -> Option<&io::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::io::ErrorKind as Kind;
+    use super::*;
     use crate::config::TargetSessionAttrs;
     use crate::error::{AuthError, ProtocolError, SetupError};
     use crate::{ServerMessage, StreamError};
