@@ -148,7 +148,7 @@ fn a_walsender_terminated_again_and_again_in_one_large_transaction() {
             "INSERT INTO t SELECT n, n, repeat('x', 2000) FROM generate_series(1, {ROWS}) n"
         ) as &str]);
         for expected in 1..=ROWS {
-            if [1, 2, ROWS / 2].contains(&expected) {
+            if [1, ROWS / 3, ROWS * 2 / 3].contains(&expected) {
                 terminate(&fixture);
             }
             let event = reader.next().unwrap().unwrap();
@@ -173,7 +173,7 @@ fn survives(mode: StopMode, acknowledge: Acknowledge) {
         let server = Server::of_major(major).unwrap();
         let fixture = Fixture::new(&server, "CREATE TABLE t (id int PRIMARY KEY, n int)");
         let mut reader =
-            set_up(&fixture, fixture.builder()).acknowledge(Acknowledge::Manual).connect().unwrap();
+            set_up(&fixture, fixture.builder()).acknowledge(acknowledge).connect().unwrap();
         let acknowledger = reader.acknowledger();
         let insert = |batch: i64| {
             let (from, to) = (batch * EACH, batch * EACH + EACH - 1);
