@@ -146,6 +146,12 @@ impl<'a> Array<'a> {
         self.elements.iter()
     }
 
+    /// Whether it is an `int2vector` or `oidvector`.
+    #[cfg(feature = "encode")]
+    pub(crate) fn is_vector(&self) -> bool {
+        self.notation == Notation::Spaces
+    }
+
     /// Reads the elements of an array of one dimension, or of none, as `T`; where it begins to count is not told.
     ///
     /// # Errors

@@ -103,6 +103,8 @@ pub use self::network::{Cidr, Inet};
 pub use self::numeric::{Digits, Numeric};
 pub use self::pg_type::{PgType, type_oid};
 pub use self::range::Range;
+#[cfg(feature = "encode")]
+pub(crate) use self::range::flag as range_flag;
 pub use self::snapshot::Snapshot;
 use self::symbols::{Symbols, is_escaped};
 pub use self::text::Text;
@@ -111,6 +113,8 @@ pub use self::time::{Time, TimeTz};
 pub use self::timestamp::Timestamp;
 pub use self::toast::Toast;
 pub use self::tsquery::TsQuery;
+#[cfg(feature = "encode")]
+pub(crate) use self::tsvector::Lexemes;
 pub use self::tsvector::TsVector;
 pub use self::type_info::{Attribute, FieldType, TypeInfo, TypeKind};
 pub use self::uuid::Uuid;
