@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::value::EncodeBinary;
 use super::EncodeError;
+use super::value::EncodeBinary;
 use super::writer::{Writer, one_more};
 use crate::{KeyTuple, TupleColumn, TupleData};
 

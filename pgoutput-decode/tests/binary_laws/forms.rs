@@ -106,7 +106,8 @@ fn multirange_range(oid: Oid) -> Option<Oid> {
 }
 
 fn bytes(len: usize) -> Form {
-    prop_oneof![8 => vec(any::<u8>(), len), 1 => Just(vec![0; len]), 1 => Just(vec![0xFF; len])].boxed()
+    prop_oneof![8 => vec(any::<u8>(), len), 1 => Just(vec![0; len]), 1 => Just(vec![0xFF; len])]
+        .boxed()
 }
 
 fn length(bytes: &[u8]) -> [u8; 4] {
@@ -165,9 +166,16 @@ fn time() -> Form {
 
 /// Groups of four decimal digits, the first and the last of which are not zero, anywhere around the point.
 fn numeric() -> Form {
-    let group = prop_oneof![1 => Just(0_u16), 4 => 0..10_000_u16, 1 => select(vec![1, 10, 1000, 9999])];
+    let group =
+        prop_oneof![1 => Just(0_u16), 4 => 0..10_000_u16, 1 => select(vec![1, 10, 1000, 9999])];
     let weight = prop_oneof![8 => -6..12_i32, 1 => -4096..=32_767, 1 => Just(32_767)];
-    let finite = (vec(group, 0..12), weight, 0..4_usize, any::<bool>(), prop_oneof![4 => 0..9_i32, 1 => 0..16_384]);
+    let finite = (
+        vec(group, 0..12),
+        weight,
+        0..4_usize,
+        any::<bool>(),
+        prop_oneof![4 => 0..9_i32, 1 => 0..16_384],
+    );
     let finite = finite.prop_map(|(mut groups, weight, cut, negative, more)| {
         let first = groups.iter().position(|group| *group != 0).unwrap_or(groups.len());
         groups.drain(..first);
@@ -182,7 +190,9 @@ fn numeric() -> Form {
         while groups.last() == Some(&0) {
             groups.pop();
         }
-        let trailing = groups.last().map_or(0, |last| (1..4).take_while(|n| last % 10_u16.pow(*n) == 0).count());
+        let trailing = groups
+            .last()
+            .map_or(0, |last| (1..4).take_while(|n| last % 10_u16.pow(*n) == 0).count());
         let least = (digits(&groups) - i32::try_from(trailing.min(cut)).unwrap()).max(0);
         let scale = u16::try_from((least + more).min(16_383)).unwrap();
         let (weight, negative) = if groups.is_empty() { (0, false) } else { (weight, negative) };
@@ -241,7 +251,10 @@ fn tsvector() -> Form {
         let count = u16::try_from(places.len()).unwrap();
         [count].iter().chain(&places).flat_map(|place| place.to_be_bytes()).collect::<Vec<u8>>()
     });
-    counted(vec((text(), places).prop_map(|(lexeme, places)| [&lexeme, &b"\0"[..], &places].concat()), 0..4))
+    counted(vec(
+        (text(), places).prop_map(|(lexeme, places)| [&lexeme, &b"\0"[..], &places].concat()),
+        0..4,
+    ))
 }
 
 /// Each operator in front of its operands, the right one first.
@@ -250,11 +263,14 @@ fn tsquery() -> Form {
         (1_u32, [&[1, weights, is_prefix.into()][..], &lexeme, b"\0"].concat())
     });
     let query = lexeme.prop_recursive(6, 40, 2, |operand| {
-        let phrase = any::<u16>().prop_map(|distance| [&[2, 4][..], &distance.to_be_bytes()].concat());
-        let operator = prop_oneof![Just(vec![2, 2]), Just(vec![2, 3]), phrase, Just(vec![2, 4, 0, 1])];
-        let both = (operator, operand.clone(), operand.clone()).prop_map(|(operator, right, left)| {
-            (1 + right.0 + left.0, [operator, right.1, left.1].concat())
-        });
+        let phrase =
+            any::<u16>().prop_map(|distance| [&[2, 4][..], &distance.to_be_bytes()].concat());
+        let operator =
+            prop_oneof![Just(vec![2, 2]), Just(vec![2, 3]), phrase, Just(vec![2, 4, 0, 1])];
+        let both =
+            (operator, operand.clone(), operand.clone()).prop_map(|(operator, right, left)| {
+                (1 + right.0 + left.0, [operator, right.1, left.1].concat())
+            });
         let not = operand.prop_map(|(count, of)| (count + 1, [&[2, 1][..], &of].concat()));
         prop_oneof![3 => both, 1 => not]
     });

@@ -189,15 +189,16 @@ fn printed(ty: FieldType<'_>, value: &Value<'_>) {
 }
 
 fn encoded(field: &Field<'_>, value: &Value<'_>) {
-    let bytes = match field.to_binary() {
-        Ok(bytes) => bytes,
-        // Text may be longer than the binary form can say, or of a type that has none that is known; a tsvector or
-        // tsquery is not looked at before.
-        Err(
-            EncodeError::NoBinaryForm(_) | EncodeError::TooLong { .. } | EncodeError::Value(_),
-        ) if field.format() == Format::Text => return,
-        Err(error) => panic!("{error}"),
-    };
+    let bytes =
+        match field.to_binary() {
+            Ok(bytes) => bytes,
+            // Text may be longer than the binary form can say, or of a type that has none that is known; a tsvector or
+            // tsquery is not looked at before.
+            Err(
+                EncodeError::NoBinaryForm(_) | EncodeError::TooLong { .. } | EncodeError::Value(_),
+            ) if field.format() == Format::Text => return,
+            Err(error) => panic!("{error}"),
+        };
     let ty = field.ty();
     let is_lexemes = [type_oid::TSVECTOR, type_oid::TSQUERY].contains(&element(ty));
     if field.format() == Format::Binary || !is_lexemes {

@@ -27,8 +27,7 @@ impl Write for Numeric<'_> {
             return Ok(());
         };
         let digits = self.integer_digits().len();
-        let too_long =
-            |field, length, limit| Err(EncodeError::TooLong { field, length, limit });
+        let too_long = |field, length, limit| Err(EncodeError::TooLong { field, length, limit });
         if digits > MAX_INTEGER_DIGITS {
             return too_long("numeric integer digits", digits, MAX_INTEGER_DIGITS);
         }
@@ -40,11 +39,8 @@ impl Write for Numeric<'_> {
         let skipped = self.groups().take_while(|group| *group == 0).count();
         let written = self.groups().enumerate().filter(|(_, group)| *group != 0);
         let count = written.last().map_or(0, |(at, _)| at + 1 - skipped);
-        let weight = if count == 0 {
-            0
-        } else {
-            weight - i32::try_from(skipped).unwrap_or(i32::MAX)
-        };
+        let weight =
+            if count == 0 { 0 } else { weight - i32::try_from(skipped).unwrap_or(i32::MAX) };
         // The limits above keep both far inside: at most 32768 + 4096 groups.
         writer.u16(u16::try_from(count).unwrap_or(u16::MAX));
         writer.i16(i16::try_from(weight).unwrap_or(i16::MIN));

@@ -17,10 +17,8 @@ impl Write for Range<'_> {
             Bound::Excluded(_) => 0,
             Bound::Unbounded => infinite,
         };
-        writer.u8(
-            flags(&lower, flag::LOWER_INCLUSIVE, flag::LOWER_INFINITE)
-                | flags(&upper, flag::UPPER_INCLUSIVE, flag::UPPER_INFINITE),
-        );
+        writer.u8(flags(&lower, flag::LOWER_INCLUSIVE, flag::LOWER_INFINITE)
+            | flags(&upper, flag::UPPER_INCLUSIVE, flag::UPPER_INFINITE));
         [lower, upper].into_iter().try_for_each(|bound| match bound {
             Bound::Included(value) | Bound::Excluded(value) => write_sized(Some(&value), writer),
             Bound::Unbounded => Ok(()),
@@ -31,7 +29,6 @@ impl Write for Range<'_> {
 impl Write for Multirange<'_> {
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
         writer.length("multirange range count", self.ranges().count())?;
-        self.ranges()
-            .try_for_each(|range| writer.sized(INSIDE, |writer| range.write(writer)))
+        self.ranges().try_for_each(|range| writer.sized(INSIDE, |writer| range.write(writer)))
     }
 }

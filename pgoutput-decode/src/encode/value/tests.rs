@@ -24,9 +24,21 @@ fn a_tsquery_is_read_as_the_server_reads_it() {
     assert_eq!(query(r"'it''s\\'").unwrap(), b"\0\0\0\x01\x01\0\0it's\\\0");
     let deep = "( ".repeat(100_000) + "'a'" + &" )".repeat(100_000);
     assert_eq!(query(&deep).unwrap(), b"\0\0\0\x01\x01\0\0a\0");
-    for bad in
-        ["a", "'a", "'a' &", "& 'a'", "( 'a'", "'a' )", "'a' 'b'", "'a' <65536> 'b'", "'a' <> 'b'", r"'a\b'", "()", "!", " "]
-    {
+    for bad in [
+        "a",
+        "'a",
+        "'a' &",
+        "& 'a'",
+        "( 'a'",
+        "'a' )",
+        "'a' 'b'",
+        "'a' <65536> 'b'",
+        "'a' <> 'b'",
+        r"'a\b'",
+        "()",
+        "!",
+        " ",
+    ] {
         let error = query(bad).unwrap_err();
         assert!(matches!(error, EncodeError::Value(_)), "{bad}: {error}");
         assert!(error.to_string().contains("text value of type tsquery"), "{error}");
@@ -88,7 +100,10 @@ fn what_cannot_be_written_changes_nothing() {
     let mut out = b"kept".to_vec();
     let error = field.encode_binary(&mut out).unwrap_err();
     assert_eq!(error, EncodeError::NoBinaryForm(type_oid::ACLITEM));
-    assert_eq!(error.to_string(), "no binary form can be made of the text of aclitem: send it as text");
+    assert_eq!(
+        error.to_string(),
+        "no binary form can be made of the text of aclitem: send it as text"
+    );
     assert_eq!(out, b"kept");
     let mut row = TupleBuf::new();
     assert!(row.value(&field).is_err());
