@@ -10,4 +10,5 @@ mod json_values;
 mod liveness;
 mod options;
 mod resume;
+mod settings;
 mod shutdown;
