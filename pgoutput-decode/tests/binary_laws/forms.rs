@@ -24,8 +24,11 @@ pub(crate) fn form(oid: Oid) -> Option<Form> {
         type_oid::BOOL => select(vec![vec![0], vec![1]]).boxed(),
         type_oid::INT2 => bytes(2),
         type_oid::INT4 | type_oid::OID | type_oid::XID | type_oid::CID => bytes(4),
-        type_oid::INT8 | type_oid::MONEY | type_oid::XID8 | type_oid::PG_LSN => bytes(8),
-        type_oid::MACADDR8 => bytes(8),
+        type_oid::INT8
+        | type_oid::MONEY
+        | type_oid::XID8
+        | type_oid::PG_LSN
+        | type_oid::MACADDR8 => bytes(8),
         type_oid::MACADDR | type_oid::TID => bytes(6),
         type_oid::UUID | type_oid::INTERVAL => bytes(16),
         type_oid::CHAR => bytes(1),

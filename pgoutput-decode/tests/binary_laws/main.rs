@@ -11,6 +11,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+/// The characters that matter to readers of text.
+const SPECIAL: &[u8] = b"0123456789-+:. ,;/eEBCNa\"\\'{}()[]<>tf";
+
 /// A type, and a value of it in the form a server sends.
 fn any_form() -> impl Strategy<Value = (Oid, Vec<u8>)> {
     let types: Vec<_> = PgType::all().iter().map(PgType::oid).collect();
@@ -88,6 +91,34 @@ proptest! {
                 prop_assert_eq!(again.get::<Value<'_>>(), Ok(value));
                 prop_assert_eq!(again.to_binary(), Ok(written.clone()));
             }
+        }
+    }
+
+    /// The same of texts. The text of a tsvector or tsquery is not looked at before it is written in binary.
+    #[test]
+    fn changed_texts_that_are_read_are_written_as_the_same_value(
+        (oid, bytes) in any_form(),
+        changes in vec((any::<Index>(), select(SPECIAL.to_vec())), 1..4),
+    ) {
+        let mut text = text_of(Field::new(oid, Format::Binary, &bytes)).into_bytes();
+        for (at, byte) in changes {
+            if !text.is_empty() {
+                let at = at.index(text.len());
+                text[at] = byte;
+            }
+        }
+        let field = Field::new(oid, Format::Text, &text);
+        let Ok(value) = field.get::<Value<'_>>() else {
+            prop_assert!(field.to_binary().is_err());
+            return Ok(());
+        };
+        let printed = text_of(field);
+        let again = Field::new(oid, Format::Text, printed.as_bytes());
+        prop_assert_eq!(again.get::<Value<'_>>(), Ok(value), "{}", &printed);
+        prop_assert_eq!(&text_of(again), &printed);
+        if ![type_oid::TSVECTOR, type_oid::TSQUERY].into_iter().any(|kind| holds(oid, kind)) {
+            let written = field.to_binary().unwrap();
+            prop_assert_eq!(Field::new(oid, Format::Binary, &written).get::<Value<'_>>(), Ok(value));
         }
     }
 }

@@ -22,13 +22,13 @@ const SETUP: &str = include_str!("random.sql");
 /// The seed of the random values, from 0 to 1: `PGOUTPUT_TEST_SEED`, or another one each time. It is shown when a test
 /// fails, so that the same values can be had again from a server of the same version.
 fn seed() -> f64 {
-    let seed = match std::env::var("PGOUTPUT_TEST_SEED") {
-        Ok(given) => given.parse().expect("a number from 0 to 1 in PGOUTPUT_TEST_SEED"),
-        Err(_) => {
+    let seed = std::env::var("PGOUTPUT_TEST_SEED").map_or_else(
+        |_| {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
             f64::from(now.subsec_micros()) / 1e6
-        }
-    };
+        },
+        |given| given.parse().expect("a number from 0 to 1 in PGOUTPUT_TEST_SEED"),
+    );
     eprintln!("values at random: PGOUTPUT_TEST_SEED={seed} makes the same again");
     seed
 }
@@ -38,7 +38,7 @@ fn check_all(client: &mut Client, ty: &'static TypeInfo<'static>, case: &Case, s
     let version: String = client.query_one("SHOW server_version_num", &[]).unwrap().get(0);
     let has_canonical_text = !case.has_floats || version.parse::<u32>().unwrap() >= 120_000;
     for sample in samples {
-        assert_eq!(sample.binary.is_some(), case.has_binary, "{}", ty.name);
+        assert_eq!(sample.binary.is_some(), case.has_binary(), "{}", ty.name);
         check(ty, case, sample, has_canonical_text);
     }
     if !has_canonical_text {
@@ -108,12 +108,13 @@ fn no_type_is_left_out() {
             }
         }
         known.extend(kept::types(&mut client, server.major()));
-        // Rows of catalogues are composites. The internals of BRIN, GiST and the planner are in no table of a user.
+        // Rows of catalogues are composites. The internals of BRIN, GiST and the planner are in no table of a user. The
+        // last four are gone since PostgreSQL 12: what is unknown is read as text, and in binary it did not come yet.
         let query = "SELECT oid::regtype::text FROM pg_type AS t
              WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype IN ('b', 'r', 'm') AND oid <> ALL ($1)
                AND typcategory <> 'P'
                AND coalesce((SELECT typtype FROM pg_type AS e WHERE e.oid = t.typelem), 'b') NOT IN ('c', 'p')
-               AND typname !~ '^_?(gtsvector|pg_brin_.*|pg_node_tree)$'";
+               AND typname !~ '^_?(gtsvector|pg_brin_.*|pg_node_tree|smgr|abstime|reltime|tinterval)$'";
         let left_out: Vec<String> =
             client.query(query, &[&known]).unwrap().iter().map(|row| row.get(0)).collect();
         assert_eq!(left_out, <[&str; 0]>::default(), "PostgreSQL {}", server.major());

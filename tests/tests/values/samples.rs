@@ -92,7 +92,7 @@ pub(crate) fn read(client: &mut Client, table: &str, ty: &str, case: &Case) -> V
         _ => None,
     });
     let mut binary = |column: String| {
-        let rows = if case.has_binary {
+        let rows = if case.has_binary() {
             client.query(&format!("SELECT {column} {order}"), &[]).unwrap()
         } else {
             Vec::new()

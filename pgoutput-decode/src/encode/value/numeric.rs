@@ -23,7 +23,9 @@ impl Write for Numeric<'_> {
                 (false, false) => (INFINITY, 32),
                 (false, true) => (NEG_INFINITY, 32),
             };
-            [0, 0, sign, scale].into_iter().for_each(|part| writer.u16(part));
+            for part in [0, 0, sign, scale] {
+                writer.u16(part);
+            }
             return Ok(());
         };
         let digits = self.integer_digits().len();

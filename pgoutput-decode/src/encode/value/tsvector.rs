@@ -62,6 +62,8 @@ fn write_places(
         limit,
     })?;
     writer.u16(count);
-    places.into_iter().for_each(|place| writer.u16(place));
+    for place in places {
+        writer.u16(place);
+    }
     Ok(())
 }

@@ -22,14 +22,21 @@ pub(crate) struct Case {
     pub(crate) values: &'static [&'static str],
     /// Expressions, each evaluated for 100 rows numbered `g`.
     pub(crate) random: &'static [&'static str],
-    pub(crate) has_binary: bool,
+    pub(crate) binary: BinaryForm,
     pub(crate) has_floats: bool,
     /// The JSON form is what `to_jsonb` makes of the value.
     pub(crate) is_json_as_the_servers: bool,
     /// What a cast to `text` makes of the text that the type's output function writes: the same, but for three types.
     pub(crate) cast: fn(&str) -> String,
-    /// The text does not tell everything that the binary form does.
-    pub(crate) is_text_vague: bool,
+}
+
+#[derive(PartialEq, Eq)]
+pub(crate) enum BinaryForm {
+    Missing,
+    /// The text tells everything that it does.
+    LikeText,
+    /// The text does not tell everything that it does.
+    Fuller,
 }
 
 const DEFAULT: Case = Case {
@@ -38,11 +45,10 @@ const DEFAULT: Case = Case {
     setup: &[],
     values: &[],
     random: &[],
-    has_binary: true,
+    binary: BinaryForm::LikeText,
     has_floats: false,
     is_json_as_the_servers: false,
     cast: str::to_owned,
-    is_text_vague: false,
 };
 
 const fn case(
@@ -64,8 +70,12 @@ impl Case {
         self
     }
 
+    pub(crate) fn has_binary(&self) -> bool {
+        self.binary != BinaryForm::Missing
+    }
+
     const fn text_only(mut self) -> Self {
-        self.has_binary = false;
+        self.binary = BinaryForm::Missing;
         self
     }
 
@@ -85,7 +95,7 @@ impl Case {
     }
 
     const fn vague_text(mut self) -> Self {
-        self.is_text_vague = true;
+        self.binary = BinaryForm::Fuller;
         self
     }
 }
