@@ -35,7 +35,8 @@ pub(super) fn accepts<'a, T: FromField<'a>>(ty: FieldType<'_>) -> bool {
 }
 
 pub(super) fn read<'a, T: FromField<'a>>(field: &Field<'a>) -> Result<Vec<T>, ValueError> {
-    let array: Array<'a> = field.get()?;
+    // What is wrong with an element is seen when it is read as `T`, which may be raw bytes.
+    let array = Array::structure(field)?;
     if array.is_empty() {
         return Ok(Vec::new());
     }
