@@ -263,7 +263,7 @@ impl fmt::Display for RowError {
                 place.write_type(f)?;
                 write!(f, ": {message}")?;
                 if place.format.is_some() {
-                    write!(f, " at byte {}", place.offset)?;
+                    write!(f, ", at byte {}", place.offset)?;
                 }
                 write!(f, "; it becomes {hint}")
             }

@@ -68,6 +68,8 @@ mod tests {
             Ok(std::vec![Some(json!({"a": 1})), None])
         );
         let huge = Field::new(type_oid::JSON, Format::Text, b"[1,\n1e999]").get::<JsonValue>();
-        assert_eq!(huge.unwrap_err().offset(), 9);
+        assert_eq!(huge.unwrap_err().offset(), 4);
+        let torn = Field::new(type_oid::JSON, Format::Text, b"[1,\n").get::<JsonValue>();
+        assert_eq!(torn.unwrap_err().offset(), 4);
     }
 }

@@ -1,6 +1,8 @@
 //! Rows and values for `serde`, driven by the types of the columns.
 
 mod access;
+#[cfg(test)]
+mod buffer_tests;
 mod exact;
 mod failure;
 mod find;
