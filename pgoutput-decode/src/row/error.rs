@@ -26,7 +26,7 @@ use crate::{Oid, Relation, TupleColumn};
 /// assert_eq!((error.table(), error.column(), error.type_name()), ("readme", Some("id"), Some("bigint")));
 /// assert_eq!(
 ///     error.to_string(),
-///     "column \"id\" of public.readme: text value of type bigint: out of range for u8; read it as i64 or Value"
+///     "column \"id\" of public.readme: text value of type bigint: out of range for u8 at byte 0; read it as i64 or Value"
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

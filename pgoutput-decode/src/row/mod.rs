@@ -67,7 +67,7 @@ use crate::{Column, Columns, OldTuple, Relation, TupleColumn, TupleData};
 /// assert_eq!(row.get::<Toast<Vec<u8>>>("picture")?, Toast::Unchanged);
 /// assert_eq!(
 ///     row.get::<i32>("body").unwrap_err().to_string(),
-///     "column \"body\" of public.readme: text cannot be read as i32; read it as &str, String or Value"
+///     "column \"body\" of public.readme: type text: what stands at byte 0 cannot be read as i32; read it as &str, String or Value"
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -35,7 +35,7 @@ pub enum Value<'a> {
     Int4(i32),
     /// `bigint`
     Int8(i64),
-    /// `oid`, and `regclass` and its like from the binary format.
+    /// `oid`, and `regclass` and its like from the binary format, or of an object that is not there.
     Oid(Oid),
     /// `real`
     Float4(Float4),
@@ -194,6 +194,11 @@ impl<'a> Value<'a> {
             type_oid::JSONPATH => Self::JsonPath(field.get()?),
             type_oid::PG_SNAPSHOT | type_oid::TXID_SNAPSHOT => Self::Snapshot(field.get()?),
             _ => match field.format() {
+                // The oid of an object that is not there, in either format.
+                Format::Text if ty.is_reg() && is_number(field.bytes()) => field
+                    .get()
+                    .map(Self::Oid)
+                    .or_else(|_: ValueError| Text::read(field).map(Self::Text))?,
                 Format::Text => Self::Text(Text::read(field)?),
                 Format::Binary if ty.is_reg() => Self::Oid(field.get()?),
                 Format::Binary => Self::Opaque(Bytea::new(field.bytes())),
@@ -262,6 +267,11 @@ impl<'a> Value<'a> {
             Self::Hstore(value) => value.write_json(out, options),
         }
     }
+}
+
+/// Digits, as they are printed.
+fn is_number(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_digit) && (text == b"0" || !text.starts_with(b"0"))
 }
 
 impl<'a> FromField<'a> for Value<'a> {

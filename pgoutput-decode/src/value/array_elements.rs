@@ -244,6 +244,7 @@ pub(super) enum Check {
     /// The elements too: reading them as what they are does not fail afterwards.
     Elements,
     /// How many there are and where each ends: whoever reads them sees what is wrong with them.
+    #[cfg(feature = "alloc")]
     Structure,
 }
 

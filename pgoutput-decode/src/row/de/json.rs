@@ -8,7 +8,7 @@ use serde_json::Number;
 
 use super::exact::Exact;
 use super::failure::Failure;
-use crate::value::{Numeric, Text, Value, in_one_piece, json_error_offset};
+use crate::value::{Text, in_one_piece, json_error_offset};
 
 /// The name under which `serde_json` asks for a document as it stands.
 pub(super) const RAW: &str = "$serde_json::private::RawValue";
@@ -96,31 +96,29 @@ fn decimal(number: &str) -> Option<(bool, String, i64)> {
     Some((is_negative, first.to_string(), if first.is_empty() { 0 } else { power }))
 }
 
-/// A finite float, for a `serde_json::Value`.
-pub(super) fn float<'a, V: Visitor<'a>>(
-    float: &Value<'a>,
-    visitor: V,
-) -> Result<V::Value, Failure> {
-    finite(&float.to_string(), visitor)
+/// A finite float, for a `serde_json::Value`: as PostgreSQL writes it, if `serde_json` keeps characters.
+pub(super) fn float<'a, V: Visitor<'a>>(text: &str, visitor: V) -> Result<V::Value, Failure> {
+    match (held(text), text.parse()) {
+        (Some(Held::Whole), _) | (_, Err(_)) => whole(text, visitor),
+        // Two shortest forms of one float may differ in their digits.
+        (_, Ok(float)) => visitor.visit_f64(float),
+    }
 }
 
 /// A finite `numeric`, for a `serde_json::Value`: the number with all its digits, a float that is printed as the same
 /// number, or else a string.
-pub(super) fn number<'a, V: Visitor<'a>>(
-    numeric: &Numeric<'a>,
-    visitor: V,
-) -> Result<V::Value, Failure> {
-    finite(&numeric.to_string(), visitor)
+pub(super) fn number<'a, V: Visitor<'a>>(text: &str, visitor: V) -> Result<V::Value, Failure> {
+    match held(text) {
+        Some(Held::Whole) => whole(text, visitor),
+        Some(Held::Float(float)) => visitor.visit_f64(float),
+        None => visitor.visit_str(text),
+    }
 }
 
-fn finite<'a, V: Visitor<'a>>(number: &str, visitor: V) -> Result<V::Value, Failure> {
-    match held(number) {
-        Some(Held::Whole) => serde_json::Deserializer::from_reader(number.as_bytes())
-            .deserialize_any(visitor)
-            .map_err(Failure::custom),
-        Some(Held::Float(float)) => visitor.visit_f64(float),
-        None => visitor.visit_str(number),
-    }
+fn whole<'a, V: Visitor<'a>>(number: &str, visitor: V) -> Result<V::Value, Failure> {
+    serde_json::Deserializer::from_reader(number.as_bytes())
+        .deserialize_any(visitor)
+        .map_err(Failure::custom)
 }
 
 /// No number with fewer characters, and without an exponent, loses any in a float.

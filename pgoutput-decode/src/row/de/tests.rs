@@ -386,6 +386,14 @@ fn text_and_binary_of_the_server_become_the_same() {
             .collect();
         let from_text = read::<serde_json::Value>(known.oid(), Is::Text(text));
         let from_binary = read::<serde_json::Value>(known.oid(), Is::Binary(&bytes));
+        if let (Err(of_text), Err(of_binary)) = (&from_text, &from_binary) {
+            // A document with a number that has too many digits for a float.
+            assert!(matches!(known.oid(), type_oid::JSON | type_oid::JSONB), "{of_text}");
+            for error in [of_text, of_binary] {
+                assert!(error.contains("`arbitrary_precision`"), "{error}");
+            }
+            continue;
+        }
         assert!(from_text.is_ok(), "{name} {text}: {from_text:?}");
         assert_eq!(from_text, from_binary, "{name} {text}");
         let field = Field::new(known.oid(), Format::Text, text.as_bytes());

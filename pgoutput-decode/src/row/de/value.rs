@@ -159,9 +159,15 @@ impl<'a> Cell<'a> {
             _ => self.value("serde_json::Value")?,
         };
         match &value {
-            Value::Float4(Float4(float)) if float.is_finite() => json::float(&value, visitor),
-            Value::Float8(Float8(float)) if float.is_finite() => json::float(&value, visitor),
-            Value::Numeric(numeric) if numeric.is_finite() => json::number(numeric, visitor),
+            Value::Float4(Float4(float)) if float.is_finite() => {
+                json::float(&value.to_string(), visitor)
+            }
+            Value::Float8(Float8(float)) if float.is_finite() => {
+                json::float(&value.to_string(), visitor)
+            }
+            Value::Numeric(numeric) if numeric.is_finite() => {
+                json::number(&numeric.to_string(), visitor)
+            }
             Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => {
                 match json::first_inexact(&in_one_piece(text)) {
                     None => json::any(text, visitor),

@@ -62,6 +62,8 @@ fn names_of_objects_are_text_and_their_oids_binary() {
     assert_eq!(text(type_oid::REGTYPE, b"-"), Ok(Oid::new(0)));
     assert_eq!(text(type_oid::REGOPER, b"0"), Ok(0_u32));
     assert_eq!(text(type_oid::REGCLASS, b"pg_class"), Ok("pg_class"));
+    assert_eq!(text::<Value<'_>>(type_oid::REGCLASS, b"1259"), Ok(Value::Oid(Oid::new(1259))));
+    assert!(matches!(text::<Value<'_>>(type_oid::REGCLASS, b"01"), Ok(Value::Text(_))));
     for (oid, name) in
         [(type_oid::REGCLASS, "pg_class"), (type_oid::REGOPER, "-"), (type_oid::REGTYPE, "")]
     {
