@@ -46,15 +46,15 @@ impl Seen {
 pub(super) struct Finder<'s>(pub(super) &'s Seen);
 
 impl Finder<'_> {
-    fn is(self, found: Option<Seen>) -> bool {
-        found.as_ref() == Some(self.0)
+    fn is(self, found: Unexpected<'_>) -> bool {
+        Seen::of(found).as_ref() == Some(self.0)
     }
 }
 
 macro_rules! scalars {
     ($($method:ident $ty:ty, $value:ident => $unexpected:expr;)*) => {$(
         fn $method<E>(self, $value: $ty) -> Result<bool, E> {
-            Ok(self.is(Seen::of($unexpected)))
+            Ok(self.is($unexpected))
         }
     )*};
 }

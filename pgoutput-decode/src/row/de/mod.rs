@@ -3,18 +3,20 @@
 mod access;
 #[cfg(test)]
 mod buffer_tests;
+mod bytes;
 mod exact;
 mod failure;
 mod find;
 mod json;
+mod mark;
 mod number;
 #[cfg(test)]
 mod tests;
 mod value;
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::Write as _;
 
 use serde::Deserialize;
 use serde::de::value::BorrowedStrDeserializer;
@@ -153,8 +155,8 @@ impl<'a> Row<'a> {
         let mut names = String::new();
         for (at, column) in columns.iter().enumerate() {
             let before = if at == 0 { "; of the columns " } else { ", " };
-            names.push_str(before);
-            names.push_str(&format!("{:?}", column.name()));
+            // Writing to a String cannot fail.
+            let _ = write!(names, "{before}{:?}", column.name());
         }
         if !columns.is_empty() {
             let unchanged = columns.iter().any(|column| column.value == TupleColumn::Unchanged);

@@ -5,17 +5,18 @@ use alloc::string::{String, ToString};
 use core::any::type_name;
 
 use serde::de::value::SeqDeserializer;
-use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, Unexpected, Visitor};
-use serde::forward_to_deserialize_any;
+use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor};
 
 use super::access::{Attributes, List, Pairs, read_all};
+use super::bytes::Byte;
 use super::failure::{Failure, Reason};
+use super::mark::Mark;
 use super::{json, number};
 use crate::TupleColumn;
 use crate::row::RowColumn;
 use crate::value::{
-    Array, Field, Float4, Float8, Json, JsonOptions, Jsonb, MARK_DEPTH, TOAST, Text, Value,
-    ValueError, ValueErrorKind, in_one_piece, type_oid,
+    Array, Field, Float4, Float8, Json, JsonOptions, Jsonb, TOAST, Text, Value, ValueError,
+    ValueErrorKind, in_one_piece, type_oid,
 };
 
 /// The value as `serde_json` holds what stands in the JSON of an event.
@@ -37,26 +38,6 @@ fn is_json_value<T>() -> bool {
 
 pub(super) fn unchanged(target: &'static str) -> ValueError {
     ValueError::new(ValueErrorKind::Unchanged { target }, 0)
-}
-
-/// A value that did not come along, for those who read anything: what the module of `Toast` tells.
-struct Mark(u8);
-
-impl<'a> Deserializer<'a> for Mark {
-    type Error = Failure;
-
-    fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
-        match self.0.checked_sub(1) {
-            Some(left) => visitor.visit_newtype_struct(Self(left)),
-            None => visitor.visit_none(),
-        }
-    }
-
-    forward_to_deserialize_any! {
-        <V: Visitor<'a>>
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
 }
 
 /// What a column, an element or an attribute holds.
@@ -261,7 +242,7 @@ impl<'a> Deserializer<'a> for Cell<'a> {
             Self::Null => visitor.visit_unit(),
             // Only a buffer takes the mark.
             Self::Unchanged => {
-                let mark = visitor.visit_newtype_struct(Mark(MARK_DEPTH - 1));
+                let mark = visitor.visit_newtype_struct(Mark::new());
                 mark.map_err(|_| unchanged("T").into())
             }
             _ => match self.value("T")? {
@@ -481,39 +462,5 @@ impl Cell<'_> {
             Self::Field(inner) => failure.rebased(inner.start_in(outer)),
             _ => failure,
         }
-    }
-}
-
-/// A byte of a `bytea` or a text, which is a number for nothing but `u8`: a list of greater numbers or of strings is not
-/// made of it.
-struct Byte(u8);
-
-impl<'a> IntoDeserializer<'a, Failure> for Byte {
-    type Deserializer = Self;
-
-    fn into_deserializer(self) -> Self {
-        self
-    }
-}
-
-impl<'a> Deserializer<'a> for Byte {
-    type Error = Failure;
-
-    fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
-        Err(Failure::invalid_type(Unexpected::Other("a byte"), &visitor))
-    }
-
-    fn deserialize_u8<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
-        visitor.visit_u8(self.0)
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
-        visitor.visit_unit()
-    }
-
-    forward_to_deserialize_any! {
-        <V: Visitor<'a>>
-        bool i8 i16 i32 i64 i128 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier
     }
 }
