@@ -112,6 +112,8 @@ pub use self::tid::Tid;
 pub use self::time::{Time, TimeTz};
 pub use self::timestamp::Timestamp;
 pub use self::toast::Toast;
+#[cfg(feature = "serde")]
+pub(crate) use self::toast::{MARK_DEPTH, TOAST};
 pub use self::tsquery::TsQuery;
 #[cfg(feature = "encode")]
 pub(crate) use self::tsvector::Lexemes;
@@ -122,7 +124,7 @@ pub use self::uuid::Uuid;
 #[doc(hidden)]
 pub use self::vec::Inside;
 #[cfg(feature = "serde")]
-pub(crate) use self::with_serde_json::in_one_piece;
+pub(crate) use self::with_serde_json::{in_one_piece, json_error_offset};
 pub use self::xid::{Cid, Xid8};
 use crate::Oid;
 
@@ -266,8 +268,13 @@ impl<'a> Field<'a> {
 
     /// Counts the place of an error in this value from the start of what it stands in.
     pub(crate) fn place(&self, error: ValueError, outer: &Self) -> ValueError {
+        error.rebased(self.start_in(outer))
+    }
+
+    /// Where it starts in what it stands in.
+    pub(crate) fn start_in(&self, outer: &Self) -> usize {
         let start = self.bytes.as_ptr().addr().wrapping_sub(outer.bytes.as_ptr().addr());
-        error.rebased(start.min(outer.bytes.len()))
+        start.min(outer.bytes.len())
     }
 
     /// Whether two values, or NULLs, are the same.

@@ -1,7 +1,7 @@
 //! What servers send for each built-in type, written by the rules of its send function.
 
 use pgoutput_decode::Oid;
-use pgoutput_decode::value::{PgType, type_oid};
+use pgoutput_decode::value::{FieldType, PgType, type_oid};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -24,6 +24,7 @@ pub(crate) fn form(oid: Oid) -> Option<Form> {
         type_oid::BOOL => select(vec![vec![0], vec![1]]).boxed(),
         type_oid::INT2 => bytes(2),
         type_oid::INT4 | type_oid::OID | type_oid::XID | type_oid::CID => bytes(4),
+        oid if FieldType::new(oid).is_reg() => bytes(4),
         type_oid::INT8
         | type_oid::MONEY
         | type_oid::XID8
@@ -51,10 +52,10 @@ pub(crate) fn form(oid: Oid) -> Option<Form> {
         | type_oid::UNKNOWN
         | type_oid::CSTRING
         | type_oid::REFCURSOR
-        | type_oid::PG_NODE_TREE
-        | type_oid::JSON => text(),
+        | type_oid::PG_NODE_TREE => text(),
+        type_oid::JSON => document(),
         type_oid::JSONB | type_oid::JSONPATH => {
-            text().prop_map(|text| [&[1][..], &text].concat()).boxed()
+            document().prop_map(|document| [&[1][..], &document].concat()).boxed()
         }
         type_oid::DATE => {
             prop_oneof![8 => -2_451_545_i32..=2_145_031_948, 1 => Just(i32::MAX), 1 => Just(i32::MIN)]
@@ -135,6 +136,11 @@ fn string() -> BoxedStrategy<String> {
 
 fn text() -> Form {
     string().prop_map(String::into_bytes).boxed()
+}
+
+/// A string in quotes, which is a JSON document and a path as well.
+fn document() -> Form {
+    string().prop_map(|text| serde_json::to_vec(&text).unwrap()).boxed()
 }
 
 /// NaN in the one form that its text has.

@@ -5,7 +5,7 @@ mod forms;
 
 use forms::form;
 use pgoutput_decode::Oid;
-use pgoutput_decode::encode::EncodeBinary;
+use pgoutput_decode::encode::{EncodeBinary, EncodeError};
 use pgoutput_decode::value::{Field, Format, PgType, Value, type_oid};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -117,7 +117,13 @@ proptest! {
         prop_assert_eq!(again.get::<Value<'_>>(), Ok(value), "{}", &printed);
         prop_assert_eq!(&text_of(again), &printed);
         if ![type_oid::TSVECTOR, type_oid::TSQUERY].into_iter().any(|kind| holds(oid, kind)) {
-            let written = field.to_binary().unwrap();
+            let written = match field.to_binary() {
+                // The name of what a `regclass` stands for.
+                Err(EncodeError::NoBinaryForm(_)) if matches!(value, Value::Text(_) | Value::Array(_)) => {
+                    return Ok(());
+                }
+                written => written.unwrap(),
+            };
             prop_assert_eq!(Field::new(oid, Format::Binary, &written).get::<Value<'_>>(), Ok(value));
         }
     }

@@ -44,7 +44,7 @@ fn reader(name: &str) -> Option<Reads> {
     }
     readers! {
         "bool" bool,
-        "integers" i64,
+        "integers" i64, "u32" u32,
         "Oid" Oid, "Xid" Xid, "Cid" value::Cid, "Xid8" value::Xid8, "Tid" value::Tid, "Lsn" Lsn,
         "f32" f32, "f64" f64, "Float4" value::Float4, "Float8" value::Float8,
         "Numeric" value::Numeric<'_>,
@@ -56,6 +56,8 @@ fn reader(name: &str) -> Option<Reads> {
         "Timestamp" value::Timestamp, "TimestampTz" TimestampTz, "Interval" value::Interval,
         "time::Date" time::Date, "time::Time" time::Time,
         "time::PrimitiveDateTime" time::PrimitiveDateTime, "time::OffsetDateTime" time::OffsetDateTime,
+        "(time::Time, time::UtcOffset)" (time::Time, time::UtcOffset),
+        "time::Duration" time::Duration,
         "Uuid" value::Uuid, "uuid::Uuid" uuid::Uuid,
         "Json" value::Json<'_>, "Jsonb" value::Jsonb<'_>, "serde_json::Value" serde_json::Value,
         "Inet" value::Inet, "Cidr" value::Cidr, "MacAddr" value::MacAddr, "MacAddr8" value::MacAddr8,
@@ -119,15 +121,15 @@ fn the_table_says_what_is() {
         for ty in quoted(name) {
             assert!(inputs.iter().any(|input| is_named(input.ty, ty)), "{name}: no value of {ty}");
         }
-        assert!(matches!(*in_text, "yes" | "hex, escape"), "{name}: {in_text}");
+        assert!(matches!(*in_text, "yes" | "hex, escape" | "a name"), "{name}: {in_text}");
         for input in *inputs {
             let text = Field::of(input.ty, Format::Text, input.text.as_bytes());
             assert_eq!(json(&text), input.json, "{name}");
             assert!(is_described(document, input), "{name}: {} is not {document}", input.json);
             match text.to_binary() {
-                Err(_) => assert_eq!(*in_binary, "kept as it came", "{name}"),
+                Err(_) => assert!(matches!(*in_binary, "kept as it came" | "an oid"), "{name}"),
                 Ok(bytes) => {
-                    assert_eq!(*in_binary, "yes", "{name}");
+                    assert!(matches!(*in_binary, "yes" | "an oid"), "{name}");
                     let binary = Field::of(input.ty, Format::Binary, &bytes);
                     assert_eq!(json(&binary), input.json, "{name}");
                 }

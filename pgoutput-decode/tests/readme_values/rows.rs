@@ -37,7 +37,7 @@ static SHORT: TypeInfo<'_> = described(16_405, "short", TypeKind::Domain(&TEXT))
 
 /// Lines that are about columns rather than about types of values.
 pub(crate) const NOT_VALUES: [&str; 3] =
-    ["NULL", "unchanged TOAST", "text that is not UTF-8, in a `SQL_ASCII` database"];
+    ["NULL", "unchanged TOAST", "text or JSON that is not UTF-8, in a `SQL_ASCII` database"];
 
 pub(crate) const ROWS: &[(&str, &[Input])] = &[
     ("`boolean`", &[of(oid::BOOL, "t", "true"), of(oid::BOOL, "f", "false")]),
@@ -54,6 +54,15 @@ pub(crate) const ROWS: &[(&str, &[Input])] = &[
             of(oid::XID8, "18446744073709551615", "18446744073709551615"),
             of(oid::TID, "(1,2)", "\"(1,2)\""),
             of(oid::PG_LSN, "0/16B3748", "\"0/16B3748\""),
+        ],
+    ),
+    (
+        "`regclass`, `regtype`, …",
+        &[
+            of(oid::REGCLASS, "pg_class", "\"pg_class\""),
+            of(oid::REGTYPE, "double precision", "\"double precision\""),
+            // The oid of what is not there any more.
+            of(oid::REGCLASS, "16384", "16384"),
         ],
     ),
     (

@@ -2,7 +2,7 @@
 
 use super::{EncodeError, Write, Writer};
 use crate::TimestampTz;
-use crate::value::{Date, Interval, Time, TimeTz, Timestamp};
+use crate::value::{Date, Interval, Time, TimeTz, Timestamp, ValueError};
 
 impl Write for Date {
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
@@ -43,6 +43,10 @@ impl Write for TimestampTz {
 
 impl Write for Interval {
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
+        if self.is_finite() && !Self::new(self.months, self.days, self.micros).is_finite() {
+            // Its bytes would be read as an infinity.
+            return Err(ValueError::out_of_range("the binary form of an interval").into());
+        }
         writer.i64(self.micros);
         writer.i32(self.days);
         writer.i32(self.months);
