@@ -51,10 +51,10 @@ pub(crate) fn form(oid: Oid) -> Option<Form> {
         | type_oid::UNKNOWN
         | type_oid::CSTRING
         | type_oid::REFCURSOR
-        | type_oid::PG_NODE_TREE
-        | type_oid::JSON => text(),
+        | type_oid::PG_NODE_TREE => text(),
+        type_oid::JSON => document(),
         type_oid::JSONB | type_oid::JSONPATH => {
-            text().prop_map(|text| [&[1][..], &text].concat()).boxed()
+            document().prop_map(|document| [&[1][..], &document].concat()).boxed()
         }
         type_oid::DATE => {
             prop_oneof![8 => -2_451_545_i32..=2_145_031_948, 1 => Just(i32::MAX), 1 => Just(i32::MIN)]
@@ -135,6 +135,11 @@ fn string() -> BoxedStrategy<String> {
 
 fn text() -> Form {
     string().prop_map(String::into_bytes).boxed()
+}
+
+/// A string in quotes, which is a JSON document and a path as well.
+fn document() -> Form {
+    string().prop_map(|text| serde_json::to_vec(&text).unwrap()).boxed()
 }
 
 /// NaN in the one form that its text has.

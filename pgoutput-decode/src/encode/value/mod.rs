@@ -42,7 +42,8 @@ use crate::{Lsn, Oid, TimestampTz, Xid};
 /// use pgoutput_decode::encode::{EncodeBinary, EncodeError, TupleBuf};
 /// use pgoutput_decode::value::{Array, Field, Format, Interval, Numeric, type_oid};
 ///
-/// let interval = Interval { months: 14, days: -3, micros: 500_000 };
+/// let text = b"1 year 2 mons -3 days +00:00:00.5";
+/// let interval: Interval = Field::new(type_oid::INTERVAL, Format::Text, text).get()?;
 /// assert_eq!(interval.to_binary()?, b"\0\0\0\0\0\x07\xA1\x20\xFF\xFF\xFF\xFD\0\0\0\x0E");
 /// assert_eq!(Numeric::parse("12.30")?.to_binary()?, b"\0\x02\0\0\0\0\0\x02\0\x0C\x0B\xB8");
 ///
