@@ -51,6 +51,7 @@ struct Place {
     /// What it could have been read as.
     hint: &'static str,
     /// Where in the value an implementation of `serde::Deserialize` refused something.
+    #[cfg(feature = "serde")]
     offset: usize,
 }
 
@@ -122,6 +123,7 @@ impl RowError {
                 TupleColumn::Null | TupleColumn::Unchanged => None,
             },
             hint,
+            #[cfg(feature = "serde")]
             offset: 0,
         });
         error

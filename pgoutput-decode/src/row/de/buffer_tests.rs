@@ -146,11 +146,37 @@ fn json_values_in_a_buffer_are_as_told() {
     assert_eq!(value(type_oid::INT8, "9007199254740993"), json!(9_007_199_254_740_993_i64));
 }
 
-/// Nothing tells it from a field that holds the number.
 #[test]
-fn floats_of_serde_round_integers_in_a_buffer() {
-    assert_eq!(text::<i64>(type_oid::INT8, "9007199254740993").unwrap(), 9_007_199_254_740_993);
-    assert_eq!(text::<f64>(type_oid::INT8, "9007199254740993").ok(), Some(9_007_199_254_740_992.0));
+fn integers_that_floats_would_round_are_refused_in_a_buffer() {
+    const LARGE: &str = "9007199254740993";
+    assert_eq!(text::<i64>(type_oid::INT8, LARGE).unwrap(), 9_007_199_254_740_993);
+    assert_eq!(text::<u64>(type_oid::XID8, LARGE).unwrap(), 9_007_199_254_740_993);
+    assert_eq!(
+        text::<Toast<Option<i64>>>(type_oid::INT8, LARGE).unwrap().present().unwrap(),
+        Some(9_007_199_254_740_993)
+    );
+    assert_eq!(text::<f64>(type_oid::INT8, "9007199254740992").ok(), Some(9_007_199_254_740_992.0));
+    for error in [
+        fails::<f64>(type_oid::INT8, LARGE),
+        fails::<f32>(type_oid::INT8, LARGE),
+        fails::<Option<f64>>(type_oid::XID8, LARGE),
+        fails::<Toast<f64>>(type_oid::INT8, LARGE),
+    ] {
+        let kind = error.value_error().unwrap().kind();
+        assert!(matches!(kind, ValueErrorKind::Inexact { .. }), "{error}");
+    }
+    let tagged = sent(type_oid::INT8, Is::Text(LARGE));
+    let table = tagged.table();
+    assert!(with::<Tagged<f64>>(&tagged, &table).is_err());
+    assert!(with::<Tagged<i64>>(&tagged, &table).is_ok());
+}
+
+/// Nothing tells these from fields that hold the number.
+#[test]
+fn floats_of_serde_round_what_no_second_reading_finds() {
+    let list = text::<Vec<f64>>(type_oid::INT8_ARRAY, "{9007199254740993}");
+    assert_eq!(list.unwrap(), [9_007_199_254_740_992.0]);
+    assert_eq!(text::<f32>(type_oid::INT4, "16777217").ok(), Some(16_777_216.0));
 }
 
 #[test]

@@ -10,12 +10,14 @@ mod find;
 mod json;
 mod mark;
 mod number;
+mod rounding;
 #[cfg(test)]
 mod tests;
 mod value;
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::fmt::Write as _;
 
 use serde::Deserialize;
@@ -27,7 +29,7 @@ use self::access::read_all;
 use self::failure::{Failure, Reason};
 use self::find::Finder;
 pub(crate) use self::value::json_value;
-use self::value::{Cell, unchanged};
+use self::value::{Cell as Held, unchanged};
 use super::hint::becomes;
 use super::{Row, RowColumn, RowColumns, RowError, RowErrorKind};
 use crate::TupleColumn;
@@ -70,9 +72,10 @@ impl<'a> Row<'a> {
     /// - a `real` that a `serde_json::Value` reads is widened to an `f64`, all digits of which it shows;
     /// - `json` and `jsonb` are what stands in them, not to be read as a string;
     /// - an unchanged stored-apart value does no harm until a field that is no [`Toast`](crate::value::Toast) asks for it;
-    /// - **`serde`'s own `f32` and `f64` round** what they are given from the buffer: integers from 2⁵³ up (for `f32` from 2²⁴)
-    ///   and other floats. No buffer can tell such a field from one that holds the number. Give it an integer's type, or keep
-    ///   it out of what is flattened.
+    /// - an integer column beyond 2⁵³ that an `f64` or `f32` would round is an error; to find out, the row is read a second time;
+    /// - **`serde`'s own floats round** what no second reading finds: integers beyond 2⁵³ inside of arrays, composites and
+    ///   documents, or behind an untagged enum; for `f32` also those from 2²⁴ up, and other floats. Keep such fields out of
+    ///   what is flattened.
     ///
     /// All else that does not fit is an error there too. The error names the column where only one has the value that was refused, else the
     /// columns that have it.
@@ -118,7 +121,17 @@ impl<'a> Row<'a> {
     /// value in a field that is no [`Toast`](crate::value::Toast). Nothing is cut, rounded or left out. A column that no field
     /// asks for is not looked at; with `#[serde(flatten)]`, all of them are.
     pub fn deserialize<T: Deserialize<'a>>(&self) -> Result<T, RowError> {
-        T::deserialize(RowDeserializer(*self)).map_err(|failure| self.error_of(failure))
+        let is_buffered = Cell::new(false);
+        let row = RowDeserializer { row: *self, is_buffered: &is_buffered, asked_about: None };
+        let value = T::deserialize(row).map_err(|failure| self.error_of(failure))?;
+        if is_buffered.get() {
+            for column in self.columns() {
+                if let Some(failure) = rounding::refused::<T>(row, &column) {
+                    return Err(self.error_of(failure.in_column(column.index)));
+                }
+            }
+        }
+        Ok(value)
     }
 
     fn error_of(&self, mut failure: Failure) -> RowError {
@@ -142,7 +155,7 @@ impl<'a> Row<'a> {
     fn look_for_column(&self, failure: &mut Failure) {
         let Some(seen) = &failure.seen else { return };
         let has_it = |column: &RowColumn<'a>| {
-            Cell::from(column).deserialize_any(Finder(seen)).unwrap_or_default()
+            Held::from(column).deserialize_any(Finder(seen)).unwrap_or_default()
         };
         let columns: Vec<_> = self.columns().filter(has_it).collect();
         if let [column] = &columns[..] {
@@ -171,17 +184,41 @@ impl<'a> Row<'a> {
 }
 
 /// A row is a map from the names of its columns to their values; asked for a sequence, the values alone.
-struct RowDeserializer<'a>(Row<'a>);
+#[derive(Clone, Copy)]
+struct RowDeserializer<'a, 'c> {
+    row: Row<'a>,
+    /// Whether the columns may have gone into a buffer of `serde`.
+    is_buffered: &'c Cell<bool>,
+    /// A column in whose place something stands that no number is read from.
+    asked_about: Option<usize>,
+}
 
-impl<'a> Deserializer<'a> for RowDeserializer<'a> {
+impl<'a> RowDeserializer<'a, '_> {
+    fn cells(self) -> Cells<'a> {
+        Cells { columns: self.row.columns(), current: None, asked_about: self.asked_about }
+    }
+}
+
+impl<'a> Deserializer<'a> for RowDeserializer<'a, '_> {
     type Error = Failure;
 
     fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
-        visitor.visit_map(Cells { columns: self.0.columns(), current: None })
+        self.is_buffered.set(true);
+        visitor.visit_map(self.cells())
+    }
+
+    /// Flattened structs ask for a map.
+    fn deserialize_struct<V: Visitor<'a>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        visitor.visit_map(self.cells())
     }
 
     fn deserialize_seq<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
-        read_all(Cells { columns: self.0.columns(), current: None }, visitor)
+        read_all(self.cells(), visitor)
     }
 
     fn deserialize_tuple<V: Visitor<'a>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {
@@ -212,7 +249,7 @@ impl<'a> Deserializer<'a> for RowDeserializer<'a> {
     forward_to_deserialize_any! {
         <V: Visitor<'a>>
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        map struct enum identifier ignored_any
+        map enum identifier ignored_any
     }
 }
 
@@ -221,11 +258,19 @@ struct Cells<'a> {
     columns: RowColumns<'a>,
     /// The column whose name was given and whose value was not.
     current: Option<RowColumn<'a>>,
+    asked_about: Option<usize>,
 }
 
 impl<'a> Cells<'a> {
-    fn read<S: DeserializeSeed<'a>>(column: &RowColumn<'a>, seed: S) -> Result<S::Value, Failure> {
-        seed.deserialize(Cell::from(column)).map_err(|failure| failure.in_column(column.index))
+    fn read<S: DeserializeSeed<'a>>(
+        &self,
+        column: &RowColumn<'a>,
+        seed: S,
+    ) -> Result<S::Value, Failure> {
+        if self.asked_about == Some(column.index) {
+            return seed.deserialize(BorrowedStrDeserializer::new(rounding::QUESTION));
+        }
+        seed.deserialize(Held::from(column)).map_err(|failure| failure.in_column(column.index))
     }
 }
 
@@ -243,7 +288,7 @@ impl<'a> de::MapAccess<'a> for Cells<'a> {
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Failure> {
         match self.current.take() {
-            Some(column) => Self::read(&column, seed),
+            Some(column) => self.read(&column, seed),
             None => Err(Failure::value_before_key()),
         }
     }
@@ -256,6 +301,6 @@ impl<'a> de::SeqAccess<'a> for Cells<'a> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Failure> {
-        self.columns.next().map(|column| Self::read(&column, seed)).transpose()
+        self.columns.next().map(|column| self.read(&column, seed)).transpose()
     }
 }
