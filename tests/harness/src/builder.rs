@@ -155,7 +155,7 @@ impl ServerBuilder {
 #[cfg(test)]
 mod tests {
     use super::ServerBuilder;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     #[test]
     fn the_callers_lines_win() {

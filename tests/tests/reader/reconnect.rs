@@ -203,12 +203,12 @@ fn survives(mode: StopMode, acknowledge: Acknowledge) {
             if batch > 1 {
                 let late = waiting.split_off(usize::try_from(EACH).unwrap());
                 for position in std::mem::replace(&mut waiting, late).into_iter().rev() {
-                    acknowledger.acknowledge(position);
+                    acknowledger.acknowledge(position).unwrap();
                 }
             }
         }
         for position in waiting {
-            acknowledger.acknowledge(position);
+            acknowledger.acknowledge(position).unwrap();
         }
         eventually("the slot to come to the end", || {
             assert!(matches!(reader.next_timeout(Duration::from_millis(20)), Ok(Next::TimedOut)));
