@@ -47,8 +47,11 @@ struct Open {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
     Inside,
-    /// It is whole, and this is where its commit record ends.
-    Committed(Lsn),
+    /// It is whole; where its commit record ends, and whether it had no event.
+    Committed {
+        end_lsn: Lsn,
+        empty: bool,
+    },
 }
 
 impl Changes {
@@ -123,7 +126,8 @@ impl Changes {
                 let open = self.open.take().ok_or_else(|| out_of_place(event))?;
                 if self.resume.commit()? {
                     open.transaction.ended_at(commit.end_lsn);
-                    return Ok(Progress::Committed(commit.end_lsn));
+                    let (end_lsn, empty) = (commit.end_lsn, open.index == 0);
+                    return Ok(Progress::Committed { end_lsn, empty });
                 }
             }
             Message::Origin(origin) => {
