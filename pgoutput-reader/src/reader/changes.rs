@@ -73,7 +73,7 @@ impl Changes {
         &self.source
     }
 
-    /// When the newest transaction was committed.
+    /// When the newest transaction was committed of which there was an event.
     pub(super) fn last_commit_time(&self) -> Option<TimestampTz> {
         self.last_commit_time
     }
@@ -115,7 +115,6 @@ impl Changes {
                 return Err(out_of_place(event).into());
             }
             Message::Begin(begin) => {
-                self.last_commit_time = Some(begin.commit_time);
                 self.resume.begin(begin.final_lsn)?;
                 let interrupted = self.interrupted.take_if(|transaction| transaction.is_of(begin));
                 let transaction =
@@ -229,6 +228,7 @@ impl Changes {
         let open = self.open.as_mut().ok_or_else(|| out_of_place(event))?;
         let (index, ordinal) = open.number(op, lsn);
         self.resume.made(lsn);
+        self.last_commit_time = Some(open.transaction.commit_time());
         self.delivered += 1;
         self.ready.push_back(ChangeEvent {
             op,
