@@ -196,7 +196,7 @@ impl Reader {
     }
 
     /// Tells the server what was taken, ends the copy and closes the connection. The slot is free when this returns, but for
-    /// the middle of a large transaction: see [`Stream::stop`].
+    /// the middle of a large transaction: see [`Stream::stop`](crate::Stream::stop).
     ///
     /// Under [`Acknowledge::Automatic`] an event whose successor was never asked for does not count as taken.
     ///
@@ -301,6 +301,9 @@ impl Reader {
             Turn::Again(ordinary) => {
                 self.changes.cut();
                 self.tables.restart(Catalog::new(*ordinary));
+                if let Some(until) = &mut self.until {
+                    until.restart();
+                }
             }
         }
         Ok(None)
