@@ -18,6 +18,7 @@ pub struct ServerBuilder {
     hba: Vec<String>,
     pub(crate) files: Vec<(String, Vec<u8>)>,
     pub(crate) initdb: Vec<String>,
+    pub(crate) locale: Option<String>,
     pub(crate) tcp: bool,
     pub(crate) search: Option<Search>,
 }
@@ -29,6 +30,7 @@ impl Default for ServerBuilder {
             hba: Vec::new(),
             files: Vec::new(),
             initdb: Vec::new(),
+            locale: None,
             tcp: true,
             search: None,
         }
@@ -75,6 +77,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Makes a locale such as `de_DE.UTF-8` for this server alone, in its own folder, for settings like `lc_monetary`.
+    /// The machine needs the program `localedef` and the locale's source; what it has installed is left as it is.
+    #[must_use]
+    pub fn locale(mut self, name: &str) -> Self {
+        self.locale = Some(name.to_owned());
+        self
+    }
+
     /// Listens on the Unix socket only.
     #[must_use]
     pub fn without_tcp(mut self) -> Self {
@@ -93,7 +103,7 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// See [`Error`]: no server found, no folder for it, or it does not start.
+    /// See [`Error`]: no server found, no folder for it, no locale to be made, or it does not start.
     pub fn start(&self, major: u32) -> Result<Server, Error> {
         Server::create(self, major)
     }

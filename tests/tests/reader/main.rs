@@ -12,4 +12,5 @@ mod options;
 mod reconnect;
 mod reconnect_limits;
 mod resume;
+mod settings;
 mod shutdown;
