@@ -332,6 +332,9 @@ impl Reader {
                 self.drained_at = None;
                 self.changes.cut();
                 self.tables.restart(Catalog::new(*ordinary));
+                if let Some(until) = &mut self.until {
+                    until.restart();
+                }
             }
         }
         Ok(None)
