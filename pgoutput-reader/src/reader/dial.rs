@@ -88,7 +88,7 @@ impl Dialer {
             config.connect_timeout(STEP);
         }
         let mut connection = Connection::connect(&config)?;
-        connection.set_command_timeout(Some(config.get_connect_timeout().unwrap_or(STEP)));
+        connection.set_command_timeout(Some(STEP));
         let system = connection.identify_system()?;
         let ordinary = connection.ordinary(&config)?;
         let slot = connection.check_slot(&self.start.slot)?;

@@ -21,8 +21,8 @@ pub(super) fn explain(
                 let reason = status.invalidation_reason.unwrap_or_else(|| "wal_status lost".into());
                 Some(SetupError::SlotLost { slot: slot.into(), reason }.into())
             }
-            Ok(_) => None,
-            Err(error) => Some(error),
+            // A temporary slot is gone with its connection, and that is no reason.
+            _ => None,
         },
         _ => None,
     };

@@ -191,6 +191,9 @@ impl Link {
         let random = RandomState::new().hash_one(outage.attempt);
         let Some(delay) = self.settings.reconnect.delay(outage.attempt, elapsed, random) else {
             let Outage { cause, last, attempt: attempts, .. } = *outage;
+            if attempts == 0 {
+                return Err(cause);
+            }
             return Err(ErrorKind::GaveUp { cause, attempts, elapsed, last }.into());
         };
         outage.attempt += 1;

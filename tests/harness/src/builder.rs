@@ -18,6 +18,7 @@ pub struct ServerBuilder {
     hba: Vec<String>,
     pub(crate) files: Vec<(String, Vec<u8>)>,
     pub(crate) initdb: Vec<String>,
+    pub(crate) locale: Option<String>,
     pub(crate) tcp: bool,
     pub(crate) search: Option<Search>,
     pub(crate) copied: Option<PathBuf>,
@@ -30,6 +31,7 @@ impl Default for ServerBuilder {
             hba: Vec::new(),
             files: Vec::new(),
             initdb: Vec::new(),
+            locale: None,
             tcp: true,
             search: None,
             copied: None,
@@ -77,6 +79,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Makes a locale such as `de_DE.UTF-8` for this server alone, in its own folder, for settings like `lc_monetary`.
+    /// The machine needs the program `localedef` and the locale's source; what it has installed is left as it is.
+    #[must_use]
+    pub fn locale(mut self, name: &str) -> Self {
+        self.locale = Some(name.to_owned());
+        self
+    }
+
     /// Listens on the Unix socket only.
     #[must_use]
     pub fn without_tcp(mut self) -> Self {
@@ -102,7 +112,7 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// See [`Error`]: no server found, no folder for it, or it does not start.
+    /// See [`Error`]: no server found, no folder for it, no locale to be made, or it does not start.
     pub fn start(&self, major: u32) -> Result<Server, Error> {
         Server::create(self, major)
     }
@@ -145,7 +155,7 @@ impl ServerBuilder {
 #[cfg(test)]
 mod tests {
     use super::ServerBuilder;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     #[test]
     fn the_callers_lines_win() {

@@ -15,6 +15,7 @@ mod positions_told;
 mod reconnect;
 mod reconnect_limits;
 mod resume;
+mod settings;
 mod shutdown;
 mod slot_health;
 mod standby;

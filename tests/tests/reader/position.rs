@@ -43,7 +43,9 @@ fn from_every_event_a_reader_goes_on_with_the_next() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let slots: Vec<_> = (0..EVENTS).map(|_| fixture.database().slot_name("place")).collect();
-        slots.iter().for_each(|slot| fixture.create_slot(slot));
+        for slot in &slots {
+            fixture.create_slot(slot);
+        }
         fixture.run(TRANSACTIONS);
         let end = fixture.end();
         let events = fixture.read();

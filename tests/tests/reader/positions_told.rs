@@ -84,41 +84,17 @@ fn what_arrived_is_written_and_what_was_acknowledged_the_rest() {
     }
 }
 
-/// That every commit waits for a standby of a name, until this is dropped: dropping a database is a commit too.
-struct Demand<'s>(&'s Server);
-
-impl<'s> Demand<'s> {
-    fn of(server: &'s Server, name: &str) -> Self {
-        let demand = format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'");
-        server.client().batch_execute(&demand).unwrap();
-        server.client().batch_execute("SELECT pg_reload_conf()").unwrap();
-        Self(server)
-    }
-}
-
-impl Drop for Demand<'_> {
-    fn drop(&mut self) {
-        let reset = "ALTER SYSTEM RESET synchronous_standby_names";
-        self.0.client().batch_execute(reset).unwrap();
-        self.0.client().batch_execute("SELECT pg_reload_conf()").unwrap();
-    }
-}
-
 #[test]
 fn a_commit_that_waits_for_its_application_returns_after_it() {
     for shared in servers() {
-        // Every commit of the server would wait for the reader.
-        let server = Server::of_major(shared.major()).unwrap();
+        // Only the commit that asks for it waits.
+        let server = Server::builder()
+            .setting("synchronous_standby_names", "*")
+            .setting("synchronous_commit", "local")
+            .start(shared.major())
+            .unwrap();
         let fixture = Fixture::new(&server, TABLE);
         let mut reader = reader(&fixture, Acknowledge::Stages);
-        let name = fixture.slot_name();
-        let _demand = Demand::of(&server, name);
-        let mut client = fixture.client();
-        eventually("the server to wait for the reader", || {
-            let query = "SELECT sync_priority FROM pg_stat_replication WHERE application_name = $1";
-            let row = client.query_one(query, &[&name]).unwrap();
-            (row.get::<_, i32>(0) == 1).then_some(())
-        });
         let mut writer = fixture.client();
         // Not waited for if something fails before: it may wait for ever.
         let commit = thread::spawn(move || {
@@ -132,7 +108,7 @@ fn a_commit_that_waits_for_its_application_returns_after_it() {
         acknowledger.acknowledge_stage(Stage::Flushed, event.position()).unwrap();
         eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
         let waiting = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-        assert_eq!(client.query(waiting, &[]).unwrap().len(), 1);
+        assert_eq!(fixture.client().query(waiting, &[]).unwrap().len(), 1);
         assert!(!commit.is_finished());
         acknowledger.acknowledge_stage(Stage::Applied, event.position()).unwrap();
         commit.join().unwrap();

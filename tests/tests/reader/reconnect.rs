@@ -73,9 +73,8 @@ fn read(builder: ReaderBuilder) -> (Vec<String>, u64) {
     let mut reader = builder.connect().unwrap();
     let events: Result<Vec<_>, Error> = reader.by_ref().collect();
     let lines = events.unwrap_or_else(|e| panic!("{e}")).iter().map(line).collect();
-    let health = reader.health();
-    reader.stop().unwrap();
-    (lines, health.reconnects)
+    // The cut may have hit what comes behind the last event; there is nothing to confirm.
+    (lines, reader.health().reconnects)
 }
 
 /// Cuts the connection at the `at`th CopyData message, in the middle of its bytes.
@@ -149,12 +148,12 @@ fn a_walsender_terminated_again_and_again_in_one_large_transaction() {
             "INSERT INTO t SELECT n, n, repeat('x', 2000) FROM generate_series(1, {ROWS}) n"
         ) as &str]);
         for expected in 1..=ROWS {
-            if [1, 2, ROWS / 2].contains(&expected) {
+            if [1, ROWS / 3, ROWS * 2 / 3].contains(&expected) {
                 terminate(&fixture);
             }
             let event = reader.next().unwrap().unwrap();
             assert_eq!(id(&event), expected);
-            assert_eq!(event.position().index() + 1, u64::try_from(expected).unwrap());
+            assert_eq!(event.position().index().unwrap() + 1, u64::try_from(expected).unwrap());
         }
         assert_eq!(reader.health().reconnects, 3);
         assert!(reader.health().connected);
@@ -167,14 +166,14 @@ fn a_walsender_terminated_again_and_again_in_one_large_transaction() {
     }
 }
 
-/// Reads ids from 0 on while `fault` is done to the server between transactions, with events acknowledged late.
-fn survives(mode: StopMode) {
+/// Reads ids while the server is restarted in the middle of transactions. What is acknowledged by hand is so two transactions late.
+fn survives(mode: StopMode, acknowledge: Acknowledge) {
     const EACH: i64 = 300;
     for major in servers().iter().map(|server| server.major()) {
-        let server = Server::builder().setting("synchronous_commit", "on").start(major).unwrap();
+        let server = Server::of_major(major).unwrap();
         let fixture = Fixture::new(&server, "CREATE TABLE t (id int PRIMARY KEY, n int)");
         let mut reader =
-            set_up(&fixture, fixture.builder()).acknowledge(Acknowledge::Manual).connect().unwrap();
+            set_up(&fixture, fixture.builder()).acknowledge(acknowledge).connect().unwrap();
         let acknowledger = reader.acknowledger();
         let insert = |batch: i64| {
             let (from, to) = (batch * EACH, batch * EACH + EACH - 1);
@@ -200,16 +199,16 @@ fn survives(mode: StopMode) {
                     assert!(matches!(next, Ok(Next::TimedOut)), "{next:?}");
                 }
             });
-            // Two batches late: what was delivered before a restart is acknowledged after it.
+            // What was delivered before a restart is acknowledged after it.
             if batch > 1 {
                 let late = waiting.split_off(usize::try_from(EACH).unwrap());
                 for position in std::mem::replace(&mut waiting, late).into_iter().rev() {
-                    acknowledger.acknowledge(position);
+                    acknowledger.acknowledge(position).unwrap();
                 }
             }
         }
         for position in waiting {
-            acknowledger.acknowledge(position);
+            acknowledger.acknowledge(position).unwrap();
         }
         eventually("the slot to come to the end", || {
             assert!(matches!(reader.next_timeout(Duration::from_millis(20)), Ok(Next::TimedOut)));
@@ -222,12 +221,13 @@ fn survives(mode: StopMode) {
 
 #[test]
 fn a_server_restarted_fast() {
-    survives(StopMode::Fast);
+    // It waits until its reader has confirmed everything.
+    survives(StopMode::Fast, Acknowledge::Automatic);
 }
 
 #[test]
 fn a_server_restarted_at_once_as_after_a_crash() {
-    survives(StopMode::Immediate);
+    survives(StopMode::Immediate, Acknowledge::Manual);
 }
 
 #[test]
@@ -271,20 +271,22 @@ fn a_slot_held_by_another_connection_is_waited_for_and_its_holder_named() {
 fn until_lsn_and_positions_hold_across_connections() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
-        fixture.run(["INSERT INTO u VALUES (1), (2), (3)", "INSERT INTO u VALUES (4)"]);
+        fixture.run(["INSERT INTO u VALUES (1), (2), (3), (4)", "INSERT INTO u VALUES (5)"]);
         let end = fixture.end();
-        fixture.run(["INSERT INTO u VALUES (5)"]);
-        let mut reader = set_up(&fixture, fixture.builder()).until_lsn(end).connect().unwrap();
+        fixture.run(["INSERT INTO u VALUES (6)"]);
+        // In front of it are Begin, Relation, and a row at least.
+        let (proxy, _) = cut_at(server, 4);
+        let mut reader = behind(&proxy, &fixture).until_lsn(end).connect().unwrap();
         let first = reader.next().unwrap().unwrap();
-        terminate(&fixture);
         let rest: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
-        assert_eq!(rest.iter().map(id).collect::<Vec<_>>(), [2, 3, 4]);
+        assert_eq!(rest.iter().map(id).collect::<Vec<_>>(), [2, 3, 4, 5]);
+        assert_eq!(reader.health().reconnects, 1);
         // The end of the transaction came with another connection than its beginning.
         let end_lsn = first.transaction().unwrap().end_lsn();
         assert!(end_lsn.is_some_and(|end_lsn| end_lsn > first.position().commit_lsn()));
-        assert_eq!(rest[1].position().index(), 2);
+        assert_eq!(rest[1].position().index(), Some(2));
         reader.stop().unwrap();
-        assert_eq!(fixture.read().iter().map(id).collect::<Vec<_>>(), [5]);
+        assert_eq!(fixture.read().iter().map(id).collect::<Vec<_>>(), [6]);
     }
 }
 

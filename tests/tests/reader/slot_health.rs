@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pgoutput_harness::{Server, servers, servers_from};
-use pgoutput_reader::{Acknowledge, ErrorKind, Idle, Reader, Reconnect, SetupError};
+use pgoutput_reader::{Acknowledge, ErrorKind, Reader, Reconnect, SetupError};
 use pgoutput_tests::{Fixture, eventually};
 use postgres::Client;
 
@@ -33,7 +33,7 @@ fn lose(fixture: &Fixture<'_>) {
     });
 }
 
-const NOISE: &str = "CREATE TABLE t (id int PRIMARY KEY); CREATE UNLOGGED TABLE unused (id int);
+const NOISE: &str = "CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION quiet FOR TABLE t;
                      CREATE TABLE noise (id int)";
 
 fn setup_error(error: pgoutput_reader::Error) -> SetupError {
@@ -64,11 +64,10 @@ fn a_slot_that_is_invalidated_while_it_is_read_ends_the_reader_with_the_reason()
         let server = forgetful(shared.major());
         for reconnect in [Reconnect::default(), Reconnect::never()] {
             let fixture = Fixture::new(&server, NOISE);
-            let once = reconnect == Reconnect::never();
-            let mut reader = fixture
-                .builder()
+            let mut reader = Reader::builder(&fixture.database().dsn())
+                .slot(fixture.slot_name())
+                .publication("quiet")
                 .acknowledge(Acknowledge::Never)
-                .idle(Idle::Never)
                 .reconnect(reconnect)
                 .connect()
                 .unwrap();
@@ -76,11 +75,7 @@ fn a_slot_that_is_invalidated_while_it_is_read_ends_the_reader_with_the_reason()
             lose(&fixture);
             assert!(reader.slot_status().unwrap().is_lost());
             let error = reader.by_ref().find_map(Result::err).unwrap();
-            let error = match error.into_kind() {
-                ErrorKind::Setup(error) => error,
-                // What the server says as it lets go, when nobody asks again.
-                other => panic!("{other} ({once})"),
-            };
+            let error = setup_error(error);
             assert!(matches!(&error, SetupError::SlotLost { slot: lost, .. } if lost == slot));
             assert_eq!(wal_status(&mut fixture.client(), slot), "lost");
         }

@@ -138,16 +138,22 @@ fn a_failover_slot_is_gone_on_with_on_the_promoted_standby() {
         assert_eq!(reader.slot_status().unwrap().failover, Some(true));
         pair.run("INSERT INTO t VALUES (1)");
         let event = reader.next().unwrap().unwrap();
-        reader.acknowledger().acknowledge(event.position()).unwrap();
-        reader.stop().unwrap();
-        pair.while_primary_tells(|| {
-            eventually("the slot to be copied", || {
-                let mut standby = pair.standby.client();
-                standby.batch_execute("SELECT pg_sync_replication_slots()").ok()?;
-                let copied = "SELECT FROM pg_replication_slots WHERE slot_name = 's' AND synced AND NOT temporary";
-                (standby.query(copied, &[]).unwrap().len() == 1).then_some(())
-            });
+        let mut position = event.position();
+        reader.acknowledger().acknowledge(&position).unwrap();
+        // The copy lasts once the slot needs nothing from before the standby began to keep it.
+        eventually("the slot to be copied", || {
+            pair.run("SELECT pg_log_standby_snapshot()");
+            assert!(reader.try_next().unwrap().is_none());
+            if let Some(idle) = reader.idle_position() {
+                reader.acknowledger().acknowledge(&idle).unwrap();
+                position = idle;
+            }
+            let mut standby = pair.standby.client();
+            standby.batch_execute("SELECT pg_sync_replication_slots()").ok()?;
+            let copied = "SELECT FROM pg_replication_slots WHERE slot_name = 's' AND synced AND NOT temporary";
+            (standby.query(copied, &[]).unwrap().len() == 1).then_some(())
         });
+        reader.stop().unwrap();
         pair.run("INSERT INTO t VALUES (2)");
         eventually("the standby to have the row", || {
             let count = pair.standby.client().query("SELECT FROM t", &[]).unwrap().len();
@@ -155,7 +161,7 @@ fn a_failover_slot_is_gone_on_with_on_the_promoted_standby() {
         });
         pair.primary.stop(StopMode::Immediate).unwrap();
         pair.promote();
-        let mut reader = builder(&pair.standby).resume(event.position()).connect().unwrap();
+        let mut reader = builder(&pair.standby).resume(position).connect().unwrap();
         assert_eq!(id(&reader.next().unwrap().unwrap()), 2);
         reader.stop().unwrap();
     }
