@@ -95,7 +95,7 @@ impl Network {
             for (number, client) in (0..).zip(listener.incoming().map_while(Result::ok)) {
                 let shared = Arc::clone(&shared);
                 // Either side may leave whenever it likes.
-                thread::spawn(move || drop(shared.connect(number, client, port)));
+                thread::spawn(move || drop(shared.connect(number, &client, port)));
             }
         });
         network
@@ -161,7 +161,7 @@ impl Shared {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn connect(self: Arc<Self>, number: u64, client: TcpStream, port: u16) -> io::Result<()> {
+    fn connect(&self, number: u64, client: &TcpStream, port: u16) -> io::Result<()> {
         self.lock().waiting += 1;
         let lost = self.lost_until_healed();
         self.lock().waiting -= 1;
@@ -169,12 +169,13 @@ impl Shared {
             return Ok(());
         }
         let server = TcpStream::connect(("127.0.0.1", port))?;
-        (client.set_nodelay(true)?, server.set_nodelay(true)?);
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
         let ends = (client.try_clone()?, server.try_clone()?);
         self.lock().open.push((number, ends.0, ends.1));
         thread::scope(|scope| {
-            scope.spawn(|| self.pump(Direction::ToServer, &client, &server));
-            scope.spawn(|| self.pump(Direction::ToClient, &server, &client));
+            scope.spawn(|| self.pump(Direction::ToServer, client, &server));
+            scope.spawn(|| self.pump(Direction::ToClient, &server, client));
         });
         self.lock().open.retain(|(open, ..)| *open != number);
         Ok(())

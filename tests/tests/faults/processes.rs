@@ -127,7 +127,7 @@ fn run(server: &'static Server, seed: u64, faults: usize) {
     let end = fixture.end().to_string();
     let rest = Tail::start(&fixture, &["--until-lsn", &end]);
     let (printed, _) = rest.end(0, Duration::ZERO, None, &seen);
-    check(&writer, runs, &delivered(&printed));
+    check(&writer, &runs, &delivered(&printed));
 }
 
 /// The writer has to end also when a check fails.
@@ -155,7 +155,7 @@ fn one(fixture: &Fixture<'_>, random: &mut Random, seen: &AtomicU64) -> Run {
     Run { signal, delivered: delivered(&printed), confirmed: fixture.slot().confirmed }
 }
 
-fn check(writer: &Writer<'_>, runs: Vec<Run>, rest: &[Delivered]) {
+fn check(writer: &Writer<'_>, runs: &[Run], rest: &[Delivered]) {
     let journal = writer.journal();
     let units = &journal.units;
     let all = runs.iter().flat_map(|run| &run.delivered).chain(rest);

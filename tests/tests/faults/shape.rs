@@ -100,7 +100,7 @@ impl Plan {
             0..3 => plan.insert("a", first, 1 + random.below(3)),
             3 => {
                 plan.copy =
-                    (0..=random.below(200) as u64).map(|n| (first + n, random.below(20))).collect()
+                    (0..=random.below(200) as u64).map(|n| (first + n, random.below(20))).collect();
             }
             4 => plan.rewrite(random, first),
             5 => plan.truncate(random, first, major),
@@ -110,7 +110,7 @@ impl Plan {
             8 if random.once_in(2) => plan.rolled_back = true,
             8 => plan.savepoint(first),
             9 => plan.message(&format!("{number} {attempt}")),
-            10 => plan.message_aside(format!("aside {number} {attempt}")),
+            10 => plan.message_aside(&format!("aside {number} {attempt}")),
             _ => {
                 plan.message(&format!("{number} {attempt}"));
                 plan.insert("b", first, 5);
@@ -190,7 +190,7 @@ impl Plan {
         self.happens(format!("M {content}"));
     }
 
-    fn message_aside(&mut self, content: String) {
+    fn message_aside(&mut self, content: &str) {
         self.run(&format!("SELECT pg_logical_emit_message(false, 'faults', '{content}')"));
         self.aside = Some(format!("M {content}"));
     }

@@ -151,7 +151,7 @@ fn no_keyword_is_ignored() {
         match keyword.treatment {
             Treatment::Text(_) => assert_ne!(outcome.unwrap(), Config::new(), "{variable}"),
             Treatment::Expanded => {
-                assert_eq!(outcome.unwrap_err().kind(), ConfigErrorKind::Service)
+                assert_eq!(outcome.unwrap_err().kind(), ConfigErrorKind::Service);
             }
             _ => assert_eq!(outcome.unwrap_err().variable(), Some(variable)),
         }
