@@ -7,7 +7,7 @@ use pgoutput_reader::{
 };
 
 use crate::memory::peak;
-use crate::server::{Client, Rogue, message, row, welcome};
+use crate::server::{Client, Rogue, SLOT, message, row, welcome};
 
 /// An answer may be 64 MiB; counted with what holds it, and the buffer it came in.
 const MEMORY: usize = 128 * 1024 * 1024;
@@ -51,7 +51,7 @@ fn check(cases: &[Case], limit: Option<Duration>) {
 /// Answers the questions before the copy and waits for the command that starts it.
 fn starts(client: &mut Client) {
     asked(client);
-    client.say(row(&["logical", "pgoutput", "d", "d"]));
+    client.say(row(&SLOT));
     client.expect(b'Q');
     client.say(row(&["p", "d"]));
     client.expect(b'Q');
@@ -166,7 +166,7 @@ fn answers_without_end_and_ends_without_an_answer() {
             "the end in the middle of a row",
             |client| {
                 asked(client);
-                client.say(&row(&["logical", "pgoutput", "d", "d"])[..100]);
+                client.say(&row(&SLOT)[..100]);
             },
             |kind| matches!(kind, ErrorKind::Io { .. }),
         ),

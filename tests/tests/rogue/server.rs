@@ -52,6 +52,10 @@ pub(crate) fn row(values: &[&str]) -> Vec<u8> {
     .concat()
 }
 
+/// What is asked of the slot: its kind, plugin and databases, its positions, and what may be wrong with it.
+pub(crate) const SLOT: [&str; 10] =
+    ["logical", "pgoutput", "d", "d", "0/1", "0/1", "f", "reserved", "", ""];
+
 /// The server's end of the connection.
 pub(crate) struct Client(TcpStream);
 
@@ -89,7 +93,7 @@ impl Client {
         self.startup();
         self.say(welcome());
         self.expect(b'Q');
-        self.say(row(&["logical", "pgoutput", "d", "d"]));
+        self.say(row(&SLOT));
         self.expect(b'Q');
         self.say(row(&["p", "d"]));
         self.expect(b'Q');
