@@ -4,6 +4,7 @@ mod slot;
 
 use std::time::Duration;
 
+#[cfg(feature = "catalog")]
 pub(crate) use slot::SlotFacts;
 
 use crate::connection::Connection;
