@@ -387,6 +387,11 @@ proptest! {
         let expected = [text.clone(), model.json()];
         prop_assert_eq!(written(from_text), expected.clone());
         prop_assert_eq!(written(from_binary), expected);
+        #[cfg(feature = "encode")]
+        for field in [from_text, from_binary] {
+            let written = pgoutput_decode::encode::EncodeBinary::to_binary(&field);
+            prop_assert_eq!(written.as_ref(), Ok(&binary), "{}", &text);
+        }
     }
 
     #[test]

@@ -69,6 +69,12 @@ fn text_and_binary_are_the_same_value_and_print_as_the_server_did() {
             let mut written = String::new();
             field.write_text(&mut written).unwrap();
             assert_eq!(written, *text, "{name} as {}", field.format());
+            #[cfg(feature = "encode")]
+            {
+                use pgoutput_decode::encode::EncodeBinary as _;
+                let written = field.to_binary().unwrap_or_else(|e| panic!("{name} {text:?}: {e}"));
+                assert_eq!(written, *binary, "{name} {text:?} as {}", field.format());
+            }
         }
         let json = |field: Field<'_>| {
             let mut json = String::new();

@@ -37,7 +37,7 @@
 //! authentication, with channel binding; connection strings, URIs, `PG*` variables, password and service files as libpq reads them ([`Config`]);
 //! several hosts and `target_session_attrs`; text and binary values; acknowledgement by whole transactions.
 //!
-//! Not yet: reconnecting, streamed and two-phase transactions as change events ([`Stream`] reads all their messages), initial
+//! Not yet: streamed and two-phase transactions as change events ([`Stream`] reads all their messages), initial
 //! snapshots. What is asked for and cannot be done is an error that names it.
 //!
 //! Out of scope: physical replication, other output plugins, async. Unix only, for now.
@@ -47,10 +47,13 @@
 //! At least once. The server forgets a transaction only after every event of it was taken ([`Acknowledge`] says when that is), so after
 //! a crash whole transactions come again, never parts of one from the middle. [`ChangeEvent::message_id`] is the same on every delivery.
 //!
+//! A [`Reader`] whose connection is lost makes another and goes on where it was ([`Reconnect`]): in one process no event comes twice and none is lost.
+//! [`Stream`] never does: its first error is its last item.
+//!
 //! # Threads and waiting
 //!
 //! Changes are read on your thread, so what you do not take waits in the server. One small thread for each stream only tells the server how far
-//! you are, so that a loop body may take minutes; [`Stream::set_heartbeat`] turns it off in favour of [`Stream::tick`]. A server that says
+//! you are, so that a loop body may take minutes (and one for each attempt to reconnect, so that your waits end when they should); [`Stream::set_heartbeat`] turns it off in favour of [`Stream::tick`]. A server that says
 //! nothing while it is waited for is noticed ([`Config::wal_receiver_timeout`], 60 s unless set otherwise). [`StopHandle`] ends a blocked read from another thread;
 //! [`Reader::next_timeout`] bounds one.
 #![forbid(unsafe_code)]
@@ -77,11 +80,15 @@ mod setup;
 mod stream;
 
 #[cfg(feature = "catalog")]
-pub use ack::{Acknowledge, Acknowledger};
+pub use ack::{Acknowledge, Acknowledger, Stage};
 #[cfg(feature = "catalog")]
 pub use catalog::SlotStatus;
 pub use config::{Config, ConfigError, SslMode};
-pub use connection::{Connection, CopyBoth, CreatedSlot, Row as QueryRow, Rows, SystemId};
+pub use connection::{
+    Connection, CopyBoth, CreatedSlot, Row as QueryRow, Rows, SystemId, TimelineSwitch,
+};
+#[cfg(feature = "catalog")]
+pub use error::PositionError;
 pub use error::{
     AuthError, Error, ErrorKind, LimitError, ProtocolError, ServerMessage, SetupError, StreamError,
     TlsError,
@@ -98,7 +105,7 @@ pub use pgoutput_decode::row::{RowError, RowErrorKind};
 pub use pgoutput_decode::value::Toast;
 pub use proto::{CreateSlot, Origin, ServerVersion, SlotSnapshot, StartReplication, Streaming};
 #[cfg(feature = "catalog")]
-pub use reader::{Next, Reader, ReaderBuilder};
+pub use reader::{Idle, Next, Reader, ReaderBuilder, Reconnect, ReconnectAttempt};
 pub use stream::{Health, StopHandle, Stream, StreamEvent, StreamEventBuf};
 
 #[cfg(all(doctest, feature = "catalog", feature = "json"))]

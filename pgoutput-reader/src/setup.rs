@@ -1,6 +1,10 @@
 //! What is looked at before a stream starts, over the replication connection itself.
 
+mod slot;
+
 use std::time::Duration;
+
+pub(crate) use slot::SlotFacts;
 
 use crate::connection::Connection;
 use crate::error::SetupError;
@@ -9,18 +13,32 @@ use crate::proto::silence::Silence;
 use crate::stream::Stream;
 use crate::{Error, StartReplication};
 
+/// When to speak, and when the other side has been silent for too long.
+#[derive(Debug, Clone)]
+pub(crate) struct Pace {
+    pub(crate) interval: Duration,
+    pub(crate) silence: Silence,
+}
+
 impl Connection {
     /// Checks that slot and publications are there and fit, then starts the stream.
     ///
     /// # Errors
-    /// A slot that is missing, physical, of another plugin or database; a publication that is missing; what
+    /// A slot that is missing, physical, of another plugin or database, or lost; a publication that is missing; what
     /// [`start_replication`](Self::start_replication) finds.
     pub fn stream(mut self, start: &StartReplication) -> Result<Stream, Error> {
         self.check_slot(&start.slot)?;
         self.check_publications(&start.publications)?;
-        let interval = feedback::interval(self.wal_sender_timeout()?);
-        let silence = Silence::new(self.silence_limit());
-        Stream::new(self.start_replication(start)?, interval, silence)
+        let pace = self.pace()?;
+        Stream::new(self.start_replication(start)?, pace)
+    }
+
+    /// How often the server wants to hear of us, and how long it may say nothing.
+    pub(crate) fn pace(&mut self) -> Result<Pace, Error> {
+        Ok(Pace {
+            interval: feedback::interval(self.wal_sender_timeout()?),
+            silence: Silence::new(self.silence_limit()),
+        })
     }
 
     /// Whether there is a slot of this name.
@@ -32,28 +50,6 @@ impl Connection {
         let query =
             format!("SELECT 1 FROM pg_catalog.pg_replication_slots WHERE slot_name = {name}");
         Ok(!self.rows(&query)?.is_empty())
-    }
-
-    fn check_slot(&mut self, slot: &str) -> Result<(), Error> {
-        let name = literal(slot);
-        let rows = self.rows(&format!(
-            "SELECT slot_type, plugin, database, pg_catalog.current_database() \
-             FROM pg_catalog.pg_replication_slots WHERE slot_name = {name}"
-        ))?;
-        let slot = slot.to_owned();
-        let Some(row) = rows.first() else { return Err(SetupError::SlotMissing { slot }.into()) };
-        let [slot_type, plugin, database, connected] =
-            [0, 1, 2, 3].map(|place| row.get(place).cloned().unwrap_or_default());
-        if slot_type != "logical" {
-            return Err(SetupError::SlotPhysical { slot }.into());
-        }
-        if plugin != "pgoutput" {
-            return Err(SetupError::SlotPlugin { slot, plugin }.into());
-        }
-        if database != connected {
-            return Err(SetupError::SlotDatabase { slot, database, connected }.into());
-        }
-        Ok(())
     }
 
     /// PostgreSQL 18 only warns of a missing publication and then sends nothing.

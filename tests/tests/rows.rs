@@ -211,14 +211,17 @@ fn what_does_not_fit_says_where_and_what_would() {
             assert_eq!(
                 error.to_string(),
                 format!(
-                    "column \"large\" of public.people: {format} value of type bigint: out of range for i32; \
+                    "column \"large\" of public.people: {format} value of type bigint: out of range for i32 at byte 0; \
                      read it as i64 or Value"
                 )
             );
             assert_eq!(error.format().unwrap().to_string(), format);
             assert_eq!(
                 row.get::<&str>("price").unwrap_err().to_string(),
-                "column \"price\" of public.people: numeric cannot be read as &str; read it as Numeric or Value"
+                format!(
+                    "column \"price\" of public.people: {format} value of type numeric: what stands at byte 0 cannot be \
+                     read as &str; read it as Numeric or Value"
+                )
             );
             assert_eq!(row.get::<i32>("mood").unwrap_err().type_name(), Some("mood"));
             assert!(row.get::<&str>("note").unwrap_err().to_string().contains("NULL"));

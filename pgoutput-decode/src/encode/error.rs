@@ -1,8 +1,11 @@
 //! What cannot be written.
 
-use crate::Tag;
+use core::fmt;
 
-/// A message or part of one that has no form on the wire.
+use crate::value::{PgType, ValueError};
+use crate::{Oid, Tag};
+
+/// A message, a part of one, or a value that has no form on the wire.
 ///
 /// Nothing is cut short or left out to make it fit; what it was to be appended to is as it was
 /// before.
@@ -29,6 +32,12 @@ pub enum EncodeError {
         /// How long it may be.
         limit: usize,
     },
+    /// The field to be written in binary cannot be read, or its text is not what PostgreSQL writes for the type.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// A value of this type, of which only the text is known: no binary form can be made of it.
+    #[error("no binary form can be made of the text of {}: send it as text", TypeName(*.0))]
+    NoBinaryForm(Oid),
     /// Inside a streamed chunk this kind of message carries a transaction id, and it had none.
     #[error("{0} inside a streamed chunk needs a transaction id: set `xid`")]
     MissingXid(Tag),
@@ -44,4 +53,15 @@ pub enum EncodeError {
     /// A message that cannot stand between Stream Start and Stream Stop.
     #[error("{0} inside a streamed chunk: send Stream Stop first")]
     InsideStream(Tag),
+}
+
+struct TypeName(Oid);
+
+impl fmt::Display for TypeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match PgType::from_oid(self.0) {
+            Some(known) => f.write_str(known.sql_name()),
+            None => write!(f, "the type with oid {}", self.0),
+        }
+    }
 }

@@ -1,10 +1,11 @@
-//! Writing messages back to bytes: for tests, proxies and mock servers.
+//! Writing messages and values back to bytes: for tests, proxies and mock servers.
 //!
 //! The mirror of decoding. What was decoded is written back byte for byte, with every flag as it
 //! came ([`Message::encode`], [`CopyData::encode`](crate::CopyData::encode)). What is new is built
 //! from the same types: the bodies are plain structs, and what they borrow from a frame when they
 //! were decoded they borrow here from [`TupleBuf`], [`RelationColumnsBuf`] or [`OidsBuf`].
-//! [`Encoder`] keeps a whole stream legal, as [`Decoder`](crate::Decoder) follows it.
+//! [`Encoder`] keeps a whole stream legal, as [`Decoder`](crate::Decoder) follows it. [`EncodeBinary`] writes
+//! values in their binary form.
 //!
 //! ```
 //! use pgoutput_decode::encode::{RelationColumnsBuf, TupleBuf};
@@ -46,6 +47,7 @@ mod oids;
 mod relation;
 mod transaction;
 mod tuple;
+mod value;
 mod writer;
 
 pub use columns::RelationColumnsBuf;
@@ -53,6 +55,7 @@ pub use encoder::Encoder;
 pub use error::EncodeError;
 pub use oids::OidsBuf;
 pub use tuple::TupleBuf;
+pub use value::EncodeBinary;
 
 use alloc::vec::Vec;
 

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::EncodeError;
+use super::value::EncodeBinary;
 use super::writer::{Writer, one_more};
 use crate::{KeyTuple, TupleColumn, TupleData};
 
@@ -103,6 +104,14 @@ impl TupleBuf {
     /// Those of [`push`](Self::push).
     pub fn binary(&mut self, value: impl AsRef<[u8]>) -> Result<&mut Self, EncodeError> {
         self.push(TupleColumn::Binary(value.as_ref()))
+    }
+
+    /// Adds a value in its type's binary form.
+    ///
+    /// # Errors
+    /// Those of [`EncodeBinary::encode_binary`] and of [`push`](Self::push).
+    pub fn value(&mut self, value: &impl EncodeBinary) -> Result<&mut Self, EncodeError> {
+        self.binary(value.to_binary()?)
     }
 
     /// Takes all columns out; the buffer stays.

@@ -54,16 +54,30 @@ impl<'o> Writer<'o> {
         self.out.extend_from_slice(&bytes);
     }
 
-    pub(super) fn lsn(&mut self, value: Lsn) {
-        let mut bytes = [0; 8];
-        BigEndian::write_u64(&mut bytes, value.as_u64());
+    pub(super) fn i16(&mut self, value: i16) {
+        let mut bytes = [0; 2];
+        BigEndian::write_i16(&mut bytes, value);
         self.out.extend_from_slice(&bytes);
     }
 
-    pub(super) fn timestamp(&mut self, value: TimestampTz) {
+    pub(super) fn u64(&mut self, value: u64) {
         let mut bytes = [0; 8];
-        BigEndian::write_i64(&mut bytes, value.as_micros());
+        BigEndian::write_u64(&mut bytes, value);
         self.out.extend_from_slice(&bytes);
+    }
+
+    pub(super) fn i64(&mut self, value: i64) {
+        let mut bytes = [0; 8];
+        BigEndian::write_i64(&mut bytes, value);
+        self.out.extend_from_slice(&bytes);
+    }
+
+    pub(super) fn lsn(&mut self, value: Lsn) {
+        self.u64(value.as_u64());
+    }
+
+    pub(super) fn timestamp(&mut self, value: TimestampTz) {
+        self.i64(value.as_micros());
     }
 
     pub(super) fn xid(&mut self, value: Xid) {
@@ -92,6 +106,34 @@ impl<'o> Writer<'o> {
         }
         self.bytes(value.as_bytes());
         self.u8(0);
+        Ok(())
+    }
+
+    /// What `write` appends, behind its length.
+    pub(super) fn sized(
+        &mut self,
+        field: &'static str,
+        write: impl FnOnce(&mut Writer<'_>) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        self.counted(field, |writer| {
+            let before = writer.out.len();
+            write(writer)?;
+            Ok(writer.out.len().saturating_sub(before))
+        })
+    }
+
+    /// What `write` appends, behind the number that it says.
+    pub(super) fn counted(
+        &mut self,
+        field: &'static str,
+        write: impl FnOnce(&mut Writer<'_>) -> Result<usize, EncodeError>,
+    ) -> Result<(), EncodeError> {
+        let start = self.out.len();
+        self.i32(0);
+        let count = signed(field, write(&mut Writer::new(self.out))?)?;
+        if let Some(place) = self.out.get_mut(start..).and_then(<[u8]>::first_chunk_mut::<4>) {
+            BigEndian::write_i32(place, count);
+        }
         Ok(())
     }
 

@@ -26,7 +26,7 @@ use crate::{Oid, Relation, TupleColumn};
 /// assert_eq!((error.table(), error.column(), error.type_name()), ("readme", Some("id"), Some("bigint")));
 /// assert_eq!(
 ///     error.to_string(),
-///     "column \"id\" of public.readme: text value of type bigint: out of range for u8; read it as i64 or Value"
+///     "column \"id\" of public.readme: text value of type bigint: out of range for u8 at byte 0; read it as i64 or Value"
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -50,6 +50,9 @@ struct Place {
     format: Option<Format>,
     /// What it could have been read as.
     hint: &'static str,
+    /// Where in the value an implementation of `serde::Deserialize` refused something.
+    #[cfg(feature = "serde")]
+    offset: usize,
 }
 
 /// What was wrong with a row.
@@ -120,8 +123,19 @@ impl RowError {
                 TupleColumn::Null | TupleColumn::Unchanged => None,
             },
             hint,
+            #[cfg(feature = "serde")]
+            offset: 0,
         });
         error
+    }
+
+    /// The same error, at this byte of the value.
+    #[cfg(feature = "serde")]
+    pub(super) fn at(mut self, offset: usize) -> Self {
+        if let Some(place) = &mut self.0.column {
+            place.offset = offset;
+        }
+        self
     }
 
     /// What was wrong.
@@ -169,14 +183,28 @@ impl RowError {
 
     /// The byte of the value, from 0, at which something was wrong.
     pub fn offset(&self) -> Option<usize> {
-        self.value_error().map(ValueError::offset)
+        match &self.0.kind {
+            RowErrorKind::Value(error) => Some(error.offset()),
+            #[cfg(feature = "serde")]
+            RowErrorKind::Deserialize(_) => self
+                .0
+                .column
+                .as_ref()
+                .filter(|place| place.format.is_some())
+                .map(|place| place.offset),
+            _ => None,
+        }
     }
 }
 
 impl Place {
+    /// Names format and type.
     fn write_type(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(format) = self.format {
+            write!(f, "{format} value of ")?;
+        }
         match &self.type_name {
-            Some(name) => f.write_str(name),
+            Some(name) => write!(f, "type {name}"),
             None => write!(f, "type with oid {}", self.type_oid),
         }
     }
@@ -204,16 +232,25 @@ impl fmt::Display for RowError {
                 "column {column} is not part of this old row, which holds only the replica identity; \
                  use `try_get`, or set REPLICA IDENTITY FULL"
             ),
-            (RowErrorKind::Value(error), Some((place, hint))) => match error.kind() {
-                ValueErrorKind::WrongType { target } if is_own(error, place) => {
-                    place.write_type(f)?;
-                    write!(f, " cannot be read as {target}; read it as {hint}")
+            (RowErrorKind::Value(error), Some((place, hint))) => {
+                let kind = error.kind();
+                if matches!(kind, ValueErrorKind::Null { .. } | ValueErrorKind::Unchanged { .. }) {
+                    return error.write_reason(f);
                 }
-                ValueErrorKind::OutOfRange { .. } | ValueErrorKind::Inexact { .. } => {
-                    write!(f, "{error}; read it as {hint}")
+                if !is_own(error, place) {
+                    // That of an element, which the error names.
+                    return write!(f, "{error}");
                 }
-                _ => write!(f, "{error}"),
-            },
+                place.write_type(f)?;
+                f.write_str(": ")?;
+                error.write_reason(f)?;
+                match kind {
+                    ValueErrorKind::WrongType { .. }
+                    | ValueErrorKind::OutOfRange { .. }
+                    | ValueErrorKind::Inexact { .. } => write!(f, "; read it as {hint}"),
+                    _ => Ok(()),
+                }
+            }
             (RowErrorKind::Value(error), None) => write!(f, "{error}"),
             #[cfg(feature = "postgres-types")]
             (RowErrorKind::NeedsBinary { target }, _) => write!(
@@ -225,9 +262,12 @@ impl fmt::Display for RowError {
             (RowErrorKind::Sql(error), _) => write!(f, "{error}"),
             #[cfg(feature = "serde")]
             (RowErrorKind::Deserialize(message), Some((place, hint))) => {
-                write!(f, "{message}; ")?;
                 place.write_type(f)?;
-                write!(f, " becomes {hint}")
+                write!(f, ": {message}")?;
+                if place.format.is_some() {
+                    write!(f, ", at byte {}", place.offset)?;
+                }
+                write!(f, "; it becomes {hint}")
             }
             #[cfg(feature = "serde")]
             (RowErrorKind::Deserialize(message), None) => f.write_str(message),

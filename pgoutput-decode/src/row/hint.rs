@@ -15,27 +15,37 @@ pub(super) fn reads_as(column: &RowColumn<'_>) -> &'static str {
         TypeKind::Hstore => return "Hstore or Value",
         _ => {}
     }
+    if ty.is_reg() {
+        return "Oid or u32 (binary format), &str or String (text format), or Value";
+    }
+    if ty.is_opaque() {
+        return "&str or String (text format), Bytea, Vec<u8> or Value";
+    }
     match ty.oid() {
         type_oid::BOOL => "bool or Value",
         type_oid::INT2 => "i16 or Value",
         type_oid::INT4 => "i32, i64 or Value",
         type_oid::INT8 => "i64 or Value",
         type_oid::OID => "Oid, u32 or Value",
+        type_oid::XID => "Xid, u32 or Value",
+        type_oid::XID8 => "Xid8, u64 or Value",
+        type_oid::CID => "Cid, u32 or Value",
         type_oid::FLOAT4 => "f32, f64 or Value",
         type_oid::FLOAT8 => "f64 or Value",
         type_oid::NUMERIC => "Numeric or Value",
         type_oid::BYTEA => "Vec<u8>, Bytea or Value",
         type_oid::DATE => "Date, Value or (feature `time`) time::Date",
         type_oid::TIME => "Time, Value or (feature `time`) time::Time",
+        type_oid::TIMETZ => "TimeTz, Value or (feature `time`) (time::Time, time::UtcOffset)",
+        type_oid::INTERVAL => "Interval, Value or (feature `time`) time::Duration",
         type_oid::TIMESTAMP => "Timestamp, Value or (feature `time`) time::PrimitiveDateTime",
         type_oid::TIMESTAMPTZ => "TimestampTz, Value or (feature `time`) time::OffsetDateTime",
         type_oid::UUID => "Uuid, Value or (feature `uuid`) uuid::Uuid",
-        type_oid::JSON => "Json, Value or (feature `serde`) serde_json::Value",
-        type_oid::JSONB => "Jsonb, Value or (feature `serde`) serde_json::Value",
+        type_oid::JSON => "Json, String, Value or (feature `serde`) serde_json::Value",
+        type_oid::JSONB => "Jsonb, String, Value or (feature `serde`) serde_json::Value",
         oid => match PgType::from_oid(oid) {
             Some(known) if known.element().is_some() => "Vec<Option<T>>, Array or Value",
-            Some(_) => "Value, or the type of its name in module `value`",
-            None => "String, if it came as text, or Value",
+            _ => "Value, or the type of its name in module `value`",
         },
     }
 }
@@ -50,6 +60,9 @@ pub(super) fn becomes(column: &RowColumn<'_>) -> &'static str {
         TypeKind::Composite(_) => return "a struct, a map or a tuple",
         TypeKind::Hstore => return "a map",
         _ => {}
+    }
+    if ty.is_reg() {
+        return "a string (text format) or an unsigned integer (binary format)";
     }
     match ty.oid() {
         type_oid::BOOL => "a bool",

@@ -6,15 +6,16 @@
 //!
 //! | Rust | PostgreSQL |
 //! | --- | --- |
-//! | `i8` … `i128`, `u8` … `u128`, `isize`, `usize` | `smallint`, `integer`, `bigint`, `oid`, if the number fits |
+//! | `i8` … `i128`, `u8` … `u128`, `isize`, `usize` | `smallint`, `integer`, `bigint`, `oid`, `xid`, `xid8`, `cid`, if the number fits; `regclass` and its like from the binary format |
 //! | `f32` / `f64` | `real` / `real`, `double precision` |
 //! | `bool` | `boolean` |
-//! | `&str`, `String` | text types, enums, `citext` |
-//! | `&[u8]`, `Vec<u8>` | `bytea` (the text format only into `Vec<u8>`), text types |
+//! | `&str`, `String` | text types, enums, `citext`, `json`, `jsonb`; the text format of types without a reader, and of `regclass` and its like |
+//! | `&[u8]`, `Vec<u8>` | `bytea` (the text format only into `Vec<u8>`); all that `&str` reads, in whatever encoding; the binary format of types without a reader |
 //! | the types of [`value`](crate::value) | the type of that name, without any loss; [`Value`](crate::value::Value) every type |
 //! | `time::Date`, `Time`, `PrimitiveDateTime`, `OffsetDateTime` (feature `time`) | `date`, `time`, `timestamp`, `timestamptz` |
+//! | `(time::Time, time::UtcOffset)`, `time::Duration` (feature `time`) | `timetz`; `interval` without months |
 //! | `uuid::Uuid` (feature `uuid`) | `uuid` |
-//! | `serde_json::Value` (feature `serde`) | `json`, `jsonb` |
+//! | `serde_json::Value` (feature `serde`) | every type, as in the JSON of an event |
 //! | `Vec<T>` | arrays of what `T` reads, one `Vec` for each dimension |
 //! | `Option<T>` | what `T` reads, and NULL |
 //! | [`Toast<T>`](crate::value::Toast) | what `T` reads, and a stored-apart value that did not come along |
@@ -32,7 +33,7 @@ mod tests;
 use core::fmt;
 
 #[cfg(feature = "serde")]
-pub(crate) use self::de::TOAST;
+pub(crate) use self::de::json_value;
 pub use self::error::{RowError, RowErrorKind};
 use self::hint::reads_as;
 pub use self::index::RowIndex;
@@ -66,7 +67,7 @@ use crate::{Column, Columns, OldTuple, Relation, TupleColumn, TupleData};
 /// assert_eq!(row.get::<Toast<Vec<u8>>>("picture")?, Toast::Unchanged);
 /// assert_eq!(
 ///     row.get::<i32>("body").unwrap_err().to_string(),
-///     "column \"body\" of public.readme: text cannot be read as i32; read it as &str, String or Value"
+///     "column \"body\" of public.readme: type text: what stands at byte 0 cannot be read as i32; read it as &str, String or Value"
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -141,7 +142,7 @@ impl<'a> Row<'a> {
     /// The same row, with descriptions of types that are not built in: enums, domains, composites, and so on.
     ///
     /// A column of such a type that is not described reads as text in the text format, and in the binary one not at
-    /// all.
+    /// all but as bytes.
     #[must_use]
     pub const fn with_types(mut self, types: &'a [TypeInfo<'a>]) -> Self {
         self.types = types;

@@ -203,7 +203,8 @@ fn errors_name_place_and_remedy() {
     assert_eq!(row.get::<&[u8]>("body").unwrap(), b"a\xFF");
     assert_eq!(
         message(row.get::<i64>("price")),
-        "column \"price\" of public.t: numeric cannot be read as i64; read it as Numeric or Value"
+        "column \"price\" of public.t: text value of type numeric: what stands at byte 0 cannot be read as i64; read it \
+         as Numeric or Value"
     );
 }
 
@@ -264,7 +265,10 @@ fn sql_types_read_binary_and_what_is_the_same_as_text() {
         row.get_sql::<i32>("late").unwrap_err().kind(),
         RowErrorKind::NeedsBinary { .. }
     ));
-    assert!(message(row.get_sql::<i64>("id")).contains("integer cannot be read as i64"));
+    assert!(
+        message(row.get_sql::<i64>("id"))
+            .contains("type integer: what stands at byte 0 cannot be read as i64")
+    );
     assert!(matches!(
         row.get_sql::<String>("doc").unwrap_err().value_error().unwrap().kind(),
         ValueErrorKind::WrongType { .. }

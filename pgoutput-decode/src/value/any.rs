@@ -35,7 +35,7 @@ pub enum Value<'a> {
     Int4(i32),
     /// `bigint`
     Int8(i64),
-    /// `oid`
+    /// `oid`, and `regclass` and its like from the binary format, or of an object that is not there.
     Oid(Oid),
     /// `real`
     Float4(Float4),
@@ -46,7 +46,7 @@ pub enum Value<'a> {
     /// `"char"`
     Char(Char),
     /// `text`, `varchar`, `bpchar`, `name`, `xml`, an enum, and the text form of types this crate has no
-    /// reader for.
+    /// reader for, among them `regclass` and its like.
     Text(Text<'a>),
     /// `bytea`
     Bytea(Bytea<'a>),
@@ -202,7 +202,13 @@ impl<'a> Value<'a> {
         match (ty.kind(), field.format()) {
             (TypeKind::Composite(_), _) => field.get().map(Self::Composite),
             (TypeKind::Hstore, _) => field.get().map(Self::Hstore),
+            // The oid of an object that is not there, in either format.
+            (_, Format::Text) if ty.is_reg() && is_number(field.bytes()) => field
+                .get()
+                .map(Self::Oid)
+                .or_else(|_: ValueError| Text::read(field).map(Self::Text)),
             (_, Format::Text) => Text::read(field).map(Self::Text),
+            (_, Format::Binary) if ty.is_reg() => field.get().map(Self::Oid),
             (_, Format::Binary) => Ok(Self::Opaque(Bytea::new(field.bytes()))),
         }
     }
@@ -268,6 +274,11 @@ impl<'a> Value<'a> {
             Self::Hstore(value) => value.write_json(out, options),
         }
     }
+}
+
+/// Digits, as they are printed.
+fn is_number(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_digit) && (text == b"0" || !text.starts_with(b"0"))
 }
 
 impl<'a> FromField<'a> for Value<'a> {
@@ -338,6 +349,24 @@ impl fmt::Display for Value<'_> {
             Self::Multirange(value) => value.fmt(f),
             Self::Composite(value) => value.fmt(f),
             Self::Hstore(value) => value.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::PgType;
+
+    #[test]
+    fn what_has_no_reader_is_known_to_have_none() {
+        for known in PgType::all() {
+            let ty = FieldType::new(known.oid());
+            let binary = Field::of(ty, Format::Binary, &[]).get::<Value<'_>>();
+            let has_none = matches!(binary, Ok(Value::Opaque(_))) || ty.is_reg();
+            assert_eq!(ty.is_opaque(), has_none, "{}", known.typname());
+            let is_reg = known.typname().starts_with("reg") && known.element().is_none();
+            assert_eq!(ty.is_reg(), is_reg, "{}", known.typname());
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use super::array_elements::{Elements, Walk};
+use super::array_elements::{Check, Elements, Walk};
 use super::json_out::WriteJson;
 use super::quote::Within;
 use super::{
@@ -121,6 +121,32 @@ impl<'a> FieldType<'a> {
 }
 
 impl<'a> Array<'a> {
+    pub(super) fn read(field: &Field<'a>, check: Check) -> Result<Self, ValueError> {
+        let wrong = ValueError::wrong_type("Array");
+        let (element, notation) = field.ty().array().ok_or(wrong)?;
+        match (field.format(), notation) {
+            (Format::Binary, _) => Self::read_binary(field, element, notation, check),
+            (Format::Text, Notation::Spaces) => Self::read_spaces(field, element, check),
+            (Format::Text, Notation::Braces { delimiter }) => {
+                Self::read_braces(field, element, delimiter, check)
+            }
+        }
+    }
+
+    /// Whether values of this type are arrays.
+    #[cfg(feature = "serde")]
+    pub(crate) fn is_type(ty: FieldType<'_>) -> bool {
+        ty.without_domains().array().is_some()
+    }
+
+    /// The array without a look into its elements.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn structure(field: &Field<'a>) -> Result<Self, ValueError> {
+        let ty = field.ty().without_domains();
+        Self::read(&Field { ty, ..*field }, Check::Structure)
+            .map_err(|error| error.within(ty.oid(), field.format()))
+    }
+
     /// The dimensions, from the outermost; none if the array is empty, at most six.
     pub fn dimensions(&self) -> &[Dimension] {
         self.dimensions.as_slice()
@@ -144,6 +170,12 @@ impl<'a> Array<'a> {
     /// The elements of all dimensions, in order: the last subscript changes fastest. `None` is NULL.
     pub fn elements(&self) -> Elements<'a> {
         self.elements.iter()
+    }
+
+    /// Whether it is an `int2vector` or `oidvector`.
+    #[cfg(feature = "encode")]
+    pub(crate) fn is_vector(&self) -> bool {
+        self.notation == Notation::Spaces
     }
 
     /// Reads the elements of an array of one dimension, or of none, as `T`; where it begins to count is not told.
@@ -212,15 +244,7 @@ impl<'a> FromField<'a> for Array<'a> {
     }
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        let wrong = ValueError::wrong_type("Array");
-        let (element, notation) = field.ty().array().ok_or(wrong)?;
-        match (field.format(), notation) {
-            (Format::Binary, _) => Self::read_binary(field, element, notation),
-            (Format::Text, Notation::Spaces) => Self::read_spaces(field, element),
-            (Format::Text, Notation::Braces { delimiter }) => {
-                Self::read_braces(field, element, delimiter)
-            }
-        }
+        Self::read(field, Check::Elements)
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {

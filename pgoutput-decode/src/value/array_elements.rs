@@ -20,6 +20,8 @@ pub(super) struct Walk<'a> {
     ty: FieldType<'a>,
     source: Source<'a>,
     left: usize,
+    /// Every element has been read as what it is.
+    is_checked: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +42,7 @@ impl<'a> Array<'a> {
         field: &Field<'a>,
         ty: FieldType<'a>,
         notation: Notation,
+        elements: Check,
     ) -> Result<Self, ValueError> {
         let mut input = Input::new(field.bytes());
         let count = u32::from_be_bytes(input.array()?);
@@ -78,15 +81,18 @@ impl<'a> Array<'a> {
         let fits = |count: &usize| *count <= input.rest().len() / 4;
         let left = dimensions.elements().filter(fits);
         let left = left.ok_or(element_oid.malformed("as many elements as the dimensions say"))?;
-        let elements = Walk { array: *field, ty, source: Source::Binary(input), left };
-        elements.check()?;
+        let elements = Walk::new(*field, ty, Source::Binary(input), left).checked(elements)?;
         if is_vector && elements.iter().any(|element| element.is_none()) {
             return Err(flags.malformed("no NULLs"));
         }
         Ok(Self { notation, dimensions, elements })
     }
 
-    pub(super) fn read_spaces(field: &Field<'a>, ty: FieldType<'a>) -> Result<Self, ValueError> {
+    pub(super) fn read_spaces(
+        field: &Field<'a>,
+        ty: FieldType<'a>,
+        elements: Check,
+    ) -> Result<Self, ValueError> {
         let text = field.symbols();
         let left = match text.rest() {
             [] => 0,
@@ -97,8 +103,7 @@ impl<'a> Array<'a> {
             let len = u32::try_from(left).map_err(|_| ValueError::out_of_range("array"))?;
             dimensions.push(Dimension { len, lower: 0 });
         }
-        let elements = Walk { array: *field, ty, source: Source::Spaces(text), left };
-        elements.check()?;
+        let elements = Walk::new(*field, ty, Source::Spaces(text), left).checked(elements)?;
         Ok(Self { notation: Notation::Spaces, dimensions, elements })
     }
 
@@ -106,6 +111,7 @@ impl<'a> Array<'a> {
         field: &Field<'a>,
         ty: FieldType<'a>,
         delimiter: u8,
+        elements: Check,
     ) -> Result<Self, ValueError> {
         let mut text = field.symbols();
         let bounds = read_bounds(&mut text)?;
@@ -121,8 +127,7 @@ impl<'a> Array<'a> {
         }
         let left = dimensions.elements().ok_or(ValueError::out_of_range("array"))?;
         let source = Source::Braces { text, delimiter };
-        let elements = Walk { array: *field, ty, source, left };
-        elements.check()?;
+        let elements = Walk::new(*field, ty, source, left).checked(elements)?;
         Ok(Self { notation: Notation::Braces { delimiter }, dimensions, elements })
     }
 }
@@ -233,7 +238,21 @@ fn skip_element(text: &mut Symbols<'_>, delimiter: u8) -> Result<(), ValueError>
     element(text, delimiter).map(|_| ())
 }
 
+/// How much of an array is looked at when it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    /// The elements too: reading them as what they are does not fail afterwards.
+    Elements,
+    /// How many there are and where each ends: whoever reads them sees what is wrong with them.
+    #[cfg(feature = "alloc")]
+    Structure,
+}
+
 impl<'a> Walk<'a> {
+    const fn new(array: Field<'a>, ty: FieldType<'a>, source: Source<'a>, left: usize) -> Self {
+        Self { array, ty, source, left, is_checked: array.is_checked() }
+    }
+
     pub(super) const fn iter(self) -> Elements<'a> {
         Elements(self)
     }
@@ -246,21 +265,24 @@ impl<'a> Walk<'a> {
         self.ty
     }
 
-    /// Reads every element once, unless that was done.
-    fn check(mut self) -> Result<(), ValueError> {
-        if self.array.is_checked() {
-            return Ok(());
+    /// Walks over every element once, unless that was done.
+    fn checked(mut self, check: Check) -> Result<Self, ValueError> {
+        if self.is_checked {
+            return Ok(self);
         }
-        while self.left > 0 {
-            if let Some(element) = self.advance()? {
-                element.check_inside(&self.array)?;
+        let mut walk = self;
+        while walk.left > 0 {
+            let element = walk.advance()?;
+            if let Some(element) = element.filter(|_| check == Check::Elements) {
+                element.check_inside(&walk.array)?;
             }
         }
-        match self.source {
-            Source::Binary(input) => input.finish(),
-            // The text was walked through to its end before.
-            Source::Braces { .. } | Source::Spaces(_) => Ok(()),
+        if let Source::Binary(input) = walk.source {
+            // A text was walked through to its end before.
+            input.finish()?;
         }
+        self.is_checked = check == Check::Elements;
+        Ok(self)
     }
 
     fn advance(&mut self) -> Result<Option<Field<'a>>, ValueError> {
@@ -305,9 +327,9 @@ impl<'a> Iterator for Elements<'a> {
         if self.0.left == 0 {
             return None;
         }
-        // It was read once without an error when the array was.
+        // It was walked over once without an error when the array was read.
         let element = self.0.advance().ok()?;
-        Some(element.map(Field::checked))
+        Some(if self.0.is_checked { element.map(Field::checked) } else { element })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -31,6 +31,8 @@ enum Repr<'a> {
     Hex(&'a [u8]),
     /// Bytes, with `\\` for a backslash and `\ooo` for whatever else.
     Escape(Symbols<'a>),
+    /// The text of a type without a reader.
+    Text(Symbols<'a>),
 }
 
 impl<'a> Bytea<'a> {
@@ -77,6 +79,7 @@ impl Iterator for ByteaBytes<'_> {
                 *text = rest;
                 Some(byte)
             }
+            Repr::Text(text) => text.take(),
         }
     }
 
@@ -84,7 +87,7 @@ impl Iterator for ByteaBytes<'_> {
         match self.0 {
             Repr::Raw(bytes) => (bytes.len(), Some(bytes.len())),
             Repr::Hex(digits) => (digits.len() / 2, Some(digits.len() / 2)),
-            Repr::Escape(text) => (0, Some(text.rest().len())),
+            Repr::Escape(text) | Repr::Text(text) => (0, Some(text.rest().len())),
         }
     }
 }
@@ -108,9 +111,10 @@ fn unescape(mut text: Symbols<'_>) -> Option<(u8, Symbols<'_>)> {
     Some((byte, text))
 }
 
+/// `bytea`; of types that have no reader, the bytes as they came in either format.
 impl<'a> FromField<'a> for Bytea<'a> {
     fn accepts(ty: FieldType<'_>) -> bool {
-        ty.oid() == type_oid::BYTEA
+        ty.oid() == type_oid::BYTEA || ty.is_opaque()
     }
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
@@ -118,6 +122,9 @@ impl<'a> FromField<'a> for Bytea<'a> {
             return Ok(Self::new(field.bytes()));
         }
         let text = field.symbols();
+        if field.ty().is_opaque() {
+            return Ok(field.plain().map_or(Self(Repr::Text(text)), Self::new));
+        }
         let mut digits = text;
         if digits.eat(b'\\') && digits.eat(b'x') {
             let start = digits.offset();

@@ -74,8 +74,19 @@ pub enum ValueErrorKind {
     },
     /// More than [`MAX_DEPTH`](super::MAX_DEPTH) arrays, composites and ranges in each other.
     TooDeep,
-    /// The binary form of a type that is not built in and was not described: it has no known meaning.
+    /// The binary form of a type that has no reader and was not described: it has no known meaning.
     Undescribed,
+    /// A `regclass` or one of its like, whose text is a name and whose binary form is an oid, asked for as what the other
+    /// format has.
+    OtherFormat {
+        /// What the value has in the other format.
+        target: &'static str,
+    },
+    /// An interval with months, which have no fixed length, or an infinite one, asked for as a span of time.
+    NoFixedLength {
+        /// The Rust type.
+        target: &'static str,
+    },
     /// NULL, asked for as a type that cannot say so.
     Null {
         /// The Rust type.
@@ -166,60 +177,92 @@ impl fmt::Display for ValueError {
             }
             f.write_str(": ")?;
         }
+        self.write_reason(f)?;
         match self.kind {
-            ValueErrorKind::Malformed { expected } => write!(f, "expected {expected}")?,
-            ValueErrorKind::Truncated { needed, available } => {
-                write!(f, "needed {needed} bytes, had {available}")?;
+            ValueErrorKind::WrongType { .. } => {
+                f.write_str("; use `Value` or the type's own Rust type")
             }
-            ValueErrorKind::TrailingBytes { count } => write!(f, "{count} trailing bytes")?,
+            _ => Ok(()),
+        }
+    }
+}
+
+impl ValueError {
+    /// What was wrong and where, without type and format.
+    pub(crate) fn write_reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let offset = self.offset;
+        match self.kind {
+            ValueErrorKind::Malformed { expected } => {
+                write!(f, "expected {expected} at byte {offset}")
+            }
+            ValueErrorKind::Truncated { needed, available } => {
+                write!(f, "needed {needed} bytes, had {available} at byte {offset}")
+            }
+            ValueErrorKind::TrailingBytes { count } => {
+                write!(f, "{count} trailing bytes at byte {offset}")
+            }
             ValueErrorKind::OutOfRange { target } => {
-                return write!(f, "out of range for {target}");
+                write!(f, "out of range for {target} at byte {offset}")
             }
             ValueErrorKind::Inexact { target } => {
-                return write!(f, "no {target} is exactly that number");
+                write!(f, "no {target} is exactly the number at byte {offset}")
             }
-            ValueErrorKind::InvalidUtf8 => {
-                f.write_str(
-                    "not UTF-8 (read the raw bytes instead, or change the database's encoding)",
-                )?;
-            }
+            ValueErrorKind::InvalidUtf8 => write!(
+                f,
+                "not UTF-8 (read the raw bytes instead, or change the database's encoding) at byte {offset}"
+            ),
             ValueErrorKind::WrongType { target } => {
-                return write!(
-                    f,
-                    "cannot be read as {target}; use `Value` or the type's own Rust type"
-                );
+                write!(f, "what stands at byte {offset} cannot be read as {target}")
             }
-            ValueErrorKind::NotBorrowable => {
-                return f.write_str(
-                    "escapes must be decoded first: read it as `Bytea` or `Vec<u8>`, as `Text` or `String`",
-                );
-            }
-            ValueErrorKind::Dimensions { count } => {
-                return write!(
-                    f,
-                    "{count} dimensions need a `Vec` for each: read it as `Array`, or `Vec`s in each other"
-                );
-            }
+            ValueErrorKind::NotBorrowable => write!(
+                f,
+                "escapes must be decoded first, at byte {offset}: read it as `Bytea` or `Vec<u8>`, as `Text` or \
+                 `String`"
+            ),
+            ValueErrorKind::Dimensions { count } => write!(
+                f,
+                "{count} dimensions at byte {offset} need a `Vec` for each: read it as `Array`, or `Vec`s in each \
+                 other"
+            ),
             ValueErrorKind::TooDeep => {
-                return write!(f, "more than {} containers in each other", super::MAX_DEPTH);
-            }
-            ValueErrorKind::Undescribed => {
-                return f
-                    .write_str("binary form of an unknown type: describe it with a `TypeInfo`");
-            }
-            ValueErrorKind::Null { target } => {
-                return write!(f, "NULL cannot be read as {target}; use `Option<{target}>`");
-            }
-            ValueErrorKind::Unchanged { target } => {
-                return write!(
+                write!(
                     f,
-                    "the change does not carry this unchanged TOAST value: read it as `Toast<{target}>`, or set \
-                     REPLICA IDENTITY FULL"
-                );
+                    "more than {} containers in each other at byte {offset}",
+                    super::MAX_DEPTH
+                )
             }
-            ValueErrorKind::Write => return f.write_str("the output refused to be written to"),
+            ValueErrorKind::Undescribed => write!(
+                f,
+                "the binary form at byte {offset} is of a type without a reader: read it as `Bytea` or `Vec<u8>`, or \
+                 describe it with a `TypeInfo`"
+            ),
+            ValueErrorKind::OtherFormat { target } => match self.format() {
+                Some(Format::Binary) => write!(
+                    f,
+                    "the binary format has an oid and no {target} at byte {offset}: read it as `Oid`, or ask the \
+                     server for the text format"
+                ),
+                _ => write!(
+                    f,
+                    "the text format has a name and no {target} at byte {offset}: read it as `&str` or `String`, or \
+                     ask the server for the option `binary`"
+                ),
+            },
+            ValueErrorKind::NoFixedLength { target } => write!(
+                f,
+                "the interval at byte {offset} has months, or is infinite, and so no length that {target} can be: \
+                 read it as `Interval`"
+            ),
+            ValueErrorKind::Null { target } => {
+                write!(f, "NULL cannot be read as {target}; use `Option<{target}>`")
+            }
+            ValueErrorKind::Unchanged { target } => write!(
+                f,
+                "the change does not carry this unchanged TOAST value: read it as `Toast<{target}>`, or set \
+                 REPLICA IDENTITY FULL"
+            ),
+            ValueErrorKind::Write => f.write_str("the output refused to be written to"),
         }
-        write!(f, " at byte {}", self.offset)
     }
 }
 

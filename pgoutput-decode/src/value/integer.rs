@@ -1,11 +1,10 @@
 //! `smallint`, `integer`, `bigint`, `oid`: text decimal, binary big-endian, JSON a number.
 //!
-//! Every Rust integer reads every one of them if the value fits.
+//! Every Rust integer reads every one of them if the value fits, and `xid`, `xid8`, `cid` too. Of `regclass` and its like
+//! the binary form is an oid; their text is one only where the object is not there.
 
-#[cfg(feature = "alloc")]
-use super::Field;
 use super::input::{Input, exactly};
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, Format, FromField, ValueError, ValueErrorKind, type_oid};
 use crate::Oid;
 
 /// A decimal integer with an optional minus sign and nothing else, as PostgreSQL writes it.
@@ -42,7 +41,34 @@ fn text_number(ty: FieldType<'_>, text: &[u8]) -> Result<i128, ValueError> {
         type_oid::INT2 => fit::<i16>(decimal(text, "smallint")?, "smallint")?.into(),
         type_oid::INT4 => fit::<i32>(decimal(text, "integer")?, "integer")?.into(),
         type_oid::INT8 => fit::<i64>(decimal(text, "bigint")?, "bigint")?.into(),
-        _ => fit::<u32>(decimal(text, "oid")?, "oid")?.into(),
+        type_oid::XID8 => fit::<u64>(decimal(text, "xid8")?, "xid8")?.into(),
+        type_oid::XID => fit::<u32>(decimal(text, "xid")?, "xid")?.into(),
+        type_oid::CID => fit::<u32>(decimal(text, "cid")?, "cid")?.into(),
+        _ => fit::<u32>(oid(ty, text)?, "oid")?.into(),
+    })
+}
+
+/// The text of `regclass` and its like is a name, but for objects that are not there: their oid, or a hyphen for 0.
+fn oid(ty: FieldType<'_>, text: &[u8]) -> Result<i128, ValueError> {
+    if !ty.is_reg() {
+        return decimal(text, "oid");
+    }
+    // For operators that is a name, and their 0 is a digit.
+    let has_hyphen = !matches!(ty.oid(), type_oid::REGOPER | type_oid::REGOPERATOR);
+    match text {
+        b"-" if has_hyphen => Ok(0),
+        // A name that begins with a digit stands in quotes.
+        [b'0'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit) => decimal(text, "oid"),
+        _ => Err(ValueError::new(ValueErrorKind::OtherFormat { target: "oid" }, 0)),
+    }
+}
+
+/// No number has quotes in it, but a name may.
+fn unquoted<'a>(field: &Field<'a>) -> Result<&'a [u8], ValueError> {
+    field.plain().ok_or(if field.ty().is_reg() {
+        ValueError::new(ValueErrorKind::OtherFormat { target: "oid" }, 0)
+    } else {
+        ValueError::malformed("a digit", 0)
     })
 }
 
@@ -51,6 +77,7 @@ fn binary_number(ty: FieldType<'_>, bytes: &[u8]) -> Result<i128, ValueError> {
         type_oid::INT2 => i16::from_be_bytes(exactly(bytes)?).into(),
         type_oid::INT4 => i32::from_be_bytes(exactly(bytes)?).into(),
         type_oid::INT8 => i64::from_be_bytes(exactly(bytes)?).into(),
+        type_oid::XID8 => u64::from_be_bytes(exactly(bytes)?).into(),
         _ => u32::from_be_bytes(exactly(bytes)?).into(),
     })
 }
@@ -61,8 +88,21 @@ macro_rules! integer {
             fn accepts(ty: FieldType<'_>) -> bool {
                 matches!(
                     ty.oid(),
-                    type_oid::INT2 | type_oid::INT4 | type_oid::INT8 | type_oid::OID
-                )
+                    type_oid::INT2
+                        | type_oid::INT4
+                        | type_oid::INT8
+                        | type_oid::OID
+                        | type_oid::XID
+                        | type_oid::XID8
+                        | type_oid::CID
+                ) || ty.is_reg()
+            }
+
+            fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+                match field.format() {
+                    Format::Binary => Self::from_binary(field.ty(), field.bytes()),
+                    Format::Text => Self::from_text(field.ty(), unquoted(field)?),
+                }
             }
 
             fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
@@ -94,9 +134,14 @@ integer! {
     u16 u32 u64 u128 usize
 }
 
+/// `oid`, and `regclass` and its like from the binary format; from text where that is a number, or a hyphen for 0.
 impl<'a> FromField<'a> for Oid {
     fn accepts(ty: FieldType<'_>) -> bool {
-        ty.oid() == type_oid::OID
+        ty.oid() == type_oid::OID || ty.is_reg()
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        u32::from_field(field).map(Self::new)
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {

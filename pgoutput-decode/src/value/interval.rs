@@ -14,13 +14,16 @@ use crate::timestamp::write_fraction;
 ///
 /// Equality is that of all three: `1 mon` is not `30 days`, though PostgreSQL's `=` takes them for equal.
 /// `Display` is PostgreSQL's text with `IntervalStyle` postgres; JSON the ISO 8601 form, as PostgreSQL writes
-/// it with `IntervalStyle` iso_8601. The greatest and the least of all three together are PostgreSQL 17's
-/// `infinity` and `-infinity`.
+/// it with `IntervalStyle` iso_8601.
+///
+/// The greatest of all three together is PostgreSQL 17's `infinity`, and the least `-infinity`. Older servers have no
+/// infinite interval, and these two as finite ones: their text says so, and is read as that. In the binary format the two
+/// are the same bytes, and no value says what server it is from; they are read as the infinities.
 ///
 /// ```
 /// use pgoutput_decode::value::Interval;
 ///
-/// let interval = Interval { months: 14, days: -3, micros: 4 * 3_600_000_000 };
+/// let interval = Interval::new(14, -3, 4 * 3_600_000_000);
 /// assert_eq!(interval.to_string(), "1 year 2 mons -3 days +04:00:00");
 /// assert_eq!(interval.iso_8601().to_string(), "P1Y2M-3DT4H");
 /// ```
@@ -32,13 +35,25 @@ pub struct Interval {
     pub days: i32,
     /// Microseconds.
     pub micros: i64,
+    /// One of the two that are infinite since PostgreSQL 17, from a server where they are not.
+    is_finite_extreme: bool,
 }
 
 impl Interval {
     /// PostgreSQL 17's `infinity`.
-    pub const INFINITY: Self = Self { months: i32::MAX, days: i32::MAX, micros: i64::MAX };
+    pub const INFINITY: Self = Self::new(i32::MAX, i32::MAX, i64::MAX);
     /// PostgreSQL 17's `-infinity`.
-    pub const NEG_INFINITY: Self = Self { months: i32::MIN, days: i32::MIN, micros: i64::MIN };
+    pub const NEG_INFINITY: Self = Self::new(i32::MIN, i32::MIN, i64::MIN);
+
+    /// These months, days and microseconds; the greatest of all three, or the least, are the infinities.
+    pub const fn new(months: i32, days: i32, micros: i64) -> Self {
+        Self { months, days, micros, is_finite_extreme: false }
+    }
+
+    /// False for the infinities.
+    pub fn is_finite(self) -> bool {
+        self.infinite().is_none()
+    }
 
     /// The ISO 8601 form; `infinity` and `-infinity` for what it cannot say.
     pub const fn iso_8601(self) -> Iso8601 {
@@ -46,6 +61,7 @@ impl Interval {
     }
 
     fn infinite(self) -> Option<&'static str> {
+        // One that is finite though it looks like them equals neither.
         match self {
             Self::INFINITY => Some("infinity"),
             Self::NEG_INFINITY => Some("-infinity"),
@@ -77,7 +93,7 @@ impl<'a> FromField<'a> for Interval {
         let days = i32::from_be_bytes(input.array()?);
         let months = i32::from_be_bytes(input.array()?);
         input.finish()?;
-        Ok(Self { months, days, micros })
+        Ok(Self::new(months, days, micros))
     }
 }
 
@@ -122,7 +138,11 @@ fn read(mut input: Input<'_>) -> Result<Interval, ValueError> {
         input.expect(b' ', "a space")?;
     }
     match (i32::try_from(months), i32::try_from(days), i64::try_from(micros)) {
-        (Ok(months), Ok(days), Ok(micros)) => Ok(Interval { months, days, micros }),
+        (Ok(months), Ok(days), Ok(micros)) => {
+            let interval = Interval::new(months, days, micros);
+            // The infinities are written in words.
+            Ok(Interval { is_finite_extreme: !interval.is_finite(), ..interval })
+        }
         _ => Err(ValueError::out_of_range("interval")),
     }
 }
@@ -199,7 +219,7 @@ pub struct Iso8601(Interval);
 
 impl fmt::Display for Iso8601 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Interval { months, days, micros } = self.0;
+        let Interval { months, days, micros, .. } = self.0;
         if let Some(infinite) = self.0.infinite() {
             return f.write_str(infinite);
         }
@@ -241,5 +261,46 @@ impl fmt::Debug for Interval {
 impl WriteJson for Interval {
     fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
         quoted(out, &self.iso_8601())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{Field, Format};
+    use std::string::{String, ToString};
+
+    fn read(format: Format, bytes: &[u8]) -> Interval {
+        Field::new(type_oid::INTERVAL, format, bytes).get().unwrap()
+    }
+
+    #[test]
+    fn what_is_infinite_since_17_was_finite_before_and_its_text_says_so() {
+        let bytes = |interval: Interval| {
+            let Interval { months, days, micros, .. } = interval;
+            [&micros.to_be_bytes()[..], &days.to_be_bytes(), &months.to_be_bytes()].concat()
+        };
+        for (infinite, word, text) in [
+            (
+                Interval::INFINITY,
+                "infinity",
+                "178956970 years 7 mons 2147483647 days 2562047788:00:54.775807",
+            ),
+            (
+                Interval::NEG_INFINITY,
+                "-infinity",
+                "-178956970 years -8 mons -2147483648 days -2562047788:00:54.775808",
+            ),
+        ] {
+            let finite = read(Format::Text, text.as_bytes());
+            assert!(finite.is_finite() && finite != infinite);
+            assert_eq!(finite.to_string(), text);
+            let mut json = String::new();
+            finite.write_json(&mut json, JsonOptions::default()).unwrap();
+            assert!(json.contains("M21474836") || json.contains("M-21474836"), "{json}");
+            assert_eq!(read(Format::Text, word.as_bytes()), infinite);
+            assert_eq!(read(Format::Binary, &bytes(infinite)), infinite);
+            assert_eq!((infinite.to_string(), infinite.is_finite()), (word.into(), false));
+        }
     }
 }

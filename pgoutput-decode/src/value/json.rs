@@ -5,6 +5,17 @@ use core::fmt::{self, Write};
 use super::json_out::WriteJson;
 use super::{Field, FieldType, Format, FromField, JsonOptions, Text, ValueError, type_oid};
 
+/// What stands in front of `jsonb` in the binary format.
+pub(super) const JSONB_VERSION: &str = "version 1 of jsonb's binary form";
+
+/// The syntax was checked by the server, which stores no empty document.
+fn not_empty(document: Text<'_>) -> Result<Text<'_>, ValueError> {
+    if document.chars().all(|c| c.is_ascii_whitespace()) {
+        return Err(ValueError::malformed("a JSON document", 0));
+    }
+    Ok(document)
+}
+
 /// A `json` document as it was stored: digits, white space, order and duplicates of keys kept.
 ///
 /// Written as JSON it is nested as it is, except that line breaks between its tokens become spaces, so that
@@ -22,7 +33,7 @@ impl<'a> FromField<'a> for Json<'a> {
     }
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        Text::read(field).map(Self)
+        not_empty(Text::read(field)?).map(Self)
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
@@ -40,7 +51,7 @@ impl<'a> FromField<'a> for Jsonb<'a> {
     }
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        field.behind_version("version 1 of jsonb's binary form").map(Self)
+        not_empty(field.behind_version(JSONB_VERSION)?).map(Self)
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {

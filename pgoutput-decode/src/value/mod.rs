@@ -103,6 +103,8 @@ pub use self::network::{Cidr, Inet};
 pub use self::numeric::{Digits, Numeric};
 pub use self::pg_type::{PgType, type_oid};
 pub use self::range::Range;
+#[cfg(feature = "encode")]
+pub(crate) use self::range::flag as range_flag;
 pub use self::snapshot::Snapshot;
 use self::symbols::{Symbols, is_escaped};
 pub use self::text::Text;
@@ -110,7 +112,11 @@ pub use self::tid::Tid;
 pub use self::time::{Time, TimeTz};
 pub use self::timestamp::Timestamp;
 pub use self::toast::Toast;
+#[cfg(feature = "serde")]
+pub(crate) use self::toast::{MARK_DEPTH, TOAST};
 pub use self::tsquery::TsQuery;
+#[cfg(feature = "encode")]
+pub(crate) use self::tsvector::Lexemes;
 pub use self::tsvector::TsVector;
 pub use self::type_info::{Attribute, FieldType, TypeInfo, TypeKind};
 pub use self::uuid::Uuid;
@@ -118,7 +124,7 @@ pub use self::uuid::Uuid;
 #[doc(hidden)]
 pub use self::vec::Inside;
 #[cfg(feature = "serde")]
-pub(crate) use self::with_serde_json::in_one_piece;
+pub(crate) use self::with_serde_json::{in_one_piece, json_error_offset};
 pub use self::xid::{Cid, Xid8};
 use crate::Oid;
 
@@ -262,8 +268,13 @@ impl<'a> Field<'a> {
 
     /// Counts the place of an error in this value from the start of what it stands in.
     pub(crate) fn place(&self, error: ValueError, outer: &Self) -> ValueError {
+        error.rebased(self.start_in(outer))
+    }
+
+    /// Where it starts in what it stands in.
+    pub(crate) fn start_in(&self, outer: &Self) -> usize {
         let start = self.bytes.as_ptr().addr().wrapping_sub(outer.bytes.as_ptr().addr());
-        error.rebased(start.min(outer.bytes.len()))
+        start.min(outer.bytes.len())
     }
 
     /// Whether two values, or NULLs, are the same.

@@ -31,12 +31,12 @@ use super::{Field, FieldType, Format, FromField, TypeKind, Value, ValueError, ty
 pub struct Range<'a>(Option<(Bound<Field<'a>>, Bound<Field<'a>>)>);
 
 /// The flags of the binary form.
-mod flag {
-    pub(super) const EMPTY: u8 = 0x01;
-    pub(super) const LOWER_INCLUSIVE: u8 = 0x02;
-    pub(super) const UPPER_INCLUSIVE: u8 = 0x04;
-    pub(super) const LOWER_INFINITE: u8 = 0x08;
-    pub(super) const UPPER_INFINITE: u8 = 0x10;
+pub(crate) mod flag {
+    pub(crate) const EMPTY: u8 = 0x01;
+    pub(crate) const LOWER_INCLUSIVE: u8 = 0x02;
+    pub(crate) const UPPER_INCLUSIVE: u8 = 0x04;
+    pub(crate) const LOWER_INFINITE: u8 = 0x08;
+    pub(crate) const UPPER_INFINITE: u8 = 0x10;
 }
 
 impl<'a> FieldType<'a> {

@@ -5,11 +5,12 @@
 use core::fmt::{self, Write};
 use core::hash::{Hash, Hasher};
 
-#[cfg(feature = "alloc")]
-use super::Bytea;
 use super::json_out::{WriteJson, quoted};
 use super::symbols::{Symbols, is_escaped, width};
-use super::{Field, FieldType, FromField, ValueError, ValueErrorKind, type_oid};
+use super::{
+    Bytea, Field, FieldType, Format, FromField, Json, Jsonb, ValueError, ValueErrorKind, json,
+    type_oid,
+};
 
 /// Checks that a text is UTF-8; the error's offset is that of the first byte that is not.
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, ValueError> {
@@ -25,6 +26,16 @@ impl<'a> Field<'a> {
         }
         let text = self.bytes().strip_prefix(&[1]).ok_or(ValueError::malformed(expected, 0))?;
         utf8(text).map(Text::new).map_err(|error| error.rebased(1))
+    }
+
+    /// The bytes of the characters, escapes not taken off, whatever encoding they are in; of a type without a reader all
+    /// bytes.
+    fn raw(&self) -> Result<&'a [u8], ValueError> {
+        if self.is_binary() && self.ty().oid() == type_oid::JSONB && self.ty().is_json() {
+            let malformed = ValueError::malformed(json::JSONB_VERSION, 0);
+            return self.bytes().strip_prefix(&[1]).ok_or(malformed);
+        }
+        Ok(self.bytes())
     }
 }
 
@@ -165,24 +176,36 @@ impl WriteJson for Text<'_> {
     }
 }
 
+/// Text types; the documents of `json` and `jsonb`; the text form of every type that has no reader of its own.
 impl<'a> FromField<'a> for Text<'a> {
     fn accepts(ty: FieldType<'_>) -> bool {
-        ty.is_text() || ty.is_undescribed()
+        ty.has_characters()
     }
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        if field.is_binary() && field.ty().is_undescribed() {
+        let ty = field.ty();
+        if ty.is_json() {
+            return match ty.oid() {
+                type_oid::JSONB => field.get::<Jsonb<'a>>().map(|document| document.0),
+                _ => field.get::<Json<'a>>().map(|document| document.0),
+            };
+        }
+        if field.is_binary() && ty.is_reg() {
+            let target = core::any::type_name::<Self>();
+            return Err(ValueError::new(ValueErrorKind::OtherFormat { target }, 0));
+        }
+        if field.is_binary() && ty.is_opaque() {
             return Err(ValueError::new(ValueErrorKind::Undescribed, 0));
         }
         Self::read(field)
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        <&str>::from_text(ty, text).map(Self::new)
+        Self::from_field(&Field::of(ty, Format::Text, text))
     }
 
     fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        <&str>::from_binary(ty, bytes).map(Self::new)
+        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 
@@ -195,42 +218,36 @@ impl<'a> FromField<'a> for &'a str {
         Text::from_field(field)?.as_str().ok_or(ValueError::new(ValueErrorKind::NotBorrowable, 0))
     }
 
-    fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        utf8(text)
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Text, text))
     }
 
     fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        if ty.is_undescribed() {
-            return Err(ValueError::new(ValueErrorKind::Undescribed, 0));
-        }
-        utf8(bytes)
+        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 
-/// The bytes of a text or of a `bytea`. The text form of `bytea` cannot be borrowed: see
-/// [`ValueErrorKind::NotBorrowable`].
+/// The bytes of a `bytea`, of a text in whatever encoding, of a JSON document, and of types that have no reader, as they
+/// came. The text form of `bytea` cannot be borrowed: see [`ValueErrorKind::NotBorrowable`].
 impl<'a> FromField<'a> for &'a [u8] {
     fn accepts(ty: FieldType<'_>) -> bool {
-        ty.oid() == type_oid::BYTEA || ty.is_text()
+        Bytea::accepts(ty) || ty.has_characters()
     }
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        match field.plain() {
-            Some(bytes) if field.is_binary() => Ok(bytes),
-            Some(text) => Self::from_text(field.ty(), text),
-            None => Err(ValueError::new(ValueErrorKind::NotBorrowable, 0)),
+        let is_coded = !field.is_binary() && field.ty().oid() == type_oid::BYTEA;
+        if is_coded || field.plain().is_none() {
+            return Err(ValueError::new(ValueErrorKind::NotBorrowable, 0));
         }
+        field.raw()
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        if ty.oid() == type_oid::BYTEA {
-            return Err(ValueError::new(ValueErrorKind::NotBorrowable, 0));
-        }
-        Ok(text)
+        Self::from_field(&Field::of(ty, Format::Text, text))
     }
 
-    fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Ok(bytes)
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 
@@ -245,19 +262,22 @@ impl<'a> FromField<'a> for alloc::string::String {
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        <&str>::from_text(ty, text).map(Self::from)
+        Self::from_field(&Field::of(ty, Format::Text, text))
     }
 
     fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        <&str>::from_binary(ty, bytes).map(Self::from)
+        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 
-/// The bytes of a text or of a `bytea`, copied.
+/// The bytes that [`&[u8]`](slice) reads, without escapes, copied.
 #[cfg(feature = "alloc")]
 pub(super) fn read_bytes(field: &Field<'_>) -> Result<alloc::vec::Vec<u8>, ValueError> {
-    if field.ty().oid() == type_oid::BYTEA {
+    if Bytea::accepts(field.ty()) {
         return Bytea::from_field(field).map(|bytea| bytea.bytes().collect());
     }
-    Ok(field.symbols().iter().collect())
+    Ok(Symbols::new(field.raw()?, field.escapes()).iter().collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,10 @@
 //! What a column may hold besides a value: NULL, and a stored-apart value that did not come along.
 
+#[cfg(feature = "serde")]
+mod de;
+
+#[cfg(feature = "serde")]
+pub(crate) use self::de::{MARK_DEPTH, TOAST};
 use super::{Field, FieldType, FromField, ValueError, ValueErrorKind};
 
 /// The value of a column that may be stored apart (TOASTed).
@@ -90,35 +95,5 @@ impl<'a, T: FromField<'a>> FromField<'a> for Option<T> {
         let target = core::any::type_name::<Self>();
         let error = ValueError::new(ValueErrorKind::Unchanged { target }, 0);
         T::from_unchanged().map(Some).map_err(|_| error)
-    }
-}
-
-/// From a row a value, or none that came along; from anything else a value.
-#[cfg(feature = "serde")]
-impl<'de, T: serde::Deserialize<'de>> serde::Deserialize<'de> for Toast<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor<T>(core::marker::PhantomData<T>);
-
-        impl<'de, T: serde::Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
-            type Value = Toast<T>;
-
-            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str("a value that may not have come along")
-            }
-
-            fn visit_unit<E>(self) -> Result<Toast<T>, E> {
-                Ok(Toast::Unchanged)
-            }
-
-            fn visit_newtype_struct<D: serde::Deserializer<'de>>(
-                self,
-                deserializer: D,
-            ) -> Result<Toast<T>, D::Error> {
-                T::deserialize(deserializer).map(Toast::Present)
-            }
-        }
-
-        deserializer
-            .deserialize_newtype_struct(crate::row::TOAST, Visitor(core::marker::PhantomData))
     }
 }

@@ -34,6 +34,20 @@ enum Repr<'a> {
     Binary(Input<'a>),
 }
 
+#[cfg(feature = "encode")]
+impl<'a> TsQuery<'a> {
+    pub(crate) fn source(&self) -> super::Lexemes<'a> {
+        match self.0 {
+            Repr::Text(text) => super::Lexemes::Text(text),
+            // It was walked through without an error before, unless it is empty.
+            Repr::Binary(mut input) => super::Lexemes::Binary {
+                items: input.rest(),
+                count: skip(&mut input, MAX_NESTED).unwrap_or_default(),
+            },
+        }
+    }
+}
+
 const MAX_NESTED: u8 = 64;
 
 #[derive(Debug, Clone, Copy)]

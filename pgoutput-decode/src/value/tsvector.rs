@@ -29,6 +29,36 @@ enum Repr<'a> {
     Binary(Input<'a>),
 }
 
+/// What a `tsvector` or `tsquery` was read from.
+#[cfg(feature = "encode")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Lexemes<'a> {
+    /// PostgreSQL's text, not looked at yet.
+    Text(Text<'a>),
+    /// The checked binary form behind its count.
+    Binary {
+        /// How many lexemes, with a `tsquery` operators as well.
+        count: u32,
+        /// What follows.
+        items: &'a [u8],
+    },
+}
+
+#[cfg(feature = "encode")]
+impl<'a> TsVector<'a> {
+    pub(crate) fn source(&self) -> Lexemes<'a> {
+        let mut input = match self.0 {
+            Repr::Text(text) => return Lexemes::Text(text),
+            Repr::Binary(input) => input,
+        };
+        let (mut count, items) = (0, input.rest());
+        while take_entry(&mut input).is_ok() {
+            count += 1;
+        }
+        Lexemes::Binary { count, items }
+    }
+}
+
 /// A text up to the zero byte behind it.
 pub(super) fn take_lexeme<'a>(input: &mut Input<'a>) -> Result<&'a str, ValueError> {
     let start = input.offset();

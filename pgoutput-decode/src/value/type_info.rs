@@ -129,9 +129,54 @@ impl<'a> FieldType<'a> {
         }
     }
 
-    /// True for a type that is neither built in nor described.
-    pub(super) fn is_undescribed(self) -> bool {
-        self.info.is_none_or(|info| info.kind == TypeKind::Base)
-            && super::PgType::from_oid(self.oid).is_none()
+    /// True for the types whose text names an object of the catalogue, and whose binary form is its oid: `regclass` and
+    /// its like.
+    pub fn is_reg(self) -> bool {
+        self.kind() == TypeKind::Base
+            && matches!(
+                self.oid,
+                type_oid::REGPROC
+                    | type_oid::REGPROCEDURE
+                    | type_oid::REGOPER
+                    | type_oid::REGOPERATOR
+                    | type_oid::REGCLASS
+                    | type_oid::REGTYPE
+                    | type_oid::REGROLE
+                    | type_oid::REGNAMESPACE
+                    | type_oid::REGCONFIG
+                    | type_oid::REGDICTIONARY
+                    | type_oid::REGCOLLATION
+            )
+    }
+
+    /// True for a type of which only the bytes are known: neither described nor one of those this crate has a reader for.
+    pub(crate) fn is_opaque(self) -> bool {
+        self.kind() == TypeKind::Base
+            && (self.is_reg()
+                || super::PgType::from_oid(self.oid).is_none()
+                || matches!(
+                    self.oid,
+                    type_oid::ACLITEM
+                        | type_oid::RECORD
+                        | type_oid::PG_TYPE
+                        | type_oid::PG_ATTRIBUTE
+                        | type_oid::PG_PROC
+                        | type_oid::PG_CLASS
+                        | type_oid::PG_NDISTINCT
+                        | type_oid::PG_DEPENDENCIES
+                        | type_oid::PG_MCV_LIST
+                        | type_oid::PG_BRIN_BLOOM_SUMMARY
+                        | type_oid::PG_BRIN_MINMAX_MULTI_SUMMARY
+                        | type_oid::GTSVECTOR
+                ))
+    }
+
+    /// True for the types whose characters can be had as a string from either format.
+    pub(super) fn has_characters(self) -> bool {
+        self.is_text() || self.is_json() || self.is_opaque()
+    }
+
+    pub(super) fn is_json(self) -> bool {
+        self.kind() == TypeKind::Base && matches!(self.oid, type_oid::JSON | type_oid::JSONB)
     }
 }

@@ -35,7 +35,8 @@ pub(super) fn accepts<'a, T: FromField<'a>>(ty: FieldType<'_>) -> bool {
 }
 
 pub(super) fn read<'a, T: FromField<'a>>(field: &Field<'a>) -> Result<Vec<T>, ValueError> {
-    let array: Array<'a> = field.get()?;
+    // What is wrong with an element is seen when it is read as `T`, which may be raw bytes.
+    let array = Array::structure(field)?;
     if array.is_empty() {
         return Ok(Vec::new());
     }
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_an_element_is_told_at_its_place() {
         let error = read::<Vec<u8>>(type_oid::INT4_ARRAY, "{1,2,300}").unwrap_err();
-        assert_eq!(error.to_string(), "text value of type integer: out of range for u8");
+        assert_eq!(error.to_string(), "text value of type integer: out of range for u8 at byte 5");
         assert_eq!(error.offset(), 5);
         let error = read::<Vec<String>>(type_oid::TEXT_ARRAY, "{a,NULL}").unwrap_err();
         assert!(error.to_string().contains("NULL cannot be read as"), "{error}");

@@ -1,42 +1,41 @@
-//! The crate `serde_json` (feature `serde`): JSON columns read as its `Value`.
+//! The crate `serde_json` (feature `serde`): columns read as its `Value`.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
 
 use serde_json::Value as JsonValue;
 
-use super::{Field, FieldType, Format, FromField, Json, Jsonb, Text, ValueError, type_oid};
-
-/// The document's text, in one piece.
-fn document<'a>(field: &Field<'a>) -> Result<Cow<'a, str>, ValueError> {
-    let text = if field.ty().oid() == type_oid::JSONB {
-        field.get::<Jsonb<'a>>()?.0
-    } else {
-        field.get::<Json<'a>>()?.0
-    };
-    Ok(in_one_piece(&text))
-}
+use super::{Field, FieldType, Format, FromField, Text, ValueError};
 
 /// Borrowed, unless it came with escapes.
 pub(crate) fn in_one_piece<'a>(text: &Text<'a>) -> Cow<'a, str> {
     text.as_str().map_or_else(|| Cow::Owned(text.pieces().collect::<String>()), Cow::Borrowed)
 }
 
-/// `json` and `jsonb`, as `serde_json` holds them: without its feature `arbitrary_precision`, numbers that are no integer of
-/// 64 bits become floats. [`Json`] and [`Jsonb`] keep every digit.
+/// Where in a document `serde_json` noticed something.
+pub(crate) fn json_error_offset(document: &str, error: &serde_json::Error) -> usize {
+    let line = error.line().saturating_sub(1);
+    let lines_before: usize = document.split_inclusive('\n').take(line).map(str::len).sum();
+    lines_before.saturating_add(error.column()).min(document.len())
+}
+
+/// Any type, as it stands in the JSON of an event, the same from either format.
+///
+/// Without its feature `arbitrary_precision`, `serde_json` holds numbers that are no integer of 64 bits as floats. A
+/// `numeric` that a float does not print again with the same digits (zeros at its end aside) is a string then. In a `json`
+/// or `jsonb` document such a number is an error; of a key that is there twice the last value is kept. [`Numeric`],
+/// [`Json`] and [`Jsonb`] keep everything.
+///
+/// [`Numeric`]: super::Numeric
+/// [`Json`]: super::Json
+/// [`Jsonb`]: super::Jsonb
 impl<'a> FromField<'a> for JsonValue {
-    fn accepts(ty: FieldType<'_>) -> bool {
-        matches!(ty.oid(), type_oid::JSON | type_oid::JSONB)
+    fn accepts(_: FieldType<'_>) -> bool {
+        true
     }
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        let document = document(field)?;
-        serde_json::from_str(&document).map_err(|error| {
-            let line = error.line().saturating_sub(1);
-            let lines_before: usize = document.split_inclusive('\n').take(line).map(str::len).sum();
-            let at = lines_before.saturating_add(error.column()).min(document.len());
-            ValueError::malformed("JSON that serde_json can hold", at)
-        })
+        crate::row::json_value(field)
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
@@ -51,6 +50,7 @@ impl<'a> FromField<'a> for JsonValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::type_oid;
     use serde_json::json;
 
     #[test]
@@ -68,6 +68,8 @@ mod tests {
             Ok(std::vec![Some(json!({"a": 1})), None])
         );
         let huge = Field::new(type_oid::JSON, Format::Text, b"[1,\n1e999]").get::<JsonValue>();
-        assert_eq!(huge.unwrap_err().offset(), 9);
+        assert_eq!(huge.unwrap_err().offset(), 4);
+        let torn = Field::new(type_oid::JSON, Format::Text, b"[1,\n").get::<JsonValue>();
+        assert_eq!(torn.unwrap_err().offset(), 4);
     }
 }

@@ -4,9 +4,12 @@
 
 use time::{
     Date as TimeDate, Duration, Month, OffsetDateTime, PrimitiveDateTime, Time as TimeOfDay,
+    UtcOffset,
 };
 
-use super::{Date, FieldType, FromField, Time, Timestamp, ValueError};
+use super::{
+    Date, FieldType, FromField, Interval, Time, TimeTz, Timestamp, ValueError, ValueErrorKind,
+};
 use crate::TimestampTz;
 
 const POSTGRES_EPOCH: TimeDate = match TimeDate::from_calendar_date(2000, Month::January, 1) {
@@ -78,8 +81,42 @@ impl TryFrom<TimestampTz> for OffsetDateTime {
     }
 }
 
+/// The time of day where the offset holds, and the offset.
+///
+/// # Errors
+/// For 24:00:00.
+impl TryFrom<TimeTz> for (TimeOfDay, UtcOffset) {
+    type Error = ValueError;
+
+    fn try_from(time: TimeTz) -> Result<Self, ValueError> {
+        let offset = UtcOffset::from_whole_seconds(time.utc_offset_seconds())
+            .map_err(|_| ValueError::out_of_range("time::UtcOffset"))?;
+        Ok((time.time().try_into()?, offset))
+    }
+}
+
+/// Days have 24 hours here, as they have in PostgreSQL's `extract(epoch from …)` and in its comparisons.
+///
+/// # Errors
+/// [`ValueErrorKind::NoFixedLength`] for an interval with months (or years): PostgreSQL takes them for 30 days when it
+/// must, and for as long as they are when it adds them to a date. Also for the infinities.
+impl TryFrom<Interval> for Duration {
+    type Error = ValueError;
+
+    fn try_from(interval: Interval) -> Result<Self, ValueError> {
+        let target = "time::Duration";
+        if interval.months != 0 {
+            return Err(ValueError::new(ValueErrorKind::NoFixedLength { target }, 0));
+        }
+        // Neither can leave its range: they are some thousand times smaller than it.
+        Self::days(interval.days.into())
+            .checked_add(Self::microseconds(interval.micros))
+            .ok_or(ValueError::out_of_range(target))
+    }
+}
+
 macro_rules! from_field {
-    ($($target:ident from $source:ident)*) => {$(
+    ($($target:ty, from $source:ident;)*) => {$(
         impl<'a> FromField<'a> for $target {
             fn accepts(ty: FieldType<'_>) -> bool {
                 $source::accepts(ty)
@@ -97,10 +134,12 @@ macro_rules! from_field {
 }
 
 from_field! {
-    TimeDate from Date
-    TimeOfDay from Time
-    PrimitiveDateTime from Timestamp
-    OffsetDateTime from TimestampTz
+    TimeDate, from Date;
+    TimeOfDay, from Time;
+    PrimitiveDateTime, from Timestamp;
+    OffsetDateTime, from TimestampTz;
+    (TimeOfDay, UtcOffset), from TimeTz;
+    Duration, from Interval;
 }
 
 #[cfg(test)]
@@ -143,5 +182,33 @@ mod tests {
         }
         assert!(read::<OffsetDateTime>(type_oid::TIMESTAMPTZ, "-infinity").is_err());
         assert!(read::<OffsetDateTime>(type_oid::TIMESTAMP, "2000-01-01 00:00:00").is_err());
+    }
+
+    #[test]
+    fn times_with_offsets_are_pairs() {
+        let text = Field::new(type_oid::TIMETZ, Format::Text, b"12:00:00.5-05:30:15");
+        let offset = UtcOffset::from_hms(-5, -30, -15).unwrap();
+        assert_eq!(text.get(), Ok((TimeOfDay::from_hms_milli(12, 0, 0, 500).unwrap(), offset)));
+        let binary = b"\0\0\0\x0A\x0E\xF3\x51\x20\0\0\x4D\x67";
+        let binary = Field::new(type_oid::TIMETZ, Format::Binary, binary);
+        assert_eq!(binary.get::<(TimeOfDay, UtcOffset)>(), text.get());
+        assert!(read::<(TimeOfDay, UtcOffset)>(type_oid::TIMETZ, "24:00:00+00").is_err());
+        assert!(read::<TimeOfDay>(type_oid::TIMETZ, "12:00:00+00").is_err(), "it has an offset");
+    }
+
+    #[test]
+    fn intervals_without_months_have_a_length() {
+        let length = Duration::days(-2) + Duration::new(3 * 3600, 500_000_000);
+        assert_eq!(read::<Duration>(type_oid::INTERVAL, "-2 days +03:00:00.5"), Ok(length));
+        let binary = b"\0\0\0\0\0\x0F\x42\x40\0\0\0\x01\0\0\0\0";
+        let binary = Field::new(type_oid::INTERVAL, Format::Binary, binary);
+        assert_eq!(binary.get::<Duration>(), Ok(Duration::seconds(86_401)));
+        for text in ["1 mon", "-1 years 3 days", "infinity", "-infinity"] {
+            let error = read::<Duration>(type_oid::INTERVAL, text).unwrap_err();
+            assert_eq!(error.kind(), ValueErrorKind::NoFixedLength { target: "time::Duration" });
+            assert!(error.to_string().contains("read it as `Interval`"), "{error}");
+        }
+        let longest = Duration::try_from(Interval::new(0, i32::MAX, i64::MAX));
+        assert!(longest.unwrap() > Duration::days(i32::MAX.into()));
     }
 }

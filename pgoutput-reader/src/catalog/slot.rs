@@ -8,11 +8,13 @@ use crate::error::{ProtocolError, SetupError};
 
 /// Positions as text, whatever the server's version; columns that came later by way of JSON.
 const SLOT: &str = "\
-SELECT position.wal_end::text, slot.restart_lsn::text, slot.confirmed_flush_lsn::text,
-       pg_catalog.to_jsonb(slot) ->> 'wal_status', slot.active
+SELECT position.wal_end::text, slot.restart_lsn::text, slot.confirmed_flush_lsn::text, slot.active,
+       later.columns ->> 'wal_status', (later.columns ->> 'safe_wal_size')::int8,
+       later.columns ->> 'invalidation_reason', (later.columns ->> 'failover')::bool, (later.columns ->> 'synced')::bool
 FROM pg_catalog.pg_replication_slots AS slot,
      (SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
-                  ELSE pg_catalog.pg_current_wal_lsn() END AS wal_end) AS position
+                  ELSE pg_catalog.pg_current_wal_lsn() END AS wal_end) AS position,
+     LATERAL (SELECT pg_catalog.to_jsonb(slot) AS columns) AS later
 WHERE slot.slot_name = $1";
 
 /// A replication slot as the server sees it (manual, section "pg_replication_slots").
@@ -25,10 +27,18 @@ pub struct SlotStatus {
     pub restart_lsn: Option<Lsn>,
     /// Everything before it is forgotten.
     pub confirmed_flush_lsn: Option<Lsn>,
-    /// `reserved`, `extended`, `unreserved` or `lost` (PostgreSQL 13 and later).
-    pub wal_status: Option<String>,
     /// Whether a connection reads it.
     pub active: bool,
+    /// `reserved`, `extended`, `unreserved` or `lost` (PostgreSQL 13 and later).
+    pub wal_status: Option<String>,
+    /// Bytes of log that can still be written before the slot may be lost; `None` where there is no limit (PostgreSQL 13 and later).
+    pub safe_wal_size: Option<i64>,
+    /// Why the slot was invalidated, such as `wal_removed` or `idle_timeout`; `None` if it was not (PostgreSQL 17 and later).
+    pub invalidation_reason: Option<String>,
+    /// Whether it is kept on standbys too (PostgreSQL 17 and later).
+    pub failover: Option<bool>,
+    /// Whether it is the copy, on a standby, of a slot of the primary (PostgreSQL 17 and later).
+    pub synced: Option<bool>,
 }
 
 impl SlotStatus {
@@ -40,6 +50,11 @@ impl SlotStatus {
     /// Bytes of log that were written and not confirmed.
     pub fn unconfirmed_bytes(&self) -> Option<u64> {
         Some(self.wal_end.as_u64().saturating_sub(self.confirmed_flush_lsn?.as_u64()))
+    }
+
+    /// Whether the server has invalidated the slot: what it had not sent is lost to it for good.
+    pub fn is_lost(&self) -> bool {
+        self.wal_status.as_deref() == Some("lost") || self.invalidation_reason.is_some()
     }
 }
 
@@ -59,8 +74,17 @@ impl Catalog {
             wal_end: lsn(0, "wal_end")?.unwrap_or_default(),
             restart_lsn: lsn(1, "restart_lsn")?,
             confirmed_flush_lsn: lsn(2, "confirmed_flush_lsn")?,
-            wal_status: row.get(3),
-            active: row.get(4),
+            active: row.get(3),
+            wal_status: row.get(4),
+            safe_wal_size: row.get(5),
+            invalidation_reason: row.get(6),
+            failover: row.get(7),
+            synced: row.get(8),
         })
+    }
+
+    /// Writes a logical decoding message without content, outside of any transaction.
+    pub(crate) fn emit_message(&mut self, prefix: &str) -> Result<(), Error> {
+        self.query("SELECT pg_catalog.pg_logical_emit_message(false, $1, '')", &[&prefix]).map(drop)
     }
 }

@@ -8,6 +8,8 @@ use postgres_protocol::message::frontend;
 use super::Connection;
 use crate::Error;
 use crate::error::{ProtocolError, ServerMessage};
+#[cfg(feature = "catalog")]
+use crate::io::WakePipe;
 use crate::io::{Fill, Position, Waker, Writer};
 use crate::proto::ServerVersion;
 use crate::proto::backend::{COPY_DATA, Message};
@@ -62,6 +64,18 @@ impl CopyBoth {
     /// Wakes this connection when it waits for the server.
     pub fn waker(&self) -> Waker {
         self.connection.channel.waker()
+    }
+
+    /// What wakes this connection.
+    #[cfg(feature = "catalog")]
+    pub(crate) fn wake_pipe(&self) -> WakePipe {
+        self.connection.channel.wake_pipe()
+    }
+
+    /// Is woken by this from now on; wakers given out before wake it no more.
+    #[cfg(feature = "catalog")]
+    pub(crate) fn set_wake_pipe(&mut self, wake: WakePipe) {
+        self.connection.channel.set_wake_pipe(wake);
     }
 
     /// The next message, waiting for it until `deadline`. Gives a position that borrows nothing, so that a lending reader

@@ -22,12 +22,14 @@ mod open;
 mod ordinary;
 mod protection;
 mod query;
+mod timeline;
 
 pub use copy::CopyBoth;
 pub(crate) use copy::{Advance, CopySender};
 #[cfg(feature = "catalog")]
 pub(crate) use ordinary::Ordinary;
 pub use query::{Row, Rows};
+pub use timeline::TimelineSwitch;
 
 /// A connection with `replication=database` on which the copy has not started: replication commands and
 /// ordinary SQL both work (manual, section "Streaming Replication Protocol").

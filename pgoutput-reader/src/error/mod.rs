@@ -10,10 +10,14 @@ use crate::config::{ConfigError, TargetSessionAttrs};
 use crate::proto::ServerVersion;
 
 mod advice;
+#[cfg(feature = "catalog")]
+mod position;
 mod server;
 mod stream;
 mod tls;
 
+#[cfg(feature = "catalog")]
+pub use position::PositionError;
 pub use server::ServerMessage;
 pub(crate) use server::printable;
 pub use stream::{SetupError, StreamError};
@@ -65,6 +69,10 @@ pub enum ErrorKind {
     /// Sound frames that make no sense together.
     #[error(transparent)]
     Stream(StreamError),
+    /// A position that cannot be read, acknowledged or resumed from.
+    #[cfg(feature = "catalog")]
+    #[error(transparent)]
+    Position(PositionError),
     /// The ordinary connection, which looks tables up in the catalogue, failed.
     #[cfg(feature = "catalog")]
     #[error("on the ordinary connection, for the catalogue: {}", with_cause(.0))]
@@ -129,6 +137,22 @@ pub enum ErrorKind {
         wanted: TargetSessionAttrs,
         /// The server's address.
         address: String,
+    },
+    /// The connection was lost, and trying to get it back came to the end that [`Reconnect`](crate::Reconnect) sets.
+    #[cfg(feature = "catalog")]
+    #[error(
+        "{cause}; gave up after {attempts} attempts to reconnect in {elapsed:.1?}{}", last_failure(.last.as_ref())
+    )]
+    GaveUp {
+        /// What ended the connection.
+        #[source]
+        cause: Error,
+        /// How many attempts were made.
+        attempts: u32,
+        /// How long it has been.
+        elapsed: Duration,
+        /// What the last attempt failed with.
+        last: Option<Error>,
     },
     /// None of several hosts could be used: one error for each address tried, and for each way of trying it, in order.
     #[error("no host could be used: {}", join(.0))]
@@ -326,11 +350,15 @@ impl Error {
         self.server().and_then(ServerMessage::sqlstate)
     }
 
-    /// What the server said, when it was the server that failed. Of several hosts, the last that said something.
+    /// What the server said, when it was the server that failed. Of several hosts or attempts, the last that said something.
     pub fn server(&self) -> Option<&ServerMessage> {
         match self.kind() {
             ErrorKind::Server(message) => Some(message),
             ErrorKind::AllHosts(attempts) => attempts.iter().rev().find_map(Error::server),
+            #[cfg(feature = "catalog")]
+            ErrorKind::GaveUp { cause, last, .. } => {
+                last.as_ref().and_then(Error::server).or_else(|| cause.server())
+            }
             _ => None,
         }
     }
@@ -378,6 +406,11 @@ fn with_cause(error: &postgres::Error) -> String {
     }
 }
 
+#[cfg(feature = "catalog")]
+fn last_failure(last: Option<&Error>) -> String {
+    last.map_or_else(String::new, |last| format!(", the last of which failed: {last}"))
+}
+
 fn join(attempts: &[Error]) -> String {
     attempts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
@@ -397,6 +430,13 @@ impl From<SetupError> for Error {
 impl From<StreamError> for Error {
     fn from(error: StreamError) -> Self {
         ErrorKind::Stream(error).into()
+    }
+}
+
+#[cfg(feature = "catalog")]
+impl From<PositionError> for Error {
+    fn from(error: PositionError) -> Self {
+        ErrorKind::Position(error).into()
     }
 }
 

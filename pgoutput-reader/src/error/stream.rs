@@ -43,6 +43,61 @@ pub enum SetupError {
         /// The database connected to.
         connected: String,
     },
+    /// The server has invalidated the slot (manual, section "pg_replication_slots"): what it had not sent is gone for good. A new slot is never made
+    /// in its place by itself, since that would start behind the gap without a word.
+    #[error(
+        "replication slot \"{slot}\" was invalidated by the server ({reason}), and what it had not sent is lost to it: drop it, create it anew and take a new \
+         snapshot; max_slot_wal_keep_size and idle_replication_slot_timeout set when this happens"
+    )]
+    SlotLost {
+        /// The slot.
+        slot: String,
+        /// Why, in the server's word: `wal_removed`, `rows_removed`, `wal_level_insufficient`, `idle_timeout`; `wal_status lost` where it has none.
+        reason: String,
+    },
+    /// After reconnecting, the slot is further than it was ever confirmed: someone else has read from it, or it was dropped and made anew.
+    /// The changes between the two positions cannot be had from it any more.
+    #[error(
+        "replication slot \"{slot}\" stands at {stands} and was confirmed only up to {confirmed}: another program has read from it, or it was dropped and made anew, and the changes between are lost to it; take a new snapshot"
+    )]
+    SlotMoved {
+        /// The slot.
+        slot: String,
+        /// The furthest that this reader has confirmed, or found it at.
+        confirmed: Lsn,
+        /// Where it stands.
+        stands: Lsn,
+    },
+    /// After reconnecting, the server belongs to another cluster.
+    #[error(
+        "the server is of the cluster {found} and the changes so far are of {expected}: the connection settings lead to another server now"
+    )]
+    OtherCluster {
+        /// The system identifier so far.
+        expected: String,
+        /// The system identifier of the server reached.
+        found: String,
+    },
+    /// After reconnecting, the server is on another timeline, as a standby is that was promoted: its log may lack what was delivered.
+    #[error(
+        "the server is on timeline {found} and the changes so far are of timeline {expected}: a standby was promoted, or a backup restored; make sure that it has everything that was delivered, and start the program anew"
+    )]
+    TimelineChanged {
+        /// The timeline so far.
+        expected: u32,
+        /// The timeline of the server reached.
+        found: u32,
+    },
+    /// After reconnecting, the server's log ends before what it had sent: it has lost a part of it.
+    #[error(
+        "the server's log ends at {ends} and it had sent changes up to {received}: it has lost a part of its log, as when a backup is restored; take a new snapshot"
+    )]
+    LogLost {
+        /// How far the log had come.
+        received: Lsn,
+        /// Where it ends.
+        ends: Lsn,
+    },
     /// Publications do not exist in this database. Servers from 18 on would say nothing and send nothing.
     #[error("no publication \"{}\" in database \"{database}\": CREATE PUBLICATION it, or name an existing one ({})", .missing.join("\", \""), list(.existing))]
     PublicationMissing {
@@ -111,6 +166,19 @@ pub enum StreamError {
         sent: usize,
         /// Where the change stands.
         lsn: Lsn,
+    },
+    /// A transaction that was cut with the connection came back otherwise than it was: its rest cannot be told apart from what was
+    /// delivered. Other row filters or publications, or another server, are the likely cause.
+    #[error(
+        "the transaction that commits at WAL {commit_lsn} was cut after {delivered} events, and after reconnecting only {again} of them came again as they were: the publication or its row filters were changed, or the server is another one; start the program anew to get the transaction whole"
+    )]
+    TransactionChanged {
+        /// Where its commit record starts.
+        commit_lsn: Lsn,
+        /// How many of its events were delivered.
+        delivered: u64,
+        /// How many of these came again.
+        again: u64,
     },
     /// A message that cannot stand in this place of a transaction.
     #[error(

@@ -5,6 +5,7 @@ pub(crate) mod json;
 mod message_id;
 mod position;
 mod row;
+mod source;
 mod table;
 mod transaction;
 
@@ -18,6 +19,7 @@ use uuid::Uuid;
 pub(crate) use message_id::Fingerprint;
 pub use position::Position;
 pub use row::{Row, RowColumns};
+pub(crate) use source::{ReaderId, Source};
 pub use table::{ColumnSchema, TableSchema};
 pub use transaction::{ReplicationOrigin, Transaction};
 
@@ -61,10 +63,21 @@ pub struct ChangeEvent {
     /// Tells apart the changes of one transaction that share an LSN.
     pub(crate) ordinal: u32,
     pub(crate) fingerprint: Fingerprint,
-    pub(crate) position: Position,
-    pub(crate) transaction: Option<Arc<Transaction>>,
+    /// The event's number on this reader, from 1, without gaps.
+    pub(crate) delivery: u64,
+    /// Its number in its transaction, from 0.
+    pub(crate) index: u64,
+    pub(crate) context: Context,
     pub(crate) table: Option<Arc<TableSchema>>,
     pub(crate) content: Content,
+}
+
+/// What an event stands in; by way of it, what its position is one of.
+#[derive(Clone)]
+pub(crate) enum Context {
+    Transaction(Arc<Transaction>),
+    /// A message outside of one.
+    Alone(Arc<Source>),
 }
 
 /// Where the rows of an event are.
@@ -103,14 +116,23 @@ impl ChangeEvent {
         self.lsn
     }
 
-    /// Where this event stands in the order of delivery; for acknowledging it.
+    /// Where this event stands; for acknowledging it, and for going on behind it another time.
     pub fn position(&self) -> Position {
-        self.position
+        let (source, lsn, index) = match &self.context {
+            Context::Transaction(transaction) => {
+                (transaction.source(), transaction.commit_lsn(), Some(self.index))
+            }
+            Context::Alone(source) => (source, self.lsn, None),
+        };
+        Position::new(source, lsn, index, self.delivery)
     }
 
     /// The transaction; `None` only for a message that was written outside of one.
     pub fn transaction(&self) -> Option<&Arc<Transaction>> {
-        self.transaction.as_ref()
+        match &self.context {
+            Context::Transaction(transaction) => Some(transaction),
+            Context::Alone(_) => None,
+        }
     }
 
     /// The table as it was when the change was made; `None` only for a message.
@@ -170,8 +192,8 @@ impl ChangeEvent {
 impl fmt::Debug for ChangeEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("ChangeEvent");
-        out.field("op", &self.op).field("lsn", &self.lsn).field("position", &self.position);
-        if let Some(transaction) = &self.transaction {
+        out.field("op", &self.op).field("lsn", &self.lsn).field("position", &self.position());
+        if let Some(transaction) = self.transaction() {
             out.field("xid", &transaction.xid());
         }
         if let Some(table) = &self.table {

@@ -1,26 +1,253 @@
-//! Where an event stands in the order of delivery.
+//! Where an event stands: for acknowledging it, and for going on behind it another time.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+use std::sync::Arc;
 
 use pgoutput_decode::Lsn;
 
-/// Where an event stands: its transaction's commit and its number in it.
+use super::source::{ReaderId, Source};
+use crate::error::PositionError;
+
+/// Where an event stands: its transaction's commit and its number in it, and what this is a place of: the cluster, the
+/// timeline, the slot, and what is read of it.
 ///
-/// Handed to [`Acknowledger::acknowledge`](crate::Acknowledger::acknowledge). Dropping it does nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Handed to [`Acknowledger::acknowledge`](crate::Acknowledger::acknowledge). Dropping it does nothing. Making and cloning one
+/// costs no allocation.
+///
+/// # Storing
+///
+/// [`Display`](fmt::Display) and [`FromStr`] have one text form, which `serde` (feature `serde`) uses as well:
+///
+/// ```text
+/// 1:7574093210001112223:1:my_slot:79142219578eefc7:0/158FAC8:3
+/// | |                   | |       |                |         index in the transaction, from 0; "-" outside of one
+/// | |                   | |       |                LSN of the commit record
+/// | |                   | |       publication fingerprint, 16 hexadecimal digits
+/// | |                   | slot
+/// | |                   timeline
+/// | system identifier of the cluster
+/// version of this form
+/// ```
+///
+/// A reader goes on behind a stored position with [`ReaderBuilder::resume`](crate::ReaderBuilder::resume).
+///
+/// ```
+/// use pgoutput_reader::Position;
+///
+/// let stored = "1:7574093210001112223:1:my_slot:79142219578eefc7:0/158FAC8:3";
+/// let position: Position = stored.parse()?;
+/// assert_eq!((position.slot(), position.index()), ("my_slot", Some(3)));
+/// assert_eq!(position.to_string(), stored);
+/// # Ok::<(), pgoutput_reader::PositionError>(())
+/// ```
+///
+/// The *publication fingerprint* stands for what decides which events there are and how they are counted: the names of the publications,
+/// and the options `messages`, `origin` and `two_phase`. It does not cover what the publications hold: the server applies to a transaction what they
+/// held when it was made, however often it sends it.
+///
+/// Two positions are equal when their texts are.
+#[derive(Clone)]
 pub struct Position {
-    /// The event's number on this reader, from 1, without gaps.
-    pub(crate) delivery: u64,
-    pub(crate) commit_lsn: Lsn,
-    pub(crate) index: u64,
+    source: Arc<Source>,
+    commit_lsn: Lsn,
+    /// `None`: outside a transaction.
+    index: Option<u64>,
+    /// The event's number on its reader, from 1, without gaps; 0 for no event of a reader.
+    delivery: u64,
+    /// Behind that event and in front of the next.
+    idle: bool,
 }
 
 impl Position {
-    /// Where the transaction's commit record starts; for a message outside a transaction, where that stands.
+    pub(crate) fn new(
+        source: &Arc<Source>,
+        commit_lsn: Lsn,
+        index: Option<u64>,
+        delivery: u64,
+    ) -> Self {
+        Self { source: Arc::clone(source), commit_lsn, index, delivery, idle: false }
+    }
+
+    /// Behind the event of this number, when there is nothing more before `lsn`.
+    pub(crate) fn idle(source: &Arc<Source>, lsn: Lsn, delivery: u64) -> Self {
+        let source = Arc::clone(source);
+        Self { source, commit_lsn: lsn, index: None, delivery, idle: true }
+    }
+
+    /// Where the transaction's commit record starts. Outside a transaction (a message written there, or an idle moment): everything
+    /// before it is meant.
     pub fn commit_lsn(&self) -> Lsn {
         self.commit_lsn
     }
 
-    /// The event's number in its transaction, from 0.
-    pub fn index(&self) -> u64 {
+    /// The event's number in its transaction, from 0; `None` outside of one. Many events share one LSN: this tells them apart.
+    pub fn index(&self) -> Option<u64> {
         self.index
     }
+
+    /// The cluster's unique number (manual, section "pg_control_system").
+    pub fn system_identifier(&self) -> u64 {
+        self.source.system_identifier
+    }
+
+    /// The timeline that the server was on when the reader connected.
+    pub fn timeline(&self) -> u32 {
+        self.source.timeline
+    }
+
+    /// The replication slot.
+    pub fn slot(&self) -> &str {
+        &self.source.slot
+    }
+
+    /// A number for the publications and the options that decide which events there are.
+    pub fn publication_fingerprint(&self) -> u64 {
+        self.source.publications
+    }
+
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Its number on this reader, if it came from it.
+    pub(crate) fn delivery_of(&self, reader: ReaderId) -> Option<u64> {
+        (self.source.reader == reader && reader != ReaderId::NONE).then_some(self.delivery)
+    }
+
+    /// Whether it is behind the event of its number, and none of an event.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.idle
+    }
+
+    fn key(&self) -> ((u64, u32, &str, u64), Lsn, Option<u64>) {
+        (self.source.key(), self.commit_lsn, self.index)
+    }
 }
+
+impl PartialEq for Position {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Position {}
+
+impl Hash for Position {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl fmt::Debug for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Position({self})")
+    }
+}
+
+const FORM: &str = "1";
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Source { system_identifier, timeline, slot, publications, .. } = &*self.source;
+        let commit_lsn = self.commit_lsn;
+        write!(
+            f,
+            "{FORM}:{system_identifier}:{timeline}:{slot}:{publications:016x}:{commit_lsn}:"
+        )?;
+        match self.index {
+            Some(index) => write!(f, "{index}"),
+            None => f.write_str("-"),
+        }
+    }
+}
+
+impl FromStr for Position {
+    type Err = PositionError;
+
+    fn from_str(text: &str) -> Result<Self, PositionError> {
+        let wrong = |part| PositionError::Malformed { part };
+        let mut parts = text.split(':');
+        let mut next = |part| parts.next().ok_or_else(|| wrong(part));
+        if next("version")? != FORM {
+            return Err(wrong("version"));
+        }
+        let system_identifier = decimal(next("system identifier")?);
+        let timeline = decimal(next("timeline")?);
+        let slot = next("slot")?;
+        let publications = next("publication fingerprint")?;
+        let commit_lsn = next("LSN")?;
+        let index = match next("index")? {
+            "-" => None,
+            index => Some(decimal(index).ok_or_else(|| wrong("index"))?),
+        };
+        if parts.next().is_some() {
+            return Err(wrong("end"));
+        }
+        let is_name = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+        if slot.is_empty() || slot.len() > 63 || !slot.bytes().all(is_name) {
+            return Err(wrong("slot"));
+        }
+        let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let publications = Some(publications)
+            .filter(|digits| digits.len() == 16 && digits.bytes().all(is_digit))
+            .and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        let source = Source {
+            reader: ReaderId::NONE,
+            system_identifier: system_identifier.ok_or_else(|| wrong("system identifier"))?,
+            timeline: timeline.ok_or_else(|| wrong("timeline"))?,
+            slot: slot.into(),
+            publications: publications.ok_or_else(|| wrong("publication fingerprint"))?,
+        };
+        let commit_lsn = commit_lsn.parse().map_err(|_| wrong("LSN"))?;
+        Ok(Self { source: Arc::new(source), commit_lsn, index, delivery: 0, idle: false })
+    }
+}
+
+/// Digits alone, without a sign.
+fn decimal<T: FromStr>(digits: &str) -> Option<T> {
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+#[cfg(feature = "serde")]
+mod of_serde {
+    use std::fmt;
+
+    use serde::de::{Deserialize, Deserializer, Error, Visitor};
+    use serde::ser::{Serialize, Serializer};
+
+    use super::Position;
+
+    /// As its text.
+    impl Serialize for Position {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_str(self)
+        }
+    }
+
+    /// From its text.
+    impl<'de> Deserialize<'de> for Position {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Text;
+
+            impl Visitor<'_> for Text {
+                type Value = Position;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("the text of a position")
+                }
+
+                fn visit_str<E: Error>(self, text: &str) -> Result<Position, E> {
+                    text.parse().map_err(E::custom)
+                }
+            }
+
+            deserializer.deserialize_str(Text)
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "position_tests.rs"]
+mod tests;

@@ -1,13 +1,16 @@
 //! The transaction that an event belongs to.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use pgoutput_decode::message::BeginBody;
 use pgoutput_decode::{Lsn, TimestampTz, Xid};
 
+use super::source::Source;
+
 /// A committed transaction; shared by its events.
 #[derive(Debug)]
 pub struct Transaction {
+    source: Arc<Source>,
     xid: Xid,
     commit_lsn: Lsn,
     commit_time: TimestampTz,
@@ -27,8 +30,9 @@ pub struct ReplicationOrigin {
 }
 
 impl Transaction {
-    pub(crate) fn new(begin: &BeginBody) -> Self {
+    pub(crate) fn new(begin: &BeginBody, source: &Arc<Source>) -> Self {
         Self {
+            source: Arc::clone(source),
             xid: begin.xid,
             commit_lsn: begin.final_lsn,
             commit_time: begin.commit_time,
@@ -37,6 +41,15 @@ impl Transaction {
             #[cfg(feature = "json")]
             json: super::json::Kept::default(),
         }
+    }
+
+    pub(super) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// Whether this is the transaction that begins there.
+    pub(crate) fn is_of(&self, begin: &BeginBody) -> bool {
+        (self.commit_lsn, self.xid) == (begin.final_lsn, begin.xid)
     }
 
     /// The server says it once, right behind Begin; a repetition changes nothing.

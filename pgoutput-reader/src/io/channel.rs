@@ -73,6 +73,18 @@ impl Channel {
         self.wake.waker()
     }
 
+    /// What wakes this channel.
+    #[cfg(feature = "catalog")]
+    pub(crate) fn wake_pipe(&self) -> WakePipe {
+        self.wake.clone()
+    }
+
+    /// Is woken by this from now on; wakers given out before wake it no more.
+    #[cfg(feature = "catalog")]
+    pub(crate) fn set_wake_pipe(&mut self, wake: WakePipe) {
+        self.wake = wake;
+    }
+
     /// The writing side, for another thread.
     pub(crate) fn writer(&self) -> Writer {
         self.writer.clone()
@@ -308,7 +320,7 @@ enum Wait {
     Ready { readable: bool, writable: bool },
 }
 
-fn timespec(left: Duration) -> Timespec {
+pub(super) fn timespec(left: Duration) -> Timespec {
     // Longer than the clock can say is for ever, in effect.
     let tv_sec = left.as_secs().min(u64::from(u32::MAX)).cast_signed();
     Timespec { tv_sec, tv_nsec: left.subsec_nanos().cast_signed().into() }

@@ -17,6 +17,8 @@ pub(crate) use inbox::Position;
 pub(crate) use tls::MakeTls;
 #[cfg(feature = "tls")]
 pub(crate) use tls::TlsSettings;
+#[cfg(feature = "catalog")]
+pub(crate) use wake::WakePipe;
 pub use wake::Waker;
 pub(crate) use writer::Writer;
 

@@ -4,6 +4,16 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+#[cfg(feature = "catalog")]
+use std::time::Instant;
+
+#[cfg(feature = "catalog")]
+use rustix::event::{PollFd, PollFlags, poll};
+#[cfg(feature = "catalog")]
+use rustix::io::Errno;
+
+#[cfg(feature = "catalog")]
+use super::channel::timespec;
 
 /// Wakes a connection that waits for the server, at once, from any thread.
 ///
@@ -20,10 +30,10 @@ impl Waker {
     }
 }
 
-/// The end that is waited on.
-#[derive(Debug)]
-pub(super) struct WakePipe {
-    end: UnixStream,
+/// The end that is waited on. Clones are of the same pipe: only one at a time may wait.
+#[derive(Debug, Clone)]
+pub(crate) struct WakePipe {
+    end: Arc<UnixStream>,
     waker: Waker,
 }
 
@@ -32,17 +42,31 @@ impl WakePipe {
         let (end, other) = UnixStream::pair()?;
         end.set_nonblocking(true)?;
         other.set_nonblocking(true)?;
-        Ok(Self { end, waker: Waker(Arc::new(other)) })
+        Ok(Self { end: Arc::new(end), waker: Waker(Arc::new(other)) })
     }
 
-    pub(super) fn waker(&self) -> Waker {
+    pub(crate) fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    /// Waits for a wake-up, which is taken, or until `deadline`; a signal may end it early.
+    #[cfg(feature = "catalog")]
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<()> {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        match poll(&mut [PollFd::new(self, PollFlags::IN)], left.map(timespec).as_ref()) {
+            Ok(0) | Err(Errno::INTR) => Ok(()),
+            Ok(_) => {
+                self.drain();
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Takes all wake-ups that have come.
     pub(super) fn drain(&self) {
         let mut wakeups = [0; 64];
-        while matches!((&self.end).read(&mut wakeups), Ok(len) if len > 0) {}
+        while matches!((&*self.end).read(&mut wakeups), Ok(len) if len > 0) {}
     }
 }
 

@@ -9,6 +9,10 @@ use crate::{Error, ErrorKind};
 
 pub(crate) const IDENTIFY_SYSTEM: &str = "IDENTIFY_SYSTEM";
 
+pub(crate) fn timeline_history(timeline: u32) -> String {
+    format!("TIMELINE_HISTORY {timeline}")
+}
+
 /// How a logical slot for pgoutput is to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -17,6 +17,8 @@ pub(crate) struct Positions {
     pub(crate) write: Lsn,
     pub(crate) flush: Lsn,
     pub(crate) apply: Lsn,
+    /// Write is what the program says and not what has arrived: somebody may wait for it to be told.
+    pub(crate) write_is_told: bool,
 }
 
 /// When the next status is due.
@@ -54,8 +56,10 @@ impl Feedback {
 
     /// The moment a status is due with these positions; it may have passed.
     pub(crate) fn due_at(&self, positions: &Positions) -> Instant {
-        // Write alone moves with everything received: it is told when something else is.
-        let moved = (positions.flush, positions.apply) != (self.sent.flush, self.sent.apply);
+        // What was received moves with every message: it is told when something else is.
+        let write_moved = positions.write_is_told && positions.write != self.sent.write;
+        let moved =
+            write_moved || (positions.flush, positions.apply) != (self.sent.flush, self.sent.apply);
         let wait = match (self.asked, moved) {
             (true, _) => Duration::ZERO,
             (false, true) => self.interval.min(PAUSE),
@@ -83,7 +87,7 @@ mod tests {
 
     fn at(lsn: u64) -> Positions {
         let lsn = Lsn::new(lsn);
-        Positions { write: lsn, flush: lsn, apply: lsn }
+        Positions { write: lsn, flush: lsn, apply: lsn, write_is_told: false }
     }
 
     #[test]
@@ -134,6 +138,8 @@ mod tests {
         assert_eq!(feedback.due_at(&at(2)), start + PAUSE);
         let received_only = Positions { write: Lsn::new(9), ..at(1) };
         assert_eq!(feedback.due_at(&received_only), start + 10 * SECOND);
+        let written = Positions { write_is_told: true, ..received_only };
+        assert_eq!(feedback.due_at(&written), start + PAUSE);
         let quick = Feedback::new(SECOND / 2, start);
         assert_eq!(quick.due_at(&at(2)), start + SECOND / 2);
     }

@@ -1,12 +1,18 @@
 //! How a reader is to be set up.
 
+use std::sync::Arc;
+
 use pgoutput_decode::Lsn;
 
-use super::{Reader, Setup};
-use crate::ack::Acknowledge;
-use crate::catalog::Catalog;
-use crate::connection::Connection;
+use super::dial::Dialer;
+use super::link::{Link, Settings};
+use super::policy::{OnReconnect, Reconnect, ReconnectAttempt};
+use super::resume::Resume;
+use super::verify::Stored;
+use super::{Idle, Reader, Setup};
+use crate::ack::{Acknowledge, Acknowledger};
 use crate::error::SetupError;
+use crate::event::{Position, ReaderId, Source};
 use crate::proto::{CreateSlot, Origin, StartReplication, Streaming};
 use crate::{Config, ConfigError, Error};
 
@@ -17,8 +23,13 @@ pub struct ReaderBuilder {
     start: StartReplication,
     create: Option<CreateSlot>,
     acknowledge: Acknowledge,
+    idle: Idle,
+    resume: Option<Position>,
+    trust_slot: bool,
     until: Option<Lsn>,
     heartbeat: bool,
+    reconnect: Reconnect,
+    on_reconnect: Option<OnReconnect>,
 }
 
 impl ReaderBuilder {
@@ -28,8 +39,13 @@ impl ReaderBuilder {
             start: StartReplication::new(String::new(), [] as [&str; 0]),
             create: None,
             acknowledge: Acknowledge::default(),
+            idle: Idle::default(),
+            resume: None,
+            trust_slot: false,
             until: None,
             heartbeat: true,
+            reconnect: Reconnect::default(),
+            on_reconnect: None,
         }
     }
 
@@ -116,6 +132,72 @@ impl ReaderBuilder {
         self
     }
 
+    /// Goes on behind a stored position: everything through it was dealt with, and the first event is the one behind it. The server is told nothing
+    /// because of it: the slot moves with whole transactions that are acknowledged from here on.
+    ///
+    /// The position must be of the same cluster, slot, publications and options, and of the server's timeline or one that it came from, before it was left:
+    /// a standby that was promoted behind the position is taken, one that was promoted before it is refused. A slot that is not there is never made
+    /// anew here.
+    ///
+    /// What the slot was confirmed beyond the position counts as dealt with by whoever confirmed it. But a slot that stands behind the position and
+    /// keeps no log from before it is refused: it may have been made anew after it, and nothing tells that from one that idle moments have moved on.
+    /// So a program that resumes reads with [`Idle::Never`], under which that does not happen; [`trust_slot`](Self::trust_slot) leaves the comparison out.
+    ///
+    /// # Errors
+    /// [`connect`](Self::connect) gives the reason as a [`PositionError`](crate::PositionError).
+    ///
+    /// ```no_run
+    /// use pgoutput_reader::{Acknowledge, Idle, Position, Reader};
+    ///
+    /// let mut builder = Reader::builder("host=localhost dbname=app")
+    ///     .slot("my_slot")
+    ///     .publication("my_publication")
+    ///     .acknowledge(Acknowledge::Manual)
+    ///     .idle(Idle::Never);
+    /// if let Ok(stored) = std::fs::read_to_string("position") {
+    ///     builder = builder.resume(stored.trim().parse::<Position>()?);
+    /// }
+    /// let mut reader = builder.connect()?;
+    /// let acknowledger = reader.acknowledger();
+    /// for event in &mut reader {
+    ///     let position = event?.position();
+    ///     // … deal with the event; then, best in one transaction with that:
+    ///     std::fs::write("position", position.to_string())?;
+    ///     acknowledger.acknowledge(position)?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn resume(mut self, position: Position) -> Self {
+        self.resume = Some(position);
+        self
+    }
+
+    /// With [`resume`](Self::resume): whatever the slot has forgotten behind the position was dealt with. For a slot that idle moments have moved past the
+    /// position; of one that was made anew, changes are lost by this without a word.
+    #[must_use]
+    pub fn trust_slot(mut self, trust: bool) -> Self {
+        self.trust_slot = trust;
+        self
+    }
+
+    /// What moves the slot while nothing comes; [`Idle::WhenDrained`] unless told.
+    #[must_use]
+    pub fn idle(mut self, idle: Idle) -> Self {
+        self.idle = idle;
+        self
+    }
+
+    /// Creates the slot if it does not exist, as one that standbys keep too, so that it can be read on after a failover (PostgreSQL 17 and later; manual,
+    /// section "Logical Replication Failover"). A slot that exists stays as it is.
+    #[must_use]
+    pub fn failover_slot(mut self) -> Self {
+        let mut create = self.create.unwrap_or_else(|| CreateSlot::new(""));
+        create.failover = true;
+        self.create = Some(create);
+        self
+    }
+
     /// Ends the iterator once every transaction whose commit record starts before `lsn` was handed out, also
     /// when nothing more arrives.
     #[must_use]
@@ -139,48 +221,78 @@ impl ReaderBuilder {
         self
     }
 
-    /// Connects, checks slot and publications, and starts reading.
+    /// What is done about a connection that is lost; [`Reconnect::default`] unless told. A reader goes on where it was: no event is
+    /// lost and none comes twice.
+    ///
+    /// A [temporary slot](Self::temporary_slot) is gone with its connection, so a reader of one never reconnects.
+    #[must_use]
+    pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// Is told of each attempt to reconnect before its delay, on the thread that reads. The same goes to the crate `log`, as a warning.
+    #[must_use]
+    pub fn on_reconnect(
+        mut self,
+        listener: impl FnMut(&ReconnectAttempt<'_>) + Send + 'static,
+    ) -> Self {
+        self.on_reconnect = Some(OnReconnect::new(listener));
+        self
+    }
+
+    /// Connects, checks slot and publications, and starts reading. This is tried once: only a connection that is lost later
+    /// is [made again](Self::reconnect).
     ///
     /// # Errors
     /// A setting that cannot be honoured, a server that cannot be reached or refuses, a slot that is missing, in use or not
     /// pgoutput's, a publication that is missing: each says what to do.
-    pub fn connect(self) -> Result<Reader, Error> {
+    pub fn connect(mut self) -> Result<Reader, Error> {
         let config = self.config?;
         if self.start.streaming != Streaming::Off {
             return Err(SetupError::NotSupportedYet { option: "streaming" }.into());
         }
+        if matches!(self.idle, Idle::Message { .. }) && !self.start.messages {
+            return Err(Error::usage(
+                "Idle::Message needs messages to be read: set messages(true)",
+            ));
+        }
+        if self.resume.is_some() && !self.start.start_lsn.is_zero() {
+            return Err(Error::usage("resume says where to start: leave start_lsn out"));
+        }
         if self.start.two_phase {
             return Err(SetupError::NotSupportedYet { option: "two_phase" }.into());
         }
-        let mut connection = Connection::connect(&config)?;
-        let system = connection.identify_system()?;
-        if self.start.start_lsn > system.xlogpos {
-            // The server would skip whatever is committed up to there, and that could never be had again.
-            return Err(Error::usage(format!(
-                "start_lsn {} is ahead of the server's log, which ends at {}",
-                self.start.start_lsn, system.xlogpos
-            )));
+        let temporary = self.create.as_ref().is_some_and(|create| create.temporary);
+        let acknowledger = Acknowledger::new(ReaderId::unique(), self.acknowledge);
+        let settings = Settings {
+            heartbeat: self.heartbeat,
+            reconnect: if temporary { Reconnect::never() } else { self.reconnect },
+            on_reconnect: self.on_reconnect,
+            told: Arc::clone(acknowledger.told()),
+        };
+        let stored = self.resume.map(|position| Stored { position, trusted: self.trust_slot });
+        if let Some(stored) = &stored {
+            // What was committed before is not even sent.
+            self.start.start_lsn = stored.position.commit_lsn();
         }
-        let catalog = Catalog::new(connection.ordinary(&config)?);
-        if let Some(mut create) = self.create {
-            create.name.clone_from(&self.start.slot);
-            // All that can be wrong is looked for before there is a slot to leave behind.
-            self.start.plugin_options(connection.server_version())?;
-            connection.check_publications(&self.start.publications)?;
-            if create.temporary || !connection.slot_exists(&create.name)? {
-                connection.create_slot(&create)?;
-            }
-        }
-        let mut stream = connection.stream(&self.start)?;
-        stream.set_heartbeat(self.heartbeat)?;
+        let dialer = Dialer { config, start: self.start };
+        let opened = dialer.open(self.create, stored.as_ref())?;
+        let source = Source::new(acknowledger.reader(), &opened.system, &dialer.start)?;
+        let resume = stored.map(|stored| Resume::behind(&stored.position, opened.confirmed));
+        let (slot, publications) = (dialer.start.slot.clone(), dialer.start.publications.clone());
+        let (link, ordinary) = Link::new(dialer, opened, settings)?;
         Ok(Reader::start(Setup {
-            catalog,
-            stream,
-            system,
+            link,
+            ordinary,
+            source: Arc::new(source),
+            resume: resume.unwrap_or_default(),
+            acknowledger,
             acknowledge: self.acknowledge,
+            idle: self.idle,
             until: self.until,
-            slot: self.start.slot,
-            publications: self.start.publications,
+            slot,
+            publications,
         }))
     }
 }

@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use pgoutput_decode::message::{MessageBody, TruncateBody};
-use pgoutput_decode::{Lsn, Message, Oid, OldTuple, TupleData};
+use pgoutput_decode::{Lsn, Message, Oid, OldTuple, TimestampTz, TupleData};
 
+use super::resume::Resume;
 use super::tables::Tables;
 use crate::Error;
 use crate::error::StreamError;
 use crate::event::{
-    ChangeEvent, Content, Fingerprint, Op, Position, ReplicationOrigin, TableSchema, Transaction,
+    ChangeEvent, Content, Context, Fingerprint, Op, ReplicationOrigin, Source, TableSchema,
+    Transaction,
 };
 use crate::stream::StreamEvent;
 
@@ -18,7 +20,12 @@ use crate::stream::StreamEvent;
 #[derive(Debug)]
 pub(super) struct Changes {
     fingerprint: Fingerprint,
+    source: Arc<Source>,
     open: Option<Open>,
+    last_commit_time: Option<TimestampTz>,
+    /// The transaction that was open when the connection was lost: those of its events that are still to come share it.
+    interrupted: Option<Arc<Transaction>>,
+    resume: Resume,
     /// How many events were made, which is how many were handed out once `ready` is empty.
     delivered: u64,
     /// TRUNCATE makes several at once.
@@ -45,8 +52,40 @@ pub(super) enum Progress {
 }
 
 impl Changes {
-    pub(super) fn new(fingerprint: Fingerprint) -> Self {
-        Self { fingerprint, open: None, delivered: 0, ready: VecDeque::new() }
+    /// `resume` knows what was dealt with before.
+    pub(super) fn new(fingerprint: Fingerprint, source: Arc<Source>, resume: Resume) -> Self {
+        Self {
+            fingerprint,
+            source,
+            open: None,
+            last_commit_time: None,
+            interrupted: None,
+            resume,
+            delivered: 0,
+            ready: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// When the newest transaction was committed.
+    pub(super) fn last_commit_time(&self) -> Option<TimestampTz> {
+        self.last_commit_time
+    }
+
+    /// The connection was lost, and the next message is of another one. What is ready stays so.
+    pub(super) fn cut(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.interrupted = Some(open.transaction);
+        }
+        self.resume.cut();
+    }
+
+    /// Outside of transactions, the server has come to `lsn`.
+    pub(super) fn reached(&self, lsn: Lsn) -> Result<(), Error> {
+        Ok(self.resume.reached(lsn)?)
     }
 
     pub(super) fn delivered(&self) -> u64 {
@@ -58,7 +97,10 @@ impl Changes {
         self.open.is_some()
     }
 
-    /// Takes a message in; the events it makes are in `ready`.
+    /// Takes a message in; the events it makes are in `ready`. What was made before the connection was lost is not made again.
+    ///
+    /// # Errors
+    /// Also of the catalogue: an event counts as made only when nothing about it can fail any more.
     pub(super) fn take(
         &mut self,
         event: &StreamEvent<'_>,
@@ -70,13 +112,19 @@ impl Changes {
                 return Err(out_of_place(event).into());
             }
             Message::Begin(begin) => {
-                let transaction = Arc::new(Transaction::new(begin));
+                self.last_commit_time = Some(begin.commit_time);
+                self.resume.begin(begin.final_lsn)?;
+                let interrupted = self.interrupted.take_if(|transaction| transaction.is_of(begin));
+                let transaction =
+                    interrupted.unwrap_or_else(|| Arc::new(Transaction::new(begin, &self.source)));
                 self.open = Some(Open { transaction, index: 0, last_lsn: Lsn::ZERO, ordinal: 0 });
             }
             Message::Commit(commit) => {
                 let open = self.open.take().ok_or_else(|| out_of_place(event))?;
-                open.transaction.ended_at(commit.end_lsn);
-                return Ok(Progress::Committed(commit.end_lsn));
+                if self.resume.commit()? {
+                    open.transaction.ended_at(commit.end_lsn);
+                    return Ok(Progress::Committed(commit.end_lsn));
+                }
             }
             Message::Origin(origin) => {
                 let open = self.open.as_ref().ok_or_else(|| out_of_place(event))?;
@@ -113,6 +161,9 @@ impl Changes {
         relation: Oid,
         rows: [Option<TupleData<'_>>; 2],
     ) -> Result<(), Error> {
+        if self.skip(op, event.wal_start, event)? {
+            return Ok(());
+        }
         let table = tables.get(relation, event.wal_start)?;
         for row in rows.iter().flatten() {
             Tables::check_width(&table, row, event.wal_start)?;
@@ -128,6 +179,9 @@ impl Changes {
         tables: &mut Tables,
     ) -> Result<(), Error> {
         for relation in body.relations {
+            if self.skip(Op::Truncate, lsn, event)? {
+                continue;
+            }
             let table = tables.get(relation, lsn)?;
             self.push(Op::Truncate, lsn, Some(table), Content::Truncate(body.flags), event)?;
         }
@@ -136,7 +190,13 @@ impl Changes {
 
     fn message(&mut self, body: &MessageBody<'_>, event: &StreamEvent<'_>) -> Result<(), Error> {
         if body.flags.is_transactional() {
+            if self.skip(Op::Message, body.lsn, event)? {
+                return Ok(());
+            }
             return self.push(Op::Message, body.lsn, None, frame(event), event);
+        }
+        if self.resume.skip_message(body.lsn)? {
+            return Ok(());
         }
         self.delivered += 1;
         self.ready.push_back(ChangeEvent {
@@ -144,8 +204,9 @@ impl Changes {
             lsn: body.lsn,
             ordinal: 0,
             fingerprint: self.fingerprint,
-            position: Position { delivery: self.delivered, commit_lsn: body.lsn, index: 0 },
-            transaction: None,
+            delivery: self.delivered,
+            index: 0,
+            context: Context::Alone(Arc::clone(&self.source)),
             table: None,
             content: frame(event),
         });
@@ -162,33 +223,45 @@ impl Changes {
         event: &StreamEvent<'_>,
     ) -> Result<(), Error> {
         let open = self.open.as_mut().ok_or_else(|| out_of_place(event))?;
-        // Messages have a numbering of their own, so that asking for them changes no row's id; none shares its LSN.
-        let ordinal = match op {
-            Op::Message => 0,
-            _ if open.last_lsn == lsn => open.ordinal + 1,
-            _ => 0,
-        };
-        if op != Op::Message {
-            (open.last_lsn, open.ordinal) = (lsn, ordinal);
-        }
+        let (index, ordinal) = open.number(op, lsn);
+        self.resume.made(lsn);
         self.delivered += 1;
-        let position = Position {
-            delivery: self.delivered,
-            commit_lsn: open.transaction.commit_lsn(),
-            index: open.index,
-        };
         self.ready.push_back(ChangeEvent {
             op,
             lsn,
             ordinal,
             fingerprint: self.fingerprint,
-            position,
-            transaction: Some(Arc::clone(&open.transaction)),
+            delivery: self.delivered,
+            index,
+            context: Context::Transaction(Arc::clone(&open.transaction)),
             table,
             content,
         });
-        open.index += 1;
         Ok(())
+    }
+
+    /// Whether the next event of the open transaction was made before.
+    fn skip(&mut self, op: Op, lsn: Lsn, event: &StreamEvent<'_>) -> Result<bool, Error> {
+        let skipped = self.resume.skip(lsn)?;
+        if skipped {
+            self.open.as_mut().ok_or_else(|| out_of_place(event))?.number(op, lsn);
+        }
+        Ok(skipped)
+    }
+}
+
+impl Open {
+    /// Numbers the next event: in the transaction, and among the rows and tables with its LSN.
+    fn number(&mut self, op: Op, lsn: Lsn) -> (u64, u32) {
+        let index = self.index;
+        self.index += 1;
+        // Messages have a numbering of their own, so that asking for them changes no row's id; none shares its LSN.
+        if op == Op::Message {
+            return (index, 0);
+        }
+        let ordinal = if self.last_lsn == lsn { self.ordinal + 1 } else { 0 };
+        (self.last_lsn, self.ordinal) = (lsn, ordinal);
+        (index, ordinal)
     }
 }
 

@@ -2,22 +2,40 @@
 
 mod builder;
 mod changes;
+mod dial;
+mod explain;
+mod idle;
+mod link;
+mod now;
+mod policy;
+mod resume;
 mod tables;
+mod transient;
+mod until;
+mod verify;
 
 use std::iter::FusedIterator;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pgoutput_decode::{Lsn, Message};
 
 pub use builder::ReaderBuilder;
 use changes::{Changes, Progress};
+use explain::explain;
+pub use idle::Idle;
+use link::{Link, Turn};
+pub use policy::{Reconnect, ReconnectAttempt};
+use resume::Resume;
 use tables::Tables;
+use until::Until;
 
 use crate::ack::{Acknowledge, Acknowledger};
 use crate::catalog::{Catalog, SlotStatus};
-use crate::event::{ChangeEvent, Fingerprint};
-use crate::stream::{Health, Step, StopHandle, Stream};
-use crate::{Config, Error, ServerMessage, SystemId};
+use crate::connection::Ordinary;
+use crate::event::{ChangeEvent, Fingerprint, Source};
+use crate::stream::{Frame, Health, Step, StopHandle};
+use crate::{Config, Error, ServerMessage};
 
 /// How long [`Reader::stop`] waits for the Commit of a transaction whose last event was taken. The server sends
 /// it right behind the last change.
@@ -26,10 +44,6 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// How long an acknowledgement given elsewhere may wait to be seen while the stream is quiet. The server is
 /// not told more often than once a second anyway.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// How soon a quiet server is asked again how far it has come, while there is a position to stop at: at first, and
-/// at most. The pause doubles: a server that has only just started to read its log needs a moment.
-const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
 /// The changes of a database, in commit order: a plain blocking [`Iterator`].
 ///
@@ -49,29 +63,26 @@ const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs
 ///
 /// An event counts as taken when the next one is asked for; once every event of a transaction was taken, the server may
 /// forget it ([`Acknowledge`] has the alternatives). After a crash, whole transactions come again, never parts of one
-/// from the middle. The error that ends the iterator is its last item.
+/// from the middle.
+///
+/// A connection that is lost is made again, visibly and within bounds ([`Reconnect`]), and the iterator goes on where it was: in one process no
+/// event comes twice and none is lost. The error that ends the iterator is its last item.
 #[derive(Debug)]
 pub struct Reader {
-    stream: Stream,
+    link: Link,
     tables: Tables,
     changes: Changes,
     acknowledger: Acknowledger,
     mode: Acknowledge,
     until: Option<Until>,
+    idle: idle::Clock,
+    /// How far the server had come when it last said so with nothing further on its way.
+    drained_at: Option<Lsn>,
     slot: String,
     publications: Vec<String>,
     finished: bool,
     /// An error was handed out: what came with it or after it was not, and must never be confirmed.
     failed: bool,
-}
-
-/// Where to stop.
-#[derive(Debug)]
-struct Until {
-    lsn: Lsn,
-    /// When to ask a quiet server how far it has come.
-    ask_at: Instant,
-    pause: Duration,
 }
 
 /// What came of waiting for an event; see [`Reader::next_timeout`].
@@ -87,10 +98,13 @@ pub enum Next {
 }
 
 struct Setup {
-    stream: Stream,
-    catalog: Catalog,
-    system: SystemId,
+    link: Link,
+    ordinary: Ordinary,
+    source: Arc<Source>,
+    resume: Resume,
+    acknowledger: Acknowledger,
     acknowledge: Acknowledge,
+    idle: Idle,
     until: Option<Lsn>,
     slot: String,
     publications: Vec<String>,
@@ -104,18 +118,21 @@ impl Reader {
     }
 
     fn start(setup: Setup) -> Self {
-        let Setup { stream, catalog, system, acknowledge, until, slot, publications } = setup;
+        let Setup { link, ordinary, source, resume, acknowledger, acknowledge, .. } = setup;
+        let system = link.system();
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
         Self {
-            stream,
-            tables: Tables::new(database, catalog),
-            changes: Changes::new(fingerprint),
-            acknowledger: Acknowledger::default(),
+            tables: Tables::new(database, Catalog::new(ordinary)),
+            link,
+            changes: Changes::new(fingerprint, source, resume),
+            acknowledger,
             mode: acknowledge,
-            until: until.map(|lsn| Until { lsn, ask_at: Instant::now(), pause: ASK_AGAIN[0] }),
-            slot,
-            publications,
+            until: setup.until.map(Until::new),
+            idle: idle::Clock::new(setup.idle, Instant::now()),
+            drained_at: None,
+            slot: setup.slot,
+            publications: setup.publications,
             finished: false,
             failed: false,
         }
@@ -137,17 +154,17 @@ impl Reader {
 
     /// Ends this reader from another thread, or where a signal is handled.
     pub fn stop_handle(&self) -> StopHandle {
-        self.stream.stop_handle()
+        self.link.stop_handle()
     }
 
     /// Notices and warnings that the server sent inside the copy since the last call; the newest hundred are kept.
     pub fn take_notices(&mut self) -> Vec<ServerMessage> {
-        self.stream.take_notices()
+        self.link.take_notices()
     }
 
     /// The server's position, as its last message or keepalive said.
     pub fn server_wal_end(&self) -> Lsn {
-        self.stream.server_wal_end()
+        self.link.health().server_wal_end
     }
 
     /// Sends a status update if one is due, and does not wait: for a loop body that is busy for long while
@@ -169,10 +186,10 @@ impl Reader {
     /// ```
     ///
     /// # Errors
-    /// When the server cannot be told; after that the reader is finished.
+    /// When the server cannot be told and the connection is not to be made again, which else begins with the next event that is
+    /// asked for; after that the reader is finished.
     pub fn tick(&mut self) -> Result<(), Error> {
-        self.stream.confirm(self.acknowledger.confirmed());
-        let ticked = self.stream.tick();
+        let ticked = self.link.tick().or_else(|error| self.link.lost(error));
         if ticked.is_err() {
             (self.finished, self.failed) = (true, true);
             self.changes.ready.clear();
@@ -183,7 +200,14 @@ impl Reader {
     /// How far the stream has come and when the server was heard last. Costs no question to the server;
     /// [`slot_status`](Self::slot_status) asks one.
     pub fn health(&self) -> Health {
-        Health { taken: self.acknowledger.confirmed(), ..self.stream.health() }
+        Health {
+            last_commit_time: self.changes.last_commit_time(),
+            drained: self.drained_at.is_some()
+                && self.changes.ready.is_empty()
+                && self.acknowledger.has_taken(self.changes.delivered()),
+            taken: self.acknowledger.confirmed(),
+            ..self.link.health()
+        }
     }
 
     /// What the server says of the slot and of the log it keeps for it, asked over the ordinary connection.
@@ -205,26 +229,24 @@ impl Reader {
         if !self.failed {
             self.settle()?;
         }
-        self.stream.confirm(self.acknowledger.confirmed());
-        self.stream.stop()
+        self.link.stop()
     }
 
     /// The Commit behind a last event that was taken is waited for: only then is its transaction whole.
     fn settle(&mut self) -> Result<(), Error> {
-        self.stream.forget_stop();
         let deadline = Instant::now() + SETTLE;
         while self.changes.in_transaction()
             && self.changes.ready.is_empty()
             && self.acknowledger.has_taken(self.changes.delivered())
         {
-            match self.stream.step(Some(deadline))? {
+            match self.link.settle(deadline)? {
                 Step::Message(frame) => {
-                    let event = self.stream.read(frame)?;
+                    let Some(event) = self.link.read(frame).transpose()? else { break };
                     if let Message::Commit(_) = event.message
                         && let Progress::Committed(end_lsn) =
                             self.changes.take(&event, &mut self.tables)?
                     {
-                        self.mark(end_lsn);
+                        self.mark(self.idle.confirmable(end_lsn, self.mode));
                     }
                     break;
                 }
@@ -240,7 +262,9 @@ impl Reader {
             let waiting = self.changes.ready.len() as u64;
             self.acknowledger.take_through(self.changes.delivered() - waiting);
         }
-        let result = self.next_event(deadline);
+        let result = self
+            .next_event(deadline)
+            .map_err(|error| explain(error, &mut self.tables, &self.slot, &self.publications));
         self.finished |= matches!(result, Ok(Next::Finished));
         if result.is_err() {
             (self.finished, self.failed) = (true, true);
@@ -258,53 +282,82 @@ impl Reader {
             if self.finished {
                 return Ok(Next::Finished);
             }
-            self.stream.confirm(self.acknowledger.confirmed());
-            let look_at = self.acknowledger.is_owed().then(|| Instant::now() + LOOK);
-            let ask_at = self.until.as_ref().map(|until| until.ask_at);
-            let step = self.stream.step([deadline, look_at, ask_at].into_iter().flatten().min())?;
-            match step {
-                Step::Message(frame) => self.finished = !self.take(frame)?,
-                Step::Keepalive(keepalive) if !self.changes.in_transaction() => {
-                    self.mark(keepalive.wal_end);
-                    self.finished = self.is_reached(keepalive.wal_end);
-                }
-                Step::Keepalive(_) => {}
-                Step::PublicationSkipped => self.tables.check_publications(&self.publications)?,
-                Step::Stopped => return Ok(Next::Finished),
-                Step::TimedOut => {
-                    let now = Instant::now();
-                    if deadline.is_some_and(|deadline| deadline <= now) {
-                        return Ok(Next::TimedOut);
-                    }
-                    if let Some(until) = &mut self.until
-                        && until.ask_at <= now
-                    {
-                        self.stream.send_status(true)?;
-                        until.ask_at = now + until.pause;
-                        until.pause = (until.pause * 2).min(ASK_AGAIN[1]);
-                    }
-                }
+            match self.turn(deadline) {
+                Ok(None) => {}
+                Ok(Some(next)) => return Ok(next),
+                Err(error) => self.link.lost(error)?,
             }
         }
     }
 
-    /// Takes a message in; false when it is beyond the position to stop at.
-    fn take(&mut self, frame: crate::stream::Frame) -> Result<bool, Error> {
-        let event = self.stream.read(frame)?;
-        let beyond = |lsn| self.until.as_ref().is_some_and(|until| lsn >= until.lsn);
-        match &event.message {
-            Message::Begin(begin) if beyond(begin.final_lsn) => return Ok(false),
-            // The position of a message is where its record ends.
-            Message::Message(body)
-                if !body.flags.is_transactional()
-                    && self.until.as_ref().is_some_and(|until| body.lsn > until.lsn) =>
-            {
-                return Ok(false);
+    /// One turn of the stream: the events that it makes are ready then.
+    fn turn(&mut self, deadline: Option<Instant>) -> Result<Option<Next>, Error> {
+        let look_at = self.acknowledger.is_owed().then(|| Instant::now() + LOOK);
+        let ask_at = self.until.as_ref().map(Until::ask_at);
+        let tend_at = Some(self.idle.due_at());
+        let wake_at = [deadline, look_at, ask_at, tend_at].into_iter().flatten().min();
+        let turn = self.link.turn(wake_at)?;
+        match turn {
+            Turn::Step(Step::Message(frame)) => {
+                self.finished = !self.take(frame)?;
+                if !self.changes.ready.is_empty() {
+                    self.link.proved();
+                }
             }
-            _ => {}
+            Turn::Step(Step::Keepalive(keepalive)) if !self.changes.in_transaction() => {
+                self.changes.reached(keepalive.wal_end)?;
+                self.drained_at = Some(keepalive.wal_end);
+                if self.idle.keepalives_count() {
+                    self.idle.put_off(Instant::now());
+                    self.mark(keepalive.wal_end);
+                }
+                self.finished = self.is_reached(keepalive.wal_end);
+            }
+            Turn::Step(Step::Keepalive(_)) => {}
+            Turn::Step(Step::PublicationSkipped) => {
+                self.tables.check_publications(&self.publications)?;
+            }
+            Turn::Step(Step::Stopped) => return Ok(Some(Next::Finished)),
+            Turn::Step(Step::TimedOut) => {
+                let now = Instant::now();
+                if deadline.is_some_and(|deadline| deadline <= now) {
+                    return Ok(Some(Next::TimedOut));
+                }
+                if self.until.as_mut().is_some_and(|until| until.is_due(now)) {
+                    self.link.ask()?;
+                }
+                self.tend_idle(now)?;
+            }
+            Turn::Again(ordinary) => {
+                self.drained_at = None;
+                self.changes.cut();
+                self.tables.restart(Catalog::new(*ordinary));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes a message in; false when it is beyond the position to stop at.
+    fn take(&mut self, frame: Frame) -> Result<bool, Error> {
+        let Some(event) = self.link.read(frame).transpose()? else { return Ok(true) };
+        self.drained_at = None;
+        if let Message::Message(body) = &event.message
+            && self.idle.is_own(body)
+        {
+            let lsn = body.lsn;
+            self.idle.put_off(Instant::now());
+            self.changes.reached(lsn)?;
+            self.mark(lsn);
+            return Ok(!self.is_reached(lsn));
+        }
+        if self.until.as_ref().is_some_and(|until| until.is_before(&event.message)) {
+            if let Message::Begin(begin) = &event.message {
+                self.changes.reached(begin.final_lsn)?;
+            }
+            return Ok(false);
         }
         if let Progress::Committed(end_lsn) = self.changes.take(&event, &mut self.tables)? {
-            self.mark(end_lsn);
+            self.mark(self.idle.confirmable(end_lsn, self.mode));
             return Ok(!self.is_reached(end_lsn));
         }
         Ok(true)
@@ -318,7 +371,7 @@ impl Reader {
     }
 
     fn is_reached(&self, lsn: Lsn) -> bool {
-        self.until.as_ref().is_some_and(|until| lsn >= until.lsn)
+        self.until.as_ref().is_some_and(|until| until.is_reached(lsn))
     }
 }
 

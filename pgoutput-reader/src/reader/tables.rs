@@ -31,6 +31,14 @@ impl Tables {
         }
     }
 
+    /// A stream that starts anew describes every table and type again, over a connection of its own beside it.
+    pub(super) fn restart(&mut self, catalog: Catalog) {
+        self.relations = Relations::new();
+        self.types.clear();
+        self.schemas.clear();
+        self.catalog = catalog;
+    }
+
     pub(super) fn catalog(&mut self) -> &mut Catalog {
         &mut self.catalog
     }

@@ -1,6 +1,6 @@
 //! How a stream is doing, as data.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pgoutput_decode::{Lsn, TimestampTz};
 
@@ -23,6 +23,15 @@ pub struct Health {
     pub last_send_time: Option<TimestampTz>,
     /// This machine's clock when bytes came last.
     pub last_received: Instant,
+    /// By the server's clock, when the newest transaction was committed of which something was handed out; `None` before the first, and of a
+    /// [`Stream`](crate::Stream), which does not look.
+    pub last_commit_time: Option<TimestampTz>,
+    /// Everything was handed out and taken, and the server has said since that it has nothing further.
+    pub drained: bool,
+    /// Whether there is a connection at present. A reader whose connection was lost is not connected until it has another.
+    pub connected: bool,
+    /// How often the connection was lost and made anew; always zero for a [`Stream`](crate::Stream).
+    pub reconnects: u64,
 }
 
 impl Health {
@@ -30,5 +39,16 @@ impl Health {
     pub fn bytes_behind(&self) -> Option<u64> {
         let taken = self.taken.as_u64();
         (taken != 0).then(|| self.server_wal_end.as_u64().saturating_sub(taken))
+    }
+
+    /// How much older the newest transaction handed out was than the server's last message, both by the server's clock: how old the news is that the
+    /// program deals with. Zero when [`drained`](Self::drained); `None` before the first transaction.
+    pub fn time_behind(&self) -> Option<Duration> {
+        if self.drained {
+            return Some(Duration::ZERO);
+        }
+        let (sent, committed) = (self.last_send_time?, self.last_commit_time?);
+        let micros = sent.as_micros().saturating_sub(committed.as_micros());
+        Some(Duration::from_micros(u64::try_from(micros).unwrap_or_default()))
     }
 }

@@ -19,6 +19,7 @@ pub use stop::StopHandle;
 use crate::connection::{Advance, CopyBoth};
 use crate::io::Position;
 use crate::proto::silence::{Patience, Silence};
+use crate::setup::Pace;
 use crate::{Error, ErrorKind, ServerMessage};
 
 /// Every message of one replication stream, in order, with its positions in the log.
@@ -65,7 +66,7 @@ pub struct Stream {
 }
 
 /// How many notices wait for [`Stream::take_notices`].
-const NOTICES_KEPT: usize = 100;
+pub(crate) const NOTICES_KEPT: usize = 100;
 
 /// How long the server may take to end the copy after it was asked to.
 const FINISH: Duration = Duration::from_secs(2);
@@ -98,8 +99,8 @@ pub(crate) struct Frame {
 }
 
 impl Stream {
-    /// `interval` is how often the server wants to hear of us.
-    pub(crate) fn new(copy: CopyBoth, interval: Duration, silence: Silence) -> Result<Self, Error> {
+    pub(crate) fn new(copy: CopyBoth, pace: Pace) -> Result<Self, Error> {
+        let Pace { interval, silence } = pace;
         let status = Status::new(&copy, interval);
         Ok(Self {
             stop: StopHandle::new(copy.waker()),
@@ -159,6 +160,10 @@ impl Stream {
             server_wal_end: self.server_wal_end,
             last_send_time: self.last_send_time,
             last_received: self.copy.heard_at(),
+            last_commit_time: None,
+            drained: false,
+            connected: !self.finished,
+            reconnects: 0,
         }
     }
 
@@ -229,10 +234,22 @@ impl Stream {
         self.notices.push_back(notice);
     }
 
+    /// Tells the server from now on also what is acknowledged there.
+    #[cfg(feature = "catalog")]
+    pub(crate) fn follow(&self, told: &std::sync::Arc<crate::ack::Told>) {
+        self.status.follow(told);
+    }
+
     /// Reads on after a [`StopHandle`] was used.
     #[cfg(feature = "catalog")]
     pub(crate) fn forget_stop(&mut self) {
         self.stop = StopHandle::new(self.copy.waker());
+    }
+
+    /// Ends with a handle of the caller's, whose waker this stream's copy listens to.
+    #[cfg(feature = "catalog")]
+    pub(crate) fn stopped_by(&mut self, stop: StopHandle) {
+        self.stop = stop;
     }
 
     /// Goes on to the next message or keepalive, sending what is due meanwhile. After an error there is nothing more.

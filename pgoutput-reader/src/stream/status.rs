@@ -1,6 +1,8 @@
 //! What the server is told of how far we are, by whoever reads and by a thread while nobody does.
 
 use std::fmt;
+#[cfg(feature = "catalog")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -8,6 +10,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pgoutput_decode::{Lsn, StandbyStatusUpdate, TimestampTz};
 
+#[cfg(feature = "catalog")]
+use crate::ack::Told;
 use crate::connection::{CopyBoth, CopySender};
 use crate::proto::feedback::{Feedback, PAUSE, Positions};
 use crate::{Error, Waker};
@@ -25,6 +29,9 @@ struct Shared {
     // Moved by the reading side only.
     received: AtomicU64,
     confirmed: AtomicU64,
+    /// What acknowledgements confirm, from whatever thread.
+    #[cfg(feature = "catalog")]
+    acknowledged: OnceLock<Arc<Told>>,
     clock: Mutex<Clock>,
     ended: Condvar,
 }
@@ -46,6 +53,8 @@ impl Status {
             waker: copy.waker(),
             received: AtomicU64::new(0),
             confirmed: AtomicU64::new(0),
+            #[cfg(feature = "catalog")]
+            acknowledged: OnceLock::new(),
             clock: Mutex::new(Clock { feedback, ended: false, failed: None }),
             ended: Condvar::new(),
         }))
@@ -59,6 +68,13 @@ impl Status {
     /// Everything before `lsn` may be forgotten by the server.
     pub(super) fn confirm(&self, lsn: Lsn) {
         raise(&self.0.confirmed, lsn);
+    }
+
+    /// Tells from now on also what is acknowledged there.
+    #[cfg(feature = "catalog")]
+    pub(super) fn follow(&self, told: &Arc<Told>) {
+        // A stream belongs to one reader.
+        let _ = self.0.acknowledged.set(Arc::clone(told));
     }
 
     pub(super) fn positions(&self) -> Positions {
@@ -102,8 +118,17 @@ impl Shared {
     fn positions(&self) -> Positions {
         // In this order, so that what is confirmed is never told to be beyond what was received.
         let flush = Lsn::new(self.confirmed.load(Ordering::Acquire));
-        let write = Lsn::new(self.received.load(Ordering::Acquire)).max(flush);
-        Positions { write, flush, apply: flush }
+        let mut positions =
+            Positions { write: Lsn::ZERO, flush, apply: flush, write_is_told: false };
+        #[cfg(feature = "catalog")]
+        if let Some(told) = self.acknowledged.get() {
+            told.add_to(&mut positions);
+        }
+        if !positions.write_is_told {
+            let received = Lsn::new(self.received.load(Ordering::Acquire));
+            positions.write = received.max(positions.flush);
+        }
+        positions
     }
 
     fn send_due(&self, clock: &mut Clock, now: Instant) -> Result<(), Error> {
@@ -115,7 +140,7 @@ impl Shared {
 
     fn send(&self, clock: &mut Clock, reply: bool) -> Result<(), Error> {
         let positions = self.positions();
-        let Positions { write, flush, apply } = positions;
+        let Positions { write, flush, apply, .. } = positions;
         let status = StandbyStatusUpdate {
             write,
             flush,

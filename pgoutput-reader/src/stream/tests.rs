@@ -26,7 +26,8 @@ fn status(server: &mut Server) -> StandbyStatusUpdate {
 }
 
 fn stream(scripted: &Scripted, interval: Duration, limit: Duration) -> Stream {
-    Stream::new(copying(scripted.connect()), interval, Silence::new(limit)).unwrap()
+    let pace = Pace { interval, silence: Silence::new(limit) };
+    Stream::new(copying(scripted.connect()), pace).unwrap()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 mod memory;
+mod reconnect;
 mod run;
 mod tail;
 #[cfg(feature = "tls")]

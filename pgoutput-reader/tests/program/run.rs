@@ -169,8 +169,15 @@ impl Running {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    /// Waits for its end: the rest of its output, and its exit status.
-    pub(crate) fn end(mut self) -> (String, Option<i32>) {
+    /// Waits for its end: the rest of its output, and its exit status. There must be nothing on standard error.
+    pub(crate) fn end(self) -> (String, Option<i32>) {
+        let (rest, status, complaints) = self.end_with_complaints();
+        assert_eq!(complaints, "");
+        (rest, status)
+    }
+
+    /// Waits for its end: the rest of its output, its exit status, and what it said on standard error.
+    pub(crate) fn end_with_complaints(mut self) -> (String, Option<i32>, String) {
         let mut rest = String::new();
         if let Some(stdout) = &mut self.stdout {
             stdout.read_to_string(&mut rest).unwrap();
@@ -182,8 +189,7 @@ impl Running {
         });
         let mut complaints = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
-        assert_eq!(complaints, "");
-        (rest, status.and_then(|status| status.code()))
+        (rest, status.and_then(|status| status.code()), complaints)
     }
 }
 

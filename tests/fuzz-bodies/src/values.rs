@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use pgoutput_decode::Oid;
+use pgoutput_decode::encode::{EncodeBinary, EncodeError};
 use pgoutput_decode::value::{
     Array, Attribute, Bytea, Composite, Field, FieldType, Format, FromField, Hstore, JsonOptions,
     Numeric, PgType, Text, TypeInfo, TypeKind, Value, type_oid,
@@ -128,11 +129,15 @@ pub static CONTAINERS: [&TypeInfo<'static>; 14] = [
     &RANGES,
 ];
 
-/// A value is read or refused; what is read prints a text that reads as the same value, and JSON that is JSON.
+/// A value is read or refused; what is read prints a text that reads as the same value, and JSON that is JSON, and is
+/// written in binary as bytes that read as the same value.
 fn check(ty: FieldType<'_>, format: Format, bytes: &[u8]) {
     let field = Field::of(ty, format, bytes);
     match field.get::<Value<'_>>() {
-        Ok(value) => printed(ty, &value),
+        Ok(value) => {
+            printed(ty, &value);
+            encoded(&field, &value);
+        }
         Err(error) => {
             assert!(error.offset() <= bytes.len(), "{error} is outside of {} bytes", bytes.len());
             assert!(!error.to_string().is_empty());
@@ -183,10 +188,36 @@ fn printed(ty: FieldType<'_>, value: &Value<'_>) {
     }
 }
 
+fn encoded(field: &Field<'_>, value: &Value<'_>) {
+    let bytes =
+        match field.to_binary() {
+            Ok(bytes) => bytes,
+            // Text may be longer than the binary form can say, or of a type that has none that is known; a tsvector or
+            // tsquery is not looked at before.
+            Err(
+                EncodeError::NoBinaryForm(_) | EncodeError::TooLong { .. } | EncodeError::Value(_),
+            ) if field.format() == Format::Text => return,
+            Err(error) => panic!("{error}"),
+        };
+    let ty = field.ty();
+    let is_lexemes = [type_oid::TSVECTOR, type_oid::TSQUERY].contains(&element(ty));
+    if field.format() == Format::Binary || !is_lexemes {
+        let again = Field::of(ty, Format::Binary, &bytes);
+        let same: Value<'_> = again.get().unwrap_or_else(|error| panic!("{bytes:02x?}: {error}"));
+        assert_eq!(same, *value, "{bytes:02x?}");
+        // There is one form of each value, and this is it.
+        assert_eq!(again.to_binary().as_ref(), Ok(&bytes));
+    }
+}
+
+/// The type, or that of the elements of a built-in array.
+fn element(ty: FieldType<'_>) -> Oid {
+    let oid = ty.without_domains().oid();
+    PgType::from_oid(oid).and_then(PgType::element).unwrap_or(oid)
+}
+
 fn holds_documents(ty: FieldType<'_>) -> bool {
-    let oid = ty.oid();
-    let element = PgType::from_oid(oid).and_then(PgType::element).unwrap_or(oid);
-    element == type_oid::JSON || element == type_oid::JSONB
+    [type_oid::JSON, type_oid::JSONB].contains(&element(ty))
 }
 
 /// The doors that do not lead through `Value`.

@@ -1,7 +1,7 @@
 //! What a server is started with.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::search::Search;
@@ -18,8 +18,10 @@ pub struct ServerBuilder {
     hba: Vec<String>,
     pub(crate) files: Vec<(String, Vec<u8>)>,
     pub(crate) initdb: Vec<String>,
+    pub(crate) locale: Option<String>,
     pub(crate) tcp: bool,
     pub(crate) search: Option<Search>,
+    pub(crate) copied: Option<PathBuf>,
 }
 
 impl Default for ServerBuilder {
@@ -29,8 +31,10 @@ impl Default for ServerBuilder {
             hba: Vec::new(),
             files: Vec::new(),
             initdb: Vec::new(),
+            locale: None,
             tcp: true,
             search: None,
+            copied: None,
         }
     }
 }
@@ -75,10 +79,25 @@ impl ServerBuilder {
         self
     }
 
+    /// Makes a locale such as `de_DE.UTF-8` for this server alone, in its own folder, for settings like `lc_monetary`.
+    /// The machine needs the program `localedef` and the locale's source; what it has installed is left as it is.
+    #[must_use]
+    pub fn locale(mut self, name: &str) -> Self {
+        self.locale = Some(name.to_owned());
+        self
+    }
+
     /// Listens on the Unix socket only.
     #[must_use]
     pub fn without_tcp(mut self) -> Self {
         self.tcp = false;
+        self
+    }
+
+    /// Starts from a copy of another server's data folder, such as for a standby. The other one must be of the same build and stopped meanwhile.
+    #[must_use]
+    pub fn copy_of(mut self, stopped: &Server) -> Self {
+        self.copied = Some(stopped.data_folder());
         self
     }
 
@@ -93,7 +112,7 @@ impl ServerBuilder {
     ///
     /// # Errors
     ///
-    /// See [`Error`]: no server found, no folder for it, or it does not start.
+    /// See [`Error`]: no server found, no folder for it, no locale to be made, or it does not start.
     pub fn start(&self, major: u32) -> Result<Server, Error> {
         Server::create(self, major)
     }

@@ -95,7 +95,12 @@ impl Server {
         let folder = TempFolder::for_server(account.as_ref())?;
         let watchdog = Watchdog::over(folder.path())?;
         let data = folder.path().join("data");
-        template::data_folder(&data, &install, account.as_ref(), &builder.initdb)?;
+        match &builder.copied {
+            Some(copied) => template::copy_tree(copied, &data)?,
+            None => {
+                template::data_folder(&data, &install, account.as_ref(), &builder.initdb)?;
+            }
+        }
         let mut server = Self {
             install,
             account,
@@ -109,6 +114,9 @@ impl Server {
         server.write("data/pg_hba.conf", &builder.hba())?;
         for (name, content) in &builder.files {
             server.create_file(&data.join(name), content)?;
+        }
+        if let Some(locale) = &builder.locale {
+            server.make_locale(locale)?;
         }
         let mut tries = 5;
         loop {
@@ -125,6 +133,20 @@ impl Server {
                 other => return other.map(|()| server),
             }
         }
+    }
+
+    /// Where the server finds locales, if one was made for it.
+    fn locales(&self) -> PathBuf {
+        self.folder.path().join("locales")
+    }
+
+    fn make_locale(&self, name: &str) -> Result<(), Error> {
+        let folder = self.locales();
+        fs::create_dir(&folder).map_err(|e| Error::io("create", &folder, e))?;
+        let (source, charset) = name.split_once('.').unwrap_or((name, "UTF-8"));
+        let mut command = Command::new("localedef");
+        command.args(["--no-archive", "-i", source, "-f", charset]).arg(folder.join(name));
+        template::run(command).map(drop)
     }
 
     fn read(&self, name: &str) -> Result<String, Error> {
@@ -267,6 +289,9 @@ impl Server {
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = self.install.command(program);
         command.current_dir("/");
+        if self.locales().is_dir() {
+            command.env("LOCPATH", self.locales());
+        }
         if let Some(account) = &self.account {
             account.apply(&mut command);
         }

@@ -31,7 +31,7 @@ fn manual_acknowledgements_out_of_order_confirm_the_contiguous_prefix() {
                 .unwrap();
             let events: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
             for place in acknowledged {
-                reader.acknowledger().acknowledge(events[*place].position());
+                reader.acknowledger().acknowledge(events[*place].position()).unwrap();
             }
             reader.stop().unwrap();
             ids(&events)
@@ -58,7 +58,7 @@ fn an_acknowledgement_from_another_thread_is_told_while_the_reader_waits() {
         });
         let end = eventually("the commit to be read", || event.transaction().unwrap().end_lsn());
         assert!(fixture.slot().confirmed <= event.transaction().unwrap().commit_lsn());
-        acknowledger.acknowledge(event.position());
+        acknowledger.acknowledge(event.position()).unwrap();
         eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
         stop.stop();
         waiting.join().unwrap();

@@ -148,6 +148,7 @@ fn a_change_whose_look_up_fails_is_an_error_and_comes_again() {
         let mut reader = pgoutput_reader::Reader::builder(&dsn)
             .slot(fixture.slot_name())
             .publication(pgoutput_tests::PUBLICATION)
+            .reconnect(pgoutput_reader::Reconnect::never())
             .connect()
             .unwrap();
         let other = postgres::Client::connect(&dsn, postgres::NoTls);

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pgoutput_harness::{Server, servers};
-use pgoutput_reader::{ChangeEvent, Config, Reader, ReaderBuilder};
+use pgoutput_reader::{ChangeEvent, Config, Reader, ReaderBuilder, Reconnect};
 use pgoutput_tests::{Fixture, PUBLICATION, eventually};
 
 const SERVER_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -102,7 +102,8 @@ fn without_the_thread_tick_keeps_it() {
 fn without_both_the_server_ends_it_and_nothing_is_lost() {
     at_once(|server| {
         let fixture = Fixture::new(server, SETUP);
-        let mut reader = builder(&fixture).heartbeat(false).connect().unwrap();
+        let builder = builder(&fixture).heartbeat(false).reconnect(Reconnect::never());
+        let mut reader = builder.connect().unwrap();
         insert_all(&fixture);
         assert_eq!(next_id(&mut reader), 1);
         fixture.wait_until_free();

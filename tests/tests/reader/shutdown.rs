@@ -1,14 +1,14 @@
-//! A server that goes away while it is read: an error, then the end; never a silent end.
+//! A server that goes away while it is read, by a reader that is not to wait for it: an error, then the end; never a silent end.
 
 use pgoutput_harness::{Server, StopMode, servers};
-use pgoutput_reader::{Error, ErrorKind, Reader};
+use pgoutput_reader::{Error, ErrorKind, Reader, Reconnect};
 use pgoutput_tests::{Fixture, eventually};
 
 /// A reader that has read something and waits for more, when `end` is done to its server.
 fn last_words(major: u32, end: impl FnOnce(&Server, &Fixture<'_>)) -> Error {
     let server = Server::of_major(major).unwrap();
     let fixture = Fixture::new(&server, "CREATE TABLE t (id int PRIMARY KEY)");
-    let mut reader: Reader = fixture.reader();
+    let mut reader: Reader = fixture.builder().reconnect(Reconnect::never()).connect().unwrap();
     fixture.run(["INSERT INTO t VALUES (1)"]);
     assert!(reader.next().unwrap().is_ok());
     let waiting = std::thread::spawn(move || {

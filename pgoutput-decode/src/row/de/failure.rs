@@ -1,11 +1,12 @@
 //! The error inside of deserialisation; [`RowError`](crate::row::RowError) outside.
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use core::fmt;
 
-use serde::de;
+use serde::de::{self, Expected, Unexpected};
 
+use super::find::Seen;
 use crate::value::ValueError;
 
 #[derive(Debug)]
@@ -13,6 +14,10 @@ pub(super) struct Failure {
     pub(super) reason: Reason,
     /// The place of the column in the table.
     pub(super) column: Option<usize>,
+    /// Where in the column's value, if the reason does not say so itself.
+    pub(super) offset: usize,
+    /// What was refused.
+    pub(super) seen: Option<Seen>,
 }
 
 #[derive(Debug)]
@@ -22,9 +27,22 @@ pub(super) enum Reason {
 }
 
 impl Failure {
+    fn new(reason: Reason) -> Self {
+        Self { reason, column: None, offset: 0, seen: None }
+    }
+
     /// Names the column, unless that was done.
     pub(super) fn in_column(mut self, index: usize) -> Self {
         self.column = self.column.or(Some(index));
+        self
+    }
+
+    /// The same error, in a value that starts `bytes` later.
+    pub(super) fn rebased(mut self, bytes: usize) -> Self {
+        self.offset = self.offset.saturating_add(bytes);
+        if let Reason::Value(error) = self.reason {
+            self.reason = Reason::Value(error.rebased(bytes));
+        }
         self
     }
 
@@ -32,17 +50,40 @@ impl Failure {
     pub(super) fn value_before_key() -> Self {
         de::Error::custom("a value was asked for before its key")
     }
+
+    fn refused(what: &str, unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let mut refused: Self =
+            de::Error::custom(format_args!("invalid {what}: {unexpected}, expected {expected}"));
+        refused.seen = Seen::of(unexpected);
+        refused
+    }
+
+    pub(super) fn add(&mut self, more: &str) {
+        if let Reason::Message(message) = &mut self.reason {
+            let mut all = String::from(&**message);
+            all.push_str(more);
+            *message = all.into();
+        }
+    }
 }
 
 impl From<ValueError> for Failure {
     fn from(error: ValueError) -> Self {
-        Self { reason: Reason::Value(error), column: None }
+        Self::new(Reason::Value(error))
     }
 }
 
 impl de::Error for Failure {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { reason: Reason::Message(message.to_string().into()), column: None }
+        Self::new(Reason::Message(message.to_string().into()))
+    }
+
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::refused("type", unexpected, expected)
+    }
+
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self::refused("value", unexpected, expected)
     }
 }
 

@@ -1,12 +1,24 @@
 //! Rows and values for `serde`, driven by the types of the columns.
 
 mod access;
+#[cfg(test)]
+mod buffer_tests;
+mod bytes;
+mod exact;
 mod failure;
+mod find;
 mod json;
+mod mark;
 mod number;
+mod rounding;
 #[cfg(test)]
 mod tests;
 mod value;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::Cell;
+use core::fmt::Write as _;
 
 use serde::Deserialize;
 use serde::de::value::BorrowedStrDeserializer;
@@ -15,10 +27,12 @@ use serde::forward_to_deserialize_any;
 
 use self::access::read_all;
 use self::failure::{Failure, Reason};
-use self::value::Cell;
-pub(crate) use self::value::TOAST;
+use self::find::Finder;
+pub(crate) use self::value::json_value;
+use self::value::{Cell as Held, unchanged};
 use super::hint::becomes;
-use super::{Row, RowColumns, RowError, RowErrorKind};
+use super::{Row, RowColumn, RowColumns, RowError, RowErrorKind};
+use crate::TupleColumn;
 
 impl<'a> Row<'a> {
     /// The whole row as a struct, a map, a tuple, or whatever else reads the names and values of its columns.
@@ -28,19 +42,43 @@ impl<'a> Row<'a> {
     ///
     /// | column | becomes |
     /// | --- | --- |
-    /// | `smallint`, `integer`, `bigint`, `oid`, `xid`, `cid` | an integer; `f32` and `f64` where that is exact |
+    /// | `smallint`, `integer`, `bigint`, `oid`, `xid`, `xid8`, `cid` | an integer; `f32` and `f64` where that is exact |
     /// | `real`, `double precision` | a float; where nothing tells that a float is wanted, NaN and the infinities are strings |
     /// | `numeric` | a string; an integer or a float where that is exact |
     /// | `boolean` | `bool` |
-    /// | text types, enums, `citext` | a string, borrowed where nothing is escaped; a `char`; a variant of a Rust enum |
-    /// | `bytea` | bytes (borrowed in the binary format), a sequence of `u8`; `\x…` where a string is wanted |
-    /// | `json`, `jsonb` | what stands in the document; the document itself where a string is wanted |
+    /// | text types, enums, `citext` | a string, borrowed where nothing is escaped; a `char`; a variant of a Rust enum; bytes or a sequence of `u8`, in whatever encoding |
+    /// | `bytea`, types without a reader in the binary format | bytes (borrowed in the binary format), a sequence of `u8`; a `bytea` is `\x…` where a string is wanted |
+    /// | `json`, `jsonb` | what stands in the document; the document itself where a string is wanted. Integers that a float field does not hold exactly are errors, fractions become the nearest `f64` |
+    /// | `regclass` and its like | a string in the text format, an integer in the binary one |
     /// | arrays | sequences, one in the other for each dimension |
     /// | composites, described | a struct, a map or, by place, a tuple |
     /// | `hstore`, described | a map of strings |
     /// | everything else | a string: the one that stands in JSON (dates and times as in RFC 3339, intervals as in ISO 8601) |
     /// | NULL | `None`, or a unit |
     /// | an unchanged stored-apart value | [`Toast::Unchanged`](crate::value::Toast), in a field of that type |
+    ///
+    /// A `serde_json::Value` gets what stands in the JSON of an event: a `numeric` is a number, unless `serde_json` without its
+    /// feature `arbitrary_precision` would lose digits of it, when it is a string; such a number in a document is an error.
+    ///
+    /// # Flattened structs and enums without names
+    ///
+    /// For `#[serde(flatten)]`, `#[serde(untagged)]` and `#[serde(tag = "…")]`, `serde` reads all columns into a buffer of its
+    /// own before any field says what it wants, and lets fields ask that buffer. Columns are there what the table above
+    /// says first, and `serde` decides what that may become:
+    ///
+    /// - a `numeric` is a string: not to be read as `i64` or `f64`, nor as a number by a `serde_json::Value`;
+    /// - NaN and the infinities of floats are strings, not to be read as `f64` (a `serde_json::Value` would make null of a float);
+    /// - a `bytea` is a sequence of `u8`, in a `serde_json::Value` an array of numbers; it is not to be read as a string;
+    /// - a `real` that a `serde_json::Value` reads is widened to an `f64`, all digits of which it shows;
+    /// - `json` and `jsonb` are what stands in them, not to be read as a string;
+    /// - an unchanged stored-apart value does no harm until a field that is no [`Toast`](crate::value::Toast) asks for it;
+    /// - an integer column beyond 2⁵³ that an `f64` or `f32` would round is an error; to find out, the row is read a second time;
+    /// - **`serde`'s own floats round** what no second reading finds: integers beyond 2⁵³ inside of arrays, composites and
+    ///   documents, or behind an untagged enum; for `f32` also those from 2²⁴ up, and other floats. Keep such fields out of
+    ///   what is flattened.
+    ///
+    /// All else that does not fit is an error there too. The error names the column where only one has the value that was refused, else the
+    /// columns that have it.
     ///
     /// ```
     /// use pgoutput_decode::row::Row;
@@ -81,33 +119,106 @@ impl<'a> Row<'a> {
     /// # Errors
     /// When a field and its column do not agree: the types, the range, NULL in a field that is no `Option`, an unchanged
     /// value in a field that is no [`Toast`](crate::value::Toast). Nothing is cut, rounded or left out. A column that no field
-    /// asks for is not looked at; with `#[serde(flatten)]`, all of them are, and there `Toast` has no effect.
+    /// asks for is not looked at; with `#[serde(flatten)]`, all of them are.
     pub fn deserialize<T: Deserialize<'a>>(&self) -> Result<T, RowError> {
-        T::deserialize(RowDeserializer(*self)).map_err(|failure| {
-            let kind = match failure.reason {
-                Reason::Value(error) => RowErrorKind::Value(error),
-                Reason::Message(message) => RowErrorKind::Deserialize(message),
-            };
-            match failure.column.and_then(|index| self.column(index)) {
-                Some(column) => RowError::of_column(self.relation, &column, kind, becomes(&column)),
-                None => RowError::of_table(self.relation, kind),
+        let is_buffered = Cell::new(false);
+        let row = RowDeserializer { row: *self, is_buffered: &is_buffered, asked_about: None };
+        let value = T::deserialize(row).map_err(|failure| self.error_of(failure))?;
+        if is_buffered.get() {
+            for column in self.columns() {
+                if let Some(failure) = rounding::refused::<T>(row, &column) {
+                    return Err(self.error_of(failure.in_column(column.index)));
+                }
             }
-        })
+        }
+        Ok(value)
+    }
+
+    fn error_of(&self, mut failure: Failure) -> RowError {
+        if failure.column.is_none() {
+            self.look_for_column(&mut failure);
+        }
+        let offset = failure.offset;
+        let kind = match failure.reason {
+            Reason::Value(error) => RowErrorKind::Value(error),
+            Reason::Message(message) => RowErrorKind::Deserialize(message),
+        };
+        match failure.column.and_then(|index| self.column(index)) {
+            Some(column) => {
+                RowError::of_column(self.relation, &column, kind, becomes(&column)).at(offset)
+            }
+            None => RowError::of_table(self.relation, kind),
+        }
+    }
+
+    /// What was refused came out of a buffer that knows no columns: it is from the one that has it, or from one of those.
+    fn look_for_column(&self, failure: &mut Failure) {
+        let Some(seen) = &failure.seen else { return };
+        let has_it = |column: &RowColumn<'a>| {
+            Held::from(column).deserialize_any(Finder(seen)).unwrap_or_default()
+        };
+        let columns: Vec<_> = self.columns().filter(has_it).collect();
+        if let [column] = &columns[..] {
+            failure.column = Some(column.index);
+            if column.value == TupleColumn::Unchanged {
+                failure.reason = Reason::Value(unchanged("T"));
+            }
+            return;
+        }
+        let mut names = String::new();
+        for (at, column) in columns.iter().enumerate() {
+            let before = if at == 0 { "; of the columns " } else { ", " };
+            // Writing to a String cannot fail.
+            let _ = write!(names, "{before}{:?}", column.name());
+        }
+        if !columns.is_empty() {
+            let unchanged = columns.iter().any(|column| column.value == TupleColumn::Unchanged);
+            names.push_str(if unchanged {
+                ", whose unchanged TOAST values only `Toast<T>` reads"
+            } else {
+                " one, which `serde` did not tell"
+            });
+        }
+        failure.add(&names);
     }
 }
 
 /// A row is a map from the names of its columns to their values; asked for a sequence, the values alone.
-struct RowDeserializer<'a>(Row<'a>);
+#[derive(Clone, Copy)]
+struct RowDeserializer<'a, 'c> {
+    row: Row<'a>,
+    /// Whether the columns may have gone into a buffer of `serde`.
+    is_buffered: &'c Cell<bool>,
+    /// A column in whose place something stands that no number is read from.
+    asked_about: Option<usize>,
+}
 
-impl<'a> Deserializer<'a> for RowDeserializer<'a> {
+impl<'a> RowDeserializer<'a, '_> {
+    fn cells(self) -> Cells<'a> {
+        Cells { columns: self.row.columns(), current: None, asked_about: self.asked_about }
+    }
+}
+
+impl<'a> Deserializer<'a> for RowDeserializer<'a, '_> {
     type Error = Failure;
 
     fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
-        visitor.visit_map(Cells { columns: self.0.columns(), current: None })
+        self.is_buffered.set(true);
+        visitor.visit_map(self.cells())
+    }
+
+    /// Flattened structs ask for a map.
+    fn deserialize_struct<V: Visitor<'a>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        visitor.visit_map(self.cells())
     }
 
     fn deserialize_seq<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
-        read_all(Cells { columns: self.0.columns(), current: None }, visitor)
+        read_all(self.cells(), visitor)
     }
 
     fn deserialize_tuple<V: Visitor<'a>>(self, _: usize, visitor: V) -> Result<V::Value, Failure> {
@@ -138,7 +249,7 @@ impl<'a> Deserializer<'a> for RowDeserializer<'a> {
     forward_to_deserialize_any! {
         <V: Visitor<'a>>
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        map struct enum identifier ignored_any
+        map enum identifier ignored_any
     }
 }
 
@@ -146,15 +257,20 @@ impl<'a> Deserializer<'a> for RowDeserializer<'a> {
 struct Cells<'a> {
     columns: RowColumns<'a>,
     /// The column whose name was given and whose value was not.
-    current: Option<super::RowColumn<'a>>,
+    current: Option<RowColumn<'a>>,
+    asked_about: Option<usize>,
 }
 
 impl<'a> Cells<'a> {
     fn read<S: DeserializeSeed<'a>>(
-        column: &super::RowColumn<'a>,
+        &self,
+        column: &RowColumn<'a>,
         seed: S,
     ) -> Result<S::Value, Failure> {
-        seed.deserialize(Cell::from(column)).map_err(|failure| failure.in_column(column.index))
+        if self.asked_about == Some(column.index) {
+            return seed.deserialize(BorrowedStrDeserializer::new(rounding::QUESTION));
+        }
+        seed.deserialize(Held::from(column)).map_err(|failure| failure.in_column(column.index))
     }
 }
 
@@ -172,7 +288,7 @@ impl<'a> de::MapAccess<'a> for Cells<'a> {
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Failure> {
         match self.current.take() {
-            Some(column) => Self::read(&column, seed),
+            Some(column) => self.read(&column, seed),
             None => Err(Failure::value_before_key()),
         }
     }
@@ -185,6 +301,6 @@ impl<'a> de::SeqAccess<'a> for Cells<'a> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Failure> {
-        self.columns.next().map(|column| Self::read(&column, seed)).transpose()
+        self.columns.next().map(|column| self.read(&column, seed)).transpose()
     }
 }

@@ -59,13 +59,21 @@ pub(super) fn f32(float: f64) -> Option<f32> {
     (f64::from(narrow).to_bits() == float.to_bits() || float.is_nan()).then_some(narrow)
 }
 
+/// The `f32` nearest to a float, if its digits say that it was meant: those of a fraction are hardly ever exact.
+pub(super) fn nearest_f32(float: f64) -> Option<f32> {
+    #[allow(clippy::cast_possible_truncation, reason = "what is cut off is looked at")]
+    let narrow = float as f32;
+    let is_meant = narrow.to_string().parse() == Ok(float) || f32(float).is_some();
+    (narrow.is_finite() && is_meant).then_some(narrow)
+}
+
 /// An integer of 64 bits or fewer as a float, if that is exact.
-pub(super) fn float_of(integer: i64) -> Option<f64> {
+pub(super) fn float_of(integer: i128) -> Option<f64> {
     #[allow(clippy::cast_precision_loss, reason = "what is lost is looked at")]
     let float = integer as f64;
     #[allow(clippy::cast_possible_truncation, reason = "a float made of 64 bits fits into 128")]
     let back = float as i128;
-    (back == integer.into()).then_some(float)
+    (back == integer).then_some(float)
 }
 
 /// How many binary digits a finite float has after its point.
@@ -118,7 +126,10 @@ mod tests {
             assert_eq!(f64(&numeric(&format!("{text}1"))), None);
         }
         assert_eq!((f32(0.1), f32(0.5)), (None, Some(0.5)));
-        assert_eq!((float_of(i64::MAX), float_of(i64::MIN)), (None, Some(-(2_f64.powi(63)))));
+        assert_eq!(
+            (float_of(i64::MAX.into()), float_of(i64::MIN.into())),
+            (None, Some(-(2_f64.powi(63))))
+        );
     }
 
     #[test]

@@ -21,14 +21,17 @@ const ITEMS: TypeInfo<'static> = TypeInfo {
 };
 const HSTORE: TypeInfo<'static> =
     TypeInfo { oid: Oid::new(16_403), name: "hstore", kind: TypeKind::Hstore };
-const TYPES: [TypeInfo<'static>; 4] = [MOOD, ITEM, ITEMS, HSTORE];
+pub(super) const TYPES: [TypeInfo<'static>; 4] = [MOOD, ITEM, ITEMS, HSTORE];
 
-fn with<'a, T: Deserialize<'a>>(sent: &'a Sent, table: &'a crate::Relation) -> Result<T, RowError> {
+pub(super) fn with<'a, T: Deserialize<'a>>(
+    sent: &'a Sent,
+    table: &'a crate::Relation,
+) -> Result<T, RowError> {
     sent.row(table).with_types(&TYPES).deserialize()
 }
 
 /// A column of this type and value, as `T`.
-fn read<T: for<'a> Deserialize<'a>>(oid: Oid, is: Is<'_>) -> Result<T, String> {
+pub(super) fn read<T: for<'a> Deserialize<'a>>(oid: Oid, is: Is<'_>) -> Result<T, String> {
     let sent = Sent::insert(&[("c", oid)], &[is]);
     let table = sent.table();
     with::<(T,)>(&sent, &table).map(|(value,)| value).map_err(|error| {
@@ -37,7 +40,7 @@ fn read<T: for<'a> Deserialize<'a>>(oid: Oid, is: Is<'_>) -> Result<T, String> {
     })
 }
 
-fn text<T: for<'a> Deserialize<'a>>(oid: Oid, text: &str) -> Result<T, String> {
+pub(super) fn text<T: for<'a> Deserialize<'a>>(oid: Oid, text: &str) -> Result<T, String> {
     read(oid, Is::Text(text))
 }
 
@@ -157,12 +160,119 @@ fn numbers_fit_or_are_errors() {
     assert_eq!(text::<f64>(type_oid::NUMERIC, "1.50"), Ok(1.5));
     assert_eq!(
         text::<f64>(type_oid::NUMERIC, "0.1").unwrap_err(),
-        "column \"c\" of public.t: text value of type numeric: no f64 is exactly that number; \
+        "column \"c\" of public.t: text value of type numeric: no f64 is exactly the number at byte 0; \
          read it as a string, or an exact integer or float"
     );
     for number in ["1.5", "NaN", "1e", "18446744073709551616"] {
         assert!(text::<u64>(type_oid::NUMERIC, number).is_err(), "{number}");
     }
+}
+
+#[test]
+fn floats_hold_numbers_exactly_or_are_errors() {
+    #[derive(Deserialize, Debug, PartialEq)]
+    struct Inside {
+        x: f64,
+        ys: Vec<f32>,
+    }
+    for oid in [type_oid::OID, type_oid::XID, type_oid::CID, type_oid::XID8] {
+        assert_eq!(text::<f64>(oid, "4294967295"), Ok(4_294_967_295.0));
+        assert!(text::<f32>(oid, "4294967295").unwrap_err().contains("no f32 is exactly"));
+        assert_eq!(text::<f32>(oid, "16777216"), Ok(16_777_216.0));
+    }
+    assert!(text::<f64>(type_oid::XID8, "9007199254740993").is_err());
+    assert_eq!(text::<f64>(type_oid::XID8, "9223372036854775808"), Ok(2_f64.powi(63)));
+    assert_eq!(text::<u64>(type_oid::XID8, "18446744073709551615"), Ok(u64::MAX));
+
+    assert_eq!(text::<f64>(type_oid::JSONB, "0.1"), Ok(0.1));
+    assert_eq!(text::<f32>(type_oid::JSONB, "0.1"), Ok(0.1));
+    assert_eq!(text::<f64>(type_oid::JSON, "9007199254740992"), Ok(9_007_199_254_740_992.0));
+    let error = text::<f64>(type_oid::JSON, "9007199254740993").unwrap_err();
+    assert!(error.contains("no f64 is exactly the number in the document"), "{error}");
+    for number in ["16777217", "0.12345678901", "1e39"] {
+        assert!(text::<f32>(type_oid::JSON, number).is_err(), "{number}");
+    }
+    let inside = text::<Inside>(type_oid::JSONB, r#"{"x": 2.5, "ys": [1, 0.1]}"#);
+    assert_eq!(inside, Ok(Inside { x: 2.5, ys: vec![1.0, 0.1] }));
+    for document in [r#"{"x": -9007199254740993, "ys": []}"#, r#"{"x": 1, "ys": [0, 16777217]}"#] {
+        let error = text::<Option<Inside>>(type_oid::JSONB, document).unwrap_err();
+        assert!(error.contains("is exactly the number"), "{error}");
+    }
+    let many = text::<BTreeMap<String, Vec<f64>>>(type_oid::JSON, r#"{"a": [9007199254740993]}"#);
+    assert!(many.unwrap_err().contains("at byte"));
+}
+
+#[test]
+fn bytes_are_raw_whatever_the_encoding() {
+    #[derive(Debug, PartialEq)]
+    struct Raw(Vec<u8>);
+    impl<'de> Deserialize<'de> for Raw {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Bytes;
+            impl serde::de::Visitor<'_> for Bytes {
+                type Value = Raw;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("bytes")
+                }
+                fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Raw, E> {
+                    Ok(Raw(bytes.to_vec()))
+                }
+            }
+            deserializer.deserialize_bytes(Bytes)
+        }
+    }
+    let latin1 = b"caf\xE9";
+    for oid in [type_oid::TEXT, type_oid::JSON, type_oid::JSONB, MOOD.oid, Oid::new(20_000)] {
+        assert_eq!(read(oid, Is::Bytes(latin1)), Ok(Raw(latin1.to_vec())), "{oid}");
+    }
+    assert_eq!(read(type_oid::JSONB, Is::Binary(b"\x01[]")), Ok(Raw(b"[]".to_vec())));
+    assert_eq!(read(Oid::new(20_000), Is::Binary(b"\0\xFF")), Ok(Raw(b"\0\xFF".to_vec())));
+    assert_eq!(read(type_oid::TEXT, Is::Bytes(latin1)), Ok(latin1.to_vec()));
+    assert_eq!(read(Oid::new(20_000), Is::Binary(b"\0\xFF")), Ok(b"\0\xFF".to_vec()));
+    let array = Is::Bytes(b"{caf\xE9,\"\\\"\"}");
+    assert_eq!(read(type_oid::TEXT_ARRAY, array), Ok(vec![latin1.to_vec(), b"\"".to_vec()]));
+    assert!(read::<Vec<String>>(type_oid::TEXT_ARRAY, Is::Bytes(b"{\xE9}")).is_err());
+    // A text is a list of nothing else.
+    assert!(text::<Vec<i32>>(type_oid::TEXT, "ab").unwrap_err().contains("expected i32"));
+    assert!(text::<Vec<String>>(type_oid::TEXT, "ab").is_err());
+    assert!(text::<Vec<i32>>(type_oid::BYTEA, r"\x00").is_err());
+}
+
+#[test]
+fn names_of_objects_are_strings_or_numbers_as_the_format_has_it() {
+    let binary = || Is::Binary(&[0, 0, 4, 0xEB]);
+    assert_eq!(read::<u32>(type_oid::REGCLASS, binary()), Ok(1259));
+    assert_eq!(text::<String>(type_oid::REGCLASS, "pg_class").as_deref(), Ok("pg_class"));
+    assert_eq!(text::<u32>(type_oid::REGCLASS, "-"), Ok(0));
+    assert_eq!(text::<serde_json::Value>(type_oid::REGCLASS, "pg_class"), Ok(json!("pg_class")));
+    assert_eq!(read::<serde_json::Value>(type_oid::REGCLASS, binary()), Ok(json!(1259)));
+    let error = text::<u32>(type_oid::REGCLASS, "pg_class").unwrap_err();
+    assert!(error.contains("option `binary`"), "{error}");
+    let error = read::<String>(type_oid::REGCLASS, binary()).unwrap_err();
+    assert!(error.contains("read it as `Oid`"), "{error}");
+}
+
+#[test]
+fn json_values_are_what_stands_in_the_json_of_the_event() {
+    type Json = serde_json::Value;
+    assert_eq!(text::<Json>(type_oid::FLOAT4, "0.1"), Ok(json!(0.1)));
+    assert_eq!(text::<Json>(type_oid::FLOAT4, "1e+10"), Ok(json!(1e10)));
+    assert_eq!(text::<Json>(type_oid::NUMERIC, "0.10"), Ok(json!(0.1)));
+    assert_eq!(text::<Json>(type_oid::NUMERIC, "-5"), Ok(json!(-5)));
+    let digits = "12345678901234567890.5";
+    assert_eq!(text::<Json>(type_oid::NUMERIC, digits), Ok(json!(digits)));
+    let huge = "9".repeat(400);
+    assert_eq!(text::<Json>(type_oid::NUMERIC, &huge), Ok(json!(huge)));
+    assert_eq!(text::<Json>(type_oid::BYTEA, r"\x00ff"), Ok(json!(r"\x00ff")));
+    assert_eq!(read::<Json>(type_oid::BYTEA, Is::Binary(&[0, 0xFF])), Ok(json!(r"\x00ff")));
+    assert_eq!(read::<Json>(Oid::new(20_000), Is::Binary(&[0, 0xFF])), Ok(json!(r"\x00ff")));
+    assert_eq!(text::<Json>(type_oid::JSON, r#"{"a": 1, "a": 2}"#), Ok(json!({"a": 2})));
+    let error = text::<Json>(type_oid::JSON, &format!("[1, {digits}]")).unwrap_err();
+    assert!(error.contains("arbitrary_precision") && error.contains("at byte 4"), "{error}");
+    let item = text::<BTreeMap<String, Json>>(ITEM.oid, "(a,sad)").unwrap();
+    assert_eq!(item["mood"], json!("sad"));
+    let list = text::<Json>(type_oid::NUMERIC_ARRAY, "{0.10,NULL,NaN}");
+    assert_eq!(list, Ok(json!([0.1, null, "NaN"])));
 }
 
 #[test]
@@ -241,7 +351,7 @@ fn errors_tell_column_and_place() {
     assert!(error.starts_with("column \"c\" of public.t: text value of type double precision: "));
     assert!(error.ends_with("at byte 5"), "{error}");
     let error = text::<i32>(type_oid::BOOL, "t").unwrap_err();
-    assert!(error.ends_with("expected i32; boolean becomes a bool"), "{error}");
+    assert!(error.ends_with("text value of type boolean: invalid type: boolean `true`, expected i32, at byte 0; it becomes a bool"), "{error}");
     let sent = Sent::insert(&[("c", type_oid::TEXT)], &[Is::Bytes(b"a\xFF")]);
     let table = sent.table();
     let error = with::<(String,)>(&sent, &table).unwrap_err();
@@ -276,20 +386,32 @@ fn text_and_binary_of_the_server_become_the_same() {
             .collect();
         let from_text = read::<serde_json::Value>(known.oid(), Is::Text(text));
         let from_binary = read::<serde_json::Value>(known.oid(), Is::Binary(&bytes));
-        assert!(from_text.is_ok(), "{name} {text}: {from_text:?}");
-        assert_eq!(from_text, from_binary, "{name} {text}");
-        if matches!(known.oid(), type_oid::FLOAT4 | type_oid::FLOAT8) {
-            // JSON has no difference between 1 and 1.0.
+        if let (Err(of_text), Err(of_binary)) = (&from_text, &from_binary) {
+            // A document with a number that has too many digits for a float.
+            assert!(matches!(known.oid(), type_oid::JSON | type_oid::JSONB), "{of_text}");
+            for error in [of_text, of_binary] {
+                assert!(error.contains("`arbitrary_precision`"), "{error}");
+            }
             continue;
         }
+        assert!(from_text.is_ok(), "{name} {text}: {from_text:?}");
+        assert_eq!(from_text, from_binary, "{name} {text}");
         let field = Field::new(known.oid(), Format::Text, text.as_bytes());
+        assert_eq!(field.get(), Ok(from_text.clone().unwrap()), "{name} {text}");
         let mut json = String::new();
-        let as_string = JsonOptions::default().numeric_as_string(true);
-        field.write_json(&mut json, as_string).unwrap();
-        if let Ok(expected) = serde_json::from_str::<serde_json::Value>(&json) {
-            assert_eq!(from_text, Ok(expected), "{name} {text}");
-            compared += 1;
+        field.write_json(&mut json, JsonOptions::default()).unwrap();
+        match (from_text.unwrap(), serde_json::from_str::<serde_json::Value>(&json)) {
+            // Too many digits for a float: the number is a string, with each of them.
+            (serde_json::Value::String(digits), Ok(serde_json::Value::Number(_)) | Err(_)) => {
+                assert_eq!((known.oid(), &*digits), (type_oid::NUMERIC, &*json));
+            }
+            // The reader of `serde_json` may miss a float by one in its last place.
+            (serde_json::Value::Number(number), _) if number.is_f64() => {
+                assert_eq!(number.as_f64(), json.parse().ok(), "{name} {text}");
+            }
+            (value, expected) => assert_eq!(value, expected.unwrap(), "{name} {text}"),
         }
+        compared += 1;
     }
     assert!(compared > 1000, "{compared}");
 }

@@ -1,22 +1,44 @@
 //! One value: what it gives is decided by its type, and by what it is asked for.
 
 use alloc::borrow::Cow;
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use core::any::type_name;
 
 use serde::de::value::SeqDeserializer;
-use serde::de::{Deserializer, Error as _, IntoDeserializer, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor};
 
 use super::access::{Attributes, List, Pairs, read_all};
+use super::bytes::Byte;
 use super::failure::{Failure, Reason};
+use super::mark::Mark;
 use super::{json, number};
 use crate::TupleColumn;
 use crate::row::RowColumn;
 use crate::value::{
-    Field, Json, JsonOptions, Jsonb, Text, Value, ValueError, ValueErrorKind, in_one_piece,
+    Array, Field, Float4, Float8, Json, JsonOptions, Jsonb, TOAST, Text, Value, ValueError,
+    ValueErrorKind, in_one_piece, type_oid,
 };
 
-/// The name under which [`Toast`](crate::value::Toast) asks for a value that may not have come along.
-pub(crate) const TOAST: &str = "$pgoutput_decode::value::Toast";
+/// The value as `serde_json` holds what stands in the JSON of an event.
+pub(crate) fn json_value(field: &Field<'_>) -> Result<serde_json::Value, ValueError> {
+    serde_json::Value::deserialize(Cell::Field(*field)).map_err(|failure| match failure.reason {
+        Reason::Value(error) => error,
+        Reason::Message(_) => {
+            ValueError::malformed("JSON that serde_json can hold", failure.offset)
+        }
+    })
+}
+
+/// Whether a visitor makes a `serde_json::Value`, which asks as everything does that takes anything: as the buffers of
+/// `serde` do, and types that read numbers from strings. It alone is to get what stands in the JSON of an event.
+fn is_json_value<T>() -> bool {
+    // No visitor is bound to be `'static`, which `TypeId` wants. Another version of the crate will do as well.
+    type_name::<T>() == type_name::<serde_json::Value>()
+}
+
+pub(super) fn unchanged(target: &'static str) -> ValueError {
+    ValueError::new(ValueErrorKind::Unchanged { target }, 0)
+}
 
 /// What a column, an element or an attribute holds.
 #[derive(Clone, Copy)]
@@ -49,6 +71,10 @@ impl<'a> Cell<'a> {
         let kind = match self {
             Self::Null => ValueErrorKind::Null { target },
             Self::Unchanged => ValueErrorKind::Unchanged { target },
+            // Its elements are looked at when they are read, perhaps as raw bytes.
+            Self::Field(field) if Array::is_type(field.ty()) => {
+                return Ok(Value::Array(Array::structure(field)?));
+            }
             Self::Field(field) => return Ok(field.get()?),
             Self::Text(text) => return Ok(Value::Text(*text)),
         };
@@ -86,13 +112,9 @@ impl<'a> Cell<'a> {
                 Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
                 Cow::Owned(text) => visitor.visit_string(text),
             },
-            Value::Numeric(value) => {
-                visitor.visit_string(alloc::string::ToString::to_string(value))
-            }
-            Value::Bytea(bytes) => match bytes.as_slice() {
-                Some(bytes) => visitor.visit_borrowed_bytes(bytes),
-                None => visitor.visit_byte_buf(bytes.bytes().collect()),
-            },
+            Value::Numeric(value) => visitor.visit_string(value.to_string()),
+            // A sequence becomes whatever holds bytes, and never a text.
+            Value::Bytea(bytes) => read_all(SeqDeserializer::new(bytes.bytes()), visitor),
             Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => json::any(text, visitor),
             Value::Array(array) => List::new(self.field()?, array).deserialize_any(visitor),
             Value::Composite(composite) => {
@@ -111,6 +133,50 @@ impl<'a> Cell<'a> {
         }
     }
 
+    /// Gives the value as what it is in the JSON of an event.
+    fn visit_json<V: Visitor<'a>>(&self, visitor: V) -> Result<V::Value, Failure> {
+        let value = match self {
+            Self::Null => return visitor.visit_unit(),
+            _ => self.value("serde_json::Value")?,
+        };
+        match &value {
+            Value::Float4(Float4(float)) if float.is_finite() => {
+                json::float(&value.to_string(), visitor)
+            }
+            Value::Float8(Float8(float)) if float.is_finite() => {
+                json::float(&value.to_string(), visitor)
+            }
+            Value::Numeric(numeric) if numeric.is_finite() => {
+                json::number(&numeric.to_string(), visitor)
+            }
+            Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => {
+                match json::first_inexact(&in_one_piece(text)) {
+                    None => json::any(text, visitor),
+                    Some(at) => {
+                        let target =
+                            "serde_json::Value (without its feature `arbitrary_precision`)";
+                        Err(self.error(ValueErrorKind::Inexact { target }).rebased(at))
+                    }
+                }
+            }
+            Value::Bytea(_) | Value::Opaque(_) => visitor.visit_string(string(&value)?),
+            value => self.visit(value, visitor),
+        }
+    }
+
+    /// The bytes of a text as they came, whatever encoding they are in; `None` for other types.
+    fn raw(&self) -> Result<Option<Cow<'a, [u8]>>, Failure> {
+        let Self::Field(field) = self else { return Ok(None) };
+        match field.get::<&'a [u8]>() {
+            Ok(bytes) => Ok(Some(Cow::Borrowed(bytes))),
+            Err(error) if error.kind() == ValueErrorKind::NotBorrowable => {
+                Ok(Some(Cow::Owned(field.get()?)))
+            }
+            Err(error) if matches!(error.kind(), ValueErrorKind::WrongType { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn integer<V: Visitor<'a>>(
         self,
         target: &'static str,
@@ -123,6 +189,11 @@ impl<'a> Cell<'a> {
             return visitor.visit_i64(integer);
         }
         let value = self.value(target)?;
+        if let (Value::Text(_), Self::Field(field)) = (&value, &self)
+            && field.ty().without_domains().is_reg()
+        {
+            return visitor.visit_u32(field.get()?);
+        }
         let Value::Numeric(numeric) = value else { return self.visit(&value, visitor) };
         let integer = self.exactly(number::i128(&numeric), target)?;
         match (i64::try_from(integer), u64::try_from(integer)) {
@@ -139,7 +210,11 @@ impl<'a> Cell<'a> {
             Value::Float8(value) => Some(value.0),
             Value::Int2(value) => Some((*value).into()),
             Value::Int4(value) => Some((*value).into()),
-            Value::Int8(value) => number::float_of(*value),
+            Value::Int8(value) => number::float_of((*value).into()),
+            Value::Oid(value) => Some(value.as_u32().into()),
+            Value::Xid(value) => Some(value.as_u32().into()),
+            Value::Cid(value) => Some(value.0.into()),
+            Value::Xid8(value) => number::float_of(value.0.into()),
             Value::Numeric(value) => number::f64(value),
             _ => return Ok(None),
         };
@@ -170,9 +245,21 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     type Error = Failure;
 
     fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if is_json_value::<V::Value>() {
+            return self.visit_json(visitor);
+        }
         match self {
             Self::Null => visitor.visit_unit(),
-            _ => self.visit(&self.value("T")?, visitor),
+            // Only a buffer takes the mark.
+            Self::Unchanged => {
+                let mark = visitor.visit_newtype_struct(Mark::new());
+                mark.map_err(|_| unchanged("T").into())
+            }
+            _ => match self.value("T")? {
+                // Who takes anything takes bytes.
+                Value::Opaque(bytes) => self.visit(&Value::Bytea(bytes), visitor),
+                value => self.visit(&value, visitor),
+            },
         }
     }
 
@@ -211,7 +298,11 @@ impl<'a> Deserializer<'a> for Cell<'a> {
 
     fn deserialize_f32<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
         let value = self.value("f32")?;
+        if let Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) = &value {
+            return json::f32(text, visitor);
+        }
         match self.float(&value, "f32")? {
+            Some(float) if float.is_nan() => visitor.visit_f32(f32::NAN),
             Some(float) => visitor.visit_f32(self.exactly(number::f32(float), "f32")?),
             None => self.visit(&value, visitor),
         }
@@ -219,6 +310,9 @@ impl<'a> Deserializer<'a> for Cell<'a> {
 
     fn deserialize_f64<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
         let value = self.value("f64")?;
+        if let Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) = &value {
+            return json::f64(text, visitor);
+        }
         match self.float(&value, "f64")? {
             Some(float) => visitor.visit_f64(float),
             None => self.visit(&value, visitor),
@@ -231,6 +325,13 @@ impl<'a> Deserializer<'a> for Cell<'a> {
 
     fn deserialize_str<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
         match self.value("String")? {
+            // The binary form of `regclass` and its like has no name.
+            Value::Oid(_) => match &self {
+                Self::Field(field) if field.ty().without_domains().is_reg() => {
+                    visitor.visit_string(field.get()?)
+                }
+                _ => self.deserialize_any(visitor),
+            },
             Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => {
                 self.visit(&Value::Text(text), visitor)
             }
@@ -248,19 +349,10 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     }
 
     fn deserialize_bytes<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
-        if let Self::Field(field) = &self {
-            // Text that is not UTF-8 has bytes all the same.
-            match field.get::<&'a [u8]>() {
-                Ok(bytes) => return visitor.visit_borrowed_bytes(bytes),
-                Err(error) if error.kind() == ValueErrorKind::NotBorrowable => {
-                    return visitor.visit_byte_buf(field.get()?);
-                }
-                Err(_) => {}
-            }
-        }
-        match self.value("Vec<u8>")? {
-            Value::Opaque(bytes) => self.visit(&Value::Bytea(bytes), visitor),
-            value => self.visit(&value, visitor),
+        match self.raw()? {
+            Some(Cow::Borrowed(bytes)) => visitor.visit_borrowed_bytes(bytes),
+            Some(Cow::Owned(bytes)) => visitor.visit_byte_buf(bytes),
+            None => self.visit(&self.value("Vec<u8>")?, visitor),
         }
     }
 
@@ -276,7 +368,10 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     }
 
     fn deserialize_unit<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
-        self.deserialize_any(visitor)
+        match self {
+            Self::Null => visitor.visit_unit(),
+            _ => self.visit(&self.value("()")?, visitor),
+        }
     }
 
     fn deserialize_unit_struct<V: Visitor<'a>>(
@@ -284,7 +379,7 @@ impl<'a> Deserializer<'a> for Cell<'a> {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        self.deserialize_any(visitor)
+        self.deserialize_unit(visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'a>>(
@@ -294,6 +389,7 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     ) -> Result<V::Value, Failure> {
         match (name, self) {
             (TOAST, Self::Unchanged) => visitor.visit_unit(),
+            (TOAST, _) => visitor.visit_some(self),
             (json::RAW, Self::Field(field)) => match field.get()? {
                 Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => json::raw(&text, visitor),
                 value => self.visit(&value, visitor),
@@ -303,8 +399,10 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     }
 
     fn deserialize_seq<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if let Some(bytes) = self.raw()?.filter(|_| !self.is_document()) {
+            return read_all(SeqDeserializer::new(bytes.iter().map(|byte| Byte(*byte))), visitor);
+        }
         match self.value("Vec<_>")? {
-            Value::Bytea(bytes) => read_all(SeqDeserializer::new(bytes.bytes()), visitor),
             Value::Composite(composite) => {
                 read_all(Attributes::new(self.field()?, &composite), visitor)
             }
@@ -358,14 +456,21 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     }
 }
 
-/// The value of this deserializer can be told to be out of place.
 impl Cell<'_> {
-    pub(super) fn inside(&self, failure: Failure, outer: &Field<'_>) -> Failure {
-        match (self, failure.reason) {
-            (Self::Field(inner), Reason::Value(error)) => {
-                Failure { reason: Reason::Value(inner.place(error, outer)), column: failure.column }
+    fn is_document(&self) -> bool {
+        match self {
+            Self::Field(field) => {
+                matches!(field.ty().without_domains().oid(), type_oid::JSON | type_oid::JSONB)
             }
-            (_, reason) => Failure { reason, column: failure.column },
+            _ => false,
+        }
+    }
+
+    /// The same error, at its place in what this value stands in.
+    pub(super) fn inside(&self, failure: Failure, outer: &Field<'_>) -> Failure {
+        match self {
+            Self::Field(inner) => failure.rebased(inner.start_in(outer)),
+            _ => failure,
         }
     }
 }

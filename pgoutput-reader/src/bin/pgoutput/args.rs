@@ -58,6 +58,10 @@ pub(crate) struct Tail {
     #[arg(long)]
     pub(crate) two_phase: bool,
 
+    /// Create the slot, if it does not exist, as one that is kept on standbys too (PostgreSQL 17 and later).
+    #[arg(long, requires = "create_slot", conflicts_with = "temporary")]
+    pub(crate) failover: bool,
+
     /// Also messages written by pg_logical_emit_message (PostgreSQL 14 and later).
     #[arg(long)]
     pub(crate) messages: bool,
@@ -90,6 +94,15 @@ pub(crate) struct Tail {
     /// Leave the slot where it is: the same changes come again next time.
     #[arg(long)]
     pub(crate) no_ack: bool,
+
+    /// End with the first error, also with one that may pass. Otherwise a connection that is lost is made again, and the changes
+    /// go on where they were; each attempt is told on standard error.
+    #[arg(long)]
+    pub(crate) no_reconnect: bool,
+
+    /// How long to try to get a lost connection back; 300 unless given.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "no_reconnect")]
+    pub(crate) reconnect_for: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -54,7 +54,8 @@ impl Output {
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()?;
         if let Some(position) = self.pending.take() {
-            self.acknowledger.acknowledge_through(position);
+            // It is one of this reader's.
+            self.acknowledger.acknowledge_through(position).map_err(io::Error::other)?;
         }
         Ok(())
     }

@@ -4,7 +4,8 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use pgoutput_reader::{
-    Acknowledge, Config, Error, ErrorKind, Next, Reader, ReaderBuilder, SetupError,
+    Acknowledge, Config, Error, ErrorKind, Next, Reader, ReaderBuilder, Reconnect,
+    ReconnectAttempt, SetupError,
 };
 
 use crate::Failure;
@@ -51,12 +52,20 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
         .binary(tail.binary)
         .streaming(tail.streaming.into())
         .two_phase(tail.two_phase)
-        .acknowledge(if tail.no_ack { Acknowledge::Never } else { Acknowledge::Manual });
+        .acknowledge(if tail.no_ack { Acknowledge::Never } else { Acknowledge::Manual })
+        .reconnect(reconnect(tail))
+        .on_reconnect(|attempt| {
+            let ReconnectAttempt { attempt: number, cause, delay, .. } = attempt;
+            crate::say(&format_args!("{cause}; attempt {number} to reconnect in {delay:.1?}"));
+        });
     for publication in &tail.publications {
         builder = builder.publication(publication);
     }
     if tail.temporary {
         builder = builder.temporary_slot();
+    }
+    if tail.failover {
+        builder = builder.failover_slot();
     }
     if let Some(version) = tail.proto_version {
         builder = builder.proto_version(version);
@@ -71,6 +80,14 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
         builder = builder.until_lsn(lsn);
     }
     builder
+}
+
+fn reconnect(tail: &Tail) -> Reconnect {
+    match tail.reconnect_for {
+        _ if tail.no_reconnect => Reconnect::never(),
+        Some(seconds) => Reconnect::default().max_elapsed(Some(Duration::from_secs(seconds))),
+        None => Reconnect::default(),
+    }
 }
 
 /// What ended the printing early.

@@ -7,7 +7,9 @@ use pgoutput_decode::message::BeginBody;
 use pgoutput_decode::{Lsn, Message, Oid, Relations, TimestampTz, Xid};
 
 use super::*;
-use crate::event::{ColumnSchema, Content, Fingerprint, Position, ReplicationOrigin, Transaction};
+use crate::event::{
+    ColumnSchema, Content, Context, Fingerprint, ReaderId, ReplicationOrigin, Source, Transaction,
+};
 
 fn table(relations: &Relations, oid: Oid) -> Arc<TableSchema> {
     let relation = relations.get(oid).unwrap();
@@ -26,8 +28,8 @@ fn table(relations: &Relations, oid: Oid) -> Arc<TableSchema> {
     })
 }
 
-fn transaction(begin: &BeginBody, origin: bool) -> Arc<Transaction> {
-    let transaction = Transaction::new(begin);
+fn transaction(begin: &BeginBody, source: &Arc<Source>, origin: bool) -> Arc<Transaction> {
+    let transaction = Transaction::new(begin, source);
     if origin {
         let (name, commit_lsn) = ("up\"stream".into(), Lsn::new(7));
         transaction.came_from(ReplicationOrigin { name, commit_lsn });
@@ -42,6 +44,13 @@ fn events(capture: &str) -> Vec<ChangeEvent> {
         commit_time: TimestampTz::from_micros(1),
         xid: Xid::new(u32::MAX),
     };
+    let source = Arc::new(Source {
+        reader: ReaderId::unique(),
+        system_identifier: 7_100_000_000_000_000_001,
+        timeline: 1,
+        slot: "s".into(),
+        publications: 0,
+    });
     let (mut relations, mut in_stream, mut events) = (Relations::new(), false, Vec::new());
     for line in capture.lines() {
         let data = line.split('#').next().unwrap().trim();
@@ -77,9 +86,13 @@ fn events(capture: &str) -> Vec<ChangeEvent> {
             lsn: lsn.parse().unwrap(),
             ordinal: 3,
             fingerprint: Fingerprint::new("7100000000000000001", "app"),
-            position: Position { delivery: number, commit_lsn: Lsn::MAX, index: number },
-            transaction: (!number.is_multiple_of(5))
-                .then(|| transaction(&begin, number.is_multiple_of(3))),
+            delivery: number,
+            index: number,
+            context: if number.is_multiple_of(5) {
+                Context::Alone(Arc::clone(&source))
+            } else {
+                Context::Transaction(transaction(&begin, &source, number.is_multiple_of(3)))
+            },
             table: oid.map(|oid| table(&relations, oid)),
             content,
         });

@@ -1,0 +1,104 @@
+//! What can be wrong with a position.
+
+use pgoutput_decode::Lsn;
+
+/// Why a position is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PositionError {
+    /// The text is not that of a position.
+    #[error("not the text of a position: its {part} cannot be read")]
+    Malformed {
+        /// What could not be read.
+        part: &'static str,
+    },
+    /// An acknowledgement of what this reader did not deliver, such as a stored position.
+    #[error(
+        "position {position} was not delivered by this reader and cannot be acknowledged on it: acknowledge the positions of its own events; \
+         a stored one is for ReaderBuilder::resume"
+    )]
+    NotDelivered {
+        /// The position's text.
+        position: String,
+    },
+    /// A stage was acknowledged on a reader that tells one position for all.
+    #[error(
+        "this reader does not tell written, flushed and applied apart: build it with Acknowledge::Stages, or use `acknowledge`"
+    )]
+    NoStages,
+    /// The position is of another cluster.
+    #[error(
+        "the position is of the cluster with system identifier {position}, and the server's is {server}: connect to the one it is of; \
+         on another one, start anew from a snapshot"
+    )]
+    OtherCluster {
+        /// The position's system identifier.
+        position: u64,
+        /// The server's.
+        server: u64,
+    },
+    /// The server is on an older timeline than the position: it does not know what was read.
+    #[error(
+        "the position is of timeline {position}, and the server is still on {server}: connect to the server that was promoted"
+    )]
+    TimelineBehind {
+        /// The position's timeline.
+        position: u32,
+        /// The server's.
+        server: u32,
+    },
+    /// The server left the position's timeline before the position: what was read of it may never have happened there.
+    #[error(
+        "the server is on timeline {server}, whose history {}: what was read up to {lsn} may never have happened there; start anew from a snapshot",
+        .switch.map_or_else(|| format!("has no timeline {position}"), |switch| format!("left timeline {position} at {switch}"))
+    )]
+    TimelineForked {
+        /// The position's timeline.
+        position: u32,
+        /// The position's LSN.
+        lsn: Lsn,
+        /// The server's timeline.
+        server: u32,
+        /// Where its history left the position's; `None` if it was never on it.
+        switch: Option<Lsn>,
+    },
+    /// The position is of another slot.
+    #[error(
+        "the position is of slot \"{position}\", and \"{slot}\" is to be read: name the slot it is of"
+    )]
+    OtherSlot {
+        /// The position's slot.
+        position: String,
+        /// The slot to be read.
+        slot: String,
+    },
+    /// Other publications or options: the events are others, or are counted otherwise.
+    #[error(
+        "the position was taken with other publications or other options messages, origin or two_phase (fingerprint {position:016x}, now {asked:016x}): \
+         name the same, or start anew"
+    )]
+    OtherPublications {
+        /// The position's publication fingerprint.
+        position: u64,
+        /// That of what is asked for.
+        asked: u64,
+    },
+    /// The slot stands behind the position and keeps no log from before it: it was made anew after it, or was moved on while nothing came. Nothing tells these
+    /// apart.
+    #[error(
+        "slot \"{slot}\" stands at {confirmed_flush_lsn} and keeps log from {} on, and the position is {lsn}: it was created anew, and what was committed \
+         between is not to be had from it, or it was moved on while nothing came (Idle::Never keeps a slot from that); \
+         start anew from a snapshot, or, if nothing can be missing, set trust_slot(true)",
+        .restart_lsn.map_or_else(|| "nowhere".to_owned(), |lsn| lsn.to_string())
+    )]
+    SlotAhead {
+        /// The slot.
+        slot: String,
+        /// The position's LSN.
+        lsn: Lsn,
+        /// Everything before it is forgotten.
+        confirmed_flush_lsn: Lsn,
+        /// The oldest log that the slot keeps.
+        restart_lsn: Option<Lsn>,
+    },
+}

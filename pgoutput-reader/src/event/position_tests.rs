@@ -1,0 +1,74 @@
+use super::*;
+
+const STORED: &str = "1:7574093210001112223:1:my_slot:79142219578eefc7:FFFFFFFF/158FAC8:3";
+
+#[test]
+fn the_text_says_every_part() {
+    let position: Position = STORED.parse().unwrap();
+    assert_eq!(position.system_identifier(), 7_574_093_210_001_112_223);
+    assert_eq!(position.timeline(), 1);
+    assert_eq!(position.slot(), "my_slot");
+    assert_eq!(position.publication_fingerprint(), 0x7914_2219_578e_efc7);
+    assert_eq!(position.commit_lsn(), Lsn::new(0xFFFF_FFFF_0158_FAC8));
+    assert_eq!(position.index(), Some(3));
+    assert_eq!(position.to_string(), STORED);
+    let outside = STORED.replace(":3", ":-");
+    assert_eq!(outside.parse::<Position>().unwrap().to_string(), outside);
+}
+
+#[test]
+fn what_is_no_position_is_refused_by_its_part() {
+    let part = |text: &str| match text.parse::<Position>() {
+        Err(PositionError::Malformed { part }) => part,
+        other => panic!("{text}: {other:?}"),
+    };
+    for (from, to, expected) in [
+        ("1:757", "2:757", "version"),
+        ("1:757", "", "version"),
+        ("7574093210001112223", "75740932100011122233", "system identifier"),
+        ("7574093210001112223", "+7", "system identifier"),
+        (":1:", ":-1:", "timeline"),
+        (":1:", "::", "timeline"),
+        ("my_slot", "My_slot", "slot"),
+        ("my_slot", "", "slot"),
+        ("79142219578eefc7", "79142219578EEFC7", "publication fingerprint"),
+        ("79142219578eefc7", "9142219578eefc7", "publication fingerprint"),
+        ("FFFFFFFF/158FAC8", "158FAC8", "LSN"),
+        (":3", ":", "index"),
+        (":3", ":18446744073709551616", "index"),
+        (":3", "", "index"),
+        (":3", ":3:", "end"),
+    ] {
+        assert_eq!(part(&STORED.replacen(from, to, 1)), expected, "{from:?} -> {to:?}");
+    }
+    let long = STORED.replace("my_slot", &"s".repeat(64));
+    assert_eq!(part(&long), "slot");
+}
+
+#[test]
+fn a_stored_position_is_of_no_reader() {
+    let position: Position = STORED.parse().unwrap();
+    assert_eq!(position.delivery_of(ReaderId::NONE), None);
+    assert_eq!(position.delivery_of(ReaderId::unique()), None);
+}
+
+#[test]
+fn equality_is_of_the_place_and_not_of_the_delivery() {
+    let stored: Position = STORED.parse().unwrap();
+    let source = Arc::new(Source { reader: ReaderId::unique(), ..stored.source().clone() });
+    let delivered = Position::new(&source, stored.commit_lsn(), stored.index(), 17);
+    assert_eq!(delivered, stored);
+    assert_eq!(delivered.delivery_of(source.reader), Some(17));
+    assert_ne!(Position::new(&source, stored.commit_lsn(), None, 17), stored);
+}
+
+#[cfg(all(feature = "serde", feature = "json"))]
+#[test]
+fn serde_uses_the_text() {
+    let position: Position = STORED.parse().unwrap();
+    let json = serde_json::to_string(&position).unwrap();
+    assert_eq!(json, format!("\"{STORED}\""));
+    assert_eq!(serde_json::from_str::<Position>(&json).unwrap(), position);
+    let error = serde_json::from_str::<Position>("\"1:2\"").unwrap_err();
+    assert!(error.to_string().contains("timeline"), "{error}");
+}

@@ -1,0 +1,237 @@
+//! Opening the stream: the first time, and again where it was lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::thread;
+use std::time::Duration;
+
+use pgoutput_decode::Lsn;
+
+use super::verify::Stored;
+use crate::connection::{Connection, CopyBoth, Ordinary};
+use crate::error::SetupError;
+use crate::proto::CreateSlot;
+use crate::setup::{Pace, SlotFacts};
+use crate::{Config, Error, ErrorKind, StartReplication, SystemId, Waker};
+
+/// How long each step of an attempt may take where the settings say nothing.
+const STEP: Duration = Duration::from_secs(30);
+
+/// Where the stream comes from.
+#[derive(Debug, Clone)]
+pub(super) struct Dialer {
+    pub(super) config: Config,
+    pub(super) start: StartReplication,
+}
+
+/// A stream that has been started, and what was seen on the way.
+pub(super) struct Opened {
+    pub(super) copy: CopyBoth,
+    pub(super) pace: Pace,
+    pub(super) ordinary: Ordinary,
+    pub(super) system: SystemId,
+    /// Where the slot stood.
+    pub(super) confirmed: Lsn,
+}
+
+/// How far things had come when the stream was lost.
+#[derive(Debug, Clone)]
+pub(super) struct Standing {
+    pub(super) system_identifier: String,
+    pub(super) timeline: u32,
+    /// The furthest that the slot can have been confirmed by this reader.
+    pub(super) confirmed: Lsn,
+    /// How far the log had arrived.
+    pub(super) received: Lsn,
+    /// Where to start from.
+    pub(super) start_lsn: Lsn,
+}
+
+impl Dialer {
+    /// The first time; the slot is created if that is asked for and there is none, unless it is one to go on with.
+    pub(super) fn open(
+        &self,
+        create: Option<CreateSlot>,
+        stored: Option<&Stored>,
+    ) -> Result<Opened, Error> {
+        let mut connection = Connection::connect(&self.config)?;
+        let system = connection.identify_system()?;
+        if let Some(stored) = stored {
+            stored.verify(&mut connection, &system, &self.start)?;
+        }
+        if self.start.start_lsn > system.xlogpos {
+            // The server would skip whatever is committed up to there, and that could never be had again.
+            return Err(Error::usage(format!(
+                "start_lsn {} is ahead of the server's log, which ends at {}",
+                self.start.start_lsn, system.xlogpos
+            )));
+        }
+        let ordinary = connection.ordinary(&self.config)?;
+        if let Some(mut create) = create.filter(|_| stored.is_none()) {
+            create.name.clone_from(&self.start.slot);
+            // All that can be wrong is looked for before there is a slot to leave behind.
+            self.start.plugin_options(connection.server_version())?;
+            connection.check_publications(&self.start.publications)?;
+            if create.temporary || !connection.slot_exists(&create.name)? {
+                connection.create_slot(&create)?;
+            }
+        }
+        let slot = connection.check_slot(&self.start.slot)?;
+        start(connection, &self.start, ordinary, system, slot)
+    }
+
+    /// Once more, with a server and a slot that go on where they were. `given_up` is looked at before the slot is taken.
+    fn open_again(&self, standing: &Standing, given_up: &AtomicBool) -> Result<Opened, Error> {
+        let mut config = self.config.clone();
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(STEP);
+        }
+        let mut connection = Connection::connect(&config)?;
+        connection.set_command_timeout(Some(STEP));
+        let system = connection.identify_system()?;
+        let ordinary = connection.ordinary(&config)?;
+        let slot = connection.check_slot(&self.start.slot)?;
+        standing.check(&system, slot, &self.start.slot)?;
+        if given_up.load(Ordering::Acquire) {
+            let (doing, address) = ("connecting to", connection.address().into());
+            return Err(ErrorKind::Stopped { doing, address }.into());
+        }
+        let again = StartReplication { start_lsn: standing.start_lsn, ..self.start.clone() };
+        start(connection, &again, ordinary, system, slot)
+    }
+}
+
+fn start(
+    mut connection: Connection,
+    start: &StartReplication,
+    ordinary: Ordinary,
+    system: SystemId,
+    slot: SlotFacts,
+) -> Result<Opened, Error> {
+    connection.check_publications(&start.publications)?;
+    let pace = connection.pace()?;
+    let copy = connection.start_replication(start)?;
+    Ok(Opened { copy, pace, ordinary, system, confirmed: slot.confirmed })
+}
+
+impl Standing {
+    /// Whether server and slot go on from here without a gap.
+    fn check(&self, system: &SystemId, slot: SlotFacts, name: &str) -> Result<(), SetupError> {
+        if system.system_identifier != self.system_identifier {
+            let (expected, found) =
+                (self.system_identifier.clone(), system.system_identifier.clone());
+            return Err(SetupError::OtherCluster { expected, found });
+        }
+        if system.timeline != self.timeline {
+            let (expected, found) = (self.timeline, system.timeline);
+            return Err(SetupError::TimelineChanged { expected, found });
+        }
+        // A standby that was restarted replays again what it had replayed before.
+        if system.xlogpos < self.received && !slot.standby {
+            let (received, ends) = (self.received, system.xlogpos);
+            return Err(SetupError::LogLost { received, ends });
+        }
+        if slot.confirmed > self.confirmed {
+            let (confirmed, stands) = (self.confirmed, slot.confirmed);
+            return Err(SetupError::SlotMoved { slot: name.into(), confirmed, stands });
+        }
+        Ok(())
+    }
+}
+
+/// An attempt under way, on a thread of its own: so the caller's waits end when they should, whatever a name server or a
+/// network does. Dropped, it ends by itself and takes no slot any more.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    result: Receiver<Result<Opened, Error>>,
+    given_up: Arc<AtomicBool>,
+}
+
+impl Attempt {
+    /// `done` is woken when there is a result.
+    pub(super) fn start(dialer: Dialer, standing: Standing, done: Waker) -> Result<Self, Error> {
+        let (sender, result) = channel();
+        let given_up = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&given_up);
+        thread::Builder::new()
+            .name("pgoutput-connect".into())
+            .spawn(move || {
+                // Nobody waits for it any more if it cannot be sent: then the connection is closed here.
+                let _ = sender.send(dialer.open_again(&standing, &flag));
+                done.wake();
+            })
+            .map_err(|error| Error::io("starting a thread for", "connecting", error))?;
+        Ok(Self { result, given_up })
+    }
+
+    /// What came of it, once it is known.
+    pub(super) fn result(&self) -> Option<Result<Opened, Error>> {
+        match self.result.try_recv() {
+            Ok(result) => Some(result),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => {
+                Some(Err(Error::usage("the thread that connects has ended without a result")))
+            }
+        }
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.given_up.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing() -> Standing {
+        Standing {
+            system_identifier: "7".into(),
+            timeline: 1,
+            confirmed: Lsn::new(50),
+            received: Lsn::new(100),
+            start_lsn: Lsn::new(50),
+        }
+    }
+
+    fn check(edit: impl FnOnce(&mut SystemId, &mut SlotFacts)) -> Result<(), SetupError> {
+        let mut system = SystemId {
+            system_identifier: "7".into(),
+            timeline: 1,
+            xlogpos: Lsn::new(100),
+            dbname: None,
+        };
+        let mut slot = SlotFacts { confirmed: Lsn::new(50), restart: None, standby: false };
+        edit(&mut system, &mut slot);
+        standing().check(&system, slot, "s")
+    }
+
+    #[test]
+    fn goes_on_only_where_nothing_was_lost() {
+        assert_eq!(check(|_, _| {}), Ok(()));
+        assert_eq!(check(|_, slot| slot.confirmed = Lsn::ZERO), Ok(()));
+        let (confirmed, stands) = (Lsn::new(50), Lsn::new(51));
+        assert_eq!(
+            check(|_, slot| slot.confirmed = stands),
+            Err(SetupError::SlotMoved { slot: "s".into(), confirmed, stands })
+        );
+        assert_eq!(
+            check(|system, _| system.timeline = 2),
+            Err(SetupError::TimelineChanged { expected: 1, found: 2 })
+        );
+        assert_eq!(
+            check(|system, _| system.system_identifier = "8".into()),
+            Err(SetupError::OtherCluster { expected: "7".into(), found: "8".into() })
+        );
+        let (received, ends) = (Lsn::new(100), Lsn::new(99));
+        let lost = Err(SetupError::LogLost { received, ends });
+        assert_eq!(check(|system, _| system.xlogpos = ends), lost);
+        let standby = |system: &mut SystemId, slot: &mut SlotFacts| {
+            (system.xlogpos, slot.standby) = (ends, true);
+        };
+        assert_eq!(check(standby), Ok(()));
+    }
+}

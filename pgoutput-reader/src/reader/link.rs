@@ -1,0 +1,320 @@
+//! The stream of a reader, or what is being done to get it back.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use pgoutput_decode::Lsn;
+
+use super::dial::{Attempt, Dialer, Opened, Standing};
+use super::policy::{OnReconnect, Reconnect, ReconnectAttempt};
+use super::transient::may_pass;
+use crate::ack::Told;
+use crate::connection::Ordinary;
+use crate::io::WakePipe;
+use crate::stream::{Frame, Health, NOTICES_KEPT, Step, StopHandle, Stream, StreamEvent};
+use crate::{Error, ErrorKind, ServerMessage, SystemId};
+
+/// One stream after another, each going on where the one before was lost.
+#[derive(Debug)]
+pub(super) struct Link {
+    dialer: Dialer,
+    system: SystemId,
+    settings: Settings,
+    /// What every stream is woken by, and the waits between them.
+    wake: WakePipe,
+    stop: StopHandle,
+    address: String,
+    stream: Option<Stream>,
+    opened_at: Instant,
+    /// Since a stream was lost, until another has proved to be good.
+    outage: Option<Box<Outage>>,
+    /// The furthest that the slot can have been confirmed by this reader, or was at the start.
+    bound: Lsn,
+    /// Of the streams before: how far they came, and what they were told and nobody has taken.
+    before: Health,
+    notices: Vec<ServerMessage>,
+}
+
+/// What a reader wants of its stream.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) heartbeat: bool,
+    pub(super) reconnect: Reconnect,
+    pub(super) on_reconnect: Option<OnReconnect>,
+    /// What is acknowledged, from whatever thread.
+    pub(super) told: Arc<Told>,
+}
+
+/// What a turn came to.
+pub(super) enum Turn {
+    Step(Step),
+    /// A stream was started again; everything that came before is of another one. With it, the ordinary connection to its server.
+    Again(Box<Ordinary>),
+}
+
+#[derive(Debug)]
+struct Outage {
+    since: Instant,
+    /// What ended the stream.
+    cause: Error,
+    /// What the last attempt failed with.
+    last: Option<Error>,
+    /// The number of the attempt that is waited for, under way or through.
+    attempt: u32,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Waiting {
+        until: Instant,
+    },
+    Trying(Attempt),
+    /// There is a stream, which has to prove itself.
+    Open,
+}
+
+impl Link {
+    pub(super) fn new(
+        dialer: Dialer,
+        opened: Opened,
+        settings: Settings,
+    ) -> Result<(Self, Ordinary), Error> {
+        let Opened { copy, pace, ordinary, system, confirmed } = opened;
+        let wake = copy.wake_pipe();
+        let address = copy.address().to_owned();
+        let mut stream = Stream::new(copy, pace)?;
+        stream.set_heartbeat(settings.heartbeat)?;
+        stream.follow(&settings.told);
+        let link = Self {
+            dialer,
+            system,
+            settings,
+            wake,
+            stop: stream.stop_handle(),
+            address,
+            before: stream.health(),
+            stream: Some(stream),
+            opened_at: Instant::now(),
+            outage: None,
+            bound: confirmed,
+            notices: Vec::new(),
+        };
+        Ok((link, ordinary))
+    }
+
+    pub(super) fn stop_handle(&self) -> StopHandle {
+        self.stop.clone()
+    }
+
+    pub(super) fn system(&self) -> &SystemId {
+        &self.system
+    }
+
+    /// Whether there is a stream.
+    pub(super) fn is_up(&self) -> bool {
+        self.stream.is_some()
+    }
+
+    /// The next step of the stream, or of getting it back. After an error, see [`lost`](Self::lost).
+    pub(super) fn turn(&mut self, deadline: Option<Instant>) -> Result<Turn, Error> {
+        match &mut self.stream {
+            Some(stream) => Ok(Turn::Step(stream.step(deadline)?)),
+            None => self.get_back(deadline),
+        }
+    }
+
+    /// The message of the last step; none when there is no stream.
+    pub(super) fn read(&mut self, frame: Frame) -> Option<Result<StreamEvent<'_>, Error>> {
+        self.stream.as_mut().map(|stream| stream.read(frame))
+    }
+
+    /// Asks the server how far it has come.
+    pub(super) fn ask(&mut self) -> Result<(), Error> {
+        self.stream.as_mut().map_or(Ok(()), |stream| stream.send_status(true))
+    }
+
+    pub(super) fn tick(&mut self) -> Result<(), Error> {
+        self.stream.as_mut().map_or(Ok(()), Stream::tick)
+    }
+
+    /// The stream has delivered something: whatever comes next is another matter.
+    pub(super) fn proved(&mut self) {
+        if self.outage.take().is_some() {
+            log::info!("{}: changes come again", self.address);
+        }
+    }
+
+    /// After an error: goes about getting the stream back.
+    ///
+    /// # Errors
+    /// This one, if it cannot pass, or is not to be waited out; [`GaveUp`](ErrorKind::GaveUp) at the end of the patience.
+    pub(super) fn lost(&mut self, error: Error) -> Result<(), Error> {
+        let policy = &self.settings.reconnect;
+        if policy.is_never() || !may_pass(&error) {
+            return Err(error);
+        }
+        if let Some(stream) = self.stream.take() {
+            self.leave(stream);
+            if self.opened_at.elapsed() >= self.settings.reconnect.good_after() {
+                self.outage = None;
+            }
+        }
+        let outage = match self.outage.take() {
+            Some(mut outage) => {
+                outage.last = Some(error);
+                outage
+            }
+            None => Box::new(Outage {
+                since: Instant::now(),
+                cause: error,
+                last: None,
+                attempt: 0,
+                phase: Phase::Open,
+            }),
+        };
+        self.schedule(outage)
+    }
+
+    /// Keeps what a stream knew.
+    fn leave(&mut self, mut stream: Stream) {
+        self.before = merged(&self.before, stream.health());
+        self.notices.append(&mut stream.take_notices());
+        let surplus = self.notices.len().saturating_sub(NOTICES_KEPT);
+        self.notices.drain(..surplus);
+    }
+
+    fn schedule(&mut self, mut outage: Box<Outage>) -> Result<(), Error> {
+        let elapsed = outage.since.elapsed();
+        let random = RandomState::new().hash_one(outage.attempt);
+        let Some(delay) = self.settings.reconnect.delay(outage.attempt, elapsed, random) else {
+            let Outage { cause, last, attempt: attempts, .. } = *outage;
+            if attempts == 0 {
+                return Err(cause);
+            }
+            return Err(ErrorKind::GaveUp { cause, attempts, elapsed, last }.into());
+        };
+        outage.attempt += 1;
+        outage.phase = Phase::Waiting { until: Instant::now() + delay };
+        let cause = outage.last.as_ref().unwrap_or(&outage.cause);
+        let attempt = ReconnectAttempt { attempt: outage.attempt, cause, delay, elapsed };
+        log::warn!("{cause}; attempt {} to reconnect in {delay:.1?}", attempt.attempt);
+        if let Some(listener) = &self.settings.on_reconnect {
+            listener.tell(&attempt);
+        }
+        self.outage = Some(outage);
+        Ok(())
+    }
+
+    fn get_back(&mut self, deadline: Option<Instant>) -> Result<Turn, Error> {
+        loop {
+            // Given up: nothing more comes.
+            let Some(outage) = &mut self.outage else { return Ok(Turn::Step(Step::Stopped)) };
+            if self.stop.is_stopped() {
+                // With it, an attempt that is under way is given up.
+                self.outage = None;
+                return Ok(Turn::Step(Step::Stopped));
+            }
+            let now = Instant::now();
+            let wake_at = match &outage.phase {
+                Phase::Waiting { until } if *until > now => Some(*until),
+                Phase::Trying(attempt) => match attempt.result() {
+                    Some(result) => return self.opened(result?).map(Turn::Again),
+                    None => None,
+                },
+                Phase::Waiting { .. } | Phase::Open => {
+                    let confirmed = self.settings.told.flushed();
+                    let standing = Standing {
+                        system_identifier: self.system.system_identifier.clone(),
+                        timeline: self.system.timeline,
+                        confirmed: self.bound.max(confirmed),
+                        received: self.before.received,
+                        start_lsn: self.dialer.start.start_lsn.max(confirmed),
+                    };
+                    let dialer = self.dialer.clone();
+                    let attempt = Attempt::start(dialer, standing, self.wake.waker())?;
+                    outage.phase = Phase::Trying(attempt);
+                    continue;
+                }
+            };
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return Ok(Turn::Step(Step::TimedOut));
+            }
+            let wake_at = [wake_at, deadline].into_iter().flatten().min();
+            self.wake
+                .wait(wake_at)
+                .map_err(|error| Error::io("waiting for", &self.address, error))?;
+        }
+    }
+
+    fn opened(&mut self, opened: Opened) -> Result<Box<Ordinary>, Error> {
+        let Opened { mut copy, pace, ordinary, .. } = opened;
+        copy.set_wake_pipe(self.wake.clone());
+        copy.address().clone_into(&mut self.address);
+        let mut stream = Stream::new(copy, pace)?;
+        stream.set_heartbeat(self.settings.heartbeat)?;
+        stream.stopped_by(self.stop.clone());
+        stream.follow(&self.settings.told);
+        self.stream = Some(stream);
+        self.opened_at = Instant::now();
+        self.before.reconnects += 1;
+        if let Some(outage) = &mut self.outage {
+            log::info!("connected to {} again, at attempt {}", self.address, outage.attempt);
+            outage.phase = Phase::Open;
+        }
+        Ok(Box::new(ordinary))
+    }
+
+    pub(super) fn health(&self) -> Health {
+        match &self.stream {
+            Some(stream) => merged(&self.before, stream.health()),
+            None => Health { connected: false, ..self.before },
+        }
+    }
+
+    pub(super) fn take_notices(&mut self) -> Vec<ServerMessage> {
+        let mut notices = std::mem::take(&mut self.notices);
+        if let Some(stream) = &mut self.stream {
+            notices.append(&mut stream.take_notices());
+        }
+        notices
+    }
+
+    /// Reads on after the stop handle was used, for the end of the last transaction.
+    pub(super) fn settle(&mut self, deadline: Instant) -> Result<Step, Error> {
+        match &mut self.stream {
+            Some(stream) => {
+                stream.forget_stop();
+                stream.step(Some(deadline))
+            }
+            None => Ok(Step::Stopped),
+        }
+    }
+
+    /// Tells the server what was confirmed and ends.
+    pub(super) fn stop(mut self) -> Result<(), Error> {
+        match self.stream.take() {
+            Some(stream) => stream.stop(),
+            None if self.settings.told.flushed() <= self.before.told => Ok(()),
+            None => {
+                let source = io::ErrorKind::NotConnected.into();
+                Err(Error::io("confirming what was taken to", &self.address, source))
+            }
+        }
+    }
+}
+
+/// How far things have come on all streams up to this one.
+fn merged(before: &Health, now: Health) -> Health {
+    Health {
+        received: now.received.max(before.received),
+        taken: now.taken.max(before.taken),
+        told: now.told.max(before.told),
+        server_wal_end: now.server_wal_end.max(before.server_wal_end),
+        last_send_time: now.last_send_time.or(before.last_send_time),
+        reconnects: before.reconnects,
+        ..now
+    }
+}

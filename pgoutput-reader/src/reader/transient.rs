@@ -1,0 +1,128 @@
+//! Which errors may pass by themselves, so that trying again makes sense.
+
+use std::error::Error as StdError;
+use std::io;
+
+use crate::error::TlsError;
+use crate::{Error, ErrorKind, LimitError};
+
+/// Whether the same may well succeed a moment later: the network, a server that restarts or is full, a slot that is still held. What is not
+/// known to pass does not.
+pub(super) fn may_pass(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Io { source, .. } => io_may_pass(source),
+        ErrorKind::Server(message) => message.sqlstate().is_some_and(state_may_pass),
+        ErrorKind::Catalog(error) => match error.code() {
+            Some(code) => state_may_pass(code.code()),
+            None => error.is_closed() || io_cause(error).is_some_and(io_may_pass),
+        },
+        ErrorKind::Timeout { .. }
+        | ErrorKind::ServerSilent { .. }
+        | ErrorKind::Stopped { .. }
+        | ErrorKind::CopyEnded { .. }
+        // Cut off without a word; what else can be wrong with TLS stays wrong.
+        | ErrorKind::Tls(TlsError::Closed { .. })
+        // A network that takes nothing looks the same as a server that does not read.
+        | ErrorKind::Limit(LimitError::Unsent { .. })
+        // A standby may be on its way to become a primary.
+        | ErrorKind::SessionAttrs { .. } => true,
+        ErrorKind::AllHosts(errors) => errors.iter().any(may_pass),
+        _ => false,
+    }
+}
+
+/// By SQLSTATE (manual, appendix "PostgreSQL Error Codes").
+fn state_may_pass(code: &str) -> bool {
+    // Class 08 is Connection Exception.
+    code.starts_with("08")
+        || matches!(
+            code,
+            // admin_shutdown, crash_shutdown, cannot_connect_now
+            "57P01" | "57P02" | "57P03"
+            // object_in_use: the slot, held by a walsender that has not noticed yet that its client is gone
+            | "55006"
+            // too_many_connections
+            | "53300"
+        )
+}
+
+fn io_may_pass(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    // Not found is the socket file of a server that is down.
+    !matches!(error.kind(), Kind::PermissionDenied | Kind::InvalidInput | Kind::Unsupported)
+}
+
+fn io_cause(error: &postgres::Error) -> Option<&io::Error> {
+    error.source().and_then(<dyn StdError>::downcast_ref)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::io::ErrorKind as Kind;
+    use super::*;
+    use crate::config::TargetSessionAttrs;
+    use crate::error::{AuthError, ProtocolError, SetupError};
+    use crate::{ServerMessage, StreamError};
+    use pgoutput_decode::Lsn;
+
+    fn server(code: &str) -> Error {
+        let fields = [(b'C', code.as_bytes()), (b'M', &b"says so"[..])];
+        ServerMessage::new(fields.into_iter(), true).into()
+    }
+
+    fn io_error(kind: io::ErrorKind) -> Error {
+        Error::io("connecting to", "db:5432", kind.into())
+    }
+
+    #[test]
+    fn what_passes() {
+        for code in ["57P01", "57P02", "57P03", "55006", "53300", "08006"] {
+            assert!(may_pass(&server(code)), "{code}");
+        }
+        for kind in [
+            Kind::ConnectionRefused,
+            Kind::ConnectionReset,
+            Kind::UnexpectedEof,
+            Kind::NotFound,
+            Kind::HostUnreachable,
+            Kind::TimedOut,
+        ] {
+            assert!(may_pass(&io_error(kind)), "{kind:?}");
+        }
+        let address = || String::from("db:5432");
+        for kind in [
+            ErrorKind::CopyEnded { address: address() },
+            ErrorKind::Timeout { doing: "connecting to", address: address() },
+            ErrorKind::ServerSilent { address: address(), limit: std::time::Duration::ZERO },
+            ErrorKind::SessionAttrs { wanted: TargetSessionAttrs::Any, address: address() },
+            ErrorKind::AllHosts(vec![server("28P01"), io_error(Kind::ConnectionRefused)]),
+            ErrorKind::Limit(LimitError::Unsent { pending: 1 }),
+            ErrorKind::Tls(TlsError::Closed { direct: false }),
+        ] {
+            assert!(may_pass(&kind.into()));
+        }
+    }
+
+    #[test]
+    fn what_stays() {
+        // Wrong password, no slot, a slot that is lost, no slot free, a segment that is gone, the database dropped, a bug of the server.
+        for code in ["28P01", "28000", "42704", "55000", "53400", "58P01", "57P04", "XX000", ""] {
+            assert!(!may_pass(&server(code)), "{code}");
+        }
+        let slot = String::from("s");
+        let changed =
+            StreamError::TransactionChanged { commit_lsn: Lsn::ZERO, delivered: 2, again: 1 };
+        for error in [
+            io_error(io::ErrorKind::PermissionDenied),
+            AuthError::ServerNotVerified.into(),
+            TlsError::Expired.into(),
+            SetupError::SlotMissing { slot }.into(),
+            ProtocolError::UnknownTag(b'x').into(),
+            changed.into(),
+            Error::usage("no"),
+            ErrorKind::AllHosts(vec![server("28P01")]).into(),
+        ] {
+            assert!(!may_pass(&error), "{error}");
+        }
+    }
+}

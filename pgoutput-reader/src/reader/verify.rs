@@ -1,0 +1,198 @@
+//! Whether what comes behind a position is still to be had from a slot.
+
+use crate::connection::{Connection, TimelineSwitch};
+use crate::error::PositionError;
+use crate::event::{Position, ReaderId, Source};
+use crate::setup::SlotFacts;
+use crate::{Error, StartReplication, SystemId};
+
+/// The least that two commits take in a log that can be decoded: 24 bytes of header, 2 of the data's header, 8 of time, 4 of flags, 8 of the
+/// database, rounded up to 8, twice (PostgreSQL's `xact.h`, `xlogrecord.h`).
+const TWO_COMMITS: u64 = 2 * 48;
+
+/// A position that was stored.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) position: Position,
+    /// What the slot has forgotten behind it was dealt with, whoever says so.
+    pub(super) trusted: bool,
+}
+
+impl Stored {
+    /// That everything behind the position comes.
+    pub(super) fn verify(
+        &self,
+        connection: &mut Connection,
+        system: &SystemId,
+        start: &StartReplication,
+    ) -> Result<(), Error> {
+        let now = Source::new(ReaderId::NONE, system, start)?;
+        let is_later = self.position.timeline() < now.timeline;
+        let history =
+            if is_later { connection.timeline_history(now.timeline)? } else { Vec::new() };
+        same_source(&self.position, &now, &history)?;
+        let slot = connection.check_slot(&start.slot)?;
+        if !self.trusted {
+            not_forgotten(&self.position, &slot)?;
+        }
+        Ok(())
+    }
+}
+
+/// That the position is of what is read now, and of the same stretch of log. `history` leads to the server's timeline.
+fn same_source(
+    position: &Position,
+    now: &Source,
+    history: &[TimelineSwitch],
+) -> Result<(), PositionError> {
+    let then = position.source();
+    if then.system_identifier != now.system_identifier {
+        let (position, server) = (then.system_identifier, now.system_identifier);
+        return Err(PositionError::OtherCluster { position, server });
+    }
+    if then.slot != now.slot {
+        let (position, slot) = (then.slot.to_string(), now.slot.to_string());
+        return Err(PositionError::OtherSlot { position, slot });
+    }
+    if then.publications != now.publications {
+        let (position, asked) = (then.publications, now.publications);
+        return Err(PositionError::OtherPublications { position, asked });
+    }
+    same_log(position, now.timeline, history)
+}
+
+/// A later timeline shares the log of an earlier one up to where its history left that.
+fn same_log(
+    position: &Position,
+    server: u32,
+    history: &[TimelineSwitch],
+) -> Result<(), PositionError> {
+    let (timeline, lsn) = (position.timeline(), position.commit_lsn());
+    if timeline == server {
+        return Ok(());
+    }
+    if timeline > server {
+        return Err(PositionError::TimelineBehind { position: timeline, server });
+    }
+    let switch = history.iter().find(|switch| switch.timeline == timeline).map(|left| left.lsn);
+    // A commit record starts at the position; outside of a transaction everything ends there.
+    let shared = match position.index() {
+        Some(_) => switch.is_some_and(|switch| lsn < switch),
+        None => switch.is_some_and(|switch| lsn <= switch),
+    };
+    if shared {
+        return Ok(());
+    }
+    Err(PositionError::TimelineForked { position: timeline, lsn, server, switch })
+}
+
+/// That the slot has everything behind the position.
+///
+/// What a slot was confirmed beyond the position counts as dealt with by whoever confirmed it, as long as it is the same slot. A new one cannot keep log from
+/// before it was made, which was after the position: so one that keeps log from before the position is not new. Of one that keeps only later
+/// log nothing is known, unless no commit has room between the position's and where it stands.
+fn not_forgotten(position: &Position, slot: &SlotFacts) -> Result<(), PositionError> {
+    let lsn = position.commit_lsn();
+    let beyond = slot.confirmed.as_u64().saturating_sub(lsn.as_u64());
+    let room = if position.index().is_some() { TWO_COMMITS } else { TWO_COMMITS / 2 };
+    let is_old = slot.restart.is_some_and(|restart| restart <= lsn);
+    if beyond < room || is_old {
+        return Ok(());
+    }
+    Err(PositionError::SlotAhead {
+        slot: position.slot().into(),
+        lsn,
+        confirmed_flush_lsn: slot.confirmed,
+        restart_lsn: slot.restart,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgoutput_decode::Lsn;
+
+    fn position(text: &str) -> Position {
+        text.parse().unwrap()
+    }
+
+    fn stored() -> Position {
+        position("1:700:2:s:00000000000000aa:0/1000:3")
+    }
+
+    fn checked(position: &Position, now: &Source) -> Result<(), PositionError> {
+        let switch = |timeline, lsn| TimelineSwitch { timeline, lsn: Lsn::new(lsn) };
+        same_source(position, now, &[switch(1, 0x800), switch(2, 0x2000)])
+    }
+
+    #[test]
+    fn each_part_has_its_refusal() {
+        let same = stored().source().clone();
+        assert_eq!(checked(&stored(), &same), Ok(()));
+        let refused = |now: Source| checked(&stored(), &now).unwrap_err();
+        assert_eq!(
+            refused(Source { system_identifier: 701, ..same.clone() }),
+            PositionError::OtherCluster { position: 700, server: 701 }
+        );
+        assert_eq!(
+            refused(Source { slot: "t".into(), ..same.clone() }),
+            PositionError::OtherSlot { position: "s".into(), slot: "t".into() }
+        );
+        assert_eq!(
+            refused(Source { publications: 0xab, ..same.clone() }),
+            PositionError::OtherPublications { position: 0xaa, asked: 0xab }
+        );
+        assert_eq!(
+            refused(Source { timeline: 1, ..same }),
+            PositionError::TimelineBehind { position: 2, server: 1 }
+        );
+    }
+
+    #[test]
+    fn a_later_timeline_is_the_same_log_up_to_where_it_left_the_earlier() {
+        let now = Source { timeline: 3, ..stored().source().clone() };
+        let at = |timeline: u32, lsn: &str, index: &str| {
+            let text = format!("1:700:{timeline}:s:00000000000000aa:{lsn}:{index}");
+            checked(&position(&text), &now).map_err(|error| match error {
+                PositionError::TimelineForked { switch, .. } => switch,
+                other => panic!("{other}"),
+            })
+        };
+        assert_eq!(at(2, "0/1FF8", "0"), Ok(()));
+        assert_eq!(at(2, "0/2000", "0"), Err(Some(Lsn::new(0x2000))));
+        assert_eq!(at(2, "0/2000", "-"), Ok(()));
+        assert_eq!(at(1, "0/1000", "0"), Err(Some(Lsn::new(0x800))));
+        let now = Source { timeline: 9, ..now };
+        let elsewhere = position("1:700:8:s:00000000000000aa:0/10:0");
+        assert!(matches!(
+            checked(&elsewhere, &now),
+            Err(PositionError::TimelineForked { switch: None, .. })
+        ));
+    }
+
+    #[test]
+    fn a_slot_that_may_be_new_is_refused() {
+        let standing = |confirmed: u64, restart: Option<u64>| SlotFacts {
+            confirmed: Lsn::new(confirmed),
+            restart: restart.map(Lsn::new),
+            standby: false,
+        };
+        for (confirmed, restart, taken) in [
+            (0x0F00, Some(0x0E00), true),
+            (0x1000, Some(0x1000), true),
+            // Read on by somebody: its log goes back to before the position.
+            (0x9000, Some(0x1000), true),
+            // Behind this commit no other has room.
+            (0x1058, Some(0x1058), true),
+            (0x1060, Some(0x1058), false),
+            (0x9000, Some(0x8FC8), false),
+            (0x9000, None, false),
+        ] {
+            let slot = standing(confirmed, restart);
+            assert_eq!(not_forgotten(&stored(), &slot).is_ok(), taken, "{slot:?}");
+        }
+        let idle = position("1:700:2:s:00000000000000aa:0/1000:-");
+        assert_eq!(not_forgotten(&idle, &standing(0x1028, Some(0x1028))), Ok(()));
+        assert!(not_forgotten(&idle, &standing(0x1030, Some(0x1028))).is_err());
+    }
+}

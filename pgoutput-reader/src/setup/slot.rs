@@ -1,0 +1,70 @@
+//! Whether a slot is one to read, and where it stands.
+
+use pgoutput_decode::Lsn;
+
+use super::literal;
+use crate::connection::Connection;
+use crate::error::{ProtocolError, SetupError};
+use crate::{Error, ErrorKind};
+
+/// Columns that came with later servers by way of JSON.
+const FACTS: &str = "\
+SELECT slot.slot_type, slot.plugin, slot.database, pg_catalog.current_database(), \
+       slot.confirmed_flush_lsn, slot.restart_lsn, pg_catalog.pg_is_in_recovery(), \
+       later.columns ->> 'wal_status', later.columns ->> 'invalidation_reason', later.columns ->> 'conflicting' \
+FROM pg_catalog.pg_replication_slots AS slot, \
+     LATERAL (SELECT pg_catalog.to_jsonb(slot) AS columns) AS later \
+WHERE slot.slot_name = ";
+
+/// What is known of a slot that fits.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(not(feature = "catalog"), expect(dead_code, reason = "only Reader compares them"))]
+pub(crate) struct SlotFacts {
+    /// Everything before it is forgotten.
+    pub(crate) confirmed: Lsn,
+    /// The oldest log that is kept for it.
+    pub(crate) restart: Option<Lsn>,
+    /// The server is a standby.
+    pub(crate) standby: bool,
+}
+
+impl Connection {
+    /// A logical slot of pgoutput and this database that is not lost, and what else is to be known of it.
+    ///
+    /// # Errors
+    /// What does not fit; [`Unsupported`](ErrorKind::Unsupported) on a standby before PostgreSQL 16.
+    pub(crate) fn check_slot(&mut self, slot: &str) -> Result<SlotFacts, Error> {
+        let rows = self.rows(&format!("{FACTS}{}", literal(slot)))?;
+        let slot = slot.to_owned();
+        let Some(row) = rows.first() else { return Err(SetupError::SlotMissing { slot }.into()) };
+        let text = |place: usize| row.get(place).map(String::as_str).unwrap_or_default();
+        let [slot_type, plugin, database, connected] = [0, 1, 2, 3].map(text);
+        if slot_type != "logical" {
+            return Err(SetupError::SlotPhysical { slot }.into());
+        }
+        if plugin != "pgoutput" {
+            return Err(SetupError::SlotPlugin { slot, plugin: plugin.into() }.into());
+        }
+        if database != connected {
+            let (database, connected) = (database.into(), connected.into());
+            return Err(SetupError::SlotDatabase { slot, database, connected }.into());
+        }
+        let [confirmed, restart, standby, status, reason, conflicting] =
+            [4, 5, 6, 7, 8, 9].map(text);
+        let (standby, server) = (standby == "t", self.server_version());
+        if standby && server.major() < 16 {
+            let option = "a standby as the source";
+            return Err(ErrorKind::Unsupported { option, needed: 16, server }.into());
+        }
+        if status == "lost" || !reason.is_empty() || conflicting == "true" {
+            let reason = if reason.is_empty() { "wal_status lost" } else { reason };
+            return Err(SetupError::SlotLost { slot, reason: reason.into() }.into());
+        }
+        let read = |text: &str, field| {
+            let unreadable = ProtocolError::Answer { command: "pg_replication_slots", field };
+            text.parse::<Lsn>().map_err(|_| unreadable)
+        };
+        let restart = (!restart.is_empty()).then(|| read(restart, "restart_lsn")).transpose()?;
+        Ok(SlotFacts { confirmed: read(confirmed, "confirmed_flush_lsn")?, restart, standby })
+    }
+}

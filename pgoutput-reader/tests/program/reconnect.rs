@@ -1,0 +1,47 @@
+//! What `pgoutput tail` does when its connection is lost.
+
+use pgoutput_harness::servers;
+use rustix::process::Signal;
+
+use crate::run::{Fixture, Running};
+
+/// Ends the walsender of the fixture's slot.
+fn terminate(fixture: &Fixture<'_>) {
+    let query =
+        "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name =";
+    assert_eq!(fixture.text(&format!("{query} '{}'", fixture.slot)), "true");
+}
+
+#[test]
+fn goes_on_where_it_was_and_says_so() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        fixture.sql("INSERT INTO t VALUES (1)");
+        let mut running = Running::start(&mut fixture.tail(&["--reconnect-for", "60"]));
+        assert_eq!(running.line()["after"]["id"], 1);
+        terminate(&fixture);
+        fixture.sql("INSERT INTO t VALUES (2)");
+        assert_eq!(running.line()["after"]["id"], 2);
+        running.signal(Signal::TERM);
+        let (rest, status, said) = running.end_with_complaints();
+        assert_eq!((rest.as_str(), status), ("", Some(0)));
+        let first = said.lines().next().unwrap();
+        assert!(first.contains("57P01") && first.contains("attempt 1 to reconnect in"), "{said}");
+        assert!(fixture.lines(&[]).is_empty());
+    }
+}
+
+#[test]
+fn ends_with_the_first_error_where_that_is_wanted() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        fixture.sql("INSERT INTO t VALUES (1)");
+        let mut running = Running::start(&mut fixture.tail(&["--no-reconnect"]));
+        assert_eq!(running.line()["after"]["id"], 1);
+        terminate(&fixture);
+        let (_, status, said) = running.end_with_complaints();
+        assert_eq!(status, Some(1));
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("57P01") && !said.contains("attempt"), "{said}");
+    }
+}

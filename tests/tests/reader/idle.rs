@@ -1,0 +1,131 @@
+//! What moves the slot of a database in which nothing happens that is to be read.
+
+use std::thread;
+use std::time::Duration;
+
+use pgoutput_harness::{Server, servers, servers_from};
+use pgoutput_reader::{Config, ErrorKind, Idle, Reader, ReaderBuilder};
+use pgoutput_tests::{Fixture, eventually};
+
+const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (id int);
+                     CREATE PUBLICATION one FOR TABLE t";
+
+fn builder(fixture: &Fixture<'_>, wal_sender_timeout: Option<Duration>) -> ReaderBuilder {
+    let mut config: Config = fixture.database().dsn().parse().unwrap();
+    config.wal_sender_timeout(wal_sender_timeout);
+    ReaderBuilder::from(config).slot(fixture.slot_name()).publication("one")
+}
+
+/// Reads on a thread of its own while `check` looks on; nothing may be handed out.
+fn while_waiting(mut reader: Reader, check: impl FnOnce()) {
+    let stop = reader.stop_handle();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(move || {
+            let next = reader.next();
+            assert!(next.is_none(), "{next:?}");
+            reader.stop().unwrap();
+        });
+        check();
+        stop.stop();
+        waiting.join().unwrap();
+    });
+}
+
+/// Writes in another table of the same database and in another database; where that ends in the log.
+fn write_elsewhere(fixture: &Fixture<'_>, server: &Server) -> pgoutput_decode::Lsn {
+    fixture.run(["INSERT INTO other SELECT generate_series(1, 1000)"]);
+    let elsewhere = server.database("elsewhere");
+    elsewhere.client().batch_execute("CREATE TABLE u AS SELECT generate_series(1, 1000)").unwrap();
+    fixture.end()
+}
+
+fn moves(fixture: &Fixture<'_>, server: &Server, reader: Reader) {
+    while_waiting(reader, || {
+        let end = write_elsewhere(fixture, server);
+        eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
+    });
+}
+
+#[test]
+fn when_everything_is_drained_the_slot_follows_the_server() {
+    for server in servers() {
+        let fixture = Fixture::new(server, SETUP);
+        moves(&fixture, server, builder(&fixture, None).connect().unwrap());
+    }
+}
+
+/// Such a server says nothing of its own accord while it waits.
+#[test]
+fn a_server_without_a_timeout_is_asked() {
+    for shared in servers() {
+        if shared.major() >= 12 {
+            let fixture = Fixture::new(shared, SETUP);
+            moves(&fixture, shared, builder(&fixture, Some(Duration::ZERO)).connect().unwrap());
+            continue;
+        }
+        // Older servers have one timeout for all connections.
+        let own =
+            Server::builder().setting("wal_sender_timeout", "0").start(shared.major()).unwrap();
+        let fixture = Fixture::new(&own, SETUP);
+        moves(&fixture, &own, builder(&fixture, None).connect().unwrap());
+    }
+}
+
+#[test]
+fn by_logical_message_the_slot_follows_what_the_reader_writes() {
+    for server in servers_from(14) {
+        let fixture = Fixture::new(server, SETUP);
+        let interval = Duration::from_millis(200);
+        let policy = Idle::Message { prefix: "here we are".into(), interval };
+        let reader = builder(&fixture, Some(Duration::ZERO)).messages(true).idle(policy.clone());
+        moves(&fixture, server, reader.connect().unwrap());
+
+        // Messages of others are handed out, and so is one of this prefix that says something.
+        fixture.run([
+            "SELECT pg_logical_emit_message(false, 'somebody', '')",
+            "SELECT pg_logical_emit_message(false, 'here we are', '')",
+            "SELECT pg_logical_emit_message(false, 'here we are', 'x')",
+            "INSERT INTO t VALUES (1)",
+        ]);
+        let reader = builder(&fixture, None).messages(true).idle(policy).until_lsn(fixture.end());
+        let mut reader = reader.connect().unwrap();
+        let events: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
+        let prefixes: Vec<_> = events
+            .iter()
+            .filter_map(|event| event.logical_message().map(|message| message.prefix.to_owned()))
+            .collect();
+        assert_eq!((events.len(), prefixes), (3, vec!["somebody".into(), "here we are".into()]));
+        reader.stop().unwrap();
+    }
+}
+
+#[test]
+fn never_leaves_an_idle_slot_where_it_is() {
+    for server in servers() {
+        let fixture = Fixture::new(server, SETUP);
+        let before = fixture.slot().confirmed;
+        let mut reader = builder(&fixture, None).idle(Idle::Never).connect().unwrap();
+        let end = write_elsewhere(&fixture, server);
+        let health = eventually("the server to have passed that", || {
+            assert!(reader.try_next().unwrap().is_none());
+            Some(reader.health()).filter(|health| health.drained && health.server_wal_end >= end)
+        });
+        assert!(health.taken.is_zero());
+        reader.stop().unwrap();
+        assert_eq!(fixture.slot().confirmed, before);
+    }
+}
+
+#[test]
+fn messages_have_to_be_read_to_be_written() {
+    for server in servers() {
+        let fixture = Fixture::new(server, SETUP);
+        let error = builder(&fixture, None).idle(Idle::message()).connect().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+        if fixture.major() < 14 {
+            let old = builder(&fixture, None).messages(true).idle(Idle::message());
+            let error = old.connect().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Unsupported { needed: 14, .. }), "{error}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Positions that were stored, and readers that go on behind them.
+
+use pgoutput_harness::{servers, servers_from};
+use pgoutput_reader::{
+    Acknowledge, ErrorKind, Idle, Position, PositionError, Reader, ReaderBuilder, SetupError,
+};
+use pgoutput_tests::{Fixture, PUBLICATION, eventually, line};
+
+const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, n int)";
+
+/// Many rows of one LSN, several statements in one transaction, a commit record that names subtransactions, several tables of one TRUNCATE.
+const TRANSACTIONS: [&str; 5] = [
+    "INSERT INTO t VALUES (1), (2), (3)",
+    "INSERT INTO t VALUES (4); UPDATE t SET n = 7 WHERE id = 4",
+    "UPDATE t SET n = 8 WHERE id = 1",
+    "BEGIN; SAVEPOINT a; INSERT INTO t VALUES (5); SAVEPOINT b; DELETE FROM t WHERE id = 2; COMMIT",
+    "INSERT INTO t VALUES (6)",
+];
+const EVENTS: usize = 9;
+
+fn builder(fixture: &Fixture<'_>, slot: &str) -> ReaderBuilder {
+    Reader::builder(&fixture.database().dsn())
+        .slot(slot)
+        .publication(PUBLICATION)
+        .acknowledge(Acknowledge::Manual)
+        .idle(Idle::Never)
+}
+
+/// The position as it comes back from where it was stored.
+fn stored(position: &Position) -> Position {
+    position.to_string().parse().unwrap()
+}
+
+fn refusal(builder: ReaderBuilder) -> PositionError {
+    match builder.connect().unwrap_err().into_kind() {
+        ErrorKind::Position(error) => error,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn from_every_event_a_reader_goes_on_with_the_next() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        let slots: Vec<_> = (0..EVENTS).map(|_| fixture.database().slot_name("place")).collect();
+        for slot in &slots {
+            fixture.create_slot(slot);
+        }
+        fixture.run(TRANSACTIONS);
+        let end = fixture.end();
+        let events = fixture.read();
+        let commits: Vec<_> = events.iter().map(|event| event.position().commit_lsn()).collect();
+        let all: Vec<_> = events.iter().map(line).collect();
+        assert_eq!(all.len(), EVENTS);
+        for (place, slot) in slots.iter().enumerate() {
+            // Nothing is acknowledged: the slot stays where it is.
+            let mut reader = builder(&fixture, slot).connect().unwrap();
+            let event = reader.by_ref().nth(place).unwrap().unwrap();
+            let position = stored(&event.position());
+            assert_eq!(position, event.position());
+            reader.stop().unwrap();
+            let mut again =
+                builder(&fixture, slot).resume(position).until_lsn(end).connect().unwrap();
+            let rest: Vec<_> = again.by_ref().map(|event| line(&event.unwrap())).collect();
+            assert_eq!(rest, all[place + 1..], "behind event {place}");
+            again.stop().unwrap();
+            // The server knows of what is whole: of the position's transaction, if that was its last event.
+            let is_last = commits.get(place + 1) != Some(&commits[place]);
+            let confirmed = fixture.slot_named(slot).confirmed;
+            assert_eq!(confirmed > commits[place], is_last, "behind event {place}");
+            assert!(commits.get(place + 1).is_none_or(|next| confirmed <= *next));
+        }
+    }
+}
+
+#[test]
+fn a_program_that_stores_and_acknowledges_each_event_gets_each_once() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        let slot = fixture.slot_name();
+        fixture.run(TRANSACTIONS);
+        let mut last: Option<Position> = None;
+        let mut ids = Vec::new();
+        for _ in 0..EVENTS {
+            let mut builder = builder(&fixture, slot);
+            if let Some(position) = &last {
+                builder = builder.resume(stored(position));
+            }
+            let mut reader = builder.connect().unwrap();
+            let event = reader.next().unwrap().unwrap();
+            let id = event.message_id();
+            ids.push((event.op(), id));
+            let position = event.position();
+            reader.acknowledger().acknowledge(&position).unwrap();
+            // The server is told of whole transactions only.
+            reader.stop().unwrap();
+            last = Some(position);
+        }
+        ids.dedup();
+        assert_eq!(ids.len(), EVENTS);
+        // What the next record of the log is, and what the server then keeps, makes no difference.
+        fixture.run(["CHECKPOINT", "CREATE TABLE later (id int PRIMARY KEY)"]);
+        let position = last.unwrap();
+        let end = fixture.end();
+        let mut reader =
+            builder(&fixture, slot).resume(stored(&position)).until_lsn(end).connect().unwrap();
+        assert_eq!(reader.by_ref().map(Result::unwrap).count(), 0);
+        reader.stop().unwrap();
+        assert!(fixture.slot().confirmed > position.commit_lsn());
+    }
+}
+
+#[test]
+fn a_position_of_something_else_is_refused_with_the_reason() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        fixture.run(TRANSACTIONS);
+        let slot = fixture.slot_name();
+        let mut reader = builder(&fixture, slot).connect().unwrap();
+        let position = reader.next().unwrap().unwrap().position();
+        reader.stop().unwrap();
+        let text = position.to_string();
+        let edited = |from: &str, to: &str| text.replacen(from, to, 1).parse::<Position>().unwrap();
+
+        let system = position.system_identifier();
+        let elsewhere = edited(&format!(":{system}:"), ":12345:");
+        assert_eq!(
+            refusal(builder(&fixture, slot).resume(elsewhere)),
+            PositionError::OtherCluster { position: 12345, server: system }
+        );
+        let later = edited(&format!(":{system}:1:"), &format!(":{system}:2:"));
+        assert_eq!(
+            refusal(builder(&fixture, slot).resume(later)),
+            PositionError::TimelineBehind { position: 2, server: 1 }
+        );
+        let other = fixture.database().slot_name("other");
+        fixture.create_slot(&other);
+        assert_eq!(
+            refusal(builder(&fixture, &other).resume(stored(&position))),
+            PositionError::OtherSlot { position: slot.into(), slot: other }
+        );
+        fixture.run(["CREATE PUBLICATION second FOR TABLE t"]);
+        let more = builder(&fixture, slot).publication("second").resume(stored(&position));
+        assert!(matches!(refusal(more), PositionError::OtherPublications { .. }));
+        if fixture.major() >= 14 {
+            let more = builder(&fixture, slot).messages(true).resume(stored(&position));
+            assert!(matches!(refusal(more), PositionError::OtherPublications { .. }));
+        }
+        // What was refused has changed nothing.
+        let again = builder(&fixture, slot).resume(stored(&position)).until_lsn(fixture.end());
+        assert_eq!(again.connect().unwrap().map(Result::unwrap).count(), EVENTS - 1);
+    }
+}
+
+#[test]
+fn a_slot_that_was_made_anew_is_refused_and_none_is_made() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        fixture.run(TRANSACTIONS);
+        let slot = fixture.slot_name();
+        let mut reader = builder(&fixture, slot).connect().unwrap();
+        let position = stored(&reader.next().unwrap().unwrap().position());
+        reader.stop().unwrap();
+        let drop_slot = format!("SELECT pg_drop_replication_slot('{slot}')");
+        fixture.run([&drop_slot as &str]);
+        let missing = builder(&fixture, slot).create_slot(true).resume(position.clone());
+        let error = missing.connect().unwrap_err().into_kind();
+        assert!(matches!(error, ErrorKind::Setup(SetupError::SlotMissing { .. })), "{error}");
+        fixture.create_slot(slot);
+        let confirmed = fixture.slot().confirmed;
+        match refusal(builder(&fixture, slot).resume(position.clone())) {
+            PositionError::SlotAhead { lsn, confirmed_flush_lsn, .. } => {
+                assert_eq!((lsn, confirmed_flush_lsn), (position.commit_lsn(), confirmed));
+            }
+            other => panic!("{other}"),
+        }
+        fixture.run(["INSERT INTO t VALUES (7)"]);
+        let trusting = builder(&fixture, slot).resume(position).trust_slot(true);
+        let events: Vec<_> =
+            trusting.until_lsn(fixture.end()).connect().unwrap().map(Result::unwrap).collect();
+        assert_eq!(events.len(), 1);
+    }
+}
+
+#[test]
+fn messages_outside_of_transactions_have_positions_too() {
+    for server in servers_from(14) {
+        let fixture = Fixture::new(server, TABLE);
+        fixture.run([
+            "INSERT INTO t VALUES (1)",
+            "SELECT pg_logical_emit_message(false, 'p', 'one')",
+            "BEGIN; SELECT pg_logical_emit_message(true, 'p', 'two'); INSERT INTO t VALUES (2); COMMIT",
+            "SELECT pg_logical_emit_message(false, 'p', 'three')",
+            "INSERT INTO t VALUES (3)",
+        ]);
+        let slot = fixture.slot_name();
+        let end = fixture.end();
+        let all = |position: Option<Position>| {
+            let mut builder = builder(&fixture, slot).messages(true).until_lsn(end);
+            if let Some(position) = position {
+                builder = builder.resume(position);
+            }
+            builder.connect().unwrap().map(Result::unwrap).collect::<Vec<_>>()
+        };
+        let events = all(None);
+        assert_eq!(events.len(), 6);
+        let lines: Vec<_> = events.iter().map(line).collect();
+        for (place, event) in events.iter().enumerate() {
+            fixture.wait_until_free();
+            let rest: Vec<_> = all(Some(stored(&event.position()))).iter().map(line).collect();
+            assert_eq!(rest, lines[place + 1..], "behind event {place}");
+        }
+    }
+}
+
+#[test]
+fn an_idle_moment_can_be_stored_acknowledged_and_resumed_from() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        fixture.run(["INSERT INTO t VALUES (1)"]);
+        let slot = fixture.slot_name();
+        let mut reader = builder(&fixture, slot).connect().unwrap();
+        let event = reader.next().unwrap().unwrap();
+        assert_eq!(reader.idle_position(), None);
+        let elsewhere = server.database("elsewhere");
+        elsewhere
+            .client()
+            .batch_execute("CREATE TABLE u AS SELECT generate_series(1, 1000)")
+            .unwrap();
+        let end = fixture.end();
+        let idle = eventually("the server to have passed that", || {
+            assert!(reader.try_next().unwrap().is_none());
+            reader.idle_position().filter(|position| position.commit_lsn() >= end)
+        });
+        assert_eq!(idle.index(), None);
+        let acknowledger = reader.acknowledger();
+        acknowledger.acknowledge(&idle).unwrap();
+        assert!(acknowledger.confirmed().is_zero(), "the event before it was not acknowledged");
+        acknowledger.acknowledge(event.position()).unwrap();
+        assert_eq!(acknowledger.confirmed(), idle.commit_lsn());
+        reader.stop().unwrap();
+        assert_eq!(fixture.slot().confirmed, idle.commit_lsn());
+        fixture.run(["INSERT INTO t VALUES (2)"]);
+        let mut again = builder(&fixture, slot).resume(stored(&idle)).connect().unwrap();
+        let event = again.next().unwrap().unwrap();
+        assert_eq!(event.after().unwrap().get::<i32>("id").unwrap(), 2);
+        again.stop().unwrap();
+    }
+}

@@ -1,0 +1,222 @@
+//! What reconnecting does not do: go on for ever, go on with something else, keep anybody waiting.
+
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use pgoutput_harness::{Server, StopMode, servers};
+use pgoutput_reader::{
+    Acknowledge, Error, ErrorKind, Next, Reader, ReaderBuilder, Reconnect, SetupError,
+};
+use pgoutput_tests::{Fixture, PUBLICATION};
+
+use super::reconnect::{at_once, id, terminate};
+
+const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY)";
+
+const LONG: Duration = Duration::from_secs(3600);
+
+/// A reader that has taken a row loses its connection, and `meanwhile` something happens: what it ends with.
+fn ends_after(
+    server: &'static Server,
+    meanwhile: impl FnOnce(&Fixture<'_>) + Send + 'static,
+    check: impl FnOnce(&Fixture<'_>, Error),
+) {
+    let fixture = Arc::new(Fixture::new(server, SETUP));
+    let (there, mut meanwhile) = (Arc::clone(&fixture), Some(meanwhile));
+    let attempts = Arc::new(Mutex::new(0));
+    let told = Arc::clone(&attempts);
+    let mut reader = fixture
+        .builder()
+        .reconnect(at_once())
+        .on_reconnect(move |_| {
+            *told.lock().unwrap() += 1;
+            if let Some(meanwhile) = meanwhile.take() {
+                there.wait_until_free();
+                meanwhile(&there);
+            }
+        })
+        .connect()
+        .unwrap();
+    fixture.run(["INSERT INTO t VALUES (1)"]);
+    assert_eq!(id(&reader.next().unwrap().unwrap()), 1);
+    terminate(&fixture);
+    let error = reader.next().expect("the end came without a word").unwrap_err();
+    assert!(reader.next().is_none());
+    assert_eq!(error.to_string().lines().count(), 1, "{error}");
+    assert_eq!(*attempts.lock().unwrap(), 1, "it was tried again after {error}");
+    assert!(!reader.health().connected);
+    drop(reader);
+    check(&fixture, error);
+}
+
+#[test]
+fn a_slot_that_was_dropped_is_missing_and_no_new_one_is_made() {
+    for server in servers() {
+        let drop_it = |fixture: &Fixture<'_>| {
+            let drop = format!("SELECT pg_drop_replication_slot('{}')", fixture.slot_name());
+            fixture.run([&drop as &str]);
+        };
+        ends_after(server, drop_it, |fixture, error| {
+            let ErrorKind::Setup(SetupError::SlotMissing { slot }) = error.kind() else {
+                panic!("{error:?}")
+            };
+            assert_eq!(slot, fixture.slot_name());
+            fixture.create_slot(fixture.slot_name());
+        });
+    }
+}
+
+#[test]
+fn a_slot_made_anew_or_read_by_another_has_lost_changes() {
+    for server in servers() {
+        let make_anew = |fixture: &Fixture<'_>| {
+            let drop = format!("SELECT pg_drop_replication_slot('{}')", fixture.slot_name());
+            fixture.run([&drop as &str, "INSERT INTO t VALUES (2)"]);
+            fixture.create_slot(fixture.slot_name());
+        };
+        let read_it = |fixture: &Fixture<'_>| {
+            fixture.run(["INSERT INTO t VALUES (2)"]);
+            fixture.read();
+        };
+        let moved = |fixture: &Fixture<'_>, error: Error| {
+            let ErrorKind::Setup(SetupError::SlotMoved { slot, confirmed, stands }) = error.kind()
+            else {
+                panic!("{error:?}")
+            };
+            assert_eq!(slot, fixture.slot_name());
+            assert!(confirmed < stands);
+            assert_eq!(*stands, fixture.slot().confirmed);
+            let text = error.to_string();
+            assert!(text.contains(&stands.to_string()) && text.contains(&confirmed.to_string()));
+        };
+        ends_after(server, make_anew, moved);
+        ends_after(server, read_it, moved);
+    }
+}
+
+#[test]
+fn a_publication_that_was_dropped_ends_it() {
+    for server in servers() {
+        let drop_it = |fixture: &Fixture<'_>| {
+            fixture.run([&format!("DROP PUBLICATION {PUBLICATION}") as &str]);
+        };
+        ends_after(server, drop_it, |_, error| {
+            let missing =
+                matches!(error.kind(), ErrorKind::Setup(SetupError::PublicationMissing { .. }));
+            assert!(missing, "{error:?}");
+        });
+    }
+}
+
+/// A reader that has taken a row, of a server of its own that was then stopped.
+fn abandoned<T>(
+    set: impl FnOnce(ReaderBuilder) -> ReaderBuilder,
+    test: impl FnOnce(Reader, &Server) -> T,
+) -> T {
+    let server = Server::of_major(servers().first().unwrap().major()).unwrap();
+    let fixture = Fixture::new(&server, SETUP);
+    let builder = Reader::builder(&fixture.database().dsn_tcp()).slot(fixture.slot_name());
+    let mut reader = set(builder.publication(PUBLICATION)).connect().unwrap();
+    fixture.run(["INSERT INTO t VALUES (1)"]);
+    assert_eq!(id(&reader.next().unwrap().unwrap()), 1);
+    // A fast shutdown would wait until the reader has read everything.
+    server.stop(StopMode::Immediate).unwrap();
+    let result = test(reader, &server);
+    server.start().unwrap();
+    result
+}
+
+#[test]
+fn a_server_that_never_comes_back_is_given_up() {
+    let attempts = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&attempts);
+    let set = move |builder: ReaderBuilder| {
+        builder.reconnect(at_once().max_attempts(Some(4))).on_reconnect(move |attempt| {
+            told.lock().unwrap().push((attempt.attempt, attempt.cause.to_string()));
+        })
+    };
+    abandoned(set, |mut reader, _| {
+        let error = reader.next().unwrap().unwrap_err();
+        let ErrorKind::GaveUp { cause, attempts: made, last, .. } = error.kind() else {
+            panic!("{error:?}")
+        };
+        let told = cause.sqlstate() == Some("57P02");
+        assert!(told || matches!(cause.kind(), ErrorKind::Io { .. }), "{cause:?}");
+        let last = last.as_ref().unwrap();
+        let ErrorKind::Io { source, .. } = last.kind() else { panic!("{last:?}") };
+        assert_eq!(source.kind(), std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(*made, 4);
+        let text = error.to_string();
+        assert!(text.contains("4 attempts") && text.contains("refused"), "{text}");
+        assert!(reader.next().is_none());
+        let attempts = attempts.lock().unwrap();
+        assert_eq!(attempts.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(attempts[0].1, cause.to_string());
+        assert_eq!(attempts[3].1, last.to_string());
+    });
+}
+
+#[test]
+fn a_wait_between_attempts_ends_when_it_is_asked_to() {
+    let patient = Reconnect::default().initial_delay(LONG).max_delay(LONG).max_elapsed(None);
+    let ack = Acknowledge::Never;
+    abandoned(
+        |builder| builder.reconnect(patient).acknowledge(ack),
+        |mut reader, _| {
+            for _ in 0..3 {
+                let next = reader.next_timeout(Duration::from_millis(10));
+                assert!(matches!(next, Ok(Next::TimedOut)), "{next:?}");
+            }
+            let health = reader.health();
+            assert!(!health.connected && health.reconnects == 0 && !health.received.is_zero());
+            let stop = reader.stop_handle();
+            thread::scope(|scope| {
+                scope.spawn(|| stop.stop());
+                assert!(reader.next().is_none());
+            });
+            // There is nothing that the server should have been told.
+            reader.stop().unwrap();
+        },
+    );
+}
+
+#[test]
+fn an_attempt_under_way_keeps_nobody_waiting() {
+    abandoned(
+        |builder| builder.reconnect(at_once()),
+        |mut reader, server| {
+            // Takes connections and says nothing.
+            let silent = TcpListener::bind(("127.0.0.1", server.port())).unwrap();
+            let accepted = thread::scope(|scope| {
+                let accepted = scope.spawn(|| silent.accept().unwrap());
+                while !accepted.is_finished() {
+                    let next = reader.next_timeout(Duration::from_millis(10));
+                    assert!(matches!(next, Ok(Next::TimedOut)), "{next:?}");
+                }
+                accepted.join().unwrap()
+            });
+            let stop = reader.stop_handle();
+            stop.stop();
+            assert!(reader.next().is_none());
+            drop((reader, accepted, silent));
+        },
+    );
+}
+
+#[test]
+fn a_temporary_slot_is_gone_with_its_connection() {
+    for server in servers() {
+        let fixture = Fixture::new(server, SETUP);
+        let temporary = fixture.database().slot_name("temporary");
+        let builder = fixture.builder().slot(&temporary).temporary_slot();
+        let mut reader = builder.connect().unwrap();
+        fixture.number(&format!(
+            "SELECT pg_terminate_backend(active_pid)::int FROM pg_replication_slots WHERE slot_name = '{temporary}'"
+        ));
+        let error = reader.next().unwrap().unwrap_err();
+        assert_eq!(error.sqlstate(), Some("57P01"), "{error:?}");
+        assert!(reader.next().is_none());
+    }
+}

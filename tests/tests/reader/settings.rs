@@ -1,0 +1,129 @@
+//! Settings of the database and the role that the text of values depends on: the reader's own come before them.
+
+use std::io::Write as _;
+
+use pgoutput_decode::TupleColumn;
+use pgoutput_harness::{Server, servers};
+use pgoutput_reader::{Acknowledge, Config, Connection};
+use pgoutput_tests::{Fixture, after};
+use postgres::SimpleQueryMessage;
+
+/// Columns of a table: name, type, value, and the text that the reader must be sent. The float is exactly that number and
+/// needs all these digits, so that servers before 12 print no others.
+const COLUMNS: [(&str, &str, &str, &str); 8] = [
+    ("d", "date", "'2020-12-31'", "2020-12-31"),
+    ("ts", "timestamp", "'2020-12-31 01:02:03'", "2020-12-31 01:02:03"),
+    ("tz", "timestamptz", "'2020-01-01 00:00:00+00'", "2020-01-01 00:00:00+00"),
+    ("iv", "interval", "'1 day 02:00:00'", "1 day 02:00:00"),
+    ("f", "float8", "562949953421311.75", "562949953421311.75"),
+    ("b", "bytea", r"'\x00ff'", r"\x00ff"),
+    ("m", "money", "1234.5::numeric::money", "$1,234.50"),
+    ("ms", "money[]", "ARRAY[(-1234.5)::numeric::money, NULL]", r#"{"-$1,234.50",NULL}"#),
+];
+
+const JSON: &str = r#"{"d":"2020-12-31","ts":"2020-12-31T01:02:03","tz":"2020-01-01T00:00:00+00:00","iv":"P1DT2H","f":562949953421311.75,"b":"\\x00ff","m":"$1,234.50","ms":["-$1,234.50",null]}"#;
+
+/// Whom the settings are of, each before the ones above it, and the settings but for `lc_monetary`. A value of `bytea`
+/// is the same in either form: that the hexadecimal one is asked for shows in the text alone.
+const LEVELS: [(&str, [&str; 5]); 3] = [
+    (
+        "DATABASE \"{database}\"",
+        [
+            "DateStyle = 'German'",
+            "TimeZone = 'Asia/Kolkata'",
+            "IntervalStyle = 'iso_8601'",
+            "extra_float_digits = -15",
+            "bytea_output = 'escape'",
+        ],
+    ),
+    (
+        "ROLE CURRENT_USER",
+        [
+            "DateStyle = 'SQL, DMY'",
+            "TimeZone = 'America/New_York'",
+            "IntervalStyle = 'sql_standard'",
+            "extra_float_digits = 0",
+            "bytea_output = 'escape'",
+        ],
+    ),
+    (
+        "ROLE CURRENT_USER IN DATABASE \"{database}\"",
+        [
+            "DateStyle = 'Postgres, DMY'",
+            "TimeZone = '<+03>-3'",
+            "IntervalStyle = 'postgres_verbose'",
+            "extra_float_digits = -5",
+            "bytea_output = 'escape'",
+        ],
+    ),
+];
+
+const LOCALE: &str = "de_DE.UTF-8";
+
+/// A server of its own, since settings of a role are those of all its databases, and a locale in which money looks
+/// different. Where none can be made, `POSIX` is the one name beside C that every system knows; it prints the same.
+fn server(major: u32) -> (Server, &'static str) {
+    match Server::builder().locale(LOCALE).start(major) {
+        Ok(server) => (server, LOCALE),
+        Err(error) => {
+            let _ = writeln!(
+                std::io::stderr(),
+                "no {LOCALE} for PostgreSQL {major}: that lc_monetary is C is seen in the setting alone, not in the text of \
+                 money: {error}"
+            );
+            (Server::builder().start(major).unwrap(), "POSIX")
+        }
+    }
+}
+
+/// What an ordinary connection is sent.
+fn texts(fixture: &Fixture<'_>) -> Vec<String> {
+    let messages = fixture.client().simple_query("SELECT * FROM t").unwrap();
+    let row = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    let row = row.unwrap();
+    (0..row.len()).map(|at| row.get(at).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn settings_of_the_database_and_the_role_change_no_value() {
+    for major in servers().iter().map(|server| server.major()) {
+        let (server, locale) = server(major);
+        let definitions = COLUMNS.map(|(name, ty, ..)| format!("{name} {ty}")).join(", ");
+        let fixture = Fixture::new(&server, &format!("CREATE TABLE t ({definitions})"));
+        let values = COLUMNS.map(|(_, _, value, _)| value).join(", ");
+        fixture.run([&format!("INSERT INTO t VALUES ({values})") as &str]);
+        for (whose, settings) in LEVELS {
+            let whose = whose.replace("{database}", fixture.database().name());
+            let lc_monetary = format!("lc_monetary = '{locale}'");
+            for setting in settings.into_iter().chain([lc_monetary.as_str()]) {
+                fixture.run([&format!("ALTER {whose} SET {setting}") as &str]);
+            }
+            // They reach who does not set their own: every column looks different then.
+            for ((name, ty, _, text), sent) in COLUMNS.iter().zip(texts(&fixture)) {
+                if !ty.starts_with("money") || locale == LOCALE {
+                    assert_ne!(sent, *text, "PostgreSQL {major}, {whose}: {name}");
+                }
+            }
+            let events = fixture.read_with(|builder| builder.acknowledge(Acknowledge::Never));
+            let row = events[0].after().unwrap();
+            for (name, _, _, text) in COLUMNS {
+                let Some(TupleColumn::Text(sent)) = row.column(name) else { panic!("{name}") };
+                assert_eq!(str::from_utf8(sent), Ok(text), "PostgreSQL {major}, {whose}: {name}");
+            }
+            assert_eq!(after(&events[0]), JSON);
+            if major >= 14 {
+                let events = fixture
+                    .read_with(|builder| builder.binary(true).acknowledge(Acknowledge::Never));
+                assert_eq!(after(&events[0]), JSON, "PostgreSQL {major}, {whose}: binary");
+            }
+            let config: Config = fixture.database().dsn().parse().unwrap();
+            let mut connection = Connection::connect(&config).unwrap();
+            let answers = connection.simple_query("SHOW lc_monetary").unwrap();
+            assert_eq!(answers[0].rows[0].values().next(), Some(Some("C")));
+            connection.close().unwrap();
+        }
+    }
+}
