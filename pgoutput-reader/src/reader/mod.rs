@@ -219,7 +219,7 @@ impl Reader {
     }
 
     /// Tells the server what was taken, ends the copy and closes the connection. The slot is free when this returns, but for
-    /// the middle of a large transaction: see [`Stream::stop`].
+    /// the middle of a large transaction: see [`Stream::stop`](crate::Stream::stop).
     ///
     /// Under [`Acknowledge::Automatic`] an event whose successor was never asked for does not count as taken.
     ///
@@ -332,6 +332,9 @@ impl Reader {
                 self.drained_at = None;
                 self.changes.cut();
                 self.tables.restart(Catalog::new(*ordinary));
+                if let Some(until) = &mut self.until {
+                    until.restart();
+                }
             }
         }
         Ok(None)

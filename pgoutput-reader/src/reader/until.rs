@@ -21,6 +21,11 @@ impl Until {
         Self { lsn, ask_at: Instant::now(), pause: ASK_AGAIN[0] }
     }
 
+    /// Another connection: its server has only just started to read.
+    pub(super) fn restart(&mut self) {
+        *self = Self::new(self.lsn);
+    }
+
     /// When to ask a quiet server how far it has come.
     pub(super) fn ask_at(&self) -> Instant {
         self.ask_at
