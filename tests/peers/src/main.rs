@@ -15,8 +15,10 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use bytes::Bytes;
-use pg_walstream::protocol::{ColumnInfo, LogicalReplicationMessage, RelationInfo};
-use pg_walstream::protocol::LogicalReplicationParser;
+use pg_walstream::protocol::{
+    ColumnInfo, LogicalReplicationMessage, LogicalReplicationParser, RelationInfo,
+};
+
 use pgoutput::events::event::{Event, EventType};
 use pgoutput::options::{
     BinaryValueTraitOff, BinaryValueTraitOn, StreamingValueTraitOff, StreamingValueTraitOn,
@@ -81,7 +83,8 @@ fn decode(input: &Input) -> pgoutput_bench::Report {
     let frames = Frames::of(input);
     let is_binary = input.name == "bulk binary";
     let is_streamed = input.name == "streamed";
-    let mut work: Vec<(&str, Box<dyn FnMut() + '_>)> = vec![("pgoutput-decode", Box::new(|| ours(&frames)))];
+    let mut work: Vec<(&str, Box<dyn FnMut() + '_>)> =
+        vec![("pgoutput-decode", Box::new(|| ours(&frames)))];
     if is_streamed {
         println!("  (pgsync-postgres knows no streamed transactions)");
     } else {
@@ -111,26 +114,39 @@ fn to_struct(input: &Input) -> pgoutput_bench::Report {
         columns.map(|(n, (name, oid))| ColumnInfo::new(u8::from(n == 0), name.to_owned(), oid, -1));
     let theirs = RelationInfo::new(16_403, "public", "t", b'd', columns.collect());
     let work: Vec<(&str, Box<dyn FnMut() + '_>)> = vec![
-        ("pgoutput-decode", Box::new(|| {
-            for frame in &frames.slices {
-                let Ok(Message::Insert(body)) = Message::decode(black_box(frame.bytes), false) else {
-                    unreachable!("the input is inserts")
-                };
-                let row = Row::new(&ours, body.new).expect("as wide as its relation");
-                take(row.deserialize().expect("the row's own struct"));
-            }
-        })),
-        ("pg_walstream 0.10", Box::new(|| {
-            let mut parser = LogicalReplicationParser::with_protocol_version(1);
-            for frame in &frames.shared {
-                let message = parser.parse_wal_message_bytes(black_box(frame).clone());
-                let LogicalReplicationMessage::Insert { tuple, .. } = message.expect("a good message").message
-                else {
-                    unreachable!("the input is inserts")
-                };
-                take(tuple.into_row_data(&theirs).deserialize_into().expect("the row's own struct"));
-            }
-        })),
+        (
+            "pgoutput-decode",
+            Box::new(|| {
+                for frame in &frames.slices {
+                    let Ok(Message::Insert(body)) = Message::decode(black_box(frame.bytes), false)
+                    else {
+                        unreachable!("the input is inserts")
+                    };
+                    let row = Row::new(&ours, body.new).expect("as wide as its relation");
+                    take(row.deserialize().expect("the row's own struct"));
+                }
+            }),
+        ),
+        (
+            "pg_walstream 0.10",
+            Box::new(|| {
+                let mut parser = LogicalReplicationParser::with_protocol_version(1);
+                for frame in &frames.shared {
+                    let message = parser.parse_wal_message_bytes(black_box(frame).clone());
+                    let LogicalReplicationMessage::Insert { tuple, .. } =
+                        message.expect("a good message").message
+                    else {
+                        unreachable!("the input is inserts")
+                    };
+                    take(
+                        tuple
+                            .into_row_data(&theirs)
+                            .deserialize_into()
+                            .expect("the row's own struct"),
+                    );
+                }
+            }),
+        ),
     ];
     finish(input, work)
 }
@@ -159,7 +175,8 @@ fn ours(frames: &Frames<'_>) {
 
 fn pgsync(frames: &Frames<'_>) {
     for frame in &frames.shared {
-        let message = pgsync_postgres::replication::pgoutput::decode_logical(black_box(frame).clone());
+        let message =
+            pgsync_postgres::replication::pgoutput::decode_logical(black_box(frame).clone());
         black_box(message.expect("a good message"));
     }
 }
