@@ -9,6 +9,24 @@ use byteorder::{BigEndian, ByteOrder};
 
 use crate::{DecodeError, ErrorKind, Lsn, Oid, Tag, TimestampTz, Xid};
 
+/// Takes an integer off the front and says nothing of what is wrong: for roads that are tried before a [`Cursor`] is.
+#[inline]
+pub(crate) fn split_u16(bytes: &[u8]) -> Option<(u16, &[u8])> {
+    bytes.split_first_chunk::<2>().map(|(head, rest)| (BigEndian::read_u16(head), rest))
+}
+
+/// As [`split_u16`].
+#[inline]
+pub(crate) fn split_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    bytes.split_first_chunk::<4>().map(|(head, rest)| (BigEndian::read_u32(head), rest))
+}
+
+/// As [`split_u16`].
+#[inline]
+pub(crate) fn split_u64(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    bytes.split_first_chunk::<8>().map(|(head, rest)| (BigEndian::read_u64(head), rest))
+}
+
 /// Reads a frame from the front.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cursor<'a> {

@@ -154,6 +154,7 @@ pub mod row;
 mod tag;
 mod timestamp;
 mod tuple;
+mod utf8;
 pub mod value;
 
 pub use column::ColumnFlags;
@@ -170,3 +171,4 @@ pub use relation::{Column, Relation, Relations};
 pub use tag::Tag;
 pub use timestamp::{Rfc3339, TimestampTz};
 pub use tuple::{Columns, KeyTuple, OldTuple, TupleColumn, TupleData};
+pub use utf8::{Utf8Column, Utf8Columns};

@@ -9,7 +9,7 @@ use core::iter::FusedIterator;
 use byteorder::{BigEndian, ByteOrder};
 
 use crate::ColumnFlags;
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, split_u16};
 use crate::{DecodeError, ErrorKind};
 
 /// The columns of one row, in the order of its Relation message; borrowed from the frame.
@@ -46,8 +46,6 @@ pub enum TupleColumn<'a> {
 
 impl<'a> TupleData<'a> {
     /// Checks a tuple at the front of the cursor, in one walk over its lengths.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "its result is too large to be handed on")]
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
         let columns = cursor.u16("column count")?;
         let bytes = cursor.rest();
@@ -58,6 +56,22 @@ impl<'a> TupleData<'a> {
         let (tuple, _) =
             bytes.split_at_checked(bytes.len().saturating_sub(rest.len())).unwrap_or_default();
         Ok(Self { columns, bytes: tuple })
+    }
+
+    /// The tuple at the front, and what is behind it.
+    #[inline]
+    pub(crate) fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (columns, bytes) = split_u16(bytes)?;
+        let rest = skip_columns(bytes, columns)?;
+        let (tuple, rest) = bytes.split_at_checked(bytes.len().checked_sub(rest.len())?)?;
+        Some((Self { columns, bytes: tuple }, rest))
+    }
+
+    /// The tuple that is all there is.
+    #[inline]
+    pub(crate) fn whole(bytes: &'a [u8]) -> Option<Self> {
+        let (columns, bytes) = split_u16(bytes)?;
+        skip_columns(bytes, columns)?.is_empty().then_some(Self { columns, bytes })
     }
 
     /// A tuple of `columns` columns that are known to stand in `bytes`.
@@ -103,7 +117,9 @@ impl<'a> TupleData<'a> {
 fn skip_columns(mut bytes: &[u8], columns: u16) -> Option<&[u8]> {
     for _ in 0..columns {
         bytes = match bytes.split_first_chunk() {
-            Some((&[b't' | b'b', a, b, c, d], rest)) => skip_value([a, b, c, d], rest)?.1,
+            Some((&[kind, a, b, c, d], rest)) if is_value(kind) => {
+                skip_value([a, b, c, d], rest)?.1
+            }
             // Without a value, and perhaps the last of the frame.
             _ => match bytes.split_first()? {
                 (b'n' | b'u', rest) => rest,
@@ -113,6 +129,21 @@ fn skip_columns(mut bytes: &[u8], columns: u16) -> Option<&[u8]> {
     }
     Some(bytes)
 }
+
+/// Whether a length and a value follow. Most values are text, which is asked for first: the compiler would sort the letters.
+#[inline]
+fn is_value(kind: u8) -> bool {
+    if kind == b't' {
+        return true;
+    }
+    seldom();
+    kind == b'b'
+}
+
+/// Tells the compiler that the way here is not taken often.
+#[cold]
+#[inline]
+const fn seldom() {}
 
 /// Splits a value of this length off the front.
 #[inline]
@@ -124,7 +155,9 @@ fn skip_value(length: [u8; 4], bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Takes one column off the front; `None` when it is not whole or of no known kind.
 #[inline]
 fn split_column(bytes: &[u8]) -> Option<(TupleColumn<'_>, &[u8])> {
-    if let Some((&[kind @ (b't' | b'b'), a, b, c, d], rest)) = bytes.split_first_chunk() {
+    if let Some((&[kind, a, b, c, d], rest)) = bytes.split_first_chunk()
+        && is_value(kind)
+    {
         let (value, rest) = skip_value([a, b, c, d], rest)?;
         let column =
             if kind == b't' { TupleColumn::Text(value) } else { TupleColumn::Binary(value) };
@@ -166,6 +199,14 @@ fn explain(mut cursor: Cursor<'_>, columns: u16) -> DecodeError {
 pub struct Columns<'a> {
     left: u16,
     rest: &'a [u8],
+}
+
+impl Columns<'_> {
+    /// How many bytes are behind the column that came last.
+    #[inline]
+    pub(crate) const fn left_bytes(&self) -> usize {
+        self.rest.len()
+    }
 }
 
 impl<'a> Iterator for Columns<'a> {

@@ -1,28 +1,93 @@
 //! Insert, Update, Delete, Truncate.
+//!
+//! Whole frames of the three kinds of rows are nearly all that a stream holds. They are first read by functions that only say
+//! that something is wrong, which costs half of what it costs to be ready to say what: that is found out by reading the frame again.
 
 use core::fmt;
 use core::iter::FusedIterator;
 
 use byteorder::{BigEndian, ByteOrder};
 
-use super::{stream_xid, whole};
-use crate::cursor::Cursor;
+use super::stream_xid;
+use crate::cursor::{Cursor, split_u32};
 use crate::tuple::{KeyTuple, OldTuple, TupleData};
 use crate::{DecodeError, ErrorKind, Message, Oid, Xid};
 
 /// Decodes a frame that is an Insert.
 pub(super) fn insert(frame: &[u8], in_stream: bool) -> Result<Message<'_>, DecodeError> {
-    whole(frame, |cursor| InsertBody::read(cursor, in_stream), Message::Insert)
+    let body = || {
+        // The row before the ids, so that these need not be held while its columns are walked over.
+        let new = last_tuple(frame.get(if in_stream { 9 } else { 5 }..)?)?;
+        let (xid, relation, _) = change(frame, in_stream)?;
+        Some(InsertBody { xid, relation, new })
+    };
+    match body() {
+        Some(body) => Ok(Message::Insert(body)),
+        None => Message::decode_other(frame, in_stream),
+    }
 }
 
 /// Decodes a frame that is an Update.
 pub(super) fn update(frame: &[u8], in_stream: bool) -> Result<Message<'_>, DecodeError> {
-    whole(frame, |cursor| UpdateBody::read(cursor, in_stream), Message::Update)
+    let body = || {
+        let (xid, relation, rest) = change(frame, in_stream)?;
+        let (old, rest) = match rest.first()? {
+            b'N' => (None, rest),
+            _ => old_tuple_of(rest).map(|(old, rest)| (Some(old), rest))?,
+        };
+        Some(UpdateBody { xid, relation, old, new: last_tuple(rest)? })
+    };
+    match body() {
+        Some(body) => Ok(Message::Update(body)),
+        None => Message::decode_other(frame, in_stream),
+    }
 }
 
 /// Decodes a frame that is a Delete.
 pub(super) fn delete(frame: &[u8], in_stream: bool) -> Result<Message<'_>, DecodeError> {
-    whole(frame, |cursor| DeleteBody::read(cursor, in_stream), Message::Delete)
+    let body = || {
+        let (xid, relation, rest) = change(frame, in_stream)?;
+        let (old, rest) = old_tuple_of(rest)?;
+        rest.is_empty().then_some(DeleteBody { xid, relation, old })
+    };
+    match body() {
+        Some(body) => Ok(Message::Delete(body)),
+        None => Message::decode_other(frame, in_stream),
+    }
+}
+
+/// What stands in front of a change's tuples, and the tuples.
+#[inline]
+fn change(frame: &[u8], in_stream: bool) -> Option<(Option<Xid>, Oid, &[u8])> {
+    let (_, rest) = frame.split_first()?;
+    let (xid, rest) = if in_stream {
+        let (xid, rest) = split_u32(rest)?;
+        (Some(Xid::new(xid)), rest)
+    } else {
+        (None, rest)
+    };
+    let (relation, rest) = split_u32(rest)?;
+    Some((xid, Oid::new(relation), rest))
+}
+
+/// The new row, which ends the frame.
+#[inline]
+fn last_tuple(bytes: &[u8]) -> Option<TupleData<'_>> {
+    let (kind, bytes) = bytes.split_first()?;
+    let tuple = TupleData::whole(bytes)?;
+    (*kind == b'N').then_some(tuple)
+}
+
+/// The old row and what is behind it.
+#[inline]
+fn old_tuple_of(bytes: &[u8]) -> Option<(OldTuple<'_>, &[u8])> {
+    let (kind, bytes) = bytes.split_first()?;
+    let (tuple, rest) = TupleData::split(bytes)?;
+    match kind {
+        b'K' => Some((OldTuple::Key(KeyTuple(tuple)), rest)),
+        b'O' => Some((OldTuple::Full(tuple), rest)),
+        _ => None,
+    }
 }
 
 /// A row was added.
@@ -91,8 +156,6 @@ impl<'a> DeleteBody<'a> {
     }
 }
 
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "its result is too large to be handed on")]
 fn new_tuple<'a>(cursor: &mut Cursor<'a>) -> Result<TupleData<'a>, DecodeError> {
     match cursor.u8("tuple kind")? {
         b'N' => TupleData::read(cursor),
@@ -100,8 +163,6 @@ fn new_tuple<'a>(cursor: &mut Cursor<'a>) -> Result<TupleData<'a>, DecodeError> 
     }
 }
 
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "its result is too large to be handed on")]
 fn old_tuple<'a>(cursor: &mut Cursor<'a>) -> Result<OldTuple<'a>, DecodeError> {
     match cursor.u8("tuple kind")? {
         b'K' => TupleData::read(cursor).map(KeyTuple).map(OldTuple::Key),

@@ -84,7 +84,8 @@ impl<'a> Message<'a> {
     #[inline]
     pub fn decode(frame: &'a [u8], in_stream: bool) -> Result<Self, DecodeError> {
         // Rows and what stands around them are nearly all there is. Each kind has a function of its own that writes
-        // the message where the caller wants it: results that met here first would be copied several times.
+        // the message where the caller wants it: results that met here first would be copied several times. They only know
+        // good frames: a bad one is read again below, by what can say what is wrong with it.
         match frame.first() {
             Some(b'I') => dml::insert(frame, in_stream),
             Some(b'U') => dml::update(frame, in_stream),
@@ -95,6 +96,7 @@ impl<'a> Message<'a> {
         }
     }
 
+    #[cold]
     fn decode_other(frame: &'a [u8], in_stream: bool) -> Result<Self, DecodeError> {
         let (tag, mut cursor) = Cursor::open(frame)?;
         let form = if cursor.rest().len() > StreamAbortBody::SHORT_LEN {
@@ -248,20 +250,6 @@ impl<'a> Message<'a> {
             _ => None,
         }
     }
-}
-
-/// A frame that is exactly one message of a known kind.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "its result is too large to be handed on")]
-fn whole<'a, B>(
-    frame: &'a [u8],
-    read: impl FnOnce(&mut Cursor<'a>) -> Result<B, DecodeError>,
-    message: impl FnOnce(B) -> Message<'a>,
-) -> Result<Message<'a>, DecodeError> {
-    let (_, mut cursor) = Cursor::open(frame)?;
-    let body = read(&mut cursor)?;
-    cursor.finish()?;
-    Ok(message(body))
 }
 
 /// The id in front of the seven kinds inside a streamed chunk.

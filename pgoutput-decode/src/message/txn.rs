@@ -1,17 +1,47 @@
 //! Begin, Commit, Origin.
 
-use super::whole;
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, split_u32, split_u64};
 use crate::{DecodeError, Lsn, Message, TimestampTz, Xid};
 
-/// Decodes a frame that is a Begin.
+/// Decodes a frame that is a Begin, outside of a streamed chunk.
 pub(super) fn begin(frame: &[u8]) -> Result<Message<'_>, DecodeError> {
-    whole(frame, BeginBody::read, Message::Begin)
+    let body = || {
+        let (_, rest) = frame.split_first()?;
+        let (final_lsn, rest) = split_lsn(rest)?;
+        let (commit_time, rest) = split_time(rest)?;
+        let (xid, rest) = split_u32(rest)?;
+        let xid = Xid::new(xid);
+        rest.is_empty().then_some(BeginBody { final_lsn, commit_time, xid })
+    };
+    match body() {
+        Some(body) => Ok(Message::Begin(body)),
+        None => Message::decode_other(frame, false),
+    }
 }
 
-/// Decodes a frame that is a Commit.
+/// Decodes a frame that is a Commit, outside of a streamed chunk.
 pub(super) fn commit(frame: &[u8]) -> Result<Message<'_>, DecodeError> {
-    whole(frame, CommitBody::read, Message::Commit)
+    let body = || {
+        let (&[_, flags], rest) = frame.split_first_chunk()?;
+        let (commit_lsn, rest) = split_lsn(rest)?;
+        let (end_lsn, rest) = split_lsn(rest)?;
+        let (commit_time, rest) = split_time(rest)?;
+        rest.is_empty().then_some(CommitBody { flags, commit_lsn, end_lsn, commit_time })
+    };
+    match body() {
+        Some(body) => Ok(Message::Commit(body)),
+        None => Message::decode_other(frame, false),
+    }
+}
+
+#[inline]
+fn split_lsn(bytes: &[u8]) -> Option<(Lsn, &[u8])> {
+    split_u64(bytes).map(|(lsn, rest)| (Lsn::new(lsn), rest))
+}
+
+#[inline]
+fn split_time(bytes: &[u8]) -> Option<(TimestampTz, &[u8])> {
+    split_u64(bytes).map(|(micros, rest)| (TimestampTz::from_micros(micros.cast_signed()), rest))
 }
 
 /// A transaction starts.

@@ -202,10 +202,21 @@ impl<'a> Row<'a> {
             let wanted = index.written().into();
             return Err(RowError::of_table(self.relation, RowErrorKind::NoSuchColumn { wanted }));
         };
-        self.columns().find(|column| column.index == place).ok_or_else(|| {
+        self.at(place).ok_or_else(|| {
             let column = index.written().into();
             RowError::of_table(self.relation, RowErrorKind::NotInKey { column })
         })
+    }
+
+    /// What [`columns`](Self::columns) gives for this place, if it does.
+    fn at(&self, place: usize) -> Option<RowColumn<'a>> {
+        let column = self.relation.columns().get(place)?;
+        let value = self.tuple.get(place)?;
+        // What may have to come from the old row, or may be no value, is for the walk over all columns.
+        if self.key_only || value == TupleColumn::Unchanged {
+            return self.columns().find(|column| column.index == place);
+        }
+        Some(RowColumn { index: place, column, ty: field_type(column, self.types), value })
     }
 
     fn error(&self, column: &RowColumn<'a>, kind: RowErrorKind) -> RowError {

@@ -136,19 +136,8 @@ impl<'a> Value<'a> {
         if ty.is_text() {
             return field.get().map(Self::Text);
         }
-        if ty.array().is_some() {
-            return field.get().map(Self::Array);
-        }
-        if ty.range().is_some() {
-            return field.get().map(Self::Range);
-        }
-        if ty.multirange().is_some() {
-            return field.get().map(Self::Multirange);
-        }
-        match ty.kind() {
-            TypeKind::Composite(_) => return field.get().map(Self::Composite),
-            TypeKind::Hstore => return field.get().map(Self::Hstore),
-            _ => {}
+        if ty.kind() != TypeKind::Base {
+            return Self::read_compound(field);
         }
         Ok(match ty.oid() {
             type_oid::BOOL => Self::Bool(field.get()?),
@@ -193,17 +182,35 @@ impl<'a> Value<'a> {
             type_oid::TSQUERY => Self::TsQuery(field.get()?),
             type_oid::JSONPATH => Self::JsonPath(field.get()?),
             type_oid::PG_SNAPSHOT | type_oid::TXID_SNAPSHOT => Self::Snapshot(field.get()?),
-            _ => match field.format() {
-                // The oid of an object that is not there, in either format.
-                Format::Text if ty.is_reg() && is_number(field.bytes()) => field
-                    .get()
-                    .map(Self::Oid)
-                    .or_else(|_: ValueError| Text::read(field).map(Self::Text))?,
-                Format::Text => Self::Text(Text::read(field)?),
-                Format::Binary if ty.is_reg() => Self::Oid(field.get()?),
-                Format::Binary => Self::Opaque(Bytea::new(field.bytes())),
-            },
+            // Last: a look into the table of types costs more than reading a number.
+            _ => return Self::read_compound(field),
         })
+    }
+
+    /// What has values inside, and what this crate has no reader for.
+    fn read_compound(field: &Field<'a>) -> Result<Self, ValueError> {
+        let ty = field.ty();
+        if ty.array().is_some() {
+            return field.get().map(Self::Array);
+        }
+        if ty.range().is_some() {
+            return field.get().map(Self::Range);
+        }
+        if ty.multirange().is_some() {
+            return field.get().map(Self::Multirange);
+        }
+        match (ty.kind(), field.format()) {
+            (TypeKind::Composite(_), _) => field.get().map(Self::Composite),
+            (TypeKind::Hstore, _) => field.get().map(Self::Hstore),
+            // The oid of an object that is not there, in either format.
+            (_, Format::Text) if ty.is_reg() && is_number(field.bytes()) => field
+                .get()
+                .map(Self::Oid)
+                .or_else(|_: ValueError| Text::read(field).map(Self::Text)),
+            (_, Format::Text) => Text::read(field).map(Self::Text),
+            (_, Format::Binary) if ty.is_reg() => field.get().map(Self::Oid),
+            (_, Format::Binary) => Ok(Self::Opaque(Bytea::new(field.bytes()))),
+        }
     }
 
     /// Reads what stands inside of a value that was checked: it cannot fail then.

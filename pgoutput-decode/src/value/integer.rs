@@ -16,6 +16,12 @@ pub(super) fn decimal(text: &[u8], target: &'static str) -> Result<i128, ValueEr
         return Err(input.malformed("a digit"));
     }
     input.end("a digit")?;
+    // So many digits fit whatever they are.
+    if digits.len() <= 18 {
+        let sum = |sum: i64, digit: &u8| sum * 10 + i64::from(digit - b'0');
+        let magnitude = digits.iter().fold(0, sum);
+        return Ok(if negative { -magnitude } else { magnitude }.into());
+    }
     let mut magnitude: i128 = 0;
     for digit in digits {
         magnitude = magnitude

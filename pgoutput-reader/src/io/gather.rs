@@ -13,7 +13,7 @@ const STREAK: u32 = 16;
 const CLOSE: Duration = Duration::from_micros(100);
 
 /// A read that brings less than this after a rest, in bytes, ends it: resting does not pay.
-const LITTLE: usize = 2048;
+const LITTLE: usize = 1024;
 
 /// Tells a busy stream from another by the times and sizes of reads.
 #[derive(Debug)]

@@ -16,5 +16,5 @@ pub use allocations::{Counting, allocations};
 pub use captured::captured;
 pub use compare::{Lane, Report, compare};
 pub use input::{Frame, Input};
-pub use rows::{generated, large_values};
+pub use rows::{BULK_COLUMNS, bulk_relation, generated, large_values};
 pub use visit::{columns, utf8_columns};

@@ -182,3 +182,20 @@ pub fn large_values(bytes: usize) -> Input {
     }
     input
 }
+
+/// The columns of the inputs `bulk`, `bulk binary` and `full identity`: names and type ids.
+pub const BULK_COLUMNS: [(&str, u32); 6] =
+    [("id", 23), ("a", 25), ("b", 20), ("c", 1184), ("d", 1700), ("e", 16)];
+
+/// The Relation message of those inputs' table.
+pub fn bulk_relation() -> Vec<u8> {
+    let mut frame = b"R\0\0\x40\x13public\0t\0d\0\x06".to_vec();
+    for (number, (name, type_id)) in BULK_COLUMNS.into_iter().enumerate() {
+        frame.push(u8::from(number == 0));
+        frame.extend_from_slice(name.as_bytes());
+        frame.push(0);
+        frame.extend_from_slice(&type_id.to_be_bytes());
+        frame.extend_from_slice(&(-1_i32).to_be_bytes());
+    }
+    frame
+}

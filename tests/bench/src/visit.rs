@@ -1,6 +1,6 @@
 //! Looking at every column of a message.
 
-use pgoutput_decode::{Message, OldTuple, TupleColumn, TupleData};
+use pgoutput_decode::{Message, OldTuple, TupleColumn, TupleData, Utf8Column};
 
 /// Takes in where each value is and how long, which nobody can know who did not read all lengths.
 #[inline]
@@ -17,11 +17,10 @@ pub fn columns(message: &Message<'_>) -> usize {
 #[inline]
 pub fn utf8_columns(message: &Message<'_>) -> usize {
     tuples(message, |tuple| {
-        tuple.columns().fold(0_usize, |sum, column| match column {
-            TupleColumn::Text(value) => {
-                std::str::from_utf8(value).map_or(sum, |text| take(sum, text.as_bytes()))
-            }
-            TupleColumn::Binary(value) => take(sum, value),
+        tuple.utf8_columns().fold(0_usize, |sum, column| match column {
+            Utf8Column::Text(text) => take(sum, text.as_bytes()),
+            Utf8Column::Binary(value) => take(sum, value),
+            Utf8Column::OtherText(_) => sum,
             _ => sum.wrapping_add(1),
         })
     })

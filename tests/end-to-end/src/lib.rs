@@ -1,15 +1,18 @@
 //! What the whole road costs: from a server's log to a program's loop.
 //!
 //! ```text
-//! cargo build --release -p pgoutput-reader --features cli
-//! cargo run --release -p pgoutput-end-to-end --bin road             # all workloads, 1,000,000 rows
-//! cargo run --release -p pgoutput-end-to-end --bin road -- bulk 200000 5
-//! cargo run --release -p pgoutput-end-to-end --bin latency          # what gathering reads adds on a trickle
+//! cargo build --release -p pgoutput-end-to-end -p pgoutput-reader --features pgoutput-reader/cli
+//! target/release/road                            # every workload, 250,000 rows, 3 rounds
+//! target/release/road bulk 1000000 5             # one workload; a million rows in one transaction; 5 rounds
+//! target/release/road bulk 250000 3 --over tls   # or unix; TCP unless told
+//! target/release/latency                         # what gathering reads adds on a trickle
+//! target/release/events                          # an event as JSON, read by columns, as a struct, kept
 //! ```
 //!
 //! Every consumer reads the same log, from a copy of the same slot, in turns; what counts is their ratio within one run.
 
 pub mod consumer;
+pub mod over;
 pub mod usage;
 pub mod workload;
 

@@ -182,6 +182,12 @@ impl<'a> Cell<'a> {
         target: &'static str,
         visitor: V,
     ) -> Result<V::Value, Failure> {
+        // Most are integers, which need no `Value` around them.
+        if let Self::Field(field) = &self
+            && let Ok(integer) = field.get::<i64>()
+        {
+            return visitor.visit_i64(integer);
+        }
         let value = self.value(target)?;
         if let (Value::Text(_), Self::Field(field)) = (&value, &self)
             && field.ty().without_domains().is_reg()
@@ -218,9 +224,13 @@ impl<'a> Cell<'a> {
 
 /// The string that stands for it in JSON.
 fn string(value: &Value<'_>) -> Result<String, Failure> {
-    let mut json = String::new();
+    // As long as a timestamp: most need no more.
+    let mut json = String::with_capacity(36);
     value.write_json(&mut json, JsonOptions::default()).map_err(ValueError::from)?;
-    serde_json::from_str(&json).map_err(Failure::custom)
+    match json.strip_prefix('"').and_then(|json| json.strip_suffix('"')) {
+        Some(plain) if !plain.contains('\\') => Ok(plain.into()),
+        _ => serde_json::from_str(&json).map_err(Failure::custom),
+    }
 }
 
 macro_rules! integers {

@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --release -p pgoutput-bench --bin instructions            # compare with the committed table
 //! cargo run --release -p pgoutput-bench --bin instructions -- --write # write it anew
-//! cargo run --release -p pgoutput-bench --bin instructions -- --only bulk
+//! cargo run --release -p pgoutput-bench --bin instructions -- --only bulk # some inputs
 //! ```
 //!
 //! Comparing fails when a figure is more than 5 % above the table's. Another compiler, or another processor's
@@ -33,10 +33,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
-        [] => check(),
+        [] => check(""),
         ["--write"] => count_all("").and_then(|figures| Ok(fs::write(table(), written(&figures))?)),
-        // Some inputs only, without comparing.
-        ["--only", input] => print(input),
+        // The inputs whose name starts so.
+        ["--only", input] => check(input),
         // What valgrind runs.
         ["run", measure, input, times] => run(measure, input, times),
         _ => Err("usage: instructions [--write | --only INPUT]".into()),
@@ -61,8 +61,8 @@ fn inputs() -> Result<Vec<Input>, Problem> {
     Ok(inputs)
 }
 
-/// Counts everything and compares with the table.
-fn check() -> Result<(), Problem> {
+/// Counts and compares with the table.
+fn check(only: &str) -> Result<(), Problem> {
     if Command::new("valgrind").arg("--version").output().is_err() {
         println!("left out: valgrind is not installed");
         return Ok(());
@@ -73,7 +73,7 @@ fn check() -> Result<(), Problem> {
     }
     let committed = parse(&committed)?;
     let mut worse = Vec::new();
-    for (name, count) in count_all("")? {
+    for (name, count) in count_all(only)? {
         let Some(before) = committed.get(&name) else {
             return Err(format!("{name:?} is not in the table; write it anew with --write").into());
         };
@@ -83,13 +83,6 @@ fn check() -> Result<(), Problem> {
         }
     }
     if worse.is_empty() { Ok(()) } else { Err(worse.join("\n").into()) }
-}
-
-fn print(only: &str) -> Result<(), Problem> {
-    for (name, count) in count_all(only)? {
-        println!("{name:<50} {count:10.1}");
-    }
-    Ok(())
 }
 
 fn compiler() -> String {

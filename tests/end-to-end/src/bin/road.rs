@@ -1,11 +1,12 @@
 //! CPU, time and memory of each consumer, and of the server that sends to it.
 //!
-//! `road [WORKLOAD | all] [ROWS] [ROUNDS]`: by default all workloads, 1,000,000 rows, 3 rounds.
+//! `road [WORKLOAD | all] [ROWS] [ROUNDS] [--over tcp | unix | tls]`: unless told, all workloads, 250,000 rows, 3 rounds, TCP.
 
 use std::env;
 use std::process::ExitCode;
 
 use pgoutput_end_to_end::consumer::{Consumer, Task, consume};
+use pgoutput_end_to_end::over::Over;
 use pgoutput_end_to_end::usage::{Usage, watch};
 use pgoutput_end_to_end::workload::Workload;
 use pgoutput_end_to_end::{Problem, median};
@@ -32,20 +33,40 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[&str]) -> Result<(), Problem> {
+    let (over, arguments) = match arguments {
+        [arguments @ .., "--over", name] => {
+            let over = Over::ALL.into_iter().find(|over| over.name() == *name);
+            (over.ok_or("--over takes tcp, unix or tls")?, arguments)
+        }
+        _ => (Over::default(), arguments),
+    };
     let wanted = arguments.first().copied().unwrap_or("all");
-    let rows = arguments.get(1).map_or(Ok(1_000_000), |rows| rows.parse())?;
+    let rows = arguments.get(1).map_or(Ok(250_000), |rows| rows.parse())?;
     let rounds = arguments.get(2).map_or(Ok(3), |rounds| rounds.parse())?;
-    let server = Server::any()?;
-    println!("PostgreSQL {}, {rows} rows, the middle one of {rounds} rounds", server.version());
+    let server = over.server()?;
+    println!(
+        "PostgreSQL {}, {rows} rows, the middle one of {rounds} rounds, over {}",
+        server.version(),
+        over.name()
+    );
+    if !Workload::ALL.iter().any(|workload| wanted == "all" || wanted == workload.name()) {
+        return Err(format!("{wanted:?} is no workload").into());
+    }
     for workload in Workload::ALL {
         if wanted == "all" || wanted == workload.name() {
-            measure(&server, workload, rows, rounds)?;
+            measure(&server, over, workload, rows, rounds)?;
         }
     }
     Ok(())
 }
 
-fn measure(server: &Server, workload: Workload, rows: u32, rounds: u32) -> Result<(), Problem> {
+fn measure(
+    server: &Server,
+    over: Over,
+    workload: Workload,
+    rows: u32,
+    rounds: u32,
+) -> Result<(), Problem> {
     if workload.is_binary() && server.major() < 14 {
         println!("binary: left out, PostgreSQL has it since 14");
         return Ok(());
@@ -59,7 +80,7 @@ fn measure(server: &Server, workload: Workload, rows: u32, rounds: u32) -> Resul
         "create table the_end (id int primary key); insert into the_end values (1)",
     )?;
     let (slot, binary) = ("run".to_owned(), workload.is_binary());
-    let task = Task { dsn: database.dsn_tcp(), slot, until, binary };
+    let task = Task { dsn: over.dsn(&database), slot, until, binary };
     let programs = server.install().bin();
     let mut runs: Vec<Vec<Usage>> = vec![Vec::new(); Consumer::ALL.len()];
     for _ in 0..rounds {

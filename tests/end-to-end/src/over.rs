@@ -1,0 +1,60 @@
+//! What the bytes go over.
+
+use pgoutput_harness::{Database, Server};
+use rcgen::{CertificateParams, KeyPair};
+
+use crate::Problem;
+
+/// The way from the server to its readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Over {
+    /// TCP on the loopback interface.
+    #[default]
+    Tcp,
+    /// A Unix socket.
+    Unix,
+    /// TLS over that TCP.
+    Tls,
+}
+
+impl Over {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Tcp, Self::Unix, Self::Tls];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Unix => "unix",
+            Self::Tls => "tls",
+        }
+    }
+
+    /// A throwaway server that can be reached so.
+    ///
+    /// # Errors
+    /// When none can be started.
+    pub fn server(self) -> Result<Server, Problem> {
+        let any = Server::any()?;
+        if self != Self::Tls {
+            return Ok(any);
+        }
+        let key = KeyPair::generate()?;
+        let certificate = CertificateParams::new(["localhost".to_owned()])?.self_signed(&key)?;
+        let server = Server::builder()
+            .data_file("server.crt", certificate.pem())
+            .data_file("server.key", key.serialize_pem())
+            .setting("ssl", "on")
+            .start(any.major())?;
+        Ok(server)
+    }
+
+    /// How to connect to a database of that server.
+    pub fn dsn(self, database: &Database<'_>) -> String {
+        match self {
+            Self::Tcp => database.dsn_tcp(),
+            Self::Unix => database.dsn(),
+            Self::Tls => format!("{} sslmode=require", database.dsn_tcp()),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Other decoders of pgoutput beside this one, over the same frames, in turns.
+//!
+//! ```text
+//! cd tests/peers && cargo run --release             # every input
+//! cd tests/peers && cargo run --release -- bulk     # the inputs whose name starts so
+//! ```
+//!
+//! Nanoseconds a message of this thread's own CPU time, the ratio to `pgoutput-decode`, and how many allocations a message
+//! makes. Each peer gets what it asks for: `Bytes` where it keeps them, a slice where it copies. Ours looks at every column
+//! on top of decoding, the others only decode.
+//!
+//! pg_walstream is built without its connections (they bring TLS): its parser, its rows and its deserializer.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use pg_walstream::protocol::{
+    ColumnInfo, LogicalReplicationMessage, LogicalReplicationParser, RelationInfo,
+};
+
+use pgoutput::events::event::{Event, EventType};
+use pgoutput::options::{
+    BinaryValueTraitOff, BinaryValueTraitOn, StreamingValueTraitOff, StreamingValueTraitOn,
+};
+use pgoutput_bench::{
+    BULK_COLUMNS, Counting, Frame, Input, Lane, allocations, bulk_relation, columns, compare,
+    generated,
+};
+use pgoutput_decode::row::Row;
+use pgoutput_decode::{Message, Relation};
+use serde::Deserialize;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A row of the input `bulk`, in types that both deserializers read.
+#[derive(Debug, Deserialize)]
+struct Record {
+    id: i32,
+    a: String,
+    b: i64,
+    c: String,
+    d: String,
+    e: bool,
+}
+
+fn main() -> ExitCode {
+    let only = std::env::args().nth(1).unwrap_or_default();
+    let inputs = generated();
+    let wanted = inputs.iter().filter(|input| input.name.starts_with(&only));
+    println!("decode: nanoseconds a message, ratio to pgoutput-decode");
+    for input in wanted.clone() {
+        println!("{}", decode(input));
+    }
+    println!("from a frame to a struct of its 6 columns");
+    for input in wanted.filter(|input| input.name == "bulk") {
+        println!("{}", to_struct(input));
+    }
+    ExitCode::SUCCESS
+}
+
+/// The frames of an input, as slices and as `Bytes` of one buffer.
+struct Frames<'a> {
+    slices: Vec<Frame<'a>>,
+    shared: Vec<Bytes>,
+}
+
+impl<'a> Frames<'a> {
+    fn of(input: &'a Input) -> Self {
+        let slices: Vec<Frame<'a>> = input.frames().collect();
+        let whole = Bytes::copy_from_slice(input.stream());
+        let start = input.stream().as_ptr().addr();
+        let shared = slices.iter().map(|frame| {
+            let at = frame.bytes.as_ptr().addr() - start;
+            whole.slice(at..at + frame.bytes.len())
+        });
+        Self { shared: shared.collect(), slices }
+    }
+}
+
+fn decode(input: &Input) -> pgoutput_bench::Report {
+    let frames = Frames::of(input);
+    let is_binary = input.name == "bulk binary";
+    let is_streamed = input.name == "streamed";
+    let mut work: Vec<(&str, Box<dyn FnMut() + '_>)> =
+        vec![("pgoutput-decode", Box::new(|| ours(&frames)))];
+    if is_streamed {
+        println!("  (pgsync-postgres knows no streamed transactions)");
+    } else {
+        work.push(("pgsync-postgres 0.1.1", Box::new(|| pgsync(&frames))));
+    }
+    work.push((
+        "pgoutput 0.0.7",
+        match (is_binary, is_streamed) {
+            (true, _) => Box::new(|| pgoutput_binary(&frames)),
+            (_, true) => Box::new(|| pgoutput_streamed(&frames)),
+            _ => Box::new(|| pgoutput_text(&frames)),
+        },
+    ));
+    work.push(("pg_walstream 0.10 parser", Box::new(|| walstream(&frames))));
+    finish(input, work)
+}
+
+fn to_struct(input: &Input) -> pgoutput_bench::Report {
+    let frames = Frames::of(input);
+    let description = bulk_relation();
+    let Ok(Message::Relation(body)) = Message::decode(&description, false) else {
+        unreachable!("a Relation message")
+    };
+    let ours = Relation::from(&body);
+    let columns = BULK_COLUMNS.into_iter().enumerate();
+    let columns =
+        columns.map(|(n, (name, oid))| ColumnInfo::new(u8::from(n == 0), name.to_owned(), oid, -1));
+    let theirs = RelationInfo::new(16_403, "public", "t", b'd', columns.collect());
+    let work: Vec<(&str, Box<dyn FnMut() + '_>)> = vec![
+        (
+            "pgoutput-decode",
+            Box::new(|| {
+                for frame in &frames.slices {
+                    let Ok(Message::Insert(body)) = Message::decode(black_box(frame.bytes), false)
+                    else {
+                        unreachable!("the input is inserts")
+                    };
+                    let row = Row::new(&ours, body.new).expect("as wide as its relation");
+                    take(row.deserialize().expect("the row's own struct"));
+                }
+            }),
+        ),
+        (
+            "pg_walstream 0.10",
+            Box::new(|| {
+                let mut parser = LogicalReplicationParser::with_protocol_version(1);
+                for frame in &frames.shared {
+                    let message = parser.parse_wal_message_bytes(black_box(frame).clone());
+                    let LogicalReplicationMessage::Insert { tuple, .. } =
+                        message.expect("a good message").message
+                    else {
+                        unreachable!("the input is inserts")
+                    };
+                    take(
+                        tuple
+                            .into_row_data(&theirs)
+                            .deserialize_into()
+                            .expect("the row's own struct"),
+                    );
+                }
+            }),
+        ),
+    ];
+    finish(input, work)
+}
+
+fn finish(input: &Input, mut work: Vec<(&str, Box<dyn FnMut() + '_>)>) -> pgoutput_bench::Report {
+    let lanes = work.iter_mut().map(|(name, run)| {
+        let ((), made) = allocations(&mut *run);
+        let each = made as f64 / input.len() as f64;
+        Lane::new(format!("{name} ({each:.1})"), run)
+    });
+    let lanes = lanes.collect();
+    compare(format!("{} (allocations a message)", input.name), input.len(), lanes)
+}
+
+fn take(record: Record) {
+    let Record { id, a, b, c, d, e } = black_box(record);
+    black_box((id, a.len(), b, c.len(), d.len(), e));
+}
+
+fn ours(frames: &Frames<'_>) {
+    for frame in &frames.slices {
+        let message = Message::decode(black_box(frame.bytes), frame.in_stream);
+        black_box(columns(&message.expect("a good message")));
+    }
+}
+
+fn pgsync(frames: &Frames<'_>) {
+    for frame in &frames.shared {
+        let message =
+            pgsync_postgres::replication::pgoutput::decode_logical(black_box(frame).clone());
+        black_box(message.expect("a good message"));
+    }
+}
+
+fn walstream(frames: &Frames<'_>) {
+    let mut parser = LogicalReplicationParser::with_protocol_version(2);
+    for frame in &frames.shared {
+        let message = parser.parse_wal_message_bytes(black_box(frame).clone());
+        black_box(message.expect("a good message"));
+    }
+}
+
+/// The kind and what is behind it.
+fn split(frame: &[u8]) -> (EventType, &[u8]) {
+    let (tag, rest) = frame.split_first().expect("no frame is empty");
+    (EventType::from_char(*tag).expect("a known kind"), rest)
+}
+
+fn pgoutput_text(frames: &Frames<'_>) {
+    for frame in &frames.slices {
+        let (kind, rest) = split(black_box(frame.bytes));
+        let event = Event::<BinaryValueTraitOff, StreamingValueTraitOff>::parse(&kind, rest);
+        black_box(event.expect("a good message"));
+    }
+}
+
+fn pgoutput_binary(frames: &Frames<'_>) {
+    for frame in &frames.slices {
+        let (kind, rest) = split(black_box(frame.bytes));
+        let event = Event::<BinaryValueTraitOn, StreamingValueTraitOff>::parse(&kind, rest);
+        black_box(event.expect("a good message"));
+    }
+}
+
+fn pgoutput_streamed(frames: &Frames<'_>) {
+    for frame in &frames.slices {
+        let (kind, rest) = split(black_box(frame.bytes));
+        let event = Event::<BinaryValueTraitOff, StreamingValueTraitOn>::parse(&kind, rest);
+        black_box(event.expect("a good message"));
+    }
+}
