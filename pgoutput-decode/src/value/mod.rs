@@ -126,7 +126,8 @@ pub use self::vec::Inside;
 #[cfg(feature = "serde")]
 pub(crate) use self::with_serde_json::{in_one_piece, json_error_offset};
 pub use self::xid::{Cid, Xid8};
-use crate::Oid;
+// Types of values as well, which the messages have too.
+pub use crate::{Lsn, Oid, TimestampTz, Xid};
 
 /// How deep arrays, composites and ranges may stand in each other: what is deeper is an error.
 ///
