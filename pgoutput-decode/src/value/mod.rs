@@ -113,7 +113,7 @@ pub use self::time::{Time, TimeTz};
 pub use self::timestamp::Timestamp;
 pub use self::toast::Toast;
 #[cfg(feature = "serde")]
-pub(crate) use self::toast::{MARK_DEPTH, TOAST};
+pub(crate) use self::toast::{MARK_DEPTH, TOAST, marks};
 pub use self::tsquery::TsQuery;
 #[cfg(feature = "encode")]
 pub(crate) use self::tsvector::Lexemes;
