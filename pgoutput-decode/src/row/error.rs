@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use super::RowColumn;
+use super::hint::without_loss;
 use crate::value::{Format, PgType, ValueError, ValueErrorKind};
 use crate::{Oid, Relation, TupleColumn};
 
@@ -245,9 +246,10 @@ impl fmt::Display for RowError {
                 f.write_str(": ")?;
                 error.write_reason(f)?;
                 match kind {
-                    ValueErrorKind::WrongType { .. }
-                    | ValueErrorKind::OutOfRange { .. }
-                    | ValueErrorKind::Inexact { .. } => write!(f, "; read it as {hint}"),
+                    ValueErrorKind::WrongType { .. } => write!(f, "; read it as {hint}"),
+                    ValueErrorKind::OutOfRange { .. } | ValueErrorKind::Inexact { .. } => {
+                        write!(f, "; read it as {}", without_loss(hint))
+                    }
                     _ => Ok(()),
                 }
             }

@@ -269,8 +269,41 @@ fn sql_types_read_binary_and_what_is_the_same_as_text() {
         message(row.get_sql::<i64>("id"))
             .contains("type integer: what stands at byte 0 cannot be read as i64")
     );
+    assert_eq!(
+        message(row.get_sql::<String>("mood")),
+        "column \"mood\" of public.t: text value of type mood: what stands at byte 0 cannot be read as \
+         alloc::string::String; read it as an enum that derives `FromSql`, or with `get` as &str or String"
+    );
     assert!(matches!(
         row.get_sql::<String>("doc").unwrap_err().value_error().unwrap().kind(),
         ValueErrorKind::WrongType { .. }
     ));
+}
+
+#[cfg(feature = "time")]
+#[test]
+fn what_the_types_of_time_cannot_hold_is_not_sent_back_to_them() {
+    let columns = [
+        ("timestamptz", type_oid::TIMESTAMPTZ),
+        ("timestamp", type_oid::TIMESTAMP),
+        ("date", type_oid::DATE),
+        ("time", type_oid::TIME),
+    ];
+    let infinity = || Is::Text("infinity");
+    let sent = Sent::insert(&columns, &[infinity(), infinity(), infinity(), Is::Text("24:00:00")]);
+    let table = sent.table();
+    let row = sent.row(&table);
+    for (error, hint) in [
+        (message(row.get::<time::OffsetDateTime>("timestamptz")), "TimestampTz or Value"),
+        (message(row.get::<time::PrimitiveDateTime>("timestamp")), "Timestamp or Value"),
+        (message(row.get::<time::Date>("date")), "Date or Value"),
+        (message(row.get::<time::Time>("time")), "Time or Value"),
+    ] {
+        assert!(error.ends_with(&std::format!("; read it as {hint}")), "{error}");
+    }
+    let wrong = message(row.get::<i32>("date"));
+    assert!(
+        wrong.ends_with("; read it as Date or Value, or (feature `time`) time::Date"),
+        "{wrong}"
+    );
 }

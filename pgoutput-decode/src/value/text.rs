@@ -191,8 +191,7 @@ impl<'a> FromField<'a> for Text<'a> {
             };
         }
         if field.is_binary() && ty.is_reg() {
-            let target = core::any::type_name::<Self>();
-            return Err(ValueError::new(ValueErrorKind::OtherFormat { target }, 0));
+            return Err(ValueError::new(ValueErrorKind::OtherFormat { target: "name" }, 0));
         }
         if field.is_binary() && ty.is_opaque() {
             return Err(ValueError::new(ValueErrorKind::Undescribed, 0));

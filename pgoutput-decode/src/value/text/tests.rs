@@ -73,7 +73,10 @@ fn names_of_objects_are_text_and_their_oids_binary() {
     }
     let error = binary::<String>(type_oid::REGCLASS, &[0, 0, 0, 1]).unwrap_err();
     assert!(matches!(error.kind(), ValueErrorKind::OtherFormat { .. }));
-    assert!(error.to_string().contains("read it as `Oid`"), "{error}");
+    assert!(
+        error.to_string().contains("an oid and no name at byte 0: read it as `Oid`"),
+        "{error}"
+    );
     assert!(text::<u32>(type_oid::REGCLASS, b"4294967296").is_err());
 
     let array = b"\0\0\0\x01\0\0\0\0\0\0\x08\x9D\0\0\0\x01\0\0\0\x01\0\0\0\x04\0\0\x04\xEB";
