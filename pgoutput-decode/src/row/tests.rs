@@ -234,6 +234,22 @@ fn described_types_are_read_from_both_formats() {
     assert_eq!(undescribed.value_error().unwrap().kind(), ValueErrorKind::Undescribed);
 }
 
+/// What consists of several texts has no bytes but those of the whole.
+#[test]
+fn the_column_has_the_bytes_of_what_is_not_utf8() {
+    let sent = Sent::insert(&[("item", ITEM.oid)], &[Is::Bytes(b"(a\xFF,)")]);
+    let table = sent.table();
+    let row = sent.row(&table).with_types(&[MOOD, ITEM]);
+    assert!(row.get::<Vec<u8>>("item").is_err());
+    let error = message(row.get::<Value<'_>>("item"));
+    assert!(
+        error.contains("not UTF-8 at byte 2: the column of the row (`row.column(…)`)"),
+        "{error}"
+    );
+    let field = row.column("item").unwrap().field().unwrap();
+    assert_eq!(field.bytes(), b"(a\xFF,)");
+}
+
 #[cfg(feature = "postgres-types")]
 #[test]
 fn sql_types_read_binary_and_what_is_the_same_as_text() {

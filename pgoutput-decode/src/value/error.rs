@@ -56,7 +56,8 @@ pub enum ValueErrorKind {
         /// The Rust type.
         target: &'static str,
     },
-    /// Text that is not UTF-8. The raw bytes are still to be had from [`Field::bytes`](super::Field::bytes).
+    /// Text that is not UTF-8. The raw bytes are still to be had from [`Field::bytes`](super::Field::bytes); `&[u8]` and
+    /// `Vec<u8>` read those of texts and JSON documents, not of composites, ranges and other types that consist of several.
     InvalidUtf8,
     /// The Rust type that was asked for does not read this PostgreSQL type.
     WrongType {
@@ -209,7 +210,8 @@ impl ValueError {
             }
             ValueErrorKind::InvalidUtf8 => write!(
                 f,
-                "not UTF-8 (read the raw bytes instead, or change the database's encoding) at byte {offset}"
+                "not UTF-8 at byte {offset}: the column of the row (`row.column(…)`) has the bytes, which of a text, a JSON \
+                 document and arrays of them `Vec<u8>` reads as well"
             ),
             ValueErrorKind::WrongType { target } => {
                 write!(f, "what stands at byte {offset} cannot be read as {target}")
