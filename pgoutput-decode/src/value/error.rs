@@ -59,6 +59,10 @@ pub enum ValueErrorKind {
     /// Text that is not UTF-8. The raw bytes are still to be had from [`Field::bytes`](super::Field::bytes); `&[u8]` and
     /// `Vec<u8>` read those of texts and JSON documents, not of composites, ranges and other types that consist of several.
     InvalidUtf8,
+    /// A binary `hstore` whose lengths do not fit its texts, of which some are not ASCII. `hstore_send` counts before the
+    /// server converts text to UTF-8, so that this is what comes of a database in another encoding; its text format is
+    /// as it should be.
+    HstoreLengths,
     /// The Rust type that was asked for does not read this PostgreSQL type.
     WrongType {
         /// The Rust type.
@@ -212,6 +216,11 @@ impl ValueError {
                 f,
                 "not UTF-8 at byte {offset}: the column of the row (`row.column(…)`) has the bytes, which of a text, a JSON \
                  document and arrays of them `Vec<u8>` reads as well"
+            ),
+            ValueErrorKind::HstoreLengths => write!(
+                f,
+                "the lengths in this binary hstore do not fit at byte {offset}, as from every database whose encoding \
+                 is not UTF8: read without the option `binary`"
             ),
             ValueErrorKind::WrongType { target } => {
                 write!(f, "what stands at byte {offset} cannot be read as {target}")

@@ -129,7 +129,8 @@ fn the_table_says_what_is() {
             match text.to_binary() {
                 Err(_) => assert!(matches!(*in_binary, "kept as it came" | "an oid"), "{name}"),
                 Ok(bytes) => {
-                    assert!(matches!(*in_binary, "yes" | "an oid"), "{name}");
+                    let can_be_read = in_binary.starts_with("yes") || *in_binary == "an oid";
+                    assert!(can_be_read, "{name}");
                     let binary = Field::of(input.ty, Format::Binary, &bytes);
                     assert_eq!(json(&binary), input.json, "{name}");
                 }

@@ -217,7 +217,7 @@ fn write_value(field: &Field<'_>, out: &mut String) -> Result<bool, ValueError> 
     let start = out.len();
     let Err(error) = field.write_json(out, JsonOptions::default()) else { return Ok(true) };
     out.truncate(start);
-    if error.kind() == ValueErrorKind::InvalidUtf8 {
+    if matches!(error.kind(), ValueErrorKind::InvalidUtf8 | ValueErrorKind::HstoreLengths) {
         let bytes = Field::new(type_oid::BYTEA, Format::Binary, field.bytes());
         return bytes.write_json(out, JsonOptions::default()).map(|()| false);
     }
