@@ -67,7 +67,7 @@ use crate::{Column, Columns, OldTuple, Relation, TupleColumn, TupleData};
 /// assert_eq!(row.get::<Toast<Vec<u8>>>("picture")?, Toast::Unchanged);
 /// assert_eq!(
 ///     row.get::<i32>("body").unwrap_err().to_string(),
-///     "column \"body\" of public.readme: type text: what stands at byte 0 cannot be read as i32; read it as &str, String or Value"
+///     "column \"body\" of public.readme: type text: cannot be read as i32; read it as &str, String or Value"
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -199,8 +199,7 @@ impl<'a> Row<'a> {
 
     fn find(&self, index: &impl RowIndex) -> Result<RowColumn<'a>, RowError> {
         let Some(place) = index.place(self.relation) else {
-            let wanted = index.written().into();
-            return Err(RowError::of_table(self.relation, RowErrorKind::NoSuchColumn { wanted }));
+            return Err(RowError::of_table(self.relation, index.missing(self.relation)));
         };
         self.at(place).ok_or_else(|| {
             let column = index.written().into();

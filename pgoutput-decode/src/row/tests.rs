@@ -104,7 +104,7 @@ fn columns_have_names_and_places() {
     assert!(matches!(row.get::<i32>("ID").unwrap_err().kind(), RowErrorKind::NoSuchColumn { .. }));
     assert_eq!(
         message(row.get::<i32>(3)),
-        "row of public.t: no column 3; names are case-sensitive, and a publication may leave columns out"
+        "row of public.t: no column at place 3, counted from 0: there are 3"
     );
 }
 
@@ -232,6 +232,45 @@ fn described_types_are_read_from_both_formats() {
     assert_eq!(row.get::<i32>("mood").unwrap_err().type_name(), Some("mood"));
     let undescribed = sent.row(&table).get::<&str>("other").unwrap_err();
     assert_eq!(undescribed.value_error().unwrap().kind(), ValueErrorKind::Undescribed);
+}
+
+#[test]
+fn errors_name_described_types_inside_and_places_that_are_none() {
+    const MOODS: TypeInfo<'static> = TypeInfo {
+        oid: Oid::new(16_402),
+        name: "mood[]",
+        kind: TypeKind::Array { element: &MOOD, delimiter: b',' },
+    };
+    let columns = [("moods", MOODS.oid), ("none", type_oid::TEXT), ("gone", type_oid::TEXT)];
+    let sent = Sent::insert(&columns, &[Is::Bytes(b"{a\xFF}"), Is::Null, Is::Unchanged]);
+    let table = sent.table();
+    let row = sent.row(&table).with_types(&[MOODS]);
+    let error = message(row.get::<Vec<String>>("moods"));
+    let start = "column \"moods\" of public.t: text value of type mood: not UTF-8 at byte 2";
+    assert!(error.starts_with(start), "{error}");
+    for column in ["none", "gone"] {
+        assert_eq!(
+            message(row.get::<i32>(column)),
+            std::format!(
+                "column \"{column}\" of public.t: type text: cannot be read as i32; read it as &str, String or Value"
+            )
+        );
+    }
+    assert_eq!(
+        message(row.get::<i32>(99)),
+        "row of public.t: no column at place 99, counted from 0: there are 3"
+    );
+    assert!(message(row.get::<i32>("99")).contains("no column 99; names are case-sensitive"));
+}
+
+#[test]
+fn descriptions_in_a_ring_are_not_searched_for_ever() {
+    static ATTRIBUTES: [Attribute<'static>; 2] =
+        [Attribute { name: "a", ty: &RING }, Attribute { name: "b", ty: &RING }];
+    static RING: TypeInfo<'static> =
+        TypeInfo { oid: Oid::new(16_403), name: "ring", kind: TypeKind::Composite(&ATTRIBUTES) };
+    assert!(FieldType::described(&RING).find(RING.oid).is_some());
+    assert!(FieldType::described(&RING).find(MOOD.oid).is_none());
 }
 
 /// What consists of several texts has no bytes but those of the whole.

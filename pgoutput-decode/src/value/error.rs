@@ -174,10 +174,21 @@ impl From<fmt::Error> for ValueError {
 
 impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_named(f, None)
+    }
+}
+
+impl ValueError {
+    /// With the name of its type, for who knows one that is not built in.
+    pub(crate) fn write_named(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        name: Option<&str>,
+    ) -> fmt::Result {
         if let Some((oid, format)) = self.place {
             write!(f, "{format} value of type ")?;
-            match PgType::from_oid(oid) {
-                Some(known) => f.write_str(known.sql_name())?,
+            match PgType::from_oid(oid).map(PgType::sql_name).or(name) {
+                Some(name) => f.write_str(name)?,
                 None => write!(f, "with oid {oid}")?,
             }
             f.write_str(": ")?;
@@ -190,9 +201,7 @@ impl fmt::Display for ValueError {
             _ => Ok(()),
         }
     }
-}
 
-impl ValueError {
     /// What was wrong and where, without type and format.
     pub(crate) fn write_reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let offset = self.offset;
