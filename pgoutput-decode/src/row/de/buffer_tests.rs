@@ -282,3 +282,59 @@ fn what_else_a_flattened_option_refuses_makes_it_none() {
     assert_eq!(with::<Flat<Option<Only<i8>>>>(&sent, &table).unwrap().inner, None);
     assert!(with::<Flat<Only<Option<i8>>>>(&sent, &table).is_err(), "as the documentation says");
 }
+
+#[test]
+fn errors_that_serde_leaves_bare_say_more() {
+    #[derive(Deserialize, Debug)]
+    #[serde(untagged)]
+    #[allow(dead_code, reason = "never made")]
+    enum TextOrNumber {
+        Text(String),
+        Number(i64),
+    }
+    let sent = sent(type_oid::TEXT, Is::Unchanged);
+    let table = sent.table();
+    for error in [
+        with::<Only<TextOrNumber>>(&sent, &table).unwrap_err(),
+        with::<Only<Option<TextOrNumber>>>(&sent, &table).unwrap_err(),
+    ] {
+        assert_eq!(error.column(), Some("c"), "{error}");
+        let kind = error.value_error().unwrap().kind();
+        assert!(matches!(kind, ValueErrorKind::Unchanged { .. }), "{error}");
+    }
+    for error in [
+        text::<u128>(type_oid::INT4, "1").unwrap_err(),
+        text::<i128>(type_oid::NUMERIC, "1").unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("128 is not supported by the buffer"), "{error}");
+    }
+}
+
+#[test]
+fn only_serde_jsons_own_value_gets_the_json_of_an_event() {
+    #[derive(Debug)]
+    struct Own(serde_json::Value);
+    impl<'de> Deserialize<'de> for Own {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Visitor;
+            impl<'de> serde::de::Visitor<'de> for Visitor {
+                type Value = Own;
+
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("anything")
+                }
+
+                fn visit_string<E>(self, text: String) -> Result<Own, E> {
+                    Ok(Own(text.into()))
+                }
+            }
+            deserializer.deserialize_any(Visitor)
+        }
+    }
+    #[derive(Deserialize)]
+    struct Derived(serde_json::Value);
+    let sent = sent(type_oid::NUMERIC, Is::Text("1.5"));
+    let table = sent.table();
+    assert_eq!(with::<Only<Derived>>(&sent, &table).unwrap().c.0, json!(1.5));
+    assert_eq!(with::<Only<Own>>(&sent, &table).unwrap().c.0, json!("1.5"));
+}

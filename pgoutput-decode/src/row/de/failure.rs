@@ -69,6 +69,12 @@ impl Failure {
         refused
     }
 
+    /// What `serde` says of integers that its buffers do not hold.
+    pub(super) fn is_no_128_bits(&self) -> bool {
+        let is = |text: &str| matches!(text, "i128 is not supported" | "u128 is not supported");
+        matches!(&self.reason, Reason::Message(message) if is(message))
+    }
+
     pub(super) fn add(&mut self, more: &str) {
         if let Reason::Message(message) = &mut self.reason {
             let mut all = String::from(&**message);

@@ -60,7 +60,10 @@ impl<'a> Row<'a> {
     /// | an unchanged stored-apart value | [`Toast::Unchanged`](crate::value::Toast), in a field of that type |
     ///
     /// A `serde_json::Value` gets what stands in the JSON of an event: a `numeric` is a number, unless `serde_json` without its
-    /// feature `arbitrary_precision` would lose digits of it, when it is a string; such a number in a document is an error.
+    /// feature `arbitrary_precision` would lose digits of it, when it is a string; such a number in a document is an error. It is
+    /// told from other types that take anything by its name ([`type_name`](core::any::type_name)): a field of a type that reads
+    /// a `serde_json::Value` by a visitor of its own, or the value type of another crate, gets what the table says, a `numeric`
+    /// as a string.
     ///
     /// # Flattened structs and enums without names
     ///
@@ -70,6 +73,7 @@ impl<'a> Row<'a> {
     ///
     /// - a `numeric` is a string: not to be read as `i64` or `f64`, nor as a number by a `serde_json::Value`;
     /// - NaN and the infinities of floats are strings, not to be read as `f64` (a `serde_json::Value` would make null of a float);
+    /// - there are no `i128` and `u128`;
     /// - a `bytea` is a sequence of `u8`, in a `serde_json::Value` an array of numbers; it is not to be read as a string;
     /// - a `real` that a `serde_json::Value` reads is widened to an `f64`, all digits of which it shows;
     /// - `json` and `jsonb` are what stands in them, not to be read as a string;
@@ -148,12 +152,19 @@ impl<'a> Row<'a> {
         if failure.column.is_none() {
             self.look_for_column(&mut failure);
         }
+        let column = failure.column.and_then(|index| self.column(index));
+        // Whatever a type says of the mark, such as that none of its variants takes it.
+        if column.is_some_and(|column| column.value == TupleColumn::Unchanged)
+            && matches!(failure.reason, Reason::Message(_))
+        {
+            failure.reason = Reason::Value(unchanged("T"));
+        }
         let offset = failure.offset;
         let kind = match failure.reason {
             Reason::Value(error) => RowErrorKind::Value(error),
             Reason::Message(message) => RowErrorKind::Deserialize(message),
         };
-        match failure.column.and_then(|index| self.column(index)) {
+        match column {
             Some(column) => {
                 RowError::of_column(self.relation, &column, kind, becomes(&column)).at(offset)
             }
@@ -163,16 +174,18 @@ impl<'a> Row<'a> {
 
     /// What was refused came out of a buffer that knows no columns: it is from the one that has it, or from one of those.
     fn look_for_column(&self, failure: &mut Failure) {
-        let Some(seen) = &failure.seen else { return };
+        let Some(seen) = &failure.seen else {
+            if failure.is_no_128_bits() {
+                failure.add(" by the buffer that `serde` reads a flattened or untagged type from");
+            }
+            return;
+        };
         let has_it = |column: &RowColumn<'a>| {
             Held::from(column).deserialize_any(Finder(seen)).unwrap_or_default()
         };
         let columns: Vec<_> = self.columns().filter(has_it).collect();
         if let [column] = &columns[..] {
             failure.column = Some(column.index);
-            if column.value == TupleColumn::Unchanged {
-                failure.reason = Reason::Value(unchanged("T"));
-            }
             return;
         }
         let mut names = String::new();
