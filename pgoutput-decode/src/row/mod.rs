@@ -9,7 +9,7 @@
 //! | `i8` … `i128`, `u8` … `u128`, `isize`, `usize` | `smallint`, `integer`, `bigint`, `oid`, `xid`, `xid8`, `cid`, if the number fits; `regclass` and its like from the binary format |
 //! | `f32` / `f64` | `real` / `real`, `double precision` |
 //! | `bool` | `boolean` |
-//! | `&str`, `String` | text types, enums, `citext`, `json`, `jsonb`; the text format of types without a reader, and of `regclass` and its like |
+//! | `&str`, `String`, `Cow<str>`, `Box<str>`; `char` if it is one | text types, enums, `citext`, `json`, `jsonb`; the text format of types without a reader, and of `regclass` and its like |
 //! | `&[u8]`, `Vec<u8>` | `bytea` (the text format only into `Vec<u8>`); all that `&str` reads, in whatever encoding; the binary format of types without a reader |
 //! | the types of [`value`](crate::value) | the type of that name, without any loss; [`Value`](crate::value::Value) every type |
 //! | `time::Date`, `Time`, `PrimitiveDateTime`, `OffsetDateTime` (feature `time`) | `date`, `time`, `timestamp`, `timestamptz` |
