@@ -97,13 +97,13 @@ fn row<'a>(relation: &'a Relation, frame: &Frame<'a>) -> Row<'a> {
 
 fn get(row: Row<'_>) -> usize {
     let id: i32 = row.get("id").expect("an int4");
-    let a: &str = row.get("a").expect("a text");
-    let b: i64 = row.get("b").expect("an int8");
-    let c: TimestampTz = row.get("c").expect("a timestamptz");
-    let d: Numeric<'_> = row.get("d").expect("a numeric");
-    let e: bool = row.get("e").expect("a bool");
-    black_box((id, b, c, d, e));
-    a.len()
+    let text: &str = row.get("a").expect("a text");
+    let number: i64 = row.get("b").expect("an int8");
+    let time: TimestampTz = row.get("c").expect("a timestamptz");
+    let price: Numeric<'_> = row.get("d").expect("a numeric");
+    let flag: bool = row.get("e").expect("a bool");
+    black_box((id, number, time, price, flag));
+    text.len()
 }
 
 /// What a program does that does not know its columns.
