@@ -1,5 +1,6 @@
 //! What the catalogue knows of a table that its Relation message does not say.
 
+mod client;
 mod slot;
 mod types;
 
@@ -7,13 +8,12 @@ use std::collections::BTreeMap;
 
 use pgoutput_decode::value::format_type;
 use pgoutput_decode::{Column, Oid, Relation};
-use postgres::error::{DbError, Severity};
-use postgres::types::ToSql;
-use postgres::{Client, Row};
+use postgres::Row;
 
 use crate::Error;
 use crate::connection::Ordinary;
 use crate::event::ColumnSchema;
+use client::{Lazy, Parameters};
 
 pub use slot::SlotStatus;
 
@@ -40,17 +40,12 @@ const UNKNOWN_TYPE: &str = "???";
 /// Names that Type messages gave to types, by id.
 pub(crate) type TypeNames = BTreeMap<Oid, Box<str>>;
 
-type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
-
-/// The ordinary connection beside the replication one. Opened when it is first needed, and again when it was lost.
-pub(crate) struct Catalog {
-    ordinary: Ordinary,
-    client: Option<Client>,
-}
+/// What is asked over the ordinary connection, beside the replication one.
+pub(crate) struct Catalog(Lazy);
 
 impl Catalog {
     pub(crate) fn new(ordinary: Ordinary) -> Self {
-        Self { ordinary, client: None }
+        Self(Lazy::new(ordinary))
     }
 
     /// The columns of this version of a table, in one query.
@@ -60,50 +55,21 @@ impl Catalog {
         types: &TypeNames,
     ) -> Result<Box<[ColumnSchema]>, Error> {
         let columns = relation.columns();
-        let names: Vec<&str> = columns.iter().map(|column| &*column.name).collect();
+        let names: Vec<String> = columns.iter().map(|column| column.name.to_string()).collect();
         let oids: Vec<u32> = columns.iter().map(|column| column.type_oid.as_u32()).collect();
         let modifiers: Vec<i32> = columns.iter().map(|column| column.type_modifier).collect();
-        let parameters: [&(dyn ToSql + Sync); 4] =
-            [&relation.oid().as_u32(), &names, &oids, &modifiers];
-        let rows = self.query(DESCRIBE, &parameters)?;
+        let relation = relation.oid().as_u32();
+        let parameters: Parameters =
+            vec![Box::new(relation), Box::new(names), Box::new(oids), Box::new(modifiers)];
+        let rows = self.0.query(DESCRIBE, parameters)?;
         Ok(columns.iter().zip(rows).map(|(column, row)| describe(column, &row, types)).collect())
     }
 
     /// The names of all publications.
     pub(crate) fn publications(&mut self) -> Result<Vec<String>, Error> {
         let query = "SELECT pubname::text FROM pg_catalog.pg_publication ORDER BY 1";
-        Ok(self.query(query, &[])?.iter().map(|row| row.get(0)).collect())
+        Ok(self.0.query(query, vec![])?.iter().map(|row| row.get(0)).collect())
     }
-
-    fn query(&mut self, query: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, Error> {
-        Ok(match self.client()?.query(query, parameters) {
-            // An idle connection may have been ended meanwhile; a fresh one decides.
-            Err(error) if is_lost(&error) => {
-                self.client = None;
-                self.client()?.query(query, parameters)
-            }
-            result => result,
-        }?)
-    }
-
-    fn client(&mut self) -> Result<&mut Client, Error> {
-        match &mut self.client {
-            Some(client) => Ok(client),
-            empty => {
-                let mut client = self.ordinary.connect()?;
-                // Whether format_type qualifies a name depends on the search path, which roles and databases may set.
-                client.batch_execute("SET search_path = \"$user\", public")?;
-                Ok(empty.insert(client))
-            }
-        }
-    }
-}
-
-/// Anything but an answer of the server to the query, after which the connection would be of use.
-fn is_lost(error: &postgres::Error) -> bool {
-    let goes_on =
-        |said: &DbError| !matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
-    !error.as_db_error().is_some_and(goes_on)
 }
 
 fn describe(column: &Column, row: &Row, types: &TypeNames) -> ColumnSchema {
@@ -131,7 +97,7 @@ fn type_name(column: &Column, types: &TypeNames) -> Box<str> {
 
 impl std::fmt::Debug for Catalog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // `postgres::Config` hides the password by itself; its other fields are of no use here.
-        f.debug_struct("Catalog").field("connected", &self.client.is_some()).finish_non_exhaustive()
+        // Of the settings, which may hold a password, nothing is shown.
+        f.debug_struct("Catalog").field("connected", &self.0.is_connected()).finish_non_exhaustive()
     }
 }

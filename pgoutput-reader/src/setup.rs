@@ -4,6 +4,7 @@ mod slot;
 
 use std::time::Duration;
 
+#[cfg(feature = "catalog")]
 pub(crate) use slot::SlotFacts;
 
 use crate::connection::Connection;
@@ -78,7 +79,7 @@ impl Connection {
 
     /// The rows of one statement; NULL is the empty string.
     fn rows(&mut self, query: &str) -> Result<Vec<Vec<String>>, Error> {
-        let results = self.simple_query(query)?;
+        let results = self.promptly(|connection| connection.simple_query(query))?;
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
         Ok(results
             .iter()

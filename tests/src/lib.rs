@@ -4,9 +4,13 @@
 
 pub mod capture;
 mod fixture;
+mod network;
 mod proxy;
+mod random;
 mod wait;
 
 pub use fixture::{Fixture, PUBLICATION, Slot, after, json, line};
+pub use network::{Condition, Direction, Network};
 pub use proxy::{Forward, Proxy};
+pub use random::Random;
 pub use wait::eventually;

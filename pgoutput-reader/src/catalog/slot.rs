@@ -61,7 +61,7 @@ impl SlotStatus {
 impl Catalog {
     /// The slot as it is now.
     pub(crate) fn slot_status(&mut self, slot: &str) -> Result<SlotStatus, Error> {
-        let rows = self.query(SLOT, &[&slot])?;
+        let rows = self.0.query(SLOT, vec![Box::new(slot.to_owned())])?;
         let row = rows.first().ok_or_else(|| SetupError::SlotMissing { slot: slot.into() })?;
         let lsn = |place, field| match row.get::<_, Option<&str>>(place).map(str::parse::<Lsn>) {
             None => Ok(None),
@@ -85,6 +85,7 @@ impl Catalog {
 
     /// Writes a logical decoding message without content, outside of any transaction.
     pub(crate) fn emit_message(&mut self, prefix: &str) -> Result<(), Error> {
-        self.query("SELECT pg_catalog.pg_logical_emit_message(false, $1, '')", &[&prefix]).map(drop)
+        let query = "SELECT pg_catalog.pg_logical_emit_message(false, $1, '')";
+        self.0.query(query, vec![Box::new(prefix.to_owned())]).map(drop)
     }
 }

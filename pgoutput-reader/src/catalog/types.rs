@@ -87,7 +87,7 @@ impl Catalog {
 
     fn entries(&mut self, oids: &[Oid]) -> Result<BTreeMap<Oid, Entry>, Error> {
         let oids: Vec<u32> = oids.iter().map(|oid| oid.as_u32()).collect();
-        let rows = self.query(DESCRIBE, &[&oids])?;
+        let rows = self.0.query(DESCRIBE, vec![Box::new(oids)])?;
         let entry = |row: postgres::Row| {
             let names: Vec<String> = row.get(5);
             let types: Vec<u32> = row.get(6);

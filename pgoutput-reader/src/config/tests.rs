@@ -1,6 +1,9 @@
 //! The manual's examples and rules as tables; the laws that hold for any input are in [`laws`].
 
 mod laws;
+mod precedence;
+mod refusals;
+mod strings;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -8,9 +11,22 @@ use std::time::Duration;
 
 use super::account::Account;
 use super::error::Origin;
+use super::keyword::{KEYWORDS, Treatment};
 use super::parameters::Parameters;
 use super::*;
 use ConfigErrorKind::{InvalidValue, NoUser};
+
+/// The settings of `text` in one canonical form, to be compared with what a table says.
+fn canonical(text: &str) -> String {
+    text.parse::<Config>().unwrap_or_else(|error| panic!("{text}: {error}")).to_conninfo()
+}
+
+fn error(text: &str) -> ConfigError {
+    match text.parse::<Config>() {
+        Ok(config) => panic!("{text} was accepted as {config:?}"),
+        Err(error) => error,
+    }
+}
 
 /// The environment made of `pairs`.
 fn environment(pairs: &[(&str, &str)]) -> impl Fn(&str) -> Option<OsString> + use<> {

@@ -118,8 +118,8 @@ impl Connection {
         std::mem::take(&mut self.aside.notices)
     }
 
-    /// How long each command below may take; `None`, which is the default, sets no bound. Creating a slot
-    /// waits for all open transactions.
+    /// How long each command below may take. Under `None`, which is the default, only those that a server answers at once have a bound,
+    /// that of [`wal_receiver_timeout`](crate::Config::wal_receiver_timeout): creating a slot waits for all open transactions.
     pub fn set_command_timeout(&mut self, timeout: Option<Duration>) {
         self.command_timeout = timeout;
     }
@@ -131,7 +131,9 @@ impl Connection {
 
     /// Which cluster this is and how far its log has come: IDENTIFY_SYSTEM.
     pub fn identify_system(&mut self) -> Result<SystemId, Error> {
-        let row = self.only_row(command::IDENTIFY_SYSTEM, "IDENTIFY_SYSTEM")?;
+        let row = self.promptly(|connection| {
+            connection.only_row(command::IDENTIFY_SYSTEM, "IDENTIFY_SYSTEM")
+        })?;
         Ok(SystemId {
             system_identifier: row.text("systemid")?.into(),
             timeline: row.parse("timeline")?,
@@ -174,6 +176,11 @@ impl Connection {
     /// PostgreSQL 10 starts the copy before it finds that the slot is of another database or plugin; that error
     /// then comes with the first read.
     pub fn start_replication(mut self, start: &StartReplication) -> Result<CopyBoth, Error> {
+        self.promptly(|connection| connection.start_copy(start))?;
+        Ok(CopyBoth::new(self))
+    }
+
+    fn start_copy(&mut self, start: &StartReplication) -> Result<(), Error> {
         const DOING: &str = "starting replication on";
         self.take_text_as_it_is_stored()?;
         let deadline = self.deadline();
@@ -181,7 +188,7 @@ impl Connection {
         loop {
             let (tag, body) = self.receive(deadline, DOING)?;
             match Message::parse(tag, self.channel.inbox.body(body))? {
-                Message::CopyBothResponse => return Ok(CopyBoth::new(self)),
+                Message::CopyBothResponse => return Ok(()),
                 message => self.aside.take(message, tag, DOING)?,
             }
         }
@@ -206,6 +213,20 @@ impl Connection {
     /// Zero is without limit.
     pub(crate) fn silence_limit(&self) -> Duration {
         self.silence_limit
+    }
+
+    /// Runs commands that a server answers at once: unless another bound was set, none of them is waited for longer than a server may
+    /// be silent.
+    pub(crate) fn promptly<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let set = self.command_timeout;
+        let bound = Some(self.silence_limit).filter(|limit| !limit.is_zero());
+        self.command_timeout = set.or(bound);
+        let result = work(self);
+        self.command_timeout = set;
+        result
     }
 
     fn deadline(&self) -> Option<Instant> {

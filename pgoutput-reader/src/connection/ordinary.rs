@@ -1,5 +1,7 @@
 //! Ordinary connections by the `postgres` crate, protected in the same way as replication connections.
 
+use std::time::Duration;
+
 use postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use postgres::{Client, NoTls};
 
@@ -20,6 +22,8 @@ pub(crate) struct Ordinary {
     client: postgres::Config,
     mode: Mode,
     address: String,
+    /// How long the server may say nothing; none is without limit.
+    limit: Option<Duration>,
     /// A password is kept back, and the connection would have TLS or not.
     kept_back: Option<bool>,
     #[cfg(feature = "tls")]
@@ -68,10 +72,20 @@ impl Ordinary {
             client,
             mode: config.get_ssl_mode(),
             address: endpoint.to_string(),
+            limit: Some(config.get_wal_receiver_timeout()).filter(|limit| !limit.is_zero()),
             kept_back,
             #[cfg(feature = "tls")]
             tls: protection.tls.clone().map(crate::io::MakeTls),
         })
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// How long the server may say nothing; none is without limit.
+    pub(crate) fn limit(&self) -> Option<Duration> {
+        self.limit
     }
 
     pub(crate) fn connect(&self) -> Result<Client, Error> {

@@ -270,3 +270,82 @@ proptest! {
         }
     }
 }
+
+/// The server's side of SCRAM (RFC 5802, section 3), for the password `secret`.
+#[cfg(feature = "tls")]
+mod scram_server {
+    use sha2::{Digest, Sha256};
+
+    const SALT: &[u8] = b"salt";
+    const ROUNDS: usize = 4096;
+
+    fn hmac(key: &[u8], data: &[u8]) -> [u8; 32] {
+        let pad = |with: u8| {
+            let mut block = [with; 64];
+            block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+            block
+        };
+        let inner = Sha256::digest([&pad(0x36)[..], data].concat());
+        Sha256::digest([&pad(0x5C)[..], &inner[..]].concat()).into()
+    }
+
+    fn base64(bytes: &[u8]) -> String {
+        const DIGITS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let group = |bytes: &[u8]| {
+            let bits = bytes.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte));
+            let bits = bits << (8 * (3 - bytes.len()));
+            let digit = |n: usize| char::from(DIGITS[(bits >> (18 - 6 * n)) as usize & 63]);
+            (0..4).map(|n| if n <= bytes.len() { digit(n) } else { '=' }).collect::<String>()
+        };
+        bytes.chunks(3).map(group).collect()
+    }
+
+    /// The server's first message.
+    pub(super) fn first(client_first_bare: &str) -> String {
+        let (_, nonce) = client_first_bare.split_once("r=").unwrap();
+        format!("r={nonce}server,s={},i={ROUNDS}", base64(SALT))
+    }
+
+    /// The server's proof that it knows the password.
+    pub(super) fn last(client_first_bare: &str, client_final: &str) -> String {
+        let mut round = hmac(b"secret", &[SALT, &[0, 0, 0, 1]].concat());
+        let mut salted = round;
+        for _ in 1..ROUNDS {
+            round = hmac(b"secret", &round);
+            salted.iter_mut().zip(round).for_each(|(byte, round)| *byte ^= round);
+        }
+        let (without_proof, _) = client_final.rsplit_once(",p=").unwrap();
+        let messages = [client_first_bare, &first(client_first_bare), without_proof].join(",");
+        format!("v={}", base64(&hmac(&hmac(&salted, b"Server Key"), messages.as_bytes())))
+    }
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn scram_byte_by_byte_equals_whole() {
+    for step in [1, 2, 7, usize::MAX] {
+        let mut handshake = Handshake::new(&settings()).unwrap();
+        handshake.take_outgoing();
+        // What was not taken stays in front of what comes.
+        let mut arrived = Vec::new();
+        let mut ready = false;
+        let mut say = |handshake: &mut Handshake, bytes: &[u8]| {
+            for piece in bytes.chunks(step) {
+                arrived.extend_from_slice(piece);
+                let progress = handshake.feed(&arrived, &secret).unwrap();
+                arrived.drain(..progress.consumed);
+                ready = progress.ready;
+            }
+            (String::from_utf8(handshake.take_outgoing().to_vec()).unwrap(), ready)
+        };
+        let (first, _) = say(&mut handshake, &auth(10, b"SCRAM-SHA-256\0\0"));
+        let (_, bare) = first.split_once(",,").unwrap();
+        let (last, _) = say(&mut handshake, &auth(11, scram_server::first(bare).as_bytes()));
+        let proof = scram_server::last(bare, &last[5..]);
+        let (nothing, is_ready) = say(&mut handshake, &auth(12, proof.as_bytes()));
+        assert_eq!((nothing.as_str(), is_ready), ("", false));
+        assert_eq!(say(&mut handshake, &welcome()), (String::new(), true));
+        assert_eq!(handshake.finish().unwrap().1.number(), 150_018);
+    }
+}

@@ -47,8 +47,11 @@ struct Open {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
     Inside,
-    /// It is whole, and this is where its commit record ends.
-    Committed(Lsn),
+    /// It is whole; where its commit record ends, and whether it had no event.
+    Committed {
+        end_lsn: Lsn,
+        empty: bool,
+    },
 }
 
 impl Changes {
@@ -70,7 +73,7 @@ impl Changes {
         &self.source
     }
 
-    /// When the newest transaction was committed.
+    /// When the newest transaction was committed of which there was an event.
     pub(super) fn last_commit_time(&self) -> Option<TimestampTz> {
         self.last_commit_time
     }
@@ -112,7 +115,6 @@ impl Changes {
                 return Err(out_of_place(event).into());
             }
             Message::Begin(begin) => {
-                self.last_commit_time = Some(begin.commit_time);
                 self.resume.begin(begin.final_lsn)?;
                 let interrupted = self.interrupted.take_if(|transaction| transaction.is_of(begin));
                 let transaction =
@@ -123,7 +125,8 @@ impl Changes {
                 let open = self.open.take().ok_or_else(|| out_of_place(event))?;
                 if self.resume.commit()? {
                     open.transaction.ended_at(commit.end_lsn);
-                    return Ok(Progress::Committed(commit.end_lsn));
+                    let (end_lsn, empty) = (commit.end_lsn, open.index == 0);
+                    return Ok(Progress::Committed { end_lsn, empty });
                 }
             }
             Message::Origin(origin) => {
@@ -225,6 +228,7 @@ impl Changes {
         let open = self.open.as_mut().ok_or_else(|| out_of_place(event))?;
         let (index, ordinal) = open.number(op, lsn);
         self.resume.made(lsn);
+        self.last_commit_time = Some(open.transaction.commit_time());
         self.delivered += 1;
         self.ready.push_back(ChangeEvent {
             op,

@@ -117,11 +117,16 @@ impl Clock {
     /// One byte less under [`Idle::Never`]: enough to be through with the transaction, and too little for the server to give up the log in front of its
     /// commit, which it does where its next record starts that names the running transactions. By that log a slot that was made anew is told from this one.
     /// Whoever waits for a commit under [`Acknowledge::Stages`] waits for its last byte.
-    pub(super) fn confirmable(&self, end_lsn: Lsn, mode: Acknowledge) -> Lsn {
-        if self.policy == Idle::Never && mode != Acknowledge::Stages {
-            return Lsn::new(end_lsn.as_u64().saturating_sub(1));
+    ///
+    /// Nothing for one without an event, as servers before PostgreSQL 15 send them: it is an idle moment like others.
+    pub(super) fn confirmable(&self, end_lsn: Lsn, empty: bool, mode: Acknowledge) -> Option<Lsn> {
+        match self.policy {
+            Idle::Never if empty => None,
+            Idle::Never if mode != Acknowledge::Stages => {
+                Some(Lsn::new(end_lsn.as_u64().saturating_sub(1)))
+            }
+            _ => Some(end_lsn),
         }
-        end_lsn
     }
 
     /// Whether the message is one that this policy wrote.

@@ -243,10 +243,10 @@ impl Reader {
                 Step::Message(frame) => {
                     let Some(event) = self.link.read(frame).transpose()? else { break };
                     if let Message::Commit(_) = event.message
-                        && let Progress::Committed(end_lsn) =
+                        && let Progress::Committed { end_lsn, empty } =
                             self.changes.take(&event, &mut self.tables)?
                     {
-                        self.mark(self.idle.confirmable(end_lsn, self.mode));
+                        self.mark_commit(end_lsn, empty);
                     }
                     break;
                 }
@@ -359,11 +359,20 @@ impl Reader {
             }
             return Ok(false);
         }
-        if let Progress::Committed(end_lsn) = self.changes.take(&event, &mut self.tables)? {
-            self.mark(self.idle.confirmable(end_lsn, self.mode));
+        if let Progress::Committed { end_lsn, empty } =
+            self.changes.take(&event, &mut self.tables)?
+        {
+            self.mark_commit(end_lsn, empty);
             return Ok(!self.is_reached(end_lsn));
         }
         Ok(true)
+    }
+
+    /// Once all events so far are taken, a transaction that ends at `end_lsn` may be forgotten.
+    fn mark_commit(&self, end_lsn: Lsn, empty: bool) {
+        if let Some(lsn) = self.idle.confirmable(end_lsn, empty, self.mode) {
+            self.mark(lsn);
+        }
     }
 
     /// Once all events so far are taken, everything before `lsn` may be forgotten.

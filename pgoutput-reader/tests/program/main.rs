@@ -4,6 +4,7 @@
 mod memory;
 mod reconnect;
 mod run;
+mod signals;
 mod tail;
 #[cfg(feature = "tls")]
 mod tls;

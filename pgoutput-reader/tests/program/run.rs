@@ -169,6 +169,26 @@ impl Running {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
+    /// How many bytes of its output wait to be read.
+    pub(crate) fn unread(&self) -> u64 {
+        rustix::io::ioctl_fionread(self.stdout.as_ref().unwrap().get_ref()).unwrap()
+    }
+
+    /// Waits for its end without reading its output, and does this meanwhile: its exit status, and what it said.
+    pub(crate) fn ended_unread(mut self, meanwhile: impl Fn(&Self)) -> (Option<i32>, String) {
+        let mut status = None;
+        wait(|| {
+            status = self.child.try_wait().unwrap();
+            if status.is_none() {
+                meanwhile(&self);
+            }
+            status.is_some()
+        });
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (status.and_then(|status| status.code()), said)
+    }
+
     /// Waits for its end: the rest of its output, and its exit status. There must be nothing on standard error.
     pub(crate) fn end(self) -> (String, Option<i32>) {
         let (rest, status, complaints) = self.end_with_complaints();

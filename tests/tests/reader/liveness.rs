@@ -1,16 +1,20 @@
 //! A loop body that takes longer than the server waits.
 
+use std::hint::black_box;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use pgoutput_harness::{Server, servers};
-use pgoutput_reader::{ChangeEvent, Config, Reader, ReaderBuilder, Reconnect};
-use pgoutput_tests::{Fixture, PUBLICATION, eventually};
+use pgoutput_reader::{ChangeEvent, Config, ErrorKind, Reader, ReaderBuilder, Reconnect};
+use pgoutput_tests::{Fixture, Network, PUBLICATION, eventually};
 
 const SERVER_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// More than three times the server's timeout.
-const BUSY: Duration = Duration::from_secs(5);
+/// More than six times the server's timeout.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// More than twice the server's timeout, where that shows as much.
+const LONG: Duration = Duration::from_secs(4);
 
 /// With as many bytes as neither side's buffers hold, so that the server is still sending while the loop body is busy.
 const ROWS: i64 = 8000;
@@ -62,7 +66,8 @@ fn next_id(reader: &mut Reader) -> i64 {
 /// Reads a row, is busy inside its transaction, and reads the rest.
 fn survives(server: &Server, heartbeat: bool, busy: impl Fn(&mut Reader)) {
     let fixture = Fixture::new(server, SETUP);
-    let mut reader = builder(&fixture).heartbeat(heartbeat).connect().unwrap();
+    let mut reader =
+        builder(&fixture).heartbeat(heartbeat).reconnect(Reconnect::never()).connect().unwrap();
     insert_all(&fixture);
     let first = reader.next().unwrap().unwrap();
     assert_eq!(id(&first), 1);
@@ -82,14 +87,22 @@ fn survives(server: &Server, heartbeat: bool, busy: impl Fn(&mut Reader)) {
 
 #[test]
 fn a_busy_loop_body_keeps_its_connection() {
-    at_once(|server| survives(server, true, |_| thread::sleep(BUSY)));
+    // With work of its own, and not a moment's rest.
+    at_once(|server| {
+        survives(server, true, |_| {
+            let end = Instant::now() + BUSY;
+            while Instant::now() < end {
+                black_box((0..10_000_u64).map(black_box).sum::<u64>());
+            }
+        });
+    });
 }
 
 #[test]
 fn without_the_thread_tick_keeps_it() {
     at_once(|server| {
         survives(server, false, |reader| {
-            let end = Instant::now() + BUSY;
+            let end = Instant::now() + LONG;
             while Instant::now() < end {
                 thread::sleep(SERVER_TIMEOUT / 10);
                 reader.tick().unwrap();
@@ -98,12 +111,68 @@ fn without_the_thread_tick_keeps_it() {
     });
 }
 
+/// With the thread, and without it: then it is the asking for events that tells.
+#[test]
+fn a_transaction_that_takes_longer_than_the_server_waits_is_read_in_one_go() {
+    for heartbeat in [true, false] {
+        at_once(|server| {
+            let fixture = Fixture::new(server, SETUP);
+            let mut reader = builder(&fixture)
+                .heartbeat(heartbeat)
+                .reconnect(Reconnect::never())
+                .connect()
+                .unwrap();
+            insert_all(&fixture);
+            let pause = LONG / u32::try_from(ROWS / 100).unwrap();
+            for expected in 1..=ROWS {
+                assert_eq!(next_id(&mut reader), expected);
+                if expected % 100 == 0 {
+                    thread::sleep(pause);
+                }
+            }
+            assert!(fixture.slot().active);
+            reader.stop().unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_network_that_swallows_everything_is_noticed() {
+    const SILENCE: Duration = Duration::from_secs(1);
+    at_once(|server| {
+        let fixture = Fixture::new(server, SETUP);
+        let network = Network::before(server.port());
+        let (own, port) = (format!("port={}", server.port()), format!("port={}", network.port()));
+        let mut config: Config = fixture.database().dsn_tcp().replace(&own, &port).parse().unwrap();
+        config.wal_receiver_timeout(SILENCE);
+        let mut reader = ReaderBuilder::from(config)
+            .slot(fixture.slot_name())
+            .publication(PUBLICATION)
+            .reconnect(Reconnect::never())
+            .connect()
+            .unwrap();
+        fixture.run(["INSERT INTO t VALUES (1)"]);
+        assert_eq!(next_id(&mut reader), 1);
+        network.lose();
+        let lost = Instant::now();
+        let error = reader.next().unwrap().unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::ServerSilent { limit: SILENCE, .. }),
+            "{error:?}"
+        );
+        // It had its time for an answer.
+        assert!(lost.elapsed() >= SILENCE / 2);
+        assert!(reader.next().is_none());
+        network.heal();
+    });
+}
+
 #[test]
 fn without_both_the_server_ends_it_and_nothing_is_lost() {
     at_once(|server| {
         let fixture = Fixture::new(server, SETUP);
-        let builder = builder(&fixture).heartbeat(false).reconnect(Reconnect::never());
-        let mut reader = builder.connect().unwrap();
+        let mut reader =
+            builder(&fixture).heartbeat(false).reconnect(Reconnect::never()).connect().unwrap();
         insert_all(&fixture);
         assert_eq!(next_id(&mut reader), 1);
         fixture.wait_until_free();

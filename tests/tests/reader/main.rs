@@ -19,3 +19,4 @@ mod settings;
 mod shutdown;
 mod slot_health;
 mod standby;
+mod stopping;

@@ -1,0 +1,85 @@
+//! Signals where an orderly end could take for ever.
+
+use std::io::Read as _;
+use std::net::TcpListener;
+
+use pgoutput_harness::servers;
+use rustix::process::Signal;
+
+use crate::run::{Fixture, Running, program, wait};
+
+/// More than the buffers between program, pipe and socket hold.
+const ROWS: u64 = 200_000;
+
+/// More bytes than this in a pipe of 64 KiB, and the next write of the program does not fit.
+const NEARLY_FULL: u64 = 56 * 1024;
+
+fn fill(fixture: &Fixture<'_>) {
+    fixture.sql(&format!("INSERT INTO t SELECT n, 'name ' || n FROM generate_series(1, {ROWS}) n"));
+}
+
+/// Everything comes again: nothing of it was acknowledged.
+fn comes_whole(fixture: &Fixture<'_>) {
+    let mut running = Running::start(&mut fixture.tail(&["--no-ack"]));
+    for id in 1..=3 {
+        assert_eq!(running.line()["after"]["id"], id);
+    }
+}
+
+#[test]
+fn a_signal_ends_it_while_it_connects() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        let mut command = program();
+        command.args(["tail", "--slot", "s", "--publication", "p", "--dsn"]);
+        command.arg(format!("host=127.0.0.1 port={port} user=u sslmode=disable"));
+        let running = Running::start(&mut command);
+        let (mut socket, _) = listener.accept().unwrap();
+        // It has said what it wants, and gets no answer.
+        assert_ne!(socket.read(&mut [0; 1024]).unwrap(), 0);
+        running.signal(signal);
+        assert_eq!(running.end(), (String::new(), Some(0)));
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let fixture = Fixture::new(servers()[0]);
+    fill(&fixture);
+    let running = Running::start(&mut fixture.tail(&[]));
+    wait(|| running.unread() > NEARLY_FULL);
+    // Nobody reads, so the end that the first one asks for has to wait. Two at once may be taken for one.
+    let (status, said) = running.ended_unread(|running| running.signal(Signal::TERM));
+    assert_eq!((status, said.as_str()), (Some(1), ""));
+    comes_whole(&fixture);
+}
+
+/// Takes its time: the eight seconds that the program waits for somebody to read its output.
+#[test]
+fn an_output_that_nobody_reads_does_not_keep_it_for_ever() {
+    let fixture = Fixture::new(servers()[0]);
+    fill(&fixture);
+    let running = Running::start(&mut fixture.tail(&[]));
+    wait(|| running.unread() > NEARLY_FULL);
+    running.signal(Signal::TERM);
+    let (status, said) = running.ended_unread(|_| ());
+    assert_eq!(status, Some(0));
+    assert!(said.contains("standard output is not read"), "{said}");
+    comes_whole(&fixture);
+}
+
+#[test]
+fn a_signal_amid_a_large_transaction_does_not_wait_for_the_rest_of_it() {
+    let fixture = Fixture::new(servers()[0]);
+    let before = fixture.confirmed();
+    fill(&fixture);
+    let mut running = Running::start(&mut fixture.tail(&[]));
+    running.line();
+    running.signal(Signal::TERM);
+    let (rest, status) = running.end();
+    assert_eq!(status, Some(0));
+    assert!((rest.lines().count() as u64) < ROWS - 1, "all of it was read");
+    assert_eq!(fixture.confirmed(), before);
+    comes_whole(&fixture);
+}

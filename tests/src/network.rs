@@ -1,0 +1,293 @@
+//! A network between a client and a server of 127.0.0.1 that fails when it is told to.
+//!
+//! It passes bytes and knows no messages; [`Proxy`](crate::Proxy) is for what changes those.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// The most bytes that are passed at once.
+const PIECE: usize = 16 * 1024;
+
+/// Which of the two ways bytes take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client to the server.
+    ToServer,
+    /// From the server to the client.
+    ToClient,
+}
+
+/// How one direction is, of all connections together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It passes everything.
+    Clear,
+    /// After so many bytes more the connection is cut, both ways; then it is clear again.
+    Cut(usize),
+    /// After so many bytes more this way is closed and the other one is not; then it is clear again for other connections.
+    HalfClose(usize),
+    /// After so many bytes more nothing passes, until the condition changes; nothing is lost.
+    Stall(usize),
+    /// Everything comes so much later.
+    Delay(Duration),
+}
+
+/// Takes connections until the process ends; each with two threads of its own.
+#[derive(Debug)]
+pub struct Network {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    to_server: Condition,
+    to_client: Condition,
+    /// Nothing arrives, in either direction.
+    lost: bool,
+    /// How many connections were cut, closed one way or lost.
+    hits: usize,
+    /// How many connections were made while nothing arrives.
+    waiting: usize,
+    /// Both ends of every connection that there is.
+    open: Vec<(u64, TcpStream, TcpStream)>,
+}
+
+/// What becomes of bytes that came in.
+enum Verdict {
+    /// So many of them pass.
+    Pass(usize),
+    /// So many pass, and that was it for the connection.
+    Cut(usize),
+    /// So many pass, and that was it for this direction.
+    HalfClose(usize),
+}
+
+impl Network {
+    /// Stands before the server at `port` of 127.0.0.1, and is clear.
+    ///
+    /// # Panics
+    ///
+    /// If no port is free.
+    pub fn before(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let own = listener.local_addr().unwrap().port();
+        let state = State {
+            to_server: Condition::Clear,
+            to_client: Condition::Clear,
+            lost: false,
+            hits: 0,
+            waiting: 0,
+            open: Vec::new(),
+        };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let network = Self { port: own, shared: Arc::clone(&shared) };
+        thread::spawn(move || {
+            for (number, client) in (0..).zip(listener.incoming().map_while(Result::ok)) {
+                let shared = Arc::clone(&shared);
+                // Either side may leave whenever it likes.
+                thread::spawn(move || drop(shared.connect(number, &client, port)));
+            }
+        });
+        network
+    }
+
+    /// The port to connect to.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// From now on one direction is like this.
+    pub fn set(&self, direction: Direction, condition: Condition) {
+        *self.shared.lock().condition(direction) = condition;
+        self.shared.changed.notify_all();
+    }
+
+    /// How one direction is now; [`Clear`](Condition::Clear) again once a cut has happened.
+    pub fn condition(&self, direction: Direction) -> Condition {
+        *self.shared.lock().condition(direction)
+    }
+
+    /// From now on nothing arrives, and nobody is told. A connection that would have lost something is closed by [`heal`](Self::heal).
+    pub fn lose(&self) {
+        self.shared.lock().lost = true;
+    }
+
+    /// Everything passes again.
+    pub fn heal(&self) {
+        let mut state = self.shared.lock();
+        (state.to_server, state.to_client) = (Condition::Clear, Condition::Clear);
+        state.lost = false;
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+
+    /// Cuts every connection that there is now.
+    pub fn cut(&self) {
+        let mut state = self.shared.lock();
+        state.hits += state.open.len();
+        for (_, client, server) in state.open.drain(..) {
+            close(&client, &server);
+        }
+    }
+
+    /// How many connections wait for an answer that is lost.
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().waiting
+    }
+
+    /// How many connections have been cut, closed one way or lost so far.
+    pub fn hits(&self) -> usize {
+        self.shared.lock().hits
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code that holds the lock can panic half-way through a change.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'s>(&self, state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn connect(&self, number: u64, client: &TcpStream, port: u16) -> io::Result<()> {
+        self.lock().waiting += 1;
+        let lost = self.lost_until_healed();
+        self.lock().waiting -= 1;
+        if lost {
+            return Ok(());
+        }
+        let server = TcpStream::connect(("127.0.0.1", port))?;
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
+        let ends = (client.try_clone()?, server.try_clone()?);
+        self.lock().open.push((number, ends.0, ends.1));
+        thread::scope(|scope| {
+            scope.spawn(|| self.pump(Direction::ToServer, client, &server));
+            scope.spawn(|| self.pump(Direction::ToClient, &server, client));
+        });
+        self.lock().open.retain(|(open, ..)| *open != number);
+        Ok(())
+    }
+
+    /// Passes what comes until one side or the network ends it.
+    fn pump(&self, direction: Direction, from: &TcpStream, to: &TcpStream) {
+        if self.pass(direction, from, to).is_err() {
+            close(from, to);
+        }
+        // Only this way; the other one ends by itself.
+        let _ = to.shutdown(Shutdown::Write);
+    }
+
+    /// An error is the end of both directions.
+    fn pass(
+        &self,
+        direction: Direction,
+        mut from: &TcpStream,
+        mut to: &TcpStream,
+    ) -> io::Result<()> {
+        let cut = || Err(io::ErrorKind::ConnectionAborted.into());
+        let mut piece = vec![0; PIECE];
+        loop {
+            let len = from.read(&mut piece)?;
+            if self.lost_until_healed() {
+                return cut();
+            }
+            if len == 0 {
+                return Ok(());
+            }
+            let mut rest = &piece[..len];
+            while !rest.is_empty() {
+                let (pass, end) = match self.judge(direction, rest.len())? {
+                    Verdict::Pass(pass) => (pass, None),
+                    Verdict::Cut(pass) => (pass, Some(cut())),
+                    Verdict::HalfClose(pass) => (pass, Some(Ok(()))),
+                };
+                let (now, later) = rest.split_at(pass);
+                to.write_all(now)?;
+                match end {
+                    Some(Ok(())) => {
+                        to.shutdown(Shutdown::Write)?;
+                        // Nobody hears the rest.
+                        return io::copy(&mut from, &mut io::sink()).map(drop);
+                    }
+                    Some(cut) => return cut,
+                    None => rest = later,
+                }
+            }
+        }
+    }
+
+    /// True if the network was lost: a connection that had something to say is then gone.
+    fn lost_until_healed(&self) -> bool {
+        let mut state = self.lock();
+        let lost = state.lost;
+        state.hits += usize::from(lost);
+        while state.lost {
+            state = self.wait(state);
+        }
+        lost
+    }
+
+    fn judge(&self, direction: Direction, len: usize) -> io::Result<Verdict> {
+        let mut state = self.lock();
+        loop {
+            if state.lost {
+                drop(state);
+                self.lost_until_healed();
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            let condition = state.condition(direction);
+            match condition {
+                Condition::Clear => return Ok(Verdict::Pass(len)),
+                Condition::Delay(time) => {
+                    let time = *time;
+                    drop(state);
+                    thread::sleep(time);
+                    return Ok(Verdict::Pass(len));
+                }
+                Condition::Stall(0) => state = self.wait(state),
+                Condition::Cut(left) | Condition::HalfClose(left) if *left <= len => {
+                    let (left, is_cut) = (*left, matches!(condition, Condition::Cut(_)));
+                    *condition = Condition::Clear;
+                    state.hits += 1;
+                    return Ok(if is_cut { Verdict::Cut(left) } else { Verdict::HalfClose(left) });
+                }
+                Condition::Cut(left) | Condition::HalfClose(left) | Condition::Stall(left) => {
+                    let pass = len.min(*left);
+                    *left -= pass;
+                    return Ok(Verdict::Pass(pass));
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    fn condition(&mut self, direction: Direction) -> &mut Condition {
+        match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        }
+    }
+}
+
+/// Both ways; that it is closed already is as good.
+fn close(one: &TcpStream, other: &TcpStream) {
+    let _ = (one.shutdown(Shutdown::Both), other.shutdown(Shutdown::Both));
+}
+
+#[cfg(test)]
+#[path = "network_tests.rs"]
+mod tests;

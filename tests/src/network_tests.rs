@@ -1,0 +1,126 @@
+use std::sync::mpsc::channel;
+
+use super::*;
+
+/// Long enough never to pass in a test that is right.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long nothing has to come, where nothing may.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// A network with a client on one side and a server on the other.
+fn connected() -> (Network, TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let network = Network::before(listener.local_addr().unwrap().port());
+    let client = TcpStream::connect(("127.0.0.1", network.port())).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    for end in [&client, &server] {
+        end.set_read_timeout(Some(PATIENCE)).unwrap();
+    }
+    (network, client, server)
+}
+
+fn all(mut from: &TcpStream) -> Vec<u8> {
+    let mut got = Vec::new();
+    let _ = from.read_to_end(&mut got);
+    got
+}
+
+fn some(mut from: &TcpStream) -> Vec<u8> {
+    let mut got = [0; 100];
+    let len = from.read(&mut got).unwrap();
+    got[..len].to_vec()
+}
+
+fn silent(from: &TcpStream) -> bool {
+    from.set_read_timeout(Some(QUIET)).unwrap();
+    let timed_out = matches!(
+        (&*from).read(&mut [0]).map_err(|error| error.kind()),
+        Err(io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+    );
+    from.set_read_timeout(Some(PATIENCE)).unwrap();
+    timed_out
+}
+
+#[test]
+fn bytes_pass_and_so_do_ends() {
+    let (_network, client, server) = connected();
+    (&client).write_all(b"there").unwrap();
+    assert_eq!(some(&server), b"there");
+    (&server).write_all(b"and back").unwrap();
+    drop(server);
+    assert_eq!(all(&client), b"and back");
+}
+
+#[test]
+fn a_cut_comes_after_the_byte_that_was_chosen_in_either_direction() {
+    for after in [0, 1, 7, 10] {
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            let (network, client, server) = connected();
+            let (from, to) = match direction {
+                Direction::ToServer => (&client, &server),
+                Direction::ToClient => (&server, &client),
+            };
+            network.set(direction, Condition::Cut(after));
+            { from }.write_all(b"0123456789").unwrap();
+            assert_eq!(all(to), b"0123456789"[..after]);
+            // The other way as well.
+            assert_eq!(all(from), b"");
+            assert_eq!(network.hits(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_half_close_leaves_the_other_way() {
+    let (network, client, server) = connected();
+    network.set(Direction::ToClient, Condition::HalfClose(3));
+    (&server).write_all(b"012345").unwrap();
+    assert_eq!(all(&client), b"012");
+    (&client).write_all(b"still here").unwrap();
+    assert_eq!(some(&server), b"still here");
+}
+
+#[test]
+fn a_stall_loses_nothing() {
+    let (network, client, server) = connected();
+    network.set(Direction::ToServer, Condition::Stall(2));
+    (&client).write_all(b"0123").unwrap();
+    assert_eq!(some(&server), b"01");
+    assert!(silent(&server));
+    network.heal();
+    assert_eq!(some(&server), b"23");
+}
+
+#[test]
+fn a_delay_is_only_that() {
+    let (network, client, server) = connected();
+    network.set(Direction::ToServer, Condition::Delay(QUIET * 4));
+    (&client).write_all(b"late").unwrap();
+    assert!(silent(&server));
+    assert_eq!(some(&server), b"late");
+}
+
+#[test]
+fn a_lost_network_says_nothing_until_it_is_healed() {
+    let (network, client, server) = connected();
+    network.lose();
+    (&client).write_all(b"anybody?").unwrap();
+    let meanwhile = TcpStream::connect(("127.0.0.1", network.port())).unwrap();
+    assert!(silent(&server) && silent(&client) && silent(&meanwhile));
+    network.heal();
+    assert_eq!((all(&server), all(&client), all(&meanwhile)), (vec![], vec![], vec![]));
+}
+
+#[test]
+fn all_connections_can_be_cut_at_once() {
+    let (network, client, server) = connected();
+    (&client).write_all(b"there").unwrap();
+    assert_eq!(some(&server), b"there");
+    let (cut, was_cut) = channel();
+    let waiting = thread::spawn(move || cut.send(all(&client)).unwrap());
+    network.cut();
+    assert_eq!(was_cut.recv_timeout(PATIENCE).unwrap(), b"");
+    assert_eq!(all(&server), b"");
+    waiting.join().unwrap();
+}

@@ -1,0 +1,152 @@
+//! The network fails, walsenders are ended, and others take the slot.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pgoutput_harness::Server;
+use pgoutput_reader::{Config, Connection, StartReplication};
+use pgoutput_tests::{Condition, Direction, Fixture, Network, PUBLICATION, Random, eventually};
+
+use crate::reading::{Reading, SILENCE, disturbed};
+use crate::shape::SETUP;
+use crate::with_each_server;
+
+/// The most faults in one database.
+const TOGETHER: usize = 30;
+
+/// How long a fault that needs bytes to come by is waited for.
+const SOON: Duration = Duration::from_millis(150);
+
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    /// `pg_terminate_backend` for the walsender.
+    Terminate,
+    /// Every connection is cut at once.
+    CutNow,
+    /// A connection is cut at this byte from now.
+    Cut(Direction, usize),
+    /// Every connection is cut at once, and the next one at this byte.
+    CutTwice(Direction, usize),
+    HalfClose(Direction, usize),
+    Stall(Direction, usize, Duration),
+    Delay(Direction, Duration),
+    /// A black hole, for longer than a silence may be.
+    Lose,
+    /// Another reader takes the slot and keeps it for so long.
+    Taken(Duration),
+}
+
+impl Fault {
+    fn any(random: &mut Random) -> Self {
+        let direction = *random.one_of(&[Direction::ToClient, Direction::ToServer]);
+        // A status is some forty bytes, a connection's set-up some hundred, transactions up to some hundred thousand.
+        let range = *random.one_of(&match direction {
+            Direction::ToServer => [45, 400, 2000],
+            Direction::ToClient => [300, 5000, 200_000],
+        });
+        let bytes = random.below(range);
+        let time = Duration::from_millis(random.below(80) as u64);
+        match random.below(40) {
+            0..6 => Self::Terminate,
+            6..12 => Self::CutNow,
+            12..20 => Self::Cut(direction, bytes),
+            20..28 => Self::CutTwice(direction, bytes),
+            28..32 => Self::HalfClose(direction, bytes),
+            32..34 => Self::Stall(direction, bytes, time),
+            34..36 => Self::Delay(direction, time / 8),
+            36 => Self::Lose,
+            _ => Self::Taken(time),
+        }
+    }
+
+    fn happen(self, network: &Network, fixture: &Fixture<'_>) {
+        match self {
+            Self::Terminate => terminate(fixture),
+            Self::CutNow => network.cut(),
+            Self::Cut(direction, bytes) => {
+                network.set(direction, Condition::Cut(bytes));
+                wait_until_it_is_clear(network, direction);
+            }
+            Self::CutTwice(direction, bytes) => {
+                network.set(direction, Condition::Cut(bytes));
+                network.cut();
+                wait_until_it_is_clear(network, direction);
+            }
+            Self::HalfClose(direction, bytes) => {
+                network.set(direction, Condition::HalfClose(bytes));
+                wait_until_it_is_clear(network, direction);
+            }
+            Self::Stall(direction, bytes, time) => {
+                network.set(direction, Condition::Stall(bytes));
+                thread::sleep(time);
+            }
+            Self::Delay(direction, time) => {
+                network.set(direction, Condition::Delay(time));
+                thread::sleep(time * 20);
+            }
+            Self::Lose => {
+                network.lose();
+                thread::sleep(SILENCE + SILENCE / 2);
+            }
+            Self::Taken(time) => {
+                // Whose slot it is cannot come back meanwhile.
+                network.lose();
+                let start = StartReplication::new(fixture.slot_name(), [PUBLICATION]);
+                let config: Config = fixture.database().dsn().parse().unwrap();
+                let other = eventually("the slot to be taken by another", || {
+                    terminate(fixture);
+                    Connection::connect(&config).unwrap().stream(&start).ok()
+                });
+                network.heal();
+                thread::sleep(time);
+                drop(other);
+            }
+        }
+        network.heal();
+    }
+}
+
+fn terminate(fixture: &Fixture<'_>) {
+    let query = "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots \
+                 WHERE slot_name = $1 AND active_pid IS NOT NULL";
+    fixture.client().execute(query, &[&fixture.slot_name()]).unwrap();
+}
+
+/// Until the fault has happened, or the bytes that it needs have not come.
+fn wait_until_it_is_clear(network: &Network, direction: Direction) {
+    let deadline = Instant::now() + SOON;
+    while network.condition(direction) != Condition::Clear && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn disturb(reading: &Reading<'_>, random: &mut Random, network: &Network, faults: usize) {
+    for number in 0..faults {
+        let fault = Fault::any(random);
+        fault.happen(network, reading.fixture);
+        // Now and then the next one comes before all is well again.
+        if !random.once_in(4) {
+            reading.catch_up(&(number, fault));
+        }
+    }
+    assert!(reading.reconnects() > faults / 3, "{} times is not often", reading.reconnects());
+}
+
+fn run(server: &'static Server, seed: u64, faults: usize) {
+    for (round, first) in (0..).zip((0..faults).step_by(TOGETHER)) {
+        let fixture = Fixture::new(server, SETUP);
+        let network = Network::before(server.port());
+        let (own, port) = (format!("port={}", server.port()), format!("port={}", network.port()));
+        let dsn = fixture.database().dsn_tcp().replace(&own, &port);
+        let seed = seed.wrapping_mul(1000) + round;
+        let manual = round % 2 == 1;
+        disturbed(&fixture, &dsn, seed, manual, |reading, random| {
+            disturb(reading, random, &network, TOGETHER.min(faults - first));
+        });
+    }
+}
+
+#[test]
+fn whatever_the_network_does_nothing_is_lost_and_nothing_comes_twice() {
+    with_each_server(65, run);
+}

@@ -1,0 +1,190 @@
+//! The program is killed, or asked to end, wherever it is.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use pgoutput_decode::Lsn;
+use pgoutput_harness::Server;
+use pgoutput_tests::{Fixture, PUBLICATION, Random};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::account::{Delivered, Succession};
+use crate::reading::TALKATIVE;
+use crate::shape::SETUP;
+use crate::with_each_server;
+use crate::writer::Writer;
+
+/// How many transactions the writer may be ahead of what was printed.
+const AHEAD: u64 = 40;
+
+/// How the program ended, and what it had printed.
+struct Run {
+    signal: Signal,
+    delivered: Vec<Delivered>,
+    /// Where it left the slot.
+    confirmed: Lsn,
+}
+
+/// Another end than the drop's would leave the program behind when a check fails.
+struct Tail(Child);
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        let _ = (self.0.kill(), self.0.wait());
+    }
+}
+
+impl Tail {
+    fn start(fixture: &Fixture<'_>, arguments: &[&str]) -> Self {
+        // It is `pgoutput tail`, built for this package.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tail"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("PG") {
+                command.env_remove(name);
+            }
+        }
+        let more = if fixture.major() >= 12 { TALKATIVE } else { "" };
+        let dsn = format!("{} {more}", fixture.database().dsn());
+        command.args(["tail", "--dsn", &dsn, "--slot", fixture.slot_name()]);
+        command.args(["--publication", PUBLICATION]).args(arguments);
+        if fixture.major() >= 14 {
+            command.arg("--messages");
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    /// Ends it by this signal after so many lines and so long: everything that it has printed, and its exit status.
+    fn end(
+        mut self,
+        lines: usize,
+        pause: Duration,
+        signal: Option<Signal>,
+        seen: &AtomicU64,
+    ) -> (String, Option<i32>) {
+        let mut stdout = BufReader::new(self.0.stdout.take().unwrap());
+        let mut printed = String::new();
+        for _ in 0..lines {
+            let start = printed.len();
+            assert_ne!(stdout.read_line(&mut printed).unwrap(), 0, "{}", self.complaints());
+            // So that the writer goes on.
+            if let Some(number) = number(&printed[start..]) {
+                seen.fetch_max(number, Ordering::AcqRel);
+            }
+        }
+        thread::sleep(pause);
+        if let Some(signal) = signal {
+            kill_process(Pid::from_child(&self.0), signal).unwrap();
+        }
+        stdout.read_to_string(&mut printed).unwrap();
+        let status = self.0.wait().unwrap();
+        if signal != Some(Signal::KILL) {
+            // A signal before the program has seen to signals ends it as it does every program.
+            assert!(status.success() || status.code().is_none(), "{}", self.complaints());
+        }
+        (printed, status.code())
+    }
+
+    fn complaints(&mut self) -> String {
+        let mut text = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+}
+
+/// The number of the transaction that begins with this line.
+fn number(line: &str) -> Option<u64> {
+    if !line.contains(r#""table":"journal""#) {
+        return None;
+    }
+    let event: Value = serde_json::from_str(line).ok()?;
+    event["after"]["id"].as_u64()
+}
+
+/// Whole lines; what a killed program left of another is none.
+fn delivered(printed: &str) -> Vec<Delivered> {
+    let whole = printed.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    whole.map(|line| Delivered::printed(&serde_json::from_str(line).unwrap())).collect()
+}
+
+fn run(server: &'static Server, seed: u64, faults: usize) {
+    let fixture = Fixture::new(server, SETUP);
+    let writer = Writer::new(fixture.database());
+    let seen = AtomicU64::new(0);
+    let runs = thread::scope(|scope| {
+        let ending = Ending(&writer);
+        scope.spawn(|| writer.run(seed, |number| number <= seen.load(Ordering::Acquire) + AHEAD));
+        let mut random = Random::new(seed);
+        let runs: Vec<_> = (0..faults).map(|_| one(&fixture, &mut random, &seen)).collect();
+        drop(ending);
+        runs
+    });
+    let end = fixture.end().to_string();
+    let rest = Tail::start(&fixture, &["--until-lsn", &end]);
+    let (printed, _) = rest.end(0, Duration::ZERO, None, &seen);
+    check(&writer, &runs, &delivered(&printed));
+}
+
+/// The writer has to end also when a check fails.
+struct Ending<'a>(&'a Writer<'a>);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// One run of the program, ended somewhere.
+fn one(fixture: &Fixture<'_>, random: &mut Random, seen: &AtomicU64) -> Run {
+    let signal = *random.one_of(&[Signal::KILL, Signal::KILL, Signal::TERM]);
+    let lines = *random.one_of(&[0, 1, 30, 300, 3000]);
+    let lines = random.below(lines + 1);
+    // Now and then long enough for the server to be told.
+    let longest = if random.once_in(4) { 500 } else { 60 };
+    let pause = Duration::from_millis(random.below(longest) as u64);
+    let (printed, _) = Tail::start(fixture, &[]).end(lines, pause, Some(signal), seen);
+    if signal == Signal::TERM {
+        assert!(printed.is_empty() || printed.ends_with('\n'));
+    }
+    fixture.wait_until_free();
+    Run { signal, delivered: delivered(&printed), confirmed: fixture.slot().confirmed }
+}
+
+fn check(writer: &Writer<'_>, runs: &[Run], rest: &[Delivered]) {
+    let journal = writer.journal();
+    let units = &journal.units;
+    let all = runs.iter().flat_map(|run| &run.delivered).chain(rest);
+    let commits: HashMap<_, _> = all.map(|one| (&one.event, one.commit_lsn)).collect();
+    let mut succession = Succession::default();
+    // Where a run has to start, if the one before was ended in order: then not even whole transactions come again.
+    let mut starts = None;
+    for (number, run) in runs.iter().enumerate() {
+        let came = succession.process(units, &run.delivered);
+        if let (Some(starts), Some(came)) = (starts, &came) {
+            assert_eq!(came.start, starts, "run {number}, behind an orderly end");
+        }
+        if let Some(came) = came {
+            starts = (run.signal == Signal::TERM).then_some(came.end);
+        }
+        if let Some(next) = units.get(succession.whole()) {
+            let commit_lsn = commits[&next.events[0]];
+            assert!(
+                run.confirmed <= commit_lsn,
+                "run {number}: {} confirmed, {next:?} at {commit_lsn}",
+                run.confirmed
+            );
+        }
+    }
+    succession.process(units, rest);
+    assert_eq!(succession.whole(), units.len(), "the last transactions are missing");
+}
+
+#[test]
+fn a_program_that_dies_repeats_whole_transactions_and_loses_none() {
+    with_each_server(28, run);
+}

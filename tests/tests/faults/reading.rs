@@ -1,0 +1,187 @@
+//! A reader in this process, a writer, and somebody who watches the slot, while a test does what it does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use pgoutput_decode::Lsn;
+use pgoutput_reader::{Acknowledge, Config, Error, Reader, ReaderBuilder, Reconnect, StopHandle};
+use pgoutput_tests::{Fixture, PUBLICATION, Random, eventually};
+use postgres::{Client, NoTls};
+
+use crate::account::{Account, Delivered, Succession};
+use crate::writer::Writer;
+
+/// How many events the writer may be ahead of the reader.
+const AHEAD: usize = 500;
+
+/// How many events wait to be acknowledged, where that is done by hand.
+const UNACKNOWLEDGED: usize = 97;
+
+/// How long the network may be silent.
+pub(crate) const SILENCE: Duration = Duration::from_secs(1);
+
+/// Makes a reader tell the server where it is some times a second, where the server can be told so: from 12 on.
+pub(crate) const TALKATIVE: &str = "options='-c wal_sender_timeout=600ms'";
+
+/// A reading that goes on.
+pub(crate) struct Reading<'a> {
+    pub(crate) fixture: &'a Fixture<'a>,
+    writer: &'a Writer<'a>,
+    account: &'a Account,
+    reconnects: &'a AtomicUsize,
+    /// Everybody is to come to an end.
+    ended: &'a AtomicBool,
+    stop: StopHandle,
+}
+
+impl Reading<'_> {
+    /// Waits until everything that is committed now was delivered.
+    pub(crate) fn catch_up(&self, after: &dyn std::fmt::Debug) {
+        let committed = self.writer.journal().events;
+        eventually(&format!("what was committed before or amid {after:?}"), || {
+            self.account.assert_going_on();
+            (self.account.len() >= committed).then_some(())
+        });
+    }
+
+    /// How often the reader has set out to reconnect.
+    pub(crate) fn reconnects(&self) -> usize {
+        self.reconnects.load(Ordering::Acquire)
+    }
+}
+
+/// Also when a test fails: the threads must end, for it to say so.
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.writer.end();
+        self.ended.store(true, Ordering::Release);
+        self.stop.stop();
+    }
+}
+
+/// Reads what is written while `disturb` is at work, then the rest, and checks all of it. Gives how often the reader set out to
+/// reconnect.
+pub(crate) fn disturbed(
+    fixture: &Fixture<'_>,
+    dsn: &str,
+    seed: u64,
+    manual: bool,
+    disturb: impl FnOnce(&Reading<'_>, &mut Random),
+) -> usize {
+    let mut random = Random::new(seed);
+    let (account, writer) = (Account::default(), Writer::new(fixture.database()));
+    let (ended, reconnects) = (AtomicBool::new(false), Arc::new(AtomicUsize::new(0)));
+    let reader = reader(fixture, dsn, manual, &mut random, &reconnects);
+    let stop = reader.stop_handle();
+    let told = thread::scope(|scope| {
+        let reading = Reading {
+            fixture,
+            writer: &writer,
+            account: &account,
+            reconnects: &reconnects,
+            ended: &ended,
+            stop: stop.clone(),
+        };
+        let consumer = scope.spawn(|| {
+            let told = consume(reader, manual, &account);
+            told.unwrap_or_else(|error| {
+                account.fail(&error);
+                false
+            })
+        });
+        let writing = scope.spawn(|| {
+            writer.run(seed, |_| writer.journal().events <= account.len() + AHEAD);
+        });
+        scope.spawn(|| watch(fixture, &ended, &account));
+        disturb(&reading, &mut random);
+        writer.end();
+        writing.join().unwrap();
+        reading.catch_up(&"all faults");
+        stop.stop();
+        let told = consumer.join().unwrap();
+        account.assert_going_on();
+        told
+    });
+    let journal = writer.journal();
+    account.check(&journal);
+    fixture.wait_until_free();
+    let left = fixture.read_with(|builder| builder.messages(fixture.major() >= 14));
+    // What was delivered was confirmed, at the latest by an orderly end; else the last transactions come again, whole.
+    assert!(left.is_empty() || !told, "{} events came again, as {:?}", left.len(), left[0]);
+    let left: Vec<_> = left.iter().map(Delivered::of).collect();
+    let again = Succession::of(journal.units.len()).process(&journal.units, &left);
+    assert!(again.is_none_or(|again| again.end == journal.units.len()));
+    reconnects.load(Ordering::Acquire)
+}
+
+fn reader(
+    fixture: &Fixture<'_>,
+    dsn: &str,
+    manual: bool,
+    random: &mut Random,
+    reconnects: &Arc<AtomicUsize>,
+) -> Reader {
+    let more = if fixture.major() >= 12 { TALKATIVE } else { "" };
+    let mut config: Config = format!("{dsn} sslmode=disable {more}").parse().unwrap();
+    config.wal_receiver_timeout(SILENCE).connect_timeout(SILENCE * 2);
+    let counter = Arc::clone(reconnects);
+    let since_14 = fixture.major() >= 14;
+    ReaderBuilder::from(config)
+        .slot(fixture.slot_name())
+        .publication(PUBLICATION)
+        .messages(since_14)
+        .binary(since_14 && random.once_in(2))
+        .acknowledge(if manual { Acknowledge::Manual } else { Acknowledge::Automatic })
+        .reconnect(
+            Reconnect::default()
+                .initial_delay(Duration::from_millis(5))
+                .max_delay(Duration::from_millis(50)),
+        )
+        .on_reconnect(move |_| {
+            counter.fetch_add(1, Ordering::AcqRel);
+        })
+        .connect()
+        .unwrap()
+}
+
+/// Until it is stopped; whether the server could be told of everything then, which it cannot amid a fault.
+fn consume(mut reader: Reader, manual: bool, account: &Account) -> Result<bool, Error> {
+    let acknowledger = reader.acknowledger();
+    let mut last = None;
+    for event in &mut reader {
+        let event = event?;
+        account.deliver(Delivered::of(&event));
+        last = Some(event.position());
+        if !manual {
+            // By asking for the next one.
+            account.take_all();
+        } else if account.len().is_multiple_of(UNACKNOWLEDGED) {
+            account.take_all();
+            acknowledger.acknowledge_through(event.position()).unwrap();
+        }
+    }
+    if let Some(last) = last {
+        account.take_all();
+        acknowledger.acknowledge_through(last).unwrap();
+    }
+    Ok(reader.stop().is_ok())
+}
+
+/// Looks from the side how far the slot is, until the end.
+fn watch(fixture: &Fixture<'_>, ended: &AtomicBool, account: &Account) {
+    let mut client = None;
+    while !ended.load(Ordering::Acquire) {
+        client = client.or_else(|| Client::connect(&fixture.database().dsn(), NoTls).ok());
+        let query =
+            "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = $1";
+        let seen = client.as_mut().map(|client| client.query_one(query, &[&fixture.slot_name()]));
+        match seen {
+            Some(Ok(row)) => account.confirmed(row.get::<_, &str>(0).parse::<Lsn>().unwrap()),
+            // The server is down.
+            _ => client = None,
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,101 @@
+//! Writes transactions, one after the other, and keeps a journal of what was committed.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use pgoutput_harness::Database;
+use pgoutput_tests::{Random, eventually};
+use postgres::{Client, NoTls};
+
+use crate::shape::{Plan, Unit};
+
+/// How soon a writer that is ahead looks again.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// What has been committed, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    pub(crate) units: Vec<Unit>,
+    /// Messages of which nobody knows whether they made it into the log before the server went down.
+    pub(crate) doubtful: BTreeSet<String>,
+    /// How many events the units have.
+    pub(crate) events: usize,
+}
+
+pub(crate) struct Writer<'a> {
+    database: &'a Database<'a>,
+    journal: Mutex<Journal>,
+    ended: AtomicBool,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(database: &'a Database<'a>) -> Self {
+        Self { database, journal: Mutex::default(), ended: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// No further transaction is begun.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    /// Writes until the end; the transaction of a number when it `may` be written.
+    pub(crate) fn run(&self, seed: u64, may: impl Fn(u64) -> bool) {
+        let mut random = Random::new(seed);
+        let mut client = eventually("the server to take connections", || {
+            Client::connect(&self.database.dsn(), NoTls).ok()
+        });
+        let major = self.database.server().major();
+        for number in 1.. {
+            while !may(number) && !self.ended.load(Ordering::Acquire) {
+                thread::sleep(PAUSE);
+            }
+            if self.ended.load(Ordering::Acquire) {
+                return;
+            }
+            let shape = random.any();
+            for attempt in 0.. {
+                let plan = Plan::new(&mut Random::new(shape), number, attempt, major);
+                if self.write(&mut client, number, &plan) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Whether the transaction is done with.
+    fn write(&self, client: &mut Client, number: u64, plan: &Plan) -> bool {
+        let done = match plan.execute(client) {
+            Ok(()) => true,
+            // The server went down, before the commit or behind it.
+            Err(error) => {
+                let code = error.code().map(|code| code.code().to_owned());
+                assert!(code.is_none_or(|code| code.starts_with("57P")), "{error:?}");
+                let id = i64::try_from(number).unwrap();
+                eventually("the server to say what it has", || {
+                    let mut again = Client::connect(&self.database.dsn(), NoTls).ok()?;
+                    let row = again.query_opt("SELECT FROM journal WHERE id = $1", &[&id]).ok()?;
+                    *client = again;
+                    Some(row.is_some())
+                })
+            }
+        };
+        let mut journal = self.journal();
+        if done {
+            let aside = plan.aside.iter().map(|message| Unit { events: vec![message.clone()] });
+            let units: Vec<_> =
+                aside.chain([plan.unit.clone()]).filter(|unit| !unit.events.is_empty()).collect();
+            journal.events += units.iter().map(|unit| unit.events.len()).sum::<usize>();
+            journal.units.extend(units);
+        } else {
+            journal.doubtful.extend(plan.aside.clone());
+        }
+        done
+    }
+}

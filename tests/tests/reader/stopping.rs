@@ -1,0 +1,114 @@
+//! Stopping where it could take for ever.
+
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use pgoutput_harness::servers;
+use pgoutput_reader::{ReaderBuilder, Reconnect};
+use pgoutput_tests::{Condition, Direction, Fixture, Network, PUBLICATION, eventually, json};
+
+/// With more bytes than the buffers on the way hold.
+const ROWS: i64 = 20_000;
+
+const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY, filler text)";
+
+/// Long enough never to pass in a test that is right.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn insert_all(fixture: &Fixture<'_>) {
+    let insert =
+        format!("INSERT INTO t SELECT n, repeat('x', 1000) FROM generate_series(1, {ROWS}) n");
+    fixture.run([&insert as &str]);
+}
+
+fn through(network: &Network, fixture: &Fixture<'_>) -> ReaderBuilder {
+    let server = fixture.database().server();
+    let (own, port) = (format!("port={}", server.port()), format!("port={}", network.port()));
+    let dsn = fixture.database().dsn_tcp().replace(&own, &port);
+    let config: pgoutput_reader::Config = dsn.parse().unwrap();
+    ReaderBuilder::from(config).slot(fixture.slot_name()).publication(PUBLICATION)
+}
+
+/// Does it on a thread of its own, and gives what came of it unless it takes for ever.
+fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, result) = channel();
+    thread::spawn(move || done.send(work()));
+    result.recv_timeout(PATIENCE).expect("it takes for ever")
+}
+
+/// The server first sends the rest of the transaction, and the rest of this one never comes.
+#[test]
+fn in_the_middle_of_a_transaction_the_rest_is_not_waited_for() {
+    for server in servers() {
+        let fixture = Fixture::new(server, SETUP);
+        let network = Network::before(server.port());
+        let mut reader = through(&network, &fixture).connect().unwrap();
+        insert_all(&fixture);
+        let first = reader.next().unwrap().unwrap();
+        let commit_lsn = first.position().commit_lsn();
+        network.set(Direction::ToClient, Condition::Stall(0));
+        in_time(move || reader.stop()).unwrap();
+        network.heal();
+        fixture.wait_until_free();
+        assert!(fixture.slot().confirmed <= commit_lsn);
+        let again = fixture.read();
+        assert_eq!(again.len(), usize::try_from(ROWS).unwrap());
+        assert_eq!(json(&again[0])["after"]["id"], 1);
+    }
+}
+
+#[test]
+fn a_stop_ends_the_waiting_for_a_server_that_is_gone() {
+    for server in servers() {
+        let fixture = Fixture::new(server, SETUP);
+        let network = Network::before(server.port());
+        let (reconnecting, is_reconnecting) = channel();
+        let mut reader = through(&network, &fixture)
+            .reconnect(Reconnect::default().initial_delay(PATIENCE).max_delay(PATIENCE))
+            .on_reconnect(move |_| reconnecting.send(()).unwrap())
+            .connect()
+            .unwrap();
+        fixture.run(["INSERT INTO t VALUES (1)"]);
+        let event = reader.next().unwrap().unwrap();
+        let stop = reader.stop_handle();
+        network.cut();
+        let waiting = thread::spawn(move || {
+            assert!(reader.next().is_none());
+            // What was taken last cannot be told.
+            let _ = reader.stop();
+        });
+        is_reconnecting.recv_timeout(PATIENCE).unwrap();
+        stop.stop();
+        in_time(move || waiting.join()).unwrap();
+        fixture.wait_until_free();
+        assert!(fixture.slot().confirmed <= event.position().commit_lsn());
+    }
+}
+
+#[test]
+fn a_stop_ends_an_attempt_that_nobody_answers() {
+    for server in servers() {
+        let fixture = Fixture::new(server, SETUP);
+        let network = Network::before(server.port());
+        let mut reader = through(&network, &fixture)
+            .reconnect(Reconnect::default().initial_delay(Duration::from_millis(1)))
+            .connect()
+            .unwrap();
+        fixture.run(["INSERT INTO t VALUES (1)"]);
+        assert!(reader.next().unwrap().is_ok());
+        let stop = reader.stop_handle();
+        // What is connected is cut, and what tries to connect gets no answer.
+        network.lose();
+        network.cut();
+        let waiting = thread::spawn(move || {
+            assert!(reader.next().is_none());
+            let _ = reader.stop();
+        });
+        eventually("the reader to try again", || (network.waiting() > 0).then_some(()));
+        stop.stop();
+        in_time(move || waiting.join()).unwrap();
+        network.heal();
+        fixture.wait_until_free();
+    }
+}
