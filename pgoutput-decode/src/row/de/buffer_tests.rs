@@ -243,23 +243,13 @@ fn an_unchanged_value_does_not_make_a_flattened_option_none() {
 
 #[test]
 fn unchanged_values_are_told_apart_by_who_takes_them() {
-    let columns = [("c", type_oid::TEXT), ("d", type_oid::TEXT), ("e", type_oid::TEXT)];
-    let unchanged = Sent::insert(&columns, &[Is::Unchanged, Is::Unchanged, Is::Unchanged]);
-    let table = unchanged.table();
     type Taken = Toast<String>;
-    assert!(with::<Pair<Taken, Taken>>(&unchanged, &table).is_ok());
-    assert!(with::<Pair<String, Taken>>(&unchanged, &table).is_err());
-    assert!(with::<Pair<Taken, String>>(&unchanged, &table).is_err());
-    let error = with::<Pair<String, String>>(&unchanged, &table).unwrap_err().to_string();
-    assert!(error.contains(r#"of the columns "c", "d", "e", whose unchanged TOAST"#), "{error}");
-
     #[derive(Deserialize, Debug, PartialEq)]
     #[serde(untagged)]
     enum Any {
         Text { c: String },
         Taken { c: Taken },
     }
-    assert_eq!(with::<Any>(&unchanged, &table).unwrap(), Any::Taken { c: Toast::Unchanged });
     #[derive(Deserialize, Debug)]
     #[serde(untagged)]
     enum Less {
@@ -269,6 +259,16 @@ fn unchanged_values_are_told_apart_by_who_takes_them() {
         },
         Nothing {},
     }
+    let columns = [("c", type_oid::TEXT), ("d", type_oid::TEXT), ("e", type_oid::TEXT)];
+    let unchanged = Sent::insert(&columns, &[Is::Unchanged, Is::Unchanged, Is::Unchanged]);
+    let table = unchanged.table();
+    assert!(with::<Pair<Taken, Taken>>(&unchanged, &table).is_ok());
+    assert!(with::<Pair<String, Taken>>(&unchanged, &table).is_err());
+    assert!(with::<Pair<Taken, String>>(&unchanged, &table).is_err());
+    let error = with::<Pair<String, String>>(&unchanged, &table).unwrap_err().to_string();
+    assert!(error.contains(r#"of the columns "c", "d", "e", whose unchanged TOAST"#), "{error}");
+
+    assert_eq!(with::<Any>(&unchanged, &table).unwrap(), Any::Taken { c: Toast::Unchanged });
     assert!(with::<Less>(&unchanged, &table).is_err());
     let null = Sent::insert(&columns, &[Is::Null, Is::Unchanged, Is::Unchanged]);
     assert!(matches!(with::<Less>(&null, &table), Ok(Less::Nothing {})));
@@ -317,14 +317,14 @@ fn only_serde_jsons_own_value_gets_the_json_of_an_event() {
     impl<'de> Deserialize<'de> for Own {
         fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
             struct Visitor;
-            impl<'de> serde::de::Visitor<'de> for Visitor {
+            impl serde::de::Visitor<'_> for Visitor {
                 type Value = Own;
 
                 fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                     f.write_str("anything")
                 }
 
-                fn visit_string<E>(self, text: String) -> Result<Own, E> {
+                fn visit_str<E>(self, text: &str) -> Result<Own, E> {
                     Ok(Own(text.into()))
                 }
             }
