@@ -100,9 +100,9 @@ fn get(row: Row<'_>) -> usize {
     let text: &str = row.get("a").expect("a text");
     let number: i64 = row.get("b").expect("an int8");
     let time: TimestampTz = row.get("c").expect("a timestamptz");
-    let exact: Numeric<'_> = row.get("d").expect("a numeric");
+    let price: Numeric<'_> = row.get("d").expect("a numeric");
     let flag: bool = row.get("e").expect("a bool");
-    black_box((id, number, time, exact, flag));
+    black_box((id, number, time, price, flag));
     text.len()
 }
 

@@ -37,7 +37,7 @@ impl<'a> TupleData<'a> {
     /// ```
     #[inline]
     pub fn utf8_columns(&self) -> Utf8Columns<'a> {
-        Utf8Columns { columns: self.columns(), text: str::from_utf8(self.as_bytes()).ok() }
+        Utf8Columns { columns: self.columns(), unseen: Some(self.as_bytes()), text: None }
     }
 }
 
@@ -45,6 +45,8 @@ impl<'a> TupleData<'a> {
 #[derive(Clone)]
 pub struct Utf8Columns<'a> {
     columns: Columns<'a>,
+    /// All columns, until the first text: a row in binary needs no look.
+    unseen: Option<&'a [u8]>,
     /// All columns with their kinds and lengths, when all that is UTF-8. A length may make it fail, and never makes bad text good:
     /// what does not start and end with a character is looked at by itself.
     text: Option<&'a str>,
@@ -60,6 +62,9 @@ impl<'a> Iterator for Utf8Columns<'a> {
             TupleColumn::Unchanged => Utf8Column::Unchanged,
             TupleColumn::Binary(value) => Utf8Column::Binary(value),
             TupleColumn::Text(value) => {
+                if let Some(all) = self.unseen.take() {
+                    self.text = str::from_utf8(all).ok();
+                }
                 let end = self
                     .text
                     .map_or(0, |text| text.len().saturating_sub(self.columns.left_bytes()));

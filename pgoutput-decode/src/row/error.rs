@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use super::RowColumn;
+use super::hint::without_loss;
 use crate::value::{Format, PgType, ValueError, ValueErrorKind};
 use crate::{Oid, Relation, TupleColumn};
 
@@ -47,6 +48,8 @@ struct Place {
     /// The type that decides what it can be read as: below all domains.
     base_oid: Oid,
     type_name: Option<Box<str>>,
+    /// The name of the type that an error is about which is not the column's.
+    inner_name: Option<Box<str>>,
     format: Option<Format>,
     /// What it could have been read as.
     hint: &'static str,
@@ -66,10 +69,17 @@ pub enum RowErrorKind {
         /// Columns of the row.
         sent: usize,
     },
-    /// The table has no such column.
+    /// The table has no column of this name.
     NoSuchColumn {
-        /// The name or the place that was asked for.
+        /// The name that was asked for.
         wanted: Box<str>,
+    },
+    /// The table has no column at this place.
+    NoSuchPlace {
+        /// The place that was asked for, from 0.
+        place: usize,
+        /// How many columns the table has.
+        columns: usize,
     },
     /// The old row holds only the columns of the replica identity, and this is none of them.
     NotInKey {
@@ -110,6 +120,11 @@ impl RowError {
         kind: RowErrorKind,
         hint: &'static str,
     ) -> Self {
+        let inner = match &kind {
+            RowErrorKind::Value(error) => error.type_oid(),
+            _ => None,
+        };
+        let inner = inner.and_then(|oid| at.ty.find(oid)).map(|info| info.name.into());
         let mut error = Self::of_table(relation, kind);
         let known = PgType::from_oid(at.ty.oid()).map(PgType::sql_name);
         error.0.column = Some(Place {
@@ -117,6 +132,7 @@ impl RowError {
             type_oid: at.ty.oid(),
             base_oid: at.ty.without_domains().oid(),
             type_name: known.or(at.ty.info().map(|info| info.name)).map(Into::into),
+            inner_name: inner,
             format: match at.value {
                 TupleColumn::Text(_) => Some(Format::Text),
                 TupleColumn::Binary(_) => Some(Format::Binary),
@@ -227,6 +243,9 @@ impl fmt::Display for RowError {
                 f,
                 "no column {wanted}; names are case-sensitive, and a publication may leave columns out"
             ),
+            (RowErrorKind::NoSuchPlace { place, columns }, _) => {
+                write!(f, "no column at place {place}, counted from 0: there are {columns}")
+            }
             (RowErrorKind::NotInKey { column }, _) => write!(
                 f,
                 "column {column} is not part of this old row, which holds only the replica identity; \
@@ -237,27 +256,40 @@ impl fmt::Display for RowError {
                 if matches!(kind, ValueErrorKind::Null { .. } | ValueErrorKind::Unchanged { .. }) {
                     return error.write_reason(f);
                 }
-                if !is_own(error, place) {
+                if !is_own(error.type_oid(), place) {
                     // That of an element, which the error names.
-                    return write!(f, "{error}");
+                    return error.write_named(f, place.inner_name.as_deref());
                 }
                 place.write_type(f)?;
                 f.write_str(": ")?;
-                error.write_reason(f)?;
                 match kind {
-                    ValueErrorKind::WrongType { .. }
-                    | ValueErrorKind::OutOfRange { .. }
-                    | ValueErrorKind::Inexact { .. } => write!(f, "; read it as {hint}"),
+                    // Nothing stands anywhere.
+                    ValueErrorKind::WrongType { target } if place.format.is_none() => {
+                        write!(f, "cannot be read as {target}")?;
+                    }
+                    _ => error.write_reason(f)?,
+                }
+                match kind {
+                    ValueErrorKind::WrongType { .. } => write!(f, "; read it as {hint}"),
+                    ValueErrorKind::OutOfRange { .. } | ValueErrorKind::Inexact { .. } => {
+                        write!(f, "; read it as {}", without_loss(hint))
+                    }
                     _ => Ok(()),
                 }
             }
             (RowErrorKind::Value(error), None) => write!(f, "{error}"),
             #[cfg(feature = "postgres-types")]
-            (RowErrorKind::NeedsBinary { target }, _) => write!(
-                f,
-                "{target} is read from the binary format alone, and this came as text; read it with `get`, or \
+            (RowErrorKind::NeedsBinary { target }, hint) => {
+                if let Some((place, _)) = hint {
+                    place.write_type(f)?;
+                    f.write_str(": ")?;
+                }
+                write!(
+                    f,
+                    "{target} is read from the binary format alone, and this came as text; read it with `get`, or \
                  ask the server for the option `binary`"
-            ),
+                )
+            }
             #[cfg(feature = "postgres-types")]
             (RowErrorKind::Sql(error), _) => write!(f, "{error}"),
             #[cfg(feature = "serde")]
@@ -276,8 +308,8 @@ impl fmt::Display for RowError {
 }
 
 /// Whether the error is that of the column's value, and not of something inside of it.
-fn is_own(error: &ValueError, place: &Place) -> bool {
-    error.type_oid().is_none_or(|oid| oid == place.type_oid || oid == place.base_oid)
+fn is_own(type_oid: Option<Oid>, place: &Place) -> bool {
+    type_oid.is_none_or(|oid| oid == place.type_oid || oid == place.base_oid)
 }
 
 impl fmt::Debug for RowError {

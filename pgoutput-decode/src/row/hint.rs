@@ -34,12 +34,12 @@ pub(super) fn reads_as(column: &RowColumn<'_>) -> &'static str {
         type_oid::FLOAT8 => "f64 or Value",
         type_oid::NUMERIC => "Numeric or Value",
         type_oid::BYTEA => "Vec<u8>, Bytea or Value",
-        type_oid::DATE => "Date, Value or (feature `time`) time::Date",
-        type_oid::TIME => "Time, Value or (feature `time`) time::Time",
-        type_oid::TIMETZ => "TimeTz, Value or (feature `time`) (time::Time, time::UtcOffset)",
-        type_oid::INTERVAL => "Interval, Value or (feature `time`) time::Duration",
-        type_oid::TIMESTAMP => "Timestamp, Value or (feature `time`) time::PrimitiveDateTime",
-        type_oid::TIMESTAMPTZ => "TimestampTz, Value or (feature `time`) time::OffsetDateTime",
+        type_oid::DATE => "Date or Value, or (feature `time`) time::Date",
+        type_oid::TIME => "Time or Value, or (feature `time`) time::Time",
+        type_oid::TIMETZ => "TimeTz or Value, or (feature `time`) (time::Time, time::UtcOffset)",
+        type_oid::INTERVAL => "Interval or Value, or (feature `time`) time::Duration",
+        type_oid::TIMESTAMP => "Timestamp or Value, or (feature `time`) time::PrimitiveDateTime",
+        type_oid::TIMESTAMPTZ => "TimestampTz or Value, or (feature `time`) time::OffsetDateTime",
         type_oid::UUID => "Uuid, Value or (feature `uuid`) uuid::Uuid",
         type_oid::JSON => "Json, String, Value or (feature `serde`) serde_json::Value",
         type_oid::JSONB => "Jsonb, String, Value or (feature `serde`) serde_json::Value",
@@ -47,6 +47,22 @@ pub(super) fn reads_as(column: &RowColumn<'_>) -> &'static str {
             Some(known) if known.element().is_some() => "Vec<Option<T>>, Array or Value",
             _ => "Value, or the type of its name in module `value`",
         },
+    }
+}
+
+/// What is left of such a hint when a value does not fit into what can hold most values of the type.
+pub(super) fn without_loss(hint: &'static str) -> &'static str {
+    // The types of the crate `time` have no infinity, and not all years.
+    hint.split_once(", or (feature `time`)").map_or(hint, |(lossless, _)| lossless)
+}
+
+/// What values of this column can be read as by `get_sql`.
+#[cfg(feature = "postgres-types")]
+pub(super) fn reads_as_sql(column: &RowColumn<'_>) -> &'static str {
+    match column.ty.without_domains().kind() {
+        TypeKind::Enum => "an enum that derives `FromSql`, or with `get` as &str or String",
+        TypeKind::Composite(_) => "a struct that derives `FromSql`, or with `get` as Composite",
+        _ => "a type whose `FromSql` accepts this one, or with `get`",
     }
 }
 

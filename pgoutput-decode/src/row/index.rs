@@ -2,6 +2,7 @@
 
 use alloc::string::{String, ToString};
 
+use super::RowErrorKind;
 use crate::Relation;
 
 /// The name of a column (`str`, `String`) or its place in the table, from 0 (`usize`). Not to be implemented elsewhere.
@@ -12,7 +13,7 @@ pub trait RowIndex: sealed::Sealed {}
 impl<T: sealed::Sealed + ?Sized> RowIndex for T {}
 
 mod sealed {
-    use super::{Relation, String, ToString};
+    use super::{Relation, RowErrorKind, String, ToString};
 
     pub trait Sealed {
         /// The place in the table, if that has such a column.
@@ -20,6 +21,11 @@ mod sealed {
 
         /// For error messages.
         fn written(&self) -> String;
+
+        /// What is wrong when the table has no such column.
+        fn missing(&self, _: &Relation) -> RowErrorKind {
+            RowErrorKind::NoSuchColumn { wanted: self.written().into() }
+        }
     }
 
     impl Sealed for usize {
@@ -29,6 +35,10 @@ mod sealed {
 
         fn written(&self) -> String {
             self.to_string()
+        }
+
+        fn missing(&self, relation: &Relation) -> RowErrorKind {
+            RowErrorKind::NoSuchPlace { place: *self, columns: relation.columns().len() }
         }
     }
 
@@ -59,6 +69,10 @@ mod sealed {
 
         fn written(&self) -> String {
             T::written(self)
+        }
+
+        fn missing(&self, relation: &Relation) -> RowErrorKind {
+            T::missing(self, relation)
         }
     }
 }

@@ -9,7 +9,7 @@
 //! | `i8` … `i128`, `u8` … `u128`, `isize`, `usize` | `smallint`, `integer`, `bigint`, `oid`, `xid`, `xid8`, `cid`, if the number fits; `regclass` and its like from the binary format |
 //! | `f32` / `f64` | `real` / `real`, `double precision` |
 //! | `bool` | `boolean` |
-//! | `&str`, `String` | text types, enums, `citext`, `json`, `jsonb`; the text format of types without a reader, and of `regclass` and its like |
+//! | `&str`, `String`, `Cow<str>`, `Box<str>`; `char` if it is one | text types, enums, `citext`, `json`, `jsonb`; the text format of types without a reader, and of `regclass` and its like |
 //! | `&[u8]`, `Vec<u8>` | `bytea` (the text format only into `Vec<u8>`); all that `&str` reads, in whatever encoding; the binary format of types without a reader |
 //! | the types of [`value`](crate::value) | the type of that name, without any loss; [`Value`](crate::value::Value) every type |
 //! | `time::Date`, `Time`, `PrimitiveDateTime`, `OffsetDateTime` (feature `time`) | `date`, `time`, `timestamp`, `timestamptz` |
@@ -67,7 +67,7 @@ use crate::{Column, Columns, OldTuple, Relation, TupleColumn, TupleData};
 /// assert_eq!(row.get::<Toast<Vec<u8>>>("picture")?, Toast::Unchanged);
 /// assert_eq!(
 ///     row.get::<i32>("body").unwrap_err().to_string(),
-///     "column \"body\" of public.readme: type text: what stands at byte 0 cannot be read as i32; read it as &str, String or Value"
+///     "column \"body\" of public.readme: type text: cannot be read as i32; read it as &str, String or Value"
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -199,8 +199,7 @@ impl<'a> Row<'a> {
 
     fn find(&self, index: &impl RowIndex) -> Result<RowColumn<'a>, RowError> {
         let Some(place) = index.place(self.relation) else {
-            let wanted = index.written().into();
-            return Err(RowError::of_table(self.relation, RowErrorKind::NoSuchColumn { wanted }));
+            return Err(RowError::of_table(self.relation, index.missing(self.relation)));
         };
         self.at(place).ok_or_else(|| {
             let column = index.written().into();

@@ -6,7 +6,7 @@ use core::any::type_name;
 
 use postgres_types::{Field as SqlField, FromSql, Kind, Type};
 
-use super::hint::reads_as;
+use super::hint::reads_as_sql;
 use super::{Row, RowColumn, RowError, RowErrorKind, RowIndex};
 use crate::TupleColumn;
 use crate::value::{
@@ -41,8 +41,9 @@ impl<'a> Row<'a> {
     /// binary form, and when it did not come along.
     pub fn get_sql<T: FromSql<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
         let column = self.find(&index)?;
-        read(&column)
-            .map_err(|kind| RowError::of_column(self.relation, &column, kind, reads_as(&column)))
+        read(&column).map_err(|kind| {
+            RowError::of_column(self.relation, &column, kind, reads_as_sql(&column))
+        })
     }
 }
 

@@ -104,7 +104,7 @@ fn columns_have_names_and_places() {
     assert!(matches!(row.get::<i32>("ID").unwrap_err().kind(), RowErrorKind::NoSuchColumn { .. }));
     assert_eq!(
         message(row.get::<i32>(3)),
-        "row of public.t: no column 3; names are case-sensitive, and a publication may leave columns out"
+        "row of public.t: no column at place 3, counted from 0: there are 3"
     );
 }
 
@@ -234,6 +234,61 @@ fn described_types_are_read_from_both_formats() {
     assert_eq!(undescribed.value_error().unwrap().kind(), ValueErrorKind::Undescribed);
 }
 
+#[test]
+fn errors_name_described_types_inside_and_places_that_are_none() {
+    const MOODS: TypeInfo<'static> = TypeInfo {
+        oid: Oid::new(16_402),
+        name: "mood[]",
+        kind: TypeKind::Array { element: &MOOD, delimiter: b',' },
+    };
+    let columns = [("moods", MOODS.oid), ("none", type_oid::TEXT), ("gone", type_oid::TEXT)];
+    let sent = Sent::insert(&columns, &[Is::Bytes(b"{a\xFF}"), Is::Null, Is::Unchanged]);
+    let table = sent.table();
+    let row = sent.row(&table).with_types(&[MOODS]);
+    let error = message(row.get::<Vec<String>>("moods"));
+    let start = "column \"moods\" of public.t: text value of type mood: not UTF-8 at byte 2";
+    assert!(error.starts_with(start), "{error}");
+    for column in ["none", "gone"] {
+        assert_eq!(
+            message(row.get::<i32>(column)),
+            std::format!(
+                "column \"{column}\" of public.t: type text: cannot be read as i32; read it as &str, String or Value"
+            )
+        );
+    }
+    assert_eq!(
+        message(row.get::<i32>(99)),
+        "row of public.t: no column at place 99, counted from 0: there are 3"
+    );
+    assert!(message(row.get::<i32>("99")).contains("no column 99; names are case-sensitive"));
+}
+
+#[test]
+fn descriptions_in_a_ring_are_not_searched_for_ever() {
+    static ATTRIBUTES: [Attribute<'static>; 2] =
+        [Attribute { name: "a", ty: &RING }, Attribute { name: "b", ty: &RING }];
+    static RING: TypeInfo<'static> =
+        TypeInfo { oid: Oid::new(16_403), name: "ring", kind: TypeKind::Composite(&ATTRIBUTES) };
+    assert!(FieldType::described(&RING).find(RING.oid).is_some());
+    assert!(FieldType::described(&RING).find(MOOD.oid).is_none());
+}
+
+/// What consists of several texts has no bytes but those of the whole.
+#[test]
+fn the_column_has_the_bytes_of_what_is_not_utf8() {
+    let sent = Sent::insert(&[("item", ITEM.oid)], &[Is::Bytes(b"(a\xFF,)")]);
+    let table = sent.table();
+    let row = sent.row(&table).with_types(&[MOOD, ITEM]);
+    assert!(row.get::<Vec<u8>>("item").is_err());
+    let error = message(row.get::<Value<'_>>("item"));
+    assert!(
+        error.contains("not UTF-8 at byte 2: the column of the row (`row.column(…)`)"),
+        "{error}"
+    );
+    let field = row.column("item").unwrap().field().unwrap();
+    assert_eq!(field.bytes(), b"(a\xFF,)");
+}
+
 #[cfg(feature = "postgres-types")]
 #[test]
 fn sql_types_read_binary_and_what_is_the_same_as_text() {
@@ -269,8 +324,41 @@ fn sql_types_read_binary_and_what_is_the_same_as_text() {
         message(row.get_sql::<i64>("id"))
             .contains("type integer: what stands at byte 0 cannot be read as i64")
     );
+    assert_eq!(
+        message(row.get_sql::<String>("mood")),
+        "column \"mood\" of public.t: text value of type mood: what stands at byte 0 cannot be read as \
+         alloc::string::String; read it as an enum that derives `FromSql`, or with `get` as &str or String"
+    );
     assert!(matches!(
         row.get_sql::<String>("doc").unwrap_err().value_error().unwrap().kind(),
         ValueErrorKind::WrongType { .. }
     ));
+}
+
+#[cfg(feature = "time")]
+#[test]
+fn what_the_types_of_time_cannot_hold_is_not_sent_back_to_them() {
+    let columns = [
+        ("timestamptz", type_oid::TIMESTAMPTZ),
+        ("timestamp", type_oid::TIMESTAMP),
+        ("date", type_oid::DATE),
+        ("time", type_oid::TIME),
+    ];
+    let infinity = || Is::Text("infinity");
+    let sent = Sent::insert(&columns, &[infinity(), infinity(), infinity(), Is::Text("24:00:00")]);
+    let table = sent.table();
+    let row = sent.row(&table);
+    for (error, hint) in [
+        (message(row.get::<time::OffsetDateTime>("timestamptz")), "TimestampTz or Value"),
+        (message(row.get::<time::PrimitiveDateTime>("timestamp")), "Timestamp or Value"),
+        (message(row.get::<time::Date>("date")), "Date or Value"),
+        (message(row.get::<time::Time>("time")), "Time or Value"),
+    ] {
+        assert!(error.ends_with(&std::format!("; read it as {hint}")), "{error}");
+    }
+    let wrong = message(row.get::<i32>("date"));
+    assert!(
+        wrong.ends_with("; read it as Date or Value, or (feature `time`) time::Date"),
+        "{wrong}"
+    );
 }

@@ -56,8 +56,13 @@ pub enum ValueErrorKind {
         /// The Rust type.
         target: &'static str,
     },
-    /// Text that is not UTF-8. The raw bytes are still to be had from [`Field::bytes`](super::Field::bytes).
+    /// Text that is not UTF-8. The raw bytes are still to be had from [`Field::bytes`](super::Field::bytes); `&[u8]` and
+    /// `Vec<u8>` read those of texts and JSON documents, not of composites, ranges and other types that consist of several.
     InvalidUtf8,
+    /// A binary `hstore` whose lengths do not fit its texts, of which some are not ASCII. `hstore_send` counts before the
+    /// server converts text to UTF-8, so that this is what comes of a database in another encoding; its text format is
+    /// as it should be.
+    HstoreLengths,
     /// The Rust type that was asked for does not read this PostgreSQL type.
     WrongType {
         /// The Rust type.
@@ -169,10 +174,21 @@ impl From<fmt::Error> for ValueError {
 
 impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_named(f, None)
+    }
+}
+
+impl ValueError {
+    /// With the name of its type, for who knows one that is not built in.
+    pub(crate) fn write_named(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        name: Option<&str>,
+    ) -> fmt::Result {
         if let Some((oid, format)) = self.place {
             write!(f, "{format} value of type ")?;
-            match PgType::from_oid(oid) {
-                Some(known) => f.write_str(known.sql_name())?,
+            match PgType::from_oid(oid).map(PgType::sql_name).or(name) {
+                Some(name) => f.write_str(name)?,
                 None => write!(f, "with oid {oid}")?,
             }
             f.write_str(": ")?;
@@ -185,9 +201,7 @@ impl fmt::Display for ValueError {
             _ => Ok(()),
         }
     }
-}
 
-impl ValueError {
     /// What was wrong and where, without type and format.
     pub(crate) fn write_reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let offset = self.offset;
@@ -209,7 +223,13 @@ impl ValueError {
             }
             ValueErrorKind::InvalidUtf8 => write!(
                 f,
-                "not UTF-8 (read the raw bytes instead, or change the database's encoding) at byte {offset}"
+                "not UTF-8 at byte {offset}: the column of the row (`row.column(…)`) has the bytes, which of a text, a JSON \
+                 document and arrays of them `Vec<u8>` reads as well"
+            ),
+            ValueErrorKind::HstoreLengths => write!(
+                f,
+                "the lengths in this binary hstore do not fit at byte {offset}, as from every database whose encoding \
+                 is not UTF8: read without the option `binary`"
             ),
             ValueErrorKind::WrongType { target } => {
                 write!(f, "what stands at byte {offset} cannot be read as {target}")

@@ -1,5 +1,8 @@
 //! `hstore`: text `"key"=>"value"` with commas between, binary their count and each with its length, JSON an object
 //! of strings.
+//!
+//! `hstore_send` writes lengths that it has counted in the database's encoding, and then has the server convert the text:
+//! the binary form of what is not ASCII is broken but in databases in UTF8 (and SQL_ASCII, where nothing is converted).
 
 use core::fmt::{self, Write};
 
@@ -9,7 +12,8 @@ use super::json_out::{WriteJson, quoted};
 use super::quote::write_quoted;
 use super::symbols::{Escape, Symbols};
 use super::{
-    Field, FieldType, Format, FromField, JsonOptions, Text, TypeKind, ValueError, type_oid,
+    Field, FieldType, Format, FromField, JsonOptions, Text, TypeKind, ValueError, ValueErrorKind,
+    type_oid,
 };
 
 /// An `hstore`: texts, or NULLs, under texts that are each there once (manual, section "hstore").
@@ -76,6 +80,15 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Says of a binary one what else would be a riddle: that its lengths are those of other texts.
+    fn explain(&self, error: ValueError) -> ValueError {
+        let Source::Binary { input, left } = self.source else { return error };
+        if has_lengths_of_others(input, left) {
+            return ValueError::new(ValueErrorKind::HstoreLengths, error.offset());
+        }
+        error
+    }
+
     /// A text inside of this one.
     fn text(&self, bytes: &'a [u8]) -> Result<Text<'a>, ValueError> {
         let text = self.hstore.child(FieldType::new(type_oid::TEXT), bytes)?;
@@ -120,6 +133,21 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// Whether lengths fail after a text that is not ASCII: the first such text is cut inside of or behind a character that
+/// has become longer.
+fn has_lengths_of_others(mut input: Input<'_>, pairs: u32) -> bool {
+    let mut is_ascii = true;
+    for _ in 0..pairs {
+        for _ in 0..2 {
+            match take_binary(&mut input) {
+                Ok(text) => is_ascii &= text.is_none_or(<[u8]>::is_ascii),
+                Err(_) => return !is_ascii,
+            }
+        }
+    }
+    !is_ascii && input.finish().is_err()
+}
+
 impl<'a> Iterator for Pairs<'a> {
     type Item = Pair<'a>;
 
@@ -146,7 +174,7 @@ impl<'a> FromField<'a> for Hstore<'a> {
         };
         let pairs = Walk { hstore: *field, source };
         if !field.is_checked() {
-            pairs.check()?;
+            pairs.check().map_err(|error| pairs.explain(error))?;
         }
         Ok(Self(pairs))
     }
@@ -206,5 +234,44 @@ impl WriteJson for Hstore<'_> {
             }
         }
         out.write_char('}')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Oid;
+    use crate::value::TypeInfo;
+    use std::string::ToString;
+    use std::vec::Vec;
+
+    const HSTORE: TypeInfo<'_> =
+        TypeInfo { oid: Oid::new(16_400), name: "hstore", kind: TypeKind::Hstore };
+
+    /// One pair, and what its lengths say.
+    fn read(key: (u8, &[u8]), value: (u8, &[u8])) -> Result<(), ValueErrorKind> {
+        let mut bytes = Vec::from([0, 0, 0, 1]);
+        for (len, text) in [key, value] {
+            bytes.extend([0, 0, 0, len]);
+            bytes.extend(text);
+        }
+        let field = Field::with_type(&HSTORE, Format::Binary, &bytes);
+        field.get::<Hstore<'_>>().map(|_| ()).map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn lengths_of_another_encoding_are_called_so() {
+        assert_eq!(read((1, b"k"), (3, "v\u{e9}".as_bytes())), Ok(()));
+        let lengths = Err(ValueErrorKind::HstoreLengths);
+        assert_eq!(read((1, b"k"), (2, "v\u{e9}".as_bytes())), lengths, "inside of a character");
+        assert_eq!(read((1, b"k"), (2, "\u{e9}v".as_bytes())), lengths, "behind one");
+        assert_eq!(read((2, "\u{e9}v".as_bytes()), (1, b"v")), lengths, "before another text");
+        assert_eq!(read((1, b"k"), (2, b"v\xE9")), Err(ValueErrorKind::InvalidUtf8), "SQL_ASCII");
+        let other = read((1, b"k"), (1, b"vx"));
+        assert_eq!(other, Err(ValueErrorKind::TrailingBytes { count: 1 }));
+        let field =
+            Field::with_type(&HSTORE, Format::Binary, b"\0\0\0\x01\0\0\0\x01\xC3\xA9\xFF\xFF");
+        let error = field.get::<Hstore<'_>>().unwrap_err().to_string();
+        assert!(error.contains("read without the option `binary`"), "{error}");
     }
 }

@@ -113,7 +113,7 @@ pub use self::time::{Time, TimeTz};
 pub use self::timestamp::Timestamp;
 pub use self::toast::Toast;
 #[cfg(feature = "serde")]
-pub(crate) use self::toast::{MARK_DEPTH, TOAST};
+pub(crate) use self::toast::{MARK_DEPTH, TOAST, marks};
 pub use self::tsquery::TsQuery;
 #[cfg(feature = "encode")]
 pub(crate) use self::tsvector::Lexemes;
@@ -126,7 +126,8 @@ pub use self::vec::Inside;
 #[cfg(feature = "serde")]
 pub(crate) use self::with_serde_json::{in_one_piece, json_error_offset};
 pub use self::xid::{Cid, Xid8};
-use crate::Oid;
+// Types of values as well, which the messages have too.
+pub use crate::{Lsn, Oid, TimestampTz, Xid};
 
 /// How deep arrays, composites and ranges may stand in each other: what is deeper is an error.
 ///

@@ -282,7 +282,10 @@ impl fmt::Display for Numeric<'_> {
             Repr::NaN => return f.write_str("NaN"),
             Repr::Infinity => return f.write_str("Infinity"),
             Repr::NegInfinity => return f.write_str("-Infinity"),
-            _ => {}
+            Repr::Decimal { negative, integer, fraction } => {
+                return write_decimal(f, negative, integer, fraction);
+            }
+            Repr::Base10000 { .. } => {}
         }
         if self.is_negative() {
             f.write_char('-')?;
@@ -298,6 +301,25 @@ impl fmt::Display for Numeric<'_> {
         }
         write_digits(f, fraction)
     }
+}
+
+/// The digits as they came, which are ASCII.
+fn write_decimal(
+    f: &mut fmt::Formatter<'_>,
+    negative: bool,
+    integer: &[u8],
+    fraction: &[u8],
+) -> fmt::Result {
+    let text = |digits| core::str::from_utf8(digits).unwrap_or_default();
+    if negative {
+        f.write_char('-')?;
+    }
+    f.write_str(if integer.is_empty() { "0" } else { text(integer) })?;
+    if !fraction.is_empty() {
+        f.write_char('.')?;
+        f.write_str(text(fraction))?;
+    }
+    Ok(())
 }
 
 fn write_digits(f: &mut fmt::Formatter<'_>, mut digits: Digits<'_>) -> fmt::Result {

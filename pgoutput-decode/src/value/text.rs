@@ -191,8 +191,7 @@ impl<'a> FromField<'a> for Text<'a> {
             };
         }
         if field.is_binary() && ty.is_reg() {
-            let target = core::any::type_name::<Self>();
-            return Err(ValueError::new(ValueErrorKind::OtherFormat { target }, 0));
+            return Err(ValueError::new(ValueErrorKind::OtherFormat { target: "name" }, 0));
         }
         if field.is_binary() && ty.is_opaque() {
             return Err(ValueError::new(ValueErrorKind::Undescribed, 0));
@@ -216,6 +215,30 @@ impl<'a> FromField<'a> for &'a str {
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         Text::from_field(field)?.as_str().ok_or(ValueError::new(ValueErrorKind::NotBorrowable, 0))
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Text, text))
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Binary, bytes))
+    }
+}
+
+/// A text of one character.
+impl<'a> FromField<'a> for char {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        Text::accepts(ty)
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        let text = Text::from_field(field)?;
+        let mut chars = text.chars();
+        match (chars.next(), chars.next()) {
+            (Some(char), None) => Ok(char),
+            _ => Err(ValueError::out_of_range("char")),
+        }
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
@@ -259,6 +282,47 @@ impl<'a> FromField<'a> for alloc::string::String {
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         Ok(Text::from_field(field)?.pieces().collect())
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Text, text))
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Binary, bytes))
+    }
+}
+
+/// As a `String`.
+#[cfg(feature = "alloc")]
+impl<'a> FromField<'a> for alloc::boxed::Box<str> {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        Text::accepts(ty)
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        alloc::string::String::from_field(field).map(Into::into)
+    }
+
+    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Text, text))
+    }
+
+    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
+        Self::from_field(&Field::of(ty, Format::Binary, bytes))
+    }
+}
+
+/// A text, borrowed unless it came with escapes in it.
+#[cfg(feature = "alloc")]
+impl<'a> FromField<'a> for alloc::borrow::Cow<'a, str> {
+    fn accepts(ty: FieldType<'_>) -> bool {
+        Text::accepts(ty)
+    }
+
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        let text = Text::from_field(field)?;
+        Ok(text.as_str().map_or_else(|| Self::Owned(text.pieces().collect()), Self::Borrowed))
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "serde")]
 mod de;
+#[cfg(feature = "serde")]
+pub(crate) mod marks;
 
 #[cfg(feature = "serde")]
 pub(crate) use self::de::{MARK_DEPTH, TOAST};

@@ -73,6 +73,10 @@ pub struct FieldType<'a> {
 /// Domains over domains deeper than this are left as they are: descriptions in statics may form a ring.
 const MAX_DOMAINS: usize = 64;
 
+/// How many descriptions are searched for one, for the same reason.
+#[cfg(feature = "alloc")]
+const MAX_SEARCHED: usize = 256;
+
 impl<'a> FieldType<'a> {
     /// A type known by its oid alone.
     pub const fn new(oid: Oid) -> Self {
@@ -97,6 +101,32 @@ impl<'a> FieldType<'a> {
     /// What kind it is, as far as it was described.
     pub fn kind(self) -> TypeKind<'a> {
         self.info.map_or(TypeKind::Base, |info| info.kind)
+    }
+
+    /// The description of this type inside of this one, as far as it is not too large to be searched.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn find(self, oid: Oid) -> Option<&'a TypeInfo<'a>> {
+        fn search<'a>(
+            info: &'a TypeInfo<'a>,
+            oid: Oid,
+            left: &mut usize,
+        ) -> Option<&'a TypeInfo<'a>> {
+            *left = left.checked_sub(1)?;
+            if info.oid == oid {
+                return Some(info);
+            }
+            match info.kind {
+                TypeKind::Composite(attributes) => {
+                    attributes.iter().find_map(|attribute| search(attribute.ty, oid, left))
+                }
+                TypeKind::Domain(inner)
+                | TypeKind::Range(inner)
+                | TypeKind::Multirange(inner)
+                | TypeKind::Array { element: inner, .. } => search(inner, oid, left),
+                TypeKind::Base | TypeKind::TextLike | TypeKind::Hstore | TypeKind::Enum => None,
+            }
+        }
+        search(self.info?, oid, &mut { MAX_SEARCHED })
     }
 
     /// The type below all domains.

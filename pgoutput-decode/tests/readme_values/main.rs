@@ -4,8 +4,8 @@
 mod rows;
 
 use pgoutput_decode::encode::EncodeBinary;
+use pgoutput_decode::value;
 use pgoutput_decode::value::{Field, FieldType, Format, FromField, JsonOptions, PgType, Value};
-use pgoutput_decode::{Lsn, Oid, TimestampTz, Xid, value};
 use rows::{Input, NOT_VALUES, ROWS};
 
 const README: &str = include_str!("../../../README.md");
@@ -45,7 +45,7 @@ fn reader(name: &str) -> Option<Reads> {
     readers! {
         "bool" bool,
         "integers" i64, "u32" u32,
-        "Oid" Oid, "Xid" Xid, "Cid" value::Cid, "Xid8" value::Xid8, "Tid" value::Tid, "Lsn" Lsn,
+        "Oid" value::Oid, "Xid" value::Xid, "Cid" value::Cid, "Xid8" value::Xid8, "Tid" value::Tid, "Lsn" value::Lsn,
         "f32" f32, "f64" f64, "Float4" value::Float4, "Float8" value::Float8,
         "Numeric" value::Numeric<'_>,
         "Money" value::Money,
@@ -53,7 +53,7 @@ fn reader(name: &str) -> Option<Reads> {
         "Char" value::Char,
         "&[u8]" &[u8], "Vec<u8>" Vec<u8>, "Bytea" value::Bytea<'_>,
         "Date" value::Date, "Time" value::Time, "TimeTz" value::TimeTz,
-        "Timestamp" value::Timestamp, "TimestampTz" TimestampTz, "Interval" value::Interval,
+        "Timestamp" value::Timestamp, "TimestampTz" value::TimestampTz, "Interval" value::Interval,
         "time::Date" time::Date, "time::Time" time::Time,
         "time::PrimitiveDateTime" time::PrimitiveDateTime, "time::OffsetDateTime" time::OffsetDateTime,
         "(time::Time, time::UtcOffset)" (time::Time, time::UtcOffset),
@@ -129,7 +129,8 @@ fn the_table_says_what_is() {
             match text.to_binary() {
                 Err(_) => assert!(matches!(*in_binary, "kept as it came" | "an oid"), "{name}"),
                 Ok(bytes) => {
-                    assert!(matches!(*in_binary, "yes" | "an oid"), "{name}");
+                    let can_be_read = in_binary.starts_with("yes") || *in_binary == "an oid";
+                    assert!(can_be_read, "{name}");
                     let binary = Field::of(input.ty, Format::Binary, &bytes);
                     assert_eq!(json(&binary), input.json, "{name}");
                 }

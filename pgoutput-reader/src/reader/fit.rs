@@ -50,11 +50,8 @@ impl Fit {
         let row = row.with_types(&schema.types);
         row.columns().zip(&self.columns).filter(|(_, is_alterable)| **is_alterable).all(
             |(column, _)| {
-                let value = column.field().map(|field| field.get::<Value<'_>>());
-                // What is not UTF-8 is so by any description.
-                value.is_none_or(|value| {
-                    value.map_or_else(|error| error.kind() == ValueErrorKind::InvalidUtf8, |_| true)
-                })
+                let error = column.field().and_then(|field| field.get::<Value<'_>>().err());
+                error.is_none_or(|error| is_of_any_description(error.kind()))
             },
         )
     }
@@ -69,6 +66,11 @@ impl Fit {
         };
         self.asked_at = at;
     }
+}
+
+/// Errors in the encoding of a value, which no other description mends.
+fn is_of_any_description(kind: ValueErrorKind) -> bool {
+    matches!(kind, ValueErrorKind::InvalidUtf8 | ValueErrorKind::HstoreLengths)
 }
 
 /// Whether a composite is part of the type. All other types keep the form of their values, or are text.

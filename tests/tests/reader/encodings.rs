@@ -38,6 +38,44 @@ fn latin1_arrives_as_utf8() {
     }
 }
 
+/// The server counts the lengths in the binary form of an `hstore` before it converts its texts.
+#[test]
+fn hstore_of_latin1_is_whole_as_text_and_called_broken_as_binary() {
+    const VALUES: [&str; 3] = ["v\u{e9}", "\u{e9}v", "\u{fc}"];
+    for server in servers() {
+        let fixture = fixture(server, "LATIN1");
+        let types = "CREATE EXTENSION hstore; CREATE TYPE c AS (h hstore);
+            CREATE TABLE h (id int PRIMARY KEY, ascii hstore, h hstore, a hstore[], c c)";
+        fixture.run([types]);
+        for value in VALUES {
+            let h = format!("hstore('k', '{value}')");
+            fixture.run([&*format!(
+                "INSERT INTO h VALUES (1, 'a=>b', {h}, ARRAY[{h}], ROW({h})); DELETE FROM h"
+            )]);
+        }
+        both(&fixture, |events| {
+            let inserts = events.iter().filter(|event| event.after().is_some());
+            for (event, value) in inserts.zip(VALUES) {
+                let (row, after) = (event.after().unwrap(), after(event));
+                let is_binary = matches!(row.column("h"), Some(TupleColumn::Binary(_)));
+                let object = serde_json::json!({"k": value});
+                let event = json(event);
+                assert_eq!(event["after"]["ascii"], serde_json::json!({"a": "b"}), "{after}");
+                if is_binary {
+                    let invalid = serde_json::json!({"after": ["h", "a", "c"]});
+                    assert_eq!(event["invalid_utf8"], invalid, "{after}");
+                    let error = row.get::<pgoutput_decode::value::Value<'_>>("h").unwrap_err();
+                    assert!(error.to_string().contains("without the option `binary`"), "{error}");
+                } else {
+                    assert_eq!(event["after"]["h"], object, "{after}");
+                    assert_eq!(event["after"]["a"], serde_json::json!([object]), "{after}");
+                    assert_eq!(event["after"]["c"], serde_json::json!({"h": object}), "{after}");
+                }
+            }
+        });
+    }
+}
+
 /// SQL_ASCII is no encoding: the server stores any bytes, and converts none.
 #[test]
 fn bytes_that_are_no_utf8_do_not_stop_the_stream() {
@@ -71,7 +109,7 @@ fn bytes_that_are_no_utf8_do_not_stop_the_stream() {
             };
             assert!(array.contains(&0xfe));
             let error = row.get::<&str>("s").unwrap_err().to_string();
-            assert!(error.contains("not UTF-8 (read the raw bytes instead"), "{error}");
+            assert!(error.contains("not UTF-8 at byte 3: the column of the row"), "{error}");
         });
     }
 }

@@ -25,6 +25,7 @@ where
     }
     match left {
         0 => Ok(value),
+        1 => Err(Failure::custom("1 element more than was asked for")),
         _ => Err(Failure::custom(format_args!("{left} elements more than were asked for"))),
     }
 }

@@ -204,3 +204,137 @@ fn columns_that_have_the_same_are_all_named() {
     let error = with::<Flat<Two>>(&missing, &table).unwrap_err();
     assert_eq!(error.to_string(), "row of public.t: missing field `b`");
 }
+
+#[derive(Deserialize, Debug, PartialEq)]
+struct Pair<A, B> {
+    #[serde(flatten)]
+    first: Option<Only<A>>,
+    #[serde(flatten)]
+    second: Option<Other<B>>,
+}
+
+#[derive(Deserialize, Debug, PartialEq)]
+struct Other<T> {
+    d: T,
+}
+
+#[test]
+fn an_unchanged_value_does_not_make_a_flattened_option_none() {
+    type Flattened<T> = Flat<Option<Only<T>>>;
+    let sent = sent(type_oid::TEXT, Is::Unchanged);
+    let table = sent.table();
+    let taken = with::<Flattened<Toast<String>>>(&sent, &table).unwrap();
+    assert_eq!(taken.inner, Some(Only { c: Toast::Unchanged }));
+    assert!(with::<Flattened<serde::de::IgnoredAny>>(&sent, &table).is_ok());
+    for error in [
+        with::<Flattened<String>>(&sent, &table).unwrap_err(),
+        with::<Flattened<Option<String>>>(&sent, &table).unwrap_err(),
+        with::<Flattened<Vec<u8>>>(&sent, &table).unwrap_err(),
+        with::<Option<Flattened<String>>>(&sent, &table).unwrap_err(),
+    ] {
+        assert_eq!(error.column(), Some("c"), "{error}");
+        let kind = error.value_error().unwrap().kind();
+        assert!(matches!(kind, ValueErrorKind::Unchanged { .. }), "{error}");
+    }
+    // Nobody asks for it.
+    let other = with::<Flat<Option<Other<i32>>>>(&sent, &table).unwrap();
+    assert_eq!(other.inner, None);
+}
+
+#[test]
+fn unchanged_values_are_told_apart_by_who_takes_them() {
+    type Taken = Toast<String>;
+    #[derive(Deserialize, Debug, PartialEq)]
+    #[serde(untagged)]
+    enum Any {
+        Text { c: String },
+        Taken { c: Taken },
+    }
+    #[derive(Deserialize, Debug)]
+    #[serde(untagged)]
+    enum Less {
+        #[allow(dead_code, reason = "never made")]
+        Text {
+            c: String,
+        },
+        Nothing {},
+    }
+    let columns = [("c", type_oid::TEXT), ("d", type_oid::TEXT), ("e", type_oid::TEXT)];
+    let unchanged = Sent::insert(&columns, &[Is::Unchanged, Is::Unchanged, Is::Unchanged]);
+    let table = unchanged.table();
+    assert!(with::<Pair<Taken, Taken>>(&unchanged, &table).is_ok());
+    assert!(with::<Pair<String, Taken>>(&unchanged, &table).is_err());
+    assert!(with::<Pair<Taken, String>>(&unchanged, &table).is_err());
+    let error = with::<Pair<String, String>>(&unchanged, &table).unwrap_err().to_string();
+    assert!(error.contains(r#"of the columns "c", "d", "e", whose unchanged TOAST"#), "{error}");
+
+    assert_eq!(with::<Any>(&unchanged, &table).unwrap(), Any::Taken { c: Toast::Unchanged });
+    assert!(with::<Less>(&unchanged, &table).is_err());
+    let null = Sent::insert(&columns, &[Is::Null, Is::Unchanged, Is::Unchanged]);
+    assert!(matches!(with::<Less>(&null, &table), Ok(Less::Nothing {})));
+}
+
+/// Nothing tells these from types that try one after the other.
+#[test]
+fn what_else_a_flattened_option_refuses_makes_it_none() {
+    let sent = sent(type_oid::INT4, Is::Text("300"));
+    let table = sent.table();
+    assert_eq!(with::<Flat<Option<Only<i8>>>>(&sent, &table).unwrap().inner, None);
+    assert!(with::<Flat<Only<Option<i8>>>>(&sent, &table).is_err(), "as the documentation says");
+}
+
+#[test]
+fn errors_that_serde_leaves_bare_say_more() {
+    #[derive(Deserialize, Debug)]
+    #[serde(untagged)]
+    #[allow(dead_code, reason = "never made")]
+    enum TextOrNumber {
+        Text(String),
+        Number(i64),
+    }
+    let sent = sent(type_oid::TEXT, Is::Unchanged);
+    let table = sent.table();
+    for error in [
+        with::<Only<TextOrNumber>>(&sent, &table).unwrap_err(),
+        with::<Only<Option<TextOrNumber>>>(&sent, &table).unwrap_err(),
+    ] {
+        assert_eq!(error.column(), Some("c"), "{error}");
+        let kind = error.value_error().unwrap().kind();
+        assert!(matches!(kind, ValueErrorKind::Unchanged { .. }), "{error}");
+    }
+    for error in [
+        text::<u128>(type_oid::INT4, "1").unwrap_err(),
+        text::<i128>(type_oid::NUMERIC, "1").unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("128 is not supported by the buffer"), "{error}");
+    }
+}
+
+#[test]
+fn only_serde_jsons_own_value_gets_the_json_of_an_event() {
+    #[derive(Debug)]
+    struct Own(serde_json::Value);
+    impl<'de> Deserialize<'de> for Own {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Visitor;
+            impl serde::de::Visitor<'_> for Visitor {
+                type Value = Own;
+
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("anything")
+                }
+
+                fn visit_str<E>(self, text: &str) -> Result<Own, E> {
+                    Ok(Own(text.into()))
+                }
+            }
+            deserializer.deserialize_any(Visitor)
+        }
+    }
+    #[derive(Deserialize)]
+    struct Derived(serde_json::Value);
+    let sent = sent(type_oid::NUMERIC, Is::Text("1.5"));
+    let table = sent.table();
+    assert_eq!(with::<Only<Derived>>(&sent, &table).unwrap().c.0, json!(1.5));
+    assert_eq!(with::<Only<Own>>(&sent, &table).unwrap().c.0, json!("1.5"));
+}

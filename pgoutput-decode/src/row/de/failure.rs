@@ -7,7 +7,7 @@ use core::fmt;
 use serde::de::{self, Expected, Unexpected};
 
 use super::find::Seen;
-use crate::value::ValueError;
+use crate::value::{ValueError, marks};
 
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -51,11 +51,28 @@ impl Failure {
         de::Error::custom("a value was asked for before its key")
     }
 
+    /// The refusal of an unchanged value, in whichever column.
+    pub(super) fn mark() -> Self {
+        let mut failure: Self = de::Error::custom("an unchanged TOAST value was refused");
+        failure.seen = Some(Seen::Newtype);
+        failure
+    }
+
     fn refused(what: &str, unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let mut refused: Self =
             de::Error::custom(format_args!("invalid {what}: {unexpected}, expected {expected}"));
         refused.seen = Seen::of(unexpected);
+        // No value of a column is one.
+        if refused.seen == Some(Seen::Newtype) {
+            marks::refused();
+        }
         refused
+    }
+
+    /// What `serde` says of integers that its buffers do not hold.
+    pub(super) fn is_no_128_bits(&self) -> bool {
+        let is = |text: &str| matches!(text, "i128 is not supported" | "u128 is not supported");
+        matches!(&self.reason, Reason::Message(message) if is(message))
     }
 
     pub(super) fn add(&mut self, more: &str) {

@@ -11,6 +11,7 @@ mod json;
 mod mark;
 mod number;
 mod rounding;
+mod swallowed;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -33,6 +34,7 @@ use self::value::{Cell as Held, unchanged};
 use super::hint::becomes;
 use super::{Row, RowColumn, RowColumns, RowError, RowErrorKind};
 use crate::TupleColumn;
+use crate::value::marks::watch;
 
 impl<'a> Row<'a> {
     /// The whole row as a struct, a map, a tuple, or whatever else reads the names and values of its columns.
@@ -58,7 +60,10 @@ impl<'a> Row<'a> {
     /// | an unchanged stored-apart value | [`Toast::Unchanged`](crate::value::Toast), in a field of that type |
     ///
     /// A `serde_json::Value` gets what stands in the JSON of an event: a `numeric` is a number, unless `serde_json` without its
-    /// feature `arbitrary_precision` would lose digits of it, when it is a string; such a number in a document is an error.
+    /// feature `arbitrary_precision` would lose digits of it, when it is a string; such a number in a document is an error. It is
+    /// told from other types that take anything by its name ([`type_name`](core::any::type_name)): a field of a type that reads
+    /// a `serde_json::Value` by a visitor of its own, or the value type of another crate, gets what the table says, a `numeric`
+    /// as a string.
     ///
     /// # Flattened structs and enums without names
     ///
@@ -68,10 +73,15 @@ impl<'a> Row<'a> {
     ///
     /// - a `numeric` is a string: not to be read as `i64` or `f64`, nor as a number by a `serde_json::Value`;
     /// - NaN and the infinities of floats are strings, not to be read as `f64` (a `serde_json::Value` would make null of a float);
+    /// - there are no `i128` and `u128`;
     /// - a `bytea` is a sequence of `u8`, in a `serde_json::Value` an array of numbers; it is not to be read as a string;
     /// - a `real` that a `serde_json::Value` reads is widened to an `f64`, all digits of which it shows;
     /// - `json` and `jsonb` are what stands in them, not to be read as a string;
-    /// - an unchanged stored-apart value does no harm until a field that is no [`Toast`](crate::value::Toast) asks for it;
+    /// - an unchanged stored-apart value does no harm until a field that is no [`Toast`](crate::value::Toast) asks for it; then
+    ///   it is an error, also inside of an `Option` that is flattened and in a variant of an untagged enum after which another
+    ///   would do: to find out, the row is read again;
+    /// - **`serde` drops other errors there**: a flattened `Option<X>` is `None`, and an untagged enum its next variant, if a value is NULL, of
+    ///   another type or out of range for a field of `X`. Flatten `X` itself, with an `Option` for each field;
     /// - an integer column beyond 2⁵³ that an `f64` or `f32` would round is an error; to find out, the row is read a second time;
     /// - **`serde`'s own floats round** what no second reading finds: integers beyond 2⁵³ inside of arrays, composites and
     ///   documents, or behind an untagged enum; for `f32` also those from 2²⁴ up, and other floats. Keep such fields out of
@@ -118,12 +128,16 @@ impl<'a> Row<'a> {
     ///
     /// # Errors
     /// When a field and its column do not agree: the types, the range, NULL in a field that is no `Option`, an unchanged
-    /// value in a field that is no [`Toast`](crate::value::Toast). Nothing is cut, rounded or left out. A column that no field
-    /// asks for is not looked at; with `#[serde(flatten)]`, all of them are.
+    /// value in a field that is no [`Toast`](crate::value::Toast). Nothing is cut, rounded or left out, but for what is told above of
+    /// flattened structs. A column that no field asks for is not looked at; with `#[serde(flatten)]`, all of them are.
     pub fn deserialize<T: Deserialize<'a>>(&self) -> Result<T, RowError> {
         let is_buffered = Cell::new(false);
-        let row = RowDeserializer { row: *self, is_buffered: &is_buffered, asked_about: None };
-        let value = T::deserialize(row).map_err(|failure| self.error_of(failure))?;
+        let row = RowDeserializer { row: *self, is_buffered: &is_buffered, stand_in: None };
+        let (value, marks) = watch(|| T::deserialize(row));
+        let value = value.map_err(|failure| self.error_of(failure))?;
+        if let Some(failure) = swallowed::refused::<T>(row, marks) {
+            return Err(self.error_of(failure));
+        }
         if is_buffered.get() {
             for column in self.columns() {
                 if let Some(failure) = rounding::refused::<T>(row, &column) {
@@ -138,12 +152,19 @@ impl<'a> Row<'a> {
         if failure.column.is_none() {
             self.look_for_column(&mut failure);
         }
+        let column = failure.column.and_then(|index| self.column(index));
+        // Whatever a type says of the mark, such as that none of its variants takes it.
+        if column.is_some_and(|column| column.value == TupleColumn::Unchanged)
+            && matches!(failure.reason, Reason::Message(_))
+        {
+            failure.reason = Reason::Value(unchanged("T"));
+        }
         let offset = failure.offset;
         let kind = match failure.reason {
             Reason::Value(error) => RowErrorKind::Value(error),
             Reason::Message(message) => RowErrorKind::Deserialize(message),
         };
-        match failure.column.and_then(|index| self.column(index)) {
+        match column {
             Some(column) => {
                 RowError::of_column(self.relation, &column, kind, becomes(&column)).at(offset)
             }
@@ -153,16 +174,18 @@ impl<'a> Row<'a> {
 
     /// What was refused came out of a buffer that knows no columns: it is from the one that has it, or from one of those.
     fn look_for_column(&self, failure: &mut Failure) {
-        let Some(seen) = &failure.seen else { return };
+        let Some(seen) = &failure.seen else {
+            if failure.is_no_128_bits() {
+                failure.add(" by the buffer that `serde` reads a flattened or untagged type from");
+            }
+            return;
+        };
         let has_it = |column: &RowColumn<'a>| {
             Held::from(column).deserialize_any(Finder(seen)).unwrap_or_default()
         };
         let columns: Vec<_> = self.columns().filter(has_it).collect();
         if let [column] = &columns[..] {
             failure.column = Some(column.index);
-            if column.value == TupleColumn::Unchanged {
-                failure.reason = Reason::Value(unchanged("T"));
-            }
             return;
         }
         let mut names = String::new();
@@ -189,13 +212,21 @@ struct RowDeserializer<'a, 'c> {
     row: Row<'a>,
     /// Whether the columns may have gone into a buffer of `serde`.
     is_buffered: &'c Cell<bool>,
-    /// A column in whose place something stands that no number is read from.
-    asked_about: Option<usize>,
+    stand_in: Option<StandIn<'c>>,
 }
 
-impl<'a> RowDeserializer<'a, '_> {
-    fn cells(self) -> Cells<'a> {
-        Cells { columns: self.row.columns(), current: None, asked_about: self.asked_about }
+/// What stands in the place of values when a row is read a second time, to find out what became of them.
+#[derive(Clone, Copy)]
+enum StandIn<'c> {
+    /// In this column, something that no number is read from.
+    Question(usize),
+    /// In these columns, NULL.
+    Null(&'c [usize]),
+}
+
+impl<'a, 'c> RowDeserializer<'a, 'c> {
+    fn cells(self) -> Cells<'a, 'c> {
+        Cells { columns: self.row.columns(), current: None, stand_in: self.stand_in }
     }
 }
 
@@ -254,27 +285,31 @@ impl<'a> Deserializer<'a> for RowDeserializer<'a, '_> {
 }
 
 /// The columns of a row, one after the other.
-struct Cells<'a> {
+struct Cells<'a, 'c> {
     columns: RowColumns<'a>,
     /// The column whose name was given and whose value was not.
     current: Option<RowColumn<'a>>,
-    asked_about: Option<usize>,
+    stand_in: Option<StandIn<'c>>,
 }
 
-impl<'a> Cells<'a> {
+impl<'a> Cells<'a, '_> {
     fn read<S: DeserializeSeed<'a>>(
         &self,
         column: &RowColumn<'a>,
         seed: S,
     ) -> Result<S::Value, Failure> {
-        if self.asked_about == Some(column.index) {
-            return seed.deserialize(BorrowedStrDeserializer::new(rounding::QUESTION));
-        }
-        seed.deserialize(Held::from(column)).map_err(|failure| failure.in_column(column.index))
+        let held = match self.stand_in {
+            Some(StandIn::Question(index)) if index == column.index => {
+                return seed.deserialize(BorrowedStrDeserializer::new(rounding::QUESTION));
+            }
+            Some(StandIn::Null(columns)) if columns.contains(&column.index) => Held::Null,
+            _ => Held::from(column),
+        };
+        seed.deserialize(held).map_err(|failure| failure.in_column(column.index))
     }
 }
 
-impl<'a> de::MapAccess<'a> for Cells<'a> {
+impl<'a> de::MapAccess<'a> for Cells<'a, '_> {
     type Error = Failure;
 
     fn next_key_seed<K: DeserializeSeed<'a>>(
@@ -294,7 +329,7 @@ impl<'a> de::MapAccess<'a> for Cells<'a> {
     }
 }
 
-impl<'a> de::SeqAccess<'a> for Cells<'a> {
+impl<'a> de::SeqAccess<'a> for Cells<'a, '_> {
     type Error = Failure;
 
     fn next_element_seed<S: DeserializeSeed<'a>>(

@@ -4,7 +4,8 @@ use serde::de::Deserialize;
 
 use super::failure::{Failure, Reason};
 use super::find::Seen;
-use super::{RowColumn, RowDeserializer, number};
+use super::{RowColumn, RowDeserializer, StandIn, number};
+use crate::value::marks::watch;
 use crate::value::{ValueError, ValueErrorKind, type_oid};
 
 /// What is put in the place of such an integer: who refuses it says what was expected.
@@ -20,9 +21,9 @@ pub(super) fn refused<'a, T: Deserialize<'a>>(
     if number::float_of(field.get().ok()?).is_some() {
         return None;
     }
-    let asked = RowDeserializer { asked_about: Some(column.index), ..row };
+    let asked = RowDeserializer { stand_in: Some(StandIn::Question(column.index)), ..row };
     let Err(Failure { reason: Reason::Message(answer), seen: Some(Seen::Str(what)), .. }) =
-        T::deserialize(asked)
+        watch(|| T::deserialize(asked)).0
     else {
         return None;
     };

@@ -3,6 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use core::any::type_name;
+use core::fmt::Write as _;
 
 use serde::de::value::SeqDeserializer;
 use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor};
@@ -112,7 +113,12 @@ impl<'a> Cell<'a> {
                 Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
                 Cow::Owned(text) => visitor.visit_string(text),
             },
-            Value::Numeric(value) => visitor.visit_string(value.to_string()),
+            Value::Numeric(value) => {
+                // As long as nearly all of them are.
+                let mut text = String::with_capacity(24);
+                write!(text, "{value}").map_err(Failure::custom)?;
+                visitor.visit_string(text)
+            }
             // A sequence becomes whatever holds bytes, and never a text.
             Value::Bytea(bytes) => read_all(SeqDeserializer::new(bytes.bytes()), visitor),
             Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => json::any(text, visitor),
@@ -227,10 +233,12 @@ fn string(value: &Value<'_>) -> Result<String, Failure> {
     // As long as a timestamp: most need no more.
     let mut json = String::with_capacity(36);
     value.write_json(&mut json, JsonOptions::default()).map_err(ValueError::from)?;
-    match json.strip_prefix('"').and_then(|json| json.strip_suffix('"')) {
-        Some(plain) if !plain.contains('\\') => Ok(plain.into()),
-        _ => serde_json::from_str(&json).map_err(Failure::custom),
+    if json.len() < 2 || !json.starts_with('"') || json.contains('\\') {
+        return serde_json::from_str(&json).map_err(Failure::custom);
     }
+    json.pop();
+    json.remove(0);
+    Ok(json)
 }
 
 macro_rules! integers {

@@ -73,7 +73,10 @@ fn names_of_objects_are_text_and_their_oids_binary() {
     }
     let error = binary::<String>(type_oid::REGCLASS, &[0, 0, 0, 1]).unwrap_err();
     assert!(matches!(error.kind(), ValueErrorKind::OtherFormat { .. }));
-    assert!(error.to_string().contains("read it as `Oid`"), "{error}");
+    assert!(
+        error.to_string().contains("an oid and no name at byte 0: read it as `Oid`"),
+        "{error}"
+    );
     assert!(text::<u32>(type_oid::REGCLASS, b"4294967296").is_err());
 
     let array = b"\0\0\0\x01\0\0\0\0\0\0\x08\x9D\0\0\0\x01\0\0\0\x01\0\0\0\x04\0\0\x04\xEB";
@@ -131,4 +134,25 @@ fn ids_are_numbers() {
     assert_eq!(binary(type_oid::XID8, &[0xFF; 8]), Ok(u64::MAX));
     assert!(binary::<i64>(type_oid::XID8, &[0xFF; 8]).is_err());
     assert!(text::<u64>(type_oid::XID, b"4294967296").is_err());
+}
+
+#[test]
+fn texts_become_one_character_or_are_borrowed_where_they_can() {
+    use std::borrow::Cow;
+    use std::boxed::Box;
+
+    let text = |bytes| Field::new(type_oid::TEXT, Format::Text, bytes);
+    assert_eq!(text("é".as_bytes()).get::<char>(), Ok('é'));
+    for other in ["", "ab"] {
+        let error = text(other.as_bytes()).get::<char>().unwrap_err();
+        assert_eq!(error.kind(), ValueErrorKind::OutOfRange { target: "char" });
+    }
+    assert_eq!(text(b"ab").get::<Box<str>>(), Ok("ab".into()));
+    let array = Field::new(type_oid::TEXT_ARRAY, Format::Text, br#"{ab,"\""}"#);
+    let texts = array.get::<Vec<Cow<'_, str>>>().unwrap();
+    assert!(matches!(&texts[..], [Cow::Borrowed("ab"), Cow::Owned(quote)] if quote == "\""));
+    assert_eq!(
+        array.get::<Vec<char>>().unwrap_err().kind(),
+        ValueErrorKind::OutOfRange { target: "char" }
+    );
 }

@@ -62,7 +62,7 @@ pub(super) fn write(
     let start = out.len();
     let Err(error) = field.write_json(out, options) else { return Ok(Written::Whole) };
     out.truncate(start);
-    if error.kind() == ValueErrorKind::InvalidUtf8 {
+    if matches!(error.kind(), ValueErrorKind::InvalidUtf8 | ValueErrorKind::HstoreLengths) {
         return write_bytes(field, out, options);
     }
     if field.ty().info().is_none() {
