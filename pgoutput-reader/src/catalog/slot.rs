@@ -17,6 +17,11 @@ FROM pg_catalog.pg_replication_slots AS slot,
      LATERAL (SELECT pg_catalog.to_jsonb(slot) AS columns) AS later
 WHERE slot.slot_name = $1";
 
+/// The end of the log, as the slot's `wal_end`.
+const WAL_END: &str = "\
+SELECT (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+             ELSE pg_catalog.pg_current_wal_lsn() END)::text";
+
 /// A replication slot as the server sees it (manual, section "pg_replication_slots").
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -81,6 +86,14 @@ impl Catalog {
             failover: row.get(7),
             synced: row.get(8),
         })
+    }
+
+    /// How far the server's log goes: written on a primary, replayed on a standby.
+    pub(crate) fn wal_end(&mut self) -> Result<Lsn, Error> {
+        let rows = self.0.query(WAL_END, vec![])?;
+        let lsn = rows.first().and_then(|row| row.get::<_, Option<&str>>(0)?.parse().ok());
+        let (command, field) = ("pg_current_wal_lsn", "wal_end");
+        lsn.ok_or_else(|| ProtocolError::Answer { command, field }.into())
     }
 
     /// Writes a logical decoding message without content, outside of any transaction.

@@ -48,6 +48,13 @@ impl TableSchema {
     }
 
     /// The types of columns that are not built in, as the catalogue describes them: enums, domains, composites and so on.
+    ///
+    /// The catalogue knows types as they are now, and PostgreSQL says nothing of ALTER TYPE in a stream. They are asked for with
+    /// each description of the table that the stream sends, and again when a value does not fit: another number of attributes, in
+    /// binary other types, in text what their types cannot be read from. What fits all the same cannot be told: values that came
+    /// before an attribute was renamed, or dropped and another added, or that come after it and before the table is
+    /// described again, stand under the names of the description at hand. To have the stream describe a table again, alter that
+    /// too, or connect again.
     pub fn types(&self) -> &[TypeInfo<'static>] {
         &self.types
     }

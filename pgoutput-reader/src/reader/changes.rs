@@ -95,6 +95,11 @@ impl Changes {
         self.delivered
     }
 
+    /// Where the open transaction was committed.
+    fn commit_lsn(&self) -> Lsn {
+        self.open.as_ref().map_or(Lsn::ZERO, |open| open.transaction.commit_lsn())
+    }
+
     /// Whether changes of a transaction may still come.
     pub(super) fn in_transaction(&self) -> bool {
         self.open.is_some()
@@ -167,7 +172,7 @@ impl Changes {
         if self.skip(op, event.wal_start, event)? {
             return Ok(());
         }
-        let table = tables.get(relation, event.wal_start)?;
+        let table = tables.get(relation, event.wal_start, &rows, self.commit_lsn())?;
         for row in rows.iter().flatten() {
             Tables::check_width(&table, row, event.wal_start)?;
         }
@@ -185,7 +190,7 @@ impl Changes {
             if self.skip(Op::Truncate, lsn, event)? {
                 continue;
             }
-            let table = tables.get(relation, lsn)?;
+            let table = tables.get(relation, lsn, &[], self.commit_lsn())?;
             self.push(Op::Truncate, lsn, Some(table), Content::Truncate(body.flags), event)?;
         }
         Ok(())

@@ -4,6 +4,7 @@ mod builder;
 mod changes;
 mod dial;
 mod explain;
+mod fit;
 mod idle;
 mod link;
 mod now;

@@ -1,11 +1,13 @@
 //! The tables of a stream: what it said of them, and what the catalogue adds.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use pgoutput_decode::message::{RelationBody, TypeBody};
 use pgoutput_decode::{Lsn, Oid, Relations, TupleData};
 
+use super::fit::Fit;
 use crate::Error;
 use crate::catalog::{Catalog, TypeNames};
 use crate::error::{SetupError, StreamError};
@@ -16,8 +18,14 @@ pub(super) struct Tables {
     database: Arc<str>,
     relations: Relations,
     types: TypeNames,
-    schemas: BTreeMap<Oid, Arc<TableSchema>>,
+    tables: BTreeMap<Oid, Table>,
     catalog: Catalog,
+}
+
+#[derive(Debug)]
+struct Table {
+    schema: Arc<TableSchema>,
+    fit: Fit,
 }
 
 impl Tables {
@@ -26,7 +34,7 @@ impl Tables {
             database: database.into(),
             relations: Relations::new(),
             types: TypeNames::new(),
-            schemas: BTreeMap::new(),
+            tables: BTreeMap::new(),
             catalog,
         }
     }
@@ -35,7 +43,7 @@ impl Tables {
     pub(super) fn restart(&mut self, catalog: Catalog) {
         self.relations = Relations::new();
         self.types.clear();
-        self.schemas.clear();
+        self.tables.clear();
         self.catalog = catalog;
     }
 
@@ -56,24 +64,50 @@ impl Tables {
     }
 
     /// The table as the stream described it last; asks the catalogue once for each description.
-    pub(super) fn get(&mut self, oid: Oid, lsn: Lsn) -> Result<Arc<TableSchema>, Error> {
+    ///
+    /// Composites may have been altered since, of which the stream says nothing: where a value of `rows` does not fit, their
+    /// types are asked for again.
+    pub(super) fn get(
+        &mut self,
+        oid: Oid,
+        lsn: Lsn,
+        rows: &[Option<TupleData<'_>>],
+        commit_lsn: Lsn,
+    ) -> Result<Arc<TableSchema>, Error> {
         let relation =
             self.relations.get(oid).ok_or(StreamError::UnknownRelation { relation: oid, lsn })?;
-        if let Some(schema) = self.schemas.get(&oid)
-            && Arc::ptr_eq(&schema.relation, relation)
-        {
-            return Ok(Arc::clone(schema));
+        let mut describe = || -> Result<Table, Error> {
+            let schema = TableSchema {
+                database: Arc::clone(&self.database),
+                relation: Arc::clone(relation),
+                columns: self.catalog.describe(relation, &self.types)?,
+                types: self.catalog.describe_types(relation)?,
+                #[cfg(feature = "json")]
+                json: crate::event::json::Kept::default(),
+            };
+            Ok(Table { fit: Fit::new(&schema), schema: Arc::new(schema) })
+        };
+        let table = match self.tables.entry(oid) {
+            Entry::Occupied(entry) => {
+                let table = entry.into_mut();
+                if !Arc::ptr_eq(&table.schema.relation, relation) {
+                    *table = describe()?;
+                }
+                table
+            }
+            Entry::Vacant(entry) => entry.insert(describe()?),
+        };
+        if table.fit.is_doubtful(&table.schema, rows, commit_lsn) {
+            // In this order: what is committed in between is asked for once more, not missed.
+            let at = self.catalog.wal_end()?;
+            let types = self.catalog.describe_types(relation)?;
+            let is_new = types != table.schema.types;
+            if is_new {
+                table.schema = Arc::new(TableSchema { types, ..(*table.schema).clone() });
+            }
+            table.fit.asked(at, is_new);
         }
-        let schema = Arc::new(TableSchema {
-            database: Arc::clone(&self.database),
-            relation: Arc::clone(relation),
-            columns: self.catalog.describe(relation, &self.types)?,
-            types: self.catalog.describe_types(relation)?,
-            #[cfg(feature = "json")]
-            json: crate::event::json::Kept::default(),
-        });
-        self.schemas.insert(oid, Arc::clone(&schema));
-        Ok(schema)
+        Ok(Arc::clone(&table.schema))
     }
 
     /// After a server said that it left a publication out: one that is gone means that changes are passed over. One that

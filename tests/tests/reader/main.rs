@@ -1,6 +1,7 @@
 //! The reader on real servers.
 
 mod acknowledge;
+mod alter_type;
 mod bad_input;
 mod catalogue;
 mod changes;

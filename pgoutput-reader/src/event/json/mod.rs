@@ -1,27 +1,33 @@
 //! The JSON shape of a change event.
 
+mod value;
 mod write;
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
 
 use pgoutput_decode::message::{MessageBody, TruncateFlags};
-use pgoutput_decode::value::{Field, Format, JsonOptions, ValueError, ValueErrorKind, type_oid};
+use pgoutput_decode::value::JsonOptions;
 use pgoutput_decode::{Lsn, TupleColumn};
 use serde::ser::{Error as _, SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use value::{Marks, Named};
 pub(crate) use write::{Kept, TableText};
 
 use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, Transaction};
 
 /// The JSON shape: keys in the order `op`, `message_id`, `lsn`, `transaction`, `table_schema`, `before`, `after`; behind
-/// them, only where they carry something, `unchanged_toast`, `invalid_utf8`, `truncate`, `origin`, `message`.
+/// them, only where they carry something, `unchanged_toast`, `invalid_utf8`, `type_mismatch`, `truncate`, `origin`, `message`.
 ///
 /// `invalid_utf8` names, under `before` and `after`, the columns whose text is not UTF-8, as a database in SQL_ASCII may
 /// hold it: in their place stand the bytes as they came, in the form of a `bytea`. Of an array or composite with such a text
 /// in it those are the bytes of the whole value, in the format it was sent in.
+///
+/// `type_mismatch` names, in the same way, the columns whose values do not fit the description of their type, such as those that
+/// were written before a composite type was altered ([`TableSchema::types`]). They are shown as if nothing was known of the type:
+/// PostgreSQL's text, or in binary the bytes in the form of a `bytea`.
 ///
 /// Meant for `serde_json`: numbers with more digits than a float holds, and JSON inside JSON, are passed on as text.
 impl Serialize for ChangeEvent {
@@ -39,12 +45,12 @@ impl Serialize for ChangeEvent {
         if !unchanged.is_empty() {
             out.serialize_field("unchanged_toast", &unchanged)?;
         }
-        let invalid = InvalidUtf8 {
-            before: before.map(Values::invalid).unwrap_or_default(),
-            after: after.map(Values::invalid).unwrap_or_default(),
-        };
-        if !invalid.before.is_empty() || !invalid.after.is_empty() {
-            out.serialize_field("invalid_utf8", &invalid)?;
+        let before = before.map(Values::marks).unwrap_or_default();
+        let after = after.map(Values::marks).unwrap_or_default();
+        for (key, columns) in Named::of(before, after) {
+            if let Some(columns) = columns {
+                out.serialize_field(key, &columns)?;
+            }
         }
         if let Some(flags) = self.truncate() {
             out.serialize_field("truncate", &truncate(flags))?;
@@ -64,15 +70,6 @@ fn unchanged<'a>(row: &Row<'a>) -> Vec<&'a str> {
     let is_unchanged =
         |(_, value): &(&ColumnSchema, TupleColumn<'_>)| *value == TupleColumn::Unchanged;
     row.columns().filter(is_unchanged).map(|(column, _)| column.name()).collect()
-}
-
-/// Names of the columns whose text is not UTF-8.
-#[derive(Serialize)]
-struct InvalidUtf8<'a> {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    before: Vec<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    after: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -164,26 +161,26 @@ impl Serialize for ColumnSchema {
 }
 
 /// A map from column names to values; unchanged stored-apart values are left out. Text that is not UTF-8 is written as a
-/// `bytea` of its bytes; the JSON of the whole event names its columns.
+/// `bytea` of its bytes, and what does not fit its type as if that was unknown; the JSON of the whole event names such columns.
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Values::of(*self).serialize(serializer)
     }
 }
 
-/// The values of a row, and which of them were found not to be UTF-8 when they were written.
+/// The values of a row, and which of them could not be written as what they are.
 struct Values<'a> {
     row: Row<'a>,
-    invalid: RefCell<Vec<&'a str>>,
+    marks: RefCell<Marks<'a>>,
 }
 
 impl<'a> Values<'a> {
-    const fn of(row: Row<'a>) -> Self {
-        Self { row, invalid: RefCell::new(Vec::new()) }
+    fn of(row: Row<'a>) -> Self {
+        Self { row, marks: RefCell::default() }
     }
 
-    fn invalid(self) -> Vec<&'a str> {
-        self.invalid.into_inner()
+    fn marks(self) -> Marks<'a> {
+        self.marks.into_inner()
     }
 }
 
@@ -199,33 +196,14 @@ impl Serialize for Values<'_> {
                 continue;
             };
             let mut json = String::new();
-            let valid = write_value(&field, &mut json).map_err(|error| {
-                S::Error::custom(format_args!("column {:?}: {error}", column.name()))
-            })?;
-            if !valid {
-                self.invalid.borrow_mut().push(column.name());
-            }
+            let written =
+                value::write(&field, &mut json, JsonOptions::default()).map_err(|error| {
+                    S::Error::custom(format_args!("column {:?}: {error}", column.name()))
+                })?;
+            self.marks.borrow_mut().add(column.name(), written);
             let json = RawValue::from_string(json).map_err(S::Error::custom)?;
             out.serialize_entry(column.name(), &json)?;
         }
         out.end()
     }
-}
-
-/// Writes a value; false when its text is not UTF-8 and the bytes stand in its place, as a `bytea`.
-fn write_value(field: &Field<'_>, out: &mut String) -> Result<bool, ValueError> {
-    let start = out.len();
-    let Err(error) = field.write_json(out, JsonOptions::default()) else { return Ok(true) };
-    out.truncate(start);
-    if matches!(error.kind(), ValueErrorKind::InvalidUtf8 | ValueErrorKind::HstoreLengths) {
-        let bytes = Field::new(type_oid::BYTEA, Format::Binary, field.bytes());
-        return bytes.write_json(out, JsonOptions::default()).map(|()| false);
-    }
-    if field.ty().info().is_none() {
-        return Err(error);
-    }
-    // The catalogue describes a user's type as it is now, and the value is of then: what no longer fits is shown as if
-    // nothing was known of its type.
-    let undescribed = Field::new(field.ty().oid(), field.format(), field.bytes());
-    undescribed.write_json(out, JsonOptions::default()).map(|()| true)
 }

@@ -8,12 +8,14 @@ use std::sync::OnceLock;
 
 use pgoutput_decode::TupleColumn;
 use pgoutput_decode::row::RowColumn;
+use pgoutput_decode::value::JsonOptions;
 use serde::Serialize;
 use serde::ser::Error as _;
 use serde_json::Error;
 
 use super::super::{ChangeEvent, Op, Row, TableSchema};
-use super::{InvalidUtf8, logical_message, truncate, write_value};
+use super::value::{self, Marks, Named, Written};
+use super::{logical_message, truncate};
 
 /// JSON of something that never changes, made when it is first asked for. No part of what that is.
 #[derive(Clone)]
@@ -130,9 +132,10 @@ impl ChangeEvent {
         if !right.unchanged.is_empty() {
             field(out, "unchanged_toast", &right.unchanged)?;
         }
-        if !left.invalid.is_empty() || !right.invalid.is_empty() {
-            let invalid = InvalidUtf8 { before: left.invalid, after: right.invalid };
-            field(out, "invalid_utf8", &invalid)?;
+        for (key, columns) in Named::of(left.marks, right.marks) {
+            if let Some(columns) = columns {
+                field(out, key, &columns)?;
+            }
         }
         if let Some(flags) = self.truncate() {
             field(out, "truncate", &truncate(flags))?;
@@ -164,8 +167,7 @@ fn field(out: &mut String, key: &str, value: &impl Serialize) -> Result<(), Erro
 struct Notes<'a> {
     /// Left out, because the change did not touch them.
     unchanged: Vec<&'a str>,
-    /// Written as bytes, because their text is not UTF-8.
-    invalid: Vec<&'a str>,
+    marks: Marks<'a>,
 }
 
 /// A row or `null`.
@@ -188,22 +190,19 @@ fn row<'a>(
         out.push(separator);
         separator = ',';
         out.push_str(keys.get(column.index).map(String::as_str).unwrap_or_default());
-        if !value(out, &column)? {
-            notes.invalid.push(column.name());
-        }
+        notes.marks.add(column.name(), write_value(out, &column)?);
     }
     out.push_str(if separator == '{' { "{}" } else { "}" });
     Ok(())
 }
 
-/// A value; false when its text is not UTF-8.
-fn value(out: &mut String, column: &RowColumn<'_>) -> Result<bool, Error> {
+fn write_value(out: &mut String, column: &RowColumn<'_>) -> Result<Written, Error> {
     let Some(field) = column.field() else {
         out.push_str("null");
-        return Ok(true);
+        return Ok(Written::Whole);
     };
     let start = out.len();
-    let valid = write_value(&field, out)
+    let written = value::write(&field, out, JsonOptions::default())
         .map_err(|error| Error::custom(format_args!("column {:?}: {error}", column.name())))?;
     // A `json` document keeps the white space inside, but not around it.
     out.truncate(out.trim_end_matches(BLANK).len());
@@ -211,7 +210,7 @@ fn value(out: &mut String, column: &RowColumn<'_>) -> Result<bool, Error> {
     if blank > 0 {
         out.replace_range(start..start + blank, "");
     }
-    Ok(valid)
+    Ok(written)
 }
 
 /// White space between the tokens of JSON.

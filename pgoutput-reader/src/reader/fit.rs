@@ -1,0 +1,187 @@
+//! Whether values fit what is known of their types. A stream says nothing of ALTER TYPE: it shows in the values alone.
+
+use pgoutput_decode::value::{FieldType, TypeInfo, TypeKind, Value, ValueErrorKind};
+use pgoutput_decode::{Lsn, TupleData, row};
+
+use crate::event::TableSchema;
+
+/// How often the catalogue is asked for a table whose values it cannot be the reason of.
+const TRIES: u8 = 3;
+
+/// The columns of a table in which there is a composite, and when the catalogue was asked of them because a value did not fit.
+#[derive(Debug)]
+pub(super) struct Fit {
+    /// One for each column; none at all where no column has a composite.
+    columns: Box<[bool]>,
+    /// A position that the server had reached when it was asked. What was committed before was known to its answer.
+    asked_at: Lsn,
+    /// How often the answer was the old one, though the value was written after the last answer.
+    in_vain: u8,
+}
+
+impl Fit {
+    pub(super) fn new(schema: &TableSchema) -> Self {
+        let is_alterable =
+            |oid| schema.types.iter().any(|info| info.oid == oid && has_composite(info));
+        let columns = schema.columns.iter().map(|column| is_alterable(column.wire.type_oid));
+        let columns: Box<[bool]> = columns.collect();
+        let columns = if columns.contains(&true) { columns } else { Box::default() };
+        Self { columns, asked_at: Lsn::ZERO, in_vain: 0 }
+    }
+
+    /// Whether the catalogue may know better than `schema` what is in these rows of a transaction.
+    ///
+    /// What was committed before the last answer is of that description or an older one, which nobody has any more.
+    pub(super) fn is_doubtful(
+        &self,
+        schema: &TableSchema,
+        rows: &[Option<TupleData<'_>>],
+        commit_lsn: Lsn,
+    ) -> bool {
+        !self.columns.is_empty()
+            && commit_lsn >= self.asked_at
+            && self.in_vain < TRIES
+            && !rows.iter().flatten().all(|row| self.fits(schema, *row))
+    }
+
+    fn fits(&self, schema: &TableSchema, tuple: TupleData<'_>) -> bool {
+        // A row of another width is an error of its own.
+        let Ok(row) = row::Row::new(&schema.relation, tuple) else { return true };
+        let row = row.with_types(&schema.types);
+        row.columns().zip(&self.columns).filter(|(_, is_alterable)| **is_alterable).all(
+            |(column, _)| {
+                let error = column.field().and_then(|field| field.get::<Value<'_>>().err());
+                error.is_none_or(|error| is_of_any_description(error.kind()))
+            },
+        )
+    }
+
+    /// The catalogue was asked when the server had come to `at`, and it gave another answer than before or not.
+    pub(super) fn asked(&mut self, at: Lsn, is_new: bool) {
+        self.in_vain = match is_new {
+            true => 0,
+            // Of the first answer it is not known when it was given.
+            false if self.asked_at.is_zero() => 0,
+            false => self.in_vain.saturating_add(1),
+        };
+        self.asked_at = at;
+    }
+}
+
+/// Errors in the encoding of a value, which no other description mends.
+fn is_of_any_description(kind: ValueErrorKind) -> bool {
+    matches!(kind, ValueErrorKind::InvalidUtf8 | ValueErrorKind::HstoreLengths)
+}
+
+/// Whether a composite is part of the type. All other types keep the form of their values, or are text.
+fn has_composite(info: &TypeInfo<'_>) -> bool {
+    match FieldType::described(info).without_domains().kind() {
+        TypeKind::Composite(_) => true,
+        TypeKind::Array { element: part, .. }
+        | TypeKind::Range(part)
+        | TypeKind::Multirange(part) => has_composite(part),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use pgoutput_decode::value::{Attribute, type_oid};
+    use pgoutput_decode::{Message, Oid, Relations};
+
+    use super::*;
+    use crate::event::ColumnSchema;
+
+    const INTEGER: TypeInfo<'static> =
+        TypeInfo { oid: type_oid::INT4, name: "integer", kind: TypeKind::Base };
+    const PAIR: TypeInfo<'static> = TypeInfo {
+        oid: Oid::new(16_400),
+        name: "pair",
+        kind: TypeKind::Composite(&[Attribute { name: "n", ty: &INTEGER }]),
+    };
+    const LIST: TypeInfo<'static> = TypeInfo {
+        oid: Oid::new(16_401),
+        name: "pair[]",
+        kind: TypeKind::Array { element: &PAIR, delimiter: b',' },
+    };
+    const LISTS: TypeInfo<'static> =
+        TypeInfo { oid: Oid::new(16_402), name: "lists", kind: TypeKind::Domain(&LIST) };
+    const MOOD: TypeInfo<'static> =
+        TypeInfo { oid: Oid::new(16_403), name: "mood", kind: TypeKind::Enum };
+
+    /// A table with a column of each type.
+    fn table(types: &[TypeInfo<'static>]) -> TableSchema {
+        let mut frame = b"R\0\0\0\x01public\0t\0d\0".to_vec();
+        frame.push(u8::try_from(types.len()).unwrap());
+        for info in types {
+            frame.extend(b"\0c\0");
+            frame.extend(info.oid.as_u32().to_be_bytes().into_iter().chain([0xFF; 4]));
+        }
+        let mut relations = Relations::new();
+        let Message::Relation(body) = Message::decode(&frame, false).unwrap() else { panic!() };
+        relations.update(&body);
+        let relation = Arc::clone(relations.get(Oid::new(1)).unwrap());
+        let column = |column: &pgoutput_decode::Column| ColumnSchema {
+            wire: column.clone(),
+            type_name: "".into(),
+            primary_key: false,
+            optional: true,
+        };
+        TableSchema {
+            database: "app".into(),
+            columns: relation.columns().iter().map(column).collect(),
+            relation,
+            types: types.into(),
+            #[cfg(feature = "json")]
+            json: crate::event::json::Kept::default(),
+        }
+    }
+
+    fn is_doubtful(fit: &Fit, table: &TableSchema, value: &str, commit_lsn: u64) -> bool {
+        let mut frame = b"I\0\0\0\x01N\0\x01t".to_vec();
+        frame.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
+        frame.extend(value.bytes());
+        let Message::Insert(body) = Message::decode(&frame, false).unwrap() else { panic!() };
+        fit.is_doubtful(table, &[Some(body.new), None], Lsn::new(commit_lsn))
+    }
+
+    #[test]
+    fn composites_are_looked_for_inside_of_other_types() {
+        for (info, good, bad) in
+            [(PAIR, "(1)", "(1,2)"), (LIST, "{(1)}", "{(1),()x}"), (LISTS, "{(1)}", "{(x)}")]
+        {
+            let table = table(&[info]);
+            let fit = Fit::new(&table);
+            assert!(!is_doubtful(&fit, &table, good, 1), "{good}");
+            assert!(is_doubtful(&fit, &table, bad, 1), "{bad}");
+        }
+        let plain = Fit::new(&table(&[MOOD, INTEGER]));
+        assert!(plain.columns.is_empty());
+        assert_eq!(*Fit::new(&table(&[MOOD, LISTS, INTEGER])).columns, [false, true, false]);
+    }
+
+    #[test]
+    fn an_answer_holds_for_what_was_committed_before_it() {
+        let table = table(&[PAIR]);
+        let mut fit = Fit::new(&table);
+        fit.asked(Lsn::new(10), false);
+        assert!(!is_doubtful(&fit, &table, "(1,2)", 9));
+        assert!(is_doubtful(&fit, &table, "(1,2)", 10));
+    }
+
+    #[test]
+    fn a_catalogue_that_never_knows_better_is_asked_no_more() {
+        let table = table(&[PAIR]);
+        let mut fit = Fit::new(&table);
+        let mut asked = 0;
+        while is_doubtful(&fit, &table, "(x)", u64::MAX) {
+            asked += 1;
+            fit.asked(Lsn::new(asked), false);
+        }
+        assert_eq!(asked, 1 + u64::from(TRIES));
+        fit.asked(Lsn::new(asked), true);
+        assert!(is_doubtful(&fit, &table, "(x)", u64::MAX));
+    }
+}

@@ -1,0 +1,137 @@
+//! Composite types altered while a reader runs, or before it got there: the stream says nothing of it.
+
+use pgoutput_harness::{Server, servers, servers_from};
+use pgoutput_reader::{ChangeEvent, Reader};
+use pgoutput_tests::{Fixture, after, line};
+
+/// A reader of each format that the server has.
+fn in_both_formats(server: &'static Server, setup: &str, check: impl Fn(&Fixture<'_>, bool)) {
+    for binary in [false, true] {
+        if !binary || server.major() >= 14 {
+            check(&Fixture::new(server, setup), binary);
+        }
+    }
+}
+
+/// The change that a statement makes.
+fn change(fixture: &Fixture<'_>, reader: &mut Reader, statement: &str) -> ChangeEvent {
+    fixture.run([statement]);
+    reader.next().unwrap().unwrap()
+}
+
+/// When the reader asked the catalogue last.
+fn asked(fixture: &Fixture<'_>) -> i64 {
+    let query = "SELECT extract(epoch FROM query_start) * 1000000 FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type = 'client backend' AND query LIKE '%pg\\_%'
+          AND pid <> pg_backend_pid() ORDER BY query_start DESC LIMIT 1";
+    fixture.number(query)
+}
+
+#[test]
+fn a_running_reader_asks_for_what_was_altered() {
+    // A domain can be over a composite type from 11 on.
+    for server in servers_from(11) {
+        let setup = "CREATE TYPE c AS (a int, b text); CREATE DOMAIN d AS c; CREATE TYPE outer_c AS (x c, y d[]);
+            CREATE TABLE t (id int, c c, cs c[], d d, o outer_c)";
+        in_both_formats(server, setup, |fixture, binary| {
+            let mut reader = fixture.builder().binary(binary).connect().unwrap();
+            let mut insert = |c: &str| {
+                let row = format!(
+                    "INSERT INTO t SELECT 1, c, ARRAY[NULL, c], c, ROW(c, ARRAY[c::d])::outer_c FROM (SELECT {c}::c AS c) AS v"
+                );
+                after(&change(fixture, &mut reader, &row))
+            };
+            let expected = |c: &str| {
+                format!(r#"{{"id":1,"c":{c},"cs":[null,{c}],"d":{c},"o":{{"x":{c},"y":[{c}]}}}}"#)
+            };
+            assert_eq!(insert("ROW(1, 'B')"), expected(r#"{"a":1,"b":"B"}"#));
+            // Another number of attributes, then another type of one.
+            fixture.run(["ALTER TYPE c ADD ATTRIBUTE e text"]);
+            assert_eq!(insert("ROW(1, 'B', 'E')"), expected(r#"{"a":1,"b":"B","e":"E"}"#));
+            fixture.run(["ALTER TYPE c DROP ATTRIBUTE a, DROP ATTRIBUTE e, ADD ATTRIBUTE f date"]);
+            assert_eq!(insert("ROW('B', '2020-01-01')"), expected(r#"{"b":"B","f":"2020-01-01"}"#));
+            reader.stop().unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_row_in_the_transaction_that_alters_is_described_by_it() {
+    for server in servers() {
+        let setup = "CREATE TYPE c AS (a text); CREATE TABLE t (c c)";
+        in_both_formats(server, setup, |fixture, binary| {
+            let mut reader = fixture.builder().binary(binary).connect().unwrap();
+            let first = change(fixture, &mut reader, "INSERT INTO t VALUES ('(A)')");
+            assert_eq!(after(&first), r#"{"c":{"a":"A"}}"#);
+            fixture.run(["BEGIN; INSERT INTO t VALUES ('(A)'); ALTER TYPE c ADD ATTRIBUTE b text;
+                INSERT INTO t VALUES ('(A,B)'); COMMIT"]);
+            for expected in [r#"{"c":{"a":"A"}}"#, r#"{"c":{"a":"A","b":"B"}}"#] {
+                assert_eq!(after(&reader.next().unwrap().unwrap()), expected);
+            }
+            reader.stop().unwrap();
+        });
+    }
+}
+
+#[test]
+fn what_nobody_can_describe_any_more_is_named_and_asked_for_once() {
+    for server in servers() {
+        let setup = "CREATE TYPE c AS (a text, b text); CREATE TABLE t (id int, c c, other text);
+            ALTER TABLE t REPLICA IDENTITY FULL";
+        in_both_formats(server, setup, |fixture, binary| {
+            fixture.run([
+                "INSERT INTO t VALUES (1, '(A,B)', 'x')",
+                "UPDATE t SET id = 2",
+                "INSERT INTO t VALUES (3, NULL, 'x')",
+                "INSERT INTO t VALUES (4, '(A,B)', 'x')",
+                "ALTER TYPE c ADD ATTRIBUTE e text",
+                "INSERT INTO t VALUES (5, '(A,B,E)', 'x')",
+            ]);
+            let mut reader = fixture.builder().binary(binary).connect().unwrap();
+            let c = match binary {
+                false => r#""(A,B)""#,
+                true => r#""\\x00000002000000190000000141000000190000000142""#,
+            };
+            let event = reader.next().unwrap().unwrap();
+            let expected = |id: i32, named: &str| {
+                format!(r#"{{"id":{id},"c":{c},"other":"x"}},"type_mismatch":{{{named}}}"#)
+            };
+            assert_eq!(after(&event), expected(1, r#""after":["c"]"#));
+            let mut own_road = String::new();
+            event.write_json(&mut own_road).unwrap();
+            assert_eq!(own_road, line(&event));
+            let asked_at = asked(fixture);
+            let event = reader.next().unwrap().unwrap();
+            assert_eq!(after(&event), expected(2, r#""before":["c"],"after":["c"]"#));
+            let event = reader.next().unwrap().unwrap();
+            assert_eq!(after(&event), r#"{"id":3,"c":null,"other":"x"}"#);
+            let event = reader.next().unwrap().unwrap();
+            assert_eq!(after(&event), expected(4, r#""after":["c"]"#));
+            let event = reader.next().unwrap().unwrap();
+            assert_eq!(after(&event), r#"{"id":5,"c":{"a":"A","b":"B","e":"E"},"other":"x"}"#);
+            assert_eq!(asked(fixture), asked_at, "nothing new could be learned");
+
+            // What is altered from here on is asked for all the same, also when it looks like what was old before.
+            fixture.run(["ALTER TYPE c DROP ATTRIBUTE a"]);
+            let event = change(fixture, &mut reader, "INSERT INTO t VALUES (6, '(B,E)', 'x')");
+            assert_eq!(after(&event), r#"{"id":6,"c":{"b":"B","e":"E"},"other":"x"}"#);
+            assert!(asked(fixture) > asked_at);
+            reader.stop().unwrap();
+        });
+    }
+}
+
+#[test]
+fn what_does_not_fit_and_is_not_utf8_is_shown_as_bytes() {
+    for server in servers() {
+        let options = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'";
+        let setup = "CREATE TYPE c AS (a text); CREATE TABLE t (c c)";
+        let fixture = Fixture::with_options(server, options, setup);
+        fixture.run([
+            "SET client_encoding = SQL_ASCII; INSERT INTO t VALUES (ROW(E'\\xe9'))",
+            "ALTER TYPE c ADD ATTRIBUTE b text",
+        ]);
+        let events = fixture.read();
+        assert_eq!(after(&events[0]), r#"{"c":"\\x28e929"},"invalid_utf8":{"after":["c"]}"#);
+    }
+}
