@@ -9,7 +9,8 @@ use std::time::Duration;
 use pgoutput_decode::Lsn;
 
 use super::verify::Stored;
-use crate::connection::{Connection, CopyBoth, Ordinary};
+use crate::catalog::Catalog;
+use crate::connection::{Connection, CopyBoth};
 use crate::error::SetupError;
 use crate::proto::CreateSlot;
 use crate::setup::{Pace, SlotFacts};
@@ -29,7 +30,7 @@ pub(super) struct Dialer {
 pub(super) struct Opened {
     pub(super) copy: CopyBoth,
     pub(super) pace: Pace,
-    pub(super) ordinary: Ordinary,
+    pub(super) catalog: Catalog,
     pub(super) system: SystemId,
     /// Where the slot stood.
     pub(super) confirmed: Lsn,
@@ -67,7 +68,7 @@ impl Dialer {
                 self.start.start_lsn, system.xlogpos
             )));
         }
-        let ordinary = connection.ordinary(&self.config)?;
+        let catalog = Catalog::new(connection.ordinary(&self.config)?);
         if let Some(mut create) = create.filter(|_| stored.is_none()) {
             create.name.clone_from(&self.start.slot);
             // All that can be wrong is looked for before there is a slot to leave behind.
@@ -78,7 +79,15 @@ impl Dialer {
             }
         }
         let slot = connection.check_slot(&self.start.slot)?;
-        start(connection, &self.start, ordinary, system, slot)
+        let mut opened = start(connection, &self.start, catalog, system, slot)?;
+        if let Some(stored) = stored {
+            // Until it was taken, others could still move the slot.
+            let slot = opened.catalog.slot_status(&self.start.slot)?;
+            let confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
+            stored.verify_slot(confirmed, slot.restart_lsn)?;
+            opened.confirmed = confirmed;
+        }
+        Ok(opened)
     }
 
     /// Once more, with a server and a slot that go on where they were. `given_up` is looked at before the slot is taken.
@@ -90,7 +99,7 @@ impl Dialer {
         let mut connection = Connection::connect(&config)?;
         connection.set_command_timeout(Some(STEP));
         let system = connection.identify_system()?;
-        let ordinary = connection.ordinary(&config)?;
+        let catalog = Catalog::new(connection.ordinary(&config)?);
         let slot = connection.check_slot(&self.start.slot)?;
         standing.check(&system, slot, &self.start.slot)?;
         if given_up.load(Ordering::Acquire) {
@@ -98,21 +107,26 @@ impl Dialer {
             return Err(ErrorKind::Stopped { doing, address }.into());
         }
         let again = StartReplication { start_lsn: standing.start_lsn, ..self.start.clone() };
-        start(connection, &again, ordinary, system, slot)
+        let mut opened = start(connection, &again, catalog, system, slot)?;
+        // Until it was taken, others could still move the slot: the server would go on behind what they have read.
+        let slot = opened.catalog.slot_status_within(STEP, &self.start.slot)?;
+        opened.confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
+        standing.check_slot(opened.confirmed, &self.start.slot)?;
+        Ok(opened)
     }
 }
 
 fn start(
     mut connection: Connection,
     start: &StartReplication,
-    ordinary: Ordinary,
+    catalog: Catalog,
     system: SystemId,
     slot: SlotFacts,
 ) -> Result<Opened, Error> {
     connection.check_publications(&start.publications)?;
     let pace = connection.pace()?;
     let copy = connection.start_replication(start)?;
-    Ok(Opened { copy, pace, ordinary, system, confirmed: slot.confirmed })
+    Ok(Opened { copy, pace, catalog, system, confirmed: slot.confirmed })
 }
 
 impl Standing {
@@ -132,8 +146,13 @@ impl Standing {
             let (received, ends) = (self.received, system.xlogpos);
             return Err(SetupError::LogLost { received, ends });
         }
-        if slot.confirmed > self.confirmed {
-            let (confirmed, stands) = (self.confirmed, slot.confirmed);
+        self.check_slot(slot.confirmed, name)
+    }
+
+    /// Whether the slot stands no further than this reader can have confirmed it.
+    fn check_slot(&self, stands: Lsn, name: &str) -> Result<(), SetupError> {
+        if stands > self.confirmed {
+            let confirmed = self.confirmed;
             return Err(SetupError::SlotMoved { slot: name.into(), confirmed, stands });
         }
         Ok(())
