@@ -11,7 +11,7 @@ use pgoutput_decode::Lsn;
 use super::verify::Stored;
 use crate::catalog::Catalog;
 use crate::connection::{Connection, CopyBoth};
-use crate::error::SetupError;
+use crate::error::{PositionError, SetupError};
 use crate::proto::CreateSlot;
 use crate::setup::{Pace, SlotFacts};
 use crate::{Config, Error, ErrorKind, StartReplication, SystemId, Waker};
@@ -62,6 +62,10 @@ impl Dialer {
             stored.verify(&mut connection, &system, &self.start)?;
         }
         if self.start.start_lsn > system.xlogpos {
+            if stored.is_some() {
+                let (lsn, ends) = (self.start.start_lsn, system.xlogpos);
+                return Err(PositionError::AheadOfLog { lsn, ends }.into());
+            }
             // The server would skip whatever is committed up to there, and that could never be had again.
             return Err(Error::usage(format!(
                 "start_lsn {} is ahead of the server's log, which ends at {}",
@@ -159,6 +163,15 @@ impl Standing {
     }
 }
 
+/// Wakes when it is dropped.
+struct WakeAtEnd(Waker);
+
+impl Drop for WakeAtEnd {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
+}
+
 /// An attempt under way, on a thread of its own: so the caller's waits end when they should, whatever a name server or a
 /// network does. Dropped, it ends by itself and takes no slot any more.
 #[derive(Debug)]
@@ -170,15 +183,24 @@ pub(super) struct Attempt {
 impl Attempt {
     /// `done` is woken when there is a result.
     pub(super) fn start(dialer: Dialer, standing: Standing, done: Waker) -> Result<Self, Error> {
+        Self::run(done, move |given_up| dialer.open_again(&standing, given_up))
+    }
+
+    fn run(
+        done: Waker,
+        open: impl FnOnce(&AtomicBool) -> Result<Opened, Error> + Send + 'static,
+    ) -> Result<Self, Error> {
         let (sender, result) = channel();
         let given_up = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&given_up);
         thread::Builder::new()
             .name("pgoutput-connect".into())
             .spawn(move || {
+                // Dropped in turn also by a panic: first the sender, so that whoever is woken sees that nothing comes.
+                let _done = WakeAtEnd(done);
+                let sender = sender;
                 // Nobody waits for it any more if it cannot be sent: then the connection is closed here.
-                let _ = sender.send(dialer.open_again(&standing, &flag));
-                done.wake();
+                let _ = sender.send(open(&flag));
             })
             .map_err(|error| Error::io("starting a thread for", "connecting", error))?;
         Ok(Self { result, given_up })
@@ -205,6 +227,8 @@ impl Drop for Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::WakePipe;
+    use std::time::Instant;
 
     fn standing() -> Standing {
         Standing {
@@ -226,6 +250,16 @@ mod tests {
         let mut slot = SlotFacts { confirmed: Lsn::new(50), restart: None, standby: false };
         edit(&mut system, &mut slot);
         standing().check(&system, slot, "s")
+    }
+
+    #[test]
+    fn an_attempt_that_panics_is_an_error_and_wakes() {
+        let wake = WakePipe::new().unwrap();
+        let attempt = Attempt::run(wake.waker(), |_| panic!("on purpose")).unwrap();
+        let start = Instant::now();
+        wake.wait(Some(start + STEP)).unwrap();
+        assert!(start.elapsed() < STEP, "nobody was woken");
+        assert!(attempt.result().expect("woken before the end").is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Positions that were stored, and readers that go on behind them.
 
+use pgoutput_decode::Lsn;
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::{
     Acknowledge, ErrorKind, Idle, Position, PositionError, Reader, ReaderBuilder, SetupError,
@@ -148,6 +149,14 @@ fn a_position_of_something_else_is_refused_with_the_reason() {
             let more = builder(&fixture, slot).messages(true).resume(stored(&position));
             assert!(matches!(refusal(more), PositionError::OtherPublications { .. }));
         }
+        let end = fixture.end();
+        let (lsn, commit) = (Lsn::new(end.as_u64() + (1 << 40)), position.commit_lsn());
+        let beyond = edited(&format!(":{commit}:"), &format!(":{lsn}:"));
+        let error = refusal(builder(&fixture, slot).resume(beyond));
+        let PositionError::AheadOfLog { lsn: of, ends } = error else { panic!("{error}") };
+        assert!(of == lsn && ends >= end && ends < lsn);
+        let text = PositionError::AheadOfLog { lsn: of, ends }.to_string();
+        assert!(text.contains(&lsn.to_string()) && text.contains(&ends.to_string()), "{text}");
         // What was refused has changed nothing.
         let again = builder(&fixture, slot).resume(stored(&position)).until_lsn(fixture.end());
         assert_eq!(again.connect().unwrap().map(Result::unwrap).count(), EVENTS - 1);
