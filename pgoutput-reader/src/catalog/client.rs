@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
+use std::time::Duration;
 
 use postgres::error::{DbError, Severity};
 use postgres::types::ToSql;
@@ -30,9 +31,19 @@ impl Lazy {
         self.client.is_some()
     }
 
-    /// The rows of a query, asked on a thread of its own: after the time that a server may be silent nobody waits for it any more.
+    /// The rows of a query, within the time that a server may be silent.
     pub(super) fn query(
         &mut self,
+        query: &'static str,
+        parameters: Parameters,
+    ) -> Result<Vec<Row>, Error> {
+        self.query_within(self.ordinary.limit(), query, parameters)
+    }
+
+    /// The rows of a query, asked on a thread of its own: after so long nobody waits for it any more.
+    pub(super) fn query_within(
+        &mut self,
+        limit: Option<Duration>,
         query: &'static str,
         parameters: Parameters,
     ) -> Result<Vec<Row>, Error> {
@@ -47,7 +58,7 @@ impl Lazy {
                 let _ = sender.send((client, rows));
             })
             .map_err(|error| Error::io("starting a thread for", self.ordinary.address(), error))?;
-        let received = match self.ordinary.limit() {
+        let received = match limit {
             Some(limit) => answer.recv_timeout(limit),
             None => answer.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };

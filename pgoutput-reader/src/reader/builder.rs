@@ -281,10 +281,10 @@ impl ReaderBuilder {
         let source = Source::new(acknowledger.reader(), &opened.system, &dialer.start)?;
         let resume = stored.map(|stored| Resume::behind(&stored.position, opened.confirmed));
         let (slot, publications) = (dialer.start.slot.clone(), dialer.start.publications.clone());
-        let (link, ordinary) = Link::new(dialer, opened, settings)?;
+        let (link, catalog) = Link::new(dialer, opened, settings)?;
         Ok(Reader::start(Setup {
             link,
-            ordinary,
+            catalog,
             source: Arc::new(source),
             resume: resume.unwrap_or_default(),
             acknowledger,

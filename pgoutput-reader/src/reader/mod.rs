@@ -33,7 +33,6 @@ use until::Until;
 
 use crate::ack::{Acknowledge, Acknowledger};
 use crate::catalog::{Catalog, SlotStatus};
-use crate::connection::Ordinary;
 use crate::event::{ChangeEvent, Fingerprint, Source};
 use crate::stream::{Frame, Health, Step, StopHandle};
 use crate::{Config, Error, ServerMessage};
@@ -100,7 +99,7 @@ pub enum Next {
 
 struct Setup {
     link: Link,
-    ordinary: Ordinary,
+    catalog: Catalog,
     source: Arc<Source>,
     resume: Resume,
     acknowledger: Acknowledger,
@@ -119,12 +118,12 @@ impl Reader {
     }
 
     fn start(setup: Setup) -> Self {
-        let Setup { link, ordinary, source, resume, acknowledger, acknowledge, .. } = setup;
+        let Setup { link, catalog, source, resume, acknowledger, acknowledge, .. } = setup;
         let system = link.system();
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
         Self {
-            tables: Tables::new(database, Catalog::new(ordinary)),
+            tables: Tables::new(database, catalog),
             link,
             changes: Changes::new(fingerprint, source, resume),
             acknowledger,
@@ -329,10 +328,10 @@ impl Reader {
                 }
                 self.tend_idle(now)?;
             }
-            Turn::Again(ordinary) => {
+            Turn::Again(catalog) => {
                 self.drained_at = None;
                 self.changes.cut();
-                self.tables.restart(Catalog::new(*ordinary));
+                self.tables.restart(*catalog);
                 if let Some(until) = &mut self.until {
                     until.restart();
                 }
