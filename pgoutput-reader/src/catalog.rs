@@ -15,6 +15,7 @@ use crate::connection::Ordinary;
 use crate::event::ColumnSchema;
 use client::{Lazy, Parameters};
 
+pub(crate) use client::Waits;
 pub use slot::SlotStatus;
 
 /// One row for each column of a Relation message, in its order.
@@ -44,8 +45,8 @@ pub(crate) type TypeNames = BTreeMap<Oid, Box<str>>;
 pub(crate) struct Catalog(Lazy);
 
 impl Catalog {
-    pub(crate) fn new(ordinary: Ordinary) -> Self {
-        Self(Lazy::new(ordinary))
+    pub(crate) fn new(ordinary: Ordinary, waits: Waits) -> Self {
+        Self(Lazy::new(ordinary, waits))
     }
 
     /// The columns of this version of a table, in one query.

@@ -2,8 +2,9 @@
 //! close the connection, for as long as they take.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use postgres::error::{DbError, Severity};
 use postgres::types::ToSql;
@@ -11,52 +12,91 @@ use postgres::{Client, Row};
 
 use crate::Error;
 use crate::connection::Ordinary;
+use crate::io::WakePipe;
+use crate::stream::StopHandle;
+
+const DOING: &str = "asking the catalogue of";
+
+/// How long an answer may take once the end was asked for: what has arrived whole is still described where the server answers as it should.
+const LAST: Duration = Duration::from_millis(250);
 
 /// What a query is given.
 pub(super) type Parameters = Vec<Box<dyn ToSql + Send + Sync>>;
 
+/// What an answer is waited for on, and what ends that wait.
+pub(crate) struct Waits {
+    pub(crate) wake: WakePipe,
+    pub(crate) stop: StopHandle,
+}
+
 /// Opened when it is first needed, and again when it was lost.
 pub(super) struct Lazy {
     ordinary: Arc<Ordinary>,
+    waits: Waits,
     client: Option<Client>,
 }
 
 impl Lazy {
-    pub(super) fn new(ordinary: Ordinary) -> Self {
-        Self { ordinary: Arc::new(ordinary), client: None }
+    pub(super) fn new(ordinary: Ordinary, waits: Waits) -> Self {
+        Self { ordinary: Arc::new(ordinary), waits, client: None }
     }
 
     pub(super) fn is_connected(&self) -> bool {
         self.client.is_some()
     }
 
-    /// The rows of a query, asked on a thread of its own: after the time that a server may be silent nobody waits for it any more.
+    /// The rows of a query, asked on a thread of its own: after the time that a server may be silent, and when the reader is stopped,
+    /// nobody waits for it any more.
     pub(super) fn query(
         &mut self,
         query: &'static str,
         parameters: Parameters,
     ) -> Result<Vec<Row>, Error> {
-        const DOING: &str = "asking the catalogue of";
         let (ordinary, mut client) = (Arc::clone(&self.ordinary), self.client.take());
         let (sender, answer) = channel();
+        let done = self.waits.wake.waker();
         thread::Builder::new()
             .name("pgoutput-catalog".into())
             .spawn(move || {
                 let rows = ask(&ordinary, &mut client, query, &parameters);
                 // Where nobody waits any more, the connection ends here.
-                let _ = sender.send((client, rows));
+                if sender.send((client, rows)).is_ok() {
+                    done.wake();
+                }
             })
             .map_err(|error| Error::io("starting a thread for", self.ordinary.address(), error))?;
-        let received = match self.ordinary.limit() {
-            Some(limit) => answer.recv_timeout(limit),
-            None => answer.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        };
-        match received {
-            Ok((client, rows)) => {
-                self.client = client;
-                rows
+        let (client, rows) = self.wait(&answer)?;
+        self.client = client;
+        rows
+    }
+
+    fn wait<T>(&self, answer: &Receiver<T>) -> Result<T, Error> {
+        let address = self.ordinary.address();
+        let mut deadline =
+            self.ordinary.limit().and_then(|limit| Instant::now().checked_add(limit));
+        let mut stopped = false;
+        loop {
+            match answer.try_recv() {
+                Ok(answer) => return Ok(answer),
+                Err(TryRecvError::Disconnected) => return Err(Error::timeout(DOING, address)),
+                Err(TryRecvError::Empty) => {}
             }
-            Err(_) => Err(Error::timeout(DOING, self.ordinary.address())),
+            let now = Instant::now();
+            if !stopped && self.waits.stop.is_stopped() {
+                stopped = true;
+                let last = now + LAST;
+                deadline = Some(deadline.map_or(last, |deadline| deadline.min(last)));
+            }
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return Err(match stopped {
+                    true => Error::stopped(DOING, address),
+                    false => Error::timeout(DOING, address),
+                });
+            }
+            self.waits
+                .wake
+                .wait(deadline)
+                .map_err(|error| Error::io("waiting for", address, error))?;
         }
     }
 }

@@ -11,6 +11,7 @@ use super::dial::{Attempt, Dialer, Opened, Standing};
 use super::policy::{OnReconnect, Reconnect, ReconnectAttempt};
 use super::transient::may_pass;
 use crate::ack::Told;
+use crate::catalog::{Catalog, Waits};
 use crate::connection::Ordinary;
 use crate::io::WakePipe;
 use crate::stream::{Frame, Health, NOTICES_KEPT, Step, StopHandle, Stream, StreamEvent};
@@ -107,6 +108,16 @@ impl Link {
 
     pub(super) fn stop_handle(&self) -> StopHandle {
         self.stop.clone()
+    }
+
+    /// The catalogue over this connection, whose answers are waited for like the stream.
+    pub(super) fn catalog(&self, ordinary: Ordinary) -> Catalog {
+        Catalog::new(ordinary, Waits { wake: self.wake.clone(), stop: self.stop.clone() })
+    }
+
+    /// Whether this is what came of a [`StopHandle`].
+    pub(super) fn is_stop(&self, error: &Error) -> bool {
+        matches!(error.kind(), ErrorKind::Stopped { .. }) && self.stop.is_stopped()
     }
 
     pub(super) fn system(&self) -> &SystemId {
