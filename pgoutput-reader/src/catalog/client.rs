@@ -88,10 +88,8 @@ impl Lazy {
                 deadline = Some(deadline.map_or(last, |deadline| deadline.min(last)));
             }
             if deadline.is_some_and(|deadline| deadline <= now) {
-                return Err(match stopped {
-                    true => Error::stopped(DOING, address),
-                    false => Error::timeout(DOING, address),
-                });
+                let ended = if stopped { Error::stopped } else { Error::timeout };
+                return Err(ended(DOING, address));
             }
             self.waits
                 .wake
