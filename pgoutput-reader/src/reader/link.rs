@@ -11,7 +11,7 @@ use super::dial::{Attempt, Dialer, Opened, Standing};
 use super::policy::{OnReconnect, Reconnect, ReconnectAttempt};
 use super::transient::may_pass;
 use crate::ack::Told;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Waits};
 use crate::io::WakePipe;
 use crate::stream::{Frame, Health, NOTICES_KEPT, Step, StopHandle, Stream, StreamEvent};
 use crate::{Error, ErrorKind, ServerMessage, SystemId};
@@ -107,6 +107,17 @@ impl Link {
 
     pub(super) fn stop_handle(&self) -> StopHandle {
         self.stop.clone()
+    }
+
+    /// This catalogue, whose answers are waited for like the stream from now on.
+    pub(super) fn catalog(&self, mut catalog: Catalog) -> Catalog {
+        catalog.wait_with(Waits { wake: self.wake.clone(), stop: self.stop.clone() });
+        catalog
+    }
+
+    /// Whether this is what came of a [`StopHandle`].
+    pub(super) fn is_stop(&self, error: &Error) -> bool {
+        matches!(error.kind(), ErrorKind::Stopped { .. }) && self.stop.is_stopped()
     }
 
     pub(super) fn system(&self) -> &SystemId {

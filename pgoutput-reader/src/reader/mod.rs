@@ -81,7 +81,7 @@ pub struct Reader {
     slot: String,
     publications: Vec<String>,
     finished: bool,
-    /// An error was handed out: what came with it or after it was not, and must never be confirmed.
+    /// An error was handed out, or a stop ended a look-up: what came with it or after it was not, and must never be confirmed.
     failed: bool,
 }
 
@@ -123,7 +123,7 @@ impl Reader {
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
         Self {
-            tables: Tables::new(database, catalog),
+            tables: Tables::new(database, link.catalog(catalog)),
             link,
             changes: Changes::new(fingerprint, source, resume),
             acknowledger,
@@ -139,6 +139,9 @@ impl Reader {
     }
 
     /// Waits for the next event no longer than `timeout`; zero takes only what is there.
+    ///
+    /// The first event of a table, and of each new description of it, may take longer: as long as the catalogue takes to answer, up to
+    /// [`wal_receiver_timeout`](crate::Config::wal_receiver_timeout). A [`StopHandle`] ends that wait too.
     ///
     /// # Errors
     /// Those of the iterator; after the first there is nothing more.
@@ -213,7 +216,8 @@ impl Reader {
     /// What the server says of the slot and of the log it keeps for it, asked over the ordinary connection.
     ///
     /// # Errors
-    /// What the server answers; [`SetupError::SlotMissing`](crate::SetupError::SlotMissing) when there is no such slot any more.
+    /// What the server answers; [`SetupError::SlotMissing`](crate::SetupError::SlotMissing) when there is no such slot any more;
+    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) when a [`StopHandle`] was used and the answer takes longer than a moment.
     pub fn slot_status(&mut self) -> Result<SlotStatus, Error> {
         self.tables.catalog().slot_status(&self.slot)
     }
@@ -285,6 +289,12 @@ impl Reader {
             match self.turn(deadline) {
                 Ok(None) => {}
                 Ok(Some(next)) => return Ok(next),
+                Err(error) if self.link.is_stop(&error) => {
+                    // As after an error: what the catalogue was asked for is not handed out.
+                    (self.finished, self.failed) = (true, true);
+                    self.changes.ready.clear();
+                    return Ok(Next::Finished);
+                }
                 Err(error) => self.link.lost(error)?,
             }
         }
@@ -331,7 +341,7 @@ impl Reader {
             Turn::Again(catalog) => {
                 self.drained_at = None;
                 self.changes.cut();
-                self.tables.restart(*catalog);
+                self.tables.restart(self.link.catalog(*catalog));
                 if let Some(until) = &mut self.until {
                     until.restart();
                 }
