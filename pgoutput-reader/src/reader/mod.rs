@@ -34,7 +34,7 @@ use until::Until;
 use crate::ack::{Acknowledge, Acknowledger};
 use crate::catalog::{Catalog, SlotStatus};
 use crate::event::{ChangeEvent, Fingerprint, Source};
-use crate::stream::{Frame, Health, Step, StopHandle};
+use crate::stream::{Frame, Health, Step, StopHandle, is_late};
 use crate::{Config, Error, ServerMessage};
 
 /// How long [`Reader::stop`] waits for the Commit of a transaction whose last event was taken. The server sends
@@ -254,8 +254,10 @@ impl Reader {
                     }
                     break;
                 }
-                Step::Keepalive(_) => {}
-                Step::PublicationSkipped | Step::TimedOut | Step::Stopped => break,
+                Step::Keepalive(_) if Instant::now() < deadline => {}
+                Step::Keepalive(_) | Step::PublicationSkipped | Step::TimedOut | Step::Stopped => {
+                    break;
+                }
             }
         }
         Ok(())
@@ -296,6 +298,9 @@ impl Reader {
                     return Ok(Next::Finished);
                 }
                 Err(error) => self.link.lost(error)?,
+            }
+            if self.changes.ready.is_empty() && !self.finished && is_late(deadline) {
+                return Ok(Next::TimedOut);
             }
         }
     }
