@@ -115,7 +115,7 @@ impl CopyBoth {
         if tag == COPY_DATA {
             return Ok(Some(Advance::Copy(body)));
         }
-        return self.take_aside(tag, body).map(Some);
+        self.take_aside(tag, body).map(Some)
     }
 
     /// The payload at a position that the last advance gave.

@@ -215,6 +215,7 @@ impl ReaderBuilder {
 
     /// Whether a thread tells the server that we are alive while the loop body is busy, which is the default; else the loop body has to
     /// come back, or call [`Reader::tick`], within the server's `wal_sender_timeout` (60 s unless set otherwise).
+    /// With it, a loop body that never comes back holds up a fast shutdown of the server.
     #[must_use]
     pub fn heartbeat(mut self, heartbeat: bool) -> Self {
         self.heartbeat = heartbeat;
@@ -265,6 +266,9 @@ impl ReaderBuilder {
         }
         let temporary = self.create.as_ref().is_some_and(|create| create.temporary);
         let acknowledger = Acknowledger::new(ReaderId::unique(), self.acknowledge);
+        if self.idle == Idle::Never {
+            acknowledger.told().lag();
+        }
         let settings = Settings {
             heartbeat: self.heartbeat,
             reconnect: if temporary { Reconnect::never() } else { self.reconnect },
