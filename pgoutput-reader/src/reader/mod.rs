@@ -109,6 +109,8 @@ struct Setup {
     until: Option<Lsn>,
     slot: String,
     publications: Vec<String>,
+    #[cfg(feature = "json")]
+    json_options: pgoutput_decode::value::JsonOptions,
 }
 
 impl Reader {
@@ -123,8 +125,11 @@ impl Reader {
         let system = link.system();
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
+        let tables = Tables::new(database, Catalog::new(ordinary));
+        #[cfg(feature = "json")]
+        let tables = tables.with_json_options(setup.json_options);
         Self {
-            tables: Tables::new(database, Catalog::new(ordinary)),
+            tables,
             link,
             changes: Changes::new(fingerprint, source, resume),
             acknowledger,
