@@ -43,6 +43,10 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
             "another connection holds the slot (the PID is in the message): stop that one, or wait; after a broken connection \
              the server lets go at the latest after wal_sender_timeout"
         }
+        "42883" if by("getTypeBinaryOutputInfo") || said("binary output function") => {
+            "read without the option binary: a column has such values inside of an array, composite or range, and there the server cannot send \
+             them as text"
+        }
         "42704" if said("publication") => {
             "create it with CREATE PUBLICATION, or correct the name; a slot made before its publication cannot read changes from before it"
         }
@@ -119,6 +123,12 @@ mod tests {
                 "the PID is in the message",
             ),
             ("42704", "replication slot \"s\" does not exist", "", "create the slot"),
+            (
+                "42883",
+                "no binary output function available for type aclitem",
+                "",
+                "read without the option binary",
+            ),
             ("42704", "publication \"p\" does not exist", "", "CREATE PUBLICATION"),
             (
                 "22023",

@@ -61,6 +61,11 @@ impl<'a> Row<'a> {
         Some(Self { table, row: row.ok()?.with_types(&table.types) })
     }
 
+    #[cfg(feature = "json")]
+    pub(super) fn json_options(&self) -> pgoutput_decode::value::JsonOptions {
+        self.table.json_options
+    }
+
     /// The columns that the row has, in the table's order, with their values.
     ///
     /// An old row that is a key has only the columns of the key.

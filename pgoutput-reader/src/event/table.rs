@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "json")]
+use pgoutput_decode::value::JsonOptions;
 use pgoutput_decode::value::TypeInfo;
 use pgoutput_decode::{Column, Relation};
 
@@ -13,6 +15,9 @@ pub struct TableSchema {
     pub(crate) columns: Box<[ColumnSchema]>,
     /// Those of the columns that are not built in.
     pub(crate) types: Box<[TypeInfo<'static>]>,
+    /// How the reader's events write values: an event alone is asked for its JSON, and a row has only its table.
+    #[cfg(feature = "json")]
+    pub(crate) json_options: JsonOptions,
     #[cfg(feature = "json")]
     pub(crate) json: super::json::Kept<super::json::TableText>,
 }

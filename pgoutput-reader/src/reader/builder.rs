@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use pgoutput_decode::Lsn;
+#[cfg(feature = "json")]
+use pgoutput_decode::value::JsonOptions;
 
 use super::dial::Dialer;
 use super::link::{Link, Settings};
@@ -30,6 +32,8 @@ pub struct ReaderBuilder {
     heartbeat: bool,
     reconnect: Reconnect,
     on_reconnect: Option<OnReconnect>,
+    #[cfg(feature = "json")]
+    json_options: JsonOptions,
 }
 
 impl ReaderBuilder {
@@ -46,6 +50,8 @@ impl ReaderBuilder {
             heartbeat: true,
             reconnect: Reconnect::default(),
             on_reconnect: None,
+            #[cfg(feature = "json")]
+            json_options: JsonOptions::default(),
         }
     }
 
@@ -99,6 +105,22 @@ impl ReaderBuilder {
     #[must_use]
     pub fn binary(mut self, binary: bool) -> Self {
         self.start.binary = binary;
+        self
+    }
+
+    /// How the JSON of events writes values: `numeric` as a number with all its digits unless told.
+    ///
+    /// ```no_run
+    /// use pgoutput_decode::value::JsonOptions;
+    /// # let builder = pgoutput_reader::Reader::builder("");
+    ///
+    /// // For readers whose numbers are floats: {"price":"12.50"}
+    /// let builder = builder.json_options(JsonOptions::default().numeric_as_string(true));
+    /// ```
+    #[cfg(feature = "json")]
+    #[must_use]
+    pub fn json_options(mut self, options: JsonOptions) -> Self {
+        self.json_options = options;
         self
     }
 
@@ -297,6 +319,8 @@ impl ReaderBuilder {
             until: self.until,
             slot,
             publications,
+            #[cfg(feature = "json")]
+            json_options: self.json_options,
         }))
     }
 }

@@ -135,6 +135,8 @@ mod tests {
             relation,
             types: types.into(),
             #[cfg(feature = "json")]
+            json_options: pgoutput_decode::value::JsonOptions::default(),
+            #[cfg(feature = "json")]
             json: crate::event::json::Kept::default(),
         }
     }

@@ -108,6 +108,8 @@ struct Setup {
     until: Option<Lsn>,
     slot: String,
     publications: Vec<String>,
+    #[cfg(feature = "json")]
+    json_options: pgoutput_decode::value::JsonOptions,
 }
 
 impl Reader {
@@ -122,8 +124,11 @@ impl Reader {
         let system = link.system();
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
+        let tables = Tables::new(database, link.catalog(catalog));
+        #[cfg(feature = "json")]
+        let tables = tables.with_json_options(setup.json_options);
         Self {
-            tables: Tables::new(database, link.catalog(catalog)),
+            tables,
             link,
             changes: Changes::new(fingerprint, source, resume),
             acknowledger,

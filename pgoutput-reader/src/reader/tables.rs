@@ -5,6 +5,8 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use pgoutput_decode::message::{RelationBody, TypeBody};
+#[cfg(feature = "json")]
+use pgoutput_decode::value::JsonOptions;
 use pgoutput_decode::{Lsn, Oid, Relations, TupleData};
 
 use super::fit::Fit;
@@ -19,6 +21,8 @@ pub(super) struct Tables {
     relations: Relations,
     types: TypeNames,
     known: BTreeMap<Oid, Table>,
+    #[cfg(feature = "json")]
+    json_options: JsonOptions,
     catalog: Catalog,
 }
 
@@ -35,8 +39,17 @@ impl Tables {
             relations: Relations::new(),
             types: TypeNames::new(),
             known: BTreeMap::new(),
+            #[cfg(feature = "json")]
+            json_options: JsonOptions::default(),
             catalog,
         }
+    }
+
+    /// How the values of these tables are written as JSON.
+    #[cfg(feature = "json")]
+    pub(super) fn with_json_options(mut self, options: JsonOptions) -> Self {
+        self.json_options = options;
+        self
     }
 
     /// A stream that starts anew describes every table and type again, over a connection of its own beside it.
@@ -82,6 +95,8 @@ impl Tables {
                 relation: Arc::clone(relation),
                 columns: self.catalog.describe(relation, &self.types)?,
                 types: self.catalog.describe_types(relation)?,
+                #[cfg(feature = "json")]
+                json_options: self.json_options,
                 #[cfg(feature = "json")]
                 json: crate::event::json::Kept::default(),
             };

@@ -74,6 +74,28 @@ fn format_json_is_indented() {
 }
 
 #[test]
+fn numeric_strings_are_what_they_are_asked_for() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        fixture.sql("CREATE TABLE n (id int, n numeric, ns numeric[])");
+        fixture.sql("INSERT INTO n VALUES (1, 12.50, '{0.1,NULL}')");
+        for format in ["jsonl", "json"] {
+            let printed = |arguments: &[&str]| {
+                let mut tail = fixture.tail(&["--no-ack", "--limit", "1", "--format", format]);
+                let output = finished(tail.args(arguments));
+                assert_success(&output);
+                String::from_utf8(output.stdout).unwrap().replace([' ', '\n'], "")
+            };
+            let digits = printed(&[]);
+            assert!(digits.contains(r#""after":{"id":1,"n":12.50,"ns":[0.1,null]}"#), "{digits}");
+            let strings = printed(&["--numeric-strings"]);
+            let expected = r#""after":{"id":1,"n":"12.50","ns":["0.1",null]}"#;
+            assert!(strings.contains(expected), "{strings}");
+        }
+    }
+}
+
+#[test]
 fn a_temporary_slot_is_created_and_gone_afterwards() {
     for server in servers() {
         let fixture = Fixture::new(server);

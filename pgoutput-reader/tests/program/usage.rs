@@ -45,6 +45,7 @@ fn help_is_status_0_and_says_every_option() {
         "--until-lsn",
         "--limit",
         "--format",
+        "--numeric-strings",
         "--no-ack",
     ] {
         assert!(text.contains(option), "{option}");

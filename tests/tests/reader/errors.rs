@@ -1,6 +1,6 @@
 //! Everything that can be refused: a typed error that says what to do, and no password in it.
 
-use pgoutput_harness::{Server, servers};
+use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{
     AuthError, Config, Connection, Error, ErrorKind, Reader, ReaderBuilder, SetupError,
 };
@@ -206,5 +206,29 @@ fn no_walsender_is_free() {
         let error = refusal(reader(&config), "raise max_wal_senders");
         assert_eq!(error.sqlstate(), Some("53300"));
         taken.close().unwrap();
+    }
+}
+
+/// A type without a binary form comes as text, but not from inside of another value.
+#[test]
+fn values_that_the_server_cannot_send_in_binary() {
+    for server in servers_from(14) {
+        let fixture = Fixture::new(server, "CREATE TABLE t (a aclitem, list aclitem[])");
+        fixture.run([
+            "INSERT INTO t VALUES ('=r/postgres', NULL)",
+            "INSERT INTO t VALUES (NULL, '{=r/postgres}')",
+        ]);
+        let mut reader = fixture.builder().binary(true).connect().unwrap();
+        let first = reader.next().unwrap().unwrap();
+        assert_eq!(pgoutput_tests::after(&first), r#"{"a":"=r/postgres","list":null}"#);
+        let error = reader.next().unwrap().unwrap_err();
+        assert_eq!(error.sqlstate(), Some("42883"));
+        check(&error, "read without the option binary");
+        assert!(reader.next().is_none());
+        drop(reader);
+        fixture.wait_until_free();
+        let again = fixture.read();
+        let last = again.last().unwrap();
+        assert_eq!(pgoutput_tests::after(last), r#"{"a":null,"list":["=r/postgres"]}"#);
     }
 }

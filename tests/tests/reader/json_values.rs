@@ -1,5 +1,6 @@
 //! Values in JSON: the same in text and in binary.
 
+use pgoutput_decode::value::JsonOptions;
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::Acknowledge;
 use pgoutput_tests::{Fixture, after, line};
@@ -70,6 +71,39 @@ fn binary_gives_the_same_json_byte_for_byte() {
         let binary = fixture.read_with(|builder| builder.binary(true));
         let lines = |events: &[_]| events.iter().map(line).collect::<Vec<_>>();
         assert_eq!(lines(&binary), lines(&text), "PostgreSQL {}", server.major());
+    }
+}
+
+#[test]
+fn numeric_is_a_string_where_it_is_asked_for() {
+    for server in servers() {
+        let setup = "CREATE TYPE price AS (amount numeric); CREATE DOMAIN share AS numeric;
+            CREATE TABLE t (n numeric, ns numeric[], p price, s share, i int)";
+        let fixture = Fixture::new(server, setup);
+        fixture.run([
+            "ALTER TABLE t REPLICA IDENTITY FULL",
+            "INSERT INTO t VALUES (1.50, '{2.0,NaN}', ROW(0.10), 3.000, 4)",
+            "UPDATE t SET i = 5",
+        ]);
+        for binary in [false, true] {
+            if binary && server.major() < 14 {
+                continue;
+            }
+            let options = JsonOptions::default().numeric_as_string(true);
+            let events = fixture.read_with(|builder| {
+                builder.binary(binary).json_options(options).acknowledge(Acknowledge::Never)
+            });
+            let row = r#"{"n":"1.50","ns":["2.0","NaN"],"p":{"amount":"0.10"},"s":"3.000","i":"#;
+            assert_eq!(after(&events[0]), format!("{row}4}}"));
+            let update = line(&events[1]);
+            assert!(
+                update.ends_with(&format!(r#","before":{row}4}},"after":{row}5}}}}"#)),
+                "{update}"
+            );
+            let mut own_road = String::new();
+            events[1].write_json(&mut own_road).unwrap();
+            assert_eq!(own_road, update);
+        }
     }
 }
 

@@ -91,6 +91,10 @@ pub(crate) struct Tail {
     #[arg(long, value_enum, default_value = "jsonl")]
     pub(crate) format: Format,
 
+    /// Write numeric values as JSON strings, for programs that read numbers as floats; otherwise as numbers with all their digits.
+    #[arg(long)]
+    pub(crate) numeric_strings: bool,
+
     /// Leave the slot where it is: the same changes come again next time.
     #[arg(long)]
     pub(crate) no_ack: bool,

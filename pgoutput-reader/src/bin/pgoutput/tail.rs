@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use pgoutput_decode::value::JsonOptions;
 use pgoutput_reader::{
     Acknowledge, Config, Error, ErrorKind, Next, Reader, ReaderBuilder, Reconnect,
     ReconnectAttempt, SetupError,
@@ -50,6 +51,7 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
         .create_slot(tail.create_slot)
         .messages(tail.messages)
         .binary(tail.binary)
+        .json_options(JsonOptions::default().numeric_as_string(tail.numeric_strings))
         .streaming(tail.streaming.into())
         .two_phase(tail.two_phase)
         .acknowledge(if tail.no_ack { Acknowledge::Never } else { Acknowledge::Manual })

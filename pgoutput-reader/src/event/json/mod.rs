@@ -7,7 +7,6 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 
 use pgoutput_decode::message::{MessageBody, TruncateFlags};
-use pgoutput_decode::value::JsonOptions;
 use pgoutput_decode::{Lsn, TupleColumn};
 use serde::ser::{Error as _, SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
@@ -28,6 +27,8 @@ use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, 
 /// `type_mismatch` names, in the same way, the columns whose values do not fit the description of their type, such as those that
 /// were written before a composite type was altered ([`TableSchema::types`]). They are shown as if nothing was known of the type:
 /// PostgreSQL's text, or in binary the bytes in the form of a `bytea`.
+///
+/// The reader's [`json_options`](crate::ReaderBuilder::json_options) decide how values are written.
 ///
 /// Meant for `serde_json`: numbers with more digits than a float holds, and JSON inside JSON, are passed on as text.
 impl Serialize for ChangeEvent {
@@ -197,7 +198,7 @@ impl Serialize for Values<'_> {
             };
             let mut json = String::new();
             let written =
-                value::write(&field, &mut json, JsonOptions::default()).map_err(|error| {
+                value::write(&field, &mut json, self.row.json_options()).map_err(|error| {
                     S::Error::custom(format_args!("column {:?}: {error}", column.name()))
                 })?;
             self.marks.borrow_mut().add(column.name(), written);

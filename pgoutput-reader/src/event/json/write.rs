@@ -190,19 +190,23 @@ fn row<'a>(
         out.push(separator);
         separator = ',';
         out.push_str(keys.get(column.index).map(String::as_str).unwrap_or_default());
-        notes.marks.add(column.name(), write_value(out, &column)?);
+        notes.marks.add(column.name(), write_value(out, &column, row.json_options())?);
     }
     out.push_str(if separator == '{' { "{}" } else { "}" });
     Ok(())
 }
 
-fn write_value(out: &mut String, column: &RowColumn<'_>) -> Result<Written, Error> {
+fn write_value(
+    out: &mut String,
+    column: &RowColumn<'_>,
+    options: JsonOptions,
+) -> Result<Written, Error> {
     let Some(field) = column.field() else {
         out.push_str("null");
         return Ok(Written::Whole);
     };
     let start = out.len();
-    let written = value::write(&field, out, JsonOptions::default())
+    let written = value::write(&field, out, options)
         .map_err(|error| Error::custom(format_args!("column {:?}: {error}", column.name())))?;
     // A `json` document keeps the white space inside, but not around it.
     out.truncate(out.trim_end_matches(BLANK).len());
