@@ -60,6 +60,9 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// A name and what is measured under it.
+type Work<'a> = (&'static str, Box<dyn FnMut() + 'a>);
+
 /// The frames of an input, as slices and as `Bytes` of one buffer.
 struct Frames<'a> {
     slices: Vec<Frame<'a>>,
@@ -83,8 +86,7 @@ fn decode(input: &Input) -> pgoutput_bench::Report {
     let frames = Frames::of(input);
     let is_binary = input.name == "bulk binary";
     let is_streamed = input.name == "streamed";
-    let mut work: Vec<(&str, Box<dyn FnMut() + '_>)> =
-        vec![("pgoutput-decode", Box::new(|| ours(&frames)))];
+    let mut work: Vec<Work<'_>> = vec![("pgoutput-decode", Box::new(|| ours(&frames)))];
     if is_streamed {
         println!("  (pgsync-postgres knows no streamed transactions)");
     } else {
@@ -113,7 +115,7 @@ fn to_struct(input: &Input) -> pgoutput_bench::Report {
     let columns =
         columns.map(|(n, (name, oid))| ColumnInfo::new(u8::from(n == 0), name.to_owned(), oid, -1));
     let theirs = RelationInfo::new(16_403, "public", "t", b'd', columns.collect());
-    let work: Vec<(&str, Box<dyn FnMut() + '_>)> = vec![
+    let work: Vec<Work<'_>> = vec![
         (
             "pgoutput-decode",
             Box::new(|| {
@@ -151,7 +153,7 @@ fn to_struct(input: &Input) -> pgoutput_bench::Report {
     finish(input, work)
 }
 
-fn finish(input: &Input, mut work: Vec<(&str, Box<dyn FnMut() + '_>)>) -> pgoutput_bench::Report {
+fn finish(input: &Input, mut work: Vec<Work<'_>>) -> pgoutput_bench::Report {
     let lanes = work.iter_mut().map(|(name, run)| {
         let ((), made) = allocations(&mut *run);
         let each = made as f64 / input.len() as f64;
