@@ -15,6 +15,7 @@ use crate::connection::Ordinary;
 use crate::event::ColumnSchema;
 use client::{Lazy, Parameters};
 
+pub(crate) use client::Waits;
 pub use slot::SlotStatus;
 
 /// One row for each column of a Relation message, in its order.
@@ -46,6 +47,11 @@ pub(crate) struct Catalog(Lazy);
 impl Catalog {
     pub(crate) fn new(ordinary: Ordinary) -> Self {
         Self(Lazy::new(ordinary))
+    }
+
+    /// From now on answers are waited for like this.
+    pub(crate) fn wait_with(&mut self, waits: Waits) {
+        self.0.wait_with(waits);
     }
 
     /// The columns of this version of a table, in one query.

@@ -20,6 +20,11 @@ pub enum Forward {
 
 type Script = Arc<Mutex<dyn FnMut(&[u8]) -> Forward + Send>>;
 
+type Hold = Arc<Mutex<dyn FnMut() + Send>>;
+
+/// How the command begins that starts a stream.
+const START: &[u8] = b"START_REPLICATION";
+
 /// Takes connections until the process ends; each with two threads of its own.
 #[derive(Debug)]
 pub struct Proxy {
@@ -33,16 +38,28 @@ impl Proxy {
     ///
     /// If no port is free.
     pub fn before(port: u16, script: impl FnMut(&[u8]) -> Forward + Send + 'static) -> Self {
+        Self::new(port, Arc::new(Mutex::new(script)), Arc::new(Mutex::new(|| {})))
+    }
+
+    /// The same, passing everything on; `hold` runs before each START_REPLICATION goes to the server.
+    ///
+    /// # Panics
+    ///
+    /// If no port is free.
+    pub fn before_start(port: u16, hold: impl FnMut() + Send + 'static) -> Self {
+        Self::new(port, Arc::new(Mutex::new(|_: &[u8]| Forward::Pass)), Arc::new(Mutex::new(hold)))
+    }
+
+    fn new(port: u16, script: Script, hold: Hold) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = listener.local_addr().unwrap().port();
-        let script: Script = Arc::new(Mutex::new(script));
         thread::spawn(move || {
             while let Ok((client, _)) = listener.accept() {
                 let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
-                let script = Arc::clone(&script);
+                let (script, hold) = (Arc::clone(&script), Arc::clone(&hold));
                 let (from_client, to_server) =
                     (client.try_clone().unwrap(), server.try_clone().unwrap());
-                thread::spawn(move || pass(from_client, to_server));
+                thread::spawn(move || pass(from_client, to_server, &hold));
                 thread::spawn(move || {
                     // Either side may leave whenever it likes.
                     let _ = watch(&server, &client, &script);
@@ -59,8 +76,17 @@ impl Proxy {
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream) {
-    let _ = io::copy(&mut from, &mut to);
+/// From the client to the server, as it comes. A client sends a command in one piece.
+fn pass(mut from: TcpStream, mut to: TcpStream, hold: &Hold) {
+    let mut piece = vec![0; 16 * 1024];
+    while let Ok(len @ 1..) = from.read(&mut piece) {
+        if piece[..len].windows(START.len()).any(|window| window == START) {
+            hold.lock().unwrap_or_else(PoisonError::into_inner)();
+        }
+        if to.write_all(&piece[..len]).is_err() {
+            break;
+        }
+    }
     let _ = to.shutdown(Shutdown::Both);
 }
 

@@ -11,8 +11,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// # Panics
 ///
 /// If there is none in half a minute.
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, look)
+}
+
+/// The same where the time it may take is promised.
+///
+/// # Panics
+///
+/// If there is no answer in that time.
+pub fn within<T>(time: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + time;
     loop {
         if let Some(found) = look() {
             return found;

@@ -22,6 +22,7 @@ pub enum Acknowledge {
     #[default]
     Automatic,
     /// When [`Acknowledger::acknowledge`] says so. What was not acknowledged is remembered, one small entry for each transaction.
+    /// A fast shutdown of the server waits for what was not acknowledged yet.
     Manual,
     /// As `Manual`, and the three positions of a status update are told apart: [`Acknowledger::acknowledge_stage`]. In the other modes what has
     /// arrived counts as written, and what was taken as flushed and applied.
@@ -197,7 +198,7 @@ impl Acknowledger {
             Some(stages) => (stages.written.confirmed(), stages.applied.confirmed()),
             None => (flushed, flushed),
         };
-        self.0.told.set(written, flushed, applied);
+        self.0.told.set(written, flushed, applied, ledgers.flushed.is_owed());
     }
 
     fn lock(&self) -> MutexGuard<'_, Ledgers> {

@@ -1,6 +1,6 @@
 //! What acknowledgements have come to, where the thread that sends status updates sees it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use pgoutput_decode::Lsn;
 
@@ -14,16 +14,32 @@ pub(crate) struct Told {
     written: AtomicU64,
     flushed: AtomicU64,
     applied: AtomicU64,
+    /// What is confirmed stays behind the log while nothing comes.
+    lags: AtomicBool,
+    /// Something that has arrived is still to be taken.
+    owed: AtomicBool,
 }
 
 impl Told {
     pub(super) const fn new(stages: bool) -> Self {
         let [written, flushed, applied] = [const { AtomicU64::new(0) }; 3];
-        Self { stages, written, flushed, applied }
+        let [lags, owed] = [const { AtomicBool::new(false) }; 2];
+        Self { stages, written, flushed, applied, lags, owed }
+    }
+
+    /// What is confirmed will stay behind the log while nothing comes.
+    pub(crate) fn lag(&self) {
+        self.lags.store(true, Ordering::Release);
+    }
+
+    /// Whether what is confirmed stays behind the log although everything was taken.
+    pub(crate) fn rests(&self) -> bool {
+        self.lags.load(Ordering::Acquire) && !self.stages && !self.owed.load(Ordering::Acquire)
     }
 
     /// By one thread at a time.
-    pub(super) fn set(&self, written: Lsn, flushed: Lsn, applied: Lsn) {
+    pub(super) fn set(&self, written: Lsn, flushed: Lsn, applied: Lsn, owed: bool) {
+        self.owed.store(owed, Ordering::Release);
         self.written.store(written.as_u64(), Ordering::Release);
         self.flushed.store(flushed.as_u64(), Ordering::Release);
         self.applied.store(applied.as_u64(), Ordering::Release);

@@ -1,8 +1,12 @@
 //! What the catalogue says of a replication slot.
 
+use std::time::Duration;
+
 use pgoutput_decode::Lsn;
+use postgres::Row;
 
 use super::Catalog;
+use super::client::Parameters;
 use crate::Error;
 use crate::error::{ProtocolError, SetupError};
 
@@ -66,26 +70,16 @@ impl SlotStatus {
 impl Catalog {
     /// The slot as it is now.
     pub(crate) fn slot_status(&mut self, slot: &str) -> Result<SlotStatus, Error> {
-        let rows = self.0.query(SLOT, vec![Box::new(slot.to_owned())])?;
-        let row = rows.first().ok_or_else(|| SetupError::SlotMissing { slot: slot.into() })?;
-        let lsn = |place, field| match row.get::<_, Option<&str>>(place).map(str::parse::<Lsn>) {
-            None => Ok(None),
-            Some(Ok(lsn)) => Ok(Some(lsn)),
-            Some(Err(_)) => {
-                Err(Error::from(ProtocolError::Answer { command: "pg_replication_slots", field }))
-            }
-        };
-        Ok(SlotStatus {
-            wal_end: lsn(0, "wal_end")?.unwrap_or_default(),
-            restart_lsn: lsn(1, "restart_lsn")?,
-            confirmed_flush_lsn: lsn(2, "confirmed_flush_lsn")?,
-            active: row.get(3),
-            wal_status: row.get(4),
-            safe_wal_size: row.get(5),
-            invalidation_reason: row.get(6),
-            failover: row.get(7),
-            synced: row.get(8),
-        })
+        status(slot, &self.0.query(SLOT, named(slot))?)
+    }
+
+    /// The same, asked for no longer than this.
+    pub(crate) fn slot_status_within(
+        &mut self,
+        limit: Duration,
+        slot: &str,
+    ) -> Result<SlotStatus, Error> {
+        status(slot, &self.0.query_within(Some(limit), SLOT, named(slot))?)
     }
 
     /// How far the server's log goes: written on a primary, replayed on a standby.
@@ -101,4 +95,30 @@ impl Catalog {
         let query = "SELECT pg_catalog.pg_logical_emit_message(false, $1, '')";
         self.0.query(query, vec![Box::new(prefix.to_owned())]).map(drop)
     }
+}
+
+fn named(slot: &str) -> Parameters {
+    vec![Box::new(slot.to_owned())]
+}
+
+fn status(slot: &str, rows: &[Row]) -> Result<SlotStatus, Error> {
+    let row = rows.first().ok_or_else(|| SetupError::SlotMissing { slot: slot.into() })?;
+    let lsn = |place, field| match row.get::<_, Option<&str>>(place).map(str::parse::<Lsn>) {
+        None => Ok(None),
+        Some(Ok(lsn)) => Ok(Some(lsn)),
+        Some(Err(_)) => {
+            Err(Error::from(ProtocolError::Answer { command: "pg_replication_slots", field }))
+        }
+    };
+    Ok(SlotStatus {
+        wal_end: lsn(0, "wal_end")?.unwrap_or_default(),
+        restart_lsn: lsn(1, "restart_lsn")?,
+        confirmed_flush_lsn: lsn(2, "confirmed_flush_lsn")?,
+        active: row.get(3),
+        wal_status: row.get(4),
+        safe_wal_size: row.get(5),
+        invalidation_reason: row.get(6),
+        failover: row.get(7),
+        synced: row.get(8),
+    })
 }

@@ -30,6 +30,8 @@ pub(crate) enum Advance {
     Copy(Position),
     /// A notice or warning, such as PostgreSQL 18's about a missing publication.
     Notice(Box<ServerMessage>),
+    /// Something else that is no change; it was dealt with.
+    Aside,
     /// The deadline passed; nothing is lost.
     TimedOut,
     /// A [`Waker`] was used; nothing is lost.
@@ -85,12 +87,17 @@ impl CopyBoth {
     /// The server's, or the connection's; then the copy is over.
     #[inline]
     pub(crate) fn advance(&mut self, deadline: Option<Instant>) -> Result<Advance, Error> {
+        let mut filled = false;
         loop {
             if let Some(advance) = self.advance_buffered()? {
                 return Ok(advance);
             }
+            // A part of a message, which may never become whole.
+            if filled && deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Ok(Advance::TimedOut);
+            }
             match self.connection.channel.fill(deadline)? {
-                Fill::More => {}
+                Fill::More => filled = true,
                 Fill::TimedOut => return Ok(Advance::TimedOut),
                 Fill::Woken => return Ok(Advance::Woken),
                 Fill::Closed => return Err(self.connection.channel.closed(DOING)),
@@ -101,18 +108,14 @@ impl CopyBoth {
     /// The next message if all of it has arrived; no system call is made.
     #[inline]
     pub(crate) fn advance_buffered(&mut self) -> Result<Option<Advance>, Error> {
-        loop {
-            if self.ended {
-                return Ok(Some(Advance::Ended));
-            }
-            let Some((tag, body)) = self.connection.channel.inbox.next()? else { return Ok(None) };
-            if tag == COPY_DATA {
-                return Ok(Some(Advance::Copy(body)));
-            }
-            if let Some(advance) = self.take_aside(tag, body)? {
-                return Ok(Some(advance));
-            }
+        if self.ended {
+            return Ok(Some(Advance::Ended));
         }
+        let Some((tag, body)) = self.connection.channel.inbox.next()? else { return Ok(None) };
+        if tag == COPY_DATA {
+            return Ok(Some(Advance::Copy(body)));
+        }
+        self.take_aside(tag, body).map(Some)
     }
 
     /// The payload at a position that the last advance gave.
@@ -174,21 +177,21 @@ impl CopyBoth {
 
     /// Everything that is not a change.
     #[cold]
-    fn take_aside(&mut self, tag: u8, body: Position) -> Result<Option<Advance>, Error> {
+    fn take_aside(&mut self, tag: u8, body: Position) -> Result<Advance, Error> {
         let Connection { channel, aside, .. } = &mut self.connection;
         match Message::parse(tag, channel.inbox.body(body))? {
             Message::NoticeResponse(fields) => {
-                Ok(Some(Advance::Notice(Box::new(fields.to_message(true)))))
+                Ok(Advance::Notice(Box::new(fields.to_message(true))))
             }
             // A server that shuts down says CommandComplete without CopyDone.
             Message::CopyDone | Message::CommandComplete(_) => {
                 self.ended = true;
-                Ok(Some(Advance::Ended))
+                Ok(Advance::Ended)
             }
             Message::ReadyForQuery => {
                 Err(ProtocolError::Unexpected { tag, during: "replicating" }.into())
             }
-            message => aside.take(message, tag, "replicating").map(|()| None),
+            message => aside.take(message, tag, "replicating").map(|()| Advance::Aside),
         }
     }
 }

@@ -72,13 +72,15 @@ impl Connection {
     ) -> Result<Self, Error> {
         use TargetSessionAttrs as Wanted;
         self.set_command_timeout(timeout);
-        let fits = match wanted {
-            Wanted::Any | Wanted::PreferStandby => true,
-            Wanted::Primary => !self.is_standby()?,
-            Wanted::Standby => self.is_standby()?,
-            Wanted::ReadWrite => !self.is_read_only()?,
-            Wanted::ReadOnly => self.is_read_only()?,
-        };
+        let fits = self.promptly(|this| {
+            Ok(match wanted {
+                Wanted::Any | Wanted::PreferStandby => true,
+                Wanted::Primary => !this.is_standby()?,
+                Wanted::Standby => this.is_standby()?,
+                Wanted::ReadWrite => !this.is_read_only()?,
+                Wanted::ReadOnly => this.is_read_only()?,
+            })
+        })?;
         self.set_command_timeout(None);
         if fits {
             return Ok(self);

@@ -83,6 +83,17 @@ pub enum PositionError {
         /// That of what is asked for.
         asked: u64,
     },
+    /// The server's log ends before the position: what was read up to there is not in it.
+    #[error(
+        "the position is {lsn}, and the server's log ends at {ends}: a standby may still have to replay so far, so wait; else the server \
+         has lost log, as by a restored backup: start anew from a snapshot"
+    )]
+    AheadOfLog {
+        /// The position's LSN.
+        lsn: Lsn,
+        /// Where the server's log ends.
+        ends: Lsn,
+    },
     /// The slot stands behind the position and keeps no log from before it: it was made anew after it, or was moved on while nothing came. Nothing tells these
     /// apart.
     #[error(

@@ -38,7 +38,7 @@ pub(crate) struct WakePipe {
 }
 
 impl WakePipe {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let (end, other) = UnixStream::pair()?;
         end.set_nonblocking(true)?;
         other.set_nonblocking(true)?;

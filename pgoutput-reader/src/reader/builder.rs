@@ -241,6 +241,7 @@ impl ReaderBuilder {
 
     /// Whether a thread tells the server that we are alive while the loop body is busy, which is the default; else the loop body has to
     /// come back, or call [`Reader::tick`], within the server's `wal_sender_timeout` (60 s unless set otherwise).
+    /// With it, a loop body that never comes back holds up a fast shutdown of the server.
     #[must_use]
     pub fn heartbeat(mut self, heartbeat: bool) -> Self {
         self.heartbeat = heartbeat;
@@ -291,6 +292,9 @@ impl ReaderBuilder {
         }
         let temporary = self.create.as_ref().is_some_and(|create| create.temporary);
         let acknowledger = Acknowledger::new(ReaderId::unique(), self.acknowledge);
+        if self.idle == Idle::Never {
+            acknowledger.told().lag();
+        }
         let settings = Settings {
             heartbeat: self.heartbeat,
             reconnect: if temporary { Reconnect::never() } else { self.reconnect },
@@ -307,10 +311,10 @@ impl ReaderBuilder {
         let source = Source::new(acknowledger.reader(), &opened.system, &dialer.start)?;
         let resume = stored.map(|stored| Resume::behind(&stored.position, opened.confirmed));
         let (slot, publications) = (dialer.start.slot.clone(), dialer.start.publications.clone());
-        let (link, ordinary) = Link::new(dialer, opened, settings)?;
+        let (link, catalog) = Link::new(dialer, opened, settings)?;
         Ok(Reader::start(Setup {
             link,
-            ordinary,
+            catalog,
             source: Arc::new(source),
             resume: resume.unwrap_or_default(),
             acknowledger,

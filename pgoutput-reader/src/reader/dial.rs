@@ -9,8 +9,9 @@ use std::time::Duration;
 use pgoutput_decode::Lsn;
 
 use super::verify::Stored;
-use crate::connection::{Connection, CopyBoth, Ordinary};
-use crate::error::SetupError;
+use crate::catalog::Catalog;
+use crate::connection::{Connection, CopyBoth};
+use crate::error::{PositionError, SetupError};
 use crate::proto::CreateSlot;
 use crate::setup::{Pace, SlotFacts};
 use crate::{Config, Error, ErrorKind, StartReplication, SystemId, Waker};
@@ -29,7 +30,7 @@ pub(super) struct Dialer {
 pub(super) struct Opened {
     pub(super) copy: CopyBoth,
     pub(super) pace: Pace,
-    pub(super) ordinary: Ordinary,
+    pub(super) catalog: Catalog,
     pub(super) system: SystemId,
     /// Where the slot stood.
     pub(super) confirmed: Lsn,
@@ -61,13 +62,17 @@ impl Dialer {
             stored.verify(&mut connection, &system, &self.start)?;
         }
         if self.start.start_lsn > system.xlogpos {
+            if stored.is_some() {
+                let (lsn, ends) = (self.start.start_lsn, system.xlogpos);
+                return Err(PositionError::AheadOfLog { lsn, ends }.into());
+            }
             // The server would skip whatever is committed up to there, and that could never be had again.
             return Err(Error::usage(format!(
                 "start_lsn {} is ahead of the server's log, which ends at {}",
                 self.start.start_lsn, system.xlogpos
             )));
         }
-        let ordinary = connection.ordinary(&self.config)?;
+        let catalog = Catalog::new(connection.ordinary(&self.config)?);
         if let Some(mut create) = create.filter(|_| stored.is_none()) {
             create.name.clone_from(&self.start.slot);
             // All that can be wrong is looked for before there is a slot to leave behind.
@@ -78,7 +83,15 @@ impl Dialer {
             }
         }
         let slot = connection.check_slot(&self.start.slot)?;
-        start(connection, &self.start, ordinary, system, slot)
+        let mut opened = start(connection, &self.start, catalog, system, slot)?;
+        if let Some(stored) = stored {
+            // Until it was taken, others could still move the slot.
+            let slot = opened.catalog.slot_status(&self.start.slot)?;
+            let confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
+            stored.verify_slot(confirmed, slot.restart_lsn)?;
+            opened.confirmed = confirmed;
+        }
+        Ok(opened)
     }
 
     /// Once more, with a server and a slot that go on where they were. `given_up` is looked at before the slot is taken.
@@ -90,7 +103,7 @@ impl Dialer {
         let mut connection = Connection::connect(&config)?;
         connection.set_command_timeout(Some(STEP));
         let system = connection.identify_system()?;
-        let ordinary = connection.ordinary(&config)?;
+        let catalog = Catalog::new(connection.ordinary(&config)?);
         let slot = connection.check_slot(&self.start.slot)?;
         standing.check(&system, slot, &self.start.slot)?;
         if given_up.load(Ordering::Acquire) {
@@ -98,21 +111,26 @@ impl Dialer {
             return Err(ErrorKind::Stopped { doing, address }.into());
         }
         let again = StartReplication { start_lsn: standing.start_lsn, ..self.start.clone() };
-        start(connection, &again, ordinary, system, slot)
+        let mut opened = start(connection, &again, catalog, system, slot)?;
+        // Until it was taken, others could still move the slot: the server would go on behind what they have read.
+        let slot = opened.catalog.slot_status_within(STEP, &self.start.slot)?;
+        opened.confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
+        standing.check_slot(opened.confirmed, &self.start.slot)?;
+        Ok(opened)
     }
 }
 
 fn start(
     mut connection: Connection,
     start: &StartReplication,
-    ordinary: Ordinary,
+    catalog: Catalog,
     system: SystemId,
     slot: SlotFacts,
 ) -> Result<Opened, Error> {
     connection.check_publications(&start.publications)?;
     let pace = connection.pace()?;
     let copy = connection.start_replication(start)?;
-    Ok(Opened { copy, pace, ordinary, system, confirmed: slot.confirmed })
+    Ok(Opened { copy, pace, catalog, system, confirmed: slot.confirmed })
 }
 
 impl Standing {
@@ -132,11 +150,25 @@ impl Standing {
             let (received, ends) = (self.received, system.xlogpos);
             return Err(SetupError::LogLost { received, ends });
         }
-        if slot.confirmed > self.confirmed {
-            let (confirmed, stands) = (self.confirmed, slot.confirmed);
+        self.check_slot(slot.confirmed, name)
+    }
+
+    /// Whether the slot stands no further than this reader can have confirmed it.
+    fn check_slot(&self, stands: Lsn, name: &str) -> Result<(), SetupError> {
+        if stands > self.confirmed {
+            let confirmed = self.confirmed;
             return Err(SetupError::SlotMoved { slot: name.into(), confirmed, stands });
         }
         Ok(())
+    }
+}
+
+/// Wakes when it is dropped.
+struct WakeAtEnd(Waker);
+
+impl Drop for WakeAtEnd {
+    fn drop(&mut self) {
+        self.0.wake();
     }
 }
 
@@ -151,15 +183,24 @@ pub(super) struct Attempt {
 impl Attempt {
     /// `done` is woken when there is a result.
     pub(super) fn start(dialer: Dialer, standing: Standing, done: Waker) -> Result<Self, Error> {
+        Self::run(done, move |given_up| dialer.open_again(&standing, given_up))
+    }
+
+    fn run(
+        done: Waker,
+        open: impl FnOnce(&AtomicBool) -> Result<Opened, Error> + Send + 'static,
+    ) -> Result<Self, Error> {
         let (sender, result) = channel();
         let given_up = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&given_up);
         thread::Builder::new()
             .name("pgoutput-connect".into())
             .spawn(move || {
+                // Dropped in turn also by a panic: first the sender, so that whoever is woken sees that nothing comes.
+                let _done = WakeAtEnd(done);
+                let sender = sender;
                 // Nobody waits for it any more if it cannot be sent: then the connection is closed here.
-                let _ = sender.send(dialer.open_again(&standing, &flag));
-                done.wake();
+                let _ = sender.send(open(&flag));
             })
             .map_err(|error| Error::io("starting a thread for", "connecting", error))?;
         Ok(Self { result, given_up })
@@ -186,6 +227,8 @@ impl Drop for Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::WakePipe;
+    use std::time::Instant;
 
     fn standing() -> Standing {
         Standing {
@@ -207,6 +250,16 @@ mod tests {
         let mut slot = SlotFacts { confirmed: Lsn::new(50), restart: None, standby: false };
         edit(&mut system, &mut slot);
         standing().check(&system, slot, "s")
+    }
+
+    #[test]
+    fn an_attempt_that_panics_is_an_error_and_wakes() {
+        let wake = WakePipe::new().unwrap();
+        let attempt = Attempt::run(wake.waker(), |_| panic!("on purpose")).unwrap();
+        let start = Instant::now();
+        wake.wait(Some(start + STEP)).unwrap();
+        assert!(start.elapsed() < STEP, "nobody was woken");
+        assert!(attempt.result().expect("woken before the end").is_err());
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub enum Idle {
     /// Nothing: the slot moves only with what is acknowledged. So it never gets ahead of a position that a program has stored before acknowledging
     /// it, and every such position can be [resumed](crate::ReaderBuilder::resume) from. [`Reader::idle_position`](crate::Reader::idle_position)
     /// gives positions to store and acknowledge while nothing comes.
+    /// While everything was taken, `flush_lsn` in `pg_stat_replication` is NULL: else the server could not be shut down fast.
     Never,
     /// A logical decoding message of this reader's own, outside of any transaction, written over the ordinary connection whenever
     /// nothing has come for `interval`; what it comes back behind may be forgotten. It is not handed out. Works also where the

@@ -11,7 +11,7 @@ use super::dial::{Attempt, Dialer, Opened, Standing};
 use super::policy::{OnReconnect, Reconnect, ReconnectAttempt};
 use super::transient::may_pass;
 use crate::ack::Told;
-use crate::connection::Ordinary;
+use crate::catalog::{Catalog, Waits};
 use crate::io::WakePipe;
 use crate::stream::{Frame, Health, NOTICES_KEPT, Step, StopHandle, Stream, StreamEvent};
 use crate::{Error, ErrorKind, ServerMessage, SystemId};
@@ -50,8 +50,8 @@ pub(super) struct Settings {
 /// What a turn came to.
 pub(super) enum Turn {
     Step(Step),
-    /// A stream was started again; everything that came before is of another one. With it, the ordinary connection to its server.
-    Again(Box<Ordinary>),
+    /// A stream was started again; everything that came before is of another one. With it, the catalogue of its server.
+    Again(Box<Catalog>),
 }
 
 #[derive(Debug)]
@@ -81,8 +81,8 @@ impl Link {
         dialer: Dialer,
         opened: Opened,
         settings: Settings,
-    ) -> Result<(Self, Ordinary), Error> {
-        let Opened { copy, pace, ordinary, system, confirmed } = opened;
+    ) -> Result<(Self, Catalog), Error> {
+        let Opened { copy, pace, catalog, system, confirmed } = opened;
         let wake = copy.wake_pipe();
         let address = copy.address().to_owned();
         let mut stream = Stream::new(copy, pace)?;
@@ -102,11 +102,22 @@ impl Link {
             bound: confirmed,
             notices: Vec::new(),
         };
-        Ok((link, ordinary))
+        Ok((link, catalog))
     }
 
     pub(super) fn stop_handle(&self) -> StopHandle {
         self.stop.clone()
+    }
+
+    /// This catalogue, whose answers are waited for like the stream from now on.
+    pub(super) fn catalog(&self, mut catalog: Catalog) -> Catalog {
+        catalog.wait_with(Waits { wake: self.wake.clone(), stop: self.stop.clone() });
+        catalog
+    }
+
+    /// Whether this is what came of a [`StopHandle`].
+    pub(super) fn is_stop(&self, error: &Error) -> bool {
+        matches!(error.kind(), ErrorKind::Stopped { .. }) && self.stop.is_stopped()
     }
 
     pub(super) fn system(&self) -> &SystemId {
@@ -249,8 +260,8 @@ impl Link {
         }
     }
 
-    fn opened(&mut self, opened: Opened) -> Result<Box<Ordinary>, Error> {
-        let Opened { mut copy, pace, ordinary, .. } = opened;
+    fn opened(&mut self, opened: Opened) -> Result<Box<Catalog>, Error> {
+        let Opened { mut copy, pace, catalog, .. } = opened;
         copy.set_wake_pipe(self.wake.clone());
         copy.address().clone_into(&mut self.address);
         let mut stream = Stream::new(copy, pace)?;
@@ -264,7 +275,7 @@ impl Link {
             log::info!("connected to {} again, at attempt {}", self.address, outage.attempt);
             outage.phase = Phase::Open;
         }
-        Ok(Box::new(ordinary))
+        Ok(Box::new(catalog))
     }
 
     pub(super) fn health(&self) -> Health {

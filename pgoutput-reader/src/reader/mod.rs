@@ -33,9 +33,8 @@ use until::Until;
 
 use crate::ack::{Acknowledge, Acknowledger};
 use crate::catalog::{Catalog, SlotStatus};
-use crate::connection::Ordinary;
 use crate::event::{ChangeEvent, Fingerprint, Source};
-use crate::stream::{Frame, Health, Step, StopHandle};
+use crate::stream::{Frame, Health, Step, StopHandle, is_late};
 use crate::{Config, Error, ServerMessage};
 
 /// How long [`Reader::stop`] waits for the Commit of a transaction whose last event was taken. The server sends
@@ -82,7 +81,7 @@ pub struct Reader {
     slot: String,
     publications: Vec<String>,
     finished: bool,
-    /// An error was handed out: what came with it or after it was not, and must never be confirmed.
+    /// An error was handed out, or a stop ended a look-up: what came with it or after it was not, and must never be confirmed.
     failed: bool,
 }
 
@@ -100,7 +99,7 @@ pub enum Next {
 
 struct Setup {
     link: Link,
-    ordinary: Ordinary,
+    catalog: Catalog,
     source: Arc<Source>,
     resume: Resume,
     acknowledger: Acknowledger,
@@ -121,11 +120,11 @@ impl Reader {
     }
 
     fn start(setup: Setup) -> Self {
-        let Setup { link, ordinary, source, resume, acknowledger, acknowledge, .. } = setup;
+        let Setup { link, catalog, source, resume, acknowledger, acknowledge, .. } = setup;
         let system = link.system();
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
-        let tables = Tables::new(database, Catalog::new(ordinary));
+        let tables = Tables::new(database, link.catalog(catalog));
         #[cfg(feature = "json")]
         let tables = tables.with_json_options(setup.json_options);
         Self {
@@ -145,6 +144,9 @@ impl Reader {
     }
 
     /// Waits for the next event no longer than `timeout`; zero takes only what is there.
+    ///
+    /// The first event of a table, and of each new description of it, may take longer: as long as the catalogue takes to answer, up to
+    /// [`wal_receiver_timeout`](crate::Config::wal_receiver_timeout). A [`StopHandle`] ends that wait too.
     ///
     /// # Errors
     /// Those of the iterator; after the first there is nothing more.
@@ -219,7 +221,8 @@ impl Reader {
     /// What the server says of the slot and of the log it keeps for it, asked over the ordinary connection.
     ///
     /// # Errors
-    /// What the server answers; [`SetupError::SlotMissing`](crate::SetupError::SlotMissing) when there is no such slot any more.
+    /// What the server answers; [`SetupError::SlotMissing`](crate::SetupError::SlotMissing) when there is no such slot any more;
+    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) when a [`StopHandle`] was used and the answer takes longer than a moment.
     pub fn slot_status(&mut self) -> Result<SlotStatus, Error> {
         self.tables.catalog().slot_status(&self.slot)
     }
@@ -256,8 +259,10 @@ impl Reader {
                     }
                     break;
                 }
-                Step::Keepalive(_) => {}
-                Step::PublicationSkipped | Step::TimedOut | Step::Stopped => break,
+                Step::Keepalive(_) if Instant::now() < deadline => {}
+                Step::Keepalive(_) | Step::PublicationSkipped | Step::TimedOut | Step::Stopped => {
+                    break;
+                }
             }
         }
         Ok(())
@@ -291,7 +296,16 @@ impl Reader {
             match self.turn(deadline) {
                 Ok(None) => {}
                 Ok(Some(next)) => return Ok(next),
+                Err(error) if self.link.is_stop(&error) => {
+                    // As after an error: what the catalogue was asked for is not handed out.
+                    (self.finished, self.failed) = (true, true);
+                    self.changes.ready.clear();
+                    return Ok(Next::Finished);
+                }
                 Err(error) => self.link.lost(error)?,
+            }
+            if self.changes.ready.is_empty() && !self.finished && is_late(deadline) {
+                return Ok(Next::TimedOut);
             }
         }
     }
@@ -334,10 +348,10 @@ impl Reader {
                 }
                 self.tend_idle(now)?;
             }
-            Turn::Again(ordinary) => {
+            Turn::Again(catalog) => {
                 self.drained_at = None;
                 self.changes.cut();
-                self.tables.restart(Catalog::new(*ordinary));
+                self.tables.restart(self.link.catalog(*catalog));
                 if let Some(until) = &mut self.until {
                     until.restart();
                 }

@@ -20,7 +20,7 @@ pub(super) struct Tables {
     database: Arc<str>,
     relations: Relations,
     types: TypeNames,
-    tables: BTreeMap<Oid, Table>,
+    known: BTreeMap<Oid, Table>,
     #[cfg(feature = "json")]
     json_options: JsonOptions,
     catalog: Catalog,
@@ -38,7 +38,7 @@ impl Tables {
             database: database.into(),
             relations: Relations::new(),
             types: TypeNames::new(),
-            tables: BTreeMap::new(),
+            known: BTreeMap::new(),
             #[cfg(feature = "json")]
             json_options: JsonOptions::default(),
             catalog,
@@ -56,7 +56,7 @@ impl Tables {
     pub(super) fn restart(&mut self, catalog: Catalog) {
         self.relations = Relations::new();
         self.types.clear();
-        self.tables.clear();
+        self.known.clear();
         self.catalog = catalog;
     }
 
@@ -102,7 +102,7 @@ impl Tables {
             };
             Ok(Table { fit: Fit::new(&schema), schema: Arc::new(schema) })
         };
-        let table = match self.tables.entry(oid) {
+        let table = match self.known.entry(oid) {
             Entry::Occupied(entry) => {
                 let table = entry.into_mut();
                 if !Arc::ptr_eq(&table.schema.relation, relation) {

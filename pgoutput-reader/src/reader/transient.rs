@@ -33,8 +33,8 @@ pub(super) fn may_pass(error: &Error) -> bool {
 
 /// By SQLSTATE (manual, appendix "PostgreSQL Error Codes").
 fn state_may_pass(code: &str) -> bool {
-    // Class 08 is Connection Exception.
-    code.starts_with("08")
+    // Class 08 is Connection Exception; a protocol_violation stays one.
+    (code.starts_with("08") && code != "08P01")
         || matches!(
             code,
             // admin_shutdown, crash_shutdown, cannot_connect_now
@@ -105,8 +105,10 @@ mod tests {
 
     #[test]
     fn what_stays() {
-        // Wrong password, no slot, a slot that is lost, no slot free, a segment that is gone, the database dropped, a bug of the server.
-        for code in ["28P01", "28000", "42704", "55000", "53400", "58P01", "57P04", "XX000", ""] {
+        // A bug of one of us, wrong password, no slot, a slot that is lost, no slot free, a segment that is gone, the database dropped, a bug of the server.
+        for code in
+            ["08P01", "28P01", "28000", "42704", "55000", "53400", "58P01", "57P04", "XX000", ""]
+        {
             assert!(!may_pass(&server(code)), "{code}");
         }
         let slot = String::from("s");

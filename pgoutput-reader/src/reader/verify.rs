@@ -1,9 +1,10 @@
 //! Whether what comes behind a position is still to be had from a slot.
 
+use pgoutput_decode::Lsn;
+
 use crate::connection::{Connection, TimelineSwitch};
 use crate::error::PositionError;
 use crate::event::{Position, ReaderId, Source};
-use crate::setup::SlotFacts;
 use crate::{Error, StartReplication, SystemId};
 
 /// The least that two commits take in a log that can be decoded: 24 bytes of header, 2 of the data's header, 8 of time, 4 of flags, 8 of the
@@ -32,10 +33,17 @@ impl Stored {
             if is_later { connection.timeline_history(now.timeline)? } else { Vec::new() };
         same_source(&self.position, &now, &history)?;
         let slot = connection.check_slot(&start.slot)?;
-        if !self.trusted {
-            not_forgotten(&self.position, &slot)?;
-        }
+        self.verify_slot(slot.confirmed, slot.restart)?;
         Ok(())
+    }
+
+    /// That a slot which stands there still has everything behind the position.
+    pub(super) fn verify_slot(
+        &self,
+        confirmed: Lsn,
+        restart: Option<Lsn>,
+    ) -> Result<(), PositionError> {
+        if self.trusted { Ok(()) } else { not_forgotten(&self.position, confirmed, restart) }
     }
 }
 
@@ -91,26 +99,29 @@ fn same_log(
 /// What a slot was confirmed beyond the position counts as dealt with by whoever confirmed it, as long as it is the same slot. A new one cannot keep log from
 /// before it was made, which was after the position: so one that keeps log from before the position is not new. Of one that keeps only later
 /// log nothing is known, unless no commit has room between the position's and where it stands.
-fn not_forgotten(position: &Position, slot: &SlotFacts) -> Result<(), PositionError> {
+fn not_forgotten(
+    position: &Position,
+    confirmed: Lsn,
+    restart: Option<Lsn>,
+) -> Result<(), PositionError> {
     let lsn = position.commit_lsn();
-    let beyond = slot.confirmed.as_u64().saturating_sub(lsn.as_u64());
+    let beyond = confirmed.as_u64().saturating_sub(lsn.as_u64());
     let room = if position.index().is_some() { TWO_COMMITS } else { TWO_COMMITS / 2 };
-    let is_old = slot.restart.is_some_and(|restart| restart <= lsn);
+    let is_old = restart.is_some_and(|restart| restart <= lsn);
     if beyond < room || is_old {
         return Ok(());
     }
     Err(PositionError::SlotAhead {
         slot: position.slot().into(),
         lsn,
-        confirmed_flush_lsn: slot.confirmed,
-        restart_lsn: slot.restart,
+        confirmed_flush_lsn: confirmed,
+        restart_lsn: restart,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pgoutput_decode::Lsn;
 
     fn position(text: &str) -> Position {
         text.parse().unwrap()
@@ -172,10 +183,8 @@ mod tests {
 
     #[test]
     fn a_slot_that_may_be_new_is_refused() {
-        let standing = |confirmed: u64, restart: Option<u64>| SlotFacts {
-            confirmed: Lsn::new(confirmed),
-            restart: restart.map(Lsn::new),
-            standby: false,
+        let checked = |position: &Position, confirmed: u64, restart: Option<u64>| {
+            not_forgotten(position, Lsn::new(confirmed), restart.map(Lsn::new))
         };
         for (confirmed, restart, taken) in [
             (0x0F00, Some(0x0E00), true),
@@ -188,11 +197,11 @@ mod tests {
             (0x9000, Some(0x8FC8), false),
             (0x9000, None, false),
         ] {
-            let slot = standing(confirmed, restart);
-            assert_eq!(not_forgotten(&stored(), &slot).is_ok(), taken, "{slot:?}");
+            let result = checked(&stored(), confirmed, restart);
+            assert_eq!(result.is_ok(), taken, "{confirmed:x} {restart:x?}");
         }
         let idle = position("1:700:2:s:00000000000000aa:0/1000:-");
-        assert_eq!(not_forgotten(&idle, &standing(0x1028, Some(0x1028))), Ok(()));
-        assert!(not_forgotten(&idle, &standing(0x1030, Some(0x1028))).is_err());
+        assert_eq!(checked(&idle, 0x1028, Some(0x1028)), Ok(()));
+        assert!(checked(&idle, 0x1030, Some(0x1028)).is_err());
     }
 }

@@ -98,6 +98,14 @@ pub(crate) struct Frame {
     send_time: TimestampTz,
 }
 
+/// How long what has arrived is taken in beyond a deadline, for what may come behind it.
+const LENIENCE: Duration = Duration::from_millis(20);
+
+/// Whether a deadline has passed for good, with a server that never stops sending what is no event.
+pub(crate) fn is_late(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| deadline.elapsed() > LENIENCE)
+}
+
 impl Stream {
     pub(crate) fn new(copy: CopyBoth, pace: Pace) -> Result<Self, Error> {
         let Pace { interval, silence } = pace;
@@ -290,13 +298,17 @@ impl Stream {
                     if skipped {
                         return Ok(Step::PublicationSkipped);
                     }
+                    if is_late(deadline) {
+                        return Ok(Step::TimedOut);
+                    }
                 }
+                Advance::Aside if is_late(deadline) => return Ok(Step::TimedOut),
                 Advance::TimedOut
                     if deadline.is_some_and(|deadline| deadline <= Instant::now()) =>
                 {
                     return Ok(Step::TimedOut);
                 }
-                Advance::TimedOut | Advance::Woken => {}
+                Advance::Aside | Advance::TimedOut | Advance::Woken => {}
                 Advance::Ended => return Err(Error::copy_ended(self.copy.address())),
             }
         }

@@ -131,6 +131,14 @@ impl Shared {
         positions
     }
 
+    /// Whether what is confirmed stays behind the log although everything was taken.
+    fn rests(&self) -> bool {
+        #[cfg(feature = "catalog")]
+        return self.acknowledged.get().is_some_and(|told| told.rests());
+        #[cfg(not(feature = "catalog"))]
+        return false;
+    }
+
     fn send_due(&self, clock: &mut Clock, now: Instant) -> Result<(), Error> {
         if clock.feedback.due(now, &self.positions()) {
             return self.send(clock, false);
@@ -141,9 +149,11 @@ impl Shared {
     fn send(&self, clock: &mut Clock, reply: bool) -> Result<(), Error> {
         let positions = self.positions();
         let Positions { write, flush, apply, .. } = positions;
+        // A server that shuts down waits until its log is flushed here; told no position, until it is written. No slot moves by that.
+        let rests = flush == clock.feedback.told().flush && self.rests();
         let status = StandbyStatusUpdate {
             write,
-            flush,
+            flush: if rests { Lsn::ZERO } else { flush },
             apply,
             client_time: clock_time(),
             reply: reply.into(),

@@ -7,7 +7,8 @@ use crate::Waker;
 
 /// Ends a stream or reader from another thread or where a signal is handled.
 ///
-/// A blocked read returns at once. What has arrived whole is still handed out; then the iterator ends without an error.
+/// A blocked read returns at once. What has arrived whole is still handed out; then the iterator ends without an error. A change that a reader would have
+/// to ask the catalogue about is handed out only if the answer comes within a quarter of a second; else it comes again, unconfirmed.
 #[derive(Debug, Clone)]
 pub struct StopHandle {
     stopped: Arc<AtomicBool>,

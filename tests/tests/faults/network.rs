@@ -17,6 +17,9 @@ const TOGETHER: usize = 30;
 /// How long a fault that needs bytes to come by is waited for.
 const SOON: Duration = Duration::from_millis(150);
 
+/// How often each fault may fail to happen, on average.
+const TRIES: usize = 10;
+
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     /// `pg_terminate_backend` for the walsender.
@@ -59,22 +62,24 @@ impl Fault {
         }
     }
 
-    fn happen(self, network: &Network, fixture: &Fixture<'_>) {
+    /// Makes it happen; false where the bytes that it needs have not come by.
+    fn happen(self, network: &Network, fixture: &Fixture<'_>) -> bool {
+        let mut happened = true;
         match self {
             Self::Terminate => terminate(fixture),
             Self::CutNow => network.cut(),
             Self::Cut(direction, bytes) => {
                 network.set(direction, Condition::Cut(bytes));
-                wait_until_it_is_clear(network, direction);
+                happened = is_clear_soon(network, direction);
             }
             Self::CutTwice(direction, bytes) => {
                 network.set(direction, Condition::Cut(bytes));
                 network.cut();
-                wait_until_it_is_clear(network, direction);
+                happened = is_clear_soon(network, direction);
             }
             Self::HalfClose(direction, bytes) => {
                 network.set(direction, Condition::HalfClose(bytes));
-                wait_until_it_is_clear(network, direction);
+                happened = is_clear_soon(network, direction);
             }
             Self::Stall(direction, bytes, time) => {
                 network.set(direction, Condition::Stall(bytes));
@@ -103,6 +108,7 @@ impl Fault {
             }
         }
         network.heal();
+        happened
     }
 }
 
@@ -112,21 +118,30 @@ fn terminate(fixture: &Fixture<'_>) {
     fixture.client().execute(query, &[&fixture.slot_name()]).unwrap();
 }
 
-/// Until the fault has happened, or the bytes that it needs have not come.
-fn wait_until_it_is_clear(network: &Network, direction: Direction) {
+/// Whether the fault has happened, before it is too long in coming.
+fn is_clear_soon(network: &Network, direction: Direction) -> bool {
     let deadline = Instant::now() + SOON;
-    while network.condition(direction) != Condition::Clear && Instant::now() < deadline {
+    loop {
+        if network.condition(direction) == Condition::Clear {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
         thread::sleep(Duration::from_millis(1));
     }
 }
 
 fn disturb(reading: &Reading<'_>, random: &mut Random, network: &Network, faults: usize) {
-    for number in 0..faults {
+    let (mut happened, mut tried) = (0, 0);
+    while happened < faults {
         let fault = Fault::any(random);
-        fault.happen(network, reading.fixture);
+        happened += usize::from(fault.happen(network, reading.fixture));
+        tried += 1;
+        assert!(tried <= faults * TRIES, "{happened} of {tried} faults have happened");
         // Now and then the next one comes before all is well again.
         if !random.once_in(4) {
-            reading.catch_up(&(number, fault));
+            reading.catch_up(&(tried, fault));
         }
     }
     assert!(reading.reconnects() > faults / 3, "{} times is not often", reading.reconnects());

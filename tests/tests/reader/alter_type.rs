@@ -88,9 +88,10 @@ fn what_nobody_can_describe_any_more_is_named_and_asked_for_once() {
                 "INSERT INTO t VALUES (5, '(A,B,E)', 'x')",
             ]);
             let mut reader = fixture.builder().binary(binary).connect().unwrap();
-            let c = match binary {
-                false => r#""(A,B)""#,
-                true => r#""\\x00000002000000190000000141000000190000000142""#,
+            let c = if binary {
+                r#""\\x00000002000000190000000141000000190000000142""#
+            } else {
+                r#""(A,B)""#
             };
             let event = reader.next().unwrap().unwrap();
             let expected = |id: i32, named: &str| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{Config, ErrorKind, Idle, Reader, ReaderBuilder};
-use pgoutput_tests::{Fixture, eventually};
+use pgoutput_tests::{Fixture, eventually, within};
 
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (id int);
                      CREATE PUBLICATION one FOR TABLE t";
@@ -31,6 +31,9 @@ fn while_waiting(mut reader: Reader, check: impl FnOnce()) {
     });
 }
 
+/// How soon the slot of an idle database moves.
+const PROMISED: Duration = Duration::from_secs(10);
+
 /// Writes in another table of the same database and in another database; where that ends in the log.
 fn write_elsewhere(fixture: &Fixture<'_>, server: &Server) -> pgoutput_decode::Lsn {
     fixture.run(["INSERT INTO other SELECT generate_series(1, 1000)"]);
@@ -42,7 +45,7 @@ fn write_elsewhere(fixture: &Fixture<'_>, server: &Server) -> pgoutput_decode::L
 fn moves(fixture: &Fixture<'_>, server: &Server, reader: Reader) {
     while_waiting(reader, || {
         let end = write_elsewhere(fixture, server);
-        eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
+        within(PROMISED, "the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
     });
 }
 

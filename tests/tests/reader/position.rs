@@ -1,10 +1,13 @@
 //! Positions that were stored, and readers that go on behind them.
 
+use pgoutput_decode::Lsn;
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::{
     Acknowledge, ErrorKind, Idle, Position, PositionError, Reader, ReaderBuilder, SetupError,
 };
-use pgoutput_tests::{Fixture, PUBLICATION, eventually, line};
+use pgoutput_tests::{Fixture, PUBLICATION, Proxy, eventually, line};
+
+use super::reconnect::behind;
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, n int)";
 
@@ -146,6 +149,14 @@ fn a_position_of_something_else_is_refused_with_the_reason() {
             let more = builder(&fixture, slot).messages(true).resume(stored(&position));
             assert!(matches!(refusal(more), PositionError::OtherPublications { .. }));
         }
+        let end = fixture.end();
+        let (lsn, commit) = (Lsn::new(end.as_u64() + (1 << 40)), position.commit_lsn());
+        let beyond = edited(&format!(":{commit}:"), &format!(":{lsn}:"));
+        let error = refusal(builder(&fixture, slot).resume(beyond));
+        let PositionError::AheadOfLog { lsn: of, ends } = error else { panic!("{error}") };
+        assert!(of == lsn && ends >= end && ends < lsn);
+        let text = PositionError::AheadOfLog { lsn: of, ends }.to_string();
+        assert!(text.contains(&lsn.to_string()) && text.contains(&ends.to_string()), "{text}");
         // What was refused has changed nothing.
         let again = builder(&fixture, slot).resume(stored(&position)).until_lsn(fixture.end());
         assert_eq!(again.connect().unwrap().map(Result::unwrap).count(), EVENTS - 1);
@@ -179,6 +190,40 @@ fn a_slot_that_was_made_anew_is_refused_and_none_is_made() {
         let events: Vec<_> =
             trusting.until_lsn(fixture.end()).connect().unwrap().map(Result::unwrap).collect();
         assert_eq!(events.len(), 1);
+    }
+}
+
+#[test]
+fn a_slot_made_anew_just_before_it_is_taken_is_refused() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        fixture.run(TRANSACTIONS);
+        let slot = fixture.slot_name().to_owned();
+        let (mut client, mut starts) = (Some(fixture.client()), 0);
+        let proxy = Proxy::before_start(server.port(), move || {
+            starts += 1;
+            if starts < 2 {
+                return;
+            }
+            let Some(mut client) = client.take() else { return };
+            let drop = format!("SELECT pg_drop_replication_slot('{slot}')");
+            client.batch_execute(&drop).unwrap();
+            let make = format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')");
+            client.batch_execute(&make).unwrap();
+        });
+        let builder =
+            || behind(&proxy, &fixture).acknowledge(Acknowledge::Manual).idle(Idle::Never);
+        let mut reader = builder().connect().unwrap();
+        let position = stored(&reader.next().unwrap().unwrap().position());
+        reader.stop().unwrap();
+        fixture.wait_until_free();
+        match refusal(builder().resume(position.clone())) {
+            PositionError::SlotAhead { lsn, confirmed_flush_lsn, .. } => {
+                let confirmed = fixture.slot().confirmed;
+                assert_eq!((lsn, confirmed_flush_lsn), (position.commit_lsn(), confirmed));
+            }
+            other => panic!("{other}"),
+        }
     }
 }
 

@@ -9,9 +9,9 @@ use pgoutput_harness::{Server, StopMode, servers};
 use pgoutput_reader::{
     Acknowledge, Error, ErrorKind, Next, Reader, ReaderBuilder, Reconnect, SetupError,
 };
-use pgoutput_tests::{Fixture, PUBLICATION};
+use pgoutput_tests::{Fixture, PUBLICATION, Proxy};
 
-use super::reconnect::{at_once, id, terminate};
+use super::reconnect::{at_once, behind, id, terminate};
 
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 
@@ -93,6 +93,46 @@ fn a_slot_made_anew_or_read_by_another_has_lost_changes() {
         };
         ends_after(server, make_anew, moved);
         ends_after(server, read_it, moved);
+    }
+}
+
+#[test]
+fn a_slot_read_by_another_just_before_it_is_taken_again_has_lost_changes() {
+    for server in servers() {
+        let fixture = Fixture::new(server, SETUP);
+        let slot = fixture.slot_name().to_owned();
+        let (mut client, mut starts) = (Some(fixture.client()), 0);
+        let proxy = Proxy::before_start(server.port(), move || {
+            starts += 1;
+            if starts < 2 {
+                return;
+            }
+            let Some(mut client) = client.take() else { return };
+            client.batch_execute("INSERT INTO t VALUES (2)").unwrap();
+            let read = format!(
+                "SELECT count(*) FROM pg_logical_slot_get_binary_changes('{slot}', NULL, NULL, \
+                 'proto_version', '1', 'publication_names', '{PUBLICATION}')"
+            );
+            let count: i64 = client.query_one(&read, &[]).unwrap().get(0);
+            assert!(count >= 3);
+            client.batch_execute("INSERT INTO t VALUES (3)").unwrap();
+        });
+        let mut reader = behind(&proxy, &fixture).reconnect(at_once()).connect().unwrap();
+        fixture.run(["INSERT INTO t VALUES (1)"]);
+        assert_eq!(id(&reader.next().unwrap().unwrap()), 1);
+        terminate(&fixture);
+        let error = match reader.next().expect("the end came without a word") {
+            Err(error) => error,
+            Ok(event) => panic!("went on with row {}", id(&event)),
+        };
+        let ErrorKind::Setup(SetupError::SlotMoved { slot, confirmed, stands }) = error.kind()
+        else {
+            panic!("{error:?}")
+        };
+        assert_eq!(slot, fixture.slot_name());
+        assert!(confirmed < stands, "{error}");
+        assert_eq!(*stands, fixture.slot().confirmed);
+        assert!(reader.next().is_none());
     }
 }
 

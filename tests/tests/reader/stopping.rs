@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgoutput_harness::servers;
 use pgoutput_reader::{ReaderBuilder, Reconnect};
@@ -110,5 +110,40 @@ fn a_stop_ends_an_attempt_that_nobody_answers() {
         in_time(move || waiting.join()).unwrap();
         network.heal();
         fixture.wait_until_free();
+    }
+}
+
+/// The description of a type is held up; the rest of the transaction, its Commit too, has arrived behind it.
+#[test]
+fn a_stop_ends_a_look_up_that_is_held_up() {
+    for server in servers() {
+        let setup = "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE moods (mood mood)";
+        let fixture = Fixture::new(server, setup);
+        let mut reader = fixture.reader();
+        fixture.run(["BEGIN; INSERT INTO t VALUES (1); INSERT INTO moods VALUES ('sad'); COMMIT"]);
+        let first = reader.next().unwrap().unwrap();
+        assert_eq!(json(&first)["after"]["id"], 1);
+        let mut client = fixture.client();
+        let mut lock = client.transaction().unwrap();
+        lock.batch_execute("LOCK TABLE pg_catalog.pg_range IN ACCESS EXCLUSIVE MODE").unwrap();
+        let stop = reader.stop_handle();
+        let waiting = thread::spawn(move || {
+            assert!(reader.next().is_none());
+            assert!(reader.is_finished());
+            reader.stop()
+        });
+        let held_up = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'pg_range'::regclass AND database = \
+                       (SELECT oid FROM pg_database WHERE datname = current_database())";
+        eventually("the look-up to be held up", || (fixture.number(held_up) > 0).then_some(()));
+        let stopped_at = Instant::now();
+        stop.stop();
+        in_time(move || waiting.join()).unwrap().unwrap();
+        assert!(stopped_at.elapsed() < Duration::from_secs(10));
+        lock.rollback().unwrap();
+        fixture.wait_until_free();
+        assert!(fixture.slot().confirmed <= first.position().commit_lsn());
+        let again = fixture.read();
+        assert_eq!(again.len(), 2);
+        assert_eq!(json(&again[1])["after"]["mood"], "sad");
     }
 }

@@ -3,6 +3,7 @@
 mod after;
 mod before;
 mod between;
+mod flood;
 mod memory;
 mod server;
 

@@ -38,8 +38,13 @@ pub(crate) fn welcome() -> Vec<u8> {
 
 /// The answer to a simple query: these columns, one row of these values.
 pub(crate) fn row(values: &[&str]) -> Vec<u8> {
+    named_row(&vec!["column"; values.len()], values)
+}
+
+/// The same with the columns' names.
+fn named_row(names: &[&str], values: &[&str]) -> Vec<u8> {
     let count = u16::try_from(values.len()).unwrap().to_be_bytes();
-    let names = values.iter().flat_map(|_| [&b"column\0"[..], &[0; 18]].concat());
+    let names = names.iter().flat_map(|name| [name.as_bytes(), &[0; 19]].concat());
     let cells = values.iter().flat_map(|value| {
         [&u32::try_from(value.len()).unwrap().to_be_bytes(), value.as_bytes()].concat()
     });
@@ -92,6 +97,20 @@ impl Client {
     pub(crate) fn start_copy(&mut self) {
         self.startup();
         self.say(welcome());
+        self.answer_setup();
+    }
+
+    /// The same for a `Reader`, which first asks who this is.
+    pub(crate) fn start_reader(&mut self) {
+        self.startup();
+        self.say(welcome());
+        self.expect(b'Q');
+        let names = ["systemid", "timeline", "xlogpos", "dbname"];
+        self.say(named_row(&names, &["7", "1", "0/9", "d"]));
+        self.answer_setup();
+    }
+
+    fn answer_setup(&mut self) {
         self.expect(b'Q');
         self.say(row(&SLOT));
         self.expect(b'Q');

@@ -52,7 +52,11 @@ impl Signalled {
         if let Some(stop) = self.0.get() {
             stop.stop();
             thread::sleep(GRACE);
-            crate::say(&"standard output is not read: what waits for it is not acknowledged");
+            let seconds = GRACE.as_secs();
+            crate::say(&format_args!(
+                "could not end in order within {seconds} s; what was not confirmed comes again"
+            ));
+            std::process::exit(1);
         }
         std::process::exit(0);
     }
