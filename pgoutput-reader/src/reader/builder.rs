@@ -102,6 +102,10 @@ impl ReaderBuilder {
     }
 
     /// Column values in binary where their type has a binary form (PostgreSQL 14 and later).
+    ///
+    /// Values and JSON are the same, but for `regclass` and its like (numbers instead of names), types without a reader (the bytes of their
+    /// binary form instead of their text) and values that cannot be read. An array, composite or range of a type without a binary
+    /// form, such as `aclitem`, ends the stream with the server's error.
     #[must_use]
     pub fn binary(mut self, binary: bool) -> Self {
         self.start.binary = binary;

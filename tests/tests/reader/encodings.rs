@@ -1,7 +1,7 @@
 //! Databases in other encodings than UTF8.
 
 use pgoutput_decode::TupleColumn;
-use pgoutput_harness::{Server, servers};
+use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{Acknowledge, ChangeEvent};
 use pgoutput_tests::{Fixture, after, json};
 
@@ -110,6 +110,26 @@ fn bytes_that_are_no_utf8_do_not_stop_the_stream() {
             assert!(array.contains(&0xfe));
             let error = row.get::<&str>("s").unwrap_err().to_string();
             assert!(error.contains("not UTF-8 at byte 3: the column of the row"), "{error}");
+        });
+    }
+}
+
+/// Their binary form is the text behind a version.
+#[test]
+fn documents_that_are_no_utf8_are_the_same_bytes_in_both_formats() {
+    // `jsonpath` came with 12.
+    for server in servers_from(12) {
+        let options = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'";
+        let setup = "CREATE DOMAIN d AS jsonb; CREATE TABLE t (b jsonb, d d, p jsonpath, j json)";
+        let fixture = Fixture::with_options(server, options, setup);
+        fixture.run([
+            "SET client_encoding = SQL_ASCII; INSERT INTO t VALUES (E'\"\\xe9\"', E'\"\\xe9\"', E'$.\"\\xe9\"', E'\"\\xe9\"')",
+        ]);
+        both(&fixture, |events| {
+            assert_eq!(
+                after(&events[0]),
+                r#"{"b":"\\x22e922","d":"\\x22e922","p":"\\x242e22e922","j":"\\x22e922"},"invalid_utf8":{"after":["b","d","p","j"]}"#
+            );
         });
     }
 }

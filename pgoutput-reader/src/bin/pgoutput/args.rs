@@ -70,7 +70,9 @@ pub(crate) struct Tail {
     #[arg(long, value_enum)]
     pub(crate) origin: Option<OriginArg>,
 
-    /// Take values in binary from the server (PostgreSQL 14 and later); the output is the same.
+    /// Take values in binary from the server (PostgreSQL 14 and later). The output is the same, but for regclass and its like (numbers
+    /// instead of names), types that pgoutput does not know, such as ltree, and values that cannot be read (their bytes in hexadecimal
+    /// digits instead of their text). Arrays and composites of types without a binary form, such as aclitem, are an error.
     #[arg(long)]
     pub(crate) binary: bool,
 

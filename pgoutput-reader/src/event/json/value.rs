@@ -79,11 +79,18 @@ pub(super) fn write(
     }
 }
 
+/// The bytes of a text that is not UTF-8: of `jsonb` and `jsonpath` those of the text in either format, without the version in front of it.
 fn write_bytes(
     field: &Field<'_>,
     out: &mut String,
     options: JsonOptions,
 ) -> Result<Written, ValueError> {
-    let bytes = Field::new(type_oid::BYTEA, Format::Binary, field.bytes());
+    let is_versioned =
+        matches!(field.ty().without_domains().oid(), type_oid::JSONB | type_oid::JSONPATH);
+    let bytes = match (field.format(), field.bytes()) {
+        (Format::Binary, [_, text @ ..]) if is_versioned => text,
+        (_, bytes) => bytes,
+    };
+    let bytes = Field::new(type_oid::BYTEA, Format::Binary, bytes);
     bytes.write_json(out, options).map(|()| Written::Bytes)
 }
