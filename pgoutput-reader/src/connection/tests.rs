@@ -196,6 +196,8 @@ fn changes_notices_and_parameters_come_as_they_are_sent() {
     assert_eq!(next(&mut copy), b"one");
     let Advance::Notice(notice) = copy.advance(Some(soon())).unwrap() else { panic!() };
     assert_eq!(notice.message(), "skipped loading publication");
+    // The parameter.
+    assert_eq!(copy.advance(Some(soon())).unwrap(), Advance::Aside);
     assert_eq!(next(&mut copy), b"");
     assert_eq!(copy.parameter("TimeZone"), Some("UTC"));
     assert_eq!(next(&mut copy).len(), 300_000);
