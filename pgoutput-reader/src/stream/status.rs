@@ -132,11 +132,9 @@ impl Shared {
     }
 
     /// Whether what is confirmed stays behind the log although everything was taken.
+    #[cfg(feature = "catalog")]
     fn rests(&self) -> bool {
-        #[cfg(feature = "catalog")]
-        return self.acknowledged.get().is_some_and(|told| told.rests());
-        #[cfg(not(feature = "catalog"))]
-        return false;
+        self.acknowledged.get().is_some_and(|told| told.rests())
     }
 
     fn send_due(&self, clock: &mut Clock, now: Instant) -> Result<(), Error> {
@@ -150,10 +148,12 @@ impl Shared {
         let positions = self.positions();
         let Positions { write, flush, apply, .. } = positions;
         // A server that shuts down waits until its log is flushed here; told no position, until it is written. No slot moves by that.
-        let rests = flush == clock.feedback.told().flush && self.rests();
+        #[cfg(feature = "catalog")]
+        let flush =
+            if flush == clock.feedback.told().flush && self.rests() { Lsn::ZERO } else { flush };
         let status = StandbyStatusUpdate {
             write,
-            flush: if rests { Lsn::ZERO } else { flush },
+            flush,
             apply,
             client_time: clock_time(),
             reply: reply.into(),
