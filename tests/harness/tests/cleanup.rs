@@ -32,7 +32,7 @@ fn owner_that_ends(test: &str, ending: &str) -> (i32, String, std::process::Exit
     let owner = Pid::from_child(&child);
     match ending {
         "kill" => kill_process(owner, Signal::KILL).unwrap(),
-        "interrupt" => kill_process(owner, Signal::INT).unwrap(),
+        "terminate" => kill_process(owner, Signal::TERM).unwrap(),
         _ => {}
     }
     (pid, folder.to_owned(), child.wait().unwrap())
@@ -78,7 +78,7 @@ fn after_a_signal() {
     if let Ok(ending) = std::env::var(ENDING) {
         return owner(&ending);
     }
-    for (ending, signal) in [("kill", Signal::KILL), ("interrupt", Signal::INT)] {
+    for (ending, signal) in [("kill", Signal::KILL), ("terminate", Signal::TERM)] {
         let status = nothing_is_left("after_a_signal", ending);
         assert_eq!(status.signal(), Some(signal.as_raw()), "{ending}");
     }
