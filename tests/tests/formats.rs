@@ -6,7 +6,7 @@ use pgoutput_decode::value::{Field, Format, Value};
 use pgoutput_decode::{Message, Oid, OldTuple, Relations, TupleColumn, TupleData};
 use pgoutput_tests::capture::{Capture, News, Variant, file_names, load};
 
-/// Columns whose binary form takes more than the type's oid to read, or has no reader.
+/// Columns whose binary form takes more than the type's oid to read, has no reader, or has another content.
 const NOT_COMPARED: [&str; 7] = [
     "It's, a Table.日本",
     "typed.amount",
@@ -77,13 +77,15 @@ fn rows<'a>(message: &Message<'a>) -> Option<(Oid, Vec<TupleData<'a>>)> {
     }
 }
 
-/// Whether two columns are the same; `None` if the binary form cannot be read.
+/// Whether two columns are the same; `None` if the binary form cannot be read, or has a number for the text's name.
 fn same(type_oid: Oid, pair: (TupleColumn<'_>, TupleColumn<'_>)) -> Option<bool> {
     let (TupleColumn::Text(text), TupleColumn::Binary(binary)) = pair else {
         return Some(pair.0 == pair.1);
     };
-    match Field::new(type_oid, Format::Binary, binary).get().unwrap() {
+    let binary = Field::new(type_oid, Format::Binary, binary);
+    match binary.get().unwrap() {
         Value::Opaque(_) => None,
+        Value::Oid(_) if binary.ty().is_reg() => None,
         value => Some(Field::new(type_oid, Format::Text, text).get() == Ok(value)),
     }
 }
