@@ -6,8 +6,8 @@
 use std::hint::black_box;
 
 use pgoutput_bench::{
-    Counting, Input, Lane, allocations, captured, columns, compare, generated, large_values,
-    utf8_columns, walk,
+    Counting, Input, Lane, allocations, captured, columns, compare, decoded_columns, generated,
+    large_values, utf8_columns, walk,
 };
 use pgoutput_decode::{CopyData, Message};
 
@@ -44,6 +44,11 @@ fn measure(input: &Input) -> pgoutput_bench::Report {
         Lane::new("bare walk, unchecked", bare),
         Lane::new("memcpy", || {
             walk::copy(input.stream(), &mut copied);
+        }),
+        Lane::new("decode, columns on the way", || {
+            for frame in &frames {
+                black_box(decoded_columns(black_box(frame.bytes), frame.in_stream));
+            }
         }),
         Lane::new("decode, columns as bytes", || {
             for frame in &frames {

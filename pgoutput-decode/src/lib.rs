@@ -170,5 +170,5 @@ pub use message::{Message, ReplicaIdentity, StreamAbortForm};
 pub use relation::{Column, Relation, Relations};
 pub use tag::Tag;
 pub use timestamp::{Rfc3339, TimestampTz};
-pub use tuple::{Columns, KeyTuple, OldTuple, TupleColumn, TupleData};
+pub use tuple::{Columns, KeyTuple, OldTuple, TupleColumn, TupleData, TupleKind};
 pub use utf8::{Utf8Column, Utf8Columns};

@@ -17,4 +17,4 @@ pub use captured::captured;
 pub use compare::{Lane, Report, compare};
 pub use input::{Frame, Input};
 pub use rows::{BULK_COLUMNS, bulk_relation, generated, large_values};
-pub use visit::{columns, utf8_columns};
+pub use visit::{columns, decoded_columns, utf8_columns};

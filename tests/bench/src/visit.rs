@@ -13,6 +13,22 @@ pub fn columns(message: &Message<'_>) -> usize {
     })
 }
 
+/// What [`columns`] comes to when it is handed the columns while the message is decoded; nothing for a frame that is none.
+#[inline]
+pub fn decoded_columns(frame: &[u8], in_stream: bool) -> Option<usize> {
+    let mut sum = 0_usize;
+    let message = Message::decode_with(frame, in_stream, |_, column| {
+        sum = match column {
+            TupleColumn::Text(value) | TupleColumn::Binary(value) => take(sum, value),
+            _ => sum.wrapping_add(1),
+        };
+    });
+    match message.ok()? {
+        Message::Insert(_) | Message::Update(_) | Message::Delete(_) => Some(sum),
+        _ => Some(1),
+    }
+}
+
 /// The same with every text value as `str`; one that is not UTF-8 counts as nothing.
 #[inline]
 pub fn utf8_columns(message: &Message<'_>) -> usize {

@@ -16,7 +16,9 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::{env, fs, io};
 
-use pgoutput_bench::{Input, captured, columns, generated, large_values, utf8_columns, walk};
+use pgoutput_bench::{
+    Input, captured, columns, decoded_columns, generated, large_values, utf8_columns, walk,
+};
 use pgoutput_decode::{CopyData, Decoder, Message};
 
 /// How much a figure may rise.
@@ -25,7 +27,8 @@ const ALLOWED: f64 = 1.05;
 /// Runs of a measure whose difference is what is counted: so the program's start and end cancel out.
 const RUNS: [u32; 2] = [2, 6];
 
-const MEASURES: [&str; 4] = ["bare walk", "decode", "decode, text as UTF-8", "buffer to columns"];
+const MEASURES: [&str; 5] =
+    ["bare walk", "decode", "decode, on the way", "decode, text as UTF-8", "buffer to columns"];
 
 type Problem = Box<dyn std::error::Error>;
 
@@ -157,6 +160,11 @@ fn run(measure: &str, name: &str, times: &str) -> Result<(), Problem> {
                 for frame in &frames {
                     let message = Message::decode(black_box(frame.bytes), frame.in_stream)?;
                     black_box(columns(&message));
+                }
+            }
+            "decode, on the way" => {
+                for frame in &frames {
+                    black_box(decoded_columns(black_box(frame.bytes), frame.in_stream));
                 }
             }
             "decode, text as UTF-8" => {
