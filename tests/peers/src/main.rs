@@ -9,7 +9,7 @@
 //! makes. Each peer gets what it asks for: `Bytes` where it keeps them, a slice where it copies. Ours looks at every column
 //! on top of decoding, the others only decode.
 //!
-//! pg_walstream is built without its connections (they bring TLS): its parser, its rows and its deserializer.
+//! pg_walstream is its parser, its rows and its deserializer; `consume` has its connection.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -24,26 +24,14 @@ use pgoutput::options::{
     BinaryValueTraitOff, BinaryValueTraitOn, StreamingValueTraitOff, StreamingValueTraitOn,
 };
 use pgoutput_bench::{
-    BULK_COLUMNS, Counting, Frame, Input, Lane, allocations, bulk_relation, columns, compare,
+    BULK_COLUMNS, Counting, Frame, Input, Lane, Record, allocations, bulk_relation, columns, compare,
     generated,
 };
 use pgoutput_decode::row::Row;
 use pgoutput_decode::{Message, Relation};
-use serde::Deserialize;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// A row of the input `bulk`, in types that both deserializers read.
-#[derive(Debug, Deserialize)]
-struct Record {
-    id: i32,
-    a: String,
-    b: i64,
-    c: String,
-    d: String,
-    e: bool,
-}
 
 fn main() -> ExitCode {
     let only = std::env::args().nth(1).unwrap_or_default();
