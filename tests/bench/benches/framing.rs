@@ -9,7 +9,7 @@
 use std::hint::black_box;
 
 use bytes::{Buf, Bytes, BytesMut};
-use pgoutput_bench::{Counting, Input, Lane, allocations, compare, generated, large_values, walk};
+use pgoutput_bench::{Counting, Input, Work, compare_counted, generated, large_values, walk};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -34,7 +34,7 @@ fn measure(input: &Input) -> pgoutput_bench::Report {
     let frames: Vec<_> = input.frames().collect();
     let mut copied = Vec::with_capacity(input.stream().len());
     let (mut split, mut frozen) = (BytesMut::new(), BytesMut::new());
-    let mut work: [(&str, Box<dyn FnMut() + '_>); 5] = [
+    let work: Vec<Work<'_>> = vec![
         (
             "bare walk, unchecked",
             Box::new(|| {
@@ -83,14 +83,7 @@ fn measure(input: &Input) -> pgoutput_bench::Report {
             }),
         ),
     ];
-    let lanes = work.iter_mut().map(|(name, run)| {
-        let ((), made) = allocations(&mut *run);
-        #[expect(clippy::cast_precision_loss, reason = "thousands")]
-        let each = made as f64 / input.len() as f64;
-        Lane::new(format!("{name} ({each:.1})"), run)
-    });
-    let lanes = lanes.collect();
-    compare(format!("{} (allocations a message)", input.name), input.len(), lanes)
+    compare_counted(input, work)
 }
 
 /// The length that the header at the front gives, itself included; none while the header is not whole, or is none.

@@ -16,7 +16,7 @@ pub mod walk;
 
 pub use allocations::{Counting, allocations};
 pub use captured::captured;
-pub use compare::{Lane, Report, compare};
+pub use compare::{Lane, Report, Work, compare, compare_counted};
 pub use input::{Frame, Input};
 #[cfg(feature = "record")]
 pub use record::Record;

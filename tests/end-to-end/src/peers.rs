@@ -32,7 +32,9 @@ pub fn find(program: Option<&str>) -> Result<Vec<Consumer>, Problem> {
     let (out, names): (Vec<_>, Vec<_>) = std::str::from_utf8(&output.stdout)?
         .lines()
         .partition(|line| line.starts_with("left out:"));
-    out.iter().for_each(|line| println!("{line}"));
+    for line in out {
+        println!("{line}");
+    }
     let peer = |name: &str| Consumer::Peer { name: name.to_owned(), program: path.clone() };
     Ok(names.into_iter().map(peer).collect())
 }

@@ -24,7 +24,7 @@ use pgoutput::options::{
     BinaryValueTraitOff, BinaryValueTraitOn, StreamingValueTraitOff, StreamingValueTraitOn,
 };
 use pgoutput_bench::{
-    BULK_COLUMNS, Counting, Frame, Input, Lane, Record, allocations, bulk_relation, columns, compare,
+    BULK_COLUMNS, Counting, Frame, Input, Record, Work, bulk_relation, columns, compare_counted,
     generated,
 };
 use pgoutput_decode::row::Row;
@@ -47,9 +47,6 @@ fn main() -> ExitCode {
     }
     ExitCode::SUCCESS
 }
-
-/// A name and what is measured under it.
-type Work<'a> = (&'static str, Box<dyn FnMut() + 'a>);
 
 /// The frames of an input, as slices and as `Bytes` of one buffer.
 struct Frames<'a> {
@@ -89,7 +86,7 @@ fn decode(input: &Input) -> pgoutput_bench::Report {
         },
     ));
     work.push(("pg_walstream 0.10 parser", Box::new(|| walstream(&frames))));
-    finish(input, work)
+    compare_counted(input, work)
 }
 
 fn to_struct(input: &Input) -> pgoutput_bench::Report {
@@ -138,17 +135,7 @@ fn to_struct(input: &Input) -> pgoutput_bench::Report {
             }),
         ),
     ];
-    finish(input, work)
-}
-
-fn finish(input: &Input, mut work: Vec<Work<'_>>) -> pgoutput_bench::Report {
-    let lanes = work.iter_mut().map(|(name, run)| {
-        let ((), made) = allocations(&mut *run);
-        let each = made as f64 / input.len() as f64;
-        Lane::new(format!("{name} ({each:.1})"), run)
-    });
-    let lanes = lanes.collect();
-    compare(format!("{} (allocations a message)", input.name), input.len(), lanes)
+    compare_counted(input, work)
 }
 
 fn take(record: Record) {
