@@ -267,12 +267,7 @@ fn an_idle_moment_can_be_stored_acknowledged_and_resumed_from() {
         let mut reader = builder(&fixture, slot).connect().unwrap();
         let event = reader.next().unwrap().unwrap();
         assert_eq!(reader.idle_position(), None);
-        let elsewhere = server.database("elsewhere");
-        elsewhere
-            .client()
-            .batch_execute("CREATE TABLE u AS SELECT generate_series(1, 1000)")
-            .unwrap();
-        let end = fixture.end();
+        let (_elsewhere, end) = fixture.write_elsewhere();
         let idle = eventually("the server to have passed that", || {
             assert!(reader.try_next().unwrap().is_none());
             reader.idle_position().filter(|position| position.commit_lsn() >= end)
