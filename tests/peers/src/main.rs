@@ -9,7 +9,7 @@
 //! makes. Each peer gets what it asks for: `Bytes` where it keeps them, a slice where it copies. Ours looks at every column
 //! on top of decoding, the others only decode.
 //!
-//! pg_walstream is built without its connections (they bring TLS): its parser, its rows and its deserializer.
+//! pg_walstream is its parser, its rows and its deserializer; `consume` has its connection.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -24,26 +24,14 @@ use pgoutput::options::{
     BinaryValueTraitOff, BinaryValueTraitOn, StreamingValueTraitOff, StreamingValueTraitOn,
 };
 use pgoutput_bench::{
-    BULK_COLUMNS, Counting, Frame, Input, Lane, allocations, bulk_relation, columns, compare,
+    BULK_COLUMNS, Counting, Frame, Input, Record, Work, bulk_relation, columns, compare_counted,
     generated,
 };
 use pgoutput_decode::row::Row;
 use pgoutput_decode::{Message, Relation};
-use serde::Deserialize;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// A row of the input `bulk`, in types that both deserializers read.
-#[derive(Debug, Deserialize)]
-struct Record {
-    id: i32,
-    a: String,
-    b: i64,
-    c: String,
-    d: String,
-    e: bool,
-}
 
 fn main() -> ExitCode {
     let only = std::env::args().nth(1).unwrap_or_default();
@@ -59,9 +47,6 @@ fn main() -> ExitCode {
     }
     ExitCode::SUCCESS
 }
-
-/// A name and what is measured under it.
-type Work<'a> = (&'static str, Box<dyn FnMut() + 'a>);
 
 /// The frames of an input, as slices and as `Bytes` of one buffer.
 struct Frames<'a> {
@@ -101,7 +86,7 @@ fn decode(input: &Input) -> pgoutput_bench::Report {
         },
     ));
     work.push(("pg_walstream 0.10 parser", Box::new(|| walstream(&frames))));
-    finish(input, work)
+    compare_counted(input, work)
 }
 
 fn to_struct(input: &Input) -> pgoutput_bench::Report {
@@ -150,17 +135,7 @@ fn to_struct(input: &Input) -> pgoutput_bench::Report {
             }),
         ),
     ];
-    finish(input, work)
-}
-
-fn finish(input: &Input, mut work: Vec<Work<'_>>) -> pgoutput_bench::Report {
-    let lanes = work.iter_mut().map(|(name, run)| {
-        let ((), made) = allocations(&mut *run);
-        let each = made as f64 / input.len() as f64;
-        Lane::new(format!("{name} ({each:.1})"), run)
-    });
-    let lanes = lanes.collect();
-    compare(format!("{} (allocations a message)", input.name), input.len(), lanes)
+    compare_counted(input, work)
 }
 
 fn take(record: Record) {

@@ -74,16 +74,27 @@ fn check(only: &str) -> Result<(), Problem> {
     if let Some(made) = committed.lines().next().filter(|made| *made != compiler()) {
         println!("the table was made with another compiler: {made}; here {}", compiler());
     }
-    let committed = parse(&committed)?;
-    let mut worse = Vec::new();
-    for (name, count) in count_all(only)? {
-        let Some(before) = committed.get(&name) else {
+    let mut committed = parse(&committed)?;
+    let figures = count_all(only)?;
+    if figures.is_empty() {
+        return Err(format!("no input has a name that starts with {only:?}").into());
+    }
+    let (mut worse, mut better) = (Vec::new(), 0);
+    for (name, count) in figures {
+        let Some(before) = committed.remove(&name) else {
             return Err(format!("{name:?} is not in the table; write it anew with --write").into());
         };
         println!("{name:<50} {count:10.1} {:7.3} x", count / before);
         if count > before * ALLOWED {
             worse.push(format!("{name}: {before:.1} before, {count:.1} now"));
         }
+        better += u32::from(count * ALLOWED < before);
+    }
+    for name in committed.keys().filter(|name| name.starts_with(only)) {
+        println!("{name:<50} in the table, but not counted");
+    }
+    if better > 0 {
+        println!("{better} of these are so much lower that --write should keep them so");
     }
     if worse.is_empty() { Ok(()) } else { Err(worse.join("\n").into()) }
 }
