@@ -91,6 +91,9 @@
 //! # Ok::<(), pgoutput_decode::DecodeError>(())
 //! ```
 //!
+//! Whoever looks at every column of every row takes them while the row is checked, with
+//! [`Decoder::decode_with`], and spares a second walk over its lengths.
+//!
 //! # Features
 //!
 //! | feature | default | adds |

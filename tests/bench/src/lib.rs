@@ -21,4 +21,4 @@ pub use input::{Frame, Input};
 #[cfg(feature = "record")]
 pub use record::Record;
 pub use rows::{BULK_COLUMNS, bulk_relation, generated, large_values};
-pub use visit::{columns, decoded_columns, utf8_columns};
+pub use visit::{columns, decoded_columns, take_column, utf8_columns};
