@@ -9,6 +9,8 @@ mod captured;
 mod compare;
 mod input;
 mod rows;
+#[cfg(feature = "values")]
+pub mod values;
 mod visit;
 pub mod walk;
 
