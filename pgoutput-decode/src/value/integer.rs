@@ -36,6 +36,35 @@ fn fit<T: TryFrom<i128>>(number: i128, target: &'static str) -> Result<T, ValueE
     T::try_from(number).map_err(|_| ValueError::out_of_range(target))
 }
 
+/// A number of at most 18 digits that its type holds: nearly every one. `None` leaves it to [`text_number`].
+#[inline]
+fn short(ty: Oid, text: &[u8]) -> Option<i64> {
+    let (is_negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    let mut number = 0;
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + i64::from(digit);
+    }
+    let number = if is_negative { -number } else { number };
+    let fits = match ty {
+        type_oid::INT4 => i32::try_from(number).is_ok(),
+        type_oid::INT8 => true,
+        type_oid::INT2 => i16::try_from(number).is_ok(),
+        type_oid::OID | type_oid::XID | type_oid::CID => u32::try_from(number).is_ok(),
+        _ => false,
+    };
+    fits.then_some(number)
+}
+
 fn text_number(ty: FieldType<'_>, text: &[u8]) -> Result<i128, ValueError> {
     Ok(match ty.oid() {
         type_oid::INT2 => fit::<i16>(decimal(text, "smallint")?, "smallint")?.into(),
@@ -72,6 +101,17 @@ fn unquoted<'a>(field: &Field<'a>) -> Result<&'a [u8], ValueError> {
     })
 }
 
+/// A number of the commonest types, of the length they have. `None` leaves it to [`binary_number`].
+#[inline]
+fn short_binary(ty: Oid, bytes: &[u8]) -> Option<i64> {
+    match ty {
+        type_oid::INT4 => bytes.try_into().ok().map(|bytes| i32::from_be_bytes(bytes).into()),
+        type_oid::INT8 => bytes.try_into().ok().map(i64::from_be_bytes),
+        type_oid::INT2 => bytes.try_into().ok().map(|bytes| i16::from_be_bytes(bytes).into()),
+        _ => None,
+    }
+}
+
 fn binary_number(ty: FieldType<'_>, bytes: &[u8]) -> Result<i128, ValueError> {
     Ok(match ty.oid() {
         type_oid::INT2 => i16::from_be_bytes(exactly(bytes)?).into(),
@@ -85,6 +125,7 @@ fn binary_number(ty: FieldType<'_>, bytes: &[u8]) -> Result<i128, ValueError> {
 macro_rules! integer {
     ($($rust:ident $({ $($more:tt)* })?)*) => {$(
         impl<'a> FromField<'a> for $rust {
+            #[inline]
             fn accepts(ty: FieldType<'_>) -> bool {
                 matches!(
                     ty.oid(),
@@ -98,7 +139,16 @@ macro_rules! integer {
                 ) || ty.is_reg()
             }
 
+            #[inline]
             fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+                let oid = field.ty().oid();
+                let number = match field.format() {
+                    Format::Text => short(oid, field.bytes()),
+                    Format::Binary => short_binary(oid, field.bytes()),
+                };
+                if let Some(number) = number.and_then(|number| Self::try_from(number).ok()) {
+                    return Ok(number);
+                }
                 match field.format() {
                     Format::Binary => Self::from_binary(field.ty(), field.bytes()),
                     Format::Text => Self::from_text(field.ty(), unquoted(field)?),

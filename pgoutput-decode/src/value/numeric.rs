@@ -113,7 +113,12 @@ impl<'a> Numeric<'a> {
     }
 
     /// PostgreSQL has no negative zero in `numeric`.
-    fn without_negative_zero(mut self) -> Self {
+    #[inline]
+    fn without_negative_zero(self) -> Self {
+        if self.is_negative() { self.unless_zero() } else { self }
+    }
+
+    fn unless_zero(mut self) -> Self {
         let mut digits = self.integer_digits().chain(self.fraction_digits());
         match &mut self.0 {
             Repr::Decimal { negative, .. } | Repr::Base10000 { negative, .. } => {
@@ -372,14 +377,17 @@ impl Ord for Numeric<'_> {
 }
 
 impl<'a> FromField<'a> for Numeric<'a> {
+    #[inline]
     fn accepts(ty: FieldType<'_>) -> bool {
         ty.oid() == type_oid::NUMERIC
     }
 
+    #[inline]
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         Self::read_text(text)
     }
 
+    #[inline]
     fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
         Self::read_binary(bytes)
     }

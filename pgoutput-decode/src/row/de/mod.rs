@@ -149,18 +149,18 @@ impl<'a> Row<'a> {
     }
 
     fn error_of(&self, mut failure: Failure) -> RowError {
-        if failure.column.is_none() {
+        if failure.0.column.is_none() {
             self.look_for_column(&mut failure);
         }
-        let column = failure.column.and_then(|index| self.column(index));
+        let column = failure.0.column.and_then(|index| self.column(index));
         // Whatever a type says of the mark, such as that none of its variants takes it.
         if column.is_some_and(|column| column.value == TupleColumn::Unchanged)
-            && matches!(failure.reason, Reason::Message(_))
+            && matches!(failure.0.reason, Reason::Message(_))
         {
-            failure.reason = Reason::Value(unchanged("T"));
+            failure.0.reason = Reason::Value(unchanged("T"));
         }
-        let offset = failure.offset;
-        let kind = match failure.reason {
+        let offset = failure.0.offset;
+        let kind = match failure.0.reason {
             Reason::Value(error) => RowErrorKind::Value(error),
             Reason::Message(message) => RowErrorKind::Deserialize(message),
         };
@@ -174,7 +174,7 @@ impl<'a> Row<'a> {
 
     /// What was refused came out of a buffer that knows no columns: it is from the one that has it, or from one of those.
     fn look_for_column(&self, failure: &mut Failure) {
-        let Some(seen) = &failure.seen else {
+        let Some(seen) = &failure.0.seen else {
             if failure.is_no_128_bits() {
                 failure.add(" by the buffer that `serde` reads a flattened or untagged type from");
             }
@@ -185,7 +185,7 @@ impl<'a> Row<'a> {
         };
         let columns: Vec<_> = self.columns().filter(has_it).collect();
         if let [column] = &columns[..] {
-            failure.column = Some(column.index);
+            failure.0.column = Some(column.index);
             return;
         }
         let mut names = String::new();

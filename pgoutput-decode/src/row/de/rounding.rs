@@ -2,7 +2,7 @@
 
 use serde::de::Deserialize;
 
-use super::failure::{Failure, Reason};
+use super::failure::{Details, Failure, Reason};
 use super::find::Seen;
 use super::{RowColumn, RowDeserializer, StandIn, number};
 use crate::value::marks::watch;
@@ -22,8 +22,8 @@ pub(super) fn refused<'a, T: Deserialize<'a>>(
         return None;
     }
     let asked = RowDeserializer { stand_in: Some(StandIn::Question(column.index)), ..row };
-    let Err(Failure { reason: Reason::Message(answer), seen: Some(Seen::Str(what)), .. }) =
-        watch(|| T::deserialize(asked)).0
+    let (Err(failure), _) = watch(|| T::deserialize(asked)) else { return None };
+    let Details { reason: Reason::Message(answer), seen: Some(Seen::Str(what)), .. } = *failure.0
     else {
         return None;
     };

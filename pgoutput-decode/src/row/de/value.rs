@@ -22,10 +22,10 @@ use crate::value::{
 
 /// The value as `serde_json` holds what stands in the JSON of an event.
 pub(crate) fn json_value(field: &Field<'_>) -> Result<serde_json::Value, ValueError> {
-    serde_json::Value::deserialize(Cell::Field(*field)).map_err(|failure| match failure.reason {
+    serde_json::Value::deserialize(Cell::Field(*field)).map_err(|failure| match failure.0.reason {
         Reason::Value(error) => error,
         Reason::Message(_) => {
-            ValueError::malformed("JSON that serde_json can hold", failure.offset)
+            ValueError::malformed("JSON that serde_json can hold", failure.0.offset)
         }
     })
 }

@@ -1,0 +1,160 @@
+//! Times of the years 1 to 9999, which nearly all are: read and written in a straight line.
+//!
+//! What is not of the one form that is known here is left to those who know every form.
+
+use super::{DAYS_FROM_MARCH_OF_YEAR_0, MICROS_PER_DAY, split};
+
+/// A microsecond of the calendar, in the years 1 to 9999.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    year: u16,
+    month: u8,
+    day: u8,
+    hour: u8,
+    minute: u8,
+    second: u8,
+    micros: u32,
+}
+
+impl Moment {
+    /// Reads `YYYY-MM-DD HH:MM:SS[.f]` with one to six digits of fraction; gives what stands behind it, too. `None` for
+    /// every other form and for what is no time.
+    pub(crate) fn parse(text: &[u8]) -> Option<(Self, &[u8])> {
+        let (head, rest) = text.split_first_chunk::<19>()?;
+        // Eight bytes at a time; of the second eight only the day is new.
+        let [century, _, year, _, _, month, ..] = pairs(head.first_chunk()?, b"0000-00-")?;
+        let [day, ..] = pairs(head.get(8..)?.first_chunk()?, b"00 00:00")?;
+        let [hour, _, _, minute, _, _, second, _] = pairs(head.last_chunk()?, b"00:00:00")?;
+        let (micros, rest) = match rest {
+            [b'.', rest @ ..] => fraction(rest)?,
+            rest => (0, rest),
+        };
+        let year = u16::from(century) * 100 + u16::from(year);
+        let moment = Self { year, month, day, hour, minute, second, micros };
+        moment.is_one().then_some((moment, rest))
+    }
+
+    fn is_one(&self) -> bool {
+        let days = match self.month {
+            2 if self.is_in_leap_year() => 29,
+            2 => 28,
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => return false,
+        };
+        self.year > 0
+            && (1..=days).contains(&self.day)
+            && self.hour < 24
+            && self.minute < 60
+            && self.second < 60
+    }
+
+    const fn is_in_leap_year(&self) -> bool {
+        let year = self.year;
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    }
+
+    /// Microseconds after 2000-01-01 00:00:00. Counts from 0000-03-01, so that the leap day is the last of its year.
+    pub(crate) fn micros(&self) -> i64 {
+        let (year, month) = (u32::from(self.year), u32::from(self.month));
+        let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+        let days = year * 365 + year / 4 - year / 100 + year / 400;
+        let days = days + (153 * month + 2) / 5 + u32::from(self.day);
+        let minutes = u32::from(self.hour) * 60 + u32::from(self.minute);
+        let seconds = minutes * 60 + u32::from(self.second);
+        (i64::from(days) - 1 - DAYS_FROM_MARCH_OF_YEAR_0) * MICROS_PER_DAY
+            + i64::from(seconds) * 1_000_000
+            + i64::from(self.micros)
+    }
+
+    /// What is so many microseconds after 2000-01-01 00:00:00; `None` in other years, and for the infinities.
+    pub(crate) fn of(micros: i64) -> Option<Self> {
+        let (date, in_day) = split(micros);
+        let year = u16::try_from(date.year).ok().filter(|year| (1..=9999).contains(year))?;
+        let seconds = u32::try_from(in_day / 1_000_000).ok()?;
+        Some(Self {
+            year,
+            month: u8::try_from(date.month).ok()?,
+            day: u8::try_from(date.day).ok()?,
+            hour: u8::try_from(seconds / 3600).ok()?,
+            minute: u8::try_from(seconds / 60 % 60).ok()?,
+            second: u8::try_from(seconds % 60).ok()?,
+            micros: u32::try_from(in_day % 1_000_000).ok()?,
+        })
+    }
+
+    /// As RFC 3339 has it: six digits of fraction, none when it is zero; with the offset of UTC or with none.
+    pub(crate) fn rfc3339(&self, with_offset: bool) -> Rfc3339Text {
+        let mut bytes = *b"0000-00-00T00:00:00.000000+00:00";
+        let [y1, y2, y3, y4, _, m1, m2, _, d1, d2, _, h1, h2, _, n1, n2, _, s1, s2, rest @ ..] =
+            &mut bytes;
+        [*y1, *y2] = two_digits((self.year / 100).into());
+        [*y3, *y4] = two_digits((self.year % 100).into());
+        [*m1, *m2] = two_digits(self.month.into());
+        [*d1, *d2] = two_digits(self.day.into());
+        [*h1, *h2] = two_digits(self.hour.into());
+        [*n1, *n2] = two_digits(self.minute.into());
+        [*s1, *s2] = two_digits(self.second.into());
+        let len = if self.micros == 0 {
+            if let Some(offset) = rest.first_chunk_mut() {
+                *offset = *b"+00:00";
+            }
+            19
+        } else {
+            let [_, f1, f2, f3, f4, f5, f6, ..] = rest;
+            [*f1, *f2] = two_digits(self.micros / 10_000);
+            [*f3, *f4] = two_digits(self.micros / 100 % 100);
+            [*f5, *f6] = two_digits(self.micros % 100);
+            26
+        };
+        Rfc3339Text { bytes, len: if with_offset { len + 6 } else { len } }
+    }
+}
+
+/// Reads eight bytes that are digits where `form` has zeros, and else what `form` has. Gives for each byte ten times its digit
+/// and the digit behind it.
+#[inline]
+fn pairs(text: &[u8; 8], form: &[u8; 8]) -> Option<[u8; 8]> {
+    const LOW_BITS: u64 = u64::from_le_bytes([0x7F; 8]);
+    // Adding this carries into the eighth bit where a digit is too great, or anything else no zero.
+    let carry = form.map(|byte| if byte == b'0' { 0x7F - 9 } else { 0x7F });
+    let digits = u64::from_le_bytes(*text) ^ u64::from_le_bytes(*form);
+    let high = (digits & LOW_BITS).wrapping_add(u64::from_le_bytes(carry)) | digits;
+    // Digits are below 10 from here on, so no byte carries into the next.
+    (high & !LOW_BITS == 0)
+        .then(|| (digits.wrapping_mul(10).wrapping_add(digits >> 8)).to_le_bytes())
+}
+
+/// One to six digits, in millionths.
+fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
+    let (mut micros, mut unit, mut rest) = (0, 1_000_000, text);
+    while let Some((digit @ b'0'..=b'9', behind)) = rest.split_first() {
+        unit /= 10;
+        if unit == 0 {
+            return None;
+        }
+        micros += u32::from(digit - b'0') * unit;
+        rest = behind;
+    }
+    (unit < 1_000_000).then_some((micros, rest))
+}
+
+/// The last two decimal digits.
+#[inline]
+fn two_digits(number: u32) -> [u8; 2] {
+    [number / 10, number].map(|number| b'0' + u8::try_from(number % 10).unwrap_or_default())
+}
+
+/// What [`Moment::rfc3339`] writes, without an allocation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rfc3339Text {
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl Rfc3339Text {
+    pub(crate) fn as_str(&self) -> &str {
+        let text = self.bytes.get(..self.len);
+        text.and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default()
+    }
+}
