@@ -88,23 +88,21 @@ impl Moment {
         let mut bytes = *b"0000-00-00T00:00:00.000000+00:00";
         let [y1, y2, y3, y4, _, m1, m2, _, d1, d2, _, h1, h2, _, n1, n2, _, s1, s2, rest @ ..] =
             &mut bytes;
-        [*y1, *y2] = two_digits((self.year / 100).into());
-        [*y3, *y4] = two_digits((self.year % 100).into());
-        [*m1, *m2] = two_digits(self.month.into());
-        [*d1, *d2] = two_digits(self.day.into());
-        [*h1, *h2] = two_digits(self.hour.into());
-        [*n1, *n2] = two_digits(self.minute.into());
-        [*s1, *s2] = two_digits(self.second.into());
-        let len = if self.micros == 0 {
+        let (year, micros) = (u32::from(self.year), self.micros);
+        let date = [year / 100, year % 100, self.month.into(), self.day.into()];
+        [[*y1, *y2], [*y3, *y4], [*m1, *m2], [*d1, *d2]] = digits(date);
+        let clock = [self.hour.into(), self.minute.into(), self.second.into(), micros / 10_000];
+        let fraction;
+        [[*h1, *h2], [*n1, *n2], [*s1, *s2], fraction] = digits(clock);
+        let len = if micros == 0 {
             if let Some(offset) = rest.first_chunk_mut() {
                 *offset = *b"+00:00";
             }
             19
         } else {
             let [_, f1, f2, f3, f4, f5, f6, ..] = rest;
-            [*f1, *f2] = two_digits(self.micros / 10_000);
-            [*f3, *f4] = two_digits(self.micros / 100 % 100);
-            [*f5, *f6] = two_digits(self.micros % 100);
+            [*f1, *f2] = fraction;
+            [[*f3, *f4], [*f5, *f6], ..] = digits([micros / 100 % 100, micros % 100, 0, 0]);
             26
         };
         Rfc3339Text { bytes, len: if with_offset { len + 6 } else { len } }
@@ -139,10 +137,17 @@ fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
     (unit < 1_000_000).then_some((micros, rest))
 }
 
-/// The last two decimal digits.
+/// The two decimal digits of four numbers below 100.
 #[inline]
-fn two_digits(number: u32) -> [u8; 2] {
-    [number / 10, number].map(|number| b'0' + u8::try_from(number % 10).unwrap_or_default())
+fn digits(numbers: [u32; 4]) -> [[u8; 2]; 4] {
+    // Sixteen bits for each. A tenth of a number below 100 is 103 of its 1024ths.
+    let [a, b, c, d] = numbers.map(u64::from);
+    let numbers = a | b << 16 | c << 32 | d << 48;
+    let tens = numbers.wrapping_mul(103) >> 10 & 0x000F_000F_000F_000F;
+    let ones = numbers.wrapping_sub(tens.wrapping_mul(10));
+    let digits = (tens | ones << 8 | 0x3030_3030_3030_3030).to_le_bytes();
+    let [a, b, c, d, e, f, g, h] = digits;
+    [[a, b], [c, d], [e, f], [g, h]]
 }
 
 /// What [`Moment::rfc3339`] writes, without an allocation.

@@ -80,6 +80,29 @@ impl<'a> Numeric<'a> {
         Ok(Self(Repr::Decimal { negative, integer, fraction }).without_negative_zero())
     }
 
+    /// The text of a finite number, if `Display` writes the same.
+    #[cfg(feature = "serde")]
+    pub(crate) fn displayed_text(text: &'a [u8]) -> Option<&'a str> {
+        let (is_negative, digits) = match text {
+            [b'-', digits @ ..] => (true, digits),
+            digits => (false, digits),
+        };
+        let (mut point, mut any) = (None, 0);
+        for (place, byte) in digits.iter().enumerate() {
+            match byte {
+                b'0'..=b'9' => any |= byte & 0x0F,
+                b'.' if point.is_none() => point = Some(place),
+                _ => return None,
+            }
+        }
+        let integer_len = point.unwrap_or(digits.len());
+        let is_displayed = integer_len > 0
+            && (integer_len == 1 || digits.first() != Some(&b'0'))
+            && point.is_none_or(|point| point + 1 < digits.len())
+            && (!is_negative || any != 0);
+        if is_displayed { core::str::from_utf8(text).ok() } else { None }
+    }
+
     fn read_binary(bytes: &'a [u8]) -> Result<Self, ValueError> {
         let mut input = Input::new(bytes);
         let count = u16::from_be_bytes(input.array()?);

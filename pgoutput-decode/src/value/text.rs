@@ -19,15 +19,15 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, ValueError> {
         .map_err(|error| ValueError::new(ValueErrorKind::InvalidUtf8, error.valid_up_to()))
 }
 
-/// A text in one piece, as nearly every one is. `None` leaves it to what knows of escapes, documents and types without a
-/// reader.
-#[inline]
-pub(crate) fn plain<'a>(field: &Field<'a>) -> Option<&'a str> {
-    let is_plain = field.escapes() == 0 && field.ty().is_text();
-    if is_plain { core::str::from_utf8(field.bytes()).ok() } else { None }
-}
-
 impl<'a> Field<'a> {
+    /// A text in one piece, as nearly every one is. `None` leaves it to what knows of escapes, documents and types without a
+    /// reader, and of domains.
+    #[inline]
+    pub(crate) fn plain_text(&self) -> Option<&'a str> {
+        let is_plain = self.escapes() == 0 && self.ty().is_text();
+        if is_plain { core::str::from_utf8(self.bytes()).ok() } else { None }
+    }
+
     /// A type whose binary form is the byte 1 and its text.
     pub(super) fn behind_version(&self, expected: &'static str) -> Result<Text<'a>, ValueError> {
         if !self.is_binary() {
@@ -225,7 +225,7 @@ impl<'a> FromField<'a> for &'a str {
 
     #[inline]
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        match plain(field) {
+        match field.plain_text() {
             Some(text) => Ok(text),
             None => in_one_piece(field),
         }
@@ -301,7 +301,7 @@ impl<'a> FromField<'a> for alloc::string::String {
 
     #[inline]
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        match plain(field) {
+        match field.plain_text() {
             Some(text) => Ok(text.into()),
             None => Ok(Text::from_field(field)?.pieces().collect()),
         }

@@ -11,6 +11,7 @@ mod json;
 mod mark;
 mod number;
 mod rounding;
+mod short;
 mod swallowed;
 #[cfg(test)]
 mod tests;
@@ -132,10 +133,12 @@ impl<'a> Row<'a> {
     /// flattened structs. A column that no field asks for is not looked at; with `#[serde(flatten)]`, all of them are.
     pub fn deserialize<T: Deserialize<'a>>(&self) -> Result<T, RowError> {
         let is_buffered = Cell::new(false);
-        let row = RowDeserializer { row: *self, is_buffered: &is_buffered, stand_in: None };
+        let row = RowDeserializer { row: self, is_buffered: &is_buffered, stand_in: None };
         let (value, marks) = watch(|| T::deserialize(row));
         let value = value.map_err(|failure| self.error_of(failure))?;
-        if let Some(failure) = swallowed::refused::<T>(row, marks) {
+        if marks.refused > 0
+            && let Some(failure) = swallowed::refused::<T>(row, marks)
+        {
             return Err(self.error_of(failure));
         }
         if is_buffered.get() {
@@ -148,6 +151,7 @@ impl<'a> Row<'a> {
         Ok(value)
     }
 
+    #[cold]
     fn error_of(&self, mut failure: Failure) -> RowError {
         if failure.0.column.is_none() {
             self.look_for_column(&mut failure);
@@ -209,7 +213,7 @@ impl<'a> Row<'a> {
 /// A row is a map from the names of its columns to their values; asked for a sequence, the values alone.
 #[derive(Clone, Copy)]
 struct RowDeserializer<'a, 'c> {
-    row: Row<'a>,
+    row: &'c Row<'a>,
     /// Whether the columns may have gone into a buffer of `serde`.
     is_buffered: &'c Cell<bool>,
     stand_in: Option<StandIn<'c>>,
@@ -293,6 +297,7 @@ struct Cells<'a, 'c> {
 }
 
 impl<'a> Cells<'a, '_> {
+    #[inline]
     fn read<S: DeserializeSeed<'a>>(
         &self,
         column: &RowColumn<'a>,
@@ -312,6 +317,7 @@ impl<'a> Cells<'a, '_> {
 impl<'a> de::MapAccess<'a> for Cells<'a, '_> {
     type Error = Failure;
 
+    #[inline]
     fn next_key_seed<K: DeserializeSeed<'a>>(
         &mut self,
         seed: K,
@@ -321,6 +327,7 @@ impl<'a> de::MapAccess<'a> for Cells<'a, '_> {
         seed.deserialize(BorrowedStrDeserializer::new(column.name())).map(Some)
     }
 
+    #[inline]
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Failure> {
         match self.current.take() {
             Some(column) => self.read(&column, seed),

@@ -10,14 +10,11 @@ use super::{RowDeserializer, StandIn};
 use crate::TupleColumn;
 use crate::value::marks::{Marks, watch};
 
-/// The error, if a row was read although an unchanged value was refused, and no `Toast` has taken that value since.
+/// The error of a row that was read although an unchanged value was refused, if no `Toast` has taken that value since.
 pub(super) fn refused<'a, T: Deserialize<'a>>(
     row: RowDeserializer<'a, '_>,
     marks: Marks,
 ) -> Option<Failure> {
-    if marks.refused == 0 {
-        return None;
-    }
     // A mark does not say whose it is. Where `Toast`s have taken some, the refusals may be those of enums that tried other
     // variants before. With NULL in the place of a mark that is taken, fewer are taken; with NULL in the place of all
     // others, fewer are refused if one of these was.

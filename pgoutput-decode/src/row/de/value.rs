@@ -12,6 +12,7 @@ use super::access::{Attributes, List, Pairs, read_all};
 use super::bytes::Byte;
 use super::failure::{Failure, Reason};
 use super::mark::Mark;
+use super::short::Short;
 use super::{json, number};
 use crate::TupleColumn;
 use crate::row::RowColumn;
@@ -52,6 +53,7 @@ pub(super) enum Cell<'a> {
 }
 
 impl<'a> From<&RowColumn<'a>> for Cell<'a> {
+    #[inline]
     fn from(column: &RowColumn<'a>) -> Self {
         match column.value {
             TupleColumn::Unchanged => Self::Unchanged,
@@ -61,6 +63,7 @@ impl<'a> From<&RowColumn<'a>> for Cell<'a> {
 }
 
 impl<'a> From<Option<Field<'a>>> for Cell<'a> {
+    #[inline]
     fn from(field: Option<Field<'a>>) -> Self {
         field.map_or(Self::Null, Self::Field)
     }
@@ -272,6 +275,11 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     }
 
     fn deserialize_bool<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if let Self::Field(field) = &self
+            && let Ok(value) = field.get::<bool>()
+        {
+            return visitor.visit_bool(value);
+        }
         self.visit(&self.value("bool")?, visitor)
     }
 
@@ -332,6 +340,15 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     }
 
     fn deserialize_str<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if let Self::Field(field) = &self
+            && let Some(short) = Short::of(field)
+        {
+            return match short {
+                Short::Borrowed(text) => visitor.visit_borrowed_str(text),
+                Short::Copied(text) => visitor.visit_str(text),
+                Short::Time(text) => visitor.visit_str(text.as_str()),
+            };
+        }
         match self.value("String")? {
             // The binary form of `regclass` and its like has no name.
             Value::Oid(_) => match &self {
