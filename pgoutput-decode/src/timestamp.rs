@@ -5,8 +5,6 @@ mod moment;
 use core::fmt;
 
 pub(crate) use self::moment::Moment;
-#[cfg(feature = "serde")]
-pub(crate) use self::moment::Rfc3339Text;
 
 /// Microseconds since 2000-01-01 00:00:00 UTC, signed 64 bits: PostgreSQL's `timestamp with time zone`
 /// and the clock of the replication protocol.

@@ -210,12 +210,21 @@ impl<'a> Row<'a> {
     }
 
     fn value_at(&self, place: usize) -> Option<TupleColumn<'a>> {
-        let value = self.tuple.get(place)?;
-        // What may have to come from the old row, or may be no value, is for the walk over all columns.
-        if self.key_only || value == TupleColumn::Unchanged {
-            return self.columns().find(|column| column.index == place).map(|column| column.value);
+        let mut values = self.tuple.columns();
+        for _ in 0..place {
+            values.next()?;
         }
-        Some(value)
+        match values.next()? {
+            // What may have to come from the old row, or may be no value, is for the walk over all columns.
+            TupleColumn::Unchanged => self.walk_to(place),
+            _ if self.key_only => self.walk_to(place),
+            value => Some(value),
+        }
+    }
+
+    #[cold]
+    fn walk_to(&self, place: usize) -> Option<TupleColumn<'a>> {
+        self.columns().find(|column| column.index == place).map(|column| column.value)
     }
 
     // What makes errors is out of line and takes places, no columns: then the compiler keeps columns in registers.
@@ -272,22 +281,19 @@ impl<'a> RowColumn<'a> {
     pub fn get<T: FromField<'a>>(&self) -> Result<T, ValueError> {
         match self.field() {
             Some(field) => field.get(),
-            None => self.no_value(),
+            None => no_value(self.ty, self.value == TupleColumn::Null),
         }
     }
+}
 
-    /// What NULL and what did not come along are read as.
-    fn no_value<T: FromField<'a>>(&self) -> Result<T, ValueError> {
-        // Whether the types agree must not depend on the value.
-        if !T::accepts(self.ty.without_domains()) {
-            let kind = ValueErrorKind::WrongType { target: core::any::type_name::<T>() };
-            return Err(ValueError::new(kind, 0));
-        }
-        match self.value {
-            TupleColumn::Null => T::from_null(),
-            _ => T::from_unchanged(),
-        }
+/// What NULL and what did not come along are read as.
+fn no_value<'a, T: FromField<'a>>(ty: FieldType<'a>, is_null: bool) -> Result<T, ValueError> {
+    // Whether the types agree must not depend on the value.
+    if !T::accepts(ty.without_domains()) {
+        let kind = ValueErrorKind::WrongType { target: core::any::type_name::<T>() };
+        return Err(ValueError::new(kind, 0));
     }
+    if is_null { T::from_null() } else { T::from_unchanged() }
 }
 
 impl fmt::Debug for RowColumn<'_> {
@@ -317,11 +323,12 @@ pub struct RowColumns<'a> {
     old_is_key: bool,
 }
 
-impl<'a> Iterator for RowColumns<'a> {
-    type Item = RowColumn<'a>;
+/// A column's place, what describes it, and its value: a [`RowColumn`] before anybody has asked for its type.
+type Described<'a> = (usize, &'a Column, TupleColumn<'a>);
 
+impl<'a> RowColumns<'a> {
     #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
+    fn advance(&mut self) -> Option<Described<'a>> {
         loop {
             let ((index, column), value) = (self.columns.next()?, self.values.next()?);
             let is_key = column.flags.is_key();
@@ -334,9 +341,22 @@ impl<'a> Iterator for RowColumns<'a> {
                 (TupleColumn::Unchanged, Some(old)) if is_key || !self.old_is_key => old,
                 (value, _) => value,
             };
-            let ty = field_type(column, self.types);
-            return Some(RowColumn { index, column, ty, value });
+            return Some((index, column, value));
         }
+    }
+
+    #[inline]
+    fn typed(&self, (index, column, value): Described<'a>) -> RowColumn<'a> {
+        RowColumn { index, column, ty: field_type(column, self.types), value }
+    }
+}
+
+impl<'a> Iterator for RowColumns<'a> {
+    type Item = RowColumn<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().map(|column| self.typed(column))
     }
 }
 

@@ -33,9 +33,9 @@ use self::find::Finder;
 pub(crate) use self::value::json_value;
 use self::value::{Cell as Held, unchanged};
 use super::hint::becomes;
-use super::{Row, RowColumn, RowColumns, RowError, RowErrorKind};
+use super::{Described, Row, RowColumn, RowColumns, RowError, RowErrorKind};
 use crate::TupleColumn;
-use crate::value::marks::watch;
+use crate::value::marks::{Marks, Watch};
 
 impl<'a> Row<'a> {
     /// The whole row as a struct, a map, a tuple, or whatever else reads the names and values of its columns.
@@ -134,21 +134,36 @@ impl<'a> Row<'a> {
     pub fn deserialize<T: Deserialize<'a>>(&self) -> Result<T, RowError> {
         let is_buffered = Cell::new(false);
         let row = RowDeserializer { row: self, is_buffered: &is_buffered, stand_in: None };
-        let (value, marks) = watch(|| T::deserialize(row));
-        let value = value.map_err(|failure| self.error_of(failure))?;
+        let watch = Watch::start();
+        let value = T::deserialize(row);
+        let marks = watch.end();
+        match value {
+            Ok(value) if marks.refused == 0 && !is_buffered.get() => Ok(value),
+            Ok(value) => match self.refused_by_buffer::<T>(row, marks) {
+                None => Ok(value),
+                Some(failure) => Err(self.error_of(failure)),
+            },
+            Err(failure) => Err(self.error_of(failure)),
+        }
+    }
+
+    /// What a buffer of `serde` may have dropped or rounded.
+    fn refused_by_buffer<T: Deserialize<'a>>(
+        &self,
+        row: RowDeserializer<'a, '_>,
+        marks: Marks,
+    ) -> Option<Failure> {
         if marks.refused > 0
             && let Some(failure) = swallowed::refused::<T>(row, marks)
         {
-            return Err(self.error_of(failure));
+            return Some(failure);
         }
-        if is_buffered.get() {
-            for column in self.columns() {
-                if let Some(failure) = rounding::refused::<T>(row, &column) {
-                    return Err(self.error_of(failure.in_column(column.index)));
-                }
-            }
+        if !row.is_buffered.get() {
+            return None;
         }
-        Ok(value)
+        self.columns().find_map(|column| {
+            rounding::refused::<T>(row, &column).map(|failure| failure.in_column(column.index))
+        })
     }
 
     #[cold]
@@ -292,7 +307,7 @@ impl<'a> Deserializer<'a> for RowDeserializer<'a, '_> {
 struct Cells<'a, 'c> {
     columns: RowColumns<'a>,
     /// The column whose name was given and whose value was not.
-    current: Option<RowColumn<'a>>,
+    current: Option<Described<'a>>,
     stand_in: Option<StandIn<'c>>,
 }
 
@@ -300,17 +315,17 @@ impl<'a> Cells<'a, '_> {
     #[inline]
     fn read<S: DeserializeSeed<'a>>(
         &self,
-        column: &RowColumn<'a>,
+        (index, column, value): Described<'a>,
         seed: S,
     ) -> Result<S::Value, Failure> {
         let held = match self.stand_in {
-            Some(StandIn::Question(index)) if index == column.index => {
+            Some(StandIn::Question(asked)) if index == asked => {
                 return seed.deserialize(BorrowedStrDeserializer::new(rounding::QUESTION));
             }
-            Some(StandIn::Null(columns)) if columns.contains(&column.index) => Held::Null,
-            _ => Held::from(column),
+            Some(StandIn::Null(columns)) if columns.contains(&index) => Held::Null,
+            _ => Held::from(&self.columns.typed((index, column, value))),
         };
-        seed.deserialize(held).map_err(|failure| failure.in_column(column.index))
+        seed.deserialize(held).map_err(|failure| failure.in_column(index))
     }
 }
 
@@ -322,15 +337,15 @@ impl<'a> de::MapAccess<'a> for Cells<'a, '_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Failure> {
-        self.current = self.columns.next();
-        let Some(column) = &self.current else { return Ok(None) };
-        seed.deserialize(BorrowedStrDeserializer::new(column.name())).map(Some)
+        self.current = self.columns.advance();
+        let Some((_, column, _)) = self.current else { return Ok(None) };
+        seed.deserialize(BorrowedStrDeserializer::new(&column.name)).map(Some)
     }
 
     #[inline]
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Failure> {
         match self.current.take() {
-            Some(column) => self.read(&column, seed),
+            Some(column) => self.read(column, seed),
             None => Err(Failure::value_before_key()),
         }
     }
@@ -343,6 +358,6 @@ impl<'a> de::SeqAccess<'a> for Cells<'a, '_> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Failure> {
-        self.columns.next().map(|column| self.read(&column, seed)).transpose()
+        self.columns.advance().map(|column| self.read(column, seed)).transpose()
     }
 }

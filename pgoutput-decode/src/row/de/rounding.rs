@@ -5,7 +5,7 @@ use serde::de::Deserialize;
 use super::failure::{Details, Failure, Reason};
 use super::find::Seen;
 use super::{RowColumn, RowDeserializer, StandIn, number};
-use crate::value::marks::watch;
+use crate::value::marks::Watch;
 use crate::value::{ValueError, ValueErrorKind, type_oid};
 
 /// What is put in the place of such an integer: who refuses it says what was expected.
@@ -22,7 +22,10 @@ pub(super) fn refused<'a, T: Deserialize<'a>>(
         return None;
     }
     let asked = RowDeserializer { stand_in: Some(StandIn::Question(column.index)), ..row };
-    let (Err(failure), _) = watch(|| T::deserialize(asked)) else { return None };
+    let watch = Watch::start();
+    let answer = T::deserialize(asked);
+    watch.end();
+    let Err(failure) = answer else { return None };
     let Details { reason: Reason::Message(answer), seen: Some(Seen::Str(what)), .. } = *failure.0
     else {
         return None;

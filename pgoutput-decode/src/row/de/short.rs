@@ -1,7 +1,7 @@
 //! Strings of the commonest values: what [`Cell::visit`](super::value::Cell) gives for them, without a buffer on the heap.
 
 use crate::TimestampTz;
-use crate::timestamp::{Moment, Rfc3339Text};
+use crate::timestamp::Moment;
 use crate::value::{Field, Format, Numeric, Timestamp, TypeKind, type_oid};
 
 /// The string that a value is.
@@ -10,7 +10,8 @@ pub(super) enum Short<'a> {
     Borrowed(&'a str),
     /// Characters that the column has in the text format alone: nobody is to borrow them, who could not from the other.
     Copied(&'a str),
-    Time(Rfc3339Text),
+    /// A time as RFC 3339 has it, with the offset of UTC or without any.
+    Time(Moment, bool),
 }
 
 impl<'a> Short<'a> {
@@ -34,20 +35,20 @@ impl<'a> Short<'a> {
                 Numeric::displayed_text(field.bytes()).map(Self::Copied)
             }
             (type_oid::TIMESTAMPTZ, Format::Text) => match Moment::parse(field.bytes())? {
-                (moment, b"+00") => Some(Self::Time(moment.rfc3339(true))),
+                (moment, b"+00") => Some(Self::Time(moment, true)),
                 _ => None,
             },
             (type_oid::TIMESTAMP, Format::Text) => match Moment::parse(field.bytes())? {
-                (moment, b"") => Some(Self::Time(moment.rfc3339(false))),
+                (moment, b"") => Some(Self::Time(moment, false)),
                 _ => None,
             },
             (type_oid::TIMESTAMPTZ, Format::Binary) => {
                 let micros = field.get::<TimestampTz>().ok()?.as_micros();
-                Some(Self::Time(Moment::of(micros)?.rfc3339(true)))
+                Some(Self::Time(Moment::of(micros)?, true))
             }
             (type_oid::TIMESTAMP, Format::Binary) => {
                 let micros = field.get::<Timestamp>().ok()?.as_micros();
-                Some(Self::Time(Moment::of(micros)?.rfc3339(false)))
+                Some(Self::Time(Moment::of(micros)?, false))
             }
             _ => None,
         }

@@ -8,7 +8,7 @@ use serde::de::Deserialize;
 use super::failure::Failure;
 use super::{RowDeserializer, StandIn};
 use crate::TupleColumn;
-use crate::value::marks::{Marks, watch};
+use crate::value::marks::{Marks, Watch};
 
 /// The error of a row that was read although an unchanged value was refused, if no `Toast` has taken that value since.
 pub(super) fn refused<'a, T: Deserialize<'a>>(
@@ -21,7 +21,9 @@ pub(super) fn refused<'a, T: Deserialize<'a>>(
     if marks.taken > 0 {
         let read = |null: &[usize]| {
             let row = RowDeserializer { stand_in: Some(StandIn::Null(null)), ..row };
-            watch(|| T::deserialize(row).is_ok()).1
+            let watch = Watch::start();
+            drop(T::deserialize(row));
+            watch.end()
         };
         let unchanged = row.row.columns().filter(|column| column.value == TupleColumn::Unchanged);
         let not_taken: Vec<_> = unchanged

@@ -346,7 +346,9 @@ impl<'a> Deserializer<'a> for Cell<'a> {
             return match short {
                 Short::Borrowed(text) => visitor.visit_borrowed_str(text),
                 Short::Copied(text) => visitor.visit_str(text),
-                Short::Time(text) => visitor.visit_str(text.as_str()),
+                Short::Time(moment, with_offset) => {
+                    visitor.visit_str(moment.rfc3339(with_offset).as_str())
+                }
             };
         }
         match self.value("String")? {
