@@ -4,7 +4,7 @@ mod moment;
 
 use core::fmt;
 
-pub(crate) use self::moment::Moment;
+pub(crate) use self::moment::{Moment, ShortText};
 
 /// Microseconds since 2000-01-01 00:00:00 UTC, signed 64 bits: PostgreSQL's `timestamp with time zone`
 /// and the clock of the replication protocol.
@@ -78,7 +78,7 @@ pub struct Rfc3339(TimestampTz);
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Moment::of(self.0.0) {
-            Some(moment) => f.write_str(moment.rfc3339(true).as_str()),
+            Some(moment) => f.write_str(moment.rfc3339(true, &mut ShortText::default())),
             None => fmt::Display::fmt(&self.0, f),
         }
     }

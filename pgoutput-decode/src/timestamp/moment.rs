@@ -85,10 +85,10 @@ impl Moment {
     }
 
     /// As RFC 3339 has it: six digits of fraction, none when it is zero; with the offset of UTC or with none.
-    pub(crate) fn rfc3339(&self, with_offset: bool) -> Rfc3339Text {
-        let mut bytes = *b"0000-00-00T00:00:00.000000+00:00";
+    pub(crate) fn rfc3339<'b>(&self, with_offset: bool, text: &'b mut ShortText) -> &'b str {
+        text.0 = *b"0000-00-00T00:00:00.000000+00:00";
         let [y1, y2, y3, y4, _, m1, m2, _, d1, d2, _, h1, h2, _, n1, n2, _, s1, s2, rest @ ..] =
-            &mut bytes;
+            &mut text.0;
         let (year, micros) = (u32::from(self.year), self.micros);
         let date = [year / 100, year % 100, self.month.into(), self.day.into()];
         [[*y1, *y2], [*y3, *y4], [*m1, *m2], [*d1, *d2]] = digits(date);
@@ -106,7 +106,8 @@ impl Moment {
             [[*f3, *f4], [*f5, *f6], ..] = digits([micros / 100 % 100, micros % 100, 0, 0]);
             26
         };
-        Rfc3339Text { bytes, len: if with_offset { len + 6 } else { len } }
+        let text = text.0.get(..if with_offset { len + 6 } else { len });
+        text.and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default()
     }
 }
 
@@ -151,18 +152,86 @@ fn digits(numbers: [u32; 4]) -> [[u8; 2]; 4] {
     [[a, b], [c, d], [e, f], [g, h]]
 }
 
-/// What [`Moment::rfc3339`] writes, without an allocation.
-#[derive(Debug, Clone, Copy)]
+/// Where the text of a time is written, or any other of at most 32 bytes.
+#[derive(Debug, Default)]
 // Bytes that are aligned are known to be UTF-8 sooner.
 #[repr(align(16))]
-pub(crate) struct Rfc3339Text {
-    bytes: [u8; 32],
-    len: usize,
-}
+pub(crate) struct ShortText(pub(crate) [u8; 32]);
 
-impl Rfc3339Text {
-    pub(crate) fn as_str(&self) -> &str {
-        let text = self.bytes.get(..self.len);
-        text.and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default()
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn is_counted_and_written(micros: i64) {
+        let moment = Moment::of(micros).unwrap();
+        assert_eq!(moment.micros(), micros);
+        let (date, in_day) = split(micros);
+        let seconds = in_day / 1_000_000;
+        let clock =
+            std::format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+        let date = std::format!("{:04}-{:02}-{:02}", date.year, date.month, date.day);
+        let fraction = match in_day % 1_000_000 {
+            0 => std::string::String::new(),
+            micros => std::format!(".{micros:06}"),
+        };
+        let mut text = ShortText::default();
+        assert_eq!(moment.rfc3339(false, &mut text), std::format!("{date}T{clock}{fraction}"));
+        assert_eq!(moment.rfc3339(true, &mut text), std::format!("{date}T{clock}{fraction}+00:00"));
+        let text = std::format!("{date} {clock}{fraction}!");
+        assert_eq!(Moment::parse(text.as_bytes()), Some((moment, &b"!"[..])));
+    }
+
+    /// From 0001-01-01, so far.
+    const FIRST: i64 = -63_082_281_600_000_000;
+    const DAYS: i64 = 9999 * 365 + 9999 / 4 - 9999 / 100 + 9999 / 400;
+
+    #[test]
+    fn days_of_the_calendar_and_seconds_of_a_day() {
+        // Every 400 years are alike.
+        for day in (0..400 * 365 + 97).chain(DAYS - 366..DAYS) {
+            is_counted_and_written(FIRST + day * MICROS_PER_DAY + day);
+        }
+        for second in 0..86_400 {
+            is_counted_and_written(second * 1_000_000);
+        }
+        for micros in [FIRST - 1, FIRST + DAYS * MICROS_PER_DAY, i64::MIN, i64::MAX] {
+            assert_eq!(Moment::of(micros), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_microsecond(micros in FIRST..FIRST + DAYS * MICROS_PER_DAY) {
+            is_counted_and_written(micros);
+        }
+    }
+
+    #[test]
+    fn other_forms_are_left_to_others() {
+        for text in [
+            "",
+            "2024-02-30 00:00:00",
+            "2023-02-29 00:00:00",
+            "1900-02-29 00:00:00",
+            "2024-04-31 00:00:00",
+            "2024-00-01 00:00:00",
+            "2024-13-01 00:00:00",
+            "2024-01-00 00:00:00",
+            "0000-01-01 00:00:00",
+            "2024-01-01 24:00:00",
+            "2024-01-01 00:60:00",
+            "2024-01-01 00:00:60",
+            "2024-01-01T00:00:00",
+            "2024-01-01 00:00:00.",
+            "2024-01-01 00:00:00.1234567",
+            "2024-01-0: 00:00:00",
+            "2024-01-0\u{7F} 00:00:0",
+            "12024-01-01 00:00:00",
+            "infinity",
+        ] {
+            assert_eq!(Moment::parse(text.as_bytes()), None, "{text}");
+        }
     }
 }

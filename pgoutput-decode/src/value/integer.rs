@@ -205,6 +205,10 @@ impl<'a> FromField<'a> for Oid {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
     use crate::value::{Field, Format};
 
@@ -235,5 +239,56 @@ mod tests {
         assert!(read::<i128>(type_oid::INT8, &long).is_err());
         assert!(Field::new(type_oid::INT4, Format::Binary, b"\0\0\0").get::<i32>().is_err());
         assert!(Field::new(type_oid::INT4, Format::Binary, b"\0\0\0\0\0").get::<i32>().is_err());
+    }
+
+    const TYPES: [Oid; 9] = [
+        type_oid::INT2,
+        type_oid::INT4,
+        type_oid::INT8,
+        type_oid::OID,
+        type_oid::XID,
+        type_oid::XID8,
+        type_oid::CID,
+        type_oid::REGCLASS,
+        type_oid::REGOPER,
+    ];
+
+    /// What is given where `short` gives nothing.
+    fn long<T: TryFrom<i128>>(
+        oid: Oid,
+        format: Format,
+        bytes: &[u8],
+        target: &'static str,
+    ) -> Result<T, ValueError> {
+        let ty = FieldType::new(oid);
+        let number = match format {
+            Format::Text => {
+                unquoted(&Field::of(ty, format, bytes)).and_then(|text| text_number(ty, text))
+            }
+            Format::Binary => binary_number(ty, bytes),
+        };
+        number.and_then(|number| fit(number, target)).map_err(|error| error.within(oid, format))
+    }
+
+    macro_rules! compare {
+        ($oid:ident, $format:expr, $bytes:expr, $($rust:ident)*) => {$(
+            let read = Field::new($oid, $format, $bytes).get::<$rust>();
+            prop_assert_eq!(read, long($oid, $format, $bytes, stringify!($rust)));
+        )*};
+    }
+
+    proptest! {
+        #[test]
+        fn short_numbers_are_read_as_long_ones(
+            oid in select(&TYPES[..]),
+            text in prop_oneof!["-?[0-9]{0,21}", "-?[0-9]{1,7}", "[-+. \"0-9a]{0,5}", "-?(32767|32768|65535|2147483647|2147483648|4294967295|9223372036854775808)"],
+        ) {
+            compare!(oid, Format::Text, text.as_bytes(), i8 i16 i32 i64 i128 u8 u16 u32 u64 u128);
+        }
+
+        #[test]
+        fn short_binary_numbers_are_read_as_others(oid in select(&TYPES[..]), bytes in vec(any::<u8>(), 0..9)) {
+            compare!(oid, Format::Binary, &bytes, i8 i16 i32 i64 i128 u8 u16 u32 u64 u128);
+        }
     }
 }

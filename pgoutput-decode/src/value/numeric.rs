@@ -103,6 +103,30 @@ impl<'a> Numeric<'a> {
         if is_displayed { core::str::from_utf8(text).ok() } else { None }
     }
 
+    /// What `Display` writes of a finite number, if it fits into this buffer.
+    #[cfg(feature = "serde")]
+    pub(crate) fn displayed_in<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b str> {
+        if !self.is_finite() {
+            return None;
+        }
+        let digit = |digit: u8| b'0' | digit;
+        let (integer, fraction) = (self.integer_digits(), self.fraction_digits());
+        let sign = self.is_negative().then_some(b'-');
+        let zero = (integer.len() == 0).then_some(b'0');
+        let point = (fraction.len() > 0).then_some(b'.');
+        let text = sign.into_iter().chain(integer.map(digit)).chain(zero);
+        let mut text = text.chain(point).chain(fraction.map(digit));
+        let mut len = 0;
+        for (place, byte) in buffer.iter_mut().zip(text.by_ref()) {
+            *place = byte;
+            len += 1;
+        }
+        if text.next().is_some() {
+            return None;
+        }
+        core::str::from_utf8(buffer.get(..len)?).ok()
+    }
+
     fn read_binary(bytes: &'a [u8]) -> Result<Self, ValueError> {
         let mut input = Input::new(bytes);
         let count = u16::from_be_bytes(input.array()?);

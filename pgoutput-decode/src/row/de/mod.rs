@@ -11,7 +11,7 @@ mod json;
 mod mark;
 mod number;
 mod rounding;
-mod short;
+mod string;
 mod swallowed;
 #[cfg(test)]
 mod tests;

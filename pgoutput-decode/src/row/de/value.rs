@@ -12,12 +12,13 @@ use super::access::{Attributes, List, Pairs, read_all};
 use super::bytes::Byte;
 use super::failure::{Failure, Reason};
 use super::mark::Mark;
-use super::short::Short;
+use super::string::{Short, string};
 use super::{json, number};
 use crate::TupleColumn;
 use crate::row::RowColumn;
+use crate::timestamp::ShortText;
 use crate::value::{
-    Array, Field, Float4, Float8, Json, JsonOptions, Jsonb, TOAST, Text, Value, ValueError,
+    Array, Field, Float4, Float8, Format, Json, Jsonb, TOAST, Text, Value, ValueError,
     ValueErrorKind, in_one_piece, type_oid,
 };
 
@@ -55,9 +56,12 @@ pub(super) enum Cell<'a> {
 impl<'a> From<&RowColumn<'a>> for Cell<'a> {
     #[inline]
     fn from(column: &RowColumn<'a>) -> Self {
+        // Not by way of an `Option`, which would be moved.
         match column.value {
+            TupleColumn::Null => Self::Null,
             TupleColumn::Unchanged => Self::Unchanged,
-            _ => column.field().into(),
+            TupleColumn::Text(bytes) => Self::Field(Field::of(column.ty, Format::Text, bytes)),
+            TupleColumn::Binary(bytes) => Self::Field(Field::of(column.ty, Format::Binary, bytes)),
         }
     }
 }
@@ -231,19 +235,6 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// The string that stands for it in JSON.
-fn string(value: &Value<'_>) -> Result<String, Failure> {
-    // As long as a timestamp: most need no more.
-    let mut json = String::with_capacity(36);
-    value.write_json(&mut json, JsonOptions::default()).map_err(ValueError::from)?;
-    if json.len() < 2 || !json.starts_with('"') || json.contains('\\') {
-        return serde_json::from_str(&json).map_err(Failure::custom);
-    }
-    json.pop();
-    json.remove(0);
-    Ok(json)
-}
-
 macro_rules! integers {
     ($($method:ident $target:literal)*) => {$(
         fn $method<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -340,15 +331,13 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     }
 
     fn deserialize_str<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        let mut buffer = ShortText::default();
         if let Self::Field(field) = &self
-            && let Some(short) = Short::of(field)
+            && let Some(short) = Short::of(field, &mut buffer)
         {
             return match short {
                 Short::Borrowed(text) => visitor.visit_borrowed_str(text),
                 Short::Copied(text) => visitor.visit_str(text),
-                Short::Time(moment, with_offset) => {
-                    visitor.visit_str(moment.rfc3339(with_offset).as_str())
-                }
             };
         }
         match self.value("String")? {
