@@ -23,9 +23,9 @@ impl Moment {
     pub(crate) fn parse(text: &[u8]) -> Option<(Self, &[u8])> {
         let (head, rest) = text.split_first_chunk::<19>()?;
         // Eight bytes at a time; of the second eight only the day is new.
-        let [century, _, year, _, _, month, ..] = pairs(head.first_chunk()?, b"0000-00-")?;
-        let [day, ..] = pairs(head.get(8..)?.first_chunk()?, b"00 00:00")?;
-        let [hour, _, _, minute, _, _, second, _] = pairs(head.last_chunk()?, b"00:00:00")?;
+        let [century, _, year, _, _, month, ..] = pairs(*head.first_chunk()?, *b"0000-00-")?;
+        let [day, ..] = pairs(*head.get(8..)?.first_chunk()?, *b"00 00:00")?;
+        let [hour, _, _, minute, _, _, second, _] = pairs(*head.last_chunk()?, *b"00:00:00")?;
         let (micros, rest) = match rest {
             [b'.', rest @ ..] => fraction(rest)?,
             rest => (0, rest),
@@ -114,11 +114,11 @@ impl Moment {
 /// Reads eight bytes that are digits where `form` has zeros, and else what `form` has. Gives for each byte ten times its digit
 /// and the digit behind it.
 #[inline]
-fn pairs(text: &[u8; 8], form: &[u8; 8]) -> Option<[u8; 8]> {
+fn pairs(text: [u8; 8], form: [u8; 8]) -> Option<[u8; 8]> {
     const LOW_BITS: u64 = u64::from_le_bytes([0x7F; 8]);
     // Adding this carries into the eighth bit where a digit is too great, or anything else no zero.
     let carry = form.map(|byte| if byte == b'0' { 0x7F - 9 } else { 0x7F });
-    let digits = u64::from_le_bytes(*text) ^ u64::from_le_bytes(*form);
+    let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(form);
     let high = (digits & LOW_BITS).wrapping_add(u64::from_le_bytes(carry)) | digits;
     // Digits are below 10 from here on, so no byte carries into the next.
     (high & !LOW_BITS == 0)
@@ -143,13 +143,13 @@ fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
 #[inline]
 fn digits(numbers: [u32; 4]) -> [[u8; 2]; 4] {
     // Sixteen bits for each. A tenth of a number below 100 is 103 of its 1024ths.
-    let [a, b, c, d] = numbers.map(u64::from);
-    let numbers = a | b << 16 | c << 32 | d << 48;
+    let [first, second, third, fourth] = numbers.map(u64::from);
+    let numbers = first | second << 16 | third << 32 | fourth << 48;
     let tens = numbers.wrapping_mul(103) >> 10 & 0x000F_000F_000F_000F;
     let ones = numbers.wrapping_sub(tens.wrapping_mul(10));
     let digits = (tens | ones << 8 | 0x3030_3030_3030_3030).to_le_bytes();
-    let [a, b, c, d, e, f, g, h] = digits;
-    [[a, b], [c, d], [e, f], [g, h]]
+    let (pairs, _) = digits.as_chunks();
+    pairs.try_into().unwrap_or_default()
 }
 
 /// Where the text of a time is written, or any other of at most 32 bytes.
