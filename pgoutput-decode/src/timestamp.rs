@@ -1,6 +1,10 @@
 //! PostgreSQL's clock and the calendar behind it.
 
+mod moment;
+
 use core::fmt;
+
+pub(crate) use self::moment::{Moment, ShortText};
 
 /// Microseconds since 2000-01-01 00:00:00 UTC, signed 64 bits: PostgreSQL's `timestamp with time zone`
 /// and the clock of the replication protocol.
@@ -73,11 +77,10 @@ pub struct Rfc3339(TimestampTz);
 
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !rfc3339_can_say(self.0.0) {
-            return fmt::Display::fmt(&self.0, f);
+        match Moment::of(self.0.0) {
+            Some(moment) => f.write_str(moment.rfc3339(true, &mut ShortText::default())),
+            None => fmt::Display::fmt(&self.0, f),
         }
-        write_rfc3339(f, self.0.0)?;
-        f.write_str("+00:00")
     }
 }
 
@@ -137,43 +140,6 @@ pub(crate) fn write_postgres(f: &mut fmt::Formatter<'_>, micros: i64, zone: &str
     write_clock(f, in_day)?;
     f.write_str(zone)?;
     f.write_str(era)
-}
-
-/// False for the infinities and the years before 1 and after 9999.
-pub(crate) fn rfc3339_can_say(micros: i64) -> bool {
-    micros != i64::MAX && micros != i64::MIN && (1..=9999).contains(&split(micros).0.year)
-}
-
-/// Writes microseconds since 2000-01-01 with a `T` and without an offset.
-pub(crate) fn write_rfc3339(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
-    let (date, in_day) = split(micros);
-    if !(0..=9999).contains(&date.year) {
-        write!(f, "{:04}-{:02}-{:02}T", date.year, date.month, date.day)?;
-        return write_six_digit_clock(f, in_day);
-    }
-    // At once: the commonest of all times in JSON, and piece by piece it costs five times as much.
-    let mut text = *b"0000-00-00T00:00:00.000000";
-    let [y1, y2, y3, y4, _, m1, m2, _, d1, d2, _, h1, h2, _, n1, n2, _, s1, s2, _, fraction @ ..] =
-        &mut text;
-    set_digits([y1, y2, y3, y4], date.year);
-    set_digits([m1, m2], date.month);
-    set_digits([d1, d2], date.day);
-    let seconds = in_day / 1_000_000;
-    set_digits([h1, h2], seconds / 3600);
-    set_digits([n1, n2], seconds / 60 % 60);
-    set_digits([s1, s2], seconds % 60);
-    let micros = in_day % 1_000_000;
-    set_digits(fraction.each_mut(), micros);
-    let text = if micros == 0 { text.get(..19) } else { Some(text.as_slice()) };
-    f.write_str(text.and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default())
-}
-
-/// The last decimal digits of a number that is not negative.
-fn set_digits<const N: usize>(places: [&mut u8; N], mut number: i64) {
-    for place in places.into_iter().rev() {
-        *place = b'0' + u8::try_from(number % 10).unwrap_or_default();
-        number /= 10;
-    }
 }
 
 /// Writes a time of day as PostgreSQL does: the fraction without its trailing zeros.

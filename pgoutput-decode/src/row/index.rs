@@ -29,6 +29,7 @@ mod sealed {
     }
 
     impl Sealed for usize {
+        #[inline]
         fn place(&self, relation: &Relation) -> Option<usize> {
             Some(*self).filter(|place| *place < relation.columns().len())
         }
@@ -43,6 +44,7 @@ mod sealed {
     }
 
     impl Sealed for str {
+        #[inline]
         fn place(&self, relation: &Relation) -> Option<usize> {
             relation.columns().iter().position(|column| *column.name == *self)
         }
@@ -53,6 +55,7 @@ mod sealed {
     }
 
     impl Sealed for String {
+        #[inline]
         fn place(&self, relation: &Relation) -> Option<usize> {
             self.as_str().place(relation)
         }
@@ -63,6 +66,7 @@ mod sealed {
     }
 
     impl<T: Sealed + ?Sized> Sealed for &T {
+        #[inline]
         fn place(&self, relation: &Relation) -> Option<usize> {
             T::place(self, relation)
         }

@@ -40,7 +40,7 @@ pub use self::index::RowIndex;
 use crate::value::{
     Field, FieldType, Format, FromField, PgType, TypeInfo, ValueError, ValueErrorKind,
 };
-use crate::{Column, Columns, OldTuple, Relation, TupleColumn, TupleData};
+use crate::{Column, Columns, Oid, OldTuple, Relation, TupleColumn, TupleData};
 
 /// A row of a change, borrowed: its values, and the table they belong to.
 ///
@@ -99,6 +99,7 @@ impl<'a> Row<'a> {
     ///
     /// # Errors
     /// When the row has more or fewer columns than the table: nothing says then which value belongs to which column.
+    #[inline]
     pub fn new(relation: &'a Relation, tuple: TupleData<'a>) -> Result<Self, RowError> {
         Self { relation, types: &[], tuple, key_only: false, old: None }.checked()
     }
@@ -131,12 +132,10 @@ impl<'a> Row<'a> {
         Self { relation, types: &[], tuple, key_only, old: None }.checked()
     }
 
+    #[inline]
     fn checked(self) -> Result<Self, RowError> {
         let (described, sent) = (self.relation.columns().len(), self.tuple.len());
-        if described == sent {
-            return Ok(self);
-        }
-        Err(RowError::of_table(self.relation, RowErrorKind::Width { described, sent }))
+        if described == sent { Ok(self) } else { Err(wrong_width(self.relation, sent)) }
     }
 
     /// The same row, with descriptions of types that are not built in: enums, domains, composites, and so on.
@@ -172,8 +171,9 @@ impl<'a> Row<'a> {
     }
 
     /// The column of this name, or at this place of the table; `None` when the row has no such column.
+    #[inline]
     pub fn column(&self, index: impl RowIndex) -> Option<RowColumn<'a>> {
-        self.find(&index).ok()
+        self.at(index.place(self.relation)?)
     }
 
     /// The value of the column of this name, or at this place of the table, from 0.
@@ -182,9 +182,12 @@ impl<'a> Row<'a> {
     /// When the row has no such column; when `T` does not read its type; when the value is NULL and `T` no `Option`, or did
     /// not come along and `T` is no [`Toast`](crate::value::Toast); when it does not fit into `T`, or is not what
     /// PostgreSQL writes.
+    #[inline]
     pub fn get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
-        let column = self.find(&index)?;
-        column.get().map_err(|error| self.error(&column, error.into()))
+        match self.column(&index) {
+            Some(column) => column.get().map_err(|error| self.error(column.index, error)),
+            None => Err(self.missing(&index)),
+        }
     }
 
     /// As [`get`](Self::get), with `None` for a column that the row does not have: for tables that change, and for
@@ -192,35 +195,65 @@ impl<'a> Row<'a> {
     ///
     /// # Errors
     /// As [`get`](Self::get), but for the missing column.
+    #[inline]
     pub fn try_get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<Option<T>, RowError> {
-        let Ok(column) = self.find(&index) else { return Ok(None) };
-        column.get().map(Some).map_err(|error| self.error(&column, error.into()))
-    }
-
-    fn find(&self, index: &impl RowIndex) -> Result<RowColumn<'a>, RowError> {
-        let Some(place) = index.place(self.relation) else {
-            return Err(RowError::of_table(self.relation, index.missing(self.relation)));
-        };
-        self.at(place).ok_or_else(|| {
-            let column = index.written().into();
-            RowError::of_table(self.relation, RowErrorKind::NotInKey { column })
-        })
+        let Some(column) = self.column(index) else { return Ok(None) };
+        column.get().map(Some).map_err(|error| self.error(column.index, error))
     }
 
     /// What [`columns`](Self::columns) gives for this place, if it does.
+    #[inline]
     fn at(&self, place: usize) -> Option<RowColumn<'a>> {
         let column = self.relation.columns().get(place)?;
-        let value = self.tuple.get(place)?;
-        // What may have to come from the old row, or may be no value, is for the walk over all columns.
-        if self.key_only || value == TupleColumn::Unchanged {
-            return self.columns().find(|column| column.index == place);
-        }
+        let value = self.value_at(place)?;
         Some(RowColumn { index: place, column, ty: field_type(column, self.types), value })
     }
 
-    fn error(&self, column: &RowColumn<'a>, kind: RowErrorKind) -> RowError {
-        RowError::of_column(self.relation, column, kind, reads_as(column))
+    fn value_at(&self, place: usize) -> Option<TupleColumn<'a>> {
+        let mut values = self.tuple.columns();
+        for _ in 0..place {
+            values.next()?;
+        }
+        match values.next()? {
+            // What may have to come from the old row, or may be no value, is for the walk over all columns.
+            TupleColumn::Unchanged => self.walk_to(place),
+            _ if self.key_only => self.walk_to(place),
+            value => Some(value),
+        }
     }
+
+    #[cold]
+    fn walk_to(&self, place: usize) -> Option<TupleColumn<'a>> {
+        self.columns().find(|column| column.index == place).map(|column| column.value)
+    }
+
+    // What makes errors is out of line and takes places, no columns: then the compiler keeps columns in registers.
+
+    #[cold]
+    fn missing(&self, index: &impl RowIndex) -> RowError {
+        let kind = match index.place(self.relation) {
+            Some(_) => RowErrorKind::NotInKey { column: index.written().into() },
+            None => index.missing(self.relation),
+        };
+        RowError::of_table(self.relation, kind)
+    }
+
+    /// An error of the column at this place.
+    #[cold]
+    fn error(&self, place: usize, error: ValueError) -> RowError {
+        match self.at(place) {
+            Some(column) => {
+                RowError::of_column(self.relation, &column, error.into(), reads_as(&column))
+            }
+            None => RowError::of_table(self.relation, error.into()),
+        }
+    }
+}
+
+#[cold]
+fn wrong_width(relation: &Relation, sent: usize) -> RowError {
+    let described = relation.columns().len();
+    RowError::of_table(relation, RowErrorKind::Width { described, sent })
 }
 
 impl<'a> RowColumn<'a> {
@@ -230,6 +263,7 @@ impl<'a> RowColumn<'a> {
     }
 
     /// The value, unless it is NULL or did not come along.
+    #[inline]
     pub fn field(&self) -> Option<Field<'a>> {
         let (format, bytes) = match self.value {
             TupleColumn::Null | TupleColumn::Unchanged => return None,
@@ -243,20 +277,23 @@ impl<'a> RowColumn<'a> {
     ///
     /// # Errors
     /// As [`Row::get`], without the column's name.
+    #[inline]
     pub fn get<T: FromField<'a>>(&self) -> Result<T, ValueError> {
-        if let Some(field) = self.field() {
-            return field.get();
-        }
-        // Whether the types agree must not depend on the value.
-        if !T::accepts(self.ty.without_domains()) {
-            let kind = ValueErrorKind::WrongType { target: core::any::type_name::<T>() };
-            return Err(ValueError::new(kind, 0));
-        }
-        match self.value {
-            TupleColumn::Null => T::from_null(),
-            _ => T::from_unchanged(),
+        match self.field() {
+            Some(field) => field.get(),
+            None => no_value(self.ty, self.value == TupleColumn::Null),
         }
     }
+}
+
+/// What NULL and what did not come along are read as.
+fn no_value<'a, T: FromField<'a>>(ty: FieldType<'a>, is_null: bool) -> Result<T, ValueError> {
+    // Whether the types agree must not depend on the value.
+    if !T::accepts(ty.without_domains()) {
+        let kind = ValueErrorKind::WrongType { target: core::any::type_name::<T>() };
+        return Err(ValueError::new(kind, 0));
+    }
+    if is_null { T::from_null() } else { T::from_unchanged() }
 }
 
 impl fmt::Debug for RowColumn<'_> {
@@ -286,10 +323,12 @@ pub struct RowColumns<'a> {
     old_is_key: bool,
 }
 
-impl<'a> Iterator for RowColumns<'a> {
-    type Item = RowColumn<'a>;
+/// A column's place, what describes it, and its value: a [`RowColumn`] before anybody has asked for its type.
+type Described<'a> = (usize, &'a Column, TupleColumn<'a>);
 
-    fn next(&mut self) -> Option<Self::Item> {
+impl<'a> RowColumns<'a> {
+    #[inline]
+    fn advance(&mut self) -> Option<Described<'a>> {
         loop {
             let ((index, column), value) = (self.columns.next()?, self.values.next()?);
             let is_key = column.flags.is_key();
@@ -302,19 +341,37 @@ impl<'a> Iterator for RowColumns<'a> {
                 (TupleColumn::Unchanged, Some(old)) if is_key || !self.old_is_key => old,
                 (value, _) => value,
             };
-            let ty = field_type(column, self.types);
-            return Some(RowColumn { index, column, ty, value });
+            return Some((index, column, value));
         }
+    }
+
+    #[inline]
+    fn typed(&self, (index, column, value): Described<'a>) -> RowColumn<'a> {
+        RowColumn { index, column, ty: field_type(column, self.types), value }
+    }
+}
+
+impl<'a> Iterator for RowColumns<'a> {
+    type Item = RowColumn<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().map(|column| self.typed(column))
     }
 }
 
 impl core::iter::FusedIterator for RowColumns<'_> {}
 
 /// Built-in types are known by their oids; the few others of a table are searched for.
+#[inline]
 fn field_type<'a>(column: &Column, types: &'a [TypeInfo<'a>]) -> FieldType<'a> {
     let oid = column.type_oid;
     if types.is_empty() || PgType::from_oid(oid).is_some() {
         return FieldType::new(oid);
     }
+    described(oid, types)
+}
+
+fn described<'a>(oid: Oid, types: &'a [TypeInfo<'a>]) -> FieldType<'a> {
     types.iter().find(|info| info.oid == oid).map_or(FieldType::new(oid), FieldType::described)
 }

@@ -40,7 +40,7 @@ impl<'a> Row<'a> {
     /// When the row has no such column, when `T` refuses the type or the value, when the value came as text that is not its
     /// binary form, and when it did not come along.
     pub fn get_sql<T: FromSql<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
-        let column = self.find(&index)?;
+        let column = self.column(&index).ok_or_else(|| self.missing(&index))?;
         read(&column).map_err(|kind| {
             RowError::of_column(self.relation, &column, kind, reads_as_sql(&column))
         })

@@ -6,10 +6,12 @@ use super::input::exactly;
 use super::{FieldType, FromField, ValueError, type_oid};
 
 impl<'a> FromField<'a> for bool {
+    #[inline]
     fn accepts(ty: FieldType<'_>) -> bool {
         ty.oid() == type_oid::BOOL
     }
 
+    #[inline]
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         match text {
             b"t" => Ok(true),
@@ -18,6 +20,7 @@ impl<'a> FromField<'a> for bool {
         }
     }
 
+    #[inline]
     fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
         match exactly(bytes)? {
             [0] => Ok(false),

@@ -148,6 +148,7 @@ impl ValueError {
 
     /// Names type and format, unless something further inside has done so.
     #[must_use]
+    #[cold]
     pub(crate) fn within(mut self, oid: Oid, format: Format) -> Self {
         self.place = self.place.or(Some((oid, format)));
         self

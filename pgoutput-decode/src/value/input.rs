@@ -129,11 +129,19 @@ impl<'a> Input<'a> {
 }
 
 /// A binary value of exactly `N` bytes.
+#[inline]
 pub(super) fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], ValueError> {
+    bytes.try_into().map_err(|_| other_length(bytes, N))
+}
+
+#[cold]
+fn other_length(bytes: &[u8], needed: usize) -> ValueError {
     let mut input = Input::new(bytes);
-    let array = input.array()?;
-    input.finish()?;
-    Ok(array)
+    match input.take(needed).and_then(|_| input.finish()) {
+        Err(error) => error,
+        // Bytes of this length were no error.
+        Ok(()) => input.malformed("the length of the type"),
+    }
 }
 
 /// The value of a hexadecimal digit of either case.

@@ -36,6 +36,35 @@ fn fit<T: TryFrom<i128>>(number: i128, target: &'static str) -> Result<T, ValueE
     T::try_from(number).map_err(|_| ValueError::out_of_range(target))
 }
 
+/// A number of at most 18 digits that its type holds: nearly every one. `None` leaves it to [`text_number`].
+#[inline]
+fn short(ty: Oid, text: &[u8]) -> Option<i64> {
+    let (is_negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    let mut number = 0;
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + i64::from(digit);
+    }
+    let number = if is_negative { -number } else { number };
+    let fits = match ty {
+        type_oid::INT4 => i32::try_from(number).is_ok(),
+        type_oid::INT8 => true,
+        type_oid::INT2 => i16::try_from(number).is_ok(),
+        type_oid::OID | type_oid::XID | type_oid::CID => u32::try_from(number).is_ok(),
+        _ => false,
+    };
+    fits.then_some(number)
+}
+
 fn text_number(ty: FieldType<'_>, text: &[u8]) -> Result<i128, ValueError> {
     Ok(match ty.oid() {
         type_oid::INT2 => fit::<i16>(decimal(text, "smallint")?, "smallint")?.into(),
@@ -72,6 +101,17 @@ fn unquoted<'a>(field: &Field<'a>) -> Result<&'a [u8], ValueError> {
     })
 }
 
+/// A number of the commonest types, of the length they have. `None` leaves it to [`binary_number`].
+#[inline]
+fn short_binary(ty: Oid, bytes: &[u8]) -> Option<i64> {
+    match ty {
+        type_oid::INT4 => bytes.try_into().ok().map(|bytes| i32::from_be_bytes(bytes).into()),
+        type_oid::INT8 => bytes.try_into().ok().map(i64::from_be_bytes),
+        type_oid::INT2 => bytes.try_into().ok().map(|bytes| i16::from_be_bytes(bytes).into()),
+        _ => None,
+    }
+}
+
 fn binary_number(ty: FieldType<'_>, bytes: &[u8]) -> Result<i128, ValueError> {
     Ok(match ty.oid() {
         type_oid::INT2 => i16::from_be_bytes(exactly(bytes)?).into(),
@@ -85,6 +125,7 @@ fn binary_number(ty: FieldType<'_>, bytes: &[u8]) -> Result<i128, ValueError> {
 macro_rules! integer {
     ($($rust:ident $({ $($more:tt)* })?)*) => {$(
         impl<'a> FromField<'a> for $rust {
+            #[inline]
             fn accepts(ty: FieldType<'_>) -> bool {
                 matches!(
                     ty.oid(),
@@ -98,7 +139,16 @@ macro_rules! integer {
                 ) || ty.is_reg()
             }
 
+            #[inline]
             fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+                let oid = field.ty().oid();
+                let number = match field.format() {
+                    Format::Text => short(oid, field.bytes()),
+                    Format::Binary => short_binary(oid, field.bytes()),
+                };
+                if let Some(number) = number.and_then(|number| Self::try_from(number).ok()) {
+                    return Ok(number);
+                }
                 match field.format() {
                     Format::Binary => Self::from_binary(field.ty(), field.bytes()),
                     Format::Text => Self::from_text(field.ty(), unquoted(field)?),
@@ -155,6 +205,10 @@ impl<'a> FromField<'a> for Oid {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
     use crate::value::{Field, Format};
 
@@ -185,5 +239,56 @@ mod tests {
         assert!(read::<i128>(type_oid::INT8, &long).is_err());
         assert!(Field::new(type_oid::INT4, Format::Binary, b"\0\0\0").get::<i32>().is_err());
         assert!(Field::new(type_oid::INT4, Format::Binary, b"\0\0\0\0\0").get::<i32>().is_err());
+    }
+
+    const TYPES: [Oid; 9] = [
+        type_oid::INT2,
+        type_oid::INT4,
+        type_oid::INT8,
+        type_oid::OID,
+        type_oid::XID,
+        type_oid::XID8,
+        type_oid::CID,
+        type_oid::REGCLASS,
+        type_oid::REGOPER,
+    ];
+
+    /// What is given where `short` gives nothing.
+    fn long<T: TryFrom<i128>>(
+        oid: Oid,
+        format: Format,
+        bytes: &[u8],
+        target: &'static str,
+    ) -> Result<T, ValueError> {
+        let ty = FieldType::new(oid);
+        let number = match format {
+            Format::Text => {
+                unquoted(&Field::of(ty, format, bytes)).and_then(|text| text_number(ty, text))
+            }
+            Format::Binary => binary_number(ty, bytes),
+        };
+        number.and_then(|number| fit(number, target)).map_err(|error| error.within(oid, format))
+    }
+
+    macro_rules! compare {
+        ($oid:ident, $format:expr, $bytes:expr, $($rust:ident)*) => {$(
+            let read = Field::new($oid, $format, $bytes).get::<$rust>();
+            prop_assert_eq!(read, long($oid, $format, $bytes, stringify!($rust)));
+        )*};
+    }
+
+    proptest! {
+        #[test]
+        fn short_numbers_are_read_as_long_ones(
+            oid in select(&TYPES[..]),
+            text in prop_oneof!["-?[0-9]{0,21}", "-?[0-9]{1,7}", "[-+. \"0-9a]{0,5}", "-?(32767|32768|65535|2147483647|2147483648|4294967295|9223372036854775808)"],
+        ) {
+            compare!(oid, Format::Text, text.as_bytes(), i8 i16 i32 i64 i128 u8 u16 u32 u64 u128);
+        }
+
+        #[test]
+        fn short_binary_numbers_are_read_as_others(oid in select(&TYPES[..]), bytes in vec(any::<u8>(), 0..9)) {
+            compare!(oid, Format::Binary, &bytes, i8 i16 i32 i64 i128 u8 u16 u32 u64 u128);
+        }
     }
 }

@@ -215,24 +215,35 @@ impl<'a> Field<'a> {
     }
 
     /// A value of this type.
+    #[inline]
     pub const fn of(ty: FieldType<'a>, format: Format, bytes: &'a [u8]) -> Self {
         Self { ty, format, bytes, depth: 0, is_checked: false }
     }
 
     /// The type.
+    #[inline]
     pub const fn ty(&self) -> FieldType<'a> {
         self.ty
     }
 
     /// The format.
+    #[inline]
     pub const fn format(&self) -> Format {
         self.format
     }
 
     /// The bytes as the server sent them: of a text inside of an array, composite or range what stands between its
     /// quotes, its escapes not taken off.
+    #[inline]
     pub const fn bytes(&self) -> &'a [u8] {
         self.bytes
+    }
+
+    /// The same, of the type below all domains.
+    #[cfg(feature = "serde")]
+    #[inline]
+    pub(crate) fn without_domains(&self) -> Self {
+        Self { ty: self.ty.without_domains(), ..*self }
     }
 
     /// A value inside of this one.
@@ -243,11 +254,13 @@ impl<'a> Field<'a> {
         Ok(Self { ty, format: self.format, bytes, depth: self.depth + 1, is_checked: false })
     }
 
+    #[inline]
     const fn is_binary(&self) -> bool {
         matches!(self.format, Format::Binary)
     }
 
     /// How often quotes and backslashes in the bytes were escaped.
+    #[inline]
     const fn escapes(&self) -> u8 {
         if self.is_binary() { 0 } else { self.depth }
     }
@@ -298,6 +311,7 @@ impl<'a> Field<'a> {
     }
 
     /// The bytes, if none of them is escaped.
+    #[inline]
     fn plain(&self) -> Option<&'a [u8]> {
         let is_plain = self.escapes() == 0 || !self.bytes.iter().copied().any(is_escaped);
         is_plain.then_some(self.bytes)
@@ -309,13 +323,21 @@ impl<'a> Field<'a> {
     ///
     /// When `T` does not read this type, when the value does not fit into `T`, and when the bytes are not
     /// what PostgreSQL writes for the type.
+    #[inline]
     pub fn get<T: FromField<'a>>(&self) -> Result<T, ValueError> {
         let ty = self.ty.without_domains();
         if !T::accepts(ty) {
-            let kind = ValueErrorKind::WrongType { target: core::any::type_name::<T>() };
-            return Err(ValueError::new(kind, 0).within(self.ty.oid(), self.format));
+            return Err(self.wrong_type::<T>());
         }
-        T::from_field(&Self { ty, ..*self }).map_err(|error| error.within(ty.oid(), self.format))
+        match T::from_field(&Self { ty, ..*self }) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.within(ty.oid(), self.format)),
+        }
+    }
+
+    #[cold]
+    fn wrong_type<T>(&self) -> ValueError {
+        ValueError::wrong_type(core::any::type_name::<T>()).within(self.ty.oid(), self.format)
     }
 
     /// Writes the value as JSON, the same from either format; the shape of each type is told at its own
@@ -366,6 +388,7 @@ pub trait FromField<'a>: Sized {
     /// By default it leaves the value to one of the other two readers; a text with escapes in it, such as a quote
     /// inside of an element of an array, is refused. Override it for a type whose text may have quotes and
     /// backslashes in it, and read the field as [`Text`] then.
+    #[inline]
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         match (field.format, field.plain()) {
             (Format::Binary, _) => Self::from_binary(field.ty, field.bytes),

@@ -80,6 +80,53 @@ impl<'a> Numeric<'a> {
         Ok(Self(Repr::Decimal { negative, integer, fraction }).without_negative_zero())
     }
 
+    /// The text of a finite number, if `Display` writes the same.
+    #[cfg(feature = "serde")]
+    pub(crate) fn displayed_text(text: &'a [u8]) -> Option<&'a str> {
+        let (is_negative, digits) = match text {
+            [b'-', digits @ ..] => (true, digits),
+            digits => (false, digits),
+        };
+        let (mut point, mut any) = (None, 0);
+        for (place, byte) in digits.iter().enumerate() {
+            match byte {
+                b'0'..=b'9' => any |= byte & 0x0F,
+                b'.' if point.is_none() => point = Some(place),
+                _ => return None,
+            }
+        }
+        let integer_len = point.unwrap_or(digits.len());
+        let is_displayed = integer_len > 0
+            && (integer_len == 1 || digits.first() != Some(&b'0'))
+            && point.is_none_or(|point| point + 1 < digits.len())
+            && (!is_negative || any != 0);
+        if is_displayed { core::str::from_utf8(text).ok() } else { None }
+    }
+
+    /// What `Display` writes of a finite number, if it fits into this buffer.
+    #[cfg(feature = "serde")]
+    pub(crate) fn displayed_in<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b str> {
+        if !self.is_finite() {
+            return None;
+        }
+        let digit = |digit: u8| b'0' | digit;
+        let (integer, fraction) = (self.integer_digits(), self.fraction_digits());
+        let sign = self.is_negative().then_some(b'-');
+        let zero = (integer.len() == 0).then_some(b'0');
+        let point = (fraction.len() > 0).then_some(b'.');
+        let text = sign.into_iter().chain(integer.map(digit)).chain(zero);
+        let mut text = text.chain(point).chain(fraction.map(digit));
+        let mut len = 0;
+        for (place, byte) in buffer.iter_mut().zip(text.by_ref()) {
+            *place = byte;
+            len += 1;
+        }
+        if text.next().is_some() {
+            return None;
+        }
+        core::str::from_utf8(buffer.get(..len)?).ok()
+    }
+
     fn read_binary(bytes: &'a [u8]) -> Result<Self, ValueError> {
         let mut input = Input::new(bytes);
         let count = u16::from_be_bytes(input.array()?);
@@ -113,7 +160,12 @@ impl<'a> Numeric<'a> {
     }
 
     /// PostgreSQL has no negative zero in `numeric`.
-    fn without_negative_zero(mut self) -> Self {
+    #[inline]
+    fn without_negative_zero(self) -> Self {
+        if self.is_negative() { self.unless_zero() } else { self }
+    }
+
+    fn unless_zero(mut self) -> Self {
         let mut digits = self.integer_digits().chain(self.fraction_digits());
         match &mut self.0 {
             Repr::Decimal { negative, .. } | Repr::Base10000 { negative, .. } => {
@@ -372,14 +424,17 @@ impl Ord for Numeric<'_> {
 }
 
 impl<'a> FromField<'a> for Numeric<'a> {
+    #[inline]
     fn accepts(ty: FieldType<'_>) -> bool {
         ty.oid() == type_oid::NUMERIC
     }
 
+    #[inline]
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         Self::read_text(text)
     }
 
+    #[inline]
     fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
         Self::read_binary(bytes)
     }

@@ -13,12 +13,21 @@ use super::{
 };
 
 /// Checks that a text is UTF-8; the error's offset is that of the first byte that is not.
+#[inline]
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, ValueError> {
     core::str::from_utf8(bytes)
         .map_err(|error| ValueError::new(ValueErrorKind::InvalidUtf8, error.valid_up_to()))
 }
 
 impl<'a> Field<'a> {
+    /// A text in one piece, as nearly every one is. `None` leaves it to what knows of escapes, documents and types without a
+    /// reader, and of domains.
+    #[inline]
+    pub(crate) fn plain_text(&self) -> Option<&'a str> {
+        let is_plain = self.escapes() == 0 && self.ty().is_text();
+        if is_plain { core::str::from_utf8(self.bytes()).ok() } else { None }
+    }
+
     /// A type whose binary form is the byte 1 and its text.
     pub(super) fn behind_version(&self, expected: &'static str) -> Result<Text<'a>, ValueError> {
         if !self.is_binary() {
@@ -209,12 +218,17 @@ impl<'a> FromField<'a> for Text<'a> {
 }
 
 impl<'a> FromField<'a> for &'a str {
+    #[inline]
     fn accepts(ty: FieldType<'_>) -> bool {
-        Text::accepts(ty)
+        ty.is_text() || Text::accepts(ty)
     }
 
+    #[inline]
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        Text::from_field(field)?.as_str().ok_or(ValueError::new(ValueErrorKind::NotBorrowable, 0))
+        match field.plain_text() {
+            Some(text) => Ok(text),
+            None => in_one_piece(field),
+        }
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
@@ -224,6 +238,10 @@ impl<'a> FromField<'a> for &'a str {
     fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
         Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
+}
+
+fn in_one_piece<'a>(field: &Field<'a>) -> Result<&'a str, ValueError> {
+    Text::from_field(field)?.as_str().ok_or(ValueError::new(ValueErrorKind::NotBorrowable, 0))
 }
 
 /// A text of one character.
@@ -276,12 +294,17 @@ impl<'a> FromField<'a> for &'a [u8] {
 
 #[cfg(feature = "alloc")]
 impl<'a> FromField<'a> for alloc::string::String {
+    #[inline]
     fn accepts(ty: FieldType<'_>) -> bool {
-        Text::accepts(ty)
+        ty.is_text() || Text::accepts(ty)
     }
 
+    #[inline]
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        Ok(Text::from_field(field)?.pieces().collect())
+        match field.plain_text() {
+            Some(text) => Ok(text.into()),
+            None => Ok(Text::from_field(field)?.pieces().collect()),
+        }
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
@@ -316,8 +339,9 @@ impl<'a> FromField<'a> for alloc::boxed::Box<str> {
 /// A text, borrowed unless it came with escapes in it.
 #[cfg(feature = "alloc")]
 impl<'a> FromField<'a> for alloc::borrow::Cow<'a, str> {
+    #[inline]
     fn accepts(ty: FieldType<'_>) -> bool {
-        Text::accepts(ty)
+        ty.is_text() || Text::accepts(ty)
     }
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {

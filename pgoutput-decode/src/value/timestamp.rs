@@ -8,7 +8,7 @@ use super::input::{Input, exactly};
 use super::json_out::{WriteJson, quoted};
 use super::{FieldType, FromField, JsonOptions, ValueError, type_oid};
 use crate::TimestampTz;
-use crate::timestamp::{rfc3339_can_say, write_postgres, write_rfc3339};
+use crate::timestamp::{Moment, ShortText, write_postgres};
 
 /// A `timestamp without time zone`: microseconds since 2000-01-01 00:00:00 of a clock that is not named,
 /// from 4714-11-24 BC to 294276-12-31, and the infinities.
@@ -58,6 +58,7 @@ fn checked(micros: i64, target: &'static str) -> Result<i64, ValueError> {
     }
 }
 
+/// Reads what is not in the commonest form, and says what is wrong.
 fn from_text(text: &[u8], with_offset: bool, target: &'static str) -> Result<i64, ValueError> {
     match text {
         b"infinity" => return Ok(i64::MAX),
@@ -82,28 +83,40 @@ fn from_text(text: &[u8], with_offset: bool, target: &'static str) -> Result<i64
 }
 
 impl<'a> FromField<'a> for Timestamp {
+    #[inline]
     fn accepts(ty: FieldType<'_>) -> bool {
         ty.oid() == type_oid::TIMESTAMP
     }
 
+    #[inline]
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        from_text(text, false, "timestamp").map(Self)
+        match Moment::parse(text) {
+            Some((moment, b"")) => Ok(Self(moment.micros())),
+            _ => from_text(text, false, "timestamp").map(Self),
+        }
     }
 
+    #[inline]
     fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
         checked(i64::from_be_bytes(exactly(bytes)?), "timestamp").map(Self)
     }
 }
 
 impl<'a> FromField<'a> for TimestampTz {
+    #[inline]
     fn accepts(ty: FieldType<'_>) -> bool {
         ty.oid() == type_oid::TIMESTAMPTZ
     }
 
+    #[inline]
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        from_text(text, true, "timestamp with time zone").map(Self::from_micros)
+        match Moment::parse(text) {
+            Some((moment, b"+00")) => Ok(Self::from_micros(moment.micros())),
+            _ => from_text(text, true, "timestamp with time zone").map(Self::from_micros),
+        }
     }
 
+    #[inline]
     fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
         let micros = i64::from_be_bytes(exactly(bytes)?);
         checked(micros, "timestamp with time zone").map(Self::from_micros)
@@ -126,18 +139,58 @@ struct Rfc3339(Timestamp);
 
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_rfc3339(f, self.0.0)
+        match Moment::of(self.0.0) {
+            Some(moment) => f.write_str(moment.rfc3339(false, &mut ShortText::default())),
+            None => fmt::Display::fmt(&self.0, f),
+        }
     }
 }
 
 impl WriteJson for Timestamp {
     fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
-        if rfc3339_can_say(self.0) { quoted(out, &Rfc3339(*self)) } else { quoted(out, self) }
+        quoted(out, &Rfc3339(*self))
     }
 }
 
 impl WriteJson for TimestampTz {
     fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
         quoted(out, &self.rfc3339())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts() -> impl Strategy<Value = String> {
+        let parts = (0..=10_000_u32, 0..=13_u32, 0..=32_u32, 0..=25_u32, 0..=61_u32, 0..=61_u32);
+        let tail = "(\\.[0-9]{0,7})?(\\+00|[-+][01][0-9](:[0-9]{2}){0,2})?( BC)?";
+        let times = (parts, tail)
+            .prop_map(|((y, m, d, h, n, s), tail)| {
+                std::format!("{y:04}-{m:02}-{d:02} {h:02}:{n:02}:{s:02}{tail}")
+            })
+            .boxed();
+        let changed =
+            (times.clone(), any::<prop::sample::Index>(), "[ -~]").prop_map(|(time, at, by)| {
+                let at = at.index(time.len());
+                std::format!("{}{by}{}", &time[..at], &time[at + 1..])
+            });
+        prop_oneof![4 => times, 4 => changed, 1 => "[-+:. 0-9BC]{0,33}", 1 => "-?infinity"]
+    }
+
+    proptest! {
+        #[test]
+        fn the_commonest_form_is_read_as_every_other(text in texts()) {
+            let ty = FieldType::new(type_oid::TIMESTAMPTZ);
+            let read = TimestampTz::from_text(ty, text.as_bytes()).map(TimestampTz::as_micros);
+            prop_assert_eq!(read, from_text(text.as_bytes(), true, "timestamp with time zone"));
+            let ty = FieldType::new(type_oid::TIMESTAMP);
+            let read = Timestamp::from_text(ty, text.as_bytes()).map(Timestamp::as_micros);
+            prop_assert_eq!(read, from_text(text.as_bytes(), false, "timestamp"));
+        }
     }
 }

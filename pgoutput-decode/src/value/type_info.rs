@@ -79,26 +79,31 @@ const MAX_SEARCHED: usize = 256;
 
 impl<'a> FieldType<'a> {
     /// A type known by its oid alone.
+    #[inline]
     pub const fn new(oid: Oid) -> Self {
         Self { oid, info: None }
     }
 
     /// A described type.
+    #[inline]
     pub const fn described(info: &'a TypeInfo<'a>) -> Self {
         Self { oid: info.oid, info: Some(info) }
     }
 
     /// The oid.
+    #[inline]
     pub const fn oid(self) -> Oid {
         self.oid
     }
 
     /// The description, where there is one.
+    #[inline]
     pub const fn info(self) -> Option<&'a TypeInfo<'a>> {
         self.info
     }
 
     /// What kind it is, as far as it was described.
+    #[inline]
     pub fn kind(self) -> TypeKind<'a> {
         self.info.map_or(TypeKind::Base, |info| info.kind)
     }
@@ -131,15 +136,25 @@ impl<'a> FieldType<'a> {
 
     /// The type below all domains.
     #[must_use]
-    pub fn without_domains(mut self) -> Self {
-        for _ in 0..MAX_DOMAINS {
-            let TypeKind::Domain(base) = self.kind() else { break };
-            self = Self::described(base);
+    #[inline]
+    pub fn without_domains(self) -> Self {
+        match self.info {
+            Some(TypeInfo { kind: TypeKind::Domain(base), .. }) => Self::below(base),
+            _ => self,
         }
-        self
+    }
+
+    fn below(base: &'a TypeInfo<'a>) -> Self {
+        let mut ty = Self::described(base);
+        for _ in 1..MAX_DOMAINS {
+            let TypeKind::Domain(base) = ty.kind() else { break };
+            ty = Self::described(base);
+        }
+        ty
     }
 
     /// True for the types whose text and binary forms are both the text itself.
+    #[inline]
     pub fn is_text(self) -> bool {
         match self.kind() {
             TypeKind::Base => matches!(
@@ -161,6 +176,7 @@ impl<'a> FieldType<'a> {
 
     /// True for the types whose text names an object of the catalogue, and whose binary form is its oid: `regclass` and
     /// its like.
+    #[inline]
     pub fn is_reg(self) -> bool {
         self.kind() == TypeKind::Base
             && matches!(
@@ -206,6 +222,7 @@ impl<'a> FieldType<'a> {
         self.is_text() || self.is_json() || self.is_opaque()
     }
 
+    #[inline]
     pub(super) fn is_json(self) -> bool {
         self.kind() == TypeKind::Base && matches!(self.oid, type_oid::JSON | type_oid::JSONB)
     }

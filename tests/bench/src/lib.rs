@@ -11,6 +11,8 @@ mod input;
 #[cfg(feature = "record")]
 mod record;
 mod rows;
+#[cfg(feature = "values")]
+pub mod values;
 mod visit;
 pub mod walk;
 

@@ -9,8 +9,12 @@ use serde::de::{self, Expected, Unexpected};
 use super::find::Seen;
 use crate::value::{ValueError, marks};
 
+/// One word wide: every value that is read could come back as one.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct Failure(pub(super) Box<Details>);
+
+#[derive(Debug)]
+pub(super) struct Details {
     pub(super) reason: Reason,
     /// The place of the column in the table.
     pub(super) column: Option<usize>,
@@ -27,21 +31,23 @@ pub(super) enum Reason {
 }
 
 impl Failure {
+    #[cold]
     fn new(reason: Reason) -> Self {
-        Self { reason, column: None, offset: 0, seen: None }
+        Self(Box::new(Details { reason, column: None, offset: 0, seen: None }))
     }
 
     /// Names the column, unless that was done.
+    #[cold]
     pub(super) fn in_column(mut self, index: usize) -> Self {
-        self.column = self.column.or(Some(index));
+        self.0.column = self.0.column.or(Some(index));
         self
     }
 
     /// The same error, in a value that starts `bytes` later.
     pub(super) fn rebased(mut self, bytes: usize) -> Self {
-        self.offset = self.offset.saturating_add(bytes);
-        if let Reason::Value(error) = self.reason {
-            self.reason = Reason::Value(error.rebased(bytes));
+        self.0.offset = self.0.offset.saturating_add(bytes);
+        if let Reason::Value(error) = self.0.reason {
+            self.0.reason = Reason::Value(error.rebased(bytes));
         }
         self
     }
@@ -54,16 +60,16 @@ impl Failure {
     /// The refusal of an unchanged value, in whichever column.
     pub(super) fn mark() -> Self {
         let mut failure: Self = de::Error::custom("an unchanged TOAST value was refused");
-        failure.seen = Some(Seen::Newtype);
+        failure.0.seen = Some(Seen::Newtype);
         failure
     }
 
     fn refused(what: &str, unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let mut refused: Self =
             de::Error::custom(format_args!("invalid {what}: {unexpected}, expected {expected}"));
-        refused.seen = Seen::of(unexpected);
+        refused.0.seen = Seen::of(unexpected);
         // No value of a column is one.
-        if refused.seen == Some(Seen::Newtype) {
+        if refused.0.seen == Some(Seen::Newtype) {
             marks::refused();
         }
         refused
@@ -72,11 +78,11 @@ impl Failure {
     /// What `serde` says of integers that its buffers do not hold.
     pub(super) fn is_no_128_bits(&self) -> bool {
         let is = |text: &str| matches!(text, "i128 is not supported" | "u128 is not supported");
-        matches!(&self.reason, Reason::Message(message) if is(message))
+        matches!(&self.0.reason, Reason::Message(message) if is(message))
     }
 
     pub(super) fn add(&mut self, more: &str) {
-        if let Reason::Message(message) = &mut self.reason {
+        if let Reason::Message(message) = &mut self.0.reason {
             let mut all = String::from(&**message);
             all.push_str(more);
             *message = all.into();
@@ -106,7 +112,7 @@ impl de::Error for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.reason {
+        match &self.0.reason {
             Reason::Value(error) => error.fmt(f),
             Reason::Message(message) => f.write_str(message),
         }

@@ -11,6 +11,7 @@ mod json;
 mod mark;
 mod number;
 mod rounding;
+mod string;
 mod swallowed;
 #[cfg(test)]
 mod tests;
@@ -32,9 +33,9 @@ use self::find::Finder;
 pub(crate) use self::value::json_value;
 use self::value::{Cell as Held, unchanged};
 use super::hint::becomes;
-use super::{Row, RowColumn, RowColumns, RowError, RowErrorKind};
+use super::{Described, Row, RowColumn, RowColumns, RowError, RowErrorKind};
 use crate::TupleColumn;
-use crate::value::marks::watch;
+use crate::value::marks::{Marks, Watch};
 
 impl<'a> Row<'a> {
     /// The whole row as a struct, a map, a tuple, or whatever else reads the names and values of its columns.
@@ -132,35 +133,53 @@ impl<'a> Row<'a> {
     /// flattened structs. A column that no field asks for is not looked at; with `#[serde(flatten)]`, all of them are.
     pub fn deserialize<T: Deserialize<'a>>(&self) -> Result<T, RowError> {
         let is_buffered = Cell::new(false);
-        let row = RowDeserializer { row: *self, is_buffered: &is_buffered, stand_in: None };
-        let (value, marks) = watch(|| T::deserialize(row));
-        let value = value.map_err(|failure| self.error_of(failure))?;
-        if let Some(failure) = swallowed::refused::<T>(row, marks) {
-            return Err(self.error_of(failure));
+        let row = RowDeserializer { row: self, is_buffered: &is_buffered, stand_in: None };
+        let watch = Watch::start();
+        let value = T::deserialize(row);
+        let marks = watch.end();
+        match value {
+            Ok(value) if marks.refused == 0 && !is_buffered.get() => Ok(value),
+            Ok(value) => match self.refused_by_buffer::<T>(row, marks) {
+                None => Ok(value),
+                Some(failure) => Err(self.error_of(failure)),
+            },
+            Err(failure) => Err(self.error_of(failure)),
         }
-        if is_buffered.get() {
-            for column in self.columns() {
-                if let Some(failure) = rounding::refused::<T>(row, &column) {
-                    return Err(self.error_of(failure.in_column(column.index)));
-                }
-            }
-        }
-        Ok(value)
     }
 
+    /// What a buffer of `serde` may have dropped or rounded.
+    fn refused_by_buffer<T: Deserialize<'a>>(
+        &self,
+        row: RowDeserializer<'a, '_>,
+        marks: Marks,
+    ) -> Option<Failure> {
+        if marks.refused > 0
+            && let Some(failure) = swallowed::refused::<T>(row, marks)
+        {
+            return Some(failure);
+        }
+        if !row.is_buffered.get() {
+            return None;
+        }
+        self.columns().find_map(|column| {
+            rounding::refused::<T>(row, &column).map(|failure| failure.in_column(column.index))
+        })
+    }
+
+    #[cold]
     fn error_of(&self, mut failure: Failure) -> RowError {
-        if failure.column.is_none() {
+        if failure.0.column.is_none() {
             self.look_for_column(&mut failure);
         }
-        let column = failure.column.and_then(|index| self.column(index));
+        let column = failure.0.column.and_then(|index| self.column(index));
         // Whatever a type says of the mark, such as that none of its variants takes it.
         if column.is_some_and(|column| column.value == TupleColumn::Unchanged)
-            && matches!(failure.reason, Reason::Message(_))
+            && matches!(failure.0.reason, Reason::Message(_))
         {
-            failure.reason = Reason::Value(unchanged("T"));
+            failure.0.reason = Reason::Value(unchanged("T"));
         }
-        let offset = failure.offset;
-        let kind = match failure.reason {
+        let offset = failure.0.offset;
+        let kind = match failure.0.reason {
             Reason::Value(error) => RowErrorKind::Value(error),
             Reason::Message(message) => RowErrorKind::Deserialize(message),
         };
@@ -174,7 +193,7 @@ impl<'a> Row<'a> {
 
     /// What was refused came out of a buffer that knows no columns: it is from the one that has it, or from one of those.
     fn look_for_column(&self, failure: &mut Failure) {
-        let Some(seen) = &failure.seen else {
+        let Some(seen) = &failure.0.seen else {
             if failure.is_no_128_bits() {
                 failure.add(" by the buffer that `serde` reads a flattened or untagged type from");
             }
@@ -185,7 +204,7 @@ impl<'a> Row<'a> {
         };
         let columns: Vec<_> = self.columns().filter(has_it).collect();
         if let [column] = &columns[..] {
-            failure.column = Some(column.index);
+            failure.0.column = Some(column.index);
             return;
         }
         let mut names = String::new();
@@ -209,7 +228,7 @@ impl<'a> Row<'a> {
 /// A row is a map from the names of its columns to their values; asked for a sequence, the values alone.
 #[derive(Clone, Copy)]
 struct RowDeserializer<'a, 'c> {
-    row: Row<'a>,
+    row: &'c Row<'a>,
     /// Whether the columns may have gone into a buffer of `serde`.
     is_buffered: &'c Cell<bool>,
     stand_in: Option<StandIn<'c>>,
@@ -288,42 +307,45 @@ impl<'a> Deserializer<'a> for RowDeserializer<'a, '_> {
 struct Cells<'a, 'c> {
     columns: RowColumns<'a>,
     /// The column whose name was given and whose value was not.
-    current: Option<RowColumn<'a>>,
+    current: Option<Described<'a>>,
     stand_in: Option<StandIn<'c>>,
 }
 
 impl<'a> Cells<'a, '_> {
+    #[inline]
     fn read<S: DeserializeSeed<'a>>(
         &self,
-        column: &RowColumn<'a>,
+        (index, column, value): Described<'a>,
         seed: S,
     ) -> Result<S::Value, Failure> {
         let held = match self.stand_in {
-            Some(StandIn::Question(index)) if index == column.index => {
+            Some(StandIn::Question(asked)) if index == asked => {
                 return seed.deserialize(BorrowedStrDeserializer::new(rounding::QUESTION));
             }
-            Some(StandIn::Null(columns)) if columns.contains(&column.index) => Held::Null,
-            _ => Held::from(column),
+            Some(StandIn::Null(columns)) if columns.contains(&index) => Held::Null,
+            _ => Held::from(&self.columns.typed((index, column, value))),
         };
-        seed.deserialize(held).map_err(|failure| failure.in_column(column.index))
+        seed.deserialize(held).map_err(|failure| failure.in_column(index))
     }
 }
 
 impl<'a> de::MapAccess<'a> for Cells<'a, '_> {
     type Error = Failure;
 
+    #[inline]
     fn next_key_seed<K: DeserializeSeed<'a>>(
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Failure> {
-        self.current = self.columns.next();
-        let Some(column) = &self.current else { return Ok(None) };
-        seed.deserialize(BorrowedStrDeserializer::new(column.name())).map(Some)
+        self.current = self.columns.advance();
+        let Some((_, column, _)) = self.current else { return Ok(None) };
+        seed.deserialize(BorrowedStrDeserializer::new(&column.name)).map(Some)
     }
 
+    #[inline]
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Failure> {
         match self.current.take() {
-            Some(column) => self.read(&column, seed),
+            Some(column) => self.read(column, seed),
             None => Err(Failure::value_before_key()),
         }
     }
@@ -336,6 +358,6 @@ impl<'a> de::SeqAccess<'a> for Cells<'a, '_> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Failure> {
-        self.columns.next().map(|column| self.read(&column, seed)).transpose()
+        self.columns.advance().map(|column| self.read(column, seed)).transpose()
     }
 }

@@ -2,10 +2,10 @@
 
 use serde::de::Deserialize;
 
-use super::failure::{Failure, Reason};
+use super::failure::{Details, Failure, Reason};
 use super::find::Seen;
 use super::{RowColumn, RowDeserializer, StandIn, number};
-use crate::value::marks::watch;
+use crate::value::marks::Watch;
 use crate::value::{ValueError, ValueErrorKind, type_oid};
 
 /// What is put in the place of such an integer: who refuses it says what was expected.
@@ -22,8 +22,11 @@ pub(super) fn refused<'a, T: Deserialize<'a>>(
         return None;
     }
     let asked = RowDeserializer { stand_in: Some(StandIn::Question(column.index)), ..row };
-    let Err(Failure { reason: Reason::Message(answer), seen: Some(Seen::Str(what)), .. }) =
-        watch(|| T::deserialize(asked)).0
+    let watch = Watch::start();
+    let answer = T::deserialize(asked);
+    watch.end();
+    let Err(failure) = answer else { return None };
+    let Details { reason: Reason::Message(answer), seen: Some(Seen::Str(what)), .. } = *failure.0
     else {
         return None;
     };

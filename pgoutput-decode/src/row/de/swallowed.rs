@@ -8,23 +8,22 @@ use serde::de::Deserialize;
 use super::failure::Failure;
 use super::{RowDeserializer, StandIn};
 use crate::TupleColumn;
-use crate::value::marks::{Marks, watch};
+use crate::value::marks::{Marks, Watch};
 
-/// The error, if a row was read although an unchanged value was refused, and no `Toast` has taken that value since.
+/// The error of a row that was read although an unchanged value was refused, if no `Toast` has taken that value since.
 pub(super) fn refused<'a, T: Deserialize<'a>>(
     row: RowDeserializer<'a, '_>,
     marks: Marks,
 ) -> Option<Failure> {
-    if marks.refused == 0 {
-        return None;
-    }
     // A mark does not say whose it is. Where `Toast`s have taken some, the refusals may be those of enums that tried other
     // variants before. With NULL in the place of a mark that is taken, fewer are taken; with NULL in the place of all
     // others, fewer are refused if one of these was.
     if marks.taken > 0 {
         let read = |null: &[usize]| {
             let row = RowDeserializer { stand_in: Some(StandIn::Null(null)), ..row };
-            watch(|| T::deserialize(row).is_ok()).1
+            let watch = Watch::start();
+            drop(T::deserialize(row));
+            watch.end()
         };
         let unchanged = row.row.columns().filter(|column| column.value == TupleColumn::Unchanged);
         let not_taken: Vec<_> = unchanged

@@ -12,20 +12,22 @@ use super::access::{Attributes, List, Pairs, read_all};
 use super::bytes::Byte;
 use super::failure::{Failure, Reason};
 use super::mark::Mark;
+use super::string::{Short, string};
 use super::{json, number};
 use crate::TupleColumn;
 use crate::row::RowColumn;
+use crate::timestamp::ShortText;
 use crate::value::{
-    Array, Field, Float4, Float8, Json, JsonOptions, Jsonb, TOAST, Text, Value, ValueError,
+    Array, Field, Float4, Float8, Format, Json, Jsonb, TOAST, Text, Value, ValueError,
     ValueErrorKind, in_one_piece, type_oid,
 };
 
 /// The value as `serde_json` holds what stands in the JSON of an event.
 pub(crate) fn json_value(field: &Field<'_>) -> Result<serde_json::Value, ValueError> {
-    serde_json::Value::deserialize(Cell::Field(*field)).map_err(|failure| match failure.reason {
+    serde_json::Value::deserialize(Cell::Field(*field)).map_err(|failure| match failure.0.reason {
         Reason::Value(error) => error,
         Reason::Message(_) => {
-            ValueError::malformed("JSON that serde_json can hold", failure.offset)
+            ValueError::malformed("JSON that serde_json can hold", failure.0.offset)
         }
     })
 }
@@ -52,15 +54,20 @@ pub(super) enum Cell<'a> {
 }
 
 impl<'a> From<&RowColumn<'a>> for Cell<'a> {
+    #[inline]
     fn from(column: &RowColumn<'a>) -> Self {
+        // Not by way of an `Option`, which would be moved.
         match column.value {
+            TupleColumn::Null => Self::Null,
             TupleColumn::Unchanged => Self::Unchanged,
-            _ => column.field().into(),
+            TupleColumn::Text(bytes) => Self::Field(Field::of(column.ty, Format::Text, bytes)),
+            TupleColumn::Binary(bytes) => Self::Field(Field::of(column.ty, Format::Binary, bytes)),
         }
     }
 }
 
 impl<'a> From<Option<Field<'a>>> for Cell<'a> {
+    #[inline]
     fn from(field: Option<Field<'a>>) -> Self {
         field.map_or(Self::Null, Self::Field)
     }
@@ -228,19 +235,6 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// The string that stands for it in JSON.
-fn string(value: &Value<'_>) -> Result<String, Failure> {
-    // As long as a timestamp: most need no more.
-    let mut json = String::with_capacity(36);
-    value.write_json(&mut json, JsonOptions::default()).map_err(ValueError::from)?;
-    if json.len() < 2 || !json.starts_with('"') || json.contains('\\') {
-        return serde_json::from_str(&json).map_err(Failure::custom);
-    }
-    json.pop();
-    json.remove(0);
-    Ok(json)
-}
-
 macro_rules! integers {
     ($($method:ident $target:literal)*) => {$(
         fn $method<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -272,6 +266,11 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     }
 
     fn deserialize_bool<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        if let Self::Field(field) = &self
+            && let Ok(value) = field.get::<bool>()
+        {
+            return visitor.visit_bool(value);
+        }
         self.visit(&self.value("bool")?, visitor)
     }
 
@@ -332,6 +331,15 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     }
 
     fn deserialize_str<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        let mut buffer = ShortText::default();
+        if let Self::Field(field) = &self
+            && let Some(short) = Short::of(field, &mut buffer)
+        {
+            return match short {
+                Short::Borrowed(text) => visitor.visit_borrowed_str(text),
+                Short::Copied(text) => visitor.visit_str(text),
+            };
+        }
         match self.value("String")? {
             // The binary form of `regclass` and its like has no name.
             Value::Oid(_) => match &self {

@@ -30,9 +30,20 @@ pub(crate) fn refused() {
     MARKS.set(Marks { refused: marks.refused.saturating_add(1), ..marks });
 }
 
-/// What became of the marks in this reading; one around it, of another row, does not see them.
-pub(crate) fn watch<T>(read: impl FnOnce() -> T) -> (T, Marks) {
-    let outer = MARKS.take();
-    let value = read();
-    (value, MARKS.replace(outer))
+/// Counts the marks of one reading; one around it, of another row, does not see them.
+pub(crate) struct Watch {
+    outer: Marks,
+}
+
+impl Watch {
+    #[inline]
+    pub(crate) fn start() -> Self {
+        Self { outer: MARKS.take() }
+    }
+
+    /// What became of the marks since the start.
+    #[inline]
+    pub(crate) fn end(self) -> Marks {
+        MARKS.replace(self.outer)
+    }
 }

@@ -1,10 +1,13 @@
 //! Instructions a message, counted by valgrind's callgrind: a figure that repeats on any machine, busy or not.
 //!
 //! ```text
-//! cargo run --release -p pgoutput-bench --bin instructions            # compare with the committed table
-//! cargo run --release -p pgoutput-bench --bin instructions -- --write # write it anew
-//! cargo run --release -p pgoutput-bench --bin instructions -- --only bulk # some inputs
+//! alias instructions='cargo run --release -p pgoutput-bench --features values --bin instructions --'
+//! instructions             # compare with the committed table
+//! instructions --write     # write it anew
+//! instructions --only bulk # some inputs
 //! ```
+//!
+//! Without the feature `values` the reading of rows is left out, and serde is not built.
 //!
 //! Comparing fails when a figure is more than 5 % above the table's. Another compiler, or another processor's
 //! instruction set, counts differently: the table says what it was made with.
@@ -16,11 +19,18 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::{env, fs, io};
 
+#[cfg(feature = "values")]
+use pgoutput_bench::{Frame, bulk_relation, values};
 use pgoutput_bench::{
     Input, captured, columns, decoded_columns, generated, large_values, take_column, utf8_columns,
     walk,
 };
 use pgoutput_decode::{CopyData, Decoder, Message};
+#[cfg(feature = "values")]
+use pgoutput_decode::{
+    Relation,
+    row::{Row, RowError},
+};
 
 /// How much a figure may rise.
 const ALLOWED: f64 = 1.05;
@@ -30,6 +40,10 @@ const RUNS: [u32; 2] = [2, 6];
 
 const MEASURES: [&str; 5] =
     ["bare walk", "decode", "decode, on the way", "decode, text as UTF-8", "buffer to columns"];
+
+/// And of the inputs `bulk` and `bulk binary`.
+#[cfg(feature = "values")]
+const VALUE_MEASURES: [&str; 3] = ["row.get", "each column as Value", "row.deserialize"];
 
 type Problem = Box<dyn std::error::Error>;
 
@@ -125,11 +139,20 @@ fn written(figures: &[(String, f64)]) -> String {
     text
 }
 
+fn measures(input: &Input) -> Vec<&'static str> {
+    let mut measures = MEASURES.to_vec();
+    #[cfg(feature = "values")]
+    if input.name.starts_with("bulk") {
+        measures.extend(VALUE_MEASURES);
+    }
+    measures
+}
+
 /// All measures of the inputs whose name starts so.
 fn count_all(only: &str) -> Result<Vec<(String, f64)>, Problem> {
     let mut figures = Vec::new();
     for input in inputs()?.iter().filter(|input| input.name.starts_with(only)) {
-        for measure in MEASURES {
+        for measure in measures(input) {
             let [few, many] = RUNS.map(|times| count(measure, &input.name, times));
             let messages = f64::from(RUNS[1] - RUNS[0]) * f64::from(u32::try_from(input.len())?);
             #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
@@ -188,8 +211,28 @@ fn run(measure: &str, name: &str, times: &str) -> Result<(), Problem> {
             "buffer to columns" => {
                 black_box(buffer(input)?);
             }
+            #[cfg(feature = "values")]
+            "row.get" => read(&frames, values::get)?,
+            #[cfg(feature = "values")]
+            "each column as Value" => read(&frames, values::get_any)?,
+            #[cfg(feature = "values")]
+            "row.deserialize" => read(&frames, values::deserialize)?,
             _ => return Err("no such measure".into()),
         }
+    }
+    Ok(())
+}
+
+/// From a frame to the values of its row.
+#[cfg(feature = "values")]
+fn read(frames: &[Frame<'_>], read: fn(Row<'_>) -> Result<(), RowError>) -> Result<(), Problem> {
+    let description = bulk_relation();
+    let Message::Relation(body) = Message::decode(&description, false)? else {
+        return Err("a Relation message was expected".into());
+    };
+    let relation = Relation::from(&body);
+    for frame in frames {
+        read(values::row(&relation, frame))?;
     }
     Ok(())
 }

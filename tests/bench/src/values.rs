@@ -1,0 +1,63 @@
+//! Reading the rows of the inputs `bulk` and `bulk binary`.
+
+use std::hint::black_box;
+
+use pgoutput_decode::row::{Row, RowError};
+use pgoutput_decode::value::{Numeric, Value};
+use pgoutput_decode::{Message, Relation, TimestampTz};
+use serde::Deserialize;
+
+use crate::Frame;
+
+/// The row with every column in a type of its own.
+#[derive(Debug, Deserialize)]
+struct Record<'a> {
+    id: i32,
+    a: &'a str,
+    b: i64,
+    c: String,
+    d: String,
+    e: bool,
+}
+
+/// The row that a frame inserts.
+///
+/// # Panics
+/// When it inserts none, or another table's.
+pub fn row<'a>(relation: &'a Relation, frame: &Frame<'a>) -> Row<'a> {
+    let Ok(Message::Insert(body)) = Message::decode(black_box(frame.bytes), frame.in_stream) else {
+        panic!("an insert")
+    };
+    Row::new(relation, body.new).expect("as wide as its relation")
+}
+
+/// Each column by its name, as the type that is meant for it.
+pub fn get(row: Row<'_>) -> Result<(), RowError> {
+    let id: i32 = row.get("id")?;
+    let text: &str = row.get("a")?;
+    let number: i64 = row.get("b")?;
+    let time: TimestampTz = row.get("c")?;
+    let price: Numeric<'_> = row.get("d")?;
+    let flag: bool = row.get("e")?;
+    black_box((id, text, number, time, price, flag));
+    Ok(())
+}
+
+/// What a program does that does not know its columns.
+///
+/// # Panics
+/// When a value is none.
+pub fn get_any(row: Row<'_>) -> Result<(), RowError> {
+    for column in row.columns() {
+        let value: Option<Value<'_>> = column.get().expect("a known type");
+        black_box(value);
+    }
+    Ok(())
+}
+
+/// All columns at once, two of them into strings of their own.
+pub fn deserialize(row: Row<'_>) -> Result<(), RowError> {
+    let Record { id, a, b, c, d, e } = row.deserialize()?;
+    black_box((id, a, b, c, d, e));
+    Ok(())
+}
