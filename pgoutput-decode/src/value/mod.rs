@@ -351,7 +351,10 @@ impl<'a> Field<'a> {
         out: &mut impl fmt::Write,
         options: JsonOptions,
     ) -> Result<(), ValueError> {
-        Ok(self.get::<Value<'a>>()?.write_json(out, options)?)
+        match integer::json_text(self) {
+            Some(text) => Ok(out.write_str(text)?),
+            None => Ok(self.get::<Value<'a>>()?.write_json(out, options)?),
+        }
     }
 
     /// Writes PostgreSQL's text of the value, the same from either format.

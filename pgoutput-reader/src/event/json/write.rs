@@ -209,12 +209,18 @@ fn write_value(
     let written = value::write(&field, out, options)
         .map_err(|error| Error::custom(format_args!("column {:?}: {error}", column.name())))?;
     // A `json` document keeps the white space inside, but not around it.
-    out.truncate(out.trim_end_matches(BLANK).len());
-    let blank = out[start..].len() - out[start..].trim_start_matches(BLANK).len();
-    if blank > 0 {
-        out.replace_range(start..start + blank, "");
+    if out.ends_with(BLANK) || out[start..].starts_with(BLANK) {
+        trim(out, start);
     }
     Ok(written)
+}
+
+/// Takes off the white space around what stands from `start` on.
+#[cold]
+fn trim(out: &mut String, start: usize) {
+    out.truncate(out.trim_end_matches(BLANK).len());
+    let blank = out[start..].len() - out[start..].trim_start_matches(BLANK).len();
+    out.replace_range(start..start + blank, "");
 }
 
 /// White space between the tokens of JSON.
