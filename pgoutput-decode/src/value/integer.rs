@@ -221,6 +221,7 @@ mod tests {
     extern crate std;
 
     use std::string::String;
+    use std::vec;
 
     use proptest::collection::vec;
     use proptest::prelude::*;
