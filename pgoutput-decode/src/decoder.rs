@@ -1,7 +1,7 @@
 //! The one bit of state that decoding needs.
 
 use crate::message::StreamAbortForm;
-use crate::{DecodeError, Message, Xid};
+use crate::{DecodeError, Message, TupleColumn, TupleKind, Xid};
 
 /// Decodes the messages of one replication stream, in order.
 ///
@@ -49,6 +49,21 @@ impl Decoder {
     #[inline]
     pub fn decode<'a>(&mut self, frame: &'a [u8]) -> Result<Message<'a>, DecodeError> {
         let message = Message::decode(frame, self.stream.is_some())?;
+        self.follow(&message);
+        Ok(message)
+    }
+
+    /// Decodes the next message and hands over the columns of its rows on the way; see [`Message::decode_with`].
+    ///
+    /// # Errors
+    /// Those of [`decode`](Self::decode), at which the columns handed over count for nothing.
+    #[inline]
+    pub fn decode_with<'a>(
+        &mut self,
+        frame: &'a [u8],
+        each: impl FnMut(TupleKind, TupleColumn<'a>),
+    ) -> Result<Message<'a>, DecodeError> {
+        let message = Message::decode_with(frame, self.stream.is_some(), each)?;
         self.follow(&message);
         Ok(message)
     }

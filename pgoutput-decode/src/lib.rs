@@ -91,6 +91,9 @@
 //! # Ok::<(), pgoutput_decode::DecodeError>(())
 //! ```
 //!
+//! Whoever looks at every column of every row takes them while the row is checked, with
+//! [`Decoder::decode_with`], and spares a second walk over its lengths.
+//!
 //! # Features
 //!
 //! | feature | default | adds |
@@ -170,5 +173,5 @@ pub use message::{Message, ReplicaIdentity, StreamAbortForm};
 pub use relation::{Column, Relation, Relations};
 pub use tag::Tag;
 pub use timestamp::{Rfc3339, TimestampTz};
-pub use tuple::{Columns, KeyTuple, OldTuple, TupleColumn, TupleData};
+pub use tuple::{Columns, KeyTuple, OldTuple, TupleColumn, TupleData, TupleKind};
 pub use utf8::{Utf8Column, Utf8Columns};

@@ -49,7 +49,7 @@ impl<'a> TupleData<'a> {
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
         let columns = cursor.u16("column count")?;
         let bytes = cursor.rest();
-        let Some(rest) = skip_columns(bytes, columns) else {
+        let Some(rest) = split_columns(bytes, columns, |_| ()) else {
             return Err(explain(*cursor, columns));
         };
         cursor.advance_to(rest);
@@ -58,20 +58,23 @@ impl<'a> TupleData<'a> {
         Ok(Self { columns, bytes: tuple })
     }
 
-    /// The tuple at the front, and what is behind it.
+    /// The tuple at the front, and what is behind it; `each` has its columns on the way.
     #[inline]
-    pub(crate) fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+    pub(crate) fn split(
+        bytes: &'a [u8],
+        each: impl FnMut(TupleColumn<'a>),
+    ) -> Option<(Self, &'a [u8])> {
         let (columns, bytes) = split_u16(bytes)?;
-        let rest = skip_columns(bytes, columns)?;
+        let rest = split_columns(bytes, columns, each)?;
         let (tuple, rest) = bytes.split_at_checked(bytes.len().checked_sub(rest.len())?)?;
         Some((Self { columns, bytes: tuple }, rest))
     }
 
-    /// The tuple that is all there is.
+    /// The tuple that is all there is; `each` has its columns on the way.
     #[inline]
-    pub(crate) fn whole(bytes: &'a [u8]) -> Option<Self> {
+    pub(crate) fn whole(bytes: &'a [u8], each: impl FnMut(TupleColumn<'a>)) -> Option<Self> {
         let (columns, bytes) = split_u16(bytes)?;
-        skip_columns(bytes, columns)?.is_empty().then_some(Self { columns, bytes })
+        split_columns(bytes, columns, each)?.is_empty().then_some(Self { columns, bytes })
     }
 
     /// A tuple of `columns` columns that are known to stand in `bytes`.
@@ -114,18 +117,16 @@ impl<'a> TupleData<'a> {
 }
 
 /// What is behind so many columns; `None` when one of them is not whole or of no known kind.
-fn skip_columns(mut bytes: &[u8], columns: u16) -> Option<&[u8]> {
+#[inline]
+fn split_columns<'a>(
+    mut bytes: &'a [u8],
+    columns: u16,
+    mut each: impl FnMut(TupleColumn<'a>),
+) -> Option<&'a [u8]> {
     for _ in 0..columns {
-        bytes = match bytes.split_first_chunk() {
-            Some((&[kind, a, b, c, d], rest)) if is_value(kind) => {
-                skip_value([a, b, c, d], rest)?.1
-            }
-            // Without a value, and perhaps the last of the frame.
-            _ => match bytes.split_first()? {
-                (b'n' | b'u', rest) => rest,
-                _ => return None,
-            },
-        };
+        let (column, rest) = split_column(bytes)?;
+        each(column);
+        bytes = rest;
     }
     Some(bytes)
 }
@@ -189,7 +190,7 @@ fn explain(mut cursor: Cursor<'_>, columns: u16) -> DecodeError {
     };
     match walk() {
         Err(error) => error,
-        // `skip_columns` refuses no columns that read well here.
+        // `split_columns` refuses no columns that read well here.
         Ok(()) => cursor.error(ErrorKind::UnknownColumnKind(0)),
     }
 }
@@ -228,6 +229,17 @@ impl<'a> Iterator for Columns<'a> {
 
 impl ExactSizeIterator for Columns<'_> {}
 impl FusedIterator for Columns<'_> {}
+
+/// Which row of a change a tuple is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TupleKind {
+    /// `K`: the old row, of which only the columns of the replica identity have values; NULL stands in the place of the others.
+    Key,
+    /// `O`: the whole old row (`REPLICA IDENTITY FULL`).
+    Old,
+    /// `N`: the new row.
+    New,
+}
 
 /// The old row of a change, as much of it as the table's replica identity puts into the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

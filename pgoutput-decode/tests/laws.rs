@@ -5,8 +5,9 @@
 //! messages. Laws 3 and 7 are in `reencode.rs`, law 10 in `memory.rs`.
 
 use pgoutput_decode::{
-    CopyData, DecodeError, Decoder, ErrorKind, HotStandbyFeedback, Message, PrimaryKeepalive,
-    StandbyStatusUpdate, StreamAbortForm, XLogData, Xid,
+    CopyData, DecodeError, Decoder, ErrorKind, HotStandbyFeedback, Message, OldTuple,
+    PrimaryKeepalive, StandbyStatusUpdate, StreamAbortForm, TupleColumn, TupleData, TupleKind,
+    XLogData, Xid,
 };
 use pgoutput_strategies::{any_frame, message, mutated, sequences};
 use proptest::collection::vec;
@@ -47,6 +48,22 @@ fn errors(bytes: &[u8]) -> Vec<DecodeError> {
     errors
 }
 
+/// The columns of a message's rows, in the frame's order.
+fn columns<'a>(message: &Message<'a>) -> Vec<(TupleKind, TupleColumn<'a>)> {
+    let old = |old: OldTuple<'a>| match old {
+        OldTuple::Key(key) => (TupleKind::Key, key.full_width()),
+        OldTuple::Full(tuple) => (TupleKind::Old, tuple),
+    };
+    let new = |new| (TupleKind::New, new);
+    let rows: Vec<(TupleKind, TupleData<'a>)> = match message {
+        Message::Insert(body) => vec![new(body.new)],
+        Message::Update(body) => body.old.map(old).into_iter().chain([new(body.new)]).collect(),
+        Message::Delete(body) => vec![old(body.old)],
+        _ => Vec::new(),
+    };
+    rows.iter().flat_map(|(kind, row)| row.columns().map(|column| (*kind, column))).collect()
+}
+
 proptest! {
     #![proptest_config(pgoutput_strategies::config())]
 
@@ -64,6 +81,19 @@ proptest! {
         prop_assert_eq!(Some(&tag), frame.bytes.first());
         let with_xid = frame.in_stream && b"MRYIUDT".contains(&tag);
         prop_assert_eq!(message.stream_xid().is_some(), with_xid);
+    }
+
+    #[test]
+    fn law_1_decoding_with_columns_is_decoding(bytes in any_bytes()) {
+        for in_stream in [false, true] {
+            let mut handed = Vec::new();
+            let with = Message::decode_with(&bytes, in_stream, |kind, column| handed.push((kind, column)));
+            let message = Message::decode(&bytes, in_stream);
+            prop_assert_eq!(&with, &message);
+            if let Ok(message) = message {
+                prop_assert_eq!(handed, columns(&message));
+            }
+        }
     }
 
     #[test]

@@ -1,10 +1,8 @@
 //! Law 10: decoding and reading values allocate nothing, whatever a frame or value claims.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::fmt;
-use std::hint::black_box;
 
+use pgoutput_bench::{Counting, allocations};
 use pgoutput_decode::value::{
     Attribute, Field, FieldType, Format, JsonOptions, TypeInfo, TypeKind, Value, ValueError,
     ValueErrorKind, type_oid,
@@ -16,36 +14,8 @@ use pgoutput_decode::{
 use pgoutput_strategies::{any_frame, mutated, sequences};
 use proptest::prelude::*;
 
-/// Counts what the present thread asks for.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// How many allocations `work` makes.
-fn allocations<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    let before = ALLOCATIONS.get();
-    let result = black_box(work());
-    (result, ALLOCATIONS.get() - before)
-}
 
 /// Decodes in every way and visits everything that is lent.
 fn decode_everything(bytes: &[u8]) -> Result<usize, DecodeError> {

@@ -98,6 +98,14 @@ impl<'s> Fixture<'s> {
         row.get::<_, &str>(0).parse().unwrap()
     }
 
+    /// Writes to the log in another database of the server, which lives as long as it is held; where the log ends then.
+    pub fn write_elsewhere(&self) -> (Database<'s>, Lsn) {
+        let elsewhere = self.database.server().database("elsewhere");
+        let write = "CREATE TABLE u AS SELECT generate_series(1, 1000)";
+        elsewhere.client().batch_execute(write).unwrap();
+        (elsewhere, self.end())
+    }
+
     /// The slot as it is now.
     pub fn slot(&self) -> Slot {
         self.slot_named(&self.slot)

@@ -13,4 +13,4 @@ pub use fixture::{Fixture, PUBLICATION, Slot, after, json, line};
 pub use network::{Condition, Direction, Network};
 pub use proxy::{Forward, Proxy};
 pub use random::Random;
-pub use wait::{eventually, within};
+pub use wait::{eventually, while_waiting, within};

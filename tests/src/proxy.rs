@@ -41,12 +41,21 @@ impl Proxy {
         Self::new(port, Arc::new(Mutex::new(script)), Arc::new(Mutex::new(|| {})))
     }
 
-    /// The same, passing everything on; `hold` runs before each START_REPLICATION goes to the server.
+    /// The same, passing everything on; `hold` runs before the second START_REPLICATION goes to the server.
     ///
     /// # Panics
     ///
     /// If no port is free.
-    pub fn before_start(port: u16, hold: impl FnMut() + Send + 'static) -> Self {
+    pub fn before_second_start(port: u16, hold: impl FnOnce() + Send + 'static) -> Self {
+        let (mut hold, mut starts) = (Some(hold), 0);
+        let hold = move || {
+            starts += 1;
+            if starts == 2
+                && let Some(hold) = hold.take()
+            {
+                hold();
+            }
+        };
         Self::new(port, Arc::new(Mutex::new(|_: &[u8]| Forward::Pass)), Arc::new(Mutex::new(hold)))
     }
 

@@ -10,14 +10,34 @@ use byteorder::{BigEndian, ByteOrder};
 
 use super::stream_xid;
 use crate::cursor::{Cursor, split_u32};
-use crate::tuple::{KeyTuple, OldTuple, TupleData};
+use crate::tuple::{KeyTuple, OldTuple, TupleColumn, TupleData, TupleKind};
 use crate::{DecodeError, ErrorKind, Message, Oid, Xid};
 
 /// Decodes a frame that is an Insert.
 pub(super) fn insert(frame: &[u8], in_stream: bool) -> Result<Message<'_>, DecodeError> {
+    insert_with(frame, in_stream, |_, _| ())
+}
+
+/// Decodes a frame that is an Update.
+pub(super) fn update(frame: &[u8], in_stream: bool) -> Result<Message<'_>, DecodeError> {
+    update_with(frame, in_stream, |_, _| ())
+}
+
+/// Decodes a frame that is a Delete.
+pub(super) fn delete(frame: &[u8], in_stream: bool) -> Result<Message<'_>, DecodeError> {
+    delete_with(frame, in_stream, |_, _| ())
+}
+
+/// As [`insert`]; `each` has the columns on the way.
+#[inline]
+pub(super) fn insert_with<'a>(
+    frame: &'a [u8],
+    in_stream: bool,
+    each: impl FnMut(TupleKind, TupleColumn<'a>),
+) -> Result<Message<'a>, DecodeError> {
     let body = || {
         // The row before the ids, so that these need not be held while its columns are walked over.
-        let new = last_tuple(frame.get(if in_stream { 9 } else { 5 }..)?)?;
+        let new = last_tuple(frame.get(if in_stream { 9 } else { 5 }..)?, each)?;
         let (xid, relation, _) = change(frame, in_stream)?;
         Some(InsertBody { xid, relation, new })
     };
@@ -27,15 +47,20 @@ pub(super) fn insert(frame: &[u8], in_stream: bool) -> Result<Message<'_>, Decod
     }
 }
 
-/// Decodes a frame that is an Update.
-pub(super) fn update(frame: &[u8], in_stream: bool) -> Result<Message<'_>, DecodeError> {
+/// As [`update`]; `each` has the columns on the way.
+#[inline]
+pub(super) fn update_with<'a>(
+    frame: &'a [u8],
+    in_stream: bool,
+    mut each: impl FnMut(TupleKind, TupleColumn<'a>),
+) -> Result<Message<'a>, DecodeError> {
     let body = || {
         let (xid, relation, rest) = change(frame, in_stream)?;
         let (old, rest) = match rest.first()? {
             b'N' => (None, rest),
-            _ => old_tuple_of(rest).map(|(old, rest)| (Some(old), rest))?,
+            _ => old_tuple_of(rest, &mut each).map(|(old, rest)| (Some(old), rest))?,
         };
-        Some(UpdateBody { xid, relation, old, new: last_tuple(rest)? })
+        Some(UpdateBody { xid, relation, old, new: last_tuple(rest, each)? })
     };
     match body() {
         Some(body) => Ok(Message::Update(body)),
@@ -43,11 +68,16 @@ pub(super) fn update(frame: &[u8], in_stream: bool) -> Result<Message<'_>, Decod
     }
 }
 
-/// Decodes a frame that is a Delete.
-pub(super) fn delete(frame: &[u8], in_stream: bool) -> Result<Message<'_>, DecodeError> {
+/// As [`delete`]; `each` has the columns on the way.
+#[inline]
+pub(super) fn delete_with<'a>(
+    frame: &'a [u8],
+    in_stream: bool,
+    each: impl FnMut(TupleKind, TupleColumn<'a>),
+) -> Result<Message<'a>, DecodeError> {
     let body = || {
         let (xid, relation, rest) = change(frame, in_stream)?;
-        let (old, rest) = old_tuple_of(rest)?;
+        let (old, rest) = old_tuple_of(rest, each)?;
         rest.is_empty().then_some(DeleteBody { xid, relation, old })
     };
     match body() {
@@ -72,22 +102,33 @@ fn change(frame: &[u8], in_stream: bool) -> Option<(Option<Xid>, Oid, &[u8])> {
 
 /// The new row, which ends the frame.
 #[inline]
-fn last_tuple(bytes: &[u8]) -> Option<TupleData<'_>> {
+fn last_tuple<'a>(
+    bytes: &'a [u8],
+    mut each: impl FnMut(TupleKind, TupleColumn<'a>),
+) -> Option<TupleData<'a>> {
     let (kind, bytes) = bytes.split_first()?;
-    let tuple = TupleData::whole(bytes)?;
+    let tuple = TupleData::whole(bytes, |column| each(TupleKind::New, column))?;
     (*kind == b'N').then_some(tuple)
 }
 
 /// The old row and what is behind it.
 #[inline]
-fn old_tuple_of(bytes: &[u8]) -> Option<(OldTuple<'_>, &[u8])> {
+fn old_tuple_of<'a>(
+    bytes: &'a [u8],
+    mut each: impl FnMut(TupleKind, TupleColumn<'a>),
+) -> Option<(OldTuple<'a>, &'a [u8])> {
     let (kind, bytes) = bytes.split_first()?;
-    let (tuple, rest) = TupleData::split(bytes)?;
-    match kind {
-        b'K' => Some((OldTuple::Key(KeyTuple(tuple)), rest)),
-        b'O' => Some((OldTuple::Full(tuple), rest)),
-        _ => None,
-    }
+    let kind = match kind {
+        b'K' => TupleKind::Key,
+        b'O' => TupleKind::Old,
+        _ => return None,
+    };
+    let (tuple, rest) = TupleData::split(bytes, |column| each(kind, column))?;
+    let old = match kind {
+        TupleKind::Key => OldTuple::Key(KeyTuple(tuple)),
+        _ => OldTuple::Full(tuple),
+    };
+    Some((old, rest))
 }
 
 /// A row was added.

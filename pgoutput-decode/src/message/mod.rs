@@ -24,7 +24,7 @@ pub use twophase::{
 pub use txn::{BeginBody, CommitBody, OriginBody};
 
 use crate::cursor::Cursor;
-use crate::{DecodeError, ErrorKind, Tag, Xid};
+use crate::{DecodeError, ErrorKind, Tag, TupleColumn, TupleKind, Xid};
 
 /// One message of the pgoutput plugin, borrowed from its frame.
 ///
@@ -93,6 +93,44 @@ impl<'a> Message<'a> {
             Some(b'B') if !in_stream => txn::begin(frame),
             Some(b'C') if !in_stream => txn::commit(frame),
             _ => Self::decode_other(frame, in_stream),
+        }
+    }
+
+    /// Decodes one whole frame as [`decode`](Self::decode) does, and hands over the columns of its rows on the way.
+    ///
+    /// For whoever looks at every column of every row: decoding checks a row by walking over it, and this spares the second walk that
+    /// [`TupleData::columns`](crate::TupleData::columns) takes. Columns come in the frame's order, those of an old row first.
+    ///
+    /// ```
+    /// use pgoutput_decode::{Message, TupleColumn, TupleKind};
+    ///
+    /// let frame = b"U\0\0\x40\x13K\0\x02t\0\0\0\x011nN\0\x02t\0\0\0\x012u";
+    /// let mut columns = Vec::new();
+    /// let message = Message::decode_with(frame, false, |kind, column| columns.push((kind, column)))?;
+    /// assert_eq!(message, Message::decode(frame, false)?);
+    /// assert_eq!(columns, [
+    ///     (TupleKind::Key, TupleColumn::Text(b"1")),
+    ///     (TupleKind::Key, TupleColumn::Null),
+    ///     (TupleKind::New, TupleColumn::Text(b"2")),
+    ///     (TupleKind::New, TupleColumn::Unchanged),
+    /// ]);
+    /// # Ok::<(), pgoutput_decode::DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`decode`](Self::decode). Columns in front of the fault have been handed over by then: they are of a frame that is no
+    /// message, and count for nothing.
+    #[inline]
+    pub fn decode_with(
+        frame: &'a [u8],
+        in_stream: bool,
+        each: impl FnMut(TupleKind, TupleColumn<'a>),
+    ) -> Result<Self, DecodeError> {
+        match frame.first() {
+            Some(b'I') => dml::insert_with(frame, in_stream, each),
+            Some(b'U') => dml::update_with(frame, in_stream, each),
+            Some(b'D') => dml::delete_with(frame, in_stream, each),
+            _ => Self::decode(frame, in_stream),
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::iter::FusedIterator;
 use std::time::{Duration, Instant};
 
-use pgoutput_decode::{CopyData, Decoder, Lsn, PrimaryKeepalive, TimestampTz, XLogData};
+use pgoutput_decode::{CopyData, Decoder, Lsn, PrimaryKeepalive, Tag, TimestampTz, XLogData};
 
 pub use event::{StreamEvent, StreamEventBuf};
 pub use health::Health;
@@ -180,12 +180,50 @@ impl Stream {
     /// A row that is lent cannot be an [`Iterator`]'s item, which may outlive the call that made it: so this is a method, for
     /// `while let`.
     pub fn next_event(&mut self) -> Option<Result<StreamEvent<'_>, Error>> {
+        match self.next_message() {
+            Ok(Some(frame)) => Some(self.read(frame)),
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// The next message undecoded, with its positions, lent until the next call; `None` when [`next_event`](Self::next_event) is.
+    ///
+    /// For programs that pass messages on, store them, or decode them elsewhere: nothing looks at what a row says, and a row that is
+    /// malformed is handed over as it came. All else is as with decoded messages: keepalives are answered, the server is told of us,
+    /// reads gather while the stream is busy ([`Config::max_read_delay`](crate::Config::max_read_delay)). Both kinds of call may be
+    /// mixed, so the stream itself reads where a streamed chunk starts and stops.
+    ///
+    /// ```no_run
+    /// use pgoutput_reader::{Config, Connection, StartReplication};
+    ///
+    /// let config: Config = "host=localhost dbname=app user=app".parse()?;
+    /// let start = StartReplication::new("my_slot", ["my_publication"]);
+    /// let mut stream = Connection::connect(&config)?.stream(&start)?;
+    /// while let Some(frame) = stream.next_frame() {
+    ///     let frame = frame?;
+    ///     println!("{}: {} bytes", frame.wal_start, frame.data.len());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As an item, and the last one: the connection's and the server's, an envelope that is none, a Stream Start or Stream Stop that
+    /// cannot be decoded.
+    pub fn next_frame(&mut self) -> Option<Result<XLogData<'_>, Error>> {
+        match self.next_message() {
+            Ok(Some(frame)) => Some(self.lend(frame)),
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    fn next_message(&mut self) -> Result<Option<Frame>, Error> {
         loop {
-            match self.step(None) {
-                Ok(Step::Message(frame)) => return Some(self.read(frame)),
-                Ok(Step::Keepalive(_) | Step::PublicationSkipped | Step::TimedOut) => {}
-                Ok(Step::Stopped) => return None,
-                Err(error) => return Some(Err(error)),
+            match self.step(None)? {
+                Step::Message(frame) => return Ok(Some(frame)),
+                Step::Keepalive(_) | Step::PublicationSkipped | Step::TimedOut => {}
+                Step::Stopped => return Ok(None),
             }
         }
     }
@@ -370,8 +408,7 @@ impl Stream {
 
     /// Decodes the message of the last step. A message that cannot be decoded ends the stream.
     pub(crate) fn read(&mut self, frame: Frame) -> Result<StreamEvent<'_>, Error> {
-        let payload = self.copy.payload(frame.position);
-        let data = payload.get(XLogData::HEADER_LEN..).unwrap_or_default();
+        let data = data(&self.copy, frame);
         let in_stream = self.decoder.stream_xid().is_some();
         match self.decoder.decode(data) {
             Ok(message) => Ok(StreamEvent {
@@ -390,10 +427,26 @@ impl Stream {
         }
     }
 
+    /// The message of the last step as it came.
+    fn lend(&mut self, frame: Frame) -> Result<XLogData<'_>, Error> {
+        let tag = data(&self.copy, frame).first().copied().map(Tag);
+        if matches!(tag, Some(Tag::STREAM_START | Tag::STREAM_STOP)) {
+            self.read(frame)?;
+        }
+        let Frame { wal_start, wal_end, send_time, .. } = frame;
+        Ok(XLogData { wal_start, wal_end, send_time, data: data(&self.copy, frame) })
+    }
+
     /// Sends a status now; `reply` asks the server to answer with a keepalive.
     pub(crate) fn send_status(&mut self, reply: bool) -> Result<(), Error> {
         self.status.send(reply)
     }
+}
+
+/// A message behind its envelope.
+#[inline]
+fn data(copy: &CopyBoth, frame: Frame) -> &[u8] {
+    copy.payload(frame.position).get(XLogData::HEADER_LEN..).unwrap_or_default()
 }
 
 impl Iterator for Stream {

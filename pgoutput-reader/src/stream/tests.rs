@@ -65,6 +65,34 @@ fn the_server_hears_of_us_while_nobody_reads_and_only_what_was_confirmed() {
     scripted.end();
 }
 
+fn frame(data: &[u8]) -> Vec<u8> {
+    message(b'd', &[&b"w"[..], &[0; 24], data].concat())
+}
+
+#[test]
+fn frames_are_handed_over_as_they_came_while_keepalives_are_answered() {
+    let scripted = Scripted::new("frames", |mut server| {
+        start(&mut server);
+        server.say(&frame(b"I, and then no row"));
+        server.say(&message(b'd', &[&b"k"[..], &100_u64.to_be_bytes(), &[0; 8], &[1]].concat()));
+        assert_eq!(status(&mut server).write, Lsn::new(100));
+        server.say(&frame(b"what nobody knows"));
+        server.say(&frame(b""));
+        server.say(&frame(b"S, and then no transaction"));
+        server.closed();
+    });
+    let mut stream = stream(&scripted, NEVER, Duration::ZERO);
+    for expected in [&b"I, and then no row"[..], b"what nobody knows", b""] {
+        assert_eq!(stream.next_frame().unwrap().unwrap().data, expected);
+    }
+    // Without it the stream could not say how what follows is to be read.
+    let error = stream.next_frame().unwrap().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error:?}");
+    assert!(stream.next_frame().is_none());
+    drop(stream);
+    scripted.end();
+}
+
 #[test]
 fn without_the_thread_it_is_tick_that_tells() {
     let scripted = Scripted::new("tick", |mut server| {

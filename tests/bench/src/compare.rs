@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::{Input, allocations};
+
 /// How many turns each lane has.
 const ROUNDS: usize = 41;
 
@@ -73,6 +75,21 @@ pub fn compare(name: impl Into<String>, units: usize, mut lanes: Vec<Lane<'_>>) 
         Line { name: lane.name.clone(), nanos, ratio: ratios[ROUNDS / 2] }
     });
     Report { name: name.into(), lines: lines.collect() }
+}
+
+/// A name, and what does all messages of an input once.
+pub type Work<'a> = (&'static str, Box<dyn FnMut() + 'a>);
+
+/// Runs them in turns over the messages of an input; each name says in brackets how many allocations a message makes.
+pub fn compare_counted(input: &Input, mut work: Vec<Work<'_>>) -> Report {
+    let lanes = work.iter_mut().map(|(name, run)| {
+        let ((), made) = allocations(&mut *run);
+        #[expect(clippy::cast_precision_loss, reason = "thousands")]
+        let each = made as f64 / input.len() as f64;
+        Lane::new(format!("{name} ({each:.1})"), run)
+    });
+    let lanes = lanes.collect();
+    compare(format!("{} (allocations a message)", input.name), input.len(), lanes)
 }
 
 /// How often a lane is run in one turn.

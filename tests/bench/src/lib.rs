@@ -8,13 +8,17 @@ mod allocations;
 mod captured;
 mod compare;
 mod input;
+#[cfg(feature = "record")]
+mod record;
 mod rows;
 mod visit;
 pub mod walk;
 
 pub use allocations::{Counting, allocations};
 pub use captured::captured;
-pub use compare::{Lane, Report, compare};
+pub use compare::{Lane, Report, Work, compare, compare_counted};
 pub use input::{Frame, Input};
+#[cfg(feature = "record")]
+pub use record::Record;
 pub use rows::{BULK_COLUMNS, bulk_relation, generated, large_values};
-pub use visit::{columns, utf8_columns};
+pub use visit::{columns, decoded_columns, take_column, utf8_columns};

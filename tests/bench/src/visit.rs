@@ -5,12 +5,29 @@ use pgoutput_decode::{Message, OldTuple, TupleColumn, TupleData, Utf8Column};
 /// Takes in where each value is and how long, which nobody can know who did not read all lengths.
 #[inline]
 pub fn columns(message: &Message<'_>) -> usize {
-    tuples(message, |tuple| {
-        tuple.columns().fold(0_usize, |sum, column| match column {
-            TupleColumn::Text(value) | TupleColumn::Binary(value) => take(sum, value),
-            _ => sum.wrapping_add(1),
-        })
-    })
+    tuples(message, |tuple| tuple.columns().fold(0_usize, take_column))
+}
+
+/// One column more.
+#[inline]
+pub fn take_column(sum: usize, column: TupleColumn<'_>) -> usize {
+    match column {
+        TupleColumn::Text(value) | TupleColumn::Binary(value) => take(sum, value),
+        _ => sum.wrapping_add(1),
+    }
+}
+
+/// What [`columns`] comes to when it is handed the columns while the message is decoded; nothing for a frame that is none.
+#[inline]
+pub fn decoded_columns(frame: &[u8], in_stream: bool) -> Option<usize> {
+    let mut sum = 0_usize;
+    let message = Message::decode_with(frame, in_stream, |_, column| {
+        sum = take_column(sum, column);
+    });
+    match message.ok()? {
+        Message::Insert(_) | Message::Update(_) | Message::Delete(_) => Some(sum),
+        _ => Some(1),
+    }
 }
 
 /// The same with every text value as `str`; one that is not UTF-8 counts as nothing.

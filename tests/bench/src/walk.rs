@@ -51,7 +51,7 @@ pub unsafe fn unchecked(frame: &[u8], in_stream: bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::unchecked;
-    use crate::{captured, columns, generated, large_values};
+    use crate::{captured, columns, decoded_columns, generated, large_values};
     use pgoutput_decode::Message;
 
     #[test]
@@ -63,6 +63,8 @@ mod tests {
                 // SAFETY: it was just decoded.
                 let walked = unsafe { unchecked(frame.bytes, frame.in_stream) };
                 assert_eq!(columns(&message), walked, "{}: {message:?}", input.name);
+                let decoded = decoded_columns(frame.bytes, frame.in_stream);
+                assert_eq!(decoded, Some(walked), "{}: {message:?}", input.name);
             }
         }
     }

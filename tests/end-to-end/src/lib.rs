@@ -5,19 +5,35 @@
 //! target/release/road                            # every workload, 250,000 rows, 3 rounds
 //! target/release/road bulk 1000000 5             # one workload; a million rows in one transaction; 5 rounds
 //! target/release/road bulk 250000 3 --over tls   # or unix; TCP unless told
+//! (cd tests/peers && cargo build --release --features libpq)   # then other clients are among the consumers
 //! target/release/latency                         # what gathering reads adds on a trickle
 //! target/release/events                          # an event as JSON, read by columns, as a struct, kept
 //! ```
 //!
 //! Every consumer reads the same log, from a copy of the same slot, in turns; what counts is their ratio within one run.
+//! Those that can be asked tell how many rows they read, and one that missed some ends the run.
+
+use std::process::ExitCode;
 
 pub mod consumer;
 pub mod over;
+pub mod peers;
 pub mod usage;
 pub mod workload;
 
 /// Whatever goes wrong ends the run.
 pub type Problem = Box<dyn std::error::Error>;
+
+/// How a program ends: with success, or with its problem printed.
+pub fn exit(done: Result<(), Problem>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// The middle one.
 pub fn median(mut values: Vec<f64>) -> f64 {

@@ -30,6 +30,15 @@ impl Over {
         }
     }
 
+    /// The one of that name.
+    ///
+    /// # Errors
+    /// When none has it.
+    pub fn named(name: Option<&str>) -> Result<Self, Problem> {
+        let over = Self::ALL.into_iter().find(|over| Some(over.name()) == name);
+        Ok(over.ok_or("--over takes tcp, unix or tls")?)
+    }
+
     /// A throwaway server that can be reached so.
     ///
     /// # Errors

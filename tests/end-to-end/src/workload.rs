@@ -17,7 +17,7 @@ pub enum Workload {
     Binary,
     /// Updates of the same rows with `REPLICA IDENTITY FULL`, in one transaction.
     Full,
-    /// One transaction of rows with 100 columns; a hundredth of the rows asked for.
+    /// One transaction of rows with 100 columns; a tenth of the rows asked for.
     Wide,
 }
 
@@ -36,6 +36,19 @@ impl Workload {
         }
     }
 
+    /// What its rows are, for whoever reads a report.
+    pub const fn rows_are(self) -> &'static str {
+        match self {
+            Self::Narrow => "four to a transaction",
+            Self::Bulk => "inserts of 6 columns in one transaction",
+            Self::Binary => "inserts of 6 columns in one transaction, values in binary",
+            Self::Full => "updates of 6 columns in one transaction, with the old row",
+            Self::Wide => {
+                "inserts of 100 columns in one transaction, a tenth of the rows asked for"
+            }
+        }
+    }
+
     /// Whether values are asked for in binary.
     pub fn is_binary(self) -> bool {
         self == Self::Binary
@@ -49,7 +62,7 @@ impl Workload {
         const COLUMNS: &str =
             "id int primary key, a text, b int8, c timestamptz, d numeric, e bool";
         const ROW: &str = "g, 'some text of a row', g * 7, now(), g * 1.25, g % 2 = 0";
-        let rows = if self == Self::Wide { rows / 100 } else { rows };
+        let rows = if self == Self::Wide { rows / 10 } else { rows };
         let insert = format!("insert into t select {ROW} from generate_series(1, {rows}) g");
         match self {
             Self::Narrow => client.batch_execute(PGBENCH)?,

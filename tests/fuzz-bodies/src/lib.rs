@@ -35,8 +35,14 @@ pub const TARGETS: [(&str, Body); 8] = [
 pub fn frame(bytes: &[u8]) {
     for in_stream in [false, true] {
         let whole = Message::decode(bytes, in_stream);
+        let mut handed = 0_usize;
+        let with = Message::decode_with(bytes, in_stream, |_, _| handed += 1);
+        assert_eq!(with, whole, "with its columns on the way it is the same");
         match &whole {
-            Ok(message) => visit(message),
+            Ok(message) => {
+                visit(message);
+                assert_eq!(handed, columns(message), "every column is handed over once");
+            }
             Err(error) => check_error(error, bytes),
         }
         for form in [StreamAbortForm::Short, StreamAbortForm::Long] {
@@ -168,6 +174,20 @@ fn visit(message: &Message<'_>) {
         _ => {}
     }
     assert!(!format!("{message:?}").is_empty());
+}
+
+/// How many columns its rows have.
+fn columns(message: &Message<'_>) -> usize {
+    let old = |old: OldTuple<'_>| match old {
+        OldTuple::Key(key) => key.full_width().len(),
+        OldTuple::Full(row) => row.len(),
+    };
+    match message {
+        Message::Insert(body) => body.new.len(),
+        Message::Update(body) => body.old.map_or(0, old) + body.new.len(),
+        Message::Delete(body) => old(body.old),
+        _ => 0,
+    }
 }
 
 fn old(tuple: OldTuple<'_>) {

@@ -62,6 +62,12 @@ const fn user(oid: u32, name: &'static str, kind: TypeKind<'static>) -> TypeInfo
     TypeInfo { oid: Oid::new(oid), name, kind }
 }
 
+macro_rules! composite {
+    ($($name:ident: $ty:ident),*) => {
+        TypeKind::Composite(&[$(Attribute { name: stringify!($name), ty: &$ty }),*])
+    };
+}
+
 static TEXT: TypeInfo<'static> = base(type_oid::TEXT, "text");
 static INTEGER: TypeInfo<'static> = base(type_oid::INT4, "integer");
 static NUMERIC: TypeInfo<'static> = base(type_oid::NUMERIC, "numeric");
@@ -81,32 +87,19 @@ static DOMAIN: TypeInfo<'static> = user(20_005, "domain", TypeKind::Domain(&NODE
 static NODE: TypeInfo<'static> = user(
     20_006,
     "node",
-    TypeKind::Composite(&[
-        Attribute { name: "label", ty: &TEXT },
-        Attribute { name: "nodes", ty: &NODES },
-        Attribute { name: "below", ty: &DOMAIN },
-        Attribute { name: "words", ty: &WORDS },
-        Attribute { name: "pairs", ty: &PAIRS },
-    ]),
+    composite!(label: TEXT, nodes: NODES, below: DOMAIN, words: WORDS, pairs: PAIRS),
 );
 static NODES: TypeInfo<'static> =
     user(20_007, "node[]", TypeKind::Array { element: &NODE, delimiter: b',' });
 static ITEM: TypeInfo<'static> = user(
     20_008,
     "item",
-    TypeKind::Composite(&[
-        Attribute { name: "n", ty: &NUMERIC },
-        Attribute { name: "mood", ty: &MOOD },
-        Attribute { name: "raw", ty: &BYTEA },
-        Attribute { name: "boxes", ty: &BOXES },
-        Attribute { name: "numbers", ty: &INTEGERS },
-    ]),
+    composite!(n: NUMERIC, mood: MOOD, raw: BYTEA, boxes: BOXES, numbers: INTEGERS),
 );
 static ITEMS: TypeInfo<'static> =
     user(20_009, "item[]", TypeKind::Array { element: &ITEM, delimiter: b',' });
-static ONE: TypeInfo<'static> =
-    user(20_010, "one", TypeKind::Composite(&[Attribute { name: "one", ty: &INTEGER }]));
-static NONE: TypeInfo<'static> = user(20_011, "none", TypeKind::Composite(&[]));
+static ONE: TypeInfo<'static> = user(20_010, "one", composite!(one: INTEGER));
+static NONE: TypeInfo<'static> = user(20_011, "none", composite!());
 static RING: TypeInfo<'static> =
     user(20_012, "ring", TypeKind::Array { element: &RING, delimiter: b',' });
 static RANGES: TypeInfo<'static> = user(20_013, "ranges", TypeKind::Range(&RANGES));

@@ -9,7 +9,7 @@
 //! makes. Each peer gets what it asks for: `Bytes` where it keeps them, a slice where it copies. Ours looks at every column
 //! on top of decoding, the others only decode.
 //!
-//! pg_walstream is built without its connections (they bring TLS): its parser, its rows and its deserializer.
+//! pg_walstream is its parser, its rows and its deserializer; `consume` has its connection.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -24,26 +24,14 @@ use pgoutput::options::{
     BinaryValueTraitOff, BinaryValueTraitOn, StreamingValueTraitOff, StreamingValueTraitOn,
 };
 use pgoutput_bench::{
-    BULK_COLUMNS, Counting, Frame, Input, Lane, allocations, bulk_relation, columns, compare,
-    generated,
+    BULK_COLUMNS, Counting, Frame, Input, Record, Work, bulk_relation, columns, compare_counted,
+    decoded_columns, generated,
 };
 use pgoutput_decode::row::Row;
 use pgoutput_decode::{Message, Relation};
-use serde::Deserialize;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// A row of the input `bulk`, in types that both deserializers read.
-#[derive(Debug, Deserialize)]
-struct Record {
-    id: i32,
-    a: String,
-    b: i64,
-    c: String,
-    d: String,
-    e: bool,
-}
 
 fn main() -> ExitCode {
     let only = std::env::args().nth(1).unwrap_or_default();
@@ -59,9 +47,6 @@ fn main() -> ExitCode {
     }
     ExitCode::SUCCESS
 }
-
-/// A name and what is measured under it.
-type Work<'a> = (&'static str, Box<dyn FnMut() + 'a>);
 
 /// The frames of an input, as slices and as `Bytes` of one buffer.
 struct Frames<'a> {
@@ -86,7 +71,10 @@ fn decode(input: &Input) -> pgoutput_bench::Report {
     let frames = Frames::of(input);
     let is_binary = input.name == "bulk binary";
     let is_streamed = input.name == "streamed";
-    let mut work: Vec<Work<'_>> = vec![("pgoutput-decode", Box::new(|| ours(&frames)))];
+    let mut work: Vec<Work<'_>> = vec![
+        ("pgoutput-decode", Box::new(|| ours(&frames))),
+        ("pgoutput-decode, then columns", Box::new(|| ours_then_columns(&frames))),
+    ];
     if is_streamed {
         println!("  (pgsync-postgres knows no streamed transactions)");
     } else {
@@ -101,7 +89,7 @@ fn decode(input: &Input) -> pgoutput_bench::Report {
         },
     ));
     work.push(("pg_walstream 0.10 parser", Box::new(|| walstream(&frames))));
-    finish(input, work)
+    compare_counted(input, work)
 }
 
 fn to_struct(input: &Input) -> pgoutput_bench::Report {
@@ -150,17 +138,7 @@ fn to_struct(input: &Input) -> pgoutput_bench::Report {
             }),
         ),
     ];
-    finish(input, work)
-}
-
-fn finish(input: &Input, mut work: Vec<Work<'_>>) -> pgoutput_bench::Report {
-    let lanes = work.iter_mut().map(|(name, run)| {
-        let ((), made) = allocations(&mut *run);
-        let each = made as f64 / input.len() as f64;
-        Lane::new(format!("{name} ({each:.1})"), run)
-    });
-    let lanes = lanes.collect();
-    compare(format!("{} (allocations a message)", input.name), input.len(), lanes)
+    compare_counted(input, work)
 }
 
 fn take(record: Record) {
@@ -168,7 +146,16 @@ fn take(record: Record) {
     black_box((id, a.len(), b, c.len(), d.len(), e));
 }
 
+/// Columns while the message is checked.
 fn ours(frames: &Frames<'_>) {
+    for frame in &frames.slices {
+        let sum = decoded_columns(black_box(frame.bytes), frame.in_stream);
+        black_box(sum.expect("a good message"));
+    }
+}
+
+/// Columns of the message that was checked.
+fn ours_then_columns(frames: &Frames<'_>) {
     for frame in &frames.slices {
         let message = Message::decode(black_box(frame.bytes), frame.in_stream);
         black_box(columns(&message.expect("a good message")));

@@ -1,11 +1,10 @@
 //! What the server is told, and when.
 
-use std::thread;
 use std::time::Duration;
 
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::{Acknowledge, ChangeEvent, Config, Next, Reader, ReaderBuilder};
-use pgoutput_tests::{Fixture, PUBLICATION, eventually, json};
+use pgoutput_tests::{Fixture, PUBLICATION, eventually, json, while_waiting};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 
@@ -51,17 +50,14 @@ fn an_acknowledgement_from_another_thread_is_told_while_the_reader_waits() {
         let mut reader = fixture.builder().acknowledge(Acknowledge::Manual).connect().unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
         let event = reader.next().unwrap().unwrap();
-        let (acknowledger, stop) = (reader.acknowledger(), reader.stop_handle());
-        let waiting = thread::spawn(move || {
-            assert!(reader.next().is_none());
-            reader.stop().unwrap();
+        let acknowledger = reader.acknowledger();
+        while_waiting(reader, || {
+            let transaction = event.transaction().unwrap();
+            let end = eventually("the commit to be read", || transaction.end_lsn());
+            assert!(fixture.slot().confirmed <= transaction.commit_lsn());
+            acknowledger.acknowledge(event.position()).unwrap();
+            eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
         });
-        let end = eventually("the commit to be read", || event.transaction().unwrap().end_lsn());
-        assert!(fixture.slot().confirmed <= event.transaction().unwrap().commit_lsn());
-        acknowledger.acknowledge(event.position()).unwrap();
-        eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
-        stop.stop();
-        waiting.join().unwrap();
     }
 }
 
@@ -69,21 +65,10 @@ fn an_acknowledgement_from_another_thread_is_told_while_the_reader_waits() {
 fn an_idle_databases_slot_advances() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
-        let mut reader = fixture.reader();
-        let stop = reader.stop_handle();
-        let waiting = thread::spawn(move || {
-            assert!(reader.next().is_none());
-            reader.stop().unwrap();
+        while_waiting(fixture.reader(), || {
+            let (_elsewhere, end) = fixture.write_elsewhere();
+            eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
         });
-        let elsewhere = server.database("elsewhere");
-        elsewhere
-            .client()
-            .batch_execute("CREATE TABLE u AS SELECT generate_series(1, 1000)")
-            .unwrap();
-        let end = fixture.end();
-        eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
-        stop.stop();
-        waiting.join().unwrap();
     }
 }
 
@@ -95,12 +80,7 @@ fn what_was_not_taken_holds_the_slot_back_however_far_the_server_goes() {
         fixture.run(["INSERT INTO t VALUES (1)"]);
         let event = reader.next().unwrap().unwrap();
         let commit = event.transaction().unwrap().commit_lsn();
-        let elsewhere = server.database("elsewhere");
-        elsewhere
-            .client()
-            .batch_execute("CREATE TABLE u AS SELECT generate_series(1, 1000)")
-            .unwrap();
-        let end = fixture.end();
+        let (_elsewhere, end) = fixture.write_elsewhere();
         // The reader has seen the server go on.
         eventually("a keepalive", || {
             match reader.next_timeout(Duration::from_millis(10)).unwrap() {

@@ -1,11 +1,10 @@
 //! What moves the slot of a database in which nothing happens that is to be read.
 
-use std::thread;
 use std::time::Duration;
 
 use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{Config, ErrorKind, Idle, Reader, ReaderBuilder};
-use pgoutput_tests::{Fixture, eventually, within};
+use pgoutput_tests::{Fixture, eventually, while_waiting, within};
 
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (id int);
                      CREATE PUBLICATION one FOR TABLE t";
@@ -16,35 +15,18 @@ fn builder(fixture: &Fixture<'_>, wal_sender_timeout: Option<Duration>) -> Reade
     ReaderBuilder::from(config).slot(fixture.slot_name()).publication("one")
 }
 
-/// Reads on a thread of its own while `check` looks on; nothing may be handed out.
-fn while_waiting(mut reader: Reader, check: impl FnOnce()) {
-    let stop = reader.stop_handle();
-    thread::scope(|scope| {
-        let waiting = scope.spawn(move || {
-            let next = reader.next();
-            assert!(next.is_none(), "{next:?}");
-            reader.stop().unwrap();
-        });
-        check();
-        stop.stop();
-        waiting.join().unwrap();
-    });
-}
-
 /// How soon the slot of an idle database moves.
 const PROMISED: Duration = Duration::from_secs(10);
 
 /// Writes in another table of the same database and in another database; where that ends in the log.
-fn write_elsewhere(fixture: &Fixture<'_>, server: &Server) -> pgoutput_decode::Lsn {
+fn write_elsewhere(fixture: &Fixture<'_>) -> pgoutput_decode::Lsn {
     fixture.run(["INSERT INTO other SELECT generate_series(1, 1000)"]);
-    let elsewhere = server.database("elsewhere");
-    elsewhere.client().batch_execute("CREATE TABLE u AS SELECT generate_series(1, 1000)").unwrap();
-    fixture.end()
+    fixture.write_elsewhere().1
 }
 
-fn moves(fixture: &Fixture<'_>, server: &Server, reader: Reader) {
+fn moves(fixture: &Fixture<'_>, reader: Reader) {
     while_waiting(reader, || {
-        let end = write_elsewhere(fixture, server);
+        let end = write_elsewhere(fixture);
         within(PROMISED, "the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
     });
 }
@@ -53,7 +35,7 @@ fn moves(fixture: &Fixture<'_>, server: &Server, reader: Reader) {
 fn when_everything_is_drained_the_slot_follows_the_server() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
-        moves(&fixture, server, builder(&fixture, None).connect().unwrap());
+        moves(&fixture, builder(&fixture, None).connect().unwrap());
     }
 }
 
@@ -63,14 +45,14 @@ fn a_server_without_a_timeout_is_asked() {
     for shared in servers() {
         if shared.major() >= 12 {
             let fixture = Fixture::new(shared, SETUP);
-            moves(&fixture, shared, builder(&fixture, Some(Duration::ZERO)).connect().unwrap());
+            moves(&fixture, builder(&fixture, Some(Duration::ZERO)).connect().unwrap());
             continue;
         }
         // Older servers have one timeout for all connections.
         let own =
             Server::builder().setting("wal_sender_timeout", "0").start(shared.major()).unwrap();
         let fixture = Fixture::new(&own, SETUP);
-        moves(&fixture, &own, builder(&fixture, None).connect().unwrap());
+        moves(&fixture, builder(&fixture, None).connect().unwrap());
     }
 }
 
@@ -81,7 +63,7 @@ fn by_logical_message_the_slot_follows_what_the_reader_writes() {
         let interval = Duration::from_millis(200);
         let policy = Idle::Message { prefix: "here we are".into(), interval };
         let reader = builder(&fixture, Some(Duration::ZERO)).messages(true).idle(policy.clone());
-        moves(&fixture, server, reader.connect().unwrap());
+        moves(&fixture, reader.connect().unwrap());
 
         // Messages of others are handed out, and so is one of this prefix that says something.
         fixture.run([
@@ -108,7 +90,7 @@ fn never_leaves_an_idle_slot_where_it_is() {
         let fixture = Fixture::new(server, SETUP);
         let before = fixture.slot().confirmed;
         let mut reader = builder(&fixture, None).idle(Idle::Never).connect().unwrap();
-        let end = write_elsewhere(&fixture, server);
+        let end = write_elsewhere(&fixture);
         let health = eventually("the server to have passed that", || {
             assert!(reader.try_next().unwrap().is_none());
             Some(reader.health()).filter(|health| health.drained && health.server_wal_end >= end)

@@ -7,6 +7,7 @@ mod catalogue;
 mod changes;
 mod encodings;
 mod errors;
+mod frames;
 mod idle;
 mod json_values;
 mod liveness;

@@ -199,13 +199,8 @@ fn a_slot_made_anew_just_before_it_is_taken_is_refused() {
         let fixture = Fixture::new(server, TABLE);
         fixture.run(TRANSACTIONS);
         let slot = fixture.slot_name().to_owned();
-        let (mut client, mut starts) = (Some(fixture.client()), 0);
-        let proxy = Proxy::before_start(server.port(), move || {
-            starts += 1;
-            if starts < 2 {
-                return;
-            }
-            let Some(mut client) = client.take() else { return };
+        let mut client = fixture.client();
+        let proxy = Proxy::before_second_start(server.port(), move || {
             let drop = format!("SELECT pg_drop_replication_slot('{slot}')");
             client.batch_execute(&drop).unwrap();
             let make = format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')");
@@ -267,12 +262,7 @@ fn an_idle_moment_can_be_stored_acknowledged_and_resumed_from() {
         let mut reader = builder(&fixture, slot).connect().unwrap();
         let event = reader.next().unwrap().unwrap();
         assert_eq!(reader.idle_position(), None);
-        let elsewhere = server.database("elsewhere");
-        elsewhere
-            .client()
-            .batch_execute("CREATE TABLE u AS SELECT generate_series(1, 1000)")
-            .unwrap();
-        let end = fixture.end();
+        let (_elsewhere, end) = fixture.write_elsewhere();
         let idle = eventually("the server to have passed that", || {
             assert!(reader.try_next().unwrap().is_none());
             reader.idle_position().filter(|position| position.commit_lsn() >= end)

@@ -101,13 +101,8 @@ fn a_slot_read_by_another_just_before_it_is_taken_again_has_lost_changes() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let slot = fixture.slot_name().to_owned();
-        let (mut client, mut starts) = (Some(fixture.client()), 0);
-        let proxy = Proxy::before_start(server.port(), move || {
-            starts += 1;
-            if starts < 2 {
-                return;
-            }
-            let Some(mut client) = client.take() else { return };
+        let mut client = fixture.client();
+        let proxy = Proxy::before_second_start(server.port(), move || {
             client.batch_execute("INSERT INTO t VALUES (2)").unwrap();
             let read = format!(
                 "SELECT count(*) FROM pg_logical_slot_get_binary_changes('{slot}', NULL, NULL, \

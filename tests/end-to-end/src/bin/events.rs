@@ -7,35 +7,17 @@ use std::env;
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use pgoutput_bench::{Counting, Lane, allocations, compare};
-use pgoutput_end_to_end::Problem;
+use pgoutput_bench::{Counting, Lane, Record, allocations, compare};
 use pgoutput_end_to_end::workload::Workload;
+use pgoutput_end_to_end::{Problem, exit};
 use pgoutput_harness::Server;
 use pgoutput_reader::{Acknowledge, ChangeEvent, Next, Reader, Row, RowError};
-use serde::{Deserialize, Serialize};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// A row of the workloads but `narrow` and `wide`.
-#[derive(Debug, Serialize, Deserialize)]
-struct Record {
-    id: i32,
-    a: String,
-    b: i64,
-    c: String,
-    d: String,
-    e: bool,
-}
-
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("{problem}");
-            ExitCode::FAILURE
-        }
-    }
+    exit(run())
 }
 
 fn run() -> Result<(), Problem> {

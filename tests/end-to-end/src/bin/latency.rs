@@ -9,18 +9,12 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pgoutput_decode::{Message, TupleColumn};
-use pgoutput_end_to_end::{Problem, median};
+use pgoutput_end_to_end::{Problem, exit, median};
 use pgoutput_harness::{Database, Server};
 use pgoutput_reader::{Config, Connection, StartReplication};
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("{problem}");
-            ExitCode::FAILURE
-        }
-    }
+    exit(run())
 }
 
 fn run() -> Result<(), Problem> {

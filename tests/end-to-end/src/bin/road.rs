@@ -1,60 +1,63 @@
 //! CPU, time and memory of each consumer, and of the server that sends to it.
 //!
-//! `road [WORKLOAD | all] [ROWS] [ROUNDS] [--over tcp | unix | tls]`: unless told, all workloads, 250,000 rows, 3 rounds, TCP.
+//! `road [WORKLOAD | all] [ROWS] [ROUNDS] [--over tcp | unix | tls] [--peers PROGRAM]`: unless told, all workloads, 250,000 rows,
+//! 3 rounds, TCP, and the peers that are built in tests/peers.
 
 use std::env;
+use std::io::Read;
 use std::process::ExitCode;
 
 use pgoutput_end_to_end::consumer::{Consumer, Task, consume};
 use pgoutput_end_to_end::over::Over;
 use pgoutput_end_to_end::usage::{Usage, watch};
 use pgoutput_end_to_end::workload::Workload;
-use pgoutput_end_to_end::{Problem, median};
-use pgoutput_harness::Server;
+use pgoutput_end_to_end::{Problem, exit, median, peers};
+use pgoutput_harness::{Install, Server};
 use postgres::Client;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let done = match arguments[..] {
+    exit(match arguments[..] {
         ["consume", name, dsn, slot, until, binary] => {
             let [dsn, slot, until] = [dsn, slot, until].map(str::to_owned);
             consume(name, &Task { dsn, slot, until, binary: binary == "true" })
+                .map(|rows| println!("{rows}"))
         }
         _ => run(&arguments),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("{problem}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 fn run(arguments: &[&str]) -> Result<(), Problem> {
-    let (over, arguments) = match arguments {
-        [arguments @ .., "--over", name] => {
-            let over = Over::ALL.into_iter().find(|over| over.name() == *name);
-            (over.ok_or("--over takes tcp, unix or tls")?, arguments)
+    let (mut over, mut peers, mut plain) = (Over::default(), None, Vec::new());
+    let mut arguments = arguments.iter().copied();
+    while let Some(argument) = arguments.next() {
+        match argument {
+            "--over" => over = Over::named(arguments.next())?,
+            "--peers" => peers = Some(arguments.next().ok_or("--peers takes a program")?),
+            option if option.starts_with('-') => {
+                return Err(format!("{option:?} is no option: --over, --peers").into());
+            }
+            argument => plain.push(argument),
         }
-        _ => (Over::default(), arguments),
-    };
-    let wanted = arguments.first().copied().unwrap_or("all");
-    let rows = arguments.get(1).map_or(Ok(250_000), |rows| rows.parse())?;
-    let rounds = arguments.get(2).map_or(Ok(3), |rounds| rounds.parse())?;
+    }
+    let wanted = plain.first().copied().unwrap_or("all");
+    let rows = plain.get(1).map_or(Ok(250_000), |rows| rows.parse())?;
+    let rounds = plain.get(2).map_or(Ok(3), |rounds| rounds.parse())?;
+    if !Workload::ALL.iter().any(|workload| wanted == "all" || wanted == workload.name()) {
+        return Err(format!("{wanted:?} is no workload").into());
+    }
+    let mut consumers = Consumer::OURS.to_vec();
+    consumers.extend(peers::find(peers)?);
     let server = over.server()?;
     println!(
         "PostgreSQL {}, {rows} rows, the middle one of {rounds} rounds, over {}",
         server.version(),
         over.name()
     );
-    if !Workload::ALL.iter().any(|workload| wanted == "all" || wanted == workload.name()) {
-        return Err(format!("{wanted:?} is no workload").into());
-    }
     for workload in Workload::ALL {
         if wanted == "all" || wanted == workload.name() {
-            measure(&server, over, workload, rows, rounds)?;
+            measure(&server, over, workload, &consumers, rows, rounds)?;
         }
     }
     Ok(())
@@ -64,6 +67,7 @@ fn measure(
     server: &Server,
     over: Over,
     workload: Workload,
+    consumers: &[Consumer],
     rows: u32,
     rounds: u32,
 ) -> Result<(), Problem> {
@@ -73,7 +77,7 @@ fn measure(
     }
     let database = server.database("road");
     let mut client = database.client();
-    let rows = f64::from(workload.write(&mut client, rows)?);
+    let rows = workload.write(&mut client, rows)?;
     let until = client.query_one("select pg_current_wal_lsn()::text", &[])?.get(0);
     // One more transaction, so that every consumer comes to a commit behind the position, whatever else was logged last.
     client.batch_execute(
@@ -81,19 +85,53 @@ fn measure(
     )?;
     let (slot, binary) = ("run".to_owned(), workload.is_binary());
     let task = Task { dsn: over.dsn(&database), slot, until, binary };
-    let programs = server.install().bin();
-    let mut runs: Vec<Vec<Usage>> = vec![Vec::new(); Consumer::ALL.len()];
+    let mut runs: Vec<(&Consumer, Vec<Usage>)> =
+        consumers.iter().map(|consumer| (consumer, Vec::new())).collect();
     for _ in 0..rounds {
-        for (consumer, runs) in Consumer::ALL.into_iter().zip(&mut runs) {
-            client.execute("select pg_copy_logical_replication_slot('base', 'run')", &[])?;
-            let mut child = consumer.command(&task, programs)?.spawn()?;
-            runs.push(watch(&mut child, || sender(&mut client))?);
-            drop_slot(&mut client)?;
+        let mut round = Vec::new();
+        for (consumer, mut runs) in runs {
+            match one(&mut client, consumer, &task, server.install(), rows) {
+                Ok(usage) => {
+                    runs.push(usage);
+                    round.push((consumer, runs));
+                }
+                // There may be a way to the server that a peer does not know.
+                Err(why) if matches!(consumer, Consumer::Peer { .. }) => {
+                    println!("left out of {}: {}: {why}", workload.name(), consumer.name());
+                }
+                Err(why) => return Err(format!("{}: {why}", consumer.name()).into()),
+            }
         }
+        runs = round;
     }
     client.execute("select pg_drop_replication_slot('base')", &[])?;
     report(workload, rows, &runs);
     Ok(())
+}
+
+/// Lets a consumer read a copy of the slot.
+fn one(
+    client: &mut Client,
+    consumer: &Consumer,
+    task: &Task,
+    install: &Install,
+    rows: u32,
+) -> Result<Usage, Problem> {
+    client.execute("select pg_copy_logical_replication_slot('base', 'run')", &[])?;
+    let mut child = consumer.command(task, install.bin())?.spawn()?;
+    let usage = watch(&mut child, || sender(client));
+    drop_slot(client)?;
+    let usage = usage?;
+    if let Some(mut output) = child.stdout.take() {
+        let mut said = String::new();
+        output.read_to_string(&mut said)?;
+        let seen: u32 = said.trim().parse()?;
+        // The row behind the end is there when the last commit ended in front of the position.
+        if !(rows..=rows + 1).contains(&seen) {
+            return Err(format!("it read {seen} rows of {rows}").into());
+        }
+    }
+    Ok(usage)
 }
 
 /// The process that reads the slot.
@@ -113,14 +151,15 @@ fn drop_slot(client: &mut Client) -> Result<(), Problem> {
     Ok(())
 }
 
-fn report(workload: Workload, rows: f64, runs: &[Vec<Usage>]) {
-    let Some(first) = runs.first() else { return };
-    println!("\n{}: {rows} rows", workload.name());
+fn report(workload: Workload, rows: u32, runs: &[(&Consumer, Vec<Usage>)]) {
+    let Some((_, first)) = runs.first() else { return };
+    println!("\n{}: {rows} rows, {}", workload.name(), workload.rows_are());
     println!(
         "{:<20} {:>8} {:>7} {:>8} {:>7} {:>8} {:>7} {:>8} {:>10}",
         "", "us/row", "ratio", "sender", "ratio", "wall s", "ratio", "MB", "waits/1000"
     );
-    for (consumer, runs) in Consumer::ALL.into_iter().zip(runs) {
+    let rows = f64::from(rows);
+    for (consumer, runs) in runs {
         let middle = |figure: fn(&Usage) -> f64| median(runs.iter().map(figure).collect());
         // Each round by itself: what else the machine did then, it did to all of them.
         let ratio = |figure: fn(&Usage) -> f64| {

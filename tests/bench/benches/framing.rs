@@ -1,0 +1,106 @@
+//! What telling messages apart in a receive buffer costs, in place and with the crate `bytes`.
+//!
+//! `cargo bench -p pgoutput-bench --bench framing`, with `-- bulk` for the inputs whose name starts so. For each
+//! input, nanoseconds a message and the ratio to the first line, all from one interleaved run; and the allocations a message.
+//!
+//! Working in place leaves the buffer as it is. A `BytesMut` is emptied by it, so the lanes of `bytes` copy the input in
+//! first, which is what the line `memcpy` costs.
+
+use std::hint::black_box;
+
+use bytes::{Buf, Bytes, BytesMut};
+use pgoutput_bench::{Counting, Input, Work, compare_counted, generated, large_values, walk};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A tag and a length.
+const HEADER_LEN: usize = 5;
+
+fn main() {
+    // `cargo test --benches` starts this too, and only wants to know that it starts.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    println!("framing: nanoseconds a message, ratio to the bare walk over its columns");
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let wanted = |input: &&Input| only.as_ref().is_none_or(|only| input.name.starts_with(only));
+    for input in generated().iter().chain(&[large_values(10_000)]).filter(wanted) {
+        println!("{}", measure(input));
+    }
+}
+
+fn measure(input: &Input) -> pgoutput_bench::Report {
+    let frames: Vec<_> = input.frames().collect();
+    let mut copied = Vec::with_capacity(input.stream().len());
+    let (mut split, mut frozen) = (BytesMut::new(), BytesMut::new());
+    let work: Vec<Work<'_>> = vec![
+        (
+            "bare walk, unchecked",
+            Box::new(|| {
+                for frame in &frames {
+                    // SAFETY: all inputs are whole messages; a test of this package decodes each.
+                    black_box(unsafe { walk::unchecked(black_box(frame.bytes), frame.in_stream) });
+                }
+            }),
+        ),
+        (
+            "memcpy",
+            Box::new(|| {
+                walk::copy(input.stream(), &mut copied);
+            }),
+        ),
+        (
+            "in place",
+            Box::new(|| {
+                let mut rest = black_box(input.stream());
+                while let Some(payload) = in_place(&mut rest) {
+                    black_box(payload);
+                }
+                assert!(rest.is_empty());
+            }),
+        ),
+        (
+            "BytesMut split",
+            Box::new(|| {
+                split.extend_from_slice(black_box(input.stream()));
+                while let Some(message) = split_off(&mut split) {
+                    black_box(&message[HEADER_LEN..]);
+                }
+                assert!(split.is_empty());
+            }),
+        ),
+        (
+            "BytesMut split, frozen",
+            Box::new(|| {
+                frozen.extend_from_slice(black_box(input.stream()));
+                while let Some(message) = split_off(&mut frozen) {
+                    let mut message: Bytes = message.freeze();
+                    message.advance(HEADER_LEN);
+                    black_box(message);
+                }
+                assert!(frozen.is_empty());
+            }),
+        ),
+    ];
+    compare_counted(input, work)
+}
+
+/// The length that the header at the front gives, itself included; none while the header is not whole, or is none.
+fn length(buffer: &[u8]) -> Option<usize> {
+    let [_, a, b, c, d] = *buffer.first_chunk()?;
+    usize::try_from(i32::from_be_bytes([a, b, c, d])).ok().filter(|length| *length >= 4)
+}
+
+/// The next payload, where it lies. The reader's receive buffer works so.
+fn in_place<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (message, behind) = rest.split_at_checked(1 + length(rest)?)?;
+    *rest = behind;
+    message.get(HEADER_LEN..)
+}
+
+/// The next message in a handle of its own, as clients built on `bytes` take it.
+fn split_off(buffer: &mut BytesMut) -> Option<BytesMut> {
+    let total = 1 + length(buffer)?;
+    (total <= buffer.len()).then(|| buffer.split_to(total))
+}

@@ -1,0 +1,40 @@
+//! Other clients beside ours, of the package `tests/peers`, which is no part of this workspace and need not be built.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Problem;
+use crate::consumer::Consumer;
+
+/// What builds them.
+const BUILD: &str = "cd tests/peers && cargo build --release --features libpq";
+
+/// Where that puts them.
+fn built() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/target/release/consume")
+}
+
+/// Those that a program has built in, unless told the one of `tests/peers`. Prints who is left out and why.
+///
+/// # Errors
+/// When a program that was named cannot be asked.
+pub fn find(program: Option<&str>) -> Result<Vec<Consumer>, Problem> {
+    let path = program.map_or_else(built, PathBuf::from);
+    if program.is_none() && !path.exists() {
+        println!("peers are left out; to have them: {BUILD}");
+        return Ok(Vec::new());
+    }
+    let output = Command::new(&path).arg("list").output();
+    let output = output.map_err(|problem| format!("{}: {problem}", path.display()))?;
+    if !output.status.success() {
+        return Err(format!("{} list: {}", path.display(), output.status).into());
+    }
+    let (out, names): (Vec<_>, Vec<_>) = std::str::from_utf8(&output.stdout)?
+        .lines()
+        .partition(|line| line.starts_with("left out:"));
+    for line in out {
+        println!("{line}");
+    }
+    let peer = |name: &str| Consumer::Peer { name: name.to_owned(), program: path.clone() };
+    Ok(names.into_iter().map(peer).collect())
+}

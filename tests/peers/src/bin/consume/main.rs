@@ -1,0 +1,76 @@
+//! Other clients of logical replication, each reading a slot up to a position; the driver `road` runs them beside ours.
+//!
+//! ```text
+//! cd tests/peers && cargo build --release --features libpq     # or without the feature, where libpq's headers are not
+//! target/release/consume list                                  # one name a line; "left out: " before what is not built in
+//! target/release/consume NAME DSN SLOT UNTIL BINARY            # publication p; prints how many rows it read
+//! ```
+//!
+//! Each runs on a single-threaded tokio runtime, which costs it least, and stops at the first commit whose end is not
+//! before UNTIL. Nothing is confirmed. pgoutput 0.0.7 is a parser without a connection, so it is not among them.
+
+#[cfg(feature = "libpq")]
+mod walstream;
+
+mod pgsync;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+const PGSYNC: &str = "pgsync-postgres";
+const WALSTREAM: &str = "pg_walstream";
+
+/// What to read.
+struct Task {
+    /// `key=value`.
+    dsn: String,
+    slot: String,
+    until: String,
+    /// Values in binary.
+    binary: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments[..] {
+        ["list"] => {
+            list();
+            Ok(())
+        }
+        [name, dsn, slot, until, binary] => {
+            let [dsn, slot, until] = [dsn, slot, until].map(str::to_owned);
+            consume(name, &Task { dsn, slot, until, binary: binary == "true" })
+        }
+        _ => Err("usage: consume list | consume NAME DSN SLOT UNTIL BINARY".into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn list() {
+    println!("{PGSYNC}");
+    if cfg!(feature = "libpq") {
+        println!("{WALSTREAM}");
+    } else {
+        println!("left out: {WALSTREAM}, which connects with --features libpq alone");
+    }
+    println!("left out: pgoutput, which is a parser without a connection");
+}
+
+fn consume(name: &str, task: &Task) -> Result<(), Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let rows = match name {
+        PGSYNC => runtime.block_on(pgsync::read(task))?,
+        #[cfg(feature = "libpq")]
+        WALSTREAM => runtime.block_on(walstream::read(task))?,
+        _ => return Err(format!("{name:?} is not built in").into()),
+    };
+    println!("{rows}");
+    Ok(())
+}

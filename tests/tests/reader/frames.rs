@@ -1,0 +1,64 @@
+//! Messages handed over undecoded.
+
+use pgoutput_decode::{Decoder, Lsn, Message};
+use pgoutput_harness::servers_from;
+use pgoutput_reader::{Config, Connection, StartReplication, Stream, Streaming};
+use pgoutput_tests::{Fixture, PUBLICATION};
+
+/// A message's position and bytes, and whether it stood in a streamed chunk, where the stream has said so.
+type Taken = (Lsn, Vec<u8>, Option<bool>);
+
+fn stream(fixture: &Fixture<'_>) -> Stream {
+    let dsn = fixture.database().dsn();
+    let config: Config =
+        format!("{dsn} options='-c logical_decoding_work_mem=64kB'").parse().unwrap();
+    let mut start = StartReplication::new(fixture.slot_name(), [PUBLICATION]);
+    start.streaming = Streaming::On;
+    Connection::connect(&config).unwrap().stream(&start).unwrap()
+}
+
+/// Reads two transactions, those messages decoded of whose place `decoded` says so.
+fn read(fixture: &Fixture<'_>, decoded: impl Fn(usize) -> bool) -> Vec<Taken> {
+    let mut stream = stream(fixture);
+    let (mut decoder, mut taken, mut commits) = (Decoder::new(), Vec::new(), 0);
+    while commits < 2 {
+        let (lsn, bytes, in_stream) = if decoded(taken.len()) {
+            let event = stream.next_event().unwrap().unwrap();
+            (event.wal_start, event.frame().to_vec(), Some(event.in_stream()))
+        } else {
+            let frame = stream.next_frame().unwrap().unwrap();
+            assert_eq!(frame.wal_end, frame.wal_start);
+            assert!(frame.send_time.as_micros() > 0);
+            (frame.wal_start, frame.data.to_vec(), None)
+        };
+        let expected = decoder.stream_xid().is_some();
+        assert_eq!(in_stream.unwrap_or(expected), expected);
+        let message = decoder.decode(&bytes).unwrap();
+        commits += usize::from(matches!(message, Message::Commit(_) | Message::StreamCommit(_)));
+        taken.push((lsn, bytes, in_stream));
+    }
+    stream.stop().unwrap();
+    fixture.wait_until_free();
+    taken
+}
+
+fn without_states(taken: &[Taken]) -> Vec<(Lsn, &[u8])> {
+    taken.iter().map(|(lsn, bytes, _)| (*lsn, &bytes[..])).collect()
+}
+
+#[test]
+fn frames_are_the_bytes_that_messages_are_decoded_from_also_when_both_are_asked_for() {
+    for server in servers_from(14) {
+        let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY)");
+        // The second is longer than what is held of one, so it comes in several chunks.
+        fixture.run(["INSERT INTO t VALUES (-1)", "INSERT INTO t SELECT generate_series(1, 3000)"]);
+        let messages = read(&fixture, |_| true);
+        let chunked = messages.iter().filter(|(.., in_stream)| *in_stream == Some(true)).count();
+        assert!(chunked > 3000, "{chunked} of {} messages in chunks", messages.len());
+        let manners: [fn(usize) -> bool; 3] =
+            [|_| false, |place| place % 2 == 0, |place| place % 2 == 1];
+        for decoded in manners {
+            assert!(without_states(&read(&fixture, decoded)) == without_states(&messages));
+        }
+    }
+}
