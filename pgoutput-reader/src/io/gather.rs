@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 /// Small reads in a row, each close behind the one before, after which a stream is busy.
-const STREAK: u32 = 64;
+const STREAK: u32 = 16;
 
 /// How close that is.
 const CLOSE: Duration = Duration::from_micros(100);
@@ -16,7 +16,7 @@ const CLOSE: Duration = Duration::from_micros(100);
 const MUCH: usize = 4 * 1024;
 
 /// A read that brings less than this after a rest, in bytes, ends it: resting does not pay.
-const LITTLE: usize = 2 * 1024;
+const LITTLE: usize = 1024;
 
 /// Tells a busy stream from another by the times and sizes of reads.
 #[derive(Debug)]
