@@ -2,7 +2,7 @@
 //! close the connection, for as long as they take.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use postgres::error::{DbError, Severity};
 use postgres::types::ToSql;
 use postgres::{Client, Row};
 
-use crate::Error;
 use crate::connection::Ordinary;
-use crate::io::WakePipe;
+use crate::io::{WakeAtEnd, WakePipe};
 use crate::stream::StopHandle;
+use crate::{Error, Waker};
 
 const DOING: &str = "asking the catalogue of";
 
@@ -68,54 +68,15 @@ impl Lazy {
         parameters: Parameters,
     ) -> Result<Vec<Row>, Error> {
         let (ordinary, mut client) = (Arc::clone(&self.ordinary), self.client.take());
-        let (sender, answer) = channel();
-        let done = self.waits.as_ref().map(|waits| waits.wake.waker());
-        thread::Builder::new()
-            .name("pgoutput-catalog".into())
-            .spawn(move || {
-                let rows = ask(&ordinary, &mut client, query, &parameters);
-                // Where nobody waits any more, the connection ends here.
-                if sender.send((client, rows)).is_ok()
-                    && let Some(done) = done
-                {
-                    done.wake();
-                }
-            })
-            .map_err(|error| Error::io("starting a thread for", self.ordinary.address(), error))?;
-        let (client, rows) = self.wait(&answer, limit)?;
+        let (waits, address) = (self.waits.as_ref(), self.ordinary.address());
+        let done = waits.map(|waits| waits.wake.waker());
+        let answer = start(done, address, move || {
+            let rows = ask(&ordinary, &mut client, query, &parameters);
+            (client, rows)
+        })?;
+        let (client, rows) = wait(&answer, waits, limit, address)?;
         self.client = client;
         rows
-    }
-
-    fn wait<T>(&self, answer: &Receiver<T>, limit: Option<Duration>) -> Result<T, Error> {
-        let address = self.ordinary.address();
-        let Some(waits) = &self.waits else {
-            let received = match limit {
-                Some(limit) => answer.recv_timeout(limit).ok(),
-                None => answer.recv().ok(),
-            };
-            return received.ok_or_else(|| Error::timeout(DOING, address));
-        };
-        let mut deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let mut stopped = false;
-        loop {
-            match answer.try_recv() {
-                Ok(answer) => return Ok(answer),
-                Err(TryRecvError::Disconnected) => return Err(Error::timeout(DOING, address)),
-                Err(TryRecvError::Empty) => {}
-            }
-            let now = Instant::now();
-            if !stopped && waits.stop.is_stopped() {
-                stopped = true;
-                let last = now + LAST;
-                deadline = Some(deadline.map_or(last, |deadline| deadline.min(last)));
-            }
-            if deadline.is_some_and(|deadline| deadline <= now) {
-                let ended = if stopped { Error::stopped } else { Error::timeout };
-                return Err(ended(DOING, address));
-            }
-            waits.wake.wait(deadline).map_err(|error| Error::io("waiting for", address, error))?;
-        }
     }
 }
 
@@ -126,6 +87,69 @@ impl Drop for Lazy {
             let _ = thread::Builder::new().name("pgoutput-close".into()).spawn(|| drop(client));
         }
     }
+}
+
+/// Does something on a thread of its own, whose end wakes whoever waits, whatever it ends by.
+fn start<T: Send + 'static>(
+    done: Option<Waker>,
+    address: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<Receiver<T>, Error> {
+    let (sender, answer) = channel();
+    thread::Builder::new()
+        .name("pgoutput-catalog".into())
+        .spawn(move || {
+            // Dropped in turn also by a panic: first the sender, so that whoever is woken sees that nothing comes.
+            let _done = done.map(WakeAtEnd);
+            let sender = sender;
+            // Where nobody waits any more, the connection ends here.
+            let _ = sender.send(work());
+        })
+        .map_err(|error| Error::io("starting a thread for", address, error))?;
+    Ok(answer)
+}
+
+/// The answer, within `limit`.
+fn wait<T>(
+    answer: &Receiver<T>,
+    waits: Option<&Waits>,
+    limit: Option<Duration>,
+    address: &str,
+) -> Result<T, Error> {
+    let Some(waits) = waits else {
+        return match limit {
+            Some(limit) => answer.recv_timeout(limit).map_err(|error| match error {
+                RecvTimeoutError::Timeout => Error::timeout(DOING, address),
+                RecvTimeoutError::Disconnected => died(),
+            }),
+            None => answer.recv().map_err(|_| died()),
+        };
+    };
+    let mut deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+    let mut stopped = false;
+    loop {
+        match answer.try_recv() {
+            Ok(answer) => return Ok(answer),
+            Err(TryRecvError::Disconnected) => return Err(died()),
+            Err(TryRecvError::Empty) => {}
+        }
+        let now = Instant::now();
+        if !stopped && waits.stop.is_stopped() {
+            stopped = true;
+            let last = now + LAST;
+            deadline = Some(deadline.map_or(last, |deadline| deadline.min(last)));
+        }
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            let ended = if stopped { Error::stopped } else { Error::timeout };
+            return Err(ended(DOING, address));
+        }
+        waits.wake.wait(deadline).map_err(|error| Error::io("waiting for", address, error))?;
+    }
+}
+
+/// What is left to say of a thread that has panicked.
+fn died() -> Error {
+    Error::usage("the thread that asks the catalogue has ended without an answer")
 }
 
 fn ask(
@@ -163,4 +187,42 @@ fn is_lost(error: &postgres::Error) -> bool {
     let goes_on =
         |said: &DbError| !matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
     !error.as_db_error().is_some_and(goes_on)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// What is made of a thread that panics while somebody waits for it, with a limit that must not be needed.
+    fn of_a_panic(waits: Option<&Waits>) -> Error {
+        let begun = Instant::now();
+        let done = waits.map(|waits| waits.wake.waker());
+        let answer = start(done, "db:5432", || panic!("on purpose")).unwrap();
+        let error = wait::<()>(&answer, waits, Some(PATIENCE), "db:5432").unwrap_err();
+        assert!(begun.elapsed() < PATIENCE, "nobody was woken");
+        error
+    }
+
+    #[test]
+    fn a_thread_that_panics_ends_the_wait_and_is_no_timeout() {
+        let wake = WakePipe::new().unwrap();
+        let waits = Waits { stop: StopHandle::new(wake.waker()), wake };
+        for waits in [None, Some(&waits)] {
+            let error = of_a_panic(waits);
+            assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_the_wait_for_an_answer_that_does_not_come() {
+        let wake = WakePipe::new().unwrap();
+        let waits = Waits { stop: StopHandle::new(wake.waker()), wake };
+        let (_sender, answer) = channel::<()>();
+        waits.stop.stop();
+        let error = wait(&answer, Some(&waits), None, "db:5432").unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Stopped { .. }), "{error}");
+    }
 }

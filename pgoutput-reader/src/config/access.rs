@@ -158,7 +158,7 @@ impl Config {
     /// The most that letting data gather may add to a change's latency; zero reads every change as it comes.
     /// Unless set, [`DEFAULT_MAX_READ_DELAY`](super::DEFAULT_MAX_READ_DELAY).
     ///
-    /// It plays a part only while the stream is busy, when reads follow each other within 100 microseconds: then a short rest
+    /// It plays a part only while the stream is busy, when reads have followed each other within 100 microseconds for a while: then a short rest
     /// before each read takes most of the work off this program and much off the server.
     pub fn max_read_delay(&mut self, delay: Duration) -> &mut Self {
         self.max_read_delay = delay;

@@ -84,7 +84,7 @@ use ssl::SslSettings;
 pub const DEFAULT_MAX_FRAME_SIZE: usize = (1 << 30) + 5;
 
 /// The most that letting data gather adds to a change's latency unless told otherwise.
-pub const DEFAULT_MAX_READ_DELAY: Duration = Duration::from_micros(300);
+pub const DEFAULT_MAX_READ_DELAY: Duration = Duration::from_micros(800);
 
 /// How long the server may say nothing while it is waited for, unless told otherwise: PostgreSQL's own default.
 pub const DEFAULT_WAL_RECEIVER_TIMEOUT: Duration = Duration::from_secs(60);

@@ -10,14 +10,18 @@ use crate::config::{ConfigError, TargetSessionAttrs};
 use crate::proto::ServerVersion;
 
 mod advice;
+mod auth;
 #[cfg(feature = "catalog")]
 mod position;
+mod protocol;
 mod server;
 mod stream;
 mod tls;
 
+pub use auth::AuthError;
 #[cfg(feature = "catalog")]
 pub use position::PositionError;
+pub use protocol::{LimitError, ProtocolError};
 pub use server::ServerMessage;
 pub(crate) use server::printable;
 pub use stream::{SetupError, StreamError};
@@ -159,180 +163,6 @@ pub enum ErrorKind {
     AllHosts(Vec<Error>),
 }
 
-/// Why authentication failed on this side.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AuthError {
-    /// The server asks for a password and none was given.
-    #[error(
-        "the server asks for a password ({method}) and none is set: give one in the connection string, in PGPASSWORD or in a password file"
-    )]
-    PasswordMissing {
-        /// How the password would have been sent.
-        method: &'static str,
-    },
-    /// The server asks for a password over a connection that does not protect it, and nobody has chosen that: see
-    /// [`Config::ssl_mode_is_chosen`](crate::Config::ssl_mode_is_chosen).
-    #[error(
-        "the server asks for a password ({method}) over {}, and is not on this machine: set sslmode=verify-full and sslrootcert to protect it, or sslmode=prefer to send it all the same",
-        if *.tls { "a TLS connection whose certificate was not verified" } else { "a connection without TLS" }
-    )]
-    PasswordUnprotected {
-        /// How the password would have been sent.
-        method: &'static str,
-        /// There was TLS, but nobody vouches for the server's certificate.
-        tls: bool,
-    },
-    /// The server asks for a method that `require_auth` rules out.
-    #[error(
-        "the server asks for the method {method}, and require_auth={allowed} rules it out: change require_auth, or pg_hba.conf"
-    )]
-    MethodNotAllowed {
-        /// The method's name in `require_auth`; `none` if the server asks for nothing.
-        method: &'static str,
-        /// What is allowed.
-        allowed: String,
-    },
-    /// `channel_binding=require`, and there is none.
-    #[error(
-        "channel_binding=require, and {reason}: it needs TLS and the method scram-sha-256 in pg_hba.conf"
-    )]
-    NoChannelBinding {
-        /// Why there is none.
-        reason: &'static str,
-    },
-    /// The server asks for a method this crate does not have.
-    #[error(
-        "the server asks for {method} authentication, which is not supported: let pg_hba.conf offer scram-sha-256, md5, password or trust for this connection"
-    )]
-    MethodUnsupported {
-        /// The method's name.
-        method: &'static str,
-    },
-    /// None of the SASL mechanisms the server offers is known.
-    #[error(
-        "the server offers only the SASL mechanisms {offered}, and SCRAM-SHA-256 is the one supported here"
-    )]
-    MechanismUnsupported {
-        /// What it offers, separated by commas; control characters escaped, shortened.
-        offered: String,
-    },
-    /// The server wants the password hashed more often than the limit: not done, since it could keep this side busy for hours.
-    #[error(
-        "the server asks for {asked} SCRAM iterations and the limit is {limit}: lower scram_iterations on the server and set the password anew"
-    )]
-    IterationCount {
-        /// What the server asked for.
-        asked: u64,
-        /// The most that is done.
-        limit: u32,
-    },
-    /// A message of the SCRAM exchange makes no sense, or its nonce is not the one sent.
-    #[error("the server's SCRAM message is invalid: {reason}")]
-    Scram {
-        /// What was wrong.
-        reason: &'static str,
-    },
-    /// The server could not show that it knows the password: it is not the server it claims to be.
-    #[error(
-        "the server did not prove that it knows the password: it may be another one than you think"
-    )]
-    ServerNotVerified,
-}
-
-/// How the server departed from the protocol (manual, chapter "Frontend/Backend Protocol").
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProtocolError {
-    /// No message of a server begins with this byte.
-    #[error("the server sent an unknown message '{}': is this a PostgreSQL server?", .0.escape_ascii())]
-    UnknownTag(u8),
-    /// A known message that cannot come here.
-    #[error("the server sent a message '{}' while {during}", .tag.escape_ascii())]
-    Unexpected {
-        /// Its first byte.
-        tag: u8,
-        /// What was going on.
-        during: &'static str,
-    },
-    /// A length below the four bytes it takes itself.
-    #[error("the server's message '{}' has length {length}", .tag.escape_ascii())]
-    Length {
-        /// The message's first byte.
-        tag: u8,
-        /// What its length said.
-        length: i32,
-    },
-    /// A message that ends too early, too late, or holds what it must not.
-    #[error("the server's {message} message is malformed at {field}")]
-    Malformed {
-        /// The message's name in the manual.
-        message: &'static str,
-        /// The part that could not be read.
-        field: &'static str,
-    },
-    /// Authentication request of a kind that no version of PostgreSQL sends.
-    #[error("the server asks for unknown authentication method {0}")]
-    UnknownAuthentication(u32),
-    /// A version number that cannot be read.
-    #[error("the server's version cannot be read: {0:?}")]
-    ServerVersion(String),
-    /// The server wants a protocol version or options that were never asked for.
-    #[error("the server negotiates protocol version {major}.{minor}, and 3.0 was asked for")]
-    Negotiation {
-        /// Major protocol version.
-        major: u32,
-        /// Minor protocol version.
-        minor: u32,
-    },
-    /// The answer to a replication command lacks a column or has a value that cannot be read.
-    #[error("the server's answer to {command} has no usable {field}")]
-    Answer {
-        /// The command.
-        command: &'static str,
-        /// The column.
-        field: &'static str,
-    },
-}
-
-/// A bound that keeps this side's memory and time finite, whatever the server sends.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LimitError {
-    /// A message longer than the limit.
-    #[error("the server's message '{}' announces {length} bytes and the limit is {limit}", .tag.escape_ascii())]
-    Message {
-        /// Its first byte.
-        tag: u8,
-        /// Its length, in bytes, without the first one.
-        length: u64,
-        /// The limit, in bytes.
-        limit: u64,
-    },
-    /// Too many or too long messages before the connection was ready.
-    #[error("the server sent more than {limit} {unit} before the connection was ready")]
-    Handshake {
-        /// The limit.
-        limit: usize,
-        /// Of what.
-        unit: &'static str,
-    },
-    /// Too many different parameters, notices, or rows to keep.
-    #[error("the server sent more than {limit} {unit}")]
-    Kept {
-        /// The limit.
-        limit: usize,
-        /// Of what.
-        unit: &'static str,
-    },
-    /// The server takes nothing in: more waits to be sent than is kept.
-    #[error("the server does not read: {pending} bytes wait to be sent")]
-    Unsent {
-        /// Bytes waiting.
-        pending: usize,
-    },
-}
-
 impl Error {
     /// What went wrong.
     pub fn kind(&self) -> &ErrorKind {
@@ -421,25 +251,6 @@ impl From<ErrorKind> for Error {
     }
 }
 
-impl From<SetupError> for Error {
-    fn from(error: SetupError) -> Self {
-        ErrorKind::Setup(error).into()
-    }
-}
-
-impl From<StreamError> for Error {
-    fn from(error: StreamError) -> Self {
-        ErrorKind::Stream(error).into()
-    }
-}
-
-#[cfg(feature = "catalog")]
-impl From<PositionError> for Error {
-    fn from(error: PositionError) -> Self {
-        ErrorKind::Position(error).into()
-    }
-}
-
 #[cfg(feature = "catalog")]
 impl From<postgres::Error> for Error {
     fn from(error: postgres::Error) -> Self {
@@ -456,30 +267,6 @@ impl From<ConfigError> for Error {
 impl From<DecodeError> for Error {
     fn from(error: DecodeError) -> Self {
         ErrorKind::Decode(error).into()
-    }
-}
-
-impl From<AuthError> for Error {
-    fn from(error: AuthError) -> Self {
-        ErrorKind::Auth(error).into()
-    }
-}
-
-impl From<ProtocolError> for Error {
-    fn from(error: ProtocolError) -> Self {
-        ErrorKind::Protocol(error).into()
-    }
-}
-
-impl From<LimitError> for Error {
-    fn from(error: LimitError) -> Self {
-        ErrorKind::Limit(error).into()
-    }
-}
-
-impl From<ServerMessage> for Error {
-    fn from(message: ServerMessage) -> Self {
-        ErrorKind::Server(message).into()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use pgoutput_decode::Lsn;
 
+use super::{Error, ErrorKind};
+
 /// Why a position is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -112,4 +114,10 @@ pub enum PositionError {
         /// The oldest log that the slot keeps.
         restart_lsn: Option<Lsn>,
     },
+}
+
+impl From<PositionError> for Error {
+    fn from(error: PositionError) -> Self {
+        ErrorKind::Position(error).into()
+    }
 }

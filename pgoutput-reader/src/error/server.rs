@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::{Error, ErrorKind};
+
 /// Longest text kept of one field, in bytes. PostgreSQL's own messages are far shorter; those that
 /// quote a value can be as long as the value.
 const FIELD_LIMIT: usize = 4 * 1024;
@@ -129,6 +131,12 @@ pub(crate) fn printable(text: &[u8], limit: usize) -> Box<str> {
 /// Characters that turn the direction of the text after them, or break the line.
 fn is_direction(c: char) -> bool {
     matches!(c, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+impl From<ServerMessage> for Error {
+    fn from(message: ServerMessage) -> Self {
+        ErrorKind::Server(message).into()
+    }
 }
 
 #[cfg(test)]

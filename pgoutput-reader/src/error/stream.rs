@@ -2,6 +2,8 @@
 
 use pgoutput_decode::{Lsn, Oid, Tag};
 
+use super::{Error, ErrorKind};
+
 /// Why reading cannot start as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -190,4 +192,16 @@ pub enum StreamError {
         /// Where it stands.
         lsn: Lsn,
     },
+}
+
+impl From<SetupError> for Error {
+    fn from(error: SetupError) -> Self {
+        ErrorKind::Setup(error).into()
+    }
+}
+
+impl From<StreamError> for Error {
+    fn from(error: StreamError) -> Self {
+        ErrorKind::Stream(error).into()
+    }
 }

@@ -125,7 +125,7 @@ impl Channel {
                 Wait::Ready { readable, .. } => readable,
             };
             if readable && reading {
-                match self.receive()? {
+                match self.receive(false)? {
                     Some(0) => return Err(self.closed(doing)),
                     received => backlog += received.unwrap_or(0),
                 }
@@ -138,7 +138,7 @@ impl Channel {
         // A stream that never pauses never waits, and what we have to say must go out all the same.
         self.send()?;
         if !self.drained
-            && let Some(received) = self.receive()?
+            && let Some(received) = self.receive(false)?
         {
             return Ok(if received == 0 { Fill::Closed } else { Fill::More });
         }
@@ -146,7 +146,7 @@ impl Channel {
             if self.rest(rest)? {
                 return Ok(Fill::Woken);
             }
-            if let Some(received) = self.receive()? {
+            if let Some(received) = self.receive(true)? {
                 return Ok(if received == 0 { Fill::Closed } else { Fill::More });
             }
         }
@@ -159,7 +159,7 @@ impl Channel {
             if writable {
                 self.send()?;
             }
-            if readable && let Some(received) = self.receive()? {
+            if readable && let Some(received) = self.receive(false)? {
                 return Ok(if received == 0 { Fill::Closed } else { Fill::More });
             }
         }
@@ -240,8 +240,8 @@ impl Channel {
         Error::io(doing, &self.address, closed)
     }
 
-    /// One read; `None` when there is nothing to read yet, 0 at the end.
-    fn receive(&mut self) -> Result<Option<usize>, Error> {
+    /// One read, after a rest or without; `None` when there is nothing to read yet, 0 at the end.
+    fn receive(&mut self, rested: bool) -> Result<Option<usize>, Error> {
         let room = self.inbox.room();
         let offered = room.len();
         let read = retry(|| self.transport.read(room));
@@ -249,13 +249,13 @@ impl Channel {
             Ok(len) => {
                 self.inbox.filled(len);
                 self.heard_at = Instant::now();
-                self.gather.read(self.heard_at, len);
+                self.gather.read(self.heard_at, len, rested);
                 self.drained = len < offered;
                 Ok(Some(len))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.drained = true;
-                self.gather.read(Instant::now(), 0);
+                self.gather.read(Instant::now(), 0, rested);
                 Ok(None)
             }
             Err(error) => Err(Error::io("reading from", &self.address, error)),

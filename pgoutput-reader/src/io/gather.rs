@@ -6,11 +6,14 @@
 
 use std::time::{Duration, Instant};
 
-/// Reads in a row, each close behind the one before, after which a stream is busy.
+/// Small reads in a row, each close behind the one before, after which a stream is busy.
 const STREAK: u32 = 16;
 
 /// How close that is.
 const CLOSE: Duration = Duration::from_micros(100);
+
+/// A read of this many bytes, without a rest, takes in a backlog: it does not tell how the server sends.
+const MUCH: usize = 4 * 1024;
 
 /// A read that brings less than this after a rest, in bytes, ends it: resting does not pay.
 const LITTLE: usize = 1024;
@@ -34,13 +37,13 @@ impl Gather {
         (self.streak >= STREAK && !self.rest.is_zero()).then_some(self.rest)
     }
 
-    /// A read brought this many bytes; none, where it found nothing.
-    pub(super) fn read(&mut self, now: Instant, bytes: usize) {
+    /// A read brought this many bytes; none, where it found nothing. `rested` is whether a rest was taken just before.
+    pub(super) fn read(&mut self, now: Instant, bytes: usize, rested: bool) {
         let since = self.last_read.map(|last| now.saturating_duration_since(last));
         self.last_read = Some(now);
         let goes_on = match self.rest() {
-            Some(_) => bytes >= LITTLE,
-            None => since.is_some_and(|since| since < CLOSE),
+            Some(_) => !rested || bytes >= LITTLE,
+            None => since.is_some_and(|since| since < CLOSE) && bytes < MUCH,
         };
         self.streak = if goes_on { self.streak.saturating_add(1) } else { 0 };
     }
@@ -55,7 +58,7 @@ mod tests {
     fn busy(start: Instant) -> Gather {
         let mut gather = Gather::new(REST);
         for n in 0..=STREAK {
-            gather.read(start + n * CLOSE / 2, 100);
+            gather.read(start + n * CLOSE / 2, 100, false);
         }
         gather
     }
@@ -70,10 +73,20 @@ mod tests {
         let start = Instant::now();
         let mut gather = Gather::new(REST);
         for n in 0..STREAK {
-            gather.read(start + n * CLOSE / 2, 100);
+            gather.read(start + n * CLOSE / 2, 100, false);
         }
         assert_eq!(gather.rest(), None);
-        gather.read(start + STREAK * CLOSE, 100);
+        gather.read(start + STREAK * CLOSE, 100, false);
+        assert_eq!(gather.rest(), None);
+    }
+
+    #[test]
+    fn a_backlog_does_not_make_a_stream_busy() {
+        let start = Instant::now();
+        let mut gather = Gather::new(REST);
+        for n in 0..2 * STREAK {
+            gather.read(start + n * CLOSE / 2, if n % STREAK == 0 { MUCH } else { 100 }, false);
+        }
         assert_eq!(gather.rest(), None);
     }
 
@@ -82,11 +95,23 @@ mod tests {
         let start = Instant::now();
         let mut gather = busy(start);
         let later = start + Duration::from_secs(1);
-        gather.read(later, LITTLE);
+        gather.read(later, LITTLE, true);
         assert_eq!(gather.rest(), Some(REST));
-        gather.read(later + REST, LITTLE - 1);
+        gather.read(later + REST, LITTLE - 1, true);
         assert_eq!(gather.rest(), None);
-        gather.read(later + 2 * REST, 0);
+        gather.read(later + 2 * REST, 0, false);
+        assert_eq!(gather.rest(), None);
+    }
+
+    /// The rest of what did not fit into the buffer is little, or nothing.
+    #[test]
+    fn a_read_without_a_rest_does_not_end_it() {
+        let start = Instant::now();
+        let mut gather = busy(start);
+        gather.read(start + REST, 0, false);
+        gather.read(start + 2 * REST, 1, false);
+        assert_eq!(gather.rest(), Some(REST));
+        gather.read(start + 3 * REST, 0, true);
         assert_eq!(gather.rest(), None);
     }
 
@@ -94,8 +119,8 @@ mod tests {
     fn no_rest_is_none() {
         let start = Instant::now();
         let mut gather = Gather::new(Duration::ZERO);
-        for n in 0..100 {
-            gather.read(start + n * CLOSE / 2, 100);
+        for n in 0..2 * STREAK {
+            gather.read(start + n * CLOSE / 2, 100, false);
         }
         assert_eq!(gather.rest(), None);
     }

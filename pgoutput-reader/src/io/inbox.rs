@@ -77,14 +77,12 @@ impl Inbox {
             (self.start, self.end) = (0, unread);
         } else if unread == 0 {
             (self.start, self.end) = (0, 0);
+        } else if unread <= self.start {
+            // No more than was taken since the last move: each byte moves once on average, and the room is wide again.
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, unread);
         } else if self.end == self.buffer.len() {
-            // Moving at most half of the buffer, each byte moves once on average; else twice the room is needed.
-            if unread <= self.buffer.len() / 2 {
-                self.buffer.copy_within(self.start..self.end, 0);
-                (self.start, self.end) = (0, unread);
-            } else {
-                self.buffer.resize(self.buffer.len() * 2, 0);
-            }
+            self.buffer.resize(self.buffer.len() * 2, 0);
         }
         &mut self.buffer[self.end..]
     }

@@ -17,9 +17,9 @@ pub(crate) use inbox::Position;
 pub(crate) use tls::MakeTls;
 #[cfg(feature = "tls")]
 pub(crate) use tls::TlsSettings;
-#[cfg(feature = "catalog")]
-pub(crate) use wake::WakePipe;
 pub use wake::Waker;
+#[cfg(feature = "catalog")]
+pub(crate) use wake::{WakeAtEnd, WakePipe};
 pub(crate) use writer::Writer;
 
 /// Without the feature there are none.

@@ -30,6 +30,18 @@ impl Waker {
     }
 }
 
+/// Wakes when it is dropped: also where a thread ends by a panic, somebody waits for it.
+#[cfg(feature = "catalog")]
+#[derive(Debug)]
+pub(crate) struct WakeAtEnd(pub(crate) Waker);
+
+#[cfg(feature = "catalog")]
+impl Drop for WakeAtEnd {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
+}
+
 /// The end that is waited on. Clones are of the same pipe: only one at a time may wait.
 #[derive(Debug, Clone)]
 pub(crate) struct WakePipe {

@@ -12,6 +12,7 @@ use super::verify::Stored;
 use crate::catalog::Catalog;
 use crate::connection::{Connection, CopyBoth};
 use crate::error::{PositionError, SetupError};
+use crate::io::WakeAtEnd;
 use crate::proto::CreateSlot;
 use crate::setup::{Pace, SlotFacts};
 use crate::{Config, Error, ErrorKind, StartReplication, SystemId, Waker};
@@ -160,15 +161,6 @@ impl Standing {
             return Err(SetupError::SlotMoved { slot: name.into(), confirmed, stands });
         }
         Ok(())
-    }
-}
-
-/// Wakes when it is dropped.
-struct WakeAtEnd(Waker);
-
-impl Drop for WakeAtEnd {
-    fn drop(&mut self) {
-        self.0.wake();
     }
 }
 

@@ -58,12 +58,9 @@ impl Fit {
 
     /// The catalogue was asked when the server had come to `at`, and it gave another answer than before or not.
     pub(super) fn asked(&mut self, at: Lsn, is_new: bool) {
-        self.in_vain = match is_new {
-            true => 0,
-            // Of the first answer it is not known when it was given.
-            false if self.asked_at.is_zero() => 0,
-            false => self.in_vain.saturating_add(1),
-        };
+        // Of the first answer it is not known when it was given.
+        self.in_vain =
+            if is_new || self.asked_at.is_zero() { 0 } else { self.in_vain.saturating_add(1) };
         self.asked_at = at;
     }
 }

@@ -12,7 +12,9 @@ use super::policy::{OnReconnect, Reconnect, ReconnectAttempt};
 use super::transient::may_pass;
 use crate::ack::Told;
 use crate::catalog::{Catalog, Waits};
+use crate::connection::CopyBoth;
 use crate::io::WakePipe;
+use crate::setup::Pace;
 use crate::stream::{Frame, Health, NOTICES_KEPT, Step, StopHandle, Stream, StreamEvent};
 use crate::{Error, ErrorKind, ServerMessage, SystemId};
 
@@ -76,6 +78,15 @@ enum Phase {
     Open,
 }
 
+impl Settings {
+    fn stream(&self, copy: CopyBoth, pace: Pace) -> Result<Stream, Error> {
+        let mut stream = Stream::new(copy, pace)?;
+        stream.set_heartbeat(self.heartbeat)?;
+        stream.follow(&self.told);
+        Ok(stream)
+    }
+}
+
 impl Link {
     pub(super) fn new(
         dialer: Dialer,
@@ -85,9 +96,7 @@ impl Link {
         let Opened { copy, pace, catalog, system, confirmed } = opened;
         let wake = copy.wake_pipe();
         let address = copy.address().to_owned();
-        let mut stream = Stream::new(copy, pace)?;
-        stream.set_heartbeat(settings.heartbeat)?;
-        stream.follow(&settings.told);
+        let stream = settings.stream(copy, pace)?;
         let link = Self {
             dialer,
             system,
@@ -264,10 +273,8 @@ impl Link {
         let Opened { mut copy, pace, catalog, .. } = opened;
         copy.set_wake_pipe(self.wake.clone());
         copy.address().clone_into(&mut self.address);
-        let mut stream = Stream::new(copy, pace)?;
-        stream.set_heartbeat(self.settings.heartbeat)?;
+        let mut stream = self.settings.stream(copy, pace)?;
         stream.stopped_by(self.stop.clone());
-        stream.follow(&self.settings.told);
         self.stream = Some(stream);
         self.opened_at = Instant::now();
         self.before.reconnects += 1;

@@ -113,6 +113,10 @@ fn a_stop_ends_an_attempt_that_nobody_answers() {
     }
 }
 
+/// Counts who waits for the lock on `pg_range` in this database.
+const HELD_UP: &str = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'pg_range'::regclass AND database = \
+                       (SELECT oid FROM pg_database WHERE datname = current_database())";
+
 /// The description of a type is held up; the rest of the transaction, its Commit too, has arrived behind it.
 #[test]
 fn a_stop_ends_a_look_up_that_is_held_up() {
@@ -132,9 +136,7 @@ fn a_stop_ends_a_look_up_that_is_held_up() {
             assert!(reader.is_finished());
             reader.stop()
         });
-        let held_up = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'pg_range'::regclass AND database = \
-                       (SELECT oid FROM pg_database WHERE datname = current_database())";
-        eventually("the look-up to be held up", || (fixture.number(held_up) > 0).then_some(()));
+        eventually("the look-up to be held up", || (fixture.number(HELD_UP) > 0).then_some(()));
         let stopped_at = Instant::now();
         stop.stop();
         in_time(move || waiting.join()).unwrap().unwrap();
@@ -145,5 +147,32 @@ fn a_stop_ends_a_look_up_that_is_held_up() {
         let again = fixture.read();
         assert_eq!(again.len(), 2);
         assert_eq!(json(&again[1])["after"]["mood"], "sad");
+    }
+}
+
+/// The lock is there before the reader connects: with its first question the ordinary connection is opened, too.
+#[test]
+fn a_stop_ends_the_first_look_up_when_it_is_held_up() {
+    for server in servers() {
+        let setup = "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE moods (mood mood)";
+        let fixture = Fixture::new(server, setup);
+        fixture.run(["INSERT INTO moods VALUES ('sad')"]);
+        let mut client = fixture.client();
+        let mut lock = client.transaction().unwrap();
+        lock.batch_execute("LOCK TABLE pg_catalog.pg_range IN ACCESS EXCLUSIVE MODE").unwrap();
+        let mut reader = fixture.reader();
+        let stop = reader.stop_handle();
+        let waiting = thread::spawn(move || {
+            assert!(reader.next().is_none());
+            reader.stop()
+        });
+        eventually("the look-up to be held up", || (fixture.number(HELD_UP) > 0).then_some(()));
+        let stopped_at = Instant::now();
+        stop.stop();
+        in_time(move || waiting.join()).unwrap().unwrap();
+        assert!(stopped_at.elapsed() < Duration::from_secs(10));
+        lock.rollback().unwrap();
+        fixture.wait_until_free();
+        assert_eq!(fixture.read().len(), 1);
     }
 }
