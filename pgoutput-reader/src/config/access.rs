@@ -159,7 +159,8 @@ impl Config {
     /// Unless set, [`DEFAULT_MAX_READ_DELAY`](super::DEFAULT_MAX_READ_DELAY).
     ///
     /// It plays a part only while the stream is busy, when reads have followed each other within 100 microseconds for a while: then a short rest
-    /// before each read takes most of the work off this program and much off the server.
+    /// before each read takes most of the work off this program and much off the server. What the program does meanwhile counts as rest. On a Unix
+    /// socket, which holds little, it is at most 300 microseconds.
     pub fn max_read_delay(&mut self, delay: Duration) -> &mut Self {
         self.max_read_delay = delay;
         self

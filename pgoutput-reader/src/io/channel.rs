@@ -44,6 +44,9 @@ pub(crate) enum Fill {
     Closed,
 }
 
+/// The longest rest on a Unix socket. It holds some hundreds of changes, however short they are: behind them the server would wait for us.
+const UNIX_REST: Duration = Duration::from_micros(300);
+
 impl Channel {
     pub(crate) fn new(
         transport: Transport,
@@ -51,6 +54,10 @@ impl Channel {
         limit: usize,
         rest: Duration,
     ) -> Result<Self, Error> {
+        let rest = match &transport {
+            Transport::Unix(_) => rest.min(UNIX_REST),
+            _ => rest,
+        };
         let wake = WakePipe::new()
             .map_err(|error| Error::io("making a wake pipe for", &address, error))?;
         Ok(Self {
@@ -142,7 +149,7 @@ impl Channel {
         {
             return Ok(if received == 0 { Fill::Closed } else { Fill::More });
         }
-        if let Some(rest) = self.gather.rest() {
+        if let Some(rest) = self.gather.rest(Instant::now()) {
             if self.rest(rest)? {
                 return Ok(Fill::Woken);
             }

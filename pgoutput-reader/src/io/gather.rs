@@ -32,18 +32,24 @@ impl Gather {
         Self { rest, last_read: None, streak: 0 }
     }
 
-    /// How long to rest before the next read.
-    pub(super) fn rest(&self) -> Option<Duration> {
-        (self.streak >= STREAK && !self.rest.is_zero()).then_some(self.rest)
+    /// How long to rest before the next read on a busy stream: nothing, where the caller has worked for as long on what the last one brought.
+    pub(super) fn rest(&self, now: Instant) -> Option<Duration> {
+        let since = now.saturating_duration_since(self.last_read?);
+        self.is_busy().then(|| self.rest.saturating_sub(since))
+    }
+
+    fn is_busy(&self) -> bool {
+        self.streak >= STREAK && !self.rest.is_zero()
     }
 
     /// A read brought this many bytes; none, where it found nothing. `rested` is whether a rest was taken just before.
     pub(super) fn read(&mut self, now: Instant, bytes: usize, rested: bool) {
         let since = self.last_read.map(|last| now.saturating_duration_since(last));
         self.last_read = Some(now);
-        let goes_on = match self.rest() {
-            Some(_) => !rested || bytes >= LITTLE,
-            None => since.is_some_and(|since| since < CLOSE) && bytes < MUCH,
+        let goes_on = if self.is_busy() {
+            !rested || bytes >= LITTLE
+        } else {
+            since.is_some_and(|since| since < CLOSE) && bytes < MUCH
         };
         self.streak = if goes_on { self.streak.saturating_add(1) } else { 0 };
     }
@@ -65,7 +71,17 @@ mod tests {
 
     #[test]
     fn reads_close_together_make_a_stream_busy() {
-        assert_eq!(busy(Instant::now()).rest(), Some(REST));
+        assert!(busy(Instant::now()).is_busy());
+    }
+
+    #[test]
+    fn work_done_since_the_last_read_counts_as_rest() {
+        let start = Instant::now();
+        let gather = busy(start);
+        let last = start + STREAK * CLOSE / 2;
+        assert_eq!(gather.rest(last), Some(REST));
+        assert_eq!(gather.rest(last + REST / 3), Some(REST - REST / 3));
+        assert_eq!(gather.rest(last + 2 * REST), Some(Duration::ZERO));
     }
 
     #[test]
@@ -75,9 +91,9 @@ mod tests {
         for n in 0..STREAK {
             gather.read(start + n * CLOSE / 2, 100, false);
         }
-        assert_eq!(gather.rest(), None);
+        assert!(!gather.is_busy());
         gather.read(start + STREAK * CLOSE, 100, false);
-        assert_eq!(gather.rest(), None);
+        assert!(!gather.is_busy());
     }
 
     #[test]
@@ -87,7 +103,7 @@ mod tests {
         for n in 0..2 * STREAK {
             gather.read(start + n * CLOSE / 2, if n % STREAK == 0 { MUCH } else { 100 }, false);
         }
-        assert_eq!(gather.rest(), None);
+        assert!(!gather.is_busy());
     }
 
     #[test]
@@ -96,11 +112,11 @@ mod tests {
         let mut gather = busy(start);
         let later = start + Duration::from_secs(1);
         gather.read(later, LITTLE, true);
-        assert_eq!(gather.rest(), Some(REST));
+        assert!(gather.is_busy());
         gather.read(later + REST, LITTLE - 1, true);
-        assert_eq!(gather.rest(), None);
+        assert!(!gather.is_busy());
         gather.read(later + 2 * REST, 0, false);
-        assert_eq!(gather.rest(), None);
+        assert!(!gather.is_busy());
     }
 
     /// The rest of what did not fit into the buffer is little, or nothing.
@@ -110,9 +126,9 @@ mod tests {
         let mut gather = busy(start);
         gather.read(start + REST, 0, false);
         gather.read(start + 2 * REST, 1, false);
-        assert_eq!(gather.rest(), Some(REST));
+        assert!(gather.is_busy());
         gather.read(start + 3 * REST, 0, true);
-        assert_eq!(gather.rest(), None);
+        assert!(!gather.is_busy());
     }
 
     #[test]
@@ -122,6 +138,6 @@ mod tests {
         for n in 0..2 * STREAK {
             gather.read(start + n * CLOSE / 2, 100, false);
         }
-        assert_eq!(gather.rest(), None);
+        assert!(!gather.is_busy());
     }
 }
