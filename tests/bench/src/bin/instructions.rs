@@ -42,7 +42,6 @@ const MEASURES: [&str; 5] =
     ["bare walk", "decode", "decode, on the way", "decode, text as UTF-8", "buffer to columns"];
 
 /// And of the inputs `bulk` and `bulk binary`.
-#[cfg(feature = "values")]
 const VALUE_MEASURES: [&str; 3] = ["row.get", "each column as Value", "row.deserialize"];
 
 type Problem = Box<dyn std::error::Error>;
@@ -139,13 +138,9 @@ fn written(figures: &[(String, f64)]) -> String {
     text
 }
 
-fn measures(input: &Input) -> Vec<&'static str> {
-    let mut measures = MEASURES.to_vec();
-    #[cfg(feature = "values")]
-    if input.name.starts_with("bulk") {
-        measures.extend(VALUE_MEASURES);
-    }
-    measures
+fn measures(input: &Input) -> impl Iterator<Item = &'static str> {
+    let has_values = cfg!(feature = "values") && input.name.starts_with("bulk");
+    MEASURES.into_iter().chain(VALUE_MEASURES.into_iter().filter(move |_| has_values))
 }
 
 /// All measures of the inputs whose name starts so.
