@@ -3,8 +3,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 
+use super::call::{retry, timespec};
 use super::gather::Gather;
 use super::inbox::Inbox;
 #[cfg(feature = "tls")]
@@ -54,10 +55,8 @@ impl Channel {
         limit: usize,
         rest: Duration,
     ) -> Result<Self, Error> {
-        let rest = match &transport {
-            Transport::Unix(_) => rest.min(UNIX_REST),
-            _ => rest,
-        };
+        let is_unix = matches!(transport, Transport::Unix(_));
+        let rest = if is_unix { rest.min(UNIX_REST) } else { rest };
         let wake = WakePipe::new()
             .map_err(|error| Error::io("making a wake pipe for", &address, error))?;
         Ok(Self {
@@ -325,22 +324,6 @@ enum Wait {
     TimedOut,
     Woken,
     Ready { readable: bool, writable: bool },
-}
-
-pub(super) fn timespec(left: Duration) -> Timespec {
-    // Longer than the clock can say is for ever, in effect.
-    let tv_sec = left.as_secs().min(u64::from(u32::MAX)).cast_signed();
-    Timespec { tv_sec, tv_nsec: left.subsec_nanos().cast_signed().into() }
-}
-
-/// A call that a signal interrupted is made again.
-pub(super) fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
 }
 
 #[cfg(test)]

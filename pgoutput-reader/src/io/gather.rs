@@ -80,7 +80,7 @@ mod tests {
         let gather = busy(start);
         let last = start + STREAK * CLOSE / 2;
         assert_eq!(gather.rest(last), Some(REST));
-        assert_eq!(gather.rest(last + REST / 3), Some(REST - REST / 3));
+        assert_eq!(gather.rest(last + REST / 3), Some(2 * (REST / 3)));
         assert_eq!(gather.rest(last + 2 * REST), Some(Duration::ZERO));
     }
 

@@ -1,5 +1,6 @@
 //! The only files that name sockets and the clock.
 
+mod call;
 mod channel;
 mod connect;
 mod gather;

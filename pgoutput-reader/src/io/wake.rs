@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 #[cfg(feature = "catalog")]
-use super::channel::timespec;
+use super::call::timespec;
 
 /// Wakes a connection that waits for the server, at once, from any thread.
 ///
