@@ -6,8 +6,8 @@
 use std::hint::black_box;
 
 use pgoutput_bench::{
-    Counting, Input, Lane, allocations, captured, columns, compare, decoded_columns, generated,
-    large_values, utf8_columns, walk,
+    Counting, Input, Lane, allocations, captured, columns, compare, decoded_columns,
+    decoded_utf8_columns, generated, large_values, utf8_columns, walk,
 };
 use pgoutput_decode::{CopyData, Message};
 
@@ -53,6 +53,11 @@ fn measure(input: &Input) -> pgoutput_bench::Report {
         Lane::new("decode, columns as bytes", || {
             for frame in &frames {
                 black_box(one(black_box(frame.bytes), frame.in_stream, columns));
+            }
+        }),
+        Lane::new("decode, text as UTF-8 on the way", || {
+            for frame in &frames {
+                black_box(decoded_utf8_columns(black_box(frame.bytes), frame.in_stream));
             }
         }),
         Lane::new("decode, text as UTF-8", || {

@@ -100,6 +100,7 @@
 //! | --- | --- | --- |
 //! | `std` | yes | implies `alloc` |
 //! | `alloc` | by `std` | the catalogue of relations, `Relations`; rows with named columns, module `row` |
+//! | `ascii` | yes | nothing but speed: short text is told to be UTF-8 in less time, by the crate `ascii` |
 //! | `encode` | no | writing messages and envelopes, module `encode`; implies `alloc` |
 //! | `serde` | no | rows into structs, `Row::deserialize`; JSON columns as `serde_json::Value`; implies `std` |
 //! | `time` | no | columns as the types of the crate `time` |

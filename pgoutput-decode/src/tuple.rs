@@ -10,6 +10,7 @@ use byteorder::{BigEndian, ByteOrder};
 
 use crate::ColumnFlags;
 use crate::cursor::{Cursor, split_u16};
+use crate::utf8::text;
 use crate::{DecodeError, ErrorKind};
 
 /// The columns of one row, in the order of its Relation message; borrowed from the frame.
@@ -202,14 +203,6 @@ pub struct Columns<'a> {
     rest: &'a [u8],
 }
 
-impl Columns<'_> {
-    /// How many bytes are behind the column that came last.
-    #[inline]
-    pub(crate) const fn left_bytes(&self) -> usize {
-        self.rest.len()
-    }
-}
-
 impl<'a> Iterator for Columns<'a> {
     type Item = TupleColumn<'a>;
 
@@ -298,7 +291,7 @@ impl fmt::Debug for TupleColumn<'_> {
         match self {
             Self::Null => f.write_str("Null"),
             Self::Unchanged => f.write_str("Unchanged"),
-            Self::Text(value) => match core::str::from_utf8(value) {
+            Self::Text(value) => match text(value) {
                 Ok(text) => write!(f, "Text({text:?})"),
                 Err(_) => write!(f, "Text(b\"{}\")", value.escape_ascii()),
             },

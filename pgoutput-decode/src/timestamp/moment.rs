@@ -107,7 +107,7 @@ impl Moment {
             26
         };
         let text = text.0.get(..if with_offset { len + 6 } else { len });
-        text.and_then(|text| core::str::from_utf8(text).ok()).unwrap_or_default()
+        text.and_then(|text| crate::utf8::text(text).ok()).unwrap_or_default()
     }
 }
 

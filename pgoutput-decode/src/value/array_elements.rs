@@ -169,7 +169,7 @@ fn read_bounds(text: &mut Symbols<'_>) -> Result<Dimensions, ValueError> {
 fn read_bound(text: &mut Symbols<'_>) -> Result<i32, ValueError> {
     let start = *text;
     let number = text.unquoted(|byte| !byte.is_ascii_digit() && byte != b'-')?;
-    let number = core::str::from_utf8(number).ok().and_then(|number| number.parse().ok());
+    let number = crate::utf8::text(number).ok().and_then(|number| number.parse().ok());
     number.ok_or(start.malformed("a bound"))
 }
 

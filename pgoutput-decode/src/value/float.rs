@@ -186,7 +186,7 @@ fn decimal(text: &[u8]) -> Result<&str, ValueError> {
         input.number_run()?;
     }
     input.end("a digit")?;
-    core::str::from_utf8(text).map_err(|_| ValueError::malformed("a number", 0))
+    crate::utf8::text(text).map_err(|_| ValueError::malformed("a number", 0))
 }
 
 /// Turns `[-]d[.ddd]e[-]x` into PostgreSQL's form: plain for exponents from -4 to below `plain_below`, else
@@ -244,7 +244,7 @@ impl Buffer {
     }
 
     fn as_str(&self) -> &str {
-        self.bytes.get(..self.len).and_then(|b| core::str::from_utf8(b).ok()).unwrap_or_default()
+        self.bytes.get(..self.len).and_then(|b| crate::utf8::text(b).ok()).unwrap_or_default()
     }
 
     /// How many digits stand behind the point.

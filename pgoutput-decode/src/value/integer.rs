@@ -75,7 +75,7 @@ pub(super) fn json_text<'a>(field: &Field<'a>) -> Option<&'a str> {
     if is_odd || short(ty, field.bytes()).is_none() {
         return None;
     }
-    core::str::from_utf8(field.bytes()).ok()
+    crate::utf8::text(field.bytes()).ok()
 }
 
 fn text_number(ty: FieldType<'_>, text: &[u8]) -> Result<i128, ValueError> {

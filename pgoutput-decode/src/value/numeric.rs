@@ -100,7 +100,7 @@ impl<'a> Numeric<'a> {
             && (integer_len == 1 || digits.first() != Some(&b'0'))
             && point.is_none_or(|point| point + 1 < digits.len())
             && (!is_negative || any != 0);
-        if is_displayed { core::str::from_utf8(text).ok() } else { None }
+        if is_displayed { crate::utf8::text(text).ok() } else { None }
     }
 
     /// What `Display` writes of a finite number, if it fits into this buffer.
@@ -124,7 +124,7 @@ impl<'a> Numeric<'a> {
         if text.next().is_some() {
             return None;
         }
-        core::str::from_utf8(buffer.get(..len)?).ok()
+        crate::utf8::text(buffer.get(..len)?).ok()
     }
 
     fn read_binary(bytes: &'a [u8]) -> Result<Self, ValueError> {
@@ -362,7 +362,7 @@ fn write_decimal(
     integer: &[u8],
     fraction: &[u8],
 ) -> fmt::Result {
-    let text = |digits| core::str::from_utf8(digits).unwrap_or_default();
+    let text = |digits| crate::utf8::text(digits).unwrap_or_default();
     if negative {
         f.write_char('-')?;
     }
@@ -383,7 +383,7 @@ fn write_digits(f: &mut fmt::Formatter<'_>, mut digits: Digits<'_>) -> fmt::Resu
             *place = b'0' + digit;
             len += 1;
         }
-        let run = run.get(..len).and_then(|run| core::str::from_utf8(run).ok());
+        let run = run.get(..len).and_then(|run| crate::utf8::text(run).ok());
         f.write_str(run.unwrap_or_default())?;
     }
     Ok(())

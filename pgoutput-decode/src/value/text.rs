@@ -15,7 +15,7 @@ use super::{
 /// Checks that a text is UTF-8; the error's offset is that of the first byte that is not.
 #[inline]
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, ValueError> {
-    core::str::from_utf8(bytes)
+    crate::utf8::text(bytes)
         .map_err(|error| ValueError::new(ValueErrorKind::InvalidUtf8, error.valid_up_to()))
 }
 
@@ -25,7 +25,7 @@ impl<'a> Field<'a> {
     #[inline]
     pub(crate) fn plain_text(&self) -> Option<&'a str> {
         let is_plain = self.escapes() == 0 && self.ty().is_text();
-        if is_plain { core::str::from_utf8(self.bytes()).ok() } else { None }
+        if is_plain { crate::utf8::text(self.bytes()).ok() } else { None }
     }
 
     /// A type whose binary form is the byte 1 and its text.

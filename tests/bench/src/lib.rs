@@ -23,4 +23,4 @@ pub use input::{Frame, Input};
 #[cfg(feature = "record")]
 pub use record::Record;
 pub use rows::{BULK_COLUMNS, bulk_relation, generated, large_values};
-pub use visit::{columns, decoded_columns, take_column, utf8_columns};
+pub use visit::{columns, decoded_columns, decoded_utf8_columns, take_column, utf8_columns};

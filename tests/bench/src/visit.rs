@@ -17,30 +17,47 @@ pub fn take_column(sum: usize, column: TupleColumn<'_>) -> usize {
     }
 }
 
+/// The same with every text value as `str`; one that is not UTF-8 counts as nothing.
+#[inline]
+pub fn utf8_columns(message: &Message<'_>) -> usize {
+    tuples(message, |tuple| tuple.utf8_columns().fold(0_usize, take_utf8))
+}
+
+/// One column more, its text as `str`.
+#[inline]
+fn take_utf8(sum: usize, column: Utf8Column<'_>) -> usize {
+    match column {
+        Utf8Column::Text(text) => take(sum, text.as_bytes()),
+        Utf8Column::Binary(value) => take(sum, value),
+        Utf8Column::OtherText(_) => sum,
+        _ => sum.wrapping_add(1),
+    }
+}
+
 /// What [`columns`] comes to when it is handed the columns while the message is decoded; nothing for a frame that is none.
 #[inline]
 pub fn decoded_columns(frame: &[u8], in_stream: bool) -> Option<usize> {
+    decoded(frame, in_stream, take_column)
+}
+
+/// What [`utf8_columns`] comes to when it is handed the columns while the message is decoded; nothing for a frame that is none.
+#[inline]
+pub fn decoded_utf8_columns(frame: &[u8], in_stream: bool) -> Option<usize> {
+    decoded(frame, in_stream, |sum, column| take_utf8(sum, column.utf8()))
+}
+
+#[inline]
+fn decoded(
+    frame: &[u8],
+    in_stream: bool,
+    take: impl Fn(usize, TupleColumn<'_>) -> usize,
+) -> Option<usize> {
     let mut sum = 0_usize;
-    let message = Message::decode_with(frame, in_stream, |_, column| {
-        sum = take_column(sum, column);
-    });
+    let message = Message::decode_with(frame, in_stream, |_, column| sum = take(sum, column));
     match message.ok()? {
         Message::Insert(_) | Message::Update(_) | Message::Delete(_) => Some(sum),
         _ => Some(1),
     }
-}
-
-/// The same with every text value as `str`; one that is not UTF-8 counts as nothing.
-#[inline]
-pub fn utf8_columns(message: &Message<'_>) -> usize {
-    tuples(message, |tuple| {
-        tuple.utf8_columns().fold(0_usize, |sum, column| match column {
-            Utf8Column::Text(text) => take(sum, text.as_bytes()),
-            Utf8Column::Binary(value) => take(sum, value),
-            Utf8Column::OtherText(_) => sum,
-            _ => sum.wrapping_add(1),
-        })
-    })
 }
 
 #[inline]

@@ -22,8 +22,8 @@ use std::{env, fs, io};
 #[cfg(feature = "values")]
 use pgoutput_bench::{Frame, bulk_relation, values};
 use pgoutput_bench::{
-    Input, captured, columns, decoded_columns, generated, large_values, take_column, utf8_columns,
-    walk,
+    Input, captured, columns, decoded_columns, decoded_utf8_columns, generated, large_values,
+    take_column, utf8_columns, walk,
 };
 use pgoutput_decode::{CopyData, Decoder, Message};
 #[cfg(feature = "values")]
@@ -38,8 +38,14 @@ const ALLOWED: f64 = 1.05;
 /// Runs of a measure whose difference is what is counted: so the program's start and end cancel out.
 const RUNS: [u32; 2] = [2, 6];
 
-const MEASURES: [&str; 5] =
-    ["bare walk", "decode", "decode, on the way", "decode, text as UTF-8", "buffer to columns"];
+const MEASURES: [&str; 6] = [
+    "bare walk",
+    "decode",
+    "decode, on the way",
+    "decode, text as UTF-8",
+    "decode, text as UTF-8 on the way",
+    "buffer to columns",
+];
 
 /// And of the inputs `bulk` and `bulk binary`.
 const VALUE_MEASURES: [&str; 3] = ["row.get", "each column as Value", "row.deserialize"];
@@ -201,6 +207,11 @@ fn run(measure: &str, name: &str, times: &str) -> Result<(), Problem> {
                 for frame in &frames {
                     let message = Message::decode(black_box(frame.bytes), frame.in_stream)?;
                     black_box(utf8_columns(&message));
+                }
+            }
+            "decode, text as UTF-8 on the way" => {
+                for frame in &frames {
+                    black_box(decoded_utf8_columns(black_box(frame.bytes), frame.in_stream));
                 }
             }
             "buffer to columns" => {
