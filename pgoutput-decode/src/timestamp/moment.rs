@@ -26,9 +26,10 @@ impl Moment {
         let [century, _, year, _, _, month, ..] = pairs(*head.first_chunk()?, *b"0000-00-")?;
         let [day, ..] = pairs(*head.get(8..)?.first_chunk()?, *b"00 00:00")?;
         let [hour, _, _, minute, _, _, second, _] = pairs(*head.last_chunk()?, *b"00:00:00")?;
-        let (micros, rest) = match rest {
-            [b'.', rest @ ..] => fraction(rest)?,
-            rest => (0, rest),
+        let (micros, rest) = match (six_digits(text), rest) {
+            (Some(micros), _) => micros,
+            (None, [b'.', rest @ ..]) => fraction(rest)?,
+            (None, rest) => (0, rest),
         };
         let year = u16::from(century) * 100 + u16::from(year);
         let moment = Self { year, month, day, hour, minute, second, micros };
@@ -123,6 +124,17 @@ fn pairs(text: [u8; 8], form: [u8; 8]) -> Option<[u8; 8]> {
     // Digits are below 10 from here on, so no byte carries into the next.
     (high & !LOW_BITS == 0)
         .then(|| (digits.wrapping_mul(10).wrapping_add(digits >> 8)).to_le_bytes())
+}
+
+/// The fraction in its commonest form, of six digits.
+#[inline]
+fn six_digits(text: &[u8]) -> Option<(u32, &[u8])> {
+    let (head, rest) = text.split_first_chunk::<26>()?;
+    if let [b'0'..=b'9', ..] = rest {
+        return None;
+    }
+    let [_, _, first, _, second, _, third, _] = pairs(*head.last_chunk()?, *b"0.000000")?;
+    Some((u32::from(first) * 10_000 + u32::from(second) * 100 + u32::from(third), rest))
 }
 
 /// One to six digits, in millionths.

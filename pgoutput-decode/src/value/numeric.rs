@@ -63,44 +63,41 @@ impl<'a> Numeric<'a> {
     }
 
     fn read_text(text: &'a [u8]) -> Result<Self, ValueError> {
-        match text {
-            b"NaN" => return Ok(Self(Repr::NaN)),
-            b"Infinity" => return Ok(Self(Repr::Infinity)),
-            b"-Infinity" => return Ok(Self(Repr::NegInfinity)),
-            _ => {}
-        }
         let mut input = Input::new(text);
         let negative = input.eat(b'-');
-        let mut integer = input.number_run()?;
+        let mut integer = match input.number_run() {
+            Ok(digits) => digits,
+            Err(error) => return Self::not_finite(text).ok_or(error),
+        };
         let fraction = if input.eat(b'.') { input.number_run()? } else { &[] };
         input.end("a digit")?;
-        while let Some((b'0', rest)) = integer.split_first() {
+        while let [b'0', rest @ ..] = integer {
             integer = rest;
         }
-        Ok(Self(Repr::Decimal { negative, integer, fraction }).without_negative_zero())
+        let negative = negative && !(integer.is_empty() && fraction.iter().all(|digit| *digit == b'0'));
+        Ok(Self(Repr::Decimal { negative, integer, fraction }))
+    }
+
+    #[cold]
+    fn not_finite(text: &[u8]) -> Option<Self> {
+        match text {
+            b"NaN" => Some(Self(Repr::NaN)),
+            b"Infinity" => Some(Self(Repr::Infinity)),
+            b"-Infinity" => Some(Self(Repr::NegInfinity)),
+            _ => None,
+        }
     }
 
     /// The text of a finite number, if `Display` writes the same.
     #[cfg(feature = "serde")]
     pub(crate) fn displayed_text(text: &'a [u8]) -> Option<&'a str> {
-        let (is_negative, digits) = match text {
-            [b'-', digits @ ..] => (true, digits),
-            digits => (false, digits),
+        let Ok(Self(Repr::Decimal { negative, integer, fraction })) = Self::read_text(text) else {
+            return None;
         };
-        let (mut point, mut any) = (None, 0);
-        for (place, byte) in digits.iter().enumerate() {
-            match byte {
-                b'0'..=b'9' => any |= byte & 0x0F,
-                b'.' if point.is_none() => point = Some(place),
-                _ => return None,
-            }
-        }
-        let integer_len = point.unwrap_or(digits.len());
-        let is_displayed = integer_len > 0
-            && (integer_len == 1 || digits.first() != Some(&b'0'))
-            && point.is_none_or(|point| point + 1 < digits.len())
-            && (!is_negative || any != 0);
-        if is_displayed { crate::utf8::text(text).ok() } else { None }
+        // Leading zeros and the sign of zero are not displayed.
+        let point = usize::from(!fraction.is_empty());
+        let displayed = usize::from(negative) + integer.len().max(1) + point + fraction.len();
+        if displayed == text.len() { crate::utf8::text(text).ok() } else { None }
     }
 
     /// What `Display` writes of a finite number, if it fits into this buffer.
@@ -156,24 +153,14 @@ impl<'a> Numeric<'a> {
         }
         // Without digits it is zero, whatever the weight says.
         let weight = if digits.is_empty() { -1 } else { weight };
-        Ok(Self(Repr::Base10000 { negative, weight, scale, digits }).without_negative_zero())
+        let signed = |negative| Self(Repr::Base10000 { negative, weight, scale, digits });
+        Ok(signed(negative && !signed(false).is_zero()))
     }
 
-    /// PostgreSQL has no negative zero in `numeric`.
-    #[inline]
-    fn without_negative_zero(self) -> Self {
-        if self.is_negative() { self.unless_zero() } else { self }
-    }
-
-    fn unless_zero(mut self) -> Self {
-        let mut digits = self.integer_digits().chain(self.fraction_digits());
-        match &mut self.0 {
-            Repr::Decimal { negative, .. } | Repr::Base10000 { negative, .. } => {
-                *negative = *negative && digits.any(|digit| digit != 0);
-            }
-            _ => {}
-        }
-        self
+    /// Whether a finite number is zero, of which PostgreSQL has no negative one.
+    #[cold]
+    fn is_zero(&self) -> bool {
+        self.integer_digits().chain(self.fraction_digits()).all(|digit| digit == 0)
     }
 
     /// True for NaN.
