@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 
 use super::RowErrorKind;
-use crate::Relation;
+use crate::{Column, Relation};
 
 /// The name of a column (`str`, `String`) or its place in the table, from 0 (`usize`). Not to be implemented elsewhere.
 ///
@@ -13,11 +13,11 @@ pub trait RowIndex: sealed::Sealed {}
 impl<T: sealed::Sealed + ?Sized> RowIndex for T {}
 
 mod sealed {
-    use super::{Relation, RowErrorKind, String, ToString};
+    use super::{Column, Relation, RowErrorKind, String, ToString};
 
     pub trait Sealed {
-        /// The place in the table, if that has such a column.
-        fn place(&self, relation: &Relation) -> Option<usize>;
+        /// Whether it names the column at this place.
+        fn is(&self, place: usize, column: &Column) -> bool;
 
         /// For error messages.
         fn written(&self) -> String;
@@ -30,8 +30,8 @@ mod sealed {
 
     impl Sealed for usize {
         #[inline]
-        fn place(&self, relation: &Relation) -> Option<usize> {
-            Some(*self).filter(|place| *place < relation.columns().len())
+        fn is(&self, place: usize, _: &Column) -> bool {
+            *self == place
         }
 
         fn written(&self) -> String {
@@ -45,8 +45,8 @@ mod sealed {
 
     impl Sealed for str {
         #[inline]
-        fn place(&self, relation: &Relation) -> Option<usize> {
-            relation.columns().iter().position(|column| *column.name == *self)
+        fn is(&self, _: usize, column: &Column) -> bool {
+            *column.name == *self
         }
 
         fn written(&self) -> String {
@@ -56,8 +56,8 @@ mod sealed {
 
     impl Sealed for String {
         #[inline]
-        fn place(&self, relation: &Relation) -> Option<usize> {
-            self.as_str().place(relation)
+        fn is(&self, place: usize, column: &Column) -> bool {
+            self.as_str().is(place, column)
         }
 
         fn written(&self) -> String {
@@ -67,8 +67,8 @@ mod sealed {
 
     impl<T: Sealed + ?Sized> Sealed for &T {
         #[inline]
-        fn place(&self, relation: &Relation) -> Option<usize> {
-            T::place(self, relation)
+        fn is(&self, place: usize, column: &Column) -> bool {
+            T::is(self, place, column)
         }
 
         fn written(&self) -> String {

@@ -173,7 +173,7 @@ impl<'a> Row<'a> {
     /// The column of this name, or at this place of the table; `None` when the row has no such column.
     #[inline]
     pub fn column(&self, index: impl RowIndex) -> Option<RowColumn<'a>> {
-        self.at(index.place(self.relation)?)
+        self.find(&index)
     }
 
     /// The value of the column of this name, or at this place of the table, from 0.
@@ -184,7 +184,7 @@ impl<'a> Row<'a> {
     /// PostgreSQL writes.
     #[inline]
     pub fn get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
-        match self.column(&index) {
+        match self.find(&index) {
             Some(column) => column.get().map_err(|error| self.error(column.index, error)),
             None => Err(self.missing(&index)),
         }
@@ -197,29 +197,30 @@ impl<'a> Row<'a> {
     /// As [`get`](Self::get), but for the missing column.
     #[inline]
     pub fn try_get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<Option<T>, RowError> {
-        let Some(column) = self.column(index) else { return Ok(None) };
+        let Some(column) = self.find(&index) else { return Ok(None) };
         column.get().map(Some).map_err(|error| self.error(column.index, error))
     }
 
-    /// What [`columns`](Self::columns) gives for this place, if it does.
-    #[inline]
-    fn at(&self, place: usize) -> Option<RowColumn<'a>> {
-        let column = self.relation.columns().get(place)?;
-        let value = self.value_at(place)?;
-        Some(RowColumn { index: place, column, ty: field_type(column, self.types), value })
-    }
-
-    fn value_at(&self, place: usize) -> Option<TupleColumn<'a>> {
+    /// Walks over names and values together.
+    #[expect(clippy::inline_always, reason = "a name that is known is compared without a call")]
+    #[inline(always)]
+    fn find(&self, index: &impl RowIndex) -> Option<RowColumn<'a>> {
         let mut values = self.tuple.columns();
-        for _ in 0..place {
-            values.next()?;
+        for (place, column) in self.relation.columns().iter().enumerate() {
+            if !index.is(place, column) {
+                values.next()?;
+                continue;
+            }
+            let value = match values.next()? {
+                // What may have to come from the old row, or may be no value, is for the walk over all columns.
+                TupleColumn::Unchanged => self.walk_to(place)?,
+                _ if self.key_only => self.walk_to(place)?,
+                value => value,
+            };
+            let ty = field_type(column, self.types);
+            return Some(RowColumn { index: place, column, ty, value });
         }
-        match values.next()? {
-            // What may have to come from the old row, or may be no value, is for the walk over all columns.
-            TupleColumn::Unchanged => self.walk_to(place),
-            _ if self.key_only => self.walk_to(place),
-            value => Some(value),
-        }
+        None
     }
 
     #[cold]
@@ -231,9 +232,11 @@ impl<'a> Row<'a> {
 
     #[cold]
     fn missing(&self, index: &impl RowIndex) -> RowError {
-        let kind = match index.place(self.relation) {
-            Some(_) => RowErrorKind::NotInKey { column: index.written().into() },
-            None => index.missing(self.relation),
+        let mut columns = self.relation.columns().iter().enumerate();
+        let kind = if columns.any(|(place, column)| index.is(place, column)) {
+            RowErrorKind::NotInKey { column: index.written().into() }
+        } else {
+            index.missing(self.relation)
         };
         RowError::of_table(self.relation, kind)
     }
@@ -241,7 +244,7 @@ impl<'a> Row<'a> {
     /// An error of the column at this place.
     #[cold]
     fn error(&self, place: usize, error: ValueError) -> RowError {
-        match self.at(place) {
+        match self.find(&place) {
             Some(column) => {
                 RowError::of_column(self.relation, &column, error.into(), reads_as(&column))
             }
