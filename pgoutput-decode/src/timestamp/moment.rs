@@ -85,6 +85,26 @@ impl Moment {
         })
     }
 
+    /// [`rfc3339`](Self::rfc3339) of the text that this was read from: where that has six digits, they are what is written.
+    #[cfg(feature = "serde")]
+    pub(crate) fn rfc3339_of<'b>(
+        &self,
+        text: &[u8],
+        with_offset: bool,
+        buffer: &'b mut ShortText,
+    ) -> &'b str {
+        let Some(digits) = text.try_into().ok().filter(|_: &[u8; 26]| self.micros != 0) else {
+            return self.rfc3339(with_offset, buffer);
+        };
+        buffer.0 = *b"0000-00-00T00:00:00.000000+00:00";
+        let [head @ .., _, _, _, _, _, _] = &mut buffer.0;
+        *head = digits;
+        let [_, _, _, _, _, _, _, _, _, _, between, ..] = head;
+        *between = b'T';
+        let text = buffer.0.get(..if with_offset { 32 } else { 26 });
+        text.and_then(|text| crate::utf8::text(text).ok()).unwrap_or_default()
+    }
+
     /// As RFC 3339 has it: six digits of fraction, none when it is zero; with the offset of UTC or with none.
     pub(crate) fn rfc3339<'b>(&self, with_offset: bool, text: &'b mut ShortText) -> &'b str {
         text.0 = *b"0000-00-00T00:00:00.000000+00:00";
@@ -191,6 +211,13 @@ mod tests {
         let mut text = ShortText::default();
         assert_eq!(moment.rfc3339(false, &mut text), std::format!("{date}T{clock}{fraction}"));
         assert_eq!(moment.rfc3339(true, &mut text), std::format!("{date}T{clock}{fraction}+00:00"));
+        #[cfg(feature = "serde")]
+        for with_offset in [false, true] {
+            let text = std::format!("{date} {clock}{fraction}");
+            let mut copied = ShortText::default();
+            let copied = moment.rfc3339_of(text.as_bytes(), with_offset, &mut copied);
+            assert_eq!(copied, moment.rfc3339(with_offset, &mut ShortText::default()));
+        }
         let text = std::format!("{date} {clock}{fraction}!");
         assert_eq!(Moment::parse(text.as_bytes()), Some((moment, &b"!"[..])));
     }

@@ -239,13 +239,6 @@ impl<'a> Field<'a> {
         self.bytes
     }
 
-    /// The same, of the type below all domains.
-    #[cfg(feature = "serde")]
-    #[inline]
-    pub(crate) fn without_domains(&self) -> Self {
-        Self { ty: self.ty.without_domains(), ..*self }
-    }
-
     /// A value inside of this one.
     fn child(&self, ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
         if self.depth >= MAX_DEPTH {

@@ -20,12 +20,11 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, ValueError> {
 }
 
 impl<'a> Field<'a> {
-    /// A text in one piece, as nearly every one is. `None` leaves it to what knows of escapes, documents and types without a
-    /// reader, and of domains.
+    /// A value of a type that [is text](FieldType::is_text) in one piece, as nearly every one is. `None` leaves it to what knows
+    /// of escapes.
     #[inline]
     pub(crate) fn plain_text(&self) -> Option<&'a str> {
-        let is_plain = self.escapes() == 0 && self.ty().is_text();
-        if is_plain { crate::utf8::text(self.bytes()).ok() } else { None }
+        if self.escapes() == 0 { crate::utf8::text(self.bytes()).ok() } else { None }
     }
 
     /// A type whose binary form is the byte 1 and its text.
@@ -225,10 +224,12 @@ impl<'a> FromField<'a> for &'a str {
 
     #[inline]
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        match field.plain_text() {
-            Some(text) => Ok(text),
-            None => in_one_piece(field),
+        if field.ty().is_text()
+            && let Some(text) = field.plain_text()
+        {
+            return Ok(text);
         }
+        in_one_piece(field)
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
@@ -301,10 +302,12 @@ impl<'a> FromField<'a> for alloc::string::String {
 
     #[inline]
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        match field.plain_text() {
-            Some(text) => Ok(text.into()),
-            None => Ok(Text::from_field(field)?.pieces().collect()),
+        if field.ty().is_text()
+            && let Some(text) = field.plain_text()
+        {
+            return Ok(text.into());
         }
+        Ok(Text::from_field(field)?.pieces().collect())
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {

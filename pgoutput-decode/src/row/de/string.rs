@@ -5,11 +5,11 @@ use alloc::string::String;
 use serde::de::Error as _;
 
 use super::failure::Failure;
-use crate::TimestampTz;
 use crate::timestamp::{Moment, ShortText};
 use crate::value::{
     Field, Format, JsonOptions, Numeric, Timestamp, TypeKind, Value, ValueError, type_oid,
 };
+use crate::{Oid, TimestampTz};
 
 /// The string of one of the commonest values, made without a buffer on the heap: the same as is made of every other.
 pub(super) enum Short<'a, 'b> {
@@ -23,42 +23,48 @@ impl<'a: 'b, 'b> Short<'a, 'b> {
     /// `None` leaves it to who knows every value.
     #[inline]
     pub(super) fn of(field: &Field<'a>, buffer: &'b mut ShortText) -> Option<Self> {
-        let field = field.without_domains();
-        match field.plain_text() {
-            Some(text) => Some(Self::Borrowed(text)),
-            None => other(&field, buffer).map(Self::Copied),
+        let ty = field.ty().without_domains();
+        if ty.is_text() {
+            return field.plain_text().map(Self::Borrowed);
+        }
+        if ty.kind() != TypeKind::Base {
+            return None;
+        }
+        let bytes = field.bytes();
+        match (ty.oid(), field.format()) {
+            (type_oid::NUMERIC, Format::Text) => Numeric::displayed_text(bytes).map(Self::Borrowed),
+            (type_oid::TIMESTAMPTZ, Format::Text) => {
+                time(bytes.strip_suffix(b"+00")?, true, buffer)
+            }
+            (type_oid::TIMESTAMP, Format::Text) => time(bytes, false, buffer),
+            (oid, Format::Binary) => binary(oid, bytes, buffer),
+            _ => None,
         }
     }
 }
 
-/// Of types that are no text.
-fn other<'b>(field: &Field<'b>, buffer: &'b mut ShortText) -> Option<&'b str> {
-    let ty = field.ty();
-    if ty.kind() != TypeKind::Base {
-        return None;
-    }
-    let (moment, with_offset) = match (ty.oid(), field.format()) {
-        (type_oid::NUMERIC, Format::Text) => return Numeric::displayed_text(field.bytes()),
-        (type_oid::NUMERIC, Format::Binary) => {
-            return field.get::<Numeric<'_>>().ok()?.displayed_in(&mut buffer.0);
+/// The string of a time in text without its offset.
+fn time<'a, 'b>(
+    text: &[u8],
+    with_offset: bool,
+    buffer: &'b mut ShortText,
+) -> Option<Short<'a, 'b>> {
+    let (moment, []) = Moment::parse(text)? else { return None };
+    Some(Short::Copied(moment.rfc3339_of(text, with_offset, buffer)))
+}
+
+fn binary<'a, 'b>(oid: Oid, bytes: &[u8], buffer: &'b mut ShortText) -> Option<Short<'a, 'b>> {
+    let field = Field::new(oid, Format::Binary, bytes);
+    let (micros, with_offset) = match oid {
+        type_oid::NUMERIC => {
+            let text = field.get::<Numeric<'_>>().ok()?.displayed_in(&mut buffer.0);
+            return text.map(Short::Copied);
         }
-        (type_oid::TIMESTAMPTZ, Format::Text) => match Moment::parse(field.bytes())? {
-            (moment, b"+00") => (moment, true),
-            _ => return None,
-        },
-        (type_oid::TIMESTAMP, Format::Text) => match Moment::parse(field.bytes())? {
-            (moment, b"") => (moment, false),
-            _ => return None,
-        },
-        (type_oid::TIMESTAMPTZ, Format::Binary) => {
-            (Moment::of(field.get::<TimestampTz>().ok()?.as_micros())?, true)
-        }
-        (type_oid::TIMESTAMP, Format::Binary) => {
-            (Moment::of(field.get::<Timestamp>().ok()?.as_micros())?, false)
-        }
+        type_oid::TIMESTAMPTZ => (field.get::<TimestampTz>().ok()?.as_micros(), true),
+        type_oid::TIMESTAMP => (field.get::<Timestamp>().ok()?.as_micros(), false),
         _ => return None,
     };
-    Some(moment.rfc3339(with_offset, buffer))
+    Some(Short::Copied(Moment::of(micros)?.rfc3339(with_offset, buffer)))
 }
 
 /// The string that stands for it in JSON.
@@ -83,7 +89,6 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
-    use crate::Oid;
 
     /// What is given where `Short` gives nothing.
     fn slow(field: &Field<'_>) -> Option<String> {
@@ -131,7 +136,8 @@ mod tests {
     }
 
     fn binaries() -> impl Strategy<Value = Vec<u8>> {
-        let numeric = (0..4_u16, -2..4_i16, select(&[0_u16, 0x4000, 0xC000, 0xF000][..]), 0..9_u16);
+        let numeric =
+            (0..4_u16, -4..9_i16, select(&[0_u16, 0x4000, 0xC000, 0xF000][..]), 0..40_u16);
         prop_oneof![
             any::<i64>().prop_map(|micros| micros.to_be_bytes().into()),
             (-70_000_000_000_000_000..300_000_000_000_000_000_i64)
