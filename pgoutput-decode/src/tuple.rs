@@ -156,7 +156,7 @@ fn skip_value(length: [u8; 4], bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Takes one column off the front; `None` when it is not whole or of no known kind.
 #[inline]
-fn split_column(bytes: &[u8]) -> Option<(TupleColumn<'_>, &[u8])> {
+pub(crate) fn split_column(bytes: &[u8]) -> Option<(TupleColumn<'_>, &[u8])> {
     if let Some((&[kind, a, b, c, d], rest)) = bytes.split_first_chunk()
         && is_value(kind)
     {

@@ -37,6 +37,7 @@ pub(crate) use self::de::json_value;
 pub use self::error::{RowError, RowErrorKind};
 use self::hint::reads_as;
 pub use self::index::RowIndex;
+use crate::tuple::split_column;
 use crate::value::{
     Field, FieldType, Format, FromField, PgType, TypeInfo, ValueError, ValueErrorKind,
 };
@@ -161,9 +162,10 @@ impl<'a> Row<'a> {
             None => (None, false),
         };
         RowColumns {
-            columns: self.relation.columns().iter().enumerate(),
+            columns: self.relation.columns().iter(),
+            count: self.relation.columns().len(),
             types: self.types,
-            values: self.tuple.columns(),
+            values: self.tuple.as_bytes(),
             key_only: self.key_only,
             old,
             old_is_key,
@@ -318,22 +320,30 @@ impl fmt::Debug for Row<'_> {
 /// Iterator over the columns of a [`Row`].
 #[derive(Debug, Clone)]
 pub struct RowColumns<'a> {
-    columns: core::iter::Enumerate<core::slice::Iter<'a, Column>>,
+    columns: core::slice::Iter<'a, Column>,
+    /// How many there were.
+    count: usize,
     types: &'a [TypeInfo<'a>],
-    values: Columns<'a>,
+    /// Of the columns that are left.
+    values: &'a [u8],
     key_only: bool,
     old: Option<Columns<'a>>,
     old_is_key: bool,
 }
 
-/// A column's place, what describes it, and its value: a [`RowColumn`] before anybody has asked for its type.
-type Described<'a> = (usize, &'a Column, TupleColumn<'a>);
+/// What describes a column, and its value: a [`RowColumn`] before anybody has asked for its type and its place.
+type Described<'a> = (&'a Column, TupleColumn<'a>);
 
 impl<'a> RowColumns<'a> {
     #[inline]
     fn advance(&mut self) -> Option<Described<'a>> {
         loop {
-            let ((index, column), value) = (self.columns.next()?, self.values.next()?);
+            let column = self.columns.next()?;
+            let (value, rest) = split_column(self.values)?;
+            self.values = rest;
+            if !self.key_only && self.old.is_none() {
+                return Some((column, value));
+            }
             let is_key = column.flags.is_key();
             let old = self.old.as_mut().and_then(Iterator::next);
             if self.key_only && !is_key {
@@ -344,13 +354,20 @@ impl<'a> RowColumns<'a> {
                 (TupleColumn::Unchanged, Some(old)) if is_key || !self.old_is_key => old,
                 (value, _) => value,
             };
-            return Some((index, column, value));
+            return Some((column, value));
         }
     }
 
+    /// The place of the column that [`advance`](Self::advance) gave last.
     #[inline]
-    fn typed(&self, (index, column, value): Described<'a>) -> RowColumn<'a> {
-        RowColumn { index, column, ty: field_type(column, self.types), value }
+    fn place(&self) -> usize {
+        self.count.saturating_sub(self.columns.len() + 1)
+    }
+
+    /// What [`advance`](Self::advance) gave last.
+    #[inline]
+    fn typed(&self, (column, value): Described<'a>) -> RowColumn<'a> {
+        RowColumn { index: self.place(), column, ty: field_type(column, self.types), value }
     }
 }
 

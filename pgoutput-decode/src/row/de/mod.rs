@@ -244,6 +244,7 @@ enum StandIn<'c> {
 }
 
 impl<'a, 'c> RowDeserializer<'a, 'c> {
+    #[inline]
     fn cells(self) -> Cells<'a, 'c> {
         Cells { columns: self.row.columns(), current: None, stand_in: self.stand_in }
     }
@@ -315,17 +316,18 @@ impl<'a> Cells<'a, '_> {
     #[inline]
     fn read<S: DeserializeSeed<'a>>(
         &self,
-        (index, column, value): Described<'a>,
+        column: Described<'a>,
         seed: S,
     ) -> Result<S::Value, Failure> {
         let held = match self.stand_in {
-            Some(StandIn::Question(asked)) if index == asked => {
-                return seed.deserialize(BorrowedStrDeserializer::new(rounding::QUESTION));
+            Some(StandIn::Question(asked)) if self.columns.place() == asked => {
+                let question = BorrowedStrDeserializer::new(rounding::QUESTION);
+                return seed.deserialize(question);
             }
-            Some(StandIn::Null(columns)) if columns.contains(&index) => Held::Null,
-            _ => Held::from(&self.columns.typed((index, column, value))),
+            Some(StandIn::Null(columns)) if columns.contains(&self.columns.place()) => Held::Null,
+            _ => Held::from(&self.columns.typed(column)),
         };
-        seed.deserialize(held).map_err(|failure| failure.in_column(index))
+        seed.deserialize(held).map_err(|failure| failure.in_column(self.columns.place()))
     }
 }
 
@@ -338,7 +340,7 @@ impl<'a> de::MapAccess<'a> for Cells<'a, '_> {
         seed: K,
     ) -> Result<Option<K::Value>, Failure> {
         self.current = self.columns.advance();
-        let Some((_, column, _)) = self.current else { return Ok(None) };
+        let Some((column, _)) = self.current else { return Ok(None) };
         seed.deserialize(BorrowedStrDeserializer::new(&column.name)).map(Some)
     }
 
