@@ -74,7 +74,8 @@ impl<'a> Numeric<'a> {
         while let [b'0', rest @ ..] = integer {
             integer = rest;
         }
-        let negative = negative && !(integer.is_empty() && fraction.iter().all(|digit| *digit == b'0'));
+        let negative =
+            negative && !(integer.is_empty() && fraction.iter().all(|digit| *digit == b'0'));
         Ok(Self(Repr::Decimal { negative, integer, fraction }))
     }
 
@@ -100,28 +101,44 @@ impl<'a> Numeric<'a> {
         if displayed == text.len() { crate::utf8::text(text).ok() } else { None }
     }
 
-    /// What `Display` writes of a finite number, if it fits into this buffer.
+    /// What `Display` writes of a number in binary, if it is finite and fits into this buffer.
     #[cfg(feature = "serde")]
-    pub(crate) fn displayed_in<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b str> {
-        if !self.is_finite() {
-            return None;
+    pub(crate) fn displayed_in<'b>(&self, buffer: &'b mut [u8; 32]) -> Option<&'b str> {
+        let Repr::Base10000 { negative, weight, scale, digits } = self.0 else { return None };
+        let (digits, _) = digits.as_chunks();
+        let four_digits = |power: i32| {
+            let at = usize::try_from(i32::from(weight) - power).ok();
+            let digit =
+                at.and_then(|at| digits.get(at)).map_or(0, |digit| u16::from_be_bytes(*digit));
+            let [tens, ones] = [digit / 100, digit % 100];
+            [tens / 10, tens % 10, ones / 10, ones % 10].map(|digit| b'0' | digit.to_le_bytes()[0])
+        };
+        // From the end. The last four digits may be more than the scale has.
+        let end = buffer.len() - usize::from(scale.wrapping_neg() % 4);
+        let mut room = &mut buffer[..];
+        for power in -i32::from(scale.div_ceil(4))..0 {
+            let (rest, last) = core::mem::take(&mut room).split_last_chunk_mut()?;
+            *last = four_digits(power);
+            room = rest;
         }
-        let digit = |digit: u8| b'0' | digit;
-        let (integer, fraction) = (self.integer_digits(), self.fraction_digits());
-        let sign = self.is_negative().then_some(b'-');
-        let zero = (integer.len() == 0).then_some(b'0');
-        let point = (fraction.len() > 0).then_some(b'.');
-        let text = sign.into_iter().chain(integer.map(digit)).chain(zero);
-        let mut text = text.chain(point).chain(fraction.map(digit));
-        let mut len = 0;
-        for (place, byte) in buffer.iter_mut().zip(text.by_ref()) {
-            *place = byte;
-            len += 1;
+        if scale > 0 {
+            *room.split_off_last_mut()? = b'.';
         }
-        if text.next().is_some() {
-            return None;
+        let integer_end = room.len();
+        for power in 0..=i32::from(weight.max(0)) {
+            let (rest, last) = core::mem::take(&mut room).split_last_chunk_mut()?;
+            *last = four_digits(power);
+            room = rest;
         }
-        crate::utf8::text(buffer.get(..len)?).ok()
+        let mut start = room.len();
+        while start + 1 < integer_end && buffer.get(start) == Some(&b'0') {
+            start += 1;
+        }
+        if negative {
+            start = start.checked_sub(1)?;
+            *buffer.get_mut(start)? = b'-';
+        }
+        crate::utf8::text(buffer.get(start..end)?).ok()
     }
 
     fn read_binary(bytes: &'a [u8]) -> Result<Self, ValueError> {
