@@ -93,6 +93,8 @@ pub use self::float::{Float4, Float8};
 pub use self::format_type::{FormatType, format_type};
 pub use self::geometry::{Circle, Line, LineSegment, Path, Point, Polygon, Rectangle};
 pub use self::hstore::{Hstore, Pairs};
+#[cfg(feature = "serde")]
+pub(crate) use self::integer::short_number;
 pub use self::interval::{Interval, Iso8601};
 pub use self::json::{Json, Jsonb};
 pub use self::jsonpath::JsonPath;

@@ -19,7 +19,7 @@ use crate::row::RowColumn;
 use crate::timestamp::ShortText;
 use crate::value::{
     Array, Field, Float4, Float8, Format, Json, Jsonb, TOAST, Text, Value, ValueError,
-    ValueErrorKind, in_one_piece, type_oid,
+    ValueErrorKind, in_one_piece, short_number, type_oid,
 };
 
 /// The value as `serde_json` holds what stands in the JSON of an event.
@@ -197,7 +197,8 @@ impl<'a> Cell<'a> {
     ) -> Result<V::Value, Failure> {
         // Most are integers, which need no `Value` around them.
         if let Self::Field(field) = &self
-            && let Ok(integer) = field.get::<i64>()
+            && let oid = field.ty().without_domains().oid()
+            && let Some(integer) = short_number(oid, field).or_else(|| field.get().ok())
         {
             return visitor.visit_i64(integer);
         }
