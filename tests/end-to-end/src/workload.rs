@@ -49,6 +49,15 @@ impl Workload {
         }
     }
 
+    /// How many rows must be asked for at least, so that there are any.
+    pub const fn least_rows(self) -> u32 {
+        match self {
+            Self::Narrow => 4,
+            Self::Wide => 10,
+            Self::Bulk | Self::Binary | Self::Full => 1,
+        }
+    }
+
     /// Whether values are asked for in binary.
     pub fn is_binary(self) -> bool {
         self == Self::Binary
@@ -104,12 +113,35 @@ insert into accounts select g, 1, 0, '' from generate_series(1, 10000) g;
 insert into tellers select g, 1, 0, null from generate_series(1, 10) g;
 insert into branches values (1, 0, null);";
 
+/// How many rows can be asked for: the workloads' numbers are `int`.
+pub const MOST_ROWS: u32 = 100_000_000;
+
+/// Ends a log that is to be read, and gives the position to read to.
+///
+/// Everything written before, by this client or others, commits in front of the position; one more transaction, of one row,
+/// starts behind it, so that every consumer comes to a commit there, whatever else is logged. All of it is flushed; a server
+/// sends no more than that.
+///
+/// # Errors
+/// The server's.
+pub fn mark_end(client: &mut Client) -> Result<String, Problem> {
+    client.batch_execute("set synchronous_commit to on")?;
+    client.batch_execute("create table the_end (id int primary key)")?;
+    // Servers before 15 send the transaction of the table, empty: its commit must not stand at the position.
+    client.execute("select pg_logical_emit_message(false, '', '')", &[])?;
+    // What was inserted, not what was written: transactions that did not wait for the disk may not be yet.
+    let until = client.query_one("select pg_current_wal_insert_lsn()::text", &[])?.get(0);
+    client.batch_execute("insert into the_end values (1)")?;
+    Ok(until)
+}
+
 /// Many small transactions, a thousand to a round trip; vacuumed now and then, as updates of one row pile up.
 fn narrow(client: &mut Client, transactions: u32) -> Result<u32, Problem> {
+    // Nobody waits for each of them; `mark_end` waits for all.
     client.batch_execute("set synchronous_commit to off")?;
     let mut batch = String::new();
     for number in 0..transactions {
-        let (account, teller) = (number * 7919 % 10_000 + 1, number % 10 + 1);
+        let (account, teller) = (u64::from(number) * 7919 % 10_000 + 1, number % 10 + 1);
         write!(
             batch,
             "begin;
@@ -127,5 +159,6 @@ fn narrow(client: &mut Client, transactions: u32) -> Result<u32, Problem> {
             batch.clear();
         }
     }
+    client.batch_execute("reset synchronous_commit")?;
     Ok(transactions * 4)
 }
