@@ -84,14 +84,16 @@ impl Consumer {
     /// When this program does not know its own place, and when that program is not there.
     pub fn program(&self, programs: &Path) -> Result<PathBuf, Problem> {
         let (program, remedy) = match self {
-            Self::Recvlogical => (programs.join("pg_recvlogical"), "install the server's programs"),
+            Self::Recvlogical => {
+                (programs.join("pg_recvlogical"), "install that server's programs")
+            }
             Self::Tail => (env::current_exe()?.with_file_name("pgoutput"), BUILD),
             Self::Peer { program, .. } => (program.clone(), peers::BUILD),
             _ => (env::current_exe()?, "it was started from there"),
         };
         if !program.exists() {
             return Err(
-                format!("{}: there is no {}: {remedy}", self.name(), program.display()).into()
+                format!("{}: there is no {}; {remedy}", self.name(), program.display()).into()
             );
         }
         Ok(program)

@@ -43,7 +43,11 @@ fn main() -> ExitCode {
     };
     if wanted.is_empty() {
         let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
-        eprintln!("tell nothing, or how the name of an input starts: {}", names.join(", "));
+        let names = names.join(", ");
+        match &arguments[..] {
+            [start] => eprintln!("no input's name starts with {start:?}; there are: {names}"),
+            _ => eprintln!("usage: pgoutput-peers [START of the name of an input: {names}]"),
+        }
         return ExitCode::FAILURE;
     }
     println!("decode: nanoseconds a message, ratio to pgoutput-decode");

@@ -30,7 +30,7 @@ struct Args {
     /// What the server sends over.
     #[arg(long, value_enum, default_value_t = Over::Tcp)]
     over: Over,
-    /// Rows that each transaction inserts, 1 to 10,000.
+    /// Rows that each transaction inserts, 1 to 10,000; of more than the machine can send, the backlog is measured.
     #[arg(long, value_name = "ROWS", default_value_t = 1, value_parser = value_parser!(u32).range(1..=10_000))]
     rows_per_transaction: u32,
 }
@@ -47,10 +47,10 @@ fn run(told: &Args) -> Result<(), Problem> {
     )?;
     let delay = Config::default().get_max_read_delay();
     println!(
-        "PostgreSQL {}; {} rows to a transaction over {}; microseconds, the middle one of {} rounds",
+        "PostgreSQL {}, over {}, rows to a transaction: {}; microseconds, the middle one of {} rounds",
         server.version(),
-        told.rows_per_transaction,
         told.over.name(),
+        told.rows_per_transaction,
         told.rounds
     );
     println!(
