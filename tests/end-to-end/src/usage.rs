@@ -107,8 +107,10 @@ mod tests {
     fn threads_that_have_ended_are_counted() {
         let me = std::process::id();
         let (before, worked) = (cpu_seconds(me).unwrap(), Duration::from_millis(20));
-        let work =
-            || while Duration::from(ClockId::CLOCK_THREAD_CPUTIME_ID.now().unwrap()) < worked {};
+        let work = move || {
+            let mine = || Duration::from(ClockId::CLOCK_THREAD_CPUTIME_ID.now().unwrap());
+            while mine() < worked {}
+        };
         thread::spawn(work).join().unwrap();
         assert!(cpu_seconds(me).unwrap() - before >= worked.as_secs_f64());
     }

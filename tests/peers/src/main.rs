@@ -45,7 +45,9 @@ fn main() -> ExitCode {
         let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
         let names = names.join(", ");
         match &arguments[..] {
-            [start] => eprintln!("no input's name starts with {start:?}; there are: {names}"),
+            [start] if !start.starts_with('-') => {
+                eprintln!("no input's name starts with {start:?}; there are: {names}")
+            }
             _ => eprintln!("usage: pgoutput-peers [START of the name of an input: {names}]"),
         }
         return ExitCode::FAILURE;

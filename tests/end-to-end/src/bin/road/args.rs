@@ -78,8 +78,15 @@ impl Wanted {
 impl ValueEnum for Wanted {
     fn value_variants<'a>() -> &'a [Self] {
         const {
-            let [a, b, c, d, e] = Workload::ALL;
-            &[Self::All, Self::Only(a), Self::Only(b), Self::Only(c), Self::Only(d), Self::Only(e)]
+            let [narrow, bulk, binary, full, wide] = Workload::ALL;
+            &[
+                Self::All,
+                Self::Only(narrow),
+                Self::Only(bulk),
+                Self::Only(binary),
+                Self::Only(full),
+                Self::Only(wide),
+            ]
         }
     }
 
