@@ -162,3 +162,30 @@ fn narrow(client: &mut Client, transactions: u32) -> Result<u32, Problem> {
     client.batch_execute("reset synchronous_commit")?;
     Ok(transactions * 4)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgoutput_harness::Server;
+
+    #[test]
+    fn every_row_is_flushed_and_in_front_of_the_end() {
+        let server = Server::any().unwrap();
+        for workload in Workload::ALL {
+            let database = server.database("end");
+            let mut client = database.client();
+            let rows = i64::from(workload.write(&mut client, 4000).unwrap());
+            let until = mark_end(&mut client).unwrap();
+            let mut sent = |until: Option<&str>| -> i64 {
+                let inserts_and_updates =
+                    "select count(*) from pg_logical_slot_peek_binary_changes(
+                    'base', $1::text::pg_lsn, null, 'proto_version', '1', 'publication_names', 'p')
+                    where get_byte(data, 0) in (ascii('I'), ascii('U'))";
+                client.query_one(inserts_and_updates, &[&until]).unwrap().get(0)
+            };
+            assert_eq!(sent(Some(&until)), rows, "{}", workload.name());
+            assert_eq!(sent(None), rows + 1, "{}", workload.name());
+            client.execute("select pg_drop_replication_slot('base')", &[]).unwrap();
+        }
+    }
+}
