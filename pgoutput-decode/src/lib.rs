@@ -112,14 +112,14 @@
 //!
 //! # Guarantees
 //!
-//! - **No panic.** No bytes in either state make decoding panic. No unsafe code, no indexing, no
+//! - **No panic.** No bytes in either state make decoding panic. No unsafe code here, no indexing, no
 //!   `unwrap` outside tests; `tests/no_std.rs` searches the optimised assembly of the decoder,
 //!   overflow checks on, and finds no path to a panic; `fuzz/` and `tests/laws.rs` look for one
 //!   with input.
 //! - **No allocation.** Decoding allocates nothing, whatever lengths and counts a frame claims:
 //!   `tests/memory.rs` counts. A program with neither `std` nor `alloc` links and runs:
 //!   `tests/no-std`.
-//! - **Bounded.** Decoding walks a frame once, in time linear in the number of its columns and the
+//! - **Bounded.** Decoding walks a frame once, a bad one again for its error, in time linear in the number of its columns and the
 //!   bytes of its names; values are skipped by their length, never looked at. There is no recursion.
 //! - **Nothing lost.** An accepted frame can be encoded again to the same bytes:
 //!   `tests/reencode.rs`. Trailing bytes are an error, flags of unknown meaning are kept.

@@ -150,7 +150,7 @@ const fn seldom() {}
 /// Splits a value of this length off the front.
 #[inline]
 fn skip_value(length: [u8; 4], bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    // Read as unsigned, a negative length is longer than any slice.
+    // Read as unsigned, a negative length is longer than any frame, whose own length is such a number.
     bytes.split_at_checked(usize::try_from(BigEndian::read_u32(&length)).ok()?)
 }
 

@@ -9,7 +9,7 @@ use pgoutput_decode::value::{
 };
 use pgoutput_decode::{
     CopyData, DecodeError, Decoder, HotStandbyFeedback, Message, Oid, OldTuple,
-    StandbyStatusUpdate, StreamAbortForm,
+    StandbyStatusUpdate, StreamAbortForm, TupleColumn, Utf8Column,
 };
 use pgoutput_strategies::{any_frame, mutated, sequences};
 use proptest::prelude::*;
@@ -22,6 +22,11 @@ fn decode_everything(bytes: &[u8]) -> Result<usize, DecodeError> {
     let mut visited = 0;
     for in_stream in [false, true] {
         visited += Message::decode(bytes, in_stream).map_or(0, |message| visit(&message));
+        let count = |_, column: TupleColumn<'_>| {
+            visited += usize::from(column.utf8() != Utf8Column::Null);
+        };
+        let with = Message::decode_with(bytes, in_stream, count);
+        visited += with.map_or(0, |message| visit(&message));
         for form in [StreamAbortForm::Short, StreamAbortForm::Long] {
             let prefix = Message::decode_prefix(bytes, in_stream, form);
             visited += prefix.map_or(0, |(message, _)| visit(&message));

@@ -118,8 +118,8 @@ impl<'a> Message<'a> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`decode`](Self::decode). Columns in front of the fault have been handed over by then: they are of a frame that is no
-    /// message, and count for nothing.
+    /// Those of [`decode`](Self::decode). By then some or all columns have been handed over: they are of a frame that is no message, and
+    /// count for nothing.
     #[inline]
     pub fn decode_with(
         frame: &'a [u8],

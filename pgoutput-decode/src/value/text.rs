@@ -370,5 +370,5 @@ pub(super) fn read_bytes(field: &Field<'_>) -> Result<alloc::vec::Vec<u8>, Value
     Ok(Symbols::new(field.raw()?, field.escapes()).iter().collect())
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "alloc"))]
 mod tests;

@@ -155,12 +155,23 @@ impl Config {
         self
     }
 
-    /// The most that letting data gather may add to a change's latency; zero reads every change as it comes.
+    /// The most that letting data gather may hold up one read, up to a second; zero reads every change as it comes.
     /// Unless set, [`DEFAULT_MAX_READ_DELAY`](super::DEFAULT_MAX_READ_DELAY).
     ///
     /// It plays a part only while the stream is busy, when reads have followed each other within 100 microseconds for a while: then a short rest
-    /// before each read takes most of the work off this program and much off the server. What the program does meanwhile counts as rest. On a Unix
-    /// socket, which holds little, it is at most 300 microseconds.
+    /// before each read takes most of the work off this program and much off the server. Rests begin with 100 microseconds, each that pays is
+    /// followed by one twice as long, and the first that brings little is the last. What the program does meanwhile counts as rest. No deadline and no stop waits
+    /// for the end of a rest. On a Unix socket, which holds little, a rest is at most 300 microseconds.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pgoutput_reader::Config;
+    ///
+    /// // Every change at once, whatever it costs both sides.
+    /// let mut config: Config = "host=db dbname=shop user=cdc".parse()?;
+    /// config.max_read_delay(Duration::ZERO);
+    /// # Ok::<(), pgoutput_reader::Error>(())
+    /// ```
     pub fn max_read_delay(&mut self, delay: Duration) -> &mut Self {
         self.max_read_delay = delay;
         self

@@ -83,7 +83,7 @@ use ssl::SslSettings;
 /// PostgreSQL can build, and its header of a tag and a length.
 pub const DEFAULT_MAX_FRAME_SIZE: usize = (1 << 30) + 5;
 
-/// The most that letting data gather adds to a change's latency unless told otherwise.
+/// The most that letting data gather holds up one read unless told otherwise.
 pub const DEFAULT_MAX_READ_DELAY: Duration = Duration::from_micros(800);
 
 /// How long the server may say nothing while it is waited for, unless told otherwise: PostgreSQL's own default.

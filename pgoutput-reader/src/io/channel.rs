@@ -148,11 +148,15 @@ impl Channel {
         {
             return Ok(if received == 0 { Fill::Closed } else { Fill::More });
         }
-        if let Some(rest) = self.gather.rest(Instant::now()) {
-            if self.rest(rest)? {
+        let now = Instant::now();
+        if let Some(rest) = self.gather.rest(now) {
+            let until = now + rest;
+            let is_whole = deadline.is_none_or(|deadline| until <= deadline);
+            let until = deadline.map_or(until, |deadline| until.min(deadline));
+            if !rest.is_zero() && self.rest(until)? {
                 return Ok(Fill::Woken);
             }
-            if let Some(received) = self.receive(true)? {
+            if let Some(received) = self.receive(is_whole)? {
                 return Ok(if received == 0 { Fill::Closed } else { Fill::More });
             }
         }
@@ -272,17 +276,9 @@ impl Channel {
         self.writer.outbox().send()
     }
 
-    /// Lets data gather; true when a wake-up cut it short. So short that deadlines play no part.
-    fn rest(&self, rest: Duration) -> Result<bool, Error> {
-        match poll(&mut [PollFd::new(&self.wake, PollFlags::IN)], Some(&timespec(rest))) {
-            // A signal only makes it shorter.
-            Ok(0) | Err(rustix::io::Errno::INTR) => Ok(false),
-            Ok(_) => {
-                self.wake.drain();
-                Ok(true)
-            }
-            Err(error) => Err(Error::io("waiting for", &self.address, error.into())),
-        }
+    /// Lets data gather until then; true when a wake-up cut it short. A signal only makes it shorter.
+    fn rest(&self, until: Instant) -> Result<bool, Error> {
+        self.wake.wait(Some(until)).map_err(|error| Error::io("waiting for", &self.address, error))
     }
 
     /// Waits for the socket, a wake-up or the deadline. A wake-up is taken here.

@@ -1,4 +1,5 @@
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
@@ -158,4 +159,57 @@ fn a_stream_that_never_pauses_does_not_hold_back_what_is_to_be_sent() {
     let mut status = [0; 6];
     server.read_exact(&mut status).unwrap();
     assert_eq!(&status, b"status");
+}
+
+/// A TCP connection, and a rest that no test is patient enough for.
+fn busy() -> (Channel, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (theirs, _) = listener.accept().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let mut channel =
+        Channel::new(Transport::Tcp(ours.into()), "test".into(), 1 << 30, PATIENCE).unwrap();
+    channel.gather = Gather::busy(PATIENCE);
+    (channel, theirs)
+}
+
+#[test]
+fn a_wake_up_ends_a_rest() {
+    let (mut channel, mut server) = busy();
+    server.write_all(b"x").unwrap();
+    channel.waker().wake();
+    assert_eq!(channel.fill(soon()).unwrap(), Fill::Woken);
+}
+
+#[test]
+fn a_deadline_ends_a_rest_and_what_is_there_is_taken() {
+    let (mut channel, mut server) = busy();
+    server.write_all(b"x").unwrap();
+    let start = Instant::now();
+    assert_eq!(channel.fill(Some(start)).unwrap(), Fill::More);
+    assert_eq!(channel.fill(Some(start)).unwrap(), Fill::TimedOut);
+    assert!(start.elapsed() < PATIENCE);
+    // A rest cut short says nothing about the stream.
+    assert!(channel.gather.rest(Instant::now()).is_some());
+}
+
+#[test]
+fn a_busy_stream_is_left_to_gather() {
+    const REST: Duration = Duration::from_millis(50);
+    let (mut channel, mut server) = busy();
+    channel.gather = Gather::busy(REST);
+    server.write_all(b"x").unwrap();
+    let start = Instant::now();
+    assert_eq!(channel.fill(soon()).unwrap(), Fill::More);
+    assert!(start.elapsed() >= REST);
+    // One byte is too little for a whole rest.
+    assert_eq!(channel.gather.rest(Instant::now()), None);
+}
+
+#[test]
+fn rests_on_a_unix_socket_are_short() {
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let channel =
+        Channel::new(Transport::Unix(ours.into()), "test".into(), 1 << 30, PATIENCE).unwrap();
+    assert_eq!(channel.gather.longest(), UNIX_REST);
 }

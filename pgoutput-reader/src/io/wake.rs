@@ -4,15 +4,11 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-#[cfg(feature = "catalog")]
 use std::time::Instant;
 
-#[cfg(feature = "catalog")]
 use rustix::event::{PollFd, PollFlags, poll};
-#[cfg(feature = "catalog")]
 use rustix::io::Errno;
 
-#[cfg(feature = "catalog")]
 use super::call::timespec;
 
 /// Wakes a connection that waits for the server, at once, from any thread.
@@ -61,15 +57,14 @@ impl WakePipe {
         self.waker.clone()
     }
 
-    /// Waits for a wake-up, which is taken, or until `deadline`; a signal may end it early.
-    #[cfg(feature = "catalog")]
-    pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<()> {
+    /// Waits until `deadline` for a wake-up, which is taken: whether there was one. A signal may end it early.
+    pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<bool> {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         match poll(&mut [PollFd::new(self, PollFlags::IN)], left.map(timespec).as_ref()) {
-            Ok(0) | Err(Errno::INTR) => Ok(()),
+            Ok(0) | Err(Errno::INTR) => Ok(false),
             Ok(_) => {
                 self.drain();
-                Ok(())
+                Ok(true)
             }
             Err(error) => Err(error.into()),
         }

@@ -18,7 +18,8 @@ use crate::event::{Position, ReaderId, Source};
 use crate::proto::{CreateSlot, Origin, StartReplication, Streaming};
 use crate::{Config, ConfigError, Error};
 
-/// Settings of a [`Reader`]; made by [`Reader::builder`], or from a [`Config`].
+/// Settings of a [`Reader`]; made by [`Reader::builder`], or from a [`Config`], which has those of the connection: timeouts, limits,
+/// [`max_read_delay`](Config::max_read_delay).
 #[derive(Debug, Clone)]
 pub struct ReaderBuilder {
     config: Result<Config, ConfigError>,

@@ -6,15 +6,18 @@
 //! target/release/road bulk 1000000 5             # one workload; a million rows in one transaction; 5 rounds
 //! target/release/road bulk 250000 3 --over tls   # or unix; TCP unless told
 //! (cd tests/peers && cargo build --release --features libpq)   # then other clients are among the consumers
-//! target/release/latency                         # what gathering reads adds on a trickle
+//! target/release/latency --over unix             # what gathering reads adds on a trickle
 //! target/release/events                          # an event as JSON, read by columns, as a struct, kept
 //! ```
+//!
+//! `--help` has the units, ranges and defaults of each. `road` runs on Linux, which tells what processes use.
 //!
 //! Every consumer reads the same log, from a copy of the same slot, in turns; what counts is their ratio within one run.
 //! Those that can be asked tell how many rows they read, and one that missed some ends the run.
 
 use std::process::ExitCode;
 
+pub mod consume;
 pub mod consumer;
 pub mod over;
 pub mod peers;

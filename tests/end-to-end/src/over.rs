@@ -1,12 +1,13 @@
 //! What the bytes go over.
 
+use clap::ValueEnum;
 use pgoutput_harness::{Database, Server};
 use rcgen::{CertificateParams, KeyPair};
 
 use crate::Problem;
 
 /// The way from the server to its readers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Over {
     /// TCP on the loopback interface.
     #[default]
@@ -18,9 +19,6 @@ pub enum Over {
 }
 
 impl Over {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Tcp, Self::Unix, Self::Tls];
-
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
@@ -28,15 +26,6 @@ impl Over {
             Self::Unix => "unix",
             Self::Tls => "tls",
         }
-    }
-
-    /// The one of that name.
-    ///
-    /// # Errors
-    /// When none has it.
-    pub fn named(name: Option<&str>) -> Result<Self, Problem> {
-        let over = Self::ALL.into_iter().find(|over| Some(over.name()) == name);
-        Ok(over.ok_or("--over takes tcp, unix or tls")?)
     }
 
     /// A throwaway server that can be reached so.

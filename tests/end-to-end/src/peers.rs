@@ -7,7 +7,7 @@ use crate::Problem;
 use crate::consumer::Consumer;
 
 /// What builds them.
-const BUILD: &str = "cd tests/peers && cargo build --release --features libpq";
+pub(crate) const BUILD: &str = "cd tests/peers && cargo build --release --features libpq";
 
 /// Where that puts them.
 fn built() -> PathBuf {
@@ -18,8 +18,8 @@ fn built() -> PathBuf {
 ///
 /// # Errors
 /// When a program that was named cannot be asked.
-pub fn find(program: Option<&str>) -> Result<Vec<Consumer>, Problem> {
-    let path = program.map_or_else(built, PathBuf::from);
+pub fn find(program: Option<&Path>) -> Result<Vec<Consumer>, Problem> {
+    let path = program.map_or_else(built, Path::to_path_buf);
     if program.is_none() && !path.exists() {
         println!("peers are left out; to have them: {BUILD}");
         return Ok(Vec::new());

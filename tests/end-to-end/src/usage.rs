@@ -7,38 +7,55 @@ use std::{fs, thread};
 use crate::Problem;
 
 /// What one consumer's run took.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Usage {
     /// From its start to its end, in seconds.
     pub wall: f64,
     /// The consumer's own CPU time, user and system, in seconds.
     pub cpu: f64,
-    /// That of the server process that sent to it.
+    /// That of the server process that sent to it, as far as it was seen: it ends by itself, and is looked at every 2 ms.
+    /// `NaN` when it was gone before it was seen.
     pub sender: f64,
-    /// The most memory it had resident, in KiB.
+    /// The most memory it had resident, in KiB, as far as it was seen.
     pub memory: f64,
-    /// How often it waited.
+    /// How often its main thread waited.
     pub waits: f64,
+}
+
+/// Whether this system tells what its processes use.
+///
+/// # Errors
+/// When it does not, as all but Linux.
+pub fn check() -> Result<(), Problem> {
+    let me = std::process::id();
+    let told = cpu_seconds(me).and_then(|_| is_over(me));
+    told.map(drop).map_err(|problem| {
+        format!("what consumers use is read from Linux's /proc and its CPU clocks: {problem}")
+            .into()
+    })
 }
 
 /// Watches a consumer until it ends. `sender` finds the process that sends to it, once it is there.
 ///
 /// # Errors
-/// When the consumer fails.
+/// When the consumer fails, and when it cannot be watched.
 pub fn watch(child: &mut Child, mut sender: impl FnMut() -> Option<u32>) -> Result<Usage, Problem> {
     let start = Instant::now();
-    let (mut usage, mut sender_pid) = (Usage::default(), None);
+    let nothing = f64::NAN;
+    let mut usage =
+        Usage { wall: nothing, cpu: nothing, sender: nothing, memory: nothing, waits: nothing };
+    let mut sender_pid = None;
     // The process is not reaped before its last figures were read.
-    while !is_over(child.id()) {
+    while !is_over(child.id())? {
         usage.read_status(child.id());
         sender_pid = sender_pid.or_else(&mut sender);
         // It ends by itself when the connection does: the figure that counts is the last.
-        let used = sender_pid.and_then(cpu_seconds);
-        usage.sender = used.unwrap_or(usage.sender).max(usage.sender);
+        let used = sender_pid.and_then(|pid| cpu_seconds(pid).ok());
+        usage.sender = used.unwrap_or(nothing).max(usage.sender);
         thread::sleep(Duration::from_millis(2));
     }
     usage.wall = start.elapsed().as_secs_f64();
-    usage.cpu = cpu_seconds(child.id()).unwrap_or_default();
+    usage.cpu = cpu_seconds(child.id())?;
     usage.read_status(child.id());
     let status: ExitStatus = child.wait()?;
     if status.success() { Ok(usage) } else { Err(format!("a consumer failed: {status}").into()) }
@@ -56,17 +73,59 @@ impl Usage {
     }
 }
 
-fn is_over(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(") ").next().is_none_or(|rest| rest.starts_with('Z') || rest.is_empty())
+/// Whether it has ended. One that was reaped is an error: who watches it must be the one who does that.
+fn is_over(pid: u32) -> Result<bool, Problem> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = fs::read_to_string(&path).map_err(|problem| format!("{path}: {problem}"))?;
+    // The name in front, in parentheses, may contain any.
+    let (_, rest) = stat.rsplit_once(") ").ok_or_else(|| format!("{path} has no state"))?;
+    Ok(rest.starts_with('Z'))
 }
 
-/// User and system time of all threads that there are, to the nanosecond.
-fn cpu_seconds(pid: u32) -> Option<f64> {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-    let nanos = tasks.flatten().filter_map(|task| {
-        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<f64>().ok()
-    });
-    Some(nanos.sum::<f64>() / 1e9)
+/// User and system time of all its threads, those that have ended too, to the nanosecond.
+#[cfg(target_os = "linux")]
+fn cpu_seconds(pid: u32) -> Result<f64, Problem> {
+    let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
+    let now = nix::time::ClockId::pid_cpu_clock_id(pid)?.now()?;
+    Ok(Duration::from(now).as_secs_f64())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cpu_seconds(_: u32) -> Result<f64, Problem> {
+    Err("this is another system".into())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::process::Command;
+
+    use nix::time::ClockId;
+
+    use super::*;
+
+    #[test]
+    fn threads_that_have_ended_are_counted() {
+        let me = std::process::id();
+        let (before, worked) = (cpu_seconds(me).unwrap(), Duration::from_millis(20));
+        let work = move || {
+            let mine = || Duration::from(ClockId::CLOCK_THREAD_CPUTIME_ID.now().unwrap());
+            while mine() < worked {}
+        };
+        thread::spawn(work).join().unwrap();
+        assert!(cpu_seconds(me).unwrap() - before >= worked.as_secs_f64());
+    }
+
+    #[test]
+    fn a_process_that_has_ended_keeps_its_figures_until_it_is_reaped() {
+        let mut child = Command::new("true").spawn().unwrap();
+        let usage = watch(&mut child, || None).unwrap();
+        assert!(usage.cpu > 0.0 && usage.sender.is_nan(), "{usage:?}");
+        assert!(is_over(child.id()).is_err() && cpu_seconds(child.id()).is_err());
+    }
+
+    #[test]
+    fn a_consumer_that_fails_is_no_measurement() {
+        let problem = watch(&mut Command::new("false").spawn().unwrap(), || None).unwrap_err();
+        assert_eq!(problem.to_string(), "a consumer failed: exit status: 1");
+    }
 }

@@ -49,6 +49,15 @@ impl Workload {
         }
     }
 
+    /// How many rows must be asked for at least, so that there are any.
+    pub const fn least_rows(self) -> u32 {
+        match self {
+            Self::Narrow => 4,
+            Self::Wide => 10,
+            Self::Bulk | Self::Binary | Self::Full => 1,
+        }
+    }
+
     /// Whether values are asked for in binary.
     pub fn is_binary(self) -> bool {
         self == Self::Binary
@@ -104,12 +113,35 @@ insert into accounts select g, 1, 0, '' from generate_series(1, 10000) g;
 insert into tellers select g, 1, 0, null from generate_series(1, 10) g;
 insert into branches values (1, 0, null);";
 
+/// How many rows can be asked for: the workloads' numbers are `int`.
+pub const MOST_ROWS: u32 = 100_000_000;
+
+/// Ends a log that is to be read, and gives the position to read to.
+///
+/// Everything written before, by this client or others, commits in front of the position; one more transaction, of one row,
+/// starts behind it, so that every consumer comes to a commit there, whatever else is logged. All of it is flushed; a server
+/// sends no more than that.
+///
+/// # Errors
+/// The server's.
+pub fn mark_end(client: &mut Client) -> Result<String, Problem> {
+    client.batch_execute("set synchronous_commit to on")?;
+    client.batch_execute("create table the_end (id int primary key)")?;
+    // Servers before 15 send the transaction of the table, empty: its commit must not stand at the position.
+    client.execute("select pg_logical_emit_message(false, '', '')", &[])?;
+    // What was inserted, not what was written: transactions that did not wait for the disk may not be yet.
+    let until = client.query_one("select pg_current_wal_insert_lsn()::text", &[])?.get(0);
+    client.batch_execute("insert into the_end values (1)")?;
+    Ok(until)
+}
+
 /// Many small transactions, a thousand to a round trip; vacuumed now and then, as updates of one row pile up.
 fn narrow(client: &mut Client, transactions: u32) -> Result<u32, Problem> {
+    // Nobody waits for each of them; `mark_end` waits for all.
     client.batch_execute("set synchronous_commit to off")?;
     let mut batch = String::new();
     for number in 0..transactions {
-        let (account, teller) = (number * 7919 % 10_000 + 1, number % 10 + 1);
+        let (account, teller) = (u64::from(number) * 7919 % 10_000 + 1, number % 10 + 1);
         write!(
             batch,
             "begin;
@@ -127,5 +159,33 @@ fn narrow(client: &mut Client, transactions: u32) -> Result<u32, Problem> {
             batch.clear();
         }
     }
+    client.batch_execute("reset synchronous_commit")?;
     Ok(transactions * 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgoutput_harness::Server;
+
+    #[test]
+    fn every_row_is_flushed_and_in_front_of_the_end() {
+        let server = Server::any().unwrap();
+        for workload in Workload::ALL {
+            let database = server.database("end");
+            let mut client = database.client();
+            let rows = i64::from(workload.write(&mut client, 4000).unwrap());
+            let until = mark_end(&mut client).unwrap();
+            let mut sent = |until: Option<&str>| -> i64 {
+                let inserts_and_updates =
+                    "select count(*) from pg_logical_slot_peek_binary_changes(
+                    'base', $1::text::pg_lsn, null, 'proto_version', '1', 'publication_names', 'p')
+                    where get_byte(data, 0) in (ascii('I'), ascii('U'))";
+                client.query_one(inserts_and_updates, &[&until]).unwrap().get(0)
+            };
+            assert_eq!(sent(Some(&until)), rows, "{}", workload.name());
+            assert_eq!(sent(None), rows + 1, "{}", workload.name());
+            client.execute("select pg_drop_replication_slot('base')", &[]).unwrap();
+        }
+    }
 }

@@ -34,15 +34,30 @@ use pgoutput_decode::{Message, Relation};
 static ALLOCATOR: Counting = Counting;
 
 fn main() -> ExitCode {
-    let only = std::env::args().nth(1).unwrap_or_default();
     let inputs = generated();
-    let wanted = inputs.iter().filter(|input| input.name.starts_with(&only));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let wanted: Vec<&Input> = match &arguments[..] {
+        [] => inputs.iter().collect(),
+        [start] => inputs.iter().filter(|input| input.name.starts_with(start)).collect(),
+        _ => Vec::new(),
+    };
+    if wanted.is_empty() {
+        let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+        let names = names.join(", ");
+        match &arguments[..] {
+            [start] if !start.starts_with('-') => {
+                eprintln!("no input's name starts with {start:?}; there are: {names}")
+            }
+            _ => eprintln!("usage: pgoutput-peers [START of the name of an input: {names}]"),
+        }
+        return ExitCode::FAILURE;
+    }
     println!("decode: nanoseconds a message, ratio to pgoutput-decode");
-    for input in wanted.clone() {
+    for input in &wanted {
         println!("{}", decode(input));
     }
-    println!("from a frame to a struct of its 6 columns");
-    for input in wanted.filter(|input| input.name == "bulk") {
+    if let Some(input) = wanted.iter().find(|input| input.name == "bulk") {
+        println!("from a frame to a struct of its 6 columns");
         println!("{}", to_struct(input));
     }
     ExitCode::SUCCESS

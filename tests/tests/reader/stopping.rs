@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pgoutput_harness::servers;
-use pgoutput_reader::{ReaderBuilder, Reconnect};
+use pgoutput_reader::{Reader, ReaderBuilder, Reconnect};
 use pgoutput_tests::{Condition, Direction, Fixture, Network, PUBLICATION, eventually, json};
 
 /// With more bytes than the buffers on the way hold.
@@ -117,6 +117,21 @@ fn a_stop_ends_an_attempt_that_nobody_answers() {
 const HELD_UP: &str = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'pg_range'::regclass AND database = \
                        (SELECT oid FROM pg_database WHERE datname = current_database())";
 
+/// Stops a reader, from another thread, while its look-up waits for that lock.
+fn stop_once_held_up(fixture: &Fixture<'_>, mut reader: Reader) {
+    let stop = reader.stop_handle();
+    let waiting = thread::spawn(move || {
+        assert!(reader.next().is_none());
+        assert!(reader.is_finished());
+        reader.stop()
+    });
+    eventually("the look-up to be held up", || (fixture.number(HELD_UP) > 0).then_some(()));
+    let stopped_at = Instant::now();
+    stop.stop();
+    in_time(move || waiting.join()).unwrap().unwrap();
+    assert!(stopped_at.elapsed() < Duration::from_secs(10));
+}
+
 /// The description of a type is held up; the rest of the transaction, its Commit too, has arrived behind it.
 #[test]
 fn a_stop_ends_a_look_up_that_is_held_up() {
@@ -130,17 +145,7 @@ fn a_stop_ends_a_look_up_that_is_held_up() {
         let mut client = fixture.client();
         let mut lock = client.transaction().unwrap();
         lock.batch_execute("LOCK TABLE pg_catalog.pg_range IN ACCESS EXCLUSIVE MODE").unwrap();
-        let stop = reader.stop_handle();
-        let waiting = thread::spawn(move || {
-            assert!(reader.next().is_none());
-            assert!(reader.is_finished());
-            reader.stop()
-        });
-        eventually("the look-up to be held up", || (fixture.number(HELD_UP) > 0).then_some(()));
-        let stopped_at = Instant::now();
-        stop.stop();
-        in_time(move || waiting.join()).unwrap().unwrap();
-        assert!(stopped_at.elapsed() < Duration::from_secs(10));
+        stop_once_held_up(&fixture, reader);
         lock.rollback().unwrap();
         fixture.wait_until_free();
         assert!(fixture.slot().confirmed <= first.position().commit_lsn());
@@ -160,17 +165,8 @@ fn a_stop_ends_the_first_look_up_when_it_is_held_up() {
         let mut client = fixture.client();
         let mut lock = client.transaction().unwrap();
         lock.batch_execute("LOCK TABLE pg_catalog.pg_range IN ACCESS EXCLUSIVE MODE").unwrap();
-        let mut reader = fixture.reader();
-        let stop = reader.stop_handle();
-        let waiting = thread::spawn(move || {
-            assert!(reader.next().is_none());
-            reader.stop()
-        });
-        eventually("the look-up to be held up", || (fixture.number(HELD_UP) > 0).then_some(()));
-        let stopped_at = Instant::now();
-        stop.stop();
-        in_time(move || waiting.join()).unwrap().unwrap();
-        assert!(stopped_at.elapsed() < Duration::from_secs(10));
+        let reader = fixture.reader();
+        stop_once_held_up(&fixture, reader);
         lock.rollback().unwrap();
         fixture.wait_until_free();
         assert_eq!(fixture.read().len(), 1);

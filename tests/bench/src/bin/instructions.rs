@@ -19,14 +19,12 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::{env, fs, io};
 
-#[cfg(feature = "values")]
 use pgoutput_bench::{Frame, bulk_relation, values};
 use pgoutput_bench::{
     Input, captured, columns, decoded_columns, decoded_utf8_columns, generated, large_values,
     take_column, utf8_columns, walk,
 };
 use pgoutput_decode::{CopyData, Decoder, Message};
-#[cfg(feature = "values")]
 use pgoutput_decode::{
     Relation,
     row::{Row, RowError},
@@ -145,7 +143,7 @@ fn written(figures: &[(String, f64)]) -> String {
 }
 
 fn measures(input: &Input) -> impl Iterator<Item = &'static str> {
-    let has_values = cfg!(feature = "values") && input.name.starts_with("bulk");
+    let has_values = input.name.starts_with("bulk");
     MEASURES.into_iter().chain(VALUE_MEASURES.into_iter().filter(move |_| has_values))
 }
 
@@ -217,11 +215,8 @@ fn run(measure: &str, name: &str, times: &str) -> Result<(), Problem> {
             "buffer to columns" => {
                 black_box(buffer(input)?);
             }
-            #[cfg(feature = "values")]
             "row.get" => read(&frames, values::get)?,
-            #[cfg(feature = "values")]
             "each column as Value" => read(&frames, values::get_any)?,
-            #[cfg(feature = "values")]
             "row.deserialize" => read(&frames, values::deserialize)?,
             _ => return Err("no such measure".into()),
         }
@@ -230,7 +225,6 @@ fn run(measure: &str, name: &str, times: &str) -> Result<(), Problem> {
 }
 
 /// From a frame to the values of its row.
-#[cfg(feature = "values")]
 fn read(frames: &[Frame<'_>], read: fn(Row<'_>) -> Result<(), RowError>) -> Result<(), Problem> {
     let description = bulk_relation();
     let Message::Relation(body) = Message::decode(&description, false)? else {

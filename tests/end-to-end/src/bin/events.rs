@@ -1,12 +1,11 @@
 //! What a change event costs by itself: as JSON, read by columns, as a struct, and kept.
 //!
-//! `events [ROWS]`: 2,000 rows of each workload unless told, read once from a throwaway server and then worked on in turns.
-//! Nanoseconds an event of this thread's own CPU time, and the ratio to `serde_json` writing the same event.
+//! `events --help` says what it can be told.
 
-use std::env;
 use std::hint::black_box;
 use std::process::ExitCode;
 
+use clap::{Parser, value_parser};
 use pgoutput_bench::{Counting, Lane, Record, allocations, compare};
 use pgoutput_end_to_end::workload::Workload;
 use pgoutput_end_to_end::{Problem, exit};
@@ -16,12 +15,23 @@ use pgoutput_reader::{Acknowledge, ChangeEvent, Next, Reader, Row, RowError};
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn main() -> ExitCode {
-    exit(run())
+/// What a change event costs by itself: as JSON, read by columns, as a struct, and kept.
+///
+/// Rows of the workloads bulk and binary are read once from a throwaway server and then worked on in turns.
+/// Nanoseconds an event of this thread's own CPU time, and the ratio to serde_json writing the same event.
+#[derive(Debug, Parser)]
+#[command(name = "events", verbatim_doc_comment)]
+struct Args {
+    /// Rows of each workload, 1 to 10,000,000, which are all in memory at once.
+    #[arg(default_value_t = 2_000, value_parser = value_parser!(u32).range(1..=10_000_000))]
+    rows: u32,
 }
 
-fn run() -> Result<(), Problem> {
-    let rows = env::args().nth(1).map_or(Ok(2_000), |rows| rows.parse())?;
+fn main() -> ExitCode {
+    exit(run(&Args::parse()))
+}
+
+fn run(&Args { rows }: &Args) -> Result<(), Problem> {
     let server = Server::any()?;
     println!("PostgreSQL {}, {rows} rows; nanoseconds an event", server.version());
     for workload in [Workload::Bulk, Workload::Binary] {

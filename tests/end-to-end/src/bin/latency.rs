@@ -1,42 +1,67 @@
 //! What letting reads gather adds to the latency of a trickle.
 //!
-//! `latency [SECONDS] [ROUNDS]`: single-row transactions, 300 and 3,000 a second, each carrying the time it was
-//! made at; the stream is read with the default delay and without any, in turns, 2 seconds and 5 rounds of each.
+//! `latency --help` says what it can be told.
 
-use std::env;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use clap::{Parser, value_parser};
 use pgoutput_decode::{Message, TupleColumn};
+use pgoutput_end_to_end::over::Over;
 use pgoutput_end_to_end::{Problem, exit, median};
-use pgoutput_harness::{Database, Server};
+use pgoutput_harness::Database;
 use pgoutput_reader::{Config, Connection, StartReplication};
 
-fn main() -> ExitCode {
-    exit(run())
+/// What letting reads gather adds to the latency of a trickle.
+///
+/// 300 and 3,000 transactions a second, whose rows carry the time they were made at; the stream is read with
+/// the default delay and without any, in turns. Microseconds from before a transaction to the arrival of each
+/// of its rows.
+#[derive(Debug, Parser)]
+#[command(name = "latency", verbatim_doc_comment)]
+struct Args {
+    /// Seconds that each run lasts, 1 to 3600.
+    #[arg(default_value_t = 2, value_parser = value_parser!(u32).range(1..=3600))]
+    seconds: u32,
+    /// How many runs there are of each kind, 1 to 1000; the middle one of their figures is shown.
+    #[arg(default_value_t = 5, value_parser = value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// What the server sends over.
+    #[arg(long, value_enum, default_value_t = Over::Tcp)]
+    over: Over,
+    /// Rows that each transaction inserts, 1 to 10,000; of more than the machine can send, the backlog is measured.
+    #[arg(long, value_name = "ROWS", default_value_t = 1, value_parser = value_parser!(u32).range(1..=10_000))]
+    rows_per_transaction: u32,
 }
 
-fn run() -> Result<(), Problem> {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let seconds = arguments.first().map_or(Ok(2), |seconds| seconds.parse())?;
-    let rounds = arguments.get(1).map_or(Ok(5), |rounds| rounds.parse())?;
-    let server = Server::any()?;
+fn main() -> ExitCode {
+    exit(run(&Args::parse()))
+}
+
+fn run(told: &Args) -> Result<(), Problem> {
+    let server = told.over.server()?;
     let database = server.database("latency");
     database.client().batch_execute(
-        "create table t (id int primary key, made int8); create publication p for table t",
+        "create table t (id int8 primary key, made int8); create publication p for table t",
     )?;
     let delay = Config::default().get_max_read_delay();
-    println!("PostgreSQL {}; microseconds, the middle one of {rounds} rounds", server.version());
+    println!(
+        "PostgreSQL {}, over {}, rows to a transaction: {}; microseconds, the middle one of {} rounds",
+        server.version(),
+        told.over.name(),
+        told.rows_per_transaction,
+        told.rounds
+    );
     println!(
         "{:>12} {:>10} {:>10} {:>12} {:>12} {:>12} {:>12}",
         "a second", "median", "p99", "without", "p99", "added", "added p99"
     );
     for rate in [300, 3000] {
         let (mut with, mut without) = (Vec::new(), Vec::new());
-        for _ in 0..rounds {
-            with.push(trickle(&database, rate, seconds, delay)?);
-            without.push(trickle(&database, rate, seconds, Duration::ZERO)?);
+        for _ in 0..told.rounds {
+            with.push(trickle(&database, told, rate, delay)?);
+            without.push(trickle(&database, told, rate, Duration::ZERO)?);
         }
         let middle =
             |runs: &[[f64; 2]], which: usize| median(runs.iter().map(|run| run[which]).collect());
@@ -54,30 +79,33 @@ fn run() -> Result<(), Problem> {
     Ok(())
 }
 
-/// Median and 99th percentile, in microseconds, from before a transaction to its row's arrival.
+/// Median and 99th percentile, in microseconds, from before a transaction to its rows' arrival.
 fn trickle(
     database: &Database<'_>,
+    told: &Args,
     rate: u32,
-    seconds: u32,
     delay: Duration,
 ) -> Result<[f64; 2], Problem> {
     let mut client = database.client();
     // Commits stay synchronous: others are not sent before the log is flushed, some 200 ms later.
     client.batch_execute("truncate t")?;
     client.execute("select pg_create_logical_replication_slot('run', 'pgoutput')", &[])?;
-    let mut config: Config = database.dsn_tcp().parse()?;
+    let mut config: Config = told.over.dsn(database).parse()?;
     config.max_read_delay(delay);
-    let transactions = rate * seconds;
+    let (transactions, each) = (rate * told.seconds, i64::from(told.rows_per_transaction));
+    let rows = u64::from(transactions) * u64::from(told.rows_per_transaction);
     let reader = thread::spawn(move || -> Result<Vec<f64>, String> {
-        read(&config, transactions).map_err(|problem| problem.to_string())
+        read(&config, rows).map_err(|problem| problem.to_string())
     });
-    let insert = client.prepare("insert into t values ($1, $2)")?;
+    let insert = client.prepare(
+        "insert into t select $1::int8 * $2 + n, $3::int8 from generate_series(1, $2::int8) n",
+    )?;
     let (start, pause) = (Instant::now(), Duration::from_secs(1) / rate);
     for number in 0..transactions {
         // Behind its time it does not wait.
         let at = start + pause * number;
         thread::sleep(at.saturating_duration_since(Instant::now()));
-        client.execute(&insert, &[&number.cast_signed(), &now()])?;
+        client.execute(&insert, &[&i64::from(number), &each, &now()])?;
     }
     let mut latencies = reader.join().map_err(|_| "the reader panicked")??;
     // What arrived while the stream was opened is not counted.
@@ -95,10 +123,10 @@ fn trickle(
     Ok([at(50), at(99)])
 }
 
-fn read(config: &Config, transactions: u32) -> Result<Vec<f64>, Problem> {
+fn read(config: &Config, rows: u64) -> Result<Vec<f64>, Problem> {
     let mut stream = Connection::connect(config)?.stream(&StartReplication::new("run", ["p"]))?;
     let mut latencies = Vec::new();
-    while latencies.len() < transactions as usize
+    while (latencies.len() as u64) < rows
         && let Some(event) = stream.next_event()
     {
         if let Message::Insert(body) = event?.message

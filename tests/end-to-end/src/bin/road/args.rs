@@ -1,0 +1,99 @@
+//! What `road` is told.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValue;
+use clap::error::ErrorKind;
+use clap::{ArgAction, CommandFactory, Parser, ValueEnum, value_parser};
+use pgoutput_end_to_end::over::Over;
+use pgoutput_end_to_end::workload::{MOST_ROWS, Workload};
+
+/// What this program starts itself for, with `consume` in front: reads a slot up to a position and prints how many rows
+/// there were.
+#[derive(Debug, Parser)]
+pub(crate) struct Consume {
+    pub(crate) name: String,
+    pub(crate) dsn: String,
+    pub(crate) slot: String,
+    pub(crate) until: String,
+    #[arg(action = ArgAction::Set)]
+    pub(crate) binary: bool,
+}
+
+/// CPU time, wall time and memory of each consumer of a slot, and of the server process that sends to it.
+///
+/// The log is written to a throwaway server before anything is measured. Then every consumer reads all of it,
+/// from a copy of the same slot, in turns. Ratios are to pg_recvlogical in the same round.
+#[derive(Debug, Parser)]
+#[command(name = "road", verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// What is written.
+    #[arg(default_value = "all")]
+    pub(crate) workload: Wanted,
+    /// Rows of each workload, 1 to 100,000,000; narrow needs 4, wide and all need 10.
+    #[arg(default_value_t = 250_000, value_parser = value_parser!(u32).range(1..=i64::from(MOST_ROWS)))]
+    pub(crate) rows: u32,
+    /// How often each consumer reads, 1 to 1000 times; the middle one of its figures is shown.
+    #[arg(default_value_t = 3, value_parser = value_parser!(u32).range(1..=1000))]
+    pub(crate) rounds: u32,
+    /// What the server sends over.
+    #[arg(long, value_enum, default_value_t = Over::Tcp)]
+    pub(crate) over: Over,
+    /// Other clients, as tests/peers builds them into one program [default: the one there, if it is built].
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) peers: Option<PathBuf>,
+}
+
+impl Args {
+    /// The same, or the end of this program with the reason.
+    pub(crate) fn checked(self) -> Self {
+        for workload in self.workload.all() {
+            let (name, least) = (workload.name(), workload.least_rows());
+            if self.rows < least {
+                let message = format!("{name} needs at least {least} rows, not {}", self.rows);
+                Self::command().error(ErrorKind::ValueValidation, message).exit();
+            }
+        }
+        self
+    }
+}
+
+/// Workloads by their name, or all.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wanted {
+    All,
+    Only(Workload),
+}
+
+impl Wanted {
+    /// They themselves.
+    pub(crate) fn all(self) -> impl Iterator<Item = Workload> {
+        Workload::ALL.into_iter().filter(move |workload| match self {
+            Self::All => true,
+            Self::Only(wanted) => wanted == *workload,
+        })
+    }
+}
+
+impl ValueEnum for Wanted {
+    fn value_variants<'a>() -> &'a [Self] {
+        const {
+            let [narrow, bulk, binary, full, wide] = Workload::ALL;
+            &[
+                Self::All,
+                Self::Only(narrow),
+                Self::Only(bulk),
+                Self::Only(binary),
+                Self::Only(full),
+                Self::Only(wide),
+            ]
+        }
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::All => PossibleValue::new("all").help("each of these"),
+            Self::Only(workload) => PossibleValue::new(workload.name()).help(workload.rows_are()),
+        })
+    }
+}

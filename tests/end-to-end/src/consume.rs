@@ -1,0 +1,74 @@
+//! What the processes do that are this program.
+
+use pgoutput_decode::{Lsn, Message, Tag};
+use pgoutput_reader::{Acknowledge, Config, Connection, ReaderBuilder, StartReplication, Stream};
+
+use crate::Problem;
+use crate::consumer::{Consumer, Task};
+
+/// What the process of [`Consumer::command`] does, where it is this program; how many rows it has read.
+///
+/// # Errors
+/// The connection's, and when nobody has this name.
+pub fn consume(name: &str, task: &Task) -> Result<u64, Problem> {
+    let mut config: Config = task.dsn.parse()?;
+    let until: Lsn = task.until.parse()?;
+    match Consumer::OURS.iter().find(|consumer| consumer.name() == name) {
+        Some(Consumer::Frames) => frames(stream(&config, task)?, until),
+        Some(Consumer::Lending) => lending(stream(&config, task)?, until),
+        Some(Consumer::LendingNoDelay) => {
+            config.max_read_delay(std::time::Duration::ZERO);
+            lending(stream(&config, task)?, until)
+        }
+        Some(Consumer::Events) => events(config, task, until),
+        _ => Err(format!("{name:?} is not one of mine").into()),
+    }
+}
+
+fn stream(config: &Config, task: &Task) -> Result<Stream, Problem> {
+    let mut start = StartReplication::new(&task.slot, ["p"]);
+    start.binary = task.binary;
+    Ok(Connection::connect(config)?.stream(&start)?)
+}
+
+fn frames(mut stream: Stream, until: Lsn) -> Result<u64, Problem> {
+    let mut rows = 0;
+    while let Some(frame) = stream.next_frame() {
+        let frame = std::hint::black_box(frame?);
+        match frame.data.first().map(|tag| Tag(*tag)) {
+            Some(Tag::INSERT | Tag::UPDATE | Tag::DELETE) => rows += 1,
+            // A commit stands where it ends.
+            Some(Tag::COMMIT) if frame.wal_start >= until => break,
+            _ => {}
+        }
+    }
+    Ok(rows)
+}
+
+fn lending(mut stream: Stream, until: Lsn) -> Result<u64, Problem> {
+    let mut rows = 0;
+    while let Some(event) = stream.next_event() {
+        match std::hint::black_box(event?).message {
+            Message::Insert(_) | Message::Update(_) | Message::Delete(_) => rows += 1,
+            Message::Commit(commit) if commit.end_lsn >= until => break,
+            _ => {}
+        }
+    }
+    Ok(rows)
+}
+
+fn events(config: Config, task: &Task, until: Lsn) -> Result<u64, Problem> {
+    let reader = ReaderBuilder::from(config)
+        .slot(&task.slot)
+        .publication("p")
+        .binary(task.binary)
+        .acknowledge(Acknowledge::Never)
+        .until_lsn(until)
+        .connect()?;
+    let mut rows = 0;
+    for event in reader {
+        std::hint::black_box(event?);
+        rows += 1;
+    }
+    Ok(rows)
+}
