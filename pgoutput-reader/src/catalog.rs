@@ -71,6 +71,17 @@ impl Catalog {
         Ok(columns.iter().zip(rows).map(|(column, row)| describe(column, &row, types)).collect())
     }
 
+    /// Makes ready for the first description, without waiting.
+    pub(crate) fn make_ready(&mut self) {
+        let none: [Box<dyn postgres::types::ToSql + Send + Sync>; 4] = [
+            Box::new(0_u32),
+            Box::new(Vec::<String>::new()),
+            Box::new(Vec::<u32>::new()),
+            Box::new(Vec::<i32>::new()),
+        ];
+        self.0.make_ready(DESCRIBE, none.into());
+    }
+
     /// The names of all publications.
     pub(crate) fn publications(&mut self) -> Result<Vec<String>, Error> {
         let query = "SELECT pubname::text FROM pg_catalog.pg_publication ORDER BY 1";

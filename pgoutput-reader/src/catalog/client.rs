@@ -29,17 +29,30 @@ pub(crate) struct Waits {
     pub(crate) stop: StopHandle,
 }
 
-/// Opened when it is first needed, and again when it was lost.
+/// Opened when it is first needed, or [made ready](Self::make_ready) for that, and again when it was lost.
 pub(super) struct Lazy {
     ordinary: Arc<Ordinary>,
     /// None while there is no stream yet that could be stopped.
     waits: Option<Waits>,
     client: Option<Client>,
+    /// What comes of making ready, until somebody asks.
+    opening: Option<Receiver<Option<Client>>>,
 }
 
 impl Lazy {
     pub(super) fn new(ordinary: Ordinary) -> Self {
-        Self { ordinary: Arc::new(ordinary), waits: None, client: None }
+        Self { ordinary: Arc::new(ordinary), waits: None, client: None, opening: None }
+    }
+
+    /// Connects and asks this, whose answer is of no interest, on a thread of its own: the next such question is answered sooner. What goes
+    /// wrong is for that question to find.
+    pub(super) fn make_ready(&mut self, query: &'static str, parameters: Parameters) {
+        let (ordinary, mut client) = (Arc::clone(&self.ordinary), self.client.take());
+        let started = start(None, self.ordinary.address(), move || {
+            let _ = ask(&ordinary, &mut client, query, &parameters);
+            client
+        });
+        self.opening = started.ok();
     }
 
     /// From now on answers are waited for like this.
@@ -68,9 +81,13 @@ impl Lazy {
         parameters: Parameters,
     ) -> Result<Vec<Row>, Error> {
         let (ordinary, mut client) = (Arc::clone(&self.ordinary), self.client.take());
+        let opening = self.opening.take();
         let (waits, address) = (self.waits.as_ref(), self.ordinary.address());
         let done = waits.map(|waits| waits.wake.waker());
         let answer = start(done, address, move || {
+            if let Some(opening) = opening {
+                client = opening.recv().ok().flatten();
+            }
             let rows = ask(&ordinary, &mut client, query, &parameters);
             (client, rows)
         })?;

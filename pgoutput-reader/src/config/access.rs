@@ -158,10 +158,10 @@ impl Config {
     /// The most that letting data gather may hold up one read, up to a second; zero reads every change as it comes.
     /// Unless set, [`DEFAULT_MAX_READ_DELAY`](super::DEFAULT_MAX_READ_DELAY).
     ///
-    /// It plays a part only while the stream is busy, when reads have followed each other within 100 microseconds for a while: then a short rest
-    /// before each read takes most of the work off this program and much off the server. Rests begin with 100 microseconds, each that pays is
-    /// followed by one twice as long, and the first that brings little is the last. What the program does meanwhile counts as rest. No deadline and no stop waits
-    /// for the end of a rest. On a Unix socket, which holds little, a rest is at most 300 microseconds.
+    /// It plays a part only while the stream is busy, when reads have followed each other within 100 microseconds for a while: then a rest
+    /// before each read takes most of the work off this program and much off the server; the first that brings little is the last. What the
+    /// program does meanwhile counts as rest. A stop ends a rest at once; a call whose deadline comes first ends there, as if nothing were there, and the
+    /// next one goes on with the rest. On a Unix socket, which holds little, a rest is at most 300 microseconds.
     ///
     /// ```
     /// use std::time::Duration;

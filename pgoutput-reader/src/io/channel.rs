@@ -150,13 +150,15 @@ impl Channel {
         }
         let now = Instant::now();
         if let Some(rest) = self.gather.rest(now) {
-            let until = now + rest;
-            let is_whole = deadline.is_none_or(|deadline| until <= deadline);
-            let until = deadline.map_or(until, |deadline| until.min(deadline));
+            let end = now + rest;
+            let until = deadline.map_or(end, |deadline| end.min(deadline));
             if !rest.is_zero() && self.rest(until)? {
                 return Ok(Fill::Woken);
             }
-            if let Some(received) = self.receive(is_whole)? {
+            if until < end {
+                return Ok(Fill::TimedOut);
+            }
+            if let Some(received) = self.receive(true)? {
                 return Ok(if received == 0 { Fill::Closed } else { Fill::More });
             }
         }

@@ -124,13 +124,15 @@ impl Dialer {
 fn start(
     mut connection: Connection,
     start: &StartReplication,
-    catalog: Catalog,
+    mut catalog: Catalog,
     system: SystemId,
     slot: SlotFacts,
 ) -> Result<Opened, Error> {
     connection.check_publications(&start.publications)?;
     let pace = connection.pace()?;
     let copy = connection.start_replication(start)?;
+    // Else the stream would stand still for as long as connecting takes, at its first change.
+    catalog.make_ready();
     Ok(Opened { copy, pace, catalog, system, confirmed: slot.confirmed })
 }
 

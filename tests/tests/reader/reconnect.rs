@@ -312,17 +312,22 @@ fn a_catalogue_that_cannot_be_asked_for_a_while_costs_no_event() {
             })
             .connect()
             .unwrap();
-        // The stream goes on; no ordinary connection can be made.
-        fixture.run([&limit(0), "INSERT INTO t VALUES (1, 1), (2, 2)"]);
+        let session = format!(
+            "pg_stat_activity WHERE usename = '{role}' AND backend_type = 'client backend'"
+        );
+        let (there, ended) = ("SELECT count(*)", "SELECT count(pg_terminate_backend(pid))");
+        let of_session = |what: &str| fixture.number(&format!("{what} FROM {session}"));
+        eventually("the ordinary connection", || (of_session(there) == 1).then_some(()));
+        // It ends, and no other can be made. The stream goes on.
+        fixture.run([&limit(0) as &str]);
+        assert_eq!(of_session(ended), 1);
+        fixture.run(["INSERT INTO t VALUES (1, 1), (2, 2)"]);
         for expected in [1, 2] {
             assert_eq!(id(&reader.next().unwrap().unwrap()), expected);
         }
         assert!(causes.lock().unwrap().len() >= 2);
         // And one that is only lost is not even noticed.
-        let query = format!(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{role}' AND backend_type = 'client backend'"
-        );
-        assert_eq!(fixture.number(&query), 1);
+        assert_eq!(of_session(ended), 1);
         let reconnects = reader.health().reconnects;
         fixture.run(["INSERT INTO u VALUES (3)"]);
         assert_eq!(id(&reader.next().unwrap().unwrap()), 3);
