@@ -6,29 +6,30 @@
 use std::hint::black_box;
 
 use pgoutput_bench::{
-    Counting, Input, Lane, allocations, captured, columns, compare, decoded_columns,
-    decoded_utf8_columns, generated, large_values, utf8_columns, walk,
+    Counting, Input, Lane, allocations, buffered_columns, captured, columns, compare,
+    decoded_columns, decoded_utf8_columns, generated, large_values, selected, utf8_columns, walk,
 };
-use pgoutput_decode::{CopyData, Message};
+use pgoutput_decode::Message;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn main() {
+fn main() -> Result<(), String> {
     // `cargo test --benches` starts this too, and only wants to know that it starts.
     if !std::env::args().any(|argument| argument == "--bench") {
-        return;
+        return Ok(());
     }
-    let captures = captured(15).expect("the committed captures").repeated_to(256 * 1024);
-    let large = [1_000, 10_000, 100_000].map(large_values);
+    let mut inputs = generated();
+    inputs.push(captured(15).expect("the committed captures").repeated_to(256 * 1024));
+    inputs.extend([1_000, 10_000, 100_000].map(large_values));
+    let inputs = selected(inputs)?;
     println!("decode: nanoseconds a message, ratio to the bare walk");
-    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let wanted = |input: &&Input| only.as_ref().is_none_or(|only| input.name.starts_with(only));
-    for input in generated().iter().chain([&captures]).chain(&large).filter(wanted) {
+    for input in &inputs {
         println!("{}", measure(input));
         let (_, allocated) = allocations(|| decode(input, columns));
         println!("  {allocated} allocations\n");
     }
+    Ok(())
 }
 
 fn measure(input: &Input) -> pgoutput_bench::Report {
@@ -66,7 +67,7 @@ fn measure(input: &Input) -> pgoutput_bench::Report {
             }
         }),
         Lane::new("buffer to columns as bytes", || {
-            black_box(framed(black_box(input.stream()), &frames));
+            black_box(buffered_columns(black_box(input.stream())));
         }),
     ];
     compare(input.name.clone(), input.len(), lanes)
@@ -82,23 +83,4 @@ fn decode(input: &Input, visit: impl Fn(&Message<'_>) -> usize + Copy) -> usize 
 #[inline]
 fn one(frame: &[u8], in_stream: bool, visit: impl Fn(&Message<'_>) -> usize) -> usize {
     visit(&Message::decode(frame, in_stream).expect("a good message"))
-}
-
-/// From a receive buffer: CopyData's tag and length, the envelope, the message.
-fn framed(mut stream: &[u8], frames: &[pgoutput_bench::Frame<'_>]) -> usize {
-    let mut sum = 0_usize;
-    for frame in frames {
-        let Some((&[_, a, b, c, d], rest)) = stream.split_first_chunk() else { return sum };
-        let length = u32::from_be_bytes([a, b, c, d]) as usize - 4;
-        let Some((payload, rest)) = rest.split_at_checked(length) else { return sum };
-        stream = rest;
-        let CopyData::XLogData(envelope) = CopyData::decode(payload).expect("a good envelope")
-        else {
-            continue;
-        };
-        let lsn = usize::from(envelope.wal_start < envelope.wal_end);
-        let columns = decoded_columns(envelope.data, frame.in_stream).expect("a good message");
-        sum = sum.wrapping_add(lsn).wrapping_add(columns);
-    }
-    sum
 }

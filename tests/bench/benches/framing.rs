@@ -9,7 +9,9 @@
 use std::hint::black_box;
 
 use bytes::{Buf, Bytes, BytesMut};
-use pgoutput_bench::{Counting, Input, Work, compare_counted, generated, large_values, walk};
+use pgoutput_bench::{
+    Counting, Input, Work, compare_counted, generated, large_values, selected, walk,
+};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -17,17 +19,19 @@ static ALLOCATOR: Counting = Counting;
 /// A tag and a length.
 const HEADER_LEN: usize = 5;
 
-fn main() {
+fn main() -> Result<(), String> {
     // `cargo test --benches` starts this too, and only wants to know that it starts.
     if !std::env::args().any(|argument| argument == "--bench") {
-        return;
+        return Ok(());
     }
+    let mut inputs = generated();
+    inputs.push(large_values(10_000));
+    let inputs = selected(inputs)?;
     println!("framing: nanoseconds a message, ratio to the bare walk over its columns");
-    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let wanted = |input: &&Input| only.as_ref().is_none_or(|only| input.name.starts_with(only));
-    for input in generated().iter().chain(&[large_values(10_000)]).filter(wanted) {
+    for input in &inputs {
         println!("{}", measure(input));
     }
+    Ok(())
 }
 
 fn measure(input: &Input) -> pgoutput_bench::Report {

@@ -77,3 +77,23 @@ impl Input {
         if longer.is_empty() { self.clone() } else { longer }
     }
 }
+
+/// The inputs whose name starts with the program's first argument that is no option; without one, all.
+///
+/// # Errors
+/// When there is none, with the names that there are.
+pub fn selected(inputs: Vec<Input>) -> Result<Vec<Input>, String> {
+    let Some(wanted) = std::env::args().skip(1).find(|argument| !argument.starts_with('-')) else {
+        return Ok(inputs);
+    };
+    let names: Vec<_> = inputs.iter().map(|input| input.name.clone()).collect();
+    let inputs: Vec<_> =
+        inputs.into_iter().filter(|input| input.name.starts_with(&wanted)).collect();
+    if inputs.is_empty() {
+        return Err(format!(
+            "no input has a name that starts with {wanted:?}; there are {}",
+            names.join(", ")
+        ));
+    }
+    Ok(inputs)
+}

@@ -19,8 +19,8 @@ pub mod walk;
 pub use allocations::{Counting, allocations};
 pub use captured::captured;
 pub use compare::{Lane, Report, Work, compare, compare_counted};
-pub use input::{Frame, Input};
+pub use input::{Frame, Input, selected};
 #[cfg(feature = "record")]
 pub use record::Record;
 pub use rows::{BULK_COLUMNS, bulk_relation, generated, large_values};
-pub use visit::{columns, decoded_columns, decoded_utf8_columns, take_column, utf8_columns};
+pub use visit::{buffered_columns, columns, decoded_columns, decoded_utf8_columns, utf8_columns};

@@ -5,19 +5,20 @@ use std::hint::black_box;
 use pgoutput_decode::row::{Row, RowError};
 use pgoutput_decode::value::{Numeric, Value};
 use pgoutput_decode::{Message, Relation, TimestampTz};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Frame;
 
 /// The row with every column in a type of its own.
-#[derive(Debug, Deserialize)]
-struct Record<'a> {
-    id: i32,
-    a: &'a str,
-    b: i64,
-    c: String,
-    d: String,
-    e: bool,
+#[derive(Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the columns of the input `bulk`")]
+pub struct Record<'a> {
+    pub id: i32,
+    pub a: &'a str,
+    pub b: i64,
+    pub c: String,
+    pub d: String,
+    pub e: bool,
 }
 
 /// The row that a frame inserts.
@@ -57,7 +58,6 @@ pub fn get_any(row: Row<'_>) -> Result<(), RowError> {
 
 /// All columns at once, two of them into strings of their own.
 pub fn deserialize(row: Row<'_>) -> Result<(), RowError> {
-    let Record { id, a, b, c, d, e } = row.deserialize()?;
-    black_box((id, a, b, c, d, e));
+    black_box(row.deserialize::<Record<'_>>()?);
     Ok(())
 }

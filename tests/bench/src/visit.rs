@@ -1,6 +1,6 @@
 //! Looking at every column of a message.
 
-use pgoutput_decode::{Message, OldTuple, TupleColumn, TupleData, Utf8Column};
+use pgoutput_decode::{CopyData, Decoder, Message, OldTuple, TupleColumn, TupleData, Utf8Column};
 
 /// Takes in where each value is and how long, which nobody can know who did not read all lengths.
 #[inline]
@@ -10,7 +10,7 @@ pub fn columns(message: &Message<'_>) -> usize {
 
 /// One column more.
 #[inline]
-pub fn take_column(sum: usize, column: TupleColumn<'_>) -> usize {
+fn take_column(sum: usize, column: TupleColumn<'_>) -> usize {
     match column {
         TupleColumn::Text(value) | TupleColumn::Binary(value) => take(sum, value),
         _ => sum.wrapping_add(1),
@@ -44,6 +44,24 @@ pub fn decoded_columns(frame: &[u8], in_stream: bool) -> Option<usize> {
 #[inline]
 pub fn decoded_utf8_columns(frame: &[u8], in_stream: bool) -> Option<usize> {
     decoded(frame, in_stream, |sum, column| take_utf8(sum, column.utf8()))
+}
+
+/// What the columns of a receive buffer come to: `CopyData`'s tag and length, the envelope, the message; nothing when one is bad or cut
+/// off.
+#[inline]
+pub fn buffered_columns(mut stream: &[u8]) -> Option<usize> {
+    let (mut decoder, mut sum) = (Decoder::new(), 0_usize);
+    while let Some((&[_, a, b, c, d], rest)) = stream.split_first_chunk() {
+        let length = (u32::from_be_bytes([a, b, c, d]) as usize).checked_sub(4)?;
+        let (payload, rest) = rest.split_at_checked(length)?;
+        stream = rest;
+        if let CopyData::XLogData(envelope) = CopyData::decode(payload).ok()? {
+            sum = sum.wrapping_add(usize::from(envelope.wal_start < envelope.wal_end));
+            let each = |_, column: TupleColumn<'_>| sum = take_column(sum, column);
+            decoder.decode_with(envelope.data, each).ok()?;
+        }
+    }
+    Some(sum)
 }
 
 #[inline]

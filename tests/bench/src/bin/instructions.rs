@@ -1,13 +1,11 @@
 //! Instructions a message, counted by valgrind's callgrind: a figure that repeats on any machine, busy or not.
 //!
 //! ```text
-//! alias instructions='cargo run --release -p pgoutput-bench --features values --bin instructions --'
+//! alias instructions='cargo run --release -p pgoutput-bench --bin instructions --'
 //! instructions             # compare with the committed table
 //! instructions --write     # write it anew
 //! instructions --only bulk # some inputs
 //! ```
-//!
-//! Without the feature `values` the reading of rows is left out, and serde is not built.
 //!
 //! Comparing fails when a figure is more than 5 % above the table's. Another compiler, or another processor's
 //! instruction set, counts differently: the table says what it was made with.
@@ -19,16 +17,12 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::{env, fs, io};
 
-use pgoutput_bench::{Frame, bulk_relation, values};
 use pgoutput_bench::{
-    Input, captured, columns, decoded_columns, decoded_utf8_columns, generated, large_values,
-    take_column, utf8_columns, walk,
+    Frame, Input, buffered_columns, bulk_relation, captured, columns, decoded_columns,
+    decoded_utf8_columns, generated, large_values, utf8_columns, values, walk,
 };
-use pgoutput_decode::{CopyData, Decoder, Message};
-use pgoutput_decode::{
-    Relation,
-    row::{Row, RowError},
-};
+use pgoutput_decode::row::{Row, RowError};
+use pgoutput_decode::{Message, Relation};
 
 /// How much a figure may rise.
 const ALLOWED: f64 = 1.05;
@@ -100,7 +94,7 @@ fn check(only: &str) -> Result<(), Problem> {
     let (mut worse, mut better) = (Vec::new(), 0);
     for (name, count) in figures {
         let Some(before) = committed.remove(&name) else {
-            return Err(format!("{name:?} is not in the table; write it anew with --write").into());
+            return Err(format!("{name:?} is not in the table; make it anew with --write").into());
         };
         println!("{name:<50} {count:10.1} {:7.3} x", count / before);
         if count > before * ALLOWED {
@@ -213,7 +207,7 @@ fn run(measure: &str, name: &str, times: &str) -> Result<(), Problem> {
                 }
             }
             "buffer to columns" => {
-                black_box(buffer(input)?);
+                black_box(buffered_columns(black_box(input.stream())));
             }
             "row.get" => read(&frames, values::get)?,
             "each column as Value" => read(&frames, values::get_any)?,
@@ -235,22 +229,4 @@ fn read(frames: &[Frame<'_>], read: fn(Row<'_>) -> Result<(), RowError>) -> Resu
         read(values::row(&relation, frame))?;
     }
     Ok(())
-}
-
-/// From a receive buffer: CopyData's tag and length, the envelope, the message.
-fn buffer(input: &Input) -> Result<usize, Problem> {
-    let (mut decoder, mut sum) = (Decoder::new(), 0_usize);
-    let mut stream = black_box(input.stream());
-    while let Some((&[_, a, b, c, d], rest)) = stream.split_first_chunk() {
-        let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        let (payload, rest) =
-            length.checked_sub(4).and_then(|len| rest.split_at_checked(len)).ok_or("cut off")?;
-        stream = rest;
-        if let CopyData::XLogData(envelope) = CopyData::decode(payload)? {
-            let at = usize::from(black_box(envelope.wal_start) < envelope.wal_end);
-            sum = sum.wrapping_add(at);
-            decoder.decode_with(envelope.data, |_, column| sum = take_column(sum, column))?;
-        }
-    }
-    Ok(sum)
 }

@@ -1,31 +1,21 @@
 //! What reading a row's values costs, beside decoding alone and beside `serde_json` reading the same struct from JSON.
 //!
-//! `cargo bench -p pgoutput-decode --features serde --bench values`. Nanoseconds a row, all from one interleaved run; and how many
+//! `cargo bench -p pgoutput-bench --bench values`. Nanoseconds a row, all from one interleaved run; and how many
 //! allocations a row makes.
 
 use std::hint::black_box;
 
+use pgoutput_bench::values::{Record, deserialize, get, get_any, row};
 use pgoutput_bench::{
     Counting, Frame, Input, Lane, allocations, bulk_relation, columns, compare, generated, walk,
 };
-use pgoutput_decode::row::Row;
-use pgoutput_decode::value::{Numeric, Value};
-use pgoutput_decode::{Message, Relation, Relations, TimestampTz, TupleData};
-use serde::{Deserialize, Serialize};
+use pgoutput_decode::row::{Row, RowError};
+use pgoutput_decode::{Message, Relation, Relations};
+
+type Read = fn(Row<'_>) -> Result<(), RowError>;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// The row with every column in a type of its own.
-#[derive(Debug, Serialize, Deserialize)]
-struct Record<'a> {
-    id: i32,
-    a: &'a str,
-    b: i64,
-    c: String,
-    d: String,
-    e: bool,
-}
 
 fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
@@ -47,20 +37,20 @@ fn measure(input: &Input) -> pgoutput_bench::Report {
     let relation: &Relation = &relation;
     let frames: Vec<Frame<'_>> = input.frames().collect();
     let json: Vec<String> = frames.iter().map(|frame| to_json(relation, frame)).collect();
-    for (name, read) in [("row.get", get as fn(Row<'_>) -> usize), ("deserialize", deserialize)] {
+    for (name, read) in [("row.get", get as Read), ("deserialize", deserialize)] {
         let ((), made) = allocations(|| {
             for frame in &frames {
-                black_box(read(row(relation, frame)));
+                read(row(relation, frame)).expect("a good row");
             }
         });
         println!("  {name}: {} allocations a row", made / frames.len() as u64);
     }
     let mut copied = Vec::with_capacity(input.stream().len());
-    let each = |work: fn(Row<'_>) -> usize| {
+    let each = |read: Read| {
         let frames = &frames;
         move || {
             for frame in frames {
-                black_box(work(black_box(row(relation, frame))));
+                read(black_box(row(relation, frame))).expect("a good row");
             }
         }
     };
@@ -80,48 +70,11 @@ fn measure(input: &Input) -> pgoutput_bench::Report {
         Lane::new("serde_json, the same struct", || {
             for line in &json {
                 let record: Record<'_> = serde_json::from_str(black_box(line)).expect("good JSON");
-                black_box(take(&record));
+                black_box(record);
             }
         }),
     ];
     compare(input.name.clone(), input.len(), lanes)
-}
-
-fn row<'a>(relation: &'a Relation, frame: &Frame<'a>) -> Row<'a> {
-    let Ok(Message::Insert(body)) = Message::decode(frame.bytes, frame.in_stream) else {
-        unreachable!("the inputs are inserts")
-    };
-    let new: TupleData<'a> = body.new;
-    Row::new(relation, new).expect("as wide as its relation")
-}
-
-fn get(row: Row<'_>) -> usize {
-    let id: i32 = row.get("id").expect("an int4");
-    let text: &str = row.get("a").expect("a text");
-    let number: i64 = row.get("b").expect("an int8");
-    let time: TimestampTz = row.get("c").expect("a timestamptz");
-    let price: Numeric<'_> = row.get("d").expect("a numeric");
-    let flag: bool = row.get("e").expect("a bool");
-    black_box((id, number, time, price, flag));
-    text.len()
-}
-
-/// What a program does that does not know its columns.
-fn get_any(row: Row<'_>) -> usize {
-    row.columns()
-        .filter(|column| {
-            let value: Option<Value<'_>> = column.get().expect("a known type");
-            black_box(value).is_some()
-        })
-        .count()
-}
-
-fn deserialize(row: Row<'_>) -> usize {
-    take(&row.deserialize().expect("the row's own struct"))
-}
-
-fn take(record: &Record<'_>) -> usize {
-    black_box(record).a.len()
 }
 
 fn to_json(relation: &Relation, frame: &Frame<'_>) -> String {
