@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use postgres::error::{DbError, Severity};
 use postgres::types::ToSql;
-use postgres::{Client, Row};
+use postgres::{Client, Row, Statement};
 
 use crate::connection::Ordinary;
 use crate::io::{WakeAtEnd, WakePipe};
@@ -34,23 +34,23 @@ pub(super) struct Lazy {
     ordinary: Arc<Ordinary>,
     /// None while there is no stream yet that could be stopped.
     waits: Option<Waits>,
-    client: Option<Client>,
+    session: Option<Session>,
     /// What comes of making ready, until somebody asks.
-    opening: Option<Receiver<Option<Client>>>,
+    opening: Option<Receiver<Option<Session>>>,
 }
 
 impl Lazy {
     pub(super) fn new(ordinary: Ordinary) -> Self {
-        Self { ordinary: Arc::new(ordinary), waits: None, client: None, opening: None }
+        Self { ordinary: Arc::new(ordinary), waits: None, session: None, opening: None }
     }
 
     /// Connects and asks this, whose answer is of no interest, on a thread of its own: the next such question is answered sooner. What goes
     /// wrong is for that question to find.
     pub(super) fn make_ready(&mut self, query: &'static str, parameters: Parameters) {
-        let (ordinary, mut client) = (Arc::clone(&self.ordinary), self.client.take());
+        let (ordinary, mut session) = (Arc::clone(&self.ordinary), self.session.take());
         let started = start(None, self.ordinary.address(), move || {
-            let _ = ask(&ordinary, &mut client, query, &parameters);
-            client
+            let _ = ask(&ordinary, &mut session, query, &parameters);
+            session
         });
         self.opening = started.ok();
     }
@@ -61,7 +61,7 @@ impl Lazy {
     }
 
     pub(super) fn is_connected(&self) -> bool {
-        self.client.is_some()
+        self.session.is_some()
     }
 
     /// The rows of a query, within the time that a server may be silent.
@@ -80,28 +80,28 @@ impl Lazy {
         query: &'static str,
         parameters: Parameters,
     ) -> Result<Vec<Row>, Error> {
-        let (ordinary, mut client) = (Arc::clone(&self.ordinary), self.client.take());
+        let (ordinary, mut session) = (Arc::clone(&self.ordinary), self.session.take());
         let opening = self.opening.take();
         let (waits, address) = (self.waits.as_ref(), self.ordinary.address());
         let done = waits.map(|waits| waits.wake.waker());
         let answer = start(done, address, move || {
             if let Some(opening) = opening {
-                client = opening.recv().ok().flatten();
+                session = opening.recv().ok().flatten();
             }
-            let rows = ask(&ordinary, &mut client, query, &parameters);
-            (client, rows)
+            let rows = ask(&ordinary, &mut session, query, &parameters);
+            (session, rows)
         })?;
-        let (client, rows) = wait(&answer, waits, limit, address)?;
-        self.client = client;
+        let (session, rows) = wait(&answer, waits, limit, address)?;
+        self.session = session;
         rows
     }
 }
 
 impl Drop for Lazy {
     fn drop(&mut self) {
-        if let Some(client) = self.client.take() {
+        if let Some(session) = self.session.take() {
             // Without a thread to be had it is waited for here.
-            let _ = thread::Builder::new().name("pgoutput-close".into()).spawn(|| drop(client));
+            let _ = thread::Builder::new().name("pgoutput-close".into()).spawn(|| drop(session));
         }
     }
 }
@@ -169,33 +169,62 @@ fn died() -> Error {
     Error::usage("the thread that asks the catalogue has ended without an answer")
 }
 
+/// An open connection, and the questions it knows: one that comes again takes one round trip, not two.
+struct Session {
+    client: Client,
+    prepared: Vec<(&'static str, Statement)>,
+}
+
+impl Session {
+    fn open(ordinary: &Ordinary) -> Result<Self, Error> {
+        let mut client = ordinary.connect()?;
+        // Whether format_type qualifies a name depends on the search path, which roles and databases may set.
+        client.batch_execute("SET search_path = \"$user\", public")?;
+        Ok(Self { client, prepared: Vec::new() })
+    }
+
+    fn query(
+        &mut self,
+        query: &'static str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, postgres::Error> {
+        let known = self.prepared.iter().find(|(text, _)| *text == query);
+        let statement = if let Some((_, statement)) = known {
+            statement.clone()
+        } else {
+            let statement = self.client.prepare(query)?;
+            self.prepared.push((query, statement.clone()));
+            statement
+        };
+        self.client.query(&statement, parameters)
+    }
+}
+
 fn ask(
     ordinary: &Ordinary,
-    client: &mut Option<Client>,
-    query: &str,
+    session: &mut Option<Session>,
+    query: &'static str,
     parameters: &Parameters,
 ) -> Result<Vec<Row>, Error> {
     let parameters: Vec<&(dyn ToSql + Sync)> =
         parameters.iter().map(|parameter| &**parameter as &(dyn ToSql + Sync)).collect();
-    Ok(match open(ordinary, client)?.query(query, &parameters) {
+    Ok(match open(ordinary, session)?.query(query, &parameters) {
         // An idle connection may have been ended meanwhile; a fresh one decides.
         Err(error) if is_lost(&error) => {
-            *client = None;
-            open(ordinary, client)?.query(query, &parameters)
+            *session = None;
+            open(ordinary, session)?.query(query, &parameters)
         }
         result => result,
     }?)
 }
 
-fn open<'c>(ordinary: &Ordinary, client: &'c mut Option<Client>) -> Result<&'c mut Client, Error> {
-    match client {
-        Some(client) => Ok(client),
-        empty => {
-            let mut client = ordinary.connect()?;
-            // Whether format_type qualifies a name depends on the search path, which roles and databases may set.
-            client.batch_execute("SET search_path = \"$user\", public")?;
-            Ok(empty.insert(client))
-        }
+fn open<'s>(
+    ordinary: &Ordinary,
+    session: &'s mut Option<Session>,
+) -> Result<&'s mut Session, Error> {
+    match session {
+        Some(session) => Ok(session),
+        empty => Ok(empty.insert(Session::open(ordinary)?)),
     }
 }
 
