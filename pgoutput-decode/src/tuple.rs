@@ -10,7 +10,6 @@ use byteorder::{BigEndian, ByteOrder};
 
 use crate::ColumnFlags;
 use crate::cursor::{Cursor, split_u16};
-use crate::utf8::text;
 use crate::{DecodeError, ErrorKind};
 
 /// The columns of one row, in the order of its Relation message; borrowed from the frame.
@@ -291,7 +290,7 @@ impl fmt::Debug for TupleColumn<'_> {
         match self {
             Self::Null => f.write_str("Null"),
             Self::Unchanged => f.write_str("Unchanged"),
-            Self::Text(value) => match text(value) {
+            Self::Text(value) => match core::str::from_utf8(value) {
                 Ok(text) => write!(f, "Text({text:?})"),
                 Err(_) => write!(f, "Text(b\"{}\")", value.escape_ascii()),
             },
