@@ -99,9 +99,10 @@ impl Lazy {
 
 impl Drop for Lazy {
     fn drop(&mut self) {
-        if let Some(session) = self.session.take() {
+        let held = (self.session.take(), self.opening.take());
+        if held.0.is_some() || held.1.is_some() {
             // Without a thread to be had it is waited for here.
-            let _ = thread::Builder::new().name("pgoutput-close".into()).spawn(|| drop(session));
+            let _ = thread::Builder::new().name("pgoutput-close".into()).spawn(|| drop(held));
         }
     }
 }
