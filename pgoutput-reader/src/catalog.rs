@@ -5,6 +5,7 @@ mod slot;
 mod types;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use pgoutput_decode::value::format_type;
 use pgoutput_decode::{Column, Oid, Relation};
@@ -80,6 +81,11 @@ impl Catalog {
             Box::new(Vec::<i32>::new()),
         ];
         self.0.make_ready(DESCRIBE, none.into());
+    }
+
+    /// Waits for that, but no longer than this.
+    pub(crate) fn wait_until_ready(&mut self, limit: Duration) {
+        self.0.wait_until_ready(limit);
     }
 
     /// The names of all publications.

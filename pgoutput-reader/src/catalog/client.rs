@@ -55,6 +55,14 @@ impl Lazy {
         self.opening = started.ok();
     }
 
+    /// Waits for that, but no longer than this: what takes longer is waited for by the first question.
+    pub(super) fn wait_until_ready(&mut self, limit: Duration) {
+        let made = self.opening.as_ref().map(|opening| opening.recv_timeout(limit));
+        if let Some(Ok(session)) = made {
+            (self.session, self.opening) = (session, None);
+        }
+    }
+
     /// From now on answers are waited for like this.
     pub(super) fn wait_with(&mut self, waits: Waits) {
         self.waits = Some(waits);

@@ -3,7 +3,7 @@
 use crate::proto::frame::{FrameError, HEADER_LEN, Header};
 
 /// What one read is offered, and what the buffer shrinks back to.
-const BASE: usize = 64 * 1024;
+const BASE: usize = 256 * 1024;
 
 /// A buffer longer than this goes back to [`BASE`] once little of it is in use.
 const SHRINK_ABOVE: usize = 1024 * 1024;

@@ -20,6 +20,9 @@ use crate::{Config, Error, ErrorKind, StartReplication, SystemId, Waker};
 /// How long each step of an attempt may take where the settings say nothing.
 const STEP: Duration = Duration::from_secs(30);
 
+/// How long the stream's start waits for the ordinary connection. Its first change would have to wait for the same, and longer.
+const READY: Duration = Duration::from_secs(1);
+
 /// Where the stream comes from.
 #[derive(Debug, Clone)]
 pub(super) struct Dialer {
@@ -128,11 +131,12 @@ fn start(
     system: SystemId,
     slot: SlotFacts,
 ) -> Result<Opened, Error> {
+    // Else the stream would stand still at its first change, for as long as connecting takes.
+    catalog.make_ready();
     connection.check_publications(&start.publications)?;
     let pace = connection.pace()?;
+    catalog.wait_until_ready(READY);
     let copy = connection.start_replication(start)?;
-    // Else the stream would stand still for as long as connecting takes, at its first change.
-    catalog.make_ready();
     Ok(Opened { copy, pace, catalog, system, confirmed: slot.confirmed })
 }
 
