@@ -13,6 +13,7 @@ pub(super) struct Sent {
 }
 
 /// A column of a [`Sent`] row.
+#[derive(Debug)]
 pub(super) enum Is<'a> {
     Null,
     Unchanged,
@@ -42,7 +43,7 @@ fn tuple(columns: &[Is<'_>]) -> Vec<u8> {
 
 impl Sent {
     /// The first column is the key.
-    fn change(kind: u8, columns: &[(&str, Oid)], tuples: &[(u8, &[Is<'_>])]) -> Self {
+    pub(super) fn change(kind: u8, columns: &[(&str, Oid)], tuples: &[(u8, &[Is<'_>])]) -> Self {
         let mut relation = b"R\0\0\x40\x13public\0t\0d".to_vec();
         relation.extend(u16::try_from(columns.len()).unwrap().to_be_bytes());
         for (at, (name, oid)) in columns.iter().enumerate() {

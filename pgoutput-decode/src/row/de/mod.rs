@@ -3,6 +3,7 @@
 mod access;
 #[cfg(test)]
 mod buffer_tests;
+mod by_place;
 mod bytes;
 mod exact;
 mod failure;
@@ -28,6 +29,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use self::access::read_all;
+use self::by_place::Places;
 use self::failure::{Failure, Reason};
 use self::find::Finder;
 pub(crate) use self::value::json_value;
@@ -132,19 +134,43 @@ impl<'a> Row<'a> {
     /// value in a field that is no [`Toast`](crate::value::Toast). Nothing is cut, rounded or left out, but for what is told above of
     /// flattened structs. A column that no field asks for is not looked at; with `#[serde(flatten)]`, all of them are.
     pub fn deserialize<T: Deserialize<'a>>(&self) -> Result<T, RowError> {
-        let is_buffered = Cell::new(false);
-        let row = RowDeserializer { row: self, is_buffered: &is_buffered, stand_in: None };
+        let way = Way::default();
+        let row = RowDeserializer { row: self, way: &way, by_name: false, stand_in: None };
         let watch = Watch::start();
         let value = T::deserialize(row);
         let marks = watch.end();
         match value {
-            Ok(value) if marks.refused == 0 && !is_buffered.get() => Ok(value),
-            Ok(value) => match self.refused_by_buffer::<T>(row, marks) {
-                None => Ok(value),
-                Some(failure) => Err(self.error_of(failure)),
-            },
-            Err(failure) => Err(self.error_of(failure)),
+            Ok(value) if marks.refused == 0 && !way.is_buffered.get() => Ok(value),
+            // Whatever is wrong is told as one who reads by name would find it.
+            _ if way.is_by_place.get() => self.deserialize_by_name(),
+            value => self.checked_for_buffers(value, row, marks),
         }
+    }
+
+    #[cold]
+    fn deserialize_by_name<T: Deserialize<'a>>(&self) -> Result<T, RowError> {
+        let way = Way::default();
+        let row = RowDeserializer { row: self, way: &way, by_name: true, stand_in: None };
+        let watch = Watch::start();
+        let value = T::deserialize(row);
+        self.checked_for_buffers(value, row, watch.end())
+    }
+
+    /// What was read by name, unless a buffer has spoilt it.
+    fn checked_for_buffers<T: Deserialize<'a>>(
+        &self,
+        value: Result<T, Failure>,
+        row: RowDeserializer<'a, '_>,
+        marks: Marks,
+    ) -> Result<T, RowError> {
+        let refused = match value {
+            Ok(value) => match self.refused_by_buffer::<T>(row, marks) {
+                None => return Ok(value),
+                Some(failure) => failure,
+            },
+            Err(failure) => failure,
+        };
+        Err(self.error_of(refused))
     }
 
     /// What a buffer of `serde` may have dropped or rounded.
@@ -158,7 +184,7 @@ impl<'a> Row<'a> {
         {
             return Some(failure);
         }
-        if !row.is_buffered.get() {
+        if !row.way.is_buffered.get() {
             return None;
         }
         self.columns().find_map(|column| {
@@ -229,9 +255,19 @@ impl<'a> Row<'a> {
 #[derive(Clone, Copy)]
 struct RowDeserializer<'a, 'c> {
     row: &'c Row<'a>,
-    /// Whether the columns may have gone into a buffer of `serde`.
-    is_buffered: &'c Cell<bool>,
+    way: &'c Way,
+    /// A struct is given the names of the columns even if it has fields just like them.
+    by_name: bool,
     stand_in: Option<StandIn<'c>>,
+}
+
+/// How a row was read.
+#[derive(Default)]
+struct Way {
+    /// Whether the columns may have gone into a buffer of `serde`.
+    is_buffered: Cell<bool>,
+    /// Whether a struct took the values in their order, without their names.
+    is_by_place: Cell<bool>,
 }
 
 /// What stands in the place of values when a row is read a second time, to find out what became of them.
@@ -254,18 +290,26 @@ impl<'a> Deserializer<'a> for RowDeserializer<'a, '_> {
     type Error = Failure;
 
     fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
-        self.is_buffered.set(true);
+        self.way.is_buffered.set(true);
         visitor.visit_map(self.cells())
     }
 
     /// Flattened structs ask for a map.
+    ///
+    /// A struct finds its fields by their names, or, which costs less, in their order. `fields` holds aliases too: what is left over
+    /// tells that there are some.
     fn deserialize_struct<V: Visitor<'a>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        visitor.visit_map(self.cells())
+        let is_first = !self.by_name && self.stand_in.is_none();
+        let places = if is_first { Places::like(self.row, fields) } else { None };
+        let Some(mut places) = places else { return visitor.visit_map(self.cells()) };
+        self.way.is_by_place.set(true);
+        let value = visitor.visit_seq(&mut places)?;
+        if places.is_at_end() { Ok(value) } else { Err(de::Error::custom("columns are left over")) }
     }
 
     fn deserialize_seq<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -356,6 +400,7 @@ impl<'a> de::MapAccess<'a> for Cells<'a, '_> {
 impl<'a> de::SeqAccess<'a> for Cells<'a, '_> {
     type Error = Failure;
 
+    #[inline]
     fn next_element_seed<S: DeserializeSeed<'a>>(
         &mut self,
         seed: S,

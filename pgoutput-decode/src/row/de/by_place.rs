@@ -1,0 +1,185 @@
+//! Values in the order of a struct's fields, without their names.
+
+use core::slice;
+
+use serde::de::{DeserializeSeed, SeqAccess};
+
+use super::failure::Failure;
+use super::value::Cell;
+use crate::Column;
+use crate::row::{Row, RowColumn, field_type};
+use crate::tuple::split_column;
+use crate::value::TypeInfo;
+
+/// The values of a row all of whose columns are in the message.
+pub(super) struct Places<'a> {
+    columns: slice::Iter<'a, Column>,
+    types: &'a [TypeInfo<'a>],
+    /// Of the columns that are left.
+    values: &'a [u8],
+}
+
+impl<'a> Places<'a> {
+    /// `None` if the fields of a struct are not the row's columns in their order, or a value may have to come from elsewhere.
+    #[inline]
+    pub(super) fn like(row: &Row<'a>, fields: &[&str]) -> Option<Self> {
+        let columns = row.relation.columns();
+        let is_like = columns.len() == fields.len()
+            && columns.iter().zip(fields).all(|(column, field)| *column.name == **field);
+        (is_like && !row.key_only && row.old.is_none()).then(|| Self {
+            columns: columns.iter(),
+            types: row.types,
+            values: row.tuple.as_bytes(),
+        })
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.columns.as_slice().is_empty()
+    }
+}
+
+impl<'a> SeqAccess<'a> for Places<'a> {
+    type Error = Failure;
+
+    #[inline]
+    fn next_element_seed<S: DeserializeSeed<'a>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Failure> {
+        let Some(column) = self.columns.next() else { return Ok(None) };
+        let Some((value, rest)) = split_column(self.values) else { return Ok(None) };
+        self.values = rest;
+        let ty = field_type(column, self.types);
+        seed.deserialize(Cell::from(&RowColumn { index: 0, column, ty, value })).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+    use std::string::String;
+
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use crate::Oid;
+    use crate::row::tests::{Is, Sent};
+    use crate::value::{Toast, type_oid};
+
+    const COLUMNS: [(&str, Oid); 3] =
+        [("a", type_oid::INT4), ("b", type_oid::TEXT), ("c", type_oid::NUMERIC)];
+
+    #[derive(Debug, Deserialize)]
+    struct InOrder {
+        a: i64,
+        b: Toast<Option<String>>,
+        c: Option<String>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Otherwise {
+        c: Option<String>,
+        b: Toast<Option<String>>,
+        a: i64,
+    }
+
+    fn read<T: for<'a> Deserialize<'a>>(sent: &Sent) -> Result<T, String> {
+        let table = sent.table();
+        sent.row(&table).deserialize().map_err(|error| format!("{error}"))
+    }
+
+    #[test]
+    fn values_come_without_names_only_where_all_fields_are_columns_in_order() {
+        /// Says by what it was given.
+        #[derive(Debug, PartialEq)]
+        enum By {
+            Place,
+            Name,
+        }
+        struct Told;
+        impl<'de> serde::de::Visitor<'de> for Told {
+            type Value = By;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a struct")
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<By, A::Error> {
+                while seq.next_element::<serde::de::IgnoredAny>()?.is_some() {}
+                Ok(By::Place)
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<By, A::Error> {
+                while map.next_entry::<String, serde::de::IgnoredAny>()?.is_some() {}
+                Ok(By::Name)
+            }
+        }
+        macro_rules! by {
+            ($sent:expr, $fields:expr) => {{
+                struct Asks(By);
+                impl<'de> Deserialize<'de> for Asks {
+                    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                        from.deserialize_struct("Asks", $fields, Told).map(Self)
+                    }
+                }
+                read::<Asks>($sent).unwrap().0
+            }};
+        }
+        let sent = Sent::insert(&COLUMNS, &[Is::Text("1"), Is::Null, Is::Text("2")]);
+        assert_eq!(by!(&sent, &["a", "b", "c"]), By::Place);
+        assert_eq!(by!(&sent, &["a", "b"]), By::Name);
+        assert_eq!(by!(&sent, &["a", "b", "c", "d"]), By::Name);
+        assert_eq!(by!(&sent, &["a", "c", "b"]), By::Name);
+        assert_eq!(by!(&sent, &["a", "b", "C"]), By::Name);
+    }
+
+    #[test]
+    fn an_alias_that_is_a_column_too_is_a_duplicate_as_ever() {
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "never made")]
+        struct Aliased {
+            #[serde(alias = "b")]
+            a: i64,
+            c: i64,
+        }
+        let columns = [("a", type_oid::INT4), ("b", type_oid::INT4), ("c", type_oid::INT4)];
+        let sent = Sent::insert(&columns, &[Is::Text("1"), Is::Text("2"), Is::Text("3")]);
+        let error = read::<Aliased>(&sent).unwrap_err();
+        assert!(error.contains("duplicate field `a`"), "{error}");
+    }
+
+    #[test]
+    fn columns_of_a_key_are_read_by_name() {
+        let key = [Is::Text("1"), Is::Null, Is::Null];
+        let error = read::<InOrder>(&Sent::change(b'D', &COLUMNS, &[(b'K', &key)])).unwrap_err();
+        assert!(error.contains("missing field `b`"), "{error}");
+    }
+
+    #[test]
+    fn what_the_new_row_lacks_comes_from_the_old_one() {
+        let old = [Is::Text("1"), Is::Text("kept"), Is::Null];
+        let new = [Is::Text("1"), Is::Unchanged, Is::Null];
+        let sent = Sent::change(b'U', &COLUMNS, &[(b'O', &old), (b'N', &new)]);
+        let row = read::<InOrder>(&sent).unwrap();
+        assert_eq!(row.b, Toast::Present(Some("kept".into())));
+    }
+
+    fn value(text: &'static str) -> impl Strategy<Value = Is<'static>> {
+        prop_oneof![
+            4 => Just(text).prop_map(Is::Text),
+            1 => Just(()).prop_map(|()| Is::Null),
+            1 => Just(()).prop_map(|()| Is::Unchanged),
+            1 => Just(()).prop_map(|()| Is::Text("x")),
+            1 => Just(()).prop_map(|()| Is::Bytes(b"\xFF")),
+        ]
+    }
+
+    proptest! {
+        /// Values and errors.
+        #[test]
+        fn by_place_is_as_by_name(a in value("7"), b in value("t"), c in value("1.50")) {
+            let sent = Sent::insert(&COLUMNS, &[a, b, c]);
+            prop_assert_eq!(
+                read(&sent).map(|InOrder { a, b, c }| (a, b, c)),
+                read(&sent).map(|Otherwise { a, b, c }| (a, b, c))
+            );
+        }
+    }
+}
