@@ -6,7 +6,7 @@
 use std::hint::black_box;
 
 use pgoutput_bench::{
-    Counting, Input, Lane, allocations, buffered_columns, captured, columns, compare,
+    Counting, Input, Lane, Report, allocations, buffered_columns, captured, columns, compare,
     decoded_columns, decoded_utf8_columns, generated, large_values, selected, utf8_columns, walk,
 };
 use pgoutput_decode::Message;
@@ -23,7 +23,7 @@ fn main() -> Result<(), String> {
     inputs.push(captured(15).expect("the committed captures").repeated_to(256 * 1024));
     inputs.extend([1_000, 10_000, 100_000].map(large_values));
     let inputs = selected(inputs)?;
-    println!("decode: nanoseconds a message, ratio to the bare walk");
+    println!("decode; beside the bare walk: {}", Report::COLUMNS);
     for input in &inputs {
         println!("{}", measure(input));
         let (_, allocated) = allocations(|| decode(input, columns));
@@ -32,7 +32,7 @@ fn main() -> Result<(), String> {
     Ok(())
 }
 
-fn measure(input: &Input) -> pgoutput_bench::Report {
+fn measure(input: &Input) -> Report {
     let frames: Vec<_> = input.frames().collect();
     let mut copied = Vec::with_capacity(input.stream().len());
     let bare = || {

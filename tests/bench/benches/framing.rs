@@ -10,7 +10,7 @@ use std::hint::black_box;
 
 use bytes::{Buf, Bytes, BytesMut};
 use pgoutput_bench::{
-    Counting, Input, Work, compare_counted, generated, large_values, selected, walk,
+    Counting, Input, Report, Work, compare_counted, generated, large_values, selected, walk,
 };
 
 #[global_allocator]
@@ -27,14 +27,14 @@ fn main() -> Result<(), String> {
     let mut inputs = generated();
     inputs.push(large_values(10_000));
     let inputs = selected(inputs)?;
-    println!("framing: nanoseconds a message, ratio to the bare walk over its columns");
+    println!("framing; beside the bare walk over a message's columns: {}", Report::COLUMNS);
     for input in &inputs {
         println!("{}", measure(input));
     }
     Ok(())
 }
 
-fn measure(input: &Input) -> pgoutput_bench::Report {
+fn measure(input: &Input) -> Report {
     let frames: Vec<_> = input.frames().collect();
     let mut copied = Vec::with_capacity(input.stream().len());
     let (mut split, mut frozen) = (BytesMut::new(), BytesMut::new());

@@ -45,34 +45,45 @@ pub struct Report {
     lines: Vec<Line>,
 }
 
+impl Report {
+    /// What the columns of a report are.
+    pub const COLUMNS: &str =
+        "least nanoseconds, their ratio, the middle one of all rounds' ratios";
+}
+
 #[derive(Debug, Clone)]
 struct Line {
     name: String,
     /// The least, in nanoseconds for each unit.
     nanos: f64,
+    /// The least times' ratio to the first lane's.
+    least: f64,
     /// The middle of the rounds' ratios to the first lane.
-    ratio: f64,
+    middle: f64,
 }
 
 /// Runs the lanes in turns; each does `units` of work in one run. The first is what the others are compared with.
 ///
-/// A lane's ratio is the middle one of all rounds: whatever else the machine does in a round, it does to all lanes.
+/// A lane has two ratios. That of the least times is of a core that does nothing else. The middle one of all rounds is of this machine as it
+/// was: what shares the core's execution units slows down lanes that use many at once, and hardly those that wait for one load after the other.
 pub fn compare(name: impl Into<String>, units: usize, mut lanes: Vec<Lane<'_>>) -> Report {
     let times: Vec<u32> = lanes.iter_mut().map(times).collect();
     let mut rounds: Vec<Vec<f64>> = Vec::new();
     for _ in 0..ROUNDS {
         rounds.push(lanes.iter_mut().zip(&times).map(|(lane, times)| lane.time(*times)).collect());
     }
+    let least =
+        |number: usize| rounds.iter().map(|round| round[number]).fold(f64::INFINITY, f64::min);
     let lines = lanes.iter().enumerate().map(|(number, lane)| {
-        let least = rounds.iter().map(|round| round[number]).fold(f64::INFINITY, f64::min);
         let mut ratios: Vec<f64> = rounds.iter().map(|round| round[number] / round[0]).collect();
         ratios.sort_by(f64::total_cmp);
         #[expect(
             clippy::cast_precision_loss,
             reason = "thousands, not thousands of millions of millions"
         )]
-        let nanos = least * 1e9 / units as f64;
-        Line { name: lane.name.clone(), nanos, ratio: ratios[ROUNDS / 2] }
+        let nanos = least(number) * 1e9 / units as f64;
+        let name = lane.name.clone();
+        Line { name, nanos, least: least(number) / least(0), middle: ratios[ROUNDS / 2] }
     });
     Report { name: name.into(), lines: lines.collect() }
 }
@@ -111,8 +122,8 @@ fn cpu_time() -> Duration {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.name)?;
-        for Line { name, nanos, ratio } in &self.lines {
-            writeln!(f, "  {name:<28} {nanos:10.1} ns {ratio:8.2} x")?;
+        for Line { name, nanos, least, middle } in &self.lines {
+            writeln!(f, "  {name:<34} {nanos:10.1} ns {least:8.2} x {middle:8.2} x")?;
         }
         Ok(())
     }

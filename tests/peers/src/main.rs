@@ -24,8 +24,8 @@ use pgoutput::options::{
     BinaryValueTraitOff, BinaryValueTraitOn, StreamingValueTraitOff, StreamingValueTraitOn,
 };
 use pgoutput_bench::{
-    BULK_COLUMNS, Counting, Frame, Input, Record, Work, bulk_relation, columns, compare_counted,
-    decoded_columns, generated,
+    BULK_COLUMNS, Counting, Frame, Input, Record, Report, Work, bulk_relation, columns,
+    compare_counted, decoded_columns, generated,
 };
 use pgoutput_decode::row::Row;
 use pgoutput_decode::{Message, Relation};
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         }
         return ExitCode::FAILURE;
     }
-    println!("decode: nanoseconds a message, ratio to pgoutput-decode");
+    println!("decode; beside pgoutput-decode: {}", Report::COLUMNS);
     for input in &wanted {
         println!("{}", decode(input));
     }
@@ -82,7 +82,7 @@ impl<'a> Frames<'a> {
     }
 }
 
-fn decode(input: &Input) -> pgoutput_bench::Report {
+fn decode(input: &Input) -> Report {
     let frames = Frames::of(input);
     let is_binary = input.name == "bulk binary";
     let is_streamed = input.name == "streamed";
@@ -107,7 +107,7 @@ fn decode(input: &Input) -> pgoutput_bench::Report {
     compare_counted(input, work)
 }
 
-fn to_struct(input: &Input) -> pgoutput_bench::Report {
+fn to_struct(input: &Input) -> Report {
     let frames = Frames::of(input);
     let description = bulk_relation();
     let Ok(Message::Relation(body)) = Message::decode(&description, false) else {
