@@ -72,20 +72,15 @@ impl Catalog {
         Ok(columns.iter().zip(rows).map(|(column, row)| describe(column, &row, types)).collect())
     }
 
-    /// Makes ready for the first description, without waiting.
-    pub(crate) fn make_ready(&mut self) {
+    /// Makes ready for the first description, and waits for that for at most `limit`.
+    pub(crate) fn make_ready(&mut self, limit: Duration) {
         let none: [Box<dyn postgres::types::ToSql + Send + Sync>; 4] = [
             Box::new(0_u32),
             Box::new(Vec::<String>::new()),
             Box::new(Vec::<u32>::new()),
             Box::new(Vec::<i32>::new()),
         ];
-        self.0.make_ready(DESCRIBE, none.into());
-    }
-
-    /// Waits for that, but no longer than this.
-    pub(crate) fn wait_until_ready(&mut self, limit: Duration) {
-        self.0.wait_until_ready(limit);
+        self.0.make_ready(limit, DESCRIBE, none.into());
     }
 
     /// The names of all publications.

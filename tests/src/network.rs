@@ -54,9 +54,11 @@ struct State {
     to_client: Condition,
     /// Nothing arrives, in either direction.
     lost: bool,
+    /// How many connections may still be made, if not any number.
+    admitted: Option<usize>,
     /// How many connections were cut, closed one way or lost.
     hits: usize,
-    /// How many connections were made while nothing arrives.
+    /// How many connections were made while nothing arrives, or more than were admitted.
     waiting: usize,
     /// Both ends of every connection that there is.
     open: Vec<(u64, TcpStream, TcpStream)>,
@@ -85,6 +87,7 @@ impl Network {
             to_server: Condition::Clear,
             to_client: Condition::Clear,
             lost: false,
+            admitted: None,
             hits: 0,
             waiting: 0,
             open: Vec::new(),
@@ -122,11 +125,16 @@ impl Network {
         self.shared.lock().lost = true;
     }
 
+    /// From now on so many connections are made, and all others wait for [`heal`](Self::heal).
+    pub fn admit(&self, connections: usize) {
+        self.shared.lock().admitted = Some(connections);
+    }
+
     /// Everything passes again.
     pub fn heal(&self) {
         let mut state = self.shared.lock();
         (state.to_server, state.to_client) = (Condition::Clear, Condition::Clear);
-        state.lost = false;
+        (state.lost, state.admitted) = (false, None);
         drop(state);
         self.shared.changed.notify_all();
     }
@@ -140,7 +148,7 @@ impl Network {
         }
     }
 
-    /// How many connections wait for an answer that is lost.
+    /// How many connections wait for an answer that is lost, or to be made at all.
     pub fn waiting(&self) -> usize {
         self.shared.lock().waiting
     }
@@ -163,6 +171,7 @@ impl Shared {
 
     fn connect(&self, number: u64, client: &TcpStream, port: u16) -> io::Result<()> {
         self.lock().waiting += 1;
+        self.until_admitted();
         let lost = self.lost_until_healed();
         self.lock().waiting -= 1;
         if lost {
@@ -227,6 +236,14 @@ impl Shared {
                 }
             }
         }
+    }
+
+    fn until_admitted(&self) {
+        let mut state = self.lock();
+        while state.admitted == Some(0) {
+            state = self.wait(state);
+        }
+        state.admitted = state.admitted.map(|left| left - 1);
     }
 
     /// True if the network was lost: a connection that had something to say is then gone.

@@ -35,7 +35,7 @@ pub(super) struct Lazy {
     /// None while there is no stream yet that could be stopped.
     waits: Option<Waits>,
     session: Option<Session>,
-    /// What comes of making ready, until somebody asks.
+    /// What comes of making ready, where that takes longer, until somebody asks.
     opening: Option<Receiver<Option<Session>>>,
 }
 
@@ -44,22 +44,26 @@ impl Lazy {
         Self { ordinary: Arc::new(ordinary), waits: None, session: None, opening: None }
     }
 
-    /// Connects and asks this, whose answer is of no interest, on a thread of its own: the next such question is answered sooner. What goes
-    /// wrong is for that question to find.
-    pub(super) fn make_ready(&mut self, query: &'static str, parameters: Parameters) {
+    /// Connects and asks this, whose answer is of no interest, on a thread of its own: the next such question is answered sooner. What takes
+    /// longer than `limit` is waited for by that question, and what goes wrong is for it to find.
+    pub(super) fn make_ready(
+        &mut self,
+        limit: Duration,
+        query: &'static str,
+        parameters: Parameters,
+    ) {
         let (ordinary, mut session) = (Arc::clone(&self.ordinary), self.session.take());
-        let started = start(None, self.ordinary.address(), move || {
+        let (waits, address) = (self.waits.as_ref(), self.ordinary.address());
+        let done = waits.map(|waits| waits.wake.waker());
+        let Ok(opening) = start(done, address, move || {
             let _ = ask(&ordinary, &mut session, query, &parameters);
             session
-        });
-        self.opening = started.ok();
-    }
-
-    /// Waits for that, but no longer than this: what takes longer is waited for by the first question.
-    pub(super) fn wait_until_ready(&mut self, limit: Duration) {
-        let made = self.opening.as_ref().map(|opening| opening.recv_timeout(limit));
-        if let Some(Ok(session)) = made {
-            (self.session, self.opening) = (session, None);
+        }) else {
+            return;
+        };
+        match wait(&opening, waits, Some(limit), address) {
+            Ok(session) => self.session = session,
+            Err(_) => self.opening = Some(opening),
         }
     }
 

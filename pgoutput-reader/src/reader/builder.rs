@@ -270,7 +270,8 @@ impl ReaderBuilder {
     }
 
     /// Connects, checks slot and publications, and starts reading. This is tried once: only a connection that is lost later
-    /// is [made again](Self::reconnect).
+    /// is [made again](Self::reconnect). The ordinary connection beside it, for the catalogue, is waited for for a second at most, and tried again when it is
+    /// needed.
     ///
     /// # Errors
     /// A setting that cannot be honoured, a server that cannot be reached or refuses, a slot that is missing, in use or not

@@ -1,7 +1,5 @@
 //! Opening the stream: the first time, and again where it was lost.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
@@ -9,18 +7,19 @@ use std::time::Duration;
 use pgoutput_decode::Lsn;
 
 use super::verify::Stored;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Waits};
 use crate::connection::{Connection, CopyBoth};
 use crate::error::{PositionError, SetupError};
-use crate::io::WakeAtEnd;
+use crate::io::{WakeAtEnd, WakePipe};
 use crate::proto::CreateSlot;
 use crate::setup::{Pace, SlotFacts};
+use crate::stream::StopHandle;
 use crate::{Config, Error, ErrorKind, StartReplication, SystemId, Waker};
 
 /// How long each step of an attempt may take where the settings say nothing.
 const STEP: Duration = Duration::from_secs(30);
 
-/// How long the stream's start waits for the ordinary connection. Its first change would have to wait for the same, and longer.
+/// How long the start of the stream waits for the ordinary connection at most, so that its first change need not.
 const READY: Duration = Duration::from_secs(1);
 
 /// Where the stream comes from.
@@ -87,7 +86,7 @@ impl Dialer {
             }
         }
         let slot = connection.check_slot(&self.start.slot)?;
-        let mut opened = start(connection, &self.start, catalog, system, slot)?;
+        let mut opened = start(connection, &self.start, catalog, system, slot, None)?;
         if let Some(stored) = stored {
             // Until it was taken, others could still move the slot.
             let slot = opened.catalog.slot_status(&self.start.slot)?;
@@ -98,8 +97,8 @@ impl Dialer {
         Ok(opened)
     }
 
-    /// Once more, with a server and a slot that go on where they were. `given_up` is looked at before the slot is taken.
-    fn open_again(&self, standing: &Standing, given_up: &AtomicBool) -> Result<Opened, Error> {
+    /// Once more, with a server and a slot that go on where they were. What stops `waits` before the slot is taken leaves it alone.
+    fn open_again(&self, standing: &Standing, waits: Waits) -> Result<Opened, Error> {
         let mut config = self.config.clone();
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(STEP);
@@ -107,15 +106,13 @@ impl Dialer {
         let mut connection = Connection::connect(&config)?;
         connection.set_command_timeout(Some(STEP));
         let system = connection.identify_system()?;
-        let catalog = Catalog::new(connection.ordinary(&config)?);
+        let mut catalog = Catalog::new(connection.ordinary(&config)?);
         let slot = connection.check_slot(&self.start.slot)?;
         standing.check(&system, slot, &self.start.slot)?;
-        if given_up.load(Ordering::Acquire) {
-            let (doing, address) = ("connecting to", connection.address().into());
-            return Err(ErrorKind::Stopped { doing, address }.into());
-        }
         let again = StartReplication { start_lsn: standing.start_lsn, ..self.start.clone() };
-        let mut opened = start(connection, &again, catalog, system, slot)?;
+        let given_up = waits.stop.clone();
+        catalog.wait_with(waits);
+        let mut opened = start(connection, &again, catalog, system, slot, Some(&given_up))?;
         // Until it was taken, others could still move the slot: the server would go on behind what they have read.
         let slot = opened.catalog.slot_status_within(STEP, &self.start.slot)?;
         opened.confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
@@ -130,12 +127,18 @@ fn start(
     mut catalog: Catalog,
     system: SystemId,
     slot: SlotFacts,
+    given_up: Option<&StopHandle>,
 ) -> Result<Opened, Error> {
-    // Else the stream would stand still at its first change, for as long as connecting takes.
-    catalog.make_ready();
     connection.check_publications(&start.publications)?;
     let pace = connection.pace()?;
-    catalog.wait_until_ready(READY);
+    // A slot that another connection reads is not to be had, most probably.
+    if !slot.in_use {
+        catalog.make_ready(READY);
+    }
+    if given_up.is_some_and(StopHandle::is_stopped) {
+        let (doing, address) = ("connecting to", connection.address().into());
+        return Err(ErrorKind::Stopped { doing, address }.into());
+    }
     let copy = connection.start_replication(start)?;
     Ok(Opened { copy, pace, catalog, system, confirmed: slot.confirmed })
 }
@@ -171,26 +174,28 @@ impl Standing {
 }
 
 /// An attempt under way, on a thread of its own: so the caller's waits end when they should, whatever a name server or a
-/// network does. Dropped, it ends by itself and takes no slot any more.
+/// network does. Dropped, it ends by itself and takes no slot any more; one that it is just taking it soon leaves.
 #[derive(Debug)]
 pub(super) struct Attempt {
     result: Receiver<Result<Opened, Error>>,
-    given_up: Arc<AtomicBool>,
+    given_up: StopHandle,
 }
 
 impl Attempt {
     /// `done` is woken when there is a result.
     pub(super) fn start(dialer: Dialer, standing: Standing, done: Waker) -> Result<Self, Error> {
-        Self::run(done, move |given_up| dialer.open_again(&standing, given_up))
+        Self::run(done, move |waits| dialer.open_again(&standing, waits))
     }
 
     fn run(
         done: Waker,
-        open: impl FnOnce(&AtomicBool) -> Result<Opened, Error> + Send + 'static,
+        open: impl FnOnce(Waits) -> Result<Opened, Error> + Send + 'static,
     ) -> Result<Self, Error> {
         let (sender, result) = channel();
-        let given_up = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&given_up);
+        let wake = WakePipe::new()
+            .map_err(|error| Error::io("making a wake pipe for", "connecting", error))?;
+        let given_up = StopHandle::new(wake.waker());
+        let waits = Waits { wake, stop: given_up.clone() };
         thread::Builder::new()
             .name("pgoutput-connect".into())
             .spawn(move || {
@@ -198,7 +203,7 @@ impl Attempt {
                 let _done = WakeAtEnd(done);
                 let sender = sender;
                 // Nobody waits for it any more if it cannot be sent: then the connection is closed here.
-                let _ = sender.send(open(&flag));
+                let _ = sender.send(open(waits));
             })
             .map_err(|error| Error::io("starting a thread for", "connecting", error))?;
         Ok(Self { result, given_up })
@@ -218,14 +223,13 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.given_up.store(true, Ordering::Release);
+        self.given_up.stop();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::WakePipe;
     use std::time::Instant;
 
     fn standing() -> Standing {
@@ -245,7 +249,8 @@ mod tests {
             xlogpos: Lsn::new(100),
             dbname: None,
         };
-        let mut slot = SlotFacts { confirmed: Lsn::new(50), restart: None, standby: false };
+        let confirmed = Lsn::new(50);
+        let mut slot = SlotFacts { confirmed, restart: None, standby: false, in_use: false };
         edit(&mut system, &mut slot);
         standing().check(&system, slot, "s")
     }

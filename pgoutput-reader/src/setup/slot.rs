@@ -11,7 +11,8 @@ use crate::{Error, ErrorKind};
 const FACTS: &str = "\
 SELECT slot.slot_type, slot.plugin, slot.database, pg_catalog.current_database(), \
        slot.confirmed_flush_lsn, slot.restart_lsn, pg_catalog.pg_is_in_recovery(), \
-       later.columns ->> 'wal_status', later.columns ->> 'invalidation_reason', later.columns ->> 'conflicting' \
+       later.columns ->> 'wal_status', later.columns ->> 'invalidation_reason', later.columns ->> 'conflicting', \
+       slot.active_pid <> pg_catalog.pg_backend_pid() \
 FROM pg_catalog.pg_replication_slots AS slot, \
      LATERAL (SELECT pg_catalog.to_jsonb(slot) AS columns) AS later \
 WHERE slot.slot_name = ";
@@ -26,6 +27,8 @@ pub(crate) struct SlotFacts {
     pub(crate) restart: Option<Lsn>,
     /// The server is a standby.
     pub(crate) standby: bool,
+    /// Another connection reads it.
+    pub(crate) in_use: bool,
 }
 
 impl Connection {
@@ -49,9 +52,9 @@ impl Connection {
             let (database, connected) = (database.into(), connected.into());
             return Err(SetupError::SlotDatabase { slot, database, connected }.into());
         }
-        let [confirmed, restart, standby, status, reason, conflicting] =
-            [4, 5, 6, 7, 8, 9].map(text);
-        let (standby, server) = (standby == "t", self.server_version());
+        let [confirmed, restart, standby, status, reason, conflicting, in_use] =
+            [4, 5, 6, 7, 8, 9, 10].map(text);
+        let (standby, in_use, server) = (standby == "t", in_use == "t", self.server_version());
         if standby && server.major() < 16 {
             let option = "a standby as the source";
             return Err(ErrorKind::Unsupported { option, needed: 16, server }.into());
@@ -65,6 +68,7 @@ impl Connection {
             text.parse::<Lsn>().map_err(|_| unreadable)
         };
         let restart = (!restart.is_empty()).then(|| read(restart, "restart_lsn")).transpose()?;
-        Ok(SlotFacts { confirmed: read(confirmed, "confirmed_flush_lsn")?, restart, standby })
+        let confirmed = read(confirmed, "confirmed_flush_lsn")?;
+        Ok(SlotFacts { confirmed, restart, standby, in_use })
     }
 }

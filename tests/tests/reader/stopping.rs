@@ -113,6 +113,85 @@ fn a_stop_ends_an_attempt_that_nobody_answers() {
     }
 }
 
+/// A reader that has read a change, and what says that it connects again, by a replication connection alone: the ordinary one is held up.
+fn connects_again_half(network: &Network, fixture: &Fixture<'_>) -> Reader {
+    let mut reader = through(network, fixture)
+        .reconnect(Reconnect::default().initial_delay(Duration::from_millis(1)))
+        .connect()
+        .unwrap();
+    fixture.run(["INSERT INTO t VALUES (1)"]);
+    assert!(reader.next().unwrap().is_ok());
+    network.cut();
+    fixture.wait_until_free();
+    network.admit(1);
+    reader
+}
+
+const SENDERS: &str = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender' AND datname = current_database()";
+
+/// Nor does it make another connection when that one comes through after all.
+#[test]
+fn a_stream_begins_while_the_ordinary_connection_is_held_up() {
+    for server in servers() {
+        let fixture = Fixture::new(server, SETUP);
+        let network = Network::before(server.port());
+        network.admit(1);
+        let reader = through(&network, &fixture);
+        let mut reader = in_time(move || reader.connect()).unwrap();
+        assert!(fixture.slot().active);
+        assert_eq!(network.waiting(), 1);
+        network.heal();
+        eventually("it to be made", || (network.waiting() == 0).then_some(()));
+        network.admit(0);
+        fixture.run(["INSERT INTO t VALUES (1)"]);
+        in_time(move || reader.next()).unwrap().unwrap();
+        assert_eq!(network.waiting(), 0);
+    }
+}
+
+#[test]
+fn a_stop_keeps_an_attempt_from_the_slot() {
+    for server in servers() {
+        let fixture = Fixture::new(server, SETUP);
+        let network = Network::before(server.port());
+        let mut reader = connects_again_half(&network, &fixture);
+        let stop = reader.stop_handle();
+        let waiting = thread::spawn(move || {
+            assert!(reader.next().is_none());
+            let _ = reader.stop();
+        });
+        eventually("the ordinary connection", || (network.waiting() > 0).then_some(()));
+        stop.stop();
+        in_time(move || waiting.join()).unwrap();
+        eventually("the attempt to end", || {
+            assert!(!fixture.slot().active, "the slot is taken by a reader that has stopped");
+            (fixture.number(SENDERS) == 0).then_some(())
+        });
+        network.heal();
+    }
+}
+
+#[test]
+fn a_stop_frees_a_slot_that_an_attempt_has_just_taken() {
+    for server in servers() {
+        let fixture = Fixture::new(server, SETUP);
+        let network = Network::before(server.port());
+        let mut reader = connects_again_half(&network, &fixture);
+        let stop = reader.stop_handle();
+        let waiting = thread::spawn(move || {
+            assert!(reader.next().is_none());
+            let _ = reader.stop();
+        });
+        eventually("the slot to be taken", || fixture.slot().active.then_some(()));
+        let stopped_at = Instant::now();
+        stop.stop();
+        in_time(move || waiting.join()).unwrap();
+        fixture.wait_until_free();
+        assert!(stopped_at.elapsed() < Duration::from_secs(10));
+        network.heal();
+    }
+}
+
 /// Counts who waits for the lock on `pg_range` in this database.
 const HELD_UP: &str = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'pg_range'::regclass AND database = \
                        (SELECT oid FROM pg_database WHERE datname = current_database())";
