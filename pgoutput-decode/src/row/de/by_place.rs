@@ -46,8 +46,8 @@ impl<'a> SeqAccess<'a> for Places<'a> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Failure> {
-        let Some(column) = self.columns.next() else { return Ok(None) };
         let Some((value, rest)) = split_column(self.values) else { return Ok(None) };
+        let Some(column) = self.columns.next() else { return Ok(None) };
         self.values = rest;
         let ty = field_type(column, self.types);
         seed.deserialize(Cell::from(&RowColumn { index: 0, column, ty, value })).map(Some)

@@ -68,6 +68,11 @@ impl<'a> Row<'a> {
     /// a `serde_json::Value` by a visitor of its own, or the value type of another crate, gets what the table says, a `numeric`
     /// as a string.
     ///
+    /// # Structs like their table
+    ///
+    /// A struct whose fields are the columns of the row, in the same order, is given the values alone, as a sequence: a `Deserialize` written by hand must
+    /// read them in the order of the fields that it names to `deserialize_struct`. What does not fit is read a second time, by name.
+    ///
     /// # Flattened structs and enums without names
     ///
     /// For `#[serde(flatten)]`, `#[serde(untagged)]` and `#[serde(tag = "…")]`, `serde` reads all columns into a buffer of its
@@ -304,8 +309,7 @@ impl<'a> Deserializer<'a> for RowDeserializer<'a, '_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        let is_first = !self.by_name && self.stand_in.is_none();
-        let places = if is_first { Places::like(self.row, fields) } else { None };
+        let places = if self.by_name { None } else { Places::like(self.row, fields) };
         let Some(mut places) = places else { return visitor.visit_map(self.cells()) };
         self.way.is_by_place.set(true);
         let value = visitor.visit_seq(&mut places)?;
