@@ -1,6 +1,6 @@
 //! What decoding costs beside the least that reading the same bytes can cost.
 //!
-//! `cargo bench -p pgoutput-decode`, or `cargo bench -p pgoutput-decode -- bulk` for the inputs whose name starts so. For each input, nanoseconds a message and the ratio to the first line, all from one
+//! `cargo bench -p pgoutput-decode`, or `cargo bench -p pgoutput-decode -- bulk` for the inputs whose name starts so. For each input, nanoseconds a message and two ratios to the first line, all from one
 //! interleaved run; and how many allocations decoding made.
 
 use std::hint::black_box;
@@ -23,7 +23,7 @@ fn main() -> Result<(), String> {
     inputs.push(captured(15).expect("the committed captures").repeated_to(256 * 1024));
     inputs.extend([1_000, 10_000, 100_000].map(large_values));
     let inputs = selected(inputs)?;
-    println!("decode; beside the bare walk: {}", Report::COLUMNS);
+    println!("decoding beside the bare walk: {}", Report::legend("message"));
     for input in &inputs {
         println!("{}", measure(input));
         let (_, allocated) = allocations(|| decode(input, columns));

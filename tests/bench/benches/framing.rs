@@ -1,7 +1,7 @@
 //! What telling messages apart in a receive buffer costs, in place and with the crate `bytes`.
 //!
 //! `cargo bench -p pgoutput-bench --bench framing`, with `-- bulk` for the inputs whose name starts so. For each
-//! input, nanoseconds a message and the ratio to the first line, all from one interleaved run; and the allocations a message.
+//! input, nanoseconds a message and two ratios to the first line, all from one interleaved run; and the allocations a message.
 //!
 //! Working in place leaves the buffer as it is. A `BytesMut` is emptied by it, so the lanes of `bytes` copy the input in
 //! first, which is what the line `memcpy` costs.
@@ -27,7 +27,7 @@ fn main() -> Result<(), String> {
     let mut inputs = generated();
     inputs.push(large_values(10_000));
     let inputs = selected(inputs)?;
-    println!("framing; beside the bare walk over a message's columns: {}", Report::COLUMNS);
+    println!("framing beside the bare walk over columns: {}", Report::legend("message"));
     for input in &inputs {
         println!("{}", measure(input));
     }

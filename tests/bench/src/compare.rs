@@ -46,9 +46,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// What the columns of a report are.
-    pub const COLUMNS: &str =
-        "least nanoseconds, their ratio, the middle one of all rounds' ratios";
+    /// What its columns are; `unit` is what [`compare`] was told the number of.
+    pub fn legend(unit: &str) -> String {
+        format!(
+            "nanoseconds a {unit} (best of {ROUNDS} rounds), ratio of the best rounds, median of the rounds' ratios"
+        )
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -64,8 +67,8 @@ struct Line {
 
 /// Runs the lanes in turns; each does `units` of work in one run. The first is what the others are compared with.
 ///
-/// A lane has two ratios. That of the least times is of a core that does nothing else. The middle one of all rounds is of this machine as it
-/// was: what shares the core's execution units slows down lanes that use many at once, and hardly those that wait for one load after the other.
+/// A lane has two ratios: that of its best round to the first lane's best round, and the median of all rounds' own ratios. They differ where
+/// the machine did other work in some rounds, which slows down some lanes more than others.
 pub fn compare(name: impl Into<String>, units: usize, mut lanes: Vec<Lane<'_>>) -> Report {
     let times: Vec<u32> = lanes.iter_mut().map(times).collect();
     let mut rounds: Vec<Vec<f64>> = Vec::new();

@@ -5,7 +5,7 @@
 //! cd tests/peers && cargo run --release -- bulk     # the inputs whose name starts so
 //! ```
 //!
-//! Nanoseconds a message of this thread's own CPU time, the ratio to `pgoutput-decode`, and how many allocations a message
+//! Nanoseconds a message of this thread's own CPU time, two ratios to `pgoutput-decode`, and how many allocations a message
 //! makes. Each peer gets what it asks for: `Bytes` where it keeps them, a slice where it copies. Ours looks at every column
 //! on top of decoding, the others only decode.
 //!
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         }
         return ExitCode::FAILURE;
     }
-    println!("decode; beside pgoutput-decode: {}", Report::COLUMNS);
+    println!("decoding beside pgoutput-decode: {}", Report::legend("message"));
     for input in &wanted {
         println!("{}", decode(input));
     }

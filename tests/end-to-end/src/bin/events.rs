@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use clap::{Parser, value_parser};
-use pgoutput_bench::{Counting, Lane, Record, allocations, compare};
+use pgoutput_bench::{Counting, Lane, Record, Report, allocations, compare};
 use pgoutput_end_to_end::workload::Workload;
 use pgoutput_end_to_end::{Problem, exit};
 use pgoutput_harness::Server;
@@ -18,7 +18,7 @@ static ALLOCATOR: Counting = Counting;
 /// What a change event costs by itself: as JSON, read by columns, as a struct, and kept.
 ///
 /// Rows of the workloads bulk and binary are read once from a throwaway server and then worked on in turns.
-/// Nanoseconds an event of this thread's own CPU time, and the ratio to serde_json writing the same event.
+/// Nanoseconds an event of this thread's own CPU time, and two ratios to serde_json writing the same event.
 #[derive(Debug, Parser)]
 #[command(name = "events", verbatim_doc_comment)]
 struct Args {
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 
 fn run(&Args { rows }: &Args) -> Result<(), Problem> {
     let server = Server::any()?;
-    println!("PostgreSQL {}, {rows} rows; nanoseconds an event", server.version());
+    println!("PostgreSQL {}, {rows} rows; {}", server.version(), Report::legend("event"));
     for workload in [Workload::Bulk, Workload::Binary] {
         if workload.is_binary() && server.major() < 14 {
             continue;
