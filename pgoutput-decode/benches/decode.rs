@@ -23,7 +23,7 @@ fn main() -> Result<(), String> {
     inputs.push(captured(15).expect("the committed captures").repeated_to(256 * 1024));
     inputs.extend([1_000, 10_000, 100_000].map(large_values));
     let inputs = selected(inputs)?;
-    println!("decoding beside the bare walk: {}", Report::legend("message"));
+    println!("decoding beside the bare walk: {}", Report::legend("a message"));
     for input in &inputs {
         println!("{}", measure(input));
         let (_, allocated) = allocations(|| decode(input, columns));

@@ -27,7 +27,7 @@ fn main() -> Result<(), String> {
     let mut inputs = generated();
     inputs.push(large_values(10_000));
     let inputs = selected(inputs)?;
-    println!("framing beside the bare walk over columns: {}", Report::legend("message"));
+    println!("framing beside the bare walk over columns: {}", Report::legend("a message"));
     for input in &inputs {
         println!("{}", measure(input));
     }

@@ -22,7 +22,7 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    println!("values of a row of 6 columns beside decoding it: {}", Report::legend("row"));
+    println!("values of a row of 6 columns beside decoding it: {}", Report::legend("a row"));
     for input in generated().iter().filter(|input| input.name.starts_with("bulk")) {
         println!("{}", measure(input));
     }

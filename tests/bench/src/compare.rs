@@ -46,10 +46,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// What its columns are; `unit` is what [`compare`] was told the number of.
+    /// What its columns are; `unit` is what [`compare`] was told the number of, such as "a message".
     pub fn legend(unit: &str) -> String {
         format!(
-            "nanoseconds a {unit} (best of {ROUNDS} rounds), ratio of the best rounds, median of the rounds' ratios"
+            "nanoseconds {unit} (best of {ROUNDS} rounds), ratio of the best rounds, median of the rounds' ratios"
         )
     }
 }

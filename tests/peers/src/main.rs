@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         }
         return ExitCode::FAILURE;
     }
-    println!("decoding beside pgoutput-decode: {}", Report::legend("message"));
+    println!("decoding beside pgoutput-decode: {}", Report::legend("a message"));
     for input in &wanted {
         println!("{}", decode(input));
     }

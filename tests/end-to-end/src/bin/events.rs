@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 
 fn run(&Args { rows }: &Args) -> Result<(), Problem> {
     let server = Server::any()?;
-    println!("PostgreSQL {}, {rows} rows; {}", server.version(), Report::legend("event"));
+    println!("PostgreSQL {}, {rows} rows; {}", server.version(), Report::legend("an event"));
     for workload in [Workload::Bulk, Workload::Binary] {
         if workload.is_binary() && server.major() < 14 {
             continue;
