@@ -1,11 +1,11 @@
 //! Stopping where it could take for ever.
 
 use std::sync::mpsc::channel;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use pgoutput_harness::servers;
-use pgoutput_reader::{Reader, ReaderBuilder, Reconnect};
+use pgoutput_reader::{Reader, ReaderBuilder, Reconnect, StopHandle};
 use pgoutput_tests::{Condition, Direction, Fixture, Network, PUBLICATION, eventually, json};
 
 /// With more bytes than the buffers on the way hold.
@@ -35,6 +35,17 @@ fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = channel();
     thread::spawn(move || done.send(work()));
     result.recv_timeout(PATIENCE).expect("it takes for ever")
+}
+
+/// A reader whose connection is gone waits on a thread of its own until it is stopped.
+fn to_the_end(mut reader: Reader) -> (StopHandle, JoinHandle<()>) {
+    let stop = reader.stop_handle();
+    let waiting = thread::spawn(move || {
+        assert!(reader.next().is_none());
+        // What was taken last cannot be told.
+        let _ = reader.stop();
+    });
+    (stop, waiting)
 }
 
 /// The server first sends the rest of the transaction, and the rest of this one never comes.
@@ -71,13 +82,8 @@ fn a_stop_ends_the_waiting_for_a_server_that_is_gone() {
             .unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
         let event = reader.next().unwrap().unwrap();
-        let stop = reader.stop_handle();
         network.cut();
-        let waiting = thread::spawn(move || {
-            assert!(reader.next().is_none());
-            // What was taken last cannot be told.
-            let _ = reader.stop();
-        });
+        let (stop, waiting) = to_the_end(reader);
         is_reconnecting.recv_timeout(PATIENCE).unwrap();
         stop.stop();
         in_time(move || waiting.join()).unwrap();
@@ -97,14 +103,10 @@ fn a_stop_ends_an_attempt_that_nobody_answers() {
             .unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
         assert!(reader.next().unwrap().is_ok());
-        let stop = reader.stop_handle();
         // What is connected is cut, and what tries to connect gets no answer.
         network.lose();
         network.cut();
-        let waiting = thread::spawn(move || {
-            assert!(reader.next().is_none());
-            let _ = reader.stop();
-        });
+        let (stop, waiting) = to_the_end(reader);
         eventually("the reader to try again", || (network.waiting() > 0).then_some(()));
         stop.stop();
         in_time(move || waiting.join()).unwrap();
@@ -154,12 +156,8 @@ fn a_stop_keeps_an_attempt_from_the_slot() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
-        let mut reader = connects_again_half(&network, &fixture);
-        let stop = reader.stop_handle();
-        let waiting = thread::spawn(move || {
-            assert!(reader.next().is_none());
-            let _ = reader.stop();
-        });
+        let reader = connects_again_half(&network, &fixture);
+        let (stop, waiting) = to_the_end(reader);
         eventually("the ordinary connection", || (network.waiting() > 0).then_some(()));
         stop.stop();
         in_time(move || waiting.join()).unwrap();
@@ -176,12 +174,8 @@ fn a_stop_frees_a_slot_that_an_attempt_has_just_taken() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
-        let mut reader = connects_again_half(&network, &fixture);
-        let stop = reader.stop_handle();
-        let waiting = thread::spawn(move || {
-            assert!(reader.next().is_none());
-            let _ = reader.stop();
-        });
+        let reader = connects_again_half(&network, &fixture);
+        let (stop, waiting) = to_the_end(reader);
         eventually("the slot to be taken", || fixture.slot().active.then_some(()));
         let stopped_at = Instant::now();
         stop.stop();
