@@ -147,15 +147,17 @@ impl<'a> Row<'a> {
         match value {
             Ok(value) if marks.refused == 0 && !way.is_buffered.get() => Ok(value),
             // Whatever is wrong is told as one who reads by name would find it.
-            _ if way.is_by_place.get() => self.deserialize_by_name(),
+            _ if way.is_by_place.get() => self.deserialize_by_name(row),
             value => self.checked_for_buffers(value, row, marks),
         }
     }
 
     #[cold]
-    fn deserialize_by_name<T: Deserialize<'a>>(&self) -> Result<T, RowError> {
-        let way = Way::default();
-        let row = RowDeserializer { row: self, way: &way, by_name: true, stand_in: None };
+    fn deserialize_by_name<T: Deserialize<'a>>(
+        &self,
+        row: RowDeserializer<'a, '_>,
+    ) -> Result<T, RowError> {
+        let row = RowDeserializer { by_name: true, ..row };
         let watch = Watch::start();
         let value = T::deserialize(row);
         self.checked_for_buffers(value, row, watch.end())
@@ -404,7 +406,6 @@ impl<'a> de::MapAccess<'a> for Cells<'a, '_> {
 impl<'a> de::SeqAccess<'a> for Cells<'a, '_> {
     type Error = Failure;
 
-    #[inline]
     fn next_element_seed<S: DeserializeSeed<'a>>(
         &mut self,
         seed: S,
