@@ -115,7 +115,7 @@ fn a_stop_ends_an_attempt_that_nobody_answers() {
     }
 }
 
-/// A reader that has read a change, and what says that it connects again, by a replication connection alone: the ordinary one is held up.
+/// A reader that has read a change and lost its connection. When it connects again, the replication connection is made and every other one held up.
 fn connects_again_half(network: &Network, fixture: &Fixture<'_>) -> Reader {
     let mut reader = through(network, fixture)
         .reconnect(Reconnect::default().initial_delay(Duration::from_millis(1)))
@@ -131,7 +131,7 @@ fn connects_again_half(network: &Network, fixture: &Fixture<'_>) -> Reader {
 
 const SENDERS: &str = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender' AND datname = current_database()";
 
-/// Nor does it make another connection when that one comes through after all.
+/// When that one comes through after all, it is used and no other one made.
 #[test]
 fn a_stream_begins_while_the_ordinary_connection_is_held_up() {
     for server in servers() {
