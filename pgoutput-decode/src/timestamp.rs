@@ -177,22 +177,28 @@ fn write_whole_seconds(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
 
 const DAYS_FROM_MARCH_OF_YEAR_0: i64 = 730_425;
 const DAYS_PER_400_YEARS: i64 = 146_097;
+/// So many times 400 years are more than any text or number of a value goes back: 10 million years, of seven digits.
+const ERAS: i64 = 30_000;
 
-/// The calendar day that is `days` after 2000-01-01, for every number of days a `TimestampTz` can hold.
+/// The calendar day that is `days` after 2000-01-01, for every number of days that fits into a `TimestampTz` or a `Date`, or
+/// begins with a year of seven digits.
 ///
-/// Counts from 0000-03-01, so that the leap day is the last of its year and every 400 years are alike.
+/// As Neri and Schneider do it ("Euclidean affine functions and their application to calendar algorithms"): a year begins in
+/// March, so that the leap day is its last, and quotients are the high bits of products.
+#[inline]
 pub(crate) fn civil(days: i64) -> CalendarDay {
-    let days = days + DAYS_FROM_MARCH_OF_YEAR_0;
-    let era = days.div_euclid(DAYS_PER_400_YEARS);
-    let day_of_era = days.rem_euclid(DAYS_PER_400_YEARS);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let months_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * months_from_march + 2) / 5 + 1;
-    let month = if months_from_march < 10 { months_from_march + 3 } else { months_from_march - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    CalendarDay { year, month, day }
+    // From the first of March of a year that is far enough back and as good as year 0: 400 years are like any other 400.
+    let days = (days + DAYS_FROM_MARCH_OF_YEAR_0 + ERAS * DAYS_PER_400_YEARS).cast_unsigned();
+    let quarters = 4 * days + 3;
+    let (century, in_century) = (quarters / 146_097, (quarters % 146_097) | 3);
+    let product = in_century * 2_939_745;
+    let (year, in_year) = (product >> 32, (product & 0xFFFF_FFFF) / 2_939_745 / 4);
+    let product = in_year * 2141 + 197_913;
+    let (month, day) = (product >> 16, (product & 0xFFFF) / 2141 + 1);
+    let is_after_december = month > 12;
+    let year = (100 * century + year + u64::from(is_after_december)).cast_signed() - ERAS * 400;
+    let month = if is_after_december { month - 12 } else { month };
+    CalendarDay { year, month: month.cast_signed(), day: day.cast_signed() }
 }
 
 #[cfg(test)]
@@ -239,6 +245,26 @@ mod tests {
             if month > 12 {
                 (year, month) = (year + 1, 1);
             }
+        }
+    }
+
+    #[test]
+    fn calendar_goes_as_far_as_values_do() {
+        for day in [i32::MIN, -2_451_545, -1, 0, 2_145_031_948, i32::MAX] {
+            let day = i64::from(day);
+            assert_eq!(civil(day).days(), Some(day));
+            let later = civil(day + DAYS_PER_400_YEARS);
+            assert_eq!(CalendarDay { year: later.year - 400, ..later }, civil(day));
+        }
+        for year in [-9_999_998, -292_277, -4713, 0, 1, 294_276, 5_874_897, 9_999_999] {
+            for (month, day) in [(1, 1), (2, 28), (3, 1), (12, 31)] {
+                let date = CalendarDay { year, month, day };
+                assert_eq!(date.days().map(civil), Some(date));
+            }
+            assert_eq!(CalendarDay { year, month: 99, day: 99 }.days(), None);
+        }
+        for micros in [i64::MIN, i64::MAX] {
+            assert_eq!(split(micros).0.days(), Some(micros.div_euclid(MICROS_PER_DAY)));
         }
     }
 
