@@ -10,6 +10,8 @@ use byteorder::{BigEndian, ByteOrder};
 
 use crate::ColumnFlags;
 use crate::cursor::{Cursor, split_u16};
+#[cfg(feature = "serde")]
+use crate::value::Format;
 use crate::{DecodeError, ErrorKind};
 
 /// The columns of one row, in the order of its Relation message; borrowed from the frame.
@@ -169,6 +171,19 @@ pub(crate) fn split_column(bytes: &[u8]) -> Option<(TupleColumn<'_>, &[u8])> {
         (b'u', rest) => Some((TupleColumn::Unchanged, rest)),
         _ => None,
     }
+}
+
+/// Takes one column off the front if it has a value, in the format told. [`split_column`] does not
+/// use it, which would cost whoever reads columns as they are.
+#[cfg(feature = "serde")]
+#[inline]
+pub(crate) fn split_value(bytes: &[u8]) -> Option<(Format, &[u8], &[u8])> {
+    let (&[kind, a, b, c, d], rest) = bytes.split_first_chunk()?;
+    if !is_value(kind) {
+        return None;
+    }
+    let (value, rest) = skip_value([a, b, c, d], rest)?;
+    Some((if kind == b't' { Format::Text } else { Format::Binary }, value, rest))
 }
 
 /// Walks refused columns again, with names for what is read.

@@ -145,10 +145,10 @@ fn short_binary(ty: Oid, bytes: &[u8]) -> Option<i64> {
 /// Nearly every number, in a register; `oid` is the type below all domains. `None` leaves it to who knows them all, and says
 /// what is wrong.
 #[inline]
-pub(crate) fn short_number(oid: Oid, field: &Field<'_>) -> Option<i64> {
-    match field.format() {
-        Format::Text => short(oid, field.bytes()),
-        Format::Binary => short_binary(oid, field.bytes()),
+pub(crate) fn short_number(oid: Oid, format: Format, bytes: &[u8]) -> Option<i64> {
+    match format {
+        Format::Text => short(oid, bytes),
+        Format::Binary => short_binary(oid, bytes),
     }
 }
 
@@ -181,7 +181,7 @@ macro_rules! integer {
 
             #[inline]
             fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-                let number = short_number(field.ty().oid(), field);
+                let number = short_number(field.ty().oid(), field.format(), field.bytes());
                 if let Some(number) = number.and_then(|number| Self::try_from(number).ok()) {
                     return Ok(number);
                 }

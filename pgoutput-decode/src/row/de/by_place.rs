@@ -7,9 +7,9 @@ use serde::de::{DeserializeSeed, SeqAccess};
 use super::failure::Failure;
 use super::value::Cell;
 use crate::Column;
-use crate::row::{Row, RowColumn, field_type};
-use crate::tuple::split_column;
-use crate::value::TypeInfo;
+use crate::row::{Row, field_type};
+use crate::tuple::split_value;
+use crate::value::{Field, TypeInfo};
 
 /// The values of a row all of whose columns are in the message.
 pub(super) struct Places<'a> {
@@ -46,11 +46,19 @@ impl<'a> SeqAccess<'a> for Places<'a> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Failure> {
-        let Some((value, rest)) = split_column(self.values) else { return Ok(None) };
         let Some(column) = self.columns.next() else { return Ok(None) };
+        // Without the `TupleColumn` that every other way has between the two.
+        let (cell, rest) = if let Some((format, value, rest)) = split_value(self.values) {
+            (Cell::Field(Field::of(field_type(column, self.types), format, value)), rest)
+        } else {
+            match self.values.split_first() {
+                Some((b'n', rest)) => (Cell::Null, rest),
+                Some((b'u', rest)) => (Cell::Unchanged, rest),
+                _ => return Ok(None),
+            }
+        };
         self.values = rest;
-        let ty = field_type(column, self.types);
-        seed.deserialize(Cell::from(&RowColumn { index: 0, column, ty, value })).map(Some)
+        seed.deserialize(cell).map(Some)
     }
 }
 

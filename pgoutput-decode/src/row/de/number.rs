@@ -3,7 +3,11 @@
 use alloc::format;
 use alloc::string::ToString;
 
-use crate::value::Numeric;
+use serde::de::Visitor;
+
+use super::failure::Failure;
+use super::value::Cell;
+use crate::value::{Numeric, Value, ValueErrorKind, short_number};
 
 /// Beyond these, no digits make a finite `f64` exactly.
 const MAX_INTEGER_DIGITS: usize = 309;
@@ -90,6 +94,72 @@ fn fraction_bits(float: f64) -> usize {
     }
     let places = 1075_u64.saturating_sub(exponent + u64::from(mantissa.trailing_zeros()));
     usize::try_from(places).unwrap_or(usize::MAX)
+}
+
+impl<'a> Cell<'a> {
+    #[inline]
+    pub(super) fn integer<V: Visitor<'a>>(
+        self,
+        target: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        // Most are integers, which need no `Value` around them.
+        if let Self::Field(field) = &self
+            && let oid = field.ty().without_domains().oid()
+            && let Some(integer) = short_number(oid, field.format(), field.bytes())
+        {
+            return visitor.visit_i64(integer);
+        }
+        self.other_integer(target, visitor)
+    }
+
+    /// An integer that is not short, or whatever else comes where one is asked for.
+    fn other_integer<V: Visitor<'a>>(
+        self,
+        target: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
+        if let Self::Field(field) = &self
+            && let Ok(integer) = field.get()
+        {
+            return visitor.visit_i64(integer);
+        }
+        let value = self.value(target)?;
+        if let (Value::Text(_), Self::Field(field)) = (&value, &self)
+            && field.ty().without_domains().is_reg()
+        {
+            return visitor.visit_u32(field.get()?);
+        }
+        let Value::Numeric(numeric) = value else { return self.visit(&value, visitor) };
+        let integer = self.exactly(i128(&numeric), target)?;
+        match (i64::try_from(integer), u64::try_from(integer)) {
+            (Ok(integer), _) => visitor.visit_i64(integer),
+            (_, Ok(integer)) => visitor.visit_u64(integer),
+            _ => Err(self.error(ValueErrorKind::OutOfRange { target })),
+        }
+    }
+
+    /// The number as a float, if it is one or is exactly one.
+    pub(super) fn float(
+        self,
+        value: &Value<'a>,
+        target: &'static str,
+    ) -> Result<Option<f64>, Failure> {
+        let float = match value {
+            Value::Float4(value) => Some(value.0.into()),
+            Value::Float8(value) => Some(value.0),
+            Value::Int2(value) => Some((*value).into()),
+            Value::Int4(value) => Some((*value).into()),
+            Value::Int8(value) => float_of((*value).into()),
+            Value::Oid(value) => Some(value.as_u32().into()),
+            Value::Xid(value) => Some(value.as_u32().into()),
+            Value::Cid(value) => Some(value.0.into()),
+            Value::Xid8(value) => float_of(value.0.into()),
+            Value::Numeric(value) => f64(value),
+            _ => return Ok(None),
+        };
+        self.exactly(float, target).map(Some)
+    }
 }
 
 #[cfg(test)]

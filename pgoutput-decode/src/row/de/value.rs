@@ -19,7 +19,7 @@ use crate::row::RowColumn;
 use crate::timestamp::ShortText;
 use crate::value::{
     Array, Field, Float4, Float8, Format, Json, Jsonb, TOAST, Text, Value, ValueError,
-    ValueErrorKind, in_one_piece, short_number, type_oid,
+    ValueErrorKind, in_one_piece, type_oid,
 };
 
 /// The value as `serde_json` holds what stands in the JSON of an event.
@@ -75,7 +75,7 @@ impl<'a> From<Option<Field<'a>>> for Cell<'a> {
 
 impl<'a> Cell<'a> {
     /// The value; `target` is what it is asked for as.
-    fn value(&self, target: &'static str) -> Result<Value<'a>, Failure> {
+    pub(super) fn value(&self, target: &'static str) -> Result<Value<'a>, Failure> {
         let kind = match self {
             Self::Null => ValueErrorKind::Null { target },
             Self::Unchanged => ValueErrorKind::Unchanged { target },
@@ -90,7 +90,7 @@ impl<'a> Cell<'a> {
     }
 
     /// An error of this value.
-    fn error(&self, kind: ValueErrorKind) -> Failure {
+    pub(super) fn error(&self, kind: ValueErrorKind) -> Failure {
         let error = ValueError::new(kind, 0);
         Failure::from(match self {
             Self::Field(field) => error.within(field.ty().without_domains().oid(), field.format()),
@@ -98,12 +98,16 @@ impl<'a> Cell<'a> {
         })
     }
 
-    fn exactly<T>(&self, number: Option<T>, target: &'static str) -> Result<T, Failure> {
+    pub(super) fn exactly<T>(&self, number: Option<T>, target: &'static str) -> Result<T, Failure> {
         number.ok_or_else(|| self.error(ValueErrorKind::Inexact { target }))
     }
 
     /// Gives the value as what it is.
-    fn visit<V: Visitor<'a>>(&self, value: &Value<'a>, visitor: V) -> Result<V::Value, Failure> {
+    pub(super) fn visit<V: Visitor<'a>>(
+        &self,
+        value: &Value<'a>,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
         match value {
             Value::Bool(value) => visitor.visit_bool(*value),
             Value::Int2(value) => visitor.visit_i16(*value),
@@ -189,55 +193,11 @@ impl<'a> Cell<'a> {
             Err(error) => Err(error.into()),
         }
     }
-
-    fn integer<V: Visitor<'a>>(
-        self,
-        target: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Failure> {
-        // Most are integers, which need no `Value` around them.
-        if let Self::Field(field) = &self
-            && let oid = field.ty().without_domains().oid()
-            && let Some(integer) = short_number(oid, field).or_else(|| field.get().ok())
-        {
-            return visitor.visit_i64(integer);
-        }
-        let value = self.value(target)?;
-        if let (Value::Text(_), Self::Field(field)) = (&value, &self)
-            && field.ty().without_domains().is_reg()
-        {
-            return visitor.visit_u32(field.get()?);
-        }
-        let Value::Numeric(numeric) = value else { return self.visit(&value, visitor) };
-        let integer = self.exactly(number::i128(&numeric), target)?;
-        match (i64::try_from(integer), u64::try_from(integer)) {
-            (Ok(integer), _) => visitor.visit_i64(integer),
-            (_, Ok(integer)) => visitor.visit_u64(integer),
-            _ => Err(self.error(ValueErrorKind::OutOfRange { target })),
-        }
-    }
-
-    /// The number as a float, if it is one or is exactly one.
-    fn float(self, value: &Value<'a>, target: &'static str) -> Result<Option<f64>, Failure> {
-        let float = match value {
-            Value::Float4(value) => Some(value.0.into()),
-            Value::Float8(value) => Some(value.0),
-            Value::Int2(value) => Some((*value).into()),
-            Value::Int4(value) => Some((*value).into()),
-            Value::Int8(value) => number::float_of((*value).into()),
-            Value::Oid(value) => Some(value.as_u32().into()),
-            Value::Xid(value) => Some(value.as_u32().into()),
-            Value::Cid(value) => Some(value.0.into()),
-            Value::Xid8(value) => number::float_of(value.0.into()),
-            Value::Numeric(value) => number::f64(value),
-            _ => return Ok(None),
-        };
-        self.exactly(float, target).map(Some)
-    }
 }
 
 macro_rules! integers {
     ($($method:ident $target:literal)*) => {$(
+        #[inline]
         fn $method<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
             self.integer($target, visitor)
         }
@@ -266,6 +226,7 @@ impl<'a> Deserializer<'a> for Cell<'a> {
         }
     }
 
+    #[inline]
     fn deserialize_bool<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
         if let Self::Field(field) = &self
             && let Ok(value) = field.get::<bool>()
@@ -331,6 +292,7 @@ impl<'a> Deserializer<'a> for Cell<'a> {
         self.deserialize_str(visitor)
     }
 
+    #[inline]
     fn deserialize_str<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
         let mut buffer = ShortText::default();
         if let Self::Field(field) = &self
@@ -341,22 +303,10 @@ impl<'a> Deserializer<'a> for Cell<'a> {
                 Short::Copied(text) => visitor.visit_str(text),
             };
         }
-        match self.value("String")? {
-            // The binary form of `regclass` and its like has no name.
-            Value::Oid(_) => match &self {
-                Self::Field(field) if field.ty().without_domains().is_reg() => {
-                    visitor.visit_string(field.get()?)
-                }
-                _ => self.deserialize_any(visitor),
-            },
-            Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => {
-                self.visit(&Value::Text(text), visitor)
-            }
-            value @ Value::Bytea(_) => visitor.visit_string(string(&value)?),
-            value => self.visit(&value, visitor),
-        }
+        self.other_str(visitor)
     }
 
+    #[inline]
     fn deserialize_string<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
         self.deserialize_str(visitor)
     }
@@ -473,7 +423,25 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     }
 }
 
-impl Cell<'_> {
+impl<'a> Cell<'a> {
+    /// What is no [`Short`] where a string is asked for.
+    fn other_str<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.value("String")? {
+            // The binary form of `regclass` and its like has no name.
+            Value::Oid(_) => match &self {
+                Self::Field(field) if field.ty().without_domains().is_reg() => {
+                    visitor.visit_string(field.get()?)
+                }
+                _ => self.deserialize_any(visitor),
+            },
+            Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => {
+                self.visit(&Value::Text(text), visitor)
+            }
+            value @ Value::Bytea(_) => visitor.visit_string(string(&value)?),
+            value => self.visit(&value, visitor),
+        }
+    }
+
     fn is_document(&self) -> bool {
         match self {
             Self::Field(field) => {
