@@ -38,3 +38,23 @@ pub(super) fn display(value: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 pub(super) fn write_json(value: bool, out: &mut dyn fmt::Write) -> fmt::Result {
     out.write_str(if value { "true" } else { "false" })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::value::{Field, Format, type_oid};
+
+    #[test]
+    fn one_letter_or_one_byte_and_no_other() {
+        let read = |format, bytes: &[u8]| Field::new(type_oid::BOOL, format, bytes).get().ok();
+        for first in 0..=u8::MAX {
+            let (text, binary) = (matches!(first, b't' | b'f'), first < 2);
+            assert_eq!(read(Format::Text, &[first]), text.then_some(first == b't'));
+            assert_eq!(read(Format::Binary, &[first]), binary.then_some(first == 1));
+            for second in [0, b' ', b'r', b't'] {
+                assert_eq!(read(Format::Text, &[first, second]), None);
+                assert_eq!(read(Format::Binary, &[first, second]), None);
+            }
+        }
+        assert_eq!((read(Format::Text, b""), read(Format::Binary, b"")), (None, None));
+    }
+}
