@@ -72,7 +72,7 @@ mod tests {
 
     use crate::Oid;
     use crate::row::tests::{Is, Sent};
-    use crate::value::{Toast, type_oid};
+    use crate::value::{Toast, TypeInfo, TypeKind, type_oid};
 
     const COLUMNS: [(&str, Oid); 3] =
         [("a", type_oid::INT4), ("b", type_oid::TEXT), ("c", type_oid::NUMERIC)];
@@ -167,6 +167,30 @@ mod tests {
         let sent = Sent::change(b'U', &COLUMNS, &[(b'O', &old), (b'N', &new)]);
         let row = read::<InOrder>(&sent).unwrap();
         assert_eq!(row.b, Toast::Present(Some("kept".into())));
+    }
+
+    /// Neither is an error when it is taken for something else, which reading by name would mend.
+    #[test]
+    fn formats_and_described_types_are_those_of_the_columns() {
+        #[derive(Debug, Deserialize, PartialEq)]
+        struct Both {
+            binary: i32,
+            described: String,
+        }
+        let time = TypeInfo {
+            oid: type_oid::TIMESTAMPTZ,
+            name: "timestamp with time zone",
+            kind: TypeKind::Base,
+        };
+        let domain =
+            TypeInfo { oid: Oid::new(20_000), name: "moment", kind: TypeKind::Domain(&time) };
+        let columns = [("binary", type_oid::INT4), ("described", domain.oid)];
+        let sent =
+            Sent::insert(&columns, &[Is::Binary(b"1234"), Is::Text("2024-02-29 01:02:03+00")]);
+        let (table, types) = (sent.table(), [domain]);
+        let read: Both = sent.row(&table).with_types(&types).deserialize().unwrap();
+        let described = "2024-02-29T01:02:03+00:00".into();
+        assert_eq!(read, Both { binary: i32::from_be_bytes(*b"1234"), described });
     }
 
     fn value(text: &'static str) -> impl Strategy<Value = Is<'static>> {
