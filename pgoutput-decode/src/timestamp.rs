@@ -110,14 +110,18 @@ impl CalendarDay {
         if self.year < 1 { (1 - self.year, " BC") } else { (self.year, "") }
     }
 
-    /// Days after 2000-01-01; `None` where the calendar has no such day. The inverse of [`civil`].
+    /// Days after 2000-01-01; `None` where the calendar has no such day, or its year more than seven digits. The inverse of
+    /// [`civil`].
     pub(crate) fn days(self) -> Option<i64> {
-        let year = self.year.checked_sub(i64::from(self.month <= 2))?;
+        if self.year.unsigned_abs() > MAX_YEAR {
+            return None;
+        }
+        let year = self.year - i64::from(self.month <= 2);
         let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
         let months_from_march = (self.month + 9) % 12;
         let day_of_year = (153 * months_from_march + 2) / 5 + self.day - 1;
         let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-        let days = era.checked_mul(DAYS_PER_400_YEARS)? + day_of_era - DAYS_FROM_MARCH_OF_YEAR_0;
+        let days = era * DAYS_PER_400_YEARS + day_of_era - DAYS_FROM_MARCH_OF_YEAR_0;
         (civil(days) == self).then_some(days)
     }
 }
@@ -177,11 +181,12 @@ fn write_whole_seconds(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
 
 const DAYS_FROM_MARCH_OF_YEAR_0: i64 = 730_425;
 const DAYS_PER_400_YEARS: i64 = 146_097;
-/// So many times 400 years are more than any text or number of a value goes back: 10 million years, of seven digits.
+/// The greatest year of seven digits, which no `Date` and no `TimestampTz` goes beyond, before year 0 or after it.
+const MAX_YEAR: u64 = 9_999_999;
+/// So many times 400 years go back further than that.
 const ERAS: i64 = 30_000;
 
-/// The calendar day that is `days` after 2000-01-01, for every number of days that fits into a `TimestampTz` or a `Date`, or
-/// begins with a year of seven digits.
+/// The calendar day that is `days` after 2000-01-01, which is in a year from -`MAX_YEAR` to `MAX_YEAR`.
 ///
 /// As Neri and Schneider do it ("Euclidean affine functions and their application to calendar algorithms"): a year begins in
 /// March, so that the leap day is its last, and quotients are the high bits of products.
@@ -262,6 +267,9 @@ mod tests {
                 assert_eq!(date.days().map(civil), Some(date));
             }
             assert_eq!(CalendarDay { year, month: 99, day: 99 }.days(), None);
+        }
+        for year in [i64::MIN, -10_000_000, 10_000_000, i64::MAX] {
+            assert_eq!(CalendarDay { year, month: 1, day: 1 }.days(), None);
         }
         for micros in [i64::MIN, i64::MAX] {
             assert_eq!(split(micros).0.days(), Some(micros.div_euclid(MICROS_PER_DAY)));
