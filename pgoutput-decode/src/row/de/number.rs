@@ -119,11 +119,6 @@ impl<'a> Cell<'a> {
         target: &'static str,
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        if let Self::Field(field) = &self
-            && let Ok(integer) = field.get()
-        {
-            return visitor.visit_i64(integer);
-        }
         let value = self.value(target)?;
         if let (Value::Text(_), Self::Field(field)) = (&value, &self)
             && field.ty().without_domains().is_reg()
