@@ -5,6 +5,7 @@ mod memory;
 mod reconnect;
 mod run;
 mod signals;
+mod stdout;
 mod tail;
 #[cfg(feature = "tls")]
 mod tls;

@@ -3,6 +3,7 @@
 mod args;
 mod output;
 mod signals;
+mod stdout;
 mod tail;
 
 use std::fmt::Display;

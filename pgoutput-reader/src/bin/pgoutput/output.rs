@@ -1,6 +1,7 @@
 //! Standard output: whole objects, and which of them have left this program.
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 
 use pgoutput_reader::{Acknowledger, ChangeEvent, Position};
 
@@ -8,7 +9,7 @@ use crate::args::Format;
 
 /// Writes changes, and acknowledges none before it was written out.
 pub(crate) struct Output {
-    out: BufWriter<StdoutLock<'static>>,
+    out: BufWriter<File>,
     format: Format,
     acknowledger: Acknowledger,
     /// The last change in the buffer.
@@ -31,8 +32,8 @@ impl From<io::Error> for WriteError {
 }
 
 impl Output {
-    pub(crate) fn new(format: Format, acknowledger: Acknowledger) -> Self {
-        let out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+    pub(crate) fn new(stdout: File, format: Format, acknowledger: Acknowledger) -> Self {
+        let out = BufWriter::with_capacity(64 * 1024, stdout);
         Self { out, format, acknowledger, pending: None, object: String::new() }
     }
 

@@ -12,7 +12,7 @@ use pgoutput_reader::{
 use crate::Failure;
 use crate::args::Tail;
 use crate::output::{Output, WriteError};
-use crate::signals;
+use crate::{signals, stdout};
 
 /// How long what was printed may wait to be written out and acknowledged while the stream never goes quiet.
 const FLUSH: Duration = Duration::from_millis(200);
@@ -23,13 +23,14 @@ const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
 pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let config = Config::from_dsn_or_env(tail.dsn.as_deref())
         .map_err(|error| Failure::Usage(error.to_string()))?;
+    let stdout = stdout::open().map_err(Failure::Run)?;
     let signalled = signals::Signalled::catch()
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
     let mut reader = builder(config, tail).connect().map_err(|error| failure(&error))?;
     signalled.stops(reader.stop_handle());
     signals::stop_on_closed_output(reader.stop_handle());
 
-    let mut output = Output::new(tail.format, reader.acknowledger());
+    let mut output = Output::new(stdout, tail.format, reader.acknowledger());
     let printed = print(&mut reader, &mut output, tail.limit);
     // Also after an error: what was printed is acknowledged, if the server can still be told.
     let stopped = reader.stop().map_err(|error| failure(&error));

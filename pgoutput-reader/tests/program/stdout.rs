@@ -1,0 +1,99 @@
+//! Standard outputs that take no changes: nothing is acknowledged that was not written.
+
+use std::fs::File;
+use std::process::{Command, Stdio};
+
+use pgoutput_harness::servers;
+
+use crate::run::{Fixture, assert_success, complaint, finished};
+
+/// The command as a shell runs it with `redirection`.
+fn redirected(command: &Command, redirection: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("exec \"$@\" {redirection}"), "sh"]);
+    shell.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+}
+
+/// A fixture with one change to read.
+fn changed(server: &pgoutput_harness::Server) -> Fixture<'_> {
+    let fixture = Fixture::new(server);
+    fixture.sql("INSERT INTO t VALUES (1)");
+    fixture
+}
+
+#[test]
+fn a_standard_output_that_is_closed_is_status_1_before_anything_is_read() {
+    for server in servers() {
+        let fixture = changed(server);
+        let before = fixture.confirmed();
+        let end = fixture.end();
+        let tail = fixture.tail(&["--until-lsn", &end]);
+        for (redirection, expected) in [
+            (">&-", "standard output is closed"),
+            ("<&- >&-", "standard output is closed"),
+            ("1<>/dev/null", "standard output is closed, or is /dev/null"),
+            ("1</dev/null", "open for reading only"),
+        ] {
+            let line = complaint(&finished(&mut redirected(&tail, redirection)), 1);
+            assert!(line.contains(expected), "{redirection}: {line}");
+        }
+        // Standard error is closed as well: nobody is told, and the status still says it.
+        let output = finished(&mut redirected(&tail, ">&- 2>&-"));
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(fixture.confirmed(), before);
+        assert_eq!(fixture.lines(&[]).len(), 1);
+    }
+}
+
+#[test]
+fn nothing_is_connected_to_for_a_standard_output_that_is_closed() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut tail = crate::run::program();
+    tail.args(["tail", "--slot", "s", "--publication", "p", "--dsn"]);
+    tail.arg(format!("host=127.0.0.1 port={port} user=u sslmode=disable connect_timeout=5"));
+    complaint(&finished(&mut redirected(&tail, ">&-")), 1);
+    assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn the_null_device_takes_changes_also_with_the_other_standard_files_closed() {
+    for server in servers() {
+        for redirection in [">/dev/null", ">/dev/null <&-", ">/dev/null <&- 2>&-", ">>/dev/null"] {
+            let fixture = changed(server);
+            let before = fixture.confirmed();
+            let end = fixture.end();
+            let tail = fixture.tail(&["--until-lsn", &end]);
+            assert_success(&finished(&mut redirected(&tail, redirection)));
+            assert_ne!(fixture.confirmed(), before, "{redirection}");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_status_1_and_nothing_is_acknowledged() {
+    for server in servers() {
+        let fixture = changed(server);
+        let before = fixture.confirmed();
+        let end = fixture.end();
+        for format in ["jsonl", "json"] {
+            let mut tail = fixture.tail(&["--until-lsn", &end, "--format", format]);
+            let full = File::options().write(true).open("/dev/full").unwrap();
+            let child =
+                tail.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+            let line = complaint(&child.wait_with_output().unwrap(), 1);
+            assert!(line.contains("writing to standard output"), "{line}");
+        }
+        assert_eq!(fixture.confirmed(), before);
+        assert_eq!(fixture.lines(&[]).len(), 1);
+    }
+}
