@@ -151,6 +151,7 @@ mod error;
 mod id;
 mod lsn;
 pub mod message;
+mod printable;
 #[cfg(feature = "alloc")]
 mod relation;
 #[cfg(feature = "alloc")]
@@ -170,6 +171,7 @@ pub use error::{DecodeError, ErrorKind};
 pub use id::{Oid, Xid};
 pub use lsn::{Lsn, ParseLsnError};
 pub use message::{Message, ReplicaIdentity, StreamAbortForm};
+pub use printable::{Printable, is_printable};
 #[cfg(feature = "alloc")]
 pub use relation::{Column, Relation, Relations};
 pub use tag::Tag;

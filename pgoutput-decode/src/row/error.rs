@@ -6,7 +6,7 @@ use core::fmt;
 use super::RowColumn;
 use super::hint::without_loss;
 use crate::value::{Format, PgType, ValueError, ValueErrorKind};
-use crate::{Oid, Relation, TupleColumn};
+use crate::{Oid, Printable, Relation, TupleColumn};
 
 /// A row that could not be read: in which table, which column, of which type and format, what was wrong and where, and what
 /// would work.
@@ -228,7 +228,14 @@ impl Place {
 
 impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Details { kind, schema, table, column } = &*self.0;
+        Printable(&*self.0).fmt(f)
+    }
+}
+
+/// Names as they are.
+impl fmt::Display for Details {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, schema, table, column } = self;
         if let Some(place) = column {
             write!(f, "column {:?} of {schema}.{table}: ", place.name)?;
         } else {

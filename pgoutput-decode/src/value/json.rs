@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::json_out::WriteJson;
+use super::json_out::{WriteJson, document};
 use super::{Field, FieldType, Format, FromField, JsonOptions, Text, ValueError, type_oid};
 
 /// What stands in front of `jsonb` in the binary format.
@@ -19,7 +19,8 @@ fn not_empty(document: Text<'_>) -> Result<Text<'_>, ValueError> {
 /// A `json` document as it was stored: digits, white space, order and duplicates of keys kept.
 ///
 /// Written as JSON it is nested as it is, except that line breaks between its tokens become spaces, so that
-/// what it is nested in stays on one line. The server has checked its syntax; it is not checked again.
+/// what it is nested in stays on one line, and that characters of its strings that are not [printable](crate::is_printable) are
+/// escaped. The server has checked its syntax; it is not checked again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Json<'a>(pub Text<'a>);
 
@@ -63,16 +64,9 @@ impl<'a> FromField<'a> for Jsonb<'a> {
     }
 }
 
-/// A string in JSON contains no bare line break, so each one found stands between tokens.
-fn one_line(out: &mut dyn Write, document: &Text<'_>) -> fmt::Result {
-    document.pieces().try_for_each(|piece| {
-        let mut lines = piece.split(['\r', '\n']);
-        out.write_str(lines.next().unwrap_or_default())?;
-        lines.try_for_each(|line| {
-            out.write_char(' ')?;
-            out.write_str(line)
-        })
-    })
+/// The document on one line of printable characters.
+fn one_line(out: &mut dyn Write, text: &Text<'_>) -> fmt::Result {
+    text.pieces().try_for_each(|piece| document(out, piece))
 }
 
 impl fmt::Display for Json<'_> {

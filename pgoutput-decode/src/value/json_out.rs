@@ -1,8 +1,13 @@
 //! JSON strings, and the default JSON form of a value.
+#![expect(
+    clippy::needless_bitwise_bool,
+    reason = "only without branches several bytes are looked at together"
+)]
 
 use core::fmt::{self, Write};
 
 use super::JsonOptions;
+use crate::printable::{is_hidden, may_hide};
 
 /// How a value is written as JSON; unless it says otherwise, as PostgreSQL's text in a string.
 pub(super) trait WriteJson: fmt::Display {
@@ -25,27 +30,89 @@ pub(super) fn string(out: &mut dyn Write, text: &str) -> fmt::Result {
     out.write_char('"')
 }
 
-/// Escapes what a JSON string must escape (RFC 8259, section 7) and passes on the rest in whole runs.
+/// Appends a text to JSON as a string, in quotes: the bytes that values are written with.
+///
+/// Escaped is what JSON requires (RFC 8259, section 7), and every other character that is not
+/// [printable](crate::is_printable), so that a line of JSON moves no terminal's cursor and hides nothing. A parser gives the same
+/// text back.
+///
+/// ```
+/// use pgoutput_decode::value::write_json_string;
+///
+/// let mut json = String::new();
+/// write_json_string(&mut json, "say \"hi\"\u{202e}")?;
+/// assert_eq!(json, r#""say \"hi\"\u202e""#);
+/// # Ok::<(), std::fmt::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// When `out` refuses.
+pub fn write_json_string(out: &mut impl Write, text: &str) -> fmt::Result {
+    string(out, text)
+}
+
+/// Escapes what a JSON string must escape and what is not printable, and passes on the rest in whole runs.
 struct Escaped<'w>(&'w mut dyn Write);
 
 impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         // Nearly every text needs none, and looking at bytes is much cheaper than at characters.
-        if !text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        let is_plain = !any_byte(text, |byte| is_special_byte(byte) | (byte > 0x7f))
+            || !any_byte(text, |byte| is_special_byte(byte) | may_hide(byte));
+        if is_plain {
             return self.0.write_str(text);
         }
-        for run in text.split_inclusive(|c: char| c < ' ' || c == '"' || c == '\\') {
-            let mut plain = run.chars();
-            match plain.next_back() {
-                Some(last @ ('"' | '\\' | '\0'..='\x1f')) => {
-                    self.0.write_str(plain.as_str())?;
-                    escape(self.0, last)?;
-                }
-                _ => self.0.write_str(run)?,
-            }
-        }
-        Ok(())
+        let is_special = |c: char| match u8::try_from(c) {
+            Ok(byte) if c.is_ascii() => is_special_byte(byte),
+            _ => is_hidden(c),
+        };
+        escape_each(self.0, text, is_special)
     }
+}
+
+/// A byte of ASCII that is escaped in a string.
+#[inline]
+const fn is_special_byte(byte: u8) -> bool {
+    (byte < b' ') | (byte == b'"') | (byte == b'\\') | (byte == 0x7f)
+}
+
+/// Whether there is such a byte; looks at several together.
+#[inline]
+fn any_byte(text: &str, is_it: impl Fn(u8) -> bool) -> bool {
+    let any = |bytes: &[u8]| bytes.iter().fold(false, |found, byte| found | is_it(*byte));
+    let (chunks, rest) = text.as_bytes().as_chunks::<32>();
+    chunks.iter().any(|chunk| any(chunk)) || any(rest)
+}
+
+/// Writes a part of a document, in which characters that JSON allows but that are not printable are escaped; they can only stand in
+/// its strings. Line breaks can only stand between its tokens, where a space means the same.
+pub(super) fn document(out: &mut dyn Write, text: &str) -> fmt::Result {
+    let is_break = |byte: u8| (byte == b'\r') | (byte == b'\n');
+    if !any_byte(text, |byte| is_break(byte) | (byte >= 0x7f)) {
+        return out.write_str(text);
+    }
+    for (at, line) in text.split(['\r', '\n']).enumerate() {
+        if at > 0 {
+            out.write_char(' ')?;
+        }
+        escape_each(out, line, |c| c == '\u{7f}' || is_hidden(c))?;
+    }
+    Ok(())
+}
+
+fn escape_each(out: &mut dyn Write, text: &str, is_special: impl Fn(char) -> bool) -> fmt::Result {
+    for run in text.split_inclusive(&is_special) {
+        let mut plain = run.chars();
+        match plain.next_back() {
+            Some(last) if is_special(last) => {
+                out.write_str(plain.as_str())?;
+                escape(out, last)?;
+            }
+            _ => out.write_str(run)?,
+        }
+    }
+    Ok(())
 }
 
 fn escape(out: &mut dyn Write, c: char) -> fmt::Result {
@@ -57,7 +124,8 @@ fn escape(out: &mut dyn Write, c: char) -> fmt::Result {
         '\t' => out.write_str("\\t"),
         '\u{8}' => out.write_str("\\b"),
         '\u{c}' => out.write_str("\\f"),
-        _ => write!(out, "\\u{:04x}", u32::from(c)),
+        // Beyond the first plane a character is two escapes.
+        _ => c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}")),
     }
 }
 
@@ -67,12 +135,50 @@ mod tests {
     use std::string::String;
 
     #[test]
-    fn escapes_what_json_must_and_nothing_else() {
+    fn escapes_what_json_must_and_what_is_not_printable() {
+        let text = "a\"b\\c/\n\r\t\u{8}\u{c}\u{0}\u{1f}\u{7f}é\u{9b}\u{2028}\u{202e}\u{feff}\u{e0041}’，😀";
         let mut out = String::new();
-        string(&mut out, "a\"b\\c/\n\r\t\u{8}\u{c}\u{0}\u{1f}\u{7f}é\u{2028}😀").unwrap();
-        assert_eq!(out, "\"a\\\"b\\\\c/\\n\\r\\t\\b\\f\\u0000\\u001f\u{7f}é\u{2028}😀\"");
+        string(&mut out, text).unwrap();
+        assert_eq!(
+            out,
+            "\"a\\\"b\\\\c/\\n\\r\\t\\b\\f\\u0000\\u001f\\u007fé\\u009b\\u2028\\u202e\\ufeff\\udb40\\udc41’，😀\""
+        );
+        assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
         out.clear();
         quoted(&mut out, &'"').unwrap();
         assert_eq!(out, "\"\\\"\"");
+    }
+
+    /// Every character there is, alone and between others.
+    #[test]
+    fn a_string_is_printable_and_reads_as_the_same_text() {
+        let mut out = String::new();
+        for c in '\0'..=char::MAX {
+            for text in [String::from(c), std::format!("é{c}a")] {
+                out.clear();
+                string(&mut out, &text).unwrap();
+                assert!(out.chars().all(crate::is_printable), "{c:?}");
+                assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+                if c > '\u{7e}' && crate::is_printable(c) {
+                    assert_eq!(out, std::format!("\"{text}\""));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_document_is_printable_and_means_the_same() {
+        for text in [
+            "{\"a\u{7f}\": [\"\\\\\u{9b}\u{202e}\",\r\n\"é\u{feff}\u{e0001}\", 1.50]}",
+            "\"\\u0000\\\"\u{7f}\"",
+            "[1,\n2]",
+            "\"plain é ’\"",
+        ] {
+            let mut out = String::new();
+            document(&mut out, text).unwrap();
+            assert!(out.chars().all(crate::is_printable), "{out}");
+            let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+            assert_eq!(value(&out), value(text));
+        }
     }
 }

@@ -97,6 +97,7 @@ pub use self::hstore::{Hstore, Pairs};
 pub(crate) use self::integer::short_number;
 pub use self::interval::{Interval, Iso8601};
 pub use self::json::{Json, Jsonb};
+pub use self::json_out::write_json_string;
 pub use self::jsonpath::JsonPath;
 pub use self::mac::{MacAddr, MacAddr8};
 pub use self::money::Money;

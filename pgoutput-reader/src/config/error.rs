@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use pgoutput_decode::Printable;
+
 /// Why connection settings were refused.
 ///
 /// The message names the parameter, where it came from and what to do. It never repeats a value, nor any part of a
@@ -159,9 +161,9 @@ impl fmt::Display for ConfigError {
             f.write_str(": ")?;
         }
         if let Some(parameter) = &self.parameter {
-            write!(f, "{parameter}: ")?;
+            write!(f, "{}: ", Printable(parameter))?;
         }
-        f.write_str(&self.message)
+        Printable(&self.message).fmt(f)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Why authentication failed.
 
+use pgoutput_decode::Printable;
+
 use super::{Error, ErrorKind};
 
 /// Why authentication failed on this side.
@@ -28,7 +30,8 @@ pub enum AuthError {
     },
     /// The server asks for a method that `require_auth` rules out.
     #[error(
-        "the server asks for the method {method}, and require_auth={allowed} rules it out: change require_auth, or pg_hba.conf"
+        "the server asks for the method {method}, and require_auth={allowed} rules it out: change require_auth, or pg_hba.conf",
+        allowed = Printable(.allowed)
     )]
     MethodNotAllowed {
         /// The method's name in `require_auth`; `none` if the server asks for nothing.
@@ -54,7 +57,8 @@ pub enum AuthError {
     },
     /// None of the SASL mechanisms the server offers is known.
     #[error(
-        "the server offers only the SASL mechanisms {offered}, and SCRAM-SHA-256 is the one supported here"
+        "the server offers only the SASL mechanisms {offered}, and SCRAM-SHA-256 is the one supported here",
+        offered = Printable(.offered)
     )]
     MechanismUnsupported {
         /// What it offers, separated by commas; control characters escaped, shortened.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use pgoutput_decode::DecodeError;
+use pgoutput_decode::{DecodeError, Printable};
 
 use crate::config::{ConfigError, TargetSessionAttrs};
 use crate::proto::ServerVersion;
@@ -31,8 +31,7 @@ pub use tls::TlsError;
 ///
 /// The text is one line that says what happened and, where something can be done, what to do next.
 /// No password appears in it.
-#[derive(thiserror::Error)]
-#[error(transparent)]
+/// Names and texts of a server are shown as [`Printable`], so printing an error cannot move a terminal's cursor.
 pub struct Error(Box<ErrorKind>);
 
 /// What went wrong.
@@ -40,7 +39,10 @@ pub struct Error(Box<ErrorKind>);
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The operating system failed a call, or the server closed the connection.
-    #[error("{doing} {address}: {source}")]
+    #[error(
+        "{doing} {address}: {source}",
+        address = Printable(.address), source = Printable(.source)
+    )]
     Io {
         /// What was being done, as in "connecting to".
         doing: &'static str,
@@ -79,16 +81,16 @@ pub enum ErrorKind {
     Position(PositionError),
     /// The ordinary connection, which looks tables up in the catalogue, failed.
     #[cfg(feature = "catalog")]
-    #[error("on the ordinary connection, for the catalogue: {}", with_cause(.0))]
+    #[error("on the ordinary connection, for the catalogue: {}", Printable(with_cause(.0)))]
     Catalog(#[source] postgres::Error),
     /// The connection settings are wrong, or cannot be honoured.
     #[error(transparent)]
     Config(ConfigError),
     /// What was asked for makes no sense, as options that contradict each other.
-    #[error("{0}")]
+    #[error("{}", Printable(.0))]
     Usage(String),
     /// A deadline passed.
-    #[error("timed out while {doing} {address}")]
+    #[error("timed out while {doing} {address}", address = Printable(.address))]
     Timeout {
         /// What was being done, as in "connecting to".
         doing: &'static str,
@@ -98,7 +100,8 @@ pub enum ErrorKind {
     /// The server said nothing for as long as [`wal_receiver_timeout`](crate::Config::wal_receiver_timeout) allows, not even when
     /// asked for a sign of life.
     #[error(
-        "{address} has said nothing for {limit:?}, and did not answer: the connection counts as dead (wal_receiver_timeout), connect again"
+        "{address} has said nothing for {limit:?}, and did not answer: the connection counts as dead (wal_receiver_timeout), connect again",
+        address = Printable(.address)
     )]
     ServerSilent {
         /// The server's address.
@@ -119,7 +122,7 @@ pub enum ErrorKind {
         server: ServerVersion,
     },
     /// A [`Waker`](crate::Waker) ended the wait.
-    #[error("stopped while {doing} {address}")]
+    #[error("stopped while {doing} {address}", address = Printable(.address))]
     Stopped {
         /// What was being done.
         doing: &'static str,
@@ -127,14 +130,18 @@ pub enum ErrorKind {
         address: String,
     },
     /// The server ended the copy from its side, as it does when it shuts down.
-    #[error("{address} ended the copy, as a server does that shuts down: connect again later")]
+    #[error(
+        "{address} ended the copy, as a server does that shuts down: connect again later",
+        address = Printable(.address)
+    )]
     CopyEnded {
         /// The server's address.
         address: String,
     },
     /// The server is not what `target_session_attrs` asks for.
     #[error(
-        "{address} is not what target_session_attrs={wanted} asks for: name other hosts, or ask for less"
+        "{address} is not what target_session_attrs={wanted} asks for: name other hosts, or ask for less",
+        address = Printable(.address)
     )]
     SessionAttrs {
         /// What was asked for.
@@ -220,6 +227,19 @@ impl Error {
     }
 }
 
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Each kind escapes what it shows; this holds for one that forgets it.
+        Printable(&self.0).fmt(f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A `main` that returns the error shows this: the sentence that says what to do is worth more than the fields.
@@ -231,6 +251,7 @@ impl fmt::Debug for Error {
 #[cfg(feature = "catalog")]
 fn with_cause(error: &postgres::Error) -> String {
     match std::error::Error::source(error) {
+        // A server's text may quote a value, however long.
         Some(cause) => format!("{error}: {}", printable(cause.to_string().as_bytes(), 1024)),
         None => error.to_string(),
     }
@@ -281,6 +302,92 @@ mod tests {
             size_of::<T>()
         }
         assert_eq!(travels::<Error>(), size_of::<usize>());
+    }
+
+    /// Every kind that shows a text of the server or the user, each alone and as an [`Error`].
+    #[test]
+    fn nothing_that_is_not_printable_is_shown() {
+        let hostile = || "x\u{1b}[2J\r\n\u{7f}\u{9b}1m\u{202e}\u{feff}\"".to_owned();
+        let lsn = pgoutput_decode::Lsn::ZERO;
+        let server = || ServerMessage::new([(b'M', hostile().as_bytes())].into_iter(), true);
+        let mut kinds: Vec<ErrorKind> = Vec::new();
+        for error in [
+            SetupError::SlotMissing { slot: hostile() },
+            SetupError::SlotPhysical { slot: hostile() },
+            SetupError::SlotPlugin { slot: hostile(), plugin: hostile() },
+            SetupError::SlotDatabase { slot: hostile(), database: hostile(), connected: hostile() },
+            SetupError::SlotLost { slot: hostile(), reason: hostile() },
+            SetupError::SlotMoved { slot: hostile(), confirmed: lsn, stands: lsn },
+            SetupError::OtherCluster { expected: hostile(), found: hostile() },
+            SetupError::PublicationMissing {
+                missing: vec![hostile()],
+                existing: vec![hostile()],
+                database: hostile(),
+            },
+        ] {
+            kinds.push(ErrorKind::Setup(error));
+        }
+        #[cfg(feature = "catalog")]
+        for error in [
+            PositionError::NotDelivered { position: hostile() },
+            PositionError::OtherSlot { position: hostile(), slot: hostile() },
+            PositionError::SlotAhead {
+                slot: hostile(),
+                lsn,
+                confirmed_flush_lsn: lsn,
+                restart_lsn: None,
+            },
+        ] {
+            kinds.push(ErrorKind::Position(error));
+        }
+        for error in [
+            TlsError::WrongName { expected: hostile(), presented: hostile() },
+            TlsError::BadCertificate { reason: hostile() },
+            TlsError::ClientCertificate { alert: hostile() },
+            TlsError::Alert(hostile()),
+            TlsError::File { parameter: "sslkey", path: hostile(), reason: hostile() },
+            TlsError::Other { reason: hostile() },
+        ] {
+            kinds.push(ErrorKind::Tls(error));
+        }
+        let wanted = TargetSessionAttrs::Primary;
+        let config = "bad\u{1b}=1".parse::<crate::Config>().unwrap_err();
+        kinds.extend([
+            ErrorKind::Io {
+                doing: "connecting to",
+                address: hostile(),
+                source: io::Error::other(hostile()),
+            },
+            ErrorKind::Server(server()),
+            ErrorKind::Auth(AuthError::MethodNotAllowed { method: "md5", allowed: hostile() }),
+            ErrorKind::Auth(AuthError::MechanismUnsupported { offered: hostile() }),
+            ErrorKind::Protocol(ProtocolError::ServerVersion(hostile())),
+            ErrorKind::Stream(StreamError::RowWidth {
+                table: hostile(),
+                described: 1,
+                sent: 2,
+                lsn,
+            }),
+            ErrorKind::Config(config),
+            ErrorKind::Usage(hostile()),
+            ErrorKind::Timeout { doing: "connecting to", address: hostile() },
+            ErrorKind::ServerSilent { address: hostile(), limit: Duration::ZERO },
+            ErrorKind::Stopped { doing: "connecting to", address: hostile() },
+            ErrorKind::CopyEnded { address: hostile() },
+            ErrorKind::SessionAttrs { wanted, address: hostile() },
+            ErrorKind::AllHosts(vec![Error::usage(hostile()), server().into()]),
+        ]);
+        let shown = |text: String| {
+            let hidden = text.chars().find(|c| !pgoutput_decode::is_printable(*c));
+            assert_eq!(hidden, None, "{text:?}");
+        };
+        for kind in kinds {
+            shown(kind.to_string());
+            shown(format!("{kind:?}"));
+            let error = Error::from(kind);
+            shown(error.to_string());
+            shown(format!("{error:?}"));
+        }
     }
 
     #[test]

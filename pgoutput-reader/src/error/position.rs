@@ -1,6 +1,6 @@
 //! What can be wrong with a position.
 
-use pgoutput_decode::Lsn;
+use pgoutput_decode::{Lsn, Printable};
 
 use super::{Error, ErrorKind};
 
@@ -17,7 +17,8 @@ pub enum PositionError {
     /// An acknowledgement of what this reader did not deliver, such as a stored position.
     #[error(
         "position {position} was not delivered by this reader and cannot be acknowledged on it: acknowledge the positions of its own events; \
-         a stored one is for ReaderBuilder::resume"
+         a stored one is for ReaderBuilder::resume",
+        position = Printable(.position)
     )]
     NotDelivered {
         /// The position's text.
@@ -66,7 +67,9 @@ pub enum PositionError {
     },
     /// The position is of another slot.
     #[error(
-        "the position is of slot \"{position}\", and \"{slot}\" is to be read: name the slot it is of"
+        "the position is of slot \"{position}\", and \"{slot}\" is to be read: name the slot it is of",
+        position = Printable(.position),
+        slot = Printable(.slot)
     )]
     OtherSlot {
         /// The position's slot.
@@ -102,7 +105,8 @@ pub enum PositionError {
         "slot \"{slot}\" stands at {confirmed_flush_lsn} and keeps log from {} on, and the position is {lsn}: it was created anew, and what was committed \
          between is not to be had from it, or it was moved on while nothing came (Idle::Never keeps a slot from that); \
          start anew from a snapshot, or, if nothing can be missing, set trust_slot(true)",
-        .restart_lsn.map_or_else(|| "nowhere".to_owned(), |lsn| lsn.to_string())
+        .restart_lsn.map_or_else(|| "nowhere".to_owned(), |lsn| lsn.to_string()),
+        slot = Printable(.slot)
     )]
     SlotAhead {
         /// The slot.

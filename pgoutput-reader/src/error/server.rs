@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use pgoutput_decode::Printable;
+
 use super::{Error, ErrorKind};
 
 /// Longest text kept of one field, in bytes. PostgreSQL's own messages are far shorter; those that
@@ -113,24 +115,12 @@ impl fmt::Debug for ServerMessage {
 /// One line of at most about `limit` bytes: nothing in it can move a terminal's cursor or start a new line in a log.
 pub(crate) fn printable(text: &[u8], limit: usize) -> Box<str> {
     let shortened = text.get(..limit);
-    let mut line = String::new();
-    for c in String::from_utf8_lossy(shortened.unwrap_or(text)).chars() {
-        match c {
-            // Multi-line details read well enough on one line.
-            '\n' => line.push(' '),
-            c if c.is_control() || is_direction(c) => line.extend(c.escape_unicode()),
-            c => line.push(c),
-        }
-    }
+    let shown = String::from_utf8_lossy(shortened.unwrap_or(text));
+    let mut line = Printable(shown).to_string();
     if shortened.is_some() && text.len() > limit {
         line.push_str(" [shortened]");
     }
     line.into()
-}
-
-/// Characters that turn the direction of the text after them, or break the line.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 impl From<ServerMessage> for Error {

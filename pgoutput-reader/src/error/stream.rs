@@ -1,6 +1,6 @@
 //! What can be wrong with what is asked for, and with a stream whose frames are sound.
 
-use pgoutput_decode::{Lsn, Oid, Tag};
+use pgoutput_decode::{Lsn, Oid, Printable, Tag};
 
 use super::{Error, ErrorKind};
 
@@ -11,21 +11,26 @@ pub enum SetupError {
     /// There is no slot of this name.
     #[error(
         "replication slot \"{slot}\" does not exist: create it (--create-slot, `create_slot(true)`, or \
-         SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')); it will start now, not where an older one stood"
+         SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')); it will start now, not where an older one stood",
+        slot = Printable(.slot)
     )]
     SlotMissing {
         /// The slot.
         slot: String,
     },
     /// The slot is a physical one.
-    #[error("replication slot \"{slot}\" is physical: name a logical one made for pgoutput")]
+    #[error(
+        "replication slot \"{slot}\" is physical: name a logical one made for pgoutput",
+        slot = Printable(.slot)
+    )]
     SlotPhysical {
         /// The slot.
         slot: String,
     },
     /// The slot was made for another output plugin.
     #[error(
-        "replication slot \"{slot}\" is of plugin \"{plugin}\": name one made for pgoutput, or create another"
+        "replication slot \"{slot}\" is of plugin \"{plugin}\": name one made for pgoutput, or create another",
+        slot = Printable(.slot), plugin = Printable(.plugin)
     )]
     SlotPlugin {
         /// The slot.
@@ -35,7 +40,8 @@ pub enum SetupError {
     },
     /// The slot belongs to another database of the cluster.
     #[error(
-        "replication slot \"{slot}\" is of database \"{database}\", not of \"{connected}\": connect to that one"
+        "replication slot \"{slot}\" is of database \"{database}\", not of \"{connected}\": connect to that one",
+        slot = Printable(.slot), database = Printable(.database), connected = Printable(.connected)
     )]
     SlotDatabase {
         /// The slot.
@@ -49,7 +55,8 @@ pub enum SetupError {
     /// in its place by itself, since that would start behind the gap without a word.
     #[error(
         "replication slot \"{slot}\" was invalidated by the server ({reason}), and what it had not sent is lost to it: drop it, create it anew and take a new \
-         snapshot; max_slot_wal_keep_size and idle_replication_slot_timeout set when this happens"
+         snapshot; max_slot_wal_keep_size and idle_replication_slot_timeout set when this happens",
+        slot = Printable(.slot), reason = Printable(.reason)
     )]
     SlotLost {
         /// The slot.
@@ -60,7 +67,8 @@ pub enum SetupError {
     /// After reconnecting, the slot is further than it was ever confirmed: someone else has read from it, or it was dropped and made anew.
     /// The changes between the two positions cannot be had from it any more.
     #[error(
-        "replication slot \"{slot}\" stands at {stands} and was confirmed only up to {confirmed}: another program has read from it, or it was dropped and made anew, and the changes between are lost to it; take a new snapshot"
+        "replication slot \"{slot}\" stands at {stands} and was confirmed only up to {confirmed}: another program has read from it, or it was dropped and made anew, and the changes between are lost to it; take a new snapshot",
+        slot = Printable(.slot)
     )]
     SlotMoved {
         /// The slot.
@@ -72,7 +80,8 @@ pub enum SetupError {
     },
     /// After reconnecting, the server belongs to another cluster.
     #[error(
-        "the server is of the cluster {found} and the changes so far are of {expected}: the connection settings lead to another server now"
+        "the server is of the cluster {found} and the changes so far are of {expected}: the connection settings lead to another server now",
+        found = Printable(.found), expected = Printable(.expected)
     )]
     OtherCluster {
         /// The system identifier so far.
@@ -101,7 +110,10 @@ pub enum SetupError {
         ends: Lsn,
     },
     /// Publications do not exist in this database. Servers from 18 on would say nothing and send nothing.
-    #[error("no publication \"{}\" in database \"{database}\": CREATE PUBLICATION it, or name an existing one ({})", .missing.join("\", \""), list(.existing))]
+    #[error(
+        "no publication \"{}\" in database \"{database}\": CREATE PUBLICATION it, or name an existing one ({})", Printable(.missing.join("\", \"")), Printable(list(.existing)),
+        database = Printable(.database)
+    )]
     PublicationMissing {
         /// Those that were named and are not there.
         missing: Vec<String>,
@@ -157,7 +169,8 @@ pub enum StreamError {
     },
     /// A row with more or fewer columns than its table: nothing says which value belongs to which column.
     #[error(
-        "a row of {table} at WAL {lsn} has {sent} columns and the server described {described}: PostgreSQL 15.0 and 15.1 do this with column lists, upgrade the server"
+        "a row of {table} at WAL {lsn} has {sent} columns and the server described {described}: PostgreSQL 15.0 and 15.1 do this with column lists, upgrade the server",
+        table = Printable(.table)
     )]
     RowWidth {
         /// The table.

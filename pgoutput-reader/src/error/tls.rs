@@ -1,5 +1,7 @@
 //! What can go wrong with TLS, and what to do about it.
 
+use pgoutput_decode::Printable;
+
 use super::Error;
 use super::ErrorKind;
 
@@ -63,7 +65,8 @@ pub enum TlsError {
     /// The server's certificate is for other names.
     #[error(
         "the server's certificate is not for {expected} but for {}: connect by a name that is in it, or make one with this name as subject alternative name",
-        if .presented.is_empty() { "no name at all (its common name does not count)" } else { .presented }
+        Printable(if .presented.is_empty() { "no name at all (its common name does not count)" } else { .presented }),
+        expected = Printable(.expected)
     )]
     WrongName {
         /// The name of the host.
@@ -85,14 +88,18 @@ pub enum TlsError {
     )]
     AuthorityAsServer,
     /// The server's certificate cannot be used for another reason.
-    #[error("the server's certificate cannot be used: {reason}")]
+    #[error(
+        "the server's certificate cannot be used: {reason}",
+        reason = Printable(.reason)
+    )]
     BadCertificate {
         /// What is wrong with it.
         reason: String,
     },
     /// The server refused our certificate, or that we have none.
     #[error(
-        "the server refused the client certificate ({alert}): look at sslcert and sslkey here, and at ssl_ca_file and the log there"
+        "the server refused the client certificate ({alert}): look at sslcert and sslkey here, and at ssl_ca_file and the log there",
+        alert = Printable(.alert)
     )]
     ClientCertificate {
         /// The name of the alert.
@@ -110,10 +117,13 @@ pub enum TlsError {
     )]
     ProtocolVersion,
     /// The server ended TLS with an alert.
-    #[error("the server ended TLS with the alert {0}; its log may say why")]
+    #[error("the server ended TLS with the alert {}; its log may say why", Printable(.0))]
     Alert(String),
     /// A file of certificates, keys or revocations cannot be used.
-    #[error("{parameter}: {path}: {reason}")]
+    #[error(
+        "{parameter}: {path}: {reason}",
+        reason = Printable(.reason), path = Printable(.path)
+    )]
     File {
         /// The parameter that names the file, or whose default it is.
         parameter: &'static str,
@@ -123,7 +133,7 @@ pub enum TlsError {
         reason: String,
     },
     /// Something else, as a server that does not follow the protocol.
-    #[error("TLS failed: {reason}")]
+    #[error("TLS failed: {reason}", reason = Printable(.reason))]
     Other {
         /// What went wrong.
         reason: String,

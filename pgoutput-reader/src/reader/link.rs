@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pgoutput_decode::Lsn;
+use pgoutput_decode::{Lsn, Printable};
 
 use super::dial::{Attempt, Dialer, Opened, Standing};
 use super::policy::{OnReconnect, Reconnect, ReconnectAttempt};
@@ -163,7 +163,7 @@ impl Link {
     /// The stream has delivered something: whatever comes next is another matter.
     pub(super) fn proved(&mut self) {
         if self.outage.take().is_some() {
-            log::info!("{}: changes come again", self.address);
+            log::info!("{}: changes come again", Printable(&self.address));
         }
     }
 
@@ -279,7 +279,8 @@ impl Link {
         self.opened_at = Instant::now();
         self.before.reconnects += 1;
         if let Some(outage) = &mut self.outage {
-            log::info!("connected to {} again, at attempt {}", self.address, outage.attempt);
+            let address = Printable(&self.address);
+            log::info!("connected to {address} again, at attempt {}", outage.attempt);
             outage.phase = Phase::Open;
         }
         Ok(Box::new(catalog))

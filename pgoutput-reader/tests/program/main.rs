@@ -1,5 +1,6 @@
 //! The `pgoutput` program on real servers.
 
+mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;
 mod reconnect;

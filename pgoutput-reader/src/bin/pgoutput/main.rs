@@ -7,10 +7,11 @@ mod stdout;
 mod tail;
 
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use pgoutput_decode::Printable;
 
 use args::{Args, Command};
 
@@ -23,8 +24,10 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
-    // clap itself prints help, version and wrong usage, and exits with 0 or 2.
-    let Args { command } = Args::parse();
+    let Args { command } = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
     let result = match command {
         Command::Tail(tail) => tail::run(&tail),
     };
@@ -37,8 +40,19 @@ fn main() -> ExitCode {
     ExitCode::from(status)
 }
 
+/// Help, version or what is wrong with the arguments, which are shown in it: status 0 or 2, as clap has it.
+fn usage(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let mut out: Box<dyn Write> =
+        if error.use_stderr() { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
+    for line in text.lines() {
+        // That nobody may be reading it is no failure.
+        let _ = writeln!(out, "{}", Printable(line));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
 /// One line on standard error, whatever a server put into its message. That nobody may be reading it is no failure.
 fn say(message: &dyn Display) {
-    let line = message.to_string().replace(['\r', '\n'], " ");
-    let _ = writeln!(io::stderr(), "pgoutput: {line}");
+    let _ = writeln!(io::stderr(), "pgoutput: {}", Printable(message));
 }

@@ -1,5 +1,6 @@
 //! The JSON shape of a change event.
 
+mod text;
 mod value;
 mod write;
 
@@ -12,6 +13,7 @@ use serde::ser::{Error as _, SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use text::{JsonText, is_plain, quoted};
 use value::{Marks, Named};
 pub(crate) use write::{Kept, TableText};
 
@@ -29,6 +31,9 @@ use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, 
 /// PostgreSQL's text, or in binary the bytes in the form of a `bytea`.
 ///
 /// The reader's [`json_options`](crate::ReaderBuilder::json_options) decide how values are written.
+///
+/// Every character that is not [printable](pgoutput_decode::is_printable) is escaped, in names as in values: a line of this JSON moves
+/// no terminal's cursor.
 ///
 /// Meant for `serde_json`: numbers with more digits than a float holds, and JSON inside JSON, are passed on as text.
 impl Serialize for ChangeEvent {
@@ -67,10 +72,10 @@ impl Serialize for ChangeEvent {
 }
 
 /// The columns of a new row that the change did not touch and the log does not hold.
-fn unchanged<'a>(row: &Row<'a>) -> Vec<&'a str> {
+fn unchanged<'a>(row: &Row<'a>) -> Vec<JsonText<'a>> {
     let is_unchanged =
         |(_, value): &(&ColumnSchema, TupleColumn<'_>)| *value == TupleColumn::Unchanged;
-    row.columns().filter(is_unchanged).map(|(column, _)| column.name()).collect()
+    row.columns().filter(is_unchanged).map(|(column, _)| JsonText(column.name())).collect()
 }
 
 #[derive(Serialize)]
@@ -87,9 +92,9 @@ fn truncate(flags: TruncateFlags) -> Truncate {
 #[derive(Serialize)]
 struct LogicalMessage<'a> {
     transactional: bool,
-    prefix: &'a str,
+    prefix: JsonText<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<&'a str>,
+    content: Option<JsonText<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_hex: Option<String>,
 }
@@ -98,8 +103,8 @@ fn logical_message<'a>(body: &MessageBody<'a>) -> LogicalMessage<'a> {
     let content = std::str::from_utf8(body.content).ok();
     LogicalMessage {
         transactional: body.flags.is_transactional(),
-        prefix: body.prefix,
-        content,
+        prefix: JsonText(body.prefix),
+        content: content.map(JsonText),
         content_hex: content.is_none().then(|| hex(body.content)),
     }
 }
@@ -131,7 +136,7 @@ impl Serialize for Transaction {
 impl Serialize for ReplicationOrigin {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_struct("ReplicationOrigin", 2)?;
-        out.serialize_field("name", &*self.name)?;
+        out.serialize_field("name", &JsonText(&self.name))?;
         out.serialize_field("commit_lsn", &Lsn::as_u64(self.commit_lsn))?;
         out.end()
     }
@@ -141,9 +146,9 @@ impl Serialize for TableSchema {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_struct("TableSchema", 5)?;
         out.serialize_field("column_definitions", self.columns())?;
-        out.serialize_field("db", self.database())?;
-        out.serialize_field("schema_name", self.schema_name())?;
-        out.serialize_field("table", self.name())?;
+        out.serialize_field("db", &JsonText(self.database()))?;
+        out.serialize_field("schema_name", &JsonText(self.schema_name()))?;
+        out.serialize_field("table", &JsonText(self.name()))?;
         out.serialize_field("relation_id", &self.relation().oid().as_u32())?;
         out.end()
     }
@@ -152,10 +157,10 @@ impl Serialize for TableSchema {
 impl Serialize for ColumnSchema {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_struct("ColumnSchema", 5)?;
-        out.serialize_field("name", self.name())?;
+        out.serialize_field("name", &JsonText(self.name()))?;
         out.serialize_field("part_of_pkey", &self.is_primary_key())?;
         out.serialize_field("type_id", &self.wire().type_oid.as_u32())?;
-        out.serialize_field("type_name", self.type_name())?;
+        out.serialize_field("type_name", &JsonText(self.type_name()))?;
         out.serialize_field("optional", &self.is_optional())?;
         out.end()
     }
@@ -183,10 +188,23 @@ impl<'a> Values<'a> {
     fn marks(self) -> Marks<'a> {
         self.marks.into_inner()
     }
+
+    /// As one piece of JSON: the key of a map cannot be written with escapes of our own.
+    fn serialize_text<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let columns = self.row.decoded().relation().columns();
+        let keys: Vec<String> = columns.iter().map(|column| quoted(&column.name) + ":").collect();
+        let (mut json, mut notes) = (String::new(), write::Notes::default());
+        write::row(&mut json, Some(&self.row), &keys, &mut notes).map_err(S::Error::custom)?;
+        *self.marks.borrow_mut() = notes.marks;
+        RawValue::from_string(json).map_err(S::Error::custom)?.serialize(serializer)
+    }
 }
 
 impl Serialize for Values<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.row.decoded().relation().columns().iter().all(|column| is_plain(&column.name)) {
+            return self.serialize_text(serializer);
+        }
         let mut out = serializer.serialize_map(None)?;
         for column in self.row.decoded().columns() {
             if column.value == TupleColumn::Unchanged {

@@ -3,6 +3,8 @@
 use pgoutput_decode::value::{Field, Format, JsonOptions, ValueError, ValueErrorKind, type_oid};
 use serde::Serialize;
 
+use super::text::texts;
+
 /// How a value was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Written {
@@ -34,9 +36,9 @@ impl<'a> Marks<'a> {
 /// Columns of an event's rows, by name.
 #[derive(Serialize)]
 pub(super) struct Named<'a> {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "texts")]
     before: Vec<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "texts")]
     after: Vec<&'a str>,
 }
 

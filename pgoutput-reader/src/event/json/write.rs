@@ -14,6 +14,7 @@ use serde::ser::Error as _;
 use serde_json::Error;
 
 use super::super::{ChangeEvent, Op, Row, TableSchema};
+use super::text::{JsonText, quoted};
 use super::value::{self, Marks, Named, Written};
 use super::{logical_message, truncate};
 
@@ -60,15 +61,8 @@ pub(crate) struct TableText {
 
 impl TableText {
     fn new(table: &TableSchema) -> Result<Self, Error> {
-        let keys = table.columns().iter().map(|column| {
-            let mut key = serde_json::to_string(column.name())?;
-            key.push(':');
-            Ok(key)
-        });
-        Ok(Self {
-            schema: serde_json::to_string(table)?,
-            keys: keys.collect::<Result<_, Error>>()?,
-        })
+        let keys = table.columns().iter().map(|column| quoted(column.name()) + ":");
+        Ok(Self { schema: serde_json::to_string(table)?, keys: keys.collect() })
     }
 }
 
@@ -164,14 +158,14 @@ fn field(out: &mut String, key: &str, value: &impl Serialize) -> Result<(), Erro
 
 /// Columns of a row that few rows have.
 #[derive(Default)]
-struct Notes<'a> {
+pub(super) struct Notes<'a> {
     /// Left out, because the change did not touch them.
-    unchanged: Vec<&'a str>,
-    marks: Marks<'a>,
+    unchanged: Vec<JsonText<'a>>,
+    pub(super) marks: Marks<'a>,
 }
 
 /// A row or `null`.
-fn row<'a>(
+pub(super) fn row<'a>(
     out: &mut String,
     row: Option<&Row<'a>>,
     keys: &[String],
@@ -184,7 +178,7 @@ fn row<'a>(
     let mut separator = '{';
     for column in row.decoded().columns() {
         if column.value == TupleColumn::Unchanged {
-            notes.unchanged.push(column.name());
+            notes.unchanged.push(JsonText(column.name()));
             continue;
         }
         out.push(separator);

@@ -135,7 +135,12 @@ fn every_captured_event_is_the_same_by_either_road() {
 }
 
 fn one_row(type_oid: u32, value: &str) -> ChangeEvent {
-    let mut relation = b"R\0\0\0\x01public\0\"t\"\n\0d\0\x01\x01a \"b\"\xC3\xA9\0".to_vec();
+    row_of("public", "\"t\"\n", "a \"b\"é", type_oid, value)
+}
+
+fn row_of(schema: &str, table: &str, column: &str, type_oid: u32, value: &str) -> ChangeEvent {
+    let mut relation = b"R\0\0\0\x01".to_vec();
+    relation.extend(format!("{schema}\0{table}\0d\0\x01\x01{column}\0").bytes());
     relation.extend(type_oid.to_be_bytes().into_iter().chain([0xFF; 4]));
     let mut insert = b"I\0\0\0\x01N\0\x01t".to_vec();
     insert.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
@@ -163,4 +168,65 @@ fn a_value_that_cannot_be_read_is_the_same_error_and_leaves_nothing_behind() {
     assert_eq!(error, serde_json::to_string(&event).unwrap_err().to_string());
     assert!(error.starts_with("column \"a \\\"b\\\"é\": "), "{error}");
     assert_eq!(line, "before");
+}
+
+/// Whether nothing in the line can move a cursor, break the line or hide something. The tab is white space of JSON documents.
+fn assert_printable(line: &str) {
+    let hidden = line.chars().find(|c| !pgoutput_decode::is_printable(*c) && *c != '\t');
+    assert_eq!(hidden, None, "{line:?}");
+}
+
+/// Both ways to JSON, which give the same, and what a parser makes of it.
+fn written(event: &ChangeEvent) -> serde_json::Value {
+    let mut line = String::new();
+    event.write_json(&mut line).unwrap();
+    assert_eq!(line, serde_json::to_string(event).unwrap());
+    assert_printable(&line);
+    let pretty = serde_json::to_string_pretty(event).unwrap();
+    pretty.lines().for_each(assert_printable);
+    let value = serde_json::from_str(&line).unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&pretty).unwrap(), value);
+    value
+}
+
+#[test]
+fn names_and_values_that_are_not_printable_are_escaped_by_both() {
+    let hostile = "\u{1b}[2J\u{7f}\u{9b}31m\u{202e}\u{2066}\u{200f}\u{2028}\u{feff}\u{e0041}é";
+    let of = |name: &str| format!("{name}{hostile}");
+    let event = row_of(&of("s"), &of("t"), &of("c"), 25, hostile);
+    let json = written(&event);
+    assert_eq!(json["table_schema"]["schema_name"], of("s"));
+    assert_eq!(json["table_schema"]["table"], of("t"));
+    assert_eq!(json["table_schema"]["column_definitions"][0]["name"], of("c"));
+    assert_eq!(json["after"][of("c")], hostile);
+
+    // A document: in its strings and keys, and in names of columns that are passed over or marked.
+    let document = format!("{{\"{0}\":\r\n\t[\"\\\\{0}\"]}}", &hostile[4..]);
+    let json = written(&row_of("s", "t", &of("c"), 114, &document));
+    let meant: serde_json::Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(json["after"][of("c")], meant);
+
+    let message = |prefix: &str, content: &str| {
+        let mut frame = b"M\x01\0\0\0\0\0\0\0\x01".to_vec();
+        frame.extend(format!("{prefix}\0").bytes());
+        frame.extend(u32::try_from(content.len()).unwrap().to_be_bytes());
+        frame.extend(content.bytes());
+        events(&format!("0/0 {}\n", super::super::hex(&frame))).pop().unwrap()
+    };
+    let json = written(&message(&of("p"), hostile));
+    assert_eq!(json["message"]["prefix"], of("p"));
+    assert_eq!(json["message"]["content"], hostile);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_line_holds_what_is_not_printable(
+        (schema, table, column, value) in ("[^\\x00]{0,8}", "[^\\x00]{0,8}", "[^\\x00]{1,8}", "[^\\x00]{0,16}"),
+    ) {
+        let json = written(&row_of(&schema, &table, &column, 25, &value));
+        let name = if schema.is_empty() { "pg_catalog" } else { &schema };
+        assert_eq!(json["table_schema"]["schema_name"], name);
+        assert_eq!(json["table_schema"]["table"], table);
+        assert_eq!(json["after"][&column], value);
+    }
 }
