@@ -43,7 +43,7 @@ impl Signalled {
         let _ = self.0.set(stop);
     }
 
-    /// Nothing was read before there is a handle; what is not written out is not acknowledged, and comes again.
+    /// Without a handle nothing is connected yet. What is not written out is not acknowledged, and comes again.
     #[expect(
         clippy::disallowed_methods,
         reason = "the main thread is blocked: it connects, or writes to a full pipe"
@@ -56,9 +56,10 @@ impl Signalled {
             crate::say(&format_args!(
                 "could not end in order within {seconds} s; what was not confirmed comes again"
             ));
-            std::process::exit(1);
+        } else {
+            crate::say(&"stopped by a signal before it was connected; nothing was read");
         }
-        std::process::exit(0);
+        std::process::exit(1);
     }
 }
 
