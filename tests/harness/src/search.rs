@@ -6,10 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::child::output_within;
 use crate::error::{Error, Looked};
 use crate::fetch::{self, Fetcher};
 use crate::folder;
 use crate::install::{Install, Origin};
+use crate::wait::PATIENCE;
 
 /// The variable with the folders looked at first.
 pub(crate) const PATH_VARIABLE: &str = "PGOUTPUT_TEST_SERVER_PATH";
@@ -125,8 +127,8 @@ impl Search {
             std::env::split_paths(&self.path).find(|dir| dir.join(program).is_file())
         };
         if let Some(dir) = on_path("pg_config") {
-            let output = Command::new(dir.join("pg_config")).arg("--bindir").output();
-            if let Ok(output) = output {
+            let mut command = Command::new(dir.join("pg_config"));
+            if let Ok(output) = output_within(command.arg("--bindir"), PATIENCE) {
                 let bindir = String::from_utf8_lossy(&output.stdout).trim().to_owned();
                 folders.extend((!bindir.is_empty()).then(|| PathBuf::from(bindir)));
             }

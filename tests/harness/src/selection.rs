@@ -3,14 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::search::Search;
 use crate::server::Server;
+use crate::skip::skip;
 use crate::version::MAJORS;
+use crate::wait::{Wait, stage, stage_within};
 
 const VARIABLE: &str = "PGOUTPUT_TEST_SERVERS";
 const NEWEST: u32 = *MAJORS.end();
+
+/// A server is there by then, fetched or not.
+const FETCHED: Duration = Duration::from_secs(3600);
 
 /// The process's server of this major with the default settings, started by the first call.
 ///
@@ -26,8 +32,18 @@ pub fn shared(major: u32) -> Result<&'static Server, Error> {
         let mut servers = SERVERS.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(servers.entry(major).or_default())
     };
-    // Other majors can start meanwhile.
-    slot.get_or_init(|| Server::of_major(major).map(|server| &*Box::leak(Box::new(server)))).clone()
+    // It may have to be fetched. Other majors can start meanwhile.
+    let started = slot.get().cloned().unwrap_or_else(|| {
+        let what = format!("the start of the shared server, PostgreSQL {major}");
+        let wait = Wait::new(&what, FETCHED);
+        stage_within(&what, FETCHED);
+        let start = || Server::of_major(major).map(|server| &*Box::leak(Box::new(server)));
+        let started = slot.get_or_init(start).clone();
+        drop(wait);
+        started
+    });
+    stage(format_args!("the shared server, PostgreSQL {major}"));
+    started
 }
 
 /// The servers to test on, oldest first: those named by `PGOUTPUT_TEST_SERVERS` (`all`, or a list of majors such as
@@ -81,8 +97,8 @@ pub fn servers() -> Vec<&'static Server> {
 
 /// The servers to test on that are of this major or newer, for tests of what older ones do not have.
 ///
-/// If that leaves none, it is PostgreSQL 18, whatever `PGOUTPUT_TEST_SERVERS` says. The standard error says what is
-/// left out.
+/// If that leaves none, it is PostgreSQL 18, whatever `PGOUTPUT_TEST_SERVERS` says. What is left out is reported by
+/// [`skip`].
 ///
 /// # Panics
 ///
@@ -91,14 +107,28 @@ pub fn servers_from(major: u32) -> Vec<&'static Server> {
     let (fit, old): (Vec<_>, Vec<_>) =
         servers().into_iter().partition(|server| server.major() >= major);
     for server in old {
-        let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        say_once(&format!("{test} needs PostgreSQL {major}: not run on {}", server.major()));
+        skip(format_args!("on PostgreSQL {}, since it needs {major}", server.major()));
     }
     if fit.is_empty() {
         say_once(&format!("no server from {major} on was chosen: using {NEWEST}"));
         return vec![shared(NEWEST).unwrap_or_else(|error| panic!("{error}"))];
     }
     fit
+}
+
+/// The servers to test on that are older than this major, for tests of how a missing feature is reported.
+///
+/// If that leaves none, [`skip`] reports that.
+///
+/// # Panics
+///
+/// If no server is there at all; the message lists what can be done.
+pub fn servers_before(major: u32) -> Vec<&'static Server> {
+    let old: Vec<_> = servers().into_iter().filter(|server| server.major() < major).collect();
+    if old.is_empty() {
+        skip(format_args!("it needs a server older than PostgreSQL {major}"));
+    }
+    old
 }
 
 /// Starts them at the same time.

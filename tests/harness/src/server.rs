@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use postgres::{Client, NoTls};
+use postgres::Client;
 
 use crate::account::Account;
 use crate::builder::ServerBuilder;
@@ -18,8 +18,9 @@ use crate::folder::TempFolder;
 use crate::install::Install;
 use crate::template::{self, tail};
 use crate::version::{MAJORS, Version};
+use crate::wait;
 use crate::watchdog::Watchdog;
-use crate::{process, search::Search};
+use crate::{connect, process, search::Search};
 
 /// How a server is shut down: the modes of `pg_ctl stop -m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,6 +87,7 @@ impl Server {
     }
 
     pub(crate) fn create(builder: &ServerBuilder, major: u32) -> Result<Self, Error> {
+        wait::stage(format_args!("the start of a server, PostgreSQL {major}"));
         let search = builder.search.clone().unwrap_or_else(Search::from_env);
         let mut install = search.find(major)?;
         let account = Account::needed()?;
@@ -315,7 +317,8 @@ impl Server {
         format!("postgresql://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// A connection to the database `postgres` over the Unix socket, as superuser.
+    /// A connection to the database `postgres` over the Unix socket, as superuser. None of its statements may take longer
+    /// than five minutes, or wait for a lock longer than one.
     ///
     /// # Panics
     ///
@@ -326,7 +329,7 @@ impl Server {
 
     /// The same as [`client`](Self::client), with the error.
     pub fn try_client(&self) -> Result<Client, postgres::Error> {
-        Client::connect(&self.dsn("postgres"), NoTls)
+        connect::client(&self.dsn("postgres"))
     }
 
     /// A new, empty database, removed when dropped. `hint` becomes part of its name.

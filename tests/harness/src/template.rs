@@ -3,12 +3,17 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
 use crate::account::Account;
+use crate::child::output_within;
 use crate::error::Error;
 use crate::folder::{self, TempFolder};
 use crate::install::Install;
+
+/// For `initdb` and for copies of a data folder, on a busy machine too.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Makes `data`, in a folder that the server's account owns, a fresh data folder.
 ///
@@ -82,10 +87,14 @@ pub(crate) fn copy_tree(from: &Path, to: &Path) -> Result<(), Error> {
 }
 
 /// Runs a program to its end and gives what it printed on its standard output.
-pub(crate) fn run(mut command: Command) -> Result<String, Error> {
+pub(crate) fn run(command: Command) -> Result<String, Error> {
+    run_within(command, LIMIT)
+}
+
+/// The same with a limit of its own.
+pub(crate) fn run_within(mut command: Command, limit: Duration) -> Result<String, Error> {
     let program = Path::new(command.get_program()).to_owned();
-    let output =
-        command.stdin(Stdio::null()).output().map_err(|e| Error::io("run", &program, e))?;
+    let output = output_within(&mut command, limit).map_err(|e| Error::io("run", &program, e))?;
     if !output.status.success() {
         let mut shown = program.display().to_string();
         if let Some(argument) = command.get_args().next() {

@@ -4,10 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
-use pgoutput_harness::Server;
+use pgoutput_harness::{PATIENCE, Server, Wait, eventually};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 /// Set in the process that owns the server; says how it is to end.
@@ -22,6 +20,7 @@ fn owner_that_ends(test: &str, ending: &str) -> (i32, String, std::process::Exit
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
+    let wait = Wait::or_kill("an owner and its end", PATIENCE, &child);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let line = lines.into_iter().find_map(|l| l.strip_prefix("OWNS ").map(str::to_owned));
     let line = line.expect("the owner says what it owns");
@@ -35,7 +34,9 @@ fn owner_that_ends(test: &str, ending: &str) -> (i32, String, std::process::Exit
         "terminate" => kill_process(owner, Signal::TERM).unwrap(),
         _ => {}
     }
-    (pid, folder.to_owned(), child.wait().unwrap())
+    let status = child.wait().unwrap();
+    wait.done();
+    (pid, folder.to_owned(), status)
 }
 
 /// Owns a server until the end that was asked for.
@@ -61,15 +62,11 @@ fn owner(ending: &str) {
 
 fn nothing_is_left(test: &str, ending: &str) -> std::process::ExitStatus {
     let (pid, folder, status) = owner_that_ends(test, ending);
-    let deadline = Instant::now() + Duration::from_secs(30);
     // Neither is a child of ours, so there is nothing to wait on.
-    while test_kill_process(Pid::from_raw(pid).unwrap()).is_ok() || Path::new(&folder).exists() {
-        assert!(
-            Instant::now() < deadline,
-            "after {ending} process {pid} or {folder} is still there"
-        );
-        sleep(Duration::from_millis(10));
-    }
+    eventually(&format!("process {pid} and {folder} to go after {ending}"), || {
+        let runs = test_kill_process(Pid::from_raw(pid).unwrap()).is_ok();
+        (!runs && !Path::new(&folder).exists()).then_some(())
+    });
     status
 }
 

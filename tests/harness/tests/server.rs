@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::SystemTime;
 
-use pgoutput_harness::{Origin, Search, Server, StopMode, servers, servers_from};
+use pgoutput_harness::{Origin, Search, Server, StopMode, output, servers, servers_from};
 use postgres::{Client, NoTls};
 
 fn one(client: &mut Client, query: &str) -> String {
@@ -202,7 +202,7 @@ fn programs_in_a_closed_folder_are_usable() {
     let fetched =
         pgoutput_harness::shared(18).unwrap().install().bin().parent().unwrap().to_owned();
     let tree = closed.join("server");
-    assert!(Command::new("cp").arg("-a").arg(&fetched).arg(&tree).status().unwrap().success());
+    assert!(output(Command::new("cp").arg("-a").arg(&fetched).arg(&tree)).status.success());
     // A build of its own to the eye of the harness, so that no copy made earlier is used.
     let program = File::options().append(true).open(tree.join("bin/postgres")).unwrap();
     program.set_modified(SystemTime::now()).unwrap();

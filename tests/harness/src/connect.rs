@@ -1,0 +1,32 @@
+//! Sessions of tests that cannot wait indefinitely.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use postgres::{Client, Config, NoTls};
+
+use crate::wait::{GRACE, PATIENCE, Wait};
+
+/// Bounds on what one statement waits for: locks, other transactions, another session's end.
+const BOUNDS: &str = "-c lock_timeout=60s -c statement_timeout=300s";
+
+/// A session whose statements are bounded.
+///
+/// # Panics
+///
+/// If the server takes the connection and does not answer: `connect_timeout` counts up to there only.
+pub(crate) fn client(dsn: &str) -> Result<Client, postgres::Error> {
+    let mut config: Config = dsn.parse()?;
+    config.connect_timeout(Duration::from_secs(30)).options(BOUNDS);
+    let what = format!("the server to accept a session, {dsn}");
+    let _wait = Wait::new(&what, PATIENCE + GRACE);
+    let (connected, connection) = channel();
+    // Nobody listens any more where it took too long.
+    thread::spawn(move || drop(connected.send(config.connect(NoTls))));
+    match connection.recv_timeout(PATIENCE) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => panic!("waited for {what} in vain"),
+        Err(RecvTimeoutError::Disconnected) => panic!("{what}: the attempt panicked"),
+    }
+}
