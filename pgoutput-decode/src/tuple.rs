@@ -51,8 +51,11 @@ impl<'a> TupleData<'a> {
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
         let columns = cursor.u16("column count")?;
         let bytes = cursor.rest();
-        let Some(rest) = split_columns(bytes, columns, |_| ()) else {
-            return Err(explain(*cursor, columns));
+        let rest = match split_columns::<Silent>(bytes, columns, |_| ()) {
+            Ok(rest) => rest,
+            // The same walk, ready to say what is wrong.
+            Err(Silent) => split_columns::<Reason>(bytes, columns, |_| ())
+                .map_err(|reason| reason.at(*cursor))?,
         };
         cursor.advance_to(rest);
         let (tuple, _) =
@@ -67,7 +70,7 @@ impl<'a> TupleData<'a> {
         each: impl FnMut(TupleColumn<'a>),
     ) -> Option<(Self, &'a [u8])> {
         let (columns, bytes) = split_u16(bytes)?;
-        let rest = split_columns(bytes, columns, each)?;
+        let rest = split_columns::<Silent>(bytes, columns, each).ok()?;
         let (tuple, rest) = bytes.split_at_checked(bytes.len().checked_sub(rest.len())?)?;
         Some((Self { columns, bytes: tuple }, rest))
     }
@@ -76,7 +79,8 @@ impl<'a> TupleData<'a> {
     #[inline]
     pub(crate) fn whole(bytes: &'a [u8], each: impl FnMut(TupleColumn<'a>)) -> Option<Self> {
         let (columns, bytes) = split_u16(bytes)?;
-        split_columns(bytes, columns, each)?.is_empty().then_some(Self { columns, bytes })
+        let rest = split_columns::<Silent>(bytes, columns, each).ok()?;
+        rest.is_empty().then_some(Self { columns, bytes })
     }
 
     /// A tuple of `columns` columns that are known to stand in `bytes`.
@@ -118,19 +122,59 @@ impl<'a> TupleData<'a> {
     }
 }
 
-/// What is behind so many columns; `None` when one of them is not whole or of no known kind.
+/// Why a column was refused: [`Silent`] or a [`Reason`]. One function reads columns for both, so
+/// that they cannot disagree on what is refused.
+trait Refusal {
+    /// Of what stands at the front of `bytes`.
+    fn new(bytes: &[u8], kind: impl FnOnce() -> ErrorKind) -> Self;
+}
+
+/// Says nothing, which costs nothing.
+struct Silent;
+
+impl Refusal for Silent {
+    #[inline]
+    fn new(_: &[u8], _: impl FnOnce() -> ErrorKind) -> Self {
+        Self
+    }
+}
+
+/// Says what was wrong, and how many bytes were left there.
+struct Reason {
+    kind: ErrorKind,
+    left: usize,
+}
+
+impl Refusal for Reason {
+    #[cold]
+    fn new(bytes: &[u8], kind: impl FnOnce() -> ErrorKind) -> Self {
+        Self { kind: kind(), left: bytes.len() }
+    }
+}
+
+impl Reason {
+    /// The error, in the frame that this cursor reads.
+    #[cold]
+    fn at(self, mut cursor: Cursor<'_>) -> DecodeError {
+        let rest = cursor.rest();
+        cursor.advance_to(rest.get(rest.len().saturating_sub(self.left)..).unwrap_or_default());
+        cursor.error(self.kind)
+    }
+}
+
+/// What is behind so many columns; refused when one of them is not whole or of no known kind.
 #[inline]
-fn split_columns<'a>(
+fn split_columns<'a, R: Refusal>(
     mut bytes: &'a [u8],
     columns: u16,
     mut each: impl FnMut(TupleColumn<'a>),
-) -> Option<&'a [u8]> {
+) -> Result<&'a [u8], R> {
     for _ in 0..columns {
-        let (column, rest) = split_column(bytes)?;
+        let (column, rest) = split_column_or(bytes)?;
         each(column);
         bytes = rest;
     }
-    Some(bytes)
+    Ok(bytes)
 }
 
 /// Whether a length and a value follow. Most values are text, which is asked for first: the compiler would sort the letters.
@@ -158,19 +202,49 @@ fn skip_value(length: [u8; 4], bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Takes one column off the front; `None` when it is not whole or of no known kind.
 #[inline]
 pub(crate) fn split_column(bytes: &[u8]) -> Option<(TupleColumn<'_>, &[u8])> {
+    split_column_or::<Silent>(bytes).ok()
+}
+
+/// Takes one column off the front.
+#[inline]
+fn split_column_or<R: Refusal>(bytes: &[u8]) -> Result<(TupleColumn<'_>, &[u8]), R> {
     if let Some((&[kind, a, b, c, d], rest)) = bytes.split_first_chunk()
         && is_value(kind)
     {
-        let (value, rest) = skip_value([a, b, c, d], rest)?;
+        let length = [a, b, c, d];
+        let Some((value, rest)) = skip_value(length, rest) else {
+            return Err(value_refused(length, bytes, rest));
+        };
         let column =
             if kind == b't' { TupleColumn::Text(value) } else { TupleColumn::Binary(value) };
-        return Some((column, rest));
+        return Ok((column, rest));
     }
-    match bytes.split_first()? {
-        (b'n', rest) => Some((TupleColumn::Null, rest)),
-        (b'u', rest) => Some((TupleColumn::Unchanged, rest)),
-        _ => None,
+    match bytes.split_first() {
+        Some((b'n', rest)) => Ok((TupleColumn::Null, rest)),
+        Some((b'u', rest)) => Ok((TupleColumn::Unchanged, rest)),
+        Some((b't' | b'b', rest)) => {
+            Err(R::new(rest, || truncated("column value length", 4, rest)))
+        }
+        Some((kind, _)) => Err(R::new(bytes, || ErrorKind::UnknownColumnKind(*kind))),
+        None => Err(R::new(bytes, || truncated("column kind", 1, bytes))),
     }
+}
+
+/// A value of this length is not whole: `column` starts with its kind, `rest` after its length.
+#[inline]
+fn value_refused<R: Refusal>(length: [u8; 4], column: &[u8], rest: &[u8]) -> R {
+    let length = BigEndian::read_i32(&length);
+    match usize::try_from(length) {
+        Ok(needed) => R::new(rest, || truncated("column value", needed, rest)),
+        Err(_) => R::new(column.get(1..).unwrap_or_default(), || ErrorKind::NegativeLength {
+            field: "column value length",
+            length,
+        }),
+    }
+}
+
+const fn truncated(field: &'static str, needed: usize, available: &[u8]) -> ErrorKind {
+    ErrorKind::Truncated { field, needed, available: available.len() }
 }
 
 /// Takes one column off the front if it has a value, in the format told. [`split_column`] does not
@@ -184,30 +258,6 @@ pub(crate) fn split_value(bytes: &[u8]) -> Option<(Format, &[u8], &[u8])> {
     }
     let (value, rest) = skip_value([a, b, c, d], rest)?;
     Some((if kind == b't' { Format::Text } else { Format::Binary }, value, rest))
-}
-
-/// Walks refused columns again, with names for what is read.
-#[cold]
-fn explain(mut cursor: Cursor<'_>, columns: u16) -> DecodeError {
-    let mut walk = || {
-        for _ in 0..columns {
-            let kind = cursor.u8("column kind")?;
-            match kind {
-                b'n' | b'u' => {}
-                b't' | b'b' => {
-                    let length = cursor.length("column value length")?;
-                    cursor.bytes("column value", length)?;
-                }
-                _ => return Err(cursor.error_before(ErrorKind::UnknownColumnKind(kind))),
-            }
-        }
-        Ok(())
-    };
-    match walk() {
-        Err(error) => error,
-        // `split_columns` refuses no columns that read well here.
-        Ok(()) => cursor.error(ErrorKind::UnknownColumnKind(0)),
-    }
 }
 
 /// Iterator over the columns of a [`TupleData`].

@@ -8,8 +8,8 @@ mod values;
 
 use pgoutput_decode::encode::Encoder;
 use pgoutput_decode::{
-    CopyData, DecodeError, Decoder, HotStandbyFeedback, Message, OldTuple, StandbyStatusUpdate,
-    StreamAbortForm, TupleData,
+    CopyData, DecodeError, Decoder, ErrorKind, HotStandbyFeedback, Message, OldTuple,
+    StandbyStatusUpdate, StreamAbortForm, TupleData,
 };
 
 pub use values::{
@@ -44,6 +44,18 @@ pub fn frame(bytes: &[u8]) {
                 assert_eq!(handed, columns(message), "every column is handed over once");
             }
             Err(error) => check_error(error, bytes),
+        }
+        // Whole frames of rows, Begin and Commit are read in another way than what other bytes follow.
+        // Only the length tells which form of a Stream Abort is whole.
+        let form = if bytes.len() > 9 { StreamAbortForm::Long } else { StreamAbortForm::Short };
+        match Message::decode_prefix(bytes, in_stream, form) {
+            Ok((message, [])) => assert_eq!(whole, Ok(message)),
+            Ok((_, rest)) => {
+                let error = whole.expect_err("trailing bytes");
+                assert_eq!(error.kind(), ErrorKind::TrailingBytes { count: rest.len() });
+                assert_eq!(error.offset(), bytes.len() - rest.len());
+            }
+            Err(error) => assert_eq!(whole, Err(error)),
         }
         for form in [StreamAbortForm::Short, StreamAbortForm::Long] {
             match Message::decode_prefix(bytes, in_stream, form) {
