@@ -2,7 +2,7 @@
 
 mod slot;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[cfg(feature = "catalog")]
 pub(crate) use slot::SlotFacts;
@@ -38,7 +38,7 @@ impl Connection {
     pub(crate) fn pace(&mut self) -> Result<Pace, Error> {
         Ok(Pace {
             interval: feedback::interval(self.wal_sender_timeout()?),
-            silence: Silence::new(self.silence_limit()),
+            silence: Silence::new(self.silence_limit(), Instant::now()),
         })
     }
 

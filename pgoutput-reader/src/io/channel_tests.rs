@@ -3,6 +3,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::config::DEFAULT_MAX_READ_DELAY;
 use crate::error::LimitError;
@@ -182,15 +184,108 @@ fn a_wake_up_ends_a_rest() {
 }
 
 #[test]
-fn a_deadline_ends_a_rest() {
+fn a_deadline_ends_a_rest_and_what_is_there_is_read() {
     let (mut channel, mut server) = busy();
-    server.write_all(b"x").unwrap();
     let start = Instant::now();
     assert_eq!(channel.fill(Some(start)).unwrap(), Fill::TimedOut);
     assert_eq!(channel.fill(Some(start + Duration::from_millis(1))).unwrap(), Fill::TimedOut);
+    server.write_all(b"x").unwrap();
+    wait_until_readable(&channel);
+    assert_eq!(channel.fill(Some(start)).unwrap(), Fill::More);
+    server.write_all(b"x").unwrap();
+    wait_until_readable(&channel);
+    let soon = Instant::now() + Duration::from_millis(1);
+    assert_eq!(channel.fill(Some(soon)).unwrap(), Fill::More);
     assert!(start.elapsed() < PATIENCE);
-    // What is left of the rest is for the next call.
+    // A rest that was cut short says nothing of how much a whole one brings.
     assert!(channel.gather.rest(Instant::now()).is_some());
+}
+
+/// A caller that polls less often than a rest is long works in between, and that counts as a rest.
+#[test]
+fn a_poll_after_a_rest_that_brings_little_ends_the_gathering() {
+    let (mut channel, mut server) = busy();
+    channel.gather = Gather::busy(Duration::from_millis(1));
+    server.write_all(b"x").unwrap();
+    wait_until_readable(&channel);
+    thread::sleep(Duration::from_millis(2));
+    assert_eq!(channel.fill(Some(Instant::now())).unwrap(), Fill::More);
+    assert_eq!(channel.gather.rest(Instant::now()), None);
+}
+
+fn is_readable(channel: &Channel) -> bool {
+    let mut fds = [PollFd::new(&channel.transport, PollFlags::IN)];
+    poll(&mut fds, Some(&timespec(Duration::ZERO))).unwrap() > 0
+}
+
+fn wait_until_readable(channel: &Channel) {
+    let end = Instant::now() + PATIENCE;
+    while !is_readable(channel) {
+        assert!(Instant::now() < end, "what was written did not arrive");
+        thread::yield_now();
+    }
+}
+
+/// One thing that happens while somebody polls.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    /// The peer writes so many bytes, which have arrived.
+    Write(usize),
+    /// The stream has been busy, and rests are longer than anybody waits.
+    Busy,
+    /// The stream is quiet.
+    Quiet,
+    /// A call that waits for so long at most.
+    Fill(Duration),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        3 => prop_oneof![Just(1_usize), 2..2000_usize, Just(30_000)].prop_map(Event::Write),
+        1 => Just(Event::Busy),
+        1 => Just(Event::Quiet),
+        4 => Just(Event::Fill(Duration::ZERO)),
+        2 => Just(Event::Fill(Duration::from_micros(300))),
+        1 => Just(Event::Fill(Duration::from_millis(3))),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// The law of polling: where something can be read, every call reads it.
+    #[test]
+    fn every_call_with_data_available_makes_progress(
+        events in prop::collection::vec(event(), 1..40),
+        tcp: bool,
+    ) {
+        let (mut channel, mut server): (_, Box<dyn Write>) = if tcp {
+            let (channel, server) = busy();
+            (channel, Box::new(server))
+        } else {
+            let (channel, server) = pair();
+            (channel, Box::new(server))
+        };
+        for event in events {
+            match event {
+                Event::Write(len) => {
+                    server.write_all(&vec![b'x'; len]).unwrap();
+                    wait_until_readable(&channel);
+                }
+                Event::Busy => channel.gather = Gather::busy(PATIENCE),
+                Event::Quiet => channel.gather = Gather::new(PATIENCE),
+                Event::Fill(timeout) => {
+                    let available = is_readable(&channel);
+                    let start = Instant::now();
+                    let before = channel.inbox.unread().len();
+                    let filled = channel.fill(Some(start + timeout)).unwrap();
+                    prop_assert!(start.elapsed() < PATIENCE);
+                    prop_assert_eq!(filled, if available { Fill::More } else { Fill::TimedOut });
+                    prop_assert_eq!(available, channel.inbox.unread().len() > before);
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,21 +1,24 @@
 //! When a server that says nothing is asked whether it is there, and when it is given up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Counts the time that somebody waited for the server and nothing came.
+/// Tells how long the server has said nothing. Time is an argument.
+///
+/// What counts is the time since something came, measured when nothing was left to read. So it is the same for a
+/// caller that waits and for one that only polls, and a pause of the caller is no silence of the server.
 #[derive(Debug, Clone)]
 pub(crate) struct Silence {
     /// Zero is without limit.
     limit: Duration,
-    waited: Duration,
-    asked: bool,
+    heard_at: Instant,
+    asked_at: Option<Instant>,
 }
 
-/// What to do about it.
+/// What to do about a server of which nothing is left to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// Wait on, so long at most; without limit where there is none.
-    Wait(Option<Duration>),
+    /// Wait on.
+    Wait,
     /// Ask the server for a sign of life.
     Ask,
     /// It has not given one.
@@ -24,8 +27,8 @@ pub(crate) enum Patience {
 
 impl Silence {
     /// The server is asked after half of `limit`, and given up after all of it. Zero is without limit.
-    pub(crate) fn new(limit: Duration) -> Self {
-        Self { limit, waited: Duration::ZERO, asked: false }
+    pub(crate) fn new(limit: Duration, now: Instant) -> Self {
+        Self { limit, heard_at: now, asked_at: None }
     }
 
     /// How long a silence may be; zero is without limit.
@@ -33,33 +36,37 @@ impl Silence {
         self.limit
     }
 
-    /// Something came, this long ago.
-    pub(crate) fn heard(&mut self, ago: Duration) {
-        *self = Self { limit: self.limit, waited: ago, asked: false };
-    }
-
-    /// Somebody waited for so long, and nothing came. Time in which nobody waits does not count: what came in it was not read.
-    pub(crate) fn waited(&mut self, time: Duration) {
-        self.waited = self.waited.saturating_add(time);
+    /// Something came at this time, which may have been told before.
+    pub(crate) fn heard(&mut self, at: Instant) {
+        if at > self.heard_at {
+            *self = Self { limit: self.limit, heard_at: at, asked_at: None };
+        }
     }
 
     /// Each silence is asked about once.
-    pub(crate) fn asked(&mut self) {
-        self.asked = true;
+    pub(crate) fn asked(&mut self, now: Instant) {
+        self.asked_at = Some(now);
     }
 
-    pub(crate) fn patience(&self) -> Patience {
+    /// When there is something to do, if nothing comes until then; it may have passed.
+    pub(crate) fn due_at(&self) -> Option<Instant> {
         if self.limit.is_zero() {
-            return Patience::Wait(None);
+            return None;
         }
-        let ask_at = self.limit / 2;
-        if !self.asked && self.waited >= ask_at {
-            Patience::Ask
-        } else if self.waited >= self.limit {
-            Patience::Over
-        } else {
-            let until = if self.asked { self.limit } else { ask_at };
-            Patience::Wait(Some(until.saturating_sub(self.waited)))
+        let half = self.limit / 2;
+        // However late the question was, there is as much time for the answer.
+        let since = self.asked_at.unwrap_or(self.heard_at);
+        since.checked_add(half)
+    }
+
+    /// What to do at `now`, when nothing was left to read.
+    pub(crate) fn patience(&self, now: Instant) -> Patience {
+        match self.due_at() {
+            Some(due_at) if due_at <= now => match self.asked_at {
+                None => Patience::Ask,
+                Some(_) => Patience::Over,
+            },
+            _ => Patience::Wait,
         }
     }
 }
@@ -70,17 +77,17 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// What a silent server sees of one who waits a second at a time, and how long until it is given up.
-    fn silent(silence: &mut Silence) -> (Vec<u32>, Option<u32>) {
+    /// What a silent server sees of one who looks every `step` seconds, and how long until it is given up.
+    fn silent(silence: &mut Silence, from: Instant, step: u32) -> (Vec<u32>, Option<u32>) {
         let mut questions = Vec::new();
-        for second in 0..1000 {
-            match silence.patience() {
-                Patience::Wait(_) => silence.waited(SECOND),
+        for second in (0..1000).step_by(step as usize) {
+            let now = from + second * SECOND;
+            match silence.patience(now) {
+                Patience::Wait => {}
                 Patience::Over => return (questions, Some(second)),
                 Patience::Ask => {
                     questions.push(second);
-                    silence.asked();
-                    silence.waited(SECOND);
+                    silence.asked(now);
                 }
             }
         }
@@ -89,40 +96,48 @@ mod tests {
 
     #[test]
     fn asks_once_at_half_time_and_gives_up_at_full_time() {
-        let mut silence = Silence::new(60 * SECOND);
-        assert_eq!(silent(&mut silence), (vec![30], Some(60)));
-        silence.heard(Duration::ZERO);
-        assert_eq!(silent(&mut silence), (vec![30], Some(60)));
-        silence.heard(SECOND);
-        assert_eq!(silent(&mut silence), (vec![29], Some(59)));
+        let start = Instant::now();
+        let mut silence = Silence::new(60 * SECOND, start);
+        assert_eq!(silent(&mut silence, start, 1), (vec![30], Some(60)));
+        silence.heard(start + 100 * SECOND);
+        assert_eq!(silent(&mut silence, start + 100 * SECOND, 1), (vec![30], Some(60)));
+        silence.heard(start + 200 * SECOND);
+        assert_eq!(silent(&mut silence, start + 201 * SECOND, 1), (vec![29], Some(59)));
     }
 
     #[test]
-    fn says_how_long_to_wait() {
-        let mut silence = Silence::new(60 * SECOND);
-        assert_eq!(silence.patience(), Patience::Wait(Some(30 * SECOND)));
-        silence.waited(29 * SECOND);
-        assert_eq!(silence.patience(), Patience::Wait(Some(SECOND)));
-        // A wait that took longer than it should is no reason not to ask.
-        silence.waited(100 * SECOND);
-        assert_eq!(silence.patience(), Patience::Ask);
+    fn says_when_to_look() {
+        let start = Instant::now();
+        let mut silence = Silence::new(60 * SECOND, start);
+        assert_eq!(silence.due_at(), Some(start + 30 * SECOND));
+        silence.asked(start + 30 * SECOND);
+        assert_eq!(silence.due_at(), Some(start + 60 * SECOND));
+        silence.heard(start + 40 * SECOND);
+        assert_eq!(silence.due_at(), Some(start + 70 * SECOND));
+        // The same again is no news.
+        silence.asked(start + 70 * SECOND);
+        silence.heard(start + 40 * SECOND);
+        assert_eq!(silence.due_at(), Some(start + 100 * SECOND));
     }
 
+    /// Who looks seldom asks late, and leaves as much time for the answer as others do.
     #[test]
-    fn an_answer_starts_it_anew() {
-        let mut silence = Silence::new(60 * SECOND);
-        for _ in 0..10 {
-            silence.waited(30 * SECOND);
-            assert_eq!(silence.patience(), Patience::Ask);
-            silence.asked();
-            assert_eq!(silence.patience(), Patience::Wait(Some(30 * SECOND)));
-            silence.heard(Duration::ZERO);
-        }
-        assert_eq!(silence.patience(), Patience::Wait(Some(30 * SECOND)));
+    fn a_late_question_leaves_time_for_the_answer() {
+        let start = Instant::now();
+        let mut silence = Silence::new(60 * SECOND, start);
+        assert_eq!(silence.patience(start + 100 * SECOND), Patience::Ask);
+        silence.asked(start + 100 * SECOND);
+        assert_eq!(silence.patience(start + 129 * SECOND), Patience::Wait);
+        assert_eq!(silence.patience(start + 130 * SECOND), Patience::Over);
+        assert_eq!(silent(&mut Silence::new(60 * SECOND, start), start, 50), (vec![50], Some(100)));
     }
 
     #[test]
     fn zero_is_without_limit() {
-        assert_eq!(silent(&mut Silence::new(Duration::ZERO)), (vec![], None));
+        let start = Instant::now();
+        let mut silence = Silence::new(Duration::ZERO, start);
+        assert_eq!(silent(&mut silence, start, 1), (vec![], None));
+        let mut endless = Silence::new(Duration::MAX, start);
+        assert_eq!(silent(&mut endless, start, 1), (vec![], None));
     }
 }

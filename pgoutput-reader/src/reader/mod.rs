@@ -340,13 +340,14 @@ impl Reader {
             Turn::Step(Step::Stopped) => return Ok(Some(Next::Finished)),
             Turn::Step(Step::TimedOut) => {
                 let now = Instant::now();
-                if deadline.is_some_and(|deadline| deadline <= now) {
-                    return Ok(Some(Next::TimedOut));
-                }
+                // Also for a caller that only polls: this comes before its own deadline.
                 if self.until.as_mut().is_some_and(|until| until.is_due(now)) {
                     self.link.ask()?;
                 }
                 self.tend_idle(now)?;
+                if deadline.is_some_and(|deadline| deadline <= now) {
+                    return Ok(Some(Next::TimedOut));
+                }
             }
             Turn::Again(catalog) => {
                 self.drained_at = None;

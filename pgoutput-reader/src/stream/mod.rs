@@ -356,30 +356,33 @@ impl Stream {
     fn wait(&mut self, deadline: Option<Instant>) -> Result<Advance, Error> {
         let start = Instant::now();
         self.status.send_due(start)?;
-        let patience = match self.silence.patience() {
-            Patience::Wait(patience) => patience,
+        let wake_at = [deadline, self.silence.due_at()]
+            .into_iter()
+            .flatten()
+            .fold(self.status.due_at(), Ord::min);
+        let advance = self.copy.advance(Some(wake_at))?;
+        let heard_at = self.copy.heard_at();
+        self.silence.heard(heard_at);
+        // Only now is it known that nothing was left to read, however long nobody looked.
+        if advance == Advance::TimedOut && heard_at < start {
+            self.check_silence()?;
+        }
+        Ok(advance)
+    }
+
+    fn check_silence(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        match self.silence.patience(now) {
+            Patience::Wait => Ok(()),
             Patience::Ask => {
-                self.status.send(true)?;
-                self.silence.asked();
-                return Ok(Advance::TimedOut);
+                self.silence.asked(now);
+                self.status.send(true)
             }
             Patience::Over => {
                 let (address, limit) = (self.copy.address().into(), self.silence.limit());
-                return Err(ErrorKind::ServerSilent { address, limit }.into());
+                Err(ErrorKind::ServerSilent { address, limit }.into())
             }
-        };
-        let give_up = patience.and_then(|patience| start.checked_add(patience));
-        let wake_at =
-            [deadline, give_up].into_iter().flatten().fold(self.status.due_at(), Ord::min);
-        let advance = self.copy.advance(Some(wake_at))?;
-        let now = Instant::now();
-        let heard_at = self.copy.heard_at();
-        if heard_at >= start {
-            self.silence.heard(now.saturating_duration_since(heard_at));
-        } else {
-            self.silence.waited(now.saturating_duration_since(start));
         }
-        Ok(advance)
     }
 
     /// Opens an envelope.

@@ -3,6 +3,7 @@
 use std::sync::mpsc::channel;
 
 use pgoutput_decode::StandbyStatusUpdate;
+use proptest::prelude::*;
 
 use super::*;
 use crate::connection::tests::{Scripted, Server, copying, message, welcome};
@@ -26,7 +27,7 @@ fn status(server: &mut Server) -> StandbyStatusUpdate {
 }
 
 fn stream(scripted: &Scripted, interval: Duration, limit: Duration) -> Stream {
-    let pace = Pace { interval, silence: Silence::new(limit) };
+    let pace = Pace { interval, silence: Silence::new(limit, Instant::now()) };
     Stream::new(copying(scripted.connect()), pace).unwrap()
 }
 
@@ -173,6 +174,166 @@ fn short_waits_add_up_and_an_answer_starts_the_silence_anew() {
         }
     }
     assert_eq!(answers, [1, 2]);
+    drop(stream);
+    scripted.end();
+}
+
+/// One thing that happens to a stream that is polled.
+#[derive(Debug, Clone, Copy)]
+enum Poll {
+    /// The server sends so many messages, which have arrived.
+    Say(u8),
+    /// Calls that wait for so long at most.
+    Step(Duration, u8),
+}
+
+fn poll() -> impl Strategy<Value = Poll> {
+    let timeout = prop_oneof![
+        3 => Just(Duration::ZERO),
+        1 => Just(Duration::from_micros(200)),
+        1 => Just(Duration::from_millis(2)),
+    ];
+    prop_oneof![
+        prop_oneof![1..5_u8, Just(60)].prop_map(Poll::Say),
+        (timeout, prop_oneof![1..4_u8, Just(70)])
+            .prop_map(|(timeout, calls)| Poll::Step(timeout, calls)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+
+    /// On busy and quiet streams alike: a message that has arrived is given by the next call, whatever its timeout.
+    #[test]
+    fn a_caller_that_polls_gets_what_has_arrived(polls in prop::collection::vec(poll(), 1..25)) {
+        let (tell, told) = channel::<u8>();
+        let (done, said) = channel();
+        let scripted = Scripted::new("polled", move |mut server| {
+            start(&mut server);
+            for messages in told {
+                for _ in 0..messages {
+                    server.say(&frame(b"a change"));
+                }
+                done.send(()).unwrap();
+            }
+            server.ended();
+        });
+        let mut stream = stream(&scripted, NEVER, NEVER);
+        let mut waiting = 0_u32;
+        for poll in polls {
+            match poll {
+                // More than a Unix socket surely holds would be waited for.
+                Poll::Say(messages) if waiting + u32::from(messages) > 150 => {}
+                Poll::Say(messages) => {
+                    tell.send(messages).unwrap();
+                    said.recv().unwrap();
+                    waiting += u32::from(messages);
+                }
+                Poll::Step(timeout, calls) => for _ in 0..calls {
+                    let step = stream.step(Some(Instant::now() + timeout)).unwrap();
+                    match step {
+                        Step::Message(_) if waiting > 0 => waiting -= 1,
+                        Step::TimedOut if waiting == 0 => {}
+                        step => prop_assert!(false, "{:?} with {} waiting", step, waiting),
+                    }
+                },
+            }
+        }
+        drop((tell, stream));
+        scripted.end();
+    }
+}
+
+/// Polls without waiting until something other than nothing comes of it.
+fn poll_until_over(stream: &mut Stream) -> Result<Step, Error> {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        assert!(Instant::now() < end, "nothing came of polling");
+        match stream.step(Some(Instant::now()))? {
+            Step::TimedOut => std::thread::yield_now(),
+            step => return Ok(step),
+        }
+    }
+}
+
+#[test]
+fn a_caller_that_only_polls_notices_a_server_that_says_nothing() {
+    // Half of it is the time that this server has for its answer.
+    const LIMIT: Duration = Duration::from_secs(3);
+    let scripted = Scripted::new("silent-polled", |mut server| {
+        start(&mut server);
+        assert_eq!(status(&mut server).reply, 1);
+        server.say(&keepalive(1));
+        // The next question has no answer.
+        assert_eq!(status(&mut server).reply, 1);
+        server.closed();
+    });
+    let mut stream = stream(&scripted, NEVER, LIMIT);
+    assert!(matches!(poll_until_over(&mut stream), Ok(Step::Keepalive(_))));
+    let heard = Instant::now();
+    let error = poll_until_over(&mut stream).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::ServerSilent { limit: LIMIT, .. }), "{error:?}");
+    assert!(heard.elapsed() >= LIMIT / 2);
+    drop(stream);
+    scripted.end();
+}
+
+#[test]
+fn a_caller_that_only_polls_notices_that_the_server_is_gone() {
+    let scripted = Scripted::new("gone-polled", |mut server| {
+        start(&mut server);
+        // A stream that was busy.
+        for _ in 0..100 {
+            server.say(&frame(b"a change"));
+        }
+    });
+    let mut stream = stream(&scripted, NEVER, Duration::ZERO);
+    for _ in 0..100 {
+        assert!(matches!(poll_until_over(&mut stream), Ok(Step::Message(_))));
+    }
+    let error = poll_until_over(&mut stream).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Io { .. }), "{error:?}");
+    drop(stream);
+    scripted.end();
+}
+
+/// Without the thread too, a caller that only polls sends what is due.
+#[test]
+fn a_caller_that_only_polls_sends_status_updates() {
+    let scripted = Scripted::new("status-polled", |mut server| {
+        start(&mut server);
+        for _ in 0..3 {
+            assert_eq!(status(&mut server).reply, 0);
+        }
+        server.say(&keepalive(1));
+        server.ended();
+    });
+    let mut stream = stream(&scripted, Duration::from_millis(20), Duration::ZERO);
+    stream.set_heartbeat(false).unwrap();
+    assert!(matches!(poll_until_over(&mut stream), Ok(Step::Keepalive(_))));
+    drop(stream);
+    scripted.end();
+}
+
+/// What arrived while nobody read is read before anything is said of a silence.
+#[test]
+fn a_pause_of_the_caller_is_no_silence_of_the_server() {
+    const LIMIT: Duration = Duration::from_millis(300);
+    let (go, gone) = channel::<()>();
+    let (done, said) = channel();
+    let scripted = Scripted::new("pause", move |mut server| {
+        start(&mut server);
+        gone.recv().unwrap();
+        server.say(&keepalive(1));
+        done.send(()).unwrap();
+        server.closed();
+    });
+    let mut stream = stream(&scripted, NEVER, LIMIT);
+    std::thread::sleep(2 * LIMIT);
+    go.send(()).unwrap();
+    said.recv().unwrap();
+    let step = stream.step(Some(Instant::now())).unwrap();
+    assert!(matches!(step, Step::Keepalive(keepalive) if keepalive.wal_end == Lsn::new(1)));
     drop(stream);
     scripted.end();
 }

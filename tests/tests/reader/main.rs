@@ -12,6 +12,7 @@ mod idle;
 mod json_values;
 mod liveness;
 mod options;
+mod polling;
 mod position;
 mod positions_told;
 mod reconnect;

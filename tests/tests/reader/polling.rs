@@ -1,0 +1,131 @@
+//! A caller that never waits: the same progress, and the same checks, as for one that does.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pgoutput_harness::{servers, servers_from};
+use pgoutput_reader::{ChangeEvent, Config, Error, ErrorKind, Idle, Next, Reader, Reconnect};
+use pgoutput_tests::{Fixture, Network, PUBLICATION};
+
+use super::reconnect::{id, terminate};
+
+const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY)";
+
+const ROWS: i64 = 64_000;
+
+/// Long enough never to pass in a test that is right.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Polls until `done`, or until an event or an error comes.
+fn poll_until(
+    reader: &mut Reader,
+    mut done: impl FnMut(&Reader) -> bool,
+) -> Result<Option<ChangeEvent>, Error> {
+    let end = Instant::now() + PATIENCE;
+    while !done(reader) {
+        assert!(Instant::now() < end, "nothing came of polling");
+        match reader.next_timeout(Duration::ZERO)? {
+            Next::Event(event) => return Ok(Some(event)),
+            Next::TimedOut => thread::yield_now(),
+            other => panic!("{other:?}"),
+        }
+    }
+    Ok(None)
+}
+
+fn poll(reader: &mut Reader) -> Result<ChangeEvent, Error> {
+    poll_until(reader, |_| false).map(|event| event.expect("an event"))
+}
+
+#[test]
+fn everything_arrives_without_a_wait() {
+    for server in servers() {
+        let fixture = Fixture::new(server, SETUP);
+        // The socket holds some hundred changes: the stream is busy for as long as it takes.
+        for dsn in [fixture.database().dsn(), fixture.database().dsn_tcp()] {
+            let mut reader = Reader::builder(&dsn)
+                .slot(fixture.slot_name())
+                .publication(PUBLICATION)
+                .connect()
+                .unwrap();
+            let insert = format!("INSERT INTO t SELECT generate_series(1, {ROWS})");
+            fixture.run(["DELETE FROM t WHERE id < 0", &insert]);
+            for expected in 1..=ROWS {
+                assert_eq!(id(&poll(&mut reader).unwrap()), expected);
+            }
+            let end = fixture.end();
+            // The last event is taken with the next call, and its Commit is confirmed.
+            poll_until(&mut reader, |reader| reader.health().taken >= end).unwrap();
+            reader.stop().unwrap();
+            fixture.run(["TRUNCATE t"]);
+            assert!(fixture.slot().confirmed >= end);
+            fixture.read();
+        }
+    }
+}
+
+#[test]
+fn a_backend_that_was_terminated_is_noticed() {
+    for server in servers() {
+        let fixture = Fixture::new(server, SETUP);
+        let mut reader = fixture.builder().reconnect(Reconnect::never()).connect().unwrap();
+        fixture.run([&format!("INSERT INTO t SELECT generate_series(1, {ROWS})") as &str]);
+        assert_eq!(id(&poll(&mut reader).unwrap()), 1);
+        terminate(&fixture);
+        let error = loop {
+            match poll(&mut reader) {
+                Ok(event) => assert!(id(&event) <= ROWS),
+                Err(error) => break error,
+            }
+        };
+        let ended =
+            matches!(error.kind(), ErrorKind::Io { .. }) || error.sqlstate() == Some("57P01");
+        assert!(ended, "{error:?}");
+    }
+}
+
+#[test]
+fn a_server_that_says_nothing_is_noticed() {
+    const SILENCE: Duration = Duration::from_secs(2);
+    for server in servers() {
+        let fixture = Fixture::new(server, SETUP);
+        let network = Network::before(server.port());
+        let (own, port) = (format!("port={}", server.port()), format!("port={}", network.port()));
+        let mut config: Config = fixture.database().dsn_tcp().replace(&own, &port).parse().unwrap();
+        config.wal_receiver_timeout(SILENCE);
+        let mut reader = pgoutput_reader::ReaderBuilder::from(config)
+            .slot(fixture.slot_name())
+            .publication(PUBLICATION)
+            .reconnect(Reconnect::never())
+            .connect()
+            .unwrap();
+        fixture.run(["INSERT INTO t VALUES (1)"]);
+        assert_eq!(id(&poll(&mut reader).unwrap()), 1);
+        network.lose();
+        let lost = Instant::now();
+        let error = poll(&mut reader).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::ServerSilent { limit: SILENCE, .. }),
+            "{error:?}"
+        );
+        assert!(lost.elapsed() >= SILENCE / 2);
+        network.heal();
+    }
+}
+
+/// What is due while nothing comes is done for a caller that only polls too.
+#[test]
+fn the_slot_of_an_idle_reader_moves() {
+    for server in servers_from(14) {
+        let fixture = Fixture::new(server, SETUP);
+        let interval = Duration::from_millis(100);
+        let idle = Idle::Message { prefix: "polled".into(), interval };
+        let mut reader = fixture.builder().messages(true).idle(idle).connect().unwrap();
+        for _ in 0..3 {
+            let end = fixture.end();
+            let event = poll_until(&mut reader, |reader| reader.health().taken > end).unwrap();
+            assert!(event.is_none());
+        }
+        reader.stop().unwrap();
+    }
+}
