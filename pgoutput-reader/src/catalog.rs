@@ -2,6 +2,8 @@
 
 mod client;
 mod slot;
+#[macro_use]
+mod type_name;
 mod types;
 
 use std::collections::BTreeMap;
@@ -23,18 +25,23 @@ pub use slot::SlotStatus;
 ///
 /// The message is of the past: the table may be gone or altered since. Columns are matched by name in the
 /// table of that id, and the type's name is asked for the type that the message named.
-const DESCRIBE: &str = "\
-SELECT pg_catalog.format_type(sent.type_oid, sent.type_modifier),
+const DESCRIBE: &str = concat!(
+    "SELECT ",
+    type_name!("sent.type_oid", "sent.type_modifier"),
+    ",
        attribute.attnotnull,
-       coalesce(attribute.attnum = ANY (pkey.indkey), false)
-FROM ROWS FROM (unnest($2::text[]), unnest($3::oid[]), unnest($4::int4[]))
+       coalesce(attribute.attnum OPERATOR(pg_catalog.=) ANY (pkey.indkey), false)
+FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.oid[]),
+                pg_catalog.unnest($4::pg_catalog.int4[]))
      WITH ORDINALITY AS sent (name, type_oid, type_modifier, place)
 LEFT JOIN pg_catalog.pg_attribute AS attribute
-     ON attribute.attrelid = $1 AND attribute.attname = sent.name
-    AND attribute.attnum > 0 AND NOT attribute.attisdropped
+     ON attribute.attrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid
+    AND attribute.attname::pg_catalog.text OPERATOR(pg_catalog.=) sent.name
+    AND attribute.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 AND NOT attribute.attisdropped
 LEFT JOIN pg_catalog.pg_index AS pkey
-     ON pkey.indrelid = $1 AND pkey.indisprimary
-ORDER BY sent.place";
+     ON pkey.indrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND pkey.indisprimary
+ORDER BY sent.place"
+);
 
 /// What `format_type` says of an id that no type has.
 const UNKNOWN_TYPE: &str = "???";
@@ -85,7 +92,7 @@ impl Catalog {
 
     /// The names of all publications.
     pub(crate) fn publications(&mut self) -> Result<Vec<String>, Error> {
-        let query = "SELECT pubname::text FROM pg_catalog.pg_publication ORDER BY 1";
+        let query = "SELECT pubname::pg_catalog.text FROM pg_catalog.pg_publication ORDER BY 1";
         Ok(self.0.query(query, vec![])?.iter().map(|row| row.get(0)).collect())
     }
 }

@@ -47,9 +47,11 @@ impl Connection {
     /// # Errors
     /// What the server or the connection answers.
     pub fn slot_exists(&mut self, name: &str) -> Result<bool, Error> {
-        let name = literal(name);
-        let query =
-            format!("SELECT 1 FROM pg_catalog.pg_replication_slots WHERE slot_name = {name}");
+        let query = format!(
+            "SELECT 1 FROM pg_catalog.pg_replication_slots \
+             WHERE slot_name OPERATOR(pg_catalog.=) {}",
+            self::name(name)
+        );
         Ok(!self.rows(&query)?.is_empty())
     }
 
@@ -71,8 +73,10 @@ impl Connection {
     /// The server's timeout for this connection; zero is none.
     fn wal_sender_timeout(&mut self) -> Result<Option<Duration>, Error> {
         // In milliseconds, whatever unit SHOW would choose.
-        let rows = self
-            .rows("SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'")?;
+        let rows = self.rows(
+            "SELECT setting FROM pg_catalog.pg_settings \
+             WHERE name OPERATOR(pg_catalog.=) 'wal_sender_timeout'::pg_catalog.text",
+        )?;
         let setting = rows.first().and_then(|row| row.first()).and_then(|text| text.parse().ok());
         Ok(setting.map(Duration::from_millis))
     }
@@ -87,6 +91,11 @@ impl Connection {
             .map(|row| row.values().map(text).collect())
             .collect())
     }
+}
+
+/// A name in SQL. One longer than the server's names is cut short, as the server does everywhere.
+fn name(text: &str) -> String {
+    format!("{}::pg_catalog.name", literal(text))
 }
 
 /// A text in SQL, whatever `standard_conforming_strings` is set to. A zero byte is refused when the statement is sent.

@@ -191,8 +191,8 @@ struct Session {
 impl Session {
     fn open(ordinary: &Ordinary) -> Result<Self, Error> {
         let mut client = ordinary.connect()?;
-        // Whether format_type qualifies a name depends on the search path, which roles and databases may set.
-        client.batch_execute("SET search_path = \"$user\", public")?;
+        // Before anything else is asked: until then the search path is the role's.
+        client.batch_execute(ordinary.pins())?;
         Ok(Self { client, prepared: Vec::new() })
     }
 

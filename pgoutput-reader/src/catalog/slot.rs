@@ -12,19 +12,23 @@ use crate::error::{ProtocolError, SetupError};
 
 /// Positions as text, whatever the server's version; columns that came later by way of JSON.
 const SLOT: &str = "\
-SELECT position.wal_end::text, slot.restart_lsn::text, slot.confirmed_flush_lsn::text, slot.active,
-       later.columns ->> 'wal_status', (later.columns ->> 'safe_wal_size')::int8,
-       later.columns ->> 'invalidation_reason', (later.columns ->> 'failover')::bool, (later.columns ->> 'synced')::bool
+SELECT position.wal_end::pg_catalog.text, slot.restart_lsn::pg_catalog.text,
+       slot.confirmed_flush_lsn::pg_catalog.text, slot.active,
+       later.columns OPERATOR(pg_catalog.->>) 'wal_status'::pg_catalog.text,
+       (later.columns OPERATOR(pg_catalog.->>) 'safe_wal_size'::pg_catalog.text)::pg_catalog.int8,
+       later.columns OPERATOR(pg_catalog.->>) 'invalidation_reason'::pg_catalog.text,
+       (later.columns OPERATOR(pg_catalog.->>) 'failover'::pg_catalog.text)::pg_catalog.bool,
+       (later.columns OPERATOR(pg_catalog.->>) 'synced'::pg_catalog.text)::pg_catalog.bool
 FROM pg_catalog.pg_replication_slots AS slot,
      (SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
                   ELSE pg_catalog.pg_current_wal_lsn() END AS wal_end) AS position,
      LATERAL (SELECT pg_catalog.to_jsonb(slot) AS columns) AS later
-WHERE slot.slot_name = $1";
+WHERE slot.slot_name OPERATOR(pg_catalog.=) $1::pg_catalog.text::pg_catalog.name";
 
 /// The end of the log, as the slot's `wal_end`.
 const WAL_END: &str = "\
 SELECT (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
-             ELSE pg_catalog.pg_current_wal_lsn() END)::text";
+             ELSE pg_catalog.pg_current_wal_lsn() END)::pg_catalog.text";
 
 /// A replication slot as the server sees it (manual, section "pg_replication_slots").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +96,7 @@ impl Catalog {
 
     /// Writes a logical decoding message without content, outside of any transaction.
     pub(crate) fn emit_message(&mut self, prefix: &str) -> Result<(), Error> {
-        let query = "SELECT pg_catalog.pg_logical_emit_message(false, $1, '')";
+        let query = "SELECT pg_catalog.pg_logical_emit_message(false, $1::pg_catalog.text, ''::pg_catalog.text)";
         self.0.query(query, vec![Box::new(prefix.to_owned())]).map(drop)
     }
 }

@@ -11,28 +11,44 @@ use crate::Error;
 
 /// One row for each type that still exists. `pg_range` has the column `rngmultitypid` since PostgreSQL 14 only: as JSON it
 /// may be absent.
-const DESCRIBE: &str = "\
-SELECT typ.oid,
-       pg_catalog.format_type(typ.oid, NULL),
-       CASE WHEN typ.typtype IN ('e', 'd', 'c', 'r', 'm') THEN typ.typtype::text
-            WHEN typ.typelem <> 0 AND typ.typlen = -1 AND typ.typcategory = 'A' THEN 'array'
-            WHEN send.proname = 'hstore_send' THEN 'hstore'
-            WHEN send.proname IN ('textsend', 'citextsend') THEN 'text'
+const DESCRIBE: &str = concat!(
+    "SELECT typ.oid, ",
+    type_name!("typ.oid", "NULL::pg_catalog.int4"),
+    ",
+       CASE WHEN typ.typtype OPERATOR(pg_catalog.=) ANY ('{e,d,c,r,m}'::pg_catalog.\"char\"[])
+            THEN typ.typtype::pg_catalog.text
+            WHEN typ.typelem OPERATOR(pg_catalog.<>) 0::pg_catalog.oid
+             AND typ.typlen OPERATOR(pg_catalog.=) (-1)::pg_catalog.int2
+             AND typ.typcategory OPERATOR(pg_catalog.=) 'A'::pg_catalog.\"char\" THEN 'array'
+            WHEN send.proname OPERATOR(pg_catalog.=) 'hstore_send'::pg_catalog.name THEN 'hstore'
+            WHEN send.proname OPERATOR(pg_catalog.=) ANY ('{textsend,citextsend}'::pg_catalog.name[])
+            THEN 'text'
             ELSE '' END,
-       coalesce(element.typdelim, ','),
-       CASE typ.typtype WHEN 'd' THEN typ.typbasetype
-            WHEN 'r' THEN (SELECT rngsubtype FROM pg_catalog.pg_range WHERE rngtypid = typ.oid)
-            WHEN 'm' THEN (SELECT rngtypid FROM pg_catalog.pg_range AS rng
-                           WHERE pg_catalog.to_jsonb(rng) ->> 'rngmultitypid' = typ.oid::text)
+       coalesce(element.typdelim, ','::pg_catalog.\"char\"),
+       CASE WHEN typ.typtype OPERATOR(pg_catalog.=) 'd'::pg_catalog.\"char\" THEN typ.typbasetype
+            WHEN typ.typtype OPERATOR(pg_catalog.=) 'r'::pg_catalog.\"char\"
+            THEN (SELECT rngsubtype FROM pg_catalog.pg_range
+                  WHERE rngtypid OPERATOR(pg_catalog.=) typ.oid)
+            WHEN typ.typtype OPERATOR(pg_catalog.=) 'm'::pg_catalog.\"char\"
+            THEN (SELECT rngtypid FROM pg_catalog.pg_range AS rng
+                  WHERE (pg_catalog.to_jsonb(rng)
+                             OPERATOR(pg_catalog.->>) 'rngmultitypid'::pg_catalog.text)
+                        OPERATOR(pg_catalog.=) typ.oid::pg_catalog.text)
             ELSE typ.typelem END,
-       ARRAY(SELECT attname::text FROM pg_catalog.pg_attribute
-             WHERE attrelid = typ.typrelid AND attnum > 0 AND NOT attisdropped ORDER BY attnum),
+       ARRAY(SELECT attname::pg_catalog.text FROM pg_catalog.pg_attribute
+             WHERE attrelid OPERATOR(pg_catalog.=) typ.typrelid
+               AND attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
+               AND NOT attisdropped ORDER BY attnum),
        ARRAY(SELECT atttypid FROM pg_catalog.pg_attribute
-             WHERE attrelid = typ.typrelid AND attnum > 0 AND NOT attisdropped ORDER BY attnum)
+             WHERE attrelid OPERATOR(pg_catalog.=) typ.typrelid
+               AND attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
+               AND NOT attisdropped ORDER BY attnum)
 FROM pg_catalog.pg_type AS typ
-LEFT JOIN pg_catalog.pg_type AS element ON element.oid = typ.typelem
-LEFT JOIN pg_catalog.pg_proc AS send ON send.oid = typ.typsend::oid
-WHERE typ.oid = ANY ($1)";
+LEFT JOIN pg_catalog.pg_type AS element ON element.oid OPERATOR(pg_catalog.=) typ.typelem
+LEFT JOIN pg_catalog.pg_proc AS send
+  ON send.oid OPERATOR(pg_catalog.=) typ.typsend::pg_catalog.oid
+WHERE typ.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])"
+);
 
 /// What stands deeper in each other is not described.
 const MAX_DEPTH: usize = 16;

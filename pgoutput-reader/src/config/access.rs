@@ -84,6 +84,9 @@ impl Config {
     }
 
     /// Sets command-line options for the server process, such as `-c work_mem=64MB`.
+    ///
+    /// The library's own settings win: those that the text of values depends on, `search_path` (empty),
+    /// `quote_all_identifiers`, `client_min_messages`, and the timeouts that could end a session.
     pub fn options(&mut self, options: impl Into<String>) -> &mut Self {
         self.options = text(options);
         self

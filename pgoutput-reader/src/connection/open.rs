@@ -85,9 +85,10 @@ impl Connection {
         first(config, |endpoint, target, wanted| {
             let timeout = config.get_connect_timeout();
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-            let connection = in_turn(config, target, |start| {
+            let mut connection = in_turn(config, target, |start| {
                 Attempt { config, endpoint, target, deadline, start }.open()
             })?;
+            connection.pin(timeout)?;
             connection.wanted(wanted, timeout)
         })
     }

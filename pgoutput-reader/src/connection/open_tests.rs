@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F];
 
 /// AuthenticationOk, the version, ReadyForQuery.
-const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x18server_version\x0018.1\0Z\0\0\0\x05I";
+const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x18server_version\x0013.1\0Z\0\0\0\x05I";
 
 type Script = Box<dyn FnOnce(TcpStream) + Send>;
 

@@ -15,6 +15,7 @@ use crate::config::{
 };
 use crate::error::{AuthError, TlsError};
 use crate::io::Target;
+use crate::proto::pinned;
 use crate::{Error, ErrorKind};
 
 /// Everything that ordinary connections to one server need.
@@ -22,6 +23,8 @@ pub(crate) struct Ordinary {
     client: postgres::Config,
     mode: Mode,
     address: String,
+    /// SQL that gives a session the settings of the library's own queries.
+    pins: String,
     /// How long the server may say nothing; none is without limit.
     limit: Option<Duration>,
     /// A password is kept back, and the connection would have TLS or not.
@@ -36,7 +39,8 @@ impl Connection {
     /// # Errors
     /// As [`Ordinary::new`].
     pub(crate) fn ordinary(&self, config: &Config) -> Result<Ordinary, Error> {
-        Ordinary::new(config, &self.endpoint, &self.protection)
+        let pins = pinned::all(self.version);
+        Ok(Ordinary { pins, ..Ordinary::new(config, &self.endpoint, &self.protection)? })
     }
 }
 
@@ -72,6 +76,7 @@ impl Ordinary {
             client,
             mode: config.get_ssl_mode(),
             address: endpoint.to_string(),
+            pins: String::new(),
             limit: Some(config.get_wal_receiver_timeout()).filter(|limit| !limit.is_zero()),
             kept_back,
             #[cfg(feature = "tls")]
@@ -81,6 +86,11 @@ impl Ordinary {
 
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// SQL to be run first in each session that the library asks.
+    pub(crate) fn pins(&self) -> &str {
+        &self.pins
     }
 
     /// How long the server may say nothing; none is without limit.
@@ -121,7 +131,8 @@ impl Ordinary {
             return Ok(client);
         }
         let row = client.query_one(
-            "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only') = 'on'",
+            "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'::pg_catalog.text) \
+                    OPERATOR(pg_catalog.=) 'on'::pg_catalog.text",
             &[],
         )?;
         let (standby, read_only): (bool, bool) = (row.get(0), row.get(1));
@@ -146,9 +157,13 @@ impl Config {
     /// ```no_run
     /// let config: pgoutput_reader::Config = "host=db.example.com sslmode=verify-full".parse()?;
     /// let mut client = config.connect_postgres()?;
-    /// client.batch_execute("CREATE PUBLICATION my_publication FOR ALL TABLES")?;
+    /// client.batch_execute("CREATE PUBLICATION my_publication FOR TABLE public.my_table")?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// The session is yours: it has the `search_path` and the timeouts that the server, the role and
+    /// [`options`](Config::options) give it, as in psql. What this runs itself is qualified. For SQL of your own where
+    /// other users may create objects, qualify names too, or begin with `SET search_path = ''`.
     ///
     /// # Errors
     /// Those of [`Connection::connect`]; [`ConfigErrorKind::Unsupported`] for `require_auth` unless the server is on this machine or its certificate

@@ -54,7 +54,9 @@ impl Connection {
     /// Runs SQL or a replication command with the simple query protocol; one answer for each statement
     /// (manual, section "Simple Query").
     ///
-    /// Nothing is put into the text for you: quote what comes from elsewhere.
+    /// Nothing is put into the text for you: quote what comes from elsewhere. The connection's `search_path` is
+    /// empty, whatever the role, the database or the connection string say: name the schema of everything that
+    /// is not in `pg_catalog`.
     ///
     /// # Errors
     /// Those of the server, after which the connection goes on; after any other it is of no more use. An answer over

@@ -11,7 +11,7 @@ pub enum SetupError {
     /// There is no slot of this name.
     #[error(
         "replication slot \"{slot}\" does not exist: create it (--create-slot, `create_slot(true)`, or \
-         SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')); it will start now, not where an older one stood",
+         SELECT pg_catalog.pg_create_logical_replication_slot('{slot}', 'pgoutput')); it will start now, not where an older one stood",
         slot = Printable(.slot)
     )]
     SlotMissing {

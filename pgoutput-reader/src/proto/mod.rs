@@ -11,6 +11,7 @@ mod handshake;
 #[cfg(feature = "tls")]
 pub(crate) mod negotiation;
 mod options;
+pub(crate) mod pinned;
 mod policy;
 pub(crate) mod quote;
 pub(crate) mod silence;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
+use super::pinned::PINNED;
 use crate::Error;
 use crate::config::Config;
 
@@ -19,18 +20,6 @@ pub(crate) struct Settings {
     /// Set for this connection alone; PostgreSQL 12 and later. Zero turns the timeout off.
     pub(crate) wal_sender_timeout: Option<Duration>,
 }
-
-/// The value readers assume these; a setting of the role or database would change the text of values.
-const PINNED: [(&str, &str); 7] = [
-    ("client_encoding", "UTF8"),
-    ("DateStyle", "ISO, MDY"),
-    ("IntervalStyle", "postgres"),
-    ("TimeZone", "UTC"),
-    // The most exact in every version; from 12 on any value above 0 is.
-    ("extra_float_digits", "3"),
-    ("bytea_output", "hex"),
-    ("lc_monetary", "C"),
-];
 
 impl Settings {
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
@@ -58,6 +47,7 @@ impl Settings {
             ("wal_sender_timeout", wal_sender_timeout.as_deref()),
         ];
         parameters.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        // After `options`, which the server therefore applies first.
         parameters.extend(PINNED);
         frontend::startup_message(parameters, out).map_err(|_| {
             Error::usage("user, database, application_name and options must not hold a zero byte")
@@ -88,7 +78,8 @@ mod tests {
             text.replace('\0', "|"),
             "user|alice|database|shop|replication|database|options|-c work_mem=1MB|wal_sender_timeout|1501|\
              client_encoding|UTF8|DateStyle|ISO, MDY|IntervalStyle|postgres|TimeZone|UTC|extra_float_digits|3|\
-             bytea_output|hex|lc_monetary|C||"
+             bytea_output|hex|lc_monetary|C|search_path||quote_all_identifiers|off|client_min_messages|notice|\
+             statement_timeout|0|lock_timeout|0|idle_in_transaction_session_timeout|0||"
         );
     }
 

@@ -2,7 +2,7 @@
 
 use pgoutput_decode::Lsn;
 
-use super::literal;
+use super::name;
 use crate::connection::Connection;
 use crate::error::{ProtocolError, SetupError};
 use crate::{Error, ErrorKind};
@@ -11,11 +11,13 @@ use crate::{Error, ErrorKind};
 const FACTS: &str = "\
 SELECT slot.slot_type, slot.plugin, slot.database, pg_catalog.current_database(), \
        slot.confirmed_flush_lsn, slot.restart_lsn, pg_catalog.pg_is_in_recovery(), \
-       later.columns ->> 'wal_status', later.columns ->> 'invalidation_reason', later.columns ->> 'conflicting', \
-       slot.active_pid <> pg_catalog.pg_backend_pid() \
+       later.columns OPERATOR(pg_catalog.->>) 'wal_status'::pg_catalog.text, \
+       later.columns OPERATOR(pg_catalog.->>) 'invalidation_reason'::pg_catalog.text, \
+       later.columns OPERATOR(pg_catalog.->>) 'conflicting'::pg_catalog.text, \
+       slot.active_pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid() \
 FROM pg_catalog.pg_replication_slots AS slot, \
      LATERAL (SELECT pg_catalog.to_jsonb(slot) AS columns) AS later \
-WHERE slot.slot_name = ";
+WHERE slot.slot_name OPERATOR(pg_catalog.=) ";
 
 /// What is known of a slot that fits.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +39,7 @@ impl Connection {
     /// # Errors
     /// What does not fit; [`Unsupported`](ErrorKind::Unsupported) on a standby before PostgreSQL 16.
     pub(crate) fn check_slot(&mut self, slot: &str) -> Result<SlotFacts, Error> {
-        let rows = self.rows(&format!("{FACTS}{}", literal(slot)))?;
+        let rows = self.rows(&format!("{FACTS}{}", name(slot)))?;
         let slot = slot.to_owned();
         let Some(row) = rows.first() else { return Err(SetupError::SlotMissing { slot }.into()) };
         let text = |place: usize| row.get(place).map(String::as_str).unwrap_or_default();

@@ -127,7 +127,7 @@ fn the_first_change_does_not_wait_for_a_connection() {
         let session = || {
             fixture.number(
                 "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE datname = current_database()
-                 AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND query LIKE '%pg\\_attribute%'",
+                 AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND query LIKE '%pg\\_catalog.strpos%'",
             )
         };
         let before = eventually("a session", || Some(session()).filter(|pid| *pid > 0));

@@ -32,6 +32,9 @@ pub(crate) fn welcome() -> Vec<u8> {
         message(b'S', b"server_version\x0018.1\0"),
         message(b'K', b"\0\0\0\x07\0\0\0\x09"),
         message(b'Z', b"I"),
+        // Answers the settings that every connection begins with, which `expect` skips.
+        message(b'C', b"SET\0"),
+        message(b'Z', b"I"),
     ]
     .concat()
 }
@@ -84,6 +87,14 @@ impl Client {
 
     /// The body of the next message, which must be of this kind.
     pub(crate) fn expect(&mut self, tag: u8) -> Vec<u8> {
+        let body = self.message(tag);
+        if tag == b'Q' && body.starts_with(b"SET transaction_timeout ") {
+            return self.message(tag);
+        }
+        body
+    }
+
+    fn message(&mut self, tag: u8) -> Vec<u8> {
         let mut head = [0; 5];
         self.0.read_exact(&mut head).unwrap();
         assert_eq!(char::from(head[0]), char::from(tag));

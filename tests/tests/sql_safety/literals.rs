@@ -1,0 +1,127 @@
+//! The string literals of Rust sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A string literal: its file, its first line, and its text without escapes.
+pub(crate) struct Literal {
+    pub(crate) file: PathBuf,
+    pub(crate) line: usize,
+    pub(crate) text: String,
+}
+
+/// The literals of all Rust files below these folders of the workspace.
+pub(crate) fn below(folders: &[&str]) -> Vec<Literal> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut found = Vec::new();
+    for folder in folders {
+        let before = found.len();
+        walk(&root.join(folder), &mut found);
+        assert!(found.len() > before, "no literals below {folder}");
+    }
+    found
+}
+
+fn walk(folder: &Path, found: &mut Vec<Literal>) {
+    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            walk(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = fs::read_to_string(&path).unwrap();
+            let literals = of(&source).into_iter();
+            found.extend(literals.map(|(line, text)| Literal { file: path.clone(), line, text }));
+        }
+    }
+}
+
+/// The literals of a source. The parts of one `concat!` are one literal: they are one statement.
+fn of(source: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    let mut rest = source;
+    // Where the last `concat!(` began, and how deep in parentheses.
+    let mut concatenated: Option<(usize, usize, String)> = None;
+    while let Some(first) = rest.chars().next() {
+        let line = || source[..source.len() - rest.len()].matches('\n').count() + 1;
+        let (length, text) = if rest.starts_with("//") {
+            (rest.find('\n').unwrap_or(rest.len()), None)
+        } else if rest.starts_with("concat!(") && concatenated.is_none() {
+            concatenated = Some((line(), 1, String::new()));
+            ("concat!(".len(), None)
+        } else if let Some((length, text)) = raw(rest).or_else(|| quoted(rest)) {
+            (length, Some(text))
+        } else {
+            (character(rest).unwrap_or(first.len_utf8()), None)
+        };
+        match (&mut concatenated, text) {
+            (Some((.., whole)), Some(text)) => whole.push_str(&text),
+            (None, Some(text)) => found.push((line(), text)),
+            (Some((_, depth, _)), None) if length == 1 => match first {
+                '(' => *depth += 1,
+                ')' => *depth -= 1,
+                _ => {}
+            },
+            _ => {}
+        }
+        if let Some((line, _, whole)) = concatenated.take_if(|(_, depth, _)| *depth == 0) {
+            found.push((line, whole));
+        }
+        rest = &rest[length..];
+    }
+    found
+}
+
+/// A raw string at the front: how long it is, and its text.
+fn raw(source: &str) -> Option<(usize, String)> {
+    let after = source.strip_prefix("br").or_else(|| source.strip_prefix('r'))?;
+    let hashes = after.len() - after.trim_start_matches('#').len();
+    let text = after[hashes..].strip_prefix('"')?;
+    let end = text.find(&format!("\"{}", "#".repeat(hashes)))?;
+    let length = source.len() - text.len() + end + 1 + hashes;
+    Some((length, text[..end].to_owned()))
+}
+
+/// An ordinary string at the front.
+fn quoted(source: &str) -> Option<(usize, String)> {
+    let mut text = String::new();
+    let mut characters = source.strip_prefix('"')?.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return Some((at + 2, text)),
+            '\\' => match characters.next()?.1 {
+                '\n' => {
+                    let blank = |c: &char| c.is_whitespace();
+                    let indent = characters.as_str().chars().take_while(blank).count();
+                    characters.by_ref().take(indent).for_each(drop);
+                }
+                'n' => text.push('\n'),
+                't' => text.push('\t'),
+                '0' => text.push('\0'),
+                other => text.push(other),
+            },
+            other => text.push(other),
+        }
+    }
+    None
+}
+
+/// The length of a character literal at the front, which may be a quotation mark.
+fn character(source: &str) -> Option<usize> {
+    let body = source.strip_prefix('\'')?;
+    let end = if let Some(escaped) = body.strip_prefix('\\') {
+        2 + escaped.get(1..)?.find('\'')?
+    } else {
+        body.chars().next()?.len_utf8()
+    };
+    body[end..].starts_with('\'').then_some(end + 2)
+}
+
+#[test]
+fn literals_are_found_whatever_their_form() {
+    let source = "let a = \"SELECT 1\"; // \"no\"\nlet b = r#\"a \"b\" c\"#; let c = '\"';\n\
+                  let d = \"x\\\n        y\\\"z\"; concat!(\"f(\", g!(\"h\"), \")\"); '\\'' 'a \"e\"";
+    let found: Vec<_> = of(source);
+    let expected = [(1, "SELECT 1"), (2, "a \"b\" c"), (3, "xy\"z"), (4, "f(h)"), (4, "e")];
+    assert_eq!(found, expected.map(|(line, text)| (line, text.to_owned())));
+}
