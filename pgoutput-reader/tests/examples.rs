@@ -4,8 +4,9 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use pgoutput_harness::servers;
+use pgoutput_harness::{PATIENCE, Wait, output, output_within, servers, servers_from};
 use serde_json::Value;
 
 /// Built beside this test, as `cargo test` does; where only this test was asked for, cargo builds it now.
@@ -16,11 +17,11 @@ fn example(name: &str) -> Command {
     path.push("examples");
     path.push(name);
     if !path.exists() {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "-p", "pgoutput-reader", "--example", name])
-            .status()
-            .unwrap();
-        assert!(built.success());
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "-p", "pgoutput-reader", "--example", name]);
+        // From nothing, on a machine with much else to do.
+        let built = output_within(&mut build, Duration::from_secs(1800)).unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     }
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
@@ -34,7 +35,7 @@ fn example(name: &str) -> Command {
 
 /// The operations that quickstart shows, of whole JSON events.
 fn quickstart(arguments: &[&str]) {
-    let output = example("quickstart").args(arguments).stdin(Stdio::null()).output().unwrap();
+    let output = output(example("quickstart").args(arguments));
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
     let text = String::from_utf8(output.stdout).unwrap();
@@ -60,7 +61,7 @@ fn quickstart_on_a_server_of_its_own() {
 
 #[test]
 fn quickstart_leaves_nothing_on_a_server_that_was_named() {
-    for server in servers().into_iter().filter(|server| server.major() >= 11) {
+    for server in servers_from(11) {
         let database = server.database("quickstart");
         quickstart(&["--dsn", &database.dsn()]);
         let left = "SELECT (SELECT count(*) FROM pg_class WHERE relname = 'readme')
@@ -86,6 +87,7 @@ fn follow_prints_a_line_for_each_change() {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+        let wait = Wait::or_kill("three lines of the example", PATIENCE, &follow);
         for id in 1..=3 {
             client.batch_execute(&format!("INSERT INTO t VALUES ({id})")).unwrap();
             let event: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
@@ -93,5 +95,6 @@ fn follow_prints_a_line_for_each_change() {
         }
         follow.kill().unwrap();
         follow.wait().unwrap();
+        drop(wait);
     }
 }

@@ -1,12 +1,12 @@
 //! A database with a publication and a slot, and readers of it.
 
 use pgoutput_decode::Lsn;
-use pgoutput_harness::{Database, Server};
+use pgoutput_harness::{Database, Server, skip};
 use pgoutput_reader::{ChangeEvent, Error, Reader, ReaderBuilder};
 use postgres::Client;
 use serde_json::Value;
 
-use crate::eventually;
+use crate::{InTime as _, eventually};
 
 /// The publication of every [`Fixture`]: all tables.
 pub const PUBLICATION: &str = "everything";
@@ -147,7 +147,7 @@ impl<'s> Fixture<'s> {
             .until_lsn(self.end())
             .connect()
             .unwrap_or_else(|e| panic!("{e}"));
-        let events: Result<Vec<_>, Error> = reader.by_ref().collect();
+        let events: Result<Vec<_>, Error> = reader.in_time().collect();
         let events = events.unwrap_or_else(|e| panic!("{e}"));
         reader.stop().unwrap();
         events
@@ -157,6 +157,15 @@ impl<'s> Fixture<'s> {
     pub fn read_json(&self) -> Vec<Value> {
         self.read().iter().map(json).collect()
     }
+}
+
+/// Whether values are binary, in each of the formats that the server has.
+pub fn formats(server: &Server) -> &'static [bool] {
+    if server.major() >= 14 {
+        return &[false, true];
+    }
+    skip(format_args!("in part, binary values: PostgreSQL {} has none before 14", server.major()));
+    &[false]
 }
 
 /// An event as one line of JSON.

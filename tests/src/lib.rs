@@ -9,8 +9,9 @@ mod proxy;
 mod random;
 mod wait;
 
-pub use fixture::{Fixture, PUBLICATION, Slot, after, json, line};
+pub use fixture::{Fixture, PUBLICATION, Slot, after, formats, json, line};
 pub use network::{Condition, Direction, Network};
+pub use pgoutput_harness::{eventually, waiting, within};
 pub use proxy::{Forward, Proxy};
 pub use random::Random;
-pub use wait::{eventually, while_waiting, within};
+pub use wait::{InTime, stopped_in_time, while_waiting};

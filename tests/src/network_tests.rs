@@ -13,7 +13,7 @@ fn connected() -> (Network, TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let network = Network::before(listener.local_addr().unwrap().port());
     let client = TcpStream::connect(("127.0.0.1", network.port())).unwrap();
-    let (server, _) = listener.accept().unwrap();
+    let (server, _) = pgoutput_harness::waiting("the network", || listener.accept()).unwrap();
     for end in [&client, &server] {
         end.set_read_timeout(Some(PATIENCE)).unwrap();
     }

@@ -1,37 +1,57 @@
-//! Waiting for what a server does in its own time.
+//! Waiting for a reader, for a bounded time.
 
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use pgoutput_reader::Reader;
+use pgoutput_harness::{PATIENCE, Wait, waiting};
+use pgoutput_reader::{ChangeEvent, Error, Reader, StopHandle, Stream, StreamEventBuf};
 
-/// Longer than anything a test waits for takes, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The next item of a stream that would wait for it indefinitely.
+pub trait InTime {
+    /// What it gives.
+    type Item;
 
-/// Looks until there is an answer, and gives it.
-///
-/// # Panics
-///
-/// If there is none in half a minute.
-pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    within(PATIENCE, what, look)
+    /// The next item, as `next` returns it.
+    ///
+    /// # Panics
+    ///
+    /// If it takes longer than [`PATIENCE`]: the stream is stopped then.
+    fn next_in_time(&mut self) -> Option<Self::Item>;
+
+    /// The items, each in time.
+    fn in_time(&mut self) -> impl Iterator<Item = Self::Item> {
+        iter::from_fn(|| self.next_in_time())
+    }
 }
 
-/// The same where the time it may take is promised.
-///
-/// # Panics
-///
-/// If there is no answer in that time.
-pub fn within<T>(time: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + time;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "waited for {what} in vain");
-        thread::sleep(Duration::from_millis(5));
+impl InTime for Reader {
+    type Item = Result<ChangeEvent, Error>;
+
+    #[track_caller]
+    fn next_in_time(&mut self) -> Option<Self::Item> {
+        let wait = stopped_in_time("the next event of a reader", self.stop_handle());
+        let next = self.next();
+        wait.done();
+        next
     }
+}
+
+impl InTime for Stream {
+    type Item = Result<StreamEventBuf, Error>;
+
+    #[track_caller]
+    fn next_in_time(&mut self) -> Option<Self::Item> {
+        let wait = stopped_in_time("the next message of a stream", self.stop_handle());
+        let next = self.next();
+        wait.done();
+        next
+    }
+}
+
+/// A wait for what a reader or a stream does, which is stopped where it takes longer than [`PATIENCE`].
+pub fn stopped_in_time(what: &str, stop: StopHandle) -> Wait {
+    Wait::or(what, PATIENCE, move || stop.stop())
 }
 
 /// Does something while a reader waits, on a thread of its own, for changes of which none may come.
@@ -42,7 +62,7 @@ pub fn within<T>(time: Duration, what: &str, mut look: impl FnMut() -> Option<T>
 pub fn while_waiting<T>(mut reader: Reader, work: impl FnOnce() -> T) -> T {
     let stop = reader.stop_handle();
     thread::scope(|scope| {
-        let waiting = scope.spawn(move || {
+        let reading = scope.spawn(move || {
             let next = reader.next();
             assert!(next.is_none(), "{next:?}");
             reader.stop().unwrap();
@@ -50,7 +70,7 @@ pub fn while_waiting<T>(mut reader: Reader, work: impl FnOnce() -> T) -> T {
         // A check that fails must not leave the reader waiting for ever.
         let done = catch_unwind(AssertUnwindSafe(work));
         stop.stop();
-        waiting.join().unwrap();
+        waiting("a reader that was stopped", || reading.join()).unwrap();
         done.unwrap_or_else(|failure| resume_unwind(failure))
     })
 }

@@ -2,9 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
-use pgoutput_harness::{Database, Server};
+use pgoutput_harness::{Database, PATIENCE, Server, Wait, eventually, output};
 use postgres::Client;
 use serde_json::Value;
 
@@ -78,12 +77,9 @@ impl<'s> Fixture<'s> {
 }
 
 /// Looks until it is so, for half a minute.
-pub(crate) fn wait(mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+#[track_caller]
+pub(crate) fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
+    eventually(what, || is_so().then_some(()));
 }
 
 /// The program in an environment that names no server.
@@ -99,8 +95,9 @@ pub(crate) fn program() -> Command {
 }
 
 /// Runs it to its end.
+#[track_caller]
 pub(crate) fn finished(command: &mut Command) -> Output {
-    command.stdin(Stdio::null()).output().unwrap()
+    output(command)
 }
 
 pub(crate) fn assert_success(output: &Output) {
@@ -137,7 +134,9 @@ impl Running {
     /// The next line, which the program has to write out without being asked to.
     pub(crate) fn line(&mut self) -> Value {
         let mut line = String::new();
+        let wait = Wait::or_kill("a line of the program", PATIENCE, &self.child);
         self.stdout.as_mut().unwrap().read_line(&mut line).unwrap();
+        wait.done();
         assert!(line.ends_with('\n'), "the end came after {line:?}");
         serde_json::from_str(&line).unwrap()
     }
@@ -146,9 +145,13 @@ impl Running {
     #[cfg(target_os = "linux")]
     pub(crate) fn skip(&mut self, lines: u64) {
         let stdout = self.stdout.as_mut().unwrap();
+        // Half a million of them in the time of one, on a machine with much else to do.
+        let limit = PATIENCE * (1 + u32::try_from(lines / 500_000).unwrap());
+        let wait = Wait::or_kill("lines of the program", limit, &self.child);
         for _ in 0..lines {
             assert_ne!(stdout.skip_until(b'\n').unwrap(), 0);
         }
+        wait.done();
     }
 
     /// The most memory that it has had so far, in KiB: `VmHWM` of proc(5).
@@ -177,7 +180,7 @@ impl Running {
     /// Waits for its end without reading its output, and does this meanwhile: its exit status, and what it said.
     pub(crate) fn ended_unread(mut self, meanwhile: impl Fn(&Self)) -> (Option<i32>, String) {
         let mut status = None;
-        wait(|| {
+        wait("the program to end", || {
             status = self.child.try_wait().unwrap();
             if status.is_none() {
                 meanwhile(&self);
@@ -198,17 +201,19 @@ impl Running {
 
     /// Waits for its end: the rest of its output, its exit status, and what it said on standard error.
     pub(crate) fn end_with_complaints(mut self) -> (String, Option<i32>, String) {
+        let waits = Wait::or_kill("the program to end", PATIENCE, &self.child);
         let mut rest = String::new();
         if let Some(stdout) = &mut self.stdout {
             stdout.read_to_string(&mut rest).unwrap();
         }
         let mut status = None;
-        wait(|| {
+        wait("the program to end", || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
         let mut complaints = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
+        waits.done();
         (rest, status.and_then(|status| status.code()), complaints)
     }
 }

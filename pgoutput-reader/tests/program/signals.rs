@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::net::TcpListener;
 
-use pgoutput_harness::servers;
+use pgoutput_harness::{PATIENCE, Server, servers, waiting};
 use rustix::process::Signal;
 
 use crate::run::{Fixture, PUBLICATION, Running, program, wait};
@@ -35,7 +35,8 @@ fn a_signal_ends_it_while_it_connects() {
         command.args(["tail", "--slot", "s", "--publication", "p", "--dsn"]);
         command.arg(format!("host=127.0.0.1 port={port} user=u sslmode=disable"));
         let running = Running::start(&mut command);
-        let (mut socket, _) = listener.accept().unwrap();
+        let (mut socket, _) = waiting("the program to connect", || listener.accept()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
         // It has said what it wants, and gets no answer.
         assert_ne!(socket.read(&mut [0; 1024]).unwrap(), 0);
         running.signal(signal);
@@ -60,13 +61,13 @@ fn a_signal_ends_it_while_it_creates_a_slot() {
         tail.args(["tail", "--dsn", &dsn, "--slot", &slot, "--publication", PUBLICATION]);
         let running = Running::start(tail.arg("--create-slot"));
         let slots = format!("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot}'");
-        wait(|| fixture.text(&slots) == "1");
+        wait("the slot to be there", || fixture.text(&slots) == "1");
         running.signal(Signal::TERM);
         let (printed, status, said) = running.end_with_complaints();
         assert_eq!((printed.as_str(), status), ("", Some(1)));
         assert!(said.contains("before it was connected"), "{said}");
         open.rollback().unwrap();
-        wait(|| fixture.text(&slots) == "0");
+        wait("the slot to be gone", || fixture.text(&slots) == "0");
     }
 }
 
@@ -75,7 +76,7 @@ fn a_second_signal_ends_it_at_once() {
     let fixture = Fixture::new(servers()[0]);
     fill(&fixture);
     let running = Running::start(&mut fixture.tail(&[]));
-    wait(|| running.unread() > NEARLY_FULL);
+    wait("the pipe to be nearly full", || running.unread() > NEARLY_FULL);
     // Nobody reads, so the end that the first one asks for has to wait. Two at once may be taken for one.
     let (status, said) = running.ended_unread(|running| running.signal(Signal::TERM));
     assert_eq!((status, said.as_str()), (Some(1), ""));
@@ -84,22 +85,25 @@ fn a_second_signal_ends_it_at_once() {
 
 #[test]
 fn a_signal_ends_a_look_up_that_is_held_up() {
-    let fixture = Fixture::new(servers()[0]);
+    // In another database, a publication of all tables would discard the file `pg_internal.init`
+    // that all share; without it the program's session would wait for the lock.
+    let server = Server::of_major(servers()[0].major()).unwrap();
+    let fixture = Fixture::new(&server);
     fixture.sql("CREATE TYPE mood AS ENUM ('sad')");
     fixture.sql("CREATE TABLE moods (mood mood)");
     fixture.sql("INSERT INTO t VALUES (1)");
     // Both sides have their connections before the lock, which a new one may wait for.
-    let (mut client, mut other, mut waiting) =
+    let (mut client, mut other, mut looking_on) =
         (fixture.client(), fixture.client(), fixture.client());
     let mut running = Running::start(&mut fixture.tail(&[]));
     assert_eq!(running.line()["after"]["id"], 1);
     let mut lock = client.transaction().unwrap();
     lock.batch_execute("LOCK TABLE pg_catalog.pg_range IN ACCESS EXCLUSIVE MODE").unwrap();
     other.batch_execute("INSERT INTO moods VALUES ('sad')").unwrap();
-    wait(|| {
-        let query =
-            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'pg_range'::regclass";
-        waiting.query_one(query, &[]).unwrap().get::<_, i64>(0) > 0
+    wait("the look-up to be held up", || {
+        let query = "SELECT count(*) FROM pg_catalog.pg_locks \
+                     WHERE NOT granted AND relation = 'pg_catalog.pg_range'::regclass";
+        looking_on.query_one(query, &[]).unwrap().get::<_, i64>(0) > 0
     });
     running.signal(Signal::TERM);
     assert_eq!(running.end(), (String::new(), Some(0)));
@@ -113,7 +117,7 @@ fn an_output_that_nobody_reads_does_not_keep_it_for_ever() {
     let fixture = Fixture::new(servers()[0]);
     fill(&fixture);
     let running = Running::start(&mut fixture.tail(&[]));
-    wait(|| running.unread() > NEARLY_FULL);
+    wait("the pipe to be nearly full", || running.unread() > NEARLY_FULL);
     running.signal(Signal::TERM);
     let (status, said) = running.ended_unread(|_| ());
     assert_eq!(status, Some(1), "{said}");

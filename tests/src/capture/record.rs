@@ -7,6 +7,8 @@ use pgoutput_harness::{Database, Server};
 use pgoutput_reader::{Config, Connection, Stream};
 use postgres::Client;
 
+use crate::stopped_in_time;
+
 use super::{Capture, Frame, Section, Variant, workload};
 
 /// Runs the workload on a server of its own of this major; what each variant's stream received, by its name.
@@ -81,6 +83,7 @@ impl Recording {
     fn read_to_mark(&mut self, title: &str) -> Result<(), Box<dyn Error>> {
         let section = self.capture.sections.last_mut().ok_or("no section")?;
         let mut marked = false;
+        let wait = stopped_in_time(title, self.stream.stop_handle());
         loop {
             let event = self.stream.next_event().ok_or("the stream ended")??;
             section.frames.push(Frame { lsn: event.wal_start, bytes: event.frame().into() });
@@ -95,6 +98,7 @@ impl Recording {
                 _ => {}
             }
         }
+        wait.done();
         self.capture.sections.push(Section { title: title.into(), frames: Vec::new() });
         Ok(())
     }

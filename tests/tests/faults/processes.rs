@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
 use pgoutput_decode::Lsn;
-use pgoutput_harness::Server;
+use pgoutput_harness::{PATIENCE, Server, Wait};
 use pgoutput_tests::{Fixture, PUBLICATION, Random};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -22,9 +21,6 @@ use crate::writer::Writer;
 
 /// How many transactions the writer may be ahead of what was printed.
 const AHEAD: u64 = 40;
-
-/// Long enough never to pass in a test that is right.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How the program ended, and what it had printed.
 struct Run {
@@ -71,13 +67,7 @@ impl Tail {
         signal: Option<Signal>,
         seen: &AtomicU64,
     ) -> (String, Option<i32>) {
-        let (ended, ends) = channel::<()>();
-        let pid = Pid::from_child(&self.0);
-        // A program that never ends is a failure, and not a test that never ends.
-        let guard = thread::spawn(move || {
-            let in_time = !matches!(ends.recv_timeout(PATIENCE), Err(RecvTimeoutError::Timeout));
-            in_time || kill_process(pid, Signal::KILL).is_err()
-        });
+        let wait = Wait::or_kill("what the program prints and its end", PATIENCE, &self.0);
         let mut stdout = BufReader::new(self.0.stdout.take().unwrap());
         let mut printed = String::new();
         for _ in 0..lines {
@@ -93,9 +83,8 @@ impl Tail {
             kill_process(Pid::from_child(&self.0), signal).unwrap();
         }
         stdout.read_to_string(&mut printed).unwrap();
-        drop(ended);
-        assert!(guard.join().unwrap(), "the program never ends");
         let status = self.0.wait().unwrap();
+        wait.done();
         if signal != Some(Signal::KILL) {
             // A signal before the program has seen to signals ends it as it does every program.
             assert!(status.success() || status.code().is_none(), "{}", self.complaints());

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use pgoutput_decode::Lsn;
 use pgoutput_reader::{Acknowledge, Config, Error, Reader, ReaderBuilder, Reconnect, StopHandle};
-use pgoutput_tests::{Fixture, PUBLICATION, Random, eventually};
-use postgres::{Client, NoTls};
+use pgoutput_tests::{Fixture, PUBLICATION, Random, eventually, waiting};
 
 use crate::account::{Account, Delivered, Succession};
 use crate::writer::Writer;
@@ -97,10 +96,10 @@ pub(crate) fn disturbed(
         scope.spawn(|| watch(fixture, &ended, &account));
         disturb(&reading, &mut random);
         writer.end();
-        writing.join().unwrap();
+        waiting("the writer to end", || writing.join()).unwrap();
         reading.catch_up(&"all faults");
         stop.stop();
-        let told = consumer.join().unwrap();
+        let told = waiting("the reader to stop", || consumer.join()).unwrap();
         account.assert_going_on();
         told
     });
@@ -173,7 +172,7 @@ fn consume(mut reader: Reader, manual: bool, account: &Account) -> Result<bool, 
 fn watch(fixture: &Fixture<'_>, ended: &AtomicBool, account: &Account) {
     let mut client = None;
     while !ended.load(Ordering::Acquire) {
-        client = client.or_else(|| Client::connect(&fixture.database().dsn(), NoTls).ok());
+        client = client.or_else(|| fixture.database().try_client().ok());
         let query =
             "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = $1";
         let seen = client.as_mut().map(|client| client.query_one(query, &[&fixture.slot_name()]));

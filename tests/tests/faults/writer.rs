@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pgoutput_harness::Database;
 use pgoutput_tests::{Random, eventually};
-use postgres::{Client, NoTls};
+use postgres::Client;
 
 use crate::shape::{Plan, Unit};
 
@@ -48,9 +48,8 @@ impl<'a> Writer<'a> {
     /// Writes until the end; the transaction of a number when it `may` be written.
     pub(crate) fn run(&self, seed: u64, may: impl Fn(u64) -> bool) {
         let mut random = Random::new(seed);
-        let mut client = eventually("the server to take connections", || {
-            Client::connect(&self.database.dsn(), NoTls).ok()
-        });
+        let mut client =
+            eventually("the server to take connections", || self.database.try_client().ok());
         let major = self.database.server().major();
         for number in 1.. {
             while !may(number) && !self.ended.load(Ordering::Acquire) {
@@ -79,7 +78,7 @@ impl<'a> Writer<'a> {
                 assert!(code.is_none_or(|code| code.starts_with("57P")), "{error:?}");
                 let id = i64::try_from(number).unwrap();
                 eventually("the server to say what it has", || {
-                    let mut again = Client::connect(&self.database.dsn(), NoTls).ok()?;
+                    let mut again = self.database.try_client().ok()?;
                     let row = again.query_opt("SELECT FROM journal WHERE id = $1", &[&id]).ok()?;
                     *client = again;
                     Some(row.is_some())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::{Acknowledge, ChangeEvent, Config, Next, Reader, ReaderBuilder};
-use pgoutput_tests::{Fixture, PUBLICATION, eventually, json, while_waiting};
+use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, eventually, json, while_waiting};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 
@@ -28,7 +28,7 @@ fn manual_acknowledgements_out_of_order_confirm_the_contiguous_prefix() {
                 .until_lsn(fixture.end())
                 .connect()
                 .unwrap();
-            let events: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
+            let events: Vec<_> = reader.in_time().map(Result::unwrap).collect();
             for place in acknowledged {
                 reader.acknowledger().acknowledge(events[*place].position()).unwrap();
             }
@@ -49,7 +49,7 @@ fn an_acknowledgement_from_another_thread_is_told_while_the_reader_waits() {
         let fixture = Fixture::new(server, TABLE);
         let mut reader = fixture.builder().acknowledge(Acknowledge::Manual).connect().unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        let event = reader.next().unwrap().unwrap();
+        let event = reader.next_in_time().unwrap().unwrap();
         let acknowledger = reader.acknowledger();
         while_waiting(reader, || {
             let transaction = event.transaction().unwrap();
@@ -78,7 +78,7 @@ fn what_was_not_taken_holds_the_slot_back_however_far_the_server_goes() {
         let fixture = Fixture::new(server, TABLE);
         let mut reader = fixture.builder().acknowledge(Acknowledge::Manual).connect().unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        let event = reader.next().unwrap().unwrap();
+        let event = reader.next_in_time().unwrap().unwrap();
         let commit = event.transaction().unwrap().commit_lsn();
         let (_elsewhere, end) = fixture.write_elsewhere();
         // The reader has seen the server go on.
@@ -123,7 +123,7 @@ fn keepalives_are_answered_while_nothing_happens() {
         let next = reader.next_timeout(Duration::from_secs(5)).unwrap();
         assert!(matches!(next, Next::TimedOut), "{next:?}");
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        assert_eq!(ids(&[reader.next().unwrap().unwrap()]), [1]);
+        assert_eq!(ids(&[reader.next_in_time().unwrap().unwrap()]), [1]);
         reader.stop().unwrap();
     }
 }

@@ -2,21 +2,19 @@
 
 use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{ChangeEvent, Reader};
-use pgoutput_tests::{Fixture, after, line};
+use pgoutput_tests::{Fixture, InTime as _, after, formats, line};
 
 /// A reader of each format that the server has.
 fn in_both_formats(server: &'static Server, setup: &str, check: impl Fn(&Fixture<'_>, bool)) {
-    for binary in [false, true] {
-        if !binary || server.major() >= 14 {
-            check(&Fixture::new(server, setup), binary);
-        }
+    for binary in formats(server) {
+        check(&Fixture::new(server, setup), *binary);
     }
 }
 
 /// The change that a statement makes.
 fn change(fixture: &Fixture<'_>, reader: &mut Reader, statement: &str) -> ChangeEvent {
     fixture.run([statement]);
-    reader.next().unwrap().unwrap()
+    reader.next_in_time().unwrap().unwrap()
 }
 
 /// When the reader asked the catalogue last.
@@ -66,7 +64,7 @@ fn a_row_in_the_transaction_that_alters_is_described_by_it() {
             fixture.run(["BEGIN; INSERT INTO t VALUES ('(A)'); ALTER TYPE c ADD ATTRIBUTE b text;
                 INSERT INTO t VALUES ('(A,B)'); COMMIT"]);
             for expected in [r#"{"c":{"a":"A"}}"#, r#"{"c":{"a":"A","b":"B"}}"#] {
-                assert_eq!(after(&reader.next().unwrap().unwrap()), expected);
+                assert_eq!(after(&reader.next_in_time().unwrap().unwrap()), expected);
             }
             reader.stop().unwrap();
         });
@@ -93,7 +91,7 @@ fn what_nobody_can_describe_any_more_is_named_and_asked_for_once() {
             } else {
                 r#""(A,B)""#
             };
-            let event = reader.next().unwrap().unwrap();
+            let event = reader.next_in_time().unwrap().unwrap();
             let expected = |id: i32, named: &str| {
                 format!(r#"{{"id":{id},"c":{c},"other":"x"}},"type_mismatch":{{{named}}}"#)
             };
@@ -102,13 +100,13 @@ fn what_nobody_can_describe_any_more_is_named_and_asked_for_once() {
             event.write_json(&mut own_road).unwrap();
             assert_eq!(own_road, line(&event));
             let asked_at = asked(fixture);
-            let event = reader.next().unwrap().unwrap();
+            let event = reader.next_in_time().unwrap().unwrap();
             assert_eq!(after(&event), expected(2, r#""before":["c"],"after":["c"]"#));
-            let event = reader.next().unwrap().unwrap();
+            let event = reader.next_in_time().unwrap().unwrap();
             assert_eq!(after(&event), r#"{"id":3,"c":null,"other":"x"}"#);
-            let event = reader.next().unwrap().unwrap();
+            let event = reader.next_in_time().unwrap().unwrap();
             assert_eq!(after(&event), expected(4, r#""after":["c"]"#));
-            let event = reader.next().unwrap().unwrap();
+            let event = reader.next_in_time().unwrap().unwrap();
             assert_eq!(after(&event), r#"{"id":5,"c":{"a":"A","b":"B","e":"E"},"other":"x"}"#);
             assert_eq!(asked(fixture), asked_at, "nothing new could be learned");
 

@@ -4,7 +4,7 @@ use pgoutput_harness::{Server, servers};
 use pgoutput_reader::{
     Config, Error, ErrorKind, LimitError, ReaderBuilder, Reconnect, SslMode, StreamError,
 };
-use pgoutput_tests::{Fixture, Forward, PUBLICATION, Proxy, json};
+use pgoutput_tests::{Fixture, Forward, InTime as _, PUBLICATION, Proxy, json};
 
 const ENVELOPE: usize = 25;
 
@@ -41,10 +41,10 @@ fn last_words(
     // What may pass would come again and again.
     let builder = builder.until_lsn(fixture.end()).reconnect(Reconnect::never());
     let mut reader = builder.connect().unwrap();
-    assert_eq!(json(&reader.next().unwrap().unwrap())["after"]["id"], 1);
-    let error = reader.next().expect("the end came without a word").unwrap_err();
-    assert!(reader.next().is_none());
-    assert!(reader.next().is_none());
+    assert_eq!(json(&reader.next_in_time().unwrap().unwrap())["after"]["id"], 1);
+    let error = reader.next_in_time().expect("the end came without a word").unwrap_err();
+    assert!(reader.next_in_time().is_none());
+    assert!(reader.next_in_time().is_none());
     assert_eq!(error.to_string().lines().count(), 1, "{error}");
     // It may fail, when the connection is gone; then the first transaction comes again.
     let stopped = reader.stop();

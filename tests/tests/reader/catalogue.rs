@@ -2,7 +2,8 @@
 
 use pgoutput_harness::servers;
 use pgoutput_reader::Acknowledge;
-use pgoutput_tests::{Fixture, eventually};
+use pgoutput_tests::{Fixture, InTime as _, eventually, waiting};
+use postgres::{Client, NoTls};
 use serde_json::{Value, json};
 
 /// Name, type's name, primary key, may be null.
@@ -132,7 +133,7 @@ fn the_first_change_does_not_wait_for_a_connection() {
         };
         let before = eventually("a session", || Some(session()).filter(|pid| *pid > 0));
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        reader.next().unwrap().unwrap();
+        reader.next_in_time().unwrap().unwrap();
         assert_eq!(session(), before);
         reader.stop().unwrap();
     }
@@ -145,13 +146,13 @@ fn a_lost_connection_to_the_catalogue_is_opened_again() {
             Fixture::new(server, "CREATE TABLE a (id int); CREATE TABLE b (v varchar(3) NOT NULL)");
         let mut reader = fixture.reader();
         fixture.run(["INSERT INTO a VALUES (1)"]);
-        reader.next().unwrap().unwrap();
+        reader.next_in_time().unwrap().unwrap();
         // All ordinary sessions but the one that says so; walsenders are no client backends.
         let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
         assert!(fixture.number(end) >= 1);
         fixture.run(["INSERT INTO b VALUES ('x')"]);
-        let event = pgoutput_tests::json(&reader.next().unwrap().unwrap());
+        let event = pgoutput_tests::json(&reader.next_in_time().unwrap().unwrap());
         assert_eq!(columns(&event), [("v", "character varying(3)", false, false)]);
         reader.stop().unwrap();
     }
@@ -167,7 +168,7 @@ fn a_change_whose_look_up_fails_is_an_error_and_comes_again() {
         let dsn = fixture.database().dsn().replace("user=postgres", &format!("user={role}"));
         // Before PostgreSQL 13 the replication connection itself is that session.
         let other = (fixture.major() >= 13)
-            .then(|| postgres::Client::connect(&dsn, postgres::NoTls).unwrap());
+            .then(|| waiting("a session", || Client::connect(&dsn, NoTls)).unwrap());
         let mut reader = pgoutput_reader::Reader::builder(&dsn)
             .slot(fixture.slot_name())
             .publication(pgoutput_tests::PUBLICATION)
@@ -175,10 +176,10 @@ fn a_change_whose_look_up_fails_is_an_error_and_comes_again() {
             .connect()
             .unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        match reader.next().unwrap() {
+        match reader.next_in_time().unwrap() {
             Err(error) => {
                 assert!(error.to_string().contains("too many connections"), "{error}");
-                assert!(reader.next().is_none());
+                assert!(reader.next_in_time().is_none());
                 // What was not handed out is not confirmed.
                 reader.stop().unwrap();
                 assert_eq!(fixture.read().len(), 1, "PostgreSQL {}", fixture.major());

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::{Acknowledge, Op};
-use pgoutput_tests::{Fixture, json, line};
+use pgoutput_tests::{Fixture, InTime as _, json, line};
 use serde_json::{Value, json};
 
 const README: &str =
@@ -171,7 +171,7 @@ fn stop_leaves_the_slot_inactive() {
         let mut reader = fixture.reader();
         assert!(fixture.slot().active);
         fixture.run(["INSERT INTO readme VALUES (1)"]);
-        assert_eq!(reader.next().unwrap().unwrap().op(), Op::Insert);
+        assert_eq!(reader.next_in_time().unwrap().unwrap().op(), Op::Insert);
         reader.stop().unwrap();
         assert!(!fixture.slot().active);
     }

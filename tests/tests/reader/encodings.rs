@@ -3,7 +3,7 @@
 use pgoutput_decode::TupleColumn;
 use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{Acknowledge, ChangeEvent};
-use pgoutput_tests::{Fixture, after, json};
+use pgoutput_tests::{Fixture, after, formats, json};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, s text, v varchar(9), a text[], j json)";
 
@@ -14,12 +14,9 @@ fn fixture<'s>(server: &'s Server, encoding: &str) -> Fixture<'s> {
 
 /// Everything, as text and, where the server can, as binary.
 fn both(fixture: &Fixture<'_>, check: impl Fn(&[ChangeEvent])) {
-    for binary in [false, true] {
-        if binary && fixture.major() < 14 {
-            continue;
-        }
+    for binary in formats(fixture.database().server()) {
         let events =
-            fixture.read_with(|builder| builder.binary(binary).acknowledge(Acknowledge::Never));
+            fixture.read_with(|builder| builder.binary(*binary).acknowledge(Acknowledge::Never));
         check(&events);
     }
 }

@@ -3,7 +3,7 @@
 use pgoutput_decode::{Decoder, Lsn, Message};
 use pgoutput_harness::servers_from;
 use pgoutput_reader::{Config, Connection, StartReplication, Stream, Streaming};
-use pgoutput_tests::{Fixture, PUBLICATION};
+use pgoutput_tests::{Fixture, PUBLICATION, stopped_in_time};
 
 /// A message's position and bytes, and whether it stood in a streamed chunk, where the stream has said so.
 type Taken = (Lsn, Vec<u8>, Option<bool>);
@@ -20,6 +20,7 @@ fn stream(fixture: &Fixture<'_>) -> Stream {
 /// Reads two transactions, those messages decoded of whose place `decoded` says so.
 fn read(fixture: &Fixture<'_>, decoded: impl Fn(usize) -> bool) -> Vec<Taken> {
     let mut stream = stream(fixture);
+    let wait = stopped_in_time("two transactions", stream.stop_handle());
     let (mut decoder, mut taken, mut commits) = (Decoder::new(), Vec::new(), 0);
     while commits < 2 {
         let (lsn, bytes, in_stream) = if decoded(taken.len()) {
@@ -37,6 +38,7 @@ fn read(fixture: &Fixture<'_>, decoded: impl Fn(usize) -> bool) -> Vec<Taken> {
         commits += usize::from(matches!(message, Message::Commit(_) | Message::StreamCommit(_)));
         taken.push((lsn, bytes, in_stream));
     }
+    wait.done();
     stream.stop().unwrap();
     fixture.wait_until_free();
     taken

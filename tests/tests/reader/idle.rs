@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{Config, ErrorKind, Idle, Reader, ReaderBuilder};
-use pgoutput_tests::{Fixture, eventually, while_waiting, within};
+use pgoutput_tests::{Fixture, InTime as _, eventually, while_waiting, within};
 
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (id int);
                      CREATE PUBLICATION one FOR TABLE t";
@@ -74,7 +74,7 @@ fn by_logical_message_the_slot_follows_what_the_reader_writes() {
         ]);
         let reader = builder(&fixture, None).messages(true).idle(policy).until_lsn(fixture.end());
         let mut reader = reader.connect().unwrap();
-        let events: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
+        let events: Vec<_> = reader.in_time().map(Result::unwrap).collect();
         let prefixes: Vec<_> = events
             .iter()
             .filter_map(|event| event.logical_message().map(|message| message.prefix.to_owned()))

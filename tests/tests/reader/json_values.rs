@@ -3,7 +3,7 @@
 use pgoutput_decode::value::JsonOptions;
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::Acknowledge;
-use pgoutput_tests::{Fixture, after, line};
+use pgoutput_tests::{Fixture, after, formats, line};
 
 const COLUMNS: &str = "CREATE TYPE mood AS ENUM ('sad', 'it''s \"ok\"');
     CREATE TABLE t (b bool, i2 int2, i4 int4, i8 int8, f4 real, f8 double precision, n numeric, t text, v varchar(20),
@@ -85,13 +85,10 @@ fn numeric_is_a_string_where_it_is_asked_for() {
             "INSERT INTO t VALUES (1.50, '{2.0,NaN}', ROW(0.10), 3.000, 4)",
             "UPDATE t SET i = 5",
         ]);
-        for binary in [false, true] {
-            if binary && server.major() < 14 {
-                continue;
-            }
+        for binary in formats(server) {
             let options = JsonOptions::default().numeric_as_string(true);
             let events = fixture.read_with(|builder| {
-                builder.binary(binary).json_options(options).acknowledge(Acknowledge::Never)
+                builder.binary(*binary).json_options(options).acknowledge(Acknowledge::Never)
             });
             let row = r#"{"n":"1.50","ns":["2.0","NaN"],"p":{"amount":"0.10"},"s":"3.000","i":"#;
             assert_eq!(after(&events[0]), format!("{row}4}}"));

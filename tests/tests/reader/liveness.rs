@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pgoutput_harness::{Server, servers};
 use pgoutput_reader::{ChangeEvent, Config, ErrorKind, Reader, ReaderBuilder, Reconnect};
-use pgoutput_tests::{Fixture, Network, PUBLICATION, eventually};
+use pgoutput_tests::{Fixture, InTime as _, Network, PUBLICATION, eventually};
 
 const SERVER_TIMEOUT: Duration = Duration::from_millis(1500);
 
@@ -60,7 +60,7 @@ fn id(event: &ChangeEvent) -> i64 {
 }
 
 fn next_id(reader: &mut Reader) -> i64 {
-    id(&reader.next().unwrap().unwrap())
+    id(&reader.next_in_time().unwrap().unwrap())
 }
 
 /// Reads a row, is busy inside its transaction, and reads the rest.
@@ -69,7 +69,7 @@ fn survives(server: &Server, heartbeat: bool, busy: impl Fn(&mut Reader)) {
     let mut reader =
         builder(&fixture).heartbeat(heartbeat).reconnect(Reconnect::never()).connect().unwrap();
     insert_all(&fixture);
-    let first = reader.next().unwrap().unwrap();
+    let first = reader.next_in_time().unwrap().unwrap();
     assert_eq!(id(&first), 1);
     let commit_lsn = first.position().commit_lsn();
     busy(&mut reader);
@@ -155,14 +155,14 @@ fn a_network_that_swallows_everything_is_noticed() {
         assert_eq!(next_id(&mut reader), 1);
         network.lose();
         let lost = Instant::now();
-        let error = reader.next().unwrap().unwrap_err();
+        let error = reader.next_in_time().unwrap().unwrap_err();
         assert!(
             matches!(error.kind(), ErrorKind::ServerSilent { limit: SILENCE, .. }),
             "{error:?}"
         );
         // It had its time for an answer.
         assert!(lost.elapsed() >= SILENCE / 2);
-        assert!(reader.next().is_none());
+        assert!(reader.next_in_time().is_none());
         network.heal();
     });
 }
@@ -176,7 +176,7 @@ fn without_both_the_server_ends_it_and_nothing_is_lost() {
         insert_all(&fixture);
         assert_eq!(next_id(&mut reader), 1);
         fixture.wait_until_free();
-        assert!(reader.by_ref().any(|event| event.is_err()));
+        assert!(reader.in_time().any(|event| event.is_err()));
         drop(reader);
         assert!(fixture.read().iter().map(id).eq(1..=ROWS));
     });

@@ -3,7 +3,7 @@
 use pgoutput_decode::Lsn;
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::{ErrorKind, Origin, ReaderBuilder, SetupError, Streaming};
-use pgoutput_tests::{Fixture, eventually, json};
+use pgoutput_tests::{Fixture, InTime as _, eventually, json};
 use serde_json::json;
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
@@ -40,7 +40,7 @@ fn publication_names_are_taken_as_they_stand() {
                 .connect()
                 .unwrap_or_else(|e| panic!("{name:?}: {e}"));
             let found: Vec<_> =
-                reader.by_ref().map(|event| json(&event.unwrap())["after"].clone()).collect();
+                reader.in_time().map(|event| json(&event.unwrap())["after"].clone()).collect();
             assert_eq!(found, [json!({"id": id})], "{name:?}");
             reader.stop().unwrap();
         }
@@ -165,7 +165,7 @@ fn a_temporary_slot_goes_with_its_reader() {
         let mut reader = fixture.builder().slot(&slot).temporary_slot().connect().unwrap();
         assert_eq!(count(), 1);
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        assert_eq!(json(&reader.next().unwrap().unwrap())["after"], json!({"id": 1}));
+        assert_eq!(json(&reader.next_in_time().unwrap().unwrap())["after"], json!({"id": 1}));
         reader.stop().unwrap();
         eventually("the slot to be gone", || (count() == 0).then_some(()));
 
@@ -203,9 +203,9 @@ fn until_lsn_ends_with_what_was_committed_before_it_and_when_nothing_comes() {
         let builder = fixture.builder().until_lsn(until);
         let mut reader = builder.connect().unwrap();
         let ids: Vec<_> =
-            reader.by_ref().map(|e| json(&e.unwrap())["after"]["id"].clone()).collect();
+            reader.in_time().map(|e| json(&e.unwrap())["after"]["id"].clone()).collect();
         assert_eq!(ids, [1, 2, 3]);
-        assert!(reader.next().is_none());
+        assert!(reader.next_in_time().is_none());
         reader.stop().unwrap();
         let rest: Vec<_> = fixture.read_json().iter().map(|e| e["after"]["id"].clone()).collect();
         assert_eq!(rest, [4, 5]);

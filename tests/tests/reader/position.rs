@@ -5,7 +5,7 @@ use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::{
     Acknowledge, ErrorKind, Idle, Position, PositionError, Reader, ReaderBuilder, SetupError,
 };
-use pgoutput_tests::{Fixture, PUBLICATION, Proxy, eventually, line};
+use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, Proxy, eventually, line};
 
 use super::reconnect::behind;
 
@@ -58,13 +58,13 @@ fn from_every_event_a_reader_goes_on_with_the_next() {
         for (place, slot) in slots.iter().enumerate() {
             // Nothing is acknowledged: the slot stays where it is.
             let mut reader = builder(&fixture, slot).connect().unwrap();
-            let event = reader.by_ref().nth(place).unwrap().unwrap();
+            let event = reader.in_time().nth(place).unwrap().unwrap();
             let position = stored(&event.position());
             assert_eq!(position, event.position());
             reader.stop().unwrap();
             let mut again =
                 builder(&fixture, slot).resume(position).until_lsn(end).connect().unwrap();
-            let rest: Vec<_> = again.by_ref().map(|event| line(&event.unwrap())).collect();
+            let rest: Vec<_> = again.in_time().map(|event| line(&event.unwrap())).collect();
             assert_eq!(rest, all[place + 1..], "behind event {place}");
             again.stop().unwrap();
             // The server knows of what is whole: of the position's transaction, if that was its last event.
@@ -90,7 +90,7 @@ fn a_program_that_stores_and_acknowledges_each_event_gets_each_once() {
                 builder = builder.resume(stored(position));
             }
             let mut reader = builder.connect().unwrap();
-            let event = reader.next().unwrap().unwrap();
+            let event = reader.next_in_time().unwrap().unwrap();
             let id = event.message_id();
             ids.push((event.op(), id));
             let position = event.position();
@@ -107,7 +107,7 @@ fn a_program_that_stores_and_acknowledges_each_event_gets_each_once() {
         let end = fixture.end();
         let mut reader =
             builder(&fixture, slot).resume(stored(&position)).until_lsn(end).connect().unwrap();
-        assert_eq!(reader.by_ref().map(Result::unwrap).count(), 0);
+        assert_eq!(reader.in_time().map(Result::unwrap).count(), 0);
         reader.stop().unwrap();
         assert!(fixture.slot().confirmed > position.commit_lsn());
     }
@@ -120,7 +120,7 @@ fn a_position_of_something_else_is_refused_with_the_reason() {
         fixture.run(TRANSACTIONS);
         let slot = fixture.slot_name();
         let mut reader = builder(&fixture, slot).connect().unwrap();
-        let position = reader.next().unwrap().unwrap().position();
+        let position = reader.next_in_time().unwrap().unwrap().position();
         reader.stop().unwrap();
         let text = position.to_string();
         let edited = |from: &str, to: &str| text.replacen(from, to, 1).parse::<Position>().unwrap();
@@ -170,7 +170,7 @@ fn a_slot_that_was_made_anew_is_refused_and_none_is_made() {
         fixture.run(TRANSACTIONS);
         let slot = fixture.slot_name();
         let mut reader = builder(&fixture, slot).connect().unwrap();
-        let position = stored(&reader.next().unwrap().unwrap().position());
+        let position = stored(&reader.next_in_time().unwrap().unwrap().position());
         reader.stop().unwrap();
         let drop_slot = format!("SELECT pg_drop_replication_slot('{slot}')");
         fixture.run([&drop_slot as &str]);
@@ -209,7 +209,7 @@ fn a_slot_made_anew_just_before_it_is_taken_is_refused() {
         let builder =
             || behind(&proxy, &fixture).acknowledge(Acknowledge::Manual).idle(Idle::Never);
         let mut reader = builder().connect().unwrap();
-        let position = stored(&reader.next().unwrap().unwrap().position());
+        let position = stored(&reader.next_in_time().unwrap().unwrap().position());
         reader.stop().unwrap();
         fixture.wait_until_free();
         match refusal(builder().resume(position.clone())) {
@@ -260,7 +260,7 @@ fn an_idle_moment_can_be_stored_acknowledged_and_resumed_from() {
         fixture.run(["INSERT INTO t VALUES (1)"]);
         let slot = fixture.slot_name();
         let mut reader = builder(&fixture, slot).connect().unwrap();
-        let event = reader.next().unwrap().unwrap();
+        let event = reader.next_in_time().unwrap().unwrap();
         assert_eq!(reader.idle_position(), None);
         let (_elsewhere, end) = fixture.write_elsewhere();
         let idle = eventually("the server to have passed that", || {
@@ -277,7 +277,7 @@ fn an_idle_moment_can_be_stored_acknowledged_and_resumed_from() {
         assert_eq!(fixture.slot().confirmed, idle.commit_lsn());
         fixture.run(["INSERT INTO t VALUES (2)"]);
         let mut again = builder(&fixture, slot).resume(stored(&idle)).connect().unwrap();
-        let event = again.next().unwrap().unwrap();
+        let event = again.next_in_time().unwrap().unwrap();
         assert_eq!(event.after().unwrap().get::<i32>("id").unwrap(), 2);
         again.stop().unwrap();
     }

@@ -5,7 +5,7 @@ use std::thread;
 use pgoutput_decode::Lsn;
 use pgoutput_harness::{Server, servers};
 use pgoutput_reader::{Acknowledge, ChangeEvent, Reader, Stage};
-use pgoutput_tests::{Fixture, PUBLICATION, eventually};
+use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, eventually, waiting};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 
@@ -41,7 +41,7 @@ fn written_flushed_and_applied_are_told_apart() {
         let fixture = Fixture::new(server, TABLE);
         let mut reader = reader(&fixture, Acknowledge::Stages);
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        let event = reader.next().unwrap().unwrap();
+        let event = reader.next_in_time().unwrap().unwrap();
         let end = end_of(&mut reader, &event);
         let acknowledger = reader.acknowledger();
         let reached = |expected: [bool; 3]| {
@@ -71,13 +71,14 @@ fn what_arrived_is_written_and_what_was_acknowledged_the_rest() {
         let fixture = Fixture::new(server, TABLE);
         let mut reader = reader(&fixture, Acknowledge::Manual);
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        let event = reader.next().unwrap().unwrap();
+        let event = reader.next_in_time().unwrap().unwrap();
         let end = end_of(&mut reader, &event);
         assert!(fixture.slot().confirmed < end);
         // Another thread's word is enough, while this one is busy with something else than the reader.
         let acknowledger = reader.acknowledger();
         let position = event.position();
-        thread::spawn(move || acknowledger.acknowledge(position)).join().unwrap().unwrap();
+        let other = thread::spawn(move || acknowledger.acknowledge(position));
+        waiting("another thread", || other.join()).unwrap().unwrap();
         eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
         assert!(told(&fixture).into_iter().all(|lsn| lsn >= end));
         reader.stop().unwrap();
@@ -101,17 +102,17 @@ fn a_commit_that_waits_for_its_application_returns_after_it() {
             writer.batch_execute("SET synchronous_commit = remote_apply").unwrap();
             writer.batch_execute("INSERT INTO t VALUES (1)").unwrap();
         });
-        let event = reader.next().unwrap().unwrap();
+        let event = reader.next_in_time().unwrap().unwrap();
         let end = end_of(&mut reader, &event);
         let acknowledger = reader.acknowledger();
         acknowledger.acknowledge_stage(Stage::Written, event.position()).unwrap();
         acknowledger.acknowledge_stage(Stage::Flushed, event.position()).unwrap();
         eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
-        let waiting = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-        assert_eq!(fixture.client().query(waiting, &[]).unwrap().len(), 1);
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        eventually("the commit to wait", || (fixture.number(waits) == 1).then_some(()));
         assert!(!commit.is_finished());
         acknowledger.acknowledge_stage(Stage::Applied, event.position()).unwrap();
-        commit.join().unwrap();
+        waiting("the commit", || commit.join()).unwrap();
         reader.stop().unwrap();
     }
 }

@@ -7,11 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use pgoutput_decode::Lsn;
-use pgoutput_harness::{Server, StopMode, servers};
+use pgoutput_harness::{PATIENCE, Server, StopMode, servers};
 use pgoutput_reader::{
     Acknowledge, ChangeEvent, Config, Error, Next, Reader, ReaderBuilder, Reconnect, SslMode,
 };
-use pgoutput_tests::{Fixture, Forward, PUBLICATION, Proxy, eventually, line};
+use pgoutput_tests::{Fixture, Forward, InTime as _, PUBLICATION, Proxy, eventually, line, within};
 
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE TABLE u (id int PRIMARY KEY); \
                      CREATE TABLE v (LIKE t)";
@@ -71,7 +71,7 @@ fn set_up(fixture: &Fixture<'_>, builder: ReaderBuilder) -> ReaderBuilder {
 
 fn read(builder: ReaderBuilder) -> (Vec<String>, u64) {
     let mut reader = builder.connect().unwrap();
-    let events: Result<Vec<_>, Error> = reader.by_ref().collect();
+    let events: Result<Vec<_>, Error> = reader.in_time().collect();
     let lines = events.unwrap_or_else(|e| panic!("{e}")).iter().map(line).collect();
     // The cut may have hit what comes behind the last event; there is nothing to confirm.
     (lines, reader.health().reconnects)
@@ -151,7 +151,7 @@ fn a_walsender_terminated_again_and_again_in_one_large_transaction() {
             if [1, ROWS / 3, ROWS * 2 / 3].contains(&expected) {
                 terminate(&fixture);
             }
-            let event = reader.next().unwrap().unwrap();
+            let event = reader.next_in_time().unwrap().unwrap();
             assert_eq!(id(&event), expected);
             assert_eq!(event.position().index().unwrap() + 1, u64::try_from(expected).unwrap());
         }
@@ -189,15 +189,16 @@ fn survives(mode: StopMode, acknowledge: Acknowledge) {
                         // A fast shutdown waits until the reader has read everything.
                         scope.spawn(|| server.restart(mode).unwrap());
                     }
-                    let event = reader.next().unwrap().unwrap();
+                    let event = reader.next_in_time().unwrap().unwrap();
                     assert_eq!(id(&event), batch * EACH + place);
                     waiting.push(event.position());
                 }
                 // Notices that the server is gone, if all events were here before.
-                while reader.health().reconnects <= batch.cast_unsigned() {
+                within(PATIENCE, "the reader to reconnect", || {
                     let next = reader.next_timeout(Duration::from_millis(20));
                     assert!(matches!(next, Ok(Next::TimedOut)), "{next:?}");
-                }
+                    (reader.health().reconnects > batch.cast_unsigned()).then_some(())
+                });
             });
             // What was delivered before a restart is acknowledged after it.
             if batch > 1 {
@@ -258,10 +259,10 @@ fn a_slot_held_by_another_connection_is_waited_for_and_its_holder_named() {
             .connect()
             .unwrap();
         fixture.run(["INSERT INTO u VALUES (1)"]);
-        assert_eq!(id(&reader.next().unwrap().unwrap()), 1);
+        assert_eq!(id(&reader.next_in_time().unwrap().unwrap()), 1);
         terminate(&fixture);
         fixture.run(["INSERT INTO u VALUES (2)"]);
-        assert_eq!(id(&reader.next().unwrap().unwrap()), 2);
+        assert_eq!(id(&reader.next_in_time().unwrap().unwrap()), 2);
         assert_eq!(*named.lock().unwrap(), 1);
         reader.stop().unwrap();
     }
@@ -277,8 +278,8 @@ fn until_lsn_and_positions_hold_across_connections() {
         // In front of it are Begin, Relation, and a row at least.
         let (proxy, _) = cut_at(server, 4);
         let mut reader = behind(&proxy, &fixture).until_lsn(end).connect().unwrap();
-        let first = reader.next().unwrap().unwrap();
-        let rest: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
+        let first = reader.next_in_time().unwrap().unwrap();
+        let rest: Vec<_> = reader.in_time().map(Result::unwrap).collect();
         assert_eq!(rest.iter().map(id).collect::<Vec<_>>(), [2, 3, 4, 5]);
         assert_eq!(reader.health().reconnects, 1);
         // The end of the transaction came with another connection than its beginning.
@@ -301,13 +302,12 @@ fn a_catalogue_that_cannot_be_asked_for_a_while_costs_no_event() {
         let mut config: Config = fixture.database().dsn().parse().unwrap();
         config.user(&*role);
         let causes = Arc::new(Mutex::new(Vec::new()));
-        let (told, dsn, unlimit) = (Arc::clone(&causes), server.dsn("postgres"), limit(-1));
+        let (told, unlimit) = (Arc::clone(&causes), limit(-1));
         let mut reader = set_up(&fixture, config.into())
             .on_reconnect(move |attempt| {
                 told.lock().unwrap().push(attempt.cause.sqlstate().map(String::from));
                 if attempt.attempt == 2 {
-                    let mut client = postgres::Client::connect(&dsn, postgres::NoTls).unwrap();
-                    client.batch_execute(&unlimit).unwrap();
+                    server.client().batch_execute(&unlimit).unwrap();
                 }
             })
             .connect()
@@ -323,14 +323,14 @@ fn a_catalogue_that_cannot_be_asked_for_a_while_costs_no_event() {
         assert_eq!(of_session(ended), 1);
         fixture.run(["INSERT INTO t VALUES (1, 1), (2, 2)"]);
         for expected in [1, 2] {
-            assert_eq!(id(&reader.next().unwrap().unwrap()), expected);
+            assert_eq!(id(&reader.next_in_time().unwrap().unwrap()), expected);
         }
         assert!(causes.lock().unwrap().len() >= 2);
         // And one that is only lost is not even noticed.
         assert_eq!(of_session(ended), 1);
         let reconnects = reader.health().reconnects;
         fixture.run(["INSERT INTO u VALUES (3)"]);
-        assert_eq!(id(&reader.next().unwrap().unwrap()), 3);
+        assert_eq!(id(&reader.next_in_time().unwrap().unwrap()), 3);
         assert_eq!(reader.health().reconnects, reconnects);
         reader.stop().unwrap();
         fixture.run([&format!("DROP ROLE {role}") as &str]);
@@ -343,10 +343,10 @@ fn tables_are_described_anew_on_each_connection() {
         let fixture = Fixture::new(server, SETUP);
         let mut reader: Reader = set_up(&fixture, fixture.builder()).connect().unwrap();
         fixture.run(["INSERT INTO u VALUES (1)"]);
-        assert_eq!(reader.next().unwrap().unwrap().table().unwrap().columns().len(), 1);
+        assert_eq!(reader.next_in_time().unwrap().unwrap().table().unwrap().columns().len(), 1);
         terminate(&fixture);
         fixture.run(["ALTER TABLE u ADD COLUMN more text", "INSERT INTO u VALUES (2, 'x')"]);
-        let event = reader.next().unwrap().unwrap();
+        let event = reader.next_in_time().unwrap().unwrap();
         assert_eq!(event.table().unwrap().columns().len(), 2);
         assert_eq!(event.after().unwrap().get::<&str>("more").unwrap(), "x");
         assert!(reader.server_wal_end() > Lsn::ZERO);

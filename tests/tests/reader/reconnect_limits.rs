@@ -9,7 +9,7 @@ use pgoutput_harness::{Server, StopMode, servers};
 use pgoutput_reader::{
     Acknowledge, Error, ErrorKind, Next, Reader, ReaderBuilder, Reconnect, SetupError,
 };
-use pgoutput_tests::{Fixture, PUBLICATION, Proxy};
+use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, Proxy, eventually};
 
 use super::reconnect::{at_once, behind, id, terminate};
 
@@ -40,10 +40,10 @@ fn ends_after(
         .connect()
         .unwrap();
     fixture.run(["INSERT INTO t VALUES (1)"]);
-    assert_eq!(id(&reader.next().unwrap().unwrap()), 1);
+    assert_eq!(id(&reader.next_in_time().unwrap().unwrap()), 1);
     terminate(&fixture);
-    let error = reader.next().expect("the end came without a word").unwrap_err();
-    assert!(reader.next().is_none());
+    let error = reader.next_in_time().expect("the end came without a word").unwrap_err();
+    assert!(reader.next_in_time().is_none());
     assert_eq!(error.to_string().lines().count(), 1, "{error}");
     assert_eq!(*attempts.lock().unwrap(), 1, "it was tried again after {error}");
     assert!(!reader.health().connected);
@@ -114,9 +114,9 @@ fn a_slot_read_by_another_just_before_it_is_taken_again_has_lost_changes() {
         });
         let mut reader = behind(&proxy, &fixture).reconnect(at_once()).connect().unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        assert_eq!(id(&reader.next().unwrap().unwrap()), 1);
+        assert_eq!(id(&reader.next_in_time().unwrap().unwrap()), 1);
         terminate(&fixture);
-        let error = match reader.next().expect("the end came without a word") {
+        let error = match reader.next_in_time().expect("the end came without a word") {
             Err(error) => error,
             Ok(event) => panic!("went on with row {}", id(&event)),
         };
@@ -127,7 +127,7 @@ fn a_slot_read_by_another_just_before_it_is_taken_again_has_lost_changes() {
         assert_eq!(slot, fixture.slot_name());
         assert!(confirmed < stands, "{error}");
         assert_eq!(*stands, fixture.slot().confirmed);
-        assert!(reader.next().is_none());
+        assert!(reader.next_in_time().is_none());
     }
 }
 
@@ -155,7 +155,7 @@ fn abandoned<T>(
     let builder = Reader::builder(&fixture.database().dsn_tcp()).slot(fixture.slot_name());
     let mut reader = set(builder.publication(PUBLICATION)).connect().unwrap();
     fixture.run(["INSERT INTO t VALUES (1)"]);
-    assert_eq!(id(&reader.next().unwrap().unwrap()), 1);
+    assert_eq!(id(&reader.next_in_time().unwrap().unwrap()), 1);
     // A fast shutdown would wait until the reader has read everything.
     server.stop(StopMode::Immediate).unwrap();
     let result = test(reader, &server);
@@ -173,7 +173,7 @@ fn a_server_that_never_comes_back_is_given_up() {
         })
     };
     abandoned(set, |mut reader, _| {
-        let error = reader.next().unwrap().unwrap_err();
+        let error = reader.next_in_time().unwrap().unwrap_err();
         let ErrorKind::GaveUp { cause, attempts: made, last, .. } = error.kind() else {
             panic!("{error:?}")
         };
@@ -185,7 +185,7 @@ fn a_server_that_never_comes_back_is_given_up() {
         assert_eq!(*made, 4);
         let text = error.to_string();
         assert!(text.contains("4 attempts") && text.contains("refused"), "{text}");
-        assert!(reader.next().is_none());
+        assert!(reader.next_in_time().is_none());
         let attempts = attempts.lock().unwrap();
         assert_eq!(attempts.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3, 4]);
         assert_eq!(attempts[0].1, cause.to_string());
@@ -209,7 +209,7 @@ fn a_wait_between_attempts_ends_when_it_is_asked_to() {
             let stop = reader.stop_handle();
             thread::scope(|scope| {
                 scope.spawn(|| stop.stop());
-                assert!(reader.next().is_none());
+                assert!(reader.next_in_time().is_none());
             });
             // There is nothing that the server should have been told.
             reader.stop().unwrap();
@@ -224,17 +224,15 @@ fn an_attempt_under_way_keeps_nobody_waiting() {
         |mut reader, server| {
             // Takes connections and says nothing.
             let silent = TcpListener::bind(("127.0.0.1", server.port())).unwrap();
-            let accepted = thread::scope(|scope| {
-                let accepted = scope.spawn(|| silent.accept().unwrap());
-                while !accepted.is_finished() {
-                    let next = reader.next_timeout(Duration::from_millis(10));
-                    assert!(matches!(next, Ok(Next::TimedOut)), "{next:?}");
-                }
-                accepted.join().unwrap()
+            silent.set_nonblocking(true).unwrap();
+            let accepted = eventually("an attempt", || {
+                let next = reader.next_timeout(Duration::from_millis(10));
+                assert!(matches!(next, Ok(Next::TimedOut)), "{next:?}");
+                silent.accept().ok()
             });
             let stop = reader.stop_handle();
             stop.stop();
-            assert!(reader.next().is_none());
+            assert!(reader.next_in_time().is_none());
             drop((reader, accepted, silent));
         },
     );
@@ -250,8 +248,8 @@ fn a_temporary_slot_is_gone_with_its_connection() {
         fixture.number(&format!(
             "SELECT pg_terminate_backend(active_pid)::int FROM pg_replication_slots WHERE slot_name = '{temporary}'"
         ));
-        let error = reader.next().unwrap().unwrap_err();
+        let error = reader.next_in_time().unwrap().unwrap_err();
         assert_eq!(error.sqlstate(), Some("57P01"), "{error:?}");
-        assert!(reader.next().is_none());
+        assert!(reader.next_in_time().is_none());
     }
 }

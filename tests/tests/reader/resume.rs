@@ -2,7 +2,7 @@
 
 use pgoutput_harness::{Server, servers};
 use pgoutput_reader::ChangeEvent;
-use pgoutput_tests::{Fixture, eventually, line};
+use pgoutput_tests::{Fixture, InTime as _, eventually, line};
 
 /// Changes in each transaction, one of many rows of one LSN among them.
 const TRANSACTIONS: [&str; 4] = [
@@ -48,7 +48,7 @@ fn ends_anywhere(end: End) {
             let place = format!("PostgreSQL {} after {handed_out} events", fixture.major());
             let mut reader = fixture.builder().slot(slot).connect().unwrap();
             let first: Vec<_> =
-                reader.by_ref().take(handed_out).map(|event| line(&event.unwrap())).collect();
+                reader.in_time().take(handed_out).map(|event| line(&event.unwrap())).collect();
             assert_eq!(first, lines[..handed_out], "{place}");
             // The last one counts as taken only when the next is asked for.
             let resumes_at = boundary(&all, handed_out.saturating_sub(1));

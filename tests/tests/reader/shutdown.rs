@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pgoutput_harness::{Server, StopMode, servers};
 use pgoutput_reader::{Acknowledge, Error, ErrorKind, Idle, Next, Reader, Reconnect};
-use pgoutput_tests::{Fixture, eventually};
+use pgoutput_tests::{Fixture, InTime as _, eventually, waiting};
 
 /// A reader that has read something and waits for more, when `end` is done to its server.
 fn last_words(major: u32, end: impl FnOnce(&Server, &Fixture<'_>)) -> Error {
@@ -12,15 +12,15 @@ fn last_words(major: u32, end: impl FnOnce(&Server, &Fixture<'_>)) -> Error {
     let fixture = Fixture::new(&server, "CREATE TABLE t (id int PRIMARY KEY)");
     let mut reader: Reader = fixture.builder().reconnect(Reconnect::never()).connect().unwrap();
     fixture.run(["INSERT INTO t VALUES (1)"]);
-    assert!(reader.next().unwrap().is_ok());
-    let waiting = std::thread::spawn(move || {
-        let error = reader.next().expect("the end came without a word").unwrap_err();
-        assert!(reader.next().is_none());
-        assert!(reader.next().is_none());
+    assert!(reader.next_in_time().unwrap().is_ok());
+    let reading = std::thread::spawn(move || {
+        let error = reader.next_in_time().expect("the end came without a word").unwrap_err();
+        assert!(reader.next_in_time().is_none());
+        assert!(reader.next_in_time().is_none());
         error
     });
     end(&server, &fixture);
-    let error = waiting.join().unwrap();
+    let error = waiting("the reader to end", || reading.join()).unwrap();
     assert_eq!(error.to_string().lines().count(), 1, "{error}");
     error
 }
@@ -46,7 +46,7 @@ fn a_fast_shutdown_while_a_reader_waits_whose_slot_never_idles_on() {
         let builder = fixture.builder().acknowledge(Acknowledge::Manual).idle(Idle::Never);
         let mut reader = builder.reconnect(Reconnect::never()).connect().unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        let event = reader.next().unwrap().unwrap();
+        let event = reader.next_in_time().unwrap().unwrap();
         let acknowledger = reader.acknowledger();
         acknowledger.acknowledge(event.position()).unwrap();
         let confirmed = eventually("the slot to move", || {
@@ -54,9 +54,9 @@ fn a_fast_shutdown_while_a_reader_waits_whose_slot_never_idles_on() {
             let confirmed = acknowledger.confirmed();
             (!confirmed.is_zero() && fixture.slot().confirmed == confirmed).then_some(confirmed)
         });
-        let waiting = std::thread::spawn(move || reader.next().unwrap().unwrap_err());
+        let reading = std::thread::spawn(move || reader.next_in_time().unwrap().unwrap_err());
         server.stop(StopMode::Fast).unwrap();
-        let error = waiting.join().unwrap();
+        let error = waiting("the reader to end", || reading.join()).unwrap();
         assert!(matches!(error.kind(), ErrorKind::CopyEnded { .. }), "{error:?}");
         server.start().unwrap();
         // Servers before 17 do not always keep the last step over a restart.
@@ -107,12 +107,12 @@ fn the_publication_is_dropped_while_it_is_read() {
         let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY)");
         let mut reader = fixture.reader();
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        assert!(reader.next().unwrap().is_ok());
+        assert!(reader.next_in_time().unwrap().is_ok());
         fixture.run(["DROP PUBLICATION everything", "INSERT INTO t VALUES (2)"]);
-        let error = reader.next().unwrap().unwrap_err();
+        let error = reader.next_in_time().unwrap().unwrap_err();
         let text = error.to_string();
         assert!(text.contains("everything") && text.contains("CREATE PUBLICATION"), "{text}");
-        assert!(reader.next().is_none());
+        assert!(reader.next_in_time().is_none());
         drop(reader);
         let slot =
             eventually("the slot to be free", || Some(fixture.slot()).filter(|slot| !slot.active));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{Acknowledge, ErrorKind, Reader, Reconnect, SetupError};
-use pgoutput_tests::{Fixture, eventually};
+use pgoutput_tests::{Fixture, InTime as _, eventually};
 use postgres::Client;
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
@@ -74,7 +74,7 @@ fn a_slot_that_is_invalidated_while_it_is_read_ends_the_reader_with_the_reason()
             let slot = fixture.slot_name();
             lose(&fixture);
             assert!(reader.slot_status().unwrap().is_lost());
-            let error = reader.by_ref().find_map(Result::err).unwrap();
+            let error = reader.in_time().find_map(Result::err).unwrap();
             let error = setup_error(error);
             assert!(matches!(&error, SetupError::SlotLost { slot: lost, .. } if lost == slot));
             assert_eq!(wal_status(&mut fixture.client(), slot), "lost");
@@ -94,10 +94,10 @@ fn a_publication_that_is_dropped_while_it_is_read_is_named() {
             .unwrap();
         // The slot has to be past the publication's making for its dropping to be seen.
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        let first = reader.next().unwrap();
+        let first = reader.next_in_time().unwrap();
         assert!(first.is_ok(), "{first:?}");
         fixture.run(["DROP PUBLICATION short", "INSERT INTO t VALUES (2)"]);
-        let error = setup_error(reader.by_ref().find_map(Result::err).unwrap());
+        let error = setup_error(reader.in_time().find_map(Result::err).unwrap());
         let SetupError::PublicationMissing { missing, .. } = &error else { panic!("{error}") };
         assert_eq!(missing, &["short"]);
     }
@@ -128,7 +128,7 @@ fn lag_is_the_age_of_what_is_dealt_with() {
         let mut reader = fixture.builder().acknowledge(Acknowledge::Manual).connect().unwrap();
         assert_eq!(reader.health().last_commit_time, None);
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        let event = reader.next().unwrap().unwrap();
+        let event = reader.next_in_time().unwrap().unwrap();
         let commit_time = event.transaction().unwrap().commit_time();
         let late = eventually("the server to have gone on for a while", || {
             assert!(reader.try_next().unwrap().is_none());

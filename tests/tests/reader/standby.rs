@@ -2,11 +2,11 @@
 
 use std::thread;
 
-use pgoutput_harness::{Server, StopMode, servers, servers_from};
+use pgoutput_harness::{Server, StopMode, servers_before, servers_from};
 use pgoutput_reader::{
     Acknowledge, ChangeEvent, ErrorKind, Idle, Position, PositionError, Reader, ReaderBuilder,
 };
-use pgoutput_tests::eventually;
+use pgoutput_tests::{InTime as _, eventually};
 
 const SLOT: &str = "s";
 
@@ -86,7 +86,7 @@ fn a_standby_is_read_and_after_its_promotion_gone_on_with() {
         let mut reader = pair
             .while_primary_tells(|| builder(&pair.standby).create_slot(true).connect().unwrap());
         pair.run("INSERT INTO t VALUES (1)");
-        let event = reader.next().unwrap().unwrap();
+        let event = reader.next_in_time().unwrap().unwrap();
         assert_eq!(id(&event), 1);
         assert_eq!(event.position().timeline(), 1);
         assert!(reader.slot_status().unwrap().active);
@@ -103,7 +103,7 @@ fn a_standby_is_read_and_after_its_promotion_gone_on_with() {
         pair.promote();
         pair.standby.client().batch_execute("INSERT INTO t VALUES (3)").unwrap();
         let mut reader = builder(&pair.standby).resume(position.clone()).connect().unwrap();
-        let events: Vec<_> = reader.by_ref().take(2).map(Result::unwrap).collect();
+        let events: Vec<_> = reader.in_time().take(2).map(Result::unwrap).collect();
         assert_eq!(events.iter().map(id).collect::<Vec<_>>(), [2, 3]);
         let promoted = events[1].position();
         assert_eq!(promoted.timeline(), 2);
@@ -137,7 +137,7 @@ fn a_failover_slot_is_gone_on_with_on_the_promoted_standby() {
         let mut reader = builder(&pair.primary).failover_slot().connect().unwrap();
         assert_eq!(reader.slot_status().unwrap().failover, Some(true));
         pair.run("INSERT INTO t VALUES (1)");
-        let event = reader.next().unwrap().unwrap();
+        let event = reader.next_in_time().unwrap().unwrap();
         let mut position = event.position();
         reader.acknowledger().acknowledge(&position).unwrap();
         // The copy lasts once the slot needs nothing from before the standby began to keep it.
@@ -162,14 +162,14 @@ fn a_failover_slot_is_gone_on_with_on_the_promoted_standby() {
         pair.primary.stop(StopMode::Immediate).unwrap();
         pair.promote();
         let mut reader = builder(&pair.standby).resume(position).connect().unwrap();
-        assert_eq!(id(&reader.next().unwrap().unwrap()), 2);
+        assert_eq!(id(&reader.next_in_time().unwrap().unwrap()), 2);
         reader.stop().unwrap();
     }
 }
 
 #[test]
 fn failover_slots_need_a_server_that_has_them() {
-    for server in servers().into_iter().filter(|server| server.major() < 17) {
+    for server in servers_before(17) {
         let database = server.database("failover");
         let slot = database.slot_name("slot");
         database.client().batch_execute("CREATE PUBLICATION p FOR ALL TABLES").unwrap();

@@ -4,9 +4,12 @@ use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use pgoutput_harness::servers;
+use pgoutput_harness::{Server, servers};
 use pgoutput_reader::{Reader, ReaderBuilder, Reconnect, StopHandle};
-use pgoutput_tests::{Condition, Direction, Fixture, Network, PUBLICATION, eventually, json};
+use pgoutput_tests::{
+    Condition, Direction, Fixture, InTime as _, Network, PUBLICATION, eventually, json,
+};
+use postgres::Client;
 
 /// With more bytes than the buffers on the way hold.
 const ROWS: i64 = 20_000;
@@ -41,7 +44,7 @@ fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
 fn to_the_end(mut reader: Reader) -> (StopHandle, JoinHandle<()>) {
     let stop = reader.stop_handle();
     let waiting = thread::spawn(move || {
-        assert!(reader.next().is_none());
+        assert!(reader.next_in_time().is_none());
         // What was taken last cannot be told.
         let _ = reader.stop();
     });
@@ -56,7 +59,7 @@ fn in_the_middle_of_a_transaction_the_rest_is_not_waited_for() {
         let network = Network::before(server.port());
         let mut reader = through(&network, &fixture).connect().unwrap();
         insert_all(&fixture);
-        let first = reader.next().unwrap().unwrap();
+        let first = reader.next_in_time().unwrap().unwrap();
         let commit_lsn = first.position().commit_lsn();
         network.set(Direction::ToClient, Condition::Stall(0));
         in_time(move || reader.stop()).unwrap();
@@ -81,7 +84,7 @@ fn a_stop_ends_the_waiting_for_a_server_that_is_gone() {
             .connect()
             .unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        let event = reader.next().unwrap().unwrap();
+        let event = reader.next_in_time().unwrap().unwrap();
         network.cut();
         let (stop, waiting) = to_the_end(reader);
         is_reconnecting.recv_timeout(PATIENCE).unwrap();
@@ -102,7 +105,7 @@ fn a_stop_ends_an_attempt_that_nobody_answers() {
             .connect()
             .unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        assert!(reader.next().unwrap().is_ok());
+        assert!(reader.next_in_time().unwrap().is_ok());
         // What is connected is cut, and what tries to connect gets no answer.
         network.lose();
         network.cut();
@@ -122,7 +125,7 @@ fn connects_again_half(network: &Network, fixture: &Fixture<'_>) -> Reader {
         .connect()
         .unwrap();
     fixture.run(["INSERT INTO t VALUES (1)"]);
-    assert!(reader.next().unwrap().is_ok());
+    assert!(reader.next_in_time().unwrap().is_ok());
     network.cut();
     fixture.wait_until_free();
     network.admit(1);
@@ -146,7 +149,7 @@ fn a_stream_begins_while_the_ordinary_connection_is_held_up() {
         eventually("it to be made", || (network.waiting() == 0).then_some(()));
         network.admit(0);
         fixture.run(["INSERT INTO t VALUES (1)"]);
-        in_time(move || reader.next()).unwrap().unwrap();
+        in_time(move || reader.next_in_time()).unwrap().unwrap();
         assert_eq!(network.waiting(), 0);
     }
 }
@@ -187,18 +190,23 @@ fn a_stop_frees_a_slot_that_an_attempt_has_just_taken() {
 }
 
 /// Counts who waits for the lock on `pg_range` in this database.
-const HELD_UP: &str = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'pg_range'::regclass AND database = \
-                       (SELECT oid FROM pg_database WHERE datname = current_database())";
+const HELD_UP: &str = "SELECT count(*) FROM pg_catalog.pg_locks \
+                       WHERE NOT granted AND relation = 'pg_catalog.pg_range'::regclass AND database = \
+                       (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())";
 
-/// Stops a reader, from another thread, while its look-up waits for that lock.
-fn stop_once_held_up(fixture: &Fixture<'_>, mut reader: Reader) {
+/// Stops a reader, from another thread, while its look-up waits for that lock. The session that looks on was there before
+/// the lock: a new one may wait for it, too.
+fn stop_once_held_up(looking_on: &mut Client, mut reader: Reader) {
     let stop = reader.stop_handle();
     let waiting = thread::spawn(move || {
-        assert!(reader.next().is_none());
+        assert!(reader.next_in_time().is_none());
         assert!(reader.is_finished());
         reader.stop()
     });
-    eventually("the look-up to be held up", || (fixture.number(HELD_UP) > 0).then_some(()));
+    eventually("the look-up to be held up", || {
+        let held_up: i64 = looking_on.query_one(HELD_UP, &[]).unwrap().get(0);
+        (held_up > 0).then_some(())
+    });
     let stopped_at = Instant::now();
     stop.stop();
     in_time(move || waiting.join()).unwrap().unwrap();
@@ -213,12 +221,12 @@ fn a_stop_ends_a_look_up_that_is_held_up() {
         let fixture = Fixture::new(server, setup);
         let mut reader = fixture.reader();
         fixture.run(["BEGIN; INSERT INTO t VALUES (1); INSERT INTO moods VALUES ('sad'); COMMIT"]);
-        let first = reader.next().unwrap().unwrap();
+        let first = reader.next_in_time().unwrap().unwrap();
         assert_eq!(json(&first)["after"]["id"], 1);
-        let mut client = fixture.client();
+        let (mut looking_on, mut client) = (fixture.client(), fixture.client());
         let mut lock = client.transaction().unwrap();
         lock.batch_execute("LOCK TABLE pg_catalog.pg_range IN ACCESS EXCLUSIVE MODE").unwrap();
-        stop_once_held_up(&fixture, reader);
+        stop_once_held_up(&mut looking_on, reader);
         lock.rollback().unwrap();
         fixture.wait_until_free();
         assert!(fixture.slot().confirmed <= first.position().commit_lsn());
@@ -228,18 +236,21 @@ fn a_stop_ends_a_look_up_that_is_held_up() {
     }
 }
 
-/// The lock is there before the reader connects: with its first question the ordinary connection is opened, too.
+/// The lock is there before the reader connects: with its first question the SQL connection is opened, too. A new session
+/// waits for the lock if the files `pg_internal.init` are missing. A publication of all tables, made in any database,
+/// discards the one that all databases share, so this server is the test's own.
 #[test]
 fn a_stop_ends_the_first_look_up_when_it_is_held_up() {
-    for server in servers() {
+    for shared in servers() {
+        let server = &Server::of_major(shared.major()).unwrap();
         let setup = "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE moods (mood mood)";
         let fixture = Fixture::new(server, setup);
         fixture.run(["INSERT INTO moods VALUES ('sad')"]);
-        let mut client = fixture.client();
+        let (mut looking_on, mut client) = (fixture.client(), fixture.client());
         let mut lock = client.transaction().unwrap();
         lock.batch_execute("LOCK TABLE pg_catalog.pg_range IN ACCESS EXCLUSIVE MODE").unwrap();
         let reader = fixture.reader();
-        stop_once_held_up(&fixture, reader);
+        stop_once_held_up(&mut looking_on, reader);
         lock.rollback().unwrap();
         fixture.wait_until_free();
         assert_eq!(fixture.read().len(), 1);

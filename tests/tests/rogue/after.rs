@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use pgoutput_decode::XLogData;
 use pgoutput_reader::{Connection, Error, ErrorKind, StartReplication, StreamEventBuf};
-use pgoutput_tests::Random;
 use pgoutput_tests::capture::{file_names, load};
+use pgoutput_tests::{InTime as _, Random, waiting};
 
 use crate::memory::peak;
 use crate::server::{PATIENCE, Rogue, message};
@@ -150,12 +150,12 @@ fn read(bytes: Vec<u8>, chunk: usize, then: Then) -> (Vec<StreamEventBuf>, Error
         let mut stream = Connection::connect(&config).unwrap().stream(&start).unwrap();
         let mut events = Vec::new();
         let error = loop {
-            match stream.next().expect("the end came without a word") {
+            match stream.next_in_time().expect("the end came without a word") {
                 Ok(event) => events.push(event),
                 Err(error) => break error,
             }
         };
-        assert!(stream.next().is_none());
+        assert!(stream.next_in_time().is_none());
         (events, error)
     });
     rogue.end();
@@ -228,7 +228,7 @@ fn a_spoilt_stream_is_an_error_in_time_behind_all_that_was_sound() {
             Err(RecvTimeoutError::Timeout) => panic!("{SEED_VARIABLE}={last:?} never ends"),
         }
     }
-    assert!(reader.join().is_ok(), "{SEED_VARIABLE}={last:?}");
+    assert!(waiting("the last stream", || reader.join()).is_ok(), "{SEED_VARIABLE}={last:?}");
 }
 
 #[test]

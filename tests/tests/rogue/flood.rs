@@ -1,5 +1,6 @@
 //! A server that never stops sending what is no event: waits end when they should, and so does the reader.
 
+use pgoutput_tests::InTime as _;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -76,7 +77,7 @@ fn a_wait_ends_amid_a_message_that_never_does() {
 #[test]
 fn a_reader_stops_amid_an_acknowledged_transaction_and_a_flood() {
     amid(open_transaction(), &keepalive(), |mut reader| {
-        let event = reader.next().unwrap()?;
+        let event = reader.next_in_time().unwrap()?;
         assert_eq!(event.logical_message().unwrap().prefix, "p");
         // Asking for the next one takes it.
         assert!(matches!(reader.next_timeout(TIMEOUT)?, Next::TimedOut));

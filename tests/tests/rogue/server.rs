@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use pgoutput_harness::{stage, waiting};
 use pgoutput_reader::{Config, SslMode};
 
 /// Long enough never to pass in a test that is right.
@@ -179,6 +180,7 @@ impl Rogue {
     }
 
     pub(crate) fn at(ip: IpAddr, script: impl FnOnce(&mut Client) + Send + 'static) -> Self {
+        stage("a rogue server");
         let listener = TcpListener::bind((ip, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let thread = thread::spawn(move || {
@@ -204,6 +206,6 @@ impl Rogue {
     }
 
     pub(crate) fn end(self) {
-        self.thread.join().unwrap();
+        waiting("the script of the rogue server", || self.thread.join()).unwrap();
     }
 }

@@ -3,7 +3,7 @@
 use pgoutput_harness::Server;
 use pgoutput_reader::{Config, Connection, Error, ErrorKind};
 
-use super::majors;
+use super::{majors, majors_from};
 
 fn connect(ports: &[u16], more: &str) -> Result<Connection, Error> {
     Connection::connect(&settings(ports, more))
@@ -22,7 +22,7 @@ fn settings(ports: &[u16], more: &str) -> Config {
 #[test]
 fn the_server_is_chosen_by_its_role() {
     // Before 12 a standby is made by another file.
-    for major in majors().into_iter().filter(|major| *major >= 12) {
+    for major in majors_from(12) {
         let primary = Server::of_major(major).unwrap();
         let standby = Server::builder().data_file("standby.signal", "").start(major).unwrap();
         let read_only =

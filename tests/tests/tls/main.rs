@@ -7,11 +7,15 @@ mod hosts;
 mod modes;
 
 use authority::Pair;
-use pgoutput_harness::{Server, ServerBuilder, servers};
+use pgoutput_harness::{Server, ServerBuilder, servers, servers_from};
 use pgoutput_reader::{Config, Connection, Error, ErrorKind, TlsError};
 
 fn majors() -> Vec<u32> {
     servers().iter().map(|server| server.major()).collect()
+}
+
+fn majors_from(major: u32) -> Vec<u32> {
+    servers_from(major).iter().map(|server| server.major()).collect()
 }
 
 /// A server with TLS and this certificate.

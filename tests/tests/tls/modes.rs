@@ -4,7 +4,7 @@ use pgoutput_harness::Server;
 use pgoutput_reader::{Config, ErrorKind, SslMode, TlsError};
 
 use super::authority::{Authority, Folder, NAME};
-use super::{connect, is_tls, majors, tls_error, with_tls};
+use super::{connect, is_tls, majors, majors_from, tls_error, with_tls};
 
 /// How a connection comes out.
 #[derive(Debug, PartialEq)]
@@ -162,7 +162,7 @@ fn direct_tls_needs_a_server_that_knows_it() {
 #[test]
 fn versions_of_tls_without_one_in_common_are_named() {
     let ours = Authority::new("ours");
-    for major in majors().into_iter().filter(|major| *major >= 12) {
+    for major in majors_from(12) {
         let server = with_tls(&ours.certify(NAME))
             .setting("ssl_max_protocol_version", "TLSv1.2")
             .start(major)

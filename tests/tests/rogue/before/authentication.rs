@@ -108,8 +108,7 @@ fn outer_address() -> Option<IpAddr> {
 #[test]
 fn a_server_elsewhere_gets_no_password_unless_that_was_chosen() {
     let Some(address) = outer_address() else {
-        eprintln!("left out: this machine has no address but loopback ones");
-        return;
+        return pgoutput_harness::skip("this machine has no address but loopback ones");
     };
     for (method, rest) in [(3, &b""[..]), (5, b"salt"), (10, b"SCRAM-SHA-256\0\0")] {
         let rogue = Rogue::at(address, move |client| {
