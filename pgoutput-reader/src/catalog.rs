@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pgoutput_decode::value::format_type;
-use pgoutput_decode::{Column, Oid, Relation};
+use pgoutput_decode::{Column, Oid, Relation, ReplicaIdentity};
 use postgres::Row;
 
 use crate::Error;
@@ -29,8 +29,7 @@ const DESCRIBE: &str = concat!(
     "SELECT ",
     type_name!("sent.type_oid", "sent.type_modifier"),
     ",
-       attribute.attnotnull,
-       coalesce(attribute.attnum OPERATOR(pg_catalog.=) ANY (pkey.indkey), false)
+       attribute.attnotnull
 FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.oid[]),
                 pg_catalog.unnest($4::pg_catalog.int4[]))
      WITH ORDINALITY AS sent (name, type_oid, type_modifier, place)
@@ -38,8 +37,6 @@ LEFT JOIN pg_catalog.pg_attribute AS attribute
      ON attribute.attrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid
     AND attribute.attname::pg_catalog.text OPERATOR(pg_catalog.=) sent.name
     AND attribute.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 AND NOT attribute.attisdropped
-LEFT JOIN pg_catalog.pg_index AS pkey
-     ON pkey.indrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid AND pkey.indisprimary
 ORDER BY sent.place"
 );
 
@@ -72,11 +69,16 @@ impl Catalog {
         let names: Vec<String> = columns.iter().map(|column| column.name.to_string()).collect();
         let oids: Vec<u32> = columns.iter().map(|column| column.type_oid.as_u32()).collect();
         let modifiers: Vec<i32> = columns.iter().map(|column| column.type_modifier).collect();
-        let relation = relation.oid().as_u32();
+        // With FULL every column has the flag, which then says nothing of NULL.
+        let is_key = |column: &Column| {
+            column.flags.is_key() && relation.replica_identity() != ReplicaIdentity::FULL
+        };
+        let oid = relation.oid().as_u32();
         let parameters: Parameters =
-            vec![Box::new(relation), Box::new(names), Box::new(oids), Box::new(modifiers)];
+            vec![Box::new(oid), Box::new(names), Box::new(oids), Box::new(modifiers)];
         let rows = self.0.query(DESCRIBE, parameters)?;
-        Ok(columns.iter().zip(rows).map(|(column, row)| describe(column, &row, types)).collect())
+        let described = columns.iter().zip(rows);
+        Ok(described.map(|(column, row)| describe(column, is_key(column), &row, types)).collect())
     }
 
     /// Makes ready for the first description, and waits for that for at most `limit`.
@@ -97,14 +99,12 @@ impl Catalog {
     }
 }
 
-fn describe(column: &Column, row: &Row, types: &TypeNames) -> ColumnSchema {
+fn describe(column: &Column, is_key: bool, row: &Row, types: &TypeNames) -> ColumnSchema {
     let known: Option<&str> = row.get::<_, Option<&str>>(0).filter(|name| *name != UNKNOWN_TYPE);
     let not_null: Option<bool> = row.get(1);
-    let key = column.flags.is_key();
     ColumnSchema {
         type_name: known.map_or_else(|| type_name(column, types), Into::into),
-        primary_key: if not_null.is_some() { row.get(2) } else { key },
-        optional: !not_null.unwrap_or(key),
+        optional: !not_null.unwrap_or(is_key),
         wire: column.clone(),
     }
 }

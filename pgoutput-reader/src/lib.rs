@@ -100,6 +100,8 @@ pub use event::{
 };
 pub use io::Waker;
 #[cfg(feature = "catalog")]
+pub use pgoutput_decode::ReplicaIdentity;
+#[cfg(feature = "catalog")]
 pub use pgoutput_decode::row::{RowError, RowErrorKind};
 #[cfg(feature = "catalog")]
 pub use pgoutput_decode::value::Toast;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pgoutput_decode::message::ReplicaIdentity;
 #[cfg(feature = "json")]
 use pgoutput_decode::value::JsonOptions;
 use pgoutput_decode::value::TypeInfo;
@@ -27,7 +28,6 @@ pub struct TableSchema {
 pub struct ColumnSchema {
     pub(crate) wire: Column,
     pub(crate) type_name: Box<str>,
-    pub(crate) primary_key: bool,
     pub(crate) optional: bool,
 }
 
@@ -64,6 +64,11 @@ impl TableSchema {
         &self.types
     }
 
+    /// What the old rows of this table hold at the time of the change, from the Relation message.
+    pub fn replica_identity(&self) -> ReplicaIdentity {
+        self.relation.replica_identity()
+    }
+
     /// The Relation message behind this.
     pub fn relation(&self) -> &Arc<Relation> {
         &self.relation
@@ -88,14 +93,20 @@ impl ColumnSchema {
         &self.type_name
     }
 
-    /// True when the column is part of the primary key.
+    /// True when the column is part of the replica identity at the time of the change, as the
+    /// Relation message says: of the primary key, or of the index chosen by `REPLICA IDENTITY USING
+    /// INDEX`. With `FULL` every column is, with `NOTHING` none.
     ///
-    /// Where the table is gone from the catalogue: when it is part of the replica identity.
-    pub fn is_primary_key(&self) -> bool {
-        self.primary_key
+    /// These columns identify the old row ([`TableSchema::replica_identity`]). JSON calls the flag
+    /// `part_of_pkey`.
+    pub fn is_key(&self) -> bool {
+        self.wire.flags.is_key()
     }
 
-    /// True when the column may be NULL. Where the table is gone from the catalogue: when it is no key.
+    /// True when the column may be NULL, as the catalogue says when it is asked.
+    ///
+    /// If the table is gone from the catalogue: false for the columns of a key, whose index requires
+    /// `NOT NULL`, and true for all others.
     pub fn is_optional(&self) -> bool {
         self.optional
     }

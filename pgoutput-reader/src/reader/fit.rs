@@ -123,7 +123,6 @@ mod tests {
         let column = |column: &pgoutput_decode::Column| ColumnSchema {
             wire: column.clone(),
             type_name: "".into(),
-            primary_key: false,
             optional: true,
         };
         TableSchema {

@@ -17,6 +17,7 @@ mod position;
 mod positions_told;
 mod reconnect;
 mod reconnect_limits;
+mod replica_identity;
 mod resume;
 mod settings;
 mod shutdown;

@@ -7,7 +7,7 @@ mod write;
 use std::cell::RefCell;
 use std::fmt::Write as _;
 
-use pgoutput_decode::message::{MessageBody, TruncateFlags};
+use pgoutput_decode::message::{MessageBody, ReplicaIdentity, TruncateFlags};
 use pgoutput_decode::{Lsn, TupleColumn};
 use serde::ser::{Error as _, SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
@@ -21,6 +21,10 @@ use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, 
 
 /// The JSON shape: keys in the order `op`, `message_id`, `lsn`, `transaction`, `table_schema`, `before`, `after`; behind
 /// them, only where they carry something, `unchanged_toast`, `invalid_utf8`, `type_mismatch`, `truncate`, `origin`, `message`.
+///
+/// `part_of_pkey` is true for the columns of the replica identity at the time of the change, which
+/// is the primary key unless the table was altered. If it is not the default, `table_schema` ends
+/// with `replica_identity`: `full`, `index` or `nothing`.
 ///
 /// `invalid_utf8` names, under `before` and `after`, the columns whose text is not UTF-8, as a database in SQL_ASCII may
 /// hold it: in their place stand the bytes as they came, in the form of a `bytea`. Of an array or composite with such a text
@@ -150,6 +154,15 @@ impl Serialize for TableSchema {
         out.serialize_field("schema_name", &JsonText(self.schema_name()))?;
         out.serialize_field("table", &JsonText(self.name()))?;
         out.serialize_field("relation_id", &self.relation().oid().as_u32())?;
+        match self.replica_identity() {
+            ReplicaIdentity::DEFAULT => {}
+            ReplicaIdentity::FULL => out.serialize_field("replica_identity", "full")?,
+            ReplicaIdentity::INDEX => out.serialize_field("replica_identity", "index")?,
+            ReplicaIdentity::NOTHING => out.serialize_field("replica_identity", "nothing")?,
+            ReplicaIdentity(byte) => {
+                out.serialize_field("replica_identity", &format_args!("0x{byte:02x}"))?;
+            }
+        }
         out.end()
     }
 }
@@ -158,7 +171,7 @@ impl Serialize for ColumnSchema {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_struct("ColumnSchema", 5)?;
         out.serialize_field("name", &JsonText(self.name()))?;
-        out.serialize_field("part_of_pkey", &self.is_primary_key())?;
+        out.serialize_field("part_of_pkey", &self.is_key())?;
         out.serialize_field("type_id", &self.wire().type_oid.as_u32())?;
         out.serialize_field("type_name", &JsonText(self.type_name()))?;
         out.serialize_field("optional", &self.is_optional())?;

@@ -16,7 +16,6 @@ fn table(relations: &Relations, oid: Oid) -> Arc<TableSchema> {
     let columns = relation.columns().iter().map(|column| ColumnSchema {
         wire: column.clone(),
         type_name: format!("type \"{}\"", column.type_oid).into(),
-        primary_key: column.flags.is_key(),
         optional: !column.flags.is_key(),
     });
     Arc::new(TableSchema {
