@@ -1,12 +1,13 @@
 //! What the catalogue knows of a table that its Relation message does not say.
 
 mod client;
+mod described;
 mod slot;
+mod stream_types;
 #[macro_use]
 mod type_name;
 mod types;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pgoutput_decode::value::format_type;
@@ -19,7 +20,9 @@ use crate::event::ColumnSchema;
 use client::{Lazy, Parameters};
 
 pub(crate) use client::Waits;
+pub(crate) use described::{Types, with_elements};
 pub use slot::SlotStatus;
+pub(crate) use stream_types::StreamTypes;
 
 /// One row for each column of a Relation message, in its order.
 ///
@@ -43,9 +46,6 @@ ORDER BY sent.place"
 /// What `format_type` says of an id that no type has.
 const UNKNOWN_TYPE: &str = "???";
 
-/// Names that Type messages gave to types, by id.
-pub(crate) type TypeNames = BTreeMap<Oid, Box<str>>;
-
 /// What is asked over the ordinary connection, beside the replication one.
 pub(crate) struct Catalog(Lazy);
 
@@ -59,11 +59,13 @@ impl Catalog {
         self.0.wait_with(waits);
     }
 
-    /// The columns of this version of a table, in one query.
+    /// The columns of this version of a table, in one query. Types that are `gone` have the names
+    /// that the stream said.
     pub(crate) fn describe(
         &mut self,
         relation: &Relation,
-        types: &TypeNames,
+        said: &StreamTypes,
+        gone: &[Oid],
     ) -> Result<Box<[ColumnSchema]>, Error> {
         let columns = relation.columns();
         let names: Vec<String> = columns.iter().map(|column| column.name.to_string()).collect();
@@ -78,7 +80,12 @@ impl Catalog {
             vec![Box::new(oid), Box::new(names), Box::new(oids), Box::new(modifiers)];
         let rows = self.0.query(DESCRIBE, parameters)?;
         let described = columns.iter().zip(rows);
-        Ok(described.map(|(column, row)| describe(column, is_key(column), &row, types)).collect())
+        Ok(described
+            .map(|(column, row)| {
+                let is_gone = gone.contains(&column.type_oid);
+                describe(column, is_key(column), &row, said, is_gone)
+            })
+            .collect())
     }
 
     /// Makes ready for the first description, and waits for that for at most `limit`.
@@ -99,20 +106,27 @@ impl Catalog {
     }
 }
 
-fn describe(column: &Column, is_key: bool, row: &Row, types: &TypeNames) -> ColumnSchema {
-    let known: Option<&str> = row.get::<_, Option<&str>>(0).filter(|name| *name != UNKNOWN_TYPE);
+fn describe(
+    column: &Column,
+    is_key: bool,
+    row: &Row,
+    said: &StreamTypes,
+    is_gone: bool,
+) -> ColumnSchema {
+    let known: Option<&str> =
+        row.get::<_, Option<&str>>(0).filter(|name| !is_gone && *name != UNKNOWN_TYPE);
     let not_null: Option<bool> = row.get(1);
     ColumnSchema {
-        type_name: known.map_or_else(|| type_name(column, types), Into::into),
+        type_name: known.map_or_else(|| type_name(column, said), Into::into),
         optional: !not_null.unwrap_or(is_key),
         wire: column.clone(),
     }
 }
 
 /// The name of a type that the catalogue no longer has: what the stream said, or the number.
-fn type_name(column: &Column, types: &TypeNames) -> Box<str> {
-    if let Some(name) = types.get(&column.type_oid) {
-        return name.clone();
+fn type_name(column: &Column, said: &StreamTypes) -> Box<str> {
+    if let Some(name) = said.name(column.type_oid) {
+        return name.into();
     }
     match format_type(column.type_oid, column.type_modifier) {
         Some(name) => name.to_string().into(),

@@ -66,6 +66,12 @@ impl<'a> Row<'a> {
         self.table.json_options
     }
 
+    /// Whether it is known what values of this type are.
+    #[cfg(feature = "json")]
+    pub(super) fn is_known(&self, type_oid: pgoutput_decode::Oid) -> bool {
+        !self.table.unknown_types.contains(&type_oid)
+    }
+
     /// The columns that the row has, in the table's order, with their values.
     ///
     /// An old row that is a key has only the columns of the key.

@@ -6,7 +6,7 @@ use pgoutput_decode::message::ReplicaIdentity;
 #[cfg(feature = "json")]
 use pgoutput_decode::value::JsonOptions;
 use pgoutput_decode::value::TypeInfo;
-use pgoutput_decode::{Column, Relation};
+use pgoutput_decode::{Column, Oid, Relation};
 
 /// A table as one Relation message described it, with what the catalogue adds; shared by its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct TableSchema {
     pub(crate) columns: Box<[ColumnSchema]>,
     /// Those of the columns that are not built in.
     pub(crate) types: Box<[TypeInfo<'static>]>,
+    /// Those of which neither the catalogue nor the stream tells the kind.
+    pub(crate) unknown_types: Box<[Oid]>,
     /// How the reader's events write values: an event alone is asked for its JSON, and a row has only its table.
     #[cfg(feature = "json")]
     pub(crate) json_options: JsonOptions,
@@ -62,6 +64,28 @@ impl TableSchema {
     /// too, or connect again.
     pub fn types(&self) -> &[TypeInfo<'static>] {
         &self.types
+    }
+
+    /// The types of columns that are gone from the catalogue and whose kind the stream does not say,
+    /// in whole or in part.
+    ///
+    /// The stream names each type that is not built in. For a domain it gives the base type, which
+    /// is then in [`types`](Self::types): its values are read as ever. A name that begins with `_`
+    /// is that of an array, whose elements are strings in the text format; in the binary format
+    /// their type is known if the stream named it. Of all other types only the text or the bytes of
+    /// the values are known, for [`Row::get`](crate::Row::get), `deserialize` and JSON alike, and
+    /// JSON names the columns of such types in `type_mismatch`, unless they are NULL.
+    pub fn unknown_types(&self) -> &[Oid] {
+        &self.unknown_types
+    }
+
+    /// The same table with other descriptions of its types.
+    pub(crate) fn with_types(
+        &self,
+        types: Box<[TypeInfo<'static>]>,
+        unknown_types: Box<[Oid]>,
+    ) -> Arc<Self> {
+        Arc::new(Self { types, unknown_types, ..self.clone() })
     }
 
     /// What the old rows of this table hold at the time of the change, from the Relation message.

@@ -130,6 +130,7 @@ mod tests {
             columns: relation.columns().iter().map(column).collect(),
             relation,
             types: types.into(),
+            unknown_types: Box::default(),
             #[cfg(feature = "json")]
             json_options: pgoutput_decode::value::JsonOptions::default(),
             #[cfg(feature = "json")]

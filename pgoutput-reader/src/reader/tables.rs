@@ -7,11 +7,11 @@ use std::sync::Arc;
 use pgoutput_decode::message::{RelationBody, TypeBody};
 #[cfg(feature = "json")]
 use pgoutput_decode::value::JsonOptions;
-use pgoutput_decode::{Lsn, Oid, Relations, TupleData};
+use pgoutput_decode::{Lsn, Oid, Relations, TupleColumn, TupleData};
 
 use super::fit::Fit;
 use crate::Error;
-use crate::catalog::{Catalog, TypeNames};
+use crate::catalog::{Catalog, StreamTypes, Types, with_elements};
 use crate::error::{SetupError, StreamError};
 use crate::event::TableSchema;
 
@@ -19,7 +19,7 @@ use crate::event::TableSchema;
 pub(super) struct Tables {
     database: Arc<str>,
     relations: Relations,
-    types: TypeNames,
+    types: StreamTypes,
     known: BTreeMap<Oid, Table>,
     #[cfg(feature = "json")]
     json_options: JsonOptions,
@@ -37,7 +37,7 @@ impl Tables {
         Self {
             database: database.into(),
             relations: Relations::new(),
-            types: TypeNames::new(),
+            types: StreamTypes::default(),
             known: BTreeMap::new(),
             #[cfg(feature = "json")]
             json_options: JsonOptions::default(),
@@ -69,11 +69,7 @@ impl Tables {
     }
 
     pub(super) fn name_type(&mut self, body: &TypeBody<'_>) {
-        let name = match body.namespace() {
-            "pg_catalog" => body.name.into(),
-            namespace => format!("{namespace}.{}", body.name).into(),
-        };
-        self.types.insert(body.oid, name);
+        self.types.insert(body);
     }
 
     /// The table as the stream described it last; asks the catalogue once for each description.
@@ -90,11 +86,13 @@ impl Tables {
         let relation =
             self.relations.get(oid).ok_or(StreamError::UnknownRelation { relation: oid, lsn })?;
         let mut describe = || -> Result<Table, Error> {
+            let types = self.catalog.describe_types(relation, &self.types)?;
             let schema = TableSchema {
                 database: Arc::clone(&self.database),
                 relation: Arc::clone(relation),
-                columns: self.catalog.describe(relation, &self.types)?,
-                types: self.catalog.describe_types(relation)?,
+                columns: self.catalog.describe(relation, &self.types, &types.gone)?,
+                types: types.described,
+                unknown_types: types.unknown,
                 #[cfg(feature = "json")]
                 json_options: self.json_options,
                 #[cfg(feature = "json")]
@@ -112,13 +110,17 @@ impl Tables {
             }
             Entry::Vacant(entry) => entry.insert(describe()?),
         };
+        if !table.schema.unknown_types.is_empty() {
+            learn_elements(table, rows, &self.types);
+        }
         if table.fit.is_doubtful(&table.schema, rows, commit_lsn) {
             // In this order: what is committed in between is asked for once more, not missed.
             let at = self.catalog.wal_end()?;
-            let types = self.catalog.describe_types(relation)?;
-            let is_new = types != table.schema.types;
+            let Types { described, unknown, .. } =
+                self.catalog.describe_types(relation, &self.types)?;
+            let is_new = described != table.schema.types;
             if is_new {
-                table.schema = Arc::new(TableSchema { types, ..(*table.schema).clone() });
+                table.schema = table.schema.with_types(described, unknown);
             }
             table.fit.asked(at, is_new);
         }
@@ -146,5 +148,22 @@ impl Tables {
         }
         let table = format!("{}.{}", schema.schema_name(), schema.name());
         Err(StreamError::RowWidth { table, described, sent, lsn }.into())
+    }
+}
+
+/// Binary arrays name the type of their elements, which Type messages may have described.
+fn learn_elements(table: &mut Table, rows: &[Option<TupleData<'_>>], said: &StreamTypes) {
+    let schema = &mut table.schema;
+    for tuple in rows.iter().flatten() {
+        let relation = Arc::clone(&schema.relation);
+        for (column, value) in relation.columns().iter().zip(tuple.columns()) {
+            if let TupleColumn::Binary(bytes) = value
+                && let value = (column.type_oid, bytes)
+                && let Some(types) =
+                    with_elements(&schema.types, &schema.unknown_types, value, said)
+            {
+                *schema = schema.with_types(types.described, types.unknown);
+            }
+        }
     }
 }

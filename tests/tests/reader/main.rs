@@ -24,3 +24,4 @@ mod shutdown;
 mod slot_health;
 mod standby;
 mod stopping;
+mod types_gone;

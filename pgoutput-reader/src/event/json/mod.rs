@@ -32,7 +32,9 @@ use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, 
 ///
 /// `type_mismatch` names, in the same way, the columns whose values do not fit the description of their type, such as those that
 /// were written before a composite type was altered ([`TableSchema::types`]). They are shown as if nothing was known of the type:
-/// PostgreSQL's text, or in binary the bytes in the form of a `bytea`.
+/// PostgreSQL's text, or in binary the bytes in the form of a `bytea`. It also names the columns whose
+/// types are gone from the catalogue and of an unknown kind ([`TableSchema::unknown_types`]), unless
+/// they are NULL: these may be shown in another way when the same change is read at another time.
 ///
 /// The reader's [`json_options`](crate::ReaderBuilder::json_options) decide how values are written.
 ///
@@ -232,6 +234,7 @@ impl Serialize for Values<'_> {
                 value::write(&field, &mut json, self.row.json_options()).map_err(|error| {
                     S::Error::custom(format_args!("column {:?}: {error}", column.name()))
                 })?;
+            let written = written.of_type(self.row.is_known(column.ty.oid()));
             self.marks.borrow_mut().add(column.name(), written);
             let json = RawValue::from_string(json).map_err(S::Error::custom)?;
             out.serialize_entry(column.name(), &json)?;

@@ -12,8 +12,16 @@ pub(super) enum Written {
     Whole,
     /// As the bytes it came in, since its text is not UTF-8.
     Bytes,
-    /// As if nothing was known of its type, since it does not fit the type's description.
+    /// As if nothing was known of its type, since it does not fit the type's description, or since
+    /// nothing or not everything is known of it.
     Undescribed,
+}
+
+impl Written {
+    /// The same, of a value whose type is known or not.
+    pub(super) fn of_type(self, is_known: bool) -> Self {
+        if self == Self::Whole && !is_known { Self::Undescribed } else { self }
+    }
 }
 
 /// Columns of a row whose values were not written whole.

@@ -184,7 +184,9 @@ pub(super) fn row<'a>(
         out.push(separator);
         separator = ',';
         out.push_str(keys.get(column.index).map(String::as_str).unwrap_or_default());
-        notes.marks.add(column.name(), write_value(out, &column, row.json_options())?);
+        let written = write_value(out, &column, row.json_options())?;
+        let is_known = column.value == TupleColumn::Null || row.is_known(column.ty.oid());
+        notes.marks.add(column.name(), written.of_type(is_known));
     }
     out.push_str(if separator == '{' { "{}" } else { "}" });
     Ok(())

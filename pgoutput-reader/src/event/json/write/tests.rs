@@ -23,6 +23,7 @@ fn table(relations: &Relations, oid: Oid) -> Arc<TableSchema> {
         relation: Arc::clone(relation),
         columns: columns.collect(),
         types: Box::default(),
+        unknown_types: Box::default(),
         json_options: JsonOptions::default(),
         json: Kept::default(),
     })
