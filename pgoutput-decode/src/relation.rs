@@ -133,6 +133,12 @@ impl Relations {
         self.by_oid.get(&oid)
     }
 
+    /// Forgets a table, such as one that was dropped. The server describes a table that it goes on
+    /// to send again only after it was altered: forget none of which changes may come.
+    pub fn remove(&mut self, oid: Oid) -> Option<Arc<Relation>> {
+        self.by_oid.remove(&oid)
+    }
+
     /// All tables, ordered by id.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Relation>> {
         self.by_oid.values()

@@ -1,22 +1,25 @@
 //! What the catalogue knows of a table that its Relation message does not say.
 
-mod client;
-mod described;
-mod slot;
-mod stream_types;
 #[macro_use]
 mod type_name;
+
+mod ahead;
+mod client;
+mod described;
+mod list;
+mod slot;
+mod stream_types;
 mod types;
 
 use std::time::Duration;
 
 use pgoutput_decode::value::format_type;
-use pgoutput_decode::{Column, Oid, Relation, ReplicaIdentity};
-use postgres::Row;
+use pgoutput_decode::{Column, Lsn, Oid, Relation, ReplicaIdentity};
 
 use crate::Error;
 use crate::connection::Ordinary;
 use crate::event::ColumnSchema;
+use ahead::{Ahead, Miss, Taken};
 use client::{Lazy, Parameters};
 
 pub(crate) use client::Waits;
@@ -47,45 +50,84 @@ ORDER BY sent.place"
 const UNKNOWN_TYPE: &str = "???";
 
 /// What is asked over the ordinary connection, beside the replication one.
-pub(crate) struct Catalog(Lazy);
+pub(crate) struct Catalog {
+    sql: Lazy,
+    ahead: Ahead,
+}
+
+/// A table to be described.
+pub(crate) struct Wanted<'a> {
+    pub(crate) relation: &'a Relation,
+    pub(crate) said: &'a StreamTypes,
+    /// Where the transaction was committed that its rows are of.
+    pub(crate) commit_lsn: Lsn,
+    pub(crate) publications: &'a [String],
+    /// Whether a table has been described.
+    pub(crate) is_known: &'a dyn Fn(Oid) -> bool,
+}
+
+/// What is known of a table beside its Relation message.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub(crate) columns: Box<[ColumnSchema]>,
+    pub(crate) types: Types,
+}
 
 impl Catalog {
     pub(crate) fn new(ordinary: Ordinary) -> Self {
-        Self(Lazy::new(ordinary))
+        Self { sql: Lazy::new(ordinary), ahead: Ahead::default() }
     }
 
     /// From now on answers are waited for like this.
     pub(crate) fn wait_with(&mut self, waits: Waits) {
-        self.0.wait_with(waits);
+        self.sql.wait_with(waits);
     }
 
-    /// The columns of this version of a table, in one query. Types that are `gone` have the names
-    /// that the stream said.
-    pub(crate) fn describe(
+    /// Describes a table, and asks for others with it where these may be next.
+    pub(crate) fn describe(&mut self, wanted: &Wanted<'_>) -> Result<Described, Error> {
+        let (relation, said, commit_lsn) = (wanted.relation, wanted.said, wanted.commit_lsn);
+        match self.ahead.take(relation, said, commit_lsn) {
+            Taken::Found(described) => return Ok(described),
+            Taken::Useless => return self.describe_alone(relation, said),
+            Taken::Missed => {}
+        }
+        match self.ahead.miss(commit_lsn) {
+            Miss::Alone => {}
+            Miss::AskPosition => {
+                let position = self.wal_end()?;
+                self.ahead.reached(position);
+            }
+            Miss::Batch => match self.ask_ahead(wanted) {
+                Ok(()) => {
+                    if let Taken::Found(found) = self.ahead.take(relation, said, commit_lsn) {
+                        return Ok(found);
+                    }
+                }
+                // Something about other tables, which must not keep this one from being read.
+                Err(error) if error.sqlstate().is_some() => self.ahead.refuse(),
+                Err(error) => return Err(error),
+            },
+        }
+        self.describe_alone(relation, said)
+    }
+
+    /// Describes this version of a table: its columns in one query, and its types.
+    fn describe_alone(
         &mut self,
         relation: &Relation,
         said: &StreamTypes,
-        gone: &[Oid],
-    ) -> Result<Box<[ColumnSchema]>, Error> {
+    ) -> Result<Described, Error> {
+        let types = self.describe_types(relation, said)?;
         let columns = relation.columns();
         let names: Vec<String> = columns.iter().map(|column| column.name.to_string()).collect();
         let oids: Vec<u32> = columns.iter().map(|column| column.type_oid.as_u32()).collect();
         let modifiers: Vec<i32> = columns.iter().map(|column| column.type_modifier).collect();
-        // With FULL every column has the flag, which then says nothing of NULL.
-        let is_key = |column: &Column| {
-            column.flags.is_key() && relation.replica_identity() != ReplicaIdentity::FULL
-        };
         let oid = relation.oid().as_u32();
         let parameters: Parameters =
             vec![Box::new(oid), Box::new(names), Box::new(oids), Box::new(modifiers)];
-        let rows = self.0.query(DESCRIBE, parameters)?;
-        let described = columns.iter().zip(rows);
-        Ok(described
-            .map(|(column, row)| {
-                let is_gone = gone.contains(&column.type_oid);
-                describe(column, is_key(column), &row, said, is_gone)
-            })
-            .collect())
+        let rows = self.sql.query(DESCRIBE, parameters)?;
+        let facts = rows.iter().map(|row| (row.get(0), row.get(1)));
+        Ok(Described { columns: column_schemas(relation, facts, said, &types.gone), types })
     }
 
     /// Makes ready for the first description, and waits for that for at most `limit`.
@@ -96,31 +138,36 @@ impl Catalog {
             Box::new(Vec::<u32>::new()),
             Box::new(Vec::<i32>::new()),
         ];
-        self.0.make_ready(limit, DESCRIBE, none.into());
+        self.sql.make_ready(limit, DESCRIBE, none.into());
     }
 
     /// The names of all publications.
     pub(crate) fn publications(&mut self) -> Result<Vec<String>, Error> {
         let query = "SELECT pubname::pg_catalog.text FROM pg_catalog.pg_publication ORDER BY 1";
-        Ok(self.0.query(query, vec![])?.iter().map(|row| row.get(0)).collect())
+        Ok(self.sql.query(query, vec![])?.iter().map(|row| row.get(0)).collect())
     }
 }
 
-fn describe(
-    column: &Column,
-    is_key: bool,
-    row: &Row,
+/// The columns of a table with what the catalogue says of each: the name of its type, and whether it
+/// is `NOT NULL`. Types that are `gone` have the names that the stream said.
+fn column_schemas<'a>(
+    relation: &Relation,
+    facts: impl IntoIterator<Item = (Option<&'a str>, Option<bool>)>,
     said: &StreamTypes,
-    is_gone: bool,
-) -> ColumnSchema {
-    let known: Option<&str> =
-        row.get::<_, Option<&str>>(0).filter(|name| !is_gone && *name != UNKNOWN_TYPE);
-    let not_null: Option<bool> = row.get(1);
-    ColumnSchema {
-        type_name: known.map_or_else(|| type_name(column, said), Into::into),
-        optional: !not_null.unwrap_or(is_key),
-        wire: column.clone(),
-    }
+    gone: &[Oid],
+) -> Box<[ColumnSchema]> {
+    // With FULL every column has the flag, which then says nothing of NULL.
+    let is_full = relation.replica_identity() == ReplicaIdentity::FULL;
+    let schema = |(column, (name, not_null)): (&Column, (Option<&str>, Option<bool>))| {
+        let is_gone = gone.contains(&column.type_oid);
+        let known = name.filter(|name| !is_gone && *name != UNKNOWN_TYPE);
+        ColumnSchema {
+            type_name: known.map_or_else(|| type_name(column, said), Into::into),
+            optional: !not_null.unwrap_or(column.flags.is_key() && !is_full),
+            wire: column.clone(),
+        }
+    };
+    relation.columns().iter().zip(facts).map(schema).collect()
 }
 
 /// The name of a type that the catalogue no longer has: what the stream said, or the number.
@@ -137,6 +184,9 @@ fn type_name(column: &Column, said: &StreamTypes) -> Box<str> {
 impl std::fmt::Debug for Catalog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Of the settings, which may hold a password, nothing is shown.
-        f.debug_struct("Catalog").field("connected", &self.0.is_connected()).finish_non_exhaustive()
+        f.debug_struct("Catalog")
+            .field("connected", &self.sql.is_connected())
+            .field("queries", &self.sql.queries())
+            .finish_non_exhaustive()
     }
 }

@@ -37,11 +37,13 @@ pub(super) struct Lazy {
     session: Option<Session>,
     /// What comes of making ready, where that takes longer, until somebody asks.
     opening: Option<Receiver<Option<Session>>>,
+    /// How often something was asked.
+    queries: u64,
 }
 
 impl Lazy {
     pub(super) fn new(ordinary: Ordinary) -> Self {
-        Self { ordinary: Arc::new(ordinary), waits: None, session: None, opening: None }
+        Self { ordinary: Arc::new(ordinary), waits: None, session: None, opening: None, queries: 0 }
     }
 
     /// Connects and asks this, whose answer is of no interest, on a thread of its own: the next such question is answered sooner. What takes
@@ -76,6 +78,10 @@ impl Lazy {
         self.session.is_some()
     }
 
+    pub(super) fn queries(&self) -> u64 {
+        self.queries
+    }
+
     /// The rows of a query, within the time that a server may be silent.
     pub(super) fn query(
         &mut self,
@@ -92,6 +98,7 @@ impl Lazy {
         query: &'static str,
         parameters: Parameters,
     ) -> Result<Vec<Row>, Error> {
+        self.queries += 1;
         let (ordinary, mut session) = (Arc::clone(&self.ordinary), self.session.take());
         let opening = self.opening.take();
         let (waits, address) = (self.waits.as_ref(), self.ordinary.address());

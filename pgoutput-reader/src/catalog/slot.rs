@@ -74,7 +74,7 @@ impl SlotStatus {
 impl Catalog {
     /// The slot as it is now.
     pub(crate) fn slot_status(&mut self, slot: &str) -> Result<SlotStatus, Error> {
-        status(slot, &self.0.query(SLOT, named(slot))?)
+        status(slot, &self.sql.query(SLOT, named(slot))?)
     }
 
     /// The same, asked for no longer than this.
@@ -83,12 +83,12 @@ impl Catalog {
         limit: Duration,
         slot: &str,
     ) -> Result<SlotStatus, Error> {
-        status(slot, &self.0.query_within(Some(limit), SLOT, named(slot))?)
+        status(slot, &self.sql.query_within(Some(limit), SLOT, named(slot))?)
     }
 
     /// How far the server's log goes: written on a primary, replayed on a standby.
     pub(crate) fn wal_end(&mut self) -> Result<Lsn, Error> {
-        let rows = self.0.query(WAL_END, vec![])?;
+        let rows = self.sql.query(WAL_END, vec![])?;
         let lsn = rows.first().and_then(|row| row.get::<_, Option<&str>>(0)?.parse().ok());
         let (command, field) = ("pg_current_wal_lsn", "wal_end");
         lsn.ok_or_else(|| ProtocolError::Answer { command, field }.into())
@@ -97,7 +97,7 @@ impl Catalog {
     /// Writes a logical decoding message without content, outside of any transaction.
     pub(crate) fn emit_message(&mut self, prefix: &str) -> Result<(), Error> {
         let query = "SELECT pg_catalog.pg_logical_emit_message(false, $1::pg_catalog.text, ''::pg_catalog.text)";
-        self.0.query(query, vec![Box::new(prefix.to_owned())]).map(drop)
+        self.sql.query(query, vec![Box::new(prefix.to_owned())]).map(drop)
     }
 }
 

@@ -41,6 +41,15 @@ impl StreamTypes {
         self.by_oid.clear();
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.by_oid.len()
+    }
+
+    /// Keeps those that are in use.
+    pub(crate) fn retain(&mut self, is_used: impl Fn(Oid) -> bool) {
+        self.by_oid.retain(|oid, _| is_used(*oid));
+    }
+
     pub(super) fn contains(&self, oid: Oid) -> bool {
         self.by_oid.contains_key(&oid)
     }

@@ -91,7 +91,7 @@ impl Catalog {
     }
 
     /// These types and all that stand in them.
-    fn all_entries(&mut self, mut wanted_now: Vec<Oid>) -> Result<Entries, Error> {
+    pub(super) fn all_entries(&mut self, mut wanted_now: Vec<Oid>) -> Result<Entries, Error> {
         let mut entries = Entries::new();
         for _ in 0..MAX_DEPTH {
             if wanted_now.is_empty() {
@@ -107,7 +107,7 @@ impl Catalog {
 
     fn entries(&mut self, oids: &[Oid]) -> Result<Entries, Error> {
         let oids: Vec<u32> = oids.iter().map(|oid| oid.as_u32()).collect();
-        let rows = self.0.query(DESCRIBE, vec![Box::new(oids)])?;
+        let rows = self.sql.query(DESCRIBE, vec![Box::new(oids)])?;
         let entry = |row: postgres::Row| {
             let names: Vec<String> = row.get(5);
             let types: Vec<u32> = row.get(6);
@@ -126,7 +126,7 @@ impl Catalog {
 }
 
 /// Those that are not built in, each once.
-fn wanted(oids: impl Iterator<Item = Oid>) -> Vec<Oid> {
+pub(super) fn wanted(oids: impl Iterator<Item = Oid>) -> Vec<Oid> {
     let mut wanted: Vec<Oid> = oids.filter(|oid| !is_known(*oid)).collect();
     wanted.sort_unstable();
     wanted.dedup();

@@ -33,9 +33,13 @@ pub struct ReaderBuilder {
     heartbeat: bool,
     reconnect: Reconnect,
     on_reconnect: Option<OnReconnect>,
+    described_tables: usize,
     #[cfg(feature = "json")]
     json_options: JsonOptions,
 }
+
+/// More than most databases have, and less than 100 MB.
+const DESCRIBED_TABLES: usize = 32_768;
 
 impl ReaderBuilder {
     pub(crate) fn new(config: Result<Config, ConfigError>) -> Self {
@@ -51,6 +55,7 @@ impl ReaderBuilder {
             heartbeat: true,
             reconnect: Reconnect::default(),
             on_reconnect: None,
+            described_tables: DESCRIBED_TABLES,
             #[cfg(feature = "json")]
             json_options: JsonOptions::default(),
         }
@@ -126,6 +131,15 @@ impl ReaderBuilder {
     #[must_use]
     pub fn json_options(mut self, options: JsonOptions) -> Self {
         self.json_options = options;
+        self
+    }
+
+    /// How many tables are kept with what the catalogue says of them, some kilobytes each. Beyond
+    /// that it is asked again. Tests set it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn described_tables(mut self, tables: usize) -> Self {
+        self.described_tables = tables;
         self
     }
 
@@ -325,6 +339,7 @@ impl ReaderBuilder {
             until: self.until,
             slot,
             publications,
+            described_tables: self.described_tables,
             #[cfg(feature = "json")]
             json_options: self.json_options,
         }))

@@ -3,6 +3,7 @@
 mod builder;
 mod changes;
 mod dial;
+mod dropped;
 mod explain;
 mod fit;
 mod idle;
@@ -108,6 +109,7 @@ struct Setup {
     until: Option<Lsn>,
     slot: String,
     publications: Vec<String>,
+    described_tables: usize,
     #[cfg(feature = "json")]
     json_options: pgoutput_decode::value::JsonOptions,
 }
@@ -124,7 +126,8 @@ impl Reader {
         let system = link.system();
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
-        let tables = Tables::new(database, link.catalog(catalog));
+        let catalog = link.catalog(catalog);
+        let tables = Tables::new(database, &setup.publications, setup.described_tables, catalog);
         #[cfg(feature = "json")]
         let tables = tables.with_json_options(setup.json_options);
         Self {

@@ -1,7 +1,6 @@
 //! The tables of a stream: what it said of them, and what the catalogue adds.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use pgoutput_decode::message::{RelationBody, TypeBody};
@@ -9,9 +8,10 @@ use pgoutput_decode::message::{RelationBody, TypeBody};
 use pgoutput_decode::value::JsonOptions;
 use pgoutput_decode::{Lsn, Oid, Relations, TupleColumn, TupleData};
 
+use super::dropped::Dropped;
 use super::fit::Fit;
 use crate::Error;
-use crate::catalog::{Catalog, StreamTypes, Types, with_elements};
+use crate::catalog::{Catalog, Described, StreamTypes, Types, Wanted, with_elements};
 use crate::error::{SetupError, StreamError};
 use crate::event::TableSchema;
 
@@ -21,6 +21,10 @@ pub(super) struct Tables {
     relations: Relations,
     types: StreamTypes,
     known: BTreeMap<Oid, Table>,
+    /// How many tables are kept with what the catalogue says of them.
+    max_described: usize,
+    dropped: Dropped,
+    publications: Box<[String]>,
     #[cfg(feature = "json")]
     json_options: JsonOptions,
     catalog: Catalog,
@@ -33,12 +37,20 @@ struct Table {
 }
 
 impl Tables {
-    pub(super) fn new(database: &str, catalog: Catalog) -> Self {
+    pub(super) fn new(
+        database: &str,
+        publications: &[String],
+        max_described: usize,
+        catalog: Catalog,
+    ) -> Self {
         Self {
             database: database.into(),
+            publications: publications.into(),
             relations: Relations::new(),
             types: StreamTypes::default(),
             known: BTreeMap::new(),
+            max_described,
+            dropped: Dropped::default(),
             #[cfg(feature = "json")]
             json_options: JsonOptions::default(),
             catalog,
@@ -57,6 +69,7 @@ impl Tables {
         self.relations = Relations::new();
         self.types.clear();
         self.known.clear();
+        self.dropped = Dropped::default();
         self.catalog = catalog;
     }
 
@@ -66,6 +79,7 @@ impl Tables {
 
     pub(super) fn update(&mut self, body: &RelationBody<'_>) {
         self.relations.update(body);
+        self.dropped.is_back(body.oid);
     }
 
     pub(super) fn name_type(&mut self, body: &TypeBody<'_>) {
@@ -83,14 +97,22 @@ impl Tables {
         rows: &[Option<TupleData<'_>>],
         commit_lsn: Lsn,
     ) -> Result<Arc<TableSchema>, Error> {
+        self.forget_dropped(commit_lsn)?;
         let relation =
             self.relations.get(oid).ok_or(StreamError::UnknownRelation { relation: oid, lsn })?;
-        let mut describe = || -> Result<Table, Error> {
-            let types = self.catalog.describe_types(relation, &self.types)?;
+        let is_described = |table: &Table| Arc::ptr_eq(&table.schema.relation, relation);
+        if !self.known.get(&oid).is_some_and(is_described) {
+            let Described { columns, types } = self.catalog.describe(&Wanted {
+                relation,
+                said: &self.types,
+                commit_lsn,
+                publications: &self.publications,
+                is_known: &|oid| self.known.contains_key(&oid),
+            })?;
             let schema = TableSchema {
                 database: Arc::clone(&self.database),
                 relation: Arc::clone(relation),
-                columns: self.catalog.describe(relation, &self.types, &types.gone)?,
+                columns,
                 types: types.described,
                 unknown_types: types.unknown,
                 #[cfg(feature = "json")]
@@ -98,18 +120,16 @@ impl Tables {
                 #[cfg(feature = "json")]
                 json: crate::event::json::Kept::default(),
             };
-            Ok(Table { fit: Fit::new(&schema), schema: Arc::new(schema) })
-        };
-        let table = match self.known.entry(oid) {
-            Entry::Occupied(entry) => {
-                let table = entry.into_mut();
-                if !Arc::ptr_eq(&table.schema.relation, relation) {
-                    *table = describe()?;
-                }
-                table
+            if self.known.len() >= self.max_described {
+                // What is needed again is asked for again, many tables at a time.
+                self.known.clear();
+                self.catalog.list_again();
             }
-            Entry::Vacant(entry) => entry.insert(describe()?),
-        };
+            let table = Table { fit: Fit::new(&schema), schema: Arc::new(schema) };
+            self.known.insert(oid, table);
+        }
+        let unknown = || StreamError::UnknownRelation { relation: oid, lsn };
+        let table = self.known.get_mut(&oid).ok_or_else(unknown)?;
         if !table.schema.unknown_types.is_empty() {
             learn_elements(table, rows, &self.types);
         }
@@ -125,6 +145,33 @@ impl Tables {
             table.fit.asked(at, is_new);
         }
         Ok(Arc::clone(&table.schema))
+    }
+
+    /// Forgets tables and types that no row to come can be of. Between two rows, every Type message
+    /// that came is of a table that is known.
+    fn forget_dropped(&mut self, commit_lsn: Lsn) -> Result<(), Error> {
+        if self.dropped.is_due(self.relations.iter().len()) {
+            let tables = self.relations.iter().map(|relation| relation.oid()).collect();
+            let (missing, position) = self.catalog.missing(tables)?;
+            self.dropped.wait(missing, position);
+        }
+        if let Some(dropped) = self.dropped.passed(commit_lsn) {
+            for oid in &dropped {
+                self.relations.remove(*oid);
+                self.known.remove(oid);
+            }
+            self.dropped.done(self.relations.iter().len());
+        }
+        if self.dropped.are_types_due(self.types.len()) {
+            let relations = self.relations.iter();
+            let used: BTreeSet<Oid> = relations
+                .flat_map(|relation| relation.columns())
+                .map(|column| column.type_oid)
+                .collect();
+            self.types.retain(|oid| used.contains(&oid));
+            self.dropped.types_done(self.types.len());
+        }
+        Ok(())
     }
 
     /// After a server said that it left a publication out: one that is gone means that changes are passed over. One that

@@ -11,6 +11,7 @@ mod frames;
 mod idle;
 mod json_values;
 mod liveness;
+mod many_tables;
 mod options;
 mod polling;
 mod position;

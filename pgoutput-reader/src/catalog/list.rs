@@ -1,0 +1,172 @@
+//! Questions about many tables at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use pgoutput_decode::{Lsn, Oid};
+
+use super::ahead::{Batch, Fact, types_of};
+use super::{Catalog, Wanted};
+use crate::Error;
+
+/// A table that changes may come of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    pub(super) oid: Oid,
+    pub(super) columns: u16,
+}
+
+/// Since when there is `pg_publication_namespace`.
+const WITH_SCHEMAS: i32 = 150_000;
+
+const VERSION: &str = "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4";
+
+/// The tables of publications, partitions and children included, some twice. The view
+/// `pg_publication_tables` would lock each table.
+macro_rules! list {
+    ($schemas:literal) => {
+        concat!(
+            "\
+WITH RECURSIVE named AS (
+    SELECT publication.oid, publication.puballtables AS has_all
+    FROM pg_catalog.pg_publication AS publication
+    WHERE publication.pubname::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
+), member AS (
+    (SELECT listed.prrelid AS oid FROM pg_catalog.pg_publication_rel AS listed
+     JOIN named ON named.oid OPERATOR(pg_catalog.=) listed.prpubid",
+            $schemas,
+            ")
+    UNION ALL
+    SELECT child.inhrelid FROM member
+    JOIN pg_catalog.pg_inherits AS child ON child.inhparent OPERATOR(pg_catalog.=) member.oid
+)
+SELECT class.oid, class.relnatts FROM member
+JOIN pg_catalog.pg_class AS class ON class.oid OPERATOR(pg_catalog.=) member.oid
+UNION ALL
+SELECT class.oid, class.relnatts FROM pg_catalog.pg_class AS class
+WHERE class.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::pg_catalog.\"char\"[])
+  AND class.relpersistence OPERATOR(pg_catalog.=) 'p'::pg_catalog.\"char\"
+  AND class.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
+  AND EXISTS (SELECT FROM named WHERE named.has_all)"
+        )
+    };
+}
+
+const LIST: &str = list!("");
+
+const LIST_WITH_SCHEMAS: &str = list!(
+    "
+     UNION ALL
+     SELECT class.oid FROM pg_catalog.pg_publication_namespace AS listed
+     JOIN named ON named.oid OPERATOR(pg_catalog.=) listed.pnpubid
+     JOIN pg_catalog.pg_class AS class
+       ON class.relnamespace OPERATOR(pg_catalog.=) listed.pnnspid
+      AND class.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::pg_catalog.\"char\"[])"
+);
+
+const FACTS: &str = "\
+SELECT attribute.attrelid, attribute.attname::pg_catalog.text, attribute.atttypid,
+       attribute.atttypmod, attribute.attnotnull
+FROM pg_catalog.pg_attribute AS attribute
+WHERE attribute.attrelid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
+  AND attribute.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
+  AND NOT attribute.attisdropped";
+
+/// One row for each pair, in their order.
+const NAMES: &str = concat!(
+    "SELECT ",
+    type_name!("asked.type_oid", "asked.type_modifier"),
+    "
+FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]), pg_catalog.unnest($2::pg_catalog.int4[]))
+     WITH ORDINALITY AS asked (type_oid, type_modifier, place)
+ORDER BY asked.place"
+);
+
+const EXISTING: &str = "\
+SELECT class.oid FROM pg_catalog.pg_class AS class
+WHERE class.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])";
+
+/// By the type's oid and modifier.
+type TypeNames = BTreeMap<(Oid, i32), Option<Arc<str>>>;
+
+impl Catalog {
+    /// Asks for this table and for others of the publications.
+    pub(super) fn ask_ahead(&mut self, wanted: &Wanted<'_>) -> Result<(), Error> {
+        let missed = wanted.relation.oid();
+        if self.ahead.is_list_due(missed) {
+            let candidates = self.candidates(wanted.publications)?;
+            self.ahead.list(candidates);
+        }
+        let oids = self.ahead.pick(missed, wanted.is_known);
+        if oids.len() > 1 {
+            let batch = self.batch(&oids)?;
+            self.ahead.add(batch);
+        }
+        Ok(())
+    }
+
+    /// Tables that were described before may be asked for again.
+    pub(crate) fn list_again(&mut self) {
+        self.ahead.list_again();
+    }
+
+    fn candidates(&mut self, publications: &[String]) -> Result<Vec<Candidate>, Error> {
+        let rows = self.sql.query(VERSION, vec![])?;
+        let version: i32 = rows.first().map_or(0, |row| row.get(0));
+        let query = if version < WITH_SCHEMAS { LIST } else { LIST_WITH_SCHEMAS };
+        let rows = self.sql.query(query, vec![Box::new(publications.to_vec())])?;
+        let candidate = |row: &postgres::Row| Candidate {
+            oid: Oid::new(row.get(0)),
+            columns: u16::try_from(row.get::<_, i16>(1)).unwrap_or_default(),
+        };
+        Ok(rows.iter().map(candidate).collect())
+    }
+
+    fn batch(&mut self, oids: &[Oid]) -> Result<Batch, Error> {
+        // In this order: what is committed in between is not answered for.
+        let asked_at = self.wal_end()?;
+        let rows = self.sql.query(FACTS, vec![numbers(oids)])?;
+        let pair = |row: &postgres::Row| (Oid::new(row.get(2)), row.get::<_, i32>(3));
+        let names = self.type_names(rows.iter().map(pair).collect())?;
+        let mut tables: BTreeMap<Oid, Vec<Fact>> =
+            oids.iter().map(|oid| (*oid, Vec::new())).collect();
+        for row in rows {
+            let (type_oid, type_modifier) = pair(&row);
+            tables.entry(Oid::new(row.get(0))).or_default().push(Fact {
+                name: row.get::<_, &str>(1).into(),
+                type_oid,
+                type_modifier,
+                not_null: row.get(4),
+                type_name: names.get(&(type_oid, type_modifier)).cloned().flatten(),
+            });
+        }
+        let tables: BTreeMap<_, Box<[Fact]>> =
+            tables.into_iter().map(|(oid, facts)| (oid, facts.into())).collect();
+        let types = self.all_entries(types_of(tables.values()))?;
+        Ok(Batch { asked_at, tables, types })
+    }
+
+    /// The names of these types, with their modifiers; `None` for those that are not there.
+    fn type_names(&mut self, types: BTreeSet<(Oid, i32)>) -> Result<TypeNames, Error> {
+        let oids: Vec<u32> = types.iter().map(|(oid, _)| oid.as_u32()).collect();
+        let modifiers: Vec<i32> = types.iter().map(|(_, modifier)| *modifier).collect();
+        let rows = self.sql.query(NAMES, vec![Box::new(oids), Box::new(modifiers)])?;
+        let name = |row: &postgres::Row| row.get::<_, Option<&str>>(0).map(Arc::from);
+        Ok(types.into_iter().zip(rows.iter().map(name)).collect())
+    }
+
+    /// Those of these tables that are not there, and a position that the server had reached after
+    /// that: no transaction that was committed beyond it changes them.
+    pub(crate) fn missing(&mut self, tables: Vec<Oid>) -> Result<(BTreeSet<Oid>, Lsn), Error> {
+        let rows = self.sql.query(EXISTING, vec![numbers(&tables)])?;
+        let mut missing: BTreeSet<Oid> = tables.into_iter().collect();
+        for row in rows {
+            missing.remove(&Oid::new(row.get(0)));
+        }
+        Ok((missing, self.wal_end()?))
+    }
+}
+
+fn numbers(oids: &[Oid]) -> Box<dyn postgres::types::ToSql + Send + Sync> {
+    Box::new(oids.iter().map(|oid| oid.as_u32()).collect::<Vec<_>>())
+}
