@@ -49,7 +49,8 @@ impl InTime for Stream {
     }
 }
 
-/// A wait for what a reader or a stream does, which is stopped where it takes longer than [`PATIENCE`].
+/// A wait for what a reader or a stream does, which is stopped where it takes longer than
+/// [`PATIENCE`].
 pub fn stopped_in_time(what: &str, stop: StopHandle) -> Wait {
     Wait::or(what, PATIENCE, move || stop.stop())
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::wait::{PATIENCE, Wait};
 
-/// Runs a program to its end without an input, and returns what it printed. After `limit` it is killed.
+/// Runs a program to its end without an input, and returns what it printed. After `limit` it is
+/// killed.
 ///
 /// # Errors
 ///

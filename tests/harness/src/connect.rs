@@ -15,7 +15,8 @@ const BOUNDS: &str = "-c lock_timeout=60s -c statement_timeout=300s";
 ///
 /// # Panics
 ///
-/// If the server takes the connection and does not answer: `connect_timeout` counts up to there only.
+/// If the server takes the connection and does not answer: `connect_timeout` counts up to there
+/// only.
 pub(crate) fn client(dsn: &str) -> Result<Client, postgres::Error> {
     let mut config: Config = dsn.parse()?;
     config.connect_timeout(Duration::from_secs(30)).options(BOUNDS);

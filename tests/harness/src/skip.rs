@@ -18,11 +18,13 @@ const FILE: &str = "skipped-tests.txt";
 /// Names another file.
 const FILE_VARIABLE: &str = "PGOUTPUT_TEST_SKIPPED";
 
-/// Reports that the current test, or a part of it, does not run, and why. The caller returns after that.
+/// Reports that the current test, or a part of it, does not run, and why. The caller returns after
+/// that.
 ///
-/// A line on standard error says so, past the test runner's capture, and a line of `skipped-tests.txt` in the target
-/// folder. The first line of this file names the process group whose tests it lists: each `cargo test` that a terminal
-/// starts has its own, and starts the file again. `PGOUTPUT_TEST_SKIPPED` names another file.
+/// A line on standard error says so, past the test runner's capture, and a line of
+/// `skipped-tests.txt` in the target folder. The first line of this file names the process group
+/// whose tests it lists: each `cargo test` that a terminal starts has its own, and starts the file
+/// again. `PGOUTPUT_TEST_SKIPPED` names another file.
 ///
 /// ```
 /// if cfg!(windows) {

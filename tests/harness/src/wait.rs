@@ -1,9 +1,10 @@
 //! Bounds on waiting: no test waits indefinitely.
 //!
-//! Code that waits registers a [`Wait`]: what it waits for, and the longest time that may take. A thread of this process
-//! looks at all of them. When one is overdue, it first does what was agreed, such as killing the child process that is
-//! waited for, so that the test fails by itself. A wait that is still there after [`GRACE`] ends the process, and so does
-//! a test that stays too long in one [`stage`]; standard error then names the test and what every thread waits for.
+//! Code that waits registers a [`Wait`]: what it waits for, and the longest time that may take. A
+//! thread of this process looks at all of them. When one is overdue, it first does what was agreed,
+//! such as killing the child process that is waited for, so that the test fails by itself. A wait
+//! that is still there after [`GRACE`] ends the process, and so does a test that stays too long in
+//! one [`stage`]; standard error then names the test and what every thread waits for.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -73,7 +74,8 @@ impl Wait {
         Self::register(&what, limit, false, None)
     }
 
-    /// A wait that `remedy` ends after `limit`; the process ends if it does not do so within [`GRACE`].
+    /// A wait that `remedy` ends after `limit`; the process ends if it does not do so within
+    /// [`GRACE`].
     pub fn or(what: impl Display, limit: Duration, remedy: impl FnOnce() + Send + 'static) -> Self {
         Self::register(&what, limit, false, Some(Box::new(remedy)))
     }
@@ -184,9 +186,11 @@ pub fn within<T>(time: Duration, what: &str, mut look: impl FnMut() -> Option<T>
     }
 }
 
-/// Starts the next stage of the current test. No stage may take longer than `PGOUTPUT_TEST_LIMIT` seconds, 600 unless set.
+/// Starts the next stage of the current test. No stage may take longer than `PGOUTPUT_TEST_LIMIT`
+/// seconds, 600 unless set.
 ///
-/// The harness calls it for each database and each server that a test makes. It does nothing outside of test programs.
+/// The harness calls it for each database and each server that a test makes. It does nothing
+/// outside of test programs.
 pub fn stage(what: impl Display) {
     static LIMIT: OnceLock<Duration> = OnceLock::new();
     let limit = *LIMIT.get_or_init(|| {
@@ -228,7 +232,8 @@ fn watch_all() {
     }
 }
 
-/// The remedies that are due now, and the last words of the process if one of the waits cannot be ended.
+/// The remedies that are due now, and the last words of the process if one of the waits cannot be
+/// ended.
 fn overdue(all: &mut BTreeMap<u64, Entry>, now: Instant) -> (Vec<Remedy>, Option<String>) {
     let mut remedies = Vec::new();
     let mut culprit = None;
