@@ -87,7 +87,7 @@ impl Server {
     }
 
     pub(crate) fn create(builder: &ServerBuilder, major: u32) -> Result<Self, Error> {
-        wait::stage(format_args!("the start of a server, PostgreSQL {major}"));
+        wait::stage_within(&format_args!("the start of PostgreSQL {major}"), wait::DEFAULT_LIMIT);
         let search = builder.search.clone().unwrap_or_else(Search::from_env);
         let mut install = search.find(major)?;
         let account = Account::needed()?;

@@ -26,7 +26,7 @@ pub const GRACE: Duration = Duration::from_secs(30);
 /// The seconds that a test may spend in one stage.
 const LIMIT_VARIABLE: &str = "PGOUTPUT_TEST_LIMIT";
 
-const DEFAULT_LIMIT: Duration = Duration::from_secs(600);
+pub(crate) const DEFAULT_LIMIT: Duration = Duration::from_secs(600);
 
 /// How often the waits are looked at.
 const TICK: Duration = Duration::from_millis(100);

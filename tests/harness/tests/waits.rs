@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -40,13 +41,15 @@ fn for_ever() -> ! {
 fn a_test_that_hangs_is_ended_with_its_name_and_its_server_removed() {
     if std::env::var_os(HANG).is_some() {
         let server = Server::any().unwrap();
-        let database = server.database("hangs");
         eprintln_raw(&format!("FOLDER {}\n", server.socket_folder().display()));
-        // A thread of the test's, as most tests wait on.
         thread::scope(|scope| {
-            scope.spawn(|| {
-                waiting("what never comes", || database.client().is_closed() || for_ever())
+            let (begun, begins) = channel();
+            // A thread of the test's, as most tests wait on.
+            scope.spawn(move || {
+                waiting("what never comes", || begun.send(()).is_ok() && for_ever())
             });
+            begins.recv_timeout(PATIENCE).unwrap();
+            let _database = server.database("hangs");
             for_ever()
         });
     }
