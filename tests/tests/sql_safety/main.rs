@@ -4,4 +4,5 @@
 mod check;
 mod hostile;
 mod literals;
+mod timeouts;
 mod type_names;
