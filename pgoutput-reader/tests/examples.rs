@@ -9,6 +9,9 @@ use std::time::Duration;
 use pgoutput_harness::{PATIENCE, Wait, output, output_within, servers, servers_from};
 use serde_json::Value;
 
+#[path = "examples/sqlite.rs"]
+mod sqlite;
+
 /// Built beside this test, as `cargo test` does; where only this test was asked for, cargo builds it now.
 fn example(name: &str) -> Command {
     let mut path: PathBuf = std::env::current_exe().unwrap();

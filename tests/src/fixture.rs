@@ -27,6 +27,15 @@ pub struct Slot {
     pub confirmed: Lsn,
 }
 
+/// How far the confirmed LSN of an idle slot may lag behind what the server has sent: which of the LSNs in
+/// between is confirmed says after which event it was.
+pub const IDLE_LAG: u64 = 1024;
+
+/// Whether an idle slot that was confirmed up to there has let go of everything before `end`.
+pub fn is_idle_at(confirmed: Lsn, end: Lsn) -> bool {
+    confirmed.as_u64() + IDLE_LAG >= end.as_u64()
+}
+
 impl<'s> Fixture<'s> {
     /// Runs `setup` in a new database, then makes the publication and the slot.
     ///
@@ -116,6 +125,13 @@ impl<'s> Fixture<'s> {
         let query = "SELECT active, confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = $1";
         let row = self.client().query_one(query, &[&name]).unwrap();
         Slot { active: row.get(0), confirmed: row.get::<_, &str>(1).parse().unwrap() }
+    }
+
+    /// The oldest log that is kept for the slot.
+    pub fn restart_lsn(&self) -> Lsn {
+        let query = "SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = $1";
+        let row = self.client().query_one(query, &[&self.slot]).unwrap();
+        row.get::<_, &str>(0).parse().unwrap()
     }
 
     /// Waits until the server has let go of the slot, as it does when it notices that a connection is gone.

@@ -9,7 +9,7 @@ mod proxy;
 mod random;
 mod wait;
 
-pub use fixture::{Fixture, PUBLICATION, Slot, after, formats, json, line};
+pub use fixture::{Fixture, IDLE_LAG, PUBLICATION, Slot, after, formats, is_idle_at, json, line};
 pub use network::{Condition, Direction, Network};
 pub use pgoutput_harness::{eventually, waiting, within};
 pub use proxy::{Forward, Proxy};

@@ -10,6 +10,7 @@ use pgoutput_decode::Lsn;
 
 use crate::Error;
 use crate::error::PositionError;
+use crate::event::signature::Signature;
 use crate::event::{Position, ReaderId};
 use ledger::Ledger;
 pub(crate) use told::Told;
@@ -28,7 +29,8 @@ pub enum Acknowledge {
     /// arrived counts as written, and what was taken as flushed and applied.
     ///
     /// For a program that `synchronous_standby_names` names, by its `application_name`: commits then wait for it. A position that
-    /// moved is told once a second at most, so such a commit may take that long.
+    /// moved is told once a second at most, so such a commit may take that long. What is confirmed are the ends of commits, to the last byte, since that is
+    /// what commits wait for. In the other modes this is so only if `synchronous_standby_names` named the program, or `*`, when it connected: restart it after a change.
     Stages,
     /// Never: the slot stays where it is, and the same changes come again next time.
     Never,
@@ -170,6 +172,16 @@ impl Acknowledger {
         self.change(|ledger| ledger.mark(delivered, lsn));
     }
 
+    /// As [`mark`](Self::mark) for a moment when nothing more came before `wal_end`. `signature` is that of the newest event, if there is one.
+    pub(crate) fn mark_idle(&self, delivered: u64, wal_end: Lsn, signature: Option<Signature>) {
+        self.change(|ledger| ledger.mark_idle(delivered, wal_end, signature));
+    }
+
+    /// The slot is there already.
+    pub(crate) fn found_at(&self, lsn: Lsn) {
+        self.change(|ledger| ledger.set_floor(lsn));
+    }
+
     pub(crate) fn reader(&self) -> ReaderId {
         self.0.reader
     }
@@ -209,7 +221,7 @@ impl Acknowledger {
 
 fn take(ledger: &mut Ledger, position: &Position, delivery: u64) {
     if position.is_idle() {
-        ledger.mark(delivery, position.commit_lsn());
+        ledger.take_idle(delivery, position.commit_lsn(), position.signature());
     } else {
         ledger.take(delivery);
     }

@@ -27,9 +27,9 @@ impl Told {
         Self { stages, written, flushed, applied, lags, owed }
     }
 
-    /// What is confirmed will stay behind the log while nothing comes.
-    pub(crate) fn lag(&self) {
-        self.lags.store(true, Ordering::Release);
+    /// Whether what is confirmed will stay behind the log while nothing comes.
+    pub(crate) fn set_lags(&self, lags: bool) {
+        self.lags.store(lags, Ordering::Release);
     }
 
     /// Whether what is confirmed stays behind the log although everything was taken.

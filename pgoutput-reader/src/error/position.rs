@@ -8,6 +8,21 @@ use super::{Error, ErrorKind};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PositionError {
+    /// There is no text.
+    #[error(
+        "the stored position is empty: it was never written, or lost; without it nothing says which events were dealt with, \
+         so start again from a snapshot"
+    )]
+    Empty,
+    /// The text was not stored whole.
+    #[error(
+        "the stored position ends early, in its {part}: it was cut while it was written; store it in one step with \
+         the data, as in a transaction or by renaming a file that was synced"
+    )]
+    EndsEarly {
+        /// The part in which it ends.
+        part: &'static str,
+    },
     /// The text is not that of a position.
     #[error("not the text of a position: its {part} cannot be read")]
     Malformed {
@@ -99,12 +114,12 @@ pub enum PositionError {
         /// Where the server's log ends.
         ends: Lsn,
     },
-    /// The slot stands behind the position and keeps no log from before it: it was made anew after it, or was moved on while nothing came. Nothing tells these
-    /// apart.
+    /// The slot is ahead of the position, keeps no log from before it, and was not confirmed by a reader that stood at the position: it was
+    /// recreated after it, or was advanced by something else.
     #[error(
-        "slot \"{slot}\" stands at {confirmed_flush_lsn} and keeps log from {} on, and the position is {lsn}: it was created anew, and what was committed \
-         between is not to be had from it, or it was moved on while nothing came (Idle::Never keeps a slot from that); \
-         start anew from a snapshot, or, if nothing can be missing, set trust_slot(true)",
+        "slot \"{slot}\" is at {confirmed_flush_lsn} and keeps log from {} on, and the position is {lsn}: the slot was recreated, or advanced by \
+         another program, and what was committed between is not in it; \
+         start again from a snapshot, or, if nothing can be missing, set trust_slot(true)",
         .restart_lsn.map_or_else(|| "nowhere".to_owned(), |lsn| lsn.to_string()),
         slot = Printable(.slot)
     )]
@@ -117,6 +132,22 @@ pub enum PositionError {
         confirmed_flush_lsn: Lsn,
         /// The oldest log that the slot keeps.
         restart_lsn: Option<Lsn>,
+    },
+    /// The slot is ahead of the position, and what it was confirmed after is another event: the position is not the newest that was acknowledged, or
+    /// another reader uses the slot.
+    #[error(
+        "slot \"{slot}\" was confirmed up to {confirmed_flush_lsn} after another event than the one at {lsn}: an event was acknowledged before its position \
+         was stored, an old position was restored, or another reader uses the slot; what is between is not in the slot any more: \
+         start again from a snapshot, or, if nothing can be missing, set trust_slot(true)",
+        slot = Printable(.slot)
+    )]
+    Superseded {
+        /// The slot.
+        slot: String,
+        /// The position's LSN.
+        lsn: Lsn,
+        /// What was confirmed.
+        confirmed_flush_lsn: Lsn,
     },
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use pgoutput_decode::Lsn;
 
+use super::signature::Signature;
 use super::source::{ReaderId, Source};
 use crate::error::PositionError;
 
@@ -21,7 +22,8 @@ use crate::error::PositionError;
 /// [`Display`](fmt::Display) and [`FromStr`] have one text form, which `serde` (feature `serde`) uses as well:
 ///
 /// ```text
-/// 1:7574093210001112223:1:my_slot:79142219578eefc7:0/158FAC8:3
+/// 1:7574093210001112223:1:my_slot:79142219578eefc7:0/158FAC8:3.
+/// | |                   | |       |                |         | the end, without which it was not stored whole
 /// | |                   | |       |                |         index in the transaction, from 0; "-" outside of one
 /// | |                   | |       |                LSN of the commit record
 /// | |                   | |       publication fingerprint, 16 hexadecimal digits
@@ -36,7 +38,7 @@ use crate::error::PositionError;
 /// ```
 /// use pgoutput_reader::Position;
 ///
-/// let stored = "1:7574093210001112223:1:my_slot:79142219578eefc7:0/158FAC8:3";
+/// let stored = "1:7574093210001112223:1:my_slot:79142219578eefc7:0/158FAC8:3.";
 /// let position: Position = stored.parse()?;
 /// assert_eq!((position.slot(), position.index()), ("my_slot", Some(3)));
 /// assert_eq!(position.to_string(), stored);
@@ -116,6 +118,11 @@ impl Position {
         (self.source.reader == reader && reader != ReaderId::NONE).then_some(self.delivery)
     }
 
+    /// What confirmed LSNs say of it.
+    pub(crate) fn signature(&self) -> Signature {
+        Signature::new(&self.source, self.commit_lsn, self.index)
+    }
+
     /// Whether it is behind the event of its number, and none of an event.
     pub(crate) fn is_idle(&self) -> bool {
         self.idle
@@ -148,6 +155,13 @@ impl fmt::Debug for Position {
 
 const FORM: &str = "1";
 
+/// Tells a whole text from one that was cut in its last number.
+const END: char = '.';
+
+/// The parts of the text, in order.
+const PARTS: [&str; 7] =
+    ["version", "system identifier", "timeline", "slot", "publication fingerprint", "LSN", "index"];
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Source { system_identifier, timeline, slot, publications, .. } = &*self.source;
@@ -157,8 +171,8 @@ impl fmt::Display for Position {
             "{FORM}:{system_identifier}:{timeline}:{slot}:{publications:016x}:{commit_lsn}:"
         )?;
         match self.index {
-            Some(index) => write!(f, "{index}"),
-            None => f.write_str("-"),
+            Some(index) => write!(f, "{index}{END}"),
+            None => write!(f, "-{END}"),
         }
     }
 }
@@ -168,6 +182,19 @@ impl FromStr for Position {
 
     fn from_str(text: &str) -> Result<Self, PositionError> {
         let wrong = |part| PositionError::Malformed { part };
+        let text = text.trim_ascii();
+        // A file system that lost its power may leave zero bytes where the text was.
+        if text.bytes().all(|byte| byte == 0) {
+            return Err(PositionError::Empty);
+        }
+        let Some(text) = text.strip_suffix(END) else {
+            let last = text.split(':').count();
+            return Err(match PARTS.get(last.saturating_sub(1)) {
+                Some(part) if text.starts_with(FORM) => PositionError::EndsEarly { part },
+                Some(_) => wrong("version"),
+                None => wrong("end"),
+            });
+        };
         let mut parts = text.split(':');
         let mut next = |part| parts.next().ok_or_else(|| wrong(part));
         if next("version")? != FORM {

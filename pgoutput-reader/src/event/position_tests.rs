@@ -1,6 +1,6 @@
 use super::*;
 
-const STORED: &str = "1:7574093210001112223:1:my_slot:79142219578eefc7:FFFFFFFF/158FAC8:3";
+const STORED: &str = "1:7574093210001112223:1:my_slot:79142219578eefc7:FFFFFFFF/158FAC8:3.";
 
 #[test]
 fn the_text_says_every_part() {
@@ -12,7 +12,8 @@ fn the_text_says_every_part() {
     assert_eq!(position.commit_lsn(), Lsn::new(0xFFFF_FFFF_0158_FAC8));
     assert_eq!(position.index(), Some(3));
     assert_eq!(position.to_string(), STORED);
-    let outside = STORED.replace(":3", ":-");
+    let outside = STORED.replace(":3.", ":-.");
+    assert_eq!(format!("\n {STORED} \n").parse::<Position>().unwrap().to_string(), STORED);
     assert_eq!(outside.parse::<Position>().unwrap().to_string(), outside);
 }
 
@@ -34,15 +35,31 @@ fn what_is_no_position_is_refused_by_its_part() {
         ("79142219578eefc7", "79142219578EEFC7", "publication fingerprint"),
         ("79142219578eefc7", "9142219578eefc7", "publication fingerprint"),
         ("FFFFFFFF/158FAC8", "158FAC8", "LSN"),
-        (":3", ":", "index"),
-        (":3", ":18446744073709551616", "index"),
-        (":3", "", "index"),
-        (":3", ":3:", "end"),
+        (":3.", ":.", "index"),
+        (":3.", ":18446744073709551616.", "index"),
+        (":3.", ".", "index"),
+        (":3.", ":3:.", "end"),
+        (":3.", ":3:x", "end"),
+        ("1:757", "{", "version"),
     ] {
         assert_eq!(part(&STORED.replacen(from, to, 1)), expected, "{from:?} -> {to:?}");
     }
     let long = STORED.replace("my_slot", &"s".repeat(64));
     assert_eq!(part(&long), "slot");
+}
+
+#[test]
+fn a_text_that_was_cut_anywhere_says_so() {
+    for text in ["", "\n", " \t", "\0\0\0"] {
+        assert_eq!(text.parse::<Position>(), Err(PositionError::Empty), "{text:?}");
+    }
+    for length in 1..STORED.len() {
+        let cut = &STORED[..length];
+        let error = cut.parse::<Position>().unwrap_err();
+        assert!(matches!(error, PositionError::EndsEarly { .. }), "{cut:?}: {error:?}");
+    }
+    let error = STORED.trim_end_matches(":3.").parse::<Position>().unwrap_err();
+    assert_eq!(error, PositionError::EndsEarly { part: "LSN" });
 }
 
 #[test]
@@ -69,6 +86,6 @@ fn serde_uses_the_text() {
     let json = serde_json::to_string(&position).unwrap();
     assert_eq!(json, format!("\"{STORED}\""));
     assert_eq!(serde_json::from_str::<Position>(&json).unwrap(), position);
-    let error = serde_json::from_str::<Position>("\"1:2\"").unwrap_err();
+    let error = serde_json::from_str::<Position>("\"1:2:x:.\"").unwrap_err();
     assert!(error.to_string().contains("timeline"), "{error}");
 }

@@ -72,7 +72,12 @@ pub(crate) fn fingerprint(start: &StartReplication) -> u64 {
     let options = options.into_iter().filter(|(_, on)| *on).map(|(name, _)| name);
     // No name is empty or holds a zero byte: an empty one divides names from options.
     let parts = names.into_iter().chain([""]).chain(options);
-    parts.flat_map(|part| part.bytes().chain([0])).fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+    fnv(parts.flat_map(|part| part.bytes().chain([0])))
+}
+
+/// FNV-1a, 64 bits.
+pub(super) fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
     })
 }

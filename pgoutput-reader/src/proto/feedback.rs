@@ -54,6 +54,12 @@ impl Feedback {
         self.asked = true;
     }
 
+    /// Whether the server waits for a status that it asked for.
+    #[cfg(feature = "catalog")]
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked
+    }
+
     /// The moment a status is due with these positions; it may have passed.
     pub(crate) fn due_at(&self, positions: &Positions) -> Instant {
         // What was received moves with every message: it is told when something else is.

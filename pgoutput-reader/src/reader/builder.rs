@@ -180,23 +180,23 @@ impl ReaderBuilder {
     /// a standby that was promoted behind the position is taken, one that was promoted before it is refused. A slot that is not there is never made
     /// anew here.
     ///
-    /// What the slot was confirmed beyond the position counts as dealt with by whoever confirmed it. But a slot that stands behind the position and
-    /// keeps no log from before it is refused: it may have been made anew after it, and nothing tells that from one that idle moments have moved on.
-    /// So a program that resumes reads with [`Idle::Never`], under which that does not happen; [`trust_slot`](Self::trust_slot) leaves the comparison out.
+    /// A slot that idle moments have moved beyond the position is recognised by the LSN that was confirmed, and taken. One that was recreated, or confirmed after
+    /// another event than the position's, is refused; [`trust_slot`](Self::trust_slot) leaves the comparison out. Readers with [`Acknowledge::Stages`], and those
+    /// that `synchronous_standby_names` names, confirm whole LSNs, which say nothing: after an idle time their slot may be refused unless
+    /// [`Reader::idle_position`] is stored and acknowledged.
     ///
     /// # Errors
     /// [`connect`](Self::connect) gives the reason as a [`PositionError`](crate::PositionError).
     ///
     /// ```no_run
-    /// use pgoutput_reader::{Acknowledge, Idle, Position, Reader};
+    /// use pgoutput_reader::{Acknowledge, Position, Reader};
     ///
     /// let mut builder = Reader::builder("host=localhost dbname=app")
     ///     .slot("my_slot")
     ///     .publication("my_publication")
-    ///     .acknowledge(Acknowledge::Manual)
-    ///     .idle(Idle::Never);
+    ///     .acknowledge(Acknowledge::Manual);
     /// if let Ok(stored) = std::fs::read_to_string("position") {
-    ///     builder = builder.resume(stored.trim().parse::<Position>()?);
+    ///     builder = builder.resume(stored.parse::<Position>()?);
     /// }
     /// let mut reader = builder.connect()?;
     /// let acknowledger = reader.acknowledger();
@@ -214,8 +214,8 @@ impl ReaderBuilder {
         self
     }
 
-    /// With [`resume`](Self::resume): whatever the slot has forgotten behind the position was dealt with. For a slot that idle moments have moved past the
-    /// position; of one that was made anew, changes are lost by this without a word.
+    /// With [`resume`](Self::resume): whatever the slot has forgotten after the position was dealt with. With a slot that was recreated, this loses changes
+    /// silently.
     #[must_use]
     pub fn trust_slot(mut self, trust: bool) -> Self {
         self.trust_slot = trust;
@@ -308,9 +308,6 @@ impl ReaderBuilder {
         }
         let temporary = self.create.as_ref().is_some_and(|create| create.temporary);
         let acknowledger = Acknowledger::new(ReaderId::unique(), self.acknowledge);
-        if self.idle == Idle::Never {
-            acknowledger.told().lag();
-        }
         let settings = Settings {
             heartbeat: self.heartbeat,
             reconnect: if temporary { Reconnect::never() } else { self.reconnect },
@@ -325,7 +322,10 @@ impl ReaderBuilder {
         let dialer = Dialer { config, start: self.start };
         let opened = dialer.open(self.create, stored.as_ref())?;
         let source = Source::new(acknowledger.reader(), &opened.system, &dialer.start)?;
-        let resume = stored.map(|stored| Resume::behind(&stored.position, opened.confirmed));
+        acknowledger.found_at(opened.confirmed);
+        let position = stored.map(|stored| stored.position);
+        let resume = position.as_ref().map(|last| Resume::behind(last, opened.confirmed));
+        let newest = position.map(|last| (last.commit_lsn(), last.index()));
         let (slot, publications) = (dialer.start.slot.clone(), dialer.start.publications.clone());
         let (link, catalog) = Link::new(dialer, opened, settings)?;
         Ok(Reader::start(Setup {
@@ -333,6 +333,7 @@ impl ReaderBuilder {
             catalog,
             source: Arc::new(source),
             resume: resume.unwrap_or_default(),
+            newest,
             acknowledger,
             acknowledge: self.acknowledge,
             idle: self.idle,

@@ -10,6 +10,7 @@ use super::resume::Resume;
 use super::tables::Tables;
 use crate::Error;
 use crate::error::StreamError;
+use crate::event::signature::Signature;
 use crate::event::{
     ChangeEvent, Content, Context, Fingerprint, Op, ReplicationOrigin, Source, TableSchema,
     Transaction,
@@ -28,6 +29,8 @@ pub(super) struct Changes {
     resume: Resume,
     /// How many events were made, which is how many were handed out once `ready` is empty.
     delivered: u64,
+    /// Commit LSN and index of the newest event, also of one that was stored and gone on from.
+    newest: Option<(Lsn, Option<u64>)>,
     /// TRUNCATE makes several at once.
     pub(super) ready: VecDeque<ChangeEvent>,
 }
@@ -47,16 +50,24 @@ struct Open {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
     Inside,
-    /// It is whole; where its commit record ends, and whether it had no event.
+    /// It is whole; where its commit record starts and ends, and whether it had no event.
     Committed {
+        commit_lsn: Lsn,
         end_lsn: Lsn,
         empty: bool,
     },
+    /// A message outside of transactions, which was delivered; where its record ends.
+    Alone(Lsn),
 }
 
 impl Changes {
-    /// `resume` knows what was dealt with before.
-    pub(super) fn new(fingerprint: Fingerprint, source: Arc<Source>, resume: Resume) -> Self {
+    /// `resume` knows what was dealt with before, up to `newest`.
+    pub(super) fn new(
+        fingerprint: Fingerprint,
+        source: Arc<Source>,
+        resume: Resume,
+        newest: Option<(Lsn, Option<u64>)>,
+    ) -> Self {
         Self {
             fingerprint,
             source,
@@ -65,6 +76,7 @@ impl Changes {
             interrupted: None,
             resume,
             delivered: 0,
+            newest,
             ready: VecDeque::new(),
         }
     }
@@ -93,6 +105,11 @@ impl Changes {
 
     pub(super) fn delivered(&self) -> u64 {
         self.delivered
+    }
+
+    /// The signature of the newest event.
+    pub(super) fn signature(&self) -> Option<Signature> {
+        self.newest.map(|(commit_lsn, index)| Signature::new(&self.source, commit_lsn, index))
     }
 
     /// Where the open transaction was committed.
@@ -130,8 +147,9 @@ impl Changes {
                 let open = self.open.take().ok_or_else(|| out_of_place(event))?;
                 if self.resume.commit()? {
                     open.transaction.ended_at(commit.end_lsn);
+                    let commit_lsn = open.transaction.commit_lsn();
                     let (end_lsn, empty) = (commit.end_lsn, open.index == 0);
-                    return Ok(Progress::Committed { end_lsn, empty });
+                    return Ok(Progress::Committed { commit_lsn, end_lsn, empty });
                 }
             }
             Message::Origin(origin) => {
@@ -153,7 +171,7 @@ impl Changes {
                 self.row(event, tables, Op::Delete, body.relation, rows)?;
             }
             Message::Truncate(body) => self.truncate(body, lsn, event, tables)?,
-            Message::Message(body) => self.message(body, event)?,
+            Message::Message(body) => return self.message(body, event),
             // A server whose stream could not be opened rolls back with a Stream Abort nobody asked for; nothing is lost by it.
             Message::StreamAbort(_) => {}
             _ => return Err(out_of_place(event).into()),
@@ -196,16 +214,21 @@ impl Changes {
         Ok(())
     }
 
-    fn message(&mut self, body: &MessageBody<'_>, event: &StreamEvent<'_>) -> Result<(), Error> {
+    fn message(
+        &mut self,
+        body: &MessageBody<'_>,
+        event: &StreamEvent<'_>,
+    ) -> Result<Progress, Error> {
         if body.flags.is_transactional() {
-            if self.skip(Op::Message, body.lsn, event)? {
-                return Ok(());
+            if !self.skip(Op::Message, body.lsn, event)? {
+                self.push(Op::Message, body.lsn, None, frame(event), event)?;
             }
-            return self.push(Op::Message, body.lsn, None, frame(event), event);
+            return Ok(Progress::Inside);
         }
         if self.resume.skip_message(body.lsn)? {
-            return Ok(());
+            return Ok(Progress::Inside);
         }
+        self.newest = Some((body.lsn, None));
         self.delivered += 1;
         self.ready.push_back(ChangeEvent {
             op: Op::Message,
@@ -218,7 +241,7 @@ impl Changes {
             table: None,
             content: frame(event),
         });
-        Ok(())
+        Ok(Progress::Alone(body.lsn))
     }
 
     /// Makes an event of the open transaction.
@@ -234,6 +257,7 @@ impl Changes {
         let (index, ordinal) = open.number(op, lsn);
         self.resume.made(lsn);
         self.last_commit_time = Some(open.transaction.commit_time());
+        self.newest = Some((open.transaction.commit_lsn(), Some(index)));
         self.delivered += 1;
         self.ready.push_back(ChangeEvent {
             op,

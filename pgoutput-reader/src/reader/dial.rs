@@ -37,6 +37,8 @@ pub(super) struct Opened {
     pub(super) system: SystemId,
     /// Where the slot stood.
     pub(super) confirmed: Lsn,
+    /// Commits may wait for this connection, by `synchronous_standby_names`.
+    pub(super) waited_for: bool,
 }
 
 /// How far things had come when the stream was lost.
@@ -140,7 +142,8 @@ fn start(
         return Err(ErrorKind::Stopped { doing, address }.into());
     }
     let copy = connection.start_replication(start)?;
-    Ok(Opened { copy, pace, catalog, system, confirmed: slot.confirmed })
+    let SlotFacts { confirmed, waited_for, .. } = slot;
+    Ok(Opened { copy, pace, catalog, system, confirmed, waited_for })
 }
 
 impl Standing {
@@ -250,7 +253,13 @@ mod tests {
             dbname: None,
         };
         let confirmed = Lsn::new(50);
-        let mut slot = SlotFacts { confirmed, restart: None, standby: false, in_use: false };
+        let mut slot = SlotFacts {
+            confirmed,
+            restart: None,
+            standby: false,
+            in_use: false,
+            waited_for: false,
+        };
         edit(&mut system, &mut slot);
         standing().check(&system, slot, "s")
     }

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pgoutput_decode::Lsn;
 use pgoutput_decode::message::MessageBody;
-
-use crate::ack::Acknowledge;
 
 /// How often a quiet server is asked how far it has come. With `wal_sender_timeout = 0` it says so on its own only when it has sent something.
 const ASK: Duration = Duration::from_secs(5);
@@ -27,13 +24,12 @@ const ASK: Duration = Duration::from_secs(5);
 #[non_exhaustive]
 pub enum Idle {
     /// When every event so far was taken, and the server says that it has come further without finding one, it may forget
-    /// everything up to there. A server that says nothing for five seconds is asked.
+    /// what is before: up to 1 KiB before there, at an LSN that says which event was the last. A server that says nothing for five seconds is asked.
     #[default]
     WhenDrained,
-    /// Nothing: the slot moves only with what is acknowledged. So it never gets ahead of a position that a program has stored before acknowledging
-    /// it, and every such position can be [resumed](crate::ReaderBuilder::resume) from. [`Reader::idle_position`](crate::Reader::idle_position)
-    /// gives positions to store and acknowledge while nothing comes.
-    /// While everything was taken, `flush_lsn` in `pg_stat_replication` is NULL: else the server could not be shut down fast.
+    /// Nothing: the slot moves only with what is acknowledged. The server keeps all log since then, until its disk is full, unless the program stores and
+    /// acknowledges positions of [`Reader::idle_position`](crate::Reader::idle_position) while nothing comes. Storing positions does not need this:
+    /// see [`ReaderBuilder::resume`](crate::ReaderBuilder::resume).
     Never,
     /// A logical decoding message of this reader's own, outside of any transaction, written over the ordinary connection whenever
     /// nothing has come for `interval`; what it comes back behind may be forgotten. It is not handed out. Works also where the
@@ -113,21 +109,9 @@ impl Clock {
         self.policy == Idle::WhenDrained
     }
 
-    /// What to confirm for a transaction that ends there.
-    ///
-    /// One byte less under [`Idle::Never`]: enough to be through with the transaction, and too little for the server to give up the log in front of its
-    /// commit, which it does where its next record starts that names the running transactions. By that log a slot that was made anew is told from this one.
-    /// Whoever waits for a commit under [`Acknowledge::Stages`] waits for its last byte.
-    ///
-    /// Nothing for one without an event, as servers before PostgreSQL 15 send them: it is an idle moment like others.
-    pub(super) fn confirmable(&self, end_lsn: Lsn, empty: bool, mode: Acknowledge) -> Option<Lsn> {
-        match self.policy {
-            Idle::Never if empty => None,
-            Idle::Never if mode != Acknowledge::Stages => {
-                Some(Lsn::new(end_lsn.as_u64().saturating_sub(1)))
-            }
-            _ => Some(end_lsn),
-        }
+    /// Whether only what is acknowledged moves the slot.
+    pub(super) fn is_never(&self) -> bool {
+        self.policy == Idle::Never
     }
 
     /// Whether the message is one that this policy wrote.

@@ -34,6 +34,8 @@ pub(super) struct Link {
     outage: Option<Box<Outage>>,
     /// The furthest that the slot can have been confirmed by this reader, or was at the start.
     bound: Lsn,
+    /// The server's commits may wait for this connection.
+    waited_for: bool,
     /// Of the streams before: how far they came, and what they were told and nobody has taken.
     before: Health,
     notices: Vec<ServerMessage>,
@@ -93,7 +95,7 @@ impl Link {
         opened: Opened,
         settings: Settings,
     ) -> Result<(Self, Catalog), Error> {
-        let Opened { copy, pace, catalog, system, confirmed } = opened;
+        let Opened { copy, pace, catalog, system, confirmed, waited_for } = opened;
         let wake = copy.wake_pipe();
         let address = copy.address().to_owned();
         let stream = settings.stream(copy, pace)?;
@@ -109,6 +111,7 @@ impl Link {
             opened_at: Instant::now(),
             outage: None,
             bound: confirmed,
+            waited_for,
             notices: Vec::new(),
         };
         Ok((link, catalog))
@@ -131,6 +134,11 @@ impl Link {
 
     pub(super) fn system(&self) -> &SystemId {
         &self.system
+    }
+
+    /// Whether commits of the server may wait for what it is told here.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.waited_for
     }
 
     /// Whether there is a stream.
@@ -270,7 +278,8 @@ impl Link {
     }
 
     fn opened(&mut self, opened: Opened) -> Result<Box<Catalog>, Error> {
-        let Opened { mut copy, pace, catalog, .. } = opened;
+        let Opened { mut copy, pace, catalog, waited_for, .. } = opened;
+        self.waited_for = waited_for;
         copy.set_wake_pipe(self.wake.clone());
         copy.address().clone_into(&mut self.address);
         let mut stream = self.settings.stream(copy, pace)?;

@@ -2,6 +2,7 @@
 
 mod builder;
 mod changes;
+mod confirm;
 mod dial;
 mod dropped;
 mod explain;
@@ -103,6 +104,8 @@ struct Setup {
     catalog: Catalog,
     source: Arc<Source>,
     resume: Resume,
+    /// Commit LSN and index of the position gone on from.
+    newest: Option<(Lsn, Option<u64>)>,
     acknowledger: Acknowledger,
     acknowledge: Acknowledge,
     idle: Idle,
@@ -130,10 +133,10 @@ impl Reader {
         let tables = Tables::new(database, &setup.publications, setup.described_tables, catalog);
         #[cfg(feature = "json")]
         let tables = tables.with_json_options(setup.json_options);
-        Self {
+        let reader = Self {
             tables,
             link,
-            changes: Changes::new(fingerprint, source, resume),
+            changes: Changes::new(fingerprint, source, resume, setup.newest),
             acknowledger,
             mode: acknowledge,
             until: setup.until.map(Until::new),
@@ -143,7 +146,9 @@ impl Reader {
             publications: setup.publications,
             finished: false,
             failed: false,
-        }
+        };
+        reader.set_lags();
+        reader
     }
 
     /// Waits for the next event no longer than `timeout`; zero takes only what is there.
@@ -254,11 +259,9 @@ impl Reader {
             match self.link.settle(deadline)? {
                 Step::Message(frame) => {
                     let Some(event) = self.link.read(frame).transpose()? else { break };
-                    if let Message::Commit(_) = event.message
-                        && let Progress::Committed { end_lsn, empty } =
-                            self.changes.take(&event, &mut self.tables)?
-                    {
-                        self.mark_commit(end_lsn, empty);
+                    if let Message::Commit(_) = event.message {
+                        let progress = self.changes.take(&event, &mut self.tables)?;
+                        self.mark_progress(progress);
                     }
                     break;
                 }
@@ -332,7 +335,7 @@ impl Reader {
                 self.drained_at = Some(keepalive.wal_end);
                 if self.idle.keepalives_count() {
                     self.idle.put_off(Instant::now());
-                    self.mark(keepalive.wal_end);
+                    self.mark_idle(keepalive.wal_end);
                 }
                 self.finished = self.is_reached(keepalive.wal_end);
             }
@@ -356,6 +359,7 @@ impl Reader {
                 self.drained_at = None;
                 self.changes.cut();
                 self.tables.restart(self.link.catalog(*catalog));
+                self.set_lags();
                 if let Some(until) = &mut self.until {
                     until.restart();
                 }
@@ -374,7 +378,7 @@ impl Reader {
             let lsn = body.lsn;
             self.idle.put_off(Instant::now());
             self.changes.reached(lsn)?;
-            self.mark(lsn);
+            self.mark_idle(lsn);
             return Ok(!self.is_reached(lsn));
         }
         if self.until.as_ref().is_some_and(|until| until.is_before(&event.message)) {
@@ -383,26 +387,11 @@ impl Reader {
             }
             return Ok(false);
         }
-        if let Progress::Committed { end_lsn, empty } =
-            self.changes.take(&event, &mut self.tables)?
-        {
-            self.mark_commit(end_lsn, empty);
-            return Ok(!self.is_reached(end_lsn));
-        }
-        Ok(true)
-    }
-
-    /// Once all events so far are taken, a transaction that ends at `end_lsn` may be forgotten.
-    fn mark_commit(&self, end_lsn: Lsn, empty: bool) {
-        if let Some(lsn) = self.idle.confirmable(end_lsn, empty, self.mode) {
-            self.mark(lsn);
-        }
-    }
-
-    /// Once all events so far are taken, everything before `lsn` may be forgotten.
-    fn mark(&self, lsn: Lsn) {
-        if self.mode != Acknowledge::Never {
-            self.acknowledger.mark(self.changes.delivered(), lsn);
+        let progress = self.changes.take(&event, &mut self.tables)?;
+        self.mark_progress(progress);
+        match progress {
+            Progress::Committed { end_lsn, .. } => Ok(!self.is_reached(end_lsn)),
+            Progress::Inside | Progress::Alone(_) => Ok(true),
         }
     }
 

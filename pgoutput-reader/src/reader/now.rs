@@ -38,7 +38,7 @@ impl Reader {
     }
 
     /// Where the reader stands when nothing is left to hand out and the server has said since how far it has come: a position to store and then
-    /// acknowledge while nothing comes, under [`Idle::Never`](crate::Idle::Never). `None` while events may be on their way.
+    /// acknowledge while nothing comes, under [`Idle::Never`](crate::Idle::Never) or [`Acknowledge::Stages`](crate::Acknowledge::Stages). `None` while events may be on their way.
     ///
     /// ```no_run
     /// # use pgoutput_reader::{Acknowledge, Error, Idle, Next, Position, Reader};

@@ -4,12 +4,9 @@ use pgoutput_decode::Lsn;
 
 use crate::connection::{Connection, TimelineSwitch};
 use crate::error::PositionError;
+use crate::event::signature::{COMMIT_LEN, is_signed};
 use crate::event::{Position, ReaderId, Source};
 use crate::{Error, StartReplication, SystemId};
-
-/// The least that two commits take in a log that can be decoded: 24 bytes of header, 2 of the data's header, 8 of time, 4 of flags, 8 of the
-/// database, rounded up to 8, twice (PostgreSQL's `xact.h`, `xlogrecord.h`).
-const TWO_COMMITS: u64 = 2 * 48;
 
 /// A position that was stored.
 #[derive(Debug)]
@@ -94,25 +91,33 @@ fn same_log(
     Err(PositionError::TimelineForked { position: timeline, lsn, server, switch })
 }
 
-/// That the slot has everything behind the position.
+/// That the slot has everything after the position.
 ///
-/// What a slot was confirmed beyond the position counts as dealt with by whoever confirmed it, as long as it is the same slot. A new one cannot keep log from
-/// before it was made, which was after the position: so one that keeps log from before the position is not new. Of one that keeps only later
-/// log nothing is known, unless no commit has room between the position's and where it stands.
+/// A slot that is ahead of the position was moved by a reader that stood at that position if the confirmed LSN carries its signature. An LSN with another
+/// one was confirmed after another event. Without any, another program has confirmed it, or a reader that commits wait for, and that counts as dealt
+/// with as long as the slot is the same one: a new slot keeps no log from before it was created, which was after the position. Of one that keeps
+/// only later log nothing is known, unless no commit has room between the position's and the confirmed LSN.
 fn not_forgotten(
     position: &Position,
     confirmed: Lsn,
     restart: Option<Lsn>,
 ) -> Result<(), PositionError> {
     let lsn = position.commit_lsn();
-    let beyond = confirmed.as_u64().saturating_sub(lsn.as_u64());
-    let room = if position.index().is_some() { TWO_COMMITS } else { TWO_COMMITS / 2 };
+    if confirmed <= lsn || position.signature().is_in(confirmed, lsn) {
+        return Ok(());
+    }
+    let slot = position.slot().into();
+    if is_signed(confirmed) {
+        return Err(PositionError::Superseded { slot, lsn, confirmed_flush_lsn: confirmed });
+    }
+    let beyond = confirmed.as_u64() - lsn.as_u64();
+    let room = if position.index().is_some() { 2 * COMMIT_LEN } else { COMMIT_LEN };
     let is_old = restart.is_some_and(|restart| restart <= lsn);
     if beyond < room || is_old {
         return Ok(());
     }
     Err(PositionError::SlotAhead {
-        slot: position.slot().into(),
+        slot,
         lsn,
         confirmed_flush_lsn: confirmed,
         restart_lsn: restart,
@@ -128,7 +133,7 @@ mod tests {
     }
 
     fn stored() -> Position {
-        position("1:700:2:s:00000000000000aa:0/1000:3")
+        position("1:700:2:s:00000000000000aa:0/1000:3.")
     }
 
     fn checked(position: &Position, now: &Source) -> Result<(), PositionError> {
@@ -163,7 +168,7 @@ mod tests {
     fn a_later_timeline_is_the_same_log_up_to_where_it_left_the_earlier() {
         let now = Source { timeline: 3, ..stored().source().clone() };
         let at = |timeline: u32, lsn: &str, index: &str| {
-            let text = format!("1:700:{timeline}:s:00000000000000aa:{lsn}:{index}");
+            let text = format!("1:700:{timeline}:s:00000000000000aa:{lsn}:{index}.");
             checked(&position(&text), &now).map_err(|error| match error {
                 PositionError::TimelineForked { switch, .. } => switch,
                 other => panic!("{other}"),
@@ -174,7 +179,7 @@ mod tests {
         assert_eq!(at(2, "0/2000", "-"), Ok(()));
         assert_eq!(at(1, "0/1000", "0"), Err(Some(Lsn::new(0x800))));
         let now = Source { timeline: 9, ..now };
-        let elsewhere = position("1:700:8:s:00000000000000aa:0/10:0");
+        let elsewhere = position("1:700:8:s:00000000000000aa:0/10:0.");
         assert!(matches!(
             checked(&elsewhere, &now),
             Err(PositionError::TimelineForked { switch: None, .. })
@@ -200,7 +205,20 @@ mod tests {
             let result = checked(&stored(), confirmed, restart);
             assert_eq!(result.is_ok(), taken, "{confirmed:x} {restart:x?}");
         }
-        let idle = position("1:700:2:s:00000000000000aa:0/1000:-");
+        let signed = stored().signature().before(Lsn::new(0x9000)).as_u64();
+        assert_eq!(checked(&stored(), signed, Some(0x8FC8)), Ok(()));
+        let signed = stored().signature().after_commit(Lsn::new(0x1000)).as_u64();
+        assert_eq!(checked(&stored(), signed, Some(0x0800)), Ok(()));
+        // After another event of the transaction, or of another one: whatever log is kept.
+        let other = position("1:700:2:s:00000000000000aa:0/1000:4.").signature();
+        for confirmed in [other.after_commit(Lsn::new(0x1000)), other.before(Lsn::new(0x9000))] {
+            let (slot, lsn) = ("s".into(), Lsn::new(0x1000));
+            assert_eq!(
+                checked(&stored(), confirmed.as_u64(), Some(0x0800)),
+                Err(PositionError::Superseded { slot, lsn, confirmed_flush_lsn: confirmed })
+            );
+        }
+        let idle = position("1:700:2:s:00000000000000aa:0/1000:-.");
         assert_eq!(checked(&idle, 0x1028, Some(0x1028)), Ok(()));
         assert!(checked(&idle, 0x1030, Some(0x1028)).is_err());
     }

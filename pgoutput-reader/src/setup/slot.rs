@@ -14,7 +14,9 @@ SELECT slot.slot_type, slot.plugin, slot.database, pg_catalog.current_database()
        later.columns OPERATOR(pg_catalog.->>) 'wal_status'::pg_catalog.text, \
        later.columns OPERATOR(pg_catalog.->>) 'invalidation_reason'::pg_catalog.text, \
        later.columns OPERATOR(pg_catalog.->>) 'conflicting'::pg_catalog.text, \
-       slot.active_pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid() \
+       slot.active_pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid(), \
+       pg_catalog.current_setting('synchronous_standby_names'::pg_catalog.text), \
+       pg_catalog.current_setting('application_name'::pg_catalog.text) \
 FROM pg_catalog.pg_replication_slots AS slot, \
      LATERAL (SELECT pg_catalog.to_jsonb(slot) AS columns) AS later \
 WHERE slot.slot_name OPERATOR(pg_catalog.=) ";
@@ -31,6 +33,8 @@ pub(crate) struct SlotFacts {
     pub(crate) standby: bool,
     /// Another connection reads it.
     pub(crate) in_use: bool,
+    /// Commits may wait for this connection, by `synchronous_standby_names`.
+    pub(crate) waited_for: bool,
 }
 
 impl Connection {
@@ -71,6 +75,31 @@ impl Connection {
         };
         let restart = (!restart.is_empty()).then(|| read(restart, "restart_lsn")).transpose()?;
         let confirmed = read(confirmed, "confirmed_flush_lsn")?;
-        Ok(SlotFacts { confirmed, restart, standby, in_use })
+        let [names, name] = [11, 12].map(text);
+        let waited_for = is_named(names, name);
+        Ok(SlotFacts { confirmed, restart, standby, in_use, waited_for })
+    }
+}
+
+/// Whether `synchronous_standby_names` may mean a connection of this name. One that it only seems to mean
+/// costs little, one that is overlooked holds up commits.
+fn is_named(names: &str, application_name: &str) -> bool {
+    let (names, name) = (names.to_lowercase(), application_name.to_lowercase());
+    names.contains('*') || (!name.is_empty() && names.contains(&name.replace('"', "\"\"")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_named;
+
+    #[test]
+    fn names_of_synchronous_standbys_are_recognised() {
+        for names in ["me", "*", "FIRST 1 (other, Me)", "ANY 2 (\"me\", b)", "2 (a, *)", "some"] {
+            assert!(is_named(names, "me"), "{names}");
+        }
+        assert!(is_named("\"a\"\"b\"", "a\"b"));
+        for (names, name) in [("", "me"), ("", ""), ("a, b", "me"), ("FIRST 1 (a)", "")] {
+            assert!(!is_named(names, name), "{names} {name}");
+        }
     }
 }

@@ -13,7 +13,8 @@ use pgoutput_decode::{Lsn, TimestampTz};
 pub struct Health {
     /// How far the log has arrived here; `0/0` before the first message.
     pub received: Lsn,
-    /// Everything before it was dealt with and may be forgotten by the server; `0/0` before the first time.
+    /// Everything before it was dealt with and may be forgotten by the server; `0/0` before the first time. On an idle [`Reader`](crate::Reader) up to 1 KiB less
+    /// than `received`: [`drained`](Self::drained) says that nothing is missing.
     pub taken: Lsn,
     /// What the server was told of that last.
     pub told: Lsn,

@@ -147,10 +147,13 @@ impl Shared {
     fn send(&self, clock: &mut Clock, reply: bool) -> Result<(), Error> {
         let positions = self.positions();
         let Positions { write, flush, apply, .. } = positions;
-        // A server that shuts down waits until its log is flushed here; told no position, until it is written. No slot moves by that.
+        // A server that shuts down asks, and waits until its log is flushed here; told no position,
+        // until it is written. No slot moves by that.
         #[cfg(feature = "catalog")]
-        let flush =
-            if flush == clock.feedback.told().flush && self.rests() { Lsn::ZERO } else { flush };
+        let rests =
+            clock.feedback.is_asked() && flush == clock.feedback.told().flush && self.rests();
+        #[cfg(feature = "catalog")]
+        let flush = if rests { Lsn::ZERO } else { flush };
         let status = StandbyStatusUpdate {
             write,
             flush,

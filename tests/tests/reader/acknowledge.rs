@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::{Acknowledge, ChangeEvent, Config, Next, Reader, ReaderBuilder};
-use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, eventually, json, while_waiting};
+use pgoutput_tests::{
+    Fixture, InTime as _, PUBLICATION, eventually, is_idle_at, json, while_waiting,
+};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 
@@ -53,10 +55,11 @@ fn an_acknowledgement_from_another_thread_is_told_while_the_reader_waits() {
         let acknowledger = reader.acknowledger();
         while_waiting(reader, || {
             let transaction = event.transaction().unwrap();
-            let end = eventually("the commit to be read", || transaction.end_lsn());
-            assert!(fixture.slot().confirmed <= transaction.commit_lsn());
+            eventually("the commit to be read", || transaction.end_lsn());
+            let commit = transaction.commit_lsn();
+            assert!(fixture.slot().confirmed <= commit);
             acknowledger.acknowledge(event.position()).unwrap();
-            eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
+            eventually("the slot to move", || (fixture.slot().confirmed > commit).then_some(()));
         });
     }
 }
@@ -67,7 +70,9 @@ fn an_idle_databases_slot_advances() {
         let fixture = Fixture::new(server, TABLE);
         while_waiting(fixture.reader(), || {
             let (_elsewhere, end) = fixture.write_elsewhere();
-            eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
+            eventually("the slot to move", || {
+                is_idle_at(fixture.slot().confirmed, end).then_some(())
+            });
         });
     }
 }

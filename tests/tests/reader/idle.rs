@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{Config, ErrorKind, Idle, Reader, ReaderBuilder};
-use pgoutput_tests::{Fixture, InTime as _, eventually, while_waiting, within};
+use pgoutput_tests::{Fixture, InTime as _, eventually, is_idle_at, while_waiting, within};
 
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (id int);
                      CREATE PUBLICATION one FOR TABLE t";
@@ -27,7 +27,9 @@ fn write_elsewhere(fixture: &Fixture<'_>) -> pgoutput_decode::Lsn {
 fn moves(fixture: &Fixture<'_>, reader: Reader) {
     while_waiting(reader, || {
         let end = write_elsewhere(fixture);
-        within(PROMISED, "the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
+        within(PROMISED, "the slot to move", || {
+            is_idle_at(fixture.slot().confirmed, end).then_some(())
+        });
     });
 }
 

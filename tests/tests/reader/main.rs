@@ -15,6 +15,7 @@ mod many_tables;
 mod options;
 mod polling;
 mod position;
+mod position_idle;
 mod positions_told;
 mod reconnect;
 mod reconnect_limits;

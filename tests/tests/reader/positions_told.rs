@@ -73,14 +73,18 @@ fn what_arrived_is_written_and_what_was_acknowledged_the_rest() {
         fixture.run(["INSERT INTO t VALUES (1)"]);
         let event = reader.next_in_time().unwrap().unwrap();
         let end = end_of(&mut reader, &event);
-        assert!(fixture.slot().confirmed < end);
+        let commit = event.position().commit_lsn();
+        assert!(fixture.slot().confirmed <= commit);
         // Another thread's word is enough, while this one is busy with something else than the reader.
         let acknowledger = reader.acknowledger();
         let position = event.position();
         let other = thread::spawn(move || acknowledger.acknowledge(position));
         waiting("another thread", || other.join()).unwrap().unwrap();
-        eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
-        assert!(told(&fixture).into_iter().all(|lsn| lsn >= end));
+        eventually("the slot to move", || (fixture.slot().confirmed > commit).then_some(()));
+        // What is confirmed lies inside of the commit record.
+        let [written, flushed, applied] = told(&fixture);
+        assert!(written >= end);
+        assert!([flushed, applied].into_iter().all(|lsn| commit < lsn && lsn < end));
         reader.stop().unwrap();
     }
 }
@@ -114,5 +118,53 @@ fn a_commit_that_waits_for_its_application_returns_after_it() {
         acknowledger.acknowledge_stage(Stage::Applied, event.position()).unwrap();
         waiting("the commit", || commit.join()).unwrap();
         reader.stop().unwrap();
+    }
+}
+
+/// Also without stages: a name that matches by accident, as with `*`, must not hold up the cluster.
+#[test]
+fn commits_that_wait_for_a_reader_return_under_every_mode() {
+    for shared in servers() {
+        for names in ["*", "FIRST 1 (\"The Reader\", b)"] {
+            let server = Server::builder()
+                .setting("synchronous_standby_names", names)
+                .setting("synchronous_commit", "local")
+                .start(shared.major())
+                .unwrap();
+            let fixture =
+                Fixture::new(&server, "CREATE TABLE t (id int); CREATE TABLE other (id int)");
+            fixture.run(["CREATE PUBLICATION one FOR TABLE t"]);
+            let dsn = format!("{} application_name='the reader'", fixture.database().dsn());
+            let mut reader = Reader::builder(&dsn)
+                .slot(fixture.slot_name())
+                .publication("one")
+                .connect()
+                .unwrap();
+            let stop = reader.stop_handle();
+            thread::scope(|scope| {
+                let reading = scope.spawn(move || {
+                    let events = reader.by_ref().map(Result::unwrap).count();
+                    reader.stop().unwrap();
+                    events
+                });
+                let (done, committed) = std::sync::mpsc::channel();
+                let mut writer = fixture.client();
+                // Not waited for if a commit hangs.
+                thread::spawn(move || {
+                    writer.batch_execute("SET synchronous_commit = on").unwrap();
+                    // The second one is not published: an idle moment releases it.
+                    for table in ["t", "other", "t"] {
+                        writer.batch_execute(&format!("INSERT INTO {table} VALUES (1)")).unwrap();
+                        done.send(table).unwrap();
+                    }
+                });
+                let committed: Vec<_> = (0..3)
+                    .map_while(|_| committed.recv_timeout(std::time::Duration::from_secs(60)).ok())
+                    .collect();
+                stop.stop();
+                assert_eq!(committed, ["t", "other", "t"], "PostgreSQL {}", shared.major());
+                assert_eq!(waiting("a reader that was stopped", || reading.join()).unwrap(), 2);
+            });
+        }
     }
 }

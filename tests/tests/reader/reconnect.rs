@@ -11,7 +11,9 @@ use pgoutput_harness::{PATIENCE, Server, StopMode, servers};
 use pgoutput_reader::{
     Acknowledge, ChangeEvent, Config, Error, Next, Reader, ReaderBuilder, Reconnect, SslMode,
 };
-use pgoutput_tests::{Fixture, Forward, InTime as _, PUBLICATION, Proxy, eventually, line, within};
+use pgoutput_tests::{
+    Fixture, Forward, InTime as _, PUBLICATION, Proxy, eventually, is_idle_at, line, within,
+};
 
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE TABLE u (id int PRIMARY KEY); \
                      CREATE TABLE v (LIKE t)";
@@ -213,7 +215,7 @@ fn survives(mode: StopMode, acknowledge: Acknowledge) {
         }
         eventually("the slot to come to the end", || {
             assert!(matches!(reader.next_timeout(Duration::from_millis(20)), Ok(Next::TimedOut)));
-            (acknowledger.confirmed() >= fixture.end()).then_some(())
+            is_idle_at(acknowledger.confirmed(), fixture.end()).then_some(())
         });
         reader.stop().unwrap();
         assert!(fixture.read().is_empty());

@@ -1,0 +1,198 @@
+//! The example `sqlite`, killed again and again: every change once and in order, and no log kept.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use pgoutput_decode::Lsn;
+use pgoutput_harness::{Database, Server, eventually, servers};
+use postgres::Client;
+use serde_json::Value;
+
+use crate::example;
+
+/// How often the program is killed.
+const ROUNDS: u64 = 12;
+
+/// How far the confirmed position of an idle slot may lag.
+const IDLE_LAG: u64 = 1024;
+
+/// A source, a file to write to, and the program while it runs.
+struct Run<'s> {
+    database: Database<'s>,
+    client: Client,
+    elsewhere: Client,
+    slot: String,
+    file: PathBuf,
+    child: Option<Child>,
+    /// Rows written so far, whose ids count up.
+    rows: i64,
+    /// Of a generator that needs no quality (Knuth's MMIX).
+    random: u64,
+}
+
+impl<'s> Run<'s> {
+    fn new(server: &'s Server, other: &Database<'s>) -> Self {
+        let database = server.database("sqlite");
+        let slot = database.slot_name("sqlite");
+        let mut client = database.client();
+        client
+            .batch_execute("CREATE TABLE t (id bigint); CREATE PUBLICATION p FOR TABLE t")
+            .unwrap();
+        client
+            .execute("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", &[&slot])
+            .unwrap();
+        let name = format!("sqlite-{}-{}.db", std::process::id(), server.major());
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let elsewhere = other.client();
+        let random = 2026 + u64::from(server.major());
+        Self { database, client, elsewhere, slot, file, child: None, rows: 0, random }
+    }
+
+    fn random(&mut self, below: u64) -> u64 {
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.random >> 33) % below
+    }
+
+    fn start(&mut self) {
+        // The walsender of a client that was killed takes a moment to notice.
+        let free = "SELECT NOT active FROM pg_replication_slots WHERE slot_name = $1";
+        eventually("the slot to be free", || {
+            self.client.query_one(free, &[&self.slot]).unwrap().get::<_, bool>(0).then_some(())
+        });
+        let child = example("sqlite")
+            .args([&self.database.uri(), &self.slot, "p", self.file.to_str().unwrap()])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+    }
+
+    /// SIGKILL.
+    fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Some transactions of some rows each.
+    fn write(&mut self) {
+        for _ in 0..1 + self.random(3) {
+            let (first, last) =
+                (self.rows + 1, self.rows + 1 + i64::try_from(self.random(7)).unwrap());
+            let insert = "INSERT INTO t SELECT generate_series($1::bigint, $2)";
+            self.client.execute(insert, &[&first, &last]).unwrap();
+            self.rows = last;
+        }
+    }
+
+    fn stored(&self) -> i64 {
+        // The program may not have made the table yet.
+        let db = rusqlite::Connection::open(&self.file).unwrap();
+        db.query_row("SELECT count(*) FROM change", [], |row| row.get(0)).unwrap_or(0)
+    }
+
+    fn until_stored(&self) {
+        eventually("every row to be stored", || (self.stored() >= self.rows).then_some(()));
+    }
+
+    /// `confirmed_flush_lsn` and `restart_lsn`.
+    fn slot(&mut self) -> [Lsn; 2] {
+        let query = "SELECT confirmed_flush_lsn::text, restart_lsn::text FROM pg_replication_slots \
+                     WHERE slot_name = $1";
+        let row = self.client.query_one(query, &[&self.slot]).unwrap();
+        [0, 1].map(|place| row.get::<_, &str>(place).parse().unwrap())
+    }
+
+    /// Writes to the log what is not published, until the slot has let go of everything before it.
+    fn idle(&mut self) {
+        self.until_stored();
+        let end = |client: &mut Client| -> Lsn {
+            let row = client.query_one("SELECT pg_current_wal_flush_lsn()::text", &[]).unwrap();
+            row.get::<_, &str>(0).parse().unwrap()
+        };
+        let before = end(&mut self.client);
+        self.elsewhere.batch_execute("INSERT INTO u SELECT generate_series(1, 5000)").unwrap();
+        let after = end(&mut self.client);
+        eventually("the idle slot to move", || {
+            // So the server writes which transactions run, without which no slot lets go of log.
+            self.elsewhere.batch_execute("INSERT INTO u VALUES (1); CHECKPOINT").unwrap();
+            sleep(Duration::from_millis(100));
+            let [confirmed, restart] = self.slot();
+            let is_close = confirmed.as_u64() + IDLE_LAG >= after.as_u64();
+            (is_close && restart >= before).then_some(())
+        });
+    }
+
+    /// Each change once, in order.
+    fn check(&self) {
+        let db = rusqlite::Connection::open(&self.file).unwrap();
+        let mut lines = db.prepare("SELECT line FROM change ORDER BY rowid").unwrap();
+        let ids: Vec<i64> = lines
+            .query_map([], |row| row.get::<_, String>(0))
+            .unwrap()
+            .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap())
+            .map(|event| event["after"]["id"].as_i64().unwrap())
+            .collect();
+        let expected: Vec<i64> = (1..=self.rows).collect();
+        assert_eq!(ids, expected, "PostgreSQL {}", self.database.server().major());
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = std::fs::remove_file(&self.file);
+        let _ = std::fs::remove_file(self.file.with_extension("db-journal"));
+    }
+}
+
+#[test]
+fn sqlite_gets_every_change_once_however_often_it_is_killed() {
+    for server in servers() {
+        let other = server.database("elsewhere");
+        other.client().batch_execute("CREATE TABLE u (id int)").unwrap();
+        let mut run = Run::new(server, &other);
+        for round in 0..ROUNDS {
+            run.start();
+            // Every fourth round it is quiet for long enough that only idle moments move the slot.
+            match round % 4 {
+                0 => run.write(),
+                1 => {
+                    run.write();
+                    run.idle();
+                }
+                2 => {
+                    run.idle();
+                    run.write();
+                }
+                _ => {}
+            }
+            let moment = run.random(150);
+            sleep(Duration::from_millis(moment));
+            run.kill();
+            // Nobody reads meanwhile.
+            if round % 3 == 0 {
+                run.write();
+                run.elsewhere.batch_execute("INSERT INTO u VALUES (1); CHECKPOINT").unwrap();
+            }
+        }
+        run.start();
+        run.until_stored();
+        run.idle();
+        run.kill();
+        run.start();
+        run.write();
+        run.until_stored();
+        run.kill();
+        run.check();
+    }
+}
