@@ -82,7 +82,7 @@ impl<'s> Run<'s> {
 
     /// Some transactions of some rows each.
     fn write(&mut self) {
-        for _ in 0..1 + self.random(3) {
+        for _ in 0..=self.random(3) {
             let (first, last) =
                 (self.rows + 1, self.rows + 1 + i64::try_from(self.random(7)).unwrap());
             let insert = "INSERT INTO t SELECT generate_series($1::bigint, $2)";
