@@ -4,7 +4,7 @@
 //! cargo run --release --example follow -- "postgresql://app@localhost/app" my_slot my_publication
 //! ```
 //!
-//! The slot has to exist: `SELECT pg_create_logical_replication_slot('my_slot', 'pgoutput')`.
+//! The slot has to exist: `SELECT pg_catalog.pg_create_logical_replication_slot('my_slot', 'pgoutput')`.
 
 use std::io::Write as _;
 

@@ -14,10 +14,10 @@ use postgres::Client;
 
 /// The changes that are shown: seven events (PostgreSQL 10 does not publish the last), in five transactions.
 const CHANGES: [&str; 5] = [
-    "INSERT INTO public.readme (id) SELECT generate_series(1, 3)",
-    "UPDATE public.readme SET created_at = now() WHERE id = 1",
-    "UPDATE public.readme SET id = 4 WHERE id = 3",
-    "DELETE FROM public.readme WHERE id = 2",
+    "INSERT INTO public.readme (id) SELECT pg_catalog.generate_series(1, 3)",
+    "UPDATE public.readme SET created_at = pg_catalog.now() WHERE id OPERATOR(pg_catalog.=) 1",
+    "UPDATE public.readme SET id = 4 WHERE id OPERATOR(pg_catalog.=) 3",
+    "DELETE FROM public.readme WHERE id OPERATOR(pg_catalog.=) 2",
     "TRUNCATE public.readme",
 ];
 
@@ -40,7 +40,8 @@ fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     let mut made = Made::new(&mut client);
     made.make(
         "table public.readme",
-        "CREATE TABLE public.readme (id integer PRIMARY KEY, created_at timestamptz DEFAULT now())",
+        "CREATE TABLE public.readme (id integer PRIMARY KEY,
+                                     created_at timestamp with time zone DEFAULT pg_catalog.now())",
         "DROP TABLE public.readme",
     )?;
     made.make(
@@ -50,13 +51,16 @@ fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     )?;
     made.make(
         "replication slot pgoutput_quickstart",
-        "SELECT pg_create_logical_replication_slot('pgoutput_quickstart', 'pgoutput')",
-        "SELECT pg_drop_replication_slot('pgoutput_quickstart')",
+        "SELECT pg_catalog.pg_create_logical_replication_slot('pgoutput_quickstart', 'pgoutput')",
+        "SELECT pg_catalog.pg_drop_replication_slot('pgoutput_quickstart')",
     )?;
     for statement in CHANGES {
         made.client.batch_execute(statement)?;
     }
-    let end: String = made.client.query_one("SELECT pg_current_wal_lsn()::text", &[])?.get(0);
+    let end: String = made
+        .client
+        .query_one("SELECT pg_catalog.pg_current_wal_lsn()::pg_catalog.text", &[])?
+        .get(0);
 
     // From where the slot was created to where the log ends now.
     let mut reader = ReaderBuilder::from(config.clone())

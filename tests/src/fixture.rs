@@ -92,25 +92,28 @@ impl<'s> Fixture<'s> {
 
     /// One number that a query gives, such as an oid.
     pub fn number(&self, query: &str) -> i64 {
-        self.client().query_one(&format!("SELECT ({query})::int8"), &[]).unwrap().get(0)
+        self.client().query_one(&format!("SELECT ({query})::pg_catalog.int8"), &[]).unwrap().get(0)
     }
 
     /// A further slot of this database.
     pub fn create_slot(&self, name: &str) {
-        let query = "SELECT pg_create_logical_replication_slot($1, 'pgoutput')::text";
+        let query = "SELECT FROM pg_catalog.pg_create_logical_replication_slot($1, 'pgoutput')";
         self.client().query_one(query, &[&name]).unwrap();
     }
 
     /// The end of everything committed so far.
     pub fn end(&self) -> Lsn {
-        let row = self.client().query_one("SELECT pg_current_wal_flush_lsn()::text", &[]).unwrap();
+        let row = self
+            .client()
+            .query_one("SELECT pg_catalog.pg_current_wal_flush_lsn()::pg_catalog.text", &[])
+            .unwrap();
         row.get::<_, &str>(0).parse().unwrap()
     }
 
     /// Writes to the log in another database of the server, which lives as long as it is held; where the log ends then.
     pub fn write_elsewhere(&self) -> (Database<'s>, Lsn) {
         let elsewhere = self.database.server().database("elsewhere");
-        let write = "CREATE TABLE u AS SELECT generate_series(1, 1000)";
+        let write = "CREATE TABLE u AS SELECT pg_catalog.generate_series(1, 1000)";
         elsewhere.client().batch_execute(write).unwrap();
         (elsewhere, self.end())
     }
@@ -122,7 +125,8 @@ impl<'s> Fixture<'s> {
 
     /// Another slot as it is now.
     pub fn slot_named(&self, name: &str) -> Slot {
-        let query = "SELECT active, confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = $1";
+        let query = "SELECT active, confirmed_flush_lsn::pg_catalog.text
+            FROM pg_catalog.pg_replication_slots WHERE slot_name OPERATOR(pg_catalog.=) $1";
         let row = self.client().query_one(query, &[&name]).unwrap();
         Slot { active: row.get(0), confirmed: row.get::<_, &str>(1).parse().unwrap() }
     }

@@ -72,7 +72,8 @@ impl Workload {
             "id int primary key, a text, b int8, c timestamptz, d numeric, e bool";
         const ROW: &str = "g, 'some text of a row', g * 7, now(), g * 1.25, g % 2 = 0";
         let rows = if self == Self::Wide { rows / 10 } else { rows };
-        let insert = format!("insert into t select {ROW} from generate_series(1, {rows}) g");
+        let insert =
+            format!("insert into t select {ROW} from pg_catalog.generate_series(1, {rows}) g");
         match self {
             Self::Narrow => client.batch_execute(PGBENCH)?,
             Self::Wide => {
@@ -86,7 +87,10 @@ impl Workload {
             client.batch_execute(&format!("alter table t replica identity full; {insert}"))?;
         }
         client.batch_execute("create publication p for all tables")?;
-        client.execute("select pg_create_logical_replication_slot('base', 'pgoutput')", &[])?;
+        client.execute(
+            "select pg_catalog.pg_create_logical_replication_slot('base', 'pgoutput')",
+            &[],
+        )?;
         match self {
             Self::Narrow => return narrow(client, rows / 4),
             Self::Bulk | Self::Binary => client.batch_execute(&insert)?,
@@ -95,7 +99,7 @@ impl Workload {
                 let values: Vec<String> = (1..100).map(|n| format!("g * {n}")).collect();
                 let values = values.join(", ");
                 client.batch_execute(&format!(
-                    "insert into t select g, {values} from generate_series(1, {rows}) g"
+                    "insert into t select g, {values} from pg_catalog.generate_series(1, {rows}) g"
                 ))?;
             }
         }
@@ -109,8 +113,8 @@ create table tellers (tid int primary key, bid int, tbalance int, filler char(84
 create table branches (bid int primary key, bbalance int, filler char(88));
 create table history (tid int, bid int, aid int, delta int, mtime timestamp, filler char(22));
 alter table history replica identity full;
-insert into accounts select g, 1, 0, '' from generate_series(1, 10000) g;
-insert into tellers select g, 1, 0, null from generate_series(1, 10) g;
+insert into accounts select g, 1, 0, '' from pg_catalog.generate_series(1, 10000) g;
+insert into tellers select g, 1, 0, null from pg_catalog.generate_series(1, 10) g;
 insert into branches values (1, 0, null);";
 
 /// How many rows can be asked for: the workloads' numbers are `int`.
@@ -128,9 +132,11 @@ pub fn mark_end(client: &mut Client) -> Result<String, Problem> {
     client.batch_execute("set synchronous_commit to on")?;
     client.batch_execute("create table the_end (id int primary key)")?;
     // Servers before 15 send the transaction of the table, empty: its commit must not stand at the position.
-    client.execute("select pg_logical_emit_message(false, '', '')", &[])?;
+    client.execute("select pg_catalog.pg_logical_emit_message(false, '', '')", &[])?;
     // What was inserted, not what was written: transactions that did not wait for the disk may not be yet.
-    let until = client.query_one("select pg_current_wal_insert_lsn()::text", &[])?.get(0);
+    let until = client
+        .query_one("select pg_catalog.pg_current_wal_insert_lsn()::pg_catalog.text", &[])?
+        .get(0);
     client.batch_execute("insert into the_end values (1)")?;
     Ok(until)
 }
@@ -148,7 +154,7 @@ fn narrow(client: &mut Client, transactions: u32) -> Result<u32, Problem> {
              update accounts set abalance = abalance + 5 where aid = {account};
              update tellers set tbalance = tbalance + 5 where tid = {teller};
              update branches set bbalance = bbalance + 5 where bid = 1;
-             insert into history values ({teller}, 1, {account}, 5, now(), null);
+             insert into history values ({teller}, 1, {account}, 5, pg_catalog.now(), null);
              commit;"
         )?;
         if number % 1000 == 999 || number + 1 == transactions {
@@ -178,14 +184,16 @@ mod tests {
             let until = mark_end(&mut client).unwrap();
             let mut sent = |until: Option<&str>| -> i64 {
                 let inserts_and_updates =
-                    "select count(*) from pg_logical_slot_peek_binary_changes(
-                    'base', $1::text::pg_lsn, null, 'proto_version', '1', 'publication_names', 'p')
-                    where get_byte(data, 0) in (ascii('I'), ascii('U'))";
+                    "select pg_catalog.count(*) from pg_catalog.pg_logical_slot_peek_binary_changes(
+                    'base', $1::pg_catalog.text::pg_catalog.pg_lsn, null,
+                    'proto_version', '1', 'publication_names', 'p')
+                    where pg_catalog.get_byte(data, 0) operator(pg_catalog.=)
+                        any (array[pg_catalog.ascii('I'), pg_catalog.ascii('U')])";
                 client.query_one(inserts_and_updates, &[&until]).unwrap().get(0)
             };
             assert_eq!(sent(Some(&until)), rows, "{}", workload.name());
             assert_eq!(sent(None), rows + 1, "{}", workload.name());
-            client.execute("select pg_drop_replication_slot('base')", &[]).unwrap();
+            client.execute("select pg_catalog.pg_drop_replication_slot('base')", &[]).unwrap();
         }
     }
 }

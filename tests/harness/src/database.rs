@@ -19,7 +19,8 @@ use crate::wait;
 ///     let database = server.database("example");
 ///     let slot = database.slot_name("changes");
 ///     let mut client = database.client();
-///     client.query_one("SELECT pg_create_logical_replication_slot($1, 'pgoutput')::text", &[&slot]).unwrap();
+///     let query = "SELECT FROM pg_catalog.pg_create_logical_replication_slot($1, 'pgoutput')";
+///     client.query_one(query, &[&slot]).unwrap();
 /// }
 /// ```
 #[derive(Debug)]
@@ -110,15 +111,20 @@ impl<'s> Database<'s> {
     fn remove_once(&self, client: &mut Client) -> Result<(), postgres::Error> {
         let name = &self.name;
         client.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1",
+            "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+             WHERE datname OPERATOR(pg_catalog.=) $1",
             &[name],
         )?;
         client.execute(
-            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1",
+            "SELECT pg_catalog.pg_drop_replication_slot(slot_name)
+             FROM pg_catalog.pg_replication_slots WHERE database OPERATOR(pg_catalog.=) $1",
             &[name],
         )?;
-        let prepared =
-            client.query("SELECT gid FROM pg_prepared_xacts WHERE database = $1", &[name])?;
+        let prepared = client.query(
+            "SELECT gid FROM pg_catalog.pg_prepared_xacts
+             WHERE database OPERATOR(pg_catalog.=) $1",
+            &[name],
+        )?;
         if !prepared.is_empty() {
             client.batch_execute(&format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true"))?;
             let mut inside = self.try_client()?;

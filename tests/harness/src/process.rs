@@ -150,9 +150,9 @@ pub(crate) fn kill(process: &mut Option<Child>, watchdog: &mut Watchdog) -> Resu
 }
 
 pub(crate) fn kill_backend(server: &Server, pid: i32) -> Result<(), Error> {
-    let known = server
-        .try_client()
-        .and_then(|mut client| client.query_opt("SELECT FROM pg_stat_get_activity($1)", &[&pid]));
+    let known = server.try_client().and_then(|mut client| {
+        client.query_opt("SELECT FROM pg_catalog.pg_stat_get_activity($1)", &[&pid])
+    });
     // Never a process of someone else.
     match known {
         Ok(Some(_)) => {

@@ -4,7 +4,16 @@ use crate::literals;
 
 /// Where the SQL that is run over connections of the library, the program and the tests' own
 /// tools stands. The tests themselves run as the owner of everything they see.
-const FOLDERS: &[&str] = &["pgoutput-reader/src"];
+const FOLDERS: &[&str] = &[
+    "pgoutput-reader/src",
+    "pgoutput-reader/examples",
+    "tests/harness/src",
+    "tests/src",
+    "tests/bench",
+    "tests/end-to-end/src",
+    "tests/fuzz-bodies/src",
+    "tests/peers/src",
+];
 
 /// Words that may stand before `(` and are no functions that a search path decides about.
 const NO_FUNCTIONS: &str = " all and any array as by case cast check coalesce column current distinct \
@@ -237,7 +246,7 @@ fn what_a_user_could_decide_is_found() {
 fn sql_in_the_sources_names_what_it_means() {
     let literals = literals::below(FOLDERS);
     let sql: Vec<_> = literals.iter().filter(|literal| is_sql(&literal.text)).collect();
-    assert!(sql.len() > 10, "{} literals are SQL", sql.len());
+    assert!(sql.len() > 50, "{} literals are SQL", sql.len());
     let found: Vec<String> = sql
         .iter()
         .flat_map(|literal| {

@@ -50,7 +50,7 @@ fn run(&Args { rows }: &Args) -> Result<(), Problem> {
         reader.stop()?;
         println!("\n{}: {made} allocations while {rows} events were read", workload.name());
         println!("{}", measure(workload, &events?)?);
-        database.client().execute("select pg_drop_replication_slot('base')", &[])?;
+        database.client().execute("select pg_catalog.pg_drop_replication_slot('base')", &[])?;
     }
     Ok(())
 }

@@ -89,7 +89,8 @@ fn trickle(
     let mut client = database.client();
     // Commits stay synchronous: others are not sent before the log is flushed, some 200 ms later.
     client.batch_execute("truncate t")?;
-    client.execute("select pg_create_logical_replication_slot('run', 'pgoutput')", &[])?;
+    client
+        .execute("select pg_catalog.pg_create_logical_replication_slot('run', 'pgoutput')", &[])?;
     let mut config: Config = told.over.dsn(database).parse()?;
     config.max_read_delay(delay);
     let (transactions, each) = (rate * told.seconds, i64::from(told.rows_per_transaction));
@@ -98,7 +99,8 @@ fn trickle(
         read(&config, rows).map_err(|problem| problem.to_string())
     });
     let insert = client.prepare(
-        "insert into t select $1::int8 * $2 + n, $3::int8 from generate_series(1, $2::int8) n",
+        "insert into t select ($1::bigint operator(pg_catalog.*) $2) operator(pg_catalog.+) n, $3::bigint
+         from pg_catalog.generate_series(1, $2::bigint) n",
     )?;
     let (start, pause) = (Instant::now(), Duration::from_secs(1) / rate);
     for number in 0..transactions {
@@ -113,8 +115,8 @@ fn trickle(
     latencies.sort_by(f64::total_cmp);
     let at = |part: usize| latencies.get(latencies.len() * part / 100).copied().unwrap_or_default();
     while client.execute(
-        "select pg_drop_replication_slot(slot_name) from pg_replication_slots
-         where slot_name = 'run' and not active",
+        "select pg_catalog.pg_drop_replication_slot(slot_name) from pg_catalog.pg_replication_slots
+         where slot_name OPERATOR(pg_catalog.=) 'run' and not active",
         &[],
     )? == 0
     {

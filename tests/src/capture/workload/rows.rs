@@ -34,9 +34,18 @@ fn changes(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
     let mut copy = steps.first.copy_in("COPY account FROM STDIN")?;
     copy.write_all(b"10\tten\t10\n11\t\\N\t\\N\n12\ta\\tb\t12345678.90\n")?;
     copy.finish()?;
-    steps.step("update that leaves the key", &["UPDATE account SET balance = 2 WHERE id = 1"])?;
-    steps.step("update of the key", &["UPDATE account SET id = 20 WHERE id = 10"])?;
-    steps.step("delete by key", &["DELETE FROM account WHERE id IN (11, 20)"])?;
+    steps.step(
+        "update that leaves the key",
+        &["UPDATE account SET balance = 2 WHERE id OPERATOR(pg_catalog.=) 1"],
+    )?;
+    steps.step(
+        "update of the key",
+        &["UPDATE account SET id = 20 WHERE id OPERATOR(pg_catalog.=) 10"],
+    )?;
+    steps.step(
+        "delete by key",
+        &["DELETE FROM account WHERE id OPERATOR(pg_catalog.=) ANY ('{11,20}'::int[])"],
+    )?;
     steps.step("rolled back", &["BEGIN; DELETE FROM account; ROLLBACK"])?;
     steps.step(
         "savepoints",
@@ -53,8 +62,8 @@ fn identities(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
         "replica identity full",
         &[
             "INSERT INTO full_row VALUES (1, 'a'), (2, NULL)",
-            "UPDATE full_row SET note = 'b' WHERE id = 1",
-            "UPDATE full_row SET id = NULL WHERE id = 2",
+            "UPDATE full_row SET note = 'b' WHERE id OPERATOR(pg_catalog.=) 1",
+            "UPDATE full_row SET id = NULL WHERE id OPERATOR(pg_catalog.=) 2",
             "DELETE FROM full_row",
         ],
     )?;
@@ -98,7 +107,7 @@ fn definitions(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
             "ALTER TABLE account ADD opened date",
             "INSERT INTO account VALUES (40, 'new column', 1, '2020-02-29')",
             "ALTER TABLE account RENAME balance TO amount; ALTER TABLE account DROP name",
-            "UPDATE account SET amount = 3 WHERE id = 40",
+            "UPDATE account SET amount = 3 WHERE id OPERATOR(pg_catalog.=) 40",
             "ALTER TABLE account RENAME amount TO balance; ALTER TABLE account DROP opened, ADD name text",
             "DELETE FROM account",
         ],
@@ -121,17 +130,17 @@ fn messages(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
     steps.step(
         "logical messages",
         &[
-            "SELECT pg_logical_emit_message(false, 'at once', 'text ü')",
+            "SELECT pg_catalog.pg_logical_emit_message(false, 'at once', 'text ü')",
             "BEGIN;
              INSERT INTO account VALUES (50, 1);
-             SELECT pg_logical_emit_message(true, 'with the transaction', '\\x00ff'::bytea);
-             SELECT pg_logical_emit_message(false, 'not with it', '');
+             SELECT pg_catalog.pg_logical_emit_message(true, 'with the transaction', '\\x00ff'::pg_catalog.bytea);
+             SELECT pg_catalog.pg_logical_emit_message(false, 'not with it', '');
              ROLLBACK",
             "BEGIN;
              INSERT INTO account VALUES (51, 1);
-             SELECT pg_logical_emit_message(true, 'with the transaction', '\\x00ff'::bytea);
+             SELECT pg_catalog.pg_logical_emit_message(true, 'with the transaction', '\\x00ff'::pg_catalog.bytea);
              COMMIT",
-            "SELECT pg_logical_emit_message(true, '', '')",
+            "SELECT pg_catalog.pg_logical_emit_message(true, '', '')",
         ],
     )
 }
@@ -140,10 +149,10 @@ fn origins(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
     steps.step(
         "replication origin",
         &[
-            "SELECT pg_replication_origin_create('upstream ü')",
-            "SELECT pg_replication_origin_session_setup('upstream ü')",
+            "SELECT pg_catalog.pg_replication_origin_create('upstream ü')",
+            "SELECT pg_catalog.pg_replication_origin_session_setup('upstream ü')",
             "BEGIN;
-             SELECT pg_replication_origin_xact_setup('1/ABCDEF', '2020-01-01 00:00+00');
+             SELECT pg_catalog.pg_replication_origin_xact_setup('1/ABCDEF', '2020-01-01 00:00+00');
              INSERT INTO account VALUES (60, 1);
              COMMIT",
             "INSERT INTO account VALUES (61, 1)",
@@ -153,12 +162,12 @@ fn origins(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
         "large transaction of a replication origin",
         &[
             "BEGIN",
-            "SELECT pg_replication_origin_xact_setup('1/ABCDF0', '2020-01-01 00:00:01+00')",
+            "SELECT pg_catalog.pg_replication_origin_xact_setup('1/ABCDF0', '2020-01-01 00:00:01+00')",
             "INSERT INTO large VALUES (1, 'first chunk')",
             &fill(9),
             "INSERT INTO large VALUES (2, 'next chunk')",
             "COMMIT",
-            "SELECT pg_replication_origin_session_reset()",
+            "SELECT pg_catalog.pg_replication_origin_session_reset()",
         ],
     )
 }

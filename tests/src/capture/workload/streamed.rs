@@ -7,7 +7,9 @@ use super::Steps;
 /// So many rows of the table that is not published, nearly 8 kB each: the ninth passes 64 kB, and the server streams
 /// what it holds of the largest transaction.
 pub(super) fn fill(rows: u32) -> String {
-    format!("INSERT INTO filler SELECT repeat('f', 7900) FROM generate_series(1, {rows})")
+    format!(
+        "INSERT INTO filler SELECT pg_catalog.repeat('f', 7900) FROM pg_catalog.generate_series(1, {rows})"
+    )
 }
 
 pub(super) fn run(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
@@ -28,11 +30,11 @@ pub(super) fn run(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
         &[
             "BEGIN",
             "INSERT INTO typed VALUES (2, 'happy', 1, NULL, NULL, NULL)",
-            "UPDATE typed SET id = 3 WHERE id = 2",
-            "UPDATE typed SET code = 'y' WHERE id = 1",
+            "UPDATE typed SET id = 3 WHERE id OPERATOR(pg_catalog.=) 2",
+            "UPDATE typed SET code = 'y' WHERE id OPERATOR(pg_catalog.=) 1",
             "DELETE FROM typed",
-            "SELECT pg_logical_emit_message(true, 'in a large transaction', 'text')",
-            "SELECT pg_logical_emit_message(false, 'beside a large transaction', 'text')",
+            "SELECT pg_catalog.pg_logical_emit_message(true, 'in a large transaction', 'text')",
+            "SELECT pg_catalog.pg_logical_emit_message(false, 'beside a large transaction', 'text')",
             "TRUNCATE typed, child",
             "ALTER TABLE large ADD more int",
             "INSERT INTO large VALUES (201, 'three columns', 1)",

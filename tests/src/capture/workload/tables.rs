@@ -36,7 +36,7 @@ const TABLES: &str = r#"
     CREATE TABLE filler (pad text);
     ALTER TABLE filler ALTER pad SET STORAGE PLAIN;
     CREATE TYPE mood AS ENUM ('sad', 'so so', 'happy');
-    CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+    CREATE DOMAIN positive AS int CHECK (VALUE OPERATOR(pg_catalog.>) 0);
     CREATE TYPE pair AS (a int, b text);
     CREATE DOMAIN pg_catalog.capture_code AS varchar(4);
     CREATE TABLE typed (
@@ -51,8 +51,10 @@ const TABLES: &str = r#"
 
 /// All of them but `filler`.
 const PUBLISHED: &str = "
-    SELECT string_agg(oid::regclass::text, ', ' ORDER BY oid) FROM pg_class
-    WHERE oid >= 16384 AND relkind = 'r' AND relname <> 'filler'
+    SELECT pg_catalog.string_agg(oid::pg_catalog.regclass::pg_catalog.text, ', ' ORDER BY oid)
+    FROM pg_catalog.pg_class
+    WHERE oid OPERATOR(pg_catalog.>=) 16384 AND relkind OPERATOR(pg_catalog.=) 'r'
+      AND relname OPERATOR(pg_catalog.<>) 'filler'
 ";
 
 /// Makes them, and the publication.

@@ -87,7 +87,7 @@ fn measure(
         }
         runs = round;
     }
-    client.execute("select pg_drop_replication_slot('base')", &[])?;
+    client.execute("select pg_catalog.pg_drop_replication_slot('base')", &[])?;
     report::print(workload, rows, &runs);
     Ok(())
 }
@@ -100,7 +100,7 @@ fn one(
     install: &Install,
     rows: u32,
 ) -> Result<Usage, Problem> {
-    client.execute("select pg_copy_logical_replication_slot('base', 'run')", &[])?;
+    client.execute("select pg_catalog.pg_copy_logical_replication_slot('base', 'run')", &[])?;
     let mut child = consumer.command(task, install.bin())?.spawn()?;
     let usage = watch(&mut child, || sender(client));
     drop_slot(client)?;
@@ -119,15 +119,17 @@ fn one(
 
 /// The process that reads the slot.
 fn sender(client: &mut Client) -> Option<u32> {
-    let slot = "select active_pid from pg_replication_slots where slot_name = 'run'";
+    let slot = "select active_pid from pg_catalog.pg_replication_slots
+        where slot_name OPERATOR(pg_catalog.=) 'run'";
     let pid: Option<i32> = client.query_one(slot, &[]).ok()?.get(0);
     u32::try_from(pid?).ok()
 }
 
 /// The server lets go of a slot a moment after its reader has left.
 fn drop_slot(client: &mut Client) -> Result<(), Problem> {
-    let drop = "select pg_drop_replication_slot(slot_name) from pg_replication_slots
-        where slot_name = 'run' and not active";
+    let drop =
+        "select pg_catalog.pg_drop_replication_slot(slot_name) from pg_catalog.pg_replication_slots
+        where slot_name OPERATOR(pg_catalog.=) 'run' and not active";
     while client.execute(drop, &[])? == 0 {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
