@@ -19,6 +19,7 @@ use pgoutput_decode::{Column, Lsn, Oid, Relation, ReplicaIdentity};
 use crate::Error;
 use crate::connection::Ordinary;
 use crate::event::ColumnSchema;
+use crate::setup::names;
 use ahead::{Ahead, Miss, Taken};
 use client::{Lazy, Parameters};
 
@@ -141,10 +142,18 @@ impl Catalog {
         self.sql.make_ready(limit, DESCRIBE, none.into());
     }
 
-    /// The names of all publications.
+    /// Those of the named publications that are there.
+    pub(crate) fn publications_named(&mut self, named: &[String]) -> Result<Vec<String>, Error> {
+        let query = "SELECT pubname::pg_catalog.text FROM pg_catalog.pg_publication
+            WHERE pubname::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])";
+        let rows = self.sql.query(query, vec![Box::new(named.to_vec())])?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// The names of all publications, to be shown.
     pub(crate) fn publications(&mut self) -> Result<Vec<String>, Error> {
-        let query = "SELECT pubname::pg_catalog.text FROM pg_catalog.pg_publication ORDER BY 1";
-        Ok(self.sql.query(query, vec![])?.iter().map(|row| row.get(0)).collect())
+        let rows = self.sql.query(names::PUBLICATIONS, vec![])?;
+        Ok(rows.iter().map(|row| names::shown(row.get(0))).collect())
     }
 }
 

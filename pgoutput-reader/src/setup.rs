@@ -1,5 +1,6 @@
 //! What is looked at before a stream starts, over the replication connection itself.
 
+pub(crate) mod names;
 mod slot;
 
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use crate::proto::feedback;
 use crate::proto::silence::Silence;
 use crate::stream::Stream;
 use crate::{Error, StartReplication};
+use names::hex;
 
 /// When to speak, and when the other side has been silent for too long.
 #[derive(Debug, Clone)]
@@ -57,17 +59,26 @@ impl Connection {
 
     /// PostgreSQL 18 only warns of a missing publication and then sends nothing.
     pub(crate) fn check_publications(&mut self, names: &[String]) -> Result<(), Error> {
-        let rows = self.rows(
-            "SELECT pubname, pg_catalog.current_database() FROM pg_catalog.pg_publication \
-             UNION ALL SELECT NULL, pg_catalog.current_database() ORDER BY 1",
-        )?;
-        let database = rows.first().and_then(|row| row.get(1)).cloned().unwrap_or_default();
-        let existing: Vec<String> = rows
-            .into_iter()
-            .filter_map(|row| row.into_iter().next())
-            .filter(|name| !name.is_empty())
-            .collect();
-        SetupError::missing(names, &existing, &database).map_or(Ok(()), |error| Err(error.into()))
+        let literals: Vec<String> = names.iter().map(|name| literal(name)).collect();
+        let found = self.column(&format!(
+            "SELECT pubname FROM pg_catalog.pg_publication \
+             WHERE pubname::pg_catalog.text OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.text[])",
+            literals.join(", ")
+        ))?;
+        if names.iter().all(|name| found.contains(name)) {
+            return Ok(());
+        }
+        // Of others the names are only shown: whatever they are, they must not stop a reader.
+        let existing = self.column(names::PUBLICATIONS)?;
+        let existing: Vec<String> = existing.iter().map(|hex| names::shown(hex)).collect();
+        let database = self.column(concat!("SELECT ", hex!("pg_catalog.current_database()")))?;
+        let database = database.first().map(|hex| names::shown(hex)).unwrap_or_default();
+        Err(SetupError::missing(names, &found, existing, &database).into())
+    }
+
+    /// The first column of a statement's rows.
+    fn column(&mut self, query: &str) -> Result<Vec<String>, Error> {
+        Ok(self.rows(query)?.into_iter().filter_map(|row| row.into_iter().next()).collect())
     }
 
     /// The server's timeout for this connection; zero is none.

@@ -117,7 +117,7 @@ pub enum SetupError {
     PublicationMissing {
         /// Those that were named and are not there.
         missing: Vec<String>,
-        /// Those that are there.
+        /// Those that are there. Where a name is not UTF-8, the bytes that are not are escaped, as in `caf\xe9`.
         existing: Vec<String>,
         /// The database connected to.
         database: String,
@@ -133,15 +133,15 @@ pub enum SetupError {
 }
 
 impl SetupError {
-    /// The error for those of the publications `named` that are not among `existing`, if there are any.
-    pub(crate) fn missing(named: &[String], existing: &[String], database: &str) -> Option<Self> {
-        let missing: Vec<String> =
-            named.iter().filter(|name| !existing.contains(name)).cloned().collect();
-        (!missing.is_empty()).then(|| Self::PublicationMissing {
-            missing,
-            existing: existing.to_vec(),
-            database: database.into(),
-        })
+    /// The error for those of the publications `named` that were not `found` among the `existing` ones.
+    pub(crate) fn missing(
+        named: &[String],
+        found: &[String],
+        existing: Vec<String>,
+        database: &str,
+    ) -> Self {
+        let missing = named.iter().filter(|name| !found.contains(name)).cloned().collect();
+        Self::PublicationMissing { missing, existing, database: database.into() }
     }
 }
 

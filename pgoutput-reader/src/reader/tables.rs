@@ -177,9 +177,12 @@ impl Tables {
     /// After a server said that it left a publication out: one that is gone means that changes are passed over. One that
     /// is there was only made later than what is being read, which holds nothing of it.
     pub(super) fn check_publications(&mut self, named: &[String]) -> Result<(), Error> {
+        let found = self.catalog.publications_named(named)?;
+        if named.iter().all(|name| found.contains(name)) {
+            return Ok(());
+        }
         let existing = self.catalog.publications()?;
-        let missing = SetupError::missing(named, &existing, &self.database);
-        missing.map_or(Ok(()), |error| Err(error.into()))
+        Err(SetupError::missing(named, &found, existing, &self.database).into())
     }
 
     /// Some servers send rows wider than the table they described (15.0 and 15.1, with column lists): nothing

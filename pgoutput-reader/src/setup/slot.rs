@@ -3,13 +3,18 @@
 use pgoutput_decode::Lsn;
 
 use super::name;
+use super::names::{self, hex};
 use crate::connection::Connection;
 use crate::error::{ProtocolError, SetupError};
 use crate::{Error, ErrorKind};
 
 /// Columns that came with later servers by way of JSON.
-const FACTS: &str = "\
-SELECT slot.slot_type, slot.plugin, slot.database, pg_catalog.current_database(), \
+const FACTS: &str = concat!(
+    "SELECT slot.slot_type, slot.plugin, ",
+    hex!("slot.database"),
+    ", ",
+    hex!("pg_catalog.current_database()"),
+    ", \
        slot.confirmed_flush_lsn, slot.restart_lsn, pg_catalog.pg_is_in_recovery(), \
        later.columns OPERATOR(pg_catalog.->>) 'wal_status'::pg_catalog.text, \
        later.columns OPERATOR(pg_catalog.->>) 'invalidation_reason'::pg_catalog.text, \
@@ -19,7 +24,8 @@ SELECT slot.slot_type, slot.plugin, slot.database, pg_catalog.current_database()
        pg_catalog.current_setting('application_name'::pg_catalog.text) \
 FROM pg_catalog.pg_replication_slots AS slot, \
      LATERAL (SELECT pg_catalog.to_jsonb(slot) AS columns) AS later \
-WHERE slot.slot_name OPERATOR(pg_catalog.=) ";
+WHERE slot.slot_name OPERATOR(pg_catalog.=) "
+);
 
 /// What is known of a slot that fits.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +61,7 @@ impl Connection {
             return Err(SetupError::SlotPlugin { slot, plugin: plugin.into() }.into());
         }
         if database != connected {
-            let (database, connected) = (database.into(), connected.into());
+            let (database, connected) = (names::shown(database), names::shown(connected));
             return Err(SetupError::SlotDatabase { slot, database, connected }.into());
         }
         let [confirmed, restart, standby, status, reason, conflicting, in_use] =

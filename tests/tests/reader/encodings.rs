@@ -2,7 +2,7 @@
 
 use pgoutput_decode::TupleColumn;
 use pgoutput_harness::{Server, servers, servers_from};
-use pgoutput_reader::{Acknowledge, ChangeEvent};
+use pgoutput_reader::{Acknowledge, ChangeEvent, Reader};
 use pgoutput_tests::{Fixture, after, formats, json};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, s text, v varchar(9), a text[], j json)";
@@ -146,5 +146,42 @@ fn old_rows_say_it_as_well() {
             assert_eq!(update["after"]["s"], "e");
             assert_eq!(update["invalid_utf8"], serde_json::json!({"before": ["s"]}));
         });
+    }
+}
+
+/// Names of others that no reader can be sent, and the messages that show them.
+#[test]
+fn names_of_others_that_are_no_utf8_stop_nobody() {
+    for server in servers() {
+        let fixture = fixture(server, "SQL_ASCII");
+        let publications = "SET client_encoding = SQL_ASCII; DO $$ BEGIN
+            EXECUTE pg_catalog.concat('CREATE PUBLICATION \"other', E'\\xe9', '\"');
+            EXECUTE pg_catalog.concat('CREATE TABLE other (\"', E'\\xe9', '\" int)');
+            EXECUTE pg_catalog.concat('CREATE TYPE \"', E'\\xe9', '\" AS ENUM ()');
+        END $$; CREATE PUBLICATION mine FOR TABLE t";
+        fixture.run([publications, "INSERT INTO t (id) VALUES (1)"]);
+        let builder = || Reader::builder(&fixture.database().dsn()).slot(fixture.slot_name());
+
+        // A slot is older than its publication: what came before it cannot be read by its name.
+        let end = fixture.end();
+        let events = fixture.read_with(|builder| builder.acknowledge(Acknowledge::Never));
+        assert_eq!(events.len(), 1);
+        let error = builder().publication("none").until_lsn(end).connect().unwrap_err();
+        assert!(error.to_string().contains(r"mine, other\xe9"), "{error}");
+        let stream = pgoutput_reader::StartReplication::new(fixture.slot_name(), ["everything"]);
+        let config = fixture.database().dsn().parse().unwrap();
+        let connection = pgoutput_reader::Connection::connect(&config).unwrap();
+        drop(connection.stream(&stream).unwrap());
+        fixture.wait_until_free();
+
+        // While it is read, the SQL connection is asked: a warning in 18, an error before.
+        let mut reader = fixture.reader();
+        reader.next().unwrap().unwrap();
+        fixture.run(["DROP PUBLICATION everything", "INSERT INTO t (id) VALUES (2)"]);
+        let error = reader.next().unwrap().unwrap_err().to_string();
+        assert!(!error.contains("invalid byte sequence"), "{error}");
+        if fixture.major() >= 18 {
+            assert!(error.contains(r"mine, other\xe9"), "{error}");
+        }
     }
 }
