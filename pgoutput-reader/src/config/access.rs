@@ -77,7 +77,7 @@ impl Config {
     }
 
     /// Sets the name to show where neither the connection string nor `PGAPPNAME` has one: for programs, which thereby
-    /// leave the choice to their user.
+    /// leave the choice to their user. Without it the name is `pgoutput`.
     pub fn fallback_application_name(&mut self, name: impl Into<String>) -> &mut Self {
         self.fallback_application_name = text(name);
         self
@@ -220,7 +220,12 @@ impl Config {
         self.dbname.as_deref()
     }
 
-    /// The application name, or else the fallback.
+    /// The application name that servers are sent.
+    pub(crate) fn application_name_or_default(&self) -> &str {
+        self.get_application_name().unwrap_or("pgoutput")
+    }
+
+    /// The application name, or else the fallback; see [`fallback_application_name`](Self::fallback_application_name).
     pub fn get_application_name(&self) -> Option<&str> {
         self.application_name.as_deref().or(self.fallback_application_name.as_deref())
     }

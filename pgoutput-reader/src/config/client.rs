@@ -132,9 +132,7 @@ impl Config {
         if let Some(options) = self.get_options() {
             client.options(options);
         }
-        if let Some(name) = self.get_application_name() {
-            client.application_name(name);
-        }
+        client.application_name(self.application_name_or_default());
         if let Some(timeout) = self.connect_timeout {
             client.connect_timeout(timeout);
         }

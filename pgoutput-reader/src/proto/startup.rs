@@ -26,7 +26,7 @@ impl Settings {
         Ok(Self {
             user: config.user_or_default()?.into(),
             dbname: config.dbname_or_default()?.into(),
-            application_name: config.get_application_name().map(Into::into),
+            application_name: Some(config.application_name_or_default().into()),
             options: config.get_options().map(Into::into),
             wal_sender_timeout: config.get_wal_sender_timeout(),
         })

@@ -2,8 +2,8 @@
 
 use pgoutput_decode::TupleColumn;
 use pgoutput_harness::{Server, servers, skip};
-use pgoutput_reader::{Acknowledge, Config, Connection};
-use pgoutput_tests::{Fixture, after};
+use pgoutput_reader::{Acknowledge, Config, Connection, Reader};
+use pgoutput_tests::{Fixture, PUBLICATION, after, eventually};
 use postgres::SimpleQueryMessage;
 
 /// Columns of a table: name, type, value, and the text that the reader must be sent. The float is exactly that number and
@@ -121,6 +121,34 @@ fn settings_of_the_database_and_the_role_change_no_value() {
             let answers = connection.simple_query("SHOW lc_monetary").unwrap();
             assert_eq!(answers[0].rows[0].values().next(), Some(Some("C")));
             connection.close().unwrap();
+        }
+    }
+}
+
+#[test]
+fn both_connections_have_a_name() {
+    for server in servers() {
+        let fixture = Fixture::new(server, "CREATE TABLE t (id int)");
+        let names = || {
+            let query = "SELECT application_name FROM pg_catalog.pg_stat_activity
+                WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()
+                  AND backend_type IN ('walsender', 'client backend') AND application_name <> ''";
+            let rows = fixture.client().query(query, &[]).unwrap();
+            rows.iter().map(|row| row.get(0)).collect::<Vec<String>>()
+        };
+        for (given, expected) in [
+            ("", "pgoutput"),
+            (" fallback_application_name=mine", "mine"),
+            (" application_name=yours fallback_application_name=mine", "yours"),
+        ] {
+            let dsn = fixture.database().dsn() + given;
+            let reader = Reader::builder(&dsn).slot(fixture.slot_name()).publication(PUBLICATION);
+            let mut reader = reader.connect().unwrap();
+            fixture.run(["INSERT INTO t VALUES (1)"]);
+            reader.next().unwrap().unwrap();
+            assert_eq!(names(), [expected; 2], "PostgreSQL {}{given}", fixture.major());
+            reader.stop().unwrap();
+            eventually("both sessions to end", || names().is_empty().then_some(()));
         }
     }
 }
