@@ -7,6 +7,7 @@ mod ahead;
 mod client;
 mod described;
 mod list;
+mod published;
 mod slot;
 mod stream_types;
 mod types;
@@ -25,6 +26,7 @@ use client::{Lazy, Parameters};
 
 pub(crate) use client::Waits;
 pub(crate) use described::{Types, with_elements};
+pub use published::Published;
 pub use slot::SlotStatus;
 pub(crate) use stream_types::StreamTypes;
 

@@ -82,7 +82,7 @@ mod stream;
 #[cfg(feature = "catalog")]
 pub use ack::{Acknowledge, Acknowledger, Stage};
 #[cfg(feature = "catalog")]
-pub use catalog::SlotStatus;
+pub use catalog::{Published, SlotStatus};
 pub use config::{Config, ConfigError, SslMode};
 pub use connection::{
     Connection, CopyBoth, CreatedSlot, Row as QueryRow, Rows, SystemId, TimelineSwitch,
@@ -107,7 +107,9 @@ pub use pgoutput_decode::row::{RowError, RowErrorKind};
 pub use pgoutput_decode::value::Toast;
 pub use proto::{CreateSlot, Origin, ServerVersion, SlotSnapshot, StartReplication, Streaming};
 #[cfg(feature = "catalog")]
-pub use reader::{Idle, Next, Reader, ReaderBuilder, Reconnect, ReconnectAttempt};
+pub use reader::{
+    Idle, Next, Reader, ReaderBuilder, Reconnect, ReconnectAttempt, Reconnected, Started,
+};
 pub use stream::{Health, StopHandle, Stream, StreamEvent, StreamEventBuf};
 
 #[cfg(all(doctest, feature = "catalog", feature = "json"))]

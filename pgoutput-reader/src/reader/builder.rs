@@ -8,7 +8,7 @@ use pgoutput_decode::value::JsonOptions;
 
 use super::dial::Dialer;
 use super::link::{Link, Settings};
-use super::policy::{OnReconnect, Reconnect, ReconnectAttempt};
+use super::policy::{OnReconnect, OnReconnected, Reconnect, ReconnectAttempt, Reconnected};
 use super::resume::Resume;
 use super::verify::Stored;
 use super::{Idle, Reader, Setup};
@@ -34,6 +34,7 @@ pub struct ReaderBuilder {
     reconnect: Reconnect,
     on_reconnect: Option<OnReconnect>,
     described_tables: usize,
+    on_reconnected: Option<OnReconnected>,
     #[cfg(feature = "json")]
     json_options: JsonOptions,
 }
@@ -56,6 +57,7 @@ impl ReaderBuilder {
             reconnect: Reconnect::default(),
             on_reconnect: None,
             described_tables: DESCRIBED_TABLES,
+            on_reconnected: None,
             #[cfg(feature = "json")]
             json_options: JsonOptions::default(),
         }
@@ -283,6 +285,17 @@ impl ReaderBuilder {
         self
     }
 
+    /// Is told that a lost connection was made again, on the thread that reads, before anything comes of it. The same goes to the crate `log`,
+    /// at level info.
+    #[must_use]
+    pub fn on_reconnected(
+        mut self,
+        listener: impl FnMut(&Reconnected<'_>) + Send + 'static,
+    ) -> Self {
+        self.on_reconnected = Some(OnReconnected::new(listener));
+        self
+    }
+
     /// Connects, checks slot and publications, and starts reading. This is tried once: only a connection that is lost later
     /// is [made again](Self::reconnect). The ordinary connection beside it, for the catalogue, is waited for for a second at most, and tried again when it is
     /// needed.
@@ -312,6 +325,7 @@ impl ReaderBuilder {
             heartbeat: self.heartbeat,
             reconnect: if temporary { Reconnect::never() } else { self.reconnect },
             on_reconnect: self.on_reconnect,
+            on_reconnected: self.on_reconnected,
             told: Arc::clone(acknowledger.told()),
         };
         let stored = self.resume.map(|position| Stored { position, trusted: self.trust_slot });
@@ -326,9 +340,9 @@ impl ReaderBuilder {
         let position = stored.map(|stored| stored.position);
         let resume = position.as_ref().map(|last| Resume::behind(last, opened.confirmed));
         let newest = position.map(|last| (last.commit_lsn(), last.index()));
-        let (slot, publications) = (dialer.start.slot.clone(), dialer.start.publications.clone());
+        let started = opened.started(&dialer.start);
         let (link, catalog) = Link::new(dialer, opened, settings)?;
-        Ok(Reader::start(Setup {
+        let mut reader = Reader::start(Setup {
             link,
             catalog,
             source: Arc::new(source),
@@ -338,12 +352,13 @@ impl ReaderBuilder {
             acknowledge: self.acknowledge,
             idle: self.idle,
             until: self.until,
-            slot,
-            publications,
+            started,
             described_tables: self.described_tables,
             #[cfg(feature = "json")]
             json_options: self.json_options,
-        }))
+        });
+        reader.log_start();
+        Ok(reader)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pgoutput_decode::Lsn;
 
+use super::started::Started;
 use super::verify::Stored;
 use crate::catalog::{Catalog, Waits};
 use crate::connection::{Connection, CopyBoth};
@@ -14,7 +15,7 @@ use crate::io::{WakeAtEnd, WakePipe};
 use crate::proto::CreateSlot;
 use crate::setup::{Pace, SlotFacts};
 use crate::stream::StopHandle;
-use crate::{Config, Error, ErrorKind, StartReplication, SystemId, Waker};
+use crate::{Config, Error, ErrorKind, ServerVersion, StartReplication, SystemId, Waker};
 
 /// How long each step of an attempt may take where the settings say nothing.
 const STEP: Duration = Duration::from_secs(30);
@@ -39,6 +40,25 @@ pub(super) struct Opened {
     pub(super) confirmed: Lsn,
     /// Commits may wait for this connection, by `synchronous_standby_names`.
     pub(super) waited_for: bool,
+    version: ServerVersion,
+    tls: bool,
+}
+
+impl Opened {
+    /// What a reader has started with that asked for this.
+    pub(super) fn started(&self, start: &StartReplication) -> Started {
+        Started {
+            server_version: self.version,
+            address: self.copy.address().to_owned(),
+            tls: self.tls,
+            database: self.system.dbname.clone().unwrap_or_default(),
+            system_identifier: self.system.system_identifier.clone(),
+            timeline: self.system.timeline,
+            slot: start.slot.clone(),
+            publications: start.publications.clone(),
+            start_lsn: start.start_lsn.max(self.confirmed),
+        }
+    }
 }
 
 /// How far things had come when the stream was lost.
@@ -141,9 +161,10 @@ fn start(
         let (doing, address) = ("connecting to", connection.address().into());
         return Err(ErrorKind::Stopped { doing, address }.into());
     }
+    let (version, tls) = (connection.server_version(), connection.is_tls());
     let copy = connection.start_replication(start)?;
     let SlotFacts { confirmed, waited_for, .. } = slot;
-    Ok(Opened { copy, pace, catalog, system, confirmed, waited_for })
+    Ok(Opened { copy, pace, catalog, system, confirmed, waited_for, version, tls })
 }
 
 impl Standing {

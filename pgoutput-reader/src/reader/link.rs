@@ -8,7 +8,7 @@ use std::time::Instant;
 use pgoutput_decode::{Lsn, Printable};
 
 use super::dial::{Attempt, Dialer, Opened, Standing};
-use super::policy::{OnReconnect, Reconnect, ReconnectAttempt};
+use super::policy::{OnReconnect, OnReconnected, Reconnect, ReconnectAttempt, Reconnected};
 use super::transient::may_pass;
 use crate::ack::Told;
 use crate::catalog::{Catalog, Waits};
@@ -47,6 +47,7 @@ pub(super) struct Settings {
     pub(super) heartbeat: bool,
     pub(super) reconnect: Reconnect,
     pub(super) on_reconnect: Option<OnReconnect>,
+    pub(super) on_reconnected: Option<OnReconnected>,
     /// What is acknowledged, from whatever thread.
     pub(super) told: Arc<Told>,
 }
@@ -95,7 +96,7 @@ impl Link {
         opened: Opened,
         settings: Settings,
     ) -> Result<(Self, Catalog), Error> {
-        let Opened { copy, pace, catalog, system, confirmed, waited_for } = opened;
+        let Opened { copy, pace, catalog, system, confirmed, waited_for, .. } = opened;
         let wake = copy.wake_pipe();
         let address = copy.address().to_owned();
         let stream = settings.stream(copy, pace)?;
@@ -291,6 +292,10 @@ impl Link {
             let address = Printable(&self.address);
             log::info!("connected to {address} again, at attempt {}", outage.attempt);
             outage.phase = Phase::Open;
+            if let Some(listener) = &self.settings.on_reconnected {
+                let (attempt, elapsed) = (outage.attempt, outage.since.elapsed());
+                listener.tell(&Reconnected { attempt, elapsed, address: &self.address });
+            }
         }
         Ok(Box::new(catalog))
     }

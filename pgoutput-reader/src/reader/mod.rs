@@ -12,6 +12,7 @@ mod link;
 mod now;
 mod policy;
 mod resume;
+mod started;
 mod tables;
 mod transient;
 mod until;
@@ -28,13 +29,14 @@ use changes::{Changes, Progress};
 use explain::explain;
 pub use idle::Idle;
 use link::{Link, Turn};
-pub use policy::{Reconnect, ReconnectAttempt};
+pub use policy::{Reconnect, ReconnectAttempt, Reconnected};
 use resume::Resume;
+pub use started::Started;
 use tables::Tables;
 use until::Until;
 
 use crate::ack::{Acknowledge, Acknowledger};
-use crate::catalog::{Catalog, SlotStatus};
+use crate::catalog::{Catalog, Published, SlotStatus};
 use crate::event::{ChangeEvent, Fingerprint, Source};
 use crate::stream::{Frame, Health, Step, StopHandle, is_late};
 use crate::{Config, Error, ServerMessage};
@@ -82,6 +84,7 @@ pub struct Reader {
     drained_at: Option<Lsn>,
     slot: String,
     publications: Vec<String>,
+    started: Started,
     finished: bool,
     /// An error was handed out, or a stop ended a look-up: what came with it or after it was not, and must never be confirmed.
     failed: bool,
@@ -110,8 +113,7 @@ struct Setup {
     acknowledge: Acknowledge,
     idle: Idle,
     until: Option<Lsn>,
-    slot: String,
-    publications: Vec<String>,
+    started: Started,
     described_tables: usize,
     #[cfg(feature = "json")]
     json_options: pgoutput_decode::value::JsonOptions,
@@ -130,7 +132,8 @@ impl Reader {
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
         let catalog = link.catalog(catalog);
-        let tables = Tables::new(database, &setup.publications, setup.described_tables, catalog);
+        let tables =
+            Tables::new(database, &setup.started.publications, setup.described_tables, catalog);
         #[cfg(feature = "json")]
         let tables = tables.with_json_options(setup.json_options);
         let reader = Self {
@@ -142,8 +145,9 @@ impl Reader {
             until: setup.until.map(Until::new),
             idle: idle::Clock::new(setup.idle, Instant::now()),
             drained_at: None,
-            slot: setup.slot,
-            publications: setup.publications,
+            slot: setup.started.slot.clone(),
+            publications: setup.started.publications.clone(),
+            started: setup.started,
             finished: false,
             failed: false,
         };
@@ -233,6 +237,47 @@ impl Reader {
     /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) when a [`StopHandle`] was used and the answer takes longer than a moment.
     pub fn slot_status(&mut self) -> Result<SlotStatus, Error> {
         self.tables.catalog().slot_status(&self.slot)
+    }
+
+    /// Server, database, slot and position that this reader has started with.
+    pub fn started(&self) -> &Started {
+        &self.started
+    }
+
+    /// How many tables the publications hold, and what is likely to be a mistake in them: one query over the SQL connection, which is waited for
+    /// for five seconds at most. [`connect`](ReaderBuilder::connect) asks it too, and logs the warnings, where the crate `log` is set up to take
+    /// warnings.
+    ///
+    /// ```no_run
+    /// # let builder = pgoutput_reader::Reader::builder("");
+    /// let mut reader = builder.connect()?;
+    /// let published = reader.published()?;
+    /// eprintln!("{}, {published}", reader.started());
+    /// for warning in published.warnings() {
+    ///     eprintln!("warning: {warning}");
+    /// }
+    /// # Ok::<(), pgoutput_reader::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What the server answers; [`ErrorKind::Timeout`](crate::ErrorKind::Timeout); [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) when a
+    /// [`StopHandle`] was used. None of them ends the reader.
+    pub fn published(&mut self) -> Result<Published, Error> {
+        self.tables.catalog().published(&self.publications)
+    }
+
+    /// Logs what was started, and what the publications hold if somebody takes warnings: then it costs a query.
+    fn log_start(&mut self) {
+        log::info!("{}", self.started);
+        if log::log_enabled!(log::Level::Warn) {
+            match self.published() {
+                Ok(published) => {
+                    log::info!("{published}");
+                    published.warnings().iter().for_each(|warning| log::warn!("{warning}"));
+                }
+                Err(error) => log::warn!("the published tables could not be asked for: {error}"),
+            }
+        }
     }
 
     /// Tells the server what was taken, ends the copy and closes the connection. The slot is free when this returns, but for

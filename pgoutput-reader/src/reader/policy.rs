@@ -142,6 +142,18 @@ pub struct ReconnectAttempt<'a> {
     pub elapsed: Duration,
 }
 
+/// A lost connection that was made again, told before anything is read from it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Reconnected<'a> {
+    /// The number of the attempt that succeeded, from 1.
+    pub attempt: u32,
+    /// How long it has been since the connection was lost.
+    pub elapsed: Duration,
+    /// The server's address, `host:port` or the path of a socket.
+    pub address: &'a str,
+}
+
 type Listener = dyn FnMut(&ReconnectAttempt<'_>) + Send;
 
 /// Who wants to know of attempts. Clones are the same listener.
@@ -162,6 +174,28 @@ impl OnReconnect {
 impl fmt::Debug for OnReconnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OnReconnect")
+    }
+}
+
+type BackListener = dyn FnMut(&Reconnected<'_>) + Send;
+
+/// Who wants to know that a connection is back. Clones are the same listener.
+#[derive(Clone)]
+pub(super) struct OnReconnected(Arc<Mutex<BackListener>>);
+
+impl OnReconnected {
+    pub(super) fn new(listener: impl FnMut(&Reconnected<'_>) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(listener)))
+    }
+
+    pub(super) fn tell(&self, reconnected: &Reconnected<'_>) {
+        (self.0.lock().unwrap_or_else(PoisonError::into_inner))(reconnected);
+    }
+}
+
+impl fmt::Debug for OnReconnected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnReconnected")
     }
 }
 

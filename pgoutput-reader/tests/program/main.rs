@@ -4,6 +4,7 @@ mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;
 mod reconnect;
+mod report;
 mod run;
 mod signals;
 mod stdout;

@@ -17,7 +17,7 @@ fn goes_on_where_it_was_and_says_so() {
     for server in servers() {
         let fixture = Fixture::new(server);
         fixture.sql("INSERT INTO t VALUES (1)");
-        let mut running = Running::start(&mut fixture.tail(&["--reconnect-for", "60"]));
+        let mut running = Running::start(&mut fixture.tail_aloud(&["--reconnect-for", "60"]));
         assert_eq!(running.line()["after"]["id"], 1);
         terminate(&fixture);
         fixture.sql("INSERT INTO t VALUES (2)");
@@ -25,8 +25,10 @@ fn goes_on_where_it_was_and_says_so() {
         running.signal(Signal::TERM);
         let (rest, status, said) = running.end_with_complaints();
         assert_eq!((rest.as_str(), status), ("", Some(0)));
-        let first = said.lines().next().unwrap();
-        assert!(first.contains("57P01") && first.contains("attempt 1 to reconnect in"), "{said}");
+        let lines: Vec<&str> = said.lines().skip(1).collect();
+        let [lost, .., back] = lines.as_slice() else { panic!("{said}") };
+        assert!(lost.contains("57P01") && lost.contains("attempt 1 to reconnect in"), "{said}");
+        assert!(back.contains("connected to ") && back.contains(" again after "), "{said}");
         assert!(fixture.lines(&[]).is_empty());
     }
 }

@@ -54,8 +54,15 @@ impl<'s> Fixture<'s> {
         ))
     }
 
-    /// `pgoutput tail` of slot and publication, with further arguments.
+    /// `pgoutput tail --quiet` of slot and publication, with further arguments.
     pub(crate) fn tail(&self, arguments: &[&str]) -> Command {
+        let mut command = self.tail_aloud(arguments);
+        command.arg("--quiet");
+        command
+    }
+
+    /// The same with what is reported on standard error.
+    pub(crate) fn tail_aloud(&self, arguments: &[&str]) -> Command {
         let mut command = program();
         let dsn = self.database.dsn();
         command.args(["tail", "--dsn", &dsn, "--slot", &self.slot, "--publication", PUBLICATION]);

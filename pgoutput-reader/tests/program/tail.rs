@@ -103,7 +103,7 @@ fn a_temporary_slot_is_created_and_gone_afterwards() {
         let dsn = fixture.database.dsn();
         let mut command = program();
         command.args(["tail", "--dsn", &dsn, "--slot", &slot, "--publication", PUBLICATION]);
-        let mut running = Running::start(command.args(["--create-slot", "--temporary"]));
+        let mut running = Running::start(command.args(["--create-slot", "--temporary", "--quiet"]));
         // A slot is active while it is still being created; what is committed then is before its start.
         let created = "confirmed_flush_lsn IS NOT NULL";
         let slots = format!(

@@ -47,9 +47,13 @@ fn help_is_status_0_and_says_every_option() {
         "--format",
         "--numeric-strings",
         "--no-ack",
+        "--quiet",
+        "--verbose",
     ] {
         assert!(text.contains(option), "{option}");
     }
+    let longest = text.lines().map(|line| line.chars().count()).max();
+    assert!(longest.is_some_and(|longest| longest <= 100), "{text}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod polling;
 mod position;
 mod position_idle;
 mod positions_told;
+mod published;
 mod reconnect;
 mod reconnect_limits;
 mod replica_identity;

@@ -6,7 +6,7 @@ use pgoutput_reader::{Origin, Streaming};
 
 /// PostgreSQL's changes as JSON.
 #[derive(Debug, Parser)]
-#[command(name = "pgoutput", version)]
+#[command(name = "pgoutput", version, max_term_width = 100)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -110,6 +110,14 @@ pub(crate) struct Tail {
     /// How long to try to get a lost connection back; 300 unless given.
     #[arg(long, value_name = "SECONDS", conflicts_with = "no_reconnect")]
     pub(crate) reconnect_for: Option<u64>,
+
+    /// Say nothing on standard error but the error that ends it.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Say more on standard error: cluster, TLS and publications at the start, and at the end how far it has come.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

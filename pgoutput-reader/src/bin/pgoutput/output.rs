@@ -14,6 +14,10 @@ pub(crate) struct Output {
     acknowledger: Acknowledger,
     /// The last change in the buffer.
     pending: Option<Position>,
+    /// How many changes were written out.
+    written: u64,
+    /// How many are in the buffer.
+    waiting: u64,
     /// One object, put together whole before any of it is printed.
     object: String,
 }
@@ -34,7 +38,15 @@ impl From<io::Error> for WriteError {
 impl Output {
     pub(crate) fn new(stdout: File, format: Format, acknowledger: Acknowledger) -> Self {
         let out = BufWriter::with_capacity(64 * 1024, stdout);
-        Self { out, format, acknowledger, pending: None, object: String::new() }
+        Self {
+            out,
+            format,
+            acknowledger,
+            pending: None,
+            written: 0,
+            waiting: 0,
+            object: String::new(),
+        }
     }
 
     /// Adds a change to what waits to be written out.
@@ -48,16 +60,23 @@ impl Output {
         self.object.push('\n');
         self.out.write_all(self.object.as_bytes())?;
         self.pending = Some(event.position());
+        self.waiting += 1;
         Ok(())
     }
 
     /// Writes everything out; only then it is acknowledged.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()?;
+        self.written += std::mem::take(&mut self.waiting);
         if let Some(position) = self.pending.take() {
             // It is one of this reader's.
             self.acknowledger.acknowledge_through(position).map_err(io::Error::other)?;
         }
         Ok(())
+    }
+
+    /// How many changes were written out.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
     }
 }

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use pgoutput_decode::value::JsonOptions;
 use pgoutput_reader::{
-    Acknowledge, Config, Error, ErrorKind, Next, Reader, ReaderBuilder, Reconnect,
-    ReconnectAttempt, SetupError,
+    Acknowledge, Config, Error, ErrorKind, Next, Reader, ReaderBuilder, Reconnect, SetupError,
 };
 
 use crate::Failure;
 use crate::args::Tail;
 use crate::output::{Output, WriteError};
+use crate::report::Report;
 use crate::{signals, stdout};
 
 /// How long what was printed may wait to be written out and acknowledged while the stream never goes quiet.
@@ -29,9 +29,12 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let mut reader = builder(config, tail).connect().map_err(|error| failure(&error))?;
     signalled.stops(reader.stop_handle());
     signals::stop_on_closed_output(reader.stop_handle());
+    let report = Report::of(tail);
+    report.started(&mut reader);
 
     let mut output = Output::new(stdout, tail.format, reader.acknowledger());
-    let printed = print(&mut reader, &mut output, tail.limit);
+    let printed = print(&mut reader, &mut output, tail.limit, report);
+    report.ended(&reader, &output);
     // Also after an error: what was printed is acknowledged, if the server can still be told.
     let stopped = reader.stop().map_err(|error| failure(&error));
     match printed {
@@ -47,6 +50,7 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
 }
 
 fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
+    let report = Report::of(tail);
     let mut builder = ReaderBuilder::from(config)
         .slot(&tail.slot)
         .create_slot(tail.create_slot)
@@ -57,10 +61,8 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
         .two_phase(tail.two_phase)
         .acknowledge(if tail.no_ack { Acknowledge::Never } else { Acknowledge::Manual })
         .reconnect(reconnect(tail))
-        .on_reconnect(|attempt| {
-            let ReconnectAttempt { attempt: number, cause, delay, .. } = attempt;
-            crate::say(&format_args!("{cause}; attempt {number} to reconnect in {delay:.1?}"));
-        });
+        .on_reconnect(move |attempt| report.lost(attempt))
+        .on_reconnected(move |back| report.reconnected(back));
     for publication in &tail.publications {
         builder = builder.publication(publication);
     }
@@ -109,7 +111,12 @@ impl From<WriteError> for Stop {
     }
 }
 
-fn print(reader: &mut Reader, output: &mut Output, limit: Option<u64>) -> Result<(), Stop> {
+fn print(
+    reader: &mut Reader,
+    output: &mut Output,
+    limit: Option<u64>,
+    report: Report,
+) -> Result<(), Stop> {
     let mut left = limit;
     let mut flush_at = Instant::now() + FLUSH;
     let ended = loop {
@@ -134,7 +141,7 @@ fn print(reader: &mut Reader, output: &mut Output, limit: Option<u64>) -> Result
             Err(error) => break Err(Stop::Reader(error)),
         }
         for notice in reader.take_notices() {
-            crate::say(&notice);
+            report.notice(&notice);
         }
         if flush_at <= Instant::now() {
             output.flush().map_err(Stop::Output)?;

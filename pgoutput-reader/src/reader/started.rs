@@ -1,0 +1,48 @@
+//! What a reader reads, and from where.
+
+use std::fmt;
+
+use pgoutput_decode::{Lsn, Printable};
+
+use crate::ServerVersion;
+
+/// Server, database, slot and position that a reader has started with; from [`Reader::started`](crate::Reader::started).
+///
+/// Displayed on one printable line: `PostgreSQL 18.0 at db:5432, database "app", slot "my_slot", from 0/16B3748`. The reader logs it
+/// through the crate `log` at level info.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Started {
+    /// The server's version.
+    pub server_version: ServerVersion,
+    /// The server's address, `host:port` or the path of a socket.
+    pub address: String,
+    /// Whether the connection is protected by TLS.
+    pub tls: bool,
+    /// The database.
+    pub database: String,
+    /// The cluster's unique number, as its text.
+    pub system_identifier: String,
+    /// The timeline of the server.
+    pub timeline: u32,
+    /// The slot.
+    pub slot: String,
+    /// The publications.
+    pub publications: Vec<String>,
+    /// Transactions that commit after this are read: the position that was asked for, or the slot's, whichever is later.
+    pub start_lsn: Lsn,
+}
+
+impl fmt::Display for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "PostgreSQL {} at {}, database \"{}\", slot \"{}\", from {}",
+            self.server_version,
+            Printable(&self.address),
+            Printable(&self.database),
+            Printable(&self.slot),
+            self.start_lsn
+        )
+    }
+}

@@ -1,0 +1,94 @@
+//! What `pgoutput tail` says on standard error while all is well.
+
+use pgoutput_harness::servers;
+use serde_json::Value;
+
+use crate::run::{Fixture, assert_success, finished};
+
+/// What a run up to now says, and what it prints.
+fn said(fixture: &Fixture<'_>, arguments: &[&str]) -> (String, Vec<Value>) {
+    let end = fixture.end();
+    let output = finished(fixture.tail_aloud(arguments).args(["--until-lsn", &end]));
+    assert_success(&output);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let events = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (String::from_utf8(output.stderr).unwrap(), events)
+}
+
+#[test]
+fn one_line_says_what_is_read_and_from_where() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        let start = fixture.confirmed();
+        fixture.sql("INSERT INTO t VALUES (1)");
+        let (line, events) = said(&fixture, &["--no-ack"]);
+        assert_eq!(line.lines().count(), 1, "{line}");
+        for part in [
+            format!("pgoutput: PostgreSQL {}.", server.major()),
+            format!("{}, ", server.port()),
+            format!("database \"{}\"", fixture.database.name()),
+            format!("slot \"{}\"", fixture.slot),
+            format!("from {start}, "),
+            "1 published table\n".into(),
+        ] {
+            assert!(line.contains(&part), "{part}: {line}");
+        }
+        assert_eq!(said(&fixture, &["--no-ack", "--quiet"]), (String::new(), events.clone()));
+
+        let (lines, more) = said(&fixture, &["--verbose"]);
+        assert_eq!(more, events);
+        let lines: Vec<&str> = lines.lines().collect();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert_eq!(lines[0], line.trim_end());
+        assert!(lines[1].contains("timeline 1, no TLS, publications \"Every, \"thing\"\""));
+        assert!(lines[2].contains("1 changes written, acknowledged up to "), "{lines:?}");
+        // Where it starts is where it got to.
+        assert!(said(&fixture, &[]).0.contains(&format!("from {}, ", fixture.confirmed())));
+    }
+}
+
+#[test]
+fn a_publication_without_tables_and_tables_without_an_identity_are_warned_of() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        fixture.sql(
+            "CREATE TABLE bare (id int); CREATE TABLE nothing (id int PRIMARY KEY);
+             ALTER TABLE nothing REPLICA IDENTITY NOTHING;
+             CREATE TABLE late (id int, PRIMARY KEY (id) DEFERRABLE);
+             CREATE TABLE whole (id int); ALTER TABLE whole REPLICA IDENTITY FULL;
+             CREATE TABLE indexed (id int NOT NULL); CREATE UNIQUE INDEX i ON indexed (id);
+             ALTER TABLE indexed REPLICA IDENTITY USING INDEX i;
+             CREATE PUBLICATION none;
+             CREATE PUBLICATION inserts FOR TABLE bare WITH (publish = 'insert')",
+        );
+        let run = |publications: &[&str]| {
+            let mut arguments = vec!["--no-ack"];
+            publications.iter().for_each(|name| arguments.extend(["--publication", name]));
+            said(&fixture, &arguments).0
+        };
+        let lines = run(&["none"]);
+        let lines: Vec<&str> = lines.lines().collect();
+        let [first, empty, lacking] = lines.as_slice() else { panic!("{lines:?}") };
+        assert!(first.ends_with(", 6 published tables"), "{first}");
+        assert!(empty.contains("warning: publication \"none\" has no tables"), "{empty}");
+        let expected = "UPDATE and DELETE will fail on 3 published tables for lack of a replica identity: \
+                        public.bare, public.late, public.nothing; ";
+        assert!(lacking.contains(expected), "{lacking}");
+        // The server says the same.
+        for (table, is_refused) in [
+            ("bare", true),
+            ("nothing", true),
+            ("late", true),
+            ("whole", false),
+            ("indexed", false),
+        ] {
+            let refused = fixture.client().batch_execute(&format!("DELETE FROM {table}"));
+            assert_eq!(refused.is_err(), is_refused, "{table}");
+        }
+        fixture.sql("DROP PUBLICATION \"Every, \"\"thing\"\"\"");
+        fixture.sql("CREATE PUBLICATION \"Every, \"\"thing\"\"\" FOR TABLE t");
+        // What only publishes INSERT needs no identity.
+        let line = run(&["inserts"]);
+        assert!(line.lines().count() == 1 && line.ends_with(", 2 published tables\n"), "{line}");
+    }
+}
