@@ -55,6 +55,16 @@ pub enum EncodeError {
     InsideStream(Tag),
 }
 
+impl EncodeError {
+    /// Returns true for a value that is right and that the binary form cannot express: a `numeric` read from text
+    /// with more digits than the binary form holds, a value of a type of which only the text is known.
+    ///
+    /// Such a value can be sent as text.
+    pub const fn is_unrepresentable(&self) -> bool {
+        matches!(self, Self::TooLong { .. } | Self::NoBinaryForm(_))
+    }
+}
+
 struct TypeName(Oid);
 
 impl fmt::Display for TypeName {
