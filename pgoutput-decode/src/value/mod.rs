@@ -134,6 +134,11 @@ pub use crate::{Lsn, Oid, TimestampTz, Xid};
 
 /// How deep arrays, composites and ranges may stand in each other: what is deeper is an error.
 ///
+/// It is the one limit of everything that calls itself for values inside of others: reading, writing
+/// as text, JSON and binary, comparing, and `Row::deserialize`. All of them keep to it on a stack
+/// of 256 KiB, in a build without optimisation too. Whatever else may be nested, such as the operators
+/// of a [`TsQuery`], is read and written without recursion; documents of JSON are not looked into.
+///
 /// PostgreSQL's text doubles its quotes and backslashes with each of them.
 pub const MAX_DEPTH: u8 = 16;
 

@@ -111,27 +111,25 @@ impl<'a> FieldType<'a> {
     /// The description of this type inside of this one, as far as it is not too large to be searched.
     #[cfg(feature = "alloc")]
     pub(crate) fn find(self, oid: Oid) -> Option<&'a TypeInfo<'a>> {
-        fn search<'a>(
-            info: &'a TypeInfo<'a>,
-            oid: Oid,
-            left: &mut usize,
-        ) -> Option<&'a TypeInfo<'a>> {
-            *left = left.checked_sub(1)?;
+        let mut left = alloc::vec::Vec::from_iter(self.info);
+        for _ in 0..MAX_SEARCHED {
+            let info = left.pop()?;
             if info.oid == oid {
                 return Some(info);
             }
             match info.kind {
+                // From the end, so that the first attribute is searched first.
                 TypeKind::Composite(attributes) => {
-                    attributes.iter().find_map(|attribute| search(attribute.ty, oid, left))
+                    left.extend(attributes.iter().rev().map(|attribute| attribute.ty));
                 }
                 TypeKind::Domain(inner)
                 | TypeKind::Range(inner)
                 | TypeKind::Multirange(inner)
-                | TypeKind::Array { element: inner, .. } => search(inner, oid, left),
-                TypeKind::Base | TypeKind::TextLike | TypeKind::Hstore | TypeKind::Enum => None,
+                | TypeKind::Array { element: inner, .. } => left.push(inner),
+                TypeKind::Base | TypeKind::TextLike | TypeKind::Hstore | TypeKind::Enum => {}
             }
         }
-        search(self.info?, oid, &mut { MAX_SEARCHED })
+        None
     }
 
     /// The type below all domains.

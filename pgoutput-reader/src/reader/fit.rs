@@ -1,6 +1,6 @@
 //! Whether values fit what is known of their types. A stream says nothing of ALTER TYPE: it shows in the values alone.
 
-use pgoutput_decode::value::{FieldType, TypeInfo, TypeKind, Value, ValueErrorKind};
+use pgoutput_decode::value::{FieldType, MAX_DEPTH, TypeInfo, TypeKind, Value, ValueErrorKind};
 use pgoutput_decode::{Lsn, TupleData, row};
 
 use crate::event::TableSchema;
@@ -71,14 +71,21 @@ fn is_of_any_description(kind: ValueErrorKind) -> bool {
 }
 
 /// Whether a composite is part of the type. All other types keep the form of their values, or are text.
+///
+/// Looks no deeper than values are read: a multirange and its range are of the same depth.
 fn has_composite(info: &TypeInfo<'_>) -> bool {
-    match FieldType::described(info).without_domains().kind() {
-        TypeKind::Composite(_) => true,
-        TypeKind::Array { element: part, .. }
-        | TypeKind::Range(part)
-        | TypeKind::Multirange(part) => has_composite(part),
-        _ => false,
+    let mut ty = FieldType::described(info).without_domains();
+    for _ in 0..=2 * MAX_DEPTH {
+        let part = match ty.kind() {
+            TypeKind::Composite(_) => return true,
+            TypeKind::Array { element: part, .. }
+            | TypeKind::Range(part)
+            | TypeKind::Multirange(part) => part,
+            _ => return false,
+        };
+        ty = FieldType::described(part).without_domains();
     }
+    false
 }
 
 #[cfg(test)]

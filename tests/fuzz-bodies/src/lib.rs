@@ -4,6 +4,7 @@
 //! A body takes any bytes and panics when a law is broken; it has no other output.
 #![expect(clippy::missing_panics_doc, reason = "to panic is what the bodies are for")]
 
+mod small_stack;
 mod values;
 
 use pgoutput_decode::encode::Encoder;

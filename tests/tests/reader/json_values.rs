@@ -74,6 +74,41 @@ fn binary_gives_the_same_json_byte_for_byte() {
     }
 }
 
+/// As deep as servers accept with their own limit on the stack.
+#[test]
+fn a_deep_tsquery_is_the_same_in_text_and_in_binary() {
+    let [open, close] = ["!( ", " & 'b' )"].map(|part| part.repeat(7_500));
+    let to_the_left = format!("{open}'a'{close}");
+    let [open, close] = ["'a' & ( 'b' | ", " )"].map(|part| part.repeat(2_500));
+    let to_the_right = format!("{open}'c'{close}");
+    for server in servers() {
+        let fixture = Fixture::new(server, "CREATE TABLE t (q tsquery, qs tsquery[])");
+        fixture.run([
+            "INSERT INTO t SELECT q, ARRAY[q] FROM (SELECT \
+             (repeat('!(', 7500) || 'a' || repeat(' & b)', 7500))::tsquery) AS t (q)",
+            "INSERT INTO t SELECT q, ARRAY[q, NULL] FROM (SELECT \
+             (repeat('a & (b | ', 2500) || 'c' || repeat(')', 2500))::tsquery) AS t (q)",
+        ]);
+        for binary in [false, true] {
+            if binary && server.major() < 14 {
+                continue;
+            }
+            let events =
+                fixture.read_with(|builder| builder.binary(binary).acknowledge(Acknowledge::Never));
+            let left = format!(r#"{{"q":"{to_the_left}","qs":["{to_the_left}"]}}"#);
+            let right = format!(r#"{{"q":"{to_the_right}","qs":["{to_the_right}",null]}}"#);
+            for (event, expected) in events.iter().zip([left, right]) {
+                assert!(
+                    after(event) == expected,
+                    "PostgreSQL {}, binary: {binary}",
+                    server.major()
+                );
+            }
+            assert_eq!(events.len(), 2);
+        }
+    }
+}
+
 #[test]
 fn numeric_is_a_string_where_it_is_asked_for() {
     for server in servers() {

@@ -1,0 +1,212 @@
+//! Every reader and writer of values at its depth limit, on a small stack.
+//!
+//! A program may read events on any thread; 256 KiB is the smallest stack in common use. An
+//! unoptimised build needs several times the stack of an optimised one, so it is what counts here.
+
+use std::fmt::Debug;
+
+use pgoutput_decode::encode::{EncodeBinary, TupleBuf};
+use pgoutput_decode::row::Row;
+use pgoutput_decode::value::{
+    Attribute, Field, FieldType, Format, JsonOptions, MAX_DEPTH, TypeInfo, TypeKind, Value,
+    ValueErrorKind, type_oid,
+};
+use pgoutput_decode::{Message, Oid, Relation};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+const STACK: usize = 256 << 10;
+
+/// Runs on a thread with a small stack; an overflow ends the whole test program.
+fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(run).unwrap();
+    thread.join().unwrap();
+}
+
+const fn user(oid: u32, name: &'static str, kind: TypeKind<'static>) -> TypeInfo<'static> {
+    TypeInfo { oid: Oid::new(oid), name, kind }
+}
+
+// No server has types that hold themselves; here they stand for as many types as it takes.
+static ARRAY: TypeInfo<'static> =
+    user(20_000, "array", TypeKind::Array { element: &ARRAY, delimiter: b',' });
+static RANGE: TypeInfo<'static> = user(20_001, "range", TypeKind::Range(&RANGE));
+static MULTIRANGE: TypeInfo<'static> =
+    user(20_002, "multirange", TypeKind::Multirange(&OF_MULTIRANGES));
+static OF_MULTIRANGES: TypeInfo<'static> =
+    user(20_003, "of_multiranges", TypeKind::Range(&MULTIRANGE));
+static COMPOSITE: TypeInfo<'static> =
+    user(20_004, "composite", TypeKind::Composite(&[Attribute { name: "inner", ty: &COMPOSITE }]));
+static DOMAINS: TypeInfo<'static> =
+    user(20_005, "domains", TypeKind::Array { element: &DOMAIN, delimiter: b',' });
+static DOMAIN: TypeInfo<'static> = user(20_006, "domain", TypeKind::Domain(&BELOW));
+static BELOW: TypeInfo<'static> = user(20_007, "below", TypeKind::Domain(&DOMAINS));
+static MIXED: TypeInfo<'static> =
+    user(20_008, "mixed", TypeKind::Composite(&[Attribute { name: "inner", ty: &MIXED_ARRAY }]));
+static MIXED_ARRAY: TypeInfo<'static> =
+    user(20_009, "mixed_array", TypeKind::Array { element: &MIXED_RANGE, delimiter: b',' });
+static MIXED_RANGE: TypeInfo<'static> = user(20_010, "mixed_range", TypeKind::Range(&MIXED));
+static TYPES: [&TypeInfo<'static>; 6] = [&ARRAY, &RANGE, &MULTIRANGE, &COMPOSITE, &DOMAINS, &MIXED];
+
+fn sized(bytes: &[u8]) -> Vec<u8> {
+    let length = i32::try_from(bytes.len()).unwrap();
+    [&length.to_be_bytes()[..], bytes].concat()
+}
+
+/// The binary form of a value with `depth` containers inside of it; the last one holds nothing.
+fn nested(ty: &TypeInfo<'_>, depth: u8) -> Vec<u8> {
+    let inner = |ty: &TypeInfo<'_>| depth.checked_sub(1).map(|depth| sized(&nested(ty, depth)));
+    match FieldType::described(ty).without_domains().kind() {
+        TypeKind::Array { element, .. } => {
+            let dimensions = u32::from(depth > 0);
+            let head = [dimensions, 0, element.oid.as_u32()].map(u32::to_be_bytes).concat();
+            let one = [1_u32, 1].map(u32::to_be_bytes).concat();
+            inner(element).map_or(head.clone(), |inner| [head, one, inner].concat())
+        }
+        // Without an upper bound, or empty.
+        TypeKind::Range(subtype) => {
+            inner(subtype).map_or(vec![1], |inner| [vec![0x10], inner].concat())
+        }
+        TypeKind::Multirange(range) => {
+            let count = u32::from(depth > 0);
+            let ranges = if depth > 0 { sized(&nested(range, depth)) } else { Vec::new() };
+            [count.to_be_bytes().to_vec(), ranges].concat()
+        }
+        TypeKind::Composite([attribute]) => {
+            let value = inner(attribute.ty).unwrap_or(vec![0xFF; 4]);
+            [&[0, 0, 0, 1][..], &attribute.ty.oid.as_u32().to_be_bytes(), &value].concat()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a type that holds itself is read as, in any of the shapes that a value has.
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "read and compared")]
+enum Any {
+    Null(()),
+    Text(String),
+    List(Vec<Any>),
+    Named { inner: Box<Any> },
+}
+
+fn relation(ty: &TypeInfo<'_>) -> Relation {
+    let frame =
+        [&b"R\0\0\0\x01public\0t\0d\0\x01\0c\0"[..], &ty.oid.as_u32().to_be_bytes(), &[0xFF; 4]];
+    let frame = frame.concat();
+    let Ok(Message::Relation(body)) = Message::decode(&frame, false) else { panic!() };
+    Relation::from(&body)
+}
+
+/// The row as whatever holds it.
+fn deserialized<T: Debug + for<'a> Deserialize<'a>>(field: Field<'_>, types: &[TypeInfo<'_>]) -> T {
+    #[derive(Debug, Deserialize)]
+    struct Only<T> {
+        c: T,
+    }
+    let mut row = TupleBuf::new();
+    match field.format() {
+        Format::Text => row.text(field.bytes()).unwrap(),
+        Format::Binary => row.binary(field.bytes()).unwrap(),
+    };
+    let table = relation(&types[0]);
+    let row = Row::new(&table, row.as_tuple()).unwrap().with_types(types);
+    row.deserialize::<Only<T>>().unwrap().c
+}
+
+fn texts_of(field: &Field<'_>) -> [String; 3] {
+    let value: Value<'_> = field.get().unwrap();
+    let mut json = String::new();
+    field.write_json(&mut json, JsonOptions::default()).unwrap();
+    [value.to_string(), format!("{value:?}"), json]
+}
+
+fn try_everything(field: Field<'_>, types: &[TypeInfo<'_>]) {
+    let value: Value<'_> = field.get().unwrap();
+    assert_eq!(value, value.clone());
+    let bytes = field.to_binary().unwrap();
+    let again = Field::of(field.ty(), Format::Binary, &bytes);
+    assert_eq!(again.get::<Value<'_>>().unwrap(), value);
+    assert_eq!(texts_of(&again), texts_of(&field));
+    let json: serde_json::Value = field.get().unwrap();
+    assert_eq!(deserialized::<serde_json::Value>(field, types), json);
+    deserialized::<IgnoredAny>(field, types);
+    deserialized::<Any>(field, types);
+}
+
+#[test]
+fn containers_are_read_and_written_at_the_limit_on_a_small_stack() {
+    for ty in TYPES {
+        on_a_small_stack(move || {
+            let binary = nested(ty, MAX_DEPTH);
+            let field = Field::with_type(ty, Format::Binary, &binary);
+            try_everything(field, &[*ty]);
+            let text = field.get::<Value<'_>>().unwrap().to_string();
+            let from_text = Field::with_type(ty, Format::Text, text.as_bytes());
+            assert_eq!(from_text.get::<Value<'_>>().unwrap(), field.get().unwrap());
+            try_everything(from_text, &[*ty]);
+        });
+    }
+}
+
+#[test]
+fn containers_beyond_the_limit_are_refused_on_a_small_stack() {
+    for ty in TYPES {
+        on_a_small_stack(move || {
+            for depth in [MAX_DEPTH + 1, 100] {
+                let binary = nested(ty, depth);
+                let field = Field::with_type(ty, Format::Binary, &binary);
+                let error = field.get::<Value<'_>>().unwrap_err();
+                assert_eq!(error.kind(), ValueErrorKind::TooDeep, "{error}");
+                assert!(error.offset() > 0 && error.offset() < binary.len(), "{error}");
+                assert!(field.to_binary().is_err());
+                assert!(field.get::<serde_json::Value>().is_err());
+            }
+        });
+    }
+}
+
+/// `serde_json` itself reads documents of 127 arrays or objects in each other.
+#[test]
+fn documents_are_read_at_the_limit_of_serde_json_on_a_small_stack() {
+    const DEEPEST: usize = 127;
+    const JSON: TypeInfo<'_> = TypeInfo { oid: type_oid::JSON, name: "json", kind: TypeKind::Base };
+    for (open, close) in [("[", "]"), (r#"{"inner":"#, "}")] {
+        on_a_small_stack(move || {
+            let document = |depth: usize| [open.repeat(depth), "null".into(), close.repeat(depth)];
+            let text = document(DEEPEST).concat();
+            let field = Field::with_type(&JSON, Format::Text, text.as_bytes());
+            let json: serde_json::Value = field.get().unwrap();
+            assert_eq!(deserialized::<serde_json::Value>(field, &[JSON]), json);
+            deserialized::<IgnoredAny>(field, &[JSON]);
+            deserialized::<Any>(field, &[JSON]);
+            assert_eq!(
+                texts_of(&field),
+                [text.clone(), format!("Json(Json({text:?}))"), text.clone()]
+            );
+
+            let text = document(DEEPEST + 1).concat();
+            let field = Field::with_type(&JSON, Format::Text, text.as_bytes());
+            let error = field.get::<serde_json::Value>().unwrap_err();
+            assert!(error.offset() > 0, "{error}");
+        });
+    }
+}
+
+#[test]
+fn a_query_of_any_depth_is_read_and_written_on_a_small_stack() {
+    static QUERIES: TypeInfo<'static> =
+        TypeInfo { oid: type_oid::TSQUERY_ARRAY, name: "tsquery[]", kind: TypeKind::Base };
+    on_a_small_stack(|| {
+        let depth = 7_500;
+        let text = ["!( ".repeat(depth), "'a'".into(), " & 'b' )".repeat(depth)].concat();
+        let array = format!("{{\"{text}\"}}");
+        let field = Field::with_type(&QUERIES, Format::Text, array.as_bytes());
+        try_everything(field, &[QUERIES]);
+        let binary = field.to_binary().unwrap();
+        let from_binary = Field::with_type(&QUERIES, Format::Binary, &binary);
+        assert_eq!(from_binary.get::<Value<'_>>().unwrap().to_string(), array);
+        try_everything(from_binary, &[QUERIES]);
+    });
+}
