@@ -171,6 +171,66 @@ fn integers_that_floats_would_round_are_refused_in_a_buffer() {
     assert!(with::<Tagged<i64>>(&tagged, &table).is_ok());
 }
 
+std::thread_local! {
+    static READINGS: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
+}
+
+/// Counts how often it is read.
+#[derive(Debug)]
+struct Counting;
+
+impl<'de> Deserialize<'de> for Counting {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        READINGS.set(READINGS.get() + 1);
+        i64::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+#[derive(Deserialize, Debug)]
+struct Counted<T> {
+    #[serde(rename = "counting")]
+    _counting: Counting,
+    #[serde(flatten)]
+    rest: BTreeMap<String, T>,
+}
+
+fn readings<T>(read: impl FnOnce() -> T) -> (T, usize) {
+    READINGS.set(0);
+    let value = read();
+    (value, READINGS.get())
+}
+
+#[test]
+fn a_row_is_read_once_more_at_most_however_many_integers_are_large() {
+    const LARGE: i64 = 9_007_199_254_740_993;
+    let names: Vec<_> = (0..80).map(|number| std::format!("c{number:02}")).collect();
+    let columns = names.iter().map(|name| (name.as_str(), type_oid::INT8));
+    let columns: Vec<_> = [("counting", type_oid::INT8)].into_iter().chain(columns).collect();
+    let large = LARGE.to_string();
+    let row = |value| {
+        let values: Vec<_> =
+            [Is::Text("1")].into_iter().chain((0..80).map(|_| Is::Text(value))).collect();
+        Sent::insert(&columns, &values)
+    };
+
+    let sent = row(&large);
+    let table = sent.table();
+    let (read, count) = readings(|| with::<Counted<i64>>(&sent, &table).unwrap());
+    assert_eq!(read.rest.len(), 80);
+    assert!(read.rest.values().all(|value| *value == LARGE));
+    assert_eq!(count, 2);
+
+    let (error, count) = readings(|| with::<Counted<f64>>(&sent, &table).unwrap_err());
+    assert_eq!(error.column(), Some("c00"), "{error}");
+    let kind = error.value_error().unwrap().kind();
+    assert!(matches!(kind, ValueErrorKind::Inexact { .. }), "{error}");
+    assert_eq!(count, 2);
+
+    let sent = row("9007199254740992");
+    let table = sent.table();
+    assert_eq!(readings(|| with::<Counted<f64>>(&sent, &table).unwrap().rest.len()), (80, 1));
+}
+
 /// Nothing tells these from fields that hold the number.
 #[test]
 fn floats_of_serde_round_what_no_second_reading_finds() {

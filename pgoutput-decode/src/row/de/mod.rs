@@ -25,7 +25,7 @@ use core::fmt::Write as _;
 
 use serde::Deserialize;
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use self::access::read_all;
@@ -90,9 +90,10 @@ impl<'a> Row<'a> {
     ///   would do: to find out, the row is read again;
     /// - **`serde` drops other errors there**: a flattened `Option<X>` is `None`, and an untagged enum its next variant, if a value is NULL, of
     ///   another type or out of range for a field of `X`. Flatten `X` itself, with an `Option` for each field;
-    /// - an integer column beyond 2⁵³ that an `f64` or `f32` would round is an error; to find out, the row is read a second time;
+    /// - an integer column beyond 2⁵³ that an `f64` or `f32` would round is an error. To find out, the row is read once more, and
+    ///   the first field that asks for such a column says what it is;
     /// - **`serde`'s own floats round** what no second reading finds: integers beyond 2⁵³ inside of arrays, composites and
-    ///   documents, or behind an untagged enum; for `f32` also those from 2²⁴ up, and other floats. Keep such fields out of
+    ///   documents, behind an untagged enum, or in a float that is read after an integer field that holds another such integer; for `f32` also those from 2²⁴ up, and other floats. Keep such fields out of
     ///   what is flattened.
     ///
     /// All else that does not fit is an error there too. The error names the column where only one has the value that was refused, else the
@@ -171,7 +172,7 @@ impl<'a> Row<'a> {
         marks: Marks,
     ) -> Result<T, RowError> {
         let refused = match value {
-            Ok(value) => match self.refused_by_buffer::<T>(row, marks) {
+            Ok(value) => match Self::refused_by_buffer::<T>(row, marks) {
                 None => return Ok(value),
                 Some(failure) => failure,
             },
@@ -182,7 +183,6 @@ impl<'a> Row<'a> {
 
     /// What a buffer of `serde` may have dropped or rounded.
     fn refused_by_buffer<T: Deserialize<'a>>(
-        &self,
         row: RowDeserializer<'a, '_>,
         marks: Marks,
     ) -> Option<Failure> {
@@ -194,9 +194,7 @@ impl<'a> Row<'a> {
         if !row.way.is_buffered.get() {
             return None;
         }
-        self.columns().find_map(|column| {
-            rounding::refused::<T>(row, &column).map(|failure| failure.in_column(column.index))
-        })
+        rounding::refused::<T>(row)
     }
 
     #[cold]
@@ -280,8 +278,8 @@ struct Way {
 /// What stands in the place of values when a row is read a second time, to find out what became of them.
 #[derive(Clone, Copy)]
 enum StandIn<'c> {
-    /// In this column, something that no number is read from.
-    Question(usize),
+    /// In these columns, in ascending order, something that no number is read from.
+    Questions(&'c [usize]),
     /// In these columns, NULL.
     Null(&'c [usize]),
 }
@@ -370,9 +368,11 @@ impl<'a> Cells<'a, '_> {
         seed: S,
     ) -> Result<S::Value, Failure> {
         let held = match self.stand_in {
-            Some(StandIn::Question(asked)) if self.columns.place() == asked => {
-                let question = BorrowedStrDeserializer::new(rounding::QUESTION);
-                return seed.deserialize(question);
+            Some(StandIn::Questions(columns))
+                if columns.binary_search(&self.columns.place()).is_ok() =>
+            {
+                let question = rounding::question(self.columns.place());
+                return seed.deserialize(question.into_deserializer());
             }
             Some(StandIn::Null(columns)) if columns.contains(&self.columns.place()) => Held::Null,
             _ => Held::from(&self.columns.typed(column)),
