@@ -136,9 +136,8 @@ fn info(oid: Oid, entries: &Entries, depth: usize) -> &'static TypeInfo<'static>
     if let Some(known) = PgType::from_oid(oid) {
         return built_in(known);
     }
-    let Some(depth) = depth.checked_sub(1) else {
-        return kept(oid, "", Kind::Plain(TypeKind::Base));
-    };
+    // What is too deep is unknown, so that values of it are marked.
+    let Some(depth) = depth.checked_sub(1) else { return unknown(oid) };
     let Some(entry) = entries.get(&oid) else { return unknown(oid) };
     let other = || info(entry.other, entries, depth);
     let kind = Kind::Plain(match entry.kind.as_str() {
@@ -256,5 +255,6 @@ mod tests {
             (ty, depth) = (base, depth + 1);
         }
         assert_eq!(depth, MAX_DEPTH);
+        assert!(has_unknown(info(ring, &entries, MAX_DEPTH), &mut BTreeSet::new()));
     }
 }

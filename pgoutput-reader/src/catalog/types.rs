@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pgoutput_decode::value::PgType;
+use pgoutput_decode::value::{self, PgType};
 use pgoutput_decode::{Oid, Relation};
 
 use super::Catalog;
@@ -51,8 +51,9 @@ LEFT JOIN pg_catalog.pg_proc AS send
 WHERE typ.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])"
 );
 
-/// What stands deeper in each other is not described.
-pub(super) const MAX_DEPTH: usize = 16;
+/// What stands deeper in each other is not described: as deep as values are read, the outermost type
+/// counted too.
+pub(super) const MAX_DEPTH: usize = value::MAX_DEPTH as usize + 1;
 
 /// A type as the catalogue has it, naming others by their ids.
 #[derive(Debug)]
