@@ -83,7 +83,7 @@ impl<'s> Fixture<'s> {
     }
 }
 
-/// Looks until it is so, for half a minute.
+/// Looks until it is so, for as long as a test is patient.
 #[track_caller]
 pub(crate) fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
     eventually(what, || is_so().then_some(()));

@@ -162,10 +162,10 @@ pub fn waiting<T>(what: impl Display, work: impl FnOnce() -> T) -> T {
 ///
 /// # Panics
 ///
-/// If there is none within half a minute.
+/// If there is none within [`PATIENCE`].
 #[track_caller]
 pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    within(Duration::from_secs(30), what, look)
+    within(PATIENCE, what, look)
 }
 
 /// [`eventually`] where the time that it may take is promised.

@@ -51,7 +51,7 @@ fn ends(name: &str, script: fn(&mut Client), set: impl FnOnce(&mut Config)) -> E
     set(&mut config);
     let (result, held) = peak(|| Connection::connect(&config));
     let error = result.map(drop).expect_err(name);
-    rogue.end();
+    rogue.end_after(error.kind());
     assert!(held < MEMORY, "{name}: {held} bytes");
     for text in [error.to_string(), format!("{error:?}")] {
         assert_eq!(text.lines().count(), 1, "{name}: {text}");

@@ -35,7 +35,7 @@ fn ends(name: &str, script: fn(&mut Client), limit: Option<Duration>) -> Error {
     let (result, held) =
         peak(|| -> Result<Stream, Error> { Connection::connect(&config)?.stream(&start) });
     let error = result.map(drop).expect_err(name);
-    rogue.end();
+    rogue.end_after(error.kind());
     assert!(held < MEMORY, "{name}: {held} bytes");
     assert_eq!(error.to_string().lines().count(), 1, "{name}: {error}");
     error

@@ -46,7 +46,7 @@ fn amid<T: Send + 'static>(
     let builder = ReaderBuilder::from(rogue.config()).slot("s").publication("p");
     let (sender, done) = channel();
     thread::spawn(move || sender.send(act(builder.connect().unwrap())).unwrap());
-    let done = done.recv_timeout(PATIENCE / 4).expect("it never ends").unwrap();
+    let done = done.recv_timeout(PATIENCE).expect("it never ends").unwrap();
     rogue.end();
     done
 }

@@ -2,11 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::panic::{self, AssertUnwindSafe};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pgoutput_harness::{stage, waiting};
-use pgoutput_reader::{Config, SslMode};
+use pgoutput_reader::{Config, ErrorKind, SslMode};
 
 /// Long enough never to pass in a test that is right.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -68,13 +69,22 @@ pub(crate) const SLOT: [&str; 10] =
 /// The server's end of the connection.
 pub(crate) struct Client(TcpStream);
 
+/// Ends a script that the client has left before its end.
+struct LeftEarly;
+
 impl Client {
+    fn hear_all(&mut self, bytes: &mut [u8]) {
+        if self.0.read_exact(bytes).is_err() {
+            panic::resume_unwind(Box::new(LeftEarly));
+        }
+    }
+
     /// Reads the startup packet.
     pub(crate) fn startup(&mut self) -> Vec<u8> {
         let mut length = [0; 4];
-        self.0.read_exact(&mut length).unwrap();
+        self.hear_all(&mut length);
         let mut packet = vec![0; u32::from_be_bytes(length) as usize - 4];
-        self.0.read_exact(&mut packet).unwrap();
+        self.hear_all(&mut packet);
         assert_eq!(packet[..4], [0, 3, 0, 0], "not a startup packet");
         packet
     }
@@ -82,7 +92,7 @@ impl Client {
     /// Reads the request for TLS.
     pub(crate) fn tls_request(&mut self) {
         let mut request = [0; 8];
-        self.0.read_exact(&mut request).unwrap();
+        self.hear_all(&mut request);
         assert_eq!(request, [0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F]);
     }
 
@@ -97,11 +107,11 @@ impl Client {
 
     fn message(&mut self, tag: u8) -> Vec<u8> {
         let mut head = [0; 5];
-        self.0.read_exact(&mut head).unwrap();
+        self.hear_all(&mut head);
         assert_eq!(char::from(head[0]), char::from(tag));
         let length = u32::from_be_bytes(*head.last_chunk().unwrap());
         let mut body = vec![0; length as usize - 4];
-        self.0.read_exact(&mut body).unwrap();
+        self.hear_all(&mut body);
         body
     }
 
@@ -171,7 +181,8 @@ impl Client {
 /// A server for one client; [`end`](Self::end) shows what went wrong in its script.
 pub(crate) struct Rogue {
     address: SocketAddr,
-    thread: JoinHandle<()>,
+    /// Whether the client stayed until the end of the script.
+    thread: JoinHandle<bool>,
 }
 
 impl Rogue {
@@ -187,7 +198,12 @@ impl Rogue {
             let (socket, _) = listener.accept().unwrap();
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
             socket.set_write_timeout(Some(PATIENCE)).unwrap();
-            script(&mut Client(socket));
+            let script = AssertUnwindSafe(|| script(&mut Client(socket)));
+            match panic::catch_unwind(script) {
+                Ok(()) => true,
+                Err(payload) if payload.is::<LeftEarly>() => false,
+                Err(payload) => panic::resume_unwind(payload),
+            }
         });
         Self { address, thread }
     }
@@ -205,7 +221,19 @@ impl Rogue {
         self.address.port()
     }
 
+    /// The client must have stayed until the end of the script.
     pub(crate) fn end(self) {
-        waiting("the script of the rogue server", || self.thread.join()).unwrap();
+        assert!(self.stayed(), "the client left before the end of the script");
+    }
+
+    /// The same where the client has ended with this error: where its time was up it may have left
+    /// at any point of the script.
+    pub(crate) fn end_after(self, error: &ErrorKind) {
+        let stayed = self.stayed();
+        assert!(stayed || matches!(error, ErrorKind::Timeout { .. }), "the client left early");
+    }
+
+    fn stayed(self) -> bool {
+        waiting("the script of the rogue server", || self.thread.join()).unwrap()
     }
 }
