@@ -2,7 +2,7 @@
 
 use pgoutput_harness::servers;
 use pgoutput_reader::{Acknowledge, ChangeEvent, Error, Reader};
-use pgoutput_tests::{Fixture, after, json};
+use pgoutput_tests::{Fixture, InTime as _, after, json};
 
 /// How many queries the reader has sent.
 fn queries(reader: &Reader) -> u64 {
@@ -24,7 +24,7 @@ fn until_now(fixture: &Fixture<'_>, publication: &str) -> (Vec<ChangeEvent>, u64
         .until_lsn(fixture.end())
         .connect()
         .unwrap();
-    let events: Result<Vec<_>, Error> = reader.by_ref().collect();
+    let events: Result<Vec<_>, Error> = reader.in_time().collect();
     let asked = queries(&reader);
     reader.stop().unwrap();
     (events.unwrap(), asked)
@@ -153,7 +153,7 @@ fn tables_are_found_in_every_kind_of_publication() {
                 .until_lsn(fixture.end())
                 .connect()
                 .unwrap();
-            let events: Vec<_> = reader.by_ref().map(|event| json(&event.unwrap())).collect();
+            let events: Vec<_> = reader.in_time().map(|event| json(&event.unwrap())).collect();
             assert_eq!(events.len(), count, "{publication}");
             let asked = queries(&reader);
             assert!(asked < 40, "{asked} queries for {publication} on {}", server.major());
@@ -173,7 +173,7 @@ fn a_reader_without_lag_asks_for_each_table_alone() {
         let mut client = fixture.client();
         for i in 0..COUNT {
             client.batch_execute(&format!("INSERT INTO t{i} VALUES ({i})")).unwrap();
-            let event = json(&reader.next().unwrap().unwrap());
+            let event = json(&reader.next_in_time().unwrap().unwrap());
             assert_eq!(event["table_schema"]["column_definitions"][0]["optional"], false);
         }
         let asked = queries(&reader) - before;
@@ -194,14 +194,14 @@ fn tables_that_are_dropped_are_forgotten() {
         let mut client = fixture.client();
         let mut most = 0;
         fixture.run(["INSERT INTO kept VALUES (-1, 'a')"]);
-        let first = reader.next().unwrap().unwrap();
+        let first = reader.next_in_time().unwrap().unwrap();
         for i in 0..700 {
             let statement = format!(
                 "CREATE TABLE t{i} (id int, m mood); INSERT INTO t{i} VALUES ({i}, 'ok'); DROP TABLE t{i};
                  SELECT pg_logical_emit_message(false, 'filler', repeat('x', 20000))"
             );
             client.batch_execute(&statement).unwrap();
-            let event = reader.next().unwrap().unwrap();
+            let event = reader.next_in_time().unwrap().unwrap();
             assert!(after(&event).starts_with(&format!(r#"{{"id":{i},"#)));
             if i % 50 == 49 {
                 most = most.max(tables(&reader));
@@ -210,7 +210,7 @@ fn tables_that_are_dropped_are_forgotten() {
         assert!(most < 400, "{most} tables are kept on PostgreSQL {}", server.major());
         // The server does not describe it again.
         fixture.run(["INSERT INTO kept VALUES (-2, 'b')"]);
-        let last = reader.next().unwrap().unwrap();
+        let last = reader.next_in_time().unwrap().unwrap();
         assert_eq!(last.table(), first.table());
         assert_eq!(after(&last), r#"{"id":-2,"v":"b"}"#);
         reader.stop().unwrap();
@@ -231,7 +231,7 @@ fn a_table_of_which_the_description_was_forgotten_is_described_again() {
         let builder = fixture.builder().slot(&slot).described_tables(64);
         let mut reader = builder.until_lsn(fixture.end()).connect().unwrap();
         let mut count = 0;
-        for event in reader.by_ref() {
+        for event in reader.in_time() {
             let event = event.unwrap();
             let table = event.table().unwrap();
             assert_eq!(table.name(), format!("t{}", count % COUNT));

@@ -143,7 +143,7 @@ fn commits_that_wait_for_a_reader_return_under_every_mode() {
             let stop = reader.stop_handle();
             thread::scope(|scope| {
                 let reading = scope.spawn(move || {
-                    let events = reader.by_ref().map(Result::unwrap).count();
+                    let events = reader.in_time().map(Result::unwrap).count();
                     reader.stop().unwrap();
                     events
                 });

@@ -11,7 +11,7 @@ use pgoutput_reader::config::TargetSessionAttrs;
 use pgoutput_reader::{
     Config, Connection, ErrorKind, Idle, Next, Reader, ReaderBuilder, Reconnect, SetupError,
 };
-use pgoutput_tests::eventually;
+use pgoutput_tests::{InTime as _, eventually};
 use postgres::Client;
 
 use crate::literals;
@@ -277,12 +277,12 @@ fn none_runs_in_the_reader() {
             .unwrap_or_else(|e| panic!("{e}"));
         hostile.check("connecting");
         hostile.run(&format!("INSERT INTO public.t VALUES (1, {ROW})"));
-        reader.next().unwrap().unwrap_or_else(|e| panic!("{e}"));
+        reader.next_in_time().unwrap().unwrap_or_else(|e| panic!("{e}"));
         hostile.check("describing a table");
         // A value that does not fit what was known of its type: the catalogue is asked again.
         hostile.run("ALTER TYPE public.pair ADD ATTRIBUTE n pg_catalog.text");
         hostile.run("INSERT INTO public.t (id, p) VALUES (2, '(1,ok,n)')");
-        reader.next().unwrap().unwrap_or_else(|e| panic!("{e}"));
+        reader.next_in_time().unwrap().unwrap_or_else(|e| panic!("{e}"));
         hostile.check("describing types again");
         assert!(reader.slot_status().unwrap().active);
         hostile.check("the status of the slot");
@@ -297,12 +297,12 @@ fn none_runs_in_the_reader() {
                     WHERE slot_name OPERATOR(pg_catalog.=) $1::pg_catalog.text::pg_catalog.name";
         hostile.admin().execute(kill, &[&hostile.slot]).unwrap();
         hostile.run("INSERT INTO public.t (id) VALUES (3)");
-        reader.next().unwrap().unwrap_or_else(|e| panic!("{e}"));
+        reader.next_in_time().unwrap().unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(reader.health().reconnects, 1);
         hostile.check("connecting again");
         // PostgreSQL 18 goes on without a publication that is missing, and the reader asks.
         hostile.run("ALTER PUBLICATION p RENAME TO q; INSERT INTO public.t (id) VALUES (4)");
-        assert!(reader.next().unwrap().is_err());
+        assert!(reader.next_in_time().unwrap().is_err());
         hostile.run("ALTER PUBLICATION q RENAME TO p");
         drop(reader);
         hostile.check("a missing publication");
@@ -348,7 +348,7 @@ fn none_runs_in_the_program() {
             let mut program = Command::new(env!("CARGO_BIN_EXE_tail"));
             program.args(["tail", "--create-slot", "--dsn", &dsn, "--until-lsn", &end]);
             program.args(["--slot", &hostile.slot, "--publication", "p"]);
-            let output = program.output().unwrap();
+            let output = pgoutput_harness::output(&mut program);
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             String::from_utf8(output.stdout).unwrap()
         };

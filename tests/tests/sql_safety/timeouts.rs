@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pgoutput_harness::{Database, servers};
 use pgoutput_reader::{Connection, Reader, Reconnect};
+use pgoutput_tests::InTime as _;
 use postgres::Client;
 
 /// More than the buffers of two sockets hold: the server waits for the reader inside of the
@@ -69,15 +70,15 @@ fn no_timeout_of_the_role_or_the_database_ends_a_session() {
 
             let reader = Reader::builder(&dsn).slot(&slot).publication("p");
             let mut reader = reader.reconnect(Reconnect::never()).connect().unwrap();
-            reader.next().unwrap().unwrap();
+            reader.next_in_time().unwrap().unwrap();
             let session = catalogue_session(&database, &mut client, &role);
             assert!(session.is_some(), "{place}");
             thread::sleep(3 * TIMEOUT);
             for _ in 1..ROWS {
-                reader.next().unwrap().unwrap_or_else(|error| panic!("{place}: {error}"));
+                reader.next_in_time().unwrap().unwrap_or_else(|error| panic!("{place}: {error}"));
             }
             client.batch_execute("INSERT INTO late VALUES (1)").unwrap();
-            reader.next().unwrap().unwrap_or_else(|error| panic!("{place}: {error}"));
+            reader.next_in_time().unwrap().unwrap_or_else(|error| panic!("{place}: {error}"));
             assert_eq!(catalogue_session(&database, &mut client, &role), session, "{place}");
             reader.stop().unwrap();
             drop(database);

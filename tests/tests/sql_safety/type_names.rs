@@ -3,7 +3,7 @@
 
 use pgoutput_harness::shared;
 use pgoutput_reader::Reader;
-use pgoutput_tests::json;
+use pgoutput_tests::{InTime as _, json};
 use postgres::{Client, NoTls};
 use serde_json::Value;
 
@@ -109,7 +109,8 @@ fn check(major: u32, settings: &str, revoke: &str) {
     let dsn = database.dsn().replace("user=postgres", &format!("user={role}"));
     let table = admin.query_one("SELECT 'public.t'::pg_catalog.regclass::pg_catalog.oid", &[]);
     let table: u32 = table.unwrap().get(0);
-    let mut client = Client::connect(&dsn, NoTls).unwrap();
+    let mut client =
+        pgoutput_harness::waiting("a session", || Client::connect(&dsn, NoTls)).unwrap();
     client
         .batch_execute("SET search_path = \"$user\", public; SET quote_all_identifiers = off")
         .unwrap();
@@ -126,7 +127,7 @@ fn check(major: u32, settings: &str, revoke: &str) {
     assert_eq!(expected.len(), columns.len());
 
     let mut reader = Reader::builder(&dsn).slot(&slot).publication("p").connect().unwrap();
-    let event = json(&reader.next().unwrap().unwrap());
+    let event = json(&reader.next_in_time().unwrap().unwrap());
     reader.stop().unwrap();
     let definitions = event["table_schema"]["column_definitions"].as_array().unwrap();
     let found: Vec<&str> =
