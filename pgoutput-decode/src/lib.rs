@@ -177,4 +177,6 @@ pub use relation::{Column, Relation, Relations};
 pub use tag::Tag;
 pub use timestamp::{Rfc3339, TimestampTz};
 pub use tuple::{Columns, KeyTuple, OldTuple, TupleColumn, TupleData, TupleKind};
+#[cfg(feature = "alloc")]
+pub use tuple::{OldTupleBuf, TupleBuf};
 pub use utf8::{Utf8Column, Utf8Columns};

@@ -3,6 +3,9 @@
 //! Manual, section "Logical Replication Message Formats", part TupleData. Decoding looks at each
 //! value's length and never at its bytes.
 
+#[cfg(feature = "alloc")]
+mod kept;
+
 use core::fmt;
 use core::iter::FusedIterator;
 
@@ -13,6 +16,9 @@ use crate::cursor::{Cursor, split_u16};
 #[cfg(feature = "serde")]
 use crate::value::Format;
 use crate::{DecodeError, ErrorKind};
+
+#[cfg(feature = "alloc")]
+pub use kept::{OldTupleBuf, TupleBuf};
 
 /// The columns of one row, in the order of its Relation message; borrowed from the frame.
 ///

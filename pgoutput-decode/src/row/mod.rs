@@ -102,7 +102,7 @@ impl<'a> Row<'a> {
     /// When the row has more or fewer columns than the table: nothing says then which value belongs to which column.
     #[inline]
     pub fn new(relation: &'a Relation, tuple: TupleData<'a>) -> Result<Self, RowError> {
-        Self { relation, types: &[], tuple, key_only: false, old: None }.checked()
+        Self::of_known_width(relation, tuple, None).checked()
     }
 
     /// The new row of an update. A stored-apart value that it does not carry is taken from the old row, where that has
@@ -118,7 +118,7 @@ impl<'a> Row<'a> {
         if let Some(old) = old {
             Self::old(relation, old)?;
         }
-        Self { relation, types: &[], tuple: new, key_only: false, old }.checked()
+        Self::of_known_width(relation, new, old).checked()
     }
 
     /// An old row. One that is a key has only the columns of the replica identity.
@@ -126,11 +126,30 @@ impl<'a> Row<'a> {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn old(relation: &'a Relation, old: OldTuple<'a>) -> Result<Self, RowError> {
+        Self::old_of_known_width(relation, old).checked()
+    }
+
+    /// A row whose widths, of the old one too, were compared with the table before. If they differ all
+    /// the same, it ends with the shorter of the two.
+    #[doc(hidden)]
+    #[inline]
+    pub const fn of_known_width(
+        relation: &'a Relation,
+        tuple: TupleData<'a>,
+        old: Option<OldTuple<'a>>,
+    ) -> Self {
+        Self { relation, types: &[], tuple, key_only: false, old }
+    }
+
+    /// The same of an old row.
+    #[doc(hidden)]
+    #[inline]
+    pub const fn old_of_known_width(relation: &'a Relation, old: OldTuple<'a>) -> Self {
         let (tuple, key_only) = match old {
             OldTuple::Key(key) => (key.full_width(), true),
             OldTuple::Full(tuple) => (tuple, false),
         };
-        Self { relation, types: &[], tuple, key_only, old: None }.checked()
+        Self { relation, types: &[], tuple, key_only, old: None }
     }
 
     #[inline]

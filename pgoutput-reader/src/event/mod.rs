@@ -1,5 +1,6 @@
 //! Change events: what the reader hands out.
 
+mod content;
 #[cfg(feature = "json")]
 pub(crate) mod json;
 mod message_id;
@@ -13,10 +14,11 @@ mod transaction;
 use std::fmt;
 use std::sync::Arc;
 
+use pgoutput_decode::Lsn;
 use pgoutput_decode::message::{MessageBody, TruncateFlags};
-use pgoutput_decode::{Lsn, Message};
 use uuid::Uuid;
 
+pub(crate) use content::{Content, full_width};
 pub(crate) use message_id::Fingerprint;
 pub use position::Position;
 pub use row::{Row, RowColumns};
@@ -56,7 +58,7 @@ impl Op {
 
 /// One change, with its transaction, its table as it was then, and its rows.
 ///
-/// Owns what it shows: one copy of the frame it came in; values are read when they are asked for.
+/// Owns what it shows: a copy of its rows, whose form was checked; values are read when they are asked for.
 /// Serialised with `serde_json` it has the documented JSON shape (feature `json`).
 #[derive(Clone)]
 pub struct ChangeEvent {
@@ -80,15 +82,6 @@ pub(crate) enum Context {
     Transaction(Arc<Transaction>),
     /// A message outside of one.
     Alone(Arc<Source>),
-}
-
-/// Where the rows of an event are.
-#[derive(Clone)]
-pub(crate) enum Content {
-    /// A frame that was decoded once already, in this state.
-    Frame { bytes: Box<[u8]>, in_stream: bool },
-    /// TRUNCATE: one message names many tables and has one event for each.
-    Truncate(TruncateFlags),
 }
 
 impl ChangeEvent {
@@ -144,13 +137,8 @@ impl ChangeEvent {
 
     /// The old row: nothing, its key columns, or all of it, as the table's replica identity has it.
     pub fn before(&self) -> Option<Row<'_>> {
-        let table = self.table.as_deref()?;
-        let old = match self.message()? {
-            Message::Update(body) => body.old?,
-            Message::Delete(body) => body.old,
-            _ => return None,
-        };
-        Row::old(table, old)
+        let (_, old) = self.content.rows()?;
+        Some(Row::old(self.table.as_deref()?, old?))
     }
 
     /// The new row.
@@ -158,35 +146,23 @@ impl ChangeEvent {
     /// A stored-apart value that the change did not touch is taken from the old row when that carries it;
     /// else it is [`Unchanged`](pgoutput_decode::TupleColumn::Unchanged).
     pub fn after(&self) -> Option<Row<'_>> {
-        let table = self.table.as_deref()?;
-        match self.message()? {
-            Message::Insert(body) => Row::new(table, body.new),
-            Message::Update(body) => Row::updated(table, body.new, body.old),
-            _ => None,
-        }
+        let (new, old) = self.content.rows()?;
+        Some(Row::new(self.table.as_deref()?, new?, old))
     }
 
     /// The options of a TRUNCATE; `None` for every other operation.
     pub fn truncate(&self) -> Option<TruncateFlags> {
         match self.content {
             Content::Truncate(flags) => Some(flags),
-            Content::Frame { .. } => None,
+            _ => None,
         }
     }
 
     /// The logical decoding message; `None` for every other operation.
     pub fn logical_message(&self) -> Option<MessageBody<'_>> {
-        match self.message()? {
-            Message::Message(body) => Some(body),
-            _ => None,
-        }
-    }
-
-    fn message(&self) -> Option<Message<'_>> {
         match &self.content {
-            // The very same bytes were decoded in the same state when the event was made.
-            Content::Frame { bytes, in_stream } => Message::decode(bytes, *in_stream).ok(),
-            Content::Truncate(_) => None,
+            Content::Message(message) => Some(message.body()),
+            _ => None,
         }
     }
 }

@@ -39,26 +39,22 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    // The widths were compared before the event was made.
+    // The widths were compared when the event was made.
 
-    pub(super) fn new(table: &'a TableSchema, tuple: TupleData<'a>) -> Option<Self> {
-        Self::of(table, row::Row::new(&table.relation, tuple))
+    pub(super) fn old(table: &'a TableSchema, old: OldTuple<'a>) -> Self {
+        Self::of(table, row::Row::old_of_known_width(&table.relation, old))
     }
 
-    pub(super) fn old(table: &'a TableSchema, old: OldTuple<'a>) -> Option<Self> {
-        Self::of(table, row::Row::old(&table.relation, old))
-    }
-
-    pub(super) fn updated(
+    pub(super) fn new(
         table: &'a TableSchema,
         new: TupleData<'a>,
         old: Option<OldTuple<'a>>,
-    ) -> Option<Self> {
-        Self::of(table, row::Row::updated(&table.relation, new, old))
+    ) -> Self {
+        Self::of(table, row::Row::of_known_width(&table.relation, new, old))
     }
 
-    fn of(table: &'a TableSchema, row: Result<row::Row<'a>, RowError>) -> Option<Self> {
-        Some(Self { table, row: row.ok()?.with_types(&table.types) })
+    fn of(table: &'a TableSchema, row: row::Row<'a>) -> Self {
+        Self { table, row: row.with_types(&table.types) }
     }
 
     #[cfg(feature = "json")]

@@ -13,7 +13,7 @@ use crate::error::StreamError;
 use crate::event::signature::Signature;
 use crate::event::{
     ChangeEvent, Content, Context, Fingerprint, Op, ReplicationOrigin, Source, TableSchema,
-    Transaction,
+    Transaction, full_width,
 };
 use crate::stream::StreamEvent;
 
@@ -160,15 +160,13 @@ impl Changes {
             Message::Relation(body) => tables.update(body),
             Message::Type(body) => tables.name_type(body),
             Message::Insert(body) => {
-                self.row(event, tables, Op::Insert, body.relation, [Some(body.new), None])?;
+                self.row(event, tables, Op::Insert, body.relation, (Some(body.new), None))?;
             }
             Message::Update(body) => {
-                let rows = [Some(body.new), body.old.map(full_width)];
-                self.row(event, tables, Op::Update, body.relation, rows)?;
+                self.row(event, tables, Op::Update, body.relation, (Some(body.new), body.old))?;
             }
             Message::Delete(body) => {
-                let rows = [Some(full_width(body.old)), None];
-                self.row(event, tables, Op::Delete, body.relation, rows)?;
+                self.row(event, tables, Op::Delete, body.relation, (None, Some(body.old)))?;
             }
             Message::Truncate(body) => self.truncate(body, lsn, event, tables)?,
             Message::Message(body) => return self.message(body, event),
@@ -185,16 +183,16 @@ impl Changes {
         tables: &mut Tables,
         op: Op,
         relation: Oid,
-        rows: [Option<TupleData<'_>>; 2],
+        (new, old): (Option<TupleData<'_>>, Option<OldTuple<'_>>),
     ) -> Result<(), Error> {
-        if self.skip(op, event.wal_start, event)? {
+        let lsn = event.wal_start;
+        if self.skip(op, lsn, event)? {
             return Ok(());
         }
-        let table = tables.get(relation, event.wal_start, &rows, self.commit_lsn())?;
-        for row in rows.iter().flatten() {
-            Tables::check_width(&table, row, event.wal_start)?;
-        }
-        self.push(op, event.wal_start, Some(table), frame(event), event)
+        let rows = [new, old.map(full_width)];
+        let table = tables.get(relation, lsn, &rows, self.commit_lsn())?;
+        let content = Content::of_rows(&table, new, old, lsn)?;
+        self.push(op, lsn, Some(table), content, event)
     }
 
     fn truncate(
@@ -221,7 +219,7 @@ impl Changes {
     ) -> Result<Progress, Error> {
         if body.flags.is_transactional() {
             if !self.skip(Op::Message, body.lsn, event)? {
-                self.push(Op::Message, body.lsn, None, frame(event), event)?;
+                self.push(Op::Message, body.lsn, None, Content::of_message(body), event)?;
             }
             return Ok(Progress::Inside);
         }
@@ -239,7 +237,7 @@ impl Changes {
             index: 0,
             context: Context::Alone(Arc::clone(&self.source)),
             table: None,
-            content: frame(event),
+            content: Content::of_message(body),
         });
         Ok(Progress::Alone(body.lsn))
     }
@@ -298,17 +296,6 @@ impl Open {
     }
 }
 
-fn frame(event: &StreamEvent<'_>) -> Content {
-    Content::Frame { bytes: event.frame().into(), in_stream: event.in_stream() }
-}
-
 fn out_of_place(event: &StreamEvent<'_>) -> StreamError {
     StreamError::OutOfPlace { tag: event.message.tag(), lsn: event.wal_start }
-}
-
-fn full_width(old: OldTuple<'_>) -> TupleData<'_> {
-    match old {
-        OldTuple::Key(key) => key.full_width(),
-        OldTuple::Full(tuple) => tuple,
-    }
 }

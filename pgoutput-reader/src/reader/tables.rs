@@ -184,21 +184,6 @@ impl Tables {
         let existing = self.catalog.publications()?;
         Err(SetupError::missing(named, &found, existing, &self.database).into())
     }
-
-    /// Some servers send rows wider than the table they described (15.0 and 15.1, with column lists): nothing
-    /// says then which value belongs to which column.
-    pub(super) fn check_width(
-        schema: &TableSchema,
-        tuple: &TupleData<'_>,
-        lsn: Lsn,
-    ) -> Result<(), Error> {
-        let (described, sent) = (schema.columns().len(), tuple.len());
-        if described == sent {
-            return Ok(());
-        }
-        let table = format!("{}.{}", schema.schema_name(), schema.name());
-        Err(StreamError::RowWidth { table, described, sent, lsn }.into())
-    }
 }
 
 /// Binary arrays name the type of their elements, which Type messages may have described.

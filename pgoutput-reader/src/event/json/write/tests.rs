@@ -77,9 +77,17 @@ fn events(capture: &str) -> Vec<ChangeEvent> {
             Message::Message(_) => (Op::Message, None),
             _ => continue,
         };
-        let content = match message {
+        let table = oid.map(|oid| table(&relations, oid));
+        let (new, old) = match &message {
+            Message::Insert(body) => (Some(body.new), None),
+            Message::Update(body) => (Some(body.new), body.old),
+            Message::Delete(body) => (None, Some(body.old)),
+            _ => (None, None),
+        };
+        let content = match &message {
             Message::Truncate(body) => Content::Truncate(body.flags),
-            _ => Content::Frame { bytes: frame.clone(), in_stream },
+            Message::Message(body) => Content::of_message(body),
+            _ => Content::of_rows(table.as_ref().unwrap(), new, old, Lsn::ZERO).unwrap(),
         };
         let number = events.len() as u64;
         events.push(ChangeEvent {
@@ -94,7 +102,7 @@ fn events(capture: &str) -> Vec<ChangeEvent> {
             } else {
                 Context::Transaction(transaction(&begin, &source, number.is_multiple_of(3)))
             },
-            table: oid.map(|oid| table(&relations, oid)),
+            table,
             content,
         });
     }
