@@ -1,5 +1,6 @@
 //! What is looked at before a stream starts, over the replication connection itself.
 
+mod missing;
 pub(crate) mod names;
 mod slot;
 
@@ -30,7 +31,9 @@ impl Connection {
     /// A slot that is missing, physical, of another plugin or database, or lost; a publication that is missing; what
     /// [`start_replication`](Self::start_replication) finds.
     pub fn stream(mut self, start: &StartReplication) -> Result<Stream, Error> {
-        self.check_slot(&start.slot)?;
+        if let Err(error) = self.check_slot(&start.slot) {
+            return Err(self.with_all_missing(error, &start.publications));
+        }
         self.check_publications(&start.publications)?;
         let pace = self.pace()?;
         Stream::new(self.start_replication(start)?, pace)
@@ -79,6 +82,13 @@ impl Connection {
     /// The first column of a statement's rows.
     fn column(&mut self, query: &str) -> Result<Vec<String>, Error> {
         Ok(self.rows(query)?.into_iter().filter_map(|row| row.into_iter().next()).collect())
+    }
+
+    /// Names of publications, a hundred at most: for an explanation.
+    #[cfg(feature = "catalog")]
+    pub(crate) fn publications(&mut self) -> Result<Vec<String>, Error> {
+        let existing = self.column(names::PUBLICATIONS)?;
+        Ok(existing.iter().take(100).map(|hex| names::shown(hex)).collect())
     }
 
     /// The server's timeout for this connection; zero is none.

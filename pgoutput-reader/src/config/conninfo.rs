@@ -55,6 +55,8 @@ pub(crate) fn parse(
 ) -> Result<(), ConfigError> {
     let mut cursor = Cursor { text, position: 0 };
     let mut secret_seen = false;
+    cursor.skip_spaces();
+    let first = cursor.position;
     loop {
         cursor.skip_spaces();
         if cursor.peek().is_none() {
@@ -67,6 +69,14 @@ pub(crate) fn parse(
                 origin,
                 start,
                 "not a URI of PostgreSQL; it begins with postgresql://",
+            ));
+        }
+        // No keyword has any of these, and the place of a host does.
+        if start == first && word.contains(['@', '/', ':']) {
+            return Err(ConfigError::syntax(
+                origin,
+                start,
+                "neither a URI, which begins with postgresql://, nor keyword=value words",
             ));
         }
         cursor.skip_spaces();

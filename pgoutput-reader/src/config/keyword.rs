@@ -280,6 +280,40 @@ pub(crate) fn find(name: &str) -> Option<&'static Keyword> {
     KEYWORDS.iter().find(|keyword| keyword.name == name)
 }
 
+/// Parameters that other libraries put into their connection strings: Prisma, JDBC, pgx, SQLAlchemy, Doctrine, sqlx, Npgsql.
+const FOREIGN: &[&str] = &[
+    "schema",
+    "pgbouncer",
+    "connection_limit",
+    "pool_timeout",
+    "socket_timeout",
+    "sslaccept",
+    "sslidentity",
+    "statement_cache_size",
+    "currentschema",
+    "search_path",
+    "preparethreshold",
+    "stringtype",
+    "rewritebatchedinserts",
+    "tcpkeepalive",
+    "pool_size",
+    "pool_max_conns",
+    "pool_min_conns",
+    "pool_max_conn_lifetime",
+    "default_query_exec_mode",
+    "statement_cache_capacity",
+    "prepared_statement_cache_size",
+    "serverversion",
+    "charset",
+    "encoding",
+    "timezone",
+];
+
+/// Whether a word that is no keyword is one of another library.
+pub(crate) fn is_foreign(word: &str) -> bool {
+    FOREIGN.iter().any(|name| name.eq_ignore_ascii_case(word))
+}
+
 /// The keyword that was probably meant: an alias, or at most two edits away and less than half of the word.
 pub(crate) fn nearest(name: &str) -> Option<&'static str> {
     // The longest keyword has 25 bytes; longer words are compared with nothing, so that the work is bounded.

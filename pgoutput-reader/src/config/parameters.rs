@@ -107,6 +107,9 @@ pub(crate) fn unknown(word: &str, harmless: bool, origin: Origin, position: usiz
         _ if !(harmless && looks_like_one) => {
             "unknown parameter (not shown: it may be part of a password that lacks quotes or percent-encoding)".to_owned()
         }
+        _ if keyword::is_foreign(word) => {
+            "a parameter of other programs, which libpq does not have: remove it".to_owned()
+        }
         Some(meant) => format!("unknown parameter; did you mean {meant}?"),
         None => "unknown parameter; libpq has none of this name either".to_owned(),
     };

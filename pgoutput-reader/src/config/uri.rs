@@ -119,7 +119,15 @@ impl<'a> Reader<'a, '_> {
             }
             hosts.push_str(host);
             if self.eat(':') {
-                ports.push_str(self.until(&['/', '?', ',']).text);
+                let port = self.until(&['/', '?', ',']).text;
+                // The first part of a password, which must not pass for a port.
+                if !port.bytes().all(|byte| byte.is_ascii_digit()) && self.rest().contains('@') {
+                    return Err(self.syntax(
+                        start,
+                        "a slash or question mark in the user or password: they are written %2F and %3F",
+                    ));
+                }
+                ports.push_str(port);
             }
             if !self.eat(',') {
                 break;

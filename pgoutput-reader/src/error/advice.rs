@@ -1,5 +1,7 @@
 //! What to do next, by SQLSTATE: for the causes that are common in logical replication.
 
+use std::io;
+
 use super::ServerMessage;
 
 /// Advice to put behind the server's own words, with its separator; empty when there is none to give.
@@ -10,6 +12,20 @@ pub(crate) fn for_message(message: &ServerMessage) -> String {
     match message.sqlstate().and_then(|code| choose(code, message)) {
         Some(advice) => format!("; {advice}"),
         None => String::new(),
+    }
+}
+
+/// Advice for what the operating system says, with its separator.
+pub(crate) fn for_io(doing: &str, error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            "; is a server running there, on this port? listen_addresses and port in its postgresql.conf say where it listens"
+        }
+        // The file of a Unix socket.
+        io::ErrorKind::NotFound if doing == "connecting to" => {
+            "; is a server running here, on this port? unix_socket_directories and port in its postgresql.conf say where it listens"
+        }
+        _ => "",
     }
 }
 
@@ -28,6 +44,13 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
         "42501" if said("replication") || said("WAL sender") || said("REPLICATION") => ROLE,
         "42501" => {
             "the role lacks a privilege: logical replication needs the REPLICATION attribute and CONNECT on the database"
+        }
+        // PgBouncer, and others after it.
+        "08P01" if said("unsupported startup parameter") && said("replication") => {
+            "this is a connection pooler, such as PgBouncer, that takes no replication connections: connect to the server itself"
+        }
+        "08P01" if said("unsupported startup parameter") => {
+            "this is a connection pooler, such as PgBouncer: connect to the server itself"
         }
         "3D000" => "create the database, or correct its name in the connection string",
         "55000" if said("wal_level") => {
@@ -150,6 +173,8 @@ mod tests {
                 "connect again later",
             ),
             ("57P03", "the database system is starting up", "", "connect again later"),
+            ("08P01", "unsupported startup parameter: replication", "", "takes no replication"),
+            ("08P01", "unsupported startup parameter: options", "", "connect to the server itself"),
         ] {
             let given = advice(code, text, context);
             assert!(given.contains(expected), "{code} {text}: {given:?}");

@@ -40,7 +40,8 @@ pub struct Error(Box<ErrorKind>);
 pub enum ErrorKind {
     /// The operating system failed a call, or the server closed the connection.
     #[error(
-        "{doing} {address}: {source}",
+        "{doing} {address}: {source}{}",
+        advice::for_io(.doing, .source),
         address = Printable(.address), source = Printable(.source)
     )]
     Io {
@@ -165,6 +166,20 @@ pub enum ErrorKind {
         /// What the last attempt failed with.
         last: Option<Error>,
     },
+    /// The connection of a [temporary slot](crate::ReaderBuilder::temporary_slot) was lost, and the slot with it.
+    #[cfg(feature = "catalog")]
+    #[error(
+        "{cause}; the temporary slot \"{slot}\" is gone with its connection, and with it all changes that were not read: start again with a new slot, \
+         after a new copy of the data if any is kept, or use a slot that is not temporary",
+        slot = Printable(.slot)
+    )]
+    TemporarySlotLost {
+        /// The slot.
+        slot: String,
+        /// What ended the connection.
+        #[source]
+        cause: Error,
+    },
     /// None of several hosts could be used: one error for each address tried, and for each way of trying it, in order.
     #[error("no host could be used: {}", join(.0))]
     AllHosts(Vec<Error>),
@@ -192,6 +207,8 @@ impl Error {
         match self.kind() {
             ErrorKind::Server(message) => Some(message),
             ErrorKind::AllHosts(attempts) => attempts.iter().rev().find_map(Error::server),
+            #[cfg(feature = "catalog")]
+            ErrorKind::TemporarySlotLost { cause, .. } => cause.server(),
             #[cfg(feature = "catalog")]
             ErrorKind::GaveUp { cause, last, .. } => {
                 last.as_ref().and_then(Error::server).or_else(|| cause.server())
@@ -393,7 +410,13 @@ mod tests {
     #[test]
     fn keeps_the_source() {
         let error = Error::io("connecting to", "db:5432", io::ErrorKind::ConnectionRefused.into());
-        assert_eq!(error.to_string(), "connecting to db:5432: connection refused");
+        let text = error.to_string();
+        assert!(text.starts_with("connecting to db:5432: connection refused; is a "), "{text}");
+        assert!(text.contains("listen_addresses and port"), "{text}");
+        let lost = Error::io("reading from", "db:5432", io::ErrorKind::ConnectionReset.into());
+        assert_eq!(lost.to_string(), "reading from db:5432: connection reset");
+        let none = Error::io("connecting to", "/run/.s.PGSQL.5432", io::ErrorKind::NotFound.into());
+        assert!(none.to_string().contains("unix_socket_directories"), "{none}");
         let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
         assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::ConnectionRefused));
     }

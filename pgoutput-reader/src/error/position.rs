@@ -94,14 +94,17 @@ pub enum PositionError {
     },
     /// Other publications or options: the events are others, or are counted otherwise.
     #[error(
-        "the position was taken with other publications or other options messages, origin or two_phase (fingerprint {position:016x}, now {asked:016x}): \
-         name the same, or start anew"
+        "the position was taken with other publications or other options messages, origin or two_phase ({}; fingerprint {position:016x}, now \
+         {asked:016x}): name the same, or start again from a new copy of the data",
+        Printable(.change.as_deref().unwrap_or("which cannot be told"))
     )]
     OtherPublications {
         /// The position's publication fingerprint.
         position: u64,
         /// That of what is asked for.
         asked: u64,
+        /// What has changed, where one change explains it: `the option messages was on`.
+        change: Option<String>,
     },
     /// The server's log ends before the position: what was read up to there is not in it.
     #[error(

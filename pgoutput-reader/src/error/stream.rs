@@ -122,6 +122,18 @@ pub enum SetupError {
         /// The database connected to.
         database: String,
     },
+    /// The server's log does not hold what logical replication needs (manual, section "Write Ahead Log").
+    #[error(
+        "wal_level is \"{level}\": set wal_level = logical in postgresql.conf and restart the server",
+        level = Printable(.level)
+    )]
+    WalLevel {
+        /// What it is set to.
+        level: String,
+    },
+    /// More than one thing is missing: all that can be known at once.
+    #[error("{}", several(.0))]
+    Several(Vec<SetupError>),
     /// A part of the protocol that [`Stream`](crate::Stream) reads and [`Reader`](crate::Reader) does not assemble yet.
     #[error(
         "{option} is not supported yet by Reader: leave it out, or read the messages themselves with Stream"
@@ -143,6 +155,11 @@ impl SetupError {
         let missing = named.iter().filter(|name| !found.contains(name)).cloned().collect();
         Self::PublicationMissing { missing, existing, database: database.into() }
     }
+}
+
+/// One after another.
+fn several(errors: &[SetupError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; and ")
 }
 
 fn list(names: &[String]) -> String {

@@ -23,7 +23,7 @@ pub(crate) use message_id::Fingerprint;
 pub use position::Position;
 pub use row::{Row, RowColumns};
 use source::fnv;
-pub(crate) use source::{ReaderId, Source};
+pub(crate) use source::{ReaderId, Source, change_since};
 pub use table::{ColumnSchema, TableSchema};
 pub use transaction::{ReplicationOrigin, Transaction};
 

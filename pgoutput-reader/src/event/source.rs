@@ -82,6 +82,61 @@ pub(super) fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
     })
 }
 
+/// What was otherwise when this fingerprint was taken: tries the options, one publication more and one less.
+pub(crate) fn change_since(
+    taken: u64,
+    now: &StartReplication,
+    existing: &[String],
+) -> Option<String> {
+    let others = existing.iter().filter(|name| !now.publications.contains(name));
+    let mut names = vec![(now.publications.clone(), None)];
+    for name in &now.publications {
+        let kept = now.publications.iter().filter(|other| *other != name).cloned().collect();
+        names.push((kept, Some(format!("without publication \"{name}\""))));
+    }
+    for name in others {
+        let more = now.publications.iter().chain([name]).cloned().collect();
+        names.push((more, Some(format!("with publication \"{name}\" besides"))));
+        // One in the place of another.
+        for replaced in &now.publications {
+            let kept = now.publications.iter().filter(|other| *other != replaced);
+            let text = format!("with publication \"{name}\" in place of \"{replaced}\"");
+            names.push((kept.chain([name]).cloned().collect(), Some(text)));
+        }
+    }
+    for options in 0..8_u8 {
+        let [messages, origin, two_phase] = [1, 2, 4].map(|bit| options & bit != 0);
+        for (publications, change) in &names {
+            let then = StartReplication {
+                publications: publications.clone(),
+                messages,
+                origin: origin.then_some(Origin::None),
+                two_phase,
+                ..now.clone()
+            };
+            if fingerprint(&then) != taken {
+                continue;
+            }
+            let is_origin = now.origin == Some(Origin::None);
+            let mut changes: Vec<String> = change.iter().cloned().collect();
+            for (name, then, now) in [
+                ("messages", messages, now.messages),
+                ("origin none", origin, is_origin),
+                ("two_phase", two_phase, now.two_phase),
+            ] {
+                if then != now {
+                    changes.push(format!(
+                        "with the option {name} {}",
+                        if then { "on" } else { "off" }
+                    ));
+                }
+            }
+            return Some(format!("it was taken {}", changes.join(" and ")));
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +175,32 @@ mod tests {
         numbers.sort_unstable();
         numbers.dedup();
         assert_eq!(numbers.len(), all.len());
+    }
+
+    #[test]
+    fn what_has_changed_is_found_where_it_is_one_thing() {
+        let existing = ["a", "b", "c"].map(str::to_owned);
+        let mut now = start(&["a", "b"]);
+        now.messages = true;
+        let changed = |then: &StartReplication| change_since(fingerprint(then), &now, &existing);
+        for (publications, messages, origin, expected) in [
+            (&["a", "b"][..], false, None, Some("with the option messages off")),
+            (&["b", "a"], true, Some(Origin::None), Some("with the option origin none on")),
+            (&["a"], true, None, Some("without publication \"b\"")),
+            (&["a", "b", "c"], true, None, Some("with publication \"c\" besides")),
+            (&["a", "c"], true, None, Some("with publication \"c\" in place of \"b\"")),
+            (
+                &["a"],
+                false,
+                None,
+                Some("without publication \"b\" and with the option messages off"),
+            ),
+            (&["gone"], true, None, None),
+        ] {
+            let mut then = start(publications);
+            (then.messages, then.origin) = (messages, origin);
+            let expected = expected.map(|change| format!("it was taken {change}"));
+            assert_eq!(changed(&then), expected);
+        }
     }
 }

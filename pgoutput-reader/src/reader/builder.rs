@@ -323,6 +323,7 @@ impl ReaderBuilder {
         let acknowledger = Acknowledger::new(ReaderId::unique(), self.acknowledge);
         let settings = Settings {
             heartbeat: self.heartbeat,
+            temporary,
             reconnect: if temporary { Reconnect::never() } else { self.reconnect },
             on_reconnect: self.on_reconnect,
             on_reconnected: self.on_reconnected,

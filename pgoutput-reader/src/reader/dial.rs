@@ -102,12 +102,19 @@ impl Dialer {
             create.name.clone_from(&self.start.slot);
             // All that can be wrong is looked for before there is a slot to leave behind.
             self.start.plugin_options(connection.server_version())?;
-            connection.check_publications(&self.start.publications)?;
+            if let Err(error) = connection.check_publications(&self.start.publications) {
+                return Err(connection.with_all_missing(error, &self.start.publications));
+            }
             if create.temporary || !connection.slot_exists(&create.name)? {
                 connection.create_slot(&create)?;
             }
         }
-        let slot = connection.check_slot(&self.start.slot)?;
+        let slot = match connection.check_slot(&self.start.slot) {
+            Ok(slot) => slot,
+            Err(error) => {
+                return Err(connection.with_all_missing(error, &self.start.publications));
+            }
+        };
         let mut opened = start(connection, &self.start, catalog, system, slot, None)?;
         if let Some(stored) = stored {
             // Until it was taken, others could still move the slot.

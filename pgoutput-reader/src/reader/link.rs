@@ -45,6 +45,8 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) heartbeat: bool,
+    /// The slot is gone with its connection.
+    pub(super) temporary: bool,
     pub(super) reconnect: Reconnect,
     pub(super) on_reconnect: Option<OnReconnect>,
     pub(super) on_reconnected: Option<OnReconnected>,
@@ -183,6 +185,10 @@ impl Link {
     pub(super) fn lost(&mut self, error: Error) -> Result<(), Error> {
         let policy = &self.settings.reconnect;
         if policy.is_never() || !may_pass(&error) {
+            if self.settings.temporary && may_pass(&error) {
+                let slot = self.dialer.start.slot.clone();
+                return Err(ErrorKind::TemporarySlotLost { slot, cause: error }.into());
+            }
             return Err(error);
         }
         if let Some(stream) = self.stream.take() {

@@ -5,7 +5,7 @@ use pgoutput_decode::Lsn;
 use crate::connection::{Connection, TimelineSwitch};
 use crate::error::PositionError;
 use crate::event::signature::{COMMIT_LEN, is_signed};
-use crate::event::{Position, ReaderId, Source};
+use crate::event::{Position, ReaderId, Source, change_since};
 use crate::{Error, StartReplication, SystemId};
 
 /// A position that was stored.
@@ -28,7 +28,8 @@ impl Stored {
         let is_later = self.position.timeline() < now.timeline;
         let history =
             if is_later { connection.timeline_history(now.timeline)? } else { Vec::new() };
-        same_source(&self.position, &now, &history)?;
+        same_source(&self.position, &now, &history)
+            .map_err(|error| explained(error, connection, start))?;
         let slot = connection.check_slot(&start.slot)?;
         self.verify_slot(slot.confirmed, slot.restart)?;
         Ok(())
@@ -41,6 +42,23 @@ impl Stored {
         restart: Option<Lsn>,
     ) -> Result<(), PositionError> {
         if self.trusted { Ok(()) } else { not_forgotten(&self.position, confirmed, restart) }
+    }
+}
+
+/// With what has changed since the position was taken, if that can be found.
+fn explained(
+    error: PositionError,
+    connection: &mut Connection,
+    start: &StartReplication,
+) -> PositionError {
+    match error {
+        PositionError::OtherPublications { position, asked, .. } => {
+            // Without the names of others one that was left out cannot be found; the rest can.
+            let existing = connection.publications().unwrap_or_default();
+            let change = change_since(position, start, &existing);
+            PositionError::OtherPublications { position, asked, change }
+        }
+        other => other,
     }
 }
 
@@ -61,7 +79,7 @@ fn same_source(
     }
     if then.publications != now.publications {
         let (position, asked) = (then.publications, now.publications);
-        return Err(PositionError::OtherPublications { position, asked });
+        return Err(PositionError::OtherPublications { position, asked, change: None });
     }
     same_log(position, now.timeline, history)
 }
@@ -156,7 +174,7 @@ mod tests {
         );
         assert_eq!(
             refused(Source { publications: 0xab, ..same.clone() }),
-            PositionError::OtherPublications { position: 0xaa, asked: 0xab }
+            PositionError::OtherPublications { position: 0xaa, asked: 0xab, change: None }
         );
         assert_eq!(
             refused(Source { timeline: 1, ..same }),

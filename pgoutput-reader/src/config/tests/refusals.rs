@@ -56,7 +56,12 @@ fn errors_name_the_parameter_and_the_place() {
         ("postgresql://h?bogus=1", UnknownKeyword, Some("bogus"), Some(15)),
         ("postgresql://h?ssl=1", UnknownKeyword, Some("ssl"), Some(15)),
         // An at sign and a slash in the password, neither of them encoded.
-        ("postgresql://u:p/w?secret=x@h", UnknownKeyword, None, Some(19)),
+        ("postgresql://u:p/w?secret=x@h", Syntax, None, Some(13)),
+        ("postgresql://u:p/w@h/d", Syntax, None, Some(13)),
+        ("postgresql://u:1p?w/x@h/d", Syntax, None, Some(13)),
+        ("u:p@h/d", Syntax, None, Some(0)),
+        (" h:5432/d?sslmode=disable", Syntax, None, Some(1)),
+        ("host=h a/b", Syntax, None, Some(7)),
     ];
     for (text, kind, parameter, position) in cases {
         let error = error(text);
@@ -92,6 +97,18 @@ fn messages_say_what_to_do() {
         (
             "postgresql://h/50%",
             "connection string, at byte 15: a percent sign without two hexadecimal digits; write a percent sign as %25",
+        ),
+        (
+            "app:pw@db/app",
+            "connection string, at byte 0: neither a URI, which begins with postgresql://, nor keyword=value words",
+        ),
+        (
+            "postgresql://app:pw/d@db/app",
+            "connection string, at byte 13: a slash or question mark in the user or password: they are written %2F and %3F",
+        ),
+        (
+            "postgresql://db/app?schema=public",
+            "connection string, at byte 20: schema: a parameter of other programs, which libpq does not have: remove it",
         ),
         (
             "host=db user",
