@@ -67,10 +67,78 @@ fn quickstart_leaves_nothing_on_a_server_that_was_named() {
     for server in servers_from(11) {
         let database = server.database("quickstart");
         quickstart(&["--dsn", &database.dsn()]);
-        let left = "SELECT (SELECT count(*) FROM pg_class WHERE relname = 'readme')
-                         + (SELECT count(*) FROM pg_publication)
-                         + (SELECT count(*) FROM pg_replication_slots WHERE database = current_database())";
-        assert_eq!(database.client().query_one(left, &[]).unwrap().get::<_, i64>(0), 0);
+        assert_eq!(left_behind(&database), 0);
+    }
+}
+
+/// What quickstart may leave: table, publication, slot.
+fn left_behind(database: &pgoutput_harness::Database<'_>) -> i64 {
+    let left = "SELECT (SELECT count(*) FROM pg_class WHERE relname = 'readme')
+                     + (SELECT count(*) FROM pg_publication)
+                     + (SELECT count(*) FROM pg_replication_slots WHERE database = current_database())";
+    database.client().query_one(left, &[]).unwrap().get(0)
+}
+
+#[test]
+fn quickstart_leaves_nothing_when_its_output_is_closed_early() {
+    for server in servers() {
+        let database = server.database("quickstart_head");
+        for round in 0..8 {
+            let mut command = example("quickstart");
+            command.args(["--dsn", &database.dsn()]).stdin(Stdio::null());
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut out = BufReader::new(child.stdout.take().unwrap());
+            // As `head -1` does, or nobody reads at all.
+            if round % 2 == 0 {
+                out.read_line(&mut String::new()).unwrap();
+            }
+            drop(out);
+            let ended = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(ended.status.code(), Some(0), "{said}");
+            assert!(said.contains("dropped replication slot pgoutput_quickstart"), "{said}");
+            assert_eq!(left_behind(&database), 0, "{said}");
+        }
+    }
+}
+
+#[test]
+fn quickstart_says_which_server_it_uses_and_what_the_server_says() {
+    for server in servers() {
+        let database = server.database("quickstart_taken");
+        database.client().batch_execute("CREATE TABLE public.readme ()").unwrap();
+        let ended = output(example("quickstart").args(["--dsn", &database.dsn()]));
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        let lines: Vec<&str> = said.lines().collect();
+        let [using, error] = lines.as_slice() else { panic!("{said}") };
+        let named = format!("{}, database \"{}\"", server.port(), database.name());
+        assert!(using.starts_with(&format!("using PostgreSQL {}.", server.major())), "{using}");
+        assert!(using.ends_with(&named), "{using}");
+        let expected = "creating table public.readme: ERROR: relation \"readme\" already exists (SQLSTATE 42P07)";
+        assert_eq!(*error, expected);
+    }
+}
+
+#[test]
+fn quickstart_uses_a_throwaway_server_unless_a_server_is_named() {
+    let mut command = example("quickstart");
+    // Who connects, and to what, names no server.
+    command.env("PGUSER", "nobody").env("PGPASSWORD", "x").env("PGDATABASE", "nowhere");
+    let ended = output(&mut command);
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(0), "{said}");
+    assert!(said.starts_with("starting a throwaway server\nusing PostgreSQL "), "{said}");
+    // One that is named is used, and cannot be reached.
+    for (name, value) in [
+        ("PGHOST", "/nonexistent"),
+        ("PGHOSTADDR", "127.0.0.1"),
+        ("DATABASE_URL", "postgresql://127.0.0.1:1/d"),
+    ] {
+        let ended = output(example("quickstart").env("PGPORT", "1").env(name, value));
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{name}: {said}");
+        assert!(said.lines().count() == 1 && said.contains("listens"), "{name}: {said}");
     }
 }
 

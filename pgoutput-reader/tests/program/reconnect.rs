@@ -3,7 +3,7 @@
 use pgoutput_harness::servers;
 use rustix::process::Signal;
 
-use crate::run::{Fixture, Running};
+use crate::run::{Fixture, PUBLICATION, Running, program, wait};
 
 /// Ends the walsender of the fixture's slot.
 fn terminate(fixture: &Fixture<'_>) {
@@ -45,5 +45,28 @@ fn ends_with_the_first_error_where_that_is_wanted() {
         assert_eq!(status, Some(1));
         assert_eq!(said.lines().count(), 1, "{said}");
         assert!(said.contains("57P01") && !said.contains("attempt"), "{said}");
+    }
+}
+
+#[test]
+fn a_temporary_slot_is_gone_with_its_connection_and_the_complaint_says_so() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        let slot = fixture.database.slot_name("short");
+        let dsn = fixture.database.dsn();
+        let mut tail = program();
+        tail.args(["tail", "--dsn", &dsn, "--slot", &slot, "--publication", PUBLICATION]);
+        let mut running = Running::start(tail.args(["--create-slot", "--temporary", "--quiet"]));
+        let slots = "SELECT count(*) FROM pg_replication_slots WHERE confirmed_flush_lsn IS NOT NULL AND slot_name =";
+        wait("the slot to be there", || fixture.text(&format!("{slots} '{slot}'")) == "1");
+        fixture.sql("INSERT INTO t VALUES (1)");
+        assert_eq!(running.line()["after"]["id"], 1);
+        let query =
+            "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name =";
+        assert_eq!(fixture.text(&format!("{query} '{slot}'")), "true");
+        let (_, status, said) = running.end_with_complaints();
+        assert_eq!(status, Some(1));
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("57P01") && said.contains(" is gone with its connection"), "{said}");
     }
 }

@@ -107,3 +107,55 @@ fn an_option_the_server_is_too_old_for_names_the_version_it_needs() {
     let line = complaint(&finished(&mut fixture.tail(&["--origin", "none"])), 1);
     assert!(line.contains("PostgreSQL 16"), "{line}");
 }
+
+#[test]
+fn everything_that_is_missing_is_in_one_complaint() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        let dsn = fixture.database.dsn();
+        let missing = ["tail", "--dsn", &dsn, "--slot", "none", "--publication", "nowhere"];
+        let line = complaint(&finished(program().args(missing)), 1);
+        assert!(line.contains("slot \"none\" does not exist"), "{line}");
+        assert!(line.contains("; and no publication \"nowhere\""), "{line}");
+        assert!(!line.contains("wal_level"), "{line}");
+        // With a log that says too little, in either order.
+        let builder = pgoutput_harness::Server::builder().setting("wal_level", "replica");
+        let replica = builder.setting("max_replication_slots", "4").start(server.major()).unwrap();
+        let dsn = replica.dsn("postgres");
+        let arguments = ["tail", "--dsn", &dsn, "--slot", "none", "--publication", "nowhere"];
+        for create in [&[][..], &["--create-slot"]] {
+            let line = complaint(&finished(program().args(arguments).args(create)), 1);
+            assert!(line.contains("wal_level is \"replica\": set wal_level = logical"), "{line}");
+            assert!(line.contains("no publication \"nowhere\""), "{line}");
+            assert_eq!(line.contains("slot \"none\" does not exist"), create.is_empty(), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_and_connection_strings_of_others() {
+    let tail = |dsn: &str, status: i32| {
+        let arguments = ["tail", "--slot", "s", "--publication", "p", "--dsn", dsn];
+        complaint(&finished(program().args(arguments)), status)
+    };
+    // A port that nobody listens on: it was given to us and is free again.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let line = tail(&format!("postgresql://u@127.0.0.1:{port}/d"), 1);
+    assert!(
+        line.contains("is a server running there") && line.contains("listen_addresses"),
+        "{line}"
+    );
+    let line = tail("host=/nonexistent user=u", 1);
+    assert!(line.contains("unix_socket_directories"), "{line}");
+    for (dsn, expected) in [
+        ("u:xyzzy@h/d", "begins with postgresql://"),
+        ("postgresql://u:xyzzy/fish@h/d", "%2F and %3F"),
+        ("postgresql://u:xyzzy?fi/sh@h/d", "%2F and %3F"),
+        ("postgresql://h/d?schema=public", "schema: a parameter of other programs"),
+    ] {
+        let line = tail(dsn, 2);
+        assert!(line.contains(expected) && !line.contains("xyzzy"), "{line}");
+    }
+}
