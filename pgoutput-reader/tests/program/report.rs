@@ -43,7 +43,8 @@ fn one_line_says_what_is_read_and_from_where() {
         assert!(lines[1].contains("timeline 1, no TLS, publications \"Every, \"thing\"\""));
         assert!(lines[2].contains("1 changes written, acknowledged up to "), "{lines:?}");
         // Where it starts is where it got to.
-        assert!(said(&fixture, &[]).0.contains(&format!("from {}, ", fixture.confirmed())));
+        let confirmed = fixture.confirmed();
+        assert!(said(&fixture, &[]).0.contains(&format!("from {confirmed}, ")));
     }
 }
 
