@@ -2,7 +2,8 @@
 
 use pgoutput_decode::Oid;
 use pgoutput_decode::value::{
-    Field, Format, JsonOptions, TypeInfo, TypeKind, ValueErrorKind, type_oid as oid,
+    Attribute, Field, Format, JsonNotes, JsonOptions, MAX_JSON_NESTING, TypeInfo, TypeKind,
+    ValueErrorKind, type_oid as oid,
 };
 
 fn json(type_oid: Oid, text: &str) -> String {
@@ -25,7 +26,10 @@ fn every_type_has_its_shape() {
         (oid::FLOAT8, "1e+20", "1e+20"),
         // Seventeen digits, as servers before 12 write them.
         (oid::FLOAT8, "0.10000000000000001", "0.1"),
-        (oid::FLOAT8, "-0", "-0"),
+        (oid::FLOAT8, "-0", "-0.0"),
+        (oid::FLOAT4, "-0", "-0.0"),
+        (oid::FLOAT8_ARRAY, "{-0,0}", "[-0.0,0]"),
+        (oid::FLOAT8, "1.7976931348623157e+308", "1.7976931348623157e+308"),
         (oid::FLOAT8, "NaN", "\"NaN\""),
         (oid::FLOAT4, "-Infinity", "\"-Infinity\""),
         (oid::NUMERIC, "-12345678901234567890.1230", "-12345678901234567890.1230"),
@@ -93,6 +97,134 @@ fn intervals_are_written_as_the_server_writes_iso_8601() {
     ] {
         assert_eq!(json(oid::INTERVAL, text), format!("\"{expected}\""));
     }
+}
+
+fn noted(type_oid: Oid, text: &str, options: JsonOptions) -> (String, JsonNotes) {
+    let mut json = String::new();
+    let field = Field::new(type_oid, Format::Text, text.as_bytes());
+    let notes = field.write_json_noted(&mut json, options).unwrap();
+    (json, notes)
+}
+
+#[test]
+fn a_document_that_a_parser_refuses_is_a_string() {
+    let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    let deepest = usize::from(MAX_JSON_NESTING);
+    for (document, is_text) in [
+        (r#"{"a": "\ud83d\ude00"}"#.into(), false),
+        (r#"{"a": "\ud800"}"#.into(), true),
+        (r#"["\udc00\ud800"]"#.into(), true),
+        ("[1, 1.7e307]".into(), false),
+        ("[1,\n 1e400]".into(), true),
+        (deep(deepest), false),
+        (deep(deepest + 1), true),
+        (deep(100_000), true),
+        // No server sends it, and nothing of it must reach a line.
+        ("1}, \"op\": \"X\"".into(), true),
+    ] as [(String, bool); 9]
+    {
+        let (json, notes) = noted(oid::JSON, &document, JsonOptions::default());
+        assert_eq!(notes.as_text, is_text, "{document}");
+        let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
+        if is_text {
+            assert_eq!(parsed, serde_json::Value::String(document), "{json}");
+        } else {
+            assert_eq!(json, document);
+        }
+    }
+}
+
+#[test]
+fn the_nesting_of_arrays_and_of_what_is_outside_counts() {
+    let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    let deepest = usize::from(MAX_JSON_NESTING);
+    let options = JsonOptions::default().nested_in(2);
+    assert!(!noted(oid::JSON, &deep(deepest - 2), options).1.as_text);
+    assert!(noted(oid::JSON, &deep(deepest - 1), options).1.as_text);
+    for (inside, is_text) in [(deepest - 5, false), (deepest - 4, true)] {
+        let (json, notes) =
+            noted(oid::JSONB_ARRAY, &format!("{{{{{{{}}}}}}}", deep(inside)), options);
+        assert_eq!(notes.as_text, is_text, "{json}");
+        assert!(serde_json::from_str::<serde_json::Value>(&format!("[[{json}]]")).is_ok());
+    }
+    let document = TypeInfo { oid: oid::JSON, name: "json", kind: TypeKind::Base };
+    let attributes = [Attribute { name: "a", ty: &document }];
+    let pair =
+        TypeInfo { oid: Oid::new(16_400), name: "p", kind: TypeKind::Composite(&attributes) };
+    for (inside, is_text) in [(deepest - 3, false), (deepest - 2, true)] {
+        let text = format!("({})", deep(inside));
+        let mut json = String::new();
+        let field = Field::with_type(&pair, Format::Text, text.as_bytes());
+        assert_eq!(field.write_json_noted(&mut json, options).unwrap().as_text, is_text);
+    }
+}
+
+#[test]
+fn a_numeric_beyond_a_double_is_a_string() {
+    for (number, is_text) in [("9".repeat(308), false), ("9".repeat(309), true)] {
+        let (json, notes) = noted(oid::NUMERIC, &number, JsonOptions::default());
+        assert_eq!(notes.as_text, is_text);
+        assert_eq!(json, if is_text { format!("\"{number}\"") } else { number.clone() });
+        let asked = JsonOptions::default().numeric_as_string(true);
+        assert_eq!(
+            noted(oid::NUMERIC, &number, asked),
+            (format!("\"{number}\""), JsonNotes::default())
+        );
+    }
+}
+
+#[test]
+fn null_of_a_document_is_told_from_null() {
+    let null = |type_oid, text| noted(type_oid, text, JsonOptions::default()).1.json_null;
+    for type_oid in [oid::JSON, oid::JSONB] {
+        assert!(null(type_oid, "null") && null(type_oid, " null\n"));
+        assert!(!null(type_oid, "[null]") && !null(type_oid, "\"null\""));
+    }
+    assert!(null(oid::JSON_ARRAY, "{\"null\"}") && !null(oid::JSON_ARRAY, "{NULL}"));
+    let json = TypeInfo { oid: oid::JSON, name: "json", kind: TypeKind::Base };
+    let domain = TypeInfo { oid: Oid::new(16_400), name: "d", kind: TypeKind::Domain(&json) };
+    let binary = Field::with_type(&domain, Format::Binary, b"null");
+    assert!(binary.write_json_noted(&mut String::new(), JsonOptions::default()).unwrap().json_null);
+    let binary = Field::new(oid::JSONB, Format::Binary, b"\x01null");
+    assert!(binary.write_json_noted(&mut String::new(), JsonOptions::default()).unwrap().json_null);
+}
+
+#[test]
+fn integers_that_a_float_does_not_hold_may_be_strings() {
+    let json =
+        |type_oid, text| noted(type_oid, text, JsonOptions::default().bigint_as_string(true)).0;
+    for (type_oid, text, expected) in [
+        (oid::INT8, "9007199254740991", "9007199254740991"),
+        (oid::INT8, "-9007199254740991", "-9007199254740991"),
+        (oid::INT8, "9007199254740992", "\"9007199254740992\""),
+        (oid::INT8, "-9223372036854775808", "\"-9223372036854775808\""),
+        (oid::XID8, "18446744073709551615", "\"18446744073709551615\""),
+        (oid::XID8, "7", "7"),
+        (oid::INT4, "-2147483648", "-2147483648"),
+        (oid::OID, "4294967295", "4294967295"),
+        (oid::INT8_ARRAY, "{{1,NULL},{2,9007199254740992}}", "[[1,null],[2,\"9007199254740992\"]]"),
+        (oid::INT8RANGE, "[9007199254740992,)", "\"[9007199254740992,)\""),
+        (oid::JSON, "[9007199254740993]", "[9007199254740993]"),
+    ] {
+        assert_eq!(json(type_oid, text), expected, "{text}");
+    }
+    let least = i64::MIN.to_be_bytes();
+    let binary = Field::new(oid::INT8, Format::Binary, &least);
+    let mut out = String::new();
+    binary.write_json(&mut out, JsonOptions::default().bigint_as_string(true)).unwrap();
+    assert_eq!(out, "\"-9223372036854775808\"");
+}
+
+#[test]
+fn bounds_that_the_json_does_not_show_are_noted() {
+    let bounds = |type_oid, text| noted(type_oid, text, JsonOptions::default());
+    let (json, notes) = bounds(oid::INT4_ARRAY, "[0:2]={1,2,3}");
+    assert_eq!((json.as_str(), notes.array_bounds), ("[1,2,3]", true));
+    for text in ["{1,2,3}", "{}", "{{1},{2}}"] {
+        assert!(!bounds(oid::INT4_ARRAY, text).1.array_bounds, "{text}");
+    }
+    assert!(bounds(oid::INT4_ARRAY, "[1:1][-2:-1]={{1,2}}").1.array_bounds);
+    assert!(!bounds(oid::INT2VECTOR, "1 2").1.array_bounds, "it always counts from 0");
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! A value that says itself what it is.
 
+use core::cell::Cell;
 use core::fmt::{self, Write};
 
-use super::json_out::WriteJson;
+use super::json_out::{JsonPlace, WriteJson};
 use super::{
     Array, Bits, Bytea, Char, Cid, Cidr, Circle, Composite, Date, Field, FieldType, Float4, Float8,
     Format, FromField, Hstore, Inet, Interval, Json, JsonOptions, JsonPath, Jsonb, Line,
     LineSegment, MacAddr, MacAddr8, Money, Multirange, Numeric, Path, Point, Polygon, Range,
     Rectangle, Snapshot, Text, Tid, Time, TimeTz, Timestamp, TsQuery, TsVector, TypeKind, Uuid,
-    ValueError, Xid8, boolean, type_oid,
+    ValueError, Xid8, boolean, integer, type_oid,
 };
 use crate::{Lsn, Oid, TimestampTz, Xid};
 
@@ -235,54 +236,58 @@ impl<'a> Value<'a> {
     ///
     /// When `out` refuses.
     pub fn write_json(&self, out: &mut impl Write, options: JsonOptions) -> fmt::Result {
+        self.write_json_at(out, JsonPlace::new(options, &Cell::default()))
+    }
+
+    pub(super) fn write_json_at(&self, out: &mut impl Write, place: JsonPlace<'_>) -> fmt::Result {
         match self {
             Self::Bool(value) => boolean::write_json(*value, out),
             Self::Int2(value) => write!(out, "{value}"),
             Self::Int4(value) => write!(out, "{value}"),
-            Self::Int8(value) => write!(out, "{value}"),
+            Self::Int8(value) => integer::write_json((*value).into(), out, place),
             Self::Oid(value) => write!(out, "{value}"),
-            Self::Float4(value) => value.write_json(out, options),
-            Self::Float8(value) => value.write_json(out, options),
-            Self::Numeric(value) => value.write_json(out, options),
-            Self::Char(value) => value.write_json(out, options),
-            Self::Text(value) => value.write_json(out, options),
-            Self::Bytea(value) | Self::Opaque(value) => value.write_json(out, options),
-            Self::Uuid(value) => value.write_json(out, options),
-            Self::Date(value) => value.write_json(out, options),
-            Self::Time(value) => value.write_json(out, options),
-            Self::TimeTz(value) => value.write_json(out, options),
-            Self::Timestamp(value) => value.write_json(out, options),
-            Self::TimestampTz(value) => value.write_json(out, options),
-            Self::Json(value) => value.write_json(out, options),
-            Self::Jsonb(value) => value.write_json(out, options),
-            Self::Money(value) => value.write_json(out, options),
-            Self::Xid(value) => value.write_json(out, options),
-            Self::Xid8(value) => value.write_json(out, options),
-            Self::Cid(value) => value.write_json(out, options),
-            Self::Tid(value) => value.write_json(out, options),
-            Self::Lsn(value) => value.write_json(out, options),
-            Self::Interval(value) => value.write_json(out, options),
-            Self::Inet(value) => value.write_json(out, options),
-            Self::Cidr(value) => value.write_json(out, options),
-            Self::MacAddr(value) => value.write_json(out, options),
-            Self::MacAddr8(value) => value.write_json(out, options),
-            Self::Bit(value) | Self::VarBit(value) => value.write_json(out, options),
-            Self::Point(value) => value.write_json(out, options),
-            Self::Line(value) => value.write_json(out, options),
-            Self::LineSegment(value) => value.write_json(out, options),
-            Self::Rectangle(value) => value.write_json(out, options),
-            Self::Path(value) => value.write_json(out, options),
-            Self::Polygon(value) => value.write_json(out, options),
-            Self::Circle(value) => value.write_json(out, options),
-            Self::TsVector(value) => value.write_json(out, options),
-            Self::TsQuery(value) => value.write_json(out, options),
-            Self::JsonPath(value) => value.write_json(out, options),
-            Self::Snapshot(value) => value.write_json(out, options),
-            Self::Array(value) => value.write_json(out, options),
-            Self::Range(value) => value.write_json(out, options),
-            Self::Multirange(value) => value.write_json(out, options),
-            Self::Composite(value) => value.write_json(out, options),
-            Self::Hstore(value) => value.write_json(out, options),
+            Self::Float4(value) => value.write_json(out, place),
+            Self::Float8(value) => value.write_json(out, place),
+            Self::Numeric(value) => value.write_json(out, place),
+            Self::Char(value) => value.write_json(out, place),
+            Self::Text(value) => value.write_json(out, place),
+            Self::Bytea(value) | Self::Opaque(value) => value.write_json(out, place),
+            Self::Uuid(value) => value.write_json(out, place),
+            Self::Date(value) => value.write_json(out, place),
+            Self::Time(value) => value.write_json(out, place),
+            Self::TimeTz(value) => value.write_json(out, place),
+            Self::Timestamp(value) => value.write_json(out, place),
+            Self::TimestampTz(value) => value.write_json(out, place),
+            Self::Json(value) => value.write_json(out, place),
+            Self::Jsonb(value) => value.write_json(out, place),
+            Self::Money(value) => value.write_json(out, place),
+            Self::Xid(value) => value.write_json(out, place),
+            Self::Xid8(value) => integer::write_json(value.0.into(), out, place),
+            Self::Cid(value) => value.write_json(out, place),
+            Self::Tid(value) => value.write_json(out, place),
+            Self::Lsn(value) => value.write_json(out, place),
+            Self::Interval(value) => value.write_json(out, place),
+            Self::Inet(value) => value.write_json(out, place),
+            Self::Cidr(value) => value.write_json(out, place),
+            Self::MacAddr(value) => value.write_json(out, place),
+            Self::MacAddr8(value) => value.write_json(out, place),
+            Self::Bit(value) | Self::VarBit(value) => value.write_json(out, place),
+            Self::Point(value) => value.write_json(out, place),
+            Self::Line(value) => value.write_json(out, place),
+            Self::LineSegment(value) => value.write_json(out, place),
+            Self::Rectangle(value) => value.write_json(out, place),
+            Self::Path(value) => value.write_json(out, place),
+            Self::Polygon(value) => value.write_json(out, place),
+            Self::Circle(value) => value.write_json(out, place),
+            Self::TsVector(value) => value.write_json(out, place),
+            Self::TsQuery(value) => value.write_json(out, place),
+            Self::JsonPath(value) => value.write_json(out, place),
+            Self::Snapshot(value) => value.write_json(out, place),
+            Self::Array(value) => value.write_json(out, place),
+            Self::Range(value) => value.write_json(out, place),
+            Self::Multirange(value) => value.write_json(out, place),
+            Self::Composite(value) => value.write_json(out, place),
+            Self::Hstore(value) => value.write_json(out, place),
         }
     }
 }

@@ -4,17 +4,16 @@
 use core::fmt::{self, Write};
 
 use super::array_elements::{Check, Elements, Walk};
-use super::json_out::WriteJson;
+use super::json_out::{JsonPlace, WriteJson};
 use super::quote::Within;
-use super::{
-    Field, FieldType, Format, FromField, JsonOptions, PgType, TypeKind, Value, ValueError, type_oid,
-};
+use super::{Field, FieldType, Format, FromField, PgType, TypeKind, Value, ValueError, type_oid};
 
 /// An array: elements of one type, NULL among them, in up to six dimensions (manual, section "Arrays"); also an
 /// `int2vector` or `oidvector`, which are arrays of one dimension counted from 0.
 ///
 /// It borrows the elements as they came. `Display` is PostgreSQL's text. Two arrays are equal if their dimensions,
-/// lower bounds included, and their elements are. In JSON the lower bounds are not told.
+/// lower bounds included, and their elements are. In JSON the lower bounds do not show:
+/// [`JsonNotes::array_bounds`](super::JsonNotes::array_bounds) says so, and [`Array::bounds`] has them.
 ///
 /// ```
 /// use pgoutput_decode::value::{Array, Field, Format, type_oid};
@@ -47,6 +46,17 @@ pub struct Dimension {
     pub len: u32,
     /// The subscript of the first: 1, unless it was set otherwise.
     pub lower: i32,
+}
+
+/// The bounds of dimensions, as PostgreSQL writes them.
+struct Bounds<'d>(&'d [Dimension]);
+
+impl fmt::Display for Bounds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|Dimension { len, lower }| {
+            write!(f, "[{lower}:{}]", i64::from(*lower) + i64::from(*len) - 1)
+        })
+    }
 }
 
 /// PostgreSQL's `MAXDIM`.
@@ -150,6 +160,14 @@ impl<'a> Array<'a> {
     /// The dimensions, from the outermost; none if the array is empty, at most six.
     pub fn dimensions(&self) -> &[Dimension] {
         self.dimensions.as_slice()
+    }
+
+    /// The bounds of all dimensions, which display as PostgreSQL writes them in front of an array: `[0:2][1:3]`. `None`
+    /// if every dimension counts from 1, and for `int2vector` and `oidvector`, which all count from 0.
+    pub fn bounds(&self) -> Option<impl fmt::Display + use<'_>> {
+        let is_odd = !matches!(self.notation, Notation::Spaces)
+            && self.dimensions().iter().any(|dimension| dimension.lower != 1);
+        is_odd.then_some(Bounds(self.dimensions()))
     }
 
     /// How many elements there are in all dimensions together.
@@ -279,11 +297,8 @@ impl fmt::Display for Array<'_> {
         if self.is_empty() {
             return f.write_str("{}");
         }
-        if self.dimensions().iter().any(|dimension| dimension.lower != 1) {
-            for Dimension { len, lower } in self.dimensions() {
-                write!(f, "[{lower}:{}]", i64::from(*lower) + i64::from(*len) - 1)?;
-            }
-            f.write_char('=')?;
+        if let Some(bounds) = self.bounds() {
+            write!(f, "{bounds}=")?;
         }
         self.write_nested(f, ['{', delimiter.into(), '}'], |out, element| match element {
             None => out.write_str("NULL"),
@@ -299,13 +314,17 @@ impl fmt::Debug for Array<'_> {
 }
 
 impl WriteJson for Array<'_> {
-    fn write_json(&self, mut out: &mut dyn Write, options: JsonOptions) -> fmt::Result {
+    fn write_json(&self, mut out: &mut dyn Write, place: JsonPlace<'_>) -> fmt::Result {
         if self.is_empty() {
             return out.write_str("[]");
         }
+        if self.bounds().is_some() {
+            place.note(|notes| notes.array_bounds = true);
+        }
+        let place = place.inside(self.dimensions().len());
         self.write_nested(&mut out, ['[', ',', ']'], |mut out, element| match element {
             None => out.write_str("null"),
-            Some(field) => Value::inside(field)?.write_json(&mut out, options),
+            Some(field) => Value::inside(field)?.write_json_at(&mut out, place),
         })
     }
 }

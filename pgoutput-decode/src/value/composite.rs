@@ -4,12 +4,10 @@ use core::fmt::{self, Write};
 
 use super::array_elements::take_binary;
 use super::input::Input;
-use super::json_out::{WriteJson, string};
+use super::json_out::{JsonPlace, WriteJson, string};
 use super::quote::Within;
 use super::symbols::{Escape, Symbols};
-use super::{
-    Attribute, Field, FieldType, Format, FromField, JsonOptions, TypeKind, Value, ValueError,
-};
+use super::{Attribute, Field, FieldType, Format, FromField, TypeKind, Value, ValueError};
 
 /// A value of a composite type: one value, or NULL, for each attribute of its [description](TypeKind::Composite)
 /// (manual, section "Composite Types").
@@ -213,7 +211,8 @@ impl fmt::Debug for Composite<'_> {
 }
 
 impl WriteJson for Composite<'_> {
-    fn write_json(&self, mut out: &mut dyn Write, options: JsonOptions) -> fmt::Result {
+    fn write_json(&self, mut out: &mut dyn Write, place: JsonPlace<'_>) -> fmt::Result {
+        let place = place.inside(1);
         out.write_char('{')?;
         for (at, (attribute, value)) in self.attributes().enumerate() {
             if at > 0 {
@@ -223,7 +222,7 @@ impl WriteJson for Composite<'_> {
             out.write_char(':')?;
             match value {
                 None => out.write_str("null")?,
-                Some(value) => Value::inside(value)?.write_json(&mut out, options)?,
+                Some(value) => Value::inside(value)?.write_json_at(&mut out, place)?,
             }
         }
         out.write_char('}')

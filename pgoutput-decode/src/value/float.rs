@@ -4,8 +4,8 @@
 use core::fmt::{self, Write};
 
 use super::input::{Input, exactly};
-use super::json_out::{WriteJson, quoted};
-use super::{FieldType, FromField, JsonOptions, ValueError, type_oid};
+use super::json_out::{JsonPlace, WriteJson, quoted};
+use super::{FieldType, FromField, ValueError, type_oid};
 
 macro_rules! float {
     ($(#[$doc:meta])* $name:ident $float:ident $mantissa_bits:literal $plain_below:literal
@@ -95,9 +95,13 @@ macro_rules! float {
         }
 
         impl WriteJson for $name {
-            fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
-                // PostgreSQL's text of a finite float is a number in JSON too.
-                if self.0.is_finite() { write!(out, "{self}") } else { quoted(out, self) }
+            fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
+                if !self.0.is_finite() {
+                    return quoted(out, self);
+                }
+                // PostgreSQL's text is a number in JSON too, but some readers take -0 for an integer, and so for 0.
+                let is_negative_zero = self.0 == 0.0 && self.0.is_sign_negative();
+                if is_negative_zero { out.write_str("-0.0") } else { write!(out, "{self}") }
             }
         }
     };

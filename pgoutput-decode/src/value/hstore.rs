@@ -8,12 +8,11 @@ use core::fmt::{self, Write};
 
 use super::array_elements::take_binary;
 use super::input::Input;
-use super::json_out::{WriteJson, quoted};
+use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::quote::write_quoted;
 use super::symbols::{Escape, Symbols};
 use super::{
-    Field, FieldType, Format, FromField, JsonOptions, Text, TypeKind, ValueError, ValueErrorKind,
-    type_oid,
+    Field, FieldType, Format, FromField, Text, TypeKind, ValueError, ValueErrorKind, type_oid,
 };
 
 /// An `hstore`: texts, or NULLs, under texts that are each there once (manual, section "hstore").
@@ -220,7 +219,7 @@ impl fmt::Debug for Hstore<'_> {
 }
 
 impl WriteJson for Hstore<'_> {
-    fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
         out.write_char('{')?;
         for (at, (key, value)) in self.pairs().enumerate() {
             if at > 0 {

@@ -3,8 +3,13 @@
 //! Every Rust integer reads every one of them if the value fits, and `xid`, `xid8`, `cid` too. Of `regclass` and its like
 //! the binary form is an oid; their text is one only where the object is not there.
 
+use core::fmt::{self, Write};
+
 use super::input::{Input, exactly};
-use super::{Field, FieldType, Format, FromField, ValueError, ValueErrorKind, type_oid};
+use super::json_out::{JsonPlace, quoted};
+use super::{
+    Field, FieldType, Format, FromField, JsonOptions, ValueError, ValueErrorKind, type_oid,
+};
 use crate::Oid;
 
 /// A decimal integer with an optional minus sign and nothing else, as PostgreSQL writes it.
@@ -83,8 +88,12 @@ fn four_digits(text: [u8; 4]) -> Option<u32> {
 }
 
 /// The text of a number that is its JSON too: of the three commonest types, printed the one way there is.
-pub(super) fn json_text<'a>(field: &Field<'a>) -> Option<&'a str> {
+pub(super) fn json_text<'a>(field: &Field<'a>, options: JsonOptions) -> Option<&'a str> {
     let ty = field.ty().oid();
+    // So many characters are below 2^53 whatever they are.
+    if options.bigint_as_string && field.bytes().len() > 15 {
+        return None;
+    }
     if field.is_binary() || !matches!(ty, type_oid::INT2 | type_oid::INT4 | type_oid::INT8) {
         return None;
     }
@@ -93,6 +102,18 @@ pub(super) fn json_text<'a>(field: &Field<'a>) -> Option<&'a str> {
         return None;
     }
     crate::utf8::text(field.bytes()).ok()
+}
+
+/// The greatest integer that a double holds, and none of whose neighbours it holds too.
+const MAX_SAFE: u128 = (1 << 53) - 1;
+
+/// Writes a number that may be beyond [`MAX_SAFE`].
+pub(super) fn write_json(number: i128, out: &mut dyn Write, place: JsonPlace<'_>) -> fmt::Result {
+    if place.options.bigint_as_string && number.unsigned_abs() > MAX_SAFE {
+        quoted(out, &number)
+    } else {
+        write!(out, "{number}")
+    }
 }
 
 fn text_number(ty: FieldType<'_>, text: &[u8]) -> Result<i128, ValueError> {
@@ -251,7 +272,7 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
-    use crate::value::{Field, Format, JsonOptions, Value};
+    use crate::value::{Format, Value};
 
     fn read<'a, T: FromField<'a>>(oid: Oid, text: &'a str) -> Result<T, ValueError> {
         Field::new(oid, Format::Text, text.as_bytes()).get()
@@ -334,14 +355,16 @@ mod tests {
         #[test]
         fn the_text_that_is_written_as_json_is_what_the_number_gives(
             oid in select(vec![type_oid::INT2, type_oid::INT4, type_oid::INT8]),
-            text in "-?(0{0,2}[0-9]{0,20}|[0-9]{1,5}|.{0,3})",
+            text in "-?(0{0,2}[0-9]{0,20}|[0-9]{1,5}|90071992547409[0-9]{2}|.{0,3})",
+            strings: bool,
         ) {
+            let options = JsonOptions::default().bigint_as_string(strings);
             let field = Field::new(oid, Format::Text, text.as_bytes());
             let mut direct = String::new();
-            let written = field.write_json(&mut direct, JsonOptions::default());
+            let written = field.write_json(&mut direct, options);
             let mut json = String::new();
             let read = field.get::<Value<'_>>();
-            let expected = read.map(|value| value.write_json(&mut json, JsonOptions::default()).unwrap());
+            let expected = read.map(|value| value.write_json(&mut json, options).unwrap());
             prop_assert_eq!(written, expected);
             prop_assert_eq!(direct, json);
         }

@@ -5,8 +5,8 @@ use core::fmt::{self, Write};
 
 use super::datetime_text as parts;
 use super::input::Input;
-use super::json_out::{WriteJson, quoted};
-use super::{FieldType, FromField, JsonOptions, ValueError, type_oid};
+use super::json_out::{JsonPlace, WriteJson, quoted};
+use super::{FieldType, FromField, ValueError, type_oid};
 use crate::timestamp::write_fraction;
 
 /// An `interval`: months, days and microseconds, kept apart because no month has a fixed number of days and
@@ -259,7 +259,7 @@ impl fmt::Debug for Interval {
 }
 
 impl WriteJson for Interval {
-    fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
         quoted(out, &self.iso_8601())
     }
 }
@@ -267,7 +267,7 @@ impl WriteJson for Interval {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::{Field, Format};
+    use crate::value::{Field, Format, JsonOptions, Value};
     use std::string::{String, ToString};
 
     fn read(format: Format, bytes: &[u8]) -> Interval {
@@ -296,7 +296,7 @@ mod tests {
             assert!(finite.is_finite() && finite != infinite);
             assert_eq!(finite.to_string(), text);
             let mut json = String::new();
-            finite.write_json(&mut json, JsonOptions::default()).unwrap();
+            Value::Interval(finite).write_json(&mut json, JsonOptions::default()).unwrap();
             assert!(json.contains("M21474836") || json.contains("M-21474836"), "{json}");
             assert_eq!(read(Format::Text, word.as_bytes()), infinite);
             assert_eq!(read(Format::Binary, &bytes(infinite)), infinite);

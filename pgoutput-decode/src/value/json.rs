@@ -2,8 +2,9 @@
 
 use core::fmt::{self, Write};
 
-use super::json_out::{WriteJson, document};
-use super::{Field, FieldType, Format, FromField, JsonOptions, Text, ValueError, type_oid};
+use super::json_out::{JsonPlace, WriteJson, document, quoted};
+use super::json_scan::{Document, scan};
+use super::{Field, FieldType, Format, FromField, Text, ValueError, type_oid};
 
 /// What stands in front of `jsonb` in the binary format.
 pub(super) const JSONB_VERSION: &str = "version 1 of jsonb's binary form";
@@ -20,11 +21,13 @@ fn not_empty(document: Text<'_>) -> Result<Text<'_>, ValueError> {
 ///
 /// Written as JSON it is nested as it is, except that line breaks between its tokens become spaces, so that
 /// what it is nested in stays on one line, and that characters of its strings that are not [printable](crate::is_printable) are
-/// escaped. The server has checked its syntax; it is not checked again.
+/// escaped. The server takes documents that other parsers refuse: one with half of a surrogate pair (`"\ud800"`), nested
+/// deeper than [`MAX_JSON_NESTING`](super::MAX_JSON_NESTING), or with a number of 10^308 or beyond. Such a document becomes a
+/// string that holds its text ([`JsonNotes::as_text`](super::JsonNotes::as_text)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Json<'a>(pub Text<'a>);
 
-/// A `jsonb` document in PostgreSQL's text: all digits of its numbers are kept.
+/// A `jsonb` document in PostgreSQL's text: all digits of its numbers are kept. In JSON as [`Json`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Jsonb<'a>(pub Text<'a>);
 
@@ -64,8 +67,16 @@ impl<'a> FromField<'a> for Jsonb<'a> {
     }
 }
 
-/// The document on one line of printable characters.
-fn one_line(out: &mut dyn Write, text: &Text<'_>) -> fmt::Result {
+/// The document if every parser reads it, on one line of printable characters, else its text as a string.
+fn write(out: &mut dyn Write, text: &Text<'_>, place: JsonPlace<'_>) -> fmt::Result {
+    match scan(text, place.room()) {
+        Document::Strict => {}
+        Document::Null => place.note(|notes| notes.json_null = true),
+        Document::Other => {
+            place.note(|notes| notes.as_text = true);
+            return quoted(out, text);
+        }
+    }
     text.pieces().try_for_each(|piece| document(out, piece))
 }
 
@@ -82,13 +93,13 @@ impl fmt::Display for Jsonb<'_> {
 }
 
 impl WriteJson for Json<'_> {
-    fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
-        one_line(out, &self.0)
+    fn write_json(&self, out: &mut dyn Write, place: JsonPlace<'_>) -> fmt::Result {
+        write(out, &self.0, place)
     }
 }
 
 impl WriteJson for Jsonb<'_> {
-    fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
-        one_line(out, &self.0)
+    fn write_json(&self, out: &mut dyn Write, place: JsonPlace<'_>) -> fmt::Result {
+        write(out, &self.0, place)
     }
 }

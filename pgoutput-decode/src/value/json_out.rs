@@ -4,15 +4,46 @@
     reason = "only without branches several bytes are looked at together"
 )]
 
+use core::cell::Cell;
 use core::fmt::{self, Write};
 
-use super::JsonOptions;
+use super::{JsonNotes, JsonOptions, MAX_JSON_NESTING};
 use crate::printable::{is_hidden, may_hide};
 
 /// How a value is written as JSON; unless it says otherwise, as PostgreSQL's text in a string.
 pub(super) trait WriteJson: fmt::Display {
-    fn write_json(&self, out: &mut dyn Write, _options: JsonOptions) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _place: JsonPlace<'_>) -> fmt::Result {
         quoted(out, self)
+    }
+}
+
+/// Where in a JSON text a value is written, how, and where that leaves notes.
+#[derive(Clone, Copy)]
+pub(super) struct JsonPlace<'n> {
+    pub(super) options: JsonOptions,
+    notes: &'n Cell<JsonNotes>,
+}
+
+impl<'n> JsonPlace<'n> {
+    pub(super) const fn new(options: JsonOptions, notes: &'n Cell<JsonNotes>) -> Self {
+        Self { options, notes }
+    }
+
+    /// So many arrays and objects further inside.
+    pub(super) fn inside(self, levels: usize) -> Self {
+        let levels = u8::try_from(levels).unwrap_or(u8::MAX);
+        Self { options: self.options.nested_in(levels), ..self }
+    }
+
+    /// How deep what is written here may be nested in itself.
+    pub(super) const fn room(self) -> u8 {
+        MAX_JSON_NESTING.saturating_sub(self.options.nesting)
+    }
+
+    pub(super) fn note(self, note: impl FnOnce(&mut JsonNotes)) {
+        let mut notes = self.notes.get();
+        note(&mut notes);
+        self.notes.set(notes);
     }
 }
 

@@ -46,7 +46,9 @@ mod input;
 mod integer;
 mod interval;
 mod json;
+mod json_options;
 mod json_out;
+mod json_scan;
 mod jsonpath;
 mod mac;
 mod money;
@@ -78,6 +80,7 @@ mod with_time;
 mod with_uuid;
 mod xid;
 
+use core::cell::Cell;
 use core::fmt;
 
 pub use self::any::Value;
@@ -97,6 +100,8 @@ pub use self::hstore::{Hstore, Pairs};
 pub(crate) use self::integer::short_number;
 pub use self::interval::{Interval, Iso8601};
 pub use self::json::{Json, Jsonb};
+pub use self::json_options::{JsonNotes, JsonOptions, MAX_JSON_NESTING};
+use self::json_out::JsonPlace;
 pub use self::json_out::write_json_string;
 pub use self::jsonpath::JsonPath;
 pub use self::mac::{MacAddr, MacAddr8};
@@ -158,33 +163,6 @@ impl fmt::Display for Format {
             Self::Text => "text",
             Self::Binary => "binary",
         })
-    }
-}
-
-/// Choices in the JSON form of values.
-///
-/// ```
-/// use pgoutput_decode::value::{Field, Format, JsonOptions, type_oid};
-///
-/// let field = Field::new(type_oid::NUMERIC, Format::Text, b"0.10");
-/// let mut json = String::new();
-/// field.write_json(&mut json, JsonOptions::default().numeric_as_string(true))?;
-/// assert_eq!(json, "\"0.10\"");
-/// # Ok::<(), pgoutput_decode::value::ValueError>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct JsonOptions {
-    numeric_as_string: bool,
-}
-
-impl JsonOptions {
-    /// Writes `numeric` as a string, for readers of JSON whose numbers are floats. Default: a number with
-    /// all its digits.
-    #[must_use]
-    pub const fn numeric_as_string(mut self, yes: bool) -> Self {
-        self.numeric_as_string = yes;
-        self
     }
 }
 
@@ -352,10 +330,37 @@ impl<'a> Field<'a> {
         out: &mut impl fmt::Write,
         options: JsonOptions,
     ) -> Result<(), ValueError> {
-        match integer::json_text(self) {
-            Some(text) => Ok(out.write_str(text)?),
-            None => Ok(self.get::<Value<'a>>()?.write_json(out, options)?),
+        self.write_json_noted(out, options).map(|_| ())
+    }
+
+    /// As [`write_json`](Self::write_json), and says what the JSON does not.
+    ///
+    /// ```
+    /// use pgoutput_decode::value::{Field, Format, JsonOptions, type_oid};
+    ///
+    /// let field = Field::new(type_oid::JSON, Format::Text, br#""\ud800""#);
+    /// let mut json = String::new();
+    /// let notes = field.write_json_noted(&mut json, JsonOptions::default())?;
+    /// assert_eq!(json, r#""\"\\ud800\"""#);
+    /// assert!(notes.as_text);
+    /// # Ok::<(), pgoutput_decode::value::ValueError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`write_json`](Self::write_json).
+    pub fn write_json_noted(
+        &self,
+        out: &mut impl fmt::Write,
+        options: JsonOptions,
+    ) -> Result<JsonNotes, ValueError> {
+        if let Some(text) = integer::json_text(self, options) {
+            out.write_str(text)?;
+            return Ok(JsonNotes::default());
         }
+        let notes = Cell::default();
+        self.get::<Value<'a>>()?.write_json_at(out, JsonPlace::new(options, &notes))?;
+        Ok(notes.get())
     }
 
     /// Writes PostgreSQL's text of the value, the same from either format.

@@ -4,8 +4,8 @@ use core::cmp::Ordering;
 use core::fmt::{self, Write};
 
 use super::input::Input;
-use super::json_out::{WriteJson, quoted};
-use super::{FieldType, FromField, JsonOptions, ValueError, type_oid};
+use super::json_out::{JsonPlace, WriteJson, quoted};
+use super::{FieldType, FromField, ValueError, type_oid};
 
 /// A `numeric`: up to 131072 digits before the decimal point and 16383 after it, NaN, and since PostgreSQL 14
 /// both infinities (manual, section "Arbitrary Precision Numbers").
@@ -53,6 +53,8 @@ const NEGATIVE: u16 = 0x4000;
 const NAN: u16 = 0xC000;
 const INFINITY: u16 = 0xD000;
 const NEG_INFINITY: u16 = 0xF000;
+/// Readers of JSON that hold numbers as floats refuse more digits before the point, nearly: a double ends at 1.8e308.
+const MAX_JSON_DIGITS: usize = 308;
 /// The greatest scale that the binary form can say.
 const MAX_SCALE: u16 = 0x3FFF;
 
@@ -445,11 +447,14 @@ impl<'a> FromField<'a> for Numeric<'a> {
 }
 
 impl WriteJson for Numeric<'_> {
-    fn write_json(&self, out: &mut dyn Write, options: JsonOptions) -> fmt::Result {
-        if self.is_finite() && !options.numeric_as_string {
-            write!(out, "{self}")
-        } else {
-            quoted(out, self)
+    fn write_json(&self, out: &mut dyn Write, place: JsonPlace<'_>) -> fmt::Result {
+        if !self.is_finite() || place.options.numeric_as_string {
+            return quoted(out, self);
         }
+        if self.integer_digits().len() > MAX_JSON_DIGITS {
+            place.note(|notes| notes.as_text = true);
+            return quoted(out, self);
+        }
+        write!(out, "{self}")
     }
 }

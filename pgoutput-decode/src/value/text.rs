@@ -5,7 +5,7 @@
 use core::fmt::{self, Write};
 use core::hash::{Hash, Hasher};
 
-use super::json_out::{WriteJson, quoted};
+use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::symbols::{Symbols, is_escaped, width};
 use super::{
     Bytea, Field, FieldType, Format, FromField, Json, Jsonb, ValueError, ValueErrorKind, json,
@@ -179,7 +179,7 @@ impl fmt::Debug for Text<'_> {
 }
 
 impl WriteJson for Text<'_> {
-    fn write_json(&self, out: &mut dyn Write, _: super::JsonOptions) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
         quoted(out, self)
     }
 }

@@ -5,8 +5,8 @@ use core::fmt::{self, Write};
 
 use super::datetime_text as parts;
 use super::input::{Input, exactly};
-use super::json_out::{WriteJson, quoted};
-use super::{FieldType, FromField, JsonOptions, ValueError, type_oid};
+use super::json_out::{JsonPlace, WriteJson, quoted};
+use super::{FieldType, FromField, ValueError, type_oid};
 use crate::timestamp::{write_clock, write_six_digit_clock};
 
 /// 24:00:00, which PostgreSQL holds apart from 00:00:00.
@@ -153,7 +153,7 @@ impl fmt::Debug for TimeTz {
 }
 
 impl WriteJson for Time {
-    fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
         quoted(out, &SixDigits(*self))
     }
 }

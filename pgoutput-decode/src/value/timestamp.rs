@@ -5,8 +5,8 @@ use core::fmt::{self, Write};
 
 use super::datetime_text as parts;
 use super::input::{Input, exactly};
-use super::json_out::{WriteJson, quoted};
-use super::{FieldType, FromField, JsonOptions, ValueError, type_oid};
+use super::json_out::{JsonPlace, WriteJson, quoted};
+use super::{FieldType, FromField, ValueError, type_oid};
 use crate::TimestampTz;
 use crate::timestamp::{Moment, ShortText, write_postgres};
 
@@ -147,13 +147,13 @@ impl fmt::Display for Rfc3339 {
 }
 
 impl WriteJson for Timestamp {
-    fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
         quoted(out, &Rfc3339(*self))
     }
 }
 
 impl WriteJson for TimestampTz {
-    fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
         quoted(out, &self.rfc3339())
     }
 }

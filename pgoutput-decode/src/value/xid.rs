@@ -4,8 +4,8 @@ use core::fmt::{self, Write};
 
 use super::input::exactly;
 use super::integer::decimal;
-use super::json_out::WriteJson;
-use super::{FieldType, FromField, JsonOptions, ValueError, type_oid};
+use super::json_out::{JsonPlace, WriteJson};
+use super::{FieldType, FromField, ValueError, type_oid};
 use crate::Xid;
 
 /// An `xid8`: a transaction id with its epoch in the upper half, which never wraps around. The whole `u64`
@@ -35,7 +35,7 @@ macro_rules! unsigned {
         }
 
         impl WriteJson for $name {
-            fn write_json(&self, out: &mut dyn Write, _: JsonOptions) -> fmt::Result {
+            fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
                 write!(out, "{self}")
             }
         }

@@ -143,7 +143,8 @@ pub(crate) const ROWS: &[(&str, &[Input])] = &[
         &[
             of(oid::JSON, "{\"a\":  1.0,\n \"a\": 2}", "{\"a\":  1.0,  \"a\": 2}"),
             of(oid::JSONB, "[1, null]", "[1, null]"),
-            of(oid::JSONB, "1e400", "1e400"),
+            of(oid::JSONB, "1e40", "1e40"),
+            of(oid::JSON, "1e400", "\"1e400\""),
         ],
     ),
     (

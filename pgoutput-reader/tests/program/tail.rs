@@ -96,6 +96,29 @@ fn numeric_strings_are_what_they_are_asked_for() {
 }
 
 #[test]
+fn bigint_strings_are_what_they_are_asked_for() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        fixture.sql("CREATE TABLE n (id int, i bigint, a bigint[])");
+        fixture.sql("INSERT INTO n VALUES (1, 9007199254740993, '{1,-9007199254740993}')");
+        for format in ["jsonl", "json"] {
+            let printed = |arguments: &[&str]| {
+                let mut tail = fixture.tail(&["--no-ack", "--limit", "1", "--format", format]);
+                let output = finished(tail.args(arguments));
+                assert_success(&output);
+                String::from_utf8(output.stdout).unwrap().replace([' ', '\n'], "")
+            };
+            let digits = printed(&[]);
+            let expected = r#""i":9007199254740993,"a":[1,-9007199254740993]"#;
+            assert!(digits.contains(expected), "{digits}");
+            let strings = printed(&["--bigint-strings"]);
+            let expected = r#""i":"9007199254740993","a":[1,"-9007199254740993"]"#;
+            assert!(strings.contains(expected), "{strings}");
+        }
+    }
+}
+
+#[test]
 fn a_temporary_slot_is_created_and_gone_afterwards() {
     for server in servers() {
         let fixture = Fixture::new(server);

@@ -46,6 +46,7 @@ fn help_is_status_0_and_says_every_option() {
         "--limit",
         "--format",
         "--numeric-strings",
+        "--bigint-strings",
         "--no-ack",
         "--quiet",
         "--verbose",

@@ -4,13 +4,14 @@ use pgoutput_decode::value::JsonOptions;
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::Acknowledge;
 use pgoutput_tests::{Fixture, after, formats, line};
+use serde_json::{Value, json};
 
 const COLUMNS: &str = "CREATE TYPE mood AS ENUM ('sad', 'it''s \"ok\"');
     CREATE TABLE t (b bool, i2 int2, i4 int4, i8 int8, f4 real, f8 double precision, n numeric, t text, v varchar(20),
         c char(5), nm name, u uuid, d date, tm time, ts timestamp, tz timestamptz, j json, jb jsonb, nothing text,
         by bytea, a int[], iv interval, ip inet, m mood)";
 
-/// A row as SQL, and as JSON.
+/// A row as SQL, and as JSON with what follows it.
 const ROWS: [(&str, &str); 5] = [
     (
         "true, 1, 2, 3, 1.5, 0.1, 1.50, 'text', 'var', 'ab', 'na', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '2020-01-01',
@@ -22,7 +23,7 @@ const ROWS: [(&str, &str); 5] = [
         "false, -32768, -2147483648, -9223372036854775808, '-Infinity', 'NaN', 'NaN', E'quote \" slash \\\\ line\\n\\ttab',
          '', '', '', '00000000-0000-0000-0000-000000000000', '0044-03-15 BC', '23:59:59.999999', '-infinity', 'infinity',
          'null', '\"text\"', NULL, '', '{}', '-1 mons', '::1', 'it''s \"ok\"'",
-        r#"{"b":false,"i2":-32768,"i4":-2147483648,"i8":-9223372036854775808,"f4":"-Infinity","f8":"NaN","n":"NaN","t":"quote \" slash \\ line\n\ttab","v":"","c":"     ","nm":"","u":"00000000-0000-0000-0000-000000000000","d":"0044-03-15 BC","tm":"23:59:59.999999","ts":"-infinity","tz":"infinity","j":null,"jb":"text","nothing":null,"by":"\\x","a":[],"iv":"P-1M","ip":"::1","m":"it's \"ok\""}"#,
+        r#"{"b":false,"i2":-32768,"i4":-2147483648,"i8":-9223372036854775808,"f4":"-Infinity","f8":"NaN","n":"NaN","t":"quote \" slash \\ line\n\ttab","v":"","c":"     ","nm":"","u":"00000000-0000-0000-0000-000000000000","d":"0044-03-15 BC","tm":"23:59:59.999999","ts":"-infinity","tz":"infinity","j":null,"jb":"text","nothing":null,"by":"\\x","a":[],"iv":"P-1M","ip":"::1","m":"it's \"ok\""},"json_null":["j"]"#,
     ),
     (
         "NULL, 32767, 2147483647, 9223372036854775807, 3.4028235e38, 1.7976931348623157e308,
@@ -34,12 +35,12 @@ const ROWS: [(&str, &str); 5] = [
     (
         "NULL, 0, 0, 0, '-0', 5e-324, 0, '', NULL, NULL, NULL, NULL, '5874897-12-31', '24:00:00', '294276-12-31 23:59:59.999999',
          '2020-06-01 12:00:00.000001+02', '\"\\u0000\"', '{}', NULL, NULL, NULL, '00:00:00', NULL, NULL",
-        r#"{"b":null,"i2":0,"i4":0,"i8":0,"f4":-0,"f8":5e-324,"n":0,"t":"","v":null,"c":null,"nm":null,"u":null,"d":"5874897-12-31","tm":"24:00:00","ts":"294276-12-31 23:59:59.999999","tz":"2020-06-01T10:00:00.000001+00:00","j":"\u0000","jb":{},"nothing":null,"by":null,"a":null,"iv":"PT0S","ip":null,"m":null}"#,
+        r#"{"b":null,"i2":0,"i4":0,"i8":0,"f4":-0.0,"f8":5e-324,"n":0,"t":"","v":null,"c":null,"nm":null,"u":null,"d":"5874897-12-31","tm":"24:00:00","ts":"294276-12-31 23:59:59.999999","tz":"2020-06-01T10:00:00.000001+00:00","j":"\u0000","jb":{},"nothing":null,"by":null,"a":null,"iv":"PT0S","ip":null,"m":null}"#,
     ),
     (
         "NULL, NULL, NULL, NULL, 1e10, 1e-7, 1e40, NULL, NULL, NULL, NULL, NULL, '0001-01-01', NULL, '0044-03-15 12:00:00 BC', NULL,
          '1e400', '1e3', NULL, NULL, NULL, NULL, NULL, NULL",
-        r#"{"b":null,"i2":null,"i4":null,"i8":null,"f4":1e+10,"f8":1e-07,"n":10000000000000000000000000000000000000000,"t":null,"v":null,"c":null,"nm":null,"u":null,"d":"0001-01-01","tm":null,"ts":"0044-03-15 12:00:00 BC","tz":null,"j":1e400,"jb":1000,"nothing":null,"by":null,"a":null,"iv":null,"ip":null,"m":null}"#,
+        r#"{"b":null,"i2":null,"i4":null,"i8":null,"f4":1e+10,"f8":1e-07,"n":10000000000000000000000000000000000000000,"t":null,"v":null,"c":null,"nm":null,"u":null,"d":"0001-01-01","tm":null,"ts":"0044-03-15 12:00:00 BC","tz":null,"j":"1e400","jb":1000,"nothing":null,"by":null,"a":null,"iv":null,"ip":null,"m":null},"json_as_text":{"after":["j"]}"#,
     ),
 ];
 
@@ -106,6 +107,96 @@ fn a_deep_tsquery_is_the_same_in_text_and_in_binary() {
             }
             assert_eq!(events.len(), 2);
         }
+    }
+}
+
+/// The fields of an event behind its rows, which must be readable by a strict parser, in text and in binary.
+fn named(fixture: &Fixture<'_>, options: JsonOptions) -> Vec<Value> {
+    let binary = if fixture.major() >= 14 { &[false, true][..] } else { &[false] };
+    let mut formats = binary.iter().map(|binary| {
+        let events = fixture.read_with(|builder| {
+            builder.binary(*binary).json_options(options).acknowledge(Acknowledge::Never)
+        });
+        let lines = events.iter().map(|event| {
+            let mut direct = String::new();
+            event.write_json(&mut direct).unwrap();
+            assert_eq!(direct, line(event));
+            direct
+        });
+        lines.collect::<Vec<_>>()
+    });
+    let text = formats.next().unwrap();
+    assert!(formats.all(|binary| binary == text), "PostgreSQL {}", fixture.major());
+    text.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn what_the_values_do_not_say_is_named() {
+    for server in servers() {
+        let setup = "CREATE DOMAIN document AS jsonb; CREATE TYPE holder AS (j json, a int[]);
+            CREATE TABLE t (k int PRIMARY KEY, j json, b jsonb, d document, js json[], h holder, a int[]);
+            ALTER TABLE t REPLICA IDENTITY FULL";
+        let fixture = Fixture::new(server, setup);
+        fixture.run([
+            "INSERT INTO t VALUES (1, 'null', 'null', 'null', '{NULL,\"null\"}', ROW('null', NULL), NULL)",
+            r#"INSERT INTO t VALUES (2, ' null ', '[null]', '"null"', '{"\"null\""}', ROW('[]', NULL), '{1}')"#,
+            "UPDATE t SET j = NULL, b = '1' WHERE k = 1",
+            "DELETE FROM t WHERE k = 2",
+            r#"INSERT INTO t VALUES (3, '{"a": "\ud800"}', ('[' || repeat('1', 400) || ']')::jsonb, ('' || repeat('9', 309))::jsonb,
+                ARRAY['"\udc00"'::json, '1'], ROW('1e400', NULL), NULL)"#,
+            "INSERT INTO t SELECT 4, (repeat('[', 125) || repeat(']', 125))::json, NULL, NULL,
+                ARRAY[(repeat('[', 124) || repeat(']', 124))::json], ROW((repeat('[', 124) || repeat(']', 124))::json, NULL)::holder",
+            "INSERT INTO t SELECT 5, (repeat('[', 126) || repeat(']', 126))::json, (repeat('[', 3000) || repeat(']', 3000))::jsonb, NULL,
+                ARRAY[(repeat('[', 125) || repeat(']', 125))::json], ROW((repeat('[', 125) || repeat(']', 125))::json, NULL)::holder",
+            "INSERT INTO t VALUES (6, NULL, NULL, NULL, '[0:1]={1,2}', ROW(NULL, '[2:2]={7}'), '[0:1][5:6]={{1,2},{3,4}}')",
+            "UPDATE t SET a = '{1}' WHERE k = 6",
+        ]);
+        let events = named(&fixture, JsonOptions::default());
+        let keys = ["json_null", "json_as_text", "array_bounds"];
+        let expected = [
+            json!([["j", "b", "d", "js", "h"], null, null]),
+            json!([["j"], null, null]),
+            json!([{"before": ["j", "b", "d", "js", "h"], "after": ["d", "js", "h"]}, null, null]),
+            json!([["j"], null, null]),
+            json!([null, {"after": ["j", "b", "d", "js", "h"]}, null]),
+            json!([null, null, null]),
+            json!([null, {"after": ["j", "b", "js", "h"]}, null]),
+            json!([null, null, {"after": {"js": "[0:1]", "h": "(,[2:2]={7})", "a": "[0:1][5:6]"}}]),
+            json!([null, null, {
+                "before": {"js": "[0:1]", "h": "(,[2:2]={7})", "a": "[0:1][5:6]"},
+                "after": {"js": "[0:1]", "h": "(,[2:2]={7})"},
+            }]),
+        ];
+        assert_eq!(events.len(), expected.len());
+        for (event, expected) in events.iter().zip(expected) {
+            let found: Vec<&Value> = keys.iter().map(|key| &event[key]).collect();
+            assert_eq!(json!(found), expected, "PostgreSQL {}: {event}", server.major());
+        }
+        assert_eq!(events[4]["after"]["j"], json!(r#"{"a": "\ud800"}"#));
+        assert_eq!(events[4]["after"]["js"], json!([r#""\udc00""#, 1]));
+        assert_eq!(events[4]["after"]["h"], json!({"j": "1e400", "a": null}));
+        let deep = events[6]["after"]["b"].as_str().unwrap();
+        assert_eq!(deep, "[".repeat(3000) + &"]".repeat(3000));
+    }
+}
+
+#[test]
+fn great_integers_are_strings_where_it_is_asked_for() {
+    for server in servers() {
+        let setup = "CREATE TYPE pair AS (a bigint, b int); CREATE DOMAIN big AS bigint;
+            CREATE TABLE t (i bigint, r bigint, a bigint[], p pair, d big, n int, range int8range)";
+        let fixture = Fixture::new(server, setup);
+        fixture.run([
+            "INSERT INTO t VALUES (9007199254740991, -9007199254740992, '{1,9223372036854775807}',
+            ROW(9007199254740992, 2), -9223372036854775808, -2147483648, '[1,9007199254740993)')",
+        ]);
+        let events = named(&fixture, JsonOptions::default().bigint_as_string(true));
+        let expected = json!({"i": 9_007_199_254_740_991_i64, "r": "-9007199254740992",
+            "a": [1, "9223372036854775807"], "p": {"a": "9007199254740992", "b": 2},
+            "d": "-9223372036854775808", "n": -2_147_483_648_i64, "range": "[1,9007199254740993)"});
+        assert_eq!(events[0]["after"], expected, "PostgreSQL {}", server.major());
+        let events = named(&fixture, JsonOptions::default());
+        assert_eq!(events[0]["after"]["a"], json!([1, 9_223_372_036_854_775_807_i64]));
     }
 }
 

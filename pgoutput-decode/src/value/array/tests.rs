@@ -1,6 +1,6 @@
 use super::*;
 use crate::Oid;
-use crate::value::{TypeInfo, ValueErrorKind};
+use crate::value::{JsonOptions, TypeInfo, ValueErrorKind};
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;

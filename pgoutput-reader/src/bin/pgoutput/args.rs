@@ -98,6 +98,10 @@ pub(crate) struct Tail {
     #[arg(long)]
     pub(crate) numeric_strings: bool,
 
+    /// Write bigint and xid8 values beyond 2^53 - 1 as JSON strings, for programs that read numbers as floats, such as those in JavaScript.
+    #[arg(long)]
+    pub(crate) bigint_strings: bool,
+
     /// Leave the slot where it is: the same changes come again next time.
     #[arg(long)]
     pub(crate) no_ack: bool,

@@ -56,7 +56,11 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
         .create_slot(tail.create_slot)
         .messages(tail.messages)
         .binary(tail.binary)
-        .json_options(JsonOptions::default().numeric_as_string(tail.numeric_strings))
+        .json_options(
+            JsonOptions::default()
+                .numeric_as_string(tail.numeric_strings)
+                .bigint_as_string(tail.bigint_strings),
+        )
         .streaming(tail.streaming.into())
         .two_phase(tail.two_phase)
         .acknowledge(if tail.no_ack { Acknowledge::Never } else { Acknowledge::Manual })

@@ -1,5 +1,6 @@
 //! The JSON shape of a change event.
 
+mod marks;
 mod text;
 mod value;
 mod write;
@@ -13,14 +14,15 @@ use serde::ser::{Error as _, SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use marks::{Marks, named};
 use text::{JsonText, is_plain, quoted};
-use value::{Marks, Named};
 pub(crate) use write::{Kept, TableText};
 
 use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, Transaction};
 
 /// The JSON shape: keys in the order `op`, `message_id`, `lsn`, `transaction`, `table_schema`, `before`, `after`; behind
-/// them, only where they carry something, `unchanged_toast`, `invalid_utf8`, `type_mismatch`, `truncate`, `origin`, `message`.
+/// them, only where they carry something, `unchanged_toast`, `invalid_utf8`, `type_mismatch`, `json_null`, `json_as_text`,
+/// `array_bounds`, `truncate`, `origin`, `message`.
 ///
 /// `part_of_pkey` is true for the columns of the replica identity at the time of the change, which
 /// is the primary key unless the table was altered. If it is not the default, `table_schema` ends
@@ -35,6 +37,18 @@ use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, 
 /// PostgreSQL's text, or in binary the bytes in the form of a `bytea`. It also names the columns whose
 /// types are gone from the catalogue and of an unknown kind ([`TableSchema::unknown_types`]), unless
 /// they are NULL: these may be shown in another way when the same change is read at another time.
+///
+/// `json_null` names the `json` and `jsonb` columns, and domains over them, that hold the JSON value `null`, which looks like
+/// NULL; also arrays and composites in which there is such a `null`. It is a list of columns if the event has one row, be it
+/// `before` or `after`, and an object of a list under each of these keys, where there is something to name, if it has both.
+///
+/// `json_as_text` names, under `before` and `after`, the columns in which a document is written as a string that holds its
+/// text, since some parser would refuse the whole line for it: with half of a surrogate pair in it (`"\ud800"`), nested
+/// more than 127 deep with the event around it, or with a number of 10^308 or beyond. It names a `numeric` of that size too,
+/// which is written as a string of its digits, unless all numbers of that type were asked for as strings.
+///
+/// `array_bounds` has, under `before` and `after`, the bounds of arrays that do not count from 1, by column: `{"after":
+/// {"a": "[0:2]"}}`. For an array inside of another value it has PostgreSQL's text of that whole value.
 ///
 /// The reader's [`json_options`](crate::ReaderBuilder::json_options) decide how values are written.
 ///
@@ -57,12 +71,8 @@ impl Serialize for ChangeEvent {
         if !unchanged.is_empty() {
             out.serialize_field("unchanged_toast", &unchanged)?;
         }
-        let before = before.map(Values::marks).unwrap_or_default();
-        let after = after.map(Values::marks).unwrap_or_default();
-        for (key, columns) in Named::of(before, after) {
-            if let Some(columns) = columns {
-                out.serialize_field(key, &columns)?;
-            }
+        for (key, columns) in named(before.map(Values::marks), after.map(Values::marks)) {
+            out.serialize_field(key, &columns)?;
         }
         if let Some(flags) = self.truncate() {
             out.serialize_field("truncate", &truncate(flags))?;

@@ -1,15 +1,22 @@
-//! Values that cannot be shown as what they are, and the columns that are named for it.
+//! Values, and how they were written where that is not as what they are.
 
-use pgoutput_decode::value::{Field, Format, JsonOptions, ValueError, ValueErrorKind, type_oid};
-use serde::Serialize;
+use pgoutput_decode::value::{
+    Field, Format, JsonNotes, JsonOptions, Value, ValueError, ValueErrorKind, type_oid,
+};
 
-use super::text::texts;
+/// How a value was written, and what its JSON does not say.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) how: WrittenAs,
+    pub(super) notes: JsonNotes,
+    /// Where an array does not count from 1: its bounds, or of one that stands in another value the text of all of that.
+    pub(super) bounds: Option<String>,
+}
 
-/// How a value was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Written {
+pub(super) enum WrittenAs {
     /// As what it is.
-    Whole,
+    Itself,
     /// As the bytes it came in, since its text is not UTF-8.
     Bytes,
     /// As if nothing was known of its type, since it does not fit the type's description, or since
@@ -18,50 +25,22 @@ pub(super) enum Written {
 }
 
 impl Written {
+    /// Of which there is nothing more to say.
+    pub(super) fn plainly(how: WrittenAs) -> Self {
+        Self { how, notes: JsonNotes::default(), bounds: None }
+    }
+
     /// The same, of a value whose type is known or not.
     pub(super) fn of_type(self, is_known: bool) -> Self {
-        if self == Self::Whole && !is_known { Self::Undescribed } else { self }
-    }
-}
-
-/// Columns of a row whose values were not written whole.
-#[derive(Debug, Default)]
-pub(super) struct Marks<'a> {
-    pub(super) invalid_utf8: Vec<&'a str>,
-    pub(super) type_mismatch: Vec<&'a str>,
-}
-
-impl<'a> Marks<'a> {
-    pub(super) fn add(&mut self, column: &'a str, written: Written) {
-        match written {
-            Written::Whole => {}
-            Written::Bytes => self.invalid_utf8.push(column),
-            Written::Undescribed => self.type_mismatch.push(column),
+        match self.how {
+            WrittenAs::Itself if !is_known => Self { how: WrittenAs::Undescribed, ..self },
+            _ => self,
         }
     }
 }
 
-/// Columns of an event's rows, by name.
-#[derive(Serialize)]
-pub(super) struct Named<'a> {
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "texts")]
-    before: Vec<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "texts")]
-    after: Vec<&'a str>,
-}
-
-impl<'a> Named<'a> {
-    /// What is named under `invalid_utf8` and under `type_mismatch`, where there is something.
-    pub(super) fn of(before: Marks<'a>, after: Marks<'a>) -> [(&'static str, Option<Self>); 2] {
-        let named = |before: Vec<_>, after: Vec<_>| {
-            (!before.is_empty() || !after.is_empty()).then_some(Self { before, after })
-        };
-        [
-            ("invalid_utf8", named(before.invalid_utf8, after.invalid_utf8)),
-            ("type_mismatch", named(before.type_mismatch, after.type_mismatch)),
-        ]
-    }
-}
+/// The arrays and objects that a value stands in: the row, and the event.
+const NESTING: u8 = 2;
 
 /// Writes a value.
 pub(super) fn write(
@@ -69,8 +48,14 @@ pub(super) fn write(
     out: &mut String,
     options: JsonOptions,
 ) -> Result<Written, ValueError> {
-    let start = out.len();
-    let Err(error) = field.write_json(out, options) else { return Ok(Written::Whole) };
+    let (start, options) = (out.len(), options.nested_in(NESTING));
+    let error = match field.write_json_noted(out, options) {
+        Ok(notes) => {
+            let bounds = if notes.array_bounds { Some(bounds(field)?) } else { None };
+            return Ok(Written { how: WrittenAs::Itself, notes, bounds });
+        }
+        Err(error) => error,
+    };
     out.truncate(start);
     if matches!(error.kind(), ValueErrorKind::InvalidUtf8 | ValueErrorKind::HstoreLengths) {
         return write_bytes(field, out, options);
@@ -85,8 +70,19 @@ pub(super) fn write(
             out.truncate(start);
             write_bytes(field, out, options)
         }
-        written => written.map(|()| Written::Undescribed),
+        written => written.map(|()| Written::plainly(WrittenAs::Undescribed)),
     }
+}
+
+/// What tells the bounds of an array that does not count from 1, wherever it stands in the value.
+#[cold]
+fn bounds(field: &Field<'_>) -> Result<String, ValueError> {
+    let value = field.get::<Value<'_>>()?;
+    let own = match &value {
+        Value::Array(array) => array.bounds().map(|bounds| bounds.to_string()),
+        _ => None,
+    };
+    Ok(own.unwrap_or_else(|| value.to_string()))
 }
 
 /// The bytes of a text that is not UTF-8: of `jsonb` and `jsonpath` those of the text in either format, without the version in front of it.
@@ -102,5 +98,5 @@ fn write_bytes(
         (_, bytes) => bytes,
     };
     let bytes = Field::new(type_oid::BYTEA, Format::Binary, bytes);
-    bytes.write_json(out, options).map(|()| Written::Bytes)
+    bytes.write_json(out, options).map(|()| Written::plainly(WrittenAs::Bytes))
 }

@@ -14,8 +14,9 @@ use serde::ser::Error as _;
 use serde_json::Error;
 
 use super::super::{ChangeEvent, Op, Row, TableSchema};
+use super::marks::{Marks, named};
 use super::text::{JsonText, quoted};
-use super::value::{self, Marks, Named, Written};
+use super::value::{self, Written, WrittenAs};
 use super::{logical_message, truncate};
 
 /// JSON of something that never changes, made when it is first asked for. No part of what that is.
@@ -126,10 +127,10 @@ impl ChangeEvent {
         if !right.unchanged.is_empty() {
             field(out, "unchanged_toast", &right.unchanged)?;
         }
-        for (key, columns) in Named::of(left.marks, right.marks) {
-            if let Some(columns) = columns {
-                field(out, key, &columns)?;
-            }
+        let before = before.map(|_| left.marks);
+        let after = after.map(|_| right.marks);
+        for (key, columns) in named(before, after) {
+            field(out, key, &columns)?;
         }
         if let Some(flags) = self.truncate() {
             field(out, "truncate", &truncate(flags))?;
@@ -199,7 +200,7 @@ fn write_value(
 ) -> Result<Written, Error> {
     let Some(field) = column.field() else {
         out.push_str("null");
-        return Ok(Written::Whole);
+        return Ok(Written::plainly(WrittenAs::Itself));
     };
     let start = out.len();
     let written = value::write(&field, out, options)

@@ -4,7 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pgoutput_decode::message::BeginBody;
+use pgoutput_decode::value::PgType;
 use pgoutput_decode::{Lsn, Message, Oid, Relations, TimestampTz, Xid};
+use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 use crate::event::{
@@ -143,19 +146,181 @@ fn every_captured_event_is_the_same_by_either_road() {
 }
 
 fn one_row(type_oid: u32, value: &str) -> ChangeEvent {
-    row_of("public", "\"t\"\n", "a \"b\"é", type_oid, value)
+    let row = tuple(b't', value.as_bytes());
+    row_event(type_oid, &[&b"I\0\0\0\x01N"[..], &row].concat())
+}
+
+/// An update with an old row of which every column came.
+fn both_rows(type_oid: u32, old: &str, new: &str) -> ChangeEvent {
+    let (old, new) = (tuple(b't', old.as_bytes()), tuple(b't', new.as_bytes()));
+    row_event(type_oid, &[&b"U\0\0\0\x01O"[..], &old, b"N", &new].concat())
+}
+
+/// One column.
+fn tuple(kind: u8, value: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(value.len()).unwrap().to_be_bytes();
+    [&[0, 1, kind][..], &len, value].concat()
 }
 
 fn row_of(schema: &str, table: &str, column: &str, type_oid: u32, value: &str) -> ChangeEvent {
+    let row = [&b"I\0\0\0\x01N"[..], &tuple(b't', value.as_bytes())].concat();
+    event_of(schema, table, column, type_oid, &row)
+}
+
+fn row_event(type_oid: u32, frame: &[u8]) -> ChangeEvent {
+    event_of("public", "\"t\"\n", COLUMN, type_oid, frame)
+}
+
+fn event_of(schema: &str, table: &str, column: &str, type_oid: u32, frame: &[u8]) -> ChangeEvent {
     let mut relation = b"R\0\0\0\x01".to_vec();
     relation.extend(format!("{schema}\0{table}\0d\0\x01\x01{column}\0").bytes());
     relation.extend(type_oid.to_be_bytes().into_iter().chain([0xFF; 4]));
-    let mut insert = b"I\0\0\0\x01N\0\x01t".to_vec();
-    insert.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
-    insert.extend(value.bytes());
     let capture =
-        format!("0/0 {}\n0/1 {}\n", super::super::hex(&relation), super::super::hex(&insert));
+        format!("0/0 {}\n0/1 {}\n", super::super::hex(&relation), super::super::hex(frame));
     events(&capture).pop().unwrap()
+}
+
+/// The event by both ways.
+fn line(event: &ChangeEvent) -> String {
+    let mut line = String::new();
+    event.write_json(&mut line).unwrap();
+    assert_eq!(line, serde_json::to_string(event).unwrap());
+    line
+}
+
+/// What follows the rows.
+fn named(event: &ChangeEvent) -> serde_json::Value {
+    let mut parsed: serde_json::Value = serde_json::from_str(&line(event)).unwrap();
+    let event = parsed.as_object_mut().unwrap();
+    let usual = ["op", "message_id", "lsn", "transaction", "table_schema", "before", "after"];
+    event.retain(|key, _| !usual.contains(&key.as_str()) && key != "origin");
+    parsed
+}
+
+const COLUMN: &str = "a \"b\"é";
+const JSON: u32 = 114;
+const JSONB: u32 = 3802;
+const JSON_ARRAY: u32 = 199;
+const INT4_ARRAY: u32 = 1007;
+const NUMERIC: u32 = 1700;
+
+#[test]
+fn null_of_a_document_is_named() {
+    for type_oid in [JSON, JSONB] {
+        assert_eq!(named(&one_row(type_oid, "null")), json!({"json_null": [COLUMN]}));
+        assert_eq!(named(&one_row(type_oid, "[null]")), json!({}));
+        let update = named(&both_rows(type_oid, "null", "1"));
+        assert_eq!(update, json!({"json_null": {"before": [COLUMN]}}));
+        let update = named(&both_rows(type_oid, "null", "null"));
+        assert_eq!(update, json!({"json_null": {"before": [COLUMN], "after": [COLUMN]}}));
+    }
+    assert_eq!(named(&one_row(JSON_ARRAY, "{NULL,\"null\"}")), json!({"json_null": [COLUMN]}));
+    let delete = [&b"D\0\0\0\x01O"[..], &tuple(b't', b"null")].concat();
+    assert_eq!(named(&row_event(JSON, &delete)), json!({"json_null": [COLUMN]}));
+    let nothing = [&b"I\0\0\0\x01N"[..], &[0, 1, b'n']].concat();
+    assert_eq!(named(&row_event(JSON, &nothing)), json!({}));
+}
+
+#[test]
+fn what_a_parser_refuses_is_named_and_is_text() {
+    let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    for (type_oid, value, is_text) in [
+        (JSON, r#"{"a": "\ud800"}"#.into(), true),
+        (JSON, r#"{"a": "\ud83d\ude00"}"#.into(), false),
+        (JSON, "1e400".into(), true),
+        (JSONB, "9".repeat(400), true),
+        (NUMERIC, "9".repeat(400), true),
+        (NUMERIC, "9".repeat(300), false),
+        // With the row and the event around it, 127.
+        (JSON, deep(125), false),
+        (JSON, deep(126), true),
+        (JSONB, deep(5000), true),
+    ] as [(u32, String, bool); 9]
+    {
+        let event = one_row(type_oid, &value);
+        let expected =
+            if is_text { json!({"json_as_text": {"after": [COLUMN]}}) } else { json!({}) };
+        assert_eq!(named(&event), expected, "{value}");
+        if is_text {
+            let parsed: serde_json::Value = serde_json::from_str(&line(&event)).unwrap();
+            assert_eq!(parsed["after"][COLUMN], json!(value));
+        }
+    }
+}
+
+#[test]
+fn bounds_of_arrays_are_named() {
+    let event = one_row(INT4_ARRAY, "[0:1][2:2]={{1},{2}}");
+    assert_eq!(named(&event), json!({"array_bounds": {"after": {COLUMN: "[0:1][2:2]"}}}));
+    let event = both_rows(INT4_ARRAY, "[-1:-1]={1}", "{1}");
+    assert_eq!(named(&event), json!({"array_bounds": {"before": {COLUMN: "[-1:-1]"}}}));
+    assert_eq!(named(&one_row(INT4_ARRAY, "{1}")), json!({}));
+    let hidden = row_of("s", "t", "a\u{202e}", INT4_ARRAY, "[0:0]={1}");
+    assert_eq!(named(&hidden), json!({"array_bounds": {"after": {"a\u{202e}": "[0:0]"}}}));
+    assert!(line(&hidden).ends_with(r#","array_bounds":{"after":{"a\u202e":"[0:0]"}}}"#));
+}
+
+/// The oid of a built-in type, or of one that nothing is known of.
+fn any_type() -> impl Strategy<Value = u32> {
+    let known = PgType::all().iter().map(|known| known.oid().as_u32()).collect::<Vec<_>>();
+    prop_oneof![
+        4 => prop::sample::select(known),
+        4 => prop::sample::select(vec![JSON, JSONB, JSON_ARRAY, NUMERIC, 3807, 700, 701, 1231]),
+        1 => Just(20_000),
+    ]
+}
+
+/// Any bytes, and those of which much is read.
+fn any_value() -> impl Strategy<Value = Vec<u8>> {
+    let text = prop_oneof![
+        "[\\[\\]{}\"\\\\,:udD8cC0-9eE. a\n-]{0,40}",
+        "(\\{\"a\": ){0,3}(-?[0-9]{1,5}(e[0-9]{1,4})?|null|\"(\\\\u[dD][89cC][0-9]{2}){1,3}\")\\}{0,3}",
+        "-?[0-9]{1,400}(\\.[0-9]{0,9})?",
+        "(\\[[0-2]:[0-2]\\]=)?\\{(\"null\"|NULL|1e400|[0-9],){0,3}[0-9]\\}",
+        "-?[0-9](\\.[0-9]{0,16})?e\\+30[78]",
+        (0_usize..140, 0_usize..140)
+            .prop_map(|(open, close)| "[".repeat(open) + &"]".repeat(close)),
+        (120_usize..140).prop_map(|deep| "[".repeat(deep) + &"]".repeat(deep)),
+    ];
+    let bytes = prop::collection::vec(any::<u8>(), 0..40);
+    prop_oneof![
+        4 => text.prop_map(String::into_bytes),
+        1 => bytes.clone(),
+        1 => bytes.prop_map(|bytes| [&[1][..], &bytes].concat()),
+        1 => any::<f64>().prop_map(|float| float.to_be_bytes().to_vec()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn whatever_a_row_holds_its_line_is_read_by_a_strict_parser(
+        type_oid in any_type(),
+        is_binary: bool,
+        value in any_value(),
+        old in prop::option::of(any_value()),
+    ) {
+        let kind = if is_binary { b'b' } else { b't' };
+        let frame = match old {
+            None => [&b"I\0\0\0\x01N"[..], &tuple(kind, &value)].concat(),
+            Some(old) => {
+                [&b"U\0\0\0\x01O"[..], &tuple(kind, &old), b"N", &tuple(kind, &value)].concat()
+            }
+        };
+        let event = row_event(type_oid, &frame);
+        let mut line = String::new();
+        match (event.write_json(&mut line), serde_json::to_string(&event)) {
+            (Ok(()), Ok(same)) => {
+                prop_assert_eq!(&line, &same);
+                prop_assert_eq!(line.lines().count(), 1);
+                let parsed = serde_json::from_str::<serde_json::Value>(&line);
+                prop_assert!(parsed.is_ok(), "{}: {}", parsed.unwrap_err(), line);
+            }
+            (Err(left), Err(right)) => prop_assert_eq!(left.to_string(), right.to_string()),
+            (left, right) => prop_assert!(false, "{left:?} {right:?}"),
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,300 @@
+//! Whether a document is JSON that every strict parser reads.
+//!
+//! The server has checked the syntax of `json`, by rules that are wider than those of most parsers: it takes half of a
+//! surrogate pair, numbers of any size, and thousands of nested arrays. One pass over the bytes, without recursion and
+//! without memory that grows.
+
+use super::{MAX_JSON_NESTING, Text};
+
+/// What a document is, for whoever writes it into other JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Document {
+    /// Readable by every parser.
+    Strict,
+    /// The same, and `null`.
+    Null,
+    /// Not readable by some parser, or by none.
+    Other,
+}
+
+/// Numbers from 10 to this power on are beyond a double, nearly: the greatest is 1.8 times as large.
+const MAX_POWER: i64 = 308;
+
+/// Looks at a document that may be nested so deep.
+pub(super) fn scan(document: &Text<'_>, room: u8) -> Document {
+    let mut scan = Scan::new(room.min(MAX_JSON_NESTING));
+    for piece in document.pieces() {
+        if scan.take(piece.as_bytes()).is_none() {
+            return Document::Other;
+        }
+    }
+    scan.finish()
+}
+
+struct Scan {
+    expects: Expects,
+    /// One bit for each array or object that is open, the lowest for the innermost; set for objects.
+    open: u128,
+    depth: u8,
+    room: u8,
+    is_null: bool,
+}
+
+/// What comes next.
+#[derive(Clone, Copy)]
+enum Expects {
+    Value,
+    /// Behind an opening bracket: a value or its closing one.
+    FirstElement,
+    /// Behind an opening brace: a key or its closing one.
+    FirstKey,
+    Key,
+    Colon,
+    /// Behind a value: a comma, what closes the innermost, or the end.
+    Next,
+    String(Chars),
+    Number(Number),
+    /// The rest of `null`, `true` or `false`.
+    Word(&'static [u8]),
+}
+
+#[derive(Clone, Copy)]
+struct Chars {
+    is_key: bool,
+    escape: Escape,
+    /// The first half of a surrogate pair came, and nothing else is to come than the second.
+    is_half: bool,
+}
+
+/// Where inside of an escape.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Escape {
+    None,
+    Backslash,
+    /// So many hexadecimal digits of `\u` came, which are this.
+    Digits(u8, u16),
+}
+
+#[derive(Clone, Copy)]
+struct Number {
+    part: Part,
+    /// The power of ten of the first digit that is not zero: of the integer's, its digits but one; of the fraction's, negative.
+    /// `None` while there was none.
+    power: Option<i64>,
+    /// Zeros of the fraction before that digit.
+    zeros: i64,
+    exponent: i64,
+    is_negative: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Minus,
+    Zero,
+    Integer,
+    Point,
+    Fraction,
+    E,
+    Sign,
+    Exponent,
+}
+
+impl Number {
+    const fn new(part: Part) -> Self {
+        Self { part, power: None, zeros: 0, exponent: 0, is_negative: false }
+    }
+
+    /// The number with this byte; `None` if it is none of its.
+    fn with(mut self, byte: u8) -> Option<Self> {
+        use Part as P;
+        self.part = match (self.part, byte) {
+            (P::Minus, b'0') => P::Zero,
+            (P::Minus, b'1'..=b'9') => {
+                self.power = Some(0);
+                P::Integer
+            }
+            (P::Integer, b'0'..=b'9') => {
+                self.power = self.power.map(|power| power.saturating_add(1));
+                P::Integer
+            }
+            (P::Zero | P::Integer, b'.') => P::Point,
+            (P::Point | P::Fraction, b'0'..=b'9') => {
+                if self.power.is_none() {
+                    self.zeros = self.zeros.saturating_add(1);
+                    if byte != b'0' {
+                        self.power = Some(-self.zeros);
+                    }
+                }
+                P::Fraction
+            }
+            (P::Zero | P::Integer | P::Fraction, b'e' | b'E') => P::E,
+            (P::E, b'+' | b'-') => {
+                self.is_negative = byte == b'-';
+                P::Sign
+            }
+            (P::E | P::Sign | P::Exponent, b'0'..=b'9') => {
+                let digit = i64::from(byte - b'0');
+                self.exponent = self.exponent.saturating_mul(10).saturating_add(digit);
+                P::Exponent
+            }
+            _ => return None,
+        };
+        Some(self)
+    }
+
+    /// Whether it may end here, and a double holds it, or something near.
+    fn is_good(&self) -> bool {
+        let is_whole =
+            matches!(self.part, Part::Zero | Part::Integer | Part::Fraction | Part::Exponent);
+        let exponent = if self.is_negative { -self.exponent } else { self.exponent };
+        is_whole && self.power.is_none_or(|power| power.saturating_add(exponent) < MAX_POWER)
+    }
+}
+
+impl Scan {
+    const fn new(room: u8) -> Self {
+        Self { expects: Expects::Value, open: 0, depth: 0, room, is_null: false }
+    }
+
+    /// Takes bytes that follow; `None` when it is known enough.
+    fn take(&mut self, bytes: &[u8]) -> Option<()> {
+        let mut rest = bytes;
+        loop {
+            if let Expects::String(chars) = self.expects
+                && chars.escape == Escape::None
+                && !chars.is_half
+            {
+                // Most of most documents.
+                let is_plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\';
+                let at = rest.iter().position(|byte| !is_plain(byte)).unwrap_or(rest.len());
+                rest = rest.get(at..)?;
+            }
+            let Some((byte, behind)) = rest.split_first() else { return Some(()) };
+            rest = behind;
+            self.byte(*byte)?;
+        }
+    }
+
+    fn byte(&mut self, byte: u8) -> Option<()> {
+        let is_blank = matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        self.expects = match self.expects {
+            Expects::String(chars) => string(chars, byte)?,
+            Expects::Word([]) | Expects::Next if is_blank => Expects::Next,
+            Expects::Number(number) => match number.with(byte) {
+                Some(number) => Expects::Number(number),
+                None if number.is_good() => {
+                    self.expects = Expects::Next;
+                    return self.byte(byte);
+                }
+                None => return None,
+            },
+            Expects::Word([]) | Expects::Next => self.behind_value(byte)?,
+            Expects::Word([next, rest @ ..]) if *next == byte => Expects::Word(rest),
+            Expects::Word(_) => return None,
+            expects if is_blank => expects,
+            Expects::FirstElement if byte == b']' => self.close(false)?,
+            Expects::FirstKey if byte == b'}' => self.close(true)?,
+            Expects::Value | Expects::FirstElement => self.value(byte)?,
+            Expects::Key | Expects::FirstKey if byte == b'"' => opened(true),
+            Expects::Colon if byte == b':' => Expects::Value,
+            Expects::Key | Expects::FirstKey | Expects::Colon => return None,
+        };
+        Some(())
+    }
+
+    fn value(&mut self, byte: u8) -> Option<Expects> {
+        Some(match byte {
+            b'"' => opened(false),
+            b'{' | b'[' => {
+                self.depth = self.depth.checked_add(1).filter(|depth| *depth <= self.room)?;
+                self.open = self.open << 1 | u128::from(byte == b'{');
+                if byte == b'{' { Expects::FirstKey } else { Expects::FirstElement }
+            }
+            b'-' => Expects::Number(Number::new(Part::Minus)),
+            b'0'..=b'9' => Expects::Number(Number::new(Part::Minus).with(byte)?),
+            b't' => Expects::Word(b"rue"),
+            b'f' => Expects::Word(b"alse"),
+            b'n' => {
+                self.is_null = self.depth == 0;
+                Expects::Word(b"ull")
+            }
+            _ => return None,
+        })
+    }
+
+    fn behind_value(&mut self, byte: u8) -> Option<Expects> {
+        let is_object = self.open & 1 == 1;
+        match byte {
+            b',' if self.depth == 0 => None,
+            b',' => Some(if is_object { Expects::Key } else { Expects::Value }),
+            b']' => self.close(false),
+            b'}' => self.close(true),
+            _ => None,
+        }
+    }
+
+    fn close(&mut self, is_object: bool) -> Option<Expects> {
+        if (self.open & 1 == 1) != is_object {
+            return None;
+        }
+        self.depth = self.depth.checked_sub(1)?;
+        self.open >>= 1;
+        Some(Expects::Next)
+    }
+
+    fn finish(self) -> Document {
+        let is_whole = match self.expects {
+            Expects::Next | Expects::Word([]) => self.depth == 0,
+            Expects::Number(number) => self.depth == 0 && number.is_good(),
+            _ => false,
+        };
+        match (is_whole, self.is_null) {
+            (false, _) => Document::Other,
+            (true, false) => Document::Strict,
+            (true, true) => Document::Null,
+        }
+    }
+}
+
+const fn opened(is_key: bool) -> Expects {
+    Expects::String(Chars { is_key, escape: Escape::None, is_half: false })
+}
+
+/// One byte of a string behind its opening quote.
+fn string(mut chars: Chars, byte: u8) -> Option<Expects> {
+    match (chars.escape, byte) {
+        (Escape::None, b'\\') => chars.escape = Escape::Backslash,
+        // Nothing else stands between the halves of a pair, nor may a bare control character stand anywhere.
+        (Escape::None, 0..=0x1F) => return None,
+        (Escape::None, _) if chars.is_half => return None,
+        (Escape::None, b'"') if chars.is_key => return Some(Expects::Colon),
+        (Escape::None, b'"') => return Some(Expects::Next),
+        (Escape::None, _) => {}
+        (Escape::Backslash, b'u') => chars.escape = Escape::Digits(0, 0),
+        (Escape::Backslash, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')
+            if !chars.is_half =>
+        {
+            chars.escape = Escape::None;
+        }
+        (Escape::Backslash, _) => return None,
+        (Escape::Digits(count, value), _) => {
+            let digit =
+                char::from(byte).to_digit(16).and_then(|digit| u16::try_from(digit).ok())?;
+            let value = value << 4 | digit;
+            if count < 3 {
+                chars.escape = Escape::Digits(count + 1, value);
+            } else {
+                let is_second = matches!(value, 0xDC00..=0xDFFF);
+                if is_second != chars.is_half {
+                    return None;
+                }
+                chars.is_half = matches!(value, 0xD800..=0xDBFF);
+                chars.escape = Escape::None;
+            }
+        }
+    }
+    Some(Expects::String(chars))
+}
+
+#[cfg(test)]
+mod tests;

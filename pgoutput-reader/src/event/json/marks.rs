@@ -1,0 +1,116 @@
+//! Columns that the JSON of an event names, because their values do not say everything.
+
+use std::collections::BTreeMap;
+
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::text::{is_plain, quoted, texts};
+use super::value::{Written, WrittenAs};
+
+/// Columns of one row, by what is to be said of them.
+#[derive(Debug, Default)]
+pub(super) struct Marks<'a> {
+    invalid_utf8: Names<'a>,
+    type_mismatch: Names<'a>,
+    json_null: Names<'a>,
+    json_as_text: Names<'a>,
+    array_bounds: Bounds<'a>,
+}
+
+impl<'a> Marks<'a> {
+    pub(super) fn add(&mut self, column: &'a str, written: Written) {
+        match written.how {
+            WrittenAs::Itself => {}
+            WrittenAs::Bytes => self.invalid_utf8.0.push(column),
+            WrittenAs::Undescribed => self.type_mismatch.0.push(column),
+        }
+        if written.notes.json_null {
+            self.json_null.0.push(column);
+        }
+        if written.notes.as_text {
+            self.json_as_text.0.push(column);
+        }
+        if let Some(bounds) = written.bounds {
+            self.array_bounds.0.insert(column, bounds);
+        }
+    }
+}
+
+/// What a field of an event names, of each of its rows.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Named<'a> {
+    Rows(Rows<Names<'a>>),
+    Bounds(Rows<Bounds<'a>>),
+    /// Of the only row that the event has.
+    Row(Names<'a>),
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+pub(super) struct Names<'a>(#[serde(serialize_with = "texts")] Vec<&'a str>);
+
+/// By column.
+#[derive(Debug, Default)]
+pub(super) struct Bounds<'a>(BTreeMap<&'a str, String>);
+
+impl Serialize for Bounds<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.iter().all(|(name, bounds)| is_plain(name) && is_plain(bounds)) {
+            return self.0.serialize(serializer);
+        }
+        // A key is never raw JSON: the object is, as one piece.
+        let pairs =
+            self.0.iter().map(|(name, bounds)| format!("{}:{}", quoted(name), quoted(bounds)));
+        let json = format!("{{{}}}", pairs.collect::<Vec<_>>().join(","));
+        RawValue::from_string(json).map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Rows<T> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<T>,
+}
+
+impl<T> Rows<T> {
+    /// `None` where there is nothing to name.
+    fn of(before: T, after: T, is_empty: impl Fn(&T) -> bool) -> Option<Self> {
+        let some = |columns: T| Some(columns).filter(|columns| !is_empty(columns));
+        let rows = Self { before: some(before), after: some(after) };
+        (rows.before.is_some() || rows.after.is_some()).then_some(rows)
+    }
+}
+
+/// The fields that name columns, in their order, and only those that name some. A row that the event does not have has no marks.
+pub(super) fn named<'a>(
+    before: Option<Marks<'a>>,
+    after: Option<Marks<'a>>,
+) -> impl Iterator<Item = (&'static str, Named<'a>)> {
+    let has_both = before.is_some() && after.is_some();
+    let (mut before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+    let list = |before, after| Rows::of(before, after, |names: &Names<'_>| names.0.is_empty());
+    let invalid_utf8 = list(before.invalid_utf8, after.invalid_utf8).map(Named::Rows);
+    let type_mismatch = list(before.type_mismatch, after.type_mismatch).map(Named::Rows);
+    let json_null = if has_both {
+        list(before.json_null, after.json_null).map(Named::Rows)
+    } else {
+        before.json_null.0.extend(after.json_null.0);
+        Some(before.json_null).filter(|names| !names.0.is_empty()).map(Named::Row)
+    };
+    let json_as_text = list(before.json_as_text, after.json_as_text).map(Named::Rows);
+    let bounds = Rows::of(before.array_bounds, after.array_bounds, |bounds| bounds.0.is_empty());
+    [
+        ("invalid_utf8", invalid_utf8),
+        ("type_mismatch", type_mismatch),
+        ("json_null", json_null),
+        ("json_as_text", json_as_text),
+        ("array_bounds", bounds.map(Named::Bounds)),
+    ]
+    .into_iter()
+    .filter_map(|(key, columns)| Some((key, columns?)))
+}
