@@ -110,6 +110,8 @@ pub use proto::{CreateSlot, Origin, ServerVersion, SlotSnapshot, StartReplicatio
 pub use reader::{
     Idle, Next, Reader, ReaderBuilder, Reconnect, ReconnectAttempt, Reconnected, Started,
 };
+#[cfg(feature = "catalog")]
+pub use setup::{BlockingSession, SlotWait};
 pub use stream::{Health, StopHandle, Stream, StreamEvent, StreamEventBuf};
 
 #[cfg(all(doctest, feature = "catalog", feature = "json"))]

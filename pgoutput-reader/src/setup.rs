@@ -1,11 +1,17 @@
 //! What is looked at before a stream starts, over the replication connection itself.
 
+#[cfg(feature = "catalog")]
+mod create;
 mod missing;
 pub(crate) mod names;
 mod slot;
 
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "catalog")]
+pub use create::{BlockingSession, SlotWait};
+#[cfg(feature = "catalog")]
+pub(crate) use create::{Patience as SlotPatience, listed};
 #[cfg(feature = "catalog")]
 pub(crate) use slot::SlotFacts;
 

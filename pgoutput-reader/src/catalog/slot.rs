@@ -9,6 +9,7 @@ use super::Catalog;
 use super::client::Parameters;
 use crate::Error;
 use crate::error::{ProtocolError, SetupError};
+use crate::setup::BlockingSession;
 
 /// Positions as text, whatever the server's version; columns that came later by way of JSON.
 const SLOT: &str = "\
@@ -29,6 +30,25 @@ WHERE slot.slot_name OPERATOR(pg_catalog.=) $1::pg_catalog.text::pg_catalog.name
 const WAL_END: &str = "\
 SELECT (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
              ELSE pg_catalog.pg_current_wal_lsn() END)::pg_catalog.text";
+
+/// How long a question beside a command that waits may take.
+const ASIDE: Duration = Duration::from_secs(1);
+
+/// A lock on a transaction id is held by its transaction alone; a prepared one has no process.
+const BLOCKING: &str = "\
+SELECT holder.pid, prepared.gid,
+       coalesce(activity.datname, prepared.database)::pg_catalog.text,
+       coalesce(activity.usename, prepared.owner)::pg_catalog.text,
+       activity.application_name, activity.state,
+       coalesce(activity.xact_start, prepared.prepared)::pg_catalog.text
+FROM pg_catalog.pg_locks AS waiting
+JOIN pg_catalog.pg_locks AS holder
+     ON holder.transactionid OPERATOR(pg_catalog.=) waiting.transactionid AND holder.granted
+LEFT JOIN pg_catalog.pg_stat_activity AS activity
+     ON activity.pid OPERATOR(pg_catalog.=) holder.pid
+LEFT JOIN pg_catalog.pg_prepared_xacts AS prepared
+     ON prepared.transaction OPERATOR(pg_catalog.=) waiting.transactionid
+WHERE waiting.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4 AND NOT waiting.granted";
 
 /// A replication slot as the server sees it (manual, section "pg_replication_slots").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +112,29 @@ impl Catalog {
         let lsn = rows.first().and_then(|row| row.get::<_, Option<&str>>(0)?.parse().ok());
         let (command, field) = ("pg_current_wal_lsn", "wal_end");
         lsn.ok_or_else(|| ProtocolError::Answer { command, field }.into())
+    }
+
+    /// The sessions and prepared transactions that hold the transaction id that a process waits for.
+    pub(crate) fn blocking_sessions(&mut self, pid: i32) -> Result<Vec<BlockingSession>, Error> {
+        let rows = self.sql.query_within(Some(ASIDE), BLOCKING, vec![Box::new(pid)])?;
+        Ok(rows
+            .iter()
+            .map(|row| BlockingSession {
+                pid: row.get(0),
+                gid: row.get(1),
+                database: row.get(2),
+                user: row.get(3),
+                application_name: row.get(4),
+                state: row.get(5),
+                since: row.get(6),
+            })
+            .collect())
+    }
+
+    /// Ends what a process of this role is doing.
+    pub(crate) fn cancel(&mut self, pid: i32) -> Result<(), Error> {
+        let query = "SELECT pg_catalog.pg_cancel_backend($1)";
+        self.sql.query_within(Some(ASIDE), query, vec![Box::new(pid)]).map(drop)
     }
 
     /// Writes a logical decoding message without content, outside of any transaction.

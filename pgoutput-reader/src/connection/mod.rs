@@ -13,6 +13,7 @@ use crate::proto::{ServerVersion, StartReplication, command};
 use crate::{CreateSlot, Error};
 use aside::Aside;
 use protection::Protection;
+use query::OnlyRow;
 
 mod aside;
 mod copy;
@@ -148,12 +149,26 @@ impl Connection {
     /// SQLSTATE 42710 when it exists (and a temporary slot of this connection is gone after any error); [`Unsupported`](crate::ErrorKind::Unsupported) for options the server does not know.
     pub fn create_slot(&mut self, slot: &CreateSlot) -> Result<CreatedSlot, Error> {
         let command = slot.command(self.version)?;
-        let row = self.only_row(&command, "CREATE_REPLICATION_SLOT")?;
-        Ok(CreatedSlot {
-            name: row.text("slot_name")?.into(),
-            consistent_point: row.parse("consistent_point")?,
-            snapshot_name: row.optional("snapshot_name").map(Into::into),
-        })
+        created(&self.only_row(&command, CREATE)?)
+    }
+
+    /// The same, with a look at something else every `pause` while it is waited for; `false` gives up.
+    #[cfg(feature = "catalog")]
+    pub(crate) fn create_slot_watched(
+        &mut self,
+        slot: &CreateSlot,
+        pause: Duration,
+        mut look: impl FnMut() -> bool,
+    ) -> Result<CreatedSlot, Error> {
+        const DOING: &str = "creating a slot on";
+        let command = slot.command(self.version)?;
+        let deadline = self.deadline();
+        self.send_query(&command, deadline, DOING)?;
+        let answers = self.answer(Some(Instant::now() + pause), |now| {
+            let goes_on = look() && deadline.is_none_or(|deadline| deadline > now);
+            goes_on.then(|| Instant::now() + pause)
+        })?;
+        created(&OnlyRow::of(answers, CREATE)?)
     }
 
     /// Drops a slot: DROP_REPLICATION_SLOT. With `wait`, not before whoever reads it now lets go.
@@ -269,6 +284,16 @@ impl Connection {
             }
         }
     }
+}
+
+const CREATE: &str = "CREATE_REPLICATION_SLOT";
+
+fn created(row: &OnlyRow) -> Result<CreatedSlot, Error> {
+    Ok(CreatedSlot {
+        name: row.text("slot_name")?.into(),
+        consistent_point: row.parse("consistent_point")?,
+        snapshot_name: row.optional("snapshot_name").map(Into::into),
+    })
 }
 
 impl fmt::Debug for Connection {

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Connection;
 use crate::Error;
@@ -64,13 +65,28 @@ impl Connection {
     pub fn simple_query(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
         let deadline = self.deadline();
         self.send_query(sql, deadline, DOING)?;
+        self.answer(deadline, |_| None)
+    }
+
+    /// The answer to what was sent. When `deadline` has passed, `late` may give another.
+    pub(super) fn answer(
+        &mut self,
+        mut deadline: Option<Instant>,
+        mut late: impl FnMut(Instant) -> Option<Instant>,
+    ) -> Result<Vec<Rows>, Error> {
         let mut answer = Answer::default();
         let mut failed = None;
         loop {
             let Some((tag, body)) = self.channel.inbox.next()? else {
                 match self.channel.fill_by(deadline)? {
                     Fill::More => continue,
-                    Fill::TimedOut => return Err(Error::timeout(DOING, self.channel.address())),
+                    Fill::TimedOut => match late(Instant::now()) {
+                        Some(later) => {
+                            deadline = Some(later);
+                            continue;
+                        }
+                        None => return Err(Error::timeout(DOING, self.channel.address())),
+                    },
                     Fill::Woken => return Err(Error::stopped(DOING, self.channel.address())),
                     // After a fatal error no ReadyForQuery comes.
                     Fill::Closed => {
@@ -100,8 +116,14 @@ impl Connection {
         command: &'static str,
     ) -> Result<OnlyRow, Error> {
         let answers = self.simple_query(query)?;
+        OnlyRow::of(answers, command)
+    }
+}
+
+impl OnlyRow {
+    pub(super) fn of(answers: Vec<Rows>, command: &'static str) -> Result<Self, Error> {
         match answers.into_iter().next().and_then(|rows| rows.rows.into_iter().next()) {
-            Some(row) => Ok(OnlyRow { row, command }),
+            Some(row) => Ok(Self { row, command }),
             None => Err(ProtocolError::Answer { command, field: "row" }.into()),
         }
     }

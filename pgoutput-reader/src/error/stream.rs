@@ -1,8 +1,13 @@
 //! What can be wrong with what is asked for, and with a stream whose frames are sound.
 
+#[cfg(feature = "catalog")]
+use std::time::Duration;
+
 use pgoutput_decode::{Lsn, Oid, Printable, Tag};
 
 use super::{Error, ErrorKind};
+#[cfg(feature = "catalog")]
+use crate::setup::{BlockingSession, listed};
 
 /// Why reading cannot start as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +22,42 @@ pub enum SetupError {
     SlotMissing {
         /// The slot.
         slot: String,
+    },
+    /// Another process of the server is still creating the slot, which waits for open transactions: a program that was started before, or was killed while it waited.
+    #[error(
+        "replication slot \"{slot}\" is still being created by server process {pid}, which waits for open transactions to end: wait for it, \
+         or end it with SELECT pg_cancel_backend({pid})",
+        slot = Printable(.slot)
+    )]
+    SlotBeingCreated {
+        /// The slot.
+        slot: String,
+        /// The process that creates it.
+        pid: i32,
+    },
+    /// Creating the slot had to wait for an open transaction for longer than [`slot_wait_limit`](crate::ReaderBuilder::slot_wait_limit). There is no slot.
+    #[cfg(feature = "catalog")]
+    #[error(
+        "creating replication slot \"{slot}\" waited {limit:?} for a transaction that is open{}, and was given up without leaving a slot: \
+         end it (commit, ROLLBACK PREPARED, or pg_terminate_backend), or wait longer (slot_wait_limit, --slot-wait)",
+        blocked_by(.sessions),
+        slot = Printable(.slot)
+    )]
+    SlotCreationBlocked {
+        /// The slot.
+        slot: String,
+        /// How long it was waited for.
+        limit: Duration,
+        /// Whose end was waited for when this was last looked at.
+        sessions: Vec<BlockingSession>,
+    },
+    /// The settings ask for a slot to be created and not to be created, or to be of two kinds.
+    #[error("{given} and {against} contradict each other: leave one out")]
+    SlotCreationContradicts {
+        /// One setting.
+        given: &'static str,
+        /// The other.
+        against: &'static str,
     },
     /// The slot is a physical one.
     #[error(
@@ -142,6 +183,11 @@ pub enum SetupError {
         /// The option.
         option: &'static str,
     },
+}
+
+#[cfg(feature = "catalog")]
+fn blocked_by(sessions: &[BlockingSession]) -> String {
+    if sessions.is_empty() { String::new() } else { format!(": {}", listed(sessions)) }
 }
 
 impl SetupError {

@@ -1,6 +1,7 @@
 //! How a reader is to be set up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pgoutput_decode::Lsn;
 #[cfg(feature = "json")]
@@ -8,23 +9,38 @@ use pgoutput_decode::value::JsonOptions;
 
 use super::dial::Dialer;
 use super::link::{Link, Settings};
-use super::policy::{OnReconnect, OnReconnected, Reconnect, ReconnectAttempt, Reconnected};
+use super::policy::{
+    OnReconnect, OnReconnected, OnSlotWait, Reconnect, ReconnectAttempt, Reconnected,
+};
 use super::resume::Resume;
 use super::verify::Stored;
 use super::{Idle, Reader, Setup};
 use crate::ack::{Acknowledge, Acknowledger};
 use crate::error::SetupError;
 use crate::event::{Position, ReaderId, Source};
+use crate::io::WakePipe;
 use crate::proto::{CreateSlot, Origin, StartReplication, Streaming};
+use crate::setup::{SlotPatience, SlotWait};
+use crate::stream::StopHandle;
 use crate::{Config, ConfigError, Error};
+
+/// How long the creation of a slot waits for each open transaction unless set otherwise.
+const SLOT_WAIT: Duration = Duration::from_secs(300);
 
 /// Settings of a [`Reader`]; made by [`Reader::builder`], or from a [`Config`], which has those of the connection: timeouts, limits,
 /// [`max_read_delay`](Config::max_read_delay).
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct ReaderBuilder {
     config: Result<Config, ConfigError>,
     start: StartReplication,
-    create: Option<CreateSlot>,
+    /// Whether that was asked for or forbidden.
+    create: Option<bool>,
+    temporary: bool,
+    failover: bool,
+    slot_wait_limit: Duration,
+    on_slot_wait: Option<OnSlotWait>,
+    stop: Option<(WakePipe, StopHandle)>,
     acknowledge: Acknowledge,
     idle: Idle,
     resume: Option<Position>,
@@ -48,6 +64,11 @@ impl ReaderBuilder {
             config,
             start: StartReplication::new(String::new(), [] as [&str; 0]),
             create: None,
+            temporary: false,
+            failover: false,
+            slot_wait_limit: SLOT_WAIT,
+            on_slot_wait: None,
+            stop: None,
             acknowledge: Acknowledge::default(),
             idle: Idle::default(),
             resume: None,
@@ -79,19 +100,67 @@ impl ReaderBuilder {
 
     /// Creates the slot if it does not exist. Without this a missing slot is an error: a new one would start now, and
     /// whatever the old one held would be lost without a word.
+    ///
+    /// The server first waits for every transaction that is open: see [`on_slot_wait`](Self::on_slot_wait) and
+    /// [`slot_wait_limit`](Self::slot_wait_limit).
+    ///
+    /// `false` together with [`temporary_slot`](Self::temporary_slot) or [`failover_slot`](Self::failover_slot), which ask for a slot to be created, is
+    /// [`SetupError::SlotCreationContradicts`](crate::SetupError::SlotCreationContradicts), in whatever order they are called.
     #[must_use]
     pub fn create_slot(mut self, create: bool) -> Self {
-        self.create = create.then(|| self.create.unwrap_or_else(|| CreateSlot::new("")));
+        self.create = Some(create);
         self
+    }
+
+    /// How long the creation of a slot may wait for each open transaction, five minutes unless set; zero is without limit. After that it is
+    /// [`SetupError::SlotCreationBlocked`](crate::SetupError::SlotCreationBlocked), and there is no slot.
+    #[must_use]
+    pub fn slot_wait_limit(mut self, limit: Duration) -> Self {
+        self.slot_wait_limit = limit;
+        self
+    }
+
+    /// Is told when the creation of a slot has to wait, within three seconds and then every half minute, with the sessions that
+    /// are waited for. The same goes to the crate `log`, as a warning.
+    ///
+    /// ```no_run
+    /// use pgoutput_reader::Reader;
+    ///
+    /// let reader = Reader::builder("host=localhost dbname=app")
+    ///     .slot("my_slot")
+    ///     .publication("my_publication")
+    ///     .create_slot(true)
+    ///     .on_slot_wait(|wait| eprintln!("{wait}"))
+    ///     .connect()?;
+    /// # Ok::<(), pgoutput_reader::Error>(())
+    /// ```
+    #[must_use]
+    pub fn on_slot_wait(mut self, listener: impl FnMut(&SlotWait<'_>) + Send + 'static) -> Self {
+        self.on_slot_wait = Some(OnSlotWait::new(listener));
+        self
+    }
+
+    /// A handle that stops the reader to come, and before that [`connect`](Self::connect) while it waits for a slot to be created: the server ends the
+    /// creation then, no slot is left behind, and the error is [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). For one reader only.
+    ///
+    /// # Errors
+    /// [`Io`](crate::ErrorKind::Io) when the system has no pipe to give.
+    pub fn stop_handle(&mut self) -> Result<StopHandle, Error> {
+        if let Some((_, stop)) = &self.stop {
+            return Ok(stop.clone());
+        }
+        let wake = WakePipe::new()
+            .map_err(|error| Error::io("making a wake pipe for", "connecting", error))?;
+        let stop = StopHandle::new(wake.waker());
+        self.stop = Some((wake, stop.clone()));
+        Ok(stop)
     }
 
     /// Creates the slot for this connection only; the server drops it when the connection ends. That a slot of this
     /// name exists already is an error.
     #[must_use]
     pub fn temporary_slot(mut self) -> Self {
-        let mut create = self.create.unwrap_or_else(|| CreateSlot::new(""));
-        create.temporary = true;
-        self.create = Some(create);
+        self.temporary = true;
         self
     }
 
@@ -235,9 +304,7 @@ impl ReaderBuilder {
     /// section "Logical Replication Failover"). A slot that exists stays as it is.
     #[must_use]
     pub fn failover_slot(mut self) -> Self {
-        let mut create = self.create.unwrap_or_else(|| CreateSlot::new(""));
-        create.failover = true;
-        self.create = Some(create);
+        self.failover = true;
         self
     }
 
@@ -304,6 +371,7 @@ impl ReaderBuilder {
     /// A setting that cannot be honoured, a server that cannot be reached or refuses, a slot that is missing, in use or not
     /// pgoutput's, a publication that is missing: each says what to do.
     pub fn connect(mut self) -> Result<Reader, Error> {
+        let create = self.slot_to_create()?;
         let config = self.config?;
         if self.start.streaming != Streaming::Off {
             return Err(SetupError::NotSupportedYet { option: "streaming" }.into());
@@ -319,7 +387,7 @@ impl ReaderBuilder {
         if self.start.two_phase {
             return Err(SetupError::NotSupportedYet { option: "two_phase" }.into());
         }
-        let temporary = self.create.as_ref().is_some_and(|create| create.temporary);
+        let temporary = self.temporary;
         let acknowledger = Acknowledger::new(ReaderId::unique(), self.acknowledge);
         let settings = Settings {
             heartbeat: self.heartbeat,
@@ -335,14 +403,19 @@ impl ReaderBuilder {
             self.start.start_lsn = stored.position.commit_lsn();
         }
         let dialer = Dialer { config, start: self.start };
-        let opened = dialer.open(self.create, stored.as_ref())?;
+        let patience = SlotPatience {
+            limit: self.slot_wait_limit,
+            listener: self.on_slot_wait.as_ref(),
+            stop: self.stop.as_ref().map(|(_, stop)| stop),
+        };
+        let opened = dialer.open(create, stored.as_ref(), &patience)?;
         let source = Source::new(acknowledger.reader(), &opened.system, &dialer.start)?;
         acknowledger.found_at(opened.confirmed);
         let position = stored.map(|stored| stored.position);
         let resume = position.as_ref().map(|last| Resume::behind(last, opened.confirmed));
         let newest = position.map(|last| (last.commit_lsn(), last.index()));
         let started = opened.started(&dialer.start);
-        let (link, catalog) = Link::new(dialer, opened, settings)?;
+        let (link, catalog) = Link::new(dialer, opened, settings, self.stop)?;
         let mut reader = Reader::start(Setup {
             link,
             catalog,
@@ -363,8 +436,80 @@ impl ReaderBuilder {
     }
 }
 
+impl ReaderBuilder {
+    /// What the settings say together, in whatever order they were called.
+    fn slot_to_create(&self) -> Result<Option<CreateSlot>, SetupError> {
+        let kinds = [(self.temporary, "temporary_slot"), (self.failover, "failover_slot")];
+        let mut given = kinds.into_iter().filter(|(given, _)| *given).map(|(_, name)| name);
+        let (first, second) = (given.next(), given.next());
+        if let (Some(given), Some(false)) = (first, self.create) {
+            return Err(SetupError::SlotCreationContradicts {
+                given,
+                against: "create_slot(false)",
+            });
+        }
+        if let (Some(given), Some(against)) = (first, second) {
+            return Err(SetupError::SlotCreationContradicts { given, against });
+        }
+        let asked_for = first.is_some() || self.create == Some(true);
+        Ok(asked_for.then(|| {
+            let mut create = CreateSlot::new(&self.start.slot);
+            (create.temporary, create.failover) = (self.temporary, self.failover);
+            create
+        }))
+    }
+}
+
 impl From<Config> for ReaderBuilder {
     fn from(config: Config) -> Self {
         Self::new(Ok(config))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    fn builder() -> ReaderBuilder {
+        Reader::builder("host=localhost user=u").slot("s").publication("p")
+    }
+
+    #[test]
+    fn the_order_of_the_calls_does_not_count() {
+        let created = |builder: &ReaderBuilder| builder.slot_to_create().unwrap();
+        assert_eq!(created(&builder()), None);
+        assert_eq!(created(&builder().create_slot(false)), None);
+        let failover = created(&builder().failover_slot()).unwrap();
+        assert!(failover.failover && !failover.temporary && failover.name == "s");
+        for both in [
+            builder().create_slot(true).failover_slot(),
+            builder().failover_slot().create_slot(true),
+            builder().create_slot(false).create_slot(true).failover_slot(),
+        ] {
+            assert_eq!(created(&both).as_ref(), Some(&failover));
+        }
+        assert!(created(&builder().temporary_slot().create_slot(true)).unwrap().temporary);
+    }
+
+    #[test]
+    fn contradictions_are_refused_before_anything_is_connected() {
+        for contradiction in [
+            builder().create_slot(false).failover_slot(),
+            builder().failover_slot().create_slot(false),
+            builder().create_slot(false).temporary_slot(),
+            builder().temporary_slot().create_slot(false),
+            builder().temporary_slot().failover_slot(),
+            builder().failover_slot().temporary_slot(),
+        ] {
+            let error = contradiction.connect().unwrap_err();
+            assert!(
+                matches!(
+                    error.kind(),
+                    ErrorKind::Setup(SetupError::SlotCreationContradicts { .. })
+                ),
+                "{error}"
+            );
+        }
     }
 }

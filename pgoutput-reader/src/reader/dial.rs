@@ -13,7 +13,7 @@ use crate::connection::{Connection, CopyBoth};
 use crate::error::{PositionError, SetupError};
 use crate::io::{WakeAtEnd, WakePipe};
 use crate::proto::CreateSlot;
-use crate::setup::{Pace, SlotFacts};
+use crate::setup::{Pace, SlotFacts, SlotPatience};
 use crate::stream::StopHandle;
 use crate::{Config, Error, ErrorKind, ServerVersion, StartReplication, SystemId, Waker};
 
@@ -80,6 +80,7 @@ impl Dialer {
         &self,
         create: Option<CreateSlot>,
         stored: Option<&Stored>,
+        patience: &SlotPatience<'_>,
     ) -> Result<Opened, Error> {
         let mut connection = Connection::connect(&self.config)?;
         let system = connection.identify_system()?;
@@ -97,7 +98,7 @@ impl Dialer {
                 self.start.start_lsn, system.xlogpos
             )));
         }
-        let catalog = Catalog::new(connection.ordinary(&self.config)?);
+        let mut catalog = Catalog::new(connection.ordinary(&self.config)?);
         if let Some(mut create) = create.filter(|_| stored.is_none()) {
             create.name.clone_from(&self.start.slot);
             // All that can be wrong is looked for before there is a slot to leave behind.
@@ -105,8 +106,30 @@ impl Dialer {
             if let Err(error) = connection.check_publications(&self.start.publications) {
                 return Err(connection.with_all_missing(error, &self.start.publications));
             }
-            if create.temporary || !connection.slot_exists(&create.name)? {
-                connection.create_slot(&create)?;
+            while create.temporary || !connection.slot_exists(&create.name)? {
+                match connection.create_slot_patiently(&create, &mut catalog, patience) {
+                    // Somebody else was faster: theirs is as good.
+                    Err(error) if error.sqlstate() == Some("42710") && !create.temporary => {}
+                    created => {
+                        created?;
+                        break;
+                    }
+                }
+            }
+            loop {
+                match connection.check_slot(&create.name).map_err(Error::into_kind) {
+                    Err(ErrorKind::Setup(being @ SetupError::SlotBeingCreated { .. })) => {
+                        connection.wait_for_creator(being, &mut catalog, patience)?;
+                    }
+                    // The other creator was given up.
+                    Err(ErrorKind::Setup(SetupError::SlotMissing { .. })) => {
+                        connection.create_slot_patiently(&create, &mut catalog, patience)?;
+                    }
+                    checked => {
+                        checked?;
+                        break;
+                    }
+                }
             }
         }
         let slot = match connection.check_slot(&self.start.slot) {

@@ -97,11 +97,20 @@ impl Link {
         dialer: Dialer,
         opened: Opened,
         settings: Settings,
+        stop: Option<(WakePipe, StopHandle)>,
     ) -> Result<(Self, Catalog), Error> {
-        let Opened { copy, pace, catalog, system, confirmed, waited_for, .. } = opened;
+        let Opened { mut copy, pace, catalog, system, confirmed, waited_for, .. } = opened;
+        // One that was given out before stops this reader too.
+        let stop = stop.map(|(wake, stop)| {
+            copy.set_wake_pipe(wake);
+            stop
+        });
         let wake = copy.wake_pipe();
         let address = copy.address().to_owned();
-        let stream = settings.stream(copy, pace)?;
+        let mut stream = settings.stream(copy, pace)?;
+        if let Some(stop) = stop {
+            stream.stopped_by(stop);
+        }
         let link = Self {
             dialer,
             system,

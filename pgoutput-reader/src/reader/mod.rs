@@ -29,6 +29,7 @@ use changes::{Changes, Progress};
 use explain::explain;
 pub use idle::Idle;
 use link::{Link, Turn};
+pub(crate) use policy::OnSlotWait;
 pub use policy::{Reconnect, ReconnectAttempt, Reconnected};
 use resume::Resume;
 pub use started::Started;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::Error;
+use crate::setup::SlotWait;
 
 /// How a [`Reader`](crate::Reader) gets back a connection that was lost.
 ///
@@ -196,6 +197,28 @@ impl OnReconnected {
 impl fmt::Debug for OnReconnected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OnReconnected")
+    }
+}
+
+type SlotListener = dyn FnMut(&SlotWait<'_>) + Send;
+
+/// Who wants to know of waits for a slot. Clones are the same listener.
+#[derive(Clone)]
+pub(crate) struct OnSlotWait(Arc<Mutex<SlotListener>>);
+
+impl OnSlotWait {
+    pub(super) fn new(listener: impl FnMut(&SlotWait<'_>) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(listener)))
+    }
+
+    pub(crate) fn tell(&self, wait: &SlotWait<'_>) {
+        (self.0.lock().unwrap_or_else(PoisonError::into_inner))(wait);
+    }
+}
+
+impl fmt::Debug for OnSlotWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnSlotWait")
     }
 }
 

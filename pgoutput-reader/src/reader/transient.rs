@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 
-use crate::error::TlsError;
+use crate::error::{SetupError, TlsError};
 use crate::{Error, ErrorKind, LimitError};
 
 /// Whether the same may well succeed a moment later: the network, a server that restarts or is full, a slot that is still held. What is not
@@ -25,7 +25,9 @@ pub(super) fn may_pass(error: &Error) -> bool {
         // A network that takes nothing looks the same as a server that does not read.
         | ErrorKind::Limit(LimitError::Unsent { .. })
         // A standby may be on its way to become a primary.
-        | ErrorKind::SessionAttrs { .. } => true,
+        | ErrorKind::SessionAttrs { .. }
+        // Its creator is through one day, or gives up.
+        | ErrorKind::Setup(SetupError::SlotBeingCreated { .. }) => true,
         ErrorKind::AllHosts(errors) => errors.iter().any(may_pass),
         _ => false,
     }
@@ -68,7 +70,7 @@ mod tests {
     use super::io::ErrorKind as Kind;
     use super::*;
     use crate::config::TargetSessionAttrs;
-    use crate::error::{AuthError, ProtocolError, SetupError};
+    use crate::error::{AuthError, ProtocolError};
     use crate::{ServerMessage, StreamError};
     use pgoutput_decode::Lsn;
 
@@ -106,6 +108,7 @@ mod tests {
             ErrorKind::ServerSilent { address: address(), limit: std::time::Duration::ZERO },
             ErrorKind::SessionAttrs { wanted: TargetSessionAttrs::Any, address: address() },
             ErrorKind::AllHosts(vec![server("28P01"), io_error(Kind::ConnectionRefused)]),
+            ErrorKind::Setup(SetupError::SlotBeingCreated { slot: "s".into(), pid: 7 }),
             ErrorKind::Limit(LimitError::Unsent { pending: 1 }),
             ErrorKind::Tls(TlsError::Closed { direct: false }),
         ] {

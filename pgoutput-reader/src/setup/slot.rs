@@ -1,5 +1,8 @@
 //! Whether a slot is one to read, and where it stands.
 
+#[cfg(feature = "catalog")]
+use std::time::Duration;
+
 use pgoutput_decode::Lsn;
 
 use super::name;
@@ -21,7 +24,8 @@ const FACTS: &str = concat!(
        later.columns OPERATOR(pg_catalog.->>) 'conflicting'::pg_catalog.text, \
        slot.active_pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid(), \
        pg_catalog.current_setting('synchronous_standby_names'::pg_catalog.text), \
-       pg_catalog.current_setting('application_name'::pg_catalog.text) \
+       pg_catalog.current_setting('application_name'::pg_catalog.text), \
+       slot.active_pid \
 FROM pg_catalog.pg_replication_slots AS slot, \
      LATERAL (SELECT pg_catalog.to_jsonb(slot) AS columns) AS later \
 WHERE slot.slot_name OPERATOR(pg_catalog.=) "
@@ -75,6 +79,12 @@ impl Connection {
             let reason = if reason.is_empty() { "wal_status lost" } else { reason };
             return Err(SetupError::SlotLost { slot, reason: reason.into() }.into());
         }
+        // The server is not through with creating it.
+        if confirmed.is_empty()
+            && let Ok(pid) = text(13).parse()
+        {
+            return Err(SetupError::SlotBeingCreated { slot, pid }.into());
+        }
         let read = |text: &str, field| {
             let unreadable = ProtocolError::Answer { command: "pg_replication_slots", field };
             text.parse::<Lsn>().map_err(|_| unreadable)
@@ -84,6 +94,34 @@ impl Connection {
         let [names, name] = [11, 12].map(text);
         let waited_for = is_named(names, name);
         Ok(SlotFacts { confirmed, restart, standby, in_use, waited_for })
+    }
+}
+
+#[cfg(feature = "catalog")]
+impl Connection {
+    /// The process that creates the slot; `None` when it is through, or there is no slot.
+    pub(super) fn slot_creator(&mut self, slot: &str) -> Result<Option<i32>, Error> {
+        let rows = self.rows(&format!(
+            "SELECT slot.active_pid FROM pg_catalog.pg_replication_slots AS slot \
+             WHERE slot.confirmed_flush_lsn IS NULL \
+               AND slot.slot_name OPERATOR(pg_catalog.=) {}",
+            name(slot)
+        ))?;
+        Ok(rows.first().and_then(|row| row.first()).and_then(|pid| pid.parse().ok()))
+    }
+
+    /// The process that serves this connection.
+    pub(super) fn backend_pid(&mut self) -> Result<i32, Error> {
+        let rows = self.rows("SELECT pg_catalog.pg_backend_pid()")?;
+        let pid = rows.first().and_then(|row| row.first()).and_then(|pid| pid.parse().ok());
+        let (command, field) = ("pg_backend_pid", "pid");
+        pid.ok_or_else(|| ProtocolError::Answer { command, field }.into())
+    }
+
+    /// How long this connection waits for a lock; zero is without limit.
+    pub(super) fn set_lock_timeout(&mut self, timeout: Duration) -> Result<(), Error> {
+        let millis = timeout.as_micros().div_ceil(1000).min(i32::MAX.unsigned_abs().into());
+        self.rows(&format!("SET lock_timeout = {millis}")).map(drop)
     }
 }
 

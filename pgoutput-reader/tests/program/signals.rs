@@ -66,8 +66,9 @@ fn a_signal_ends_it_while_it_creates_a_slot() {
         let (printed, status, said) = running.end_with_complaints();
         assert_eq!((printed.as_str(), status), ("", Some(1)));
         assert!(said.contains("before it was connected"), "{said}");
-        open.rollback().unwrap();
+        // Though the transaction is still open.
         wait("the slot to be gone", || fixture.text(&slots) == "0");
+        open.rollback().unwrap();
     }
 }
 

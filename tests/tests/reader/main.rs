@@ -24,6 +24,7 @@ mod replica_identity;
 mod resume;
 mod settings;
 mod shutdown;
+mod slot_creation;
 mod slot_health;
 mod standby;
 mod stopping;

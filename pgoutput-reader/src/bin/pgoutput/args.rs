@@ -47,6 +47,10 @@ pub(crate) struct Tail {
     #[arg(long)]
     pub(crate) temporary: bool,
 
+    /// How long the creation of the slot may wait for each open transaction; 300 unless given, 0 is without limit.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) slot_wait: Option<u64>,
+
     /// Version of the pgoutput protocol; the newest that the server speaks unless given.
     #[arg(long, value_name = "1..4", value_parser = clap::value_parser!(u32).range(1..=4))]
     pub(crate) proto_version: Option<u32>,

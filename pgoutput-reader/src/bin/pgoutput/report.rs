@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use pgoutput_reader::{ErrorKind, Reader, ReconnectAttempt, Reconnected, ServerMessage};
+use pgoutput_reader::{ErrorKind, Reader, ReconnectAttempt, Reconnected, ServerMessage, SlotWait};
 
 use crate::args::Tail;
 use crate::output::Output;
@@ -70,6 +70,11 @@ impl Report {
     pub(crate) fn lost(self, attempt: &ReconnectAttempt<'_>) {
         let ReconnectAttempt { attempt: number, cause, delay, .. } = attempt;
         self.say(&format_args!("{cause}; attempt {number} to reconnect in {delay:.1?}"));
+    }
+
+    /// Whom the creation of a slot waits for.
+    pub(crate) fn waits(self, wait: &SlotWait<'_>) {
+        self.say(wait);
     }
 
     /// The connection is back.

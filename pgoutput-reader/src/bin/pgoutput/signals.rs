@@ -1,7 +1,7 @@
 //! SIGINT, SIGTERM and a reader of our output that goes away: each asks for an orderly end.
 
 use std::io;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -14,9 +14,19 @@ use signal_hook::iterator::Signals;
 /// How long the orderly end may take: longer than ending the copy does. It takes for ever where nobody reads our output.
 const GRACE: Duration = Duration::from_secs(8);
 
+/// How long a slot that is being created may take to be given up; what else connecting waits for cannot be stopped.
+const CONNECTING: Duration = Duration::from_secs(4);
+
+/// What a program says that was stopped before there was anything to read.
+pub(crate) const NOT_CONNECTED: &str =
+    "stopped by a signal before it was connected; nothing was read";
+
 /// What a signal stops, once there is something.
 #[derive(Clone, Default)]
-pub(crate) struct Signalled(Arc<OnceLock<StopHandle>>);
+pub(crate) struct Signalled {
+    stop: Arc<OnceLock<StopHandle>>,
+    connected: Arc<AtomicBool>,
+}
 
 impl Signalled {
     /// From now on the first signal asks for the end, and a second one ends the program at once.
@@ -40,24 +50,32 @@ impl Signalled {
 
     /// There is something to stop now.
     pub(crate) fn stops(&self, stop: StopHandle) {
-        let _ = self.0.set(stop);
+        let _ = self.stop.set(stop);
     }
 
-    /// Without a handle nothing is connected yet. What is not written out is not acknowledged, and comes again.
+    /// From now on there is something to end in order.
+    pub(crate) fn connected(&self) {
+        self.connected.store(true, Ordering::Release);
+    }
+
+    /// What is not written out is not acknowledged, and comes again.
     #[expect(
         clippy::disallowed_methods,
         reason = "the main thread is blocked: it connects, or writes to a full pipe"
     )]
     fn end(&self) {
-        if let Some(stop) = self.0.get() {
+        if let Some(stop) = self.stop.get() {
             stop.stop();
-            thread::sleep(GRACE);
+        }
+        let connected = self.connected.load(Ordering::Acquire);
+        thread::sleep(if connected { GRACE } else { CONNECTING });
+        if connected {
             let seconds = GRACE.as_secs();
             crate::say(&format_args!(
                 "could not end in order within {seconds} s; what was not confirmed comes again"
             ));
         } else {
-            crate::say(&"stopped by a signal before it was connected; nothing was read");
+            crate::say(&NOT_CONNECTED);
         }
         std::process::exit(1);
     }

@@ -26,8 +26,13 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let stdout = stdout::open().map_err(Failure::Run)?;
     let signalled = signals::Signalled::catch()
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
-    let mut reader = builder(config, tail).connect().map_err(|error| failure(&error))?;
-    signalled.stops(reader.stop_handle());
+    let mut builder = builder(config, tail);
+    signalled.stops(builder.stop_handle().map_err(|error| failure(&error))?);
+    let mut reader = builder.connect().map_err(|error| match error.kind() {
+        ErrorKind::Stopped { .. } => Failure::Run(signals::NOT_CONNECTED.into()),
+        _ => failure(&error),
+    })?;
+    signalled.connected();
     signals::stop_on_closed_output(reader.stop_handle());
     let report = Report::of(tail);
     report.started(&mut reader);
@@ -53,7 +58,6 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
     let report = Report::of(tail);
     let mut builder = ReaderBuilder::from(config)
         .slot(&tail.slot)
-        .create_slot(tail.create_slot)
         .messages(tail.messages)
         .binary(tail.binary)
         .json_options(
@@ -66,9 +70,16 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
         .acknowledge(if tail.no_ack { Acknowledge::Never } else { Acknowledge::Manual })
         .reconnect(reconnect(tail))
         .on_reconnect(move |attempt| report.lost(attempt))
-        .on_reconnected(move |back| report.reconnected(back));
+        .on_reconnected(move |back| report.reconnected(back))
+        .on_slot_wait(move |wait| report.waits(wait));
     for publication in &tail.publications {
         builder = builder.publication(publication);
+    }
+    if tail.create_slot {
+        builder = builder.create_slot(true);
+    }
+    if let Some(seconds) = tail.slot_wait {
+        builder = builder.slot_wait_limit(Duration::from_secs(seconds));
     }
     if tail.temporary {
         builder = builder.temporary_slot();
@@ -161,7 +172,9 @@ fn failure(error: &Error) -> Failure {
     match error.kind() {
         ErrorKind::Config(_)
         | ErrorKind::Usage(_)
-        | ErrorKind::Setup(SetupError::NotSupportedYet { .. }) => Failure::Usage(error.to_string()),
+        | ErrorKind::Setup(
+            SetupError::NotSupportedYet { .. } | SetupError::SlotCreationContradicts { .. },
+        ) => Failure::Usage(error.to_string()),
         _ => Failure::Run(error.to_string()),
     }
 }

@@ -1,0 +1,229 @@
+//! Creating a slot, which waits for every transaction that is open: who is waited for, and for how long.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use pgoutput_decode::Printable;
+
+use crate::catalog::Catalog;
+use crate::connection::Connection;
+use crate::error::SetupError;
+use crate::proto::CreateSlot;
+use crate::reader::OnSlotWait;
+use crate::stream::StopHandle;
+use crate::{CreatedSlot, Error, ErrorKind};
+
+/// How long nothing is said of a wait, and then how often something is.
+const REPORTS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+
+/// How often a stop is looked for.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long the server may take to end the creation after it was told to.
+const CANCEL: Duration = Duration::from_secs(2);
+
+/// A wait for a replication slot that is being created, reported within three seconds, and again every
+/// half minute: see [`ReaderBuilder::on_slot_wait`](crate::ReaderBuilder::on_slot_wait).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SlotWait<'a> {
+    /// The slot.
+    pub slot: &'a str,
+    /// How long it has been waited for.
+    pub waited: Duration,
+    /// The sessions and prepared transactions whose end is waited for, as far as this role may see them. Empty
+    /// where none holds a lock that is waited for, as on a standby, which waits for its primary to log a snapshot
+    /// (`pg_log_standby_snapshot()`).
+    pub sessions: &'a [BlockingSession],
+    /// The process of the server that creates the slot for another client; `None` when it is for this one.
+    pub creator: Option<i32>,
+}
+
+/// A session or prepared transaction that a slot's creation waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BlockingSession {
+    /// Its process; `None` for a prepared transaction.
+    pub pid: Option<i32>,
+    /// The identifier of a prepared transaction.
+    pub gid: Option<String>,
+    /// Its database.
+    pub database: Option<String>,
+    /// Its role.
+    pub user: Option<String>,
+    /// Its `application_name`.
+    pub application_name: Option<String>,
+    /// What it does, as `idle in transaction`; `None` where this role may not see it.
+    pub state: Option<String>,
+    /// Since when its transaction is open, or prepared; in the server's text.
+    pub since: Option<String>,
+}
+
+impl fmt::Display for BlockingSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.gid, self.pid) {
+            (Some(gid), _) => write!(f, "prepared transaction '{}'", Printable(gid))?,
+            (None, Some(pid)) => write!(f, "pid {pid}")?,
+            (None, None) => f.write_str("a prepared transaction")?,
+        }
+        let mut separator = " (";
+        for (name, value) in [
+            ("", &self.state),
+            ("since ", &self.since),
+            ("user ", &self.user),
+            ("database ", &self.database),
+            ("application ", &self.application_name),
+        ] {
+            if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
+                write!(f, "{separator}{name}{}", Printable(value))?;
+                separator = ", ";
+            }
+        }
+        if separator == ", " { f.write_str(")") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for SlotWait<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (slot, waited) = (Printable(self.slot), self.waited);
+        if let Some(pid) = self.creator {
+            write!(f, "replication slot \"{slot}\" is being created by process {pid}; ")?;
+        } else {
+            write!(f, "creating replication slot \"{slot}\" waits for open transactions; ")?;
+        }
+        write!(f, "waited {waited:.0?}")?;
+        if self.sessions.is_empty() {
+            return Ok(());
+        }
+        write!(f, " for {}", listed(self.sessions))
+    }
+}
+
+/// The sessions in one line.
+pub(crate) fn listed(sessions: &[BlockingSession]) -> String {
+    sessions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// How a slot is waited for.
+pub(crate) struct Patience<'a> {
+    /// How long each open transaction is waited for; zero is without limit.
+    pub(crate) limit: Duration,
+    pub(crate) listener: Option<&'a OnSlotWait>,
+    pub(crate) stop: Option<&'a StopHandle>,
+}
+
+/// One wait.
+struct Wait<'a> {
+    slot: &'a str,
+    patience: &'a Patience<'a>,
+    since: Instant,
+    report_at: Instant,
+    sessions: Vec<BlockingSession>,
+}
+
+impl<'a> Wait<'a> {
+    fn new(slot: &'a str, patience: &'a Patience<'a>) -> Self {
+        let since = Instant::now();
+        Self { slot, patience, since, report_at: since + REPORTS[0], sessions: Vec::new() }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.patience.stop.is_some_and(StopHandle::is_stopped)
+    }
+
+    /// Says who is waited for, if it is time to: what `pid`, which creates the slot, waits for.
+    fn report(&mut self, catalog: &mut Catalog, pid: i32, is_other: bool) {
+        if Instant::now() < self.report_at {
+            return;
+        }
+        self.report_at = Instant::now() + REPORTS[1];
+        match catalog.blocking_sessions(pid) {
+            Ok(sessions) => self.sessions = sessions,
+            Err(error) => log::warn!("asking what a slot's creation waits for: {error}"),
+        }
+        let wait = SlotWait {
+            slot: self.slot,
+            waited: self.since.elapsed(),
+            sessions: &self.sessions,
+            creator: is_other.then_some(pid),
+        };
+        log::warn!("{wait}");
+        if let Some(listener) = self.patience.listener {
+            listener.tell(&wait);
+        }
+    }
+}
+
+impl Connection {
+    /// Creates a slot, and says who is waited for.
+    ///
+    /// # Errors
+    /// [`SetupError::SlotCreationBlocked`] after the limit, [`ErrorKind::Stopped`]: neither leaves a slot behind.
+    pub(crate) fn create_slot_patiently(
+        &mut self,
+        slot: &CreateSlot,
+        catalog: &mut Catalog,
+        patience: &Patience<'_>,
+    ) -> Result<CreatedSlot, Error> {
+        let pid = self.backend_pid()?;
+        self.set_lock_timeout(patience.limit)?;
+        let mut wait = Wait::new(&slot.name, patience);
+        // When the server was told to end it.
+        let mut cancelled = None;
+        let created = self.create_slot_watched(slot, LOOK, || {
+            if let Some(since) = cancelled {
+                return Instant::elapsed(&since) < CANCEL;
+            }
+            if wait.is_stopped() {
+                cancelled = Some(Instant::now());
+                // Else the server would notice only when it is through, and keep the slot.
+                if let Err(error) = catalog.cancel(pid) {
+                    log::warn!("ending a slot's creation: {error}");
+                }
+                return true;
+            }
+            wait.report(catalog, pid, false);
+            true
+        });
+        let sqlstate = created.as_ref().err().and_then(Error::sqlstate).map(str::to_owned);
+        if cancelled.is_some() && created.is_err() {
+            let (doing, address) = ("creating a slot on", self.address().into());
+            return Err(ErrorKind::Stopped { doing, address }.into());
+        }
+        if sqlstate.as_deref() == Some("55P03") {
+            let (slot, limit, sessions) = (slot.name.clone(), patience.limit, wait.sessions);
+            return Err(SetupError::SlotCreationBlocked { slot, limit, sessions }.into());
+        }
+        let created = created?;
+        self.set_lock_timeout(Duration::ZERO)?;
+        Ok(created)
+    }
+
+    /// Waits for a slot that another client's process creates. Whether it waited: then everything is to be looked at again.
+    ///
+    /// # Errors
+    /// `being_created` after the limit; [`ErrorKind::Stopped`].
+    pub(crate) fn wait_for_creator(
+        &mut self,
+        being_created: SetupError,
+        catalog: &mut Catalog,
+        patience: &Patience<'_>,
+    ) -> Result<(), Error> {
+        let SetupError::SlotBeingCreated { slot, .. } = &being_created else {
+            return Err(being_created.into());
+        };
+        let mut wait = Wait::new(slot, patience);
+        while let Some(pid) = self.slot_creator(slot)? {
+            if wait.is_stopped() {
+                let (doing, address) = ("waiting for a slot on", self.address().into());
+                return Err(ErrorKind::Stopped { doing, address }.into());
+            }
+            if !patience.limit.is_zero() && wait.since.elapsed() >= patience.limit {
+                return Err(being_created.into());
+            }
+            wait.report(catalog, pid, true);
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+}
