@@ -143,20 +143,6 @@ impl Catalog {
         ];
         self.sql.make_ready(limit, DESCRIBE, none.into());
     }
-
-    /// Those of the named publications that are there.
-    pub(crate) fn publications_named(&mut self, named: &[String]) -> Result<Vec<String>, Error> {
-        let query = "SELECT pubname::pg_catalog.text FROM pg_catalog.pg_publication
-            WHERE pubname::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])";
-        let rows = self.sql.query(query, vec![Box::new(named.to_vec())])?;
-        Ok(rows.iter().map(|row| row.get(0)).collect())
-    }
-
-    /// The names of all publications, to be shown.
-    pub(crate) fn publications(&mut self) -> Result<Vec<String>, Error> {
-        let rows = self.sql.query(names::PUBLICATIONS, vec![])?;
-        Ok(rows.iter().map(|row| names::shown(row.get(0))).collect())
-    }
 }
 
 /// The columns of a table with what the catalogue says of each: the name of its type, and whether it

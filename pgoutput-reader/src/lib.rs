@@ -105,14 +105,17 @@ pub use pgoutput_decode::ReplicaIdentity;
 pub use pgoutput_decode::row::{RowError, RowErrorKind};
 #[cfg(feature = "catalog")]
 pub use pgoutput_decode::value::Toast;
-pub use proto::{CreateSlot, Origin, ServerVersion, SlotSnapshot, StartReplication, Streaming};
+pub use proto::{
+    CreateSlot, MissingPublication, Origin, ServerVersion, SlotSnapshot, StartReplication,
+    Streaming,
+};
 #[cfg(feature = "catalog")]
 pub use reader::{
     Idle, Next, Reader, ReaderBuilder, Reconnect, ReconnectAttempt, Reconnected, Started,
 };
 #[cfg(feature = "catalog")]
 pub use setup::{BlockingSession, SlotWait};
-pub use stream::{Health, StopHandle, Stream, StreamEvent, StreamEventBuf};
+pub use stream::{Health, SkippedPublication, StopHandle, Stream, StreamEvent, StreamEventBuf};
 
 #[cfg(all(doctest, feature = "catalog", feature = "json"))]
 #[doc = include_str!("../../README.md")]

@@ -19,7 +19,7 @@ use crate::connection::Connection;
 use crate::error::SetupError;
 use crate::proto::feedback;
 use crate::proto::silence::Silence;
-use crate::stream::Stream;
+use crate::stream::{Publications, Stream};
 use crate::{Error, StartReplication};
 use names::hex;
 
@@ -42,7 +42,7 @@ impl Connection {
         }
         self.check_publications(&start.publications)?;
         let pace = self.pace()?;
-        Stream::new(self.start_replication(start)?, pace)
+        Stream::new(self.start_replication(start)?, pace, Publications::of(start))
     }
 
     /// How often the server wants to hear of us, and how long it may say nothing.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pgoutput_decode::{Lsn, Oid, Printable, Tag};
 
 use super::{Error, ErrorKind};
+use crate::proto::ServerVersion;
 #[cfg(feature = "catalog")]
 use crate::setup::{BlockingSession, listed};
 
@@ -258,6 +259,19 @@ pub enum StreamError {
         /// How many of these came again.
         again: u64,
     },
+    /// A publication did not exist at this point of the log: it was dropped or renamed for a while, or created after the slot, whatever the
+    /// catalogue says now. The changes from here on that it would publish cannot be had from this slot, and nothing from here on was confirmed.
+    #[error(
+        "publication \"{publication}\" did not exist at WAL {lsn} (it was dropped, renamed, or created after the slot), and {}", ways(*.server)
+    )]
+    PublicationMissing {
+        /// The publication.
+        publication: String,
+        /// The position of the first change that the server decoded without it.
+        lsn: Lsn,
+        /// The server's version. From 18 on, [`MissingPublication::Skip`](crate::MissingPublication::Skip) is a way on.
+        server: ServerVersion,
+    },
     /// A message that cannot stand in this place of a transaction.
     #[error(
         "{tag} at WAL {lsn} does not fit in its place: please report this with the server's version"
@@ -268,6 +282,19 @@ pub enum StreamError {
         /// Where it stands.
         lsn: Lsn,
     },
+}
+
+/// What a server makes of a publication that is missing, and the ways on.
+fn ways(server: ServerVersion) -> &'static str {
+    if server.major() >= 18 {
+        "the server leaves out its changes from there on; nothing from there on was confirmed: to miss nothing, create a new slot and \
+         copy the tables again; to go on without those changes, set missing_publication(MissingPublication::Skip) \
+         (--skip-missing-publication)"
+    } else {
+        "the server cannot decode the changes from there on; nothing from there on was confirmed: to miss nothing, create the publication and a \
+         new slot, and copy the tables again; to go on without what was committed meanwhile, create the publication and start once with start_lsn \
+         (--start-lsn) at a later position, such as what SELECT pg_current_wal_lsn() then says"
+    }
 }
 
 impl From<SetupError> for Error {

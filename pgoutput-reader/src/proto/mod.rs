@@ -20,7 +20,7 @@ mod version;
 
 pub use command::{CreateSlot, SlotSnapshot};
 pub(crate) use handshake::{Handshake, Session, lossy};
-pub use options::{Origin, StartReplication, Streaming};
+pub use options::{MissingPublication, Origin, StartReplication, Streaming};
 pub(crate) use policy::Policy;
 pub(crate) use startup::Settings;
 pub use version::ServerVersion;

@@ -37,6 +37,22 @@ pub struct StartReplication {
     pub two_phase: bool,
     /// Changes by where they came from. PostgreSQL 16 and later; `None` leaves it to the server, which sends all.
     pub origin: Option<Origin>,
+    /// What to do where a publication does not exist at the point of the log that is being read.
+    pub missing_publication: MissingPublication,
+}
+
+/// What to do where a publication does not exist at the point of the log that is being read: it was dropped or renamed
+/// for a while, or created after the slot, whatever the catalogue says now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum MissingPublication {
+    /// The stream ends there with [`StreamError::PublicationMissing`](crate::StreamError::PublicationMissing).
+    /// Nothing from there on is confirmed.
+    #[default]
+    Refuse,
+    /// The stream goes on and reports it. The changes that only this publication would publish are lost to the slot, from
+    /// that point to the one where the publication was created. PostgreSQL 18 and later: older servers cannot go on.
+    Skip,
 }
 
 /// Whether large transactions come in pieces, before they commit.
@@ -78,6 +94,7 @@ impl StartReplication {
             streaming: Streaming::Off,
             two_phase: false,
             origin: None,
+            missing_publication: MissingPublication::Refuse,
         }
     }
 
@@ -145,6 +162,7 @@ impl StartReplication {
             ("streaming 'parallel'", 16, 4, parallel),
             ("two_phase", 15, 3, self.two_phase),
             ("origin", 16, 1, self.origin.is_some()),
+            ("missing_publication", 18, 1, self.missing_publication == MissingPublication::Skip),
         ];
         for (option, needed, proto, _) in wanted.into_iter().filter(|wanted| wanted.3) {
             if server.major() < needed {

@@ -13,16 +13,17 @@ use super::policy::{
     OnReconnect, OnReconnected, OnSlotWait, Reconnect, ReconnectAttempt, Reconnected,
 };
 use super::resume::Resume;
+use super::skipped::OnSkipped;
 use super::verify::Stored;
 use super::{Idle, Reader, Setup};
 use crate::ack::{Acknowledge, Acknowledger};
 use crate::error::SetupError;
 use crate::event::{Position, ReaderId, Source};
 use crate::io::WakePipe;
-use crate::proto::{CreateSlot, Origin, StartReplication, Streaming};
+use crate::proto::{CreateSlot, MissingPublication, Origin, StartReplication, Streaming};
 use crate::setup::{SlotPatience, SlotWait};
-use crate::stream::StopHandle;
-use crate::{Config, ConfigError, Error};
+use crate::stream::{Publications, StopHandle};
+use crate::{Config, ConfigError, Error, SkippedPublication};
 
 /// How long the creation of a slot waits for each open transaction unless set otherwise.
 const SLOT_WAIT: Duration = Duration::from_secs(300);
@@ -51,6 +52,7 @@ pub struct ReaderBuilder {
     on_reconnect: Option<OnReconnect>,
     described_tables: usize,
     on_reconnected: Option<OnReconnected>,
+    on_skipped: Option<OnSkipped>,
     #[cfg(feature = "json")]
     json_options: JsonOptions,
 }
@@ -79,6 +81,7 @@ impl ReaderBuilder {
             on_reconnect: None,
             described_tables: DESCRIBED_TABLES,
             on_reconnected: None,
+            on_skipped: None,
             #[cfg(feature = "json")]
             json_options: JsonOptions::default(),
         }
@@ -363,6 +366,37 @@ impl ReaderBuilder {
         self
     }
 
+    /// What to do where a publication does not exist at the point of the log that is being read;
+    /// [`MissingPublication::Refuse`] unless set. One that does not exist when the reader connects is an error either way.
+    ///
+    /// ```no_run
+    /// use pgoutput_reader::{MissingPublication, Reader};
+    ///
+    /// let reader = Reader::builder("host=localhost dbname=app")
+    ///     .slot("my_slot")
+    ///     .publication("my_publication")
+    ///     .missing_publication(MissingPublication::Skip)
+    ///     .on_skipped_publication(|skipped| eprintln!("{skipped}"))
+    ///     .connect()?;
+    /// # Ok::<(), pgoutput_reader::Error>(())
+    /// ```
+    #[must_use]
+    pub fn missing_publication(mut self, missing: MissingPublication) -> Self {
+        self.start.missing_publication = missing;
+        self
+    }
+
+    /// Calls `listener` each time that a publication is skipped under [`MissingPublication::Skip`], on the thread that
+    /// reads, before any later event is handed out. The same goes to the crate `log`, as a warning.
+    #[must_use]
+    pub fn on_skipped_publication(
+        mut self,
+        listener: impl FnMut(&SkippedPublication) + Send + 'static,
+    ) -> Self {
+        self.on_skipped = Some(OnSkipped::new(listener));
+        self
+    }
+
     /// Connects, checks slot and publications, and starts reading. This is tried once: only a connection that is lost later
     /// is [made again](Self::reconnect). The ordinary connection beside it, for the catalogue, is waited for for a second at most, and tried again when it is
     /// needed.
@@ -395,6 +429,8 @@ impl ReaderBuilder {
             reconnect: if temporary { Reconnect::never() } else { self.reconnect },
             on_reconnect: self.on_reconnect,
             on_reconnected: self.on_reconnected,
+            publications: Publications::of(&self.start),
+            on_skipped: self.on_skipped,
             told: Arc::clone(acknowledger.told()),
         };
         let stored = self.resume.map(|position| Stored { position, trusted: self.trust_slot });

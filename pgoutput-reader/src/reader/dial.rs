@@ -181,7 +181,10 @@ fn start(
     slot: SlotFacts,
     given_up: Option<&StopHandle>,
 ) -> Result<Opened, Error> {
-    connection.check_publications(&start.publications)?;
+    // One that is missing for a moment while the stream is made again is for the stream to judge.
+    if given_up.is_none() || start.missing_publication == MissingPublication::Refuse {
+        connection.check_publications(&start.publications)?;
+    }
     let pace = connection.pace()?;
     // A slot that another connection reads is not to be had, most probably.
     if !slot.in_use {

@@ -1,20 +1,14 @@
-//! What the server's last words mean for slot and publications.
+//! What the server's last words mean for the slot.
 
 use super::tables::Tables;
 use crate::error::SetupError;
 use crate::{Error, ErrorKind};
 
-/// The reason behind an error of the server, where the catalogue has one: a publication that was dropped, a slot that was invalidated.
+/// The reason behind an error of the server, where the catalogue has one: a slot that was invalidated.
 ///
 /// Only for what a server says that goes on: one that is gone would be waited for in vain.
-pub(super) fn explain(
-    error: Error,
-    tables: &mut Tables,
-    slot: &str,
-    publications: &[String],
-) -> Error {
-    let reason = match error.sqlstate() {
-        Some("42704") => tables.check_publications(publications).err(),
+pub(super) fn explain(error: Error, tables: &mut Tables, slot: &str) -> Error {
+    let reason: Option<Error> = match error.sqlstate() {
         // How a server lets a slot go that it is about to invalidate; and what it says of one that it has.
         Some("57P01" | "55000") => match tables.catalog().slot_status(slot) {
             Ok(status) if status.is_lost() => {

@@ -9,13 +9,16 @@ use pgoutput_decode::{Lsn, Printable};
 
 use super::dial::{Attempt, Dialer, Opened, Standing};
 use super::policy::{OnReconnect, OnReconnected, Reconnect, ReconnectAttempt, Reconnected};
+use super::skipped::OnSkipped;
 use super::transient::may_pass;
 use crate::ack::Told;
 use crate::catalog::{Catalog, Waits};
 use crate::connection::CopyBoth;
 use crate::io::WakePipe;
 use crate::setup::Pace;
-use crate::stream::{Frame, Health, NOTICES_KEPT, Step, StopHandle, Stream, StreamEvent};
+use crate::stream::{
+    Frame, Health, NOTICES_KEPT, Publications, Step, StopHandle, Stream, StreamEvent,
+};
 use crate::{Error, ErrorKind, ServerMessage, SystemId};
 
 /// One stream after another, each going on where the one before was lost.
@@ -50,6 +53,8 @@ pub(super) struct Settings {
     pub(super) reconnect: Reconnect,
     pub(super) on_reconnect: Option<OnReconnect>,
     pub(super) on_reconnected: Option<OnReconnected>,
+    pub(super) publications: Publications,
+    pub(super) on_skipped: Option<OnSkipped>,
     /// What is acknowledged, from whatever thread.
     pub(super) told: Arc<Told>,
 }
@@ -85,7 +90,7 @@ enum Phase {
 
 impl Settings {
     fn stream(&self, copy: CopyBoth, pace: Pace) -> Result<Stream, Error> {
-        let mut stream = Stream::new(copy, pace)?;
+        let mut stream = Stream::new(copy, pace, self.publications.clone())?;
         stream.set_heartbeat(self.heartbeat)?;
         stream.follow(&self.told);
         Ok(stream)
@@ -161,8 +166,24 @@ impl Link {
     /// The next step of the stream, or of getting it back. After an error, see [`lost`](Self::lost).
     pub(super) fn turn(&mut self, deadline: Option<Instant>) -> Result<Turn, Error> {
         match &mut self.stream {
-            Some(stream) => Ok(Turn::Step(stream.step(deadline)?)),
+            Some(stream) => {
+                let step = stream.step(deadline)?;
+                if matches!(step, Step::PublicationSkipped) {
+                    self.tell_skipped();
+                }
+                Ok(Turn::Step(step))
+            }
             None => self.get_back(deadline),
+        }
+    }
+
+    fn tell_skipped(&mut self) {
+        let skipped = self.stream.as_mut().map(Stream::take_skipped_publications);
+        for skipped in skipped.unwrap_or_default() {
+            log::warn!("{skipped}");
+            if let Some(listener) = &self.settings.on_skipped {
+                listener.tell(&skipped);
+            }
         }
     }
 
@@ -335,7 +356,9 @@ impl Link {
         match &mut self.stream {
             Some(stream) => {
                 stream.forget_stop();
-                stream.step(Some(deadline))
+                let step = stream.step(Some(deadline));
+                self.tell_skipped();
+                step
             }
             None => Ok(Step::Stopped),
         }

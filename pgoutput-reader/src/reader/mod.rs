@@ -12,6 +12,7 @@ mod link;
 mod now;
 mod policy;
 mod resume;
+mod skipped;
 mod started;
 mod tables;
 mod transient;
@@ -84,7 +85,6 @@ pub struct Reader {
     /// How far the server had come when it last said so with nothing further on its way.
     drained_at: Option<Lsn>,
     slot: String,
-    publications: Vec<String>,
     started: Started,
     finished: bool,
     /// An error was handed out, or a stop ended a look-up: what came with it or after it was not, and must never be confirmed.
@@ -147,7 +147,6 @@ impl Reader {
             idle: idle::Clock::new(setup.idle, Instant::now()),
             drained_at: None,
             slot: setup.started.slot.clone(),
-            publications: setup.started.publications.clone(),
             started: setup.started,
             finished: false,
             failed: false,
@@ -264,7 +263,7 @@ impl Reader {
     /// What the server answers; [`ErrorKind::Timeout`](crate::ErrorKind::Timeout); [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) when a
     /// [`StopHandle`] was used. None of them ends the reader.
     pub fn published(&mut self) -> Result<Published, Error> {
-        self.tables.catalog().published(&self.publications)
+        self.tables.catalog().published(&self.started.publications)
     }
 
     /// Logs what was started, and what the publications hold if somebody takes warnings: then it costs a query.
@@ -312,9 +311,8 @@ impl Reader {
                     break;
                 }
                 Step::Keepalive(_) if Instant::now() < deadline => {}
-                Step::Keepalive(_) | Step::PublicationSkipped | Step::TimedOut | Step::Stopped => {
-                    break;
-                }
+                Step::PublicationSkipped => {}
+                Step::Keepalive(_) | Step::TimedOut | Step::Stopped => break,
             }
         }
         Ok(())
@@ -325,9 +323,8 @@ impl Reader {
             let waiting = self.changes.ready.len() as u64;
             self.acknowledger.take_through(self.changes.delivered() - waiting);
         }
-        let result = self
-            .next_event(deadline)
-            .map_err(|error| explain(error, &mut self.tables, &self.slot, &self.publications));
+        let result =
+            self.next_event(deadline).map_err(|error| explain(error, &mut self.tables, &self.slot));
         self.finished |= matches!(result, Ok(Next::Finished));
         if result.is_err() {
             (self.finished, self.failed) = (true, true);
@@ -385,10 +382,7 @@ impl Reader {
                 }
                 self.finished = self.is_reached(keepalive.wal_end);
             }
-            Turn::Step(Step::Keepalive(_)) => {}
-            Turn::Step(Step::PublicationSkipped) => {
-                self.tables.check_publications(&self.publications)?;
-            }
+            Turn::Step(Step::Keepalive(_) | Step::PublicationSkipped) => {}
             Turn::Step(Step::Stopped) => return Ok(Some(Next::Finished)),
             Turn::Step(Step::TimedOut) => {
                 let now = Instant::now();

@@ -12,7 +12,7 @@ use super::dropped::Dropped;
 use super::fit::Fit;
 use crate::Error;
 use crate::catalog::{Catalog, Described, StreamTypes, Types, Wanted, with_elements};
-use crate::error::{SetupError, StreamError};
+use crate::error::StreamError;
 use crate::event::TableSchema;
 
 #[derive(Debug)]
@@ -174,15 +174,6 @@ impl Tables {
         Ok(())
     }
 
-    /// After a server said that it left a publication out: one that is gone means that changes are passed over. One that
-    /// is there was only made later than what is being read, which holds nothing of it.
-    pub(super) fn check_publications(&mut self, named: &[String]) -> Result<(), Error> {
-        let found = self.catalog.publications_named(named)?;
-        if named.iter().all(|name| found.contains(name)) {
-            return Ok(());
-        }
-        let existing = self.catalog.publications()?;
-        Err(SetupError::missing(named, &found, existing, &self.database).into())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod event;
 mod health;
+mod missing;
 mod status;
 mod stop;
 
@@ -13,6 +14,8 @@ use pgoutput_decode::{CopyData, Decoder, Lsn, PrimaryKeepalive, Tag, TimestampTz
 
 pub use event::{StreamEvent, StreamEventBuf};
 pub use health::Health;
+pub(crate) use missing::Publications;
+pub use missing::SkippedPublication;
 use status::{Heartbeat, Status};
 pub use stop::StopHandle;
 
@@ -61,6 +64,8 @@ pub struct Stream {
     server_wal_end: Lsn,
     last_send_time: Option<TimestampTz>,
     stop: StopHandle,
+    publications: Publications,
+    skipped: VecDeque<SkippedPublication>,
     notices: VecDeque<ServerMessage>,
     finished: bool,
 }
@@ -81,7 +86,7 @@ pub(crate) enum Step {
         expect(dead_code, reason = "only Reader looks at it")
     )]
     Keepalive(PrimaryKeepalive),
-    /// The server warned that it leaves a publication out. The warning is among the notices.
+    /// The server left a publication out, and that is to be passed over: see [`Stream::take_skipped_publications`].
     PublicationSkipped,
     /// The deadline passed; nothing was lost.
     TimedOut,
@@ -107,7 +112,11 @@ pub(crate) fn is_late(deadline: Option<Instant>) -> bool {
 }
 
 impl Stream {
-    pub(crate) fn new(copy: CopyBoth, pace: Pace) -> Result<Self, Error> {
+    pub(crate) fn new(
+        copy: CopyBoth,
+        pace: Pace,
+        publications: Publications,
+    ) -> Result<Self, Error> {
         let Pace { interval, silence } = pace;
         let status = Status::new(&copy, interval);
         Ok(Self {
@@ -120,6 +129,8 @@ impl Stream {
             asked: false,
             server_wal_end: Lsn::ZERO,
             last_send_time: None,
+            publications,
+            skipped: VecDeque::new(),
             notices: VecDeque::new(),
             finished: false,
         })
@@ -273,6 +284,23 @@ impl Stream {
         self.notices.drain(..).collect()
     }
 
+    /// Publications that the server left out since the last call, under
+    /// [`MissingPublication::Skip`](crate::MissingPublication::Skip); the newest hundred are kept.
+    pub fn take_skipped_publications(&mut self) -> Vec<SkippedPublication> {
+        self.skipped.drain(..).collect()
+    }
+
+    /// # Errors
+    /// Unless it is to be skipped.
+    fn skip(&mut self, skipped: SkippedPublication) -> Result<Step, Error> {
+        let skipped = self.publications.judge(skipped, self.copy.server_version())?;
+        if self.skipped.len() == NOTICES_KEPT {
+            self.skipped.pop_front();
+        }
+        self.skipped.push_back(skipped);
+        Ok(Step::PublicationSkipped)
+    }
+
     fn note(&mut self, notice: ServerMessage) {
         if self.notices.len() == NOTICES_KEPT {
             self.notices.pop_front();
@@ -300,11 +328,11 @@ impl Stream {
 
     /// Goes on to the next message or keepalive, sending what is due meanwhile. After an error there is nothing more.
     pub(crate) fn step(&mut self, deadline: Option<Instant>) -> Result<Step, Error> {
-        let step = self.try_step(deadline);
-        if step.is_err() {
+        self.try_step(deadline).map_err(|error| {
             self.finish();
-        }
-        step
+            let (server, received) = (self.copy.server_version(), self.status.positions().write);
+            self.publications.explain(error, server, received)
+        })
     }
 
     /// After an error the server is left alone.
@@ -330,11 +358,11 @@ impl Stream {
             match advance {
                 Advance::Copy(position) => return self.open(position),
                 Advance::Notice(notice) => {
-                    // PostgreSQL 18; older servers fail.
-                    let skipped = notice.routine() == Some("LoadPublications");
+                    let received = self.status.positions().write;
+                    let skipped = self.publications.warned(&notice, received);
                     self.note(*notice);
-                    if skipped {
-                        return Ok(Step::PublicationSkipped);
+                    if let Some(skipped) = skipped {
+                        return self.skip(skipped);
                     }
                     if is_late(deadline) {
                         return Ok(Step::TimedOut);

@@ -6,6 +6,7 @@ use pgoutput_decode::StandbyStatusUpdate;
 use proptest::prelude::*;
 
 use super::*;
+use crate::StartReplication;
 use crate::connection::tests::{Scripted, Server, copying, message, welcome};
 
 /// Never, in a test.
@@ -28,7 +29,8 @@ fn status(server: &mut Server) -> StandbyStatusUpdate {
 
 fn stream(scripted: &Scripted, interval: Duration, limit: Duration) -> Stream {
     let pace = Pace { interval, silence: Silence::new(limit, Instant::now()) };
-    Stream::new(copying(scripted.connect()), pace).unwrap()
+    let publications = Publications::of(&StartReplication::new("s", ["p"]));
+    Stream::new(copying(scripted.connect()), pace, publications).unwrap()
 }
 
 #[test]

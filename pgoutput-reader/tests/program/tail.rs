@@ -272,3 +272,40 @@ fn the_environment_names_the_server() {
         assert_eq!(output.stdout, from_url);
     }
 }
+
+/// Row 2 is committed while there is no publication.
+#[test]
+fn a_publication_that_was_missing_for_a_moment_ends_it_unless_it_is_to_be_skipped() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        fixture.sql("INSERT INTO t VALUES (1)");
+        fixture.sql("ALTER PUBLICATION \"Every, \"\"thing\"\"\" RENAME TO q");
+        fixture.sql("INSERT INTO t VALUES (2)");
+        fixture.sql("ALTER PUBLICATION q RENAME TO \"Every, \"\"thing\"\"\"");
+        fixture.sql("INSERT INTO t VALUES (3)");
+        let output = finished(&mut fixture.tail(&[]));
+        assert_eq!(output.status.code(), Some(1));
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let event: Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(event["after"]["id"], 1);
+        let said = String::from_utf8(output.stderr).unwrap();
+        let way_on =
+            if server.major() >= 18 { "--skip-missing-publication" } else { "--start-lsn" };
+        for part in [way_on, "new slot", "did not exist at WAL"] {
+            assert!(said.contains(part), "{said}");
+        }
+        let end = fixture.end();
+        let skipping = ["--skip-missing-publication", "--until-lsn", &end];
+        let output = finished(&mut fixture.tail(&skipping));
+        let said = String::from_utf8(output.stderr.clone()).unwrap();
+        if server.major() < 18 {
+            assert!(!output.status.success() && said.contains("PostgreSQL 18"), "{said}");
+            continue;
+        }
+        assert_success(&output);
+        let event: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(event["after"]["id"], 3);
+        assert_eq!(said.lines().filter(|line| line.contains("are skipped")).count(), 1, "{said}");
+        assert_eq!(said.matches("did not exist").count(), said.lines().count(), "{said}");
+    }
+}

@@ -12,6 +12,7 @@ mod idle;
 mod json_values;
 mod liveness;
 mod many_tables;
+mod missing_publication;
 mod options;
 mod polling;
 mod position;

@@ -115,6 +115,11 @@ pub(crate) struct Tail {
     #[arg(long)]
     pub(crate) no_reconnect: bool,
 
+    /// Go on where a publication did not exist at a point of the log (dropped, renamed, or created after the slot): the changes
+    /// that only it would publish are lost to the slot. Standard error says from where on (PostgreSQL 18 and later).
+    #[arg(long)]
+    pub(crate) skip_missing_publication: bool,
+
     /// How long to try to get a lost connection back; 300 unless given.
     #[arg(long, value_name = "SECONDS", conflicts_with = "no_reconnect")]
     pub(crate) reconnect_for: Option<u64>,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pgoutput_decode::value::JsonOptions;
 use pgoutput_reader::{
-    Acknowledge, Config, Error, ErrorKind, Next, Reader, ReaderBuilder, Reconnect, SetupError,
+    Acknowledge, Config, Error, ErrorKind, MissingPublication, Next, Reader, ReaderBuilder, Reconnect, SetupError,
 };
 
 use crate::Failure;
@@ -72,6 +72,11 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
         .on_reconnect(move |attempt| report.lost(attempt))
         .on_reconnected(move |back| report.reconnected(back))
         .on_slot_wait(move |wait| report.waits(wait));
+    if tail.skip_missing_publication {
+        builder = builder
+            .missing_publication(MissingPublication::Skip)
+            .on_skipped_publication(|skipped| crate::say(skipped));
+    }
     for publication in &tail.publications {
         builder = builder.publication(publication);
     }
@@ -156,7 +161,10 @@ fn print(
             Err(error) => break Err(Stop::Reader(error)),
         }
         for notice in reader.take_notices() {
-            report.notice(&notice);
+            // A publication that is skipped has been reported already.
+            if notice.routine() != Some("LoadPublications") {
+                report.notice(&notice);
+            }
         }
         if flush_at <= Instant::now() {
             output.flush().map_err(Stop::Output)?;

@@ -1,0 +1,178 @@
+//! Publications that do not exist at the point of the log that is being read.
+//!
+//! The server loads the publications as they were at that point. Up to PostgreSQL 17 one that is not there is an
+//! error; from 18 on it is a warning, and the server leaves out what only that publication would have sent.
+
+use std::fmt;
+
+use pgoutput_decode::Lsn;
+
+use crate::error::StreamError;
+use crate::proto::{MissingPublication, ServerVersion, StartReplication};
+use crate::{Error, ErrorKind, ServerMessage};
+
+/// A publication that the server left out: see [`MissingPublication::Skip`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SkippedPublication {
+    /// The publication.
+    pub publication: String,
+    /// The position of the first change that was decoded without it.
+    pub lsn: Lsn,
+}
+
+impl fmt::Display for SkippedPublication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "publication \"{}\" did not exist at WAL {}: the changes that only it would publish are skipped from \
+             there on, until the point in the log where it was created",
+            self.publication, self.lsn
+        )
+    }
+}
+
+/// What was asked for, and what is to be done where it is not there.
+#[derive(Debug, Clone)]
+pub(crate) struct Publications {
+    names: Vec<String>,
+    policy: MissingPublication,
+}
+
+impl Publications {
+    pub(crate) fn of(start: &StartReplication) -> Self {
+        Self { names: start.publications.clone(), policy: start.missing_publication }
+    }
+
+    /// The publication that a warning of PostgreSQL 18 is about; `None` for other notices. `received` stands in for a
+    /// position that the server does not name.
+    pub(super) fn warned(
+        &self,
+        notice: &ServerMessage,
+        received: Lsn,
+    ) -> Option<SkippedPublication> {
+        // The text is translated, the name of the function is not.
+        (notice.routine() == Some("LoadPublications")).then(|| self.named(notice, received))
+    }
+
+    /// What becomes of it.
+    ///
+    /// # Errors
+    /// [`StreamError::PublicationMissing`], unless it is to be skipped.
+    pub(super) fn judge(
+        &self,
+        skipped: SkippedPublication,
+        server: ServerVersion,
+    ) -> Result<SkippedPublication, Error> {
+        match self.policy {
+            MissingPublication::Skip => Ok(skipped),
+            MissingPublication::Refuse => Err(missing(skipped, server)),
+        }
+    }
+
+    /// The error itself where it is of another kind.
+    pub(super) fn explain(&self, error: Error, server: ServerVersion, received: Lsn) -> Error {
+        let ErrorKind::Server(message) = error.kind() else { return error };
+        // PostgreSQL 10 to 14, and 15 to 17.
+        let by = ["GetPublicationByName", "get_publication_oid"];
+        let is_missing = message.sqlstate() == Some("42704")
+            && message.routine().is_some_and(|routine| by.contains(&routine));
+        if is_missing { missing(self.named(message, received), server) } else { error }
+    }
+
+    fn named(&self, message: &ServerMessage, received: Lsn) -> SkippedPublication {
+        let text = message.message();
+        // Of names that contain one another, the longest.
+        let named = self.names.iter().filter(|name| text.contains(name.as_str()));
+        let publication = named
+            .max_by_key(|name| name.len())
+            .cloned()
+            .unwrap_or_else(|| self.names.join("\" or \""));
+        let lsn = message.context().and_then(associated_lsn).unwrap_or(received);
+        SkippedPublication { publication, lsn }
+    }
+}
+
+/// The last position in a text, as in `… in the change callback, associated LSN 0/176F880`.
+fn associated_lsn(context: &str) -> Option<Lsn> {
+    context.split_whitespace().rev().find_map(|word| word.parse().ok())
+}
+
+fn missing(skipped: SkippedPublication, server: ServerVersion) -> Error {
+    let SkippedPublication { publication, lsn } = skipped;
+    StreamError::PublicationMissing { publication, lsn, server }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(text: &str) -> ServerVersion {
+        text.parse().unwrap()
+    }
+
+    fn message(fields: &[(u8, &str)]) -> ServerMessage {
+        ServerMessage::new(fields.iter().map(|(code, text)| (*code, text.as_bytes())), true)
+    }
+
+    fn publications(names: &[&str], policy: MissingPublication) -> Publications {
+        let mut start = StartReplication::new("s", names.iter().copied());
+        start.missing_publication = policy;
+        Publications::of(&start)
+    }
+
+    const CONTEXT: &str =
+        "slot \"s\", output plugin \"pgoutput\", in the change callback, associated LSN 0/176F880";
+
+    #[test]
+    fn the_warning_names_publication_and_position() {
+        let text = "skipped loading publication \"shop\"";
+        let warning = message(&[(b'M', text), (b'W', CONTEXT), (b'R', "LoadPublications")]);
+        let found = publications(&["sh", "shop", "other"], MissingPublication::Skip);
+        let skipped = found.warned(&warning, Lsn::new(7)).unwrap();
+        assert_eq!((skipped.publication.as_str(), skipped.lsn), ("shop", Lsn::new(0x176_F880)));
+        assert_eq!(found.judge(skipped.clone(), version("18.0")).unwrap(), skipped);
+        let refused = publications(&["shop"], MissingPublication::Refuse);
+        let error = refused.judge(skipped, version("18.0")).unwrap_err().to_string();
+        for part in ["\"shop\"", "0/176F880", "--skip-missing-publication", "new slot"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_warning_without_position_or_known_name_still_counts() {
+        let warning = message(&[(b'M', "…"), (b'R', "LoadPublications")]);
+        let skipped = publications(&["a", "b"], MissingPublication::Refuse)
+            .warned(&warning, Lsn::new(7))
+            .unwrap();
+        assert_eq!((skipped.publication.as_str(), skipped.lsn), ("a\" or \"b", Lsn::new(7)));
+        let other = message(&[(b'M', "skipped loading publication \"a\""), (b'R', "other")]);
+        assert!(publications(&["a"], MissingPublication::Skip).warned(&other, Lsn::ZERO).is_none());
+    }
+
+    #[test]
+    fn the_error_of_older_servers_says_what_to_run() {
+        for routine in ["GetPublicationByName", "get_publication_oid"] {
+            let text = "publication \"p\" does not exist";
+            let fields = [(b'C', "42704"), (b'M', text), (b'W', CONTEXT), (b'R', routine)];
+            let error = publications(&["p"], MissingPublication::Refuse).explain(
+                message(&fields).into(),
+                version("17.2"),
+                Lsn::ZERO,
+            );
+            let ErrorKind::Stream(StreamError::PublicationMissing { lsn, .. }) = error.kind()
+            else {
+                panic!("{error:?}")
+            };
+            assert_eq!(*lsn, Lsn::new(0x176_F880));
+            assert!(error.to_string().contains("--start-lsn"), "{error}");
+        }
+        let slot = [(b'C', "42704"), (b'M', "replication slot"), (b'R', "ReplicationSlotAcquire")];
+        let error = publications(&["p"], MissingPublication::Refuse).explain(
+            message(&slot).into(),
+            version("17.2"),
+            Lsn::ZERO,
+        );
+        assert_eq!(error.sqlstate(), Some("42704"));
+    }
+}
