@@ -80,6 +80,17 @@ pub enum SetupError {
         /// Its plugin.
         plugin: String,
     },
+    /// The slot was created with TWO_PHASE: the server sends prepared transactions when they are prepared, whatever the options say, and
+    /// [`Reader`](crate::Reader) does not assemble them yet.
+    #[error(
+        "replication slot \"{slot}\" was created with TWO_PHASE, and Reader cannot assemble the prepared transactions that it sends: \
+         drop the slot and create it without TWO_PHASE, on PostgreSQL 18 or later run ALTER_REPLICATION_SLOT {slot} (TWO_PHASE false) \
+         on a replication connection, or read the messages with Stream"
+    )]
+    SlotTwoPhase {
+        /// The slot.
+        slot: String,
+    },
     /// The slot belongs to another database of the cluster.
     #[error(
         "replication slot \"{slot}\" is of database \"{database}\", not of \"{connected}\": connect to that one",

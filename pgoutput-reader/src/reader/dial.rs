@@ -186,6 +186,9 @@ fn start(
         connection.check_publications(&start.publications)?;
     }
     let pace = connection.pace()?;
+    if slot.two_phase {
+        return Err(SetupError::SlotTwoPhase { slot: start.slot.clone() }.into());
+    }
     // A slot that another connection reads is not to be had, most probably.
     if !slot.in_use {
         catalog.make_ready(READY);
@@ -313,6 +316,7 @@ mod tests {
             standby: false,
             in_use: false,
             waited_for: false,
+            two_phase: false,
         };
         edit(&mut system, &mut slot);
         standing().check(&system, slot, "s")

@@ -25,7 +25,8 @@ const FACTS: &str = concat!(
        slot.active_pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid(), \
        pg_catalog.current_setting('synchronous_standby_names'::pg_catalog.text), \
        pg_catalog.current_setting('application_name'::pg_catalog.text), \
-       slot.active_pid \
+       slot.active_pid, \
+       later.columns OPERATOR(pg_catalog.->>) 'two_phase'::pg_catalog.text \
 FROM pg_catalog.pg_replication_slots AS slot, \
      LATERAL (SELECT pg_catalog.to_jsonb(slot) AS columns) AS later \
 WHERE slot.slot_name OPERATOR(pg_catalog.=) "
@@ -45,6 +46,8 @@ pub(crate) struct SlotFacts {
     pub(crate) in_use: bool,
     /// Commits may wait for this connection, by `synchronous_standby_names`.
     pub(crate) waited_for: bool,
+    /// It sends prepared transactions when they are prepared, whatever the options say.
+    pub(crate) two_phase: bool,
 }
 
 impl Connection {
@@ -68,8 +71,8 @@ impl Connection {
             let (database, connected) = (names::shown(database), names::shown(connected));
             return Err(SetupError::SlotDatabase { slot, database, connected }.into());
         }
-        let [confirmed, restart, standby, status, reason, conflicting, in_use] =
-            [4, 5, 6, 7, 8, 9, 10].map(text);
+        let [confirmed, restart, standby, status, reason, conflicting, in_use, two_phase] =
+            [4, 5, 6, 7, 8, 9, 10, 14].map(text);
         let (standby, in_use, server) = (standby == "t", in_use == "t", self.server_version());
         if standby && server.major() < 16 {
             let option = "a standby as the source";
@@ -93,7 +96,9 @@ impl Connection {
         let confirmed = read(confirmed, "confirmed_flush_lsn")?;
         let [names, name] = [11, 12].map(text);
         let waited_for = is_named(names, name);
-        Ok(SlotFacts { confirmed, restart, standby, in_use, waited_for })
+        // pgoutput of PostgreSQL 14 has no messages for them: there the flag changes nothing.
+        let two_phase = two_phase == "true" && server.major() >= 15;
+        Ok(SlotFacts { confirmed, restart, standby, in_use, waited_for, two_phase })
     }
 }
 

@@ -30,3 +30,4 @@ mod slot_health;
 mod standby;
 mod stopping;
 mod types_gone;
+mod two_phase_slot;
