@@ -11,6 +11,7 @@ use super::dial::{Attempt, Dialer, Opened, Standing};
 use super::policy::{OnReconnect, OnReconnected, Reconnect, ReconnectAttempt, Reconnected};
 use super::skipped::OnSkipped;
 use super::transient::may_pass;
+use super::trial::Trial;
 use crate::ack::Told;
 use crate::catalog::{Catalog, Waits};
 use crate::connection::CopyBoth;
@@ -32,7 +33,7 @@ pub(super) struct Link {
     stop: StopHandle,
     address: String,
     stream: Option<Stream>,
-    opened_at: Instant,
+    trial: Trial,
     /// Since a stream was lost, until another has proved to be good.
     outage: Option<Box<Outage>>,
     /// The furthest that the slot can have been confirmed by this reader, or was at the start.
@@ -116,6 +117,7 @@ impl Link {
         if let Some(stop) = stop {
             stream.stopped_by(stop);
         }
+        let trial = Trial::new(Instant::now(), system.xlogpos);
         let link = Self {
             dialer,
             system,
@@ -125,7 +127,7 @@ impl Link {
             address,
             before: stream.health(),
             stream: Some(stream),
-            opened_at: Instant::now(),
+            trial,
             outage: None,
             bound: confirmed,
             waited_for,
@@ -208,6 +210,11 @@ impl Link {
         }
     }
 
+    /// The server has decoded everything before `lsn`, and nothing of it is on its way.
+    pub(super) fn reached(&mut self, lsn: Lsn) {
+        self.trial.reached(lsn);
+    }
+
     /// After an error: goes about getting the stream back.
     ///
     /// # Errors
@@ -223,7 +230,7 @@ impl Link {
         }
         if let Some(stream) = self.stream.take() {
             self.leave(stream);
-            if self.opened_at.elapsed() >= self.settings.reconnect.good_after() {
+            if self.trial.is_passed(Instant::now(), self.settings.reconnect.good_after()) {
                 self.outage = None;
             }
         }
@@ -315,14 +322,14 @@ impl Link {
     }
 
     fn opened(&mut self, opened: Opened) -> Result<Box<Catalog>, Error> {
-        let Opened { mut copy, pace, catalog, waited_for, .. } = opened;
+        let Opened { mut copy, pace, catalog, system, waited_for, .. } = opened;
         self.waited_for = waited_for;
         copy.set_wake_pipe(self.wake.clone());
         copy.address().clone_into(&mut self.address);
         let mut stream = self.settings.stream(copy, pace)?;
         stream.stopped_by(self.stop.clone());
         self.stream = Some(stream);
-        self.opened_at = Instant::now();
+        self.trial = Trial::new(Instant::now(), system.xlogpos);
         self.before.reconnects += 1;
         if let Some(outage) = &mut self.outage {
             let address = Printable(&self.address);

@@ -16,6 +16,7 @@ mod skipped;
 mod started;
 mod tables;
 mod transient;
+mod trial;
 mod until;
 mod verify;
 
@@ -376,6 +377,7 @@ impl Reader {
             Turn::Step(Step::Keepalive(keepalive)) if !self.changes.in_transaction() => {
                 self.changes.reached(keepalive.wal_end)?;
                 self.drained_at = Some(keepalive.wal_end);
+                self.link.reached(keepalive.wal_end);
                 if self.idle.keepalives_count() {
                     self.idle.put_off(Instant::now());
                     self.mark_idle(keepalive.wal_end);

@@ -11,7 +11,8 @@ use crate::setup::SlotWait;
 ///
 /// It tries again after a first delay, then after delays that grow by a factor up to the longest, each made shorter by a random part, so that
 /// many readers do not come back at once. It gives up after a time or a number of attempts, both counted from the loss; a connection that has
-/// delivered an event, or has lasted for as long as the longest delay, makes them count anew.
+/// delivered an event, that lasted for as long as the longest delay, or on which the server had caught up with its log and which lasted for a second, makes
+/// them count again from the start. So an idle stream that is cut again and again goes on.
 ///
 /// Only what can pass by itself is tried again: a network that fails, a server that restarts, is silent or full, a slot that
 /// another connection still holds. Everything else ends the reader at once.

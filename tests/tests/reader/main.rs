@@ -9,6 +9,7 @@ mod encodings;
 mod errors;
 mod frames;
 mod idle;
+mod idle_cut;
 mod json_values;
 mod liveness;
 mod many_tables;
