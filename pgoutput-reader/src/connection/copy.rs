@@ -124,6 +124,12 @@ impl CopyBoth {
         self.connection.channel.inbox.body(position)
     }
 
+    /// Gives back the memory of a long message; positions given before are void.
+    #[cfg(feature = "catalog")]
+    pub(crate) fn release(&mut self) {
+        self.connection.channel.inbox.release();
+    }
+
     /// When bytes came last.
     pub(crate) fn heard_at(&self) -> Instant {
         self.connection.channel.heard_at()

@@ -67,24 +67,38 @@ impl Inbox {
 
     /// Room for the next read: never empty. Moves and grows, so positions given before are void.
     ///
-    /// The length a message announces plays no part: the buffer doubles when it is full of bytes that came.
+    /// The buffer at most doubles, when it is full of bytes that came, and grows no further than the message at its
+    /// front is long. The length that a message announces never makes it larger than that.
     pub(crate) fn room(&mut self) -> &mut [u8] {
+        self.release();
         let unread = self.end - self.start;
-        if self.buffer.len() > SHRINK_ABOVE && unread < BASE / 2 {
-            let mut smaller = vec![0; BASE];
-            smaller[..unread].copy_from_slice(self.unread());
-            self.buffer = smaller;
-            (self.start, self.end) = (0, unread);
-        } else if unread == 0 {
+        if unread == 0 {
             (self.start, self.end) = (0, 0);
         } else if unread <= self.start {
             // No more than was taken since the last move: each byte moves once on average, and the room is wide again.
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, unread);
         } else if self.end == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() * 2, 0);
+            let len = self.buffer.len();
+            let announced = Header::parse(self.unread(), self.limit).ok().flatten();
+            // One that is whole in here already says nothing of what comes.
+            let needed = announced.map_or(0, |header| self.start.saturating_add(header.total()));
+            let longer = if needed > len { needed.min(len * 2) } else { len * 2 };
+            self.buffer.reserve_exact(longer - len);
+            self.buffer.resize(longer, 0);
         }
         &mut self.buffer[self.end..]
+    }
+
+    /// Gives back the memory of a long message that was taken. Positions given before are void.
+    pub(crate) fn release(&mut self) {
+        let unread = self.end - self.start;
+        if self.buffer.len() > SHRINK_ABOVE && unread < BASE / 2 {
+            let mut smaller = vec![0; BASE];
+            smaller[..unread].copy_from_slice(self.unread());
+            self.buffer = smaller;
+            (self.start, self.end) = (0, unread);
+        }
     }
 
     /// This many bytes of [`room`](Self::room) have been filled.
@@ -148,6 +162,24 @@ mod tests {
         assert!((giant.len()..giant.len() * 4).contains(&inbox.buffer.len()));
         assert_eq!(receive(&mut inbox, &message(1, b'y'), 3), [b"y"]);
         assert_eq!(inbox.buffer.len(), BASE);
+    }
+
+    #[test]
+    fn the_buffer_grows_no_further_than_a_long_message_and_is_given_back() {
+        for body_len in [SHRINK_ABOVE, 5_000_000, 8 * BASE - HEADER_LEN, 8 * BASE] {
+            let mut inbox = Inbox::new(usize::MAX);
+            let giant = message(body_len, b'x');
+            assert_eq!(receive(&mut inbox, &giant, 70_000).len(), 1);
+            assert!(inbox.buffer.capacity() <= giant.len().max(BASE), "{body_len}");
+            inbox.release();
+            assert!(inbox.buffer.capacity() <= SHRINK_ABOVE.max(BASE));
+            // What came with its end stays.
+            let mut both = [&giant[..], &message(3, b'y')].concat();
+            both.truncate(both.len() - 1);
+            assert_eq!(receive(&mut inbox, &both, 70_000).len(), 1);
+            inbox.release();
+            assert_eq!(receive(&mut inbox, b"y", 1), [b"yyy"]);
+        }
     }
 
     #[test]

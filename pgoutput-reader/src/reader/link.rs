@@ -194,6 +194,13 @@ impl Link {
         self.stream.as_mut().map(|stream| stream.read(frame))
     }
 
+    /// The message of the last step is not needed any more.
+    pub(super) fn release(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.release();
+        }
+    }
+
     /// Asks the server how far it has come.
     pub(super) fn ask(&mut self) -> Result<(), Error> {
         self.stream.as_mut().map_or(Ok(()), |stream| stream.send_status(true))

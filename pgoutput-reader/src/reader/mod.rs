@@ -370,6 +370,8 @@ impl Reader {
         match turn {
             Turn::Step(Step::Message(frame)) => {
                 self.finished = !self.take(frame)?;
+                // An event has its own copy of a long message.
+                self.link.release();
                 if !self.changes.ready.is_empty() {
                     self.link.proved();
                 }

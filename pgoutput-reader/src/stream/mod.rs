@@ -437,6 +437,12 @@ impl Stream {
         self.status.received(lsn);
     }
 
+    /// The message of the last step is not needed any more: the memory of a long one is given back at once.
+    #[cfg(feature = "catalog")]
+    pub(crate) fn release(&mut self) {
+        self.copy.release();
+    }
+
     /// Decodes the message of the last step. A message that cannot be decoded ends the stream.
     pub(crate) fn read(&mut self, frame: Frame) -> Result<StreamEvent<'_>, Error> {
         let data = data(&self.copy, frame);

@@ -7,6 +7,9 @@ use pgoutput_reader::{Acknowledger, ChangeEvent, Position};
 
 use crate::args::Format;
 
+/// The longest object whose memory is kept for the next one.
+const OBJECT_KEPT: usize = 1024 * 1024;
+
 /// Writes changes, and acknowledges none before it was written out.
 pub(crate) struct Output {
     out: BufWriter<File>,
@@ -58,7 +61,11 @@ impl Output {
         }
         .map_err(WriteError::Value)?;
         self.object.push('\n');
+        // One that is longer than its buffer is written without another copy.
         self.out.write_all(self.object.as_bytes())?;
+        if self.object.capacity() > OBJECT_KEPT {
+            self.object = String::new();
+        }
         self.pending = Some(event.position());
         self.waiting += 1;
         Ok(())
