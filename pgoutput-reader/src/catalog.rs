@@ -19,6 +19,7 @@ use pgoutput_decode::{Column, Lsn, Oid, Relation, ReplicaIdentity};
 
 use crate::Error;
 use crate::connection::Ordinary;
+use crate::error::ProtocolError;
 use crate::event::ColumnSchema;
 use crate::setup::names;
 use ahead::{Ahead, Miss, Taken};
@@ -48,6 +49,10 @@ LEFT JOIN pg_catalog.pg_attribute AS attribute
     AND attribute.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 AND NOT attribute.attisdropped
 ORDER BY sent.place"
 );
+
+/// One of the currency, in its smallest unit: `lc_monetary` says how many there are. The session must have the setting that new
+/// sessions have, not the one that the text of values is read under.
+const MONEY_UNIT: &str = "SELECT pg_catalog.cash_send('1'::pg_catalog.money)";
 
 /// What `format_type` says of an id that no type has.
 const UNKNOWN_TYPE: &str = "???";
@@ -142,6 +147,19 @@ impl Catalog {
             Box::new(Vec::<i32>::new()),
         ];
         self.sql.make_ready(limit, DESCRIBE, none.into());
+    }
+
+    /// How many digits an amount of `money` has behind its decimal point.
+    pub(crate) fn money_digits(&mut self) -> Result<u8, Error> {
+        let rows = self.sql.query(MONEY_UNIT, vec![])?;
+        let unit = rows.first().and_then(|row| row.get::<_, Vec<u8>>(0).try_into().ok());
+        // PostgreSQL has 10 digits at most.
+        let digits = unit
+            .map(i64::from_be_bytes)
+            .and_then(|unit| (0..=10).find(|digits| 10_i64.checked_pow(*digits) == Some(unit)));
+        let digits = digits.and_then(|digits| u8::try_from(digits).ok());
+        let unknown = ProtocolError::Answer { command: "cash_send", field: "the unit of money" };
+        Ok(digits.ok_or(unknown)?)
     }
 }
 

@@ -39,7 +39,8 @@ use self::hint::reads_as;
 pub use self::index::RowIndex;
 use crate::tuple::split_column;
 use crate::value::{
-    Field, FieldType, Format, FromField, PgType, TypeInfo, ValueError, ValueErrorKind,
+    C_MONEY_DIGITS, Field, FieldType, Format, FromField, PgType, TypeInfo, ValueError,
+    ValueErrorKind,
 };
 use crate::{Column, Columns, Oid, OldTuple, Relation, TupleColumn, TupleData};
 
@@ -80,6 +81,7 @@ pub struct Row<'a> {
     /// Only the columns of the replica identity have values.
     key_only: bool,
     old: Option<OldTuple<'a>>,
+    money_digits: u8,
 }
 
 /// A column of a [`Row`], with its value.
@@ -93,6 +95,7 @@ pub struct RowColumn<'a> {
     pub ty: FieldType<'a>,
     /// The value.
     pub value: TupleColumn<'a>,
+    money_digits: u8,
 }
 
 impl<'a> Row<'a> {
@@ -138,7 +141,14 @@ impl<'a> Row<'a> {
         tuple: TupleData<'a>,
         old: Option<OldTuple<'a>>,
     ) -> Self {
-        Self { relation, types: &[], tuple, key_only: false, old }
+        Self {
+            relation,
+            types: &[],
+            tuple,
+            key_only: false,
+            old,
+            money_digits: C_MONEY_DIGITS,
+        }
     }
 
     /// The same of an old row.
@@ -149,7 +159,7 @@ impl<'a> Row<'a> {
             OldTuple::Key(key) => (key.full_width(), true),
             OldTuple::Full(tuple) => (tuple, false),
         };
-        Self { relation, types: &[], tuple, key_only, old: None }
+        Self { relation, types: &[], tuple, key_only, old: None, money_digits: C_MONEY_DIGITS }
     }
 
     #[inline]
@@ -165,6 +175,14 @@ impl<'a> Row<'a> {
     #[must_use]
     pub const fn with_types(mut self, types: &'a [TypeInfo<'a>]) -> Self {
         self.types = types;
+        self
+    }
+
+    /// The same row, in which amounts of `money` have so many digits behind their decimal point; 2 unless called. See
+    /// [`Field::with_money_digits`].
+    #[must_use]
+    pub const fn with_money_digits(mut self, digits: u8) -> Self {
+        self.money_digits = digits;
         self
     }
 
@@ -188,6 +206,7 @@ impl<'a> Row<'a> {
             key_only: self.key_only,
             old,
             old_is_key,
+            money_digits: self.money_digits,
         }
     }
 
@@ -239,7 +258,8 @@ impl<'a> Row<'a> {
                 value => value,
             };
             let ty = field_type(column, self.types);
-            return Some(RowColumn { index: place, column, ty, value });
+            let money_digits = self.money_digits;
+            return Some(RowColumn { index: place, column, ty, value, money_digits });
         }
         None
     }
@@ -294,7 +314,12 @@ impl<'a> RowColumn<'a> {
             TupleColumn::Text(bytes) => (Format::Text, bytes),
             TupleColumn::Binary(bytes) => (Format::Binary, bytes),
         };
-        Some(Field::of(self.ty, format, bytes))
+        Some(self.field_of(format, bytes))
+    }
+
+    #[inline]
+    fn field_of(&self, format: Format, bytes: &'a [u8]) -> Field<'a> {
+        Field::of(self.ty, format, bytes).with_money_digits(self.money_digits)
     }
 
     /// The value as `T`.
@@ -348,6 +373,7 @@ pub struct RowColumns<'a> {
     key_only: bool,
     old: Option<Columns<'a>>,
     old_is_key: bool,
+    money_digits: u8,
 }
 
 /// What describes a column, and its value: a [`RowColumn`] before anybody has asked for its type and its place.
@@ -386,7 +412,8 @@ impl<'a> RowColumns<'a> {
     /// What [`advance`](Self::advance) gave last.
     #[inline]
     fn typed(&self, (column, value): Described<'a>) -> RowColumn<'a> {
-        RowColumn { index: self.place(), column, ty: field_type(column, self.types), value }
+        let (ty, money_digits) = (field_type(column, self.types), self.money_digits);
+        RowColumn { index: self.place(), column, ty, value, money_digits }
     }
 }
 

@@ -7,7 +7,7 @@
 //! Text values are read as a session with these settings writes them: `DateStyle` ISO, `IntervalStyle`
 //! postgres, `TimeZone` UTC (other offsets are read and applied), `extra_float_digits` at least 1 (3 before
 //! PostgreSQL 12), `bytea_output` hex (the escape form is read as well), `lc_monetary` C, `client_encoding`
-//! UTF8.
+//! UTF8. How many digits an amount of `money` has behind its point is said with [`Field::with_money_digits`].
 //!
 //! ```
 //! use pgoutput_decode::value::{Field, Format, JsonOptions, Numeric, type_oid};
@@ -105,6 +105,7 @@ use self::json_out::JsonPlace;
 pub use self::json_out::write_json_string;
 pub use self::jsonpath::JsonPath;
 pub use self::mac::{MacAddr, MacAddr8};
+pub(crate) use self::money::C_MONEY_DIGITS;
 pub use self::money::Money;
 pub use self::multirange::{Multirange, Ranges};
 pub use self::network::{Cidr, Inet};
@@ -187,6 +188,8 @@ pub struct Field<'a> {
     depth: u8,
     /// Read before, as a part of what it stands in.
     is_checked: bool,
+    /// How many digits of a `money` stand behind its decimal point.
+    money_digits: u8,
 }
 
 impl<'a> Field<'a> {
@@ -203,7 +206,24 @@ impl<'a> Field<'a> {
     /// A value of this type.
     #[inline]
     pub const fn of(ty: FieldType<'a>, format: Format, bytes: &'a [u8]) -> Self {
-        Self { ty, format, bytes, depth: 0, is_checked: false }
+        let money_digits = C_MONEY_DIGITS;
+        Self { ty, format, bytes, depth: 0, is_checked: false, money_digits }
+    }
+
+    /// The same value, in which amounts of [`Money`] have so many digits behind their decimal point, 10 at most: as many as
+    /// `lc_monetary` of the server has. Unless called, they have 2.
+    ///
+    /// It counts for the amounts in arrays, composites and ranges too. Of a server one learns it with
+    /// `SELECT pg_catalog.cash_send('1'::pg_catalog.money)`, which gives one of the currency in its smallest unit.
+    #[must_use]
+    #[inline]
+    pub const fn with_money_digits(mut self, digits: u8) -> Self {
+        self.money_digits = digits;
+        self
+    }
+
+    const fn money_digits(&self) -> u8 {
+        self.money_digits
     }
 
     /// The type.
@@ -230,7 +250,7 @@ impl<'a> Field<'a> {
         if self.depth >= MAX_DEPTH {
             return Err(ValueError::new(ValueErrorKind::TooDeep, 0));
         }
-        Ok(Self { ty, format: self.format, bytes, depth: self.depth + 1, is_checked: false })
+        Ok(Self { ty, bytes, depth: self.depth + 1, is_checked: false, ..*self })
     }
 
     #[inline]

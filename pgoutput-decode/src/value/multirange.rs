@@ -4,7 +4,8 @@ use core::fmt::{self, Write};
 
 use super::array_elements::take_binary;
 use super::input::Input;
-use super::json_out::WriteJson;
+use super::json_out::{JsonPlace, WriteJson, quoted};
+use super::range::InJson;
 use super::symbols::Symbols;
 use super::{Field, FieldType, Format, FromField, Range, TypeKind, ValueError, type_oid};
 
@@ -176,12 +177,19 @@ impl Eq for Multirange<'_> {}
 
 impl fmt::Display for Multirange<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, false)
+    }
+}
+
+impl Multirange<'_> {
+    /// As [`Range::write`].
+    fn write(&self, f: &mut fmt::Formatter<'_>, in_json: bool) -> fmt::Result {
         f.write_char('{')?;
         for (at, range) in self.ranges().enumerate() {
             if at > 0 {
                 f.write_char(',')?;
             }
-            range.fmt(f)?;
+            range.write(f, in_json)?;
         }
         f.write_char('}')
     }
@@ -193,4 +201,8 @@ impl fmt::Debug for Multirange<'_> {
     }
 }
 
-impl WriteJson for Multirange<'_> {}
+impl WriteJson for Multirange<'_> {
+    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
+        quoted(out, &InJson(|f: &mut fmt::Formatter<'_>| self.write(f, true)))
+    }
+}

@@ -6,7 +6,7 @@ use core::ops::Bound;
 
 use super::array_elements::take_binary;
 use super::input::Input;
-use super::json_out::WriteJson;
+use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::quote::Within;
 use super::symbols::{Escape, Symbols};
 use super::{Field, FieldType, Format, FromField, TypeKind, Value, ValueError, type_oid};
@@ -203,21 +203,29 @@ impl Eq for Range<'_> {}
 
 impl fmt::Display for Range<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, false)
+    }
+}
+
+impl Range<'_> {
+    /// Writes PostgreSQL's text, `in_json` with amounts of `money` as they stand in JSON.
+    pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, in_json: bool) -> fmt::Result {
         let Some((lower, upper)) = self.0 else { return f.write_str("empty") };
         f.write_char(if matches!(lower, Bound::Included(_)) { '[' } else { '(' })?;
-        write_bound(f, lower)?;
+        write_bound(f, lower, in_json)?;
         f.write_char(',')?;
-        write_bound(f, upper)?;
+        write_bound(f, upper, in_json)?;
         f.write_char(if matches!(upper, Bound::Included(_)) { ']' } else { ')' })
     }
 }
 
-fn write_bound(f: &mut fmt::Formatter<'_>, bound: Bound<Field<'_>>) -> fmt::Result {
+fn write_bound(f: &mut fmt::Formatter<'_>, bound: Bound<Field<'_>>, in_json: bool) -> fmt::Result {
     match bound {
         Bound::Unbounded => Ok(()),
-        Bound::Included(value) | Bound::Excluded(value) => {
-            Within::Range.write(f, &Value::inside(value)?)
-        }
+        Bound::Included(value) | Bound::Excluded(value) => match Value::inside(value)? {
+            Value::Money(amount) if in_json => Within::Range.write(f, &amount.to_decimal()),
+            value => Within::Range.write(f, &value),
+        },
     }
 }
 
@@ -227,7 +235,20 @@ impl fmt::Debug for Range<'_> {
     }
 }
 
-impl WriteJson for Range<'_> {}
+impl WriteJson for Range<'_> {
+    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
+        quoted(out, &InJson(|f: &mut fmt::Formatter<'_>| self.write(f, true)))
+    }
+}
+
+/// Displays what it writes.
+pub(super) struct InJson<F>(pub(super) F);
+
+impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for InJson<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (self.0)(f)
+    }
+}
 
 #[cfg(test)]
 mod tests;

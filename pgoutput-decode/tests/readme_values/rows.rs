@@ -83,7 +83,7 @@ pub(crate) const ROWS: &[(&str, &[Input])] = &[
             of(oid::NUMERIC, "Infinity", "\"Infinity\""),
         ],
     ),
-    ("`money`", &[of(oid::MONEY, "$1.50", "\"$1.50\"")]),
+    ("`money`", &[of(oid::MONEY, "$1.50", "\"1.50\"")]),
     (
         "`text`, `varchar`, `char`, `name`, `xml`, `citext`, enums",
         &[

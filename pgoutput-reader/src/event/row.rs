@@ -54,7 +54,8 @@ impl<'a> Row<'a> {
     }
 
     fn of(table: &'a TableSchema, row: row::Row<'a>) -> Self {
-        Self { table, row: row.with_types(&table.types) }
+        let row = row.with_types(&table.types).with_money_digits(table.money_digits);
+        Self { table, row }
     }
 
     #[cfg(feature = "json")]

@@ -18,6 +18,8 @@ pub struct TableSchema {
     pub(crate) types: Box<[TypeInfo<'static>]>,
     /// Those of which neither the catalogue nor the stream tells the kind.
     pub(crate) unknown_types: Box<[Oid]>,
+    /// Of amounts of `money`, as `lc_monetary` of the server has them.
+    pub(crate) money_digits: u8,
     /// How the reader's events write values: an event alone is asked for its JSON, and a row has only its table.
     #[cfg(feature = "json")]
     pub(crate) json_options: JsonOptions,
@@ -84,13 +86,25 @@ impl TableSchema {
         &self,
         types: Box<[TypeInfo<'static>]>,
         unknown_types: Box<[Oid]>,
+        money_digits: u8,
     ) -> Arc<Self> {
-        Arc::new(Self { types, unknown_types, ..self.clone() })
+        Arc::new(Self { types, unknown_types, money_digits, ..self.clone() })
     }
 
     /// What the old rows of this table hold at the time of the change, from the Relation message.
     pub fn replica_identity(&self) -> ReplicaIdentity {
         self.relation.replica_identity()
+    }
+
+    /// How many digits an amount of `money` has behind its decimal point: 2 in most locales, none in that of Japan.
+    ///
+    /// PostgreSQL keeps amounts as integers of the smallest unit, and what that is hangs on the setting `lc_monetary` alone. It
+    /// is the one of the reader's role in this database, asked for when the first table with such a column is described; amounts
+    /// that other sessions wrote under another setting, with other digits, are not told apart, by PostgreSQL neither. `ALTER ROLE
+    /// … SET lc_monetary`, or `options=-c lc_monetary=…` in the connection string, chooses another one for the reader. It is 2
+    /// for a table without such a column.
+    pub fn money_digits(&self) -> u8 {
+        self.money_digits
     }
 
     /// The Relation message behind this.

@@ -36,10 +36,12 @@ pub(crate) fn later(version: ServerVersion) -> Option<String> {
     (!statements.is_empty()).then_some(statements)
 }
 
-/// SQL that sets everything in a session that was opened without these settings.
+/// SQL that sets everything in a session that was opened without these settings, but for `lc_monetary`: no amounts come over
+/// it, and which unit they have is asked there.
 #[cfg(feature = "catalog")]
 pub(crate) fn all(version: ServerVersion) -> String {
-    let pinned = PINNED.iter().map(|(name, value)| set(name, value));
+    let pinned = PINNED.iter().filter(|(name, _)| *name != "lc_monetary");
+    let pinned = pinned.map(|(name, value)| set(name, value));
     later(version).into_iter().chain(pinned).collect()
 }
 
@@ -68,5 +70,6 @@ mod tests {
         let all = all("10.0".parse().unwrap());
         assert!(all.contains("SET search_path TO '';"), "{all}");
         assert!(all.contains("SET DateStyle TO 'ISO, MDY';"), "{all}");
+        assert!(!all.contains("lc_monetary"), "{all}");
     }
 }

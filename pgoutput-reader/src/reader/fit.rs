@@ -138,6 +138,7 @@ mod tests {
             relation,
             types: types.into(),
             unknown_types: Box::default(),
+            money_digits: 2,
             #[cfg(feature = "json")]
             json_options: pgoutput_decode::value::JsonOptions::default(),
             #[cfg(feature = "json")]

@@ -9,6 +9,7 @@ mod explain;
 mod fit;
 mod idle;
 mod link;
+mod money;
 mod now;
 mod policy;
 mod resume;

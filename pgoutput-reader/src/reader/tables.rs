@@ -10,6 +10,7 @@ use pgoutput_decode::{Lsn, Oid, Relations, TupleColumn, TupleData};
 
 use super::dropped::Dropped;
 use super::fit::Fit;
+use super::money::MoneyDigits;
 use crate::Error;
 use crate::catalog::{Catalog, Described, StreamTypes, Types, Wanted, with_elements};
 use crate::error::StreamError;
@@ -25,6 +26,7 @@ pub(super) struct Tables {
     max_described: usize,
     dropped: Dropped,
     publications: Box<[String]>,
+    money: MoneyDigits,
     #[cfg(feature = "json")]
     json_options: JsonOptions,
     catalog: Catalog,
@@ -51,6 +53,7 @@ impl Tables {
             known: BTreeMap::new(),
             max_described,
             dropped: Dropped::default(),
+            money: MoneyDigits::default(),
             #[cfg(feature = "json")]
             json_options: JsonOptions::default(),
             catalog,
@@ -70,6 +73,7 @@ impl Tables {
         self.types.clear();
         self.known.clear();
         self.dropped = Dropped::default();
+        self.money = MoneyDigits::default();
         self.catalog = catalog;
     }
 
@@ -109,10 +113,12 @@ impl Tables {
                 publications: &self.publications,
                 is_known: &|oid| self.known.contains_key(&oid),
             })?;
+            let digits = self.money.of(relation, &types.described, &mut self.catalog)?;
             let schema = TableSchema {
                 database: Arc::clone(&self.database),
                 relation: Arc::clone(relation),
                 columns,
+                money_digits: digits,
                 types: types.described,
                 unknown_types: types.unknown,
                 #[cfg(feature = "json")]
@@ -132,6 +138,12 @@ impl Tables {
         let table = self.known.get_mut(&oid).ok_or_else(unknown)?;
         if !table.schema.unknown_types.is_empty() {
             learn_elements(table, rows, &self.types);
+            let schema = &table.schema;
+            let digits = self.money.of(relation, &schema.types, &mut self.catalog)?;
+            if digits != schema.money_digits {
+                let (types, unknown) = (schema.types.clone(), schema.unknown_types.clone());
+                table.schema = schema.with_types(types, unknown, digits);
+            }
         }
         if table.fit.is_doubtful(&table.schema, rows, commit_lsn) {
             // In this order: what is committed in between is asked for once more, not missed.
@@ -140,7 +152,8 @@ impl Tables {
                 self.catalog.describe_types(relation, &self.types)?;
             let is_new = described != table.schema.types;
             if is_new {
-                table.schema = table.schema.with_types(described, unknown);
+                let digits = self.money.of(relation, &described, &mut self.catalog)?;
+                table.schema = table.schema.with_types(described, unknown, digits);
             }
             table.fit.asked(at, is_new);
         }
@@ -188,7 +201,8 @@ fn learn_elements(table: &mut Table, rows: &[Option<TupleData<'_>>], said: &Stre
                 && let Some(types) =
                     with_elements(&schema.types, &schema.unknown_types, value, said)
             {
-                *schema = schema.with_types(types.described, types.unknown);
+                let digits = schema.money_digits;
+                *schema = schema.with_types(types.described, types.unknown, digits);
             }
         }
     }

@@ -14,6 +14,7 @@ mod json_values;
 mod liveness;
 mod many_tables;
 mod missing_publication;
+mod money;
 mod options;
 mod polling;
 mod position;

@@ -47,6 +47,6 @@ impl Write for Float8 {
 
 impl Write for Money {
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
-        self.0.write(writer)
+        self.minor_units().write(writer)
     }
 }

@@ -17,6 +17,7 @@ pub(super) struct Places<'a> {
     types: &'a [TypeInfo<'a>],
     /// Of the columns that are left.
     values: &'a [u8],
+    money_digits: u8,
 }
 
 impl<'a> Places<'a> {
@@ -30,6 +31,7 @@ impl<'a> Places<'a> {
             columns: columns.iter(),
             types: row.types,
             values: row.tuple.as_bytes(),
+            money_digits: row.money_digits,
         })
     }
 
@@ -49,7 +51,8 @@ impl<'a> SeqAccess<'a> for Places<'a> {
         let Some(column) = self.columns.next() else { return Ok(None) };
         // Without the `TupleColumn` that every other way has between the two.
         let (cell, rest) = if let Some((format, value, rest)) = split_value(self.values) {
-            (Cell::Field(Field::of(field_type(column, self.types), format, value)), rest)
+            let field = Field::of(field_type(column, self.types), format, value);
+            (Cell::Field(field.with_money_digits(self.money_digits)), rest)
         } else {
             match self.values.split_first() {
                 Some((b'n', rest)) => (Cell::Null, rest),

@@ -60,8 +60,8 @@ impl<'a> From<&RowColumn<'a>> for Cell<'a> {
         match column.value {
             TupleColumn::Null => Self::Null,
             TupleColumn::Unchanged => Self::Unchanged,
-            TupleColumn::Text(bytes) => Self::Field(Field::of(column.ty, Format::Text, bytes)),
-            TupleColumn::Binary(bytes) => Self::Field(Field::of(column.ty, Format::Binary, bytes)),
+            TupleColumn::Text(bytes) => Self::Field(column.field_of(Format::Text, bytes)),
+            TupleColumn::Binary(bytes) => Self::Field(column.field_of(Format::Binary, bytes)),
         }
     }
 }

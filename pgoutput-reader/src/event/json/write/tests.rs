@@ -27,6 +27,7 @@ fn table(relations: &Relations, oid: Oid) -> Arc<TableSchema> {
         columns: columns.collect(),
         types: Box::default(),
         unknown_types: Box::default(),
+        money_digits: 2,
         json_options: JsonOptions::default(),
         json: Kept::default(),
     })
