@@ -208,10 +208,12 @@ fn what_does_not_fit_says_where_and_what_would() {
             let row = event.after().unwrap();
             let format = if binary { "binary" } else { "text" };
             let error = row.get::<i32>("large").unwrap_err();
+            let change = format!("change at {}, key id=1", event.lsn());
+            assert_eq!((error.lsn(), error.key()), (Some(event.lsn()), Some("id=1")));
             assert_eq!(
                 error.to_string(),
                 format!(
-                    "column \"large\" of public.people: {format} value of type bigint: out of range for i32 at byte 0; \
+                    "{change}: column \"large\" of public.people: {format} value of type bigint: out of range for i32 at byte 0; \
                      read it as i64 or Value"
                 )
             );
@@ -219,7 +221,7 @@ fn what_does_not_fit_says_where_and_what_would() {
             assert_eq!(
                 row.get::<&str>("price").unwrap_err().to_string(),
                 format!(
-                    "column \"price\" of public.people: {format} value of type numeric: what stands at byte 0 cannot be \
+                    "{change}: column \"price\" of public.people: {format} value of type numeric: what stands at byte 0 cannot be \
                      read as &str; read it as Numeric or Value"
                 )
             );

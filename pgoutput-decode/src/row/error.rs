@@ -6,12 +6,13 @@ use core::fmt;
 use super::RowColumn;
 use super::hint::without_loss;
 use crate::value::{Format, PgType, ValueError, ValueErrorKind};
-use crate::{Oid, Printable, Relation, TupleColumn};
+use crate::{Lsn, Oid, Printable, Relation, TupleColumn};
 
 /// A row that could not be read: in which table, which column, of which type and format, what was wrong and where, and what
 /// would work.
 ///
-/// One word wide. It keeps names, and nothing of the values, unless a `Deserialize` of yours puts some into its message.
+/// One word wide. It keeps names, and nothing of the values but the key where [`in_change`](Self::in_change) was given one, unless
+/// a `Deserialize` of yours puts some into its message.
 ///
 /// ```
 /// use pgoutput_decode::row::{Row, RowErrorKind};
@@ -39,6 +40,14 @@ struct Details {
     schema: Box<str>,
     table: Box<str>,
     column: Option<Place>,
+    change: Option<Change>,
+}
+
+/// Where the row came from, as far as whoever read it has said.
+#[derive(Debug)]
+struct Change {
+    lsn: Lsn,
+    key: Box<str>,
 }
 
 #[derive(Debug)]
@@ -111,7 +120,7 @@ impl From<ValueError> for RowErrorKind {
 impl RowError {
     pub(super) fn of_table(relation: &Relation, kind: RowErrorKind) -> Self {
         let (schema, table) = (relation.namespace().into(), relation.name().into());
-        Self(Box::new(Details { kind, schema, table, column: None }))
+        Self(Box::new(Details { kind, schema, table, column: None, change: None }))
     }
 
     pub(super) fn of_column(
@@ -152,6 +161,25 @@ impl RowError {
             place.offset = offset;
         }
         self
+    }
+
+    /// The same error, which says in which change the row stands: where that is in the log, and the key of the row as text, such
+    /// as `id=7`, empty if nothing is to be said of it.
+    #[must_use]
+    pub fn in_change(mut self, lsn: Lsn, key: &str) -> Self {
+        self.0.change = Some(Change { lsn, key: key.into() });
+        self
+    }
+
+    /// Where the change stands in the log; `None` unless [`in_change`](Self::in_change) has said so, as the errors of
+    /// `pgoutput-reader` have.
+    pub fn lsn(&self) -> Option<Lsn> {
+        self.0.change.as_ref().map(|change| change.lsn)
+    }
+
+    /// The key of the row as text, as [`in_change`](Self::in_change) has said it.
+    pub fn key(&self) -> Option<&str> {
+        self.0.change.as_ref().map(|change| &*change.key).filter(|key| !key.is_empty())
     }
 
     /// What was wrong.
@@ -235,7 +263,11 @@ impl fmt::Display for RowError {
 /// Names as they are.
 impl fmt::Display for Details {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, schema, table, column } = self;
+        if let Some(Change { lsn, key }) = &self.change {
+            let separator = if key.is_empty() { "" } else { ", key " };
+            write!(f, "change at {lsn}{separator}{key}: ")?;
+        }
+        let Self { kind, schema, table, column, .. } = self;
         if let Some(place) = column {
             write!(f, "column {:?} of {schema}.{table}: ", place.name)?;
         } else {

@@ -3,6 +3,7 @@
 mod content;
 #[cfg(feature = "json")]
 pub(crate) mod json;
+mod key;
 mod message_id;
 mod position;
 mod row;
@@ -138,7 +139,7 @@ impl ChangeEvent {
     /// The old row: nothing, its key columns, or all of it, as the table's replica identity has it.
     pub fn before(&self) -> Option<Row<'_>> {
         let (_, old) = self.content.rows()?;
-        Some(Row::old(self.table.as_deref()?, old?))
+        Some(Row::old(self.table.as_deref()?, old?, self.lsn))
     }
 
     /// The new row.
@@ -147,7 +148,7 @@ impl ChangeEvent {
     /// else it is [`Unchanged`](pgoutput_decode::TupleColumn::Unchanged).
     pub fn after(&self) -> Option<Row<'_>> {
         let (new, old) = self.content.rows()?;
-        Some(Row::new(self.table.as_deref()?, new?, old))
+        Some(Row::new(self.table.as_deref()?, new?, old, self.lsn))
     }
 
     /// The options of a TRUNCATE; `None` for every other operation.

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+#[cfg(feature = "json")]
+use pgoutput_decode::Printable;
 use pgoutput_decode::row::{self, RowError, RowIndex};
 use pgoutput_decode::value::FromField;
-use pgoutput_decode::{OldTuple, TupleColumn, TupleData};
+use pgoutput_decode::{Lsn, OldTuple, TupleColumn, TupleData};
 
+use super::key;
 use super::table::{ColumnSchema, TableSchema};
 
 /// A row, borrowed from its event.
@@ -36,26 +39,43 @@ use super::table::{ColumnSchema, TableSchema};
 pub struct Row<'a> {
     table: &'a TableSchema,
     row: row::Row<'a>,
+    lsn: Lsn,
 }
 
 impl<'a> Row<'a> {
     // The widths were compared when the event was made.
 
-    pub(super) fn old(table: &'a TableSchema, old: OldTuple<'a>) -> Self {
-        Self::of(table, row::Row::old_of_known_width(&table.relation, old))
+    pub(super) fn old(table: &'a TableSchema, old: OldTuple<'a>, lsn: Lsn) -> Self {
+        Self::of(table, row::Row::old_of_known_width(&table.relation, old), lsn)
     }
 
     pub(super) fn new(
         table: &'a TableSchema,
         new: TupleData<'a>,
         old: Option<OldTuple<'a>>,
+        lsn: Lsn,
     ) -> Self {
-        Self::of(table, row::Row::of_known_width(&table.relation, new, old))
+        Self::of(table, row::Row::of_known_width(&table.relation, new, old), lsn)
     }
 
-    fn of(table: &'a TableSchema, row: row::Row<'a>) -> Self {
+    fn of(table: &'a TableSchema, row: row::Row<'a>, lsn: Lsn) -> Self {
         let row = row.with_types(&table.types).with_money_digits(table.money_digits);
-        Self { table, row }
+        Self { table, row, lsn }
+    }
+
+    /// The error, with the place of the change and the key of the row.
+    fn explain(&self, error: RowError) -> RowError {
+        error.in_change(self.lsn, &key::text(self))
+    }
+
+    /// What a [`RowError`] begins with that is about this column.
+    #[cfg(feature = "json")]
+    pub(super) fn place(&self, column: &str) -> String {
+        let (lsn, key) = (self.lsn, key::text(self));
+        let separator = if key.is_empty() { "" } else { ", key " };
+        let schema = Printable(self.table.schema_name());
+        let table = Printable(self.table.name());
+        format!("change at {lsn}{separator}{key}: column {column:?} of {schema}.{table}")
     }
 
     #[cfg(feature = "json")]
@@ -88,7 +108,7 @@ impl<'a> Row<'a> {
     /// When the row has no such column; when `T` does not read its type; when the value is NULL and `T` no `Option`, or
     /// an unchanged stored-apart one and `T` no [`Toast`](crate::Toast); when it does not fit into `T`.
     pub fn get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
-        self.row.get(index)
+        self.row.get(index).map_err(|error| self.explain(error))
     }
 
     /// As [`get`](Self::get), with `None` for a column that the row does not have: for tables that change, and for old
@@ -97,7 +117,7 @@ impl<'a> Row<'a> {
     /// # Errors
     /// As [`get`](Self::get), but for the missing column.
     pub fn try_get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<Option<T>, RowError> {
-        self.row.try_get(index)
+        self.row.try_get(index).map_err(|error| self.explain(error))
     }
 
     /// The value as a type that reads values of the crate `postgres`, from the binary format and from text that is the
@@ -110,7 +130,7 @@ impl<'a> Row<'a> {
         &self,
         index: impl RowIndex,
     ) -> Result<T, RowError> {
-        self.row.get_sql(index)
+        self.row.get_sql(index).map_err(|error| self.explain(error))
     }
 
     /// The whole row as a struct, a map, a tuple; [`pgoutput_decode::row::Row::deserialize`] has a table of what becomes
@@ -133,11 +153,17 @@ impl<'a> Row<'a> {
     /// # }
     /// ```
     ///
+    /// A `serde_json::Value` holds numbers as floats unless its crate's feature `arbitrary_precision` is on: a `jsonb` number of 20
+    /// digits is an error then, since some of them would be lost. So is a document that `serde_json` does not read: with half of a
+    /// surrogate pair, or nested deeper than 127. [`Json`](pgoutput_decode::value::Json), `String` and
+    /// `Box<serde_json::value::RawValue>` hold every number. An error ends nothing: go on with the next event.
+    ///
     /// # Errors
-    /// When a field and its column do not agree: the types, the range, NULL, unchanged values.
+    /// When a field and its column do not agree: the types, the range, NULL, unchanged values. The error names the place of the
+    /// change, the table and the key of the row.
     #[cfg(feature = "serde")]
     pub fn deserialize<T: serde::Deserialize<'a>>(&self) -> Result<T, RowError> {
-        self.row.deserialize()
+        self.row.deserialize().map_err(|error| self.explain(error))
     }
 
     /// The same row, as the decoder has it: with the types of its columns, and without the catalogue's facts.

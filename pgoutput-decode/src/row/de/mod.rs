@@ -45,6 +45,10 @@ impl<'a> Row<'a> {
     /// What a field gets is decided by the type of its column, and never guessed from the characters of its text; both
     /// formats give the same.
     ///
+    /// A field of type `serde_json::Value` holds numbers as floats, unless that crate's feature `arbitrary_precision` is on. A
+    /// `json` or `jsonb` document with a number that would lose digits so, of 20 digits for instance, is an error then, as is a
+    /// document that `serde_json` does not read. `String` and `Box<serde_json::value::RawValue>` hold every number.
+    ///
     /// | column | becomes |
     /// | --- | --- |
     /// | `smallint`, `integer`, `bigint`, `oid`, `xid`, `xid8`, `cid` | an integer; `f32` and `f64` where that is exact |

@@ -48,7 +48,13 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
         Err(Stop::Output(error)) => {
             Err(Failure::Run(format!("writing to standard output: {error}")))
         }
-        Err(Stop::Value(error)) => Err(Failure::Run(format!("a value cannot be read: {error}"))),
+        Err(Stop::Value(error)) => {
+            let other = if tail.binary { "without" } else { "with" };
+            Err(Failure::Run(format!(
+                "a value cannot be read: {error}; its transaction is not confirmed and comes again: read it {other} --binary, \
+                 or step over it as the README says under \"An event that cannot be read\""
+            )))
+        }
         Err(Stop::Reader(error)) => Err(failure(&error)),
         Ok(()) => stopped,
     }

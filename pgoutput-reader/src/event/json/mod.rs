@@ -242,7 +242,8 @@ impl Serialize for Values<'_> {
             let mut json = String::new();
             let written =
                 value::write(&field, &mut json, self.row.json_options()).map_err(|error| {
-                    S::Error::custom(format_args!("column {:?}: {error}", column.name()))
+                    let place = self.row.place(column.name());
+                    S::Error::custom(format_args!("{place}: {error}"))
                 })?;
             let written = written.of_type(self.row.is_known(column.ty.oid()));
             self.marks.borrow_mut().add(column.name(), written);

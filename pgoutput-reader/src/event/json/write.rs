@@ -8,7 +8,6 @@ use std::sync::OnceLock;
 
 use pgoutput_decode::TupleColumn;
 use pgoutput_decode::row::RowColumn;
-use pgoutput_decode::value::JsonOptions;
 use serde::Serialize;
 use serde::ser::Error as _;
 use serde_json::Error;
@@ -83,7 +82,8 @@ impl ChangeEvent {
     /// ```
     ///
     /// # Errors
-    /// When a value is not what PostgreSQL writes for its type; the error names the column, and `out` is as it was.
+    /// When a value is not what PostgreSQL writes for its type; the error names the place of the change in the log, table, column
+    /// and the key of the row, and `out` is as it was. The reader goes on with the next event.
     pub fn write_json(&self, out: &mut String) -> Result<(), Error> {
         let start = out.len();
         let written = self.append(out);
@@ -185,7 +185,7 @@ pub(super) fn row<'a>(
         out.push(separator);
         separator = ',';
         out.push_str(keys.get(column.index).map(String::as_str).unwrap_or_default());
-        let written = write_value(out, &column, row.json_options())?;
+        let written = write_value(out, row, &column)?;
         let is_known = column.value == TupleColumn::Null || row.is_known(column.ty.oid());
         notes.marks.add(column.name(), written.of_type(is_known));
     }
@@ -193,18 +193,14 @@ pub(super) fn row<'a>(
     Ok(())
 }
 
-fn write_value(
-    out: &mut String,
-    column: &RowColumn<'_>,
-    options: JsonOptions,
-) -> Result<Written, Error> {
+fn write_value(out: &mut String, row: &Row<'_>, column: &RowColumn<'_>) -> Result<Written, Error> {
     let Some(field) = column.field() else {
         out.push_str("null");
         return Ok(Written::plainly(WrittenAs::Itself));
     };
     let start = out.len();
-    let written = value::write(&field, out, options)
-        .map_err(|error| Error::custom(format_args!("column {:?}: {error}", column.name())))?;
+    let written = value::write(&field, out, row.json_options())
+        .map_err(|error| Error::custom(format_args!("{}: {error}", row.place(column.name()))))?;
     // A `json` document keeps the white space inside, but not around it.
     if out.ends_with(BLANK) || out[start..].starts_with(BLANK) {
         trim(out, start);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pgoutput_decode::message::BeginBody;
-use pgoutput_decode::value::PgType;
+use pgoutput_decode::value::{JsonOptions, PgType};
 use pgoutput_decode::{Lsn, Message, Oid, Relations, TimestampTz, Xid};
 use proptest::prelude::*;
 use serde_json::json;
@@ -261,6 +261,27 @@ fn bounds_of_arrays_are_named() {
     assert!(line(&hidden).ends_with(r#","array_bounds":{"after":{"a\u202e":"[0:0]"}}}"#));
 }
 
+#[test]
+fn an_error_of_a_row_says_where_it_is_and_escapes_the_key() {
+    let event = one_row(25, "a\u{1b}[2J\u{202e}");
+    let error = event.after().unwrap().get::<i32>(0).unwrap_err();
+    assert_eq!(
+        (error.lsn(), error.key()),
+        (Some(Lsn::new(1)), Some(r#"a "b"é=a\u{1b}[2J\u{202e}"#))
+    );
+    let start =
+        r#"change at 0/1, key a "b"é=a\u{1b}[2J\u{202e}: column "a \"b\"é" of public."t" : "#;
+    assert!(error.to_string().starts_with(start), "{error}");
+    let long =
+        one_row(25, &"é".repeat(1000)).after().unwrap().get::<i32>("none").unwrap_err().to_string();
+    assert!(long.contains(&format!("={}…: ", "é".repeat(64))), "{long}");
+    let unreadable = one_row(23, "x").after().unwrap().get::<i32>(0).unwrap_err();
+    assert_eq!(unreadable.key(), Some("a \"b\"é=(unreadable)"));
+    let none = [&b"I\0\0\0\x01N"[..], &[0, 1, b'n']].concat();
+    let error = row_event(23, &none).after().unwrap().get::<i32>(0).unwrap_err();
+    assert_eq!(error.key(), Some("a \"b\"é=NULL"));
+}
+
 /// The oid of a built-in type, or of one that nothing is known of.
 fn any_type() -> impl Strategy<Value = u32> {
     let known = PgType::all().iter().map(|known| known.oid().as_u32()).collect::<Vec<_>>();
@@ -340,7 +361,8 @@ fn a_value_that_cannot_be_read_is_the_same_error_and_leaves_nothing_behind() {
     let mut line = String::from("before");
     let error = event.write_json(&mut line).unwrap_err().to_string();
     assert_eq!(error, serde_json::to_string(&event).unwrap_err().to_string());
-    assert!(error.starts_with("column \"a \\\"b\\\"é\": "), "{error}");
+    let start = "change at 0/1, key a \"b\"é=(unreadable): column \"a \\\"b\\\"é\" of public.\"t\"";
+    assert!(error.starts_with(start), "{error}");
     assert_eq!(line, "before");
 }
 

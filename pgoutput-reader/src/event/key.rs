@@ -1,0 +1,43 @@
+//! The key of a row, for messages.
+
+use std::fmt::Write as _;
+
+use pgoutput_decode::message::ReplicaIdentity;
+use pgoutput_decode::{Printable, TupleColumn};
+
+use super::Row;
+
+/// A longer value of a key is cut off.
+const SHOWN: usize = 64;
+
+/// The columns of the key and their values, as in `id=7, name=a b`, and nothing else of the row; empty without a key.
+///
+/// With `REPLICA IDENTITY FULL` every column is part of the identity: that is no key, and nothing is shown.
+pub(super) fn text(row: &Row<'_>) -> String {
+    let mut text = String::new();
+    if row.decoded().relation().replica_identity() == ReplicaIdentity::FULL {
+        return text;
+    }
+    for column in row.decoded().columns() {
+        if !column.column.flags.is_key() || column.value == TupleColumn::Unchanged {
+            continue;
+        }
+        let mut value = String::new();
+        match column.field() {
+            None => value.push_str("NULL"),
+            Some(field) if field.write_text(&mut value).is_ok() => {}
+            Some(_) => {
+                value.clear();
+                value.push_str("(unreadable)");
+            }
+        }
+        if let Some((end, _)) = value.char_indices().nth(SHOWN) {
+            value.truncate(end);
+            value.push('…');
+        }
+        let separator = if text.is_empty() { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{separator}{}={}", Printable(column.name()), Printable(&value));
+    }
+    text
+}
