@@ -141,14 +141,7 @@ impl<'a> Row<'a> {
         tuple: TupleData<'a>,
         old: Option<OldTuple<'a>>,
     ) -> Self {
-        Self {
-            relation,
-            types: &[],
-            tuple,
-            key_only: false,
-            old,
-            money_digits: C_MONEY_DIGITS,
-        }
+        Self { relation, types: &[], tuple, key_only: false, old, money_digits: C_MONEY_DIGITS }
     }
 
     /// The same of an old row.

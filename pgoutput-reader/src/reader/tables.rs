@@ -186,8 +186,6 @@ impl Tables {
         }
         Ok(())
     }
-
-    }
 }
 
 /// Binary arrays name the type of their elements, which Type messages may have described.

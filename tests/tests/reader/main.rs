@@ -31,5 +31,5 @@ mod slot_creation;
 mod slot_health;
 mod standby;
 mod stopping;
-mod types_gone;
 mod two_phase_slot;
+mod types_gone;

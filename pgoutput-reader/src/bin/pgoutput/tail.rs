@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use pgoutput_decode::value::JsonOptions;
 use pgoutput_reader::{
-    Acknowledge, Config, Error, ErrorKind, MissingPublication, Next, Reader, ReaderBuilder, Reconnect, SetupError,
+    Acknowledge, Config, Error, ErrorKind, MissingPublication, Next, Reader, ReaderBuilder,
+    Reconnect, SetupError,
 };
 
 use crate::Failure;
