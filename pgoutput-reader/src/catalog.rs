@@ -21,7 +21,6 @@ use crate::Error;
 use crate::connection::Ordinary;
 use crate::error::ProtocolError;
 use crate::event::ColumnSchema;
-use crate::setup::names;
 use ahead::{Ahead, Miss, Taken};
 use client::{Lazy, Parameters};
 

@@ -15,7 +15,9 @@ use crate::io::{WakeAtEnd, WakePipe};
 use crate::proto::CreateSlot;
 use crate::setup::{Pace, SlotFacts, SlotPatience};
 use crate::stream::StopHandle;
-use crate::{Config, Error, ErrorKind, ServerVersion, StartReplication, SystemId, Waker};
+use crate::{
+    Config, Error, ErrorKind, MissingPublication, ServerVersion, StartReplication, SystemId, Waker,
+};
 
 /// How long each step of an attempt may take where the settings say nothing.
 const STEP: Duration = Duration::from_secs(30);
