@@ -133,7 +133,8 @@ impl<'s> Fixture<'s> {
 
     /// The oldest log that is kept for the slot.
     pub fn restart_lsn(&self) -> Lsn {
-        let query = "SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = $1";
+        let query = "SELECT restart_lsn::pg_catalog.text
+            FROM pg_catalog.pg_replication_slots WHERE slot_name OPERATOR(pg_catalog.=) $1";
         let row = self.client().query_one(query, &[&self.slot]).unwrap();
         row.get::<_, &str>(0).parse().unwrap()
     }
