@@ -38,7 +38,7 @@ use super::table::{ColumnSchema, TableSchema};
 #[derive(Clone, Copy)]
 pub struct Row<'a> {
     table: &'a TableSchema,
-    row: row::Row<'a>,
+    decoded: row::Row<'a>,
     lsn: Lsn,
 }
 
@@ -59,8 +59,8 @@ impl<'a> Row<'a> {
     }
 
     fn of(table: &'a TableSchema, row: row::Row<'a>, lsn: Lsn) -> Self {
-        let row = row.with_types(&table.types).with_money_digits(table.money_digits);
-        Self { table, row, lsn }
+        let decoded = row.with_types(&table.types).with_money_digits(table.money_digits);
+        Self { table, decoded, lsn }
     }
 
     /// The error, with the place of the change and the key of the row.
@@ -93,12 +93,12 @@ impl<'a> Row<'a> {
     ///
     /// An old row that is a key has only the columns of the key.
     pub fn columns(&self) -> RowColumns<'a> {
-        RowColumns { schema: &self.table.columns, columns: self.row.columns() }
+        RowColumns { schema: &self.table.columns, columns: self.decoded.columns() }
     }
 
     /// The value of this column as it came; `None` when the row has no such column.
     pub fn column(&self, index: impl RowIndex) -> Option<TupleColumn<'a>> {
-        self.row.column(index).map(|column| column.value)
+        self.decoded.column(index).map(|column| column.value)
     }
 
     /// The value of the column of this name, or at this place of the table, from 0;
@@ -108,7 +108,7 @@ impl<'a> Row<'a> {
     /// When the row has no such column; when `T` does not read its type; when the value is NULL and `T` no `Option`, or
     /// an unchanged stored-apart one and `T` no [`Toast`](crate::Toast); when it does not fit into `T`.
     pub fn get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
-        self.row.get(index).map_err(|error| self.explain(error))
+        self.decoded.get(index).map_err(|error| self.explain(error))
     }
 
     /// As [`get`](Self::get), with `None` for a column that the row does not have: for tables that change, and for old
@@ -117,7 +117,7 @@ impl<'a> Row<'a> {
     /// # Errors
     /// As [`get`](Self::get), but for the missing column.
     pub fn try_get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<Option<T>, RowError> {
-        self.row.try_get(index).map_err(|error| self.explain(error))
+        self.decoded.try_get(index).map_err(|error| self.explain(error))
     }
 
     /// The value as a type that reads values of the crate `postgres`, from the binary format and from text that is the
@@ -130,7 +130,7 @@ impl<'a> Row<'a> {
         &self,
         index: impl RowIndex,
     ) -> Result<T, RowError> {
-        self.row.get_sql(index).map_err(|error| self.explain(error))
+        self.decoded.get_sql(index).map_err(|error| self.explain(error))
     }
 
     /// The whole row as a struct, a map, a tuple; [`pgoutput_decode::row::Row::deserialize`] has a table of what becomes
@@ -163,18 +163,18 @@ impl<'a> Row<'a> {
     /// change, the table and the key of the row.
     #[cfg(feature = "serde")]
     pub fn deserialize<T: serde::Deserialize<'a>>(&self) -> Result<T, RowError> {
-        self.row.deserialize().map_err(|error| self.explain(error))
+        self.decoded.deserialize().map_err(|error| self.explain(error))
     }
 
     /// The same row, as the decoder has it: with the types of its columns, and without the catalogue's facts.
     pub fn decoded(&self) -> row::Row<'a> {
-        self.row
+        self.decoded
     }
 }
 
 impl fmt::Debug for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.row.fmt(f)
+        self.decoded.fmt(f)
     }
 }
 

@@ -35,6 +35,7 @@ WHERE slot.slot_name OPERATOR(pg_catalog.=) "
 /// What is known of a slot that fits.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(not(feature = "catalog"), expect(dead_code, reason = "only Reader compares them"))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct SlotFacts {
     /// Everything before it is forgotten.
     pub(crate) confirmed: Lsn,
