@@ -86,6 +86,7 @@ fn serde_uses_the_text() {
     let json = serde_json::to_string(&position).unwrap();
     assert_eq!(json, format!("\"{STORED}\""));
     assert_eq!(serde_json::from_str::<Position>(&json).unwrap(), position);
-    let error = serde_json::from_str::<Position>("\"1:2:x:.\"").unwrap_err();
+    let error =
+        serde_json::from_str::<Position>("\"1:2:x:s:79142219578eefc7:0/1:0.\"").unwrap_err();
     assert!(error.to_string().contains("timeline"), "{error}");
 }

@@ -64,7 +64,9 @@ fn a_publication_without_tables_and_tables_without_an_identity_are_warned_of() {
         );
         let run = |publications: &[&str]| {
             let mut arguments = vec!["--no-ack"];
-            publications.iter().for_each(|name| arguments.extend(["--publication", name]));
+            for name in publications {
+                arguments.extend(["--publication", *name]);
+            }
             said(&fixture, &arguments).0
         };
         let lines = run(&["none"]);

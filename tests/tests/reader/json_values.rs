@@ -83,11 +83,12 @@ fn a_deep_tsquery_is_the_same_in_text_and_in_binary() {
     let [open, close] = ["'a' & ( 'b' | ", " )"].map(|part| part.repeat(2_500));
     let to_the_right = format!("{open}'c'{close}");
     for server in servers() {
-        let fixture = Fixture::new(server, "CREATE TABLE t (q tsquery, qs tsquery[])");
+        // A tsquery alone must fit into a page: PostgreSQL stores none apart.
+        let fixture = Fixture::new(server, "CREATE TABLE t (qs tsquery[])");
         fixture.run([
-            "INSERT INTO t SELECT q, ARRAY[q] FROM (SELECT \
+            "INSERT INTO t SELECT ARRAY[q] FROM (SELECT \
              (repeat('!(', 7500) || 'a' || repeat(' & b)', 7500))::tsquery) AS t (q)",
-            "INSERT INTO t SELECT q, ARRAY[q, NULL] FROM (SELECT \
+            "INSERT INTO t SELECT ARRAY[q, NULL] FROM (SELECT \
              (repeat('a & (b | ', 2500) || 'c' || repeat(')', 2500))::tsquery) AS t (q)",
         ]);
         for binary in [false, true] {
@@ -96,8 +97,8 @@ fn a_deep_tsquery_is_the_same_in_text_and_in_binary() {
             }
             let events =
                 fixture.read_with(|builder| builder.binary(binary).acknowledge(Acknowledge::Never));
-            let left = format!(r#"{{"q":"{to_the_left}","qs":["{to_the_left}"]}}"#);
-            let right = format!(r#"{{"q":"{to_the_right}","qs":["{to_the_right}",null]}}"#);
+            let left = format!(r#"{{"qs":["{to_the_left}"]}}"#);
+            let right = format!(r#"{{"qs":["{to_the_right}",null]}}"#);
             for (event, expected) in events.iter().zip([left, right]) {
                 assert!(
                     after(event) == expected,
