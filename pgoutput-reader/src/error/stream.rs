@@ -27,7 +27,7 @@ pub enum SetupError {
     /// Another process of the server is still creating the slot, which waits for open transactions: a program that was started before, or was killed while it waited.
     #[error(
         "replication slot \"{slot}\" is still being created by server process {pid}, which waits for open transactions to end: wait for it, \
-         or end it with SELECT pg_cancel_backend({pid})",
+         or end it with SELECT pg_catalog.pg_cancel_backend({pid})",
         slot = Printable(.slot)
     )]
     SlotBeingCreated {
@@ -304,7 +304,7 @@ fn ways(server: ServerVersion) -> &'static str {
     } else {
         "the server cannot decode the changes from there on; nothing from there on was confirmed: to miss nothing, create the publication and a \
          new slot, and copy the tables again; to go on without what was committed meanwhile, create the publication and start once with start_lsn \
-         (--start-lsn) at a later position, such as what SELECT pg_current_wal_lsn() then says"
+         (--start-lsn) at a later position, such as what SELECT pg_catalog.pg_current_wal_lsn() then says"
     }
 }
 

@@ -1,28 +1,24 @@
 //! How a reader is to be set up.
 
-use std::sync::Arc;
+mod connect;
+
 use std::time::Duration;
 
 use pgoutput_decode::Lsn;
 #[cfg(feature = "json")]
 use pgoutput_decode::value::JsonOptions;
 
-use super::dial::Dialer;
-use super::link::{Link, Settings};
+use super::Idle;
 use super::policy::{
     OnReconnect, OnReconnected, OnSlotWait, Reconnect, ReconnectAttempt, Reconnected,
 };
-use super::resume::Resume;
 use super::skipped::OnSkipped;
-use super::verify::Stored;
-use super::{Idle, Reader, Setup};
-use crate::ack::{Acknowledge, Acknowledger};
-use crate::error::SetupError;
-use crate::event::{Position, ReaderId, Source};
+use crate::ack::Acknowledge;
+use crate::event::Position;
 use crate::io::WakePipe;
-use crate::proto::{CreateSlot, MissingPublication, Origin, StartReplication, Streaming};
-use crate::setup::{SlotPatience, SlotWait};
-use crate::stream::{Publications, StopHandle};
+use crate::proto::{MissingPublication, Origin, StartReplication, Streaming};
+use crate::setup::SlotWait;
+use crate::stream::StopHandle;
 use crate::{Config, ConfigError, Error, SkippedPublication};
 
 /// How long the creation of a slot waits for each open transaction unless set otherwise.
@@ -396,156 +392,10 @@ impl ReaderBuilder {
         self.on_skipped = Some(OnSkipped::new(listener));
         self
     }
-
-    /// Connects, checks slot and publications, and starts reading. This is tried once: only a connection that is lost later
-    /// is [made again](Self::reconnect). The ordinary connection beside it, for the catalogue, is waited for for a second at most, and tried again when it is
-    /// needed.
-    ///
-    /// # Errors
-    /// A setting that cannot be honoured, a server that cannot be reached or refuses, a slot that is missing, in use or not
-    /// pgoutput's, a publication that is missing: each says what to do.
-    pub fn connect(mut self) -> Result<Reader, Error> {
-        let create = self.slot_to_create()?;
-        let config = self.config?;
-        if self.start.streaming != Streaming::Off {
-            return Err(SetupError::NotSupportedYet { option: "streaming" }.into());
-        }
-        if matches!(self.idle, Idle::Message { .. }) && !self.start.messages {
-            return Err(Error::usage(
-                "Idle::Message needs messages to be read: set messages(true)",
-            ));
-        }
-        if self.resume.is_some() && !self.start.start_lsn.is_zero() {
-            return Err(Error::usage("resume says where to start: leave start_lsn out"));
-        }
-        if self.start.two_phase {
-            return Err(SetupError::NotSupportedYet { option: "two_phase" }.into());
-        }
-        let temporary = self.temporary;
-        let acknowledger = Acknowledger::new(ReaderId::unique(), self.acknowledge);
-        let settings = Settings {
-            heartbeat: self.heartbeat,
-            temporary,
-            reconnect: if temporary { Reconnect::never() } else { self.reconnect },
-            on_reconnect: self.on_reconnect,
-            on_reconnected: self.on_reconnected,
-            publications: Publications::of(&self.start),
-            on_skipped: self.on_skipped,
-            told: Arc::clone(acknowledger.told()),
-        };
-        let stored = self.resume.map(|position| Stored { position, trusted: self.trust_slot });
-        if let Some(stored) = &stored {
-            // What was committed before is not even sent.
-            self.start.start_lsn = stored.position.commit_lsn();
-        }
-        let dialer = Dialer { config, start: self.start };
-        let patience = SlotPatience {
-            limit: self.slot_wait_limit,
-            listener: self.on_slot_wait.as_ref(),
-            stop: self.stop.as_ref().map(|(_, stop)| stop),
-        };
-        let opened = dialer.open(create, stored.as_ref(), &patience)?;
-        let source = Source::new(acknowledger.reader(), &opened.system, &dialer.start)?;
-        acknowledger.found_at(opened.confirmed);
-        let position = stored.map(|stored| stored.position);
-        let resume = position.as_ref().map(|last| Resume::behind(last, opened.confirmed));
-        let newest = position.map(|last| (last.commit_lsn(), last.index()));
-        let started = opened.started(&dialer.start);
-        let (link, catalog) = Link::new(dialer, opened, settings, self.stop)?;
-        let mut reader = Reader::start(Setup {
-            link,
-            catalog,
-            source: Arc::new(source),
-            resume: resume.unwrap_or_default(),
-            newest,
-            acknowledger,
-            acknowledge: self.acknowledge,
-            idle: self.idle,
-            until: self.until,
-            started,
-            described_tables: self.described_tables,
-            #[cfg(feature = "json")]
-            json_options: self.json_options,
-        });
-        reader.log_start();
-        Ok(reader)
-    }
-}
-
-impl ReaderBuilder {
-    /// What the settings say together, in whatever order they were called.
-    fn slot_to_create(&self) -> Result<Option<CreateSlot>, SetupError> {
-        let kinds = [(self.temporary, "temporary_slot"), (self.failover, "failover_slot")];
-        let mut given = kinds.into_iter().filter(|(given, _)| *given).map(|(_, name)| name);
-        let (first, second) = (given.next(), given.next());
-        if let (Some(given), Some(false)) = (first, self.create) {
-            return Err(SetupError::SlotCreationContradicts {
-                given,
-                against: "create_slot(false)",
-            });
-        }
-        if let (Some(given), Some(against)) = (first, second) {
-            return Err(SetupError::SlotCreationContradicts { given, against });
-        }
-        let asked_for = first.is_some() || self.create == Some(true);
-        Ok(asked_for.then(|| {
-            let mut create = CreateSlot::new(&self.start.slot);
-            (create.temporary, create.failover) = (self.temporary, self.failover);
-            create
-        }))
-    }
 }
 
 impl From<Config> for ReaderBuilder {
     fn from(config: Config) -> Self {
         Self::new(Ok(config))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ErrorKind;
-
-    fn builder() -> ReaderBuilder {
-        Reader::builder("host=localhost user=u").slot("s").publication("p")
-    }
-
-    #[test]
-    fn the_order_of_the_calls_does_not_count() {
-        let created = |builder: &ReaderBuilder| builder.slot_to_create().unwrap();
-        assert_eq!(created(&builder()), None);
-        assert_eq!(created(&builder().create_slot(false)), None);
-        let failover = created(&builder().failover_slot()).unwrap();
-        assert!(failover.failover && !failover.temporary && failover.name == "s");
-        for both in [
-            builder().create_slot(true).failover_slot(),
-            builder().failover_slot().create_slot(true),
-            builder().create_slot(false).create_slot(true).failover_slot(),
-        ] {
-            assert_eq!(created(&both).as_ref(), Some(&failover));
-        }
-        assert!(created(&builder().temporary_slot().create_slot(true)).unwrap().temporary);
-    }
-
-    #[test]
-    fn contradictions_are_refused_before_anything_is_connected() {
-        for contradiction in [
-            builder().create_slot(false).failover_slot(),
-            builder().failover_slot().create_slot(false),
-            builder().create_slot(false).temporary_slot(),
-            builder().temporary_slot().create_slot(false),
-            builder().temporary_slot().failover_slot(),
-            builder().failover_slot().temporary_slot(),
-        ] {
-            let error = contradiction.connect().unwrap_err();
-            assert!(
-                matches!(
-                    error.kind(),
-                    ErrorKind::Setup(SetupError::SlotCreationContradicts { .. })
-                ),
-                "{error}"
-            );
-        }
     }
 }
