@@ -266,9 +266,9 @@ fn law_10_the_greatest_numeric_is_written_without_a_buffer() {
     // The last group has three digits behind the point.
     binary.extend(9990_u16.to_be_bytes());
     for (format, bytes) in [(Format::Text, text.as_bytes()), (Format::Binary, &binary)] {
-        for out in written(ty, format, bytes).unwrap() {
-            assert_eq!(out.bytes, text.len());
-            assert!(out.calls <= text.len());
-        }
+        let [shown, json] = written(ty, format, bytes).unwrap();
+        // JSON has it in quotes: a strict parser refuses a number of this size.
+        assert_eq!([shown.bytes, json.bytes], [text.len(), text.len() + 2]);
+        assert!(shown.calls <= text.len() && json.calls <= text.len() + 2);
     }
 }

@@ -118,5 +118,6 @@ fn the_greatest_numeric_is_read_and_written_digit_by_digit() {
     assert_eq!(from_text.get::<Numeric<'_>>(), from_binary.get::<Numeric<'_>>());
     let mut json = String::new();
     from_binary.write_json(&mut json, JsonOptions::default()).unwrap();
-    assert!(json == text);
+    // In quotes: a strict parser refuses a number of this size.
+    assert!(json == format!("\"{text}\""));
 }

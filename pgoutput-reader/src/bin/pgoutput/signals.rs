@@ -67,16 +67,17 @@ impl Signalled {
         if let Some(stop) = self.stop.get() {
             stop.stop();
         }
-        let connected = self.connected.load(Ordering::Acquire);
-        thread::sleep(if connected { GRACE } else { CONNECTING });
-        if connected {
-            let seconds = GRACE.as_secs();
-            crate::say(&format_args!(
-                "could not end in order within {seconds} s; what was not confirmed comes again"
-            ));
-        } else {
+        thread::sleep(CONNECTING);
+        // It may have been connected since the signal, and is ending in order then.
+        if !self.connected.load(Ordering::Acquire) {
             crate::say(&NOT_CONNECTED);
+            std::process::exit(1);
         }
+        thread::sleep(GRACE - CONNECTING);
+        let seconds = GRACE.as_secs();
+        crate::say(&format_args!(
+            "could not end in order within {seconds} s; what was not confirmed comes again"
+        ));
         std::process::exit(1);
     }
 }
