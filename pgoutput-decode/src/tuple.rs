@@ -131,8 +131,8 @@ impl<'a> TupleData<'a> {
 /// Why a column was refused: [`Silent`] or a [`Reason`]. One function reads columns for both, so
 /// that they cannot disagree on what is refused.
 trait Refusal {
-    /// Of what stands at the front of `bytes`.
-    fn new(bytes: &[u8], kind: impl FnOnce() -> ErrorKind) -> Self;
+    /// Of the column at the front of `bytes`, which is not whole or of no known kind.
+    fn of(bytes: &[u8]) -> Self;
 }
 
 /// Says nothing, which costs nothing.
@@ -140,7 +140,7 @@ struct Silent;
 
 impl Refusal for Silent {
     #[inline]
-    fn new(_: &[u8], _: impl FnOnce() -> ErrorKind) -> Self {
+    fn of(_: &[u8]) -> Self {
         Self
     }
 }
@@ -153,8 +153,30 @@ struct Reason {
 
 impl Refusal for Reason {
     #[cold]
-    fn new(bytes: &[u8], kind: impl FnOnce() -> ErrorKind) -> Self {
-        Self { kind: kind(), left: bytes.len() }
+    fn of(bytes: &[u8]) -> Self {
+        let truncated = |field, needed, rest: &[u8]| Self {
+            kind: ErrorKind::Truncated { field, needed, available: rest.len() },
+            left: rest.len(),
+        };
+        let (length, value) = match bytes.split_first() {
+            None => return truncated("column kind", 1, bytes),
+            Some((kind, _)) if !is_value(*kind) => {
+                return Self { kind: ErrorKind::UnknownColumnKind(*kind), left: bytes.len() };
+            }
+            Some((_, rest)) => (rest, rest.split_first_chunk::<4>()),
+        };
+        let Some((of, value)) = value else {
+            return truncated("column value length", 4, length);
+        };
+        let bytes_left = length.len();
+        let length = BigEndian::read_i32(of);
+        match usize::try_from(length) {
+            Ok(needed) => truncated("column value", needed, value),
+            Err(_) => Self {
+                kind: ErrorKind::NegativeLength { field: "column value length", length },
+                left: bytes_left,
+            },
+        }
     }
 }
 
@@ -217,10 +239,7 @@ fn split_column_or<R: Refusal>(bytes: &[u8]) -> Result<(TupleColumn<'_>, &[u8]),
     if let Some((&[kind, a, b, c, d], rest)) = bytes.split_first_chunk()
         && is_value(kind)
     {
-        let length = [a, b, c, d];
-        let Some((value, rest)) = skip_value(length, rest) else {
-            return Err(value_refused(length, bytes, rest));
-        };
+        let (value, rest) = skip_value([a, b, c, d], rest).ok_or_else(|| R::of(bytes))?;
         let column =
             if kind == b't' { TupleColumn::Text(value) } else { TupleColumn::Binary(value) };
         return Ok((column, rest));
@@ -228,29 +247,8 @@ fn split_column_or<R: Refusal>(bytes: &[u8]) -> Result<(TupleColumn<'_>, &[u8]),
     match bytes.split_first() {
         Some((b'n', rest)) => Ok((TupleColumn::Null, rest)),
         Some((b'u', rest)) => Ok((TupleColumn::Unchanged, rest)),
-        Some((b't' | b'b', rest)) => {
-            Err(R::new(rest, || truncated("column value length", 4, rest)))
-        }
-        Some((kind, _)) => Err(R::new(bytes, || ErrorKind::UnknownColumnKind(*kind))),
-        None => Err(R::new(bytes, || truncated("column kind", 1, bytes))),
+        _ => Err(R::of(bytes)),
     }
-}
-
-/// A value of this length is not whole: `column` starts with its kind, `rest` after its length.
-#[inline]
-fn value_refused<R: Refusal>(length: [u8; 4], column: &[u8], rest: &[u8]) -> R {
-    let length = BigEndian::read_i32(&length);
-    match usize::try_from(length) {
-        Ok(needed) => R::new(rest, || truncated("column value", needed, rest)),
-        Err(_) => R::new(column.get(1..).unwrap_or_default(), || ErrorKind::NegativeLength {
-            field: "column value length",
-            length,
-        }),
-    }
-}
-
-const fn truncated(field: &'static str, needed: usize, available: &[u8]) -> ErrorKind {
-    ErrorKind::Truncated { field, needed, available: available.len() }
 }
 
 /// Takes one column off the front if it has a value, in the format told. [`split_column`] does not

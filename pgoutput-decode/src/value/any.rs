@@ -140,62 +140,51 @@ impl<'a> Value<'a> {
         if ty.kind() != TypeKind::Base {
             return Self::read_compound(field);
         }
-        match Self::read_scalar(field) {
-            Some(value) => value,
+        Ok(match ty.oid() {
+            type_oid::BOOL => Self::Bool(field.get()?),
+            type_oid::INT2 => Self::Int2(field.get()?),
+            type_oid::INT4 => Self::Int4(field.get()?),
+            type_oid::INT8 => Self::Int8(field.get()?),
+            type_oid::OID => Self::Oid(field.get()?),
+            type_oid::FLOAT4 => Self::Float4(field.get()?),
+            type_oid::FLOAT8 => Self::Float8(field.get()?),
+            type_oid::NUMERIC => Self::Numeric(field.get()?),
+            type_oid::CHAR => Self::Char(field.get()?),
+            type_oid::BYTEA => Self::Bytea(field.get()?),
+            type_oid::UUID => Self::Uuid(field.get()?),
+            type_oid::DATE => Self::Date(field.get()?),
+            type_oid::TIME => Self::Time(field.get()?),
+            type_oid::TIMETZ => Self::TimeTz(field.get()?),
+            type_oid::TIMESTAMP => Self::Timestamp(field.get()?),
+            type_oid::TIMESTAMPTZ => Self::TimestampTz(field.get()?),
+            type_oid::JSON => Self::Json(field.get()?),
+            type_oid::JSONB => Self::Jsonb(field.get()?),
+            type_oid::MONEY => Self::Money(field.get()?),
+            type_oid::XID => Self::Xid(field.get()?),
+            type_oid::XID8 => Self::Xid8(field.get()?),
+            type_oid::CID => Self::Cid(field.get()?),
+            type_oid::TID => Self::Tid(field.get()?),
+            type_oid::PG_LSN => Self::Lsn(field.get()?),
+            type_oid::INTERVAL => Self::Interval(field.get()?),
+            type_oid::INET => Self::Inet(field.get()?),
+            type_oid::CIDR => Self::Cidr(field.get()?),
+            type_oid::MACADDR => Self::MacAddr(field.get()?),
+            type_oid::MACADDR8 => Self::MacAddr8(field.get()?),
+            type_oid::BIT => Self::Bit(field.get()?),
+            type_oid::VARBIT => Self::VarBit(field.get()?),
+            type_oid::POINT => Self::Point(field.get()?),
+            type_oid::LINE => Self::Line(field.get()?),
+            type_oid::LSEG => Self::LineSegment(field.get()?),
+            type_oid::BOX => Self::Rectangle(field.get()?),
+            type_oid::PATH => Self::Path(field.get()?),
+            type_oid::POLYGON => Self::Polygon(field.get()?),
+            type_oid::CIRCLE => Self::Circle(field.get()?),
+            type_oid::TSVECTOR => Self::TsVector(field.get()?),
+            type_oid::TSQUERY => Self::TsQuery(field.get()?),
+            type_oid::JSONPATH => Self::JsonPath(field.get()?),
+            type_oid::PG_SNAPSHOT | type_oid::TXID_SNAPSHOT => Self::Snapshot(field.get()?),
             // Last: a look into the table of types costs more than reading a number.
-            None => Self::read_compound(field),
-        }
-    }
-
-    /// Built-in types without values inside; `None` for other types.
-    ///
-    /// A function of its own, which has returned before values inside of others are read: without
-    /// optimisation it needs more of the stack than all else together.
-    fn read_scalar(field: &Field<'a>) -> Option<Result<Self, ValueError>> {
-        Some(match field.ty().oid() {
-            type_oid::BOOL => field.get().map(Self::Bool),
-            type_oid::INT2 => field.get().map(Self::Int2),
-            type_oid::INT4 => field.get().map(Self::Int4),
-            type_oid::INT8 => field.get().map(Self::Int8),
-            type_oid::OID => field.get().map(Self::Oid),
-            type_oid::FLOAT4 => field.get().map(Self::Float4),
-            type_oid::FLOAT8 => field.get().map(Self::Float8),
-            type_oid::NUMERIC => field.get().map(Self::Numeric),
-            type_oid::CHAR => field.get().map(Self::Char),
-            type_oid::BYTEA => field.get().map(Self::Bytea),
-            type_oid::UUID => field.get().map(Self::Uuid),
-            type_oid::DATE => field.get().map(Self::Date),
-            type_oid::TIME => field.get().map(Self::Time),
-            type_oid::TIMETZ => field.get().map(Self::TimeTz),
-            type_oid::TIMESTAMP => field.get().map(Self::Timestamp),
-            type_oid::TIMESTAMPTZ => field.get().map(Self::TimestampTz),
-            type_oid::JSON => field.get().map(Self::Json),
-            type_oid::JSONB => field.get().map(Self::Jsonb),
-            type_oid::MONEY => field.get().map(Self::Money),
-            type_oid::XID => field.get().map(Self::Xid),
-            type_oid::XID8 => field.get().map(Self::Xid8),
-            type_oid::CID => field.get().map(Self::Cid),
-            type_oid::TID => field.get().map(Self::Tid),
-            type_oid::PG_LSN => field.get().map(Self::Lsn),
-            type_oid::INTERVAL => field.get().map(Self::Interval),
-            type_oid::INET => field.get().map(Self::Inet),
-            type_oid::CIDR => field.get().map(Self::Cidr),
-            type_oid::MACADDR => field.get().map(Self::MacAddr),
-            type_oid::MACADDR8 => field.get().map(Self::MacAddr8),
-            type_oid::BIT => field.get().map(Self::Bit),
-            type_oid::VARBIT => field.get().map(Self::VarBit),
-            type_oid::POINT => field.get().map(Self::Point),
-            type_oid::LINE => field.get().map(Self::Line),
-            type_oid::LSEG => field.get().map(Self::LineSegment),
-            type_oid::BOX => field.get().map(Self::Rectangle),
-            type_oid::PATH => field.get().map(Self::Path),
-            type_oid::POLYGON => field.get().map(Self::Polygon),
-            type_oid::CIRCLE => field.get().map(Self::Circle),
-            type_oid::TSVECTOR => field.get().map(Self::TsVector),
-            type_oid::TSQUERY => field.get().map(Self::TsQuery),
-            type_oid::JSONPATH => field.get().map(Self::JsonPath),
-            type_oid::PG_SNAPSHOT | type_oid::TXID_SNAPSHOT => field.get().map(Self::Snapshot),
-            _ => return None,
+            _ => return Self::read_compound(field),
         })
     }
 
@@ -223,6 +212,21 @@ impl<'a> Value<'a> {
             (_, Format::Binary) if ty.is_reg() => field.get().map(Self::Oid),
             (_, Format::Binary) => Ok(Self::Opaque(Bytea::new(field.bytes()))),
         }
+    }
+
+    /// Reads a value inside of another, which is not done with its own parts yet.
+    ///
+    /// Without optimisation [`read`](Self::read) needs more of the stack than all else together. So
+    /// it is left out of the way down through types of users, which may be deep.
+    pub(super) fn check(field: &Field<'a>) -> Result<(), ValueError> {
+        let ty = field.ty().without_domains();
+        let field = Field { ty, ..*field };
+        let value = if ty.kind() == TypeKind::Base || ty.is_text() {
+            Self::read(&field)
+        } else {
+            Self::read_compound(&field)
+        };
+        value.map(|_| ()).map_err(|error| error.within(ty.oid(), field.format()))
     }
 
     /// Reads what stands inside of a value that was checked: it cannot fail then.

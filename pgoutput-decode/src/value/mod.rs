@@ -276,7 +276,7 @@ impl<'a> Field<'a> {
 
     /// Reads it as what it is, being a part of `outer`.
     fn check_inside(&self, outer: &Self) -> Result<(), ValueError> {
-        self.get::<Value<'a>>().map(|_| ()).map_err(|error| self.place(error, outer))
+        Value::check(self).map_err(|error| self.place(error, outer))
     }
 
     /// Counts the place of an error in this value from the start of what it stands in.
