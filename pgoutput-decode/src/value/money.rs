@@ -1,6 +1,7 @@
 //! `money`: text `-$1,234.56`, binary the amount in the smallest unit, JSON a string: `"-1234.56"`.
 
 use core::fmt::{self, Write};
+use core::num::NonZeroU64;
 
 use super::input::{Input, exactly};
 use super::json_out::{JsonPlace, WriteJson, quoted};
@@ -71,7 +72,9 @@ impl fmt::Display for Decimal {
         if minor_units < 0 {
             f.write_char('-')?;
         }
-        let (amount, unit) = (minor_units.unsigned_abs(), 10_u64.pow(fraction_digits.into()));
+        let amount = minor_units.unsigned_abs();
+        // At most ten digits: it is never zero, which the type says for the divisions.
+        let unit = NonZeroU64::new(10_u64.pow(fraction_digits.into())).unwrap_or(NonZeroU64::MIN);
         write!(f, "{}", amount / unit)?;
         if fraction_digits == 0 {
             return Ok(());
