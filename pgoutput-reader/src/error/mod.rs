@@ -353,6 +353,7 @@ mod tests {
                 lsn,
                 confirmed_flush_lsn: lsn,
                 restart_lsn: None,
+                commits_wait: true,
             },
         ] {
             kinds.push(ErrorKind::Position(error));

@@ -4,6 +4,9 @@ use pgoutput_decode::{Lsn, Printable};
 
 use super::{Error, ErrorKind};
 
+const COMMITS_WAIT: &str = ", or by this reader while nothing came, which cannot be known since commits wait for \
+                            it (synchronous_standby_names or Acknowledge::Stages)";
+
 /// Why a position is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -117,13 +120,13 @@ pub enum PositionError {
         /// Where the server's log ends.
         ends: Lsn,
     },
-    /// The slot is ahead of the position, keeps no log from before it, and was not confirmed by a reader that stood at the position: it was
-    /// recreated after it, or was advanced by something else.
+    /// The slot is ahead of the position and was not confirmed by a reader at the position: it was recreated, or advanced by something else.
     #[error(
         "slot \"{slot}\" is at {confirmed_flush_lsn} and keeps log from {} on, and the position is {lsn}: the slot was recreated, or advanced by \
-         another program, and what was committed between is not in it; \
+         another program{}, and what was committed between is not in it; \
          start again from a snapshot, or, if nothing can be missing, set trust_slot(true)",
         .restart_lsn.map_or_else(|| "nowhere".to_owned(), |lsn| lsn.to_string()),
+        if *.commits_wait { COMMITS_WAIT } else { "" },
         slot = Printable(.slot)
     )]
     SlotAhead {
@@ -135,6 +138,8 @@ pub enum PositionError {
         confirmed_flush_lsn: Lsn,
         /// The oldest log that the slot keeps.
         restart_lsn: Option<Lsn>,
+        /// Commits may wait for this reader, so that the LSNs it confirms do not say after which event.
+        commits_wait: bool,
     },
     /// The slot is ahead of the position, and what it was confirmed after is another event: the position is not the newest that was acknowledged, or
     /// another reader uses the slot.

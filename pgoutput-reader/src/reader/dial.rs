@@ -145,7 +145,7 @@ impl Dialer {
             // Until it was taken, others could still move the slot.
             let slot = opened.catalog.slot_status(&self.start.slot)?;
             let confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
-            stored.verify_slot(confirmed, slot.restart_lsn)?;
+            stored.verify_slot(confirmed, slot.restart_lsn, opened.waited_for)?;
             opened.confirmed = confirmed;
         }
         Ok(opened)

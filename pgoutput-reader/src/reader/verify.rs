@@ -14,6 +14,8 @@ pub(super) struct Stored {
     pub(super) position: Position,
     /// What the slot has forgotten behind it was dealt with, whoever says so.
     pub(super) trusted: bool,
+    /// The reader acknowledges by stages, so that commits may wait for it.
+    pub(super) by_stages: bool,
 }
 
 impl Stored {
@@ -31,17 +33,22 @@ impl Stored {
         same_source(&self.position, &now, &history)
             .map_err(|error| explained(error, connection, start))?;
         let slot = connection.check_slot(&start.slot)?;
-        self.verify_slot(slot.confirmed, slot.restart)?;
+        self.verify_slot(slot.confirmed, slot.restart, slot.waited_for)?;
         Ok(())
     }
 
-    /// That a slot which stands there still has everything behind the position.
+    /// That a slot with these LSNs still has everything after the position. `waited_for` is whether
+    /// `synchronous_standby_names` may mean the connection.
     pub(super) fn verify_slot(
         &self,
         confirmed: Lsn,
         restart: Option<Lsn>,
+        waited_for: bool,
     ) -> Result<(), PositionError> {
-        if self.trusted { Ok(()) } else { not_forgotten(&self.position, confirmed, restart) }
+        if self.trusted {
+            return Ok(());
+        }
+        not_forgotten(&self.position, confirmed, restart, waited_for || self.by_stages)
     }
 }
 
@@ -111,14 +118,18 @@ fn same_log(
 
 /// That the slot has everything after the position.
 ///
-/// A slot that is ahead of the position was moved by a reader that stood at that position if the confirmed LSN carries its signature. An LSN with another
-/// one was confirmed after another event. Without any, another program has confirmed it, or a reader that commits wait for, and that counts as dealt
-/// with as long as the slot is the same one: a new slot keeps no log from before it was created, which was after the position. Of one that keeps
-/// only later log nothing is known, unless no commit has room between the position's and the confirmed LSN.
+/// A slot that is ahead of the position was moved by a reader at that position if the confirmed LSN
+/// carries its signature. An LSN with another one was confirmed after another event. Without any,
+/// something else has confirmed it, and nothing is known of what was committed between, unless no commit
+/// has room there.
+///
+/// A reader that `commits_wait` for signs nothing. Its slot is taken if it is the same one: a new slot
+/// keeps no log from before it was created, which was after the position.
 fn not_forgotten(
     position: &Position,
     confirmed: Lsn,
     restart: Option<Lsn>,
+    commits_wait: bool,
 ) -> Result<(), PositionError> {
     let lsn = position.commit_lsn();
     if confirmed <= lsn || position.signature().is_in(confirmed, lsn) {
@@ -130,7 +141,7 @@ fn not_forgotten(
     }
     let beyond = confirmed.as_u64() - lsn.as_u64();
     let room = if position.index().is_some() { 2 * COMMIT_LEN } else { COMMIT_LEN };
-    let is_old = restart.is_some_and(|restart| restart <= lsn);
+    let is_old = commits_wait && restart.is_some_and(|restart| restart <= lsn);
     if beyond < room || is_old {
         return Ok(());
     }
@@ -139,6 +150,7 @@ fn not_forgotten(
         lsn,
         confirmed_flush_lsn: confirmed,
         restart_lsn: restart,
+        commits_wait,
     })
 }
 
@@ -207,13 +219,13 @@ mod tests {
     #[test]
     fn a_slot_that_may_be_new_is_refused() {
         let checked = |position: &Position, confirmed: u64, restart: Option<u64>| {
-            not_forgotten(position, Lsn::new(confirmed), restart.map(Lsn::new))
+            not_forgotten(position, Lsn::new(confirmed), restart.map(Lsn::new), false)
         };
         for (confirmed, restart, taken) in [
             (0x0F00, Some(0x0E00), true),
             (0x1000, Some(0x1000), true),
-            // Read on by somebody: its log goes back to before the position.
-            (0x9000, Some(0x1000), true),
+            // Moved by something else: its log goes back to before the position, and says nothing of what was sent.
+            (0x9000, Some(0x1000), false),
             // Behind this commit no other has room.
             (0x1058, Some(0x1058), true),
             (0x1060, Some(0x1058), false),
@@ -222,6 +234,12 @@ mod tests {
         ] {
             let result = checked(&stored(), confirmed, restart);
             assert_eq!(result.is_ok(), taken, "{confirmed:x} {restart:x?}");
+        }
+        // Where commits wait for the reader nothing is signed, and the slot's log decides.
+        for (restart, taken) in [(Some(0x1000), true), (Some(0x8FC8), false), (None, false)] {
+            let (confirmed, restart) = (Lsn::new(0x9000), restart.map(Lsn::new));
+            let result = not_forgotten(&stored(), confirmed, restart, true);
+            assert_eq!(result.is_ok(), taken, "{restart:?}");
         }
         let signed = stored().signature().before(Lsn::new(0x9000)).as_u64();
         assert_eq!(checked(&stored(), signed, Some(0x8FC8)), Ok(()));

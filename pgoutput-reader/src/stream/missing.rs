@@ -83,7 +83,7 @@ impl Publications {
     fn named(&self, message: &ServerMessage, received: Lsn) -> SkippedPublication {
         let text = message.message();
         // Of names that contain one another, the longest.
-        let named = self.names.iter().filter(|name| text.contains(name.as_str()));
+        let named = self.names.iter().filter(|name| is_quoted(text, name));
         let publication = named
             .max_by_key(|name| name.len())
             .cloned()
@@ -91,6 +91,19 @@ impl Publications {
         let lsn = message.context().and_then(associated_lsn).unwrap_or(received);
         SkippedPublication { publication, lsn }
     }
+}
+
+/// Whether a text of the server has this name in quotes, whose form depends on its language.
+fn is_quoted(text: &str, name: &str) -> bool {
+    let is_quote =
+        |c: Option<char>| c.is_some_and(|c| "\"'\u{AB}\u{BB}“”„‟‘’‚「」『』".contains(c));
+    let is_blank = |c: char| c.is_whitespace();
+    !name.is_empty()
+        && text.match_indices(name).any(|(at, _)| {
+            let before = text[..at].trim_end_matches(is_blank).chars().next_back();
+            let after = text[at + name.len()..].trim_start_matches(is_blank).chars().next();
+            is_quote(before) && is_quote(after)
+        })
 }
 
 /// The last position in a text, as in `… in the change callback, associated LSN 0/176F880`.
@@ -128,7 +141,8 @@ mod tests {
     fn the_warning_names_publication_and_position() {
         let text = "skipped loading publication \"shop\"";
         let warning = message(&[(b'M', text), (b'W', CONTEXT), (b'R', "LoadPublications")]);
-        let found = publications(&["sh", "shop", "other"], MissingPublication::Skip);
+        let names = ["sh", "shop", "other", "skip", "loading", "publication"];
+        let found = publications(&names, MissingPublication::Skip);
         let skipped = found.warned(&warning, Lsn::new(7)).unwrap();
         assert_eq!((skipped.publication.as_str(), skipped.lsn), ("shop", Lsn::new(0x176_F880)));
         assert_eq!(found.judge(skipped.clone(), version("18.0")).unwrap(), skipped);
@@ -136,6 +150,21 @@ mod tests {
         let error = refused.judge(skipped, version("18.0")).unwrap_err().to_string();
         for part in ["\"shop\"", "0/176F880", "--skip-missing-publication", "new slot"] {
             assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_name_counts_where_it_is_quoted() {
+        for text in [
+            "publication \"pub\" does not exist",
+            "la publication « pub » n'existe pas",
+            "Publikation »pub« existiert nicht",
+            "パブリケーション\"pub\"は存在しません",
+        ] {
+            assert!(is_quoted(text, "pub"), "{text}");
+            assert!(
+                !["", "p", "publication", "exist", "Pub"].iter().any(|name| is_quoted(text, name))
+            );
         }
     }
 

@@ -17,6 +17,7 @@ pub(crate) enum Command {
     /// Print the changes of a slot as they come, one JSON object a line.
     #[command(
         after_help = "Standard output carries the changes alone; what else there is to say goes to standard error.\n\
+        A second SIGINT or SIGTERM ends it at once, with status 1.\n\
         Exit status: 0 when the end was reached or asked for (SIGINT, SIGTERM, a closed pipe), 1 on an error, when the end was asked for before it was \
         connected, or when no orderly end was possible within 8 seconds, 2 on wrong usage."
     )]

@@ -11,11 +11,12 @@ use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// How long the orderly end may take: longer than ending the copy does. It takes for ever where nobody reads our output.
-const GRACE: Duration = Duration::from_secs(8);
-
 /// How long a slot that is being created may take to be given up; what else connecting waits for cannot be stopped.
 const CONNECTING: Duration = Duration::from_secs(4);
+
+/// How much longer the orderly end may take: in all, longer than ending the copy does. It takes for ever where
+/// nobody reads our output.
+const ENDING: Duration = Duration::from_secs(4);
 
 /// What a program says that was stopped before there was anything to read.
 pub(crate) const NOT_CONNECTED: &str =
@@ -73,8 +74,8 @@ impl Signalled {
             crate::say(&NOT_CONNECTED);
             std::process::exit(1);
         }
-        thread::sleep(GRACE - CONNECTING);
-        let seconds = GRACE.as_secs();
+        thread::sleep(ENDING);
+        let seconds = (CONNECTING + ENDING).as_secs();
         crate::say(&format_args!(
             "could not end in order within {seconds} s; what was not confirmed comes again"
         ));

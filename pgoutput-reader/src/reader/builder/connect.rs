@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ReaderBuilder;
 use crate::Error;
-use crate::ack::Acknowledger;
+use crate::ack::{Acknowledge, Acknowledger};
 use crate::error::SetupError;
 use crate::event::{ReaderId, Source};
 use crate::proto::{CreateSlot, Streaming};
@@ -54,7 +54,9 @@ impl ReaderBuilder {
             on_skipped: self.on_skipped,
             told: Arc::clone(acknowledger.told()),
         };
-        let stored = self.resume.map(|position| Stored { position, trusted: self.trust_slot });
+        let by_stages = self.acknowledge == Acknowledge::Stages;
+        let trusted = self.trust_slot;
+        let stored = self.resume.map(|position| Stored { position, trusted, by_stages });
         if let Some(stored) = &stored {
             // What was committed before is not even sent.
             self.start.start_lsn = stored.position.commit_lsn();
