@@ -21,6 +21,7 @@ use crate::Error;
 use crate::connection::Ordinary;
 use crate::error::ProtocolError;
 use crate::event::ColumnSchema;
+use crate::setup::names::{bytes, escaped};
 use ahead::{Ahead, Miss, Taken};
 use client::{Lazy, Parameters};
 
@@ -36,12 +37,15 @@ pub(crate) use stream_types::StreamTypes;
 /// table of that id, and the type's name is asked for the type that the message named.
 const DESCRIBE: &str = concat!(
     "SELECT ",
-    type_name!("sent.type_oid", "sent.type_modifier"),
+    bytes!("named.type_name"),
     ",
        attribute.attnotnull
 FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.oid[]),
                 pg_catalog.unnest($4::pg_catalog.int4[]))
      WITH ORDINALITY AS sent (name, type_oid, type_modifier, place)
+CROSS JOIN LATERAL (SELECT ",
+    type_name!("sent.type_oid", "sent.type_modifier"),
+    " AS type_name OFFSET 0) AS named
 LEFT JOIN pg_catalog.pg_attribute AS attribute
      ON attribute.attrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid
     AND attribute.attname::pg_catalog.text OPERATOR(pg_catalog.=) sent.name
@@ -133,7 +137,8 @@ impl Catalog {
         let parameters: Parameters =
             vec![Box::new(oid), Box::new(names), Box::new(oids), Box::new(modifiers)];
         let rows = self.sql.query(DESCRIBE, parameters)?;
-        let facts = rows.iter().map(|row| (row.get(0), row.get(1)));
+        let facts: Vec<_> = rows.iter().map(|row| (name(row, 0), row.get(1))).collect();
+        let facts = facts.iter().map(|(name, not_null)| (name.as_deref(), *not_null));
         Ok(Described { columns: column_schemas(relation, facts, said, &types.gone), types })
     }
 
@@ -160,6 +165,11 @@ impl Catalog {
         let unknown = ProtocolError::Answer { command: "cash_send", field: "the unit of money" };
         Ok(digits.ok_or(unknown)?)
     }
+}
+
+/// A name that was asked for by its [`bytes!`]: those that are not UTF-8 are escaped.
+fn name(row: &postgres::Row, place: usize) -> Option<String> {
+    row.get::<_, Option<&[u8]>>(place).map(escaped)
 }
 
 /// The columns of a table with what the catalogue says of each: the name of its type, and whether it

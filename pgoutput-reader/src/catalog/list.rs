@@ -6,8 +6,9 @@ use std::sync::Arc;
 use pgoutput_decode::{Lsn, Oid};
 
 use super::ahead::{Batch, Fact, types_of};
-use super::{Catalog, Wanted};
+use super::{Catalog, Wanted, name};
 use crate::Error;
+use crate::setup::names::bytes;
 
 /// A table that changes may come of.
 #[derive(Debug, Clone, Copy)]
@@ -64,21 +65,27 @@ const LIST_WITH_SCHEMAS: &str = list!(
       AND class.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::pg_catalog.\"char\"[])"
 );
 
-const FACTS: &str = "\
-SELECT attribute.attrelid, attribute.attname::pg_catalog.text, attribute.atttypid,
+const FACTS: &str = concat!(
+    "SELECT attribute.attrelid, ",
+    bytes!("attribute.attname"),
+    ", attribute.atttypid,
        attribute.atttypmod, attribute.attnotnull
 FROM pg_catalog.pg_attribute AS attribute
 WHERE attribute.attrelid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
   AND attribute.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
-  AND NOT attribute.attisdropped";
+  AND NOT attribute.attisdropped"
+);
 
 /// One row for each pair, in their order.
 const NAMES: &str = concat!(
     "SELECT ",
-    type_name!("asked.type_oid", "asked.type_modifier"),
+    bytes!("named.type_name"),
     "
 FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]), pg_catalog.unnest($2::pg_catalog.int4[]))
      WITH ORDINALITY AS asked (type_oid, type_modifier, place)
+CROSS JOIN LATERAL (SELECT ",
+    type_name!("asked.type_oid", "asked.type_modifier"),
+    " AS type_name OFFSET 0) AS named
 ORDER BY asked.place"
 );
 
@@ -132,8 +139,10 @@ impl Catalog {
             oids.iter().map(|oid| (*oid, Vec::new())).collect();
         for row in rows {
             let (type_oid, type_modifier) = pair(&row);
+            // A column of any other name is of a table that the stream cannot describe.
+            let Ok(name) = str::from_utf8(row.get(1)) else { continue };
             tables.entry(Oid::new(row.get(0))).or_default().push(Fact {
-                name: row.get::<_, &str>(1).into(),
+                name: name.into(),
                 type_oid,
                 type_modifier,
                 not_null: row.get(4),
@@ -151,7 +160,7 @@ impl Catalog {
         let oids: Vec<u32> = types.iter().map(|(oid, _)| oid.as_u32()).collect();
         let modifiers: Vec<i32> = types.iter().map(|(_, modifier)| *modifier).collect();
         let rows = self.sql.query(NAMES, vec![Box::new(oids), Box::new(modifiers)])?;
-        let name = |row: &postgres::Row| row.get::<_, Option<&str>>(0).map(Arc::from);
+        let name = |row: &postgres::Row| name(row, 0).map(Arc::from);
         Ok(types.into_iter().zip(rows.iter().map(name)).collect())
     }
 

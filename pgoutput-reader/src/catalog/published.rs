@@ -9,6 +9,7 @@ use postgres::Row;
 use super::Catalog;
 use super::client::Parameters;
 use crate::Error;
+use crate::setup::names::{bytes, escaped};
 
 /// How many names are asked for.
 const NAMES: usize = 10;
@@ -20,8 +21,8 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// their UPDATE and DELETE need, and some of their names as pairs.
 ///
 /// What is written are partitions, where partitioned tables are published; each has a replica identity of its own.
-const PUBLISHED: &str = "\
-WITH RECURSIVE listed AS (
+const PUBLISHED: &str = concat!(
+    "WITH RECURSIVE listed AS (
     SELECT publication.pubname, publication.pubupdate OR publication.pubdelete AS needs_identity,
            tables.relid AS table_id
     FROM pg_catalog.pg_publication AS publication
@@ -39,7 +40,7 @@ WITH RECURSIVE listed AS (
     JOIN pg_catalog.pg_inherits AS partition
          ON partition.inhparent OPERATOR(pg_catalog.=) parent.oid
 ), lacking AS (
-    SELECT namespace.nspname::pg_catalog.text AS schema_name, class.relname::pg_catalog.text AS table_name
+    SELECT namespace.nspname AS schema_name, class.relname AS table_name
     FROM pg_catalog.pg_class AS class
     JOIN pg_catalog.pg_namespace AS namespace
          ON namespace.oid OPERATOR(pg_catalog.=) class.relnamespace
@@ -59,8 +60,13 @@ SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class AS class
         WHERE EXISTS (SELECT FROM listed WHERE listed.table_id OPERATOR(pg_catalog.=) class.oid)),
        ARRAY(SELECT listed.pubname::pg_catalog.text FROM listed WHERE listed.table_id IS NULL),
        (SELECT pg_catalog.count(*) FROM lacking),
-       ARRAY(SELECT named.schema_name FROM named),
-       ARRAY(SELECT named.table_name FROM named)";
+       ARRAY(SELECT ",
+    bytes!("named.schema_name"),
+    " FROM named),
+       ARRAY(SELECT ",
+    bytes!("named.table_name"),
+    " FROM named)"
+);
 
 /// What the publications of a reader hold at the moment of asking; from
 /// [`Reader::published`](crate::Reader::published).
@@ -74,7 +80,7 @@ pub struct Published {
     /// How many tables have no replica identity while a publication publishes their UPDATE or DELETE, which the server then
     /// refuses (manual, section "Logical Replication", "Publication").
     pub without_identity: u64,
-    /// Schema and name of such tables: ten at most.
+    /// Schema and name of such tables: ten at most. Bytes that are not UTF-8 are escaped, as in `caf\xe9`.
     pub without_identity_names: Vec<(String, String)>,
 }
 
@@ -144,8 +150,11 @@ impl Catalog {
 fn published(row: &Row) -> Result<Published, postgres::Error> {
     // Never negative.
     let number = |place| row.try_get::<_, i64>(place).map(|number| number.max(0).unsigned_abs());
-    let schemas: Vec<String> = row.try_get(3)?;
-    let mut names: Vec<_> = schemas.into_iter().zip(row.try_get::<_, Vec<String>>(4)?).collect();
+    let texts = |place| {
+        let names = row.try_get::<_, Vec<&[u8]>>(place);
+        names.map(|names| names.into_iter().map(escaped))
+    };
+    let mut names: Vec<_> = texts(3)?.zip(texts(4)?).collect();
     names.sort_unstable();
     names.truncate(NAMES);
     Ok(Published {

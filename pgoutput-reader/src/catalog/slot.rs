@@ -5,11 +5,12 @@ use std::time::Duration;
 use pgoutput_decode::Lsn;
 use postgres::Row;
 
-use super::Catalog;
 use super::client::Parameters;
+use super::{Catalog, name};
 use crate::Error;
 use crate::error::{ProtocolError, SetupError};
 use crate::setup::BlockingSession;
+use crate::setup::names::bytes;
 
 /// Positions as text, whatever the server's version; columns that came later by way of JSON.
 const SLOT: &str = "\
@@ -35,11 +36,16 @@ SELECT (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_rep
 const ASIDE: Duration = Duration::from_secs(1);
 
 /// A lock on a transaction id is held by its transaction alone; a prepared one has no process.
-const BLOCKING: &str = "\
-SELECT holder.pid, prepared.gid,
-       coalesce(activity.datname, prepared.database)::pg_catalog.text,
-       coalesce(activity.usename, prepared.owner)::pg_catalog.text,
-       activity.application_name, activity.state,
+const BLOCKING: &str = concat!(
+    "SELECT holder.pid, ",
+    bytes!("prepared.gid"),
+    ", ",
+    bytes!("coalesce(activity.datname, prepared.database)"),
+    ", ",
+    bytes!("coalesce(activity.usename, prepared.owner)"),
+    ", ",
+    bytes!("activity.application_name"),
+    ", activity.state,
        coalesce(activity.xact_start, prepared.prepared)::pg_catalog.text
 FROM pg_catalog.pg_locks AS waiting
 JOIN pg_catalog.pg_locks AS holder
@@ -48,7 +54,8 @@ LEFT JOIN pg_catalog.pg_stat_activity AS activity
      ON activity.pid OPERATOR(pg_catalog.=) holder.pid
 LEFT JOIN pg_catalog.pg_prepared_xacts AS prepared
      ON prepared.transaction OPERATOR(pg_catalog.=) waiting.transactionid
-WHERE waiting.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4 AND NOT waiting.granted";
+WHERE waiting.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4 AND NOT waiting.granted"
+);
 
 /// A replication slot as the server sees it (manual, section "pg_replication_slots").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,10 +128,10 @@ impl Catalog {
             .iter()
             .map(|row| BlockingSession {
                 pid: row.get(0),
-                gid: row.get(1),
-                database: row.get(2),
-                user: row.get(3),
-                application_name: row.get(4),
+                gid: name(row, 1),
+                database: name(row, 2),
+                user: name(row, 3),
+                application_name: name(row, 4),
                 state: row.get(5),
                 since: row.get(6),
             })

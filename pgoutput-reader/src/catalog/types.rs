@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use pgoutput_decode::value::{self, PgType};
 use pgoutput_decode::{Oid, Relation};
 
-use super::Catalog;
 use super::described::{Types, describe};
 use super::stream_types::StreamTypes;
+use super::{Catalog, name};
 use crate::Error;
+use crate::setup::names::{bytes, escaped};
 
 /// One row for each type that still exists. `pg_range` has the column `rngmultitypid` since PostgreSQL 14 only: as JSON it
 /// may be absent.
 const DESCRIBE: &str = concat!(
     "SELECT typ.oid, ",
-    type_name!("typ.oid", "NULL::pg_catalog.int4"),
+    bytes!("named.type_name"),
     ",
        CASE WHEN typ.typtype OPERATOR(pg_catalog.=) ANY ('{e,d,c,r,m}'::pg_catalog.\"char\"[])
             THEN typ.typtype::pg_catalog.text
@@ -36,7 +37,9 @@ const DESCRIBE: &str = concat!(
                              OPERATOR(pg_catalog.->>) 'rngmultitypid'::pg_catalog.text)
                         OPERATOR(pg_catalog.=) typ.oid::pg_catalog.text)
             ELSE typ.typelem END,
-       ARRAY(SELECT attname::pg_catalog.text FROM pg_catalog.pg_attribute
+       ARRAY(SELECT ",
+    bytes!("attname"),
+    " FROM pg_catalog.pg_attribute
              WHERE attrelid OPERATOR(pg_catalog.=) typ.typrelid
                AND attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
                AND NOT attisdropped ORDER BY attnum),
@@ -45,6 +48,9 @@ const DESCRIBE: &str = concat!(
                AND attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2
                AND NOT attisdropped ORDER BY attnum)
 FROM pg_catalog.pg_type AS typ
+CROSS JOIN LATERAL (SELECT ",
+    type_name!("typ.oid", "NULL::pg_catalog.int4"),
+    " AS type_name OFFSET 0) AS named
 LEFT JOIN pg_catalog.pg_type AS element ON element.oid OPERATOR(pg_catalog.=) typ.typelem
 LEFT JOIN pg_catalog.pg_proc AS send
   ON send.oid OPERATOR(pg_catalog.=) typ.typsend::pg_catalog.oid
@@ -110,15 +116,16 @@ impl Catalog {
         let oids: Vec<u32> = oids.iter().map(|oid| oid.as_u32()).collect();
         let rows = self.sql.query(DESCRIBE, vec![Box::new(oids)])?;
         let entry = |row: postgres::Row| {
-            let names: Vec<String> = row.get(5);
+            let names: Vec<&[u8]> = row.get(5);
+            let names = names.into_iter().map(escaped);
             let types: Vec<u32> = row.get(6);
             let delimiter: i8 = row.get(3);
             let entry = Entry {
-                name: row.get(1),
+                name: name(&row, 1).unwrap_or_default(),
                 kind: row.get(2),
                 delimiter: delimiter.cast_unsigned(),
                 other: row.get::<_, Option<u32>>(4).unwrap_or_default().into(),
-                attributes: names.into_iter().zip(types.into_iter().map(Oid::new)).collect(),
+                attributes: names.zip(types.into_iter().map(Oid::new)).collect(),
             };
             (Oid::new(row.get(0)), entry)
         };

@@ -10,6 +10,7 @@ use crate::error::{LimitError, ProtocolError};
 use crate::io::Fill;
 use crate::proto::backend::{Columns, Message, Values};
 use crate::proto::lossy;
+use crate::setup::names::escaped;
 
 /// Most bytes of one answer that are kept.
 const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
@@ -40,7 +41,7 @@ impl Row {
         self.values.get(at)?.as_deref()
     }
 
-    /// The names of the columns.
+    /// The names of the columns. Bytes that are not UTF-8 are escaped, as in `caf\xe9`.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
@@ -61,7 +62,7 @@ impl Connection {
     ///
     /// # Errors
     /// Those of the server, after which the connection goes on; after any other it is of no more use. An answer over
-    /// 64 MiB, `COPY`, and `START_REPLICATION`, which has a [method of its own](Self::start_replication).
+    /// 64 MiB, a value that is not UTF-8 ([`ValueNotUtf8`](ProtocolError::ValueNotUtf8)), `COPY`, and `START_REPLICATION`, which has a [method of its own](Self::start_replication).
     pub fn simple_query(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
         let deadline = self.deadline();
         self.send_query(sql, deadline, DOING)?;
@@ -173,19 +174,18 @@ impl Answer {
         for name in columns.names() {
             self.keep(name.len() + size_of::<String>())?;
         }
-        self.columns = columns.names().map(lossy).collect();
+        self.columns = columns.names().map(escaped).collect();
         Ok(())
     }
 
     fn row(&mut self, values: Values<'_>) -> Result<(), Error> {
         self.keep(size_of::<Row>())?;
         let mut row = Row { columns: self.columns.clone(), values: Vec::new() };
-        for value in values.iter() {
+        for (place, value) in values.iter().enumerate() {
             self.keep(value.map_or(0, <[u8]>::len) + size_of::<Option<String>>())?;
             let value = value.map(|value| String::from_utf8(value.to_vec())).transpose();
-            row.values.push(value.map_err(|_| ProtocolError::Malformed {
-                message: "DataRow",
-                field: "a value that is not UTF-8",
+            row.values.push(value.map_err(|_| ProtocolError::ValueNotUtf8 {
+                column: self.columns.get(place).cloned().unwrap_or_default(),
             })?);
         }
         self.rows.push(row);

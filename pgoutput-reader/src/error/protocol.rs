@@ -1,5 +1,7 @@
 //! A server that departs from the protocol, or sends more than is taken.
 
+use pgoutput_decode::Printable;
+
 use super::{Error, ErrorKind};
 
 /// How the server departed from the protocol (manual, chapter "Frontend/Backend Protocol").
@@ -32,6 +34,15 @@ pub enum ProtocolError {
         message: &'static str,
         /// The part that could not be read.
         field: &'static str,
+    },
+    /// A value in the answer to a command is not UTF-8, as in a session that asked for another encoding.
+    #[error(
+        "a value of column \"{column}\" is not UTF-8: select its bytes, with pg_catalog.encode(pg_catalog.textsend(…), 'hex')",
+        column = Printable(.column)
+    )]
+    ValueNotUtf8 {
+        /// The column; bytes of its name that are not UTF-8 are escaped, as in `caf\xe9`.
+        column: String,
     },
     /// Authentication request of a kind that no version of PostgreSQL sends.
     #[error("the server asks for unknown authentication method {0}")]

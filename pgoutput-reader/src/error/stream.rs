@@ -283,6 +283,26 @@ pub enum StreamError {
         /// The server's version. From 18 on, [`MissingPublication::Skip`](crate::MissingPublication::Skip) is a way on.
         server: ServerVersion,
     },
+    /// A name that is not UTF-8, as a SQL_ASCII database may hold it. Bytes that are not UTF-8 are escaped here, as in `caf\xe9`.
+    /// [`Stream::next_frame`](crate::Stream::next_frame) hands over such messages as they come.
+    #[error(
+        "{field} \"{name}\"{} at WAL {lsn} is not UTF-8: rename it; changes from before that keep the old name, so start once with start_lsn \
+         (--start-lsn) at a position after it, or read them with Stream::next_frame",
+        owner(.table.as_deref(), .type_name.as_deref()),
+        name = Printable(.name)
+    )]
+    NameNotUtf8 {
+        /// Which name it is, as in "column name".
+        field: &'static str,
+        /// The name.
+        name: String,
+        /// The table, with its schema, where its name or that of its schema or of a column is meant.
+        table: Option<String>,
+        /// The type, with its schema, where its name or that of its schema is meant.
+        type_name: Option<String>,
+        /// The position of the last message that came with one: those that name tables and types have none.
+        lsn: Lsn,
+    },
     /// A message that cannot stand in this place of a transaction.
     #[error(
         "{tag} at WAL {lsn} does not fit in its place: please report this with the server's version"
@@ -293,6 +313,15 @@ pub enum StreamError {
         /// Where it stands.
         lsn: Lsn,
     },
+}
+
+/// Whose name it is.
+fn owner(table: Option<&str>, type_name: Option<&str>) -> String {
+    match (table, type_name) {
+        (Some(table), _) => format!(" of table {}", Printable(table)),
+        (None, Some(name)) => format!(" of type {}", Printable(name)),
+        (None, None) => String::new(),
+    }
 }
 
 /// What a server makes of a publication that is missing, and the ways on.

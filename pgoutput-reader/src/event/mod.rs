@@ -159,7 +159,8 @@ impl ChangeEvent {
         }
     }
 
-    /// The logical decoding message; `None` for every other operation.
+    /// The logical decoding message; `None` for every other operation. Bytes of its prefix that are
+    /// not UTF-8 are escaped, as in `caf\xe9`.
     pub fn logical_message(&self) -> Option<MessageBody<'_>> {
         match &self.content {
             Content::Message(message) => Some(message.body()),

@@ -126,7 +126,8 @@ impl ColumnSchema {
 
     /// The type's name with its modifier, as `format_type` gives it: `character varying(20)`.
     ///
-    /// Where the type is gone from the catalogue, the name that the stream said.
+    /// Where the type is gone from the catalogue, the name that the stream said. Bytes that are not
+    /// UTF-8 are escaped, as in `caf\xe9`; so are those of [attributes](TableSchema::types).
     pub fn type_name(&self) -> &str {
         &self.type_name
     }

@@ -23,7 +23,7 @@ pub struct Transaction {
 /// Where a transaction was made, when it was itself replicated to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicationOrigin {
-    /// The name of the replication origin.
+    /// The name of the replication origin. Bytes that are not UTF-8 are escaped, as in `caf\xe9`.
     pub name: Box<str>,
     /// The commit's LSN on the origin server.
     pub commit_lsn: Lsn,

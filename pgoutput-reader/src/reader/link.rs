@@ -191,7 +191,7 @@ impl Link {
 
     /// The message of the last step; none when there is no stream.
     pub(super) fn read(&mut self, frame: Frame) -> Option<Result<StreamEvent<'_>, Error>> {
-        self.stream.as_mut().map(|stream| stream.read(frame))
+        self.stream.as_mut().map(|stream| stream.read_escaped(frame))
     }
 
     /// The message of the last step is not needed any more.

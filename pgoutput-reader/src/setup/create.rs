@@ -39,7 +39,8 @@ pub struct SlotWait<'a> {
     pub creator: Option<i32>,
 }
 
-/// A session or prepared transaction that a slot's creation waits for.
+/// A session or prepared transaction that a slot's creation waits for. Bytes of names that are not
+/// UTF-8 are escaped, as in `caf\xe9`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BlockingSession {

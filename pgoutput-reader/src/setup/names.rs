@@ -3,12 +3,12 @@
 
 use std::fmt::Write as _;
 
-/// SQL: the bytes of an expression of type `name`, in UTF-8 or as they are stored, as hexadecimal
-/// digits. Databases in UTF8 see names of other databases that are not; `textsend` lets them pass.
-macro_rules! hex {
+/// SQL: the bytes of an expression of type `name` or `text`, in UTF-8 or as they are stored.
+/// Databases in UTF8 see names of other databases that are not; `textsend` lets them pass.
+macro_rules! bytes {
     ($name:literal) => {
         concat!(
-            "pg_catalog.encode(CASE
+            "CASE
     WHEN pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.=) 'SQL_ASCII'::pg_catalog.name
     THEN pg_catalog.convert_to((",
             $name,
@@ -19,7 +19,19 @@ macro_rules! hex {
             ")::pg_catalog.text)
     ELSE pg_catalog.convert_to((",
             $name,
-            ")::pg_catalog.text, 'UTF8'::pg_catalog.name) END, 'hex'::pg_catalog.text)"
+            ")::pg_catalog.text, 'UTF8'::pg_catalog.name) END"
+        )
+    };
+}
+pub(crate) use bytes;
+
+/// SQL: the same as hexadecimal digits, for connections whose values are texts.
+macro_rules! hex {
+    ($name:literal) => {
+        concat!(
+            "pg_catalog.encode(",
+            $crate::setup::names::bytes!($name),
+            ", 'hex'::pg_catalog.text)"
         )
     };
 }
@@ -33,7 +45,11 @@ pub(crate) const PUBLICATIONS: &str =
 pub(crate) fn shown(hex: &str) -> String {
     let digits = hex.as_bytes().chunks_exact(2);
     let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
-    let bytes: Vec<u8> = digits.filter_map(byte).collect();
+    escaped(&digits.filter_map(byte).collect::<Vec<_>>())
+}
+
+/// The text of these bytes; those that are not UTF-8 are escaped, as in `caf\xe9`.
+pub(crate) fn escaped(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());

@@ -23,8 +23,11 @@ const FACTS: &str = concat!(
        later.columns OPERATOR(pg_catalog.->>) 'invalidation_reason'::pg_catalog.text, \
        later.columns OPERATOR(pg_catalog.->>) 'conflicting'::pg_catalog.text, \
        slot.active_pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid(), \
-       pg_catalog.current_setting('synchronous_standby_names'::pg_catalog.text), \
-       pg_catalog.current_setting('application_name'::pg_catalog.text), \
+",
+    hex!("pg_catalog.current_setting('synchronous_standby_names'::pg_catalog.text)"),
+    ", ",
+    hex!("pg_catalog.current_setting('application_name'::pg_catalog.text)"),
+    ", \
        slot.active_pid, \
        later.columns OPERATOR(pg_catalog.->>) 'two_phase'::pg_catalog.text \
 FROM pg_catalog.pg_replication_slots AS slot, \
@@ -95,8 +98,8 @@ impl Connection {
         };
         let restart = (!restart.is_empty()).then(|| read(restart, "restart_lsn")).transpose()?;
         let confirmed = read(confirmed, "confirmed_flush_lsn")?;
-        let [names, name] = [11, 12].map(text);
-        let waited_for = is_named(names, name);
+        let [names, name] = [11, 12].map(|place| names::shown(text(place)));
+        let waited_for = is_named(&names, &name);
         // pgoutput of PostgreSQL 14 has no messages for them: there the flag changes nothing.
         let two_phase = two_phase == "true" && server.major() >= 15;
         Ok(SlotFacts { confirmed, restart, standby, in_use, waited_for, two_phase })

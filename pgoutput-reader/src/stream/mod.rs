@@ -1,5 +1,6 @@
 //! One START_REPLICATION: every message, with its positions.
 
+mod decode;
 mod event;
 mod health;
 mod missing;
@@ -62,11 +63,16 @@ pub struct Stream {
     /// The server waits for an answer, which is to tell what the caller confirms before the next step.
     asked: bool,
     server_wal_end: Lsn,
+    /// Where the last message was that came with a position: Relation and Type have none.
+    position: Lsn,
     last_send_time: Option<TimestampTz>,
     stop: StopHandle,
     publications: Publications,
     skipped: VecDeque<SkippedPublication>,
     notices: VecDeque<ServerMessage>,
+    /// A message whose names had to be escaped.
+    #[cfg(feature = "catalog")]
+    escaped: Vec<u8>,
     finished: bool,
 }
 
@@ -128,10 +134,13 @@ impl Stream {
             silence,
             asked: false,
             server_wal_end: Lsn::ZERO,
+            position: Lsn::ZERO,
             last_send_time: None,
             publications,
             skipped: VecDeque::new(),
             notices: VecDeque::new(),
+            #[cfg(feature = "catalog")]
+            escaped: Vec::new(),
             finished: false,
         })
     }
@@ -418,6 +427,7 @@ impl Stream {
         match CopyData::decode(self.copy.payload(position))? {
             CopyData::XLogData(XLogData { wal_start, wal_end, send_time, .. }) => {
                 self.received(wal_start.max(wal_end), send_time);
+                self.position = if wal_start.is_zero() { self.position } else { wal_start };
                 Ok(Step::Message(Frame { position, wal_start, wal_end, send_time }))
             }
             CopyData::PrimaryKeepalive(keepalive) => {
@@ -441,27 +451,7 @@ impl Stream {
     #[cfg(feature = "catalog")]
     pub(crate) fn release(&mut self) {
         self.copy.release();
-    }
-
-    /// Decodes the message of the last step. A message that cannot be decoded ends the stream.
-    pub(crate) fn read(&mut self, frame: Frame) -> Result<StreamEvent<'_>, Error> {
-        let data = data(&self.copy, frame);
-        let in_stream = self.decoder.stream_xid().is_some();
-        match self.decoder.decode(data) {
-            Ok(message) => Ok(StreamEvent {
-                wal_start: frame.wal_start,
-                wal_end: frame.wal_end,
-                send_time: frame.send_time,
-                message,
-                frame: data,
-                in_stream,
-            }),
-            Err(error) => {
-                self.finished = true;
-                self.heartbeat = None;
-                Err(error.at_lsn(frame.wal_start).into())
-            }
-        }
+        self.escaped = Vec::new();
     }
 
     /// The message of the last step as it came.

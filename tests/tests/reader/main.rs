@@ -15,6 +15,7 @@ mod liveness;
 mod many_tables;
 mod missing_publication;
 mod money;
+mod names_not_utf8;
 mod options;
 mod polling;
 mod position;

@@ -183,6 +183,7 @@ fn one(seed: u64, streams: &[Vec<Said>]) {
         matches!(
             error.kind(),
             ErrorKind::Decode(_)
+                | ErrorKind::Stream(pgoutput_reader::StreamError::NameNotUtf8 { .. })
                 | ErrorKind::Protocol(_)
                 | ErrorKind::Limit(_)
                 | ErrorKind::Server(_)
