@@ -41,8 +41,13 @@ pub(super) fn reads_as(column: &RowColumn<'_>) -> &'static str {
         type_oid::TIMESTAMP => "Timestamp or Value, or (feature `time`) time::PrimitiveDateTime",
         type_oid::TIMESTAMPTZ => "TimestampTz or Value, or (feature `time`) time::OffsetDateTime",
         type_oid::UUID => "Uuid, Value or (feature `uuid`) uuid::Uuid",
-        type_oid::JSON => "Json, String, Value or (feature `serde`) serde_json::Value",
-        type_oid::JSONB => "Jsonb, String, Value or (feature `serde`) serde_json::Value",
+        // A `serde_json::Value` holds no number of more than 64 bits without its feature `arbitrary_precision`.
+        type_oid::JSON => {
+            "Json, String or Value, or (feature `serde`, numbers of 64 bits) serde_json::Value"
+        }
+        type_oid::JSONB => {
+            "Jsonb, String or Value, or (feature `serde`, numbers of 64 bits) serde_json::Value"
+        }
         oid => match PgType::from_oid(oid) {
             Some(known) if known.element().is_some() => "Vec<Option<T>>, Array or Value",
             _ => "Value, or the type of its name in module `value`",

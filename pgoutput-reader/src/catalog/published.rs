@@ -93,7 +93,7 @@ impl Published {
             .map(|name| {
                 let name = Printable(name);
                 format!(
-                    "publication \"{name}\" has no tables, so nothing comes of it: ALTER PUBLICATION … ADD TABLE"
+                    "publication \"{name}\" has no tables, so nothing comes of it yet: create its tables, or ALTER PUBLICATION … ADD TABLE"
                 )
             })
             .collect();

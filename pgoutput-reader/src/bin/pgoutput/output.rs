@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
+use pgoutput_decode::Lsn;
 use pgoutput_reader::{Acknowledger, ChangeEvent, Position};
 
 use crate::args::Format;
@@ -27,8 +28,8 @@ pub(crate) struct Output {
 
 /// Why a change was not written.
 pub(crate) enum WriteError {
-    /// A value of it cannot be read.
-    Value(serde_json::Error),
+    /// A value of it cannot be read; where its transaction's commit record starts.
+    Value(serde_json::Error, Option<Lsn>),
     Output(io::Error),
 }
 
@@ -59,7 +60,10 @@ impl Output {
             Format::Jsonl => event.write_json(&mut self.object),
             Format::Json => serde_json::to_string_pretty(event).map(|json| self.object = json),
         }
-        .map_err(WriteError::Value)?;
+        .map_err(|error| {
+            let commit_lsn = event.transaction().map(|transaction| transaction.commit_lsn());
+            WriteError::Value(error, commit_lsn)
+        })?;
         self.object.push('\n');
         // One that is longer than its buffer is written without another copy.
         self.out.write_all(self.object.as_bytes())?;

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use pgoutput_decode::Lsn;
 use pgoutput_decode::value::JsonOptions;
 use pgoutput_reader::{
     Acknowledge, Config, Error, ErrorKind, MissingPublication, Next, Reader, ReaderBuilder,
@@ -49,11 +50,15 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
         Err(Stop::Output(error)) => {
             Err(Failure::Run(format!("writing to standard output: {error}")))
         }
-        Err(Stop::Value(error)) => {
+        Err(Stop::Value(error, commit_lsn)) => {
             let other = if tail.binary { "without" } else { "with" };
+            let over = commit_lsn.map_or_else(String::new, |lsn| {
+                // The server skips what was committed before the LSN that it is given.
+                let after = Lsn::new(lsn.as_u64().saturating_add(1));
+                format!(", or step over the whole transaction with --start-lsn {after}")
+            });
             Err(Failure::Run(format!(
-                "a value cannot be read: {error}; its transaction is not confirmed and comes again: read it {other} --binary, \
-                 or step over it as the README says under \"An event that cannot be read\""
+                "a value cannot be read: {error}; its transaction is not confirmed and comes again: read it {other} --binary{over}"
             )))
         }
         Err(Stop::Reader(error)) => Err(failure(&error)),
@@ -125,14 +130,14 @@ fn reconnect(tail: &Tail) -> Reconnect {
 /// What ended the printing early.
 enum Stop {
     Reader(Error),
-    Value(serde_json::Error),
+    Value(serde_json::Error, Option<Lsn>),
     Output(io::Error),
 }
 
 impl From<WriteError> for Stop {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Value(error) => Self::Value(error),
+            WriteError::Value(error, commit_lsn) => Self::Value(error, commit_lsn),
             WriteError::Output(error) => Self::Output(error),
         }
     }
