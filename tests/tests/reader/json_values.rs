@@ -135,7 +135,8 @@ fn named(fixture: &Fixture<'_>, options: JsonOptions) -> Vec<Value> {
 fn what_the_values_do_not_say_is_named() {
     for server in servers() {
         let setup = "CREATE DOMAIN document AS jsonb; CREATE TYPE holder AS (j json, a int[]);
-            CREATE TABLE t (k int PRIMARY KEY, j json, b jsonb, d document, js json[], h holder, a int[]);
+            CREATE TABLE t (k int PRIMARY KEY, j json, b jsonb, d document, js json[], h holder, a int[],
+                bs jsonb[], hs holder[]);
             ALTER TABLE t REPLICA IDENTITY FULL";
         let fixture = Fixture::new(server, setup);
         fixture.run([
@@ -151,22 +152,69 @@ fn what_the_values_do_not_say_is_named() {
                 ARRAY[(repeat('[', 125) || repeat(']', 125))::json], ROW((repeat('[', 125) || repeat(']', 125))::json, NULL)::holder",
             "INSERT INTO t VALUES (6, NULL, NULL, NULL, '[0:1]={1,2}', ROW(NULL, '[2:2]={7}'), '[0:1][5:6]={{1,2},{3,4}}')",
             "UPDATE t SET a = '{1}' WHERE k = 6",
+            // Both are `[null,null]`, and `["1e400","1e400"]`.
+            r#"INSERT INTO t (k, bs, js) VALUES (7, ARRAY['null', NULL]::jsonb[], ARRAY['1e400', '"1e400"']::json[])"#,
+            r#"INSERT INTO t (k, bs, js) VALUES (8, ARRAY[NULL, 'null']::jsonb[], ARRAY['"1e400"', '1e400']::json[])"#,
+            // Bounds inside of an array that has bounds, with such documents; and none inside.
+            r#"INSERT INTO t (k, hs) VALUES (9, '[0:1]={"(null,[3:3]={1})","(1e400,)"}')"#,
+            r#"INSERT INTO t (k, hs) VALUES (10, '[0:0]={"(1,{1})"}')"#,
         ]);
         let events = named(&fixture, JsonOptions::default());
-        let keys = ["json_null", "json_as_text", "array_bounds"];
+        let keys = ["json_null", "json_as_text", "value_text", "array_bounds"];
+        let nulls = json!({"js": "{NULL,\"null\"}", "h": "(null,)"});
+        let nested = "[".repeat(125) + &"]".repeat(125);
         let expected = [
-            json!([["j", "b", "d", "js", "h"], null, null]),
-            json!([["j"], null, null]),
-            json!([{"before": ["j", "b", "d", "js", "h"], "after": ["d", "js", "h"]}, null, null]),
-            json!([["j"], null, null]),
-            json!([null, {"after": ["j", "b", "d", "js", "h"]}, null]),
-            json!([null, null, null]),
-            json!([null, {"after": ["j", "b", "js", "h"]}, null]),
-            json!([null, null, {"after": {"js": "[0:1]", "h": "(,[2:2]={7})", "a": "[0:1][5:6]"}}]),
-            json!([null, null, {
+            json!([["j", "b", "d", "js", "h"], null, {"after": nulls}, null]),
+            json!([["j"], null, null, null]),
+            json!([
+                {"before": ["j", "b", "d", "js", "h"], "after": ["d", "js", "h"]},
+                null,
+                {"before": nulls, "after": nulls},
+                null
+            ]),
+            json!([["j"], null, null, null]),
+            json!([
+                null,
+                {"after": ["j", "b", "d", "js", "h"]},
+                {"after": {"js": r#"{"\"\\udc00\"",1}"#, "h": "(1e400,)"}},
+                null
+            ]),
+            json!([null, null, null, null]),
+            json!([
+                null,
+                {"after": ["j", "b", "js", "h"]},
+                {"after": {"js": format!("{{{nested}}}"), "h": format!("({nested},)")}},
+                null
+            ]),
+            json!([
+                null,
+                null,
+                null,
+                {"after": {"js": "[0:1]", "h": "(,[2:2]={7})", "a": "[0:1][5:6]"}}
+            ]),
+            json!([null, null, null, {
                 "before": {"js": "[0:1]", "h": "(,[2:2]={7})", "a": "[0:1][5:6]"},
                 "after": {"js": "[0:1]", "h": "(,[2:2]={7})"},
             }]),
+            json!([
+                ["bs"],
+                {"after": ["js"]},
+                {"after": {"bs": r#"{"null",NULL}"#, "js": r#"{1e400,"\"1e400\""}"#}},
+                null
+            ]),
+            json!([
+                ["bs"],
+                {"after": ["js"]},
+                {"after": {"bs": r#"{NULL,"null"}"#, "js": r#"{"\"1e400\"",1e400}"#}},
+                null
+            ]),
+            json!([
+                ["hs"],
+                {"after": ["hs"]},
+                {"after": {"hs": r#"[0:1]={"(null,[3:3]={1})","(1e400,)"}"#}},
+                {"after": {"hs": r#"[0:1]={"(null,[3:3]={1})","(1e400,)"}"#}}
+            ]),
+            json!([null, null, null, {"after": {"hs": "[0:0]"}}]),
         ];
         assert_eq!(events.len(), expected.len());
         for (event, expected) in events.iter().zip(expected) {
@@ -178,6 +226,30 @@ fn what_the_values_do_not_say_is_named() {
         assert_eq!(events[4]["after"]["h"], json!({"j": "1e400", "a": null}));
         let deep = events[6]["after"]["b"].as_str().unwrap();
         assert_eq!(deep, "[".repeat(3000) + &"]".repeat(3000));
+        for same in ["js", "bs"] {
+            assert_eq!(events[9]["after"][same], events[10]["after"][same]);
+        }
+    }
+}
+
+/// Arrays of domains are there from 11 on.
+#[test]
+fn bounds_of_arrays_in_an_array_are_all_told() {
+    for server in servers_from(11) {
+        let setup = "CREATE DOMAIN counts AS int[]; CREATE TABLE t (c counts[])";
+        let fixture = Fixture::new(server, setup);
+        fixture.run([
+            r#"INSERT INTO t VALUES ('[2:2]={"[5:5]={1}"}')"#,
+            r#"INSERT INTO t VALUES ('[2:3]={"{1}",NULL}')"#,
+            r#"INSERT INTO t VALUES ('{"{1}","[5:5]={1}"}')"#,
+        ]);
+        let events = named(&fixture, JsonOptions::default());
+        let bounds = [r#"[2:2]={"[5:5]={1}"}"#, "[2:3]", r#"{"{1}","[5:5]={1}"}"#];
+        assert_eq!(events.len(), bounds.len());
+        for (event, bounds) in events.iter().zip(bounds) {
+            let expected = json!({"after": {"c": bounds}});
+            assert_eq!(event["array_bounds"], expected, "PostgreSQL {}", server.major());
+        }
     }
 }
 

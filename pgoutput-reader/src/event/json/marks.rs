@@ -16,7 +16,8 @@ pub(super) struct Marks<'a> {
     type_mismatch: Names<'a>,
     json_null: Names<'a>,
     json_as_text: Names<'a>,
-    array_bounds: Bounds<'a>,
+    value_text: Texts<'a>,
+    array_bounds: Texts<'a>,
 }
 
 impl<'a> Marks<'a> {
@@ -32,6 +33,9 @@ impl<'a> Marks<'a> {
         if written.notes.as_text {
             self.json_as_text.0.push(column);
         }
+        if let Some(text) = written.text {
+            self.value_text.0.insert(column, text);
+        }
         if let Some(bounds) = written.bounds {
             self.array_bounds.0.insert(column, bounds);
         }
@@ -43,7 +47,7 @@ impl<'a> Marks<'a> {
 #[serde(untagged)]
 pub(super) enum Named<'a> {
     Rows(Rows<Names<'a>>),
-    Bounds(Rows<Bounds<'a>>),
+    Texts(Rows<Texts<'a>>),
     /// Of the only row that the event has.
     Row(Names<'a>),
 }
@@ -52,18 +56,17 @@ pub(super) enum Named<'a> {
 #[serde(transparent)]
 pub(super) struct Names<'a>(#[serde(serialize_with = "texts")] Vec<&'a str>);
 
-/// By column.
+/// A text by column.
 #[derive(Debug, Default)]
-pub(super) struct Bounds<'a>(BTreeMap<&'a str, String>);
+pub(super) struct Texts<'a>(BTreeMap<&'a str, String>);
 
-impl Serialize for Bounds<'_> {
+impl Serialize for Texts<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.iter().all(|(name, bounds)| is_plain(name) && is_plain(bounds)) {
+        if self.0.iter().all(|(name, text)| is_plain(name) && is_plain(text)) {
             return self.0.serialize(serializer);
         }
         // A key is never raw JSON: the object is, as one piece.
-        let pairs =
-            self.0.iter().map(|(name, bounds)| format!("{}:{}", quoted(name), quoted(bounds)));
+        let pairs = self.0.iter().map(|(name, text)| format!("{}:{}", quoted(name), quoted(text)));
         let json = format!("{{{}}}", pairs.collect::<Vec<_>>().join(","));
         RawValue::from_string(json).map_err(S::Error::custom)?.serialize(serializer)
     }
@@ -103,13 +106,16 @@ pub(super) fn named<'a>(
         Some(before.json_null).filter(|names| !names.0.is_empty()).map(Named::Row)
     };
     let json_as_text = list(before.json_as_text, after.json_as_text).map(Named::Rows);
-    let bounds = Rows::of(before.array_bounds, after.array_bounds, |bounds| bounds.0.is_empty());
+    let map = |before, after| Rows::of(before, after, |texts: &Texts<'_>| texts.0.is_empty());
+    let value_text = map(before.value_text, after.value_text).map(Named::Texts);
+    let array_bounds = map(before.array_bounds, after.array_bounds).map(Named::Texts);
     [
         ("invalid_utf8", invalid_utf8),
         ("type_mismatch", type_mismatch),
         ("json_null", json_null),
         ("json_as_text", json_as_text),
-        ("array_bounds", bounds.map(Named::Bounds)),
+        ("value_text", value_text),
+        ("array_bounds", array_bounds),
     ]
     .into_iter()
     .filter_map(|(key, columns)| Some((key, columns?)))

@@ -22,7 +22,7 @@ use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, 
 
 /// The JSON shape: keys in the order `op`, `message_id`, `lsn`, `transaction`, `table_schema`, `before`, `after`; behind
 /// them, only where they carry something, `unchanged_toast`, `invalid_utf8`, `type_mismatch`, `json_null`, `json_as_text`,
-/// `array_bounds`, `truncate`, `origin`, `message`.
+/// `value_text`, `array_bounds`, `truncate`, `origin`, `message`.
 ///
 /// `part_of_pkey` is true for the columns of the replica identity at the time of the change, which
 /// is the primary key unless the table was altered. If it is not the default, `table_schema` ends
@@ -47,8 +47,14 @@ use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, 
 /// more than 127 deep with the event around it, or with a number of 10^308 or beyond. It names a `numeric` of that size too,
 /// which is written as a string of its digits, unless all numbers of that type were asked for as strings.
 ///
+/// `value_text` has, under `before` and `after`, PostgreSQL's text of each value that `json_null`
+/// or `json_as_text` names and that is not itself the document or number but has it inside, such as an
+/// array or a composite: the JSON of `{NULL,"null"}` is `[null,null]`, and
+/// `{"after": {"a": "{NULL,\"null\"}"}}` tells which of the two is NULL.
+///
 /// `array_bounds` has, under `before` and `after`, the bounds of arrays that do not count from 1, by column: `{"after":
-/// {"a": "[0:2]"}}`. For an array inside of another value it has PostgreSQL's text of that whole value.
+/// {"a": "[0:2]"}}`. For an array inside of another value, which may be an array with bounds of its
+/// own, it has PostgreSQL's text of that whole value.
 ///
 /// The reader's [`json_options`](crate::ReaderBuilder::json_options) decide how values are written.
 ///

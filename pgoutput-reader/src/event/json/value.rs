@@ -1,7 +1,8 @@
 //! Values, and how they were written where that is not as what they are.
 
 use pgoutput_decode::value::{
-    Field, Format, JsonNotes, JsonOptions, Value, ValueError, ValueErrorKind, type_oid,
+    Array, Field, Format, JsonNotes, JsonOptions, TypeKind, Value, ValueError, ValueErrorKind,
+    type_oid,
 };
 
 /// How a value was written, and what its JSON does not say.
@@ -9,7 +10,10 @@ use pgoutput_decode::value::{
 pub(super) struct Written {
     pub(super) how: WrittenAs,
     pub(super) notes: JsonNotes,
-    /// Where an array does not count from 1: its bounds, or of one that stands in another value the text of all of that.
+    /// PostgreSQL's text of a value inside of which a document is a string or JSON's `null`.
+    pub(super) text: Option<String>,
+    /// Where an array does not count from 1: its bounds, or of one inside of another value
+    /// PostgreSQL's text of that whole value.
     pub(super) bounds: Option<String>,
 }
 
@@ -27,7 +31,7 @@ pub(super) enum WrittenAs {
 impl Written {
     /// Of which there is nothing more to say.
     pub(super) fn plainly(how: WrittenAs) -> Self {
-        Self { how, notes: JsonNotes::default(), bounds: None }
+        Self { how, notes: JsonNotes::default(), text: None, bounds: None }
     }
 
     /// The same, of a value whose type is known or not.
@@ -50,10 +54,10 @@ pub(super) fn write(
 ) -> Result<Written, ValueError> {
     let (start, options) = (out.len(), options.nested_in(NESTING));
     let error = match field.write_json_noted(out, options) {
-        Ok(notes) => {
-            let bounds = if notes.array_bounds { Some(bounds(field)?) } else { None };
-            return Ok(Written { how: WrittenAs::Itself, notes, bounds });
+        Ok(notes) if notes == JsonNotes::default() => {
+            return Ok(Written::plainly(WrittenAs::Itself));
         }
+        Ok(notes) => return noted(field, notes),
         Err(error) => error,
     };
     out.truncate(start);
@@ -74,15 +78,49 @@ pub(super) fn write(
     }
 }
 
-/// What tells the bounds of an array that does not count from 1, wherever it stands in the value.
+/// What is to be said of a value whose JSON does not say everything.
 #[cold]
-fn bounds(field: &Field<'_>) -> Result<String, ValueError> {
+fn noted(field: &Field<'_>, notes: JsonNotes) -> Result<Written, ValueError> {
     let value = field.get::<Value<'_>>()?;
-    let own = match &value {
-        Value::Array(array) => array.bounds().map(|bounds| bounds.to_string()),
-        _ => None,
-    };
-    Ok(own.unwrap_or_else(|| value.to_string()))
+    let is_inside = !matches!(value, Value::Json(_) | Value::Jsonb(_) | Value::Numeric(_));
+    let has_text = is_inside && (notes.json_null || notes.as_text);
+    let text = has_text.then(|| text(field)).transpose()?;
+    let bounds = notes.array_bounds.then(|| bounds(field, &value)).transpose()?;
+    Ok(Written { how: WrittenAs::Itself, notes, text, bounds })
+}
+
+/// What tells the bounds of all arrays that do not count from 1, wherever they stand in the value.
+fn bounds(field: &Field<'_>, value: &Value<'_>) -> Result<String, ValueError> {
+    if let Value::Array(array) = value
+        && let Some(own) = array.bounds()
+        && !has_bounds_inside(array)?
+    {
+        return Ok(own.to_string());
+    }
+    text(field)
+}
+
+/// Whether an array inside of an element has bounds that the JSON does not show.
+fn has_bounds_inside(array: &Array<'_>) -> Result<bool, ValueError> {
+    // Only described types have arrays inside, and of numbers there may be very many.
+    if array.element_type().kind() == TypeKind::Base {
+        return Ok(false);
+    }
+    let mut json = String::new();
+    for element in array.elements().flatten() {
+        json.clear();
+        if element.write_json_noted(&mut json, JsonOptions::default())?.array_bounds {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// PostgreSQL's text, the same from either format.
+fn text(field: &Field<'_>) -> Result<String, ValueError> {
+    let mut text = String::new();
+    field.write_text(&mut text)?;
+    Ok(text)
 }
 
 /// The bytes of a text that is not UTF-8: of `jsonb` and `jsonpath` those of the text in either format, without the version in front of it.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pgoutput_decode::message::BeginBody;
-use pgoutput_decode::value::{JsonOptions, PgType};
+use pgoutput_decode::value::{Attribute, JsonOptions, PgType, TypeInfo, TypeKind, type_oid};
 use pgoutput_decode::{Lsn, Message, Oid, Relations, TimestampTz, Xid};
 use proptest::prelude::*;
 use serde_json::json;
@@ -202,6 +202,7 @@ const COLUMN: &str = "a \"b\"é";
 const JSON: u32 = 114;
 const JSONB: u32 = 3802;
 const JSON_ARRAY: u32 = 199;
+const JSONB_ARRAY: u32 = 3807;
 const INT4_ARRAY: u32 = 1007;
 const NUMERIC: u32 = 1700;
 
@@ -215,7 +216,11 @@ fn null_of_a_document_is_named() {
         let update = named(&both_rows(type_oid, "null", "null"));
         assert_eq!(update, json!({"json_null": {"before": [COLUMN], "after": [COLUMN]}}));
     }
-    assert_eq!(named(&one_row(JSON_ARRAY, "{NULL,\"null\"}")), json!({"json_null": [COLUMN]}));
+    let expected = json!({
+        "json_null": [COLUMN],
+        "value_text": {"after": {COLUMN: "{NULL,\"null\"}"}},
+    });
+    assert_eq!(named(&one_row(JSON_ARRAY, "{NULL,\"null\"}")), expected);
     let delete = [&b"D\0\0\0\x01O"[..], &tuple(b't', b"null")].concat();
     assert_eq!(named(&row_event(JSON, &delete)), json!({"json_null": [COLUMN]}));
     let nothing = [&b"I\0\0\0\x01N"[..], &[0, 1, b'n']].concat();
@@ -259,6 +264,206 @@ fn bounds_of_arrays_are_named() {
     let hidden = row_of("s", "t", "a\u{202e}", INT4_ARRAY, "[0:0]={1}");
     assert_eq!(named(&hidden), json!({"array_bounds": {"after": {"a\u{202e}": "[0:0]"}}}));
     assert!(line(&hidden).ends_with(r#","array_bounds":{"after":{"a\u202e":"[0:0]"}}}"#));
+}
+
+const INTEGERS: TypeInfo<'static> = TypeInfo {
+    oid: type_oid::INT4_ARRAY,
+    name: "integer[]",
+    kind: TypeKind::Array { element: &base(type_oid::INT4), delimiter: b',' },
+};
+const COUNTS: TypeInfo<'static> = of_user(20_001, TypeKind::Domain(&INTEGERS));
+const HOLDER: TypeInfo<'static> = of_user(
+    20_002,
+    TypeKind::Composite(&[
+        Attribute { name: "j", ty: &of_user(20_003, TypeKind::Domain(&base(type_oid::JSON))) },
+        Attribute { name: "a", ty: &INTEGERS },
+        Attribute { name: "b", ty: &base(type_oid::JSONB) },
+    ]),
+);
+/// The types above, arrays of them, and domains over some of these.
+const TYPES: [TypeInfo<'static>; 7] = [
+    COUNTS,
+    of_user(20_004, TypeKind::Array { element: &HOLDER, delimiter: b',' }),
+    of_user(20_005, TypeKind::Array { element: &COUNTS, delimiter: b',' }),
+    of_user(20_006, TypeKind::Domain(&HOLDER)),
+    of_user(20_007, TypeKind::Domain(&base(type_oid::JSON))),
+    of_user(
+        20_008,
+        TypeKind::Domain(&of_user(20_005, TypeKind::Array { element: &COUNTS, delimiter: b',' })),
+    ),
+    HOLDER,
+];
+
+const fn base(oid: Oid) -> TypeInfo<'static> {
+    TypeInfo { oid, name: "base", kind: TypeKind::Base }
+}
+
+const fn of_user(oid: u32, kind: TypeKind<'static>) -> TypeInfo<'static> {
+    TypeInfo { oid: Oid::new(oid), name: "of a user", kind }
+}
+
+/// An inserted value in text or binary, of one of the types above or a built-in one.
+fn described(type_oid: u32, kind: u8, value: &[u8]) -> ChangeEvent {
+    let mut event = row_event(type_oid, &[&b"I\0\0\0\x01N"[..], &tuple(kind, value)].concat());
+    let table = event.table.take().unwrap();
+    event.table = Some(table.with_types(Box::new(TYPES), Box::default(), 2));
+    event
+}
+
+/// The binary form of an array of one dimension.
+fn array(element: u32, lower: i32, elements: &[Option<&[u8]>]) -> Vec<u8> {
+    let len = u32::try_from(elements.len()).unwrap();
+    let has_null = u32::from(elements.contains(&None));
+    let head = [1, has_null, element, len].map(u32::to_be_bytes).concat();
+    let elements = elements.iter().map(|element| sized(*element)).collect::<Vec<_>>();
+    [&head[..], &lower.to_be_bytes(), &elements.concat()].concat()
+}
+
+/// The binary form of a [`HOLDER`].
+fn holder(j: Option<&[u8]>, a: Option<&[u8]>, b: Option<&[u8]>) -> Vec<u8> {
+    let values = [(20_003, j), (INT4_ARRAY, a), (JSONB, b)];
+    let values = values.map(|(oid, value)| [oid.to_be_bytes().to_vec(), sized(value)].concat());
+    [&3_u32.to_be_bytes()[..], &values.concat()].concat()
+}
+
+/// A value after its length, which for NULL is -1.
+fn sized(value: Option<&[u8]>) -> Vec<u8> {
+    let len = value.map_or(u32::MAX, |value| u32::try_from(value.len()).unwrap());
+    [&len.to_be_bytes()[..], value.unwrap_or_default()].concat()
+}
+
+/// What follows the row and the JSON of the value, which are the same from text and from binary.
+fn said(type_oid: u32, text: &str, binary: &[u8]) -> (serde_json::Value, String) {
+    let [text, binary] = [(b't', text.as_bytes()), (b'b', binary)]
+        .map(|(kind, value)| described(type_oid, kind, value));
+    assert_eq!(line(&text), line(&binary));
+    let parsed: serde_json::Value = serde_json::from_str(&line(&text)).unwrap();
+    (named(&text), parsed["after"][COLUMN].to_string())
+}
+
+#[test]
+fn a_document_inside_of_a_value_has_the_text_of_the_value_with_it() {
+    let (number, string) = (Some(&b"1e400"[..]), Some(&b"\"1e400\""[..]));
+    let null = Some(&b"\x01null"[..]);
+    for (type_oid, text, binary, json, names) in [
+        (
+            JSON_ARRAY,
+            r#"{1e400,"\"1e400\""}"#,
+            array(JSON, 1, &[number, string]),
+            r#"["1e400","1e400"]"#,
+            &["json_as_text"][..],
+        ),
+        (
+            JSON_ARRAY,
+            r#"{"\"1e400\"",1e400}"#,
+            array(JSON, 1, &[string, number]),
+            r#"["1e400","1e400"]"#,
+            &["json_as_text"],
+        ),
+        (
+            JSONB_ARRAY,
+            r#"{"null",NULL}"#,
+            array(JSONB, 1, &[null, None]),
+            "[null,null]",
+            &["json_null"],
+        ),
+        (
+            JSONB_ARRAY,
+            r#"{NULL,"null"}"#,
+            array(JSONB, 1, &[None, null]),
+            "[null,null]",
+            &["json_null"],
+        ),
+        // A composite, and a domain over it.
+        (
+            20_002,
+            r#"(1e400,,"""1e400""")"#,
+            holder(number, None, Some(b"\x01\"1e400\"")),
+            r#"{"j":"1e400","a":null,"b":"1e400"}"#,
+            &["json_as_text"],
+        ),
+        (
+            20_006,
+            r#"("""1e400""",,null)"#,
+            holder(string, None, null),
+            r#"{"j":"1e400","a":null,"b":null}"#,
+            &["json_null"],
+        ),
+        // Both, with one text.
+        (
+            20_004,
+            r#"{"(1e400,,)",NULL,"(,,null)"}"#,
+            array(
+                20_002,
+                1,
+                &[Some(&holder(number, None, None)), None, Some(&holder(None, None, null))],
+            ),
+            r#"[{"j":"1e400","a":null,"b":null},null,{"j":null,"a":null,"b":null}]"#,
+            &["json_null", "json_as_text"],
+        ),
+    ] {
+        let mut expected = json!({"value_text": {"after": {COLUMN: text}}});
+        for name in names {
+            let columns = json!([COLUMN]);
+            let is_list = *name == "json_null";
+            expected[name] = if is_list { columns } else { json!({ "after": columns }) };
+        }
+        let (named, found) = said(type_oid, text, &binary);
+        assert_eq!(named, expected);
+        let json: serde_json::Value = serde_json::from_str(json).unwrap();
+        assert_eq!(found, json.to_string());
+    }
+    // What is itself the document has no more than its name.
+    let (named, _) = said(20_007, "1e400", b"1e400");
+    assert_eq!(named, json!({"json_as_text": {"after": [COLUMN]}}));
+    // What has nothing of the kind inside has neither.
+    let (named, _) = said(JSON_ARRAY, r#"{"\"1e400\"",NULL}"#, &array(JSON, 1, &[string, None]));
+    assert_eq!(named, json!({}));
+}
+
+#[test]
+fn the_text_of_a_value_is_given_of_either_row() {
+    let update = both_rows(JSONB_ARRAY, r#"{"null",NULL}"#, r#"{NULL,"null"}"#);
+    let expected = json!({
+        "json_null": {"before": [COLUMN], "after": [COLUMN]},
+        "value_text": {"before": {COLUMN: r#"{"null",NULL}"#}, "after": {COLUMN: r#"{NULL,"null"}"#}},
+    });
+    assert_eq!(named(&update), expected);
+    let hidden = row_of("s", "t", "a\u{202e}", JSON_ARRAY, "{1e400,\"\\\"\u{202e}\\\"\"}");
+    let end = r#","json_as_text":{"after":["a\u202e"]},"value_text":{"after":{"a\u202e":"{1e400,\"\\\"\u202e\\\"\"}"}}}"#;
+    assert!(line(&hidden).ends_with(end), "{}", line(&hidden));
+}
+
+#[test]
+fn bounds_inside_of_an_array_with_bounds_are_not_left_out() {
+    let one = 1_i32.to_be_bytes();
+    let integers = |lower| array(type_oid::INT4.as_u32(), lower, &[Some(&one)]);
+    let holder = |lower| holder(None, Some(&integers(lower)), None);
+    for (type_oid, text, binary, bounds) in [
+        (20_004, r#"[0:0]={"(,[3:3]={1},)"}"#, array(20_002, 0, &[Some(&holder(3))]), None),
+        (20_004, r#"{"(,[3:3]={1},)"}"#, array(20_002, 1, &[Some(&holder(3))]), None),
+        (20_004, r#"[0:0]={"(,{1},)"}"#, array(20_002, 0, &[Some(&holder(1))]), Some("[0:0]")),
+        (20_005, r#"[2:2]={"[5:5]={1}"}"#, array(20_001, 2, &[Some(&integers(5))]), None),
+        (20_008, r#"[2:2]={"[5:5]={1}"}"#, array(20_001, 2, &[Some(&integers(5))]), None),
+        (
+            20_005,
+            r#"[2:4]={NULL,"{1}","[5:5]={1}"}"#,
+            array(20_001, 2, &[None, Some(&integers(1)), Some(&integers(5))]),
+            None,
+        ),
+        (
+            20_005,
+            r#"[2:3]={NULL,"{1}"}"#,
+            array(20_001, 2, &[None, Some(&integers(1))]),
+            Some("[2:3]"),
+        ),
+        (20_002, "(,[3:3]={1},)", holder(3), None),
+        (20_001, "[3:3]={1}", integers(3), Some("[3:3]")),
+    ] {
+        let (named, _) = said(type_oid, text, &binary);
+        let expected = json!({"array_bounds": {"after": {COLUMN: bounds.unwrap_or(text)}}});
+        assert_eq!(named, expected, "{text}");
+    }
 }
 
 #[test]
