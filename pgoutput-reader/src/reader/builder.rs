@@ -24,7 +24,7 @@ use crate::{Config, ConfigError, Error, SkippedPublication};
 /// How long the creation of a slot waits for each open transaction unless set otherwise.
 const SLOT_WAIT: Duration = Duration::from_secs(300);
 
-/// Settings of a [`Reader`]; made by [`Reader::builder`], or from a [`Config`], which has those of the connection: timeouts, limits,
+/// Settings of a [`Reader`](crate::Reader); made by [`Reader::builder`](crate::Reader::builder), or from a [`Config`], which has those of the connection: timeouts, limits,
 /// [`max_read_delay`](Config::max_read_delay).
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
@@ -253,7 +253,7 @@ impl ReaderBuilder {
     /// A slot that idle moments have moved beyond the position is recognised by the LSN that was confirmed, and taken. One that was recreated, or confirmed after
     /// another event than the position's, is refused; [`trust_slot`](Self::trust_slot) leaves the comparison out. Readers with [`Acknowledge::Stages`], and those
     /// that `synchronous_standby_names` names, confirm whole LSNs, which say nothing: after an idle time their slot may be refused unless
-    /// [`Reader::idle_position`] is stored and acknowledged.
+    /// [`Reader::idle_position`](crate::Reader::idle_position) is stored and acknowledged.
     ///
     /// # Errors
     /// [`connect`](Self::connect) gives the reason as a [`PositionError`](crate::PositionError).
@@ -323,7 +323,7 @@ impl ReaderBuilder {
     }
 
     /// Whether a thread tells the server that we are alive while the loop body is busy, which is the default; else the loop body has to
-    /// come back, or call [`Reader::tick`], within the server's `wal_sender_timeout` (60 s unless set otherwise).
+    /// come back, or call [`Reader::tick`](crate::Reader::tick), within the server's `wal_sender_timeout` (60 s unless set otherwise).
     /// With it, a loop body that never comes back holds up a fast shutdown of the server.
     #[must_use]
     pub fn heartbeat(mut self, heartbeat: bool) -> Self {
