@@ -36,8 +36,12 @@ static POSITIVE: TypeInfo<'_> = described(16_404, "positive", TypeKind::Domain(&
 static SHORT: TypeInfo<'_> = described(16_405, "short", TypeKind::Domain(&TEXT));
 
 /// Lines that are about columns rather than about types of values.
-pub(crate) const NOT_VALUES: [&str; 3] =
-    ["NULL", "unchanged TOAST", "what is not UTF-8, in a `SQL_ASCII` database"];
+pub(crate) const NOT_VALUES: [&str; 4] = [
+    "NULL",
+    "unchanged TOAST",
+    "what is not UTF-8, in a `SQL_ASCII` database",
+    "names that are not UTF-8, in a `SQL_ASCII` database",
+];
 
 pub(crate) const ROWS: &[(&str, &[Input])] = &[
     ("`boolean`", &[of(oid::BOOL, "t", "true"), of(oid::BOOL, "f", "false")]),
