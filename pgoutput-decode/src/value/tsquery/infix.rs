@@ -306,9 +306,12 @@ pub(super) mod both {
 
     use core::fmt;
 
-    use super::{Search, Table, walk};
+    #[cfg(feature = "alloc")]
+    use super::Table;
+    use super::{Search, walk};
 
     pub(in super::super) struct Searched<'a>(pub(in super::super) &'a [u8]);
+    #[cfg(feature = "alloc")]
     pub(in super::super) struct Tabled<'a>(pub(in super::super) &'a [u8]);
 
     impl fmt::Display for Searched<'_> {
@@ -317,6 +320,7 @@ pub(super) mod both {
         }
     }
 
+    #[cfg(feature = "alloc")]
     impl fmt::Display for Tabled<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             walk(f, self.0, &Table::of(self.0).ok_or(fmt::Error)?)

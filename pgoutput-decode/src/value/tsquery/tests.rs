@@ -91,7 +91,8 @@ fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
 #[test]
 fn no_depth_is_too_deep() {
     on_a_small_stack(|| {
-        let depth = 100_000;
+        // Without a table on the heap the time grows with the square of it.
+        let depth = if cfg!(feature = "alloc") { 100_000 } else { 2_000 };
         let count = u32::try_from(depth).unwrap();
         let left = read(3 * count + 1, &nested_to_the_left(depth)).unwrap();
         assert_eq!(left, ["!( ".repeat(depth), "'a'".into(), " & 'b' )".repeat(depth)].concat());
@@ -153,6 +154,7 @@ proptest! {
     fn the_text_is_that_of_the_server_in_either_way(items in trees()) {
         let expected = model(&mut &items[..], 0, false);
         prop_assert_eq!(&infix::both::Searched(&items).to_string(), &expected);
+        #[cfg(feature = "alloc")]
         prop_assert_eq!(&infix::both::Tabled(&items).to_string(), &expected);
     }
 }
