@@ -17,10 +17,11 @@ fn change(fixture: &Fixture<'_>, reader: &mut Reader, statement: &str) -> Change
     reader.next_in_time().unwrap().unwrap()
 }
 
-/// When the reader asked the catalogue last.
+/// When the reader asked the catalogue last. An earlier call's session may not have ended yet.
 fn asked(fixture: &Fixture<'_>) -> i64 {
     let query = "SELECT extract(epoch FROM query_start) * 1000000 FROM pg_stat_activity
         WHERE datname = current_database() AND backend_type = 'client backend' AND query LIKE '%pg\\_%'
+          AND query NOT LIKE '%pg\\_stat\\_activity%'
           AND pid <> pg_backend_pid() ORDER BY query_start DESC LIMIT 1";
     fixture.number(query)
 }
