@@ -90,7 +90,8 @@ impl Account {
         let program = install.bin().join("postgres");
         let meta = fs::metadata(&program).map_err(|e| Error::io("look at", &program, e))?;
         // Every checkout that has the same build shares its copy.
-        let key = crate::template::key(&[&meta.len().to_string(), &meta.mtime().to_string()]);
+        let modified = format!("{}.{:09}", meta.mtime(), meta.mtime_nsec());
+        let key = crate::template::key(&[&meta.len().to_string(), &modified]);
         let shelf = Self::shelf()?;
         let copy = shelf.join(format!("{version}-{key}"));
         let moved = |to: &Path| install.moved(tree, to).filter(|install| self.runs(install));

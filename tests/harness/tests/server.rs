@@ -203,7 +203,7 @@ fn programs_in_a_closed_folder_are_usable() {
         pgoutput_harness::shared(18).unwrap().install().bin().parent().unwrap().to_owned();
     let tree = closed.join("server");
     assert!(output(Command::new("cp").arg("-a").arg(&fetched).arg(&tree)).status.success());
-    // A build of its own to the eye of the harness, so that no copy made earlier is used.
+    // To the harness this is another build, to the nanosecond: no other run uses or removes its copy.
     let program = File::options().append(true).open(tree.join("bin/postgres")).unwrap();
     program.set_modified(SystemTime::now()).unwrap();
     drop(program);
