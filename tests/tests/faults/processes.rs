@@ -82,7 +82,12 @@ impl Tail {
         if let Some(signal) = signal {
             kill_process(Pid::from_child(&self.0), signal).unwrap();
         }
+        let start = printed.len();
         stdout.read_to_string(&mut printed).unwrap();
+        // The next run may start after these: a writer that did not know of them would wait for
+        // their lines, and the run for more transactions.
+        let last = printed[start..].lines().filter_map(number).max();
+        seen.fetch_max(last.unwrap_or(0), Ordering::AcqRel);
         let status = self.0.wait().unwrap();
         wait.done();
         if signal != Some(Signal::KILL) {
