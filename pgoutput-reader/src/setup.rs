@@ -4,6 +4,8 @@
 mod create;
 mod missing;
 pub(crate) mod names;
+#[cfg(feature = "catalog")]
+mod ready;
 mod slot;
 
 use std::time::{Duration, Instant};
@@ -12,6 +14,8 @@ use std::time::{Duration, Instant};
 pub use create::{BlockingSession, SlotWait};
 #[cfg(feature = "catalog")]
 pub(crate) use create::{Patience as SlotPatience, listed};
+#[cfg(feature = "catalog")]
+pub(crate) use missing::Needs;
 #[cfg(feature = "catalog")]
 pub(crate) use slot::SlotFacts;
 
@@ -38,7 +42,13 @@ impl Connection {
     /// [`start_replication`](Self::start_replication) finds.
     pub fn stream(mut self, start: &StartReplication) -> Result<Stream, Error> {
         if let Err(error) = self.check_slot(&start.slot) {
-            return Err(self.with_all_missing(error, &start.publications));
+            let needs = missing::Needs {
+                slot: &start.slot,
+                publications: &start.publications,
+                creates: false,
+                refuses_two_phase: false,
+            };
+            return Err(self.with_all_missing(error, &needs));
         }
         self.check_publications(&start.publications)?;
         let pace = self.pace()?;
@@ -118,6 +128,11 @@ impl Connection {
             .map(|row| row.values().map(text).collect())
             .collect())
     }
+}
+
+/// The first value of rows that are one value.
+fn rows_of_one(rows: Vec<Vec<String>>) -> Option<String> {
+    rows.into_iter().next()?.into_iter().next()
 }
 
 /// A name in SQL. One longer than the server's names is cut short, as the server does everywhere.

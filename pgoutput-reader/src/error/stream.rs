@@ -184,6 +184,15 @@ pub enum SetupError {
         /// What it is set to.
         level: String,
     },
+    /// A slot was to be created and none is free.
+    #[error(
+        "no replication slot is free: max_replication_slots is {limit}; drop slots that nobody uses \
+         (pg_replication_slots), or raise max_replication_slots and restart the server"
+    )]
+    SlotsInUse {
+        /// What `max_replication_slots` is set to.
+        limit: u32,
+    },
     /// More than one thing is missing: all that can be known at once.
     #[error("{}", several(.0))]
     Several(Vec<SetupError>),

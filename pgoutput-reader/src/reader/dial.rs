@@ -13,7 +13,7 @@ use crate::connection::{Connection, CopyBoth};
 use crate::error::{PositionError, SetupError};
 use crate::io::{WakeAtEnd, WakePipe};
 use crate::proto::CreateSlot;
-use crate::setup::{Pace, SlotFacts, SlotPatience};
+use crate::setup::{Needs, Pace, SlotFacts, SlotPatience};
 use crate::stream::StopHandle;
 use crate::{
     Config, Error, ErrorKind, MissingPublication, ServerVersion, StartReplication, SystemId, Waker,
@@ -86,8 +86,19 @@ impl Dialer {
     ) -> Result<Opened, Error> {
         let mut connection = Connection::connect(&self.config)?;
         let system = connection.identify_system()?;
+        let create = create
+            .filter(|_| stored.is_none())
+            .map(|create| CreateSlot { name: self.start.slot.clone(), ..create });
+        let needs = Needs {
+            slot: &self.start.slot,
+            publications: &self.start.publications,
+            creates: create.is_some(),
+            refuses_two_phase: true,
+        };
         if let Some(stored) = stored {
-            stored.verify(&mut connection, &system, &self.start)?;
+            stored
+                .verify(&mut connection, &system, &self.start)
+                .map_err(|error| connection.with_all_missing(error, &needs))?;
         }
         if self.start.start_lsn > system.xlogpos {
             if stored.is_some() {
@@ -101,45 +112,11 @@ impl Dialer {
             )));
         }
         let mut catalog = Catalog::new(connection.ordinary(&self.config)?);
-        if let Some(mut create) = create.filter(|_| stored.is_none()) {
-            create.name.clone_from(&self.start.slot);
-            // All that can be wrong is looked for before there is a slot to leave behind.
+        if create.is_some() {
+            // Options that do not fit are looked for before there is a slot to leave behind.
             self.start.plugin_options(connection.server_version())?;
-            if let Err(error) = connection.check_publications(&self.start.publications) {
-                return Err(connection.with_all_missing(error, &self.start.publications));
-            }
-            while create.temporary || !connection.slot_exists(&create.name)? {
-                match connection.create_slot_patiently(&create, &mut catalog, patience) {
-                    // Somebody else was faster: theirs is as good.
-                    Err(error) if error.sqlstate() == Some("42710") && !create.temporary => {}
-                    created => {
-                        created?;
-                        break;
-                    }
-                }
-            }
-            loop {
-                match connection.check_slot(&create.name).map_err(Error::into_kind) {
-                    Err(ErrorKind::Setup(being @ SetupError::SlotBeingCreated { .. })) => {
-                        connection.wait_for_creator(being, &mut catalog, patience)?;
-                    }
-                    // The other creator was given up.
-                    Err(ErrorKind::Setup(SetupError::SlotMissing { .. })) => {
-                        connection.create_slot_patiently(&create, &mut catalog, patience)?;
-                    }
-                    checked => {
-                        checked?;
-                        break;
-                    }
-                }
-            }
         }
-        let slot = match connection.check_slot(&self.start.slot) {
-            Ok(slot) => slot,
-            Err(error) => {
-                return Err(connection.with_all_missing(error, &self.start.publications));
-            }
-        };
+        let slot = connection.make_ready(&needs, create.as_ref(), &mut catalog, patience)?;
         let mut opened = start(connection, &self.start, catalog, system, slot, None)?;
         if let Some(stored) = stored {
             // Until it was taken, others could still move the slot.
@@ -183,8 +160,9 @@ fn start(
     slot: SlotFacts,
     given_up: Option<&StopHandle>,
 ) -> Result<Opened, Error> {
-    // One that is missing for a moment while the stream is made again is for the stream to judge.
-    if given_up.is_none() || start.missing_publication == MissingPublication::Refuse {
+    // The first time they have been looked at. One that is missing for a moment while the stream is
+    // started again is for the stream to judge.
+    if given_up.is_some() && start.missing_publication == MissingPublication::Refuse {
         connection.check_publications(&start.publications)?;
     }
     let pace = connection.pace()?;

@@ -200,27 +200,28 @@ impl Connection {
         Ok(created)
     }
 
-    /// Waits for a slot that another client's process creates. Whether it waited: then everything is to be looked at again.
+    /// Waits for a slot that another client's process creates. Afterwards everything is to be looked at again.
     ///
     /// # Errors
     /// `being_created` after the limit; [`ErrorKind::Stopped`].
     pub(crate) fn wait_for_creator(
         &mut self,
-        being_created: SetupError,
+        being_created: Error,
         catalog: &mut Catalog,
         patience: &Patience<'_>,
     ) -> Result<(), Error> {
-        let SetupError::SlotBeingCreated { slot, .. } = &being_created else {
-            return Err(being_created.into());
+        let slot = match being_created.kind() {
+            ErrorKind::Setup(SetupError::SlotBeingCreated { slot, .. }) => slot.clone(),
+            _ => return Err(being_created),
         };
-        let mut wait = Wait::new(slot, patience);
-        while let Some(pid) = self.slot_creator(slot)? {
+        let mut wait = Wait::new(&slot, patience);
+        while let Some(pid) = self.slot_creator(&slot)? {
             if wait.is_stopped() {
                 let (doing, address) = ("waiting for a slot on", self.address().into());
                 return Err(ErrorKind::Stopped { doing, address }.into());
             }
             if !patience.limit.is_zero() && wait.since.elapsed() >= patience.limit {
-                return Err(being_created.into());
+                return Err(being_created);
             }
             wait.report(catalog, pid, true);
             std::thread::sleep(LOOK);

@@ -1,39 +1,157 @@
 //! Everything that is missing, in one error: nobody wants to be told one thing a run.
 
+use super::rows_of_one;
 use crate::connection::Connection;
 use crate::error::SetupError;
 use crate::{Error, ErrorKind};
 
+/// The limit on slots, if no slot is free. Slots of every database and kind count.
+const SLOT_LIMIT: &str = "\
+SELECT slots.most
+FROM (SELECT pg_catalog.current_setting('max_replication_slots'::pg_catalog.text)::pg_catalog.int8
+             AS most,
+             (SELECT pg_catalog.count(*) FROM pg_catalog.pg_replication_slots) AS used) AS slots
+WHERE slots.used OPERATOR(pg_catalog.>=) slots.most";
+
+/// What reading needs before it can start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Needs<'a> {
+    pub(crate) slot: &'a str,
+    pub(crate) publications: &'a [String],
+    /// A slot that does not exist is created, which needs a free one.
+    pub(crate) creates: bool,
+    /// A slot with TWO_PHASE cannot be read.
+    pub(crate) refuses_two_phase: bool,
+}
+
+/// What an error of a start says is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Slot,
+    Publications,
+    /// The server's words for a `wal_level` that is too low, or a limit on slots of zero.
+    Unfit,
+    /// The server's words for a limit on slots that is reached.
+    Full,
+}
+
 impl Connection {
-    /// This error, with whatever else is missing; the publications are looked for unless that is what it is about.
-    pub(crate) fn with_all_missing(&mut self, error: Error, publications: &[String]) -> Error {
-        let first = match error.into_kind() {
-            ErrorKind::Setup(first) => first,
-            other => return other.into(),
+    /// This error, together with everything else that is missing.
+    ///
+    /// What cannot be asked is left out, and the error stays as it was where nothing else is missing
+    /// or it is about something else.
+    pub(crate) fn with_all_missing(&mut self, error: Error, needs: &Needs<'_>) -> Error {
+        let Some(subject) = subject(&error) else { return error };
+        let level = self.low_wal_level();
+        let slot = match subject {
+            Subject::Slot => None,
+            _ => self.slot_problem(needs),
         };
-        let mut problems = Vec::new();
-        // From 19 on the server raises the level itself. What cannot be asked now is found when it is needed.
-        let is_about_start =
-            matches!(first, SetupError::SlotMissing { .. } | SetupError::PublicationMissing { .. });
-        if is_about_start
-            && self.server_version().major() < 19
-            && let Ok(rows) = self.rows("SHOW wal_level")
-            && let Some(level) = rows.first().and_then(|row| row.first())
-            && level != "logical"
-        {
-            problems.push(SetupError::WalLevel { level: level.clone() });
-        }
-        let other = match first {
-            SetupError::PublicationMissing { .. } => None,
-            _ => self.check_publications(publications).err().map(Error::into_kind),
+        let publications = match subject {
+            Subject::Publications => None,
+            _ => self.publications_missing(needs),
         };
-        problems.push(first);
-        if let Some(ErrorKind::Setup(other)) = other {
-            problems.push(other);
-        }
+        let full = matches!(slot, Some(SetupError::SlotsInUse { .. }));
+        // The server's words are replaced only where the problem they name was found.
+        let first = match (subject, error.kind()) {
+            (Subject::Full, _) if full => None,
+            (Subject::Unfit, _) if full || level.is_some() => None,
+            (Subject::Slot | Subject::Publications, ErrorKind::Setup(first)) => Some(first.clone()),
+            _ => return error,
+        };
+        let (slot, publications) = match subject {
+            Subject::Slot => (first, publications),
+            Subject::Publications => (slot, first),
+            Subject::Unfit | Subject::Full => (slot, publications),
+        };
+        let problems: Vec<_> = [level, slot, publications].into_iter().flatten().collect();
         match problems.len() {
-            1 => problems.remove(0).into(),
+            0 | 1 => error,
             _ => SetupError::Several(problems).into(),
+        }
+    }
+
+    /// The server's `wal_level`, if it is too low. From 19 on the server raises it by itself.
+    fn low_wal_level(&mut self) -> Option<SetupError> {
+        if self.server_version().major() >= 19 {
+            return None;
+        }
+        let level = rows_of_one(self.rows("SHOW wal_level").ok()?)?;
+        (level != "logical").then_some(SetupError::WalLevel { level })
+    }
+
+    /// Why the slot cannot be read, or cannot be created.
+    fn slot_problem(&mut self, needs: &Needs<'_>) -> Option<SetupError> {
+        match self.check_slot(needs.slot).map_err(Error::into_kind) {
+            Ok(slot) if needs.refuses_two_phase && slot.two_phase => {
+                Some(SetupError::SlotTwoPhase { slot: needs.slot.into() })
+            }
+            Err(ErrorKind::Setup(SetupError::SlotMissing { .. })) if needs.creates => {
+                let limit = rows_of_one(self.rows(SLOT_LIMIT).ok()?)?.parse().ok()?;
+                Some(SetupError::SlotsInUse { limit })
+            }
+            // It can be waited for.
+            Err(ErrorKind::Setup(SetupError::SlotBeingCreated { .. })) => None,
+            Err(ErrorKind::Setup(problem)) => Some(problem),
+            _ => None,
+        }
+    }
+
+    fn publications_missing(&mut self, needs: &Needs<'_>) -> Option<SetupError> {
+        match self.check_publications(needs.publications).map_err(Error::into_kind) {
+            Err(ErrorKind::Setup(problem)) => Some(problem),
+            _ => None,
+        }
+    }
+}
+
+/// What an error is about; `None` where looking at the rest would not help.
+fn subject(error: &Error) -> Option<Subject> {
+    match error.kind() {
+        ErrorKind::Setup(SetupError::PublicationMissing { .. }) => Some(Subject::Publications),
+        ErrorKind::Setup(
+            SetupError::SlotMissing { .. }
+            | SetupError::SlotBeingCreated { .. }
+            | SetupError::SlotPhysical { .. }
+            | SetupError::SlotPlugin { .. }
+            | SetupError::SlotTwoPhase { .. }
+            | SetupError::SlotDatabase { .. }
+            | SetupError::SlotLost { .. },
+        ) => Some(Subject::Slot),
+        ErrorKind::Server(message) => match message.sqlstate() {
+            Some("53400") => Some(Subject::Full),
+            Some("55000") => Some(Subject::Unfit),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ServerMessage;
+
+    #[test]
+    fn only_what_is_missing_makes_the_rest_be_looked_at() {
+        let server = |code: &str| {
+            Error::from(ServerMessage::new([(b'C', code.as_bytes())].into_iter(), true))
+        };
+        let missing = SetupError::PublicationMissing {
+            missing: vec!["p".into()],
+            existing: vec![],
+            database: "d".into(),
+        };
+        for (error, expected) in [
+            (server("53400"), Some(Subject::Full)),
+            (server("55000"), Some(Subject::Unfit)),
+            (server("57P01"), None),
+            (missing.into(), Some(Subject::Publications)),
+            (SetupError::SlotMissing { slot: "s".into() }.into(), Some(Subject::Slot)),
+            (SetupError::Several(vec![]).into(), None),
+            (Error::usage("no"), None),
+        ] {
+            assert_eq!(subject(&error), expected, "{error}");
         }
     }
 }

@@ -233,3 +233,61 @@ fn values_that_the_server_cannot_send_in_binary() {
         assert_eq!(pgoutput_tests::after(last), r#"{"a":null,"list":["=r/postgres"]}"#);
     }
 }
+
+fn several(builder: ReaderBuilder) -> Vec<SetupError> {
+    let error = builder.connect().unwrap_err();
+    let ErrorKind::Setup(SetupError::Several(problems)) = error.kind() else { panic!("{error}") };
+    problems.clone()
+}
+
+#[test]
+fn everything_that_is_missing_is_one_error() {
+    for major in servers().iter().map(|server| server.major()) {
+        let server = Server::builder().setting("max_replication_slots", "1").start(major).unwrap();
+        let (database, other) = (server.database("here"), server.database("there"));
+        let create = "SELECT pg_create_logical_replication_slot('taken', 'pgoutput')";
+        other.client().batch_execute(create).unwrap();
+        let config: Config = database.dsn().parse().unwrap();
+        let full = SetupError::SlotsInUse { limit: 1 };
+        let problems = several(reader(&config).create_slot(true));
+        assert!(
+            matches!(&problems[..], [slot, SetupError::PublicationMissing { .. }] if *slot == full),
+            "{problems:?}"
+        );
+        for create in [false, true] {
+            let problems = several(reader(&config).slot("taken").create_slot(create));
+            assert!(
+                matches!(
+                    &problems[..],
+                    [SetupError::SlotDatabase { .. }, SetupError::PublicationMissing { .. }]
+                ),
+                "{create} {problems:?}"
+            );
+        }
+
+        // One thing alone keeps the server's words.
+        let create = format!("CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES");
+        database.client().batch_execute(&create).unwrap();
+        let error = refusal(reader(&config).create_slot(true), "raise max_replication_slots");
+        assert_eq!(error.sqlstate(), Some("53400"));
+        let error = reader(&config).slot("taken").connect().unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::Setup(SetupError::SlotDatabase { .. })),
+            "{error}"
+        );
+
+        let server = Server::builder()
+            .setting("max_replication_slots", "1")
+            .setting("wal_level", "replica")
+            .start(major)
+            .unwrap();
+        let create = format!(
+            "CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES; \
+             SELECT pg_create_physical_replication_slot('taken')"
+        );
+        server.client().batch_execute(&create).unwrap();
+        let config: Config = server.dsn("postgres").parse().unwrap();
+        let level = SetupError::WalLevel { level: "replica".into() };
+        assert_eq!(several(reader(&config).create_slot(true)), [level, full]);
+    }
+}

@@ -1,0 +1,73 @@
+//! A slot and publications that are ready to be read, the slot created where that is asked for.
+
+use super::create::Patience;
+use super::missing::Needs;
+use super::slot::SlotFacts;
+use crate::catalog::Catalog;
+use crate::connection::Connection;
+use crate::error::SetupError;
+use crate::proto::CreateSlot;
+use crate::{Error, ErrorKind};
+
+impl Connection {
+    /// Checks the slot and the publications, and creates the slot if that is asked for and there is none.
+    ///
+    /// # Errors
+    /// Everything that is missing; what [`create_slot_patiently`](Self::create_slot_patiently) and
+    /// [`wait_for_creator`](Self::wait_for_creator) find.
+    pub(crate) fn make_ready(
+        &mut self,
+        needs: &Needs<'_>,
+        create: Option<&CreateSlot>,
+        catalog: &mut Catalog,
+        patience: &Patience<'_>,
+    ) -> Result<SlotFacts, Error> {
+        self.checked_or_created(needs, create, catalog, patience)
+            .map_err(|error| self.with_all_missing(error, needs))
+    }
+
+    fn checked_or_created(
+        &mut self,
+        needs: &Needs<'_>,
+        create: Option<&CreateSlot>,
+        catalog: &mut Catalog,
+        patience: &Patience<'_>,
+    ) -> Result<SlotFacts, Error> {
+        if create.is_some() {
+            // Everything that can be wrong is looked for before there is a slot to leave behind.
+            self.check_publications(needs.publications)?;
+        }
+        if let Some(create) = create.filter(|create| create.temporary) {
+            self.create_slot_patiently(create, catalog, patience)?;
+        }
+        let slot = loop {
+            let error = match self.check_slot(needs.slot) {
+                Ok(slot) => break slot,
+                Err(error) => error,
+            };
+            match (error.kind(), create) {
+                (ErrorKind::Setup(SetupError::SlotBeingCreated { .. }), Some(_)) => {
+                    self.wait_for_creator(error, catalog, patience)?;
+                }
+                // Also where another creator has given up.
+                (ErrorKind::Setup(SetupError::SlotMissing { .. }), Some(create))
+                    if !create.temporary =>
+                {
+                    match self.create_slot_patiently(create, catalog, patience) {
+                        // Another client was faster: its slot is as good.
+                        Err(error) if error.sqlstate() == Some("42710") => {}
+                        created => drop(created?),
+                    }
+                }
+                _ => return Err(error),
+            }
+        };
+        if create.is_none() {
+            self.check_publications(needs.publications)?;
+        }
+        if needs.refuses_two_phase && slot.two_phase {
+            return Err(SetupError::SlotTwoPhase { slot: needs.slot.into() }.into());
+        }
+        Ok(slot)
+    }
+}
