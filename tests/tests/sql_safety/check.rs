@@ -2,17 +2,23 @@
 
 use crate::literals;
 
-/// Where the SQL that is run over connections of the library, the program and the tests' own
-/// tools stands. The tests themselves run as the owner of everything they see.
-const FOLDERS: &[&str] = &[
-    "pgoutput-reader/src",
+/// The folders whose SQL is not checked: that of the tests themselves. It runs on throwaway
+/// servers only, as the owner of all objects there, and much of it is meant to be what users write.
+/// The library, the program, the examples, the harness and the other tools are all checked.
+const TESTS: &[&str] = &["pgoutput-reader/tests", "tests/harness/tests", "tests/tests"];
+
+/// Some of the folders that are checked: that the search finds them is a test of the search.
+const CHECKED: &[&str] = &[
+    "pgoutput-decode/examples",
+    "pgoutput-decode/src",
     "pgoutput-reader/examples",
-    "tests/harness/src",
-    "tests/src",
+    "pgoutput-reader/src",
     "tests/bench",
     "tests/end-to-end/src",
     "tests/fuzz-bodies/src",
+    "tests/harness/src",
     "tests/peers/src",
+    "tests/src",
 ];
 
 /// Words that may stand before `(` and are no functions that a search path decides about.
@@ -252,7 +258,11 @@ fn what_a_user_could_decide_is_found() {
 
 #[test]
 fn sql_in_the_sources_names_what_it_means() {
-    let literals = literals::below(FOLDERS);
+    let literals = literals::of_workspace(TESTS);
+    for folder in CHECKED {
+        let is_below = |literal: &literals::Literal| literal.file.starts_with(folder);
+        assert!(literals.iter().any(is_below), "no literals below {folder}");
+    }
     // The example with SQLite speaks to that alone in SQL.
     let is_ours = |literal: &&literals::Literal| !literal.file.ends_with("examples/sqlite.rs");
     let sql: Vec<_> =

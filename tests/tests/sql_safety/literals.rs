@@ -3,33 +3,38 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A string literal: its file, its first line, and its text without escapes.
+/// A string literal: its file in the workspace, its first line, and its text without escapes.
 pub(crate) struct Literal {
     pub(crate) file: PathBuf,
     pub(crate) line: usize,
     pub(crate) text: String,
 }
 
-/// The literals of all Rust files below these folders of the workspace.
-pub(crate) fn below(folders: &[&str]) -> Vec<Literal> {
+/// The literals of all Rust files of the workspace except those below these folders.
+pub(crate) fn of_workspace(except: &[&str]) -> Vec<Literal> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let mut found = Vec::new();
-    for folder in folders {
-        let before = found.len();
-        walk(&root.join(folder), &mut found);
-        assert!(found.len() > before, "no literals below {folder}");
+    for folder in except {
+        assert!(root.join(folder).is_dir(), "there is no folder {folder}");
     }
+    let mut found = Vec::new();
+    walk(root, Path::new(""), except, &mut found);
     found
 }
 
-fn walk(folder: &Path, found: &mut Vec<Literal>) {
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            walk(&path, found);
+/// Hidden folders, and those that cargo builds in, have no sources.
+fn walk(root: &Path, folder: &Path, except: &[&str], found: &mut Vec<Literal>) {
+    let entries = fs::read_dir(root.join(folder)).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    for name in names {
+        let (path, is_hidden) = (folder.join(&name), name.as_encoded_bytes().starts_with(b"."));
+        if root.join(&path).is_dir() {
+            let is_left_out = except.iter().any(|except| path == Path::new(except));
+            if !(is_hidden || name == "target" || is_left_out) {
+                walk(root, &path, except, found);
+            }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let source = fs::read_to_string(&path).unwrap();
+            let source = fs::read_to_string(root.join(&path)).unwrap();
             let literals = of(&source).into_iter();
             found.extend(literals.map(|(line, text)| Literal { file: path.clone(), line, text }));
         }
