@@ -6,17 +6,21 @@
 //!
 //! The slot has to exist: `SELECT pg_catalog.pg_create_logical_replication_slot('my_slot', 'pgoutput')`.
 
-use std::io::Write as _;
+use std::io::{LineWriter, Write as _};
 
 use pgoutput_reader::Reader;
+
+#[path = "../src/bin/pgoutput/stdout.rs"]
+mod stdout;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [dsn, slot, publication] = arguments.as_slice() else {
         return Err("usage: follow CONNINFO|URI SLOT PUBLICATION".into());
     };
+    // An event is acknowledged once the next one is asked for, so a closed output must be an error.
+    let mut out = LineWriter::new(stdout::open()?);
     let mut reader = Reader::builder(dsn).slot(slot).publication(publication).connect()?;
-    let mut out = std::io::stdout().lock();
     for event in &mut reader {
         writeln!(out, "{}", serde_json::to_string(&event?)?)?;
     }

@@ -1,21 +1,32 @@
-//! The whole road in one go: a server, a table, a publication, a slot, some changes, and each change as JSON.
+//! Every step from a server to JSON: makes a table, a publication and a slot, changes the table,
+//! and prints each change.
 //!
 //! ```text
 //! cargo run --release --example quickstart                       # on a throwaway server
-//! cargo run --release --example quickstart -- --dsn "host=…"     # on yours, as with DATABASE_URL, PGHOST and the like set
+//! cargo run --release --example quickstart -- --dsn "host=…"     # on yours
 //! ```
+//!
+//! It also uses your server if `DATABASE_URL`, `PGHOST` or the like name one. However it ends, it
+//! drops what it made there; an interrupt or a termination signal only makes that happen sooner.
 
 use std::error::Error;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
 use pgoutput_decode::Printable;
 use pgoutput_harness::Server;
-use pgoutput_reader::{Config, Connection, Reader, ReaderBuilder};
+use pgoutput_reader::{Config, Connection, Reader, ReaderBuilder, StopHandle};
 use postgres::Client;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
-/// The changes that are shown: seven events (PostgreSQL 10 does not publish the last), in five transactions.
+#[path = "../src/bin/pgoutput/stdout.rs"]
+mod stdout;
+
+/// The changes that are shown: seven events in five transactions. PostgreSQL 10 does not publish
+/// the last one.
 const CHANGES: [&str; 5] = [
     "INSERT INTO public.readme (id) SELECT pg_catalog.generate_series(1, 3)",
     "UPDATE public.readme SET created_at = pg_catalog.now() WHERE id OPERATOR(pg_catalog.=) 1",
@@ -26,8 +37,12 @@ const CHANGES: [&str; 5] = [
 
 const NAME: &str = "pgoutput_quickstart";
 
-/// How long the server may take to let go of the slot before it is dropped.
+/// How long the server may take to release the slot before it is dropped.
 const LET_GO: Duration = Duration::from_secs(30);
+
+/// Bounds every wait for other sessions, such as that of a new slot for older transactions. A
+/// signal takes effect between two statements.
+const BOUND_WAITS: &str = "SET lock_timeout = '10s'";
 
 fn main() -> ExitCode {
     match start() {
@@ -41,20 +56,27 @@ fn main() -> ExitCode {
 
 fn start() -> Result<(), Box<dyn Error>> {
     let dsn = dsn_argument()?;
+    // A closed output is an error before anything is made.
+    let mut out = io::LineWriter::new(stdout::open()?);
     if dsn.is_some() || names_a_server() {
         let config = Config::from_dsn_or_env(dsn.as_deref())?;
-        return run(&config);
+        return run(&config, &mut out);
     }
     let server = Server::any()?;
     let database = server.database("quickstart");
     say("starting a throwaway server");
-    run(&database.dsn().parse()?)
+    run(&database.dsn().parse()?, &mut out)
 }
 
-fn run(config: &Config) -> Result<(), Box<dyn Error>> {
+fn run(config: &Config, out: &mut impl io::Write) -> Result<(), Box<dyn Error>> {
     say(&format!("using {}", describe(config)?));
     let mut client = config.connect_postgres()?;
-    let mut made = Made { client: &mut client, config, undo: Vec::new() };
+    let mut builder = ReaderBuilder::from(config.clone()).slot(NAME).publication(NAME);
+    let stop = builder.stop_handle()?;
+    // From here on, a signal no longer ends the program by itself.
+    stop_on_signals(stop.clone())?;
+    let mut made = Made { client: &mut client, config, stop: stop.clone(), undo: Vec::new() };
+    made.sql("bounding waits", BOUND_WAITS)?;
     made.make(
         "table public.readme",
         "CREATE TABLE public.readme (id integer PRIMARY KEY,
@@ -72,6 +94,7 @@ fn run(config: &Config) -> Result<(), Box<dyn Error>> {
         Undo::Slot,
     )?;
     for statement in CHANGES {
+        made.check_stop()?;
         made.sql("changing public.readme", statement)?;
     }
     let position = "SELECT pg_catalog.pg_current_wal_lsn()::pg_catalog.text";
@@ -79,20 +102,28 @@ fn run(config: &Config) -> Result<(), Box<dyn Error>> {
     let end: String = end.map_err(|error| readable("reading the position", &error))?.get(0);
 
     // From where the slot was created to where the log ends now.
-    let mut reader = ReaderBuilder::from(config.clone())
-        .slot(NAME)
-        .publication(NAME)
-        .until_lsn(end.parse()?)
-        .connect()?;
-    let printed = print(&mut reader);
-    // Also when the output was closed: the slot is free after this, and can be dropped.
+    let mut reader = builder.until_lsn(end.parse()?).connect()?;
+    let printed = print(&mut reader, out);
+    // Also after an error: only a slot that nobody reads can be dropped.
     reader.stop()?;
-    printed
+    printed?;
+    Ok(made.check_stop()?)
 }
 
-/// Prints each change; a reader of our output that goes away ends it.
-fn print(reader: &mut Reader) -> Result<(), Box<dyn Error>> {
-    let mut out = io::stdout().lock();
+/// Stops the reader at the first signal that asks for the end, and what comes before the reader.
+fn stop_on_signals(stop: StopHandle) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    thread::spawn(move || {
+        for _ in signals.forever() {
+            stop.stop();
+            say("stopping: what was made is dropped first");
+        }
+    });
+    Ok(())
+}
+
+/// Prints each change, until all are printed or nobody reads the output any more.
+fn print(reader: &mut Reader, out: &mut impl io::Write) -> Result<(), Box<dyn Error>> {
     for event in reader {
         match writeln!(out, "{}", serde_json::to_string_pretty(&event?)?) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
@@ -111,10 +142,11 @@ fn describe(config: &Config) -> Result<String, pgoutput_reader::Error> {
     Ok(format!("PostgreSQL {version} at {address}, database \"{database}\""))
 }
 
-/// What was made on the server; dropped again at the end, also after an error, and nothing else is.
+/// The objects made on the server. They are dropped at the end, also after an error or a signal.
 struct Made<'c> {
     client: &'c mut Client,
     config: &'c Config,
+    stop: StopHandle,
     undo: Vec<(&'static str, Undo)>,
 }
 
@@ -130,7 +162,12 @@ impl Made<'_> {
         self.client.batch_execute(statement).map_err(|error| readable(doing, &error))
     }
 
+    fn check_stop(&self) -> Result<(), String> {
+        if self.stop.is_stopped() { Err("stopped by a signal".into()) } else { Ok(()) }
+    }
+
     fn make(&mut self, what: &'static str, statement: &str, undo: Undo) -> Result<(), String> {
+        self.check_stop()?;
         self.sql(&format!("creating {what}"), statement)?;
         self.undo.push((what, undo));
         say(&format!("created {what}"));
@@ -158,7 +195,7 @@ impl Drop for Made<'_> {
     }
 }
 
-/// What the server said, on one line; the crate `postgres` says no more than that something failed.
+/// The server's message on one line. The crate `postgres` says only that something failed.
 fn readable(doing: &str, error: &postgres::Error) -> String {
     let Some(said) = error.as_db_error() else { return format!("{doing}: {error}") };
     let code = said.code().code();
@@ -171,7 +208,7 @@ fn readable(doing: &str, error: &postgres::Error) -> String {
     line
 }
 
-/// Says something to whoever looks at standard error; nobody may.
+/// Writes a line to standard error, which may be closed.
 fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{}", Printable(line));
 }
@@ -186,7 +223,7 @@ fn dsn_argument() -> Result<Option<String>, String> {
     }
 }
 
-/// Whether the environment names a server. Who connects (PGUSER, PGPASSWORD) and to which database (PGDATABASE) names none.
+/// Whether the environment names a server. PGUSER, PGPASSWORD and PGDATABASE do not.
 fn names_a_server() -> bool {
     ["DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE"]
         .iter()

@@ -9,6 +9,8 @@ use std::time::Duration;
 use pgoutput_harness::{PATIENCE, Wait, output, output_within, servers, servers_from};
 use serde_json::Value;
 
+#[path = "examples/ends.rs"]
+mod ends;
 #[path = "examples/sqlite.rs"]
 mod sqlite;
 
@@ -88,12 +90,14 @@ fn quickstart_leaves_nothing_when_its_output_is_closed_early() {
             command.args(["--dsn", &database.dsn()]).stdin(Stdio::null());
             let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
             let mut out = BufReader::new(child.stdout.take().unwrap());
+            let wait = Wait::or_kill("quickstart to end", PATIENCE, &child);
             // As `head -1` does, or nobody reads at all.
             if round % 2 == 0 {
                 out.read_line(&mut String::new()).unwrap();
             }
             drop(out);
             let ended = child.wait_with_output().unwrap();
+            wait.done();
             let said = String::from_utf8_lossy(&ended.stderr);
             assert_eq!(ended.status.code(), Some(0), "{said}");
             assert!(said.contains("dropped replication slot pgoutput_quickstart"), "{said}");
