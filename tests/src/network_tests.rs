@@ -122,5 +122,5 @@ fn all_connections_can_be_cut_at_once() {
     network.cut();
     assert_eq!(was_cut.recv_timeout(PATIENCE).unwrap(), b"");
     assert_eq!(all(&server), b"");
-    waiting.join().unwrap();
+    pgoutput_harness::waiting("a connection that was cut", || waiting.join()).unwrap();
 }

@@ -288,7 +288,7 @@ mod tests {
         let waits = Waits { stop: StopHandle::new(wake.waker()), wake };
         let (_sender, answer) = channel::<()>();
         waits.stop.stop();
-        let error = wait(&answer, Some(&waits), None, "db:5432").unwrap_err();
+        let error = wait(&answer, Some(&waits), Some(PATIENCE), "db:5432").unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Stopped { .. }), "{error}");
     }
 }

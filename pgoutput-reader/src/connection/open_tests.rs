@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use pgoutput_harness::waiting;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -89,7 +90,7 @@ fn after_a_refusal_nothing_is_sent() {
         let (mut config, server) = server(vec![answers(answer)]);
         config.ssl_mode(SslMode::Require).password("secret");
         assert_eq!(tls_error(&config), expected);
-        server.join().unwrap();
+        waiting("the scripted server", || server.join()).unwrap();
     }
 }
 
@@ -103,12 +104,12 @@ fn with_prefer_a_refusal_goes_on_in_clear_and_a_failure_on_another_connection() 
     let (mut config, same) = server(vec![refuses]);
     config.ssl_mode(SslMode::Prefer);
     drop(Connection::connect(&config).unwrap());
-    same.join().unwrap();
+    waiting("the scripted server", || same.join()).unwrap();
     for answer in [&b"Ecannot fork\0"[..], b"Snot a handshake at all"] {
         let (mut config, another) = server(vec![answers_loosely(answer), lets_in_plain()]);
         config.ssl_mode(SslMode::Prefer);
         assert!(!Connection::connect(&config).unwrap().is_tls());
-        another.join().unwrap();
+        waiting("the scripted server", || another.join()).unwrap();
     }
 }
 
@@ -127,7 +128,7 @@ fn a_handshake_that_makes_no_progress_ends_at_the_deadline() {
     config.ssl_mode(SslMode::Require).connect_timeout(Duration::from_millis(100));
     let error = Connection::connect(&config).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
-    server.join().unwrap();
+    waiting("the scripted server", || server.join()).unwrap();
 }
 
 /// A server of rustls that chooses one of these protocols.
@@ -174,6 +175,6 @@ fn direct_tls_wants_the_protocol_named() {
         } else {
             assert_eq!(tls_error(&config), TlsError::NoAlpn);
         }
-        server.join().unwrap();
+        waiting("the scripted server", || server.join()).unwrap();
     }
 }

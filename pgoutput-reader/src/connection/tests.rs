@@ -5,6 +5,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 
+use pgoutput_harness::waiting;
+
 use super::*;
 use crate::{Config, ErrorKind, LimitError};
 
@@ -123,7 +125,7 @@ impl Scripted {
     }
 
     pub(crate) fn end(self) {
-        self.server.join().unwrap();
+        waiting("the scripted server", || self.server.join()).unwrap();
         std::fs::remove_dir_all(self.folder).unwrap();
     }
 }

@@ -3,6 +3,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
+use pgoutput_harness::waiting;
 use proptest::prelude::*;
 
 use super::*;
@@ -47,18 +48,18 @@ fn a_timeout_inside_a_message_loses_nothing() {
 fn a_wake_up_from_another_thread_ends_the_wait() {
     let (mut channel, mut server) = pair();
     let waker = channel.waker();
-    let waiting = thread::spawn(move || {
+    let filling = thread::spawn(move || {
         let woken = channel.fill(None).unwrap();
         (channel, woken)
     });
     waker.wake();
-    let (mut channel, woken) = waiting.join().unwrap();
+    let (mut channel, woken) = waiting("the wait that a wake-up ends", || filling.join()).unwrap();
     assert_eq!(woken, Fill::Woken);
     // Several are one, and the next wait is for the server again.
     (0..100).for_each(|_| waker.wake());
-    assert_eq!(channel.fill(None).unwrap(), Fill::Woken);
+    assert_eq!(channel.fill(soon()).unwrap(), Fill::Woken);
     server.write_all(b"x").unwrap();
-    assert_eq!(channel.fill(None).unwrap(), Fill::More);
+    assert_eq!(channel.fill(soon()).unwrap(), Fill::More);
 }
 
 #[test]
@@ -66,7 +67,7 @@ fn more_wake_ups_than_the_pipe_holds_do_not_block() {
     let (mut channel, _server) = pair();
     let waker = channel.waker();
     (0..1_000_000).for_each(|_| waker.wake());
-    assert_eq!(channel.fill(None).unwrap(), Fill::Woken);
+    assert_eq!(channel.fill(soon()).unwrap(), Fill::Woken);
     assert_eq!(channel.fill(Some(Instant::now())).unwrap(), Fill::TimedOut);
 }
 
@@ -97,7 +98,7 @@ fn two_sides_with_full_buffers_do_not_wait_for_each_other() {
     });
     channel.outbox().extend_from_slice(&ours);
     channel.flush(soon(), "testing").unwrap();
-    let (server, received) = server.join().unwrap();
+    let (server, received) = waiting("the scripted server", || server.join()).unwrap();
     assert!(received == ours);
     drop(server);
     while channel.fill(soon()).unwrap() == Fill::More {}
@@ -135,7 +136,7 @@ fn a_server_that_does_not_read_is_noticed() {
     assert!(pending > 0);
     assert_eq!(channel.fill(soon()).unwrap(), Fill::More);
     assert!(!channel.writer.pending());
-    drop(reader.join().unwrap());
+    drop(waiting("the peer", || reader.join()).unwrap());
 }
 
 #[test]
@@ -148,7 +149,7 @@ fn an_endless_talker_does_not_fill_memory_while_it_does_not_read() {
     assert!(matches!(error.kind(), crate::ErrorKind::Timeout { .. }));
     assert!(channel.inbox.unread().len() < BACKLOG_LIMIT * 3);
     drop(channel);
-    talker.join().unwrap();
+    waiting("the peer", || talker.join()).unwrap();
 }
 
 #[test]

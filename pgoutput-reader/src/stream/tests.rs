@@ -9,6 +9,9 @@ use super::*;
 use crate::StartReplication;
 use crate::connection::tests::{Scripted, Server, copying, message, welcome};
 
+/// Long enough never to pass in a test that is right.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Never, in a test.
 const NEVER: Duration = Duration::from_secs(3600);
 
@@ -55,11 +58,11 @@ fn the_server_hears_of_us_while_nobody_reads_and_only_what_was_confirmed() {
         server.ended();
     });
     let mut stream = stream(&scripted, Duration::from_millis(1), Duration::ZERO);
-    gone.recv().unwrap();
-    assert!(matches!(stream.step(None).unwrap(), Step::Keepalive(_)));
+    gone.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(stream.step(Some(Instant::now() + PATIENCE)).unwrap(), Step::Keepalive(_)));
     assert_eq!(stream.health().received, Lsn::new(100));
     stream.confirm(Lsn::new(7));
-    gone.recv().unwrap();
+    gone.recv_timeout(PATIENCE).unwrap();
     let health = stream.health();
     assert_eq!((health.taken, health.told), (Lsn::new(7), Lsn::new(7)));
     assert_eq!(health.bytes_behind(), Some(93));
@@ -121,7 +124,7 @@ fn a_thread_that_cannot_tell_ends_the_stream_with_its_reason() {
     let scripted = Scripted::new("unsent", move |mut server| {
         start(&mut server);
         // Reads nothing until the client has given up.
-        gone.recv().unwrap();
+        gone.recv_timeout(PATIENCE).unwrap();
         drop(server);
     });
     let mut stream = stream(&scripted, Duration::from_millis(1), Duration::ZERO);
@@ -228,7 +231,7 @@ proptest! {
                 Poll::Say(messages) if waiting + u32::from(messages) > 150 => {}
                 Poll::Say(messages) => {
                     tell.send(messages).unwrap();
-                    said.recv().unwrap();
+                    said.recv_timeout(PATIENCE).unwrap();
                     waiting += u32::from(messages);
                 }
                 Poll::Step(timeout, calls) => for _ in 0..calls {
@@ -325,7 +328,7 @@ fn a_pause_of_the_caller_is_no_silence_of_the_server() {
     let (done, said) = channel();
     let scripted = Scripted::new("pause", move |mut server| {
         start(&mut server);
-        gone.recv().unwrap();
+        gone.recv_timeout(PATIENCE).unwrap();
         server.say(&keepalive(1));
         done.send(()).unwrap();
         server.closed();
@@ -333,7 +336,7 @@ fn a_pause_of_the_caller_is_no_silence_of_the_server() {
     let mut stream = stream(&scripted, NEVER, LIMIT);
     std::thread::sleep(2 * LIMIT);
     go.send(()).unwrap();
-    said.recv().unwrap();
+    said.recv_timeout(PATIENCE).unwrap();
     let step = stream.step(Some(Instant::now())).unwrap();
     assert!(matches!(step, Step::Keepalive(keepalive) if keepalive.wal_end == Lsn::new(1)));
     drop(stream);

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::{Command, Stdio};
 
-use pgoutput_harness::servers;
+use pgoutput_harness::{PATIENCE, Wait, servers};
 
 use crate::run::{Fixture, assert_success, complaint, finished};
 
@@ -89,7 +89,9 @@ fn a_full_disk_is_status_1_and_nothing_is_acknowledged() {
             let full = File::options().write(true).open("/dev/full").unwrap();
             let child =
                 tail.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+            let wait = Wait::or_kill("the program to end", PATIENCE, &child);
             let line = complaint(&child.wait_with_output().unwrap(), 1);
+            wait.done();
             assert!(line.contains("writing to standard output"), "{line}");
         }
         // An idle slot may be moved up to the change, and never beyond it.

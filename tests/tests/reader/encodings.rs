@@ -3,7 +3,7 @@
 use pgoutput_decode::TupleColumn;
 use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{Acknowledge, ChangeEvent, Reader};
-use pgoutput_tests::{Fixture, after, formats, json};
+use pgoutput_tests::{Fixture, InTime as _, after, formats, json};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, s text, v varchar(9), a text[], j json)";
 
@@ -176,9 +176,9 @@ fn names_of_others_that_are_no_utf8_stop_nobody() {
 
         // A warning of the server in 18, an error before.
         let mut reader = fixture.reader();
-        reader.next().unwrap().unwrap();
+        reader.next_in_time().unwrap().unwrap();
         fixture.run(["DROP PUBLICATION everything", "INSERT INTO t (id) VALUES (2)"]);
-        let error = reader.next().unwrap().unwrap_err().to_string();
+        let error = reader.next_in_time().unwrap().unwrap_err().to_string();
         assert!(error.contains("publication \"everything\" did not exist at WAL"), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use pgoutput_harness::{Server, servers, skip};
 use pgoutput_reader::{Acknowledge, Reader, ReaderBuilder};
-use pgoutput_tests::{Fixture, PUBLICATION, after, line};
+use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, after, line};
 
 /// Locales, and what stands behind the whole units of their currencies.
 const LOCALES: [(&str, &str); 2] = [("ja_JP.UTF-8", ""), ("ar_KW.UTF-8", ".000")];
@@ -44,7 +44,8 @@ fn read_as(fixture: &Fixture<'_>, builder: impl Fn() -> ReaderBuilder, expected:
     for binary in formats {
         let what = format!("PostgreSQL {}, {what}, binary {binary}", fixture.major());
         let builder = builder().binary(*binary).acknowledge(Acknowledge::Never).until_lsn(end);
-        let events: Vec<_> = builder.connect().unwrap().map(Result::unwrap).collect();
+        let mut reader = builder.connect().unwrap();
+        let events: Vec<_> = reader.in_time().map(Result::unwrap).collect();
         assert_eq!(after(&events[0]), json(expected), "{what}");
         let mut direct = String::new();
         events[0].write_json(&mut direct).unwrap();

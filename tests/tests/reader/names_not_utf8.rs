@@ -4,7 +4,7 @@ use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{
     Acknowledge, ColumnSchema, Connection, ErrorKind, ProtocolError, StartReplication, StreamError,
 };
-use pgoutput_tests::{Fixture, InTime as _, after, formats, json};
+use pgoutput_tests::{Fixture, InTime as _, after, formats, json, stopped_in_time};
 
 /// Statements with the byte `E9` for each `#`, run by a session that may write it.
 fn bytes(statements: &str) -> String {
@@ -162,6 +162,7 @@ fn refused(server: &Server, table: &str, insert: &str) -> (StreamError, String) 
     fixture.wait_until_free();
     let mut stream = Connection::connect(&config).unwrap().stream(&start).unwrap();
     let mut position = pgoutput_decode::Lsn::ZERO;
+    let wait = stopped_in_time("a table with a name that is not UTF-8", stream.stop_handle());
     loop {
         let frame = stream.next_frame().unwrap().unwrap();
         position = position.max(frame.wal_start);
@@ -170,6 +171,7 @@ fn refused(server: &Server, table: &str, insert: &str) -> (StreamError, String) 
             break;
         }
     }
+    wait.done();
     drop(stream);
     fixture.wait_until_free();
     let ErrorKind::Stream(kind) = error.kind() else { panic!("{error}") };

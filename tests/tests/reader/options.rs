@@ -60,15 +60,17 @@ fn several_publications_give_the_tables_of_all() {
             "INSERT INTO c VALUES (1)",
             "INSERT INTO b VALUES (1)",
         ]);
-        let reader = pgoutput_reader::Reader::builder(&fixture.database().dsn())
+        let mut reader = pgoutput_reader::Reader::builder(&fixture.database().dsn())
             .slot(fixture.slot_name())
             .publication("of a")
             .publication("of,b")
             .until_lsn(fixture.end())
             .connect()
             .unwrap();
-        let tables: Vec<_> =
-            reader.map(|event| event.unwrap().table().unwrap().name().to_owned()).collect();
+        let tables: Vec<_> = reader
+            .in_time()
+            .map(|event| event.unwrap().table().unwrap().name().to_owned())
+            .collect();
         assert_eq!(tables, ["a", "b"]);
     }
 }
@@ -221,13 +223,13 @@ fn until_lsn_at_a_commit_record_leaves_that_commit_out_and_behind_it_takes_it_in
             fixture.read_with(|builder| builder.acknowledge(pgoutput_reader::Acknowledge::Never));
         let commit = all[1].transaction().unwrap().commit_lsn();
         for (until, expected) in [(commit, 1), (Lsn::new(commit.as_u64() + 1), 2)] {
-            let reader = fixture
+            let mut reader = fixture
                 .builder()
                 .acknowledge(pgoutput_reader::Acknowledge::Never)
                 .until_lsn(until)
                 .connect()
                 .unwrap();
-            assert_eq!(reader.map(Result::unwrap).count(), expected);
+            assert_eq!(reader.in_time().map(Result::unwrap).count(), expected);
             fixture.wait_until_free();
         }
     }
@@ -315,8 +317,8 @@ fn a_message_outside_of_transactions_beyond_until_lsn_is_not_taken() {
         let until = fixture.end();
         fixture
             .run(["SELECT pg_logical_emit_message(false, 'late', '')", "INSERT INTO t VALUES (2)"]);
-        let reader = fixture.builder().messages(true).until_lsn(until).connect().unwrap();
-        assert_eq!(reader.map(Result::unwrap).count(), 1);
+        let mut reader = fixture.builder().messages(true).until_lsn(until).connect().unwrap();
+        assert_eq!(reader.in_time().map(Result::unwrap).count(), 1);
     }
 }
 
@@ -328,8 +330,8 @@ fn a_message_whose_record_ends_at_until_lsn_is_taken() {
         let until: String = fixture.database().client().query_one(emit, &[]).unwrap().get(0);
         fixture.run(["INSERT INTO t VALUES (1)"]);
         let until = until.parse().unwrap();
-        let reader = fixture.builder().messages(true).until_lsn(until).connect().unwrap();
-        let events: Vec<_> = reader.map(Result::unwrap).collect();
+        let mut reader = fixture.builder().messages(true).until_lsn(until).connect().unwrap();
+        let events: Vec<_> = reader.in_time().map(Result::unwrap).collect();
         assert_eq!(events.len(), 1);
         assert_eq!(events[0].logical_message().unwrap().content, b"word");
     }

@@ -165,7 +165,8 @@ fn a_position_of_something_else_is_refused_with_the_reason() {
         assert!(text.contains(&lsn.to_string()) && text.contains(&ends.to_string()), "{text}");
         // What was refused has changed nothing.
         let again = builder(&fixture, slot).resume(stored(&position)).until_lsn(fixture.end());
-        assert_eq!(again.connect().unwrap().map(Result::unwrap).count(), EVENTS - 1);
+        let mut again = again.connect().unwrap();
+        assert_eq!(again.in_time().map(Result::unwrap).count(), EVENTS - 1);
     }
 }
 
@@ -193,8 +194,8 @@ fn a_slot_that_was_made_anew_is_refused_and_none_is_made() {
         }
         fixture.run(["INSERT INTO t VALUES (7)"]);
         let trusting = builder(&fixture, slot).resume(position).trust_slot(true);
-        let events: Vec<_> =
-            trusting.until_lsn(fixture.end()).connect().unwrap().map(Result::unwrap).collect();
+        let mut trusting = trusting.until_lsn(fixture.end()).connect().unwrap();
+        let events: Vec<_> = trusting.in_time().map(Result::unwrap).collect();
         assert_eq!(events.len(), 1);
     }
 }
@@ -246,7 +247,8 @@ fn messages_outside_of_transactions_have_positions_too() {
             if let Some(position) = position {
                 builder = builder.resume(position);
             }
-            builder.connect().unwrap().map(Result::unwrap).collect::<Vec<_>>()
+            let mut reader = builder.connect().unwrap();
+            reader.in_time().map(Result::unwrap).collect::<Vec<_>>()
         };
         let events = all(None);
         assert_eq!(events.len(), 6);

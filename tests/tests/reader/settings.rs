@@ -3,7 +3,7 @@
 use pgoutput_decode::TupleColumn;
 use pgoutput_harness::{Server, servers, skip};
 use pgoutput_reader::{Acknowledge, Config, Connection, Reader};
-use pgoutput_tests::{Fixture, PUBLICATION, after, eventually};
+use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, after, eventually};
 use postgres::SimpleQueryMessage;
 
 /// Columns of a table: name, type, value, and the text that the reader must be sent. The float is exactly that number and
@@ -145,7 +145,7 @@ fn both_connections_have_a_name() {
             let reader = Reader::builder(&dsn).slot(fixture.slot_name()).publication(PUBLICATION);
             let mut reader = reader.connect().unwrap();
             fixture.run(["INSERT INTO t VALUES (1)"]);
-            reader.next().unwrap().unwrap();
+            reader.next_in_time().unwrap().unwrap();
             assert_eq!(names(), [expected; 2], "PostgreSQL {}{given}", fixture.major());
             reader.stop().unwrap();
             eventually("both sessions to end", || names().is_empty().then_some(()));

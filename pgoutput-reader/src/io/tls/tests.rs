@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pgoutput_harness::waiting;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -73,7 +74,7 @@ fn what_comes_with_the_end_of_the_handshake_is_not_left_waiting() {
         assert_eq!(channel.fill(soon()).unwrap(), Fill::More);
         assert_eq!(channel.inbox.unread(), b"hello");
         assert_eq!(channel.fill(Some(Instant::now())).unwrap(), Fill::TimedOut);
-        drop(server.join().unwrap());
+        drop(waiting("the scripted server", || server.join()).unwrap());
     }
 }
 
@@ -100,7 +101,7 @@ fn megabytes_in_both_directions_arrive_whole() {
     assert!(arrived.iter().copied().eq(bytes(1)));
     channel.outbox().extend_from_slice(&ours);
     channel.flush(soon(), "testing").unwrap();
-    assert!(server.join().unwrap() == ours);
+    assert!(waiting("the scripted server", || server.join()).unwrap() == ours);
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn the_end_of_the_connection_is_seen_with_a_word_or_without() {
         });
         assert_eq!(channel.fill(soon()).unwrap(), Fill::More);
         assert_eq!(channel.inbox.unread(), b"last words");
-        server.join().unwrap();
+        waiting("the scripted server", || server.join()).unwrap();
         assert_eq!(channel.fill(soon()).unwrap(), Fill::Closed);
         // Sending to nobody is no error of its own: reading tells.
         channel.outbox().extend_from_slice(b"status");
@@ -135,7 +136,7 @@ fn bytes_that_are_no_tls_end_the_connection_after_what_was_good() {
     });
     channel.outbox().extend_from_slice(b"x");
     channel.flush(soon(), "testing").unwrap();
-    let server = server.join().unwrap();
+    let server = waiting("the scripted server", || server.join()).unwrap();
     assert_eq!(channel.fill(soon()).unwrap(), Fill::More);
     assert_eq!(channel.inbox.unread(), b"good");
     let error = channel.fill(soon()).unwrap_err();
@@ -170,6 +171,6 @@ fn another_thread_writes_while_this_one_reads() {
     }
     let sent: Vec<u8> = (0..ROUNDS).flat_map(u64::to_be_bytes).collect();
     assert_eq!(arrived, sent);
-    writing.join().unwrap();
-    server.join().unwrap();
+    waiting("the writer", || writing.join()).unwrap();
+    waiting("the scripted server", || server.join()).unwrap();
 }
