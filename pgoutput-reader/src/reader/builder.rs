@@ -363,7 +363,7 @@ impl ReaderBuilder {
     }
 
     /// What to do where a publication does not exist at the point of the log that is being read;
-    /// [`MissingPublication::Refuse`] unless set. One that does not exist when the reader connects is an error either way.
+    /// [`MissingPublication::Refuse`] unless set. One that does not exist when the reader first connects is an error either way.
     ///
     /// ```no_run
     /// use pgoutput_reader::{MissingPublication, Reader};

@@ -15,9 +15,7 @@ use crate::io::{WakeAtEnd, WakePipe};
 use crate::proto::CreateSlot;
 use crate::setup::{Needs, Pace, SlotFacts, SlotPatience};
 use crate::stream::StopHandle;
-use crate::{
-    Config, Error, ErrorKind, MissingPublication, ServerVersion, StartReplication, SystemId, Waker,
-};
+use crate::{Config, Error, ErrorKind, ServerVersion, StartReplication, SystemId, Waker};
 
 /// How long each step of an attempt may take where the settings say nothing.
 const STEP: Duration = Duration::from_secs(30);
@@ -160,11 +158,8 @@ fn start(
     slot: SlotFacts,
     given_up: Option<&StopHandle>,
 ) -> Result<Opened, Error> {
-    // The first time they have been looked at. One that is missing for a moment while the stream is
-    // started again is for the stream to judge.
-    if given_up.is_some() && start.missing_publication == MissingPublication::Refuse {
-        connection.check_publications(&start.publications)?;
-    }
+    // Publications were checked before the first stream. Later a missing one is an error of the
+    // stream, which names the position, and only if there are changes.
     let pace = connection.pace()?;
     if slot.two_phase {
         return Err(SetupError::SlotTwoPhase { slot: start.slot.clone() }.into());

@@ -51,16 +51,16 @@ fn stream(fixture: &Fixture<'_>, missing: MissingPublication) -> Stream {
     Connection::connect(&config).unwrap().stream(&start).unwrap()
 }
 
-/// Where the server found that `p` is missing; the error says what to do.
-fn missing_at(error: &Error, major: u32) -> Lsn {
+/// The position at which the server found that a publication is missing; the error says what to do.
+pub(crate) fn missing_at(error: &Error, name: &str, major: u32) -> Lsn {
     let ErrorKind::Stream(StreamError::PublicationMissing { publication, lsn, .. }) = error.kind()
     else {
         panic!("{error:?}")
     };
-    assert_eq!(publication, "p");
+    assert_eq!(publication, name);
     let text = error.to_string();
     let way_on = if major >= 18 { "--skip-missing-publication" } else { "--start-lsn" };
-    for part in ["\"p\"", &lsn.to_string(), "new slot", way_on] {
+    for part in [&format!("\"{name}\"") as &str, &lsn.to_string(), "new slot", way_on] {
         assert!(text.contains(part), "{text}");
     }
     assert_eq!(text.lines().count(), 1, "{text}");
@@ -75,7 +75,7 @@ fn reads_one_row_and_refuses(fixture: &Fixture<'_>, mut reader: Reader, read: us
         assert_eq!(id(&reader.next_in_time().unwrap().unwrap()), 1);
     }
     let error = reader.next_in_time().unwrap().unwrap_err();
-    let lsn = missing_at(&error, fixture.major());
+    let lsn = missing_at(&error, "p", fixture.major());
     assert!(reader.next_in_time().is_none());
     reader.stop().unwrap();
     fixture.wait_until_free();
@@ -101,7 +101,7 @@ fn ends_the_stream_before_anything_after_it_is_confirmed() {
                     let mut reader = builder(&fixture).connect().unwrap();
                     let items: Vec<_> = reader.in_time().collect();
                     let (error, rows) = items.split_last().unwrap();
-                    missing_at(error.as_ref().unwrap_err(), server.major());
+                    missing_at(error.as_ref().unwrap_err(), "p", server.major());
                     assert!(rows.iter().all(|row| id(row.as_ref().unwrap()) == 1));
                     drop(reader);
                     fixture.wait_until_free();
@@ -128,7 +128,7 @@ fn a_slot_older_than_its_publication_ends_with_the_first_change_before_it() {
         ]);
         let before = fixture.slot().confirmed;
         let mut reader = builder(&fixture).connect().unwrap();
-        let lsn = missing_at(&reader.next_in_time().unwrap().unwrap_err(), server.major());
+        let lsn = missing_at(&reader.next_in_time().unwrap().unwrap_err(), "p", server.major());
         reader.stop().unwrap();
         fixture.wait_until_free();
         let confirmed = fixture.slot().confirmed;
@@ -237,7 +237,7 @@ fn ends_a_stream_of_messages_too() {
                 Err(error) => break error,
             }
         };
-        missing_at(&error, server.major());
+        missing_at(&error, "p", server.major());
         drop(wait);
         assert_eq!(rows, 1);
         assert!(messages.next_event().is_none());

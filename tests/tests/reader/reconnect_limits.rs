@@ -1,7 +1,7 @@
 //! What reconnecting does not do: go on for ever, go on with something else, keep anybody waiting.
 
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use pgoutput_reader::{
 };
 use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, Proxy, eventually};
 
+use super::missing_publication::missing_at;
 use super::reconnect::{at_once, behind, id, terminate};
 
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY)";
@@ -132,15 +133,21 @@ fn a_slot_read_by_another_just_before_it_is_taken_again_has_lost_changes() {
 }
 
 #[test]
-fn a_publication_that_was_dropped_ends_it() {
+fn a_publication_that_was_dropped_ends_it_at_the_first_change_after_that() {
     for server in servers() {
-        let drop_it = |fixture: &Fixture<'_>| {
+        let dropped_at = Arc::new(OnceLock::new());
+        let set = Arc::clone(&dropped_at);
+        let drop_it = move |fixture: &Fixture<'_>| {
             fixture.run([&format!("DROP PUBLICATION {PUBLICATION}") as &str]);
+            set.set(fixture.end()).unwrap();
+            fixture.run(["INSERT INTO t VALUES (2)"]);
         };
-        ends_after(server, drop_it, |_, error| {
-            let missing =
-                matches!(error.kind(), ErrorKind::Setup(SetupError::PublicationMissing { .. }));
-            assert!(missing, "{error:?}");
+        ends_after(server, drop_it, |fixture, error| {
+            let lsn = missing_at(&error, PUBLICATION, server.major());
+            assert!(lsn >= *dropped_at.get().unwrap(), "{error}");
+            fixture.wait_until_free();
+            let confirmed = fixture.slot().confirmed;
+            assert!(confirmed <= lsn, "{confirmed} is confirmed: {error}");
         });
     }
 }
