@@ -19,8 +19,8 @@
 //!
 //! | door | what comes out | feature |
 //! |---|---|---|
-//! | [`Reader`] | change events in commit order, with their transaction, table and rows | `catalog` |
-//! | [`Stream`] | every message of one replication connection with its positions in the log | |
+//! | [`Reader`] | change events in commit order, with their transaction, table and rows | `reader` |
+//! | [`ReplicationStream`] | every message of one replication connection with its positions in the log | |
 //! | [`Connection`] | replication commands and simple SQL, before the copy | |
 //!
 //! The messages themselves are those of [`pgoutput_decode`].
@@ -37,7 +37,7 @@
 //! authentication, with channel binding; connection strings, URIs, `PG*` variables, password and service files as libpq reads them ([`Config`]);
 //! several hosts and `target_session_attrs`; text and binary values; acknowledgement by whole transactions.
 //!
-//! Not yet: streamed and two-phase transactions as change events ([`Stream`] reads all their messages), initial
+//! Not yet: streamed and two-phase transactions as change events ([`ReplicationStream`] reads all their messages), initial
 //! snapshots. What is asked for and cannot be done is an error that names it.
 //!
 //! Out of scope: physical replication, other output plugins, async. Unix only, for now.
@@ -48,12 +48,12 @@
 //! a crash whole transactions come again, never parts of one from the middle. [`ChangeEvent::message_id`] is the same on every delivery.
 //!
 //! A [`Reader`] whose connection is lost makes another and goes on where it was ([`Reconnect`]): in one process no event comes twice and none is lost.
-//! [`Stream`] never does: its first error is its last item.
+//! [`ReplicationStream`] never does: its first error is its last item.
 //!
 //! # Threads and waiting
 //!
 //! Changes are read on your thread, so what you do not take waits in the server. One small thread for each stream only tells the server how far
-//! you are, so that a loop body may take minutes (and one for each attempt to reconnect, so that your waits end when they should); [`Stream::set_heartbeat`] turns it off in favour of [`Stream::tick`]. A server that says
+//! you are, so that a loop body may take minutes (and one for each attempt to reconnect, so that your waits end when they should); [`ReplicationStream::set_heartbeat`] turns it off in favour of [`ReplicationStream::tick`]. A server that says
 //! nothing while it is waited for is noticed ([`Config::wal_receiver_timeout`], 60 s unless set otherwise). [`StopHandle`] ends a blocked read from another thread;
 //! [`Reader::next_timeout`] bounds one.
 #![forbid(unsafe_code)]
@@ -63,60 +63,62 @@ compile_error!(
     "pgoutput-reader needs a Unix system: it waits with poll(2) and wakes with a socket pair"
 );
 
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 mod ack;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 mod catalog;
 pub mod config;
 mod connection;
 mod error;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 mod event;
 mod io;
 mod proto;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 mod reader;
 mod setup;
 mod stream;
 
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub use ack::{Acknowledge, Acknowledger, Stage};
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub use catalog::{Published, SlotStatus};
 pub use config::{Config, ConfigError, SslMode};
 pub use connection::{
     Connection, CopyBoth, CreatedSlot, Row as QueryRow, Rows, SystemId, TimelineSwitch,
 };
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub use error::PositionError;
 pub use error::{
     AuthError, Error, ErrorKind, LimitError, ProtocolError, ServerMessage, SetupError, StreamError,
     TlsError,
 };
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub use event::{
     ChangeEvent, ColumnSchema, Op, Position, ReplicationOrigin, Row, RowColumns, TableSchema,
-    Transaction,
+    TransactionInfo,
 };
 pub use io::Waker;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub use pgoutput_decode::ReplicaIdentity;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub use pgoutput_decode::row::{RowError, RowErrorKind};
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub use pgoutput_decode::value::Toast;
 pub use proto::{
     CreateSlot, MissingPublication, Origin, ServerVersion, SlotSnapshot, StartReplication,
     Streaming,
 };
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub use reader::{
     Idle, Next, Reader, ReaderBuilder, Reconnect, ReconnectAttempt, Reconnected, Started,
 };
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub use setup::{BlockingSession, SlotWait};
-pub use stream::{Health, SkippedPublication, StopHandle, Stream, StreamEvent, StreamEventBuf};
+pub use stream::{
+    Health, ReplicationStream, SkippedPublication, StopHandle, StreamEvent, StreamEventBuf,
+};
 
-#[cfg(all(doctest, feature = "catalog", feature = "json"))]
+#[cfg(all(doctest, feature = "reader", feature = "json"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

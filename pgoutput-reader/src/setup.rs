@@ -1,6 +1,6 @@
 //! What is looked at before a stream starts, over the replication connection itself.
 
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 mod create;
 mod missing;
 pub(crate) mod names;
@@ -10,20 +10,20 @@ mod slot;
 
 use std::time::{Duration, Instant};
 
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub use create::{BlockingSession, SlotWait};
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub(crate) use create::{Patience as SlotPatience, listed};
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub(crate) use missing::Needs;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub(crate) use slot::SlotFacts;
 
 use crate::connection::Connection;
 use crate::error::SetupError;
 use crate::proto::feedback;
 use crate::proto::silence::Silence;
-use crate::stream::{Publications, Stream};
+use crate::stream::{Publications, ReplicationStream};
 use crate::{Error, StartReplication};
 use names::hex;
 
@@ -40,7 +40,7 @@ impl Connection {
     /// # Errors
     /// A slot that is missing, physical, of another plugin or database, or lost; a publication that is missing; what
     /// [`start_replication`](Self::start_replication) finds.
-    pub fn stream(mut self, start: &StartReplication) -> Result<Stream, Error> {
+    pub fn stream(mut self, start: &StartReplication) -> Result<ReplicationStream, Error> {
         if let Err(error) = self.check_slot(&start.slot) {
             let needs = missing::Needs {
                 slot: &start.slot,
@@ -52,7 +52,7 @@ impl Connection {
         }
         self.check_publications(&start.publications)?;
         let pace = self.pace()?;
-        Stream::new(self.start_replication(start)?, pace, Publications::of(start))
+        ReplicationStream::new(self.start_replication(start)?, pace, Publications::of(start))
     }
 
     /// How often the server wants to hear of us, and how long it may say nothing.
@@ -101,7 +101,7 @@ impl Connection {
     }
 
     /// Names of publications, a hundred at most: for an explanation.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     pub(crate) fn publications(&mut self) -> Result<Vec<String>, Error> {
         let existing = self.column(names::PUBLICATIONS)?;
         Ok(existing.iter().take(100).map(|hex| names::shown(hex)).collect())

@@ -1,5 +1,5 @@
 //! The examples on real servers, as a user runs them.
-#![cfg(all(feature = "catalog", feature = "json"))]
+#![cfg(all(feature = "reader", feature = "json"))]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
 use pgoutput_harness::{PATIENCE, Wait, waiting};
-use pgoutput_reader::{ChangeEvent, Error, Reader, StopHandle, Stream, StreamEventBuf};
+use pgoutput_reader::{ChangeEvent, Error, Reader, ReplicationStream, StopHandle, StreamEventBuf};
 
 /// The next item of a stream that would wait for it indefinitely.
 pub trait InTime {
@@ -37,7 +37,7 @@ impl InTime for Reader {
     }
 }
 
-impl InTime for Stream {
+impl InTime for ReplicationStream {
     type Item = Result<StreamEventBuf, Error>;
 
     #[track_caller]

@@ -66,7 +66,7 @@ impl Endpoint {
     }
 
     /// The same host at this address.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     pub(crate) fn at(&self, address: IpAddr) -> Self {
         Self { hostaddr: Some(address), ..self.clone() }
     }

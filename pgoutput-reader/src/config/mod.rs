@@ -38,7 +38,7 @@
 
 mod access;
 mod account;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 mod client;
 mod conninfo;
 mod dsn;

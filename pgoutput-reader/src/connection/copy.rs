@@ -8,7 +8,7 @@ use postgres_protocol::message::frontend;
 use super::Connection;
 use crate::Error;
 use crate::error::{ProtocolError, ServerMessage};
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 use crate::io::WakePipe;
 use crate::io::{Fill, Position, Waker, Writer};
 use crate::proto::ServerVersion;
@@ -69,13 +69,13 @@ impl CopyBoth {
     }
 
     /// What wakes this connection.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     pub(crate) fn wake_pipe(&self) -> WakePipe {
         self.connection.channel.wake_pipe()
     }
 
     /// Is woken by this from now on; wakers given out before wake it no more.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     pub(crate) fn set_wake_pipe(&mut self, wake: WakePipe) {
         self.connection.channel.set_wake_pipe(wake);
     }
@@ -125,7 +125,7 @@ impl CopyBoth {
     }
 
     /// Gives back the memory of a long message; positions given before are void.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     pub(crate) fn release(&mut self) {
         self.connection.channel.inbox.release();
     }

@@ -19,7 +19,7 @@ mod aside;
 mod copy;
 mod hosts;
 mod open;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 mod ordinary;
 mod protection;
 mod query;
@@ -27,7 +27,7 @@ mod timeline;
 
 pub use copy::CopyBoth;
 pub(crate) use copy::{Advance, CopySender};
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub(crate) use ordinary::Ordinary;
 pub use query::{Row, Rows};
 pub use timeline::TimelineSwitch;
@@ -153,7 +153,7 @@ impl Connection {
     }
 
     /// The same, with a look at something else every `pause` while it is waited for; `false` gives up.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     pub(crate) fn create_slot_watched(
         &mut self,
         slot: &CreateSlot,

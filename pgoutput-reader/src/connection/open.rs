@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 use postgres::error::SqlState;
 
 use super::aside::Aside;
@@ -108,7 +108,7 @@ impl From<Error> for Failure {
             ErrorKind::Tls(_) => true,
             // No line of pg_hba.conf lets us in this way.
             ErrorKind::Server(message) => message.sqlstate() == Some("28000"),
-            #[cfg(feature = "catalog")]
+            #[cfg(feature = "reader")]
             ErrorKind::Catalog(error) => {
                 error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
             }

@@ -7,7 +7,7 @@ use crate::io::TlsSettings;
 /// How a connection came to be: the ordinary one beside it must be as well protected.
 #[derive(Debug, Default)]
 #[cfg_attr(
-    not(feature = "catalog"),
+    not(feature = "reader"),
     expect(dead_code, reason = "only the ordinary connection asks for the rest")
 )]
 pub(super) struct Protection {

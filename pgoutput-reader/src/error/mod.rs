@@ -11,7 +11,7 @@ use crate::proto::ServerVersion;
 
 mod advice;
 mod auth;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 mod position;
 mod protocol;
 mod server;
@@ -19,7 +19,7 @@ mod stream;
 mod tls;
 
 pub use auth::AuthError;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub use position::PositionError;
 pub use protocol::{LimitError, ProtocolError};
 pub use server::ServerMessage;
@@ -77,11 +77,11 @@ pub enum ErrorKind {
     #[error(transparent)]
     Stream(StreamError),
     /// A position that cannot be read, acknowledged or resumed from.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     #[error(transparent)]
     Position(PositionError),
     /// The ordinary connection, which looks tables up in the catalogue, failed.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     #[error("on the ordinary connection, for the catalogue: {}", Printable(with_cause(.0)))]
     Catalog(#[source] postgres::Error),
     /// The connection settings are wrong, or cannot be honoured.
@@ -151,7 +151,7 @@ pub enum ErrorKind {
         address: String,
     },
     /// The connection was lost, and trying to get it back came to the end that [`Reconnect`](crate::Reconnect) sets.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     #[error(
         "{cause}; gave up after {attempts} attempts to reconnect in {elapsed:.1?}{}", last_failure(.last.as_ref())
     )]
@@ -167,7 +167,7 @@ pub enum ErrorKind {
         last: Option<Error>,
     },
     /// The connection of a [temporary slot](crate::ReaderBuilder::temporary_slot) was lost, and the slot with it.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     #[error(
         "{cause}; the temporary slot \"{slot}\" is gone with its connection, and with it all changes that were not read: start again with a new slot, \
          after a new copy of the data if any is kept, or use a slot that is not temporary",
@@ -207,9 +207,9 @@ impl Error {
         match self.kind() {
             ErrorKind::Server(message) => Some(message),
             ErrorKind::AllHosts(attempts) => attempts.iter().rev().find_map(Error::server),
-            #[cfg(feature = "catalog")]
+            #[cfg(feature = "reader")]
             ErrorKind::TemporarySlotLost { cause, .. } => cause.server(),
-            #[cfg(feature = "catalog")]
+            #[cfg(feature = "reader")]
             ErrorKind::GaveUp { cause, last, .. } => {
                 last.as_ref().and_then(Error::server).or_else(|| cause.server())
             }
@@ -265,7 +265,7 @@ impl fmt::Debug for Error {
 }
 
 /// The `postgres` crate leaves the cause out of its own text.
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 fn with_cause(error: &postgres::Error) -> String {
     match std::error::Error::source(error) {
         // A server's text may quote a value, however long.
@@ -274,7 +274,7 @@ fn with_cause(error: &postgres::Error) -> String {
     }
 }
 
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 fn last_failure(last: Option<&Error>) -> String {
     last.map_or_else(String::new, |last| format!(", the last of which failed: {last}"))
 }
@@ -289,7 +289,7 @@ impl From<ErrorKind> for Error {
     }
 }
 
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 impl From<postgres::Error> for Error {
     fn from(error: postgres::Error) -> Self {
         ErrorKind::Catalog(error).into()
@@ -344,7 +344,7 @@ mod tests {
         ] {
             kinds.push(ErrorKind::Setup(error));
         }
-        #[cfg(feature = "catalog")]
+        #[cfg(feature = "reader")]
         for error in [
             PositionError::NotDelivered { position: hostile() },
             PositionError::OtherSlot { position: hostile(), slot: hostile() },

@@ -1,13 +1,13 @@
 //! What can be wrong with what is asked for, and with a stream whose frames are sound.
 
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 use std::time::Duration;
 
 use pgoutput_decode::{Lsn, Oid, Printable, Tag};
 
 use super::{Error, ErrorKind};
 use crate::proto::ServerVersion;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 use crate::setup::{BlockingSession, listed};
 
 /// Why reading cannot start as it was asked for.
@@ -37,7 +37,7 @@ pub enum SetupError {
         pid: i32,
     },
     /// Creating the slot had to wait for an open transaction for longer than [`slot_wait_limit`](crate::ReaderBuilder::slot_wait_limit). There is no slot.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     #[error(
         "creating replication slot \"{slot}\" waited {limit:?} for a transaction that is open{}, and was given up without leaving a slot: \
          end it (commit, ROLLBACK PREPARED, or pg_terminate_backend), or wait longer (slot_wait_limit, --slot-wait)",
@@ -85,7 +85,7 @@ pub enum SetupError {
     #[error(
         "replication slot \"{slot}\" was created with TWO_PHASE, and Reader cannot assemble the prepared transactions that it sends: \
          drop the slot and create it without TWO_PHASE, on PostgreSQL 18 or later run ALTER_REPLICATION_SLOT {slot} (TWO_PHASE false) \
-         on a replication connection, or read the messages with Stream"
+         on a replication connection, or read the messages with ReplicationStream"
     )]
     SlotTwoPhase {
         /// The slot.
@@ -196,9 +196,9 @@ pub enum SetupError {
     /// More than one thing is missing: all that can be known at once.
     #[error("{}", several(.0))]
     Several(Vec<SetupError>),
-    /// A part of the protocol that [`Stream`](crate::Stream) reads and [`Reader`](crate::Reader) does not assemble yet.
+    /// A part of the protocol that [`ReplicationStream`](crate::ReplicationStream) reads and [`Reader`](crate::Reader) does not assemble yet.
     #[error(
-        "{option} is not supported yet by Reader: leave it out, or read the messages themselves with Stream"
+        "{option} is not supported yet by Reader: leave it out, or read the messages themselves with ReplicationStream"
     )]
     NotSupportedYet {
         /// The option.
@@ -206,7 +206,7 @@ pub enum SetupError {
     },
 }
 
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 fn blocked_by(sessions: &[BlockingSession]) -> String {
     if sessions.is_empty() { String::new() } else { format!(": {}", listed(sessions)) }
 }
@@ -293,10 +293,10 @@ pub enum StreamError {
         server: ServerVersion,
     },
     /// A name that is not UTF-8, as a SQL_ASCII database may hold it. Bytes that are not UTF-8 are escaped here, as in `caf\xe9`.
-    /// [`Stream::next_frame`](crate::Stream::next_frame) hands over such messages as they come.
+    /// [`ReplicationStream::next_frame`](crate::ReplicationStream::next_frame) hands over such messages as they come.
     #[error(
         "{field} \"{name}\"{} at WAL {lsn} is not UTF-8: rename it; changes from before that keep the old name, so start once with start_lsn \
-         (--start-lsn) at a position after it, or read them with Stream::next_frame",
+         (--start-lsn) at a position after it, or read them with ReplicationStream::next_frame",
         owner(.table.as_deref(), .type_name.as_deref()),
         name = Printable(.name)
     )]

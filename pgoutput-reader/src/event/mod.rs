@@ -26,7 +26,7 @@ pub use row::{Row, RowColumns};
 use source::fnv;
 pub(crate) use source::{ReaderId, Source, change_since};
 pub use table::{ColumnSchema, TableSchema};
-pub use transaction::{ReplicationOrigin, Transaction};
+pub use transaction::{ReplicationOrigin, TransactionInfo};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,7 +80,7 @@ pub struct ChangeEvent {
 /// What an event stands in; by way of it, what its position is one of.
 #[derive(Clone)]
 pub(crate) enum Context {
-    Transaction(Arc<Transaction>),
+    Transaction(Arc<TransactionInfo>),
     /// A message outside of one.
     Alone(Arc<Source>),
 }
@@ -124,7 +124,7 @@ impl ChangeEvent {
     }
 
     /// The transaction; `None` only for a message that was written outside of one.
-    pub fn transaction(&self) -> Option<&Arc<Transaction>> {
+    pub fn transaction(&self) -> Option<&Arc<TransactionInfo>> {
         match &self.context {
             Context::Transaction(transaction) => Some(transaction),
             Context::Alone(_) => None,

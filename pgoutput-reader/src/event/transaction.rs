@@ -9,7 +9,7 @@ use super::source::Source;
 
 /// A committed transaction; shared by its events.
 #[derive(Debug)]
-pub struct Transaction {
+pub struct TransactionInfo {
     source: Arc<Source>,
     xid: Xid,
     commit_lsn: Lsn,
@@ -29,7 +29,7 @@ pub struct ReplicationOrigin {
     pub commit_lsn: Lsn,
 }
 
-impl Transaction {
+impl TransactionInfo {
     pub(crate) fn new(begin: &BeginBody, source: &Arc<Source>) -> Self {
         Self {
             source: Arc::clone(source),

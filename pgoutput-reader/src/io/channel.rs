@@ -80,13 +80,13 @@ impl Channel {
     }
 
     /// What wakes this channel.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     pub(crate) fn wake_pipe(&self) -> WakePipe {
         self.wake.clone()
     }
 
     /// Is woken by this from now on; wakers given out before wake it no more.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     pub(crate) fn set_wake_pipe(&mut self, wake: WakePipe) {
         self.wake = wake;
     }

@@ -1,6 +1,6 @@
 //! Getting a socket connected to a server in time.
 
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 use std::error::Error as StdError;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -127,7 +127,7 @@ pub(crate) fn may_try_next(error: &Error) -> bool {
         ErrorKind::Io { .. } | ErrorKind::Timeout { .. } => true,
         // Starting up, or no connection free.
         ErrorKind::Server(message) => matches!(message.sqlstate(), Some("57P03" | "53300")),
-        #[cfg(feature = "catalog")]
+        #[cfg(feature = "reader")]
         ErrorKind::Catalog(error) => {
             let unreachable = StdError::source(error).is_some_and(<dyn StdError>::is::<io::Error>);
             error.code().map_or(unreachable, |code| matches!(code.code(), "57P03" | "53300"))

@@ -14,12 +14,12 @@ mod writer;
 pub(crate) use channel::{Channel, Fill};
 pub(crate) use connect::{Target, connect, may_try_next, targets};
 pub(crate) use inbox::Position;
-#[cfg(all(feature = "tls", feature = "catalog"))]
+#[cfg(all(feature = "tls", feature = "reader"))]
 pub(crate) use tls::MakeTls;
 #[cfg(feature = "tls")]
 pub(crate) use tls::TlsSettings;
 pub use wake::Waker;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub(crate) use wake::{WakeAtEnd, WakePipe};
 pub(crate) use writer::Writer;
 

@@ -27,11 +27,11 @@ impl Waker {
 }
 
 /// Wakes when it is dropped: also where a thread ends by a panic, somebody waits for it.
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 #[derive(Debug)]
 pub(crate) struct WakeAtEnd(pub(crate) Waker);
 
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 impl Drop for WakeAtEnd {
     fn drop(&mut self) {
         self.0.wake();

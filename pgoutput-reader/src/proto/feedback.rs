@@ -55,7 +55,7 @@ impl Feedback {
     }
 
     /// Whether the server waits for a status that it asked for.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     pub(crate) fn is_asked(&self) -> bool {
         self.asked
     }

@@ -38,7 +38,7 @@ pub(crate) fn later(version: ServerVersion) -> Option<String> {
 
 /// SQL that sets everything in a session that was opened without these settings, but for `lc_monetary`: no amounts come over
 /// it, and which unit they have is asked there.
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub(crate) fn all(version: ServerVersion) -> String {
     let pinned = PINNED.iter().filter(|(name, _)| *name != "lc_monetary");
     let pinned = pinned.map(|(name, value)| set(name, value));
@@ -64,7 +64,7 @@ mod tests {
         );
     }
 
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     #[test]
     fn a_session_has_an_empty_search_path() {
         let all = all("10.0".parse().unwrap());

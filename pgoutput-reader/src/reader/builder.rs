@@ -220,14 +220,14 @@ impl ReaderBuilder {
         self
     }
 
-    /// Large transactions in pieces before they commit. Not supported by `Reader` yet: use [`Stream`](crate::Stream).
+    /// Large transactions in pieces before they commit. Not supported by `Reader` yet: use [`ReplicationStream`](crate::ReplicationStream).
     #[must_use]
     pub fn streaming(mut self, streaming: Streaming) -> Self {
         self.start.streaming = streaming;
         self
     }
 
-    /// Prepared transactions when they are prepared. Not supported by `Reader` yet: use [`Stream`](crate::Stream).
+    /// Prepared transactions when they are prepared. Not supported by `Reader` yet: use [`ReplicationStream`](crate::ReplicationStream).
     #[must_use]
     pub fn two_phase(mut self, two_phase: bool) -> Self {
         self.start.two_phase = two_phase;

@@ -13,7 +13,7 @@ use crate::error::StreamError;
 use crate::event::signature::Signature;
 use crate::event::{
     ChangeEvent, Content, Context, Fingerprint, Op, ReplicationOrigin, Source, TableSchema,
-    Transaction, full_width,
+    TransactionInfo, full_width,
 };
 use crate::stream::StreamEvent;
 
@@ -25,7 +25,7 @@ pub(super) struct Changes {
     open: Option<Open>,
     last_commit_time: Option<TimestampTz>,
     /// The transaction that was open when the connection was lost: those of its events that are still to come share it.
-    interrupted: Option<Arc<Transaction>>,
+    interrupted: Option<Arc<TransactionInfo>>,
     resume: Resume,
     /// How many events were made, which is how many were handed out once `ready` is empty.
     delivered: u64,
@@ -38,7 +38,7 @@ pub(super) struct Changes {
 /// The transaction whose changes are coming in.
 #[derive(Debug)]
 struct Open {
-    transaction: Arc<Transaction>,
+    transaction: Arc<TransactionInfo>,
     /// The next event's number in it.
     index: u64,
     last_lsn: Lsn,
@@ -139,8 +139,8 @@ impl Changes {
             Message::Begin(begin) => {
                 self.resume.begin(begin.final_lsn)?;
                 let interrupted = self.interrupted.take_if(|transaction| transaction.is_of(begin));
-                let transaction =
-                    interrupted.unwrap_or_else(|| Arc::new(Transaction::new(begin, &self.source)));
+                let transaction = interrupted
+                    .unwrap_or_else(|| Arc::new(TransactionInfo::new(begin, &self.source)));
                 self.open = Some(Open { transaction, index: 0, last_lsn: Lsn::ZERO, ordinal: 0 });
             }
             Message::Commit(commit) => {

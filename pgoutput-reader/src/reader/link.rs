@@ -18,7 +18,7 @@ use crate::connection::CopyBoth;
 use crate::io::WakePipe;
 use crate::setup::Pace;
 use crate::stream::{
-    Frame, Health, NOTICES_KEPT, Publications, Step, StopHandle, Stream, StreamEvent,
+    Frame, Health, NOTICES_KEPT, Publications, ReplicationStream, Step, StopHandle, StreamEvent,
 };
 use crate::{Error, ErrorKind, ServerMessage, SystemId};
 
@@ -32,7 +32,7 @@ pub(super) struct Link {
     wake: WakePipe,
     stop: StopHandle,
     address: String,
-    stream: Option<Stream>,
+    stream: Option<ReplicationStream>,
     trial: Trial,
     /// Since a stream was lost, until another has proved to be good.
     outage: Option<Box<Outage>>,
@@ -90,8 +90,8 @@ enum Phase {
 }
 
 impl Settings {
-    fn stream(&self, copy: CopyBoth, pace: Pace) -> Result<Stream, Error> {
-        let mut stream = Stream::new(copy, pace, self.publications.clone())?;
+    fn stream(&self, copy: CopyBoth, pace: Pace) -> Result<ReplicationStream, Error> {
+        let mut stream = ReplicationStream::new(copy, pace, self.publications.clone())?;
         stream.set_heartbeat(self.heartbeat)?;
         stream.follow(&self.told);
         Ok(stream)
@@ -180,7 +180,7 @@ impl Link {
     }
 
     fn tell_skipped(&mut self) {
-        let skipped = self.stream.as_mut().map(Stream::take_skipped_publications);
+        let skipped = self.stream.as_mut().map(ReplicationStream::take_skipped_publications);
         for skipped in skipped.unwrap_or_default() {
             log::warn!("{skipped}");
             if let Some(listener) = &self.settings.on_skipped {
@@ -207,7 +207,7 @@ impl Link {
     }
 
     pub(super) fn tick(&mut self) -> Result<(), Error> {
-        self.stream.as_mut().map_or(Ok(()), Stream::tick)
+        self.stream.as_mut().map_or(Ok(()), ReplicationStream::tick)
     }
 
     /// The stream has delivered something: whatever comes next is another matter.
@@ -258,7 +258,7 @@ impl Link {
     }
 
     /// Keeps what a stream knew.
-    fn leave(&mut self, mut stream: Stream) {
+    fn leave(&mut self, mut stream: ReplicationStream) {
         self.before = merged(&self.before, stream.health());
         self.notices.append(&mut stream.take_notices());
         let surplus = self.notices.len().saturating_sub(NOTICES_KEPT);

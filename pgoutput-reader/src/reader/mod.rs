@@ -283,7 +283,7 @@ impl Reader {
     }
 
     /// Tells the server what was taken, ends the copy and closes the connection. The slot is free when this returns, but for
-    /// the middle of a large transaction: see [`Stream::stop`](crate::Stream::stop).
+    /// the middle of a large transaction: see [`ReplicationStream::stop`](crate::ReplicationStream::stop).
     ///
     /// Under [`Acknowledge::Automatic`] an event whose successor was never asked for does not count as taken.
     ///

@@ -1,6 +1,6 @@
 //! Whether a slot is one to read, and where it stands.
 
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 use std::time::Duration;
 
 use pgoutput_decode::Lsn;
@@ -37,7 +37,7 @@ WHERE slot.slot_name OPERATOR(pg_catalog.=) "
 
 /// What is known of a slot that fits.
 #[derive(Debug, Clone, Copy)]
-#[cfg_attr(not(feature = "catalog"), expect(dead_code, reason = "only Reader compares them"))]
+#[cfg_attr(not(feature = "reader"), expect(dead_code, reason = "only Reader compares them"))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct SlotFacts {
     /// Everything before it is forgotten.
@@ -106,7 +106,7 @@ impl Connection {
     }
 }
 
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 impl Connection {
     /// The process that creates the slot; `None` when it is through, or there is no slot.
     pub(super) fn slot_creator(&mut self, slot: &str) -> Result<Option<i32>, Error> {

@@ -2,12 +2,12 @@
 
 use pgoutput_decode::{DecodeError, ErrorKind, Lsn, Tag};
 
-use super::{Frame, Stream, StreamEvent, data};
+use super::{Frame, ReplicationStream, StreamEvent, data};
 use crate::Error;
 use crate::error::StreamError;
 use crate::setup::names::escaped;
 
-impl Stream {
+impl ReplicationStream {
     /// Decodes the message of the last step. A message that cannot be decoded ends the stream.
     pub(crate) fn read(&mut self, frame: Frame) -> Result<StreamEvent<'_>, Error> {
         let data = data(&self.copy, frame);
@@ -31,7 +31,7 @@ impl Stream {
 
     /// Decodes the message of the last step as [`read`](Self::read) does, also where names are not
     /// UTF-8 on which no value of a row depends: their bytes are escaped.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     pub(crate) fn read_escaped(&mut self, frame: Frame) -> Result<StreamEvent<'_>, Error> {
         let in_stream = self.decoder.stream_xid().is_some();
         match escape(data(&self.copy, frame), in_stream) {
@@ -79,7 +79,7 @@ fn qualified(frame: &[u8], tag: Tag, in_stream: bool) -> Option<String> {
 }
 
 /// A Type, Origin or Message message with its names escaped; `None` if it has no need of that.
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 fn escape(frame: &[u8], in_stream: bool) -> Option<Vec<u8>> {
     let xid = if in_stream { 4 } else { 0 };
     let (fixed, names) = match Tag(*frame.first()?) {

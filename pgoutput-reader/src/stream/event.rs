@@ -2,7 +2,7 @@
 
 use pgoutput_decode::{DecodeError, Lsn, Message, TimestampTz};
 
-/// A message of a [`Stream`](crate::Stream) with its positions, lent until the next one is asked for.
+/// A message of a [`ReplicationStream`](crate::ReplicationStream) with its positions, lent until the next one is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamEvent<'a> {
     /// Where the change stands in the log; zero for messages without a record of their own, such as Relation.
@@ -40,7 +40,7 @@ impl StreamEvent<'_> {
     }
 }
 
-/// A message of a [`Stream`](crate::Stream) with its positions, kept.
+/// A message of a [`ReplicationStream`](crate::ReplicationStream) with its positions, kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamEventBuf {
     /// Where the change stands in the log; zero for messages without a record of their own, such as Relation.

@@ -25,13 +25,13 @@ pub struct Health {
     /// This machine's clock when bytes came last.
     pub last_received: Instant,
     /// By the server's clock, when the newest transaction was committed of which something was handed out; `None` before the first, and of a
-    /// [`Stream`](crate::Stream), which does not look.
+    /// [`ReplicationStream`](crate::ReplicationStream), which does not look.
     pub last_commit_time: Option<TimestampTz>,
     /// Everything was handed out and taken, and the server has said since that it has nothing further.
     pub drained: bool,
     /// Whether there is a connection at present. A reader whose connection was lost is not connected until it has another.
     pub connected: bool,
-    /// How often the connection was lost and made anew; always zero for a [`Stream`](crate::Stream).
+    /// How often the connection was lost and made anew; always zero for a [`ReplicationStream`](crate::ReplicationStream).
     pub reconnects: u64,
 }
 

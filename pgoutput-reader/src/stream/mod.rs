@@ -54,7 +54,7 @@ use crate::{Error, ErrorKind, ServerMessage};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Stream {
+pub struct ReplicationStream {
     copy: CopyBoth,
     decoder: Decoder,
     status: Status,
@@ -71,12 +71,12 @@ pub struct Stream {
     skipped: VecDeque<SkippedPublication>,
     notices: VecDeque<ServerMessage>,
     /// A message whose names had to be escaped.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     escaped: Vec<u8>,
     finished: bool,
 }
 
-/// How many notices wait for [`Stream::take_notices`].
+/// How many notices wait for [`ReplicationStream::take_notices`].
 pub(crate) const NOTICES_KEPT: usize = 100;
 
 /// How long the server may take to end the copy after it was asked to.
@@ -88,11 +88,11 @@ pub(crate) enum Step {
     /// A message, in the receive buffer until the next step.
     Message(Frame),
     #[cfg_attr(
-        all(not(feature = "catalog"), not(test)),
+        all(not(feature = "reader"), not(test)),
         expect(dead_code, reason = "only Reader looks at it")
     )]
     Keepalive(PrimaryKeepalive),
-    /// The server left a publication out, and that is to be passed over: see [`Stream::take_skipped_publications`].
+    /// The server left a publication out, and that is to be passed over: see [`ReplicationStream::take_skipped_publications`].
     PublicationSkipped,
     /// The deadline passed; nothing was lost.
     TimedOut,
@@ -117,7 +117,7 @@ pub(crate) fn is_late(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| deadline.elapsed() > LENIENCE)
 }
 
-impl Stream {
+impl ReplicationStream {
     pub(crate) fn new(
         copy: CopyBoth,
         pace: Pace,
@@ -139,7 +139,7 @@ impl Stream {
             publications,
             skipped: VecDeque::new(),
             notices: VecDeque::new(),
-            #[cfg(feature = "catalog")]
+            #[cfg(feature = "reader")]
             escaped: Vec::new(),
             finished: false,
         })
@@ -318,19 +318,19 @@ impl Stream {
     }
 
     /// Tells the server from now on also what is acknowledged there.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     pub(crate) fn follow(&self, told: &std::sync::Arc<crate::ack::Told>) {
         self.status.follow(told);
     }
 
     /// Reads on after a [`StopHandle`] was used.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     pub(crate) fn forget_stop(&mut self) {
         self.stop = StopHandle::new(self.copy.waker());
     }
 
     /// Ends with a handle of the caller's, whose waker this stream's copy listens to.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     pub(crate) fn stopped_by(&mut self, stop: StopHandle) {
         self.stop = stop;
     }
@@ -448,7 +448,7 @@ impl Stream {
     }
 
     /// The message of the last step is not needed any more: the memory of a long one is given back at once.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     pub(crate) fn release(&mut self) {
         self.copy.release();
         self.escaped = Vec::new();
@@ -476,7 +476,7 @@ fn data(copy: &CopyBoth, frame: Frame) -> &[u8] {
     copy.payload(frame.position).get(XLogData::HEADER_LEN..).unwrap_or_default()
 }
 
-impl Iterator for Stream {
+impl Iterator for ReplicationStream {
     type Item = Result<StreamEventBuf, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -484,7 +484,7 @@ impl Iterator for Stream {
     }
 }
 
-impl FusedIterator for Stream {}
+impl FusedIterator for ReplicationStream {}
 
 #[cfg(test)]
 mod tests;

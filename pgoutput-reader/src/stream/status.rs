@@ -1,7 +1,7 @@
 //! What the server is told of how far we are, by whoever reads and by a thread while nobody does.
 
 use std::fmt;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pgoutput_decode::{Lsn, StandbyStatusUpdate, TimestampTz};
 
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 use crate::ack::Told;
 use crate::connection::{CopyBoth, CopySender};
 use crate::proto::feedback::{Feedback, PAUSE, Positions};
@@ -30,7 +30,7 @@ struct Shared {
     received: AtomicU64,
     confirmed: AtomicU64,
     /// What acknowledgements confirm, from whatever thread.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     acknowledged: OnceLock<Arc<Told>>,
     clock: Mutex<Clock>,
     ended: Condvar,
@@ -53,7 +53,7 @@ impl Status {
             waker: copy.waker(),
             received: AtomicU64::new(0),
             confirmed: AtomicU64::new(0),
-            #[cfg(feature = "catalog")]
+            #[cfg(feature = "reader")]
             acknowledged: OnceLock::new(),
             clock: Mutex::new(Clock { feedback, ended: false, failed: None }),
             ended: Condvar::new(),
@@ -71,7 +71,7 @@ impl Status {
     }
 
     /// Tells from now on also what is acknowledged there.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     pub(super) fn follow(&self, told: &Arc<Told>) {
         // A stream belongs to one reader.
         let _ = self.0.acknowledged.set(Arc::clone(told));
@@ -120,7 +120,7 @@ impl Shared {
         let flush = Lsn::new(self.confirmed.load(Ordering::Acquire));
         let mut positions =
             Positions { write: Lsn::ZERO, flush, apply: flush, write_is_told: false };
-        #[cfg(feature = "catalog")]
+        #[cfg(feature = "reader")]
         if let Some(told) = self.acknowledged.get() {
             told.add_to(&mut positions);
         }
@@ -132,7 +132,7 @@ impl Shared {
     }
 
     /// Whether what is confirmed stays behind the log although everything was taken.
-    #[cfg(feature = "catalog")]
+    #[cfg(feature = "reader")]
     fn rests(&self) -> bool {
         self.acknowledged.get().is_some_and(|told| told.rests())
     }
@@ -149,10 +149,10 @@ impl Shared {
         let Positions { write, flush, apply, .. } = positions;
         // A server that shuts down asks, and waits until its log is flushed here; told no position,
         // until it is written. No slot moves by that.
-        #[cfg(feature = "catalog")]
+        #[cfg(feature = "reader")]
         let rests =
             clock.feedback.is_asked() && flush == clock.feedback.told().flush && self.rests();
-        #[cfg(feature = "catalog")]
+        #[cfg(feature = "reader")]
         let flush = if rests { Lsn::ZERO } else { flush };
         let status = StandbyStatusUpdate {
             write,

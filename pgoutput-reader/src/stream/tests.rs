@@ -30,10 +30,10 @@ fn status(server: &mut Server) -> StandbyStatusUpdate {
     StandbyStatusUpdate::decode(&server.expect(b'd')).unwrap()
 }
 
-fn stream(scripted: &Scripted, interval: Duration, limit: Duration) -> Stream {
+fn stream(scripted: &Scripted, interval: Duration, limit: Duration) -> ReplicationStream {
     let pace = Pace { interval, silence: Silence::new(limit, Instant::now()) };
     let publications = Publications::of(&StartReplication::new("s", ["p"]));
-    Stream::new(copying(scripted.connect()), pace, publications).unwrap()
+    ReplicationStream::new(copying(scripted.connect()), pace, publications).unwrap()
 }
 
 #[test]
@@ -250,7 +250,7 @@ proptest! {
 }
 
 /// Polls without waiting until something other than nothing comes of it.
-fn poll_until_over(stream: &mut Stream) -> Result<Step, Error> {
+fn poll_until_over(stream: &mut ReplicationStream) -> Result<Step, Error> {
     let end = Instant::now() + Duration::from_secs(60);
     loop {
         assert!(Instant::now() < end, "nothing came of polling");

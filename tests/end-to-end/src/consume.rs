@@ -1,7 +1,9 @@
 //! What the processes do that are this program.
 
 use pgoutput_decode::{Lsn, Message, Tag};
-use pgoutput_reader::{Acknowledge, Config, Connection, ReaderBuilder, StartReplication, Stream};
+use pgoutput_reader::{
+    Acknowledge, Config, Connection, ReaderBuilder, ReplicationStream, StartReplication,
+};
 
 use crate::Problem;
 use crate::consumer::{Consumer, Task};
@@ -25,13 +27,13 @@ pub fn consume(name: &str, task: &Task) -> Result<u64, Problem> {
     }
 }
 
-fn stream(config: &Config, task: &Task) -> Result<Stream, Problem> {
+fn stream(config: &Config, task: &Task) -> Result<ReplicationStream, Problem> {
     let mut start = StartReplication::new(&task.slot, ["p"]);
     start.binary = task.binary;
     Ok(Connection::connect(config)?.stream(&start)?)
 }
 
-fn frames(mut stream: Stream, until: Lsn) -> Result<u64, Problem> {
+fn frames(mut stream: ReplicationStream, until: Lsn) -> Result<u64, Problem> {
     let mut rows = 0;
     while let Some(frame) = stream.next_frame() {
         let frame = std::hint::black_box(frame?);
@@ -45,7 +47,7 @@ fn frames(mut stream: Stream, until: Lsn) -> Result<u64, Problem> {
     Ok(rows)
 }
 
-fn lending(mut stream: Stream, until: Lsn) -> Result<u64, Problem> {
+fn lending(mut stream: ReplicationStream, until: Lsn) -> Result<u64, Problem> {
     let mut rows = 0;
     while let Some(event) = stream.next_event() {
         match std::hint::black_box(event?).message {

@@ -14,9 +14,9 @@ const BUILD: &str = "cargo build --release -p pgoutput-reader --features cli";
 pub enum Consumer {
     /// `pg_recvlogical -f /dev/null`, which decodes nothing: what the others are compared with.
     Recvlogical,
-    /// `Stream::next_frame`, which decodes nothing either.
+    /// `ReplicationStream::next_frame`, which decodes nothing either.
     Frames,
-    /// `Stream::next_event`, lending.
+    /// `ReplicationStream::next_event`, lending.
     Lending,
     /// The same without letting reads gather.
     LendingNoDelay,

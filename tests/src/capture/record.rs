@@ -4,7 +4,7 @@ use std::error::Error;
 
 use pgoutput_decode::{Message, TupleColumn};
 use pgoutput_harness::{Database, Server};
-use pgoutput_reader::{Config, Connection, Stream};
+use pgoutput_reader::{Config, Connection, ReplicationStream};
 use postgres::Client;
 
 use crate::stopped_in_time;
@@ -60,7 +60,7 @@ impl Recorder<'_> {
 /// One stream and what it has received.
 struct Recording {
     variant: Variant,
-    stream: Stream,
+    stream: ReplicationStream,
     capture: Capture,
 }
 

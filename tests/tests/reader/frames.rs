@@ -2,13 +2,13 @@
 
 use pgoutput_decode::{Decoder, Lsn, Message};
 use pgoutput_harness::servers_from;
-use pgoutput_reader::{Config, Connection, StartReplication, Stream, Streaming};
+use pgoutput_reader::{Config, Connection, ReplicationStream, StartReplication, Streaming};
 use pgoutput_tests::{Fixture, PUBLICATION, stopped_in_time};
 
 /// A message's position and bytes, and whether it stood in a streamed chunk, where the stream has said so.
 type Taken = (Lsn, Vec<u8>, Option<bool>);
 
-fn stream(fixture: &Fixture<'_>) -> Stream {
+fn stream(fixture: &Fixture<'_>) -> ReplicationStream {
     let dsn = fixture.database().dsn();
     let config: Config =
         format!("{dsn} options='-c logical_decoding_work_mem=64kB'").parse().unwrap();

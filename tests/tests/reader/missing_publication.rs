@@ -6,7 +6,7 @@ use pgoutput_decode::{Lsn, Message};
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::{
     Config, Connection, Error, ErrorKind, MissingPublication, Reader, ReaderBuilder,
-    SkippedPublication, StartReplication, Stream, StreamError,
+    ReplicationStream, SkippedPublication, StartReplication, StreamError,
 };
 use pgoutput_tests::{Fixture, InTime as _, stopped_in_time};
 
@@ -44,7 +44,7 @@ fn builder(fixture: &Fixture<'_>) -> ReaderBuilder {
     Reader::builder(&fixture.database().dsn()).slot(fixture.slot_name()).publication("p")
 }
 
-fn stream(fixture: &Fixture<'_>, missing: MissingPublication) -> Stream {
+fn stream(fixture: &Fixture<'_>, missing: MissingPublication) -> ReplicationStream {
     let config: Config = fixture.database().dsn().parse().unwrap();
     let mut start = StartReplication::new(fixture.slot_name(), ["p"]);
     start.missing_publication = missing;

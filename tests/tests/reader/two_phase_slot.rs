@@ -40,7 +40,10 @@ fn check(error: &Error, fixture: &Fixture<'_>) {
     };
     assert_eq!(slot, fixture.slot_name());
     let text = error.to_string();
-    assert!(text.contains("without TWO_PHASE") && text.contains("with Stream"), "{text}");
+    assert!(
+        text.contains("without TWO_PHASE") && text.contains("with ReplicationStream"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use pgoutput_reader::{
-    Connection, Error, ErrorKind, LimitError, ProtocolError, SetupError, StartReplication, Stream,
+    Connection, Error, ErrorKind, LimitError, ProtocolError, ReplicationStream, SetupError,
+    StartReplication,
 };
 
 use crate::memory::peak;
@@ -32,8 +33,9 @@ fn ends(name: &str, script: fn(&mut Client), limit: Option<Duration>) -> Error {
         config.wal_receiver_timeout(limit);
     }
     let start = StartReplication::new("s", ["p"]);
-    let (result, held) =
-        peak(|| -> Result<Stream, Error> { Connection::connect(&config)?.stream(&start) });
+    let (result, held) = peak(|| -> Result<ReplicationStream, Error> {
+        Connection::connect(&config)?.stream(&start)
+    });
     let error = result.map(drop).expect_err(name);
     rogue.end_after(error.kind());
     assert!(held < MEMORY, "{name}: {held} bytes");

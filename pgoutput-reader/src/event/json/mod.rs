@@ -18,7 +18,7 @@ use marks::{Marks, named};
 use text::{JsonText, is_plain, quoted};
 pub(crate) use write::{Kept, TableText};
 
-use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, Transaction};
+use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, TransactionInfo};
 
 /// The JSON shape: keys in the order `op`, `message_id`, `lsn`, `transaction`, `table_schema`, `before`, `after`; behind
 /// them, only where they carry something, `unchanged_toast`, `invalid_utf8`, `type_mismatch`, `json_null`, `json_as_text`,
@@ -145,9 +145,9 @@ impl Serialize for Op {
     }
 }
 
-impl Serialize for Transaction {
+impl Serialize for TransactionInfo {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("Transaction", 3)?;
+        let mut out = serializer.serialize_struct("TransactionInfo", 3)?;
         out.serialize_field("tx_id", &self.xid().as_u32())?;
         out.serialize_field("begin_lsn", &self.commit_lsn().as_u64())?;
         out.serialize_field("commit_ts", &format_args!("{}", self.commit_time().rfc3339()))?;

@@ -12,13 +12,13 @@ use rustls::ClientConnection;
 
 mod binding;
 mod files;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 mod ordinary;
 mod settings;
 mod verify;
 
 pub(crate) use binding::end_point;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 pub(crate) use ordinary::MakeTls;
 pub(crate) use settings::TlsSettings;
 

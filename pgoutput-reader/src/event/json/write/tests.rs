@@ -11,7 +11,8 @@ use serde_json::json;
 
 use super::*;
 use crate::event::{
-    ColumnSchema, Content, Context, Fingerprint, ReaderId, ReplicationOrigin, Source, Transaction,
+    ColumnSchema, Content, Context, Fingerprint, ReaderId, ReplicationOrigin, Source,
+    TransactionInfo,
 };
 
 fn table(relations: &Relations, oid: Oid) -> Arc<TableSchema> {
@@ -33,8 +34,8 @@ fn table(relations: &Relations, oid: Oid) -> Arc<TableSchema> {
     })
 }
 
-fn transaction(begin: &BeginBody, source: &Arc<Source>, origin: bool) -> Arc<Transaction> {
-    let transaction = Transaction::new(begin, source);
+fn transaction(begin: &BeginBody, source: &Arc<Source>, origin: bool) -> Arc<TransactionInfo> {
+    let transaction = TransactionInfo::new(begin, source);
     if origin {
         let (name, commit_lsn) = ("up\"stream".into(), Lsn::new(7));
         transaction.came_from(ReplicationOrigin { name, commit_lsn });
