@@ -5,7 +5,7 @@
 
 use std::fmt::Debug;
 
-use pgoutput_decode::encode::{EncodeBinary, TupleBuf};
+use pgoutput_decode::encode::{EncodeBinary, TupleColumnsBuf};
 use pgoutput_decode::row::Row;
 use pgoutput_decode::value::{
     Attribute, Field, FieldType, Format, JsonOptions, MAX_DEPTH, TypeInfo, TypeKind, Value,
@@ -105,7 +105,7 @@ fn deserialized<T: Debug + for<'a> Deserialize<'a>>(field: Field<'_>, types: &[T
     struct Only<T> {
         c: T,
     }
-    let mut row = TupleBuf::new();
+    let mut row = TupleColumnsBuf::new();
     match field.format() {
         Format::Text => row.text(field.bytes()).unwrap(),
         Format::Binary => row.binary(field.bytes()).unwrap(),

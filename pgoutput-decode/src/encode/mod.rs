@@ -3,12 +3,12 @@
 //! The mirror of decoding. What was decoded is written back byte for byte, with every flag as it
 //! came ([`Message::encode`], [`CopyData::encode`](crate::CopyData::encode)). What is new is built
 //! from the same types: the bodies are plain structs, and what they borrow from a frame when they
-//! were decoded they borrow here from [`TupleBuf`], [`RelationColumnsBuf`] or [`OidsBuf`].
+//! were decoded they borrow here from [`TupleColumnsBuf`], [`RelationColumnsBuf`] or [`OidsBuf`].
 //! [`Encoder`] keeps a whole stream legal, as [`Decoder`](crate::Decoder) follows it. [`EncodeBinary`] writes
 //! values in their binary form.
 //!
 //! ```
-//! use pgoutput_decode::encode::{RelationColumnsBuf, TupleBuf};
+//! use pgoutput_decode::encode::{RelationColumnsBuf, TupleColumnsBuf};
 //! use pgoutput_decode::message::{InsertBody, RelationBody};
 //! use pgoutput_decode::{ColumnFlags, Lsn, Message, Oid, ReplicaIdentity, TimestampTz, XLogData};
 //!
@@ -24,7 +24,7 @@
 //! });
 //! assert_eq!(Message::decode(&relation.to_bytes()?, false)?, relation);
 //!
-//! let mut row = TupleBuf::new();
+//! let mut row = TupleColumnsBuf::new();
 //! row.text("1")?.null()?;
 //! let insert = Message::Insert(InsertBody { xid: None, relation: Oid::new(16403), new: row.as_tuple() });
 //! let frame = insert.to_bytes()?;
@@ -54,7 +54,7 @@ pub use columns::RelationColumnsBuf;
 pub use encoder::Encoder;
 pub use error::EncodeError;
 pub use oids::OidsBuf;
-pub use tuple::TupleBuf;
+pub use tuple::TupleColumnsBuf;
 pub use value::EncodeBinary;
 
 use alloc::vec::Vec;

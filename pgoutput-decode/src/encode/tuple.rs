@@ -12,9 +12,9 @@ use crate::{KeyTuple, TupleColumn, TupleData};
 ///
 /// ```
 /// use pgoutput_decode::TupleColumn;
-/// use pgoutput_decode::encode::TupleBuf;
+/// use pgoutput_decode::encode::TupleColumnsBuf;
 ///
-/// let mut row = TupleBuf::new();
+/// let mut row = TupleColumnsBuf::new();
 /// row.text("42")?.null()?.unchanged()?.binary(7_i32.to_be_bytes())?;
 /// assert_eq!(row.as_tuple().len(), 4);
 /// assert_eq!(row.as_tuple().get(0), Some(TupleColumn::Text(b"42")));
@@ -25,12 +25,12 @@ use crate::{KeyTuple, TupleColumn, TupleData};
 /// # Ok::<(), pgoutput_decode::encode::EncodeError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct TupleBuf {
+pub struct TupleColumnsBuf {
     columns: u16,
     bytes: Vec<u8>,
 }
 
-impl TupleBuf {
+impl TupleColumnsBuf {
     /// A row without columns.
     pub const fn new() -> Self {
         Self { columns: 0, bytes: Vec::new() }
@@ -131,13 +131,13 @@ impl TupleBuf {
     }
 }
 
-impl fmt::Debug for TupleBuf {
+impl fmt::Debug for TupleColumnsBuf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.as_tuple(), f)
     }
 }
 
-impl From<TupleData<'_>> for TupleBuf {
+impl From<TupleData<'_>> for TupleColumnsBuf {
     fn from(tuple: TupleData<'_>) -> Self {
         Self { columns: tuple.count(), bytes: tuple.as_bytes().into() }
     }

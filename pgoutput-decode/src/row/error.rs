@@ -84,9 +84,9 @@ pub enum RowErrorKind {
         wanted: Box<str>,
     },
     /// The table has no column at this place.
-    NoSuchPlace {
+    NoSuchIndex {
         /// The place that was asked for, from 0.
-        place: usize,
+        index: usize,
         /// How many columns the table has.
         columns: usize,
     },
@@ -282,8 +282,8 @@ impl fmt::Display for Details {
                 f,
                 "no column {wanted}; names are case-sensitive, and a publication may leave columns out"
             ),
-            (RowErrorKind::NoSuchPlace { place, columns }, _) => {
-                write!(f, "no column at place {place}, counted from 0: there are {columns}")
+            (RowErrorKind::NoSuchIndex { index, columns }, _) => {
+                write!(f, "no column at index {index}, counted from 0: there are {columns}")
             }
             (RowErrorKind::NotInKey { column }, _) => write!(
                 f,

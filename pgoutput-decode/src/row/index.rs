@@ -39,7 +39,7 @@ mod sealed {
         }
 
         fn missing(&self, relation: &Relation) -> RowErrorKind {
-            RowErrorKind::NoSuchPlace { place: *self, columns: relation.columns().len() }
+            RowErrorKind::NoSuchIndex { index: *self, columns: relation.columns().len() }
         }
     }
 

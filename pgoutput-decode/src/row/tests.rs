@@ -105,7 +105,7 @@ fn columns_have_names_and_places() {
     assert!(matches!(row.get::<i32>("ID").unwrap_err().kind(), RowErrorKind::NoSuchColumn { .. }));
     assert_eq!(
         message(row.get::<i32>(3)),
-        "row of public.t: no column at place 3, counted from 0: there are 3"
+        "row of public.t: no column at index 3, counted from 0: there are 3"
     );
 }
 
@@ -259,7 +259,7 @@ fn errors_name_described_types_inside_and_places_that_are_none() {
     }
     assert_eq!(
         message(row.get::<i32>(99)),
-        "row of public.t: no column at place 99, counted from 0: there are 3"
+        "row of public.t: no column at index 99, counted from 0: there are 3"
     );
     assert!(message(row.get::<i32>("99")).contains("no column 99; names are case-sensitive"));
 }

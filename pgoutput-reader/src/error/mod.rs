@@ -334,7 +334,7 @@ mod tests {
             SetupError::SlotPlugin { slot: hostile(), plugin: hostile() },
             SetupError::SlotDatabase { slot: hostile(), database: hostile(), connected: hostile() },
             SetupError::SlotLost { slot: hostile(), reason: hostile() },
-            SetupError::SlotMoved { slot: hostile(), confirmed: lsn, stands: lsn },
+            SetupError::SlotMoved { slot: hostile(), confirmed: lsn, found: lsn },
             SetupError::OtherCluster { expected: hostile(), found: hostile() },
             SetupError::PublicationMissing {
                 missing: vec![hostile()],

@@ -120,7 +120,7 @@ pub enum SetupError {
     /// After reconnecting, the slot is further than it was ever confirmed: someone else has read from it, or it was dropped and made anew.
     /// The changes between the two positions cannot be had from it any more.
     #[error(
-        "replication slot \"{slot}\" stands at {stands} and was confirmed only up to {confirmed}: another program has read from it, or it was dropped and made anew, and the changes between are lost to it; take a new snapshot",
+        "replication slot \"{slot}\" stands at {found} and was confirmed only up to {confirmed}: another program has read from it, or it was dropped and made anew, and the changes between are lost to it; take a new snapshot",
         slot = Printable(.slot)
     )]
     SlotMoved {
@@ -129,7 +129,7 @@ pub enum SetupError {
         /// The furthest that this reader has confirmed, or found it at.
         confirmed: Lsn,
         /// Where it stands.
-        stands: Lsn,
+        found: Lsn,
     },
     /// After reconnecting, the server belongs to another cluster.
     #[error(
@@ -316,7 +316,7 @@ pub enum StreamError {
     #[error(
         "{tag} at WAL {lsn} does not fit in its place: please report this with the server's version"
     )]
-    OutOfPlace {
+    OutOfSequence {
         /// The message.
         tag: Tag,
         /// Where it stands.

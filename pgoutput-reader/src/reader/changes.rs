@@ -297,5 +297,5 @@ impl Open {
 }
 
 fn out_of_place(event: &StreamEvent<'_>) -> StreamError {
-    StreamError::OutOfPlace { tag: event.message.tag(), lsn: event.wal_start }
+    StreamError::OutOfSequence { tag: event.message.tag(), lsn: event.wal_start }
 }

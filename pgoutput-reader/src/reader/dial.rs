@@ -198,11 +198,11 @@ impl Standing {
         self.check_slot(slot.confirmed, name)
     }
 
-    /// Whether the slot stands no further than this reader can have confirmed it.
-    fn check_slot(&self, stands: Lsn, name: &str) -> Result<(), SetupError> {
-        if stands > self.confirmed {
+    /// Whether the slot found no further than this reader can have confirmed it.
+    fn check_slot(&self, found: Lsn, name: &str) -> Result<(), SetupError> {
+        if found > self.confirmed {
             let confirmed = self.confirmed;
-            return Err(SetupError::SlotMoved { slot: name.into(), confirmed, stands });
+            return Err(SetupError::SlotMoved { slot: name.into(), confirmed, found });
         }
         Ok(())
     }
@@ -311,10 +311,10 @@ mod tests {
     fn goes_on_only_where_nothing_was_lost() {
         assert_eq!(check(|_, _| {}), Ok(()));
         assert_eq!(check(|_, slot| slot.confirmed = Lsn::ZERO), Ok(()));
-        let (confirmed, stands) = (Lsn::new(50), Lsn::new(51));
+        let (confirmed, found) = (Lsn::new(50), Lsn::new(51));
         assert_eq!(
-            check(|_, slot| slot.confirmed = stands),
-            Err(SetupError::SlotMoved { slot: "s".into(), confirmed, stands })
+            check(|_, slot| slot.confirmed = found),
+            Err(SetupError::SlotMoved { slot: "s".into(), confirmed, found })
         );
         assert_eq!(
             check(|system, _| system.timeline = 2),

@@ -382,7 +382,7 @@ impl Link {
     pub(super) fn stop(mut self) -> Result<(), Error> {
         match self.stream.take() {
             Some(stream) => stream.stop(),
-            None if self.settings.told.flushed() <= self.before.told => Ok(()),
+            None if self.settings.told.flushed() <= self.before.flushed => Ok(()),
             None => {
                 let source = io::ErrorKind::NotConnected.into();
                 Err(Error::io("confirming what was taken to", &self.address, source))
@@ -395,8 +395,8 @@ impl Link {
 fn merged(before: &Health, now: Health) -> Health {
     Health {
         received: now.received.max(before.received),
-        taken: now.taken.max(before.taken),
-        told: now.told.max(before.told),
+        acknowledged: now.acknowledged.max(before.acknowledged),
+        flushed: now.flushed.max(before.flushed),
         server_wal_end: now.server_wal_end.max(before.server_wal_end),
         last_send_time: now.last_send_time.or(before.last_send_time),
         reconnects: before.reconnects,

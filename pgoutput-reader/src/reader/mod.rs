@@ -227,7 +227,7 @@ impl Reader {
             drained: self.drained_at.is_some()
                 && self.changes.ready.is_empty()
                 && self.acknowledger.has_taken(self.changes.delivered()),
-            taken: self.acknowledger.confirmed(),
+            acknowledged: self.acknowledger.confirmed(),
             ..self.link.health()
         }
     }

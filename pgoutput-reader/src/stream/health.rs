@@ -6,8 +6,8 @@ use pgoutput_decode::{Lsn, TimestampTz};
 
 /// How far a stream has come and when the server was heard last: for metrics and alarms. Costs no question to the server.
 ///
-/// On a stream that keeps up, all positions are close together. Between `received` and `taken` is what the program has not
-/// dealt with; between `taken` and `told`, what the next status update tells.
+/// On a stream that keeps up, all positions are close together. Between `received` and `acknowledged` is what the program has not
+/// dealt with; between `acknowledged` and `flushed`, what the next status update tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {
@@ -15,9 +15,9 @@ pub struct Health {
     pub received: Lsn,
     /// Everything before it was dealt with and may be forgotten by the server; `0/0` before the first time. On an idle [`Reader`](crate::Reader) up to 1 KiB less
     /// than `received`: [`drained`](Self::drained) says that nothing is missing.
-    pub taken: Lsn,
+    pub acknowledged: Lsn,
     /// What the server was told of that last.
-    pub told: Lsn,
+    pub flushed: Lsn,
     /// How far the server has come with decoding its log for this stream, as its last message or keepalive said.
     pub server_wal_end: Lsn,
     /// The server's clock when it sent its last message or keepalive; `None` before the first.
@@ -38,8 +38,8 @@ pub struct Health {
 impl Health {
     /// Bytes of log between what was taken and the server's position; none before anything was taken.
     pub fn bytes_behind(&self) -> Option<u64> {
-        let taken = self.taken.as_u64();
-        (taken != 0).then(|| self.server_wal_end.as_u64().saturating_sub(taken))
+        let acknowledged = self.acknowledged.as_u64();
+        (acknowledged != 0).then(|| self.server_wal_end.as_u64().saturating_sub(acknowledged))
     }
 
     /// How much older the newest transaction handed out was than the server's last message, both by the server's clock: how old the news is that the

@@ -183,8 +183,8 @@ impl ReplicationStream {
         let positions = self.status.positions();
         Health {
             received: positions.write,
-            taken: positions.flush,
-            told: self.status.told().flush,
+            acknowledged: positions.flush,
+            flushed: self.status.told().flush,
             server_wal_end: self.server_wal_end,
             last_send_time: self.last_send_time,
             last_received: self.copy.heard_at(),

@@ -64,7 +64,7 @@ fn the_server_hears_of_us_while_nobody_reads_and_only_what_was_confirmed() {
     stream.confirm(Lsn::new(7));
     gone.recv_timeout(PATIENCE).unwrap();
     let health = stream.health();
-    assert_eq!((health.taken, health.told), (Lsn::new(7), Lsn::new(7)));
+    assert_eq!((health.acknowledged, health.flushed), (Lsn::new(7), Lsn::new(7)));
     assert_eq!(health.bytes_behind(), Some(93));
     // Ends the thread, else the connection would stay open.
     drop(stream);
@@ -111,7 +111,7 @@ fn without_the_thread_it_is_tick_that_tells() {
     assert!(stream.heartbeat.is_none());
     stream.tick().unwrap();
     stream.confirm(Lsn::new(7));
-    while stream.health().told.is_zero() {
+    while stream.health().flushed.is_zero() {
         stream.tick().unwrap();
     }
     drop(stream);

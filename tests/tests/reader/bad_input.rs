@@ -151,7 +151,7 @@ fn sound_messages_in_the_wrong_place() {
         let no_begin = |p: &[u8]| if tag(p) == Some(b'B') { Forward::Drop } else { Forward::Pass };
         let error = last_words(server, no_begin, |_| ());
         assert!(
-            matches!(error.kind(), ErrorKind::Stream(StreamError::OutOfPlace { .. })),
+            matches!(error.kind(), ErrorKind::Stream(StreamError::OutOfSequence { .. })),
             "{error:?}"
         );
 
@@ -163,7 +163,7 @@ fn sound_messages_in_the_wrong_place() {
         };
         let error = last_words(server, second_begin, |_| ());
         assert!(
-            matches!(error.kind(), ErrorKind::Stream(StreamError::OutOfPlace { .. })),
+            matches!(error.kind(), ErrorKind::Stream(StreamError::OutOfSequence { .. })),
             "{error:?}"
         );
     }

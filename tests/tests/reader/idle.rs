@@ -97,7 +97,7 @@ fn never_leaves_an_idle_slot_where_it_is() {
             assert!(reader.try_next().unwrap().is_none());
             Some(reader.health()).filter(|health| health.drained && health.server_wal_end >= end)
         });
-        assert!(health.taken.is_zero());
+        assert!(health.acknowledged.is_zero());
         reader.stop().unwrap();
         assert_eq!(fixture.slot().confirmed, before);
     }

@@ -201,9 +201,9 @@ fn what_the_slot_keeps_is_data() {
         let health = eventually("everything to be taken and told", || {
             reader.next_timeout(Duration::ZERO).unwrap();
             let health = reader.health();
-            (!health.told.is_zero() && health.told == health.taken).then_some(health)
+            (!health.flushed.is_zero() && health.flushed == health.acknowledged).then_some(health)
         });
-        assert!(health.received >= health.taken && health.taken > before.wal_end);
+        assert!(health.received >= health.acknowledged && health.acknowledged > before.wal_end);
         assert!(health.bytes_behind().is_some() && health.last_send_time.is_some());
         reader.stop().unwrap();
     }

@@ -55,7 +55,7 @@ fn everything_arrives_without_a_wait() {
             }
             let end = fixture.end();
             // The last event is taken with the next call, and its Commit is confirmed.
-            poll_until(&mut reader, |reader| reader.health().taken >= end).unwrap();
+            poll_until(&mut reader, |reader| reader.health().acknowledged >= end).unwrap();
             reader.stop().unwrap();
             fixture.run(["TRUNCATE t"]);
             assert!(fixture.slot().confirmed >= end);
@@ -123,7 +123,8 @@ fn the_slot_of_an_idle_reader_moves() {
         let mut reader = fixture.builder().messages(true).idle(idle).connect().unwrap();
         for _ in 0..3 {
             let end = fixture.end();
-            let event = poll_until(&mut reader, |reader| reader.health().taken > end).unwrap();
+            let event =
+                poll_until(&mut reader, |reader| reader.health().acknowledged > end).unwrap();
             assert!(event.is_none());
         }
         reader.stop().unwrap();

@@ -82,15 +82,15 @@ fn a_slot_made_anew_or_read_by_another_has_lost_changes() {
             fixture.read();
         };
         let moved = |fixture: &Fixture<'_>, error: Error| {
-            let ErrorKind::Setup(SetupError::SlotMoved { slot, confirmed, stands }) = error.kind()
+            let ErrorKind::Setup(SetupError::SlotMoved { slot, confirmed, found }) = error.kind()
             else {
                 panic!("{error:?}")
             };
             assert_eq!(slot, fixture.slot_name());
-            assert!(confirmed < stands);
-            assert_eq!(*stands, fixture.slot().confirmed);
+            assert!(confirmed < found);
+            assert_eq!(*found, fixture.slot().confirmed);
             let text = error.to_string();
-            assert!(text.contains(&stands.to_string()) && text.contains(&confirmed.to_string()));
+            assert!(text.contains(&found.to_string()) && text.contains(&confirmed.to_string()));
         };
         ends_after(server, make_anew, moved);
         ends_after(server, read_it, moved);
@@ -121,13 +121,13 @@ fn a_slot_read_by_another_just_before_it_is_taken_again_has_lost_changes() {
             Err(error) => error,
             Ok(event) => panic!("went on with row {}", id(&event)),
         };
-        let ErrorKind::Setup(SetupError::SlotMoved { slot, confirmed, stands }) = error.kind()
+        let ErrorKind::Setup(SetupError::SlotMoved { slot, confirmed, found }) = error.kind()
         else {
             panic!("{error:?}")
         };
         assert_eq!(slot, fixture.slot_name());
-        assert!(confirmed < stands, "{error}");
-        assert_eq!(*stands, fixture.slot().confirmed);
+        assert!(confirmed < found, "{error}");
+        assert_eq!(*found, fixture.slot().confirmed);
         assert!(reader.next_in_time().is_none());
     }
 }

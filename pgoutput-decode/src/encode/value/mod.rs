@@ -39,7 +39,7 @@ use crate::{Lsn, Oid, TimestampTz, Xid};
 /// a value of any type is written, and how text is turned into binary.
 ///
 /// ```
-/// use pgoutput_decode::encode::{EncodeBinary, EncodeError, TupleBuf};
+/// use pgoutput_decode::encode::{EncodeBinary, EncodeError, TupleColumnsBuf};
 /// use pgoutput_decode::value::{Array, Field, Format, Interval, Numeric, type_oid};
 ///
 /// let text = b"1 year 2 mons -3 days +00:00:00.5";
@@ -54,7 +54,7 @@ use crate::{Lsn, Oid, TimestampTz, Xid};
 /// assert_eq!(binary.get::<Array>()?, text.get::<Array>()?);
 ///
 /// // Columns of a row, as a server with `binary 'true'` sends them.
-/// let mut row = TupleBuf::new();
+/// let mut row = TupleColumnsBuf::new();
 /// row.value(&7_i32)?.value(&text)?;
 ///
 /// // No binary form can be made of what is known as text alone.

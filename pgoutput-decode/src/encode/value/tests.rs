@@ -2,7 +2,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::*;
-use crate::encode::TupleBuf;
+use crate::encode::TupleColumnsBuf;
 use crate::value::{Format, TypeInfo, TypeKind, type_oid};
 
 fn binary(oid: Oid, text: &str) -> Result<Vec<u8>, EncodeError> {
@@ -105,7 +105,7 @@ fn what_cannot_be_written_changes_nothing() {
         "no binary form can be made of the text of aclitem: send it as text"
     );
     assert_eq!(out, b"kept");
-    let mut row = TupleBuf::new();
+    let mut row = TupleColumnsBuf::new();
     assert!(row.value(&field).is_err());
     assert!(row.as_tuple().is_empty());
     // An unreadable value, and a type that nothing is known of.

@@ -95,7 +95,7 @@ impl Report {
         self.add(&format_args!(
             "{} changes written, acknowledged up to {}",
             output.written(),
-            reader.health().taken
+            reader.health().acknowledged
         ));
     }
 }
