@@ -1,10 +1,10 @@
 //! PostgreSQL's clock and the calendar behind it.
 
-mod moment;
+mod calendar_time;
 
 use core::fmt;
 
-pub(crate) use self::moment::{Moment, ShortText};
+pub(crate) use self::calendar_time::{Moment, ShortText};
 
 /// Microseconds since 2000-01-01 00:00:00 UTC, signed 64 bits: PostgreSQL's `timestamp with time zone`
 /// and the clock of the replication protocol.

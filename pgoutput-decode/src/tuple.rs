@@ -4,7 +4,7 @@
 //! value's length and never at its bytes.
 
 #[cfg(feature = "alloc")]
-mod kept;
+mod owned;
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -18,7 +18,7 @@ use crate::value::Format;
 use crate::{DecodeError, ErrorKind};
 
 #[cfg(feature = "alloc")]
-pub use kept::{OldTupleBuf, TupleBuf};
+pub use owned::{OldTupleBuf, TupleBuf};
 
 /// The columns of one row, in the order of its Relation message; borrowed from the frame.
 ///

@@ -3,13 +3,13 @@
 #[macro_use]
 mod type_name;
 
-mod ahead;
 mod client;
-mod described;
-mod list;
+mod prefetch;
 mod published;
 mod slot;
 mod stream_types;
+mod table_batch;
+mod type_descriptions;
 mod types;
 
 use std::time::Duration;
@@ -22,14 +22,14 @@ use crate::connection::Ordinary;
 use crate::error::ProtocolError;
 use crate::event::ColumnSchema;
 use crate::setup::names::{bytes, escaped};
-use ahead::{Ahead, Miss, Taken};
 use client::{Lazy, Parameters};
+use prefetch::{Ahead, Miss, Taken};
 
 pub(crate) use client::Waits;
-pub(crate) use described::{Types, with_elements};
 pub use published::Published;
 pub use slot::SlotStatus;
 pub(crate) use stream_types::StreamTypes;
+pub(crate) use type_descriptions::{Types, with_elements};
 
 /// One row for each column of a Relation message, in its order.
 ///

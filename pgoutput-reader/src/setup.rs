@@ -1,8 +1,8 @@
 //! What is looked at before a stream starts, over the replication connection itself.
 
 #[cfg(feature = "reader")]
-mod create;
-mod missing;
+mod create_slot;
+mod missing_setup;
 pub(crate) mod names;
 #[cfg(feature = "catalog")]
 mod ready;
@@ -11,9 +11,9 @@ mod slot;
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "reader")]
-pub use create::{BlockingSession, SlotWait};
+pub use create_slot::{BlockingSession, SlotWait};
 #[cfg(feature = "reader")]
-pub(crate) use create::{Patience as SlotPatience, listed};
+pub(crate) use create_slot::{Patience as SlotPatience, listed};
 #[cfg(feature = "reader")]
 pub(crate) use missing::Needs;
 #[cfg(feature = "reader")]
@@ -22,7 +22,7 @@ pub(crate) use slot::SlotFacts;
 use crate::connection::Connection;
 use crate::error::SetupError;
 use crate::proto::feedback;
-use crate::proto::silence::Silence;
+use crate::proto::liveness::Silence;
 use crate::stream::{Publications, ReplicationStream};
 use crate::{Error, StartReplication};
 use names::hex;

@@ -7,8 +7,8 @@ mod dml;
 mod logical;
 mod relation;
 mod stream;
-mod twophase;
-mod txn;
+mod transaction;
+mod two_phase;
 
 pub use dml::{DeleteBody, InsertBody, Oids, OidsIter, TruncateBody, TruncateFlags, UpdateBody};
 pub use logical::{MessageBody, MessageFlags};
@@ -18,10 +18,10 @@ pub use relation::{
 pub use stream::{
     StreamAbortBody, StreamAbortForm, StreamAbortTail, StreamCommitBody, StreamStartBody,
 };
-pub use twophase::{
+pub use transaction::{BeginBody, CommitBody, OriginBody};
+pub use two_phase::{
     BeginPrepareBody, CommitPreparedBody, PrepareBody, RollbackPreparedBody, StreamPrepareBody,
 };
-pub use txn::{BeginBody, CommitBody, OriginBody};
 
 use crate::cursor::Cursor;
 use crate::{DecodeError, ErrorKind, Tag, TupleColumn, TupleKind, Xid};
@@ -90,8 +90,8 @@ impl<'a> Message<'a> {
             Some(b'I') => dml::insert(frame, in_stream),
             Some(b'U') => dml::update(frame, in_stream),
             Some(b'D') => dml::delete(frame, in_stream),
-            Some(b'B') if !in_stream => txn::begin(frame),
-            Some(b'C') if !in_stream => txn::commit(frame),
+            Some(b'B') if !in_stream => transaction::begin(frame),
+            Some(b'C') if !in_stream => transaction::commit(frame),
             _ => Self::decode_other(frame, in_stream),
         }
     }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use super::RowColumn;
-use super::hint::without_loss;
+use super::type_hint::without_loss;
 use crate::value::{Format, PgType, ValueError, ValueErrorKind};
 use crate::{Lsn, Oid, Printable, Relation, TupleColumn};
 

@@ -23,20 +23,20 @@
 #[cfg(feature = "serde")]
 mod de;
 mod error;
-mod hint;
 mod index;
 #[cfg(feature = "postgres-types")]
 mod sql;
 #[cfg(test)]
 mod tests;
+mod type_hint;
 
 use core::fmt;
 
 #[cfg(feature = "serde")]
 pub(crate) use self::de::json_value;
 pub use self::error::{RowError, RowErrorKind};
-use self::hint::reads_as;
 pub use self::index::RowIndex;
+use self::type_hint::reads_as;
 use crate::tuple::split_column;
 use crate::value::{
     C_MONEY_DIGITS, Field, FieldType, Format, FromField, PgType, TypeInfo, ValueError,

@@ -6,7 +6,7 @@ use core::any::type_name;
 
 use postgres_types::{Field as SqlField, FromSql, Kind, Type};
 
-use super::hint::reads_as_sql;
+use super::type_hint::reads_as_sql;
 use super::{Row, RowColumn, RowError, RowErrorKind, RowIndex};
 use crate::TupleColumn;
 use crate::value::{

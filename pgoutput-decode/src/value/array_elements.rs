@@ -2,7 +2,7 @@
 
 use super::array::{Array, Dimension, Dimensions, Notation};
 use super::input::Input;
-use super::symbols::{Escape, Symbols};
+use super::unescape::{Escape, Symbols};
 use super::{Field, FieldType, ValueError};
 
 /// The elements of an [`Array`], in order; `None` is NULL.

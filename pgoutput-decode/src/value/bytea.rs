@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::input::hex_digit;
 use super::json_out::WriteJson;
-use super::symbols::Symbols;
+use super::unescape::Symbols;
 use super::{Field, FieldType, Format, FromField, ValueError, type_oid};
 
 /// A `bytea`: any bytes, up to 1 GB, borrowed in the form they came in.

@@ -6,7 +6,7 @@ use super::array_elements::take_binary;
 use super::input::Input;
 use super::json_out::{JsonPlace, WriteJson, string};
 use super::quote::Within;
-use super::symbols::{Escape, Symbols};
+use super::unescape::{Escape, Symbols};
 use super::{Attribute, Field, FieldType, Format, FromField, TypeKind, Value, ValueError};
 
 /// A value of a composite type: one value, or NULL, for each attribute of its [description](TypeKind::Composite)

@@ -10,7 +10,7 @@ use super::array_elements::take_binary;
 use super::input::Input;
 use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::quote::write_quoted;
-use super::symbols::{Escape, Symbols};
+use super::unescape::{Escape, Symbols};
 use super::{
     Field, FieldType, Format, FromField, Text, TypeKind, ValueError, ValueErrorKind, type_oid,
 };

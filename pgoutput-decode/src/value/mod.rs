@@ -60,7 +60,6 @@ mod pg_type;
 mod quote;
 mod range;
 mod snapshot;
-mod symbols;
 mod text;
 mod tid;
 mod time;
@@ -69,6 +68,7 @@ mod toast;
 mod tsquery;
 mod tsvector;
 mod type_info;
+mod unescape;
 mod uuid;
 #[cfg(feature = "alloc")]
 mod vec;
@@ -115,19 +115,19 @@ pub use self::range::Range;
 #[cfg(feature = "encode")]
 pub(crate) use self::range::flag as range_flag;
 pub use self::snapshot::Snapshot;
-use self::symbols::{Symbols, is_escaped};
 pub use self::text::Text;
 pub use self::tid::Tid;
 pub use self::time::{Time, TimeTz};
 pub use self::timestamp::Timestamp;
 pub use self::toast::Toast;
 #[cfg(feature = "serde")]
-pub(crate) use self::toast::{MARK_DEPTH, TOAST, marks};
+pub(crate) use self::toast::{MARK_DEPTH, TOAST, placeholder_counts};
 pub use self::tsquery::TsQuery;
 #[cfg(feature = "encode")]
 pub(crate) use self::tsvector::Lexemes;
 pub use self::tsvector::TsVector;
 pub use self::type_info::{Attribute, FieldType, TypeInfo, TypeKind};
+use self::unescape::{Symbols, is_escaped};
 pub use self::uuid::Uuid;
 #[cfg(feature = "alloc")]
 #[doc(hidden)]

@@ -6,7 +6,7 @@ use super::array_elements::take_binary;
 use super::input::Input;
 use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::range::InJson;
-use super::symbols::Symbols;
+use super::unescape::Symbols;
 use super::{Field, FieldType, Format, FromField, Range, TypeKind, ValueError, type_oid};
 
 /// A multirange: ranges in order, none of them empty, with gaps between them (manual, section "Range Types").

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::symbols::{Escape, is_escaped};
+use super::unescape::{Escape, is_escaped};
 
 /// What the text is that a value is written into.
 #[derive(Debug, Clone, Copy)]

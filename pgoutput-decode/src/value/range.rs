@@ -8,7 +8,7 @@ use super::array_elements::take_binary;
 use super::input::Input;
 use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::quote::Within;
-use super::symbols::{Escape, Symbols};
+use super::unescape::{Escape, Symbols};
 use super::{Field, FieldType, Format, FromField, TypeKind, Value, ValueError, type_oid};
 
 /// A range: empty, or all values between two bounds, each of which belongs to it or not, or is left open (manual,

@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 use core::hash::{Hash, Hasher};
 
 use super::json_out::{JsonPlace, WriteJson, quoted};
-use super::symbols::{Symbols, is_escaped, width};
+use super::unescape::{Symbols, is_escaped, width};
 use super::{
     Bytea, Field, FieldType, Format, FromField, Json, Jsonb, ValueError, ValueErrorKind, json,
     type_oid,

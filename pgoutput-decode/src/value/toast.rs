@@ -3,7 +3,7 @@
 #[cfg(feature = "serde")]
 mod de;
 #[cfg(feature = "serde")]
-pub(crate) mod marks;
+pub(crate) mod placeholder_counts;
 
 #[cfg(feature = "serde")]
 pub(crate) use self::de::{MARK_DEPTH, TOAST};

@@ -1,7 +1,7 @@
 //! Which events were taken, and the positions that may be told because of it.
 
+mod acknowledged;
 mod ledger;
-mod told;
 
 use std::borrow::Borrow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +12,8 @@ use crate::Error;
 use crate::error::PositionError;
 use crate::event::signature::Signature;
 use crate::event::{Position, ReaderId};
+pub(crate) use acknowledged::Told;
 use ledger::Ledger;
-pub(crate) use told::Told;
 
 /// When an event counts as taken, so that the server may forget it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

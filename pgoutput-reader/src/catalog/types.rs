@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use pgoutput_decode::value::{self, PgType};
 use pgoutput_decode::{Oid, Relation};
 
-use super::described::{Types, describe};
 use super::stream_types::StreamTypes;
+use super::type_descriptions::{Types, describe};
 use super::{Catalog, name};
 use crate::Error;
 use crate::setup::names::{bytes, escaped};

@@ -36,7 +36,7 @@
 //! server proves by SCRAM-SHA-256-PLUS that it knows the password at the other end of this very TLS connection. Writing `sslmode=prefer` (or any
 //! other) is enough to take the choice over.
 
-mod access;
+mod accessors;
 mod account;
 #[cfg(feature = "reader")]
 mod client;

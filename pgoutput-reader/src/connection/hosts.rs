@@ -6,7 +6,7 @@ use super::Connection;
 use super::open::all;
 use crate::config::{Config, Endpoint, TargetSessionAttrs};
 use crate::io::{self, Target};
-use crate::proto::pinned;
+use crate::proto::pinned_settings;
 use crate::{Error, ErrorKind};
 
 /// The first address of the hosts that `open` can connect to as it is wanted.
@@ -67,7 +67,7 @@ fn first_as<T>(
 impl Connection {
     /// Sets what the startup packet could not hold, before a timeout of the role ends a command.
     pub(super) fn pin(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
-        let Some(statements) = pinned::later(self.server_version()) else { return Ok(()) };
+        let Some(statements) = pinned_settings::later(self.server_version()) else { return Ok(()) };
         self.set_command_timeout(timeout);
         self.promptly(|this| this.simple_query(&statements))?;
         self.set_command_timeout(None);

@@ -11,25 +11,25 @@ use crate::io::{Channel, Fill, Position, Waker};
 use crate::proto::backend::Message;
 use crate::proto::{ServerVersion, StartReplication, command};
 use crate::{CreateSlot, Error};
-use aside::Aside;
+use async_messages::Aside;
 use protection::Protection;
 use query::OnlyRow;
 
-mod aside;
+mod async_messages;
 mod copy;
 mod hosts;
 mod open;
-#[cfg(feature = "reader")]
-mod ordinary;
 mod protection;
 mod query;
+#[cfg(feature = "reader")]
+mod sql_connection;
 mod timeline;
 
 pub use copy::CopyBoth;
 pub(crate) use copy::{Advance, CopySender};
-#[cfg(feature = "reader")]
-pub(crate) use ordinary::Ordinary;
 pub use query::{Row, Rows};
+#[cfg(feature = "reader")]
+pub(crate) use sql_connection::Ordinary;
 pub use timeline::TimelineSwitch;
 
 /// A connection with `replication=database` on which the copy has not started: replication commands and

@@ -5,7 +5,7 @@ use std::time::Instant;
 #[cfg(feature = "reader")]
 use postgres::error::SqlState;
 
-use super::aside::Aside;
+use super::async_messages::Aside;
 use super::hosts::first;
 use super::{Connection, Protection};
 use crate::config::{Config, Endpoint, SslCertMode, SslMode};

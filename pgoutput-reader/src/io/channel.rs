@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::call::{retry, timespec};
-use super::gather::Gather;
 use super::inbox::Inbox;
+use super::read_delay::Gather;
+use super::syscall::{retry, timespec};
 #[cfg(feature = "tls")]
 use super::tls::TlsSettings;
 use super::transport::Transport;

@@ -1,10 +1,10 @@
 //! The only files that name sockets and the clock.
 
-mod call;
 mod channel;
 mod connect;
-mod gather;
 mod inbox;
+mod read_delay;
+mod syscall;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;

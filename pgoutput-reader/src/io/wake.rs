@@ -9,7 +9,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use super::call::timespec;
+use super::syscall::timespec;
 
 /// Wakes a connection that waits for the server, at once, from any thread.
 ///

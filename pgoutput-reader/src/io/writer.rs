@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf, BytesMut};
 
-use super::call::retry;
+use super::syscall::retry;
 use super::transport::Transport;
 use crate::Error;
 use crate::error::LimitError;

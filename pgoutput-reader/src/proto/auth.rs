@@ -8,8 +8,8 @@ use postgres_protocol::authentication::sasl::{
 };
 use postgres_protocol::message::frontend;
 
+use super::auth_policy::{Binding, Policy};
 use super::backend::Authentication;
-use super::policy::{Binding, Policy};
 use crate::Error;
 use crate::config::{AuthMethod, Secret};
 use crate::error::{AuthError, ProtocolError, printable};

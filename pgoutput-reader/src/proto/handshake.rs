@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use bytes::BytesMut;
 
 use super::auth::{Authenticator, PasswordSource};
+use super::auth_policy::Policy;
 use super::backend::Message;
 use super::frame::{FrameError, HEADER_LEN, Header};
-use super::policy::Policy;
 use super::startup::Settings;
 use super::version::ServerVersion;
 use crate::Error;

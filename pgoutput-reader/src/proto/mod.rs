@@ -3,24 +3,24 @@
 //! Nothing here opens a socket or asks for the time; `io` and `connection` do.
 
 mod auth;
+mod auth_policy;
 pub(crate) mod backend;
 pub(crate) mod command;
 pub(crate) mod feedback;
 pub(crate) mod frame;
 mod handshake;
+pub(crate) mod liveness;
 #[cfg(feature = "tls")]
 pub(crate) mod negotiation;
 mod options;
-pub(crate) mod pinned;
-mod policy;
+pub(crate) mod pinned_settings;
 pub(crate) mod quote;
-pub(crate) mod silence;
 mod startup;
 mod version;
 
+pub(crate) use auth_policy::Policy;
 pub use command::{CreateSlot, SlotSnapshot};
 pub(crate) use handshake::{Handshake, Session, lossy};
 pub use options::{MissingPublication, Origin, StartReplication, Streaming};
-pub(crate) use policy::Policy;
 pub(crate) use startup::Settings;
 pub use version::ServerVersion;

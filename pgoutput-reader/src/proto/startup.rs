@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
-use super::pinned::PINNED;
+use super::pinned_settings::PINNED;
 use crate::Error;
 use crate::config::Config;
 

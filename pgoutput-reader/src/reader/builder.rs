@@ -9,10 +9,10 @@ use pgoutput_decode::Lsn;
 use pgoutput_decode::value::JsonOptions;
 
 use super::Idle;
-use super::policy::{
+use super::reconnect_policy::{
     OnReconnect, OnReconnected, OnSlotWait, Reconnect, ReconnectAttempt, Reconnected,
 };
-use super::skipped::OnSkipped;
+use super::skipped_publications::OnSkipped;
 use crate::ack::Acknowledge;
 use crate::event::Position;
 use crate::io::WakePipe;

@@ -8,9 +8,9 @@ use pgoutput_decode::message::{RelationBody, TypeBody};
 use pgoutput_decode::value::JsonOptions;
 use pgoutput_decode::{Lsn, Oid, Relations, TupleColumn, TupleData};
 
-use super::dropped::Dropped;
-use super::fit::Fit;
+use super::dropped_tables::Dropped;
 use super::money::MoneyDigits;
+use super::type_drift::Fit;
 use crate::Error;
 use crate::catalog::{Catalog, Described, StreamTypes, Types, Wanted, with_elements};
 use crate::error::StreamError;

@@ -3,7 +3,7 @@
 mod decode;
 mod event;
 mod health;
-mod missing;
+mod missing_publication;
 mod status;
 mod stop;
 
@@ -15,14 +15,14 @@ use pgoutput_decode::{CopyData, Decoder, Lsn, PrimaryKeepalive, Tag, TimestampTz
 
 pub use event::{StreamEvent, StreamEventBuf};
 pub use health::Health;
-pub(crate) use missing::Publications;
-pub use missing::SkippedPublication;
+pub(crate) use missing_publication::Publications;
+pub use missing_publication::SkippedPublication;
 use status::{Heartbeat, Status};
 pub use stop::StopHandle;
 
 use crate::connection::{Advance, CopyBoth};
 use crate::io::Position;
-use crate::proto::silence::{Patience, Silence};
+use crate::proto::liveness::{Patience, Silence};
 use crate::setup::Pace;
 use crate::{Error, ErrorKind, ServerMessage};
 

@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! cargo build --release -p pgoutput-end-to-end -p pgoutput-reader --features pgoutput-reader/cli
-//! target/release/road                            # every workload, 250,000 rows, 3 rounds
-//! target/release/road bulk 1000000 5             # one workload; a million rows in one transaction; 5 rounds
-//! target/release/road bulk 250000 3 --over tls   # or unix; TCP unless told
+//! target/release/throughput                            # every workload, 250,000 rows, 3 rounds
+//! target/release/throughput bulk 1000000 5             # one workload; a million rows in one transaction; 5 rounds
+//! target/release/throughput bulk 250000 3 --over tls   # or unix; TCP unless told
 //! (cd tests/peers && cargo build --release --features libpq)   # then other clients are among the consumers
 //! target/release/latency --over unix             # what gathering reads adds on a trickle
 //! target/release/events                          # an event as JSON, read by columns, as a struct, kept
 //! ```
 //!
-//! `--help` has the units, ranges and defaults of each. `road` runs on Linux, which tells what processes use.
+//! `--help` has the units, ranges and defaults of each. `throughput` runs on Linux, which tells what processes use.
 //!
 //! Every consumer reads the same log, from a copy of the same slot, in turns; what counts is their ratio within one run.
 //! Those that can be asked tell how many rows they read, and one that missed some ends the run.

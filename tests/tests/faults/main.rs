@@ -3,12 +3,12 @@
 //!
 //! `PGOUTPUT_FAULTS=2000` asks for more of them than the ordinary run has; `PGOUTPUT_FAULTS_SEED` names the seed of a failure.
 
-mod account;
+mod delivered;
 mod network;
 mod processes;
 mod reading;
 mod restarts;
-mod shape;
+mod transactions;
 mod writer;
 
 use pgoutput_harness::{Server, servers};

@@ -8,7 +8,7 @@ use pgoutput_reader::{Config, Connection, StartReplication};
 use pgoutput_tests::{Condition, Direction, Fixture, Network, PUBLICATION, Random, eventually};
 
 use crate::reading::{Reading, SILENCE, disturbed};
-use crate::shape::SETUP;
+use crate::transactions::SETUP;
 use crate::with_each_server;
 
 /// The most faults in one database.

@@ -13,9 +13,9 @@ use pgoutput_tests::{Fixture, PUBLICATION, Random};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::account::{Delivered, Succession};
+use crate::delivered::{Delivered, Succession};
 use crate::reading::TALKATIVE;
-use crate::shape::SETUP;
+use crate::transactions::SETUP;
 use crate::with_each_server;
 use crate::writer::Writer;
 

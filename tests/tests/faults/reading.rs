@@ -9,7 +9,7 @@ use pgoutput_decode::Lsn;
 use pgoutput_reader::{Acknowledge, Config, Error, Reader, ReaderBuilder, Reconnect, StopHandle};
 use pgoutput_tests::{Fixture, PUBLICATION, Random, eventually, waiting};
 
-use crate::account::{Account, Delivered, Succession};
+use crate::delivered::{Account, Delivered, Succession};
 use crate::writer::Writer;
 
 /// How many events the writer may be ahead of the reader.

@@ -7,7 +7,7 @@ use pgoutput_harness::{Server, StopMode};
 use pgoutput_tests::Fixture;
 
 use crate::reading::disturbed;
-use crate::shape::SETUP;
+use crate::transactions::SETUP;
 use crate::with_each_server;
 
 fn run(shared: &'static Server, seed: u64, faults: usize) {

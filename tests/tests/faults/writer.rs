@@ -10,7 +10,7 @@ use pgoutput_harness::Database;
 use pgoutput_tests::{Random, eventually};
 use postgres::Client;
 
-use crate::shape::{Plan, Unit};
+use crate::transactions::{Plan, Unit};
 
 /// How soon a writer that is ahead looks again.
 const PAUSE: Duration = Duration::from_millis(1);

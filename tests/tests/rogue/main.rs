@@ -1,11 +1,11 @@
 //! A server that lies, floods or stalls: whatever it does, an error in time, in little memory, and never a panic.
 
-mod after;
-mod before;
-mod between;
+mod before_copy;
 mod flood;
+mod in_copy;
 mod memory;
 mod server;
+mod startup;
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;

@@ -4,7 +4,7 @@
 mod cases;
 mod catalogue;
 mod check;
-mod kept;
+mod opaque_types;
 mod samples;
 
 use std::time::SystemTime;
@@ -107,7 +107,7 @@ fn no_type_is_left_out() {
                 known.extend([row.get::<_, u32>(0), row.get(1)]);
             }
         }
-        known.extend(kept::types(&mut client, server.major()));
+        known.extend(opaque_types::types(&mut client, server.major()));
         // Rows of catalogues are composites. The internals of BRIN, GiST and the planner are in no table of a user. The
         // last four are gone since PostgreSQL 12: what is unknown is read as text, and in binary it did not come yet.
         let query = "SELECT oid::regtype::text FROM pg_type AS t

@@ -6,8 +6,8 @@ use core::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::find::Seen;
-use crate::value::{ValueError, marks};
+use super::error_column::Seen;
+use crate::value::{ValueError, placeholder_counts};
 
 /// One word wide: every value that is read could come back as one.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Failure {
         refused.0.seen = Seen::of(unexpected);
         // No value of a column is one.
         if refused.0.seen == Some(Seen::Newtype) {
-            marks::refused();
+            placeholder_counts::refused();
         }
         refused
     }

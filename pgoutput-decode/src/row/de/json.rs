@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use serde::de::{Deserializer, Error as _, Visitor};
 use serde_json::Number;
 
-use super::exact::Exact;
+use super::exact_floats::Exact;
 use super::failure::Failure;
 use crate::value::{Text, in_one_piece, json_error_offset};
 

@@ -1,19 +1,19 @@
 //! Rows and values for `serde`, driven by the types of the columns.
 
-mod access;
 #[cfg(test)]
 mod buffer_tests;
-mod by_place;
+mod by_index;
 mod bytes;
-mod exact;
+mod containers;
+mod error_column;
+mod exact_floats;
 mod failure;
-mod find;
 mod json;
-mod mark;
 mod number;
+mod placeholder;
+mod refused_unchanged;
 mod rounding;
 mod string;
-mod swallowed;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -28,16 +28,16 @@ use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-use self::access::read_all;
-use self::by_place::Places;
+use self::by_index::Places;
+use self::containers::read_all;
+use self::error_column::Finder;
 use self::failure::{Failure, Reason};
-use self::find::Finder;
 pub(crate) use self::value::json_value;
 use self::value::{Cell as Held, unchanged};
-use super::hint::becomes;
+use super::type_hint::becomes;
 use super::{Described, Row, RowColumn, RowColumns, RowError, RowErrorKind};
 use crate::TupleColumn;
-use crate::value::marks::{Marks, Watch};
+use crate::value::placeholder_counts::{Marks, Watch};
 
 impl<'a> Row<'a> {
     /// The whole row as a struct, a map, a tuple, or whatever else reads the names and values of its columns.
@@ -191,7 +191,7 @@ impl<'a> Row<'a> {
         marks: Marks,
     ) -> Option<Failure> {
         if marks.refused > 0
-            && let Some(failure) = swallowed::refused::<T>(row, marks)
+            && let Some(failure) = refused_unchanged::refused::<T>(row, marks)
         {
             return Some(failure);
         }

@@ -11,11 +11,11 @@ use core::fmt::Write as _;
 
 use serde::de::{Deserialize, IntoDeserializer};
 
+use super::error_column::Seen;
 use super::failure::{Details, Failure, Reason};
-use super::find::Seen;
 use super::{RowColumn, RowDeserializer, StandIn, number};
 use crate::row::Row;
-use crate::value::marks::Watch;
+use crate::value::placeholder_counts::Watch;
 use crate::value::{Field, ValueError, ValueErrorKind, type_oid};
 
 /// Starts what stands in the place of such an integer; the place of its column follows.

@@ -8,10 +8,10 @@ use core::fmt::Write as _;
 use serde::de::value::SeqDeserializer;
 use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor};
 
-use super::access::{Attributes, List, Pairs, read_all};
 use super::bytes::Byte;
+use super::containers::{Attributes, List, Pairs, read_all};
 use super::failure::{Failure, Reason};
-use super::mark::Mark;
+use super::placeholder::Mark;
 use super::string::{Short, string};
 use super::{json, number};
 use crate::TupleColumn;

@@ -10,7 +10,7 @@ use core::marker::PhantomData;
 use serde::de::value::UnitDeserializer;
 use serde::de::{Deserialize, Deserializer, IntoDeserializer, Visitor};
 
-use super::{Toast, marks};
+use super::{Toast, placeholder_counts};
 
 /// The name under which `Toast` asks.
 pub(crate) const TOAST: &str = "$pgoutput_decode::value::Toast";
@@ -37,7 +37,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Asked<T> {
 
     /// A row says that it did not.
     fn visit_unit<E>(self) -> Result<Toast<T>, E> {
-        marks::taken();
+        placeholder_counts::taken();
         Ok(Toast::Unchanged)
     }
 
@@ -117,7 +117,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Peel<T> {
     }
 
     fn visit_none<E>(self) -> Result<Toast<T>, E> {
-        marks::taken();
+        placeholder_counts::taken();
         Ok(Toast::Unchanged)
     }
 

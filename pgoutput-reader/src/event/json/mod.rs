@@ -1,6 +1,6 @@
 //! The JSON shape of a change event.
 
-mod marks;
+mod column_notes;
 mod text;
 mod value;
 mod write;
@@ -14,7 +14,7 @@ use serde::ser::{Error as _, SerializeMap, SerializeStruct};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use marks::{Marks, named};
+use column_notes::{Marks, named};
 use text::{JsonText, is_plain, quoted};
 pub(crate) use write::{Kept, TableText};
 

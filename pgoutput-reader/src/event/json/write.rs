@@ -13,7 +13,7 @@ use serde::ser::Error as _;
 use serde_json::Error;
 
 use super::super::{ChangeEvent, Op, Row, TableSchema};
-use super::marks::{Marks, named};
+use super::column_notes::{Marks, named};
 use super::text::{JsonText, quoted};
 use super::value::{self, Written, WrittenAs};
 use super::{logical_message, truncate};

@@ -13,13 +13,13 @@ use rustls::ClientConnection;
 mod binding;
 mod files;
 #[cfg(feature = "reader")]
-mod ordinary;
+mod postgres_tls;
 mod settings;
 mod verify;
 
 pub(crate) use binding::end_point;
 #[cfg(feature = "reader")]
-pub(crate) use ordinary::MakeTls;
+pub(crate) use postgres_tls::MakeTls;
 pub(crate) use settings::TlsSettings;
 
 /// One read from the socket: two records of the greatest length.

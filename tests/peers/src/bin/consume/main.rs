@@ -1,4 +1,4 @@
-//! Other clients of logical replication, each reading a slot up to a position; the driver `road` runs them beside ours.
+//! Other clients of logical replication, each reading a slot up to a position; the driver `throughput` runs them beside ours.
 //!
 //! ```text
 //! cd tests/peers && cargo build --release --features libpq     # or without the feature, where libpq's headers are not

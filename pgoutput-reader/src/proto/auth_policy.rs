@@ -81,5 +81,5 @@ impl Policy {
 }
 
 #[cfg(test)]
-#[path = "policy_tests.rs"]
+#[path = "auth_policy_tests.rs"]
 mod tests;

@@ -15,7 +15,7 @@ use crate::config::{
 };
 use crate::error::{AuthError, TlsError};
 use crate::io::Target;
-use crate::proto::pinned;
+use crate::proto::pinned_settings;
 use crate::{Error, ErrorKind};
 
 /// Everything that ordinary connections to one server need.
@@ -39,7 +39,7 @@ impl Connection {
     /// # Errors
     /// As [`Ordinary::new`].
     pub(crate) fn ordinary(&self, config: &Config) -> Result<Ordinary, Error> {
-        let pins = pinned::all(self.version);
+        let pins = pinned_settings::all(self.version);
         Ok(Ordinary { pins, ..Ordinary::new(config, &self.endpoint, &self.protection)? })
     }
 }

@@ -1,4 +1,4 @@
-//! What `road` is told.
+//! What `throughput` is told.
 
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub(crate) struct Consume {
 /// The log is written to a throwaway server before anything is measured. Then every consumer reads all of it,
 /// from a copy of the same slot, in turns. Ratios are to pg_recvlogical in the same round.
 #[derive(Debug, Parser)]
-#[command(name = "road", verbatim_doc_comment)]
+#[command(name = "throughput", verbatim_doc_comment)]
 pub(crate) struct Args {
     /// What is written.
     #[arg(default_value = "all")]

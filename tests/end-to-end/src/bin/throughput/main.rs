@@ -1,4 +1,4 @@
-//! CPU, time and memory of each consumer, and of the server that sends to it. `road --help` says what it can be told.
+//! CPU, time and memory of each consumer, and of the server that sends to it. `throughput --help` says what it can be told.
 
 mod args;
 mod report;
@@ -62,7 +62,7 @@ fn measure(
         println!("binary: left out, PostgreSQL has it since 14");
         return Ok(());
     }
-    let database = server.database("road");
+    let database = server.database("throughput");
     let mut client = database.client();
     let rows = workload.write(&mut client, rows)?;
     let until = mark_end(&mut client)?;

@@ -8,7 +8,7 @@ use pgoutput_decode::Lsn;
 use pgoutput_reader::{ChangeEvent, Error};
 use serde_json::Value;
 
-use crate::shape::{Unit, describe, describe_json};
+use crate::transactions::{Unit, describe, describe_json};
 use crate::writer::Journal;
 
 /// One event that was handed over.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use pgoutput_decode::{Lsn, Oid, Relation};
 
-use super::described::describe;
-use super::list::Candidate;
+use super::table_batch::Candidate;
+use super::type_descriptions::describe;
 use super::types::{Entries, wanted};
 use super::{Described, StreamTypes, column_schemas};
 

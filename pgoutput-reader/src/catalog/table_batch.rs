@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pgoutput_decode::{Lsn, Oid};
 
-use super::ahead::{Batch, Fact, types_of};
+use super::prefetch::{Batch, Fact, types_of};
 use super::{Catalog, Wanted, name};
 use crate::Error;
 use crate::setup::names::bytes;

@@ -7,11 +7,13 @@ use std::time::Instant;
 
 use pgoutput_decode::{Lsn, Printable};
 
-use super::dial::{Attempt, Dialer, Opened, Standing};
-use super::policy::{OnReconnect, OnReconnected, Reconnect, ReconnectAttempt, Reconnected};
-use super::skipped::OnSkipped;
+use super::open_stream::{Attempt, Dialer, Opened, Standing};
+use super::reconnect_policy::{
+    OnReconnect, OnReconnected, Reconnect, ReconnectAttempt, Reconnected,
+};
+use super::skipped_publications::OnSkipped;
+use super::stability::Trial;
 use super::transient::may_pass;
-use super::trial::Trial;
 use crate::ack::Told;
 use crate::catalog::{Catalog, Waits};
 use crate::connection::CopyBoth;
