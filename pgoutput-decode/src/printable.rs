@@ -68,13 +68,13 @@ pub struct Printable<T>(pub T);
 
 impl<T: fmt::Display> fmt::Display for Printable<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(Escape(f), "{}", self.0)
+        write!(EscapeWriter(f), "{}", self.0)
     }
 }
 
-struct Escape<'f, 'g>(&'f mut fmt::Formatter<'g>);
+struct EscapeWriter<'f, 'g>(&'f mut fmt::Formatter<'g>);
 
-impl Write for Escape<'_, '_> {
+impl Write for EscapeWriter<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for run in text.split_inclusive(|c| !is_printable(c)) {
             let mut shown = run.chars();

@@ -60,7 +60,7 @@ impl<'a> TupleData<'a> {
         let rest = match split_columns::<Silent>(bytes, columns, |_| ()) {
             Ok(rest) => rest,
             // The same walk, ready to say what is wrong.
-            Err(Silent) => split_columns::<Reason>(bytes, columns, |_| ())
+            Err(Silent) => split_columns::<RefusalReason>(bytes, columns, |_| ())
                 .map_err(|reason| reason.at(*cursor))?,
         };
         cursor.advance_to(rest);
@@ -128,7 +128,7 @@ impl<'a> TupleData<'a> {
     }
 }
 
-/// Why a column was refused: [`Silent`] or a [`Reason`]. One function reads columns for both, so
+/// Why a column was refused: [`Silent`] or a [`RefusalReason`]. One function reads columns for both, so
 /// that they cannot disagree on what is refused.
 trait Refusal {
     /// Of the column at the front of `bytes`, which is not whole or of no known kind.
@@ -146,12 +146,12 @@ impl Refusal for Silent {
 }
 
 /// Says what was wrong, and how many bytes were left there.
-struct Reason {
+struct RefusalReason {
     kind: ErrorKind,
     left: usize,
 }
 
-impl Refusal for Reason {
+impl Refusal for RefusalReason {
     #[cold]
     fn of(bytes: &[u8]) -> Self {
         let truncated = |field, needed, rest: &[u8]| Self {
@@ -180,7 +180,7 @@ impl Refusal for Reason {
     }
 }
 
-impl Reason {
+impl RefusalReason {
     /// The error, in the frame that this cursor reads.
     #[cold]
     fn at(self, mut cursor: Cursor<'_>) -> DecodeError {

@@ -22,7 +22,7 @@ use crate::connection::Ordinary;
 use crate::error::ProtocolError;
 use crate::event::ColumnSchema;
 use crate::setup::names::{bytes, escaped};
-use client::{Lazy, Parameters};
+use client::{Lazy, SqlParameters};
 use prefetch::{Ahead, Miss, Taken};
 
 pub(crate) use client::Waits;
@@ -134,7 +134,7 @@ impl Catalog {
         let oids: Vec<u32> = columns.iter().map(|column| column.type_oid.as_u32()).collect();
         let modifiers: Vec<i32> = columns.iter().map(|column| column.type_modifier).collect();
         let oid = relation.oid().as_u32();
-        let parameters: Parameters =
+        let parameters: SqlParameters =
             vec![Box::new(oid), Box::new(names), Box::new(oids), Box::new(modifiers)];
         let rows = self.sql.query(DESCRIBE, parameters)?;
         let facts: Vec<_> = rows.iter().map(|row| (name(row, 0), row.get(1))).collect();

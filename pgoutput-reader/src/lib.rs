@@ -84,9 +84,7 @@ pub use ack::{Acknowledge, Acknowledger, Stage};
 #[cfg(feature = "reader")]
 pub use catalog::{Published, SlotStatus};
 pub use config::{Config, ConfigError, SslMode};
-pub use connection::{
-    Connection, CopyBoth, CreatedSlot, Row as QueryRow, Rows, SystemId, TimelineSwitch,
-};
+pub use connection::{Connection, CopyBoth, CreatedSlot, QueryRow, Rows, SystemId, TimelineSwitch};
 #[cfg(feature = "reader")]
 pub use error::PositionError;
 pub use error::{

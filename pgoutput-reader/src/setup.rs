@@ -4,7 +4,7 @@
 mod create_slot;
 mod missing_setup;
 pub(crate) mod names;
-#[cfg(feature = "catalog")]
+#[cfg(feature = "reader")]
 mod ready;
 mod slot;
 
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 #[cfg(feature = "reader")]
 pub use create_slot::{BlockingSession, SlotWait};
 #[cfg(feature = "reader")]
-pub(crate) use create_slot::{Patience as SlotPatience, listed};
+pub(crate) use create_slot::{SlotWaitOptions, listed};
 #[cfg(feature = "reader")]
 pub(crate) use missing::Needs;
 #[cfg(feature = "reader")]

@@ -32,10 +32,10 @@ use crate::{Lsn, Oid, Printable, Relation, TupleColumn};
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct RowError(Box<Details>);
+pub struct RowError(Box<RowErrorDetails>);
 
 #[derive(Debug)]
-struct Details {
+struct RowErrorDetails {
     kind: RowErrorKind,
     schema: Box<str>,
     table: Box<str>,
@@ -120,7 +120,7 @@ impl From<ValueError> for RowErrorKind {
 impl RowError {
     pub(super) fn of_table(relation: &Relation, kind: RowErrorKind) -> Self {
         let (schema, table) = (relation.namespace().into(), relation.name().into());
-        Self(Box::new(Details { kind, schema, table, column: None, change: None }))
+        Self(Box::new(RowErrorDetails { kind, schema, table, column: None, change: None }))
     }
 
     pub(super) fn of_column(
@@ -261,7 +261,7 @@ impl fmt::Display for RowError {
 }
 
 /// Names as they are.
-impl fmt::Display for Details {
+impl fmt::Display for RowErrorDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(Change { lsn, key }) = &self.change {
             let separator = if key.is_empty() { "" } else { ", key " };

@@ -3,7 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use super::array_elements::{Check, Elements, Walk};
+use super::array_elements::{Check, ElementCursor, Elements};
 use super::json_out::{JsonPlace, WriteJson};
 use super::quote::Within;
 use super::{Field, FieldType, Format, FromField, PgType, TypeKind, Value, ValueError, type_oid};
@@ -36,7 +36,7 @@ use super::{Field, FieldType, Format, FromField, PgType, TypeKind, Value, ValueE
 pub struct Array<'a> {
     pub(super) notation: Notation,
     pub(super) dimensions: Dimensions,
-    pub(super) elements: Walk<'a>,
+    pub(super) elements: ElementCursor<'a>,
 }
 
 /// One dimension of an [`Array`].

@@ -2,7 +2,7 @@
 
 use super::array::{Array, Dimension, Dimensions, Notation};
 use super::input::Input;
-use super::unescape::{Escape, Symbols};
+use super::unescape::{QuoteEscape, Symbols};
 use super::{Field, FieldType, ValueError};
 
 /// The elements of an [`Array`], in order; `None` is NULL.
@@ -10,22 +10,22 @@ use super::{Field, FieldType, ValueError};
 /// Each comes as a [`Field`], and has been read once already: reading it as what it is does not fail.
 #[derive(Debug, Clone)]
 #[must_use = "iterators do nothing unless they are asked for their items"]
-pub struct Elements<'a>(Walk<'a>);
+pub struct Elements<'a>(ElementCursor<'a>);
 
 /// Where in the elements of an array one is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Walk<'a> {
+pub(super) struct ElementCursor<'a> {
     /// The array, for the depth and format of what is in it.
     array: Field<'a>,
     ty: FieldType<'a>,
-    source: Source<'a>,
+    source: ElementInput<'a>,
     left: usize,
     /// Every element has been read as what it is.
     is_checked: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Source<'a> {
+enum ElementInput<'a> {
     /// Behind the dimensions, with the opening brace.
     Braces {
         text: Symbols<'a>,
@@ -81,7 +81,8 @@ impl<'a> Array<'a> {
         let fits = |count: &usize| *count <= input.rest().len() / 4;
         let left = dimensions.elements().filter(fits);
         let left = left.ok_or(element_oid.malformed("as many elements as the dimensions say"))?;
-        let elements = Walk::new(*field, ty, Source::Binary(input), left).checked(elements)?;
+        let elements =
+            ElementCursor::new(*field, ty, ElementInput::Binary(input), left).checked(elements)?;
         if is_vector && elements.iter().any(|element| element.is_none()) {
             return Err(flags.malformed("no NULLs"));
         }
@@ -103,7 +104,8 @@ impl<'a> Array<'a> {
             let len = u32::try_from(left).map_err(|_| ValueError::out_of_range("array"))?;
             dimensions.push(Dimension { len, lower: 0 });
         }
-        let elements = Walk::new(*field, ty, Source::Spaces(text), left).checked(elements)?;
+        let elements =
+            ElementCursor::new(*field, ty, ElementInput::Spaces(text), left).checked(elements)?;
         Ok(Self { notation: Notation::Spaces, dimensions, elements })
     }
 
@@ -126,8 +128,8 @@ impl<'a> Array<'a> {
             dimensions = bounds;
         }
         let left = dimensions.elements().ok_or(ValueError::out_of_range("array"))?;
-        let source = Source::Braces { text, delimiter };
-        let elements = Walk::new(*field, ty, source, left).checked(elements)?;
+        let source = ElementInput::Braces { text, delimiter };
+        let elements = ElementCursor::new(*field, ty, source, left).checked(elements)?;
         Ok(Self { notation: Notation::Braces { delimiter }, dimensions, elements })
     }
 }
@@ -224,7 +226,7 @@ fn read_lengths(text: &mut Symbols<'_>, delimiter: u8) -> Result<Dimensions, Val
 /// One element, with `None` for NULL.
 fn element<'a>(text: &mut Symbols<'a>, delimiter: u8) -> Result<Element<'a>, ValueError> {
     if text.eat(b'"') {
-        return text.quoted(Escape::Backslash).map(Some);
+        return text.quoted(QuoteEscape::Backslash).map(Some);
     }
     let element = text
         .unquoted(|byte| byte == delimiter || matches!(byte, b'{' | b'}' | b' ' | b'\t'..=b'\r'))?;
@@ -248,8 +250,13 @@ pub(super) enum Check {
     Structure,
 }
 
-impl<'a> Walk<'a> {
-    const fn new(array: Field<'a>, ty: FieldType<'a>, source: Source<'a>, left: usize) -> Self {
+impl<'a> ElementCursor<'a> {
+    const fn new(
+        array: Field<'a>,
+        ty: FieldType<'a>,
+        source: ElementInput<'a>,
+        left: usize,
+    ) -> Self {
         Self { array, ty, source, left, is_checked: array.is_checked() }
     }
 
@@ -277,7 +284,7 @@ impl<'a> Walk<'a> {
                 element.check_inside(&walk.array)?;
             }
         }
-        if let Source::Binary(input) = walk.source {
+        if let ElementInput::Binary(input) = walk.source {
             // A text was walked through to its end before.
             input.finish()?;
         }
@@ -288,13 +295,13 @@ impl<'a> Walk<'a> {
     fn advance(&mut self) -> Result<Option<Field<'a>>, ValueError> {
         self.left = self.left.saturating_sub(1);
         let element = match &mut self.source {
-            Source::Binary(input) => take_binary(input)?,
-            Source::Spaces(text) => {
+            ElementInput::Binary(input) => take_binary(input)?,
+            ElementInput::Spaces(text) => {
                 let number = text.unquoted(|byte| byte == b' ')?;
                 text.take();
                 Some(number)
             }
-            Source::Braces { text, delimiter } => {
+            ElementInput::Braces { text, delimiter } => {
                 while text
                     .peek()
                     .is_some_and(|byte| matches!(byte, b'{' | b'}') || byte == *delimiter)

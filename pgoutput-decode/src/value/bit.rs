@@ -21,10 +21,10 @@ use super::{FieldType, FromField, ValueError, type_oid};
 /// # Ok::<(), pgoutput_decode::value::ValueError>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct Bits<'a>(Repr<'a>);
+pub struct Bits<'a>(BitsRepr<'a>);
 
 #[derive(Clone, Copy)]
-enum Repr<'a> {
+enum BitsRepr<'a> {
     /// The characters `0` and `1`.
     Text(&'a [u8]),
     /// The first bit is the highest of the first byte.
@@ -35,8 +35,8 @@ impl<'a> Bits<'a> {
     /// How many bits.
     pub const fn len(&self) -> usize {
         match self.0 {
-            Repr::Text(text) => text.len(),
-            Repr::Packed { len, .. } => len,
+            BitsRepr::Text(text) => text.len(),
+            BitsRepr::Packed { len, .. } => len,
         }
     }
 
@@ -48,8 +48,8 @@ impl<'a> Bits<'a> {
     /// The bits, from the first.
     pub fn iter(&self) -> impl Iterator<Item = bool> + Clone + use<'a> {
         let (text, bytes, len): (&[u8], &[u8], usize) = match self.0 {
-            Repr::Text(text) => (text, &[], 0),
-            Repr::Packed { len, bytes } => (&[], bytes, len),
+            BitsRepr::Text(text) => (text, &[], 0),
+            BitsRepr::Packed { len, bytes } => (&[], bytes, len),
         };
         let packed = bytes.iter().flat_map(|byte| (0..8).map(move |at| byte & (0x80 >> at) != 0));
         text.iter().map(|character| *character == b'1').chain(packed.take(len))
@@ -63,7 +63,7 @@ impl<'a> FromField<'a> for Bits<'a> {
 
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         match text.iter().position(|character| !matches!(character, b'0' | b'1')) {
-            None => Ok(Self(Repr::Text(text))),
+            None => Ok(Self(BitsRepr::Text(text))),
             Some(at) => Err(ValueError::malformed("0 or 1", at)),
         }
     }
@@ -76,7 +76,7 @@ impl<'a> FromField<'a> for Bits<'a> {
         };
         let bytes = input.take(len.div_ceil(8))?;
         input.finish()?;
-        Ok(Self(Repr::Packed { len, bytes }))
+        Ok(Self(BitsRepr::Packed { len, bytes }))
     }
 }
 

@@ -22,10 +22,10 @@ use super::{Field, FieldType, Format, FromField, ValueError, type_oid};
 /// # Ok::<(), pgoutput_decode::value::ValueError>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct Bytea<'a>(Repr<'a>);
+pub struct Bytea<'a>(ByteaRepr<'a>);
 
 #[derive(Debug, Clone, Copy)]
-enum Repr<'a> {
+enum ByteaRepr<'a> {
     Raw(&'a [u8]),
     /// Hexadecimal digits, an even number of them.
     Hex(&'a [u8]),
@@ -38,7 +38,7 @@ enum Repr<'a> {
 impl<'a> Bytea<'a> {
     /// These bytes.
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self(Repr::Raw(bytes))
+        Self(ByteaRepr::Raw(bytes))
     }
 
     /// The bytes, decoded one by one.
@@ -49,7 +49,7 @@ impl<'a> Bytea<'a> {
     /// All the bytes at once, if they came as they are (in the binary format).
     pub const fn as_slice(&self) -> Option<&'a [u8]> {
         match self.0 {
-            Repr::Raw(bytes) => Some(bytes),
+            ByteaRepr::Raw(bytes) => Some(bytes),
             _ => None,
         }
     }
@@ -57,37 +57,37 @@ impl<'a> Bytea<'a> {
 
 /// The bytes of a [`Bytea`].
 #[derive(Debug, Clone)]
-pub struct ByteaBytes<'a>(Repr<'a>);
+pub struct ByteaBytes<'a>(ByteaRepr<'a>);
 
 impl Iterator for ByteaBytes<'_> {
     type Item = u8;
 
     fn next(&mut self) -> Option<u8> {
         match &mut self.0 {
-            Repr::Raw(bytes) => {
+            ByteaRepr::Raw(bytes) => {
                 let (byte, rest) = bytes.split_first()?;
                 *bytes = rest;
                 Some(*byte)
             }
-            Repr::Hex(digits) => {
+            ByteaRepr::Hex(digits) => {
                 let ([high, low], rest) = digits.split_first_chunk()?;
                 *digits = rest;
                 Some(hex_digit(*high)? << 4 | hex_digit(*low)?)
             }
-            Repr::Escape(text) => {
+            ByteaRepr::Escape(text) => {
                 let (byte, rest) = unescape(*text)?;
                 *text = rest;
                 Some(byte)
             }
-            Repr::Text(text) => text.take(),
+            ByteaRepr::Text(text) => text.take(),
         }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         match self.0 {
-            Repr::Raw(bytes) => (bytes.len(), Some(bytes.len())),
-            Repr::Hex(digits) => (digits.len() / 2, Some(digits.len() / 2)),
-            Repr::Escape(text) | Repr::Text(text) => (0, Some(text.rest().len())),
+            ByteaRepr::Raw(bytes) => (bytes.len(), Some(bytes.len())),
+            ByteaRepr::Hex(digits) => (digits.len() / 2, Some(digits.len() / 2)),
+            ByteaRepr::Escape(text) | ByteaRepr::Text(text) => (0, Some(text.rest().len())),
         }
     }
 }
@@ -123,7 +123,7 @@ impl<'a> FromField<'a> for Bytea<'a> {
         }
         let text = field.symbols();
         if field.ty().is_opaque() {
-            return Ok(field.plain().map_or(Self(Repr::Text(text)), Self::new));
+            return Ok(field.plain().map_or(Self(ByteaRepr::Text(text)), Self::new));
         }
         let mut digits = text;
         if digits.eat(b'\\') && digits.eat(b'x') {
@@ -136,14 +136,14 @@ impl<'a> FromField<'a> for Bytea<'a> {
                 let end = start + digits.len();
                 return Err(ValueError::malformed("an even number of digits", end));
             }
-            return Ok(Self(Repr::Hex(digits)));
+            return Ok(Self(ByteaRepr::Hex(digits)));
         }
         let mut rest = text;
         while let Some((_, next)) = unescape(rest) {
             rest = next;
         }
         rest.end("a backslash or three octal digits after a backslash")?;
-        Ok(Self(Repr::Escape(text)))
+        Ok(Self(ByteaRepr::Escape(text)))
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {

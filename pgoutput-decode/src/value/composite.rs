@@ -6,7 +6,7 @@ use super::array_elements::take_binary;
 use super::input::Input;
 use super::json_out::{JsonPlace, WriteJson, string};
 use super::quote::Within;
-use super::unescape::{Escape, Symbols};
+use super::unescape::{QuoteEscape, Symbols};
 use super::{Attribute, Field, FieldType, Format, FromField, TypeKind, Value, ValueError};
 
 /// A value of a composite type: one value, or NULL, for each attribute of its [description](TypeKind::Composite)
@@ -37,27 +37,27 @@ use super::{Attribute, Field, FieldType, Format, FromField, TypeKind, Value, Val
 /// # Ok::<(), pgoutput_decode::value::ValueError>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct Composite<'a>(Walk<'a>);
+pub struct Composite<'a>(AttributeCursor<'a>);
 
 /// The attributes of a [`Composite`], each with its value, or `None` for NULL.
 ///
 /// Each value has been read once already: reading it as what it is does not fail.
 #[derive(Debug, Clone)]
 #[must_use = "iterators do nothing unless they are asked for their items"]
-pub struct Attributes<'a>(Walk<'a>);
+pub struct Attributes<'a>(AttributeCursor<'a>);
 
 /// Where in them one is.
 #[derive(Debug, Clone, Copy)]
-struct Walk<'a> {
+struct AttributeCursor<'a> {
     /// The composite, for the depth and format of what is in it.
     composite: Field<'a>,
     left: &'a [Attribute<'a>],
     is_first: bool,
-    source: Source<'a>,
+    source: AttributeInput<'a>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Source<'a> {
+enum AttributeInput<'a> {
     Text(Symbols<'a>),
     Binary(Input<'a>),
 }
@@ -75,7 +75,7 @@ impl<'a> Composite<'a> {
     }
 }
 
-impl<'a> Walk<'a> {
+impl<'a> AttributeCursor<'a> {
     fn check(mut self) -> Result<(), ValueError> {
         while !self.left.is_empty() {
             if let (_, Some(value)) = self.advance()? {
@@ -83,8 +83,8 @@ impl<'a> Walk<'a> {
             }
         }
         match self.source {
-            Source::Binary(input) => input.finish(),
-            Source::Text(mut text) => {
+            AttributeInput::Binary(input) => input.finish(),
+            AttributeInput::Text(mut text) => {
                 text.expect(b')', "a closing parenthesis after the last attribute")?;
                 text.end("the end after the closing parenthesis")
             }
@@ -95,19 +95,19 @@ impl<'a> Walk<'a> {
         let (attribute, left) =
             self.left.split_first().ok_or(ValueError::malformed("no more attributes", 0))?;
         let value = match &mut self.source {
-            Source::Binary(input) => {
+            AttributeInput::Binary(input) => {
                 let start = *input;
                 if u32::from_be_bytes(input.array()?) != attribute.ty.oid.as_u32() {
                     return Err(start.malformed("the oid of the attribute's type"));
                 }
                 take_binary(input)?
             }
-            Source::Text(text) => {
+            AttributeInput::Text(text) => {
                 if !self.is_first {
                     text.expect(b',', "a comma between attributes")?;
                 }
                 if text.eat(b'"') {
-                    Some(text.quoted(Escape::Doubled)?)
+                    Some(text.quoted(QuoteEscape::Doubled)?)
                 } else {
                     // Nothing at all is NULL: an empty text stands in quotes.
                     let value = text.unquoted(|byte| matches!(byte, b',' | b'(' | b')'))?;
@@ -155,13 +155,13 @@ impl<'a> FromField<'a> for Composite<'a> {
             if usize::try_from(count) != Ok(left.len()) {
                 return Err(ValueError::malformed("as many attributes as the type has", 0));
             }
-            Source::Binary(input)
+            AttributeInput::Binary(input)
         } else {
             let mut text = field.symbols();
             text.expect(b'(', "an opening parenthesis")?;
-            Source::Text(text)
+            AttributeInput::Text(text)
         };
-        let attributes = Walk { composite: *field, left, is_first: true, source };
+        let attributes = AttributeCursor { composite: *field, left, is_first: true, source };
         if !field.is_checked() {
             attributes.check()?;
         }

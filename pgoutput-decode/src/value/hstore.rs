@@ -10,7 +10,7 @@ use super::array_elements::take_binary;
 use super::input::Input;
 use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::quote::write_quoted;
-use super::unescape::{Escape, Symbols};
+use super::unescape::{QuoteEscape, Symbols};
 use super::{
     Field, FieldType, Format, FromField, Text, TypeKind, ValueError, ValueErrorKind, type_oid,
 };
@@ -35,24 +35,24 @@ use super::{
 /// # Ok::<(), pgoutput_decode::value::ValueError>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct Hstore<'a>(Walk<'a>);
+pub struct Hstore<'a>(PairCursor<'a>);
 
 /// The pairs of an [`Hstore`]: a key, and a text or NULL.
 #[derive(Debug, Clone)]
 #[must_use = "iterators do nothing unless they are asked for their items"]
-pub struct Pairs<'a>(Walk<'a>);
+pub struct Pairs<'a>(PairCursor<'a>);
 
 /// Where in them one is.
 #[derive(Debug, Clone, Copy)]
-struct Walk<'a> {
+struct PairCursor<'a> {
     hstore: Field<'a>,
-    source: Source<'a>,
+    source: PairInput<'a>,
 }
 
 type Pair<'a> = (Text<'a>, Option<Text<'a>>);
 
 #[derive(Debug, Clone, Copy)]
-enum Source<'a> {
+enum PairInput<'a> {
     Text { text: Symbols<'a>, is_first: bool },
     Binary { input: Input<'a>, left: u32 },
 }
@@ -70,18 +70,18 @@ impl<'a> Hstore<'a> {
     }
 }
 
-impl<'a> Walk<'a> {
+impl<'a> PairCursor<'a> {
     fn check(mut self) -> Result<(), ValueError> {
         while self.advance()?.is_some() {}
         match self.source {
-            Source::Binary { input, .. } => input.finish(),
-            Source::Text { .. } => Ok(()),
+            PairInput::Binary { input, .. } => input.finish(),
+            PairInput::Text { .. } => Ok(()),
         }
     }
 
     /// Says of a binary one what else would be a riddle: that its lengths are those of other texts.
     fn explain(&self, error: ValueError) -> ValueError {
-        let Source::Binary { input, left } = self.source else { return error };
+        let PairInput::Binary { input, left } = self.source else { return error };
         if has_lengths_of_others(input, left) {
             return ValueError::new(ValueErrorKind::HstoreLengths, error.offset());
         }
@@ -97,8 +97,8 @@ impl<'a> Walk<'a> {
     fn advance(&mut self) -> Result<Option<Pair<'a>>, ValueError> {
         let hstore = *self;
         match &mut self.source {
-            Source::Binary { left: 0, .. } => Ok(None),
-            Source::Binary { input, left } => {
+            PairInput::Binary { left: 0, .. } => Ok(None),
+            PairInput::Binary { input, left } => {
                 *left -= 1;
                 let start = *input;
                 let key = take_binary(input)?.ok_or(start.malformed("a key, not NULL"))?;
@@ -106,19 +106,19 @@ impl<'a> Walk<'a> {
                 let value = value.map(|value| hstore.text(value)).transpose()?;
                 Ok(Some((hstore.text(key)?, value)))
             }
-            Source::Text { text, .. } if text.rest().is_empty() => Ok(None),
-            Source::Text { text, is_first } => {
+            PairInput::Text { text, .. } if text.rest().is_empty() => Ok(None),
+            PairInput::Text { text, is_first } => {
                 if !*is_first {
                     text.expect(b',', "a comma between pairs")?;
                     text.expect(b' ', "a space after the comma")?;
                 }
                 *is_first = false;
                 text.expect(b'"', "a key in quotes")?;
-                let key = text.quoted(Escape::Backslash)?;
+                let key = text.quoted(QuoteEscape::Backslash)?;
                 text.expect(b'=', "=> after the key")?;
                 text.expect(b'>', "=> after the key")?;
                 let value = if text.eat(b'"') {
-                    Some(hstore.text(text.quoted(Escape::Backslash)?)?)
+                    Some(hstore.text(text.quoted(QuoteEscape::Backslash)?)?)
                 } else {
                     let start = *text;
                     if text.unquoted(|byte| byte == b',')? != b"NULL" {
@@ -167,11 +167,11 @@ impl<'a> FromField<'a> for Hstore<'a> {
         let source = if field.is_binary() {
             let mut input = Input::new(field.bytes());
             let left = u32::from_be_bytes(input.array()?);
-            Source::Binary { input, left }
+            PairInput::Binary { input, left }
         } else {
-            Source::Text { text: field.symbols(), is_first: true }
+            PairInput::Text { text: field.symbols(), is_first: true }
         };
-        let pairs = Walk { hstore: *field, source };
+        let pairs = PairCursor { hstore: *field, source };
         if !field.is_checked() {
             pairs.check().map_err(|error| pairs.explain(error))?;
         }
@@ -201,11 +201,11 @@ impl fmt::Display for Hstore<'_> {
             if at > 0 {
                 f.write_str(", ")?;
             }
-            write_quoted(f, &key, Escape::Backslash)?;
+            write_quoted(f, &key, QuoteEscape::Backslash)?;
             f.write_str("=>")?;
             match value {
                 None => f.write_str("NULL")?,
-                Some(value) => write_quoted(f, &value, Escape::Backslash)?,
+                Some(value) => write_quoted(f, &value, QuoteEscape::Backslash)?,
             }
         }
         Ok(())

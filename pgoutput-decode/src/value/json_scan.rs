@@ -61,14 +61,14 @@ enum Expects {
 #[derive(Clone, Copy)]
 struct Chars {
     is_key: bool,
-    escape: Escape,
+    escape: EscapeState,
     /// The first half of a surrogate pair came, and nothing else is to come than the second.
     is_half: bool,
 }
 
 /// Where inside of an escape.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Escape {
+enum EscapeState {
     None,
     Backslash,
     /// So many hexadecimal digits of `\u` came, which are this.
@@ -161,7 +161,7 @@ impl Scan {
         let mut rest = bytes;
         loop {
             if let Expects::String(chars) = self.expects
-                && chars.escape == Escape::None
+                && chars.escape == EscapeState::None
                 && !chars.is_half
             {
                 // Most of most documents.
@@ -257,39 +257,39 @@ impl Scan {
 }
 
 const fn opened(is_key: bool) -> Expects {
-    Expects::String(Chars { is_key, escape: Escape::None, is_half: false })
+    Expects::String(Chars { is_key, escape: EscapeState::None, is_half: false })
 }
 
 /// One byte of a string behind its opening quote.
 fn string(mut chars: Chars, byte: u8) -> Option<Expects> {
     match (chars.escape, byte) {
-        (Escape::None, b'\\') => chars.escape = Escape::Backslash,
+        (EscapeState::None, b'\\') => chars.escape = EscapeState::Backslash,
         // Nothing else stands between the halves of a pair, nor may a bare control character stand anywhere.
-        (Escape::None, 0..=0x1F) => return None,
-        (Escape::None, _) if chars.is_half => return None,
-        (Escape::None, b'"') if chars.is_key => return Some(Expects::Colon),
-        (Escape::None, b'"') => return Some(Expects::Next),
-        (Escape::None, _) => {}
-        (Escape::Backslash, b'u') => chars.escape = Escape::Digits(0, 0),
-        (Escape::Backslash, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')
+        (EscapeState::None, 0..=0x1F) => return None,
+        (EscapeState::None, _) if chars.is_half => return None,
+        (EscapeState::None, b'"') if chars.is_key => return Some(Expects::Colon),
+        (EscapeState::None, b'"') => return Some(Expects::Next),
+        (EscapeState::None, _) => {}
+        (EscapeState::Backslash, b'u') => chars.escape = EscapeState::Digits(0, 0),
+        (EscapeState::Backslash, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')
             if !chars.is_half =>
         {
-            chars.escape = Escape::None;
+            chars.escape = EscapeState::None;
         }
-        (Escape::Backslash, _) => return None,
-        (Escape::Digits(count, value), _) => {
+        (EscapeState::Backslash, _) => return None,
+        (EscapeState::Digits(count, value), _) => {
             let digit =
                 char::from(byte).to_digit(16).and_then(|digit| u16::try_from(digit).ok())?;
             let value = value << 4 | digit;
             if count < 3 {
-                chars.escape = Escape::Digits(count + 1, value);
+                chars.escape = EscapeState::Digits(count + 1, value);
             } else {
                 let is_second = matches!(value, 0xDC00..=0xDFFF);
                 if is_second != chars.is_half {
                     return None;
                 }
                 chars.is_half = matches!(value, 0xD800..=0xDBFF);
-                chars.escape = Escape::None;
+                chars.escape = EscapeState::None;
             }
         }
     }

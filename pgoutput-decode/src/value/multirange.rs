@@ -23,24 +23,24 @@ use super::{Field, FieldType, Format, FromField, Range, TypeKind, ValueError, ty
 /// # Ok::<(), pgoutput_decode::value::ValueError>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct Multirange<'a>(Walk<'a>);
+pub struct Multirange<'a>(RangeCursor<'a>);
 
 /// The ranges of a [`Multirange`].
 #[derive(Debug, Clone)]
 #[must_use = "iterators do nothing unless they are asked for their items"]
-pub struct Ranges<'a>(Walk<'a>);
+pub struct Ranges<'a>(RangeCursor<'a>);
 
 /// Where in them one is.
 #[derive(Debug, Clone, Copy)]
-struct Walk<'a> {
+struct RangeCursor<'a> {
     /// The multirange, for the depth and format of what is in it.
     multirange: Field<'a>,
     ty: FieldType<'a>,
-    source: Source<'a>,
+    source: RangeInput<'a>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Source<'a> {
+enum RangeInput<'a> {
     /// Behind the opening brace, or behind the last range that was read.
     Text {
         text: Symbols<'a>,
@@ -83,14 +83,14 @@ impl<'a> Multirange<'a> {
     }
 }
 
-impl<'a> Walk<'a> {
+impl<'a> RangeCursor<'a> {
     fn check(mut self) -> Result<(), ValueError> {
         while let Some(range) = self.advance()? {
             range.check_inside(&self.multirange)?;
         }
         match self.source {
-            Source::Binary { input, .. } => input.finish(),
-            Source::Text { mut text, .. } => {
+            RangeInput::Binary { input, .. } => input.finish(),
+            RangeInput::Text { mut text, .. } => {
                 text.expect(b'}', "a closing brace")?;
                 text.end("the end after the closing brace")
             }
@@ -99,13 +99,13 @@ impl<'a> Walk<'a> {
 
     fn advance(&mut self) -> Result<Option<Field<'a>>, ValueError> {
         let bytes = match &mut self.source {
-            Source::Binary { left: 0, .. } => return Ok(None),
-            Source::Binary { input, left } => {
+            RangeInput::Binary { left: 0, .. } => return Ok(None),
+            RangeInput::Binary { input, left } => {
                 *left -= 1;
                 let start = *input;
                 take_binary(input)?.ok_or(start.malformed("a range, not NULL"))?
             }
-            Source::Text { text, is_first } => {
+            RangeInput::Text { text, is_first } => {
                 if text.peek() == Some(b'}') {
                     return Ok(None);
                 }
@@ -145,13 +145,13 @@ impl<'a> FromField<'a> for Multirange<'a> {
         let source = if field.is_binary() {
             let mut input = Input::new(field.bytes());
             let left = u32::from_be_bytes(input.array()?);
-            Source::Binary { input, left }
+            RangeInput::Binary { input, left }
         } else {
             let mut text = field.symbols();
             text.expect(b'{', "an opening brace")?;
-            Source::Text { text, is_first: true }
+            RangeInput::Text { text, is_first: true }
         };
-        let ranges = Walk { multirange: *field, ty, source };
+        let ranges = RangeCursor { multirange: *field, ty, source };
         if !field.is_checked() {
             ranges.check()?;
         }

@@ -26,10 +26,10 @@ use super::{FieldType, FromField, ValueError, type_oid};
 /// # Ok::<(), pgoutput_decode::value::ValueError>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct Numeric<'a>(Repr<'a>);
+pub struct Numeric<'a>(NumericRepr<'a>);
 
 #[derive(Clone, Copy)]
-enum Repr<'a> {
+enum NumericRepr<'a> {
     NegInfinity,
     /// ASCII digits, the integer part without leading zeros.
     Decimal {
@@ -78,15 +78,15 @@ impl<'a> Numeric<'a> {
         }
         let negative =
             negative && !(integer.is_empty() && fraction.iter().all(|digit| *digit == b'0'));
-        Ok(Self(Repr::Decimal { negative, integer, fraction }))
+        Ok(Self(NumericRepr::Decimal { negative, integer, fraction }))
     }
 
     #[cold]
     fn not_finite(text: &[u8]) -> Option<Self> {
         match text {
-            b"NaN" => Some(Self(Repr::NaN)),
-            b"Infinity" => Some(Self(Repr::Infinity)),
-            b"-Infinity" => Some(Self(Repr::NegInfinity)),
+            b"NaN" => Some(Self(NumericRepr::NaN)),
+            b"Infinity" => Some(Self(NumericRepr::Infinity)),
+            b"-Infinity" => Some(Self(NumericRepr::NegInfinity)),
             _ => None,
         }
     }
@@ -94,7 +94,8 @@ impl<'a> Numeric<'a> {
     /// The text of a finite number, if `Display` writes the same.
     #[cfg(feature = "serde")]
     pub(crate) fn displayed_text(text: &'a [u8]) -> Option<&'a str> {
-        let Ok(Self(Repr::Decimal { negative, integer, fraction })) = Self::read_text(text) else {
+        let Ok(Self(NumericRepr::Decimal { negative, integer, fraction })) = Self::read_text(text)
+        else {
             return None;
         };
         // Leading zeros and the sign of zero are not displayed.
@@ -106,7 +107,9 @@ impl<'a> Numeric<'a> {
     /// What `Display` writes of a number in binary, if it is finite and fits into this buffer.
     #[cfg(feature = "serde")]
     pub(crate) fn displayed_in<'b>(&self, buffer: &'b mut [u8; 32]) -> Option<&'b str> {
-        let Repr::Base10000 { negative, weight, scale, digits } = self.0 else { return None };
+        let NumericRepr::Base10000 { negative, weight, scale, digits } = self.0 else {
+            return None;
+        };
         let (digits, _) = digits.as_chunks();
         let four_digits = |power: i32| {
             let at = usize::try_from(i32::from(weight) - power).ok();
@@ -162,9 +165,9 @@ impl<'a> Numeric<'a> {
         let negative = match sign {
             POSITIVE => false,
             NEGATIVE => true,
-            NAN => return Ok(Self(Repr::NaN)),
-            INFINITY => return Ok(Self(Repr::Infinity)),
-            NEG_INFINITY => return Ok(Self(Repr::NegInfinity)),
+            NAN => return Ok(Self(NumericRepr::NaN)),
+            INFINITY => return Ok(Self(NumericRepr::Infinity)),
+            NEG_INFINITY => return Ok(Self(NumericRepr::NegInfinity)),
             _ => return Err(sign_input.malformed("the sign of a numeric")),
         };
         if scale > MAX_SCALE {
@@ -172,7 +175,7 @@ impl<'a> Numeric<'a> {
         }
         // Without digits it is zero, whatever the weight says.
         let weight = if digits.is_empty() { -1 } else { weight };
-        let signed = |negative| Self(Repr::Base10000 { negative, weight, scale, digits });
+        let signed = |negative| Self(NumericRepr::Base10000 { negative, weight, scale, digits });
         Ok(signed(negative && !signed(false).is_zero()))
     }
 
@@ -184,28 +187,30 @@ impl<'a> Numeric<'a> {
 
     /// True for NaN.
     pub const fn is_nan(&self) -> bool {
-        matches!(self.0, Repr::NaN)
+        matches!(self.0, NumericRepr::NaN)
     }
 
     /// False for NaN and the infinities.
     pub const fn is_finite(&self) -> bool {
-        matches!(self.0, Repr::Decimal { .. } | Repr::Base10000 { .. })
+        matches!(self.0, NumericRepr::Decimal { .. } | NumericRepr::Base10000 { .. })
     }
 
     /// True for what is less than zero, negative infinity included.
     pub const fn is_negative(&self) -> bool {
         match self.0 {
-            Repr::NegInfinity => true,
-            Repr::Decimal { negative, .. } | Repr::Base10000 { negative, .. } => negative,
-            Repr::Infinity | Repr::NaN => false,
+            NumericRepr::NegInfinity => true,
+            NumericRepr::Decimal { negative, .. } | NumericRepr::Base10000 { negative, .. } => {
+                negative
+            }
+            NumericRepr::Infinity | NumericRepr::NaN => false,
         }
     }
 
     /// How many digits stand after the decimal point, zeros included; `None` for NaN and the infinities.
     pub const fn scale(&self) -> Option<usize> {
         match self.0 {
-            Repr::Decimal { fraction, .. } => Some(fraction.len()),
-            Repr::Base10000 { scale, .. } => Some(scale as usize),
+            NumericRepr::Decimal { fraction, .. } => Some(fraction.len()),
+            NumericRepr::Base10000 { scale, .. } => Some(scale as usize),
             _ => None,
         }
     }
@@ -214,10 +219,10 @@ impl<'a> Numeric<'a> {
     /// the number is below one, or not finite.
     pub fn integer_digits(&self) -> Digits<'a> {
         let mut digits = match self.0 {
-            Repr::Decimal { integer, .. } => Digits::ascii(integer),
-            Repr::Base10000 { weight, digits, .. } => {
+            NumericRepr::Decimal { integer, .. } => Digits::ascii(integer),
+            NumericRepr::Base10000 { weight, digits, .. } => {
                 let end = (i64::from(weight) + 1).max(0) * 4;
-                Digits { source: digits, from: Source::Base10000, at: 0, end }
+                Digits { source: digits, from: DigitFormat::Base10000, at: 0, end }
             }
             _ => Digits::ascii(&[]),
         };
@@ -230,11 +235,11 @@ impl<'a> Numeric<'a> {
     /// The decimal digits after the point, [`scale`](Self::scale) of them.
     pub fn fraction_digits(&self) -> Digits<'a> {
         match self.0 {
-            Repr::Decimal { fraction, .. } => Digits::ascii(fraction),
-            Repr::Base10000 { weight, scale, digits, .. } => {
+            NumericRepr::Decimal { fraction, .. } => Digits::ascii(fraction),
+            NumericRepr::Base10000 { weight, scale, digits, .. } => {
                 let at = (i64::from(weight) + 1) * 4;
                 let end = at + i64::from(scale);
-                Digits { source: digits, from: Source::Base10000, at, end }
+                Digits { source: digits, from: DigitFormat::Base10000, at, end }
             }
             _ => Digits::ascii(&[]),
         }
@@ -259,10 +264,10 @@ impl<'a> Numeric<'a> {
 
     const fn rank(&self) -> u8 {
         match self.0 {
-            Repr::NegInfinity => 0,
-            Repr::Decimal { .. } | Repr::Base10000 { .. } => 1,
-            Repr::Infinity => 2,
-            Repr::NaN => 3,
+            NumericRepr::NegInfinity => 0,
+            NumericRepr::Decimal { .. } | NumericRepr::Base10000 { .. } => 1,
+            NumericRepr::Infinity => 2,
+            NumericRepr::NaN => 3,
         }
     }
 }
@@ -271,14 +276,14 @@ impl<'a> Numeric<'a> {
 #[derive(Debug, Clone)]
 pub struct Digits<'a> {
     source: &'a [u8],
-    from: Source,
+    from: DigitFormat,
     /// Positions in decimal digits from the first digit of `source`; negative before it.
     at: i64,
     end: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Source {
+enum DigitFormat {
     Ascii,
     Base10000,
 }
@@ -287,15 +292,15 @@ impl<'a> Digits<'a> {
     fn ascii(digits: &'a [u8]) -> Self {
         // A slice never has more than isize::MAX bytes.
         let end = i64::try_from(digits.len()).unwrap_or(i64::MAX);
-        Self { source: digits, from: Source::Ascii, at: 0, end }
+        Self { source: digits, from: DigitFormat::Ascii, at: 0, end }
     }
 
     fn digit(&self, at: i64) -> u8 {
         // What lies outside of the stored digits is zero.
         let Ok(at) = usize::try_from(at) else { return 0 };
         match self.from {
-            Source::Ascii => self.source.get(at).map_or(0, |digit| digit - b'0'),
-            Source::Base10000 => {
+            DigitFormat::Ascii => self.source.get(at).map_or(0, |digit| digit - b'0'),
+            DigitFormat::Base10000 => {
                 let Some((pairs, _)) = self.source.get(at / 4 * 2..).map(|s| s.as_chunks::<2>())
                 else {
                     return 0;
@@ -337,13 +342,13 @@ impl core::iter::FusedIterator for Digits<'_> {}
 impl fmt::Display for Numeric<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Repr::NaN => return f.write_str("NaN"),
-            Repr::Infinity => return f.write_str("Infinity"),
-            Repr::NegInfinity => return f.write_str("-Infinity"),
-            Repr::Decimal { negative, integer, fraction } => {
+            NumericRepr::NaN => return f.write_str("NaN"),
+            NumericRepr::Infinity => return f.write_str("Infinity"),
+            NumericRepr::NegInfinity => return f.write_str("-Infinity"),
+            NumericRepr::Decimal { negative, integer, fraction } => {
                 return write_decimal(f, negative, integer, fraction);
             }
-            Repr::Base10000 { .. } => {}
+            NumericRepr::Base10000 { .. } => {}
         }
         if self.is_negative() {
             f.write_char('-')?;

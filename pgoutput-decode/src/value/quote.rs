@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::unescape::{Escape, is_escaped};
+use super::unescape::{QuoteEscape, is_escaped};
 
 /// What the text is that a value is written into.
 #[derive(Debug, Clone, Copy)]
@@ -32,10 +32,10 @@ impl Within {
         }
     }
 
-    const fn escape(self) -> Escape {
+    const fn escape(self) -> QuoteEscape {
         match self {
-            Self::Array { .. } => Escape::Backslash,
-            Self::Composite | Self::Range => Escape::Doubled,
+            Self::Array { .. } => QuoteEscape::Backslash,
+            Self::Composite | Self::Range => QuoteEscape::Doubled,
         }
     }
 
@@ -57,7 +57,7 @@ impl Within {
 pub(super) fn write_quoted(
     out: &mut dyn Write,
     value: &impl fmt::Display,
-    escape: Escape,
+    escape: QuoteEscape,
 ) -> fmt::Result {
     out.write_char('"')?;
     write!(Quoted { out, escape }, "{value}")?;
@@ -91,7 +91,7 @@ impl Write for Look {
 /// Escapes quotes and backslashes.
 struct Quoted<'w> {
     out: &'w mut dyn Write,
-    escape: Escape,
+    escape: QuoteEscape,
 }
 
 impl Write for Quoted<'_> {
@@ -101,8 +101,8 @@ impl Write for Quoted<'_> {
             let (special, rest) = rest.split_at_checked(1).unwrap_or_default();
             self.out.write_str(plain)?;
             self.out.write_str(match self.escape {
-                Escape::Backslash => "\\",
-                Escape::Doubled => special,
+                QuoteEscape::Backslash => "\\",
+                QuoteEscape::Doubled => special,
             })?;
             self.out.write_str(special)?;
             text = rest;

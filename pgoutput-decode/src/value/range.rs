@@ -8,7 +8,7 @@ use super::array_elements::take_binary;
 use super::input::Input;
 use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::quote::Within;
-use super::unescape::{Escape, Symbols};
+use super::unescape::{QuoteEscape, Symbols};
 use super::{Field, FieldType, Format, FromField, TypeKind, Value, ValueError, type_oid};
 
 /// A range: empty, or all values between two bounds, each of which belongs to it or not, or is left open (manual,
@@ -135,7 +135,7 @@ fn bound(value: Option<&[u8]>, inclusive: bool) -> Bound<&[u8]> {
 
 fn take_bound<'a>(text: &mut Symbols<'a>) -> Result<Option<&'a [u8]>, ValueError> {
     if text.eat(b'"') {
-        return text.quoted(Escape::Doubled).map(Some);
+        return text.quoted(QuoteEscape::Doubled).map(Some);
     }
     let value = text.unquoted(|byte| matches!(byte, b',' | b'(' | b')' | b'[' | b']'))?;
     Ok(Some(value).filter(|value| !value.is_empty()))

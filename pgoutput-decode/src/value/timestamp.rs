@@ -135,9 +135,9 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-struct Rfc3339(Timestamp);
+struct TimestampRfc3339(Timestamp);
 
-impl fmt::Display for Rfc3339 {
+impl fmt::Display for TimestampRfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Moment::of(self.0.0) {
             Some(moment) => f.write_str(moment.rfc3339(false, &mut ShortText::default())),
@@ -148,7 +148,7 @@ impl fmt::Display for Rfc3339 {
 
 impl WriteJson for Timestamp {
     fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
-        quoted(out, &Rfc3339(*self))
+        quoted(out, &TimestampRfc3339(*self))
     }
 }
 

@@ -29,10 +29,10 @@ use super::{Field, FieldType, Format, FromField, Text, ValueError, type_oid};
 /// # Ok::<(), pgoutput_decode::value::ValueError>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct TsQuery<'a>(Repr<'a>);
+pub struct TsQuery<'a>(TsQueryRepr<'a>);
 
 #[derive(Clone, Copy)]
-enum Repr<'a> {
+enum TsQueryRepr<'a> {
     Text(Text<'a>),
     /// The items after their count, checked.
     Binary {
@@ -45,8 +45,8 @@ enum Repr<'a> {
 impl<'a> TsQuery<'a> {
     pub(crate) fn source(&self) -> super::Lexemes<'a> {
         match self.0 {
-            Repr::Text(text) => super::Lexemes::Text(text),
-            Repr::Binary { count, items } => super::Lexemes::Binary { count, items },
+            TsQueryRepr::Text(text) => super::Lexemes::Text(text),
+            TsQueryRepr::Binary { count, items } => super::Lexemes::Binary { count, items },
         }
     }
 }
@@ -110,7 +110,7 @@ impl<'a> FromField<'a> for TsQuery<'a> {
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         if !field.is_binary() {
-            return Text::read(field).map(Repr::Text).map(Self);
+            return Text::read(field).map(TsQueryRepr::Text).map(Self);
         }
         let mut input = Input::new(field.bytes());
         let count = u32::from_be_bytes(input.array()?);
@@ -119,7 +119,7 @@ impl<'a> FromField<'a> for TsQuery<'a> {
             return Err(ValueError::malformed("as many items as the query has", 0));
         }
         input.finish()?;
-        Ok(Self(Repr::Binary { count, items }))
+        Ok(Self(TsQueryRepr::Binary { count, items }))
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
@@ -134,9 +134,11 @@ impl<'a> FromField<'a> for TsQuery<'a> {
 impl PartialEq for TsQuery<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Repr::Text(text), _) => text.is_displayed_by(other),
-            (_, Repr::Text(text)) => text.is_displayed_by(self),
-            (Repr::Binary { items, .. }, Repr::Binary { items: others, .. }) => items == others,
+            (TsQueryRepr::Text(text), _) => text.is_displayed_by(other),
+            (_, TsQueryRepr::Text(text)) => text.is_displayed_by(self),
+            (TsQueryRepr::Binary { items, .. }, TsQueryRepr::Binary { items: others, .. }) => {
+                items == others
+            }
         }
     }
 }
@@ -146,9 +148,9 @@ impl Eq for TsQuery<'_> {}
 impl fmt::Display for TsQuery<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Repr::Text(text) => text.fmt(f),
-            Repr::Binary { count: 0, .. } => Ok(()),
-            Repr::Binary { count, items } => infix::write(f, count, items),
+            TsQueryRepr::Text(text) => text.fmt(f),
+            TsQueryRepr::Binary { count: 0, .. } => Ok(()),
+            TsQueryRepr::Binary { count, items } => infix::write(f, count, items),
         }
     }
 }

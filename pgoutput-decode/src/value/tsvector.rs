@@ -20,10 +20,10 @@ use super::{Field, FieldType, Format, FromField, Text, ValueError, type_oid};
 /// # Ok::<(), pgoutput_decode::value::ValueError>(())
 /// ```
 #[derive(Clone, Copy)]
-pub struct TsVector<'a>(Repr<'a>);
+pub struct TsVector<'a>(TsVectorRepr<'a>);
 
 #[derive(Clone, Copy)]
-enum Repr<'a> {
+enum TsVectorRepr<'a> {
     Text(Text<'a>),
     /// Behind the count.
     Binary(Input<'a>),
@@ -48,8 +48,8 @@ pub(crate) enum Lexemes<'a> {
 impl<'a> TsVector<'a> {
     pub(crate) fn source(&self) -> Lexemes<'a> {
         let mut input = match self.0 {
-            Repr::Text(text) => return Lexemes::Text(text),
-            Repr::Binary(input) => input,
+            TsVectorRepr::Text(text) => return Lexemes::Text(text),
+            TsVectorRepr::Binary(input) => input,
         };
         let (mut count, items) = (0, input.rest());
         while take_entry(&mut input).is_ok() {
@@ -94,7 +94,7 @@ impl<'a> FromField<'a> for TsVector<'a> {
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         if !field.is_binary() {
-            return Text::read(field).map(Repr::Text).map(Self);
+            return Text::read(field).map(TsVectorRepr::Text).map(Self);
         }
         let mut input = Input::new(field.bytes());
         let mut left = u32::from_be_bytes(input.array()?);
@@ -104,7 +104,7 @@ impl<'a> FromField<'a> for TsVector<'a> {
             left -= 1;
         }
         input.finish()?;
-        Ok(Self(Repr::Binary(entries)))
+        Ok(Self(TsVectorRepr::Binary(entries)))
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
@@ -119,9 +119,11 @@ impl<'a> FromField<'a> for TsVector<'a> {
 impl PartialEq for TsVector<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Repr::Text(text), _) => text.is_displayed_by(other),
-            (_, Repr::Text(text)) => text.is_displayed_by(self),
-            (Repr::Binary(left), Repr::Binary(right)) => left.rest() == right.rest(),
+            (TsVectorRepr::Text(text), _) => text.is_displayed_by(other),
+            (_, TsVectorRepr::Text(text)) => text.is_displayed_by(self),
+            (TsVectorRepr::Binary(left), TsVectorRepr::Binary(right)) => {
+                left.rest() == right.rest()
+            }
         }
     }
 }
@@ -131,8 +133,8 @@ impl Eq for TsVector<'_> {}
 impl fmt::Display for TsVector<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut input = match self.0 {
-            Repr::Text(text) => return text.fmt(f),
-            Repr::Binary(input) => input,
+            TsVectorRepr::Text(text) => return text.fmt(f),
+            TsVectorRepr::Binary(input) => input,
         };
         let mut is_first = true;
         while !input.rest().is_empty() {

@@ -30,7 +30,7 @@ pub(super) const fn width(depth: u8) -> usize {
 
 /// How a quoted text ends, and how quotes and backslashes are written in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Escape {
+pub(super) enum QuoteEscape {
     /// With a backslash in front: arrays, `hstore`.
     Backslash,
     /// Doubled: composites, ranges.
@@ -118,19 +118,19 @@ impl<'a> Symbols<'a> {
     }
 
     /// What stands in quotes, with its escapes; the opening quote has been read, the closing one will be.
-    pub(super) fn quoted(&mut self, escape: Escape) -> Result<&'a [u8], ValueError> {
+    pub(super) fn quoted(&mut self, escape: QuoteEscape) -> Result<&'a [u8], ValueError> {
         let start = *self;
         loop {
             let before = *self;
             match self.take() {
                 None => return Err(self.malformed("a closing quote")),
-                Some(b'"') if escape == Escape::Backslash || !self.eat(b'"') => {
+                Some(b'"') if escape == QuoteEscape::Backslash || !self.eat(b'"') => {
                     return Ok(before.since(&start));
                 }
                 Some(b'\\') => {
                     let is_paired = match escape {
-                        Escape::Backslash => self.take().is_some_and(is_escaped),
-                        Escape::Doubled => self.eat(b'\\'),
+                        QuoteEscape::Backslash => self.take().is_some_and(is_escaped),
+                        QuoteEscape::Doubled => self.eat(b'\\'),
                     };
                     if !is_paired {
                         return Err(before.malformed("a quote or backslash after a backslash"));
@@ -159,19 +159,19 @@ mod tests {
     #[test]
     fn quoted_text_ends_at_its_own_quote() {
         let mut array = Symbols::new(br#"a\"b\\",c"#, 0);
-        assert_eq!(array.quoted(Escape::Backslash), Ok(&br#"a\"b\\"#[..]));
+        assert_eq!(array.quoted(QuoteEscape::Backslash), Ok(&br#"a\"b\\"#[..]));
         assert_eq!(array.rest(), b",c");
         let mut composite = Symbols::new(br#"a""b\\",c"#, 0);
-        assert_eq!(composite.quoted(Escape::Doubled), Ok(&br#"a""b\\"#[..]));
+        assert_eq!(composite.quoted(QuoteEscape::Doubled), Ok(&br#"a""b\\"#[..]));
         assert_eq!(composite.rest(), b",c");
         // A composite in quotes in an array: its own quotes are two bytes wide.
         let mut inner = Symbols::new(br#"\"x\"\"y\",z"#, 1);
         assert!(inner.eat(b'"'));
-        assert_eq!(inner.quoted(Escape::Doubled), Ok(&br#"x\"\"y"#[..]));
+        assert_eq!(inner.quoted(QuoteEscape::Doubled), Ok(&br#"x\"\"y"#[..]));
         assert_eq!(inner.rest(), b",z");
         for open in [&b"abc"[..], br"abc\", br#"abc\n""#] {
-            assert!(Symbols::new(open, 0).quoted(Escape::Backslash).is_err());
-            assert!(Symbols::new(open, 0).quoted(Escape::Doubled).is_err());
+            assert!(Symbols::new(open, 0).quoted(QuoteEscape::Backslash).is_err());
+            assert!(Symbols::new(open, 0).quoted(QuoteEscape::Doubled).is_err());
         }
     }
 }

@@ -69,10 +69,10 @@ pub enum Stage {
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
-pub struct Acknowledger(Arc<Shared>);
+pub struct Acknowledger(Arc<SharedLedgers>);
 
 #[derive(Debug)]
-struct Shared {
+struct SharedLedgers {
     reader: ReaderId,
     ledgers: Mutex<Ledgers>,
     told: Arc<Told>,
@@ -96,7 +96,7 @@ impl Acknowledger {
         let stages = (mode == Acknowledge::Stages).then(Stages::default);
         let told = Arc::new(Told::new(stages.is_some()));
         let ledgers = Mutex::new(Ledgers { flushed: Ledger::default(), stages });
-        Self(Arc::new(Shared { reader, ledgers, told }))
+        Self(Arc::new(SharedLedgers { reader, ledgers, told }))
     }
 
     /// This event was taken: written, flushed and applied.

@@ -1,15 +1,21 @@
 use super::*;
 use crate::ErrorKind;
-use crate::event::Source;
+use crate::event::StreamIdentity;
 use crate::proto::feedback::Positions;
 
 /// Positions of one reader, by their delivery numbers.
-struct Of(Arc<Source>);
+struct Of(Arc<StreamIdentity>);
 
 impl Of {
     fn new(reader: ReaderId) -> Self {
         let slot = "s".into();
-        Self(Arc::new(Source { reader, system_identifier: 1, timeline: 1, slot, publications: 2 }))
+        Self(Arc::new(StreamIdentity {
+            reader,
+            system_identifier: 1,
+            timeline: 1,
+            slot,
+            publications: 2,
+        }))
     }
 
     fn at(&self, delivery: u64) -> Position {

@@ -21,7 +21,7 @@ const DOING: &str = "asking the catalogue of";
 const LAST: Duration = Duration::from_millis(250);
 
 /// What a query is given.
-pub(super) type Parameters = Vec<Box<dyn ToSql + Send + Sync>>;
+pub(super) type SqlParameters = Vec<Box<dyn ToSql + Send + Sync>>;
 
 /// What an answer is waited for on, and what ends that wait.
 pub(crate) struct Waits {
@@ -34,9 +34,9 @@ pub(super) struct Lazy {
     ordinary: Arc<Ordinary>,
     /// None while there is no stream yet that could be stopped.
     waits: Option<Waits>,
-    session: Option<Session>,
+    session: Option<SqlSession>,
     /// What comes of making ready, where that takes longer, until somebody asks.
-    opening: Option<Receiver<Option<Session>>>,
+    opening: Option<Receiver<Option<SqlSession>>>,
     /// How often something was asked.
     queries: u64,
 }
@@ -52,7 +52,7 @@ impl Lazy {
         &mut self,
         limit: Duration,
         query: &'static str,
-        parameters: Parameters,
+        parameters: SqlParameters,
     ) {
         let (ordinary, mut session) = (Arc::clone(&self.ordinary), self.session.take());
         let (waits, address) = (self.waits.as_ref(), self.ordinary.address());
@@ -86,7 +86,7 @@ impl Lazy {
     pub(super) fn query(
         &mut self,
         query: &'static str,
-        parameters: Parameters,
+        parameters: SqlParameters,
     ) -> Result<Vec<Row>, Error> {
         self.query_within(self.ordinary.limit(), query, parameters)
     }
@@ -96,7 +96,7 @@ impl Lazy {
         &mut self,
         limit: Option<Duration>,
         query: &'static str,
-        parameters: Parameters,
+        parameters: SqlParameters,
     ) -> Result<Vec<Row>, Error> {
         self.queries += 1;
         let (ordinary, mut session) = (Arc::clone(&self.ordinary), self.session.take());
@@ -190,12 +190,12 @@ fn died() -> Error {
 }
 
 /// An open connection, and the questions it knows: one that comes again takes one round trip, not two.
-struct Session {
+struct SqlSession {
     client: Client,
     prepared: Vec<(&'static str, Statement)>,
 }
 
-impl Session {
+impl SqlSession {
     fn open(ordinary: &Ordinary) -> Result<Self, Error> {
         let mut client = ordinary.connect()?;
         // Before anything else is asked: until then the search path is the role's.
@@ -222,9 +222,9 @@ impl Session {
 
 fn ask(
     ordinary: &Ordinary,
-    session: &mut Option<Session>,
+    session: &mut Option<SqlSession>,
     query: &'static str,
-    parameters: &Parameters,
+    parameters: &SqlParameters,
 ) -> Result<Vec<Row>, Error> {
     let parameters: Vec<&(dyn ToSql + Sync)> =
         parameters.iter().map(|parameter| &**parameter as &(dyn ToSql + Sync)).collect();
@@ -240,11 +240,11 @@ fn ask(
 
 fn open<'s>(
     ordinary: &Ordinary,
-    session: &'s mut Option<Session>,
-) -> Result<&'s mut Session, Error> {
+    session: &'s mut Option<SqlSession>,
+) -> Result<&'s mut SqlSession, Error> {
     match session {
         Some(session) => Ok(session),
-        empty => Ok(empty.insert(Session::open(ordinary)?)),
+        empty => Ok(empty.insert(SqlSession::open(ordinary)?)),
     }
 }
 

@@ -7,7 +7,7 @@ use pgoutput_decode::Printable;
 use postgres::Row;
 
 use super::Catalog;
-use super::client::Parameters;
+use super::client::SqlParameters;
 use crate::Error;
 use crate::setup::names::{bytes, escaped};
 
@@ -102,7 +102,7 @@ impl Published {
                 "UPDATE and DELETE will fail on {} for lack of a replica identity: {}; add a primary key, or ALTER TABLE … REPLICA \
                  IDENTITY FULL",
                 count(self.without_identity, "published table"),
-                Names(self)
+                TableNames(self)
             ));
         }
         warnings
@@ -122,9 +122,9 @@ impl fmt::Display for Published {
 }
 
 /// The names of tables without an identity, and how many more there are.
-struct Names<'a>(&'a Published);
+struct TableNames<'a>(&'a Published);
 
-impl fmt::Display for Names<'_> {
+impl fmt::Display for TableNames<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = &self.0.without_identity_names;
         for (place, (schema, table)) in names.iter().enumerate() {
@@ -141,7 +141,7 @@ impl fmt::Display for Names<'_> {
 impl Catalog {
     /// What the publications of these names hold: one query, asked for no longer than five seconds.
     pub(crate) fn published(&mut self, publications: &[String]) -> Result<Published, Error> {
-        let parameters: Parameters = vec![Box::new(publications.to_vec())];
+        let parameters: SqlParameters = vec![Box::new(publications.to_vec())];
         let rows = self.sql.query_within(Some(LIMIT), PUBLISHED, parameters)?;
         Ok(rows.first().map(published).transpose()?.unwrap_or_default())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pgoutput_decode::Lsn;
 use postgres::Row;
 
-use super::client::Parameters;
+use super::client::SqlParameters;
 use super::{Catalog, name};
 use crate::Error;
 use crate::error::{ProtocolError, SetupError};
@@ -151,7 +151,7 @@ impl Catalog {
     }
 }
 
-fn named(slot: &str) -> Parameters {
+fn named(slot: &str) -> SqlParameters {
     vec![Box::new(slot.to_owned())]
 }
 

@@ -68,7 +68,7 @@ fn is_another(oid: Oid, entries: &Entries, said: &StreamTypes) -> bool {
 fn of_stream(oid: Oid, said: &StreamTypes) -> Option<TypeInfo<'static>> {
     let name = said.name(oid)?;
     if let Some(base) = said.base(oid) {
-        return Some(*kept(oid, name, Kind::Plain(TypeKind::Domain(built_in(base)))));
+        return Some(*kept(oid, name, DescribedKind::Plain(TypeKind::Domain(built_in(base)))));
     }
     said.is_array(oid).then(|| array_of(oid, name, Oid::new(0), said))
 }
@@ -98,15 +98,17 @@ pub(crate) fn with_elements(
 
 fn array_of(oid: Oid, name: &str, element: Oid, said: &StreamTypes) -> TypeInfo<'static> {
     let element = match said.base(element).zip(said.name(element)) {
-        Some((base, name)) => kept(element, name, Kind::Plain(TypeKind::Domain(built_in(base)))),
+        Some((base, name)) => {
+            kept(element, name, DescribedKind::Plain(TypeKind::Domain(built_in(base))))
+        }
         None => unknown(element),
     };
-    *kept(oid, name, Kind::Plain(TypeKind::Array { element, delimiter: b',' }))
+    *kept(oid, name, DescribedKind::Plain(TypeKind::Array { element, delimiter: b',' }))
 }
 
 /// A type of which nothing is known but its oid, which is 0 if not even that is.
 fn unknown(oid: Oid) -> &'static TypeInfo<'static> {
-    kept(oid, UNKNOWN_TYPE, Kind::Plain(TypeKind::Base))
+    kept(oid, UNKNOWN_TYPE, DescribedKind::Plain(TypeKind::Base))
 }
 
 /// Whether something in the type is unknown. Types stand in each other in many ways: each is looked
@@ -129,7 +131,7 @@ fn has_unknown(info: &TypeInfo<'static>, seen: &mut BTreeSet<*const TypeInfo<'st
 }
 
 fn built_in(known: &PgType) -> &'static TypeInfo<'static> {
-    kept(known.oid(), known.sql_name(), Kind::Plain(TypeKind::Base))
+    kept(known.oid(), known.sql_name(), DescribedKind::Plain(TypeKind::Base))
 }
 
 fn info(oid: Oid, entries: &Entries, depth: usize) -> &'static TypeInfo<'static> {
@@ -140,7 +142,7 @@ fn info(oid: Oid, entries: &Entries, depth: usize) -> &'static TypeInfo<'static>
     let Some(depth) = depth.checked_sub(1) else { return unknown(oid) };
     let Some(entry) = entries.get(&oid) else { return unknown(oid) };
     let other = || info(entry.other, entries, depth);
-    let kind = Kind::Plain(match entry.kind.as_str() {
+    let kind = DescribedKind::Plain(match entry.kind.as_str() {
         "e" => TypeKind::Enum,
         "d" => TypeKind::Domain(other()),
         "r" => TypeKind::Range(other()),
@@ -151,7 +153,7 @@ fn info(oid: Oid, entries: &Entries, depth: usize) -> &'static TypeInfo<'static>
         "c" => {
             let types = entry.attributes.iter().map(|(_, oid)| info(*oid, entries, depth));
             let names = entry.attributes.iter().map(|(name, _)| name.as_str());
-            return kept(oid, &entry.name, Kind::Composite(names.zip(types).collect()));
+            return kept(oid, &entry.name, DescribedKind::Composite(names.zip(types).collect()));
         }
         _ => TypeKind::Base,
     });
@@ -159,12 +161,12 @@ fn info(oid: Oid, entries: &Entries, depth: usize) -> &'static TypeInfo<'static>
 }
 
 /// The kind of a type, all but its own names kept already.
-enum Kind<'n> {
+enum DescribedKind<'n> {
     Plain(TypeKind<'static>),
     Composite(Vec<(&'n str, &'static TypeInfo<'static>)>),
 }
 
-impl Kind<'_> {
+impl DescribedKind<'_> {
     fn is(&self, kind: TypeKind<'static>) -> bool {
         match (self, kind) {
             (Self::Plain(own), kind) => *own == kind,
@@ -196,7 +198,7 @@ fn keep_name(name: &str) -> &'static str {
 ///
 /// Descriptions borrow from each other, and are borrowed by events wherever those go. There are as many as the databases
 /// that are read have had types; each is kept once, however often its table is described.
-fn kept(oid: Oid, name: &str, kind: Kind<'_>) -> &'static TypeInfo<'static> {
+fn kept(oid: Oid, name: &str, kind: DescribedKind<'_>) -> &'static TypeInfo<'static> {
     static KEPT: Mutex<BTreeMap<Oid, Vec<&'static TypeInfo<'static>>>> =
         Mutex::new(BTreeMap::new());
 

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::error::{ConfigError, Origin};
+use super::error::{ConfigError, ParameterOrigin};
 use super::keyword;
 use super::parameters::{Parameters, unknown};
 
@@ -50,7 +50,7 @@ impl<'a> Cursor<'a> {
 /// Reads `text` into `parameters`.
 pub(crate) fn parse(
     text: &str,
-    origin: Origin,
+    origin: ParameterOrigin,
     parameters: &mut Parameters,
 ) -> Result<(), ConfigError> {
     let mut cursor = Cursor { text, position: 0 };
@@ -112,7 +112,7 @@ fn bare(cursor: &mut Cursor<'_>) -> String {
 }
 
 /// A value in single quotes, in which a quote or backslash is written with a backslash before it.
-fn quoted(cursor: &mut Cursor<'_>, origin: Origin) -> Result<String, ConfigError> {
+fn quoted(cursor: &mut Cursor<'_>, origin: ParameterOrigin) -> Result<String, ConfigError> {
     let start = cursor.position;
     cursor.next();
     let mut value = String::new();

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 
-use super::error::{ConfigError, Origin, Problem};
+use super::error::{ConfigError, ParameterOrigin, Problem};
 use super::keyword::{self, KEYWORDS};
 use super::parameters::Parameters;
 use super::{Config, ConfigErrorKind, dsn, service};
@@ -35,7 +35,7 @@ fn text(lookup: Lookup<'_>, variable: &'static str) -> Result<Option<String>, Co
     let Some(value) = lookup(variable) else { return Ok(None) };
     value.into_string().map(Some).map_err(|_| {
         ConfigError::new(ConfigErrorKind::InvalidValue, "the value is not UTF-8")
-            .with_origin(Origin::Variable(variable))
+            .with_origin(ParameterOrigin::Variable(variable))
     })
 }
 
@@ -46,7 +46,7 @@ fn fill(parameters: &mut Parameters, lookup: Lookup<'_>) -> Result<(), ConfigErr
         && let Some(service) = keyword::find("service")
         && let Some(name) = text(lookup, "PGSERVICE")?
     {
-        parameters.set(service, name, Origin::Variable("PGSERVICE"), None);
+        parameters.set(service, name, ParameterOrigin::Variable("PGSERVICE"), None);
     }
     service::fill(parameters, lookup)?;
     // Only where nothing else decides about sslmode, as in libpq.
@@ -55,14 +55,19 @@ fn fill(parameters: &mut Parameters, lookup: Lookup<'_>) -> Result<(), ConfigErr
         && text(lookup, "PGREQUIRESSL")?.is_some_and(|value| value.starts_with('1'))
         && let Some(sslmode) = keyword::find("sslmode")
     {
-        parameters.set(sslmode, "require".to_owned(), Origin::Variable("PGREQUIRESSL"), None);
+        parameters.set(
+            sslmode,
+            "require".to_owned(),
+            ParameterOrigin::Variable("PGREQUIRESSL"),
+            None,
+        );
     }
     for keyword in KEYWORDS {
         if let Some(variable) = keyword.variable
             && !parameters.has(keyword.name)
             && let Some(value) = text(lookup, variable)?
         {
-            parameters.set(keyword, value, Origin::Variable(variable), None);
+            parameters.set(keyword, value, ParameterOrigin::Variable(variable), None);
         }
     }
     for (variable, accepted, because) in SESSION {
@@ -70,7 +75,7 @@ fn fill(parameters: &mut Parameters, lookup: Lookup<'_>) -> Result<(), ConfigErr
         if !value.is_empty() && !accepted.iter().any(|word| word.eq_ignore_ascii_case(&value)) {
             let problem = Problem::unsupported(*because);
             return Err(ConfigError::new(problem.kind, problem.message)
-                .with_origin(Origin::Variable(variable)));
+                .with_origin(ParameterOrigin::Variable(variable)));
         }
     }
     Ok(())
@@ -89,9 +94,9 @@ pub(crate) fn from_dsn_or_env(
     lookup: Lookup<'_>,
 ) -> Result<Config, ConfigError> {
     let mut parameters = match dsn {
-        Some(dsn) => dsn::parse(dsn, Origin::ConnectionString)?,
+        Some(dsn) => dsn::parse(dsn, ParameterOrigin::ConnectionString)?,
         None => match text(lookup, "DATABASE_URL")? {
-            Some(url) => dsn::parse(&url, Origin::DatabaseUrl)?,
+            Some(url) => dsn::parse(&url, ParameterOrigin::DatabaseUrl)?,
             None => Parameters::default(),
         },
     };

@@ -22,7 +22,7 @@ use pgoutput_decode::Printable;
 pub struct ConfigError {
     kind: ConfigErrorKind,
     parameter: Option<Cow<'static, str>>,
-    origin: Origin,
+    origin: ParameterOrigin,
     position: Option<usize>,
     message: Cow<'static, str>,
 }
@@ -51,7 +51,7 @@ pub enum ConfigErrorKind {
 
 /// Where a setting came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum ParameterOrigin {
     /// A setter of `Config`.
     Setter,
     /// A string given to the program.
@@ -86,14 +86,14 @@ impl ConfigError {
         Self {
             kind,
             parameter: None,
-            origin: Origin::Setter,
+            origin: ParameterOrigin::Setter,
             position: None,
             message: message.into(),
         }
     }
 
     pub(crate) fn syntax(
-        origin: Origin,
+        origin: ParameterOrigin,
         position: usize,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
@@ -109,7 +109,7 @@ impl ConfigError {
         self
     }
 
-    pub(crate) fn with_origin(mut self, origin: Origin) -> Self {
+    pub(crate) fn with_origin(mut self, origin: ParameterOrigin) -> Self {
         self.origin = origin;
         self
     }
@@ -133,9 +133,11 @@ impl ConfigError {
     /// The environment variable that the wrong value came from.
     pub fn variable(&self) -> Option<&'static str> {
         match self.origin {
-            Origin::Variable(name) => Some(name),
-            Origin::DatabaseUrl => Some("DATABASE_URL"),
-            Origin::ConnectionString | Origin::ServiceFile | Origin::Setter => None,
+            ParameterOrigin::Variable(name) => Some(name),
+            ParameterOrigin::DatabaseUrl => Some("DATABASE_URL"),
+            ParameterOrigin::ConnectionString
+            | ParameterOrigin::ServiceFile
+            | ParameterOrigin::Setter => None,
         }
     }
 
@@ -148,16 +150,16 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.origin {
-            Origin::Setter => {}
-            Origin::ConnectionString => f.write_str("connection string")?,
-            Origin::DatabaseUrl => f.write_str("environment variable DATABASE_URL")?,
-            Origin::Variable(name) => write!(f, "environment variable {name}")?,
-            Origin::ServiceFile => f.write_str("service file")?,
+            ParameterOrigin::Setter => {}
+            ParameterOrigin::ConnectionString => f.write_str("connection string")?,
+            ParameterOrigin::DatabaseUrl => f.write_str("environment variable DATABASE_URL")?,
+            ParameterOrigin::Variable(name) => write!(f, "environment variable {name}")?,
+            ParameterOrigin::ServiceFile => f.write_str("service file")?,
         }
         if let Some(position) = self.position {
             write!(f, ", at byte {position}")?;
         }
-        if self.origin != Origin::Setter {
+        if self.origin != ParameterOrigin::Setter {
             f.write_str(": ")?;
         }
         if let Some(parameter) = &self.parameter {

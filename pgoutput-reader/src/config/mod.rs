@@ -76,7 +76,7 @@ pub use secret::Secret;
 pub use session::TargetSessionAttrs;
 pub use ssl::{ChannelBinding, SslCertMode, SslMode, SslNegotiation, TlsVersion};
 
-use error::{Origin, Problem};
+use error::{ParameterOrigin, Problem};
 use ssl::SslSettings;
 
 /// The largest frame that is accepted from the server unless told otherwise, in bytes: 1 GiB, the longest message that
@@ -174,7 +174,7 @@ impl FromStr for Config {
     /// Reads a connection string, either form, without a look at the environment, except for the place of the service
     /// file if it names a service.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let mut parameters = dsn::parse(text, Origin::ConnectionString)?;
+        let mut parameters = dsn::parse(text, ParameterOrigin::ConnectionString)?;
         service::fill(&mut parameters, &env::process)?;
         parameters.into_config()
     }

@@ -1,7 +1,7 @@
 //! Parameters by keyword, before they become a `Config`: what a connection string says and what the environment adds.
 
 use super::Config;
-use super::error::{ConfigError, ConfigErrorKind, Origin, Problem};
+use super::error::{ConfigError, ConfigErrorKind, ParameterOrigin, Problem};
 use super::keyword::{self, Keyword, Treatment};
 
 /// Values in the order of their keywords' first appearance. No `Debug`: one of them may be a password.
@@ -11,7 +11,7 @@ pub(crate) struct Parameters(Vec<Given>);
 struct Given {
     keyword: &'static Keyword,
     value: String,
-    origin: Origin,
+    origin: ParameterOrigin,
     position: Option<usize>,
 }
 
@@ -21,7 +21,7 @@ impl Parameters {
         &mut self,
         keyword: &'static Keyword,
         value: String,
-        origin: Origin,
+        origin: ParameterOrigin,
         position: Option<usize>,
     ) {
         let given = Given { keyword, value, origin, position };
@@ -98,7 +98,12 @@ impl Treatment {
 
 /// The error for a word that is no keyword. The word is shown if `harmless`, that is if it cannot be part of a password,
 /// and if it looks like a keyword; otherwise only its place is told.
-pub(crate) fn unknown(word: &str, harmless: bool, origin: Origin, position: usize) -> ConfigError {
+pub(crate) fn unknown(
+    word: &str,
+    harmless: bool,
+    origin: ParameterOrigin,
+    position: usize,
+) -> ConfigError {
     const LONGEST: usize = 40;
     let looks_like_one = !word.is_empty()
         && word.len() <= LONGEST

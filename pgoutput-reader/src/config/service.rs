@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::account;
 use super::env::Lookup;
-use super::error::{ConfigError, ConfigErrorKind, Origin};
+use super::error::{ConfigError, ConfigErrorKind, ParameterOrigin};
 use super::keyword;
 use super::parameters::Parameters;
 
@@ -101,7 +101,7 @@ fn take(text: &str, service: &str, parameters: &mut Parameters) -> Result<bool, 
                 return fail("a service cannot name another one");
             }
             Some(keyword) if !parameters.has(keyword.name) => {
-                parameters.set(keyword, value.to_owned(), Origin::ServiceFile, None);
+                parameters.set(keyword, value.to_owned(), ParameterOrigin::ServiceFile, None);
             }
             Some(_) => {}
         }

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use super::account::Account;
-use super::error::Origin;
+use super::error::ParameterOrigin;
 use super::keyword::{KEYWORDS, Treatment};
 use super::parameters::Parameters;
 use super::*;

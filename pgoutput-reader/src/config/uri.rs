@@ -8,7 +8,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::error::{ConfigError, Origin};
+use super::error::{ConfigError, ParameterOrigin};
 use super::keyword;
 use super::parameters::{Parameters, unknown};
 
@@ -24,10 +24,10 @@ pub(crate) fn strip_scheme(text: &str) -> Option<usize> {
 pub(crate) fn parse(
     text: &str,
     start: usize,
-    origin: Origin,
+    origin: ParameterOrigin,
     parameters: &mut Parameters,
 ) -> Result<(), ConfigError> {
-    let mut reader = Reader { text, position: start, origin, parameters };
+    let mut reader = UriParser { text, position: start, origin, parameters };
     reader.user()?;
     reader.hosts()?;
     if reader.eat('/') {
@@ -44,14 +44,14 @@ struct Part<'a> {
     position: usize,
 }
 
-struct Reader<'a, 'p> {
+struct UriParser<'a, 'p> {
     text: &'a str,
     position: usize,
-    origin: Origin,
+    origin: ParameterOrigin,
     parameters: &'p mut Parameters,
 }
 
-impl<'a> Reader<'a, '_> {
+impl<'a> UriParser<'a, '_> {
     fn rest(&self) -> &'a str {
         self.text.get(self.position..).unwrap_or_default()
     }

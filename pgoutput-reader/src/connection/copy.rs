@@ -10,7 +10,7 @@ use crate::Error;
 use crate::error::{ProtocolError, ServerMessage};
 #[cfg(feature = "reader")]
 use crate::io::WakePipe;
-use crate::io::{Fill, Position, Waker, Writer};
+use crate::io::{BodyRange, Fill, Waker, Writer};
 use crate::proto::ServerVersion;
 use crate::proto::backend::{COPY_DATA, Message};
 
@@ -27,7 +27,7 @@ pub struct CopyBoth {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Advance {
     /// CopyData: its payload is [`CopyBoth::payload`] of this position, until the next advance.
-    Copy(Position),
+    Copy(BodyRange),
     /// A notice or warning, such as PostgreSQL 18's about a missing publication.
     Notice(Box<ServerMessage>),
     /// Something else that is no change; it was dealt with.
@@ -120,7 +120,7 @@ impl CopyBoth {
 
     /// The payload at a position that the last advance gave.
     #[inline]
-    pub(crate) fn payload(&self, position: Position) -> &[u8] {
+    pub(crate) fn payload(&self, position: BodyRange) -> &[u8] {
         self.connection.channel.inbox.body(position)
     }
 
@@ -183,7 +183,7 @@ impl CopyBoth {
 
     /// Everything that is not a change.
     #[cold]
-    fn take_aside(&mut self, tag: u8, body: Position) -> Result<Advance, Error> {
+    fn take_aside(&mut self, tag: u8, body: BodyRange) -> Result<Advance, Error> {
         let Connection { channel, aside, .. } = &mut self.connection;
         match Message::parse(tag, channel.inbox.body(body))? {
             Message::NoticeResponse(fields) => {

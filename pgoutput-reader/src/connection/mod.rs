@@ -7,7 +7,7 @@ use pgoutput_decode::Lsn;
 
 use crate::config::Endpoint;
 use crate::error::ServerMessage;
-use crate::io::{Channel, Fill, Position, Waker};
+use crate::io::{BodyRange, Channel, Fill, Waker};
 use crate::proto::backend::Message;
 use crate::proto::{ServerVersion, StartReplication, command};
 use crate::{CreateSlot, Error};
@@ -27,7 +27,7 @@ mod timeline;
 
 pub use copy::CopyBoth;
 pub(crate) use copy::{Advance, CopySender};
-pub use query::{Row, Rows};
+pub use query::{QueryRow, Rows};
 #[cfg(feature = "reader")]
 pub(crate) use sql_connection::Ordinary;
 pub use timeline::TimelineSwitch;
@@ -271,7 +271,7 @@ impl Connection {
         &mut self,
         deadline: Option<Instant>,
         doing: &'static str,
-    ) -> Result<(u8, Position), Error> {
+    ) -> Result<(u8, BodyRange), Error> {
         loop {
             if let Some(message) = self.channel.inbox.next()? {
                 return Ok(message);

@@ -12,7 +12,7 @@ use crate::config::{Config, Endpoint, SslCertMode, SslMode};
 use crate::error::TlsError;
 use crate::io::{self, Channel, Fill, Target};
 use crate::proto::frame::HEADER_LEN;
-use crate::proto::{Handshake, Policy, Session, Settings};
+use crate::proto::{Handshake, Policy, ServerStartup, StartupSettings};
 use crate::{Error, ErrorKind};
 
 const DOING: &str = "connecting to";
@@ -47,13 +47,13 @@ impl Start {
 pub(super) fn in_turn<T>(
     config: &Config,
     target: &Target,
-    mut open: impl FnMut(Start) -> Result<T, Failure>,
+    mut open: impl FnMut(Start) -> Result<T, ConnectFailure>,
 ) -> Result<T, Error> {
     let mut failed = Vec::new();
     for start in Start::ways(target, config.get_ssl_mode()) {
         match open(*start) {
             Ok(connection) => return Ok(connection),
-            Err(Failure { error, other_way }) => {
+            Err(ConnectFailure { error, other_way }) => {
                 // That the server has no TLS is no failure while there is another way.
                 failed.retain(|earlier: &Error| {
                     !matches!(earlier.kind(), ErrorKind::Tls(TlsError::NotOffered { .. }))
@@ -86,7 +86,7 @@ impl Connection {
             let timeout = config.get_connect_timeout();
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             let mut connection = in_turn(config, target, |start| {
-                Attempt { config, endpoint, target, deadline, start }.open()
+                AddressAttempt { config, endpoint, target, deadline, start }.open()
             })?;
             connection.pin(timeout)?;
             connection.wanted(wanted, timeout)
@@ -95,12 +95,12 @@ impl Connection {
 }
 
 /// Why one way of connecting to an address failed, and whether the other may do better.
-pub(super) struct Failure {
+pub(super) struct ConnectFailure {
     error: Error,
     other_way: bool,
 }
 
-impl From<Error> for Failure {
+impl From<Error> for ConnectFailure {
     fn from(error: Error) -> Self {
         let other_way = match error.kind() {
             // Files that cannot be used are nobody's answer.
@@ -119,7 +119,7 @@ impl From<Error> for Failure {
 }
 
 /// One way of connecting to one address.
-struct Attempt<'a> {
+struct AddressAttempt<'a> {
     config: &'a Config,
     endpoint: &'a Endpoint,
     target: &'a Target,
@@ -127,9 +127,9 @@ struct Attempt<'a> {
     start: Start,
 }
 
-impl Attempt<'_> {
-    fn open(&self) -> Result<Connection, Failure> {
-        let settings = Settings::new(self.config)?;
+impl AddressAttempt<'_> {
+    fn open(&self) -> Result<Connection, ConnectFailure> {
+        let settings = StartupSettings::new(self.config)?;
         let address = self.endpoint.to_string();
         let transport = io::connect(self.target, self.config, self.deadline, &address)?;
         let limit = self.config.get_max_frame_size().saturating_sub(HEADER_LEN);
@@ -195,17 +195,17 @@ impl Attempt<'_> {
         mut channel: Channel,
         mut handshake: Handshake,
         protection: Protection,
-    ) -> Result<Connection, Failure> {
+    ) -> Result<Connection, ConnectFailure> {
         if let Err(error) = self.shake_hands(&mut channel, &mut handshake) {
-            let failure = Failure::from(error);
+            let failure = ConnectFailure::from(error);
             // Who was accepted and then refused would be refused the other way as well.
-            return Err(Failure {
+            return Err(ConnectFailure {
                 other_way: failure.other_way && !handshake.accepted(),
                 ..failure
             });
         }
         let protection = Protection { bound: handshake.is_bound(), ..protection };
-        let (Session { parameters, notices }, version) = handshake.finish()?;
+        let (ServerStartup { parameters, notices }, version) = handshake.finish()?;
         Ok(Connection {
             endpoint: self.endpoint.clone(),
             channel,

@@ -8,7 +8,7 @@ use super::Connection;
 use crate::Error;
 use crate::error::{LimitError, ProtocolError};
 use crate::io::Fill;
-use crate::proto::backend::{Columns, Message, Values};
+use crate::proto::backend::{Columns, DataRowValues, Message};
 use crate::proto::lossy;
 use crate::setup::names::escaped;
 
@@ -22,19 +22,19 @@ const DOING: &str = "running a command on";
 #[non_exhaustive]
 pub struct Rows {
     /// Its rows; none for a statement that returns none.
-    pub rows: Vec<Row>,
+    pub rows: Vec<QueryRow>,
     /// What was done, as in `SELECT 1` or `CREATE_REPLICATION_SLOT`.
     pub command_tag: String,
 }
 
 /// One row, every value as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct QueryRow {
     columns: Arc<[String]>,
     values: Vec<Option<String>>,
 }
 
-impl Row {
+impl QueryRow {
     /// The value of the first column with this name; `None` when it is null, or when there is no such column.
     pub fn get(&self, column: &str) -> Option<&str> {
         let at = self.columns.iter().position(|name| name == column)?;
@@ -132,7 +132,7 @@ impl OnlyRow {
 
 /// The row of a replication command, whose columns are known.
 pub(super) struct OnlyRow {
-    row: Row,
+    row: QueryRow,
     command: &'static str,
 }
 
@@ -156,7 +156,7 @@ impl OnlyRow {
 struct Answer {
     done: Vec<Rows>,
     columns: Arc<[String]>,
-    rows: Vec<Row>,
+    rows: Vec<QueryRow>,
     kept: usize,
 }
 
@@ -178,9 +178,9 @@ impl Answer {
         Ok(())
     }
 
-    fn row(&mut self, values: Values<'_>) -> Result<(), Error> {
-        self.keep(size_of::<Row>())?;
-        let mut row = Row { columns: self.columns.clone(), values: Vec::new() };
+    fn row(&mut self, values: DataRowValues<'_>) -> Result<(), Error> {
+        self.keep(size_of::<QueryRow>())?;
+        let mut row = QueryRow { columns: self.columns.clone(), values: Vec::new() };
         for (place, value) in values.iter().enumerate() {
             self.keep(value.map_or(0, <[u8]>::len) + size_of::<Option<String>>())?;
             let value = value.map(|value| String::from_utf8(value.to_vec())).transpose();

@@ -7,7 +7,7 @@ use postgres::{Client, NoTls};
 
 use super::Connection;
 use super::hosts::first;
-use super::open::{Failure, Start, in_turn, is_local};
+use super::open::{ConnectFailure, Start, in_turn, is_local};
 use super::protection::Protection;
 use crate::config::{
     Config, ConfigError, ConfigErrorKind, Endpoint, SslMode as Mode, SslNegotiation as Negotiation,
@@ -181,7 +181,7 @@ impl Config {
         endpoint: &Endpoint,
         target: &Target,
         start: Start,
-    ) -> Result<Ordinary, Failure> {
+    ) -> Result<Ordinary, ConnectFailure> {
         let protection = match start {
             Start::Plain => Protection::default(),
             #[cfg(feature = "tls")]

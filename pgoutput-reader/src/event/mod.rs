@@ -8,7 +8,7 @@ mod message_id;
 mod position;
 mod row;
 pub(crate) mod signature;
-mod source;
+mod stream_identity;
 mod table;
 mod transaction;
 
@@ -23,8 +23,8 @@ pub(crate) use content::{Content, full_width};
 pub(crate) use message_id::Fingerprint;
 pub use position::Position;
 pub use row::{Row, RowColumns};
-use source::fnv;
-pub(crate) use source::{ReaderId, Source, change_since};
+use stream_identity::fnv;
+pub(crate) use stream_identity::{ReaderId, StreamIdentity, change_since};
 pub use table::{ColumnSchema, TableSchema};
 pub use transaction::{ReplicationOrigin, TransactionInfo};
 
@@ -82,7 +82,7 @@ pub struct ChangeEvent {
 pub(crate) enum Context {
     Transaction(Arc<TransactionInfo>),
     /// A message outside of one.
-    Alone(Arc<Source>),
+    Alone(Arc<StreamIdentity>),
 }
 
 impl ChangeEvent {
@@ -114,13 +114,13 @@ impl ChangeEvent {
 
     /// Where this event stands; for acknowledging it, and for going on behind it another time.
     pub fn position(&self) -> Position {
-        let (source, lsn, index) = match &self.context {
+        let (identity, lsn, index) = match &self.context {
             Context::Transaction(transaction) => {
-                (transaction.source(), transaction.commit_lsn(), Some(self.index))
+                (transaction.identity(), transaction.commit_lsn(), Some(self.index))
             }
-            Context::Alone(source) => (source, self.lsn, None),
+            Context::Alone(identity) => (identity, self.lsn, None),
         };
-        Position::new(source, lsn, index, self.delivery)
+        Position::new(identity, lsn, index, self.delivery)
     }
 
     /// The transaction; `None` only for a message that was written outside of one.

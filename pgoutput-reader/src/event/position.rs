@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pgoutput_decode::Lsn;
 
 use super::signature::Signature;
-use super::source::{ReaderId, Source};
+use super::stream_identity::{ReaderId, StreamIdentity};
 use crate::error::PositionError;
 
 /// Where an event stands: its transaction's commit and its number in it, and what this is a place of: the cluster, the
@@ -52,7 +52,7 @@ use crate::error::PositionError;
 /// Two positions are equal when their texts are.
 #[derive(Clone)]
 pub struct Position {
-    source: Arc<Source>,
+    identity: Arc<StreamIdentity>,
     commit_lsn: Lsn,
     /// `None`: outside a transaction.
     index: Option<u64>,
@@ -64,18 +64,18 @@ pub struct Position {
 
 impl Position {
     pub(crate) fn new(
-        source: &Arc<Source>,
+        identity: &Arc<StreamIdentity>,
         commit_lsn: Lsn,
         index: Option<u64>,
         delivery: u64,
     ) -> Self {
-        Self { source: Arc::clone(source), commit_lsn, index, delivery, idle: false }
+        Self { identity: Arc::clone(identity), commit_lsn, index, delivery, idle: false }
     }
 
     /// Behind the event of this number, when there is nothing more before `lsn`.
-    pub(crate) fn idle(source: &Arc<Source>, lsn: Lsn, delivery: u64) -> Self {
-        let source = Arc::clone(source);
-        Self { source, commit_lsn: lsn, index: None, delivery, idle: true }
+    pub(crate) fn idle(identity: &Arc<StreamIdentity>, lsn: Lsn, delivery: u64) -> Self {
+        let identity = Arc::clone(identity);
+        Self { identity, commit_lsn: lsn, index: None, delivery, idle: true }
     }
 
     /// Where the transaction's commit record starts. Outside a transaction (a message written there, or an idle moment): everything
@@ -91,36 +91,36 @@ impl Position {
 
     /// The cluster's unique number (manual, section "pg_control_system").
     pub fn system_identifier(&self) -> u64 {
-        self.source.system_identifier
+        self.identity.system_identifier
     }
 
     /// The timeline that the server was on when the reader connected.
     pub fn timeline(&self) -> u32 {
-        self.source.timeline
+        self.identity.timeline
     }
 
     /// The replication slot.
     pub fn slot(&self) -> &str {
-        &self.source.slot
+        &self.identity.slot
     }
 
     /// A number for the publications and the options that decide which events there are.
     pub fn publication_fingerprint(&self) -> u64 {
-        self.source.publications
+        self.identity.publications
     }
 
-    pub(crate) fn source(&self) -> &Source {
-        &self.source
+    pub(crate) fn identity(&self) -> &StreamIdentity {
+        &self.identity
     }
 
     /// Its number on this reader, if it came from it.
     pub(crate) fn delivery_of(&self, reader: ReaderId) -> Option<u64> {
-        (self.source.reader == reader && reader != ReaderId::NONE).then_some(self.delivery)
+        (self.identity.reader == reader && reader != ReaderId::NONE).then_some(self.delivery)
     }
 
     /// What confirmed LSNs say of it.
     pub(crate) fn signature(&self) -> Signature {
-        Signature::new(&self.source, self.commit_lsn, self.index)
+        Signature::new(&self.identity, self.commit_lsn, self.index)
     }
 
     /// Whether it is behind the event of its number, and none of an event.
@@ -129,7 +129,7 @@ impl Position {
     }
 
     fn key(&self) -> ((u64, u32, &str, u64), Lsn, Option<u64>) {
-        (self.source.key(), self.commit_lsn, self.index)
+        (self.identity.key(), self.commit_lsn, self.index)
     }
 }
 
@@ -164,7 +164,8 @@ const PARTS: [&str; 7] =
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Source { system_identifier, timeline, slot, publications, .. } = &*self.source;
+        let StreamIdentity { system_identifier, timeline, slot, publications, .. } =
+            &*self.identity;
         let commit_lsn = self.commit_lsn;
         write!(
             f,
@@ -220,7 +221,7 @@ impl FromStr for Position {
         let publications = Some(publications)
             .filter(|digits| digits.len() == 16 && digits.bytes().all(is_digit))
             .and_then(|digits| u64::from_str_radix(digits, 16).ok());
-        let source = Source {
+        let identity = StreamIdentity {
             reader: ReaderId::NONE,
             system_identifier: system_identifier.ok_or_else(|| wrong("system identifier"))?,
             timeline: timeline.ok_or_else(|| wrong("timeline"))?,
@@ -228,7 +229,7 @@ impl FromStr for Position {
             publications: publications.ok_or_else(|| wrong("publication fingerprint"))?,
         };
         let commit_lsn = commit_lsn.parse().map_err(|_| wrong("LSN"))?;
-        Ok(Self { source: Arc::new(source), commit_lsn, index, delivery: 0, idle: false })
+        Ok(Self { identity: Arc::new(identity), commit_lsn, index, delivery: 0, idle: false })
     }
 }
 

@@ -72,11 +72,12 @@ fn a_stored_position_is_of_no_reader() {
 #[test]
 fn equality_is_of_the_place_and_not_of_the_delivery() {
     let stored: Position = STORED.parse().unwrap();
-    let source = Arc::new(Source { reader: ReaderId::unique(), ..stored.source().clone() });
-    let delivered = Position::new(&source, stored.commit_lsn(), stored.index(), 17);
+    let identity =
+        Arc::new(StreamIdentity { reader: ReaderId::unique(), ..stored.identity().clone() });
+    let delivered = Position::new(&identity, stored.commit_lsn(), stored.index(), 17);
     assert_eq!(delivered, stored);
-    assert_eq!(delivered.delivery_of(source.reader), Some(17));
-    assert_ne!(Position::new(&source, stored.commit_lsn(), None, 17), stored);
+    assert_eq!(delivered.delivery_of(identity.reader), Some(17));
+    assert_ne!(Position::new(&identity, stored.commit_lsn(), None, 17), stored);
 }
 
 #[cfg(all(feature = "serde", feature = "json"))]

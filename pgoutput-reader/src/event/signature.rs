@@ -7,7 +7,7 @@
 use pgoutput_decode::Lsn;
 
 use super::fnv;
-use super::source::Source;
+use super::stream_identity::StreamIdentity;
 
 /// The least that a commit record takes in a log that can be decoded: 24 bytes of header, 2 of the
 /// data's header, 8 of time, 4 of flags, 8 of the database, rounded up to 8 (PostgreSQL's `xact.h`,
@@ -24,12 +24,12 @@ pub(crate) struct Signature(u64);
 
 impl Signature {
     /// `index` is that of the event in its transaction, if there is one.
-    pub(crate) fn new(source: &Source, commit_lsn: Lsn, index: Option<u64>) -> Self {
-        let hash = [source.system_identifier, source.publications, commit_lsn.as_u64()]
+    pub(crate) fn new(identity: &StreamIdentity, commit_lsn: Lsn, index: Option<u64>) -> Self {
+        let hash = [identity.system_identifier, identity.publications, commit_lsn.as_u64()]
             .into_iter()
             .chain([u64::from(index.is_some()), index.unwrap_or_default()])
             .flat_map(u64::to_le_bytes)
-            .chain(source.slot.bytes());
+            .chain(identity.slot.bytes());
         let hash = fnv(hash);
         // The low bits of this hash depend on the low bits of the bytes alone.
         Self(hash ^ (hash >> 29))

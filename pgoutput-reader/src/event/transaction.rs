@@ -5,12 +5,12 @@ use std::sync::{Arc, OnceLock};
 use pgoutput_decode::message::BeginBody;
 use pgoutput_decode::{Lsn, TimestampTz, Xid};
 
-use super::source::Source;
+use super::stream_identity::StreamIdentity;
 
 /// A committed transaction; shared by its events.
 #[derive(Debug)]
 pub struct TransactionInfo {
-    source: Arc<Source>,
+    identity: Arc<StreamIdentity>,
     xid: Xid,
     commit_lsn: Lsn,
     commit_time: TimestampTz,
@@ -30,9 +30,9 @@ pub struct ReplicationOrigin {
 }
 
 impl TransactionInfo {
-    pub(crate) fn new(begin: &BeginBody, source: &Arc<Source>) -> Self {
+    pub(crate) fn new(begin: &BeginBody, identity: &Arc<StreamIdentity>) -> Self {
         Self {
-            source: Arc::clone(source),
+            identity: Arc::clone(identity),
             xid: begin.xid,
             commit_lsn: begin.final_lsn,
             commit_time: begin.commit_time,
@@ -43,8 +43,8 @@ impl TransactionInfo {
         }
     }
 
-    pub(super) fn source(&self) -> &Arc<Source> {
-        &self.source
+    pub(super) fn identity(&self) -> &Arc<StreamIdentity> {
+        &self.identity
     }
 
     /// Whether this is the transaction that begins there.

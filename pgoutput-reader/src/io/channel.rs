@@ -126,9 +126,9 @@ impl Channel {
             // A server that is itself stuck sending gets on when we take that in.
             let reading = backlog < BACKLOG_LIMIT;
             let readable = match self.wait(reading, deadline)? {
-                Wait::TimedOut => return Err(Error::timeout(doing, &self.address)),
-                Wait::Woken => return Err(Error::stopped(doing, &self.address)),
-                Wait::Ready { readable, .. } => readable,
+                WaitOutcome::TimedOut => return Err(Error::timeout(doing, &self.address)),
+                WaitOutcome::Woken => return Err(Error::stopped(doing, &self.address)),
+                WaitOutcome::Ready { readable, .. } => readable,
             };
             if readable && reading {
                 match self.receive(false)? {
@@ -165,9 +165,9 @@ impl Channel {
         }
         loop {
             let (readable, writable) = match self.wait(true, deadline)? {
-                Wait::TimedOut => return Ok(Fill::TimedOut),
-                Wait::Woken => return Ok(Fill::Woken),
-                Wait::Ready { readable, writable } => (readable, writable),
+                WaitOutcome::TimedOut => return Ok(Fill::TimedOut),
+                WaitOutcome::Woken => return Ok(Fill::Woken),
+                WaitOutcome::Ready { readable, writable } => (readable, writable),
             };
             if writable {
                 self.send()?;
@@ -228,8 +228,8 @@ impl Channel {
             // A server that never pauses is left at the deadline too.
             let late = deadline.is_some_and(|deadline| deadline <= Instant::now());
             match self.wait(true, deadline)? {
-                Wait::Woken => return Err(Error::stopped(DOING, &self.address)),
-                Wait::Ready { .. } if !late => {}
+                WaitOutcome::Woken => return Err(Error::stopped(DOING, &self.address)),
+                WaitOutcome::Ready { .. } if !late => {}
                 _ => return Err(Error::timeout(DOING, &self.address)),
             }
         }
@@ -285,7 +285,7 @@ impl Channel {
     }
 
     /// Waits for the socket, a wake-up or the deadline. A wake-up is taken here.
-    fn wait(&self, reading: bool, deadline: Option<Instant>) -> Result<Wait, Error> {
+    fn wait(&self, reading: bool, deadline: Option<Instant>) -> Result<WaitOutcome, Error> {
         let mut events = PollFlags::empty();
         events.set(PollFlags::IN, reading);
         events.set(PollFlags::OUT, self.writer.pending());
@@ -295,7 +295,7 @@ impl Channel {
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             match poll(&mut fds, left.map(timespec).as_ref()) {
                 Ok(0) if left.is_some() => {
-                    return Ok(Wait::TimedOut);
+                    return Ok(WaitOutcome::TimedOut);
                 }
                 // A signal: the deadline is looked at again.
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
@@ -305,9 +305,9 @@ impl Channel {
                     let broken = socket.intersects(PollFlags::ERR | PollFlags::HUP);
                     if wake.contains(PollFlags::IN) {
                         self.wake.drain();
-                        return Ok(Wait::Woken);
+                        return Ok(WaitOutcome::Woken);
                     }
-                    return Ok(Wait::Ready {
+                    return Ok(WaitOutcome::Ready {
                         readable: broken || socket.contains(PollFlags::IN),
                         writable: broken || socket.contains(PollFlags::OUT),
                     });
@@ -319,7 +319,7 @@ impl Channel {
 }
 
 /// What `poll` came back with.
-enum Wait {
+enum WaitOutcome {
     TimedOut,
     Woken,
     Ready { readable: bool, writable: bool },

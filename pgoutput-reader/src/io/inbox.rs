@@ -25,7 +25,7 @@ pub(crate) struct Inbox {
 
 /// Where a message's body lies in the buffer; good until the buffer is filled again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Position {
+pub(crate) struct BodyRange {
     start: usize,
     end: usize,
 }
@@ -48,7 +48,7 @@ impl Inbox {
 
     /// Takes the next message when all of it has arrived. Its body stays where it is until [`room`](Self::room).
     #[inline]
-    pub(crate) fn next(&mut self) -> Result<Option<(u8, Position)>, FrameError> {
+    pub(crate) fn next(&mut self) -> Result<Option<(u8, BodyRange)>, FrameError> {
         let Some(header) = Header::parse(self.unread(), self.limit)? else { return Ok(None) };
         if self.end - self.start < header.total() {
             return Ok(None);
@@ -56,12 +56,12 @@ impl Inbox {
         let start = self.start + HEADER_LEN;
         let end = start + header.body_len;
         self.start = end;
-        Ok(Some((header.tag, Position { start, end })))
+        Ok(Some((header.tag, BodyRange { start, end })))
     }
 
     /// The body at a position that [`next`](Self::next) gave.
     #[inline]
-    pub(crate) fn body(&self, position: Position) -> &[u8] {
+    pub(crate) fn body(&self, position: BodyRange) -> &[u8] {
         &self.buffer[position.start..position.end]
     }
 

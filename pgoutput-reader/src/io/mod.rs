@@ -13,7 +13,7 @@ mod writer;
 
 pub(crate) use channel::{Channel, Fill};
 pub(crate) use connect::{Target, connect, may_try_next, targets};
-pub(crate) use inbox::Position;
+pub(crate) use inbox::BodyRange;
 #[cfg(all(feature = "tls", feature = "reader"))]
 pub(crate) use tls::MakeTls;
 #[cfg(feature = "tls")]

@@ -25,10 +25,10 @@ pub(crate) struct Authenticator {
     pub(super) policy: Policy,
     /// SCRAM is bound to the TLS connection.
     pub(super) bound: bool,
-    state: State,
+    state: AuthState,
 }
 
-enum State {
+enum AuthState {
     Start,
     PasswordSent,
     ScramFirst(ScramSha256),
@@ -40,7 +40,7 @@ enum State {
 impl Authenticator {
     pub(crate) fn new(user: &str) -> Self {
         let policy = Policy::default();
-        Self { user: user.as_bytes().to_vec(), policy, bound: false, state: State::Start }
+        Self { user: user.as_bytes().to_vec(), policy, bound: false, state: AuthState::Start }
     }
 
     /// Answers a request into `out`; true once the server has accepted us.
@@ -50,41 +50,43 @@ impl Authenticator {
         password: &PasswordSource<'_>,
         out: &mut BytesMut,
     ) -> Result<bool, Error> {
-        self.state = match (std::mem::replace(&mut self.state, State::Done), request) {
+        self.state = match (std::mem::replace(&mut self.state, AuthState::Done), request) {
             // In the middle of SCRAM this would let in a server that has not shown that it knows the password.
-            (State::PasswordSent | State::ServerVerified, Authentication::Ok) => return Ok(true),
-            (State::Start, Authentication::Ok) => {
+            (AuthState::PasswordSent | AuthState::ServerVerified, Authentication::Ok) => {
+                return Ok(true);
+            }
+            (AuthState::Start, Authentication::Ok) => {
                 self.policy.admit(AuthMethod::None)?;
                 return Ok(true);
             }
-            (State::Start, Authentication::CleartextPassword) => {
+            (AuthState::Start, Authentication::CleartextPassword) => {
                 self.policy.admit(AuthMethod::Password)?;
                 send_password(ask(password, "cleartext")?.expose().as_bytes(), out)?;
-                State::PasswordSent
+                AuthState::PasswordSent
             }
-            (State::Start, Authentication::Md5Password { salt }) => {
+            (AuthState::Start, Authentication::Md5Password { salt }) => {
                 self.policy.admit(AuthMethod::Md5)?;
                 let hash = md5_hash(&self.user, ask(password, "md5")?.expose().as_bytes(), salt);
                 send_password(hash.as_bytes(), out)?;
-                State::PasswordSent
+                AuthState::PasswordSent
             }
-            (State::Start, Authentication::Sasl { mechanisms }) => {
+            (AuthState::Start, Authentication::Sasl { mechanisms }) => {
                 let (scram, bound) = start_scram(mechanisms, &self.policy, password, out)?;
                 self.bound = bound;
-                State::ScramFirst(scram)
+                AuthState::ScramFirst(scram)
             }
-            (State::ScramFirst(mut scram), Authentication::SaslContinue(message)) => {
+            (AuthState::ScramFirst(mut scram), Authentication::SaslContinue(message)) => {
                 check_iterations(message)?;
                 // Its own words quote the message of a server nobody knows yet.
                 scram.update(message).map_err(|_| AuthError::Scram {
                     reason: "the first message of the server has a wrong nonce, salt or form",
                 })?;
                 encoded(frontend::sasl_response(scram.message(), out))?;
-                State::ScramFinal(scram)
+                AuthState::ScramFinal(scram)
             }
-            (State::ScramFinal(mut scram), Authentication::SaslFinal(message)) => {
+            (AuthState::ScramFinal(mut scram), Authentication::SaslFinal(message)) => {
                 scram.finish(message).map_err(|_| AuthError::ServerNotVerified)?;
-                State::ServerVerified
+                AuthState::ServerVerified
             }
             (_, Authentication::Unsupported(method)) => {
                 return Err(AuthError::MethodUnsupported { method }.into());

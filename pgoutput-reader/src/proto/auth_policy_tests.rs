@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::Secret;
-use crate::proto::{Handshake, Settings};
+use crate::proto::{Handshake, StartupSettings};
 use crate::{AuthError, ErrorKind};
 
 const CLEAR: (u32, &[u8]) = (3, b"");
@@ -13,7 +13,7 @@ const TRUST: (u32, &[u8]) = (0, b"");
 
 /// What is sent in answer.
 fn answer(policy: &Policy, (method, rest): (u32, &[u8])) -> Result<Vec<u8>, ErrorKind> {
-    let settings = Settings { user: "alice".into(), ..Settings::default() };
+    let settings = StartupSettings { user: "alice".into(), ..StartupSettings::default() };
     let mut handshake = Handshake::new(&settings).unwrap().under(policy.clone());
     handshake.take_outgoing();
     let length = u32::try_from(rest.len() + 8).unwrap().to_be_bytes();

@@ -19,7 +19,7 @@ pub(crate) enum Message<'a> {
     CopyDone,
     CopyInResponse,
     CopyOutResponse,
-    DataRow(Values<'a>),
+    DataRow(DataRowValues<'a>),
     EmptyQueryResponse,
     ErrorResponse(Fields<'a>),
     NegotiateProtocolVersion {
@@ -159,9 +159,9 @@ impl<'a> Columns<'a> {
 
 /// The values of one row, in text; `None` is null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Values<'a>(Body<'a>);
+pub(crate) struct DataRowValues<'a>(Body<'a>);
 
-impl<'a> Values<'a> {
+impl<'a> DataRowValues<'a> {
     pub(crate) fn iter(self) -> impl Iterator<Item = Option<&'a [u8]>> {
         let mut body = self.0;
         std::iter::from_fn(move || body.value().ok().flatten())
@@ -255,14 +255,14 @@ impl<'a> Body<'a> {
         }
     }
 
-    fn values(mut self) -> Result<Values<'a>, ProtocolError> {
+    fn values(mut self) -> Result<DataRowValues<'a>, ProtocolError> {
         let count = u16::from_be_bytes(self.array("column count")?);
         let mut body = self;
         for _ in 0..count {
             body.value()?.ok_or_else(|| self.malformed("value length"))?;
         }
         body.finish()?;
-        Ok(Values(self))
+        Ok(DataRowValues(self))
     }
 }
 

@@ -8,7 +8,7 @@ use super::auth::{Authenticator, PasswordSource};
 use super::auth_policy::Policy;
 use super::backend::Message;
 use super::frame::{FrameError, HEADER_LEN, Header};
-use super::startup::Settings;
+use super::startup::StartupSettings;
 use super::version::ServerVersion;
 use crate::Error;
 use crate::error::{LimitError, ProtocolError, ServerMessage};
@@ -28,16 +28,16 @@ const BARE_ERROR_LIMIT: usize = 30_000;
 ///   └── E + bare text: the server failed before it could speak the protocol
 /// ```
 pub(crate) struct Handshake {
-    phase: Phase,
+    phase: HandshakePhase,
     auth: Authenticator,
     out: BytesMut,
-    session: Session,
+    session: ServerStartup,
     received: usize,
     messages: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum HandshakePhase {
     First,
     Authenticating,
     Accepted,
@@ -46,28 +46,28 @@ enum Phase {
 
 /// What the server said about itself before it was ready.
 #[derive(Debug, Default)]
-pub(crate) struct Session {
+pub(crate) struct ServerStartup {
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) notices: Vec<ServerMessage>,
 }
 
 /// How far the bytes given have brought it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Progress {
+pub(crate) struct HandshakeProgress {
     /// Bytes taken; the rest is to be given again, with more behind it.
     pub(crate) consumed: usize,
     pub(crate) ready: bool,
 }
 
 impl Handshake {
-    pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
+    pub(crate) fn new(settings: &StartupSettings) -> Result<Self, Error> {
         let mut out = BytesMut::new();
         settings.encode(&mut out)?;
         Ok(Self {
-            phase: Phase::First,
+            phase: HandshakePhase::First,
             auth: Authenticator::new(&settings.user),
             out,
-            session: Session::default(),
+            session: ServerStartup::default(),
             received: 0,
             messages: 0,
         })
@@ -81,7 +81,7 @@ impl Handshake {
 
     /// Whether the server has accepted us: what it says from then on is its own.
     pub(crate) fn accepted(&self) -> bool {
-        matches!(self.phase, Phase::Accepted | Phase::Ready)
+        matches!(self.phase, HandshakePhase::Accepted | HandshakePhase::Ready)
     }
 
     /// Whether the server has proved by channel binding that it knows the password at the other end of this TLS connection.
@@ -99,11 +99,11 @@ impl Handshake {
         &mut self,
         bytes: &[u8],
         password: &PasswordSource<'_>,
-    ) -> Result<Progress, Error> {
+    ) -> Result<HandshakeProgress, Error> {
         let mut consumed = 0;
-        while self.phase != Phase::Ready {
+        while self.phase != HandshakePhase::Ready {
             let rest = &bytes[consumed..];
-            if self.phase == Phase::First && is_bare_error(rest) == Some(true) {
+            if self.phase == HandshakePhase::First && is_bare_error(rest) == Some(true) {
                 match bare_error(&rest[1..]) {
                     Some(error) => return Err(error),
                     None => break,
@@ -116,16 +116,16 @@ impl Handshake {
             self.take(parsed, header.tag, password)?;
             consumed += header.total();
         }
-        Ok(Progress { consumed, ready: self.phase == Phase::Ready })
+        Ok(HandshakeProgress { consumed, ready: self.phase == HandshakePhase::Ready })
     }
 
     /// The server closed the connection with `bytes` left over: the error it sent in bare text, if that is what they are.
     pub(crate) fn closed(&self, bytes: &[u8]) -> Option<Error> {
-        let bare = self.phase == Phase::First && is_bare_error(bytes)?;
+        let bare = self.phase == HandshakePhase::First && is_bare_error(bytes)?;
         bare.then(|| ServerMessage::bare(&bytes[1..]).into())
     }
 
-    pub(crate) fn finish(self) -> Result<(Session, ServerVersion), Error> {
+    pub(crate) fn finish(self) -> Result<(ServerStartup, ServerVersion), Error> {
         let version = self.session.parameters.get("server_version");
         let version = version.map(String::as_str).unwrap_or_default().parse()?;
         Ok((self.session, version))
@@ -153,7 +153,7 @@ impl Handshake {
         tag: u8,
         password: &PasswordSource<'_>,
     ) -> Result<(), Error> {
-        let accepted = self.phase == Phase::Accepted;
+        let accepted = self.phase == HandshakePhase::Accepted;
         match message {
             Message::ErrorResponse(fields) => return Err(fields.to_message(accepted).into()),
             Message::NoticeResponse(fields) => {
@@ -168,13 +168,14 @@ impl Handshake {
             }
             Message::Authentication(request) if !accepted => {
                 let done = self.auth.answer(request, password, &mut self.out)?;
-                self.phase = if done { Phase::Accepted } else { Phase::Authenticating };
+                self.phase =
+                    if done { HandshakePhase::Accepted } else { HandshakePhase::Authenticating };
             }
             Message::ParameterStatus { name, value } if accepted => {
                 self.session.parameters.insert(lossy(name), lossy(value));
             }
             Message::BackendKeyData if accepted => {}
-            Message::ReadyForQuery if accepted => self.phase = Phase::Ready,
+            Message::ReadyForQuery if accepted => self.phase = HandshakePhase::Ready,
             _ => return Err(ProtocolError::Unexpected { tag, during: "connecting" }.into()),
         }
         Ok(())

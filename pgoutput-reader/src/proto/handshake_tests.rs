@@ -27,8 +27,8 @@ fn welcome() -> Vec<u8> {
     .concat()
 }
 
-fn settings() -> Settings {
-    Settings { user: "alice".into(), dbname: "shop".into(), ..Settings::default() }
+fn settings() -> StartupSettings {
+    StartupSettings { user: "alice".into(), dbname: "shop".into(), ..StartupSettings::default() }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a PasswordSource")]
@@ -241,7 +241,7 @@ fn an_error_in_bare_text_is_understood() {
     // Closed before the zero byte.
     let mut handshake = Handshake::new(&settings()).unwrap();
     let progress = handshake.feed(b"Esorry, too many clients already", &none).unwrap();
-    assert_eq!(progress, Progress { consumed: 0, ready: false });
+    assert_eq!(progress, HandshakeProgress { consumed: 0, ready: false });
     let error = handshake.closed(b"Esorry, too many clients already").unwrap();
     assert_eq!(error.to_string(), "FATAL: sorry, too many clients already");
     // Not an error in bare text: the start of a real one, or nothing.

@@ -16,7 +16,7 @@ pub(crate) struct Silence {
 
 /// What to do about a server of which nothing is left to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
+pub(crate) enum LivenessAction {
     /// Wait on.
     Wait,
     /// Ask the server for a sign of life.
@@ -60,13 +60,13 @@ impl Silence {
     }
 
     /// What to do at `now`, when nothing was left to read.
-    pub(crate) fn patience(&self, now: Instant) -> Patience {
+    pub(crate) fn action(&self, now: Instant) -> LivenessAction {
         match self.due_at() {
             Some(due_at) if due_at <= now => match self.asked_at {
-                None => Patience::Ask,
-                Some(_) => Patience::Over,
+                None => LivenessAction::Ask,
+                Some(_) => LivenessAction::Over,
             },
-            _ => Patience::Wait,
+            _ => LivenessAction::Wait,
         }
     }
 }
@@ -82,10 +82,10 @@ mod tests {
         let mut questions = Vec::new();
         for second in (0..1000).step_by(step as usize) {
             let now = from + second * SECOND;
-            match silence.patience(now) {
-                Patience::Wait => {}
-                Patience::Over => return (questions, Some(second)),
-                Patience::Ask => {
+            match silence.action(now) {
+                LivenessAction::Wait => {}
+                LivenessAction::Over => return (questions, Some(second)),
+                LivenessAction::Ask => {
                     questions.push(second);
                     silence.asked(now);
                 }
@@ -125,10 +125,10 @@ mod tests {
     fn a_late_question_leaves_time_for_the_answer() {
         let start = Instant::now();
         let mut silence = Silence::new(60 * SECOND, start);
-        assert_eq!(silence.patience(start + 100 * SECOND), Patience::Ask);
+        assert_eq!(silence.action(start + 100 * SECOND), LivenessAction::Ask);
         silence.asked(start + 100 * SECOND);
-        assert_eq!(silence.patience(start + 129 * SECOND), Patience::Wait);
-        assert_eq!(silence.patience(start + 130 * SECOND), Patience::Over);
+        assert_eq!(silence.action(start + 129 * SECOND), LivenessAction::Wait);
+        assert_eq!(silence.action(start + 130 * SECOND), LivenessAction::Over);
         assert_eq!(silent(&mut Silence::new(60 * SECOND, start), start, 50), (vec![50], Some(100)));
     }
 

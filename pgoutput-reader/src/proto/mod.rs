@@ -20,7 +20,7 @@ mod version;
 
 pub(crate) use auth_policy::Policy;
 pub use command::{CreateSlot, SlotSnapshot};
-pub(crate) use handshake::{Handshake, Session, lossy};
+pub(crate) use handshake::{Handshake, ServerStartup, lossy};
 pub use options::{MissingPublication, Origin, StartReplication, Streaming};
-pub(crate) use startup::Settings;
+pub(crate) use startup::StartupSettings;
 pub use version::ServerVersion;

@@ -11,7 +11,7 @@ use crate::config::Config;
 
 /// What the startup message says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Settings {
+pub(crate) struct StartupSettings {
     pub(crate) user: String,
     pub(crate) dbname: String,
     pub(crate) application_name: Option<String>,
@@ -21,7 +21,7 @@ pub(crate) struct Settings {
     pub(crate) wal_sender_timeout: Option<Duration>,
 }
 
-impl Settings {
+impl StartupSettings {
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         Ok(Self {
             user: config.user_or_default()?.into(),
@@ -61,12 +61,12 @@ mod tests {
 
     #[test]
     fn says_who_and_pins_what_text_depends_on() {
-        let settings = Settings {
+        let settings = StartupSettings {
             user: "alice".into(),
             dbname: "shop".into(),
             options: Some("-c work_mem=1MB".into()),
             wal_sender_timeout: Some(Duration::from_micros(1_500_001)),
-            ..Settings::default()
+            ..StartupSettings::default()
         };
         let mut out = BytesMut::new();
         settings.encode(&mut out).unwrap();
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_zero_byte_is_refused() {
-        let settings = Settings { user: "a\0b".into(), ..Settings::default() };
+        let settings = StartupSettings { user: "a\0b".into(), ..StartupSettings::default() };
         assert!(settings.encode(&mut BytesMut::new()).is_err());
     }
 }

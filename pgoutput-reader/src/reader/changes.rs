@@ -12,7 +12,7 @@ use crate::Error;
 use crate::error::StreamError;
 use crate::event::signature::Signature;
 use crate::event::{
-    ChangeEvent, Content, Context, Fingerprint, Op, ReplicationOrigin, Source, TableSchema,
+    ChangeEvent, Content, Context, Fingerprint, Op, ReplicationOrigin, StreamIdentity, TableSchema,
     TransactionInfo, full_width,
 };
 use crate::stream::StreamEvent;
@@ -21,8 +21,8 @@ use crate::stream::StreamEvent;
 #[derive(Debug)]
 pub(super) struct Changes {
     fingerprint: Fingerprint,
-    source: Arc<Source>,
-    open: Option<Open>,
+    identity: Arc<StreamIdentity>,
+    open: Option<OpenTransaction>,
     last_commit_time: Option<TimestampTz>,
     /// The transaction that was open when the connection was lost: those of its events that are still to come share it.
     interrupted: Option<Arc<TransactionInfo>>,
@@ -37,7 +37,7 @@ pub(super) struct Changes {
 
 /// The transaction whose changes are coming in.
 #[derive(Debug)]
-struct Open {
+struct OpenTransaction {
     transaction: Arc<TransactionInfo>,
     /// The next event's number in it.
     index: u64,
@@ -48,7 +48,7 @@ struct Open {
 
 /// What a message did to the transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum TransactionProgress {
     Inside,
     /// It is whole; where its commit record starts and ends, and whether it had no event.
     Committed {
@@ -64,13 +64,13 @@ impl Changes {
     /// `resume` knows what was dealt with before, up to `newest`.
     pub(super) fn new(
         fingerprint: Fingerprint,
-        source: Arc<Source>,
+        identity: Arc<StreamIdentity>,
         resume: Resume,
         newest: Option<(Lsn, Option<u64>)>,
     ) -> Self {
         Self {
             fingerprint,
-            source,
+            identity,
             open: None,
             last_commit_time: None,
             interrupted: None,
@@ -81,8 +81,8 @@ impl Changes {
         }
     }
 
-    pub(super) fn source(&self) -> &Arc<Source> {
-        &self.source
+    pub(super) fn identity(&self) -> &Arc<StreamIdentity> {
+        &self.identity
     }
 
     /// When the newest transaction was committed of which there was an event.
@@ -109,7 +109,7 @@ impl Changes {
 
     /// The signature of the newest event.
     pub(super) fn signature(&self) -> Option<Signature> {
-        self.newest.map(|(commit_lsn, index)| Signature::new(&self.source, commit_lsn, index))
+        self.newest.map(|(commit_lsn, index)| Signature::new(&self.identity, commit_lsn, index))
     }
 
     /// Where the open transaction was committed.
@@ -130,7 +130,7 @@ impl Changes {
         &mut self,
         event: &StreamEvent<'_>,
         tables: &mut Tables,
-    ) -> Result<Progress, Error> {
+    ) -> Result<TransactionProgress, Error> {
         let lsn = event.wal_start;
         match &event.message {
             Message::Begin(_) if self.open.is_some() => {
@@ -140,8 +140,13 @@ impl Changes {
                 self.resume.begin(begin.final_lsn)?;
                 let interrupted = self.interrupted.take_if(|transaction| transaction.is_of(begin));
                 let transaction = interrupted
-                    .unwrap_or_else(|| Arc::new(TransactionInfo::new(begin, &self.source)));
-                self.open = Some(Open { transaction, index: 0, last_lsn: Lsn::ZERO, ordinal: 0 });
+                    .unwrap_or_else(|| Arc::new(TransactionInfo::new(begin, &self.identity)));
+                self.open = Some(OpenTransaction {
+                    transaction,
+                    index: 0,
+                    last_lsn: Lsn::ZERO,
+                    ordinal: 0,
+                });
             }
             Message::Commit(commit) => {
                 let open = self.open.take().ok_or_else(|| out_of_place(event))?;
@@ -149,7 +154,7 @@ impl Changes {
                     open.transaction.ended_at(commit.end_lsn);
                     let commit_lsn = open.transaction.commit_lsn();
                     let (end_lsn, empty) = (commit.end_lsn, open.index == 0);
-                    return Ok(Progress::Committed { commit_lsn, end_lsn, empty });
+                    return Ok(TransactionProgress::Committed { commit_lsn, end_lsn, empty });
                 }
             }
             Message::Origin(origin) => {
@@ -174,7 +179,7 @@ impl Changes {
             Message::StreamAbort(_) => {}
             _ => return Err(out_of_place(event).into()),
         }
-        Ok(Progress::Inside)
+        Ok(TransactionProgress::Inside)
     }
 
     fn row(
@@ -216,15 +221,15 @@ impl Changes {
         &mut self,
         body: &MessageBody<'_>,
         event: &StreamEvent<'_>,
-    ) -> Result<Progress, Error> {
+    ) -> Result<TransactionProgress, Error> {
         if body.flags.is_transactional() {
             if !self.skip(Op::Message, body.lsn, event)? {
                 self.push(Op::Message, body.lsn, None, Content::of_message(body), event)?;
             }
-            return Ok(Progress::Inside);
+            return Ok(TransactionProgress::Inside);
         }
         if self.resume.skip_message(body.lsn)? {
-            return Ok(Progress::Inside);
+            return Ok(TransactionProgress::Inside);
         }
         self.newest = Some((body.lsn, None));
         self.delivered += 1;
@@ -235,11 +240,11 @@ impl Changes {
             fingerprint: self.fingerprint,
             delivery: self.delivered,
             index: 0,
-            context: Context::Alone(Arc::clone(&self.source)),
+            context: Context::Alone(Arc::clone(&self.identity)),
             table: None,
             content: Content::of_message(body),
         });
-        Ok(Progress::Alone(body.lsn))
+        Ok(TransactionProgress::Alone(body.lsn))
     }
 
     /// Makes an event of the open transaction.
@@ -281,7 +286,7 @@ impl Changes {
     }
 }
 
-impl Open {
+impl OpenTransaction {
     /// Numbers the next event: in the transaction, and among the rows and tables with its LSN.
     fn number(&mut self, op: Op, lsn: Lsn) -> (u64, u32) {
         let index = self.index;

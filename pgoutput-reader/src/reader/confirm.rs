@@ -3,27 +3,27 @@
 use pgoutput_decode::Lsn;
 
 use super::Reader;
-use super::changes::Progress;
+use super::changes::TransactionProgress;
 use crate::ack::Acknowledge;
 
 impl Reader {
     /// Once all events so far are taken, what a message has completed may be confirmed.
-    pub(super) fn mark_progress(&self, progress: Progress) {
+    pub(super) fn mark_progress(&self, progress: TransactionProgress) {
         match progress {
-            Progress::Inside => {}
+            TransactionProgress::Inside => {}
             // An idle moment like others: servers before PostgreSQL 15 send transactions without an event.
-            Progress::Committed { end_lsn, empty: true, .. } => {
+            TransactionProgress::Committed { end_lsn, empty: true, .. } => {
                 if !self.idle.is_never() {
                     self.mark_idle(end_lsn);
                 }
             }
-            Progress::Committed { commit_lsn, end_lsn, empty: false } => {
+            TransactionProgress::Committed { commit_lsn, end_lsn, empty: false } => {
                 let signature = self.changes.signature().filter(|_| !self.is_waited_for());
                 let signed = signature.map(|signature| signature.after_commit(commit_lsn));
                 self.mark(signed.unwrap_or(end_lsn));
             }
             // Inside of its record, like the commit's: it does not come again.
-            Progress::Alone(end) => self.mark(Lsn::new(end.as_u64().saturating_sub(1))),
+            TransactionProgress::Alone(end) => self.mark(Lsn::new(end.as_u64().saturating_sub(1))),
         }
     }
 

@@ -62,12 +62,12 @@ pub(super) enum Due<'a> {
 
 /// The policy and its clock.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(super) struct IdleTimer {
     policy: Idle,
     due_at: Instant,
 }
 
-impl Clock {
+impl IdleTimer {
     pub(super) fn new(policy: Idle, now: Instant) -> Self {
         let mut clock = Self { policy, due_at: now };
         clock.put_off(now);
@@ -135,7 +135,7 @@ mod tests {
             (Idle::Never, ASK, Due::Ask),
             (message, interval, Due::Write("p")),
         ] {
-            let mut clock = Clock::new(policy, start);
+            let mut clock = IdleTimer::new(policy, start);
             assert_eq!(clock.take_due(start + interval / 2), Due::Nothing);
             assert_eq!(clock.take_due(start + interval), due);
             assert_eq!(clock.take_due(start + interval), Due::Nothing);
@@ -148,6 +148,6 @@ mod tests {
     fn an_interval_without_end_is_no_panic() {
         let message = Idle::Message { prefix: String::new(), interval: Duration::MAX };
         let now = Instant::now();
-        assert_eq!(Clock::new(message, now).take_due(now), Due::Nothing);
+        assert_eq!(IdleTimer::new(message, now).take_due(now), Due::Nothing);
     }
 }

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use pgoutput_decode::{Lsn, Message};
 
 pub use builder::ReaderBuilder;
-use changes::{Changes, Progress};
+use changes::{Changes, TransactionProgress};
 pub use idle::Idle;
 pub(crate) use reconnect_policy::OnSlotWait;
 pub use reconnect_policy::{Reconnect, ReconnectAttempt, Reconnected};
@@ -41,7 +41,7 @@ use until::Until;
 
 use crate::ack::{Acknowledge, Acknowledger};
 use crate::catalog::{Catalog, Published, SlotStatus};
-use crate::event::{ChangeEvent, Fingerprint, Source};
+use crate::event::{ChangeEvent, Fingerprint, StreamIdentity};
 use crate::stream::{Frame, Health, Step, StopHandle, is_late};
 use crate::{Config, Error, ServerMessage};
 
@@ -83,7 +83,7 @@ pub struct Reader {
     acknowledger: Acknowledger,
     mode: Acknowledge,
     until: Option<Until>,
-    idle: idle::Clock,
+    idle: idle::IdleTimer,
     /// How far the server had come when it last said so with nothing further on its way.
     drained_at: Option<Lsn>,
     slot: String,
@@ -108,7 +108,7 @@ pub enum Next {
 struct Setup {
     link: Link,
     catalog: Catalog,
-    source: Arc<Source>,
+    identity: Arc<StreamIdentity>,
     resume: Resume,
     /// Commit LSN and index of the position gone on from.
     newest: Option<(Lsn, Option<u64>)>,
@@ -130,7 +130,7 @@ impl Reader {
     }
 
     fn start(setup: Setup) -> Self {
-        let Setup { link, catalog, source, resume, acknowledger, acknowledge, .. } = setup;
+        let Setup { link, catalog, identity, resume, acknowledger, acknowledge, .. } = setup;
         let system = link.system();
         let database = system.dbname.as_deref().unwrap_or_default();
         let fingerprint = Fingerprint::new(&system.system_identifier, database);
@@ -142,11 +142,11 @@ impl Reader {
         let reader = Self {
             tables,
             link,
-            changes: Changes::new(fingerprint, source, resume, setup.newest),
+            changes: Changes::new(fingerprint, identity, resume, setup.newest),
             acknowledger,
             mode: acknowledge,
             until: setup.until.map(Until::new),
-            idle: idle::Clock::new(setup.idle, Instant::now()),
+            idle: idle::IdleTimer::new(setup.idle, Instant::now()),
             drained_at: None,
             slot: setup.started.slot.clone(),
             started: setup.started,
@@ -435,8 +435,8 @@ impl Reader {
         let progress = self.changes.take(&event, &mut self.tables)?;
         self.mark_progress(progress);
         match progress {
-            Progress::Committed { end_lsn, .. } => Ok(!self.is_reached(end_lsn)),
-            Progress::Inside | Progress::Alone(_) => Ok(true),
+            TransactionProgress::Committed { end_lsn, .. } => Ok(!self.is_reached(end_lsn)),
+            TransactionProgress::Inside | TransactionProgress::Alone(_) => Ok(true),
         }
     }
 

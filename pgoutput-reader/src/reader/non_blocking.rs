@@ -62,7 +62,7 @@ impl Reader {
     /// ```
     pub fn idle_position(&self) -> Option<Position> {
         let lsn = self.drained_at.filter(|_| self.changes.ready.is_empty())?;
-        Some(Position::idle(self.changes.source(), lsn, self.changes.delivered()))
+        Some(Position::idle(self.changes.identity(), lsn, self.changes.delivered()))
     }
 
     /// The server has been quiet for long enough to do something about it.

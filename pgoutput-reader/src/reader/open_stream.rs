@@ -13,7 +13,7 @@ use crate::connection::{Connection, CopyBoth};
 use crate::error::{PositionError, SetupError};
 use crate::io::{WakeAtEnd, WakePipe};
 use crate::proto::CreateSlot;
-use crate::setup::{Needs, Pace, SlotFacts, SlotPatience};
+use crate::setup::{Needs, Pace, SlotFacts, SlotWaitOptions};
 use crate::stream::StopHandle;
 use crate::{Config, Error, ErrorKind, ServerVersion, StartReplication, SystemId, Waker};
 
@@ -80,7 +80,7 @@ impl Dialer {
         &self,
         create: Option<CreateSlot>,
         stored: Option<&Stored>,
-        patience: &SlotPatience<'_>,
+        wait_options: &SlotWaitOptions<'_>,
     ) -> Result<Opened, Error> {
         let mut connection = Connection::connect(&self.config)?;
         let system = connection.identify_system()?;
@@ -114,7 +114,7 @@ impl Dialer {
             // Options that do not fit are looked for before there is a slot to leave behind.
             self.start.plugin_options(connection.server_version())?;
         }
-        let slot = connection.make_ready(&needs, create.as_ref(), &mut catalog, patience)?;
+        let slot = connection.make_ready(&needs, create.as_ref(), &mut catalog, wait_options)?;
         let mut opened = start(connection, &self.start, catalog, system, slot, None)?;
         if let Some(stored) = stored {
             // Until it was taken, others could still move the slot.
@@ -211,12 +211,12 @@ impl Standing {
 /// An attempt under way, on a thread of its own: so the caller's waits end when they should, whatever a name server or a
 /// network does. Dropped, it ends by itself and takes no slot any more; one that it is just taking it soon leaves.
 #[derive(Debug)]
-pub(super) struct Attempt {
+pub(super) struct ReconnectionAttempt {
     result: Receiver<Result<Opened, Error>>,
     given_up: StopHandle,
 }
 
-impl Attempt {
+impl ReconnectionAttempt {
     /// `done` is woken when there is a result.
     pub(super) fn start(dialer: Dialer, standing: Standing, done: Waker) -> Result<Self, Error> {
         Self::run(done, move |waits| dialer.open_again(&standing, waits))
@@ -256,7 +256,7 @@ impl Attempt {
     }
 }
 
-impl Drop for Attempt {
+impl Drop for ReconnectionAttempt {
     fn drop(&mut self) {
         self.given_up.stop();
     }
@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn an_attempt_that_panics_is_an_error_and_wakes() {
         let wake = WakePipe::new().unwrap();
-        let attempt = Attempt::run(wake.waker(), |_| panic!("on purpose")).unwrap();
+        let attempt = ReconnectionAttempt::run(wake.waker(), |_| panic!("on purpose")).unwrap();
         let start = Instant::now();
         wake.wait(Some(start + STEP)).unwrap();
         assert!(start.elapsed() < STEP, "nobody was woken");

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use pgoutput_decode::{Lsn, Printable};
 
-use super::open_stream::{Attempt, Dialer, Opened, Standing};
+use super::open_stream::{Dialer, Opened, ReconnectionAttempt, Standing};
 use super::reconnect_policy::{
     OnReconnect, OnReconnected, Reconnect, ReconnectAttempt, Reconnected,
 };
@@ -29,7 +29,7 @@ use crate::{Error, ErrorKind, ServerMessage, SystemId};
 pub(super) struct Link {
     dialer: Dialer,
     system: SystemId,
-    settings: Settings,
+    settings: StreamSettings,
     /// What every stream is woken by, and the waits between them.
     wake: WakePipe,
     stop: StopHandle,
@@ -49,7 +49,7 @@ pub(super) struct Link {
 
 /// What a reader wants of its stream.
 #[derive(Debug)]
-pub(super) struct Settings {
+pub(super) struct StreamSettings {
     pub(super) heartbeat: bool,
     /// The slot is gone with its connection.
     pub(super) temporary: bool,
@@ -78,20 +78,20 @@ struct Outage {
     last: Option<Error>,
     /// The number of the attempt that is waited for, under way or through.
     attempt: u32,
-    phase: Phase,
+    phase: OutagePhase,
 }
 
 #[derive(Debug)]
-enum Phase {
+enum OutagePhase {
     Waiting {
         until: Instant,
     },
-    Trying(Attempt),
+    Trying(ReconnectionAttempt),
     /// There is a stream, which has to prove itself.
     Open,
 }
 
-impl Settings {
+impl StreamSettings {
     fn stream(&self, copy: CopyBoth, pace: Pace) -> Result<ReplicationStream, Error> {
         let mut stream = ReplicationStream::new(copy, pace, self.publications.clone())?;
         stream.set_heartbeat(self.heartbeat)?;
@@ -104,7 +104,7 @@ impl Link {
     pub(super) fn new(
         dialer: Dialer,
         opened: Opened,
-        settings: Settings,
+        settings: StreamSettings,
         stop: Option<(WakePipe, StopHandle)>,
     ) -> Result<(Self, Catalog), Error> {
         let Opened { mut copy, pace, catalog, system, confirmed, waited_for, .. } = opened;
@@ -253,7 +253,7 @@ impl Link {
                 cause: error,
                 last: None,
                 attempt: 0,
-                phase: Phase::Open,
+                phase: OutagePhase::Open,
             }),
         };
         self.schedule(outage)
@@ -278,7 +278,7 @@ impl Link {
             return Err(ErrorKind::GaveUp { cause, attempts, elapsed, last }.into());
         };
         outage.attempt += 1;
-        outage.phase = Phase::Waiting { until: Instant::now() + delay };
+        outage.phase = OutagePhase::Waiting { until: Instant::now() + delay };
         let cause = outage.last.as_ref().unwrap_or(&outage.cause);
         let attempt = ReconnectAttempt { attempt: outage.attempt, cause, delay, elapsed };
         log::warn!("{cause}; attempt {} to reconnect in {delay:.1?}", attempt.attempt);
@@ -300,12 +300,12 @@ impl Link {
             }
             let now = Instant::now();
             let wake_at = match &outage.phase {
-                Phase::Waiting { until } if *until > now => Some(*until),
-                Phase::Trying(attempt) => match attempt.result() {
+                OutagePhase::Waiting { until } if *until > now => Some(*until),
+                OutagePhase::Trying(attempt) => match attempt.result() {
                     Some(result) => return self.opened(result?).map(Turn::Again),
                     None => None,
                 },
-                Phase::Waiting { .. } | Phase::Open => {
+                OutagePhase::Waiting { .. } | OutagePhase::Open => {
                     let confirmed = self.settings.told.flushed();
                     let standing = Standing {
                         system_identifier: self.system.system_identifier.clone(),
@@ -315,8 +315,8 @@ impl Link {
                         start_lsn: self.dialer.start.start_lsn.max(confirmed),
                     };
                     let dialer = self.dialer.clone();
-                    let attempt = Attempt::start(dialer, standing, self.wake.waker())?;
-                    outage.phase = Phase::Trying(attempt);
+                    let attempt = ReconnectionAttempt::start(dialer, standing, self.wake.waker())?;
+                    outage.phase = OutagePhase::Trying(attempt);
                     continue;
                 }
             };
@@ -343,7 +343,7 @@ impl Link {
         if let Some(outage) = &mut self.outage {
             let address = Printable(&self.address);
             log::info!("connected to {address} again, at attempt {}", outage.attempt);
-            outage.phase = Phase::Open;
+            outage.phase = OutagePhase::Open;
             if let Some(listener) = &self.settings.on_reconnected {
                 let (attempt, elapsed) = (outage.attempt, outage.since.elapsed());
                 listener.tell(&Reconnected { attempt, elapsed, address: &self.address });

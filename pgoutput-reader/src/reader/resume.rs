@@ -16,7 +16,7 @@ pub(super) struct Resume {
     /// The newest message outside of transactions; `0/0` before the first.
     message_lsn: Lsn,
     /// The transaction that is coming in on this connection.
-    open: Open,
+    open: Redelivery,
 }
 
 /// The newest transaction that was begun on any connection.
@@ -34,7 +34,7 @@ struct Newest {
 
 /// What the transaction on the wire is.
 #[derive(Debug, Default, Clone, Copy)]
-enum Open {
+enum Redelivery {
     /// There is none, or its events are new.
     #[default]
     New,
@@ -57,12 +57,12 @@ impl Resume {
             },
             None => Newest::default(),
         };
-        Self { newest, message_lsn: commit_lsn, open: Open::New }
+        Self { newest, message_lsn: commit_lsn, open: Redelivery::New }
     }
 
     /// The connection was lost: what comes next may have come before.
     pub(super) fn cut(&mut self) {
-        self.open = Open::New;
+        self.open = Redelivery::New;
     }
 
     /// A transaction begins.
@@ -71,11 +71,11 @@ impl Resume {
         let newest = &self.newest;
         self.open = if commit_lsn > newest.commit_lsn {
             self.newest = Newest { commit_lsn, ..Newest::default() };
-            Open::New
+            Redelivery::New
         } else if commit_lsn < newest.commit_lsn || newest.whole {
-            Open::Old
+            Redelivery::Old
         } else {
-            Open::Again(0)
+            Redelivery::Again(0)
         };
         Ok(())
     }
@@ -83,18 +83,18 @@ impl Resume {
     /// Whether the next event of the open transaction was delivered before; then it is counted here.
     pub(super) fn skip(&mut self, lsn: Lsn) -> Result<bool, StreamError> {
         match self.open {
-            Open::Old => Ok(true),
-            Open::Again(seen) if seen < self.newest.made => {
+            Redelivery::Old => Ok(true),
+            Redelivery::Again(seen) if seen < self.newest.made => {
                 // A sample that costs nothing: an event stands where it stood, or the transaction is not what it was.
                 if seen + 1 == self.newest.made
                     && self.newest.last_lsn.is_some_and(|last| last != lsn)
                 {
                     return Err(self.changed(seen));
                 }
-                self.open = Open::Again(seen + 1);
+                self.open = Redelivery::Again(seen + 1);
                 Ok(true)
             }
-            Open::New | Open::Again(_) => Ok(false),
+            Redelivery::New | Redelivery::Again(_) => Ok(false),
         }
     }
 
@@ -102,15 +102,15 @@ impl Resume {
     pub(super) fn made(&mut self, lsn: Lsn) {
         self.newest.made += 1;
         self.newest.last_lsn = Some(lsn);
-        self.open = Open::New;
+        self.open = Redelivery::New;
     }
 
     /// The open transaction is whole. False when it was so before.
     pub(super) fn commit(&mut self) -> Result<bool, StreamError> {
         match std::mem::take(&mut self.open) {
-            Open::Old => return Ok(false),
-            Open::Again(seen) if seen < self.newest.made => return Err(self.changed(seen)),
-            Open::New | Open::Again(_) => {}
+            Redelivery::Old => return Ok(false),
+            Redelivery::Again(seen) if seen < self.newest.made => return Err(self.changed(seen)),
+            Redelivery::New | Redelivery::Again(_) => {}
         }
         self.newest.whole = true;
         Ok(true)

@@ -5,7 +5,7 @@ use pgoutput_decode::Lsn;
 use crate::connection::{Connection, TimelineSwitch};
 use crate::error::PositionError;
 use crate::event::signature::{COMMIT_LEN, is_signed};
-use crate::event::{Position, ReaderId, Source, change_since};
+use crate::event::{Position, ReaderId, StreamIdentity, change_since};
 use crate::{Error, StartReplication, SystemId};
 
 /// A position that was stored.
@@ -26,7 +26,7 @@ impl Stored {
         system: &SystemId,
         start: &StartReplication,
     ) -> Result<(), Error> {
-        let now = Source::new(ReaderId::NONE, system, start)?;
+        let now = StreamIdentity::new(ReaderId::NONE, system, start)?;
         let is_later = self.position.timeline() < now.timeline;
         let history =
             if is_later { connection.timeline_history(now.timeline)? } else { Vec::new() };
@@ -72,10 +72,10 @@ fn explained(
 /// That the position is of what is read now, and of the same stretch of log. `history` leads to the server's timeline.
 fn same_source(
     position: &Position,
-    now: &Source,
+    now: &StreamIdentity,
     history: &[TimelineSwitch],
 ) -> Result<(), PositionError> {
-    let then = position.source();
+    let then = position.identity();
     if then.system_identifier != now.system_identifier {
         let (position, server) = (then.system_identifier, now.system_identifier);
         return Err(PositionError::OtherCluster { position, server });
@@ -166,37 +166,37 @@ mod tests {
         position("1:700:2:s:00000000000000aa:0/1000:3.")
     }
 
-    fn checked(position: &Position, now: &Source) -> Result<(), PositionError> {
+    fn checked(position: &Position, now: &StreamIdentity) -> Result<(), PositionError> {
         let switch = |timeline, lsn| TimelineSwitch { timeline, lsn: Lsn::new(lsn) };
         same_source(position, now, &[switch(1, 0x800), switch(2, 0x2000)])
     }
 
     #[test]
     fn each_part_has_its_refusal() {
-        let same = stored().source().clone();
+        let same = stored().identity().clone();
         assert_eq!(checked(&stored(), &same), Ok(()));
-        let refused = |now: Source| checked(&stored(), &now).unwrap_err();
+        let refused = |now: StreamIdentity| checked(&stored(), &now).unwrap_err();
         assert_eq!(
-            refused(Source { system_identifier: 701, ..same.clone() }),
+            refused(StreamIdentity { system_identifier: 701, ..same.clone() }),
             PositionError::OtherCluster { position: 700, server: 701 }
         );
         assert_eq!(
-            refused(Source { slot: "t".into(), ..same.clone() }),
+            refused(StreamIdentity { slot: "t".into(), ..same.clone() }),
             PositionError::OtherSlot { position: "s".into(), slot: "t".into() }
         );
         assert_eq!(
-            refused(Source { publications: 0xab, ..same.clone() }),
+            refused(StreamIdentity { publications: 0xab, ..same.clone() }),
             PositionError::OtherPublications { position: 0xaa, asked: 0xab, change: None }
         );
         assert_eq!(
-            refused(Source { timeline: 1, ..same }),
+            refused(StreamIdentity { timeline: 1, ..same }),
             PositionError::TimelineBehind { position: 2, server: 1 }
         );
     }
 
     #[test]
     fn a_later_timeline_is_the_same_log_up_to_where_it_left_the_earlier() {
-        let now = Source { timeline: 3, ..stored().source().clone() };
+        let now = StreamIdentity { timeline: 3, ..stored().identity().clone() };
         let at = |timeline: u32, lsn: &str, index: &str| {
             let text = format!("1:700:{timeline}:s:00000000000000aa:{lsn}:{index}.");
             checked(&position(&text), &now).map_err(|error| match error {
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(at(2, "0/2000", "0"), Err(Some(Lsn::new(0x2000))));
         assert_eq!(at(2, "0/2000", "-"), Ok(()));
         assert_eq!(at(1, "0/1000", "0"), Err(Some(Lsn::new(0x800))));
-        let now = Source { timeline: 9, ..now };
+        let now = StreamIdentity { timeline: 9, ..now };
         let elsewhere = position("1:700:8:s:00000000000000aa:0/10:0.");
         assert!(matches!(
             checked(&elsewhere, &now),

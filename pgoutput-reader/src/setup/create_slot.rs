@@ -106,7 +106,7 @@ pub(crate) fn listed(sessions: &[BlockingSession]) -> String {
 }
 
 /// How a slot is waited for.
-pub(crate) struct Patience<'a> {
+pub(crate) struct SlotWaitOptions<'a> {
     /// How long each open transaction is waited for; zero is without limit.
     pub(crate) limit: Duration,
     pub(crate) listener: Option<&'a OnSlotWait>,
@@ -114,22 +114,22 @@ pub(crate) struct Patience<'a> {
 }
 
 /// One wait.
-struct Wait<'a> {
+struct SlotWaitState<'a> {
     slot: &'a str,
-    patience: &'a Patience<'a>,
+    wait_options: &'a SlotWaitOptions<'a>,
     since: Instant,
     report_at: Instant,
     sessions: Vec<BlockingSession>,
 }
 
-impl<'a> Wait<'a> {
-    fn new(slot: &'a str, patience: &'a Patience<'a>) -> Self {
+impl<'a> SlotWaitState<'a> {
+    fn new(slot: &'a str, wait_options: &'a SlotWaitOptions<'a>) -> Self {
         let since = Instant::now();
-        Self { slot, patience, since, report_at: since + REPORTS[0], sessions: Vec::new() }
+        Self { slot, wait_options, since, report_at: since + REPORTS[0], sessions: Vec::new() }
     }
 
     fn is_stopped(&self) -> bool {
-        self.patience.stop.is_some_and(StopHandle::is_stopped)
+        self.wait_options.stop.is_some_and(StopHandle::is_stopped)
     }
 
     /// Says who is waited for, if it is time to: what `pid`, which creates the slot, waits for.
@@ -149,7 +149,7 @@ impl<'a> Wait<'a> {
             creator: is_other.then_some(pid),
         };
         log::warn!("{wait}");
-        if let Some(listener) = self.patience.listener {
+        if let Some(listener) = self.wait_options.listener {
             listener.tell(&wait);
         }
     }
@@ -164,11 +164,11 @@ impl Connection {
         &mut self,
         slot: &CreateSlot,
         catalog: &mut Catalog,
-        patience: &Patience<'_>,
+        wait_options: &SlotWaitOptions<'_>,
     ) -> Result<CreatedSlot, Error> {
         let pid = self.backend_pid()?;
-        self.set_lock_timeout(patience.limit)?;
-        let mut wait = Wait::new(&slot.name, patience);
+        self.set_lock_timeout(wait_options.limit)?;
+        let mut wait = SlotWaitState::new(&slot.name, wait_options);
         // When the server was told to end it.
         let mut cancelled = None;
         let created = self.create_slot_watched(slot, LOOK, || {
@@ -192,7 +192,7 @@ impl Connection {
             return Err(ErrorKind::Stopped { doing, address }.into());
         }
         if sqlstate.as_deref() == Some("55P03") {
-            let (slot, limit, sessions) = (slot.name.clone(), patience.limit, wait.sessions);
+            let (slot, limit, sessions) = (slot.name.clone(), wait_options.limit, wait.sessions);
             return Err(SetupError::SlotCreationBlocked { slot, limit, sessions }.into());
         }
         let created = created?;
@@ -208,19 +208,19 @@ impl Connection {
         &mut self,
         being_created: Error,
         catalog: &mut Catalog,
-        patience: &Patience<'_>,
+        wait_options: &SlotWaitOptions<'_>,
     ) -> Result<(), Error> {
         let slot = match being_created.kind() {
             ErrorKind::Setup(SetupError::SlotBeingCreated { slot, .. }) => slot.clone(),
             _ => return Err(being_created),
         };
-        let mut wait = Wait::new(&slot, patience);
+        let mut wait = SlotWaitState::new(&slot, wait_options);
         while let Some(pid) = self.slot_creator(&slot)? {
             if wait.is_stopped() {
                 let (doing, address) = ("waiting for a slot on", self.address().into());
                 return Err(ErrorKind::Stopped { doing, address }.into());
             }
-            if !patience.limit.is_zero() && wait.since.elapsed() >= patience.limit {
+            if !wait_options.limit.is_zero() && wait.since.elapsed() >= wait_options.limit {
                 return Err(being_created);
             }
             wait.report(catalog, pid, true);

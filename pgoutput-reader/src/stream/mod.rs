@@ -21,8 +21,8 @@ use status::{Heartbeat, Status};
 pub use stop::StopHandle;
 
 use crate::connection::{Advance, CopyBoth};
-use crate::io::Position;
-use crate::proto::liveness::{Patience, Silence};
+use crate::io::BodyRange;
+use crate::proto::liveness::{LivenessAction, Silence};
 use crate::setup::Pace;
 use crate::{Error, ErrorKind, ServerMessage};
 
@@ -103,7 +103,7 @@ pub(crate) enum Step {
 /// Where a message is, and what came around it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame {
-    position: Position,
+    position: BodyRange,
     wal_start: Lsn,
     wal_end: Lsn,
     send_time: TimestampTz,
@@ -409,13 +409,13 @@ impl ReplicationStream {
 
     fn check_silence(&mut self) -> Result<(), Error> {
         let now = Instant::now();
-        match self.silence.patience(now) {
-            Patience::Wait => Ok(()),
-            Patience::Ask => {
+        match self.silence.action(now) {
+            LivenessAction::Wait => Ok(()),
+            LivenessAction::Ask => {
                 self.silence.asked(now);
                 self.status.send(true)
             }
-            Patience::Over => {
+            LivenessAction::Over => {
                 let (address, limit) = (self.copy.address().into(), self.silence.limit());
                 Err(ErrorKind::ServerSilent { address, limit }.into())
             }
@@ -423,7 +423,7 @@ impl ReplicationStream {
     }
 
     /// Opens an envelope.
-    fn open(&mut self, position: Position) -> Result<Step, Error> {
+    fn open(&mut self, position: BodyRange) -> Result<Step, Error> {
         match CopyData::decode(self.copy.payload(position))? {
             CopyData::XLogData(XLogData { wal_start, wal_end, send_time, .. }) => {
                 self.received(wal_start.max(wal_end), send_time);

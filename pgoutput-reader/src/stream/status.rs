@@ -21,9 +21,9 @@ const SHORTEST: Duration = Duration::from_millis(1);
 
 /// The writing side of a stream: positions, and when they are told.
 #[derive(Debug, Clone)]
-pub(super) struct Status(Arc<Shared>);
+pub(super) struct Status(Arc<SharedStatus>);
 
-struct Shared {
+struct SharedStatus {
     sender: CopySender,
     waker: Waker,
     // Moved by the reading side only.
@@ -32,11 +32,11 @@ struct Shared {
     /// What acknowledgements confirm, from whatever thread.
     #[cfg(feature = "reader")]
     acknowledged: OnceLock<Arc<Told>>,
-    clock: Mutex<Clock>,
+    clock: Mutex<FeedbackState>,
     ended: Condvar,
 }
 
-struct Clock {
+struct FeedbackState {
     feedback: Feedback,
     /// The thread has to end.
     ended: bool,
@@ -48,14 +48,14 @@ impl Status {
     /// `interval` is how often the server wants to hear of us.
     pub(super) fn new(copy: &CopyBoth, interval: Duration) -> Self {
         let feedback = Feedback::new(interval, Instant::now());
-        Self(Arc::new(Shared {
+        Self(Arc::new(SharedStatus {
             sender: copy.sender(),
             waker: copy.waker(),
             received: AtomicU64::new(0),
             confirmed: AtomicU64::new(0),
             #[cfg(feature = "reader")]
             acknowledged: OnceLock::new(),
-            clock: Mutex::new(Clock { feedback, ended: false, failed: None }),
+            clock: Mutex::new(FeedbackState { feedback, ended: false, failed: None }),
             ended: Condvar::new(),
         }))
     }
@@ -114,7 +114,7 @@ impl Status {
     }
 }
 
-impl Shared {
+impl SharedStatus {
     fn positions(&self) -> Positions {
         // In this order, so that what is confirmed is never told to be beyond what was received.
         let flush = Lsn::new(self.confirmed.load(Ordering::Acquire));
@@ -137,14 +137,14 @@ impl Shared {
         self.acknowledged.get().is_some_and(|told| told.rests())
     }
 
-    fn send_due(&self, clock: &mut Clock, now: Instant) -> Result<(), Error> {
+    fn send_due(&self, clock: &mut FeedbackState, now: Instant) -> Result<(), Error> {
         if clock.feedback.due(now, &self.positions()) {
             return self.send(clock, false);
         }
         Ok(())
     }
 
-    fn send(&self, clock: &mut Clock, reply: bool) -> Result<(), Error> {
+    fn send(&self, clock: &mut FeedbackState, reply: bool) -> Result<(), Error> {
         let positions = self.positions();
         let Positions { write, flush, apply, .. } = positions;
         // A server that shuts down asks, and waits until its log is flushed here; told no position,
@@ -166,7 +166,7 @@ impl Shared {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Clock> {
+    fn lock(&self) -> MutexGuard<'_, FeedbackState> {
         // No code that holds the lock can panic half-way through a change.
         self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -191,7 +191,7 @@ impl Shared {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for SharedStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("positions", &self.positions()).finish_non_exhaustive()
     }

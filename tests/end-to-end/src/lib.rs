@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! cargo build --release -p pgoutput-end-to-end -p pgoutput-reader --features pgoutput-reader/cli
-//! target/release/throughput                            # every workload, 250,000 rows, 3 rounds
-//! target/release/throughput bulk 1000000 5             # one workload; a million rows in one transaction; 5 rounds
+//! target/release/throughput                      # every workload, 250,000 rows, 3 rounds
+//! target/release/throughput bulk 1000000 5       # one workload; a million rows in one transaction; 5 rounds
 //! target/release/throughput bulk 250000 3 --over tls   # or unix; TCP unless told
 //! (cd tests/peers && cargo build --release --features libpq)   # then other clients are among the consumers
 //! target/release/latency --over unix             # what gathering reads adds on a trickle

@@ -5,7 +5,7 @@ use core::slice;
 use serde::de::{DeserializeSeed, SeqAccess};
 
 use super::failure::Failure;
-use super::value::Cell;
+use super::value::ColumnValue;
 use crate::Column;
 use crate::row::{Row, field_type};
 use crate::tuple::split_value;
@@ -52,11 +52,11 @@ impl<'a> SeqAccess<'a> for Places<'a> {
         // Without the `TupleColumn` that every other way has between the two.
         let (cell, rest) = if let Some((format, value, rest)) = split_value(self.values) {
             let field = Field::of(field_type(column, self.types), format, value);
-            (Cell::Field(field.with_money_digits(self.money_digits)), rest)
+            (ColumnValue::Field(field.with_money_digits(self.money_digits)), rest)
         } else {
             match self.values.split_first() {
-                Some((b'n', rest)) => (Cell::Null, rest),
-                Some((b'u', rest)) => (Cell::Unchanged, rest),
+                Some((b'n', rest)) => (ColumnValue::Null, rest),
+                Some((b'u', rest)) => (ColumnValue::Unchanged, rest),
                 _ => return Ok(None),
             }
         };

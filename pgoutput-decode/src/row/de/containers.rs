@@ -9,7 +9,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::failure::Failure;
-use super::value::Cell;
+use super::value::ColumnValue;
 use crate::value::{self, Array, Composite, Elements, Field, Hstore, in_one_piece};
 
 /// Gives a sequence to a visitor, which must take all of it.
@@ -31,7 +31,7 @@ where
 }
 
 /// One dimension of an array, with what stands inside of it.
-pub(super) struct List<'a> {
+pub(super) struct ArrayAccess<'a> {
     field: Field<'a>,
     array: Array<'a>,
     /// From the first of this dimension.
@@ -41,7 +41,7 @@ pub(super) struct List<'a> {
     left: u32,
 }
 
-impl<'a> List<'a> {
+impl<'a> ArrayAccess<'a> {
     pub(super) fn new(field: Field<'a>, array: &Array<'a>) -> Self {
         Self::at(field, *array, array.elements(), 0)
     }
@@ -52,7 +52,7 @@ impl<'a> List<'a> {
     }
 }
 
-impl<'a> SeqAccess<'a> for List<'a> {
+impl<'a> SeqAccess<'a> for ArrayAccess<'a> {
     type Error = Failure;
 
     fn next_element_seed<S: DeserializeSeed<'a>>(
@@ -65,7 +65,7 @@ impl<'a> SeqAccess<'a> for List<'a> {
         self.left -= 1;
         let inner = self.array.dimensions().get(self.level + 1..).unwrap_or_default();
         if inner.is_empty() {
-            let cell = Cell::from(self.elements.next().flatten());
+            let cell = ColumnValue::from(self.elements.next().flatten());
             return seed
                 .deserialize(cell)
                 .map(Some)
@@ -85,7 +85,7 @@ impl<'a> SeqAccess<'a> for List<'a> {
     }
 }
 
-impl<'a> Deserializer<'a> for List<'a> {
+impl<'a> Deserializer<'a> for ArrayAccess<'a> {
     type Error = Failure;
 
     fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -112,24 +112,28 @@ impl<'a> Deserializer<'a> for List<'a> {
 }
 
 /// The attributes of a composite, with their names or in their order.
-pub(super) struct Attributes<'a> {
+pub(super) struct CompositeAccess<'a> {
     field: Field<'a>,
     left: value::Attributes<'a>,
     /// The value whose name was given.
-    current: Option<Cell<'a>>,
+    current: Option<ColumnValue<'a>>,
 }
 
-impl<'a> Attributes<'a> {
+impl<'a> CompositeAccess<'a> {
     pub(super) fn new(field: Field<'a>, composite: &Composite<'a>) -> Self {
         Self { field, left: composite.attributes(), current: None }
     }
 
-    fn read<S: DeserializeSeed<'a>>(&self, cell: Cell<'a>, seed: S) -> Result<S::Value, Failure> {
+    fn read<S: DeserializeSeed<'a>>(
+        &self,
+        cell: ColumnValue<'a>,
+        seed: S,
+    ) -> Result<S::Value, Failure> {
         seed.deserialize(cell).map_err(|failure| cell.inside(failure, &self.field))
     }
 }
 
-impl<'a> MapAccess<'a> for Attributes<'a> {
+impl<'a> MapAccess<'a> for CompositeAccess<'a> {
     type Error = Failure;
 
     fn next_key_seed<K: DeserializeSeed<'a>>(
@@ -149,7 +153,7 @@ impl<'a> MapAccess<'a> for Attributes<'a> {
     }
 }
 
-impl<'a> SeqAccess<'a> for Attributes<'a> {
+impl<'a> SeqAccess<'a> for CompositeAccess<'a> {
     type Error = Failure;
 
     fn next_element_seed<S: DeserializeSeed<'a>>(
@@ -161,19 +165,19 @@ impl<'a> SeqAccess<'a> for Attributes<'a> {
 }
 
 /// The pairs of an `hstore`.
-pub(super) struct Pairs<'a> {
+pub(super) struct HstoreAccess<'a> {
     pairs: value::Pairs<'a>,
     /// The value whose key was given.
-    current: Option<Cell<'a>>,
+    current: Option<ColumnValue<'a>>,
 }
 
-impl<'a> Pairs<'a> {
+impl<'a> HstoreAccess<'a> {
     pub(super) fn new(hstore: &Hstore<'a>) -> Self {
         Self { pairs: hstore.pairs(), current: None }
     }
 }
 
-impl<'a> MapAccess<'a> for Pairs<'a> {
+impl<'a> MapAccess<'a> for HstoreAccess<'a> {
     type Error = Failure;
 
     fn next_key_seed<K: DeserializeSeed<'a>>(
@@ -181,7 +185,7 @@ impl<'a> MapAccess<'a> for Pairs<'a> {
         seed: K,
     ) -> Result<Option<K::Value>, Failure> {
         let Some((key, value)) = self.pairs.next() else { return Ok(None) };
-        self.current = Some(value.map_or(Cell::Null, Cell::Text));
+        self.current = Some(value.map_or(ColumnValue::Null, ColumnValue::Text));
         match in_one_piece(&key) {
             Cow::Borrowed(key) => seed.deserialize(BorrowedStrDeserializer::new(key)),
             key @ Cow::Owned(_) => seed.deserialize(CowStrDeserializer::new(key)),

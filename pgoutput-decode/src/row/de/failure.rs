@@ -11,11 +11,11 @@ use crate::value::{ValueError, placeholder_counts};
 
 /// One word wide: every value that is read could come back as one.
 #[derive(Debug)]
-pub(super) struct Failure(pub(super) Box<Details>);
+pub(super) struct Failure(pub(super) Box<FailureDetails>);
 
 #[derive(Debug)]
-pub(super) struct Details {
-    pub(super) reason: Reason,
+pub(super) struct FailureDetails {
+    pub(super) reason: FailureReason,
     /// The place of the column in the table.
     pub(super) column: Option<usize>,
     /// Where in the column's value, if the reason does not say so itself.
@@ -25,15 +25,15 @@ pub(super) struct Details {
 }
 
 #[derive(Debug)]
-pub(super) enum Reason {
+pub(super) enum FailureReason {
     Value(ValueError),
     Message(Box<str>),
 }
 
 impl Failure {
     #[cold]
-    fn new(reason: Reason) -> Self {
-        Self(Box::new(Details { reason, column: None, offset: 0, seen: None }))
+    fn new(reason: FailureReason) -> Self {
+        Self(Box::new(FailureDetails { reason, column: None, offset: 0, seen: None }))
     }
 
     /// Names the column, unless that was done.
@@ -46,8 +46,8 @@ impl Failure {
     /// The same error, in a value that starts `bytes` later.
     pub(super) fn rebased(mut self, bytes: usize) -> Self {
         self.0.offset = self.0.offset.saturating_add(bytes);
-        if let Reason::Value(error) = self.0.reason {
-            self.0.reason = Reason::Value(error.rebased(bytes));
+        if let FailureReason::Value(error) = self.0.reason {
+            self.0.reason = FailureReason::Value(error.rebased(bytes));
         }
         self
     }
@@ -78,11 +78,11 @@ impl Failure {
     /// What `serde` says of integers that its buffers do not hold.
     pub(super) fn is_no_128_bits(&self) -> bool {
         let is = |text: &str| matches!(text, "i128 is not supported" | "u128 is not supported");
-        matches!(&self.0.reason, Reason::Message(message) if is(message))
+        matches!(&self.0.reason, FailureReason::Message(message) if is(message))
     }
 
     pub(super) fn add(&mut self, more: &str) {
-        if let Reason::Message(message) = &mut self.0.reason {
+        if let FailureReason::Message(message) = &mut self.0.reason {
             let mut all = String::from(&**message);
             all.push_str(more);
             *message = all.into();
@@ -92,13 +92,13 @@ impl Failure {
 
 impl From<ValueError> for Failure {
     fn from(error: ValueError) -> Self {
-        Self::new(Reason::Value(error))
+        Self::new(FailureReason::Value(error))
     }
 }
 
 impl de::Error for Failure {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(Reason::Message(message.to_string().into()))
+        Self::new(FailureReason::Message(message.to_string().into()))
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -113,8 +113,8 @@ impl de::Error for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.reason {
-            Reason::Value(error) => error.fmt(f),
-            Reason::Message(message) => f.write_str(message),
+            FailureReason::Value(error) => error.fmt(f),
+            FailureReason::Message(message) => f.write_str(message),
         }
     }
 }

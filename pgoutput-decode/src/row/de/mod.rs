@@ -31,9 +31,9 @@ use serde::forward_to_deserialize_any;
 use self::by_index::Places;
 use self::containers::read_all;
 use self::error_column::Finder;
-use self::failure::{Failure, Reason};
+use self::failure::{Failure, FailureReason};
 pub(crate) use self::value::json_value;
-use self::value::{Cell as Held, unchanged};
+use self::value::{ColumnValue, unchanged};
 use super::type_hint::becomes;
 use super::{Described, Row, RowColumn, RowColumns, RowError, RowErrorKind};
 use crate::TupleColumn;
@@ -209,14 +209,14 @@ impl<'a> Row<'a> {
         let column = failure.0.column.and_then(|index| self.column(index));
         // Whatever a type says of the mark, such as that none of its variants takes it.
         if column.is_some_and(|column| column.value == TupleColumn::Unchanged)
-            && matches!(failure.0.reason, Reason::Message(_))
+            && matches!(failure.0.reason, FailureReason::Message(_))
         {
-            failure.0.reason = Reason::Value(unchanged("T"));
+            failure.0.reason = FailureReason::Value(unchanged("T"));
         }
         let offset = failure.0.offset;
         let kind = match failure.0.reason {
-            Reason::Value(error) => RowErrorKind::Value(error),
-            Reason::Message(message) => RowErrorKind::Deserialize(message),
+            FailureReason::Value(error) => RowErrorKind::Value(error),
+            FailureReason::Message(message) => RowErrorKind::Deserialize(message),
         };
         match column {
             Some(column) => {
@@ -235,7 +235,7 @@ impl<'a> Row<'a> {
             return;
         };
         let has_it = |column: &RowColumn<'a>| {
-            Held::from(column).deserialize_any(Finder(seen)).unwrap_or_default()
+            ColumnValue::from(column).deserialize_any(Finder(seen)).unwrap_or_default()
         };
         let columns: Vec<_> = self.columns().filter(has_it).collect();
         if let [column] = &columns[..] {
@@ -378,8 +378,10 @@ impl<'a> Cells<'a, '_> {
                 let question = rounding::question(self.columns.place());
                 return seed.deserialize(question.into_deserializer());
             }
-            Some(StandIn::Null(columns)) if columns.contains(&self.columns.place()) => Held::Null,
-            _ => Held::from(&self.columns.typed(column)),
+            Some(StandIn::Null(columns)) if columns.contains(&self.columns.place()) => {
+                ColumnValue::Null
+            }
+            _ => ColumnValue::from(&self.columns.typed(column)),
         };
         seed.deserialize(held).map_err(|failure| failure.in_column(self.columns.place()))
     }

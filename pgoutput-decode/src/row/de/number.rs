@@ -6,7 +6,7 @@ use alloc::string::ToString;
 use serde::de::Visitor;
 
 use super::failure::Failure;
-use super::value::Cell;
+use super::value::ColumnValue;
 use crate::value::{Numeric, Value, ValueErrorKind, short_number};
 
 /// Beyond these, no digits make a finite `f64` exactly.
@@ -96,7 +96,7 @@ fn fraction_bits(float: f64) -> usize {
     usize::try_from(places).unwrap_or(usize::MAX)
 }
 
-impl<'a> Cell<'a> {
+impl<'a> ColumnValue<'a> {
     #[inline]
     pub(super) fn integer<V: Visitor<'a>>(
         self,

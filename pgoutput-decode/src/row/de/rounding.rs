@@ -12,7 +12,7 @@ use core::fmt::Write as _;
 use serde::de::{Deserialize, IntoDeserializer};
 
 use super::error_column::Seen;
-use super::failure::{Details, Failure, Reason};
+use super::failure::{Failure, FailureDetails, FailureReason};
 use super::{RowColumn, RowDeserializer, StandIn, number};
 use crate::row::Row;
 use crate::value::placeholder_counts::Watch;
@@ -56,7 +56,9 @@ pub(super) fn refused<'a, T: Deserialize<'a>>(row: RowDeserializer<'a, '_>) -> O
 }
 
 fn refused_as_float(row: &Row<'_>, failure: &Failure) -> Option<Failure> {
-    let Details { reason: Reason::Message(answer), seen: Some(Seen::Str(what)), .. } = &*failure.0
+    let FailureDetails {
+        reason: FailureReason::Message(answer), seen: Some(Seen::Str(what)), ..
+    } = &*failure.0
     else {
         return None;
     };

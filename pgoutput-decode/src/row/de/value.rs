@@ -9,8 +9,8 @@ use serde::de::value::SeqDeserializer;
 use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor};
 
 use super::bytes::Byte;
-use super::containers::{Attributes, List, Pairs, read_all};
-use super::failure::{Failure, Reason};
+use super::containers::{ArrayAccess, CompositeAccess, HstoreAccess, read_all};
+use super::failure::{Failure, FailureReason};
 use super::placeholder::Mark;
 use super::string::{Short, string};
 use super::{json, number};
@@ -24,10 +24,12 @@ use crate::value::{
 
 /// The value as `serde_json` holds what stands in the JSON of an event.
 pub(crate) fn json_value(field: &Field<'_>) -> Result<serde_json::Value, ValueError> {
-    serde_json::Value::deserialize(Cell::Field(*field)).map_err(|failure| match failure.0.reason {
-        Reason::Value(error) => error,
-        Reason::Message(_) => {
-            ValueError::malformed("JSON that serde_json can hold", failure.0.offset)
+    serde_json::Value::deserialize(ColumnValue::Field(*field)).map_err(|failure| {
+        match failure.0.reason {
+            FailureReason::Value(error) => error,
+            FailureReason::Message(_) => {
+                ValueError::malformed("JSON that serde_json can hold", failure.0.offset)
+            }
         }
     })
 }
@@ -45,7 +47,7 @@ pub(super) fn unchanged(target: &'static str) -> ValueError {
 
 /// What a column, an element or an attribute holds.
 #[derive(Clone, Copy)]
-pub(super) enum Cell<'a> {
+pub(super) enum ColumnValue<'a> {
     Null,
     Unchanged,
     Field(Field<'a>),
@@ -53,7 +55,7 @@ pub(super) enum Cell<'a> {
     Text(Text<'a>),
 }
 
-impl<'a> From<&RowColumn<'a>> for Cell<'a> {
+impl<'a> From<&RowColumn<'a>> for ColumnValue<'a> {
     #[inline]
     fn from(column: &RowColumn<'a>) -> Self {
         // Not by way of an `Option`, which would be moved.
@@ -66,14 +68,14 @@ impl<'a> From<&RowColumn<'a>> for Cell<'a> {
     }
 }
 
-impl<'a> From<Option<Field<'a>>> for Cell<'a> {
+impl<'a> From<Option<Field<'a>>> for ColumnValue<'a> {
     #[inline]
     fn from(field: Option<Field<'a>>) -> Self {
         field.map_or(Self::Null, Self::Field)
     }
 }
 
-impl<'a> Cell<'a> {
+impl<'a> ColumnValue<'a> {
     /// The value; `target` is what it is asked for as.
     pub(super) fn value(&self, target: &'static str) -> Result<Value<'a>, Failure> {
         let kind = match self {
@@ -133,11 +135,11 @@ impl<'a> Cell<'a> {
             // A sequence becomes whatever holds bytes, and never a text.
             Value::Bytea(bytes) => read_all(SeqDeserializer::new(bytes.bytes()), visitor),
             Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => json::any(text, visitor),
-            Value::Array(array) => List::new(self.field()?, array).deserialize_any(visitor),
+            Value::Array(array) => ArrayAccess::new(self.field()?, array).deserialize_any(visitor),
             Value::Composite(composite) => {
-                visitor.visit_map(Attributes::new(self.field()?, composite))
+                visitor.visit_map(CompositeAccess::new(self.field()?, composite))
             }
-            Value::Hstore(hstore) => visitor.visit_map(Pairs::new(hstore)),
+            Value::Hstore(hstore) => visitor.visit_map(HstoreAccess::new(hstore)),
             Value::Opaque(_) => Err(self.error(ValueErrorKind::Undescribed)),
             other => visitor.visit_string(string(other)?),
         }
@@ -204,7 +206,7 @@ macro_rules! integers {
     )*};
 }
 
-impl<'a> Deserializer<'a> for Cell<'a> {
+impl<'a> Deserializer<'a> for ColumnValue<'a> {
     type Error = Failure;
 
     fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -371,7 +373,7 @@ impl<'a> Deserializer<'a> for Cell<'a> {
         }
         match self.value("Vec<_>")? {
             Value::Composite(composite) => {
-                read_all(Attributes::new(self.field()?, &composite), visitor)
+                read_all(CompositeAccess::new(self.field()?, &composite), visitor)
             }
             value => self.visit(&value, visitor),
         }
@@ -423,7 +425,7 @@ impl<'a> Deserializer<'a> for Cell<'a> {
     }
 }
 
-impl<'a> Cell<'a> {
+impl<'a> ColumnValue<'a> {
     /// What is no [`Short`] where a string is asked for.
     fn other_str<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
         match self.value("String")? {

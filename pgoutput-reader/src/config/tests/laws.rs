@@ -122,6 +122,6 @@ proptest! {
         let mut config = Config::new();
         config.host("h").user(user).dbname(dbname).options(options);
         prop_assert_eq!(uri.parse::<Config>(), Ok(config.clone()));
-        prop_assert_eq!(crate::config::dsn::parse(&uri, Origin::Setter).and_then(Parameters::into_config), Ok(config));
+        prop_assert_eq!(crate::config::dsn::parse(&uri, ParameterOrigin::Setter).and_then(Parameters::into_config), Ok(config));
     }
 }

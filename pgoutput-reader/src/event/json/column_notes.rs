@@ -12,10 +12,10 @@ use super::value::{Written, WrittenAs};
 /// Columns of one row, by what is to be said of them.
 #[derive(Debug, Default)]
 pub(super) struct Marks<'a> {
-    invalid_utf8: Names<'a>,
-    type_mismatch: Names<'a>,
-    json_null: Names<'a>,
-    json_as_text: Names<'a>,
+    invalid_utf8: ColumnNames<'a>,
+    type_mismatch: ColumnNames<'a>,
+    json_null: ColumnNames<'a>,
+    json_as_text: ColumnNames<'a>,
     value_text: Texts<'a>,
     array_bounds: Texts<'a>,
 }
@@ -46,15 +46,15 @@ impl<'a> Marks<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Named<'a> {
-    Rows(Rows<Names<'a>>),
-    Texts(Rows<Texts<'a>>),
+    BeforeAfter(BeforeAfter<ColumnNames<'a>>),
+    Texts(BeforeAfter<Texts<'a>>),
     /// Of the only row that the event has.
-    Row(Names<'a>),
+    Row(ColumnNames<'a>),
 }
 
 #[derive(Debug, Default, Serialize)]
 #[serde(transparent)]
-pub(super) struct Names<'a>(#[serde(serialize_with = "texts")] Vec<&'a str>);
+pub(super) struct ColumnNames<'a>(#[serde(serialize_with = "texts")] Vec<&'a str>);
 
 /// A text by column.
 #[derive(Debug, Default)]
@@ -73,14 +73,14 @@ impl Serialize for Texts<'_> {
 }
 
 #[derive(Serialize)]
-pub(super) struct Rows<T> {
+pub(super) struct BeforeAfter<T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<T>,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<T>,
 }
 
-impl<T> Rows<T> {
+impl<T> BeforeAfter<T> {
     /// `None` where there is nothing to name.
     fn of(before: T, after: T, is_empty: impl Fn(&T) -> bool) -> Option<Self> {
         let some = |columns: T| Some(columns).filter(|columns| !is_empty(columns));
@@ -96,17 +96,20 @@ pub(super) fn named<'a>(
 ) -> impl Iterator<Item = (&'static str, Named<'a>)> {
     let has_both = before.is_some() && after.is_some();
     let (mut before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
-    let list = |before, after| Rows::of(before, after, |names: &Names<'_>| names.0.is_empty());
-    let invalid_utf8 = list(before.invalid_utf8, after.invalid_utf8).map(Named::Rows);
-    let type_mismatch = list(before.type_mismatch, after.type_mismatch).map(Named::Rows);
+    let list = |before, after| {
+        BeforeAfter::of(before, after, |names: &ColumnNames<'_>| names.0.is_empty())
+    };
+    let invalid_utf8 = list(before.invalid_utf8, after.invalid_utf8).map(Named::BeforeAfter);
+    let type_mismatch = list(before.type_mismatch, after.type_mismatch).map(Named::BeforeAfter);
     let json_null = if has_both {
-        list(before.json_null, after.json_null).map(Named::Rows)
+        list(before.json_null, after.json_null).map(Named::BeforeAfter)
     } else {
         before.json_null.0.extend(after.json_null.0);
         Some(before.json_null).filter(|names| !names.0.is_empty()).map(Named::Row)
     };
-    let json_as_text = list(before.json_as_text, after.json_as_text).map(Named::Rows);
-    let map = |before, after| Rows::of(before, after, |texts: &Texts<'_>| texts.0.is_empty());
+    let json_as_text = list(before.json_as_text, after.json_as_text).map(Named::BeforeAfter);
+    let map =
+        |before, after| BeforeAfter::of(before, after, |texts: &Texts<'_>| texts.0.is_empty());
     let value_text = map(before.value_text, after.value_text).map(Named::Texts);
     let array_bounds = map(before.array_bounds, after.array_bounds).map(Named::Texts);
     [

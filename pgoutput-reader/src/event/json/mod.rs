@@ -64,7 +64,7 @@ use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, 
 /// Meant for `serde_json`: numbers with more digits than a float holds, and JSON inside JSON, are passed on as text.
 impl Serialize for ChangeEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (before, after) = (self.before().map(Values::of), self.after().map(Values::of));
+        let (before, after) = (self.before().map(RowValues::of), self.after().map(RowValues::of));
         let unchanged = after.as_ref().map(|after| unchanged(&after.row)).unwrap_or_default();
         let mut out = serializer.serialize_struct("ChangeEvent", 7)?;
         out.serialize_field("op", &self.op())?;
@@ -77,7 +77,7 @@ impl Serialize for ChangeEvent {
         if !unchanged.is_empty() {
             out.serialize_field("unchanged_toast", &unchanged)?;
         }
-        for (key, columns) in named(before.map(Values::marks), after.map(Values::marks)) {
+        for (key, columns) in named(before.map(RowValues::marks), after.map(RowValues::marks)) {
             out.serialize_field(key, &columns)?;
         }
         if let Some(flags) = self.truncate() {
@@ -112,7 +112,7 @@ fn truncate(flags: TruncateFlags) -> Truncate {
 
 /// Content may be any bytes: text where it is UTF-8, else hexadecimal digits under another key.
 #[derive(Serialize)]
-struct LogicalMessage<'a> {
+struct LogicalMessageJson<'a> {
     transactional: bool,
     prefix: JsonText<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,9 +121,9 @@ struct LogicalMessage<'a> {
     content_hex: Option<String>,
 }
 
-fn logical_message<'a>(body: &MessageBody<'a>) -> LogicalMessage<'a> {
+fn logical_message<'a>(body: &MessageBody<'a>) -> LogicalMessageJson<'a> {
     let content = std::str::from_utf8(body.content).ok();
-    LogicalMessage {
+    LogicalMessageJson {
         transactional: body.flags.is_transactional(),
         prefix: JsonText(body.prefix),
         content: content.map(JsonText),
@@ -201,17 +201,17 @@ impl Serialize for ColumnSchema {
 /// `bytea` of its bytes, and what does not fit its type as if that was unknown; the JSON of the whole event names such columns.
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Values::of(*self).serialize(serializer)
+        RowValues::of(*self).serialize(serializer)
     }
 }
 
 /// The values of a row, and which of them could not be written as what they are.
-struct Values<'a> {
+struct RowValues<'a> {
     row: Row<'a>,
     marks: RefCell<Marks<'a>>,
 }
 
-impl<'a> Values<'a> {
+impl<'a> RowValues<'a> {
     fn of(row: Row<'a>) -> Self {
         Self { row, marks: RefCell::default() }
     }
@@ -231,7 +231,7 @@ impl<'a> Values<'a> {
     }
 }
 
-impl Serialize for Values<'_> {
+impl Serialize for RowValues<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if !self.row.decoded().relation().columns().iter().all(|column| is_plain(&column.name)) {
             return self.serialize_text(serializer);

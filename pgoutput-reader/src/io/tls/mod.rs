@@ -32,10 +32,10 @@ const RECORD: usize = 16 * 1024;
 pub(crate) struct TlsStream {
     socket: Arc<TcpStream>,
     // Held for as long as a call that cannot block takes.
-    state: Mutex<State>,
+    state: Mutex<TlsState>,
 }
 
-struct State {
+struct TlsState {
     tls: ClientConnection,
     /// Bytes from the socket that rustls has not taken: `incoming[start..end]`.
     incoming: Box<[u8]>,
@@ -50,11 +50,11 @@ struct State {
 impl TlsStream {
     pub(crate) fn new(socket: Arc<TcpStream>, tls: ClientConnection) -> Self {
         let incoming = vec![0; INCOMING].into();
-        let state = State { tls, incoming, start: 0, end: 0, failed: None, gone: false };
+        let state = TlsState { tls, incoming, start: 0, end: 0, failed: None, gone: false };
         Self { socket, state: Mutex::new(state) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, TlsState> {
         // Nothing in here panics half-way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -151,7 +151,7 @@ impl TlsStream {
     }
 }
 
-impl State {
+impl TlsState {
     /// One read from the socket.
     fn pull(&mut self, mut socket: &TcpStream) -> io::Result<usize> {
         let len = socket.read(&mut self.incoming)?;

@@ -6,15 +6,15 @@ use super::ReaderBuilder;
 use crate::Error;
 use crate::ack::{Acknowledge, Acknowledger};
 use crate::error::SetupError;
-use crate::event::{ReaderId, Source};
+use crate::event::{ReaderId, StreamIdentity};
 use crate::proto::{CreateSlot, Streaming};
 use crate::reader::open_stream::Dialer;
 use crate::reader::reconnect_policy::Reconnect;
-use crate::reader::reconnecting_stream::{Link, Settings};
+use crate::reader::reconnecting_stream::{Link, StreamSettings};
 use crate::reader::resume::Resume;
 use crate::reader::verify::Stored;
 use crate::reader::{Idle, Reader, Setup};
-use crate::setup::SlotPatience;
+use crate::setup::SlotWaitOptions;
 use crate::stream::Publications;
 
 impl ReaderBuilder {
@@ -44,7 +44,7 @@ impl ReaderBuilder {
         }
         let temporary = self.temporary;
         let acknowledger = Acknowledger::new(ReaderId::unique(), self.acknowledge);
-        let settings = Settings {
+        let settings = StreamSettings {
             heartbeat: self.heartbeat,
             temporary,
             reconnect: if temporary { Reconnect::never() } else { self.reconnect },
@@ -62,13 +62,13 @@ impl ReaderBuilder {
             self.start.start_lsn = stored.position.commit_lsn();
         }
         let dialer = Dialer { config, start: self.start };
-        let patience = SlotPatience {
+        let wait_options = SlotWaitOptions {
             limit: self.slot_wait_limit,
             listener: self.on_slot_wait.as_ref(),
             stop: self.stop.as_ref().map(|(_, stop)| stop),
         };
-        let opened = dialer.open(create, stored.as_ref(), &patience)?;
-        let source = Source::new(acknowledger.reader(), &opened.system, &dialer.start)?;
+        let opened = dialer.open(create, stored.as_ref(), &wait_options)?;
+        let identity = StreamIdentity::new(acknowledger.reader(), &opened.system, &dialer.start)?;
         acknowledger.found_at(opened.confirmed);
         let position = stored.map(|stored| stored.position);
         let resume = position.as_ref().map(|last| Resume::behind(last, opened.confirmed));
@@ -78,7 +78,7 @@ impl ReaderBuilder {
         let mut reader = Reader::start(Setup {
             link,
             catalog,
-            source: Arc::new(source),
+            identity: Arc::new(identity),
             resume: resume.unwrap_or_default(),
             newest,
             acknowledger,

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::*;
 use crate::event::{
-    ColumnSchema, Content, Context, Fingerprint, ReaderId, ReplicationOrigin, Source,
+    ColumnSchema, Content, Context, Fingerprint, ReaderId, ReplicationOrigin, StreamIdentity,
     TransactionInfo,
 };
 
@@ -34,8 +34,12 @@ fn table(relations: &Relations, oid: Oid) -> Arc<TableSchema> {
     })
 }
 
-fn transaction(begin: &BeginBody, source: &Arc<Source>, origin: bool) -> Arc<TransactionInfo> {
-    let transaction = TransactionInfo::new(begin, source);
+fn transaction(
+    begin: &BeginBody,
+    identity: &Arc<StreamIdentity>,
+    origin: bool,
+) -> Arc<TransactionInfo> {
+    let transaction = TransactionInfo::new(begin, identity);
     if origin {
         let (name, commit_lsn) = ("up\"stream".into(), Lsn::new(7));
         transaction.came_from(ReplicationOrigin { name, commit_lsn });
@@ -50,7 +54,7 @@ fn events(capture: &str) -> Vec<ChangeEvent> {
         commit_time: TimestampTz::from_micros(1),
         xid: Xid::new(u32::MAX),
     };
-    let source = Arc::new(Source {
+    let identity = Arc::new(StreamIdentity {
         reader: ReaderId::unique(),
         system_identifier: 7_100_000_000_000_000_001,
         timeline: 1,
@@ -103,9 +107,9 @@ fn events(capture: &str) -> Vec<ChangeEvent> {
             delivery: number,
             index: number,
             context: if number.is_multiple_of(5) {
-                Context::Alone(Arc::clone(&source))
+                Context::Alone(Arc::clone(&identity))
             } else {
-                Context::Transaction(transaction(&begin, &source, number.is_multiple_of(3)))
+                Context::Transaction(transaction(&begin, &identity, number.is_multiple_of(3)))
             },
             table,
             content,

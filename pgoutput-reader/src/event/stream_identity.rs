@@ -22,7 +22,7 @@ impl ReaderId {
 
 /// What decides whether a position means the same to another connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Source {
+pub(crate) struct StreamIdentity {
     pub(crate) reader: ReaderId,
     pub(crate) system_identifier: u64,
     pub(crate) timeline: u32,
@@ -30,7 +30,7 @@ pub(crate) struct Source {
     pub(crate) publications: u64,
 }
 
-impl Source {
+impl StreamIdentity {
     pub(crate) fn new(
         reader: ReaderId,
         system: &SystemId,
