@@ -15,7 +15,7 @@ pub use create_slot::{BlockingSession, SlotWait};
 #[cfg(feature = "reader")]
 pub(crate) use create_slot::{SlotWaitOptions, listed};
 #[cfg(feature = "reader")]
-pub(crate) use missing::Needs;
+pub(crate) use missing_setup::Needs;
 #[cfg(feature = "reader")]
 pub(crate) use slot::SlotFacts;
 
@@ -42,7 +42,7 @@ impl Connection {
     /// [`start_replication`](Self::start_replication) finds.
     pub fn stream(mut self, start: &StartReplication) -> Result<ReplicationStream, Error> {
         if let Err(error) = self.check_slot(&start.slot) {
-            let needs = missing::Needs {
+            let needs = missing_setup::Needs {
                 slot: &start.slot,
                 publications: &start.publications,
                 creates: false,

@@ -1,7 +1,7 @@
 //! A slot and publications that are ready to be read, the slot created where that is asked for.
 
-use super::create::Patience;
-use super::missing::Needs;
+use super::create_slot::SlotWaitOptions;
+use super::missing_setup::Needs;
 use super::slot::SlotFacts;
 use crate::catalog::Catalog;
 use crate::connection::Connection;
@@ -20,9 +20,9 @@ impl Connection {
         needs: &Needs<'_>,
         create: Option<&CreateSlot>,
         catalog: &mut Catalog,
-        patience: &Patience<'_>,
+        wait_options: &SlotWaitOptions<'_>,
     ) -> Result<SlotFacts, Error> {
-        self.checked_or_created(needs, create, catalog, patience)
+        self.checked_or_created(needs, create, catalog, wait_options)
             .map_err(|error| self.with_all_missing(error, needs))
     }
 
@@ -31,14 +31,14 @@ impl Connection {
         needs: &Needs<'_>,
         create: Option<&CreateSlot>,
         catalog: &mut Catalog,
-        patience: &Patience<'_>,
+        wait_options: &SlotWaitOptions<'_>,
     ) -> Result<SlotFacts, Error> {
         if create.is_some() {
             // Everything that can be wrong is looked for before there is a slot to leave behind.
             self.check_publications(needs.publications)?;
         }
         if let Some(create) = create.filter(|create| create.temporary) {
-            self.create_slot_patiently(create, catalog, patience)?;
+            self.create_slot_patiently(create, catalog, wait_options)?;
         }
         let slot = loop {
             let error = match self.check_slot(needs.slot) {
@@ -47,13 +47,13 @@ impl Connection {
             };
             match (error.kind(), create) {
                 (ErrorKind::Setup(SetupError::SlotBeingCreated { .. }), Some(_)) => {
-                    self.wait_for_creator(error, catalog, patience)?;
+                    self.wait_for_creator(error, catalog, wait_options)?;
                 }
                 // Also where another creator has given up.
                 (ErrorKind::Setup(SetupError::SlotMissing { .. }), Some(create))
                     if !create.temporary =>
                 {
-                    match self.create_slot_patiently(create, catalog, patience) {
+                    match self.create_slot_patiently(create, catalog, wait_options) {
                         // Another client was faster: its slot is as good.
                         Err(error) if error.sqlstate() == Some("42710") => {}
                         created => drop(created?),

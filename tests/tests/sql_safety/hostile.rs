@@ -124,8 +124,12 @@ END $do$"#;
 
 /// Every word in a literal of the library: names of functions and relations are among them.
 fn words() -> BTreeSet<String> {
-    let literals = literals::below(&["pgoutput-reader/src", "tests/harness/src", "tests/src"]);
-    let texts = literals.iter().map(|literal| literal.text.to_ascii_lowercase());
+    let folders = ["pgoutput-reader/src", "tests/harness/src", "tests/src"];
+    let literals = literals::of_workspace(&[]);
+    let is_ours = |literal: &&literals::Literal| {
+        folders.iter().any(|folder| literal.file.starts_with(folder))
+    };
+    let texts = literals.iter().filter(is_ours).map(|literal| literal.text.to_ascii_lowercase());
     texts
         .flat_map(|text| {
             let word = |c: char| !c.is_ascii_alphanumeric() && c != '_';
