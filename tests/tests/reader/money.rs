@@ -46,6 +46,7 @@ fn read_as(fixture: &Fixture<'_>, builder: impl Fn() -> ReaderBuilder, expected:
         let builder = builder().binary(*binary).acknowledge(Acknowledge::Never).until_lsn(end);
         let mut reader = builder.connect().unwrap();
         let events: Vec<_> = reader.in_time().map(Result::unwrap).collect();
+        drop(reader);
         assert_eq!(after(&events[0]), json(expected), "{what}");
         let mut direct = String::new();
         events[0].write_json(&mut direct).unwrap();

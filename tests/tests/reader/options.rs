@@ -230,6 +230,7 @@ fn until_lsn_at_a_commit_record_leaves_that_commit_out_and_behind_it_takes_it_in
                 .connect()
                 .unwrap();
             assert_eq!(reader.in_time().map(Result::unwrap).count(), expected);
+            drop(reader);
             fixture.wait_until_free();
         }
     }
