@@ -1,5 +1,5 @@
-//! Laws 3 and 7: every accepted frame re-encodes to the same bytes; what is built equals what is
-//! read.
+//! Laws 3 and 7: every accepted frame is encoded to the same bytes, and a built message equals the
+//! one read.
 
 use pgoutput_decode::encode::{EncodeError, Encoder, OidsBuf, RelationColumnsBuf, TupleColumnsBuf};
 use pgoutput_decode::message::{
@@ -32,7 +32,7 @@ proptest! {
     }
 
     #[test]
-    fn law_3_an_encoder_in_step_takes_every_legal_stream(frames in sequences()) {
+    fn law_3_an_encoder_accepts_every_valid_stream(frames in sequences()) {
         let (mut decoder, mut encoder) = (Decoder::new(), Encoder::new());
         for frame in &frames {
             let mut out = Vec::new();
@@ -149,7 +149,7 @@ fn built_envelopes_have_the_bytes_of_the_manual() {
 }
 
 #[test]
-fn a_zero_byte_in_a_name_is_an_error_that_leaves_the_buffer_as_it_was() {
+fn a_zero_byte_in_a_name_is_an_error_that_leaves_the_buffer_unchanged() {
     let (oid, lsn, xid) = (Oid::new(1), Lsn::ZERO, None);
     let columns = RelationColumnsBuf::new();
     let relation = |wire_namespace, name| {
@@ -178,7 +178,7 @@ fn a_zero_byte_in_a_name_is_an_error_that_leaves_the_buffer_as_it_was() {
         assert_eq!(message.encode(&mut out), Err(EncodeError::InteriorZero { field, offset }));
         assert_eq!(out, b"before", "{field}");
     }
-    // The GID stands in five kinds; each is read from a good frame and given a bad name.
+    // Five kinds of messages have a GID; each is read from a valid frame and given an invalid name.
     for kind in *b"bPKrp" {
         let numbers = if kind == b'b' { 28 } else { 29 } + if kind == b'r' { 8 } else { 0 };
         let frame = [&[kind][..], &vec![0; numbers], b"gid\0"].concat();
@@ -211,7 +211,7 @@ fn a_zero_byte_in_a_name_is_an_error_that_leaves_the_buffer_as_it_was() {
     }
     assert_eq!(
         EncodeError::InteriorZero { field: "origin name", offset: 1 }.to_string(),
-        "origin name has a zero byte at 1, where the wire would end it: names cannot hold one"
+        "origin name has a zero byte at byte 1, which would end it on the wire: remove it"
     );
 }
 
@@ -230,14 +230,14 @@ fn more_columns_than_the_wire_can_count_are_an_error() {
     assert_eq!(row.as_tuple().as_bytes().len(), 65_535);
     assert_eq!(
         error.to_string(),
-        "column count of 65536 is over the limit of 65535 that the wire format has"
+        "column count of 65536 exceeds the limit of 65535 in the wire format"
     );
 }
 
-/// The pages of the value are never touched: it is refused by its length.
+/// The pages of the value are never touched: it is rejected by its length.
 #[test]
 #[cfg(target_pointer_width = "64")]
-fn a_value_longer_than_its_length_field_can_say_is_an_error() {
+fn a_value_longer_than_its_length_field_allows_is_an_error() {
     let value = vec![0; 1 << 31];
     let (length, limit) = (1 << 31, (1 << 31) - 1);
     let mut row = TupleColumnsBuf::new();
@@ -254,7 +254,7 @@ fn a_value_longer_than_its_length_field_can_say_is_an_error() {
 }
 
 #[test]
-fn an_encoder_refuses_what_no_decoder_in_step_would_read() {
+fn an_encoder_rejects_what_a_decoder_would_reject() {
     let row = TupleColumnsBuf::new();
     let insert =
         |xid| Message::Insert(InsertBody { xid, relation: Oid::new(1), new: row.as_tuple() });

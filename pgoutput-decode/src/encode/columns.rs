@@ -1,4 +1,4 @@
-//! The columns of a Relation message that is in no frame yet.
+//! Builder of the columns of a Relation message.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -9,15 +9,18 @@ use crate::ColumnFlags;
 use crate::Oid;
 use crate::message::{ColumnBody, RelationColumns};
 
-/// Columns of a table built one by one, in one buffer; lends itself to a
-/// [`RelationBody`](crate::message::RelationBody) as [`RelationColumns`].
+/// Builder of the columns of a table, added one by one, in one buffer.
+/// [`as_columns`](Self::as_columns) borrows them for a
+/// [`RelationBody`](crate::message::RelationBody).
 ///
 /// ```
 /// use pgoutput_decode::encode::{EncodeError, RelationColumnsBuf};
 /// use pgoutput_decode::{ColumnFlags, Oid};
 ///
 /// let mut columns = RelationColumnsBuf::new();
-/// columns.push(ColumnFlags::KEY, "id", Oid::new(23), -1)?.push(ColumnFlags(0), "note", Oid::new(25), -1)?;
+/// columns
+///     .push(ColumnFlags::KEY, "id", Oid::new(23), -1)?
+///     .push(ColumnFlags(0), "note", Oid::new(25), -1)?;
 /// let names: Vec<_> = columns.as_columns().iter().map(|column| column.name).collect();
 /// assert_eq!(names, ["id", "note"]);
 /// assert_eq!(
@@ -34,7 +37,7 @@ pub struct RelationColumnsBuf {
 }
 
 impl RelationColumnsBuf {
-    /// No columns.
+    /// Creates a builder without columns.
     pub const fn new() -> Self {
         Self { count: 0, bytes: Vec::new() }
     }
@@ -42,7 +45,8 @@ impl RelationColumnsBuf {
     /// Adds a column: its flags, name, type and type modifier (-1 for none), as in [`ColumnBody`].
     ///
     /// # Errors
-    /// A name with a zero byte inside, a column over `u16::MAX`; the columns are unchanged then.
+    /// Fails on a name that contains a zero byte, and on more than `u16::MAX` columns; the columns
+    /// are then unchanged.
     pub fn push(
         &mut self,
         flags: ColumnFlags,
@@ -57,7 +61,7 @@ impl RelationColumnsBuf {
         Ok(self)
     }
 
-    /// The columns, for a Relation message.
+    /// Returns the columns, for a Relation message.
     pub fn as_columns(&self) -> RelationColumns<'_> {
         RelationColumns::from_checked(self.count, &self.bytes)
     }

@@ -1,6 +1,8 @@
-//! The envelopes that a server sends. Those of a client are written by
+//! Writes the envelopes that a server sends.
+//!
 //! [`StandbyStatusUpdate::to_bytes`](crate::StandbyStatusUpdate::to_bytes) and
-//! [`HotStandbyFeedback::to_bytes`](crate::HotStandbyFeedback::to_bytes), which need no feature.
+//! [`HotStandbyFeedback::to_bytes`](crate::HotStandbyFeedback::to_bytes) write those of a client
+//! and need no feature.
 
 use alloc::vec::Vec;
 
@@ -30,7 +32,7 @@ impl XLogData<'_> {
 }
 
 impl PrimaryKeepalive {
-    /// Appends the payload of one CopyData message to `out`, the reply byte as it is.
+    /// Appends the payload of one CopyData message to `out`. The `reply` byte is written as it is.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::new(out);
         writer.u8(Tag::PRIMARY_KEEPALIVE.0);

@@ -1,4 +1,4 @@
-//! Insert, Update, Delete, Truncate, and the tuples in them; Message.
+//! Writes Insert, Update, Delete and Truncate with their tuples, and Message.
 
 use super::EncodeError;
 use super::writer::Writer;

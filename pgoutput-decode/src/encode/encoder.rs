@@ -1,17 +1,18 @@
-//! The one bit of state that keeps a written stream legal.
+//! The state that keeps the messages of a replication stream in a valid order.
 
 use alloc::vec::Vec;
 
 use super::EncodeError;
 use crate::{Message, Tag, Xid};
 
-/// Encodes the messages of one replication stream, in order: the mirror of
+/// Encodes the messages of one replication stream, in order; the counterpart of
 /// [`Decoder`](crate::Decoder).
 ///
-/// Refuses what no decoder in step with it would read back: a Stream Start inside a chunk, a Stream
-/// Stop outside, a message that cannot stand where it would, a transaction id that is missing
-/// inside a chunk or present outside. It does not check that transactions begin and end, nor that a
-/// change's table was described. Moves on only after a message was written.
+/// It rejects what a decoder of the same stream would not read back: a Stream Start inside a chunk,
+/// a Stream Stop outside, a message that is not allowed at that point, and a transaction id that is
+/// missing inside a chunk or present outside. It does not check that transactions begin and end,
+/// nor that the table of a change was described. Its state changes only after a message was
+/// written.
 ///
 /// ```
 /// use pgoutput_decode::encode::{EncodeError, Encoder};
@@ -32,12 +33,12 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// An encoder for a stream that starts now.
+    /// Creates an encoder for a replication stream that starts now.
     pub const fn new() -> Self {
         Self { stream: None }
     }
 
-    /// The top-level transaction of the chunk that is open, if one is.
+    /// Returns the top-level transaction of the open chunk, if one is open.
     pub const fn stream_xid(&self) -> Option<Xid> {
         self.stream
     }
@@ -45,8 +46,8 @@ impl Encoder {
     /// Appends the next message to `out`; see [`Message::encode`].
     ///
     /// # Errors
-    /// A message that cannot stand in this place or has no form on the wire; `out` and the encoder
-    /// are unchanged then.
+    /// Fails if the message is not allowed at this point or cannot be represented on the wire;
+    /// `out` and the encoder are then unchanged.
     pub fn encode(&mut self, message: &Message<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         self.check(message)?;
         message.encode(out)?;

@@ -1,65 +1,67 @@
-//! What cannot be written.
+//! The errors of encoding.
 
 use core::fmt;
 
 use crate::value::{PgType, ValueError};
 use crate::{Oid, Tag};
 
-/// A message, a part of one, or a value that has no form on the wire.
+/// A message, a part of one, or a value that cannot be represented on the wire.
 ///
-/// Nothing is cut short or left out to make it fit; what it was to be appended to is as it was
-/// before.
+/// Nothing is truncated or omitted to make it fit, and the output is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// A name holds a zero byte, which on the wire would end it there.
-    #[error(
-        "{field} has a zero byte at {offset}, where the wire would end it: names cannot hold one"
-    )]
+    /// A name contains a zero byte, which would end it on the wire.
+    #[error("{field} has a zero byte at byte {offset}, which would end it on the wire: remove it")]
     InteriorZero {
         /// The field.
         field: &'static str,
-        /// Where in the name, from 0.
+        /// The index of the byte in the name.
         offset: usize,
     },
-    /// A value or a count is larger than its field on the wire can say.
-    #[error("{field} of {length} is over the limit of {limit} that the wire format has")]
+    /// A value or a count is greater than its field on the wire allows.
+    #[error("{field} of {length} exceeds the limit of {limit} in the wire format")]
     TooLong {
         /// The field.
         field: &'static str,
-        /// How long it is, in bytes, or how many there are.
+        /// The length in bytes, or the count.
         length: usize,
-        /// How long it may be.
+        /// The greatest length or count allowed.
         limit: usize,
     },
-    /// The field to be written in binary cannot be read, or its text is not what PostgreSQL writes for the type.
+    /// The field to write in binary cannot be read, or its text is not what PostgreSQL writes for
+    /// the type.
     #[error(transparent)]
     Value(#[from] ValueError),
-    /// A value of this type, of which only the text is known: no binary form can be made of it.
-    #[error("no binary form can be made of the text of {}: send it as text", TypeName(*.0))]
+    /// Only the text of the value is known, and its type has no writer for the binary form.
+    #[error(
+        "the text of {} cannot be converted to its binary form: send it as text",
+        TypeName(*.0)
+    )]
     NoBinaryForm(Oid),
-    /// Inside a streamed chunk this kind of message carries a transaction id, and it had none.
-    #[error("{0} inside a streamed chunk needs a transaction id: set `xid`")]
+    /// A message of a kind that carries a transaction id inside a chunk has none.
+    #[error("{0} between Stream Start and Stream Stop needs a transaction id: set `xid`")]
     MissingXid(Tag),
-    /// Outside streamed chunks no message of this kind carries a transaction id, and it had one.
-    #[error("{0} outside a streamed chunk carries no transaction id: leave `xid` out")]
+    /// A message outside chunks has a transaction id.
+    #[error("{0} outside Stream Start and Stream Stop has a transaction id: set `xid` to `None`")]
     UnexpectedXid(Tag),
-    /// A Stream Start inside a streamed chunk: a Stream Stop has to come first.
-    #[error("Stream Start inside a streamed chunk: send Stream Stop first")]
+    /// A Stream Start inside a chunk, which must be ended with Stream Stop first.
+    #[error("Stream Start inside a chunk: send Stream Stop first")]
     NestedStreamStart,
-    /// A Stream Stop outside a streamed chunk.
-    #[error("Stream Stop outside a streamed chunk: there is none to end")]
+    /// A Stream Stop without an open chunk.
+    #[error("Stream Stop without a Stream Start: send Stream Start first")]
     StrayStreamStop,
-    /// A message that cannot stand between Stream Start and Stream Stop.
-    #[error("{0} inside a streamed chunk: send Stream Stop first")]
+    /// A message that is not allowed between Stream Start and Stream Stop.
+    #[error("{0} between Stream Start and Stream Stop: send Stream Stop first")]
     InsideStream(Tag),
 }
 
 impl EncodeError {
-    /// Returns true for a value that is right and that the binary form cannot express: a `numeric` read from text
-    /// with more digits than the binary form holds, a value of a type of which only the text is known.
+    /// Returns true if the value is valid but its binary form cannot represent it: a `numeric` read
+    /// from text with more digits than the binary form allows, or a value of a type of which only
+    /// the text is known.
     ///
-    /// Such a value can be sent as text.
+    /// Send such a value as text.
     pub const fn is_unrepresentable(&self) -> bool {
         matches!(self, Self::TooLong { .. } | Self::NoBinaryForm(_))
     }

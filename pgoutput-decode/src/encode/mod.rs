@@ -1,11 +1,11 @@
-//! Writing messages and values back to bytes: for tests, proxies and mock servers.
+//! Encodes messages and values as bytes, for tests, proxies and mock servers.
 //!
-//! The mirror of decoding. What was decoded is written back byte for byte, with every flag as it
-//! came ([`Message::encode`], [`CopyData::encode`](crate::CopyData::encode)). What is new is built
-//! from the same types: the bodies are plain structs, and what they borrow from a frame when they
-//! were decoded they borrow here from [`TupleColumnsBuf`], [`RelationColumnsBuf`] or [`OidsBuf`].
-//! [`Encoder`] keeps a whole stream legal, as [`Decoder`](crate::Decoder) follows it. [`EncodeBinary`] writes
-//! values in their binary form.
+//! This is the counterpart of decoding. A decoded message is encoded to the same bytes, with every
+//! flag as received ([`Message::encode`], [`CopyData::encode`](crate::CopyData::encode)). A new
+//! message is built from the same types: the bodies are plain structs, which borrow from
+//! [`TupleColumnsBuf`], [`RelationColumnsBuf`] or [`OidsBuf`] what decoded ones borrow from a
+//! frame. [`Encoder`] keeps a whole replication stream valid, as [`Decoder`](crate::Decoder)
+//! follows one. [`EncodeBinary`] writes values in their binary form.
 //!
 //! ```
 //! use pgoutput_decode::encode::{RelationColumnsBuf, TupleColumnsBuf};
@@ -13,7 +13,9 @@
 //! use pgoutput_decode::{ColumnFlags, Lsn, Message, Oid, ReplicaIdentity, TimestampTz, XLogData};
 //!
 //! let mut columns = RelationColumnsBuf::new();
-//! columns.push(ColumnFlags::KEY, "id", Oid::new(23), -1)?.push(ColumnFlags(0), "note", Oid::new(25), -1)?;
+//! columns
+//!     .push(ColumnFlags::KEY, "id", Oid::new(23), -1)?
+//!     .push(ColumnFlags(0), "note", Oid::new(25), -1)?;
 //! let relation = Message::Relation(RelationBody {
 //!     xid: None,
 //!     oid: Oid::new(16403),
@@ -26,12 +28,18 @@
 //!
 //! let mut row = TupleColumnsBuf::new();
 //! row.text("1")?.null()?;
-//! let insert = Message::Insert(InsertBody { xid: None, relation: Oid::new(16403), new: row.as_tuple() });
+//! let insert = InsertBody { xid: None, relation: Oid::new(16403), new: row.as_tuple() };
+//! let insert = Message::Insert(insert);
 //! let frame = insert.to_bytes()?;
 //! assert_eq!(frame, b"I\0\0\x40\x13N\0\x02t\0\0\0\x011n");
 //!
 //! // The payload of the CopyData message that a server would send.
-//! let envelope = XLogData { wal_start: Lsn::new(7), wal_end: Lsn::new(7), send_time: TimestampTz::EPOCH, data: &frame };
+//! let envelope = XLogData {
+//!     wal_start: Lsn::new(7),
+//!     wal_end: Lsn::new(7),
+//!     send_time: TimestampTz::EPOCH,
+//!     data: &frame,
+//! };
 //! let mut payload = Vec::new();
 //! envelope.encode(&mut payload);
 //! assert_eq!(payload.len(), XLogData::HEADER_LEN + frame.len());
@@ -65,9 +73,9 @@ use writer::Writer;
 impl Message<'_> {
     /// Appends this message to `out`, as the server would send it inside an XLogData.
     ///
-    /// A message that was decoded comes out byte for byte as it came in. The xid of the seven kinds
-    /// that carry one inside a streamed chunk is written where it is `Some`; [`Encoder`] checks
-    /// that this fits the place in the stream.
+    /// A decoded message is encoded to the bytes it was decoded from. Seven kinds of messages carry
+    /// a transaction id inside a chunk; it is written if `xid` is `Some`. [`Encoder`] checks that
+    /// this matches the position in the replication stream.
     ///
     /// ```
     /// use pgoutput_decode::{Decoder, Message};
@@ -81,13 +89,13 @@ impl Message<'_> {
     /// ```
     ///
     /// # Errors
-    /// A name with a zero byte inside, a content too long for its length field: neither comes out
-    /// of decoding. `out` is unchanged then.
+    /// Fails on a name that contains a zero byte and on content that is too long for its length
+    /// field, neither of which occurs in a decoded message; `out` is then unchanged.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         Writer::append(out, |writer| self.write(writer))
     }
 
-    /// This message as a frame of its own; see [`encode`](Self::encode).
+    /// Returns this message as a frame; see [`encode`](Self::encode).
     ///
     /// # Errors
     /// Those of [`encode`](Self::encode).

@@ -1,4 +1,4 @@
-//! The tables of a Truncate message that is in no frame yet.
+//! Builder of the tables of a Truncate message.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -7,10 +7,10 @@ use super::writer::Writer;
 use crate::Oid;
 use crate::message::Oids;
 
-/// Object ids in one buffer; lends itself to a [`TruncateBody`](crate::message::TruncateBody) as
-/// [`Oids`].
+/// Builder of a list of object ids in one buffer. [`as_oids`](Self::as_oids) borrows them for a
+/// [`TruncateBody`](crate::message::TruncateBody).
 ///
-/// More ids than `i32::MAX` are refused when the message is encoded.
+/// Encoding a message with more than `i32::MAX` ids fails.
 ///
 /// ```
 /// use pgoutput_decode::encode::{EncodeError, OidsBuf};
@@ -18,8 +18,11 @@ use crate::message::Oids;
 /// use pgoutput_decode::{Message, Oid};
 ///
 /// let tables: OidsBuf = [Oid::new(16403), Oid::new(16404)].into_iter().collect();
-/// let truncate =
-///     Message::Truncate(TruncateBody { xid: None, flags: TruncateFlags::CASCADE, relations: tables.as_oids() });
+/// let truncate = Message::Truncate(TruncateBody {
+///     xid: None,
+///     flags: TruncateFlags::CASCADE,
+///     relations: tables.as_oids(),
+/// });
 /// assert_eq!(truncate.to_bytes()?, b"T\0\0\0\x02\x01\0\0\x40\x13\0\0\x40\x14");
 /// # Ok::<(), EncodeError>(())
 /// ```
@@ -29,7 +32,7 @@ pub struct OidsBuf {
 }
 
 impl OidsBuf {
-    /// No ids.
+    /// Creates a builder without ids.
     pub const fn new() -> Self {
         Self { bytes: Vec::new() }
     }
@@ -40,7 +43,7 @@ impl OidsBuf {
         self
     }
 
-    /// The ids, for a Truncate message.
+    /// Returns the ids, for a Truncate message.
     pub fn as_oids(&self) -> Oids<'_> {
         Oids::from_checked(&self.bytes)
     }

@@ -1,4 +1,4 @@
-//! Relation and Type.
+//! Writes Relation and Type.
 
 use super::EncodeError;
 use super::writer::Writer;

@@ -1,5 +1,5 @@
-//! Begin, Commit, Origin, the stream control messages and those of two-phase commit; fields in wire
-//! order.
+//! Writes Begin, Commit, Origin, the stream control messages and those of prepared transactions.
+//! Fields are in wire order.
 
 use super::EncodeError;
 use super::writer::Writer;
@@ -85,7 +85,7 @@ macro_rules! prepare {
     )*};
 }
 
-// Stream Prepare has Prepare's layout under a letter of its own.
+// Stream Prepare has the same layout as Prepare.
 prepare!(PrepareBody StreamPrepareBody);
 
 impl CommitPreparedBody<'_> {

@@ -1,4 +1,4 @@
-//! Rows that are in no frame yet.
+//! Builder of tuples.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -8,7 +8,8 @@ use super::value::EncodeBinary;
 use super::writer::{Writer, one_more};
 use crate::{KeyTuple, TupleColumn, TupleData};
 
-/// A row built column by column, in one buffer; lends itself to a message as [`TupleData`].
+/// Builder of a tuple, column by column, in one buffer. [`as_tuple`](Self::as_tuple) borrows it for
+/// a message.
 ///
 /// ```
 /// use pgoutput_decode::TupleColumn;
@@ -19,7 +20,7 @@ use crate::{KeyTuple, TupleColumn, TupleData};
 /// assert_eq!(row.as_tuple().len(), 4);
 /// assert_eq!(row.as_tuple().get(0), Some(TupleColumn::Text(b"42")));
 ///
-/// // The next row in the same buffer.
+/// // The next tuple in the same buffer.
 /// row.clear();
 /// row.text("43")?;
 /// # Ok::<(), pgoutput_decode::encode::EncodeError>(())
@@ -31,12 +32,12 @@ pub struct TupleColumnsBuf {
 }
 
 impl TupleColumnsBuf {
-    /// A row without columns.
+    /// Creates a tuple without columns.
     pub const fn new() -> Self {
         Self { columns: 0, bytes: Vec::new() }
     }
 
-    /// A row of these columns.
+    /// Creates a tuple of these columns.
     ///
     /// # Errors
     /// Those of [`push`](Self::push).
@@ -53,7 +54,8 @@ impl TupleColumnsBuf {
     /// Adds a column.
     ///
     /// # Errors
-    /// A value over `i32::MAX` bytes, a column over `u16::MAX`; the row is unchanged then.
+    /// Fails on a value of more than `i32::MAX` bytes and on more than `u16::MAX` columns; the
+    /// tuple is then unchanged.
     pub fn push(&mut self, column: TupleColumn<'_>) -> Result<&mut Self, EncodeError> {
         let columns = one_more(self.columns)?;
         Writer::append(&mut self.bytes, |writer| {
@@ -74,7 +76,7 @@ impl TupleColumnsBuf {
         Ok(self)
     }
 
-    /// Adds an SQL NULL.
+    /// Adds a NULL.
     ///
     /// # Errors
     /// Those of [`push`](Self::push).
@@ -82,7 +84,7 @@ impl TupleColumnsBuf {
         self.push(TupleColumn::Null)
     }
 
-    /// Adds a TOASTed value that the change did not touch.
+    /// Adds an unchanged TOAST value.
     ///
     /// # Errors
     /// Those of [`push`](Self::push).
@@ -90,7 +92,7 @@ impl TupleColumnsBuf {
         self.push(TupleColumn::Unchanged)
     }
 
-    /// Adds a value as its type's output function prints it.
+    /// Adds a value in text format, as the type's output function writes it.
     ///
     /// # Errors
     /// Those of [`push`](Self::push).
@@ -98,7 +100,7 @@ impl TupleColumnsBuf {
         self.push(TupleColumn::Text(value.as_ref()))
     }
 
-    /// Adds a value as its type's send function gives it.
+    /// Adds a value in binary format, as the type's send function writes it.
     ///
     /// # Errors
     /// Those of [`push`](Self::push).
@@ -106,7 +108,7 @@ impl TupleColumnsBuf {
         self.push(TupleColumn::Binary(value.as_ref()))
     }
 
-    /// Adds a value in its type's binary form.
+    /// Adds a value in the binary form of its type.
     ///
     /// # Errors
     /// Those of [`EncodeBinary::encode_binary`] and of [`push`](Self::push).
@@ -114,18 +116,19 @@ impl TupleColumnsBuf {
         self.binary(value.to_binary()?)
     }
 
-    /// Takes all columns out; the buffer stays.
+    /// Removes all columns and keeps the buffer.
     pub fn clear(&mut self) {
         self.columns = 0;
         self.bytes.clear();
     }
 
-    /// The row, for Insert, Update, and the full old row of Update and Delete.
+    /// Returns the tuple, for Insert, Update, and the full old row of Update and Delete.
     pub fn as_tuple(&self) -> TupleData<'_> {
         TupleData::from_checked(self.columns, &self.bytes)
     }
 
-    /// The row as the key of an old row: as wide as the table, NULL in the place of what is no key.
+    /// Returns the tuple as the key of an old row: as wide as the table, with NULL in columns
+    /// outside the replica identity.
     pub fn as_key(&self) -> KeyTuple<'_> {
         KeyTuple(self.as_tuple())
     }

@@ -1,4 +1,4 @@
-//! The mirror of the cursor: the only file that puts integers and strings into a frame.
+//! Writes integers and strings into a frame, the counterpart of the cursor; no other file does.
 
 use alloc::vec::Vec;
 
@@ -7,7 +7,7 @@ use byteorder::{BigEndian, ByteOrder};
 use super::EncodeError;
 use crate::{Lsn, Oid, TimestampTz, Xid};
 
-/// Appends to a frame.
+/// Writer that appends to a frame.
 #[derive(Debug)]
 pub(super) struct Writer<'o> {
     out: &'o mut Vec<u8>,
@@ -18,7 +18,7 @@ impl<'o> Writer<'o> {
         Self { out }
     }
 
-    /// Runs `write`; when it fails, `out` is what it was.
+    /// Runs `write`, and restores `out` if it fails.
     pub(super) fn append(
         out: &'o mut Vec<u8>,
         write: impl FnOnce(&mut Writer<'o>) -> Result<(), EncodeError>,
@@ -88,7 +88,7 @@ impl<'o> Writer<'o> {
         self.u32(value.as_u32());
     }
 
-    /// The id in front of the seven kinds inside a streamed chunk.
+    /// Writes the transaction id that seven kinds of messages carry inside a chunk.
     pub(super) fn stream_xid(&mut self, value: Option<Xid>) {
         if let Some(xid) = value {
             self.xid(xid);
@@ -99,7 +99,7 @@ impl<'o> Writer<'o> {
         self.out.extend_from_slice(value);
     }
 
-    /// A name and its terminating zero.
+    /// Writes a name and its terminating zero.
     pub(super) fn string(&mut self, field: &'static str, value: &str) -> Result<(), EncodeError> {
         if let Some(offset) = value.bytes().position(|byte| byte == 0) {
             return Err(EncodeError::InteriorZero { field, offset });
@@ -109,7 +109,7 @@ impl<'o> Writer<'o> {
         Ok(())
     }
 
-    /// What `write` appends, behind its length.
+    /// Writes the bytes that `write` appends, after their length.
     pub(super) fn sized(
         &mut self,
         field: &'static str,
@@ -122,7 +122,7 @@ impl<'o> Writer<'o> {
         })
     }
 
-    /// What `write` appends, behind the number that it says.
+    /// Writes the bytes that `write` appends, after the count that it returns.
     pub(super) fn counted(
         &mut self,
         field: &'static str,
@@ -131,27 +131,27 @@ impl<'o> Writer<'o> {
         let start = self.out.len();
         self.i32(0);
         let count = signed(field, write(&mut Writer::new(self.out))?)?;
-        if let Some(place) = self.out.get_mut(start..).and_then(<[u8]>::first_chunk_mut::<4>) {
-            BigEndian::write_i32(place, count);
+        if let Some(field) = self.out.get_mut(start..).and_then(<[u8]>::first_chunk_mut::<4>) {
+            BigEndian::write_i32(field, count);
         }
         Ok(())
     }
 
-    /// A signed count or length.
+    /// Writes a signed count or length.
     pub(super) fn length(&mut self, field: &'static str, length: usize) -> Result<(), EncodeError> {
         self.i32(signed(field, length)?);
         Ok(())
     }
 }
 
-/// The largest number that a signed field of 32 bits can say.
+/// The greatest value of a signed 32-bit field.
 const MAX: usize = i32::MAX as usize;
 
 fn signed(field: &'static str, length: usize) -> Result<i32, EncodeError> {
     i32::try_from(length).map_err(|_| EncodeError::TooLong { field, length, limit: MAX })
 }
 
-/// One more than `count` columns, if the wire can say that many.
+/// Returns `count` plus one, if the wire format allows that many columns.
 pub(super) fn one_more(count: u16) -> Result<u16, EncodeError> {
     let limit = usize::from(u16::MAX);
     count.checked_add(1).ok_or(EncodeError::TooLong {
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_end_at_the_largest_signed_number() {
+    fn lengths_are_limited_to_the_greatest_signed_number() {
         assert_eq!(signed("value", MAX), Ok(i32::MAX));
         assert_eq!(
             signed("value", MAX + 1),

@@ -1,11 +1,11 @@
-//! Arrays, `int2vector`, `oidvector`.
+//! Writes arrays, `int2vector` and `oidvector`.
 
 use super::{EncodeError, Write, Writer, write_sized};
 use crate::value::Array;
 
 impl Write for Array<'_> {
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
-        // Six at most. An empty vector has one all the same, of no length.
+        // At most six. An empty vector still has one dimension, of length 0.
         let is_empty_vector = self.is_vector() && self.is_empty();
         let dimensions = if is_empty_vector { 1 } else { self.dimensions().len() };
         writer.length("array dimension count", dimensions)?;

@@ -1,4 +1,4 @@
-//! Composites.
+//! Writes composites.
 
 use super::{EncodeError, Write, Writer, write_sized};
 use crate::value::Composite;

@@ -1,4 +1,4 @@
-//! `date`, `time`, `timetz`, `timestamp`, `timestamptz`, `interval`.
+//! Writes `date`, `time`, `timetz`, `timestamp`, `timestamptz` and `interval`.
 
 use super::{EncodeError, Write, Writer};
 use crate::TimestampTz;
@@ -21,7 +21,7 @@ impl Write for Time {
 impl Write for TimeTz {
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
         self.time().write(writer)?;
-        // Seconds west of UTC; the type holds less than 16 hours of them.
+        // Seconds west of UTC; the type allows less than 16 hours.
         writer.i32(self.utc_offset_seconds().wrapping_neg());
         Ok(())
     }

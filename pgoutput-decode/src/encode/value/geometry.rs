@@ -1,4 +1,4 @@
-//! `point`, `line`, `lseg`, `box`, `path`, `polygon`, `circle`.
+//! Writes `point`, `line`, `lseg`, `box`, `path`, `polygon` and `circle`.
 
 use super::{EncodeError, Write, Writer};
 use crate::value::{Circle, Line, LineSegment, Path, Point, Polygon, Rectangle};

@@ -1,4 +1,4 @@
-//! `hstore`.
+//! Writes `hstore`.
 
 use super::{EncodeError, Write, Writer, write_sized};
 use crate::value::Hstore;

@@ -1,4 +1,4 @@
-//! Identifiers: `oid`, `xid`, `xid8`, `cid`, `tid`, `pg_lsn`, `pg_snapshot`, `uuid`.
+//! Writes identifiers: `oid`, `xid`, `xid8`, `cid`, `tid`, `pg_lsn`, `pg_snapshot` and `uuid`.
 
 use super::{EncodeError, Write, Writer};
 use crate::value::{Cid, Snapshot, Tid, Uuid, Xid8};

@@ -1,10 +1,10 @@
-//! Reads PostgreSQL's text of lexemes, which `tsvector` and `tsquery` share.
+//! Reads PostgreSQL's text of lexemes, for `tsvector` and `tsquery`.
 
 use super::{EncodeError, Writer};
 use crate::Oid;
 use crate::value::{Format, Text, ValueError};
 
-/// The characters of a text, its escapes taken off, from the front.
+/// Reader of the characters of a text, without its escapes, from front to back.
 pub(super) struct Scanner<I> {
     characters: I,
     next: Option<char>,
@@ -18,7 +18,7 @@ pub(super) fn scan(text: Text<'_>, type_oid: Oid) -> Scanner<impl Iterator<Item 
 }
 
 impl<I: Iterator<Item = char>> Scanner<I> {
-    /// The next character, left where it is.
+    /// Returns the next character without reading it.
     pub(super) const fn peek(&self) -> Option<char> {
         self.next
     }
@@ -30,7 +30,7 @@ impl<I: Iterator<Item = char>> Scanner<I> {
         Some(next)
     }
 
-    /// Steps over `character` if it comes next.
+    /// Skips `character` if it comes next, and returns whether it did.
     pub(super) fn eat(&mut self, character: char) -> bool {
         let found = self.next == Some(character);
         if found {
@@ -47,12 +47,12 @@ impl<I: Iterator<Item = char>> Scanner<I> {
         if self.eat(character) { Ok(()) } else { Err(self.malformed(expected)) }
     }
 
-    /// What comes next is not `expected`.
+    /// Creates an error for a next character that is not `expected`.
     pub(super) fn malformed(&self, expected: &'static str) -> EncodeError {
         ValueError::malformed(expected, self.offset).within(self.type_oid, Format::Text).into()
     }
 
-    /// A decimal number up to `max`.
+    /// Reads a decimal number of at most `max`.
     pub(super) fn number(&mut self, max: u16, expected: &'static str) -> Result<u16, EncodeError> {
         let mut number = None;
         while let Some(digit) = self.next.and_then(|digit| digit.to_digit(10)) {
@@ -64,7 +64,8 @@ impl<I: Iterator<Item = char>> Scanner<I> {
         number.ok_or_else(|| self.malformed(expected))
     }
 
-    /// A lexeme between apostrophes, those inside of it and backslashes doubled; written with a zero byte behind it.
+    /// Reads a lexeme in apostrophes, in which apostrophes and backslashes are doubled, and writes
+    /// it with a zero byte after it.
     pub(super) fn lexeme(&mut self, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
         self.expect('\'', "a lexeme in apostrophes")?;
         loop {

@@ -1,4 +1,4 @@
-//! The binary form of values: the mirror of the binary readers in [`value`](crate::value).
+//! The binary form of values; the counterpart of the binary readers in [`value`](crate::value).
 
 mod array;
 mod bit;
@@ -28,15 +28,16 @@ use crate::value::{
 };
 use crate::{Lsn, Oid, TimestampTz, Xid};
 
-/// A value that can be written in its type's binary form: the bytes of the type's send function.
+/// A value that can be written in the binary form of its type: the bytes of the type's send
+/// function.
 ///
-/// Of each value there is one form, the one that a server sends, whatever form it was read from: a `numeric` has no
-/// group of zeros in front or behind, the bits that fill a `bit` string's last byte are zero. Only the shape of a
-/// `tsquery` read from text is that of its text: which operators stand together is not told there where it does not
-/// matter.
+/// Every value has one binary form, which is the one that a server sends, no matter which form it
+/// was read from. A `numeric` has no leading or trailing groups of zeros, and the unused bits of a
+/// `bit` string are zero. Only the structure of a `tsquery` read from text may differ: the text
+/// does not show how operators are grouped where the grouping does not matter.
 ///
-/// It is implemented for the types of [`value`](crate::value), and for [`Field`], which knows its type: that is how
-/// a value of any type is written, and how text is turned into binary.
+/// The types of [`value`](crate::value) implement it. [`Field`] does too, because it knows its
+/// type: use it to write a value of any type, and to convert text to binary.
 ///
 /// ```
 /// use pgoutput_decode::encode::{EncodeBinary, EncodeError, TupleColumnsBuf};
@@ -53,11 +54,11 @@ use crate::{Lsn, Oid, TimestampTz, Xid};
 /// let binary = Field::new(type_oid::INT4_ARRAY, Format::Binary, &bytes);
 /// assert_eq!(binary.get::<Array>()?, text.get::<Array>()?);
 ///
-/// // Columns of a row, as a server with `binary 'true'` sends them.
+/// // Columns of a tuple, as a server with `binary 'true'` sends them.
 /// let mut row = TupleColumnsBuf::new();
 /// row.value(&7_i32)?.value(&text)?;
 ///
-/// // No binary form can be made of what is known as text alone.
+/// // A type of which only the text is known cannot be converted.
 /// let list = Field::new(type_oid::PG_NDISTINCT, Format::Text, br#"{"1, 2": 3}"#);
 /// assert_eq!(list.to_binary(), Err(EncodeError::NoBinaryForm(type_oid::PG_NDISTINCT)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -66,11 +67,11 @@ pub trait EncodeBinary {
     /// Appends the value's binary form to `out`.
     ///
     /// # Errors
-    /// What is larger than its type can say, and what is not the text that PostgreSQL writes for its type; `out` is
-    /// unchanged then.
+    /// Fails if the value is too large for its type, and if its text is not what PostgreSQL writes
+    /// for the type; `out` is then unchanged.
     fn encode_binary(&self, out: &mut Vec<u8>) -> Result<(), EncodeError>;
 
-    /// The value's binary form.
+    /// Returns the binary form of the value.
     ///
     /// # Errors
     /// Those of [`encode_binary`](Self::encode_binary).
@@ -81,7 +82,7 @@ pub trait EncodeBinary {
     }
 }
 
-/// What each value writes; the public trait adds that `out` is what it was after an error.
+/// Writes a value. The public trait adds that `out` is unchanged after an error.
 trait Write {
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), EncodeError>;
 }
@@ -108,10 +109,10 @@ encode_binary! {
     Array<'_>, Range<'_>, Multirange<'_>, Composite<'_>, Hstore<'_>,
 }
 
-/// What a value inside of another is called when it is too long.
+/// The name of a nested value in the error for one that is too long.
 const INSIDE: &str = "value";
 
-/// A value behind its length, or NULL.
+/// Writes a value after its length, or NULL.
 fn write_sized(value: Option<&impl Write>, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
     match value {
         None => writer.i32(-1),

@@ -1,4 +1,4 @@
-//! `inet`, `cidr`, `macaddr`, `macaddr8`.
+//! Writes `inet`, `cidr`, `macaddr` and `macaddr8`.
 
 use core::net::IpAddr;
 
@@ -6,7 +6,7 @@ use super::{EncodeError, Write, Writer};
 use crate::value::{Cidr, Inet, MacAddr, MacAddr8};
 
 fn write_address(writer: &mut Writer<'_>, address: IpAddr, netmask: u8, is_cidr: bool) {
-    // PostgreSQL's own numbers of the families, and the length of the address.
+    // PostgreSQL's own numbers of the address families, and the length of the address.
     let (family, length) = match address {
         IpAddr::V4(_) => (2, 4),
         IpAddr::V6(_) => (3, 16),

@@ -1,4 +1,4 @@
-//! `boolean`, integers, floats and `money`.
+//! Writes `boolean`, integers, floats and `money`.
 
 use super::{EncodeError, Write, Writer};
 use crate::value::{Float4, Float8, Money};

@@ -1,4 +1,4 @@
-//! `numeric`.
+//! Writes `numeric`.
 
 use super::{EncodeError, Write, Writer};
 use crate::value::Numeric;
@@ -8,16 +8,16 @@ const NEGATIVE: u16 = 0x4000;
 const NAN: u16 = 0xC000;
 const INFINITY: u16 = 0xD000;
 const NEG_INFINITY: u16 = 0xF000;
-/// The greatest scale that the binary form can say.
+/// The greatest scale in the binary form.
 const MAX_SCALE: usize = 0x3FFF;
-/// As many decimal digits as stand in front of the point in groups of four, the first of which counts 10000 to the
-/// power of `i16::MAX`.
+/// The greatest number of decimal digits before the point: groups of four, of which the first is
+/// multiplied by 10000 to the power of `i16::MAX`.
 const MAX_INTEGER_DIGITS: usize = 4 * (i16::MAX as usize + 1);
 
 impl Write for Numeric<'_> {
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), EncodeError> {
         let Some(scale) = self.scale() else {
-            // No digits, no weight; servers send 32 as the scale of the infinities.
+            // No digits and no weight. Servers send 32 as the scale of the infinities.
             let (sign, scale) = match (self.is_nan(), self.is_negative()) {
                 (true, _) => (NAN, 0),
                 (false, false) => (INFINITY, 32),
@@ -36,14 +36,14 @@ impl Write for Numeric<'_> {
         let Some(scale) = u16::try_from(scale).ok().filter(|_| scale <= MAX_SCALE) else {
             return too_long("numeric scale", scale, MAX_SCALE);
         };
-        // Zeros in front are not written, nor zeros behind.
+        // Leading and trailing groups of zeros are not written.
         let weight = i32::try_from(digits.div_ceil(4)).unwrap_or(i32::MAX) - 1;
         let skipped = self.groups().take_while(|group| *group == 0).count();
         let written = self.groups().enumerate().filter(|(_, group)| *group != 0);
         let count = written.last().map_or(0, |(at, _)| at + 1 - skipped);
         let weight =
             if count == 0 { 0 } else { weight - i32::try_from(skipped).unwrap_or(i32::MAX) };
-        // The limits above keep both far inside: at most 32768 + 4096 groups.
+        // The limits above keep both in range: there are at most 32768 + 4096 groups.
         writer.u16(u16::try_from(count).unwrap_or(u16::MAX));
         writer.i16(i16::try_from(weight).unwrap_or(i16::MIN));
         writer.u16(if self.is_negative() { NEGATIVE } else { POSITIVE });
@@ -54,13 +54,13 @@ impl Write for Numeric<'_> {
 }
 
 impl Numeric<'_> {
-    /// All digits in groups of four from the point, those outside filled up with zeros.
+    /// Returns all digits in groups of four, aligned to the point and padded with zeros.
     fn groups(&self) -> impl Iterator<Item = u16> {
         let (integer, fraction) = (self.integer_digits(), self.fraction_digits());
         let before = integer.len().next_multiple_of(4) - integer.len();
-        let behind = fraction.len().next_multiple_of(4) - fraction.len();
+        let after = fraction.len().next_multiple_of(4) - fraction.len();
         let zeros = |count| core::iter::repeat_n(0_u8, count);
-        let mut digits = zeros(before).chain(integer).chain(fraction).chain(zeros(behind));
+        let mut digits = zeros(before).chain(integer).chain(fraction).chain(zeros(after));
         core::iter::from_fn(move || {
             let first = digits.next()?;
             let rest = digits.by_ref().take(3);

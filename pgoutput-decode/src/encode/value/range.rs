@@ -1,4 +1,4 @@
-//! Ranges and multiranges.
+//! Writes ranges and multiranges.
 
 use core::ops::Bound;
 

@@ -19,7 +19,8 @@ fn a_tsquery_is_read_as_the_server_reads_it() {
     );
     assert_eq!(
         query("!'a' <-> 'b' | !( 'c' & 'd':*AD )").unwrap(),
-        b"\0\0\0\x09\x02\x03\x02\x01\x02\x02\x01\x09\x01d\0\x01\0\0c\0\x02\x04\0\x01\x01\0\0b\0\x02\x01\x01\0\0a\0"
+        b"\0\0\0\x09\x02\x03\x02\x01\x02\x02\x01\x09\x01d\0\x01\0\0c\0\x02\x04\0\x01\
+          \x01\0\0b\0\x02\x01\x01\0\0a\0"
     );
     assert_eq!(query(r"'it''s\\'").unwrap(), b"\0\0\0\x01\x01\0\0it's\\\0");
     let deep = "( ".repeat(100_000) + "'a'" + &" )".repeat(100_000);
@@ -77,13 +78,13 @@ fn numerics_have_the_form_that_servers_send() {
 }
 
 #[test]
-fn a_numeric_ends_where_its_fields_end() {
+fn a_numeric_is_limited_by_its_fields() {
     let longest = "9".repeat(131_072);
     assert_eq!(binary(type_oid::NUMERIC, &longest).unwrap().len(), 8 + 2 * 32_768);
     let error = binary(type_oid::NUMERIC, &(longest + "9")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "numeric integer digits of 131073 is over the limit of 131072 that the wire format has"
+        "numeric integer digits of 131073 exceeds the limit of 131072 in the wire format"
     );
     let scale = |digits| binary(type_oid::NUMERIC, &("0.".to_string() + &"9".repeat(digits)));
     assert_eq!(scale(16_383).unwrap().len(), 8 + 2 * 4096);
@@ -91,8 +92,8 @@ fn a_numeric_ends_where_its_fields_end() {
 }
 
 #[test]
-fn what_cannot_be_written_changes_nothing() {
-    // The second element has no binary form: nothing of the first stays.
+fn an_error_leaves_the_output_unchanged() {
+    // The second element has no binary form, so the first one must be removed too.
     let element = TypeInfo { oid: type_oid::ACLITEM, name: "aclitem", kind: TypeKind::Base };
     let kind = TypeKind::Array { element: &element, delimiter: b',' };
     let list = TypeInfo { oid: type_oid::ACLITEM_ARRAY, name: "aclitem[]", kind };
@@ -102,13 +103,13 @@ fn what_cannot_be_written_changes_nothing() {
     assert_eq!(error, EncodeError::NoBinaryForm(type_oid::ACLITEM));
     assert_eq!(
         error.to_string(),
-        "no binary form can be made of the text of aclitem: send it as text"
+        "the text of aclitem cannot be converted to its binary form: send it as text"
     );
     assert_eq!(out, b"kept");
     let mut row = TupleColumnsBuf::new();
     assert!(row.value(&field).is_err());
     assert!(row.as_tuple().is_empty());
-    // An unreadable value, and a type that nothing is known of.
+    // An unreadable value, and an unknown type.
     assert!(matches!(binary(type_oid::BOOL, "x"), Err(EncodeError::Value(_))));
     let unknown = Oid::new(16_400);
     assert_eq!(binary(unknown, "x"), Err(EncodeError::NoBinaryForm(unknown)));

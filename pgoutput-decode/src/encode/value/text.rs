@@ -1,9 +1,9 @@
-//! Text and what is written as text, `"char"`, `bytea`, `json`, `jsonb`, `jsonpath`.
+//! Writes texts, `"char"`, `bytea`, `json`, `jsonb` and `jsonpath`.
 
 use super::{EncodeError, Write, Writer};
 use crate::value::{Bytea, Char, Json, JsonPath, Jsonb, Text};
 
-/// The version that stands in front of `jsonb` and `jsonpath`.
+/// The version byte before `jsonb` and `jsonpath`.
 const VERSION: u8 = 1;
 
 impl Write for str {

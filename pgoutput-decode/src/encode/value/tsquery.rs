@@ -1,4 +1,4 @@
-//! `tsquery`.
+//! Writes `tsquery`.
 
 use alloc::vec::Vec;
 
@@ -19,7 +19,7 @@ impl Write for TsQuery<'_> {
     }
 }
 
-/// What waits for its last operand.
+/// An operator or parenthesis whose last operand has not been read yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waiting {
     Parenthesis,
@@ -30,7 +30,7 @@ enum Waiting {
 }
 
 impl Waiting {
-    /// How strongly it binds.
+    /// Returns how strongly it binds.
     const fn priority(self) -> u8 {
         match self {
             Self::Parenthesis => 0,
@@ -42,8 +42,8 @@ impl Waiting {
     }
 }
 
-/// Items with each operator behind its operands. The binary form has each in front of them, the right one first: it
-/// is the same row from the end.
+/// Items with each operator after its operands. Reversed, this is the binary form, in which each
+/// operator comes before its operands, the right one first.
 #[derive(Default)]
 struct Postfix {
     bytes: Vec<u8>,
@@ -93,8 +93,9 @@ fn write_text(text: Text<'_>, writer: &mut Writer<'_>) -> Result<(), EncodeError
     Ok(())
 }
 
-/// Operators of the same strength belong together from the left, as the server reads them. What waits is kept in a
-/// list, so that no depth of parentheses is too deep.
+/// Reads the items of a query. Operators of the same priority are grouped from the left, as on the
+/// server. Operators without their last operand are kept in a list, so parentheses may be nested to
+/// any depth.
 fn read(
     text: &mut Scanner<impl Iterator<Item = char>>,
     items: &mut Postfix,
@@ -136,7 +137,7 @@ fn read(
     Ok(())
 }
 
-/// A lexeme with what it is restricted to: `'cat':*AB`.
+/// Reads a lexeme with its restrictions: `'cat':*AB`.
 fn operand(
     text: &mut Scanner<impl Iterator<Item = char>>,
     items: &mut Postfix,
@@ -159,7 +160,7 @@ fn operand(
     })
 }
 
-/// The operator between two operands; `None` at the end.
+/// Reads the operator between two operands; `None` at the end.
 fn operator(
     text: &mut Scanner<impl Iterator<Item = char>>,
 ) -> Result<Option<Waiting>, EncodeError> {

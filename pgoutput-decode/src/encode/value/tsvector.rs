@@ -1,4 +1,4 @@
-//! `tsvector`.
+//! Writes `tsvector`.
 
 use super::lexeme::{Scanner, scan};
 use super::{EncodeError, Write, Writer};
@@ -22,7 +22,7 @@ impl Write for TsVector<'_> {
                         }
                         count = count.saturating_add(1);
                         text.lexeme(writer)?;
-                        write_places(&mut text, writer)?;
+                        write_positions(&mut text, writer)?;
                     }
                     Ok(count)
                 })
@@ -31,15 +31,15 @@ impl Write for TsVector<'_> {
     }
 }
 
-/// `:1A,2B,3C,4`, or nothing.
-fn write_places(
+/// Reads `:1A,2B,3C,4` or nothing, and writes the positions.
+fn write_positions(
     text: &mut Scanner<impl Iterator<Item = char>>,
     writer: &mut Writer<'_>,
 ) -> Result<(), EncodeError> {
-    let mut places = alloc::vec::Vec::new();
+    let mut positions = alloc::vec::Vec::new();
     if text.eat(':') {
         loop {
-            let place = text.number(0x3FFF, "a place up to 16383")?;
+            let position = text.number(0x3FFF, "a position of at most 16383")?;
             let weight = match text.peek() {
                 Some('A') => 3,
                 Some('B') => 2,
@@ -49,21 +49,21 @@ fn write_places(
             if weight > 0 {
                 text.take();
             }
-            places.push(weight << 14 | place);
+            positions.push(weight << 14 | position);
             if !text.eat(',') {
                 break;
             }
         }
     }
     let limit = usize::from(u16::MAX);
-    let count = u16::try_from(places.len()).map_err(|_| EncodeError::TooLong {
-        field: "tsvector place count",
-        length: places.len(),
+    let count = u16::try_from(positions.len()).map_err(|_| EncodeError::TooLong {
+        field: "tsvector position count",
+        length: positions.len(),
         limit,
     })?;
     writer.u16(count);
-    for place in places {
-        writer.u16(place);
+    for position in positions {
+        writer.u16(position);
     }
     Ok(())
 }
