@@ -1,4 +1,4 @@
-//! What a column may hold besides a value: NULL, and a stored-apart value that did not come along.
+//! The states of a column other than a value: NULL and an unchanged TOAST value.
 
 #[cfg(feature = "serde")]
 mod de;
@@ -9,10 +9,11 @@ pub(crate) mod placeholder_counts;
 pub(crate) use self::de::{MARK_DEPTH, TOAST};
 use super::{Field, FieldType, FromField, ValueError, ValueErrorKind};
 
-/// The value of a column that may be stored apart (TOASTed).
+/// The value of a column that may be TOASTed, or the fact that the message omits it.
 ///
-/// When a change leaves such a value untouched, the log does not hold it, and the server sends a mark in its place. It is
-/// not NULL: the row has a value there. A column read as anything but `Toast` is an error then.
+/// If a change does not touch a TOASTed value, the WAL does not contain the value, and the server
+/// sends a placeholder. This is not NULL: the row has a value in this column. Reading such a column
+/// as any type other than `Toast` is an error.
 ///
 /// ```
 /// use pgoutput_decode::value::Toast;
@@ -24,14 +25,14 @@ use super::{Field, FieldType, FromField, ValueError, ValueErrorKind};
 pub enum Toast<T> {
     /// The value; `Toast<Option<T>>` for a column that may be NULL.
     Present(T),
-    /// The change did not touch the value, and neither the new row nor the old one carries it.
+    /// The change did not touch the value, and neither the new row nor the old one contains it.
     ///
-    /// With `ALTER TABLE … REPLICA IDENTITY FULL` the old row does.
+    /// With `ALTER TABLE … REPLICA IDENTITY FULL` the old row contains it.
     Unchanged,
 }
 
 impl<T> Toast<T> {
-    /// The value, if it came along.
+    /// Returns the value if it is present.
     pub fn present(self) -> Option<T> {
         match self {
             Self::Present(value) => Some(value),
@@ -39,7 +40,7 @@ impl<T> Toast<T> {
         }
     }
 
-    /// True when the value did not come along.
+    /// Returns true if the value is unchanged and omitted.
     pub const fn is_unchanged(&self) -> bool {
         matches!(self, Self::Unchanged)
     }
@@ -71,7 +72,7 @@ impl<'a, T: FromField<'a>> FromField<'a> for Toast<T> {
     }
 }
 
-/// NULL is `None`.
+/// Reads NULL as `None`.
 impl<'a, T: FromField<'a>> FromField<'a> for Option<T> {
     fn accepts(ty: FieldType<'_>) -> bool {
         T::accepts(ty)

@@ -1,8 +1,9 @@
 //! `Toast` for `serde`.
 //!
-//! The deserialiser of a row knows the name that `Toast` asks under. What `serde` has read into a buffer of its own (for
-//! `flatten`, for enums that are untagged or have their tag inside) is asked later, and that buffer does not pass names on:
-//! there a value that did not come along is a mark that nothing but `Toast` accepts, a `None` inside of several newtypes.
+//! The deserialiser of a row recognises the name that `Toast` requests. `serde` reads some columns
+//! into a buffer first (for `flatten`, and for untagged and internally tagged enums), and that
+//! buffer does not pass names on. An unchanged value is therefore buffered as a placeholder that
+//! only `Toast` accepts: a `None` inside several newtypes.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -12,61 +13,61 @@ use serde::de::{Deserialize, Deserializer, IntoDeserializer, Visitor};
 
 use super::{Toast, placeholder_counts};
 
-/// The name under which `Toast` asks.
+/// The name that `Toast` requests.
 pub(crate) const TOAST: &str = "$pgoutput_decode::value::Toast";
 
-/// How many newtypes the mark is: more than stand in each other around an `Option` of anyone's.
+/// The number of newtypes of the placeholder: more than a program nests around an `Option`.
 pub(crate) const MARK_DEPTH: u8 = 8;
 
-/// From a row a value, or none that came along; from anything else a value.
+/// Reads a value, or from a row an unchanged TOAST value.
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Toast<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_newtype_struct(TOAST, Asked(PhantomData))
     }
 }
 
-/// What the first question is answered with.
+/// Visitor of the answer to the first request.
 struct Asked<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for Asked<T> {
     type Value = Toast<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value that may not have come along")
+        f.write_str("a value or an unchanged TOAST value")
     }
 
-    /// A row says that it did not.
+    /// Visits an unchanged value of a row.
     fn visit_unit<E>(self) -> Result<Toast<T>, E> {
         placeholder_counts::taken();
         Ok(Toast::Unchanged)
     }
 
-    /// A row has it.
+    /// Visits a present value of a row.
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Toast<T>, D::Error> {
         T::deserialize(deserializer).map(Toast::Present)
     }
 
-    /// Anything else: the mark, if this was a newtype of it, or a value, which is no newtype.
+    /// Visits the input of another deserialiser: the placeholder if it is a newtype, or a value.
     fn visit_newtype_struct<D: Deserializer<'de>>(
         self,
         deserializer: D,
     ) -> Result<Toast<T>, D::Error> {
         if !deserializer.is_human_readable() {
-            // It does not describe itself, and is no buffer.
+            // The format does not describe itself, so it is not a buffer.
             return T::deserialize(deserializer).map(Toast::Present);
         }
         deserializer.deserialize_option(Null(PhantomData))
     }
 }
 
-/// Tells NULL, which is a `None` too, from the rest.
+/// Visitor that distinguishes NULL, which is also a `None`, from the placeholder.
 struct Null<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for Null<T> {
     type Value = Toast<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value that may not have come along")
+        f.write_str("a value or an unchanged TOAST value")
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<Toast<T>, E> {
@@ -83,7 +84,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Null<T> {
     }
 }
 
-/// Takes newtypes off; what is none is handed on as it is.
+/// Visitor that removes newtypes. Anything else is deserialised as a value.
 struct Peel<T> {
     left: u8,
     value: PhantomData<T>,
@@ -106,7 +107,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Peel<T> {
     type Value = Toast<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value that may not have come along")
+        f.write_str("a value or an unchanged TOAST value")
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(

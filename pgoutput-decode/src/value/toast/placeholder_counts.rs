@@ -1,18 +1,20 @@
-//! What became of the marks of unchanged values while one row was read.
+//! Counts of the placeholders of unchanged values that are accepted and refused while a row is
+//! read.
 //!
-//! A buffer of `serde` is asked without the deserialiser that filled it, and drops errors: inside of a flattened `Option`,
-//! and of enums that try one variant after the other. So those who take marks and the error that refuses them note it
-//! here, for the thread that reads.
+//! `serde` reads from its buffers without the deserialiser that filled them, and drops errors
+//! inside a flattened `Option` and when it tries one variant of an enum after the other. The code
+//! that accepts a placeholder, and the error that refuses one, therefore count it here, in a
+//! thread-local.
 
 use core::cell::Cell;
 use std::thread_local;
 
-/// How often a mark was taken and refused.
+/// How many placeholders were accepted and refused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
-    /// By a `Toast`.
+    /// Accepted by a `Toast`.
     pub(crate) taken: usize,
-    /// By anything else.
+    /// Refused by any other type.
     pub(crate) refused: usize,
 }
 
@@ -30,7 +32,7 @@ pub(crate) fn refused() {
     MARKS.set(Marks { refused: marks.refused.saturating_add(1), ..marks });
 }
 
-/// Counts the marks of one reading; one around it, of another row, does not see them.
+/// Counts the placeholders of one row. A row being read around it does not count them.
 pub(crate) struct Watch {
     outer: Marks,
 }
@@ -41,7 +43,7 @@ impl Watch {
         Self { outer: MARKS.take() }
     }
 
-    /// What became of the marks since the start.
+    /// Returns the counts since the start.
     #[inline]
     pub(crate) fn end(self) -> Marks {
         MARKS.replace(self.outer)
