@@ -221,8 +221,8 @@ fn what_does_not_fit_says_where_and_what_would() {
             assert_eq!(
                 row.get::<&str>("price").unwrap_err().to_string(),
                 format!(
-                    "{change}: column \"price\" of public.people: {format} value of type numeric: what stands at byte 0 cannot be \
-                     read as &str; read it as Numeric or Value"
+                    "{change}: column \"price\" of public.people: {format} value of type numeric: \
+                     the value at byte 0 cannot be read as &str; read it as Numeric or Value"
                 )
             );
             assert_eq!(row.get::<i32>("mood").unwrap_err().type_name(), Some("mood"));

@@ -204,8 +204,8 @@ fn errors_name_place_and_remedy() {
     assert_eq!(row.get::<&[u8]>("body").unwrap(), b"a\xFF");
     assert_eq!(
         message(row.get::<i64>("price")),
-        "column \"price\" of public.t: text value of type numeric: what stands at byte 0 cannot be read as i64; read it \
-         as Numeric or Value"
+        "column \"price\" of public.t: text value of type numeric: the value at byte 0 cannot be \
+         read as i64; read it as Numeric or Value"
     );
 }
 
@@ -247,7 +247,7 @@ fn errors_name_described_types_inside_and_places_that_are_none() {
     let table = sent.table();
     let row = sent.row(&table).with_types(&[MOODS]);
     let error = message(row.get::<Vec<String>>("moods"));
-    let start = "column \"moods\" of public.t: text value of type mood: not UTF-8 at byte 2";
+    let start = "column \"moods\" of public.t: text value of type mood: invalid UTF-8 at byte 2";
     assert!(error.starts_with(start), "{error}");
     for column in ["none", "gone"] {
         assert_eq!(
@@ -283,7 +283,7 @@ fn the_column_has_the_bytes_of_what_is_not_utf8() {
     assert!(row.get::<Vec<u8>>("item").is_err());
     let error = message(row.get::<Value<'_>>("item"));
     assert!(
-        error.contains("not UTF-8 at byte 2: the column of the row (`row.column(…)`)"),
+        error.contains("invalid UTF-8 at byte 2: read the raw bytes from the column of the row"),
         "{error}"
     );
     let field = row.column("item").unwrap().field().unwrap();
@@ -323,11 +323,11 @@ fn sql_types_read_binary_and_what_is_the_same_as_text() {
     ));
     assert!(
         message(row.get_sql::<i64>("id"))
-            .contains("type integer: what stands at byte 0 cannot be read as i64")
+            .contains("type integer: the value at byte 0 cannot be read as i64")
     );
     assert_eq!(
         message(row.get_sql::<String>("mood")),
-        "column \"mood\" of public.t: text value of type mood: what stands at byte 0 cannot be read as \
+        "column \"mood\" of public.t: text value of type mood: the value at byte 0 cannot be read as \
          alloc::string::String; read it as an enum that derives `FromSql`, or with `get` as &str or String"
     );
     assert!(matches!(

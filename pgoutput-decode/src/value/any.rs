@@ -1,4 +1,4 @@
-//! A value that says itself what it is.
+//! A value of any type.
 
 use core::cell::Cell;
 use core::fmt::{self, Write};
@@ -13,9 +13,10 @@ use super::{
 };
 use crate::{Lsn, Oid, TimestampTz, Xid};
 
-/// Any value, read as its type demands; the same from the text format and from the binary one.
+/// A value of any type, read according to its type. The text format and the binary format give the
+/// same value.
 ///
-/// `Display` is PostgreSQL's text.
+/// `Display` prints PostgreSQL's text.
 ///
 /// ```
 /// use pgoutput_decode::value::{Field, Format, Value, type_oid};
@@ -36,7 +37,8 @@ pub enum Value<'a> {
     Int4(i32),
     /// `bigint`
     Int8(i64),
-    /// `oid`, and `regclass` and its like from the binary format, or of an object that is not there.
+    /// `oid`; also `regclass` and similar types in the binary format, and in the text format if the
+    /// object does not exist.
     Oid(Oid),
     /// `real`
     Float4(Float4),
@@ -46,8 +48,8 @@ pub enum Value<'a> {
     Numeric(Numeric<'a>),
     /// `"char"`
     Char(Char),
-    /// `text`, `varchar`, `bpchar`, `name`, `xml`, an enum, and the text form of types this crate has no
-    /// reader for, among them `regclass` and its like.
+    /// `text`, `varchar`, `bpchar`, `name`, `xml`, an enum, and the text of types without a reader
+    /// in this crate, such as `regclass` and similar types.
     Text(Text<'a>),
     /// `bytea`
     Bytea(Bytea<'a>),
@@ -115,23 +117,23 @@ pub enum Value<'a> {
     JsonPath(JsonPath<'a>),
     /// `pg_snapshot`, `txid_snapshot`
     Snapshot(Snapshot<'a>),
-    /// An array of any type, `int2vector`, `oidvector`
+    /// An array of any type, `int2vector`, `oidvector`.
     Array(Array<'a>),
     /// A range of any type.
     Range(Range<'a>),
     /// A multirange of any type.
     Multirange(Multirange<'a>),
-    /// A composite type that was described.
+    /// A composite type with a description.
     Composite(Composite<'a>),
     /// `hstore`
     Hstore(Hstore<'a>),
-    /// The binary form of a type that this crate has no reader for, its bytes kept as they are. Displayed,
-    /// and written as JSON, as a `bytea` of these bytes.
+    /// The bytes of a binary value whose type has no reader in this crate. `Display` and JSON show
+    /// them as a `bytea`.
     Opaque(Bytea<'a>),
 }
 
 impl<'a> Value<'a> {
-    /// The only place that maps types to readers: one arm reads both formats.
+    /// The only mapping from types to readers. One arm reads both formats.
     fn read(field: &Field<'a>) -> Result<Self, ValueError> {
         let ty = field.ty();
         if ty.is_text() {
@@ -183,12 +185,12 @@ impl<'a> Value<'a> {
             type_oid::TSQUERY => Self::TsQuery(field.get()?),
             type_oid::JSONPATH => Self::JsonPath(field.get()?),
             type_oid::PG_SNAPSHOT | type_oid::TXID_SNAPSHOT => Self::Snapshot(field.get()?),
-            // Last: a look into the table of types costs more than reading a number.
+            // Last: searching the table of types is slower than comparing numbers.
             _ => return Self::read_compound(field),
         })
     }
 
-    /// What has values inside, and what this crate has no reader for.
+    /// Reads types that contain values, and types that have no reader.
     fn read_compound(field: &Field<'a>) -> Result<Self, ValueError> {
         let ty = field.ty();
         if ty.array().is_some() {
@@ -203,7 +205,7 @@ impl<'a> Value<'a> {
         match (ty.kind(), field.format()) {
             (TypeKind::Composite(_), _) => field.get().map(Self::Composite),
             (TypeKind::Hstore, _) => field.get().map(Self::Hstore),
-            // The oid of an object that is not there, in either format.
+            // The oid of an object that does not exist, in either format.
             (_, Format::Text) if ty.is_reg() && is_number(field.bytes()) => field
                 .get()
                 .map(Self::Oid)
@@ -214,10 +216,10 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Reads a value inside of another, which is not done with its own parts yet.
+    /// Reads a value inside another one while the outer one is still being checked.
     ///
-    /// Without optimisation [`read`](Self::read) needs more of the stack than all else together. So
-    /// it is left out of the way down through types of users, which may be deep.
+    /// Without optimisation [`read`](Self::read) uses more of the stack than everything else
+    /// together. It is therefore not called for user-defined types, which may be deeply nested.
     pub(super) fn check(field: &Field<'a>) -> Result<(), ValueError> {
         let ty = field.ty().without_domains();
         let field = Field { ty, ..*field };
@@ -229,16 +231,16 @@ impl<'a> Value<'a> {
         value.map(|_| ()).map_err(|error| error.within(ty.oid(), field.format()))
     }
 
-    /// Reads what stands inside of a value that was checked: it cannot fail then.
+    /// Reads a value inside one that was checked, which cannot fail.
     pub(super) fn inside(field: Field<'a>) -> Result<Self, fmt::Error> {
         field.get().map_err(|_| fmt::Error)
     }
 
-    /// Writes the value as JSON; the shape of each type is told at its own Rust type.
+    /// Writes the value as JSON. Each Rust type documents the shape of its JSON.
     ///
     /// # Errors
     ///
-    /// When `out` refuses.
+    /// Fails if `out` fails.
     pub fn write_json(&self, out: &mut impl Write, options: JsonOptions) -> fmt::Result {
         self.write_json_at(out, JsonPlace::new(options, &Cell::default()))
     }
@@ -296,7 +298,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Digits, as they are printed.
+/// Returns whether the text is a decimal number without leading zeros.
 fn is_number(text: &[u8]) -> bool {
     text.iter().all(u8::is_ascii_digit) && (text == b"0" || !text.starts_with(b"0"))
 }
@@ -379,7 +381,7 @@ mod tests {
     use crate::value::PgType;
 
     #[test]
-    fn what_has_no_reader_is_known_to_have_none() {
+    fn is_opaque_matches_the_types_without_a_reader() {
         for known in PgType::all() {
             let ty = FieldType::new(known.oid());
             let binary = Field::of(ty, Format::Binary, &[]).get::<Value<'_>>();

@@ -1,5 +1,5 @@
-//! Arrays, `int2vector` and `oidvector`: text elements between braces, or between spaces, binary dimensions and
-//! elements with their lengths, JSON nested arrays.
+//! Arrays, `int2vector` and `oidvector`. Text: elements in braces, or separated by spaces. Binary:
+//! dimensions, then elements with their lengths. JSON: nested arrays.
 
 use core::fmt::{self, Write};
 
@@ -8,12 +8,13 @@ use super::json_out::{JsonPlace, WriteJson};
 use super::quote::Within;
 use super::{Field, FieldType, Format, FromField, PgType, TypeKind, Value, ValueError, type_oid};
 
-/// An array: elements of one type, NULL among them, in up to six dimensions (manual, section "Arrays"); also an
-/// `int2vector` or `oidvector`, which are arrays of one dimension counted from 0.
+/// An array: elements of one type, possibly NULL, in up to six dimensions (manual, section
+/// "Arrays"). Also an `int2vector` or `oidvector`, which have one dimension and a lower bound of 0.
 ///
-/// It borrows the elements as they came. `Display` is PostgreSQL's text. Two arrays are equal if their dimensions,
-/// lower bounds included, and their elements are. In JSON the lower bounds do not show:
-/// [`JsonNotes::array_bounds`](super::JsonNotes::array_bounds) says so, and [`Array::bounds`] has them.
+/// The elements are borrowed as received. `Display` prints PostgreSQL's text. Two arrays are equal
+/// if their dimensions, including lower bounds, and their elements are equal. JSON has no lower
+/// bounds: [`JsonNotes::array_bounds`](super::JsonNotes::array_bounds) reports that they were
+/// omitted, and [`Array::bounds`] returns them.
 ///
 /// ```
 /// use pgoutput_decode::value::{Array, Field, Format, type_oid};
@@ -23,7 +24,8 @@ use super::{Field, FieldType, Format, FromField, PgType, TypeKind, Value, ValueE
 /// assert_eq!(array.dimensions().len(), 2);
 /// assert_eq!((array.dimensions()[0].lower, array.dimensions()[0].len), (0, 2));
 ///
-/// let mut numbers = array.elements().map(|element| element.map(|field| field.get::<i32>()).transpose());
+/// let mut numbers =
+///     array.elements().map(|element| element.map(|field| field.get::<i32>()).transpose());
 /// assert_eq!(numbers.next(), Some(Ok(Some(1))));
 /// assert_eq!(numbers.next(), Some(Ok(None)));
 ///
@@ -42,13 +44,13 @@ pub struct Array<'a> {
 /// One dimension of an [`Array`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Dimension {
-    /// How many elements it has; in an array that is not empty, at least one.
+    /// The number of elements, at least one unless the array is empty.
     pub len: u32,
-    /// The subscript of the first: 1, unless it was set otherwise.
+    /// The subscript of the first element: 1, unless it was set to another number.
     pub lower: i32,
 }
 
-/// The bounds of dimensions, as PostgreSQL writes them.
+/// The bounds of dimensions in PostgreSQL's notation.
 struct Bounds<'d>(&'d [Dimension]);
 
 impl fmt::Display for Bounds<'_> {
@@ -77,18 +79,18 @@ impl Dimensions {
         self.all.get_mut(..self.count).unwrap_or_default()
     }
 
-    /// False if there are six already.
+    /// Adds a dimension. Returns false if there are six already.
     pub(super) fn push(&mut self, dimension: Dimension) -> bool {
-        let place = self.all.get_mut(self.count);
-        let has_room = place.is_some();
-        if let Some(place) = place {
-            *place = dimension;
+        let free = self.all.get_mut(self.count);
+        let has_space = free.is_some();
+        if let Some(free) = free {
+            *free = dimension;
             self.count += 1;
         }
-        has_room
+        has_space
     }
 
-    /// The product of their lengths, 0 without dimensions.
+    /// Returns the product of the lengths; 0 without dimensions, `None` if it overflows.
     pub(super) fn elements(&self) -> Option<usize> {
         if self.count == 0 {
             return Some(0);
@@ -99,7 +101,7 @@ impl Dimensions {
     }
 }
 
-/// How the text of an array looks.
+/// The notation of an array in text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Notation {
     Braces {
@@ -110,7 +112,7 @@ pub(super) enum Notation {
 }
 
 impl<'a> FieldType<'a> {
-    /// What an array of this type consists of; `None` if it is no array.
+    /// Returns the element type and notation of an array type; `None` for other types.
     pub(super) fn array(self) -> Option<(FieldType<'a>, Notation)> {
         match self.kind() {
             TypeKind::Array { element, delimiter } => {
@@ -143,13 +145,13 @@ impl<'a> Array<'a> {
         }
     }
 
-    /// Whether values of this type are arrays.
+    /// Returns whether values of this type are arrays.
     #[cfg(feature = "serde")]
     pub(crate) fn is_type(ty: FieldType<'_>) -> bool {
         ty.without_domains().array().is_some()
     }
 
-    /// The array without a look into its elements.
+    /// Reads the array without reading its elements.
     #[cfg(feature = "alloc")]
     pub(crate) fn structure(field: &Field<'a>) -> Result<Self, ValueError> {
         let ty = field.ty().without_domains();
@@ -157,50 +159,54 @@ impl<'a> Array<'a> {
             .map_err(|error| error.within(ty.oid(), field.format()))
     }
 
-    /// The dimensions, from the outermost; none if the array is empty, at most six.
+    /// Returns the dimensions, the outermost first: at most six, and none if the array is empty.
     pub fn dimensions(&self) -> &[Dimension] {
         self.dimensions.as_slice()
     }
 
-    /// The bounds of all dimensions, which display as PostgreSQL writes them in front of an array: `[0:2][1:3]`. `None`
-    /// if every dimension counts from 1, and for `int2vector` and `oidvector`, which all count from 0.
+    /// Returns the bounds of all dimensions, displayed as PostgreSQL writes them before an array:
+    /// `[0:2][1:3]`. Returns `None` if every lower bound is 1, and for `int2vector` and
+    /// `oidvector`, whose lower bound is always 0.
     pub fn bounds(&self) -> Option<impl fmt::Display + use<'_>> {
-        let is_odd = !matches!(self.notation, Notation::Spaces)
+        let has_bounds = !matches!(self.notation, Notation::Spaces)
             && self.dimensions().iter().any(|dimension| dimension.lower != 1);
-        is_odd.then_some(Bounds(self.dimensions()))
+        has_bounds.then_some(Bounds(self.dimensions()))
     }
 
-    /// How many elements there are in all dimensions together.
+    /// Returns the number of elements in all dimensions together.
     pub fn len(&self) -> usize {
         self.elements.len()
     }
 
-    /// True for an array without elements, and thus without dimensions.
+    /// Returns true for an array without elements, which has no dimensions.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The type of the elements.
+    /// Returns the type of the elements.
     pub fn element_type(&self) -> FieldType<'a> {
         self.elements.ty()
     }
 
-    /// The elements of all dimensions, in order: the last subscript changes fastest. `None` is NULL.
+    /// Returns the elements of all dimensions in order: the last subscript varies fastest. `None`
+    /// is NULL.
     pub fn elements(&self) -> Elements<'a> {
         self.elements.iter()
     }
 
-    /// Whether it is an `int2vector` or `oidvector`.
+    /// Returns whether it is an `int2vector` or `oidvector`.
     #[cfg(feature = "encode")]
     pub(crate) fn is_vector(&self) -> bool {
         self.notation == Notation::Spaces
     }
 
-    /// Reads the elements of an array of one dimension, or of none, as `T`; where it begins to count is not told.
+    /// Reads the elements of an array with at most one dimension as `T`. The lower bound is
+    /// ignored.
     ///
     /// # Errors
     ///
-    /// When there are more dimensions, and when an element cannot be read as `T`, as NULL unless `T` is an `Option`.
+    /// Fails if there are more dimensions, and if an element cannot be read as `T`; NULL can only
+    /// be read as an `Option`.
     #[cfg(feature = "alloc")]
     pub fn to_vec<T: FromField<'a>>(&self) -> Result<alloc::vec::Vec<T>, ValueError> {
         let count = self.dimensions().len();
@@ -210,7 +216,7 @@ impl<'a> Array<'a> {
         self.elements().map(|element| element.map_or_else(T::from_null, |e| e.get())).collect()
     }
 
-    /// Writes elements and what stands before, between and after them.
+    /// Writes the elements with the characters before, between and after them.
     fn write_nested(
         &self,
         out: &mut dyn Write,
@@ -240,7 +246,7 @@ impl<'a> Array<'a> {
         Ok(())
     }
 
-    /// How many of the dimensions begin anew at this element, the outermost not counted.
+    /// Returns how many dimensions, except the outermost, start a new row at this element.
     fn turned(&self, at: usize) -> usize {
         let inner = self.dimensions.as_slice().get(1..).unwrap_or_default();
         let mut size = 1_usize;

@@ -5,28 +5,28 @@ use super::input::Input;
 use super::unescape::{QuoteEscape, Symbols};
 use super::{Field, FieldType, ValueError};
 
-/// The elements of an [`Array`], in order; `None` is NULL.
+/// Iterator over the elements of an [`Array`], in order; `None` is NULL.
 ///
-/// Each comes as a [`Field`], and has been read once already: reading it as what it is does not fail.
+/// Each element is a [`Field`] that was already checked: reading it as its own type does not fail.
 #[derive(Debug, Clone)]
-#[must_use = "iterators do nothing unless they are asked for their items"]
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct Elements<'a>(ElementCursor<'a>);
 
-/// Where in the elements of an array one is.
+/// Cursor over the elements of an array.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ElementCursor<'a> {
-    /// The array, for the depth and format of what is in it.
+    /// The array, which determines the depth and format of its elements.
     array: Field<'a>,
     ty: FieldType<'a>,
     source: ElementInput<'a>,
     left: usize,
-    /// Every element has been read as what it is.
+    /// Whether every element has been read as its own type.
     is_checked: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum ElementInput<'a> {
-    /// Behind the dimensions, with the opening brace.
+    /// The text after the bounds, from the opening brace.
     Braces {
         text: Symbols<'a>,
         delimiter: u8,
@@ -48,7 +48,7 @@ impl<'a> Array<'a> {
         let count = u32::from_be_bytes(input.array()?);
         let flags = input;
         if u32::from_be_bytes(input.array()?) > 1 {
-            return Err(flags.malformed("0 or 1, whether there are NULLs"));
+            return Err(flags.malformed("0 or 1 as the flag for NULLs"));
         }
         let element_oid = input;
         if u32::from_be_bytes(input.array()?) != ty.oid().as_u32() {
@@ -60,10 +60,10 @@ impl<'a> Array<'a> {
             let start = input;
             let len = i32::from_be_bytes(input.array()?);
             let lower = i32::from_be_bytes(input.array()?);
-            let len = u32::try_from(len).map_err(|_| start.malformed("a length from 0 up"))?;
+            let len = u32::try_from(len).map_err(|_| start.malformed("a length of at least 0"))?;
             is_empty |= len == 0;
             if lower.checked_add_unsigned(len).is_none() {
-                return Err(start.malformed("an upper bound below 2147483647"));
+                return Err(start.malformed("an upper bound less than 2147483647"));
             }
             if !dimensions.push(Dimension { len, lower }) {
                 return Err(start.malformed("at most 6 dimensions"));
@@ -71,16 +71,18 @@ impl<'a> Array<'a> {
         }
         let is_vector = matches!(notation, Notation::Spaces);
         if is_vector && !matches!(dimensions.as_slice(), [Dimension { lower: 0, .. }]) {
-            return Err(element_oid.malformed("one dimension, counted from 0"));
+            return Err(element_oid.malformed("one dimension with lower bound 0"));
         }
         if is_empty {
-            // An empty vector has one dimension, of no length.
+            // An empty vector has one dimension of length 0.
             dimensions = Dimensions::default();
         }
-        // Each element has four bytes at least: what claims more is refused before anything is read.
+        // Each element has at least four bytes: a greater count is rejected before anything is
+        // read.
         let fits = |count: &usize| *count <= input.rest().len() / 4;
         let left = dimensions.elements().filter(fits);
-        let left = left.ok_or(element_oid.malformed("as many elements as the dimensions say"))?;
+        let left =
+            left.ok_or(element_oid.malformed("as many elements as the dimensions declare"))?;
         let elements =
             ElementCursor::new(*field, ty, ElementInput::Binary(input), left).checked(elements)?;
         if is_vector && elements.iter().any(|element| element.is_none()) {
@@ -123,7 +125,7 @@ impl<'a> Array<'a> {
         if !bounds.as_slice().is_empty() {
             let lens = |dimensions: &Dimensions| dimensions.map(|dimension| dimension.len);
             if lens(&bounds) != lens(&dimensions) {
-                return Err(text.malformed("as many elements as the bounds say"));
+                return Err(text.malformed("as many elements as the bounds declare"));
             }
             dimensions = bounds;
         }
@@ -144,7 +146,7 @@ impl Dimensions {
     }
 }
 
-/// `[1:2][-3:4]=`, or nothing.
+/// Reads `[1:2][-3:4]=` if it is there.
 fn read_bounds(text: &mut Symbols<'_>) -> Result<Dimensions, ValueError> {
     let mut dimensions = Dimensions::default();
     while text.eat(b'[') {
@@ -175,14 +177,15 @@ fn read_bound(text: &mut Symbols<'_>) -> Result<i32, ValueError> {
     number.ok_or(start.malformed("a bound"))
 }
 
-/// Walks over the braces and what is in them: the lengths are those of the first row, and all rows must have them.
+/// Skips the braces and the elements in them. The lengths are those of the first row, and every row
+/// must have them.
 fn read_lengths(text: &mut Symbols<'_>, delimiter: u8) -> Result<Dimensions, ValueError> {
     let mut dimensions = Dimensions::default();
     text.expect(b'{', "an opening brace")?;
     if text.eat(b'}') {
         return Ok(dimensions);
     }
-    // As each level is first closed its length is known.
+    // The length of a level is known when the level is closed for the first time.
     dimensions.push(Dimension { len: 0, lower: 1 });
     while text.eat(b'{') {
         if !dimensions.push(Dimension { len: 0, lower: 1 }) {
@@ -195,7 +198,7 @@ fn read_lengths(text: &mut Symbols<'_>, delimiter: u8) -> Result<Dimensions, Val
         skip_element(text, delimiter)?;
         let mut level = deepest;
         loop {
-            // One more at this level, and perhaps the last.
+            // One more at this level, and possibly the last one.
             let Some(at) = level.checked_sub(1) else { return Ok(dimensions) };
             let count = counts.get_mut(at).map(|count| {
                 *count += 1;
@@ -223,7 +226,7 @@ fn read_lengths(text: &mut Symbols<'_>, delimiter: u8) -> Result<Dimensions, Val
     }
 }
 
-/// One element, with `None` for NULL.
+/// Reads one element; `None` for NULL.
 fn element<'a>(text: &mut Symbols<'a>, delimiter: u8) -> Result<Element<'a>, ValueError> {
     if text.eat(b'"') {
         return text.quoted(QuoteEscape::Backslash).map(Some);
@@ -240,12 +243,12 @@ fn skip_element(text: &mut Symbols<'_>, delimiter: u8) -> Result<(), ValueError>
     element(text, delimiter).map(|_| ())
 }
 
-/// How much of an array is looked at when it is read.
+/// How much of an array is checked when it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Check {
-    /// The elements too: reading them as what they are does not fail afterwards.
+    /// The elements too: reading them as their own type does not fail afterwards.
     Elements,
-    /// How many there are and where each ends: whoever reads them sees what is wrong with them.
+    /// Only their number and where each one ends: reading an element may fail.
     #[cfg(feature = "alloc")]
     Structure,
 }
@@ -272,7 +275,7 @@ impl<'a> ElementCursor<'a> {
         self.ty
     }
 
-    /// Walks over every element once, unless that was done.
+    /// Reads every element once, unless they were checked before.
     fn checked(mut self, check: Check) -> Result<Self, ValueError> {
         if self.is_checked {
             return Ok(self);
@@ -285,7 +288,7 @@ impl<'a> ElementCursor<'a> {
             }
         }
         if let ElementInput::Binary(input) = walk.source {
-            // A text was walked through to its end before.
+            // Text has already been read to its end.
             input.finish()?;
         }
         self.is_checked = check == Check::Elements;
@@ -315,14 +318,14 @@ impl<'a> ElementCursor<'a> {
     }
 }
 
-/// A length and as many bytes; -1 for NULL.
+/// Reads a length and as many bytes; -1 means NULL.
 pub(super) fn take_binary<'a>(input: &mut Input<'a>) -> Result<Element<'a>, ValueError> {
     let start = *input;
     match i32::from_be_bytes(input.array()?) {
         -1 => Ok(None),
         len => match usize::try_from(len) {
             Ok(len) => input.take(len).map(Some),
-            Err(_) => Err(start.malformed("a length from 0 up, or -1")),
+            Err(_) => Err(start.malformed("a length of at least 0, or -1")),
         },
     }
 }
@@ -334,7 +337,7 @@ impl<'a> Iterator for Elements<'a> {
         if self.0.left == 0 {
             return None;
         }
-        // It was walked over once without an error when the array was read.
+        // All elements were read without an error when the array was read.
         let element = self.0.advance().ok()?;
         Some(if self.0.is_checked { element.map(Field::checked) } else { element })
     }

@@ -1,5 +1,5 @@
-//! `bit` and `varbit`: text zeros and ones, binary a count of bits and the bytes that hold them, JSON a
-//! string of zeros and ones.
+//! `bit` and `varbit`. Text: zeros and ones. Binary: the number of bits and the bytes that hold
+//! them. JSON: a string of zeros and ones.
 
 use core::fmt::{self, Write};
 
@@ -7,9 +7,9 @@ use super::input::Input;
 use super::json_out::WriteJson;
 use super::{FieldType, FromField, ValueError, type_oid};
 
-/// A `bit(n)` or `bit varying(n)`: any number of bits, borrowed in the form they came in.
+/// A `bit(n)` or `bit varying(n)`: any number of bits, borrowed in the format received.
 ///
-/// `Display` is PostgreSQL's text. Equality is by bits.
+/// `Display` prints PostgreSQL's text. Two values are equal if their bits are.
 ///
 /// ```
 /// use pgoutput_decode::value::{Bits, Field, Format, type_oid};
@@ -27,12 +27,12 @@ pub struct Bits<'a>(BitsRepr<'a>);
 enum BitsRepr<'a> {
     /// The characters `0` and `1`.
     Text(&'a [u8]),
-    /// The first bit is the highest of the first byte.
+    /// Packed bits. The first bit is the highest bit of the first byte.
     Packed { len: usize, bytes: &'a [u8] },
 }
 
 impl<'a> Bits<'a> {
-    /// How many bits.
+    /// Returns the number of bits.
     pub const fn len(&self) -> usize {
         match self.0 {
             BitsRepr::Text(text) => text.len(),
@@ -40,12 +40,12 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// True for the empty bit string.
+    /// Returns true for the empty bit string.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The bits, from the first.
+    /// Returns the bits, the first one first.
     pub fn iter(&self) -> impl Iterator<Item = bool> + Clone + use<'a> {
         let (text, bytes, len): (&[u8], &[u8], usize) = match self.0 {
             BitsRepr::Text(text) => (text, &[], 0),
@@ -72,7 +72,7 @@ impl<'a> FromField<'a> for Bits<'a> {
         let mut input = Input::new(bytes);
         let len = i32::from_be_bytes(input.array()?);
         let Ok(len) = usize::try_from(len) else {
-            return Err(ValueError::malformed("a number of bits from 0 up", 0));
+            return Err(ValueError::malformed("a number of bits of at least 0", 0));
         };
         let bytes = input.take(len.div_ceil(8))?;
         input.finish()?;

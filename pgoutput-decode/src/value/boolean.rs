@@ -1,4 +1,4 @@
-//! `boolean`: text `t` and `f`, binary one byte, JSON `true` and `false`.
+//! `boolean`. Text: `t` and `f`. Binary: one byte. JSON: `true` and `false`.
 
 use core::fmt;
 
@@ -14,7 +14,7 @@ impl<'a> FromField<'a> for bool {
     #[inline]
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         match text {
-            // Which of the two is not branched on: nobody can guess it.
+            // No branch on which of the two it is: the processor could not predict it.
             [letter @ (b't' | b'f')] => Ok(*letter == b't'),
             _ => Err(ValueError::malformed("t or f", 0)),
         }
@@ -30,7 +30,7 @@ impl<'a> FromField<'a> for bool {
     }
 }
 
-/// PostgreSQL's text, which is not Rust's.
+/// Writes PostgreSQL's text, which differs from Rust's.
 pub(super) fn display(value: bool, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str(if value { "t" } else { "f" })
 }

@@ -1,5 +1,5 @@
-//! `bytea`: text `\x` and hexadecimal digits, or the older escape form; binary the bytes; JSON a string
-//! `\x…`.
+//! `bytea`. Text: `\x` and hexadecimal digits, or the older escape form. Binary: the bytes. JSON: a
+//! string `\x…`.
 
 use core::fmt;
 
@@ -8,9 +8,10 @@ use super::json_out::WriteJson;
 use super::unescape::Symbols;
 use super::{Field, FieldType, Format, FromField, ValueError, type_oid};
 
-/// A `bytea`: any bytes, up to 1 GB, borrowed in the form they came in.
+/// A `bytea`: any bytes, up to 1 GB, borrowed in the format received.
 ///
-/// `Display` is PostgreSQL's text with `bytea_output = hex`, whatever the form they came in.
+/// `Display` prints PostgreSQL's text with `bytea_output = hex`, even if the value arrived in
+/// another form.
 ///
 /// ```
 /// use pgoutput_decode::value::{Bytea, Field, Format, type_oid};
@@ -27,26 +28,27 @@ pub struct Bytea<'a>(ByteaRepr<'a>);
 #[derive(Debug, Clone, Copy)]
 enum ByteaRepr<'a> {
     Raw(&'a [u8]),
-    /// Hexadecimal digits, an even number of them.
+    /// An even number of hexadecimal digits.
     Hex(&'a [u8]),
-    /// Bytes, with `\\` for a backslash and `\ooo` for whatever else.
+    /// The escape form: `\\` for a backslash, `\ooo` for bytes that are not printable, and bytes as
+    /// they are.
     Escape(Symbols<'a>),
     /// The text of a type without a reader.
     Text(Symbols<'a>),
 }
 
 impl<'a> Bytea<'a> {
-    /// These bytes.
+    /// Creates a `bytea` of these bytes.
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self(ByteaRepr::Raw(bytes))
     }
 
-    /// The bytes, decoded one by one.
+    /// Returns an iterator that decodes the bytes one by one.
     pub const fn bytes(&self) -> ByteaBytes<'a> {
         ByteaBytes(self.0)
     }
 
-    /// All the bytes at once, if they came as they are (in the binary format).
+    /// Returns all bytes at once if they are not encoded, as in the binary format.
     pub const fn as_slice(&self) -> Option<&'a [u8]> {
         match self.0 {
             ByteaRepr::Raw(bytes) => Some(bytes),
@@ -55,7 +57,7 @@ impl<'a> Bytea<'a> {
     }
 }
 
-/// The bytes of a [`Bytea`].
+/// Iterator over the bytes of a [`Bytea`].
 #[derive(Debug, Clone)]
 pub struct ByteaBytes<'a>(ByteaRepr<'a>);
 
@@ -94,7 +96,7 @@ impl Iterator for ByteaBytes<'_> {
 
 impl core::iter::FusedIterator for ByteaBytes<'_> {}
 
-/// Takes one byte off the escape form; `None` at its end, and where a backslash stands wrongly.
+/// Decodes one byte of the escape form; `None` at its end and at an invalid backslash.
 fn unescape(mut text: Symbols<'_>) -> Option<(u8, Symbols<'_>)> {
     let byte = match text.take()? {
         b'\\' => match (text.take()?, text.peek()) {
@@ -111,7 +113,7 @@ fn unescape(mut text: Symbols<'_>) -> Option<(u8, Symbols<'_>)> {
     Some((byte, text))
 }
 
-/// `bytea`; of types that have no reader, the bytes as they came in either format.
+/// Reads a `bytea`, and the bytes of a type without a reader as received in either format.
 impl<'a> FromField<'a> for Bytea<'a> {
     fn accepts(ty: FieldType<'_>) -> bool {
         ty.oid() == type_oid::BYTEA || ty.is_opaque()

@@ -1,4 +1,5 @@
-//! `"char"`: text one byte, nothing for zero, `\ooo` for bytes from 128 up; binary one byte; JSON a string.
+//! `"char"`. Text: one byte, nothing for zero, `\ooo` for bytes from 128. Binary: one byte. JSON: a
+//! string.
 
 use core::fmt::{self, Write};
 
@@ -6,10 +7,12 @@ use super::input::exactly;
 use super::json_out::WriteJson;
 use super::{Field, FieldType, Format, FromField, ValueError, type_oid};
 
-/// PostgreSQL's internal `"char"`, with the quotes: one byte, 0 to 255 (not `char(n)`, which is text).
+/// PostgreSQL's internal type `"char"`, with the quotes: one byte, 0 to 255 (not `char(n)`, which
+/// is text).
 ///
-/// `Display` is PostgreSQL's text: nothing for zero, and an octal escape from 128 up, as PostgreSQL 16
-/// writes it (older servers write the bare byte, which is no UTF-8; it is read as well).
+/// `Display` prints PostgreSQL's text: nothing for zero, and an octal escape from 128, as
+/// PostgreSQL 16 and later write it. Older servers write the bare byte, which is not valid UTF-8;
+/// it can be read as well.
 ///
 /// ```
 /// use pgoutput_decode::value::Char;

@@ -1,4 +1,5 @@
-//! Composites: text attributes between parentheses, binary their types and lengths, JSON an object.
+//! Composite types. Text: attributes in parentheses. Binary: the type and length of each attribute.
+//! JSON: an object.
 
 use core::fmt::{self, Write};
 
@@ -9,10 +10,11 @@ use super::quote::Within;
 use super::unescape::{QuoteEscape, Symbols};
 use super::{Attribute, Field, FieldType, Format, FromField, TypeKind, Value, ValueError};
 
-/// A value of a composite type: one value, or NULL, for each attribute of its [description](TypeKind::Composite)
-/// (manual, section "Composite Types").
+/// A value of a composite type: one value, or NULL, for each attribute of its
+/// [description](TypeKind::Composite) (manual, section "Composite Types").
 ///
-/// `Display` is PostgreSQL's text. Two composites are equal if the names and values of their attributes are.
+/// `Display` prints PostgreSQL's text. Two composites are equal if the names and values of their
+/// attributes are equal.
 ///
 /// ```
 /// use pgoutput_decode::Oid;
@@ -39,17 +41,17 @@ use super::{Attribute, Field, FieldType, Format, FromField, TypeKind, Value, Val
 #[derive(Clone, Copy)]
 pub struct Composite<'a>(AttributeCursor<'a>);
 
-/// The attributes of a [`Composite`], each with its value, or `None` for NULL.
+/// Iterator over the attributes of a [`Composite`], each with its value, or `None` for NULL.
 ///
-/// Each value has been read once already: reading it as what it is does not fail.
+/// Each value was already checked: reading it as its own type does not fail.
 #[derive(Debug, Clone)]
-#[must_use = "iterators do nothing unless they are asked for their items"]
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct Attributes<'a>(AttributeCursor<'a>);
 
-/// Where in them one is.
+/// Cursor over the attributes.
 #[derive(Debug, Clone, Copy)]
 struct AttributeCursor<'a> {
-    /// The composite, for the depth and format of what is in it.
+    /// The composite, which determines the depth and format of its attributes.
     composite: Field<'a>,
     left: &'a [Attribute<'a>],
     is_first: bool,
@@ -63,13 +65,14 @@ enum AttributeInput<'a> {
 }
 
 impl<'a> Composite<'a> {
-    /// The attributes, in order.
+    /// Returns the attributes, in order.
     pub const fn attributes(&self) -> Attributes<'a> {
         Attributes(self.0)
     }
 
-    /// The value of the attribute of this name: `None` if there is none of this name, `Some(None)` if it is NULL.
-    #[allow(clippy::option_option, reason = "an attribute that is not there is not NULL")]
+    /// Returns the value of the attribute with this name: `None` if there is no such attribute,
+    /// `Some(None)` if it is NULL.
+    #[allow(clippy::option_option, reason = "a missing attribute is not NULL")]
     pub fn attribute(&self, name: &str) -> Option<Option<Field<'a>>> {
         self.attributes().find(|(attribute, _)| attribute.name == name).map(|(_, value)| value)
     }
@@ -109,7 +112,7 @@ impl<'a> AttributeCursor<'a> {
                 if text.eat(b'"') {
                     Some(text.quoted(QuoteEscape::Doubled)?)
                 } else {
-                    // Nothing at all is NULL: an empty text stands in quotes.
+                    // An unquoted empty value is NULL; an empty text is quoted.
                     let value = text.unquoted(|byte| matches!(byte, b',' | b'(' | b')'))?;
                     Some(value).filter(|value| !value.is_empty())
                 }
@@ -127,7 +130,7 @@ impl<'a> Iterator for Attributes<'a> {
     type Item = (&'a Attribute<'a>, Option<Field<'a>>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        // It was read once without an error when the composite was.
+        // All attributes were read without an error when the composite was read.
         let (attribute, value) = self.0.advance().ok()?;
         Some((attribute, value.map(Field::checked)))
     }

@@ -1,4 +1,4 @@
-//! `date`: text `YYYY-MM-DD[ BC]`, binary days since 2000-01-01, JSON a string.
+//! `date`. Text: `YYYY-MM-DD[ BC]`. Binary: days since 2000-01-01. JSON: a string.
 
 use core::fmt;
 
@@ -10,7 +10,7 @@ use crate::timestamp::civil;
 
 /// A `date`: days since 2000-01-01, from 4714-11-24 BC to 5874897-12-31, and the infinities.
 ///
-/// `Display` is PostgreSQL's text with `DateStyle` ISO, and the JSON form too.
+/// `Display` prints PostgreSQL's text with `DateStyle = ISO`. The JSON form is the same text.
 ///
 /// ```
 /// use pgoutput_decode::value::Date;
@@ -25,22 +25,22 @@ pub struct Date(i32);
 const RANGE: core::ops::RangeInclusive<i32> = -2_451_545..=2_145_031_948;
 
 impl Date {
-    /// Later than every day.
+    /// `infinity`, later than every day.
     pub const INFINITY: Self = Self(i32::MAX);
-    /// Earlier than every day.
+    /// `-infinity`, earlier than every day.
     pub const NEG_INFINITY: Self = Self(i32::MIN);
 
-    /// This many days after 2000-01-01.
+    /// Returns the day this many days after 2000-01-01.
     pub const fn from_days(days: i32) -> Self {
         Self(days)
     }
 
-    /// Days since 2000-01-01.
+    /// Returns the days since 2000-01-01.
     pub const fn as_days(self) -> i32 {
         self.0
     }
 
-    /// False for the infinities.
+    /// Returns false for the infinities.
     pub const fn is_finite(self) -> bool {
         self.0 != i32::MAX && self.0 != i32::MIN
     }

@@ -1,4 +1,4 @@
-//! The pieces that dates and times are written of, with `DateStyle` ISO.
+//! The parts of dates and times in text with `DateStyle = ISO`.
 
 use super::ValueError;
 use super::input::Input;
@@ -6,7 +6,7 @@ use crate::timestamp::CalendarDay;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// `YYYY-MM-DD`; the year has four digits or more, and is not yet turned round for BC.
+/// Reads `YYYY-MM-DD` with a year of at least four digits, which does not account for BC yet.
 pub(super) fn day(input: &mut Input<'_>) -> Result<CalendarDay, ValueError> {
     let year = input.number(4, 7)?;
     input.expect(b'-', "a hyphen")?;
@@ -20,12 +20,12 @@ fn two_digits(input: &mut Input<'_>) -> Result<i64, ValueError> {
     input.number(2, 2)
 }
 
-/// What ends a date: nothing or ` BC`. Gives the days since 2000-01-01.
+/// Reads the end of a date, nothing or ` BC`, and returns the days since 2000-01-01.
 pub(super) fn end_of_day(input: &mut Input<'_>, mut day: CalendarDay) -> Result<i64, ValueError> {
     let bc = input.eat_all(b" BC");
     input.end("the end, or BC")?;
     if day.year == 0 {
-        return Err(ValueError::malformed("a year from 1 up", 0));
+        return Err(ValueError::malformed("a year of at least 1", 0));
     }
     if bc {
         day.year = 1 - day.year;
@@ -33,7 +33,7 @@ pub(super) fn end_of_day(input: &mut Input<'_>, mut day: CalendarDay) -> Result<
     day.days().ok_or(ValueError::malformed("a day of the calendar", 0))
 }
 
-/// `HH:MM:SS[.f]` with one to six digits of fraction, up to 24:00:00, in microseconds.
+/// Reads `HH:MM:SS[.f]` with one to six digits of fraction, at most 24:00:00, as microseconds.
 pub(super) fn clock(input: &mut Input<'_>) -> Result<i64, ValueError> {
     let start = *input;
     let hour = two_digits(input)?;
@@ -48,7 +48,7 @@ pub(super) fn clock(input: &mut Input<'_>) -> Result<i64, ValueError> {
     Ok(micros)
 }
 
-/// `.f` with one to six digits, or nothing, in microseconds.
+/// Reads `.f` with one to six digits, or nothing, as microseconds.
 pub(super) fn fraction(input: &mut Input<'_>) -> Result<i64, ValueError> {
     if !input.eat(b'.') {
         return Ok(0);
@@ -61,7 +61,7 @@ pub(super) fn fraction(input: &mut Input<'_>) -> Result<i64, ValueError> {
     Ok(micros)
 }
 
-/// `+HH[:MM[:SS]]` or with a minus: seconds east of UTC, less than 16 hours.
+/// Reads `+HH[:MM[:SS]]`, or the same with a minus sign: seconds east of UTC, less than 16 hours.
 pub(super) fn offset(input: &mut Input<'_>) -> Result<i64, ValueError> {
     let start = *input;
     let sign = match () {
@@ -73,7 +73,7 @@ pub(super) fn offset(input: &mut Input<'_>) -> Result<i64, ValueError> {
     let minutes = if input.eat(b':') { two_digits(input)? } else { 0 };
     let seconds = if input.eat(b':') { two_digits(input)? } else { 0 };
     if hours > 15 || minutes > 59 || seconds > 59 {
-        return Err(start.malformed("an offset below 16 hours"));
+        return Err(start.malformed("an offset of less than 16 hours"));
     }
     Ok(sign * ((hours * 60 + minutes) * 60 + seconds))
 }

@@ -1,14 +1,15 @@
-//! What can be wrong with a value.
+//! The errors of reading a value.
 
 use core::fmt;
 
 use super::{Format, PgType};
 use crate::Oid;
 
-/// A value that could not be read: what was wrong, for which type, in which format, at which byte of the value.
+/// The error of reading a value: the reason, the type, the format, and the byte of the value at
+/// which it was found.
 ///
-/// Small and `Copy`; nothing of the value is kept, so it may go to any log. Relation and column are known
-/// to whoever read the row, who adds them.
+/// It is small, `Copy`, and contains nothing of the value, so you may log it. The code that reads
+/// the row adds the relation and the column.
 ///
 /// ```
 /// use pgoutput_decode::value::{Field, Format, type_oid};
@@ -24,106 +25,111 @@ pub struct ValueError {
     place: Option<(Oid, Format)>,
 }
 
-/// What was wrong with a value.
+/// The reason why a value could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ValueErrorKind {
     /// The bytes are not what PostgreSQL writes for this type.
     Malformed {
-        /// What had to stand there.
+        /// The expected syntax or content.
         expected: &'static str,
     },
     /// A binary value ends inside a field.
     Truncated {
-        /// How many bytes were needed from there.
+        /// The number of bytes needed.
         needed: usize,
-        /// How many were left.
+        /// The number of bytes left.
         available: usize,
     },
-    /// The value was whole, and bytes were left after it.
+    /// Bytes remain after a complete value.
     TrailingBytes {
-        /// How many.
+        /// The number of bytes.
         count: usize,
     },
-    /// The value lies outside of what the named type can hold.
+    /// The value is outside the range of the named type.
     OutOfRange {
-        /// The type, PostgreSQL's or Rust's.
+        /// The type of PostgreSQL or of Rust.
         target: &'static str,
     },
-    /// The number has no exact counterpart of the Rust type: a fraction asked for as an integer, too many digits for a
-    /// float.
+    /// The number has no exact counterpart in the Rust type: it has a fraction and an integer was
+    /// requested, or it has too many digits for a float.
     Inexact {
         /// The Rust type.
         target: &'static str,
     },
-    /// Text that is not UTF-8. The raw bytes are still to be had from [`Field::bytes`](super::Field::bytes); `&[u8]` and
-    /// `Vec<u8>` read those of texts and JSON documents, not of composites, ranges and other types that consist of several.
+    /// The text is not valid UTF-8. [`Field::bytes`](super::Field::bytes) returns the raw bytes.
+    /// `&[u8]` and `Vec<u8>` read the bytes of texts and JSON documents, but not those of
+    /// composites, ranges and other types with several parts.
     InvalidUtf8,
-    /// A binary `hstore` whose lengths do not fit its texts, of which some are not ASCII. `hstore_send` counts before the
-    /// server converts text to UTF-8, so that this is what comes of a database in another encoding; its text format is
-    /// as it should be.
+    /// A binary `hstore` contains text that is not ASCII, and its lengths do not match its texts.
+    /// `hstore_send` computes the lengths before the server converts the text to UTF-8, so this
+    /// happens in databases with another encoding. The text format is not affected.
     HstoreLengths,
-    /// The Rust type that was asked for does not read this PostgreSQL type.
+    /// The requested Rust type cannot be read from this PostgreSQL type.
     WrongType {
         /// The Rust type.
         target: &'static str,
     },
-    /// Asked for borrowed bytes, but they must be decoded first, being the text form of a `bytea` or a text with
-    /// escapes in it (inside of an array, composite or range): ask for [`Bytea`](super::Bytea) or `Vec<u8>`, for
-    /// [`Text`](super::Text) or `String`.
+    /// Borrowed bytes were requested, but the value must be decoded first: it is the text of a
+    /// `bytea`, or a text with escapes inside an array, composite or range. Request
+    /// [`Bytea`](super::Bytea) or `Vec<u8>`, or [`Text`](super::Text) or `String`.
     NotBorrowable,
-    /// An array of several dimensions, read as a `Vec`: ask for an [`Array`](super::Array), or for one `Vec` for each.
+    /// A `Vec` was requested for an array of several dimensions. Request an
+    /// [`Array`](super::Array), or one nested `Vec` for each dimension.
     Dimensions {
-        /// How many.
+        /// The number of dimensions.
         count: usize,
     },
-    /// More than [`MAX_DEPTH`](super::MAX_DEPTH) arrays, composites and ranges in each other.
+    /// Arrays, composites and ranges are nested more than [`MAX_DEPTH`](super::MAX_DEPTH) deep.
     TooDeep,
-    /// The binary form of a type that has no reader and was not described: it has no known meaning.
+    /// The value is in binary format and its type has neither a reader nor a description, so its
+    /// meaning is unknown.
     Undescribed,
-    /// A `regclass` or one of its like, whose text is a name and whose binary form is an oid, asked for as what the other
-    /// format has.
+    /// The value is a `regclass` or of a similar type, whose text is a name and whose binary form
+    /// is an oid, and the form of the other format was requested.
     OtherFormat {
-        /// What the value has in the other format.
+        /// The content of the other format, `name` or `oid`.
         target: &'static str,
     },
-    /// An interval with months, which have no fixed length, or an infinite one, asked for as a span of time.
+    /// A span of time was requested for an interval that is infinite or has months, which have no
+    /// fixed length.
     NoFixedLength {
         /// The Rust type.
         target: &'static str,
     },
-    /// NULL, asked for as a type that cannot say so.
+    /// The value is NULL and the requested type cannot represent it.
     Null {
         /// The Rust type.
         target: &'static str,
     },
-    /// A stored-apart (TOASTed) value that the change did not touch and therefore does not carry, asked for as something
-    /// else than [`Toast`](super::Toast).
+    /// The value is an unchanged TOAST value, which the message omits, and a type other than
+    /// [`Toast`](super::Toast) was requested.
     Unchanged {
         /// The Rust type.
         target: &'static str,
     },
-    /// The output that was written to refused it.
+    /// The output returned an error.
     Write,
 }
 
 impl ValueError {
-    /// An error at a byte of the value. Type and format are added by [`Field::get`](super::Field::get).
+    /// Creates an error at a byte of the value. [`Field::get`](super::Field::get) adds the type and
+    /// the format.
     pub const fn new(kind: ValueErrorKind, offset: usize) -> Self {
         Self { kind, offset, place: None }
     }
 
-    /// What was wrong.
+    /// Returns the reason.
     pub const fn kind(&self) -> ValueErrorKind {
         self.kind
     }
 
-    /// The byte of the value, from 0, at which it was noticed; at most the value's length.
+    /// Returns the index of the byte at which the error was found; at most the length of the value.
     pub const fn offset(&self) -> usize {
         self.offset
     }
 
-    /// The type of the value, or of the element inside it that was wrong.
+    /// Returns the type of the value, or of the element inside it that is invalid.
     pub const fn type_oid(&self) -> Option<Oid> {
         match self.place {
             Some((oid, _)) => Some(oid),
@@ -131,7 +137,7 @@ impl ValueError {
         }
     }
 
-    /// The format the value was in.
+    /// Returns the format of the value.
     pub const fn format(&self) -> Option<Format> {
         match self.place {
             Some((_, format)) => Some(format),
@@ -139,14 +145,14 @@ impl ValueError {
         }
     }
 
-    /// The same error, for a value that starts `bytes` later in a larger one.
+    /// Returns the same error for a value that starts at byte `bytes` of a larger one.
     #[must_use]
     pub const fn rebased(mut self, bytes: usize) -> Self {
         self.offset = self.offset.saturating_add(bytes);
         self
     }
 
-    /// Names type and format, unless something further inside has done so.
+    /// Adds the type and the format, unless a value further inside has added its own.
     #[must_use]
     #[cold]
     pub(crate) fn within(mut self, oid: Oid, format: Format) -> Self {
@@ -180,7 +186,7 @@ impl fmt::Display for ValueError {
 }
 
 impl ValueError {
-    /// With the name of its type, for who knows one that is not built in.
+    /// Writes the error, with `name` for a type that is not built in.
     pub(crate) fn write_named(
         &self,
         f: &mut fmt::Formatter<'_>,
@@ -203,7 +209,7 @@ impl ValueError {
         }
     }
 
-    /// What was wrong and where, without type and format.
+    /// Writes the reason and the offset, without type and format.
     pub(crate) fn write_reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let offset = self.offset;
         match self.kind {
@@ -211,7 +217,7 @@ impl ValueError {
                 write!(f, "expected {expected} at byte {offset}")
             }
             ValueErrorKind::Truncated { needed, available } => {
-                write!(f, "needed {needed} bytes, had {available} at byte {offset}")
+                write!(f, "expected {needed} bytes at byte {offset}, but only {available} are left")
             }
             ValueErrorKind::TrailingBytes { count } => {
                 write!(f, "{count} trailing bytes at byte {offset}")
@@ -220,69 +226,67 @@ impl ValueError {
                 write!(f, "out of range for {target} at byte {offset}")
             }
             ValueErrorKind::Inexact { target } => {
-                write!(f, "no {target} is exactly the number at byte {offset}")
+                write!(f, "the number at byte {offset} cannot be represented exactly as {target}")
             }
             ValueErrorKind::InvalidUtf8 => write!(
                 f,
-                "not UTF-8 at byte {offset}: the column of the row (`row.column(…)`) has the bytes, which of a text, a JSON \
-                 document and arrays of them `Vec<u8>` reads as well"
+                "invalid UTF-8 at byte {offset}: read the raw bytes from the column of the row \
+                 (`row.column(…)`), or those of text, JSON and arrays of them as `Vec<u8>`"
             ),
             ValueErrorKind::HstoreLengths => write!(
                 f,
-                "the lengths in this binary hstore do not fit at byte {offset}, as from every database whose encoding \
-                 is not UTF8: read without the option `binary`"
+                "the lengths in this binary hstore do not match its texts at byte {offset}, as in \
+                 every database whose encoding is not UTF8: read without the option `binary`"
             ),
             ValueErrorKind::WrongType { target } => {
-                write!(f, "what stands at byte {offset} cannot be read as {target}")
+                write!(f, "the value at byte {offset} cannot be read as {target}")
             }
             ValueErrorKind::NotBorrowable => write!(
                 f,
-                "escapes must be decoded first, at byte {offset}: read it as `Bytea` or `Vec<u8>`, as `Text` or \
-                 `String`"
+                "escapes at byte {offset} must be decoded: read the value as `Text` or `String`, \
+                 or as `Bytea` or `Vec<u8>`"
             ),
             ValueErrorKind::Dimensions { count } => write!(
                 f,
-                "{count} dimensions at byte {offset} need a `Vec` for each: read it as `Array`, or `Vec`s in each \
-                 other"
+                "the array at byte {offset} has {count} dimensions: read it as `Array`, or as one \
+                 nested `Vec` for each dimension"
             ),
-            ValueErrorKind::TooDeep => {
-                write!(
-                    f,
-                    "more than {} containers in each other at byte {offset}",
-                    super::MAX_DEPTH
-                )
-            }
+            ValueErrorKind::TooDeep => write!(
+                f,
+                "more than {} nested arrays, composites and ranges at byte {offset}",
+                super::MAX_DEPTH
+            ),
             ValueErrorKind::Undescribed => write!(
                 f,
-                "the binary form at byte {offset} is of a type without a reader: read it as `Bytea` or `Vec<u8>`, or \
-                 describe it with a `TypeInfo`"
+                "no reader for the binary format of the type at byte {offset}: read it as \
+                 `Bytea` or `Vec<u8>`, or describe the type with a `TypeInfo`"
             ),
             ValueErrorKind::OtherFormat { target } => match self.format() {
                 Some(Format::Binary) => write!(
                     f,
-                    "the binary format has an oid and no {target} at byte {offset}: read it as `Oid`, or ask the \
-                     server for the text format"
+                    "the binary format contains an oid instead of a {target} at byte {offset}: \
+                     read it as `Oid`, or do not set the option `binary`"
                 ),
                 _ => write!(
                     f,
-                    "the text format has a name and no {target} at byte {offset}: read it as `&str` or `String`, or \
-                     ask the server for the option `binary`"
+                    "the text format contains a name instead of an {target} at byte {offset}: \
+                     read it as `&str` or `String`, or set the option `binary`"
                 ),
             },
             ValueErrorKind::NoFixedLength { target } => write!(
                 f,
-                "the interval at byte {offset} has months, or is infinite, and so no length that {target} can be: \
-                 read it as `Interval`"
+                "the interval at byte {offset} has months or is infinite, which {target} cannot \
+                 represent: read it as `Interval`"
             ),
             ValueErrorKind::Null { target } => {
                 write!(f, "NULL cannot be read as {target}; use `Option<{target}>`")
             }
             ValueErrorKind::Unchanged { target } => write!(
                 f,
-                "the change does not carry this unchanged TOAST value: read it as `Toast<{target}>`, or set \
+                "the change omits this unchanged TOAST value: read it as `Toast<{target}>`, or set \
                  REPLICA IDENTITY FULL"
             ),
-            ValueErrorKind::Write => f.write_str("the output refused to be written to"),
+            ValueErrorKind::Write => f.write_str("writing to the output failed"),
         }
     }
 }

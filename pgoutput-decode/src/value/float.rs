@@ -1,5 +1,5 @@
-//! `real` and `double precision`: text the shortest digits that read back, binary IEEE 754 big-endian,
-//! JSON a number; `NaN`, `Infinity` and `-Infinity` as strings.
+//! `real` and `double precision`. Text: the shortest digits that read back as the number. Binary:
+//! IEEE 754, big-endian. JSON: a number, or a string for `NaN`, `Infinity` and `-Infinity`.
 
 use core::fmt::{self, Write};
 
@@ -15,11 +15,12 @@ macro_rules! float {
         pub struct $name(pub $float);
 
         impl $name {
-            /// The shortest decimal digits that read back as this number, as `[-]d[.ddd]e[-]x`.
+            /// Returns the shortest decimal digits that read back as this number, as
+            /// `[-]d[.ddd]e[-]x`.
             ///
-            /// They are PostgreSQL's, which differ from Rust's in two ways: digits that lie exactly between
-            /// two floats do not count, although rounding to even may bring them back; and of two shortest
-            /// that are equally near the even one is taken.
+            /// The digits are those of PostgreSQL, which differ from Rust's in two ways. Digits
+            /// exactly half-way between two floats are not used, even if rounding to even reads
+            /// them back. Of two equally near candidates, the even one is used.
             fn shortest(self) -> Buffer {
                 let shortest = Buffer::format(format_args!("{:e}", self.0));
                 let decimals = shortest.decimals();
@@ -28,7 +29,7 @@ macro_rules! float {
                     if nearest.as_str().parse() == Ok(self.0) && !self.is_midpoint(&nearest) {
                         return nearest;
                     }
-                    // Below a power of two the floats are denser: the nearest may not read back.
+                    // Below a power of two the floats are denser, so the nearest may not read back.
                     if precision == decimals && !self.is_midpoint(&shortest) {
                         return shortest;
                     }
@@ -36,7 +37,8 @@ macro_rules! float {
                 shortest
             }
 
-            /// Whether these digits lie exactly half-way between this number and one of its neighbours.
+            /// Returns whether these digits are exactly half-way between this number and a
+            /// neighbour.
             fn is_midpoint(self, digits: &Buffer) -> bool {
                 const EXPONENT_BIAS: i32 = $float::MAX_EXP - 1 + $mantissa_bits;
                 let bits = u64::from(self.0.abs().to_bits());
@@ -46,7 +48,7 @@ macro_rules! float {
                     0 => (fraction, 1 - EXPONENT_BIAS),
                     _ => (fraction | 1 << $mantissa_bits, biased - EXPONENT_BIAS),
                 };
-                // In quarters of the last place: the gap below a power of two is half as wide.
+                // In quarters of the last digit: the gap below a power of two is half as wide.
                 let below = if fraction == 0 && biased > 1 { 1 } else { 2 };
                 digits.equals(4 * mantissa + 2, exponent - 2)
                     || digits.equals((4 * mantissa).saturating_sub(below), exponent - 2)
@@ -71,7 +73,7 @@ macro_rules! float {
             }
         }
 
-        /// As PostgreSQL compares: NaN equals NaN, and -0 equals 0.
+        /// Compares as PostgreSQL does: NaN equals NaN, and -0 equals 0.
         impl PartialEq for $name {
             fn eq(&self, other: &Self) -> bool {
                 self.0 == other.0 || self.0.is_nan() && other.0.is_nan()
@@ -99,7 +101,8 @@ macro_rules! float {
                 if !self.0.is_finite() {
                     return quoted(out, self);
                 }
-                // PostgreSQL's text is a number in JSON too, but some readers take -0 for an integer, and so for 0.
+                // PostgreSQL's text is a JSON number, but some readers read -0 as an integer and
+                // return 0.
                 let is_negative_zero = self.0 == 0.0 && self.0.is_sign_negative();
                 if is_negative_zero { out.write_str("-0.0") } else { write!(out, "{self}") }
             }
@@ -108,11 +111,13 @@ macro_rules! float {
 }
 
 float! {
-    /// A `real`: IEEE 754 binary32, NaN, infinities and -0 included. `Display` is PostgreSQL's text.
+    /// A `real`: IEEE 754 binary32, including NaN, infinities and -0. `Display` prints PostgreSQL's
+    /// text.
     Float4 f32 23 6 9
 }
 float! {
-    /// A `double precision`: IEEE 754 binary64, NaN, infinities and -0 included. `Display` is PostgreSQL's text.
+    /// A `double precision`: IEEE 754 binary64, including NaN, infinities and -0. `Display` prints
+    /// PostgreSQL's text.
     ///
     /// ```
     /// use pgoutput_decode::value::Float8;
@@ -144,7 +149,7 @@ impl<'a> FromField<'a> for f32 {
     }
 }
 
-/// Reads `real` too: widening is exact.
+/// Reads `real` too, because widening is exact.
 impl<'a> FromField<'a> for f64 {
     fn accepts(ty: FieldType<'_>) -> bool {
         matches!(ty.oid(), type_oid::FLOAT4 | type_oid::FLOAT8)
@@ -175,7 +180,7 @@ impl<'a> FromField<'a> for f64 {
     }
 }
 
-/// Checks for `[-]digits[.digits][e[+|-]digits]`, which is less than Rust's parser takes.
+/// Checks for `[-]digits[.digits][e[+|-]digits]`. Rust's parser accepts more.
 fn decimal(text: &[u8]) -> Result<&str, ValueError> {
     let mut input = Input::new(text);
     input.eat(b'-');
@@ -193,8 +198,8 @@ fn decimal(text: &[u8]) -> Result<&str, ValueError> {
     crate::utf8::text(text).map_err(|_| ValueError::malformed("a number", 0))
 }
 
-/// Turns `[-]d[.ddd]e[-]x` into PostgreSQL's form: plain for exponents from -4 to below `plain_below`, else
-/// with a sign and at least two digits in the exponent.
+/// Writes `[-]d[.ddd]e[-]x` in PostgreSQL's form: without an exponent if it is at least -4 and less
+/// than `plain_below`, else with a sign and at least two digits in the exponent.
 fn write_number(f: &mut fmt::Formatter<'_>, shortest: &str, plain_below: i32) -> fmt::Result {
     let (number, exponent) = shortest.split_once('e').unwrap_or((shortest, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
@@ -232,7 +237,7 @@ fn zeros(f: &mut fmt::Formatter<'_>, count: usize) -> fmt::Result {
     (0..count).try_for_each(|_| f.write_char('0'))
 }
 
-/// Room for one float in scientific form, the longest of which has 24 characters.
+/// A buffer for one float in scientific form, which has at most 24 characters.
 #[derive(Default)]
 struct Buffer {
     bytes: [u8; 32],
@@ -242,7 +247,7 @@ struct Buffer {
 impl Buffer {
     fn format(arguments: fmt::Arguments<'_>) -> Self {
         let mut buffer = Self::default();
-        // It cannot be too small: see its size.
+        // The buffer is large enough: see its size.
         let _ = buffer.write_fmt(arguments);
         buffer
     }
@@ -251,13 +256,14 @@ impl Buffer {
         self.bytes.get(..self.len).and_then(|b| crate::utf8::text(b).ok()).unwrap_or_default()
     }
 
-    /// How many digits stand behind the point.
+    /// Returns the number of digits after the decimal point.
     fn decimals(&self) -> usize {
         let number = self.as_str().split_once('e').map_or("", |(number, _)| number);
         number.split_once('.').map_or(0, |(_, decimals)| decimals.len())
     }
 
-    /// Whether the digits, their sign aside, are exactly `mantissa` times two to the `exponent`.
+    /// Returns whether the digits without their sign are exactly `mantissa` times 2 to the power of
+    /// `exponent`.
     fn equals(&self, mantissa: u64, exponent: i32) -> bool {
         let (number, power) = self.as_str().split_once('e').unwrap_or(("0", "0"));
         let digits = number.bytes().filter(u8::is_ascii_digit);
@@ -266,7 +272,8 @@ impl Buffer {
         if value == 0 || mantissa == 0 {
             return value == mantissa;
         }
-        // value * 5^power * 2^power == mantissa * 2^exponent: twos and the rest must both agree.
+        // value * 5^power * 2^power == mantissa * 2^exponent: the powers of two and the rest must
+        // agree.
         let (twos, wanted_twos) = (value.trailing_zeros(), mantissa.trailing_zeros());
         if twos.cast_signed() + power != wanted_twos.cast_signed() + exponent {
             return false;

@@ -1,18 +1,20 @@
-//! The SQL name of a built-in type with its modifier, as `format_type` prints it.
+//! The SQL names of built-in types with a type modifier, as `format_type` prints them.
 
 use core::fmt;
 
 use super::{PgType, type_oid};
 use crate::Oid;
 
-/// The name of a built-in type with this type modifier, as `pg_catalog.format_type(oid, typmod)` gives it;
-/// `None` for types that are not built in. A modifier of -1 means none.
+/// Returns the name of a built-in type with this type modifier, as
+/// `pg_catalog.format_type(oid, typmod)` does; `None` for types that are not built in. A modifier
+/// of -1 means none.
 ///
 /// ```
 /// use pgoutput_decode::value::{format_type, type_oid};
 ///
 /// assert_eq!(format_type(type_oid::VARCHAR, 14).unwrap().to_string(), "character varying(10)");
-/// assert_eq!(format_type(type_oid::NUMERIC_ARRAY, 655_366).unwrap().to_string(), "numeric(10,2)[]");
+/// let numerics = format_type(type_oid::NUMERIC_ARRAY, 655_366).unwrap();
+/// assert_eq!(numerics.to_string(), "numeric(10,2)[]");
 /// assert_eq!(format_type(type_oid::INT4, -1).unwrap().to_string(), "integer");
 /// ```
 pub fn format_type(oid: Oid, typmod: i32) -> Option<FormatType> {
@@ -24,7 +26,7 @@ pub fn format_type(oid: Oid, typmod: i32) -> Option<FormatType> {
     Some(FormatType { scalar, is_array: ty.element().is_some(), typmod })
 }
 
-/// Displays the name of a built-in type; made by [`format_type`].
+/// Displays the name of a built-in type; created by [`format_type`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FormatType {
     scalar: &'static PgType,
@@ -32,14 +34,14 @@ pub struct FormatType {
     typmod: i32,
 }
 
-/// The bytes of a length word, which the modifiers of `varchar`, `bpchar` and `numeric` include.
+/// The size of a length word, which is part of the modifiers of `varchar`, `bpchar` and `numeric`.
 const LENGTH_WORD: i32 = 4;
 
 impl fmt::Display for FormatType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, typmod) = (self.scalar.sql_name(), self.typmod);
         match self.scalar.oid() {
-            // Without a length these two are not what their SQL names mean, which is a length of one.
+            // Without a length, their SQL names would mean a length of one.
             type_oid::BPCHAR if typmod < 0 => f.write_str("bpchar")?,
             type_oid::BIT if typmod < 0 => f.write_str("\"bit\"")?,
             _ if typmod < 0 => f.write_str(name)?,
@@ -49,7 +51,8 @@ impl fmt::Display for FormatType {
             type_oid::BIT | type_oid::VARBIT => write!(f, "{name}({typmod})")?,
             type_oid::NUMERIC if typmod >= LENGTH_WORD => {
                 let typmod = typmod - LENGTH_WORD;
-                // Eleven bits with a sign, since PostgreSQL 15; before, the same bits from 0 up.
+                // Eleven bits with a sign since PostgreSQL 15; before that, the same bits without a
+                // sign.
                 let scale = ((typmod & 0x7FF) ^ 1024) - 1024;
                 write!(f, "{name}({},{scale})", typmod >> 16 & 0xFFFF)?;
             }
@@ -67,7 +70,8 @@ impl fmt::Display for FormatType {
     }
 }
 
-/// The fields an interval is restricted to (upper half) and the digits of its seconds (lower half).
+/// Writes the fields that an interval is restricted to (upper half) and the digits of its seconds
+/// (lower half).
 fn interval_fields(f: &mut fmt::Formatter<'_>, typmod: i32) -> fmt::Result {
     const MONTH: i32 = 1 << 1;
     const YEAR: i32 = 1 << 2;
@@ -78,7 +82,7 @@ fn interval_fields(f: &mut fmt::Formatter<'_>, typmod: i32) -> fmt::Result {
     const FULL_PRECISION: i32 = 0xFFFF;
 
     let fields = typmod >> 16 & 0x7FFF;
-    for (of, name) in [
+    for (restriction, name) in [
         (YEAR, " year"),
         (MONTH, " month"),
         (DAY, " day"),
@@ -93,7 +97,7 @@ fn interval_fields(f: &mut fmt::Formatter<'_>, typmod: i32) -> fmt::Result {
         (HOUR | MINUTE | SECOND, " hour to second"),
         (MINUTE | SECOND, " minute to second"),
     ] {
-        if fields == of {
+        if fields == restriction {
             f.write_str(name)?;
         }
     }

@@ -1,5 +1,5 @@
-//! Geometric types: text of parenthesised coordinates, binary coordinates, JSON PostgreSQL's text in a
-//! string.
+//! Geometric types. Text: coordinates in parentheses. Binary: coordinates. JSON: PostgreSQL's text
+//! in a string.
 
 use core::fmt::{self, Write};
 
@@ -16,7 +16,7 @@ pub struct Point {
     pub y: Float8,
 }
 
-/// A `line`, all points for which A x + B y + C is zero: `{A,B,C}`.
+/// A `line`: all points for which Ax + By + C is zero, `{A,B,C}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Line {
     /// The factor of x.
@@ -27,7 +27,7 @@ pub struct Line {
     pub c: Float8,
 }
 
-/// An `lseg`, the line between two points: `[(x1,y1),(x2,y2)]`.
+/// An `lseg`: the line segment between two points, `[(x1,y1),(x2,y2)]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LineSegment {
     /// One end.
@@ -36,7 +36,7 @@ pub struct LineSegment {
     pub end: Point,
 }
 
-/// A `box`, named for its corners: `(x1,y1),(x2,y2)`.
+/// A `box`, given by two opposite corners: `(x1,y1),(x2,y2)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rectangle {
     /// The upper right corner.
@@ -48,13 +48,13 @@ pub struct Rectangle {
 /// A `circle`: `<(x,y),r>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Circle {
-    /// The middle.
+    /// The centre.
     pub center: Point,
     /// The radius.
     pub radius: Float8,
 }
 
-/// A `path`: points in a row, `[(x1,y1),…]` open or `((x1,y1),…)` closed.
+/// A `path`: a sequence of points, `[(x1,y1),…]` if open or `((x1,y1),…)` if closed.
 ///
 /// ```
 /// use pgoutput_decode::value::{Field, Format, Path, type_oid};
@@ -70,32 +70,32 @@ pub struct Path<'a> {
     points: Points<'a>,
 }
 
-/// A `polygon`: its corners in a row, `((x1,y1),…)`.
+/// A `polygon`: the sequence of its corners, `((x1,y1),…)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Polygon<'a> {
     points: Points<'a>,
 }
 
 impl<'a> Path<'a> {
-    /// True if the last point is joined to the first.
+    /// Returns true if the last point is connected to the first.
     pub const fn is_closed(&self) -> bool {
         self.is_closed
     }
 
-    /// The points in order.
+    /// Returns the points in order.
     pub fn points(&self) -> impl Iterator<Item = Point> + Clone + use<'a> {
         self.points.iter()
     }
 }
 
 impl<'a> Polygon<'a> {
-    /// The corners in order.
+    /// Returns the corners in order.
     pub fn points(&self) -> impl Iterator<Item = Point> + Clone + use<'a> {
         self.points.iter()
     }
 }
 
-/// Points as they came, checked.
+/// Points in the format received, checked.
 #[derive(Clone, Copy)]
 struct Points<'a> {
     format: Format,
@@ -103,7 +103,7 @@ struct Points<'a> {
 }
 
 impl<'a> Points<'a> {
-    /// Reads `(x,y),(x,y)…`, at least one.
+    /// Reads `(x,y),(x,y)…`, at least one point.
     fn text(input: &mut Input<'a>) -> Result<Self, ValueError> {
         let body = input.rest();
         loop {
@@ -168,7 +168,7 @@ impl fmt::Display for Points<'_> {
     }
 }
 
-/// A coordinate in text, up to what separates it from the next.
+/// Reads a coordinate in text, up to the next separator.
 fn coordinate(input: &mut Input<'_>) -> Result<Float8, ValueError> {
     let start = input.offset();
     let text = input.take_while(|byte| !b",()[]{}<>".contains(&byte));
@@ -194,7 +194,8 @@ impl Point {
     }
 }
 
-/// A family member's readers, each of which leaves what follows for the caller to refuse.
+/// Implements reading for a geometric type. The readers stop after the value, and the macro rejects
+/// any bytes after it.
 macro_rules! geometry {
     ($name:ty, $oid:ident, $text:expr, $binary:expr) => {
         impl<'a> FromField<'a> for $name {

@@ -1,8 +1,9 @@
-//! `hstore`: text `"key"=>"value"` with commas between, binary their count and each with its length, JSON an object
-//! of strings.
+//! `hstore`. Text: `"key"=>"value"` separated by commas. Binary: the number of pairs, then keys and
+//! values with their lengths. JSON: an object of strings.
 //!
-//! `hstore_send` writes lengths that it has counted in the database's encoding, and then has the server convert the text:
-//! the binary form of what is not ASCII is broken but in databases in UTF8 (and SQL_ASCII, where nothing is converted).
+//! `hstore_send` writes lengths in the encoding of the database, and the server converts the texts
+//! afterwards. The binary form of text that is not ASCII is therefore broken, except in databases
+//! in UTF8 (and SQL_ASCII, where nothing is converted).
 
 use core::fmt::{self, Write};
 
@@ -15,9 +16,10 @@ use super::{
     Field, FieldType, Format, FromField, Text, TypeKind, ValueError, ValueErrorKind, type_oid,
 };
 
-/// An `hstore`: texts, or NULLs, under texts that are each there once (manual, section "hstore").
+/// An `hstore`: texts or NULLs, each under a unique key (manual, section "hstore").
 ///
-/// `Display` is PostgreSQL's text. The pairs stand in the server's order: by the length of the key, then by its bytes.
+/// `Display` prints PostgreSQL's text. The pairs are in the server's order: by the length of the
+/// key, then by its bytes.
 ///
 /// ```
 /// use pgoutput_decode::Oid;
@@ -37,12 +39,12 @@ use super::{
 #[derive(Clone, Copy)]
 pub struct Hstore<'a>(PairCursor<'a>);
 
-/// The pairs of an [`Hstore`]: a key, and a text or NULL.
+/// Iterator over the pairs of an [`Hstore`]: a key, and a text or `None` for NULL.
 #[derive(Debug, Clone)]
-#[must_use = "iterators do nothing unless they are asked for their items"]
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct Pairs<'a>(PairCursor<'a>);
 
-/// Where in them one is.
+/// Cursor over the pairs.
 #[derive(Debug, Clone, Copy)]
 struct PairCursor<'a> {
     hstore: Field<'a>,
@@ -58,13 +60,14 @@ enum PairInput<'a> {
 }
 
 impl<'a> Hstore<'a> {
-    /// The pairs, in the order of the server.
+    /// Returns the pairs, in the server's order.
     pub const fn pairs(&self) -> Pairs<'a> {
         Pairs(self.0)
     }
 
-    /// The value under this key: `None` if there is none, `Some(None)` if it is NULL.
-    #[allow(clippy::option_option, reason = "a key that is not there is not NULL")]
+    /// Returns the value of this key: `None` if the key is missing, `Some(None)` if its value is
+    /// NULL.
+    #[allow(clippy::option_option, reason = "a missing key is not NULL")]
     pub fn get(&self, key: &str) -> Option<Option<Text<'a>>> {
         self.pairs().find(|(found, _)| found == key).map(|(_, value)| value)
     }
@@ -79,16 +82,17 @@ impl<'a> PairCursor<'a> {
         }
     }
 
-    /// Says of a binary one what else would be a riddle: that its lengths are those of other texts.
-    fn explain(&self, error: ValueError) -> ValueError {
+    /// Returns [`ValueErrorKind::HstoreLengths`] instead of `error` if the lengths are those of
+    /// another encoding.
+    fn or_wrong_lengths(&self, error: ValueError) -> ValueError {
         let PairInput::Binary { input, left } = self.source else { return error };
-        if has_lengths_of_others(input, left) {
+        if has_lengths_in_another_encoding(input, left) {
             return ValueError::new(ValueErrorKind::HstoreLengths, error.offset());
         }
         error
     }
 
-    /// A text inside of this one.
+    /// Reads a text inside this value.
     fn text(&self, bytes: &'a [u8]) -> Result<Text<'a>, ValueError> {
         let text = self.hstore.child(FieldType::new(type_oid::TEXT), bytes)?;
         Text::read(&text).map_err(|error| text.place(error, &self.hstore))
@@ -132,9 +136,9 @@ impl<'a> PairCursor<'a> {
     }
 }
 
-/// Whether lengths fail after a text that is not ASCII: the first such text is cut inside of or behind a character that
-/// has become longer.
-fn has_lengths_of_others(mut input: Input<'_>, pairs: u32) -> bool {
+/// Returns whether the lengths stop matching after a text that is not ASCII: the first such text is
+/// cut inside or after a character that the conversion made longer.
+fn has_lengths_in_another_encoding(mut input: Input<'_>, pairs: u32) -> bool {
     let mut is_ascii = true;
     for _ in 0..pairs {
         for _ in 0..2 {
@@ -151,7 +155,7 @@ impl<'a> Iterator for Pairs<'a> {
     type Item = Pair<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // It was read once without an error when the hstore was.
+        // All pairs were read without an error when the hstore was read.
         self.0.advance().ok()?
     }
 }
@@ -173,7 +177,7 @@ impl<'a> FromField<'a> for Hstore<'a> {
         };
         let pairs = PairCursor { hstore: *field, source };
         if !field.is_checked() {
-            pairs.check().map_err(|error| pairs.explain(error))?;
+            pairs.check().map_err(|error| pairs.or_wrong_lengths(error))?;
         }
         Ok(Self(pairs))
     }
@@ -247,7 +251,7 @@ mod tests {
     const HSTORE: TypeInfo<'_> =
         TypeInfo { oid: Oid::new(16_400), name: "hstore", kind: TypeKind::Hstore };
 
-    /// One pair, and what its lengths say.
+    /// Reads one pair whose key and value have the given lengths.
     fn read(key: (u8, &[u8]), value: (u8, &[u8])) -> Result<(), ValueErrorKind> {
         let mut bytes = Vec::from([0, 0, 0, 1]);
         for (len, text) in [key, value] {
@@ -259,11 +263,11 @@ mod tests {
     }
 
     #[test]
-    fn lengths_of_another_encoding_are_called_so() {
+    fn lengths_in_another_encoding_have_their_own_error() {
         assert_eq!(read((1, b"k"), (3, "v\u{e9}".as_bytes())), Ok(()));
         let lengths = Err(ValueErrorKind::HstoreLengths);
-        assert_eq!(read((1, b"k"), (2, "v\u{e9}".as_bytes())), lengths, "inside of a character");
-        assert_eq!(read((1, b"k"), (2, "\u{e9}v".as_bytes())), lengths, "behind one");
+        assert_eq!(read((1, b"k"), (2, "v\u{e9}".as_bytes())), lengths, "inside a character");
+        assert_eq!(read((1, b"k"), (2, "\u{e9}v".as_bytes())), lengths, "after a character");
         assert_eq!(read((2, "\u{e9}v".as_bytes()), (1, b"v")), lengths, "before another text");
         assert_eq!(read((1, b"k"), (2, b"v\xE9")), Err(ValueErrorKind::InvalidUtf8), "SQL_ASCII");
         let other = read((1, b"k"), (1, b"vx"));

@@ -1,4 +1,4 @@
-//! Reads the bytes of one value from the front, in either format.
+//! Reader of the bytes of one value from front to back, in either format.
 
 use super::{ValueError, ValueErrorKind};
 
@@ -13,7 +13,7 @@ impl<'a> Input<'a> {
         Self { bytes, len: bytes.len() }
     }
 
-    /// What has not been read yet.
+    /// Returns the bytes that have not been read yet.
     pub(super) const fn rest(&self) -> &'a [u8] {
         self.bytes
     }
@@ -26,12 +26,12 @@ impl<'a> Input<'a> {
         ValueError::malformed(expected, self.offset())
     }
 
-    /// Steps over `byte` if it comes next.
+    /// Skips `byte` if it comes next, and returns whether it did.
     pub(super) fn eat(&mut self, byte: u8) -> bool {
         self.eat_all(&[byte])
     }
 
-    /// Steps over `text` if it comes next.
+    /// Skips `text` if it comes next, and returns whether it did.
     pub(super) fn eat_all(&mut self, text: &[u8]) -> bool {
         match self.bytes.strip_prefix(text) {
             Some(rest) => {
@@ -42,12 +42,12 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Steps over `byte`, which must come next; `expected` is what the error calls it.
+    /// Skips `byte`, which must come next. `expected` describes it in the error.
     pub(super) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), ValueError> {
         if self.eat(byte) { Ok(()) } else { Err(self.malformed(expected)) }
     }
 
-    /// The bytes up to the first that is not `wanted`.
+    /// Reads the bytes up to the first that is not `wanted`.
     pub(super) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
         let end = self.bytes.iter().position(|byte| !wanted(*byte)).unwrap_or(self.bytes.len());
         let (run, rest) = self.bytes.split_at_checked(end).unwrap_or((self.bytes, &[]));
@@ -55,18 +55,18 @@ impl<'a> Input<'a> {
         run
     }
 
-    /// The decimal digits that come next; none is not an error.
+    /// Reads the decimal digits that come next, possibly none.
     pub(super) fn digits(&mut self) -> &'a [u8] {
         self.take_while(|byte| byte.is_ascii_digit())
     }
 
-    /// At least one decimal digit.
+    /// Reads at least one decimal digit.
     pub(super) fn number_run(&mut self) -> Result<&'a [u8], ValueError> {
         let digits = self.digits();
         if digits.is_empty() { Err(self.malformed("a digit")) } else { Ok(digits) }
     }
 
-    /// A decimal number of at least `min` and at most `max` digits, without a sign.
+    /// Reads a decimal number of at least `min` and at most `max` digits, without a sign.
     pub(super) fn number(&mut self, min: usize, max: usize) -> Result<i64, ValueError> {
         let start = *self;
         let digits = self.digits();
@@ -79,7 +79,7 @@ impl<'a> Input<'a> {
         Ok(digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')))
     }
 
-    /// Two hexadecimal digits.
+    /// Reads two hexadecimal digits.
     pub(super) fn hex_byte(&mut self) -> Result<u8, ValueError> {
         let mut byte = 0;
         for _ in 0..2 {
@@ -94,19 +94,19 @@ impl<'a> Input<'a> {
         Ok(byte)
     }
 
-    /// A text value is finished.
+    /// Ends a text value: fails if bytes remain.
     pub(super) fn end(&self, expected: &'static str) -> Result<(), ValueError> {
         if self.bytes.is_empty() { Ok(()) } else { Err(self.malformed(expected)) }
     }
 
-    /// The next `N` bytes of a binary value.
+    /// Reads the next `N` bytes of a binary value.
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], ValueError> {
         let (head, rest) = self.bytes.split_first_chunk::<N>().ok_or(self.truncated(N))?;
         self.bytes = rest;
         Ok(*head)
     }
 
-    /// The next `count` bytes of a binary value.
+    /// Reads the next `count` bytes of a binary value.
     pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], ValueError> {
         let (head, rest) = self.bytes.split_at_checked(count).ok_or(self.truncated(count))?;
         self.bytes = rest;
@@ -118,7 +118,7 @@ impl<'a> Input<'a> {
         ValueError::new(kind, self.offset())
     }
 
-    /// A binary value is finished: refuses what is left.
+    /// Ends a binary value: fails if bytes remain.
     pub(super) fn finish(&self) -> Result<(), ValueError> {
         if self.bytes.is_empty() {
             return Ok(());
@@ -128,7 +128,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// A binary value of exactly `N` bytes.
+/// Returns the bytes of a binary value of exactly `N` bytes.
 #[inline]
 pub(super) fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], ValueError> {
     bytes.try_into().map_err(|_| other_length(bytes, N))
@@ -139,12 +139,12 @@ fn other_length(bytes: &[u8], needed: usize) -> ValueError {
     let mut input = Input::new(bytes);
     match input.take(needed).and_then(|_| input.finish()) {
         Err(error) => error,
-        // Bytes of this length were no error.
+        // Not reached: bytes of this length are no error.
         Ok(()) => input.malformed("the length of the type"),
     }
 }
 
-/// The value of a hexadecimal digit of either case.
+/// Returns the value of a hexadecimal digit in either case.
 pub(super) fn hex_digit(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }

@@ -1,7 +1,8 @@
-//! `smallint`, `integer`, `bigint`, `oid`: text decimal, binary big-endian, JSON a number.
+//! `smallint`, `integer`, `bigint`, `oid`. Text: decimal. Binary: big-endian. JSON: a number.
 //!
-//! Every Rust integer reads every one of them if the value fits, and `xid`, `xid8`, `cid` too. Of `regclass` and its like
-//! the binary form is an oid; their text is one only where the object is not there.
+//! Every Rust integer can be read from all of them if the value fits, and from `xid`, `xid8` and
+//! `cid`. The binary form of `regclass` and similar types is an oid; their text is an oid only if
+//! the object does not exist.
 
 use core::fmt::{self, Write};
 
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::Oid;
 
-/// A decimal integer with an optional minus sign and nothing else, as PostgreSQL writes it.
+/// Reads a decimal integer with an optional minus sign and nothing else, as PostgreSQL writes it.
 pub(super) fn decimal(text: &[u8], target: &'static str) -> Result<i128, ValueError> {
     let mut input = Input::new(text);
     let negative = input.eat(b'-');
@@ -21,7 +22,7 @@ pub(super) fn decimal(text: &[u8], target: &'static str) -> Result<i128, ValueEr
         return Err(input.malformed("a digit"));
     }
     input.end("a digit")?;
-    // So many digits fit whatever they are.
+    // This many digits always fit.
     if digits.len() <= 18 {
         let sum = |sum: i64, digit: &u8| sum * 10 + i64::from(digit - b'0');
         let magnitude = digits.iter().fold(0, sum);
@@ -41,7 +42,8 @@ fn fit<T: TryFrom<i128>>(number: i128, target: &'static str) -> Result<T, ValueE
     T::try_from(number).map_err(|_| ValueError::out_of_range(target))
 }
 
-/// A number of at most 18 digits that its type holds: nearly every one. `None` leaves it to [`text_number`].
+/// Reads a number of at most 18 digits that its type can hold, which nearly every number is. `None`
+/// leaves it to [`text_number`].
 #[inline]
 fn short(ty: Oid, text: &[u8]) -> Option<i64> {
     let (is_negative, digits) = match text {
@@ -74,40 +76,41 @@ fn short(ty: Oid, text: &[u8]) -> Option<i64> {
     fits.then_some(number)
 }
 
-/// The number that these digits are; `None` when one is no digit.
+/// Returns the number with these digits; `None` if a byte is not a digit.
 #[inline]
 fn four_digits(text: [u8; 4]) -> Option<u32> {
     let digits = u32::from_le_bytes(text) ^ 0x3030_3030;
-    // The first adding carries into the eighth bit of a byte below 0x80 that is over 9.
+    // The addition carries into the eighth bit of a byte that is greater than 9 and less than 0x80.
     if (digits.wrapping_add(0x7676_7676) | digits) & 0x8080_8080 != 0 {
         return None;
     }
-    // Ten times each digit and the one behind it, of which the first and the third are what is wanted.
+    // Ten times each digit plus the digit after it: the first and the third are the two pairs.
     let pairs = digits * 10 + (digits >> 8);
     Some((pairs & 0xFF) * 100 + (pairs >> 16 & 0xFF))
 }
 
-/// The text of a number that is its JSON too: of the three commonest types, printed the one way there is.
+/// Returns the text of a number if it is also its JSON. This applies to the three most common
+/// types, in the canonical form.
 pub(super) fn json_text<'a>(field: &Field<'a>, options: JsonOptions) -> Option<&'a str> {
     let ty = field.ty().oid();
-    // So many characters are below 2^53 whatever they are.
+    // Numbers with this few characters are less than 2^53.
     if options.bigint_as_string && field.bytes().len() > 15 {
         return None;
     }
     if field.is_binary() || !matches!(ty, type_oid::INT2 | type_oid::INT4 | type_oid::INT8) {
         return None;
     }
-    let is_odd = matches!(field.bytes(), [b'0', _, ..] | [b'-', b'0', ..]);
-    if is_odd || short(ty, field.bytes()).is_none() {
+    let is_not_canonical = matches!(field.bytes(), [b'0', _, ..] | [b'-', b'0', ..]);
+    if is_not_canonical || short(ty, field.bytes()).is_none() {
         return None;
     }
     crate::utf8::text(field.bytes()).ok()
 }
 
-/// The greatest integer that a double holds, and none of whose neighbours it holds too.
+/// The greatest integer that no other integer is rounded to when it is stored as a double.
 const MAX_SAFE: u128 = (1 << 53) - 1;
 
-/// Writes a number that may be beyond [`MAX_SAFE`].
+/// Writes a number that may be greater than [`MAX_SAFE`].
 pub(super) fn write_json(number: i128, out: &mut dyn Write, place: JsonPlace<'_>) -> fmt::Result {
     if place.options.bigint_as_string && number.unsigned_abs() > MAX_SAFE {
         quoted(out, &number)
@@ -128,22 +131,23 @@ fn text_number(ty: FieldType<'_>, text: &[u8]) -> Result<i128, ValueError> {
     })
 }
 
-/// The text of `regclass` and its like is a name, but for objects that are not there: their oid, or a hyphen for 0.
+/// Reads the text of an oid. For `regclass` and similar types it is an oid only if the object does
+/// not exist; a hyphen means 0.
 fn oid(ty: FieldType<'_>, text: &[u8]) -> Result<i128, ValueError> {
     if !ty.is_reg() {
         return decimal(text, "oid");
     }
-    // For operators that is a name, and their 0 is a digit.
+    // For operators, the hyphen is a name and 0 is printed as a digit.
     let has_hyphen = !matches!(ty.oid(), type_oid::REGOPER | type_oid::REGOPERATOR);
     match text {
         b"-" if has_hyphen => Ok(0),
-        // A name that begins with a digit stands in quotes.
+        // A name that begins with a digit is quoted.
         [b'0'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit) => decimal(text, "oid"),
         _ => Err(ValueError::new(ValueErrorKind::OtherFormat { target: "oid" }, 0)),
     }
 }
 
-/// No number has quotes in it, but a name may.
+/// Returns the text if it has no quotes. A number never has any, but a name may.
 fn unquoted<'a>(field: &Field<'a>) -> Result<&'a [u8], ValueError> {
     field.plain().ok_or(if field.ty().is_reg() {
         ValueError::new(ValueErrorKind::OtherFormat { target: "oid" }, 0)
@@ -152,7 +156,8 @@ fn unquoted<'a>(field: &Field<'a>) -> Result<&'a [u8], ValueError> {
     })
 }
 
-/// A number of the commonest types, of the length they have. `None` leaves it to [`binary_number`].
+/// Reads a number of the most common types if it has the right length. `None` leaves it to
+/// [`binary_number`].
 #[inline]
 fn short_binary(ty: Oid, bytes: &[u8]) -> Option<i64> {
     match ty {
@@ -163,8 +168,8 @@ fn short_binary(ty: Oid, bytes: &[u8]) -> Option<i64> {
     }
 }
 
-/// Nearly every number, in a register; `oid` is the type below all domains. `None` leaves it to who knows them all, and says
-/// what is wrong.
+/// Reads nearly every number, in a register. `oid` is the type below all domains. `None` leaves it
+/// to the general code, which also creates the errors.
 #[inline]
 pub(crate) fn short_number(oid: Oid, format: Format, bytes: &[u8]) -> Option<i64> {
     match format {
@@ -235,13 +240,18 @@ integer! {
 
         #[cfg(feature = "alloc")]
         fn read_list(field: &Field<'a>) -> Result<alloc::vec::Vec<Self>, ValueError> {
-            if <&[u8]>::accepts(field.ty()) { super::text::read_bytes(field) } else { super::vec::read(field) }
+            if <&[u8]>::accepts(field.ty()) {
+                super::text::read_bytes(field)
+            } else {
+                super::vec::read(field)
+            }
         }
     }
     u16 u32 u64 u128 usize
 }
 
-/// `oid`, and `regclass` and its like from the binary format; from text where that is a number, or a hyphen for 0.
+/// Reads `oid`, and the binary form of `regclass` and similar types; in text only a number, or a
+/// hyphen for 0.
 impl<'a> FromField<'a> for Oid {
     fn accepts(ty: FieldType<'_>) -> bool {
         ty.oid() == type_oid::OID || ty.is_reg()
@@ -293,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_the_server_never_writes() {
+    fn rejects_what_the_server_never_writes() {
         for text in ["", "-", "+1", " 1", "1 ", "1.0", "1e3", "0x1", "--1", "٣"] {
             assert!(read::<i32>(type_oid::INT4, text).is_err(), "{text:?}");
         }
@@ -315,7 +325,7 @@ mod tests {
         type_oid::REGOPER,
     ];
 
-    /// What is given where `short` gives nothing.
+    /// Reads the number without `short`.
     fn long<T: TryFrom<i128>>(
         oid: Oid,
         format: Format,
@@ -340,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn four_digits_are_digits_all() {
+    fn four_digits_must_all_be_digits() {
         for place in 0..4 {
             for byte in 0..=u8::MAX {
                 let mut text = *b"1234";
@@ -353,7 +363,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_text_that_is_written_as_json_is_what_the_number_gives(
+        fn json_text_equals_the_json_of_the_number(
             oid in select(vec![type_oid::INT2, type_oid::INT4, type_oid::INT8]),
             text in "-?(0{0,2}[0-9]{0,20}|[0-9]{1,5}|90071992547409[0-9]{2}|.{0,3})",
             strings: bool,
@@ -370,15 +380,23 @@ mod tests {
         }
 
         #[test]
-        fn short_numbers_are_read_as_long_ones(
+        fn short_numbers_read_the_same_as_long_ones(
             oid in select(&TYPES[..]),
-            text in prop_oneof!["-?[0-9]{0,21}", "-?[0-9]{1,7}", "[-+. \"0-9a]{0,5}", "-?(32767|32768|65535|2147483647|2147483648|4294967295|9223372036854775808)"],
+            text in prop_oneof![
+                "-?[0-9]{0,21}",
+                "-?[0-9]{1,7}",
+                "[-+. \"0-9a]{0,5}",
+                "-?(32767|32768|65535|2147483647|2147483648|4294967295|9223372036854775808)",
+            ],
         ) {
             compare!(oid, Format::Text, text.as_bytes(), i8 i16 i32 i64 i128 u8 u16 u32 u64 u128);
         }
 
         #[test]
-        fn short_binary_numbers_are_read_as_others(oid in select(&TYPES[..]), bytes in vec(any::<u8>(), 0..9)) {
+        fn short_binary_numbers_read_the_same_as_others(
+            oid in select(&TYPES[..]),
+            bytes in vec(any::<u8>(), 0..9),
+        ) {
             compare!(oid, Format::Binary, &bytes, i8 i16 i32 i64 i128 u8 u16 u32 u64 u128);
         }
     }

@@ -1,5 +1,5 @@
-//! `interval`: text `1 year 2 mons -3 days +04:05:06.5`, binary microseconds, days and months, JSON a
-//! string as ISO 8601 has it.
+//! `interval`. Text: `1 year 2 mons -3 days +04:05:06.5`. Binary: microseconds, days and months.
+//! JSON: a string in ISO 8601 form.
 
 use core::fmt::{self, Write};
 
@@ -9,16 +9,18 @@ use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::{FieldType, FromField, ValueError, type_oid};
 use crate::timestamp::write_fraction;
 
-/// An `interval`: months, days and microseconds, kept apart because no month has a fixed number of days and
-/// no day a fixed number of hours. Each has the whole range of its integer.
+/// An `interval`: months, days and microseconds. They are separate because months differ in length,
+/// and so do days. Each covers the whole range of its integer.
 ///
-/// Equality is that of all three: `1 mon` is not `30 days`, though PostgreSQL's `=` takes them for equal.
-/// `Display` is PostgreSQL's text with `IntervalStyle` postgres; JSON the ISO 8601 form, as PostgreSQL writes
-/// it with `IntervalStyle` iso_8601.
+/// Two intervals are equal if all three parts are: `1 mon` differs from `30 days`, although
+/// PostgreSQL's `=` considers them equal. `Display` prints PostgreSQL's text with
+/// `IntervalStyle = postgres`. JSON uses the ISO 8601 form, as PostgreSQL does with
+/// `IntervalStyle = iso_8601`.
 ///
-/// The greatest of all three together is PostgreSQL 17's `infinity`, and the least `-infinity`. Older servers have no
-/// infinite interval, and these two as finite ones: their text says so, and is read as that. In the binary format the two
-/// are the same bytes, and no value says what server it is from; they are read as the infinities.
+/// The maximum of all three parts together is PostgreSQL 17's `infinity`, and the minimum is
+/// `-infinity`. On older servers these two values are finite. Text distinguishes the two cases and
+/// is read accordingly. The binary format uses the same bytes for both and is always read as the
+/// infinities.
 ///
 /// ```
 /// use pgoutput_decode::value::Interval;
@@ -29,13 +31,14 @@ use crate::timestamp::write_fraction;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Interval {
-    /// Months, twelve to the year.
+    /// Months, twelve to a year.
     pub months: i32,
     /// Days.
     pub days: i32,
     /// Microseconds.
     pub micros: i64,
-    /// One of the two that are infinite since PostgreSQL 17, from a server where they are not.
+    /// Whether the parts are those of an infinity, read from the text of a server on which they are
+    /// finite.
     is_finite_extreme: bool,
 }
 
@@ -45,23 +48,24 @@ impl Interval {
     /// PostgreSQL 17's `-infinity`.
     pub const NEG_INFINITY: Self = Self::new(i32::MIN, i32::MIN, i64::MIN);
 
-    /// These months, days and microseconds; the greatest of all three, or the least, are the infinities.
+    /// Creates an interval. The maximum of all three parts, and the minimum, are the infinities.
     pub const fn new(months: i32, days: i32, micros: i64) -> Self {
         Self { months, days, micros, is_finite_extreme: false }
     }
 
-    /// False for the infinities.
+    /// Returns false for the infinities.
     pub fn is_finite(self) -> bool {
         self.infinite().is_none()
     }
 
-    /// The ISO 8601 form; `infinity` and `-infinity` for what it cannot say.
+    /// Returns a value that displays the ISO 8601 form, or `infinity` and `-infinity`, which ISO
+    /// 8601 cannot express.
     pub const fn iso_8601(self) -> Iso8601 {
         Iso8601(self)
     }
 
     fn infinite(self) -> Option<&'static str> {
-        // One that is finite though it looks like them equals neither.
+        // A finite interval with the same parts differs in `is_finite_extreme`.
         match self {
             Self::INFINITY => Some("infinity"),
             Self::NEG_INFINITY => Some("-infinity"),
@@ -97,10 +101,10 @@ impl<'a> FromField<'a> for Interval {
     }
 }
 
-/// Years, months and days, each of them there or not, and the time, in this order.
+/// Reads years, months, days and the time, each optional, in this order.
 fn read(mut input: Input<'_>) -> Result<Interval, ValueError> {
     let (mut months, mut days, mut micros) = (0, 0, 0);
-    // How many of year, mon, day and time have had their turn.
+    // The last part that was read: 1 for years to 4 for the time.
     let mut stage = 0;
     loop {
         let sign_input = input;
@@ -140,14 +144,14 @@ fn read(mut input: Input<'_>) -> Result<Interval, ValueError> {
     match (i32::try_from(months), i32::try_from(days), i64::try_from(micros)) {
         (Ok(months), Ok(days), Ok(micros)) => {
             let interval = Interval::new(months, days, micros);
-            // The infinities are written in words.
+            // The infinities are written as words, so parts with their values are finite.
             Ok(Interval { is_finite_extreme: !interval.is_finite(), ..interval })
         }
         _ => Err(ValueError::out_of_range("interval")),
     }
 }
 
-/// `MM:SS[.f]` behind `hours:`, all in microseconds.
+/// Reads `MM:SS[.f]` after `hours:` and returns everything in microseconds.
 fn time_after_hours(input: &mut Input<'_>, hours: i64) -> Result<i128, ValueError> {
     let start = *input;
     let minutes = input.number(2, 2)?;
@@ -155,7 +159,7 @@ fn time_after_hours(input: &mut Input<'_>, hours: i64) -> Result<i128, ValueErro
     let seconds = input.number(2, 2)?;
     let fraction = parts::fraction(input)?;
     if minutes > 59 || seconds > 59 {
-        return Err(start.malformed("minutes and seconds below 60"));
+        return Err(start.malformed("minutes and seconds less than 60"));
     }
     let seconds = i128::from((hours * 60 + minutes) * 60 + seconds);
     Ok(seconds * 1_000_000 + i128::from(fraction))
@@ -171,7 +175,7 @@ impl fmt::Display for Interval {
             [(self.months / 12, "year"), (self.months % 12, "mon"), (self.days, "day")]
         {
             if value != 0 {
-                // Behind a negative part the sign of the next is spelled out.
+                // After a negative part, a positive one is written with its sign.
                 let space = if after == After::Nothing { "" } else { " " };
                 let plus = if after == After::Negative && value > 0 { "+" } else { "" };
                 let plural = if value == 1 { "" } else { "s" };
@@ -194,7 +198,7 @@ impl fmt::Display for Interval {
     }
 }
 
-/// What was written before.
+/// The sign of the part that was written last.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum After {
     Nothing,
@@ -202,7 +206,8 @@ enum After {
     Negative,
 }
 
-/// Seconds in at least `width` digits, and the fraction without its trailing zeros.
+/// Writes seconds, with at least two digits if `two_digits` is set, and the fraction without
+/// trailing zeros.
 fn write_seconds(f: &mut fmt::Formatter<'_>, micros: u64, two_digits: bool) -> fmt::Result {
     let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
     if two_digits {
@@ -213,7 +218,7 @@ fn write_seconds(f: &mut fmt::Formatter<'_>, micros: u64, two_digits: bool) -> f
     write_fraction(f, fraction)
 }
 
-/// Displays an [`Interval`] as ISO 8601 does; made by [`Interval::iso_8601`].
+/// Displays an [`Interval`] in ISO 8601 form; created by [`Interval::iso_8601`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Iso8601(Interval);
 
@@ -275,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_infinite_since_17_was_finite_before_and_its_text_says_so() {
+    fn text_with_the_parts_of_an_infinity_is_finite() {
         let bytes = |interval: Interval| {
             let Interval { months, days, micros, .. } = interval;
             [&micros.to_be_bytes()[..], &days.to_be_bytes(), &months.to_be_bytes()].concat()

@@ -1,4 +1,5 @@
-//! `json` and `jsonb`: text the document, binary the same (`jsonb` behind a version byte), JSON the document.
+//! `json` and `jsonb`. Text: the document. Binary: the document, after a version byte for `jsonb`.
+//! JSON: the document.
 
 use core::fmt::{self, Write};
 
@@ -6,10 +7,10 @@ use super::json_out::{JsonPlace, WriteJson, document, quoted};
 use super::json_scan::{Document, scan};
 use super::{Field, FieldType, Format, FromField, Text, ValueError, type_oid};
 
-/// What stands in front of `jsonb` in the binary format.
+/// The description of the byte before a `jsonb` document in the binary format, for errors.
 pub(super) const JSONB_VERSION: &str = "version 1 of jsonb's binary form";
 
-/// The syntax was checked by the server, which stores no empty document.
+/// Rejects an empty document. The server has checked the syntax and never stores one.
 fn not_empty(document: Text<'_>) -> Result<Text<'_>, ValueError> {
     if document.chars().all(|c| c.is_ascii_whitespace()) {
         return Err(ValueError::malformed("a JSON document", 0));
@@ -17,17 +18,22 @@ fn not_empty(document: Text<'_>) -> Result<Text<'_>, ValueError> {
     Ok(document)
 }
 
-/// A `json` document as it was stored: digits, white space, order and duplicates of keys kept.
+/// A `json` document as stored, with its digits, white space, and the order and duplicates of its
+/// keys.
 ///
-/// Written as JSON it is nested as it is, except that line breaks between its tokens become spaces, so that
-/// what it is nested in stays on one line, and that characters of its strings that are not [printable](crate::is_printable) are
-/// escaped. The server takes documents that other parsers refuse: one with half of a surrogate pair (`"\ud800"`), nested
-/// deeper than [`MAX_JSON_NESTING`](super::MAX_JSON_NESTING), or with a number of 10^308 or beyond. Such a document becomes a
-/// string that holds its text ([`JsonNotes::as_text`](super::JsonNotes::as_text)).
+/// `write_json` nests the document unchanged, with two exceptions: line breaks between tokens
+/// become spaces, so that the output stays on one line, and characters of its strings that are not
+/// [printable](crate::is_printable) are escaped.
+///
+/// The server accepts documents that other parsers reject: with half of a surrogate pair
+/// (`"\ud800"`), nested deeper than [`MAX_JSON_NESTING`](super::MAX_JSON_NESTING), or with a number
+/// of 10^308 or greater in magnitude. Such a document is written as a string that contains its text
+/// ([`JsonNotes::as_text`](super::JsonNotes::as_text)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Json<'a>(pub Text<'a>);
 
-/// A `jsonb` document in PostgreSQL's text: all digits of its numbers are kept. In JSON as [`Json`].
+/// A `jsonb` document in PostgreSQL's text, with all digits of its numbers. Its JSON form is that
+/// of [`Json`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Jsonb<'a>(pub Text<'a>);
 
@@ -55,7 +61,7 @@ impl<'a> FromField<'a> for Jsonb<'a> {
     }
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        not_empty(field.behind_version(JSONB_VERSION)?).map(Self)
+        not_empty(field.after_version(JSONB_VERSION)?).map(Self)
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
@@ -67,9 +73,10 @@ impl<'a> FromField<'a> for Jsonb<'a> {
     }
 }
 
-/// The document if every parser reads it, on one line of printable characters, else its text as a string.
+/// Writes the document on one line of printable characters, or as a string if some parser would
+/// reject it.
 fn write(out: &mut dyn Write, text: &Text<'_>, place: JsonPlace<'_>) -> fmt::Result {
-    match scan(text, place.room()) {
+    match scan(text, place.remaining_nesting()) {
         Document::Strict => {}
         Document::Null => place.note(|notes| notes.json_null = true),
         Document::Other => {

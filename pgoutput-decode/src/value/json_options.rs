@@ -1,6 +1,6 @@
-//! Choices in the JSON form of values, and what the JSON alone does not say of a value.
+//! Options of the JSON form of values, and what the JSON does not show.
 
-/// Choices in the JSON form of values.
+/// Options of the JSON form of values.
 ///
 /// ```
 /// use pgoutput_decode::value::{Field, Format, JsonOptions, type_oid};
@@ -20,24 +20,28 @@ pub struct JsonOptions {
 }
 
 impl JsonOptions {
-    /// Writes `numeric` as a string, for readers of JSON whose numbers are floats. Default: a number with
-    /// all its digits, or a string if the number is 10^308 or beyond, which such readers refuse.
+    /// Writes `numeric` as a string, for JSON parsers that read numbers as floats.
+    ///
+    /// By default it is a number with all its digits. A number of 10^308 or greater in magnitude,
+    /// which such parsers reject, is always a string.
     #[must_use]
     pub const fn numeric_as_string(mut self, yes: bool) -> Self {
         self.numeric_as_string = yes;
         self
     }
 
-    /// Writes a `bigint` or `xid8` beyond 2^53 - 1 in either direction as a string, also in arrays and
-    /// composites: readers of JSON whose numbers are floats, as those of JavaScript, round it. Default: a number.
+    /// Writes a `bigint` or `xid8` of more than 2^53 - 1 in magnitude as a string, also in arrays
+    /// and composites. JSON parsers that read numbers as floats, such as those of JavaScript, would
+    /// round it. By default it is a number.
     ///
-    /// Smaller integers stay numbers. Numbers inside `json` and `jsonb` documents are left as they are; ranges are
-    /// strings in any case.
+    /// Smaller integers remain numbers. Numbers inside `json` and `jsonb` documents are not
+    /// changed, and ranges are always strings.
     ///
     /// ```
     /// use pgoutput_decode::value::{Field, Format, JsonOptions, type_oid};
     ///
-    /// let field = Field::new(type_oid::INT8_ARRAY, Format::Text, b"{9007199254740991,-9007199254740992}");
+    /// let array = b"{9007199254740991,-9007199254740992}";
+    /// let field = Field::new(type_oid::INT8_ARRAY, Format::Text, array);
     /// let mut json = String::new();
     /// field.write_json(&mut json, JsonOptions::default().bigint_as_string(true))?;
     /// assert_eq!(json, r#"[9007199254740991,"-9007199254740992"]"#);
@@ -49,9 +53,9 @@ impl JsonOptions {
         self
     }
 
-    /// Says that the value is written into so many more nested arrays and objects, 0 unless called.
+    /// Declares that the value is written inside this many more arrays and objects; by default 0.
     ///
-    /// They count towards [`MAX_JSON_NESTING`], which decides how deep a document may be before it is written as a
+    /// They count towards [`MAX_JSON_NESTING`], the depth beyond which a document is written as a
     /// string.
     #[must_use]
     pub const fn nested_in(mut self, levels: u8) -> Self {
@@ -60,21 +64,25 @@ impl JsonOptions {
     }
 }
 
-/// How deep arrays and objects are nested in JSON at most: as deep as `serde_json` reads them unless told otherwise.
+/// The greatest depth to which arrays and objects are nested in JSON: the default limit of
+/// `serde_json`.
 ///
-/// A `json` or `jsonb` document that is nested deeper, what it stands in included, is written as a string.
+/// A `json` or `jsonb` document that is nested deeper, counting the values around it, is written as
+/// a string.
 pub const MAX_JSON_NESTING: u8 = 127;
 
-/// What the JSON of a value does not say: given by [`Field::write_json_noted`](super::Field::write_json_noted).
+/// What the JSON of a value does not show; returned by
+/// [`Field::write_json_noted`](super::Field::write_json_noted).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct JsonNotes {
-    /// A `json` or `jsonb` document in it, which may be all of it, is written as a string that holds the document's
-    /// text: it is nested too deep, holds half of a surrogate pair (`"\ud800"`) or a number of 10^308 or beyond, or is no
-    /// JSON at all. Or a `numeric` of 10^308 or beyond is written as a string without being asked for.
+    /// A `json` or `jsonb` document in the value is written as a string that contains its text: it
+    /// is nested too deeply, contains half of a surrogate pair (`"\ud800"`) or a number of 10^308
+    /// or greater in magnitude, or is not valid JSON. Also set if a `numeric` of 10^308 or greater
+    /// in magnitude is written as a string although this was not requested.
     pub as_text: bool,
-    /// A `null` in it, which may be all of it, is a `json` or `jsonb` document that holds `null`, and not NULL.
+    /// A `null` in the value is a `json` or `jsonb` document that contains `null`, not NULL.
     pub json_null: bool,
-    /// An array in it, which may be all of it, does not begin to count at 1.
+    /// An array in the value has a lower bound other than 1.
     pub array_bounds: bool,
 }

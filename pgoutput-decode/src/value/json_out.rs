@@ -1,7 +1,7 @@
 //! JSON strings, and the default JSON form of a value.
 #![expect(
     clippy::needless_bitwise_bool,
-    reason = "only without branches several bytes are looked at together"
+    reason = "only without branches are several bytes examined together"
 )]
 
 use core::cell::Cell;
@@ -10,14 +10,14 @@ use core::fmt::{self, Write};
 use super::{JsonNotes, JsonOptions, MAX_JSON_NESTING};
 use crate::printable::{is_hidden, may_hide};
 
-/// How a value is written as JSON; unless it says otherwise, as PostgreSQL's text in a string.
+/// The JSON form of a value; by default PostgreSQL's text in a string.
 pub(super) trait WriteJson: fmt::Display {
     fn write_json(&self, out: &mut dyn Write, _place: JsonPlace<'_>) -> fmt::Result {
         quoted(out, self)
     }
 }
 
-/// Where in a JSON text a value is written, how, and where that leaves notes.
+/// The context in which a value is written as JSON: options, nesting and notes.
 #[derive(Clone, Copy)]
 pub(super) struct JsonPlace<'n> {
     pub(super) options: JsonOptions,
@@ -29,14 +29,14 @@ impl<'n> JsonPlace<'n> {
         Self { options, notes }
     }
 
-    /// So many arrays and objects further inside.
+    /// Returns the context this many arrays and objects further inside.
     pub(super) fn inside(self, levels: usize) -> Self {
         let levels = u8::try_from(levels).unwrap_or(u8::MAX);
         Self { options: self.options.nested_in(levels), ..self }
     }
 
-    /// How deep what is written here may be nested in itself.
-    pub(super) const fn room(self) -> u8 {
+    /// Returns how deeply the value written here may be nested in itself.
+    pub(super) const fn remaining_nesting(self) -> u8 {
         MAX_JSON_NESTING.saturating_sub(self.options.nesting)
     }
 
@@ -47,7 +47,7 @@ impl<'n> JsonPlace<'n> {
     }
 }
 
-/// Writes what `value` displays as a JSON string.
+/// Writes the text that `value` displays as a JSON string.
 pub(super) fn quoted(out: &mut dyn Write, value: &(impl fmt::Display + ?Sized)) -> fmt::Result {
     out.write_char('"')?;
     write!(Escaped(out), "{value}")?;
@@ -61,11 +61,11 @@ pub(super) fn string(out: &mut dyn Write, text: &str) -> fmt::Result {
     out.write_char('"')
 }
 
-/// Appends a text to JSON as a string, in quotes: the bytes that values are written with.
+/// Writes a text as a JSON string in quotes, with the same escapes as in values.
 ///
-/// Escaped is what JSON requires (RFC 8259, section 7), and every other character that is not
-/// [printable](crate::is_printable), so that a line of JSON moves no terminal's cursor and hides nothing. A parser gives the same
-/// text back.
+/// The escapes are those that JSON requires (RFC 8259, section 7), and those of all other
+/// characters that are not [printable](crate::is_printable), so that a line of JSON cannot move a
+/// terminal's cursor or hide anything. A parser returns the original text.
 ///
 /// ```
 /// use pgoutput_decode::value::write_json_string;
@@ -78,17 +78,19 @@ pub(super) fn string(out: &mut dyn Write, text: &str) -> fmt::Result {
 ///
 /// # Errors
 ///
-/// When `out` refuses.
+/// Fails if `out` fails.
 pub fn write_json_string(out: &mut impl Write, text: &str) -> fmt::Result {
     string(out, text)
 }
 
-/// Escapes what a JSON string must escape and what is not printable, and passes on the rest in whole runs.
+/// Escapes the characters that JSON requires and those that are not printable, and writes the rest
+/// in whole runs.
 struct Escaped<'w>(&'w mut dyn Write);
 
 impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // Nearly every text needs none, and looking at bytes is much cheaper than at characters.
+        // Nearly every text needs no escapes, and examining bytes is much faster than examining
+        // characters.
         let is_plain = !any_byte(text, |byte| is_special_byte(byte) | (byte > 0x7f))
             || !any_byte(text, |byte| is_special_byte(byte) | may_hide(byte));
         if is_plain {
@@ -102,13 +104,13 @@ impl Write for Escaped<'_> {
     }
 }
 
-/// A byte of ASCII that is escaped in a string.
+/// Returns whether an ASCII byte is escaped in a string.
 #[inline]
 const fn is_special_byte(byte: u8) -> bool {
     (byte < b' ') | (byte == b'"') | (byte == b'\\') | (byte == 0x7f)
 }
 
-/// Whether there is such a byte; looks at several together.
+/// Returns whether `is_it` holds for any byte. Examines several bytes together.
 #[inline]
 fn any_byte(text: &str, is_it: impl Fn(u8) -> bool) -> bool {
     let any = |bytes: &[u8]| bytes.iter().fold(false, |found, byte| found | is_it(*byte));
@@ -116,8 +118,10 @@ fn any_byte(text: &str, is_it: impl Fn(u8) -> bool) -> bool {
     chunks.iter().any(|chunk| any(chunk)) || any(rest)
 }
 
-/// Writes a part of a document, in which characters that JSON allows but that are not printable are escaped; they can only stand in
-/// its strings. Line breaks can only stand between its tokens, where a space means the same.
+/// Writes a part of a document.
+///
+/// Characters that JSON allows but that are not printable are escaped: they can only occur in
+/// strings. Line breaks can only occur between tokens, so each becomes a space.
 pub(super) fn document(out: &mut dyn Write, text: &str) -> fmt::Result {
     let is_break = |byte: u8| (byte == b'\r') | (byte == b'\n');
     if !any_byte(text, |byte| is_break(byte) | (byte >= 0x7f)) {
@@ -155,7 +159,7 @@ fn escape(out: &mut dyn Write, c: char) -> fmt::Result {
         '\t' => out.write_str("\\t"),
         '\u{8}' => out.write_str("\\b"),
         '\u{c}' => out.write_str("\\f"),
-        // Beyond the first plane a character is two escapes.
+        // A character outside the Basic Multilingual Plane takes two escapes.
         _ => c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}")),
     }
 }
@@ -167,12 +171,18 @@ mod tests {
 
     #[test]
     fn escapes_what_json_must_and_what_is_not_printable() {
-        let text = "a\"b\\c/\n\r\t\u{8}\u{c}\u{0}\u{1f}\u{7f}é\u{9b}\u{2028}\u{202e}\u{feff}\u{e0041}’，😀";
+        let text = concat!(
+            "a\"b\\c/\n\r\t\u{8}\u{c}\u{0}\u{1f}\u{7f}",
+            "é\u{9b}\u{2028}\u{202e}\u{feff}\u{e0041}’，😀",
+        );
         let mut out = String::new();
         string(&mut out, text).unwrap();
         assert_eq!(
             out,
-            "\"a\\\"b\\\\c/\\n\\r\\t\\b\\f\\u0000\\u001f\\u007fé\\u009b\\u2028\\u202e\\ufeff\\udb40\\udc41’，😀\""
+            concat!(
+                "\"a\\\"b\\\\c/\\n\\r\\t\\b\\f\\u0000\\u001f\\u007f",
+                "é\\u009b\\u2028\\u202e\\ufeff\\udb40\\udc41’，😀\"",
+            )
         );
         assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
         out.clear();
@@ -180,7 +190,7 @@ mod tests {
         assert_eq!(out, "\"\\\"\"");
     }
 
-    /// Every character there is, alone and between others.
+    /// Tests every character, alone and between others.
     #[test]
     fn a_string_is_printable_and_reads_as_the_same_text() {
         let mut out = String::new();

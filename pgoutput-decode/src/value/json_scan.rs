@@ -1,28 +1,29 @@
-//! Whether a document is JSON that every strict parser reads.
+//! Decides whether a document is JSON that every strict parser accepts.
 //!
-//! The server has checked the syntax of `json`, by rules that are wider than those of most parsers: it takes half of a
-//! surrogate pair, numbers of any size, and thousands of nested arrays. One pass over the bytes, without recursion and
-//! without memory that grows.
+//! The server has checked the syntax of `json`, but it accepts more than most parsers: half of a
+//! surrogate pair, numbers of any size, and thousands of nested arrays. The scan is one pass over
+//! the bytes, without recursion and in constant memory.
 
 use super::{MAX_JSON_NESTING, Text};
 
-/// What a document is, for whoever writes it into other JSON.
+/// The result of scanning a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Document {
-    /// Readable by every parser.
+    /// Accepted by every parser.
     Strict,
-    /// The same, and `null`.
+    /// Accepted by every parser, and the whole document is `null`.
     Null,
-    /// Not readable by some parser, or by none.
+    /// Rejected by some parser or by all.
     Other,
 }
 
-/// Numbers from 10 to this power on are beyond a double, nearly: the greatest is 1.8 times as large.
+/// The power of ten from which numbers count as too great for a double, whose maximum is about 1.8
+/// times as large.
 const MAX_POWER: i64 = 308;
 
-/// Looks at a document that may be nested so deep.
-pub(super) fn scan(document: &Text<'_>, room: u8) -> Document {
-    let mut scan = Scan::new(room.min(MAX_JSON_NESTING));
+/// Scans a document that may be nested up to `max_depth` deep.
+pub(super) fn scan(document: &Text<'_>, max_depth: u8) -> Document {
+    let mut scan = Scan::new(max_depth.min(MAX_JSON_NESTING));
     for piece in document.pieces() {
         if scan.take(piece.as_bytes()).is_none() {
             return Document::Other;
@@ -33,24 +34,25 @@ pub(super) fn scan(document: &Text<'_>, room: u8) -> Document {
 
 struct Scan {
     expects: Expects,
-    /// One bit for each array or object that is open, the lowest for the innermost; set for objects.
+    /// One bit for each open array or object, the lowest for the innermost; set for objects.
     open: u128,
     depth: u8,
-    room: u8,
+    max_depth: u8,
     is_null: bool,
 }
 
-/// What comes next.
+/// What may come next.
 #[derive(Clone, Copy)]
 enum Expects {
     Value,
-    /// Behind an opening bracket: a value or its closing one.
+    /// After an opening bracket: a value or the closing bracket.
     FirstElement,
-    /// Behind an opening brace: a key or its closing one.
+    /// After an opening brace: a key or the closing brace.
     FirstKey,
     Key,
     Colon,
-    /// Behind a value: a comma, what closes the innermost, or the end.
+    /// After a value: a comma, the end of the innermost array or object, or the end of the
+    /// document.
     Next,
     String(Chars),
     Number(Number),
@@ -62,26 +64,26 @@ enum Expects {
 struct Chars {
     is_key: bool,
     escape: EscapeState,
-    /// The first half of a surrogate pair came, and nothing else is to come than the second.
+    /// The first half of a surrogate pair was read, so the second half must follow.
     is_half: bool,
 }
 
-/// Where inside of an escape.
+/// The position inside an escape.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum EscapeState {
     None,
     Backslash,
-    /// So many hexadecimal digits of `\u` came, which are this.
+    /// The number of hexadecimal digits read after `\u`, and their value.
     Digits(u8, u16),
 }
 
 #[derive(Clone, Copy)]
 struct Number {
     part: Part,
-    /// The power of ten of the first digit that is not zero: of the integer's, its digits but one; of the fraction's, negative.
-    /// `None` while there was none.
+    /// The power of ten of the first digit that is not zero: from 0 for the units, negative for a
+    /// digit of the fraction. `None` before that digit.
     power: Option<i64>,
-    /// Zeros of the fraction before that digit.
+    /// The zeros of the fraction before that digit.
     zeros: i64,
     exponent: i64,
     is_negative: bool,
@@ -104,7 +106,7 @@ impl Number {
         Self { part, power: None, zeros: 0, exponent: 0, is_negative: false }
     }
 
-    /// The number with this byte; `None` if it is none of its.
+    /// Returns the number with this byte added; `None` if the byte cannot follow.
     fn with(mut self, byte: u8) -> Option<Self> {
         use Part as P;
         self.part = match (self.part, byte) {
@@ -142,7 +144,7 @@ impl Number {
         Some(self)
     }
 
-    /// Whether it may end here, and a double holds it, or something near.
+    /// Returns whether the number is complete and small enough for a double, possibly rounded.
     fn is_good(&self) -> bool {
         let is_whole =
             matches!(self.part, Part::Zero | Part::Integer | Part::Fraction | Part::Exponent);
@@ -152,11 +154,11 @@ impl Number {
 }
 
 impl Scan {
-    const fn new(room: u8) -> Self {
-        Self { expects: Expects::Value, open: 0, depth: 0, room, is_null: false }
+    const fn new(max_depth: u8) -> Self {
+        Self { expects: Expects::Value, open: 0, depth: 0, max_depth, is_null: false }
     }
 
-    /// Takes bytes that follow; `None` when it is known enough.
+    /// Reads the next bytes. Returns `None` if the document is known to be [`Document::Other`].
     fn take(&mut self, bytes: &[u8]) -> Option<()> {
         let mut rest = bytes;
         loop {
@@ -164,13 +166,13 @@ impl Scan {
                 && chars.escape == EscapeState::None
                 && !chars.is_half
             {
-                // Most of most documents.
+                // Fast path: most bytes of most documents are in strings.
                 let is_plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\';
                 let at = rest.iter().position(|byte| !is_plain(byte)).unwrap_or(rest.len());
                 rest = rest.get(at..)?;
             }
-            let Some((byte, behind)) = rest.split_first() else { return Some(()) };
-            rest = behind;
+            let Some((byte, after)) = rest.split_first() else { return Some(()) };
+            rest = after;
             self.byte(*byte)?;
         }
     }
@@ -188,7 +190,7 @@ impl Scan {
                 }
                 None => return None,
             },
-            Expects::Word([]) | Expects::Next => self.behind_value(byte)?,
+            Expects::Word([]) | Expects::Next => self.after_value(byte)?,
             Expects::Word([next, rest @ ..]) if *next == byte => Expects::Word(rest),
             Expects::Word(_) => return None,
             expects if is_blank => expects,
@@ -206,7 +208,7 @@ impl Scan {
         Some(match byte {
             b'"' => opened(false),
             b'{' | b'[' => {
-                self.depth = self.depth.checked_add(1).filter(|depth| *depth <= self.room)?;
+                self.depth = self.depth.checked_add(1).filter(|depth| *depth <= self.max_depth)?;
                 self.open = self.open << 1 | u128::from(byte == b'{');
                 if byte == b'{' { Expects::FirstKey } else { Expects::FirstElement }
             }
@@ -222,7 +224,7 @@ impl Scan {
         })
     }
 
-    fn behind_value(&mut self, byte: u8) -> Option<Expects> {
+    fn after_value(&mut self, byte: u8) -> Option<Expects> {
         let is_object = self.open & 1 == 1;
         match byte {
             b',' if self.depth == 0 => None,
@@ -260,11 +262,11 @@ const fn opened(is_key: bool) -> Expects {
     Expects::String(Chars { is_key, escape: EscapeState::None, is_half: false })
 }
 
-/// One byte of a string behind its opening quote.
+/// Reads one byte of a string after its opening quote.
 fn string(mut chars: Chars, byte: u8) -> Option<Expects> {
     match (chars.escape, byte) {
         (EscapeState::None, b'\\') => chars.escape = EscapeState::Backslash,
-        // Nothing else stands between the halves of a pair, nor may a bare control character stand anywhere.
+        // Nothing may come between the halves of a pair, and no bare control character anywhere.
         (EscapeState::None, 0..=0x1F) => return None,
         (EscapeState::None, _) if chars.is_half => return None,
         (EscapeState::None, b'"') if chars.is_key => return Some(Expects::Colon),

@@ -1,4 +1,4 @@
-//! `jsonpath`: text the path, binary the same behind a version byte, JSON a string.
+//! `jsonpath`. Text: the path. Binary: the path after a version byte. JSON: a string.
 
 use core::fmt;
 
@@ -15,7 +15,7 @@ impl<'a> FromField<'a> for JsonPath<'a> {
     }
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        field.behind_version("version 1 of jsonpath's binary form").map(Self)
+        field.after_version("version 1 of jsonpath's binary form").map(Self)
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {

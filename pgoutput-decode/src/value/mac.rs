@@ -1,4 +1,5 @@
-//! `macaddr` and `macaddr8`: text hexadecimal pairs with colons, binary the bytes, JSON a string.
+//! `macaddr` and `macaddr8`. Text: hexadecimal pairs separated by colons. Binary: the bytes. JSON:
+//! a string.
 
 use core::fmt;
 
@@ -6,11 +7,13 @@ use super::input::{Input, exactly};
 use super::json_out::WriteJson;
 use super::{FieldType, FromField, ValueError, type_oid};
 
-/// A `macaddr`: the 6 bytes of an EUI-48 address. `Display` is PostgreSQL's text, `08:00:2b:01:02:03`.
+/// A `macaddr`: the 6 bytes of an EUI-48 address. `Display` prints PostgreSQL's text,
+/// `08:00:2b:01:02:03`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct MacAddr(pub [u8; 6]);
 
-/// A `macaddr8`: the 8 bytes of an EUI-64 address. `Display` is PostgreSQL's text, `08:00:2b:01:02:03:04:05`.
+/// A `macaddr8`: the 8 bytes of an EUI-64 address. `Display` prints PostgreSQL's text,
+/// `08:00:2b:01:02:03:04:05`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct MacAddr8(pub [u8; 8]);
 

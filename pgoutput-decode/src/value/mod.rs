@@ -1,13 +1,22 @@
-//! Values of columns: every type read exactly, the same from the text format and from the binary one.
+//! Values of columns. Every type is read exactly, and the text and binary formats give the same
+//! value.
 //!
-//! A [`Field`] is one present value: its type, its [`Format`], its bytes. [`Field::get`] reads it as a Rust
-//! type ([`FromField`]), [`Field::write_json`] writes it as JSON, [`Field::write_text`] as PostgreSQL's own
-//! text; [`Value`] is the self-describing form. Nothing here allocates.
+//! A [`Field`] is one present value: its type, its [`Format`] and its bytes. [`Field::get`] reads
+//! it as a Rust type ([`FromField`]), [`Field::write_json`] writes it as JSON, and
+//! [`Field::write_text`] as PostgreSQL's own text. [`Value`] holds a value of any type. Nothing
+//! here allocates.
 //!
-//! Text values are read as a session with these settings writes them: `DateStyle` ISO, `IntervalStyle`
-//! postgres, `TimeZone` UTC (other offsets are read and applied), `extra_float_digits` at least 1 (3 before
-//! PostgreSQL 12), `bytea_output` hex (the escape form is read as well), `lc_monetary` C, `client_encoding`
-//! UTF8. How many digits an amount of `money` has behind its point is said with [`Field::with_money_digits`].
+//! Text is read in the form that a session with these settings writes:
+//!
+//! - `DateStyle`: ISO
+//! - `IntervalStyle`: postgres
+//! - `TimeZone`: UTC (other offsets are read and applied)
+//! - `extra_float_digits`: at least 1 (3 before PostgreSQL 12)
+//! - `bytea_output`: hex (the escape form is read as well)
+//! - `lc_monetary`: C
+//! - `client_encoding`: UTF8
+//!
+//! [`Field::with_money_digits`] sets how many decimal places an amount of `money` has.
 //!
 //! ```
 //! use pgoutput_decode::value::{Field, Format, JsonOptions, Numeric, type_oid};
@@ -135,26 +144,28 @@ pub use self::vec::Inside;
 #[cfg(feature = "serde")]
 pub(crate) use self::with_serde_json::{in_one_piece, json_error_offset};
 pub use self::xid::{Cid, Xid8};
-// Types of values as well, which the messages have too.
+// Types of messages that are types of values as well.
 pub use crate::{Lsn, Oid, TimestampTz, Xid};
 
-/// How deep arrays, composites and ranges may stand in each other: what is deeper is an error.
+/// The greatest depth to which arrays, composites and ranges may be nested. A value nested deeper
+/// is an error.
 ///
-/// It is the one limit of everything that calls itself for values inside of others: reading, writing
-/// as text, JSON and binary, comparing, and `Row::deserialize`. All of them keep to it on a stack
-/// of 256 KiB, in a build without optimisation too. Whatever else may be nested, such as the operators
-/// of a [`TsQuery`], is read and written without recursion; documents of JSON are not looked into.
+/// This one limit applies to everything that recurses into values: reading, writing as text, JSON
+/// and binary, comparing, and `Row::deserialize`. All of them need at most 256 KiB of stack at this
+/// depth, even without optimisation. Other nested structures, such as the operators of a
+/// [`TsQuery`], are read and written without recursion. Nesting inside a JSON document does not
+/// count.
 ///
-/// PostgreSQL's text doubles its quotes and backslashes with each of them.
+/// Each level doubles the quotes and backslashes in PostgreSQL's text.
 pub const MAX_DEPTH: u8 = 16;
 
-/// The format of one column's value. The server chooses it for each column by itself: what has no binary
-/// form comes as text also when binary was asked for.
+/// The format of a value. The server chooses it for each column: a type without a binary form
+/// arrives as text even if binary was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// What the type's output function writes.
+    /// The output of the type's output function.
     Text,
-    /// What the type's send function writes.
+    /// The output of the type's send function.
     Binary,
 }
 
@@ -167,7 +178,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// One value that is there: neither NULL nor an unchanged TOAST value.
+/// A present value: neither NULL nor an unchanged TOAST value.
 ///
 /// ```
 /// use pgoutput_decode::value::{Field, Format, type_oid};
@@ -184,37 +195,39 @@ pub struct Field<'a> {
     ty: FieldType<'a>,
     format: Format,
     bytes: &'a [u8],
-    /// How many arrays, composites and ranges it stands in.
+    /// The number of arrays, composites and ranges around the value.
     depth: u8,
-    /// Read before, as a part of what it stands in.
+    /// Whether the value was already read as a part of the value around it.
     is_checked: bool,
-    /// How many digits of a `money` stand behind its decimal point.
+    /// The number of decimal places of a `money`.
     money_digits: u8,
 }
 
 impl<'a> Field<'a> {
-    /// A value of a built-in type, or of a type of which nothing is known but its oid.
+    /// Creates a value of a built-in type, or of a type of which only the oid is known.
     pub const fn new(type_oid: Oid, format: Format, bytes: &'a [u8]) -> Self {
         Self::of(FieldType::new(type_oid), format, bytes)
     }
 
-    /// A value of a described type: an enum, a domain, a composite, an array or range of them.
+    /// Creates a value of a described type: an enum, a domain, a composite, an array or range of
+    /// them.
     pub const fn with_type(info: &'a TypeInfo<'a>, format: Format, bytes: &'a [u8]) -> Self {
         Self::of(FieldType::described(info), format, bytes)
     }
 
-    /// A value of this type.
+    /// Creates a value of this type.
     #[inline]
     pub const fn of(ty: FieldType<'a>, format: Format, bytes: &'a [u8]) -> Self {
         let money_digits = C_MONEY_DIGITS;
         Self { ty, format, bytes, depth: 0, is_checked: false, money_digits }
     }
 
-    /// The same value, in which amounts of [`Money`] have so many digits behind their decimal point, 10 at most: as many as
-    /// `lc_monetary` of the server has. Unless called, they have 2.
+    /// Returns the same value with this many decimal places for amounts of [`Money`]: at most 10,
+    /// and 2 unless this is called. The number must match `lc_monetary` of the server.
     ///
-    /// It counts for the amounts in arrays, composites and ranges too. Of a server one learns it with
-    /// `SELECT pg_catalog.cash_send('1'::pg_catalog.money)`, which gives one of the currency in its smallest unit.
+    /// It also applies to amounts in arrays, composites and ranges. To query it, use
+    /// `SELECT pg_catalog.cash_send('1'::pg_catalog.money)`, which returns one unit of the currency
+    /// in its smallest unit.
     #[must_use]
     #[inline]
     pub const fn with_money_digits(mut self, digits: u8) -> Self {
@@ -226,26 +239,26 @@ impl<'a> Field<'a> {
         self.money_digits
     }
 
-    /// The type.
+    /// Returns the type.
     #[inline]
     pub const fn ty(&self) -> FieldType<'a> {
         self.ty
     }
 
-    /// The format.
+    /// Returns the format.
     #[inline]
     pub const fn format(&self) -> Format {
         self.format
     }
 
-    /// The bytes as the server sent them: of a text inside of an array, composite or range what stands between its
-    /// quotes, its escapes not taken off.
+    /// Returns the bytes as the server sent them. For a text inside an array, composite or range,
+    /// these are the bytes between its quotes, with their escapes.
     #[inline]
     pub const fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// A value inside of this one.
+    /// Creates the field of a value inside this one.
     fn child(&self, ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
         if self.depth >= MAX_DEPTH {
             return Err(ValueError::new(ValueErrorKind::TooDeep, 0));
@@ -258,7 +271,7 @@ impl<'a> Field<'a> {
         matches!(self.format, Format::Binary)
     }
 
-    /// How often quotes and backslashes in the bytes were escaped.
+    /// Returns how many times quotes and backslashes in the bytes were escaped.
     #[inline]
     const fn escapes(&self) -> u8 {
         if self.is_binary() { 0 } else { self.depth }
@@ -268,29 +281,29 @@ impl<'a> Field<'a> {
         self.is_checked
     }
 
-    /// The same, after it was read without an error as a part of what it stands in.
+    /// Returns the same field, marked as already read as a part of the value around it.
     const fn checked(mut self) -> Self {
         self.is_checked = true;
         self
     }
 
-    /// Reads it as what it is, being a part of `outer`.
+    /// Reads the value as its own type, as a part of `outer`.
     fn check_inside(&self, outer: &Self) -> Result<(), ValueError> {
         Value::check(self).map_err(|error| self.place(error, outer))
     }
 
-    /// Counts the place of an error in this value from the start of what it stands in.
+    /// Returns an error in this value with its offset relative to the start of `outer`.
     pub(crate) fn place(&self, error: ValueError, outer: &Self) -> ValueError {
         error.rebased(self.start_in(outer))
     }
 
-    /// Where it starts in what it stands in.
+    /// Returns the offset of this value in `outer`.
     pub(crate) fn start_in(&self, outer: &Self) -> usize {
         let start = self.bytes.as_ptr().addr().wrapping_sub(outer.bytes.as_ptr().addr());
         start.min(outer.bytes.len())
     }
 
-    /// Whether two values, or NULLs, are the same.
+    /// Returns whether two values, or NULLs, are the same.
     fn same(left: Option<Self>, right: Option<Self>) -> bool {
         match (left, right) {
             (None, None) => true,
@@ -304,24 +317,24 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The bytes without escapes, one by one.
+    /// Returns a reader of the bytes that removes the escapes.
     const fn symbols(&self) -> Symbols<'a> {
         Symbols::new(self.bytes, self.escapes())
     }
 
-    /// The bytes, if none of them is escaped.
+    /// Returns the bytes if none of them is escaped.
     #[inline]
     fn plain(&self) -> Option<&'a [u8]> {
         let is_plain = self.escapes() == 0 || !self.bytes.iter().copied().any(is_escaped);
         is_plain.then_some(self.bytes)
     }
 
-    /// Reads the value as `T`. A domain is read as the type it stands over.
+    /// Reads the value as `T`. A domain is read as the type it is based on.
     ///
     /// # Errors
     ///
-    /// When `T` does not read this type, when the value does not fit into `T`, and when the bytes are not
-    /// what PostgreSQL writes for the type.
+    /// Fails if `T` cannot be read from this type, if the value does not fit into `T`, and if the
+    /// bytes are not what PostgreSQL writes for the type.
     #[inline]
     pub fn get<T: FromField<'a>>(&self) -> Result<T, ValueError> {
         let ty = self.ty.without_domains();
@@ -339,12 +352,12 @@ impl<'a> Field<'a> {
         ValueError::wrong_type(core::any::type_name::<T>()).within(self.ty.oid(), self.format)
     }
 
-    /// Writes the value as JSON, the same from either format; the shape of each type is told at its own
-    /// Rust type. Nothing is written before the whole value has been checked.
+    /// Writes the value as JSON, the same from either format. Each Rust type documents the shape of
+    /// its JSON. Nothing is written before the whole value has been checked.
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get), and when `out` refuses.
+    /// Those of [`get`](Self::get), and a failure of `out`.
     pub fn write_json(
         &self,
         out: &mut impl fmt::Write,
@@ -353,7 +366,7 @@ impl<'a> Field<'a> {
         self.write_json_noted(out, options).map(|_| ())
     }
 
-    /// As [`write_json`](Self::write_json), and says what the JSON does not.
+    /// Does the same as [`write_json`](Self::write_json) and returns what the JSON does not show.
     ///
     /// ```
     /// use pgoutput_decode::value::{Field, Format, JsonOptions, type_oid};
@@ -368,7 +381,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     ///
-    /// As [`write_json`](Self::write_json).
+    /// Those of [`write_json`](Self::write_json).
     pub fn write_json_noted(
         &self,
         out: &mut impl fmt::Write,
@@ -387,7 +400,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get), and when `out` refuses.
+    /// Those of [`get`](Self::get), and a failure of `out`.
     pub fn write_text(&self, out: &mut impl fmt::Write) -> Result<(), ValueError> {
         Ok(write!(out, "{}", self.get::<Value<'a>>()?)?)
     }
@@ -404,19 +417,20 @@ impl fmt::Debug for Field<'_> {
     }
 }
 
-/// A Rust type that PostgreSQL values can be read as.
+/// A Rust type that can be read from PostgreSQL values.
 ///
-/// Both readers must give the same for the two forms of the same value.
+/// Both readers must return the same value for the two forms of one value.
 pub trait FromField<'a>: Sized {
-    /// Whether values of this PostgreSQL type can be read. Domains are seen as the type below them.
+    /// Returns whether values of this PostgreSQL type can be read. Domains are replaced by their
+    /// base type first.
     fn accepts(ty: FieldType<'_>) -> bool;
 
-    /// Reads a value in whichever format it is; this is what [`Field::get`] calls, for types that are
-    /// [accepted](Self::accepts).
+    /// Reads a value in either format. [`Field::get`] calls this for [accepted](Self::accepts)
+    /// types.
     ///
-    /// By default it leaves the value to one of the other two readers; a text with escapes in it, such as a quote
-    /// inside of an element of an array, is refused. Override it for a type whose text may have quotes and
-    /// backslashes in it, and read the field as [`Text`] then.
+    /// The default calls one of the other two readers, and fails on a text with escapes, such as a
+    /// quote inside an array element. Override it for a type whose text may contain quotes and
+    /// backslashes, and read the field as [`Text`] there.
     #[inline]
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         match (field.format, field.plain()) {
@@ -426,7 +440,7 @@ pub trait FromField<'a>: Sized {
         }
     }
 
-    /// What NULL is read as: an error, unless the type has a place for it as `Option` has.
+    /// Returns the value for NULL: an error, unless the type can represent it, as `Option` does.
     ///
     /// # Errors
     ///
@@ -441,7 +455,7 @@ pub trait FromField<'a>: Sized {
     /// Reads the binary format.
     fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError>;
 
-    /// What a stored-apart value that did not come along is read as: an error, for everything but [`Toast`].
+    /// Returns the value for an unchanged TOAST value: an error, except for [`Toast`].
     ///
     /// # Errors
     ///
@@ -453,21 +467,22 @@ pub trait FromField<'a>: Sized {
         ))
     }
 
-    /// Whether arrays of this type can be read as lists of `Self`. The bytes of a `bytea` are such a list too.
+    /// Returns whether arrays of this type can be read as lists of `Self`. The bytes of a `bytea`
+    /// are such a list too.
     #[cfg(feature = "alloc")]
     #[doc(hidden)]
     fn accepts_list(ty: FieldType<'_>) -> bool {
         vec::accepts::<Self>(ty)
     }
 
-    /// Reads a list.
+    /// Reads an array, or the bytes of a `bytea`, as a list.
     #[cfg(feature = "alloc")]
     #[doc(hidden)]
     fn read_list(field: &Field<'a>) -> Result<alloc::vec::Vec<Self>, ValueError> {
         vec::read(field)
     }
 
-    /// Takes what stands inside of these dimensions.
+    /// Reads the elements inside these dimensions.
     #[cfg(feature = "alloc")]
     #[doc(hidden)]
     fn take_inside(

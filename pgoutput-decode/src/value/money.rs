@@ -1,4 +1,5 @@
-//! `money`: text `-$1,234.56`, binary the amount in the smallest unit, JSON a string: `"-1234.56"`.
+//! `money`. Text: `-$1,234.56`. Binary: the amount in the smallest unit. JSON: a string such as
+//! `"-1234.56"`.
 
 use core::fmt::{self, Write};
 use core::num::NonZeroU64;
@@ -7,19 +8,22 @@ use super::input::{Input, exactly};
 use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::{Field, FieldType, Format, FromField, ValueError, type_oid};
 
-/// The digits of a fraction in `lc_monetary` C, in which this crate reads the text of `money`.
+/// The decimal places with `lc_monetary = C`, under which this crate reads the text of `money`.
 pub(crate) const C_MONEY_DIGITS: u8 = 2;
 
-/// PostgreSQL takes no more from a locale.
+/// The greatest number of decimal places that PostgreSQL accepts from a locale.
 pub(super) const MAX_DIGITS: u8 = 10;
 
-/// A `money`: an amount in the smallest unit of a currency, the whole `i64` range. The currency is not part of it.
+/// A `money`: an amount in the smallest unit of a currency, of any `i64` value. The currency is not
+/// part of it.
 ///
-/// What that unit is, the server's setting `lc_monetary` says and no value does: hundredths in most locales, in that of
-/// Japan whole yen. [`Field::with_money_digits`] tells the reader of values, which otherwise takes it for hundredths.
+/// The smallest unit depends on the server's setting `lc_monetary` and is not part of the value
+/// either: hundredths in most locales, whole yen in that of Japan. The default is hundredths; set
+/// the decimal places with [`Field::with_money_digits`].
 ///
-/// [`to_decimal`](Self::to_decimal), and with it JSON, is the amount without sign of a currency: `-1234.56`.
-/// `Display` is PostgreSQL's text with `lc_monetary` C, which takes every amount for hundredths of a dollar.
+/// [`to_decimal`](Self::to_decimal) returns the amount without a currency sign, `-1234.56`, which
+/// is also the JSON form. `Display` prints PostgreSQL's text with `lc_monetary = C`, which treats
+/// every amount as hundredths of a dollar.
 ///
 /// ```
 /// use pgoutput_decode::value::{Field, Format, Money, type_oid};
@@ -27,7 +31,7 @@ pub(super) const MAX_DIGITS: u8 = 10;
 /// let field = Field::new(type_oid::MONEY, Format::Text, b"-$12.34");
 /// let cents: Money = field.get()?;
 /// assert_eq!((cents.minor_units(), cents.to_decimal().to_string()), (-1234, "-12.34".into()));
-/// // The same value, where the server counts in yen.
+/// // The same value from a server whose smallest unit is the yen.
 /// let yen: Money = field.with_money_digits(0).get()?;
 /// assert_eq!((yen.minor_units(), yen.to_decimal().to_string()), (-1234, "-1234".into()));
 /// assert_eq!(yen.to_string(), "-$12.34");
@@ -40,30 +44,31 @@ pub struct Money {
 }
 
 impl Money {
-    /// An amount in the smallest unit, of which ten to the power of `fraction_digits` make one of the currency. PostgreSQL has
-    /// 10 digits at most, and here more than that are 10.
+    /// Creates an amount in the smallest unit, of which 10 to the power of `fraction_digits` are
+    /// one unit of the currency. PostgreSQL has at most 10 digits; more are treated as 10.
     pub const fn new(minor_units: i64, fraction_digits: u8) -> Self {
         let is_more = fraction_digits > MAX_DIGITS;
         Self { minor_units, fraction_digits: if is_more { MAX_DIGITS } else { fraction_digits } }
     }
 
-    /// The amount in the smallest unit.
+    /// Returns the amount in the smallest unit.
     pub const fn minor_units(self) -> i64 {
         self.minor_units
     }
 
-    /// How many digits stand behind the decimal point of an amount.
+    /// Returns the number of decimal places of an amount.
     pub const fn fraction_digits(self) -> u8 {
         self.fraction_digits
     }
 
-    /// The amount as a decimal number, with all digits of the fraction and without separators: `1234.50`.
+    /// Returns the amount as a decimal number with all decimal places and without separators:
+    /// `1234.50`.
     pub const fn to_decimal(self) -> impl fmt::Display {
         Decimal(self)
     }
 }
 
-/// What [`Money::to_decimal`] displays.
+/// Displays the result of [`Money::to_decimal`].
 struct Decimal(Money);
 
 impl fmt::Display for Decimal {
@@ -73,7 +78,7 @@ impl fmt::Display for Decimal {
             f.write_char('-')?;
         }
         let amount = minor_units.unsigned_abs();
-        // At most ten digits: it is never zero, which the type says for the divisions.
+        // At most ten digits, so it is never zero; the type lets the divisions know.
         let unit = NonZeroU64::new(10_u64.pow(fraction_digits.into())).unwrap_or(NonZeroU64::MIN);
         write!(f, "{}", amount / unit)?;
         if fraction_digits == 0 {
@@ -106,14 +111,15 @@ impl<'a> FromField<'a> for Money {
     }
 }
 
-/// The text under `lc_monetary` C: whatever the unit is, its last two digits stand behind a point.
+/// Reads the text under `lc_monetary = C`: its last two digits come after a point, whatever the
+/// unit is.
 fn from_text(text: &[u8]) -> Result<i64, ValueError> {
     let mut input = Input::new(text);
     let sign = if input.eat(b'-') { -1 } else { 1 };
     input.expect(b'$', "a dollar sign (lc_monetary must be C)")?;
     let mut amount = i128::from(input.number(1, 3)?);
     while input.eat(b',') {
-        // At most a thousandfold of what fits into an i64.
+        // At most a thousand times the range of an i64.
         amount = amount * 1000 + i128::from(input.number(3, 3)?);
         if amount > i128::from(i64::MAX) {
             return Err(ValueError::out_of_range("money"));
@@ -136,7 +142,7 @@ impl fmt::Display for Money {
         }
         let amount = self.minor_units.unsigned_abs();
         let (units, cents) = (amount / 100, amount % 100);
-        // What fits into 64 bits has six groups of three digits at most, here the last one first.
+        // A 64-bit amount has at most six groups of three digits, here the last one first.
         let mut rest = units;
         let groups = [(); 6].map(|()| {
             let group = rest % 1000;
@@ -164,7 +170,7 @@ mod tests {
     use std::string::{String, ToString};
 
     #[test]
-    fn the_decimal_has_the_digits_of_the_unit() {
+    fn the_decimal_has_the_decimal_places_of_the_unit() {
         for (units, digits, expected) in [
             (1234, 0, "1234"),
             (-1234, 0, "-1234"),
@@ -182,7 +188,7 @@ mod tests {
         assert_eq!(Money::new(-123_456_789, 0).to_string(), "-$1,234,567.89");
     }
 
-    /// Written with so many digits, from text and from binary.
+    /// Writes a value as JSON with this many decimal places, from text and from binary.
     fn json(info: &TypeInfo<'_>, text: &str, binary: &[u8], digits: u8) -> String {
         let [text, binary] =
             [(Format::Text, text.as_bytes()), (Format::Binary, binary)].map(|(format, bytes)| {
@@ -196,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unit_counts_wherever_an_amount_stands() {
+    fn decimal_places_apply_inside_other_values() {
         const MONEY: TypeInfo<'_> =
             TypeInfo { oid: type_oid::MONEY, name: "money", kind: TypeKind::Base };
         let user = |oid, kind| TypeInfo { oid: Oid::new(oid), name: "", kind };

@@ -1,4 +1,5 @@
-//! Multiranges: text ranges between braces, binary their count and the ranges with their lengths, JSON a string.
+//! Multiranges. Text: ranges in braces. Binary: their number, then the ranges with their lengths.
+//! JSON: a string.
 
 use core::fmt::{self, Write};
 
@@ -9,9 +10,10 @@ use super::range::InJson;
 use super::unescape::Symbols;
 use super::{Field, FieldType, Format, FromField, Range, TypeKind, ValueError, type_oid};
 
-/// A multirange: ranges in order, none of them empty, with gaps between them (manual, section "Range Types").
+/// A multirange: ordered ranges that are not empty and have gaps between them (manual, section
+/// "Range Types").
 ///
-/// `Display` is PostgreSQL's text.
+/// `Display` prints PostgreSQL's text.
 ///
 /// ```
 /// use pgoutput_decode::value::{Field, Format, Multirange, type_oid};
@@ -25,15 +27,15 @@ use super::{Field, FieldType, Format, FromField, Range, TypeKind, ValueError, ty
 #[derive(Clone, Copy)]
 pub struct Multirange<'a>(RangeCursor<'a>);
 
-/// The ranges of a [`Multirange`].
+/// Iterator over the ranges of a [`Multirange`].
 #[derive(Debug, Clone)]
-#[must_use = "iterators do nothing unless they are asked for their items"]
+#[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct Ranges<'a>(RangeCursor<'a>);
 
-/// Where in them one is.
+/// Cursor over the ranges.
 #[derive(Debug, Clone, Copy)]
 struct RangeCursor<'a> {
-    /// The multirange, for the depth and format of what is in it.
+    /// The multirange, which determines the depth and format of its ranges.
     multirange: Field<'a>,
     ty: FieldType<'a>,
     source: RangeInput<'a>,
@@ -41,7 +43,7 @@ struct RangeCursor<'a> {
 
 #[derive(Debug, Clone, Copy)]
 enum RangeInput<'a> {
-    /// Behind the opening brace, or behind the last range that was read.
+    /// The text after the opening brace, or after the last range read.
     Text {
         text: Symbols<'a>,
         is_first: bool,
@@ -53,7 +55,7 @@ enum RangeInput<'a> {
 }
 
 impl<'a> FieldType<'a> {
-    /// The type of the ranges; `None` if it is no multirange.
+    /// Returns the type of the ranges; `None` if this is not a multirange type.
     pub(super) fn multirange(self) -> Option<FieldType<'a>> {
         match self.kind() {
             TypeKind::Multirange(range) => Some(FieldType::described(range)),
@@ -72,12 +74,12 @@ impl<'a> FieldType<'a> {
 }
 
 impl<'a> Multirange<'a> {
-    /// The ranges, in order.
+    /// Returns the ranges, in order.
     pub const fn ranges(&self) -> Ranges<'a> {
         Ranges(self.0)
     }
 
-    /// True without any range.
+    /// Returns true if there are no ranges.
     pub fn is_empty(&self) -> bool {
         self.ranges().next().is_none()
     }
@@ -118,7 +120,7 @@ impl<'a> RangeCursor<'a> {
                 text.since(&start)
             }
         };
-        // No escapes are added to a range in a multirange: it stands no deeper.
+        // PostgreSQL adds no escapes to a range in a multirange, so its depth is the same.
         Ok(Some(Field { ty: self.ty, bytes, ..self.multirange }))
     }
 }
@@ -127,7 +129,7 @@ impl<'a> Iterator for Ranges<'a> {
     type Item = Range<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // It was read once without an error when the multirange was.
+        // All ranges were read without an error when the multirange was read.
         self.0.advance().ok()??.checked().get().ok()
     }
 }
@@ -182,7 +184,7 @@ impl fmt::Display for Multirange<'_> {
 }
 
 impl Multirange<'_> {
-    /// As [`Range::write`].
+    /// Writes the multirange; see [`Range::write`].
     fn write(&self, f: &mut fmt::Formatter<'_>, in_json: bool) -> fmt::Result {
         f.write_char('{')?;
         for (at, range) in self.ranges().enumerate() {

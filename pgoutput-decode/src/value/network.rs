@@ -1,5 +1,5 @@
-//! `inet` and `cidr`: text an address and perhaps `/` and the bits of its netmask, binary family, bits, a
-//! flag and the address, JSON a string.
+//! `inet` and `cidr`. Text: an address, optionally with `/` and the bits of its netmask. Binary:
+//! family, bits, a flag and the address. JSON: a string.
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,7 +11,7 @@ use super::{FieldType, FromField, ValueError, type_oid};
 
 /// An `inet`: an address with the number of bits of its netmask, 0 to 32 or 0 to 128.
 ///
-/// `Display` is PostgreSQL's text, which leaves a full netmask out.
+/// `Display` prints PostgreSQL's text, which omits a full netmask.
 ///
 /// ```
 /// use pgoutput_decode::value::Inet;
@@ -25,9 +25,9 @@ pub struct Inet {
     netmask: u8,
 }
 
-/// A `cidr`: a network, that is an address whose bits behind the netmask are zero.
+/// A `cidr`: a network, given as an address whose bits after the netmask are zero.
 ///
-/// `Display` is PostgreSQL's text, always with the netmask.
+/// `Display` prints PostgreSQL's text, always with the netmask.
 ///
 /// ```
 /// use pgoutput_decode::value::Cidr;
@@ -38,22 +38,22 @@ pub struct Inet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cidr(Inet);
 
-/// The families in the binary form: PostgreSQL's own numbers, the same on every platform.
+/// The address families of the binary form: PostgreSQL's own numbers, the same on every platform.
 const IPV4: u8 = 2;
 const IPV6: u8 = 3;
 
 impl Inet {
-    /// This address with this netmask; `None` if the netmask has more bits than the address.
+    /// Creates an `inet`; `None` if the netmask has more bits than the address.
     pub const fn new(address: IpAddr, netmask: u8) -> Option<Self> {
         if netmask <= width(address) { Some(Self { address, netmask }) } else { None }
     }
 
-    /// The address.
+    /// Returns the address.
     pub const fn address(self) -> IpAddr {
         self.address
     }
 
-    /// The number of bits of the netmask.
+    /// Returns the number of bits of the netmask.
     pub const fn netmask(self) -> u8 {
         self.netmask
     }
@@ -72,7 +72,7 @@ impl Inet {
                 let mut input = Input::new(netmask.as_bytes());
                 let bits = input.number(1, 3).and_then(|bits| input.end("a digit").map(|()| bits));
                 let bits = bits.map_err(|error| error.rebased(address.len() + 1))?;
-                // Three digits may be too many for a byte, and then are for a netmask as well.
+                // A number that does not fit into a byte is too great for a netmask as well.
                 u8::try_from(bits).unwrap_or(u8::MAX)
             }
         };
@@ -103,7 +103,7 @@ impl Inet {
             IpAddr::V6(address) => (address.to_bits(), 128),
         };
         let host = width - u32::from(self.netmask);
-        // A shift by the whole width has no result: then every bit belongs to the host.
+        // Shifting by the whole width is not defined: every bit belongs to the host then.
         bits & !u128::MAX.checked_shl(host).unwrap_or(0) != 0
     }
 }
@@ -116,24 +116,24 @@ const fn width(address: IpAddr) -> u8 {
 }
 
 impl Cidr {
-    /// The network of this address and netmask; `None` if the netmask has more bits than the address or
-    /// leaves some of it outside.
+    /// Creates a network; `None` if the netmask has more bits than the address, or the address has
+    /// bits set after the netmask.
     pub fn new(address: IpAddr, netmask: u8) -> Option<Self> {
         Inet::new(address, netmask).filter(|inet| !inet.has_host_bits()).map(Self)
     }
 
-    /// The network's address.
+    /// Returns the address of the network.
     pub const fn address(self) -> IpAddr {
         self.0.address
     }
 
-    /// The number of bits of the netmask.
+    /// Returns the number of bits of the netmask.
     pub const fn netmask(self) -> u8 {
         self.0.netmask
     }
 
     fn checked(inet: Inet) -> Result<Self, ValueError> {
-        let expected = "no bits set behind the netmask";
+        let expected = "no bits set after the netmask";
         Self::new(inet.address, inet.netmask).ok_or(ValueError::malformed(expected, 0))
     }
 }
@@ -187,8 +187,9 @@ fn write_address(f: &mut fmt::Formatter<'_>, address: IpAddr) -> fmt::Result {
     }
 }
 
-/// PostgreSQL's form of an IPv6 address: the first longest run of two or more zero words becomes `::`, and
-/// the last two words look like IPv4 behind six zero words, or behind five and `ffff`. Rust's differs.
+/// Writes an IPv6 address in PostgreSQL's form, which differs from Rust's. The first longest run of
+/// two or more zero words becomes `::`, and the last two words are written like IPv4 after six zero
+/// words, or after five and `ffff`.
 fn write_ipv6(f: &mut fmt::Formatter<'_>, address: Ipv6Addr) -> fmt::Result {
     let words = address.segments();
     let (mut start, mut len, mut run) = (0, 0, 0);

@@ -1,4 +1,4 @@
-//! `numeric`: text decimal digits, binary base-10000 digits, JSON a number with all its digits.
+//! `numeric`. Text: decimal digits. Binary: base-10000 digits. JSON: a number with all its digits.
 
 use core::cmp::Ordering;
 use core::fmt::{self, Write};
@@ -7,12 +7,12 @@ use super::input::Input;
 use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::{FieldType, FromField, ValueError, type_oid};
 
-/// A `numeric`: up to 131072 digits before the decimal point and 16383 after it, NaN, and since PostgreSQL 14
-/// both infinities (manual, section "Arbitrary Precision Numbers").
+/// A `numeric`: up to 131072 digits before the decimal point and 16383 after it, NaN, and since
+/// PostgreSQL 14 the two infinities (manual, section "Arbitrary Precision Numbers").
 ///
-/// It borrows the digits as they came and computes nothing: no float, no allocation. `Display` is
-/// PostgreSQL's text, the scale (digits after the point) kept. Comparison is by value, as PostgreSQL's:
-/// 1.0 equals 1.00, NaN equals NaN and is greater than everything else.
+/// It borrows the digits as received and computes nothing: no float, no allocation. `Display`
+/// prints PostgreSQL's text with its scale (the number of decimal places). Comparison is by value,
+/// as in PostgreSQL: 1.0 equals 1.00, NaN equals NaN, and NaN is greater than everything else.
 ///
 /// ```
 /// use pgoutput_decode::value::Numeric;
@@ -31,13 +31,14 @@ pub struct Numeric<'a>(NumericRepr<'a>);
 #[derive(Clone, Copy)]
 enum NumericRepr<'a> {
     NegInfinity,
-    /// ASCII digits, the integer part without leading zeros.
+    /// ASCII digits; the integer part has no leading zeros.
     Decimal {
         negative: bool,
         integer: &'a [u8],
         fraction: &'a [u8],
     },
-    /// Base-10000 digits, two bytes each; the first counts 10000 to the power of `weight`.
+    /// Base-10000 digits of two bytes each. The first is multiplied by 10000 to the power of
+    /// `weight`.
     Base10000 {
         negative: bool,
         weight: i16,
@@ -53,13 +54,15 @@ const NEGATIVE: u16 = 0x4000;
 const NAN: u16 = 0xC000;
 const INFINITY: u16 = 0xD000;
 const NEG_INFINITY: u16 = 0xF000;
-/// Readers of JSON that hold numbers as floats refuse more digits before the point, nearly: a double ends at 1.8e308.
+/// The number of digits before the point beyond which JSON parsers that use floats may reject a
+/// number: the maximum of a double is 1.8e308.
 const MAX_JSON_DIGITS: usize = 308;
-/// The greatest scale that the binary form can say.
+/// The greatest scale in the binary form.
 const MAX_SCALE: u16 = 0x3FFF;
 
 impl<'a> Numeric<'a> {
-    /// Reads PostgreSQL's text of a numeric: `[-]digits[.digits]`, `NaN`, `Infinity` or `-Infinity`.
+    /// Reads PostgreSQL's text of a numeric: `[-]digits[.digits]`, `NaN`, `Infinity` or
+    /// `-Infinity`.
     pub fn parse(text: &'a str) -> Result<Self, ValueError> {
         Self::read_text(text.as_bytes())
     }
@@ -91,7 +94,7 @@ impl<'a> Numeric<'a> {
         }
     }
 
-    /// The text of a finite number, if `Display` writes the same.
+    /// Returns the text of a finite number if `Display` writes the same.
     #[cfg(feature = "serde")]
     pub(crate) fn displayed_text(text: &'a [u8]) -> Option<&'a str> {
         let Ok(Self(NumericRepr::Decimal { negative, integer, fraction })) = Self::read_text(text)
@@ -104,7 +107,7 @@ impl<'a> Numeric<'a> {
         if displayed == text.len() { crate::utf8::text(text).ok() } else { None }
     }
 
-    /// What `Display` writes of a number in binary, if it is finite and fits into this buffer.
+    /// Writes a finite binary number into the buffer as `Display` does; `None` if it does not fit.
     #[cfg(feature = "serde")]
     pub(crate) fn displayed_in<'b>(&self, buffer: &'b mut [u8; 32]) -> Option<&'b str> {
         let NumericRepr::Base10000 { negative, weight, scale, digits } = self.0 else {
@@ -120,22 +123,22 @@ impl<'a> Numeric<'a> {
         };
         // From the end. The last four digits may be more than the scale has.
         let end = buffer.len() - usize::from(scale.wrapping_neg() % 4);
-        let mut room = &mut buffer[..];
+        let mut free = &mut buffer[..];
         for power in -i32::from(scale.div_ceil(4))..0 {
-            let (rest, last) = core::mem::take(&mut room).split_last_chunk_mut()?;
+            let (rest, last) = core::mem::take(&mut free).split_last_chunk_mut()?;
             *last = four_digits(power);
-            room = rest;
+            free = rest;
         }
         if scale > 0 {
-            *room.split_off_last_mut()? = b'.';
+            *free.split_off_last_mut()? = b'.';
         }
-        let integer_end = room.len();
+        let integer_end = free.len();
         for power in 0..=i32::from(weight.max(0)) {
-            let (rest, last) = core::mem::take(&mut room).split_last_chunk_mut()?;
+            let (rest, last) = core::mem::take(&mut free).split_last_chunk_mut()?;
             *last = four_digits(power);
-            room = rest;
+            free = rest;
         }
-        let mut start = room.len();
+        let mut start = free.len();
         while start + 1 < integer_end && buffer.get(start) == Some(&b'0') {
             start += 1;
         }
@@ -158,7 +161,7 @@ impl<'a> Numeric<'a> {
         for _ in 0..count {
             let digit_input = input;
             if u16::from_be_bytes(input.array()?) > 9999 {
-                return Err(digit_input.malformed("a digit below 10000"));
+                return Err(digit_input.malformed("a digit less than 10000"));
             }
         }
         input.finish()?;
@@ -173,29 +176,29 @@ impl<'a> Numeric<'a> {
         if scale > MAX_SCALE {
             return Err(scale_input.malformed("a scale of at most 16383"));
         }
-        // Without digits it is zero, whatever the weight says.
+        // A number without digits is zero, whatever its weight is.
         let weight = if digits.is_empty() { -1 } else { weight };
         let signed = |negative| Self(NumericRepr::Base10000 { negative, weight, scale, digits });
         Ok(signed(negative && !signed(false).is_zero()))
     }
 
-    /// Whether a finite number is zero, of which PostgreSQL has no negative one.
+    /// Returns whether a finite number is zero. PostgreSQL has no negative zero.
     #[cold]
     fn is_zero(&self) -> bool {
         self.integer_digits().chain(self.fraction_digits()).all(|digit| digit == 0)
     }
 
-    /// True for NaN.
+    /// Returns true for NaN.
     pub const fn is_nan(&self) -> bool {
         matches!(self.0, NumericRepr::NaN)
     }
 
-    /// False for NaN and the infinities.
+    /// Returns false for NaN and the infinities.
     pub const fn is_finite(&self) -> bool {
         matches!(self.0, NumericRepr::Decimal { .. } | NumericRepr::Base10000 { .. })
     }
 
-    /// True for what is less than zero, negative infinity included.
+    /// Returns true for numbers less than zero, including negative infinity.
     pub const fn is_negative(&self) -> bool {
         match self.0 {
             NumericRepr::NegInfinity => true,
@@ -206,7 +209,8 @@ impl<'a> Numeric<'a> {
         }
     }
 
-    /// How many digits stand after the decimal point, zeros included; `None` for NaN and the infinities.
+    /// Returns the number of decimal places, including trailing zeros; `None` for NaN and the
+    /// infinities.
     pub const fn scale(&self) -> Option<usize> {
         match self.0 {
             NumericRepr::Decimal { fraction, .. } => Some(fraction.len()),
@@ -215,8 +219,9 @@ impl<'a> Numeric<'a> {
         }
     }
 
-    /// The decimal digits before the point, each 0 to 9, from the greatest, without leading zeros; none if
-    /// the number is below one, or not finite.
+    /// Returns the decimal digits before the point, each 0 to 9, the most significant first,
+    /// without leading zeros. There are none if the number is less than one in magnitude or not
+    /// finite.
     pub fn integer_digits(&self) -> Digits<'a> {
         let mut digits = match self.0 {
             NumericRepr::Decimal { integer, .. } => Digits::ascii(integer),
@@ -232,7 +237,7 @@ impl<'a> Numeric<'a> {
         digits
     }
 
-    /// The decimal digits after the point, [`scale`](Self::scale) of them.
+    /// Returns the decimal digits after the point. There are [`scale`](Self::scale) of them.
     pub fn fraction_digits(&self) -> Digits<'a> {
         match self.0 {
             NumericRepr::Decimal { fraction, .. } => Digits::ascii(fraction),
@@ -245,7 +250,7 @@ impl<'a> Numeric<'a> {
         }
     }
 
-    /// Orders the magnitudes of two finite numbers.
+    /// Compares the magnitudes of two finite numbers.
     fn cmp_magnitude(&self, other: &Self) -> Ordering {
         let (left, right) = (self.integer_digits(), other.integer_digits());
         left.len().cmp(&right.len()).then_with(|| left.cmp(right)).then_with(|| {
@@ -272,12 +277,12 @@ impl<'a> Numeric<'a> {
     }
 }
 
-/// Decimal digits of a [`Numeric`], each 0 to 9, from the greatest.
+/// Iterator over decimal digits of a [`Numeric`], each 0 to 9, the most significant first.
 #[derive(Debug, Clone)]
 pub struct Digits<'a> {
     source: &'a [u8],
     from: DigitFormat,
-    /// Positions in decimal digits from the first digit of `source`; negative before it.
+    /// An index in decimal digits from the first digit of `source`; negative before it.
     at: i64,
     end: i64,
 }
@@ -296,7 +301,7 @@ impl<'a> Digits<'a> {
     }
 
     fn digit(&self, at: i64) -> u8 {
-        // What lies outside of the stored digits is zero.
+        // Digits outside the stored ones are zero.
         let Ok(at) = usize::try_from(at) else { return 0 };
         match self.from {
             DigitFormat::Ascii => self.source.get(at).map_or(0, |digit| digit - b'0'),
@@ -366,7 +371,7 @@ impl fmt::Display for Numeric<'_> {
     }
 }
 
-/// The digits as they came, which are ASCII.
+/// Writes ASCII digits as received.
 fn write_decimal(
     f: &mut fmt::Formatter<'_>,
     negative: bool,
@@ -386,12 +391,12 @@ fn write_decimal(
 }
 
 fn write_digits(f: &mut fmt::Formatter<'_>, mut digits: Digits<'_>) -> fmt::Result {
-    // In runs: one call for each digit costs more than finding the digit.
+    // In runs: a call for each digit takes longer than finding the digit.
     while digits.len() > 0 {
         let mut run = [b'0'; 64];
         let mut len = 0;
-        for (place, digit) in run.iter_mut().zip(digits.by_ref()) {
-            *place = b'0' + digit;
+        for (byte, digit) in run.iter_mut().zip(digits.by_ref()) {
+            *byte = b'0' + digit;
             len += 1;
         }
         let run = run.get(..len).and_then(|run| crate::utf8::text(run).ok());

@@ -1,4 +1,4 @@
-//! `pg_lsn`: text two hexadecimal halves, binary big-endian, JSON a string.
+//! `pg_lsn`. Text: two hexadecimal halves. Binary: big-endian. JSON: a string.
 
 use super::input::exactly;
 use super::json_out::WriteJson;

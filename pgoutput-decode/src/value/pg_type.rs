@@ -1,10 +1,11 @@
-//! The types every PostgreSQL server has: their oids, and their names as `format_type` prints them.
+//! The built-in types of PostgreSQL: their oids, and their names as `format_type` prints them.
 
 use crate::Oid;
 
-/// A built-in type: its oid, its name in `pg_type`, its name in SQL.
+/// A built-in type: its oid, its name in `pg_type` and its name in SQL.
 ///
-/// The oids are the same in every PostgreSQL; user-defined types have oids from 16384 up and are not here.
+/// The oids are the same on every server. User-defined types, whose oids are 16384 or greater, are
+/// not included.
 ///
 /// ```
 /// use pgoutput_decode::value::{PgType, type_oid};
@@ -23,32 +24,33 @@ pub struct PgType {
 }
 
 impl PgType {
-    /// The built-in type with this oid.
+    /// Returns the built-in type with this oid.
     pub fn from_oid(oid: Oid) -> Option<&'static Self> {
         BUILT_IN.binary_search_by_key(&oid, |entry| entry.oid).ok().and_then(|at| BUILT_IN.get(at))
     }
 
-    /// All of them, in the order of their oids. Pseudo-types that no column can have are left out.
+    /// Returns all built-in types, ordered by oid, without the pseudo-types that no column can
+    /// have.
     pub const fn all() -> &'static [Self] {
         BUILT_IN
     }
 
-    /// The oid of the type.
+    /// Returns the oid of the type.
     pub const fn oid(&self) -> Oid {
         self.oid
     }
 
-    /// The name in the catalogue's `pg_type.typname`: `int4`, `_int4`.
+    /// Returns the name in `pg_type.typname`: `int4`, `_int4`.
     pub const fn typname(&self) -> &'static str {
         self.typname
     }
 
-    /// The name that `format_type(oid, NULL)` prints: `integer`, `integer[]`.
+    /// Returns the name that `format_type(oid, NULL)` prints: `integer`, `integer[]`.
     pub const fn sql_name(&self) -> &'static str {
         self.sql_name
     }
 
-    /// The element's type if this is an array.
+    /// Returns the element type if this is an array.
     pub const fn element(&self) -> Option<Oid> {
         if self.element.as_u32() == 0 { None } else { Some(self.element) }
     }
@@ -56,7 +58,8 @@ impl PgType {
 
 macro_rules! built_in {
     ($($name:ident $oid:literal $typname:literal $sql_name:literal $element:literal;)*) => {
-        /// The oids of the built-in types, under the names of `pg_type` in capitals; arrays end in `_ARRAY`.
+        /// The oids of the built-in types, named after `pg_type.typname` in capitals. Arrays end in
+        /// `_ARRAY`.
         pub mod type_oid {
             use crate::Oid;
             $(
@@ -76,7 +79,7 @@ macro_rules! built_in {
     };
 }
 
-// Sorted by oid: the look-up is a binary search.
+// Sorted by oid, for the binary search.
 built_in! {
     BOOL 16 "bool" "boolean" 0;
     BYTEA 17 "bytea" "bytea" 0;
@@ -238,7 +241,8 @@ built_in! {
     DATEMULTIRANGE 4535 "datemultirange" "datemultirange" 0;
     INT8MULTIRANGE 4536 "int8multirange" "int8multirange" 0;
     PG_BRIN_BLOOM_SUMMARY 4600 "pg_brin_bloom_summary" "pg_brin_bloom_summary" 0;
-    PG_BRIN_MINMAX_MULTI_SUMMARY 4601 "pg_brin_minmax_multi_summary" "pg_brin_minmax_multi_summary" 0;
+    PG_BRIN_MINMAX_MULTI_SUMMARY 4601
+        "pg_brin_minmax_multi_summary" "pg_brin_minmax_multi_summary" 0;
     PG_MCV_LIST 5017 "pg_mcv_list" "pg_mcv_list" 0;
     PG_SNAPSHOT 5038 "pg_snapshot" "pg_snapshot" 0;
     PG_SNAPSHOT_ARRAY 5039 "_pg_snapshot" "pg_snapshot[]" 5038;

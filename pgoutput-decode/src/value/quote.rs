@@ -1,13 +1,13 @@
-//! Writes values into the text of an array, composite or range: in quotes where they need them.
+//! Writes values into the text of an array, composite or range, in quotes where they are needed.
 
 use core::fmt::{self, Write};
 
 use super::unescape::{QuoteEscape, is_escaped};
 
-/// What the text is that a value is written into.
+/// The kind of text into which a value is written.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Within {
-    /// An array with this between its elements.
+    /// An array with this delimiter.
     Array { delimiter: u8 },
     /// A composite.
     Composite,
@@ -16,7 +16,7 @@ pub(super) enum Within {
 }
 
 impl Within {
-    /// The characters that are only written in quotes.
+    /// Returns whether a byte may only be written in quotes.
     fn needs_quotes(self, byte: u8) -> bool {
         match byte {
             b'"' | b'\\' | b' ' | b'\t'..=b'\r' => true,
@@ -39,10 +39,11 @@ impl Within {
         }
     }
 
-    /// Writes `value` as it stands in such a text.
+    /// Writes `value` with quotes and escapes if they are needed.
     pub(super) fn write(self, out: &mut dyn Write, value: &impl fmt::Display) -> fmt::Result {
         let mut look = Look { within: self, len: 0, is_null: true, is_special: false };
-        // It refuses what follows the first character that needs quotes: that is enough to know.
+        // `Look` fails at the first character that needs quotes, so the error is not one of
+        // `value`.
         let _ = write!(look, "{value}");
         let is_null = matches!(self, Self::Array { .. }) && look.is_null && look.len == 4;
         if look.len == 0 || is_null || look.is_special {
@@ -64,11 +65,11 @@ pub(super) fn write_quoted(
     out.write_char('"')
 }
 
-/// Looks whether a value needs quotes.
+/// Determines whether a value needs quotes.
 struct Look {
     within: Within,
     len: usize,
-    /// What was written so far is the beginning of NULL.
+    /// Whether the text so far is a prefix of NULL.
     is_null: bool,
     is_special: bool,
 }
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_stand_only_where_the_server_writes_them() {
+    fn values_are_quoted_only_where_the_server_does() {
         let array = Within::Array { delimiter: b',' };
         for plain in ["a", "(a)", "[a]", "a;b", "NULLS", "nul", "é\u{a0}"] {
             assert_eq!(written(array, plain), plain);

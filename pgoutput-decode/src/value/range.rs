@@ -1,5 +1,5 @@
-//! Ranges: text two bounds between brackets or parentheses, binary a byte of flags and the bounds with their
-//! lengths, JSON a string.
+//! Ranges. Text: two bounds in brackets or parentheses. Binary: a byte of flags and the bounds with
+//! their lengths. JSON: a string.
 
 use core::fmt::{self, Write};
 use core::ops::Bound;
@@ -11,11 +11,13 @@ use super::quote::Within;
 use super::unescape::{QuoteEscape, Symbols};
 use super::{Field, FieldType, Format, FromField, TypeKind, Value, ValueError, type_oid};
 
-/// A range: empty, or all values between two bounds, each of which belongs to it or not, or is left open (manual,
-/// section "Range Types"). That a bound is `infinity` is something else than that it is open.
+/// A range: empty, or all values between two bounds, each of which is included, excluded or
+/// unbounded (manual, section "Range Types"). A bound of `infinity` is not the same as an unbounded
+/// one.
 ///
-/// `Display` is PostgreSQL's text. Two ranges are equal if their bounds are: that `[1,2]` and `[1,3)` hold the same
-/// integers does not count, and the server writes such ranges in one form only.
+/// `Display` prints PostgreSQL's text. Two ranges are equal if their bounds are equal. `[1,2]` and
+/// `[1,3)` differ although they contain the same integers, but the server writes such ranges in
+/// only one form.
 ///
 /// ```
 /// use std::ops::Bound;
@@ -40,7 +42,7 @@ pub(crate) mod flag {
 }
 
 impl<'a> FieldType<'a> {
-    /// The type of the bounds; `None` if it is no range.
+    /// Returns the type of the bounds; `None` if this is not a range type.
     pub(super) fn range(self) -> Option<FieldType<'a>> {
         match self.kind() {
             TypeKind::Range(subtype) => Some(FieldType::described(subtype)),
@@ -59,22 +61,22 @@ impl<'a> FieldType<'a> {
 }
 
 impl<'a> Range<'a> {
-    /// True for the range without any value. Its bounds are told as [`Bound::Unbounded`].
+    /// Returns true for the range without values, for which both bounds are [`Bound::Unbounded`].
     pub const fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// Where it begins.
+    /// Returns the lower bound.
     pub fn lower(&self) -> Bound<Field<'a>> {
         self.0.map_or(Bound::Unbounded, |(lower, _)| lower)
     }
 
-    /// Where it ends.
+    /// Returns the upper bound.
     pub fn upper(&self) -> Bound<Field<'a>> {
         self.0.map_or(Bound::Unbounded, |(_, upper)| upper)
     }
 
-    /// Takes a range off the front of a text: the bounds as they stand there.
+    /// Reads a range from the front of a text and returns its bounds with their escapes.
     pub(super) fn take_text(text: &mut Symbols<'a>) -> Result<Bounds<'a>, ValueError> {
         let start = *text;
         if text.unquoted(|byte| !byte.is_ascii_alphabetic())? == b"empty" {
@@ -122,7 +124,7 @@ impl<'a> Range<'a> {
     }
 }
 
-/// The bytes of both bounds; `None` for the empty range.
+/// The bytes of the two bounds; `None` for the empty range.
 type Bounds<'a> = Option<(Bound<&'a [u8]>, Bound<&'a [u8]>)>;
 
 fn bound(value: Option<&[u8]>, inclusive: bool) -> Bound<&[u8]> {
@@ -208,7 +210,7 @@ impl fmt::Display for Range<'_> {
 }
 
 impl Range<'_> {
-    /// Writes PostgreSQL's text, `in_json` with amounts of `money` as they stand in JSON.
+    /// Writes PostgreSQL's text. With `in_json`, amounts of `money` have their JSON form.
     pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, in_json: bool) -> fmt::Result {
         let Some((lower, upper)) = self.0 else { return f.write_str("empty") };
         f.write_char(if matches!(lower, Bound::Included(_)) { '[' } else { '(' })?;
@@ -241,7 +243,7 @@ impl WriteJson for Range<'_> {
     }
 }
 
-/// Displays what it writes.
+/// Displays what its function writes.
 pub(super) struct InJson<F>(pub(super) F);
 
 impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for InJson<F> {

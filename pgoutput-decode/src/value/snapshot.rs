@@ -1,4 +1,5 @@
-//! `pg_snapshot` and `txid_snapshot`: text `xmin:xmax:xip,…`, binary a count and the numbers, JSON a string.
+//! `pg_snapshot` and `txid_snapshot`. Text: `xmin:xmax:xip,…`. Binary: a count and the numbers.
+//! JSON: a string.
 
 use core::fmt;
 
@@ -6,8 +7,8 @@ use super::input::Input;
 use super::json_out::WriteJson;
 use super::{FieldType, Format, FromField, ValueError, Xid8, type_oid};
 
-/// A `pg_snapshot`: which transactions were in progress at a moment (manual, "Transaction ID and Snapshot
-/// Information Functions").
+/// A `pg_snapshot`: the transactions in progress at a point in time (manual, "Transaction ID and
+/// Snapshot Information Functions").
 ///
 /// ```
 /// use pgoutput_decode::value::{Field, Format, Snapshot, Xid8, type_oid};
@@ -26,21 +27,21 @@ pub struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    /// The lowest transaction that was in progress.
+    /// Returns the lowest transaction id that was in progress.
     pub const fn xmin(&self) -> Xid8 {
         self.xmin
     }
 
-    /// One past the highest transaction that had ended.
+    /// Returns one more than the highest transaction id that had ended.
     pub const fn xmax(&self) -> Xid8 {
         self.xmax
     }
 
-    /// The transactions that were in progress.
+    /// Returns the transactions that were in progress.
     pub fn in_progress(&self) -> impl Iterator<Item = Xid8> + Clone + use<'a> {
         let mut input = Input::new(self.in_progress);
         let format = self.format;
-        // They were checked when the snapshot was read.
+        // The ids were checked when the snapshot was read.
         core::iter::from_fn(move || match format {
             Format::Text => {
                 input.eat(b',');

@@ -1,6 +1,7 @@
-//! `text`, `varchar`, `bpchar`, `name`, `xml`, enums, and every type of which only the text is known.
+//! `text`, `varchar`, `bpchar`, `name`, `xml`, enums, and every type of which only the text is
+//! known.
 //!
-//! JSON: a string. Text that is not UTF-8 is an error: no character is put in its place.
+//! JSON: a string. Text that is not valid UTF-8 is an error; replacement characters are never used.
 
 use core::fmt::{self, Write};
 use core::hash::{Hash, Hasher};
@@ -12,7 +13,7 @@ use super::{
     type_oid,
 };
 
-/// Checks that a text is UTF-8; the error's offset is that of the first byte that is not.
+/// Checks that a text is UTF-8. The offset of the error is that of the first invalid byte.
 #[inline]
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, ValueError> {
     crate::utf8::text(bytes)
@@ -20,15 +21,15 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, ValueError> {
 }
 
 impl<'a> Field<'a> {
-    /// A value of a type that [is text](FieldType::is_text) in one piece, as nearly every one is. `None` leaves it to what knows
-    /// of escapes.
+    /// Returns a value of a type that [is text](FieldType::is_text) in one piece, which applies to
+    /// nearly every value. `None` leaves it to the code that handles escapes.
     #[inline]
     pub(crate) fn plain_text(&self) -> Option<&'a str> {
         if self.escapes() == 0 { crate::utf8::text(self.bytes()).ok() } else { None }
     }
 
-    /// A type whose binary form is the byte 1 and its text.
-    pub(super) fn behind_version(&self, expected: &'static str) -> Result<Text<'a>, ValueError> {
+    /// Reads a value whose binary form is the byte 1 followed by its text.
+    pub(super) fn after_version(&self, expected: &'static str) -> Result<Text<'a>, ValueError> {
         if !self.is_binary() {
             return Text::read(self);
         }
@@ -36,8 +37,8 @@ impl<'a> Field<'a> {
         utf8(text).map(Text::new).map_err(|error| error.rebased(1))
     }
 
-    /// The bytes of the characters, escapes not taken off, whatever encoding they are in; of a type without a reader all
-    /// bytes.
+    /// Returns the bytes of the characters in any encoding, with their escapes; all bytes for a
+    /// type without a reader.
     fn raw(&self) -> Result<&'a [u8], ValueError> {
         if self.is_binary() && self.ty().oid() == type_oid::JSONB && self.ty().is_json() {
             let malformed = ValueError::malformed(json::JSONB_VERSION, 0);
@@ -47,8 +48,10 @@ impl<'a> Field<'a> {
     }
 }
 
-/// A text, borrowed as it came: inside of an array, composite or range with the backslashes and doubled quotes of
-/// what it stands in, which are skipped when it is read. Two texts are equal if their characters are.
+/// A text, borrowed as received.
+///
+/// Inside an array, composite or range the borrowed bytes contain escapes, which are skipped when
+/// the text is read. Two texts are equal if their characters are equal.
 ///
 /// ```
 /// use pgoutput_decode::value::{Array, Field, Format, Text, type_oid};
@@ -68,7 +71,7 @@ pub struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    /// This text.
+    /// Creates a text without escapes.
     pub const fn new(text: &'a str) -> Self {
         Self { raw: text, depth: 0 }
     }
@@ -77,13 +80,13 @@ impl<'a> Text<'a> {
         Ok(Self { raw: utf8(field.bytes())?, depth: field.escapes() })
     }
 
-    /// The text in one piece, unless it came with escapes in it.
+    /// Returns the text in one piece, unless it contains escapes.
     pub fn as_str(&self) -> Option<&'a str> {
         let is_plain = self.depth == 0 || !self.raw.bytes().any(is_escaped);
         is_plain.then_some(self.raw)
     }
 
-    /// The text in as few pieces as it was escaped in.
+    /// Returns the text in as few pieces as its escapes allow.
     pub fn pieces(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
         let (mut rest, depth) = (self.raw, self.depth);
         core::iter::from_fn(move || {
@@ -91,7 +94,7 @@ impl<'a> Text<'a> {
             let (end, start) = if depth == 0 {
                 (rest.len(), 0)
             } else if is_escaped(first) {
-                // Of the bytes that stand for it, the last is the one that is meant.
+                // The last of the bytes for a quote or backslash is the character itself.
                 (width(depth).min(rest.len()), width(depth) - 1)
             } else {
                 (rest.bytes().position(is_escaped).unwrap_or(rest.len()), 0)
@@ -102,7 +105,7 @@ impl<'a> Text<'a> {
         })
     }
 
-    /// The characters.
+    /// Returns the characters.
     pub fn chars(&self) -> impl Iterator<Item = char> + Clone + use<'a> {
         self.pieces().flat_map(str::chars)
     }
@@ -111,14 +114,14 @@ impl<'a> Text<'a> {
         Symbols::new(self.raw.as_bytes(), self.depth)
     }
 
-    /// Whether this is the text that `value` displays.
+    /// Returns whether `value` displays this text.
     pub(super) fn is_displayed_by(&self, value: &impl fmt::Display) -> bool {
         let mut expected = Expected(self.bytes());
         write!(expected, "{value}").is_ok() && expected.0.take().is_none()
     }
 }
 
-/// Takes what it expects and refuses the rest.
+/// Compares what is written with the expected text, and fails at the first difference.
 struct Expected<'a>(Symbols<'a>);
 
 impl Write for Expected<'_> {
@@ -158,7 +161,7 @@ impl PartialEq<&str> for Text<'_> {
 
 impl Hash for Text<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // Byte by byte: pieces may differ where texts are equal.
+        // Byte by byte, because equal texts may be split into different pieces.
         self.bytes().iter().for_each(|byte| state.write_u8(byte));
         state.write_u8(u8::MAX);
     }
@@ -184,7 +187,8 @@ impl WriteJson for Text<'_> {
     }
 }
 
-/// Text types; the documents of `json` and `jsonb`; the text form of every type that has no reader of its own.
+/// Reads text types, `json` and `jsonb` documents, and the text form of every type without a
+/// reader.
 impl<'a> FromField<'a> for Text<'a> {
     fn accepts(ty: FieldType<'_>) -> bool {
         ty.has_characters()
@@ -245,7 +249,7 @@ fn in_one_piece<'a>(field: &Field<'a>) -> Result<&'a str, ValueError> {
     Text::from_field(field)?.as_str().ok_or(ValueError::new(ValueErrorKind::NotBorrowable, 0))
 }
 
-/// A text of one character.
+/// Reads a text of one character.
 impl<'a> FromField<'a> for char {
     fn accepts(ty: FieldType<'_>) -> bool {
         Text::accepts(ty)
@@ -269,8 +273,9 @@ impl<'a> FromField<'a> for char {
     }
 }
 
-/// The bytes of a `bytea`, of a text in whatever encoding, of a JSON document, and of types that have no reader, as they
-/// came. The text form of `bytea` cannot be borrowed: see [`ValueErrorKind::NotBorrowable`].
+/// Reads the bytes of a `bytea`, a text in any encoding, a JSON document, and a type without a
+/// reader, as received. The text form of `bytea` cannot be borrowed: see
+/// [`ValueErrorKind::NotBorrowable`].
 impl<'a> FromField<'a> for &'a [u8] {
     fn accepts(ty: FieldType<'_>) -> bool {
         Bytea::accepts(ty) || ty.has_characters()
@@ -319,7 +324,7 @@ impl<'a> FromField<'a> for alloc::string::String {
     }
 }
 
-/// As a `String`.
+/// Reads the same values as `String`.
 #[cfg(feature = "alloc")]
 impl<'a> FromField<'a> for alloc::boxed::Box<str> {
     fn accepts(ty: FieldType<'_>) -> bool {
@@ -339,7 +344,7 @@ impl<'a> FromField<'a> for alloc::boxed::Box<str> {
     }
 }
 
-/// A text, borrowed unless it came with escapes in it.
+/// Reads a text, which is borrowed unless it contains escapes.
 #[cfg(feature = "alloc")]
 impl<'a> FromField<'a> for alloc::borrow::Cow<'a, str> {
     #[inline]
@@ -361,7 +366,7 @@ impl<'a> FromField<'a> for alloc::borrow::Cow<'a, str> {
     }
 }
 
-/// The bytes that [`&[u8]`](slice) reads, without escapes, copied.
+/// Copies the bytes that [`&[u8]`](slice) reads, without escapes.
 #[cfg(feature = "alloc")]
 pub(super) fn read_bytes(field: &Field<'_>) -> Result<alloc::vec::Vec<u8>, ValueError> {
     if Bytea::accepts(field.ty()) {

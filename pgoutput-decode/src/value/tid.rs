@@ -1,4 +1,4 @@
-//! `tid`: text `(block,offset)`, binary both, JSON a string.
+//! `tid`. Text: `(block,offset)`. Binary: both numbers. JSON: a string.
 
 use core::fmt;
 
@@ -6,7 +6,7 @@ use super::input::Input;
 use super::json_out::WriteJson;
 use super::{FieldType, FromField, ValueError, type_oid};
 
-/// A `tid`: where a row version lies in its table.
+/// A `tid`: the physical location of a row version in its table.
 ///
 /// ```
 /// use pgoutput_decode::value::Tid;

@@ -1,5 +1,5 @@
-//! `time` and `timetz`: text `HH:MM:SS[.f]` and an offset, binary microseconds since midnight and seconds
-//! west of UTC, JSON a string.
+//! `time` and `timetz`. Text: `HH:MM:SS[.f]` and an offset. Binary: microseconds since midnight and
+//! seconds west of UTC. JSON: a string.
 
 use core::fmt::{self, Write};
 
@@ -9,12 +9,12 @@ use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::{FieldType, FromField, ValueError, type_oid};
 use crate::timestamp::{write_clock, write_six_digit_clock};
 
-/// 24:00:00, which PostgreSQL holds apart from 00:00:00.
+/// 24:00:00, which PostgreSQL distinguishes from 00:00:00.
 const END_OF_DAY: i64 = 86_400_000_000;
 
-/// A `time without time zone`: microseconds since midnight, 0 to 86400000000 (24:00:00).
+/// A `time without time zone`: microseconds since midnight, from 0 to 86400000000 (24:00:00).
 ///
-/// `Display` is PostgreSQL's text. JSON: six digits of fraction, none when it is zero.
+/// `Display` prints PostgreSQL's text. JSON has six digits of fraction, or none if it is zero.
 ///
 /// ```
 /// use pgoutput_decode::value::Time;
@@ -26,12 +26,12 @@ const END_OF_DAY: i64 = 86_400_000_000;
 pub struct Time(i64);
 
 impl Time {
-    /// This many microseconds after midnight; `None` beyond 24:00:00.
+    /// Returns the time this many microseconds after midnight; `None` after 24:00:00.
     pub const fn from_micros(micros: i64) -> Option<Self> {
         if micros >= 0 && micros <= END_OF_DAY { Some(Self(micros)) } else { None }
     }
 
-    /// Microseconds since midnight.
+    /// Returns the microseconds since midnight.
     pub const fn as_micros(self) -> i64 {
         self.0
     }
@@ -39,7 +39,8 @@ impl Time {
 
 /// A `time with time zone`: a time of day and an offset from UTC in seconds, less than 16 hours.
 ///
-/// Equality is that of both parts, as PostgreSQL's. `Display` is PostgreSQL's text, and the JSON form too.
+/// Two values are equal if both parts are equal, as in PostgreSQL. `Display` prints PostgreSQL's
+/// text, which is also the JSON form.
 ///
 /// ```
 /// use pgoutput_decode::value::{Time, TimeTz};
@@ -54,7 +55,7 @@ pub struct TimeTz {
 }
 
 impl TimeTz {
-    /// This time of day, at an offset of `seconds_east` of UTC; `None` for 16 hours or more.
+    /// Creates a time of day at an offset of `seconds_east` of UTC; `None` for 16 hours or more.
     pub const fn new(time: Time, seconds_east: i32) -> Option<Self> {
         if seconds_east > -57_600 && seconds_east < 57_600 {
             Some(Self { time, east: seconds_east })
@@ -63,12 +64,13 @@ impl TimeTz {
         }
     }
 
-    /// The time of day where the offset holds.
+    /// Returns the local time of day at the offset.
     pub const fn time(self) -> Time {
         self.time
     }
 
-    /// Seconds east of UTC. (PostgreSQL's binary form counts them to the west.)
+    /// Returns the offset in seconds east of UTC. (PostgreSQL's binary form counts them to the
+    /// west.)
     pub const fn utc_offset_seconds(self) -> i32 {
         self.east
     }

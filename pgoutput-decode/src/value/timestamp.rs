@@ -1,5 +1,5 @@
-//! `timestamp` and `timestamptz`: text a date, a time and for the latter an offset; binary microseconds
-//! since 2000-01-01; JSON a string as RFC 3339 has it.
+//! `timestamp` and `timestamptz`. Text: a date, a time, and an offset for the latter. Binary:
+//! microseconds since 2000-01-01. JSON: a string in RFC 3339 form.
 
 use core::fmt::{self, Write};
 
@@ -10,11 +10,12 @@ use super::{FieldType, FromField, ValueError, type_oid};
 use crate::TimestampTz;
 use crate::timestamp::{Moment, ShortText, write_postgres};
 
-/// A `timestamp without time zone`: microseconds since 2000-01-01 00:00:00 of a clock that is not named,
-/// from 4714-11-24 BC to 294276-12-31, and the infinities.
+/// A `timestamp without time zone`: microseconds since 2000-01-01 00:00:00 in no particular time
+/// zone, from 4714-11-24 BC to 294276-12-31, and the infinities.
 ///
-/// `Display` is PostgreSQL's text with `DateStyle` ISO. JSON: `2020-01-01T00:00:00.123456`, six digits of
-/// fraction, none when it is zero; the infinities, BC and years over 9999 in PostgreSQL's text.
+/// `Display` prints PostgreSQL's text with `DateStyle = ISO`. The JSON form is
+/// `2020-01-01T00:00:00.123456`, with six digits of fraction, or none if it is zero. Infinities,
+/// years BC and years after 9999 have PostgreSQL's text in JSON.
 ///
 /// ```
 /// use pgoutput_decode::value::Timestamp;
@@ -25,28 +26,28 @@ use crate::timestamp::{Moment, ShortText, write_postgres};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// Later than every timestamp.
+    /// `infinity`, later than every timestamp.
     pub const INFINITY: Self = Self(i64::MAX);
-    /// Earlier than every timestamp.
+    /// `-infinity`, earlier than every timestamp.
     pub const NEG_INFINITY: Self = Self(i64::MIN);
 
-    /// This many microseconds after 2000-01-01 00:00:00.
+    /// Returns the time this many microseconds after 2000-01-01 00:00:00.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// Microseconds since 2000-01-01 00:00:00.
+    /// Returns the microseconds since 2000-01-01 00:00:00.
     pub const fn as_micros(self) -> i64 {
         self.0
     }
 
-    /// False for the infinities.
+    /// Returns false for the infinities.
     pub const fn is_finite(self) -> bool {
         self.0 != i64::MAX && self.0 != i64::MIN
     }
 }
 
-/// 4714-11-24 BC up to the last microsecond of 294276.
+/// From 4714-11-24 BC to the last microsecond of 294276.
 const RANGE: core::ops::RangeInclusive<i64> = -211_813_488_000_000_000..=9_223_371_331_199_999_999;
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -58,7 +59,7 @@ fn checked(micros: i64, target: &'static str) -> Result<i64, ValueError> {
     }
 }
 
-/// Reads what is not in the commonest form, and says what is wrong.
+/// Reads text in any form, and creates the errors. [`Moment`] reads the most common form.
 fn from_text(text: &[u8], with_offset: bool, target: &'static str) -> Result<i64, ValueError> {
     match text {
         b"infinity" => return Ok(i64::MAX),
@@ -77,7 +78,7 @@ fn from_text(text: &[u8], with_offset: bool, target: &'static str) -> Result<i64
     let days = parts::end_of_day(&mut input, day)?;
     days.checked_mul(MICROS_PER_DAY)
         .and_then(|micros| micros.checked_add(clock - east * 1_000_000))
-        // The infinities are spelled out, never reached by counting.
+        // The infinities are written as words, so a sum with their value is out of range.
         .filter(|micros| RANGE.contains(micros))
         .ok_or(ValueError::out_of_range(target))
 }
@@ -184,7 +185,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_commonest_form_is_read_as_every_other(text in texts()) {
+        fn the_most_common_form_is_read_like_the_others(text in texts()) {
             let ty = FieldType::new(type_oid::TIMESTAMPTZ);
             let read = TimestampTz::from_text(ty, text.as_bytes()).map(TimestampTz::as_micros);
             prop_assert_eq!(read, from_text(text.as_bytes(), true, "timestamp with time zone"));

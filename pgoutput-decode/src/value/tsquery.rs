@@ -1,5 +1,5 @@
-//! `tsquery`: text lexemes and operators between them, binary the same with each operator before its operands, the
-//! right one first, JSON a string.
+//! `tsquery`. Text: lexemes with operators between them. Binary: each operator before its operands,
+//! the right one first. JSON: a string.
 
 mod infix;
 #[cfg(test)]
@@ -12,12 +12,13 @@ use super::json_out::WriteJson;
 use super::tsvector::take_lexeme;
 use super::{Field, FieldType, Format, FromField, Text, ValueError, type_oid};
 
-/// A `tsquery`: lexemes to look for, joined by operators (manual, section "Text Search Types").
+/// A `tsquery`: lexemes to search for, combined by operators (manual, section "Text Search Types").
 ///
-/// `Display` is PostgreSQL's text, and it is what two of them are compared by. What came as text is that text.
+/// `Display` prints PostgreSQL's text, and queries are compared by that text. A query in text
+/// format is not parsed.
 ///
-/// Operators may be nested to any depth. No part of this crate calls itself for an operator inside of another, so a
-/// query needs no more of the stack than a lexeme does.
+/// Operators may be nested to any depth. No part of this crate recurses into operators, so a query
+/// needs no more stack than a lexeme.
 ///
 /// ```
 /// use pgoutput_decode::value::{Field, Format, TsQuery, type_oid};
@@ -73,7 +74,7 @@ fn take_item<'a>(input: &mut Input<'a>) -> Result<Item<'a>, ValueError> {
             let is_prefix = match input.array()? {
                 [0] => false,
                 [1] => true,
-                [_] => return Err(start.malformed("0 or 1, whether the lexeme is a prefix")),
+                [_] => return Err(start.malformed("0 or 1 as the flag for a prefix")),
             };
             Item::Lexeme { lexeme: take_lexeme(input)?, weights, is_prefix }
         }
@@ -88,7 +89,7 @@ fn take_item<'a>(input: &mut Input<'a>) -> Result<Item<'a>, ValueError> {
     })
 }
 
-/// Steps over one operand, with all operands inside it, and counts its items.
+/// Skips one operand with all operands inside it, and returns the number of its items.
 fn skip_operand(input: &mut Input<'_>) -> Result<u32, ValueError> {
     let mut items = 0_u32;
     let mut missing = 1_usize;
@@ -116,7 +117,7 @@ impl<'a> FromField<'a> for TsQuery<'a> {
         let count = u32::from_be_bytes(input.array()?);
         let items = input.rest();
         if count > 0 && skip_operand(&mut input)? != count {
-            return Err(ValueError::malformed("as many items as the query has", 0));
+            return Err(ValueError::malformed("the number of items in the query", 0));
         }
         input.finish()?;
         Ok(Self(TsQueryRepr::Binary { count, items }))

@@ -1,5 +1,5 @@
-//! `tsvector`: text lexemes in apostrophes with their places, binary their count, each with a count of places, JSON
-//! a string.
+//! `tsvector`. Text: lexemes in apostrophes with their positions. Binary: the number of lexemes,
+//! and for each one its text, the number of its positions, and the positions. JSON: a string.
 
 use core::fmt::{self, Write};
 
@@ -7,14 +7,16 @@ use super::input::Input;
 use super::json_out::WriteJson;
 use super::{Field, FieldType, Format, FromField, Text, ValueError, type_oid};
 
-/// A `tsvector`: lexemes, each with the places it was found at (manual, section "Text Search Types").
+/// A `tsvector`: lexemes with the positions at which they occur (manual, section "Text Search
+/// Types").
 ///
-/// `Display` is PostgreSQL's text, and it is what two of them are compared by. What came as text is that text.
+/// `Display` prints PostgreSQL's text, and vectors are compared by that text. A vector in text
+/// format is not parsed.
 ///
 /// ```
 /// use pgoutput_decode::value::{Field, Format, TsVector, type_oid};
 ///
-/// // One lexeme at one place: weight A (3) in the two highest bits, place 2 below.
+/// // One lexeme at one position: weight A (3) in the two highest bits, position 2 below.
 /// let binary = Field::new(type_oid::TSVECTOR, Format::Binary, b"\0\0\0\x01it's\0\0\x01\xC0\x02");
 /// assert_eq!(binary.get::<TsVector>()?.to_string(), "'it''s':2A");
 /// # Ok::<(), pgoutput_decode::value::ValueError>(())
@@ -25,21 +27,21 @@ pub struct TsVector<'a>(TsVectorRepr<'a>);
 #[derive(Clone, Copy)]
 enum TsVectorRepr<'a> {
     Text(Text<'a>),
-    /// Behind the count.
+    /// The checked binary form after its count.
     Binary(Input<'a>),
 }
 
-/// What a `tsvector` or `tsquery` was read from.
+/// The source of a `tsvector` or `tsquery`.
 #[cfg(feature = "encode")]
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Lexemes<'a> {
-    /// PostgreSQL's text, not looked at yet.
+    /// PostgreSQL's text, not parsed yet.
     Text(Text<'a>),
-    /// The checked binary form behind its count.
+    /// The checked binary form after its count.
     Binary {
-        /// How many lexemes, with a `tsquery` operators as well.
+        /// The number of lexemes; for a `tsquery`, of lexemes and operators.
         count: u32,
-        /// What follows.
+        /// The bytes after the count.
         items: &'a [u8],
     },
 }
@@ -59,7 +61,7 @@ impl<'a> TsVector<'a> {
     }
 }
 
-/// A text up to the zero byte behind it.
+/// Reads a text and the zero byte after it.
 pub(super) fn take_lexeme<'a>(input: &mut Input<'a>) -> Result<&'a str, ValueError> {
     let start = input.offset();
     let lexeme = input.take_while(|byte| byte != 0);
@@ -80,11 +82,11 @@ pub(super) fn write_lexeme(f: &mut fmt::Formatter<'_>, lexeme: &str) -> fmt::Res
     f.write_char('\'')
 }
 
-/// A lexeme and the places it was found at, two bytes each.
+/// Reads a lexeme and its positions, two bytes each.
 fn take_entry<'a>(input: &mut Input<'a>) -> Result<(&'a str, &'a [u8]), ValueError> {
     let lexeme = take_lexeme(input)?;
-    let places = u16::from_be_bytes(input.array()?);
-    Ok((lexeme, input.take(usize::from(places) * 2)?))
+    let positions = u16::from_be_bytes(input.array()?);
+    Ok((lexeme, input.take(usize::from(positions) * 2)?))
 }
 
 impl<'a> FromField<'a> for TsVector<'a> {
@@ -138,22 +140,22 @@ impl fmt::Display for TsVector<'_> {
         };
         let mut is_first = true;
         while !input.rest().is_empty() {
-            let (lexeme, places) = take_entry(&mut input).map_err(|_| fmt::Error)?;
+            let (lexeme, positions) = take_entry(&mut input).map_err(|_| fmt::Error)?;
             if !is_first {
                 f.write_char(' ')?;
             }
             is_first = false;
             write_lexeme(f, lexeme)?;
-            for (at, place) in places.as_chunks::<2>().0.iter().enumerate() {
-                let place = u16::from_be_bytes(*place);
-                let weight = match place >> 14 {
+            for (at, position) in positions.as_chunks::<2>().0.iter().enumerate() {
+                let position = u16::from_be_bytes(*position);
+                let weight = match position >> 14 {
                     0 => "",
                     1 => "C",
                     2 => "B",
                     _ => "A",
                 };
                 let before = if at == 0 { ':' } else { ',' };
-                write!(f, "{before}{}{weight}", place & 0x3FFF)?;
+                write!(f, "{before}{}{weight}", position & 0x3FFF)?;
             }
         }
         Ok(())
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_binary_form_is_written_as_the_text_is() {
+    fn the_binary_form_is_written_like_the_text() {
         let text = r"'a\\b' 'cat':1,2C,3B,16383A";
         let bytes = b"\0\0\0\x02a\\b\0\0\0cat\0\0\x04\0\x01\x40\x02\x80\x03\xFF\xFF";
         let from_binary = binary(bytes).unwrap();

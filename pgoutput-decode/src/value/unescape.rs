@@ -1,15 +1,16 @@
-//! The characters of a text that stands in quotes inside of arrays, composites and ranges.
+//! The characters of a quoted text inside arrays, composites and ranges.
 //!
-//! Each container writes a quote or a backslash of what it holds as two bytes: an array puts a backslash in front, a
-//! composite or range doubles it. So inside of `depth` containers each of them is written as two to the `depth`
-//! quotes and backslashes, the last of which is the one that is meant, and every other byte is written as itself. No
-//! buffer is needed to read such a text, however deep it stands.
+//! Each container writes a quote or a backslash in its values as two bytes: an array puts a
+//! backslash before it, a composite or range doubles it. Inside `depth` containers it is therefore
+//! written as 2 to the power of `depth` quotes and backslashes, of which the last is the character
+//! itself. Every other byte is written as itself. Reading such a text needs no buffer at any depth.
 
 use super::ValueError;
 
-/// Reads the bytes of a text from the front, without the escapes of the containers it stands in.
+/// Reader of the bytes of a text from front to back that removes the escapes of the containers
+/// around it.
 ///
-/// Whoever cuts a text out of a container has checked its escapes.
+/// The escapes have been checked by the code that read the text from its container.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Symbols<'a> {
     bytes: &'a [u8],
@@ -17,21 +18,21 @@ pub(super) struct Symbols<'a> {
     depth: u8,
 }
 
-/// What containers write as two bytes.
+/// Returns whether containers write this byte as two bytes.
 pub(super) const fn is_escaped(byte: u8) -> bool {
     matches!(byte, b'"' | b'\\')
 }
 
-/// How many bytes stand for one quote or backslash inside of `depth` containers.
+/// Returns the number of bytes for one quote or backslash inside `depth` containers.
 pub(super) const fn width(depth: u8) -> usize {
-    // Never more than MAX_DEPTH, and always less than a word.
+    // At most MAX_DEPTH, which is less than the bits of a word.
     1_usize.wrapping_shl(depth as u32)
 }
 
-/// How a quoted text ends, and how quotes and backslashes are written in it.
+/// The notation of quotes and backslashes in a quoted text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum QuoteEscape {
-    /// With a backslash in front: arrays, `hstore`.
+    /// With a backslash before them: arrays, `hstore`.
     Backslash,
     /// Doubled: composites, ranges.
     Doubled,
@@ -42,7 +43,7 @@ impl<'a> Symbols<'a> {
         Self { bytes, len: bytes.len(), depth }
     }
 
-    /// What has not been read yet, with its escapes.
+    /// Returns the bytes that have not been read yet, with their escapes.
     pub(super) const fn rest(&self) -> &'a [u8] {
         self.bytes
     }
@@ -55,7 +56,7 @@ impl<'a> Symbols<'a> {
         ValueError::malformed(expected, self.offset())
     }
 
-    /// Takes what comes next.
+    /// Reads the next byte.
     pub(super) fn take(&mut self) -> Option<u8> {
         let (first, rest) = self.bytes.split_first()?;
         if self.depth == 0 || !is_escaped(*first) {
@@ -70,17 +71,17 @@ impl<'a> Symbols<'a> {
         symbol.last().copied()
     }
 
-    /// What comes next.
+    /// Returns the next byte without reading it.
     pub(super) fn peek(mut self) -> Option<u8> {
         self.take()
     }
 
-    /// All that comes.
+    /// Returns all bytes that follow.
     pub(super) fn iter(mut self) -> impl Iterator<Item = u8> + use<'a> {
         core::iter::from_fn(move || self.take())
     }
 
-    /// Steps over `byte` if it comes next.
+    /// Skips `byte` if it comes next, and returns whether it did.
     pub(super) fn eat(&mut self, byte: u8) -> bool {
         let mut ahead = *self;
         let found = ahead.take() == Some(byte);
@@ -90,22 +91,23 @@ impl<'a> Symbols<'a> {
         found
     }
 
-    /// Steps over `byte`, which must come next; `expected` is what the error calls it.
+    /// Skips `byte`, which must come next. `expected` describes it in the error.
     pub(super) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), ValueError> {
         if self.eat(byte) { Ok(()) } else { Err(self.malformed(expected)) }
     }
 
-    /// The text is finished.
+    /// Ends the text: fails if bytes remain.
     pub(super) fn end(&self, expected: &'static str) -> Result<(), ValueError> {
         if self.bytes.is_empty() { Ok(()) } else { Err(self.malformed(expected)) }
     }
 
-    /// What was read since `earlier`, with its escapes.
+    /// Returns the bytes read since `earlier`, with their escapes.
     pub(super) fn since(&self, earlier: &Self) -> &'a [u8] {
         earlier.bytes.get(..self.offset() - earlier.offset()).unwrap_or_default()
     }
 
-    /// The bytes up to the first for which `stop` is true, without quotes and backslashes.
+    /// Reads the bytes up to the first for which `stop` is true. A quote or backslash before it is
+    /// an error.
     pub(super) fn unquoted(&mut self, stop: impl Fn(u8) -> bool) -> Result<&'a [u8], ValueError> {
         let at = self.bytes.iter().position(|byte| is_escaped(*byte) || stop(*byte));
         let (head, rest) =
@@ -117,7 +119,8 @@ impl<'a> Symbols<'a> {
         Ok(head)
     }
 
-    /// What stands in quotes, with its escapes; the opening quote has been read, the closing one will be.
+    /// Reads the text up to its closing quote, which the result leaves out. The opening quote has
+    /// been read.
     pub(super) fn quoted(&mut self, escape: QuoteEscape) -> Result<&'a [u8], ValueError> {
         let start = *self;
         loop {
@@ -147,13 +150,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_of_all_containers_are_taken_off_at_once() {
-        // The text a"\b in a composite in an array: doubled, then behind backslashes.
+    fn escapes_of_all_containers_are_removed_at_once() {
+        // The text a"\b in a composite in an array: doubled, then each with a backslash before it.
         let text = br#"a\"\"\\\\b"#;
         assert!(Symbols::new(text, 2).iter().eq(*br#"a"\b"#));
         assert!(Symbols::new(br#"a""\\b"#, 1).iter().eq(*br#"a"\b"#));
         assert!(Symbols::new(br#"a"\b"#, 0).iter().eq(*br#"a"\b"#));
-        assert_eq!(Symbols::new(br"\\\", 2).take(), None, "torn");
+        assert_eq!(Symbols::new(br"\\\", 2).take(), None, "cut off");
     }
 
     #[test]

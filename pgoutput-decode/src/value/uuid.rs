@@ -1,4 +1,4 @@
-//! `uuid`: text 8-4-4-4-12 hexadecimal digits, binary 16 bytes, JSON a string.
+//! `uuid`. Text: 8-4-4-4-12 hexadecimal digits. Binary: 16 bytes. JSON: a string.
 
 use core::fmt;
 
@@ -6,7 +6,7 @@ use super::input::{Input, exactly};
 use super::json_out::WriteJson;
 use super::{FieldType, FromField, ValueError, type_oid};
 
-/// A `uuid`: 16 bytes in the order of RFC 9562. `Display` is PostgreSQL's text, in lower case.
+/// A `uuid`: 16 bytes in the order of RFC 9562. `Display` prints PostgreSQL's text, in lower case.
 ///
 /// ```
 /// use pgoutput_decode::value::Uuid;
@@ -17,7 +17,7 @@ use super::{FieldType, FromField, ValueError, type_oid};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Uuid(pub [u8; 16]);
 
-/// The bytes before which a hyphen stands.
+/// The indexes of the bytes that have a hyphen before them.
 const HYPHENS: [usize; 4] = [4, 6, 8, 10];
 
 impl<'a> FromField<'a> for Uuid {

@@ -1,4 +1,4 @@
-//! Arrays and bytes as `Vec`: one `Vec` for each dimension.
+//! Arrays and bytes as `Vec`, with one `Vec` for each dimension.
 
 use alloc::vec::Vec;
 
@@ -6,7 +6,7 @@ use super::{
     Array, Dimension, Elements, Field, FieldType, Format, FromField, ValueError, ValueErrorKind,
 };
 
-/// The elements of an array that is being read, one after the other.
+/// The elements of an array while it is being read into nested `Vec`s.
 #[derive(Debug)]
 pub struct Inside<'a> {
     array: Field<'a>,
@@ -15,7 +15,7 @@ pub struct Inside<'a> {
 }
 
 impl<'a> Inside<'a> {
-    /// The next element, which stands inside of no more dimensions.
+    /// Reads the next element. Fails if there are dimensions left.
     pub(super) fn take_one<T: FromField<'a>>(
         &mut self,
         dimensions: &[Dimension],
@@ -35,7 +35,7 @@ pub(super) fn accepts<'a, T: FromField<'a>>(ty: FieldType<'_>) -> bool {
 }
 
 pub(super) fn read<'a, T: FromField<'a>>(field: &Field<'a>) -> Result<Vec<T>, ValueError> {
-    // What is wrong with an element is seen when it is read as `T`, which may be raw bytes.
+    // An invalid element is found when it is read as `T`, which may accept raw bytes.
     let array = Array::structure(field)?;
     if array.is_empty() {
         return Ok(Vec::new());
@@ -46,9 +46,10 @@ pub(super) fn read<'a, T: FromField<'a>>(field: &Field<'a>) -> Result<Vec<T>, Va
     Vec::take_inside(&mut inside, dimensions)
 }
 
-/// An array of one dimension, or of as many as there are `Vec`s in each other; `Vec<u8>` also a `bytea` or a text.
+/// Reads an array of one dimension, or of as many as there are nested `Vec`s; `Vec<u8>` also reads
+/// a `bytea` or a text.
 ///
-/// Lower bounds are not told: [`Array`] does. NULL elements need `Vec<Option<T>>`.
+/// Lower bounds are ignored; [`Array`] returns them. NULL elements need `Vec<Option<T>>`.
 ///
 /// ```
 /// use pgoutput_decode::value::{Field, Format, type_oid};
@@ -81,9 +82,10 @@ impl<'a, T: FromField<'a>> FromField<'a> for Vec<T> {
 
     fn take_inside(inside: &mut Inside<'a>, dimensions: &[Dimension]) -> Result<Self, ValueError> {
         match dimensions.split_first() {
-            // The vector of bytes is itself the element.
+            // A `Vec` of bytes can be an element itself.
             None => inside.take_one(dimensions),
-            // The number of elements was checked against the bytes; nothing is allocated ahead.
+            // The number of elements was checked against the bytes, and nothing is allocated in
+            // advance.
             Some((dimension, inner)) => {
                 (0..dimension.len).map(|_| T::take_inside(inside, inner)).collect()
             }
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_a_list_of_their_own() {
+    fn bytes_are_read_from_several_types() {
         assert_eq!(read::<Vec<u8>>(type_oid::BYTEA, r"\x00ff"), Ok(vec![0, 255]));
         assert_eq!(read::<Vec<u8>>(type_oid::TEXT, "ab"), Ok(b"ab".to_vec()));
         assert_eq!(read::<Vec<u8>>(type_oid::INT2_ARRAY, "{0,255}"), Ok(vec![0, 255]));
@@ -127,20 +129,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_an_element_is_told_at_its_place() {
+    fn an_invalid_element_is_reported_at_its_offset() {
         let error = read::<Vec<u8>>(type_oid::INT4_ARRAY, "{1,2,300}").unwrap_err();
         assert_eq!(error.to_string(), "text value of type integer: out of range for u8 at byte 5");
         assert_eq!(error.offset(), 5);
         let error = read::<Vec<String>>(type_oid::TEXT_ARRAY, "{a,NULL}").unwrap_err();
         assert!(error.to_string().contains("NULL cannot be read as"), "{error}");
-        assert!(
-            read::<Vec<&str>>(type_oid::TEXT_ARRAY, r#"{"a\"b"}"#).is_err(),
-            "not to be borrowed"
-        );
+        assert!(read::<Vec<&str>>(type_oid::TEXT_ARRAY, r#"{"a\"b"}"#).is_err(), "not borrowable");
         assert_eq!(
             read::<Vec<String>>(type_oid::TEXT_ARRAY, r#"{"a\"b"}"#),
             Ok(vec!["a\"b".into()])
         );
-        assert!(read::<Vec<bool>>(type_oid::TEXT_ARRAY, "{}").is_err(), "whatever the elements");
+        assert!(read::<Vec<bool>>(type_oid::TEXT_ARRAY, "{}").is_err(), "even without elements");
     }
 }

@@ -7,24 +7,24 @@ use serde_json::Value as JsonValue;
 
 use super::{Field, FieldType, Format, FromField, Text, ValueError};
 
-/// Borrowed, unless it came with escapes.
+/// Returns the text in one piece: borrowed, unless it contains escapes.
 pub(crate) fn in_one_piece<'a>(text: &Text<'a>) -> Cow<'a, str> {
     text.as_str().map_or_else(|| Cow::Owned(text.pieces().collect::<String>()), Cow::Borrowed)
 }
 
-/// Where in a document `serde_json` noticed something.
+/// Returns the offset in a document at which `serde_json` reported an error.
 pub(crate) fn json_error_offset(document: &str, error: &serde_json::Error) -> usize {
     let line = error.line().saturating_sub(1);
     let lines_before: usize = document.split_inclusive('\n').take(line).map(str::len).sum();
     lines_before.saturating_add(error.column()).min(document.len())
 }
 
-/// Any type, as it stands in the JSON of an event, the same from either format.
+/// Reads a value of any type, in the JSON form of events, the same from either format.
 ///
-/// Without its feature `arbitrary_precision`, `serde_json` holds numbers that are no integer of 64 bits as floats. A
-/// `numeric` that a float does not print again with the same digits (zeros at its end aside) is a string then. In a `json`
-/// or `jsonb` document such a number is an error; of a key that is there twice the last value is kept. [`Numeric`],
-/// [`Json`] and [`Jsonb`] keep everything.
+/// Without its feature `arbitrary_precision`, `serde_json` stores numbers other than 64-bit
+/// integers as floats. A `numeric` whose digits a float does not reproduce (apart from trailing
+/// zeros) is therefore a string. In a `json` or `jsonb` document such a number is an error, and of
+/// duplicate keys the last one is kept. [`Numeric`], [`Json`] and [`Jsonb`] keep everything.
 ///
 /// [`Numeric`]: super::Numeric
 /// [`Json`]: super::Json

@@ -1,6 +1,7 @@
 //! The crate `time` (feature `time`): conversions, and columns read as its types.
 //!
-//! They are fallible: `time` has no infinities, no 24:00:00, and no years beyond 9999 in either direction.
+//! The conversions can fail: `time` has no infinities, no 24:00:00, and no years beyond 9999 in
+//! either direction.
 
 use time::{
     Date as TimeDate, Duration, Month, OffsetDateTime, PrimitiveDateTime, Time as TimeOfDay,
@@ -18,7 +19,7 @@ const POSTGRES_EPOCH: TimeDate = match TimeDate::from_calendar_date(2000, Month:
 };
 
 /// # Errors
-/// For the infinities, and years before -9999 (10000 BC) or after 9999.
+/// Fails for the infinities, and for years before -9999 (10000 BC) or after 9999.
 impl TryFrom<Date> for TimeDate {
     type Error = ValueError;
 
@@ -30,7 +31,7 @@ impl TryFrom<Date> for TimeDate {
 }
 
 /// # Errors
-/// For 24:00:00.
+/// Fails for 24:00:00.
 impl TryFrom<Time> for TimeOfDay {
     type Error = ValueError;
 
@@ -51,7 +52,7 @@ fn midnight_and(micros: i64) -> Option<TimeOfDay> {
 }
 
 /// # Errors
-/// For the infinities, and years after 9999.
+/// Fails for the infinities, and for years after 9999.
 impl TryFrom<Timestamp> for PrimitiveDateTime {
     type Error = ValueError;
 
@@ -63,10 +64,10 @@ impl TryFrom<Timestamp> for PrimitiveDateTime {
     }
 }
 
-/// In UTC.
+/// Converts to a time in UTC.
 ///
 /// # Errors
-/// For the infinities, and years after 9999.
+/// Fails for the infinities, and for years after 9999.
 impl TryFrom<TimestampTz> for OffsetDateTime {
     type Error = ValueError;
 
@@ -81,10 +82,10 @@ impl TryFrom<TimestampTz> for OffsetDateTime {
     }
 }
 
-/// The time of day where the offset holds, and the offset.
+/// Converts to the local time of day at the offset, and the offset.
 ///
 /// # Errors
-/// For 24:00:00.
+/// Fails for 24:00:00.
 impl TryFrom<TimeTz> for (TimeOfDay, UtcOffset) {
     type Error = ValueError;
 
@@ -95,11 +96,12 @@ impl TryFrom<TimeTz> for (TimeOfDay, UtcOffset) {
     }
 }
 
-/// Days have 24 hours here, as they have in PostgreSQL's `extract(epoch from …)` and in its comparisons.
+/// Converts days to 24 hours each, as PostgreSQL's `extract(epoch from …)` and its comparisons do.
 ///
 /// # Errors
-/// [`ValueErrorKind::NoFixedLength`] for an interval with months (or years): PostgreSQL takes them for 30 days when it
-/// must, and for as long as they are when it adds them to a date. Also for the infinities.
+/// [`ValueErrorKind::NoFixedLength`] for an infinite interval and for one with months (or years).
+/// PostgreSQL treats a month as 30 days in comparisons, but with its real length when it is added
+/// to a date.
 impl TryFrom<Interval> for Duration {
     type Error = ValueError;
 
@@ -108,7 +110,7 @@ impl TryFrom<Interval> for Duration {
         if interval.months != 0 {
             return Err(ValueError::new(ValueErrorKind::NoFixedLength { target }, 0));
         }
-        // Neither can leave its range: they are some thousand times smaller than it.
+        // Out of range is not possible: both are some thousand times smaller than the maximum.
         Self::days(interval.days.into())
             .checked_add(Self::microseconds(interval.micros))
             .ok_or(ValueError::out_of_range(target))
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn every_day_both_can_say_is_the_same() {
+    fn every_day_that_both_types_have_is_the_same() {
         assert_eq!(read(type_oid::DATE, "2024-02-29"), Ok(date!(2024 - 02 - 29)));
         assert_eq!(read(type_oid::DATE, "0001-12-31 BC"), Ok(date!(0000 - 12 - 31)));
         assert_eq!(read(type_oid::DATE, "9999-12-31"), Ok(date!(9999 - 12 - 31)));
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_cannot_say_is_an_error() {
+    fn values_that_time_does_not_have_are_errors() {
         for date in ["infinity", "-infinity", "10000-01-01", "5874897-12-31"] {
             let error = read::<TimeDate>(type_oid::DATE, date).unwrap_err();
             assert!(error.to_string().contains("out of range for time::Date"), "{error}");

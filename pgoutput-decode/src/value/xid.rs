@@ -1,4 +1,4 @@
-//! `xid`, `xid8` and `cid`: text decimal, binary big-endian, JSON a number.
+//! `xid`, `xid8` and `cid`. Text: decimal. Binary: big-endian. JSON: a number.
 
 use core::fmt::{self, Write};
 
@@ -8,12 +8,12 @@ use super::json_out::{JsonPlace, WriteJson};
 use super::{FieldType, FromField, ValueError, type_oid};
 use crate::Xid;
 
-/// An `xid8`: a transaction id with its epoch in the upper half, which never wraps around. The whole `u64`
-/// range.
+/// An `xid8`: a transaction id with its epoch in the upper half, so that it never wraps around. Any
+/// `u64` value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Xid8(pub u64);
 
-/// A `cid`: the number of a command inside its transaction, the whole `u32` range.
+/// A `cid`: the number of a command in its transaction. Any `u32` value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Cid(pub u32);
 

@@ -106,7 +106,7 @@ fn bytes_that_are_no_utf8_do_not_stop_the_stream() {
             };
             assert!(array.contains(&0xfe));
             let error = row.get::<&str>("s").unwrap_err().to_string();
-            assert!(error.contains("not UTF-8 at byte 3: the column of the row"), "{error}");
+            assert!(error.contains("invalid UTF-8 at byte 3: read the raw bytes"), "{error}");
         });
     }
 }

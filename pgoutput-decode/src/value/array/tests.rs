@@ -34,7 +34,7 @@ fn binary(element: Oid, dimensions: &[(i32, i32)], elements: &[Option<&[u8]>]) -
 }
 
 #[test]
-fn text_is_written_back_as_it_was_and_nested_in_json() {
+fn text_round_trips_and_json_is_nested() {
     for (oid, array, nested) in [
         (type_oid::INT4_ARRAY, "{}", "[]"),
         (type_oid::INT4_ARRAY, "{NULL}", "[null]"),
@@ -108,7 +108,7 @@ fn arrays_of_domains_over_arrays_nest_by_quoting() {
 
 #[cfg(feature = "alloc")]
 #[test]
-fn borrowed_texts_say_when_they_cannot_be_borrowed() {
+fn borrowing_a_quoted_text_is_an_error() {
     let array: Array<'_> = text(type_oid::TEXT_ARRAY, r#"{a,"\"é"}"#).get().unwrap();
     let [plain, quoted] = array.elements().flatten().collect::<Vec<_>>()[..] else { panic!() };
     assert_eq!(plain.get::<&str>(), Ok("a"));
@@ -121,7 +121,7 @@ fn borrowed_texts_say_when_they_cannot_be_borrowed() {
 }
 
 #[test]
-fn refuses_what_the_server_never_writes() {
+fn rejects_what_the_server_never_writes() {
     for array in [
         "",
         "{",
@@ -171,7 +171,7 @@ fn refuses_what_the_server_never_writes() {
 }
 
 #[test]
-fn claims_in_the_binary_form_are_held_against_its_length() {
+fn lengths_in_the_binary_form_are_checked_against_the_input() {
     let read = |bytes: &[u8]| {
         Field::new(type_oid::TEXT_ARRAY, Format::Binary, bytes).get::<Array<'_>>().map(|_| ())
     };
@@ -222,7 +222,7 @@ fn a_type_that_contains_itself_ends_in_an_error() {
 
 #[cfg(feature = "alloc")]
 #[test]
-fn vectors_take_one_dimension_and_what_fits() {
+fn vec_takes_one_dimension_and_elements_that_fit() {
     let numbers = text(type_oid::INT2_ARRAY, "[0:1]={1,-2}");
     assert_eq!(numbers.get::<Vec<i64>>().unwrap(), [1, -2]);
     assert!(numbers.get::<Vec<u8>>().is_err(), "-2 is no u8");

@@ -57,7 +57,8 @@ fn binary(attributes: &[(Oid, Option<&[u8]>)]) -> Vec<u8> {
 
 #[test]
 fn composites_and_arrays_nest_in_each_other() {
-    // What PostgreSQL writes for row(row('a"', array['x\y', null]), array[row('', null)::inner_t], '\x00')::outer_t.
+    // PostgreSQL's text for
+    // `row(row('a"', array['x\y', null]), array[row('', null)::inner_t], '\x00')::outer_t`.
     let text = r#"("(""a"""""",""{""""x\\\\\\\\y"""",NULL}"")","{""(\\""\\"",)""}","\\x00")"#;
     let from_text = Field::with_type(&OUTER, Format::Text, text.as_bytes());
     assert_eq!(from_text.get::<Composite<'_>>().unwrap().to_string(), text);
@@ -87,7 +88,7 @@ fn composites_and_arrays_nest_in_each_other() {
 }
 
 #[test]
-fn nothing_is_null_and_quotes_are_empty() {
+fn an_empty_attribute_is_null_and_a_quoted_one_is_empty() {
     for (ty, text, expected) in [
         (&NONE, "()", "{}"),
         (&SINGLE, "()", r#"{"a\"b":null}"#),
@@ -104,7 +105,7 @@ fn nothing_is_null_and_quotes_are_empty() {
 }
 
 #[test]
-fn refuses_what_is_not_of_the_type() {
+fn rejects_what_is_not_of_the_type() {
     for text in [
         "",
         "(",

@@ -7,7 +7,7 @@ fn read(oid: Oid, text: &str) -> Result<Value<'_>, crate::value::ValueError> {
 }
 
 #[test]
-fn text_is_written_back_as_it_was() {
+fn text_round_trips() {
     for (oid, text) in [
         (type_oid::POINT, "(1,-2.5)"),
         (type_oid::POINT, "(NaN,-Infinity)"),
@@ -28,7 +28,7 @@ fn text_is_written_back_as_it_was() {
 }
 
 #[test]
-fn refuses_what_the_server_never_writes() {
+fn rejects_what_the_server_never_writes() {
     for (oid, text) in [
         (type_oid::POINT, ""),
         (type_oid::POINT, "1,2"),
@@ -53,7 +53,7 @@ fn refuses_what_the_server_never_writes() {
 }
 
 #[test]
-fn a_count_of_points_is_held_against_the_length() {
+fn a_count_of_points_is_checked_against_the_input() {
     for (oid, bytes) in [
         (type_oid::POLYGON, &b"\x7F\xFF\xFF\xFF\0\0"[..]),
         (type_oid::POLYGON, b"\0\0\0\0"),

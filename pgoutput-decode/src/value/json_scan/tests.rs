@@ -12,7 +12,7 @@ fn look(document: &str) -> Document {
 }
 
 #[test]
-fn what_every_parser_reads_is_strict() {
+fn documents_that_every_parser_reads_are_strict() {
     for document in [
         "{}",
         " [ ] ",
@@ -33,7 +33,7 @@ fn what_every_parser_reads_is_strict() {
 }
 
 #[test]
-fn what_some_parser_refuses_is_not() {
+fn documents_that_some_parser_rejects_are_not_strict() {
     for document in [
         r#""\ud800""#,
         r#""\ud800x""#,
@@ -46,7 +46,7 @@ fn what_some_parser_refuses_is_not() {
         "-1e99999999999999999999",
         "0.00001e400",
         "[1, 1e400]",
-        // What no server sends.
+        // No server sends these.
         "",
         " ",
         "nul",
@@ -84,7 +84,7 @@ fn what_some_parser_refuses_is_not() {
 }
 
 #[test]
-fn a_number_is_good_up_to_its_last_digit() {
+fn the_magnitude_of_a_number_is_exact() {
     let digits = |count: usize| "9".repeat(count);
     assert_eq!(look(&digits(308)), Document::Strict);
     assert_eq!(look(&digits(309)), Document::Other);
@@ -93,14 +93,14 @@ fn a_number_is_good_up_to_its_last_digit() {
 }
 
 #[test]
-fn nesting_is_counted_with_what_is_outside() {
+fn nesting_includes_the_outer_levels() {
     let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-    for room in [0, 1, 2, 125, 127, 255] {
-        let fits = usize::from(room.min(MAX_JSON_NESTING));
+    for max_depth in [0, 1, 2, 125, 127, 255] {
+        let fits = usize::from(max_depth.min(MAX_JSON_NESTING));
         if fits > 0 {
-            assert_eq!(scan(&Text::new(&nested(fits)), room), Document::Strict);
+            assert_eq!(scan(&Text::new(&nested(fits)), max_depth), Document::Strict);
         }
-        assert_eq!(scan(&Text::new(&nested(fits + 1)), room), Document::Other);
+        assert_eq!(scan(&Text::new(&nested(fits + 1)), max_depth), Document::Other);
     }
     assert!(serde_json::from_str::<JsonValue>(&nested(127)).is_ok());
     assert!(serde_json::from_str::<JsonValue>(&nested(128)).is_err());
@@ -108,7 +108,7 @@ fn nesting_is_counted_with_what_is_outside() {
     assert_eq!(look(&"{\"a\":".repeat(100_000)), Document::Other);
 }
 
-/// Texts that are JSON, or nearly.
+/// Texts that are JSON or nearly JSON.
 fn document() -> impl Strategy<Value = String> {
     let token = prop_oneof![
         "[\\[\\]{},: \n]",
@@ -139,7 +139,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn what_is_strict_is_read_and_nothing_else_but_great_numbers(document in document()) {
+    fn strict_documents_parse_and_others_fail_or_have_great_numbers(document in document()) {
         let parsed = serde_json::from_str::<JsonValue>(&document);
         match look(&document) {
             Document::Strict => prop_assert!(parsed.is_ok(), "{document}"),
@@ -152,7 +152,10 @@ proptest! {
     }
 
     #[test]
-    fn pieces_give_what_the_whole_gives(document in document(), at in any::<prop::sample::Index>()) {
+    fn pieces_give_the_result_of_the_whole(
+        document in document(),
+        at in any::<prop::sample::Index>(),
+    ) {
         let mut scan = Scan::new(MAX_JSON_NESTING);
         let (head, tail) = document.as_bytes().split_at(at.index(document.len() + 1));
         let pieces = scan.take(head).and_then(|()| scan.take(tail));

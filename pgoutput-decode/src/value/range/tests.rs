@@ -12,7 +12,7 @@ fn text(oid: Oid, text: &str) -> Field<'_> {
 }
 
 #[test]
-fn text_is_written_back_as_it_was() {
+fn text_round_trips() {
     for (oid, range) in [
         (type_oid::INT4RANGE, "empty"),
         (type_oid::INT4RANGE, "(,)"),
@@ -86,15 +86,14 @@ fn bounds_are_quoted_as_the_server_does() {
     assert!(field.get::<Range<'_>>().is_err());
     let field = Field::with_type(&TEXTS, Format::Text, br#"["a""\\b","")"#);
     let range: Range<'_> = field.get().unwrap();
-    assert!(
-        matches!(range.lower(), Bound::Included(lower) if lower.get::<crate::value::Text<'_>>().unwrap() == r#"a"\b"#)
-    );
+    let Bound::Included(lower) = range.lower() else { panic!("{range}") };
+    assert_eq!(lower.get::<crate::value::Text<'_>>().unwrap(), r#"a"\b"#);
     assert!(matches!(range.upper(), Bound::Excluded(upper) if upper.get::<&str>() == Ok("")));
     assert_eq!(range.to_string(), r#"["a""\\b","")"#);
 }
 
 #[test]
-fn refuses_what_the_server_never_writes() {
+fn rejects_what_the_server_never_writes() {
     for range in [
         "",
         "Empty",

@@ -46,7 +46,7 @@ fn the_binary_form_of_any_type_without_a_reader_is_bytes() {
         assert_eq!(error.kind(), ValueErrorKind::Undescribed);
         assert!(error.to_string().contains("`Bytea`"), "{error}");
     }
-    assert_eq!(text(UNKNOWN, b"\\x00"), Ok(Bytea::new(b"\\x00")), "nothing says what it means");
+    assert_eq!(text(UNKNOWN, b"\\x00"), Ok(Bytea::new(b"\\x00")), "a type without a meaning");
     assert!(binary::<&[u8]>(type_oid::INT4, b"\0\0\0\0").is_err(), "it has a reader");
 }
 
@@ -74,7 +74,7 @@ fn names_of_objects_are_text_and_their_oids_binary() {
     let error = binary::<String>(type_oid::REGCLASS, &[0, 0, 0, 1]).unwrap_err();
     assert!(matches!(error.kind(), ValueErrorKind::OtherFormat { .. }));
     assert!(
-        error.to_string().contains("an oid and no name at byte 0: read it as `Oid`"),
+        error.to_string().contains("an oid instead of a name at byte 0: read it as `Oid`"),
         "{error}"
     );
     assert!(text::<u32>(type_oid::REGCLASS, b"4294967296").is_err());
@@ -94,13 +94,13 @@ fn names_of_objects_are_text_and_their_oids_binary() {
 #[test]
 fn documents_are_strings_and_bytes_too() {
     let document = br#"{"a": 1}"#;
-    let behind_version = b"\x01{\"a\": 1}";
+    let after_version = b"\x01{\"a\": 1}";
     assert_eq!(text(type_oid::JSON, document), Ok("{\"a\": 1}"));
     assert_eq!(binary(type_oid::JSON, document), Ok("{\"a\": 1}"));
     assert_eq!(text(type_oid::JSONB, document), Ok(String::from("{\"a\": 1}")));
-    assert_eq!(binary(type_oid::JSONB, behind_version), Ok(String::from("{\"a\": 1}")));
-    assert_eq!(binary(type_oid::JSONB, behind_version), Ok(&document[..]));
-    assert_eq!(binary(type_oid::JSONB, behind_version), Ok(document.to_vec()));
+    assert_eq!(binary(type_oid::JSONB, after_version), Ok(String::from("{\"a\": 1}")));
+    assert_eq!(binary(type_oid::JSONB, after_version), Ok(&document[..]));
+    assert_eq!(binary(type_oid::JSONB, after_version), Ok(document.to_vec()));
     assert!(binary::<&[u8]>(type_oid::JSONB, b"\x02[]").is_err());
     for empty in ["", " \n"] {
         assert!(text::<Json<'_>>(type_oid::JSON, empty.as_bytes()).is_err());
@@ -111,7 +111,7 @@ fn documents_are_strings_and_bytes_too() {
 }
 
 #[test]
-fn bytes_that_are_no_utf8_are_had_raw() {
+fn bytes_that_are_not_utf8_can_be_read_raw() {
     assert_eq!(text(type_oid::JSON, b"[\"\xE9\"]"), Ok(&b"[\"\xE9\"]"[..]));
     assert_eq!(binary(type_oid::JSONB, b"\x01[\"\xE9\"]"), Ok(b"[\"\xE9\"]".to_vec()));
     let raw = Ok(Vec::from([b"\xFE".to_vec(), b"\"".to_vec()]));
@@ -120,7 +120,7 @@ fn bytes_that_are_no_utf8_are_had_raw() {
     assert_eq!(binary(type_oid::TEXT_ARRAY, array), raw);
     let error = text::<Vec<&str>>(type_oid::TEXT_ARRAY, b"{a,\xFE}").unwrap_err();
     assert_eq!((error.kind(), error.offset()), (ValueErrorKind::InvalidUtf8, 3));
-    // What is cut short is seen though the elements are not looked at.
+    // A truncated array is an error although its elements are not checked.
     assert!(binary::<Vec<Vec<u8>>>(type_oid::TEXT_ARRAY, &array[..array.len() - 1]).is_err());
     assert!(binary::<Vec<Vec<u8>>>(type_oid::TEXT_ARRAY, &[&array[..], b"x"].concat()).is_err());
 }
@@ -137,7 +137,7 @@ fn ids_are_numbers() {
 }
 
 #[test]
-fn texts_become_one_character_or_are_borrowed_where_they_can() {
+fn texts_are_read_as_one_character_or_borrowed_if_possible() {
     use std::borrow::Cow;
     use std::boxed::Box;
 

@@ -1,9 +1,9 @@
-//! Writes the text of a binary `tsquery`: operators between their operands, parentheses where the
-//! server writes them.
+//! Writes the text of a binary `tsquery`: operators between their operands, with the parentheses
+//! that the server writes.
 //!
-//! The binary form has an operator first, its right operand next and its left operand last. The
-//! text starts with the left operand. So this walks through the tree of operators without calling
-//! itself: down to the left, and up again through the operator that each operand belongs to.
+//! The binary form has an operator first, then its right operand, then its left operand, but the
+//! text starts with the left operand. The code walks through the tree of operators without
+//! recursion: down to the left, and up again through the operator that each operand belongs to.
 
 use core::fmt::{self, Write};
 
@@ -11,8 +11,8 @@ use super::super::input::Input;
 use super::super::tsvector::write_lexeme;
 use super::{Item, Operator, skip_operand, take_item};
 
-/// How strongly an operator binds; `!` binds more strongly than any of them.
 impl Operator {
+    /// Returns how strongly the operator binds; `!` binds more strongly than all of them.
     const fn priority(self) -> u8 {
         match self {
             Self::Phrase { .. } => 3,
@@ -37,11 +37,11 @@ impl fmt::Display for Operator {
     }
 }
 
-/// Queries of more items are written with a table of their operators, where there is a heap.
+/// The number of items up to which a query is written without a table of its operators.
 #[cfg(feature = "alloc")]
 const WITHOUT_TABLE: u32 = 32;
 
-/// Writes the query of these items, which have been checked.
+/// Writes the query of these checked items.
 pub(super) fn write(f: &mut fmt::Formatter<'_>, count: u32, items: &[u8]) -> fmt::Result {
     #[cfg(feature = "alloc")]
     if count > WITHOUT_TABLE
@@ -53,7 +53,7 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, count: u32, items: &[u8]) -> fmt
     walk(f, items, &Search { items })
 }
 
-/// Which operand of an operator.
+/// The side of an operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Left,
@@ -63,17 +63,17 @@ enum Side {
 /// The operator that an operand belongs to, by the offset of its item; `None` for the whole query.
 type Outer = Option<(usize, Side)>;
 
-/// What the walk asks about the tree of operators.
+/// Questions about the tree of operators.
 trait Operators {
-    /// Where the left operand of the operator at this offset starts.
+    /// Returns the offset of the left operand of the operator at this offset.
     fn left(&self, operator: usize) -> Result<usize, fmt::Error>;
 
-    /// What the operator at this offset is an operand of, and whether a `!` stands directly before
-    /// it.
+    /// Returns the operator that the one at this offset is an operand of, and whether `!` comes
+    /// directly before it.
     fn outer(&self, operator: usize) -> Result<(Outer, bool), fmt::Error>;
 }
 
-/// The item at this offset, and the offset after it.
+/// Returns the item at this offset, and the offset after it.
 fn item_at(items: &[u8], offset: usize) -> Result<(Item<'_>, usize), fmt::Error> {
     let mut input = Input::new(items.get(offset..).ok_or(fmt::Error)?);
     let item = take_item(&mut input).map_err(|_| fmt::Error)?;
@@ -133,8 +133,8 @@ fn walk(f: &mut fmt::Formatter<'_>, items: &[u8], operators: &impl Operators) ->
     }
 }
 
-/// What binds less than the operator around it stands in parentheses. The order counts for `<->`:
-/// on the right side of another one it stands in parentheses too.
+/// Returns whether an operator is written in parentheses: it binds less strongly than the operator
+/// around it, or it is a `<->` on the right side of another one, whose order matters.
 fn in_parentheses(
     items: &[u8],
     operators: &impl Operators,
@@ -147,7 +147,7 @@ fn in_parentheses(
         || operator.is_phrase() && outer.is_phrase() && side == Side::Right)
 }
 
-/// A lexeme and what it is restricted to.
+/// Writes a lexeme and its restrictions.
 fn write_restricted(
     f: &mut fmt::Formatter<'_>,
     lexeme: &str,
@@ -166,7 +166,7 @@ fn write_restricted(
     weights.iter().filter(|(is_set, _)| *is_set).try_for_each(|(_, letter)| f.write_char(*letter))
 }
 
-/// Looks for each answer from the start of the query: no memory, and a time that grows with the
+/// Searches for each answer from the start of the query: no memory, and a time that grows with the
 /// square of the number of items.
 struct Search<'a> {
     items: &'a [u8],
@@ -181,8 +181,8 @@ impl Operators for Search<'_> {
     }
 
     fn outer(&self, operator: usize) -> Result<(Outer, bool), fmt::Error> {
-        // How many operands are missing at an item is one more inside of a right operand than at
-        // its operator, and the same inside of a left one.
+        // The number of missing operands inside a right operand is one more than at its operator;
+        // inside a left operand it is the same.
         let (mut at, mut missing) = (0, 1_usize);
         let mut before = None;
         let (mut start, mut missing_at_start) = (0, 1);
@@ -213,7 +213,7 @@ impl Operators for Search<'_> {
 }
 
 impl Search<'_> {
-    /// The last operator before `end` at which so many operands were missing.
+    /// Returns the last operator before `end` at which `wanted` operands were missing.
     fn last_missing(&self, wanted: usize, end: usize) -> Result<Option<usize>, fmt::Error> {
         let (mut at, mut missing) = (0, 1_usize);
         let mut last = None;
@@ -235,7 +235,7 @@ impl Search<'_> {
     }
 }
 
-/// All operators in the order of their items: a time that grows with the number of items.
+/// Table of all operators in the order of their items: a time that grows with the number of items.
 #[cfg(feature = "alloc")]
 struct Table(alloc::vec::Vec<Entry>);
 
@@ -243,7 +243,7 @@ struct Table(alloc::vec::Vec<Entry>);
 struct Entry {
     start: u32,
     left: u32,
-    /// The place of the outer operator in the table.
+    /// The index of the outer operator in the table.
     outer: u32,
     side: Option<Side>,
     is_negated: bool,
@@ -251,7 +251,7 @@ struct Entry {
 
 #[cfg(feature = "alloc")]
 impl Table {
-    /// `None` for items that are not a query, or longer than a value of PostgreSQL.
+    /// Creates the table; `None` if the items are not a query or are longer than a value can be.
     fn of(items: &[u8]) -> Option<Self> {
         let mut entries: alloc::vec::Vec<Entry> = alloc::vec::Vec::new();
         let mut without_left = alloc::vec::Vec::new();
@@ -262,16 +262,16 @@ impl Table {
             match take_item(&mut input).ok()? {
                 Item::Not => is_negated = true,
                 Item::Binary(_) => {
-                    let place = u32::try_from(entries.len()).ok()?;
+                    let index = u32::try_from(entries.len()).ok()?;
                     entries.push(Entry { start, left: 0, outer, side, is_negated });
-                    without_left.push(place);
-                    (outer, side, is_negated) = (place, Some(Side::Right), false);
+                    without_left.push(index);
+                    (outer, side, is_negated) = (index, Some(Side::Right), false);
                 }
                 Item::Lexeme { .. } => {
-                    let Some(place) = without_left.pop() else { return Some(Self(entries)) };
-                    let entry = entries.get_mut(usize::try_from(place).ok()?)?;
+                    let Some(index) = without_left.pop() else { return Some(Self(entries)) };
+                    let entry = entries.get_mut(usize::try_from(index).ok()?)?;
                     entry.left = u32::try_from(input.offset()).ok()?;
-                    (outer, side, is_negated) = (place, Some(Side::Left), false);
+                    (outer, side, is_negated) = (index, Some(Side::Left), false);
                 }
             }
         }
@@ -279,8 +279,8 @@ impl Table {
 
     fn entry(&self, operator: usize) -> Option<&Entry> {
         let operator = u32::try_from(operator).ok()?;
-        let place = self.0.binary_search_by_key(&operator, |entry| entry.start).ok()?;
-        self.0.get(place)
+        let index = self.0.binary_search_by_key(&operator, |entry| entry.start).ok()?;
+        self.0.get(index)
     }
 }
 
@@ -302,7 +302,7 @@ impl Operators for Table {
 
 #[cfg(test)]
 pub(super) mod both {
-    //! Both ways to walk through a query, whatever its size.
+    //! Both ways to walk through a query, for queries of any size.
 
     use core::fmt;
 

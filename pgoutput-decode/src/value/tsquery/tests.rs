@@ -19,7 +19,7 @@ fn read(count: u32, items: &[u8]) -> Result<String, ValueError> {
 }
 
 #[test]
-fn rows_of_any_length_are_written_from_the_left() {
+fn chains_of_operators_are_written_from_the_left() {
     for count in [2_u32, 3, 4, 7, 1000] {
         let mut items = lexeme("0");
         let mut text = String::from("'0'");
@@ -32,7 +32,7 @@ fn rows_of_any_length_are_written_from_the_left() {
 }
 
 #[test]
-fn parentheses_stand_where_the_server_writes_them() {
+fn parentheses_are_those_of_the_server() {
     let [a, b, c] = ["a", "b", "c"].map(lexeme);
     let or = [&[2, 3][..], &b, &a].concat();
     let phrase = [&[2, 4, 0, 1][..], &b, &a].concat();
@@ -69,29 +69,29 @@ fn counts_and_operands_must_agree() {
     }
 }
 
-/// Each operator the right operand of the one before.
+/// Each operator is the right operand of the one before it.
 fn nested_to_the_right(depth: usize) -> Vec<u8> {
     let mut items = [2, 2].repeat(depth);
     items.extend(lexeme("a").repeat(depth + 1));
     items
 }
 
-/// `!( !( … 'a' & 'b' ) & 'b' )`: each operator the left operand of the one before, negated.
+/// `!( !( … 'a' & 'b' ) & 'b' )`: each operator is the negated left operand of the one before it.
 fn nested_to_the_left(depth: usize) -> Vec<u8> {
     let step = [&[2, 1, 2, 2][..], &lexeme("b")].concat();
     [step.repeat(depth), lexeme("a")].concat()
 }
 
-/// Runs on a thread with the stack that every reader and writer has to do with.
+/// Runs a function on a thread with the stack size that every reader and writer must work with.
 fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(run);
     thread.unwrap().join().unwrap();
 }
 
 #[test]
-fn no_depth_is_too_deep() {
+fn depth_is_unlimited() {
     on_a_small_stack(|| {
-        // Without a table on the heap the time grows with the square of it.
+        // Without a table on the heap the time grows with the square of the depth.
         let depth = if cfg!(feature = "alloc") { 100_000 } else { 2_000 };
         let count = u32::try_from(depth).unwrap();
         let left = read(3 * count + 1, &nested_to_the_left(depth)).unwrap();
@@ -103,7 +103,7 @@ fn no_depth_is_too_deep() {
     });
 }
 
-/// The text as the server's own recursive function writes it.
+/// Writes the text as the server's own recursive function does.
 fn model(items: &mut &[u8], around: u8, is_right_of_phrase: bool) -> String {
     let ([kind, detail], mut rest) = items.split_first_chunk().unwrap();
     if *kind == 1 {
@@ -151,7 +151,7 @@ fn trees() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn the_text_is_that_of_the_server_in_either_way(items in trees()) {
+    fn both_ways_write_the_text_of_the_server(items in trees()) {
         let expected = model(&mut &items[..], 0, false);
         prop_assert_eq!(&infix::both::Searched(&items).to_string(), &expected);
         #[cfg(feature = "alloc")]
