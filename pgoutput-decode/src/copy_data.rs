@@ -1,13 +1,13 @@
-//! The envelopes of streaming replication: what a CopyData message holds, in either direction.
+//! The envelopes of streaming replication: the contents of CopyData messages in both directions.
 //!
-//! Manual, section "Streaming Replication Protocol".
+//! See the manual, section "Streaming Replication Protocol".
 
 use byteorder::{BigEndian, ByteOrder};
 
 use crate::cursor::Cursor;
 use crate::{DecodeError, ErrorKind, Lsn, Tag, TimestampTz, Xid};
 
-/// What the server sends inside CopyData.
+/// The contents of a CopyData message from the server.
 ///
 /// ```
 /// use pgoutput_decode::{CopyData, Lsn};
@@ -23,18 +23,20 @@ use crate::{DecodeError, ErrorKind, Lsn, Tag, TimestampTz, Xid};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CopyData<'a> {
-    /// `w`: a piece of log; for logical replication exactly one message.
+    /// `w`: a piece of WAL; in logical replication exactly one message.
     XLogData(XLogData<'a>),
-    /// `k`: the server is alive, and how far it has come.
+    /// `k`: the server is alive and reports its WAL end.
     PrimaryKeepalive(PrimaryKeepalive),
 }
 
-/// A message of the output plugin with the positions it came with.
+/// A message of the output plugin with the positions sent with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct XLogData<'a> {
-    /// Where the change stands in the log. Zero for messages that stand for no record of their own, such as Relation.
+    /// The LSN of the change. Zero for messages without a WAL record of their own, such as
+    /// Relation.
     pub wal_start: Lsn,
-    /// The server's end of log when it sent this; logical replication sends `wal_start` again.
+    /// The server's WAL end when it sent this; in logical replication the same value as
+    /// `wal_start`.
     pub wal_end: Lsn,
     /// The server's clock when it sent this.
     pub send_time: TimestampTz,
@@ -42,27 +44,29 @@ pub struct XLogData<'a> {
     pub data: &'a [u8],
 }
 
-/// The server is alive, and how far it has come.
+/// A report that the server is alive, with its WAL end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PrimaryKeepalive {
-    /// How far the server has read (logical: decoded) the log.
+    /// The server's WAL end: in logical replication, the position up to which it has decoded the
+    /// WAL.
     pub wal_end: Lsn,
     /// The server's clock when it sent this.
     pub send_time: TimestampTz,
-    /// The last byte as it came: 1 when the client should answer at once, to avoid a timeout disconnect.
+    /// The last byte as received: 1 if the client should answer immediately to avoid a disconnect
+    /// after a timeout.
     pub reply: u8,
 }
 
 impl XLogData<'_> {
-    /// Bytes in front of the message.
+    /// The number of bytes before the message.
     pub const HEADER_LEN: usize = 25;
 }
 
 impl PrimaryKeepalive {
-    /// Length of the payload.
+    /// The length of the payload.
     pub const LEN: usize = 18;
 
-    /// True when the client should answer at once.
+    /// Returns true if the client should answer immediately.
     pub const fn reply_requested(&self) -> bool {
         self.reply != 0
     }
@@ -72,7 +76,8 @@ impl<'a> CopyData<'a> {
     /// Reads the payload of one CopyData message from the server.
     ///
     /// # Errors
-    /// An unknown first byte, a payload that ends too early, trailing bytes after a keepalive.
+    /// Fails on an unknown first byte, a payload that ends too early, and trailing bytes after a
+    /// keepalive.
     #[inline]
     pub fn decode(payload: &'a [u8]) -> Result<Self, DecodeError> {
         let (tag, mut cursor) = Cursor::open(payload)?;
@@ -108,35 +113,41 @@ impl core::fmt::Debug for XLogData<'_> {
     }
 }
 
-/// What the client reports: how far it has received, stored and applied the log.
+/// The client's status update: how far it has received, stored and applied the WAL.
 ///
-/// For logical replication `flush` is what the slot's `confirmed_flush_lsn` follows: the server may
-/// forget everything before it.
+/// In logical replication the server sets the slot's `confirmed_flush_lsn` to `flush`, and may then
+/// discard the WAL before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StandbyStatusUpdate {
-    /// Last byte of log received, plus one.
+    /// The last byte of WAL received, plus one.
     pub write: Lsn,
-    /// Last byte of log stored safely, plus one.
+    /// The last byte of WAL stored durably, plus one.
     pub flush: Lsn,
-    /// Last byte of log applied, plus one.
+    /// The last byte of WAL applied, plus one.
     pub apply: Lsn,
     /// The client's clock.
     pub client_time: TimestampTz,
-    /// 1 asks the server to answer with a keepalive at once.
+    /// 1 if the server should answer with a keepalive immediately.
     pub reply: u8,
 }
 
 impl StandbyStatusUpdate {
-    /// Length of the payload.
+    /// The length of the payload.
     pub const LEN: usize = 34;
 
-    /// The payload of the CopyData message.
+    /// Returns the payload of the CopyData message.
     ///
     /// ```
     /// use pgoutput_decode::{Lsn, StandbyStatusUpdate, TimestampTz};
     ///
     /// let at = Lsn::new(7);
-    /// let status = StandbyStatusUpdate { write: at, flush: at, apply: at, client_time: TimestampTz::EPOCH, reply: 0 };
+    /// let status = StandbyStatusUpdate {
+    ///     write: at,
+    ///     flush: at,
+    ///     apply: at,
+    ///     client_time: TimestampTz::EPOCH,
+    ///     reply: 0,
+    /// };
     /// assert_eq!(StandbyStatusUpdate::decode(&status.to_bytes()), Ok(status));
     /// ```
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
@@ -144,27 +155,27 @@ impl StandbyStatusUpdate {
         let [tag, fields @ .., reply] = &mut payload;
         let (positions, time) = fields.split_at_mut(24);
         *tag = b'r';
-        for (place, lsn) in positions.chunks_exact_mut(8).zip([self.write, self.flush, self.apply])
+        for (field, lsn) in positions.chunks_exact_mut(8).zip([self.write, self.flush, self.apply])
         {
-            BigEndian::write_u64(place, lsn.as_u64());
+            BigEndian::write_u64(field, lsn.as_u64());
         }
         BigEndian::write_i64(time, self.client_time.as_micros());
         *reply = self.reply;
         payload
     }
 
-    /// Reads the payload back, as a server, proxy or mock server does.
+    /// Reads the payload, as a server, proxy or mock server does.
     ///
     /// # Errors
-    /// Another first byte, a wrong length.
+    /// Fails on a different first byte and a wrong length.
     pub fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
-        // Errors name it by what it is, although the letter has another meaning among the server's messages.
+        // Errors name this message, although the server uses the same letter for another one.
         Self::read(payload).map_err(DecodeError::sent_by_client)
     }
 
     fn read(payload: &[u8]) -> Result<Self, DecodeError> {
         let (tag, mut cursor) = Cursor::open(payload)?;
-        // The same letter as Rollback Prepared, which never stands in this place.
+        // The same letter as Rollback Prepared, which only the server sends.
         if tag != Tag::ROLLBACK_PREPARED {
             return Err(DecodeError::new(ErrorKind::UnknownTag(tag), Some(tag), 0));
         }
@@ -180,26 +191,27 @@ impl StandbyStatusUpdate {
     }
 }
 
-/// The oldest transactions the client still needs, for `hot_standby_feedback`.
+/// The oldest transactions that the client still needs, for `hot_standby_feedback`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HotStandbyFeedback {
     /// The client's clock.
     pub client_time: TimestampTz,
-    /// Oldest transaction needed, without slots' catalogue ones; zero withdraws the feedback.
+    /// The oldest transaction needed, not counting the `catalog_xmin` of slots. Zero here and in
+    /// `catalog_xmin` withdraws the feedback.
     pub xmin: Xid,
-    /// Its epoch: how often the id has wrapped.
+    /// The epoch of `xmin`: how often transaction ids have wrapped around.
     pub xmin_epoch: u32,
-    /// Oldest transaction whose catalogue rows are needed.
+    /// The oldest transaction whose catalogue rows are needed, zero if none is.
     pub catalog_xmin: Xid,
-    /// Its epoch.
+    /// The epoch of `catalog_xmin`.
     pub catalog_xmin_epoch: u32,
 }
 
 impl HotStandbyFeedback {
-    /// Length of the payload.
+    /// The length of the payload.
     pub const LEN: usize = 25;
 
-    /// The payload of the CopyData message.
+    /// Returns the payload of the CopyData message.
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
         let mut payload = [0; Self::LEN];
         let [tag, fields @ ..] = &mut payload;
@@ -212,16 +224,16 @@ impl HotStandbyFeedback {
             self.catalog_xmin.as_u32(),
             self.catalog_xmin_epoch,
         ];
-        for (place, value) in ids.chunks_exact_mut(4).zip(values) {
-            BigEndian::write_u32(place, value);
+        for (field, value) in ids.chunks_exact_mut(4).zip(values) {
+            BigEndian::write_u32(field, value);
         }
         payload
     }
 
-    /// Reads the payload back.
+    /// Reads the payload.
     ///
     /// # Errors
-    /// Another first byte, a wrong length.
+    /// Fails on a different first byte and a wrong length.
     pub fn decode(payload: &[u8]) -> Result<Self, DecodeError> {
         Self::read(payload).map_err(DecodeError::sent_by_client)
     }

@@ -1,33 +1,35 @@
-//! The only file that takes integers and strings off a frame.
+//! Checked reads of integers and strings from a frame; no other file reads them.
 //!
-//! Every read is checked against what is left, names the field it was for, and leaves an offset behind
-//! when it fails. Lengths from the wire never size anything: they only split the slice that is there.
+//! Every read is checked against the bytes that remain and names its field; a failed read reports
+//! its offset. A length from the wire never sizes an allocation: it only splits the existing slice.
 //!
-//! What makes an error is out of line and takes the cursor by value: then the compiler keeps the cursor in registers.
+//! Functions that create errors are out of line and take the cursor by value, so that the compiler
+//! keeps the cursor in registers.
 
 use byteorder::{BigEndian, ByteOrder};
 
 use crate::{DecodeError, ErrorKind, Lsn, Oid, Tag, TimestampTz, Xid};
 
-/// Takes an integer off the front and says nothing of what is wrong: for roads that are tried before a [`Cursor`] is.
+/// Splits an integer off the front, without an error to report: for fast paths that fall back to a
+/// [`Cursor`].
 #[inline]
 pub(crate) fn split_u16(bytes: &[u8]) -> Option<(u16, &[u8])> {
     bytes.split_first_chunk::<2>().map(|(head, rest)| (BigEndian::read_u16(head), rest))
 }
 
-/// As [`split_u16`].
+/// Does the same as [`split_u16`] for four bytes.
 #[inline]
 pub(crate) fn split_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
     bytes.split_first_chunk::<4>().map(|(head, rest)| (BigEndian::read_u32(head), rest))
 }
 
-/// As [`split_u16`].
+/// Does the same as [`split_u16`] for eight bytes.
 #[inline]
 pub(crate) fn split_u64(bytes: &[u8]) -> Option<(u64, &[u8])> {
     bytes.split_first_chunk::<8>().map(|(head, rest)| (BigEndian::read_u64(head), rest))
 }
 
-/// Reads a frame from the front.
+/// Reader of a frame from front to back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
@@ -36,7 +38,7 @@ pub(crate) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// Takes the tag off a frame.
+    /// Reads the tag of a frame.
     #[inline]
     pub(crate) fn open(frame: &'a [u8]) -> Result<(Tag, Self), DecodeError> {
         let Some((&tag, rest)) = frame.split_first() else {
@@ -47,36 +49,36 @@ impl<'a> Cursor<'a> {
         Ok((tag, Self { rest, frame_len: frame.len(), tag: Some(tag) }))
     }
 
-    /// Reads something that has no tag of its own.
+    /// Creates a cursor over bytes that have no tag.
     #[cfg(feature = "encode")]
     pub(crate) const fn over(bytes: &'a [u8]) -> Self {
         Self { rest: bytes, frame_len: bytes.len(), tag: None }
     }
 
-    /// What has not been read yet.
+    /// Returns the bytes that have not been read yet.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// Moves to `rest`, which must be a tail of what this cursor reads.
+    /// Moves to `rest`, which must be a tail of the bytes that this cursor reads.
     pub(crate) fn advance_to(&mut self, rest: &'a [u8]) {
         self.rest = rest;
     }
 
-    /// An error about the field that starts at the present byte.
+    /// Creates an error about the field that starts at the current byte.
     #[cold]
     pub(crate) fn error(self, kind: ErrorKind) -> DecodeError {
         DecodeError::new(kind, self.tag, self.frame_len.saturating_sub(self.rest.len()))
     }
 
-    /// An error about the byte that was read last.
+    /// Creates an error about the byte that was read last.
     #[cold]
     pub(crate) fn error_before(self, kind: ErrorKind) -> DecodeError {
         let offset = self.frame_len.saturating_sub(self.rest.len()).saturating_sub(1);
         DecodeError::new(kind, self.tag, offset)
     }
 
-    /// The message is finished: refuses what is left of the frame.
+    /// Ends the message: fails if bytes of the frame remain.
     #[inline]
     pub(crate) fn finish(&self) -> Result<(), DecodeError> {
         if self.rest.is_empty() {
@@ -141,7 +143,7 @@ impl<'a> Cursor<'a> {
         self.u32(field).map(Oid::new)
     }
 
-    /// A signed count or length; negative is an error. On error the cursor stands before it.
+    /// Reads a signed count or length. A negative one is an error, reported at its own offset.
     #[inline]
     pub(crate) fn length(&mut self, field: &'static str) -> Result<usize, DecodeError> {
         let before = *self;
@@ -165,9 +167,9 @@ impl<'a> Cursor<'a> {
         Ok(head)
     }
 
-    /// A string up to its terminating zero, which is read and left out.
+    /// Reads a string and its terminating zero byte, which the result leaves out.
     pub(crate) fn string(&mut self, field: &'static str) -> Result<&'a str, DecodeError> {
-        // Two checked splits instead of a slice by index: nothing here can panic.
+        // Two checked splits instead of slicing by an index: nothing here can panic.
         let end = self.rest.iter().position(|&byte| byte == 0);
         let Some((head, rest)) = end.and_then(|end| self.rest.split_at_checked(end)) else {
             return Err(self.error(ErrorKind::MissingTerminator { field }));

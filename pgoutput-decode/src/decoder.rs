@@ -1,13 +1,14 @@
-//! The one bit of state that decoding needs.
+//! The state that decoding needs: whether a chunk of an in-progress transaction is open.
 
 use crate::message::StreamAbortForm;
 use crate::{DecodeError, Message, TupleColumn, TupleKind, Xid};
 
 /// Decodes the messages of one replication stream, in order.
 ///
-/// The protocol has one piece of state: whether a streamed chunk is open. A decoder holds just that, is
-/// `Copy`, and lives for one `START_REPLICATION`; a new connection takes a new decoder. It moves on only
-/// after a whole good message, so after an error it is what it was before.
+/// The protocol has one piece of state: whether a chunk of an in-progress transaction is open. A
+/// decoder holds only that, is `Copy`, and serves one `START_REPLICATION`: create a new decoder for
+/// every new replication stream. Its state changes only after a whole valid message, so an error
+/// leaves it unchanged.
 ///
 /// ```
 /// use pgoutput_decode::{Decoder, Message, TupleColumn};
@@ -31,12 +32,12 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder for a stream that starts now.
+    /// Creates a decoder for a replication stream that starts now.
     pub const fn new() -> Self {
         Self { stream: None }
     }
 
-    /// The top-level transaction of the chunk that is open, if one is.
+    /// Returns the top-level transaction of the open chunk, if one is open.
     pub const fn stream_xid(&self) -> Option<Xid> {
         self.stream
     }
@@ -44,8 +45,8 @@ impl Decoder {
     /// Decodes the next message: one whole frame, such as the data of an XLogData.
     ///
     /// # Errors
-    /// Whatever keeps the frame from being exactly one message in this place; the decoder is unchanged
-    /// then. [`DecodeError::at_lsn`] adds the position to the error.
+    /// Fails if the frame is not exactly one message that may come next; the decoder is then
+    /// unchanged. [`DecodeError::at_lsn`] adds the position to the error.
     #[inline]
     pub fn decode<'a>(&mut self, frame: &'a [u8]) -> Result<Message<'a>, DecodeError> {
         let message = Message::decode(frame, self.stream.is_some())?;
@@ -53,10 +54,11 @@ impl Decoder {
         Ok(message)
     }
 
-    /// Decodes the next message and hands over the columns of its rows on the way; see [`Message::decode_with`].
+    /// Decodes the next message and passes each column of its tuples to `each`; see
+    /// [`Message::decode_with`].
     ///
     /// # Errors
-    /// Those of [`decode`](Self::decode), at which the columns handed over count for nothing.
+    /// Those of [`decode`](Self::decode). Discard the columns passed to `each` before an error.
     #[inline]
     pub fn decode_with<'a>(
         &mut self,
@@ -68,9 +70,10 @@ impl Decoder {
         Ok(message)
     }
 
-    /// Decodes the next message from the front of `bytes` and returns it with what is left.
+    /// Decodes the next message from the front of `bytes` and returns it with the bytes after it.
     ///
-    /// For tools that hold concatenated messages; see [`Message::decode_prefix`] for `form`.
+    /// It is meant for tools that read concatenated messages; see [`Message::decode_prefix`] for
+    /// `form`.
     ///
     /// ```
     /// use pgoutput_decode::{Decoder, StreamAbortForm};
@@ -87,7 +90,8 @@ impl Decoder {
     /// ```
     ///
     /// # Errors
-    /// Whatever keeps `bytes` from starting with a message in this place; the decoder is unchanged then.
+    /// Fails if `bytes` does not start with a message that may come next; the decoder is then
+    /// unchanged.
     pub fn decode_prefix<'a>(
         &mut self,
         bytes: &'a [u8],

@@ -9,12 +9,12 @@ macro_rules! id {
         pub struct $name(u32);
 
         impl $name {
-            /// The id with this number.
+            /// Returns the id with this number.
             pub const fn new(number: u32) -> Self {
                 Self(number)
             }
 
-            /// The number.
+            /// Returns the number.
             pub const fn as_u32(self) -> u32 {
                 self.0
             }
@@ -47,13 +47,15 @@ macro_rules! id {
 }
 
 id! {
-    /// A transaction id, unsigned 32 bits, wrapping around (manual, "Transactions and Identifiers").
+    /// A transaction id: an unsigned 32-bit number that wraps around (manual, "Transactions and
+    /// Identifiers").
     ///
     /// The order of the numbers is not the order of the transactions.
     Xid
 }
 
 id! {
-    /// An object id, unsigned 32 bits: a relation or a type (manual, "Object Identifier Types").
+    /// An object id: the unsigned 32-bit number of a relation or a type (manual, "Object Identifier
+    /// Types").
     Oid
 }

@@ -3,9 +3,9 @@
 use core::fmt;
 use core::str::FromStr;
 
-/// A position in the write-ahead log: a byte offset, unsigned, the whole `u64` range.
+/// A position in the write-ahead log (WAL): a byte offset of any `u64` value.
 ///
-/// Printed as PostgreSQL prints `pg_lsn`: two hexadecimal halves, `16/B374D848`
+/// `Display` prints it as PostgreSQL prints `pg_lsn`: the two halves in hexadecimal, `16/B374D848`
 /// (manual, section "pg_lsn Type").
 ///
 /// ```
@@ -20,27 +20,28 @@ use core::str::FromStr;
 pub struct Lsn(u64);
 
 impl Lsn {
-    /// `0/0`, which PostgreSQL calls the invalid LSN: no record starts here.
+    /// `0/0`, PostgreSQL's invalid LSN: no WAL record starts there.
     pub const ZERO: Self = Self(0);
     /// The greatest position, `FFFFFFFF/FFFFFFFF`.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// The position at this byte offset.
+    /// Returns the position at this byte offset.
     pub const fn new(position: u64) -> Self {
         Self(position)
     }
 
-    /// The byte offset.
+    /// Returns the byte offset.
     pub const fn as_u64(self) -> u64 {
         self.0
     }
 
-    /// True for `0/0`.
+    /// Returns true for `0/0`.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 
-    /// Bytes of log between `earlier` and this position; `None` when `earlier` is later.
+    /// Returns the number of WAL bytes from `earlier` to this position, or `None` if `earlier` is
+    /// the later one.
     ///
     /// ```
     /// use pgoutput_decode::Lsn;
@@ -77,9 +78,10 @@ impl From<Lsn> for u64 {
     }
 }
 
-/// The text is not an LSN such as `16/B374D848`: two halves of one to eight hexadecimal digits.
+/// The error for text that is not an LSN such as `16/B374D848`: two halves of one to eight
+/// hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an LSN: expected two hexadecimal numbers of at most 8 digits, such as 16/B374D848")]
+#[error("invalid LSN: expected two hexadecimal numbers of at most 8 digits, such as 16/B374D848")]
 pub struct ParseLsnError(());
 
 impl FromStr for Lsn {
@@ -92,7 +94,7 @@ impl FromStr for Lsn {
 }
 
 fn half(digits: &str) -> Result<u64, ParseLsnError> {
-    // `from_str_radix` takes a sign, PostgreSQL does not.
+    // `from_str_radix` accepts a sign, PostgreSQL does not.
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(ParseLsnError(()));
     }
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_pg_lsn_refuses() {
+    fn rejects_what_pg_lsn_rejects() {
         for text in [
             "",
             "/",

@@ -1,13 +1,13 @@
-//! Characters that are not shown as themselves, and text in which they are escaped.
+//! Unprintable characters, and text in which they are escaped.
 
 use core::fmt::{self, Write};
 
-/// Whether a character is shown as itself: it is no control character, and none that shows nothing, breaks the line or turns
-/// the direction of the text around it.
+/// Returns whether a character is displayed as itself: it is neither a control character nor one
+/// that is invisible, breaks the line or changes the direction of the text around it.
 ///
-/// Not printable are the control characters (`U+0000` to `U+001F`, `U+007F` to `U+009F`), the separators of lines and paragraphs,
-/// and the format characters: marks, embeddings, overrides and isolates of direction, zero-width characters, soft
-/// hyphens, byte order marks, annotations and tags.
+/// Not printable are the control characters (`U+0000` to `U+001F`, `U+007F` to `U+009F`), the line
+/// and paragraph separators, and the format characters: directional marks, embeddings, overrides
+/// and isolates, zero-width characters, soft hyphens, byte order marks, annotations and tags.
 ///
 /// ```
 /// use pgoutput_decode::is_printable;
@@ -20,7 +20,7 @@ pub const fn is_printable(c: char) -> bool {
     if c.is_ascii() { matches!(c, ' '..='~') } else { !is_hidden(c) }
 }
 
-/// Of the characters that are not ASCII, those that are not shown as themselves.
+/// Returns whether a character is neither ASCII nor printable.
 #[inline]
 pub(crate) const fn is_hidden(c: char) -> bool {
     matches!(
@@ -38,11 +38,11 @@ pub(crate) const fn is_hidden(c: char) -> bool {
     )
 }
 
-/// Whether this byte may begin a hidden character in UTF-8.
+/// Returns whether this byte may begin a hidden character in UTF-8.
 #[inline]
 #[expect(
     clippy::needless_bitwise_bool,
-    reason = "only without branches several bytes are looked at together"
+    reason = "only without branches are several bytes examined together"
 )]
 pub(crate) const fn may_hide(byte: u8) -> bool {
     (byte == 0xc2)
@@ -53,10 +53,11 @@ pub(crate) const fn may_hide(byte: u8) -> bool {
         | (byte == 0xf3)
 }
 
-/// Displays as its content does, on one line that cannot move a terminal's cursor: characters that are not
-/// [printable](is_printable) are written as `\u{1b}`, a line feed as a space.
+/// Displays its content on one line that cannot move a terminal's cursor: a line feed becomes a
+/// space, other characters that are not [printable](is_printable) become escapes such as `\u{1b}`.
 ///
-/// For names and values of a server in messages and logs. What is escaped once stays as it is.
+/// Use it for names and values of a server in messages and logs. Text that is already escaped does
+/// not change.
 ///
 /// ```
 /// use pgoutput_decode::Printable;
@@ -99,7 +100,7 @@ mod tests {
     use std::string::ToString;
 
     #[test]
-    fn the_bytes_that_may_hide_begin_all_that_is_hidden() {
+    fn may_hide_covers_every_hidden_character() {
         let mut hidden = 0;
         for c in ('\u{80}'..=char::MAX).filter(|c| is_hidden(*c)) {
             let mut buffer = [0; 4];
@@ -110,15 +111,17 @@ mod tests {
         assert!((0..=0x7f).all(|byte| !may_hide(byte)));
     }
 
-    /// The standard library escapes what does not show when it debugs: nothing of that but spaces and letters may be missed here.
+    /// The list is what the standard library's `Debug` escapes, without spaces and letters.
     #[test]
     fn every_control_and_format_character_is_escaped() {
         for c in ('\0'..=char::MAX).filter(|c| c.is_control()) {
             assert!(!is_printable(c), "{c:?}");
         }
-        for c in "\u{ad}\u{61c}\u{180e}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{feff}\u{fff9}\u{e0001}\u{e007f}"
-            .chars()
-        {
+        let format_characters = concat!(
+            "\u{ad}\u{61c}\u{180e}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}",
+            "\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{feff}\u{fff9}\u{e0001}\u{e007f}",
+        );
+        for c in format_characters.chars() {
             assert!(!is_printable(c), "{c:?}");
             let shown = Printable(c).to_string();
             assert_eq!(shown, c.escape_unicode().to_string());

@@ -1,4 +1,4 @@
-//! The tables a stream has named so far.
+//! The tables that Relation messages of a replication stream have described so far.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -8,7 +8,7 @@ use crate::ColumnFlags;
 use crate::Oid;
 use crate::message::{RelationBody, ReplicaIdentity};
 
-/// A table as one Relation message described it; immutable, shared by whoever holds events of it.
+/// A table as one Relation message described it; immutable and shared by the events of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relation {
     oid: Oid,
@@ -21,38 +21,38 @@ pub struct Relation {
 /// A column of a [`Relation`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    /// Whether it is part of the replica identity.
+    /// Whether the column is part of the replica identity.
     pub flags: ColumnFlags,
-    /// Its name.
+    /// The name of the column.
     pub name: Box<str>,
-    /// The id of its type, as `pg_attribute.atttypid`.
+    /// The id of the column's type, as in `pg_attribute.atttypid`.
     pub type_oid: Oid,
-    /// The type modifier, as `pg_attribute.atttypmod`; -1 where the type has none.
+    /// The type modifier, as in `pg_attribute.atttypmod`; -1 if the type has none.
     pub type_modifier: i32,
 }
 
 impl Relation {
-    /// The table's id.
+    /// Returns the id of the table.
     pub fn oid(&self) -> Oid {
         self.oid
     }
 
-    /// The schema's name; `pg_catalog` where the message left it empty.
+    /// Returns the name of the schema; `pg_catalog` if it is empty in the message.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// The table's name.
+    /// Returns the name of the table.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What old rows hold.
+    /// Returns the replica identity, which decides which columns old rows contain.
     pub fn replica_identity(&self) -> ReplicaIdentity {
         self.replica_identity
     }
 
-    /// The columns, in the order of tuples.
+    /// Returns the columns, in the order of the columns of a tuple.
     pub fn columns(&self) -> &[Column] {
         &self.columns
     }
@@ -90,10 +90,11 @@ impl From<&RelationBody<'_>> for Relation {
     }
 }
 
-/// The latest version of each table that a stream has named, in wire order.
+/// The latest description of each table that a replication stream has sent.
 ///
-/// A change stands after the Relation message that describes it, so looking its table up when the change
-/// comes gives the right version. Lives as long as its [`Decoder`](crate::Decoder).
+/// The Relation message that describes a change comes before the change, so looking up the table
+/// when the change arrives returns the right description. Create one for each
+/// [`Decoder`](crate::Decoder).
 ///
 /// ```
 /// use pgoutput_decode::{Decoder, Message, Relations};
@@ -114,12 +115,13 @@ pub struct Relations {
 }
 
 impl Relations {
-    /// An empty catalogue.
+    /// Creates an empty collection.
     pub const fn new() -> Self {
         Self { by_oid: BTreeMap::new() }
     }
 
-    /// Takes a Relation message in; a description equal to the one held keeps the old pointer.
+    /// Stores the description in a Relation message. If it equals the stored one, that one and its
+    /// pointer are kept.
     pub fn update(&mut self, body: &RelationBody<'_>) -> &Arc<Relation> {
         let held = self.by_oid.entry(body.oid).or_insert_with(|| Arc::new(body.into()));
         if !held.is_described_by(body) {
@@ -128,18 +130,20 @@ impl Relations {
         held
     }
 
-    /// The table with this id, as it was described last.
+    /// Returns the last description of the table with this id.
     pub fn get(&self, oid: Oid) -> Option<&Arc<Relation>> {
         self.by_oid.get(&oid)
     }
 
-    /// Forgets a table, such as one that was dropped. The server describes a table that it goes on
-    /// to send again only after it was altered: forget none of which changes may come.
+    /// Forgets a table, such as one that was dropped.
+    ///
+    /// Do not forget a table that can still change: the server describes it again only after it was
+    /// altered.
     pub fn remove(&mut self, oid: Oid) -> Option<Arc<Relation>> {
         self.by_oid.remove(&oid)
     }
 
-    /// All tables, ordered by id.
+    /// Returns all tables, ordered by id.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Relation>> {
         self.by_oid.values()
     }

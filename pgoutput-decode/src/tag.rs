@@ -1,10 +1,11 @@
-//! The byte that says what a message is.
+//! The byte that identifies the kind of a message.
 
 use core::fmt;
 
-/// The first byte of a frame, as it came.
+/// The first byte of a frame, as received.
 ///
-/// An open set: `Debug` and `Display` print the manual's name where there is one, else the byte.
+/// Every byte is a valid tag. `Debug` and `Display` print the manual's name if there is one, else
+/// the byte.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(pub u8);
 
@@ -13,8 +14,8 @@ macro_rules! tags {
         impl Tag {
             $($(#[$doc])* pub const $name: Self = Self($byte);)*
 
-            /// The message's name in the manual, section "Logical Replication Message Formats"
-            /// or "Streaming Replication Protocol".
+            /// Returns the name of the message in the manual, section "Logical Replication Message
+            /// Formats" or "Streaming Replication Protocol".
             pub const fn name(self) -> Option<&'static str> {
                 match self.0 {
                     $($byte => Some($text),)*
@@ -28,7 +29,7 @@ macro_rules! tags {
 tags! {
     /// Begin.
     BEGIN = b'B', "Begin";
-    /// Message: a logical decoding message.
+    /// Message, a logical decoding message.
     MESSAGE = b'M', "Message";
     /// Commit.
     COMMIT = b'C', "Commit";
@@ -66,7 +67,7 @@ tags! {
     STREAM_PREPARE = b'p', "Stream Prepare";
     /// XLogData, an envelope around a message.
     XLOG_DATA = b'w', "XLogData";
-    /// Primary keepalive message, an envelope of its own.
+    /// Primary keepalive message, an envelope without a message.
     PRIMARY_KEEPALIVE = b'k', "Primary keepalive";
     /// Hot standby feedback, sent by the client.
     HOT_STANDBY_FEEDBACK = b'h', "Hot standby feedback";

@@ -1,4 +1,4 @@
-//! PostgreSQL's clock and the calendar behind it.
+//! PostgreSQL's timestamps and the calendar for them.
 
 mod calendar_time;
 
@@ -6,12 +6,12 @@ use core::fmt;
 
 pub(crate) use self::calendar_time::{Moment, ShortText};
 
-/// Microseconds since 2000-01-01 00:00:00 UTC, signed 64 bits: PostgreSQL's `timestamp with time zone`
-/// and the clock of the replication protocol.
+/// A time in microseconds since 2000-01-01 00:00:00 UTC, signed 64 bits: the type
+/// `timestamp with time zone` of PostgreSQL and the clock of the replication protocol.
 ///
-/// Range of the type: 4714-11-24 BC to 294276-12-31; [`INFINITY`](Self::INFINITY) and
-/// [`NEG_INFINITY`](Self::NEG_INFINITY) stand outside. `Display` is PostgreSQL's own text in UTC with
-/// `DateStyle = ISO`; [`rfc3339`](Self::rfc3339) is the form with a `T` that JSON uses.
+/// PostgreSQL's range is 4714-11-24 BC to 294276-12-31, with [`INFINITY`](Self::INFINITY) and
+/// [`NEG_INFINITY`](Self::NEG_INFINITY) outside of it. `Display` prints PostgreSQL's own text in
+/// UTC with `DateStyle = ISO`; [`rfc3339`](Self::rfc3339) is the form with a `T` that JSON uses.
 ///
 /// ```
 /// use pgoutput_decode::TimestampTz;
@@ -35,17 +35,18 @@ impl TimestampTz {
     /// PostgreSQL's `-infinity`, earlier than every time.
     pub const NEG_INFINITY: Self = Self(i64::MIN);
 
-    /// This many microseconds after 2000-01-01 00:00:00 UTC.
+    /// Returns the time this many microseconds after 2000-01-01 00:00:00 UTC.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// Microseconds since 2000-01-01 00:00:00 UTC.
+    /// Returns the microseconds since 2000-01-01 00:00:00 UTC.
     pub const fn as_micros(self) -> i64 {
         self.0
     }
 
-    /// From microseconds since 1970-01-01 00:00:00 UTC; `None` when that leaves the 64 bits.
+    /// Converts microseconds since 1970-01-01 00:00:00 UTC; `None` if the result does not fit into
+    /// 64 bits.
     pub const fn from_unix_micros(micros: i64) -> Option<Self> {
         match micros.checked_sub(UNIX_TO_POSTGRES) {
             Some(micros) => Some(Self(micros)),
@@ -53,25 +54,28 @@ impl TimestampTz {
         }
     }
 
-    /// Microseconds since 1970-01-01 00:00:00 UTC; `None` for the infinities and what leaves the 64 bits.
+    /// Returns the microseconds since 1970-01-01 00:00:00 UTC; `None` for the infinities and if the
+    /// result does not fit into 64 bits.
     pub const fn as_unix_micros(self) -> Option<i64> {
         if self.is_finite() { self.0.checked_add(UNIX_TO_POSTGRES) } else { None }
     }
 
-    /// False for `infinity` and `-infinity`.
+    /// Returns false for `infinity` and `-infinity`.
     pub const fn is_finite(self) -> bool {
         self.0 != i64::MAX && self.0 != i64::MIN
     }
 
-    /// The RFC 3339 form, `2022-01-14T17:22:10.298334+00:00`: six digits of fraction, none when it is zero.
+    /// Returns a value that displays the RFC 3339 form, `2022-01-14T17:22:10.298334+00:00`: six
+    /// digits of fraction, or none if it is zero.
     ///
-    /// What RFC 3339 cannot say (infinity, years before 1 or after 9999) comes in PostgreSQL's text.
+    /// Infinities and years before 1 or after 9999, which RFC 3339 cannot express, are displayed as
+    /// PostgreSQL's text.
     pub const fn rfc3339(self) -> Rfc3339 {
         Rfc3339(self)
     }
 }
 
-/// Displays a [`TimestampTz`] as RFC 3339 does; made by [`TimestampTz::rfc3339`].
+/// Displays a [`TimestampTz`] in RFC 3339 form; created by [`TimestampTz::rfc3339`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rfc3339(TimestampTz);
 
@@ -96,7 +100,7 @@ impl fmt::Debug for TimestampTz {
     }
 }
 
-/// A day of the proleptic Gregorian calendar; year 0 is 1 BC, as in ISO 8601.
+/// A day of the proleptic Gregorian calendar. Year 0 is 1 BC, as in ISO 8601.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CalendarDay {
     pub(crate) year: i64,
@@ -105,13 +109,14 @@ pub(crate) struct CalendarDay {
 }
 
 impl CalendarDay {
-    /// The year as it is printed and whether it counts backwards: before year 1 come 1 BC, 2 BC.
+    /// Returns the year as PostgreSQL prints it and the suffix of its era: the year before year 1
+    /// is 1 BC.
     pub(crate) const fn era(self) -> (i64, &'static str) {
         if self.year < 1 { (1 - self.year, " BC") } else { (self.year, "") }
     }
 
-    /// Days after 2000-01-01; `None` where the calendar has no such day, or its year more than seven digits. The inverse of
-    /// [`civil`].
+    /// Returns the days since 2000-01-01, or `None` if the calendar has no such day or the year has
+    /// more than seven digits. The inverse of [`civil`].
     pub(crate) fn days(self) -> Option<i64> {
         if self.year.unsigned_abs() > MAX_YEAR {
             return None;
@@ -126,12 +131,13 @@ impl CalendarDay {
     }
 }
 
-/// Splits microseconds since 2000-01-01 into the day and the microseconds in that day.
+/// Splits microseconds since 2000-01-01 into a day and the microseconds of that day.
 fn split(micros: i64) -> (CalendarDay, i64) {
     (civil(micros.div_euclid(MICROS_PER_DAY)), micros.rem_euclid(MICROS_PER_DAY))
 }
 
-/// Writes microseconds since 2000-01-01 as PostgreSQL does, `zone` between the time and the era.
+/// Writes microseconds since 2000-01-01 as PostgreSQL does, with `zone` between the time and the
+/// era.
 pub(crate) fn write_postgres(f: &mut fmt::Formatter<'_>, micros: i64, zone: &str) -> fmt::Result {
     match micros {
         i64::MAX => return f.write_str("infinity"),
@@ -146,19 +152,21 @@ pub(crate) fn write_postgres(f: &mut fmt::Formatter<'_>, micros: i64, zone: &str
     f.write_str(era)
 }
 
-/// Writes a time of day as PostgreSQL does: the fraction without its trailing zeros.
+/// Writes a time of day as PostgreSQL does: without trailing zeros in the fraction.
 pub(crate) fn write_clock(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
     write_whole_seconds(f, micros)?;
     write_fraction(f, (micros % 1_000_000).unsigned_abs())
 }
 
-/// Writes a point and a fraction of a second, given in microseconds, without zeros at its end; nothing if it is zero.
+/// Writes a decimal point and a fraction of a second, given in microseconds, without trailing
+/// zeros. Writes nothing if the fraction is zero.
 pub(crate) fn write_fraction(f: &mut fmt::Formatter<'_>, mut micros: u64) -> fmt::Result {
     if micros == 0 {
         return Ok(());
     }
     f.write_str(".")?;
-    // Digit by digit: core's formatting with a width that is not constant holds a path to a panic.
+    // Digit by digit: core's formatting with a width that is not constant contains a path to a
+    // panic.
     while micros > 0 {
         micros *= 10;
         write!(f, "{}", micros / 1_000_000)?;
@@ -167,7 +175,7 @@ pub(crate) fn write_fraction(f: &mut fmt::Formatter<'_>, mut micros: u64) -> fmt
     Ok(())
 }
 
-/// Writes a time of day with six digits of fraction, none when it is zero.
+/// Writes a time of day with six digits of fraction, or none if it is zero.
 pub(crate) fn write_six_digit_clock(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
     write_whole_seconds(f, micros)?;
     let fraction = micros % 1_000_000;
@@ -181,18 +189,22 @@ fn write_whole_seconds(f: &mut fmt::Formatter<'_>, micros: i64) -> fmt::Result {
 
 const DAYS_FROM_MARCH_OF_YEAR_0: i64 = 730_425;
 const DAYS_PER_400_YEARS: i64 = 146_097;
-/// The greatest year of seven digits, which no `Date` and no `TimestampTz` goes beyond, before year 0 or after it.
+/// The greatest year of seven digits. No `Date` and no `TimestampTz` is in a year beyond it, before
+/// or after year 0.
 const MAX_YEAR: u64 = 9_999_999;
-/// So many times 400 years go back further than that.
+/// This many times 400 years before year 0 is earlier than any year with seven digits.
 const ERAS: i64 = 30_000;
 
-/// The calendar day that is `days` after 2000-01-01, which is in a year from -`MAX_YEAR` to `MAX_YEAR`.
+/// Returns the calendar day that is `days` after 2000-01-01 and in a year from -`MAX_YEAR` to
+/// `MAX_YEAR`.
 ///
-/// As Neri and Schneider do it ("Euclidean affine functions and their application to calendar algorithms"): a year begins in
-/// March, so that the leap day is its last, and quotients are the high bits of products.
+/// The algorithm is by Neri and Schneider ("Euclidean affine functions and their application to
+/// calendar algorithms"): years begin in March, so that the leap day is the last day, and quotients
+/// are the high bits of products.
 #[inline]
 pub(crate) fn civil(days: i64) -> CalendarDay {
-    // From the first of March of a year that is far enough back and as good as year 0: 400 years are like any other 400.
+    // Counted from the first of March of a year that is early enough for every date. The calendar
+    // repeats after 400 years, so that year is equivalent to year 0.
     let days = (days + DAYS_FROM_MARCH_OF_YEAR_0 + ERAS * DAYS_PER_400_YEARS).cast_unsigned();
     let quarters = 4 * days + 3;
     let (century, in_century) = (quarters / 146_097, (quarters % 146_097) | 3);
@@ -217,7 +229,7 @@ mod tests {
 
     #[test]
     fn prints_as_postgresql_does() {
-        // Each checked with `select timestamptz 'epoch of 2000' + interval`.
+        // Each was checked with `select timestamptz 'epoch of 2000' + interval`.
         assert_eq!(text(0), "2000-01-01 00:00:00+00");
         assert_eq!(text(1), "2000-01-01 00:00:00.000001+00");
         assert_eq!(text(500_000), "2000-01-01 00:00:00.5+00");
@@ -254,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn calendar_goes_as_far_as_values_do() {
+    fn calendar_covers_the_range_of_dates_and_timestamps() {
         for day in [i32::MIN, -2_451_545, -1, 0, 2_145_031_948, i32::MAX] {
             let day = i64::from(day);
             assert_eq!(civil(day).days(), Some(day));
@@ -277,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc3339_only_where_it_can_say_it() {
+    fn rfc3339_falls_back_to_postgresql_text() {
         assert_eq!(TimestampTz::EPOCH.rfc3339().to_string(), "2000-01-01T00:00:00+00:00");
         assert_eq!(TimestampTz::INFINITY.rfc3339().to_string(), "infinity");
         let year_10000 = TimestampTz::from_micros(252_455_616_000_000_000);

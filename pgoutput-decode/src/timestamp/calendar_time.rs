@@ -1,10 +1,10 @@
-//! Times of the years 1 to 9999, which nearly all are: read and written in a straight line.
+//! Times in the years 1 to 9999, which nearly all times are, read and written with few branches.
 //!
-//! What is not of the one form that is known here is left to those who know every form.
+//! Callers handle every other form with the general code.
 
 use super::{DAYS_FROM_MARCH_OF_YEAR_0, MICROS_PER_DAY, split};
 
-/// A microsecond of the calendar, in the years 1 to 9999.
+/// A time with microseconds in the years 1 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment {
     year: u16,
@@ -17,12 +17,12 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// Reads `YYYY-MM-DD HH:MM:SS[.f]` with one to six digits of fraction; gives what stands behind it, too. `None` for
-    /// every other form and for what is no time.
+    /// Reads `YYYY-MM-DD HH:MM:SS[.f]` with one to six digits of fraction, and returns the bytes
+    /// after it. Returns `None` for every other form and for an invalid time.
     #[inline]
     pub(crate) fn parse(text: &[u8]) -> Option<(Self, &[u8])> {
         let (head, rest) = text.split_first_chunk::<19>()?;
-        // Eight bytes at a time; of the second eight only the day is new.
+        // Eight bytes at a time. The second eight overlap the first: only the day is new.
         let [century, _, year, _, _, month, ..] = pairs(*head.first_chunk()?, *b"0000-00-")?;
         let [day, ..] = pairs(*head.get(8..)?.first_chunk()?, *b"00 00:00")?;
         let [hour, _, _, minute, _, _, second, _] = pairs(*head.last_chunk()?, *b"00:00:00")?;
@@ -33,10 +33,10 @@ impl Moment {
         };
         let year = u16::from(century) * 100 + u16::from(year);
         let moment = Self { year, month, day, hour, minute, second, micros };
-        moment.is_one().then_some((moment, rest))
+        moment.is_valid().then_some((moment, rest))
     }
 
-    fn is_one(&self) -> bool {
+    fn is_valid(&self) -> bool {
         let days = match self.month {
             2 if self.is_in_leap_year() => 29,
             2 => 28,
@@ -56,7 +56,8 @@ impl Moment {
         year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
     }
 
-    /// Microseconds after 2000-01-01 00:00:00. Counts from 0000-03-01, so that the leap day is the last of its year.
+    /// Returns the microseconds since 2000-01-01 00:00:00. Years begin on March 1, so that the leap
+    /// day is the last day of its year.
     pub(crate) fn micros(&self) -> i64 {
         let (year, month) = (u32::from(self.year), u32::from(self.month));
         let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
@@ -69,7 +70,8 @@ impl Moment {
             + i64::from(self.micros)
     }
 
-    /// What is so many microseconds after 2000-01-01 00:00:00; `None` in other years, and for the infinities.
+    /// Returns the time this many microseconds after 2000-01-01 00:00:00; `None` in other years and
+    /// for the infinities.
     pub(crate) fn of(micros: i64) -> Option<Self> {
         let (date, in_day) = split(micros);
         let year = u16::try_from(date.year).ok().filter(|year| (1..=9999).contains(year))?;
@@ -85,7 +87,8 @@ impl Moment {
         })
     }
 
-    /// [`rfc3339`](Self::rfc3339) of the text that this was read from: where that has six digits, they are what is written.
+    /// Returns [`rfc3339`](Self::rfc3339), given the text this was read from. If the text has six
+    /// digits of fraction, they are copied.
     #[cfg(feature = "serde")]
     pub(crate) fn rfc3339_of<'b>(
         &self,
@@ -105,7 +108,8 @@ impl Moment {
         text.and_then(|text| crate::utf8::text(text).ok()).unwrap_or_default()
     }
 
-    /// As RFC 3339 has it: six digits of fraction, none when it is zero; with the offset of UTC or with none.
+    /// Returns the RFC 3339 form: six digits of fraction, or none if it is zero; with the offset of
+    /// UTC if `with_offset` is set.
     pub(crate) fn rfc3339<'b>(&self, with_offset: bool, text: &'b mut ShortText) -> &'b str {
         text.0 = *b"0000-00-00T00:00:00.000000+00:00";
         let [y1, y2, y3, y4, _, m1, m2, _, d1, d2, _, h1, h2, _, n1, n2, _, s1, s2, rest @ ..] =
@@ -132,12 +136,13 @@ impl Moment {
     }
 }
 
-/// Reads eight bytes that are digits where `form` has zeros, and else what `form` has. Gives for each byte ten times its digit
-/// and the digit behind it.
+/// Reads eight bytes that have digits where `form` has zeros and otherwise equal `form`. For each
+/// byte, returns ten times its digit plus the digit after it.
 #[inline]
 fn pairs(text: [u8; 8], form: [u8; 8]) -> Option<[u8; 8]> {
     const LOW_BITS: u64 = u64::from_le_bytes([0x7F; 8]);
-    // Adding this carries into the eighth bit where a digit is too great, or anything else no zero.
+    // Adding this carries into the eighth bit if a digit is greater than 9 or another byte differs
+    // from `form`.
     let carry = form.map(|byte| if byte == b'0' { 0x7F - 9 } else { 0x7F });
     let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(form);
     let high = (digits & LOW_BITS).wrapping_add(u64::from_le_bytes(carry)) | digits;
@@ -146,7 +151,7 @@ fn pairs(text: [u8; 8], form: [u8; 8]) -> Option<[u8; 8]> {
         .then(|| (digits.wrapping_mul(10).wrapping_add(digits >> 8)).to_le_bytes())
 }
 
-/// The fraction in its commonest form, of six digits.
+/// Reads the most common form of the fraction, with six digits.
 #[inline]
 fn six_digits(text: &[u8]) -> Option<(u32, &[u8])> {
     let (head, rest) = text.split_first_chunk::<26>()?;
@@ -157,24 +162,24 @@ fn six_digits(text: &[u8]) -> Option<(u32, &[u8])> {
     Some((u32::from(first) * 10_000 + u32::from(second) * 100 + u32::from(third), rest))
 }
 
-/// One to six digits, in millionths.
+/// Reads one to six digits as millionths.
 fn fraction(text: &[u8]) -> Option<(u32, &[u8])> {
     let (mut micros, mut unit, mut rest) = (0, 1_000_000, text);
-    while let Some((digit @ b'0'..=b'9', behind)) = rest.split_first() {
+    while let Some((digit @ b'0'..=b'9', after)) = rest.split_first() {
         unit /= 10;
         if unit == 0 {
             return None;
         }
         micros += u32::from(digit - b'0') * unit;
-        rest = behind;
+        rest = after;
     }
     (unit < 1_000_000).then_some((micros, rest))
 }
 
-/// The two decimal digits of four numbers below 100.
+/// Returns the two decimal digits of each of four numbers less than 100.
 #[inline]
 fn digits(numbers: [u32; 4]) -> [[u8; 2]; 4] {
-    // Sixteen bits for each. A tenth of a number below 100 is 103 of its 1024ths.
+    // Sixteen bits for each. For a number less than 100, a tenth is (number * 103) / 1024.
     let [first, second, third, fourth] = numbers.map(u64::from);
     let numbers = first | second << 16 | third << 32 | fourth << 48;
     let tens = numbers.wrapping_mul(103) >> 10 & 0x000F_000F_000F_000F;
@@ -184,9 +189,9 @@ fn digits(numbers: [u32; 4]) -> [[u8; 2]; 4] {
     pairs.try_into().unwrap_or_default()
 }
 
-/// Where the text of a time is written, or any other of at most 32 bytes.
+/// A buffer for the text of a time, or any other text of at most 32 bytes.
 #[derive(Debug, Default)]
-// Bytes that are aligned are known to be UTF-8 sooner.
+// Aligned bytes are checked for UTF-8 faster.
 #[repr(align(16))]
 pub(crate) struct ShortText(pub(crate) [u8; 32]);
 
@@ -222,13 +227,13 @@ mod tests {
         assert_eq!(Moment::parse(text.as_bytes()), Some((moment, &b"!"[..])));
     }
 
-    /// From 0001-01-01, so far.
+    /// The microseconds of 0001-01-01.
     const FIRST: i64 = -63_082_281_600_000_000;
     const DAYS: i64 = 9999 * 365 + 9999 / 4 - 9999 / 100 + 9999 / 400;
 
     #[test]
     fn days_of_the_calendar_and_seconds_of_a_day() {
-        // Every 400 years are alike.
+        // The calendar repeats after 400 years.
         for day in (0..400 * 365 + 97).chain(DAYS - 366..DAYS) {
             is_counted_and_written(FIRST + day * MICROS_PER_DAY + day);
         }
@@ -248,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn other_forms_are_left_to_others() {
+    fn other_forms_are_not_parsed() {
         for text in [
             "",
             "2024-02-30 00:00:00",
