@@ -1,7 +1,9 @@
-//! What decoding costs beside the least that reading the same bytes can cost.
+//! Measures decoding against the minimum cost of reading the same bytes.
 //!
-//! `cargo bench -p pgoutput-decode`, or `cargo bench -p pgoutput-decode -- bulk` for the inputs whose name starts so. For each input, nanoseconds a message and two ratios to the first line, all from one
-//! interleaved run; and how many allocations decoding made.
+//! Run `cargo bench -p pgoutput-decode`, or `cargo bench -p pgoutput-decode -- bulk` for the inputs
+//! whose name starts with `bulk`. For each input it prints nanoseconds per message and two ratios
+//! to the first line, all measured in one interleaved run, and the number of allocations of
+//! decoding.
 
 use std::hint::black_box;
 
@@ -15,7 +17,7 @@ use pgoutput_decode::Message;
 static ALLOCATOR: Counting = Counting;
 
 fn main() -> Result<(), String> {
-    // `cargo test --benches` starts this too, and only wants to know that it starts.
+    // `cargo test --benches` only checks that this program starts.
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
@@ -23,7 +25,7 @@ fn main() -> Result<(), String> {
     inputs.push(captured(15).expect("the committed captures").repeated_to(256 * 1024));
     inputs.extend([1_000, 10_000, 100_000].map(large_values));
     let inputs = selected(inputs)?;
-    println!("decoding beside the bare walk: {}", Report::legend("a message"));
+    println!("decoding compared with the bare walk: {}", Report::legend("a message"));
     for input in &inputs {
         println!("{}", measure(input));
         let (_, allocated) = allocations(|| decode(input, columns));
@@ -37,7 +39,8 @@ fn measure(input: &Input) -> Report {
     let mut copied = Vec::with_capacity(input.stream().len());
     let bare = || {
         for frame in &frames {
-            // SAFETY: all inputs are whole messages; a test of the package that makes them decodes each.
+            // SAFETY: all inputs are whole messages; a test of the package that creates them
+            // decodes each.
             black_box(unsafe { walk::unchecked(black_box(frame.bytes), frame.in_stream) });
         }
     };

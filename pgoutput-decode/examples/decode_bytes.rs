@@ -10,7 +10,7 @@
 
 use pgoutput_decode::{DecodeError, Decoder, Message, TupleColumn};
 
-/// The frames, one after another: what stood in the XLogData messages of the stream.
+/// The frames, one after another, as in the XLogData messages of the replication stream.
 const FRAMES: [&[u8]; 4] = [
     b"B\
       \0\0\0\0\x01\x58\xFA\xC8\
@@ -23,7 +23,7 @@ const FRAMES: [&[u8]; 4] = [
       d\
       \0\x02\
       \x01id\0\0\0\0\x17\xFF\xFF\xFF\xFF\
-      \0note\0\0\0\0\x19\xFF\xFF\xFF\xFF", // Relation 16403: its key `id` (type 23, integer) and `note` (25, text)
+      \0note\0\0\0\0\x19\xFF\xFF\xFF\xFF", // Relation 16403: key `id` of type 23, `note` of type 25
     b"I\
       \0\0\x40\x13\
       N\

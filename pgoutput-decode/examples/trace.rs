@@ -1,15 +1,16 @@
-//! Prints captured frames one a line, as a proxy or a test tool would.
+//! Prints captured frames, one on each line, as a proxy or a test tool would.
 //!
 //! ```text
 //! cargo run -p pgoutput-decode --example trace -- pgoutput-decode/examples/readme.frames
 //! ```
 //!
-//! Reads the file named, or standard input. The format: one frame a line in hexadecimal, spaces
-//! anywhere in it; optionally the WAL position `X/X` in front of it; `#` starts a comment, empty
-//! lines are skipped. One stream from its start, in order.
+//! Reads the named file, or standard input. Each line contains one frame in hexadecimal, with any
+//! spaces, and optionally its WAL position `X/X` before it. `#` starts a comment, and empty lines
+//! are skipped. The lines must be one replication stream from its start, in order.
 //!
-//! A line that cannot be decoded is printed to standard error with its number, and the next line is
-//! read; the exit code is 1 when there was one, 2 when the input could not be read.
+//! A line that cannot be decoded is reported on standard error with its number, and reading
+//! continues with the next line. The exit code is 1 if there was such a line, and 2 if the input
+//! could not be read.
 
 use std::env;
 use std::fs;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
     match trace(&input, BufWriter::new(io::stdout().lock())) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
-        // Whoever reads has read enough.
+        // The reader of the output has closed it, such as `head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("standard output: {error}");
@@ -50,7 +51,7 @@ fn read_stdin() -> io::Result<String> {
     Ok(input)
 }
 
-/// Prints every line's frame and returns how many were bad.
+/// Prints the frame of every line and returns the number of invalid lines.
 fn trace(input: &str, mut out: impl Write) -> io::Result<usize> {
     let (mut decoder, mut bad) = (Decoder::new(), 0);
     for (number, line) in (1..).zip(input.lines()) {
@@ -61,7 +62,7 @@ fn trace(input: &str, mut out: impl Write) -> io::Result<usize> {
         match parse(line).and_then(|(lsn, frame)| print(&mut decoder, lsn, &frame)) {
             Ok(text) => writeln!(out, "{text}")?,
             Err(error) => {
-                // In order with what was printed before, where both go to the same place.
+                // Keeps the order of output and errors if both go to the same terminal.
                 out.flush()?;
                 eprintln!("line {number}: {error}");
                 bad += 1;
@@ -72,7 +73,7 @@ fn trace(input: &str, mut out: impl Write) -> io::Result<usize> {
     Ok(bad)
 }
 
-/// Takes a line apart: the position, where there is one, and the frame.
+/// Splits a line into its position, if there is one, and its frame.
 fn parse(line: &str) -> Result<(Option<Lsn>, Vec<u8>), String> {
     let (lsn, hex) = match line.split_once(char::is_whitespace) {
         Some((lsn, hex)) if lsn.contains('/') => {
@@ -97,8 +98,8 @@ fn print(decoder: &mut Decoder, lsn: Option<Lsn>, frame: &[u8]) -> Result<String
         Some(lsn) => error.at_lsn(lsn).to_string(),
         None => error.to_string(),
     })?;
-    let place = lsn.map_or(String::new(), |lsn| format!("{lsn} "));
-    // What is inside a chunk is set in.
+    let position = lsn.map_or(String::new(), |lsn| format!("{lsn} "));
+    // Messages inside a chunk are indented.
     let inside = decoder.stream_xid().is_some() && !matches!(message, Message::StreamStart(_));
-    Ok(format!("{place}{}{message:?}", if inside { "  " } else { "" }))
+    Ok(format!("{position}{}{message:?}", if inside { "  " } else { "" }))
 }

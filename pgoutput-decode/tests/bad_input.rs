@@ -1,4 +1,4 @@
-//! What bad input gets: the bytes, the exact error, where it stands, and what it says.
+//! Errors for invalid input: the bytes, the exact error, its offset, and its message.
 
 use pgoutput_decode::{
     CopyData, DecodeError, Decoder, ErrorKind, HotStandbyFeedback, Lsn, StandbyStatusUpdate, Tag,
@@ -123,7 +123,7 @@ fn unknown_tags_and_kinds() {
             0,
             "unknown message 0xFF at byte 0 of the frame",
         ),
-        // An envelope that was not opened.
+        // An envelope that was not removed.
         outside(
             b"w\0",
             ErrorKind::UnknownTag(Tag::XLOG_DATA),
@@ -212,7 +212,7 @@ fn negative_and_oversized_lengths() {
 }
 
 #[test]
-fn names_without_end_or_not_utf8() {
+fn names_without_a_terminator_or_not_utf8() {
     check([
         outside(
             b"O\0\0\0\0\0\0\0\0upstream",
@@ -248,7 +248,7 @@ fn names_without_end_or_not_utf8() {
 }
 
 #[test]
-fn messages_in_the_wrong_place() {
+fn messages_that_are_not_allowed() {
     check([
         outside(
             b"E",
@@ -290,7 +290,7 @@ fn envelopes() {
             CopyData::decode(&[&b"k"[..], &[0; 18]].concat()).map(drop),
             "1 trailing bytes at byte 18 of Primary keepalive ('k')",
         ),
-        // A message that has lost its envelope.
+        // A message without its envelope.
         (
             CopyData::decode(b"I\0\0\x40\x13N\0\0").map(drop),
             "unexpected Insert ('I') at byte 0 of the frame",
@@ -298,7 +298,8 @@ fn envelopes() {
         (CopyData::decode(b"?").map(drop), "unknown message '?' at byte 0 of the frame"),
         (
             StandbyStatusUpdate::decode(b"r\0").map(drop),
-            "truncated write position at byte 1 of Standby status update ('r'): needed 8 bytes, had 1",
+            "truncated write position at byte 1 of Standby status update ('r'): \
+             needed 8 bytes, had 1",
         ),
         (
             StandbyStatusUpdate::decode(b"h").map(drop),
@@ -319,7 +320,7 @@ fn envelopes() {
 }
 
 #[test]
-fn an_error_is_rebased_and_placed_in_the_log() {
+fn an_error_is_rebased_and_has_a_position() {
     let error = Decoder::new().decode(b"I\0\0\x40").unwrap_err();
     let error = error.rebased(25).at_lsn(Lsn::new(0x158_FAC8));
     assert_eq!((error.offset(), error.lsn()), (26, Some(Lsn::new(0x158_FAC8))));

@@ -1,5 +1,6 @@
-//! Laws of arrays, composites, ranges and hstore, tried on values nested at random: a model writes both forms and the
-//! JSON by the manual's rules, and what is read from either must be written as the model says.
+//! Laws of arrays, composites, ranges and hstore, tested on randomly nested values: a model writes
+//! both forms and the JSON by the rules of the manual, and the value read from either form must be
+//! written as the model writes it.
 
 use pgoutput_decode::Oid;
 use pgoutput_decode::value::{
@@ -75,7 +76,7 @@ enum Model {
     Text(String),
     Int(i32),
     Bytea(Vec<u8>),
-    /// Lengths and lower bounds, and as many elements as they say.
+    /// Lengths and lower bounds, and as many elements as they declare.
     Array {
         element: Oid,
         delimiter: char,
@@ -83,19 +84,19 @@ enum Model {
         elements: Vec<Option<Model>>,
     },
     Composite(Vec<(&'static Attribute<'static>, Option<Model>)>),
-    /// Each bound with whether it belongs to the range; `None` is the empty range.
+    /// Each bound with whether it is inclusive; `None` is the empty range.
     Range(Option<[Bound; 2]>),
     Multirange(Vec<Model>),
     Hstore(Vec<(String, Option<String>)>),
 }
 
-/// `None` is an open bound.
+/// `None` is an unbounded bound.
 type Bound = Option<(Box<Model>, bool)>;
 
-/// The characters that matter to readers of text.
+/// The characters that are significant to readers of text.
 const SPECIAL: &[u8] = b"\"\\{}()[],;=> aN1:0'";
 
-/// Texts of the characters that matter to some container.
+/// Generates texts of characters that are significant to some container.
 fn text() -> BoxedStrategy<String> {
     let characters = "\"\\{}()[],;=> \t\nNnUuLl'aé😀\u{a0}\u{b}";
     let special = vec(select(characters.chars().collect::<Vec<_>>()), 0..6);
@@ -115,7 +116,7 @@ fn array(element: &'static TypeInfo<'static>, delimiter: char) -> BoxedStrategy<
                 [] => 0,
                 some => some.iter().map(|(len, _)| *len as usize).product(),
             };
-            // What is nested deeply needs few of each kind.
+            // Deep nesting needs only few elements on each level.
             let dimensions = if count > 6 { vec![(2, 1)] } else { dimensions };
             let count = if count > 6 { 2 } else { count };
             (Just(dimensions), vec(option::weighted(0.8, model(element)), count))
@@ -189,7 +190,7 @@ fn array_element(text: String, delimiter: char) -> String {
     }
 }
 
-/// What `write` says of each element, nested by the lengths.
+/// Writes each element with `write`, nested by the lengths.
 fn nested<T>(
     lengths: &[u32],
     items: &mut std::slice::Iter<'_, T>,
@@ -359,7 +360,7 @@ fn written(field: Field<'_>) -> [String; 2] {
     [text, json]
 }
 
-/// Reads and writes whatever it is; what can be read prints a text that reads back as the same.
+/// Reads and writes a value. If it can be read, its text must read back as the same value.
 fn try_all(ty: &TypeInfo<'_>, format: Format, bytes: &[u8]) -> Result<(), TestCaseError> {
     let field = Field::with_type(ty, format, bytes);
     match field.get::<Value<'_>>() {
@@ -395,8 +396,12 @@ proptest! {
     }
 
     #[test]
-    fn values_are_equal_if_their_texts_are((ty, left) in any_model(), right in any::<Index>(), other in text()) {
-        // The same value with one text in it changed, if there is one.
+    fn values_are_equal_if_their_texts_are(
+        (ty, left) in any_model(),
+        right in any::<Index>(),
+        other in text(),
+    ) {
+        // The same value with a text inserted somewhere.
         let left = left.text();
         let mut right: String = {
             let at = right.index(left.chars().count() + 1);
@@ -405,7 +410,8 @@ proptest! {
         if other.is_empty() {
             right.clone_from(&left);
         }
-        let [a, b] = [&left, &right].map(|text| Field::with_type(ty, Format::Text, text.as_bytes()));
+        let [a, b] = [&left, &right]
+            .map(|text| Field::with_type(ty, Format::Text, text.as_bytes()));
         if let (Ok(a), Ok(b)) = (a.get::<Value<'_>>(), b.get::<Value<'_>>()) {
             prop_assert_eq!(a == b, a.to_string() == b.to_string());
         }

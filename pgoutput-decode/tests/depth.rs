@@ -1,7 +1,7 @@
 //! Every reader and writer of values at its depth limit, on a small stack.
 //!
 //! A program may read events on any thread; 256 KiB is the smallest stack in common use. An
-//! unoptimised build needs several times the stack of an optimised one, so it is what counts here.
+//! unoptimised build needs several times the stack of an optimised one, so the limit applies to it.
 
 use std::fmt::Debug;
 
@@ -17,7 +17,7 @@ use serde::de::IgnoredAny;
 
 const STACK: usize = 256 << 10;
 
-/// Runs on a thread with a small stack; an overflow ends the whole test program.
+/// Runs on a thread with a small stack. An overflow ends the whole test program.
 fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
     let thread = std::thread::Builder::new().stack_size(STACK).spawn(run).unwrap();
     thread.join().unwrap();
@@ -27,7 +27,7 @@ const fn user(oid: u32, name: &'static str, kind: TypeKind<'static>) -> TypeInfo
     TypeInfo { oid: Oid::new(oid), name, kind }
 }
 
-// No server has types that hold themselves; here they stand for as many types as it takes.
+// No server has types that contain themselves; they replace any number of nested types.
 static ARRAY: TypeInfo<'static> =
     user(20_000, "array", TypeKind::Array { element: &ARRAY, delimiter: b',' });
 static RANGE: TypeInfo<'static> = user(20_001, "range", TypeKind::Range(&RANGE));
@@ -53,7 +53,8 @@ fn sized(bytes: &[u8]) -> Vec<u8> {
     [&length.to_be_bytes()[..], bytes].concat()
 }
 
-/// The binary form of a value with `depth` containers inside of it; the last one holds nothing.
+/// Returns the binary form of a value with `depth` containers inside it, the last of which is
+/// empty.
 fn nested(ty: &TypeInfo<'_>, depth: u8) -> Vec<u8> {
     let inner = |ty: &TypeInfo<'_>| depth.checked_sub(1).map(|depth| sized(&nested(ty, depth)));
     match FieldType::described(ty).without_domains().kind() {
@@ -80,7 +81,7 @@ fn nested(ty: &TypeInfo<'_>, depth: u8) -> Vec<u8> {
     }
 }
 
-/// What a type that holds itself is read as, in any of the shapes that a value has.
+/// A type that contains itself, in any shape that its values have.
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(untagged)]
 #[allow(dead_code, reason = "read and compared")]
@@ -99,7 +100,7 @@ fn relation(ty: &TypeInfo<'_>) -> Relation {
     Relation::from(&body)
 }
 
-/// The row as whatever holds it.
+/// Reads the column of a row as `T`.
 fn deserialized<T: Debug + for<'a> Deserialize<'a>>(field: Field<'_>, types: &[TypeInfo<'_>]) -> T {
     #[derive(Debug, Deserialize)]
     struct Only<T> {
@@ -151,7 +152,7 @@ fn containers_are_read_and_written_at_the_limit_on_a_small_stack() {
 }
 
 #[test]
-fn containers_beyond_the_limit_are_refused_on_a_small_stack() {
+fn containers_beyond_the_limit_are_rejected_on_a_small_stack() {
     for ty in TYPES {
         on_a_small_stack(move || {
             for depth in [MAX_DEPTH + 1, 100] {
@@ -167,7 +168,7 @@ fn containers_beyond_the_limit_are_refused_on_a_small_stack() {
     }
 }
 
-/// `serde_json` itself reads documents of 127 arrays or objects in each other.
+/// Checks the limit of `serde_json` itself: 127 nested arrays or objects.
 #[test]
 fn documents_are_read_at_the_limit_of_serde_json_on_a_small_stack() {
     const DEEPEST: usize = 127;

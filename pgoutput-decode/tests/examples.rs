@@ -1,4 +1,4 @@
-//! The examples, run as a reader of the documentation runs them.
+//! The examples, run in the way the documentation shows.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 /// Runs an example with only these features of the crate and this standard input.
 fn example(name: &str, features: &str, arguments: &[&str], input: &[u8]) -> Output {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    // What this test was built into, so that hardly anything is built anew.
+    // The directory of this test's own build, so that hardly anything is built again.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let mut child = Command::new(env!("CARGO"))
         .args(["run", "--quiet", "--no-default-features", "--features", features])
@@ -29,10 +29,10 @@ fn example(name: &str, features: &str, arguments: &[&str], input: &[u8]) -> Outp
 
 #[track_caller]
 fn check(output: &Output, code: i32, stdout: &str, stderr: &str) {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{said}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{errors}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), stdout);
-    assert_eq!(said, stderr);
+    assert_eq!(errors, stderr);
 }
 
 #[test]
@@ -51,7 +51,7 @@ commit, ends at 0/158FAF8
 }
 
 #[test]
-fn trace_prints_the_sample_one_frame_a_line() {
+fn trace_prints_the_sample_one_frame_per_line() {
     let output = example("trace", "", &["examples/readme.frames"], b"");
     let printed = String::from_utf8_lossy(&output.stdout);
     let sample = include_str!("../examples/readme.frames");
@@ -69,7 +69,7 @@ fn trace_prints_the_sample_one_frame_a_line() {
 }
 
 #[test]
-fn trace_names_bad_lines_and_goes_on() {
+fn trace_reports_invalid_lines_and_continues() {
     let input = b"# a comment, then an empty line\n\n\
         0/158FAC8 490000\n\
         4500 # Stream Stop with a byte too many\n\
@@ -84,15 +84,15 @@ line 3: truncated relation id at byte 1 of Insert ('I'), WAL 0/158FAC8: needed 4
 line 4: Stream Stop outside a streamed chunk at byte 0 of Stream Stop ('E')
 line 7: half a byte: the number of hexadecimal digits is odd
 line 8: not hexadecimal: expected a frame such as 45
-line 9: 0/123456789: not an LSN: expected two hexadecimal numbers of at most 8 digits, such as 16/B374D848
+line 9: 0/123456789: invalid LSN: expected two hexadecimal numbers of at most 8 digits, such as 16/B374D848
 ";
     check(&example("trace", "", &[], input), 1, expected, errors);
 }
 
 #[test]
-fn trace_says_what_it_cannot_read() {
+fn trace_reports_a_file_that_it_cannot_read() {
     let output = example("trace", "", &["no-such-file"], b"");
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.starts_with("no-such-file: No such file"), "{said}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.starts_with("no-such-file: No such file"), "{errors}");
 }

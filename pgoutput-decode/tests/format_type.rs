@@ -7,7 +7,7 @@ use pgoutput_decode::value::{PgType, format_type};
 const SERVER_NAMES: &str = include_str!("data/format_type.tsv");
 
 #[test]
-fn names_are_the_servers() {
+fn names_are_those_of_the_server() {
     let mut seen = Vec::new();
     for line in SERVER_NAMES.lines() {
         let columns: Vec<_> = line.split('\t').collect();
@@ -20,7 +20,7 @@ fn names_are_the_servers() {
         assert_eq!(name.as_deref(), Some(expected), "{line}");
         seen.push(oid);
     }
-    // Neither side has a type that the other has not.
+    // Both sides have the same types.
     seen.dedup();
     assert!(PgType::all().iter().map(PgType::oid).eq(seen));
 }

@@ -1,8 +1,12 @@
-//! The laws of decoding, on generated frames: each test bears its law's name.
+//! The laws of decoding, tested on generated frames. Each test is named after its law.
 //!
-//! 1 decode is total · 2 an error leaves the decoder as it was · 4 strict prefixes are refused · 5
-//! an error's offset lies within the frame · 9 the wrong in-stream bit is refused for control
-//! messages. Laws 3 and 7 are in `reencode.rs`, law 10 in `memory.rs`.
+//! - 1: decoding is total
+//! - 2: an error leaves the decoder unchanged
+//! - 4: strict prefixes are rejected
+//! - 5: the offset of an error is within the frame
+//! - 9: control messages are rejected inside a chunk
+//!
+//! Laws 3 and 7 are in `reencode.rs`, law 10 in `memory.rs`.
 
 use pgoutput_decode::{
     CopyData, DecodeError, Decoder, ErrorKind, HotStandbyFeedback, Message, OldTuple,
@@ -16,20 +20,20 @@ use proptest::sample::select;
 
 const FORMS: [StreamAbortForm; 2] = [StreamAbortForm::Short, StreamAbortForm::Long];
 
-/// Frames from good through slightly damaged to noise.
+/// Generates frames from valid through slightly damaged to random bytes.
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     let good = || any_frame().prop_map(|frame| frame.bytes);
     prop_oneof![1 => good(), 6 => mutated(good()), 1 => vec(any::<u8>(), 0..64)]
 }
 
-/// A decoder outside and one inside a streamed chunk.
+/// Returns a decoder outside a chunk and one inside.
 fn both_states() -> [Decoder; 2] {
     let mut inside = Decoder::new();
     inside.decode(b"S\0\0\x03\x09\x01").unwrap();
     [Decoder::new(), inside]
 }
 
-/// Every way to read these bytes, as far as it ends in an error; what is accepted is read whole.
+/// Returns the errors of reading these bytes in every way. Accepted input is read completely.
 fn errors(bytes: &[u8]) -> Vec<DecodeError> {
     let mut errors = Vec::new();
     for state in both_states() {
@@ -48,7 +52,7 @@ fn errors(bytes: &[u8]) -> Vec<DecodeError> {
     errors
 }
 
-/// The columns of a message's rows, in the frame's order.
+/// Returns the columns of a message's tuples, in the order of the frame.
 fn columns<'a>(message: &Message<'a>) -> Vec<(TupleKind, TupleColumn<'a>)> {
     let old = |old: OldTuple<'a>| match old {
         OldTuple::Key(key) => (TupleKind::Key, key.full_width()),
@@ -84,20 +88,21 @@ proptest! {
     }
 
     #[test]
-    fn law_1_decoding_with_columns_is_decoding(bytes in any_bytes()) {
+    fn law_1_decoding_with_columns_equals_decoding(bytes in any_bytes()) {
         for in_stream in [false, true] {
-            let mut handed = Vec::new();
-            let with = Message::decode_with(&bytes, in_stream, |kind, column| handed.push((kind, column)));
+            let mut passed = Vec::new();
+            let each = |kind, column| passed.push((kind, column));
+            let with = Message::decode_with(&bytes, in_stream, each);
             let message = Message::decode(&bytes, in_stream);
             prop_assert_eq!(&with, &message);
             if let Ok(message) = message {
-                prop_assert_eq!(handed, columns(&message));
+                prop_assert_eq!(passed, columns(&message));
             }
         }
     }
 
     #[test]
-    fn law_1_every_legal_stream_is_accepted(frames in sequences()) {
+    fn law_1_every_valid_stream_is_accepted(frames in sequences()) {
         let mut decoder = Decoder::new();
         for frame in &frames {
             decoder.decode(frame)?;
@@ -106,7 +111,7 @@ proptest! {
     }
 
     #[test]
-    fn law_2_on_error_the_decoder_equals_what_it_was(bytes in any_bytes()) {
+    fn law_2_an_error_leaves_the_decoder_unchanged(bytes in any_bytes()) {
         for before in both_states() {
             let mut decoder = before;
             if decoder.decode(&bytes).is_err() {
@@ -122,13 +127,13 @@ proptest! {
     }
 
     #[test]
-    fn law_2_a_stream_reads_the_same_with_refused_frames_between_its_own(
+    fn law_2_rejected_frames_in_between_do_not_affect_a_stream(
         frames in sequences(),
         damage in vec(any_bytes(), 1..8),
     ) {
         let (mut clean, mut disturbed) = (Decoder::new(), Decoder::new());
         for (frame, damage) in frames.iter().zip(damage.iter().cycle()) {
-            // Damage may make a good frame, which may well change the state.
+            // Damage may produce a valid frame, which may change the state.
             let before = disturbed;
             if disturbed.decode(damage).is_ok() {
                 disturbed = before;
@@ -139,10 +144,11 @@ proptest! {
     }
 
     #[test]
-    fn law_4_every_strict_prefix_is_refused(frame in any_frame()) {
+    fn law_4_every_strict_prefix_is_rejected(frame in any_frame()) {
         for end in 0..frame.bytes.len() {
             let decoded = Message::decode(&frame.bytes[..end], frame.in_stream);
-            // The short form of Stream Abort is a prefix of the long one, and nothing in it tells them apart.
+            // The short form of Stream Abort is a prefix of the long one; nothing in it
+            // distinguishes them.
             if frame.bytes[0] == b'A' && end == 9 {
                 prop_assert!(decoded.is_ok());
                 continue;
@@ -156,8 +162,8 @@ proptest! {
     }
 
     #[test]
-    fn law_4_every_strict_prefix_of_an_envelope_is_refused(bytes in any::<[u8; 40]>()) {
-        // Behind its header an XLogData may end anywhere: its data is what is there.
+    fn law_4_every_strict_prefix_of_an_envelope_is_rejected(bytes in any::<[u8; 40]>()) {
+        // After its header an XLogData may end anywhere: the rest is its data.
         let with = |tag: u8, len: usize| [&[tag][..], &bytes[..len - 1]].concat();
         for payload in [with(b'w', XLogData::HEADER_LEN), with(b'k', PrimaryKeepalive::LEN)] {
             prop_assert!(CopyData::decode(&payload).is_ok());
@@ -178,7 +184,7 @@ proptest! {
     }
 
     #[test]
-    fn law_4_what_follows_a_message_is_trailing_or_left_over(
+    fn law_4_bytes_after_a_message_are_trailing_or_left_over(
         frame in any_frame(),
         more in vec(any::<u8>(), 1..20),
     ) {
@@ -188,7 +194,7 @@ proptest! {
         let longer = [&frame.bytes[..], &more].concat();
         let (message, rest) = Message::decode_prefix(&longer, frame.in_stream, form)?;
         prop_assert_eq!((message, rest), (alone, &more[..]));
-        // Behind the short Stream Abort they would be the tail of the long one.
+        // After the short Stream Abort they would be the tail of the long one.
         if frame.bytes[0] != b'A' || long_abort {
             let error = Message::decode(&longer, frame.in_stream).expect_err("trailing bytes");
             prop_assert_eq!(error.kind(), ErrorKind::TrailingBytes { count: more.len() });
@@ -197,7 +203,7 @@ proptest! {
     }
 
     #[test]
-    fn law_5_an_error_stands_within_the_frame(bytes in any_bytes()) {
+    fn law_5_the_offset_of_an_error_is_within_the_frame(bytes in any_bytes()) {
         for error in errors(&bytes) {
             prop_assert!(error.offset() <= bytes.len(), "{} in {} bytes", error, bytes.len());
             prop_assert_eq!(error.tag().map(|tag| tag.0), bytes.first().copied());
@@ -209,7 +215,7 @@ proptest! {
     }
 
     #[test]
-    fn law_9_a_control_message_is_refused_inside_a_chunk(
+    fn law_9_a_control_message_is_rejected_inside_a_chunk(
         bytes in select(&b"BCcAbPKrp"[..]).prop_flat_map(|kind| message(kind, false)),
     ) {
         prop_assert!(Message::decode(&bytes, false).is_ok());
@@ -218,7 +224,7 @@ proptest! {
     }
 
     #[test]
-    fn law_9_start_and_stop_are_refused_in_the_wrong_state(start in message(b'S', false)) {
+    fn law_9_start_and_stop_are_rejected_in_the_wrong_state(start in message(b'S', false)) {
         let mut decoder = Decoder::new();
         prop_assert_eq!(decoder.decode(b"E").unwrap_err().kind(), ErrorKind::StrayStreamStop);
         decoder.decode(&start)?;

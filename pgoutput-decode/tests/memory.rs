@@ -1,4 +1,5 @@
-//! Law 10: decoding and reading values allocate nothing, whatever a frame or value claims.
+//! Law 10: decoding and reading values allocate nothing, whatever lengths a frame or value
+//! declares.
 
 use std::fmt;
 
@@ -17,7 +18,7 @@ use proptest::prelude::*;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Decodes in every way and visits everything that is lent.
+/// Decodes in every way and visits everything that is borrowed.
 fn decode_everything(bytes: &[u8]) -> Result<usize, DecodeError> {
     let mut visited = 0;
     for in_stream in [false, true] {
@@ -63,7 +64,7 @@ proptest! {
     #![proptest_config(pgoutput_strategies::config())]
 
     #[test]
-    fn law_10_no_frame_good_or_bad_makes_decoding_allocate(
+    fn law_10_no_frame_makes_decoding_allocate(
         good in any_frame(),
         bad in mutated(any_frame().prop_map(|frame| frame.bytes)),
     ) {
@@ -85,20 +86,20 @@ proptest! {
 #[test]
 fn law_10_huge_lengths_and_counts_allocate_nothing() {
     let frames: [&[u8]; 8] = [
-        // A row of 65535 columns, and none there.
+        // A row with a count of 65535 columns, but without columns.
         b"I\0\0\0\x01N\xFF\xFF",
         // A value of 2 GiB, text and binary.
         b"I\0\0\0\x01N\0\x01t\x7F\xFF\xFF\xFF",
         b"U\0\0\0\x01N\0\x01b\x7F\xFF\xFF\xFF",
         // The same in an old row.
         b"D\0\0\0\x01K\xFF\xFFt\x7F\xFF\xFF\xFF",
-        // A truncate of two thousand million tables.
+        // A truncate of two billion tables.
         b"T\x7F\xFF\xFF\xFF\0\0\0\0\x01",
         // A table of 65535 columns.
         b"R\0\0\0\x01\0t\0d\xFF\xFF",
         // A message of 2 GiB.
         b"M\0\0\0\0\0\0\0\0\0p\0\x7F\xFF\xFF\xFF",
-        // A name without an end.
+        // A name without a terminator.
         b"O\0\0\0\0\0\0\0\0nnnnnnnnnnnn",
     ];
     for frame in frames {
@@ -108,7 +109,7 @@ fn law_10_huge_lengths_and_counts_allocate_nothing() {
     }
 }
 
-/// Counts what is written, keeps none of it.
+/// Output that counts bytes and calls.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Written {
     bytes: usize,
@@ -141,7 +142,7 @@ const TEXT: TypeInfo<'static> =
     TypeInfo { oid: type_oid::TEXT, name: "text", kind: TypeKind::Base };
 const HSTORE: TypeInfo<'static> =
     TypeInfo { oid: Oid::new(16_400), name: "hstore", kind: TypeKind::Hstore };
-/// A type that holds itself twice: what no server makes, and the worst that a description can be.
+/// A type that contains itself twice, which no server has: the worst possible description.
 static TWINS: TypeInfo<'static> = TypeInfo {
     oid: Oid::new(16_401),
     name: "twins",
@@ -158,10 +159,10 @@ static RING: TypeInfo<'static> = TypeInfo {
 };
 
 #[test]
-fn law_10_values_of_a_few_bytes_that_claim_gigabytes_are_refused() {
+fn law_10_values_of_a_few_bytes_that_declare_gigabytes_are_rejected() {
     let known = FieldType::new;
     let values: [(FieldType<'_>, Format, &[u8]); 15] = [
-        // An array of one bytea of 1 GiB, and one of two thousand million integers.
+        // An array of one bytea of 1 GiB, and one of two billion integers.
         (
             known(type_oid::BYTEA_ARRAY),
             Format::Binary,
@@ -172,7 +173,7 @@ fn law_10_values_of_a_few_bytes_that_claim_gigabytes_are_refused() {
             Format::Binary,
             b"\0\0\0\x01\0\0\0\0\0\0\0\x17\x7F\xFF\xFF\xFE\0\0\0\x01",
         ),
-        // Six dimensions whose product is no number of elements any more.
+        // Six dimensions whose product overflows.
         (
             known(type_oid::INT4_ARRAY),
             Format::Binary,
@@ -198,9 +199,9 @@ fn law_10_values_of_a_few_bytes_that_claim_gigabytes_are_refused() {
     }
 }
 
-/// An array of one element of its own type, so often in itself.
+/// Returns arrays of one element of their own type, nested `depth` deep.
 fn ring(depth: usize) -> Vec<u8> {
-    // Innermost first: an empty array, then the head of each array around it, built from behind.
+    // Innermost first: an empty array, then the head of each array around it, built from the end.
     let mut reversed: Vec<u8> =
         [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0x12].into_iter().rev().collect();
     for _ in 0..depth {
@@ -213,7 +214,7 @@ fn ring(depth: usize) -> Vec<u8> {
     reversed
 }
 
-/// Two of itself in itself as far as `depth`, each with one text.
+/// Returns composites that contain two of themselves, nested `depth` deep, each with one text.
 fn twins(depth: usize) -> Vec<u8> {
     let inner = (depth > 0).then(|| twins(depth - 1));
     let mut bytes = b"\0\0\0\x03\0\0\0\x19\0\0\0\x01\"".to_vec();
@@ -231,12 +232,12 @@ fn twins(depth: usize) -> Vec<u8> {
 }
 
 #[test]
-fn law_10_containers_in_each_other_end_on_a_small_stack() {
+fn law_10_nested_containers_end_on_a_small_stack() {
     let work = || {
         let (ring_type, twins_type) = (FieldType::described(&RING), FieldType::described(&TWINS));
         let too_deep = written(ring_type, Format::Binary, &ring(100_000)).unwrap_err();
         assert_eq!(too_deep.kind(), ValueErrorKind::TooDeep);
-        // In text, each level doubles the quotes of what is in it; braces need none of them.
+        // In text, each level doubles the quotes in its values; braces need no quotes.
         let braces = "{".repeat(1_000_000);
         assert!(written(ring_type, Format::Text, braces.as_bytes()).is_err());
         let parentheses = "(\"\"\"\"".repeat(200_000);
@@ -246,7 +247,7 @@ fn law_10_containers_in_each_other_end_on_a_small_stack() {
 
         let [_, json] = written(ring_type, Format::Binary, &ring(16)).unwrap();
         assert_eq!(json.bytes, 34, "17 pairs of brackets");
-        // What is read and written grows with the bytes that are there, not with the types that could be.
+        // Reading and writing take time in proportion to the bytes, not to the types.
         let bytes = twins(8);
         let [_, json] = written(twins_type, Format::Binary, &bytes).unwrap();
         assert!(json.bytes < 2 * bytes.len(), "{json:?} for {} bytes", bytes.len());
@@ -260,14 +261,14 @@ fn law_10_containers_in_each_other_end_on_a_small_stack() {
 fn law_10_the_greatest_numeric_is_written_without_a_buffer() {
     let ty = FieldType::new(type_oid::NUMERIC);
     let text = format!("{}.{}", "9".repeat(131_072), "9".repeat(16_383));
-    // 36864 groups of four digits, the first of weight 32767, 16383 digits behind the point.
+    // 36864 groups of four digits, the first of weight 32767, with 16383 decimal places.
     let mut binary = vec![0x90, 0x00, 0x7F, 0xFF, 0, 0, 0x3F, 0xFF];
     binary.extend([0x27, 0x0F].repeat(32_768 + 4_095));
-    // The last group has three digits behind the point.
+    // The last group has three decimal places.
     binary.extend(9990_u16.to_be_bytes());
     for (format, bytes) in [(Format::Text, text.as_bytes()), (Format::Binary, &binary)] {
         let [shown, json] = written(ty, format, bytes).unwrap();
-        // JSON has it in quotes: a strict parser refuses a number of this size.
+        // JSON has it in quotes: strict parsers reject a number of this size.
         assert_eq!([shown.bytes, json.bytes], [text.len(), text.len() + 2]);
         assert!(shown.calls <= text.len() && json.calls <= text.len() + 2);
     }

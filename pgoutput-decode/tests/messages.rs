@@ -1,6 +1,6 @@
-//! Every message byte by byte, as the manual lays it out in "Logical Replication Message Formats":
-//! plain, and for the seven kinds also inside a streamed chunk, where a transaction id stands
-//! behind the letter.
+//! Every message byte by byte, in the layout of the manual, section "Logical Replication Message
+//! Formats": outside of chunks, and for seven kinds also inside a chunk, where a transaction id
+//! follows the tag.
 
 use pgoutput_decode::message::{
     BeginBody, BeginPrepareBody, ColumnBody, CommitBody, CommitPreparedBody, MessageFlags,
@@ -18,7 +18,7 @@ const XID: Xid = Xid::new(777);
 const SUBXID: Xid = Xid::new(0xFFFF_FFFE);
 const TABLE: Oid = Oid::new(16403);
 
-/// The same instant as the eight bytes that [`TIME`] stands for.
+/// Returns the time that the eight bytes of [`TIME`] represent.
 fn time() -> TimestampTz {
     let time = TimestampTz::from_unix_micros(1_642_180_930_298_334).unwrap();
     assert_eq!(time.to_string(), "2022-01-14 17:22:10.298334+00");
@@ -32,7 +32,7 @@ fn decode(frame: &[u8]) -> Message<'_> {
     Decoder::new().decode(frame).unwrap()
 }
 
-/// The frame as it stands inside a chunk: the id of the (sub)transaction behind its letter.
+/// Returns the frame as it is inside a chunk: with the id of the (sub)transaction after its tag.
 fn with_stream_xid(plain: &[u8]) -> Vec<u8> {
     let (letter, rest) = plain.split_first().unwrap();
     [&[*letter], &b"\xFF\xFF\xFF\xFE"[..], rest].concat()
@@ -99,13 +99,13 @@ fn commit() {
 fn origin() {
     let frame = [
         b"O",                             // Byte1('O')
-        &b"\0\0\0\0\x01\x58\xFA\xC8"[..], // Int64 (XLogRecPtr): LSN of the commit on the origin server
+        &b"\0\0\0\0\x01\x58\xFA\xC8"[..], // Int64 (XLogRecPtr): commit LSN on the origin server
         b"upstream\0",                    // String: name of the origin
     ]
     .concat();
     let body = Message::Origin(OriginBody { commit_lsn: LSN, name: "upstream" });
     assert_eq!(decode(&frame), body);
-    // Inside a chunk it carries no id: the bytes are the same.
+    // Inside a chunk it carries no id, so the bytes are the same.
     assert_eq!(Message::decode(&frame, true), Ok(body));
 }
 
@@ -186,7 +186,7 @@ fn insert() {
         b"t\0\0\0\x0242",         //   Byte1('t'), Int32 length, the value as text
         b"b\0\0\0\x04\0\0\0\x07", //   Byte1('b'), Int32 length, the value in binary
         b"n",                     //   Byte1('n'): NULL
-        b"u",                     //   Byte1('u'): an unchanged TOASTed value
+        b"u",                     //   Byte1('u'): an unchanged TOAST value
     ]
     .concat();
     let streamed = with_stream_xid(&frame);
@@ -365,7 +365,7 @@ fn prepare_and_stream_prepare() {
             letter,                        // Byte1('P') or Byte1('p')
             b"\0",                         // Int8(0): flags, unused
             b"\0\0\0\0\x01\x58\xFA\xC8",   // Int64 (XLogRecPtr): LSN of the prepare
-            b"\0\0\0\x01\x01\x58\xFA\xF8", // Int64 (XLogRecPtr): end LSN of the prepared transaction
+            b"\0\0\0\x01\x01\x58\xFA\xF8", // Int64 (XLogRecPtr): end LSN of the PREPARE
             TIME,                          // Int64 (TimestampTz): prepare timestamp
             b"\0\0\x03\x09",               // Int32 (TransactionId)
             b"order-7\0",                  // String: the user's GID
@@ -423,9 +423,9 @@ fn rollback_prepared() {
     assert_eq!(decode(&frame), Message::RollbackPrepared(body));
 }
 
-/// Flags and identities no server sends today are kept as they came.
+/// Checks that flags and identities that no server sends today are kept.
 #[test]
-fn bytes_that_only_describe_are_kept() {
+fn unknown_flags_and_identities_are_kept() {
     let Message::Relation(body) = decode(b"R\0\0\0\x01s\0t\0z\0\x01\x81c\0\0\0\0\x17\0\0\0\0")
     else {
         panic!()
@@ -437,11 +437,11 @@ fn bytes_that_only_describe_are_kept() {
     assert_eq!((body.first_segment, body.is_first_segment()), (2, false));
 }
 
-/// Decoding borrows: a value and a name are the frame's own bytes, at their place in it.
+/// Checks that values and names are borrowed from their offset in the frame.
 #[test]
 fn values_and_names_are_slices_of_the_frame() {
     let at = |frame: &[u8], part: &[u8]| part.as_ptr() as usize - frame.as_ptr() as usize;
-    // No UTF-8, and no matter: nobody looks.
+    // Not UTF-8, which decoding does not check.
     let value = vec![0xFF; 100_000];
     let frame = [&b"I\0\0\x40\x13N\0\x01t\x00\x01\x86\xA0"[..], &value].concat();
     let Message::Insert(body) = decode(&frame) else { panic!() };

@@ -1,5 +1,5 @@
-//! The decoder needs neither std nor alloc, and no path to a panic is left in it: both shown on
-//! what the compiler makes of `tests/no-std`, a workspace of its own.
+//! The decoder needs neither std nor alloc and contains no path to a panic. Both are verified on
+//! the compiled code of `tests/no-std`, a workspace of its own.
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
@@ -35,29 +35,29 @@ fn build(command: &str, features: &str, arguments: &[&str]) {
 fn a_program_without_std_alloc_or_allocator_decodes_and_exits_with_0() {
     build("build", "", &["--bin", "no-std"]);
     let status = Command::new(target().join("release/no-std")).status().unwrap();
-    assert_eq!(status.code(), Some(0), "the step that went wrong");
+    assert_eq!(status.code(), Some(0), "the step that failed");
 }
 
-/// The control: with `alloc` anywhere in its tree that program cannot be linked.
+/// The control: with `alloc` in its dependencies the program does not link.
 #[test]
 fn the_same_program_with_alloc_in_its_tree_does_not_link() {
     let output = cargo("build", "control-alloc", &["--bin", "no-std"]);
-    let said = String::from_utf8_lossy(&output.stderr);
+    let errors = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
-    assert!(said.contains("no global memory allocator found"), "{said}");
+    assert!(errors.contains("no global memory allocator found"), "{errors}");
 }
 
-/// The assembly of the probes and of everything they reach, `core` included.
+/// Returns the assembly of the probes and of everything they reach, including `core`.
 fn assembly(features: &str, arguments: &[&str]) -> String {
     let file = target().join(format!("probes-{features}.s"));
     let emit = format!("--emit=asm={}", file.display());
     build("rustc", features, &[arguments, &["--lib", "--", &emit]].concat());
     let text = fs::read_to_string(file).unwrap();
-    // Strings are debug information, which also names what was inlined.
+    // Strings are debug information, which also names inlined functions.
     text.lines().filter(|line| !line.contains(".asciz")).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// The Rust functions that the text names.
+/// Returns the Rust functions named in the text.
 fn symbols(assembly: &str) -> BTreeSet<&str> {
     assembly
         .split(|c: char| !(c.is_ascii_alphanumeric() || "_.$".contains(c)))
@@ -65,7 +65,8 @@ fn symbols(assembly: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-/// Core's functions that panic. The compiler merges those that are alike, and one name stands for all of them then.
+/// Returns whether a symbol is a function of `core` that panics. The compiler merges identical ones
+/// under one name.
 fn never_returns(symbol: &str) -> bool {
     ["panic", "unwrap_failed", "expect_failed", "slice_index_fail"]
         .iter()
@@ -75,18 +76,18 @@ fn never_returns(symbol: &str) -> bool {
 #[test]
 fn no_path_to_a_panic_is_left_in_the_decoder() {
     let assembly = assembly("", &[]);
-    // Every probe but the control is there.
+    // All probes are there, except the control.
     let probes = include_str!("../../tests/no-std/src/probes.rs").matches("pub fn probe_").count();
     let labels: BTreeSet<_> = assembly.lines().filter_map(|line| line.strip_suffix(':')).collect();
     assert_eq!(labels.iter().filter(|label| label.starts_with("probe_")).count(), probes - 1);
     for symbol in symbols(&assembly) {
         assert!(!never_returns(symbol), "{symbol} can be reached");
-        // Nothing hides elsewhere: what is called is in this text, and was looked through with it.
-        assert!(labels.contains(symbol), "{symbol} is called and not here");
+        // Every called function is in this text, and was therefore searched as well.
+        assert!(labels.contains(symbol), "{symbol} is called but is not in the assembly");
     }
 }
 
-/// The control: one slice index, and the search finds it.
+/// The control: with one slice index, the search finds a panic.
 #[test]
 fn an_index_would_be_found() {
     let assembly = assembly("control-panic", &[]);
@@ -97,22 +98,22 @@ fn an_index_would_be_found() {
     assert_eq!(found.len(), 1, "{found:?}");
 }
 
-/// What of the library `core` has paths to a panic that the optimiser cannot rule out, and why values need it. Nothing
-/// else that reads or writes a value may have one.
+/// The parts of `core` with paths to a panic that the optimiser cannot rule out, and why values
+/// need them. Nothing else that reads or writes a value may have one.
 const OF_CORE: [(&str, &str); 7] = [
     ("3num7dec2flt", "digits to the nearest float"),
     ("3num7flt2dec", "a float to its shortest digits"),
-    ("3num6bignum", "the long numbers of both"),
+    ("3num6bignum", "the long numbers of both conversions"),
     ("3fmt5float", "the same, in scientific form"),
     ("3net6parser", "IPv4 and IPv6 addresses from text"),
     ("3net7ip_addr", "and to text"),
-    ("5value7network4Inet9read_text", "where the optimiser puts parts of the address parser"),
+    ("5value7network4Inet9read_text", "inlined parts of the address parser"),
 ];
 
-/// Without overflow checks, which are the default of optimised builds: arithmetic wraps there. Fuzzing and every other
-/// test run with them.
+/// Builds without overflow checks, the default of optimised builds, in which arithmetic wraps.
+/// Fuzzing and all other tests run with them.
 #[test]
-fn no_path_to_a_panic_is_left_in_values_but_those_of_core() {
+fn no_path_to_a_panic_is_left_in_values_except_those_of_core() {
     let plain = ["--config", "profile.release.overflow-checks=false"];
     let assembly = assembly("values", &plain);
     let probes = include_str!("../../tests/no-std/src/values.rs");
@@ -127,11 +128,11 @@ fn no_path_to_a_panic_is_left_in_values_but_those_of_core() {
         if never_returns(function) || !symbols(line).into_iter().any(never_returns) {
             continue;
         }
-        let place = OF_CORE.iter().position(|(name, _)| function.contains(name));
+        let of_core = OF_CORE.iter().position(|(name, _)| function.contains(name));
         let directive = line.trim_start().starts_with('.');
-        assert!(directive || place.is_some(), "{function} can panic: {line}");
-        listed.extend(place);
+        assert!(directive || of_core.is_some(), "{function} can panic: {line}");
+        listed.extend(of_core);
     }
-    assert!(found > probes, "{found} probes, {probes} of them into values");
-    assert_eq!(listed.len(), OF_CORE.len(), "what is found of the list: {listed:?}");
+    assert!(found > probes, "found {found} probes, of which {probes} are for values");
+    assert_eq!(listed.len(), OF_CORE.len(), "found of the list: {listed:?}");
 }

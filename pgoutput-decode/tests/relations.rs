@@ -1,4 +1,4 @@
-//! The catalogue: each version of a table is made once, shared, and never changed.
+//! `Relations`: each version of a table is created once, shared, and never changed.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ fn the_same_description_keeps_the_pointer() {
     let mut relations = Relations::new();
     let first = update(&mut relations, TABLE);
     assert!(Arc::ptr_eq(&first, &update(&mut relations, TABLE)));
-    // The transaction that sent it is no part of it.
+    // The transaction that sent a description is not part of it.
     let mut decoder = Decoder::new();
     decoder.decode(b"S\0\0\x03\x09\x01").unwrap();
     let streamed = [b"R\0\0\x03\x09", &TABLE[1..]].concat();
@@ -27,11 +27,12 @@ fn the_same_description_keeps_the_pointer() {
 }
 
 #[test]
-fn any_other_description_makes_a_new_version_and_leaves_the_old_one() {
+fn any_other_description_creates_a_new_version_and_keeps_the_old_one() {
     let mut relations = Relations::new();
     let first = update(&mut relations, TABLE);
     let before = Relation::clone(&first);
-    // Each byte behind the tag and the id, but the terminators and the column count, is a part of the description.
+    // Each byte after the tag and the id, except terminators and the column count, is part of the
+    // description.
     let mut versions = 0;
     for at in 5..TABLE.len() {
         let mut changed = TABLE.to_vec();
@@ -50,16 +51,16 @@ fn any_other_description_makes_a_new_version_and_leaves_the_old_one() {
 }
 
 #[test]
-fn an_empty_namespace_is_held_as_pg_catalog() {
+fn an_empty_namespace_is_stored_as_pg_catalog() {
     let mut relations = Relations::new();
     let implied = update(&mut relations, b"R\0\0\x04\xEB\0pg_class\0n\0\0");
     assert_eq!(implied.namespace(), "pg_catalog");
-    let said = update(&mut relations, b"R\0\0\x04\xEBpg_catalog\0pg_class\0n\0\0");
-    assert!(Arc::ptr_eq(&implied, &said));
+    let explicit = update(&mut relations, b"R\0\0\x04\xEBpg_catalog\0pg_class\0n\0\0");
+    assert!(Arc::ptr_eq(&implied, &explicit));
 }
 
 #[test]
-fn tables_are_found_by_their_id_and_listed_in_its_order() {
+fn tables_are_found_by_id_and_listed_in_order_of_ids() {
     let mut relations = Relations::new();
     for id in [9_u8, 3, 7] {
         update(&mut relations, &[&b"R\0\0\0"[..], &[id], b"s\0t\0d\0\0"].concat());

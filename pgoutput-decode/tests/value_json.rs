@@ -1,4 +1,4 @@
-//! The JSON form of values. That it is the same from either format is tested in `values.rs`.
+//! The JSON form of values. `values.rs` tests that it is the same from either format.
 
 use pgoutput_decode::Oid;
 use pgoutput_decode::value::{
@@ -14,7 +14,7 @@ fn json(type_oid: Oid, text: &str) -> String {
 }
 
 #[test]
-fn every_type_has_its_shape() {
+fn every_type_has_its_json_form() {
     for (type_oid, text, expected) in [
         (oid::BOOL, "t", "true"),
         (oid::BOOL, "f", "false"),
@@ -74,7 +74,7 @@ fn every_type_has_its_shape() {
         (oid::PG_LSN, "16/B374D848", "\"16/B374D848\""),
         (oid::TID, "(1,2)", "\"(1,2)\""),
         (oid::TSVECTOR, "'a':1", "\"'a':1\""),
-        // Types without a reader, and of which only the oid is known.
+        // Types without a reader, and a type of which only the oid is known.
         (oid::TSQUERY, "'a' & 'b'", "\"'a' & 'b'\""),
         (Oid::new(16_400), "happy", "\"happy\""),
     ] {
@@ -84,7 +84,7 @@ fn every_type_has_its_shape() {
 
 #[test]
 fn intervals_are_written_as_the_server_writes_iso_8601() {
-    // Each checked with `set intervalstyle = iso_8601`.
+    // Each was checked with `set intervalstyle = iso_8601`.
     for (text, expected) in [
         ("1 year 2 mons 3 days 04:05:06.789", "P1Y2M3DT4H5M6.789S"),
         ("-1 years -2 mons +3 days -04:05:06", "P-1Y-2M3DT-4H-5M-6S"),
@@ -108,7 +108,7 @@ fn noted(type_oid: Oid, text: &str, options: JsonOptions) -> (String, JsonNotes)
 }
 
 #[test]
-fn a_document_that_a_parser_refuses_is_a_string() {
+fn a_document_that_a_parser_rejects_is_a_string() {
     let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
     let deepest = usize::from(MAX_JSON_NESTING);
     for (document, is_text) in [
@@ -120,7 +120,7 @@ fn a_document_that_a_parser_refuses_is_a_string() {
         (deep(deepest), false),
         (deep(deepest + 1), true),
         (deep(100_000), true),
-        // No server sends it, and nothing of it must reach a line.
+        // No server sends it, and none of it may get into a line of output.
         ("1}, \"op\": \"X\"".into(), true),
     ] as [(String, bool); 9]
     {
@@ -136,7 +136,7 @@ fn a_document_that_a_parser_refuses_is_a_string() {
 }
 
 #[test]
-fn the_nesting_of_arrays_and_of_what_is_outside_counts() {
+fn nesting_includes_arrays_and_the_outer_levels() {
     let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
     let deepest = usize::from(MAX_JSON_NESTING);
     let options = JsonOptions::default().nested_in(2);
@@ -175,7 +175,7 @@ fn a_numeric_beyond_a_double_is_a_string() {
 }
 
 #[test]
-fn null_of_a_document_is_told_from_null() {
+fn null_in_a_document_is_distinguished_from_null() {
     let null = |type_oid, text| noted(type_oid, text, JsonOptions::default()).1.json_null;
     for type_oid in [oid::JSON, oid::JSONB] {
         assert!(null(type_oid, "null") && null(type_oid, " null\n"));
@@ -191,7 +191,7 @@ fn null_of_a_document_is_told_from_null() {
 }
 
 #[test]
-fn integers_that_a_float_does_not_hold_may_be_strings() {
+fn integers_beyond_the_range_of_a_float_may_be_strings() {
     let json =
         |type_oid, text| noted(type_oid, text, JsonOptions::default().bigint_as_string(true)).0;
     for (type_oid, text, expected) in [
@@ -217,7 +217,7 @@ fn integers_that_a_float_does_not_hold_may_be_strings() {
 }
 
 #[test]
-fn bounds_that_the_json_does_not_show_are_noted() {
+fn array_bounds_are_noted() {
     let bounds = |type_oid, text| noted(type_oid, text, JsonOptions::default());
     let (json, notes) = bounds(oid::INT4_ARRAY, "[0:2]={1,2,3}");
     assert_eq!((json.as_str(), notes.array_bounds), ("[1,2,3]", true));
@@ -225,7 +225,7 @@ fn bounds_that_the_json_does_not_show_are_noted() {
         assert!(!bounds(oid::INT4_ARRAY, text).1.array_bounds, "{text}");
     }
     assert!(bounds(oid::INT4_ARRAY, "[1:1][-2:-1]={{1,2}}").1.array_bounds);
-    assert!(!bounds(oid::INT2VECTOR, "1 2").1.array_bounds, "it always counts from 0");
+    assert!(!bounds(oid::INT2VECTOR, "1 2").1.array_bounds, "its lower bound is always 0");
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn numeric_may_be_a_string() {
 }
 
 #[test]
-fn domains_and_enums_are_what_stands_below_them() {
+fn domains_are_their_base_types_and_enums_are_text() {
     let numeric = TypeInfo { oid: oid::NUMERIC, name: "numeric", kind: TypeKind::Base };
     let price = TypeInfo { oid: Oid::new(16_400), name: "price", kind: TypeKind::Domain(&numeric) };
     let offer = TypeInfo { oid: Oid::new(16_401), name: "offer", kind: TypeKind::Domain(&price) };
@@ -254,7 +254,7 @@ fn domains_and_enums_are_what_stands_below_them() {
 }
 
 #[test]
-fn what_is_not_utf8_is_an_error_and_nothing_is_written() {
+fn text_that_is_not_utf8_is_an_error_and_nothing_is_written() {
     let field = Field::new(oid::TEXT, Format::Text, b"ab\xFFc");
     let mut out = String::new();
     let error = field.write_json(&mut out, JsonOptions::default()).unwrap_err();

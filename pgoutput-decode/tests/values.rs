@@ -1,4 +1,5 @@
-//! What a real server wrote as text and as binary: both read equal, and print what the server printed.
+//! Values that a real server wrote in text and in binary: both are read as equal values, and print
+//! what the server printed.
 
 use pgoutput_decode::value::{
     Field, FieldType, Format, JsonOptions, Numeric, PgType, Value, type_oid,
@@ -87,7 +88,7 @@ fn text_and_binary_are_the_same_value_and_print_as_the_server_did() {
 }
 
 #[test]
-fn no_prefix_of_a_binary_value_is_read_unless_any_text_is_one() {
+fn no_prefix_of_a_binary_value_is_read_unless_it_is_text() {
     for Sample { ty, text, binary } in samples() {
         if !matches!(
             Field::of(ty, Format::Binary, &binary).get::<Value<'_>>(),
@@ -110,7 +111,7 @@ fn no_prefix_of_a_binary_value_is_read_unless_any_text_is_one() {
 
 #[test]
 fn the_greatest_numeric_is_read_and_written_digit_by_digit() {
-    // 10 to the power of 131071 with 16383 zeros behind the point: two bytes of digits in binary.
+    // 10 to the power of 131071 with 16383 decimal places of zeros: two bytes of digits in binary.
     let text = format!("1{}.{}", "0".repeat(131_071), "0".repeat(16_383));
     let binary = [0, 1, 0x7F, 0xFF, 0, 0, 0x3F, 0xFF, 0x03, 0xE8];
     let from_text = Field::new(type_oid::NUMERIC, Format::Text, text.as_bytes());
@@ -118,6 +119,6 @@ fn the_greatest_numeric_is_read_and_written_digit_by_digit() {
     assert_eq!(from_text.get::<Numeric<'_>>(), from_binary.get::<Numeric<'_>>());
     let mut json = String::new();
     from_binary.write_json(&mut json, JsonOptions::default()).unwrap();
-    // In quotes: a strict parser refuses a number of this size.
+    // In quotes: strict parsers reject a number of this size.
     assert!(json == format!("\"{text}\""));
 }

@@ -1,5 +1,5 @@
-//! Laws of the binary form, tried on every built-in type: a model writes the bytes that a server would send; what is
-//! read from them, and what is read from its text, is written as the same bytes again.
+//! Laws of the binary form, tested on every built-in type: a model writes the bytes that a server
+//! would send, and the value read from them, or from its text, is written as the same bytes again.
 
 mod forms;
 
@@ -11,17 +11,17 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// The characters that matter to readers of text.
+/// The characters that are significant to readers of text.
 const SPECIAL: &[u8] = b"0123456789-+:. ,;/eEBCNa\"\\'{}()[]<>tf";
 
-/// A type, and a value of it in the form a server sends.
+/// Generates a type and a value of it in the form that a server sends.
 fn any_form() -> impl Strategy<Value = (Oid, Vec<u8>)> {
     let types: Vec<_> = PgType::all().iter().map(PgType::oid).collect();
     let types: Vec<_> = types.into_iter().filter(|oid| form(*oid).is_some()).collect();
     select(types).prop_flat_map(|oid| (Just(oid), form(oid).unwrap()))
 }
 
-/// Every type that has a binary reader has a model of its binary form.
+/// Checks that every type with a binary reader has a model of its binary form.
 #[test]
 fn only_types_without_a_reader_have_no_model() {
     for ty in PgType::all().iter().filter(|ty| form(ty.oid()).is_none()) {
@@ -31,9 +31,10 @@ fn only_types_without_a_reader_have_no_model() {
     }
 }
 
-/// More digits than the binary form can say are a value nevertheless, and refused when it is written in binary.
+/// Checks that a number with more digits than the binary form allows is a value, but cannot be
+/// written in binary.
 #[test]
-fn a_text_beyond_the_binary_form_is_read_and_refused_in_binary() {
+fn a_text_beyond_the_binary_form_is_read_but_not_written_in_binary() {
     let [fraction, integer] = [(1, 16_384), (131_073, 0)]
         .map(|(before, after)| format!("{}.{}", "1".repeat(before), "1".repeat(after)));
     for text in [fraction.as_str(), integer.trim_end_matches('.')] {
@@ -64,7 +65,7 @@ proptest! {
         prop_assert_eq!(field.to_binary(), Ok(bytes.clone()), "{:?}", oid);
     }
 
-    /// Through both forms and back.
+    /// Converts through both forms and back.
     #[test]
     fn value_to_text_to_value_to_binary((oid, bytes) in any_form()) {
         let binary = Field::new(oid, Format::Binary, &bytes);
@@ -74,7 +75,7 @@ proptest! {
         prop_assert_eq!(&text_of(from_text), &text);
         let written = from_text.to_binary().unwrap();
         if holds(oid, type_oid::TSQUERY) {
-            // Its text does not say which of `a & b & c` belong together.
+            // The text does not show how `a & b & c` is grouped.
             let again = Field::new(oid, Format::Binary, &written);
             prop_assert_eq!(text_of(again), text);
             prop_assert_eq!(again.to_binary(), Ok(written.clone()));
@@ -83,8 +84,8 @@ proptest! {
         }
     }
 
-    /// What is accepted though no server sends it is written in the form that servers send: as the same value, and
-    /// from then on as the same bytes.
+    /// Checks that input which no server sends, but which is accepted, is written in the form of
+    /// servers: as the same value, and from then on as the same bytes.
     #[test]
     fn changed_bytes_that_are_read_are_written_as_the_same_value(
         (oid, mut bytes) in any_form(),
@@ -108,7 +109,8 @@ proptest! {
         }
     }
 
-    /// The same of texts. The text of a tsvector or tsquery is not looked at before it is written in binary.
+    /// Checks the same for text. The text of a tsvector or tsquery is not parsed before it is
+    /// written in binary.
     #[test]
     fn changed_texts_that_are_read_are_written_as_the_same_value(
         (oid, bytes) in any_form(),
@@ -135,13 +137,14 @@ proptest! {
                 Ok(written) => written,
                 Err(error) => {
                     prop_assert!(error.is_unrepresentable(), "{:?}: {}", oid, error);
-                    // The name of what a `regclass` stands for.
+                    // The name of an object in a `regclass`.
                     let is_name = matches!(value, Value::Text(_) | Value::Array(_));
                     prop_assert!(is_name || !matches!(error, EncodeError::NoBinaryForm(_)));
                     return Ok(());
                 }
             };
-            prop_assert_eq!(Field::new(oid, Format::Binary, &written).get::<Value<'_>>(), Ok(value));
+            let binary = Field::new(oid, Format::Binary, &written);
+            prop_assert_eq!(binary.get::<Value<'_>>(), Ok(value));
         }
     }
 }

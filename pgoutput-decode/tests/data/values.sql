@@ -1,6 +1,7 @@
 -- Writes values.tsv: type, the server's text, its binary form in hexadecimal.
 --   psql -X -q -At -F '<tab>' -f values.sql > values.tsv
--- Run on PostgreSQL 16 or newer for the text of "char" above 127; every other line is the same on all servers.
+-- Run it on PostgreSQL 16 or later, for the text of "char" above 127. All other lines are the same
+-- on all servers.
 set client_min_messages = warning;
 set timezone = 'UTC';
 set datestyle = 'ISO, MDY';
@@ -18,7 +19,7 @@ begin
   end loop;
 end $$;
 \o /dev/null
--- The same generated values on every run.
+-- Generates the same values on every run.
 select setseed(0.25);
 
 select pg_temp.add('boolean', 'boolsend', 't', 'f');

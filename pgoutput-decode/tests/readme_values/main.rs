@@ -1,5 +1,5 @@
-//! The README's table of values, line by line: each type is read from both formats, as the Rust types that stand
-//! there, and its JSON is what stands there.
+//! The README's table of values, line by line: each type is read from both formats as the Rust
+//! types in the table, and its JSON is that of the table.
 
 mod rows;
 
@@ -11,7 +11,7 @@ use rows::{Input, NOT_VALUES, ROWS};
 const README: &str = include_str!("../../../README.md");
 const HEAD: &str = "| PostgreSQL | text | binary | Rust | JSON |";
 
-/// The cells of each line of the table.
+/// Returns the cells of each line of the table.
 fn table() -> Vec<[&'static str; 5]> {
     let (_, table) = README.split_once(HEAD).expect("the table");
     let lines = table.lines().skip(2).take_while(|line| line.starts_with('|'));
@@ -22,14 +22,14 @@ fn table() -> Vec<[&'static str; 5]> {
     lines.map(cells).collect()
 }
 
-/// What stands between backticks.
+/// Returns the texts between backticks.
 fn quoted(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 
 type Reads = for<'a> fn(&Field<'a>) -> bool;
 
-/// Whether a field can be read as the Rust type of this name.
+/// Returns a function that reads a field as the Rust type with this name.
 fn reader(name: &str) -> Option<Reads> {
     fn reads<'a, T: FromField<'a>>(field: &Field<'a>) -> bool {
         field.get::<T>().is_ok()
@@ -45,7 +45,8 @@ fn reader(name: &str) -> Option<Reads> {
     readers! {
         "bool" bool,
         "integers" i64, "u32" u32,
-        "Oid" value::Oid, "Xid" value::Xid, "Cid" value::Cid, "Xid8" value::Xid8, "Tid" value::Tid, "Lsn" value::Lsn,
+        "Oid" value::Oid, "Xid" value::Xid, "Cid" value::Cid,
+        "Xid8" value::Xid8, "Tid" value::Tid, "Lsn" value::Lsn,
         "f32" f32, "f64" f64, "Float4" value::Float4, "Float8" value::Float8,
         "Numeric" value::Numeric<'_>,
         "Money" value::Money,
@@ -55,12 +56,14 @@ fn reader(name: &str) -> Option<Reads> {
         "Date" value::Date, "Time" value::Time, "TimeTz" value::TimeTz,
         "Timestamp" value::Timestamp, "TimestampTz" value::TimestampTz, "Interval" value::Interval,
         "time::Date" time::Date, "time::Time" time::Time,
-        "time::PrimitiveDateTime" time::PrimitiveDateTime, "time::OffsetDateTime" time::OffsetDateTime,
+        "time::PrimitiveDateTime" time::PrimitiveDateTime,
+        "time::OffsetDateTime" time::OffsetDateTime,
         "(time::Time, time::UtcOffset)" (time::Time, time::UtcOffset),
         "time::Duration" time::Duration,
         "Uuid" value::Uuid, "uuid::Uuid" uuid::Uuid,
         "Json" value::Json<'_>, "Jsonb" value::Jsonb<'_>, "serde_json::Value" serde_json::Value,
-        "Inet" value::Inet, "Cidr" value::Cidr, "MacAddr" value::MacAddr, "MacAddr8" value::MacAddr8,
+        "Inet" value::Inet, "Cidr" value::Cidr,
+        "MacAddr" value::MacAddr, "MacAddr8" value::MacAddr8,
         "Bits" value::Bits<'_>,
         "Point" value::Point, "Line" value::Line, "LineSegment" value::LineSegment,
         "Rectangle" value::Rectangle, "Path" value::Path<'_>, "Polygon" value::Polygon<'_>,
@@ -74,10 +77,10 @@ fn reader(name: &str) -> Option<Reads> {
     }
 }
 
-/// Whether this is the type's name in the catalogue or in SQL.
+/// Returns whether this is the name of the type in the catalogue or in SQL.
 fn is_named(ty: FieldType<'_>, name: &str) -> bool {
     let known = PgType::from_oid(ty.oid());
-    // The name `char` is that of `character`, unless it stands in quotes.
+    // Without quotes, `char` is the name of `character`.
     let typname = known.map(PgType::typname).filter(|typname| *typname != "char");
     let names = [typname, known.map(PgType::sql_name), ty.info().map(|info| info.name)];
     let name = if name == "char" { "bpchar" } else { name };
@@ -90,7 +93,7 @@ fn json(field: &Field<'_>) -> String {
     json
 }
 
-/// The kind of JSON that the words in the cell, outside of backticks, speak of.
+/// Returns whether the cell describes the JSON, with an example or in words outside of backticks.
 fn is_described(cell: &str, input: &Input) -> bool {
     let words: String = cell.split('`').step_by(2).collect();
     let has = |word: &str| words.contains(word);
@@ -108,7 +111,7 @@ fn is_described(cell: &str, input: &Input) -> bool {
 }
 
 #[test]
-fn the_table_says_what_is() {
+fn the_table_is_correct() {
     let table = table();
     let mut rows: Vec<_> = table.iter().map(|[name, ..]| *name).collect();
     rows.retain(|name| !NOT_VALUES.contains(name));
@@ -136,7 +139,7 @@ fn the_table_says_what_is() {
                 }
             }
         }
-        // Every example is one of ours. Some cells name types as well.
+        // Every example in the table is one of the inputs. Some cells also name types.
         let is_example =
             |text: &&str| quoted(name).chain(["JsonOptions", "bytea"]).all(|word| word != *text);
         for example in quoted(document).filter(is_example) {

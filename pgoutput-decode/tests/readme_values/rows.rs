@@ -35,7 +35,7 @@ static HSTORE: TypeInfo<'_> = described(16_403, "hstore", TypeKind::Hstore);
 static POSITIVE: TypeInfo<'_> = described(16_404, "positive", TypeKind::Domain(&INT4));
 static SHORT: TypeInfo<'_> = described(16_405, "short", TypeKind::Domain(&TEXT));
 
-/// Lines that are about columns rather than about types of values.
+/// Lines that describe columns rather than types of values.
 pub(crate) const NOT_VALUES: [&str; 4] = [
     "NULL",
     "unchanged TOAST",
@@ -65,7 +65,7 @@ pub(crate) const ROWS: &[(&str, &[Input])] = &[
         &[
             of(oid::REGCLASS, "pg_class", "\"pg_class\""),
             of(oid::REGTYPE, "double precision", "\"double precision\""),
-            // The oid of what is not there any more.
+            // The oid of an object that no longer exists.
             of(oid::REGCLASS, "16384", "16384"),
         ],
     ),
