@@ -26,7 +26,7 @@ pub enum SetupError {
     },
     /// Another process of the server is still creating the slot, which waits for open transactions: a program that was started before, or was killed while it waited.
     #[error(
-        "replication slot \"{slot}\" is still being created by server process {pid}, which waits for open transactions to end: wait for it, \
+        "replication slot \"{slot}\" is still being created by server process {pid}, which waits for open transactions to end: wait for it (slot_wait_limit, --slot-wait), \
          or end it with SELECT pg_catalog.pg_cancel_backend({pid})",
         slot = Printable(.slot)
     )]

@@ -113,14 +113,20 @@ impl ReaderBuilder {
 
     /// How long the creation of a slot may wait for each open transaction, five minutes unless set; zero is without limit. After that it is
     /// [`SetupError::SlotCreationBlocked`](crate::SetupError::SlotCreationBlocked), and there is no slot.
+    ///
+    /// It also limits the wait for a slot that another process is still creating; after that it is
+    /// [`SetupError::SlotBeingCreated`](crate::SetupError::SlotBeingCreated). The reader waits for
+    /// such a slot with and without [`create_slot`](Self::create_slot), but not with
+    /// [`resume`](Self::resume): a new slot cannot have the changes after a position.
     #[must_use]
     pub fn slot_wait_limit(mut self, limit: Duration) -> Self {
         self.slot_wait_limit = limit;
         self
     }
 
-    /// Is told when the creation of a slot has to wait, within three seconds and then every half minute, with the sessions that
-    /// are waited for. The same goes to the crate `log`, as a warning.
+    /// Is called when the creation of a slot has to wait, by this reader or by another process: within
+    /// three seconds and then every half minute, with the sessions that are waited for. The same goes to
+    /// the crate `log`, as a warning.
     ///
     /// ```no_run
     /// use pgoutput_reader::Reader;

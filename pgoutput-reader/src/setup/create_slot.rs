@@ -19,6 +19,9 @@ const REPORTS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)]
 /// How often a stop is looked for.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How long a process may hold the slot that it has just created, if it does not read it.
+const RELEASE: Duration = Duration::from_secs(1);
+
 /// How long the server may take to end the creation after it was told to.
 const CANCEL: Duration = Duration::from_secs(2);
 
@@ -200,7 +203,8 @@ impl Connection {
         Ok(created)
     }
 
-    /// Waits for a slot that another client's process creates. Afterwards everything is to be looked at again.
+    /// Waits for a slot that another client's process creates, and then for a moment until that
+    /// process lets go of it. Afterwards everything is to be looked at again.
     ///
     /// # Errors
     /// `being_created` after the limit; [`ErrorKind::Stopped`].
@@ -210,22 +214,33 @@ impl Connection {
         catalog: &mut Catalog,
         wait_options: &SlotWaitOptions<'_>,
     ) -> Result<(), Error> {
-        let slot = match being_created.kind() {
-            ErrorKind::Setup(SetupError::SlotBeingCreated { slot, .. }) => slot.clone(),
+        let (slot, mut creator) = match being_created.kind() {
+            ErrorKind::Setup(SetupError::SlotBeingCreated { slot, pid }) => (slot.clone(), *pid),
             _ => return Err(being_created),
         };
         let mut wait = SlotWaitState::new(&slot, wait_options);
         while let Some(pid) = self.slot_creator(&slot)? {
-            if wait.is_stopped() {
-                let (doing, address) = ("waiting for a slot on", self.address().into());
-                return Err(ErrorKind::Stopped { doing, address }.into());
-            }
+            creator = pid;
+            self.look_later(&wait)?;
             if !wait_options.limit.is_zero() && wait.since.elapsed() >= wait_options.limit {
                 return Err(being_created);
             }
             wait.report(catalog, pid, true);
-            std::thread::sleep(LOOK);
         }
+        let release = Instant::now() + RELEASE;
+        while Instant::now() < release && self.slot_holder(&slot)? == Some(creator) {
+            self.look_later(&wait)?;
+        }
+        Ok(())
+    }
+
+    /// Pauses between two looks at a slot.
+    fn look_later(&self, wait: &SlotWaitState<'_>) -> Result<(), Error> {
+        if wait.is_stopped() {
+            let (doing, address) = ("waiting for a slot on", self.address().into());
+            return Err(ErrorKind::Stopped { doing, address }.into());
+        }
+        std::thread::sleep(LOOK);
         Ok(())
     }
 }

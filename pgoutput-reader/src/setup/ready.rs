@@ -10,7 +10,8 @@ use crate::proto::CreateSlot;
 use crate::{Error, ErrorKind};
 
 impl Connection {
-    /// Checks the slot and the publications, and creates the slot if that is asked for and there is none.
+    /// Checks the slot and the publications, and creates the slot if that is asked for and there is
+    /// none. A slot that another process creates is waited for, whether or not that is asked for.
     ///
     /// # Errors
     /// Everything that is missing; what [`create_slot_patiently`](Self::create_slot_patiently) and
@@ -46,7 +47,11 @@ impl Connection {
                 Err(error) => error,
             };
             match (error.kind(), create) {
-                (ErrorKind::Setup(SetupError::SlotBeingCreated { .. }), Some(_)) => {
+                (ErrorKind::Setup(SetupError::SlotBeingCreated { .. }), create) => {
+                    if create.is_none() {
+                        // Reported before the wait, which may take minutes, and not after it.
+                        self.check_publications(needs.publications)?;
+                    }
                     self.wait_for_creator(error, catalog, wait_options)?;
                 }
                 // Also where another creator has given up.

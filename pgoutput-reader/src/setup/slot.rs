@@ -119,6 +119,16 @@ impl Connection {
         Ok(rows.first().and_then(|row| row.first()).and_then(|pid| pid.parse().ok()))
     }
 
+    /// The process that holds the slot, if any.
+    pub(super) fn slot_holder(&mut self, slot: &str) -> Result<Option<i32>, Error> {
+        let rows = self.rows(&format!(
+            "SELECT slot.active_pid FROM pg_catalog.pg_replication_slots AS slot \
+             WHERE slot.slot_name OPERATOR(pg_catalog.=) {}",
+            name(slot)
+        ))?;
+        Ok(rows.first().and_then(|row| row.first()).and_then(|pid| pid.parse().ok()))
+    }
+
     /// The process that serves this connection.
     pub(super) fn backend_pid(&mut self) -> Result<i32, Error> {
         let rows = self.rows("SELECT pg_catalog.pg_backend_pid()")?;

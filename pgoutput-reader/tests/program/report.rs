@@ -1,9 +1,10 @@
 //! What `pgoutput tail` says on standard error while all is well.
 
 use pgoutput_harness::servers;
+use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::run::{Fixture, assert_success, finished};
+use crate::run::{Fixture, PUBLICATION, Running, assert_success, finished, program, wait};
 
 /// What a run up to now says, and what it prints.
 fn said(fixture: &Fixture<'_>, arguments: &[&str]) -> (String, Vec<Value>) {
@@ -93,5 +94,43 @@ fn a_publication_without_tables_and_tables_without_an_identity_are_warned_of() {
         // What only publishes INSERT needs no identity.
         let line = run(&["inserts"]);
         assert!(line.lines().count() == 1 && line.ends_with(", 2 published tables\n"), "{line}");
+    }
+}
+
+/// Also without `--create-slot`: whoever starts two programs at once need not start one again.
+#[test]
+fn a_slot_that_another_process_creates_is_waited_for() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        let (dsn, slot) = (fixture.database.dsn(), fixture.database.slot_name("halfway"));
+        let mut client = fixture.client();
+        let mut open = client.transaction().unwrap();
+        open.batch_execute("INSERT INTO t VALUES (1)").unwrap();
+        let tail = |arguments: &[&str]| {
+            let mut tail = program();
+            tail.args(["tail", "--dsn", &dsn, "--slot", &slot, "--publication", PUBLICATION]);
+            tail.args(arguments);
+            tail
+        };
+        let creating = Running::start(&mut tail(&["--create-slot"]));
+        let begun = format!(
+            "SELECT coalesce(max(active_pid), 0) FROM pg_replication_slots \
+             WHERE slot_name = '{slot}' AND confirmed_flush_lsn IS NULL"
+        );
+        wait("the slot to be begun", || fixture.text(&begun) != "0");
+        let creator = fixture.text(&begun);
+        let output = finished(&mut tail(&["--slot-wait", "4"]));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let lines: Vec<&str> = said.lines().collect();
+        let [report, complaint] = lines.as_slice() else { panic!("{said}") };
+        let expected = format!("slot \"{slot}\" is being created by process {creator}; waited ");
+        assert!(report.contains(&expected), "{report}");
+        assert!(report.contains("idle in transaction"), "{report}");
+        let expected = format!("is still being created by server process {creator}, ");
+        assert!(complaint.contains(&expected) && complaint.contains("--slot-wait"), "{complaint}");
+        creating.signal(Signal::TERM);
+        creating.end_with_complaints();
+        open.rollback().unwrap();
     }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgoutput_harness::{PATIENCE, Server, servers};
 use pgoutput_reader::{
-    BlockingSession, Config, Connection, CreateSlot, Error, ErrorKind, ReaderBuilder, SetupError,
+    BlockingSession, Config, Connection, CreateSlot, Error, ErrorKind, Position, ReaderBuilder,
+    SetupError,
 };
 use pgoutput_tests::{Fixture, eventually, waiting};
 use postgres::Client;
@@ -87,6 +88,9 @@ fn a_slot_that_another_process_creates_is_an_error_of_its_own_or_waited_for() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let slot = fixture.database().slot_name("halfway");
+        fixture.run(["INSERT INTO t VALUES (0)"]);
+        let position = fixture.read()[0].position().to_string();
+        let position: Position = position.replace(fixture.slot_name(), &slot).parse().unwrap();
         let (mut client, _) = open(&fixture);
         let config: Config = fixture.database().dsn().parse().unwrap();
         let mut first = Connection::connect(&config).unwrap();
@@ -101,22 +105,82 @@ fn a_slot_that_another_process_creates_is_an_error_of_its_own_or_waited_for() {
                              WHERE slot_name = $1 AND confirmed_flush_lsn IS NULL";
                 Some(fixture.client().query_opt(query, &[&slot]).unwrap()?.get::<_, i32>(0))
             });
-            let error = setup_error(fixture.builder().slot(&slot).connect().unwrap_err());
-            assert_eq!(error, SetupError::SlotBeingCreated { slot: slot.clone(), pid: creator });
-            let text = error.to_string();
-            assert!(text.contains(&format!("pg_cancel_backend({creator})")), "{text}");
+            let named = SetupError::SlotBeingCreated { slot: slot.clone(), pid: creator };
+            // Long enough for a report.
+            let limit = Duration::from_secs(4);
+            for create in [false, true] {
+                let builder = fixture.builder().slot(&slot).create_slot(create);
+                let (builder, reports) = reported(builder.slot_wait_limit(limit));
+                let since = Instant::now();
+                let error = setup_error(builder.connect().unwrap_err());
+                assert_eq!(error, named);
+                assert!(since.elapsed() >= limit, "given up after {:?}", since.elapsed());
+                let text = error.to_string();
+                assert!(text.contains(&format!("pg_cancel_backend({creator})")), "{text}");
+                let (sessions, by, text) = reports.lock().unwrap().pop().expect("a report");
+                assert_eq!((by, sessions.len()), (Some(creator), 1), "{text}");
+                assert!(text.contains(&format!("is being created by process {creator}")), "{text}");
+            }
 
-            let (builder, reports) = reported(fixture.builder().slot(&slot).create_slot(true));
-            let waits = scope.spawn(|| builder.connect());
-            let (sessions, named, _) = eventually("a report", || reports.lock().unwrap().pop());
-            assert_eq!((named, sessions.len()), (Some(creator), 1));
+            // What cannot be waited for is found before: each would be held up for five minutes.
+            let at_once = |builder: ReaderBuilder| {
+                let (builder, reports) = reported(builder.slot(&slot));
+                let error = setup_error(builder.connect().unwrap_err());
+                assert!(reports.lock().unwrap().is_empty(), "{error}");
+                error
+            };
+            assert_eq!(at_once(fixture.builder().resume(position)), named);
+            let error = at_once(fixture.builder().publication("absent"));
+            let SetupError::PublicationMissing { missing, .. } = &error else { panic!("{error}") };
+            assert_eq!(*missing, ["absent"]);
+
+            let waits = [false, true].map(|create| {
+                let (builder, reports) =
+                    reported(fixture.builder().slot(&slot).create_slot(create));
+                let connecting = scope.spawn(move || builder.connect());
+                eventually("a report", || reports.lock().unwrap().pop());
+                connecting
+            });
             client.batch_execute("ROLLBACK").unwrap();
             waiting("the first creation", || creating.join()).unwrap().unwrap();
-            // Its process may still hold the slot for a moment.
-            match waiting("the second start", || waits.join()).unwrap() {
-                Ok(reader) => reader.stop().unwrap(),
-                Err(error) => assert_eq!(error.sqlstate(), Some("55006"), "{error}"),
-            }
+            // Each waits until the process that created the slot lets go of it. One is first then.
+            let [first, second] = waits.map(|waits| waiting("a start", || waits.join()).unwrap());
+            let (reader, late) = match (first, second) {
+                (Ok(reader), Err(late)) | (Err(late), Ok(reader)) => (reader, late),
+                (Ok(_), Ok(_)) => panic!("both read the slot"),
+                (Err(first), Err(second)) => panic!("{first}; {second}"),
+            };
+            assert_eq!(late.sqlstate(), Some("55006"), "{late}");
+            reader.stop().unwrap();
+        });
+    }
+}
+
+/// As for any slot in use, and without waiting for the creator any longer.
+#[test]
+fn a_slot_that_its_creator_keeps_is_in_use() {
+    for server in servers() {
+        let fixture = Fixture::new(server, TABLE);
+        let slot = fixture.database().slot_name("kept");
+        let (mut client, _) = open(&fixture);
+        let config: Config = fixture.database().dsn().parse().unwrap();
+        let mut first = Connection::connect(&config).unwrap();
+        thread::scope(|scope| {
+            let mut create = CreateSlot::new(&slot);
+            create.temporary = true;
+            let creating = scope.spawn(move || {
+                first.create_slot(&create).unwrap();
+                first
+            });
+            eventually("the slot to be begun", || (slots(&fixture, &slot) == 1).then_some(()));
+            let (builder, reports) = reported(fixture.builder().slot(&slot));
+            let waits = scope.spawn(|| builder.connect());
+            eventually("a report", || reports.lock().unwrap().pop());
+            client.batch_execute("ROLLBACK").unwrap();
+            let first = waiting("the creation", || creating.join()).unwrap();
+            let error = waiting("the start", || waits.join()).unwrap().unwrap_err();
+            assert_eq!(error.sqlstate(), Some("55006"), "{error}");
+            first.close().unwrap();
         });
     }
 }

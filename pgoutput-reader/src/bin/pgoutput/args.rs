@@ -48,7 +48,8 @@ pub(crate) struct Tail {
     #[arg(long)]
     pub(crate) temporary: bool,
 
-    /// How long the creation of the slot may wait for each open transaction; 300 unless given, 0 is without limit.
+    /// How long the creation of the slot, here or by another process, may wait for open transactions; 300
+    /// unless given, 0 is without limit.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) slot_wait: Option<u64>,
 
