@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::Config;
-use super::error::{ConfigError, ConfigErrorKind};
+use super::error::{ConfigError, ConfigErrorKind, Problem};
 
 /// The port of a server when none is given.
 pub const DEFAULT_PORT: u16 = 5432;
@@ -168,8 +168,20 @@ impl Config {
         self.hosts.len().max(self.hostaddrs.len()).max(1)
     }
 
-    /// The lists of hosts, addresses and ports must have the same length; one port may serve all hosts.
+    /// The lists of hosts, addresses and ports must have the same length; one port may serve all
+    /// hosts, and no host has one in its name.
     pub(crate) fn validate_lists(&self) -> Result<(), ConfigError> {
+        if let Some(place) =
+            self.hosts.iter().position(|host| host.as_ref().is_some_and(names_port))
+            && !self.hostaddrs.get(place).is_some_and(Option::is_some)
+        {
+            return Err(ConfigError::of(
+                "host",
+                Problem::invalid(
+                    "a host with a port, which is a parameter of its own: write host=HOST port=NUMBER",
+                ),
+            ));
+        }
         let (hosts, addresses, ports) = (self.hosts.len(), self.hostaddrs.len(), self.ports.len());
         let mismatch = |parameter, message: String| {
             Err(ConfigError::new(ConfigErrorKind::Mismatch, message).named(parameter))
@@ -193,4 +205,11 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Whether this is `host:port`. IPv6 addresses have more than one colon.
+fn names_port(host: &Host) -> bool {
+    let Host::Tcp(name) = host else { return false };
+    name.split_once(':')
+        .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
 }

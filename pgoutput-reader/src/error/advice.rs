@@ -45,12 +45,13 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
         "42501" => {
             "the role lacks a privilege: logical replication needs the REPLICATION attribute and CONNECT on the database"
         }
-        // PgBouncer, and others after it.
-        "08P01" if said("unsupported startup parameter") && said("replication") => {
-            "this is a connection pooler, such as PgBouncer, that takes no replication connections: connect to the server itself"
-        }
-        "08P01" if said("unsupported startup parameter") => {
-            "this is a connection pooler, such as PgBouncer: connect to the server itself"
+        // 53300 and 3D000 are what later versions of PgBouncer send.
+        "08P01" | "53300" | "3D000" if of_pooler(message.message()) => {
+            if message.message().to_lowercase().ends_with("startup parameter: replication") {
+                "this is a connection pooler, such as PgBouncer, that takes no replication connections: connect to the server itself"
+            } else {
+                "this is a connection pooler, such as PgBouncer: connect to the server itself"
+            }
         }
         "3D000" => "create the database, or correct its name in the connection string",
         "55000" if said("wal_level") => {
@@ -104,6 +105,21 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
     })
 }
 
+/// Whether these are words of PgBouncer and what speaks like it. Versions up to 1.7 begin with a
+/// capital letter.
+fn of_pooler(text: &str) -> bool {
+    let text = text.to_lowercase();
+    [
+        "unsupported startup parameter",
+        "unsupported options startup parameter",
+        "no such database: ",
+        "no more connections allowed",
+        "server login has been failing",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
+}
+
 const ROLE: &str = "give the role the right to replicate: ALTER ROLE … REPLICATION, or on a managed service the role it has for this";
 
 #[cfg(test)]
@@ -116,7 +132,10 @@ mod tests {
         for_message(&ServerMessage::new(fields, true))
     }
 
-    /// Codes and messages as PostgreSQL sent them.
+    const POOLER: &str =
+        "this is a connection pooler, such as PgBouncer: connect to the server itself";
+
+    /// Codes and messages as PostgreSQL and PgBouncer sent them.
     #[test]
     fn one_code_gives_the_advice_of_its_cause() {
         let startup =
@@ -174,7 +193,26 @@ mod tests {
             ),
             ("57P03", "the database system is starting up", "", "connect again later"),
             ("08P01", "unsupported startup parameter: replication", "", "takes no replication"),
-            ("08P01", "unsupported startup parameter: options", "", "connect to the server itself"),
+            ("08P01", "Unsupported startup parameter: replication", "", "takes no replication"),
+            ("08P01", "unsupported startup parameter: options", "", POOLER),
+            ("08P01", "Unsupported startup parameter: options", "", POOLER),
+            ("08P01", "unsupported startup parameter in options: datestyle", "", POOLER),
+            (
+                "08P01",
+                "unsupported options startup parameter: only '-c config=val' and '--config=val' are allowed",
+                "",
+                POOLER,
+            ),
+            ("08P01", "no such database: app", "", POOLER),
+            ("3D000", "no such database: app", "", POOLER),
+            ("08P01", "no more connections allowed (max_client_conn)", "", POOLER),
+            ("53300", "no more connections allowed (max_client_conn)", "", POOLER),
+            (
+                "08P01",
+                "server login has been failing, try again later (server_login_retry)",
+                "",
+                POOLER,
+            ),
         ] {
             let given = advice(code, text, context);
             assert!(given.contains(expected), "{code} {text}: {given:?}");
@@ -184,6 +222,7 @@ mod tests {
     #[test]
     fn without_advice_nothing_is_added() {
         assert_eq!(advice("XX000", "something", ""), "");
+        assert_eq!(advice("08P01", "invalid message length", ""), "");
         assert_eq!(
             advice("22023", "publication_names parameter missing", "output plugin \"pgoutput\""),
             ""

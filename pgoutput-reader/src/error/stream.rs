@@ -16,9 +16,7 @@ use crate::setup::{BlockingSession, listed};
 pub enum SetupError {
     /// There is no slot of this name.
     #[error(
-        "replication slot \"{slot}\" does not exist: create it (--create-slot, `create_slot(true)`, or \
-         SELECT pg_catalog.pg_create_logical_replication_slot('{slot}', 'pgoutput')); it will start now, not where an older one stood",
-        slot = Printable(.slot)
+        "replication slot \"{}\" does not exist{}", Printable(.slot), creation(.slot)
     )]
     SlotMissing {
         /// The slot.
@@ -85,7 +83,8 @@ pub enum SetupError {
     #[error(
         "replication slot \"{slot}\" was created with TWO_PHASE, and Reader cannot assemble the prepared transactions that it sends: \
          drop the slot and create it without TWO_PHASE, on PostgreSQL 18 or later run ALTER_REPLICATION_SLOT {slot} (TWO_PHASE false) \
-         on a replication connection, or read the messages with ReplicationStream"
+         on a replication connection, or read the messages with ReplicationStream",
+        slot = Printable(.slot)
     )]
     SlotTwoPhase {
         /// The slot.
@@ -204,6 +203,23 @@ pub enum SetupError {
         /// The option.
         option: &'static str,
     },
+}
+
+/// How a slot that is missing is created. A name that no slot can have is put into no statement.
+fn creation(slot: &str) -> String {
+    let is_name = (1..=63).contains(&slot.len())
+        && slot.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    if is_name {
+        format!(
+            ": create it (--create-slot, `create_slot(true)`, or SELECT \
+             pg_catalog.pg_create_logical_replication_slot('{slot}', 'pgoutput')); it will start now, \
+             not where an older one stood"
+        )
+    } else {
+        ", and none can have this name: slot names hold only lower-case letters, digits and \
+         underscores, and 63 of them at most"
+            .into()
+    }
 }
 
 #[cfg(feature = "reader")]
@@ -355,5 +371,28 @@ impl From<SetupError> for Error {
 impl From<StreamError> for Error {
     fn from(error: StreamError) -> Self {
         ErrorKind::Stream(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_no_slot_can_have_is_in_no_statement() {
+        let missing = |slot: &str| SetupError::SlotMissing { slot: slot.into() }.to_string();
+        let text = missing("my_slot1");
+        assert!(
+            text.contains("pg_create_logical_replication_slot('my_slot1', 'pgoutput')"),
+            "{text}"
+        );
+        let long = "s".repeat(64);
+        for slot in ["", "S", "a-b", "x', 'y'); --", "\u{1b}[2J", "\u{e9}", &long] {
+            let text = missing(slot);
+            assert!(!text.contains("SELECT") && text.contains("slot names hold only"), "{text}");
+            assert!(!text.contains('\u{1b}'), "{text}");
+        }
+        let text = SetupError::SlotTwoPhase { slot: "\u{1b}[2J".into() }.to_string();
+        assert!(!text.contains('\u{1b}'), "{text}");
     }
 }

@@ -40,6 +40,9 @@ fn errors_name_the_parameter_and_the_place() {
         ("host=a,b hostaddr=::1", Mismatch, Some("hostaddr"), Some(9)),
         ("host=a,b,c port=1,2", Mismatch, Some("port"), Some(11)),
         ("port=1,2", Mismatch, Some("port"), Some(0)),
+        ("user=u host=h:5432", InvalidValue, Some("host"), Some(7)),
+        ("host=a,h:5432 hostaddr=::1,", InvalidValue, Some("host"), Some(0)),
+        ("postgresql://h%3A5432", InvalidValue, Some("host"), Some(13)),
         ("postgresql://[::1", Syntax, None, Some(13)),
         ("postgresql://[]", Syntax, None, Some(13)),
         ("postgresql://[::1]x", Syntax, None, Some(18)),
@@ -99,6 +102,10 @@ fn messages_say_what_to_do() {
             "connection string, at byte 15: a percent sign without two hexadecimal digits; write a percent sign as %25",
         ),
         (
+            "user=u host=db:5433",
+            "connection string, at byte 7: host: a host with a port, which is a parameter of its own: write host=HOST port=NUMBER",
+        ),
+        (
             "app:pw@db/app",
             "connection string, at byte 0: neither a URI, which begins with postgresql://, nor keyword=value words",
         ),
@@ -142,6 +149,15 @@ fn messages_say_what_to_do() {
             assert!(text.contains(keyword.name) && !text.contains("swordfish"), "{text}");
         }
     }
+}
+
+/// Only a name that is looked up, with one colon and a number, can be meant as a host and its port.
+#[test]
+fn what_only_looks_like_a_host_with_a_port_is_a_host() {
+    for text in ["host=::1", "host=fe80::1:5432", "host=h:", "host=h:x", "host=/run:5432"] {
+        assert!(text.parse::<Config>().is_ok(), "{text}");
+    }
+    assert!("host=h:5432 hostaddr=127.0.0.1".parse::<Config>().is_ok());
 }
 
 /// With a value that no parameter has, each keyword is stored as text or refused by name, in a string as in the environment.
@@ -193,6 +209,7 @@ fn setters_are_checked_by_validate() {
         (refused(|config| config.port(0)), "port"),
         (refused(|config| config.host("a").port(1).port(2)), "port"),
         (refused(|config| config.host("a\0")), "host"),
+        (refused(|config| config.host("a:1")), "host"),
         (refused(|config| config.host("@abstract")), "host"),
         (refused(|config| config.user("a\0")), "user"),
         (refused(|config| config.dbname("a\0")), "dbname"),
