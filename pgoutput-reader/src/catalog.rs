@@ -6,6 +6,7 @@ mod type_name;
 mod client;
 mod prefetch;
 mod published;
+mod refused;
 mod slot;
 mod stream_types;
 mod table_batch;
@@ -27,6 +28,7 @@ use prefetch::{Ahead, Miss, Taken};
 
 pub(crate) use client::Waits;
 pub use published::Published;
+pub use refused::{RefusalCause, RefusedTables};
 pub use slot::SlotStatus;
 pub(crate) use stream_types::StreamTypes;
 pub(crate) use type_descriptions::{Types, with_elements};

@@ -82,7 +82,7 @@ mod stream;
 #[cfg(feature = "reader")]
 pub use ack::{Acknowledge, Acknowledger, Stage};
 #[cfg(feature = "reader")]
-pub use catalog::{Published, SlotStatus};
+pub use catalog::{Published, RefusalCause, RefusedTables, SlotStatus};
 pub use config::{Config, ConfigError, SslMode};
 pub use connection::{Connection, CopyBoth, CreatedSlot, QueryRow, Rows, SystemId, TimelineSwitch};
 #[cfg(feature = "reader")]

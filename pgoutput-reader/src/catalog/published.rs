@@ -1,20 +1,18 @@
 //! What publications hold, and which of their tables cannot be changed.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgoutput_decode::Printable;
 use postgres::Row;
 
-use super::Catalog;
 use super::client::SqlParameters;
+use super::refused::{self, RefusalCause, RefusedTables};
+use super::{Catalog, table_batch};
 use crate::Error;
-use crate::setup::names::{bytes, escaped};
+use crate::setup::names::bytes;
 
-/// How many names are asked for.
-const NAMES: usize = 10;
-
-/// Longest wait for the answer: nothing depends on it.
+/// Longest wait for the answers: nothing depends on them.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// One row: how many tables the publications list, which publications list none, how many tables lack a replica identity that
@@ -77,91 +75,77 @@ pub struct Published {
     pub tables: u64,
     /// Publications without a table, from which nothing comes.
     pub empty: Vec<String>,
-    /// How many tables have no replica identity while a publication publishes their UPDATE or DELETE, which the server then
-    /// refuses (manual, section "Logical Replication", "Publication").
-    pub without_identity: u64,
-    /// Schema and name of such tables: ten at most. Bytes that are not UTF-8 are escaped, as in `caf\xe9`.
-    pub without_identity_names: Vec<(String, String)>,
+    /// Tables whose UPDATE and DELETE the server refuses because of these publications: one entry
+    /// for each cause. Of partitioned tables these are the partitions.
+    pub refused: Vec<RefusedTables>,
 }
 
 impl Published {
     /// What is likely to be a mistake, one line each, printable.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<String> = self
-            .empty
-            .iter()
-            .map(|name| {
-                let name = Printable(name);
-                format!(
-                    "publication \"{name}\" has no tables, so nothing comes of it yet: create its tables, or ALTER PUBLICATION … ADD TABLE"
-                )
-            })
-            .collect();
-        if self.without_identity > 0 {
-            warnings.push(format!(
-                "UPDATE and DELETE will fail on {} for lack of a replica identity: {}; add a primary key, or ALTER TABLE … REPLICA \
-                 IDENTITY FULL",
-                count(self.without_identity, "published table"),
-                TableNames(self)
-            ));
-        }
-        warnings
+        let empty = self.empty.iter().map(|name| {
+            format!(
+                "publication \"{}\" has no tables, so nothing comes of it yet: create its tables, \
+                 or ALTER PUBLICATION … ADD TABLE",
+                Printable(name)
+            )
+        });
+        let refused =
+            self.refused.iter().map(|refused| format!("UPDATE and DELETE will fail {refused}"));
+        empty.chain(refused).collect()
     }
-}
-
-/// So many of them.
-fn count(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// `3 published tables`
 impl fmt::Display for Published {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&count(self.tables, "published table"))
-    }
-}
-
-/// The names of tables without an identity, and how many more there are.
-struct TableNames<'a>(&'a Published);
-
-impl fmt::Display for TableNames<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = &self.0.without_identity_names;
-        for (place, (schema, table)) in names.iter().enumerate() {
-            let separator = if place == 0 { "" } else { ", " };
-            write!(f, "{separator}{}.{}", Printable(schema), Printable(table))?;
-        }
-        match self.0.without_identity.saturating_sub(names.len() as u64) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
+        let plural = if self.tables == 1 { "" } else { "s" };
+        write!(f, "{} published table{plural}", self.tables)
     }
 }
 
 impl Catalog {
-    /// What the publications of these names hold: one query, asked for no longer than five seconds.
+    /// What the publications of these names hold, asked for no longer than five seconds.
     pub(crate) fn published(&mut self, publications: &[String]) -> Result<Published, Error> {
-        let parameters: SqlParameters = vec![Box::new(publications.to_vec())];
-        let rows = self.sql.query_within(Some(LIMIT), PUBLISHED, parameters)?;
-        Ok(rows.first().map(published).transpose()?.unwrap_or_default())
+        let since = Instant::now();
+        let mut ask = |query, parameters: SqlParameters| {
+            let left = LIMIT.saturating_sub(since.elapsed());
+            self.sql.query_within(Some(left), query, parameters)
+        };
+        let named = || -> SqlParameters { vec![Box::new(publications.to_vec())] };
+        let rows = ask(PUBLISHED, named())?;
+        let mut published = rows.first().map(published).transpose()?.unwrap_or_default();
+        let version = ask(table_batch::VERSION, vec![])?;
+        let version: i32 = version.first().map_or(Ok(0), |row| row.try_get(0))?;
+        for (query, since) in [
+            (refused::BY_LIST, refused::WITH_LISTS),
+            (refused::BY_GENERATED, refused::WITH_GENERATED),
+        ] {
+            if version >= since {
+                for row in &ask(query, named())? {
+                    published.refused.extend(RefusedTables::read(row)?);
+                }
+            }
+        }
+        published.refused.sort_unstable_by_key(|refused| refused.cause);
+        Ok(published)
     }
 }
 
 fn published(row: &Row) -> Result<Published, postgres::Error> {
     // Never negative.
     let number = |place| row.try_get::<_, i64>(place).map(|number| number.max(0).unsigned_abs());
-    let texts = |place| {
-        let names = row.try_get::<_, Vec<&[u8]>>(place);
-        names.map(|names| names.into_iter().map(escaped))
-    };
-    let mut names: Vec<_> = texts(3)?.zip(texts(4)?).collect();
-    names.sort_unstable();
-    names.truncate(NAMES);
+    let without_identity = number(2)?;
+    let refused = RefusedTables::new(
+        RefusalCause::NoIdentity,
+        without_identity,
+        row.try_get(3)?,
+        row.try_get(4)?,
+    );
     Ok(Published {
         tables: number(0)?,
         empty: row.try_get(1)?,
-        without_identity: number(2)?,
-        without_identity_names: names,
+        refused: if without_identity == 0 { vec![] } else { vec![refused] },
     })
 }
 
@@ -171,19 +155,27 @@ mod tests {
 
     #[test]
     fn warnings_are_bounded_and_printable() {
-        let name = |number: usize| ("public".to_owned(), format!("t{number}\u{1b}[2J"));
+        let names: Vec<String> = (0..12).map(|number| format!("t{number:02}\u{1b}[2J")).collect();
+        let refused = |cause, tables: u64| {
+            let names: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
+            RefusedTables::new(cause, tables, vec![b"public"; names.len()], names)
+        };
         let published = Published {
             tables: 30,
             empty: vec!["p\u{202e}".into()],
-            without_identity: 12,
-            without_identity_names: (0..NAMES).map(name).collect(),
+            refused: vec![
+                refused(RefusalCause::NoIdentity, 12),
+                refused(RefusalCause::RowFilter, 1_000),
+            ],
         };
         let warnings = published.warnings();
         assert!(warnings[0].starts_with("publication \"p\\u{202e}\" has no tables"));
-        assert!(warnings[1].contains(
-            " on 12 published tables for lack of a replica identity: public.t0\\u{1b}[2J, "
+        assert!(warnings[1].starts_with(
+            "UPDATE and DELETE will fail on 12 published tables for lack of a replica identity: \
+             public.t00\\u{1b}[2J, "
         ));
-        assert!(warnings[1].contains("public.t9\\u{1b}[2J and 2 more; "), "{}", warnings[1]);
+        assert!(warnings[1].contains("public.t09\\u{1b}[2J and 2 more; "), "{}", warnings[1]);
+        assert!(warnings[2].contains("row filter") && warnings[2].contains(" and 990 more; "));
         assert_eq!(published.to_string(), "30 published tables");
         assert_eq!(
             Published { tables: 1, ..Published::default() }.to_string(),

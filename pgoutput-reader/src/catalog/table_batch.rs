@@ -20,7 +20,8 @@ pub(super) struct Candidate {
 /// Since when there is `pg_publication_namespace`.
 const WITH_SCHEMAS: i32 = 150_000;
 
-const VERSION: &str = "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4";
+pub(super) const VERSION: &str =
+    "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4";
 
 /// The tables of publications, partitions and children included, some twice. The view
 /// `pg_publication_tables` would lock each table.

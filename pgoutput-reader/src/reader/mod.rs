@@ -246,9 +246,10 @@ impl Reader {
         &self.started
     }
 
-    /// How many tables the publications hold, and what is likely to be a mistake in them: one query over the SQL connection, which is waited for
-    /// for five seconds at most. [`connect`](ReaderBuilder::connect) asks it too, and logs the warnings, where the crate `log` is set up to take
-    /// warnings.
+    /// Returns how many tables the publications hold, and what is likely to be a mistake in them:
+    /// publications without tables, and tables whose UPDATE and DELETE the server refuses. The SQL
+    /// connection is asked, for five seconds at most. [`connect`](ReaderBuilder::connect) asks too, and logs the
+    /// warnings, where the crate `log` is set up to take warnings.
     ///
     /// ```no_run
     /// # let builder = pgoutput_reader::Reader::builder("");

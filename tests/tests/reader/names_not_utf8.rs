@@ -138,7 +138,7 @@ fn tables_without_an_identity_are_named_escaped() {
         let published = reader.published().unwrap();
         let expected = [("public", "t"), (r"s\xe9", r"t\xe9")];
         let expected = expected.map(|(schema, table)| (schema.to_owned(), table.to_owned()));
-        assert_eq!(published.without_identity_names, expected);
+        assert_eq!(published.refused[0].names, expected);
         reader.stop().unwrap();
     }
 }
