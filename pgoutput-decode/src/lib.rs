@@ -125,6 +125,7 @@
 //!   `tests/reencode.rs`. Trailing bytes are an error, flags of unknown meaning are kept.
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     deny(
@@ -180,3 +181,7 @@ pub use tuple::{Columns, KeyTuple, OldTuple, TupleColumn, TupleData, TupleKind};
 #[cfg(feature = "alloc")]
 pub use tuple::{OldTupleBuf, TupleBuf};
 pub use utf8::{Utf8Column, Utf8Columns};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

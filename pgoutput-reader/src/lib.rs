@@ -57,6 +57,7 @@
 //! nothing while it is waited for is noticed ([`Config::wal_receiver_timeout`], 60 s unless set otherwise). [`StopHandle`] ends a blocked read from another thread;
 //! [`Reader::next_timeout`] bounds one.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(unix))]
 compile_error!(
@@ -118,5 +119,5 @@ pub use stream::{
 };
 
 #[cfg(all(doctest, feature = "reader", feature = "json"))]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,5 +1,5 @@
-//! The README's table of values, line by line: each type is read from both formats as the Rust
-//! types in the table, and its JSON is that of the table.
+//! The table of types in `docs/types.md`, line by line: each type is read from both formats, as the
+//! Rust types of its line, and its JSON is that of its line.
 
 mod rows;
 
@@ -8,12 +8,12 @@ use pgoutput_decode::value;
 use pgoutput_decode::value::{Field, FieldType, Format, FromField, JsonOptions, PgType, Value};
 use rows::{Input, NOT_VALUES, ROWS};
 
-const README: &str = include_str!("../../../README.md");
+const TYPES: &str = include_str!("../../../docs/types.md");
 const HEAD: &str = "| PostgreSQL | text | binary | Rust | JSON |";
 
 /// Returns the cells of each line of the table.
 fn table() -> Vec<[&'static str; 5]> {
-    let (_, table) = README.split_once(HEAD).expect("the table");
+    let (_, table) = TYPES.split_once(HEAD).expect("the table");
     let lines = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     let cells = |line: &'static str| {
         let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
