@@ -133,7 +133,7 @@ fn every_sample_compiles_with_the_dependencies_given_above_it() {
             cargo(&folder, &["run", "--bin", &sample.name]);
         }
     }
-    let samples: Vec<_> = samples.values().flatten().collect();
-    let (run, compiled): (Vec<_>, Vec<_>) = samples.iter().partition(|sample| sample.runs);
-    assert!(run.len() >= 2 && compiled.len() >= 4, "{} and {}", run.len(), compiled.len());
+    let all: Vec<_> = samples.values().flatten().collect();
+    let run = all.iter().filter(|sample| sample.runs).count();
+    assert!(run >= 2 && all.len() >= 6, "{run} of {} samples run", all.len());
 }
