@@ -2,7 +2,7 @@
 //!
 //! A server skips what was committed before the confirmed LSN and keeps that LSN as it was told. Which
 //! of several LSNs between two records is confirmed makes no difference to it, and LSNs of records are
-//! multiples of 8. So the choice says which event was the last: see DESIGN.md.
+//! multiples of 8. So the choice says which event was the last: see docs/design/delivery.md.
 
 use pgoutput_decode::Lsn;
 
