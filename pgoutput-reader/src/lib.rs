@@ -79,6 +79,8 @@ mod proto;
 mod reader;
 mod setup;
 mod stream;
+#[cfg(test)]
+mod waiting;
 
 #[cfg(feature = "reader")]
 pub use ack::{Acknowledge, Acknowledger, Stage};

@@ -5,7 +5,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 
-use pgoutput_harness::waiting;
+use crate::waiting::waiting;
 
 use super::*;
 use crate::{Config, ErrorKind, LimitError};

@@ -3,7 +3,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use pgoutput_harness::waiting;
+use crate::waiting::waiting;
 use proptest::prelude::*;
 
 use super::*;

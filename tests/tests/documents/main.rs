@@ -40,7 +40,7 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
         if is_folder && !name.starts_with('.') && !["target", "corpus", "artifacts"].contains(&name)
         {
             collect(&entry.path(), paths);
-        } else if !is_folder && name.ends_with(".md") {
+        } else if !is_folder && entry.path().extension() == Some("md".as_ref()) {
             paths.push(entry.path());
         }
     }
