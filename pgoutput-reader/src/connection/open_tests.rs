@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::waiting::waiting;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::*;
 use crate::config::SslNegotiation;
+use crate::waiting::waiting;
 
 /// Long enough never to pass in a test that is right.
 const PATIENCE: Duration = Duration::from_secs(60);

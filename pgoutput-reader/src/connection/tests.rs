@@ -5,9 +5,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 
-use crate::waiting::waiting;
-
 use super::*;
+use crate::waiting::waiting;
 use crate::{Config, ErrorKind, LimitError};
 
 /// Long enough never to pass in a test that is right.

@@ -3,13 +3,13 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-use crate::waiting::waiting;
 use proptest::prelude::*;
 
 use super::*;
 use crate::config::DEFAULT_MAX_READ_DELAY;
 use crate::error::LimitError;
 use crate::io::writer::UNSENT_LIMIT;
+use crate::waiting::waiting;
 
 /// Long enough never to pass in a test that is right.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::waiting::waiting;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -13,6 +12,7 @@ use super::*;
 use crate::config::{Config, SslMode};
 use crate::io::transport::Transport;
 use crate::io::{Channel, Fill};
+use crate::waiting::waiting;
 
 /// Long enough never to pass in a test that is right.
 const PATIENCE: Duration = Duration::from_secs(60);
