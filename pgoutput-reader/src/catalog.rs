@@ -3,6 +3,7 @@
 #[macro_use]
 mod type_name;
 
+mod answer;
 mod client;
 mod prefetch;
 mod published;
@@ -172,6 +173,15 @@ impl Catalog {
 /// A name that was asked for by its [`bytes!`]: those that are not UTF-8 are escaped.
 fn name(row: &postgres::Row, place: usize) -> Option<String> {
     row.get::<_, Option<&[u8]>>(place).map(escaped)
+}
+
+/// The description of a table by the stream alone, as if the catalogue no longer had anything.
+#[cfg(test)]
+pub(crate) fn described_by_stream(relation: &Relation, said: &StreamTypes) -> Described {
+    let of_columns = types::wanted(relation.columns().iter().map(|column| column.type_oid));
+    let types = type_descriptions::describe(&of_columns, &types::Entries::new(), said);
+    let facts = relation.columns().iter().map(|_| (None, None));
+    Described { columns: column_schemas(relation, facts, said, &types.gone), types }
 }
 
 /// The columns of a table with what the catalogue says of each: the name of its type, and whether it

@@ -65,29 +65,35 @@ compile_error!(
 );
 
 #[cfg(feature = "reader")]
-mod ack;
-#[cfg(feature = "reader")]
 mod catalog;
 pub mod config;
 mod connection;
+#[cfg(feature = "reader")]
+mod delivery;
 mod error;
 #[cfg(feature = "reader")]
 mod event;
 mod io;
+#[cfg(feature = "reader")]
+mod listener;
 mod proto;
 #[cfg(feature = "reader")]
 mod reader;
+#[cfg(feature = "reader")]
+mod schema;
 mod setup;
+#[cfg(feature = "reader")]
+mod source;
 mod stream;
 #[cfg(test)]
 mod waiting;
 
 #[cfg(feature = "reader")]
-pub use ack::{Acknowledge, Acknowledger, Stage};
-#[cfg(feature = "reader")]
 pub use catalog::{Published, RefusalCause, RefusedTables, SlotStatus};
 pub use config::{Config, ConfigError, SslMode};
 pub use connection::{Connection, CopyBoth, CreatedSlot, QueryRow, Rows, SystemId, TimelineSwitch};
+#[cfg(feature = "reader")]
+pub use delivery::{Acknowledge, Acknowledger, Idle, Stage};
 #[cfg(feature = "reader")]
 pub use error::PositionError;
 pub use error::{
@@ -111,11 +117,11 @@ pub use proto::{
     Streaming,
 };
 #[cfg(feature = "reader")]
-pub use reader::{
-    Idle, Next, Reader, ReaderBuilder, Reconnect, ReconnectAttempt, Reconnected, Started,
-};
+pub use reader::{Next, Reader, ReaderBuilder};
 #[cfg(feature = "reader")]
 pub use setup::{BlockingSession, SlotWait};
+#[cfg(feature = "reader")]
+pub use source::{Reconnect, ReconnectAttempt, Reconnected, Started};
 pub use stream::{
     Health, ReplicationStream, SkippedPublication, StopHandle, StreamEvent, StreamEventBuf,
 };

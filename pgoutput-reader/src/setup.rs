@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 #[cfg(feature = "reader")]
 pub use create_slot::{BlockingSession, SlotWait};
 #[cfg(feature = "reader")]
-pub(crate) use create_slot::{SlotWaitOptions, listed};
+pub(crate) use create_slot::{OnSlotWait, SlotWaitOptions, listed};
 #[cfg(feature = "reader")]
 pub(crate) use missing_setup::Needs;
 #[cfg(feature = "reader")]

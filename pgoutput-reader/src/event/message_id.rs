@@ -12,9 +12,7 @@ impl Fingerprint {
     pub(crate) fn new(system_identifier: &str, database: &str) -> Self {
         // No identifier holds a zero byte: it keeps the two apart.
         let bytes = system_identifier.bytes().chain([0]).chain(database.bytes());
-        let hash = bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-        });
+        let hash = super::fnv(bytes);
         Self((hash >> 32) as u32 ^ (hash & 0xFFFF_FFFF) as u32)
     }
 }

@@ -14,6 +14,8 @@ mod writer;
 pub(crate) use channel::{Channel, Fill};
 pub(crate) use connect::{Target, connect, may_try_next, targets};
 pub(crate) use inbox::BodyRange;
+#[cfg(test)]
+pub(crate) use inbox::Inbox;
 #[cfg(all(feature = "tls", feature = "reader"))]
 pub(crate) use tls::MakeTls;
 #[cfg(feature = "tls")]

@@ -2,22 +2,22 @@
 
 mod connect;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pgoutput_decode::Lsn;
 #[cfg(feature = "json")]
 use pgoutput_decode::value::JsonOptions;
 
-use super::Idle;
-use super::reconnect_policy::{
-    OnReconnect, OnReconnected, OnSlotWait, Reconnect, ReconnectAttempt, Reconnected,
-};
-use super::skipped_publications::OnSkipped;
-use crate::ack::Acknowledge;
+use crate::delivery::{Acknowledge, Idle};
 use crate::event::Position;
 use crate::io::WakePipe;
+use crate::listener::Listener;
 use crate::proto::{MissingPublication, Origin, StartReplication, Streaming};
-use crate::setup::SlotWait;
+use crate::setup::{OnSlotWait, SlotWait};
+use crate::source::{
+    OnReconnect, OnReconnected, OnSkipped, Reconnect, ReconnectAttempt, Reconnected,
+};
 use crate::stream::StopHandle;
 use crate::{Config, ConfigError, Error, SkippedPublication};
 
@@ -141,7 +141,7 @@ impl ReaderBuilder {
     /// ```
     #[must_use]
     pub fn on_slot_wait(mut self, listener: impl FnMut(&SlotWait<'_>) + Send + 'static) -> Self {
-        self.on_slot_wait = Some(OnSlotWait::new(listener));
+        self.on_slot_wait = Some(Listener::new(Arc::new(Mutex::new(listener))));
         self
     }
 
@@ -353,7 +353,7 @@ impl ReaderBuilder {
         mut self,
         listener: impl FnMut(&ReconnectAttempt<'_>) + Send + 'static,
     ) -> Self {
-        self.on_reconnect = Some(OnReconnect::new(listener));
+        self.on_reconnect = Some(Listener::new(Arc::new(Mutex::new(listener))));
         self
     }
 
@@ -364,7 +364,7 @@ impl ReaderBuilder {
         mut self,
         listener: impl FnMut(&Reconnected<'_>) + Send + 'static,
     ) -> Self {
-        self.on_reconnected = Some(OnReconnected::new(listener));
+        self.on_reconnected = Some(Listener::new(Arc::new(Mutex::new(listener))));
         self
     }
 
@@ -395,7 +395,7 @@ impl ReaderBuilder {
         mut self,
         listener: impl FnMut(&SkippedPublication) + Send + 'static,
     ) -> Self {
-        self.on_skipped = Some(OnSkipped::new(listener));
+        self.on_skipped = Some(Listener::new(Arc::new(Mutex::new(listener))));
         self
     }
 }

@@ -1,8 +1,7 @@
 //! What can be had of a reader without waiting.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::idle::Due;
 use super::{Next, Reader};
 use crate::event::Position;
 use crate::{ChangeEvent, Error};
@@ -34,7 +33,7 @@ impl Reader {
 
     /// Whether there will be no event any more.
     pub fn is_finished(&self) -> bool {
-        self.finished && self.changes.ready.is_empty()
+        self.events.is_finished()
     }
 
     /// Where the reader stands when nothing is left to hand out and the server has said since how far it has come: a position to store and then
@@ -61,18 +60,6 @@ impl Reader {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn idle_position(&self) -> Option<Position> {
-        let lsn = self.drained_at.filter(|_| self.changes.ready.is_empty())?;
-        Some(Position::idle(self.changes.identity(), lsn, self.changes.delivered()))
-    }
-
-    /// The server has been quiet for long enough to do something about it.
-    pub(super) fn tend_idle(&mut self, now: Instant) -> Result<(), Error> {
-        match self.idle.take_due(now) {
-            Due::Nothing => Ok(()),
-            // The rest of a transaction is on its way, or nothing is.
-            _ if self.changes.in_transaction() || !self.link.is_up() => Ok(()),
-            Due::Ask => self.link.ask(),
-            Due::Write(prefix) => self.tables.catalog().emit_message(prefix),
-        }
+        self.events.idle_position()
     }
 }

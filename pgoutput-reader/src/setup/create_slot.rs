@@ -8,8 +8,8 @@ use pgoutput_decode::Printable;
 use crate::catalog::Catalog;
 use crate::connection::Connection;
 use crate::error::SetupError;
+use crate::listener::Listener;
 use crate::proto::CreateSlot;
-use crate::reader::OnSlotWait;
 use crate::stream::StopHandle;
 use crate::{CreatedSlot, Error, ErrorKind};
 
@@ -108,6 +108,9 @@ pub(crate) fn listed(sessions: &[BlockingSession]) -> String {
     sessions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// A callback for waits for a slot.
+pub(crate) type OnSlotWait = Listener<dyn FnMut(&SlotWait<'_>) + Send>;
+
 /// How a slot is waited for.
 pub(crate) struct SlotWaitOptions<'a> {
     /// How long each open transaction is waited for; zero is without limit.
@@ -153,7 +156,7 @@ impl<'a> SlotWaitState<'a> {
         };
         log::warn!("{wait}");
         if let Some(listener) = self.wait_options.listener {
-            listener.tell(&wait);
+            listener.with(|report| report(&wait));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! One START_REPLICATION: every message, with its positions.
 
+#[cfg(feature = "reader")]
+mod acknowledged;
 mod decode;
 mod event;
 mod health;
@@ -13,6 +15,8 @@ use std::time::{Duration, Instant};
 
 use pgoutput_decode::{CopyData, Decoder, Lsn, PrimaryKeepalive, Tag, TimestampTz, XLogData};
 
+#[cfg(feature = "reader")]
+pub(crate) use acknowledged::AcknowledgedLsns;
 pub use event::{StreamEvent, StreamEventBuf};
 pub use health::Health;
 pub(crate) use missing_publication::Publications;
@@ -319,8 +323,8 @@ impl ReplicationStream {
 
     /// Tells the server from now on also what is acknowledged there.
     #[cfg(feature = "reader")]
-    pub(crate) fn follow(&self, told: &std::sync::Arc<crate::ack::Told>) {
-        self.status.follow(told);
+    pub(crate) fn follow(&self, acknowledged: &std::sync::Arc<AcknowledgedLsns>) {
+        self.status.follow(acknowledged);
     }
 
     /// Reads on after a [`StopHandle`] was used.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use pgoutput_decode::{Lsn, StandbyStatusUpdate, TimestampTz};
 
 #[cfg(feature = "reader")]
-use crate::ack::Told;
+use super::acknowledged::AcknowledgedLsns;
 use crate::connection::{CopyBoth, CopySender};
 use crate::proto::feedback::{Feedback, PAUSE, Positions};
 use crate::{Error, Waker};
@@ -31,7 +31,7 @@ struct SharedStatus {
     confirmed: AtomicU64,
     /// What acknowledgements confirm, from whatever thread.
     #[cfg(feature = "reader")]
-    acknowledged: OnceLock<Arc<Told>>,
+    acknowledged: OnceLock<Arc<AcknowledgedLsns>>,
     clock: Mutex<FeedbackState>,
     ended: Condvar,
 }
@@ -72,9 +72,9 @@ impl Status {
 
     /// Tells from now on also what is acknowledged there.
     #[cfg(feature = "reader")]
-    pub(super) fn follow(&self, told: &Arc<Told>) {
+    pub(super) fn follow(&self, acknowledged: &Arc<AcknowledgedLsns>) {
         // A stream belongs to one reader.
-        let _ = self.0.acknowledged.set(Arc::clone(told));
+        let _ = self.0.acknowledged.set(Arc::clone(acknowledged));
     }
 
     pub(super) fn positions(&self) -> Positions {
@@ -134,7 +134,7 @@ impl SharedStatus {
     /// Whether what is confirmed stays behind the log although everything was taken.
     #[cfg(feature = "reader")]
     fn rests(&self) -> bool {
-        self.acknowledged.get().is_some_and(|told| told.rests())
+        self.acknowledged.get().is_some_and(|told| told.lags_when_idle())
     }
 
     fn send_due(&self, clock: &mut FeedbackState, now: Instant) -> Result<(), Error> {

@@ -1,20 +1,18 @@
 //! From the settings of a reader to a reader that is connected.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::ReaderBuilder;
-use crate::Error;
-use crate::ack::{Acknowledge, Acknowledger};
-use crate::error::SetupError;
-use crate::event::{ReaderId, StreamIdentity};
+use crate::delivery::{Acknowledge, Acknowledger, Delivery, Idle, Resume, Settings};
+use crate::error::{Error, SetupError};
+use crate::event::{Fingerprint, ReaderId, StreamIdentity};
 use crate::proto::{CreateSlot, Streaming};
-use crate::reader::open_stream::Dialer;
-use crate::reader::reconnect_policy::Reconnect;
-use crate::reader::reconnecting_stream::{Link, StreamSettings};
-use crate::reader::resume::Resume;
-use crate::reader::verify::Stored;
-use crate::reader::{Idle, Reader, Setup};
+use crate::reader::Reader;
+use crate::reader::events::Events;
+use crate::schema::Schemas;
 use crate::setup::SlotWaitOptions;
+use crate::source::{Reconnect, Replication, Stored, StreamOpener, StreamSettings};
 use crate::stream::Publications;
 
 impl ReaderBuilder {
@@ -52,7 +50,7 @@ impl ReaderBuilder {
             on_reconnected: self.on_reconnected,
             publications: Publications::of(&self.start),
             on_skipped: self.on_skipped,
-            told: Arc::clone(acknowledger.told()),
+            acknowledged: Arc::clone(acknowledger.acknowledged()),
         };
         let by_stages = self.acknowledge == Acknowledge::Stages;
         let trusted = self.trust_slot;
@@ -61,35 +59,37 @@ impl ReaderBuilder {
             // What was committed before is not even sent.
             self.start.start_lsn = stored.position.commit_lsn();
         }
-        let dialer = Dialer { config, start: self.start };
+        let opener = StreamOpener { config, start: self.start };
         let wait_options = SlotWaitOptions {
             limit: self.slot_wait_limit,
             listener: self.on_slot_wait.as_ref(),
             stop: self.stop.as_ref().map(|(_, stop)| stop),
         };
-        let opened = dialer.open(create, stored.as_ref(), &wait_options)?;
-        let identity = StreamIdentity::new(acknowledger.reader(), &opened.system, &dialer.start)?;
+        let opened = opener.open(create, stored.as_ref(), &wait_options)?;
+        let identity = StreamIdentity::new(acknowledger.reader(), &opened.system, &opener.start)?;
         acknowledger.found_at(opened.confirmed);
         let position = stored.map(|stored| stored.position);
-        let resume = position.as_ref().map(|last| Resume::behind(last, opened.confirmed));
-        let newest = position.map(|last| (last.commit_lsn(), last.index()));
-        let started = opened.started(&dialer.start);
-        let (link, catalog) = Link::new(dialer, opened, settings, self.stop)?;
-        let mut reader = Reader::start(Setup {
-            link,
-            catalog,
-            identity: Arc::new(identity),
-            resume: resume.unwrap_or_default(),
-            newest,
-            acknowledger,
-            acknowledge: self.acknowledge,
-            idle: self.idle,
-            until: self.until,
-            started,
-            described_tables: self.described_tables,
-            #[cfg(feature = "json")]
-            json_options: self.json_options,
-        });
+        let resume = position.as_ref().map(|last| Resume::after(last, opened.confirmed));
+        let started = opened.started(&opener.start);
+        let database = &started.database;
+        let schemas = Schemas::new(database, self.described_tables);
+        #[cfg(feature = "json")]
+        let schemas = schemas.with_json_options(self.json_options);
+        let delivery = Delivery::new(
+            Settings {
+                fingerprint: Fingerprint::new(&opened.system.system_identifier, database),
+                identity: Arc::new(identity),
+                resume: resume.unwrap_or_default(),
+                newest: position.map(|last| (last.commit_lsn(), last.index())),
+                acknowledger,
+                mode: self.acknowledge,
+                idle: self.idle,
+                until: self.until,
+            },
+            Instant::now(),
+        );
+        let source = Replication::new(opener, opened, settings, self.stop)?;
+        let mut reader = Reader { events: Events::new(source, delivery, schemas), started };
         reader.log_start();
         Ok(reader)
     }

@@ -25,28 +25,28 @@ const READY: Duration = Duration::from_secs(1);
 
 /// Where the stream comes from.
 #[derive(Debug, Clone)]
-pub(super) struct Dialer {
-    pub(super) config: Config,
-    pub(super) start: StartReplication,
+pub(crate) struct StreamOpener {
+    pub(crate) config: Config,
+    pub(crate) start: StartReplication,
 }
 
 /// A stream that has been started, and what was seen on the way.
-pub(super) struct Opened {
-    pub(super) copy: CopyBoth,
-    pub(super) pace: Pace,
-    pub(super) catalog: Catalog,
-    pub(super) system: SystemId,
+pub(crate) struct Opened {
+    pub(crate) copy: CopyBoth,
+    pub(crate) pace: Pace,
+    pub(crate) catalog: Catalog,
+    pub(crate) system: SystemId,
     /// Where the slot stood.
-    pub(super) confirmed: Lsn,
+    pub(crate) confirmed: Lsn,
     /// Commits may wait for this connection, by `synchronous_standby_names`.
-    pub(super) waited_for: bool,
+    pub(crate) commits_wait: bool,
     version: ServerVersion,
     tls: bool,
 }
 
 impl Opened {
     /// What a reader has started with that asked for this.
-    pub(super) fn started(&self, start: &StartReplication) -> Started {
+    pub(crate) fn started(&self, start: &StartReplication) -> Started {
         Started {
             server_version: self.version,
             address: self.copy.address().to_owned(),
@@ -63,20 +63,20 @@ impl Opened {
 
 /// How far things had come when the stream was lost.
 #[derive(Debug, Clone)]
-pub(super) struct Standing {
-    pub(super) system_identifier: String,
-    pub(super) timeline: u32,
+pub(crate) struct LostStream {
+    pub(crate) system_identifier: String,
+    pub(crate) timeline: u32,
     /// The furthest that the slot can have been confirmed by this reader.
-    pub(super) confirmed: Lsn,
+    pub(crate) confirmed: Lsn,
     /// How far the log had arrived.
-    pub(super) received: Lsn,
+    pub(crate) received: Lsn,
     /// Where to start from.
-    pub(super) start_lsn: Lsn,
+    pub(crate) start_lsn: Lsn,
 }
 
-impl Dialer {
+impl StreamOpener {
     /// The first time; the slot is created if that is asked for and there is none, unless it is one to go on with.
-    pub(super) fn open(
+    pub(crate) fn open(
         &self,
         create: Option<CreateSlot>,
         stored: Option<&Stored>,
@@ -120,14 +120,14 @@ impl Dialer {
             // Until it was taken, others could still move the slot.
             let slot = opened.catalog.slot_status(&self.start.slot)?;
             let confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
-            stored.verify_slot(confirmed, slot.restart_lsn, opened.waited_for)?;
+            stored.verify_slot(confirmed, slot.restart_lsn, opened.commits_wait)?;
             opened.confirmed = confirmed;
         }
         Ok(opened)
     }
 
     /// Once more, with a server and a slot that go on where they were. What stops `waits` before the slot is taken leaves it alone.
-    fn open_again(&self, standing: &Standing, waits: Waits) -> Result<Opened, Error> {
+    fn open_again(&self, lost: &LostStream, waits: Waits) -> Result<Opened, Error> {
         let mut config = self.config.clone();
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(STEP);
@@ -137,15 +137,15 @@ impl Dialer {
         let system = connection.identify_system()?;
         let mut catalog = Catalog::new(connection.ordinary(&config)?);
         let slot = connection.check_slot(&self.start.slot)?;
-        standing.check(&system, slot, &self.start.slot)?;
-        let again = StartReplication { start_lsn: standing.start_lsn, ..self.start.clone() };
+        lost.check(&system, slot, &self.start.slot)?;
+        let again = StartReplication { start_lsn: lost.start_lsn, ..self.start.clone() };
         let given_up = waits.stop.clone();
         catalog.wait_with(waits);
         let mut opened = start(connection, &again, catalog, system, slot, Some(&given_up))?;
         // Until it was taken, others could still move the slot: the server would go on behind what they have read.
         let slot = opened.catalog.slot_status_within(STEP, &self.start.slot)?;
         opened.confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
-        standing.check_slot(opened.confirmed, &self.start.slot)?;
+        lost.check_slot(opened.confirmed, &self.start.slot)?;
         Ok(opened)
     }
 }
@@ -174,11 +174,11 @@ fn start(
     }
     let (version, tls) = (connection.server_version(), connection.is_tls());
     let copy = connection.start_replication(start)?;
-    let SlotFacts { confirmed, waited_for, .. } = slot;
-    Ok(Opened { copy, pace, catalog, system, confirmed, waited_for, version, tls })
+    let SlotFacts { confirmed, waited_for: commits_wait, .. } = slot;
+    Ok(Opened { copy, pace, catalog, system, confirmed, commits_wait, version, tls })
 }
 
-impl Standing {
+impl LostStream {
     /// Whether server and slot go on from here without a gap.
     fn check(&self, system: &SystemId, slot: SlotFacts, name: &str) -> Result<(), SetupError> {
         if system.system_identifier != self.system_identifier {
@@ -211,15 +211,19 @@ impl Standing {
 /// An attempt under way, on a thread of its own: so the caller's waits end when they should, whatever a name server or a
 /// network does. Dropped, it ends by itself and takes no slot any more; one that it is just taking it soon leaves.
 #[derive(Debug)]
-pub(super) struct ReconnectionAttempt {
+pub(crate) struct ReconnectionAttempt {
     result: Receiver<Result<Opened, Error>>,
     given_up: StopHandle,
 }
 
 impl ReconnectionAttempt {
     /// `done` is woken when there is a result.
-    pub(super) fn start(dialer: Dialer, standing: Standing, done: Waker) -> Result<Self, Error> {
-        Self::run(done, move |waits| dialer.open_again(&standing, waits))
+    pub(crate) fn start(
+        dialer: StreamOpener,
+        lost: LostStream,
+        done: Waker,
+    ) -> Result<Self, Error> {
+        Self::run(done, move |waits| dialer.open_again(&lost, waits))
     }
 
     fn run(
@@ -245,7 +249,7 @@ impl ReconnectionAttempt {
     }
 
     /// What came of it, once it is known.
-    pub(super) fn result(&self) -> Option<Result<Opened, Error>> {
+    pub(crate) fn result(&self) -> Option<Result<Opened, Error>> {
         match self.result.try_recv() {
             Ok(result) => Some(result),
             Err(TryRecvError::Empty) => None,
@@ -267,8 +271,8 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
-    fn standing() -> Standing {
-        Standing {
+    fn lost() -> LostStream {
+        LostStream {
             system_identifier: "7".into(),
             timeline: 1,
             confirmed: Lsn::new(50),
@@ -294,7 +298,7 @@ mod tests {
             two_phase: false,
         };
         edit(&mut system, &mut slot);
-        standing().check(&system, slot, "s")
+        lost().check(&system, slot, "s")
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What acknowledgements have come to, where the thread that sends status updates sees it.
+//! The acknowledged LSNs, where the thread that sends status updates reads them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -6,46 +6,46 @@ use pgoutput_decode::Lsn;
 
 use crate::proto::feedback::Positions;
 
-/// The positions of the next status update. Each only rises.
+/// The acknowledged LSNs of the next status update. Each only grows.
 #[derive(Debug)]
-pub(crate) struct Told {
-    /// What was received is not told as written.
+pub(crate) struct AcknowledgedLsns {
+    /// Written, flushed and applied are acknowledged one by one; received is not reported as written.
     stages: bool,
     written: AtomicU64,
     flushed: AtomicU64,
     applied: AtomicU64,
-    /// What is confirmed stays behind the log while nothing comes.
+    /// The acknowledged LSN stays below the received one while idle.
     lags: AtomicBool,
-    /// Something that has arrived is still to be taken.
+    /// An event that was delivered is not acknowledged yet.
     owed: AtomicBool,
 }
 
-impl Told {
-    pub(super) const fn new(stages: bool) -> Self {
+impl AcknowledgedLsns {
+    pub(crate) const fn new(stages: bool) -> Self {
         let [written, flushed, applied] = [const { AtomicU64::new(0) }; 3];
         let [lags, owed] = [const { AtomicBool::new(false) }; 2];
         Self { stages, written, flushed, applied, lags, owed }
     }
 
-    /// Whether what is confirmed will stay behind the log while nothing comes.
+    /// Sets whether the acknowledged LSN stays below the received one while idle.
     pub(crate) fn set_lags(&self, lags: bool) {
         self.lags.store(lags, Ordering::Release);
     }
 
-    /// Whether what is confirmed stays behind the log although everything was taken.
-    pub(crate) fn rests(&self) -> bool {
+    /// Whether the acknowledged LSN is below the received one although everything is acknowledged.
+    pub(crate) fn lags_when_idle(&self) -> bool {
         self.lags.load(Ordering::Acquire) && !self.stages && !self.owed.load(Ordering::Acquire)
     }
 
-    /// By one thread at a time.
-    pub(super) fn set(&self, written: Lsn, flushed: Lsn, applied: Lsn, owed: bool) {
+    /// Sets the LSNs; by one thread at a time.
+    pub(crate) fn set(&self, written: Lsn, flushed: Lsn, applied: Lsn, owed: bool) {
         self.owed.store(owed, Ordering::Release);
         self.written.store(written.as_u64(), Ordering::Release);
         self.flushed.store(flushed.as_u64(), Ordering::Release);
         self.applied.store(applied.as_u64(), Ordering::Release);
     }
 
-    /// The position that the server may forget everything before.
+    /// The LSN before which the server may discard everything.
     pub(crate) fn flushed(&self) -> Lsn {
         Lsn::new(self.flushed.load(Ordering::Acquire))
     }

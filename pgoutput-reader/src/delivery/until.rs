@@ -13,17 +13,17 @@ const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs
 pub(super) struct Until {
     lsn: Lsn,
     ask_at: Instant,
-    pause: Duration,
+    delay: Duration,
 }
 
 impl Until {
-    pub(super) fn new(lsn: Lsn) -> Self {
-        Self { lsn, ask_at: Instant::now(), pause: ASK_AGAIN[0] }
+    pub(super) fn new(lsn: Lsn, now: Instant) -> Self {
+        Self { lsn, ask_at: now, delay: ASK_AGAIN[0] }
     }
 
     /// Another connection: its server has only just started to read.
-    pub(super) fn restart(&mut self) {
-        *self = Self::new(self.lsn);
+    pub(super) fn restart(&mut self, now: Instant) {
+        *self = Self::new(self.lsn, now);
     }
 
     /// When to ask a quiet server how far it has come.
@@ -32,11 +32,11 @@ impl Until {
     }
 
     /// Whether it is time to ask; then the next time is later.
-    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+    pub(super) fn take_due(&mut self, now: Instant) -> bool {
         let due = self.ask_at <= now;
         if due {
-            self.ask_at = now + self.pause;
-            self.pause = (self.pause * 2).min(ASK_AGAIN[1]);
+            self.ask_at = now + self.delay;
+            self.delay = (self.delay * 2).min(ASK_AGAIN[1]);
         }
         due
     }

@@ -1,36 +1,39 @@
-//! Whether a connection has proved to be good, so that its loss is a new matter.
+//! Whether a connection was stable, so that its loss starts a new outage.
 
 use std::time::{Duration, Instant};
 
 use pgoutput_decode::Lsn;
 
-/// The least that a connection has to last. It bounds how often one that is cut again and again is made.
+/// The shortest life of a stable connection. It bounds how often one that is cut again and again is
+/// replaced.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// What a connection has shown so far. Time is an argument.
+/// The life of a connection so far. Time is an argument.
 ///
-/// Whatever broke the connection before was in the server's log when this one was made. So a server that has decoded its
-/// log up to there has passed it, although no event was published; one that breaks at the same change never does.
+/// Whatever broke the connection before was in the server's WAL when this one was opened. A server
+/// that has decoded its WAL up to there has passed it, even if no event was published. One that
+/// breaks at the same change never gets there.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Trial {
+pub(super) struct Stability {
     opened_at: Instant,
-    /// The end of the server's log when the connection was made.
+    /// The server's WAL end when the connection was opened.
     log_end: Lsn,
     caught_up: bool,
 }
 
-impl Trial {
+impl Stability {
     pub(super) fn new(opened_at: Instant, log_end: Lsn) -> Self {
         Self { opened_at, log_end, caught_up: false }
     }
 
     /// The server has decoded everything before `lsn`.
-    pub(super) fn reached(&mut self, lsn: Lsn) {
+    pub(super) fn caught_up(&mut self, lsn: Lsn) {
         self.caught_up |= lsn >= self.log_end;
     }
 
-    /// Whether it counts as good at its end: it lasted for `good_after`, or caught up and lasted for a moment.
-    pub(super) fn is_passed(&self, now: Instant, good_after: Duration) -> bool {
+    /// Whether it was stable, now that it ends: it lasted for `good_after`, or caught up and lasted
+    /// for a moment.
+    pub(super) fn is_stable(&self, now: Instant, good_after: Duration) -> bool {
         let lasted = now.saturating_duration_since(self.opened_at);
         lasted >= good_after || (self.caught_up && lasted >= SHORTEST)
     }
@@ -44,13 +47,13 @@ mod tests {
 
     fn passes(reached: Option<u64>, lasted: Duration) -> bool {
         let start = Instant::now();
-        let mut trial = Trial::new(start, Lsn::new(100));
+        let mut stability = Stability::new(start, Lsn::new(100));
         if let Some(lsn) = reached {
-            trial.reached(Lsn::new(lsn));
+            stability.caught_up(Lsn::new(lsn));
             // A later keepalive of an earlier position takes nothing back.
-            trial.reached(Lsn::new(1));
+            stability.caught_up(Lsn::new(1));
         }
-        trial.is_passed(start + lasted, GOOD_AFTER)
+        stability.is_stable(start + lasted, GOOD_AFTER)
     }
 
     #[test]

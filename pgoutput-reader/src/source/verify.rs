@@ -10,17 +10,17 @@ use crate::{Error, StartReplication, SystemId};
 
 /// A position that was stored.
 #[derive(Debug)]
-pub(super) struct Stored {
-    pub(super) position: Position,
+pub(crate) struct Stored {
+    pub(crate) position: Position,
     /// What the slot has forgotten behind it was dealt with, whoever says so.
-    pub(super) trusted: bool,
+    pub(crate) trusted: bool,
     /// The reader acknowledges by stages, so that commits may wait for it.
-    pub(super) by_stages: bool,
+    pub(crate) by_stages: bool,
 }
 
 impl Stored {
     /// That everything behind the position comes.
-    pub(super) fn verify(
+    pub(crate) fn verify(
         &self,
         connection: &mut Connection,
         system: &SystemId,
@@ -39,7 +39,7 @@ impl Stored {
 
     /// That a slot with these LSNs still has everything after the position. `waited_for` is whether
     /// `synchronous_standby_names` may mean the connection.
-    pub(super) fn verify_slot(
+    pub(crate) fn verify_slot(
         &self,
         confirmed: Lsn,
         restart: Option<Lsn>,

@@ -1,6 +1,5 @@
 //! Which events were taken, and the positions that may be told because of it.
 
-mod acknowledged;
 mod ledger;
 
 use std::borrow::Borrow;
@@ -12,7 +11,7 @@ use crate::Error;
 use crate::error::PositionError;
 use crate::event::signature::Signature;
 use crate::event::{Position, ReaderId};
-pub(crate) use acknowledged::Told;
+use crate::stream::AcknowledgedLsns;
 use ledger::Ledger;
 
 /// When an event counts as taken, so that the server may forget it.
@@ -75,7 +74,7 @@ pub struct Acknowledger(Arc<SharedLedgers>);
 struct SharedLedgers {
     reader: ReaderId,
     ledgers: Mutex<Ledgers>,
-    told: Arc<Told>,
+    acknowledged: Arc<AcknowledgedLsns>,
 }
 
 #[derive(Debug, Default)]
@@ -94,9 +93,9 @@ struct Stages {
 impl Acknowledger {
     pub(crate) fn new(reader: ReaderId, mode: Acknowledge) -> Self {
         let stages = (mode == Acknowledge::Stages).then(Stages::default);
-        let told = Arc::new(Told::new(stages.is_some()));
+        let acknowledged = Arc::new(AcknowledgedLsns::new(stages.is_some()));
         let ledgers = Mutex::new(Ledgers { flushed: Ledger::default(), stages });
-        Self(Arc::new(SharedLedgers { reader, ledgers, told }))
+        Self(Arc::new(SharedLedgers { reader, ledgers, acknowledged }))
     }
 
     /// This event was taken: written, flushed and applied.
@@ -187,8 +186,8 @@ impl Acknowledger {
     }
 
     /// What a status update tells.
-    pub(crate) fn told(&self) -> &Arc<Told> {
-        &self.0.told
+    pub(crate) fn acknowledged(&self) -> &Arc<AcknowledgedLsns> {
+        &self.0.acknowledged
     }
 
     fn delivery(&self, position: &Position) -> Result<u64, Error> {
@@ -210,7 +209,7 @@ impl Acknowledger {
             Some(stages) => (stages.written.confirmed(), stages.applied.confirmed()),
             None => (flushed, flushed),
         };
-        self.0.told.set(written, flushed, applied, ledgers.flushed.is_owed());
+        self.0.acknowledged.set(written, flushed, applied, ledgers.flushed.is_owed());
     }
 
     fn lock(&self) -> MutexGuard<'_, Ledgers> {

@@ -1,41 +1,20 @@
-//! The unit that amounts of `money` are counted in.
+//! Amounts of `money`, whose fractional digits the catalogue knows.
 
 use pgoutput_decode::Relation;
 use pgoutput_decode::value::{TypeInfo, TypeKind, type_oid};
 
-use crate::Error;
-use crate::catalog::Catalog;
+/// The number of digits with `lc_monetary` C, and that of tables without amounts.
+pub(super) const DEFAULT_DIGITS: u8 = 2;
 
-/// What `lc_monetary` C has, and what is said of tables without an amount.
-const UNASKED: u8 = 2;
-
-/// How many digits an amount has behind its decimal point, asked of a server when a table has amounts.
-#[derive(Debug, Default)]
-pub(super) struct MoneyDigits(Option<u8>);
-
-impl MoneyDigits {
-    /// The digits of the amounts in this table.
-    pub(super) fn of(
-        &mut self,
-        relation: &Relation,
-        types: &[TypeInfo<'static>],
-        catalog: &mut Catalog,
-    ) -> Result<u8, Error> {
-        let is_money = |oid| matches!(oid, type_oid::MONEY | type_oid::MONEY_ARRAY);
-        let mut columns = relation.columns().iter();
-        if !columns.any(|column| is_money(column.type_oid)) && !types.iter().any(holds_money) {
-            return Ok(UNASKED);
-        }
-        if let Some(digits) = self.0 {
-            return Ok(digits);
-        }
-        let digits = catalog.money_digits()?;
-        self.0 = Some(digits);
-        Ok(digits)
-    }
+/// Whether a column of the table holds amounts of `money`. `types` describes those of its types that
+/// are not built in.
+pub(super) fn is_in(relation: &Relation, types: &[TypeInfo<'static>]) -> bool {
+    let is_money = |oid| matches!(oid, type_oid::MONEY | type_oid::MONEY_ARRAY);
+    relation.columns().iter().any(|column| is_money(column.type_oid))
+        || types.iter().any(holds_money)
 }
 
-/// Whether there are amounts in values of this type. Descriptions by the catalogue end.
+/// Whether values of this type hold amounts. Descriptions have a bounded depth.
 fn holds_money(info: &TypeInfo<'_>) -> bool {
     match info.kind {
         TypeKind::Composite(attributes) => {

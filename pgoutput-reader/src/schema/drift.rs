@@ -8,39 +8,43 @@ use crate::event::TableSchema;
 /// How often the catalogue is asked for a table whose values it cannot be the reason of.
 const TRIES: u8 = 3;
 
-/// The columns of a table in which there is a composite, and when the catalogue was asked of them because a value did not fit.
+/// The columns of a table in which there is a composite, and when the catalogue was asked of them because a value did not drift.
 #[derive(Debug)]
-pub(super) struct Fit {
+pub(super) struct Drift {
     /// One for each column; none at all where no column has a composite.
     columns: Box<[bool]>,
     /// A position that the server had reached when it was asked. What was committed before was known to its answer.
     asked_at: Lsn,
     /// How often the answer was the old one, though the value was written after the last answer.
-    in_vain: u8,
+    unchanged_answers: u8,
+    /// The catalogue has just answered for the row that is looked at.
+    is_answered: bool,
 }
 
-impl Fit {
+impl Drift {
     pub(super) fn new(schema: &TableSchema) -> Self {
         let is_alterable =
             |oid| schema.types.iter().any(|info| info.oid == oid && has_composite(info));
         let columns = schema.columns.iter().map(|column| is_alterable(column.wire.type_oid));
         let columns: Box<[bool]> = columns.collect();
         let columns = if columns.contains(&true) { columns } else { Box::default() };
-        Self { columns, asked_at: Lsn::ZERO, in_vain: 0 }
+        Self { columns, asked_at: Lsn::ZERO, unchanged_answers: 0, is_answered: false }
     }
 
     /// Whether the catalogue may know better than `schema` what is in these rows of a transaction.
     ///
     /// What was committed before the last answer is of that description or an older one, which nobody has any more.
     pub(super) fn is_doubtful(
-        &self,
+        &mut self,
         schema: &TableSchema,
         rows: &[Option<TupleData<'_>>],
         commit_lsn: Lsn,
     ) -> bool {
-        !self.columns.is_empty()
+        let is_answered = std::mem::take(&mut self.is_answered);
+        !is_answered
+            && !self.columns.is_empty()
             && commit_lsn >= self.asked_at
-            && self.in_vain < TRIES
+            && self.unchanged_answers < TRIES
             && !rows.iter().flatten().all(|row| self.fits(schema, *row))
     }
 
@@ -57,10 +61,14 @@ impl Fit {
     }
 
     /// The catalogue was asked when the server had come to `at`, and it gave another answer than before or not.
-    pub(super) fn asked(&mut self, at: Lsn, is_new: bool) {
+    pub(super) fn answered(&mut self, at: Lsn, is_new: bool) {
+        self.is_answered = true;
         // Of the first answer it is not known when it was given.
-        self.in_vain =
-            if is_new || self.asked_at.is_zero() { 0 } else { self.in_vain.saturating_add(1) };
+        self.unchanged_answers = if is_new || self.asked_at.is_zero() {
+            0
+        } else {
+            self.unchanged_answers.saturating_add(1)
+        };
         self.asked_at = at;
     }
 }
@@ -146,12 +154,12 @@ mod tests {
         }
     }
 
-    fn is_doubtful(fit: &Fit, table: &TableSchema, value: &str, commit_lsn: u64) -> bool {
+    fn is_doubtful(drift: &mut Drift, table: &TableSchema, value: &str, commit_lsn: u64) -> bool {
         let mut frame = b"I\0\0\0\x01N\0\x01t".to_vec();
         frame.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
         frame.extend(value.bytes());
         let Message::Insert(body) = Message::decode(&frame, false).unwrap() else { panic!() };
-        fit.is_doubtful(table, &[Some(body.new), None], Lsn::new(commit_lsn))
+        drift.is_doubtful(table, &[Some(body.new), None], Lsn::new(commit_lsn))
     }
 
     #[test]
@@ -160,35 +168,38 @@ mod tests {
             [(PAIR, "(1)", "(1,2)"), (LIST, "{(1)}", "{(1),()x}"), (LISTS, "{(1)}", "{(x)}")]
         {
             let table = table(&[info]);
-            let fit = Fit::new(&table);
-            assert!(!is_doubtful(&fit, &table, good, 1), "{good}");
-            assert!(is_doubtful(&fit, &table, bad, 1), "{bad}");
+            let mut drift = Drift::new(&table);
+            assert!(!is_doubtful(&mut drift, &table, good, 1), "{good}");
+            assert!(is_doubtful(&mut drift, &table, bad, 1), "{bad}");
         }
-        let plain = Fit::new(&table(&[MOOD, INTEGER]));
+        let plain = Drift::new(&table(&[MOOD, INTEGER]));
         assert!(plain.columns.is_empty());
-        assert_eq!(*Fit::new(&table(&[MOOD, LISTS, INTEGER])).columns, [false, true, false]);
+        assert_eq!(*Drift::new(&table(&[MOOD, LISTS, INTEGER])).columns, [false, true, false]);
     }
 
     #[test]
     fn an_answer_holds_for_what_was_committed_before_it() {
         let table = table(&[PAIR]);
-        let mut fit = Fit::new(&table);
-        fit.asked(Lsn::new(10), false);
-        assert!(!is_doubtful(&fit, &table, "(1,2)", 9));
-        assert!(is_doubtful(&fit, &table, "(1,2)", 10));
+        let mut drift = Drift::new(&table);
+        drift.answered(Lsn::new(10), false);
+        assert!(!is_doubtful(&mut drift, &table, "(1,2)", 10), "the same row");
+        assert!(!is_doubtful(&mut drift, &table, "(1,2)", 9));
+        assert!(is_doubtful(&mut drift, &table, "(1,2)", 10));
     }
 
     #[test]
     fn a_catalogue_that_never_knows_better_is_asked_no_more() {
         let table = table(&[PAIR]);
-        let mut fit = Fit::new(&table);
+        let mut drift = Drift::new(&table);
         let mut asked = 0;
-        while is_doubtful(&fit, &table, "(x)", u64::MAX) {
+        while is_doubtful(&mut drift, &table, "(x)", u64::MAX) {
             asked += 1;
-            fit.asked(Lsn::new(asked), false);
+            drift.answered(Lsn::new(asked), false);
+            assert!(!is_doubtful(&mut drift, &table, "(x)", u64::MAX), "the same row");
         }
         assert_eq!(asked, 1 + u64::from(TRIES));
-        fit.asked(Lsn::new(asked), true);
-        assert!(is_doubtful(&fit, &table, "(x)", u64::MAX));
+        drift.answered(Lsn::new(asked), true);
+        assert!(!is_doubtful(&mut drift, &table, "(x)", u64::MAX), "the same row");
+        assert!(is_doubtful(&mut drift, &table, "(x)", u64::MAX));
     }
 }

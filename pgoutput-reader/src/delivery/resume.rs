@@ -11,7 +11,7 @@ use crate::event::Position;
 
 /// Tells what is new from what was delivered before the connection was lost.
 #[derive(Debug, Default)]
-pub(super) struct Resume {
+pub(crate) struct Resume {
     newest: Newest,
     /// The newest message outside of transactions; `0/0` before the first.
     message_lsn: Lsn,
@@ -46,7 +46,7 @@ enum Redelivery {
 
 impl Resume {
     /// Everything through a stored position was dealt with. What the slot was confirmed beyond, it does not send again.
-    pub(super) fn behind(position: &Position, confirmed: Lsn) -> Self {
+    pub(crate) fn after(position: &Position, confirmed: Lsn) -> Self {
         let commit_lsn = position.commit_lsn();
         let newest = match position.index() {
             Some(index) => Newest {

@@ -127,9 +127,9 @@ fn a_position_from_elsewhere_confirms_nothing_and_says_so() {
     }
 }
 
-fn told(ack: &Acknowledger, received: u64) -> [u64; 3] {
+fn reported(ack: &Acknowledger, received: u64) -> [u64; 3] {
     let mut positions = Positions { write: lsn(received), ..Positions::default() };
-    ack.told().add_to(&mut positions);
+    ack.acknowledged().add_to(&mut positions);
     [positions.write, positions.flush, positions.apply].map(Lsn::as_u64)
 }
 
@@ -138,28 +138,28 @@ fn stages_are_told_apart() {
     let (ack, of) = reader(Acknowledge::Stages);
     ack.mark(1, lsn(10));
     ack.mark(2, lsn(20));
-    assert_eq!(told(&ack, 99), [0, 0, 0]);
+    assert_eq!(reported(&ack, 99), [0, 0, 0]);
     ack.acknowledge_stage(Stage::Written, of.at(1)).unwrap();
     ack.acknowledge_stage(Stage::Written, of.at(2)).unwrap();
-    assert_eq!(told(&ack, 99), [20, 0, 0]);
+    assert_eq!(reported(&ack, 99), [20, 0, 0]);
     ack.acknowledge_stage(Stage::Applied, of.at(1)).unwrap();
-    assert_eq!(told(&ack, 99), [20, 0, 10]);
+    assert_eq!(reported(&ack, 99), [20, 0, 10]);
     // The second is flushed before the first.
     ack.acknowledge_stage(Stage::Flushed, of.at(2)).unwrap();
-    assert_eq!(told(&ack, 99), [20, 0, 10]);
+    assert_eq!(reported(&ack, 99), [20, 0, 10]);
     ack.acknowledge_stage(Stage::Flushed, of.at(1)).unwrap();
-    assert_eq!((told(&ack, 99), ack.confirmed()), ([20, 20, 10], lsn(20)));
+    assert_eq!((reported(&ack, 99), ack.confirmed()), ([20, 20, 10], lsn(20)));
     ack.acknowledge(of.at(2)).unwrap();
-    assert_eq!(told(&ack, 99), [20, 20, 20]);
+    assert_eq!(reported(&ack, 99), [20, 20, 20]);
 }
 
 #[test]
 fn without_stages_received_is_written_and_taken_is_the_rest() {
     let (ack, of) = reader(Acknowledge::Manual);
     ack.mark(1, lsn(10));
-    assert_eq!(told(&ack, 99), [99, 0, 0]);
+    assert_eq!(reported(&ack, 99), [99, 0, 0]);
     let refused = ack.acknowledge_stage(Stage::Written, of.at(1)).unwrap_err().into_kind();
     assert!(matches!(refused, ErrorKind::Position(PositionError::NoStages)));
     ack.acknowledge(of.at(1)).unwrap();
-    assert_eq!(told(&ack, 99), [99, 10, 10]);
+    assert_eq!(reported(&ack, 99), [99, 10, 10]);
 }

@@ -52,12 +52,12 @@ impl Idle {
 
 /// What is to be done about a quiet server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due<'a> {
+pub(super) enum IdleAction<'a> {
     Nothing,
     /// To be asked how far it has come.
-    Ask,
+    RequestKeepalive,
     /// To be given something to send: a message with this prefix.
-    Write(&'a str),
+    WriteMessage(&'a str),
 }
 
 /// The policy and its clock.
@@ -70,7 +70,7 @@ pub(super) struct IdleTimer {
 impl IdleTimer {
     pub(super) fn new(policy: Idle, now: Instant) -> Self {
         let mut clock = Self { policy, due_at: now };
-        clock.put_off(now);
+        clock.postpone(now);
         clock
     }
 
@@ -82,7 +82,7 @@ impl IdleTimer {
     }
 
     /// Something has come that says how far the server is.
-    pub(super) fn put_off(&mut self, now: Instant) {
+    pub(super) fn postpone(&mut self, now: Instant) {
         // An interval beyond the clock's range never passes.
         self.due_at = now.checked_add(self.interval()).unwrap_or(now + 1000 * ASK);
     }
@@ -93,19 +93,19 @@ impl IdleTimer {
     }
 
     /// What is due now; counts as done.
-    pub(super) fn take_due(&mut self, now: Instant) -> Due<'_> {
+    pub(super) fn take_due(&mut self, now: Instant) -> IdleAction<'_> {
         if now < self.due_at {
-            return Due::Nothing;
+            return IdleAction::Nothing;
         }
-        self.put_off(now);
+        self.postpone(now);
         match &self.policy {
-            Idle::WhenDrained | Idle::Never => Due::Ask,
-            Idle::Message { prefix, .. } => Due::Write(prefix),
+            Idle::WhenDrained | Idle::Never => IdleAction::RequestKeepalive,
+            Idle::Message { prefix, .. } => IdleAction::WriteMessage(prefix),
         }
     }
 
     /// Whether the server's own word for how far it is moves the slot.
-    pub(super) fn keepalives_count(&self) -> bool {
+    pub(super) fn follows_keepalives(&self) -> bool {
         self.policy == Idle::WhenDrained
     }
 
@@ -131,15 +131,15 @@ mod tests {
         let interval = Duration::from_secs(2);
         let message = Idle::Message { prefix: "p".into(), interval };
         for (policy, interval, due) in [
-            (Idle::WhenDrained, ASK, Due::Ask),
-            (Idle::Never, ASK, Due::Ask),
-            (message, interval, Due::Write("p")),
+            (Idle::WhenDrained, ASK, IdleAction::RequestKeepalive),
+            (Idle::Never, ASK, IdleAction::RequestKeepalive),
+            (message, interval, IdleAction::WriteMessage("p")),
         ] {
             let mut clock = IdleTimer::new(policy, start);
-            assert_eq!(clock.take_due(start + interval / 2), Due::Nothing);
+            assert_eq!(clock.take_due(start + interval / 2), IdleAction::Nothing);
             assert_eq!(clock.take_due(start + interval), due);
-            assert_eq!(clock.take_due(start + interval), Due::Nothing);
-            clock.put_off(start + 2 * interval);
+            assert_eq!(clock.take_due(start + interval), IdleAction::Nothing);
+            clock.postpone(start + 2 * interval);
             assert_eq!(clock.due_at(), start + 3 * interval);
         }
     }
@@ -148,6 +148,6 @@ mod tests {
     fn an_interval_without_end_is_no_panic() {
         let message = Idle::Message { prefix: String::new(), interval: Duration::MAX };
         let now = Instant::now();
-        assert_eq!(IdleTimer::new(message, now).take_due(now), Due::Nothing);
+        assert_eq!(IdleTimer::new(message, now).take_due(now), IdleAction::Nothing);
     }
 }

@@ -1,11 +1,9 @@
 //! When to try again, and when to give up.
 
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::Error;
-use crate::setup::SlotWait;
+use crate::listener::Listener;
 
 /// How a [`Reader`](crate::Reader) gets back a connection that was lost.
 ///
@@ -101,18 +99,18 @@ impl Reconnect {
         self
     }
 
-    pub(super) fn is_never(&self) -> bool {
+    pub(crate) fn is_never(&self) -> bool {
         self.max_attempts == Some(0)
     }
 
     /// How long a connection has to last to be a good one.
-    pub(super) fn good_after(&self) -> Duration {
+    pub(crate) fn good_after(&self) -> Duration {
         self.max_delay
     }
 
     /// How long to wait before the next attempt, when so many were made and so much time has passed; `None` gives up. The last attempt is
     /// made when the time is over.
-    pub(super) fn delay(&self, attempts: u32, elapsed: Duration, random: u64) -> Option<Duration> {
+    pub(crate) fn delay(&self, attempts: u32, elapsed: Duration, random: u64) -> Option<Duration> {
         if self.max_attempts.is_some_and(|most| attempts >= most) {
             return None;
         }
@@ -156,72 +154,11 @@ pub struct Reconnected<'a> {
     pub address: &'a str,
 }
 
-type Listener = dyn FnMut(&ReconnectAttempt<'_>) + Send;
+/// A callback for attempts to reconnect.
+pub(crate) type OnReconnect = Listener<dyn FnMut(&ReconnectAttempt<'_>) + Send>;
 
-/// Who wants to know of attempts. Clones are the same listener.
-#[derive(Clone)]
-pub(super) struct OnReconnect(Arc<Mutex<Listener>>);
-
-impl OnReconnect {
-    pub(super) fn new(listener: impl FnMut(&ReconnectAttempt<'_>) + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(listener)))
-    }
-
-    pub(super) fn tell(&self, attempt: &ReconnectAttempt<'_>) {
-        // A listener that has panicked once is the program's own affair.
-        (self.0.lock().unwrap_or_else(PoisonError::into_inner))(attempt);
-    }
-}
-
-impl fmt::Debug for OnReconnect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OnReconnect")
-    }
-}
-
-type BackListener = dyn FnMut(&Reconnected<'_>) + Send;
-
-/// Who wants to know that a connection is back. Clones are the same listener.
-#[derive(Clone)]
-pub(super) struct OnReconnected(Arc<Mutex<BackListener>>);
-
-impl OnReconnected {
-    pub(super) fn new(listener: impl FnMut(&Reconnected<'_>) + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(listener)))
-    }
-
-    pub(super) fn tell(&self, reconnected: &Reconnected<'_>) {
-        (self.0.lock().unwrap_or_else(PoisonError::into_inner))(reconnected);
-    }
-}
-
-impl fmt::Debug for OnReconnected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OnReconnected")
-    }
-}
-
-type SlotListener = dyn FnMut(&SlotWait<'_>) + Send;
-
-/// Who wants to know of waits for a slot. Clones are the same listener.
-#[derive(Clone)]
-pub(crate) struct OnSlotWait(Arc<Mutex<SlotListener>>);
-
-impl OnSlotWait {
-    pub(super) fn new(listener: impl FnMut(&SlotWait<'_>) + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(listener)))
-    }
-
-    pub(crate) fn tell(&self, wait: &SlotWait<'_>) {
-        (self.0.lock().unwrap_or_else(PoisonError::into_inner))(wait);
-    }
-}
-
-impl fmt::Debug for OnSlotWait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OnSlotWait")
-    }
-}
+/// A callback for replaced connections.
+pub(crate) type OnReconnected = Listener<dyn FnMut(&Reconnected<'_>) + Send>;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,223 @@
+//! From messages to change events, and from acknowledged events to positions that the server may
+//! discard: what a reader does, without a socket, a clock or a thread.
+//!
+//! ```text
+//! message ──► Resume ──► Transactions ──► ChangeEvent ──► the program
+//!             (old?)     (number, make)                       │ acknowledge
+//! keepalive ─────────────────────────────► Ledger ◄───────────┘
+//!                                             │ acknowledged LSN
+//!                                             ▼ next status update
+//! ```
+//!
+//! The caller owns the loop: it hands in messages, keepalives and the time, answers what an
+//! [`Outcome`] needs, and does what [`tend`](Delivery::tend) says is due.
+
+mod ack;
+mod confirm;
+mod due;
+mod idle;
+mod resume;
+mod transactions;
+mod until;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use pgoutput_decode::{Lsn, Message, TimestampTz};
+
+use crate::error::StreamError;
+use crate::event::{ChangeEvent, Fingerprint, Position, StreamIdentity};
+use crate::schema::{Need, Schemas};
+use crate::stream::StreamEvent;
+pub use ack::{Acknowledge, Acknowledger, Stage};
+pub(crate) use due::Due;
+pub use idle::Idle;
+use idle::IdleTimer;
+pub(crate) use resume::Resume;
+use transactions::{Progress, Transactions};
+use until::Until;
+
+/// The settings of a [`Delivery`].
+pub(crate) struct Settings {
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) identity: Arc<StreamIdentity>,
+    pub(crate) resume: Resume,
+    /// Commit LSN and index of the event that was resumed after.
+    pub(crate) newest: Option<(Lsn, Option<u64>)>,
+    pub(crate) acknowledger: Acknowledger,
+    pub(crate) mode: Acknowledge,
+    pub(crate) idle: Idle,
+    /// The LSN to stop at.
+    pub(crate) until: Option<Lsn>,
+}
+
+/// The delivery of one reader: what it has delivered, what of that was acknowledged, and where it
+/// stops. It outlives the streams that the messages come from.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    transactions: Transactions,
+    acknowledger: Acknowledger,
+    mode: Acknowledge,
+    until: Option<Until>,
+    idle: IdleTimer,
+    /// The server's position when it last reported that nothing further is on its way.
+    idle_at: Option<Lsn>,
+    /// Whether commits on the server wait for the flushed LSN.
+    commits_wait: bool,
+}
+
+/// What a message or keepalive led to.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Nothing for the program.
+    Nothing,
+    /// An event. The message may hold more: see [`Delivery::is_unfinished`].
+    Event(ChangeEvent),
+    /// Hand in the same message again after answering this.
+    Needs(Need),
+    /// The LSN to stop at is reached.
+    Finished,
+}
+
+impl Delivery {
+    pub(crate) fn new(settings: Settings, now: Instant) -> Self {
+        let Settings { fingerprint, identity, resume, newest, acknowledger, mode, idle, until } =
+            settings;
+        Self {
+            transactions: Transactions::new(fingerprint, identity, resume, newest),
+            acknowledger,
+            mode,
+            until: until.map(|lsn| Until::new(lsn, now)),
+            idle: IdleTimer::new(idle, now),
+            idle_at: None,
+            commits_wait: false,
+        }
+    }
+
+    pub(crate) fn acknowledger(&self) -> &Acknowledger {
+        &self.acknowledger
+    }
+
+    /// Takes in a message and returns what it leads to.
+    ///
+    /// After [`Outcome::Needs`], and while it [is unfinished](Self::is_unfinished), the same
+    /// message must be handed in again.
+    ///
+    /// # Errors
+    /// A message that is out of place, or contradicts what was delivered before. An event counts
+    /// as delivered only if this returns it.
+    pub(crate) fn message(
+        &mut self,
+        event: &StreamEvent<'_>,
+        schemas: &mut Schemas,
+        now: Instant,
+    ) -> Result<Outcome, StreamError> {
+        self.idle_at = None;
+        if let Message::Message(body) = &event.message
+            && self.idle.is_own(body)
+        {
+            self.idle.postpone(now);
+            self.transactions.reached(body.lsn)?;
+            self.mark_idle(body.lsn);
+            return Ok(self.outcome_at(body.lsn));
+        }
+        if self.until.as_ref().is_some_and(|until| until.is_before(&event.message)) {
+            if let Message::Begin(begin) = &event.message {
+                self.transactions.reached(begin.final_lsn)?;
+            }
+            return Ok(Outcome::Finished);
+        }
+        Ok(match self.transactions.message(event, schemas)? {
+            Progress::Nothing => Outcome::Nothing,
+            Progress::Needs(need) => Outcome::Needs(need),
+            Progress::Event(event) => Outcome::Event(event),
+            Progress::Alone { event, end_lsn } => {
+                // One byte before the record's end: it is not sent again after a restart.
+                self.mark(Lsn::new(end_lsn.as_u64().saturating_sub(1)));
+                Outcome::Event(event)
+            }
+            Progress::Committed { commit_lsn, end_lsn, is_empty } => {
+                self.mark_commit(commit_lsn, end_lsn, is_empty);
+                self.outcome_at(end_lsn)
+            }
+        })
+    }
+
+    /// Takes in a keepalive.
+    ///
+    /// # Errors
+    /// The server passed over a transaction that was delivered in part.
+    pub(crate) fn keepalive(&mut self, wal_end: Lsn, now: Instant) -> Result<Outcome, StreamError> {
+        if self.in_transaction() {
+            return Ok(Outcome::Nothing);
+        }
+        self.transactions.reached(wal_end)?;
+        self.idle_at = Some(wal_end);
+        if self.idle.follows_keepalives() {
+            self.idle.postpone(now);
+            self.mark_idle(wal_end);
+        }
+        Ok(self.outcome_at(wal_end))
+    }
+
+    /// The messages that follow are of a new stream, which may repeat what was delivered before.
+    pub(crate) fn restart(&mut self, now: Instant) {
+        self.idle_at = None;
+        self.transactions.restart();
+        if let Some(until) = &mut self.until {
+            until.restart(now);
+        }
+    }
+
+    /// Whether the last message holds more events.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.transactions.is_unfinished()
+    }
+
+    /// Whether changes of a transaction may still follow.
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.transactions.is_open()
+    }
+
+    /// Whether only the Commit is missing before a transaction, all of whose delivered events were
+    /// acknowledged, counts as whole.
+    pub(crate) fn awaits_commit(&self) -> bool {
+        self.in_transaction() && !self.is_unfinished() && self.is_acknowledged()
+    }
+
+    /// Whether every delivered event was acknowledged.
+    fn is_acknowledged(&self) -> bool {
+        self.acknowledger.has_taken(self.transactions.delivered())
+    }
+
+    /// The program asked for the next event: with [`Acknowledge::Automatic`] this acknowledges all
+    /// that were delivered.
+    pub(crate) fn next_requested(&self) {
+        if self.mode == Acknowledge::Automatic {
+            self.acknowledger.take_through(self.transactions.delivered());
+        }
+    }
+
+    /// Whether nothing is published at present and everything delivered was acknowledged.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.idle_at.is_some() && self.is_acknowledged()
+    }
+
+    /// The position of an idle stream, after everything that was delivered; `None` while events
+    /// may be on their way.
+    pub(crate) fn idle_position(&self) -> Option<Position> {
+        let lsn = self.idle_at?;
+        Some(Position::idle(self.transactions.identity(), lsn, self.transactions.delivered()))
+    }
+
+    /// The commit time of the newest transaction of which an event was delivered.
+    pub(crate) fn last_commit_time(&self) -> Option<TimestampTz> {
+        self.transactions.last_commit_time()
+    }
+
+    fn outcome_at(&self, lsn: Lsn) -> Outcome {
+        let is_reached = self.until.as_ref().is_some_and(|until| until.is_reached(lsn));
+        if is_reached { Outcome::Finished } else { Outcome::Nothing }
+    }
+}
+

@@ -1,0 +1,88 @@
+//! Where the messages of a reader come from, pulled one step at a time.
+
+#[cfg(test)]
+pub(crate) mod capture;
+mod open;
+mod outage;
+mod reconnect_policy;
+mod replication;
+mod stability;
+mod started;
+mod transient;
+mod verify;
+
+use std::time::Instant;
+
+use pgoutput_decode::{Lsn, PrimaryKeepalive};
+
+use crate::delivery::Due;
+use crate::error::Error;
+use crate::schema::{Facts, Need, Schemas};
+use crate::stream::StreamEvent;
+pub(crate) use open::StreamOpener;
+pub(crate) use reconnect_policy::{OnReconnect, OnReconnected};
+pub use reconnect_policy::{Reconnect, ReconnectAttempt, Reconnected};
+pub(crate) use replication::{OnSkipped, Replication, StreamSettings};
+pub use started::Started;
+pub(crate) use verify::Stored;
+
+/// A sequence of replication streams, each a repetition and continuation of the one before.
+pub(crate) trait Source {
+    /// The place of a message, until the next step.
+    type Frame: Copy + std::fmt::Debug;
+
+    /// Waits for the next step, until `wake_at`.
+    ///
+    /// # Errors
+    /// Give the error to [`lost`](Self::lost).
+    fn step(&mut self, wake_at: Instant) -> Result<Step<Self::Frame>, Error>;
+
+    /// As [`step`](Self::step), also after the source was stopped.
+    fn step_after_stop(&mut self, deadline: Instant) -> Result<Step<Self::Frame>, Error>;
+
+    /// Decodes the message of the last step; `None` if its stream is gone.
+    fn read(&mut self, frame: Self::Frame) -> Result<Option<StreamEvent<'_>>, Error>;
+
+    /// The message of the last step is not needed any more.
+    fn release(&mut self);
+
+    /// Asks the catalogue for a fact.
+    fn answer(&mut self, need: &Need, schemas: &Schemas) -> Result<Facts, Error>;
+
+    /// Does what is due.
+    fn attend(&mut self, due: Due<'_>) -> Result<(), Error>;
+
+    /// Whether commits on the server may wait for the flushed LSN.
+    fn commits_wait(&self) -> bool;
+
+    /// The server has decoded everything before `lsn`, and nothing of it is on its way.
+    fn caught_up(&mut self, lsn: Lsn);
+
+    /// An event of the last message was delivered.
+    fn delivered(&mut self);
+
+    /// Starts to replace a stream that ended with this error.
+    ///
+    /// # Errors
+    /// This error, if retrying cannot help or the policy forbids it.
+    fn lost(&mut self, error: Error) -> Result<(), Error>;
+
+    /// Whether an error only says that the source was stopped.
+    fn is_stop(&self, error: &Error) -> bool;
+}
+
+/// One step of a [`Source`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Step<F> {
+    /// A message.
+    Message(F),
+    Keepalive(PrimaryKeepalive),
+    /// The server left out a publication that does not exist, which the settings allow.
+    PublicationSkipped,
+    /// A new stream has started. It repeats what its server does not know to be acknowledged.
+    Restarted,
+    /// The time is over; nothing was lost.
+    TimedOut,
+    /// The source was stopped, and nothing whole is left.
+    Stopped,
+}

@@ -1,0 +1,411 @@
+//! A replication connection that is replaced when it is lost, with the SQL connection beside it.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use pgoutput_decode::{Lsn, Printable};
+
+use super::open::{LostStream, Opened, ReconnectionAttempt, StreamOpener};
+use super::outage::Outage;
+use super::reconnect_policy::{OnReconnect, OnReconnected, Reconnect, Reconnected};
+use super::stability::Stability;
+use super::transient::may_pass;
+use super::{Source, Step};
+use crate::catalog::{Catalog, Waits};
+use crate::connection::{CopyBoth, SystemId};
+use crate::delivery::Due;
+use crate::error::{Error, ErrorKind, ServerMessage, SetupError};
+use crate::io::WakePipe;
+use crate::listener::Listener;
+use crate::schema::{Facts, Need, Schemas};
+use crate::setup::Pace;
+use crate::stream::{
+    self, AcknowledgedLsns, Frame, Health, NOTICES_KEPT, Publications, ReplicationStream,
+    SkippedPublication, StopHandle, StreamEvent,
+};
+
+/// A callback for publications that are skipped.
+pub(crate) type OnSkipped = Listener<dyn FnMut(&SkippedPublication) + Send>;
+
+/// One replication stream after another, each a continuation of the one before.
+#[derive(Debug)]
+pub(crate) struct Replication {
+    opener: StreamOpener,
+    system: SystemId,
+    settings: StreamSettings,
+    /// What wakes every stream, and the waits between them.
+    wake: WakePipe,
+    stop: StopHandle,
+    address: String,
+    stream: Option<ReplicationStream>,
+    catalog: Catalog,
+    stability: Stability,
+    /// From the loss of a stream until another is stable.
+    outage: Option<Box<Outage>>,
+    phase: Phase,
+    /// The greatest LSN that this reader can have confirmed the slot at.
+    confirmed: Lsn,
+    /// Whether commits on the server may wait for this connection.
+    commits_wait: bool,
+    /// What the streams before had come to.
+    before: Health,
+    notices: Vec<ServerMessage>,
+}
+
+/// The settings of each stream.
+#[derive(Debug)]
+pub(crate) struct StreamSettings {
+    pub(crate) heartbeat: bool,
+    /// The slot disappears with its connection.
+    pub(crate) temporary: bool,
+    pub(crate) reconnect: Reconnect,
+    pub(crate) on_reconnect: Option<OnReconnect>,
+    pub(crate) on_reconnected: Option<OnReconnected>,
+    pub(crate) publications: Publications,
+    pub(crate) on_skipped: Option<OnSkipped>,
+    /// The acknowledged LSNs, which any thread may change.
+    pub(crate) acknowledged: Arc<AcknowledgedLsns>,
+}
+
+/// What is done about an outage.
+#[derive(Debug)]
+enum Phase {
+    /// Nothing: there is a stream.
+    Open,
+    Waiting {
+        until: Instant,
+    },
+    Trying(ReconnectionAttempt),
+}
+
+impl StreamSettings {
+    fn stream(&self, copy: CopyBoth, pace: Pace) -> Result<ReplicationStream, Error> {
+        let mut stream = ReplicationStream::new(copy, pace, self.publications.clone())?;
+        stream.set_heartbeat(self.heartbeat)?;
+        stream.follow(&self.acknowledged);
+        Ok(stream)
+    }
+}
+
+impl Replication {
+    pub(crate) fn new(
+        opener: StreamOpener,
+        opened: Opened,
+        settings: StreamSettings,
+        stop: Option<(WakePipe, StopHandle)>,
+    ) -> Result<Self, Error> {
+        let Opened { mut copy, pace, mut catalog, system, confirmed, commits_wait, .. } = opened;
+        // A handle that the program has already stops this reader too.
+        let stop = stop.map(|(wake, stop)| {
+            copy.set_wake_pipe(wake);
+            stop
+        });
+        let wake = copy.wake_pipe();
+        let address = copy.address().to_owned();
+        let mut stream = settings.stream(copy, pace)?;
+        if let Some(stop) = stop {
+            stream.stopped_by(stop);
+        }
+        let stop = stream.stop_handle();
+        catalog.wait_with(Waits { wake: wake.clone(), stop: stop.clone() });
+        let stability = Stability::new(Instant::now(), system.xlogpos);
+        Ok(Self {
+            opener,
+            system,
+            settings,
+            wake,
+            stop,
+            address,
+            before: stream.health(),
+            stream: Some(stream),
+            catalog,
+            stability,
+            outage: None,
+            phase: Phase::Open,
+            confirmed,
+            commits_wait,
+            notices: Vec::new(),
+        })
+    }
+
+    pub(crate) fn stop_handle(&self) -> StopHandle {
+        self.stop.clone()
+    }
+
+    /// Queries over the SQL connection.
+    pub(crate) fn catalog(&mut self) -> &mut Catalog {
+        &mut self.catalog
+    }
+
+    /// Sends a status update if one is due.
+    pub(crate) fn tick(&mut self) -> Result<(), Error> {
+        let ticked = self.stream.as_mut().map_or(Ok(()), ReplicationStream::tick);
+        ticked.or_else(|error| self.lost(error))
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        match &self.stream {
+            Some(stream) => merged(&self.before, stream.health()),
+            None => Health { connected: false, ..self.before },
+        }
+    }
+
+    pub(crate) fn take_notices(&mut self) -> Vec<ServerMessage> {
+        let mut notices = std::mem::take(&mut self.notices);
+        if let Some(stream) = &mut self.stream {
+            notices.append(&mut stream.take_notices());
+        }
+        notices
+    }
+
+    /// Reports what was acknowledged and closes the connection.
+    pub(crate) fn stop(mut self) -> Result<(), Error> {
+        match self.stream.take() {
+            Some(stream) => stream.stop(),
+            None if self.settings.acknowledged.flushed() <= self.before.flushed => Ok(()),
+            None => {
+                let source = io::ErrorKind::NotConnected.into();
+                Err(Error::io("reporting what was acknowledged to", &self.address, source))
+            }
+        }
+    }
+
+    fn report_skipped(&mut self) {
+        let skipped = self.stream.as_mut().map(ReplicationStream::take_skipped_publications);
+        for skipped in skipped.unwrap_or_default() {
+            log::warn!("{skipped}");
+            if let Some(listener) = &self.settings.on_skipped {
+                listener.with(|report| report(&skipped));
+            }
+        }
+    }
+
+    /// Keeps what a lost stream had come to.
+    fn leave(&mut self, mut stream: ReplicationStream) {
+        self.before = merged(&self.before, stream.health());
+        self.notices.append(&mut stream.take_notices());
+        let surplus = self.notices.len().saturating_sub(NOTICES_KEPT);
+        self.notices.drain(..surplus);
+    }
+
+    fn schedule(&mut self, mut outage: Box<Outage>) -> Result<(), Error> {
+        let now = Instant::now();
+        let random = RandomState::new().hash_one(outage.attempt());
+        let Some(delay) = outage.next_delay(&self.settings.reconnect, now, random) else {
+            return Err(outage.into_error(now));
+        };
+        self.phase = Phase::Waiting { until: now + delay };
+        let attempt = outage.report(delay, now);
+        log::warn!("{}; attempt {} to reconnect in {delay:.1?}", attempt.cause, attempt.attempt);
+        if let Some(listener) = &self.settings.on_reconnect {
+            listener.with(|report| report(&attempt));
+        }
+        self.outage = Some(outage);
+        Ok(())
+    }
+
+    /// The next step towards a new stream.
+    fn reconnect(&mut self, deadline: Instant) -> Result<Step<Frame>, Error> {
+        loop {
+            if self.outage.is_none() || self.stop.is_stopped() {
+                // An attempt in progress is given up.
+                (self.outage, self.phase) = (None, Phase::Open);
+                return Ok(Step::Stopped);
+            }
+            let now = Instant::now();
+            let wake_at = match &self.phase {
+                Phase::Waiting { until } if *until > now => deadline.min(*until),
+                Phase::Trying(attempt) => match attempt.result() {
+                    Some(result) => {
+                        self.opened(result?)?;
+                        return Ok(Step::Restarted);
+                    }
+                    None => deadline,
+                },
+                Phase::Waiting { .. } | Phase::Open => {
+                    self.phase = Phase::Trying(self.attempt()?);
+                    continue;
+                }
+            };
+            if deadline <= now {
+                return Ok(Step::TimedOut);
+            }
+            self.wake
+                .wait(Some(wake_at))
+                .map_err(|error| Error::io("waiting for", &self.address, error))?;
+        }
+    }
+
+    fn attempt(&self) -> Result<ReconnectionAttempt, Error> {
+        let acknowledged = self.settings.acknowledged.flushed();
+        let lost = LostStream {
+            system_identifier: self.system.system_identifier.clone(),
+            timeline: self.system.timeline,
+            confirmed: self.confirmed.max(acknowledged),
+            received: self.before.received,
+            start_lsn: self.opener.start.start_lsn.max(acknowledged),
+        };
+        ReconnectionAttempt::start(self.opener.clone(), lost, self.wake.waker())
+    }
+
+    fn opened(&mut self, opened: Opened) -> Result<(), Error> {
+        let Opened { mut copy, pace, mut catalog, system, commits_wait, .. } = opened;
+        self.commits_wait = commits_wait;
+        copy.set_wake_pipe(self.wake.clone());
+        copy.address().clone_into(&mut self.address);
+        let mut stream = self.settings.stream(copy, pace)?;
+        stream.stopped_by(self.stop.clone());
+        self.stream = Some(stream);
+        catalog.wait_with(Waits { wake: self.wake.clone(), stop: self.stop.clone() });
+        self.catalog = catalog;
+        self.stability = Stability::new(Instant::now(), system.xlogpos);
+        self.before.reconnects += 1;
+        self.phase = Phase::Open;
+        if let Some(outage) = &self.outage {
+            let (attempt, elapsed) = (outage.attempt(), outage.elapsed(Instant::now()));
+            log::info!("connected to {} again, at attempt {attempt}", Printable(&self.address));
+            if let Some(listener) = &self.settings.on_reconnected {
+                let reconnected = Reconnected { attempt, elapsed, address: &self.address };
+                listener.with(|report| report(&reconnected));
+            }
+        }
+        Ok(())
+    }
+
+    /// The cause of an error that the server reports only in general terms, if the catalogue has
+    /// it: the slot was invalidated.
+    fn explained(&mut self, error: Error) -> Error {
+        // The first ends a connection whose slot is being invalidated, the second refuses one that
+        // was. A temporary slot disappears with its connection, which explains nothing.
+        if !matches!(error.sqlstate(), Some("57P01" | "55000")) {
+            return error;
+        }
+        let slot = &self.opener.start.slot;
+        match self.catalog.slot_status(slot) {
+            Ok(status) if status.is_lost() => {
+                let reason = status.invalidation_reason.unwrap_or_else(|| "wal_status lost".into());
+                SetupError::SlotLost { slot: slot.clone(), reason }.into()
+            }
+            // If the catalogue cannot be reached either, the server's words stay.
+            _ => error,
+        }
+    }
+
+    fn replace(&mut self, error: Error) -> Result<(), Error> {
+        let policy = &self.settings.reconnect;
+        if policy.is_never() || !may_pass(&error) {
+            if self.settings.temporary && may_pass(&error) {
+                let slot = self.opener.start.slot.clone();
+                return Err(ErrorKind::TemporarySlotLost { slot, cause: error }.into());
+            }
+            return Err(error);
+        }
+        let now = Instant::now();
+        if let Some(stream) = self.stream.take() {
+            self.leave(stream);
+            if self.stability.is_stable(now, self.settings.reconnect.good_after()) {
+                self.outage = None;
+            }
+        }
+        let outage = match self.outage.take() {
+            Some(mut outage) => {
+                outage.failed(error);
+                outage
+            }
+            None => Box::new(Outage::new(error, now)),
+        };
+        self.schedule(outage)
+    }
+}
+
+impl Source for Replication {
+    type Frame = Frame;
+
+    fn step(&mut self, wake_at: Instant) -> Result<Step<Frame>, Error> {
+        let Some(stream) = &mut self.stream else { return self.reconnect(wake_at) };
+        let step = stream.step(Some(wake_at))?;
+        if matches!(step, stream::Step::PublicationSkipped) {
+            self.report_skipped();
+        }
+        Ok(step.into())
+    }
+
+    fn step_after_stop(&mut self, deadline: Instant) -> Result<Step<Frame>, Error> {
+        let Some(stream) = &mut self.stream else { return Ok(Step::Stopped) };
+        stream.forget_stop();
+        let step = stream.step(Some(deadline));
+        self.report_skipped();
+        step.map(Step::from)
+    }
+
+    fn read(&mut self, frame: Frame) -> Result<Option<StreamEvent<'_>>, Error> {
+        self.stream.as_mut().map(|stream| stream.read_escaped(frame)).transpose()
+    }
+
+    fn release(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.release();
+        }
+    }
+
+    fn answer(&mut self, need: &Need, schemas: &Schemas) -> Result<Facts, Error> {
+        self.catalog.answer(need, schemas, &self.opener.start.publications)
+    }
+
+    fn attend(&mut self, due: Due<'_>) -> Result<(), Error> {
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        if due.keepalive {
+            stream.send_status(true)?;
+        }
+        due.message.map_or(Ok(()), |prefix| self.catalog.emit_message(prefix))
+    }
+
+    fn commits_wait(&self) -> bool {
+        self.commits_wait
+    }
+
+    fn caught_up(&mut self, lsn: Lsn) {
+        self.stability.caught_up(lsn);
+    }
+
+    fn delivered(&mut self) {
+        if self.outage.take().is_some() {
+            log::info!("{}: changes arrive again", Printable(&self.address));
+        }
+    }
+
+    fn lost(&mut self, error: Error) -> Result<(), Error> {
+        self.replace(error).map_err(|error| self.explained(error))
+    }
+
+    fn is_stop(&self, error: &Error) -> bool {
+        matches!(error.kind(), ErrorKind::Stopped { .. }) && self.stop.is_stopped()
+    }
+}
+
+impl From<stream::Step> for Step<Frame> {
+    fn from(step: stream::Step) -> Self {
+        match step {
+            stream::Step::Message(frame) => Self::Message(frame),
+            stream::Step::Keepalive(keepalive) => Self::Keepalive(keepalive),
+            stream::Step::PublicationSkipped => Self::PublicationSkipped,
+            stream::Step::TimedOut => Self::TimedOut,
+            stream::Step::Stopped => Self::Stopped,
+        }
+    }
+}
+
+/// The state of all streams up to this one.
+fn merged(before: &Health, now: Health) -> Health {
+    Health {
+        received: now.received.max(before.received),
+        acknowledged: now.acknowledged.max(before.acknowledged),
+        flushed: now.flushed.max(before.flushed),
+        server_wal_end: now.server_wal_end.max(before.server_wal_end),
+        last_send_time: now.last_send_time.or(before.last_send_time),
+        reconnects: before.reconnects,
+        ..now
+    }
+}
