@@ -4,7 +4,8 @@
 
 use pgoutput_decode::Oid;
 use pgoutput_decode::value::{
-    Attribute, Field, Format, JsonOptions, PgType, TypeInfo, TypeKind, Value, type_oid,
+    Attribute, AttributeList, Field, FieldType, Format, JsonOptions, PgType, TypeInfo, TypeKind,
+    Value, type_oid,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -24,36 +25,44 @@ static INT4: TypeInfo<'_> = base(type_oid::INT4);
 static BYTEA: TypeInfo<'_> = base(type_oid::BYTEA);
 static HSTORE: TypeInfo<'_> = described(16_400, TypeKind::Hstore);
 static TEXTS: TypeInfo<'_> = base(type_oid::TEXT_ARRAY);
-static RANGE: TypeInfo<'_> = described(16_401, TypeKind::Range(&TEXT));
-static MULTIRANGE: TypeInfo<'_> = described(16_402, TypeKind::Multirange(&RANGE));
-static SINGLE: TypeInfo<'_> =
-    described(16_403, TypeKind::Composite(&[Attribute { name: "only", ty: &TEXT }]));
+static RANGE: TypeInfo<'_> = described(16_401, TypeKind::Range(FieldType::described(&TEXT)));
+static MULTIRANGE: TypeInfo<'_> =
+    described(16_402, TypeKind::Multirange(FieldType::described(&RANGE)));
+static SINGLE: TypeInfo<'_> = described(
+    16_403,
+    TypeKind::Composite(AttributeList::new(&[Attribute {
+        name: "only",
+        ty: FieldType::described(&TEXT),
+    }])),
+);
 static SINGLES: TypeInfo<'_> =
-    described(16_404, TypeKind::Array { element: &SINGLE, delimiter: b',' });
+    described(16_404, TypeKind::Array { element: FieldType::described(&SINGLE), delimiter: b',' });
 static LEAVES: TypeInfo<'_> = described(
     16_405,
-    TypeKind::Composite(&[
-        Attribute { name: "t", ty: &TEXT },
-        Attribute { name: "i", ty: &INT4 },
-        Attribute { name: "b", ty: &BYTEA },
-        Attribute { name: "h", ty: &HSTORE },
-        Attribute { name: "ts", ty: &TEXTS },
-        Attribute { name: "r", ty: &RANGE },
-        Attribute { name: "m", ty: &MULTIRANGE },
-        Attribute { name: "s", ty: &SINGLES },
-    ]),
+    TypeKind::Composite(AttributeList::new(&[
+        Attribute { name: "t", ty: FieldType::described(&TEXT) },
+        Attribute { name: "i", ty: FieldType::described(&INT4) },
+        Attribute { name: "b", ty: FieldType::described(&BYTEA) },
+        Attribute { name: "h", ty: FieldType::described(&HSTORE) },
+        Attribute { name: "ts", ty: FieldType::described(&TEXTS) },
+        Attribute { name: "r", ty: FieldType::described(&RANGE) },
+        Attribute { name: "m", ty: FieldType::described(&MULTIRANGE) },
+        Attribute { name: "s", ty: FieldType::described(&SINGLES) },
+    ])),
 );
 static MANY: TypeInfo<'_> =
-    described(16_406, TypeKind::Array { element: &LEAVES, delimiter: b';' });
-static RANGE_OF_MANY: TypeInfo<'_> = described(16_407, TypeKind::Range(&MANY));
-static DOMAIN: TypeInfo<'_> = described(16_408, TypeKind::Domain(&RANGE_OF_MANY));
+    described(16_406, TypeKind::Array { element: FieldType::described(&LEAVES), delimiter: b';' });
+static RANGE_OF_MANY: TypeInfo<'_> =
+    described(16_407, TypeKind::Range(FieldType::described(&MANY)));
+static DOMAIN: TypeInfo<'_> =
+    described(16_408, TypeKind::Domain(FieldType::described(&RANGE_OF_MANY)));
 static TOP: TypeInfo<'_> = described(
     16_409,
-    TypeKind::Composite(&[
-        Attribute { name: "many", ty: &MANY },
-        Attribute { name: "domain", ty: &DOMAIN },
-        Attribute { name: "text \"quoted\"", ty: &TEXT },
-    ]),
+    TypeKind::Composite(AttributeList::new(&[
+        Attribute { name: "many", ty: FieldType::described(&MANY) },
+        Attribute { name: "domain", ty: FieldType::described(&DOMAIN) },
+        Attribute { name: "text \"quoted\"", ty: FieldType::described(&TEXT) },
+    ])),
 );
 
 const TYPES: [&TypeInfo<'_>; 12] = [
@@ -83,7 +92,7 @@ enum Model {
         dimensions: Vec<(u32, i32)>,
         elements: Vec<Option<Model>>,
     },
-    Composite(Vec<(&'static Attribute<'static>, Option<Model>)>),
+    Composite(Vec<(Attribute<'static>, Option<Model>)>),
     /// Each bound with whether it is inclusive; `None` is the empty range.
     Range(Option<[Bound; 2]>),
     Multirange(Vec<Model>),
@@ -107,7 +116,7 @@ fn text() -> BoxedStrategy<String> {
     .boxed()
 }
 
-fn array(element: &'static TypeInfo<'static>, delimiter: char) -> BoxedStrategy<Model> {
+fn array(element: FieldType<'static>, delimiter: char) -> BoxedStrategy<Model> {
     let dimension = (1..4_u32, prop_oneof![3 => Just(1), 1 => -9..9_i32]);
     let dimensions = prop_oneof![4 => vec(dimension.clone(), 0..=1), 1 => vec(dimension, 2..=3)];
     dimensions
@@ -122,7 +131,7 @@ fn array(element: &'static TypeInfo<'static>, delimiter: char) -> BoxedStrategy<
             (Just(dimensions), vec(option::weighted(0.8, model(element)), count))
         })
         .prop_map(move |(dimensions, elements)| Model::Array {
-            element: element.oid,
+            element: element.oid(),
             delimiter,
             dimensions,
             elements,
@@ -130,17 +139,17 @@ fn array(element: &'static TypeInfo<'static>, delimiter: char) -> BoxedStrategy<
         .boxed()
 }
 
-fn range(subtype: &'static TypeInfo<'static>) -> BoxedStrategy<Model> {
+fn range(subtype: FieldType<'static>) -> BoxedStrategy<Model> {
     let bound = move || option::of((model(subtype).prop_map(Box::new), any::<bool>()));
     option::weighted(0.9, [bound(), bound()]).prop_map(Model::Range).boxed()
 }
 
-fn model(ty: &'static TypeInfo<'static>) -> BoxedStrategy<Model> {
-    match ty.kind {
-        TypeKind::Base => match ty.oid {
+fn model(ty: FieldType<'static>) -> BoxedStrategy<Model> {
+    match ty.kind() {
+        TypeKind::Base => match ty.oid() {
             type_oid::INT4 => any::<i32>().prop_map(Model::Int).boxed(),
             type_oid::BYTEA => vec(any::<u8>(), 0..4).prop_map(Model::Bytea).boxed(),
-            type_oid::TEXT_ARRAY => array(&TEXT, ','),
+            type_oid::TEXT_ARRAY => array(FieldType::new(type_oid::TEXT), ','),
             _ => text().prop_map(Model::Text).boxed(),
         },
         TypeKind::Hstore => vec((text(), option::of(text())), 0..3).prop_map(Model::Hstore).boxed(),
@@ -283,7 +292,7 @@ impl Model {
             Self::Composite(attributes) => {
                 let mut out = int(attributes.len()).to_vec();
                 for (attribute, value) in attributes {
-                    out.extend(attribute.ty.oid.as_u32().to_be_bytes());
+                    out.extend(attribute.ty.oid().as_u32().to_be_bytes());
                     out.extend(sized(value.as_ref().map(Self::binary)));
                 }
                 out
@@ -350,7 +359,7 @@ impl Model {
 }
 
 fn any_model() -> impl Strategy<Value = (&'static TypeInfo<'static>, Model)> {
-    select(TYPES.to_vec()).prop_flat_map(|ty| (Just(ty), model(ty)))
+    select(TYPES.to_vec()).prop_flat_map(|ty| (Just(ty), model(FieldType::described(ty))))
 }
 
 fn written(field: Field<'_>) -> [String; 2] {

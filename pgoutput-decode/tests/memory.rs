@@ -5,8 +5,8 @@ use std::fmt;
 
 use pgoutput_bench::{Counting, allocations};
 use pgoutput_decode::value::{
-    Attribute, Field, FieldType, Format, JsonOptions, TypeInfo, TypeKind, Value, ValueError,
-    ValueErrorKind, type_oid,
+    Attribute, AttributeList, Field, FieldType, Format, JsonOptions, TypeInfo, TypeKind, TypeSet,
+    Value, ValueError, ValueErrorKind, type_oid,
 };
 use pgoutput_decode::{
     CopyData, DecodeError, Decoder, HotStandbyFeedback, Message, Oid, OldTuple,
@@ -138,29 +138,29 @@ fn written(ty: FieldType<'_>, format: Format, bytes: &[u8]) -> Result<[Written; 
     result
 }
 
-const TEXT: TypeInfo<'static> =
-    TypeInfo { oid: type_oid::TEXT, name: "text", kind: TypeKind::Base };
-const HSTORE: TypeInfo<'static> =
-    TypeInfo { oid: Oid::new(16_400), name: "hstore", kind: TypeKind::Hstore };
-/// A type that contains itself twice, which no server has: the worst possible description.
-static TWINS: TypeInfo<'static> = TypeInfo {
-    oid: Oid::new(16_401),
-    name: "twins",
-    kind: TypeKind::Composite(&[
-        Attribute { name: "text", ty: &TEXT },
-        Attribute { name: "one", ty: &TWINS },
-        Attribute { name: "other", ty: &TWINS },
-    ]),
-};
-static RING: TypeInfo<'static> = TypeInfo {
-    oid: Oid::new(16_402),
-    name: "ring",
-    kind: TypeKind::Array { element: &RING, delimiter: b',' },
-};
+const HSTORE: Oid = Oid::new(16_400);
+const TWINS: Oid = Oid::new(16_401);
+const RING: Oid = Oid::new(16_402);
+
+/// `twins` contains itself twice, which no server has: the worst possible description.
+fn types() -> TypeSet {
+    let twins = [
+        Attribute { name: "text", ty: FieldType::new(type_oid::TEXT) },
+        Attribute { name: "one", ty: FieldType::new(TWINS) },
+        Attribute { name: "other", ty: FieldType::new(TWINS) },
+    ];
+    let twins = TypeKind::Composite(AttributeList::new(&twins));
+    let ring = TypeKind::Array { element: FieldType::new(RING), delimiter: b',' };
+    TypeSet::new(&[
+        TypeInfo { oid: HSTORE, name: "hstore", kind: TypeKind::Hstore },
+        TypeInfo { oid: TWINS, name: "twins", kind: twins },
+        TypeInfo { oid: RING, name: "ring", kind: ring },
+    ])
+}
 
 #[test]
 fn law_10_values_of_a_few_bytes_that_declare_gigabytes_are_rejected() {
-    let known = FieldType::new;
+    let (known, types) = (FieldType::new, types());
     let values: [(FieldType<'_>, Format, &[u8]); 15] = [
         // An array of one bytea of 1 GiB, and one of two billion integers.
         (
@@ -191,8 +191,8 @@ fn law_10_values_of_a_few_bytes_that_declare_gigabytes_are_rejected() {
         (known(type_oid::PG_SNAPSHOT), Format::Binary, b"\x7F\xFF\xFF\xFF\0\0\0\0\0\0\0\x01"),
         (known(type_oid::INT4MULTIRANGE), Format::Binary, b"\xFF\xFF\xFF\xFF\0\0\0\x01\x01"),
         (known(type_oid::INT8RANGE), Format::Binary, b"\x02\x40\0\0\0"),
-        (FieldType::described(&HSTORE), Format::Binary, b"\x7F\xFF\xFF\xFF\x40\0\0\0k"),
-        (FieldType::described(&TWINS), Format::Binary, b"\0\0\0\x03\0\0\0\x19\x40\0\0\0a"),
+        (types.get(HSTORE).unwrap(), Format::Binary, b"\x7F\xFF\xFF\xFF\x40\0\0\0k"),
+        (types.get(TWINS).unwrap(), Format::Binary, b"\0\0\0\x03\0\0\0\x19\x40\0\0\0a"),
     ];
     for (ty, format, bytes) in values {
         assert!(written(ty, format, bytes).is_err(), "{ty:?} {}", bytes.escape_ascii());
@@ -206,7 +206,7 @@ fn ring(depth: usize) -> Vec<u8> {
         [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0x12].into_iter().rev().collect();
     for _ in 0..depth {
         let length = u32::try_from(reversed.len()).unwrap();
-        for number in [length, 1, 1, RING.oid.as_u32(), 0, 1] {
+        for number in [length, 1, 1, RING.as_u32(), 0, 1] {
             reversed.extend(number.to_be_bytes().iter().rev());
         }
     }
@@ -219,7 +219,7 @@ fn twins(depth: usize) -> Vec<u8> {
     let inner = (depth > 0).then(|| twins(depth - 1));
     let mut bytes = b"\0\0\0\x03\0\0\0\x19\0\0\0\x01\"".to_vec();
     for _ in 0..2 {
-        bytes.extend(TWINS.oid.as_u32().to_be_bytes());
+        bytes.extend(TWINS.as_u32().to_be_bytes());
         match &inner {
             None => bytes.extend((-1_i32).to_be_bytes()),
             Some(inner) => {
@@ -234,7 +234,8 @@ fn twins(depth: usize) -> Vec<u8> {
 #[test]
 fn law_10_nested_containers_end_on_a_small_stack() {
     let work = || {
-        let (ring_type, twins_type) = (FieldType::described(&RING), FieldType::described(&TWINS));
+        let types = types();
+        let (ring_type, twins_type) = (types.get(RING).unwrap(), types.get(TWINS).unwrap());
         let too_deep = written(ring_type, Format::Binary, &ring(100_000)).unwrap_err();
         assert_eq!(too_deep.kind(), ValueErrorKind::TooDeep);
         // In text, each level doubles the quotes in its values; braces need no quotes.

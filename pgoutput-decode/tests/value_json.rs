@@ -2,8 +2,8 @@
 
 use pgoutput_decode::Oid;
 use pgoutput_decode::value::{
-    Attribute, Field, Format, JsonNotes, JsonOptions, MAX_JSON_NESTING, TypeInfo, TypeKind,
-    ValueErrorKind, type_oid as oid,
+    Attribute, AttributeList, Field, FieldType, Format, JsonNotes, JsonOptions, MAX_JSON_NESTING,
+    TypeInfo, TypeKind, ValueErrorKind, type_oid as oid,
 };
 
 fn json(type_oid: Oid, text: &str) -> String {
@@ -149,9 +149,12 @@ fn nesting_includes_arrays_and_the_outer_levels() {
         assert!(serde_json::from_str::<serde_json::Value>(&format!("[[{json}]]")).is_ok());
     }
     let document = TypeInfo { oid: oid::JSON, name: "json", kind: TypeKind::Base };
-    let attributes = [Attribute { name: "a", ty: &document }];
-    let pair =
-        TypeInfo { oid: Oid::new(16_400), name: "p", kind: TypeKind::Composite(&attributes) };
+    let attributes = [Attribute { name: "a", ty: FieldType::described(&document) }];
+    let pair = TypeInfo {
+        oid: Oid::new(16_400),
+        name: "p",
+        kind: TypeKind::Composite(AttributeList::new(&attributes)),
+    };
     for (inside, is_text) in [(deepest - 3, false), (deepest - 2, true)] {
         let text = format!("({})", deep(inside));
         let mut json = String::new();
@@ -183,7 +186,11 @@ fn null_in_a_document_is_distinguished_from_null() {
     }
     assert!(null(oid::JSON_ARRAY, "{\"null\"}") && !null(oid::JSON_ARRAY, "{NULL}"));
     let json = TypeInfo { oid: oid::JSON, name: "json", kind: TypeKind::Base };
-    let domain = TypeInfo { oid: Oid::new(16_400), name: "d", kind: TypeKind::Domain(&json) };
+    let domain = TypeInfo {
+        oid: Oid::new(16_400),
+        name: "d",
+        kind: TypeKind::Domain(FieldType::described(&json)),
+    };
     let binary = Field::with_type(&domain, Format::Binary, b"null");
     assert!(binary.write_json_noted(&mut String::new(), JsonOptions::default()).unwrap().json_null);
     let binary = Field::new(oid::JSONB, Format::Binary, b"\x01null");
@@ -240,8 +247,16 @@ fn numeric_may_be_a_string() {
 #[test]
 fn domains_are_their_base_types_and_enums_are_text() {
     let numeric = TypeInfo { oid: oid::NUMERIC, name: "numeric", kind: TypeKind::Base };
-    let price = TypeInfo { oid: Oid::new(16_400), name: "price", kind: TypeKind::Domain(&numeric) };
-    let offer = TypeInfo { oid: Oid::new(16_401), name: "offer", kind: TypeKind::Domain(&price) };
+    let price = TypeInfo {
+        oid: Oid::new(16_400),
+        name: "price",
+        kind: TypeKind::Domain(FieldType::described(&numeric)),
+    };
+    let offer = TypeInfo {
+        oid: Oid::new(16_401),
+        name: "offer",
+        kind: TypeKind::Domain(FieldType::described(&price)),
+    };
     let mood = TypeInfo { oid: Oid::new(16_402), name: "mood", kind: TypeKind::Enum };
     let mut json = String::new();
     for (info, bytes) in [(&offer, "1.10"), (&mood, "ha\"ppy")] {

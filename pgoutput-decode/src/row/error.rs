@@ -133,14 +133,14 @@ impl RowError {
             RowErrorKind::Value(error) => error.type_oid(),
             _ => None,
         };
-        let inner = inner.and_then(|oid| at.ty.find(oid)).map(|info| info.name.into());
+        let inner = inner.and_then(|oid| at.ty.find(oid)?.name()).map(Into::into);
         let mut error = Self::of_table(relation, kind);
         let known = PgType::from_oid(at.ty.oid()).map(PgType::sql_name);
         error.0.column = Some(Place {
             name: at.name().into(),
             type_oid: at.ty.oid(),
             base_oid: at.ty.without_domains().oid(),
-            type_name: known.or(at.ty.info().map(|info| info.name)).map(Into::into),
+            type_name: known.or(at.ty.name()).map(Into::into),
             inner_name: inner,
             format: match at.value {
                 TupleColumn::Text(_) => Some(Format::Text),

@@ -39,10 +39,10 @@ pub use self::index::RowIndex;
 use self::type_hint::reads_as;
 use crate::tuple::split_column;
 use crate::value::{
-    C_MONEY_DIGITS, Field, FieldType, Format, FromField, PgType, TypeInfo, ValueError,
+    C_MONEY_DIGITS, Field, FieldType, Format, FromField, PgType, TypeSet, ValueError,
     ValueErrorKind,
 };
-use crate::{Column, Columns, Oid, OldTuple, Relation, TupleColumn, TupleData};
+use crate::{Column, Columns, OldTuple, Relation, TupleColumn, TupleData};
 
 /// A row of a change, borrowed: its values, and the table they belong to.
 ///
@@ -76,7 +76,7 @@ use crate::{Column, Columns, Oid, OldTuple, Relation, TupleColumn, TupleData};
 #[derive(Clone, Copy)]
 pub struct Row<'a> {
     relation: &'a Relation,
-    types: &'a [TypeInfo<'a>],
+    types: Option<&'a TypeSet>,
     tuple: TupleData<'a>,
     /// Only the columns of the replica identity have values.
     key_only: bool,
@@ -141,7 +141,7 @@ impl<'a> Row<'a> {
         tuple: TupleData<'a>,
         old: Option<OldTuple<'a>>,
     ) -> Self {
-        Self { relation, types: &[], tuple, key_only: false, old, money_digits: C_MONEY_DIGITS }
+        Self { relation, types: None, tuple, key_only: false, old, money_digits: C_MONEY_DIGITS }
     }
 
     /// The same of an old row.
@@ -152,7 +152,7 @@ impl<'a> Row<'a> {
             OldTuple::Key(key) => (key.full_width(), true),
             OldTuple::Full(tuple) => (tuple, false),
         };
-        Self { relation, types: &[], tuple, key_only, old: None, money_digits: C_MONEY_DIGITS }
+        Self { relation, types: None, tuple, key_only, old: None, money_digits: C_MONEY_DIGITS }
     }
 
     #[inline]
@@ -166,8 +166,8 @@ impl<'a> Row<'a> {
     /// A column of such a type that is not described reads as text in the text format, and in the binary one not at
     /// all but as bytes.
     #[must_use]
-    pub const fn with_types(mut self, types: &'a [TypeInfo<'a>]) -> Self {
-        self.types = types;
+    pub fn with_types(mut self, types: &'a TypeSet) -> Self {
+        self.types = Some(types).filter(|types| !types.is_empty());
         self
     }
 
@@ -360,7 +360,7 @@ pub struct RowColumns<'a> {
     columns: core::slice::Iter<'a, Column>,
     /// How many there were.
     count: usize,
-    types: &'a [TypeInfo<'a>],
+    types: Option<&'a TypeSet>,
     /// Of the columns that are left.
     values: &'a [u8],
     key_only: bool,
@@ -423,14 +423,12 @@ impl core::iter::FusedIterator for RowColumns<'_> {}
 
 /// Built-in types are known by their oids; the few others of a table are searched for.
 #[inline]
-fn field_type<'a>(column: &Column, types: &'a [TypeInfo<'a>]) -> FieldType<'a> {
+fn field_type<'a>(column: &Column, types: Option<&'a TypeSet>) -> FieldType<'a> {
     let oid = column.type_oid;
-    if types.is_empty() || PgType::from_oid(oid).is_some() {
-        return FieldType::new(oid);
+    match types {
+        Some(types) if PgType::from_oid(oid).is_none() => {
+            types.get(oid).unwrap_or(FieldType::new(oid))
+        }
+        _ => FieldType::new(oid),
     }
-    described(oid, types)
-}
-
-fn described<'a>(oid: Oid, types: &'a [TypeInfo<'a>]) -> FieldType<'a> {
-    types.iter().find(|info| info.oid == oid).map_or(FieldType::new(oid), FieldType::described)
 }

@@ -9,9 +9,7 @@ use postgres_types::{Field as SqlField, FromSql, Kind, Type};
 use super::type_hint::reads_as_sql;
 use super::{Row, RowColumn, RowError, RowErrorKind, RowIndex};
 use crate::TupleColumn;
-use crate::value::{
-    FieldType, MAX_DEPTH, TypeInfo, TypeKind, ValueError, ValueErrorKind, type_oid,
-};
+use crate::value::{FieldType, MAX_DEPTH, TypeKind, ValueError, ValueErrorKind, type_oid};
 
 impl<'a> Row<'a> {
     /// The value as a type that reads values of the crate `postgres`: `chrono`, `rust_decimal` and many other crates have
@@ -79,13 +77,9 @@ fn sql_type(ty: FieldType<'_>, depth: u8) -> Type {
     if let Some(known) = Type::from_oid(oid) {
         return known;
     }
-    let of = |info: &TypeInfo<'_>| {
-        // Descriptions in statics may form a ring.
-        if depth < MAX_DEPTH {
-            sql_type(FieldType::described(info), depth + 1)
-        } else {
-            Type::UNKNOWN
-        }
+    // Descriptions may form a ring.
+    let of = |part: FieldType<'_>| {
+        if depth < MAX_DEPTH { sql_type(part, depth + 1) } else { Type::UNKNOWN }
     };
     let kind = match ty.kind() {
         // Its labels are not known; what reads enums goes by the name.
@@ -102,6 +96,6 @@ fn sql_type(ty: FieldType<'_>, depth: u8) -> Type {
         ),
         _ => Kind::Simple,
     };
-    let name = ty.info().map_or_else(|| ty.oid().to_string(), |info| String::from(info.name));
+    let name = ty.name().map_or_else(|| ty.oid().to_string(), String::from);
     Type::new(name, oid, kind, String::new())
 }

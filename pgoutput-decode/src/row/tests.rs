@@ -4,7 +4,7 @@ use std::vec::Vec;
 use super::*;
 use crate::Message;
 use crate::Oid;
-use crate::value::{Attribute, Numeric, Toast, TypeKind, Value, type_oid};
+use crate::value::{Attribute, AttributeList, Numeric, Toast, TypeInfo, TypeKind, Value, type_oid};
 
 /// A table and the frames of a change, as a server would send them.
 pub(super) struct Sent {
@@ -217,10 +217,10 @@ const TEXT: TypeInfo<'static> =
 pub(super) const ITEM: TypeInfo<'static> = TypeInfo {
     oid: Oid::new(16_401),
     name: "item",
-    kind: TypeKind::Composite(&[
-        Attribute { name: "label", ty: &TEXT },
-        Attribute { name: "mood", ty: &MOOD },
-    ]),
+    kind: TypeKind::Composite(AttributeList::new(&[
+        Attribute { name: "label", ty: FieldType::described(&TEXT) },
+        Attribute { name: "mood", ty: FieldType::described(&MOOD) },
+    ])),
 };
 
 #[test]
@@ -228,7 +228,8 @@ fn described_types_are_read_from_both_formats() {
     let columns = [("mood", MOOD.oid), ("other", MOOD.oid)];
     let sent = Sent::insert(&columns, &[Is::Text("happy"), Is::Binary(b"happy")]);
     let table = sent.table();
-    let row = sent.row(&table).with_types(&[MOOD, ITEM]);
+    let types = TypeSet::new(&[MOOD, ITEM]);
+    let row = sent.row(&table).with_types(&types);
     assert_eq!(row.get::<&str>("mood").unwrap(), row.get::<&str>("other").unwrap());
     assert_eq!(row.get::<i32>("mood").unwrap_err().type_name(), Some("mood"));
     let undescribed = sent.row(&table).get::<&str>("other").unwrap_err();
@@ -240,12 +241,13 @@ fn errors_name_described_types_inside_and_places_that_are_none() {
     const MOODS: TypeInfo<'static> = TypeInfo {
         oid: Oid::new(16_402),
         name: "mood[]",
-        kind: TypeKind::Array { element: &MOOD, delimiter: b',' },
+        kind: TypeKind::Array { element: FieldType::described(&MOOD), delimiter: b',' },
     };
     let columns = [("moods", MOODS.oid), ("none", type_oid::TEXT), ("gone", type_oid::TEXT)];
     let sent = Sent::insert(&columns, &[Is::Bytes(b"{a\xFF}"), Is::Null, Is::Unchanged]);
     let table = sent.table();
-    let row = sent.row(&table).with_types(&[MOODS]);
+    let types = TypeSet::new(&[MOODS]);
+    let row = sent.row(&table).with_types(&types);
     let error = message(row.get::<Vec<String>>("moods"));
     let start = "column \"moods\" of public.t: text value of type mood: invalid UTF-8 at byte 2";
     assert!(error.starts_with(start), "{error}");
@@ -266,12 +268,20 @@ fn errors_name_described_types_inside_and_places_that_are_none() {
 
 #[test]
 fn descriptions_in_a_ring_are_not_searched_for_ever() {
-    static ATTRIBUTES: [Attribute<'static>; 2] =
-        [Attribute { name: "a", ty: &RING }, Attribute { name: "b", ty: &RING }];
-    static RING: TypeInfo<'static> =
-        TypeInfo { oid: Oid::new(16_403), name: "ring", kind: TypeKind::Composite(&ATTRIBUTES) };
-    assert!(FieldType::described(&RING).find(RING.oid).is_some());
-    assert!(FieldType::described(&RING).find(MOOD.oid).is_none());
+    let oid = Oid::new(16_403);
+    let ring = FieldType::new(oid);
+    let attributes = [Attribute { name: "a", ty: ring }, Attribute { name: "b", ty: ring }];
+    let kind = TypeKind::Composite(AttributeList::new(&attributes));
+    let types = TypeSet::new(&[TypeInfo { oid, name: "ring", kind }]);
+    assert!(types.get(oid).unwrap().find(oid).is_some());
+    assert!(types.get(oid).unwrap().find(MOOD.oid).is_none());
+}
+
+#[test]
+fn descriptions_are_searched_for_in_what_they_consist_of() {
+    let item = FieldType::described(&ITEM);
+    assert_eq!(item.find(MOOD.oid).unwrap().name(), Some("mood"));
+    assert!(item.find(Oid::new(16_402)).is_none());
 }
 
 /// What consists of several texts has no bytes but those of the whole.
@@ -279,7 +289,8 @@ fn descriptions_in_a_ring_are_not_searched_for_ever() {
 fn the_column_has_the_bytes_of_what_is_not_utf8() {
     let sent = Sent::insert(&[("item", ITEM.oid)], &[Is::Bytes(b"(a\xFF,)")]);
     let table = sent.table();
-    let row = sent.row(&table).with_types(&[MOOD, ITEM]);
+    let types = TypeSet::new(&[MOOD, ITEM]);
+    let row = sent.row(&table).with_types(&types);
     assert!(row.get::<Vec<u8>>("item").is_err());
     let error = message(row.get::<Value<'_>>("item"));
     assert!(
@@ -312,7 +323,8 @@ fn sql_types_read_binary_and_what_is_the_same_as_text() {
     ];
     let sent = Sent::insert(&columns, &row);
     let table = sent.table();
-    let row = sent.row(&table).with_types(&[MOOD]);
+    let types = TypeSet::new(&[MOOD]);
+    let row = sent.row(&table).with_types(&types);
     assert_eq!(row.get_sql::<i32>("id").unwrap(), 7);
     assert_eq!(row.get_sql::<&str>("body").unwrap(), "x");
     assert_eq!(row.get_sql::<Option<String>>("body").unwrap().as_deref(), Some("x"));

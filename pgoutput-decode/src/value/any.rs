@@ -139,7 +139,7 @@ impl<'a> Value<'a> {
         if ty.is_text() {
             return field.get().map(Self::Text);
         }
-        if ty.kind() != TypeKind::Base {
+        if !ty.is_base() {
             return Self::read_compound(field);
         }
         Ok(match ty.oid() {
@@ -223,7 +223,7 @@ impl<'a> Value<'a> {
     pub(super) fn check(field: &Field<'a>) -> Result<(), ValueError> {
         let ty = field.ty().without_domains();
         let field = Field { ty, ..*field };
-        let value = if ty.kind() == TypeKind::Base || ty.is_text() {
+        let value = if ty.is_base() || ty.is_text() {
             Self::read(&field)
         } else {
             Self::read_compound(&field)

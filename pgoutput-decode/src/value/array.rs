@@ -116,7 +116,7 @@ impl<'a> FieldType<'a> {
     pub(super) fn array(self) -> Option<(FieldType<'a>, Notation)> {
         match self.kind() {
             TypeKind::Array { element, delimiter } => {
-                Some((FieldType::described(element), Notation::Braces { delimiter }))
+                Some((element, Notation::Braces { delimiter }))
             }
             TypeKind::Base => match self.oid() {
                 type_oid::INT2VECTOR => Some((FieldType::new(type_oid::INT2), Notation::Spaces)),

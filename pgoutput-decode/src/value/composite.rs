@@ -18,15 +18,17 @@ use super::{Attribute, Field, FieldType, Format, FromField, TypeKind, Value, Val
 ///
 /// ```
 /// use pgoutput_decode::Oid;
-/// use pgoutput_decode::value::{Attribute, Composite, Field, Format, TypeInfo, TypeKind, type_oid};
+/// use pgoutput_decode::value::{
+///     Attribute, AttributeList, Composite, Field, FieldType, Format, TypeInfo, TypeKind, type_oid,
+/// };
 ///
 /// // create type item as (name text, count integer)
-/// let text = TypeInfo { oid: type_oid::TEXT, name: "text", kind: TypeKind::Base };
-/// let integer = TypeInfo { oid: type_oid::INT4, name: "integer", kind: TypeKind::Base };
-/// let attributes =
-///     [Attribute { name: "name", ty: &text }, Attribute { name: "count", ty: &integer }];
-/// let item =
-///     TypeInfo { oid: Oid::new(16_400), name: "item", kind: TypeKind::Composite(&attributes) };
+/// let attributes = [
+///     Attribute { name: "name", ty: FieldType::new(type_oid::TEXT) },
+///     Attribute { name: "count", ty: FieldType::new(type_oid::INT4) },
+/// ];
+/// let kind = TypeKind::Composite(AttributeList::new(&attributes));
+/// let item = TypeInfo { oid: Oid::new(16_400), name: "item", kind };
 ///
 /// let field = Field::with_type(&item, Format::Text, br#"("a ""b""",)"#);
 /// let composite: Composite = field.get()?;
@@ -53,8 +55,10 @@ pub struct Attributes<'a>(AttributeCursor<'a>);
 struct AttributeCursor<'a> {
     /// The composite, which determines the depth and format of its attributes.
     composite: Field<'a>,
-    left: &'a [Attribute<'a>],
-    is_first: bool,
+    /// The number of attributes.
+    count: usize,
+    /// The index of the next attribute.
+    next: usize,
     source: AttributeInput<'a>,
 }
 
@@ -80,7 +84,7 @@ impl<'a> Composite<'a> {
 
 impl<'a> AttributeCursor<'a> {
     fn check(mut self) -> Result<(), ValueError> {
-        while !self.left.is_empty() {
+        while self.left() > 0 {
             if let (_, Some(value)) = self.advance()? {
                 value.check_inside(&self.composite)?;
             }
@@ -94,19 +98,27 @@ impl<'a> AttributeCursor<'a> {
         }
     }
 
-    fn advance(&mut self) -> Result<(&'a Attribute<'a>, Option<Field<'a>>), ValueError> {
-        let (attribute, left) =
-            self.left.split_first().ok_or(ValueError::malformed("no more attributes", 0))?;
+    const fn left(&self) -> usize {
+        self.count.saturating_sub(self.next)
+    }
+
+    fn attribute(&self) -> Option<Attribute<'a>> {
+        let TypeKind::Composite(attributes) = self.composite.ty().kind() else { return None };
+        attributes.get(self.next)
+    }
+
+    fn advance(&mut self) -> Result<(Attribute<'a>, Option<Field<'a>>), ValueError> {
+        let attribute = self.attribute().ok_or(ValueError::malformed("no more attributes", 0))?;
         let value = match &mut self.source {
             AttributeInput::Binary(input) => {
                 let start = *input;
-                if u32::from_be_bytes(input.array()?) != attribute.ty.oid.as_u32() {
+                if u32::from_be_bytes(input.array()?) != attribute.ty.oid().as_u32() {
                     return Err(start.malformed("the oid of the attribute's type"));
                 }
                 take_binary(input)?
             }
             AttributeInput::Text(text) => {
-                if !self.is_first {
+                if self.next > 0 {
                     text.expect(b',', "a comma between attributes")?;
                 }
                 if text.eat(b'"') {
@@ -118,16 +130,15 @@ impl<'a> AttributeCursor<'a> {
                 }
             }
         };
-        self.left = left;
-        self.is_first = false;
-        let ty = FieldType::described(attribute.ty);
-        let value = value.map(|bytes| self.composite.child(ty, bytes)).transpose()?;
+        self.next += 1;
+        let child = |bytes| self.composite.child(attribute.ty, bytes);
+        let value = value.map(child).transpose()?;
         Ok((attribute, value))
     }
 }
 
 impl<'a> Iterator for Attributes<'a> {
-    type Item = (&'a Attribute<'a>, Option<Field<'a>>);
+    type Item = (Attribute<'a>, Option<Field<'a>>);
 
     fn next(&mut self) -> Option<Self::Item> {
         // All attributes were read without an error when the composite was read.
@@ -136,7 +147,7 @@ impl<'a> Iterator for Attributes<'a> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.0.left.len(), Some(self.0.left.len()))
+        (self.0.left(), Some(self.0.left()))
     }
 }
 
@@ -149,13 +160,13 @@ impl<'a> FromField<'a> for Composite<'a> {
     }
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        let TypeKind::Composite(left) = field.ty().kind() else {
+        let TypeKind::Composite(attributes) = field.ty().kind() else {
             return Err(ValueError::wrong_type("Composite"));
         };
         let source = if field.is_binary() {
             let mut input = Input::new(field.bytes());
             let count = u32::from_be_bytes(input.array()?);
-            if usize::try_from(count) != Ok(left.len()) {
+            if usize::try_from(count) != Ok(attributes.len()) {
                 return Err(ValueError::malformed("as many attributes as the type has", 0));
             }
             AttributeInput::Binary(input)
@@ -164,11 +175,11 @@ impl<'a> FromField<'a> for Composite<'a> {
             text.expect(b'(', "an opening parenthesis")?;
             AttributeInput::Text(text)
         };
-        let attributes = AttributeCursor { composite: *field, left, is_first: true, source };
+        let walk = AttributeCursor { composite: *field, count: attributes.len(), next: 0, source };
         if !field.is_checked() {
-            attributes.check()?;
+            walk.check()?;
         }
-        Ok(Self(attributes))
+        Ok(Self(walk))
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {

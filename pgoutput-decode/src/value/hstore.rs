@@ -164,7 +164,7 @@ impl core::iter::FusedIterator for Pairs<'_> {}
 
 impl<'a> FromField<'a> for Hstore<'a> {
     fn accepts(ty: FieldType<'_>) -> bool {
-        ty.kind() == TypeKind::Hstore
+        matches!(ty.kind(), TypeKind::Hstore)
     }
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {

@@ -77,6 +77,8 @@ mod toast;
 mod tsquery;
 mod tsvector;
 mod type_info;
+#[cfg(feature = "alloc")]
+mod type_set;
 mod unescape;
 mod uuid;
 #[cfg(feature = "alloc")]
@@ -135,7 +137,9 @@ pub use self::tsquery::TsQuery;
 #[cfg(feature = "encode")]
 pub(crate) use self::tsvector::Lexemes;
 pub use self::tsvector::TsVector;
-pub use self::type_info::{Attribute, FieldType, TypeInfo, TypeKind};
+pub use self::type_info::{Attribute, AttributeList, FieldType, TypeInfo, TypeKind};
+#[cfg(feature = "alloc")]
+pub use self::type_set::TypeSet;
 use self::unescape::{Symbols, is_escaped};
 pub use self::uuid::Uuid;
 #[cfg(feature = "alloc")]

@@ -166,7 +166,7 @@ impl WriteJson for Money {
 mod tests {
     use super::*;
     use crate::Oid;
-    use crate::value::{Attribute, JsonOptions, TypeInfo, TypeKind};
+    use crate::value::{Attribute, AttributeList, JsonOptions, TypeInfo, TypeKind};
     use std::string::{String, ToString};
 
     #[test]
@@ -206,12 +206,18 @@ mod tests {
         const MONEY: TypeInfo<'_> =
             TypeInfo { oid: type_oid::MONEY, name: "money", kind: TypeKind::Base };
         let user = |oid, kind| TypeInfo { oid: Oid::new(oid), name: "", kind };
-        let domain = user(20_000, TypeKind::Domain(&MONEY));
-        let array = user(20_001, TypeKind::Array { element: &domain, delimiter: b',' });
-        let attributes = [Attribute { name: "a", ty: &array }, Attribute { name: "b", ty: &MONEY }];
-        let composite = user(20_002, TypeKind::Composite(&attributes));
-        let range = user(20_003, TypeKind::Range(&domain));
-        let ranges = user(20_004, TypeKind::Multirange(&range));
+        let domain = user(20_000, TypeKind::Domain(FieldType::described(&MONEY)));
+        let array = user(
+            20_001,
+            TypeKind::Array { element: FieldType::described(&domain), delimiter: b',' },
+        );
+        let attributes = [
+            Attribute { name: "a", ty: FieldType::described(&array) },
+            Attribute { name: "b", ty: FieldType::described(&MONEY) },
+        ];
+        let composite = user(20_002, TypeKind::Composite(AttributeList::new(&attributes)));
+        let range = user(20_003, TypeKind::Range(FieldType::described(&domain)));
+        let ranges = user(20_004, TypeKind::Multirange(FieldType::described(&range)));
         let text = r#"("{$12.34,-$0.05}",$1.00)"#;
         let array_bytes = b"\0\0\0\x01\0\0\0\0\0\0\x4E\x20\0\0\0\x02\0\0\0\x01\
             \0\0\0\x08\0\0\0\0\0\0\x04\xD2\0\0\0\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFB";

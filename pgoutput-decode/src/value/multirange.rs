@@ -58,7 +58,7 @@ impl<'a> FieldType<'a> {
     /// Returns the type of the ranges; `None` if this is not a multirange type.
     pub(super) fn multirange(self) -> Option<FieldType<'a>> {
         match self.kind() {
-            TypeKind::Multirange(range) => Some(FieldType::described(range)),
+            TypeKind::Multirange(range) => Some(range),
             TypeKind::Base => Some(FieldType::new(match self.oid() {
                 type_oid::INT4MULTIRANGE => type_oid::INT4RANGE,
                 type_oid::INT8MULTIRANGE => type_oid::INT8RANGE,

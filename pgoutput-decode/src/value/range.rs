@@ -45,7 +45,7 @@ impl<'a> FieldType<'a> {
     /// Returns the type of the bounds; `None` if this is not a range type.
     pub(super) fn range(self) -> Option<FieldType<'a>> {
         match self.kind() {
-            TypeKind::Range(subtype) => Some(FieldType::described(subtype)),
+            TypeKind::Range(subtype) => Some(subtype),
             TypeKind::Base => Some(FieldType::new(match self.oid() {
                 type_oid::INT4RANGE => type_oid::INT4,
                 type_oid::INT8RANGE => type_oid::INT8,

@@ -1,32 +1,44 @@
-//! What the catalogue knows of a type that is not built in.
+//! Descriptions of types that are not built in.
+
+use core::fmt;
 
 use super::type_oid;
+#[cfg(feature = "alloc")]
+use super::type_set::{Slot, StoredAttribute, TypeSet};
 use crate::Oid;
 
-/// Describes a user-defined type. The decoder never queries; whoever has a catalogue supplies this.
+/// A description of a type that is not built in.
+///
+/// The decoder never queries the server. A program that has a catalogue describes types with this.
+/// It passes the description along with a value, to
+/// [`Field::with_type`](super::Field::with_type), or in a `TypeSet` along with a row, to
+/// `Row::with_types`.
 ///
 /// ```
 /// use pgoutput_decode::Oid;
-/// use pgoutput_decode::value::{Field, Format, TypeInfo, TypeKind, type_oid};
+/// use pgoutput_decode::value::{Field, FieldType, Format, TypeInfo, TypeKind, type_oid};
 ///
 /// // create domain positive as integer check (value > 0)
-/// let integer = TypeInfo { oid: type_oid::INT4, name: "integer", kind: TypeKind::Base };
-/// let positive = TypeInfo { oid: Oid::new(16_400), name: "positive", kind: TypeKind::Domain(&integer) };
+/// let positive = TypeInfo {
+///     oid: Oid::new(16_400),
+///     name: "positive",
+///     kind: TypeKind::Domain(FieldType::new(type_oid::INT4)),
+/// };
 /// assert_eq!(Field::with_type(&positive, Format::Text, b"7").get::<i32>()?, 7);
 /// # Ok::<(), pgoutput_decode::value::ValueError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct TypeInfo<'a> {
     /// The type's oid in its database.
     pub oid: Oid,
-    /// Its name, as the one who describes it wants it shown.
+    /// The type's name, as messages show it.
     pub name: &'a str,
-    /// What kind of type it is, with what that kind consists of.
+    /// The kind of the type, with the types that it consists of.
     pub kind: TypeKind<'a>,
 }
 
-/// The kind of a type (`pg_type.typtype` and what hangs on it).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The kind of a type (`pg_type.typtype`), with the types that it consists of.
+#[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum TypeKind<'a> {
     /// A base type, known by its oid if it is built in.
@@ -38,42 +50,127 @@ pub enum TypeKind<'a> {
     /// An enum.
     Enum,
     /// A domain over this type, which may be a domain itself.
-    Domain(&'a TypeInfo<'a>),
+    Domain(FieldType<'a>),
     /// An array.
     Array {
         /// The type of the elements.
-        element: &'a TypeInfo<'a>,
-        /// What stands between elements in the text form: `,`, for `box` `;`.
+        element: FieldType<'a>,
+        /// The byte between elements in the text form: `,`, for `box` `;`.
         delimiter: u8,
     },
-    /// A composite type, with its attributes in order, dropped ones left out.
-    Composite(&'a [Attribute<'a>]),
+    /// A composite type, with its attributes in order, without dropped ones.
+    Composite(AttributeList<'a>),
     /// A range over this type.
-    Range(&'a TypeInfo<'a>),
+    Range(FieldType<'a>),
     /// A multirange of this range type.
-    Multirange(&'a TypeInfo<'a>),
+    Multirange(FieldType<'a>),
+}
+
+impl<'a> TypeKind<'a> {
+    /// The types that a type of this kind consists of directly.
+    pub fn parts(self) -> impl Iterator<Item = FieldType<'a>> {
+        let (part, attributes) = match self {
+            Self::Domain(part)
+            | Self::Array { element: part, .. }
+            | Self::Range(part)
+            | Self::Multirange(part) => (Some(part), AttributeList::new(&[])),
+            Self::Composite(attributes) => (None, attributes),
+            Self::Base | Self::TextLike | Self::Hstore | Self::Enum => {
+                (None, AttributeList::new(&[]))
+            }
+        };
+        part.into_iter().chain(attributes.iter().map(|attribute| attribute.ty))
+    }
 }
 
 /// One attribute of a composite type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Attribute<'a> {
     /// The name of the attribute.
     pub name: &'a str,
     /// Its type.
-    pub ty: &'a TypeInfo<'a>,
+    pub ty: FieldType<'a>,
 }
 
-/// The type of a [`Field`](super::Field): an oid, and for user-defined types perhaps a description.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FieldType<'a> {
-    oid: Oid,
-    info: Option<&'a TypeInfo<'a>>,
+/// The attributes of a composite type, in order.
+#[derive(Clone, Copy)]
+pub struct AttributeList<'a>(Attributes<'a>);
+
+#[derive(Clone, Copy)]
+enum Attributes<'a> {
+    Borrowed(&'a [Attribute<'a>]),
+    #[cfg(feature = "alloc")]
+    Stored(&'a TypeSet, &'a [StoredAttribute]),
 }
 
-/// Domains over domains deeper than this are left as they are: descriptions in statics may form a ring.
+impl<'a> AttributeList<'a> {
+    /// Creates a list of these attributes.
+    pub const fn new(attributes: &'a [Attribute<'a>]) -> Self {
+        Self(Attributes::Borrowed(attributes))
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(super) const fn stored(set: &'a TypeSet, attributes: &'a [StoredAttribute]) -> Self {
+        Self(Attributes::Stored(set, attributes))
+    }
+
+    /// The number of attributes.
+    #[inline]
+    pub const fn len(&self) -> usize {
+        match self.0 {
+            Attributes::Borrowed(attributes) => attributes.len(),
+            #[cfg(feature = "alloc")]
+            Attributes::Stored(_, attributes) => attributes.len(),
+        }
+    }
+
+    /// True for a composite type without attributes.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The attribute at this index, from 0.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<Attribute<'a>> {
+        match self.0 {
+            Attributes::Borrowed(attributes) => attributes.get(index).copied(),
+            #[cfg(feature = "alloc")]
+            Attributes::Stored(set, attributes) => {
+                attributes.get(index).map(|attribute| attribute.of(set))
+            }
+        }
+    }
+
+    /// Iterates over the attributes.
+    pub fn iter(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
+        let list = *self;
+        (0..list.len()).filter_map(move |index| list.get(index))
+    }
+}
+
+impl fmt::Debug for AttributeList<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// The type of a [`Field`](super::Field): an oid, and the description of the type if there is one.
+#[derive(Clone, Copy)]
+pub struct FieldType<'a>(Source<'a>);
+
+/// Where the description is. The oid has the same offset in all variants: reading it is one load.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Oid(Oid),
+    Borrowed(Oid, &'a TypeInfo<'a>),
+    #[cfg(feature = "alloc")]
+    Stored(Oid, Slot, &'a TypeSet),
+}
+
+/// The limit for domains over domains: descriptions may form a ring.
 const MAX_DOMAINS: usize = 64;
 
-/// How many descriptions are searched for one, for the same reason.
+/// The limit for the number of descriptions to search, for the same reason.
 #[cfg(feature = "alloc")]
 const MAX_SEARCHED: usize = 256;
 
@@ -81,53 +178,76 @@ impl<'a> FieldType<'a> {
     /// A type known by its oid alone.
     #[inline]
     pub const fn new(oid: Oid) -> Self {
-        Self { oid, info: None }
+        Self(Source::Oid(oid))
     }
 
     /// A described type.
     #[inline]
     pub const fn described(info: &'a TypeInfo<'a>) -> Self {
-        Self { oid: info.oid, info: Some(info) }
+        Self(Source::Borrowed(info.oid, info))
+    }
+
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(super) const fn stored(oid: Oid, slot: Slot, set: &'a TypeSet) -> Self {
+        Self(Source::Stored(oid, slot, set))
     }
 
     /// The oid.
     #[inline]
     pub const fn oid(self) -> Oid {
-        self.oid
+        match self.0 {
+            Source::Oid(oid) | Source::Borrowed(oid, _) => oid,
+            #[cfg(feature = "alloc")]
+            Source::Stored(oid, ..) => oid,
+        }
     }
 
-    /// The description, where there is one.
-    #[inline]
-    pub const fn info(self) -> Option<&'a TypeInfo<'a>> {
-        self.info
+    /// The description, if there is one.
+    pub fn info(self) -> Option<TypeInfo<'a>> {
+        match self.0 {
+            Source::Oid(_) => None,
+            Source::Borrowed(_, info) => Some(*info),
+            #[cfg(feature = "alloc")]
+            Source::Stored(oid, slot, set) => set.info(oid, slot),
+        }
     }
 
-    /// What kind it is, as far as it was described.
+    /// The name in the description, if there is one.
+    pub fn name(self) -> Option<&'a str> {
+        self.info().map(|info| info.name)
+    }
+
+    /// The kind of the type; [`TypeKind::Base`] without a description.
     #[inline]
     pub fn kind(self) -> TypeKind<'a> {
-        self.info.map_or(TypeKind::Base, |info| info.kind)
+        match self.0 {
+            Source::Oid(_) => TypeKind::Base,
+            Source::Borrowed(_, info) => info.kind,
+            #[cfg(feature = "alloc")]
+            Source::Stored(oid, slot, set) => set.kind(oid, slot),
+        }
     }
 
-    /// The description of this type inside of this one, as far as it is not too large to be searched.
+    /// True for a base type that is not like text, and for a type without a description.
+    #[inline]
+    pub(crate) fn is_base(self) -> bool {
+        matches!(self.0, Source::Oid(_)) || matches!(self.kind(), TypeKind::Base)
+    }
+
+    /// Searches this type, and the types inside it, for a description of the type with this oid.
     #[cfg(feature = "alloc")]
-    pub(crate) fn find(self, oid: Oid) -> Option<&'a TypeInfo<'a>> {
-        let mut left = alloc::vec::Vec::from_iter(self.info);
+    pub(crate) fn find(self, oid: Oid) -> Option<FieldType<'a>> {
+        if let Source::Stored(_, _, set) = self.0 {
+            return set.get(oid);
+        }
+        let mut left = alloc::vec![self];
         for _ in 0..MAX_SEARCHED {
-            let info = left.pop()?;
-            if info.oid == oid {
-                return Some(info);
+            let ty = left.pop()?;
+            if ty.oid() == oid && ty.info().is_some() {
+                return Some(ty);
             }
-            match info.kind {
-                // From the end, so that the first attribute is searched first.
-                TypeKind::Composite(attributes) => {
-                    left.extend(attributes.iter().rev().map(|attribute| attribute.ty));
-                }
-                TypeKind::Domain(inner)
-                | TypeKind::Range(inner)
-                | TypeKind::Multirange(inner)
-                | TypeKind::Array { element: inner, .. } => left.push(inner),
-                TypeKind::Base | TypeKind::TextLike | TypeKind::Hstore | TypeKind::Enum => {}
-            }
+            left.extend(ty.kind().parts());
         }
         None
     }
@@ -136,17 +256,14 @@ impl<'a> FieldType<'a> {
     #[must_use]
     #[inline]
     pub fn without_domains(self) -> Self {
-        match self.info {
-            Some(TypeInfo { kind: TypeKind::Domain(base), .. }) => Self::below(base),
-            _ => self,
-        }
+        if let Source::Oid(_) = self.0 { self } else { self.below_domains() }
     }
 
-    fn below(base: &'a TypeInfo<'a>) -> Self {
-        let mut ty = Self::described(base);
-        for _ in 1..MAX_DOMAINS {
+    fn below_domains(self) -> Self {
+        let mut ty = self;
+        for _ in 0..MAX_DOMAINS {
             let TypeKind::Domain(base) = ty.kind() else { break };
-            ty = Self::described(base);
+            ty = base;
         }
         ty
     }
@@ -156,7 +273,7 @@ impl<'a> FieldType<'a> {
     pub fn is_text(self) -> bool {
         match self.kind() {
             TypeKind::Base => matches!(
-                self.oid,
+                self.oid(),
                 type_oid::TEXT
                     | type_oid::VARCHAR
                     | type_oid::BPCHAR
@@ -172,13 +289,13 @@ impl<'a> FieldType<'a> {
         }
     }
 
-    /// True for the types whose text names an object of the catalogue, and whose binary form is its oid: `regclass` and
-    /// its like.
+    /// True for the types whose text names an object of the catalogue, and whose binary form is its
+    /// oid: `regclass` and its like.
     #[inline]
     pub fn is_reg(self) -> bool {
-        self.kind() == TypeKind::Base
+        self.is_base()
             && matches!(
-                self.oid,
+                self.oid(),
                 type_oid::REGPROC
                     | type_oid::REGPROCEDURE
                     | type_oid::REGOPER
@@ -193,13 +310,14 @@ impl<'a> FieldType<'a> {
             )
     }
 
-    /// True for a type of which only the bytes are known: neither described nor one of those this crate has a reader for.
+    /// True for a type of which only the bytes are known: it is not described, and this crate has
+    /// no reader for it.
     pub(crate) fn is_opaque(self) -> bool {
-        self.kind() == TypeKind::Base
+        self.is_base()
             && (self.is_reg()
-                || super::PgType::from_oid(self.oid).is_none()
+                || super::PgType::from_oid(self.oid()).is_none()
                 || matches!(
-                    self.oid,
+                    self.oid(),
                     type_oid::ACLITEM
                         | type_oid::RECORD
                         | type_oid::PG_TYPE
@@ -215,13 +333,20 @@ impl<'a> FieldType<'a> {
                 ))
     }
 
-    /// True for the types whose characters can be had as a string from either format.
+    /// True for the types whose characters can be read as a string from either format.
     pub(super) fn has_characters(self) -> bool {
         self.is_text() || self.is_json() || self.is_opaque()
     }
 
     #[inline]
     pub(super) fn is_json(self) -> bool {
-        self.kind() == TypeKind::Base && matches!(self.oid, type_oid::JSON | type_oid::JSONB)
+        self.is_base() && matches!(self.oid(), type_oid::JSON | type_oid::JSONB)
+    }
+}
+
+impl fmt::Debug for FieldType<'_> {
+    /// Shows the oid and the name. What the type consists of may form a ring.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FieldType").field("oid", &self.oid()).field("name", &self.name()).finish()
     }
 }

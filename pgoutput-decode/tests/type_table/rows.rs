@@ -1,7 +1,9 @@
 //! Values for each line of the table.
 
 use pgoutput_decode::Oid;
-use pgoutput_decode::value::{Attribute, FieldType, TypeInfo, TypeKind, type_oid as oid};
+use pgoutput_decode::value::{
+    Attribute, AttributeList, FieldType, TypeInfo, TypeKind, type_oid as oid,
+};
 
 /// A value in PostgreSQL's text, and its JSON.
 pub(crate) struct Input {
@@ -29,11 +31,16 @@ static MOOD: TypeInfo<'_> = described(16_401, "mood", TypeKind::Enum);
 static ITEM: TypeInfo<'_> = described(
     16_402,
     "item",
-    TypeKind::Composite(&[Attribute { name: "a", ty: &INT4 }, Attribute { name: "b", ty: &TEXT }]),
+    TypeKind::Composite(AttributeList::new(&[
+        Attribute { name: "a", ty: FieldType::described(&INT4) },
+        Attribute { name: "b", ty: FieldType::described(&TEXT) },
+    ])),
 );
 static HSTORE: TypeInfo<'_> = described(16_403, "hstore", TypeKind::Hstore);
-static POSITIVE: TypeInfo<'_> = described(16_404, "positive", TypeKind::Domain(&INT4));
-static SHORT: TypeInfo<'_> = described(16_405, "short", TypeKind::Domain(&TEXT));
+static POSITIVE: TypeInfo<'_> =
+    described(16_404, "positive", TypeKind::Domain(FieldType::described(&INT4)));
+static SHORT: TypeInfo<'_> =
+    described(16_405, "short", TypeKind::Domain(FieldType::described(&TEXT)));
 
 /// Lines that describe columns rather than types of values.
 pub(crate) const NOT_VALUES: [&str; 4] = [

@@ -75,7 +75,8 @@ pub(super) struct Entry {
 pub(super) type Entries = BTreeMap<Oid, Entry>;
 
 impl Entry {
-    fn others(&self) -> impl Iterator<Item = Oid> {
+    /// The types that it consists of and that are not built in.
+    pub(super) fn others(&self) -> impl Iterator<Item = Oid> {
         let attributes = self.attributes.iter().map(|(_, oid)| *oid);
         attributes.chain([self.other]).filter(|oid| !is_known(*oid))
     }

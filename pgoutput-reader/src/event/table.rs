@@ -5,22 +5,24 @@ use std::sync::Arc;
 use pgoutput_decode::message::ReplicaIdentity;
 #[cfg(feature = "json")]
 use pgoutput_decode::value::JsonOptions;
-use pgoutput_decode::value::TypeInfo;
+use pgoutput_decode::value::TypeSet;
 use pgoutput_decode::{Column, Oid, Relation};
 
-/// A table as one Relation message described it, with what the catalogue adds; shared by its events.
+/// The description of a table by one Relation message, with what the catalogue adds.
+///
+/// The events of the table share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableSchema {
     pub(crate) database: Arc<str>,
     pub(crate) relation: Arc<Relation>,
     pub(crate) columns: Box<[ColumnSchema]>,
-    /// Those of the columns that are not built in.
-    pub(crate) types: Box<[TypeInfo<'static>]>,
-    /// Those of which neither the catalogue nor the stream tells the kind.
+    /// Those of the columns that are not built in, and of what these consist of.
+    pub(crate) types: TypeSet,
+    /// Those whose kind is known neither from the catalogue nor from the stream.
     pub(crate) unknown_types: Box<[Oid]>,
-    /// Of amounts of `money`, as `lc_monetary` of the server has them.
+    /// The digits of the fraction of a `money` amount, by the server's `lc_monetary`.
     pub(crate) money_digits: u8,
-    /// How the reader's events write values: an event alone is asked for its JSON, and a row has only its table.
+    /// How the reader's events write values. A row has only its table to find this in.
     #[cfg(feature = "json")]
     pub(crate) json_options: JsonOptions,
     #[cfg(feature = "json")]
@@ -56,27 +58,36 @@ impl TableSchema {
         &self.columns
     }
 
-    /// The types of columns that are not built in, as the catalogue describes them: enums, domains, composites and so on.
+    /// The types of columns that are not built in, as the catalogue describes them: enums, domains,
+    /// composites and so on, with the types that these consist of.
     ///
-    /// The catalogue knows types as they are now, and PostgreSQL says nothing of ALTER TYPE in a stream. They are asked for with
-    /// each description of the table that the stream sends, and again when a value does not fit: another number of attributes, in
-    /// binary other types, in text what their types cannot be read from. What fits all the same cannot be told: values that came
-    /// before an attribute was renamed, or dropped and another added, or that come after it and before the table is
-    /// described again, stand under the names of the description at hand. To have the stream describe a table again, alter that
-    /// too, or connect again.
-    pub fn types(&self) -> &[TypeInfo<'static>] {
+    /// The descriptions belong to this schema. Clones of the set share them, and they are freed
+    /// with the last one.
+    ///
+    /// PostgreSQL does not announce ALTER TYPE in a replication stream, and the catalogue knows a
+    /// type only as it is now. The reader queries the types when the stream describes the table,
+    /// and again when a value of a composite type does not match its description: another number
+    /// of attributes, in the binary format other types, in the text format values that are invalid
+    /// for their types.
+    ///
+    /// An alteration that keeps the number and the types of the attributes is not noticed. Values
+    /// from before it, or from after it until the stream describes the table again, have the
+    /// attribute names of the description at hand. To make the stream describe the table again,
+    /// alter the table too, or reconnect.
+    pub fn types(&self) -> &TypeSet {
         &self.types
     }
 
-    /// The types of columns that are gone from the catalogue and whose kind the stream does not say,
-    /// in whole or in part.
+    /// The types of columns that are gone from the catalogue and whose kind, in whole or in part,
+    /// the stream does not say.
     ///
-    /// The stream names each type that is not built in. For a domain it gives the base type, which
-    /// is then in [`types`](Self::types): its values are read as ever. A name that begins with `_`
-    /// is that of an array, whose elements are strings in the text format; in the binary format
-    /// their type is known if the stream named it. Of all other types only the text or the bytes of
-    /// the values are known, for [`Row::get`](crate::Row::get), `deserialize` and JSON alike, and
-    /// JSON names the columns of such types in `type_mismatch`, unless they are NULL.
+    /// The stream names each type that is not built in. For a domain it gives the base type; the
+    /// domain is then in [`types`](Self::types), and its values are read as before. A name that
+    /// begins with `_` is that of an array. Its elements are strings in the text format; in the
+    /// binary format their type is known if the stream named it. Of all other types only the text
+    /// or the bytes of the values are known, for [`Row::get`](crate::Row::get), `deserialize` and
+    /// JSON alike, and JSON names the columns of such types in `type_mismatch`, unless they are
+    /// NULL.
     pub fn unknown_types(&self) -> &[Oid] {
         &self.unknown_types
     }
@@ -84,7 +95,7 @@ impl TableSchema {
     /// The same table with other descriptions of its types.
     pub(crate) fn with_types(
         &self,
-        types: Box<[TypeInfo<'static>]>,
+        types: TypeSet,
         unknown_types: Box<[Oid]>,
         money_digits: u8,
     ) -> Arc<Self> {

@@ -1,6 +1,6 @@
 //! Whether values fit what is known of their types. A stream says nothing of ALTER TYPE: it shows in the values alone.
 
-use pgoutput_decode::value::{FieldType, MAX_DEPTH, TypeInfo, TypeKind, Value, ValueErrorKind};
+use pgoutput_decode::value::{FieldType, MAX_DEPTH, TypeKind, Value, ValueErrorKind};
 use pgoutput_decode::{Lsn, TupleData, row};
 
 use crate::event::TableSchema;
@@ -23,8 +23,7 @@ pub(super) struct Drift {
 
 impl Drift {
     pub(super) fn new(schema: &TableSchema) -> Self {
-        let is_alterable =
-            |oid| schema.types.iter().any(|info| info.oid == oid && has_composite(info));
+        let is_alterable = |oid| schema.types.get(oid).is_some_and(has_composite);
         let columns = schema.columns.iter().map(|column| is_alterable(column.wire.type_oid));
         let columns: Box<[bool]> = columns.collect();
         let columns = if columns.contains(&true) { columns } else { Box::default() };
@@ -81,8 +80,8 @@ fn is_of_any_description(kind: ValueErrorKind) -> bool {
 /// Whether a composite is part of the type. All other types keep the form of their values, or are text.
 ///
 /// Looks no deeper than values are read: a multirange and its range are of the same depth.
-fn has_composite(info: &TypeInfo<'_>) -> bool {
-    let mut ty = FieldType::described(info).without_domains();
+fn has_composite(ty: FieldType<'_>) -> bool {
+    let mut ty = ty.without_domains();
     for _ in 0..=2 * MAX_DEPTH {
         let part = match ty.kind() {
             TypeKind::Composite(_) => return true,
@@ -91,7 +90,7 @@ fn has_composite(info: &TypeInfo<'_>) -> bool {
             | TypeKind::Multirange(part) => part,
             _ => return false,
         };
-        ty = FieldType::described(part).without_domains();
+        ty = part.without_domains();
     }
     false
 }
@@ -100,7 +99,7 @@ fn has_composite(info: &TypeInfo<'_>) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use pgoutput_decode::value::{Attribute, type_oid};
+    use pgoutput_decode::value::{Attribute, AttributeList, TypeInfo, TypeSet, type_oid};
     use pgoutput_decode::{Message, Oid, Relations};
 
     use super::*;
@@ -111,15 +110,21 @@ mod tests {
     const PAIR: TypeInfo<'static> = TypeInfo {
         oid: Oid::new(16_400),
         name: "pair",
-        kind: TypeKind::Composite(&[Attribute { name: "n", ty: &INTEGER }]),
+        kind: TypeKind::Composite(AttributeList::new(&[Attribute {
+            name: "n",
+            ty: FieldType::described(&INTEGER),
+        }])),
     };
     const LIST: TypeInfo<'static> = TypeInfo {
         oid: Oid::new(16_401),
         name: "pair[]",
-        kind: TypeKind::Array { element: &PAIR, delimiter: b',' },
+        kind: TypeKind::Array { element: FieldType::described(&PAIR), delimiter: b',' },
     };
-    const LISTS: TypeInfo<'static> =
-        TypeInfo { oid: Oid::new(16_402), name: "lists", kind: TypeKind::Domain(&LIST) };
+    const LISTS: TypeInfo<'static> = TypeInfo {
+        oid: Oid::new(16_402),
+        name: "lists",
+        kind: TypeKind::Domain(FieldType::described(&LIST)),
+    };
     const MOOD: TypeInfo<'static> =
         TypeInfo { oid: Oid::new(16_403), name: "mood", kind: TypeKind::Enum };
 
@@ -144,7 +149,7 @@ mod tests {
             database: "app".into(),
             columns: relation.columns().iter().map(column).collect(),
             relation,
-            types: types.into(),
+            types: TypeSet::new(types),
             unknown_types: Box::default(),
             money_digits: 2,
             #[cfg(feature = "json")]

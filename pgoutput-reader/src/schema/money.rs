@@ -1,59 +1,57 @@
 //! Amounts of `money`, whose fractional digits the catalogue knows.
 
-use pgoutput_decode::Relation;
-use pgoutput_decode::value::{TypeInfo, TypeKind, type_oid};
+use pgoutput_decode::value::{FieldType, TypeSet, type_oid};
+use pgoutput_decode::{Oid, Relation};
 
 /// The number of digits with `lc_monetary` C, and that of tables without amounts.
 pub(super) const DEFAULT_DIGITS: u8 = 2;
 
 /// Whether a column of the table holds amounts of `money`. `types` describes those of its types that
 /// are not built in.
-pub(super) fn is_in(relation: &Relation, types: &[TypeInfo<'static>]) -> bool {
-    let is_money = |oid| matches!(oid, type_oid::MONEY | type_oid::MONEY_ARRAY);
+pub(super) fn is_in(relation: &Relation, types: &TypeSet) -> bool {
     relation.columns().iter().any(|column| is_money(column.type_oid))
         || types.iter().any(holds_money)
 }
 
-/// Whether values of this type hold amounts. Descriptions have a bounded depth.
-fn holds_money(info: &TypeInfo<'_>) -> bool {
-    match info.kind {
-        TypeKind::Composite(attributes) => {
-            attributes.iter().any(|attribute| holds_money(attribute.ty))
-        }
-        TypeKind::Domain(part)
-        | TypeKind::Array { element: part, .. }
-        | TypeKind::Range(part)
-        | TypeKind::Multirange(part) => holds_money(part),
-        _ => matches!(info.oid, type_oid::MONEY | type_oid::MONEY_ARRAY),
-    }
+fn is_money(oid: Oid) -> bool {
+    matches!(oid, type_oid::MONEY | type_oid::MONEY_ARRAY)
+}
+
+/// Whether a value of this type holds amounts directly. A set has all types inside each other.
+fn holds_money(ty: FieldType<'_>) -> bool {
+    ty.kind().parts().any(|part| is_money(part.oid()))
 }
 
 #[cfg(test)]
 mod tests {
-    use pgoutput_decode::Oid;
-    use pgoutput_decode::value::Attribute;
+    use pgoutput_decode::value::{Attribute, AttributeList, TypeInfo, TypeKind};
 
     use super::*;
 
+    fn has_amounts(kind: TypeKind<'_>) -> bool {
+        let info = TypeInfo { oid: Oid::new(20_000), name: "", kind };
+        TypeSet::new(&[info]).iter().any(holds_money)
+    }
+
     #[test]
     fn amounts_are_looked_for_inside_of_other_types() {
-        const MONEY: TypeInfo<'_> =
-            TypeInfo { oid: type_oid::MONEY, name: "money", kind: TypeKind::Base };
-        const AMOUNTS: TypeInfo<'_> =
-            TypeInfo { oid: type_oid::MONEY_ARRAY, name: "money[]", kind: TypeKind::Base };
-        const INTEGER: TypeInfo<'_> =
-            TypeInfo { oid: type_oid::INT4, name: "integer", kind: TypeKind::Base };
-        let user = |kind| TypeInfo { oid: Oid::new(20_000), name: "", kind };
-        let domain = user(TypeKind::Domain(&AMOUNTS));
-        let attributes =
-            [Attribute { name: "a", ty: &INTEGER }, Attribute { name: "b", ty: &domain }];
-        let composite = user(TypeKind::Composite(&attributes));
-        let array = user(TypeKind::Array { element: &composite, delimiter: b',' });
-        let range = user(TypeKind::Range(&MONEY));
-        for info in [&domain, &composite, &array, &range, &user(TypeKind::Multirange(&range))] {
-            assert!(holds_money(info), "{info:?}");
+        let [integer, money, amounts] =
+            [type_oid::INT4, type_oid::MONEY, type_oid::MONEY_ARRAY].map(FieldType::new);
+        let domain = TypeKind::Domain(amounts);
+        let info = TypeInfo { oid: Oid::new(20_001), name: "", kind: domain };
+        let inner = FieldType::described(&info);
+        let attributes = [Attribute { name: "a", ty: integer }, Attribute { name: "b", ty: inner }];
+        let composite = |attributes| TypeKind::Composite(AttributeList::new(attributes));
+        for kind in [
+            domain,
+            composite(&attributes),
+            TypeKind::Array { element: inner, delimiter: b',' },
+            TypeKind::Range(money),
+            TypeKind::Multirange(inner),
+        ] {
+            assert!(has_amounts(kind), "{kind:?}");
         }
-        assert!(!holds_money(&user(TypeKind::Composite(&attributes[..1]))));
-        assert!(!holds_money(&user(TypeKind::Enum)));
+        assert!(!has_amounts(composite(&attributes[..1])));
+        assert!(!has_amounts(TypeKind::Enum));
     }
 }

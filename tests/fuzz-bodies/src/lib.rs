@@ -13,9 +13,7 @@ use pgoutput_decode::{
     StandbyStatusUpdate, StreamAbortForm, TupleData,
 };
 
-pub use values::{
-    CONTAINERS, container_binary, container_text, value_binary, value_text, value_type,
-};
+pub use values::{container_binary, container_text, value_binary, value_text, value_type};
 
 /// What a target does with its input.
 pub type Body = fn(&[u8]);

@@ -1,12 +1,13 @@
 //! What must hold of any value, whatever its type and its bytes, on a small stack.
 
 use std::fmt::{self, Write};
+use std::sync::LazyLock;
 
 use pgoutput_decode::Oid;
 use pgoutput_decode::encode::{EncodeBinary, EncodeError};
 use pgoutput_decode::value::{
-    Array, Attribute, Bytea, Composite, Field, FieldType, Format, FromField, Hstore, JsonOptions,
-    Numeric, PgType, Text, TypeInfo, TypeKind, Value, type_oid,
+    Array, Attribute, AttributeList, Bytea, Composite, Field, FieldType, Format, FromField, Hstore,
+    JsonOptions, Numeric, PgType, Text, TypeInfo, TypeKind, TypeSet, Value, type_oid,
 };
 
 use crate::small_stack;
@@ -39,8 +40,8 @@ fn with_type(bytes: &[u8], format: Format) {
 
 fn container(bytes: &[u8], format: Format) {
     if let Some((choice, value)) = bytes.split_first() {
-        let ty = CONTAINERS[usize::from(*choice) % CONTAINERS.len()];
-        check(FieldType::described(ty), format, value);
+        let oid = Oid::new(CONTAINERS[usize::from(*choice) % CONTAINERS.len()]);
+        check(TYPES.get(oid).unwrap_or(FieldType::new(oid)), format, value);
     }
 }
 
@@ -55,82 +56,76 @@ pub fn value_type(oid: Oid) -> Oid {
     all[place].oid()
 }
 
-const fn base(oid: Oid, name: &'static str) -> TypeInfo<'static> {
-    TypeInfo { oid, name, kind: TypeKind::Base }
+fn attributes<'a>(list: &[(&'a str, u32)]) -> Vec<Attribute<'a>> {
+    let attribute =
+        |(name, oid): &(&'a str, u32)| Attribute { name, ty: FieldType::new(Oid::new(*oid)) };
+    list.iter().map(attribute).collect()
 }
 
-const fn user(oid: u32, name: &'static str, kind: TypeKind<'static>) -> TypeInfo<'static> {
-    TypeInfo { oid: Oid::new(oid), name, kind }
-}
+/// The types that [`CONTAINERS`] names, and those that they consist of.
+///
+/// `node` holds itself, in an array and below a domain; `ring` and `ranges` hold nothing else. No
+/// server has such types: a value of them can be as deep as its bytes allow.
+static TYPES: LazyLock<TypeSet> = LazyLock::new(|| {
+    let [node, item, one, holder] = [
+        attributes(&[
+            ("label", TEXT),
+            ("nodes", 20_007),
+            ("below", 20_005),
+            ("words", 20_003),
+            ("pairs", 20_002),
+        ]),
+        attributes(&[
+            ("n", NUMERIC),
+            ("mood", 20_001),
+            ("raw", BYTEA),
+            ("boxes", 20_000),
+            ("numbers", INTEGERS),
+        ]),
+        attributes(&[("one", INTEGER)]),
+        attributes(&[("document", JSON)]),
+    ];
+    let of = |oid| FieldType::new(Oid::new(oid));
+    let array = |element, delimiter| TypeKind::Array { element: of(element), delimiter };
+    let composite = |attributes| TypeKind::Composite(AttributeList::new(attributes));
+    let user = |oid, name, kind| TypeInfo { oid: Oid::new(oid), name, kind };
+    TypeSet::new(&[
+        user(20_000, "box[]", array(BOX, b';')),
+        user(20_001, "mood", TypeKind::Enum),
+        user(20_002, "hstore", TypeKind::Hstore),
+        user(20_003, "words", TypeKind::Range(of(TEXT))),
+        user(20_004, "many_words", TypeKind::Multirange(of(20_003))),
+        user(20_005, "domain", TypeKind::Domain(of(20_006))),
+        user(20_006, "node", composite(&node)),
+        user(20_007, "node[]", array(20_006, b',')),
+        user(20_008, "item", composite(&item)),
+        user(20_009, "item[]", array(20_008, b',')),
+        user(20_010, "one", composite(&one)),
+        user(20_011, "none", composite(&[])),
+        user(20_012, "ring", array(20_012, b',')),
+        user(20_013, "ranges", TypeKind::Range(of(20_013))),
+        user(20_014, "json[]", array(20_015, b',')),
+        user(20_015, "holder", composite(&holder)),
+    ])
+});
 
-macro_rules! composite {
-    ($($name:ident: $ty:ident),*) => {
-        TypeKind::Composite(&[$(Attribute { name: stringify!($name), ty: &$ty }),*])
-    };
-}
-
-static TEXT: TypeInfo<'static> = base(type_oid::TEXT, "text");
-static INTEGER: TypeInfo<'static> = base(type_oid::INT4, "integer");
-static NUMERIC: TypeInfo<'static> = base(type_oid::NUMERIC, "numeric");
-static BYTEA: TypeInfo<'static> = base(type_oid::BYTEA, "bytea");
-static BOX: TypeInfo<'static> = base(type_oid::BOX, "box");
-static JSON: TypeInfo<'static> = base(type_oid::JSON, "json");
-static TEXTS: TypeInfo<'static> = base(type_oid::TEXT_ARRAY, "text[]");
-static INTEGERS: TypeInfo<'static> = base(type_oid::INT4_ARRAY, "integer[]");
-static BOXES: TypeInfo<'static> =
-    user(20_000, "box[]", TypeKind::Array { element: &BOX, delimiter: b';' });
-static MOOD: TypeInfo<'static> = user(20_001, "mood", TypeKind::Enum);
-static PAIRS: TypeInfo<'static> = user(20_002, "hstore", TypeKind::Hstore);
-static WORDS: TypeInfo<'static> = user(20_003, "words", TypeKind::Range(&TEXT));
-static MANY_WORDS: TypeInfo<'static> = user(20_004, "many_words", TypeKind::Multirange(&WORDS));
-static DOMAIN: TypeInfo<'static> = user(20_005, "domain", TypeKind::Domain(&NODE));
-/// A type that holds itself, in an array and below a domain: no server has such a one, and a value of it can be as
-/// deep as its bytes allow.
-static NODE: TypeInfo<'static> = user(
-    20_006,
-    "node",
-    composite!(label: TEXT, nodes: NODES, below: DOMAIN, words: WORDS, pairs: PAIRS),
-);
-static NODES: TypeInfo<'static> =
-    user(20_007, "node[]", TypeKind::Array { element: &NODE, delimiter: b',' });
-static ITEM: TypeInfo<'static> = user(
-    20_008,
-    "item",
-    composite!(n: NUMERIC, mood: MOOD, raw: BYTEA, boxes: BOXES, numbers: INTEGERS),
-);
-static ITEMS: TypeInfo<'static> =
-    user(20_009, "item[]", TypeKind::Array { element: &ITEM, delimiter: b',' });
-static ONE: TypeInfo<'static> = user(20_010, "one", composite!(one: INTEGER));
-static NONE: TypeInfo<'static> = user(20_011, "none", composite!());
-static RING: TypeInfo<'static> =
-    user(20_012, "ring", TypeKind::Array { element: &RING, delimiter: b',' });
-static RANGES: TypeInfo<'static> = user(20_013, "ranges", TypeKind::Range(&RANGES));
-
-static DOCUMENTS: TypeInfo<'static> =
-    user(20_014, "json[]", TypeKind::Array { element: &HOLDER, delimiter: b',' });
-static HOLDER: TypeInfo<'static> = user(20_015, "holder", composite!(document: JSON));
+const TEXT: u32 = type_oid::TEXT.as_u32();
+const INTEGER: u32 = type_oid::INT4.as_u32();
+const NUMERIC: u32 = type_oid::NUMERIC.as_u32();
+const BYTEA: u32 = type_oid::BYTEA.as_u32();
+const BOX: u32 = type_oid::BOX.as_u32();
+const JSON: u32 = type_oid::JSON.as_u32();
+const TEXTS: u32 = type_oid::TEXT_ARRAY.as_u32();
+const INTEGERS: u32 = type_oid::INT4_ARRAY.as_u32();
 
 /// The types that `container_text` and `container_binary` choose from.
-pub static CONTAINERS: [&TypeInfo<'static>; 15] = [
-    &TEXTS,
-    &INTEGERS,
-    &BOXES,
-    &ITEM,
-    &ITEMS,
-    &NODE,
-    &NODES,
-    &WORDS,
-    &MANY_WORDS,
-    &PAIRS,
-    &ONE,
-    &NONE,
-    &RING,
-    &RANGES,
-    &DOCUMENTS,
+const CONTAINERS: [u32; 15] = [
+    TEXTS, INTEGERS, 20_000, 20_008, 20_009, 20_006, 20_007, 20_003, 20_004, 20_002, 20_010,
+    20_011, 20_012, 20_013, 20_014,
 ];
 
-/// A value is read or refused; what is read prints a text that reads as the same value, and JSON that is JSON, and is
-/// written in binary as bytes that read as the same value.
+/// A value is read or refused. A value that was read prints a text that reads as the same value, and
+/// valid JSON, and is written in binary as bytes that read as the same value.
 fn check(ty: FieldType<'_>, format: Format, bytes: &[u8]) {
     let field = Field::of(ty, format, bytes);
     match field.get::<Value<'_>>() {

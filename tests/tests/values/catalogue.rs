@@ -1,16 +1,27 @@
 //! Describes types as the server's catalogue knows them.
 
 use pgoutput_decode::Oid;
-use pgoutput_decode::value::{Attribute, TypeInfo, TypeKind};
+use pgoutput_decode::value::{Attribute, AttributeList, FieldType, TypeInfo, TypeKind, TypeSet};
 use postgres::Client;
 
-/// Descriptions are leaked: they refer to each other, and a test ends soon.
-pub(crate) fn describe(client: &mut Client, name: &str) -> &'static TypeInfo<'static> {
+/// A type, described together with the types that it consists of.
+pub(crate) struct Described {
+    oid: Oid,
+    types: TypeSet,
+}
+
+impl Described {
+    pub(crate) fn ty(&self) -> FieldType<'_> {
+        self.types.get(self.oid).unwrap()
+    }
+}
+
+pub(crate) fn describe(client: &mut Client, name: &str) -> Described {
     let oid: u32 = client.query_one("SELECT $1::text::regtype::oid", &[&name]).unwrap().get(0);
     by_oid(client, oid)
 }
 
-fn by_oid(client: &mut Client, oid: u32) -> &'static TypeInfo<'static> {
+fn by_oid(client: &mut Client, oid: u32) -> Described {
     const TYPE: &str = "
         SELECT typname::text, typtype::text, typcategory::text, typelem, typbasetype, typrelid,
                format_type(oid, NULL), typdelim::text, typlen,
@@ -19,48 +30,51 @@ fn by_oid(client: &mut Client, oid: u32) -> &'static TypeInfo<'static> {
     let row = client.query_one(TYPE, &[&oid]).unwrap();
     let (typname, typtype): (String, String) = (row.get(0), row.get(1));
     let (category, element): (String, u32) = (row.get(2), row.get(3));
+    let (parts, part, attributes): (Vec<(String, Described)>, Described, Vec<Attribute<'_>>);
     let kind = match (typtype.as_str(), category.as_str(), typname.as_str()) {
         ("e", ..) => TypeKind::Enum,
-        ("d", ..) => TypeKind::Domain(by_oid(client, row.get(4))),
-        ("c", ..) => TypeKind::Composite(attributes(client, row.get(5))),
-        ("r", ..) => TypeKind::Range(by_oid(client, row.get::<_, Option<u32>>(9).unwrap())),
+        ("d", ..) => {
+            part = by_oid(client, row.get(4));
+            TypeKind::Domain(part.ty())
+        }
+        ("c", ..) => {
+            parts = attributes_of(client, row.get(5));
+            attributes =
+                parts.iter().map(|(name, part)| Attribute { name, ty: part.ty() }).collect();
+            TypeKind::Composite(AttributeList::new(&attributes))
+        }
+        ("r", ..) => {
+            part = by_oid(client, row.get::<_, Option<u32>>(9).unwrap());
+            TypeKind::Range(part.ty())
+        }
         ("m", ..) => {
             let range = "SELECT rngtypid FROM pg_range WHERE rngmultitypid = $1";
             let range: u32 = client.query_one(range, &[&oid]).unwrap().get(0);
-            TypeKind::Multirange(by_oid(client, range))
+            part = by_oid(client, range);
+            TypeKind::Multirange(part.ty())
         }
         (_, _, "hstore") => TypeKind::Hstore,
         (_, _, "citext") => TypeKind::TextLike,
         // int2vector and oidvector are known by their oids, and have another notation.
         (_, "A", name) if !name.ends_with("vector") => {
-            let element = by_oid(client, element);
-            // What stands between elements is a matter of the element's type.
+            // The delimiter is a property of the element's type.
             let delimiter: String = client
-                .query_one(
-                    "SELECT typdelim::text FROM pg_type WHERE oid = $1",
-                    &[&element.oid.as_u32()],
-                )
+                .query_one("SELECT typdelim::text FROM pg_type WHERE oid = $1", &[&element])
                 .unwrap()
                 .get(0);
-            TypeKind::Array { element, delimiter: delimiter.as_bytes()[0] }
+            part = by_oid(client, element);
+            TypeKind::Array { element: part.ty(), delimiter: delimiter.as_bytes()[0] }
         }
         _ => TypeKind::Base,
     };
-    let name: String = row.get(6);
-    Box::leak(Box::new(TypeInfo { oid: Oid::new(oid), name: name.leak(), kind }))
+    let (oid, name): (_, String) = (Oid::new(oid), row.get(6));
+    Described { oid, types: TypeSet::new(&[TypeInfo { oid, name: &name, kind }]) }
 }
 
-fn attributes(client: &mut Client, relation: u32) -> &'static [Attribute<'static>] {
+fn attributes_of(client: &mut Client, relation: u32) -> Vec<(String, Described)> {
     const ATTRIBUTES: &str = "
         SELECT attname::text, atttypid FROM pg_attribute
          WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
     let rows = client.query(ATTRIBUTES, &[&relation]).unwrap();
-    let attributes: Vec<_> = rows
-        .into_iter()
-        .map(|row| Attribute {
-            name: row.get::<_, String>(0).leak(),
-            ty: by_oid(client, row.get(1)),
-        })
-        .collect();
-    attributes.leak()
+    rows.into_iter().map(|row| (row.get(0), by_oid(client, row.get(1)))).collect()
 }

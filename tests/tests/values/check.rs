@@ -1,7 +1,7 @@
 //! What must hold of each value.
 
 use pgoutput_decode::encode::EncodeBinary;
-use pgoutput_decode::value::{Field, Format, JsonOptions, TypeInfo, Value};
+use pgoutput_decode::value::{Field, FieldType, Format, JsonOptions, Value};
 use serde::de::IgnoredAny;
 
 use crate::cases::{BinaryForm, Case};
@@ -24,15 +24,10 @@ pub(crate) fn json_of(field: Field<'_>) -> String {
 /// Before PostgreSQL 12 the text of a float has all digits that may be needed and not the fewest that are:
 /// `has_canonical_text` is false then. The value is the same nevertheless, and the text that we write is what both
 /// forms agree on; that it reads back is looked at elsewhere.
-pub(crate) fn check(
-    ty: &'static TypeInfo<'static>,
-    case: &Case,
-    sample: &Sample,
-    has_canonical_text: bool,
-) {
+pub(crate) fn check(ty: FieldType<'_>, case: &Case, sample: &Sample, has_canonical_text: bool) {
     let Sample { text, binary, .. } = sample;
-    let name = ty.name;
-    let from_text = Field::with_type(ty, Format::Text, text.as_bytes());
+    let name = ty.name().unwrap();
+    let from_text = Field::of(ty, Format::Text, text.as_bytes());
     let value: Value<'_> = from_text.get().unwrap_or_else(|e| panic!("{name} {text:?}: {e}"));
     if has_canonical_text {
         assert_eq!(text_of(from_text), *text, "{name} from text");
@@ -46,7 +41,7 @@ pub(crate) fn check(
         assert_eq!(document, *server_json, "{name} {text:?}");
     }
     let Some(binary) = binary else { return };
-    let from_binary = Field::with_type(ty, Format::Binary, binary);
+    let from_binary = Field::of(ty, Format::Binary, binary);
     let same: Value<'_> =
         from_binary.get().unwrap_or_else(|e| panic!("{name} {text:?} {binary:02x?}: {e}"));
     assert!(!matches!(same, Value::Opaque(_)), "{name} has no reader");
@@ -68,7 +63,7 @@ pub(crate) fn check(
     // All parts of long values would take too long.
     for end in 0..binary.len().min(500) {
         // A part may be a value too, but must not be this one.
-        let part = Field::with_type(ty, Format::Binary, &binary[..end]);
+        let part = Field::of(ty, Format::Binary, &binary[..end]);
         assert_ne!(part.get().ok(), Some(value), "{name} {text:?}: {end} of {}", binary.len());
     }
 }

@@ -65,7 +65,8 @@ fn what_has_no_reader_is_kept_as_it_came() {
         let mut client = database.client();
         make_statistics(&mut client, major);
         for (name, _, value) in KEPT.iter().filter(|(_, since, _)| *since <= major) {
-            let ty = catalogue::describe(&mut client, name);
+            let described = catalogue::describe(&mut client, name);
+            let ty = described.ty();
             let query = format!("SELECT {value}");
             let messages = client.simple_query(&query).unwrap();
             let text = messages.iter().find_map(|message| match message {
@@ -76,14 +77,14 @@ fn what_has_no_reader_is_kept_as_it_came() {
             let cast: String =
                 client.query_one(&format!("SELECT ({value})::text"), &[]).unwrap().get(0);
             assert_eq!(cast, text, "{name}");
-            let from_text = Field::with_type(ty, Format::Text, text.as_bytes());
+            let from_text = Field::of(ty, Format::Text, text.as_bytes());
             assert_eq!(text_of(from_text), text, "{name}");
             assert_eq!(json_of(from_text), serde_json::to_string(&text).unwrap(), "{name}");
             // No binary form is made up.
-            assert_eq!(from_text.to_binary(), Err(EncodeError::NoBinaryForm(ty.oid)), "{name}");
+            assert_eq!(from_text.to_binary(), Err(EncodeError::NoBinaryForm(ty.oid())), "{name}");
 
             let Raw(binary) = client.query_one(&query, &[]).unwrap().get(0);
-            let from_binary = Field::with_type(ty, Format::Binary, &binary);
+            let from_binary = Field::of(ty, Format::Binary, &binary);
             assert_eq!(from_binary.to_binary().as_ref(), Ok(&binary), "{name}");
             if let Value::Opaque(bytes) = from_binary.get().unwrap() {
                 assert_eq!(bytes.as_slice(), Some(&binary[..]), "{name}");

@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 
 use super::*;
 use crate::encode::TupleColumnsBuf;
-use crate::value::{Format, TypeInfo, TypeKind, type_oid};
+use crate::value::{FieldType, Format, TypeInfo, TypeKind, type_oid};
 
 fn binary(oid: Oid, text: &str) -> Result<Vec<u8>, EncodeError> {
     Field::new(oid, Format::Text, text.as_bytes()).to_binary()
@@ -95,7 +95,7 @@ fn a_numeric_is_limited_by_its_fields() {
 fn an_error_leaves_the_output_unchanged() {
     // The second element has no binary form, so the first one must be removed too.
     let element = TypeInfo { oid: type_oid::ACLITEM, name: "aclitem", kind: TypeKind::Base };
-    let kind = TypeKind::Array { element: &element, delimiter: b',' };
+    let kind = TypeKind::Array { element: FieldType::described(&element), delimiter: b',' };
     let list = TypeInfo { oid: type_oid::ACLITEM_ARRAY, name: "aclitem[]", kind };
     let field = Field::with_type(&list, Format::Text, b"{NULL,a=r/a}");
     let mut out = b"kept".to_vec();

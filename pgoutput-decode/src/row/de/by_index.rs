@@ -9,12 +9,12 @@ use super::value::ColumnValue;
 use crate::Column;
 use crate::row::{Row, field_type};
 use crate::tuple::split_value;
-use crate::value::{Field, TypeInfo};
+use crate::value::{Field, TypeSet};
 
 /// The values of a row all of whose columns are in the message.
 pub(super) struct Places<'a> {
     columns: slice::Iter<'a, Column>,
-    types: &'a [TypeInfo<'a>],
+    types: Option<&'a TypeSet>,
     /// Of the columns that are left.
     values: &'a [u8],
     money_digits: u8,
@@ -75,7 +75,7 @@ mod tests {
 
     use crate::Oid;
     use crate::row::tests::{Is, Sent};
-    use crate::value::{Toast, TypeInfo, TypeKind, type_oid};
+    use crate::value::{FieldType, Toast, TypeInfo, TypeKind, TypeSet, type_oid};
 
     const COLUMNS: [(&str, Oid); 3] =
         [("a", type_oid::INT4), ("b", type_oid::TEXT), ("c", type_oid::NUMERIC)];
@@ -185,12 +185,15 @@ mod tests {
             name: "timestamp with time zone",
             kind: TypeKind::Base,
         };
-        let domain =
-            TypeInfo { oid: Oid::new(20_000), name: "moment", kind: TypeKind::Domain(&time) };
+        let domain = TypeInfo {
+            oid: Oid::new(20_000),
+            name: "moment",
+            kind: TypeKind::Domain(FieldType::described(&time)),
+        };
         let columns = [("binary", type_oid::INT4), ("described", domain.oid)];
         let sent =
             Sent::insert(&columns, &[Is::Binary(b"1234"), Is::Text("2024-02-29 01:02:03+00")]);
-        let (table, types) = (sent.table(), [domain]);
+        let (table, types) = (sent.table(), TypeSet::new(&[domain]));
         let read: Both = sent.row(&table).with_types(&types).deserialize().unwrap();
         let described = "2024-02-29T01:02:03+00:00".into();
         assert_eq!(read, Both { binary: i32::from_be_bytes(*b"1234"), described });

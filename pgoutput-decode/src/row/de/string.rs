@@ -6,9 +6,7 @@ use serde::de::Error as _;
 
 use super::failure::Failure;
 use crate::timestamp::{Moment, ShortText};
-use crate::value::{
-    Field, Format, JsonOptions, Numeric, Timestamp, TypeKind, Value, ValueError, type_oid,
-};
+use crate::value::{Field, Format, JsonOptions, Numeric, Timestamp, Value, ValueError, type_oid};
 use crate::{Oid, TimestampTz};
 
 /// The string of one of the commonest values, made without a buffer on the heap: the same as is made of every other.
@@ -27,7 +25,7 @@ impl<'a: 'b, 'b> Short<'a, 'b> {
         if ty.is_text() {
             return field.plain_text().map(Self::Borrowed);
         }
-        if ty.kind() != TypeKind::Base {
+        if !ty.is_base() {
             return None;
         }
         let bytes = field.bytes();

@@ -2,6 +2,7 @@ use std::borrow::ToOwned;
 use std::boxed::Box;
 use std::collections::BTreeMap;
 use std::string::{String, ToString};
+use std::sync::LazyLock;
 use std::vec::Vec;
 use std::{format, vec};
 
@@ -12,16 +13,19 @@ use serde_json::json;
 use crate::Oid;
 use crate::row::tests::{ITEM, Is, MOOD, Sent};
 use crate::row::{RowError, RowErrorKind};
-use crate::value::{Bytea, Timestamp, Toast, TypeInfo, TypeKind, ValueErrorKind, type_oid};
+use crate::value::{
+    Bytea, FieldType, Timestamp, Toast, TypeInfo, TypeKind, TypeSet, ValueErrorKind, type_oid,
+};
 
 const ITEMS: TypeInfo<'static> = TypeInfo {
     oid: Oid::new(16_402),
     name: "item[]",
-    kind: TypeKind::Array { element: &ITEM, delimiter: b',' },
+    kind: TypeKind::Array { element: FieldType::described(&ITEM), delimiter: b',' },
 };
 const HSTORE: TypeInfo<'static> =
     TypeInfo { oid: Oid::new(16_403), name: "hstore", kind: TypeKind::Hstore };
-pub(super) const TYPES: [TypeInfo<'static>; 4] = [MOOD, ITEM, ITEMS, HSTORE];
+pub(super) static TYPES: LazyLock<TypeSet> =
+    LazyLock::new(|| TypeSet::new(&[MOOD, ITEM, ITEMS, HSTORE]));
 
 pub(super) fn with<'a, T: Deserialize<'a>>(
     sent: &'a Sent,

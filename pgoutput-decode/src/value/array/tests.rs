@@ -1,5 +1,7 @@
 use super::*;
 use crate::Oid;
+#[cfg(feature = "alloc")]
+use crate::value::TypeSet;
 use crate::value::{JsonOptions, TypeInfo, ValueErrorKind};
 use std::format;
 use std::string::{String, ToString};
@@ -96,8 +98,12 @@ fn the_binary_form_is_the_same_array() {
 #[test]
 fn arrays_of_domains_over_arrays_nest_by_quoting() {
     let numbers = TypeInfo { oid: type_oid::INT4_ARRAY, name: "integer[]", kind: TypeKind::Base };
-    let row = TypeInfo { oid: Oid::new(16_400), name: "row", kind: TypeKind::Domain(&numbers) };
-    let rows = TypeKind::Array { element: &row, delimiter: b',' };
+    let row = TypeInfo {
+        oid: Oid::new(16_400),
+        name: "row",
+        kind: TypeKind::Domain(FieldType::described(&numbers)),
+    };
+    let rows = TypeKind::Array { element: FieldType::described(&row), delimiter: b',' };
     let rows = TypeInfo { oid: Oid::new(16_401), name: "row[]", kind: rows };
     let field = Field::with_type(&rows, Format::Text, br#"{"{1,2}","{}",NULL}"#);
     assert_eq!(json(field), "[[1,2],[],null]");
@@ -198,24 +204,24 @@ fn lengths_in_the_binary_form_are_checked_against_the_input() {
     assert!(read(&long).is_err(), "an element of length -2");
 }
 
+#[cfg(feature = "alloc")]
 #[test]
 fn a_type_that_contains_itself_ends_in_an_error() {
-    static RING: TypeInfo<'static> = TypeInfo {
-        oid: Oid::new(16_400),
-        name: "ring",
-        kind: TypeKind::Array { element: &RING, delimiter: b',' },
-    };
+    let oid = Oid::new(16_400);
+    let kind = TypeKind::Array { element: FieldType::new(oid), delimiter: b',' };
+    let types = TypeSet::new(&[TypeInfo { oid, name: "ring", kind }]);
+    let ring = types.get(oid).unwrap();
     let mut bytes = Vec::new();
     for _ in 0..1000 {
-        bytes = binary(RING.oid, &[(1, 1)], &[Some(&bytes)]);
+        bytes = binary(oid, &[(1, 1)], &[Some(&bytes)]);
     }
-    let error = Field::with_type(&RING, Format::Binary, &bytes).get::<Value<'_>>().unwrap_err();
+    let error = Field::of(ring, Format::Binary, &bytes).get::<Value<'_>>().unwrap_err();
     assert_eq!(error.kind(), ValueErrorKind::TooDeep);
     let mut nested = String::from("{}");
     for _ in 0..12 {
         nested = format!("{{\"{}\"}}", nested.replace('\\', "\\\\").replace('"', "\\\""));
     }
-    let field = Field::with_type(&RING, Format::Text, nested.as_bytes());
+    let field = Field::of(ring, Format::Text, nested.as_bytes());
     assert_eq!(field.get::<Value<'_>>().unwrap().to_string(), nested);
     assert_eq!(json(field), "[[[[[[[[[[[[[]]]]]]]]]]]]]");
 }

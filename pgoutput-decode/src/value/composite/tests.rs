@@ -1,6 +1,6 @@
 use super::*;
 use crate::Oid;
-use crate::value::{JsonOptions, TypeInfo, ValueErrorKind, type_oid};
+use crate::value::{AttributeList, JsonOptions, TypeInfo, ValueErrorKind, type_oid};
 use std::string::{String, ToString};
 use std::vec::Vec;
 
@@ -11,31 +11,37 @@ const TEXTS: TypeInfo<'_> =
 const INNER: TypeInfo<'_> = TypeInfo {
     oid: Oid::new(16_400),
     name: "inner",
-    kind: TypeKind::Composite(&[
-        Attribute { name: "t", ty: &TEXT },
-        Attribute { name: "list", ty: &TEXTS },
-    ]),
+    kind: TypeKind::Composite(AttributeList::new(&[
+        Attribute { name: "t", ty: FieldType::described(&TEXT) },
+        Attribute { name: "list", ty: FieldType::described(&TEXTS) },
+    ])),
 };
 const INNERS: TypeInfo<'_> = TypeInfo {
     oid: Oid::new(16_401),
     name: "inner[]",
-    kind: TypeKind::Array { element: &INNER, delimiter: b',' },
+    kind: TypeKind::Array { element: FieldType::described(&INNER), delimiter: b',' },
 };
 const OUTER: TypeInfo<'_> = TypeInfo {
     oid: Oid::new(16_402),
     name: "outer",
-    kind: TypeKind::Composite(&[
-        Attribute { name: "one", ty: &INNER },
-        Attribute { name: "many", ty: &INNERS },
-        Attribute { name: "b", ty: &BYTEA },
-    ]),
+    kind: TypeKind::Composite(AttributeList::new(&[
+        Attribute { name: "one", ty: FieldType::described(&INNER) },
+        Attribute { name: "many", ty: FieldType::described(&INNERS) },
+        Attribute { name: "b", ty: FieldType::described(&BYTEA) },
+    ])),
 };
-const NONE: TypeInfo<'_> =
-    TypeInfo { oid: Oid::new(16_403), name: "none", kind: TypeKind::Composite(&[]) };
+const NONE: TypeInfo<'_> = TypeInfo {
+    oid: Oid::new(16_403),
+    name: "none",
+    kind: TypeKind::Composite(AttributeList::new(&[])),
+};
 const SINGLE: TypeInfo<'_> = TypeInfo {
     oid: Oid::new(16_404),
     name: "single",
-    kind: TypeKind::Composite(&[Attribute { name: "a\"b", ty: &TEXT }]),
+    kind: TypeKind::Composite(AttributeList::new(&[Attribute {
+        name: "a\"b",
+        ty: FieldType::described(&TEXT),
+    }])),
 };
 
 fn json(field: Field<'_>) -> String {

@@ -103,7 +103,7 @@ fn bounds(field: &Field<'_>, value: &Value<'_>) -> Result<String, ValueError> {
 /// Whether an array inside of an element has bounds that the JSON does not show.
 fn has_bounds_inside(array: &Array<'_>) -> Result<bool, ValueError> {
     // Only described types have arrays inside, and of numbers there may be very many.
-    if array.element_type().kind() == TypeKind::Base {
+    if matches!(array.element_type().kind(), TypeKind::Base) {
         return Ok(false);
     }
     let mut json = String::new();

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pgoutput_decode::message::BeginBody;
-use pgoutput_decode::value::{Attribute, JsonOptions, PgType, TypeInfo, TypeKind, type_oid};
+use pgoutput_decode::value::{
+    Attribute, AttributeList, FieldType, JsonOptions, PgType, TypeInfo, TypeKind, TypeSet, type_oid,
+};
 use pgoutput_decode::{Lsn, Message, Oid, Relations, TimestampTz, Xid};
 use proptest::prelude::*;
 use serde_json::json;
@@ -26,7 +28,7 @@ fn table(relations: &Relations, oid: Oid) -> Arc<TableSchema> {
         database: "app".into(),
         relation: Arc::clone(relation),
         columns: columns.collect(),
-        types: Box::default(),
+        types: TypeSet::default(),
         unknown_types: Box::default(),
         money_digits: 2,
         json_options: JsonOptions::default(),
@@ -274,34 +276,40 @@ fn bounds_of_arrays_are_named() {
 const INTEGERS: TypeInfo<'static> = TypeInfo {
     oid: type_oid::INT4_ARRAY,
     name: "integer[]",
-    kind: TypeKind::Array { element: &base(type_oid::INT4), delimiter: b',' },
+    kind: TypeKind::Array { element: FieldType::new(type_oid::INT4), delimiter: b',' },
 };
-const COUNTS: TypeInfo<'static> = of_user(20_001, TypeKind::Domain(&INTEGERS));
+const COUNTS: TypeInfo<'static> =
+    of_user(20_001, TypeKind::Domain(FieldType::described(&INTEGERS)));
 const HOLDER: TypeInfo<'static> = of_user(
     20_002,
-    TypeKind::Composite(&[
-        Attribute { name: "j", ty: &of_user(20_003, TypeKind::Domain(&base(type_oid::JSON))) },
-        Attribute { name: "a", ty: &INTEGERS },
-        Attribute { name: "b", ty: &base(type_oid::JSONB) },
-    ]),
+    TypeKind::Composite(AttributeList::new(&[
+        Attribute {
+            name: "j",
+            ty: FieldType::described(&of_user(
+                20_003,
+                TypeKind::Domain(FieldType::new(type_oid::JSON)),
+            )),
+        },
+        Attribute { name: "a", ty: FieldType::described(&INTEGERS) },
+        Attribute { name: "b", ty: FieldType::new(type_oid::JSONB) },
+    ])),
 );
 /// The types above, arrays of them, and domains over some of these.
 const TYPES: [TypeInfo<'static>; 7] = [
     COUNTS,
-    of_user(20_004, TypeKind::Array { element: &HOLDER, delimiter: b',' }),
-    of_user(20_005, TypeKind::Array { element: &COUNTS, delimiter: b',' }),
-    of_user(20_006, TypeKind::Domain(&HOLDER)),
-    of_user(20_007, TypeKind::Domain(&base(type_oid::JSON))),
+    of_user(20_004, TypeKind::Array { element: FieldType::described(&HOLDER), delimiter: b',' }),
+    of_user(20_005, TypeKind::Array { element: FieldType::described(&COUNTS), delimiter: b',' }),
+    of_user(20_006, TypeKind::Domain(FieldType::described(&HOLDER))),
+    of_user(20_007, TypeKind::Domain(FieldType::new(type_oid::JSON))),
     of_user(
         20_008,
-        TypeKind::Domain(&of_user(20_005, TypeKind::Array { element: &COUNTS, delimiter: b',' })),
+        TypeKind::Domain(FieldType::described(&of_user(
+            20_005,
+            TypeKind::Array { element: FieldType::described(&COUNTS), delimiter: b',' },
+        ))),
     ),
     HOLDER,
 ];
-
-const fn base(oid: Oid) -> TypeInfo<'static> {
-    TypeInfo { oid, name: "base", kind: TypeKind::Base }
-}
 
 const fn of_user(oid: u32, kind: TypeKind<'static>) -> TypeInfo<'static> {
     TypeInfo { oid: Oid::new(oid), name: "of a user", kind }
@@ -311,7 +319,7 @@ const fn of_user(oid: u32, kind: TypeKind<'static>) -> TypeInfo<'static> {
 fn described(type_oid: u32, kind: u8, value: &[u8]) -> ChangeEvent {
     let mut event = row_event(type_oid, &[&b"I\0\0\0\x01N"[..], &tuple(kind, value)].concat());
     let table = event.table.take().unwrap();
-    event.table = Some(table.with_types(Box::new(TYPES), Box::default(), 2));
+    event.table = Some(table.with_types(TypeSet::new(&TYPES), Box::default(), 2));
     event
 }
 
