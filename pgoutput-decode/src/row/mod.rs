@@ -42,7 +42,7 @@ use crate::value::{
     C_MONEY_DIGITS, Field, FieldType, Format, FromField, PgType, TypeSet, ValueError,
     ValueErrorKind,
 };
-use crate::{Column, Columns, OldTuple, Relation, TupleColumn, TupleData};
+use crate::{Column, Columns, Oid, OldTuple, Relation, TupleColumn, TupleData};
 
 /// A row of a change, borrowed: its values, and the table they belong to.
 ///
@@ -426,9 +426,13 @@ impl core::iter::FusedIterator for RowColumns<'_> {}
 fn field_type<'a>(column: &Column, types: Option<&'a TypeSet>) -> FieldType<'a> {
     let oid = column.type_oid;
     match types {
-        Some(types) if PgType::from_oid(oid).is_none() => {
-            types.get(oid).unwrap_or(FieldType::new(oid))
-        }
-        _ => FieldType::new(oid),
+        Some(types) => described(oid, types),
+        None => FieldType::new(oid),
     }
+}
+
+#[inline(never)]
+fn described(oid: Oid, types: &TypeSet) -> FieldType<'_> {
+    let is_built_in = PgType::from_oid(oid).is_some();
+    types.get(oid).filter(|_| !is_built_in).unwrap_or(FieldType::new(oid))
 }

@@ -221,6 +221,11 @@ impl<'a> FieldType<'a> {
     /// The kind of the type; [`TypeKind::Base`] without a description.
     #[inline]
     pub fn kind(self) -> TypeKind<'a> {
+        if let Source::Oid(_) = self.0 { TypeKind::Base } else { self.described_kind() }
+    }
+
+    // Out of line, since nearly all types are built in.
+    fn described_kind(self) -> TypeKind<'a> {
         match self.0 {
             Source::Oid(_) => TypeKind::Base,
             Source::Borrowed(_, info) => info.kind,
@@ -232,7 +237,11 @@ impl<'a> FieldType<'a> {
     /// True for a base type that is not like text, and for a type without a description.
     #[inline]
     pub(crate) fn is_base(self) -> bool {
-        matches!(self.0, Source::Oid(_)) || matches!(self.kind(), TypeKind::Base)
+        matches!(self.0, Source::Oid(_)) || self.is_described_base()
+    }
+
+    fn is_described_base(self) -> bool {
+        matches!(self.described_kind(), TypeKind::Base)
     }
 
     /// Searches this type, and the types inside it, for a description of the type with this oid.
@@ -271,19 +280,12 @@ impl<'a> FieldType<'a> {
     /// True for the types whose text and binary forms are both the text itself.
     #[inline]
     pub fn is_text(self) -> bool {
-        match self.kind() {
-            TypeKind::Base => matches!(
-                self.oid(),
-                type_oid::TEXT
-                    | type_oid::VARCHAR
-                    | type_oid::BPCHAR
-                    | type_oid::NAME
-                    | type_oid::XML
-                    | type_oid::UNKNOWN
-                    | type_oid::CSTRING
-                    | type_oid::REFCURSOR
-                    | type_oid::PG_NODE_TREE
-            ),
+        if let Source::Oid(oid) = self.0 { is_text(oid) } else { self.is_described_text() }
+    }
+
+    fn is_described_text(self) -> bool {
+        match self.described_kind() {
+            TypeKind::Base => is_text(self.oid()),
             TypeKind::TextLike | TypeKind::Enum => true,
             _ => false,
         }
@@ -342,6 +344,23 @@ impl<'a> FieldType<'a> {
     pub(super) fn is_json(self) -> bool {
         self.is_base() && matches!(self.oid(), type_oid::JSON | type_oid::JSONB)
     }
+}
+
+/// Whether the text and binary forms of this built-in type are both the text itself.
+#[inline]
+fn is_text(oid: Oid) -> bool {
+    matches!(
+        oid,
+        type_oid::TEXT
+            | type_oid::VARCHAR
+            | type_oid::BPCHAR
+            | type_oid::NAME
+            | type_oid::XML
+            | type_oid::UNKNOWN
+            | type_oid::CSTRING
+            | type_oid::REFCURSOR
+            | type_oid::PG_NODE_TREE
+    )
 }
 
 impl fmt::Debug for FieldType<'_> {

@@ -145,7 +145,6 @@ impl TypeSet {
         self.entries.binary_search_by_key(&oid, |entry| entry.oid).ok()
     }
 
-    #[inline]
     fn entry(&self, oid: Oid, slot: Slot) -> Option<&Entry> {
         match self.entries.get(usize::from(slot.0)) {
             Some(entry) if entry.oid == oid => Some(entry),
@@ -158,7 +157,6 @@ impl TypeSet {
         Some(TypeInfo { oid, name: &entry.name, kind: entry.kind(self) })
     }
 
-    #[inline]
     pub(super) fn kind(&self, oid: Oid, slot: Slot) -> TypeKind<'_> {
         self.entry(oid, slot).map_or(TypeKind::Base, |entry| entry.kind(self))
     }
@@ -188,7 +186,6 @@ impl Entry {
         Self { oid: info.oid, name: info.name.into(), kind }
     }
 
-    #[inline]
     fn kind<'a>(&'a self, set: &'a TypeSet) -> TypeKind<'a> {
         match &self.kind {
             Kind::Base => TypeKind::Base,
