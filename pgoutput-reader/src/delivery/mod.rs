@@ -220,4 +220,3 @@ impl Delivery {
         if is_reached { Outcome::Finished } else { Outcome::Nothing }
     }
 }
-

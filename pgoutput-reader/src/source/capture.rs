@@ -1,7 +1,7 @@
 //! A recorded capture as a source: a server that repeats what it does not know to be acknowledged,
 //! over a connection that can be cut after any message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -232,7 +232,7 @@ impl Source for Capture {
             }
             Need::MoneyDigits => Facts::MoneyDigits(2),
             Need::Dropped { .. } => {
-                Facts::Dropped { tables: Default::default(), answered_at: Lsn::MAX }
+                Facts::Dropped { tables: BTreeSet::default(), answered_at: Lsn::MAX }
             }
         })
     }
