@@ -1,10 +1,14 @@
-//! The plain loop, against any server: prints every change as a line of JSON until it is interrupted.
+//! The plain loop against any server. Prints each change as a line of JSON until it is interrupted.
 //!
 //! ```text
 //! cargo run --release --example follow -- "postgresql://app@localhost/app" my_slot my_publication
 //! ```
 //!
-//! The slot has to exist: `SELECT pg_catalog.pg_create_logical_replication_slot('my_slot', 'pgoutput')`.
+//! The slot must exist. To create it:
+//!
+//! ```sql
+//! SELECT pg_catalog.pg_create_logical_replication_slot('my_slot', 'pgoutput')
+//! ```
 
 use std::io::{LineWriter, Write as _};
 
@@ -18,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [dsn, slot, publication] = arguments.as_slice() else {
         return Err("usage: follow CONNINFO|URI SLOT PUBLICATION".into());
     };
-    // An event is acknowledged once the next one is asked for, so a closed output must be an error.
+    // Asking for the next event acknowledges the last one, so a closed output must be an error.
     let mut out = LineWriter::new(stdout::open()?);
     let mut reader = Reader::builder(dsn).slot(slot).publication(publication).connect()?;
     for event in &mut reader {

@@ -1,13 +1,13 @@
-//! Every step from a server to JSON: makes a table, a publication and a slot, changes the table,
+//! Every step from a server to JSON: creates a table, a publication and a slot, changes the table,
 //! and prints each change.
 //!
 //! ```text
 //! cargo run --release --example quickstart                       # on a throwaway server
-//! cargo run --release --example quickstart -- --dsn "host=…"     # on yours
+//! cargo run --release --example quickstart -- --dsn "host=…"     # on your server
 //! ```
 //!
-//! It also uses your server if `DATABASE_URL`, `PGHOST` or the like name one. However it ends, it
-//! drops what it made there; an interrupt or a termination signal only makes that happen sooner.
+//! It also uses a server that `DATABASE_URL`, `PGHOST` or another variable names. However it ends,
+//! also by a signal, it drops everything that it created there.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -25,8 +25,8 @@ use signal_hook::iterator::Signals;
 #[path = "../src/bin/pgoutput/stdout.rs"]
 mod stdout;
 
-/// The changes that are shown: seven events in five transactions. PostgreSQL 10 does not publish
-/// the last one.
+/// The statements whose changes are printed: seven events in five transactions. PostgreSQL 10 does
+/// not publish the last one.
 const CHANGES: [&str; 5] = [
     "INSERT INTO public.readme (id) SELECT pg_catalog.generate_series(1, 3)",
     "UPDATE public.readme SET created_at = pg_catalog.now() WHERE id OPERATOR(pg_catalog.=) 1",
@@ -38,17 +38,17 @@ const CHANGES: [&str; 5] = [
 const NAME: &str = "pgoutput_quickstart";
 
 /// How long the server may take to release the slot before it is dropped.
-const LET_GO: Duration = Duration::from_secs(30);
+const RELEASE_LIMIT: Duration = Duration::from_secs(30);
 
-/// Bounds every wait for other sessions, such as that of a new slot for older transactions. A
-/// signal takes effect between two statements.
+/// Bounds every wait for other sessions, such as that of a new slot for older transactions, because
+/// a signal takes effect only between two statements.
 const BOUND_WAITS: &str = "SET lock_timeout = '10s'";
 
 fn main() -> ExitCode {
     match start() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&error.to_string());
+            report(&error.to_string());
             ExitCode::FAILURE
         }
     }
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
 
 fn start() -> Result<(), Box<dyn Error>> {
     let dsn = dsn_argument()?;
-    // A closed output is an error before anything is made.
+    // A closed output is an error before anything is created.
     let mut out = io::LineWriter::new(stdout::open()?);
     if dsn.is_some() || names_a_server() {
         let config = Config::from_dsn_or_env(dsn.as_deref())?;
@@ -64,65 +64,65 @@ fn start() -> Result<(), Box<dyn Error>> {
     }
     let server = Server::any()?;
     let database = server.database("quickstart");
-    say("starting a throwaway server");
+    report("starting a throwaway server");
     run(&database.dsn().parse()?, &mut out)
 }
 
 fn run(config: &Config, out: &mut impl io::Write) -> Result<(), Box<dyn Error>> {
-    say(&format!("using {}", describe(config)?));
+    report(&format!("using {}", describe(config)?));
     let mut client = config.connect_postgres()?;
     let mut builder = ReaderBuilder::from(config.clone()).slot(NAME).publication(NAME);
     let stop = builder.stop_handle()?;
     // From here on, a signal no longer ends the program by itself.
     stop_on_signals(stop.clone())?;
-    let mut made = Made { client: &mut client, config, stop: stop.clone(), undo: Vec::new() };
-    made.sql("bounding waits", BOUND_WAITS)?;
-    made.make(
+    let mut created = Created { client: &mut client, config, stop: stop.clone(), undo: Vec::new() };
+    created.sql("bounding waits", BOUND_WAITS)?;
+    created.create(
         "table public.readme",
         "CREATE TABLE public.readme (id integer PRIMARY KEY,
                                      created_at timestamp with time zone DEFAULT pg_catalog.now())",
         Undo::Sql("DROP TABLE public.readme"),
     )?;
-    made.make(
+    created.create(
         "publication pgoutput_quickstart",
         "CREATE PUBLICATION pgoutput_quickstart FOR TABLE public.readme",
         Undo::Sql("DROP PUBLICATION pgoutput_quickstart"),
     )?;
-    made.make(
+    created.create(
         "replication slot pgoutput_quickstart",
         "SELECT pg_catalog.pg_create_logical_replication_slot('pgoutput_quickstart', 'pgoutput')",
         Undo::Slot,
     )?;
     for statement in CHANGES {
-        made.check_stop()?;
-        made.sql("changing public.readme", statement)?;
+        created.check_stop()?;
+        created.sql("changing public.readme", statement)?;
     }
     let position = "SELECT pg_catalog.pg_current_wal_lsn()::pg_catalog.text";
-    let end = made.client.query_one(position, &[]);
+    let end = created.client.query_one(position, &[]);
     let end: String = end.map_err(|error| readable("reading the position", &error))?.get(0);
 
-    // From where the slot was created to where the log ends now.
+    // Reads from the creation of the slot to the current end of the log.
     let mut reader = builder.until_lsn(end.parse()?).connect()?;
     let printed = print(&mut reader, out);
-    // Also after an error: only a slot that nobody reads can be dropped.
+    // Also after an error, because only a released slot can be dropped.
     reader.stop()?;
     printed?;
-    Ok(made.check_stop()?)
+    Ok(created.check_stop()?)
 }
 
-/// Stops the reader at the first signal that asks for the end, and what comes before the reader.
+/// Stops the reader, or the steps before it, at the first signal that asks for the end.
 fn stop_on_signals(stop: StopHandle) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     thread::spawn(move || {
         for _ in signals.forever() {
             stop.stop();
-            say("stopping: what was made is dropped first");
+            report("stopping: dropping what was created first");
         }
     });
     Ok(())
 }
 
-/// Prints each change, until all are printed or nobody reads the output any more.
+/// Prints each change until all are printed or the output is closed.
 fn print(reader: &mut Reader, out: &mut impl io::Write) -> Result<(), Box<dyn Error>> {
     for event in reader {
         match writeln!(out, "{}", serde_json::to_string_pretty(&event?)?) {
@@ -142,8 +142,8 @@ fn describe(config: &Config) -> Result<String, pgoutput_reader::Error> {
     Ok(format!("PostgreSQL {version} at {address}, database \"{database}\""))
 }
 
-/// The objects made on the server. They are dropped at the end, also after an error or a signal.
-struct Made<'c> {
+/// The objects created on the server. They are dropped at the end, also after an error or a signal.
+struct Created<'c> {
     client: &'c mut Client,
     config: &'c Config,
     stop: StopHandle,
@@ -157,7 +157,7 @@ enum Undo {
     Slot,
 }
 
-impl Made<'_> {
+impl Created<'_> {
     fn sql(&mut self, doing: &str, statement: &str) -> Result<(), String> {
         self.client.batch_execute(statement).map_err(|error| readable(doing, &error))
     }
@@ -166,41 +166,42 @@ impl Made<'_> {
         if self.stop.is_stopped() { Err("stopped by a signal".into()) } else { Ok(()) }
     }
 
-    fn make(&mut self, what: &'static str, statement: &str, undo: Undo) -> Result<(), String> {
+    fn create(&mut self, what: &'static str, statement: &str, undo: Undo) -> Result<(), String> {
         self.check_stop()?;
         self.sql(&format!("creating {what}"), statement)?;
         self.undo.push((what, undo));
-        say(&format!("created {what}"));
+        report(&format!("created {what}"));
         Ok(())
     }
 
     fn drop_slot(&self) -> Result<(), pgoutput_reader::Error> {
         let mut connection = Connection::connect(self.config)?;
-        connection.set_command_timeout(Some(LET_GO));
+        connection.set_command_timeout(Some(RELEASE_LIMIT));
         // A connection that was cut short may hold it for a moment.
         connection.drop_slot(NAME, true)?;
         connection.close()
     }
 }
 
-impl Drop for Made<'_> {
+impl Drop for Created<'_> {
     fn drop(&mut self) {
         for (what, undo) in std::mem::take(&mut self.undo).into_iter().rev() {
             let undone = match undo {
                 Undo::Sql(statement) => self.sql(&format!("dropping {what}"), statement),
                 Undo::Slot => self.drop_slot().map_err(|error| format!("dropping {what}: {error}")),
             };
-            say(&undone.map_or_else(|error| error, |()| format!("dropped {what}")));
+            report(&undone.map_or_else(|error| error, |()| format!("dropped {what}")));
         }
     }
 }
 
-/// The server's message on one line. The crate `postgres` says only that something failed.
+/// Formats the server's error on one line. The crate `postgres` prints only that something failed.
 fn readable(doing: &str, error: &postgres::Error) -> String {
-    let Some(said) = error.as_db_error() else { return format!("{doing}: {error}") };
-    let code = said.code().code();
-    let mut line = format!("{doing}: {}: {} (SQLSTATE {code})", said.severity(), said.message());
-    for (name, text) in [("detail", said.detail()), ("hint", said.hint())] {
+    let Some(db_error) = error.as_db_error() else { return format!("{doing}: {error}") };
+    let code = db_error.code().code();
+    let mut line =
+        format!("{doing}: {}: {} (SQLSTATE {code})", db_error.severity(), db_error.message());
+    for (name, text) in [("detail", db_error.detail()), ("hint", db_error.hint())] {
         if let Some(text) = text {
             line.extend(["; ", name, ": ", text]);
         }
@@ -209,7 +210,7 @@ fn readable(doing: &str, error: &postgres::Error) -> String {
 }
 
 /// Writes a line to standard error, which may be closed.
-fn say(line: &str) {
+fn report(line: &str) {
     let _ = writeln!(io::stderr(), "{}", Printable(line));
 }
 

@@ -1,4 +1,4 @@
-//! The examples on real servers, as a user runs them.
+//! The examples on real servers, run as a user runs them.
 #![cfg(all(feature = "reader", feature = "json"))]
 
 use std::io::{BufRead as _, BufReader};
@@ -14,7 +14,8 @@ mod ends;
 #[path = "examples/sqlite.rs"]
 mod sqlite;
 
-/// Built beside this test, as `cargo test` does; where only this test was asked for, cargo builds it now.
+/// Returns the command of an example. `cargo test` has built it; a run of this test alone builds it
+/// here.
 fn example(name: &str) -> Command {
     let mut path: PathBuf = std::env::current_exe().unwrap();
     path.pop();
@@ -24,7 +25,7 @@ fn example(name: &str) -> Command {
     if !path.exists() {
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "-p", "pgoutput-reader", "--example", name]);
-        // From nothing, on a machine with much else to do.
+        // A build from scratch on a busy machine takes minutes.
         let built = output_within(&mut build, Duration::from_secs(1800)).unwrap();
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     }
@@ -38,16 +39,16 @@ fn example(name: &str) -> Command {
     command
 }
 
-/// The operations that quickstart shows, of whole JSON events.
+/// Returns the operations that `quickstart` prints, each as a whole JSON event.
 fn quickstart(arguments: &[&str]) {
     let output = output(example("quickstart").args(arguments));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
     let text = String::from_utf8(output.stdout).unwrap();
     let events: Vec<Value> =
         serde_json::Deserializer::from_str(&text).into_iter().map(Result::unwrap).collect();
     let ops: Vec<_> = events.iter().map(|event| event["op"].as_str().unwrap()).collect();
-    assert_eq!(ops, ["I", "I", "I", "U", "U", "D", "T"], "{said}");
+    assert_eq!(ops, ["I", "I", "I", "U", "U", "D", "T"], "{stderr}");
     for event in &events {
         assert_eq!(event["table_schema"]["table"], "readme");
         assert_eq!(
@@ -60,12 +61,12 @@ fn quickstart(arguments: &[&str]) {
 }
 
 #[test]
-fn quickstart_on_a_server_of_its_own() {
+fn quickstart_runs_on_a_throwaway_server() {
     quickstart(&[]);
 }
 
 #[test]
-fn quickstart_leaves_nothing_on_a_server_that_was_named() {
+fn quickstart_leaves_nothing_on_a_named_server() {
     for server in servers_from(11) {
         let database = server.database("quickstart");
         quickstart(&["--dsn", &database.dsn()]);
@@ -73,11 +74,12 @@ fn quickstart_leaves_nothing_on_a_server_that_was_named() {
     }
 }
 
-/// What quickstart may leave: table, publication, slot.
+/// Counts the objects that `quickstart` may leave: table, publication, slot.
 fn left_behind(database: &pgoutput_harness::Database<'_>) -> i64 {
     let left = "SELECT (SELECT count(*) FROM pg_class WHERE relname = 'readme')
                      + (SELECT count(*) FROM pg_publication)
-                     + (SELECT count(*) FROM pg_replication_slots WHERE database = current_database())";
+                     + (SELECT count(*) FROM pg_replication_slots
+                        WHERE database = current_database())";
     database.client().query_one(left, &[]).unwrap().get(0)
 }
 
@@ -91,35 +93,36 @@ fn quickstart_leaves_nothing_when_its_output_is_closed_early() {
             let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
             let mut out = BufReader::new(child.stdout.take().unwrap());
             let wait = Wait::or_kill("quickstart to end", PATIENCE, &child);
-            // As `head -1` does, or nobody reads at all.
+            // Closes the output after one line, as `head -1` does, or unread.
             if round % 2 == 0 {
                 out.read_line(&mut String::new()).unwrap();
             }
             drop(out);
             let ended = child.wait_with_output().unwrap();
             wait.done();
-            let said = String::from_utf8_lossy(&ended.stderr);
-            assert_eq!(ended.status.code(), Some(0), "{said}");
-            assert!(said.contains("dropped replication slot pgoutput_quickstart"), "{said}");
-            assert_eq!(left_behind(&database), 0, "{said}");
+            let stderr = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(ended.status.code(), Some(0), "{stderr}");
+            assert!(stderr.contains("dropped replication slot pgoutput_quickstart"), "{stderr}");
+            assert_eq!(left_behind(&database), 0, "{stderr}");
         }
     }
 }
 
 #[test]
-fn quickstart_says_which_server_it_uses_and_what_the_server_says() {
+fn quickstart_reports_its_server_and_the_servers_error() {
     for server in servers() {
         let database = server.database("quickstart_taken");
         database.client().batch_execute("CREATE TABLE public.readme ()").unwrap();
         let ended = output(example("quickstart").args(["--dsn", &database.dsn()]));
-        let said = String::from_utf8(ended.stderr).unwrap();
-        assert_eq!(ended.status.code(), Some(1), "{said}");
-        let lines: Vec<&str> = said.lines().collect();
-        let [using, error] = lines.as_slice() else { panic!("{said}") };
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{stderr}");
+        let lines: Vec<&str> = stderr.lines().collect();
+        let [using, error] = lines.as_slice() else { panic!("{stderr}") };
         let named = format!("{}, database \"{}\"", server.port(), database.name());
         assert!(using.starts_with(&format!("using PostgreSQL {}.", server.major())), "{using}");
         assert!(using.ends_with(&named), "{using}");
-        let expected = "creating table public.readme: ERROR: relation \"readme\" already exists (SQLSTATE 42P07)";
+        let expected = "creating table public.readme: ERROR: relation \"readme\" already exists \
+                        (SQLSTATE 42P07)";
         assert_eq!(*error, expected);
     }
 }
@@ -127,22 +130,22 @@ fn quickstart_says_which_server_it_uses_and_what_the_server_says() {
 #[test]
 fn quickstart_uses_a_throwaway_server_unless_a_server_is_named() {
     let mut command = example("quickstart");
-    // Who connects, and to what, names no server.
+    // A user and a database do not name a server.
     command.env("PGUSER", "nobody").env("PGPASSWORD", "x").env("PGDATABASE", "nowhere");
     let ended = output(&mut command);
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(0), "{said}");
-    assert!(said.starts_with("starting a throwaway server\nusing PostgreSQL "), "{said}");
-    // One that is named is used, and cannot be reached.
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(0), "{stderr}");
+    assert!(stderr.starts_with("starting a throwaway server\nusing PostgreSQL "), "{stderr}");
+    // A named server is used, and cannot be reached here.
     for (name, value) in [
         ("PGHOST", "/nonexistent"),
         ("PGHOSTADDR", "127.0.0.1"),
         ("DATABASE_URL", "postgresql://127.0.0.1:1/d"),
     ] {
         let ended = output(example("quickstart").env("PGPORT", "1").env(name, value));
-        let said = String::from_utf8_lossy(&ended.stderr);
-        assert_eq!(ended.status.code(), Some(1), "{name}: {said}");
-        assert!(said.lines().count() == 1 && said.contains("listens"), "{name}: {said}");
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{name}: {stderr}");
+        assert!(stderr.lines().count() == 1 && stderr.contains("listens"), "{name}: {stderr}");
     }
 }
 

@@ -10,27 +10,27 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{example, left_behind};
 
-/// How many times quickstart is stopped at some moment.
+/// The number of times that quickstart is stopped.
 const ROUNDS: u32 = 16;
 
 fn start(database: &Database<'_>) -> (Child, BufReader<ChildStderr>) {
     let mut command = example("quickstart");
     command.args(["--dsn", &database.dsn()]).stdin(Stdio::null());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let said = BufReader::new(child.stderr.take().unwrap());
-    (child, said)
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    (child, stderr)
 }
 
 fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
-/// Reads standard error up to a line that begins like this.
-fn read_up_to(said: &mut BufReader<ChildStderr>, beginning: &str) -> String {
+/// Reads standard error up to a line with this beginning.
+fn read_up_to(stderr: &mut BufReader<ChildStderr>, beginning: &str) -> String {
     let mut all = String::new();
     loop {
         let start = all.len();
-        assert_ne!(said.read_line(&mut all).unwrap(), 0, "no line {beginning:?} in {all}");
+        assert_ne!(stderr.read_line(&mut all).unwrap(), 0, "no line {beginning:?} in {all}");
         if all[start..].starts_with(beginning) {
             return all;
         }
@@ -38,7 +38,7 @@ fn read_up_to(said: &mut BufReader<ChildStderr>, beginning: &str) -> String {
 }
 
 #[test]
-fn quickstart_drops_what_it_made_when_a_signal_stops_it_while_it_makes_the_slot() {
+fn quickstart_drops_its_objects_after_a_signal_during_slot_creation() {
     for server in servers() {
         let database = server.database("quickstart_signal");
         for asked in [Signal::INT, Signal::TERM, Signal::HUP] {
@@ -47,23 +47,23 @@ fn quickstart_drops_what_it_made_when_a_signal_stops_it_while_it_makes_the_slot(
             open.batch_execute("BEGIN; SELECT pg_catalog.txid_current()").unwrap();
             let (mut child, mut stderr) = start(&database);
             let wait = Wait::or_kill("quickstart to be stopped", PATIENCE, &child);
-            let mut said = read_up_to(&mut stderr, "created publication");
+            let mut text = read_up_to(&mut stderr, "created publication");
             signal(&child, asked);
-            said += &read_up_to(&mut stderr, "stopping");
+            text += &read_up_to(&mut stderr, "stopping");
             open.batch_execute("COMMIT").unwrap();
-            stderr.read_to_string(&mut said).unwrap();
+            stderr.read_to_string(&mut text).unwrap();
             let status = child.wait().unwrap();
             wait.done();
-            assert_eq!(status.code(), Some(1), "{said}");
+            assert_eq!(status.code(), Some(1), "{text}");
             for what in ["table", "publication"] {
-                assert!(said.contains(&format!("\ndropped {what} ")), "{said}");
+                assert!(text.contains(&format!("\ndropped {what} ")), "{text}");
             }
-            assert_eq!(left_behind(&database), 0, "{said}");
+            assert_eq!(left_behind(&database), 0, "{text}");
         }
     }
 }
 
-/// After each step that it reports, and a little later.
+/// Signals follow each step that it reports, with several delays.
 #[test]
 fn quickstart_leaves_nothing_whenever_a_signal_stops_it() {
     for server in servers() {
@@ -73,23 +73,23 @@ fn quickstart_leaves_nothing_whenever_a_signal_stops_it() {
             let (mut child, mut stderr) = start(&database);
             let wait = Wait::or_kill("quickstart to end", PATIENCE, &child);
             let step = ["using", "created table", "created publication", "created replication"];
-            let mut said = read_up_to(&mut stderr, step[round as usize % step.len()]);
+            let mut text = read_up_to(&mut stderr, step[round as usize % step.len()]);
             sleep(Duration::from_millis(u64::from(round / 4) * 4));
             signal(&child, if round % 2 == 0 { Signal::INT } else { Signal::TERM });
-            stderr.read_to_string(&mut said).unwrap();
+            stderr.read_to_string(&mut text).unwrap();
             let status = child.wait().unwrap();
             wait.done();
-            stopped += u32::from(said.contains("stopped by a signal"));
-            // No code: before it made anything, a signal ends it as it ends every program.
-            assert!(matches!(status.code(), None | Some(0 | 1)), "{status}: {said}");
-            assert!(status.code().is_some() || !said.contains("created"), "{said}");
-            assert_eq!(left_behind(&database), 0, "{said}");
+            stopped += u32::from(text.contains("stopped by a signal"));
+            // Before it has created anything, a signal ends it directly, without an exit code.
+            assert!(matches!(status.code(), None | Some(0 | 1)), "{status}: {text}");
+            assert!(status.code().is_some() || !text.contains("created"), "{text}");
+            assert_eq!(left_behind(&database), 0, "{text}");
         }
-        assert_ne!(stopped, 0, "no round stopped it amid its work");
+        assert_ne!(stopped, 0, "no round stopped it during its work");
     }
 }
 
-/// Runs a command as a shell does that closes its standard output.
+/// Runs a command with its standard output closed.
 fn without_output(command: &Command) -> Output {
     let mut shell = Command::new("sh");
     shell.args(["-c", "exec \"$@\" >&-", "sh"]).arg(command.get_program());
@@ -104,19 +104,19 @@ fn without_output(command: &Command) -> Output {
 }
 
 fn assert_refused(ended: &Output) {
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert!(said.contains("standard output is closed") && said.lines().count() == 1, "{said}");
+    let text = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{text}");
+    assert!(text.contains("standard output is closed") && text.lines().count() == 1, "{text}");
 }
 
 #[test]
-fn quickstart_makes_nothing_without_an_output() {
+fn quickstart_creates_nothing_without_an_output() {
     for server in servers() {
         let database = server.database("quickstart_closed");
         assert_refused(&without_output(example("quickstart").args(["--dsn", &database.dsn()])));
         assert_eq!(left_behind(&database), 0);
     }
-    // Nor does it start a server.
+    // It does not start a server either.
     assert_refused(&without_output(&example("quickstart")));
 }
 

@@ -1,4 +1,5 @@
-//! The example `sqlite`, killed again and again: every change once and in order, and no log kept.
+//! The `sqlite` example killed again and again: each change is stored once and in order, and the
+//! slot retains no log.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -12,13 +13,13 @@ use serde_json::Value;
 
 use crate::example;
 
-/// How often the program is killed.
+/// The number of times that the program is killed.
 const ROUNDS: u64 = 12;
 
-/// How far the confirmed position of an idle slot may lag.
+/// The largest lag of an idle slot's confirmed position, in bytes.
 const IDLE_LAG: u64 = 1024;
 
-/// A source, a file to write to, and the program while it runs.
+/// A source database, a file to write to, and the program while it runs.
 struct Run<'s> {
     database: Database<'s>,
     client: Client,
@@ -26,9 +27,9 @@ struct Run<'s> {
     slot: String,
     file: PathBuf,
     child: Option<Child>,
-    /// Rows written so far, whose ids count up.
+    /// The number of rows written so far. Their ids count up.
     rows: i64,
-    /// Of a generator that needs no quality (Knuth's MMIX).
+    /// The state of a simple random number generator (Knuth's MMIX).
     random: u64,
 }
 
@@ -59,7 +60,7 @@ impl<'s> Run<'s> {
     }
 
     fn start(&mut self) {
-        // The walsender of a client that was killed takes a moment to notice.
+        // The walsender needs a moment to notice that its client was killed.
         let free = "SELECT NOT active FROM pg_replication_slots WHERE slot_name = $1";
         eventually("the slot to be free", || {
             self.client.query_one(free, &[&self.slot]).unwrap().get::<_, bool>(0).then_some(())
@@ -72,7 +73,7 @@ impl<'s> Run<'s> {
         self.child = Some(child);
     }
 
-    /// SIGKILL.
+    /// Ends the program with SIGKILL.
     fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
         assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
@@ -80,7 +81,7 @@ impl<'s> Run<'s> {
         child.wait().unwrap();
     }
 
-    /// Some transactions of some rows each.
+    /// Writes some transactions of some rows each.
     fn write(&mut self) {
         for _ in 0..=self.random(3) {
             let (first, last) =
@@ -92,7 +93,7 @@ impl<'s> Run<'s> {
     }
 
     fn stored(&self) -> i64 {
-        // The program may not have made the table yet.
+        // The program may not have created the table yet.
         let db = rusqlite::Connection::open(&self.file).unwrap();
         db.query_row("SELECT count(*) FROM change", [], |row| row.get(0)).unwrap_or(0)
     }
@@ -101,7 +102,7 @@ impl<'s> Run<'s> {
         eventually("every row to be stored", || (self.stored() >= self.rows).then_some(()));
     }
 
-    /// `confirmed_flush_lsn` and `restart_lsn`.
+    /// Returns `confirmed_flush_lsn` and `restart_lsn`.
     fn slot(&mut self) -> [Lsn; 2] {
         let query = "SELECT confirmed_flush_lsn::text, restart_lsn::text FROM pg_replication_slots \
                      WHERE slot_name = $1";
@@ -109,7 +110,7 @@ impl<'s> Run<'s> {
         [0, 1].map(|place| row.get::<_, &str>(place).parse().unwrap())
     }
 
-    /// Writes to the log what is not published, until the slot has let go of everything before it.
+    /// Writes unpublished changes until the slot retains no log from before them.
     fn idle(&mut self) {
         self.until_stored();
         let end = |client: &mut Client| -> Lsn {
@@ -120,7 +121,7 @@ impl<'s> Run<'s> {
         self.elsewhere.batch_execute("INSERT INTO u SELECT generate_series(1, 5000)").unwrap();
         let after = end(&mut self.client);
         eventually("the idle slot to move", || {
-            // So the server writes which transactions run, without which no slot lets go of log.
+            // A checkpoint logs the running transactions, which a slot needs to release log.
             self.elsewhere.batch_execute("INSERT INTO u VALUES (1); CHECKPOINT").unwrap();
             sleep(Duration::from_millis(100));
             let [confirmed, restart] = self.slot();
@@ -129,7 +130,7 @@ impl<'s> Run<'s> {
         });
     }
 
-    /// Each change once, in order.
+    /// Checks that each change was stored once and in order.
     fn check(&self) {
         let db = rusqlite::Connection::open(&self.file).unwrap();
         let mut lines = db.prepare("SELECT line FROM change ORDER BY rowid").unwrap();
@@ -156,14 +157,15 @@ impl Drop for Run<'_> {
 }
 
 #[test]
-fn sqlite_gets_every_change_once_however_often_it_is_killed() {
+fn sqlite_stores_each_change_once_however_often_it_is_killed() {
     for server in servers() {
         let other = server.database("elsewhere");
         other.client().batch_execute("CREATE TABLE u (id int)").unwrap();
         let mut run = Run::new(server, &other);
         for round in 0..ROUNDS {
             run.start();
-            // Every fourth round it is quiet for long enough that only idle moments move the slot.
+            // Every fourth round has no changes for long enough that only idle moments advance the
+            // slot.
             match round % 4 {
                 0 => run.write(),
                 1 => {
@@ -179,7 +181,7 @@ fn sqlite_gets_every_change_once_however_often_it_is_killed() {
             let moment = run.random(150);
             sleep(Duration::from_millis(moment));
             run.kill();
-            // Nobody reads meanwhile.
+            // Writes while no program reads.
             if round % 3 == 0 {
                 run.write();
                 run.elsewhere.batch_execute("INSERT INTO u VALUES (1); CHECKPOINT").unwrap();

@@ -1,12 +1,13 @@
-//! Names, values and arguments with escape sequences: none of them reaches the terminal.
+//! Names, values and arguments with escape sequences, none of which reaches the terminal.
 
 use pgoutput_decode::is_printable;
 use pgoutput_harness::{servers, servers_from};
 use serde_json::Value;
 
-use crate::run::{Fixture, assert_success, complaint, finished, program};
+use crate::run::{Fixture, assert_success, error_line, finished, program};
 
-/// Clears the screen, starts a sequence with C1, turns the direction, hides, and breaks lines.
+/// Text that clears the screen, starts a C1 sequence, reverses the direction, hides text and breaks
+/// lines.
 const HOSTILE: &str =
     "x\u{1b}[2J\u{7f}\u{9b}31m\u{202e}\u{2066}\u{200f}\u{2028}\u{feff}\u{85}\r\n\u{e0041}";
 
@@ -16,14 +17,14 @@ fn assert_printable(text: &str) {
     }
 }
 
-/// An identifier in SQL.
+/// Quotes an SQL identifier.
 fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[test]
-fn names_and_values_of_a_server_are_escaped_and_lose_nothing() {
-    // Messages and the binary format.
+fn names_and_values_of_a_server_are_escaped_without_loss() {
+    // PostgreSQL 14 is the first with messages and the binary format.
     for server in servers_from(14) {
         let fixture = Fixture::new(server);
         let [schema, table, column, of_type, publication, prefix] =
@@ -32,19 +33,22 @@ fn names_and_values_of_a_server_are_escaped_and_lose_nothing() {
         let (schema_id, table_id, column_id, type_id) =
             (name(&schema), name(&table), name(&column), name(&of_type));
         fixture.sql(&format!(
-            "CREATE SCHEMA {schema_id}; CREATE TYPE {schema_id}.{type_id} AS ({column_id} text, d json);
-             CREATE TABLE {schema_id}.{table_id} ({column_id} text PRIMARY KEY, v {schema_id}.{type_id}, j jsonb, d json);
+            "CREATE SCHEMA {schema_id};
+             CREATE TYPE {schema_id}.{type_id} AS ({column_id} text, d json);
+             CREATE TABLE {schema_id}.{table_id} (
+                 {column_id} text PRIMARY KEY, v {schema_id}.{type_id}, j jsonb, d json);
              CREATE PUBLICATION {} FOR TABLE {schema_id}.{table_id}",
             name(&publication)
         ));
-        // The backslash is the value's last character: nothing may escape what comes after.
+        // The backslash is the last character of the value and must not escape what follows.
         let text = format!("{HOSTILE}\\");
         let document = serde_json::json!({ &text: [&text] });
         fixture
             .client()
             .execute(
                 &format!(
-                    "INSERT INTO {schema_id}.{table_id} VALUES ($1::text, ROW($1::text, $2::text::json), $2::text::jsonb, $2::text::json)"
+                    "INSERT INTO {schema_id}.{table_id} VALUES (
+                     $1::text, ROW($1::text, $2::text::json), $2::text::jsonb, $2::text::json)"
                 ),
                 &[&text, &document.to_string()],
             )
@@ -89,10 +93,10 @@ fn names_and_values_of_a_server_are_escaped_and_lose_nothing() {
 }
 
 #[test]
-fn names_in_complaints_are_escaped() {
+fn names_in_error_messages_are_escaped() {
     for server in servers() {
         let fixture = Fixture::new(server);
-        // One that exists is listed.
+        // The error lists an existing one.
         fixture.sql(&format!("CREATE PUBLICATION {}", identifier(&format!("p{HOSTILE}"))));
         let dsn = fixture.database.dsn();
         let slot = fixture.slot.as_str();
@@ -105,16 +109,16 @@ fn names_in_complaints_are_escaped() {
             (&format!("{dsn} host='/{HOSTILE}' hostaddr=''"), slot, "p"),
         ] {
             let arguments = ["tail", "--dsn", dsn, "--slot", slot, "--publication", publication];
-            assert_printable(&complaint(&finished(program().args(arguments)), 1));
+            assert_printable(&error_line(&finished(program().args(arguments)), 1));
         }
         let exists = ["tail", "--dsn", &dsn, "--slot", slot, "--publication", HOSTILE];
-        let line = complaint(&finished(program().args(exists)), 1);
+        let line = error_line(&finished(program().args(exists)), 1);
         assert!(line.contains("x\\u{1b}[2J\\u{7f}"), "{line}");
     }
 }
 
 #[test]
-fn arguments_in_complaints_are_escaped() {
+fn arguments_in_error_messages_are_escaped() {
     let option = format!("--{HOSTILE}");
     let dsn = format!("{HOSTILE}=1");
     for arguments in [

@@ -5,7 +5,7 @@ use rustix::process::Signal;
 
 use crate::run::{Fixture, Running};
 
-/// Of the whole program, its code included, in KiB.
+/// The limit for the whole program including its code, in KiB.
 const LIMIT: u64 = 32 * 1024;
 
 const ROWS: u64 = 1_000_000;
@@ -25,9 +25,10 @@ fn a_transaction_of_a_million_rows_is_read_in_little_memory() {
     assert!(peak < LIMIT, "{peak} KiB");
 }
 
-/// The event and its line, and not the receive buffer too; the line of one value is not kept for the next.
+/// Memory holds the event and its line, but not the receive buffer as well, and the line of one
+/// value is not kept for the next.
 #[test]
-fn a_long_value_costs_little_more_than_twice_its_size() {
+fn a_long_value_needs_little_more_memory_than_twice_its_size() {
     const LEN: u64 = 200_000_000;
     let servers = servers();
     let fixture = Fixture::new(servers.last().unwrap());

@@ -1,4 +1,4 @@
-//! What `pgoutput tail` says on standard error while all is well.
+//! The lines that `pgoutput tail` prints on standard error without an error.
 
 use pgoutput_harness::servers;
 use rustix::process::Signal;
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use crate::run::{Fixture, PUBLICATION, Running, assert_success, finished, program, wait};
 
-/// What a run up to now says, and what it prints.
-fn said(fixture: &Fixture<'_>, arguments: &[&str]) -> (String, Vec<Value>) {
+/// Returns what a run up to the current end of the log reports, and the events that it prints.
+fn run_to_end(fixture: &Fixture<'_>, arguments: &[&str]) -> (String, Vec<Value>) {
     let end = fixture.end();
-    let output = finished(fixture.tail_aloud(arguments).args(["--until-lsn", &end]));
+    let output = finished(fixture.tail_verbose(arguments).args(["--until-lsn", &end]));
     assert_success(&output);
     let printed = String::from_utf8(output.stdout).unwrap();
     let events = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -17,12 +17,12 @@ fn said(fixture: &Fixture<'_>, arguments: &[&str]) -> (String, Vec<Value>) {
 }
 
 #[test]
-fn one_line_says_what_is_read_and_from_where() {
+fn one_line_reports_the_source_and_the_start_position() {
     for server in servers() {
         let fixture = Fixture::new(server);
         let start = fixture.confirmed();
         fixture.sql("INSERT INTO t VALUES (1)");
-        let (line, events) = said(&fixture, &["--no-ack"]);
+        let (line, events) = run_to_end(&fixture, &["--no-ack"]);
         assert_eq!(line.lines().count(), 1, "{line}");
         for part in [
             format!("pgoutput: PostgreSQL {}.", server.major()),
@@ -34,23 +34,23 @@ fn one_line_says_what_is_read_and_from_where() {
         ] {
             assert!(line.contains(&part), "{part}: {line}");
         }
-        assert_eq!(said(&fixture, &["--no-ack", "--quiet"]), (String::new(), events.clone()));
+        assert_eq!(run_to_end(&fixture, &["--no-ack", "--quiet"]), (String::new(), events.clone()));
 
-        let (lines, more) = said(&fixture, &["--verbose"]);
+        let (lines, more) = run_to_end(&fixture, &["--verbose"]);
         assert_eq!(more, events);
         let lines: Vec<&str> = lines.lines().collect();
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert_eq!(lines[0], line.trim_end());
         assert!(lines[1].contains("timeline 1, no TLS, publications \"Every, \"thing\"\""));
         assert!(lines[2].contains("1 changes written, acknowledged up to "), "{lines:?}");
-        // Where it starts is where it got to.
+        // The next run starts where this one ended.
         let confirmed = fixture.confirmed();
-        assert!(said(&fixture, &[]).0.contains(&format!("from {confirmed}, ")));
+        assert!(run_to_end(&fixture, &[]).0.contains(&format!("from {confirmed}, ")));
     }
 }
 
 #[test]
-fn a_publication_without_tables_and_tables_without_an_identity_are_warned_of() {
+fn an_empty_publication_and_tables_without_identity_cause_warnings() {
     for server in servers() {
         let fixture = Fixture::new(server);
         fixture.sql(
@@ -68,17 +68,17 @@ fn a_publication_without_tables_and_tables_without_an_identity_are_warned_of() {
             for name in publications {
                 arguments.extend(["--publication", *name]);
             }
-            said(&fixture, &arguments).0
+            run_to_end(&fixture, &arguments).0
         };
         let lines = run(&["none"]);
         let lines: Vec<&str> = lines.lines().collect();
         let [first, empty, lacking] = lines.as_slice() else { panic!("{lines:?}") };
         assert!(first.ends_with(", 6 published tables"), "{first}");
         assert!(empty.contains("warning: publication \"none\" has no tables"), "{empty}");
-        let expected = "UPDATE and DELETE will fail on 3 published tables for lack of a replica identity: \
-                        public.bare, public.late, public.nothing; ";
+        let expected = "UPDATE and DELETE will fail on 3 published tables for lack of a replica \
+                        identity: public.bare, public.late, public.nothing; ";
         assert!(lacking.contains(expected), "{lacking}");
-        // The server says the same.
+        // The server rejects the same statements.
         for (table, is_refused) in [
             ("bare", true),
             ("nothing", true),
@@ -91,7 +91,7 @@ fn a_publication_without_tables_and_tables_without_an_identity_are_warned_of() {
         }
         fixture.sql("DROP PUBLICATION \"Every, \"\"thing\"\"\"");
         fixture.sql("CREATE PUBLICATION \"Every, \"\"thing\"\"\" FOR TABLE t");
-        // What only publishes INSERT needs no identity.
+        // A publication of INSERT alone needs no replica identity.
         let line = run(&["inserts"]);
         assert!(line.lines().count() == 1 && line.ends_with(", 2 published tables\n"), "{line}");
     }

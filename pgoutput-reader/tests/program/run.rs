@@ -1,4 +1,4 @@
-//! Running the program against a database of the test's own.
+//! Runs of the program against a database of the test's own.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -7,7 +7,8 @@ use pgoutput_harness::{Database, PATIENCE, Server, Wait, eventually, output};
 use postgres::Client;
 use serde_json::Value;
 
-/// A database with a table `t (id int PRIMARY KEY, name text)`, a publication of all tables and a slot.
+/// A database with a table `t (id int PRIMARY KEY, name text)`, a publication of all tables and a
+/// slot.
 pub(crate) struct Fixture<'s> {
     pub(crate) slot: String,
     pub(crate) database: Database<'s>,
@@ -41,12 +42,12 @@ impl<'s> Fixture<'s> {
         self.client().query_one(&format!("SELECT ({query})::text"), &[]).unwrap().get(0)
     }
 
-    /// The end of everything committed so far.
+    /// Returns the end of everything committed so far.
     pub(crate) fn end(&self) -> String {
         self.text("pg_current_wal_flush_lsn()")
     }
 
-    /// What the slot has confirmed.
+    /// Returns the slot's confirmed LSN.
     pub(crate) fn confirmed(&self) -> String {
         self.text(&format!(
             "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = '{}'",
@@ -54,15 +55,15 @@ impl<'s> Fixture<'s> {
         ))
     }
 
-    /// `pgoutput tail --quiet` of slot and publication, with further arguments.
+    /// Returns `pgoutput tail --quiet` for the slot and the publication, with further arguments.
     pub(crate) fn tail(&self, arguments: &[&str]) -> Command {
-        let mut command = self.tail_aloud(arguments);
+        let mut command = self.tail_verbose(arguments);
         command.arg("--quiet");
         command
     }
 
-    /// The same with what is reported on standard error.
-    pub(crate) fn tail_aloud(&self, arguments: &[&str]) -> Command {
+    /// Like [`tail`](Self::tail), with reports on standard error.
+    pub(crate) fn tail_verbose(&self, arguments: &[&str]) -> Command {
         let mut command = program();
         let dsn = self.database.dsn();
         command.args(["tail", "--dsn", &dsn, "--slot", &self.slot, "--publication", PUBLICATION]);
@@ -70,7 +71,7 @@ impl<'s> Fixture<'s> {
         command
     }
 
-    /// Everything up to now, as the program prints it.
+    /// Returns all events up to the current end, as the program prints them.
     pub(crate) fn lines(&self, arguments: &[&str]) -> Vec<Value> {
         let end = self.end();
         let output = finished(self.tail(arguments).args(["--until-lsn", &end]));
@@ -83,13 +84,13 @@ impl<'s> Fixture<'s> {
     }
 }
 
-/// Looks until it is so, for as long as a test is patient.
+/// Waits until `is_true` returns true.
 #[track_caller]
-pub(crate) fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
-    eventually(what, || is_so().then_some(()));
+pub(crate) fn wait(what: &str, mut is_true: impl FnMut() -> bool) {
+    eventually(what, || is_true().then_some(()));
 }
 
-/// The program in an environment that names no server.
+/// Returns the program's command in an environment that does not name a server.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgoutput"));
     for (name, _) in std::env::vars_os() {
@@ -101,7 +102,7 @@ pub(crate) fn program() -> Command {
     command
 }
 
-/// Runs it to its end.
+/// Runs the command to its end.
 #[track_caller]
 pub(crate) fn finished(command: &mut Command) -> Output {
     output(command)
@@ -111,8 +112,8 @@ pub(crate) fn assert_success(output: &Output) {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The one line on standard error that a failed run leaves.
-pub(crate) fn complaint(output: &Output, status: i32) -> String {
+/// Returns the single line on standard error that a failed run leaves.
+pub(crate) fn error_line(output: &Output, status: i32) -> String {
     let text = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(output.status.code(), Some(status), "{text}");
     assert!(output.stdout.is_empty());
@@ -120,7 +121,7 @@ pub(crate) fn complaint(output: &Output, status: i32) -> String {
     text
 }
 
-/// A run that goes on; ended when dropped.
+/// A program that is running. Dropping this kills it.
 pub(crate) struct Running {
     child: Child,
     stdout: Option<BufReader<ChildStdout>>,
@@ -138,7 +139,7 @@ impl Running {
         Self { child, stdout }
     }
 
-    /// The next line, which the program has to write out without being asked to.
+    /// Returns the next line, which the program must flush by itself.
     pub(crate) fn line(&mut self) -> Value {
         let mut line = String::new();
         let wait = Wait::or_kill("a line of the program", PATIENCE, &self.child);
@@ -148,11 +149,11 @@ impl Running {
         serde_json::from_str(&line).unwrap()
     }
 
-    /// Passes lines over, unread.
+    /// Skips lines without reading them.
     #[cfg(target_os = "linux")]
     pub(crate) fn skip(&mut self, lines: u64) {
         let stdout = self.stdout.as_mut().unwrap();
-        // Half a million of them in the time of one, on a machine with much else to do.
+        // Half a million lines get the time of one, on a busy machine.
         let limit = PATIENCE * (1 + u32::try_from(lines / 500_000).unwrap());
         let wait = Wait::or_kill("lines of the program", limit, &self.child);
         for _ in 0..lines {
@@ -161,7 +162,7 @@ impl Running {
         wait.done();
     }
 
-    /// The most memory that it has had so far, in KiB: `VmHWM` of proc(5).
+    /// Returns the peak memory so far, in KiB: `VmHWM` of proc(5).
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -169,7 +170,7 @@ impl Running {
         peak.trim().strip_suffix(" kB").unwrap().parse().unwrap()
     }
 
-    /// Goes away as the reader of its output.
+    /// Closes the reading end of its output.
     pub(crate) fn close_output(&mut self) {
         self.stdout = None;
     }
@@ -179,12 +180,13 @@ impl Running {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    /// How many bytes of its output wait to be read.
+    /// Returns how many bytes of its output wait to be read.
     pub(crate) fn unread(&self) -> u64 {
         rustix::io::ioctl_fionread(self.stdout.as_ref().unwrap().get_ref()).unwrap()
     }
 
-    /// Waits for its end without reading its output, and does this meanwhile: its exit status, and what it said.
+    /// Waits for the end without reading the output and calls `meanwhile` until then. Returns the
+    /// exit status and standard error.
     pub(crate) fn ended_unread(mut self, meanwhile: impl Fn(&Self)) -> (Option<i32>, String) {
         let mut status = None;
         wait("the program to end", || {
@@ -194,20 +196,21 @@ impl Running {
             }
             status.is_some()
         });
-        let mut said = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (status.and_then(|status| status.code()), said)
+        let mut stderr = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        (status.and_then(|status| status.code()), stderr)
     }
 
-    /// Waits for its end: the rest of its output, and its exit status. There must be nothing on standard error.
+    /// Waits for the end and returns the rest of the output and the exit status. Standard error
+    /// must be empty.
     pub(crate) fn end(self) -> (String, Option<i32>) {
-        let (rest, status, complaints) = self.end_with_complaints();
-        assert_eq!(complaints, "");
+        let (rest, status, stderr) = self.end_with_stderr();
+        assert_eq!(stderr, "");
         (rest, status)
     }
 
-    /// Waits for its end: the rest of its output, its exit status, and what it said on standard error.
-    pub(crate) fn end_with_complaints(mut self) -> (String, Option<i32>, String) {
+    /// Waits for the end and returns the rest of the output, the exit status and standard error.
+    pub(crate) fn end_with_stderr(mut self) -> (String, Option<i32>, String) {
         let waits = Wait::or_kill("the program to end", PATIENCE, &self.child);
         let mut rest = String::new();
         if let Some(stdout) = &mut self.stdout {
@@ -218,10 +221,10 @@ impl Running {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        let mut complaints = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
+        let mut stderr = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
         waits.done();
-        (rest, status.and_then(|status| status.code()), complaints)
+        (rest, status.and_then(|status| status.code()), stderr)
     }
 }
 

@@ -1,13 +1,13 @@
-//! Standard outputs that take no changes: nothing is acknowledged that was not written.
+//! Standard outputs that cannot be written to. Unwritten changes are not acknowledged.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
 
 use pgoutput_harness::{PATIENCE, Wait, servers};
 
-use crate::run::{Fixture, assert_success, complaint, finished};
+use crate::run::{Fixture, assert_success, error_line, finished};
 
-/// The command as a shell runs it with `redirection`.
+/// Returns the command as a shell runs it with `redirection`.
 fn redirected(command: &Command, redirection: &str) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("exec \"$@\" {redirection}"), "sh"]);
@@ -21,17 +21,17 @@ fn redirected(command: &Command, redirection: &str) -> Command {
     shell
 }
 
-/// A fixture with one change to read.
-fn changed(server: &pgoutput_harness::Server) -> Fixture<'_> {
+/// Returns a fixture with one change to read.
+fn fixture_with_one_change(server: &pgoutput_harness::Server) -> Fixture<'_> {
     let fixture = Fixture::new(server);
     fixture.sql("INSERT INTO t VALUES (1)");
     fixture
 }
 
 #[test]
-fn a_standard_output_that_is_closed_is_status_1_before_anything_is_read() {
+fn a_closed_standard_output_is_status_1_before_anything_is_read() {
     for server in servers() {
-        let fixture = changed(server);
+        let fixture = fixture_with_one_change(server);
         let before = fixture.confirmed();
         let end = fixture.end();
         let tail = fixture.tail(&["--until-lsn", &end]);
@@ -41,10 +41,10 @@ fn a_standard_output_that_is_closed_is_status_1_before_anything_is_read() {
             ("1<>/dev/null", "standard output is closed, or is /dev/null"),
             ("1</dev/null", "open for reading only"),
         ] {
-            let line = complaint(&finished(&mut redirected(&tail, redirection)), 1);
+            let line = error_line(&finished(&mut redirected(&tail, redirection)), 1);
             assert!(line.contains(expected), "{redirection}: {line}");
         }
-        // Standard error is closed as well: nobody is told, and the status still says it.
+        // With standard error closed as well, the exit status still reports the error.
         let output = finished(&mut redirected(&tail, ">&- 2>&-"));
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(fixture.confirmed(), before);
@@ -53,22 +53,22 @@ fn a_standard_output_that_is_closed_is_status_1_before_anything_is_read() {
 }
 
 #[test]
-fn nothing_is_connected_to_for_a_standard_output_that_is_closed() {
+fn a_closed_standard_output_is_found_before_connecting() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut tail = crate::run::program();
     tail.args(["tail", "--slot", "s", "--publication", "p", "--dsn"]);
     tail.arg(format!("host=127.0.0.1 port={port} user=u sslmode=disable connect_timeout=5"));
-    complaint(&finished(&mut redirected(&tail, ">&-")), 1);
+    error_line(&finished(&mut redirected(&tail, ">&-")), 1);
     assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]
-fn the_null_device_takes_changes_also_with_the_other_standard_files_closed() {
+fn the_null_device_works_with_the_other_standard_files_closed() {
     for server in servers() {
         for redirection in [">/dev/null", ">/dev/null <&-", ">/dev/null <&- 2>&-", ">>/dev/null"] {
-            let fixture = changed(server);
+            let fixture = fixture_with_one_change(server);
             let before = fixture.confirmed();
             let end = fixture.end();
             let tail = fixture.tail(&["--until-lsn", &end]);
@@ -82,7 +82,7 @@ fn the_null_device_takes_changes_also_with_the_other_standard_files_closed() {
 #[test]
 fn a_full_disk_is_status_1_and_nothing_is_acknowledged() {
     for server in servers() {
-        let fixture = changed(server);
+        let fixture = fixture_with_one_change(server);
         let end = fixture.end();
         for format in ["jsonl", "json"] {
             let mut tail = fixture.tail(&["--until-lsn", &end, "--format", format]);
@@ -90,11 +90,11 @@ fn a_full_disk_is_status_1_and_nothing_is_acknowledged() {
             let child =
                 tail.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
             let wait = Wait::or_kill("the program to end", PATIENCE, &child);
-            let line = complaint(&child.wait_with_output().unwrap(), 1);
+            let line = error_line(&child.wait_with_output().unwrap(), 1);
             wait.done();
             assert!(line.contains("writing to standard output"), "{line}");
         }
-        // An idle slot may be moved up to the change, and never beyond it.
+        // An idle slot may advance up to the change, but not beyond it.
         assert_eq!(fixture.lines(&[]).len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! What `pgoutput tail` prints, acknowledges and ends with.
+//! What `pgoutput tail` prints and acknowledges, and how it ends.
 
 use pgoutput_harness::{servers, servers_from};
 use rustix::process::Signal;
@@ -11,7 +11,7 @@ fn ids(events: &[Value]) -> Vec<i64> {
 }
 
 #[test]
-fn prints_one_object_a_line_and_acknowledges_what_it_printed() {
+fn it_prints_one_object_per_line_and_acknowledges_it() {
     for server in servers() {
         let fixture = Fixture::new(server);
         fixture.sql("INSERT INTO t VALUES (1, E'two\nlines'), (2, NULL)");
@@ -25,7 +25,7 @@ fn prints_one_object_a_line_and_acknowledges_what_it_printed() {
 }
 
 #[test]
-fn no_ack_leaves_the_slot_where_it_is() {
+fn with_no_ack_the_slot_does_not_advance() {
     for server in servers() {
         let fixture = Fixture::new(server);
         fixture.sql("INSERT INTO t VALUES (1)");
@@ -39,7 +39,7 @@ fn no_ack_leaves_the_slot_where_it_is() {
 }
 
 #[test]
-fn limit_ends_after_so_many_and_what_is_left_comes_next_time() {
+fn limit_ends_the_run_and_the_next_run_reads_the_rest() {
     for server in servers() {
         let fixture = Fixture::new(server);
         for id in 1..=3 {
@@ -59,7 +59,7 @@ fn limit_ends_after_so_many_and_what_is_left_comes_next_time() {
 }
 
 #[test]
-fn format_json_is_indented() {
+fn with_format_json_the_output_is_indented() {
     for server in servers() {
         let fixture = Fixture::new(server);
         fixture.sql("INSERT INTO t VALUES (1), (2)");
@@ -74,7 +74,7 @@ fn format_json_is_indented() {
 }
 
 #[test]
-fn numeric_strings_are_what_they_are_asked_for() {
+fn numeric_becomes_a_string_only_with_the_option() {
     for server in servers() {
         let fixture = Fixture::new(server);
         fixture.sql("CREATE TABLE n (id int, n numeric, ns numeric[])");
@@ -96,7 +96,7 @@ fn numeric_strings_are_what_they_are_asked_for() {
 }
 
 #[test]
-fn bigint_strings_are_what_they_are_asked_for() {
+fn bigint_becomes_a_string_only_with_the_option() {
     for server in servers() {
         let fixture = Fixture::new(server);
         fixture.sql("CREATE TABLE n (id int, i bigint, a bigint[])");
@@ -119,7 +119,7 @@ fn bigint_strings_are_what_they_are_asked_for() {
 }
 
 #[test]
-fn a_temporary_slot_is_created_and_gone_afterwards() {
+fn a_temporary_slot_is_created_and_dropped_at_the_end() {
     for server in servers() {
         let fixture = Fixture::new(server);
         let slot = fixture.database.slot_name("temporary");
@@ -127,7 +127,8 @@ fn a_temporary_slot_is_created_and_gone_afterwards() {
         let mut command = program();
         command.args(["tail", "--dsn", &dsn, "--slot", &slot, "--publication", PUBLICATION]);
         let mut running = Running::start(command.args(["--create-slot", "--temporary", "--quiet"]));
-        // A slot is active while it is still being created; what is committed then is before its start.
+        // A slot is active while it is still being created, and its start is after anything
+        // committed until then.
         let created = "confirmed_flush_lsn IS NOT NULL";
         let slots = format!(
             "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot}' AND {created}"
@@ -143,7 +144,7 @@ fn a_temporary_slot_is_created_and_gone_afterwards() {
 }
 
 #[test]
-fn every_option_of_newer_servers() {
+fn options_of_newer_servers_take_effect() {
     for server in servers_from(16) {
         let fixture = Fixture::new(server);
         fixture
@@ -171,7 +172,7 @@ fn every_option_of_newer_servers() {
 }
 
 #[test]
-fn what_was_printed_is_written_out_when_the_stream_goes_quiet() {
+fn the_output_is_flushed_when_the_stream_is_idle() {
     for server in servers() {
         let fixture = Fixture::new(server);
         let mut running = Running::start(&mut fixture.tail(&[]));
@@ -185,14 +186,14 @@ fn what_was_printed_is_written_out_when_the_stream_goes_quiet() {
 }
 
 #[test]
-fn a_signal_ends_it_with_exactly_what_was_written_acknowledged() {
+fn a_signal_ends_it_with_exactly_the_written_changes_acknowledged() {
     for server in servers() {
         for signal in [Signal::INT, Signal::TERM] {
             let fixture = Fixture::new(server);
             fixture.sql("INSERT INTO t SELECT generate_series(1, 100)");
             let mut running = Running::start(&mut fixture.tail(&[]));
             assert_eq!(running.line()["after"]["id"], 1);
-            // More than the pipe holds, so that the program is stopped in the middle of writing.
+            // More than the pipe holds, so that the program stops in the middle of writing.
             for round in 1..=20 {
                 let first = round * 100 + 1;
                 fixture
@@ -204,7 +205,7 @@ fn a_signal_ends_it_with_exactly_what_was_written_acknowledged() {
             let written: Vec<Value> =
                 rest.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
             let next = fixture.lines(&[]);
-            // What comes again is the one transaction that was not written whole, if any.
+            // Only a transaction that was not written completely may be delivered again.
             let transaction = |event: &Value| event["transaction"]["tx_id"].clone();
             let mut seen = vec![1];
             seen.extend(ids(&written));
@@ -221,7 +222,7 @@ fn a_signal_ends_it_with_exactly_what_was_written_acknowledged() {
 }
 
 #[test]
-fn a_closed_pipe_ends_it_also_while_nothing_comes() {
+fn a_closed_pipe_ends_it_also_without_changes() {
     for server in servers() {
         let fixture = Fixture::new(server);
         fixture.sql("INSERT INTO t VALUES (1)");
@@ -230,7 +231,7 @@ fn a_closed_pipe_ends_it_also_while_nothing_comes() {
         running.close_output();
         assert_eq!(running.end().1, Some(0));
 
-        // And while more comes than anybody reads.
+        // Also while more changes arrive than are read.
         fixture.sql("INSERT INTO t SELECT generate_series(2, 5000)");
         let mut running = Running::start(&mut fixture.tail(&[]));
         running.line();
@@ -273,9 +274,9 @@ fn the_environment_names_the_server() {
     }
 }
 
-/// Row 2 is committed while there is no publication.
+/// Row 2 is committed while the publication does not exist.
 #[test]
-fn a_publication_that_was_missing_for_a_moment_ends_it_unless_it_is_to_be_skipped() {
+fn a_briefly_missing_publication_ends_it_unless_skipping_is_set() {
     for server in servers() {
         let fixture = Fixture::new(server);
         fixture.sql("INSERT INTO t VALUES (1)");
@@ -288,24 +289,28 @@ fn a_publication_that_was_missing_for_a_moment_ends_it_unless_it_is_to_be_skippe
         let printed = String::from_utf8(output.stdout).unwrap();
         let event: Value = serde_json::from_str(&printed).unwrap();
         assert_eq!(event["after"]["id"], 1);
-        let said = String::from_utf8(output.stderr).unwrap();
-        let way_on =
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let remedy =
             if server.major() >= 18 { "--skip-missing-publication" } else { "--start-lsn" };
-        for part in [way_on, "new slot", "did not exist at WAL"] {
-            assert!(said.contains(part), "{said}");
+        for part in [remedy, "new slot", "did not exist at WAL"] {
+            assert!(stderr.contains(part), "{stderr}");
         }
         let end = fixture.end();
         let skipping = ["--skip-missing-publication", "--until-lsn", &end];
         let output = finished(&mut fixture.tail(&skipping));
-        let said = String::from_utf8(output.stderr.clone()).unwrap();
+        let stderr = String::from_utf8(output.stderr.clone()).unwrap();
         if server.major() < 18 {
-            assert!(!output.status.success() && said.contains("PostgreSQL 18"), "{said}");
+            assert!(!output.status.success() && stderr.contains("PostgreSQL 18"), "{stderr}");
             continue;
         }
         assert_success(&output);
         let event: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(event["after"]["id"], 3);
-        assert_eq!(said.lines().filter(|line| line.contains("are skipped")).count(), 1, "{said}");
-        assert_eq!(said.matches("did not exist").count(), said.lines().count(), "{said}");
+        assert_eq!(
+            stderr.lines().filter(|line| line.contains("are skipped")).count(),
+            1,
+            "{stderr}"
+        );
+        assert_eq!(stderr.matches("did not exist").count(), stderr.lines().count(), "{stderr}");
     }
 }

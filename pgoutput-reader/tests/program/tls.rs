@@ -1,4 +1,5 @@
-//! What is used without being named: files below the home directory, and what the system trusts.
+//! Files that are used by default: those in the home directory, and the system's trusted
+//! authorities.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,10 +8,10 @@ use std::path::{Path, PathBuf};
 use pgoutput_harness::{Server, servers};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use crate::run::{complaint, finished, program};
+use crate::run::{error_line, finished, program};
 
-/// What the program complains of once it has got in: the slot is not there.
-const GOT_IN: &str = "replication slot \"absent\" does not exist";
+/// The error of a program that was authenticated: the slot does not exist.
+const AUTHENTICATED: &str = "replication slot \"absent\" does not exist";
 
 /// A home directory, removed on drop.
 struct Home(PathBuf);
@@ -35,12 +36,12 @@ impl Drop for Home {
     }
 }
 
-/// What the program complains of in this home, with this file as what the system trusts.
-fn complaint_with(home: &Home, dsn: &str, system: &Path) -> String {
+/// Returns the error of a run with this home directory and these system authorities.
+fn error_with(home: &Home, dsn: &str, system: &Path) -> String {
     let mut command = program();
     command.env("HOME", &home.0).env("SSL_CERT_FILE", system).env_remove("SSL_CERT_DIR");
     command.args(["tail", "--dsn", dsn, "--slot", "absent", "--publication", "p"]);
-    complaint(&finished(&mut command), 1)
+    error_line(&finished(&mut command), 1)
 }
 
 #[test]
@@ -82,30 +83,30 @@ fn files_in_the_home_directory_are_used_without_being_named() {
         let port = server.port();
         format!("host=localhost hostaddr=127.0.0.1 port={port} user={user} dbname=postgres {more}")
     };
-    let says = |dsn: &str, system: &Path, expected: &str| {
-        let said = complaint_with(&home, dsn, system);
-        assert!(said.contains(expected), "{said}");
+    let assert_error = |dsn: &str, system: &Path, expected: &str| {
+        let error = error_with(&home, dsn, system);
+        assert!(error.contains(expected), "{error}");
     };
-    // Nothing is there yet.
-    says(&dsn("postgres", "sslmode=verify-full"), &trusted, "sslrootcert");
-    // What the system trusts, which is not the same as nothing.
-    says(&dsn("postgres", "sslrootcert=system"), &trusted, GOT_IN);
-    says(&dsn("postgres", "sslrootcert=system"), &foreign, "not signed by an authority");
+    // The home directory has no files yet.
+    assert_error(&dsn("postgres", "sslmode=verify-full"), &trusted, "sslrootcert");
+    // The system's authorities, which may not include the server's.
+    assert_error(&dsn("postgres", "sslrootcert=system"), &trusted, AUTHENTICATED);
+    assert_error(&dsn("postgres", "sslrootcert=system"), &foreign, "not signed by an authority");
 
     home.write(".postgresql/root.crt", &root);
-    says(&dsn("postgres", "sslmode=verify-full"), &foreign, GOT_IN);
-    says(&dsn("by_cert", "sslmode=verify-full"), &foreign, "28000");
+    assert_error(&dsn("postgres", "sslmode=verify-full"), &foreign, AUTHENTICATED);
+    assert_error(&dsn("by_cert", "sslmode=verify-full"), &foreign, "28000");
     let (certificate, key) = certify("by_cert");
     home.write(".postgresql/postgresql.crt", &certificate);
     home.write(".postgresql/postgresql.key", &key);
-    says(&dsn("by_cert", "sslmode=verify-full"), &foreign, GOT_IN);
-    // As the file of authorities is there, weaker modes verify too.
+    assert_error(&dsn("by_cert", "sslmode=verify-full"), &foreign, AUTHENTICATED);
+    // With a file of authorities, weaker modes verify too.
     home.write(".postgresql/root.crt", &other);
-    says(&dsn("postgres", "sslmode=require"), &foreign, "not signed by an authority");
+    assert_error(&dsn("postgres", "sslmode=require"), &foreign, "not signed by an authority");
 
     home.write(
         ".pg_service.conf",
         &format!("[shop]\nsslmode=disable\n{}", dsn("postgres", "").replace(' ', "\n")),
     );
-    says("service=shop", &foreign, GOT_IN);
+    assert_error("service=shop", &foreign, AUTHENTICATED);
 }

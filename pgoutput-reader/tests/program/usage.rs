@@ -1,11 +1,11 @@
-//! Exit status 1 and 2, each with one plain line.
+//! Exit statuses 1 and 2, each with a line of plain text.
 
 use pgoutput_harness::{servers, shared, skip};
 
-use crate::run::{Fixture, complaint, finished, program};
+use crate::run::{Fixture, error_line, finished, program};
 
 #[test]
-fn wrong_usage_is_status_2() {
+fn wrong_usage_is_exit_status_2() {
     for arguments in [
         &[][..],
         &["tail"],
@@ -25,7 +25,7 @@ fn wrong_usage_is_status_2() {
 }
 
 #[test]
-fn help_is_status_0_and_says_every_option() {
+fn help_is_status_0_and_lists_every_option() {
     let output = finished(program().args(["tail", "--help"]));
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(output.stdout).unwrap();
@@ -58,7 +58,7 @@ fn help_is_status_0_and_says_every_option() {
 }
 
 #[test]
-fn a_connection_string_that_is_none_is_status_2_without_its_password() {
+fn an_invalid_connection_string_is_status_2_without_its_password() {
     let output = finished(program().args([
         "tail",
         "--slot",
@@ -68,27 +68,27 @@ fn a_connection_string_that_is_none_is_status_2_without_its_password() {
         "--dsn",
         "postgresql://u:swordfish@h/d?gssencmode=require",
     ]));
-    let line = complaint(&output, 2);
+    let line = error_line(&output, 2);
     assert!(line.contains("gssencmode") && !line.contains("swordfish"), "{line}");
 }
 
 #[test]
-fn what_is_not_supported_yet_is_status_2() {
+fn an_unsupported_option_is_status_2() {
     let fixture = Fixture::new(servers()[0]);
     for option in [&["--streaming", "on"][..], &["--streaming", "parallel"], &["--two-phase"]] {
-        let line = complaint(&finished(&mut fixture.tail(option)), 2);
+        let line = error_line(&finished(&mut fixture.tail(option)), 2);
         assert!(line.contains("not supported yet"), "{line}");
     }
 }
 
 #[test]
-fn an_error_is_status_1_and_one_line_that_says_what_to_do() {
+fn an_error_is_status_1_and_one_line_with_advice() {
     for server in servers() {
         let fixture = Fixture::new(server);
         let dsn = fixture.database.dsn();
         let tail = |slot: &str, publication: &str| {
             let arguments = ["tail", "--dsn", &dsn, "--slot", slot, "--publication", publication];
-            complaint(&finished(program().args(arguments)), 1)
+            error_line(&finished(program().args(arguments)), 1)
         };
         let line = tail("no_such_slot", "x");
         assert!(line.contains("no_such_slot") && line.contains("--create-slot"), "{line}");
@@ -98,34 +98,34 @@ fn an_error_is_status_1_and_one_line_that_says_what_to_do() {
 }
 
 #[test]
-fn an_option_the_server_is_too_old_for_names_the_version_it_needs() {
-    // The oldest of those chosen, or one that is fetched anyway.
+fn an_option_of_newer_servers_names_the_version_it_needs() {
+    // The oldest of the chosen servers, or a fetched one.
     let Some(old) = servers().into_iter().find(|server| server.major() < 16).or(shared(15).ok())
     else {
         return skip("no server older than PostgreSQL 16 was chosen, and no 15 can be fetched");
     };
     let fixture = Fixture::new(old);
-    let line = complaint(&finished(&mut fixture.tail(&["--origin", "none"])), 1);
+    let line = error_line(&finished(&mut fixture.tail(&["--origin", "none"])), 1);
     assert!(line.contains("PostgreSQL 16"), "{line}");
 }
 
 #[test]
-fn everything_that_is_missing_is_in_one_complaint() {
+fn one_error_lists_everything_that_is_missing() {
     for server in servers() {
         let fixture = Fixture::new(server);
         let dsn = fixture.database.dsn();
         let missing = ["tail", "--dsn", &dsn, "--slot", "none", "--publication", "nowhere"];
-        let line = complaint(&finished(program().args(missing)), 1);
+        let line = error_line(&finished(program().args(missing)), 1);
         assert!(line.contains("slot \"none\" does not exist"), "{line}");
         assert!(line.contains("; and no publication \"nowhere\""), "{line}");
         assert!(!line.contains("wal_level"), "{line}");
-        // With a log that says too little, in either order.
+        // On a server whose wal_level is too low, in either order.
         let builder = pgoutput_harness::Server::builder().setting("wal_level", "replica");
         let replica = builder.setting("max_replication_slots", "4").start(server.major()).unwrap();
         let dsn = replica.dsn("postgres");
         let arguments = ["tail", "--dsn", &dsn, "--slot", "none", "--publication", "nowhere"];
         for create in [&[][..], &["--create-slot"]] {
-            let line = complaint(&finished(program().args(arguments).args(create)), 1);
+            let line = error_line(&finished(program().args(arguments).args(create)), 1);
             assert!(line.contains("wal_level is \"replica\": set wal_level = logical"), "{line}");
             assert!(line.contains("no publication \"nowhere\""), "{line}");
             assert_eq!(line.contains("slot \"none\" does not exist"), create.is_empty(), "{line}");
@@ -134,12 +134,12 @@ fn everything_that_is_missing_is_in_one_complaint() {
 }
 
 #[test]
-fn a_server_that_is_not_there_and_connection_strings_of_others() {
+fn an_unreachable_server_and_foreign_connection_strings_are_errors() {
     let tail = |dsn: &str, status: i32| {
         let arguments = ["tail", "--slot", "s", "--publication", "p", "--dsn", dsn];
-        complaint(&finished(program().args(arguments)), status)
+        error_line(&finished(program().args(arguments)), status)
     };
-    // A port that nobody listens on: it was given to us and is free again.
+    // A port without a listener: it was assigned to us and is free again.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
