@@ -1,10 +1,11 @@
-//! What telling messages apart in a receive buffer costs, in place and with the crate `bytes`.
+//! The cost of separating the messages in a receive buffer, in place and with the crate `bytes`.
 //!
-//! `cargo bench -p pgoutput-bench --bench framing`, with `-- bulk` for the inputs whose name starts so. For each
-//! input, nanoseconds a message and two ratios to the first line, all from one interleaved run; and the allocations a message.
+//! `cargo bench -p pgoutput-bench --bench framing`, with `-- bulk` for the inputs whose name starts
+//! with `bulk`. For each input it prints nanoseconds per message, two ratios to the first line, all
+//! from one interleaved run, and allocations per message.
 //!
-//! Working in place leaves the buffer as it is. A `BytesMut` is emptied by it, so the lanes of `bytes` copy the input in
-//! first, which is what the line `memcpy` costs.
+//! Working in place leaves the buffer unchanged, while splitting empties a `BytesMut`. So the lanes
+//! of `bytes` first copy the input, at the cost of the line `memcpy`.
 
 use std::hint::black_box;
 
@@ -16,18 +17,18 @@ use pgoutput_bench::{
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// A tag and a length.
+/// The length of a tag and a length field.
 const HEADER_LEN: usize = 5;
 
 fn main() -> Result<(), String> {
-    // `cargo test --benches` starts this too, and only wants to know that it starts.
+    // `cargo test --benches` starts this too, and only checks that it starts.
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
     let mut inputs = generated();
     inputs.push(large_values(10_000));
     let inputs = selected(inputs)?;
-    println!("framing beside the bare walk over columns: {}", Report::legend("a message"));
+    println!("framing, compared with the bare walk over columns: {}", Report::legend("a message"));
     for input in &inputs {
         println!("{}", measure(input));
     }
@@ -43,7 +44,8 @@ fn measure(input: &Input) -> Report {
             "bare walk, unchecked",
             Box::new(|| {
                 for frame in &frames {
-                    // SAFETY: all inputs are whole messages; a test of this package decodes each.
+                    // SAFETY: all inputs are whole messages, each decoded by a test of this
+                    // package.
                     black_box(unsafe { walk::unchecked(black_box(frame.bytes), frame.in_stream) });
                 }
             }),
@@ -90,20 +92,21 @@ fn measure(input: &Input) -> Report {
     compare_counted(input, work)
 }
 
-/// The length that the header at the front gives, itself included; none while the header is not whole, or is none.
+/// Returns the length that the header gives, including itself, or `None` if the header is
+/// incomplete or invalid.
 fn length(buffer: &[u8]) -> Option<usize> {
     let [_, a, b, c, d] = *buffer.first_chunk()?;
     usize::try_from(i32::from_be_bytes([a, b, c, d])).ok().filter(|length| *length >= 4)
 }
 
-/// The next payload, where it lies. The reader's receive buffer works so.
+/// Returns the next payload in place, like the reader's receive buffer.
 fn in_place<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let (message, behind) = rest.split_at_checked(1 + length(rest)?)?;
-    *rest = behind;
+    let (message, next) = rest.split_at_checked(1 + length(rest)?)?;
+    *rest = next;
     message.get(HEADER_LEN..)
 }
 
-/// The next message in a handle of its own, as clients built on `bytes` take it.
+/// Returns the next message in a handle of its own, like clients built on `bytes`.
 fn split_off(buffer: &mut BytesMut) -> Option<BytesMut> {
     let total = 1 + length(buffer)?;
     (total <= buffer.len()).then(|| buffer.split_to(total))

@@ -1,7 +1,8 @@
-//! What reading a row's values costs, beside decoding alone and beside `serde_json` reading the same struct from JSON.
+//! The cost of reading a row's values, compared with decoding alone and with `serde_json` reading
+//! the same struct from JSON.
 //!
-//! `cargo bench -p pgoutput-bench --bench values`. Nanoseconds a row, all from one interleaved run; and how many
-//! allocations a row makes.
+//! `cargo bench -p pgoutput-bench --bench values` prints nanoseconds per row, all from one
+//! interleaved run, and allocations per row.
 
 use std::hint::black_box;
 
@@ -22,7 +23,10 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    println!("values of a row of 6 columns beside decoding it: {}", Report::legend("a row"));
+    println!(
+        "values of a row of 6 columns, compared with decoding it: {}",
+        Report::legend("a row")
+    );
     for input in generated().iter().filter(|input| input.name.starts_with("bulk")) {
         println!("{}", measure(input));
     }
@@ -39,12 +43,12 @@ fn measure(input: &Input) -> Report {
     let frames: Vec<Frame<'_>> = input.frames().collect();
     let json: Vec<String> = frames.iter().map(|frame| to_json(relation, frame)).collect();
     for (name, read) in [("row.get", get as Read), ("deserialize", deserialize)] {
-        let ((), made) = allocations(|| {
+        let ((), count) = allocations(|| {
             for frame in &frames {
                 read(row(relation, frame)).expect("a good row");
             }
         });
-        println!("  {name}: {} allocations a row", made / frames.len() as u64);
+        println!("  {name}: {} allocations a row", count / frames.len() as u64);
     }
     let mut copied = Vec::with_capacity(input.stream().len());
     let each = |read: Read| {

@@ -1,9 +1,9 @@
-//! How often the heap is asked for memory.
+//! A count of heap allocations.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// The system's allocator, counting what each thread asks for. For `#[global_allocator]`.
+/// The system allocator with a count of each thread's allocations. For `#[global_allocator]`.
 #[derive(Debug)]
 pub struct Counting;
 
@@ -11,11 +11,12 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: every call goes on to the system's allocator as it came.
+// SAFETY: every call is passed unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        // SAFETY: the caller upholds the contract of `GlobalAlloc`, which is the system
+        // allocator's.
         unsafe { System.alloc(layout) }
     }
 
@@ -25,7 +26,8 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// How many allocations `work` makes on this thread; none is counted unless [`Counting`] is the global allocator.
+/// Returns how many allocations `work` makes on this thread. The count is zero unless [`Counting`]
+/// is the global allocator.
 pub fn allocations<T>(work: impl FnOnce() -> T) -> (T, u64) {
     let before = ALLOCATIONS.get();
     let result = std::hint::black_box(work());

@@ -5,10 +5,10 @@ use std::{fs, io};
 
 use crate::Input;
 
-/// All captures of a major, one behind the other, decoded each by itself in its proper state.
+/// Returns all captures of a major in sequence, each decoded from its own initial state.
 ///
 /// # Errors
-/// When a file cannot be read or is none.
+/// If a file cannot be read or is invalid.
 pub fn captured(major: u32) -> io::Result<Input> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../captures").join(major.to_string());
     let mut files: Vec<_> =

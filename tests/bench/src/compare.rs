@@ -1,4 +1,4 @@
-//! Measuring several ways to do the same, in turns.
+//! A comparison of several implementations, run in turns.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,20 +7,20 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::{Input, allocations};
 
-/// How many turns each lane has.
+/// The number of turns of each lane.
 const ROUNDS: usize = 41;
 
-/// How long one turn is at least.
+/// The shortest duration of a turn.
 const TURN: Duration = Duration::from_millis(2);
 
-/// One way to do it.
+/// One of the implementations.
 pub struct Lane<'a> {
     name: String,
     run: Box<dyn FnMut() + 'a>,
 }
 
 impl<'a> Lane<'a> {
-    /// `run` does all of it once.
+    /// Creates a lane. `run` does all of its work once.
     pub fn new(name: impl Into<String>, run: impl FnMut() + 'a) -> Self {
         Self { name: name.into(), run: Box::new(run) }
     }
@@ -38,7 +38,7 @@ impl fmt::Debug for Lane<'_> {
     }
 }
 
-/// What came of [`compare`]: a line for each lane.
+/// The result of [`compare`], a line for each lane.
 #[derive(Debug, Clone)]
 pub struct Report {
     name: String,
@@ -46,10 +46,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// What its columns are; `unit` is what [`compare`] was told the number of, such as "a message".
+    /// Describes the columns. `unit` names what [`compare`] was given the number of, such as "a
+    /// message".
     pub fn legend(unit: &str) -> String {
         format!(
-            "nanoseconds {unit} (best of {ROUNDS} rounds), ratio of the best rounds, median of the rounds' ratios"
+            "nanoseconds {unit} (best of {ROUNDS} rounds), ratio of the best rounds, \
+             median of the rounds' ratios"
         )
     }
 }
@@ -57,18 +59,19 @@ impl Report {
 #[derive(Debug, Clone)]
 struct Line {
     name: String,
-    /// The least, in nanoseconds for each unit.
+    /// The best round, in nanoseconds per unit.
     nanos: f64,
-    /// The least times' ratio to the first lane's.
+    /// The best round's ratio to the first lane's.
     least: f64,
-    /// The middle of the rounds' ratios to the first lane.
+    /// The median of the rounds' ratios to the first lane.
     middle: f64,
 }
 
-/// Runs the lanes in turns; each does `units` of work in one run. The first is what the others are compared with.
+/// Runs the lanes in turns and compares them with the first. Each does `units` of work in one run.
 ///
-/// A lane has two ratios: that of its best round to the first lane's best round, and the median of all rounds' own ratios. They differ where
-/// the machine did other work in some rounds, which slows down some lanes more than others.
+/// A lane has two ratios: that of its best round to the first lane's best round, and the median of
+/// the ratios of all rounds. They differ if the machine did other work in some rounds, which slows
+/// down some lanes more than others.
 pub fn compare(name: impl Into<String>, units: usize, mut lanes: Vec<Lane<'_>>) -> Report {
     let times: Vec<u32> = lanes.iter_mut().map(times).collect();
     let mut rounds: Vec<Vec<f64>> = Vec::new();
@@ -80,10 +83,7 @@ pub fn compare(name: impl Into<String>, units: usize, mut lanes: Vec<Lane<'_>>) 
     let lines = lanes.iter().enumerate().map(|(number, lane)| {
         let mut ratios: Vec<f64> = rounds.iter().map(|round| round[number] / round[0]).collect();
         ratios.sort_by(f64::total_cmp);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "thousands, not thousands of millions of millions"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let nanos = least(number) * 1e9 / units as f64;
         let name = lane.name.clone();
         Line { name, nanos, least: least(number) / least(0), middle: ratios[ROUNDS / 2] }
@@ -91,22 +91,23 @@ pub fn compare(name: impl Into<String>, units: usize, mut lanes: Vec<Lane<'_>>) 
     Report { name: name.into(), lines: lines.collect() }
 }
 
-/// A name, and what does all messages of an input once.
+/// A name, and a function that processes all messages of an input once.
 pub type Work<'a> = (&'static str, Box<dyn FnMut() + 'a>);
 
-/// Runs them in turns over the messages of an input; each name says in brackets how many allocations a message makes.
+/// Compares the functions over the messages of an input. Each name is followed by the allocations
+/// per message in brackets.
 pub fn compare_counted(input: &Input, mut work: Vec<Work<'_>>) -> Report {
     let lanes = work.iter_mut().map(|(name, run)| {
-        let ((), made) = allocations(&mut *run);
-        #[expect(clippy::cast_precision_loss, reason = "thousands")]
-        let each = made as f64 / input.len() as f64;
+        let ((), count) = allocations(&mut *run);
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let each = count as f64 / input.len() as f64;
         Lane::new(format!("{name} ({each:.1})"), run)
     });
     let lanes = lanes.collect();
     compare(format!("{} (allocations a message)", input.name), input.len(), lanes)
 }
 
-/// How often a lane is run in one turn.
+/// Returns how often a lane is run in one turn.
 fn times(lane: &mut Lane<'_>) -> u32 {
     let mut times = 1;
     while lane.time(times) * f64::from(times) < TURN.as_secs_f64() {
@@ -115,7 +116,7 @@ fn times(lane: &mut Lane<'_>) -> u32 {
     times
 }
 
-/// What this thread has used; time in which others were running is not in it.
+/// Returns the CPU time of this thread, which excludes the time of other threads.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let (seconds, nanos) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());

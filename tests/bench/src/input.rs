@@ -1,27 +1,27 @@
-//! Frames to be decoded, one behind the other as in a receive buffer.
+//! Frames to decode, one after the other as in a receive buffer.
 
 /// Messages as a server sends them.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// What they are.
+    /// A name that describes them.
     pub name: String,
-    /// CopyData messages, end to end.
+    /// CopyData messages, one after the other.
     stream: Vec<u8>,
-    /// Where each message's frame starts and ends in it.
+    /// The start and the end of each message's frame in `stream`.
     frames: Vec<(usize, usize, bool)>,
 }
 
 /// One message of an [`Input`].
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
-    /// What a decoder takes.
+    /// The bytes that a decoder takes.
     pub bytes: &'a [u8],
-    /// Whether it stands in a streamed chunk.
+    /// Whether it is inside a chunk of an in-progress transaction.
     pub in_stream: bool,
 }
 
 impl Input {
-    /// Nothing yet.
+    /// Creates an empty input.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), stream: Vec::new(), frames: Vec::new() }
     }
@@ -29,13 +29,13 @@ impl Input {
     /// Adds a message.
     ///
     /// # Panics
-    /// On one of 4 GiB.
+    /// If it is 4 GiB long or longer.
     pub fn push(&mut self, frame: &[u8], in_stream: bool) {
         let length = u32::try_from(4 + 25 + frame.len()).expect("frames are small");
         self.stream.push(b'd');
         self.stream.extend_from_slice(&length.to_be_bytes());
         self.stream.push(b'w');
-        // A position that rises, twice, and a time.
+        // Two LSNs, which rise, and a timestamp.
         let lsn = 0x1_0000_0000 + self.stream.len() as u64;
         for field in [lsn, lsn, 0x0003_03e0_cb83_1c7e] {
             self.stream.extend_from_slice(&field.to_be_bytes());
@@ -45,29 +45,29 @@ impl Input {
         self.frames.push((start, self.stream.len(), in_stream));
     }
 
-    /// The messages' frames.
+    /// Returns the frames of the messages.
     pub fn frames(&self) -> impl ExactSizeIterator<Item = Frame<'_>> {
         self.frames
             .iter()
             .map(|&(start, end, in_stream)| Frame { bytes: &self.stream[start..end], in_stream })
     }
 
-    /// Everything as it arrives: CopyData messages, end to end.
+    /// Returns the bytes as they arrive: CopyData messages, one after the other.
     pub fn stream(&self) -> &[u8] {
         &self.stream
     }
 
-    /// How many messages there are.
+    /// Returns the number of messages.
     pub fn len(&self) -> usize {
         self.frames.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no messages.
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }
 
-    /// The same messages again and again, as long as they fit into `bytes`.
+    /// Returns the same messages repeated as long as they fit into `bytes`.
     #[must_use]
     pub fn repeated_to(&self, bytes: usize) -> Self {
         let mut longer = Self::new(self.name.clone());
@@ -78,10 +78,11 @@ impl Input {
     }
 }
 
-/// The inputs whose name starts with the program's first argument that is no option; without one, all.
+/// Returns the inputs whose name starts with the program's first argument that is not an option, or
+/// all without such an argument.
 ///
 /// # Errors
-/// When there is none, with the names that there are.
+/// If there are none, with the names of all inputs.
 pub fn selected(inputs: Vec<Input>) -> Result<Vec<Input>, String> {
     let Some(wanted) = std::env::args().skip(1).find(|argument| !argument.starts_with('-')) else {
         return Ok(inputs);

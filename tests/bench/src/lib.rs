@@ -1,7 +1,7 @@
-//! What the benchmarks share: inputs, reference lines, and a clock that compares.
+//! Parts that the benchmarks share: inputs, reference implementations, and a comparison of times.
 //!
-//! On a machine that others use too, times mean little and ratios much: [`compare`] runs its lanes in turns,
-//! many times, on the clock of this thread's own CPU time. Counted instructions are the figure that repeats:
+//! On a shared machine, ratios mean more than times. [`compare`] runs its lanes in turns, many
+//! times, and measures the CPU time of its own thread. Counted instructions are reproducible:
 //! `cargo run --release -p pgoutput-bench --bin instructions`.
 
 mod allocations;

@@ -1,8 +1,8 @@
-//! The row of the input `bulk`, which is that of the workloads of the same name, as a struct.
+//! The row of the input `bulk` and of the workload of the same name, as a struct.
 
 use serde::{Deserialize, Serialize};
 
-/// Its columns in types that every deserializer reads.
+/// Its columns, in types that every deserializer reads.
 #[derive(Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the columns' own names")]
 pub struct Record {

@@ -1,13 +1,13 @@
-//! Generated messages: the same bytes on every run.
+//! Generated messages: the same bytes in every run.
 
 use std::fmt::Display;
 
 use crate::Input;
 
-/// How large each input is: it stays in the cache of one core.
+/// The size of each input, which stays in the cache of one core.
 const WINDOW: usize = 256 * 1024;
 
-/// One row's columns.
+/// The columns of one row.
 #[derive(Default)]
 struct Row {
     columns: u16,
@@ -48,7 +48,7 @@ fn insert(row: &Row) -> Vec<u8> {
     change(b'I', None, 16_403, &[row.tuple(b'N')])
 }
 
-/// Begin (with the xid) or Commit (without): flags, positions, a time.
+/// A Begin (with the xid) or a Commit (without): flags, LSNs, a timestamp.
 fn bound(tag: u8, number: u64) -> Vec<u8> {
     let (lsn, time) =
         ((0x1_0000_0000 + number).to_be_bytes(), [0, 3, 3, 0xe0, 0xcb, 0x83, 0x1c, 0x7e]);
@@ -58,7 +58,7 @@ fn bound(tag: u8, number: u64) -> Vec<u8> {
     }
 }
 
-/// Numbers that look like any, and are the same every time.
+/// Returns pseudo-random numbers that are the same in every run.
 fn numbers() -> impl FnMut(u64) -> u64 {
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     move |below| {
@@ -77,12 +77,12 @@ fn fill(name: &str, mut frames: impl FnMut(&mut Input)) -> Input {
     input
 }
 
-/// Every kind of workload, each 256 KiB.
+/// Returns every kind of workload, each 256 KiB.
 pub fn generated() -> Vec<Input> {
     vec![narrow(), bulk(), bulk_binary(), wide(), full(), streamed()]
 }
 
-/// pgbench: three updates without old rows and an insert to a transaction.
+/// pgbench: three updates without old rows and an insert in each transaction.
 fn narrow() -> Input {
     let mut number = numbers();
     let filler = " ".repeat(84);
@@ -104,7 +104,7 @@ fn narrow() -> Input {
     })
 }
 
-/// One large transaction: rows of 6 columns.
+/// One large transaction of rows with 6 columns.
 fn bulk() -> Input {
     let mut number = numbers();
     fill("bulk", |input| input.push(&insert(&bulk_row(number(1_000_000))), false))
@@ -120,7 +120,7 @@ fn bulk_row(id: u64) -> Row {
         .text(if id.is_multiple_of(2) { "t" } else { "f" })
 }
 
-/// The same with `binary 'true'`.
+/// Like [`bulk`], with `binary 'true'`.
 fn bulk_binary() -> Input {
     let mut number = numbers();
     fill("bulk binary", |input| {
@@ -137,7 +137,7 @@ fn bulk_binary() -> Input {
     })
 }
 
-/// 100 columns, one in ten of them NULL.
+/// Rows of 100 columns, one in ten of them NULL.
 fn wide() -> Input {
     let mut number = numbers();
     fill("wide", |input| {
@@ -159,7 +159,7 @@ fn full() -> Input {
     })
 }
 
-/// Chunks of 100 rows, each with the id of its subtransaction.
+/// Chunks of 100 rows, each with the xid of its subtransaction.
 fn streamed() -> Input {
     let mut number = numbers();
     fill("streamed", |input| {
@@ -183,11 +183,11 @@ pub fn large_values(bytes: usize) -> Input {
     input
 }
 
-/// The columns of the inputs `bulk`, `bulk binary` and `full identity`: names and type ids.
+/// The columns of the inputs `bulk`, `bulk binary` and `full identity`: names and type oids.
 pub const BULK_COLUMNS: [(&str, u32); 6] =
     [("id", 23), ("a", 25), ("b", 20), ("c", 1184), ("d", 1700), ("e", 16)];
 
-/// The Relation message of those inputs' table.
+/// Returns the Relation message of those inputs' table.
 pub fn bulk_relation() -> Vec<u8> {
     let mut frame = b"R\0\0\x40\x13public\0t\0d\0\x06".to_vec();
     for (number, (name, type_id)) in BULK_COLUMNS.into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Reading the rows of the inputs `bulk` and `bulk binary`.
+//! Functions that read the rows of the inputs `bulk` and `bulk binary`.
 
 use std::hint::black_box;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Frame;
 
-/// The row with every column in a type of its own.
+/// The row, with every column as a type of its own.
 #[derive(Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the columns of the input `bulk`")]
 pub struct Record<'a> {
@@ -21,10 +21,10 @@ pub struct Record<'a> {
     pub e: bool,
 }
 
-/// The row that a frame inserts.
+/// Returns the row that a frame inserts.
 ///
 /// # Panics
-/// When it inserts none, or another table's.
+/// If it is not an insert into this table.
 pub fn row<'a>(relation: &'a Relation, frame: &Frame<'a>) -> Row<'a> {
     let Ok(Message::Insert(body)) = Message::decode(black_box(frame.bytes), frame.in_stream) else {
         panic!("an insert")
@@ -32,7 +32,7 @@ pub fn row<'a>(relation: &'a Relation, frame: &Frame<'a>) -> Row<'a> {
     Row::new(relation, body.new).expect("as wide as its relation")
 }
 
-/// Each column by its name, as the type that is meant for it.
+/// Reads each column by its name, as the type intended for it.
 pub fn get(row: Row<'_>) -> Result<(), RowError> {
     let id: i32 = row.get("id")?;
     let text: &str = row.get("a")?;
@@ -44,10 +44,10 @@ pub fn get(row: Row<'_>) -> Result<(), RowError> {
     Ok(())
 }
 
-/// What a program does that does not know its columns.
+/// Reads every column as a [`Value`], like a program that does not know its columns.
 ///
 /// # Panics
-/// When a value is none.
+/// If a value is invalid.
 pub fn get_any(row: Row<'_>) -> Result<(), RowError> {
     for column in row.columns() {
         let value: Option<Value<'_>> = column.get().expect("a known type");
@@ -56,7 +56,7 @@ pub fn get_any(row: Row<'_>) -> Result<(), RowError> {
     Ok(())
 }
 
-/// All columns at once, two of them into strings of their own.
+/// Reads all columns at once, two of them as owned strings.
 pub fn deserialize(row: Row<'_>) -> Result<(), RowError> {
     black_box(row.deserialize::<Record<'_>>()?);
     Ok(())

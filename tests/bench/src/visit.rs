@@ -1,14 +1,14 @@
-//! Looking at every column of a message.
+//! Functions that visit every column of a message.
 
 use pgoutput_decode::{CopyData, Decoder, Message, OldTuple, TupleColumn, TupleData, Utf8Column};
 
-/// Takes in where each value is and how long, which nobody can know who did not read all lengths.
+/// Sums the address and the length of each value, which requires reading all lengths.
 #[inline]
 pub fn columns(message: &Message<'_>) -> usize {
     tuples(message, |tuple| tuple.columns().fold(0_usize, take_column))
 }
 
-/// One column more.
+/// Adds one column.
 #[inline]
 fn take_column(sum: usize, column: TupleColumn<'_>) -> usize {
     match column {
@@ -17,13 +17,13 @@ fn take_column(sum: usize, column: TupleColumn<'_>) -> usize {
     }
 }
 
-/// The same with every text value as `str`; one that is not UTF-8 counts as nothing.
+/// Like [`columns`], with every text value as `str`. Text that is not UTF-8 adds nothing.
 #[inline]
 pub fn utf8_columns(message: &Message<'_>) -> usize {
     tuples(message, |tuple| tuple.utf8_columns().fold(0_usize, take_utf8))
 }
 
-/// One column more, its text as `str`.
+/// Adds one column, its text as `str`.
 #[inline]
 fn take_utf8(sum: usize, column: Utf8Column<'_>) -> usize {
     match column {
@@ -34,20 +34,22 @@ fn take_utf8(sum: usize, column: Utf8Column<'_>) -> usize {
     }
 }
 
-/// What [`columns`] comes to when it is handed the columns while the message is decoded; nothing for a frame that is none.
+/// Returns the sum of [`columns`] from columns passed during decoding, or `None` for an invalid
+/// frame.
 #[inline]
 pub fn decoded_columns(frame: &[u8], in_stream: bool) -> Option<usize> {
     decoded(frame, in_stream, take_column)
 }
 
-/// What [`utf8_columns`] comes to when it is handed the columns while the message is decoded; nothing for a frame that is none.
+/// Returns the sum of [`utf8_columns`] from columns passed during decoding, or `None` for an
+/// invalid frame.
 #[inline]
 pub fn decoded_utf8_columns(frame: &[u8], in_stream: bool) -> Option<usize> {
     decoded(frame, in_stream, |sum, column| take_utf8(sum, column.utf8()))
 }
 
-/// What the columns of a receive buffer come to: `CopyData`'s tag and length, the envelope, the message; nothing when one is bad or cut
-/// off.
+/// Returns the sum over the columns of a receive buffer: CopyData's tag and length, the envelope,
+/// the message. `None` if one of them is invalid or truncated.
 #[inline]
 pub fn buffered_columns(mut stream: &[u8]) -> Option<usize> {
     let (mut decoder, mut sum) = (Decoder::new(), 0_usize);

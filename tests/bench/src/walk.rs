@@ -1,4 +1,4 @@
-//! Reference lines: the least that reading a message can cost.
+//! Reference implementations: the least that reading a message can cost.
 
 use std::hint::black_box;
 
@@ -11,13 +11,14 @@ pub fn copy(bytes: &[u8], to: &mut Vec<u8>) -> usize {
     black_box(to.len())
 }
 
-/// Steps over the length fields of a good message and takes in where each value is; checks nothing.
+/// Walks over the length fields of a valid message and sums the address of each value, without any
+/// check.
 ///
 /// # Safety
 /// `frame` must be a whole message in this state, as a server sends it.
 #[inline]
 pub unsafe fn unchecked(frame: &[u8], in_stream: bool) -> usize {
-    // SAFETY: a whole message has what is read here; so the caller promised.
+    // SAFETY: a whole message has the bytes that are read here, as the caller promised.
     unsafe {
         let tag = *frame.get_unchecked(0);
         if !matches!(tag, b'I' | b'U' | b'D') {
@@ -40,7 +41,7 @@ pub unsafe fn unchecked(frame: &[u8], in_stream: bool) -> usize {
                     at += 1;
                 }
             }
-            // Behind the old row of an Update comes the new one.
+            // In an Update, the new row follows the old one.
             if tag != b'U' || kind == b'N' {
                 return sum;
             }
@@ -60,7 +61,7 @@ mod tests {
         for input in generated().into_iter().chain(captures).chain([large_values(1000)]) {
             for frame in input.frames() {
                 let message = Message::decode(frame.bytes, frame.in_stream).unwrap();
-                // SAFETY: it was just decoded.
+                // SAFETY: the frame was just decoded.
                 let walked = unsafe { unchecked(frame.bytes, frame.in_stream) };
                 assert_eq!(columns(&message), walked, "{}: {message:?}", input.name);
                 let decoded = decoded_columns(frame.bytes, frame.in_stream);

@@ -1,4 +1,4 @@
-//! What the processes do that are this program.
+//! The consumers that are processes of this program.
 
 use pgoutput_decode::{Lsn, Message, Tag};
 use pgoutput_reader::{
@@ -8,10 +8,11 @@ use pgoutput_reader::{
 use crate::Problem;
 use crate::consumer::{Consumer, Task};
 
-/// What the process of [`Consumer::command`] does, where it is this program; how many rows it has read.
+/// Runs the process of [`Consumer::command`], if it is this program, and returns how many rows it
+/// has read.
 ///
 /// # Errors
-/// The connection's, and when nobody has this name.
+/// Those of the connection, and if no consumer has this name.
 pub fn consume(name: &str, task: &Task) -> Result<u64, Problem> {
     let mut config: Config = task.dsn.parse()?;
     let until: Lsn = task.until.parse()?;
@@ -39,7 +40,7 @@ fn frames(mut stream: ReplicationStream, until: Lsn) -> Result<u64, Problem> {
         let frame = std::hint::black_box(frame?);
         match frame.data.first().map(|tag| Tag(*tag)) {
             Some(Tag::INSERT | Tag::UPDATE | Tag::DELETE) => rows += 1,
-            // A commit stands where it ends.
+            // A Commit is complete at its end LSN.
             Some(Tag::COMMIT) if frame.wal_start >= until => break,
             _ => {}
         }

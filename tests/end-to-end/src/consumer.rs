@@ -1,4 +1,4 @@
-//! Programs that read a slot up to a position.
+//! Programs that read a slot up to an LSN.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -6,29 +6,29 @@ use std::process::{Command, Stdio};
 
 use crate::{Problem, peers};
 
-/// What builds [`Consumer::Tail`].
+/// The command that builds [`Consumer::Tail`].
 const BUILD: &str = "cargo build --release -p pgoutput-reader --features cli";
 
-/// Who reads.
+/// The program that reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Consumer {
-    /// `pg_recvlogical -f /dev/null`, which decodes nothing: what the others are compared with.
+    /// `pg_recvlogical -f /dev/null`, which decodes nothing. The others are compared with it.
     Recvlogical,
-    /// `ReplicationStream::next_frame`, which decodes nothing either.
+    /// `ReplicationStream::next_frame`, which does not decode either.
     Frames,
     /// `ReplicationStream::next_event`, lending.
     Lending,
-    /// The same without letting reads gather.
+    /// The same without gathering reads.
     LendingNoDelay,
     /// `Reader`, an iterator of change events.
     Events,
-    /// `pgoutput tail` writing JSON lines to /dev/null.
+    /// `pgoutput tail`, which writes JSON lines to /dev/null.
     Tail,
     /// Another client, in a program that [`crate::peers`] found.
     Peer {
         /// Its name.
         name: String,
-        /// Where it is built in.
+        /// The program that contains it.
         program: PathBuf,
     },
 }
@@ -36,18 +36,18 @@ pub enum Consumer {
 /// What to read.
 #[derive(Debug, Clone)]
 pub struct Task {
-    /// The server.
+    /// The connection string.
     pub dsn: String,
     /// The slot.
     pub slot: String,
-    /// Where to stop.
+    /// The LSN to stop at.
     pub until: String,
-    /// Values in binary.
+    /// Whether values are binary.
     pub binary: bool,
 }
 
 impl Consumer {
-    /// The server's own and ours; the first is what the others are compared with.
+    /// The server's own consumer and ours. All are compared with the first.
     pub const OURS: [Self; 6] = [
         Self::Recvlogical,
         Self::Frames,
@@ -57,7 +57,7 @@ impl Consumer {
         Self::Tail,
     ];
 
-    /// Its name in reports and on the command line.
+    /// Returns its name in reports and on the command line.
     pub fn name(&self) -> &str {
         match self {
             Self::Recvlogical => "pg_recvlogical",
@@ -70,18 +70,17 @@ impl Consumer {
         }
     }
 
-    /// Whether it prints how many rows it has read, so that they can be checked. The others are programs whose output is the
-    /// rows: to count them, somebody would have to take them, which costs the program more than nobody taking them. That they
-    /// read to the end is known from their success, which they report at the position alone, and from those that count and
-    /// have the same position.
+    /// Whether it prints how many rows it has read, for a check. The output of the others is the
+    /// rows themselves, and consuming it would cost these programs more than /dev/null does. Their
+    /// exit status shows that they read to the end.
     pub fn counts(&self) -> bool {
         !matches!(self, Self::Recvlogical | Self::Tail)
     }
 
-    /// The program that reads. `programs` is the folder of the server's own programs.
+    /// Returns the path of the program. `programs` is the folder of the server's own programs.
     ///
     /// # Errors
-    /// When this program does not know its own place, and when that program is not there.
+    /// If the path of this program is unknown, or the program does not exist.
     pub fn program(&self, programs: &Path) -> Result<PathBuf, Problem> {
         let (program, remedy) = match self {
             Self::Recvlogical => {
@@ -89,7 +88,7 @@ impl Consumer {
             }
             Self::Tail => (env::current_exe()?.with_file_name("pgoutput"), BUILD),
             Self::Peer { program, .. } => (program.clone(), peers::BUILD),
-            _ => (env::current_exe()?, "it was started from there"),
+            _ => (env::current_exe()?, "this program was started from there"),
         };
         if !program.exists() {
             return Err(
@@ -99,7 +98,7 @@ impl Consumer {
         Ok(program)
     }
 
-    /// The process that reads. `programs` is the folder of the server's own programs.
+    /// Returns the command that reads. `programs` is the folder of the server's own programs.
     ///
     /// # Errors
     /// Those of [`program`](Self::program).

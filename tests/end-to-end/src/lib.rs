@@ -1,19 +1,22 @@
-//! What the whole road costs: from a server's log to a program's loop.
+//! The cost of the whole path from a server's log to a program's loop.
 //!
 //! ```text
 //! cargo build --release -p pgoutput-end-to-end -p pgoutput-reader --features pgoutput-reader/cli
-//! target/release/throughput                      # every workload, 250,000 rows, 3 rounds
-//! target/release/throughput bulk 1000000 5       # one workload; a million rows in one transaction; 5 rounds
-//! target/release/throughput bulk 250000 3 --over tls   # or unix; TCP unless told
-//! (cd tests/peers && cargo build --release --features libpq)   # then other clients are among the consumers
-//! target/release/latency --over unix             # what gathering reads adds on a trickle
-//! target/release/events                          # an event as JSON, read by columns, as a struct, kept
+//! target/release/throughput                          # every workload, 250,000 rows, 3 rounds
+//! target/release/throughput bulk 1000000 5           # a million rows in one transaction, 5 rounds
+//! target/release/throughput bulk 250000 3 --over tls # or unix; the default is TCP
+//! # This adds other clients to the consumers:
+//! (cd tests/peers && cargo build --release --features libpq)
+//! target/release/latency --over unix                 # the latency that gathering reads adds
+//! target/release/events                              # an event as JSON, columns, struct, kept
 //! ```
 //!
-//! `--help` has the units, ranges and defaults of each. `throughput` runs on Linux, which tells what processes use.
+//! `--help` has the units, ranges and defaults of each. `throughput` needs Linux, which reports the
+//! resource usage of processes.
 //!
-//! Every consumer reads the same log, from a copy of the same slot, in turns; what counts is their ratio within one run.
-//! Those that can be asked tell how many rows they read, and one that missed some ends the run.
+//! Every consumer reads the same log from a copy of the same slot, in turns. Their ratio within one
+//! run is what counts. The consumers that can report how many rows they read, and a consumer that
+//! misses rows ends the run.
 
 use std::process::ExitCode;
 
@@ -24,10 +27,10 @@ pub mod peers;
 pub mod usage;
 pub mod workload;
 
-/// Whatever goes wrong ends the run.
+/// Any error, which ends the run.
 pub type Problem = Box<dyn std::error::Error>;
 
-/// How a program ends: with success, or with its problem printed.
+/// Returns the exit code of a program and prints its error.
 pub fn exit(done: Result<(), Problem>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -38,7 +41,7 @@ pub fn exit(done: Result<(), Problem>) -> ExitCode {
     }
 }
 
-/// The middle one.
+/// Returns the median.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What the bytes go over.
+//! The transports.
 
 use clap::ValueEnum;
 use pgoutput_harness::{Database, Server};
@@ -6,7 +6,7 @@ use rcgen::{CertificateParams, KeyPair};
 
 use crate::Problem;
 
-/// The way from the server to its readers.
+/// The transport from the server to its readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Over {
     /// TCP on the loopback interface.
@@ -14,12 +14,12 @@ pub enum Over {
     Tcp,
     /// A Unix socket.
     Unix,
-    /// TLS over that TCP.
+    /// TLS over TCP on the loopback interface.
     Tls,
 }
 
 impl Over {
-    /// Its name on the command line.
+    /// Returns its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
@@ -28,10 +28,10 @@ impl Over {
         }
     }
 
-    /// A throwaway server that can be reached so.
+    /// Starts a throwaway server that accepts this transport.
     ///
     /// # Errors
-    /// When none can be started.
+    /// If none can be started.
     pub fn server(self) -> Result<Server, Problem> {
         let any = Server::any()?;
         if self != Self::Tls {
@@ -47,7 +47,7 @@ impl Over {
         Ok(server)
     }
 
-    /// How to connect to a database of that server.
+    /// Returns the connection string of a database of that server.
     pub fn dsn(self, database: &Database<'_>) -> String {
         match self {
             Self::Tcp => database.dsn_tcp(),

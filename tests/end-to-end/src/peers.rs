@@ -1,4 +1,5 @@
-//! Other clients beside ours, of the package `tests/peers`, which is no part of this workspace and need not be built.
+//! Other clients, from the package `tests/peers`, which is outside this workspace and need not be
+//! built.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,22 +7,23 @@ use std::process::Command;
 use crate::Problem;
 use crate::consumer::Consumer;
 
-/// What builds them.
+/// The command that builds them.
 pub(crate) const BUILD: &str = "cd tests/peers && cargo build --release --features libpq";
 
-/// Where that puts them.
+/// Returns the path of the built program.
 fn built() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/target/release/consume")
 }
 
-/// Those that a program has built in, unless told the one of `tests/peers`. Prints who is left out and why.
+/// Returns the clients of a program, by default of the one in `tests/peers`. Prints which clients
+/// are left out and why.
 ///
 /// # Errors
-/// When a program that was named cannot be asked.
+/// If a given program cannot be run.
 pub fn find(program: Option<&Path>) -> Result<Vec<Consumer>, Problem> {
     let path = program.map_or_else(built, Path::to_path_buf);
     if program.is_none() && !path.exists() {
-        println!("peers are left out; to have them: {BUILD}");
+        println!("peers are left out; to include them: {BUILD}");
         return Ok(Vec::new());
     }
     let output = Command::new(&path).arg("list").output();

@@ -1,4 +1,4 @@
-//! What processes have used, as Linux counts it.
+//! Resource usage of processes on Linux.
 
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
@@ -6,50 +6,50 @@ use std::{fs, thread};
 
 use crate::Problem;
 
-/// What one consumer's run took.
+/// The resources of one consumer's run.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
-    /// From its start to its end, in seconds.
+    /// Seconds from its start to its end.
     pub wall: f64,
     /// The consumer's own CPU time, user and system, in seconds.
     pub cpu: f64,
-    /// That of the server process that sent to it, as far as it was seen: it ends by itself, and is looked at every 2 ms.
-    /// `NaN` when it was gone before it was seen.
+    /// The CPU time of the server process that sent to it, read every 2 ms until that process
+    /// ended. `NaN` if it ended before the first reading.
     pub sender: f64,
-    /// The most memory it had resident, in KiB, as far as it was seen.
+    /// The largest observed resident memory, in KiB.
     pub memory: f64,
     /// How often its main thread waited.
     pub waits: f64,
 }
 
-/// Whether this system tells what its processes use.
+/// Checks that this system reports the resource usage of processes.
 ///
 /// # Errors
-/// When it does not, as all but Linux.
+/// If it does not. Only Linux does.
 pub fn check() -> Result<(), Problem> {
     let me = std::process::id();
-    let told = cpu_seconds(me).and_then(|_| is_over(me));
-    told.map(drop).map_err(|problem| {
+    let usage = cpu_seconds(me).and_then(|_| is_over(me));
+    usage.map(drop).map_err(|problem| {
         format!("what consumers use is read from Linux's /proc and its CPU clocks: {problem}")
             .into()
     })
 }
 
-/// Watches a consumer until it ends. `sender` finds the process that sends to it, once it is there.
+/// Watches a consumer until it ends. `sender` finds the process that sends to it.
 ///
 /// # Errors
-/// When the consumer fails, and when it cannot be watched.
+/// If the consumer fails, or cannot be watched.
 pub fn watch(child: &mut Child, mut sender: impl FnMut() -> Option<u32>) -> Result<Usage, Problem> {
     let start = Instant::now();
     let nothing = f64::NAN;
     let mut usage =
         Usage { wall: nothing, cpu: nothing, sender: nothing, memory: nothing, waits: nothing };
     let mut sender_pid = None;
-    // The process is not reaped before its last figures were read.
+    // The process is not reaped before its last figures are read.
     while !is_over(child.id())? {
         usage.read_status(child.id());
         sender_pid = sender_pid.or_else(&mut sender);
-        // It ends by itself when the connection does: the figure that counts is the last.
+        // The sender ends when the connection does, and its last figure counts.
         let used = sender_pid.and_then(|pid| cpu_seconds(pid).ok());
         usage.sender = used.unwrap_or(nothing).max(usage.sender);
         thread::sleep(Duration::from_millis(2));
@@ -73,16 +73,17 @@ impl Usage {
     }
 }
 
-/// Whether it has ended. One that was reaped is an error: who watches it must be the one who does that.
+/// Whether it has ended. A process that was already reaped is an error: only the caller may reap
+/// it.
 fn is_over(pid: u32) -> Result<bool, Problem> {
     let path = format!("/proc/{pid}/stat");
     let stat = fs::read_to_string(&path).map_err(|problem| format!("{path}: {problem}"))?;
-    // The name in front, in parentheses, may contain any.
+    // The name before it, in parentheses, may contain any character.
     let (_, rest) = stat.rsplit_once(") ").ok_or_else(|| format!("{path} has no state"))?;
     Ok(rest.starts_with('Z'))
 }
 
-/// User and system time of all its threads, those that have ended too, to the nanosecond.
+/// Returns user and system time of all its threads, including ended ones, to the nanosecond.
 #[cfg(target_os = "linux")]
 fn cpu_seconds(pid: u32) -> Result<f64, Problem> {
     let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
@@ -92,7 +93,7 @@ fn cpu_seconds(pid: u32) -> Result<f64, Problem> {
 
 #[cfg(not(target_os = "linux"))]
 fn cpu_seconds(_: u32) -> Result<f64, Problem> {
-    Err("this is another system".into())
+    Err("this system is not Linux".into())
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_that_fails_is_no_measurement() {
+    fn a_failed_consumer_is_an_error() {
         let problem = watch(&mut Command::new("false").spawn().unwrap(), || None).unwrap_err();
         assert_eq!(problem.to_string(), "a consumer failed: exit status: 1");
     }

@@ -1,4 +1,4 @@
-//! What is written to the server before anything is measured.
+//! The changes that are written to the server before anything is measured.
 
 use std::fmt::Write as _;
 
@@ -17,15 +17,15 @@ pub enum Workload {
     Binary,
     /// Updates of the same rows with `REPLICA IDENTITY FULL`, in one transaction.
     Full,
-    /// One transaction of rows with 100 columns; a tenth of the rows asked for.
+    /// One transaction of rows with 100 columns, a tenth of the requested rows.
     Wide,
 }
 
 impl Workload {
-    /// All of them.
+    /// All workloads.
     pub const ALL: [Self; 5] = [Self::Narrow, Self::Bulk, Self::Binary, Self::Full, Self::Wide];
 
-    /// Its name on the command line.
+    /// Returns its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Narrow => "narrow",
@@ -36,7 +36,7 @@ impl Workload {
         }
     }
 
-    /// What its rows are, for whoever reads a report.
+    /// Describes its rows in a report.
     pub const fn rows_are(self) -> &'static str {
         match self {
             Self::Narrow => "four to a transaction",
@@ -44,12 +44,12 @@ impl Workload {
             Self::Binary => "inserts of 6 columns in one transaction, values in binary",
             Self::Full => "updates of 6 columns in one transaction, with the old row",
             Self::Wide => {
-                "inserts of 100 columns in one transaction, a tenth of the rows asked for"
+                "inserts of 100 columns in one transaction, a tenth of the requested rows"
             }
         }
     }
 
-    /// How many rows must be asked for at least, so that there are any.
+    /// Returns the smallest number that yields at least one row.
     pub const fn least_rows(self) -> u32 {
         match self {
             Self::Narrow => 4,
@@ -58,15 +58,16 @@ impl Workload {
         }
     }
 
-    /// Whether values are asked for in binary.
+    /// Whether values are requested in binary.
     pub fn is_binary(self) -> bool {
         self == Self::Binary
     }
 
-    /// Makes the tables, the publication `p` and the slot `base`, and then about `rows` changes; their exact number.
+    /// Creates the tables, the publication `p` and the slot `base`, and then makes about `rows`
+    /// changes. Returns their exact number.
     ///
     /// # Errors
-    /// The server's.
+    /// Those of the server.
     pub fn write(self, client: &mut Client, rows: u32) -> Result<u32, Problem> {
         const COLUMNS: &str =
             "id int primary key, a text, b int8, c timestamptz, d numeric, e bool";
@@ -117,23 +118,24 @@ insert into accounts select g, 1, 0, '' from pg_catalog.generate_series(1, 10000
 insert into tellers select g, 1, 0, null from pg_catalog.generate_series(1, 10) g;
 insert into branches values (1, 0, null);";
 
-/// How many rows can be asked for: the workloads' numbers are `int`.
+/// The largest number of rows. The workloads' numbers are `int`.
 pub const MOST_ROWS: u32 = 100_000_000;
 
-/// Ends a log that is to be read, and gives the position to read to.
+/// Ends the log of a workload and returns the LSN to read to.
 ///
-/// Everything written before, by this client or others, commits in front of the position; one more transaction, of one row,
-/// starts behind it, so that every consumer comes to a commit there, whatever else is logged. All of it is flushed; a server
-/// sends no more than that.
+/// Everything written before, by any client, commits before this LSN. A further transaction of one
+/// row starts after it, so that every consumer reaches a commit there, whatever else is logged. All
+/// of it is flushed, because a server sends only flushed log.
 ///
 /// # Errors
-/// The server's.
+/// Those of the server.
 pub fn mark_end(client: &mut Client) -> Result<String, Problem> {
     client.batch_execute("set synchronous_commit to on")?;
     client.batch_execute("create table the_end (id int primary key)")?;
-    // Servers before 15 send the transaction of the table, empty: its commit must not stand at the position.
+    // Servers before 15 send the empty transaction that creates the table. Its commit must not be
+    // at the LSN.
     client.execute("select pg_catalog.pg_logical_emit_message(false, '', '')", &[])?;
-    // What was inserted, not what was written: transactions that did not wait for the disk may not be yet.
+    // The insert LSN, not the write LSN: asynchronous transactions may not be written yet.
     let until = client
         .query_one("select pg_catalog.pg_current_wal_insert_lsn()::pg_catalog.text", &[])?
         .get(0);
@@ -141,9 +143,10 @@ pub fn mark_end(client: &mut Client) -> Result<String, Problem> {
     Ok(until)
 }
 
-/// Many small transactions, a thousand to a round trip; vacuumed now and then, as updates of one row pile up.
+/// Makes many small transactions, a thousand per round trip. Vacuum removes the old versions of the
+/// rows that every transaction updates.
 fn narrow(client: &mut Client, transactions: u32) -> Result<u32, Problem> {
-    // Nobody waits for each of them; `mark_end` waits for all.
+    // Asynchronous commits; `mark_end` waits for all of them.
     client.batch_execute("set synchronous_commit to off")?;
     let mut batch = String::new();
     for number in 0..transactions {
@@ -159,7 +162,7 @@ fn narrow(client: &mut Client, transactions: u32) -> Result<u32, Problem> {
         )?;
         if number % 1000 == 999 || number + 1 == transactions {
             client.batch_execute(&batch)?;
-            // Not in one query, which would be one transaction.
+            // A single query would be one transaction.
             client.batch_execute("vacuum tellers")?;
             client.batch_execute("vacuum branches")?;
             batch.clear();
@@ -175,7 +178,7 @@ mod tests {
     use pgoutput_harness::Server;
 
     #[test]
-    fn every_row_is_flushed_and_in_front_of_the_end() {
+    fn every_row_is_flushed_and_before_the_end() {
         let server = Server::any().unwrap();
         for workload in Workload::ALL {
             let database = server.database("end");

@@ -1,8 +1,7 @@
-//! The bodies of the fuzz targets, one function each, called by `fuzz/fuzz_targets` and by ordinary
-//! tests.
+//! The bodies of the fuzz targets, one function each. `fuzz/fuzz_targets` and tests call them.
 //!
-//! A body takes any bytes and panics when a law is broken; it has no other output.
-#![expect(clippy::missing_panics_doc, reason = "to panic is what the bodies are for")]
+//! A body takes any bytes and panics when a law is violated. It has no other output.
+#![expect(clippy::missing_panics_doc, reason = "a panic is how a body reports a violated law")]
 
 mod small_stack;
 mod values;
@@ -15,10 +14,10 @@ use pgoutput_decode::{
 
 pub use values::{container_binary, container_text, value_binary, value_text, value_type};
 
-/// What a target does with its input.
+/// The body of a fuzz target.
 pub type Body = fn(&[u8]);
 
-/// The targets by name: that of the fuzz target and of its folder of seeds.
+/// The targets by the name of the fuzz target and of its folder of seeds.
 pub const TARGETS: [(&str, Body); 8] = [
     ("container_binary", container_binary),
     ("container_text", container_text),
@@ -30,22 +29,22 @@ pub const TARGETS: [(&str, Body); 8] = [
     ("value_text", value_text),
 ];
 
-/// One frame in both states, and as the front of a longer slice.
+/// Decodes one frame in both states, and as a prefix of a longer slice.
 pub fn frame(bytes: &[u8]) {
     for in_stream in [false, true] {
         let whole = Message::decode(bytes, in_stream);
         let mut handed = 0_usize;
         let with = Message::decode_with(bytes, in_stream, |_, _| handed += 1);
-        assert_eq!(with, whole, "with its columns on the way it is the same");
+        assert_eq!(with, whole, "passing the columns must not change the message");
         match &whole {
             Ok(message) => {
                 visit(message);
-                assert_eq!(handed, columns(message), "every column is handed over once");
+                assert_eq!(handed, columns(message), "every column must be passed once");
             }
             Err(error) => check_error(error, bytes),
         }
-        // Whole frames of rows, Begin and Commit are read in another way than what other bytes follow.
-        // Only the length tells which form of a Stream Abort is whole.
+        // Whole frames of rows, Begin and Commit take another path than a prefix does. Only the
+        // length of a whole Stream Abort determines its form.
         let form = if bytes.len() > 9 { StreamAbortForm::Long } else { StreamAbortForm::Short };
         match Message::decode_prefix(bytes, in_stream, form) {
             Ok((message, [])) => assert_eq!(whole, Ok(message)),
@@ -60,9 +59,13 @@ pub fn frame(bytes: &[u8]) {
             match Message::decode_prefix(bytes, in_stream, form) {
                 Ok((message, rest)) => {
                     visit(&message);
-                    assert!(bytes.ends_with(rest), "what is left is a tail");
+                    assert!(bytes.ends_with(rest), "the rest must be a suffix");
                     let front = &bytes[..bytes.len() - rest.len()];
-                    assert_eq!(Message::decode(front, in_stream), Ok(message), "the same alone");
+                    assert_eq!(
+                        Message::decode(front, in_stream),
+                        Ok(message),
+                        "the prefix alone must decode to the same"
+                    );
                 }
                 Err(error) => check_error(&error, bytes),
             }
@@ -70,8 +73,7 @@ pub fn frame(bytes: &[u8]) {
     }
 }
 
-/// A sequence of frames through the state of one stream; see [`split`] for how the input holds
-/// them.
+/// Decodes a sequence of frames in one stream. [`split`] describes the input.
 pub fn sequence(bytes: &[u8]) {
     let mut decoder = Decoder::new();
     for frame in split(bytes) {
@@ -86,18 +88,18 @@ pub fn sequence(bytes: &[u8]) {
                     Message::StreamStop => {
                         assert_eq!(decoder, Decoder::new(), "Stream Stop closes");
                     }
-                    _ => assert_eq!(decoder, before, "no other message changes the state"),
+                    _ => assert_eq!(decoder, before, "no other message may change the state"),
                 }
             }
             Err(error) => {
                 check_error(&error, frame);
-                assert_eq!(decoder, before, "an error leaves the decoder as it was");
+                assert_eq!(decoder, before, "an error must leave the decoder unchanged");
             }
         }
     }
 }
 
-/// Whatever stands inside CopyData, from either side; what is read is written back the same.
+/// Reads the payload of CopyData from either side. What is read must encode to the same bytes.
 pub fn envelope(bytes: &[u8]) {
     match CopyData::decode(bytes) {
         Ok(envelope) => {
@@ -117,8 +119,8 @@ pub fn envelope(bytes: &[u8]) {
     }
 }
 
-/// Decode, encode, decode: an accepted frame is written back the same, and the encoder's state
-/// follows.
+/// Decodes, encodes and decodes. An accepted frame must encode to the same bytes, and the encoder's
+/// state must follow.
 pub fn roundtrip(bytes: &[u8]) {
     for in_stream in [false, true] {
         if let Ok(message) = Message::decode(bytes, in_stream) {
@@ -138,8 +140,8 @@ pub fn roundtrip(bytes: &[u8]) {
     }
 }
 
-/// The frames of a sequence: each behind its length in two bytes, the most significant first; the
-/// last one is as long as what is there.
+/// Returns the frames of a sequence. Each follows its length in two bytes, big-endian. The last one
+/// may be shorter than that.
 pub fn split(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     core::iter::from_fn(move || {
         let (length, rest) = bytes.split_first_chunk::<2>()?;
@@ -150,8 +152,7 @@ pub fn split(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Frames in the form that [`split`] takes apart.
-/// A frame has at most 65535 bytes.
+/// Joins frames in the form that [`split`] reads. A frame has at most 65535 bytes.
 pub fn join<'f>(frames: impl IntoIterator<Item = &'f [u8]>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for frame in frames {
@@ -187,7 +188,7 @@ fn visit(message: &Message<'_>) {
     assert!(!format!("{message:?}").is_empty());
 }
 
-/// How many columns its rows have.
+/// Returns how many columns its rows have.
 fn columns(message: &Message<'_>) -> usize {
     let old = |old: OldTuple<'_>| match old {
         OldTuple::Key(key) => key.full_width().len(),

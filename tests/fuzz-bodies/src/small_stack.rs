@@ -1,4 +1,4 @@
-//! Runs a body with little of the stack, so that recursion without a limit is found.
+//! Runs a body on a small stack, so that unlimited recursion is found.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -7,11 +7,11 @@ use std::thread::{Builder, Result};
 
 use crate::Body;
 
-/// What every reader and writer of values has to do with; under sanitizers, whose frames are larger,
-/// four times as much.
+/// The stack that suffices for every reader and writer of values. Sanitizers have larger frames and
+/// get four times as much.
 const STACK: usize = if cfg!(feature = "sanitizers") { 1 << 20 } else { 256 << 10 };
 
-/// A thread that runs one body after the other.
+/// A thread that runs bodies one after the other.
 struct Worker {
     work: Sender<(Body, Vec<u8>)>,
     done: Receiver<Result<()>>,
@@ -35,7 +35,7 @@ impl Worker {
 }
 
 thread_local! {
-    /// One for each thread that asks, as long as that lives: a fuzzer has one.
+    /// One worker for each calling thread. A fuzzer has one such thread.
     static WORKER: RefCell<Worker> = RefCell::new(Worker::start());
 }
 

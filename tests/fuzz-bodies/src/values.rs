@@ -1,4 +1,4 @@
-//! What must hold of any value, whatever its type and its bytes, on a small stack.
+//! Laws that hold for any value, type and bytes, checked on a small stack.
 
 use std::fmt::{self, Write};
 use std::sync::LazyLock;
@@ -12,12 +12,12 @@ use pgoutput_decode::value::{
 
 use crate::small_stack;
 
-/// A text value of any type: four bytes that choose the type as [`value_type`] says, and the text.
+/// A text value of any type: four bytes that choose the type for [`value_type`], and the text.
 pub fn value_text(bytes: &[u8]) {
     small_stack::run(|bytes| with_type(bytes, Format::Text), bytes);
 }
 
-/// A binary value of any type: four bytes that choose the type as [`value_type`] says, and the value.
+/// A binary value of any type: four bytes that choose the type for [`value_type`], and the value.
 pub fn value_binary(bytes: &[u8]) {
     small_stack::run(|bytes| with_type(bytes, Format::Binary), bytes);
 }
@@ -45,8 +45,9 @@ fn container(bytes: &[u8], format: Format) {
     }
 }
 
-/// A built-in type's oid is itself. One above 16383, where oids of user-defined types begin, stands for a type that
-/// nothing is known of; any other chooses among the built-in ones, so that a fuzzer finds them all.
+/// Returns a type for a number. The oid of a built-in type is that type. A number above 16383,
+/// where oids of user-defined types begin, is an unknown type. Any other number chooses among the
+/// built-in types, so that a fuzzer finds them all.
 pub fn value_type(oid: Oid) -> Oid {
     let all = PgType::all();
     if oid.as_u32() > 16_383 || PgType::from_oid(oid).is_some() {
@@ -138,14 +139,14 @@ fn check(ty: FieldType<'_>, format: Format, bytes: &[u8]) {
             assert!(!error.to_string().is_empty());
             let mut json = String::new();
             assert!(field.write_json(&mut json, JsonOptions::default()).is_err());
-            assert_eq!(json, "", "nothing is written of what is refused");
+            assert_eq!(json, "", "a rejected value must write nothing");
         }
     }
     read_otherwise(&field);
 }
 
-/// Twenty bytes of `numeric` can stand for 147 thousand digits, and a quote inside of 16 containers is written as 65
-/// thousand bytes: as much as PostgreSQL itself writes for them. Longer than this is not looked at.
+/// The longest text that is checked. Twenty bytes of `numeric` can mean 147,000 digits, and a quote
+/// inside of 16 containers becomes 65,000 bytes, as PostgreSQL itself writes them.
 const PRINTED: usize = 1 << 18;
 
 struct Limited(String);
@@ -165,13 +166,14 @@ fn printed(ty: FieldType<'_>, value: &Value<'_>) {
     let written = value.write_json(&mut json, JsonOptions::default()).is_ok();
     assert!(!json.0.contains(['\n', '\r']), "one line");
     if written {
-        // The strictest reader of all: numbers must fit, pairs of surrogates be whole, and the nesting have its bound.
+        // The strictest reader: numbers must fit, surrogate pairs must be whole, and the nesting is
+        // limited.
         let parsed: Result<serde_json::Value, _> = serde_json::from_str(&json.0);
         assert!(parsed.is_ok(), "{}", json.0);
     }
-    // For the stack that it takes.
+    // Exercises the stack that `Debug` needs.
     let _ = write!(Limited(String::new()), "{value:?}");
-    // Bytes of an unknown type have no text of their own.
+    // Bytes of an unknown type have no text form.
     if matches!(value, Value::Opaque(_))
         || ty.info().is_none() && PgType::from_oid(ty.oid()).is_none()
     {
@@ -190,7 +192,7 @@ fn encoded(field: &Field<'_>, value: &Value<'_>) {
     let bytes = match field.to_binary() {
         Ok(bytes) => bytes,
         Err(error) if is_text && error.is_unrepresentable() => return,
-        // The text of these is not looked at before.
+        // The text of these types is validated only here.
         Err(EncodeError::Value(_)) if is_text && holds_lexemes(field.ty()) => return,
         Err(error) => panic!("{error}"),
     };
@@ -200,12 +202,12 @@ fn encoded(field: &Field<'_>, value: &Value<'_>) {
         let again = Field::of(ty, Format::Binary, &bytes);
         let same: Value<'_> = again.get().unwrap_or_else(|error| panic!("{bytes:02x?}: {error}"));
         assert_eq!(same, *value, "{bytes:02x?}");
-        // There is one form of each value, and this is it.
+        // The binary form of each value is unique.
         assert_eq!(again.to_binary().as_ref(), Ok(&bytes));
     }
 }
 
-/// The type, or that of the elements of a built-in array.
+/// Returns the type, or the element type of a built-in array.
 fn element(ty: FieldType<'_>) -> Oid {
     let oid = ty.without_domains().oid();
     PgType::from_oid(oid).and_then(PgType::element).unwrap_or(oid)
@@ -215,7 +217,7 @@ fn holds_lexemes(ty: FieldType<'_>) -> bool {
     [type_oid::TSVECTOR, type_oid::TSQUERY].contains(&element(ty))
 }
 
-/// The doors that do not lead through `Value`.
+/// Reads the field as types that do not use `Value`.
 fn read_otherwise<'a>(field: &Field<'a>) {
     fn read<'a, T: FromField<'a>>(field: &Field<'a>) {
         if let Err(error) = field.get::<T>() {
@@ -241,14 +243,14 @@ fn read_otherwise<'a>(field: &Field<'a>) {
         assert_eq!(text.pieces().collect::<String>(), text.to_string());
     }
     if let Ok(array) = field.get::<Array<'_>>() {
-        assert_eq!(array.elements().count(), array.len(), "every element comes");
+        assert_eq!(array.elements().count(), array.len(), "every element must be returned");
         array.elements().flatten().for_each(|element| {
             element.get::<Value<'_>>().expect("read once before");
         });
     }
     if let Ok(composite) = field.get::<Composite<'_>>() {
         let described = composite.attributes().len();
-        assert_eq!(composite.attributes().count(), described, "every attribute comes");
+        assert_eq!(composite.attributes().count(), described, "every attribute must be returned");
     }
     if let Ok(pairs) = field.get::<Hstore<'_>>() {
         assert!(pairs.pairs().count() <= field.bytes().len());

@@ -1,4 +1,4 @@
-//! The bodies on generated input, so that each is exercised where no fuzzer can be had.
+//! The bodies on generated input, which exercises them without a fuzzer.
 
 use pgoutput_fuzz_bodies::{TARGETS, join};
 use pgoutput_strategies::{any_frame, mutated, sequences};
@@ -14,7 +14,7 @@ proptest! {
     #![proptest_config(pgoutput_strategies::config())]
 
     #[test]
-    fn no_input_breaks_a_law(bytes in any_input()) {
+    fn no_generated_input_violates_a_law(bytes in any_input()) {
         for (_, body) in TARGETS {
             body(&bytes);
         }

@@ -1,4 +1,4 @@
-//! Every committed seed through the body of its fuzz target; the seeds are found on disk, none is named here.
+//! Every committed seed through the body of its fuzz target. The seeds are found on disk.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ fn seeds(target: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_seed_keeps_the_laws() {
+fn no_seed_violates_a_law() {
     for (target, body) in TARGETS {
         let seeds = seeds(target);
         assert!(!seeds.is_empty(), "{target} has no seeds");
@@ -26,7 +26,7 @@ fn every_seed_keeps_the_laws() {
 }
 
 #[test]
-fn every_target_has_a_folder_of_seeds_and_the_reverse() {
+fn every_target_has_a_folder_of_seeds_and_every_folder_a_target() {
     let mut folders: Vec<_> =
         fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds"))
             .unwrap()
@@ -44,9 +44,9 @@ fn every_target_has_a_folder_of_seeds_and_the_reverse() {
     }
 }
 
-/// The frame seeds reach all 19 messages, so that a fuzzer starts from each.
+/// The frame seeds cover all 19 messages, so that a fuzzer starts from each.
 #[test]
-fn the_seeds_hold_every_message() {
+fn the_seeds_cover_every_message() {
     let mut tags: Vec<u8> = Vec::new();
     for seed in seeds("frame") {
         let bytes = fs::read(seed).unwrap();
@@ -62,7 +62,7 @@ fn the_seeds_hold_every_message() {
 }
 
 #[test]
-fn sequences_are_split_as_they_were_joined() {
+fn split_returns_the_joined_frames() {
     let frames: [&[u8]; 3] = [b"S\0\0\x03\x09\x01", b"", b"E"];
     let joined = join(frames);
     assert_eq!(split(&joined).collect::<Vec<_>>(), frames);

@@ -1,7 +1,6 @@
-//! Decodes a transaction and a value with no standard library, no `alloc` and no allocator in the
-//! program.
+//! Decodes a transaction and a value without the standard library, `alloc` or an allocator.
 //!
-//! Exits with 0, or with the number of the step that went wrong.
+//! Exits with 0, or with the number of the step that failed.
 #![no_std]
 #![no_main]
 
@@ -10,7 +9,7 @@ use core::panic::PanicInfo;
 
 use pgoutput_decode::{CopyData, Decoder, ErrorKind, Message, TupleColumn};
 
-// The C start files call `main`; nothing else is asked of the C library.
+// The C start files call `main`. Nothing else of the C library is used.
 #[link(name = "c")]
 unsafe extern "C" {}
 

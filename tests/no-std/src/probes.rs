@@ -1,5 +1,5 @@
-//! Every way into the decoder, each under a name of its own, for a look at what the optimiser
-//! leaves of them.
+//! Every entry point of the decoder under a name of its own, for a search in the optimized
+//! assembly.
 #![no_std]
 
 #[cfg(feature = "values")]

@@ -1,4 +1,4 @@
-//! Every way into values.
+//! Every entry point of values.
 
 use core::fmt;
 
@@ -8,7 +8,7 @@ use pgoutput_decode::value::{
 };
 use pgoutput_decode::{Lsn, Oid, TimestampTz};
 
-/// A function for each type, which reads it from either format.
+/// Defines a function for each type, which reads it from either format.
 macro_rules! probe_get {
     ($($name:ident: $ty:ty;)*) => {$(
         #[unsafe(no_mangle)]
@@ -53,7 +53,7 @@ pub fn probe_bytea_byte(bytes: &mut ByteaBytes<'_>) -> Option<u8> {
     bytes.next()
 }
 
-/// Takes text as long as there is room.
+/// A buffer that takes text until it is full.
 pub struct Buffer {
     bytes: [u8; 256],
     len: usize,
@@ -62,8 +62,8 @@ pub struct Buffer {
 impl fmt::Write for Buffer {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = self.len.checked_add(text.len()).ok_or(fmt::Error)?;
-        let room = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
-        for (to, from) in room.iter_mut().zip(text.bytes()) {
+        let free = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
+        for (to, from) in free.iter_mut().zip(text.bytes()) {
             *to = from;
         }
         self.len = end;

@@ -1,15 +1,17 @@
-//! Other decoders of pgoutput beside this one, over the same frames, in turns.
+//! Other decoders of pgoutput compared with this one, over the same frames, in turns.
 //!
 //! ```text
-//! cd tests/peers && cargo run --release             # every input
-//! cd tests/peers && cargo run --release -- bulk     # the inputs whose name starts so
+//! cd tests/peers && cargo run --release         # every input
+//! cd tests/peers && cargo run --release -- bulk # the inputs whose name starts with "bulk"
 //! ```
 //!
-//! Nanoseconds a message of this thread's own CPU time, two ratios to `pgoutput-decode`, and how many allocations a message
-//! makes. Each peer gets what it asks for: `Bytes` where it keeps them, a slice where it copies. Ours looks at every column
-//! on top of decoding, the others only decode.
+//! The figures are nanoseconds of this thread's CPU time per message, two ratios to
+//! `pgoutput-decode`, and allocations per message. Each peer gets its preferred input: `Bytes` if
+//! it keeps them, a slice if it copies. Ours visits every column in addition to decoding, while the
+//! others only decode.
 //!
-//! pg_walstream is its parser, its rows and its deserializer; `consume` has its connection.
+//! For pg_walstream this measures the parser, its rows and its deserializer. `consume` has its
+//! connection.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
         }
         return ExitCode::FAILURE;
     }
-    println!("decoding beside pgoutput-decode: {}", Report::legend("a message"));
+    println!("decoding, compared with pgoutput-decode: {}", Report::legend("a message"));
     for input in &wanted {
         println!("{}", decode(input));
     }
@@ -161,7 +163,7 @@ fn take(record: Record) {
     black_box((id, a.len(), b, c.len(), d.len(), e));
 }
 
-/// Columns while the message is checked.
+/// Visits columns while the message is checked.
 fn ours(frames: &Frames<'_>) {
     for frame in &frames.slices {
         let sum = decoded_columns(black_box(frame.bytes), frame.in_stream);
@@ -169,7 +171,7 @@ fn ours(frames: &Frames<'_>) {
     }
 }
 
-/// Columns of the message that was checked.
+/// Visits columns of a checked message.
 fn ours_then_columns(frames: &Frames<'_>) {
     for frame in &frames.slices {
         let message = Message::decode(black_box(frame.bytes), frame.in_stream);
@@ -193,7 +195,7 @@ fn walstream(frames: &Frames<'_>) {
     }
 }
 
-/// The kind and what is behind it.
+/// Splits a frame into its kind and the rest.
 fn split(frame: &[u8]) -> (EventType, &[u8]) {
     let (tag, rest) = frame.split_first().expect("no frame is empty");
     (EventType::from_char(*tag).expect("a known kind"), rest)

@@ -2,8 +2,9 @@
 
 use proptest::test_runner::{Config, FileFailurePersistence};
 
-/// The usual number of cases (`PROPTEST_CASES` for another); what fails is kept beside the test's
-/// source, in a file ending in `.regressions`, to be committed and tried first from then on.
+/// Returns the configuration with the usual number of cases (`PROPTEST_CASES` changes it). Failures
+/// are stored next to the test's source in a file that ends in `.regressions`. Commit it: later
+/// runs try these inputs first.
 pub fn config() -> Config {
     Config {
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),

@@ -1,8 +1,9 @@
 //! Generators of pgoutput frames for property tests: any message, any tuple, any legal stream, any
 //! damage.
 //!
-//! They write bytes by themselves, from the manual's section "Logical Replication Message Formats",
-//! and know neither the decoder nor the encoder: a mistake of either has no twin here.
+//! They write bytes by themselves, following the manual's section "Logical Replication Message
+//! Formats". They use neither the decoder nor the encoder, so they do not share a mistake with
+//! either.
 
 mod config;
 mod message;

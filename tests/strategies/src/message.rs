@@ -10,24 +10,24 @@ use crate::wire::{Wire, name};
 /// The tags of all 19 messages.
 pub const KINDS: [u8; 19] = *b"BMCORYIUDTSEcAbPKrp";
 
-/// The seven kinds that carry a transaction id inside a streamed chunk.
+/// The seven kinds that carry a transaction id inside a chunk.
 const WITH_STREAM_XID: &[u8] = b"MRYIUDT";
 
-/// A frame and the place it may stand in.
+/// A frame, and the state it is sent in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// Whether it stands between Stream Start and Stream Stop.
+    /// Whether it is between Stream Start and Stream Stop.
     pub in_stream: bool,
     /// One whole message.
     pub bytes: Vec<u8>,
 }
 
-/// Any good message in either state.
+/// Any valid message in either state.
 pub fn any_frame() -> impl Strategy<Value = Frame> {
     any::<bool>().prop_flat_map(frame)
 }
 
-/// Any good message in this state.
+/// Any valid message in this state.
 pub fn frame(in_stream: bool) -> impl Strategy<Value = Frame> {
     let kinds: Vec<u8> = if in_stream {
         WITH_STREAM_XID.iter().chain(b"OE").copied().collect()
@@ -39,10 +39,10 @@ pub fn frame(in_stream: bool) -> impl Strategy<Value = Frame> {
         .prop_map(move |bytes| Frame { in_stream, bytes })
 }
 
-/// Any good message of this kind, all its numbers and flags arbitrary.
+/// Any valid message of this kind, with arbitrary numbers and flags.
 ///
 /// # Panics
-/// When `kind` is none of [`KINDS`].
+/// If `kind` is not in [`KINDS`].
 pub fn message(kind: u8, in_stream: bool) -> BoxedStrategy<Vec<u8>> {
     let xid = if in_stream { any::<u32>().prop_map(Some).boxed() } else { Just(None).boxed() };
     match kind {
@@ -53,7 +53,7 @@ pub fn message(kind: u8, in_stream: bool) -> BoxedStrategy<Vec<u8>> {
     }
 }
 
-/// One of the seven kinds, with or without the id in front.
+/// One of the seven kinds, with or without the id before it.
 pub(crate) fn change(kind: u8, xid: Option<u32>) -> BoxedStrategy<Vec<u8>> {
     let start = Wire::tagged(kind).stream_xid(xid);
     match kind {
@@ -83,7 +83,7 @@ pub(crate) fn change(kind: u8, xid: Option<u32>) -> BoxedStrategy<Vec<u8>> {
         b'I' => row(start, vec![b'N']),
         b'U' => prop_oneof![row(start.clone(), vec![b'N']), old_and_new(start)].boxed(),
         b'D' => select(&b"KO"[..]).prop_flat_map(move |old| row(start.clone(), vec![old])).boxed(),
-        other => panic!("'{}' is none of the seven kinds", other.escape_ascii()),
+        other => panic!("'{}' is not one of the seven kinds", other.escape_ascii()),
     }
 }
 
@@ -91,7 +91,7 @@ fn old_and_new(start: Wire) -> impl Strategy<Value = Vec<u8>> {
     select(&b"KO"[..]).prop_flat_map(move |old| row(start.clone(), vec![old, b'N']))
 }
 
-/// A relation id and a tuple behind each of these letters.
+/// A relation id, and a tuple after each of these letters.
 fn row(start: Wire, letters: Vec<u8>) -> BoxedStrategy<Vec<u8>> {
     let count = letters.len();
     (any::<u32>(), vec(tuple(), count))
@@ -113,7 +113,7 @@ fn relation_column() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// One of the messages that carry no id of a streamed transaction's part in front.
+/// One of the messages without the id of a subtransaction before them.
 fn control(kind: u8) -> BoxedStrategy<Vec<u8>> {
     let layout: &'static str = match kind {
         b'B' => "884",
@@ -128,12 +128,12 @@ fn control(kind: u8) -> BoxedStrategy<Vec<u8>> {
         b'b' => "8884s",
         b'P' | b'p' | b'K' => "18884s",
         b'r' => "188884s",
-        other => panic!("'{}' is no message", other.escape_ascii()),
+        other => panic!("'{}' is not a message", other.escape_ascii()),
     };
     fields(kind, layout)
 }
 
-/// Fields of so many bytes each, `s` for a name.
+/// Fields of the given sizes in bytes, `s` for a name.
 fn fields(kind: u8, layout: &'static str) -> BoxedStrategy<Vec<u8>> {
     (vec(any::<u64>(), layout.len()), name())
         .prop_map(move |(numbers, name)| {

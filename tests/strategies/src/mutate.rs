@@ -1,26 +1,26 @@
-//! Damage.
+//! Damage to frames.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// One way to damage a frame.
+/// A way to damage a frame.
 #[derive(Debug, Clone)]
 pub enum Mutation {
-    /// Cut it off.
+    /// Cuts it off.
     Truncate(Index),
-    /// Add bytes behind it.
+    /// Appends bytes.
     Extend(Vec<u8>),
-    /// Turn one bit around.
+    /// Flips one bit.
     Flip(Index, u8),
-    /// Replace what stands between two places.
+    /// Replaces the bytes between two indexes.
     Splice(Index, Index, Vec<u8>),
-    /// Write a number where a length or count may stand.
+    /// Writes a number where a length or a count may be.
     Lie(Index, i32),
 }
 
 impl Mutation {
-    /// Does it.
+    /// Applies the damage.
     pub fn apply(&self, bytes: &mut Vec<u8>) {
         let len = bytes.len();
         match self {
@@ -58,7 +58,7 @@ pub fn mutation() -> impl Strategy<Value = Mutation> {
     ]
 }
 
-/// What `base` generates, damaged one to three times.
+/// The output of `base`, damaged one to three times.
 pub fn mutated(base: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     (base, vec(mutation(), 1..4)).prop_map(|(mut bytes, mutations)| {
         for mutation in mutations {

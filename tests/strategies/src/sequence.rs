@@ -7,7 +7,7 @@ use proptest::sample::{Index, select};
 use crate::message::{change, message};
 use crate::wire::Wire;
 
-/// Frames that are sent in one piece, nothing of another transaction between them.
+/// Frames that are sent together, without another transaction between them.
 type Segment = Vec<Vec<u8>>;
 
 /// A legal sequence of messages of any protocol version, 1 to 4.
@@ -16,14 +16,14 @@ pub fn sequences() -> impl Strategy<Value = Vec<Vec<u8>>> {
 }
 
 /// A legal sequence of messages of this protocol version: transactions; from version 2 on
-/// transactions streamed in chunks, with subtransactions, interleaved with others; from 3 on
-/// two-phase commit of either; in version 4 the longer form of Stream Abort.
+/// in-progress transactions in chunks, with subtransactions, interleaved with others; from 3 on
+/// two-phase commit of both; in version 4 the longer form of Stream Abort.
 pub fn sequence(version: u8) -> impl Strategy<Value = Vec<Vec<u8>>> {
     vec((transaction(version), any::<Index>()), 1..5).prop_map(|transactions| {
         let (mut waiting, order): (Vec<_>, Vec<_>) =
             transactions.into_iter().map(|(segments, index)| (segments.into_iter(), index)).unzip();
         let (mut frames, mut turn) = (Vec::new(), 0);
-        // Each turn one of the open transactions sends its next segment.
+        // Each turn, one of the open transactions sends its next segment.
         while !waiting.is_empty() {
             let at = (order[turn % order.len()].index(usize::MAX) ^ turn) % waiting.len();
             match waiting[at].next() {
@@ -48,12 +48,12 @@ fn transaction(version: u8) -> BoxedStrategy<Vec<Segment>> {
     prop_oneof![plain, streamed(version), prepared].boxed()
 }
 
-/// A message of `pg_logical_emit_message` that belongs to no transaction.
+/// A message of `pg_logical_emit_message` outside of any transaction.
 fn outside() -> impl Strategy<Value = Vec<Segment>> {
     change(b'M', None).prop_map(|frame| vec![vec![frame]])
 }
 
-/// A transaction from its first to its last message, and what follows later by itself.
+/// A transaction from its first to its last message, and what follows it later.
 fn between(first: u8, last: u8, later: Vec<u8>) -> impl Strategy<Value = Vec<Segment>> {
     let origin = proptest::option::of(message(b'O', false));
     let later: Vec<_> = later.into_iter().map(|kind| message(kind, false)).collect();
@@ -65,7 +65,7 @@ fn between(first: u8, last: u8, later: Vec<u8>) -> impl Strategy<Value = Vec<Seg
     )
 }
 
-/// A transaction sent in chunks while it runs, with aborts of subtransactions between the chunks.
+/// An in-progress transaction in chunks, with aborts of subtransactions between the chunks.
 fn streamed(version: u8) -> impl Strategy<Value = Vec<Segment>> {
     let end = if version < 3 { vec!["c", "A"] } else { vec!["c", "A", "pK", "pr"] };
     let chunks = |xid| vec((chunk(xid), proptest::option::weighted(0.3, any::<u32>())), 1..4);
@@ -96,7 +96,7 @@ fn streamed(version: u8) -> impl Strategy<Value = Vec<Segment>> {
         })
 }
 
-/// The content of a chunk: the top transaction's changes and those of its subtransactions mixed.
+/// The content of a chunk: changes of the top transaction and of subtransactions, mixed.
 fn chunk(xid: u32) -> impl Strategy<Value = Segment> {
     let origin = proptest::option::weighted(0.2, message(b'O', true));
     let part = prop_oneof![Just(xid), any::<u32>()];

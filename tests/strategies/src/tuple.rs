@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::wire::Wire;
 
-/// Any TupleData: the column count and the columns, each null, unchanged, text or binary of any
+/// Any TupleData: the column count and the columns, each null, unchanged, text or binary, with any
 /// bytes.
 pub fn tuple() -> impl Strategy<Value = Vec<u8>> {
     vec(column(), 0..8).prop_map(|columns| {

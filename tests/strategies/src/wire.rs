@@ -1,4 +1,4 @@
-//! Integers and strings of the wire, network byte order.
+//! Integers and strings of the wire format, in network byte order.
 
 use proptest::prelude::*;
 
@@ -55,8 +55,7 @@ impl Wire {
     }
 }
 
-/// A name: often short and plain, sometimes empty, quoted, or far from ASCII; never with a zero
-/// byte.
+/// A name: often short and plain, sometimes empty, quoted, or far from ASCII. It has no zero byte.
 pub(crate) fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => "[a-z_][a-z0-9_]{0,12}",

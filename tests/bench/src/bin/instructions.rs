@@ -1,14 +1,15 @@
-//! Instructions a message, counted by valgrind's callgrind: a figure that repeats on any machine, busy or not.
+//! Instructions per message, counted by valgrind's callgrind, which gives the same figure on a busy
+//! machine.
 //!
 //! ```text
 //! alias instructions='cargo run --release -p pgoutput-bench --bin instructions --'
 //! instructions             # compare with the committed table
-//! instructions --write     # write it anew
+//! instructions --write     # write the table
 //! instructions --only bulk # some inputs
 //! ```
 //!
-//! Comparing fails when a figure is more than 5 % above the table's. Another compiler, or another processor's
-//! instruction set, counts differently: the table says what it was made with.
+//! The comparison fails if a figure is more than 5 % above the table's. Another compiler or another
+//! instruction set gives other counts. The table names the compiler that it was made with.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -24,22 +25,23 @@ use pgoutput_bench::{
 use pgoutput_decode::row::{Row, RowError};
 use pgoutput_decode::{Message, Relation};
 
-/// How much a figure may rise.
+/// The factor by which a figure may rise.
 const ALLOWED: f64 = 1.05;
 
-/// Runs of a measure whose difference is what is counted: so the program's start and end cancel out.
+/// Run counts of a measure. The difference is what is counted, so that start and end of the program
+/// cancel out.
 const RUNS: [u32; 2] = [2, 6];
 
 const MEASURES: [&str; 6] = [
     "bare walk",
     "decode",
-    "decode, on the way",
+    "decode with columns",
     "decode, text as UTF-8",
-    "decode, text as UTF-8 on the way",
+    "decode with UTF-8 columns",
     "buffer to columns",
 ];
 
-/// And of the inputs `bulk` and `bulk binary`.
+/// Further measures, of the inputs `bulk` and `bulk binary`.
 const VALUE_MEASURES: [&str; 3] = ["row.get", "each column as Value", "row.deserialize"];
 
 type Problem = Box<dyn std::error::Error>;
@@ -50,9 +52,9 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         [] => check(""),
         ["--write"] => count_all("").and_then(|figures| Ok(fs::write(table(), written(&figures))?)),
-        // The inputs whose name starts so.
+        // The inputs whose name starts with `input`.
         ["--only", input] => check(input),
-        // What valgrind runs.
+        // The run that valgrind measures.
         ["run", measure, input, times] => run(measure, input, times),
         _ => Err("usage: instructions [--write | --only INPUT]".into()),
     };
@@ -94,7 +96,7 @@ fn check(only: &str) -> Result<(), Problem> {
     let (mut worse, mut better) = (Vec::new(), 0);
     for (name, count) in figures {
         let Some(before) = committed.remove(&name) else {
-            return Err(format!("{name:?} is not in the table; make it anew with --write").into());
+            return Err(format!("{name:?} is not in the table; write it with --write").into());
         };
         println!("{name:<50} {count:10.1} {:7.3} x", count / before);
         if count > before * ALLOWED {
@@ -141,7 +143,7 @@ fn measures(input: &Input) -> impl Iterator<Item = &'static str> {
     MEASURES.into_iter().chain(VALUE_MEASURES.into_iter().filter(move |_| has_values))
 }
 
-/// All measures of the inputs whose name starts so.
+/// All measures of the inputs whose name starts with `only`.
 fn count_all(only: &str) -> Result<Vec<(String, f64)>, Problem> {
     let mut figures = Vec::new();
     for input in inputs()?.iter().filter(|input| input.name.starts_with(only)) {
@@ -156,19 +158,19 @@ fn count_all(only: &str) -> Result<Vec<(String, f64)>, Problem> {
     Ok(figures)
 }
 
-/// All instructions of this program while it runs a measure so often.
+/// Counts the instructions of this program while it runs a measure `times` times.
 fn count(measure: &str, input: &str, times: u32) -> Result<u64, Problem> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(env::current_exe()?)
         .args(["run", measure, input, &times.to_string()])
         .output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        return Err(format!("valgrind failed: {said}").into());
+        return Err(format!("valgrind failed: {stderr}").into());
     }
-    let collected = said.lines().find_map(|line| line.split_once("Collected :"));
-    let (_, count) = collected.ok_or_else(|| io::Error::other(said.to_string()))?;
+    let collected = stderr.lines().find_map(|line| line.split_once("Collected :"));
+    let (_, count) = collected.ok_or_else(|| io::Error::other(stderr.to_string()))?;
     Ok(count.trim().parse()?)
 }
 
@@ -180,7 +182,8 @@ fn run(measure: &str, name: &str, times: &str) -> Result<(), Problem> {
         match measure {
             "bare walk" => {
                 for frame in &frames {
-                    // SAFETY: all inputs are whole messages; a test of this package decodes each.
+                    // SAFETY: all inputs are whole messages, each decoded by a test of this
+                    // package.
                     black_box(unsafe { walk::unchecked(black_box(frame.bytes), frame.in_stream) });
                 }
             }
@@ -190,7 +193,7 @@ fn run(measure: &str, name: &str, times: &str) -> Result<(), Problem> {
                     black_box(columns(&message));
                 }
             }
-            "decode, on the way" => {
+            "decode with columns" => {
                 for frame in &frames {
                     black_box(decoded_columns(black_box(frame.bytes), frame.in_stream));
                 }
@@ -201,7 +204,7 @@ fn run(measure: &str, name: &str, times: &str) -> Result<(), Problem> {
                     black_box(utf8_columns(&message));
                 }
             }
-            "decode, text as UTF-8 on the way" => {
+            "decode with UTF-8 columns" => {
                 for frame in &frames {
                     black_box(decoded_utf8_columns(black_box(frame.bytes), frame.in_stream));
                 }
@@ -218,7 +221,7 @@ fn run(measure: &str, name: &str, times: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// From a frame to the values of its row.
+/// Applies `read` to the row of each frame.
 fn read(frames: &[Frame<'_>], read: fn(Row<'_>) -> Result<(), RowError>) -> Result<(), Problem> {
     let description = bulk_relation();
     let Message::Relation(body) = Message::decode(&description, false)? else {

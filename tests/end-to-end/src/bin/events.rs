@@ -1,6 +1,6 @@
-//! What a change event costs by itself: as JSON, read by columns, as a struct, and kept.
+//! The cost of a change event by itself: as JSON, read by columns, as a struct, and kept.
 //!
-//! `events --help` says what it can be told.
+//! See `events --help`.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -15,14 +15,15 @@ use pgoutput_reader::{Acknowledge, ChangeEvent, Next, Reader, Row, RowError};
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What a change event costs by itself: as JSON, read by columns, as a struct, and kept.
+/// Measures the cost of a change event by itself: as JSON, read by columns, as a struct, and kept.
 ///
-/// Rows of the workloads bulk and binary are read once from a throwaway server and then worked on in turns.
-/// Nanoseconds an event of this thread's own CPU time, and two ratios to serde_json writing the same event.
+/// Rows of the workloads bulk and binary are read once from a throwaway server and then processed
+/// in turns. The figures are nanoseconds of this thread's CPU time per event, and two ratios to
+/// serde_json writing the same event.
 #[derive(Debug, Parser)]
 #[command(name = "events", verbatim_doc_comment)]
 struct Args {
-    /// Rows of each workload, 1 to 10,000,000, which are all in memory at once.
+    /// Rows of each workload, 1 to 10,000,000, all in memory at once.
     #[arg(default_value_t = 2_000, value_parser = value_parser!(u32).range(1..=10_000_000))]
     rows: u32,
 }

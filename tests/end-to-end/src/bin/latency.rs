@@ -1,6 +1,6 @@
-//! What letting reads gather adds to the latency of a trickle.
+//! The latency that gathering reads adds at a low rate of changes.
 //!
-//! `latency --help` says what it can be told.
+//! See `latency --help`.
 
 use std::process::ExitCode;
 use std::thread;
@@ -13,25 +13,27 @@ use pgoutput_end_to_end::{Problem, exit, median};
 use pgoutput_harness::Database;
 use pgoutput_reader::{Config, Connection, StartReplication};
 
-/// What letting reads gather adds to the latency of a trickle.
+/// Measures the latency that gathering reads adds at a low rate of changes.
 ///
-/// 300 and 3,000 transactions a second, whose rows carry the time they were made at; the stream is read with
-/// the default delay and without any, in turns. Microseconds from before a transaction to the arrival of each
-/// of its rows.
+/// 300 and 3,000 transactions per second, whose rows carry the time of their creation. The stream
+/// is read with the default delay and without a delay, in turns. Figures are microseconds from
+/// before a transaction to the arrival of each of its rows.
 #[derive(Debug, Parser)]
 #[command(name = "latency", verbatim_doc_comment)]
 struct Args {
     /// Seconds that each run lasts, 1 to 3600.
     #[arg(default_value_t = 2, value_parser = value_parser!(u32).range(1..=3600))]
     seconds: u32,
-    /// How many runs there are of each kind, 1 to 1000; the middle one of their figures is shown.
+    /// Runs of each kind, 1 to 1000; the median of their figures is shown.
     #[arg(default_value_t = 5, value_parser = value_parser!(u32).range(1..=1000))]
     rounds: u32,
-    /// What the server sends over.
+    /// Transport from the server.
     #[arg(long, value_enum, default_value_t = Over::Tcp)]
     over: Over,
-    /// Rows that each transaction inserts, 1 to 10,000; of more than the machine can send, the backlog is measured.
-    #[arg(long, value_name = "ROWS", default_value_t = 1, value_parser = value_parser!(u32).range(1..=10_000))]
+    /// Rows that each transaction inserts, 1 to 10,000; with more rows than the machine can send,
+    /// the backlog is measured.
+    #[arg(long, value_name = "ROWS", default_value_t = 1)]
+    #[arg(value_parser = value_parser!(u32).range(1..=10_000))]
     rows_per_transaction: u32,
 }
 
@@ -39,19 +41,20 @@ fn main() -> ExitCode {
     exit(run(&Args::parse()))
 }
 
-fn run(told: &Args) -> Result<(), Problem> {
-    let server = told.over.server()?;
+fn run(args: &Args) -> Result<(), Problem> {
+    let server = args.over.server()?;
     let database = server.database("latency");
     database.client().batch_execute(
         "create table t (id int8 primary key, made int8); create publication p for table t",
     )?;
     let delay = Config::default().get_max_read_delay();
     println!(
-        "PostgreSQL {}, over {}, rows to a transaction: {}; microseconds, the middle one of {} rounds",
+        "PostgreSQL {}, over {}, rows per transaction: {}; \
+         microseconds, median of {} rounds",
         server.version(),
-        told.over.name(),
-        told.rows_per_transaction,
-        told.rounds
+        args.over.name(),
+        args.rows_per_transaction,
+        args.rounds
     );
     println!(
         "{:>12} {:>10} {:>10} {:>12} {:>12} {:>12} {:>12}",
@@ -59,9 +62,9 @@ fn run(told: &Args) -> Result<(), Problem> {
     );
     for rate in [300, 3000] {
         let (mut with, mut without) = (Vec::new(), Vec::new());
-        for _ in 0..told.rounds {
-            with.push(trickle(&database, told, rate, delay)?);
-            without.push(trickle(&database, told, rate, Duration::ZERO)?);
+        for _ in 0..args.rounds {
+            with.push(trickle(&database, args, rate, delay)?);
+            without.push(trickle(&database, args, rate, Duration::ZERO)?);
         }
         let middle =
             |runs: &[[f64; 2]], which: usize| median(runs.iter().map(|run| run[which]).collect());
@@ -79,38 +82,41 @@ fn run(told: &Args) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Median and 99th percentile, in microseconds, from before a transaction to its rows' arrival.
+/// Returns median and 99th percentile, in microseconds, from before a transaction to its rows'
+/// arrival.
 fn trickle(
     database: &Database<'_>,
-    told: &Args,
+    args: &Args,
     rate: u32,
     delay: Duration,
 ) -> Result<[f64; 2], Problem> {
     let mut client = database.client();
-    // Commits stay synchronous: others are not sent before the log is flushed, some 200 ms later.
+    // Commits stay synchronous. Asynchronous ones are not sent before the log is flushed, some 200
+    // ms later.
     client.batch_execute("truncate t")?;
     client
         .execute("select pg_catalog.pg_create_logical_replication_slot('run', 'pgoutput')", &[])?;
-    let mut config: Config = told.over.dsn(database).parse()?;
+    let mut config: Config = args.over.dsn(database).parse()?;
     config.max_read_delay(delay);
-    let (transactions, each) = (rate * told.seconds, i64::from(told.rows_per_transaction));
-    let rows = u64::from(transactions) * u64::from(told.rows_per_transaction);
+    let (transactions, each) = (rate * args.seconds, i64::from(args.rows_per_transaction));
+    let rows = u64::from(transactions) * u64::from(args.rows_per_transaction);
     let reader = thread::spawn(move || -> Result<Vec<f64>, String> {
         read(&config, rows).map_err(|problem| problem.to_string())
     });
     let insert = client.prepare(
-        "insert into t select ($1::bigint operator(pg_catalog.*) $2) operator(pg_catalog.+) n, $3::bigint
+        "insert into t select ($1::bigint operator(pg_catalog.*) $2) operator(pg_catalog.+) n,
+                $3::bigint
          from pg_catalog.generate_series(1, $2::bigint) n",
     )?;
     let (start, pause) = (Instant::now(), Duration::from_secs(1) / rate);
     for number in 0..transactions {
-        // Behind its time it does not wait.
+        // When it is late it does not wait.
         let at = start + pause * number;
         thread::sleep(at.saturating_duration_since(Instant::now()));
         client.execute(&insert, &[&i64::from(number), &each, &now()])?;
     }
     let mut latencies = reader.join().map_err(|_| "the reader panicked")??;
-    // What arrived while the stream was opened is not counted.
+    // Rows that arrived while the stream was being opened are not counted.
     latencies.drain(..latencies.len() / 4);
     latencies.sort_by(f64::total_cmp);
     let at = |part: usize| latencies.get(latencies.len() * part / 100).copied().unwrap_or_default();
@@ -143,7 +149,7 @@ fn read(config: &Config, rows: u64) -> Result<Vec<f64>, Problem> {
     Ok(latencies)
 }
 
-/// This machine's clock, in microseconds.
+/// Returns this machine's clock, in microseconds.
 fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_micros()).unwrap_or(i64::MAX)

@@ -1,4 +1,4 @@
-//! What `throughput` is told.
+//! The arguments of `throughput`.
 
 use std::path::PathBuf;
 
@@ -8,8 +8,8 @@ use clap::{ArgAction, CommandFactory, Parser, ValueEnum, value_parser};
 use pgoutput_end_to_end::over::Over;
 use pgoutput_end_to_end::workload::{MOST_ROWS, Workload};
 
-/// What this program starts itself for, with `consume` in front: reads a slot up to a position and prints how many rows
-/// there were.
+/// The arguments after `consume`, with which this program starts itself: it reads a slot up to an
+/// LSN and prints the number of rows.
 #[derive(Debug, Parser)]
 pub(crate) struct Consume {
     pub(crate) name: String,
@@ -20,32 +20,36 @@ pub(crate) struct Consume {
     pub(crate) binary: bool,
 }
 
-/// CPU time, wall time and memory of each consumer of a slot, and of the server process that sends to it.
+/// Measures CPU time, wall time and memory of each consumer of a slot, and of the server process
+/// that sends to it.
 ///
-/// The log is written to a throwaway server before anything is measured. Then every consumer reads all of it,
-/// from a copy of the same slot, in turns. Ratios are to pg_recvlogical in the same round.
+/// The log is written to a throwaway server before anything is measured. Then every consumer reads
+/// all of it from a copy of the same slot, in turns. Ratios are to pg_recvlogical in the same
+/// round.
 #[derive(Debug, Parser)]
 #[command(name = "throughput", verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// What is written.
+    /// The changes to write.
     #[arg(default_value = "all")]
     pub(crate) workload: Wanted,
     /// Rows of each workload, 1 to 100,000,000; narrow needs 4, wide and all need 10.
-    #[arg(default_value_t = 250_000, value_parser = value_parser!(u32).range(1..=i64::from(MOST_ROWS)))]
+    #[arg(default_value_t = 250_000)]
+    #[arg(value_parser = value_parser!(u32).range(1..=i64::from(MOST_ROWS)))]
     pub(crate) rows: u32,
-    /// How often each consumer reads, 1 to 1000 times; the middle one of its figures is shown.
+    /// Reads of each consumer, 1 to 1000; the median of its figures is shown.
     #[arg(default_value_t = 3, value_parser = value_parser!(u32).range(1..=1000))]
     pub(crate) rounds: u32,
-    /// What the server sends over.
+    /// Transport from the server.
     #[arg(long, value_enum, default_value_t = Over::Tcp)]
     pub(crate) over: Over,
-    /// Other clients, as tests/peers builds them into one program [default: the one there, if it is built].
+    /// Other clients, as tests/peers builds them into one program [default: that program, if it is
+    /// built].
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) peers: Option<PathBuf>,
 }
 
 impl Args {
-    /// The same, or the end of this program with the reason.
+    /// Returns the arguments, or ends this program with the reason.
     pub(crate) fn checked(self) -> Self {
         for workload in self.workload.all() {
             let (name, least) = (workload.name(), workload.least_rows());
@@ -58,7 +62,7 @@ impl Args {
     }
 }
 
-/// Workloads by their name, or all.
+/// A workload by its name, or all.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Wanted {
     All,
@@ -66,7 +70,7 @@ pub(crate) enum Wanted {
 }
 
 impl Wanted {
-    /// They themselves.
+    /// Returns the workloads.
     pub(crate) fn all(self) -> impl Iterator<Item = Workload> {
         Workload::ALL.into_iter().filter(move |workload| match self {
             Self::All => true,

@@ -1,4 +1,5 @@
-//! CPU, time and memory of each consumer, and of the server that sends to it. `throughput --help` says what it can be told.
+//! CPU time, wall time and memory of each consumer, and of the server process that sends to it. See
+//! `throughput --help`.
 
 mod args;
 mod report;
@@ -29,23 +30,23 @@ fn main() -> ExitCode {
     exit(run(&Args::parse().checked()))
 }
 
-fn run(told: &Args) -> Result<(), Problem> {
+fn run(args: &Args) -> Result<(), Problem> {
     usage::check()?;
     let mut consumers = Consumer::OURS.to_vec();
-    consumers.extend(peers::find(told.peers.as_deref())?);
-    let server = told.over.server()?;
+    consumers.extend(peers::find(args.peers.as_deref())?);
+    let server = args.over.server()?;
     for consumer in &consumers {
         consumer.program(server.install().bin())?;
     }
     println!(
         "PostgreSQL {}, {} rows, the middle one of {} rounds, over {}",
         server.version(),
-        told.rows,
-        told.rounds,
-        told.over.name()
+        args.rows,
+        args.rounds,
+        args.over.name()
     );
-    for workload in told.workload.all() {
-        measure(&server, told.over, workload, &consumers, told.rows, told.rounds)?;
+    for workload in args.workload.all() {
+        measure(&server, args.over, workload, &consumers, args.rows, args.rounds)?;
     }
     Ok(())
 }
@@ -78,7 +79,7 @@ fn measure(
                     runs.push(usage);
                     round.push((consumer, runs));
                 }
-                // There may be a way to the server that a peer does not know.
+                // A peer may not support this transport.
                 Err(why) if matches!(consumer, Consumer::Peer { .. }) => {
                     println!("left out of {}: {}: {why}", workload.name(), consumer.name());
                 }
@@ -92,7 +93,7 @@ fn measure(
     Ok(())
 }
 
-/// Lets a consumer read a copy of the slot.
+/// Runs a consumer on a copy of the slot.
 fn one(
     client: &mut Client,
     consumer: &Consumer,
@@ -106,10 +107,11 @@ fn one(
     drop_slot(client)?;
     let usage = usage?;
     if let Some(mut output) = child.stdout.take() {
-        let mut said = String::new();
-        output.read_to_string(&mut said)?;
-        let seen: u32 = said.trim().parse()?;
-        // The row behind the position is there where a consumer stops behind a commit, and not where it stops in front of it.
+        let mut printed = String::new();
+        output.read_to_string(&mut printed)?;
+        let seen: u32 = printed.trim().parse()?;
+        // The row after the end LSN is counted if a consumer stops after a commit, and not if it
+        // stops before it.
         if !(rows..=rows + 1).contains(&seen) {
             return Err(format!("it read {seen} rows of {rows}").into());
         }
@@ -117,7 +119,7 @@ fn one(
     Ok(usage)
 }
 
-/// The process that reads the slot.
+/// Returns the server process that reads the slot.
 fn sender(client: &mut Client) -> Option<u32> {
     let slot = "select active_pid from pg_catalog.pg_replication_slots
         where slot_name OPERATOR(pg_catalog.=) 'run'";
@@ -125,7 +127,7 @@ fn sender(client: &mut Client) -> Option<u32> {
     u32::try_from(pid?).ok()
 }
 
-/// The server lets go of a slot a moment after its reader has left.
+/// Drops the slot, which the server releases a moment after its reader has left.
 fn drop_slot(client: &mut Client) -> Result<(), Problem> {
     let drop =
         "select pg_catalog.pg_drop_replication_slot(slot_name) from pg_catalog.pg_replication_slots

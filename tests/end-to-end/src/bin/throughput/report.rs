@@ -1,11 +1,11 @@
-//! What was measured, as a table.
+//! The results as a table.
 
 use pgoutput_end_to_end::consumer::Consumer;
 use pgoutput_end_to_end::median;
 use pgoutput_end_to_end::usage::Usage;
 use pgoutput_end_to_end::workload::Workload;
 
-/// One line for each consumer, beside the first.
+/// Prints a line for each consumer, compared with the first.
 pub(crate) fn print(workload: Workload, rows: u32, runs: &[(&Consumer, Vec<Usage>)]) {
     let Some((_, first)) = runs.first() else { return };
     println!("\n{}: {rows} rows, {}", workload.name(), workload.rows_are());
@@ -16,7 +16,7 @@ pub(crate) fn print(workload: Workload, rows: u32, runs: &[(&Consumer, Vec<Usage
     let rows = f64::from(rows);
     for (consumer, runs) in runs {
         let middle = |figure: fn(&Usage) -> f64| median(runs.iter().map(figure).collect());
-        // Each round by itself: what else the machine did then, it did to all of them.
+        // The rounds one by one: other work on the machine affects all consumers of a round.
         let ratio = |figure: fn(&Usage) -> f64| {
             median(runs.iter().zip(first).map(|(run, first)| figure(run) / figure(first)).collect())
         };
@@ -35,7 +35,7 @@ pub(crate) fn print(workload: Workload, rows: u32, runs: &[(&Consumer, Vec<Usage
     }
 }
 
-/// A figure, or a dash where a run was too short for it.
+/// Formats a figure, or a dash if the run was too short for it.
 fn known(figure: f64, width: usize, digits: usize) -> String {
     if figure.is_finite() { format!("{figure:width$.digits$}") } else { format!("{:>width$}", "-") }
 }

@@ -1,13 +1,18 @@
-//! Other clients of logical replication, each reading a slot up to a position; the driver `throughput` runs them beside ours.
+//! Other clients of logical replication, each of which reads a slot up to an LSN. `throughput` runs
+//! them with our consumers.
 //!
 //! ```text
-//! cd tests/peers && cargo build --release --features libpq     # or without the feature, where libpq's headers are not
-//! target/release/consume list                                  # one name a line; "left out: " before what is not built in
-//! target/release/consume NAME DSN SLOT UNTIL BINARY            # publication p; prints how many rows it read
+//! # Without the feature if libpq's headers are not installed:
+//! cd tests/peers && cargo build --release --features libpq
+//! # A name per line, and "left out: " before a client that is not built in:
+//! target/release/consume list
+//! # Reads publication p and prints the number of rows:
+//! target/release/consume NAME DSN SLOT UNTIL BINARY
 //! ```
 //!
-//! Each runs on a single-threaded tokio runtime, which costs it least, and stops at the first commit whose end is not
-//! before UNTIL. Nothing is confirmed. pgoutput 0.0.7 is a parser without a connection, so it is not among them.
+//! Each runs on a single-threaded tokio runtime, its fastest, and stops at the first commit whose
+//! end LSN is not before UNTIL. Nothing is confirmed. pgoutput 0.0.7 is a parser without a
+//! connection, so it is not included.
 
 #[cfg(feature = "libpq")]
 mod walstream;
@@ -26,7 +31,7 @@ struct Task {
     dsn: String,
     slot: String,
     until: String,
-    /// Values in binary.
+    /// Whether values are binary.
     binary: bool,
 }
 

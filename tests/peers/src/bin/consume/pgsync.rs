@@ -1,4 +1,4 @@
-//! pgsync-postgres' replication connection and its stream of events.
+//! The replication connection and the event stream of pgsync-postgres.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -17,10 +17,10 @@ use crate::Task;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often the server is told that somebody reads, which this client leaves to its user.
+/// The interval of status updates, which this client leaves to its user.
 const FEEDBACK: Duration = Duration::from_secs(10);
 
-/// How many rows there are before the first commit that ends behind the position.
+/// Returns how many rows there are before the first commit that ends after the LSN.
 pub async fn read(task: &Task) -> Result<u64, Box<dyn Error>> {
     let safety = SafetyConfig { insecure_skip_tls_verify: true, ..SafetyConfig::default() };
     // Without this it would try TLS first.
@@ -29,24 +29,24 @@ pub async fn read(task: &Task) -> Result<u64, Box<dyn Error>> {
     let mut connection = ReplicationConnection::connect(&info, &safety, TIMEOUT).await?;
     let mut command = start_replication_command(&task.slot, Lsn(0), "p");
     if task.binary {
-        // The one option that its own command does not know.
+        // The one option that its own command lacks.
         command = command.replace("publication_names", "binary 'true', publication_names");
     }
     connection.start_replication(&command).await?;
     let mut stream = PgEventStream::new(connection, TIMEOUT);
     let until: Lsn = task.until.parse()?;
-    let (mut rows, mut told) = (0, Instant::now());
+    let (mut rows, mut reported) = (0, Instant::now());
     loop {
         match black_box(stream.next_event().await?) {
             SourceEvent::Op(Op::Insert { .. } | Op::Update { .. } | Op::Delete { .. }) => rows += 1,
             SourceEvent::Commit { end_lsn, .. } if end_lsn >= until => return Ok(rows),
-            SourceEvent::Keepalive { wal_end } if told.elapsed() > FEEDBACK => {
+            SourceEvent::Keepalive { wal_end } if reported.elapsed() > FEEDBACK => {
                 let nothing = Lsn(0);
                 let (written, flushed, applied) = (wal_end, nothing, nothing);
                 stream
                     .send_feedback(Feedback { written, flushed, applied, reply_requested: false })
                     .await?;
-                told = Instant::now();
+                reported = Instant::now();
             }
             _ => {}
         }

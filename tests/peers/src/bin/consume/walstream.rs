@@ -1,4 +1,4 @@
-//! pg_walstream's stream of change events, over libpq.
+//! The stream of change events of pg_walstream, over libpq.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -9,7 +9,7 @@ use pg_walstream::{
 
 use crate::Task;
 
-/// How many rows there are before the first commit that ends behind the position.
+/// Returns how many rows there are before the first commit that ends after the LSN.
 pub async fn read(task: &Task) -> Result<u64, Box<dyn Error>> {
     let config = ReplicationStreamConfig::builder(&task.slot, "p")
         .with_protocol_version(1)
