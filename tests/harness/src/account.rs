@@ -1,4 +1,4 @@
-//! The account a server runs under: PostgreSQL refuses to run as root.
+//! The account that a server runs under, because PostgreSQL refuses to run as root.
 
 use std::fs;
 use std::io::Write as _;
@@ -22,7 +22,8 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// The account to change to: none unless this process is root, else `postgres`, else `nobody`.
+    /// Returns the account to change to: `postgres`, else `nobody`, or `None` unless this process
+    /// is root.
     pub(crate) fn needed() -> Result<Option<Self>, Error> {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);
@@ -78,9 +79,9 @@ impl Account {
         })
     }
 
-    /// The installation itself if the account can run it, else a copy where it can.
+    /// Returns the installation itself if the account can run it, else an accessible copy.
     ///
-    /// A project may be checked out below a folder closed to others, such as root's home.
+    /// A project may be checked out below a folder that is closed to others, such as root's home.
     pub(crate) fn admit(&self, install: &Install) -> Result<Install, Error> {
         if self.runs(install) {
             return Ok(install.clone());
@@ -89,7 +90,7 @@ impl Account {
         let version = install.version();
         let program = install.bin().join("postgres");
         let meta = fs::metadata(&program).map_err(|e| Error::io("look at", &program, e))?;
-        // Every checkout that has the same build shares its copy.
+        // All checkouts that have the same build share its copy.
         let modified = format!("{}.{:09}", meta.mtime(), meta.mtime_nsec());
         let key = crate::template::key(&[&meta.len().to_string(), &modified]);
         let shelf = Self::shelf()?;
@@ -130,8 +131,8 @@ impl Account {
         starts && self.reaches(install.tree())
     }
 
-    /// A folder of root's that others may read and only root may write. Its name is well known, so what
-    /// another account put there in advance is not used.
+    /// Returns a folder of root's that others may read and only root may write. Its name is well
+    /// known, so contents that another account prepared are not used.
     fn shelf() -> Result<PathBuf, Error> {
         let open = |path: &Path| {
             fs::symlink_metadata(path)
@@ -140,7 +141,7 @@ impl Account {
         for parent in ["/var/tmp", "/tmp"] {
             let path = Path::new(parent).join("pgoutput-harness-root");
             if let Ok(()) = fs::DirBuilder::new().mode(0o755).create(&path) {
-                // The umask may have taken bits away.
+                // The umask may have removed permissions.
                 let _ = open_to_all(&path);
             }
             if open(&path) {
@@ -157,7 +158,7 @@ mod tests {
     use super::Account;
 
     #[test]
-    fn postgres_before_nobody_and_never_root() {
+    fn the_account_is_postgres_before_nobody_and_never_root() {
         let name = |passwd: &str| Account::choose(passwd).map(|a| (a.name, a.uid, a.gid));
         let nobody = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65533:n:/:/bin/false\n";
         assert_eq!(name(nobody), Some(("nobody".into(), 65534, 65533)));

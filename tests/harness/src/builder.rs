@@ -1,4 +1,4 @@
-//! What a server is started with.
+//! The settings of a new server.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,10 @@ use crate::server::Server;
 
 /// Settings of a [`Server`] to be started; see [`Server::builder`].
 ///
-/// What every server has: `wal_level=logical`, 40 walsenders and replication slots, 20 prepared transactions, 100
-/// connections besides, `autovacuum=off`, `fsync=off`, `timezone=UTC`; encoding UTF8 and locale C; trust for everyone on the Unix
-/// socket and on 127.0.0.1. All else is PostgreSQL's default.
+/// Every server has `wal_level=logical`, 40 walsenders and replication slots, 20 prepared
+/// transactions, 100 further connections, `autovacuum=off`, `fsync=off`, `timezone=UTC`, encoding
+/// UTF8 and locale C, and trusts everyone on the Unix socket and on 127.0.0.1. Everything else is
+/// PostgreSQL's default.
 #[derive(Clone, Debug)]
 pub struct ServerBuilder {
     settings: Vec<(String, String)>,
@@ -40,47 +41,53 @@ impl Default for ServerBuilder {
 }
 
 impl ServerBuilder {
-    /// A line of `postgresql.conf`; the last one of a name counts, and all count over the harness's own.
+    /// Adds a line to `postgresql.conf`. Of several lines with one name the last one counts. All
+    /// override the harness's own.
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_string()));
         self
     }
 
-    /// Makes large transactions be streamed or spilled early: `logical_decoding_work_mem=64kB`, the least there is.
+    /// Streams or spills large transactions early: sets `logical_decoding_work_mem` to 64kB, its
+    /// minimum.
     ///
-    /// Servers before 13 do not have the setting and refuse to start with it: ask for it from 13 on only.
+    /// Servers before 13 do not have the setting and refuse to start with it.
     #[must_use]
     pub fn small_decoding_memory(self) -> Self {
         self.setting("logical_decoding_work_mem", "64kB")
     }
 
-    /// A line of `pg_hba.conf`, before the lines that trust everyone: PostgreSQL takes the first that matches.
+    /// Adds a line to `pg_hba.conf`, before the lines that trust everyone. PostgreSQL uses the
+    /// first line that matches.
     ///
-    /// For password tests make a role and name it: `host all alice 127.0.0.1/32 scram-sha-256`, and the same
-    /// with `replication` for `all`, which physical replication connections need.
+    /// For tests of passwords, create a role and name it: `host all alice 127.0.0.1/32
+    /// scram-sha-256`. Physical replication connections need the same line with `replication`
+    /// instead of `all`.
     #[must_use]
     pub fn hba_line(mut self, line: &str) -> Self {
         self.hba.push(line.to_owned());
         self
     }
 
-    /// A file in the data folder, such as a key for TLS: owned by the server's account and closed to others.
+    /// Adds a file to the data folder, such as a TLS key, owned by the server's account and closed
+    /// to others.
     #[must_use]
     pub fn data_file(mut self, name: &str, content: impl Into<Vec<u8>>) -> Self {
         self.files.push((name.to_owned(), content.into()));
         self
     }
 
-    /// A further argument of `initdb`, such as `--encoding=SQL_ASCII` or `--data-checksums`.
+    /// Adds an argument of `initdb`, such as `--encoding=SQL_ASCII` or `--data-checksums`.
     #[must_use]
     pub fn initdb_argument(mut self, argument: &str) -> Self {
         self.initdb.push(argument.to_owned());
         self
     }
 
-    /// Makes a locale such as `de_DE.UTF-8` for this server alone, in its own folder, for settings like `lc_monetary`.
-    /// The machine needs the program `localedef` and the locale's source; what it has installed is left as it is.
+    /// Compiles a locale such as `de_DE.UTF-8` for this server alone, in its own folder, for
+    /// settings like `lc_monetary`. The machine needs the program `localedef` and the source of the
+    /// locale. Its installed locales do not change.
     #[must_use]
     pub fn locale(mut self, name: &str) -> Self {
         self.locale = Some(name.to_owned());
@@ -94,25 +101,27 @@ impl ServerBuilder {
         self
     }
 
-    /// Starts from a copy of another server's data folder, such as for a standby. The other one must be of the same build and stopped meanwhile.
+    /// Starts from a copy of another server's data folder, for instance for a standby. The other
+    /// server must be of the same build, and stopped.
     #[must_use]
     pub fn copy_of(mut self, stopped: &Server) -> Self {
         self.copied = Some(stopped.data_folder());
         self
     }
 
-    /// Looks for the server's programs there, instead of where the environment says.
+    /// Looks for the server's programs in `search`, instead of in the environment.
     #[must_use]
     pub fn search(mut self, search: Search) -> Self {
         self.search = Some(search);
         self
     }
 
-    /// Finds or fetches a server of this major, starts it and waits until it takes connections.
+    /// Finds or fetches a server of this major, starts it and waits until it accepts connections.
     ///
     /// # Errors
     ///
-    /// See [`Error`]: no server found, no folder for it, no locale to be made, or it does not start.
+    /// See [`Error`]: no server was found, no folder suits it, a locale cannot be compiled, or the
+    /// server does not start.
     pub fn start(&self, major: u32) -> Result<Server, Error> {
         Server::create(self, major)
     }
@@ -136,10 +145,10 @@ impl ServerBuilder {
             ("max_wal_senders", "40"),
             ("max_replication_slots", "40"),
             ("max_prepared_transactions", "20"),
-            // Before 12 walsenders are among the connections.
+            // Before 12, walsenders count as connections.
             ("max_connections", "140"),
-            // It discards the files that new sessions start with; a session without them waits for
-            // whoever locks a table of the catalogue.
+            // Autovacuum discards the files that new sessions start with. A session without them
+            // waits for a lock on a table of the catalogue.
             ("autovacuum", "off"),
             ("fsync", "off"),
             ("timezone", "UTC"),
@@ -161,7 +170,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn the_callers_lines_win() {
+    fn lines_of_the_caller_come_first() {
         let builder = ServerBuilder::default()
             .hba_line("host all alice 127.0.0.1/32 md5")
             .setting("fsync", "on")

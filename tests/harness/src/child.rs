@@ -1,4 +1,4 @@
-//! Child processes that run to their end, or are killed.
+//! Child processes that run to their end or are killed.
 
 use std::io;
 use std::process::{Command, Output, Stdio};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::wait::{PATIENCE, Wait};
 
-/// Runs a program to its end without an input, and returns what it printed. After `limit` it is
+/// Runs a program to its end without input, and returns what it printed. After `limit` it is
 /// killed.
 ///
 /// # Errors
@@ -19,14 +19,15 @@ pub fn output_within(command: &mut Command, limit: Duration) -> io::Result<Outpu
     let wait = Wait::or_kill(format!("the end of {program}"), limit, &child);
     let output = child.wait_with_output()?;
     if wait.is_over() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let text = format!("killed after {} s; it had said: {}", limit.as_secs(), said.trim());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let text =
+            format!("killed after {} s; its error output: {}", limit.as_secs(), stderr.trim());
         return Err(io::Error::new(io::ErrorKind::TimedOut, text));
     }
     Ok(output)
 }
 
-/// [`output_within`] for tests, with the patience of one.
+/// Runs [`output_within`] for tests, with the limit [`PATIENCE`].
 ///
 /// # Panics
 ///
@@ -52,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_printed_is_kept() {
+    fn output_and_exit_status_are_returned() {
         let output = output(Command::new("sh").args(["-c", "cat; echo out; echo err >&2; exit 3"]));
         assert_eq!(
             (output.stdout.as_slice(), output.stderr.as_slice()),

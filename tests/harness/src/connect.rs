@@ -1,4 +1,4 @@
-//! Sessions of tests that cannot wait indefinitely.
+//! Sessions of tests, which cannot wait indefinitely.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -8,22 +8,22 @@ use postgres::{Client, Config, NoTls};
 
 use crate::wait::{GRACE, PATIENCE, Wait};
 
-/// Bounds on what one statement waits for: locks, other transactions, another session's end.
+/// Bounds on the waits of one statement: for locks, other transactions, another session's end.
 const BOUNDS: &str = "-c lock_timeout=60s -c statement_timeout=300s";
 
-/// A session whose statements are bounded.
+/// Opens a session whose statements are bounded.
 ///
 /// # Panics
 ///
-/// If the server takes the connection and does not answer: `connect_timeout` counts up to there
-/// only.
+/// If the server accepts the connection and then does not answer. `connect_timeout` does not cover
+/// that.
 pub(crate) fn client(dsn: &str) -> Result<Client, postgres::Error> {
     let mut config: Config = dsn.parse()?;
     config.connect_timeout(Duration::from_secs(30)).options(BOUNDS);
     let what = format!("the server to accept a session, {dsn}");
     let _wait = Wait::new(&what, PATIENCE + GRACE);
     let (connected, connection) = channel();
-    // Nobody listens any more where it took too long.
+    // After a timeout the receiver is gone.
     thread::spawn(move || drop(connected.send(config.connect(NoTls))));
     match connection.recv_timeout(PATIENCE) {
         Ok(result) => result,

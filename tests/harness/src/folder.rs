@@ -1,4 +1,5 @@
-//! Folders: temporary ones short enough for a Unix socket, and the workspace's target folder.
+//! Folders: temporary ones with paths short enough for a Unix socket, and the workspace's target
+//! folder.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -9,20 +10,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::account::Account;
 use crate::error::Error;
 
-/// The longest folder a socket `/.s.PGSQL.65535` fits below: `sun_path` has 104 bytes on the smallest system, with the closing zero.
+/// The longest path of a folder that the socket `/.s.PGSQL.65535` fits below: on the smallest
+/// system `sun_path` has 104 bytes, including the final zero.
 const MAX_LENGTH: usize = 104 - 1 - "/.s.PGSQL.65535".len();
-/// The same for the folder above it, whatever process id and number the name gets.
+/// The longest path of the parent folder, for any process id and number in the name.
 const MAX_PARENT: usize = MAX_LENGTH - "/pgo-4294967295-4294967295".len();
 const SERVER: &str = "pgo-";
 
-/// A new folder of its own, removed on drop.
+/// A new folder, removed on drop.
 #[derive(Debug)]
 pub(crate) struct TempFolder {
     path: PathBuf,
 }
 
 impl TempFolder {
-    /// A folder below `parent`, which no other process uses. Mode 0700.
+    /// Creates a folder below `parent` that no other process uses, with mode 0700.
     pub(crate) fn below(parent: &Path, prefix: &str) -> Result<Self, Error> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         loop {
@@ -30,14 +32,14 @@ impl TempFolder {
             let path = parent.join(format!("{prefix}{}-{n}", std::process::id()));
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(Self { path }),
-                // Left by a killed process that had our id.
+                // A killed process that had our id left this folder.
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(Error::io("create", path, e)),
             }
         }
     }
 
-    /// A folder for a server's data and socket, owned by the server's account.
+    /// Creates a folder for a server's data and socket, owned by the server's account.
     pub(crate) fn for_server(account: Option<&Account>) -> Result<Self, Error> {
         let mut tried = vec![std::env::temp_dir(), "/tmp".into(), "/var/tmp".into()];
         tried.dedup();
@@ -62,7 +64,7 @@ impl TempFolder {
     }
 }
 
-/// Whether a server's folder can be made in `parent`.
+/// Whether a server's folder can be created in `parent`.
 fn fits(parent: &Path, account: Option<&Account>) -> bool {
     parent.as_os_str().len() <= MAX_PARENT
         && parent.is_dir()
@@ -71,12 +73,12 @@ fn fits(parent: &Path, account: Option<&Account>) -> bool {
 
 impl Drop for TempFolder {
     fn drop(&mut self) {
-        // Best effort: it lies in a folder for temporary files.
+        // Errors do not matter here, in a folder for temporary files.
         let _ = fs::remove_dir_all(&self.path);
     }
 }
 
-/// The folder below the workspace's target folder in which fetched servers and data templates are kept.
+/// Returns the folder of fetched servers and data templates, below the workspace's target folder.
 pub(crate) fn cache() -> PathBuf {
     target().unwrap_or_else(std::env::temp_dir).join("postgresql")
 }
@@ -87,7 +89,8 @@ pub(crate) fn target() -> Option<PathBuf> {
         let package = package.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         package.ancestors().find(|dir| dir.join("Cargo.lock").is_file()).map(Path::to_owned)
     };
-    // Cargo tags the target folder; a doc test's program lies elsewhere, and so may a copied one.
+    // Cargo tags the target folder. The program of a doc test is outside of it, and a copied
+    // program may be.
     let program = std::env::current_exe().ok();
     let tagged = program.as_deref().and_then(|program| {
         program.ancestors().skip(1).find(|dir| dir.join("CACHEDIR.TAG").is_file())
@@ -131,14 +134,14 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn a_servers_folder_is_short_and_open_to_its_account() {
+    fn a_server_folder_is_short_and_open_to_its_account() {
         let folder = TempFolder::for_tests();
         assert!(fits(folder.path(), None));
         assert!(!fits(&folder.path().join("absent"), None));
         let long = folder.path().join("x".repeat(MAX_PARENT));
         fs::create_dir(&long).unwrap();
         assert!(!fits(&long, None));
-        // The test's folder has mode 0700, and is not this account's.
+        // The test's folder has mode 0700 and another owner.
         let other = Account::for_tests(4_000_000_000);
         assert!(!fits(folder.path(), Some(&other)));
         open_to_all(folder.path()).unwrap();

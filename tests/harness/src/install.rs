@@ -1,4 +1,4 @@
-//! One set of server programs: where they lie and how to run them.
+//! A set of server programs: where they are and how to run them.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -16,11 +16,12 @@ pub struct Install {
     tree: PathBuf,
     version: Version,
     origin: Origin,
-    /// Put on the dynamic linker's path: the fetched packages bring libraries without a run path.
+    /// Folders for the dynamic linker's path: the fetched packages have libraries without a run
+    /// path.
     libraries: Option<PathBuf>,
 }
 
-/// Where an [`Install`] was found.
+/// The origin of an [`Install`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {
@@ -33,9 +34,8 @@ pub enum Origin {
 }
 
 impl Install {
-    /// Takes the programs in `folder`, which is the `bin` folder or the one above it.
-    ///
-    /// The reason as text if there is no working server.
+    /// Returns the programs in `folder`, which is the `bin` folder or its parent, or the reason as
+    /// text if it has no working server.
     pub(crate) fn probe(folder: &Path, origin: Origin) -> Result<Self, String> {
         let bin = [folder.join("bin"), folder.to_owned()]
             .into_iter()
@@ -78,25 +78,26 @@ impl Install {
         })
     }
 
-    /// The folder with the programs.
+    /// Returns the folder with the programs.
     pub fn bin(&self) -> &Path {
         &self.bin
     }
 
-    /// The server's version.
+    /// Returns the server's version.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// Where it was found.
+    /// Returns where it was found.
     pub fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// A command that runs `program` of this installation, with nothing of the caller's `PG*` environment.
+    /// Returns a command that runs `program` of this installation without the caller's `PG*`
+    /// environment.
     ///
-    /// Fetched servers come with `initdb`, `pg_ctl` and `postgres` only; installed ones with what their
-    /// packages have (`pg_recvlogical`, `pgbench`, `psql` …).
+    /// Fetched servers have only `initdb`, `pg_ctl` and `postgres`. Installed ones have what their
+    /// packages contain (`pg_recvlogical`, `pgbench`, `psql` …).
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(self.bin.join(program.as_ref()));
         for (name, _) in std::env::vars_os() {
@@ -108,17 +109,18 @@ impl Install {
         command
     }
 
-    /// The whole tree the programs need.
+    /// Returns the whole tree that the programs need.
     pub(crate) fn tree(&self) -> &Path {
         &self.tree
     }
 
-    /// The same with a wider tree: a package may have libraries beside the server's own folder.
+    /// Returns the installation with a wider tree: a package may have libraries outside of the
+    /// server's own folder.
     pub(crate) fn within(self, tree: &Path) -> Self {
         Self { tree: tree.canonicalize().unwrap_or_else(|_| tree.to_owned()), ..self }
     }
 
-    /// The same programs after their tree was copied from `from` to `to`.
+    /// Returns the same programs after their tree was copied from `from` to `to`.
     pub(crate) fn moved(&self, from: &Path, to: &Path) -> Option<Self> {
         let moved = |path: &Path| path.strip_prefix(from).ok().map(|rest| to.join(rest));
         let libraries = match &self.libraries {

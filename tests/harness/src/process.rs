@@ -15,16 +15,16 @@ use crate::server::{Server, StopMode};
 use crate::watchdog::Watchdog;
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// A server tells nobody when it is ready or gone: it is looked at this often.
+/// The interval of checks whether a server is ready or gone, which it does not announce.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// A port of 127.0.0.1 that was free a moment ago.
+/// Returns a port of 127.0.0.1 that was free a moment ago.
 pub(crate) fn free_port() -> Result<u16, Error> {
     let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     port.map(|address| address.port()).map_err(|e| Error::io("find a free port of", "127.0.0.1", e))
 }
 
-/// Whether the process is there. One that has ended is forgotten.
+/// Returns whether the process runs. A process that has ended is forgotten.
 pub(crate) fn running(process: &mut Option<Child>) -> bool {
     if process.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None))) {
         *process = None;
@@ -41,7 +41,7 @@ pub(crate) fn start(
     loop {
         let old = server.log().len();
         match start_once(server, process, watchdog, deadline) {
-            // After a crash the old server's processes need a moment to notice that it is gone.
+            // After a crash, the old server's processes need a moment to notice that it is gone.
             Err(Error::Start { .. })
                 if Instant::now() < deadline
                     && server
@@ -65,17 +65,17 @@ fn start_once(
     let log = File::options().create(true).append(true).open(server.log_file());
     let log = log.map_err(|e| Error::io("open", server.log_file(), e))?;
     let errors = log.try_clone().map_err(|e| Error::io("open", server.log_file(), e))?;
-    // A server that crashed left it, and it may say "ready".
+    // A crashed server left this file, which may contain "ready".
     let status_file = server.data_folder().join("postmaster.pid");
     let mut command = server.command("postgres");
     command.arg("-D").arg(server.data_folder());
-    // A Ctrl-C at the terminal is for us, not for the server.
+    // A Ctrl-C at the terminal is meant for the tests, not for the server.
     command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
     let child = command
         .spawn()
         .map_err(|e| Error::io("run", server.install().bin().join("postgres"), e))?;
     let pid = child.id().to_string();
-    // Without a watchdog the server still ends with its Drop.
+    // Without a watchdog, Drop still ends the server.
     let _ = watchdog.server(Some(child.id()));
     let child = process.insert(child);
     loop {
@@ -95,7 +95,7 @@ fn start_once(
                 });
             }
         }
-        // Its first line is the process id, its eighth the status (since PostgreSQL 10).
+        // The first line is the process id, the eighth the status (since PostgreSQL 10).
         let status = fs::read_to_string(&status_file).unwrap_or_default();
         let mut lines = status.lines();
         let takes_connections = |line: &str| matches!(line.trim(), "ready" | "standby");
@@ -153,7 +153,7 @@ pub(crate) fn kill_backend(server: &Server, pid: i32) -> Result<(), Error> {
     let known = server.try_client().and_then(|mut client| {
         client.query_opt("SELECT FROM pg_catalog.pg_stat_get_activity($1)", &[&pid])
     });
-    // Never a process of someone else.
+    // Only processes of this server are killed.
     match known {
         Ok(Some(_)) => {
             signal(pid.unsigned_abs(), Signal::KILL)?;
@@ -168,8 +168,8 @@ pub(crate) fn kill_backend(server: &Server, pid: i32) -> Result<(), Error> {
     }
 }
 
-/// Waits until the server has taken note of its process's end: from then on it lets no new session in before it has
-/// recovered.
+/// Waits until the server has noticed the end of its process. After that it accepts no new session
+/// until it has recovered.
 fn wait_noticed(server: &Server, pid: i32) -> Result<(), Error> {
     let deadline = Instant::now() + LIMIT;
     while Pid::from_raw(pid).is_some_and(|pid| test_kill_process(pid).is_ok()) {

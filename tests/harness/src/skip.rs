@@ -1,4 +1,4 @@
-//! Tests that do not run, reported: the test runner itself would count them as passed.
+//! Reports of tests that do not run, which the test runner counts as passed.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -12,16 +12,16 @@ use rustix::process::getpgrp;
 
 use crate::folder;
 
-/// The file below the target folder that lists what the last run of the tests skipped.
+/// The file below the target folder that lists the tests skipped in the last run.
 const FILE: &str = "skipped-tests.txt";
 
-/// Names another file.
+/// The variable that names another file.
 const FILE_VARIABLE: &str = "PGOUTPUT_TEST_SKIPPED";
 
 /// Reports that the current test, or a part of it, does not run, and why. The caller returns after
 /// that.
 ///
-/// A line on standard error says so, past the test runner's capture, and a line of
+/// A line on standard error reports it, past the test runner's capture, and so does a line of
 /// `skipped-tests.txt` in the target folder. The first line of this file names the process group
 /// whose tests it lists: each `cargo test` that a terminal starts has its own, and starts the file
 /// again. `PGOUTPUT_TEST_SKIPPED` names another file.
@@ -39,7 +39,7 @@ pub fn skip(reason: impl Display) {
 pub(crate) fn skip_named(test: &str, reason: &dyn Display) {
     static REPORTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let line = format!("skipped: {test}: {}\n", reason.to_string().trim().replace('\n', " "));
-    // Once for each test, whatever the number of its threads and servers.
+    // Once for each test, regardless of its threads and servers.
     if REPORTED.lock().unwrap_or_else(PoisonError::into_inner).insert(line.clone()) {
         let _ = io::stderr().write_all(line.as_bytes());
         let named = std::env::var_os(FILE_VARIABLE).map(PathBuf::from);
@@ -74,7 +74,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn the_list_is_of_one_run() {
+    fn the_list_contains_only_the_current_run() {
         let folder = TempFolder::for_tests();
         let path = folder.path().join("list");
         fs::write(&path, "# process group 0\nskipped: old: reason\n").unwrap();

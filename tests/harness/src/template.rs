@@ -1,4 +1,4 @@
-//! Data folders made by `initdb` once and copied from then on.
+//! Data folders that `initdb` creates once, and their copies.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,12 +12,12 @@ use crate::error::Error;
 use crate::folder::{self, TempFolder};
 use crate::install::Install;
 
-/// For `initdb` and for copies of a data folder, on a busy machine too.
+/// The time limit of `initdb` and of copying a data folder, on a busy machine too.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Makes `data`, in a folder that the server's account owns, a fresh data folder.
+/// Makes `data`, in a folder that the server's account owns, a new data folder.
 ///
-/// The copy kept below the target folder is named for everything that shapes it.
+/// Everything that determines the contents of the kept copy is part of its name.
 pub(crate) fn data_folder(
     data: &Path,
     install: &Install,
@@ -26,7 +26,7 @@ pub(crate) fn data_folder(
 ) -> Result<(), Error> {
     let user = account
         .map_or_else(|| rustix::process::geteuid().as_raw().to_string(), |a| a.name().into());
-    // Two builds of one version may differ in how they were configured.
+    // Two builds of one version may be configured differently.
     let program = install.bin().join("postgres");
     let size = fs::metadata(&program).map_err(|e| Error::io("look at", &program, e))?.len();
     let mut parts = vec![size.to_string(), user];
@@ -37,10 +37,10 @@ pub(crate) fn data_folder(
     if kept.is_dir() && copy_tree(&kept, data).is_ok() {
         return Ok(());
     }
-    // A copy that failed may have left a part.
+    // A failed copy may have left a part.
     let _ = fs::remove_dir_all(data);
     initdb(data, install, account, arguments)?;
-    // Without a template the next start is slower, and that is all.
+    // Without a template the next start is only slower.
     let _ = keep(data, &shelf, &kept);
     Ok(())
 }
@@ -72,26 +72,27 @@ fn keep(data: &Path, shelf: &Path, kept: &Path) -> Result<(), Error> {
     fs::rename(&inner, kept).map_err(|e| Error::io("put in place", kept, e))
 }
 
-/// A short name for the parts: the same in every process of one build, which is all a cache needs.
+/// Returns a short name for the parts. It is the same in every process of one build, which suffices
+/// for a cache.
 pub(crate) fn key(parts: &[&str]) -> String {
     let mut hasher = DefaultHasher::new();
     parts.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
-/// Copies a tree with its owners, modes and links; shares the blocks where the file system can.
+/// Copies a tree with its owners, modes and links, and shares the blocks if the file system can.
 pub(crate) fn copy_tree(from: &Path, to: &Path) -> Result<(), Error> {
     let mut command = Command::new("cp");
     command.arg("-a").arg(from).arg(to);
     run(command).map(drop)
 }
 
-/// Runs a program to its end and gives what it printed on its standard output.
+/// Runs a program to its end and returns its standard output.
 pub(crate) fn run(command: Command) -> Result<String, Error> {
     run_within(command, LIMIT)
 }
 
-/// The same with a limit of its own.
+/// Runs a program with a limit of its own.
 pub(crate) fn run_within(mut command: Command, limit: Duration) -> Result<String, Error> {
     let program = Path::new(command.get_program()).to_owned();
     let output = output_within(&mut command, limit).map_err(|e| Error::io("run", &program, e))?;
@@ -110,7 +111,7 @@ pub(crate) fn run_within(mut command: Command, limit: Duration) -> Result<String
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The last `lines` lines of a text.
+/// Returns the last `lines` lines of a text.
 pub(crate) fn tail(text: &str, lines: usize) -> String {
     let all: Vec<&str> = text.trim_end().lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")

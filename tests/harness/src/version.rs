@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The majors this harness knows how to bring, oldest first: those with pgoutput.
+/// The majors that this harness can provide, oldest first: those with pgoutput.
 pub const MAJORS: std::ops::RangeInclusive<u32> = 10..=18;
 
 /// A PostgreSQL version of the two-part scheme used since version 10.
@@ -15,13 +15,14 @@ pub struct Version {
 }
 
 impl Version {
-    /// Reads the line printed by `postgres --version`, such as `postgres (PostgreSQL) 15.18 (Debian …)`.
+    /// Parses the output of `postgres --version`, such as `postgres (PostgreSQL) 15.18 (Debian …)`.
     ///
-    /// `None` if the line is not of that shape.
+    /// Returns `None` for any other form.
     ///
     /// ```
     /// use pgoutput_harness::Version;
-    /// assert_eq!(Version::parse("postgres (PostgreSQL) 15.18"), Some(Version { major: 15, minor: 18 }));
+    /// assert_eq!(Version::parse("postgres (PostgreSQL) 15.18"), Some(Version { major: 15, minor:
+    /// 18 }));
     /// ```
     pub fn parse(line: &str) -> Option<Self> {
         let number = line.split_once("(PostgreSQL)")?.1.split_whitespace().next()?;
@@ -43,7 +44,7 @@ mod tests {
     use super::Version;
 
     #[test]
-    fn reads_what_servers_print() {
+    fn version_lines_of_servers_are_parsed() {
         let parse = |s| Version::parse(s).map(|v| (v.major, v.minor));
         assert_eq!(parse("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some((15, 18)));
         assert_eq!(parse("postgres (PostgreSQL) 10.23"), Some((10, 23)));

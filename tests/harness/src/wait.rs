@@ -1,10 +1,10 @@
 //! Bounds on waiting: no test waits indefinitely.
 //!
-//! Code that waits registers a [`Wait`]: what it waits for, and the longest time that may take. A
-//! thread of this process looks at all of them. When one is overdue, it first does what was agreed,
-//! such as killing the child process that is waited for, so that the test fails by itself. A wait
-//! that is still there after [`GRACE`] ends the process, and so does a test that stays too long in
-//! one [`stage`]; standard error then names the test and what every thread waits for.
+//! Code that waits registers a [`Wait`] with a description and a time limit. A thread of this
+//! process watches all of them. An overdue wait first gets its remedy, such as killing the child
+//! process that is waited for, so that the test fails by itself. A wait that is still there after
+//! [`GRACE`] ends the process, and so does a test that stays too long in one [`stage`]. Standard
+//! error then names the test and what every thread waits for.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,18 +17,18 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Longer than anything that a test waits for takes, on a busy machine too.
+/// A limit that no wait of a test reaches, on a busy machine too.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The time that an overdue wait has to end after its remedy.
 pub const GRACE: Duration = Duration::from_secs(30);
 
-/// The seconds that a test may spend in one stage.
+/// The variable with the seconds that a test may spend in one stage.
 const LIMIT_VARIABLE: &str = "PGOUTPUT_TEST_LIMIT";
 
 pub(crate) const DEFAULT_LIMIT: Duration = Duration::from_secs(600);
 
-/// How often the waits are looked at.
+/// The interval of checks.
 const TICK: Duration = Duration::from_millis(100);
 
 type Remedy = Box<dyn FnOnce() + Send>;
@@ -46,7 +46,7 @@ struct Entry {
 struct Waits {
     next: u64,
     all: BTreeMap<u64, Entry>,
-    /// Whether the thread that looks at them has been started.
+    /// Whether the watching thread has been started.
     watched: bool,
 }
 
@@ -57,11 +57,11 @@ thread_local! {
 }
 
 fn waits() -> MutexGuard<'static, Waits> {
-    // No code that holds the lock can panic half-way through a change.
+    // No code that holds the lock can panic in the middle of a change.
     WAITS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One wait of the current thread, until it is dropped.
+/// A wait of the current thread, until it is dropped.
 #[derive(Debug)]
 pub struct Wait {
     id: u64,
@@ -69,22 +69,22 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// A wait for `what` that ends the process after `limit`.
+    /// Registers a wait for `what` that ends the process after `limit`.
     pub fn new(what: impl Display, limit: Duration) -> Self {
         Self::register(&what, limit, false, None)
     }
 
-    /// A wait that `remedy` ends after `limit`; the process ends if it does not do so within
-    /// [`GRACE`].
+    /// Registers a wait that `remedy` ends after `limit`. The process ends if that takes longer
+    /// than [`GRACE`].
     pub fn or(what: impl Display, limit: Duration, remedy: impl FnOnce() + Send + 'static) -> Self {
         Self::register(&what, limit, false, Some(Box::new(remedy)))
     }
 
-    /// A wait for `what` from a child process, which is killed after `limit`.
+    /// Registers a wait for `what` from a child process, which is killed after `limit`.
     pub fn or_kill(what: impl Display, limit: Duration, child: &Child) -> Self {
         let pid = Pid::from_child(child);
         Self::or(what, limit, move || {
-            // That it has ended already is as good.
+            // The child may have ended already.
             let _ = kill_process(pid, Signal::KILL);
         })
     }
@@ -107,7 +107,7 @@ impl Wait {
         };
         let stage = STAGE.try_with(|stage| stage.borrow().as_ref().map(|stage| stage.id));
         let mut waits = waits();
-        // What may take longer than a stage, such as a build, prolongs it.
+        // A longer operation, such as a build, extends the stage.
         if !is_stage
             && limit > DEFAULT_LIMIT
             && let Some(stage) = stage.ok().flatten().and_then(|id| waits.all.get_mut(&id))
@@ -133,7 +133,7 @@ impl Wait {
     ///
     /// # Panics
     ///
-    /// If it took too long, with what was waited for.
+    /// If it took too long, with the description.
     #[track_caller]
     pub fn done(self) {
         let waits = waits();
@@ -152,27 +152,27 @@ impl Drop for Wait {
     }
 }
 
-/// Does `work`, which waits for `what` and may take up to [`PATIENCE`].
+/// Runs `work`, which waits for `what` and may take up to [`PATIENCE`].
 pub fn waiting<T>(what: impl Display, work: impl FnOnce() -> T) -> T {
     let _wait = Wait::new(what, PATIENCE);
     work()
 }
 
-/// Calls `look` until there is an answer, and returns that.
+/// Calls `look` until it returns a value, and returns that.
 ///
 /// # Panics
 ///
-/// If there is none within [`PATIENCE`].
+/// If it does not within [`PATIENCE`].
 #[track_caller]
 pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, what, look)
 }
 
-/// [`eventually`] where the time that it may take is promised.
+/// Like [`eventually`], with a limit that the tested code promises.
 ///
 /// # Panics
 ///
-/// If there is no answer in that time.
+/// If there is no value in that time.
 #[track_caller]
 pub fn within<T>(time: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let _wait = Wait::new(what, time + PATIENCE);
@@ -186,11 +186,11 @@ pub fn within<T>(time: Duration, what: &str, mut look: impl FnMut() -> Option<T>
     }
 }
 
-/// Starts the next stage of the current test. No stage may take longer than `PGOUTPUT_TEST_LIMIT`
-/// seconds, 600 unless set.
+/// Starts the next stage of the current test. A stage may take `PGOUTPUT_TEST_LIMIT` seconds, 600
+/// by default.
 ///
-/// The harness calls it for each database and each server that a test makes. It does nothing
-/// outside of test programs.
+/// The harness calls it for each database and each server of a test. Outside of test programs it
+/// does nothing.
 pub fn stage(what: impl Display) {
     static LIMIT: OnceLock<Duration> = OnceLock::new();
     let limit = *LIMIT.get_or_init(|| {
@@ -200,7 +200,7 @@ pub fn stage(what: impl Display) {
     stage_within(&what, limit);
 }
 
-/// A stage with a limit of its own.
+/// Starts a stage with a limit of its own.
 pub(crate) fn stage_within(what: &dyn Display, limit: Duration) {
     if is_test_program() {
         let stage = Wait::register(what, limit, true, None);
@@ -209,7 +209,7 @@ pub(crate) fn stage_within(what: &dyn Display, limit: Duration) {
     }
 }
 
-/// Cargo puts test programs into a folder of this name, and no others that use servers.
+/// Cargo puts test programs into a folder of this name, and no other programs that use servers.
 fn is_test_program() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {
@@ -232,7 +232,7 @@ fn watch_all() {
     }
 }
 
-/// The remedies that are due now, and the last words of the process if one of the waits cannot be
+/// Returns the remedies that are due now, and the final message of the process if a wait cannot be
 /// ended.
 fn overdue(all: &mut BTreeMap<u64, Entry>, now: Instant) -> (Vec<Remedy>, Option<String>) {
     let mut remedies = Vec::new();
@@ -255,7 +255,8 @@ fn report(all: &BTreeMap<u64, Entry>, culprit: u64, now: Instant) -> String {
     let entry = &all[&culprit];
     let verb = if entry.is_stage { "has been in" } else { "has waited for" };
     let mut text = format!(
-        "\npgoutput-harness: {} {verb} {} for {} s, which is too long: this test program ends here. \
+        "\npgoutput-harness: {} {verb} {} for {} s, which is too long: \
+        this test program ends here. \
          {LIMIT_VARIABLE} sets the seconds of a stage.\n",
         entry.thread,
         entry.what,

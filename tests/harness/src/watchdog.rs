@@ -1,7 +1,7 @@
-//! Cleaning up after this process, however it ends.
+//! The cleanup after this process, however it ends.
 //!
-//! Statics are not dropped and a killed process runs nothing at all. So a small shell waits on a pipe whose
-//! other end this process holds: the kernel closes it when the process is gone, whatever ended it. The shell
+//! Statics are not dropped, and a killed process runs nothing at all. So a small shell waits on a
+//! pipe whose other end this process holds and the kernel closes when the process ends. The shell
 //! then stops the server and removes its folder.
 
 use std::io::{self, Write};
@@ -11,11 +11,12 @@ use std::process::{Child, Command, Stdio};
 
 use crate::error::Error;
 
-/// `$1` is the folder. Each line read is the id of the server now running, or nothing when it was stopped.
+/// The shell's script. `$1` is the folder. Each line is the id of the running server, or empty
+/// after it was stopped.
 ///
-/// SIGQUIT is PostgreSQL's immediate shutdown. A folder that is still there after the first try had files written into
-/// it meanwhile, by an initdb that outlived us. A server whose id we could not write any more finds its folder gone
-/// within a minute, and ends.
+/// SIGQUIT is PostgreSQL's immediate shutdown. A folder that the first try does not remove was
+/// still being written to by an initdb that outlived this process. A server whose id could not be
+/// written ends within a minute, because its folder is gone.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM QUIT
 server=
@@ -34,24 +35,24 @@ pub(crate) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Watches over `folder` until dropped; both ways remove it.
+    /// Watches over `folder` until dropped. The folder is removed in any case.
     pub(crate) fn over(folder: &Path) -> Result<Self, Error> {
         let shell = Command::new("sh")
             .args(["-c", SCRIPT, "pgoutput-harness-watchdog"])
             .arg(folder)
             .current_dir("/")
             .stdin(Stdio::piped())
-            // Whoever waits for the end of our output must not wait for the shell.
+            // A reader of our output must not wait for the shell.
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // A Ctrl-C at the terminal is for us, not for the shell.
+            // A Ctrl-C at the terminal is meant for the tests, not for the shell.
             .process_group(0)
             .spawn()
             .map_err(|e| Error::io("run", "sh", e))?;
         Ok(Self { shell })
     }
 
-    /// Tells which process is to be stopped from now on.
+    /// Sets the process to be stopped from now on.
     pub(crate) fn server(&mut self, pid: Option<u32>) -> io::Result<()> {
         let Some(pipe) = &mut self.shell.stdin else { return Ok(()) };
         let line = pid.map_or_else(|| "\n".to_owned(), |pid| format!("{pid}\n"));

@@ -1,4 +1,4 @@
-//! Nothing is left of a server when the process that owns it ends without dropping it.
+//! A server is removed when the process that owns it ends without dropping it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 use pgoutput_harness::{PATIENCE, Server, Wait, eventually};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-/// Set in the process that owns the server; says how it is to end.
+/// The variable of the process that owns the server. Its value is how to end.
 const ENDING: &str = "HARNESS_TEST_ENDING";
 
-/// Runs this test program again for one test only, which then takes the `owner` branch.
+/// Runs this test program again for one test, which then takes the `owner` branch.
 fn owner_that_ends(test: &str, ending: &str) -> (i32, String, std::process::ExitStatus) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
@@ -23,7 +23,7 @@ fn owner_that_ends(test: &str, ending: &str) -> (i32, String, std::process::Exit
     let wait = Wait::or_kill("an owner and its end", PATIENCE, &child);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let line = lines.into_iter().find_map(|l| l.strip_prefix("OWNS ").map(str::to_owned));
-    let line = line.expect("the owner says what it owns");
+    let line = line.expect("the owner prints what it owns");
     let (pid, folder) = line.split_once(' ').unwrap();
     let pid: i32 = pid.parse().unwrap();
     assert!(Path::new(folder).join("data").is_dir());
@@ -39,7 +39,7 @@ fn owner_that_ends(test: &str, ending: &str) -> (i32, String, std::process::Exit
     (pid, folder.to_owned(), status)
 }
 
-/// Owns a server until the end that was asked for.
+/// Owns a server until the requested end.
 fn owner(ending: &str) {
     let server: &Server = Box::leak(Box::new(Server::any().unwrap()));
     let _database = server.database("left");
@@ -47,10 +47,7 @@ fn owner(ending: &str) {
     writeln!(out, "\nOWNS {} {}", server.pid().unwrap(), server.socket_folder().display()).unwrap();
     out.flush().unwrap();
     match ending {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "an end without destructors is what is tested"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "the test needs an end without destructors")]
         "exit" => std::process::exit(3),
         "abort" => std::process::abort(),
         "panic" => panic!("as asked"),
@@ -60,9 +57,9 @@ fn owner(ending: &str) {
     }
 }
 
-fn nothing_is_left(test: &str, ending: &str) -> std::process::ExitStatus {
+fn assert_nothing_is_left(test: &str, ending: &str) -> std::process::ExitStatus {
     let (pid, folder, status) = owner_that_ends(test, ending);
-    // Neither is a child of ours, so there is nothing to wait on.
+    // These processes are not our children and cannot be waited for.
     eventually(&format!("process {pid} and {folder} to go after {ending}"), || {
         let runs = test_kill_process(Pid::from_raw(pid).unwrap()).is_ok();
         (!runs && !Path::new(&folder).exists()).then_some(())
@@ -71,23 +68,24 @@ fn nothing_is_left(test: &str, ending: &str) -> std::process::ExitStatus {
 }
 
 #[test]
-fn after_a_signal() {
+fn nothing_is_left_after_a_signal() {
     if let Ok(ending) = std::env::var(ENDING) {
         return owner(&ending);
     }
     for (ending, signal) in [("kill", Signal::KILL), ("terminate", Signal::TERM)] {
-        let status = nothing_is_left("after_a_signal", ending);
+        let status = assert_nothing_is_left("nothing_is_left_after_a_signal", ending);
         assert_eq!(status.signal(), Some(signal.as_raw()), "{ending}");
     }
 }
 
 #[test]
-fn after_its_own_end() {
+fn nothing_is_left_after_the_process_ends_itself() {
     if let Ok(ending) = std::env::var(ENDING) {
         return owner(&ending);
     }
     for (ending, code) in [("exit", Some(3)), ("panic", Some(101)), ("abort", None)] {
-        let status = nothing_is_left("after_its_own_end", ending);
+        let status =
+            assert_nothing_is_left("nothing_is_left_after_the_process_ends_itself", ending);
         assert_eq!(status.code(), code, "{ending}");
     }
 }

