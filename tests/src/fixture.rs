@@ -8,49 +8,48 @@ use serde_json::Value;
 
 use crate::{InTime as _, eventually};
 
-/// The publication of every [`Fixture`]: all tables.
+/// The publication of every [`Fixture`], of all tables.
 pub const PUBLICATION: &str = "everything";
 
-/// A test's own database with a publication of all tables and a slot that starts behind the set-up.
+/// A test's own database with a publication of all tables and a slot that starts after the set-up.
 #[derive(Debug)]
 pub struct Fixture<'s> {
     slot: String,
     database: Database<'s>,
 }
 
-/// What `pg_replication_slots` says.
+/// The slot in `pg_replication_slots`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot {
     /// Whether a connection holds it.
     pub active: bool,
-    /// Everything before this is forgotten.
+    /// The slot's confirmed LSN.
     pub confirmed: Lsn,
 }
 
-/// How far the confirmed LSN of an idle slot may lag behind what the server has sent: which of the LSNs in
-/// between is confirmed says after which event it was.
+/// The largest lag of an idle slot's confirmed LSN. The LSNs in between encode the event that was
+/// acknowledged last.
 pub const IDLE_LAG: u64 = 1024;
 
-/// Whether an idle slot that was confirmed up to there has let go of everything before `end`.
+/// Whether an idle slot with this confirmed LSN needs no log before `end`.
 pub fn is_idle_at(confirmed: Lsn, end: Lsn) -> bool {
     confirmed.as_u64() + IDLE_LAG >= end.as_u64()
 }
 
 impl<'s> Fixture<'s> {
-    /// Runs `setup` in a new database, then makes the publication and the slot.
+    /// Runs `setup` in a new database, then creates the publication and the slot.
     ///
     /// # Panics
-    ///
-    /// If the server refuses, as everything here.
+    /// If the server returns an error, like all functions here.
     pub fn new(server: &'s Server, setup: &str) -> Self {
         Self::with_options(server, "", setup)
     }
 
-    /// The same in a database made with further options of `CREATE DATABASE`, such as `ENCODING 'LATIN1'`.
+    /// Like [`new`](Self::new), in a database with further options of `CREATE DATABASE`, such as
+    /// `ENCODING 'LATIN1'`.
     ///
     /// # Panics
-    ///
-    /// If the server refuses.
+    /// If the server returns an error.
     pub fn with_options(server: &'s Server, options: &str, setup: &str) -> Self {
         let test = std::thread::current().name().unwrap_or("test").to_owned();
         let database = server.database_with(test.rsplit("::").next().unwrap_or("test"), options);
@@ -62,22 +61,22 @@ impl<'s> Fixture<'s> {
         fixture
     }
 
-    /// The database.
+    /// Returns the database.
     pub fn database(&self) -> &Database<'s> {
         &self.database
     }
 
-    /// The server's major version.
+    /// Returns the server's major version.
     pub fn major(&self) -> u32 {
         self.database.server().major()
     }
 
-    /// The slot's name.
+    /// Returns the slot's name.
     pub fn slot_name(&self) -> &str {
         &self.slot
     }
 
-    /// A further connection.
+    /// Opens a further connection.
     pub fn client(&self) -> Client {
         self.database.client()
     }
@@ -90,18 +89,18 @@ impl<'s> Fixture<'s> {
         }
     }
 
-    /// One number that a query gives, such as an oid.
+    /// Returns a number from a query, such as an oid.
     pub fn number(&self, query: &str) -> i64 {
         self.client().query_one(&format!("SELECT ({query})::pg_catalog.int8"), &[]).unwrap().get(0)
     }
 
-    /// A further slot of this database.
+    /// Creates a further slot of this database.
     pub fn create_slot(&self, name: &str) {
         let query = "SELECT FROM pg_catalog.pg_create_logical_replication_slot($1, 'pgoutput')";
         self.client().query_one(query, &[&name]).unwrap();
     }
 
-    /// The end of everything committed so far.
+    /// Returns the end of everything committed so far.
     pub fn end(&self) -> Lsn {
         let row = self
             .client()
@@ -110,7 +109,8 @@ impl<'s> Fixture<'s> {
         row.get::<_, &str>(0).parse().unwrap()
     }
 
-    /// Writes to the log in another database of the server, which lives as long as it is held; where the log ends then.
+    /// Writes to the log in another database of the server, which lives as long as it is held, and
+    /// returns the end of the log.
     pub fn write_elsewhere(&self) -> (Database<'s>, Lsn) {
         let elsewhere = self.database.server().database("elsewhere");
         let write = "CREATE TABLE u AS SELECT pg_catalog.generate_series(1, 1000)";
@@ -118,12 +118,12 @@ impl<'s> Fixture<'s> {
         (elsewhere, self.end())
     }
 
-    /// The slot as it is now.
+    /// Returns the slot's current state.
     pub fn slot(&self) -> Slot {
         self.slot_named(&self.slot)
     }
 
-    /// Another slot as it is now.
+    /// Returns another slot's current state.
     pub fn slot_named(&self, name: &str) -> Slot {
         let query = "SELECT active, confirmed_flush_lsn::pg_catalog.text
             FROM pg_catalog.pg_replication_slots WHERE slot_name OPERATOR(pg_catalog.=) $1";
@@ -131,7 +131,7 @@ impl<'s> Fixture<'s> {
         Slot { active: row.get(0), confirmed: row.get::<_, &str>(1).parse().unwrap() }
     }
 
-    /// The oldest log that is kept for the slot.
+    /// Returns the oldest LSN whose log is kept for the slot.
     pub fn restart_lsn(&self) -> Lsn {
         let query = "SELECT restart_lsn::pg_catalog.text
             FROM pg_catalog.pg_replication_slots WHERE slot_name OPERATOR(pg_catalog.=) $1";
@@ -139,27 +139,28 @@ impl<'s> Fixture<'s> {
         row.get::<_, &str>(0).parse().unwrap()
     }
 
-    /// Waits until the server has let go of the slot, as it does when it notices that a connection is gone.
+    /// Waits until the server has released the slot, which it does when it notices the end of the
+    /// connection.
     pub fn wait_until_free(&self) {
         eventually("the slot to be free", || (!self.slot().active).then_some(()));
     }
 
-    /// A reader of slot and publication, to be set up further.
+    /// Returns the settings of a reader of slot and publication.
     pub fn builder(&self) -> ReaderBuilder {
         Reader::builder(&self.database.dsn()).slot(&self.slot).publication(PUBLICATION)
     }
 
-    /// A reader of slot and publication.
+    /// Connects a reader of slot and publication.
     pub fn reader(&self) -> Reader {
         self.builder().connect().unwrap()
     }
 
-    /// Everything committed so far, taken and confirmed.
+    /// Returns everything committed so far, which is acknowledged and confirmed.
     pub fn read(&self) -> Vec<ChangeEvent> {
         self.read_with(|builder| builder)
     }
 
-    /// Everything committed so far, by a reader set up further.
+    /// Returns everything committed so far, from a reader with these settings.
     pub fn read_with(
         &self,
         set_up: impl FnOnce(ReaderBuilder) -> ReaderBuilder,
@@ -174,13 +175,13 @@ impl<'s> Fixture<'s> {
         events
     }
 
-    /// [`read`](Self::read), as JSON.
+    /// Like [`read`](Self::read), as JSON.
     pub fn read_json(&self) -> Vec<Value> {
         self.read().iter().map(json).collect()
     }
 }
 
-/// Whether values are binary, in each of the formats that the server has.
+/// Whether values are binary, for each format that the server has.
 pub fn formats(server: &Server) -> &'static [bool] {
     if server.major() >= 14 {
         return &[false, true];
@@ -189,29 +190,26 @@ pub fn formats(server: &Server) -> &'static [bool] {
     &[false]
 }
 
-/// An event as one line of JSON.
+/// Formats an event as one line of JSON.
 ///
 /// # Panics
-///
 /// If it cannot be written.
 pub fn line(event: &ChangeEvent) -> String {
     serde_json::to_string(event).unwrap()
 }
 
-/// An event as JSON.
+/// Returns an event as JSON.
 ///
 /// # Panics
-///
 /// If it cannot be written.
 pub fn json(event: &ChangeEvent) -> Value {
     serde_json::from_str(&line(event)).unwrap()
 }
 
-/// The text of the new row, with all its digits and in its order, and what follows it.
+/// Returns the text of the new row and what follows it, with all digits and in order.
 ///
 /// # Panics
-///
-/// If there is none.
+/// If there is no new row.
 pub fn after(event: &ChangeEvent) -> String {
     let line = line(event);
     let (_, after) = line.split_once(r#","after":"#).unwrap();

@@ -1,6 +1,7 @@
-//! What the integration tests on real servers share, and the captures that tests, fuzzing and documentation share.
+//! Parts shared by the integration tests on real servers, and the captures shared by tests, fuzzing
+//! and documentation.
 
-#![allow(clippy::missing_panics_doc, reason = "set-up that fails is a test that fails")]
+#![allow(clippy::missing_panics_doc, reason = "a failure of the set-up is a failure of the test")]
 
 pub mod capture;
 mod fixture;

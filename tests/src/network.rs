@@ -1,6 +1,6 @@
-//! A network between a client and a server of 127.0.0.1 that fails when it is told to.
+//! A network between a client and a server on 127.0.0.1 that fails on request.
 //!
-//! It passes bytes and knows no messages; [`Proxy`](crate::Proxy) is for what changes those.
+//! It passes bytes and does not know messages. [`Proxy`](crate::Proxy) changes messages.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -8,10 +8,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// The most bytes that are passed at once.
+/// The largest number of bytes that are passed at once.
 const PIECE: usize = 16 * 1024;
 
-/// Which of the two ways bytes take.
+/// The direction of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// From the client to the server.
@@ -20,22 +20,24 @@ pub enum Direction {
     ToClient,
 }
 
-/// How one direction is, of all connections together.
+/// The condition of one direction, for all connections together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// It passes everything.
+    /// Passes everything.
     Clear,
-    /// After so many bytes more the connection is cut, both ways; then it is clear again.
+    /// Cuts the connection in both directions after this number of bytes. Then the condition is
+    /// `Clear` again.
     Cut(usize),
-    /// After so many bytes more this way is closed and the other one is not; then it is clear again for other connections.
+    /// Closes this direction of the connection after this number of bytes. Then the condition is
+    /// `Clear` again for other connections.
     HalfClose(usize),
-    /// After so many bytes more nothing passes, until the condition changes; nothing is lost.
+    /// Passes nothing after this number of bytes until the condition changes. Nothing is lost.
     Stall(usize),
-    /// Everything comes so much later.
+    /// Delays everything by this duration.
     Delay(Duration),
 }
 
-/// Takes connections until the process ends; each with two threads of its own.
+/// Accepts connections until the process ends, with two threads for each.
 #[derive(Debug)]
 pub struct Network {
     port: u16,
@@ -54,31 +56,30 @@ struct State {
     to_client: Condition,
     /// Nothing arrives, in either direction.
     lost: bool,
-    /// How many connections may still be made, if not any number.
+    /// How many connections may still be made, if limited.
     admitted: Option<usize>,
-    /// How many connections were cut, closed one way or lost.
+    /// How many connections were cut, closed in one direction or lost.
     hits: usize,
-    /// How many connections were made while nothing arrives, or more than were admitted.
+    /// How many connections were made while nothing arrives, or beyond the limit.
     waiting: usize,
-    /// Both ends of every connection that there is.
+    /// Both ends of every current connection.
     open: Vec<(u64, TcpStream, TcpStream)>,
 }
 
-/// What becomes of bytes that came in.
+/// The decision about received bytes.
 enum Verdict {
     /// So many of them pass.
     Pass(usize),
-    /// So many pass, and that was it for the connection.
+    /// So many pass, then the connection is cut.
     Cut(usize),
-    /// So many pass, and that was it for this direction.
+    /// So many pass, then this direction is closed.
     HalfClose(usize),
 }
 
 impl Network {
-    /// Stands before the server at `port` of 127.0.0.1, and is clear.
+    /// Listens in front of the server at `port` of 127.0.0.1, and is clear.
     ///
     /// # Panics
-    ///
     /// If no port is free.
     pub fn before(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -97,40 +98,41 @@ impl Network {
         thread::spawn(move || {
             for (number, client) in (0..).zip(listener.incoming().map_while(Result::ok)) {
                 let shared = Arc::clone(&shared);
-                // Either side may leave whenever it likes.
+                // Either side may close at any time.
                 thread::spawn(move || drop(shared.connect(number, &client, port)));
             }
         });
         network
     }
 
-    /// The port to connect to.
+    /// Returns the port to connect to.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// From now on one direction is like this.
+    /// Sets the condition of one direction.
     pub fn set(&self, direction: Direction, condition: Condition) {
         *self.shared.lock().condition(direction) = condition;
         self.shared.changed.notify_all();
     }
 
-    /// How one direction is now; [`Clear`](Condition::Clear) again once a cut has happened.
+    /// Returns the condition of one direction: [`Clear`](Condition::Clear) again after a cut.
     pub fn condition(&self, direction: Direction) -> Condition {
         *self.shared.lock().condition(direction)
     }
 
-    /// From now on nothing arrives, and nobody is told. A connection that would have lost something is closed by [`heal`](Self::heal).
+    /// Silently drops everything from now on. [`heal`](Self::heal) closes the connections that
+    /// would have lost data.
     pub fn lose(&self) {
         self.shared.lock().lost = true;
     }
 
-    /// From now on so many connections are made, and all others wait for [`heal`](Self::heal).
+    /// Accepts this number of further connections. All others wait for [`heal`](Self::heal).
     pub fn admit(&self, connections: usize) {
         self.shared.lock().admitted = Some(connections);
     }
 
-    /// Everything passes again.
+    /// Passes everything again.
     pub fn heal(&self) {
         let mut state = self.shared.lock();
         (state.to_server, state.to_client) = (Condition::Clear, Condition::Clear);
@@ -139,7 +141,7 @@ impl Network {
         self.shared.changed.notify_all();
     }
 
-    /// Cuts every connection that there is now.
+    /// Cuts every current connection.
     pub fn cut(&self) {
         let mut state = self.shared.lock();
         state.hits += state.open.len();
@@ -148,12 +150,12 @@ impl Network {
         }
     }
 
-    /// How many connections wait for an answer that is lost, or to be made at all.
+    /// Returns how many connections wait for a lost answer, or to be accepted.
     pub fn waiting(&self) -> usize {
         self.shared.lock().waiting
     }
 
-    /// How many connections have been cut, closed one way or lost so far.
+    /// Returns how many connections have been cut, closed in one direction or lost so far.
     pub fn hits(&self) -> usize {
         self.shared.lock().hits
     }
@@ -161,7 +163,7 @@ impl Network {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code that holds the lock can panic half-way through a change.
+        // No code that holds the lock can panic in the middle of a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -190,16 +192,16 @@ impl Shared {
         Ok(())
     }
 
-    /// Passes what comes until one side or the network ends it.
+    /// Passes bytes until one side or the network ends it.
     fn pump(&self, direction: Direction, from: &TcpStream, to: &TcpStream) {
         if self.pass(direction, from, to).is_err() {
             close(from, to);
         }
-        // Only this way; the other one ends by itself.
+        // Closes only this direction. The other one ends by itself.
         let _ = to.shutdown(Shutdown::Write);
     }
 
-    /// An error is the end of both directions.
+    /// Passes bytes in one direction. An error ends both directions.
     fn pass(
         &self,
         direction: Direction,
@@ -228,7 +230,7 @@ impl Shared {
                 match end {
                     Some(Ok(())) => {
                         to.shutdown(Shutdown::Write)?;
-                        // Nobody hears the rest.
+                        // The rest is discarded.
                         return io::copy(&mut from, &mut io::sink()).map(drop);
                     }
                     Some(cut) => return cut,
@@ -246,7 +248,7 @@ impl Shared {
         state.admitted = state.admitted.map(|left| left - 1);
     }
 
-    /// True if the network was lost: a connection that had something to say is then gone.
+    /// Returns whether the network was lost. A connection that had data to pass is then closed.
     fn lost_until_healed(&self) -> bool {
         let mut state = self.lock();
         let lost = state.lost;
@@ -300,7 +302,7 @@ impl State {
     }
 }
 
-/// Both ways; that it is closed already is as good.
+/// Closes both directions. They may be closed already.
 fn close(one: &TcpStream, other: &TcpStream) {
     let _ = (one.shutdown(Shutdown::Both), other.shutdown(Shutdown::Both));
 }

@@ -2,13 +2,13 @@ use std::sync::mpsc::channel;
 
 use super::*;
 
-/// Long enough never to pass in a test that is right.
+/// A limit that a correct test never reaches.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long nothing has to come, where nothing may.
+/// How long the absence of data is checked.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// A network with a client on one side and a server on the other.
+/// Returns a network with a client on one side and a server on the other.
 fn connected() -> (Network, TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let network = Network::before(listener.local_addr().unwrap().port());
@@ -43,7 +43,7 @@ fn silent(from: &TcpStream) -> bool {
 }
 
 #[test]
-fn bytes_pass_and_so_do_ends() {
+fn bytes_and_ends_pass() {
     let (_network, client, server) = connected();
     (&client).write_all(b"there").unwrap();
     assert_eq!(some(&server), b"there");
@@ -53,7 +53,7 @@ fn bytes_pass_and_so_do_ends() {
 }
 
 #[test]
-fn a_cut_comes_after_the_byte_that_was_chosen_in_either_direction() {
+fn a_cut_happens_after_the_chosen_byte_in_either_direction() {
     for after in [0, 1, 7, 10] {
         for direction in [Direction::ToServer, Direction::ToClient] {
             let (network, client, server) = connected();
@@ -64,7 +64,7 @@ fn a_cut_comes_after_the_byte_that_was_chosen_in_either_direction() {
             network.set(direction, Condition::Cut(after));
             { from }.write_all(b"0123456789").unwrap();
             assert_eq!(all(to), b"0123456789"[..after]);
-            // The other way as well.
+            // The other direction as well.
             assert_eq!(all(from), b"");
             assert_eq!(network.hits(), 1);
         }
@@ -72,7 +72,7 @@ fn a_cut_comes_after_the_byte_that_was_chosen_in_either_direction() {
 }
 
 #[test]
-fn a_half_close_leaves_the_other_way() {
+fn a_half_close_keeps_the_other_direction() {
     let (network, client, server) = connected();
     network.set(Direction::ToClient, Condition::HalfClose(3));
     (&server).write_all(b"012345").unwrap();
@@ -93,7 +93,7 @@ fn a_stall_loses_nothing() {
 }
 
 #[test]
-fn a_delay_is_only_that() {
+fn a_delay_loses_nothing() {
     let (network, client, server) = connected();
     network.set(Direction::ToServer, Condition::Delay(QUIET * 4));
     (&client).write_all(b"late").unwrap();
@@ -102,7 +102,7 @@ fn a_delay_is_only_that() {
 }
 
 #[test]
-fn a_lost_network_says_nothing_until_it_is_healed() {
+fn a_lost_network_is_silent_until_it_is_healed() {
     let (network, client, server) = connected();
     network.lose();
     (&client).write_all(b"anybody?").unwrap();
@@ -113,7 +113,7 @@ fn a_lost_network_says_nothing_until_it_is_healed() {
 }
 
 #[test]
-fn all_connections_can_be_cut_at_once() {
+fn cut_ends_all_connections() {
     let (network, client, server) = connected();
     (&client).write_all(b"there").unwrap();
     assert_eq!(some(&server), b"there");

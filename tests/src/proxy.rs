@@ -1,20 +1,20 @@
-//! A man in the middle: passes a replication connection on, and changes what a test wants changed.
+//! A proxy that passes a replication connection on and changes messages.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// What becomes of a CopyData message from the server.
+/// The action for a CopyData message from the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Forward {
-    /// It is passed on.
+    /// Passes it on.
     Pass,
-    /// It is left out.
+    /// Leaves it out.
     Drop,
-    /// CopyData with this payload takes its place.
+    /// Replaces it by CopyData with this payload.
     Payload(Vec<u8>),
-    /// These bytes take its place, and the connection is closed.
+    /// Replaces it by these bytes and closes the connection.
     Close(Vec<u8>),
 }
 
@@ -22,29 +22,29 @@ type Script = Arc<Mutex<dyn FnMut(&[u8]) -> Forward + Send>>;
 
 type Hold = Arc<Mutex<dyn FnMut() + Send>>;
 
-/// How the command begins that starts a stream.
+/// The beginning of the command that starts a stream.
 const START: &[u8] = b"START_REPLICATION";
 
-/// Takes connections until the process ends; each with two threads of its own.
+/// Accepts connections until the process ends, with two threads for each.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
 }
 
 impl Proxy {
-    /// Stands before the server at `port` of 127.0.0.1. The script sees the payload of every CopyData message.
+    /// Listens in front of the server at `port` of 127.0.0.1. The script gets the payload of every
+    /// CopyData message.
     ///
     /// # Panics
-    ///
     /// If no port is free.
     pub fn before(port: u16, script: impl FnMut(&[u8]) -> Forward + Send + 'static) -> Self {
         Self::new(port, Arc::new(Mutex::new(script)), Arc::new(Mutex::new(|| {})))
     }
 
-    /// The same, passing everything on; `hold` runs before the second START_REPLICATION goes to the server.
+    /// Like [`before`](Self::before), passing everything on. `hold` runs before the second
+    /// START_REPLICATION is sent to the server.
     ///
     /// # Panics
-    ///
     /// If no port is free.
     pub fn before_second_start(port: u16, hold: impl FnOnce() + Send + 'static) -> Self {
         let (mut hold, mut starts) = (Some(hold), 0);
@@ -70,7 +70,7 @@ impl Proxy {
                     (client.try_clone().unwrap(), server.try_clone().unwrap());
                 thread::spawn(move || pass(from_client, to_server, &hold));
                 thread::spawn(move || {
-                    // Either side may leave whenever it likes.
+                    // Either side may close at any time.
                     let _ = watch(&server, &client, &script);
                     let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
                 });
@@ -79,13 +79,13 @@ impl Proxy {
         Self { port: own }
     }
 
-    /// The port to connect to.
+    /// Returns the port to connect to.
     pub fn port(&self) -> u16 {
         self.port
     }
 }
 
-/// From the client to the server, as it comes. A client sends a command in one piece.
+/// Passes bytes from the client to the server. A client sends a command in one piece.
 fn pass(mut from: TcpStream, mut to: TcpStream, hold: &Hold) {
     let mut piece = vec![0; 16 * 1024];
     while let Ok(len @ 1..) = from.read(&mut piece) {
@@ -99,7 +99,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, hold: &Hold) {
     let _ = to.shutdown(Shutdown::Both);
 }
 
-/// From the server to the client, message by message.
+/// Passes messages from the server to the client one by one.
 fn watch(mut server: &TcpStream, mut client: &TcpStream, script: &Script) -> io::Result<()> {
     loop {
         let mut head = [0; 5];

@@ -1,16 +1,16 @@
-//! Numbers that a seed decides, so that a failure can be had again.
+//! Random numbers from a seed, so that a failure is reproducible.
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, and the same everywhere.
+/// SplitMix64 (Steele, Lea, Flood 2014): small, and the same on every system.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// The numbers of this seed.
+    /// Creates the numbers of this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Any number.
+    /// Returns any number.
     pub fn any(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -19,25 +19,23 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`, which is not 0.
+    /// Returns a number below `end`.
     ///
     /// # Panics
-    ///
-    /// If it is.
+    /// If `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.any() % end as u64).unwrap()
     }
 
-    /// One of these.
+    /// Returns one of these.
     ///
     /// # Panics
-    ///
     /// If there are none.
     pub fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len())]
     }
 
-    /// True once in `times`.
+    /// Returns true once in `times`, on average.
     pub fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

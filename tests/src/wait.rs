@@ -1,4 +1,4 @@
-//! Waiting for a reader, for a bounded time.
+//! Bounded waits for a reader.
 
 use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -7,19 +7,18 @@ use std::thread;
 use pgoutput_harness::{PATIENCE, Wait, waiting};
 use pgoutput_reader::{ChangeEvent, Error, Reader, ReplicationStream, StopHandle, StreamEventBuf};
 
-/// The next item of a stream that would wait for it indefinitely.
+/// An iterator whose `next` may wait indefinitely.
 pub trait InTime {
-    /// What it gives.
+    /// The type of its items.
     type Item;
 
-    /// The next item, as `next` returns it.
+    /// Returns the next item, like `next`.
     ///
     /// # Panics
-    ///
-    /// If it takes longer than [`PATIENCE`]: the stream is stopped then.
+    /// If it takes longer than [`PATIENCE`]. The stream is stopped then.
     fn next_in_time(&mut self) -> Option<Self::Item>;
 
-    /// The items, each in time.
+    /// Iterates with [`next_in_time`](Self::next_in_time).
     fn in_time(&mut self) -> impl Iterator<Item = Self::Item> {
         iter::from_fn(|| self.next_in_time())
     }
@@ -49,17 +48,16 @@ impl InTime for ReplicationStream {
     }
 }
 
-/// A wait for what a reader or a stream does, which is stopped where it takes longer than
+/// Registers a wait for a reader or a stream, which is stopped if that takes longer than
 /// [`PATIENCE`].
 pub fn stopped_in_time(what: &str, stop: StopHandle) -> Wait {
     Wait::or(what, PATIENCE, move || stop.stop())
 }
 
-/// Does something while a reader waits, on a thread of its own, for changes of which none may come.
+/// Runs `work` while a reader waits in a thread of its own for changes, none of which may arrive.
 ///
 /// # Panics
-///
-/// If there is one, or the reader fails.
+/// If one arrives, or the reader fails.
 pub fn while_waiting<T>(mut reader: Reader, work: impl FnOnce() -> T) -> T {
     let stop = reader.stop_handle();
     thread::scope(|scope| {
@@ -68,7 +66,7 @@ pub fn while_waiting<T>(mut reader: Reader, work: impl FnOnce() -> T) -> T {
             assert!(next.is_none(), "{next:?}");
             reader.stop().unwrap();
         });
-        // A check that fails must not leave the reader waiting for ever.
+        // A failed check must not leave the reader waiting.
         let done = catch_unwind(AssertUnwindSafe(work));
         stop.stop();
         waiting("a reader that was stopped", || reading.join()).unwrap();

@@ -1,13 +1,13 @@
-//! Makes the captures in `tests/captures` and the readings beside them.
+//! Records the captures in `tests/captures` and their readings.
 //!
 //! ```text
-//! cargo run -p pgoutput-tests --bin capture             every major, 10 to 18
-//! cargo run -p pgoutput-tests --bin capture -- 15 18    these
-//! cargo run -p pgoutput-tests --bin capture -- --seeds  fuzz seeds, from the captures there are
+//! cargo run -p pgoutput-tests --bin capture            # every major, 10 to 18
+//! cargo run -p pgoutput-tests --bin capture -- 15 18   # these majors
+//! cargo run -p pgoutput-tests --bin capture -- --seeds # fuzz seeds, from the committed captures
 //! ```
 //!
-//! Transaction ids, LSNs, object ids and times are new in each run, so every file changes: make them again when the
-//! workload or a server has changed, not for its own sake.
+//! Transaction ids, LSNs, object ids and times are new in each run, so every file changes. Record
+//! again only when the workload or a server has changed.
 
 use std::error::Error;
 use std::io::Write;

@@ -10,10 +10,10 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("captures")
 }
 
-/// The captures there are, sorted: `10/proto1` and so on.
+/// Returns the names of the captures, sorted: `10/proto1` and so on.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// If the folder cannot be read.
 pub fn file_names() -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for major in fs::read_dir(folder())? {
@@ -35,10 +35,10 @@ pub fn file_names() -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// A capture by its name, and the reading beside it.
+/// Loads a capture by its name, with its reading.
 ///
 /// # Errors
-/// When a file cannot be read, or the capture not parsed.
+/// If a file cannot be read, or the capture cannot be parsed.
 pub fn load(name: &str) -> io::Result<(Capture, String)> {
     let read = |extension| {
         let path = folder().join(format!("{name}.{extension}"));
@@ -54,7 +54,7 @@ pub fn load(name: &str) -> io::Result<(Capture, String)> {
 /// Writes a capture and its reading.
 ///
 /// # Errors
-/// When they cannot be written.
+/// If they cannot be written.
 pub fn store(name: &str, capture: &Capture) -> io::Result<()> {
     let path = folder().join(name);
     if let Some(folder) = path.parent() {

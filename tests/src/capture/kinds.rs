@@ -1,4 +1,4 @@
-//! What a capture holds, in letters.
+//! The contents of a capture as message tags.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use pgoutput_decode::{DecodeError, Decoder, Message};
 
 use super::{Capture, Frame};
 
-/// The first byte of every message, a line for each section; without the descriptions that say nothing new.
+/// Returns the first byte of every message, a line for each section, without repeated descriptions.
 ///
 /// # Errors
-/// A frame that cannot be decoded.
+/// If a frame cannot be decoded.
 pub fn kinds(capture: &Capture) -> Result<String, DecodeError> {
     let mut new = News::default();
     let mut lines = String::new();
@@ -26,25 +26,25 @@ pub fn kinds(capture: &Capture) -> Result<String, DecodeError> {
     Ok(lines)
 }
 
-/// The messages of a stream without Relation and Type messages that repeat what was said before.
+/// The messages of a stream without Relation and Type messages that repeat earlier ones.
 ///
-/// How often a server repeats them is a matter of chance: it does so whenever another session's change of a catalogue
-/// has made it forget that it has sent them, and the news of such a change travel beside the log.
+/// How often a server repeats them depends on timing: it does so whenever another session's change
+/// of a catalogue invalidates its cache, and invalidations are not ordered with the log.
 #[derive(Debug, Default)]
 pub struct News<'a> {
     decoder: Decoder,
-    said: BTreeMap<(u8, u32), Message<'a>>,
+    described: BTreeMap<(u8, u32), Message<'a>>,
 }
 
 impl<'a> News<'a> {
-    /// The message of the stream's next frame, unless it repeats what was said.
+    /// Returns the message of the stream's next frame, unless it repeats an earlier one.
     ///
     /// # Errors
-    /// A frame that cannot be decoded.
+    /// If the frame cannot be decoded.
     pub fn next(&mut self, frame: &'a Frame) -> Result<Option<Message<'a>>, DecodeError> {
         let message = self.decoder.decode(&frame.bytes)?;
-        // Whose transaction it is does not matter.
-        let (key, said) = match message {
+        // The transaction does not matter.
+        let (key, description) = match message {
             Message::Relation(mut body) => {
                 body.xid = None;
                 ((b'R', body.oid.as_u32()), Message::Relation(body))
@@ -55,7 +55,7 @@ impl<'a> News<'a> {
             }
             _ => return Ok(Some(message)),
         };
-        let before = self.said.insert(key, said);
-        Ok((before != Some(said)).then_some(message))
+        let before = self.described.insert(key, description);
+        Ok((before != Some(description)).then_some(message))
     }
 }

@@ -1,11 +1,13 @@
-//! Captures: what real servers sent, as text that can be reviewed.
+//! Captures: the messages of real servers, as text that can be reviewed.
 //!
-//! One file for each major version and set of options, `tests/captures/15/proto1.hex` and so on; beside it the
-//! decoded reading, `.txt`. All files of a major come from one run of one workload, so they hold the same
-//! changes; transaction ids, LSNs, object ids and times differ from run to run.
+//! There is a file for each major version and set of options, `tests/captures/15/proto1.hex` and so
+//! on, and next to it the decoded reading, `.txt`. All files of a major come from one run of one
+//! workload, so they contain the same changes. Transaction ids, LSNs, object ids and times differ
+//! from run to run.
 //!
-//! The format is that of the decoder's example `trace`: a frame a line, its WAL position in front, in hexadecimal;
-//! `#` starts a comment. A comment line by itself opens a section, named for what the workload did there.
+//! The format is that of the decoder's example `trace`: a frame per line, in hexadecimal, after its
+//! LSN. `#` starts a comment. A line with only a comment starts a section, named for that step of
+//! the workload.
 
 mod folder;
 mod kinds;
@@ -30,25 +32,25 @@ use std::fmt;
 
 use pgoutput_decode::{Lsn, ParseLsnError, Tag};
 
-/// What one stream received.
+/// The frames that one stream received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capture {
     /// Comments before the first section: the server, the options, the command.
     pub header: Vec<String>,
-    /// The frames, grouped by what the workload did.
+    /// The frames by step of the workload.
     pub sections: Vec<Section>,
 }
 
 /// The frames of one step of the workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
-    /// What was done.
+    /// The name of the step.
     pub title: String,
-    /// What was received.
+    /// The frames that were received.
     pub frames: Vec<Frame>,
 }
 
-/// One message as it was received.
+/// A message as it was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// `wal_start` of its XLogData.
@@ -57,7 +59,7 @@ pub struct Frame {
     pub bytes: Vec<u8>,
 }
 
-/// A line of a capture file that is none.
+/// An invalid line of a capture file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseError {
     line: usize,
@@ -72,17 +74,17 @@ enum ParseErrorKind {
 }
 
 impl Capture {
-    /// All frames, in order.
+    /// Returns all frames, in order.
     pub fn frames(&self) -> impl Iterator<Item = &Frame> {
         self.sections.iter().flat_map(|section| &section.frames)
     }
 
-    /// The section with this title.
+    /// Returns the section with this title.
     pub fn section(&self, title: &str) -> Option<&Section> {
         self.sections.iter().find(|section| section.title == title)
     }
 
-    /// Whether Stream Abort comes with its tail.
+    /// Whether Stream Abort has its longer form.
     pub fn is_parallel(&self) -> bool {
         self.header.iter().any(|line| line.contains("streaming 'parallel'"))
     }
@@ -183,7 +185,7 @@ mod tests {
 ";
 
     #[test]
-    fn written_as_it_was_read() {
+    fn a_capture_is_written_as_it_was_read() {
         let capture: Capture = TEXT.parse().unwrap();
         assert_eq!(capture.header, ["PostgreSQL 15.18", "proto_version '1'"]);
         let frame = Frame { lsn: "0/0".parse().unwrap(), bytes: vec![0x53, 0x1A] };
@@ -193,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_named() {
+    fn an_invalid_line_is_named() {
         for (text, message) in [
             ("\n# s\n45", "line 3: expected an LSN and pairs of hexadecimal digits"),
             ("\n# s\n0/0 4", "line 3: expected an LSN and pairs of hexadecimal digits"),

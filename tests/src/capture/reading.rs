@@ -1,4 +1,4 @@
-//! The decoded reading: a line for each message, short, stable.
+//! The decoded reading: a short line for each message, in a stable format.
 
 use std::fmt::{self, Display, Write};
 
@@ -9,13 +9,13 @@ use pgoutput_decode::{
 
 use super::Capture;
 
-/// How many bytes of a value are shown whole.
+/// The number of bytes of a value that are shown.
 const SHOWN: usize = 60;
 
-/// All messages of a capture as text, one a line.
+/// Formats all messages of a capture as text, one per line.
 ///
-/// Names are as the wire has them, escaped as in Rust; long values are cut and their length is said. A message that
-/// cannot be decoded is a line with its error.
+/// Names are as on the wire, escaped as in Rust. Long values are truncated, with their length. A
+/// message that cannot be decoded is a line with its error.
 pub fn reading(capture: &Capture) -> String {
     let (mut decoder, mut relations) = (Decoder::new(), Relations::new());
     let mut text = String::new();
@@ -38,7 +38,7 @@ pub fn reading(capture: &Capture) -> String {
     text
 }
 
-/// A message with the tables known so far, for their names.
+/// A message, with the tables known so far for their names.
 struct Line<'a> {
     message: Message<'a>,
     relations: &'a Relations,
@@ -46,7 +46,7 @@ struct Line<'a> {
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // In a chunk: whose change it is.
+        // In a chunk, the transaction of the change comes first.
         if let Some(xid) = self.message.stream_xid() {
             write!(f, "({xid}) ")?;
         }
@@ -147,7 +147,7 @@ fn tuple(f: &mut fmt::Formatter<'_>, what: &str, tuple: TupleData<'_>) -> fmt::R
     f.write_str(")")
 }
 
-/// Text, or what may be it.
+/// Formats text, or bytes that may be text.
 fn bytes(f: &mut fmt::Formatter<'_>, value: &[u8]) -> fmt::Result {
     let (mut shown, mut cut) = shorten(value, SHOWN);
     // Not in the middle of a character.
@@ -165,7 +165,7 @@ fn bytes(f: &mut fmt::Formatter<'_>, value: &[u8]) -> fmt::Result {
     cut.fmt(f)
 }
 
-/// The whole length of a value that is not shown whole.
+/// The full length of a value that is truncated.
 struct Cut(Option<usize>);
 
 fn shorten(value: &[u8], most: usize) -> (&[u8], Cut) {
@@ -181,7 +181,7 @@ impl fmt::Display for Cut {
     }
 }
 
-/// The messages around changes.
+/// Formats the messages that delimit transactions.
 fn transaction(f: &mut fmt::Formatter<'_>, message: &Message<'_>) -> fmt::Result {
     match message {
         Message::Begin(m) => write!(f, "Begin {}, ends {}, {}", m.xid, m.final_lsn, m.commit_time),

@@ -1,4 +1,4 @@
-//! Running the workload with a stream for each variant open.
+//! Runs of the workload with a stream open for each variant.
 
 use std::error::Error;
 
@@ -11,10 +11,11 @@ use crate::stopped_in_time;
 
 use super::{Capture, Frame, Section, Variant, workload};
 
-/// Runs the workload on a server of its own of this major; what each variant's stream received, by its name.
+/// Runs the workload on a new server of this major, and returns what each variant's stream
+/// received, by its name.
 ///
 /// # Errors
-/// No such server, or anything the server says.
+/// If there is no such server, or any error of the server.
 pub fn record(major: u32) -> Result<Vec<(&'static str, Capture)>, Box<dyn Error>> {
     // Vacuum and analyze would add empty transactions to the streams.
     let mut builder = Server::builder().setting("autovacuum", "off");
@@ -33,7 +34,7 @@ pub fn record(major: u32) -> Result<Vec<(&'static str, Capture)>, Box<dyn Error>
     Ok(recorder.recordings.into_iter().map(|done| (done.variant.name, done.capture)).collect())
 }
 
-/// The streams, and how the workload keeps in step with them.
+/// The streams, and their synchronization with the workload.
 pub(super) struct Recorder<'d> {
     client: Client,
     recordings: Vec<Recording>,
@@ -41,23 +42,23 @@ pub(super) struct Recorder<'d> {
 }
 
 impl Recorder<'_> {
-    /// Another session for the workload.
+    /// Opens another session for the workload.
     pub(super) fn session(&self) -> Client {
         self.database.client()
     }
 
-    /// Commits a row that says what comes next, and reads every stream up to there.
+    /// Commits a row that names the next step, and reads every stream up to it.
     ///
-    /// All that was written to the log before has then been decoded, that of open transactions too: the commit
-    /// has flushed it. So what is received does not depend on how fast anyone is. It does otherwise: a server
-    /// that finds a transaction rolled back already sends less of it, or nothing.
+    /// Everything that was logged before has then been decoded, also of open transactions, because
+    /// the commit has flushed it. So the frames do not depend on timing. Without this they would: a
+    /// server that finds a transaction already rolled back sends less of it, or nothing.
     pub(super) fn mark(&mut self, title: &str) -> Result<(), Box<dyn Error>> {
         self.client.execute("INSERT INTO mark VALUES ($1)", &[&title])?;
         self.recordings.iter_mut().try_for_each(|recording| recording.read_to_mark(title))
     }
 }
 
-/// One stream and what it has received.
+/// A stream and what it has received.
 struct Recording {
     variant: Variant,
     stream: ReplicationStream,

@@ -1,4 +1,4 @@
-//! Frames of the captures that fuzzing starts from.
+//! Frames of the captures as starting points of fuzzing.
 
 use std::fs;
 use std::io;
@@ -11,21 +11,21 @@ use super::{Capture, load};
 pub struct Seed {
     /// The fuzz target.
     pub target: &'static str,
-    /// What it is.
+    /// A name that describes it.
     pub name: &'static str,
     /// The target's input.
     pub bytes: Vec<u8>,
 }
 
 impl Seed {
-    /// Where it is kept.
+    /// Returns its path.
     pub fn path(&self) -> PathBuf {
         let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds");
         seeds.join(self.target).join(self.name)
     }
 }
 
-/// Name, capture, section, and the frame: the n-th, from 0, with this tag.
+/// Name, capture, section, and the frame: the n-th with this tag, from 0.
 const FRAMES: [(&str, &str, &str, char, usize); 20] = [
     ("v10-copied-row", "10/proto1", "copy", 'I', 2),
     ("v10-update-of-key", "10/proto1", "update of the key", 'U', 0),
@@ -108,10 +108,10 @@ const SEQUENCES: [(&str, &str, &str, &str); 6] = [
     ),
 ];
 
-/// All of them, from the committed captures.
+/// Returns all seeds, from the committed captures.
 ///
 /// # Errors
-/// When a capture cannot be read, or has no such frame.
+/// If a capture cannot be read, or does not contain a frame.
 pub fn seeds() -> io::Result<Vec<Seed>> {
     let mut seeds = Vec::new();
     for (name, file, title, tag, number) in FRAMES {
@@ -146,10 +146,10 @@ fn missing(name: &str) -> io::Error {
     )
 }
 
-/// Writes all of them into `fuzz/seeds`.
+/// Writes all seeds into `fuzz/seeds`.
 ///
 /// # Errors
-/// As [`seeds`], or when they cannot be written.
+/// Those of [`seeds`], or if they cannot be written.
 pub fn write_seeds() -> io::Result<()> {
     seeds()?.iter().try_for_each(|seed| fs::write(seed.path(), &seed.bytes))
 }

@@ -1,16 +1,16 @@
-//! Which streams are recorded: the protocol versions and options that change what is sent.
+//! The recorded streams: protocol versions and options that change what is sent.
 
 use std::ops::RangeInclusive;
 
 use pgoutput_reader::{CreateSlot, Origin, StartReplication, Streaming};
 
-/// One set of options.
+/// A set of options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "the options that are on or off")]
 pub struct Variant {
     /// The name of its file.
     pub name: &'static str,
-    /// The first and the last that it is recorded from.
+    /// The first and the last major that it is recorded from.
     majors: (u32, u32),
     proto_version: u32,
     binary: bool,
@@ -33,9 +33,10 @@ const fn variant(name: &'static str, majors: RangeInclusive<u32>, proto_version:
     }
 }
 
-/// Two of one name but for `-binary` differ in that alone; see [`Variant::text_of`].
+/// All variants. Two whose names differ by `-binary` alone differ only in the format; see
+/// [`Variant::text_of`].
 ///
-/// Those up to 15 are of versions whose own newest protocol has them; later ones send the same there.
+/// Those up to 15 use the newest protocol of their version. Later versions send the same there.
 const ALL: [Variant; 11] = [
     variant("proto1", 10..=13, 1),
     Variant { messages: true, ..variant("proto1-messages", 14..=NEWEST, 1) },
@@ -86,13 +87,14 @@ const ALL: [Variant; 11] = [
 const NEWEST: u32 = *pgoutput_harness::MAJORS.end();
 
 impl Variant {
-    /// Those that are recorded from this major.
+    /// Returns the variants that are recorded from this major.
     pub fn of_major(major: u32) -> impl Iterator<Item = Self> {
         ALL.into_iter()
             .filter(move |variant| (variant.majors.0..=variant.majors.1).contains(&major))
     }
 
-    /// The name of the variant that differs only in sending text, of one that sends binary.
+    /// Returns the name of the variant that sends text and has the same other options, for a
+    /// variant that sends binary.
     pub fn text_of(name: &str) -> Option<&str> {
         name.strip_suffix("-binary")
     }
@@ -115,7 +117,7 @@ impl Variant {
         start
     }
 
-    /// The options, as START_REPLICATION spells them.
+    /// Returns the options, as START_REPLICATION spells them.
     pub(super) fn options(&self) -> String {
         let mut options = format!("proto_version '{}'", self.proto_version);
         let streaming = match self.streaming {
@@ -143,7 +145,7 @@ mod tests {
     use super::{ALL, Variant};
 
     #[test]
-    fn a_binary_variant_differs_from_its_text_variant_in_that_alone() {
+    fn a_binary_variant_differs_from_its_text_variant_only_in_the_format() {
         let find = |name| ALL.into_iter().find(|variant| variant.name == name);
         for binary in ALL.into_iter().filter(|variant| variant.binary) {
             let text = find(Variant::text_of(binary.name).unwrap()).unwrap();

@@ -1,6 +1,7 @@
-//! What is done on the server while the streams are open: the same on every major, as far as it can.
+//! The changes made on the server while the streams are open. Every major gets the same ones as far
+//! as it supports them.
 //!
-//! Every step is named by a mark before it, and becomes a section of the capture.
+//! A mark before every step names it, and starts a section of the capture.
 
 mod prepared;
 mod rows;
@@ -31,26 +32,26 @@ struct Steps<'s, 'd> {
 }
 
 impl Steps<'_, '_> {
-    /// Names what comes next.
+    /// Names the next step.
     fn mark(&mut self, title: &str) -> Result<(), Box<dyn Error>> {
         self.recorder.mark(title)
     }
 
-    /// A mark and, in the first session, these statements. Those of one string are one transaction, unless they
-    /// say otherwise.
+    /// Marks a step and runs these statements in the first session. Statements in one string are
+    /// one transaction, unless they say otherwise.
     fn step(&mut self, title: &str, statements: &[&str]) -> Result<(), Box<dyn Error>> {
         self.mark(title)?;
         self.run(statements)
     }
 
-    /// These statements in the first session.
+    /// Runs these statements in the first session.
     fn run(&mut self, statements: &[&str]) -> Result<(), Box<dyn Error>> {
         statements.iter().try_for_each(|statement| {
             self.first.batch_execute(statement).map_err(|error| explain(statement, &error))
         })
     }
 
-    /// These statements in the second session.
+    /// Runs these statements in the second session.
     fn run_second(&mut self, statements: &[&str]) -> Result<(), Box<dyn Error>> {
         statements.iter().try_for_each(|statement| {
             self.second.batch_execute(statement).map_err(|error| explain(statement, &error))
@@ -59,6 +60,6 @@ impl Steps<'_, '_> {
 }
 
 fn explain(statement: &str, error: &postgres::Error) -> Box<dyn Error> {
-    let said = error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string);
-    format!("{said} in: {statement}").into()
+    let message = error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string);
+    format!("{message} in: {statement}").into()
 }

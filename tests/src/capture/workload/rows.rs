@@ -80,7 +80,8 @@ fn identities(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
 }
 
 fn toast(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
-    // Over 2 kB on disk, so that the text is kept outside; an update that leaves it does not send it again.
+    // The value takes over 2 kB on disk, so it is stored as TOAST, and an update that does not
+    // change it does not send it.
     let values = "(1, repeat('large ', 50), 'a', array_fill('x'::name, ARRAY[30]))";
     steps.step(
         "unchanged large value",
@@ -108,7 +109,8 @@ fn definitions(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
             "INSERT INTO account VALUES (40, 'new column', 1, '2020-02-29')",
             "ALTER TABLE account RENAME balance TO amount; ALTER TABLE account DROP name",
             "UPDATE account SET amount = 3 WHERE id OPERATOR(pg_catalog.=) 40",
-            "ALTER TABLE account RENAME amount TO balance; ALTER TABLE account DROP opened, ADD name text",
+            "ALTER TABLE account RENAME amount TO balance;
+             ALTER TABLE account DROP opened, ADD name text",
             "DELETE FROM account",
         ],
     )?;
@@ -133,12 +135,14 @@ fn messages(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
             "SELECT pg_catalog.pg_logical_emit_message(false, 'at once', 'text ü')",
             "BEGIN;
              INSERT INTO account VALUES (50, 1);
-             SELECT pg_catalog.pg_logical_emit_message(true, 'with the transaction', '\\x00ff'::pg_catalog.bytea);
+             SELECT pg_catalog.pg_logical_emit_message(
+                 true, 'with the transaction', '\\x00ff'::pg_catalog.bytea);
              SELECT pg_catalog.pg_logical_emit_message(false, 'not with it', '');
              ROLLBACK",
             "BEGIN;
              INSERT INTO account VALUES (51, 1);
-             SELECT pg_catalog.pg_logical_emit_message(true, 'with the transaction', '\\x00ff'::pg_catalog.bytea);
+             SELECT pg_catalog.pg_logical_emit_message(
+                 true, 'with the transaction', '\\x00ff'::pg_catalog.bytea);
              COMMIT",
             "SELECT pg_catalog.pg_logical_emit_message(true, '', '')",
         ],
@@ -162,7 +166,8 @@ fn origins(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
         "large transaction of a replication origin",
         &[
             "BEGIN",
-            "SELECT pg_catalog.pg_replication_origin_xact_setup('1/ABCDF0', '2020-01-01 00:00:01+00')",
+            "SELECT pg_catalog.pg_replication_origin_xact_setup(
+                 '1/ABCDF0', '2020-01-01 00:00:01+00')",
             "INSERT INTO large VALUES (1, 'first chunk')",
             &fill(9),
             "INSERT INTO large VALUES (2, 'next chunk')",

@@ -1,14 +1,15 @@
-//! Transactions larger than `logical_decoding_work_mem`, which are streamed where that was asked for.
+//! Transactions larger than `logical_decoding_work_mem`, which are streamed on request.
 
 use std::error::Error;
 
 use super::Steps;
 
-/// So many rows of the table that is not published, nearly 8 kB each: the ninth passes 64 kB, and the server streams
-/// what it holds of the largest transaction.
+/// Returns an insert of rows into the unpublished table, nearly 8 kB each. The ninth row exceeds 64
+/// kB, and the server streams the changes of the largest transaction.
 pub(super) fn fill(rows: u32) -> String {
     format!(
-        "INSERT INTO filler SELECT pg_catalog.repeat('f', 7900) FROM pg_catalog.generate_series(1, {rows})"
+        "INSERT INTO filler SELECT pg_catalog.repeat('f', 7900)
+         FROM pg_catalog.generate_series(1, {rows})"
     )
 }
 
@@ -34,7 +35,8 @@ pub(super) fn run(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
             "UPDATE typed SET code = 'y' WHERE id OPERATOR(pg_catalog.=) 1",
             "DELETE FROM typed",
             "SELECT pg_catalog.pg_logical_emit_message(true, 'in a large transaction', 'text')",
-            "SELECT pg_catalog.pg_logical_emit_message(false, 'beside a large transaction', 'text')",
+            "SELECT pg_catalog.pg_logical_emit_message(
+                 false, 'beside a large transaction', 'text')",
             "TRUNCATE typed, child",
             "ALTER TABLE large ADD more int",
             "INSERT INTO large VALUES (201, 'three columns', 1)",
@@ -47,7 +49,7 @@ pub(super) fn run(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
     )?;
     aborts(steps)?;
 
-    // The first transaction is the larger one, then the second.
+    // The first transaction is larger, then the second.
     steps.step(
         "two large transactions at a time",
         &["BEGIN", "INSERT INTO large VALUES (601, 'first')", &fill(5)],
@@ -58,7 +60,8 @@ pub(super) fn run(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
     steps.run(&["COMMIT"])
 }
 
-/// What is to be rolled back is marked before; see [`Recorder::mark`](crate::capture::record::Recorder::mark).
+/// Changes to be rolled back are marked first; see
+/// [`Recorder::mark`](crate::capture::record::Recorder::mark).
 fn aborts(steps: &mut Steps<'_, '_>) -> Result<(), Box<dyn Error>> {
     steps.step(
         "large transaction with a savepoint to be rolled back",

@@ -1,4 +1,4 @@
-//! What is there before the streams start.
+//! The tables that exist before the streams start.
 
 use std::error::Error;
 
@@ -11,9 +11,9 @@ pub(in crate::capture) const PUBLICATION: &str = "capture";
 
 /// Tables and types.
 ///
-/// Two things keep the captures small. `filler` is not published: its rows make a transaction large for the server, and
-/// are not sent. And names, 64 bytes each on disk, are sent without their padding: `pad` makes a row large enough for
-/// its other large value to be kept outside.
+/// Two tricks keep the captures small. The rows of `filler` are not published and only make a
+/// transaction large for the server. A name takes 64 bytes on disk but is sent without its padding,
+/// so the names in `pad` make a row large enough for its other large value to be stored as TOAST.
 const TABLES: &str = r#"
     CREATE TABLE mark (title text);
     CREATE TABLE account (id int PRIMARY KEY, name text, balance numeric(10, 2));
@@ -40,7 +40,8 @@ const TABLES: &str = r#"
     CREATE TYPE pair AS (a int, b text);
     CREATE DOMAIN pg_catalog.capture_code AS varchar(4);
     CREATE TABLE typed (
-        id int PRIMARY KEY, feeling mood, amount positive, both_of pair, feelings mood[], code pg_catalog.capture_code
+        id int PRIMARY KEY, feeling mood, amount positive, both_of pair, feelings mood[],
+        code pg_catalog.capture_code
     );
     CREATE SCHEMA "Añ ""o""";
     CREATE TYPE "Añ ""o"""."Größe" AS ENUM ('klein', 'groß');
@@ -49,7 +50,7 @@ const TABLES: &str = r#"
     );
 "#;
 
-/// All of them but `filler`.
+/// All tables but `filler`.
 const PUBLISHED: &str = "
     SELECT pg_catalog.string_agg(oid::pg_catalog.regclass::pg_catalog.text, ', ' ORDER BY oid)
     FROM pg_catalog.pg_class
@@ -57,7 +58,7 @@ const PUBLISHED: &str = "
       AND relname OPERATOR(pg_catalog.<>) 'filler'
 ";
 
-/// Makes them, and the publication.
+/// Creates the tables, types and publication.
 pub(in crate::capture) fn prepare(client: &mut Client, major: u32) -> Result<(), Box<dyn Error>> {
     for statement in [TABLES, &types::table(major)] {
         client.batch_execute(statement).map_err(|error| explain(statement, &error))?;

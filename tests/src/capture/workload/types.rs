@@ -1,6 +1,7 @@
-//! One wide table with a column of each basic type, and rows of edge values.
+//! A wide table with a column of each basic type, and rows of edge values.
 
-/// The first major that has the type, the type, after which its column is named, and a literal for each row; where there is none, NULL.
+/// The first major that has the type, the type, which also names the column, and a literal for each
+/// row, or NULL if there is none.
 const TYPES: &[(u32, &str, &[&str])] = &[
     (10, "boolean", &["true", "false"]),
     (10, "smallint", &["1", "-32768", "32767"]),
@@ -72,14 +73,14 @@ fn of_major(major: u32) -> impl Iterator<Item = (&'static str, &'static [&'stati
     known.map(|(_, name, rows)| (*name, *rows))
 }
 
-/// The table: `id` and a column for each type.
+/// Returns the table: `id` and a column for each type.
 pub(super) fn table(major: u32) -> String {
     let columns =
         of_major(major).map(|(name, _)| format!(", \"{}\" {name}", name.replace('"', "\"\"")));
     format!("CREATE TABLE types (id int PRIMARY KEY{})", columns.collect::<String>())
 }
 
-/// An insert of all rows; the last one has only NULL.
+/// Returns an insert of all rows. The last one has only NULL.
 pub(super) fn insert(major: u32) -> String {
     let longest = TYPES.iter().map(|(.., rows)| rows.len()).max().unwrap_or_default();
     let rows = (0..=longest).map(|row| {
