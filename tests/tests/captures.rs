@@ -1,6 +1,6 @@
-//! The committed captures: every frame real servers sent keeps the laws of decoding.
+//! The committed captures: every frame of real servers obeys the laws of decoding.
 //!
-//! `UPDATE_SNAPSHOTS=1 cargo test -p pgoutput-tests --test captures` writes the readings anew.
+//! `UPDATE_SNAPSHOTS=1 cargo test -p pgoutput-tests --test captures` writes the readings.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,9 @@ use pgoutput_decode::{
 };
 use pgoutput_tests::capture::{Capture, Variant, file_names, load, reading, seeds, store};
 
-/// The first bytes that each capture has, in the order of the manual's sections on transactions, rows, streams and
-/// two-phase commit. Those of one version and options have the same with every major.
+/// The first bytes of the messages in each capture, in the order of the manual's sections on
+/// transactions, rows, streams and two-phase commit. They are the same for every major with this
+/// version and these options.
 const KINDS: [(&str, &str); 11] = [
     ("proto1", "BCORYIUDT"),
     ("proto1-messages", "BCOMRYIUDT"),
@@ -25,7 +26,7 @@ const KINDS: [(&str, &str); 11] = [
     ("proto4-parallel-origin_none", "BCRYIUDTSEcA"),
 ];
 
-/// All messages there are.
+/// The tags of all messages.
 const ALL_KINDS: &str = "BCOMRYIUDTSEcAbPKrp";
 
 fn captures() -> Vec<(String, Capture)> {
@@ -33,7 +34,7 @@ fn captures() -> Vec<(String, Capture)> {
     names.into_iter().map(|name| (name.clone(), load(&name).unwrap().0)).collect()
 }
 
-/// Calls `check` with every frame and whether it stands in a chunk.
+/// Calls `check` with every frame, and whether it is in a chunk.
 fn every_frame(check: impl Fn(&[u8], bool)) {
     for (name, capture) in captures() {
         let mut decoder = Decoder::new();
@@ -49,7 +50,7 @@ fn every_frame(check: impl Fn(&[u8], bool)) {
 }
 
 #[test]
-fn every_major_and_variant_is_there() {
+fn every_major_and_variant_has_a_capture() {
     let majors = pgoutput_harness::MAJORS;
     let mut names: Vec<_> = majors
         .flat_map(|major| Variant::of_major(major).map(move |v| format!("{major}/{}", v.name)))
@@ -59,7 +60,7 @@ fn every_major_and_variant_is_there() {
 }
 
 #[test]
-fn each_holds_its_kinds_of_message() {
+fn each_capture_contains_its_kinds_of_message() {
     for (name, capture) in captures() {
         let (major, variant) = name.split_once('/').unwrap();
         let found: BTreeSet<char> =
@@ -74,9 +75,9 @@ fn each_holds_its_kinds_of_message() {
     assert_eq!(ALL_KINDS.len(), 19);
 }
 
-/// What rows are made of, beyond the kinds of message.
+/// Beyond the kinds of message, the forms of tuples and columns.
 #[test]
-fn each_holds_every_form_of_a_row() {
+fn each_capture_contains_every_form_of_a_row() {
     for (name, capture) in captures() {
         let binary = name.ends_with("-binary");
         let mut found = BTreeSet::new();
@@ -112,7 +113,7 @@ fn each_holds_every_form_of_a_row() {
 }
 
 #[test]
-fn read_as_they_were_reviewed() {
+fn readings_match_the_reviewed_ones() {
     let update = std::env::var("UPDATE_SNAPSHOTS").is_ok_and(|value| value == "1");
     for name in file_names().unwrap() {
         let (capture, reviewed) = load(&name).unwrap();
@@ -129,7 +130,7 @@ fn read_as_they_were_reviewed() {
 }
 
 #[test]
-fn seeds_of_fuzzing_are_frames_of_captures() {
+fn fuzz_seeds_are_frames_of_captures() {
     for seed in seeds().unwrap() {
         let path = seed.path();
         let committed = std::fs::read(&path)
@@ -139,7 +140,7 @@ fn seeds_of_fuzzing_are_frames_of_captures() {
 }
 
 #[test]
-fn law_2_a_refused_frame_leaves_the_decoder_as_it_was() {
+fn law_2_a_rejected_frame_leaves_the_decoder_unchanged() {
     for (name, capture) in captures() {
         let mut decoder = Decoder::new();
         for frame in capture.frames() {
@@ -164,7 +165,7 @@ fn law_3_every_frame_is_encoded_to_the_same_bytes() {
 }
 
 #[test]
-fn law_4_every_strict_prefix_is_refused() {
+fn law_4_every_strict_prefix_is_rejected() {
     const SHORT_STREAM_ABORT: usize = 9;
     every_frame(|frame, in_stream| {
         for length in 0..frame.len() {
@@ -175,17 +176,19 @@ fn law_4_every_strict_prefix_is_refused() {
     });
 }
 
-/// A frame with the wrong bit is refused, or it is one of those in which nothing tells; those are exactly
-/// * Origin, which is the same in both states;
-/// * Relation and Type outside a chunk with a schema name of four bytes or more: these are then taken for the table's
-///   id, and its id for that of the transaction;
-/// * Message outside a chunk with a prefix of four bytes or more, in the same way;
-/// * Message in a chunk whose LSN ends in four bytes other than zero that are UTF-8, which are then taken for the
-///   first of the prefix.
+/// A frame with the wrong in-stream bit is rejected, unless its bytes are valid in both states.
+/// Those frames are:
 ///
-/// What stands around them is refused always, and with it every capture as a whole.
+/// - Origin, which is the same in both states;
+/// - Relation and Type outside a chunk with a schema name of four bytes or more: these bytes are
+///   then read as the table's oid, and its oid as the transaction's id;
+/// - Message outside a chunk with a prefix of four bytes or more, in the same way;
+/// - Message in a chunk whose LSN ends in four bytes other than zero that are UTF-8, which are then
+///   read as the start of the prefix.
+///
+/// The messages around them are always rejected, and so is every capture as a whole.
 #[test]
-fn law_9_the_wrong_in_stream_bit_is_refused() {
+fn law_9_the_wrong_in_stream_bit_is_rejected() {
     every_frame(|frame, in_stream| {
         let right = Message::decode(frame, in_stream).unwrap();
         let wrong = Message::decode(frame, !in_stream);
@@ -209,7 +212,7 @@ fn law_9_the_wrong_in_stream_bit_is_refused() {
 }
 
 #[test]
-fn law_9_a_capture_is_refused_with_the_wrong_in_stream_bit() {
+fn law_9_a_capture_is_rejected_with_the_wrong_in_stream_bit() {
     for (name, capture) in captures() {
         let mut decoder = Decoder::new();
         decoder.decode(b"S\0\0\x03\x09\x01").unwrap();
@@ -223,7 +226,7 @@ fn law_9_a_capture_is_refused_with_the_wrong_in_stream_bit() {
 }
 
 #[test]
-fn one_after_another_in_one_slice() {
+fn frames_are_decoded_from_one_slice() {
     for (name, capture) in captures() {
         let form =
             if capture.is_parallel() { StreamAbortForm::Long } else { StreamAbortForm::Short };

@@ -8,7 +8,7 @@ use pgoutput_reader::{
     Streaming,
 };
 
-/// Long enough never to pass in a test that is right.
+/// A limit that a correct test never reaches.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn connect(dsn: &str) -> Connection {
@@ -22,19 +22,19 @@ fn soon() -> Instant {
     Instant::now() + PATIENCE
 }
 
-/// The one value of a query's one row.
+/// Returns the single value of a query.
 fn value(connection: &mut Connection, sql: &str) -> String {
     let answers = connection.simple_query(sql).unwrap();
     answers[0].rows[0].values().next().unwrap().unwrap().to_owned()
 }
 
-/// The error of a start that fails in the output plugin or on its database.
+/// Returns the error of a start that fails in the output plugin or because of its database.
 fn refusal(connection: Connection, start: &StartReplication) -> Error {
     let version = connection.server_version();
     match connection.start_replication(start) {
         Err(error) => error,
         Ok(copy) => {
-            // Old servers start the copy before they look at the slot.
+            // Old servers start the copy before they check the slot.
             assert!(version.major() < 11, "{version}");
             copy.finish(soon()).unwrap_err()
         }
@@ -42,13 +42,13 @@ fn refusal(connection: Connection, start: &StartReplication) -> Error {
 }
 
 #[track_caller]
-fn assert_says(error: &Error, sqlstate: &str, advice: &str) {
+fn assert_error(error: &Error, sqlstate: &str, advice: &str) {
     assert_eq!(error.sqlstate(), Some(sqlstate), "{error}");
     assert!(error.to_string().contains(advice), "{error}");
 }
 
 #[test]
-fn a_connection_knows_its_server_and_pins_what_text_depends_on() {
+fn a_connection_pins_the_settings_that_text_values_depend_on() {
     for server in servers() {
         let database = server.database_with("pinned", "");
         let mut client = database.client();
@@ -60,7 +60,7 @@ fn a_connection_knows_its_server_and_pins_what_text_depends_on() {
             "TimeZone = 'Asia/Tokyo'",
             "extra_float_digits = -5",
             "bytea_output = 'escape'",
-            // The one name beside C that every system knows.
+            // The only name besides C that every system knows.
             "lc_monetary = 'POSIX'",
         ] {
             client.batch_execute(&format!("{alter} {setting}")).unwrap();
@@ -95,7 +95,7 @@ fn a_connection_knows_its_server_and_pins_what_text_depends_on() {
 }
 
 #[test]
-fn every_password_method_lets_in_and_keeps_out() {
+fn every_password_method_accepts_and_rejects() {
     let majors: Vec<u32> = servers().iter().map(|server| server.major()).collect();
     for major in majors {
         let server = Server::builder()
@@ -123,24 +123,24 @@ fn every_password_method_lets_in_and_keeps_out() {
                 "{missing}"
             );
             let wrong = Connection::connect(config.password("wrong")).unwrap_err();
-            assert_says(&wrong, "28P01", "check the user and the password");
+            assert_error(&wrong, "28P01", "check the user and the password");
             assert!(!format!("{wrong} {wrong:?}").contains("wrong\""));
             let mut connection = Connection::connect(config.password("p\u{e4}ss 'word")).unwrap();
             assert_eq!(value(&mut connection, "SELECT current_user"), role);
         }
         let mut config: Config = server.dsn("postgres").parse().unwrap();
         let rejected = Connection::connect(config.user("nobody")).unwrap_err();
-        assert_says(&rejected, "28000", "pg_hba.conf");
+        assert_error(&rejected, "28000", "pg_hba.conf");
     }
 }
 
 #[test]
-fn refusals_say_what_to_do() {
+fn errors_of_the_server_come_with_advice() {
     for server in servers() {
         let database = server.database("refusals");
         let mut config: Config = database.dsn().parse().unwrap();
         let missing = Connection::connect(config.dbname("no such database")).unwrap_err();
-        assert_says(&missing, "3D000", "create the database");
+        assert_error(&missing, "3D000", "create the database");
 
         let role = format!("{}_reader", database.name());
         let mut client = database.client();
@@ -153,7 +153,7 @@ fn refusals_say_what_to_do() {
 }
 
 #[test]
-fn names_reach_the_server_as_they_are() {
+fn names_reach_the_server_unchanged() {
     for server in servers() {
         let mut connection = connect(&server.dsn("postgres"));
         for name in ["Capital", "it's", "a,b", "back\\slash", "two words", "\u{e9}; drop"] {
@@ -161,12 +161,12 @@ fn names_reach_the_server_as_they_are() {
             let message = missing.server().unwrap().message().to_owned();
             assert_eq!(message, format!("replication slot \"{name}\" does not exist"));
         }
-        // What the grammar cannot say is not sent.
+        // A name outside the grammar is not sent.
         for name in ["zero\0byte", "double\"quote"] {
             let refused = connection.drop_slot(name, false).unwrap_err();
             assert!(matches!(refused.kind(), ErrorKind::Usage(_)));
         }
-        // And the connection has not lost its place.
+        // The connection is still usable.
         assert_eq!(value(&mut connection, "SELECT 1"), "1");
     }
 }
@@ -185,17 +185,17 @@ fn a_slot_lives_from_creation_to_its_drop() {
         assert_eq!(created.name, slot);
         assert!(!created.consistent_point.is_zero());
         assert!(created.snapshot_name.is_some());
-        assert_says(&connection.create_slot(&create).unwrap_err(), "42710", "choose another name");
+        assert_error(&connection.create_slot(&create).unwrap_err(), "42710", "choose another name");
 
         let mut start = StartReplication::new(&slot, ["p"]);
         start.streaming = if server.major() < 14 { Streaming::Off } else { Streaming::On };
         let copy = connection.start_replication(&start).unwrap();
         let held = connect(&database.dsn()).start_replication(&start).unwrap_err();
-        assert_says(&held, "55006", "another connection holds the slot");
+        assert_error(&held, "55006", "another connection holds the slot");
         let held = connect(&database.dsn()).drop_slot(&slot, false).unwrap_err();
-        assert_says(&held, "55006", "another connection holds the slot");
+        assert_error(&held, "55006", "another connection holds the slot");
 
-        // After the end of the copy the slot is free, and the connection good for commands.
+        // After the end of the copy, the slot is free and the connection accepts commands.
         let mut connection = copy.finish(soon()).unwrap();
         let active = format!("SELECT active FROM pg_replication_slots WHERE slot_name = '{slot}'");
         assert_eq!(value(&mut connection, &active), "f");
@@ -203,7 +203,7 @@ fn a_slot_lives_from_creation_to_its_drop() {
         assert!(elsewhere.to_string().contains("connect to the database the slot belongs to"));
         connection.drop_slot(&slot, true).unwrap();
         let gone = connection.start_replication(&start).unwrap_err();
-        assert_says(&gone, "42704", "create the slot first");
+        assert_error(&gone, "42704", "create the slot first");
     }
 }
 
@@ -218,12 +218,12 @@ fn a_slot_of_another_plugin_is_recognised() {
             .simple_query(&create)
             .expect("test_decoding, one of PostgreSQL's contrib modules");
         let error = refusal(connection, &StartReplication::new(&slot, ["p"]));
-        assert_says(&error, "22023", "made for another output plugin");
+        assert_error(&error, "22023", "made for another output plugin");
     }
 }
 
 #[test]
-fn options_the_server_is_too_old_for_never_reach_it() {
+fn unsupported_options_never_reach_the_server() {
     for server in servers() {
         let database = server.database("options");
         let slot = database.slot_name("s");
@@ -253,7 +253,7 @@ fn options_the_server_is_too_old_for_never_reach_it() {
 }
 
 #[test]
-fn wal_level_and_full_tables_say_what_to_do() {
+fn a_low_wal_level_and_exhausted_slots_come_with_advice() {
     let major = servers()[0].major();
     let server = Server::builder()
         .setting("wal_level", "replica")
@@ -262,15 +262,15 @@ fn wal_level_and_full_tables_say_what_to_do() {
         .unwrap();
     let mut connection = connect(&server.dsn("postgres"));
     let refused = connection.create_slot(&CreateSlot::new("s")).unwrap_err();
-    assert_says(&refused, "55000", "set wal_level = logical");
+    assert_error(&refused, "55000", "set wal_level = logical");
     let full = Connection::connect(&server.dsn("postgres").parse().unwrap()).unwrap_err();
-    assert_says(&full, "53300", "max_wal_senders");
+    assert_error(&full, "53300", "max_wal_senders");
 
     let server = Server::builder().setting("max_replication_slots", "1").start(major).unwrap();
     let mut connection = connect(&server.dsn("postgres"));
     connection.create_slot(&CreateSlot::new("one")).unwrap();
     let full = connection.create_slot(&CreateSlot::new("two")).unwrap_err();
-    assert_says(&full, "53400", "max_replication_slots");
+    assert_error(&full, "53400", "max_replication_slots");
 }
 
 #[test]

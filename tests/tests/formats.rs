@@ -1,4 +1,4 @@
-//! The same changes sent as text and as binary have the same values.
+//! Equal values of the same changes sent as text and as binary.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use pgoutput_decode::value::{Field, Format, Value};
 use pgoutput_decode::{Message, Oid, OldTuple, Relations, TupleColumn, TupleData};
 use pgoutput_tests::capture::{Capture, News, Variant, file_names, load};
 
-/// Columns whose binary form takes more than the type's oid to read, has no reader, or has another content.
+/// Columns whose binary form needs more than the type's oid, has no reader, or has another content.
 const NOT_COMPARED: [&str; 7] = [
     "It's, a Table.日本",
     "typed.amount",
@@ -31,7 +31,7 @@ fn text_and_binary_have_the_same_values() {
                 relations.update(body);
             }
             let Some((relation, rows)) = rows(text) else {
-                // The format changes nothing in other messages.
+                // The format does not affect other messages.
                 assert_eq!(text, binary, "{name}");
                 continue;
             };
@@ -51,17 +51,17 @@ fn text_and_binary_have_the_same_values() {
             }
         }
     }
-    // Exactly these: one that can be read now leaves the list.
+    // Exactly these: a column that becomes readable must leave the list.
     assert_eq!(left_out, NOT_COMPARED.map(String::from).into());
 }
 
-/// The messages that say something new.
+/// Returns the messages that do not repeat earlier ones.
 fn messages(capture: &Capture) -> Vec<Message<'_>> {
     let mut news = News::default();
     capture.frames().filter_map(|frame| news.next(frame).unwrap()).collect()
 }
 
-/// The rows of a change, and their table.
+/// Returns the rows of a change, and their table.
 fn rows<'a>(message: &Message<'a>) -> Option<(Oid, Vec<TupleData<'a>>)> {
     let old = |tuple| match tuple {
         OldTuple::Key(key) => key.full_width(),
@@ -77,7 +77,8 @@ fn rows<'a>(message: &Message<'a>) -> Option<(Oid, Vec<TupleData<'a>>)> {
     }
 }
 
-/// Whether two columns are the same; `None` if the binary form cannot be read, or has a number for the text's name.
+/// Whether two columns are equal. `None` if the binary form cannot be read, or is a number for the
+/// text's name.
 fn same(type_oid: Oid, pair: (TupleColumn<'_>, TupleColumn<'_>)) -> Option<bool> {
     let (TupleColumn::Text(text), TupleColumn::Binary(binary)) = pair else {
         return Some(pair.0 == pair.1);

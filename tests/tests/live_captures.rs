@@ -1,10 +1,10 @@
-//! The servers of this run still send what the committed captures hold.
+//! Comparison of this run's servers with the committed captures.
 
 use pgoutput_harness::servers;
 use pgoutput_tests::capture::{kinds, load, record};
 
 #[test]
-fn servers_send_the_kinds_of_messages_that_were_captured() {
+fn servers_send_the_captured_kinds_of_messages() {
     for server in servers() {
         let major = server.major();
         for (name, live) in record(major).unwrap() {

@@ -1,4 +1,4 @@
-//! Rows of real servers as Rust values and structs: the same from text and from binary.
+//! Rows of real servers as Rust values and structs, the same from text and from binary.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use time::macros::{date, datetime};
 use time::{Date, OffsetDateTime, PrimitiveDateTime};
 use uuid::Uuid;
 
-// From 11 on: before, a domain could not be over a composite type.
+// From 11 on. Earlier, a domain could not be over a composite type.
 const SETUP: &str = "
     CREATE EXTENSION hstore;
     CREATE EXTENSION citext;
@@ -21,21 +21,28 @@ const SETUP: &str = "
     CREATE DOMAIN home AS address;
     CREATE TYPE span AS RANGE (subtype = int4);
     CREATE TABLE people (
-        id int4 PRIMARY KEY, small int2, large int8, level positive, ratio float8, single float4, ok bool,
-        price numeric, name varchar(20), note text, picture bytea, born date, met timestamp, seen timestamptz,
-        pause interval, token uuid, doc jsonb, raw json, mood mood, moods mood[], home home, homes address[],
+        id int4 PRIMARY KEY, small int2, large int8, level positive, ratio float8,
+        single float4, ok bool,
+        price numeric, name varchar(20), note text, picture bytea, born date,
+        met timestamp, seen timestamptz,
+        pause interval, token uuid, doc jsonb, raw json, mood mood,
+        moods mood[], home home, homes address[],
         grid int4[], words text[], blobs bytea[], span span, ip inet, years int4range, tags hstore,
         email citext)";
 
 const INSERT: &str = r#"INSERT INTO people VALUES (
     1, -2, 9007199254740993, 7, 0.1, 0.5, true,
-    12.50, 'Zoë', NULL, '\x00ff5c', '2024-02-29', '1999-12-31 23:59:59.5', '2022-01-14 18:22:10.29674+01',
-    '1 year 2 days 3 hours', '00112233-4455-6677-8899-aabbccddeeff', '{"a": [1, "two"], "b": null}', '{"b":1.10}',
-    'so so', '{happy,NULL}', ROW('a "b", \c', 8000, '{so so}'), ARRAY[ROW('x', NULL, '{}')::address, NULL],
-    '{{1,2},{3,NULL}}', ARRAY['', 'NULL', NULL, 'q"\'], ARRAY['\x00'::bytea, '\x'], '[1,5)', '10.0.0.1/8', 'empty',
+    12.50, 'Zoë', NULL, '\x00ff5c', '2024-02-29', '1999-12-31 23:59:59.5',
+    '2022-01-14 18:22:10.29674+01',
+    '1 year 2 days 3 hours', '00112233-4455-6677-8899-aabbccddeeff',
+    '{"a": [1, "two"], "b": null}', '{"b":1.10}',
+    'so so', '{happy,NULL}', ROW('a "b", \c', 8000, '{so so}'),
+    ARRAY[ROW('x', NULL, '{}')::address, NULL],
+    '{{1,2},{3,NULL}}', ARRAY['', 'NULL', NULL, 'q"\'], ARRAY['\x00'::bytea, '\x'],
+    '[1,5)', '10.0.0.1/8', 'empty',
     'a=>1, "b\""=>NULL', 'Zoe@example.org')"#;
 
-/// The last event, read in both formats where the server has both.
+/// Calls `check` with the last event, in each format that the server has.
 fn in_both_formats(server: &Server, statements: &[&str], check: impl Fn(&ChangeEvent, bool)) {
     let fixture = Fixture::new(server, SETUP);
     let other = fixture.database().slot_name("binary");
@@ -202,7 +209,7 @@ struct Wrong {
 }
 
 #[test]
-fn what_does_not_fit_says_where_and_what_would() {
+fn a_mismatched_type_is_an_error_with_place_and_advice() {
     for server in servers_from(11) {
         in_both_formats(server, &[INSERT], |event, binary| {
             let row = event.after().unwrap();
@@ -213,7 +220,8 @@ fn what_does_not_fit_says_where_and_what_would() {
             assert_eq!(
                 error.to_string(),
                 format!(
-                    "{change}: column \"large\" of public.people: {format} value of type bigint: out of range for i32 at byte 0; \
+                    "{change}: column \"large\" of public.people: {format} value of type bigint: \
+                    out of range for i32 at byte 0; \
                      read it as i64 or Value"
                 )
             );
@@ -270,16 +278,16 @@ struct Careless {
     _note: Option<String>,
 }
 
-const STORED_APART: [&str; 3] = [
+const TOAST: [&str; 3] = [
     "ALTER TABLE people ALTER note SET STORAGE EXTERNAL",
     "INSERT INTO people (id, note) VALUES (1, repeat('x', 10000))",
     "UPDATE people SET small = 5",
 ];
 
 #[test]
-fn an_unchanged_value_is_no_null() {
+fn an_unchanged_toast_value_is_not_null() {
     for server in servers_from(11) {
-        in_both_formats(server, &STORED_APART, |event, _| {
+        in_both_formats(server, &TOAST, |event, _| {
             let row = event.after().unwrap();
             let noted: Noted = row.deserialize().unwrap();
             assert_eq!(noted, Noted { id: 1, note: Toast::Unchanged });
@@ -297,10 +305,10 @@ fn an_unchanged_value_is_no_null() {
 }
 
 #[test]
-fn an_old_row_fills_in_what_did_not_change() {
+fn an_old_row_provides_unchanged_toast_values() {
     for server in servers_from(11) {
         let full = "ALTER TABLE people REPLICA IDENTITY FULL";
-        let [apart, insert, update] = STORED_APART;
+        let [apart, insert, update] = TOAST;
         in_both_formats(server, &[full, apart, insert, update], |event, _| {
             let note = event.after().unwrap().get::<Toast<String>>("note").unwrap();
             assert_eq!(note, Toast::Present("x".repeat(10_000)));
@@ -310,7 +318,7 @@ fn an_old_row_fills_in_what_did_not_change() {
 }
 
 #[test]
-fn an_old_key_is_all_there_is_of_a_deleted_row() {
+fn a_deleted_row_has_only_its_old_key() {
     for server in servers_from(11) {
         in_both_formats(server, &[INSERT, "DELETE FROM people"], |event, _| {
             let row = event.before().unwrap();

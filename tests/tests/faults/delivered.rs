@@ -1,4 +1,4 @@
-//! What was delivered, held against what was committed.
+//! Compares delivered events with committed ones.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,11 +11,11 @@ use serde_json::Value;
 use crate::transactions::{Unit, describe, describe_json};
 use crate::writer::Journal;
 
-/// One event that was handed over.
+/// A delivered event.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivered {
     pub(crate) event: String,
-    /// Where its transaction's commit record starts, or its own.
+    /// The start of the commit record of its transaction, or of its own record.
     pub(crate) commit_lsn: Lsn,
 }
 
@@ -24,7 +24,7 @@ impl Delivered {
         Self { event: describe(event), commit_lsn: event.position().commit_lsn() }
     }
 
-    /// One that the program has printed.
+    /// Returns an event that the program printed.
     pub(crate) fn printed(event: &Value) -> Self {
         let transaction = &event["transaction"]["begin_lsn"];
         let lsn = transaction.as_u64().or(event["lsn"].as_u64()).unwrap();
@@ -32,15 +32,15 @@ impl Delivered {
     }
 }
 
-/// The events that a process was handed, in order, and how far the slot was meanwhile.
+/// The events delivered to a process, in order, and the slot's confirmed LSN over time.
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     delivered: Mutex<Vec<Delivered>>,
-    /// How many of them may be forgotten by the server.
-    taken: AtomicUsize,
-    /// A confirmed position, and how many events had been taken when it was seen.
+    /// How many of them are acknowledged, or about to be.
+    acknowledged: AtomicUsize,
+    /// A confirmed LSN, and how many events had been acknowledged when it was read.
     confirmed: Mutex<Vec<(Lsn, usize)>>,
-    /// What ended the reading.
+    /// The error that ended the reading.
     failed: Mutex<Option<String>>,
 }
 
@@ -49,7 +49,7 @@ impl Account {
         self.delivered().push(event);
     }
 
-    /// The reading has ended with an error.
+    /// Records the error that ended the reading.
     pub(crate) fn fail(&self, error: &Error) {
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
     }
@@ -68,18 +68,20 @@ impl Account {
         self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything so far is about to be taken.
-    pub(crate) fn take_all(&self) {
-        self.taken.store(self.len(), Ordering::Release);
+    /// Records that everything so far is about to be acknowledged.
+    pub(crate) fn acknowledge_all(&self) {
+        self.acknowledged.store(self.len(), Ordering::Release);
     }
 
-    /// The slot was seen there. What is taken meanwhile counts as taken before: that excuses more than it should, and never less.
+    /// Records a confirmed LSN. Events acknowledged meanwhile count as acknowledged before, so the
+    /// check may be too lenient but never too strict.
     pub(crate) fn confirmed(&self, lsn: Lsn) {
-        let taken = self.taken.load(Ordering::Acquire);
-        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).push((lsn, taken));
+        let acknowledged = self.acknowledged.load(Ordering::Acquire);
+        self.confirmed.lock().unwrap_or_else(PoisonError::into_inner).push((lsn, acknowledged));
     }
 
-    /// Every event of the journal once, in its order, and none confirmed before it was delivered.
+    /// Checks that every event of the journal was delivered once, in order, and confirmed only
+    /// after it was delivered.
     pub(crate) fn check(&self, journal: &Journal) {
         let delivered = self.delivered();
         check_confirmed(&self.confirmed.lock().unwrap(), &delivered);
@@ -98,7 +100,8 @@ impl Account {
                 format!("{:#?}", &events[at.saturating_sub(3).min(end)..end])
             };
             panic!(
-                "of {} events {} came; event {at} is another one: committed {}, delivered {}",
+                "of {} committed events, {} were delivered; event {at} differs: \
+                committed {}, delivered {}",
                 expected.len(),
                 sure.len(),
                 around(&expected),
@@ -108,38 +111,39 @@ impl Account {
     }
 }
 
-/// No position is beyond the commit of what was not taken whole.
+/// Checks that no confirmed LSN is after the commit of an incompletely acknowledged transaction.
 fn check_confirmed(confirmed: &[(Lsn, usize)], delivered: &[Delivered]) {
-    for (lsn, taken) in confirmed {
-        if let Some(next) = delivered.get(*taken) {
+    for (lsn, acknowledged) in confirmed {
+        if let Some(next) = delivered.get(*acknowledged) {
             assert!(
                 *lsn <= next.commit_lsn,
-                "{lsn} was confirmed when {taken} events were taken, and {next:?} was not"
+                "{lsn} was confirmed when {acknowledged} events were acknowledged, without {next:?}"
             );
         }
     }
 }
 
-/// What several processes were handed, one after the other: each starts with a whole transaction, none later than the first one that
-/// no earlier process was handed whole.
+/// The events delivered to several processes in sequence. Each process starts with a whole
+/// transaction, which is not after the first one that no earlier process received completely.
 #[derive(Debug, Default)]
 pub(crate) struct Succession {
-    /// Units that were delivered whole.
+    /// The number of units that were delivered completely.
     whole: usize,
 }
 
 impl Succession {
-    /// After so many units that were delivered whole.
+    /// Starts after this number of completely delivered units.
     pub(crate) fn of(whole: usize) -> Self {
         Self { whole }
     }
 
-    /// How many units have been delivered whole.
+    /// Returns the number of completely delivered units.
     pub(crate) fn whole(&self) -> usize {
         self.whole
     }
 
-    /// One process's events; gives the first of its units and the first that it was not handed whole, if it was handed anything.
+    /// Adds the events of one process. Returns the range from its first unit to the first that it
+    /// did not receive completely, or `None` without events.
     pub(crate) fn process(
         &mut self,
         units: &[Unit],
@@ -148,20 +152,20 @@ impl Succession {
         let first = delivered.first()?;
         let begins = |unit: &Unit| unit.events.first() == Some(&first.event);
         let start = units.iter().position(begins).unwrap_or_else(|| {
-            panic!("a process starts with {first:?}, which starts no transaction")
+            panic!("a process starts with {first:?}, which does not start a transaction")
         });
         assert!(start <= self.whole, "lost: {:?}, before {first:?}", units[self.whole].events[0]);
         let mut unit = start;
         let mut rest = delivered;
         while !rest.is_empty() {
             let events = &units[unit].events;
-            let came = &rest[..rest.len().min(events.len())];
-            let same = came.iter().map(|one| &one.event).eq(&events[..came.len()]);
-            assert!(same, "committed {events:?}, delivered {came:?}");
-            if came.len() == events.len() {
+            let received = &rest[..rest.len().min(events.len())];
+            let same = received.iter().map(|one| &one.event).eq(&events[..received.len()]);
+            assert!(same, "committed {events:?}, delivered {received:?}");
+            if received.len() == events.len() {
                 unit += 1;
             }
-            rest = &rest[came.len()..];
+            rest = &rest[received.len()..];
         }
         self.whole = self.whole.max(unit);
         Some(start..unit)

@@ -1,7 +1,8 @@
-//! Faults by the hundred: nothing is lost, nothing comes twice but whole transactions after a process has died, everything in order, and
-//! no position is confirmed that was not delivered.
+//! Hundreds of faults. Nothing is lost, everything is in order, no undelivered position is
+//! confirmed, and only whole transactions are repeated, after a process has died.
 //!
-//! `PGOUTPUT_FAULTS=2000` asks for more of them than the ordinary run has; `PGOUTPUT_FAULTS_SEED` names the seed of a failure.
+//! `PGOUTPUT_FAULTS=2000` sets the number of faults. `PGOUTPUT_FAULTS_SEED` repeats the seed of a
+//! failure.
 
 mod delivered;
 mod network;
@@ -13,14 +14,14 @@ mod writer;
 
 use pgoutput_harness::{Server, servers};
 
-/// Faults of all tests on all servers together, unless told otherwise.
+/// The default number of faults, of all tests on all servers together.
 const FAULTS: usize = 240;
 
 const FAULTS_VARIABLE: &str = "PGOUTPUT_FAULTS";
 
 const SEED_VARIABLE: &str = "PGOUTPUT_FAULTS_SEED";
 
-/// Runs `test` with each server, a seed, and as many faults as make up these percent of all.
+/// Runs `test` with each server, a seed, and the number of faults that is this percentage of all.
 fn with_each_server(percent: usize, test: impl Fn(&'static Server, u64, usize)) {
     let number = |name: &str| {
         std::env::var(name)

@@ -1,4 +1,4 @@
-//! The network fails, walsenders are ended, and others take the slot.
+//! Faults of the network, terminated walsenders, and other readers of the slot.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use crate::reading::{Reading, SILENCE, disturbed};
 use crate::transactions::SETUP;
 use crate::with_each_server;
 
-/// The most faults in one database.
+/// The largest number of faults in one database.
 const TOGETHER: usize = 30;
 
-/// How long a fault that needs bytes to come by is waited for.
+/// The time limit of a fault that depends on passing bytes.
 const SOON: Duration = Duration::from_millis(150);
 
 /// How often each fault may fail to happen, on average.
@@ -26,23 +26,24 @@ enum Fault {
     Terminate,
     /// Every connection is cut at once.
     CutNow,
-    /// A connection is cut at this byte from now.
+    /// A connection is cut after this number of bytes.
     Cut(Direction, usize),
-    /// Every connection is cut at once, and the next one at this byte.
+    /// Every connection is cut at once, and the next one after this number of bytes.
     CutTwice(Direction, usize),
     HalfClose(Direction, usize),
     Stall(Direction, usize, Duration),
     Delay(Direction, Duration),
-    /// A black hole, for longer than a silence may be.
+    /// The network loses everything, for longer than the limit of a silence.
     Lose,
-    /// Another reader takes the slot and keeps it for so long.
+    /// Another reader takes the slot and keeps it for this duration.
     Taken(Duration),
 }
 
 impl Fault {
     fn any(random: &mut Random) -> Self {
         let direction = *random.one_of(&[Direction::ToClient, Direction::ToServer]);
-        // A status is some forty bytes, a connection's set-up some hundred, transactions up to some hundred thousand.
+        // A status update has some forty bytes, the set-up of a connection some hundred, a
+        // transaction up to some hundred thousand.
         let range = *random.one_of(&match direction {
             Direction::ToServer => [45, 400, 2000],
             Direction::ToClient => [300, 5000, 200_000],
@@ -62,7 +63,7 @@ impl Fault {
         }
     }
 
-    /// Makes it happen; false where the bytes that it needs have not come by.
+    /// Causes the fault. Returns false if the bytes that it depends on did not pass.
     fn happen(self, network: &Network, fixture: &Fixture<'_>) -> bool {
         let mut happened = true;
         match self {
@@ -94,7 +95,7 @@ impl Fault {
                 thread::sleep(SILENCE + SILENCE / 2);
             }
             Self::Taken(time) => {
-                // Whose slot it is cannot come back meanwhile.
+                // The owner of the slot cannot come back meanwhile.
                 network.lose();
                 let start = StartReplication::new(fixture.slot_name(), [PUBLICATION]);
                 let config: Config = fixture.database().dsn().parse().unwrap();
@@ -118,7 +119,7 @@ fn terminate(fixture: &Fixture<'_>) {
     fixture.client().execute(query, &[&fixture.slot_name()]).unwrap();
 }
 
-/// Whether the fault has happened, before it is too long in coming.
+/// Whether the fault happens within the time limit.
 fn is_clear_soon(network: &Network, direction: Direction) -> bool {
     let deadline = Instant::now() + SOON;
     loop {
@@ -139,7 +140,7 @@ fn disturb(reading: &Reading<'_>, random: &mut Random, network: &Network, faults
         happened += usize::from(fault.happen(network, reading.fixture));
         tried += 1;
         assert!(tried <= faults * TRIES, "{happened} of {tried} faults have happened");
-        // Now and then the next one comes before all is well again.
+        // Sometimes the next fault comes before everything is in order again.
         if !random.once_in(4) {
             reading.catch_up(&(tried, fault));
         }
@@ -162,6 +163,6 @@ fn run(server: &'static Server, seed: u64, faults: usize) {
 }
 
 #[test]
-fn whatever_the_network_does_nothing_is_lost_and_nothing_comes_twice() {
+fn faults_of_the_network_lose_and_repeat_nothing() {
     with_each_server(65, run);
 }

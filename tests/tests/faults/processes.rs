@@ -1,4 +1,4 @@
-//! The program is killed, or asked to end, wherever it is.
+//! Runs of the program that are killed, or asked to end, at any moment.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -19,14 +19,14 @@ use crate::transactions::SETUP;
 use crate::with_each_server;
 use crate::writer::Writer;
 
-/// How many transactions the writer may be ahead of what was printed.
+/// How many transactions the writer may be ahead of the printed ones.
 const AHEAD: u64 = 40;
 
-/// How the program ended, and what it had printed.
+/// A run of the program: its end, and what it had printed.
 struct Run {
     end: End,
     delivered: Vec<Delivered>,
-    /// Where it left the slot.
+    /// The confirmed LSN of the slot at its end.
     confirmed: Lsn,
 }
 
@@ -36,14 +36,14 @@ enum End {
     InOrder,
     /// It gave up confirming: the server did not answer in time.
     TooSlow,
-    /// By the signal itself, or before it was connected.
+    /// The signal ended it directly, or before it was connected.
     Abrupt,
 }
 
-/// How many runs may be too slow for an end in order, on a machine that is very busy.
+/// How many runs may be too slow for an orderly end, on a very busy machine.
 const TOO_SLOW: usize = 2;
 
-/// Another end than the drop's would leave the program behind when a check fails.
+/// The program. Dropping it kills it, also when a check fails.
 struct Tail(Child);
 
 impl Drop for Tail {
@@ -72,7 +72,8 @@ impl Tail {
         Self(command.spawn().unwrap())
     }
 
-    /// Ends it by this signal after so many lines and so long: everything that it has printed, and its exit status.
+    /// Ends the program by `signal` after a number of lines and a pause. Returns everything that it
+    /// has printed, and its exit status.
     fn end(
         mut self,
         lines: usize,
@@ -86,7 +87,7 @@ impl Tail {
         for _ in 0..lines {
             let start = printed.len();
             assert_ne!(stdout.read_line(&mut printed).unwrap(), 0, "{}", self.complaints());
-            // So that the writer goes on.
+            // The writer goes on after these lines.
             if let Some(number) = number(&printed[start..]) {
                 seen.fetch_max(number, Ordering::AcqRel);
             }
@@ -97,8 +98,8 @@ impl Tail {
         }
         let start = printed.len();
         stdout.read_to_string(&mut printed).unwrap();
-        // The next run may start after these: a writer that did not know of them would wait for
-        // their lines, and the run for more transactions.
+        // The next run may start after these transactions. A writer that did not count them would
+        // wait for their lines, and the run would wait for more transactions.
         let last = printed[start..].lines().filter_map(number).max();
         seen.fetch_max(last.unwrap_or(0), Ordering::AcqRel);
         let status = self.0.wait().unwrap();
@@ -113,8 +114,8 @@ impl Tail {
         if complaints.contains("could not end in order within") {
             return (printed, End::TooSlow);
         }
-        // A signal before the program has seen to signals ends it as it does every program, and
-        // one before it was connected is no success.
+        // Before the program handles signals, a signal ends it like any program. A signal before it
+        // was connected is an error.
         let too_early = printed.is_empty() && complaints.contains("before it was connected");
         assert!(status.code().is_none() || too_early, "{complaints}");
         (printed, End::Abrupt)
@@ -127,7 +128,7 @@ impl Tail {
     }
 }
 
-/// The number of the transaction that begins with this line.
+/// Returns the number of the transaction that begins with this line.
 fn number(line: &str) -> Option<u64> {
     if !line.contains(r#""table":"journal""#) {
         return None;
@@ -136,7 +137,7 @@ fn number(line: &str) -> Option<u64> {
     event["after"]["id"].as_u64()
 }
 
-/// Whole lines; what a killed program left of another is none.
+/// Parses whole lines. A killed program may have printed a partial line after them.
 fn delivered(printed: &str) -> Vec<Delivered> {
     let whole = printed.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     whole.map(|line| Delivered::printed(&serde_json::from_str(line).unwrap())).collect()
@@ -163,7 +164,7 @@ fn run(server: &'static Server, seed: u64, faults: usize) {
     check(&writer, &runs, &delivered(&printed));
 }
 
-/// The writer has to end also when a check fails.
+/// Ends the writer also when a check fails.
 struct Ending<'a>(&'a Writer<'a>);
 
 impl Drop for Ending<'_> {
@@ -172,12 +173,12 @@ impl Drop for Ending<'_> {
     }
 }
 
-/// One run of the program, ended somewhere.
+/// Runs the program once and ends it somewhere.
 fn one(fixture: &Fixture<'_>, random: &mut Random, seen: &AtomicU64) -> Run {
     let signal = *random.one_of(&[Signal::KILL, Signal::KILL, Signal::TERM]);
     let lines = *random.one_of(&[0, 1, 30, 300, 3000]);
     let lines = random.below(lines + 1);
-    // Now and then long enough for the server to be told.
+    // Sometimes the run is long enough for a status update.
     let longest = if random.once_in(4) { 500 } else { 60 };
     let pause = Duration::from_millis(random.below(longest) as u64);
     let (printed, end) = Tail::start(fixture, &[]).end(lines, pause, Some(signal), seen);
@@ -194,15 +195,15 @@ fn check(writer: &Writer<'_>, runs: &[Run], rest: &[Delivered]) {
     let all = runs.iter().flat_map(|run| &run.delivered).chain(rest);
     let commits: HashMap<_, _> = all.map(|one| (&one.event, one.commit_lsn)).collect();
     let mut succession = Succession::default();
-    // Where a run has to start, if the one before was ended in order: then not even whole transactions come again.
+    // The start of a run after an orderly end, which does not even repeat whole transactions.
     let mut starts = None;
     for (number, run) in runs.iter().enumerate() {
-        let came = succession.process(units, &run.delivered);
-        if let (Some(starts), Some(came)) = (starts, &came) {
-            assert_eq!(came.start, starts, "run {number}, after an end in order");
+        let received = succession.process(units, &run.delivered);
+        if let (Some(starts), Some(received)) = (starts, &received) {
+            assert_eq!(received.start, starts, "run {number}, after an orderly end");
         }
-        if let Some(came) = came {
-            starts = (run.end == End::InOrder).then_some(came.end);
+        if let Some(received) = received {
+            starts = (run.end == End::InOrder).then_some(received.end);
         }
         if let Some(next) = units.get(succession.whole()) {
             let commit_lsn = commits[&next.events[0]];
@@ -218,6 +219,6 @@ fn check(writer: &Writer<'_>, runs: &[Run], rest: &[Delivered]) {
 }
 
 #[test]
-fn a_program_that_dies_repeats_whole_transactions_and_loses_none() {
+fn a_killed_program_repeats_whole_transactions_and_loses_none() {
     with_each_server(28, run);
 }

@@ -1,4 +1,4 @@
-//! A reader in this process, a writer, and somebody who watches the slot, while a test does what it does.
+//! A reader in this process, a writer, and an observer of the slot, while a test causes faults.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,22 +15,22 @@ use crate::writer::Writer;
 /// How many events the writer may be ahead of the reader.
 const AHEAD: usize = 500;
 
-/// How many events wait to be acknowledged, where that is done by hand.
+/// How many events wait for a manual acknowledgement.
 const UNACKNOWLEDGED: usize = 97;
 
-/// How long the network may be silent.
+/// The longest permitted silence of the server.
 pub(crate) const SILENCE: Duration = Duration::from_secs(1);
 
-/// Makes a reader tell the server where it is some times a second, where the server can be told so: from 12 on.
+/// Makes a reader send several status updates per second. Servers before 12 do not support that.
 pub(crate) const TALKATIVE: &str = "options='-c wal_sender_timeout=600ms'";
 
-/// A reading that goes on.
+/// A reader that is running.
 pub(crate) struct Reading<'a> {
     pub(crate) fixture: &'a Fixture<'a>,
     writer: &'a Writer<'a>,
     account: &'a Account,
     reconnects: &'a AtomicUsize,
-    /// Everybody is to come to an end.
+    /// Ends the writer and the observer.
     ended: &'a AtomicBool,
     stop: StopHandle,
 }
@@ -45,13 +45,13 @@ impl Reading<'_> {
         });
     }
 
-    /// How often the reader has set out to reconnect.
+    /// Returns how often the reader has started to reconnect.
     pub(crate) fn reconnects(&self) -> usize {
         self.reconnects.load(Ordering::Acquire)
     }
 }
 
-/// Also when a test fails: the threads must end, for it to say so.
+/// Ends the threads also when a test fails.
 impl Drop for Reading<'_> {
     fn drop(&mut self) {
         self.writer.end();
@@ -60,8 +60,8 @@ impl Drop for Reading<'_> {
     }
 }
 
-/// Reads what is written while `disturb` is at work, then the rest, and checks all of it. Gives how often the reader set out to
-/// reconnect.
+/// Reads changes while `disturb` runs, then the rest, and checks all of it. Returns how often the
+/// reader started to reconnect.
 pub(crate) fn disturbed(
     fixture: &Fixture<'_>,
     dsn: &str,
@@ -74,7 +74,7 @@ pub(crate) fn disturbed(
     let (ended, reconnects) = (AtomicBool::new(false), Arc::new(AtomicUsize::new(0)));
     let reader = reader(fixture, dsn, manual, &mut random, &reconnects);
     let stop = reader.stop_handle();
-    let told = thread::scope(|scope| {
+    let is_reported = thread::scope(|scope| {
         let reading = Reading {
             fixture,
             writer: &writer,
@@ -84,8 +84,8 @@ pub(crate) fn disturbed(
             stop: stop.clone(),
         };
         let consumer = scope.spawn(|| {
-            let told = consume(reader, manual, &account);
-            told.unwrap_or_else(|error| {
+            let is_reported = consume(reader, manual, &account);
+            is_reported.unwrap_or_else(|error| {
                 account.fail(&error);
                 false
             })
@@ -99,16 +99,22 @@ pub(crate) fn disturbed(
         waiting("the writer to end", || writing.join()).unwrap();
         reading.catch_up(&"all faults");
         stop.stop();
-        let told = waiting("the reader to stop", || consumer.join()).unwrap();
+        let is_reported = waiting("the reader to stop", || consumer.join()).unwrap();
         account.assert_going_on();
-        told
+        is_reported
     });
     let journal = writer.journal();
     account.check(&journal);
     fixture.wait_until_free();
     let left = fixture.read_with(|builder| builder.messages(fixture.major() >= 14));
-    // What was delivered was confirmed, at the latest by an orderly end; else the last transactions come again, whole.
-    assert!(left.is_empty() || !told, "{} events came again, as {:?}", left.len(), left[0]);
+    // Delivered events are confirmed at an orderly end at the latest. Otherwise the last
+    // transactions are delivered again, as a whole.
+    assert!(
+        left.is_empty() || !is_reported,
+        "{} events were delivered again, as {:?}",
+        left.len(),
+        left[0]
+    );
     let left: Vec<_> = left.iter().map(Delivered::of).collect();
     let again = Succession::of(journal.units.len()).process(&journal.units, &left);
     assert!(again.is_none_or(|again| again.end == journal.units.len()));
@@ -145,7 +151,8 @@ fn reader(
         .unwrap()
 }
 
-/// Until it is stopped; whether the server could be told of everything then, which it cannot amid a fault.
+/// Reads until stopped. Returns whether the server received the last status update, which a fault
+/// may prevent.
 fn consume(mut reader: Reader, manual: bool, account: &Account) -> Result<bool, Error> {
     let acknowledger = reader.acknowledger();
     let mut last = None;
@@ -154,21 +161,21 @@ fn consume(mut reader: Reader, manual: bool, account: &Account) -> Result<bool, 
         account.deliver(Delivered::of(&event));
         last = Some(event.position());
         if !manual {
-            // By asking for the next one.
-            account.take_all();
+            // The next call acknowledges the event.
+            account.acknowledge_all();
         } else if account.len().is_multiple_of(UNACKNOWLEDGED) {
-            account.take_all();
+            account.acknowledge_all();
             acknowledger.acknowledge_through(event.position()).unwrap();
         }
     }
     if let Some(last) = last {
-        account.take_all();
+        account.acknowledge_all();
         acknowledger.acknowledge_through(last).unwrap();
     }
     Ok(reader.stop().is_ok())
 }
 
-/// Looks from the side how far the slot is, until the end.
+/// Records the confirmed LSN of the slot until the end.
 fn watch(fixture: &Fixture<'_>, ended: &AtomicBool, account: &Account) {
     let mut client = None;
     while !ended.load(Ordering::Acquire) {

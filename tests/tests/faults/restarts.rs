@@ -1,4 +1,4 @@
-//! The server is restarted while it is read.
+//! Restarts of the server while it is read.
 
 use std::thread;
 use std::time::Duration;
@@ -28,6 +28,6 @@ fn run(shared: &'static Server, seed: u64, faults: usize) {
 }
 
 #[test]
-fn a_server_that_restarts_is_read_on_where_it_was() {
+fn reading_continues_across_restarts_of_the_server() {
     with_each_server(7, run);
 }

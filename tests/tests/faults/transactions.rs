@@ -1,4 +1,4 @@
-//! Transactions of known content, of many shapes.
+//! Transactions of known content and many shapes.
 
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,33 +9,35 @@ use pgoutput_tests::Random;
 use postgres::Client;
 use serde_json::Value;
 
-/// The tables. The first row of each transaction goes to `journal`: it says that the transaction has committed.
+/// The tables. The first row of each transaction goes to `journal` and shows that the transaction
+/// has committed.
 pub(crate) const SETUP: &str = "\
     CREATE TABLE journal (id bigint PRIMARY KEY); \
     CREATE TABLE a (id bigint PRIMARY KEY, filler text); \
     CREATE TABLE b (id bigint PRIMARY KEY, filler text); \
     CREATE TABLE c (id bigint PRIMARY KEY, filler text)";
 
-/// What is delivered whole or not at all: a transaction, or a message outside of transactions.
+/// A transaction or a message outside of transactions, which is delivered completely or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unit {
     /// Its events, as [`describe`] names them.
     pub(crate) events: Vec<String>,
 }
 
-/// What one transaction does.
+/// The changes of one transaction.
 pub(crate) struct Plan {
     statements: String,
     /// Rows for table `b` by COPY, which gives many of them one LSN.
     copy: Vec<(u64, usize)>,
     /// Ends in a rollback.
     rolled_back: bool,
-    /// A message outside of transactions, delivered whether the transaction commits or not.
-    pub(crate) aside: Option<String>,
+    /// A message outside of transactions, which is delivered even if the transaction does not
+    /// commit.
+    pub(crate) outside: Option<String>,
     pub(crate) unit: Unit,
 }
 
-/// The text of a row: the same in SQL as here.
+/// Returns the text of a row, the same as in SQL.
 fn filler(id: u64, times: usize) -> String {
     format!("{id}:").repeat(times)
 }
@@ -44,14 +46,14 @@ fn sql_filler(id: u64, times: usize) -> String {
     format!("repeat('{id}:', {times})")
 }
 
-/// A row's event in a few words: long texts by their length and hash.
+/// Describes a row. Long texts are replaced by their length and hash.
 fn row(op: char, table: &str, id: u64, filler: &str) -> String {
     let mut hasher = DefaultHasher::new();
     filler.hash(&mut hasher);
     format!("{op} {table} {id} {}:{:x}", filler.len(), hasher.finish())
 }
 
-/// An event in the words of the plans.
+/// Describes an event in the same form as the plans.
 pub(crate) fn describe(event: &ChangeEvent) -> String {
     if let Some(message) = event.logical_message() {
         return format!("M {}", std::str::from_utf8(message.content).unwrap());
@@ -69,7 +71,7 @@ pub(crate) fn describe(event: &ChangeEvent) -> String {
     }
 }
 
-/// The same of an event that the program has printed.
+/// Describes an event that the program has printed.
 pub(crate) fn describe_json(event: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let op = event["op"].as_str().unwrap().chars().next().unwrap();
@@ -85,16 +87,17 @@ pub(crate) fn describe_json(event: &Value) -> String {
 }
 
 impl Plan {
-    /// The transaction of this number; `attempt` tells its messages apart from those of an earlier try.
+    /// Returns the transaction of this number. `attempt` distinguishes its messages from those of
+    /// an earlier attempt.
     pub(crate) fn new(random: &mut Random, number: u64, attempt: usize, major: u32) -> Self {
         let mut plan = Self {
             statements: format!("BEGIN; INSERT INTO journal VALUES ({number});"),
             copy: Vec::new(),
             rolled_back: false,
-            aside: None,
+            outside: None,
             unit: Unit { events: vec![format!("I journal {number}")] },
         };
-        // Far apart, so that every transaction has ids of its own.
+        // The numbers are far apart, so that the ids of different transactions do not overlap.
         let first = number * 100_000;
         match random.below(if major >= 14 { 12 } else { 9 }) {
             0..3 => plan.insert("a", first, 1 + random.below(3)),
@@ -110,7 +113,7 @@ impl Plan {
             8 if random.once_in(2) => plan.rolled_back = true,
             8 => plan.savepoint(first),
             9 => plan.message(&format!("{number} {attempt}")),
-            10 => plan.message_aside(&format!("aside {number} {attempt}")),
+            10 => plan.message_outside(&format!("aside {number} {attempt}")),
             _ => {
                 plan.message(&format!("{number} {attempt}"));
                 plan.insert("b", first, 5);
@@ -160,7 +163,7 @@ impl Plan {
         self.insert("c", first, 2);
         let tables = *random.one_of(&[&["a", "b", "c"][..], &["c"], &["b", "c"]]);
         self.run(&format!("TRUNCATE {}", tables.join(", ")));
-        // PostgreSQL 10 says nothing of it.
+        // PostgreSQL 10 does not publish it.
         for table in tables.iter().filter(|_| major >= 11) {
             self.happens(format!("T {table}"));
         }
@@ -190,12 +193,12 @@ impl Plan {
         self.happens(format!("M {content}"));
     }
 
-    fn message_aside(&mut self, content: &str) {
+    fn message_outside(&mut self, content: &str) {
         self.run(&format!("SELECT pg_logical_emit_message(false, 'faults', '{content}')"));
-        self.aside = Some(format!("M {content}"));
+        self.outside = Some(format!("M {content}"));
     }
 
-    /// Does it. After an error it may have been done or not.
+    /// Executes the plan. After an error it may have been committed or not.
     pub(crate) fn execute(&self, client: &mut Client) -> Result<(), postgres::Error> {
         if self.copy.is_empty() {
             return client.batch_execute(&self.statements);
@@ -207,7 +210,7 @@ impl Plan {
             let _ = writeln!(lines, "{id}\t{}", filler(*id, *times));
         }
         let mut copy = client.copy_in("COPY b FROM STDIN")?;
-        // An error here comes again at the end of the copy.
+        // An error here is returned again at the end of the copy.
         let _ = copy.write_all(lines.as_bytes());
         copy.finish()?;
         client.batch_execute(end)

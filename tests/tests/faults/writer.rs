@@ -1,4 +1,4 @@
-//! Writes transactions, one after the other, and keeps a journal of what was committed.
+//! Writes transactions one after the other, with a journal of the committed ones.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,16 +12,16 @@ use postgres::Client;
 
 use crate::transactions::{Plan, Unit};
 
-/// How soon a writer that is ahead looks again.
+/// How soon a writer that is ahead checks again.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// What has been committed, in order.
+/// The committed units, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     pub(crate) units: Vec<Unit>,
-    /// Messages of which nobody knows whether they made it into the log before the server went down.
+    /// Messages that may or may not have reached the log before the server went down.
     pub(crate) doubtful: BTreeSet<String>,
-    /// How many events the units have.
+    /// The number of events in the units.
     pub(crate) events: usize,
 }
 
@@ -40,12 +40,12 @@ impl<'a> Writer<'a> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// No further transaction is begun.
+    /// Begins no further transaction.
     pub(crate) fn end(&self) {
         self.ended.store(true, Ordering::Release);
     }
 
-    /// Writes until the end; the transaction of a number when it `may` be written.
+    /// Writes until the end: each transaction when `may` permits its number.
     pub(crate) fn run(&self, seed: u64, may: impl Fn(u64) -> bool) {
         let mut random = Random::new(seed);
         let mut client =
@@ -68,16 +68,16 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Whether the transaction is done with.
+    /// Returns whether the transaction is complete.
     fn write(&self, client: &mut Client, number: u64, plan: &Plan) -> bool {
         let done = match plan.execute(client) {
             Ok(()) => true,
-            // The server went down, before the commit or behind it.
+            // The server went down before or after the commit.
             Err(error) => {
                 let code = error.code().map(|code| code.code().to_owned());
                 assert!(code.is_none_or(|code| code.starts_with("57P")), "{error:?}");
                 let id = i64::try_from(number).unwrap();
-                eventually("the server to say what it has", || {
+                eventually("the server to return the journal", || {
                     let mut again = self.database.try_client().ok()?;
                     let row = again.query_opt("SELECT FROM journal WHERE id = $1", &[&id]).ok()?;
                     *client = again;
@@ -87,13 +87,13 @@ impl<'a> Writer<'a> {
         };
         let mut journal = self.journal();
         if done {
-            let aside = plan.aside.iter().map(|message| Unit { events: vec![message.clone()] });
+            let outside = plan.outside.iter().map(|message| Unit { events: vec![message.clone()] });
             let units: Vec<_> =
-                aside.chain([plan.unit.clone()]).filter(|unit| !unit.events.is_empty()).collect();
+                outside.chain([plan.unit.clone()]).filter(|unit| !unit.events.is_empty()).collect();
             journal.events += units.iter().map(|unit| unit.events.len()).sum::<usize>();
             journal.units.extend(units);
         } else {
-            journal.doubtful.extend(plan.aside.clone());
+            journal.doubtful.extend(plan.outside.clone());
         }
         done
     }

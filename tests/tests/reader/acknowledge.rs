@@ -1,4 +1,4 @@
-//! What the server is told, and when.
+//! What the reader reports to the server, and when.
 
 use std::time::Duration;
 
@@ -37,7 +37,8 @@ fn manual_acknowledgements_out_of_order_confirm_the_contiguous_prefix() {
             reader.stop().unwrap();
             ids(&events)
         };
-        // The second row of the first transaction, the second and the third transaction, but not the first row.
+        // The second row of the first transaction, the second and the third transaction, but not
+        // the first row.
         assert_eq!(session(&[3, 1, 2]), [1, 2, 3, 4]);
         assert_eq!(session(&[1, 0]), [1, 2, 3, 4]);
         assert_eq!(session(&[1, 0]), [3, 4]);
@@ -46,7 +47,7 @@ fn manual_acknowledgements_out_of_order_confirm_the_contiguous_prefix() {
 }
 
 #[test]
-fn an_acknowledgement_from_another_thread_is_told_while_the_reader_waits() {
+fn an_acknowledgement_by_another_thread_is_reported_while_the_reader_waits() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let mut reader = fixture.builder().acknowledge(Acknowledge::Manual).connect().unwrap();
@@ -65,7 +66,7 @@ fn an_acknowledgement_from_another_thread_is_told_while_the_reader_waits() {
 }
 
 #[test]
-fn an_idle_databases_slot_advances() {
+fn the_slot_of_an_idle_database_advances() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         while_waiting(fixture.reader(), || {
@@ -78,7 +79,7 @@ fn an_idle_databases_slot_advances() {
 }
 
 #[test]
-fn what_was_not_taken_holds_the_slot_back_however_far_the_server_goes() {
+fn unacknowledged_events_keep_the_slot_from_advancing() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let mut reader = fixture.builder().acknowledge(Acknowledge::Manual).connect().unwrap();
@@ -86,7 +87,7 @@ fn what_was_not_taken_holds_the_slot_back_however_far_the_server_goes() {
         let event = reader.next_in_time().unwrap().unwrap();
         let commit = event.transaction().unwrap().commit_lsn();
         let (_elsewhere, end) = fixture.write_elsewhere();
-        // The reader has seen the server go on.
+        // The reader has received the server's newer WAL end.
         eventually("a keepalive", || {
             match reader.next_timeout(Duration::from_millis(10)).unwrap() {
                 Next::TimedOut => (reader.server_wal_end() >= end).then_some(()),
@@ -100,7 +101,7 @@ fn what_was_not_taken_holds_the_slot_back_however_far_the_server_goes() {
 }
 
 #[test]
-fn never_leaves_the_slot_where_it_is() {
+fn with_acknowledge_never_the_slot_does_not_advance() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         fixture.run(["INSERT INTO t VALUES (1)"]);
@@ -113,9 +114,9 @@ fn never_leaves_the_slot_where_it_is() {
     }
 }
 
-/// Takes its time: the server has to be given its two seconds twice.
+/// Takes more than four seconds: twice the server's timeout.
 #[test]
-fn keepalives_are_answered_while_nothing_happens() {
+fn keepalives_are_answered_without_changes() {
     for server in servers_from(12) {
         let fixture = Fixture::new(server, TABLE);
         let mut config: Config = fixture.database().dsn().parse().unwrap();

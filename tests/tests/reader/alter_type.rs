@@ -1,42 +1,47 @@
-//! Composite types altered while a reader runs, or before it got there: the stream says nothing of it.
+//! Composite types that are altered while a reader runs, or before it reads the change. The stream
+//! does not report such changes.
 
 use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{ChangeEvent, Reader};
 use pgoutput_tests::{Fixture, InTime as _, after, formats, line};
 
-/// A reader of each format that the server has.
+/// Creates a reader for each format that the server has.
 fn in_both_formats(server: &'static Server, setup: &str, check: impl Fn(&Fixture<'_>, bool)) {
     for binary in formats(server) {
         check(&Fixture::new(server, setup), *binary);
     }
 }
 
-/// The change that a statement makes.
+/// Returns the change that a statement makes.
 fn change(fixture: &Fixture<'_>, reader: &mut Reader, statement: &str) -> ChangeEvent {
     fixture.run([statement]);
     reader.next_in_time().unwrap().unwrap()
 }
 
-/// When the reader asked the catalogue last. An earlier call's session may not have ended yet.
+/// Returns when the reader last queried the catalogue. The session of an earlier call may not have
+/// ended yet.
 fn asked(fixture: &Fixture<'_>) -> i64 {
     let query = "SELECT extract(epoch FROM query_start) * 1000000 FROM pg_stat_activity
-        WHERE datname = current_database() AND backend_type = 'client backend' AND query LIKE '%pg\\_%'
+        WHERE datname = current_database() AND backend_type = 'client backend'
+        AND query LIKE '%pg\\_%'
           AND query NOT LIKE '%pg\\_stat\\_activity%'
           AND pid <> pg_backend_pid() ORDER BY query_start DESC LIMIT 1";
     fixture.number(query)
 }
 
 #[test]
-fn a_running_reader_asks_for_what_was_altered() {
+fn a_running_reader_queries_altered_types() {
     // A domain can be over a composite type from 11 on.
     for server in servers_from(11) {
-        let setup = "CREATE TYPE c AS (a int, b text); CREATE DOMAIN d AS c; CREATE TYPE outer_c AS (x c, y d[]);
+        let setup = "CREATE TYPE c AS (a int, b text); CREATE DOMAIN d AS c;
+                 CREATE TYPE outer_c AS (x c, y d[]);
             CREATE TABLE t (id int, c c, cs c[], d d, o outer_c)";
         in_both_formats(server, setup, |fixture, binary| {
             let mut reader = fixture.builder().binary(binary).connect().unwrap();
             let mut insert = |c: &str| {
                 let row = format!(
-                    "INSERT INTO t SELECT 1, c, ARRAY[NULL, c], c, ROW(c, ARRAY[c::d])::outer_c FROM (SELECT {c}::c AS c) AS v"
+                    "INSERT INTO t SELECT 1, c, ARRAY[NULL, c], c, ROW(c, ARRAY[c::d])::outer_c
+                 FROM (SELECT {c}::c AS c) AS v"
                 );
                 after(&change(fixture, &mut reader, &row))
             };
@@ -44,7 +49,7 @@ fn a_running_reader_asks_for_what_was_altered() {
                 format!(r#"{{"id":1,"c":{c},"cs":[null,{c}],"d":{c},"o":{{"x":{c},"y":[{c}]}}}}"#)
             };
             assert_eq!(insert("ROW(1, 'B')"), expected(r#"{"a":1,"b":"B"}"#));
-            // Another number of attributes, then another type of one.
+            // First another number of attributes, then another type of one.
             fixture.run(["ALTER TYPE c ADD ATTRIBUTE e text"]);
             assert_eq!(insert("ROW(1, 'B', 'E')"), expected(r#"{"a":1,"b":"B","e":"E"}"#));
             fixture.run(["ALTER TYPE c DROP ATTRIBUTE a, DROP ATTRIBUTE e, ADD ATTRIBUTE f date"]);
@@ -55,7 +60,7 @@ fn a_running_reader_asks_for_what_was_altered() {
 }
 
 #[test]
-fn a_row_in_the_transaction_that_alters_is_described_by_it() {
+fn a_row_in_the_altering_transaction_has_the_altered_type() {
     for server in servers() {
         let setup = "CREATE TYPE c AS (a text); CREATE TABLE t (c c)";
         in_both_formats(server, setup, |fixture, binary| {
@@ -73,7 +78,7 @@ fn a_row_in_the_transaction_that_alters_is_described_by_it() {
 }
 
 #[test]
-fn what_nobody_can_describe_any_more_is_named_and_asked_for_once() {
+fn a_type_that_cannot_be_described_is_named_and_queried_once() {
     for server in servers() {
         let setup = "CREATE TYPE c AS (a text, b text); CREATE TABLE t (id int, c c, other text);
             ALTER TABLE t REPLICA IDENTITY FULL";
@@ -109,9 +114,10 @@ fn what_nobody_can_describe_any_more_is_named_and_asked_for_once() {
             assert_eq!(after(&event), expected(4, r#""after":["c"]"#));
             let event = reader.next_in_time().unwrap().unwrap();
             assert_eq!(after(&event), r#"{"id":5,"c":{"a":"A","b":"B","e":"E"},"other":"x"}"#);
-            assert_eq!(asked(fixture), asked_at, "nothing new could be learned");
+            assert_eq!(asked(fixture), asked_at, "a second query would return the same");
 
-            // What is altered from here on is asked for all the same, also when it looks like what was old before.
+            // A type that is altered after this is still queried, even if it looks like an earlier
+            // one.
             fixture.run(["ALTER TYPE c DROP ATTRIBUTE a"]);
             let event = change(fixture, &mut reader, "INSERT INTO t VALUES (6, '(B,E)', 'x')");
             assert_eq!(after(&event), r#"{"id":6,"c":{"b":"B","e":"E"},"other":"x"}"#);
@@ -122,7 +128,7 @@ fn what_nobody_can_describe_any_more_is_named_and_asked_for_once() {
 }
 
 #[test]
-fn what_does_not_fit_and_is_not_utf8_is_shown_as_bytes() {
+fn mismatched_values_that_are_not_utf8_are_shown_as_bytes() {
     for server in servers() {
         let options = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'";
         let setup = "CREATE TYPE c AS (a text); CREATE TABLE t (c c)";

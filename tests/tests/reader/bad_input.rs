@@ -1,4 +1,5 @@
-//! Bad input in the middle of a live stream: a typed error with its place, then the end, and nothing confirmed.
+//! Bad input in a live stream: a typed error with its place, then the end, and nothing is
+//! confirmed.
 
 use pgoutput_harness::{Server, servers};
 use pgoutput_reader::{
@@ -8,15 +9,16 @@ use pgoutput_tests::{Fixture, Forward, InTime as _, PUBLICATION, Proxy, json};
 
 const ENVELOPE: usize = 25;
 
-/// The message tag of an XLogData payload.
+/// Returns the message tag of an XLogData payload.
 fn tag(payload: &[u8]) -> Option<u8> {
     (payload.first() == Some(&b'w')).then(|| payload.get(ENVELOPE).copied()).flatten()
 }
 
-/// Reads two transactions, the second through `script`: what the iterator ended with.
+/// Reads two transactions, the second through `script`, and returns the error that the iterator
+/// ended with.
 ///
-/// The first one arrives and is taken; the second must come again, whatever happened to it.
-fn last_words(
+/// The first one arrives and is acknowledged. The second must be delivered again in any case.
+fn final_error(
     server: &'static Server,
     script: fn(&[u8]) -> Forward,
     set: fn(&mut Config),
@@ -34,19 +36,19 @@ fn last_words(
     });
     let (own, port) = (format!("port={}", server.port()), format!("port={}", proxy.port()));
     let mut config: Config = fixture.database().dsn_tcp().replace(&own, &port).parse().unwrap();
-    // The proxy reads frames, so nothing may ask for TLS first.
+    // The proxy reads frames, so the client must not request TLS first.
     config.ssl_mode(SslMode::Disable);
     set(&mut config);
     let builder = ReaderBuilder::from(config).slot(fixture.slot_name()).publication(PUBLICATION);
-    // What may pass would come again and again.
+    // Messages that pass would be delivered again and again.
     let builder = builder.until_lsn(fixture.end()).reconnect(Reconnect::never());
     let mut reader = builder.connect().unwrap();
     assert_eq!(json(&reader.next_in_time().unwrap().unwrap())["after"]["id"], 1);
-    let error = reader.next_in_time().expect("the end came without a word").unwrap_err();
+    let error = reader.next_in_time().expect("the reader ended without an error").unwrap_err();
     assert!(reader.next_in_time().is_none());
     assert!(reader.next_in_time().is_none());
     assert_eq!(error.to_string().lines().count(), 1, "{error}");
-    // It may fail, when the connection is gone; then the first transaction comes again.
+    // Stopping may fail if the connection is gone. Then the first transaction is delivered again.
     let stopped = reader.stop();
     fixture.wait_until_free();
     let again: Vec<_> = fixture.read_json();
@@ -55,7 +57,7 @@ fn last_words(
     error
 }
 
-/// The payload with one change, when it is of this message.
+/// Returns the payload with one change if it is this message.
 fn changed(payload: &[u8], of: u8, change: impl Fn(&mut Vec<u8>)) -> Forward {
     if tag(payload) != Some(of) {
         return Forward::Pass;
@@ -66,13 +68,13 @@ fn changed(payload: &[u8], of: u8, change: impl Fn(&mut Vec<u8>)) -> Forward {
 }
 
 #[test]
-fn a_message_that_cannot_be_decoded() {
+fn a_message_that_cannot_be_decoded_is_an_error() {
     // Insert: tag, relation (4), 'N', columns (2), then 't', length (4), "two".
     const COLUMN: usize = ENVELOPE + 8;
     type Script = fn(&[u8]) -> Forward;
     let scripts: [(&str, Script); 14] = [
         ("truncated", |p| changed(p, b'I', |p| p.truncate(p.len() - 1))),
-        ("cut behind the tag", |p| changed(p, b'I', |p| p.truncate(ENVELOPE + 1))),
+        ("cut after the tag", |p| changed(p, b'I', |p| p.truncate(ENVELOPE + 1))),
         ("trailing", |p| changed(p, b'I', |p| p.push(0))),
         ("unknown message", |p| changed(p, b'I', |p| p[ENVELOPE] = b'?')),
         ("unknown column kind", |p| changed(p, b'I', |p| p[COLUMN] = b'?')),
@@ -92,7 +94,7 @@ fn a_message_that_cannot_be_decoded() {
     ];
     for server in servers() {
         for (name, script) in scripts {
-            let error = last_words(server, script, |_| ());
+            let error = final_error(server, script, |_| ());
             let is_expected = match error.kind() {
                 ErrorKind::Stream(StreamError::NameNotUtf8 { .. }) => name == "bad UTF-8 in a name",
                 ErrorKind::Decode(_) => name != "bad UTF-8 in a name",
@@ -106,7 +108,7 @@ fn a_message_that_cannot_be_decoded() {
 }
 
 #[test]
-fn an_envelope_that_cannot_be_decoded() {
+fn an_envelope_that_cannot_be_decoded_is_an_error() {
     type Script = fn(&[u8]) -> Forward;
     let scripts: [(&str, Script); 3] = [
         ("empty", |p| changed(p, b'I', Vec::clear)),
@@ -115,18 +117,18 @@ fn an_envelope_that_cannot_be_decoded() {
     ];
     for server in servers() {
         for (name, script) in scripts {
-            let error = last_words(server, script, |_| ());
+            let error = final_error(server, script, |_| ());
             assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{name}: {error:?}");
         }
     }
 }
 
 #[test]
-fn sound_messages_in_the_wrong_place() {
+fn valid_messages_in_the_wrong_order_are_errors() {
     for server in servers() {
         let no_relation =
             |p: &[u8]| if tag(p) == Some(b'R') { Forward::Drop } else { Forward::Pass };
-        let error = last_words(server, no_relation, |_| ());
+        let error = final_error(server, no_relation, |_| ());
         assert!(
             matches!(error.kind(), ErrorKind::Stream(StreamError::UnknownRelation { .. })),
             "{error:?}"
@@ -138,7 +140,7 @@ fn sound_messages_in_the_wrong_place() {
                 p.push(b'n');
             })
         };
-        let error = last_words(server, wide, |_| ());
+        let error = final_error(server, wide, |_| ());
         assert!(
             matches!(
                 error.kind(),
@@ -149,19 +151,19 @@ fn sound_messages_in_the_wrong_place() {
         assert!(error.to_string().contains("public.u"), "{error}");
 
         let no_begin = |p: &[u8]| if tag(p) == Some(b'B') { Forward::Drop } else { Forward::Pass };
-        let error = last_words(server, no_begin, |_| ());
+        let error = final_error(server, no_begin, |_| ());
         assert!(
             matches!(error.kind(), ErrorKind::Stream(StreamError::OutOfSequence { .. })),
             "{error:?}"
         );
 
-        // A Begin in place of the change: the transaction that is open would be forgotten.
+        // A Begin in place of the change, which would discard the open transaction.
         let second_begin = |p: &[u8]| {
             changed(p, b'I', |p| {
                 p.splice(ENVELOPE.., [&b"B"[..], &[0; 20]].concat()).for_each(drop);
             })
         };
-        let error = last_words(server, second_begin, |_| ());
+        let error = final_error(server, second_begin, |_| ());
         assert!(
             matches!(error.kind(), ErrorKind::Stream(StreamError::OutOfSequence { .. })),
             "{error:?}"
@@ -170,7 +172,7 @@ fn sound_messages_in_the_wrong_place() {
 }
 
 #[test]
-fn bytes_that_are_no_messages() {
+fn bytes_that_are_not_messages_are_errors() {
     type Script = fn(&[u8]) -> Forward;
     type Fits = fn(&ErrorKind) -> bool;
     let scripts: [(&str, Script, Fits); 5] = [
@@ -194,7 +196,7 @@ fn bytes_that_are_no_messages() {
     ];
     for server in servers() {
         for (name, script, fits) in scripts {
-            let error = last_words(server, script, |_| ());
+            let error = final_error(server, script, |_| ());
             assert!(fits(error.kind()), "{name}: {error:?}");
         }
     }
@@ -205,14 +207,17 @@ fn closed(payload: &[u8], bytes: &[u8]) -> Forward {
 }
 
 #[test]
-fn a_message_over_the_limit() {
+fn a_message_over_the_limit_is_an_error() {
     for server in servers() {
         let long = |p: &[u8]| changed(p, b'I', |p| p.resize(100_000, b'x'));
-        let error = last_words(server, long, |config| {
+        let error = final_error(server, long, |config| {
             config.max_frame_size(50_000);
         });
         assert!(
-            matches!(error.kind(), ErrorKind::Limit(LimitError::Message { limit, .. }) if *limit <= 50_000),
+            matches!(
+                error.kind(),
+                ErrorKind::Limit(LimitError::Message { limit, .. }) if *limit <= 50_000
+            ),
             "{error:?}"
         );
     }

@@ -1,4 +1,4 @@
-//! What the catalogue adds to the stream, also when it has moved on meanwhile.
+//! What the catalogue adds to the stream, also after the catalogue has changed.
 
 use pgoutput_harness::servers;
 use pgoutput_reader::Acknowledge;
@@ -6,7 +6,7 @@ use pgoutput_tests::{Fixture, InTime as _, eventually, waiting};
 use postgres::{Client, NoTls};
 use serde_json::{Value, json};
 
-/// Name, type's name, primary key, may be null.
+/// Returns name, type name, primary key and nullability of each column.
 fn columns(event: &Value) -> Vec<(&str, &str, bool, bool)> {
     let column = |column: &'_ Value| -> (bool, bool) {
         (column["part_of_pkey"].as_bool().unwrap(), column["optional"].as_bool().unwrap())
@@ -22,11 +22,12 @@ fn columns(event: &Value) -> Vec<(&str, &str, bool, bool)> {
 }
 
 #[test]
-fn a_table_that_is_gone_is_described_by_the_stream() {
+fn a_dropped_table_is_described_by_the_stream() {
     for server in servers() {
         let fixture = Fixture::new(
             server,
-            "CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (id int PRIMARY KEY, v varchar(20) NOT NULL, m mood)",
+            "CREATE TYPE mood AS ENUM ('ok');
+             CREATE TABLE t (id int PRIMARY KEY, v varchar(20) NOT NULL, m mood)",
         );
         fixture.run(["INSERT INTO t VALUES (1, 'x', 'ok')", "DROP TABLE t"]);
         let events = fixture.read_json();
@@ -43,11 +44,12 @@ fn a_table_that_is_gone_is_described_by_the_stream() {
 }
 
 #[test]
-fn a_type_that_is_gone_has_the_name_the_stream_said() {
+fn a_dropped_type_has_its_name_from_the_stream() {
     for server in servers() {
         let fixture = Fixture::new(
             server,
-            "CREATE SCHEMA s; CREATE TYPE s.mood AS ENUM ('ok'); CREATE TABLE t (id int PRIMARY KEY, m s.mood)",
+            "CREATE SCHEMA s; CREATE TYPE s.mood AS ENUM ('ok');
+             CREATE TABLE t (id int PRIMARY KEY, m s.mood)",
         );
         fixture.run(["INSERT INTO t VALUES (1, 'ok')", "DROP TABLE t", "DROP TYPE s.mood"]);
         let events = fixture.read_json();
@@ -56,7 +58,7 @@ fn a_type_that_is_gone_has_the_name_the_stream_said() {
 }
 
 #[test]
-fn a_table_renamed_meanwhile_has_its_old_name_and_its_facts() {
+fn a_renamed_table_has_its_old_name_and_its_catalogue_facts() {
     for server in servers() {
         let fixture =
             Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY, v varchar(20) NOT NULL)");
@@ -68,11 +70,12 @@ fn a_table_renamed_meanwhile_has_its_old_name_and_its_facts() {
 }
 
 #[test]
-fn a_column_dropped_or_renamed_meanwhile_is_described_by_the_stream() {
+fn a_dropped_or_renamed_column_is_described_by_the_stream() {
     for server in servers() {
         let fixture = Fixture::new(
             server,
-            "CREATE TABLE t (id int PRIMARY KEY, gone varchar(7) NOT NULL, old int NOT NULL, stays int NOT NULL)",
+            "CREATE TABLE t (id int PRIMARY KEY, gone varchar(7) NOT NULL,
+             old int NOT NULL, stays int NOT NULL)",
         );
         fixture.run([
             "INSERT INTO t VALUES (1, 'x', 2, 3)",
@@ -93,14 +96,15 @@ fn a_column_dropped_or_renamed_meanwhile_is_described_by_the_stream() {
 }
 
 #[test]
-fn a_column_added_between_changes_is_in_the_later_events_only() {
+fn an_added_column_is_only_in_later_events() {
     for server in servers() {
         let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY)");
         fixture.run([
             "INSERT INTO t VALUES (1)",
             "ALTER TABLE t ADD COLUMN added text",
             "INSERT INTO t VALUES (2, 'x')",
-            "BEGIN; INSERT INTO t VALUES (3, 'y'); ALTER TABLE t ADD COLUMN more int; INSERT INTO t VALUES (4, 'z', 5); COMMIT",
+            "BEGIN; INSERT INTO t VALUES (3, 'y'); ALTER TABLE t ADD COLUMN more int;
+             INSERT INTO t VALUES (4, 'z', 5); COMMIT",
         ]);
         let events = fixture.read_with(|builder| builder.acknowledge(Acknowledge::Never));
         let shown: Vec<_> = events.iter().map(pgoutput_tests::json).collect();
@@ -119,7 +123,7 @@ fn a_column_added_between_changes_is_in_the_later_events_only() {
     }
 }
 
-/// The stream would stand still meanwhile.
+/// Otherwise the stream would pause meanwhile.
 #[test]
 fn the_first_change_does_not_wait_for_a_connection() {
     for server in servers() {
@@ -127,8 +131,10 @@ fn the_first_change_does_not_wait_for_a_connection() {
         let mut reader = fixture.reader();
         let session = || {
             fixture.number(
-                "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE datname = current_database()
-                 AND pid <> pg_backend_pid() AND backend_type = 'client backend' AND query LIKE '%pg\\_catalog.strpos%'",
+                "SELECT coalesce(max(pid), 0) FROM pg_stat_activity
+                 WHERE datname = current_database()
+                 AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+                 AND query LIKE '%pg\\_catalog.strpos%'",
             )
         };
         let before = eventually("a session", || Some(session()).filter(|pid| *pid > 0));
@@ -140,16 +146,17 @@ fn the_first_change_does_not_wait_for_a_connection() {
 }
 
 #[test]
-fn a_lost_connection_to_the_catalogue_is_opened_again() {
+fn a_lost_sql_connection_is_replaced() {
     for server in servers() {
         let fixture =
             Fixture::new(server, "CREATE TABLE a (id int); CREATE TABLE b (v varchar(3) NOT NULL)");
         let mut reader = fixture.reader();
         fixture.run(["INSERT INTO a VALUES (1)"]);
         reader.next_in_time().unwrap().unwrap();
-        // All ordinary sessions but the one that says so; walsenders are no client backends.
+        // All client sessions except the querying one. Walsenders are not client backends.
         let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                   WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()
+                     AND backend_type = 'client backend'";
         assert!(fixture.number(end) >= 1);
         fixture.run(["INSERT INTO b VALUES ('x')"]);
         let event = pgoutput_tests::json(&reader.next_in_time().unwrap().unwrap());
@@ -159,14 +166,14 @@ fn a_lost_connection_to_the_catalogue_is_opened_again() {
 }
 
 #[test]
-fn a_change_whose_look_up_fails_is_an_error_and_comes_again() {
+fn a_change_whose_lookup_fails_is_an_error_and_delivered_again() {
     for server in servers() {
         let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY)");
         let role = fixture.database().slot_name("narrow");
-        // An ordinary session takes the only place that the role may have.
+        // A client session uses the only connection that the role may have.
         fixture.run([&format!("CREATE ROLE {role} LOGIN REPLICATION CONNECTION LIMIT 1") as &str]);
         let dsn = fixture.database().dsn().replace("user=postgres", &format!("user={role}"));
-        // Before PostgreSQL 13 the replication connection itself is that session.
+        // Before PostgreSQL 13, the replication connection is that session itself.
         let other = (fixture.major() >= 13)
             .then(|| waiting("a session", || Client::connect(&dsn, NoTls)).unwrap());
         let mut reader = pgoutput_reader::Reader::builder(&dsn)
@@ -180,7 +187,7 @@ fn a_change_whose_look_up_fails_is_an_error_and_comes_again() {
             Err(error) => {
                 assert!(error.to_string().contains("too many connections"), "{error}");
                 assert!(reader.next_in_time().is_none());
-                // What was not handed out is not confirmed.
+                // An undelivered event is not confirmed.
                 reader.stop().unwrap();
                 assert_eq!(fixture.read().len(), 1, "PostgreSQL {}", fixture.major());
             }

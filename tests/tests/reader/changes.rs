@@ -15,7 +15,8 @@ fn an_insert_has_the_documented_shape() {
     for server in servers() {
         let fixture = Fixture::new(server, README);
         let before = fixture.end();
-        let statement = "INSERT INTO readme VALUES (1, '2022-01-14 17:22:10.29674+00') RETURNING txid_current()::int8";
+        let statement = "INSERT INTO readme VALUES (1, '2022-01-14 17:22:10.29674+00')
+                     RETURNING txid_current()::int8";
         let xid: i64 = fixture.client().query_one(statement, &[]).unwrap().get(0);
         let end = fixture.end();
         let events = fixture.read();
@@ -37,10 +38,11 @@ fn an_insert_has_the_documented_shape() {
 }
 
 #[test]
-fn the_time_of_commit_is_the_servers() {
+fn the_commit_time_is_the_servers() {
     for server in servers() {
         let fixture = Fixture::new(server, README);
-        let clock = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US') || '+00:00'";
+        let clock = "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC',
+                     'YYYY-MM-DD\"T\"HH24:MI:SS.US') || '+00:00'";
         let now = || -> String { fixture.client().query_one(clock, &[]).unwrap().get(0) };
         let before = now();
         fixture.run(["INSERT INTO readme VALUES (1)"]);
@@ -51,7 +53,7 @@ fn the_time_of_commit_is_the_servers() {
     }
 }
 
-/// `op`, `before` and `after` of each event.
+/// Returns `op`, `before` and `after` of each event.
 fn rows(events: &[Value]) -> Vec<(String, Value, Value)> {
     let row = |event: &Value| {
         (event["op"].as_str().unwrap().to_owned(), event["before"].clone(), event["after"].clone())
@@ -67,7 +69,7 @@ fn expect(fixture: &Fixture<'_>, expected: &[(&str, Value, Value)]) {
 }
 
 #[test]
-fn update_update_of_the_key_and_delete() {
+fn updates_key_updates_and_deletes_have_their_rows() {
     for server in servers() {
         let fixture = Fixture::new(
             server,
@@ -90,7 +92,7 @@ fn update_update_of_the_key_and_delete() {
 }
 
 #[test]
-fn a_full_replica_identity_gives_full_old_rows() {
+fn with_a_full_replica_identity_old_rows_are_full() {
     for server in servers() {
         let fixture = Fixture::new(
             server,
@@ -106,7 +108,7 @@ fn a_full_replica_identity_gives_full_old_rows() {
 }
 
 #[test]
-fn an_index_as_replica_identity_is_the_key_of_old_rows_not_the_primary_key() {
+fn with_an_index_as_replica_identity_old_rows_have_its_columns() {
     for server in servers() {
         let fixture = Fixture::new(
             server,
@@ -121,7 +123,7 @@ fn an_index_as_replica_identity_is_the_key_of_old_rows_not_the_primary_key() {
 }
 
 #[test]
-fn truncate_gives_one_event_for_each_table() {
+fn truncate_is_one_event_for_each_table() {
     for server in servers_from(11) {
         let fixture = Fixture::new(
             server,
@@ -162,7 +164,7 @@ fn truncate_gives_one_event_for_each_table() {
 }
 
 #[test]
-fn stop_leaves_the_slot_inactive() {
+fn stop_releases_the_slot() {
     for server in servers() {
         let fixture = Fixture::new(server, README);
         let mut reader = fixture.reader();
@@ -175,11 +177,12 @@ fn stop_leaves_the_slot_inactive() {
 }
 
 #[test]
-fn changes_of_two_tables_come_in_the_order_of_their_transactions() {
+fn changes_arrive_in_the_order_of_their_transactions() {
     for server in servers() {
         let fixture = Fixture::new(
             server,
-            "CREATE TABLE a (id int PRIMARY KEY); CREATE SCHEMA \"S 1\"; CREATE TABLE \"S 1\".\"B.b\" (\"Id\" int)",
+            "CREATE TABLE a (id int PRIMARY KEY); CREATE SCHEMA \"S 1\";
+             CREATE TABLE \"S 1\".\"B.b\" (\"Id\" int)",
         );
         let (mut first, mut second) = (fixture.client(), fixture.client());
         let mut first = first.transaction().unwrap();
@@ -215,14 +218,17 @@ fn changes_of_two_tables_come_in_the_order_of_their_transactions() {
 }
 
 #[test]
-fn columns_have_type_names_nullability_and_keys() {
+fn columns_have_type_names_nullability_and_key_flags() {
     for server in servers() {
         let fixture = Fixture::new(
             server,
-            "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+            "CREATE TYPE mood AS ENUM ('sad', 'ok');
+             CREATE DOMAIN positive AS int CHECK (VALUE > 0);
              CREATE SCHEMA other; CREATE TYPE other.pair AS (a int, b int);
-             CREATE TABLE t (a int, b varchar(20) NOT NULL, c numeric(10,2), d timestamp(3), e text[], f mood, g positive,
-                 h bit(3), i varchar(7)[], j other.pair, k \"char\", l interval day to second(2), m timestamptz(0),
+             CREATE TABLE t (a int, b varchar(20) NOT NULL, c numeric(10,2), d timestamp(3),
+                 e text[], f mood, g positive,
+                 h bit(3), i varchar(7)[], j other.pair, k \"char\", l interval day to second(2),
+                 m timestamptz(0),
                  PRIMARY KEY (b, a))",
         );
         fixture.run(["INSERT INTO t (a, b) VALUES (1, 'x')"]);
@@ -263,7 +269,7 @@ fn columns_have_type_names_nullability_and_keys() {
 }
 
 #[test]
-fn every_row_has_an_id_of_its_own_that_stays_the_same() {
+fn every_row_has_a_unique_and_stable_id() {
     for server in servers() {
         let fixture =
             Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int)");
@@ -287,7 +293,7 @@ fn every_row_has_an_id_of_its_own_that_stays_the_same() {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), 2003);
-        // The point of it: many rows share one place in the log.
+        // Many rows share one LSN, and their ids still differ.
         let mut lsns: Vec<_> = first.iter().map(pgoutput_reader::ChangeEvent::lsn).collect();
         lsns.dedup();
         assert!(lsns.len() < 1500, "{}", lsns.len());
@@ -298,13 +304,13 @@ fn every_row_has_an_id_of_its_own_that_stays_the_same() {
     }
 }
 
-const STORED_APART: &str = "CREATE TABLE t (id int PRIMARY KEY, n int, big text);
+const TOAST: &str = "CREATE TABLE t (id int PRIMARY KEY, n int, big text);
      ALTER TABLE t ALTER big SET STORAGE EXTERNAL; INSERT INTO t VALUES (1, 1, repeat('x', 10000))";
 
 #[test]
-fn an_unchanged_stored_apart_value_is_left_out_and_named() {
+fn an_unchanged_toast_value_is_left_out_and_named() {
     for server in servers() {
-        let fixture = Fixture::new(server, STORED_APART);
+        let fixture = Fixture::new(server, TOAST);
         fixture.run(["UPDATE t SET n = 2", "UPDATE t SET big = NULL", "UPDATE t SET big = 'y'"]);
         let events = fixture.read();
         assert!(
@@ -317,9 +323,9 @@ fn an_unchanged_stored_apart_value_is_left_out_and_named() {
 }
 
 #[test]
-fn an_unchanged_stored_apart_value_comes_from_the_old_row_where_that_has_it() {
+fn an_unchanged_toast_value_is_taken_from_the_old_row() {
     for server in servers() {
-        let fixture = Fixture::new(server, STORED_APART);
+        let fixture = Fixture::new(server, TOAST);
         fixture.run(["ALTER TABLE t REPLICA IDENTITY FULL", "UPDATE t SET n = 2"]);
         let event = &fixture.read_json()[0];
         let big = "x".repeat(10_000);
@@ -330,7 +336,7 @@ fn an_unchanged_stored_apart_value_comes_from_the_old_row_where_that_has_it() {
 }
 
 #[test]
-fn nothing_of_a_rolled_back_savepoint_or_transaction_comes() {
+fn rolled_back_savepoints_and_transactions_are_not_delivered() {
     for server in servers() {
         let fixture = Fixture::new(server, "CREATE TABLE t (id int)");
         fixture.run([

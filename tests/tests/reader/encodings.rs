@@ -1,4 +1,4 @@
-//! Databases in other encodings than UTF8.
+//! Databases in encodings other than UTF8.
 
 use pgoutput_decode::TupleColumn;
 use pgoutput_harness::{Server, servers, servers_from};
@@ -12,7 +12,7 @@ fn fixture<'s>(server: &'s Server, encoding: &str) -> Fixture<'s> {
     Fixture::with_options(server, &options, TABLE)
 }
 
-/// Everything, as text and, where the server can, as binary.
+/// Returns everything as text and, if the server can, as binary.
 fn both(fixture: &Fixture<'_>, check: impl Fn(&[ChangeEvent])) {
     for binary in formats(fixture.database().server()) {
         let events =
@@ -35,9 +35,9 @@ fn latin1_arrives_as_utf8() {
     }
 }
 
-/// The server counts the lengths in the binary form of an `hstore` before it converts its texts.
+/// In the binary form of an `hstore`, the server counts the lengths before it converts the texts.
 #[test]
-fn hstore_of_latin1_is_whole_as_text_and_called_broken_as_binary() {
+fn hstore_of_latin1_is_read_as_text_and_an_error_as_binary() {
     const VALUES: [&str; 3] = ["v\u{e9}", "\u{e9}v", "\u{fc}"];
     for server in servers() {
         let fixture = fixture(server, "LATIN1");
@@ -73,20 +73,21 @@ fn hstore_of_latin1_is_whole_as_text_and_called_broken_as_binary() {
     }
 }
 
-/// SQL_ASCII is no encoding: the server stores any bytes, and converts none.
+/// SQL_ASCII is not an encoding: the server stores any bytes, and converts none.
 #[test]
-fn bytes_that_are_no_utf8_do_not_stop_the_stream() {
+fn bytes_that_are_not_utf8_do_not_stop_the_stream() {
     for server in servers() {
         let fixture = fixture(server, "SQL_ASCII");
         // A session in the encoding of the database may write any byte but zero.
         fixture.run([
-            "SET client_encoding = SQL_ASCII; INSERT INTO t VALUES (1, E'caf\\xe9', E'\\xff', ARRAY[E'\\xfe'], '[1]')",
+            "SET client_encoding = SQL_ASCII;
+             INSERT INTO t VALUES (1, E'caf\\xe9', E'\\xff', ARRAY[E'\\xfe'], '[1]')",
             "UPDATE t SET s = 'caf\u{e9}', v = NULL, a = '{}'",
             "INSERT INTO t VALUES (2, '\u{1f600}', 'v', '{a}', '{}')",
         ]);
         both(&fixture, |events| {
             let rows: Vec<_> = events.iter().map(after).collect();
-            // Behind the rows it is named what is not UTF-8.
+            // After the rows, the columns that are not UTF-8 are named.
             assert!(
                 rows[0].starts_with(r#"{"id":1,"s":"\\x636166e9","v":"\\xff","a":"\\x"#),
                 "{rows:?}"
@@ -111,17 +112,16 @@ fn bytes_that_are_no_utf8_do_not_stop_the_stream() {
     }
 }
 
-/// Their binary form is the text behind a version.
+/// Their binary form is a version, followed by the text.
 #[test]
-fn documents_that_are_no_utf8_are_the_same_bytes_in_both_formats() {
-    // `jsonpath` came with 12.
+fn documents_that_are_not_utf8_are_the_same_bytes_in_both_formats() {
+    // `jsonpath` was added in 12.
     for server in servers_from(12) {
         let options = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'";
         let setup = "CREATE DOMAIN d AS jsonb; CREATE TABLE t (b jsonb, d d, p jsonpath, j json)";
         let fixture = Fixture::with_options(server, options, setup);
-        fixture.run([
-            "SET client_encoding = SQL_ASCII; INSERT INTO t VALUES (E'\"\\xe9\"', E'\"\\xe9\"', E'$.\"\\xe9\"', E'\"\\xe9\"')",
-        ]);
+        fixture.run(["SET client_encoding = SQL_ASCII;
+             INSERT INTO t VALUES (E'\"\\xe9\"', E'\"\\xe9\"', E'$.\"\\xe9\"', E'\"\\xe9\"')"]);
         both(&fixture, |events| {
             assert_eq!(
                 after(&events[0]),
@@ -132,7 +132,7 @@ fn documents_that_are_no_utf8_are_the_same_bytes_in_both_formats() {
 }
 
 #[test]
-fn old_rows_say_it_as_well() {
+fn columns_of_old_rows_that_are_not_utf8_are_named() {
     for server in servers() {
         let fixture = fixture(server, "SQL_ASCII");
         fixture.run([
@@ -149,9 +149,9 @@ fn old_rows_say_it_as_well() {
     }
 }
 
-/// Names of others that no reader can be sent, and the messages that show them.
+/// Other objects' names, which no reader can be sent, and the messages that show them.
 #[test]
-fn names_of_others_that_are_no_utf8_stop_nobody() {
+fn names_of_other_objects_that_are_not_utf8_do_not_stop_a_reader() {
     for server in servers() {
         let fixture = fixture(server, "SQL_ASCII");
         let publications = "SET client_encoding = SQL_ASCII; DO $$ BEGIN
@@ -162,7 +162,7 @@ fn names_of_others_that_are_no_utf8_stop_nobody() {
         fixture.run([publications, "INSERT INTO t (id) VALUES (1)"]);
         let builder = || Reader::builder(&fixture.database().dsn()).slot(fixture.slot_name());
 
-        // A slot is older than its publication: what came before it cannot be read by its name.
+        // A slot is older than its publication: earlier changes cannot be read by its name.
         let end = fixture.end();
         let events = fixture.read_with(|builder| builder.acknowledge(Acknowledge::Never));
         assert_eq!(events.len(), 1);

@@ -1,4 +1,4 @@
-//! Everything that can be refused: a typed error that says what to do, and no password in it.
+//! Rejected settings, each a typed error with advice and without the password.
 
 use pgoutput_harness::{Server, servers, servers_from, skip};
 use pgoutput_reader::{
@@ -10,7 +10,8 @@ const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 const PASSWORD: &str = "hunter2 and more";
 const WRONG: &str = "swordfish";
 
-/// One line, with advice, without a password, which is not in the reader's settings either.
+/// Checks that the error is one line with advice and without the password, which the reader's
+/// settings do not show either.
 fn check(error: &Error, advice: &str) {
     let text = error.to_string();
     assert!(text.contains(advice), "{text}");
@@ -32,7 +33,8 @@ fn reader(config: &Config) -> ReaderBuilder {
     ReaderBuilder::from(config.clone()).slot("s").publication(PUBLICATION)
 }
 
-/// A server that asks two roles for their password, and writes too little to its log for logical decoding.
+/// Starts a server with password authentication for two roles, and a wal_level too low for logical
+/// decoding.
 fn guarded(major: u32) -> Server {
     let server = Server::builder()
         .hba_line("host all alice 127.0.0.1/32 scram-sha-256")
@@ -48,7 +50,8 @@ fn guarded(major: u32) -> Server {
     {
         client
             .batch_execute(&format!(
-                "SET password_encryption = '{encryption}'; CREATE ROLE {role} LOGIN REPLICATION PASSWORD '{PASSWORD}'"
+                "SET password_encryption = '{encryption}';
+                 CREATE ROLE {role} LOGIN REPLICATION PASSWORD '{PASSWORD}'"
             ))
             .unwrap();
     }
@@ -58,7 +61,7 @@ fn guarded(major: u32) -> Server {
 }
 
 #[test]
-fn who_may_not_in_and_a_log_that_says_too_little() {
+fn rejected_users_and_a_low_wal_level_are_errors_with_advice() {
     for major in servers().iter().map(|server| server.major()) {
         let server = guarded(major);
         let base: Config = server.dsn_tcp("postgres").parse().unwrap();
@@ -78,7 +81,7 @@ fn who_may_not_in_and_a_log_that_says_too_little() {
                 matches!(error.kind(), ErrorKind::Auth(AuthError::PasswordMissing { .. })),
                 "{error:?}"
             );
-            // The right one lets in: the next thing to be wrong is the server itself.
+            // The right password is accepted. The next error is about the server itself.
             let builder = reader(&config(Some(PASSWORD))).create_slot(true);
             let error = refusal(builder, "set wal_level = logical");
             assert_eq!(error.sqlstate(), Some("55000"), "{role}: {error}");
@@ -91,7 +94,7 @@ fn who_may_not_in_and_a_log_that_says_too_little() {
 }
 
 #[test]
-fn unknown_database_unknown_role_and_a_role_without_replication() {
+fn unknown_databases_and_insufficient_roles_are_errors_with_advice() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let base: Config = fixture.database().dsn_tcp().parse().unwrap();
@@ -116,7 +119,7 @@ fn unknown_database_unknown_role_and_a_role_without_replication() {
 }
 
 #[test]
-fn a_slot_in_use_names_who_holds_it() {
+fn an_active_slot_names_its_holder() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let first = fixture.reader();
@@ -133,7 +136,7 @@ fn a_slot_in_use_names_who_holds_it() {
 }
 
 #[test]
-fn a_slot_of_another_plugin_database_or_kind() {
+fn a_slot_of_another_plugin_database_or_kind_is_rejected() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let other = Fixture::new(server, TABLE);
@@ -171,7 +174,7 @@ fn a_slot_of_another_plugin_database_or_kind() {
 }
 
 #[test]
-fn nobody_listens() {
+fn a_port_without_a_listener_is_an_error_with_advice() {
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let dsn = format!("host=127.0.0.1 port={port} user=postgres dbname=x password='{PASSWORD}'");
@@ -186,19 +189,19 @@ fn nobody_listens() {
 }
 
 #[test]
-fn settings_that_cannot_be_honoured_are_refused_before_anything_is_connected() {
-    for (dsn, says) in [
+fn unsupported_settings_are_rejected_before_connecting() {
+    for (dsn, expected) in [
         ("postgresql://u:swordfish@h/db?gssencmode=require", "gssencmode"),
         ("host=h user=u password=swordfish no_such_thing=1", "unknown parameter"),
         ("postgresql://u:swordfish@h:notaport/db", "port"),
     ] {
-        let error = refusal(Reader::builder(dsn).slot("s").publication("p"), says);
+        let error = refusal(Reader::builder(dsn).slot("s").publication("p"), expected);
         assert!(matches!(error.kind(), ErrorKind::Config(_)), "{error:?}");
     }
 }
 
 #[test]
-fn no_walsender_is_free() {
+fn exhausted_walsenders_are_an_error_with_advice() {
     for major in servers().iter().map(|server| server.major()) {
         let server = Server::builder().setting("max_wal_senders", "1").start(major).unwrap();
         let database = server.database("full");
@@ -210,9 +213,9 @@ fn no_walsender_is_free() {
     }
 }
 
-/// A type without a binary form comes as text, but not from inside of another value.
+/// A type without a binary form is sent as text, but not inside another value.
 #[test]
-fn values_that_the_server_cannot_send_in_binary() {
+fn values_that_the_server_cannot_send_in_binary_are_an_error() {
     for server in servers_from(14) {
         let fixture = Fixture::new(server, "CREATE TABLE t (a aclitem, list aclitem[])");
         fixture.run([
@@ -241,7 +244,7 @@ fn several(builder: ReaderBuilder) -> Vec<SetupError> {
 }
 
 #[test]
-fn everything_that_is_missing_is_one_error() {
+fn all_problems_are_reported_in_one_error() {
     for major in servers().iter().map(|server| server.major()) {
         let server = Server::builder().setting("max_replication_slots", "1").start(major).unwrap();
         let (database, other) = (server.database("here"), server.database("there"));
@@ -265,7 +268,7 @@ fn everything_that_is_missing_is_one_error() {
             );
         }
 
-        // One thing alone keeps the server's words.
+        // A single problem is reported with the server's message.
         let create = format!("CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES");
         database.client().batch_execute(&create).unwrap();
         let error = refusal(reader(&config).create_slot(true), "raise max_replication_slots");

@@ -1,12 +1,12 @@
-//! Messages handed over undecoded.
+//! Messages that are returned undecoded.
 
 use pgoutput_decode::{Decoder, Lsn, Message};
 use pgoutput_harness::servers_from;
 use pgoutput_reader::{Config, Connection, ReplicationStream, StartReplication, Streaming};
 use pgoutput_tests::{Fixture, PUBLICATION, stopped_in_time};
 
-/// A message's position and bytes, and whether it stood in a streamed chunk, where the stream has said so.
-type Taken = (Lsn, Vec<u8>, Option<bool>);
+/// A message's position and bytes, and whether it was in a chunk, if known.
+type Received = (Lsn, Vec<u8>, Option<bool>);
 
 fn stream(fixture: &Fixture<'_>) -> ReplicationStream {
     let dsn = fixture.database().dsn();
@@ -17,13 +17,13 @@ fn stream(fixture: &Fixture<'_>) -> ReplicationStream {
     Connection::connect(&config).unwrap().stream(&start).unwrap()
 }
 
-/// Reads two transactions, those messages decoded of whose place `decoded` says so.
-fn read(fixture: &Fixture<'_>, decoded: impl Fn(usize) -> bool) -> Vec<Taken> {
+/// Reads two transactions. `decoded` chooses by index the messages that are decoded.
+fn read(fixture: &Fixture<'_>, decoded: impl Fn(usize) -> bool) -> Vec<Received> {
     let mut stream = stream(fixture);
     let wait = stopped_in_time("two transactions", stream.stop_handle());
-    let (mut decoder, mut taken, mut commits) = (Decoder::new(), Vec::new(), 0);
+    let (mut decoder, mut messages, mut commits) = (Decoder::new(), Vec::new(), 0);
     while commits < 2 {
-        let (lsn, bytes, in_stream) = if decoded(taken.len()) {
+        let (lsn, bytes, in_stream) = if decoded(messages.len()) {
             let event = stream.next_event().unwrap().unwrap();
             (event.wal_start, event.frame().to_vec(), Some(event.in_stream()))
         } else {
@@ -36,23 +36,24 @@ fn read(fixture: &Fixture<'_>, decoded: impl Fn(usize) -> bool) -> Vec<Taken> {
         assert_eq!(in_stream.unwrap_or(expected), expected);
         let message = decoder.decode(&bytes).unwrap();
         commits += usize::from(matches!(message, Message::Commit(_) | Message::StreamCommit(_)));
-        taken.push((lsn, bytes, in_stream));
+        messages.push((lsn, bytes, in_stream));
     }
     wait.done();
     stream.stop().unwrap();
     fixture.wait_until_free();
-    taken
+    messages
 }
 
-fn without_states(taken: &[Taken]) -> Vec<(Lsn, &[u8])> {
-    taken.iter().map(|(lsn, bytes, _)| (*lsn, &bytes[..])).collect()
+fn without_states(messages: &[Received]) -> Vec<(Lsn, &[u8])> {
+    messages.iter().map(|(lsn, bytes, _)| (*lsn, &bytes[..])).collect()
 }
 
 #[test]
-fn frames_are_the_bytes_that_messages_are_decoded_from_also_when_both_are_asked_for() {
+fn frames_are_the_bytes_of_messages_also_when_both_are_read() {
     for server in servers_from(14) {
         let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY)");
-        // The second is longer than what is held of one, so it comes in several chunks.
+        // The second transaction is larger than `logical_decoding_work_mem`, so it arrives in
+        // several chunks.
         fixture.run(["INSERT INTO t VALUES (-1)", "INSERT INTO t SELECT generate_series(1, 3000)"]);
         let messages = read(&fixture, |_| true);
         let chunked = messages.iter().filter(|(.., in_stream)| *in_stream == Some(true)).count();

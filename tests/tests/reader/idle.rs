@@ -1,4 +1,4 @@
-//! What moves the slot of a database in which nothing happens that is to be read.
+//! How the slot advances while nothing is published.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ fn builder(fixture: &Fixture<'_>, wal_sender_timeout: Option<Duration>) -> Reade
     ReaderBuilder::from(config).slot(fixture.slot_name()).publication("one")
 }
 
-/// How soon the slot of an idle database moves.
+/// The time in which the slot of an idle database advances.
 const PROMISED: Duration = Duration::from_secs(10);
 
-/// Writes in another table of the same database and in another database; where that ends in the log.
+/// Writes to an unpublished table and to another database, and returns the end of the log.
 fn write_elsewhere(fixture: &Fixture<'_>) -> pgoutput_decode::Lsn {
     fixture.run(["INSERT INTO other SELECT generate_series(1, 1000)"]);
     fixture.write_elsewhere().1
@@ -34,16 +34,16 @@ fn moves(fixture: &Fixture<'_>, reader: Reader) {
 }
 
 #[test]
-fn when_everything_is_drained_the_slot_follows_the_server() {
+fn an_idle_slot_follows_the_server() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         moves(&fixture, builder(&fixture, None).connect().unwrap());
     }
 }
 
-/// Such a server says nothing of its own accord while it waits.
+/// Such a server sends nothing of its own accord while it waits.
 #[test]
-fn a_server_without_a_timeout_is_asked() {
+fn a_server_without_a_timeout_is_asked_for_its_wal_end() {
     for shared in servers() {
         if shared.major() >= 12 {
             let fixture = Fixture::new(shared, SETUP);
@@ -59,7 +59,7 @@ fn a_server_without_a_timeout_is_asked() {
 }
 
 #[test]
-fn by_logical_message_the_slot_follows_what_the_reader_writes() {
+fn with_logical_messages_the_slot_follows_the_readers_own_writes() {
     for server in servers_from(14) {
         let fixture = Fixture::new(server, SETUP);
         let interval = Duration::from_millis(200);
@@ -67,7 +67,7 @@ fn by_logical_message_the_slot_follows_what_the_reader_writes() {
         let reader = builder(&fixture, Some(Duration::ZERO)).messages(true).idle(policy.clone());
         moves(&fixture, reader.connect().unwrap());
 
-        // Messages of others are handed out, and so is one of this prefix that says something.
+        // Messages of other writers are delivered, and so is one with this prefix that has content.
         fixture.run([
             "SELECT pg_logical_emit_message(false, 'somebody', '')",
             "SELECT pg_logical_emit_message(false, 'here we are', '')",
@@ -87,7 +87,7 @@ fn by_logical_message_the_slot_follows_what_the_reader_writes() {
 }
 
 #[test]
-fn never_leaves_an_idle_slot_where_it_is() {
+fn with_idle_never_the_slot_does_not_advance() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let before = fixture.slot().confirmed;
@@ -104,7 +104,7 @@ fn never_leaves_an_idle_slot_where_it_is() {
 }
 
 #[test]
-fn messages_have_to_be_read_to_be_written() {
+fn idle_messages_require_reading_messages() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let error = builder(&fixture, None).idle(Idle::message()).connect().unwrap_err();

@@ -1,4 +1,4 @@
-//! A proxy that cuts idle connections sooner than anything is due on them.
+//! A proxy that cuts idle connections before the reader sends anything on them.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,19 +11,19 @@ use super::reconnect::id;
 
 const CUTS: usize = 4;
 
-/// More than a connection has to last.
+/// Longer than a connection must last.
 const IDLE: Duration = Duration::from_millis(1200);
 
 #[test]
-fn an_idle_stream_that_is_cut_again_and_again_goes_on() {
+fn an_idle_stream_continues_after_repeated_cuts() {
     for server in servers() {
         let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY)");
         let network = Network::before(server.port());
         let (own, port) = (format!("port={}", server.port()), format!("port={}", network.port()));
         let config: Config = fixture.database().dsn_tcp().replace(&own, &port).parse().unwrap();
         let attempts = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&attempts);
-        // A slot that is still held needs some attempts; far fewer than all cuts together.
+        let recorder = Arc::clone(&attempts);
+        // A slot that is still held needs several attempts, but far fewer than all cuts together.
         let reconnect = Reconnect::default()
             .initial_delay(Duration::from_millis(200))
             .max_delay(Duration::from_secs(60))
@@ -32,7 +32,7 @@ fn an_idle_stream_that_is_cut_again_and_again_goes_on() {
             .slot(fixture.slot_name())
             .publication(PUBLICATION)
             .reconnect(reconnect)
-            .on_reconnect(move |attempt| told.lock().unwrap().push(attempt.attempt))
+            .on_reconnect(move |attempt| recorder.lock().unwrap().push(attempt.attempt))
             .connect()
             .unwrap();
         for cut in 0..=CUTS {

@@ -1,4 +1,4 @@
-//! Values in JSON: the same in text and in binary.
+//! Values in JSON, the same in text and in binary.
 
 use pgoutput_decode::value::JsonOptions;
 use pgoutput_harness::{servers, servers_from};
@@ -7,38 +7,51 @@ use pgoutput_tests::{Fixture, after, formats, line};
 use serde_json::{Value, json};
 
 const COLUMNS: &str = "CREATE TYPE mood AS ENUM ('sad', 'it''s \"ok\"');
-    CREATE TABLE t (b bool, i2 int2, i4 int4, i8 int8, f4 real, f8 double precision, n numeric, t text, v varchar(20),
-        c char(5), nm name, u uuid, d date, tm time, ts timestamp, tz timestamptz, j json, jb jsonb, nothing text,
+    CREATE TABLE t (b bool, i2 int2, i4 int4, i8 int8, f4 real, f8 double precision, n numeric,
+        t text, v varchar(20),
+        c char(5), nm name, u uuid, d date, tm time, ts timestamp, tz timestamptz, j json, jb jsonb,
+        nothing text,
         by bytea, a int[], iv interval, ip inet, m mood)";
 
-/// A row as SQL, and as JSON with what follows it.
+/// A row as SQL, and as JSON with the fields after it.
 const ROWS: [(&str, &str); 5] = [
     (
-        "true, 1, 2, 3, 1.5, 0.1, 1.50, 'text', 'var', 'ab', 'na', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '2020-01-01',
-         '12:34:56', '2020-01-01 00:00:00', '2020-01-01 00:00:00+00', '{\"a\": [1,  2]}', '{\"b\":{\"c\":null}}', NULL,
+        "true, 1, 2, 3, 1.5, 0.1, 1.50, 'text', 'var', 'ab', 'na',
+         'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '2020-01-01',
+         '12:34:56', '2020-01-01 00:00:00', '2020-01-01 00:00:00+00', '{\"a\": [1,  2]}',
+         '{\"b\":{\"c\":null}}', NULL,
          '\\xdeadbeef', '{1,NULL,3}', '1 day 02:03:04', '10.0.0.0/8', 'sad'",
         r#"{"b":true,"i2":1,"i4":2,"i8":3,"f4":1.5,"f8":0.1,"n":1.50,"t":"text","v":"var","c":"ab   ","nm":"na","u":"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11","d":"2020-01-01","tm":"12:34:56","ts":"2020-01-01T00:00:00","tz":"2020-01-01T00:00:00+00:00","j":{"a": [1,  2]},"jb":{"b": {"c": null}},"nothing":null,"by":"\\xdeadbeef","a":[1,null,3],"iv":"P1DT2H3M4S","ip":"10.0.0.0/8","m":"sad"}"#,
     ),
     (
-        "false, -32768, -2147483648, -9223372036854775808, '-Infinity', 'NaN', 'NaN', E'quote \" slash \\\\ line\\n\\ttab',
-         '', '', '', '00000000-0000-0000-0000-000000000000', '0044-03-15 BC', '23:59:59.999999', '-infinity', 'infinity',
+        "false, -32768, -2147483648, -9223372036854775808, '-Infinity', 'NaN', 'NaN',
+         E'quote \" slash \\\\ line\\n\\ttab',
+         '', '', '', '00000000-0000-0000-0000-000000000000', '0044-03-15 BC', '23:59:59.999999',
+         '-infinity', 'infinity',
          'null', '\"text\"', NULL, '', '{}', '-1 mons', '::1', 'it''s \"ok\"'",
         r#"{"b":false,"i2":-32768,"i4":-2147483648,"i8":-9223372036854775808,"f4":"-Infinity","f8":"NaN","n":"NaN","t":"quote \" slash \\ line\n\ttab","v":"","c":"     ","nm":"","u":"00000000-0000-0000-0000-000000000000","d":"0044-03-15 BC","tm":"23:59:59.999999","ts":"-infinity","tz":"infinity","j":null,"jb":"text","nothing":null,"by":"\\x","a":[],"iv":"P-1M","ip":"::1","m":"it's \"ok\""},"json_null":["j"]"#,
     ),
     (
         "NULL, 32767, 2147483647, 9223372036854775807, 3.4028235e38, 1.7976931348623157e308,
-         12345678901234567890123456789012345678901234567890.00000000000000000000000000000000000000000000000001, 'ünï 😀', NULL, NULL,
+         12345678901234567890123456789012345678901234567890\
+         .00000000000000000000000000000000000000000000000001,
+         'ünï 😀', NULL, NULL,
          NULL, NULL, 'infinity', '00:00:00.5', '2020-01-01 12:00:00.5', '0001-01-01 00:00:00+00 BC',
-         '[1,\n \n2]', '[1.10, 12345678901234567890.123456789]', NULL, '\\x00', '{{1,2},{3,4}}', '1 year 2 mons', '1.2.3.4', NULL",
+         '[1,\n \n2]', '[1.10, 12345678901234567890.123456789]', NULL, '\\x00', '{{1,2},{3,4}}',
+         '1 year 2 mons', '1.2.3.4', NULL",
         r#"{"b":null,"i2":32767,"i4":2147483647,"i8":9223372036854775807,"f4":3.4028235e+38,"f8":1.7976931348623157e+308,"n":12345678901234567890123456789012345678901234567890.00000000000000000000000000000000000000000000000001,"t":"ünï 😀","v":null,"c":null,"nm":null,"u":null,"d":"infinity","tm":"00:00:00.500000","ts":"2020-01-01T12:00:00.500000","tz":"0001-01-01 00:00:00+00 BC","j":[1,   2],"jb":[1.10, 12345678901234567890.123456789],"nothing":null,"by":"\\x00","a":[[1,2],[3,4]],"iv":"P1Y2M","ip":"1.2.3.4","m":null}"#,
     ),
     (
-        "NULL, 0, 0, 0, '-0', 5e-324, 0, '', NULL, NULL, NULL, NULL, '5874897-12-31', '24:00:00', '294276-12-31 23:59:59.999999',
-         '2020-06-01 12:00:00.000001+02', '\"\\u0000\"', '{}', NULL, NULL, NULL, '00:00:00', NULL, NULL",
+        "NULL, 0, 0, 0, '-0', 5e-324, 0, '', NULL, NULL, NULL, NULL, '5874897-12-31', '24:00:00',
+         '294276-12-31 23:59:59.999999',
+         '2020-06-01 12:00:00.000001+02', '\"\\u0000\"', '{}', NULL, NULL, NULL, '00:00:00', NULL,
+         NULL",
         r#"{"b":null,"i2":0,"i4":0,"i8":0,"f4":-0.0,"f8":5e-324,"n":0,"t":"","v":null,"c":null,"nm":null,"u":null,"d":"5874897-12-31","tm":"24:00:00","ts":"294276-12-31 23:59:59.999999","tz":"2020-06-01T10:00:00.000001+00:00","j":"\u0000","jb":{},"nothing":null,"by":null,"a":null,"iv":"PT0S","ip":null,"m":null}"#,
     ),
     (
-        "NULL, NULL, NULL, NULL, 1e10, 1e-7, 1e40, NULL, NULL, NULL, NULL, NULL, '0001-01-01', NULL, '0044-03-15 12:00:00 BC', NULL,
+        "NULL, NULL, NULL, NULL, 1e10, 1e-7, 1e40, NULL, NULL, NULL, NULL, NULL,
+         '0001-01-01', NULL, '0044-03-15 12:00:00 BC',
+         NULL,
          '1e400', '1e3', NULL, NULL, NULL, NULL, NULL, NULL",
         r#"{"b":null,"i2":null,"i4":null,"i8":null,"f4":1e+10,"f8":1e-07,"n":10000000000000000000000000000000000000000,"t":null,"v":null,"c":null,"nm":null,"u":null,"d":"0001-01-01","tm":null,"ts":"0044-03-15 12:00:00 BC","tz":null,"j":"1e400","jb":1000,"nothing":null,"by":null,"a":null,"iv":null,"ip":null,"m":null},"json_as_text":{"after":["j"]}"#,
     ),
@@ -53,7 +66,7 @@ fn fixture(server: &'static pgoutput_harness::Server) -> Fixture<'static> {
 }
 
 #[test]
-fn every_kind_of_value_keeps_what_it_says() {
+fn every_kind_of_value_is_preserved() {
     for server in servers() {
         let events = fixture(server).read();
         assert_eq!(events.len(), ROWS.len());
@@ -65,7 +78,7 @@ fn every_kind_of_value_keeps_what_it_says() {
 }
 
 #[test]
-fn binary_gives_the_same_json_byte_for_byte() {
+fn json_from_binary_is_the_same_byte_for_byte() {
     for server in servers_from(14) {
         let fixture = fixture(server);
         let text = fixture.read_with(|builder| builder.acknowledge(Acknowledge::Never));
@@ -83,7 +96,7 @@ fn a_deep_tsquery_is_the_same_in_text_and_in_binary() {
     let [open, close] = ["'a' & ( 'b' | ", " )"].map(|part| part.repeat(2_500));
     let to_the_right = format!("{open}'c'{close}");
     for server in servers() {
-        // A tsquery alone must fit into a page: PostgreSQL stores none apart.
+        // A tsquery must fit into a page, because PostgreSQL does not store it as TOAST.
         let fixture = Fixture::new(server, "CREATE TABLE t (qs tsquery[])");
         fixture.run([
             "INSERT INTO t SELECT ARRAY[q] FROM (SELECT \
@@ -111,7 +124,8 @@ fn a_deep_tsquery_is_the_same_in_text_and_in_binary() {
     }
 }
 
-/// The fields of an event behind its rows, which must be readable by a strict parser, in text and in binary.
+/// Returns the fields of an event after its rows, which a strict parser must accept, in text and in
+/// binary.
 fn named(fixture: &Fixture<'_>, options: JsonOptions) -> Vec<Value> {
     let binary = if fixture.major() >= 14 { &[false, true][..] } else { &[false] };
     let mut formats = binary.iter().map(|binary| {
@@ -132,30 +146,36 @@ fn named(fixture: &Fixture<'_>, options: JsonOptions) -> Vec<Value> {
 }
 
 #[test]
-fn what_the_values_do_not_say_is_named() {
+fn ambiguous_json_values_are_named() {
     for server in servers() {
         let setup = "CREATE DOMAIN document AS jsonb; CREATE TYPE holder AS (j json, a int[]);
-            CREATE TABLE t (k int PRIMARY KEY, j json, b jsonb, d document, js json[], h holder, a int[],
+            CREATE TABLE t (k int PRIMARY KEY, j json, b jsonb, d document, js json[], h holder,
+                a int[],
                 bs jsonb[], hs holder[]);
             ALTER TABLE t REPLICA IDENTITY FULL";
         let fixture = Fixture::new(server, setup);
         fixture.run([
-            "INSERT INTO t VALUES (1, 'null', 'null', 'null', '{NULL,\"null\"}', ROW('null', NULL), NULL)",
+            "INSERT INTO t VALUES (1, 'null', 'null', 'null', '{NULL,\"null\"}',
+                ROW('null', NULL), NULL)",
             r#"INSERT INTO t VALUES (2, ' null ', '[null]', '"null"', '{"\"null\""}', ROW('[]', NULL), '{1}')"#,
             "UPDATE t SET j = NULL, b = '1' WHERE k = 1",
             "DELETE FROM t WHERE k = 2",
             r#"INSERT INTO t VALUES (3, '{"a": "\ud800"}', ('[' || repeat('1', 400) || ']')::jsonb, ('' || repeat('9', 309))::jsonb,
                 ARRAY['"\udc00"'::json, '1'], ROW('1e400', NULL), NULL)"#,
             "INSERT INTO t SELECT 4, (repeat('[', 125) || repeat(']', 125))::json, NULL, NULL,
-                ARRAY[(repeat('[', 124) || repeat(']', 124))::json], ROW((repeat('[', 124) || repeat(']', 124))::json, NULL)::holder",
-            "INSERT INTO t SELECT 5, (repeat('[', 126) || repeat(']', 126))::json, (repeat('[', 3000) || repeat(']', 3000))::jsonb, NULL,
-                ARRAY[(repeat('[', 125) || repeat(']', 125))::json], ROW((repeat('[', 125) || repeat(']', 125))::json, NULL)::holder",
-            "INSERT INTO t VALUES (6, NULL, NULL, NULL, '[0:1]={1,2}', ROW(NULL, '[2:2]={7}'), '[0:1][5:6]={{1,2},{3,4}}')",
+                ARRAY[(repeat('[', 124) || repeat(']', 124))::json],
+                ROW((repeat('[', 124) || repeat(']', 124))::json, NULL)::holder",
+            "INSERT INTO t SELECT 5, (repeat('[', 126) || repeat(']', 126))::json,
+                (repeat('[', 3000) || repeat(']', 3000))::jsonb, NULL,
+                ARRAY[(repeat('[', 125) || repeat(']', 125))::json],
+                ROW((repeat('[', 125) || repeat(']', 125))::json, NULL)::holder",
+            "INSERT INTO t VALUES (6, NULL, NULL, NULL, '[0:1]={1,2}', ROW(NULL, '[2:2]={7}'),
+                '[0:1][5:6]={{1,2},{3,4}}')",
             "UPDATE t SET a = '{1}' WHERE k = 6",
             // Both are `[null,null]`, and `["1e400","1e400"]`.
             r#"INSERT INTO t (k, bs, js) VALUES (7, ARRAY['null', NULL]::jsonb[], ARRAY['1e400', '"1e400"']::json[])"#,
             r#"INSERT INTO t (k, bs, js) VALUES (8, ARRAY[NULL, 'null']::jsonb[], ARRAY['"1e400"', '1e400']::json[])"#,
-            // Bounds inside of an array that has bounds, with such documents; and none inside.
+            // Bounds in an array that has bounds, with such documents, and without inner bounds.
             r#"INSERT INTO t (k, hs) VALUES (9, '[0:1]={"(null,[3:3]={1})","(1e400,)"}')"#,
             r#"INSERT INTO t (k, hs) VALUES (10, '[0:0]={"(1,{1})"}')"#,
         ]);
@@ -232,9 +252,9 @@ fn what_the_values_do_not_say_is_named() {
     }
 }
 
-/// Arrays of domains are there from 11 on.
+/// Arrays of domains exist from 11 on.
 #[test]
-fn bounds_of_arrays_in_an_array_are_all_told() {
+fn all_bounds_of_nested_arrays_are_named() {
     for server in servers_from(11) {
         let setup = "CREATE DOMAIN counts AS int[]; CREATE TABLE t (c counts[])";
         let fixture = Fixture::new(server, setup);
@@ -254,7 +274,7 @@ fn bounds_of_arrays_in_an_array_are_all_told() {
 }
 
 #[test]
-fn great_integers_are_strings_where_it_is_asked_for() {
+fn large_integers_are_strings_with_the_option() {
     for server in servers() {
         let setup = "CREATE TYPE pair AS (a bigint, b int); CREATE DOMAIN big AS bigint;
             CREATE TABLE t (i bigint, r bigint, a bigint[], p pair, d big, n int, range int8range)";
@@ -274,7 +294,7 @@ fn great_integers_are_strings_where_it_is_asked_for() {
 }
 
 #[test]
-fn numeric_is_a_string_where_it_is_asked_for() {
+fn numeric_is_a_string_with_the_option() {
     for server in servers() {
         let setup = "CREATE TYPE price AS (amount numeric); CREATE DOMAIN share AS numeric;
             CREATE TABLE t (n numeric, ns numeric[], p price, s share, i int)";

@@ -1,4 +1,4 @@
-//! A loop body that takes longer than the server waits.
+//! A loop body that takes longer than the server's timeout.
 
 use std::hint::black_box;
 use std::thread;
@@ -13,15 +13,16 @@ const SERVER_TIMEOUT: Duration = Duration::from_millis(1500);
 /// More than six times the server's timeout.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// More than twice the server's timeout, where that shows as much.
+/// More than twice the server's timeout, for tests in which that suffices.
 const LONG: Duration = Duration::from_secs(4);
 
-/// With as many bytes as neither side's buffers hold, so that the server is still sending while the loop body is busy.
+/// More rows than the buffers of both sides hold, so that the server is still sending while the
+/// loop body runs.
 const ROWS: i64 = 8000;
 
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY, filler text)";
 
-/// Does the same with a server of each version, all at once: most of it is waiting.
+/// Runs the test with a server of each version concurrently, because most of it is waiting.
 fn at_once(test: impl Fn(&Server) + Sync) {
     thread::scope(|scope| {
         for shared in servers() {
@@ -63,7 +64,7 @@ fn next_id(reader: &mut Reader) -> i64 {
     id(&reader.next_in_time().unwrap().unwrap())
 }
 
-/// Reads a row, is busy inside its transaction, and reads the rest.
+/// Reads a row, pauses within its transaction, and reads the rest.
 fn survives(server: &Server, heartbeat: bool, busy: impl Fn(&mut Reader)) {
     let fixture = Fixture::new(server, SETUP);
     let mut reader =
@@ -79,15 +80,15 @@ fn survives(server: &Server, heartbeat: bool, busy: impl Fn(&mut Reader)) {
         assert_eq!(next_id(&mut reader), expected);
     }
     reader.stop().unwrap();
-    // The last event's successor was never asked for.
+    // The event after the last one was not requested.
     assert!(fixture.slot().confirmed <= commit_lsn);
     assert!(fixture.read().iter().map(id).eq(1..=ROWS));
     assert!(fixture.slot().confirmed > commit_lsn);
 }
 
 #[test]
-fn a_busy_loop_body_keeps_its_connection() {
-    // With work of its own, and not a moment's rest.
+fn a_busy_loop_body_keeps_the_connection() {
+    // The loop body runs continuously.
     at_once(|server| {
         survives(server, true, |_| {
             let end = Instant::now() + BUSY;
@@ -99,7 +100,7 @@ fn a_busy_loop_body_keeps_its_connection() {
 }
 
 #[test]
-fn without_the_thread_tick_keeps_it() {
+fn without_the_heartbeat_tick_keeps_the_connection() {
     at_once(|server| {
         survives(server, false, |reader| {
             let end = Instant::now() + LONG;
@@ -111,9 +112,9 @@ fn without_the_thread_tick_keeps_it() {
     });
 }
 
-/// With the thread, and without it: then it is the asking for events that tells.
+/// With the heartbeat, and without it, when asking for events sends the status updates.
 #[test]
-fn a_transaction_that_takes_longer_than_the_server_waits_is_read_in_one_go() {
+fn a_transaction_longer_than_the_servers_timeout_is_read_on_one_connection() {
     for heartbeat in [true, false] {
         at_once(|server| {
             let fixture = Fixture::new(server, SETUP);
@@ -137,7 +138,7 @@ fn a_transaction_that_takes_longer_than_the_server_waits_is_read_in_one_go() {
 }
 
 #[test]
-fn a_network_that_swallows_everything_is_noticed() {
+fn a_network_that_loses_everything_is_noticed() {
     const SILENCE: Duration = Duration::from_secs(1);
     at_once(|server| {
         let fixture = Fixture::new(server, SETUP);
@@ -160,7 +161,7 @@ fn a_network_that_swallows_everything_is_noticed() {
             matches!(error.kind(), ErrorKind::ServerSilent { limit: SILENCE, .. }),
             "{error:?}"
         );
-        // It had its time for an answer.
+        // The server got its time for an answer.
         assert!(lost.elapsed() >= SILENCE / 2);
         assert!(reader.next_in_time().is_none());
         network.heal();
@@ -168,7 +169,7 @@ fn a_network_that_swallows_everything_is_noticed() {
 }
 
 #[test]
-fn without_both_the_server_ends_it_and_nothing_is_lost() {
+fn without_heartbeat_and_tick_the_server_disconnects_and_nothing_is_lost() {
     at_once(|server| {
         let fixture = Fixture::new(server, SETUP);
         let mut reader =
@@ -183,7 +184,7 @@ fn without_both_the_server_ends_it_and_nothing_is_lost() {
 }
 
 #[test]
-fn what_the_slot_keeps_is_data() {
+fn health_reports_what_the_slot_retains() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let mut reader = fixture.reader();
@@ -198,7 +199,7 @@ fn what_the_slot_keeps_is_data() {
         for expected in 1..=ROWS {
             assert_eq!(next_id(&mut reader), expected);
         }
-        let health = eventually("everything to be taken and told", || {
+        let health = eventually("everything to be acknowledged and reported", || {
             reader.next_timeout(Duration::ZERO).unwrap();
             let health = reader.health();
             (!health.flushed.is_zero() && health.flushed == health.acknowledged).then_some(health)

@@ -1,17 +1,17 @@
-//! Many tables: few questions to the catalogue, and nothing kept of those that are dropped.
+//! Many tables: few catalogue queries, and nothing is kept of dropped tables.
 
 use pgoutput_harness::servers;
 use pgoutput_reader::{Acknowledge, ChangeEvent, Error, Reader};
 use pgoutput_tests::{Fixture, InTime as _, after, json};
 
-/// How many queries the reader has sent.
+/// Returns how many queries the reader has sent.
 fn queries(reader: &Reader) -> u64 {
     let shown = format!("{reader:?}");
     let (_, queries) = shown.split_once("queries: ").unwrap();
     queries.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
 }
 
-/// How many tables the reader knows.
+/// Returns how many tables the reader knows.
 fn tables(reader: &Reader) -> usize {
     format!("{reader:?}").matches("TableSchema {").count()
 }
@@ -30,7 +30,8 @@ fn until_now(fixture: &Fixture<'_>, publication: &str) -> (Vec<ChangeEvent>, u64
     (events.unwrap(), asked)
 }
 
-/// `body` for each number, `$i` in it, some hundred in a transaction: each needs locks.
+/// Runs `body` for each number, `$i` in it, a few hundred per transaction, because each needs
+/// locks.
 fn for_each(fixture: &Fixture<'_>, count: usize, body: &str) {
     let mut client = fixture.client();
     for first in (0..count).step_by(200) {
@@ -44,12 +45,13 @@ fn for_each(fixture: &Fixture<'_>, count: usize, body: &str) {
 }
 
 #[test]
-fn many_tables_cost_some_tens_of_questions() {
+fn many_tables_need_a_few_tens_of_queries() {
     const COUNT: usize = 1_500;
     for server in servers() {
         let fixture = Fixture::new(
             server,
-            "CREATE TYPE mood AS ENUM ('ok'); CREATE TYPE pair AS (a int, m mood); CREATE DOMAIN amount AS int",
+            "CREATE TYPE mood AS ENUM ('ok'); CREATE TYPE pair AS (a int, m mood);
+             CREATE DOMAIN amount AS int",
         );
         for_each(
             &fixture,
@@ -59,7 +61,8 @@ fn many_tables_cost_some_tens_of_questions() {
         fixture.create_slot(&fixture.database().slot_name("later"));
         fixture.run([&format!(
             "DO $$ BEGIN FOR i IN 0..{} LOOP
-                EXECUTE 'INSERT INTO t' || (i * 7) % {COUNT} || ' VALUES (' || i || ', ''x'', ''ok'', ''(1,ok)'', 5)';
+                EXECUTE 'INSERT INTO t' || (i * 7) % {COUNT}
+                    || ' VALUES (' || i || ', ''x'', ''ok'', ''(1,ok)'', 5)';
              END LOOP; END $$",
             COUNT - 1
         ) as &str]);
@@ -85,7 +88,7 @@ fn many_tables_cost_some_tens_of_questions() {
 }
 
 #[test]
-fn a_backlog_of_many_transactions_costs_no_more() {
+fn a_backlog_of_many_transactions_needs_no_more_queries() {
     const COUNT: usize = 400;
     for server in servers() {
         let fixture = Fixture::new(server, "");
@@ -94,7 +97,7 @@ fn a_backlog_of_many_transactions_costs_no_more() {
         for i in 0..COUNT {
             client.batch_execute(&format!("INSERT INTO t{i} VALUES ({i})")).unwrap();
             if i % 50 == 7 {
-                // Of these, what was asked for is of another description.
+                // The queried tables are those with a new description.
                 let alter = format!(
                     "ALTER TABLE t{i} ADD COLUMN v varchar(3); INSERT INTO t{i} VALUES (-1, 'x')"
                 );
@@ -163,7 +166,7 @@ fn tables_are_found_in_every_kind_of_publication() {
 }
 
 #[test]
-fn a_reader_without_lag_asks_for_each_table_alone() {
+fn a_reader_without_lag_queries_each_table_by_itself() {
     const COUNT: usize = 40;
     for server in servers() {
         let fixture = Fixture::new(server, "");
@@ -177,14 +180,14 @@ fn a_reader_without_lag_asks_for_each_table_alone() {
             assert_eq!(event["table_schema"]["column_definitions"][0]["optional"], false);
         }
         let asked = queries(&reader) - before;
-        // One for each, and now and then how far the server has come.
+        // A query for each table, and sometimes one for the server's WAL end.
         assert!((COUNT as u64..2 * COUNT as u64).contains(&asked), "{asked}");
         reader.stop().unwrap();
     }
 }
 
 #[test]
-fn tables_that_are_dropped_are_forgotten() {
+fn dropped_tables_are_forgotten() {
     for server in servers() {
         let fixture = Fixture::new(
             server,
@@ -197,7 +200,8 @@ fn tables_that_are_dropped_are_forgotten() {
         let first = reader.next_in_time().unwrap().unwrap();
         for i in 0..700 {
             let statement = format!(
-                "CREATE TABLE t{i} (id int, m mood); INSERT INTO t{i} VALUES ({i}, 'ok'); DROP TABLE t{i};
+                "CREATE TABLE t{i} (id int, m mood); INSERT INTO t{i} VALUES ({i}, 'ok');
+                 DROP TABLE t{i};
                  SELECT pg_logical_emit_message(false, 'filler', repeat('x', 20000))"
             );
             client.batch_execute(&statement).unwrap();
@@ -218,7 +222,7 @@ fn tables_that_are_dropped_are_forgotten() {
 }
 
 #[test]
-fn a_table_of_which_the_description_was_forgotten_is_described_again() {
+fn a_table_with_a_forgotten_description_is_described_again() {
     const COUNT: usize = 150;
     for server in servers() {
         let fixture = Fixture::new(server, "");

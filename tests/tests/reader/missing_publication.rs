@@ -1,4 +1,5 @@
-//! A publication that did not exist at some point of the log, whatever the catalogue says when it is read.
+//! A publication that did not exist at some point of the log, although it may exist when the log is
+//! read.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +15,7 @@ use super::reconnect::id;
 
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE t";
 
-/// Row 2 is committed while there is no publication `p`.
+/// Row 2 is committed while the publication `p` does not exist.
 const GONE_FOR_A_MOMENT: [[&str; 5]; 3] = [
     [
         "INSERT INTO t VALUES (1)",
@@ -30,7 +31,7 @@ const GONE_FOR_A_MOMENT: [[&str; 5]; 3] = [
         "CREATE PUBLICATION p FOR TABLE t",
         "INSERT INTO t VALUES (3)",
     ],
-    // Never there again.
+    // It does not exist again.
     [
         "INSERT INTO t VALUES (1)",
         "DROP PUBLICATION p",
@@ -51,7 +52,7 @@ fn stream(fixture: &Fixture<'_>, missing: MissingPublication) -> ReplicationStre
     Connection::connect(&config).unwrap().stream(&start).unwrap()
 }
 
-/// The position at which the server found that a publication is missing; the error says what to do.
+/// Returns the LSN at which the server found the publication missing, after a check of the advice.
 pub(crate) fn missing_at(error: &Error, name: &str, major: u32) -> Lsn {
     let ErrorKind::Stream(StreamError::PublicationMissing { publication, lsn, .. }) = error.kind()
     else {
@@ -59,16 +60,16 @@ pub(crate) fn missing_at(error: &Error, name: &str, major: u32) -> Lsn {
     };
     assert_eq!(publication, name);
     let text = error.to_string();
-    let way_on = if major >= 18 { "--skip-missing-publication" } else { "--start-lsn" };
-    for part in [&format!("\"{name}\"") as &str, &lsn.to_string(), "new slot", way_on] {
+    let remedy = if major >= 18 { "--skip-missing-publication" } else { "--start-lsn" };
+    for part in [&format!("\"{name}\"") as &str, &lsn.to_string(), "new slot", remedy] {
         assert!(text.contains(part), "{text}");
     }
     assert_eq!(text.lines().count(), 1, "{text}");
     *lsn
 }
 
-/// Reads row 1, then the error; the slot is not confirmed up to the first row that was left out. Older servers end the
-/// connection with their error, so that row 1 cannot be confirmed after it.
+/// Reads row 1, then the error. The confirmed LSN stays before the first skipped row. Older servers
+/// end the connection with their error, so that row 1 cannot be confirmed after it.
 fn reads_one_row_and_refuses(fixture: &Fixture<'_>, mut reader: Reader, read: usize) {
     let before = fixture.slot().confirmed;
     for _ in read..1 {
@@ -85,7 +86,7 @@ fn reads_one_row_and_refuses(fixture: &Fixture<'_>, mut reader: Reader, read: us
 }
 
 #[test]
-fn ends_the_stream_before_anything_after_it_is_confirmed() {
+fn a_missing_publication_ends_the_stream_before_later_changes_are_confirmed() {
     for server in servers() {
         for (number, statements) in GONE_FOR_A_MOMENT.into_iter().enumerate() {
             let fixture = Fixture::new(server, SETUP);
@@ -95,7 +96,7 @@ fn ends_the_stream_before_anything_after_it_is_confirmed() {
             assert_eq!(id(&reader.next_in_time().unwrap().unwrap()), 1);
             fixture.run([gone, lost, back, after]);
             reads_one_row_and_refuses(&fixture, reader, 1);
-            // It is there again, and row 2 is still lost to the slot.
+            // It exists again, and row 2 is still missing from the slot's changes.
             if number < 2 {
                 for _ in 0..2 {
                     let mut reader = builder(&fixture).connect().unwrap();
@@ -118,7 +119,7 @@ fn ends_the_stream_before_anything_after_it_is_confirmed() {
 }
 
 #[test]
-fn a_slot_older_than_its_publication_ends_with_the_first_change_before_it() {
+fn a_slot_older_than_its_publication_ends_at_the_first_earlier_change() {
     for server in servers() {
         let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY)");
         fixture.run([
@@ -136,9 +137,10 @@ fn a_slot_older_than_its_publication_ends_with_the_first_change_before_it() {
     }
 }
 
-/// What the others publish still comes on PostgreSQL 18: here the rows that pass another one's filter.
+/// PostgreSQL 18 still sends the changes of the other publications: here the rows that pass another
+/// one's filter.
 #[test]
-fn one_of_several_is_enough() {
+fn one_missing_publication_of_several_ends_the_stream() {
     for server in servers_from(15) {
         let setup = "CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE t; \
                      CREATE PUBLICATION small FOR TABLE t WHERE (id < 10)";
@@ -153,22 +155,22 @@ fn one_of_several_is_enough() {
         let reader = builder(&fixture).publication("small").connect().unwrap();
         reads_one_row_and_refuses(&fixture, reader, 0);
         if server.major() >= 18 {
-            let (reader, told) = skipping(builder(&fixture).publication("small"));
+            let (reader, reports) = skipping(builder(&fixture).publication("small"));
             assert_eq!(rest(reader, &fixture), [2, 30]);
-            assert_eq!(told.lock().unwrap().len(), 1);
+            assert_eq!(reports.lock().unwrap().len(), 1);
         }
     }
 }
 
-type Told = Arc<Mutex<Vec<SkippedPublication>>>;
+type Reports = Arc<Mutex<Vec<SkippedPublication>>>;
 
-fn skipping(builder: ReaderBuilder) -> (ReaderBuilder, Told) {
-    let told = Told::default();
-    let tell = Arc::clone(&told);
+fn skipping(builder: ReaderBuilder) -> (ReaderBuilder, Reports) {
+    let reports = Reports::default();
+    let recorder = Arc::clone(&reports);
     let builder = builder
         .missing_publication(MissingPublication::Skip)
-        .on_skipped_publication(move |skipped| tell.lock().unwrap().push(skipped.clone()));
-    (builder, told)
+        .on_skipped_publication(move |skipped| recorder.lock().unwrap().push(skipped.clone()));
+    (builder, reports)
 }
 
 fn rest(builder: ReaderBuilder, fixture: &Fixture<'_>) -> Vec<i64> {
@@ -180,20 +182,20 @@ fn rest(builder: ReaderBuilder, fixture: &Fixture<'_>) -> Vec<i64> {
 }
 
 #[test]
-fn may_be_skipped_and_that_is_reported() {
+fn a_missing_publication_may_be_skipped_and_is_reported() {
     for server in servers_from(18) {
         for statements in &GONE_FOR_A_MOMENT[..2] {
             let fixture = Fixture::new(server, SETUP);
             fixture.run(*statements);
             let reader = builder(&fixture).connect().unwrap();
             reads_one_row_and_refuses(&fixture, reader, 0);
-            let (reader, told) = skipping(builder(&fixture));
+            let (reader, reports) = skipping(builder(&fixture));
             assert_eq!(rest(reader, &fixture), [3]);
-            let told = std::mem::take(&mut *told.lock().unwrap());
-            let [skipped] = &told[..] else { panic!("{told:?}") };
+            let reports = std::mem::take(&mut *reports.lock().unwrap());
+            let [skipped] = &reports[..] else { panic!("{reports:?}") };
             assert_eq!(skipped.publication, "p");
             assert!(skipped.to_string().contains(&skipped.lsn.to_string()));
-            // That is behind the slot now.
+            // The slot is beyond that now.
             fixture.run(["INSERT INTO t VALUES (4)"]);
             assert_eq!(rest(builder(&fixture), &fixture), [4]);
         }
@@ -201,7 +203,7 @@ fn may_be_skipped_and_that_is_reported() {
 }
 
 #[test]
-fn older_servers_cannot_skip_it_and_go_on_from_a_later_position() {
+fn older_servers_cannot_skip_it_and_continue_from_a_later_position() {
     for server in servers() {
         if server.major() >= 18 {
             continue;
@@ -213,7 +215,7 @@ fn older_servers_cannot_skip_it_and_go_on_from_a_later_position() {
         assert!(matches!(error.kind(), ErrorKind::Unsupported { needed: 18, .. }), "{error:?}");
         let reader = builder(&fixture).connect().unwrap();
         reads_one_row_and_refuses(&fixture, reader, 0);
-        // What the error says to do.
+        // This follows the advice of the error.
         let later = fixture.client().query_one("SELECT pg_current_wal_lsn()::text", &[]).unwrap();
         let later: Lsn = later.get::<_, &str>(0).parse().unwrap();
         fixture.run(["INSERT INTO t VALUES (4)"]);
@@ -224,7 +226,7 @@ fn older_servers_cannot_skip_it_and_go_on_from_a_later_position() {
 }
 
 #[test]
-fn ends_a_stream_of_messages_too() {
+fn a_missing_publication_ends_a_stream_of_messages_too() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         fixture.run(GONE_FOR_A_MOMENT[0]);

@@ -1,17 +1,18 @@
-//! Amounts of `money` where `lc_monetary` has no cents, or more than two digits of them.
+//! Amounts of `money` with an `lc_monetary` that has no cents, or more than two digits of them.
 
 use pgoutput_harness::{Server, servers, skip};
 use pgoutput_reader::{Acknowledge, Reader, ReaderBuilder};
 use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, after, line};
 
-/// Locales, and what stands behind the whole units of their currencies.
+/// Locales, and the digits after the whole units of their currencies.
 const LOCALES: [(&str, &str); 2] = [("ja_JP.UTF-8", ""), ("ar_KW.UTF-8", ".000")];
 
 const SETUP: &str = "CREATE DOMAIN price AS money; CREATE TYPE offer AS (m money, ms money[]);
     CREATE TYPE span AS RANGE (SUBTYPE = money);
     CREATE TABLE t (m money, ms money[], p price, o offer, r span)";
 
-const ROW: &str = "INSERT INTO t VALUES (1234567::numeric::money, ARRAY[(-5)::numeric::money, NULL], 70::numeric::money,
+const ROW: &str = "INSERT INTO t VALUES (
+    1234567::numeric::money, ARRAY[(-5)::numeric::money, NULL], 70::numeric::money,
     ROW(1::numeric::money, ARRAY[2::numeric::money]), span(3::numeric::money, NULL))";
 
 fn json(end: &str) -> String {
@@ -20,14 +21,14 @@ fn json(end: &str) -> String {
     )
 }
 
-/// A server that has this locale; `None` where none can be made.
+/// Starts a server with this locale, or returns `None` if the locale cannot be compiled.
 fn server(major: u32, locale: &str) -> Option<Server> {
     let server = Server::builder().locale(locale).start(major);
     let report = |error: &_| skip(format_args!("no {locale} for PostgreSQL {major}: {error}"));
     server.inspect_err(report).ok()
 }
 
-/// What is read, in text and in binary.
+/// Returns what is read, in text and in binary.
 fn read(fixture: &Fixture<'_>, expected: &str, what: &str) {
     read_as(fixture, || fixture.builder(), expected, what);
 }
@@ -63,11 +64,12 @@ fn amounts_have_the_digits_of_the_currency() {
     for major in servers().iter().map(|server| server.major()) {
         for (locale, end) in LOCALES {
             let Some(server) = server(major, locale) else { continue };
-            // As initdb leaves it, lc_monetary is C.
+            // initdb sets lc_monetary to C.
             let cents = Fixture::new(&server, SETUP);
             cents.run([ROW]);
             read(&cents, ".00", "C");
-            // That of the database; of one locale also of the role, and of the role in this database.
+            // The database's setting; with one locale also the role's, and the role's in this
+            // database.
             let of_role = "ALTER ROLE CURRENT_USER RESET lc_monetary";
             for (whose, others) in [
                 ("DATABASE \"{database}\"", ""),
@@ -90,7 +92,7 @@ fn amounts_have_the_digits_of_the_currency() {
                 read(&fixture, end, &whose);
                 fixture.run([of_role]);
             }
-            // Written under a setting of the session, which the reader is told.
+            // Written with a setting of the session, which the reader is given too.
             let fixture = Fixture::new(&server, SETUP);
             fixture.run([&format!("SET lc_monetary = '{locale}'; {ROW}") as &str]);
             let dsn = format!("{} options='-c lc_monetary={locale}'", fixture.database().dsn());

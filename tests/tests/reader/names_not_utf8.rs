@@ -1,4 +1,5 @@
-//! Names that are not UTF-8, which a SQL_ASCII database may hold: of what is read, and of others.
+//! Names that are not UTF-8, which a SQL_ASCII database may contain: of published objects, and of
+//! others.
 
 use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{
@@ -6,7 +7,7 @@ use pgoutput_reader::{
 };
 use pgoutput_tests::{Fixture, InTime as _, after, formats, json, stopped_in_time};
 
-/// Statements with the byte `E9` for each `#`, run by a session that may write it.
+/// Returns statements with the byte `E9` for each `#`, for a session that may write it.
 fn bytes(statements: &str) -> String {
     format!(
         r"SET client_encoding = SQL_ASCII; DO $do$ BEGIN
@@ -28,12 +29,12 @@ const TYPES: &str = r#"
 "#;
 
 #[test]
-fn types_are_shown_escaped_and_their_values_flow() {
+fn type_names_are_shown_escaped_and_their_values_are_read() {
     for server in servers() {
         let table = r#"CREATE TABLE t
             (id int PRIMARY KEY, m "m#", a "m#"[], d "s#".d, c c, r "r#")"#;
         let fixture = fixture(server, &format!("{TYPES}{table}"));
-        // A client in UTF8 writes what it does not have to name.
+        // A session in UTF8 writes to the tables whose names it can spell.
         fixture.run(["INSERT INTO t VALUES (1, 'ok', '{ok}', 5, '(7,ok)', '[1,3)')"]);
         for binary in formats(server) {
             let events = fixture
@@ -51,9 +52,9 @@ fn types_are_shown_escaped_and_their_values_flow() {
     }
 }
 
-/// What the stream says of a type has no other source once the type is gone.
+/// After a type is dropped, the stream is the only source of its name.
 #[test]
-fn a_type_that_is_gone_has_the_name_of_the_stream() {
+fn a_dropped_type_has_the_name_of_the_stream() {
     for server in servers() {
         let fixture =
             fixture(server, r#"CREATE TYPE "m#" AS ENUM ('ok'); CREATE TABLE t (m "m#")"#);
@@ -66,7 +67,7 @@ fn a_type_that_is_gone_has_the_name_of_the_stream() {
     }
 }
 
-/// Of anybody: every role may write messages.
+/// Every role may write messages.
 #[test]
 fn prefixes_and_origins_are_shown_escaped() {
     for server in servers_from(14) {
@@ -95,7 +96,7 @@ fn prefixes_and_origins_are_shown_escaped() {
     }
 }
 
-/// How many queries a reader has sent when it is through with these tables.
+/// Returns how many queries a reader has sent after it has read these tables.
 fn asked(fixture: &Fixture<'_>) -> u64 {
     let builder = fixture.builder().acknowledge(Acknowledge::Never);
     let mut reader = builder.until_lsn(fixture.end()).connect().unwrap();
@@ -109,7 +110,7 @@ fn asked(fixture: &Fixture<'_>) -> u64 {
 }
 
 #[test]
-fn other_tables_are_asked_for_together_all_the_same() {
+fn other_tables_are_still_queried_together() {
     for server in servers() {
         let tables = |body: &str| {
             let tables: Vec<String> = (0..40).map(|i| body.replace("$i", &i.to_string())).collect();
@@ -122,13 +123,13 @@ fn other_tables_are_asked_for_together_all_the_same() {
         );
         fixture.run([&*tables("INSERT INTO t$i VALUES ($i, '(1,ok)')")]);
         let queries = asked(&fixture);
-        // One by one, each table takes a question for its columns and two for its types.
+        // One by one, each table takes a query for its columns and two for its types.
         assert!(queries < 60, "{queries} queries: each table was asked for alone");
     }
 }
 
 #[test]
-fn tables_without_an_identity_are_named_escaped() {
+fn tables_without_an_identity_are_reported_escaped() {
     for server in servers() {
         let fixture = fixture(
             server,
@@ -143,7 +144,7 @@ fn tables_without_an_identity_are_named_escaped() {
     }
 }
 
-/// A table in the stream whose names no text can say, and what the error says of it.
+/// Reads a table whose names are not text, and returns the error.
 fn refused(server: &Server, table: &str, insert: &str) -> (StreamError, String) {
     let fixture = fixture(server, table);
     fixture.run([&*bytes(insert)]);
@@ -152,7 +153,7 @@ fn refused(server: &Server, table: &str, insert: &str) -> (StreamError, String) 
     drop(reader);
     fixture.wait_until_free();
 
-    // The stream itself says the same, and hands the message over undecoded.
+    // The stream itself returns the same error, and the message undecoded.
     let start = StartReplication::new(fixture.slot_name(), [pgoutput_tests::PUBLICATION]);
     let config = fixture.database().dsn().parse().unwrap();
     let mut stream = Connection::connect(&config).unwrap().stream(&start).unwrap();
@@ -182,7 +183,7 @@ fn refused(server: &Server, table: &str, insert: &str) -> (StreamError, String) 
 }
 
 #[test]
-fn a_table_that_is_read_is_named_escaped_with_its_column() {
+fn a_published_table_is_reported_escaped_with_its_column() {
     for server in servers() {
         for (setup, insert, field, name, table) in [
             (
@@ -224,7 +225,7 @@ fn a_table_that_is_read_is_named_escaped_with_its_column() {
 }
 
 #[test]
-fn a_session_that_is_waited_for_is_named_escaped() {
+fn a_blocking_session_is_reported_escaped() {
     for server in servers() {
         let fixture = fixture(server, "CREATE TABLE t (id int)");
         let role = fixture.database().slot_name("role");
@@ -255,7 +256,7 @@ fn a_session_that_is_waited_for_is_named_escaped() {
 }
 
 #[test]
-fn an_answer_that_is_not_utf8_names_its_column() {
+fn an_answer_that_is_not_utf8_is_an_error_with_its_column() {
     for server in servers() {
         let fixture = fixture(server, "");
         let config = fixture.database().dsn().parse().unwrap();

@@ -1,4 +1,4 @@
-//! What a reader can be asked for, and what it says where a server cannot.
+//! The options of a reader, and their errors on servers without support.
 
 use pgoutput_decode::Lsn;
 use pgoutput_harness::{servers, servers_from};
@@ -9,7 +9,7 @@ use serde_json::json;
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 
 #[test]
-fn publication_names_are_taken_as_they_stand() {
+fn publication_names_are_used_literally() {
     for server in servers() {
         let names = [
             "Capitals",
@@ -48,12 +48,13 @@ fn publication_names_are_taken_as_they_stand() {
 }
 
 #[test]
-fn several_publications_give_the_tables_of_all() {
+fn several_publications_publish_the_tables_of_all() {
     for server in servers() {
         let fixture = Fixture::new(
             server,
             "CREATE TABLE a (id int); CREATE TABLE b (id int); CREATE TABLE c (id int);
-             CREATE PUBLICATION \"of a\" FOR TABLE a; CREATE PUBLICATION \"of,b\" FOR TABLE b WITH (publish = 'insert')",
+             CREATE PUBLICATION \"of a\" FOR TABLE a;
+             CREATE PUBLICATION \"of,b\" FOR TABLE b WITH (publish = 'insert')",
         );
         fixture.run([
             "INSERT INTO a VALUES (1)",
@@ -82,13 +83,16 @@ fn refusal(builder: ReaderBuilder) -> pgoutput_reader::Error {
 }
 
 #[test]
-fn a_missing_slot_is_created_only_when_asked_for() {
+fn a_missing_slot_is_created_only_on_request() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let slot = fixture.database().slot_name("missing");
         let error = refusal(fixture.builder().slot(&slot));
         assert!(
-            matches!(error.kind(), ErrorKind::Setup(SetupError::SlotMissing { slot: named }) if *named == slot),
+            matches!(
+                error.kind(),
+                ErrorKind::Setup(SetupError::SlotMissing { slot: named }) if *named == slot
+            ),
             "{error:?}"
         );
         assert!(error.to_string().contains("--create-slot"), "{error}");
@@ -97,7 +101,7 @@ fn a_missing_slot_is_created_only_when_asked_for() {
         let reader = fixture.builder().slot(&slot).create_slot(true).connect().unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
         reader.stop().unwrap();
-        // It stays, and is used as it stands the next time.
+        // The slot remains, and is used unchanged the next time.
         let events = fixture.read_with(|builder| builder.slot(&slot).create_slot(true));
         assert_eq!(events.len(), 1);
     }
@@ -125,7 +129,7 @@ fn a_slot_name_is_never_taken_as_sql() {
 }
 
 #[test]
-fn a_missing_publication_is_named_with_the_cure_on_every_version() {
+fn a_missing_publication_is_named_with_advice_on_every_version() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let slot = fixture.database().slot_name("none");
@@ -150,12 +154,12 @@ fn a_missing_publication_is_named_with_the_cure_on_every_version() {
             "{text}"
         );
         let slots = format!("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot}'");
-        assert_eq!(fixture.number(&slots), 0, "a slot was left behind");
+        assert_eq!(fixture.number(&slots), 0, "a slot remains");
     }
 }
 
 #[test]
-fn a_temporary_slot_goes_with_its_reader() {
+fn a_temporary_slot_is_dropped_with_its_reader() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let slot = fixture.database().slot_name("temporary");
@@ -171,14 +175,14 @@ fn a_temporary_slot_goes_with_its_reader() {
         reader.stop().unwrap();
         eventually("the slot to be gone", || (count() == 0).then_some(()));
 
-        // One that is there already is not used in its place.
+        // An existing slot is not used instead.
         let error = refusal(fixture.builder().temporary_slot());
         assert_eq!(error.sqlstate(), Some("42710"), "{error}");
     }
 }
 
 #[test]
-fn start_lsn_leaves_out_what_was_committed_before() {
+fn start_lsn_skips_earlier_commits() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         fixture.run(["INSERT INTO t VALUES (1)"]);
@@ -188,14 +192,14 @@ fn start_lsn_leaves_out_what_was_committed_before() {
             events.iter().map(|e| json(e)["after"]["id"].clone()).collect()
         };
         assert_eq!(ids(fixture.read_with(|builder| builder.start_lsn(start))), [2]);
-        // Behind what the slot has confirmed it changes nothing.
+        // A position before the slot's confirmed LSN has no effect.
         fixture.run(["INSERT INTO t VALUES (3)"]);
         assert_eq!(ids(fixture.read_with(|builder| builder.start_lsn(Lsn::new(1)))), [3]);
     }
 }
 
 #[test]
-fn until_lsn_ends_with_what_was_committed_before_it_and_when_nothing_comes() {
+fn until_lsn_ends_after_earlier_commits_and_without_changes() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         assert!(fixture.read().is_empty());
@@ -215,7 +219,7 @@ fn until_lsn_ends_with_what_was_committed_before_it_and_when_nothing_comes() {
 }
 
 #[test]
-fn until_lsn_at_a_commit_record_leaves_that_commit_out_and_behind_it_takes_it_in() {
+fn until_lsn_at_a_commit_record_excludes_it_and_after_it_includes_it() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         fixture.run(["INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)"]);
@@ -237,7 +241,7 @@ fn until_lsn_at_a_commit_record_leaves_that_commit_out_and_behind_it_takes_it_in
 }
 
 #[test]
-fn origin_none_leaves_out_what_came_from_elsewhere() {
+fn origin_none_skips_replicated_changes() {
     for server in servers_from(16) {
         let fixture = Fixture::new(server, TABLE);
         let origin = fixture.database().slot_name("origin");
@@ -251,7 +255,8 @@ fn origin_none_leaves_out_what_came_from_elsewhere() {
             .unwrap();
         client
             .batch_execute(
-                "BEGIN; SELECT pg_replication_origin_xact_setup('AB/CD', now()); INSERT INTO t VALUES (2); COMMIT",
+                "BEGIN; SELECT pg_replication_origin_xact_setup('AB/CD', now());
+                 INSERT INTO t VALUES (2); COMMIT",
             )
             .unwrap();
         drop(client);
@@ -268,14 +273,14 @@ fn origin_none_leaves_out_what_came_from_elsewhere() {
         assert_eq!(all.len(), 2);
         assert_eq!(all[1]["origin"], json!({"name": origin, "commit_lsn": 0xAB_0000_00CD_u64}));
         let drop = format!("SELECT pg_replication_origin_drop('{origin}')");
-        eventually("the session to let go of its origin", || {
+        eventually("the session to release its origin", || {
             fixture.client().batch_execute(&drop).ok()
         });
     }
 }
 
 #[test]
-fn messages_come_in_and_outside_of_transactions() {
+fn messages_are_delivered_in_and_outside_of_transactions() {
     for server in servers_from(14) {
         let fixture = Fixture::new(server, TABLE);
         fixture.run([
@@ -304,14 +309,14 @@ fn messages_come_in_and_outside_of_transactions() {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), 4);
-        // Not asked for, they do not come, and the rest is the same.
+        // Without the option, messages are not delivered, and the rest is the same.
         let rows: Vec<_> = fixture.read().iter().map(json).collect();
         assert_eq!(rows, [events[0].clone(), events[3].clone()]);
     }
 }
 
 #[test]
-fn a_message_outside_of_transactions_beyond_until_lsn_is_not_taken() {
+fn a_message_outside_of_transactions_beyond_until_lsn_is_not_delivered() {
     for server in servers_from(14) {
         let fixture = Fixture::new(server, TABLE);
         fixture.run(["INSERT INTO t VALUES (1)"]);
@@ -324,7 +329,7 @@ fn a_message_outside_of_transactions_beyond_until_lsn_is_not_taken() {
 }
 
 #[test]
-fn a_message_whose_record_ends_at_until_lsn_is_taken() {
+fn a_message_whose_record_ends_at_until_lsn_is_delivered() {
     for server in servers_from(14) {
         let fixture = Fixture::new(server, TABLE);
         let emit = "SELECT pg_logical_emit_message(false, 'last', 'word')::text";
@@ -339,7 +344,7 @@ fn a_message_whose_record_ends_at_until_lsn_is_taken() {
 }
 
 #[test]
-fn start_lsn_ahead_of_the_log_is_refused_and_loses_nothing() {
+fn start_lsn_ahead_of_the_log_is_rejected_and_loses_nothing() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         fixture.run(["INSERT INTO t VALUES (1)"]);
@@ -350,7 +355,7 @@ fn start_lsn_ahead_of_the_log_is_refused_and_loses_nothing() {
 }
 
 #[test]
-fn an_option_the_server_is_too_old_for_names_the_version_it_needs_and_leaves_no_slot() {
+fn an_option_of_newer_servers_names_their_version_and_leaves_no_slot() {
     type Set = fn(ReaderBuilder) -> ReaderBuilder;
     let options: [(&str, u32, Set); 6] = [
         ("binary", 14, |builder| builder.binary(true)),
@@ -375,19 +380,23 @@ fn an_option_the_server_is_too_old_for_names_the_version_it_needs_and_leaves_no_
             }
             let error = refusal(builder);
             assert!(
-                matches!(error.kind(), ErrorKind::Unsupported { option, needed, .. } if *option == name && *needed == needs),
+                matches!(
+                    error.kind(),
+                    ErrorKind::Unsupported { option, needed, .. }
+                        if *option == name && *needed == needs
+                ),
                 "{error:?}"
             );
             assert!(error.to_string().contains(&format!("PostgreSQL {needs}")), "{error}");
             let slots =
                 format!("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot}'");
-            assert_eq!(fixture.number(&slots), 0, "{name} left a slot behind");
+            assert_eq!(fixture.number(&slots), 0, "{name} left a slot");
         }
     }
 }
 
 #[test]
-fn every_protocol_version_gives_the_same_events() {
+fn every_protocol_version_delivers_the_same_events() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         fixture.run([
@@ -416,7 +425,7 @@ fn every_protocol_version_gives_the_same_events() {
 }
 
 #[test]
-fn what_a_reader_does_not_assemble_yet_is_refused_not_ignored() {
+fn unsupported_options_are_rejected_not_ignored() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         for builder in [

@@ -1,4 +1,4 @@
-//! A caller that never waits: the same progress, and the same checks, as for one that does.
+//! A caller that never waits: it makes the same progress, with the same checks, as one that waits.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,17 +13,17 @@ const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 
 const ROWS: i64 = 64_000;
 
-/// Long enough never to pass in a test that is right.
+/// A limit that a correct test never reaches.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Polls until `done`, or until an event or an error comes.
+/// Polls until `done` returns true, or until an event or an error arrives.
 fn poll_until(
     reader: &mut Reader,
     mut done: impl FnMut(&Reader) -> bool,
 ) -> Result<Option<ChangeEvent>, Error> {
     let end = Instant::now() + PATIENCE;
     while !done(reader) {
-        assert!(Instant::now() < end, "nothing came of polling");
+        assert!(Instant::now() < end, "polling returned nothing");
         match reader.next_timeout(Duration::ZERO)? {
             Next::Event(event) => return Ok(Some(event)),
             Next::TimedOut => thread::yield_now(),
@@ -38,10 +38,10 @@ fn poll(reader: &mut Reader) -> Result<ChangeEvent, Error> {
 }
 
 #[test]
-fn everything_arrives_without_a_wait() {
+fn everything_arrives_without_waiting() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
-        // The socket holds some hundred changes: the stream is busy for as long as it takes.
+        // The socket holds a few hundred changes, so the stream stays busy.
         for dsn in [fixture.database().dsn(), fixture.database().dsn_tcp()] {
             let mut reader = Reader::builder(&dsn)
                 .slot(fixture.slot_name())
@@ -54,7 +54,7 @@ fn everything_arrives_without_a_wait() {
                 assert_eq!(id(&poll(&mut reader).unwrap()), expected);
             }
             let end = fixture.end();
-            // The last event is taken with the next call, and its Commit is confirmed.
+            // The next call acknowledges the last event, and confirms its Commit.
             poll_until(&mut reader, |reader| reader.health().acknowledged >= end).unwrap();
             reader.stop().unwrap();
             fixture.run(["TRUNCATE t"]);
@@ -65,7 +65,7 @@ fn everything_arrives_without_a_wait() {
 }
 
 #[test]
-fn a_backend_that_was_terminated_is_noticed() {
+fn a_terminated_backend_is_noticed() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let mut reader = fixture.builder().reconnect(Reconnect::never()).connect().unwrap();
@@ -85,7 +85,7 @@ fn a_backend_that_was_terminated_is_noticed() {
 }
 
 #[test]
-fn a_server_that_says_nothing_is_noticed() {
+fn a_silent_server_is_noticed() {
     const SILENCE: Duration = Duration::from_secs(2);
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
@@ -113,9 +113,9 @@ fn a_server_that_says_nothing_is_noticed() {
     }
 }
 
-/// What is due while nothing comes is done for a caller that only polls too.
+/// What is due without changes also happens for a caller that only polls.
 #[test]
-fn the_slot_of_an_idle_reader_moves() {
+fn the_slot_of_an_idle_reader_advances() {
     for server in servers_from(14) {
         let fixture = Fixture::new(server, SETUP);
         let interval = Duration::from_millis(100);

@@ -1,4 +1,4 @@
-//! Positions that were stored, and readers that go on behind them.
+//! Stored positions, and readers that resume after them.
 
 use pgoutput_decode::Lsn;
 use pgoutput_harness::{servers, servers_from};
@@ -7,11 +7,12 @@ use pgoutput_reader::{
 };
 use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, Proxy, eventually, line};
 
-use super::reconnect::behind;
+use super::reconnect::proxied;
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, n int)";
 
-/// Many rows of one LSN, several statements in one transaction, a commit record that names subtransactions, several tables of one TRUNCATE.
+/// Many rows of one LSN, several statements in one transaction, a commit record that names
+/// subtransactions, several tables of one TRUNCATE.
 const TRANSACTIONS: [&str; 5] = [
     "INSERT INTO t VALUES (1), (2), (3)",
     "INSERT INTO t VALUES (4); UPDATE t SET n = 7 WHERE id = 4",
@@ -29,7 +30,7 @@ fn builder(fixture: &Fixture<'_>, slot: &str) -> ReaderBuilder {
         .idle(Idle::Never)
 }
 
-/// The position as it comes back from where it was stored.
+/// Returns the position as a program restores it.
 fn stored(position: &Position) -> Position {
     position.to_string().parse().unwrap()
 }
@@ -42,7 +43,7 @@ fn refusal(builder: ReaderBuilder) -> PositionError {
 }
 
 #[test]
-fn from_every_event_a_reader_goes_on_with_the_next() {
+fn a_reader_resumes_after_every_event() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let slots: Vec<_> = (0..EVENTS).map(|_| fixture.database().slot_name("place")).collect();
@@ -56,7 +57,7 @@ fn from_every_event_a_reader_goes_on_with_the_next() {
         let all: Vec<_> = events.iter().map(line).collect();
         assert_eq!(all.len(), EVENTS);
         for (place, slot) in slots.iter().enumerate() {
-            // Nothing is acknowledged: the slot stays where it is.
+            // Nothing is acknowledged, so the slot does not advance.
             let mut reader = builder(&fixture, slot).connect().unwrap();
             let event = reader.in_time().nth(place).unwrap().unwrap();
             let position = stored(&event.position());
@@ -65,19 +66,20 @@ fn from_every_event_a_reader_goes_on_with_the_next() {
             let mut again =
                 builder(&fixture, slot).resume(position).until_lsn(end).connect().unwrap();
             let rest: Vec<_> = again.in_time().map(|event| line(&event.unwrap())).collect();
-            assert_eq!(rest, all[place + 1..], "behind event {place}");
+            assert_eq!(rest, all[place + 1..], "after event {place}");
             again.stop().unwrap();
-            // The server knows of what is whole: of the position's transaction, if that was its last event.
+            // The server knows only complete transactions: that of the position only if this was
+            // its last event.
             let is_last = commits.get(place + 1) != Some(&commits[place]);
             let confirmed = fixture.slot_named(slot).confirmed;
-            assert_eq!(confirmed > commits[place], is_last, "behind event {place}");
+            assert_eq!(confirmed > commits[place], is_last, "after event {place}");
             assert!(commits.get(place + 1).is_none_or(|next| confirmed <= *next));
         }
     }
 }
 
 #[test]
-fn a_program_that_stores_and_acknowledges_each_event_gets_each_once() {
+fn a_program_that_stores_and_acknowledges_each_event_reads_each_once() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let slot = fixture.slot_name();
@@ -95,13 +97,13 @@ fn a_program_that_stores_and_acknowledges_each_event_gets_each_once() {
             ids.push((event.op(), id));
             let position = event.position();
             reader.acknowledger().acknowledge(&position).unwrap();
-            // The server is told of whole transactions only.
+            // Only complete transactions are reported to the server.
             reader.stop().unwrap();
             last = Some(position);
         }
         ids.dedup();
         assert_eq!(ids.len(), EVENTS);
-        // What the next record of the log is, and what the server then keeps, makes no difference.
+        // The next record of the log, and what the server keeps for it, does not matter.
         fixture.run(["CHECKPOINT", "CREATE TABLE later (id int PRIMARY KEY)"]);
         let position = last.unwrap();
         let end = fixture.end();
@@ -114,7 +116,7 @@ fn a_program_that_stores_and_acknowledges_each_event_gets_each_once() {
 }
 
 #[test]
-fn a_position_of_something_else_is_refused_with_the_reason() {
+fn a_foreign_position_is_rejected_with_the_reason() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         fixture.run(TRANSACTIONS);
@@ -163,7 +165,7 @@ fn a_position_of_something_else_is_refused_with_the_reason() {
         assert!(of == lsn && ends >= end && ends < lsn);
         let text = PositionError::AheadOfLog { lsn: of, ends }.to_string();
         assert!(text.contains(&lsn.to_string()) && text.contains(&ends.to_string()), "{text}");
-        // What was refused has changed nothing.
+        // The rejected positions have changed nothing.
         let again = builder(&fixture, slot).resume(stored(&position)).until_lsn(fixture.end());
         let mut again = again.connect().unwrap();
         assert_eq!(again.in_time().map(Result::unwrap).count(), EVENTS - 1);
@@ -171,7 +173,7 @@ fn a_position_of_something_else_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_slot_that_was_made_anew_is_refused_and_none_is_made() {
+fn a_recreated_slot_is_rejected_and_no_slot_is_created() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         fixture.run(TRANSACTIONS);
@@ -201,7 +203,7 @@ fn a_slot_that_was_made_anew_is_refused_and_none_is_made() {
 }
 
 #[test]
-fn a_slot_made_anew_just_before_it_is_taken_is_refused() {
+fn a_slot_recreated_just_before_the_start_is_rejected() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         fixture.run(TRANSACTIONS);
@@ -214,7 +216,7 @@ fn a_slot_made_anew_just_before_it_is_taken_is_refused() {
             client.batch_execute(&make).unwrap();
         });
         let builder =
-            || behind(&proxy, &fixture).acknowledge(Acknowledge::Manual).idle(Idle::Never);
+            || proxied(&proxy, &fixture).acknowledge(Acknowledge::Manual).idle(Idle::Never);
         let mut reader = builder().connect().unwrap();
         let position = stored(&reader.next_in_time().unwrap().unwrap().position());
         reader.stop().unwrap();
@@ -230,13 +232,14 @@ fn a_slot_made_anew_just_before_it_is_taken_is_refused() {
 }
 
 #[test]
-fn messages_outside_of_transactions_have_positions_too() {
+fn messages_outside_of_transactions_have_positions() {
     for server in servers_from(14) {
         let fixture = Fixture::new(server, TABLE);
         fixture.run([
             "INSERT INTO t VALUES (1)",
             "SELECT pg_logical_emit_message(false, 'p', 'one')",
-            "BEGIN; SELECT pg_logical_emit_message(true, 'p', 'two'); INSERT INTO t VALUES (2); COMMIT",
+            "BEGIN; SELECT pg_logical_emit_message(true, 'p', 'two');
+             INSERT INTO t VALUES (2); COMMIT",
             "SELECT pg_logical_emit_message(false, 'p', 'three')",
             "INSERT INTO t VALUES (3)",
         ]);
@@ -256,13 +259,13 @@ fn messages_outside_of_transactions_have_positions_too() {
         for (place, event) in events.iter().enumerate() {
             fixture.wait_until_free();
             let rest: Vec<_> = all(Some(stored(&event.position()))).iter().map(line).collect();
-            assert_eq!(rest, lines[place + 1..], "behind event {place}");
+            assert_eq!(rest, lines[place + 1..], "after event {place}");
         }
     }
 }
 
 #[test]
-fn an_idle_moment_can_be_stored_acknowledged_and_resumed_from() {
+fn an_idle_moment_can_be_stored_acknowledged_and_resumed() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         fixture.run(["INSERT INTO t VALUES (1)"]);

@@ -1,4 +1,4 @@
-//! Positions stored with the plain loop, and a slot that idle moments have moved past them.
+//! Positions stored by the plain loop, and a slot that idle moments have moved beyond them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
@@ -16,7 +16,7 @@ const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (id
 
 const MODES: [Acknowledge; 2] = [Acknowledge::Automatic, Acknowledge::Manual];
 
-/// Nothing is chosen but when events count as taken.
+/// Only the mode of acknowledgement is set.
 fn builder(fixture: &Fixture<'_>, mode: Acknowledge) -> ReaderBuilder {
     Reader::builder(&fixture.database().dsn())
         .slot(fixture.slot_name())
@@ -31,7 +31,8 @@ fn refusal(builder: ReaderBuilder) -> PositionError {
     }
 }
 
-/// The plain loop over so many events, and then over idle moments; the position of each event, stored.
+/// Runs the plain loop over a number of events, and then over idle moments. Returns the stored
+/// position of each event.
 fn run(mut reader: Reader, events: usize, meanwhile: impl FnOnce()) -> Vec<Position> {
     let acknowledger = reader.acknowledger();
     let stop = reader.stop_handle();
@@ -43,11 +44,11 @@ fn run(mut reader: Reader, events: usize, meanwhile: impl FnOnce()) -> Vec<Posit
                 stored.push(position.to_string().parse().unwrap());
                 acknowledger.acknowledge(position).unwrap();
             }
-            // As killed: nothing is said to the server.
+            // Like a killed program, it sends nothing to the server.
             drop(reader);
             stored
         });
-        // A check that fails must not leave the reader waiting.
+        // A failed check must not leave the reader waiting.
         let done = catch_unwind(AssertUnwindSafe(meanwhile));
         stop.stop();
         let stored: Vec<Position> =
@@ -58,7 +59,7 @@ fn run(mut reader: Reader, events: usize, meanwhile: impl FnOnce()) -> Vec<Posit
     })
 }
 
-/// Writes what is not published until the slot has come to its end, and keeps no log from before it.
+/// Writes unpublished changes until the slot has reached their end, and retains no earlier log.
 fn idle(fixture: &Fixture<'_>) {
     let before = fixture.end();
     fixture.run(["INSERT INTO other SELECT generate_series(1, 1000)"]);
@@ -72,7 +73,7 @@ fn idle(fixture: &Fixture<'_>) {
 }
 
 #[test]
-fn the_plain_loop_goes_on_with_the_next_event_after_any_idle_time() {
+fn the_plain_loop_resumes_with_the_next_event_after_any_idle_time() {
     for server in servers() {
         for mode in MODES {
             let fixture = Fixture::new(server, SETUP);
@@ -83,7 +84,8 @@ fn the_plain_loop_goes_on_with_the_next_event_after_any_idle_time() {
                     builder = builder.resume(position.clone());
                 }
                 let insert = format!("INSERT INTO t VALUES ({}), ({})", 2 * round, 2 * round + 1);
-                // Written while nobody reads, before or after an idle time: nothing comes twice.
+                // Written while no reader runs, before or after an idle time. Nothing is delivered
+                // twice.
                 if round % 2 == 0 {
                     fixture.run([&insert as &str]);
                 }
@@ -97,7 +99,7 @@ fn the_plain_loop_goes_on_with_the_next_event_after_any_idle_time() {
                 last = stored.into_iter().last();
                 fixture.wait_until_free();
             }
-            // Nothing but idle moments, on two connections.
+            // Only idle moments, on two connections.
             for _ in 0..2 {
                 let builder = builder(&fixture, mode).resume(last.clone().unwrap());
                 run(builder.connect().unwrap(), 0, || idle(&fixture));
@@ -108,13 +110,14 @@ fn the_plain_loop_goes_on_with_the_next_event_after_any_idle_time() {
 }
 
 #[test]
-fn the_position_of_another_event_than_the_last_is_refused() {
+fn a_position_before_the_last_event_is_rejected() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         // Two transactions of ten events.
         let ten = |from: i32| format!("INSERT INTO t SELECT generate_series({from}, {from} + 9)");
         fixture.run([&ten(0) as &str, &ten(10)]);
-        // With one chance in forty, an event of the same transaction has the same signature.
+        // With a probability of one in forty, an event of the same transaction has the same
+        // signature.
         let refused = |stored: &[Position]| {
             fixture.wait_until_free();
             let found = fixture.slot().confirmed;
@@ -139,7 +142,7 @@ fn the_position_of_another_event_than_the_last_is_refused() {
                 assert!(error.to_string().contains("trust_slot"), "{error}");
                 return;
             }
-            panic!("each of {} older positions was taken", stored.len());
+            panic!("each of {} older positions was accepted", stored.len());
         };
         let reader = builder(&fixture, Acknowledge::Automatic).idle(Idle::Never);
         let mut reader = reader.until_lsn(fixture.end()).connect().unwrap();
@@ -161,7 +164,7 @@ fn the_position_of_another_event_than_the_last_is_refused() {
 }
 
 #[test]
-fn a_slot_that_was_recreated_is_told_from_one_that_was_idle() {
+fn a_recreated_slot_is_distinguished_from_an_idle_one() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         fixture.run(["INSERT INTO t VALUES (1)"]);
@@ -179,7 +182,7 @@ fn a_slot_that_was_recreated_is_told_from_one_that_was_idle() {
 }
 
 #[test]
-fn a_message_outside_of_transactions_comes_once_also_without_a_stored_position() {
+fn a_message_outside_of_transactions_is_delivered_once_without_a_position() {
     for server in servers_from(14) {
         let fixture = Fixture::new(server, SETUP);
         for round in 0..3 {

@@ -1,4 +1,4 @@
-//! What a reader has started with, and what its publications hold.
+//! What a reader has started with, and the contents of its publications.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use pgoutput_reader::{Published, Reader, RefusalCause};
 use pgoutput_tests::Fixture;
 
 #[test]
-fn a_reader_says_what_it_has_started_with() {
+fn a_reader_reports_what_it_has_started_with() {
     for server in servers() {
         let fixture = Fixture::new(
             server,
@@ -28,9 +28,9 @@ fn a_reader_says_what_it_has_started_with() {
     }
 }
 
-/// A partition is what is written, and has an identity of its own.
+/// A partition is written to, and has its own replica identity.
 #[test]
-fn partitions_are_looked_at_where_the_table_above_them_is_published() {
+fn partitions_of_a_published_table_are_checked() {
     for server in servers_from(13) {
         let fixture = Fixture::new(
             server,
@@ -52,9 +52,9 @@ fn partitions_are_looked_at_where_the_table_above_them_is_published() {
     }
 }
 
-/// Ten names at most, however many there are.
+/// At most ten names are reported.
 #[test]
-fn names_are_bounded() {
+fn the_number_of_names_is_limited() {
     for server in servers() {
         let tables: Vec<String> = (0..25).map(|n| format!("CREATE TABLE t{n} (id int)")).collect();
         let fixture = Fixture::new(server, &tables.join(";"));

@@ -1,4 +1,4 @@
-//! A connection that is lost: the iterator goes on where it was, with nothing lost and nothing twice.
+//! A lost connection: the iterator continues without loss or repetition.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,10 +15,10 @@ use pgoutput_tests::{
     Fixture, Forward, InTime as _, PUBLICATION, Proxy, eventually, is_idle_at, line, within,
 };
 
-const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY, n int); CREATE TABLE u (id int PRIMARY KEY); \
-                     CREATE TABLE v (LIKE t)";
+const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY, n int); \
+                     CREATE TABLE u (id int PRIMARY KEY); CREATE TABLE v (LIKE t)";
 
-/// Attempts that cost a test no time.
+/// Returns a policy whose attempts take a test no time.
 pub(crate) fn at_once() -> Reconnect {
     Reconnect::default().initial_delay(Duration::from_millis(1)).max_delay(Duration::from_secs(1))
 }
@@ -34,7 +34,7 @@ pub(crate) fn id(event: &ChangeEvent) -> i64 {
     event.after().unwrap().get("id").unwrap()
 }
 
-/// Writes `rows` in one command: many of them share an LSN.
+/// Writes `rows` in one command, so that many of them share an LSN.
 fn copy(fixture: &Fixture<'_>, ids: std::ops::RangeInclusive<i64>) {
     let mut client = fixture.client();
     let mut copy = client.copy_in("COPY t FROM STDIN").unwrap();
@@ -44,15 +44,18 @@ fn copy(fixture: &Fixture<'_>, ids: std::ops::RangeInclusive<i64>) {
     copy.finish().unwrap();
 }
 
-/// Changes of every kind: rows of one LSN, several tables truncated at once, messages in and outside of transactions.
+/// Writes changes of every kind: rows of one LSN, several tables truncated at once, messages in and
+/// outside of transactions.
 fn write_everything(fixture: &Fixture<'_>) {
     fixture.run(["INSERT INTO t VALUES (1, 1), (2, 2); INSERT INTO u VALUES (1)"]);
     copy(fixture, 3..=9);
     if fixture.major() >= 14 {
         fixture.run([
             "SELECT pg_logical_emit_message(false, 'outside', 'one')",
-            "BEGIN; SELECT pg_logical_emit_message(true, 'inside', 'two'); UPDATE t SET n = 3 WHERE id = 1; \
-             SELECT pg_logical_emit_message(false, 'outside', 'three'); UPDATE u SET id = 4; COMMIT",
+            "BEGIN; SELECT pg_logical_emit_message(true, 'inside', 'two'); \
+             UPDATE t SET n = 3 WHERE id = 1; \
+             SELECT pg_logical_emit_message(false, 'outside', 'three'); \
+             UPDATE u SET id = 4; COMMIT",
             "SELECT pg_logical_emit_message(false, 'outside', 'four')",
         ]);
     }
@@ -75,7 +78,7 @@ fn read(builder: ReaderBuilder) -> (Vec<String>, u64) {
     let mut reader = builder.connect().unwrap();
     let events: Result<Vec<_>, Error> = reader.in_time().collect();
     let lines = events.unwrap_or_else(|e| panic!("{e}")).iter().map(line).collect();
-    // The cut may have hit what comes behind the last event; there is nothing to confirm.
+    // The cut may be after the last event. Then there is nothing to confirm.
     (lines, reader.health().reconnects)
 }
 
@@ -94,25 +97,25 @@ fn cut_at(server: &Server, at: usize) -> (Proxy, Arc<AtomicUsize>) {
     (proxy, seen)
 }
 
-pub(crate) fn behind(proxy: &Proxy, fixture: &Fixture<'_>) -> ReaderBuilder {
+pub(crate) fn proxied(proxy: &Proxy, fixture: &Fixture<'_>) -> ReaderBuilder {
     let own = format!("port={}", fixture.database().server().port());
     let dsn = fixture.database().dsn_tcp().replace(&own, &format!("port={}", proxy.port()));
     let mut config: Config = dsn.parse().unwrap();
-    // The proxy reads frames, so nothing may ask for TLS first.
+    // The proxy reads frames, so the client must not request TLS first.
     config.ssl_mode(SslMode::Disable);
     set_up(fixture, config.into())
 }
 
 #[test]
-fn a_connection_cut_at_any_message_goes_on_where_it_was() {
+fn reading_continues_after_a_cut_at_any_message() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         write_everything(&fixture);
         let end = fixture.end();
-        // The slot stays where it is, so that each run begins anew.
+        // The slot does not advance, so that each run starts from the beginning.
         let never = |builder: ReaderBuilder| builder.acknowledge(Acknowledge::Never).until_lsn(end);
         let (uncut, seen) = cut_at(server, usize::MAX);
-        let (expected, reconnects) = read(never(behind(&uncut, &fixture)));
+        let (expected, reconnects) = read(never(proxied(&uncut, &fixture)));
         assert_eq!(reconnects, 0);
         let messages = seen.load(Ordering::SeqCst);
         assert!(messages > expected.len() && expected.len() > 20);
@@ -120,32 +123,35 @@ fn a_connection_cut_at_any_message_goes_on_where_it_was() {
         for at in 0..messages {
             fixture.wait_until_free();
             let (proxy, _) = cut_at(server, at);
-            let (lines, reconnects) = read(never(behind(&proxy, &fixture)));
+            let (lines, reconnects) = read(never(proxied(&proxy, &fixture)));
             assert_eq!(lines, expected, "PostgreSQL {}, cut at message {at}", fixture.major());
             cut += reconnects;
         }
-        // How many keepalives there are differs; all but the last few messages are always there.
+        // The number of keepalives differs between runs. All but the last few messages are always
+        // sent.
         assert!(cut > expected.len() as u64, "{cut} of {messages}");
     }
 }
 
 #[test]
-fn a_walsender_terminated_again_and_again_in_one_large_transaction() {
+fn reading_survives_repeated_termination_in_one_large_transaction() {
     const ROWS: i64 = 6000;
     for server in servers() {
         let fixture =
             Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY, n int, filler text)");
         let attempts = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&attempts);
+        let recorder = Arc::clone(&attempts);
         let mut reader = set_up(&fixture, fixture.builder())
             .on_reconnect(move |attempt| {
-                told.lock()
+                recorder
+                    .lock()
                     .unwrap()
                     .push((attempt.attempt, attempt.cause.sqlstate().map(String::from)));
             })
             .connect()
             .unwrap();
-        // More than the buffers of both sides hold: it is still being sent when the connection is cut.
+        // More than the buffers of both sides hold, so that the transaction is still being sent
+        // when the connection is cut.
         fixture.run([&format!(
             "INSERT INTO t SELECT n, n, repeat('x', 2000) FROM generate_series(1, {ROWS}) n"
         ) as &str]);
@@ -163,12 +169,13 @@ fn a_walsender_terminated_again_and_again_in_one_large_transaction() {
         assert_eq!(attempts[0], (1, Some("57P01".into())));
         reader.stop().unwrap();
         fixture.wait_until_free();
-        // The last event's successor was never asked for.
+        // The event after the last one was not requested.
         assert_eq!(fixture.read().len(), usize::try_from(ROWS).unwrap());
     }
 }
 
-/// Reads ids while the server is restarted in the middle of transactions. What is acknowledged by hand is so two transactions late.
+/// Reads ids while the server is restarted in the middle of transactions. Manual acknowledgements
+/// are two transactions late.
 fn survives(mode: StopMode, acknowledge: Acknowledge) {
     const EACH: i64 = 300;
     for major in servers().iter().map(|server| server.major()) {
@@ -195,14 +202,14 @@ fn survives(mode: StopMode, acknowledge: Acknowledge) {
                     assert_eq!(id(&event), batch * EACH + place);
                     waiting.push(event.position());
                 }
-                // Notices that the server is gone, if all events were here before.
+                // Notices that the server is gone if all events arrived before.
                 within(PATIENCE, "the reader to reconnect", || {
                     let next = reader.next_timeout(Duration::from_millis(20));
                     assert!(matches!(next, Ok(Next::TimedOut)), "{next:?}");
                     (reader.health().reconnects > batch.cast_unsigned()).then_some(())
                 });
             });
-            // What was delivered before a restart is acknowledged after it.
+            // Events delivered before a restart are acknowledged after it.
             if batch > 1 {
                 let late = waiting.split_off(usize::try_from(EACH).unwrap());
                 for position in std::mem::replace(&mut waiting, late).into_iter().rev() {
@@ -223,25 +230,26 @@ fn survives(mode: StopMode, acknowledge: Acknowledge) {
 }
 
 #[test]
-fn a_server_restarted_fast() {
-    // It waits until its reader has confirmed everything.
+fn reading_survives_fast_restarts() {
+    // The server waits until its reader has confirmed everything.
     survives(StopMode::Fast, Acknowledge::Automatic);
 }
 
 #[test]
-fn a_server_restarted_at_once_as_after_a_crash() {
+fn reading_survives_immediate_restarts() {
     survives(StopMode::Immediate, Acknowledge::Manual);
 }
 
 #[test]
-fn a_slot_held_by_another_connection_is_waited_for_and_its_holder_named() {
+fn a_held_slot_is_waited_for_and_its_holder_named() {
     for server in servers() {
         let fixture = Arc::new(Fixture::new(server, SETUP));
         let there = Arc::clone(&fixture);
-        // Takes the slot as soon as the reader has lost it, and gives it back when the reader has noticed.
+        // Takes the slot as soon as the reader has lost it, and releases it after the reader has
+        // noticed.
         let mut holder = None;
         let named = Arc::new(Mutex::new(0));
-        let told = Arc::clone(&named);
+        let recorder = Arc::clone(&named);
         let mut reader = set_up(&fixture, fixture.builder())
             .on_reconnect(move |attempt| {
                 if attempt.cause.sqlstate() == Some("57P01") {
@@ -254,7 +262,7 @@ fn a_slot_held_by_another_connection_is_waited_for_and_its_holder_named() {
                     assert_eq!(attempt.cause.sqlstate(), Some("55006"));
                     let cause = attempt.cause.to_string();
                     assert!(cause.contains(&pid.to_string()), "{cause}");
-                    *told.lock().unwrap() += 1;
+                    *recorder.lock().unwrap() += 1;
                     other.stop().unwrap();
                 }
             })
@@ -277,14 +285,14 @@ fn until_lsn_and_positions_hold_across_connections() {
         fixture.run(["INSERT INTO u VALUES (1), (2), (3), (4)", "INSERT INTO u VALUES (5)"]);
         let end = fixture.end();
         fixture.run(["INSERT INTO u VALUES (6)"]);
-        // In front of it are Begin, Relation, and a row at least.
+        // At least a Begin, a Relation and a row come before it.
         let (proxy, _) = cut_at(server, 4);
-        let mut reader = behind(&proxy, &fixture).until_lsn(end).connect().unwrap();
+        let mut reader = proxied(&proxy, &fixture).until_lsn(end).connect().unwrap();
         let first = reader.next_in_time().unwrap().unwrap();
         let rest: Vec<_> = reader.in_time().map(Result::unwrap).collect();
         assert_eq!(rest.iter().map(id).collect::<Vec<_>>(), [2, 3, 4, 5]);
         assert_eq!(reader.health().reconnects, 1);
-        // The end of the transaction came with another connection than its beginning.
+        // The beginning and the end of the transaction were sent on different connections.
         let end_lsn = first.transaction().unwrap().end_lsn();
         assert!(end_lsn.is_some_and(|end_lsn| end_lsn > first.position().commit_lsn()));
         assert_eq!(rest[1].position().index(), Some(2));
@@ -294,7 +302,7 @@ fn until_lsn_and_positions_hold_across_connections() {
 }
 
 #[test]
-fn a_catalogue_that_cannot_be_asked_for_a_while_costs_no_event() {
+fn an_unavailable_catalogue_loses_no_event() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let role = fixture.database().slot_name("limited");
@@ -304,10 +312,10 @@ fn a_catalogue_that_cannot_be_asked_for_a_while_costs_no_event() {
         let mut config: Config = fixture.database().dsn().parse().unwrap();
         config.user(&*role);
         let causes = Arc::new(Mutex::new(Vec::new()));
-        let (told, unlimit) = (Arc::clone(&causes), limit(-1));
+        let (recorder, unlimit) = (Arc::clone(&causes), limit(-1));
         let mut reader = set_up(&fixture, config.into())
             .on_reconnect(move |attempt| {
-                told.lock().unwrap().push(attempt.cause.sqlstate().map(String::from));
+                recorder.lock().unwrap().push(attempt.cause.sqlstate().map(String::from));
                 if attempt.attempt == 2 {
                     server.client().batch_execute(&unlimit).unwrap();
                 }
@@ -320,7 +328,7 @@ fn a_catalogue_that_cannot_be_asked_for_a_while_costs_no_event() {
         let (there, ended) = ("SELECT count(*)", "SELECT count(pg_terminate_backend(pid))");
         let of_session = |what: &str| fixture.number(&format!("{what} FROM {session}"));
         eventually("the ordinary connection", || (of_session(there) == 1).then_some(()));
-        // It ends, and no other can be made. The stream goes on.
+        // The SQL connection ends and cannot be replaced, and the stream continues.
         fixture.run([&limit(0) as &str]);
         assert_eq!(of_session(ended), 1);
         fixture.run(["INSERT INTO t VALUES (1, 1), (2, 2)"]);
@@ -328,7 +336,7 @@ fn a_catalogue_that_cannot_be_asked_for_a_while_costs_no_event() {
             assert_eq!(id(&reader.next_in_time().unwrap().unwrap()), expected);
         }
         assert!(causes.lock().unwrap().len() >= 2);
-        // And one that is only lost is not even noticed.
+        // A connection that is only lost causes no report.
         assert_eq!(of_session(ended), 1);
         let reconnects = reader.health().reconnects;
         fixture.run(["INSERT INTO u VALUES (3)"]);
@@ -340,7 +348,7 @@ fn a_catalogue_that_cannot_be_asked_for_a_while_costs_no_event() {
 }
 
 #[test]
-fn tables_are_described_anew_on_each_connection() {
+fn tables_are_described_again_on_each_connection() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let mut reader: Reader = set_up(&fixture, fixture.builder()).connect().unwrap();

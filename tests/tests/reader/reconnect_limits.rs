@@ -1,4 +1,4 @@
-//! What reconnecting does not do: go on for ever, go on with something else, keep anybody waiting.
+//! The limits of reconnecting: it ends, never continues with other data, and never blocks a stop.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -12,13 +12,14 @@ use pgoutput_reader::{
 use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, Proxy, eventually};
 
 use super::missing_publication::missing_at;
-use super::reconnect::{at_once, behind, id, terminate};
+use super::reconnect::{at_once, id, proxied, terminate};
 
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 
 const LONG: Duration = Duration::from_secs(3600);
 
-/// A reader that has taken a row loses its connection, and `meanwhile` something happens: what it ends with.
+/// Returns the error of a reader that loses its connection after an acknowledged row, while
+/// `meanwhile` changes the server.
 fn ends_after(
     server: &'static Server,
     meanwhile: impl FnOnce(&Fixture<'_>) + Send + 'static,
@@ -27,12 +28,12 @@ fn ends_after(
     let fixture = Arc::new(Fixture::new(server, SETUP));
     let (there, mut meanwhile) = (Arc::clone(&fixture), Some(meanwhile));
     let attempts = Arc::new(Mutex::new(0));
-    let told = Arc::clone(&attempts);
+    let recorder = Arc::clone(&attempts);
     let mut reader = fixture
         .builder()
         .reconnect(at_once())
         .on_reconnect(move |_| {
-            *told.lock().unwrap() += 1;
+            *recorder.lock().unwrap() += 1;
             if let Some(meanwhile) = meanwhile.take() {
                 there.wait_until_free();
                 meanwhile(&there);
@@ -43,7 +44,7 @@ fn ends_after(
     fixture.run(["INSERT INTO t VALUES (1)"]);
     assert_eq!(id(&reader.next_in_time().unwrap().unwrap()), 1);
     terminate(&fixture);
-    let error = reader.next_in_time().expect("the end came without a word").unwrap_err();
+    let error = reader.next_in_time().expect("the reader ended without an error").unwrap_err();
     assert!(reader.next_in_time().is_none());
     assert_eq!(error.to_string().lines().count(), 1, "{error}");
     assert_eq!(*attempts.lock().unwrap(), 1, "it was tried again after {error}");
@@ -53,7 +54,7 @@ fn ends_after(
 }
 
 #[test]
-fn a_slot_that_was_dropped_is_missing_and_no_new_one_is_made() {
+fn a_slot_that_was_dropped_is_an_error_and_not_recreated() {
     for server in servers() {
         let drop_it = |fixture: &Fixture<'_>| {
             let drop = format!("SELECT pg_drop_replication_slot('{}')", fixture.slot_name());
@@ -70,7 +71,7 @@ fn a_slot_that_was_dropped_is_missing_and_no_new_one_is_made() {
 }
 
 #[test]
-fn a_slot_made_anew_or_read_by_another_has_lost_changes() {
+fn a_slot_recreated_or_read_by_another_program_is_an_error() {
     for server in servers() {
         let make_anew = |fixture: &Fixture<'_>| {
             let drop = format!("SELECT pg_drop_replication_slot('{}')", fixture.slot_name());
@@ -98,7 +99,7 @@ fn a_slot_made_anew_or_read_by_another_has_lost_changes() {
 }
 
 #[test]
-fn a_slot_read_by_another_just_before_it_is_taken_again_has_lost_changes() {
+fn a_slot_read_by_another_program_just_before_reconnecting_is_an_error() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let slot = fixture.slot_name().to_owned();
@@ -113,11 +114,11 @@ fn a_slot_read_by_another_just_before_it_is_taken_again_has_lost_changes() {
             assert!(count >= 3);
             client.batch_execute("INSERT INTO t VALUES (3)").unwrap();
         });
-        let mut reader = behind(&proxy, &fixture).reconnect(at_once()).connect().unwrap();
+        let mut reader = proxied(&proxy, &fixture).reconnect(at_once()).connect().unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
         assert_eq!(id(&reader.next_in_time().unwrap().unwrap()), 1);
         terminate(&fixture);
-        let error = match reader.next_in_time().expect("the end came without a word") {
+        let error = match reader.next_in_time().expect("the reader ended without an error") {
             Err(error) => error,
             Ok(event) => panic!("went on with row {}", id(&event)),
         };
@@ -133,7 +134,7 @@ fn a_slot_read_by_another_just_before_it_is_taken_again_has_lost_changes() {
 }
 
 #[test]
-fn a_publication_that_was_dropped_ends_it_at_the_first_change_after_that() {
+fn a_dropped_publication_is_an_error_at_the_first_later_change() {
     for server in servers() {
         let dropped_at = Arc::new(OnceLock::new());
         let set = Arc::clone(&dropped_at);
@@ -152,7 +153,7 @@ fn a_publication_that_was_dropped_ends_it_at_the_first_change_after_that() {
     }
 }
 
-/// A reader that has taken a row, of a server of its own that was then stopped.
+/// Returns a reader with an acknowledged row, of a server that was then stopped.
 fn abandoned<T>(
     set: impl FnOnce(ReaderBuilder) -> ReaderBuilder,
     test: impl FnOnce(Reader, &Server) -> T,
@@ -171,12 +172,12 @@ fn abandoned<T>(
 }
 
 #[test]
-fn a_server_that_never_comes_back_is_given_up() {
+fn attempts_end_at_the_limit_if_the_server_stays_down() {
     let attempts = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&attempts);
+    let recorder = Arc::clone(&attempts);
     let set = move |builder: ReaderBuilder| {
         builder.reconnect(at_once().max_attempts(Some(4))).on_reconnect(move |attempt| {
-            told.lock().unwrap().push((attempt.attempt, attempt.cause.to_string()));
+            recorder.lock().unwrap().push((attempt.attempt, attempt.cause.to_string()));
         })
     };
     abandoned(set, |mut reader, _| {
@@ -184,8 +185,8 @@ fn a_server_that_never_comes_back_is_given_up() {
         let ErrorKind::GaveUp { cause, attempts: made, last, .. } = error.kind() else {
             panic!("{error:?}")
         };
-        let told = cause.sqlstate() == Some("57P02");
-        assert!(told || matches!(cause.kind(), ErrorKind::Io { .. }), "{cause:?}");
+        let has_sqlstate = cause.sqlstate() == Some("57P02");
+        assert!(has_sqlstate || matches!(cause.kind(), ErrorKind::Io { .. }), "{cause:?}");
         let last = last.as_ref().unwrap();
         let ErrorKind::Io { source, .. } = last.kind() else { panic!("{last:?}") };
         assert_eq!(source.kind(), std::io::ErrorKind::ConnectionRefused);
@@ -201,7 +202,7 @@ fn a_server_that_never_comes_back_is_given_up() {
 }
 
 #[test]
-fn a_wait_between_attempts_ends_when_it_is_asked_to() {
+fn a_stop_ends_the_delay_between_attempts() {
     let patient = Reconnect::default().initial_delay(LONG).max_delay(LONG).max_elapsed(None);
     let ack = Acknowledge::Never;
     abandoned(
@@ -218,18 +219,18 @@ fn a_wait_between_attempts_ends_when_it_is_asked_to() {
                 scope.spawn(|| stop.stop());
                 assert!(reader.next_in_time().is_none());
             });
-            // There is nothing that the server should have been told.
+            // No status update was due.
             reader.stop().unwrap();
         },
     );
 }
 
 #[test]
-fn an_attempt_under_way_keeps_nobody_waiting() {
+fn a_stop_ends_a_running_attempt() {
     abandoned(
         |builder| builder.reconnect(at_once()),
         |mut reader, server| {
-            // Takes connections and says nothing.
+            // Accepts connections and sends nothing.
             let silent = TcpListener::bind(("127.0.0.1", server.port())).unwrap();
             silent.set_nonblocking(true).unwrap();
             let accepted = eventually("an attempt", || {
@@ -246,14 +247,15 @@ fn an_attempt_under_way_keeps_nobody_waiting() {
 }
 
 #[test]
-fn a_temporary_slot_is_gone_with_its_connection() {
+fn a_temporary_slot_lost_with_its_connection_is_an_error() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let temporary = fixture.database().slot_name("temporary");
         let builder = fixture.builder().slot(&temporary).temporary_slot();
         let mut reader = builder.connect().unwrap();
         fixture.number(&format!(
-            "SELECT pg_terminate_backend(active_pid)::int FROM pg_replication_slots WHERE slot_name = '{temporary}'"
+            "SELECT pg_terminate_backend(active_pid)::int FROM pg_replication_slots
+             WHERE slot_name = '{temporary}'"
         ));
         let error = reader.next_in_time().unwrap().unwrap_err();
         assert_eq!(error.sqlstate(), Some("57P01"), "{error:?}");

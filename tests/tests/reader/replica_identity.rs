@@ -1,11 +1,11 @@
-//! Key flags and the replica identity: those of the moment of the change, whenever it is read.
+//! Key flags and the replica identity at the time of the change, whenever it is read.
 
 use pgoutput_harness::servers;
 use pgoutput_reader::{Acknowledge, ChangeEvent, ColumnSchema, ReplicaIdentity};
 use pgoutput_tests::{Fixture, json};
 use serde_json::{Value, json};
 
-/// The names of the columns that are flagged as key.
+/// Returns the names of the columns that are flagged as key.
 fn keys(event: &Value) -> Vec<&str> {
     let columns = event["table_schema"]["column_definitions"].as_array().unwrap().iter();
     let keys = columns.filter(|column| column["part_of_pkey"].as_bool().unwrap());
@@ -22,7 +22,7 @@ fn read_again(fixture: &Fixture<'_>) -> Vec<ChangeEvent> {
 }
 
 #[test]
-fn a_key_that_moved_later_stays_where_it_was() {
+fn a_later_change_of_the_key_does_not_affect_the_flags() {
     for server in servers() {
         let fixture = Fixture::new(server, "CREATE TABLE t (a int PRIMARY KEY, b int NOT NULL)");
         fixture.run([
@@ -78,7 +78,7 @@ fn an_index_as_replica_identity_is_the_key() {
 }
 
 #[test]
-fn flags_are_the_same_before_and_after_the_key_or_the_table_is_dropped() {
+fn flags_stay_the_same_after_the_key_or_the_table_is_dropped() {
     for server in servers() {
         let fixture = Fixture::new(
             server,
@@ -108,7 +108,7 @@ fn flags_are_the_same_before_and_after_the_key_or_the_table_is_dropped() {
         let gone = lines(&read_again(&fixture));
         let found: Vec<_> = gone.iter().map(keys).collect();
         assert_eq!(found, expected);
-        // What the catalogue added is gone: keys cannot be NULL, of the other columns nobody knows.
+        // The catalogue's facts are gone: keys cannot be NULL, and for other columns it is unknown.
         let found: Vec<_> = gone.iter().take(4).map(optional).collect();
         let expected: [&[bool]; 4] =
             [&[true, false, true], &[false, true], &[true, true], &[true, true]];
@@ -128,7 +128,7 @@ fn owned_keys(event: &Value) -> Vec<String> {
 }
 
 #[test]
-fn the_identity_is_named_where_it_is_not_the_default() {
+fn a_replica_identity_other_than_the_default_is_reported() {
     for server in servers() {
         let fixture = Fixture::new(server, "CREATE TABLE t (a int PRIMARY KEY)");
         fixture.run([

@@ -1,4 +1,4 @@
-//! The three positions that a server is told, and who waits for them.
+//! The three LSNs in a status update, and the commits that wait for them.
 
 use std::thread;
 
@@ -19,15 +19,16 @@ fn reader(fixture: &Fixture<'_>, mode: Acknowledge) -> Reader {
         .unwrap()
 }
 
-/// `write_lsn`, `flush_lsn`, `replay_lsn`.
-fn told(fixture: &Fixture<'_>) -> [Lsn; 3] {
+/// Returns `write_lsn`, `flush_lsn`, `replay_lsn`.
+fn reported_lsns(fixture: &Fixture<'_>) -> [Lsn; 3] {
     let query = "SELECT coalesce(write_lsn, '0/0')::text, coalesce(flush_lsn, '0/0')::text, \
-                 coalesce(replay_lsn, '0/0')::text FROM pg_stat_replication WHERE application_name = $1";
+                 coalesce(replay_lsn, '0/0')::text FROM pg_stat_replication
+                 WHERE application_name = $1";
     let row = fixture.client().query_one(query, &[&fixture.slot_name()]).unwrap();
     [0, 1, 2].map(|place| row.get::<_, &str>(place).parse().unwrap())
 }
 
-/// Where the event's transaction ends, which the reader learns by reading on.
+/// Returns the end LSN of the event's transaction, which the reader learns by reading on.
 fn end_of(reader: &mut Reader, event: &ChangeEvent) -> Lsn {
     eventually("the commit to be read", || {
         assert!(reader.try_next().unwrap().is_none());
@@ -36,7 +37,7 @@ fn end_of(reader: &mut Reader, event: &ChangeEvent) -> Lsn {
 }
 
 #[test]
-fn written_flushed_and_applied_are_told_apart() {
+fn written_flushed_and_applied_are_reported_separately() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let mut reader = reader(&fixture, Acknowledge::Stages);
@@ -46,12 +47,12 @@ fn written_flushed_and_applied_are_told_apart() {
         let acknowledger = reader.acknowledger();
         let reached = |expected: [bool; 3]| {
             eventually("the server to know", || {
-                let reached = told(&fixture).map(|lsn| lsn >= end);
+                let reached = reported_lsns(&fixture).map(|lsn| lsn >= end);
                 (reached == expected).then_some(())
             });
         };
         reached([false, false, false]);
-        // From here on the reader's own thread does nothing.
+        // From here on, the reader's own thread does nothing.
         for (stage, expected) in [
             (Stage::Written, [true, false, false]),
             (Stage::Applied, [true, false, true]),
@@ -66,7 +67,7 @@ fn written_flushed_and_applied_are_told_apart() {
 }
 
 #[test]
-fn what_arrived_is_written_and_what_was_acknowledged_the_rest() {
+fn received_is_reported_as_written_and_acknowledged_as_the_rest() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let mut reader = reader(&fixture, Acknowledge::Manual);
@@ -75,15 +76,15 @@ fn what_arrived_is_written_and_what_was_acknowledged_the_rest() {
         let end = end_of(&mut reader, &event);
         let commit = event.position().commit_lsn();
         assert!(fixture.slot().confirmed <= commit);
-        // Another thread's word is enough, while this one is busy with something else than the reader.
+        // An acknowledgement by another thread suffices while this one does not use the reader.
         let acknowledger = reader.acknowledger();
         let position = event.position();
         let other = thread::spawn(move || acknowledger.acknowledge(position));
         waiting("another thread", || other.join()).unwrap().unwrap();
         eventually("the slot to move", || (fixture.slot().confirmed > commit).then_some(()));
-        // What is confirmed lies inside of the commit record, or, if the server has said since that
-        // nothing follows, before the position that it said.
-        let [written, flushed, applied] = told(&fixture);
+        // The confirmed LSN is inside the commit record, or, if the server has reported an idle
+        // position since, before that position.
+        let [written, flushed, applied] = reported_lsns(&fixture);
         assert!(written >= end);
         assert!([flushed, applied].into_iter().all(|lsn| commit < lsn && lsn < written));
         reader.stop().unwrap();
@@ -91,9 +92,9 @@ fn what_arrived_is_written_and_what_was_acknowledged_the_rest() {
 }
 
 #[test]
-fn a_commit_that_waits_for_its_application_returns_after_it() {
+fn a_commit_that_waits_for_its_acknowledgement_returns_after_it() {
     for shared in servers() {
-        // Only the commit that asks for it waits.
+        // Only the commit that requests it waits.
         let server = Server::builder()
             .setting("synchronous_standby_names", "*")
             .setting("synchronous_commit", "local")
@@ -102,7 +103,7 @@ fn a_commit_that_waits_for_its_application_returns_after_it() {
         let fixture = Fixture::new(&server, TABLE);
         let mut reader = reader(&fixture, Acknowledge::Stages);
         let mut writer = fixture.client();
-        // Not waited for if something fails before: it may wait for ever.
+        // Not joined after a failure, because it may wait indefinitely.
         let commit = thread::spawn(move || {
             writer.batch_execute("SET synchronous_commit = remote_apply").unwrap();
             writer.batch_execute("INSERT INTO t VALUES (1)").unwrap();
@@ -122,7 +123,7 @@ fn a_commit_that_waits_for_its_application_returns_after_it() {
     }
 }
 
-/// Also without stages: a name that matches by accident, as with `*`, must not hold up the cluster.
+/// Also without stages: an accidentally matching name, as with `*`, must not block the cluster.
 #[test]
 fn commits_that_wait_for_a_reader_return_under_every_mode() {
     for shared in servers() {
@@ -150,10 +151,10 @@ fn commits_that_wait_for_a_reader_return_under_every_mode() {
                 });
                 let (done, committed) = std::sync::mpsc::channel();
                 let mut writer = fixture.client();
-                // Not waited for if a commit hangs.
+                // Not joined if a commit hangs.
                 thread::spawn(move || {
                     writer.batch_execute("SET synchronous_commit = on").unwrap();
-                    // The second one is not published: an idle moment releases it.
+                    // The second commit is not published. An idle moment releases it.
                     for table in ["t", "other", "t"] {
                         writer.batch_execute(&format!("INSERT INTO {table} VALUES (1)")).unwrap();
                         done.send(table).unwrap();

@@ -1,10 +1,10 @@
-//! Stopping anywhere and reading on: nothing lost, nothing repeated but whole transactions.
+//! Stopping anywhere and reading on: nothing is lost, and only whole transactions are repeated.
 
 use pgoutput_harness::{Server, servers};
 use pgoutput_reader::ChangeEvent;
 use pgoutput_tests::{Fixture, InTime as _, eventually, line};
 
-/// Changes in each transaction, one of many rows of one LSN among them.
+/// Changes in each transaction. One has many rows of one LSN.
 const TRANSACTIONS: [&str; 4] = [
     "INSERT INTO t VALUES (1), (2), (3)",
     "INSERT INTO t VALUES (4); UPDATE t SET n = 7 WHERE id = 4",
@@ -13,14 +13,14 @@ const TRANSACTIONS: [&str; 4] = [
 ];
 const EVENTS: usize = 8;
 
-/// How the first of two readers ends.
+/// The end of the first of two readers.
 #[derive(Clone, Copy, PartialEq)]
 enum End {
     Stop,
     Crash,
 }
 
-/// One slot for each place to end at, all from before the changes.
+/// Creates a slot for each index to end at, all from before the changes.
 fn prepare(server: &'static Server) -> (Fixture<'static>, Vec<String>) {
     let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY, n int)");
     let slots: Vec<_> = (0..=EVENTS).map(|_| fixture.database().slot_name("resume")).collect();
@@ -31,14 +31,15 @@ fn prepare(server: &'static Server) -> (Fixture<'static>, Vec<String>) {
     (fixture, slots)
 }
 
-/// Where the first transaction starts that was not taken whole, when `taken` events were.
-fn boundary(all: &[ChangeEvent], taken: usize) -> usize {
+/// Returns the index of the first transaction that was not acknowledged completely, after
+/// `acknowledged` events.
+fn boundary(all: &[ChangeEvent], acknowledged: usize) -> usize {
     let commit = |event: &ChangeEvent| event.transaction().unwrap().commit_lsn();
     let whole = |at: &usize| all.get(*at).is_none_or(|next| commit(next) != commit(&all[at - 1]));
-    (1..=taken).rev().find(whole).unwrap_or(0)
+    (1..=acknowledged).rev().find(whole).unwrap_or(0)
 }
 
-fn ends_anywhere(end: End) {
+fn resumes_after_any_event(end: End) {
     for server in servers() {
         let (fixture, slots) = prepare(server);
         let all = fixture.read();
@@ -50,7 +51,7 @@ fn ends_anywhere(end: End) {
             let first: Vec<_> =
                 reader.in_time().take(handed_out).map(|event| line(&event.unwrap())).collect();
             assert_eq!(first, lines[..handed_out], "{place}");
-            // The last one counts as taken only when the next is asked for.
+            // The last event counts as acknowledged only when the next is requested.
             let resumes_at = boundary(&all, handed_out.saturating_sub(1));
             match end {
                 End::Stop => reader.stop().unwrap(),
@@ -78,16 +79,16 @@ fn ends_anywhere(end: End) {
 
 #[test]
 fn a_reader_stopped_at_any_event_is_resumed_without_loss_or_repetition() {
-    ends_anywhere(End::Stop);
+    resumes_after_any_event(End::Stop);
 }
 
 #[test]
 fn a_reader_dropped_at_any_event_is_resumed_without_loss() {
-    ends_anywhere(End::Crash);
+    resumes_after_any_event(End::Crash);
 }
 
 #[test]
-fn changes_made_while_nobody_reads_come_later() {
+fn changes_made_without_a_reader_are_delivered_later() {
     for server in servers() {
         let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY)");
         let mut ids = Vec::new();

@@ -1,4 +1,5 @@
-//! Settings of the database and the role that the text of values depends on: the reader's own come before them.
+//! Settings of the database and the role that text values depend on. The reader's own settings
+//! override them.
 
 use pgoutput_decode::TupleColumn;
 use pgoutput_harness::{Server, servers, skip};
@@ -6,8 +7,8 @@ use pgoutput_reader::{Acknowledge, Config, Connection, Reader};
 use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, after, eventually};
 use postgres::SimpleQueryMessage;
 
-/// Columns of a table: name, type, value, and the text that the reader must be sent. The float is exactly that number and
-/// needs all these digits, so that servers before 12 print no others.
+/// Columns of a table: name, type, value, and the text that the reader must be sent. The float is
+/// exactly that number and needs all these digits, so servers before 12 print no others.
 const COLUMNS: [(&str, &str, &str, &str); 8] = [
     ("d", "date", "'2020-12-31'", "2020-12-31"),
     ("ts", "timestamp", "'2020-12-31 01:02:03'", "2020-12-31 01:02:03"),
@@ -21,8 +22,9 @@ const COLUMNS: [(&str, &str, &str, &str); 8] = [
 
 const JSON: &str = r#"{"d":"2020-12-31","ts":"2020-12-31T01:02:03","tz":"2020-01-01T00:00:00+00:00","iv":"P1DT2H","f":562949953421311.75,"b":"\\x00ff","m":"1234.50","ms":["-1234.50",null]}"#;
 
-/// Whom the settings are of, each before the ones above it, and the settings but for `lc_monetary`. A value of `bytea`
-/// is the same in either form: that the hexadecimal one is asked for shows in the text alone.
+/// The owner of the settings, each overriding the ones before, and the settings except
+/// `lc_monetary`. A `bytea` value is the same in both forms; only the text shows that the
+/// hexadecimal one is requested.
 const LEVELS: [(&str, [&str; 5]); 3] = [
     (
         "DATABASE \"{database}\"",
@@ -58,22 +60,23 @@ const LEVELS: [(&str, [&str; 5]); 3] = [
 
 const LOCALE: &str = "de_DE.UTF-8";
 
-/// A server of its own, since settings of a role are those of all its databases, and a locale in which money looks
-/// different. Where none can be made, `POSIX` is the one name beside C that every system knows; it prints the same.
+/// Starts a server of its own, because settings of a role apply to all databases, with a locale
+/// that formats money differently. If the locale cannot be compiled, `POSIX` is used, the only name
+/// besides C that every system knows. It prints the same as C.
 fn server(major: u32) -> (Server, &'static str) {
     match Server::builder().locale(LOCALE).start(major) {
         Ok(server) => (server, LOCALE),
         Err(error) => {
             skip(format_args!(
-                "in part, no {LOCALE} for PostgreSQL {major}: that lc_monetary is C is seen in the setting alone, not in \
-                 the text of money: {error}"
+                "in part, no {LOCALE} for PostgreSQL {major}: lc_monetary is checked in the \
+                 setting, not in the text of money: {error}"
             ));
             (Server::builder().start(major).unwrap(), "POSIX")
         }
     }
 }
 
-/// What an ordinary connection is sent.
+/// Returns the texts that an SQL connection is sent.
 fn texts(fixture: &Fixture<'_>) -> Vec<String> {
     let messages = fixture.client().simple_query("SELECT * FROM t").unwrap();
     let row = messages.iter().find_map(|message| match message {
@@ -85,7 +88,7 @@ fn texts(fixture: &Fixture<'_>) -> Vec<String> {
 }
 
 #[test]
-fn settings_of_the_database_and_the_role_change_no_value() {
+fn settings_of_the_database_and_the_role_do_not_change_values() {
     for major in servers().iter().map(|server| server.major()) {
         let (server, locale) = server(major);
         let definitions = COLUMNS.map(|(name, ty, ..)| format!("{name} {ty}")).join(", ");
@@ -98,7 +101,7 @@ fn settings_of_the_database_and_the_role_change_no_value() {
             for setting in settings.into_iter().chain([lc_monetary.as_str()]) {
                 fixture.run([&format!("ALTER {whose} SET {setting}") as &str]);
             }
-            // They reach who does not set their own: every column looks different then.
+            // They affect sessions without settings of their own: every column differs then.
             for ((name, ty, _, text), sent) in COLUMNS.iter().zip(texts(&fixture)) {
                 if !ty.starts_with("money") || locale == LOCALE {
                     assert_ne!(sent, *text, "PostgreSQL {major}, {whose}: {name}");

@@ -1,4 +1,5 @@
-//! A server that goes away while it is read, by a reader that is not to wait for it: an error, then the end; never a silent end.
+//! A server that shuts down while it is read, by a reader that does not wait for it: an error, then
+//! the end, but never a silent end.
 
 use std::time::Duration;
 
@@ -6,15 +7,16 @@ use pgoutput_harness::{Server, StopMode, servers};
 use pgoutput_reader::{Acknowledge, Error, ErrorKind, Idle, Next, Reader, Reconnect};
 use pgoutput_tests::{Fixture, InTime as _, eventually, waiting};
 
-/// A reader that has read something and waits for more, when `end` is done to its server.
-fn last_words(major: u32, end: impl FnOnce(&Server, &Fixture<'_>)) -> Error {
+/// Returns the error of a reader that has read an event and waits for more when `end` stops its
+/// server.
+fn final_error(major: u32, end: impl FnOnce(&Server, &Fixture<'_>)) -> Error {
     let server = Server::of_major(major).unwrap();
     let fixture = Fixture::new(&server, "CREATE TABLE t (id int PRIMARY KEY)");
     let mut reader: Reader = fixture.builder().reconnect(Reconnect::never()).connect().unwrap();
     fixture.run(["INSERT INTO t VALUES (1)"]);
     assert!(reader.next_in_time().unwrap().is_ok());
     let reading = std::thread::spawn(move || {
-        let error = reader.next_in_time().expect("the end came without a word").unwrap_err();
+        let error = reader.next_in_time().expect("the reader ended without an error").unwrap_err();
         assert!(reader.next_in_time().is_none());
         assert!(reader.next_in_time().is_none());
         error
@@ -26,9 +28,9 @@ fn last_words(major: u32, end: impl FnOnce(&Server, &Fixture<'_>)) -> Error {
 }
 
 #[test]
-fn a_fast_shutdown() {
+fn a_fast_shutdown_is_an_error() {
     for major in servers().iter().map(|server| server.major()) {
-        let error = last_words(major, |server, _| server.stop(StopMode::Fast).unwrap());
+        let error = final_error(major, |server, _| server.stop(StopMode::Fast).unwrap());
         assert!(
             matches!(error.kind(), ErrorKind::CopyEnded { .. }),
             "PostgreSQL {major}: {error:?}"
@@ -37,9 +39,9 @@ fn a_fast_shutdown() {
     }
 }
 
-/// The slot stays behind the log then, which the server must not wait for.
+/// The slot does not advance then, and the server must not wait for that.
 #[test]
-fn a_fast_shutdown_while_a_reader_waits_whose_slot_never_idles_on() {
+fn a_fast_shutdown_does_not_wait_for_an_idle_slot() {
     for major in servers().iter().map(|server| server.major()) {
         let server = Server::of_major(major).unwrap();
         let fixture = Fixture::new(&server, "CREATE TABLE t (id int PRIMARY KEY)");
@@ -59,19 +61,19 @@ fn a_fast_shutdown_while_a_reader_waits_whose_slot_never_idles_on() {
         let error = waiting("the reader to end", || reading.join()).unwrap();
         assert!(matches!(error.kind(), ErrorKind::CopyEnded { .. }), "{error:?}");
         server.start().unwrap();
-        // Servers before 17 do not always keep the last step over a restart.
+        // Servers before 17 do not always keep the slot's last advance across a restart.
         assert!(fixture.slot().confirmed <= confirmed);
     }
 }
 
 #[test]
-fn an_immediate_shutdown_and_a_crash() {
+fn an_immediate_shutdown_and_a_crash_are_errors() {
     for major in servers().iter().map(|server| server.major()) {
-        let error = last_words(major, |server, _| server.stop(StopMode::Immediate).unwrap());
-        let told = error.sqlstate() == Some("57P02");
-        assert!(told || matches!(error.kind(), ErrorKind::Io { .. }), "{error:?}");
+        let error = final_error(major, |server, _| server.stop(StopMode::Immediate).unwrap());
+        let has_sqlstate = error.sqlstate() == Some("57P02");
+        assert!(has_sqlstate || matches!(error.kind(), ErrorKind::Io { .. }), "{error:?}");
 
-        let error = last_words(major, |server, _| server.kill().unwrap());
+        let error = final_error(major, |server, _| server.kill().unwrap());
         assert!(
             matches!(error.kind(), ErrorKind::Io { .. }) || error.sqlstate() == Some("57P01"),
             "{error:?}"
@@ -80,20 +82,20 @@ fn an_immediate_shutdown_and_a_crash() {
 }
 
 #[test]
-fn a_walsender_that_is_terminated_or_killed() {
+fn a_terminated_or_killed_walsender_is_an_error() {
     for major in servers().iter().map(|server| server.major()) {
         let pid = |fixture: &Fixture<'_>| {
             let query = "SELECT active_pid FROM pg_replication_slots";
             i32::try_from(fixture.number(query)).unwrap()
         };
-        let error = last_words(major, |_, fixture| {
+        let error = final_error(major, |_, fixture| {
             let terminated = format!("SELECT pg_terminate_backend({})", pid(fixture));
             fixture.run([&terminated as &str]);
         });
         assert_eq!(error.sqlstate(), Some("57P01"), "{error:?}");
         assert!(error.to_string().contains("connect again"), "{error}");
 
-        let error = last_words(major, |server, fixture| {
+        let error = final_error(major, |server, fixture| {
             server.kill_backend(pid(fixture)).unwrap();
             server.wait_ready().unwrap();
         });
@@ -102,7 +104,7 @@ fn a_walsender_that_is_terminated_or_killed() {
 }
 
 #[test]
-fn the_publication_is_dropped_while_it_is_read() {
+fn a_publication_dropped_while_it_is_read_is_an_error() {
     for server in servers() {
         let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY)");
         let mut reader = fixture.reader();
@@ -117,7 +119,7 @@ fn the_publication_is_dropped_while_it_is_read() {
         drop(reader);
         let slot =
             eventually("the slot to be free", || Some(fixture.slot()).filter(|slot| !slot.active));
-        // The change is still there for whoever mends it.
+        // The change is still available after a repair.
         assert!(slot.confirmed < fixture.end());
     }
 }

@@ -1,4 +1,5 @@
-//! Creating a slot while transactions are open: who is waited for, for how long, and what is left of it.
+//! Slot creation while transactions are open: which sessions it waits for, how long, and what
+//! remains.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -14,7 +15,7 @@ use postgres::Client;
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 
-/// A session with an open transaction, and its process.
+/// Opens a session with an open transaction, and returns its process id.
 fn open(fixture: &Fixture<'_>) -> (Client, i32) {
     let mut client = fixture.client();
     client.batch_execute("BEGIN; INSERT INTO t VALUES (1)").unwrap();
@@ -22,14 +23,14 @@ fn open(fixture: &Fixture<'_>) -> (Client, i32) {
     (client, pid)
 }
 
-/// Who was reported to be waited for, and which creator.
+/// The reported blocking sessions, and the creating process.
 type Reports = Arc<Mutex<Vec<(Vec<BlockingSession>, Option<i32>, String)>>>;
 
 fn reported(builder: ReaderBuilder) -> (ReaderBuilder, Reports) {
     let reports = Reports::default();
-    let told = Arc::clone(&reports);
+    let recorder = Arc::clone(&reports);
     let builder = builder.on_slot_wait(move |wait| {
-        told.lock().unwrap().push((wait.sessions.to_vec(), wait.creator, wait.to_string()));
+        recorder.lock().unwrap().push((wait.sessions.to_vec(), wait.creator, wait.to_string()));
     });
     (builder, reports)
 }
@@ -47,7 +48,7 @@ fn setup_error(error: Error) -> SetupError {
 }
 
 #[test]
-fn who_is_waited_for_is_reported_and_after_the_limit_no_slot_is_left() {
+fn blocking_sessions_are_reported_and_the_limit_leaves_no_slot() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let slot = fixture.database().slot_name("blocked");
@@ -74,7 +75,7 @@ fn who_is_waited_for_is_reported_and_after_the_limit_no_slot_is_left() {
         assert!(text.contains(&format!("pid {pid} (idle in transaction, since ")), "{text}");
         assert_eq!(slots(&fixture, &slot), 0);
 
-        // What was set for the creation alone is not kept: the slot is created and read.
+        // The limit of the creation does not persist: the slot is created and read.
         client.batch_execute("ROLLBACK").unwrap();
         let mut reader = fixture.builder().slot(&slot).create_slot(true).connect().unwrap();
         fixture.run(["INSERT INTO t VALUES (2)"]);
@@ -84,7 +85,7 @@ fn who_is_waited_for_is_reported_and_after_the_limit_no_slot_is_left() {
 }
 
 #[test]
-fn a_slot_that_another_process_creates_is_an_error_of_its_own_or_waited_for() {
+fn a_slot_under_creation_elsewhere_is_an_error_or_waited_for() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let slot = fixture.database().slot_name("halfway");
@@ -218,7 +219,7 @@ fn a_stop_ends_the_wait_and_leaves_no_slot() {
 }
 
 #[test]
-fn a_prepared_transaction_is_named() {
+fn a_blocking_prepared_transaction_is_named() {
     for shared in servers() {
         let server = Server::builder()
             .setting("max_prepared_transactions", "2")

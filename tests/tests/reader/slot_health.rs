@@ -1,4 +1,4 @@
-//! Slots and publications that are lost, and lag as data.
+//! Lost slots and publications, and lag as data.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use postgres::Client;
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 
-/// A server that keeps next to no log for slots.
+/// Starts a server that keeps almost no log for slots.
 fn forgetful(major: u32) -> Server {
     let builder = Server::builder().setting("max_slot_wal_keep_size", "1MB");
-    // The least there is, so that little has to be written.
+    // The minimum, so that little needs to be written.
     let builder = builder.setting("min_wal_size", "2MB").initdb_argument("--wal-segsize=1");
     builder.start(major).unwrap()
 }
@@ -22,8 +22,8 @@ fn wal_status(client: &mut Client, slot: &str) -> String {
     client.query_one(query, &[&slot]).unwrap().get(0)
 }
 
-/// Writes until the server gives the slot up.
-fn lose(fixture: &Fixture<'_>) {
+/// Writes until the server invalidates the slot.
+fn invalidate(fixture: &Fixture<'_>) {
     let mut client = fixture.client();
     eventually("the slot to be lost", || {
         client.batch_execute("INSERT INTO noise SELECT generate_series(1, 20000)").unwrap();
@@ -44,11 +44,11 @@ fn setup_error(error: pgoutput_reader::Error) -> SetupError {
 }
 
 #[test]
-fn a_slot_that_was_invalidated_is_named_with_the_reason_and_stays_as_it_is() {
+fn an_invalidated_slot_is_named_with_the_reason_and_left_unchanged() {
     for shared in servers_from(13) {
         let server = forgetful(shared.major());
         let fixture = Fixture::new(&server, NOISE);
-        lose(&fixture);
+        invalidate(&fixture);
         let error = setup_error(fixture.builder().create_slot(true).connect().unwrap_err());
         let SetupError::SlotLost { slot, reason } = &error else { panic!("{error}") };
         assert_eq!(slot, fixture.slot_name());
@@ -59,7 +59,7 @@ fn a_slot_that_was_invalidated_is_named_with_the_reason_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_slot_that_is_invalidated_while_it_is_read_ends_the_reader_with_the_reason() {
+fn a_slot_invalidated_while_it_is_read_ends_the_reader_with_the_reason() {
     for shared in servers_from(13) {
         let server = forgetful(shared.major());
         for reconnect in [Reconnect::default(), Reconnect::never()] {
@@ -72,7 +72,7 @@ fn a_slot_that_is_invalidated_while_it_is_read_ends_the_reader_with_the_reason()
                 .connect()
                 .unwrap();
             let slot = fixture.slot_name();
-            lose(&fixture);
+            invalidate(&fixture);
             assert!(reader.slot_status().unwrap().is_lost());
             let error = reader.in_time().find_map(Result::err).unwrap();
             let error = setup_error(error);
@@ -83,7 +83,7 @@ fn a_slot_that_is_invalidated_while_it_is_read_ends_the_reader_with_the_reason()
 }
 
 #[test]
-fn a_publication_that_is_dropped_while_it_is_read_is_named() {
+fn a_publication_dropped_while_it_is_read_is_named() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         fixture.run(["CREATE PUBLICATION short FOR TABLE t"]);
@@ -92,7 +92,7 @@ fn a_publication_that_is_dropped_while_it_is_read_is_named() {
             .publication("short")
             .connect()
             .unwrap();
-        // The slot has to be past the publication's making for its dropping to be seen.
+        // The slot must be beyond the publication's creation, or dropping it has no effect.
         fixture.run(["INSERT INTO t VALUES (1)"]);
         let first = reader.next_in_time().unwrap();
         assert!(first.is_ok(), "{first:?}");
@@ -107,7 +107,7 @@ fn a_publication_that_is_dropped_while_it_is_read_is_named() {
 }
 
 #[test]
-fn try_next_takes_what_is_there() {
+fn try_next_returns_available_events() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let mut reader = fixture.builder().connect().unwrap();
@@ -125,7 +125,7 @@ fn try_next_takes_what_is_there() {
 }
 
 #[test]
-fn lag_is_the_age_of_what_is_dealt_with() {
+fn lag_is_the_age_of_the_acknowledged_changes() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let mut reader = fixture.builder().acknowledge(Acknowledge::Manual).connect().unwrap();
@@ -139,7 +139,7 @@ fn lag_is_the_age_of_what_is_dealt_with() {
             assert_eq!(health.last_commit_time, Some(commit_time));
             assert!(!health.drained);
             fixture.run(["SELECT pg_current_wal_lsn()", "CREATE TEMPORARY TABLE noise (id int)"]);
-            health.time_behind().filter(|behind| *behind > Duration::from_millis(100))
+            health.time_behind().filter(|lag| *lag > Duration::from_millis(100))
         });
         let sent = reader.health().last_send_time.unwrap();
         assert!(

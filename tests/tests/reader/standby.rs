@@ -18,7 +18,8 @@ struct Pair {
 
 impl Pair {
     fn of_major(major: u32) -> Self {
-        // What vacuum removes would invalidate a slot of the standby before that has said what it needs.
+        // Vacuum could remove rows that a slot of the standby needs before the primary knows about
+        // it, and so invalidate the slot.
         let primary = Server::builder().setting("autovacuum", "off").start(major).unwrap();
         let setup = "CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION p FOR ALL TABLES;
                      SELECT pg_create_physical_replication_slot('standby', true)";
@@ -43,8 +44,9 @@ impl Pair {
         self.primary.client().batch_execute(statement).unwrap();
     }
 
-    /// A standby makes a slot, or begins to read one, only once its primary has said which transactions run.
-    fn while_primary_tells<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    /// Runs `work` while the primary logs its running transactions, which a standby needs to create
+    /// a slot or to start reading one.
+    fn while_primary_logs_transactions<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| {
             let working = scope.spawn(work);
             eventually("the standby to be through", || {
@@ -80,11 +82,12 @@ fn refusal(builder: ReaderBuilder) -> PositionError {
 }
 
 #[test]
-fn a_standby_is_read_and_after_its_promotion_gone_on_with() {
+fn reading_a_standby_continues_after_its_promotion() {
     for shared in servers_from(16) {
         let pair = Pair::of_major(shared.major());
-        let mut reader = pair
-            .while_primary_tells(|| builder(&pair.standby).create_slot(true).connect().unwrap());
+        let mut reader = pair.while_primary_logs_transactions(|| {
+            builder(&pair.standby).create_slot(true).connect().unwrap()
+        });
         pair.run("INSERT INTO t VALUES (1)");
         let event = reader.next_in_time().unwrap().unwrap();
         assert_eq!(id(&event), 1);
@@ -94,7 +97,7 @@ fn a_standby_is_read_and_after_its_promotion_gone_on_with() {
         reader.acknowledger().acknowledge(event.position()).unwrap();
         reader.stop().unwrap();
 
-        // What the primary writes from here on reaches the standby, or is left behind with it.
+        // Later changes of the primary reach the standby, or are lost with the primary.
         pair.run("INSERT INTO t VALUES (2)");
         eventually("the standby to have the row", || {
             let count = pair.standby.client().query("SELECT FROM t", &[]).unwrap().len();
@@ -109,17 +112,17 @@ fn a_standby_is_read_and_after_its_promotion_gone_on_with() {
         assert_eq!(promoted.timeline(), 2);
         reader.stop().unwrap();
 
-        // The server that was left behind does not know what was read.
+        // The old primary does not know what was read.
         pair.primary
             .client()
             .query_one("SELECT pg_create_logical_replication_slot('s', 'pgoutput')::text", &[])
             .unwrap();
-        let behind = promoted.to_string().parse::<Position>().unwrap();
+        let after = promoted.to_string().parse::<Position>().unwrap();
         assert_eq!(
-            refusal(builder(&pair.primary).resume(behind)),
+            refusal(builder(&pair.primary).resume(after)),
             PositionError::TimelineBehind { position: 2, server: 1 }
         );
-        // And what it alone went on to commit is not in the log of the other.
+        // The commits of the old primary after that are not in the log of the new one.
         let fork = promoted.to_string().replacen(":2:s:", ":1:s:", 1).parse::<Position>().unwrap();
         match refusal(builder(&pair.standby).resume(fork)) {
             PositionError::TimelineForked { switch: Some(switch), lsn, .. } => {
@@ -131,7 +134,7 @@ fn a_standby_is_read_and_after_its_promotion_gone_on_with() {
 }
 
 #[test]
-fn a_failover_slot_is_gone_on_with_on_the_promoted_standby() {
+fn reading_a_failover_slot_continues_on_the_promoted_standby() {
     for shared in servers_from(17) {
         let pair = Pair::of_major(shared.major());
         let mut reader = builder(&pair.primary).failover_slot().connect().unwrap();
@@ -140,7 +143,7 @@ fn a_failover_slot_is_gone_on_with_on_the_promoted_standby() {
         let event = reader.next_in_time().unwrap().unwrap();
         let mut position = event.position();
         reader.acknowledger().acknowledge(&position).unwrap();
-        // The copy lasts once the slot needs nothing from before the standby began to keep it.
+        // The copy persists once the slot needs nothing from before the standby began to keep it.
         eventually("the slot to be copied", || {
             pair.run("SELECT pg_log_standby_snapshot()");
             assert!(reader.try_next().unwrap().is_none());
@@ -150,7 +153,8 @@ fn a_failover_slot_is_gone_on_with_on_the_promoted_standby() {
             }
             let mut standby = pair.standby.client();
             standby.batch_execute("SELECT pg_sync_replication_slots()").ok()?;
-            let copied = "SELECT FROM pg_replication_slots WHERE slot_name = 's' AND synced AND NOT temporary";
+            let copied = "SELECT FROM pg_replication_slots
+                          WHERE slot_name = 's' AND synced AND NOT temporary";
             (standby.query(copied, &[]).unwrap().len() == 1).then_some(())
         });
         reader.stop().unwrap();
@@ -168,7 +172,7 @@ fn a_failover_slot_is_gone_on_with_on_the_promoted_standby() {
 }
 
 #[test]
-fn failover_slots_need_a_server_that_has_them() {
+fn failover_slots_need_a_server_that_supports_them() {
     for server in servers_before(17) {
         let database = server.database("failover");
         let slot = database.slot_name("slot");

@@ -1,4 +1,4 @@
-//! Stopping where it could take for ever.
+//! Stopping in situations that could take indefinitely.
 
 use std::sync::mpsc::channel;
 use std::thread::{self, JoinHandle};
@@ -11,12 +11,12 @@ use pgoutput_tests::{
 };
 use postgres::Client;
 
-/// With more bytes than the buffers on the way hold.
+/// With more bytes than the buffers in between hold.
 const ROWS: i64 = 20_000;
 
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY, filler text)";
 
-/// Long enough never to pass in a test that is right.
+/// A limit that a correct test never reaches.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn insert_all(fixture: &Fixture<'_>) {
@@ -33,27 +33,27 @@ fn through(network: &Network, fixture: &Fixture<'_>) -> ReaderBuilder {
     ReaderBuilder::from(config).slot(fixture.slot_name()).publication(PUBLICATION)
 }
 
-/// Does it on a thread of its own, and gives what came of it unless it takes for ever.
+/// Runs `work` on a thread of its own and returns its result, unless it hangs.
 fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = channel();
     thread::spawn(move || done.send(work()));
-    result.recv_timeout(PATIENCE).expect("it takes for ever")
+    result.recv_timeout(PATIENCE).expect("the work hangs")
 }
 
-/// A reader whose connection is gone waits on a thread of its own until it is stopped.
+/// Waits with a reader whose connection is gone, on a thread of its own, until it is stopped.
 fn to_the_end(mut reader: Reader) -> (StopHandle, JoinHandle<()>) {
     let stop = reader.stop_handle();
     let waiting = thread::spawn(move || {
         assert!(reader.next_in_time().is_none());
-        // What was taken last cannot be told.
+        // The last acknowledgement cannot be reported.
         let _ = reader.stop();
     });
     (stop, waiting)
 }
 
-/// The server first sends the rest of the transaction, and the rest of this one never comes.
+/// The server first sends the rest of the transaction, and that rest never arrives.
 #[test]
-fn in_the_middle_of_a_transaction_the_rest_is_not_waited_for() {
+fn a_stop_within_a_transaction_does_not_wait_for_its_rest() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
@@ -73,7 +73,7 @@ fn in_the_middle_of_a_transaction_the_rest_is_not_waited_for() {
 }
 
 #[test]
-fn a_stop_ends_the_waiting_for_a_server_that_is_gone() {
+fn a_stop_ends_the_wait_for_a_server_that_is_gone() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
@@ -96,7 +96,7 @@ fn a_stop_ends_the_waiting_for_a_server_that_is_gone() {
 }
 
 #[test]
-fn a_stop_ends_an_attempt_that_nobody_answers() {
+fn a_stop_ends_an_unanswered_attempt() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
@@ -106,7 +106,7 @@ fn a_stop_ends_an_attempt_that_nobody_answers() {
             .unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
         assert!(reader.next_in_time().unwrap().is_ok());
-        // What is connected is cut, and what tries to connect gets no answer.
+        // Current connections are cut, and new ones get no answer.
         network.lose();
         network.cut();
         let (stop, waiting) = to_the_end(reader);
@@ -118,8 +118,9 @@ fn a_stop_ends_an_attempt_that_nobody_answers() {
     }
 }
 
-/// A reader that has read a change and lost its connection. When it connects again, the replication connection is made and every other one held up.
-fn connects_again_half(network: &Network, fixture: &Fixture<'_>) -> Reader {
+/// Returns a reader that has read a change and lost its connection. When it reconnects, the
+/// replication connection is accepted and every other one waits.
+fn half_reconnecting(network: &Network, fixture: &Fixture<'_>) -> Reader {
     let mut reader = through(network, fixture)
         .reconnect(Reconnect::default().initial_delay(Duration::from_millis(1)))
         .connect()
@@ -132,11 +133,12 @@ fn connects_again_half(network: &Network, fixture: &Fixture<'_>) -> Reader {
     reader
 }
 
-const SENDERS: &str = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender' AND datname = current_database()";
+const SENDERS: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE backend_type = 'walsender' AND datname = current_database()";
 
-/// When that one comes through after all, it is used and no other one made.
+/// Once the SQL connection is accepted after all, it is used and not replaced.
 #[test]
-fn a_stream_begins_while_the_ordinary_connection_is_held_up() {
+fn a_stream_starts_while_the_sql_connection_is_delayed() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
@@ -155,13 +157,13 @@ fn a_stream_begins_while_the_ordinary_connection_is_held_up() {
 }
 
 #[test]
-fn a_stop_keeps_an_attempt_from_the_slot() {
+fn a_stop_prevents_an_attempt_from_taking_the_slot() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
-        let reader = connects_again_half(&network, &fixture);
+        let reader = half_reconnecting(&network, &fixture);
         let (stop, waiting) = to_the_end(reader);
-        eventually("the ordinary connection", || (network.waiting() > 0).then_some(()));
+        eventually("the SQL connection", || (network.waiting() > 0).then_some(()));
         stop.stop();
         in_time(move || waiting.join()).unwrap();
         eventually("the attempt to end", || {
@@ -173,11 +175,11 @@ fn a_stop_keeps_an_attempt_from_the_slot() {
 }
 
 #[test]
-fn a_stop_frees_a_slot_that_an_attempt_has_just_taken() {
+fn a_stop_releases_a_slot_that_an_attempt_has_just_taken() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
-        let reader = connects_again_half(&network, &fixture);
+        let reader = half_reconnecting(&network, &fixture);
         let (stop, waiting) = to_the_end(reader);
         eventually("the slot to be taken", || fixture.slot().active.then_some(()));
         let stopped_at = Instant::now();
@@ -189,23 +191,24 @@ fn a_stop_frees_a_slot_that_an_attempt_has_just_taken() {
     }
 }
 
-/// Counts who waits for the lock on `pg_range` in this database.
-const HELD_UP: &str = "SELECT count(*) FROM pg_catalog.pg_locks \
-                       WHERE NOT granted AND relation = 'pg_catalog.pg_range'::regclass AND database = \
-                       (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())";
+/// Counts the sessions that wait for the lock on `pg_range` in this database.
+const BLOCKED: &str = "SELECT count(*) FROM pg_catalog.pg_locks \
+                       WHERE NOT granted AND relation = 'pg_catalog.pg_range'::regclass \
+                       AND database = (SELECT oid FROM pg_catalog.pg_database \
+                                       WHERE datname = current_database())";
 
-/// Stops a reader, from another thread, while its look-up waits for that lock. The session that looks on was there before
-/// the lock: a new one may wait for it, too.
-fn stop_once_held_up(looking_on: &mut Client, mut reader: Reader) {
+/// Stops a reader, from another thread, while its lookup waits for that lock. The observing session
+/// was opened before the lock, because a new one may wait for it, too.
+fn stop_once_blocked(observer: &mut Client, mut reader: Reader) {
     let stop = reader.stop_handle();
     let waiting = thread::spawn(move || {
         assert!(reader.next_in_time().is_none());
         assert!(reader.is_finished());
         reader.stop()
     });
-    eventually("the look-up to be held up", || {
-        let held_up: i64 = looking_on.query_one(HELD_UP, &[]).unwrap().get(0);
-        (held_up > 0).then_some(())
+    eventually("the lookup to be blocked", || {
+        let blocked: i64 = observer.query_one(BLOCKED, &[]).unwrap().get(0);
+        (blocked > 0).then_some(())
     });
     let stopped_at = Instant::now();
     stop.stop();
@@ -213,20 +216,22 @@ fn stop_once_held_up(looking_on: &mut Client, mut reader: Reader) {
     assert!(stopped_at.elapsed() < Duration::from_secs(10));
 }
 
-/// The description of a type is held up; the rest of the transaction, its Commit too, has arrived behind it.
+/// The lookup of a type is blocked. The rest of the transaction, with its Commit, has already
+/// arrived.
 #[test]
-fn a_stop_ends_a_look_up_that_is_held_up() {
+fn a_stop_ends_a_blocked_lookup() {
     for server in servers() {
-        let setup = "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE moods (mood mood)";
+        let setup = "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE t (id int PRIMARY KEY);
+                 CREATE TABLE moods (mood mood)";
         let fixture = Fixture::new(server, setup);
         let mut reader = fixture.reader();
         fixture.run(["BEGIN; INSERT INTO t VALUES (1); INSERT INTO moods VALUES ('sad'); COMMIT"]);
         let first = reader.next_in_time().unwrap().unwrap();
         assert_eq!(json(&first)["after"]["id"], 1);
-        let (mut looking_on, mut client) = (fixture.client(), fixture.client());
+        let (mut observer, mut client) = (fixture.client(), fixture.client());
         let mut lock = client.transaction().unwrap();
         lock.batch_execute("LOCK TABLE pg_catalog.pg_range IN ACCESS EXCLUSIVE MODE").unwrap();
-        stop_once_held_up(&mut looking_on, reader);
+        stop_once_blocked(&mut observer, reader);
         lock.rollback().unwrap();
         fixture.wait_until_free();
         assert!(fixture.slot().confirmed <= first.position().commit_lsn());
@@ -236,21 +241,22 @@ fn a_stop_ends_a_look_up_that_is_held_up() {
     }
 }
 
-/// The lock is there before the reader connects: with its first question the SQL connection is opened, too. A new session
-/// waits for the lock if the files `pg_internal.init` are missing. A publication of all tables, made in any database,
-/// discards the one that all databases share, so this server is the test's own.
+/// The lock is held before the reader connects and opens the SQL connection for its first query. A
+/// new session waits for the lock if the files `pg_internal.init` are missing. Creating a
+/// publication of all tables, in any database, discards the shared one of these files, so this test
+/// uses its own server.
 #[test]
-fn a_stop_ends_the_first_look_up_when_it_is_held_up() {
+fn a_stop_ends_a_blocked_first_lookup() {
     for shared in servers() {
         let server = &Server::of_major(shared.major()).unwrap();
         let setup = "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE moods (mood mood)";
         let fixture = Fixture::new(server, setup);
         fixture.run(["INSERT INTO moods VALUES ('sad')"]);
-        let (mut looking_on, mut client) = (fixture.client(), fixture.client());
+        let (mut observer, mut client) = (fixture.client(), fixture.client());
         let mut lock = client.transaction().unwrap();
         lock.batch_execute("LOCK TABLE pg_catalog.pg_range IN ACCESS EXCLUSIVE MODE").unwrap();
         let reader = fixture.reader();
-        stop_once_held_up(&mut looking_on, reader);
+        stop_once_blocked(&mut observer, reader);
         lock.rollback().unwrap();
         fixture.wait_until_free();
         assert_eq!(fixture.read().len(), 1);

@@ -1,4 +1,5 @@
-//! A slot that another tool created with TWO_PHASE: it sends prepared transactions whatever the options say.
+//! A slot that another tool created with TWO_PHASE. It sends prepared transactions regardless of
+//! the options.
 
 use pgoutput_decode::Message;
 use pgoutput_harness::{Server, servers};
@@ -9,7 +10,7 @@ use super::reconnect::id;
 
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 
-/// A server that allows prepared transactions, of each major version that knows such slots.
+/// Starts a server that allows prepared transactions, for each major version with such slots.
 fn preparing(test: impl Fn(&Server)) {
     for major in servers().iter().map(|server| server.major()).filter(|major| *major >= 14) {
         let server = Server::builder().setting("max_prepared_transactions", "5");
@@ -47,7 +48,7 @@ fn check(error: &Error, fixture: &Fixture<'_>) {
 }
 
 #[test]
-fn is_refused_before_anything_is_read_and_the_cures_work() {
+fn a_two_phase_slot_is_rejected_before_reading_and_the_remedies_work() {
     preparing(|server| {
         let fixture = Fixture::new(server, SETUP);
         create(&fixture, true);
@@ -61,7 +62,7 @@ fn is_refused_before_anything_is_read_and_the_cures_work() {
         for _ in 0..2 {
             check(&fixture.builder().connect().unwrap_err(), &fixture);
         }
-        // Every message can still be read.
+        // A stream can still read every message.
         let config: Config = fixture.database().dsn().parse().unwrap();
         let start = StartReplication::new(fixture.slot_name(), [pgoutput_tests::PUBLICATION]);
         let mut stream = Connection::connect(&config).unwrap().stream(&start).unwrap();

@@ -1,5 +1,5 @@
-//! Types that are gone, or others, when the catalogue is asked: what the stream says is used, and
-//! what nobody can say any more is named.
+//! Types that are dropped or replaced when the catalogue is queried. The stream's description is
+//! used, and types that cannot be described are named.
 
 use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{Acknowledge, ChangeEvent, ColumnSchema};
@@ -25,8 +25,8 @@ fn read(fixture: &Fixture<'_>, binary: bool) -> Vec<ChangeEvent> {
     events
 }
 
-/// The values of a row that are not named in `type_mismatch`.
-fn sure(event: &Value) -> serde_json::Map<String, Value> {
+/// Returns the values of a row that are not named in `type_mismatch`.
+fn unambiguous(event: &Value) -> serde_json::Map<String, Value> {
     let mut row = event["after"].as_object().unwrap().clone();
     if let Some(named) = event["type_mismatch"]["after"].as_array() {
         row.retain(|column, _| !named.contains(&json!(column)));
@@ -34,7 +34,7 @@ fn sure(event: &Value) -> serde_json::Map<String, Value> {
     row
 }
 
-/// Reads the same changes before and after `ddl`: what is shown without being named is the same.
+/// Reads the same changes before and after `ddl`. Values that are not named must be the same.
 fn compare(fixture: &Fixture<'_>, ddl: &str, binary: bool) -> Vec<ChangeEvent> {
     let known = read(fixture, binary);
     fixture.run([ddl]);
@@ -43,7 +43,7 @@ fn compare(fixture: &Fixture<'_>, ddl: &str, binary: bool) -> Vec<ChangeEvent> {
         let (known, gone) = (json(known), json(gone));
         assert_eq!(known["message_id"], gone["message_id"]);
         assert!(known.get("type_mismatch").is_none(), "{known}");
-        for (column, value) in sure(&gone) {
+        for (column, value) in unambiguous(&gone) {
             assert_eq!(known["after"][&column], value, "{column}");
         }
     }
@@ -54,7 +54,7 @@ const MIGRATION: &str = "CREATE TYPE mood AS ENUM ('ok', 'sad'); CREATE DOMAIN a
     CREATE TABLE t (id int PRIMARY KEY, m mood, ms mood[], a amount, n mood)";
 
 #[test]
-fn a_migration_of_an_enum_and_a_domain_in_one_transaction() {
+fn an_enum_and_a_domain_replaced_in_one_transaction_are_read() {
     for server in servers() {
         in_each_format(server, |binary| {
             let fixture = Fixture::new(server, MIGRATION);
@@ -83,7 +83,7 @@ fn a_migration_of_an_enum_and_a_domain_in_one_transaction() {
             let last = r#"{"id":3,"m":"glad","ms":["glad"],"a":3,"n":"ok"}"#;
             assert_eq!(after(&events[2]), last);
 
-            // Rows are read as JSON shows them.
+            // Rows are read in the form that JSON shows.
             let row = events[0].after().unwrap();
             assert_eq!(row.get::<i32>("a").unwrap(), 500);
             if binary {
@@ -138,7 +138,7 @@ fn domains_over_every_built_in_type_are_read_without_the_catalogue() {
 }
 
 #[test]
-fn what_has_no_kind_any_more_is_named_in_both_formats() {
+fn types_of_unknown_kind_are_named_in_both_formats() {
     for server in servers_from(11) {
         in_each_format(server, |binary| {
             let fixture = Fixture::new(
@@ -189,7 +189,7 @@ fn what_has_no_kind_any_more_is_named_in_both_formats() {
 }
 
 #[test]
-fn types_of_an_extension_that_was_dropped_are_named() {
+fn types_of_a_dropped_extension_are_named() {
     for server in servers() {
         in_each_format(server, |binary| {
             let fixture = Fixture::new(
@@ -214,7 +214,7 @@ fn types_of_an_extension_that_was_dropped_are_named() {
 }
 
 #[test]
-fn a_type_that_was_renamed_or_made_again_is_known_or_named() {
+fn a_renamed_or_recreated_type_is_known_or_named() {
     for server in servers() {
         in_each_format(server, |binary| {
             let fixture = Fixture::new(server, MIGRATION);
@@ -240,9 +240,9 @@ fn a_type_that_was_renamed_or_made_again_is_known_or_named() {
     }
 }
 
-/// As when the counter of oids has come round.
+/// As after a wraparound of the oid counter.
 #[test]
-fn an_oid_that_another_type_has_now_describes_nothing() {
+fn an_oid_that_another_type_has_now_is_not_used() {
     for server in servers_from(12) {
         in_each_format(server, |binary| {
             let fixture = Fixture::new(

@@ -1,4 +1,4 @@
-//! Between acceptance and the copy: the answers to what is asked before a stream starts.
+//! Between authentication and the copy: answers to the queries before a stream starts.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use pgoutput_reader::{
 use crate::memory::peak;
 use crate::server::{Client, Rogue, SLOT, message, row, welcome};
 
-/// An answer may be 64 MiB; counted with what holds it, and the buffer it came in.
+/// An answer may be 64 MiB, plus the structure that holds it and the buffer it arrived in.
 const MEMORY: usize = 128 * 1024 * 1024;
 
-/// For the cases that only time ends.
+/// The limit of the cases that end by a timeout.
 const SHORT: Duration = Duration::from_millis(300);
 
 type Case = (&'static str, fn(&mut Client), fn(&ErrorKind) -> bool);
 
-/// Lets the client in and waits for its first question.
+/// Authenticates the client and waits for its first query.
 fn asked(client: &mut Client) {
     client.startup();
-    client.say(welcome());
+    client.send(welcome());
     client.expect(b'Q');
 }
 
-/// Starts a stream, which must fail.
+/// Starts a stream, which must fail, and returns the error.
 fn ends(name: &str, script: fn(&mut Client), limit: Option<Duration>) -> Error {
     let rogue = Rogue::new(script);
     let mut config = rogue.config();
@@ -50,26 +50,26 @@ fn check(cases: &[Case], limit: Option<Duration>) {
     }
 }
 
-/// Answers the questions before the copy and waits for the command that starts it.
+/// Answers the queries before the copy and waits for the command that starts it.
 fn starts(client: &mut Client) {
     asked(client);
-    client.say(row(&SLOT));
+    client.send(row(&SLOT));
     client.expect(b'Q');
-    client.say(row(&["p", "d"]));
+    client.send(row(&["p", "d"]));
     client.expect(b'Q');
-    client.say(row(&["60000"]));
+    client.send(row(&["60000"]));
     client.expect(b'Q');
 }
 
 #[test]
-fn answers_that_are_none() {
+fn invalid_answers_are_errors() {
     let cases: [Case; 7] = [
         (
             "a copy instead of rows",
             |client| {
                 asked(client);
-                client.say(message(b'W', b"\0\0\0"));
-                client.left();
+                client.send(message(b'W', b"\0\0\0"));
+                client.wait_for_close();
             },
             |kind| matches!(kind, ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'W', .. })),
         ),
@@ -77,17 +77,17 @@ fn answers_that_are_none() {
             "authentication once more",
             |client| {
                 asked(client);
-                client.say(welcome());
-                client.left();
+                client.send(welcome());
+                client.wait_for_close();
             },
             |kind| matches!(kind, ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'R', .. })),
         ),
         (
-            "ready, and nothing said",
+            "ready, and nothing sent",
             |client| {
                 asked(client);
-                client.say(message(b'Z', b"I"));
-                client.left();
+                client.send(message(b'Z', b"I"));
+                client.wait_for_close();
             },
             |kind| matches!(kind, ErrorKind::Setup(SetupError::SlotMissing { .. })),
         ),
@@ -95,11 +95,11 @@ fn answers_that_are_none() {
             "rows without columns",
             |client| {
                 asked(client);
-                client.say(
+                client.send(
                     [message(b'D', b"\0\0"), message(b'C', b"SELECT 1\0"), message(b'Z', b"I")]
                         .concat(),
                 );
-                client.left();
+                client.wait_for_close();
             },
             |kind| matches!(kind, ErrorKind::Setup(SetupError::SlotPhysical { .. })),
         ),
@@ -107,8 +107,8 @@ fn answers_that_are_none() {
             "more values than the row has bytes",
             |client| {
                 asked(client);
-                client.say(message(b'D', b"\x7F\xFF\0\0"));
-                client.left();
+                client.send(message(b'D', b"\x7F\xFF\0\0"));
+                client.wait_for_close();
             },
             |kind| matches!(kind, ErrorKind::Protocol(ProtocolError::Malformed { .. })),
         ),
@@ -116,8 +116,8 @@ fn answers_that_are_none() {
             "a value of two gigabytes",
             |client| {
                 asked(client);
-                client.say(message(b'D', b"\0\x01\x7F\xFF\xFF\xFFabc"));
-                client.left();
+                client.send(message(b'D', b"\0\x01\x7F\xFF\xFF\xFFabc"));
+                client.wait_for_close();
             },
             |kind| matches!(kind, ErrorKind::Protocol(ProtocolError::Malformed { .. })),
         ),
@@ -125,8 +125,8 @@ fn answers_that_are_none() {
             "columns whose names never end",
             |client| {
                 asked(client);
-                client.say(message(b'T', b"\0\x02name"));
-                client.left();
+                client.send(message(b'T', b"\0\x02name"));
+                client.wait_for_close();
             },
             |kind| matches!(kind, ErrorKind::Protocol(ProtocolError::Malformed { .. })),
         ),
@@ -135,13 +135,13 @@ fn answers_that_are_none() {
 }
 
 #[test]
-fn answers_without_end_and_ends_without_an_answer() {
+fn endless_and_missing_answers_are_errors() {
     let cases: [Case; 5] = [
         (
             "rows without end",
             |client| {
                 asked(client);
-                client.say_for_ever(message(
+                client.send_endlessly(message(
                     b'D',
                     [&b"\0\x01\0\0\xFF\0"[..], &vec![b'x'; 0xFF00]].concat(),
                 ));
@@ -152,7 +152,7 @@ fn answers_without_end_and_ends_without_an_answer() {
             "notices without end",
             |client| {
                 asked(client);
-                client.say_for_ever(message(b'N', b"SNOTICE\0C00000\0Mhello\0\0"));
+                client.send_endlessly(message(b'N', b"SNOTICE\0C00000\0Mhello\0\0"));
             },
             |kind| matches!(kind, ErrorKind::Limit(LimitError::Kept { unit: "notices", .. })),
         ),
@@ -160,7 +160,7 @@ fn answers_without_end_and_ends_without_an_answer() {
             "an error and the end",
             |client| {
                 asked(client);
-                client.say(message(b'E', b"SFATAL\0VFATAL\0C57P01\0Mgoing\0\0"));
+                client.send(message(b'E', b"SFATAL\0VFATAL\0C57P01\0Mgoing\0\0"));
             },
             |kind| matches!(kind, ErrorKind::Server(_)),
         ),
@@ -168,7 +168,7 @@ fn answers_without_end_and_ends_without_an_answer() {
             "the end in the middle of a row",
             |client| {
                 asked(client);
-                client.say(&row(&SLOT)[..100]);
+                client.send(&row(&SLOT)[..100]);
             },
             |kind| matches!(kind, ErrorKind::Io { .. }),
         ),
@@ -176,8 +176,8 @@ fn answers_without_end_and_ends_without_an_answer() {
             "another kind of copy at the start",
             |client| {
                 starts(client);
-                client.say(message(b'H', b"\0\0\0"));
-                client.left();
+                client.send(message(b'H', b"\0\0\0"));
+                client.wait_for_close();
             },
             |kind| matches!(kind, ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'H', .. })),
         ),
@@ -186,14 +186,14 @@ fn answers_without_end_and_ends_without_an_answer() {
 }
 
 #[test]
-fn an_answer_that_never_comes_is_not_waited_for() {
+fn a_missing_answer_is_a_timeout() {
     let timed_out: fn(&ErrorKind) -> bool = |kind| matches!(kind, ErrorKind::Timeout { .. });
     let cases: [Case; 3] = [
         (
             "silence",
             |client| {
                 asked(client);
-                client.left_in_silence();
+                client.wait_for_silent_close();
             },
             timed_out,
         ),
@@ -201,7 +201,7 @@ fn an_answer_that_never_comes_is_not_waited_for() {
             "parameters without end",
             |client| {
                 asked(client);
-                client.say_for_ever(message(b'S', b"a\0b\0"));
+                client.send_endlessly(message(b'S', b"a\0b\0"));
             },
             timed_out,
         ),
@@ -209,7 +209,7 @@ fn an_answer_that_never_comes_is_not_waited_for() {
             "silence at the start of the copy",
             |client| {
                 starts(client);
-                client.left_in_silence();
+                client.wait_for_silent_close();
             },
             timed_out,
         ),

@@ -1,4 +1,4 @@
-//! Inside the copy: what real servers sent, spoilt.
+//! Damage to the streams of real servers, after the copy has begun.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
@@ -12,23 +12,23 @@ use pgoutput_tests::{InTime as _, Random, waiting};
 use crate::memory::peak;
 use crate::server::{PATIENCE, Rogue, message};
 
-/// How many streams are spoilt.
+/// The number of damaged streams.
 const STREAMS: u64 = 1000;
 
-/// Names one stream to be spoilt alone, as a failure says.
+/// The variable with the seed of a single stream, as a failure prints it.
 const SEED_VARIABLE: &str = "PGOUTPUT_ROGUE_SEED";
 
-/// What a stream may hold at its worst: none of the captures has a message of more than some kilobytes.
+/// The most memory of a stream. No message in the captures has more than a few kilobytes.
 const MEMORY: usize = 4 * 1024 * 1024;
 
-/// How long the server may say nothing in the streams that end so.
+/// The limit of the server's silence in the streams that end with one.
 const SILENCE: Duration = Duration::from_millis(200);
 
-/// A message of the server, and the frame in it if there is one.
-type Said = (Vec<u8>, Option<Vec<u8>>);
+/// A message of the server, and the frame in it, if any.
+type Sent = (Vec<u8>, Option<Vec<u8>>);
 
-/// All captures, as the server sent them.
-fn streams() -> Vec<Vec<Said>> {
+/// Returns all captures as the server sent them.
+fn streams() -> Vec<Vec<Sent>> {
     let names = file_names().unwrap();
     names
         .iter()
@@ -44,8 +44,8 @@ fn streams() -> Vec<Vec<Said>> {
         .collect()
 }
 
-/// What else a server says during the copy.
-fn aside(random: &mut Random) -> Vec<u8> {
+/// Other messages of a server during the copy.
+fn other_message(random: &mut Random) -> Vec<u8> {
     match random.below(4) {
         0 => message(b'N', b"SNOTICE\0VNOTICE\0C00000\0Mhello\0\0"),
         1 => message(b'S', b"TimeZone\0UTC\0"),
@@ -53,25 +53,25 @@ fn aside(random: &mut Random) -> Vec<u8> {
     }
 }
 
-/// A part of a stream from its begin, other messages between.
-fn part(random: &mut Random, streams: &[Vec<Said>]) -> Vec<Said> {
+/// A part of a stream from its beginning, mixed with other messages.
+fn part(random: &mut Random, streams: &[Vec<Sent>]) -> Vec<Sent> {
     let stream = random.one_of(streams);
     let length = random.below(stream.len().min(120)) + 1;
-    let mut said = Vec::new();
+    let mut sent = Vec::new();
     for frame in &stream[..length] {
         if random.once_in(10) {
-            said.push((aside(random), None));
+            sent.push((other_message(random), None));
         }
-        said.push(frame.clone());
+        sent.push(frame.clone());
     }
-    said
+    sent
 }
 
-/// Does one kind of damage; gives the first byte that may be another one now.
-fn spoil(random: &mut Random, said: &mut [Said], bytes: &mut Vec<u8>) -> usize {
+/// Applies one kind of damage. Returns the index of the first byte that may differ.
+fn damage(random: &mut Random, sent: &mut [Sent], bytes: &mut Vec<u8>) -> usize {
     let at = random.below(bytes.len());
-    let starts = |said: &[Said], message: usize| -> usize {
-        said[..message].iter().map(|(bytes, _)| bytes.len()).sum()
+    let starts = |sent: &[Sent], message: usize| -> usize {
+        sent[..message].iter().map(|(bytes, _)| bytes.len()).sum()
     };
     match random.below(8) {
         0 | 1 => bytes[at] ^= 1 << random.below(8),
@@ -86,7 +86,7 @@ fn spoil(random: &mut Random, said: &mut [Said], bytes: &mut Vec<u8>) -> usize {
         }
         // The length of a message.
         5 => {
-            let start = starts(said, random.below(said.len()));
+            let start = starts(sent, random.below(sent.len()));
             let lies = [
                 0,
                 3,
@@ -103,14 +103,14 @@ fn spoil(random: &mut Random, said: &mut [Said], bytes: &mut Vec<u8>) -> usize {
         }
         // The order.
         6 => {
-            let (one, other) = (random.below(said.len()), random.below(said.len()));
-            said.swap(one, other);
-            *bytes = said.iter().flat_map(|(bytes, _)| bytes.iter().copied()).collect();
-            return starts(said, one.min(other));
+            let (one, other) = (random.below(sent.len()), random.below(sent.len()));
+            sent.swap(one, other);
+            *bytes = sent.iter().flat_map(|(bytes, _)| bytes.iter().copied()).collect();
+            return starts(sent, one.min(other));
         }
         // A tag.
         _ => {
-            let start = starts(said, random.below(said.len()));
+            let start = starts(sent, random.below(sent.len()));
             bytes[start] = *random.one_of(b"dNSEZCcWRTDKvAIGH\0?");
             return start;
         }
@@ -118,7 +118,7 @@ fn spoil(random: &mut Random, said: &mut [Said], bytes: &mut Vec<u8>) -> usize {
     at
 }
 
-/// How the server goes on after the last byte.
+/// The server's behaviour after the last byte.
 #[derive(Debug, Clone, Copy)]
 enum Then {
     Closes,
@@ -126,18 +126,18 @@ enum Then {
     SaysNothing,
 }
 
-/// What the stream gives: its messages, and what it ends with.
+/// Reads the stream. Returns its messages, its final error, and the peak memory.
 fn read(bytes: Vec<u8>, chunk: usize, then: Then) -> (Vec<StreamEventBuf>, Error, usize) {
     let rogue = Rogue::new(move |client| {
         client.start_copy();
-        // The client leaves when it has heard enough.
-        let heard = bytes.chunks(chunk).all(|chunk| client.say(chunk));
+        // The client may close first.
+        let is_open = bytes.chunks(chunk).all(|chunk| client.send(chunk));
         match then {
             Then::Closes => {}
-            Then::EndsTheCopy if heard => {
-                client.say([message(b'c', b""), message(b'C', b"COPY 0\0")].concat());
+            Then::EndsTheCopy if is_open => {
+                client.send([message(b'c', b""), message(b'C', b"COPY 0\0")].concat());
             }
-            _ => client.left(),
+            _ => client.wait_for_close(),
         }
     });
     let mut config = rogue.config();
@@ -150,7 +150,7 @@ fn read(bytes: Vec<u8>, chunk: usize, then: Then) -> (Vec<StreamEventBuf>, Error
         let mut stream = Connection::connect(&config).unwrap().stream(&start).unwrap();
         let mut events = Vec::new();
         let error = loop {
-            match stream.next_in_time().expect("the end came without a word") {
+            match stream.next_in_time().expect("the stream ended without an error") {
                 Ok(event) => events.push(event),
                 Err(error) => break error,
             }
@@ -162,14 +162,14 @@ fn read(bytes: Vec<u8>, chunk: usize, then: Then) -> (Vec<StreamEventBuf>, Error
     (events, error, held)
 }
 
-/// Spoils and reads the stream of this seed.
-fn one(seed: u64, streams: &[Vec<Said>]) {
+/// Damages and reads the stream of this seed.
+fn one(seed: u64, streams: &[Vec<Sent>]) {
     let mut random = Random::new(seed);
-    let mut said = part(&mut random, streams);
-    // What is whole before the damage, and with it had to come.
-    let sound = said.clone();
-    let mut bytes: Vec<u8> = said.iter().flat_map(|(bytes, _)| bytes.iter().copied()).collect();
-    let first = spoil(&mut random, &mut said, &mut bytes);
+    let mut sent = part(&mut random, streams);
+    // The whole messages before the damage must be delivered.
+    let intact = sent.clone();
+    let mut bytes: Vec<u8> = sent.iter().flat_map(|(bytes, _)| bytes.iter().copied()).collect();
+    let first = damage(&mut random, &mut sent, &mut bytes);
     let then = match random.below(50) {
         0 => Then::SaysNothing,
         1..20 => Then::EndsTheCopy,
@@ -194,7 +194,7 @@ fn one(seed: u64, streams: &[Vec<Said>]) {
         "{error:?}"
     );
     let mut end = 0;
-    let whole = sound.iter().take_while(|(bytes, _)| {
+    let whole = intact.iter().take_while(|(bytes, _)| {
         end += bytes.len();
         end <= first
     });
@@ -202,17 +202,17 @@ fn one(seed: u64, streams: &[Vec<Said>]) {
     let read: Vec<_> = events.iter().map(StreamEventBuf::frame).collect();
     assert!(
         read.starts_with(&whole),
-        "{} messages were sound, {} were read before {error}",
+        "{} messages were intact, {} were read before {error}",
         whole.len(),
         read.len()
     );
 }
 
 #[test]
-fn a_spoilt_stream_is_an_error_in_time_behind_all_that_was_sound() {
+fn a_damaged_stream_is_an_error_in_time_after_all_intact_messages() {
     let only = std::env::var(SEED_VARIABLE).ok().map(|seed| seed.parse().unwrap());
     let seeds = only.map_or(0..STREAMS, |seed: u64| seed..seed + 1);
-    // On a thread of its own, so that a stream that never ends is a failure with a seed.
+    // A thread of its own, so that a stream that never ends is a failure with a seed.
     let (started, starting) = sync_channel(0);
     let reader = thread::spawn(move || {
         let streams = streams();

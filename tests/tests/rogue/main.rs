@@ -1,4 +1,5 @@
-//! A server that lies, floods or stalls: whatever it does, an error in time, in little memory, and never a panic.
+//! A server that lies, floods or stalls always causes an error in time, in little memory, and never
+//! a panic.
 
 mod before_copy;
 mod flood;

@@ -1,9 +1,9 @@
-//! How much of the heap a piece of work holds at its worst.
+//! The peak heap usage of a piece of work.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// The system's allocator, counting the bytes that each thread holds.
+/// The system allocator with a count of the bytes that each thread holds.
 pub(crate) struct Counting;
 
 thread_local! {
@@ -17,11 +17,12 @@ fn count(layout: Layout, sign: isize) {
     PEAK.set(PEAK.get().max(HELD.get()));
 }
 
-// SAFETY: every call goes on to the system's allocator as it came.
+// SAFETY: every call is passed unchanged to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout, 1);
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        // SAFETY: the caller upholds the contract of `GlobalAlloc`, which is the system
+        // allocator's.
         unsafe { System.alloc(layout) }
     }
 
@@ -32,7 +33,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// The most bytes that `work` held on this thread at any moment, beyond what was held before.
+/// Returns the most bytes that `work` held on this thread at any moment, beyond those held before.
 pub(crate) fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = HELD.get();
     PEAK.set(before);
@@ -41,7 +42,7 @@ pub(crate) fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
 }
 
 #[test]
-fn the_peak_is_seen_though_it_is_over() {
+fn the_peak_includes_freed_memory() {
     let ((), held) = peak(|| drop(std::hint::black_box(vec![0_u8; 1 << 20])));
     assert!((1 << 20..1 << 21).contains(&held), "{held}");
 }

@@ -1,4 +1,4 @@
-//! A server on TCP that treats one client as its script says.
+//! A server on TCP that follows a script for one client.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -9,25 +9,25 @@ use std::time::Duration;
 use pgoutput_harness::{stage, waiting};
 use pgoutput_reader::{Config, ErrorKind, SslMode};
 
-/// Long enough never to pass in a test that is right.
+/// A limit that a correct test never reaches.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What must never be seen in an error.
+/// The password, which must never appear in an error.
 pub(crate) const PASSWORD: &str = "swordfish";
 
-/// One message: tag, length, body.
+/// Returns a message: tag, length, body.
 pub(crate) fn message(tag: u8, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
     [&[tag], &length[..], body].concat()
 }
 
-/// A request of authentication.
+/// Returns an authentication request.
 pub(crate) fn authentication(method: u32, rest: impl AsRef<[u8]>) -> Vec<u8> {
     message(b'R', [&method.to_be_bytes(), rest.as_ref()].concat())
 }
 
-/// What a server says that lets everybody in.
+/// Returns the messages that accept a client.
 pub(crate) fn welcome() -> Vec<u8> {
     [
         authentication(0, b""),
@@ -41,12 +41,12 @@ pub(crate) fn welcome() -> Vec<u8> {
     .concat()
 }
 
-/// The answer to a simple query: these columns, one row of these values.
+/// Returns the answer to a simple query: a row of these values.
 pub(crate) fn row(values: &[&str]) -> Vec<u8> {
     named_row(&vec!["column"; values.len()], values)
 }
 
-/// The same with the columns' names.
+/// Returns a row with these column names.
 fn named_row(names: &[&str], values: &[&str]) -> Vec<u8> {
     let count = u16::try_from(values.len()).unwrap().to_be_bytes();
     let names = names.iter().flat_map(|name| [name.as_bytes(), &[0; 19]].concat());
@@ -62,29 +62,29 @@ fn named_row(names: &[&str], values: &[&str]) -> Vec<u8> {
     .concat()
 }
 
-/// What is asked of the slot: its kind, plugin and databases, its positions, and what may be wrong with it.
+/// The description of the slot: its kind, plugin and databases, its LSNs, and its problems.
 pub(crate) const SLOT: [&str; 10] =
     ["logical", "pgoutput", "d", "d", "0/1", "0/1", "f", "reserved", "", ""];
 
 /// The server's end of the connection.
 pub(crate) struct Client(TcpStream);
 
-/// Ends a script that the client has left before its end.
-struct LeftEarly;
+/// Ends a script whose client has closed early.
+struct ClosedEarly;
 
 impl Client {
-    fn hear_all(&mut self, bytes: &mut [u8]) {
+    fn receive_all(&mut self, bytes: &mut [u8]) {
         if self.0.read_exact(bytes).is_err() {
-            panic::resume_unwind(Box::new(LeftEarly));
+            panic::resume_unwind(Box::new(ClosedEarly));
         }
     }
 
     /// Reads the startup packet.
     pub(crate) fn startup(&mut self) -> Vec<u8> {
         let mut length = [0; 4];
-        self.hear_all(&mut length);
+        self.receive_all(&mut length);
         let mut packet = vec![0; u32::from_be_bytes(length) as usize - 4];
-        self.hear_all(&mut packet);
+        self.receive_all(&mut packet);
         assert_eq!(packet[..4], [0, 3, 0, 0], "not a startup packet");
         packet
     }
@@ -92,11 +92,11 @@ impl Client {
     /// Reads the request for TLS.
     pub(crate) fn tls_request(&mut self) {
         let mut request = [0; 8];
-        self.hear_all(&mut request);
+        self.receive_all(&mut request);
         assert_eq!(request, [0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F]);
     }
 
-    /// The body of the next message, which must be of this kind.
+    /// Returns the body of the next message, which must be of this kind.
     pub(crate) fn expect(&mut self, tag: u8) -> Vec<u8> {
         let body = self.message(tag);
         if tag == b'Q' && body.starts_with(b"SET transaction_timeout ") {
@@ -107,81 +107,81 @@ impl Client {
 
     fn message(&mut self, tag: u8) -> Vec<u8> {
         let mut head = [0; 5];
-        self.hear_all(&mut head);
+        self.receive_all(&mut head);
         assert_eq!(char::from(head[0]), char::from(tag));
         let length = u32::from_be_bytes(*head.last_chunk().unwrap());
         let mut body = vec![0; length as usize - 4];
-        self.hear_all(&mut body);
+        self.receive_all(&mut body);
         body
     }
 
-    /// Lets the client in and answers all it asks before the copy, which begins.
+    /// Accepts the client and answers all its queries before the copy, which begins.
     pub(crate) fn start_copy(&mut self) {
         self.startup();
-        self.say(welcome());
+        self.send(welcome());
         self.answer_setup();
     }
 
-    /// The same for a `Reader`, which first asks who this is.
+    /// Like [`start_copy`](Self::start_copy) for a `Reader`, which first identifies the system.
     pub(crate) fn start_reader(&mut self) {
         self.startup();
-        self.say(welcome());
+        self.send(welcome());
         self.expect(b'Q');
         let names = ["systemid", "timeline", "xlogpos", "dbname"];
-        self.say(named_row(&names, &["7", "1", "0/9", "d"]));
+        self.send(named_row(&names, &["7", "1", "0/9", "d"]));
         self.answer_setup();
     }
 
     fn answer_setup(&mut self) {
         self.expect(b'Q');
-        self.say(row(&SLOT));
+        self.send(row(&SLOT));
         self.expect(b'Q');
-        self.say(row(&["p", "d"]));
+        self.send(row(&["p", "d"]));
         self.expect(b'Q');
-        self.say(row(&["60000"]));
+        self.send(row(&["60000"]));
         self.expect(b'Q');
-        self.say(message(b'W', b"\0\0\0"));
+        self.send(message(b'W', b"\0\0\0"));
     }
 
-    /// Says this; false once the client has left.
-    pub(crate) fn say(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+    /// Sends these bytes. Returns false once the client has closed.
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.0.write_all(bytes.as_ref()).is_ok()
     }
 
-    /// Says the same until the client leaves.
-    pub(crate) fn say_for_ever(&mut self, bytes: impl AsRef<[u8]>) {
-        while self.say(&bytes) {}
+    /// Sends the same bytes until the client closes.
+    pub(crate) fn send_endlessly(&mut self, bytes: impl AsRef<[u8]>) {
+        while self.send(&bytes) {}
     }
 
-    /// Says a byte now and then until the client leaves, or all is said.
-    pub(crate) fn dribble(&mut self, bytes: impl AsRef<[u8]>, pause: Duration) -> bool {
+    /// Sends a byte at a time until the client closes, or all bytes are sent.
+    pub(crate) fn send_slowly(&mut self, bytes: impl AsRef<[u8]>, pause: Duration) -> bool {
         bytes.as_ref().chunks(1).all(|byte| {
             thread::sleep(pause);
-            self.say(byte)
+            self.send(byte)
         })
     }
 
-    /// Waits until the client has said something.
-    pub(crate) fn hear(&mut self) {
+    /// Waits until the client has sent something.
+    pub(crate) fn receive(&mut self) {
         assert_ne!(self.0.read(&mut [0; 1024]).unwrap(), 0);
     }
 
-    /// Waits until the client has left, whatever it says before.
-    pub(crate) fn left(&mut self) {
+    /// Waits until the client has closed, whatever it sends before.
+    pub(crate) fn wait_for_close(&mut self) {
         let _ = io::copy(&mut self.0, &mut io::sink());
     }
 
-    /// Waits until the client has left; it must not say anything more.
-    pub(crate) fn left_in_silence(&mut self) {
-        // What it has not read of ours makes its end a reset.
-        assert_eq!(self.0.read(&mut [0]).unwrap_or(0), 0, "the client said something");
+    /// Waits until the client has closed. It must not send anything more.
+    pub(crate) fn wait_for_silent_close(&mut self) {
+        // Unread bytes of ours make the close a reset.
+        assert_eq!(self.0.read(&mut [0]).unwrap_or(0), 0, "the client sent something");
     }
 }
 
-/// A server for one client; [`end`](Self::end) shows what went wrong in its script.
+/// A server for one client. [`end`](Self::end) reports the failure of its script.
 pub(crate) struct Rogue {
     address: SocketAddr,
-    /// Whether the client stayed until the end of the script.
+    /// Returns whether the client stayed until the end of the script.
     thread: JoinHandle<bool>,
 }
 
@@ -201,14 +201,14 @@ impl Rogue {
             let script = AssertUnwindSafe(|| script(&mut Client(socket)));
             match panic::catch_unwind(script) {
                 Ok(()) => true,
-                Err(payload) if payload.is::<LeftEarly>() => false,
+                Err(payload) if payload.is::<ClosedEarly>() => false,
                 Err(payload) => panic::resume_unwind(payload),
             }
         });
         Self { address, thread }
     }
 
-    /// Settings for it, without TLS.
+    /// Returns its connection settings, without TLS.
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::new();
         config.host("localhost").hostaddr(self.address.ip()).port(self.address.port());
@@ -221,13 +221,13 @@ impl Rogue {
         self.address.port()
     }
 
-    /// The client must have stayed until the end of the script.
+    /// Checks that the client stayed until the end of the script.
     pub(crate) fn end(self) {
         assert!(self.stayed(), "the client left before the end of the script");
     }
 
-    /// The same where the client has ended with this error: where its time was up it may have left
-    /// at any point of the script.
+    /// Like [`end`](Self::end) for a client that ended with this error. After a timeout, it may have
+    /// closed at any point of the script.
     pub(crate) fn end_after(self, error: &ErrorKind) {
         let stayed = self.stayed();
         assert!(stayed || matches!(error, ErrorKind::Timeout { .. }), "the client left early");

@@ -1,4 +1,4 @@
-//! Before the server has accepted us: it may be anybody.
+//! Before authentication, when the server may be anyone.
 
 mod authentication;
 mod floods;
@@ -12,10 +12,11 @@ use pgoutput_reader::{Config, Connection, Error, ErrorKind};
 use crate::memory::peak;
 use crate::server::{Client, PASSWORD, Rogue};
 
-/// For the cases that only time ends.
+/// The limit of the cases that end by a timeout.
 const SHORT: Duration = Duration::from_millis(300);
 
-/// What a connection may hold at its worst before it is ready: the megabyte that a server may say, and buffers.
+/// The most memory of a connection before it is ready: the megabyte that a server may send, and
+/// buffers.
 const MEMORY: usize = 4 * 1024 * 1024;
 
 struct Case {
@@ -24,27 +25,31 @@ struct Case {
     expected: fn(&ErrorKind) -> bool,
 }
 
-/// Starts a case; `$pattern` is the kind of error that it must end with.
+/// Starts a case. `$pattern` is the kind of error that it must end with.
 macro_rules! case {
     ($name:literal, $script:expr, $pattern:pat $(if $guard:expr)?) => {
-        Case { name: $name, script: $script, expected: |kind| matches!(kind, $pattern $(if $guard)?) }
-    };
-}
-
-/// Says this to the startup packet and closes.
-macro_rules! says {
-    ($bytes:expr) => {
-        |client| {
-            client.startup();
-            client.say($bytes);
-            client.left();
+        Case {
+            name: $name,
+            script: $script,
+            expected: |kind| matches!(kind, $pattern $(if $guard)?),
         }
     };
 }
 
-use {case, says};
+/// Replies to the startup packet with these bytes and closes.
+macro_rules! sends {
+    ($bytes:expr) => {
+        |client| {
+            client.startup();
+            client.send($bytes);
+            client.wait_for_close();
+        }
+    };
+}
 
-/// What a connection to the script ends with, checked for what holds in every case.
+use {case, sends};
+
+/// Returns the error of a connection to the script, after the checks that are common to all cases.
 fn ends(name: &str, script: fn(&mut Client), set: impl FnOnce(&mut Config)) -> Error {
     let rogue = Rogue::new(script);
     let mut config = rogue.config();
@@ -61,7 +66,7 @@ fn ends(name: &str, script: fn(&mut Client), set: impl FnOnce(&mut Config)) -> E
     error
 }
 
-/// Every case ends as it has to, with these settings besides.
+/// Checks that every case ends as expected, with these further settings.
 fn check_with(cases: &[Case], set: impl Fn(&mut Config)) {
     for Case { name, script, expected } in cases {
         let error = ends(name, *script, &set);

@@ -1,13 +1,12 @@
-//! No SQL text in the sources lets a name choose a function, an operator or a type of a user.
+//! No SQL text in the sources resolves a function, an operator or a type through the search path.
 
 use crate::literals;
 
-/// The folders whose SQL is not checked: that of the tests themselves. It runs on throwaway
-/// servers only, as the owner of all objects there, and much of it is meant to be what users write.
-/// The library, the program, the examples, the harness and the other tools are all checked.
+/// The folders whose SQL is not checked: those of the tests themselves. Their SQL runs only on
+/// throwaway servers, as the owner of all objects, and often imitates what users write.
 const TESTS: &[&str] = &["pgoutput-reader/tests", "tests/harness/tests", "tests/tests"];
 
-/// Some of the folders that are checked: that the search finds them is a test of the search.
+/// Some of the checked folders, as a test that the search finds them.
 const CHECKED: &[&str] = &[
     "pgoutput-decode/examples",
     "pgoutput-decode/src",
@@ -21,20 +20,24 @@ const CHECKED: &[&str] = &[
     "tests/src",
 ];
 
-/// Words that may stand before `(` and are no functions that a search path decides about.
-const NO_FUNCTIONS: &str = " all and any array as by case cast check coalesce column current distinct \
-    else enum except exists extract filter foreign from greatest group having in include intersect into \
-    join key lateral least not on only operator or over overlay partition position primary range \
-    returning row rows select set some substring table then trim union unique using values when where \
-    with within bit char character dec decimal float interval numeric time timestamp varchar varying ";
+/// Words that may precede `(` and are not functions found through the search path.
+const NO_FUNCTIONS: &str = " \
+    all and any array as by case cast check coalesce column current distinct else enum except \
+    exists extract filter foreign from greatest group having in include intersect into join key \
+    lateral least not on only operator or over overlay partition position primary range \
+    returning row rows select set some substring table then trim union unique using values when \
+    where with within bit char character dec decimal float interval numeric time timestamp \
+    varchar varying ";
 
-/// What makes the name after it one that is defined or written to, not called.
-const NAMES_A_RELATION: &str = " into table as on references index exists recursive only function \
-    aggregate procedure publication type domain copy ";
+/// Words before a name that is defined or written to, not called.
+const NAMES_A_RELATION: &str = " \
+    into table as on references index exists recursive only function aggregate procedure \
+    publication type domain copy ";
 
-/// Types that the grammar itself knows: they are always those of `pg_catalog`.
-const GRAMMAR_TYPES: &str = " bigint bit boolean char character dec decimal double float int integer \
-    interval numeric real smallint time timestamp varchar pg_catalog ";
+/// Types in the grammar itself, which are always those of `pg_catalog`.
+const GRAMMAR_TYPES: &str = " \
+    bigint bit boolean char character dec decimal double float int integer interval numeric real \
+    smallint time timestamp varchar pg_catalog ";
 
 fn holds(words: &str, word: &str) -> bool {
     words.contains(&format!(" {word} "))
@@ -44,17 +47,17 @@ fn holds(words: &str, word: &str) -> bool {
 enum Token {
     /// An unquoted word, in lower case.
     Word(String),
-    /// A literal, a parameter, a quoted name, or what a format string fills in.
+    /// A literal, a parameter, a quoted name, or a placeholder of a format string.
     Value(String),
     Number,
     Operator(String),
-    /// Anything else, `::` among it.
+    /// Anything else, including `::`.
     Mark(&'static str),
 }
 
 use Token::{Mark, Number, Operator, Value, Word};
 
-/// The tokens of a text in SQL. Bodies in dollar quotes are read as SQL too.
+/// Returns the tokens of an SQL text. Bodies in dollar quotes are read as SQL too.
 fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut rest = text;
@@ -125,11 +128,11 @@ fn tokens(text: &str) -> Vec<Token> {
 fn is_sql(text: &str) -> bool {
     let words: Vec<&str> = text.split_whitespace().take(2).collect();
     let [first, second] = words[..] else { return false };
-    let starts = "SELECT INSERT UPDATE DELETE WITH VALUES CREATE ALTER DROP SET COPY BEGIN DO TRUNCATE \
-                  COMMIT GRANT REVOKE FROM WHERE";
+    let starts = "SELECT INSERT UPDATE DELETE WITH VALUES CREATE ALTER DROP SET COPY BEGIN DO \
+                  TRUNCATE COMMIT GRANT REVOKE FROM WHERE";
     let is_upper = starts.split_whitespace().any(|word| word == first) && second != "and";
-    let pairs = " insert into delete from create table create publication alter table drop table set \
-                 search_path ";
+    let pairs = " insert into delete from create table create publication alter table drop table \
+                 set search_path ";
     is_upper
         || first == "select"
         || pairs.contains(&format!(" {first} {second} "))
@@ -137,7 +140,7 @@ fn is_sql(text: &str) -> bool {
         || text.contains("FROM pg_")
 }
 
-/// What a user's schema could decide about.
+/// Returns the names that depend on the search path.
 fn faults(text: &str) -> Vec<String> {
     let tokens = tokens(text);
     let word = |at: Option<usize>| match at.and_then(|at| tokens.get(at)) {
@@ -145,7 +148,7 @@ fn faults(text: &str) -> Vec<String> {
         _ => "",
     };
     let mut found = Vec::new();
-    // `=` in these assigns or gives an option, until a clause with expressions begins.
+    // In these statements `=` assigns or sets an option, until a clause with expressions begins.
     let mut assigns = false;
     let mut statement_begins = true;
     for (at, token) in tokens.iter().enumerate() {
@@ -177,7 +180,7 @@ fn faults(text: &str) -> Vec<String> {
                     "case" => next != Some(&Word("when".into())),
                     _ => false,
                 };
-                // `name (columns) AS (`, as WITH has it.
+                // `name (columns) AS (`, as in WITH.
                 let closed = tokens[at..].iter().position(|token| *token == Mark(")"));
                 let is_named = closed.is_some_and(|end| {
                     tokens[at + end..].get(1..3) == Some(&[Word("as".into()), Mark("(")])
@@ -196,7 +199,8 @@ fn faults(text: &str) -> Vec<String> {
                     && word(at.checked_sub(2)) == "pg_catalog"
                     && word(at.checked_sub(4)) == "operator";
                 let has_operand = matches!(before, Some(Value(_) | Number | Mark(")" | "]")))
-                    || matches!(before, Some(Word(word)) if !holds(NO_FUNCTIONS, word) && word != "return");
+                    || matches!(before, Some(Word(word))
+                        if !holds(NO_FUNCTIONS, word) && word != "return");
                 let is_sign =
                     matches!(name.as_str(), "-" | "+") && next == Some(&Number) && !has_operand;
                 let is_all_columns = name == "*" && !has_operand;
@@ -223,7 +227,7 @@ fn faults(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_a_user_could_decide_is_found() {
+fn names_that_depend_on_the_search_path_are_found() {
     for (text, expected) in [
         ("SELECT unnest($1::pg_catalog.text[])", &["unnest() is not qualified"][..]),
         ("SELECT typelem <> 0 FROM pg_catalog.pg_type", &["<> is not qualified"]),
@@ -257,13 +261,13 @@ fn what_a_user_could_decide_is_found() {
 }
 
 #[test]
-fn sql_in_the_sources_names_what_it_means() {
+fn sql_in_the_sources_is_qualified() {
     let literals = literals::of_workspace(TESTS);
     for folder in CHECKED {
         let is_below = |literal: &literals::Literal| literal.file.starts_with(folder);
         assert!(literals.iter().any(is_below), "no literals below {folder}");
     }
-    // The example with SQLite speaks to that alone in SQL.
+    // The SQLite example runs SQL only on SQLite.
     let is_ours = |literal: &&literals::Literal| !literal.file.ends_with("examples/sqlite.rs");
     let sql: Vec<_> =
         literals.iter().filter(is_ours).filter(|literal| is_sql(&literal.text)).collect();

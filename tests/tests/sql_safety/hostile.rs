@@ -1,5 +1,5 @@
-//! Functions, operators, casts and types in schemas of users that a name could mean, each of which
-//! says so when it runs. Nothing that is run may choose any of them.
+//! Functions, operators, casts and types in users' schemas, each of which reports that it ran. No
+//! SQL of ours may choose any of them.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -22,16 +22,17 @@ const TABLES: &str = "
     CREATE TYPE public.pair AS (a pg_catalog.int4, m public.mood);
     CREATE TYPE public.span AS RANGE (subtype = pg_catalog.int4);
     CREATE TABLE public.t (id pg_catalog.int4 PRIMARY KEY, v pg_catalog.varchar(20), m public.mood,
-                           ms public.mood[], d public.mail, p public.pair, ps public.pair[], s public.span);
+                           ms public.mood[], d public.mail, p public.pair,
+                           ps public.pair[], s public.span);
     CREATE PUBLICATION p FOR TABLE public.t";
 
 const ROW: &str = "'x', 'ok', '{ok}', 'd', '(1,ok)', '{\"(1,ok)\"}', '[1,2)'";
 
-/// Makes what would be chosen in a schema. `{schema}`, `{names}` and `{operators}` are filled in.
+/// Creates the objects in a schema. `{schema}`, `{names}` and `{operators}` are filled in.
 ///
-/// Functions: a copy of each of that name in `pg_catalog`, and one for each list of one or two
-/// types that literals or polymorphic arguments could take. Operators in the same way. Types: a
-/// domain named like each built-in type, and a type to which everything has an implicit cast.
+/// Functions: a copy of each function of that name in `pg_catalog`, and one for each list of one or
+/// two types that literals or polymorphic arguments could take. Operators: the same. Types: a
+/// domain with the name of each built-in type, and a type to which everything has an implicit cast.
 const HOSTILE: &str = r#"
 DO $do$
 DECLARE
@@ -48,11 +49,13 @@ DECLARE
 BEGIN
     PERFORM pg_catalog.set_config('search_path', '', true);
     FOR r IN
-        SELECT DISTINCT p.proname AS name, pg_catalog.pg_get_function_identity_arguments(p.oid) AS arguments,
+        SELECT DISTINCT p.proname AS name,
+               pg_catalog.pg_get_function_identity_arguments(p.oid) AS arguments,
                pg_catalog.format_type(p.prorettype, NULL) AS result, p.proretset AS is_set
         FROM pg_catalog.pg_proc AS p
         WHERE p.proname = ANY (names) AND p.pronamespace = 11 AND p.prokind = 'f'
-          AND NOT EXISTS (SELECT FROM pg_catalog.unnest(p.proallargtypes) AS a WHERE p.proallargtypes IS NOT NULL)
+          AND NOT EXISTS (SELECT FROM pg_catalog.unnest(p.proallargtypes) AS a
+                          WHERE p.proallargtypes IS NOT NULL)
           AND NOT EXISTS (SELECT FROM pg_catalog.pg_type AS t
                           WHERE t.typtype = 'p' AND t.oid = ANY (p.proargtypes || p.prorettype))
         UNION
@@ -64,7 +67,8 @@ BEGIN
             pg_catalog.unnest('{oid,int4,text,name,bool}'::pg_catalog.text[]) AS y
     LOOP
         BEGIN
-            EXECUTE pg_catalog.format('CREATE FUNCTION {schema}.%I(%s) RETURNS %s %s ', r.name, r.arguments,
+            EXECUTE pg_catalog.format('CREATE FUNCTION {schema}.%I(%s) RETURNS %s %s ',
+                r.name, r.arguments,
                 CASE WHEN r.is_set THEN 'SETOF' ELSE '' END, r.result)
                 || pg_catalog.format(body, r.name, CASE WHEN r.is_set THEN '' ELSE 'NULL' END);
             made := made + 1;
@@ -75,21 +79,24 @@ BEGIN
     made := 0;
     FOR r IN
         SELECT o.oprname AS name, pg_catalog.format_type(o.oprleft, NULL) AS x,
-               pg_catalog.format_type(o.oprright, NULL) AS y, pg_catalog.format_type(o.oprresult, NULL) AS result
+               pg_catalog.format_type(o.oprright, NULL) AS y,
+               pg_catalog.format_type(o.oprresult, NULL) AS result
         FROM pg_catalog.pg_operator AS o
         WHERE o.oprname = ANY (operators) AND o.oprnamespace = 11 AND o.oprleft <> 0
           AND NOT EXISTS (SELECT FROM pg_catalog.pg_type AS t
                           WHERE t.typtype = 'p' AND t.oid IN (o.oprleft, o.oprright, o.oprresult))
         UNION
         SELECT o, x, y, CASE WHEN o IN ('->', '->>', '||') THEN 'text' ELSE 'boolean' END
-        FROM pg_catalog.unnest(operators) AS o, pg_catalog.unnest(types) AS x, pg_catalog.unnest(types) AS y
+        FROM pg_catalog.unnest(operators) AS o, pg_catalog.unnest(types) AS x,
+            pg_catalog.unnest(types) AS y
     LOOP
         BEGIN
             made := made + 1;
             EXECUTE pg_catalog.format('CREATE FUNCTION {schema}.operator_%s(%s, %s) RETURNS %s ',
                 made, r.x, r.y, r.result)
                 || pg_catalog.format(body, pg_catalog.concat(r.x, ' ', r.name, ' ', r.y), 'NULL');
-            EXECUTE pg_catalog.format('CREATE OPERATOR {schema}.%s (LEFTARG = %s, RIGHTARG = %s, PROCEDURE = {schema}.operator_%s)',
+            EXECUTE pg_catalog.format('CREATE OPERATOR {schema}.%s
+                (LEFTARG = %s, RIGHTARG = %s, PROCEDURE = {schema}.operator_%s)',
                 r.name, r.x, r.y, made);
         EXCEPTION WHEN duplicate_function OR invalid_function_definition THEN
         END;
@@ -97,32 +104,41 @@ BEGIN
     RAISE NOTICE 'operators: %', made;
     CREATE TYPE {schema}.anything AS (v pg_catalog.text);
     FOR r IN SELECT x FROM pg_catalog.unnest(types) AS x LOOP
-        EXECUTE pg_catalog.format('CREATE FUNCTION {schema}.anything_of(%s) RETURNS {schema}.anything ', r.x)
+        EXECUTE pg_catalog.format(
+            'CREATE FUNCTION {schema}.anything_of(%s) RETURNS {schema}.anything ', r.x)
             || pg_catalog.format(body, pg_catalog.concat('cast of ', r.x), 'NULL');
-        EXECUTE pg_catalog.format('CREATE CAST (%s AS {schema}.anything) WITH FUNCTION {schema}.anything_of(%s) AS IMPLICIT',
-            r.x, r.x);
+        EXECUTE pg_catalog.format('CREATE CAST (%s AS {schema}.anything)
+            WITH FUNCTION {schema}.anything_of(%s) AS IMPLICIT', r.x, r.x);
     END LOOP;
     FOR r IN SELECT n FROM pg_catalog.unnest(names) AS n LOOP
-        EXECUTE pg_catalog.format('CREATE FUNCTION {schema}.%I({schema}.anything) RETURNS pg_catalog.text ', r.n)
+        EXECUTE pg_catalog.format(
+            'CREATE FUNCTION {schema}.%I({schema}.anything) RETURNS pg_catalog.text ', r.n)
             || pg_catalog.format(body, r.n, 'NULL');
     END LOOP;
-    FOR r IN SELECT x FROM pg_catalog.unnest(types || '{regclass,regtype,bytea,json}'::pg_catalog.text[]) AS x LOOP
-        EXECUTE pg_catalog.format('CREATE FUNCTION {schema}.%I() RETURNS boolean ', pg_catalog.concat('check_', r.x))
+    FOR r IN SELECT x FROM pg_catalog.unnest(
+        types || '{regclass,regtype,bytea,json}'::pg_catalog.text[]) AS x LOOP
+        EXECUTE pg_catalog.format('CREATE FUNCTION {schema}.%I() RETURNS boolean ',
+            pg_catalog.concat('check_', r.x))
             || pg_catalog.format(body, pg_catalog.concat('type ', r.x), 'true');
-        EXECUTE pg_catalog.format('CREATE DOMAIN {schema}.%s AS pg_catalog.%s CHECK ({schema}.%I())',
+        EXECUTE pg_catalog.format(
+            'CREATE DOMAIN {schema}.%s AS pg_catalog.%s CHECK ({schema}.%I())',
             r.x, r.x, pg_catalog.concat('check_', r.x));
     END LOOP;
-    FOR r IN SELECT c.relname, pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ') AS columns
+    FOR r IN SELECT c.relname,
+                    pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ') AS columns
              FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
              WHERE c.relnamespace = 11 AND c.relkind IN ('r', 'v') AND c.relname LIKE 'pg\_%'
-               AND c.relname = ANY (names) AND a.attnum > 0 AND a.atttypid <> 'anyarray'::pg_catalog.regtype
+               AND c.relname = ANY (names) AND a.attnum > 0
+               AND a.atttypid <> 'anyarray'::pg_catalog.regtype
              GROUP BY c.relname LOOP
-        EXECUTE pg_catalog.format('CREATE VIEW {schema}.%I AS SELECT %s FROM pg_catalog.%I WHERE {schema}.check_bool()',
+        EXECUTE pg_catalog.format('CREATE VIEW {schema}.%I AS
+            SELECT %s FROM pg_catalog.%I WHERE {schema}.check_bool()',
             r.relname, r.columns, r.relname);
     END LOOP;
 END $do$"#;
 
-/// Every word in a literal of the library: names of functions and relations are among them.
+/// Returns every word in a literal of the library, which includes the names of functions and
+/// relations.
 fn words() -> BTreeSet<String> {
     let folders = ["pgoutput-reader/src", "tests/harness/src", "tests/src"];
     let literals = literals::of_workspace(&[]);
@@ -167,7 +183,8 @@ impl<'s> Hostile<'s> {
         client.batch_execute(TABLES).unwrap();
         client
             .batch_execute(&format!(
-                "CREATE ROLE {role} LOGIN SUPERUSER; CREATE SCHEMA {role}; CREATE SEQUENCE public.ran"
+                "CREATE ROLE {role} LOGIN SUPERUSER; CREATE SCHEMA {role};
+                 CREATE SEQUENCE public.ran"
             ))
             .unwrap();
         for schema in ["public", &role] {
@@ -187,7 +204,7 @@ impl<'s> Hostile<'s> {
         self.admin().batch_execute(statement).unwrap_or_else(|e| panic!("{statement}: {e:?}"));
     }
 
-    /// As the role whose schema is hostile too.
+    /// Returns the connection string of the role whose schema is hostile too.
     fn dsn(&self) -> String {
         self.database.dsn().replace("user=postgres", &format!("user={}", self.role))
     }
@@ -201,22 +218,22 @@ impl<'s> Hostile<'s> {
         self.admin().query_one(query, &[]).unwrap().get::<_, &str>(0).parse().unwrap()
     }
 
-    /// What has run so far.
+    /// Returns the names of the functions that have run so far.
     fn ran(&self) -> BTreeSet<String> {
         let log = self.server.log();
         let lines = log[self.log_before..].lines();
-        let said: BTreeSet<_> = lines
+        let logged: BTreeSet<_> = lines
             .filter_map(|line| line.split_once("hostile: "))
             .filter(|(before, _)| before.contains("LOG"))
             .map(|(_, name)| name.to_owned())
             .collect();
-        // Not undone when a transaction fails, so it counts what no log tells as well.
+        // A sequence is not rolled back with a transaction, so it counts calls that no log shows.
         let counted = self.admin().query_one("SELECT is_called FROM public.ran", &[]).unwrap();
-        assert_eq!(counted.get::<_, bool>(0), !said.is_empty(), "{said:?}");
-        said
+        assert_eq!(counted.get::<_, bool>(0), !logged.is_empty(), "{logged:?}");
+        logged
     }
 
-    /// Drops the slot, once nobody reads it.
+    /// Drops the slot once it is released.
     fn drop_slot(&self) {
         let free = "SELECT FROM pg_catalog.pg_replication_slots WHERE active
                     AND slot_name OPERATOR(pg_catalog.=) $1::pg_catalog.text::pg_catalog.name";
@@ -234,13 +251,13 @@ impl<'s> Hostile<'s> {
     }
 }
 
-/// Each with the settings that make the most of it, and what the connection string adds.
+/// Runs `check` with the most dangerous settings.
 fn everywhere(check: impl Fn(&Hostile<'_>)) {
     for major in [14, 18] {
         let hostile = Hostile::new(shared(major).unwrap());
         check(&hostile);
         hostile.check("with the default search path");
-        // Worse than any user can make it: everything is looked for there first.
+        // Worse than any user can make it: these schemas are searched first.
         let (role, name) = (&hostile.role, hostile.database.name());
         hostile.run(&format!(
             "ALTER ROLE {role} SET search_path = public, {role}, pg_catalog;
@@ -255,7 +272,7 @@ fn everywhere(check: impl Fn(&Hostile<'_>)) {
 }
 
 #[test]
-fn a_trap_that_is_called_is_seen() {
+fn a_call_of_a_hostile_function_is_detected() {
     let hostile = Hostile::new(shared(18).unwrap());
     assert_eq!(hostile.ran(), BTreeSet::new());
     hostile.run("SET search_path = public; SELECT unnest('{a}'::pg_catalog.text[])");
@@ -268,7 +285,7 @@ fn a_trap_that_is_called_is_seen() {
 }
 
 #[test]
-fn none_runs_in_the_reader() {
+fn no_hostile_function_runs_in_the_reader() {
     everywhere(|hostile| {
         let idle = Duration::from_millis(50);
         let mut reader = hostile
@@ -283,28 +300,30 @@ fn none_runs_in_the_reader() {
         hostile.run(&format!("INSERT INTO public.t VALUES (1, {ROW})"));
         reader.next_in_time().unwrap().unwrap_or_else(|e| panic!("{e}"));
         hostile.check("describing a table");
-        // A value that does not fit what was known of its type: the catalogue is asked again.
+        // The value does not fit the known description of its type, so the catalogue is queried
+        // again.
         hostile.run("ALTER TYPE public.pair ADD ATTRIBUTE n pg_catalog.text");
         hostile.run("INSERT INTO public.t (id, p) VALUES (2, '(1,ok,n)')");
         reader.next_in_time().unwrap().unwrap_or_else(|e| panic!("{e}"));
         hostile.check("describing types again");
         assert!(reader.slot_status().unwrap().active);
         hostile.check("the status of the slot");
-        // Until a message of its own has come back.
+        // Until its own message has come back.
         let before = hostile.end();
         eventually("a message of its own", || {
             assert!(matches!(reader.next_timeout(idle).unwrap(), Next::TimedOut));
             (reader.slot_status().unwrap().confirmed_flush_lsn? > before).then_some(())
         });
         hostile.check("messages while nothing comes");
-        let kill = "SELECT pg_catalog.pg_terminate_backend(active_pid) FROM pg_catalog.pg_replication_slots
+        let kill = "SELECT pg_catalog.pg_terminate_backend(active_pid)
+                    FROM pg_catalog.pg_replication_slots
                     WHERE slot_name OPERATOR(pg_catalog.=) $1::pg_catalog.text::pg_catalog.name";
         hostile.admin().execute(kill, &[&hostile.slot]).unwrap();
         hostile.run("INSERT INTO public.t (id) VALUES (3)");
         reader.next_in_time().unwrap().unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(reader.health().reconnects, 1);
         hostile.check("connecting again");
-        // PostgreSQL 18 goes on without a publication that is missing, and the reader asks.
+        // PostgreSQL 18 continues without a missing publication, and the reader queries it.
         hostile.run("ALTER PUBLICATION p RENAME TO q; INSERT INTO public.t (id) VALUES (4)");
         assert!(reader.next_in_time().unwrap().is_err());
         hostile.run("ALTER PUBLICATION q RENAME TO p");
@@ -317,7 +336,7 @@ fn none_runs_in_the_reader() {
 }
 
 #[test]
-fn none_runs_in_the_checks_before_a_stream() {
+fn no_hostile_function_runs_in_the_checks_before_a_stream() {
     everywhere(|hostile| {
         let dsn = hostile.dsn();
         let mut connection = Connection::connect(&dsn.parse().unwrap()).unwrap();
@@ -344,7 +363,7 @@ fn none_runs_in_the_checks_before_a_stream() {
 }
 
 #[test]
-fn none_runs_in_the_program() {
+fn no_hostile_function_runs_in_the_program() {
     everywhere(|hostile| {
         let dsn = format!("{} options='-c search_path=public,pg_catalog'", hostile.dsn());
         let tail = || {

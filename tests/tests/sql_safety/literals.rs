@@ -10,7 +10,7 @@ pub(crate) struct Literal {
     pub(crate) text: String,
 }
 
-/// The literals of all Rust files of the workspace except those below these folders.
+/// Returns the literals of all Rust files of the workspace except those below these folders.
 pub(crate) fn of_workspace(except: &[&str]) -> Vec<Literal> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     for folder in except {
@@ -41,11 +41,12 @@ fn walk(root: &Path, folder: &Path, except: &[&str], found: &mut Vec<Literal>) {
     }
 }
 
-/// The literals of a source. The parts of one `concat!` are one literal: they are one statement.
+/// Returns the literals of a source. The parts of one `concat!` are one literal, because they are
+/// one statement.
 fn of(source: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut rest = source;
-    // Where the last `concat!(` began, and how deep in parentheses.
+    // The start of the last `concat!(`, and the depth of parentheses.
     let mut concatenated: Option<(usize, usize, String)> = None;
     while let Some(first) = rest.chars().next() {
         let line = || source[..source.len() - rest.len()].matches('\n').count() + 1;
@@ -77,7 +78,7 @@ fn of(source: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// A raw string at the front: how long it is, and its text.
+/// Returns the length and the text of a raw string at the front.
 fn raw(source: &str) -> Option<(usize, String)> {
     let after = source.strip_prefix("br").or_else(|| source.strip_prefix('r'))?;
     let hashes = after.len() - after.trim_start_matches('#').len();
@@ -87,7 +88,7 @@ fn raw(source: &str) -> Option<(usize, String)> {
     Some((length, text[..end].to_owned()))
 }
 
-/// An ordinary string at the front.
+/// Returns the length and the text of a string at the front.
 fn quoted(source: &str) -> Option<(usize, String)> {
     let mut text = String::new();
     let mut characters = source.strip_prefix('"')?.char_indices();
@@ -111,7 +112,7 @@ fn quoted(source: &str) -> Option<(usize, String)> {
     None
 }
 
-/// The length of a character literal at the front, which may be a quotation mark.
+/// Returns the length of a character literal at the front, which may be a quotation mark.
 fn character(source: &str) -> Option<usize> {
     let body = source.strip_prefix('\'')?;
     let end = if let Some(escaped) = body.strip_prefix('\\') {
@@ -123,9 +124,10 @@ fn character(source: &str) -> Option<usize> {
 }
 
 #[test]
-fn literals_are_found_whatever_their_form() {
+fn literals_of_every_form_are_found() {
     let source = "let a = \"SELECT 1\"; // \"no\"\nlet b = r#\"a \"b\" c\"#; let c = '\"';\n\
-                  let d = \"x\\\n        y\\\"z\"; concat!(\"f(\", g!(\"h\"), \")\"); '\\'' 'a \"e\"";
+                  let d = \"x\\\n        y\\\"z\"; concat!(\"f(\", g!(\"h\"), \")\"); \
+                  '\\'' 'a \"e\"";
     let found: Vec<_> = of(source);
     let expected = [(1, "SELECT 1"), (2, "a \"b\" c"), (3, "xy\"z"), (4, "f(h)"), (4, "e")];
     assert_eq!(found, expected.map(|(line, text)| (line, text.to_owned())));

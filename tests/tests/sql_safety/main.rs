@@ -1,5 +1,5 @@
-//! SQL that the library, its program, its examples and its tests run chooses nothing from schemas
-//! of users.
+//! The SQL of the library, its program, its examples and its tests uses nothing from users'
+//! schemas.
 
 mod check;
 mod hostile;

@@ -8,13 +8,13 @@ use pgoutput_reader::{Connection, Reader, Reconnect};
 use pgoutput_tests::InTime as _;
 use postgres::Client;
 
-/// More than the buffers of two sockets hold: the server waits for the reader inside of the
-/// transaction.
+/// More rows than the buffers of two sockets hold, so that the server waits for the reader within
+/// the transaction.
 const ROWS: i32 = 20_000;
 
 const TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The timeouts that a server of this major knows.
+/// Returns the timeouts that a server of this major knows.
 fn timeouts(major: u32) -> Vec<&'static str> {
     let mut all = vec!["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
     all.extend((major >= 14).then_some("idle_session_timeout"));
@@ -22,7 +22,7 @@ fn timeouts(major: u32) -> Vec<&'static str> {
     all
 }
 
-/// The process that the reader asks the catalogue with.
+/// Returns the process of the reader's catalogue queries.
 fn catalogue_session(database: &Database<'_>, client: &mut Client, role: &str) -> Option<i32> {
     let query =
         "SELECT pid FROM pg_catalog.pg_stat_activity WHERE datname OPERATOR(pg_catalog.=) $1
@@ -87,9 +87,9 @@ fn no_timeout_of_the_role_or_the_database_ends_a_session() {
     }
 }
 
-/// With `error`, PostgreSQL 18 would say nothing when it leaves a publication out.
+/// With `error`, PostgreSQL 18 would not report that it leaves a publication out.
 #[test]
-fn warnings_come_whatever_the_role_wants_to_hear() {
+fn warnings_arrive_regardless_of_the_roles_settings() {
     for server in servers() {
         let database = server.database("messages");
         let role = database.slot_name("reader");

@@ -1,5 +1,5 @@
-//! The names of types are those that `format_type` gives under the default search path, though the
-//! session that asks has an empty one.
+//! Type names equal those of `format_type` under the default search path, although the querying
+//! session has an empty one.
 
 use pgoutput_harness::shared;
 use pgoutput_reader::Reader;
@@ -7,7 +7,7 @@ use pgoutput_tests::{InTime as _, json};
 use postgres::{Client, NoTls};
 use serde_json::Value;
 
-/// `{role}` is the role that reads, which has a schema of its own, and is not a superuser.
+/// `{role}` is the role that reads. It has a schema of its own and is not a superuser.
 const TYPES: &str = r#"
     CREATE SCHEMA app; CREATE SCHEMA "App.1"; CREATE SCHEMA closed; CREATE SCHEMA {role};
     GRANT USAGE ON SCHEMA app, "App.1", {role} TO {role};
@@ -34,7 +34,7 @@ const TYPES: &str = r#"
     CREATE TYPE app.span AS RANGE (subtype = pg_catalog.int4);
     CREATE TABLE public.row_type (a pg_catalog.int4);"#;
 
-/// Types of columns; each also as an array.
+/// Types of columns, each also as an array.
 const COLUMNS: &[&str] = &[
     "public.mood",
     "app.mood",
@@ -137,23 +137,24 @@ fn check(major: u32, settings: &str, revoke: &str) {
 }
 
 #[test]
-fn names_of_types_are_those_under_the_default_search_path() {
+fn type_names_are_those_under_the_default_search_path() {
     for major in [10, 14, 18] {
         check(major, "", "");
     }
 }
 
 #[test]
-fn settings_of_the_role_change_no_name() {
+fn settings_of_the_role_do_not_change_names() {
     for major in [10, 14, 18] {
-        let settings = "ALTER ROLE {role} SET search_path = app, public; ALTER ROLE {role} SET quote_all_identifiers = on";
+        let settings = "ALTER ROLE {role} SET search_path = app, public;
+                    ALTER ROLE {role} SET quote_all_identifiers = on";
         check(major, settings, "");
     }
 }
 
-/// `public` and the role's schema are in the search path only where the role may use them.
+/// `public` and the role's schema are in the search path only if the role may use them.
 #[test]
-fn a_schema_that_may_not_be_used_hides_nothing_and_shows_nothing() {
+fn a_schema_without_usage_privilege_has_no_effect() {
     for major in [10, 14, 18] {
         check(major, "", "REVOKE USAGE ON SCHEMA {role} FROM {role}");
         check(major, "", "REVOKE USAGE ON SCHEMA public FROM PUBLIC");

@@ -1,4 +1,4 @@
-//! Channel binding, `require_auth`, and the ordinary connection beside the replication one.
+//! Channel binding, `require_auth`, and the protection of the SQL connection.
 
 use pgoutput_tests::InTime as _;
 use std::net::{IpAddr, UdpSocket};
@@ -18,7 +18,7 @@ fn auth_error<T>(result: Result<T, Error>) -> AuthError {
     }
 }
 
-/// A server with a role for each method, over TLS and without.
+/// Starts a server with a role for each method, over TLS and without.
 fn with_roles(ours: &Authority, major: u32) -> Server {
     let server = with_tls(&ours.certify(NAME))
         .hba_line("host all by_scram 127.0.0.1/32 scram-sha-256")
@@ -26,12 +26,12 @@ fn with_roles(ours: &Authority, major: u32) -> Server {
         .hba_line("host all by_password 127.0.0.1/32 password")
         .start(major)
         .unwrap();
-    make_roles(&server);
+    create_roles(&server);
     server
 }
 
 /// All passwords are `secret`.
-fn make_roles(server: &Server) {
+fn create_roles(server: &Server) {
     let mut client = server.client();
     for (role, encryption) in
         [("by_scram", "scram-sha-256"), ("by_md5", "md5"), ("by_password", "scram-sha-256")]
@@ -64,8 +64,8 @@ fn channel_binding_is_used_and_can_be_required() {
             ("user=by_scram sslmode=allow", "no TLS"),
         ] {
             let error = auth_error(with(&format!("{more} channel_binding=require")));
-            let AuthError::NoChannelBinding { reason: said } = error else { panic!("{error}") };
-            assert!(said.contains(reason), "{more}: {said}");
+            let AuthError::NoChannelBinding { reason: found } = error else { panic!("{error}") };
+            assert!(found.contains(reason), "{more}: {found}");
         }
         let wrong = connect(&server, "user=by_scram password=wrong channel_binding=require");
         assert_eq!(wrong.unwrap_err().sqlstate(), Some("28P01"));
@@ -93,9 +93,10 @@ fn only_allowed_methods_are_answered() {
             with(method).unwrap();
             for (_, other) in methods.iter().filter(|(_, other)| *other != method) {
                 let error = auth_error(with(other));
-                assert!(
-                    matches!(error, AuthError::MethodNotAllowed { method: said, .. } if said == method)
-                );
+                let AuthError::MethodNotAllowed { method: found, .. } = &error else {
+                    panic!("{error}")
+                };
+                assert_eq!(*found, method);
                 with(&format!("!{other}")).unwrap();
             }
             auth_error(with(&format!("!{method}")));
@@ -103,13 +104,14 @@ fn only_allowed_methods_are_answered() {
     }
 }
 
-/// Reads one change, which looks its table up over the ordinary connection.
+/// Reads one change, whose table is looked up over the SQL connection.
 fn read_one_change(server: &Server, more: &str) -> Result<String, Error> {
     let config = settings(server, more);
     let mut client = server.client();
     client
         .batch_execute(
-            "DROP TABLE IF EXISTS t CASCADE; CREATE TABLE t (id int PRIMARY KEY, price numeric(7,2)); \
+            "DROP TABLE IF EXISTS t CASCADE; \
+             CREATE TABLE t (id int PRIMARY KEY, price numeric(7,2)); \
              DROP PUBLICATION IF EXISTS p; CREATE PUBLICATION p FOR TABLE t",
         )
         .unwrap();
@@ -136,7 +138,7 @@ fn next(reader: &mut Reader) -> Result<String, Error> {
 }
 
 #[test]
-fn the_ordinary_connection_is_as_well_protected() {
+fn the_sql_connection_has_the_same_protection() {
     let ours = Authority::new("ours");
     let folder = Folder::new("ordinary");
     let root = folder.file("root.crt", &ours.certificate, 0o644);
@@ -144,7 +146,7 @@ fn the_ordinary_connection_is_as_well_protected() {
     let cert = folder.file("client.crt", &client.certificate, 0o644);
     let key = folder.file("client.key", &client.key, 0o600);
     for major in majors() {
-        // No role here gets in without TLS, so both connections have it.
+        // No role here is accepted without TLS, so both connections use it.
         let server = with_tls(&ours.certify(NAME))
             .data_file("root.crt", ours.certificate.as_str())
             .setting("ssl_ca_file", "root.crt")
@@ -194,7 +196,8 @@ fn is_unprotected(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Auth(AuthError::PasswordUnprotected { .. }))
 }
 
-/// An address of this machine that is not a loopback address; asking for the way to another machine sends nothing.
+/// Returns an address of this machine that is not a loopback address. A route lookup to another
+/// machine sends nothing.
 fn outer_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.1:9").ok()?;
@@ -202,7 +205,7 @@ fn outer_address() -> Option<IpAddr> {
 }
 
 #[test]
-fn unless_chosen_no_password_goes_where_it_could_be_read() {
+fn by_default_no_password_is_sent_in_readable_form() {
     let Some(address) = outer_address() else {
         return pgoutput_harness::skip("this machine has no address but loopback ones");
     };
@@ -219,13 +222,14 @@ fn unless_chosen_no_password_goes_where_it_could_be_read() {
                 .hba_line("host all postgres all trust")
                 .start(major)
                 .unwrap();
-            make_roles(&server);
+            create_roles(&server);
             server
         };
         let (plain, tls) = (open(Server::builder()), open(with_tls(&ours.certify(NAME))));
         let at = |server: &Server, more: &str| -> Config {
             let dsn = format!(
-                "host={NAME} hostaddr={address} port={} dbname=postgres connect_timeout=60 password=secret {more}",
+                "host={NAME} hostaddr={address} port={} dbname=postgres connect_timeout=60 \
+                 password=secret {more}",
                 server.port()
             );
             dsn.parse().unwrap()
@@ -235,7 +239,8 @@ fn unless_chosen_no_password_goes_where_it_could_be_read() {
         for user in ["by_scram", "by_md5", "by_password"] {
             let config = |server, more: &str| at(server, &format!("user={user} {more}"));
             for (server, tls) in [(&plain, false), (&tls, true)] {
-                // A verified server, or one that proves by channel binding that it knows the password.
+                // A verified server, or one that proves by channel binding that it knows the
+                // password.
                 let proves = tls && user == "by_scram";
                 if proves {
                     Connection::connect(&config(server, "")).unwrap();
@@ -257,7 +262,7 @@ fn unless_chosen_no_password_goes_where_it_could_be_read() {
                 config(&tls, more).connect_postgres().unwrap();
             }
         }
-        // Nobody asks for it.
+        // The server does not ask for it.
         Connection::connect(&at(&plain, "user=postgres")).unwrap();
         at(&plain, "user=postgres").connect_postgres().unwrap();
     }

@@ -1,4 +1,4 @@
-//! Certificate authorities made for one test.
+//! Certificate authorities of one test.
 
 use std::path::{Path, PathBuf};
 
@@ -8,10 +8,10 @@ use rcgen::{
     date_time_ymd,
 };
 
-/// The host name that a right certificate is for.
+/// The host name of a correct certificate.
 pub(crate) const NAME: &str = "db.example.com";
 
-/// The serial number of the certificate that a list revokes.
+/// The serial number of the revoked certificate.
 const REVOKED: u64 = 4711;
 
 /// A certificate and its key, in PEM.
@@ -37,7 +37,7 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), certificate }
     }
 
-    /// A certificate for this name, changed before it is signed.
+    /// Signs a certificate for this name, after `change`.
     fn sign(
         &self,
         name: &str,
@@ -64,7 +64,7 @@ impl Authority {
         })
     }
 
-    /// One that [`revocations`](Self::revocations) names.
+    /// Returns a certificate that [`revocations`](Self::revocations) lists.
     pub(crate) fn revoked(&self, name: &str) -> Pair {
         self.sign(name, &rcgen::PKCS_ECDSA_P256_SHA256, |params| {
             params.serial_number = Some(SerialNumber::from(REVOKED));
@@ -100,7 +100,7 @@ impl Folder {
         Self(path)
     }
 
-    /// A file of this mode; its path.
+    /// Creates a file of this mode and returns its path.
     pub(crate) fn file(&self, name: &str, content: &str, mode: u32) -> String {
         use std::os::unix::fs::PermissionsExt as _;
         let path = self.0.join(name);

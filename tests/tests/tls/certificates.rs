@@ -1,4 +1,4 @@
-//! Certificates of clients, and revoked ones.
+//! Client certificates and revoked certificates.
 
 use pgoutput_reader::TlsError;
 
@@ -6,7 +6,7 @@ use super::authority::{Authority, Folder, NAME};
 use super::{connect, is_tls, majors, tls_error, with_tls};
 
 #[test]
-fn a_client_shows_its_certificate() {
+fn a_client_presents_its_certificate() {
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
     let folder = Folder::new("client");
     let root = folder.file("root.crt", &ours.certificate, 0o644);
@@ -40,14 +40,14 @@ fn a_client_shows_its_certificate() {
                 by_cert(&format!("sslcert={cert} sslkey={key} sslcertmode={mode}")).unwrap();
             assert!(is_tls(&mut connection));
         }
-        // Not shown, or not there: the server says what it thinks of that.
+        // Without a certificate, the server decides.
         for more in [format!("sslcert={cert} sslkey={key} sslcertmode=disable"), String::new()] {
             assert_eq!(by_cert(&more).unwrap_err().sqlstate(), Some("28000"));
         }
         let unknown = by_cert(&format!("sslcert={strange_cert} sslkey={strange_key}"));
         assert!(matches!(tls_error(unknown), TlsError::ClientCertificate { .. }));
         assert_eq!(tls_error(by_cert("sslcertmode=require")), TlsError::NoCertificate);
-        for (more, parameter, says) in [
+        for (more, parameter, expected) in [
             (format!("sslcert={cert} sslkey={open_key}"), "sslkey", "chmod 600"),
             (
                 format!("sslcert={cert} sslkey={strange_key}"),
@@ -64,20 +64,20 @@ fn a_client_shows_its_certificate() {
                 panic!("{more}")
             };
             assert_eq!(named, parameter, "{more}");
-            assert!(reason.contains(says), "{more}: {reason}");
+            assert!(reason.contains(expected), "{more}: {reason}");
         }
     }
 }
 
 #[test]
-fn a_certificate_that_must_be_asked_for_is() {
+fn a_required_certificate_must_be_requested() {
     let ours = Authority::new("ours");
     let folder = Folder::new("unasked");
     let client = ours.certify("postgres");
     let cert = folder.file("client.crt", &client.certificate, 0o644);
     let key = folder.file("client.key", &client.key, 0o600);
     for major in majors() {
-        // Without authorities of its own a server does not ask.
+        // Without authorities a server does not request a certificate.
         let server = with_tls(&ours.certify(NAME)).start(major).unwrap();
         for mode in ["require", "disable"] {
             let more = format!("sslmode={mode} sslcertmode=require sslcert={cert} sslkey={key}");
@@ -87,7 +87,7 @@ fn a_certificate_that_must_be_asked_for_is() {
 }
 
 #[test]
-fn a_revoked_certificate_is_refused() {
+fn a_revoked_certificate_is_rejected() {
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
     let folder = Folder::new("revoked");
     let root = folder.file("root.crt", &ours.certificate, 0o644);
@@ -102,7 +102,7 @@ fn a_revoked_certificate_is_refused() {
     for mode in ["require", "verify-ca", "verify-full"] {
         let more = |parameter: &str| format!("sslmode={mode} sslrootcert={root} {parameter}");
         let connected = connect(&revoked, &more(""));
-        assert!(is_tls(&mut connected.unwrap()), "nobody has said that it is revoked");
+        assert!(is_tls(&mut connected.unwrap()), "no list revokes it");
         for parameter in [format!("sslcrl={list}"), format!("sslcrldir={folder_of_lists}")] {
             assert!(is_tls(&mut connect(&good, &more(&parameter)).unwrap()));
             assert_eq!(tls_error(connect(&revoked, &more(&parameter))), TlsError::Revoked);

@@ -13,7 +13,8 @@ fn settings(ports: &[u16], more: &str) -> Config {
     let hosts = vec!["127.0.0.1"; ports.len()].join(",");
     let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
     let dsn = format!(
-        "host={hosts} port={} user=postgres dbname=postgres connect_timeout=60 sslmode=disable {more}",
+        "host={hosts} port={} user=postgres dbname=postgres connect_timeout=60 \
+        sslmode=disable {more}",
         ports.join(",")
     );
     dsn.parse().unwrap()
@@ -21,7 +22,7 @@ fn settings(ports: &[u16], more: &str) -> Config {
 
 #[test]
 fn the_server_is_chosen_by_its_role() {
-    // Before 12 a standby is made by another file.
+    // Before 12, a standby is set up by another file.
     for major in majors_from(12) {
         let primary = Server::of_major(major).unwrap();
         let standby = Server::builder().data_file("standby.signal", "").start(major).unwrap();
@@ -62,12 +63,12 @@ fn the_server_is_chosen_by_its_role() {
 }
 
 #[test]
-fn hosts_in_random_order_are_all_reached() {
+fn all_hosts_in_random_order_are_reached() {
     let major = majors()[0];
     let one = Server::of_major(major).unwrap();
     let other = Server::of_major(major).unwrap();
     let mut reached = std::collections::BTreeSet::new();
-    // The odds of never reaching one of the two are 2 to the power of -99.
+    // The probability of never reaching one of the two is 2 to the power of -99.
     for _ in 0..100 {
         let connection = connect(&[one.port(), other.port()], "load_balance_hosts=random").unwrap();
         reached.insert(connection.endpoint().port());

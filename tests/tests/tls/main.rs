@@ -1,4 +1,4 @@
-//! TLS and what goes with it on real servers, with certificates of an authority that each test makes.
+//! TLS on real servers, with certificates of an authority that each test creates.
 
 mod authentication;
 mod authority;
@@ -18,7 +18,7 @@ fn majors_from(major: u32) -> Vec<u32> {
     servers_from(major).iter().map(|server| server.major()).collect()
 }
 
-/// A server with TLS and this certificate.
+/// Starts a server with TLS and this certificate.
 fn with_tls(pair: &Pair) -> ServerBuilder {
     Server::builder()
         .data_file("server.crt", pair.certificate.as_str())
@@ -26,10 +26,11 @@ fn with_tls(pair: &Pair) -> ServerBuilder {
         .setting("ssl", "on")
 }
 
-/// Settings for the server under the name that a right certificate is for, whoever can look that up.
+/// Returns settings for the server under the name of a correct certificate, without a name lookup.
 fn settings(server: &Server, more: &str) -> Config {
     let dsn = format!(
-        "host={} hostaddr=127.0.0.1 port={} user=postgres dbname=postgres connect_timeout=60 {more}",
+        "host={} hostaddr=127.0.0.1 port={} user=postgres dbname=postgres \
+        connect_timeout=60 {more}",
         authority::NAME,
         server.port(),
     );
@@ -40,7 +41,7 @@ fn connect(server: &Server, more: &str) -> Result<Connection, Error> {
     Connection::connect(&settings(server, more))
 }
 
-/// Whether the server sees TLS on this connection; the client has to see it too.
+/// Whether the server reports TLS for this connection. The client must report it too.
 #[track_caller]
 fn is_tls(connection: &mut Connection) -> bool {
     let query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";

@@ -1,4 +1,4 @@
-//! Each `sslmode` against each kind of server.
+//! Each `sslmode` with each kind of server.
 
 use pgoutput_harness::Server;
 use pgoutput_reader::{Config, ErrorKind, SslMode, TlsError};
@@ -6,7 +6,7 @@ use pgoutput_reader::{Config, ErrorKind, SslMode, TlsError};
 use super::authority::{Authority, Folder, NAME};
 use super::{connect, is_tls, majors, majors_from, tls_error, with_tls};
 
-/// How a connection comes out.
+/// The outcome of a connection.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Tls,
@@ -28,7 +28,7 @@ fn outcome(server: &Server, more: &str) -> Outcome {
 }
 
 #[test]
-fn each_mode_against_each_kind_of_server() {
+fn each_mode_connects_or_fails_as_documented() {
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
     let folder = Folder::new("modes");
     let root = folder.file("root.crt", &ours.certificate, 0o644);
@@ -56,7 +56,7 @@ fn each_mode_against_each_kind_of_server() {
                 }),
                 _ => Outcome::Tls,
             };
-            // Without an authority to ask.
+            // Without an authority.
             assert_eq!(outcome(&server, "sslmode=disable"), Outcome::Plain, "{kind}");
             assert_eq!(outcome(&server, "sslmode=allow"), Outcome::Plain, "{kind}");
             assert_eq!(outcome(&server, "sslmode=prefer"), unverified, "{kind}");
@@ -77,7 +77,8 @@ fn each_mode_against_each_kind_of_server() {
                     "{kind} {mode}: {refused:?}"
                 );
             }
-            // With one: `require` is then `verify-ca`, and `prefer` goes on without TLS where it fails.
+            // With an authority, `require` becomes `verify-ca`, and `prefer` continues without TLS
+            // if verification fails.
             let with_root =
                 |mode: &str| outcome(&server, &format!("sslmode={mode} sslrootcert={root}"));
             assert_eq!(with_root("disable"), Outcome::Plain, "{kind}");
@@ -99,7 +100,7 @@ fn mode(word: &str) -> SslMode {
 }
 
 #[test]
-fn allow_and_prefer_go_the_other_way_where_the_server_admits_no_one_the_first() {
+fn allow_and_prefer_try_the_other_way_after_a_rejection() {
     let ours = Authority::new("ours");
     for major in majors() {
         let server = with_tls(&ours.certify(NAME))
@@ -127,14 +128,14 @@ fn allow_and_prefer_go_the_other_way_where_the_server_admits_no_one_the_first() 
                 (expected, got) => panic!("{user} {mode}: {expected:?}, and {got:?}"),
             }
         }
-        // Accepted and then refused is final: one error and not one for each way.
+        // A refusal after authentication is final: one error, not one for each way.
         let database = connect(&server, "sslmode=prefer dbname=absent").unwrap_err();
         assert!(matches!(database.kind(), ErrorKind::Server(_)), "{database}");
     }
 }
 
 #[test]
-fn unix_sockets_have_no_tls_whatever_the_mode() {
+fn unix_sockets_never_use_tls() {
     let ours = Authority::new("ours");
     let server = with_tls(&ours.certify(NAME)).start(majors()[0]).unwrap();
     let dsn = format!("{} sslmode=verify-full", server.dsn("postgres"));
@@ -143,7 +144,7 @@ fn unix_sockets_have_no_tls_whatever_the_mode() {
 }
 
 #[test]
-fn direct_tls_needs_a_server_that_knows_it() {
+fn direct_tls_needs_a_server_that_supports_it() {
     let ours = Authority::new("ours");
     let folder = Folder::new("direct");
     let root = folder.file("root.crt", &ours.certificate, 0o644);
@@ -160,7 +161,7 @@ fn direct_tls_needs_a_server_that_knows_it() {
 }
 
 #[test]
-fn versions_of_tls_without_one_in_common_are_named() {
+fn disjoint_tls_versions_are_named() {
     let ours = Authority::new("ours");
     for major in majors_from(12) {
         let server = with_tls(&ours.certify(NAME))

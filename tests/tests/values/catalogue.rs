@@ -1,4 +1,4 @@
-//! Describes types as the server's catalogue knows them.
+//! Type descriptions from the server's catalogue.
 
 use pgoutput_decode::Oid;
 use pgoutput_decode::value::{Attribute, AttributeList, FieldType, TypeInfo, TypeKind, TypeSet};

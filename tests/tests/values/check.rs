@@ -1,4 +1,4 @@
-//! What must hold of each value.
+//! Laws that hold for each value.
 
 use pgoutput_decode::encode::EncodeBinary;
 use pgoutput_decode::value::{Field, FieldType, Format, JsonOptions, Value};
@@ -19,7 +19,8 @@ pub(crate) fn json_of(field: Field<'_>) -> String {
     json
 }
 
-/// Both forms of the sample are the same value, written as the server wrote it: as text, as JSON and in binary.
+/// Checks that both forms of the sample are the same value and are written as the server wrote it:
+/// as text, as JSON and in binary.
 ///
 /// Before PostgreSQL 12 the text of a float has all digits that may be needed and not the fewest that are:
 /// `has_canonical_text` is false then. The value is the same nevertheless, and the text that we write is what both
@@ -49,7 +50,7 @@ pub(crate) fn check(ty: FieldType<'_>, case: &Case, sample: &Sample, has_canonic
     assert_eq!(same, value, "{name} {text:?}");
     assert_eq!(text_of(from_binary), text_of(from_text), "{name}");
     assert_eq!(json_of(from_binary), document, "{name}");
-    // What is written in binary is what the server sent, from either form.
+    // The binary form from either format is what the server sent.
     assert_eq!(from_binary.to_binary().as_ref(), Ok(binary), "{name} {text:?}");
     let of_text = from_text.to_binary();
     assert_eq!(
@@ -60,7 +61,7 @@ pub(crate) fn check(ty: FieldType<'_>, case: &Case, sample: &Sample, has_canonic
     if case.binary == BinaryForm::LikeText {
         assert_eq!(sample.binary_of_text.as_ref(), Some(binary), "{name} {text:?}");
     }
-    // All parts of long values would take too long.
+    // All prefixes of long values would take too long.
     for end in 0..binary.len().min(500) {
         // A part may be a value too, but must not be this one.
         let part = Field::of(ty, Format::Binary, &binary[..end]);

@@ -1,4 +1,4 @@
-//! Types that have no reader: what came is kept as it came.
+//! Types without a reader, whose values are kept unchanged.
 
 use pgoutput_decode::encode::{EncodeBinary, EncodeError};
 use pgoutput_decode::value::{Field, Format, Value};
@@ -27,8 +27,8 @@ const KEPT: &[(&str, u32, &str)] = &[
     ("pg_mcv_list", 12, "(SELECT stxmcv FROM statistic)"),
 ];
 
-/// Statistics over two columns, under the same names on every server.
-fn make_statistics(client: &mut Client, major: u32) {
+/// Creates statistics over two columns, under the same names on every server.
+fn create_statistics(client: &mut Client, major: u32) {
     let columns = match major {
         10..12 => "stxndistinct, stxdependencies FROM pg_statistic_ext",
         _ => {
@@ -38,7 +38,8 @@ fn make_statistics(client: &mut Client, major: u32) {
     };
     client
         .batch_execute(&format!(
-            "CREATE TABLE counted AS SELECT g % 5 AS a, g % 5 AS b FROM generate_series(1, 100) AS g;
+            "CREATE TABLE counted AS SELECT g % 5 AS a, g % 5 AS b
+               FROM generate_series(1, 100) AS g;
              CREATE STATISTICS counted_ab ON a, b FROM counted;
              ANALYZE counted;
              CREATE TEMPORARY VIEW statistic AS SELECT {columns}"
@@ -46,7 +47,7 @@ fn make_statistics(client: &mut Client, major: u32) {
         .unwrap();
 }
 
-/// Their oids, and those of their arrays.
+/// Returns their oids, and those of their arrays.
 pub(crate) fn types(client: &mut Client, major: u32) -> Vec<u32> {
     let mut oids = Vec::new();
     for (ty, ..) in KEPT.iter().filter(|(_, since, _)| *since <= major) {
@@ -58,12 +59,12 @@ pub(crate) fn types(client: &mut Client, major: u32) -> Vec<u32> {
 }
 
 #[test]
-fn what_has_no_reader_is_kept_as_it_came() {
+fn values_without_a_reader_are_kept_unchanged() {
     for server in pgoutput_harness::servers() {
         let major = server.major();
         let database = server.database("kept");
         let mut client = database.client();
-        make_statistics(&mut client, major);
+        create_statistics(&mut client, major);
         for (name, _, value) in KEPT.iter().filter(|(_, since, _)| *since <= major) {
             let described = catalogue::describe(&mut client, name);
             let ty = described.ty();

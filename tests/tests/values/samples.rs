@@ -7,21 +7,21 @@ use postgres::{Client, SimpleQueryMessage};
 
 use crate::cases::Case;
 
-/// One value as the server wrote it.
+/// A value as the server wrote it.
 pub(crate) struct Sample {
-    /// What the type's output function writes.
+    /// The output of the type's output function.
     pub(crate) text: String,
-    /// What the cast to `text` makes of it.
+    /// The result of the cast to `text`.
     pub(crate) cast: String,
     /// `None` if the type has no binary form.
     pub(crate) binary: Option<Vec<u8>>,
-    /// The binary form of what the server reads from its own text.
+    /// The binary form of the value that the server reads from its own text.
     pub(crate) binary_of_text: Option<Vec<u8>>,
-    /// What the server's `to_jsonb` makes of it, if the case says that this is our JSON too.
+    /// The result of the server's `to_jsonb`, if the case says that it equals our JSON.
     pub(crate) json: Option<serde_json::Value>,
 }
 
-/// The bytes of a column as they came.
+/// The bytes of a column as they arrived.
 pub(crate) struct Raw(pub(crate) Vec<u8>);
 
 impl<'a> FromSql<'a> for Raw {
@@ -34,7 +34,7 @@ impl<'a> FromSql<'a> for Raw {
     }
 }
 
-/// Makes a table of the case's values.
+/// Creates a table of the case's values.
 pub(crate) fn fill(client: &mut Client, case: &Case) {
     let ty = case.ty;
     let mut run = |statement: String| {
@@ -49,8 +49,8 @@ pub(crate) fn fill(client: &mut Client, case: &Case) {
     }
 }
 
-/// Puts the values of that table into arrays of up to six, NULLs among them; some of the arrays count from -1, some
-/// have two dimensions. False if the type has no array type.
+/// Fills a table with arrays of up to six of the values, including NULL. Some arrays count from -1,
+/// some have two dimensions. Returns false if the type has no array type.
 pub(crate) fn fill_arrays(client: &mut Client, case: &Case) -> bool {
     let ty = case.ty;
     let has_arrays =
@@ -58,20 +58,28 @@ pub(crate) fn fill_arrays(client: &mut Client, case: &Case) -> bool {
     let row = client.query_one(has_arrays, &[&ty]).unwrap();
     let (has_arrays, delimiter): (bool, String) = (row.get(0), row.get(1));
     if has_arrays {
-        // An element that stands in quotes needs them or not: what the server writes is what counts.
+        // The server decides which elements need quotes.
         let statement = format!(
             r#"
             DROP TABLE IF EXISTS a;
             CREATE TABLE a (n serial, v {ty}[]);
             INSERT INTO a (v) VALUES ('{{}}');
             INSERT INTO a (v)
-            SELECT (CASE WHEN is_table THEN '{{{{' || string_agg(e, CASE WHEN n % 3 = 0 THEN '}}{delimiter}{{' ELSE '{delimiter}' END ORDER BY n) || '}}}}'
-                    ELSE bounds || '{{' || string_agg(e, '{delimiter}' ORDER BY n) || '}}' END)::{ty}[]
-              FROM (SELECT n, e, row, row % 3 = 1 AND count(*) OVER (PARTITION BY row) = 6 AS is_table,
-                           CASE WHEN row % 3 = 2 THEN '[-1:' || count(*) OVER (PARTITION BY row) - 2 || ']=' ELSE '' END AS bounds
+            SELECT (CASE WHEN is_table
+                    THEN '{{{{' || string_agg(e,
+                        CASE WHEN n % 3 = 0 THEN '}}{delimiter}{{' ELSE '{delimiter}' END ORDER BY n
+                    ) || '}}}}'
+                    ELSE bounds || '{{' || string_agg(e, '{delimiter}' ORDER BY n) || '}}'
+                    END)::{ty}[]
+              FROM (SELECT n, e, row,
+                           row % 3 = 1 AND count(*) OVER (PARTITION BY row) = 6 AS is_table,
+                           CASE WHEN row % 3 = 2
+                                THEN '[-1:' || count(*) OVER (PARTITION BY row) - 2 || ']='
+                                ELSE '' END AS bounds
                       FROM (SELECT n - 1 AS n, (n - 1) / 6 AS row,
                                    CASE WHEN n % 5 = 4 THEN 'NULL'
-                                   ELSE '"' || replace(replace(v::text, '\', '\\'), '"', '\"') || '"' END AS e
+                                   ELSE '"' || replace(replace(v::text, '\', '\\'), '"', '\"')
+                                        || '"' END AS e
                               FROM v) AS elements) AS rows
              GROUP BY row, is_table, bounds ORDER BY row"#
         );
@@ -80,7 +88,7 @@ pub(crate) fn fill_arrays(client: &mut Client, case: &Case) -> bool {
     has_arrays
 }
 
-/// The values of a table in which `v` is of type `ty`.
+/// Returns the values of a table in which `v` is of type `ty`.
 pub(crate) fn read(client: &mut Client, table: &str, ty: &str, case: &Case) -> Vec<Sample> {
     let order = format!("FROM {table} ORDER BY n");
     let texts = client.simple_query(&format!("SELECT v, v::text {order}")).unwrap();
@@ -121,7 +129,7 @@ pub(crate) fn read(client: &mut Client, table: &str, ty: &str, case: &Case) -> V
         .collect()
 }
 
-/// The binary forms of what the server reads from these texts.
+/// Returns the binary forms of the values that the server reads from these texts.
 pub(crate) fn read_back(client: &mut Client, ty: &str, texts: &[String]) -> Vec<Vec<u8>> {
     let query =
         format!("SELECT t::{ty} FROM unnest($1::text[]) WITH ORDINALITY AS u (t, n) ORDER BY n");

@@ -1,56 +1,57 @@
-//! Requests of authentication that must not be answered.
+//! Authentication requests that must not be answered.
 
 use std::net::{IpAddr, UdpSocket};
 
 use pgoutput_reader::{AuthError, Config, Connection, ErrorKind, ProtocolError};
 
-use super::{Case, case, check, says};
+use super::{Case, case, check, sends};
 use crate::server::{Client, PASSWORD, PATIENCE, Rogue, authentication, welcome};
 
-/// SCRAM up to the client's proof: `server_first` makes the server's first message from the client's nonce.
+/// Runs SCRAM up to the client's proof. `server_first` makes the server's first message from the
+/// client's nonce.
 fn scram(client: &mut Client, server_first: impl FnOnce(&str) -> String) {
     client.startup();
-    client.say(authentication(10, b"SCRAM-SHA-256\0\0"));
+    client.send(authentication(10, b"SCRAM-SHA-256\0\0"));
     let first = String::from_utf8(client.expect(b'p')).unwrap();
     let nonce = first.split_once(",r=").unwrap().1;
-    client.say(authentication(11, server_first(nonce)));
+    client.send(authentication(11, server_first(nonce)));
 }
 
 const SALT: &str = "s=c2FsdA==,i=4096";
 
 #[test]
-fn a_server_that_asks_wrongly_gets_no_proof() {
+fn invalid_requests_get_no_proof() {
     check(&[
         case!(
             "unknown authentication",
-            says!(authentication(77, b"")),
+            sends!(authentication(77, b"")),
             ErrorKind::Protocol(ProtocolError::UnknownAuthentication(77))
         ),
         case!(
             "Kerberos",
-            says!(authentication(7, b"")),
+            sends!(authentication(7, b"")),
             ErrorKind::Auth(AuthError::MethodUnsupported { .. })
         ),
         case!(
             "an md5 salt of three bytes",
-            says!(authentication(5, b"sal")),
+            sends!(authentication(5, b"sal")),
             ErrorKind::Protocol(ProtocolError::Malformed { .. })
         ),
         case!(
             "an md5 salt of five bytes",
-            says!(authentication(5, b"salty")),
+            sends!(authentication(5, b"salty")),
             ErrorKind::Protocol(ProtocolError::Malformed { .. })
         ),
         case!(
             "the password asked for twice",
-            says!([authentication(3, b""), authentication(3, b"")].concat()),
+            sends!([authentication(3, b""), authentication(3, b"")].concat()),
             ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'R', .. })
         ),
         case!(
             "a billion rounds of SCRAM",
             |client| {
                 scram(client, |nonce| format!("r={nonce}x,s=c2FsdA==,i=1000000000"));
-                client.left_in_silence();
+                client.wait_for_silent_close();
             },
             ErrorKind::Auth(AuthError::IterationCount { asked: 1_000_000_000, .. })
         ),
@@ -58,7 +59,7 @@ fn a_server_that_asks_wrongly_gets_no_proof() {
             "another nonce",
             |client| {
                 scram(client, |_| format!("r=another,{SALT}"));
-                client.left_in_silence();
+                client.wait_for_silent_close();
             },
             ErrorKind::Auth(AuthError::Scram { .. })
         ),
@@ -66,7 +67,7 @@ fn a_server_that_asks_wrongly_gets_no_proof() {
             "a salt that is none",
             |client| {
                 scram(client, |nonce| format!("r={nonce}x,s=?,i=4096"));
-                client.left_in_silence();
+                client.wait_for_silent_close();
             },
             ErrorKind::Auth(AuthError::Scram { .. })
         ),
@@ -75,8 +76,8 @@ fn a_server_that_asks_wrongly_gets_no_proof() {
             |client| {
                 scram(client, |nonce| format!("r={nonce}x,{SALT}"));
                 client.expect(b'p');
-                client.say(authentication(12, b"v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
-                client.left_in_silence();
+                client.send(authentication(12, b"v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="));
+                client.wait_for_silent_close();
             },
             ErrorKind::Auth(AuthError::ServerNotVerified)
         ),
@@ -85,20 +86,21 @@ fn a_server_that_asks_wrongly_gets_no_proof() {
             |client| {
                 scram(client, |nonce| format!("r={nonce}x,{SALT}"));
                 client.expect(b'p');
-                client.say(welcome());
-                client.left_in_silence();
+                client.send(welcome());
+                client.wait_for_silent_close();
             },
             ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'R', .. })
         ),
         case!(
             "a proof before its question",
-            says!(authentication(12, b"v=AAAA")),
+            sends!(authentication(12, b"v=AAAA")),
             ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'R', .. })
         ),
     ]);
 }
 
-/// An address of this machine that is not a loopback address; asking for the way to another machine sends nothing.
+/// Returns an address of this machine that is not a loopback address. A route lookup to another
+/// machine sends nothing.
 fn outer_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.1:9").ok()?;
@@ -106,19 +108,19 @@ fn outer_address() -> Option<IpAddr> {
 }
 
 #[test]
-fn a_server_elsewhere_gets_no_password_unless_that_was_chosen() {
+fn a_remote_server_gets_no_password_by_default() {
     let Some(address) = outer_address() else {
         return pgoutput_harness::skip("this machine has no address but loopback ones");
     };
     for (method, rest) in [(3, &b""[..]), (5, b"salt"), (10, b"SCRAM-SHA-256\0\0")] {
         let rogue = Rogue::at(address, move |client| {
             client.tls_request();
-            client.say(b"N");
+            client.send(b"N");
             client.startup();
-            client.say(authentication(method, rest));
-            client.left_in_silence();
+            client.send(authentication(method, rest));
+            client.wait_for_silent_close();
         });
-        // As the user leaves it: no mode is chosen.
+        // The user's default: no mode is chosen.
         let port = rogue.port();
         let config: Config =
             format!("host=localhost hostaddr={address} port={port} user=alice password={PASSWORD}")

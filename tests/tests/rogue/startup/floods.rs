@@ -1,11 +1,11 @@
-//! More than anybody should have to hear, less than was announced, and nothing.
+//! Answers that are too long, shorter than announced, or missing.
 
 use std::thread;
 use std::time::Duration;
 
 use pgoutput_reader::{AuthError, Connection, ErrorKind, LimitError, ProtocolError};
 
-use super::{Case, SHORT, case, check, check_with, says};
+use super::{Case, SHORT, case, check, check_with, sends};
 use crate::server::{Client, Rogue, authentication, message, welcome};
 
 fn notice() -> Vec<u8> {
@@ -13,28 +13,28 @@ fn notice() -> Vec<u8> {
 }
 
 #[test]
-fn what_is_too_much_is_refused() {
+fn excessive_answers_are_rejected() {
     check(&[
         case!(
             "a length of two gigabytes",
-            says!(b"R\x7F\xFF\xFF\xFF\0\0\0\0"),
+            sends!(b"R\x7F\xFF\xFF\xFF\0\0\0\0"),
             ErrorKind::Limit(LimitError::Message { tag: b'R', .. })
         ),
         case!(
             "a negative length",
-            says!(b"R\xFF\xFF\xFF\xFF\0\0\0\0"),
+            sends!(b"R\xFF\xFF\xFF\xFF\0\0\0\0"),
             ErrorKind::Protocol(ProtocolError::Length { tag: b'R', length: -1 })
         ),
         case!(
             "a length that does not count itself",
-            says!(b"R\0\0\0\x03"),
+            sends!(b"R\0\0\0\x03"),
             ErrorKind::Protocol(ProtocolError::Length { length: 3, .. })
         ),
         case!(
             "notices without end",
             |client| {
                 client.startup();
-                client.say_for_ever(notice());
+                client.send_endlessly(notice());
             },
             ErrorKind::Limit(LimitError::Handshake { unit: "messages", .. })
         ),
@@ -42,7 +42,7 @@ fn what_is_too_much_is_refused() {
             "long notices without end",
             |client| {
                 client.startup();
-                client.say_for_ever(message(
+                client.send_endlessly(message(
                     b'N',
                     [&b"M"[..], &vec![b'x'; 60_000], b"\0\0"].concat(),
                 ));
@@ -53,8 +53,8 @@ fn what_is_too_much_is_refused() {
             "parameters without end",
             |client| {
                 client.startup();
-                client.say(authentication(0, b""));
-                client.say_for_ever(message(b'S', b"a\0b\0"));
+                client.send(authentication(0, b""));
+                client.send_endlessly(message(b'S', b"a\0b\0"));
             },
             ErrorKind::Limit(LimitError::Handshake { unit: "messages", .. })
         ),
@@ -62,19 +62,19 @@ fn what_is_too_much_is_refused() {
             "a bare error without end",
             |client| {
                 client.startup();
-                client.say(b"E");
-                client.say_for_ever([b'x'; 1000]);
+                client.send(b"E");
+                client.send_endlessly([b'x'; 1000]);
             },
             ErrorKind::Server(_)
         ),
         case!(
             "a key of a gigabyte",
-            says!([&authentication(0, b"")[..], b"K\x40\0\0\0"].concat()),
+            sends!([&authentication(0, b"")[..], b"K\x40\0\0\0"].concat()),
             ErrorKind::Limit(LimitError::Message { tag: b'K', .. })
         ),
         case!(
             "mechanisms without end",
-            says!(authentication(10, [&b"OTHER\0".repeat(10_000)[..], b"\0"].concat())),
+            sends!(authentication(10, [&b"OTHER\0".repeat(10_000)[..], b"\0"].concat())),
             ErrorKind::Auth(AuthError::MechanismUnsupported { .. })
         ),
     ]);
@@ -89,7 +89,7 @@ fn an_early_end_is_an_error() {
             "half a header",
             |client| {
                 client.startup();
-                client.say(b"R\0\0");
+                client.send(b"R\0\0");
             },
             ErrorKind::Io { .. }
         ),
@@ -97,7 +97,7 @@ fn an_early_end_is_an_error() {
             "half a message",
             |client| {
                 client.startup();
-                client.say(b"R\0\0\0\x08\0\0");
+                client.send(b"R\0\0\0\x08\0\0");
             },
             ErrorKind::Io { .. }
         ),
@@ -105,7 +105,7 @@ fn an_early_end_is_an_error() {
             "accepted and gone",
             |client| {
                 client.startup();
-                client.say(authentication(0, b""));
+                client.send(authentication(0, b""));
             },
             ErrorKind::Io { .. }
         ),
@@ -113,27 +113,29 @@ fn an_early_end_is_an_error() {
 }
 
 #[test]
-fn what_makes_no_progress_ends_in_time() {
+fn stalled_connections_end_in_time() {
     let cases = [
         case!(
             "silence",
             |client| {
                 client.startup();
-                client.left_in_silence();
+                client.wait_for_silent_close();
             },
             ErrorKind::Timeout { .. }
         ),
-        case!("a startup packet that is not even read", Client::left, ErrorKind::Timeout { .. }),
+        case!(
+            "a startup packet that is not even read",
+            Client::wait_for_close,
+            ErrorKind::Timeout { .. }
+        ),
         case!(
             "a byte now and then",
             |client| {
                 client.startup();
-                assert!(
-                    !client.dribble(
-                        [authentication(0, b""), notice().repeat(100)].concat(),
-                        SHORT / 10
-                    )
-                );
+                assert!(!client.send_slowly(
+                    [authentication(0, b""), notice().repeat(100)].concat(),
+                    SHORT / 10
+                ));
             },
             ErrorKind::Timeout { .. }
         ),
@@ -141,7 +143,7 @@ fn what_makes_no_progress_ends_in_time() {
             "a notice now and then",
             |client| {
                 client.startup();
-                while client.say(notice()) {
+                while client.send(notice()) {
                     thread::sleep(SHORT / 10);
                 }
             },
@@ -151,8 +153,8 @@ fn what_makes_no_progress_ends_in_time() {
             "accepted, and never ready",
             |client| {
                 client.startup();
-                client.say(authentication(0, b""));
-                client.left_in_silence();
+                client.send(authentication(0, b""));
+                client.wait_for_silent_close();
             },
             ErrorKind::Timeout { .. }
         ),
@@ -163,11 +165,11 @@ fn what_makes_no_progress_ends_in_time() {
 }
 
 #[test]
-fn a_slow_server_is_no_rogue() {
+fn a_slow_server_is_accepted() {
     let rogue = Rogue::new(|client| {
         client.startup();
-        assert!(client.dribble(welcome(), Duration::from_millis(1)));
-        client.left();
+        assert!(client.send_slowly(welcome(), Duration::from_millis(1)));
+        client.wait_for_close();
     });
     let connection = Connection::connect(&rogue.config()).unwrap();
     assert_eq!(connection.server_version().to_string(), "18.1");

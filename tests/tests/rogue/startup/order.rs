@@ -1,8 +1,8 @@
-//! Messages that are none, or come when they cannot.
+//! Invalid messages, and messages out of order.
 
 use pgoutput_reader::{ErrorKind, LimitError, ProtocolError};
 
-use super::{Case, case, check, ends, says};
+use super::{Case, case, check, ends, sends};
 use crate::server::{authentication, message};
 
 fn error(text: &str) -> Vec<u8> {
@@ -10,61 +10,61 @@ fn error(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn what_cannot_come_now_is_named() {
+fn unexpected_messages_are_named() {
     check(&[
         case!(
             "another protocol",
-            says!(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+            sends!(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
             ErrorKind::Limit(LimitError::Message { tag: b'H', .. })
         ),
         case!(
             "an unknown message",
-            says!(message(b'?', b"")),
+            sends!(message(b'?', b"")),
             ErrorKind::Protocol(ProtocolError::UnknownTag(b'?'))
         ),
         case!(
             "ready before anything",
-            says!(message(b'Z', b"I")),
+            sends!(message(b'Z', b"I")),
             ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'Z', .. })
         ),
         case!(
             "a key before acceptance",
-            says!(message(b'K', b"\0\0\0\x01\0\0\0\x01")),
+            sends!(message(b'K', b"\0\0\0\x01\0\0\0\x01")),
             ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'K', .. })
         ),
         case!(
             "a parameter before acceptance",
-            says!(message(b'S', b"server_version\x0018.1\0")),
+            sends!(message(b'S', b"server_version\x0018.1\0")),
             ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'S', .. })
         ),
         case!(
             "changes before acceptance",
-            says!([message(b'W', b"\0\0\0"), message(b'd', b"w")].concat()),
+            sends!([message(b'W', b"\0\0\0"), message(b'd', b"w")].concat()),
             ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'W', .. })
         ),
         case!(
             "a key of two bytes",
-            says!([authentication(0, b""), message(b'K', b"\0\0")].concat()),
+            sends!([authentication(0, b""), message(b'K', b"\0\0")].concat()),
             ErrorKind::Protocol(ProtocolError::Malformed { message: "BackendKeyData", .. })
         ),
         case!(
             "a parameter without a zero byte",
-            says!([authentication(0, b""), message(b'S', b"server_version\x0018.1")].concat()),
+            sends!([authentication(0, b""), message(b'S', b"server_version\x0018.1")].concat()),
             ErrorKind::Protocol(ProtocolError::Malformed { message: "ParameterStatus", .. })
         ),
         case!(
             "an error without a zero byte",
-            says!(message(b'E', b"SFATAL\0Mno")),
+            sends!(message(b'E', b"SFATAL\0Mno")),
             ErrorKind::Protocol(ProtocolError::Malformed { message: "ErrorResponse", .. })
         ),
         case!(
-            "ready without a word of its version",
-            says!([authentication(0, b""), message(b'Z', b"I")].concat()),
+            "ready without its version",
+            sends!([authentication(0, b""), message(b'Z', b"I")].concat()),
             ErrorKind::Protocol(ProtocolError::ServerVersion(_))
         ),
         case!(
             "a version that is none",
-            says!(
+            sends!(
                 [
                     authentication(0, b""),
                     message(b'S', b"server_version\0\x1B[2Jx\0"),
@@ -76,25 +76,25 @@ fn what_cannot_come_now_is_named() {
         ),
         case!(
             "a newer protocol than was asked for",
-            says!(message(b'v', b"\0\x03\0\x02\0\0\0\0")),
+            sends!(message(b'v', b"\0\x03\0\x02\0\0\0\0")),
             ErrorKind::Protocol(ProtocolError::Negotiation { major: 3, minor: 2 })
         ),
         case!(
-            "protocol options that nobody named",
-            says!(message(b'v', b"\0\x03\0\0\xFF\xFF\xFF\xFF")),
+            "protocol options that were not requested",
+            sends!(message(b'v', b"\0\x03\0\0\xFF\xFF\xFF\xFF")),
             ErrorKind::Protocol(ProtocolError::Negotiation { .. })
         ),
     ]);
 }
 
 #[test]
-fn an_error_of_nobody_in_particular_shows_its_one_line_and_no_more() {
+fn an_unauthenticated_error_shows_only_one_line() {
     let error = ends(
         "an error with more to it",
         |client| {
             client.startup();
-            client.say(self::error("\x1B[2Jno\nentry"));
-            client.left();
+            client.send(self::error("\x1B[2Jno\nentry"));
+            client.wait_for_close();
         },
         |_| (),
     );

@@ -6,14 +6,14 @@ use super::{Case, SHORT, case, check_with};
 use crate::server::welcome;
 
 #[test]
-fn tls_that_was_required_is_had_or_nothing_is_said() {
+fn without_required_tls_nothing_is_sent() {
     let cases = [
         case!(
             "refused",
             |client| {
                 client.tls_request();
-                client.say(b"N");
-                client.left_in_silence();
+                client.send(b"N");
+                client.wait_for_silent_close();
             },
             ErrorKind::Tls(TlsError::NotOffered { mode: SslMode::Require })
         ),
@@ -21,26 +21,26 @@ fn tls_that_was_required_is_had_or_nothing_is_said() {
             "refused, and on in clear",
             |client| {
                 client.tls_request();
-                client.say([&b"N"[..], &welcome()].concat());
-                client.left_in_silence();
+                client.send([&b"N"[..], &welcome()].concat());
+                client.wait_for_silent_close();
             },
             ErrorKind::Tls(TlsError::Injected(_))
         ),
         case!(
-            "granted, with bytes in clear behind it",
+            "granted, followed by bytes in clear",
             |client| {
                 client.tls_request();
-                client.say([&b"S"[..], &welcome()].concat());
-                client.left_in_silence();
+                client.send([&b"S"[..], &welcome()].concat());
+                client.wait_for_silent_close();
             },
             ErrorKind::Tls(TlsError::Injected(_))
         ),
         case!(
-            "an error whose text nobody vouches for",
+            "an error before authentication",
             |client| {
                 client.tls_request();
-                client.say([&b"E"[..], b"call 555 and say swordfish\0"].concat());
-                client.left_in_silence();
+                client.send([&b"E"[..], b"call 555 and say swordfish\0"].concat());
+                client.wait_for_silent_close();
             },
             ErrorKind::Tls(TlsError::ErrorAnswer)
         ),
@@ -48,8 +48,8 @@ fn tls_that_was_required_is_had_or_nothing_is_said() {
             "an answer that is none",
             |client| {
                 client.tls_request();
-                client.say(b"?");
-                client.left_in_silence();
+                client.send(b"?");
+                client.wait_for_silent_close();
             },
             ErrorKind::Tls(TlsError::Answer(b'?'))
         ),
@@ -59,14 +59,14 @@ fn tls_that_was_required_is_had_or_nothing_is_said() {
         config.ssl_mode(SslMode::Require);
     });
     let broken = [case!(
-        "no handshake behind it",
+        "no handshake after it",
         |client| {
             client.tls_request();
-            client.say(b"S");
-            // The client's first words; what comes now cannot have been injected before them.
-            client.hear();
-            client.say(b"no TLS at all, and long enough for the head of a record");
-            client.left();
+            client.send(b"S");
+            // The client's first bytes. Later bytes cannot have been injected before them.
+            client.receive();
+            client.send(b"no TLS at all, and long enough for the head of a record");
+            client.wait_for_close();
         },
         ErrorKind::Tls(_)
     )];
@@ -74,11 +74,11 @@ fn tls_that_was_required_is_had_or_nothing_is_said() {
         config.ssl_mode(SslMode::Require);
     });
     let silent = [case!(
-        "silence behind it",
+        "silence after it",
         |client| {
             client.tls_request();
-            client.say(b"S");
-            client.left();
+            client.send(b"S");
+            client.wait_for_close();
         },
         ErrorKind::Timeout { .. }
     )];

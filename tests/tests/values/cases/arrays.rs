@@ -1,4 +1,5 @@
-//! What arrays have beside the values in them: dimensions, bounds, quotes. Every other case is tried in arrays as well.
+//! Properties of arrays themselves: dimensions, bounds, quotes. All other cases are tested in
+//! arrays too.
 
 use super::{Case, case};
 

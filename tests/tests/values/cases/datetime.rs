@@ -26,7 +26,8 @@ pub(super) const CASES: &[Case] = &[
         &["00:00+15:59:59", "24:00-15:59:59", "12:00:00.5+05:30"],
         &[
             "(random() * interval '1 day')::time::timetz",
-            "timezone(make_interval(0, 0, 0, 0, rint(31) - 15, rint(60), (rint(2) * rint(60))::float8),
+            "timezone(make_interval(
+                    0, 0, 0, 0, rint(31) - 15, rint(60), (rint(2) * rint(60))::float8),
                 (random() * interval '1 day')::time::timetz)",
         ],
     ),
@@ -43,9 +44,8 @@ pub(super) const CASES: &[Case] = &[
     case(
         "interval",
         &["0", "-1 mon", "1 year -1 mon 3 days -04:05:06.789", "178000000 years", "-1 day 1 us"],
-        &[
-            "make_interval(rint(9) - 4, rint(9) - 4, 0, rint(9) - 4, rint(99) - 50, rint(99) - 50, rfinite()::numeric(16, 6)::float8)",
-        ],
+        &["make_interval(rint(9) - 4, rint(9) - 4, 0, rint(9) - 4, rint(99) - 50, rint(99) - 50,
+                rfinite()::numeric(16, 6)::float8)"],
     ),
     case("interval", &["infinity", "-infinity"], &[]).since(17),
 ];

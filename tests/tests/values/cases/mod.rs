@@ -1,4 +1,4 @@
-//! The types, their edge values, and how more are made at random: a table for each family.
+//! The types, their edge values, and their random values: a table for each family.
 
 mod arrays;
 mod datetime;
@@ -11,12 +11,12 @@ mod search;
 mod text;
 mod users;
 
-/// Values of one type. Its array type is tried with the same values.
+/// Values of one type. Its array type is tested with the same values.
 pub(crate) struct Case {
     pub(crate) ty: &'static str,
-    /// The first major of PostgreSQL that has the type, and all these values of it.
+    /// The first major of PostgreSQL that has the type and all these values.
     pub(crate) since: u32,
-    /// What creates the type.
+    /// The statement that creates the type.
     pub(crate) setup: &'static [&'static str],
     /// Values in the type's text form.
     pub(crate) values: &'static [&'static str],
@@ -24,18 +24,18 @@ pub(crate) struct Case {
     pub(crate) random: &'static [&'static str],
     pub(crate) binary: BinaryForm,
     pub(crate) has_floats: bool,
-    /// The JSON form is what `to_jsonb` makes of the value.
+    /// Whether the JSON form is the result of `to_jsonb`.
     pub(crate) is_json_as_the_servers: bool,
-    /// What a cast to `text` makes of the text that the type's output function writes: the same, but for three types.
+    /// The cast to `text` of the output function's text, which differs for three types only.
     pub(crate) cast: fn(&str) -> String,
 }
 
 #[derive(PartialEq, Eq)]
 pub(crate) enum BinaryForm {
     Missing,
-    /// The text tells everything that it does.
+    /// The text is equivalent.
     LikeText,
-    /// The text does not tell everything that it does.
+    /// The text does not determine it completely.
     Fuller,
 }
 
@@ -100,7 +100,7 @@ impl Case {
     }
 }
 
-/// Every case, in an order in which types come after those they are made of.
+/// Returns every case. Types come after those that they consist of.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [
         numbers::CASES,

@@ -3,7 +3,7 @@
 use super::{Case, case};
 
 pub(super) const CASES: &[Case] = &[
-    // Cast to text it always has its netmask.
+    // Cast to text, it always has its netmask.
     case(
         "inet",
         &[

@@ -1,4 +1,4 @@
-//! Ranges and multiranges; their arrays come of themselves.
+//! Ranges and multiranges. Their arrays are derived.
 
 use super::{Case, case};
 
@@ -57,7 +57,8 @@ pub(super) const CASES: &[Case] = &[
     case(
         "nummultirange",
         &["{}", "{[1.0,2.50),(3,Infinity]}"],
-        &["nummultirange(numrange(-abs(rnumeric()) - 1, 0.0, rbounds()), numrange(0.5, rnull(abs(rnumeric()) + 1), rbounds()))"],
+        &["nummultirange(numrange(-abs(rnumeric()) - 1, 0.0, rbounds()),
+            numrange(0.5, rnull(abs(rnumeric()) + 1), rbounds()))"],
     )
     .since(14)
     .json(),

@@ -13,7 +13,7 @@ pub(super) const CASES: &[Case] = &[
         ],
     )
     .json(),
-    // Where operators of one kind stand beside each other the text does not tell which belong together.
+    // Between operators of the same kind, the text does not show the grouping.
     case(
         "tsquery",
         &[

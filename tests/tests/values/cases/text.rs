@@ -1,11 +1,11 @@
-//! Text and what is written as text, `bytea`, JSON, XML.
+//! Text and types in text form, `bytea`, JSON, XML.
 
 use super::{Case, case};
 
 pub(super) const CASES: &[Case] = &[
     case("text", &["", "NULL", "é😀", "a\nb"], &["rtext()"]).json(),
     case("varchar(40)", &["", "a "], &["rtext()"]).json(),
-    // A cast to text takes the padding off.
+    // A cast to text removes the padding.
     case("char(5)", &["", "a", "é"], &["left(rtext(), 5)"])
         .json()
         .cast(|text| text.trim_end_matches(' ').to_owned()),
@@ -33,7 +33,8 @@ pub(super) const CASES: &[Case] = &[
     case(
         "jsonpath",
         &["$", r#"strict $."a b"[*] ? (@ > 1)"#, "$.**{2 to last}"],
-        &["('$.' || to_json(rtext())::text || '[*] ? (@ == ' || to_json(rtext())::text || ')')::jsonpath"],
+        &["('$.' || to_json(rtext())::text || '[*] ? (@ == ' ||
+            to_json(rtext())::text || ')')::jsonpath"],
     )
     .since(12)
     .json(),

@@ -2,7 +2,7 @@
 
 use super::{Case, case};
 
-/// They and the functions that make values of them.
+/// The types, and the functions that create their values.
 const TYPES: &[&str] = &[
     "CREATE TYPE mood AS ENUM ('sad', 'so so', 'a\"b', 'é', '')",
     "CREATE DOMAIN short AS text CHECK (length(value) < 100)",
@@ -19,7 +19,9 @@ const TYPES: &[&str] = &[
     "CREATE FUNCTION rtextrange() RETURNS textrange LANGUAGE plpgsql AS $$
      DECLARE a text := rnull(rtext()); b text := rnull(rtext());
      BEGIN
-       IF a > b COLLATE \"C\" THEN RETURN textrange(b, a, rbounds()); ELSE RETURN textrange(a, b, rbounds()); END IF;
+       IF a > b COLLATE \"C\" THEN RETURN textrange(b, a, rbounds());
+       ELSE RETURN textrange(a, b, rbounds());
+       END IF;
      END $$",
     "CREATE TYPE deep1 AS (v textrange, w textrange[])",
     "CREATE TYPE deep2 AS (v deep1, w deep1[])",
@@ -27,7 +29,8 @@ const TYPES: &[&str] = &[
     "CREATE FUNCTION rpair() RETURNS pair LANGUAGE plpgsql AS $$
      BEGIN RETURN ROW(rnull(rtext()), rnull(rtexts()))::pair; END $$",
     "CREATE FUNCTION rdeep1() RETURNS deep1 LANGUAGE plpgsql AS $$
-     BEGIN RETURN ROW(rnull(rtextrange()), ARRAY[rtextrange(), rnull(rtextrange())])::deep1; END $$",
+     BEGIN RETURN ROW(rnull(rtextrange()),
+       ARRAY[rtextrange(), rnull(rtextrange())])::deep1; END $$",
     "CREATE FUNCTION rdeep2() RETURNS deep2 LANGUAGE plpgsql AS $$
      BEGIN RETURN ROW(rnull(rdeep1()), ARRAY[[rdeep1()], [rnull(rdeep1())]])::deep2; END $$",
     "CREATE FUNCTION rmood() RETURNS mood LANGUAGE plpgsql AS $$
@@ -35,7 +38,8 @@ const TYPES: &[&str] = &[
 ];
 
 const TREE: &str = "
-    CREATE TYPE tree AS (id int, p pair, ps pair[], o one, os one[], m mood, b bytea, d shorter, h hstore,
+    CREATE TYPE tree AS (id int, p pair, ps pair[], o one, os one[], m mood, b bytea,
+        d shorter, h hstore,
         r int4range, t timestamptz, j jsonb, n numeric, f bool, rows row3[], bx area[], e nothing)";
 
 pub(super) const CASES: &[Case] = &[
@@ -62,8 +66,10 @@ pub(super) const CASES: &[Case] = &[
     case(
         "tree",
         &["(,,,,,,,,,,,,,,,,)"],
-        &["ROW(g, rpair(), ARRAY[rpair(), NULL], ROW(rtext()), ARRAY[ROW(rtext())::one], rmood(), rbytea(), rtext(), rhstore(),
-           int4range(g, NULL), timestamptz '2020-01-01' + rint(9999) * interval '1 s', to_jsonb(rtexts()), 0.5 + g, true, NULL,
+        &["ROW(g, rpair(), ARRAY[rpair(), NULL], ROW(rtext()), ARRAY[ROW(rtext())::one], rmood(),
+           rbytea(), rtext(), rhstore(),
+           int4range(g, NULL), timestamptz '2020-01-01' + rint(9999) * interval '1 s',
+           to_jsonb(rtexts()), 0.5 + g, true, NULL,
            ARRAY[box '(1,2),(0,0)']::area[], ROW())::tree"],
     )
     .setup(&[TREE])
