@@ -308,5 +308,4 @@ fn close(one: &TcpStream, other: &TcpStream) {
 }
 
 #[cfg(test)]
-#[path = "network_tests.rs"]
 mod tests;

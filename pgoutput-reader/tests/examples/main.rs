@@ -9,9 +9,7 @@ use std::time::Duration;
 use pgoutput_harness::{PATIENCE, Wait, output, output_within, servers, servers_from};
 use serde_json::Value;
 
-#[path = "examples/ends.rs"]
 mod ends;
-#[path = "examples/sqlite.rs"]
 mod sqlite;
 
 /// Returns the command of an example. `cargo test` has built it; a run of this test alone builds it
