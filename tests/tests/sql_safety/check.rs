@@ -12,11 +12,11 @@ const CHECKED: &[&str] = &[
     "pgoutput-decode/src",
     "pgoutput-reader/examples",
     "pgoutput-reader/src",
-    "tests/bench",
-    "tests/end-to-end/src",
+    "tests/bench/decode",
+    "tests/bench/end-to-end/src",
     "tests/fuzz-bodies/src",
     "tests/harness/src",
-    "tests/peers/src",
+    "tests/bench/peers/src",
     "tests/src",
 ];
 

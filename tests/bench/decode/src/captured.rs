@@ -10,7 +10,8 @@ use crate::Input;
 /// # Errors
 /// If a file cannot be read or is invalid.
 pub fn captured(major: u32) -> io::Result<Input> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../captures").join(major.to_string());
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../captures").join(major.to_string());
     let mut files: Vec<_> =
         fs::read_dir(folder)?.map(|file| file.map(|file| file.path())).collect::<Result<_, _>>()?;
     files.sort();

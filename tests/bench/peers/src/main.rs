@@ -1,8 +1,8 @@
 //! Other decoders of pgoutput compared with this one, over the same frames, in turns.
 //!
 //! ```text
-//! cd tests/peers && cargo run --release         # every input
-//! cd tests/peers && cargo run --release -- bulk # the inputs whose name starts with "bulk"
+//! cd tests/bench/peers && cargo run --release         # every input
+//! cd tests/bench/peers && cargo run --release -- bulk # the inputs whose name starts with "bulk"
 //! ```
 //!
 //! The figures are nanoseconds of this thread's CPU time per message, two ratios to

@@ -6,7 +6,7 @@
 //! target/release/throughput bulk 1000000 5           # a million rows in one transaction, 5 rounds
 //! target/release/throughput bulk 250000 3 --over tls # or unix; the default is TCP
 //! # This adds other clients to the consumers:
-//! (cd tests/peers && cargo build --release --features libpq)
+//! (cd tests/bench/peers && cargo build --release --features libpq)
 //! target/release/latency --over unix                 # the latency that gathering reads adds
 //! target/release/events                              # an event as JSON, columns, struct, kept
 //! ```

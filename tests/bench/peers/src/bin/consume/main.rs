@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! # Without the feature if libpq's headers are not installed:
-//! cd tests/peers && cargo build --release --features libpq
+//! cd tests/bench/peers && cargo build --release --features libpq
 //! # A name per line, and "left out: " before a client that is not built in:
 //! target/release/consume list
 //! # Reads publication p and prints the number of rows:

@@ -1,5 +1,5 @@
-//! Other clients, from the package `tests/peers`, which is outside this workspace and need not be
-//! built.
+//! Other clients, from the package `tests/bench/peers`, which is outside this workspace and need
+//! not be built.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,15 +8,15 @@ use crate::Problem;
 use crate::consumer::Consumer;
 
 /// The command that builds them.
-pub(crate) const BUILD: &str = "cd tests/peers && cargo build --release --features libpq";
+pub(crate) const BUILD: &str = "cd tests/bench/peers && cargo build --release --features libpq";
 
 /// Returns the path of the built program.
 fn built() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/target/release/consume")
 }
 
-/// Returns the clients of a program, by default of the one in `tests/peers`. Prints which clients
-/// are left out and why.
+/// Returns the clients of a program, by default of the one in `tests/bench/peers`. Prints which
+/// clients are left out and why.
 ///
 /// # Errors
 /// If a given program cannot be run.

@@ -42,8 +42,8 @@ pub(crate) struct Args {
     /// Transport from the server.
     #[arg(long, value_enum, default_value_t = Over::Tcp)]
     pub(crate) over: Over,
-    /// Other clients, as tests/peers builds them into one program [default: that program, if it is
-    /// built].
+    /// Other clients, as tests/bench/peers builds them into one program [default: that program, if
+    /// it is built].
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) peers: Option<PathBuf>,
 }
