@@ -120,7 +120,7 @@ impl<'s> Run<'s> {
         let before = end(&mut self.client);
         self.elsewhere.batch_execute("INSERT INTO u SELECT generate_series(1, 5000)").unwrap();
         let after = end(&mut self.client);
-        eventually("the idle slot to move", || {
+        eventually("the idle slot to advance", || {
             // A checkpoint logs the running transactions, which a slot needs to release log.
             self.elsewhere.batch_execute("INSERT INTO u VALUES (1); CHECKPOINT").unwrap();
             sleep(Duration::from_millis(100));

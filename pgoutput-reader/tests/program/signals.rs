@@ -67,7 +67,7 @@ fn a_signal_ends_it_while_it_creates_a_slot() {
         assert_eq!((printed.as_str(), status), ("", Some(1)));
         assert!(stderr.contains("before it was connected"), "{stderr}");
         // The transaction is still open.
-        wait("the slot to be gone", || fixture.text(&slots) == "0");
+        wait("the slot to be dropped", || fixture.text(&slots) == "0");
         open.rollback().unwrap();
     }
 }

@@ -139,7 +139,7 @@ fn a_temporary_slot_is_created_and_dropped_at_the_end() {
         running.signal(Signal::TERM);
         assert_eq!(running.end().1, Some(0));
         let slots = format!("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot}'");
-        wait("the slot to be gone", || fixture.text(&slots) == "0");
+        wait("the slot to be dropped", || fixture.text(&slots) == "0");
     }
 }
 

@@ -87,7 +87,7 @@ impl Tail {
         for _ in 0..lines {
             let start = printed.len();
             assert_ne!(stdout.read_line(&mut printed).unwrap(), 0, "{}", self.complaints());
-            // The writer goes on after these lines.
+            // The writer continues after these lines.
             if let Some(number) = number(&printed[start..]) {
                 seen.fetch_max(number, Ordering::AcqRel);
             }

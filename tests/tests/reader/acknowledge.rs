@@ -60,7 +60,7 @@ fn an_acknowledgement_by_another_thread_is_reported_while_the_reader_waits() {
             let commit = transaction.commit_lsn();
             assert!(fixture.slot().confirmed <= commit);
             acknowledger.acknowledge(event.position()).unwrap();
-            eventually("the slot to move", || (fixture.slot().confirmed > commit).then_some(()));
+            eventually("the slot to advance", || (fixture.slot().confirmed > commit).then_some(()));
         });
     }
 }
@@ -71,7 +71,7 @@ fn the_slot_of_an_idle_database_advances() {
         let fixture = Fixture::new(server, TABLE);
         while_waiting(fixture.reader(), || {
             let (_elsewhere, end) = fixture.write_elsewhere();
-            eventually("the slot to move", || {
+            eventually("the slot to advance", || {
                 is_idle_at(fixture.slot().confirmed, end).then_some(())
             });
         });

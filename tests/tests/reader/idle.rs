@@ -27,7 +27,7 @@ fn write_elsewhere(fixture: &Fixture<'_>) -> pgoutput_decode::Lsn {
 fn moves(fixture: &Fixture<'_>, reader: Reader) {
     while_waiting(reader, || {
         let end = write_elsewhere(fixture);
-        within(PROMISED, "the slot to move", || {
+        within(PROMISED, "the slot to advance", || {
             is_idle_at(fixture.slot().confirmed, end).then_some(())
         });
     });

@@ -173,7 +173,7 @@ fn a_temporary_slot_is_dropped_with_its_reader() {
         fixture.run(["INSERT INTO t VALUES (1)"]);
         assert_eq!(json(&reader.next_in_time().unwrap().unwrap())["after"], json!({"id": 1}));
         reader.stop().unwrap();
-        eventually("the slot to be gone", || (count() == 0).then_some(()));
+        eventually("the slot to be dropped", || (count() == 0).then_some(()));
 
         // An existing slot is not used instead.
         let error = refusal(fixture.builder().temporary_slot());

@@ -65,7 +65,7 @@ fn idle(fixture: &Fixture<'_>) {
     fixture.run(["INSERT INTO other SELECT generate_series(1, 1000)"]);
     let (elsewhere, end) = fixture.write_elsewhere();
     let mut elsewhere = elsewhere.client();
-    eventually("the idle slot to move", || {
+    eventually("the idle slot to advance", || {
         elsewhere.batch_execute("INSERT INTO u VALUES (1); CHECKPOINT").unwrap();
         thread::sleep(Duration::from_millis(50));
         (is_idle_at(fixture.slot().confirmed, end) && fixture.restart_lsn() >= before).then_some(())

@@ -81,7 +81,7 @@ fn received_is_reported_as_written_and_acknowledged_as_the_rest() {
         let position = event.position();
         let other = thread::spawn(move || acknowledger.acknowledge(position));
         waiting("another thread", || other.join()).unwrap().unwrap();
-        eventually("the slot to move", || (fixture.slot().confirmed > commit).then_some(()));
+        eventually("the slot to advance", || (fixture.slot().confirmed > commit).then_some(()));
         // The confirmed LSN is inside the commit record, or, if the server has reported an idle
         // position since, before that position.
         let [written, flushed, applied] = reported_lsns(&fixture);
@@ -113,7 +113,7 @@ fn a_commit_that_waits_for_its_acknowledgement_returns_after_it() {
         let acknowledger = reader.acknowledger();
         acknowledger.acknowledge_stage(Stage::Written, event.position()).unwrap();
         acknowledger.acknowledge_stage(Stage::Flushed, event.position()).unwrap();
-        eventually("the slot to move", || (fixture.slot().confirmed >= end).then_some(()));
+        eventually("the slot to advance", || (fixture.slot().confirmed >= end).then_some(()));
         let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
         eventually("the commit to wait", || (fixture.number(waits) == 1).then_some(()));
         assert!(!commit.is_finished());

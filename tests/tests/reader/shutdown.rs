@@ -51,7 +51,7 @@ fn a_fast_shutdown_does_not_wait_for_an_idle_slot() {
         let event = reader.next_in_time().unwrap().unwrap();
         let acknowledger = reader.acknowledger();
         acknowledger.acknowledge(event.position()).unwrap();
-        let confirmed = eventually("the slot to move", || {
+        let confirmed = eventually("the slot to advance", || {
             assert!(matches!(reader.next_timeout(Duration::from_millis(10)), Ok(Next::TimedOut)));
             let confirmed = acknowledger.confirmed();
             (!confirmed.is_zero() && fixture.slot().confirmed == confirmed).then_some(confirmed)

@@ -201,7 +201,7 @@ fn a_stop_ends_the_wait_and_leaves_no_slot() {
             let error = waiting("the end", || connecting.join()).unwrap().unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Stopped { .. }), "{error}");
         });
-        eventually("the slot to be gone", || (slots(&fixture, &slot) == 0).then_some(()));
+        eventually("the slot to be dropped", || (slots(&fixture, &slot) == 0).then_some(()));
         client.batch_execute("ROLLBACK").unwrap();
         // The same kind of handle stops the reader too.
         let mut builder = fixture.builder();

@@ -133,7 +133,7 @@ fn lag_is_the_age_of_the_acknowledged_changes() {
         fixture.run(["INSERT INTO t VALUES (1)"]);
         let event = reader.next_in_time().unwrap().unwrap();
         let commit_time = event.transaction().unwrap().commit_time();
-        let late = eventually("the server to have gone on for a while", || {
+        let late = eventually("the server to write for a while", || {
             assert!(reader.try_next().unwrap().is_none());
             let health = reader.health();
             assert_eq!(health.last_commit_time, Some(commit_time));
