@@ -150,13 +150,11 @@ fn ambiguous_json_values_are_named() {
     for server in servers() {
         let setup = "CREATE DOMAIN document AS jsonb; CREATE TYPE holder AS (j json, a int[]);
             CREATE TABLE t (k int PRIMARY KEY, j json, b jsonb, d document, js json[], h holder,
-                a int[],
-                bs jsonb[], hs holder[]);
+                a int[], bs jsonb[], hs holder[]);
             ALTER TABLE t REPLICA IDENTITY FULL";
         let fixture = Fixture::new(server, setup);
         fixture.run([
-            "INSERT INTO t VALUES (1, 'null', 'null', 'null', '{NULL,\"null\"}',
-                ROW('null', NULL), NULL)",
+            r#"INSERT INTO t VALUES (1, 'null', 'null', 'null', '{NULL,"null"}', ROW('null', NULL), NULL)"#,
             r#"INSERT INTO t VALUES (2, ' null ', '[null]', '"null"', '{"\"null\""}', ROW('[]', NULL), '{1}')"#,
             "UPDATE t SET j = NULL, b = '1' WHERE k = 1",
             "DELETE FROM t WHERE k = 2",
