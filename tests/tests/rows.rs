@@ -221,8 +221,7 @@ fn a_mismatched_type_is_an_error_with_place_and_advice() {
                 error.to_string(),
                 format!(
                     "{change}: column \"large\" of public.people: {format} value of type bigint: \
-                    out of range for i32 at byte 0; \
-                     read it as i64 or Value"
+                     out of range for i32 at byte 0; read it as i64 or Value"
                 )
             );
             assert_eq!(error.format().unwrap().to_string(), format);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pgoutput_harness::{Database, PATIENCE, Wait, eventually, output, servers};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{example, left_behind};
+use crate::{example, exclusive, left_behind};
 
 /// The number of times that quickstart is stopped.
 const ROUNDS: u32 = 16;
@@ -39,6 +39,7 @@ fn read_up_to(stderr: &mut BufReader<ChildStderr>, beginning: &str) -> String {
 
 #[test]
 fn quickstart_drops_its_objects_after_a_signal_during_slot_creation() {
+    let _exclusive = exclusive();
     for server in servers() {
         let database = server.database("quickstart_signal");
         for asked in [Signal::INT, Signal::TERM, Signal::HUP] {
@@ -66,6 +67,7 @@ fn quickstart_drops_its_objects_after_a_signal_during_slot_creation() {
 /// Signals follow each step that it reports, with several delays.
 #[test]
 fn quickstart_leaves_nothing_whenever_a_signal_stops_it() {
+    let _exclusive = exclusive();
     for server in servers() {
         let database = server.database("quickstart_signals");
         let mut stopped = 0;
@@ -111,6 +113,7 @@ fn assert_refused(ended: &Output) {
 
 #[test]
 fn quickstart_creates_nothing_without_an_output() {
+    let _exclusive = exclusive();
     for server in servers() {
         let database = server.database("quickstart_closed");
         assert_refused(&without_output(example("quickstart").args(["--dsn", &database.dsn()])));

@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pgoutput_harness::{PATIENCE, Wait, output, output_within, servers, servers_from};
@@ -37,6 +38,16 @@ fn example(name: &str) -> Command {
     command
 }
 
+/// Lets one test at a time run `quickstart` on the shared servers: the name of its slot is the same
+/// in every database, and unique on a server.
+fn exclusive() -> MutexGuard<'static, ()> {
+    static QUICKSTART: Mutex<()> = Mutex::new(());
+    let wait = Wait::new("the other tests of quickstart", PATIENCE * 10);
+    let guard = QUICKSTART.lock().unwrap_or_else(PoisonError::into_inner);
+    wait.done();
+    guard
+}
+
 /// Returns the operations that `quickstart` prints, each as a whole JSON event.
 fn quickstart(arguments: &[&str]) {
     let output = output(example("quickstart").args(arguments));
@@ -65,6 +76,7 @@ fn quickstart_runs_on_a_throwaway_server() {
 
 #[test]
 fn quickstart_leaves_nothing_on_a_named_server() {
+    let _exclusive = exclusive();
     for server in servers_from(11) {
         let database = server.database("quickstart");
         quickstart(&["--dsn", &database.dsn()]);
@@ -83,6 +95,7 @@ fn left_behind(database: &pgoutput_harness::Database<'_>) -> i64 {
 
 #[test]
 fn quickstart_leaves_nothing_when_its_output_is_closed_early() {
+    let _exclusive = exclusive();
     for server in servers() {
         let database = server.database("quickstart_head");
         for round in 0..8 {
@@ -108,6 +121,7 @@ fn quickstart_leaves_nothing_when_its_output_is_closed_early() {
 
 #[test]
 fn quickstart_reports_its_server_and_the_servers_error() {
+    let _exclusive = exclusive();
     for server in servers() {
         let database = server.database("quickstart_taken");
         database.client().batch_execute("CREATE TABLE public.readme ()").unwrap();
