@@ -130,7 +130,7 @@ fn a_slot_that_another_process_creates_is_waited_for() {
         let expected = format!("is still being created by server process {creator}, ");
         assert!(complaint.contains(&expected) && complaint.contains("--slot-wait"), "{complaint}");
         creating.signal(Signal::TERM);
-        creating.end_with_complaints();
+        creating.end_with_stderr();
         open.rollback().unwrap();
     }
 }
