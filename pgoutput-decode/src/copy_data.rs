@@ -5,7 +5,8 @@
 use byteorder::{BigEndian, ByteOrder};
 
 use crate::cursor::Cursor;
-use crate::{DecodeError, ErrorKind, Lsn, Tag, TimestampTz, Xid};
+use crate::field_name::FieldName;
+use crate::{DecodeError, Lsn, Tag, TimestampTz, Xid};
 
 /// The contents of a CopyData message from the server.
 ///
@@ -83,21 +84,21 @@ impl<'a> CopyData<'a> {
         let (tag, mut cursor) = Cursor::open(payload)?;
         match tag {
             Tag::XLOG_DATA => Ok(Self::XLogData(XLogData {
-                wal_start: cursor.lsn("WAL start")?,
-                wal_end: cursor.lsn("WAL end")?,
-                send_time: cursor.timestamp("send time")?,
+                wal_start: cursor.lsn(FieldName::WalStart)?,
+                wal_end: cursor.lsn(FieldName::WalEnd)?,
+                send_time: cursor.timestamp(FieldName::SendTime)?,
                 data: cursor.rest(),
             })),
             Tag::PRIMARY_KEEPALIVE => {
                 let keepalive = PrimaryKeepalive {
-                    wal_end: cursor.lsn("WAL end")?,
-                    send_time: cursor.timestamp("send time")?,
-                    reply: cursor.u8("reply request")?,
+                    wal_end: cursor.lsn(FieldName::WalEnd)?,
+                    send_time: cursor.timestamp(FieldName::SendTime)?,
+                    reply: cursor.u8(FieldName::ReplyRequest)?,
                 };
                 cursor.finish()?;
                 Ok(Self::PrimaryKeepalive(keepalive))
             }
-            other => Err(DecodeError::new(ErrorKind::UnknownTag(other), Some(other), 0)),
+            other => Err(DecodeError::unknown_tag(other).at(Some(other), 0)),
         }
     }
 }
@@ -177,14 +178,14 @@ impl StandbyStatusUpdate {
         let (tag, mut cursor) = Cursor::open(payload)?;
         // The same letter as Rollback Prepared, which only the server sends.
         if tag != Tag::ROLLBACK_PREPARED {
-            return Err(DecodeError::new(ErrorKind::UnknownTag(tag), Some(tag), 0));
+            return Err(DecodeError::unknown_tag(tag).at(Some(tag), 0));
         }
         let status = Self {
-            write: cursor.lsn("write position")?,
-            flush: cursor.lsn("flush position")?,
-            apply: cursor.lsn("apply position")?,
-            client_time: cursor.timestamp("client time")?,
-            reply: cursor.u8("reply request")?,
+            write: cursor.lsn(FieldName::WritePosition)?,
+            flush: cursor.lsn(FieldName::FlushPosition)?,
+            apply: cursor.lsn(FieldName::ApplyPosition)?,
+            client_time: cursor.timestamp(FieldName::ClientTime)?,
+            reply: cursor.u8(FieldName::ReplyRequest)?,
         };
         cursor.finish()?;
         Ok(status)
@@ -241,14 +242,14 @@ impl HotStandbyFeedback {
     fn read(payload: &[u8]) -> Result<Self, DecodeError> {
         let (tag, mut cursor) = Cursor::open(payload)?;
         if tag != Tag::HOT_STANDBY_FEEDBACK {
-            return Err(DecodeError::new(ErrorKind::UnknownTag(tag), Some(tag), 0));
+            return Err(DecodeError::unknown_tag(tag).at(Some(tag), 0));
         }
         let feedback = Self {
-            client_time: cursor.timestamp("client time")?,
-            xmin: cursor.xid("xmin")?,
-            xmin_epoch: cursor.u32("xmin epoch")?,
-            catalog_xmin: cursor.xid("catalog xmin")?,
-            catalog_xmin_epoch: cursor.u32("catalog xmin epoch")?,
+            client_time: cursor.timestamp(FieldName::ClientTime)?,
+            xmin: cursor.xid(FieldName::Xmin)?,
+            xmin_epoch: cursor.u32(FieldName::XminEpoch)?,
+            catalog_xmin: cursor.xid(FieldName::CatalogXmin)?,
+            catalog_xmin_epoch: cursor.u32(FieldName::CatalogXminEpoch)?,
         };
         cursor.finish()?;
         Ok(feedback)

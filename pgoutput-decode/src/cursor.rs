@@ -8,7 +8,12 @@
 
 use byteorder::{BigEndian, ByteOrder};
 
-use crate::{DecodeError, ErrorKind, Lsn, Oid, Tag, TimestampTz, Xid};
+use crate::error::DecodeError;
+use crate::field_name::FieldName;
+use crate::id::{Oid, Xid};
+use crate::lsn::Lsn;
+use crate::tag::Tag;
+use crate::timestamp::TimestampTz;
 
 /// Splits an integer off the front, without an error to report: for fast paths that fall back to a
 /// [`Cursor`].
@@ -42,8 +47,7 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(crate) fn open(frame: &'a [u8]) -> Result<(Tag, Self), DecodeError> {
         let Some((&tag, rest)) = frame.split_first() else {
-            let kind = ErrorKind::Truncated { field: "message tag", needed: 1, available: 0 };
-            return Err(DecodeError::new(kind, None, 0));
+            return Err(DecodeError::truncated(FieldName::MessageTag, 1, 0));
         };
         let tag = Tag(tag);
         Ok((tag, Self { rest, frame_len: frame.len(), tag: Some(tag) }))
@@ -67,15 +71,15 @@ impl<'a> Cursor<'a> {
 
     /// Creates an error about the field that starts at the current byte.
     #[cold]
-    pub(crate) fn error(self, kind: ErrorKind) -> DecodeError {
-        DecodeError::new(kind, self.tag, self.frame_len.saturating_sub(self.rest.len()))
+    pub(crate) fn error(self, error: DecodeError) -> DecodeError {
+        error.at(self.tag, self.frame_len.saturating_sub(self.rest.len()))
     }
 
     /// Creates an error about the byte that was read last.
     #[cold]
-    pub(crate) fn error_before(self, kind: ErrorKind) -> DecodeError {
+    pub(crate) fn error_before(self, error: DecodeError) -> DecodeError {
         let offset = self.frame_len.saturating_sub(self.rest.len()).saturating_sub(1);
-        DecodeError::new(kind, self.tag, offset)
+        error.at(self.tag, offset)
     }
 
     /// Ends the message: fails if bytes of the frame remain.
@@ -84,12 +88,12 @@ impl<'a> Cursor<'a> {
         if self.rest.is_empty() {
             Ok(())
         } else {
-            Err(self.error(ErrorKind::TrailingBytes { count: self.rest.len() }))
+            Err(self.error(DecodeError::trailing_bytes(self.rest.len())))
         }
     }
 
     #[inline]
-    fn array<const N: usize>(&mut self, field: &'static str) -> Result<&'a [u8; N], DecodeError> {
+    fn array<const N: usize>(&mut self, field: FieldName) -> Result<&'a [u8; N], DecodeError> {
         let Some((head, rest)) = self.rest.split_first_chunk::<N>() else {
             return Err(self.truncated(field, N));
         };
@@ -98,66 +102,66 @@ impl<'a> Cursor<'a> {
     }
 
     #[cold]
-    fn truncated(self, field: &'static str, needed: usize) -> DecodeError {
-        self.error(ErrorKind::Truncated { field, needed, available: self.rest.len() })
+    fn truncated(self, field: FieldName, needed: usize) -> DecodeError {
+        self.error(DecodeError::truncated(field, needed, self.rest.len()))
     }
 
     #[inline]
-    pub(crate) fn u8(&mut self, field: &'static str) -> Result<u8, DecodeError> {
+    pub(crate) fn u8(&mut self, field: FieldName) -> Result<u8, DecodeError> {
         let [byte] = *self.array::<1>(field)?;
         Ok(byte)
     }
 
     #[inline]
-    pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, DecodeError> {
+    pub(crate) fn u16(&mut self, field: FieldName) -> Result<u16, DecodeError> {
         Ok(BigEndian::read_u16(self.array::<2>(field)?))
     }
 
     #[inline]
-    pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, DecodeError> {
+    pub(crate) fn u32(&mut self, field: FieldName) -> Result<u32, DecodeError> {
         Ok(BigEndian::read_u32(self.array::<4>(field)?))
     }
 
     #[inline]
-    pub(crate) fn i32(&mut self, field: &'static str) -> Result<i32, DecodeError> {
+    pub(crate) fn i32(&mut self, field: FieldName) -> Result<i32, DecodeError> {
         Ok(BigEndian::read_i32(self.array::<4>(field)?))
     }
 
     #[inline]
-    pub(crate) fn lsn(&mut self, field: &'static str) -> Result<Lsn, DecodeError> {
+    pub(crate) fn lsn(&mut self, field: FieldName) -> Result<Lsn, DecodeError> {
         Ok(Lsn::new(BigEndian::read_u64(self.array::<8>(field)?)))
     }
 
     #[inline]
-    pub(crate) fn timestamp(&mut self, field: &'static str) -> Result<TimestampTz, DecodeError> {
+    pub(crate) fn timestamp(&mut self, field: FieldName) -> Result<TimestampTz, DecodeError> {
         Ok(TimestampTz::from_micros(BigEndian::read_i64(self.array::<8>(field)?)))
     }
 
     #[inline]
-    pub(crate) fn xid(&mut self, field: &'static str) -> Result<Xid, DecodeError> {
+    pub(crate) fn xid(&mut self, field: FieldName) -> Result<Xid, DecodeError> {
         self.u32(field).map(Xid::new)
     }
 
     #[inline]
-    pub(crate) fn oid(&mut self, field: &'static str) -> Result<Oid, DecodeError> {
+    pub(crate) fn oid(&mut self, field: FieldName) -> Result<Oid, DecodeError> {
         self.u32(field).map(Oid::new)
     }
 
     /// Reads a signed count or length. A negative one is an error, reported at its own offset.
     #[inline]
-    pub(crate) fn length(&mut self, field: &'static str) -> Result<usize, DecodeError> {
+    pub(crate) fn length(&mut self, field: FieldName) -> Result<usize, DecodeError> {
         let before = *self;
         let length = self.i32(field)?;
         match usize::try_from(length) {
             Ok(length) => Ok(length),
-            Err(_) => Err(before.error(ErrorKind::NegativeLength { field, length })),
+            Err(_) => Err(before.error(DecodeError::negative_length(field, length))),
         }
     }
 
     #[inline]
     pub(crate) fn bytes(
         &mut self,
-        field: &'static str,
+        field: FieldName,
         length: usize,
     ) -> Result<&'a [u8], DecodeError> {
         let Some((head, rest)) = self.rest.split_at_checked(length) else {
@@ -168,11 +172,11 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a string and its terminating zero byte, which the result leaves out.
-    pub(crate) fn string(&mut self, field: &'static str) -> Result<&'a str, DecodeError> {
+    pub(crate) fn string(&mut self, field: FieldName) -> Result<&'a str, DecodeError> {
         // Two checked splits instead of slicing by an index: nothing here can panic.
         let end = self.rest.iter().position(|&byte| byte == 0);
         let Some((head, rest)) = end.and_then(|end| self.rest.split_at_checked(end)) else {
-            return Err(self.error(ErrorKind::MissingTerminator { field }));
+            return Err(self.error(DecodeError::missing_terminator(field)));
         };
         let rest = rest.get(1..).unwrap_or_default();
         match core::str::from_utf8(head) {
@@ -180,7 +184,7 @@ impl<'a> Cursor<'a> {
                 self.rest = rest;
                 Ok(text)
             }
-            Err(_) => Err(self.error(ErrorKind::InvalidUtf8 { field })),
+            Err(_) => Err(self.error(DecodeError::invalid_utf8(field))),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use crate::{Lsn, Tag};
+use crate::field_name::FieldName;
+use crate::lsn::Lsn;
+use crate::tag::Tag;
 
 /// A frame that could not be decoded: what was wrong, in which message, at which byte, at which LSN.
 ///
@@ -23,12 +25,32 @@ use crate::{Lsn, Tag};
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct DecodeError {
-    kind: ErrorKind,
-    tag: Option<Tag>,
+    /// Bytes needed and available, their count, or the bits of a negative length.
+    numbers: [usize; 2],
     offset: usize,
-    lsn: Option<Lsn>,
+    lsn: Lsn,
+    has_lsn: bool,
+    problem: Problem,
+    field: FieldName,
+    tag: Option<Tag>,
     /// Sent by a client, where 'r' is not Rollback Prepared.
     from_client: bool,
+}
+
+/// An [`ErrorKind`] without its content, which is in a [`DecodeError`] with less padding.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Problem {
+    Truncated,
+    MissingTerminator,
+    InvalidUtf8,
+    NegativeLength,
+    TrailingBytes,
+    UnknownTag(Tag),
+    UnknownTupleKind(u8),
+    UnknownColumnKind(u8),
+    NestedStreamStart,
+    StrayStreamStop,
+    InsideStream,
 }
 
 /// What was wrong with a frame.
@@ -82,26 +104,100 @@ pub enum ErrorKind {
 }
 
 impl DecodeError {
-    pub(crate) const fn new(kind: ErrorKind, tag: Option<Tag>, offset: usize) -> Self {
-        Self { kind, tag, offset, lsn: None, from_client: false }
+    pub(crate) const NESTED_STREAM_START: Self = Self::new(Problem::NestedStreamStart);
+    pub(crate) const STRAY_STREAM_STOP: Self = Self::new(Problem::StrayStreamStop);
+    pub(crate) const INSIDE_STREAM: Self = Self::new(Problem::InsideStream);
+
+    const fn new(problem: Problem) -> Self {
+        Self::about(problem, FieldName::MessageTag, [0; 2])
+    }
+
+    const fn about(problem: Problem, field: FieldName, numbers: [usize; 2]) -> Self {
+        Self {
+            numbers,
+            offset: 0,
+            lsn: Lsn::ZERO,
+            has_lsn: false,
+            problem,
+            field,
+            tag: None,
+            from_client: false,
+        }
+    }
+
+    pub(crate) const fn truncated(field: FieldName, needed: usize, available: usize) -> Self {
+        Self::about(Problem::Truncated, field, [needed, available])
+    }
+
+    pub(crate) const fn missing_terminator(field: FieldName) -> Self {
+        Self::about(Problem::MissingTerminator, field, [0; 2])
+    }
+
+    pub(crate) const fn invalid_utf8(field: FieldName) -> Self {
+        Self::about(Problem::InvalidUtf8, field, [0; 2])
+    }
+
+    pub(crate) const fn negative_length(field: FieldName, length: i32) -> Self {
+        Self::about(Problem::NegativeLength, field, [length.cast_unsigned() as usize, 0])
+    }
+
+    pub(crate) const fn trailing_bytes(count: usize) -> Self {
+        Self::about(Problem::TrailingBytes, FieldName::MessageTag, [count, 0])
+    }
+
+    pub(crate) const fn unknown_tag(tag: Tag) -> Self {
+        Self::new(Problem::UnknownTag(tag))
+    }
+
+    pub(crate) const fn unknown_tuple_kind(byte: u8) -> Self {
+        Self::new(Problem::UnknownTupleKind(byte))
+    }
+
+    pub(crate) const fn unknown_column_kind(byte: u8) -> Self {
+        Self::new(Problem::UnknownColumnKind(byte))
+    }
+
+    /// The same error, in this message and at this byte of it.
+    pub(crate) const fn at(mut self, tag: Option<Tag>, offset: usize) -> Self {
+        self.tag = tag;
+        self.offset = offset;
+        self
+    }
+
+    /// The same error, in a message that a client sends.
+    pub(crate) const fn sent_by_client(mut self) -> Self {
+        self.from_client = true;
+        self
     }
 
     const fn named(&self, tag: Tag) -> Named {
         Named { tag, from_client: self.from_client }
     }
 
-    /// The same error, in something that a client sends.
-    pub(crate) const fn sent_by_client(mut self) -> Self {
-        self.from_client = true;
-        self
-    }
-
     /// What was wrong.
     pub const fn kind(&self) -> ErrorKind {
-        self.kind
+        let field = self.field.as_str();
+        let [first, second] = self.numbers;
+        match self.problem {
+            Problem::Truncated => ErrorKind::Truncated { field, needed: first, available: second },
+            Problem::MissingTerminator => ErrorKind::MissingTerminator { field },
+            Problem::InvalidUtf8 => ErrorKind::InvalidUtf8 { field },
+            Problem::NegativeLength => {
+                #[expect(clippy::cast_possible_truncation, reason = "it was made from an i32")]
+                let length = (first as u32).cast_signed();
+                ErrorKind::NegativeLength { field, length }
+            }
+            Problem::TrailingBytes => ErrorKind::TrailingBytes { count: first },
+            Problem::UnknownTag(tag) => ErrorKind::UnknownTag(tag),
+            Problem::UnknownTupleKind(byte) => ErrorKind::UnknownTupleKind(byte),
+            Problem::UnknownColumnKind(byte) => ErrorKind::UnknownColumnKind(byte),
+            Problem::NestedStreamStart => ErrorKind::NestedStreamStart,
+            Problem::StrayStreamStop => ErrorKind::StrayStreamStop,
+            Problem::InsideStream => ErrorKind::InsideStream,
+        }
     }
 
-    /// The message it happened in; `None` when the frame was empty.
+    /// The message in which it happened; `None` for an empty frame.
     pub const fn tag(&self) -> Option<Tag> {
         self.tag
     }
@@ -113,13 +209,14 @@ impl DecodeError {
 
     /// The WAL position of the frame, where whoever decoded it knew.
     pub const fn lsn(&self) -> Option<Lsn> {
-        self.lsn
+        if self.has_lsn { Some(self.lsn) } else { None }
     }
 
     /// The same error, with the WAL position of the frame.
     #[must_use]
     pub const fn at_lsn(mut self, lsn: Lsn) -> Self {
-        self.lsn = Some(lsn);
+        self.lsn = lsn;
+        self.has_lsn = true;
         self
     }
 
@@ -150,7 +247,8 @@ impl fmt::Display for Named {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
+        let kind = self.kind();
+        match kind {
             ErrorKind::Truncated { field, .. } => write!(f, "truncated {field}"),
             ErrorKind::MissingTerminator { field } => write!(f, "{field} without terminating zero"),
             ErrorKind::InvalidUtf8 { field } => write!(f, "{field} is not UTF-8"),
@@ -169,16 +267,16 @@ impl fmt::Display for DecodeError {
         }?;
         write!(f, " at byte {} of ", self.offset)?;
         match self.tag {
-            Some(tag) if self.kind != ErrorKind::UnknownTag(tag) => {
+            Some(tag) if kind != ErrorKind::UnknownTag(tag) => {
                 write!(f, "{}", self.named(tag))
             }
             Some(_) => f.write_str("the frame"),
             None => f.write_str("an empty frame"),
         }?;
-        if let Some(lsn) = self.lsn {
+        if let Some(lsn) = self.lsn() {
             write!(f, ", WAL {lsn}")?;
         }
-        if let ErrorKind::Truncated { needed, available, .. } = self.kind {
+        if let ErrorKind::Truncated { needed, available, .. } = kind {
             write!(f, ": needed {needed} bytes, had {available}")?;
         }
         Ok(())
@@ -192,3 +290,33 @@ impl fmt::Debug for DecodeError {
 }
 
 impl core::error::Error for DecodeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A `Result` is as large as its larger half: an error must not make decoding write more.
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn errors_and_messages_are_small() {
+        const { assert!(size_of::<DecodeError>() <= 40) };
+        const { assert!(size_of::<crate::message::Message<'_>>() <= 88) };
+        const { assert!(size_of::<Result<crate::message::Message<'_>, DecodeError>>() <= 88) };
+    }
+
+    #[test]
+    fn nothing_is_cut_off() {
+        let error = DecodeError::truncated(FieldName::RelationIds, usize::MAX, usize::MAX - 1)
+            .at(Some(Tag::TRUNCATE), usize::MAX)
+            .at_lsn(Lsn::new(u64::MAX));
+        let (field, needed) = ("relation ids", usize::MAX);
+        let kind = ErrorKind::Truncated { field, needed, available: needed - 1 };
+        assert_eq!((error.kind(), error.offset()), (kind, usize::MAX));
+        assert_eq!(error.lsn(), Some(Lsn::new(u64::MAX)));
+        let zero = DecodeError::trailing_bytes(1).at_lsn(Lsn::new(0));
+        assert_eq!((zero.lsn(), DecodeError::trailing_bytes(1).lsn()), (Some(Lsn::new(0)), None));
+        let length = DecodeError::negative_length(FieldName::ContentLength, i32::MIN).kind();
+        let field = "content length";
+        assert_eq!(length, ErrorKind::NegativeLength { field, length: i32::MIN });
+    }
+}

@@ -149,6 +149,7 @@ mod decoder;
 #[cfg(feature = "encode")]
 pub mod encode;
 mod error;
+mod field_name;
 mod id;
 mod lsn;
 pub mod message;

@@ -13,9 +13,10 @@ use byteorder::{BigEndian, ByteOrder};
 
 use crate::ColumnFlags;
 use crate::cursor::{Cursor, split_u16};
+use crate::error::DecodeError;
+use crate::field_name::FieldName;
 #[cfg(feature = "serde")]
 use crate::value::Format;
-use crate::{DecodeError, ErrorKind};
 
 #[cfg(feature = "alloc")]
 pub use owned::{OldTupleBuf, TupleBuf};
@@ -55,7 +56,7 @@ pub enum TupleColumn<'a> {
 impl<'a> TupleData<'a> {
     /// Checks a tuple at the front of the cursor, in one walk over its lengths.
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
-        let columns = cursor.u16("column count")?;
+        let columns = cursor.u16(FieldName::ColumnCount)?;
         let bytes = cursor.rest();
         let rest = match split_columns::<Silent>(bytes, columns, |_| ()) {
             Ok(rest) => rest,
@@ -147,7 +148,7 @@ impl Refusal for Silent {
 
 /// Says what was wrong, and how many bytes were left there.
 struct RefusalReason {
-    kind: ErrorKind,
+    error: DecodeError,
     left: usize,
 }
 
@@ -155,25 +156,26 @@ impl Refusal for RefusalReason {
     #[cold]
     fn of(bytes: &[u8]) -> Self {
         let truncated = |field, needed, rest: &[u8]| Self {
-            kind: ErrorKind::Truncated { field, needed, available: rest.len() },
+            error: DecodeError::truncated(field, needed, rest.len()),
             left: rest.len(),
         };
         let (length, value) = match bytes.split_first() {
-            None => return truncated("column kind", 1, bytes),
+            None => return truncated(FieldName::ColumnKind, 1, bytes),
             Some((kind, _)) if !is_value(*kind) => {
-                return Self { kind: ErrorKind::UnknownColumnKind(*kind), left: bytes.len() };
+                let error = DecodeError::unknown_column_kind(*kind);
+                return Self { error, left: bytes.len() };
             }
             Some((_, rest)) => (rest, rest.split_first_chunk::<4>()),
         };
         let Some((of, value)) = value else {
-            return truncated("column value length", 4, length);
+            return truncated(FieldName::ColumnValueLength, 4, length);
         };
         let bytes_left = length.len();
         let length = BigEndian::read_i32(of);
         match usize::try_from(length) {
-            Ok(needed) => truncated("column value", needed, value),
+            Ok(needed) => truncated(FieldName::ColumnValue, needed, value),
             Err(_) => Self {
-                kind: ErrorKind::NegativeLength { field: "column value length", length },
+                error: DecodeError::negative_length(FieldName::ColumnValueLength, length),
                 left: bytes_left,
             },
         }
@@ -186,7 +188,7 @@ impl RefusalReason {
     fn at(self, mut cursor: Cursor<'_>) -> DecodeError {
         let rest = cursor.rest();
         cursor.advance_to(rest.get(rest.len().saturating_sub(self.left)..).unwrap_or_default());
-        cursor.error(self.kind)
+        cursor.error(self.error)
     }
 }
 

@@ -10,8 +10,9 @@ use byteorder::{BigEndian, ByteOrder};
 
 use super::stream_xid;
 use crate::cursor::{Cursor, split_u32};
+use crate::field_name::FieldName;
 use crate::tuple::{KeyTuple, OldTuple, TupleColumn, TupleData, TupleKind};
-use crate::{DecodeError, ErrorKind, Message, Oid, Xid};
+use crate::{DecodeError, Message, Oid, Xid};
 
 /// Decodes a frame that is an Insert.
 pub(super) fn insert(frame: &[u8], in_stream: bool) -> Result<Message<'_>, DecodeError> {
@@ -146,7 +147,7 @@ impl<'a> InsertBody<'a> {
     #[inline]
     pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
         let xid = stream_xid(cursor, in_stream)?;
-        let relation = cursor.oid("relation id")?;
+        let relation = cursor.oid(FieldName::RelationId)?;
         Ok(Self { xid, relation, new: new_tuple(cursor)? })
     }
 }
@@ -168,7 +169,7 @@ impl<'a> UpdateBody<'a> {
     #[inline]
     pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
         let xid = stream_xid(cursor, in_stream)?;
-        let relation = cursor.oid("relation id")?;
+        let relation = cursor.oid(FieldName::RelationId)?;
         let old = match cursor.rest().first() {
             Some(b'K' | b'O') => Some(old_tuple(cursor)?),
             _ => None,
@@ -192,23 +193,23 @@ impl<'a> DeleteBody<'a> {
     #[inline]
     pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
         let xid = stream_xid(cursor, in_stream)?;
-        let relation = cursor.oid("relation id")?;
+        let relation = cursor.oid(FieldName::RelationId)?;
         Ok(Self { xid, relation, old: old_tuple(cursor)? })
     }
 }
 
 fn new_tuple<'a>(cursor: &mut Cursor<'a>) -> Result<TupleData<'a>, DecodeError> {
-    match cursor.u8("tuple kind")? {
+    match cursor.u8(FieldName::TupleKind)? {
         b'N' => TupleData::read(cursor),
-        other => Err(cursor.error_before(ErrorKind::UnknownTupleKind(other))),
+        other => Err(cursor.error_before(DecodeError::unknown_tuple_kind(other))),
     }
 }
 
 fn old_tuple<'a>(cursor: &mut Cursor<'a>) -> Result<OldTuple<'a>, DecodeError> {
-    match cursor.u8("tuple kind")? {
+    match cursor.u8(FieldName::TupleKind)? {
         b'K' => TupleData::read(cursor).map(KeyTuple).map(OldTuple::Key),
         b'O' => TupleData::read(cursor).map(OldTuple::Full),
-        other => Err(cursor.error_before(ErrorKind::UnknownTupleKind(other))),
+        other => Err(cursor.error_before(DecodeError::unknown_tuple_kind(other))),
     }
 }
 
@@ -248,9 +249,9 @@ impl<'a> TruncateBody<'a> {
     pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
         let xid = stream_xid(cursor, in_stream)?;
         // The count stands in front of the flags, the ids behind them.
-        let count = cursor.length("relation count")?;
-        let flags = TruncateFlags(cursor.u8("flags")?);
-        let bytes = cursor.bytes("relation ids", count.saturating_mul(4))?;
+        let count = cursor.length(FieldName::RelationCount)?;
+        let flags = TruncateFlags(cursor.u8(FieldName::Flags)?);
+        let bytes = cursor.bytes(FieldName::RelationIds, count.saturating_mul(4))?;
         Ok(Self { xid, flags, relations: Oids { bytes } })
     }
 }

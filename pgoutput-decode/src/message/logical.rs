@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::stream_xid;
 use crate::cursor::Cursor;
+use crate::field_name::FieldName;
 use crate::{DecodeError, Lsn, Xid};
 
 /// A message from `pg_logical_emit_message` (option `messages`).
@@ -38,11 +39,11 @@ impl MessageFlags {
 impl<'a> MessageBody<'a> {
     pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
         let xid = stream_xid(cursor, in_stream)?;
-        let flags = MessageFlags(cursor.u8("flags")?);
-        let lsn = cursor.lsn("message LSN")?;
-        let prefix = cursor.string("message prefix")?;
-        let length = cursor.length("content length")?;
-        Ok(Self { xid, flags, lsn, prefix, content: cursor.bytes("content", length)? })
+        let flags = MessageFlags(cursor.u8(FieldName::Flags)?);
+        let lsn = cursor.lsn(FieldName::MessageLsn)?;
+        let prefix = cursor.string(FieldName::MessagePrefix)?;
+        let length = cursor.length(FieldName::ContentLength)?;
+        Ok(Self { xid, flags, lsn, prefix, content: cursor.bytes(FieldName::Content, length)? })
     }
 }
 

@@ -24,7 +24,8 @@ pub use two_phase::{
 };
 
 use crate::cursor::Cursor;
-use crate::{DecodeError, ErrorKind, Tag, TupleColumn, TupleKind, Xid};
+use crate::field_name::FieldName;
+use crate::{DecodeError, Tag, TupleColumn, TupleKind, Xid};
 
 /// One message of the pgoutput plugin, borrowed from its frame.
 ///
@@ -80,7 +81,7 @@ impl<'a> Message<'a> {
     /// that bit.
     ///
     /// # Errors
-    /// Whatever keeps the frame from being exactly one message; see [`ErrorKind`].
+    /// Whatever keeps the frame from being exactly one message; see [`ErrorKind`](crate::ErrorKind).
     #[inline]
     pub fn decode(frame: &'a [u8], in_stream: bool) -> Result<Self, DecodeError> {
         // Rows and what stands around them are nearly all there is. Each kind has a function of its own that writes
@@ -180,11 +181,11 @@ impl<'a> Message<'a> {
             Tag::MESSAGE => Self::Message(MessageBody::read(cursor, in_stream)?),
             Tag::ORIGIN => Self::Origin(OriginBody::read(cursor)?),
             Tag::STREAM_START if in_stream => {
-                return Err(cursor.error_before(ErrorKind::NestedStreamStart));
+                return Err(cursor.error_before(DecodeError::NESTED_STREAM_START));
             }
             Tag::STREAM_START => Self::StreamStart(StreamStartBody::read(cursor)?),
             Tag::STREAM_STOP if !in_stream => {
-                return Err(cursor.error_before(ErrorKind::StrayStreamStop));
+                return Err(cursor.error_before(DecodeError::STRAY_STREAM_STOP));
             }
             Tag::STREAM_STOP => Self::StreamStop,
             _ => return Self::read_control(tag, cursor, in_stream, form),
@@ -200,7 +201,7 @@ impl<'a> Message<'a> {
     ) -> Result<Self, DecodeError> {
         // The envelopes' tags and bytes that name nothing are unknown here, in either state.
         if in_stream && Self::is_control(tag) {
-            return Err(cursor.error_before(ErrorKind::InsideStream));
+            return Err(cursor.error_before(DecodeError::INSIDE_STREAM));
         }
         Ok(match tag {
             Tag::BEGIN => Self::Begin(BeginBody::read(cursor)?),
@@ -212,7 +213,7 @@ impl<'a> Message<'a> {
             Tag::COMMIT_PREPARED => Self::CommitPrepared(CommitPreparedBody::read(cursor)?),
             Tag::ROLLBACK_PREPARED => Self::RollbackPrepared(RollbackPreparedBody::read(cursor)?),
             Tag::STREAM_PREPARE => Self::StreamPrepare(StreamPrepareBody::read(cursor)?),
-            _ => return Err(cursor.error_before(ErrorKind::UnknownTag(tag))),
+            _ => return Err(cursor.error_before(DecodeError::unknown_tag(tag))),
         })
     }
 
@@ -293,5 +294,5 @@ impl<'a> Message<'a> {
 /// The id in front of the seven kinds inside a streamed chunk.
 #[inline]
 fn stream_xid(cursor: &mut Cursor<'_>, in_stream: bool) -> Result<Option<Xid>, DecodeError> {
-    if in_stream { cursor.xid("transaction id").map(Some) } else { Ok(None) }
+    if in_stream { cursor.xid(FieldName::TransactionId).map(Some) } else { Ok(None) }
 }

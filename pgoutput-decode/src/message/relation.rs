@@ -5,6 +5,7 @@ use core::iter::FusedIterator;
 
 use super::stream_xid;
 use crate::cursor::Cursor;
+use crate::field_name::FieldName;
 use crate::{ColumnFlags, DecodeError, Oid, Xid};
 
 /// The shape of a table, sent before its first change on this connection and after every change of shape.
@@ -33,10 +34,10 @@ impl<'a> RelationBody<'a> {
     pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
         Ok(Self {
             xid: stream_xid(cursor, in_stream)?,
-            oid: cursor.oid("relation id")?,
-            wire_namespace: cursor.string("namespace")?,
-            name: cursor.string("relation name")?,
-            replica_identity: ReplicaIdentity(cursor.u8("replica identity")?),
+            oid: cursor.oid(FieldName::RelationId)?,
+            wire_namespace: cursor.string(FieldName::Namespace)?,
+            name: cursor.string(FieldName::RelationName)?,
+            replica_identity: ReplicaIdentity(cursor.u8(FieldName::ReplicaIdentity)?),
             columns: RelationColumns::read(cursor)?,
         })
     }
@@ -89,10 +90,10 @@ pub struct ColumnBody<'a> {
 impl<'a> ColumnBody<'a> {
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
-            flags: ColumnFlags(cursor.u8("column flags")?),
-            name: cursor.string("column name")?,
-            type_oid: cursor.oid("column type")?,
-            type_modifier: cursor.i32("type modifier")?,
+            flags: ColumnFlags(cursor.u8(FieldName::ColumnFlags)?),
+            name: cursor.string(FieldName::ColumnName)?,
+            type_oid: cursor.oid(FieldName::ColumnType)?,
+            type_modifier: cursor.i32(FieldName::TypeModifier)?,
         })
     }
 }
@@ -106,7 +107,7 @@ pub struct RelationColumns<'a> {
 
 impl<'a> RelationColumns<'a> {
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
-        let count = cursor.u16("column count")?;
+        let count = cursor.u16(FieldName::ColumnCount)?;
         let start = *cursor;
         for _ in 0..count {
             ColumnBody::read(cursor)?;
@@ -225,9 +226,9 @@ impl<'a> TypeBody<'a> {
     pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
         Ok(Self {
             xid: stream_xid(cursor, in_stream)?,
-            oid: cursor.oid("type id")?,
-            wire_namespace: cursor.string("namespace")?,
-            name: cursor.string("type name")?,
+            oid: cursor.oid(FieldName::TypeId)?,
+            wire_namespace: cursor.string(FieldName::Namespace)?,
+            name: cursor.string(FieldName::TypeName)?,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Stream Start, Stream Stop, Stream Commit, Stream Abort: transactions sent before they end.
 
 use crate::cursor::Cursor;
+use crate::field_name::FieldName;
 use crate::{DecodeError, Lsn, TimestampTz, Xid};
 
 /// A chunk of a transaction in progress starts.
@@ -20,8 +21,8 @@ impl StreamStartBody {
 
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            xid: cursor.xid("transaction id")?,
-            first_segment: cursor.u8("first segment flag")?,
+            xid: cursor.xid(FieldName::TransactionId)?,
+            first_segment: cursor.u8(FieldName::FirstSegmentFlag)?,
         })
     }
 }
@@ -44,11 +45,11 @@ pub struct StreamCommitBody {
 impl StreamCommitBody {
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            xid: cursor.xid("transaction id")?,
-            flags: cursor.u8("flags")?,
-            commit_lsn: cursor.lsn("commit LSN")?,
-            end_lsn: cursor.lsn("end LSN")?,
-            commit_time: cursor.timestamp("commit timestamp")?,
+            xid: cursor.xid(FieldName::TransactionId)?,
+            flags: cursor.u8(FieldName::Flags)?,
+            commit_lsn: cursor.lsn(FieldName::CommitLsn)?,
+            end_lsn: cursor.lsn(FieldName::EndLsn)?,
+            commit_time: cursor.timestamp(FieldName::CommitTimestamp)?,
         })
     }
 }
@@ -92,13 +93,13 @@ impl StreamAbortBody {
         form: StreamAbortForm,
     ) -> Result<Self, DecodeError> {
         Ok(Self {
-            xid: cursor.xid("transaction id")?,
-            subxid: cursor.xid("subtransaction id")?,
+            xid: cursor.xid(FieldName::TransactionId)?,
+            subxid: cursor.xid(FieldName::SubtransactionId)?,
             tail: match form {
                 StreamAbortForm::Short => None,
                 StreamAbortForm::Long => Some(StreamAbortTail {
-                    abort_lsn: cursor.lsn("abort LSN")?,
-                    abort_time: cursor.timestamp("abort timestamp")?,
+                    abort_lsn: cursor.lsn(FieldName::AbortLsn)?,
+                    abort_time: cursor.timestamp(FieldName::AbortTimestamp)?,
                 }),
             },
         })

@@ -1,6 +1,7 @@
 //! Begin, Commit, Origin.
 
 use crate::cursor::{Cursor, split_u32, split_u64};
+use crate::field_name::FieldName;
 use crate::{DecodeError, Lsn, Message, TimestampTz, Xid};
 
 /// Decodes a frame that is a Begin, outside of a streamed chunk.
@@ -59,9 +60,9 @@ impl BeginBody {
     #[inline]
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            final_lsn: cursor.lsn("final LSN")?,
-            commit_time: cursor.timestamp("commit timestamp")?,
-            xid: cursor.xid("transaction id")?,
+            final_lsn: cursor.lsn(FieldName::FinalLsn)?,
+            commit_time: cursor.timestamp(FieldName::CommitTimestamp)?,
+            xid: cursor.xid(FieldName::TransactionId)?,
         })
     }
 }
@@ -83,10 +84,10 @@ impl CommitBody {
     #[inline]
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            flags: cursor.u8("flags")?,
-            commit_lsn: cursor.lsn("commit LSN")?,
-            end_lsn: cursor.lsn("end LSN")?,
-            commit_time: cursor.timestamp("commit timestamp")?,
+            flags: cursor.u8(FieldName::Flags)?,
+            commit_lsn: cursor.lsn(FieldName::CommitLsn)?,
+            end_lsn: cursor.lsn(FieldName::EndLsn)?,
+            commit_time: cursor.timestamp(FieldName::CommitTimestamp)?,
         })
     }
 }
@@ -102,6 +103,9 @@ pub struct OriginBody<'a> {
 
 impl<'a> OriginBody<'a> {
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
-        Ok(Self { commit_lsn: cursor.lsn("commit LSN")?, name: cursor.string("origin name")? })
+        Ok(Self {
+            commit_lsn: cursor.lsn(FieldName::CommitLsn)?,
+            name: cursor.string(FieldName::OriginName)?,
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! Begin Prepare, Prepare, Commit Prepared, Rollback Prepared, Stream Prepare: two-phase commit.
 
 use crate::cursor::Cursor;
+use crate::field_name::FieldName;
 use crate::{DecodeError, Lsn, TimestampTz, Xid};
 
 /// A prepared transaction starts.
@@ -21,11 +22,11 @@ pub struct BeginPrepareBody<'a> {
 impl<'a> BeginPrepareBody<'a> {
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
-            prepare_lsn: cursor.lsn("prepare LSN")?,
-            end_lsn: cursor.lsn("end LSN")?,
-            prepare_time: cursor.timestamp("prepare timestamp")?,
-            xid: cursor.xid("transaction id")?,
-            gid: cursor.string("GID")?,
+            prepare_lsn: cursor.lsn(FieldName::PrepareLsn)?,
+            end_lsn: cursor.lsn(FieldName::EndLsn)?,
+            prepare_time: cursor.timestamp(FieldName::PrepareTimestamp)?,
+            xid: cursor.xid(FieldName::TransactionId)?,
+            gid: cursor.string(FieldName::Gid)?,
         })
     }
 }
@@ -52,12 +53,12 @@ macro_rules! prepare {
         impl<'a> $name<'a> {
             pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
                 Ok(Self {
-                    flags: cursor.u8("flags")?,
-                    prepare_lsn: cursor.lsn("prepare LSN")?,
-                    end_lsn: cursor.lsn("end LSN")?,
-                    prepare_time: cursor.timestamp("prepare timestamp")?,
-                    xid: cursor.xid("transaction id")?,
-                    gid: cursor.string("GID")?,
+                    flags: cursor.u8(FieldName::Flags)?,
+                    prepare_lsn: cursor.lsn(FieldName::PrepareLsn)?,
+                    end_lsn: cursor.lsn(FieldName::EndLsn)?,
+                    prepare_time: cursor.timestamp(FieldName::PrepareTimestamp)?,
+                    xid: cursor.xid(FieldName::TransactionId)?,
+                    gid: cursor.string(FieldName::Gid)?,
                 })
             }
         }
@@ -94,12 +95,12 @@ pub struct CommitPreparedBody<'a> {
 impl<'a> CommitPreparedBody<'a> {
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
-            flags: cursor.u8("flags")?,
-            commit_lsn: cursor.lsn("commit LSN")?,
-            end_lsn: cursor.lsn("end LSN")?,
-            commit_time: cursor.timestamp("commit timestamp")?,
-            xid: cursor.xid("transaction id")?,
-            gid: cursor.string("GID")?,
+            flags: cursor.u8(FieldName::Flags)?,
+            commit_lsn: cursor.lsn(FieldName::CommitLsn)?,
+            end_lsn: cursor.lsn(FieldName::EndLsn)?,
+            commit_time: cursor.timestamp(FieldName::CommitTimestamp)?,
+            xid: cursor.xid(FieldName::TransactionId)?,
+            gid: cursor.string(FieldName::Gid)?,
         })
     }
 }
@@ -126,13 +127,13 @@ pub struct RollbackPreparedBody<'a> {
 impl<'a> RollbackPreparedBody<'a> {
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self, DecodeError> {
         Ok(Self {
-            flags: cursor.u8("flags")?,
-            prepare_end_lsn: cursor.lsn("prepare end LSN")?,
-            rollback_end_lsn: cursor.lsn("rollback end LSN")?,
-            prepare_time: cursor.timestamp("prepare timestamp")?,
-            rollback_time: cursor.timestamp("rollback timestamp")?,
-            xid: cursor.xid("transaction id")?,
-            gid: cursor.string("GID")?,
+            flags: cursor.u8(FieldName::Flags)?,
+            prepare_end_lsn: cursor.lsn(FieldName::PrepareEndLsn)?,
+            rollback_end_lsn: cursor.lsn(FieldName::RollbackEndLsn)?,
+            prepare_time: cursor.timestamp(FieldName::PrepareTimestamp)?,
+            rollback_time: cursor.timestamp(FieldName::RollbackTimestamp)?,
+            xid: cursor.xid(FieldName::TransactionId)?,
+            gid: cursor.string(FieldName::Gid)?,
         })
     }
 }
