@@ -150,6 +150,7 @@ mod decoder;
 pub mod encode;
 mod error;
 mod field_name;
+mod format;
 mod id;
 mod lsn;
 pub mod message;
@@ -181,7 +182,6 @@ pub use timestamp::{Rfc3339, TimestampTz};
 pub use tuple::{Columns, KeyTuple, OldTuple, TupleColumn, TupleData, TupleKind};
 #[cfg(feature = "alloc")]
 pub use tuple::{OldTupleBuf, TupleBuf};
-pub use utf8::{Utf8Column, Utf8Columns};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -6,7 +6,7 @@
 use std::fmt::Debug;
 use std::sync::LazyLock;
 
-use pgoutput_decode::encode::{EncodeBinary, TupleColumnsBuf};
+use pgoutput_decode::encode::{EncodeBinary, TupleBuf};
 use pgoutput_decode::row::Row;
 use pgoutput_decode::value::{
     Attribute, AttributeList, Field, FieldType, Format, JsonOptions, MAX_DEPTH, TypeInfo, TypeKind,
@@ -112,7 +112,7 @@ fn deserialized<T: Debug + for<'a> Deserialize<'a>>(field: Field<'_>) -> T {
     struct Only<T> {
         c: T,
     }
-    let mut row = TupleColumnsBuf::new();
+    let mut row = TupleBuf::new();
     match field.format() {
         Format::Text => row.text(field.bytes()).unwrap(),
         Format::Binary => row.binary(field.bytes()).unwrap(),

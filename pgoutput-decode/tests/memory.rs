@@ -10,7 +10,7 @@ use pgoutput_decode::value::{
 };
 use pgoutput_decode::{
     CopyData, DecodeError, Decoder, HotStandbyFeedback, Message, Oid, OldTuple,
-    StandbyStatusUpdate, StreamAbortForm, TupleColumn, Utf8Column,
+    StandbyStatusUpdate, StreamAbortForm, TupleColumn,
 };
 use pgoutput_strategies::{any_frame, mutated, sequences};
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ fn decode_everything(bytes: &[u8]) -> Result<usize, DecodeError> {
     for in_stream in [false, true] {
         visited += Message::decode(bytes, in_stream).map_or(0, |message| visit(&message));
         let count = |_, column: TupleColumn<'_>| {
-            visited += usize::from(column.utf8() != Utf8Column::Null);
+            visited += usize::from(column.utf8().is_some());
         };
         let with = Message::decode_with(bytes, in_stream, count);
         visited += with.map_or(0, |message| visit(&message));

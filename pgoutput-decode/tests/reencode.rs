@@ -1,7 +1,7 @@
 //! Laws 3 and 7: every accepted frame is encoded to the same bytes, and a built message equals the
 //! one read.
 
-use pgoutput_decode::encode::{EncodeError, Encoder, OidsBuf, RelationColumnsBuf, TupleColumnsBuf};
+use pgoutput_decode::encode::{EncodeError, Encoder, OidsBuf, RelationColumnsBuf, TupleBuf};
 use pgoutput_decode::message::{
     CommitBody, DeleteBody, InsertBody, MessageBody, MessageFlags, OriginBody, RelationBody,
     StreamStartBody, TruncateBody, TruncateFlags, TypeBody, UpdateBody,
@@ -60,9 +60,9 @@ proptest! {
     fn law_7_a_tuple_built_column_by_column_equals_the_one_read(wire in tuple()) {
         let frame = [&b"I\0\0\0\x01N"[..], &wire].concat();
         let Message::Insert(insert) = Message::decode(&frame, false)? else { unreachable!() };
-        let built = TupleColumnsBuf::from_columns(insert.new.columns())?;
+        let built = TupleBuf::from_columns(insert.new.columns())?;
         prop_assert_eq!(built.as_tuple(), insert.new);
-        prop_assert_eq!(TupleColumnsBuf::from(insert.new), built);
+        prop_assert_eq!(TupleBuf::from(insert.new), built);
     }
 
     #[test]
@@ -90,10 +90,10 @@ proptest! {
 
 #[test]
 fn built_changes_have_the_bytes_of_the_manual() {
-    let mut row = TupleColumnsBuf::new();
+    let mut row = TupleBuf::new();
     row.text("1").unwrap().null().unwrap().unchanged().unwrap();
     row.binary(7_i32.to_be_bytes()).unwrap();
-    let mut key = TupleColumnsBuf::new();
+    let mut key = TupleBuf::new();
     key.push(TupleColumn::Text(b"1")).unwrap().push(TupleColumn::Null).unwrap();
     let relation = Oid::new(0x4013);
     let tables: OidsBuf = [relation, Oid::new(1)].into_iter().collect();
@@ -217,7 +217,7 @@ fn a_zero_byte_in_a_name_is_an_error_that_leaves_the_buffer_unchanged() {
 
 #[test]
 fn more_columns_than_the_wire_can_count_are_an_error() {
-    let mut row = TupleColumnsBuf::new();
+    let mut row = TupleBuf::new();
     let mut columns = RelationColumnsBuf::new();
     for _ in 0..u16::MAX {
         row.null().unwrap();
@@ -240,7 +240,7 @@ fn more_columns_than_the_wire_can_count_are_an_error() {
 fn a_value_longer_than_its_length_field_allows_is_an_error() {
     let value = vec![0; 1 << 31];
     let (length, limit) = (1 << 31, (1 << 31) - 1);
-    let mut row = TupleColumnsBuf::new();
+    let mut row = TupleBuf::new();
     row.text("kept").unwrap();
     let before = row.clone();
     let error = EncodeError::TooLong { field: "column value", length, limit };
@@ -255,7 +255,7 @@ fn a_value_longer_than_its_length_field_allows_is_an_error() {
 
 #[test]
 fn an_encoder_rejects_what_a_decoder_would_reject() {
-    let row = TupleColumnsBuf::new();
+    let row = TupleBuf::new();
     let insert =
         |xid| Message::Insert(InsertBody { xid, relation: Oid::new(1), new: row.as_tuple() });
     let (bare, part) = (insert(None), insert(Some(Xid::new(778))));

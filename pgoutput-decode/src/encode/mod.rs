@@ -3,12 +3,12 @@
 //! This is the counterpart of decoding. A decoded message is encoded to the same bytes, with every
 //! flag as received ([`Message::encode`], [`CopyData::encode`](crate::CopyData::encode)). A new
 //! message is built from the same types: the bodies are plain structs, which borrow from
-//! [`TupleColumnsBuf`], [`RelationColumnsBuf`] or [`OidsBuf`] what decoded ones borrow from a
+//! [`TupleBuf`], [`RelationColumnsBuf`] or [`OidsBuf`] what decoded ones borrow from a
 //! frame. [`Encoder`] keeps a whole replication stream valid, as [`Decoder`](crate::Decoder)
 //! follows one. [`EncodeBinary`] writes values in their binary form.
 //!
 //! ```
-//! use pgoutput_decode::encode::{RelationColumnsBuf, TupleColumnsBuf};
+//! use pgoutput_decode::encode::{RelationColumnsBuf, TupleBuf};
 //! use pgoutput_decode::message::{InsertBody, RelationBody};
 //! use pgoutput_decode::{ColumnFlags, Lsn, Message, Oid, ReplicaIdentity, TimestampTz, XLogData};
 //!
@@ -26,7 +26,7 @@
 //! });
 //! assert_eq!(Message::decode(&relation.to_bytes()?, false)?, relation);
 //!
-//! let mut row = TupleColumnsBuf::new();
+//! let mut row = TupleBuf::new();
 //! row.text("1")?.null()?;
 //! let insert = InsertBody { xid: None, relation: Oid::new(16403), new: row.as_tuple() };
 //! let insert = Message::Insert(insert);
@@ -58,11 +58,11 @@ mod tuple;
 mod value;
 mod writer;
 
+pub use crate::tuple::TupleBuf;
 pub use columns::RelationColumnsBuf;
 pub use encoder::Encoder;
 pub use error::EncodeError;
 pub use oids::OidsBuf;
-pub use tuple::TupleColumnsBuf;
 pub use value::EncodeBinary;
 
 use alloc::vec::Vec;

@@ -1,38 +1,28 @@
 //! Builder of tuples.
 
 use alloc::vec::Vec;
-use core::fmt;
 
 use super::EncodeError;
 use super::value::EncodeBinary;
 use super::writer::{Writer, one_more};
-use crate::{KeyTuple, TupleColumn, TupleData};
+use crate::tuple::{KeyTuple, TupleBuf, TupleColumn};
 
-/// Builder of a tuple, column by column, in one buffer. [`as_tuple`](Self::as_tuple) borrows it for
-/// a message.
-///
-/// ```
-/// use pgoutput_decode::TupleColumn;
-/// use pgoutput_decode::encode::TupleColumnsBuf;
-///
-/// let mut row = TupleColumnsBuf::new();
-/// row.text("42")?.null()?.unchanged()?.binary(7_i32.to_be_bytes())?;
-/// assert_eq!(row.as_tuple().len(), 4);
-/// assert_eq!(row.as_tuple().get(0), Some(TupleColumn::Text(b"42")));
-///
-/// // The next tuple in the same buffer.
-/// row.clear();
-/// row.text("43")?;
-/// # Ok::<(), pgoutput_decode::encode::EncodeError>(())
-/// ```
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct TupleColumnsBuf {
-    columns: u16,
-    bytes: Vec<u8>,
-}
-
-impl TupleColumnsBuf {
-    /// Creates a tuple without columns.
+impl TupleBuf {
+    /// A tuple without columns, to be built.
+    ///
+    /// ```
+    /// use pgoutput_decode::{TupleBuf, TupleColumn};
+    ///
+    /// let mut row = TupleBuf::new();
+    /// row.text("42")?.null()?.unchanged()?.binary(7_i32.to_be_bytes())?;
+    /// assert_eq!(row.as_tuple().len(), 4);
+    /// assert_eq!(row.as_tuple().get(0), Some(TupleColumn::Text(b"42")));
+    ///
+    /// // The next row in the same buffer.
+    /// row.clear();
+    /// row.text("43")?;
+    /// # Ok::<(), pgoutput_decode::encode::EncodeError>(())
+    /// ```
     pub const fn new() -> Self {
         Self { columns: 0, bytes: Vec::new() }
     }
@@ -122,26 +112,9 @@ impl TupleColumnsBuf {
         self.bytes.clear();
     }
 
-    /// Returns the tuple, for Insert, Update, and the full old row of Update and Delete.
-    pub fn as_tuple(&self) -> TupleData<'_> {
-        TupleData::from_checked(self.columns, &self.bytes)
-    }
-
     /// Returns the tuple as the key of an old row: as wide as the table, with NULL in columns
     /// outside the replica identity.
     pub fn as_key(&self) -> KeyTuple<'_> {
         KeyTuple(self.as_tuple())
-    }
-}
-
-impl fmt::Debug for TupleColumnsBuf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.as_tuple(), f)
-    }
-}
-
-impl From<TupleData<'_>> for TupleColumnsBuf {
-    fn from(tuple: TupleData<'_>) -> Self {
-        Self { columns: tuple.count(), bytes: tuple.as_bytes().into() }
     }
 }

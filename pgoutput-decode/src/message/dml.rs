@@ -10,9 +10,11 @@ use byteorder::{BigEndian, ByteOrder};
 
 use super::stream_xid;
 use crate::cursor::{Cursor, split_u32};
+use crate::error::DecodeError;
 use crate::field_name::FieldName;
+use crate::id::{Oid, Xid};
+use crate::message::Message;
 use crate::tuple::{KeyTuple, OldTuple, TupleColumn, TupleData, TupleKind};
-use crate::{DecodeError, Message, Oid, Xid};
 
 /// Decodes a frame that is an Insert.
 pub(super) fn insert(frame: &[u8], in_stream: bool) -> Result<Message<'_>, DecodeError> {

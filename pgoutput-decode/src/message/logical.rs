@@ -4,8 +4,10 @@ use core::fmt;
 
 use super::stream_xid;
 use crate::cursor::Cursor;
+use crate::error::DecodeError;
 use crate::field_name::FieldName;
-use crate::{DecodeError, Lsn, Xid};
+use crate::id::Xid;
+use crate::lsn::Lsn;
 
 /// A message from `pg_logical_emit_message` (option `messages`).
 #[derive(Clone, Copy, PartialEq, Eq)]

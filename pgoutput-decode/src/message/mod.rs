@@ -24,8 +24,11 @@ pub use two_phase::{
 };
 
 use crate::cursor::Cursor;
+use crate::error::DecodeError;
 use crate::field_name::FieldName;
-use crate::{DecodeError, Tag, TupleColumn, TupleKind, Xid};
+use crate::id::Xid;
+use crate::tag::Tag;
+use crate::tuple::{TupleColumn, TupleKind};
 
 /// One message of the pgoutput plugin, borrowed from its frame.
 ///

@@ -4,9 +4,11 @@ use core::fmt;
 use core::iter::FusedIterator;
 
 use super::stream_xid;
+use crate::column::ColumnFlags;
 use crate::cursor::Cursor;
+use crate::error::DecodeError;
 use crate::field_name::FieldName;
-use crate::{ColumnFlags, DecodeError, Oid, Xid};
+use crate::id::{Oid, Xid};
 
 /// The shape of a table, sent before its first change on this connection and after every change of shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,11 @@
 //! Stream Start, Stream Stop, Stream Commit, Stream Abort: transactions sent before they end.
 
 use crate::cursor::Cursor;
+use crate::error::DecodeError;
 use crate::field_name::FieldName;
-use crate::{DecodeError, Lsn, TimestampTz, Xid};
+use crate::id::Xid;
+use crate::lsn::Lsn;
+use crate::timestamp::TimestampTz;
 
 /// A chunk of a transaction in progress starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,12 @@
 //! Begin, Commit, Origin.
 
 use crate::cursor::{Cursor, split_u32, split_u64};
+use crate::error::DecodeError;
 use crate::field_name::FieldName;
-use crate::{DecodeError, Lsn, Message, TimestampTz, Xid};
+use crate::id::Xid;
+use crate::lsn::Lsn;
+use crate::message::Message;
+use crate::timestamp::TimestampTz;
 
 /// Decodes a frame that is a Begin, outside of a streamed chunk.
 pub(super) fn begin(frame: &[u8]) -> Result<Message<'_>, DecodeError> {

@@ -1,8 +1,11 @@
 //! Begin Prepare, Prepare, Commit Prepared, Rollback Prepared, Stream Prepare: two-phase commit.
 
 use crate::cursor::Cursor;
+use crate::error::DecodeError;
 use crate::field_name::FieldName;
-use crate::{DecodeError, Lsn, TimestampTz, Xid};
+use crate::id::Xid;
+use crate::lsn::Lsn;
+use crate::timestamp::TimestampTz;
 
 /// A prepared transaction starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

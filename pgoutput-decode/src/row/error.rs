@@ -5,8 +5,12 @@ use core::fmt;
 
 use super::RowColumn;
 use super::type_hint::without_loss;
+use crate::id::Oid;
+use crate::lsn::Lsn;
+use crate::printable::Printable;
+use crate::relation::Relation;
+use crate::tuple::TupleColumn;
 use crate::value::{Format, PgType, ValueError, ValueErrorKind};
-use crate::{Lsn, Oid, Printable, Relation, TupleColumn};
 
 /// A row that could not be read: in which table, which column, of which type and format, what was wrong and where, and what
 /// would work.

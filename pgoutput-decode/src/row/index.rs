@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 
 use super::RowErrorKind;
-use crate::{Column, Relation};
+use crate::relation::{Column, Relation};
 
 /// The name of a column (`str`, `String`) or its place in the table, from 0 (`usize`). Not to be implemented elsewhere.
 ///

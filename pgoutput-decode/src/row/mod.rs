@@ -37,12 +37,14 @@ pub(crate) use self::de::json_value;
 pub use self::error::{RowError, RowErrorKind};
 pub use self::index::RowIndex;
 use self::type_hint::reads_as;
+use crate::id::Oid;
+use crate::relation::{Column, Relation};
 use crate::tuple::split_column;
+use crate::tuple::{Columns, OldTuple, TupleColumn, TupleData};
 use crate::value::{
     C_MONEY_DIGITS, Field, FieldType, Format, FromField, PgType, TypeSet, ValueError,
     ValueErrorKind,
 };
-use crate::{Column, Columns, Oid, OldTuple, Relation, TupleColumn, TupleData};
 
 /// A row of a change, borrowed: its values, and the table they belong to.
 ///

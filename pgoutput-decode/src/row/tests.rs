@@ -2,8 +2,8 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use super::*;
-use crate::Message;
-use crate::Oid;
+use crate::id::Oid;
+use crate::message::Message;
 use crate::value::{Attribute, AttributeList, Numeric, Toast, TypeInfo, TypeKind, Value, type_oid};
 
 /// A table and the frames of a change, as a server would send them.

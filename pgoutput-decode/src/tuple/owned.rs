@@ -1,11 +1,12 @@
-//! Rows that outlive their frame.
+//! Tuples that own their bytes.
 
-use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::{KeyTuple, OldTuple, TupleData};
 
-/// The columns of one row with a copy of their bytes; reading them again cannot fail.
+/// A tuple with its own bytes: a copy of one in a frame, or built column by column with the feature
+/// `encode`. Reading its columns cannot fail.
 ///
 /// ```
 /// use pgoutput_decode::{Message, TupleBuf};
@@ -16,10 +17,10 @@ use super::{KeyTuple, OldTuple, TupleData};
 /// assert_eq!(row.as_tuple(), insert.new);
 /// # Ok::<(), pgoutput_decode::DecodeError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct TupleBuf {
-    columns: u16,
-    bytes: Box<[u8]>,
+    pub(crate) columns: u16,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// The old row of a change with a copy of its bytes.
@@ -40,7 +41,7 @@ impl From<TupleData<'_>> for TupleBuf {
 impl TupleBuf {
     /// The row.
     #[inline]
-    pub const fn as_tuple(&self) -> TupleData<'_> {
+    pub fn as_tuple(&self) -> TupleData<'_> {
         TupleData { columns: self.columns, bytes: &self.bytes }
     }
 }
@@ -57,7 +58,7 @@ impl From<OldTuple<'_>> for OldTupleBuf {
 impl OldTupleBuf {
     /// The row.
     #[inline]
-    pub const fn as_old(&self) -> OldTuple<'_> {
+    pub fn as_old(&self) -> OldTuple<'_> {
         match self {
             Self::Key(key) => OldTuple::Key(KeyTuple(key.as_tuple())),
             Self::Full(tuple) => OldTuple::Full(tuple.as_tuple()),
@@ -74,7 +75,7 @@ impl fmt::Debug for TupleBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Message;
+    use crate::message::Message;
 
     #[test]
     fn both_kinds_of_old_rows_are_kept_as_they_are() {

@@ -148,6 +148,7 @@ pub use self::vec::Inside;
 #[cfg(feature = "serde")]
 pub(crate) use self::with_serde_json::{in_one_piece, json_error_offset};
 pub use self::xid::{Cid, Xid8};
+pub use crate::format::Format;
 // Types of messages that are types of values as well.
 pub use crate::{Lsn, Oid, TimestampTz, Xid};
 
@@ -162,25 +163,6 @@ pub use crate::{Lsn, Oid, TimestampTz, Xid};
 ///
 /// Each level doubles the quotes and backslashes in PostgreSQL's text.
 pub const MAX_DEPTH: u8 = 16;
-
-/// The format of a value. The server chooses it for each column: a type without a binary form
-/// arrives as text even if binary was requested.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// The output of the type's output function.
-    Text,
-    /// The output of the type's send function.
-    Binary,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Text => "text",
-            Self::Binary => "binary",
-        })
-    }
-}
 
 /// A present value: neither NULL nor an unchanged TOAST value.
 ///

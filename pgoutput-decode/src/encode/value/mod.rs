@@ -40,7 +40,7 @@ use crate::{Lsn, Oid, TimestampTz, Xid};
 /// type: use it to write a value of any type, and to convert text to binary.
 ///
 /// ```
-/// use pgoutput_decode::encode::{EncodeBinary, EncodeError, TupleColumnsBuf};
+/// use pgoutput_decode::encode::{EncodeBinary, EncodeError, TupleBuf};
 /// use pgoutput_decode::value::{Array, Field, Format, Interval, Numeric, type_oid};
 ///
 /// let text = b"1 year 2 mons -3 days +00:00:00.5";
@@ -55,7 +55,7 @@ use crate::{Lsn, Oid, TimestampTz, Xid};
 /// assert_eq!(binary.get::<Array>()?, text.get::<Array>()?);
 ///
 /// // Columns of a tuple, as a server with `binary 'true'` sends them.
-/// let mut row = TupleColumnsBuf::new();
+/// let mut row = TupleBuf::new();
 /// row.value(&7_i32)?.value(&text)?;
 ///
 /// // A type of which only the text is known cannot be converted.

@@ -2,7 +2,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::*;
-use crate::encode::TupleColumnsBuf;
+use crate::encode::{TupleBuf};
 use crate::value::{FieldType, Format, TypeInfo, TypeKind, type_oid};
 
 fn binary(oid: Oid, text: &str) -> Result<Vec<u8>, EncodeError> {
@@ -106,7 +106,7 @@ fn an_error_leaves_the_output_unchanged() {
         "the text of aclitem cannot be converted to its binary form: send it as text"
     );
     assert_eq!(out, b"kept");
-    let mut row = TupleColumnsBuf::new();
+    let mut row = TupleBuf::new();
     assert!(row.value(&field).is_err());
     assert!(row.as_tuple().is_empty());
     // An unreadable value, and an unknown type.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::tests::with;
-use crate::Oid;
+use crate::id::Oid;
 use crate::row::RowError;
 use crate::row::tests::{Is, Sent};
 use crate::value::{Toast, ValueErrorKind, type_oid};

@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, SeqAccess};
 
 use super::failure::Failure;
 use super::value::ColumnValue;
-use crate::Column;
+use crate::relation::Column;
 use crate::row::{Row, field_type};
 use crate::tuple::split_value;
 use crate::value::{Field, TypeSet};
@@ -73,7 +73,7 @@ mod tests {
     use proptest::prelude::*;
     use serde::Deserialize;
 
-    use crate::Oid;
+    use crate::id::Oid;
     use crate::row::tests::{Is, Sent};
     use crate::value::{FieldType, Toast, TypeInfo, TypeKind, TypeSet, type_oid};
 

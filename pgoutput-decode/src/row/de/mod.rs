@@ -36,7 +36,7 @@ pub(crate) use self::value::json_value;
 use self::value::{ColumnValue, unchanged};
 use super::type_hint::becomes;
 use super::{Described, Row, RowColumn, RowColumns, RowError, RowErrorKind};
-use crate::TupleColumn;
+use crate::tuple::TupleColumn;
 use crate::value::placeholder_counts::{Marks, Watch};
 
 impl<'a> Row<'a> {

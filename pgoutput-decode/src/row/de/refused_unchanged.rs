@@ -7,7 +7,7 @@ use serde::de::Deserialize;
 
 use super::failure::Failure;
 use super::{RowDeserializer, StandIn};
-use crate::TupleColumn;
+use crate::tuple::TupleColumn;
 use crate::value::placeholder_counts::{Marks, Watch};
 
 /// The error of a row that was read although an unchanged value was refused, if no `Toast` has taken that value since.

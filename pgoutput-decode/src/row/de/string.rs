@@ -5,9 +5,11 @@ use alloc::string::String;
 use serde::de::Error as _;
 
 use super::failure::Failure;
+use crate::id::Oid;
+use crate::timestamp::TimestampTz;
 use crate::timestamp::{Moment, ShortText};
-use crate::value::{Field, Format, JsonOptions, Numeric, Timestamp, Value, ValueError, type_oid};
 use crate::{Oid, TimestampTz};
+use crate::value::{Field, Format, JsonOptions, Numeric, Timestamp, TypeKind, Value, ValueError, type_oid};
 
 /// The string of one of the commonest values, made without a buffer on the heap: the same as is made of every other.
 pub(super) enum Short<'a, 'b> {

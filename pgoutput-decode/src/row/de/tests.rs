@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::Oid;
+use crate::id::Oid;
 use crate::row::tests::{ITEM, Is, MOOD, Sent};
 use crate::row::{RowError, RowErrorKind};
 use crate::value::{
@@ -29,7 +29,7 @@ pub(super) static TYPES: LazyLock<TypeSet> =
 
 pub(super) fn with<'a, T: Deserialize<'a>>(
     sent: &'a Sent,
-    table: &'a crate::Relation,
+    table: &'a crate::relation::Relation,
 ) -> Result<T, RowError> {
     sent.row(table).with_types(&TYPES).deserialize()
 }

@@ -14,9 +14,9 @@ use super::failure::{Failure, FailureReason};
 use super::placeholder::Mark;
 use super::string::{Short, string};
 use super::{json, number};
-use crate::TupleColumn;
 use crate::row::RowColumn;
 use crate::timestamp::ShortText;
+use crate::tuple::TupleColumn;
 use crate::value::{
     Array, Field, Float4, Float8, Format, Json, Jsonb, TOAST, Text, Value, ValueError,
     ValueErrorKind, in_one_piece, type_oid,

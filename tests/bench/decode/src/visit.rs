@@ -1,6 +1,6 @@
 //! Functions that visit every column of a message.
 
-use pgoutput_decode::{CopyData, Decoder, Message, OldTuple, TupleColumn, TupleData, Utf8Column};
+use pgoutput_decode::{CopyData, Decoder, Message, OldTuple, TupleColumn, TupleData};
 
 /// Sums the address and the length of each value, which requires reading all lengths.
 #[inline]
@@ -20,17 +20,19 @@ fn take_column(sum: usize, column: TupleColumn<'_>) -> usize {
 /// Like [`columns`], with every text value as `str`. Text that is not UTF-8 adds nothing.
 #[inline]
 pub fn utf8_columns(message: &Message<'_>) -> usize {
-    tuples(message, |tuple| tuple.utf8_columns().fold(0_usize, take_utf8))
+    tuples(message, |tuple| tuple.columns().fold(0_usize, take_utf8))
 }
 
 /// Adds one column, its text as `str`.
 #[inline]
-fn take_utf8(sum: usize, column: Utf8Column<'_>) -> usize {
+fn take_utf8(sum: usize, column: TupleColumn<'_>) -> usize {
     match column {
-        Utf8Column::Text(text) => take(sum, text.as_bytes()),
-        Utf8Column::Binary(value) => take(sum, value),
-        Utf8Column::OtherText(_) => sum,
-        _ => sum.wrapping_add(1),
+        TupleColumn::Text(_) => match column.utf8() {
+            Some(Ok(text)) => take(sum, text.as_bytes()),
+            _ => sum,
+        },
+        TupleColumn::Binary(value) => take(sum, value),
+        TupleColumn::Null | TupleColumn::Unchanged => sum.wrapping_add(1),
     }
 }
 
@@ -45,7 +47,7 @@ pub fn decoded_columns(frame: &[u8], in_stream: bool) -> Option<usize> {
 /// invalid frame.
 #[inline]
 pub fn decoded_utf8_columns(frame: &[u8], in_stream: bool) -> Option<usize> {
-    decoded(frame, in_stream, |sum, column| take_utf8(sum, column.utf8()))
+    decoded(frame, in_stream, take_utf8)
 }
 
 /// Returns the sum over the columns of a receive buffer: CopyData's tag and length, the envelope,

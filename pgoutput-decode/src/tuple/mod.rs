@@ -3,6 +3,8 @@
 //! Manual, section "Logical Replication Message Formats", part TupleData. Decoding looks at each
 //! value's length and never at its bytes.
 
+mod column;
+mod old;
 #[cfg(feature = "alloc")]
 mod owned;
 
@@ -11,15 +13,16 @@ use core::iter::FusedIterator;
 
 use byteorder::{BigEndian, ByteOrder};
 
-use crate::ColumnFlags;
 use crate::cursor::{Cursor, split_u16};
 use crate::error::DecodeError;
 use crate::field_name::FieldName;
 #[cfg(feature = "serde")]
-use crate::value::Format;
+use crate::format::Format;
 
+pub use self::column::TupleColumn;
+pub use self::old::{KeyTuple, OldTuple, TupleKind};
 #[cfg(feature = "alloc")]
-pub use owned::{OldTupleBuf, TupleBuf};
+pub use self::owned::{OldTupleBuf, TupleBuf};
 
 /// The columns of one row, in the order of its Relation message; borrowed from the frame.
 ///
@@ -36,21 +39,6 @@ pub use owned::{OldTupleBuf, TupleBuf};
 pub struct TupleData<'a> {
     columns: u16,
     bytes: &'a [u8],
-}
-
-/// One column of a row.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum TupleColumn<'a> {
-    /// SQL NULL.
-    Null,
-    /// A stored-apart (TOASTed) value that the change did not touch and the log therefore does not hold.
-    ///
-    /// Neither NULL nor absent: the row has a value here, only this message does not carry it.
-    Unchanged,
-    /// The value as its type's output function prints it, in the client encoding; no terminating zero.
-    Text(&'a [u8]),
-    /// The value as its type's send function gives it (option `binary`).
-    Binary(&'a [u8]),
 }
 
 impl<'a> TupleData<'a> {
@@ -253,8 +241,8 @@ fn split_column_or<R: Refusal>(bytes: &[u8]) -> Result<(TupleColumn<'_>, &[u8]),
     }
 }
 
-/// Takes one column off the front if it has a value, in the format told. [`split_column`] does not
-/// use it, which would cost whoever reads columns as they are.
+/// Takes one column off the front if it has a value, in with its format. [`split_column`] does not use it:
+/// that would make reading columns as they are slower.
 #[cfg(feature = "serde")]
 #[inline]
 pub(crate) fn split_value(bytes: &[u8]) -> Option<(Format, &[u8], &[u8])> {
@@ -293,96 +281,9 @@ impl<'a> Iterator for Columns<'a> {
 impl ExactSizeIterator for Columns<'_> {}
 impl FusedIterator for Columns<'_> {}
 
-/// Which row of a change a tuple is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TupleKind {
-    /// `K`: the old row, of which only the columns of the replica identity have values; NULL stands in the place of the others.
-    Key,
-    /// `O`: the whole old row (`REPLICA IDENTITY FULL`).
-    Old,
-    /// `N`: the new row.
-    New,
-}
-
-/// The old row of a change, as much of it as the table's replica identity puts into the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OldTuple<'a> {
-    /// `K`: the columns of the replica identity (the primary key, or the index chosen for it).
-    Key(KeyTuple<'a>),
-    /// `O`: the whole row (`REPLICA IDENTITY FULL`).
-    Full(TupleData<'a>),
-}
-
-/// The key columns of an old row.
-///
-/// On the wire a key tuple is as wide as the table, with NULL in the place of every column that is no
-/// key. Those NULLs are no values, so they show only through [`full_width`](Self::full_width).
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct KeyTuple<'a>(pub(crate) TupleData<'a>);
-
-impl<'a> KeyTuple<'a> {
-    /// The key columns with their places in the table, from 0; `flags` are those of the Relation message.
-    ///
-    /// Ends with the shorter of the two: whoever has to know compares the widths first.
-    ///
-    /// ```
-    /// use pgoutput_decode::{ColumnFlags, Decoder, Message, OldTuple, TupleColumn};
-    ///
-    /// let frame = b"D\0\0\x40\x13K\0\x02t\0\0\0\x017n";
-    /// let Message::Delete(delete) = Decoder::new().decode(frame)? else { panic!() };
-    /// let OldTuple::Key(key) = delete.old else { panic!() };
-    /// let columns: Vec<_> = key.columns([ColumnFlags::KEY, ColumnFlags(0)]).collect();
-    /// assert_eq!(columns, [(0, TupleColumn::Text(b"7"))]);
-    /// # Ok::<(), pgoutput_decode::DecodeError>(())
-    /// ```
-    pub fn columns<I>(
-        &self,
-        flags: I,
-    ) -> impl Iterator<Item = (usize, TupleColumn<'a>)> + use<'a, I>
-    where
-        I: IntoIterator<Item = ColumnFlags>,
-    {
-        self.0
-            .columns()
-            .zip(flags)
-            .enumerate()
-            .filter(|(_, (_, flags))| flags.is_key())
-            .map(|(index, (column, _))| (index, column))
-    }
-
-    /// The tuple as it came, NULLs in the place of columns that are no key.
-    pub const fn full_width(&self) -> TupleData<'a> {
-        self.0
-    }
-}
-
-impl fmt::Debug for TupleColumn<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Null => f.write_str("Null"),
-            Self::Unchanged => f.write_str("Unchanged"),
-            Self::Text(value) => match core::str::from_utf8(value) {
-                Ok(text) => write!(f, "Text({text:?})"),
-                Err(_) => write!(f, "Text(b\"{}\")", value.escape_ascii()),
-            },
-            Self::Binary(value) => {
-                f.write_str("Binary(")?;
-                value.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-                f.write_str(")")
-            }
-        }
-    }
-}
-
 impl fmt::Debug for TupleData<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.columns()).finish()
-    }
-}
-
-impl fmt::Debug for KeyTuple<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
     }
 }
 

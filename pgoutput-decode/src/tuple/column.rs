@@ -1,0 +1,63 @@
+//! One column of a tuple.
+
+use core::fmt;
+use core::str::{self, Utf8Error};
+
+use crate::utf8;
+
+/// One column of a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TupleColumn<'a> {
+    /// SQL NULL.
+    Null,
+    /// A stored-apart (TOASTed) value that the change did not touch and the log therefore does not hold.
+    ///
+    /// Neither NULL nor absent: the row has a value here, only this message does not carry it.
+    Unchanged,
+    /// The value as its type's output function prints it, in the client encoding; no terminating zero.
+    Text(&'a [u8]),
+    /// The value as its type's send function gives it (option `binary`).
+    Binary(&'a [u8]),
+}
+
+impl<'a> TupleColumn<'a> {
+    /// The text, if the column is sent as text.
+    ///
+    /// A server sends text that is not UTF-8 if the client encoding is another one, or if the
+    /// database's encoding is SQL_ASCII.
+    ///
+    /// ```
+    /// use pgoutput_decode::{Message, TupleColumn};
+    ///
+    /// let frame = b"I\0\0\x40\x13N\0\x03t\0\0\0\x02\xC3\xA9t\0\0\0\x01\xE9n";
+    /// let Message::Insert(insert) = Message::decode(frame, false)? else { panic!() };
+    /// let texts: Vec<_> = insert.new.columns().map(TupleColumn::utf8).collect();
+    /// assert!(matches!(texts[..], [Some(Ok("é")), Some(Err(_)), None]));
+    /// # Ok::<(), pgoutput_decode::DecodeError>(())
+    /// ```
+    #[inline]
+    pub fn utf8(self) -> Option<Result<&'a str, Utf8Error>> {
+        match self {
+            Self::Text(value) => Some(utf8::text(value)),
+            Self::Null | Self::Unchanged | Self::Binary(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for TupleColumn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("Null"),
+            Self::Unchanged => f.write_str("Unchanged"),
+            Self::Text(value) => match core::str::from_utf8(value) {
+                Ok(text) => write!(f, "Text({text:?})"),
+                Err(_) => write!(f, "Text(b\"{}\")", value.escape_ascii()),
+            },
+            Self::Binary(value) => {
+                f.write_str("Binary(")?;
+                value.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                f.write_str(")")
+            }
+        }
+    }
+}
