@@ -32,8 +32,6 @@ mod type_hint;
 
 use core::fmt;
 
-#[cfg(feature = "serde")]
-pub(crate) use self::de::json_value;
 pub use self::error::{RowError, RowErrorKind};
 pub use self::index::RowIndex;
 use self::type_hint::reads_as;
@@ -398,9 +396,9 @@ impl<'a> RowColumns<'a> {
         }
     }
 
-    /// The place of the column that [`advance`](Self::advance) gave last.
+    /// The index of the column that [`advance`](Self::advance) returned last.
     #[inline]
-    fn place(&self) -> usize {
+    fn index(&self) -> usize {
         self.count.saturating_sub(self.columns.len() + 1)
     }
 
@@ -408,7 +406,7 @@ impl<'a> RowColumns<'a> {
     #[inline]
     fn typed(&self, (column, value): Described<'a>) -> RowColumn<'a> {
         let (ty, money_digits) = (field_type(column, self.types), self.money_digits);
-        RowColumn { index: self.place(), column, ty, value, money_digits }
+        RowColumn { index: self.index(), column, ty, value, money_digits }
     }
 }
 

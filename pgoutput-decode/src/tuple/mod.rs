@@ -78,12 +78,6 @@ impl<'a> TupleData<'a> {
         rest.is_empty().then_some(Self { columns, bytes })
     }
 
-    /// A tuple of `columns` columns that are known to stand in `bytes`.
-    #[cfg(feature = "encode")]
-    pub(crate) const fn from_checked(columns: u16, bytes: &'a [u8]) -> Self {
-        Self { columns, bytes }
-    }
-
     /// The column count as it stands on the wire.
     #[cfg(feature = "encode")]
     pub(crate) const fn count(&self) -> u16 {

@@ -55,6 +55,8 @@ mod input;
 mod integer;
 mod interval;
 mod json;
+#[cfg(feature = "serde")]
+mod json_numbers;
 mod json_options;
 mod json_out;
 mod json_scan;
@@ -111,6 +113,8 @@ pub use self::hstore::{Hstore, Pairs};
 pub(crate) use self::integer::short_number;
 pub use self::interval::{Interval, Iso8601};
 pub use self::json::{Json, Jsonb};
+#[cfg(feature = "serde")]
+pub(crate) use self::json_numbers::first_inexact;
 pub use self::json_options::{JsonNotes, JsonOptions, MAX_JSON_NESTING};
 use self::json_out::JsonPlace;
 pub use self::json_out::write_json_string;
@@ -130,9 +134,9 @@ pub use self::text::Text;
 pub use self::tid::Tid;
 pub use self::time::{Time, TimeTz};
 pub use self::timestamp::Timestamp;
-pub use self::toast::Toast;
 #[cfg(feature = "serde")]
-pub(crate) use self::toast::{MARK_DEPTH, TOAST, placeholder_counts};
+pub(crate) use self::toast::TOAST;
+pub use self::toast::Toast;
 pub use self::tsquery::TsQuery;
 #[cfg(feature = "encode")]
 pub(crate) use self::tsvector::Lexemes;
@@ -146,7 +150,7 @@ pub use self::uuid::Uuid;
 #[doc(hidden)]
 pub use self::vec::Inside;
 #[cfg(feature = "serde")]
-pub(crate) use self::with_serde_json::{in_one_piece, json_error_offset};
+pub(crate) use self::with_serde_json::{INEXACT_JSON, in_one_piece, json_error_offset};
 pub use self::xid::{Cid, Xid8};
 pub use crate::format::Format;
 // Types of messages that are types of values as well.

@@ -2,11 +2,9 @@
 
 #[cfg(feature = "serde")]
 mod de;
-#[cfg(feature = "serde")]
-pub(crate) mod placeholder_counts;
 
 #[cfg(feature = "serde")]
-pub(crate) use self::de::{MARK_DEPTH, TOAST};
+pub(crate) use self::de::TOAST;
 use super::{Field, FieldType, FromField, ValueError, ValueErrorKind};
 
 /// The value of a column that may be TOASTed, or the fact that the message omits it.

@@ -1,11 +1,21 @@
 //! The crate `serde_json` (feature `serde`): columns read as its `Value`.
 
 use alloc::borrow::Cow;
-use alloc::string::String;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use serde_json::Value as JsonValue;
 
-use super::{Field, FieldType, Format, FromField, Text, ValueError};
+use super::json_numbers::{Held, first_inexact, held};
+use super::{
+    Dimension, Elements, Field, FieldType, Format, FromField, Json, JsonOptions, Jsonb, Text,
+    Value, ValueError, ValueErrorKind,
+};
+
+/// The error of a number in a document that `serde_json` would round.
+pub(crate) const INEXACT_JSON: ValueErrorKind = ValueErrorKind::Inexact {
+    target: "serde_json::Value (without its feature `arbitrary_precision`)",
+};
 
 /// Returns the text in one piece: borrowed, unless it contains escapes.
 pub(crate) fn in_one_piece<'a>(text: &Text<'a>) -> Cow<'a, str> {
@@ -35,7 +45,27 @@ impl<'a> FromField<'a> for JsonValue {
     }
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        crate::row::json_value(field)
+        let value = field.get::<Value<'a>>()?;
+        match &value {
+            Value::Float4(float) if float.0.is_finite() => from_float(&value.to_string()),
+            Value::Float8(float) if float.0.is_finite() => from_float(&value.to_string()),
+            Value::Numeric(numeric) if numeric.is_finite() => from_number(&value.to_string()),
+            Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => {
+                from_document(&in_one_piece(text))
+            }
+            Value::Array(array) => from_array(field, array.dimensions(), &mut array.elements()),
+            Value::Composite(composite) => {
+                let attributes = composite.attributes().map(|(attribute, value)| {
+                    Ok((attribute.name.to_string(), from_inner(field, value)?))
+                });
+                attributes.collect::<Result<_, _>>().map(Self::Object)
+            }
+            _ => {
+                let mut json = String::new();
+                value.write_json(&mut json, JsonOptions::default())?;
+                read(&json)
+            }
+        }
     }
 
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
@@ -45,6 +75,59 @@ impl<'a> FromField<'a> for JsonValue {
     fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
         Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
+}
+
+/// An element of an array or an attribute of a composite.
+fn from_inner<'a>(outer: &Field<'a>, value: Option<Field<'a>>) -> Result<JsonValue, ValueError> {
+    value
+        .map_or(Ok(JsonValue::Null), |value| value.get().map_err(|error| value.place(error, outer)))
+}
+
+fn from_array<'a>(
+    array: &Field<'a>,
+    dimensions: &[Dimension],
+    elements: &mut Elements<'a>,
+) -> Result<JsonValue, ValueError> {
+    match dimensions {
+        [] => Ok(JsonValue::Array(Vec::new())),
+        [dimension] => {
+            (0..dimension.len).map(|_| from_inner(array, elements.next().flatten())).collect()
+        }
+        [dimension, inner @ ..] => {
+            (0..dimension.len).map(|_| from_array(array, inner, elements)).collect()
+        }
+    }
+}
+
+fn from_document(document: &str) -> Result<JsonValue, ValueError> {
+    match first_inexact(document) {
+        None => read(document),
+        Some(at) => Err(ValueError::new(INEXACT_JSON, at)),
+    }
+}
+
+/// A finite float. `serde_json` may keep its characters.
+fn from_float(text: &str) -> Result<JsonValue, ValueError> {
+    match (held(text), text.parse::<f64>()) {
+        (Some(Held::Whole), _) | (_, Err(_)) => read(text),
+        // Two shortest forms of one float may differ in their digits.
+        (_, Ok(float)) => Ok(float.into()),
+    }
+}
+
+/// A finite `numeric`: the number with all its digits, a float that is the same number, or a string.
+fn from_number(text: &str) -> Result<JsonValue, ValueError> {
+    match held(text) {
+        Some(Held::Whole) => read(text),
+        Some(Held::Float(float)) => Ok(float.into()),
+        None => Ok(text.into()),
+    }
+}
+
+fn read(json: &str) -> Result<JsonValue, ValueError> {
+    serde_json::from_str(json).map_err(|error| {
+        ValueError::malformed("JSON that serde_json can hold", json_error_offset(json, &error))
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Values in the order of a struct's fields, without their names.
+//! The values of a row in the order of a struct's fields, without their names.
 
 use core::slice;
 
@@ -11,8 +11,8 @@ use crate::row::{Row, field_type};
 use crate::tuple::split_value;
 use crate::value::{Field, TypeSet};
 
-/// The values of a row all of whose columns are in the message.
-pub(super) struct Places<'a> {
+/// The values of a row whose message holds all its columns.
+pub(super) struct ValuesInOrder<'a> {
     columns: slice::Iter<'a, Column>,
     types: Option<&'a TypeSet>,
     /// Of the columns that are left.
@@ -20,10 +20,11 @@ pub(super) struct Places<'a> {
     money_digits: u8,
 }
 
-impl<'a> Places<'a> {
-    /// `None` if the fields of a struct are not the row's columns in their order, or a value may have to come from elsewhere.
+impl<'a> ValuesInOrder<'a> {
+    /// `None` if the fields of the struct are not the row's columns in their order, or if the old row may
+    /// have to supply a value.
     #[inline]
-    pub(super) fn like(row: &Row<'a>, fields: &[&str]) -> Option<Self> {
+    pub(super) fn new(row: &Row<'a>, fields: &[&str]) -> Option<Self> {
         let columns = row.relation.columns();
         let is_like = columns.len() == fields.len()
             && columns.iter().zip(fields).all(|(column, field)| *column.name == **field);
@@ -40,7 +41,7 @@ impl<'a> Places<'a> {
     }
 }
 
-impl<'a> SeqAccess<'a> for Places<'a> {
+impl<'a> SeqAccess<'a> for ValuesInOrder<'a> {
     type Error = Failure;
 
     #[inline]
@@ -49,7 +50,7 @@ impl<'a> SeqAccess<'a> for Places<'a> {
         seed: S,
     ) -> Result<Option<S::Value>, Failure> {
         let Some(column) = self.columns.next() else { return Ok(None) };
-        // Without the `TupleColumn` that every other way has between the two.
+        // Faster than by way of a `TupleColumn`.
         let (cell, rest) = if let Some((format, value, rest)) = split_value(self.values) {
             let field = Field::of(field_type(column, self.types), format, value);
             (ColumnValue::Field(field.with_money_digits(self.money_digits)), rest)

@@ -63,14 +63,6 @@ pub(super) fn f32(float: f64) -> Option<f32> {
     (f64::from(narrow).to_bits() == float.to_bits() || float.is_nan()).then_some(narrow)
 }
 
-/// The `f32` nearest to a float, if its digits say that it was meant: those of a fraction are hardly ever exact.
-pub(super) fn nearest_f32(float: f64) -> Option<f32> {
-    #[allow(clippy::cast_possible_truncation, reason = "what is cut off is looked at")]
-    let narrow = float as f32;
-    let is_meant = narrow.to_string().parse() == Ok(float) || f32(float).is_some();
-    (narrow.is_finite() && is_meant).then_some(narrow)
-}
-
 /// An integer of 64 bits or fewer as a float, if that is exact.
 pub(super) fn float_of(integer: i128) -> Option<f64> {
     #[allow(clippy::cast_precision_loss, reason = "what is lost is looked at")]

@@ -1,49 +1,24 @@
 //! One value: what it gives is decided by its type, and by what it is asked for.
 
 use alloc::borrow::Cow;
-use alloc::string::{String, ToString};
-use core::any::type_name;
+use alloc::string::String;
 use core::fmt::Write as _;
 
 use serde::de::value::SeqDeserializer;
-use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor};
+use serde::de::{Deserializer, Error as _, IntoDeserializer, Visitor};
 
 use super::bytes::Byte;
 use super::containers::{ArrayAccess, CompositeAccess, HstoreAccess, read_all};
-use super::failure::{Failure, FailureReason};
-use super::placeholder::Mark;
+use super::failure::Failure;
 use super::string::{Short, string};
 use super::{json, number};
 use crate::row::RowColumn;
 use crate::timestamp::ShortText;
 use crate::tuple::TupleColumn;
 use crate::value::{
-    Array, Field, Float4, Float8, Format, Json, Jsonb, TOAST, Text, Value, ValueError,
-    ValueErrorKind, in_one_piece, type_oid,
+    Array, Field, Format, INEXACT_JSON, Json, Jsonb, TOAST, Text, Value, ValueError,
+    ValueErrorKind, first_inexact, in_one_piece, type_oid,
 };
-
-/// The value as `serde_json` holds what stands in the JSON of an event.
-pub(crate) fn json_value(field: &Field<'_>) -> Result<serde_json::Value, ValueError> {
-    serde_json::Value::deserialize(ColumnValue::Field(*field)).map_err(|failure| {
-        match failure.0.reason {
-            FailureReason::Value(error) => error,
-            FailureReason::Message(_) => {
-                ValueError::malformed("JSON that serde_json can hold", failure.0.offset)
-            }
-        }
-    })
-}
-
-/// Whether a visitor makes a `serde_json::Value`, which asks as everything does that takes anything: as the buffers of
-/// `serde` do, and types that read numbers from strings. It alone is to get what stands in the JSON of an event.
-fn is_json_value<T>() -> bool {
-    // No visitor is bound to be `'static`, which `TypeId` wants. Another version of the crate will do as well.
-    type_name::<T>() == type_name::<serde_json::Value>()
-}
-
-pub(super) fn unchanged(target: &'static str) -> ValueError {
-    ValueError::new(ValueErrorKind::Unchanged { target }, 0)
-}
 
 /// What a column, an element or an attribute holds.
 #[derive(Clone, Copy)]
@@ -119,7 +94,7 @@ impl<'a> ColumnValue<'a> {
             Value::Xid(value) => visitor.visit_u32(value.as_u32()),
             Value::Xid8(value) => visitor.visit_u64(value.0),
             Value::Cid(value) => visitor.visit_u32(value.0),
-            // What is not finite is a string, as in JSON: who holds JSON would take it for null.
+            // NaN and the infinities are strings, as in JSON: `serde_json` would make them null.
             Value::Float4(value) if value.0.is_finite() => visitor.visit_f32(value.0),
             Value::Float8(value) if value.0.is_finite() => visitor.visit_f64(value.0),
             Value::Text(text) => match in_one_piece(text) {
@@ -152,37 +127,6 @@ impl<'a> ColumnValue<'a> {
         }
     }
 
-    /// Gives the value as what it is in the JSON of an event.
-    fn visit_json<V: Visitor<'a>>(&self, visitor: V) -> Result<V::Value, Failure> {
-        let value = match self {
-            Self::Null => return visitor.visit_unit(),
-            _ => self.value("serde_json::Value")?,
-        };
-        match &value {
-            Value::Float4(Float4(float)) if float.is_finite() => {
-                json::float(&value.to_string(), visitor)
-            }
-            Value::Float8(Float8(float)) if float.is_finite() => {
-                json::float(&value.to_string(), visitor)
-            }
-            Value::Numeric(numeric) if numeric.is_finite() => {
-                json::number(&numeric.to_string(), visitor)
-            }
-            Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => {
-                match json::first_inexact(&in_one_piece(text)) {
-                    None => json::any(text, visitor),
-                    Some(at) => {
-                        let target =
-                            "serde_json::Value (without its feature `arbitrary_precision`)";
-                        Err(self.error(ValueErrorKind::Inexact { target }).rebased(at))
-                    }
-                }
-            }
-            Value::Bytea(_) | Value::Opaque(_) => visitor.visit_string(string(&value)?),
-            value => self.visit(value, visitor),
-        }
-    }
-
     /// The bytes of a text as they came, whatever encoding they are in; `None` for other types.
     fn raw(&self) -> Result<Option<Cow<'a, [u8]>>, Failure> {
         let Self::Field(field) = self else { return Ok(None) };
@@ -210,19 +154,17 @@ impl<'a> Deserializer<'a> for ColumnValue<'a> {
     type Error = Failure;
 
     fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
-        if is_json_value::<V::Value>() {
-            return self.visit_json(visitor);
-        }
         match self {
             Self::Null => visitor.visit_unit(),
-            // Only a buffer takes the mark.
-            Self::Unchanged => {
-                let mark = visitor.visit_newtype_struct(Mark::new());
-                mark.map_err(|_| unchanged("T").into())
-            }
             _ => match self.value("T")? {
-                // Who takes anything takes bytes.
+                // A type that takes anything takes bytes.
                 Value::Opaque(bytes) => self.visit(&Value::Bytea(bytes), visitor),
+                Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => {
+                    if let Some(at) = first_inexact(&in_one_piece(&text)) {
+                        return Err(self.error(INEXACT_JSON).rebased(at));
+                    }
+                    json::any(&text, visitor)
+                }
                 value => self.visit(&value, visitor),
             },
         }
@@ -269,9 +211,6 @@ impl<'a> Deserializer<'a> for ColumnValue<'a> {
 
     fn deserialize_f32<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
         let value = self.value("f32")?;
-        if let Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) = &value {
-            return json::f32(text, visitor);
-        }
         match self.float(&value, "f32")? {
             Some(float) if float.is_nan() => visitor.visit_f32(f32::NAN),
             Some(float) => visitor.visit_f32(self.exactly(number::f32(float), "f32")?),
@@ -281,9 +220,6 @@ impl<'a> Deserializer<'a> for ColumnValue<'a> {
 
     fn deserialize_f64<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
         let value = self.value("f64")?;
-        if let Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) = &value {
-            return json::f64(text, visitor);
-        }
         match self.float(&value, "f64")? {
             Some(float) => visitor.visit_f64(float),
             None => self.visit(&value, visitor),
