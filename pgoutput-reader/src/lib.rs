@@ -102,14 +102,14 @@ pub use error::{
 };
 #[cfg(feature = "reader")]
 pub use event::{
-    ChangeEvent, ColumnSchema, Op, Position, ReplicationOrigin, Row, RowColumns, TableSchema,
+    ChangeEvent, ColumnSchema, Op, Position, ReplicationOrigin, Row, TableSchema,
     TransactionInfo,
 };
 pub use io::Waker;
 #[cfg(feature = "reader")]
 pub use pgoutput_decode::ReplicaIdentity;
 #[cfg(feature = "reader")]
-pub use pgoutput_decode::row::{RowError, RowErrorKind};
+pub use pgoutput_decode::row::{RowColumn, RowColumns, RowError, RowErrorKind, RowIndex};
 #[cfg(feature = "reader")]
 pub use pgoutput_decode::value::Toast;
 pub use proto::{

@@ -22,7 +22,7 @@ use uuid::Uuid;
 pub(crate) use content::{Content, full_width};
 pub(crate) use message_id::Fingerprint;
 pub use position::Position;
-pub use row::{Row, RowColumns};
+pub use row::Row;
 use stream_identity::fnv;
 pub(crate) use stream_identity::{ReaderId, StreamIdentity, change_since};
 pub use table::{ColumnSchema, TableSchema};

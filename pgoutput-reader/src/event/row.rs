@@ -1,21 +1,22 @@
-//! A row of an event: columns with their values.
+//! A row of an event: the decoder's row with its schema.
 
 use std::fmt;
 
 #[cfg(feature = "json")]
 use pgoutput_decode::Printable;
-use pgoutput_decode::row::{self, RowError, RowIndex};
+use pgoutput_decode::row::{self, RowColumn, RowColumns, RowError, RowIndex};
 use pgoutput_decode::value::FromField;
-use pgoutput_decode::{Lsn, OldTuple, TupleColumn, TupleData};
+use pgoutput_decode::{Lsn, OldTuple, TupleData};
 
 use super::key;
-use super::table::{ColumnSchema, TableSchema};
+use super::table::TableSchema;
 
-/// A row, borrowed from its event.
+/// A row, borrowed from its event: a [decoder's row](row::Row) with the [schema](Self::table) of its
+/// table. Its errors also name the change and the key of the row.
 ///
-/// Three doors lead to its values, the same for text and binary: [`get`](Self::get) for a column, `deserialize` (feature
-/// `serde`) for the whole row as a struct, `get_sql` (feature `postgres-types`) for types that read values of the crate
-/// `postgres`.
+/// [`get`](Self::get) reads one column, `deserialize` (feature `serde`) the whole row as a struct, and
+/// `get_sql` (feature `postgres-types`) a column as a type that reads values of the crate `postgres`.
+/// Text and binary format give the same.
 ///
 /// ```no_run
 /// use pgoutput_reader::{Reader, Toast};
@@ -27,7 +28,7 @@ use super::table::{ColumnSchema, TableSchema};
 ///     let Some(row) = event.after() else { continue };
 ///     let id: i64 = row.get("id")?;
 ///     let name: Option<&str> = row.get("name")?;
-///     // A long text that an update leaves alone does not come along.
+///     // An update that does not change a long text does not carry it.
 ///     if let Toast::Present(body) = row.get::<Toast<&str>>("body")? {
 ///         println!("{id} {name:?}: {body}");
 ///     }
@@ -43,7 +44,7 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    // The widths were compared when the event was made.
+    // The widths were compared when the event was created.
 
     pub(super) fn old(table: &'a TableSchema, old: OldTuple<'a>, lsn: Lsn) -> Self {
         Self::of(table, row::Row::old_of_known_width(&table.relation, old), lsn)
@@ -63,12 +64,12 @@ impl<'a> Row<'a> {
         Self { table, decoded, lsn }
     }
 
-    /// The error, with the place of the change and the key of the row.
-    fn explain(&self, error: RowError) -> RowError {
+    /// The same error, with the LSN of the change and the key of the row.
+    fn in_change(&self, error: RowError) -> RowError {
         error.in_change(self.lsn, &key::text(self))
     }
 
-    /// What a [`RowError`] begins with that is about this column.
+    /// The start of the message of a [`RowError`] about this column.
     #[cfg(feature = "json")]
     pub(super) fn place(&self, column: &str) -> String {
         let (lsn, key) = (self.lsn, key::text(self));
@@ -83,58 +84,69 @@ impl<'a> Row<'a> {
         self.table.json_options
     }
 
-    /// Whether it is known what values of this type are.
+    /// Whether the kind of this type is known.
     #[cfg(feature = "json")]
     pub(super) fn is_known(&self, type_oid: pgoutput_decode::Oid) -> bool {
         !self.table.unknown_types.contains(&type_oid)
     }
 
-    /// The columns that the row has, in the table's order, with their values.
+    /// The table as it was at the time of the change.
+    ///
+    /// The [index](RowColumn::index) of a column is that of its
+    /// [`ColumnSchema`](crate::ColumnSchema) in [`TableSchema::columns`].
+    pub fn table(&self) -> &'a TableSchema {
+        self.table
+    }
+
+    /// The columns of the row with their values, in the table's order.
     ///
     /// An old row that is a key has only the columns of the key.
     pub fn columns(&self) -> RowColumns<'a> {
-        RowColumns { schema: &self.table.columns, columns: self.decoded.columns() }
+        self.decoded.columns()
     }
 
-    /// The value of this column as it came; `None` when the row has no such column.
-    pub fn column(&self, index: impl RowIndex) -> Option<TupleColumn<'a>> {
-        self.decoded.column(index).map(|column| column.value)
+    /// The column of this name, or at this index of the table, with its value as it was sent; `None`
+    /// if the row has no such column.
+    pub fn column(&self, index: impl RowIndex) -> Option<RowColumn<'a>> {
+        self.decoded.column(index)
     }
 
-    /// The value of the column of this name, or at this place of the table, from 0;
-    /// [`pgoutput_decode::row`] has a table of what reads what.
+    /// The value of the column of this name, or at this index of the table, from 0.
+    /// [`pgoutput_decode::row`] has a table of the types that read each column.
     ///
     /// # Errors
-    /// When the row has no such column; when `T` does not read its type; when the value is NULL and `T` no `Option`, or
-    /// an unchanged stored-apart one and `T` no [`Toast`](crate::Toast); when it does not fit into `T`.
+    /// When the row has no such column; when `T` does not read its type; when the value is NULL and `T`
+    /// no `Option`, or an unchanged TOAST value and `T` no [`Toast`](crate::Toast); when it does not fit
+    /// into `T`.
     pub fn get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
-        self.decoded.get(index).map_err(|error| self.explain(error))
+        self.decoded.get(index).map_err(|error| self.in_change(error))
     }
 
-    /// As [`get`](Self::get), with `None` for a column that the row does not have: for tables that change, and for old
-    /// rows, which may hold only a key. NULL and unchanged values are errors as they are there.
+    /// As [`get`](Self::get), with `None` for a column that the row does not have: for tables that
+    /// change, and for old rows, which may hold only a key. NULL and unchanged TOAST values are errors
+    /// as they are there.
     ///
     /// # Errors
-    /// As [`get`](Self::get), but for the missing column.
+    /// As [`get`](Self::get), except for the missing column.
     pub fn try_get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<Option<T>, RowError> {
-        self.decoded.try_get(index).map_err(|error| self.explain(error))
+        self.decoded.try_get(index).map_err(|error| self.in_change(error))
     }
 
-    /// The value as a type that reads values of the crate `postgres`, from the binary format and from text that is the
-    /// same; see [`pgoutput_decode::row::Row::get_sql`].
+    /// The value as a type that reads values of the crate `postgres`, from the binary format and from
+    /// text that is the same as its binary form; see [`pgoutput_decode::row::Row::get_sql`].
     ///
     /// # Errors
-    /// As [`get`](Self::get), and when the value came as text that is not its binary form.
+    /// As [`get`](Self::get), and when the value was sent as text that differs from its binary form.
     #[cfg(feature = "postgres-types")]
     pub fn get_sql<T: postgres_types::FromSql<'a>>(
         &self,
         index: impl RowIndex,
     ) -> Result<T, RowError> {
-        self.decoded.get_sql(index).map_err(|error| self.explain(error))
+        self.decoded.get_sql(index).map_err(|error| self.in_change(error))
     }
 
-    /// The whole row as a struct, a map, a tuple; [`pgoutput_decode::row::Row::deserialize`] has a table of what becomes
-    /// what.
+    /// The whole row as a struct, a map or a tuple. [`pgoutput_decode::row::Row::deserialize`] has a
+    /// table of what each column becomes, and the limits of `flatten`, `untagged` and `tag`.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -153,20 +165,20 @@ impl<'a> Row<'a> {
     /// # }
     /// ```
     ///
-    /// A `serde_json::Value` holds numbers as floats unless its crate's feature `arbitrary_precision` is on: a `jsonb` number of 20
-    /// digits is an error then, since some of them would be lost. So is a document that `serde_json` does not read: with half of a
-    /// surrogate pair, or nested deeper than 127. [`Json`](pgoutput_decode::value::Json), `String` and
-    /// `Box<serde_json::value::RawValue>` hold every number. An error ends nothing: go on with the next event.
+    /// A JSON document that `serde_json` cannot hold is an error: with half of a surrogate pair, nested
+    /// deeper than 127, or, for a `serde_json::Value`, with a number of which it would lose digits.
+    /// [`Json`](pgoutput_decode::value::Json), `String` and `Box<serde_json::value::RawValue>` hold
+    /// every number. After an error you can continue with the next event.
     ///
     /// # Errors
-    /// When a field and its column do not agree: the types, the range, NULL, unchanged values. The error names the place of the
-    /// change, the table and the key of the row.
+    /// When a field and its column do not agree: the types, the range, NULL, unchanged TOAST values. The
+    /// error names the LSN of the change, the table and the key of the row.
     #[cfg(feature = "serde")]
     pub fn deserialize<T: serde::Deserialize<'a>>(&self) -> Result<T, RowError> {
-        self.decoded.deserialize().map_err(|error| self.explain(error))
+        self.decoded.deserialize().map_err(|error| self.in_change(error))
     }
 
-    /// The same row, as the decoder has it: with the types of its columns, and without the catalogue's facts.
+    /// The row without its schema and without the facts that its errors name.
     pub fn decoded(&self) -> row::Row<'a> {
         self.decoded
     }
@@ -177,21 +189,3 @@ impl fmt::Debug for Row<'_> {
         self.decoded.fmt(f)
     }
 }
-
-/// Iterator over the columns of a [`Row`].
-#[derive(Debug, Clone)]
-pub struct RowColumns<'a> {
-    schema: &'a [ColumnSchema],
-    columns: row::RowColumns<'a>,
-}
-
-impl<'a> Iterator for RowColumns<'a> {
-    type Item = (&'a ColumnSchema, TupleColumn<'a>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let column = self.columns.next()?;
-        Some((self.schema.get(column.index)?, column.value))
-    }
-}
-
-impl std::iter::FusedIterator for RowColumns<'_> {}

@@ -110,7 +110,8 @@ fn settings_of_the_database_and_the_role_do_not_change_values() {
             let events = fixture.read_with(|builder| builder.acknowledge(Acknowledge::Never));
             let row = events[0].after().unwrap();
             for (name, _, _, text) in COLUMNS {
-                let Some(TupleColumn::Text(sent)) = row.column(name) else { panic!("{name}") };
+                let column = row.column(name).unwrap();
+                let TupleColumn::Text(sent) = column.value else { panic!("{name}") };
                 assert_eq!(str::from_utf8(sent), Ok(text), "PostgreSQL {major}, {whose}: {name}");
             }
             assert_eq!(after(&events[0]), JSON);

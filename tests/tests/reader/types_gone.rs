@@ -173,12 +173,11 @@ fn types_of_unknown_kind_are_named_in_both_formats() {
             assert_eq!(event["after"]["amount"], 5);
             assert_eq!(event["type_mismatch"], json!({"after": named}));
             let row = events[0].after().unwrap();
-            let columns: Vec<_> = row.columns().map(|(column, _)| column).collect();
             let unknown = events[0].table().unwrap().unknown_types();
-            for column in columns {
+            for column in row.columns() {
                 let is_named = named.contains(&column.name());
                 assert_eq!(
-                    unknown.contains(&column.wire().type_oid),
+                    unknown.contains(&column.ty.oid()),
                     is_named,
                     "{}",
                     column.name()

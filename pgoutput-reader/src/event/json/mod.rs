@@ -95,9 +95,8 @@ impl Serialize for ChangeEvent {
 
 /// The columns of a new row that the change did not touch and the log does not hold.
 fn unchanged<'a>(row: &Row<'a>) -> Vec<JsonText<'a>> {
-    let is_unchanged =
-        |(_, value): &(&ColumnSchema, TupleColumn<'_>)| *value == TupleColumn::Unchanged;
-    row.columns().filter(is_unchanged).map(|(column, _)| JsonText(column.name())).collect()
+    let unchanged = row.columns().filter(|column| column.value == TupleColumn::Unchanged);
+    unchanged.map(|column| JsonText(column.name())).collect()
 }
 
 #[derive(Serialize)]
