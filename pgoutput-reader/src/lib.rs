@@ -102,8 +102,7 @@ pub use error::{
 };
 #[cfg(feature = "reader")]
 pub use event::{
-    ChangeEvent, ColumnSchema, Op, Position, ReplicationOrigin, Row, TableSchema,
-    TransactionInfo,
+    ChangeEvent, ColumnSchema, Op, Position, ReplicationOrigin, Row, TableSchema, TransactionInfo,
 };
 pub use io::Waker;
 #[cfg(feature = "reader")]

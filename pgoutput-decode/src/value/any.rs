@@ -311,14 +311,6 @@ impl<'a> FromField<'a> for Value<'a> {
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         Self::read(field)
     }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::read(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::read(&Field::of(ty, Format::Binary, bytes))
-    }
 }
 
 impl fmt::Display for Value<'_> {

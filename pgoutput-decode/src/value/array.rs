@@ -270,14 +270,6 @@ impl<'a> FromField<'a> for Array<'a> {
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         Self::read(field, Check::Elements)
     }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
-    }
 }
 
 impl PartialEq for Array<'_> {

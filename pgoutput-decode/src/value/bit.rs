@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 
 use super::input::Input;
 use super::json_out::WriteJson;
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 
 /// A `bit(n)` or `bit varying(n)`: any number of bits, borrowed in the format received.
 ///
@@ -61,6 +61,13 @@ impl<'a> FromField<'a> for Bits<'a> {
         matches!(ty.oid(), type_oid::BIT | type_oid::VARBIT)
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for Bits<'a> {
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         match text.iter().position(|character| !matches!(character, b'0' | b'1')) {
             None => Ok(Self(BitsRepr::Text(text))),

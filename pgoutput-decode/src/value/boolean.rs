@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::input::exactly;
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 
 impl<'a> FromField<'a> for bool {
     #[inline]
@@ -11,6 +11,13 @@ impl<'a> FromField<'a> for bool {
         ty.oid() == type_oid::BOOL
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for bool {
     #[inline]
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         match text {

@@ -6,7 +6,7 @@ use core::fmt;
 use super::input::hex_digit;
 use super::json_out::WriteJson;
 use super::unescape::Symbols;
-use super::{Field, FieldType, Format, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, ValueError, type_oid};
 
 /// A `bytea`: any bytes, up to 1 GB, borrowed in the format received.
 ///
@@ -146,14 +146,6 @@ impl<'a> FromField<'a> for Bytea<'a> {
         }
         rest.end("a backslash or three octal digits after a backslash")?;
         Ok(Self(ByteaRepr::Escape(text)))
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Ok(Self::new(bytes))
     }
 }
 

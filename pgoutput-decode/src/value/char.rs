@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 
 use super::input::exactly;
 use super::json_out::WriteJson;
-use super::{Field, FieldType, Format, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, ValueError, type_oid};
 
 /// PostgreSQL's internal type `"char"`, with the quotes: one byte, 0 to 255 (not `char(n)`, which
 /// is text).
@@ -30,7 +30,7 @@ impl<'a> FromField<'a> for Char {
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         if field.is_binary() {
-            return Self::from_binary(field.ty(), field.bytes());
+            return exactly(field.bytes()).map(|[byte]| Self(byte));
         }
         let mut text = field.symbols();
         match [text.take(), text.take(), text.take(), text.take(), text.take()] {
@@ -45,14 +45,6 @@ impl<'a> FromField<'a> for Char {
             ] => Ok(Self((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'))),
             _ => Err(ValueError::malformed("one byte, or a backslash and three octal digits", 0)),
         }
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(_: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        exactly(bytes).map(|[byte]| Self(byte))
     }
 }
 

@@ -8,7 +8,7 @@ use super::input::Input;
 use super::json_out::{JsonPlace, WriteJson, string};
 use super::quote::Within;
 use super::unescape::{QuoteEscape, Symbols};
-use super::{Attribute, Field, FieldType, Format, FromField, TypeKind, Value, ValueError};
+use super::{Attribute, Field, FieldType, FromField, TypeKind, Value, ValueError};
 
 /// A value of a composite type: one value, or NULL, for each attribute of its
 /// [description](TypeKind::Composite) (manual, section "Composite Types").
@@ -180,14 +180,6 @@ impl<'a> FromField<'a> for Composite<'a> {
             walk.check()?;
         }
         Ok(Self(walk))
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 

@@ -5,7 +5,7 @@ use core::fmt;
 use super::datetime_text as parts;
 use super::input::{Input, exactly};
 use super::json_out::WriteJson;
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 use crate::timestamp::civil;
 
 /// A `date`: days since 2000-01-01, from 4714-11-24 BC to 5874897-12-31, and the infinities.
@@ -60,6 +60,13 @@ impl<'a> FromField<'a> for Date {
         ty.oid() == type_oid::DATE
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for Date {
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         match text {
             b"infinity" => return Ok(Self::INFINITY),

@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 
 use super::input::{Input, exactly};
 use super::json_out::{JsonPlace, WriteJson, quoted};
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 
 macro_rules! float {
     ($(#[$doc:meta])* $name:ident $float:ident $mantissa_bits:literal $plain_below:literal
@@ -87,6 +87,13 @@ macro_rules! float {
                 $float::accepts(ty)
             }
 
+            #[inline]
+            fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+                from_formats(field)
+            }
+        }
+
+        impl<'a> FromFormats<'a> for $name {
             fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
                 $float::from_text(ty, text).map(Self)
             }
@@ -134,6 +141,13 @@ impl<'a> FromField<'a> for f32 {
         ty.oid() == type_oid::FLOAT4
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for f32 {
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         let number: Self = match text {
             b"NaN" => return Ok(Self::NAN),
@@ -155,6 +169,13 @@ impl<'a> FromField<'a> for f64 {
         matches!(ty.oid(), type_oid::FLOAT4 | type_oid::FLOAT8)
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for f64 {
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         if ty.oid() == type_oid::FLOAT4 {
             return f32::from_text(ty, text).map(Self::from);

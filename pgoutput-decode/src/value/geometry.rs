@@ -5,7 +5,9 @@ use core::fmt::{self, Write};
 
 use super::input::Input;
 use super::json_out::WriteJson;
-use super::{FieldType, Float8, Format, FromField, ValueError, type_oid};
+use super::{
+    Field, FieldType, Float8, Format, FromField, FromFormats, ValueError, from_formats, type_oid,
+};
 
 /// A `point`: `(x,y)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -203,6 +205,13 @@ macro_rules! geometry {
                 ty.oid() == type_oid::$oid
             }
 
+            #[inline]
+            fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+                from_formats(field)
+            }
+        }
+
+        impl<'a> FromFormats<'a> for $name {
             fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
                 let mut input = Input::new(text);
                 let read: fn(&mut Input<'a>) -> Result<Self, ValueError> = $text;

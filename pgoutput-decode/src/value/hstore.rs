@@ -12,9 +12,7 @@ use super::input::Input;
 use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::quote::write_quoted;
 use super::unescape::{QuoteEscape, Symbols};
-use super::{
-    Field, FieldType, Format, FromField, Text, TypeKind, ValueError, ValueErrorKind, type_oid,
-};
+use super::{Field, FieldType, FromField, Text, TypeKind, ValueError, ValueErrorKind, type_oid};
 
 /// An `hstore`: texts or NULLs, each under a unique key (manual, section "hstore").
 ///
@@ -180,14 +178,6 @@ impl<'a> FromField<'a> for Hstore<'a> {
             pairs.check().map_err(|error| pairs.or_wrong_lengths(error))?;
         }
         Ok(Self(pairs))
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 

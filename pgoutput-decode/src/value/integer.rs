@@ -212,17 +212,13 @@ macro_rules! integer {
                     return Ok(number);
                 }
                 match field.format() {
-                    Format::Binary => Self::from_binary(field.ty(), field.bytes()),
-                    Format::Text => Self::from_text(field.ty(), unquoted(field)?),
+                    Format::Binary => {
+                        fit(binary_number(field.ty(), field.bytes())?, stringify!($rust))
+                    }
+                    Format::Text => {
+                        fit(text_number(field.ty(), unquoted(field)?)?, stringify!($rust))
+                    }
                 }
-            }
-
-            fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-                fit(text_number(ty, text)?, stringify!($rust))
-            }
-
-            fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-                fit(binary_number(ty, bytes)?, stringify!($rust))
             }
 
             $($($more)*)?
@@ -259,14 +255,6 @@ impl<'a> FromField<'a> for Oid {
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         u32::from_field(field).map(Self::new)
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        u32::from_text(ty, text).map(Self::new)
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        u32::from_binary(ty, bytes).map(Self::new)
     }
 }
 

@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 use super::datetime_text as parts;
 use super::input::Input;
 use super::json_out::{JsonPlace, WriteJson, quoted};
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 use crate::timestamp::write_fraction;
 
 /// An `interval`: months, days and microseconds. They are separate because months differ in length,
@@ -82,6 +82,13 @@ impl<'a> FromField<'a> for Interval {
         ty.oid() == type_oid::INTERVAL
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for Interval {
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         match text {
             b"infinity" => return Ok(Self::INFINITY),

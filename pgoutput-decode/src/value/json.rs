@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 
 use super::json_out::{JsonPlace, WriteJson, document, quoted};
 use super::json_scan::{Document, scan};
-use super::{Field, FieldType, Format, FromField, Text, ValueError, type_oid};
+use super::{Field, FieldType, FromField, Text, ValueError, type_oid};
 
 /// The description of the byte before a `jsonb` document in the binary format, for errors.
 pub(super) const JSONB_VERSION: &str = "version 1 of jsonb's binary form";
@@ -45,14 +45,6 @@ impl<'a> FromField<'a> for Json<'a> {
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         not_empty(Text::read(field)?).map(Self)
     }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
-    }
 }
 
 impl<'a> FromField<'a> for Jsonb<'a> {
@@ -62,14 +54,6 @@ impl<'a> FromField<'a> for Jsonb<'a> {
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         not_empty(field.after_version(JSONB_VERSION)?).map(Self)
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 

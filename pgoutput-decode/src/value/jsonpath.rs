@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::json_out::WriteJson;
-use super::{Field, FieldType, Format, FromField, Text, ValueError, type_oid};
+use super::{Field, FieldType, FromField, Text, ValueError, type_oid};
 
 /// A `jsonpath` in PostgreSQL's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,14 +16,6 @@ impl<'a> FromField<'a> for JsonPath<'a> {
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         field.after_version("version 1 of jsonpath's binary form").map(Self)
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 

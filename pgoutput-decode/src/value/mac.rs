@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::input::{Input, exactly};
 use super::json_out::WriteJson;
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 
 /// A `macaddr`: the 6 bytes of an EUI-48 address. `Display` prints PostgreSQL's text,
 /// `08:00:2b:01:02:03`.
@@ -24,6 +24,13 @@ macro_rules! mac {
                 ty.oid() == type_oid::$oid
             }
 
+            #[inline]
+            fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+                from_formats(field)
+            }
+        }
+
+        impl<'a> FromFormats<'a> for $name {
             fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
                 let mut input = Input::new(text);
                 let mut address = Self::default();

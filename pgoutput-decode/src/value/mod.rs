@@ -49,6 +49,7 @@ mod datetime_text;
 mod error;
 mod float;
 mod format_type;
+mod from_field;
 mod geometry;
 mod hstore;
 mod input;
@@ -107,6 +108,8 @@ pub use self::date::Date;
 pub use self::error::{ValueError, ValueErrorKind};
 pub use self::float::{Float4, Float8};
 pub use self::format_type::{FormatType, format_type};
+pub use self::from_field::FromField;
+use self::from_field::{FromFormats, from_formats};
 pub use self::geometry::{Circle, Line, LineSegment, Path, Point, Polygon, Rectangle};
 pub use self::hstore::{Hstore, Pairs};
 #[cfg(feature = "serde")]
@@ -404,81 +407,5 @@ impl fmt::Debug for Field<'_> {
             .field("format", &self.format)
             .field("len", &self.bytes.len())
             .finish()
-    }
-}
-
-/// A Rust type that can be read from PostgreSQL values.
-///
-/// Both readers must return the same value for the two forms of one value.
-pub trait FromField<'a>: Sized {
-    /// Returns whether values of this PostgreSQL type can be read. Domains are replaced by their
-    /// base type first.
-    fn accepts(ty: FieldType<'_>) -> bool;
-
-    /// Reads a value in either format. [`Field::get`] calls this for [accepted](Self::accepts)
-    /// types.
-    ///
-    /// The default calls one of the other two readers, and fails on a text with escapes, such as a
-    /// quote inside an array element. Override it for a type whose text may contain quotes and
-    /// backslashes, and read the field as [`Text`] there.
-    #[inline]
-    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
-        match (field.format, field.plain()) {
-            (Format::Binary, _) => Self::from_binary(field.ty, field.bytes),
-            (Format::Text, Some(text)) => Self::from_text(field.ty, text),
-            (Format::Text, None) => Err(ValueError::malformed("no quotes and backslashes", 0)),
-        }
-    }
-
-    /// Returns the value for NULL: an error, unless the type can represent it, as `Option` does.
-    ///
-    /// # Errors
-    ///
-    /// [`ValueErrorKind::Null`].
-    fn from_null() -> Result<Self, ValueError> {
-        Err(ValueError::new(ValueErrorKind::Null { target: core::any::type_name::<Self>() }, 0))
-    }
-
-    /// Reads the text format.
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError>;
-
-    /// Reads the binary format.
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError>;
-
-    /// Returns the value for an unchanged TOAST value: an error, except for [`Toast`].
-    ///
-    /// # Errors
-    ///
-    /// [`ValueErrorKind::Unchanged`].
-    fn from_unchanged() -> Result<Self, ValueError> {
-        Err(ValueError::new(
-            ValueErrorKind::Unchanged { target: core::any::type_name::<Self>() },
-            0,
-        ))
-    }
-
-    /// Returns whether arrays of this type can be read as lists of `Self`. The bytes of a `bytea`
-    /// are such a list too.
-    #[cfg(feature = "alloc")]
-    #[doc(hidden)]
-    fn accepts_list(ty: FieldType<'_>) -> bool {
-        vec::accepts::<Self>(ty)
-    }
-
-    /// Reads an array, or the bytes of a `bytea`, as a list.
-    #[cfg(feature = "alloc")]
-    #[doc(hidden)]
-    fn read_list(field: &Field<'a>) -> Result<alloc::vec::Vec<Self>, ValueError> {
-        vec::read(field)
-    }
-
-    /// Reads the elements inside these dimensions.
-    #[cfg(feature = "alloc")]
-    #[doc(hidden)]
-    fn take_inside(
-        elements: &mut Inside<'a>,
-        dimensions: &[Dimension],
-    ) -> Result<Self, ValueError> {
-        elements.take_one(dimensions)
     }
 }

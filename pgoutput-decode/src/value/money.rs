@@ -101,14 +101,6 @@ impl<'a> FromField<'a> for Money {
         };
         Ok(Self::new(minor_units, field.money_digits()))
     }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
-    }
 }
 
 /// Reads the text under `lc_monetary = C`: its last two digits come after a point, whatever the

@@ -8,7 +8,7 @@ use super::input::Input;
 use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::range::InJson;
 use super::unescape::Symbols;
-use super::{Field, FieldType, Format, FromField, Range, TypeKind, ValueError, type_oid};
+use super::{Field, FieldType, FromField, Range, TypeKind, ValueError, type_oid};
 
 /// A multirange: ordered ranges that are not empty and have gaps between them (manual, section
 /// "Range Types").
@@ -158,14 +158,6 @@ impl<'a> FromField<'a> for Multirange<'a> {
             ranges.check()?;
         }
         Ok(Self(ranges))
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 

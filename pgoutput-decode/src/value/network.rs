@@ -7,7 +7,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::input::{Input, exactly};
 use super::json_out::WriteJson;
 use super::text::utf8;
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 
 /// An `inet`: an address with the number of bits of its netmask, 0 to 32 or 0 to 128.
 ///
@@ -143,6 +143,13 @@ impl<'a> FromField<'a> for Inet {
         ty.oid() == type_oid::INET
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for Inet {
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         Self::read_text(text)
     }
@@ -157,6 +164,13 @@ impl<'a> FromField<'a> for Cidr {
         ty.oid() == type_oid::CIDR
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for Cidr {
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         Self::checked(Inet::read_text(text)?)
     }

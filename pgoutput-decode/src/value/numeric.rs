@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 
 use super::input::Input;
 use super::json_out::{JsonPlace, WriteJson, quoted};
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 
 /// A `numeric`: up to 131072 digits before the decimal point and 16383 after it, NaN, and since
 /// PostgreSQL 14 the two infinities (manual, section "Arbitrary Precision Numbers").
@@ -445,6 +445,13 @@ impl<'a> FromField<'a> for Numeric<'a> {
         ty.oid() == type_oid::NUMERIC
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for Numeric<'a> {
     #[inline]
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         Self::read_text(text)

@@ -3,7 +3,7 @@
 use super::input::exactly;
 use super::json_out::WriteJson;
 use super::text::utf8;
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 use crate::Lsn;
 
 impl<'a> FromField<'a> for Lsn {
@@ -11,6 +11,13 @@ impl<'a> FromField<'a> for Lsn {
         ty.oid() == type_oid::PG_LSN
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for Lsn {
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         utf8(text)?.parse().map_err(|_| ValueError::malformed("an LSN such as 16/B374D848", 0))
     }

@@ -9,7 +9,7 @@ use super::input::Input;
 use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::quote::Within;
 use super::unescape::{QuoteEscape, Symbols};
-use super::{Field, FieldType, Format, FromField, TypeKind, Value, ValueError, type_oid};
+use super::{Field, FieldType, FromField, TypeKind, Value, ValueError, type_oid};
 
 /// A range: empty, or all values between two bounds, each of which is included, excluded or
 /// unbounded (manual, section "Range Types"). A bound of `infinity` is not the same as an unbounded
@@ -173,14 +173,6 @@ impl<'a> FromField<'a> for Range<'a> {
             })
         };
         bounds.map(|(lower, upper)| Ok((read(lower)?, read(upper)?))).transpose().map(Self)
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 

@@ -5,7 +5,9 @@ use core::fmt;
 
 use super::input::Input;
 use super::json_out::WriteJson;
-use super::{FieldType, Format, FromField, ValueError, Xid8, type_oid};
+use super::{
+    Field, FieldType, Format, FromField, FromFormats, ValueError, Xid8, from_formats, type_oid,
+};
 
 /// A `pg_snapshot`: the transactions in progress at a point in time (manual, "Transaction ID and
 /// Snapshot Information Functions").
@@ -63,6 +65,13 @@ impl<'a> FromField<'a> for Snapshot<'a> {
         matches!(ty.oid(), type_oid::PG_SNAPSHOT | type_oid::TXID_SNAPSHOT)
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for Snapshot<'a> {
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         let mut input = Input::new(text);
         let xmin = text_number(&mut input)?;

@@ -9,8 +9,7 @@ use core::hash::{Hash, Hasher};
 use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::unescape::{Symbols, is_escaped, width};
 use super::{
-    Bytea, Field, FieldType, Format, FromField, Json, Jsonb, ValueError, ValueErrorKind, json,
-    type_oid,
+    Bytea, Field, FieldType, FromField, Json, Jsonb, ValueError, ValueErrorKind, json, type_oid,
 };
 
 /// Checks that a text is UTF-8. The offset of the error is that of the first invalid byte.
@@ -210,14 +209,6 @@ impl<'a> FromField<'a> for Text<'a> {
         }
         Self::read(field)
     }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
-    }
 }
 
 impl<'a> FromField<'a> for &'a str {
@@ -234,14 +225,6 @@ impl<'a> FromField<'a> for &'a str {
             return Ok(text);
         }
         in_one_piece(field)
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 
@@ -263,14 +246,6 @@ impl<'a> FromField<'a> for char {
             _ => Err(ValueError::out_of_range("char")),
         }
     }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
-    }
 }
 
 /// Reads the bytes of a `bytea`, a text in any encoding, a JSON document, and a type without a
@@ -287,14 +262,6 @@ impl<'a> FromField<'a> for &'a [u8] {
             return Err(ValueError::new(ValueErrorKind::NotBorrowable, 0));
         }
         field.raw()
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 
@@ -314,14 +281,6 @@ impl<'a> FromField<'a> for alloc::string::String {
         }
         Ok(Text::from_field(field)?.pieces().collect())
     }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
-    }
 }
 
 /// Reads the same values as `String`.
@@ -333,14 +292,6 @@ impl<'a> FromField<'a> for alloc::boxed::Box<str> {
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         alloc::string::String::from_field(field).map(Into::into)
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 
@@ -355,14 +306,6 @@ impl<'a> FromField<'a> for alloc::borrow::Cow<'a, str> {
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         let text = Text::from_field(field)?;
         Ok(text.as_str().map_or_else(|| Self::Owned(text.pieces().collect()), Self::Borrowed))
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 

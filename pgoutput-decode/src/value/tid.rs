@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::input::Input;
 use super::json_out::WriteJson;
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 
 /// A `tid`: the physical location of a row version in its table.
 ///
@@ -26,6 +26,13 @@ impl<'a> FromField<'a> for Tid {
         ty.oid() == type_oid::TID
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for Tid {
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         let mut input = Input::new(text);
         input.expect(b'(', "an opening parenthesis")?;

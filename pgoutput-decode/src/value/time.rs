@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 use super::datetime_text as parts;
 use super::input::{Input, exactly};
 use super::json_out::{JsonPlace, WriteJson, quoted};
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 use crate::timestamp::{write_clock, write_six_digit_clock};
 
 /// 24:00:00, which PostgreSQL distinguishes from 00:00:00.
@@ -81,6 +81,13 @@ impl<'a> FromField<'a> for Time {
         ty.oid() == type_oid::TIME
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for Time {
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         let mut input = Input::new(text);
         let micros = parts::clock(&mut input)?;
@@ -99,6 +106,13 @@ impl<'a> FromField<'a> for TimeTz {
         ty.oid() == type_oid::TIMETZ
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for TimeTz {
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         let mut input = Input::new(text);
         let time = Time(parts::clock(&mut input)?);

@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 use super::datetime_text as parts;
 use super::input::{Input, exactly};
 use super::json_out::{JsonPlace, WriteJson, quoted};
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 use crate::TimestampTz;
 use crate::timestamp::{Moment, ShortText, write_postgres};
 
@@ -90,6 +90,13 @@ impl<'a> FromField<'a> for Timestamp {
     }
 
     #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for Timestamp {
+    #[inline]
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         match Moment::parse(text) {
             Some((moment, b"")) => Ok(Self(moment.micros())),
@@ -109,6 +116,13 @@ impl<'a> FromField<'a> for TimestampTz {
         ty.oid() == type_oid::TIMESTAMPTZ
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for TimestampTz {
     #[inline]
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         match Moment::parse(text) {

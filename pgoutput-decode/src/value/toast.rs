@@ -53,14 +53,6 @@ impl<'a, T: FromField<'a>> FromField<'a> for Toast<T> {
         T::from_field(field).map(Self::Present)
     }
 
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        T::from_text(ty, text).map(Self::Present)
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        T::from_binary(ty, bytes).map(Self::Present)
-    }
-
     fn from_null() -> Result<Self, ValueError> {
         T::from_null().map(Self::Present)
     }
@@ -78,14 +70,6 @@ impl<'a, T: FromField<'a>> FromField<'a> for Option<T> {
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         T::from_field(field).map(Some)
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        T::from_text(ty, text).map(Some)
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        T::from_binary(ty, bytes).map(Some)
     }
 
     fn from_null() -> Result<Self, ValueError> {

@@ -10,7 +10,7 @@ use core::fmt;
 use super::input::Input;
 use super::json_out::WriteJson;
 use super::tsvector::take_lexeme;
-use super::{Field, FieldType, Format, FromField, Text, ValueError, type_oid};
+use super::{Field, FieldType, FromField, Text, ValueError, type_oid};
 
 /// A `tsquery`: lexemes to search for, combined by operators (manual, section "Text Search Types").
 ///
@@ -121,14 +121,6 @@ impl<'a> FromField<'a> for TsQuery<'a> {
         }
         input.finish()?;
         Ok(Self(TsQueryRepr::Binary { count, items }))
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 

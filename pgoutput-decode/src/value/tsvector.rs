@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 
 use super::input::Input;
 use super::json_out::WriteJson;
-use super::{Field, FieldType, Format, FromField, Text, ValueError, type_oid};
+use super::{Field, FieldType, FromField, Text, ValueError, type_oid};
 
 /// A `tsvector`: lexemes with the positions at which they occur (manual, section "Text Search
 /// Types").
@@ -107,14 +107,6 @@ impl<'a> FromField<'a> for TsVector<'a> {
         }
         input.finish()?;
         Ok(Self(TsVectorRepr::Binary(entries)))
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::input::{Input, exactly};
 use super::json_out::WriteJson;
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 
 /// A `uuid`: 16 bytes in the order of RFC 9562. `Display` prints PostgreSQL's text, in lower case.
 ///
@@ -25,6 +25,13 @@ impl<'a> FromField<'a> for Uuid {
         ty.oid() == type_oid::UUID
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for Uuid {
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         let mut input = Input::new(text);
         let mut uuid = [0; 16];

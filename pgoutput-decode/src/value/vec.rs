@@ -2,9 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{
-    Array, Dimension, Elements, Field, FieldType, Format, FromField, ValueError, ValueErrorKind,
-};
+use super::{Array, Dimension, Elements, Field, FieldType, FromField, ValueError, ValueErrorKind};
 
 /// The elements of an array while it is being read into nested `Vec`s.
 #[derive(Debug)]
@@ -66,14 +64,6 @@ impl<'a, T: FromField<'a>> FromField<'a> for Vec<T> {
 
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
         T::read_list(field)
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        T::read_list(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        T::read_list(&Field::of(ty, Format::Binary, bytes))
     }
 
     fn accepts_list(ty: FieldType<'_>) -> bool {

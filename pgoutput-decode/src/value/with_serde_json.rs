@@ -8,8 +8,8 @@ use serde_json::Value as JsonValue;
 
 use super::json_numbers::{Held, first_inexact, held};
 use super::{
-    Dimension, Elements, Field, FieldType, Format, FromField, Json, JsonOptions, Jsonb, Text,
-    Value, ValueError, ValueErrorKind,
+    Dimension, Elements, Field, FieldType, FromField, Json, JsonOptions, Jsonb, Text, Value,
+    ValueError, ValueErrorKind,
 };
 
 /// The error of a number in a document that `serde_json` would round.
@@ -66,14 +66,6 @@ impl<'a> FromField<'a> for JsonValue {
                 read(&json)
             }
         }
-    }
-
-    fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Text, text))
-    }
-
-    fn from_binary(ty: FieldType<'a>, bytes: &'a [u8]) -> Result<Self, ValueError> {
-        Self::from_field(&Field::of(ty, Format::Binary, bytes))
     }
 }
 

@@ -9,7 +9,8 @@ use time::{
 };
 
 use super::{
-    Date, FieldType, FromField, Interval, Time, TimeTz, Timestamp, ValueError, ValueErrorKind,
+    Date, Field, FieldType, FromField, FromFormats, Interval, Time, TimeTz, Timestamp, ValueError,
+    ValueErrorKind, from_formats,
 };
 use crate::TimestampTz;
 
@@ -124,6 +125,13 @@ macro_rules! from_field {
                 $source::accepts(ty)
             }
 
+            #[inline]
+            fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+                from_formats(field)
+            }
+        }
+
+        impl<'a> FromFormats<'a> for $target {
             fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
                 $source::from_text(ty, text)?.try_into()
             }

@@ -1,6 +1,6 @@
 //! The crate `uuid` (feature `uuid`): conversions, and columns read as its type.
 
-use super::{FieldType, FromField, Uuid, ValueError};
+use super::{Field, FieldType, FromField, FromFormats, Uuid, ValueError, from_formats};
 
 impl From<Uuid> for ::uuid::Uuid {
     fn from(uuid: Uuid) -> Self {
@@ -19,6 +19,13 @@ impl<'a> FromField<'a> for ::uuid::Uuid {
         Uuid::accepts(ty)
     }
 
+    #[inline]
+    fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+        from_formats(field)
+    }
+}
+
+impl<'a> FromFormats<'a> for ::uuid::Uuid {
     fn from_text(ty: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
         Uuid::from_text(ty, text).map(Self::from)
     }

@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 use super::input::exactly;
 use super::integer::decimal;
 use super::json_out::{JsonPlace, WriteJson};
-use super::{FieldType, FromField, ValueError, type_oid};
+use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 use crate::Xid;
 
 /// An `xid8`: a transaction id with its epoch in the upper half, so that it never wraps around. Any
@@ -24,6 +24,13 @@ macro_rules! unsigned {
                 ty.oid() == type_oid::$oid
             }
 
+            #[inline]
+            fn from_field(field: &Field<'a>) -> Result<Self, ValueError> {
+                from_formats(field)
+            }
+        }
+
+        impl<'a> FromFormats<'a> for $name {
             fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
                 let number = $number::try_from(decimal(text, $sql_name)?);
                 number.map($make).map_err(|_| ValueError::out_of_range($sql_name))

@@ -176,12 +176,7 @@ fn types_of_unknown_kind_are_named_in_both_formats() {
             let unknown = events[0].table().unwrap().unknown_types();
             for column in row.columns() {
                 let is_named = named.contains(&column.name());
-                assert_eq!(
-                    unknown.contains(&column.ty.oid()),
-                    is_named,
-                    "{}",
-                    column.name()
-                );
+                assert_eq!(unknown.contains(&column.ty.oid()), is_named, "{}", column.name());
             }
         });
     }
