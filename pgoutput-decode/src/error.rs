@@ -6,7 +6,8 @@ use crate::field_name::FieldName;
 use crate::lsn::Lsn;
 use crate::tag::Tag;
 
-/// A frame that could not be decoded: what was wrong, in which message, at which byte, at which LSN.
+/// A frame that could not be decoded: what was wrong, in which message, at which byte, at which
+/// LSN.
 ///
 /// Small and `Copy`; nothing of the frame's content is kept, so it may go to any log.
 ///
@@ -88,8 +89,8 @@ pub enum ErrorKind {
         /// How many.
         count: usize,
     },
-    /// Nothing that may stand here starts with this byte: an envelope where a message is expected, a message
-    /// where an envelope is, or a letter of no known meaning.
+    /// Nothing that may stand here starts with this byte: an envelope where a message is expected,
+    /// a message where an envelope is, or a letter of no known meaning.
     UnknownTag(Tag),
     /// The byte before a tuple is none of those that may stand there.
     UnknownTupleKind(u8),
@@ -202,12 +203,13 @@ impl DecodeError {
         self.tag
     }
 
-    /// The byte of the frame, from 0, at which the field starts that could not be read; at most the frame's length.
+    /// The byte of the frame, from 0, at which the field starts that could not be read; at most the
+    /// frame's length.
     pub const fn offset(&self) -> usize {
         self.offset
     }
 
-    /// The WAL position of the frame, where whoever decoded it knew.
+    /// The LSN of the frame, if [`at_lsn`](Self::at_lsn) added one.
     pub const fn lsn(&self) -> Option<Lsn> {
         if self.has_lsn { Some(self.lsn) } else { None }
     }
@@ -254,7 +256,8 @@ impl fmt::Display for DecodeError {
             ErrorKind::InvalidUtf8 { field } => write!(f, "{field} is not UTF-8"),
             ErrorKind::NegativeLength { field, length } => write!(f, "negative {field} {length}"),
             ErrorKind::TrailingBytes { count } => write!(f, "{count} trailing bytes"),
-            // A known name in the wrong place: an envelope not opened, a message without its envelope.
+            // A known name in the wrong place: an envelope not opened, a message without its
+            // envelope.
             ErrorKind::UnknownTag(tag) if tag.name().is_some() => {
                 write!(f, "unexpected {}", self.named(tag))
             }

@@ -1,7 +1,7 @@
 //! Decoder for PostgreSQL's pgoutput logical replication protocol, versions 1 to 4.
 //!
-//! PostgreSQL streams the changes of its tables through the output plugin *pgoutput*, the one
-//! behind `CREATE SUBSCRIPTION`. This crate turns the bytes of that stream into messages, borrowed
+//! PostgreSQL streams the changes of its tables through the output plugin *pgoutput*, which
+//! `CREATE SUBSCRIPTION` uses. This crate turns the bytes of that stream into messages, borrowed
 //! from them, and back. It opens no socket, reads no clock, owns no loop, and needs neither `std`
 //! nor an allocator.
 //!
@@ -17,10 +17,10 @@
 //!
 //! # From frame to message
 //!
-//! Inside CopyData stands an envelope, which [`CopyData::decode`] opens. The data of an XLogData is a
-//! frame: one message, for [`Decoder::decode`]. Between Stream Start and Stream Stop seven kinds of
-//! message carry the id of their (sub)transaction, and nothing in their bytes says so: that is all
-//! the state there is.
+//! Inside CopyData stands an envelope, which [`CopyData::decode`] opens. The data of an XLogData is
+//! a frame: one message, for [`Decoder::decode`]. Between Stream Start and Stream Stop seven kinds
+//! of message carry the id of their (sub)transaction, and nothing in their bytes says so: that is
+//! all the state there is.
 //!
 //! ```text
 //!                    Stream Start
@@ -65,7 +65,8 @@
 //! assert_eq!(begin.xid.as_u32(), 777);
 //! assert_eq!(begin.commit_time.to_string(), "2022-01-14 17:22:10.298334+00");
 //!
-//! // A table is described before its first change. `Relations` keeps such descriptions (feature `alloc`).
+//! // A table is described before its first change. `Relations` (feature `alloc`) keeps such
+//! // descriptions.
 //! let Message::Relation(table) = decoder.decode(relation)? else { panic!() };
 //! assert_eq!((table.namespace(), table.name), ("public", "readme"));
 //! let names: Vec<_> = table.columns.iter().map(|column| column.name).collect();
@@ -91,8 +92,8 @@
 //! # Ok::<(), pgoutput_decode::DecodeError>(())
 //! ```
 //!
-//! Whoever looks at every column of every row takes them while the row is checked, with
-//! [`Decoder::decode_with`], and spares a second walk over its lengths.
+//! If you look at every column of every row, [`Decoder::decode_with`] passes them to you while the
+//! row is checked, which saves a second walk over its lengths.
 //!
 //! # Features
 //!
@@ -112,15 +113,16 @@
 //!
 //! # Guarantees
 //!
-//! - **No panic.** No bytes in either state make decoding panic. No unsafe code here, no indexing, no
-//!   `unwrap` outside tests; `tests/no_std.rs` searches the optimised assembly of the decoder,
+//! - **No panic.** No bytes in either state make decoding panic. No unsafe code here, no indexing,
+//!   no `unwrap` outside tests; `tests/no_std.rs` searches the optimised assembly of the decoder,
 //!   overflow checks on, and finds no path to a panic; `fuzz/` and `tests/laws.rs` look for one
 //!   with input.
 //! - **No allocation.** Decoding allocates nothing, whatever lengths and counts a frame claims:
 //!   `tests/memory.rs` counts. A program with neither `std` nor `alloc` links and runs:
 //!   `tests/no-std`.
-//! - **Bounded.** Decoding walks a frame once, a bad one again for its error, in time linear in the number of its columns and the
-//!   bytes of its names; values are skipped by their length, never looked at. There is no recursion.
+//! - **Bounded.** Decoding walks a frame once, a bad one again for its error, in time linear in the
+//!   number of its columns and the bytes of its names; values are skipped by their length, never
+//!   looked at. There is no recursion.
 //! - **Nothing lost.** An accepted frame can be encoded again to the same bytes:
 //!   `tests/reencode.rs`. Trailing bytes are an error, flags of unknown meaning are kept.
 #![no_std]

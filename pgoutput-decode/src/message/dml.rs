@@ -1,7 +1,8 @@
 //! Insert, Update, Delete, Truncate.
 //!
-//! Whole frames of the three kinds of rows are nearly all that a stream holds. They are first read by functions that only say
-//! that something is wrong, which costs half of what it costs to be ready to say what: that is found out by reading the frame again.
+//! Whole frames of the three kinds of rows are nearly all that a stream holds. They are first read
+//! by functions that only say that something is wrong, which costs half of what it costs to be
+//! ready to say what: that is found out by reading the frame again.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -89,7 +90,7 @@ pub(super) fn delete_with<'a>(
     }
 }
 
-/// What stands in front of a change's tuples, and the tuples.
+/// The fields before a change's tuples, and the bytes of the tuples.
 #[inline]
 fn change(frame: &[u8], in_stream: bool) -> Option<(Option<Xid>, Oid, &[u8])> {
     let (_, rest) = frame.split_first()?;
@@ -114,7 +115,7 @@ fn last_tuple<'a>(
     (*kind == b'N').then_some(tuple)
 }
 
-/// The old row and what is behind it.
+/// The old row and the bytes after it.
 #[inline]
 fn old_tuple_of<'a>(
     bytes: &'a [u8],
@@ -161,7 +162,8 @@ pub struct UpdateBody<'a> {
     pub xid: Option<Xid>,
     /// The table.
     pub relation: Oid,
-    /// The old row: its key when the change touched it, all of it with `REPLICA IDENTITY FULL`, else absent.
+    /// The old row: its key when the change touched it, all of it with `REPLICA IDENTITY FULL`,
+    /// else absent.
     pub old: Option<OldTuple<'a>>,
     /// The new row.
     pub new: TupleData<'a>,
@@ -250,7 +252,7 @@ impl TruncateFlags {
 impl<'a> TruncateBody<'a> {
     pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
         let xid = stream_xid(cursor, in_stream)?;
-        // The count stands in front of the flags, the ids behind them.
+        // The count is before the flags, the ids are after them.
         let count = cursor.length(FieldName::RelationCount)?;
         let flags = TruncateFlags(cursor.u8(FieldName::Flags)?);
         let bytes = cursor.bytes(FieldName::RelationIds, count.saturating_mul(4))?;
@@ -265,7 +267,7 @@ pub struct Oids<'a> {
 }
 
 impl<'a> Oids<'a> {
-    /// Ids known to stand whole in `bytes`.
+    /// Ids that are known to be whole.
     #[cfg(feature = "encode")]
     pub(crate) const fn from_checked(bytes: &'a [u8]) -> Self {
         Self { bytes }

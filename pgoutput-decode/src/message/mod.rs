@@ -80,16 +80,18 @@ impl<'a> Message<'a> {
     /// Decodes one whole frame.
     ///
     /// `in_stream` says whether the frame stands between a Stream Start and its Stream Stop, where
-    /// seven kinds of message carry the id of their (sub)transaction. [`Decoder`](crate::Decoder) keeps
-    /// that bit.
+    /// seven kinds of message carry the id of their (sub)transaction. [`Decoder`](crate::Decoder)
+    /// keeps that bit.
     ///
     /// # Errors
-    /// Whatever keeps the frame from being exactly one message; see [`ErrorKind`](crate::ErrorKind).
+    /// Whatever keeps the frame from being exactly one message; see
+    /// [`ErrorKind`](crate::ErrorKind).
     #[inline]
     pub fn decode(frame: &'a [u8], in_stream: bool) -> Result<Self, DecodeError> {
-        // Rows and what stands around them are nearly all there is. Each kind has a function of its own that writes
-        // the message where the caller wants it: results that met here first would be copied several times. They only know
-        // good frames: a bad one is read again below, by what can say what is wrong with it.
+        // Rows and what stands around them are nearly all there is. Each kind has a function of its
+        // own that writes the message where the caller wants it: results that met here first would
+        // be copied several times. They only know good frames: a bad one is read again below, by
+        // what can say what is wrong with it.
         match frame.first() {
             Some(b'I') => dml::insert(frame, in_stream),
             Some(b'U') => dml::update(frame, in_stream),
@@ -100,10 +102,12 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Decodes one whole frame as [`decode`](Self::decode) does, and hands over the columns of its rows on the way.
+    /// Decodes one whole frame as [`decode`](Self::decode) does, and hands over the columns of its
+    /// rows on the way.
     ///
-    /// For whoever looks at every column of every row: decoding checks a row by walking over it, and this spares the second walk that
-    /// [`TupleData::columns`](crate::TupleData::columns) takes. Columns come in the frame's order, those of an old row first.
+    /// Use it to look at every column of every row: decoding checks a row by walking over it,
+    /// and this spares the second walk that [`TupleData::columns`](crate::TupleData::columns)
+    /// takes. Columns come in the frame's order, those of an old row first.
     ///
     /// ```
     /// use pgoutput_decode::{Message, TupleColumn, TupleKind};
@@ -122,8 +126,8 @@ impl<'a> Message<'a> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`decode`](Self::decode). By then some or all columns have been handed over: they are of a frame that is no message, and
-    /// count for nothing.
+    /// Those of [`decode`](Self::decode). By then some or all columns have been handed over: they
+    /// are of a frame that is no message, and count for nothing.
     #[inline]
     pub fn decode_with(
         frame: &'a [u8],
@@ -153,8 +157,9 @@ impl<'a> Message<'a> {
 
     /// Decodes the message at the front of `bytes` and returns it with what is left.
     ///
-    /// For tools that hold concatenated messages. Every message says where it ends but one: Stream Abort
-    /// has a longer form when the server streams in parallel, so the caller says which form to expect.
+    /// For tools that hold concatenated messages. Every message says where it ends but one: Stream
+    /// Abort has a longer form when the server streams in parallel, so the caller says which form
+    /// to expect.
     ///
     /// # Errors
     /// Whatever keeps `bytes` from starting with a message.
@@ -276,10 +281,12 @@ impl<'a> Message<'a> {
         )
     }
 
-    /// The transaction id that the seven kinds carry inside a streamed chunk, as it was on the wire.
+    /// The transaction id that the seven kinds carry inside a streamed chunk, as it was on the
+    /// wire.
     ///
-    /// Rows of a transaction and of its subtransactions mix inside one chunk, and later only some of
-    /// them may be aborted: this id, not the chunk's, tells whose they are. `None` outside a chunk.
+    /// Rows of a transaction and of its subtransactions mix inside one chunk, and later only some
+    /// of them may be aborted: this id, not the chunk's, tells whose they are. `None` outside a
+    /// chunk.
     pub const fn stream_xid(&self) -> Option<Xid> {
         match self {
             Self::Message(body) => body.xid,

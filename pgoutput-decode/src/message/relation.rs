@@ -10,7 +10,8 @@ use crate::error::DecodeError;
 use crate::field_name::FieldName;
 use crate::id::{Oid, Xid};
 
-/// The shape of a table, sent before its first change on this connection and after every change of shape.
+/// The shape of a table, sent before its first change on this connection and after every change of
+/// shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RelationBody<'a> {
     /// Inside a streamed chunk, the id of the (sub)transaction.

@@ -88,7 +88,7 @@ pub enum StreamAbortForm {
 }
 
 impl StreamAbortBody {
-    /// Bytes behind the tag of the short form.
+    /// Bytes after the tag in the short form.
     pub(super) const SHORT_LEN: usize = 8;
 
     pub(super) fn read(

@@ -5,7 +5,8 @@ use alloc::string::{String, ToString};
 use super::RowErrorKind;
 use crate::relation::{Column, Relation};
 
-/// The name of a column (`str`, `String`) or its place in the table, from 0 (`usize`). Not to be implemented elsewhere.
+/// The name of a column (`str`, `String`) or its place in the table, from 0 (`usize`). Not to be
+/// implemented elsewhere.
 ///
 /// Names are compared as PostgreSQL stores them: case matters.
 pub trait RowIndex: sealed::Sealed {}

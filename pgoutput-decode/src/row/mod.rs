@@ -1,8 +1,9 @@
 //! Rows with their columns' names and types: values by name or index, and whole rows as structs.
 //!
-//! A [`Row`] joins the bytes of a change with the [`Relation`] that describes them. [`Row::get`] reads a column as any Rust
-//! type that implements [`FromField`]; the other two doors into the same columns are `Row::deserialize` (feature
-//! `serde`) and `Row::get_sql` (feature `postgres-types`). Text and binary format read alike through each of them.
+//! A [`Row`] joins the bytes of a change with the [`Relation`] that describes them. [`Row::get`]
+//! reads a column as any Rust type that implements [`FromField`]; the other two doors into the same
+//! columns are `Row::deserialize` (feature `serde`) and `Row::get_sql` (feature `postgres-types`).
+//! Text and binary format read alike through each of them.
 //!
 //! | Rust | PostgreSQL |
 //! | --- | --- |
@@ -18,7 +19,7 @@
 //! | `serde_json::Value` (feature `serde`) | every type, as in the JSON of an event |
 //! | `Vec<T>` | arrays of what `T` reads, one `Vec` for each dimension |
 //! | `Option<T>` | what `T` reads, and NULL |
-//! | [`Toast<T>`](crate::value::Toast) | what `T` reads, and a stored-apart value that did not come along |
+//! | [`Toast<T>`](crate::value::Toast) | what `T` reads, and an unchanged TOAST value |
 
 #[cfg(feature = "serde")]
 mod de;
@@ -69,7 +70,8 @@ use crate::value::{
 /// assert_eq!(row.get::<Toast<Vec<u8>>>("picture")?, Toast::Unchanged);
 /// assert_eq!(
 ///     row.get::<i32>("body").unwrap_err().to_string(),
-///     "column \"body\" of public.readme: type text: cannot be read as i32; read it as &str, String or Value"
+///     "column \"body\" of public.readme: type text: cannot be read as i32; \
+///      read it as &str, String or Value"
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -102,14 +104,15 @@ impl<'a> Row<'a> {
     /// An inserted row, or an old row that is whole.
     ///
     /// # Errors
-    /// When the row has more or fewer columns than the table: nothing says then which value belongs to which column.
+    /// When the row has more or fewer columns than the table: nothing says then which value belongs
+    /// to which column.
     #[inline]
     pub fn new(relation: &'a Relation, tuple: TupleData<'a>) -> Result<Self, RowError> {
         Self::of_known_width(relation, tuple, None).checked()
     }
 
-    /// The new row of an update. A stored-apart value that it does not carry is taken from the old row, where that has
-    /// it.
+    /// The new row of an update. An unchanged TOAST value that it does not carry is taken from the
+    /// old row, where that has it.
     ///
     /// # Errors
     /// As [`new`](Self::new), for either row.
@@ -132,8 +135,8 @@ impl<'a> Row<'a> {
         Self::old_of_known_width(relation, old).checked()
     }
 
-    /// A row whose widths, of the old one too, were compared with the table before. If they differ all
-    /// the same, it ends with the shorter of the two.
+    /// A row whose widths, of the old one too, were compared with the table before. If they differ
+    /// all the same, it ends with the shorter of the two.
     #[doc(hidden)]
     #[inline]
     pub const fn of_known_width(
@@ -161,18 +164,19 @@ impl<'a> Row<'a> {
         if described == sent { Ok(self) } else { Err(wrong_width(self.relation, sent)) }
     }
 
-    /// The same row, with descriptions of types that are not built in: enums, domains, composites, and so on.
+    /// The same row, with descriptions of types that are not built in: enums, domains, composites,
+    /// and so on.
     ///
-    /// A column of such a type that is not described reads as text in the text format, and in the binary one not at
-    /// all but as bytes.
+    /// A column of such a type that is not described reads as text in the text format, and in the
+    /// binary one not at all but as bytes.
     #[must_use]
     pub fn with_types(mut self, types: &'a TypeSet) -> Self {
         self.types = Some(types).filter(|types| !types.is_empty());
         self
     }
 
-    /// The same row, in which amounts of `money` have so many digits behind their decimal point; 2 unless called. See
-    /// [`Field::with_money_digits`].
+    /// The same row, in which amounts of `money` have so many digits after their decimal point; 2
+    /// unless called. See [`Field::with_money_digits`].
     #[must_use]
     pub const fn with_money_digits(mut self, digits: u8) -> Self {
         self.money_digits = digits;
@@ -203,7 +207,8 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The column of this name, or at this place of the table; `None` when the row has no such column.
+    /// The column of this name, or at this place of the table; `None` when the row has no such
+    /// column.
     #[inline]
     pub fn column(&self, index: impl RowIndex) -> Option<RowColumn<'a>> {
         self.find(&index)
@@ -212,9 +217,9 @@ impl<'a> Row<'a> {
     /// The value of the column of this name, or at this place of the table, from 0.
     ///
     /// # Errors
-    /// When the row has no such column; when `T` does not read its type; when the value is NULL and `T` no `Option`, or did
-    /// not come along and `T` is no [`Toast`](crate::value::Toast); when it does not fit into `T`, or is not what
-    /// PostgreSQL writes.
+    /// When the row has no such column; when `T` does not read its type; when the value is NULL and
+    /// `T` no `Option`, or did not come along and `T` is no [`Toast`](crate::value::Toast); when it
+    /// does not fit into `T`, or is not what PostgreSQL writes.
     #[inline]
     pub fn get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
         match self.find(&index) {
@@ -223,8 +228,9 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// As [`get`](Self::get), with `None` for a column that the row does not have: for tables that change, and for
-    /// old rows, which may hold only a key. NULL and unchanged values are errors as they are there.
+    /// As [`get`](Self::get), with `None` for a column that the row does not have: for tables that
+    /// change, and for old rows, which may hold only a key. NULL and unchanged values are errors as
+    /// they are there.
     ///
     /// # Errors
     /// As [`get`](Self::get), but for the missing column.
@@ -245,7 +251,8 @@ impl<'a> Row<'a> {
                 continue;
             }
             let value = match values.next()? {
-                // What may have to come from the old row, or may be no value, is for the walk over all columns.
+                // What may have to come from the old row, or may be no value, is for the walk over
+                // all columns.
                 TupleColumn::Unchanged => self.walk_to(place)?,
                 _ if self.key_only => self.walk_to(place)?,
                 value => value,
@@ -262,7 +269,8 @@ impl<'a> Row<'a> {
         self.columns().find(|column| column.index == place).map(|column| column.value)
     }
 
-    // What makes errors is out of line and takes places, no columns: then the compiler keeps columns in registers.
+    // What makes errors is out of line and takes places, no columns: then the compiler keeps
+    // columns in registers.
 
     #[cold]
     fn missing(&self, index: &impl RowIndex) -> RowError {
@@ -369,7 +377,8 @@ pub struct RowColumns<'a> {
     money_digits: u8,
 }
 
-/// What describes a column, and its value: a [`RowColumn`] before anybody has asked for its type and its place.
+/// What describes a column, and its value: a [`RowColumn`] before anybody has asked for its type
+/// and its place.
 type Described<'a> = (&'a Column, TupleColumn<'a>);
 
 impl<'a> RowColumns<'a> {

@@ -12,11 +12,11 @@ use crate::tuple::TupleColumn;
 use crate::value::{FieldType, MAX_DEPTH, TypeInfo, TypeKind, ValueError, ValueErrorKind, type_oid};
 
 impl<'a> Row<'a> {
-    /// The value as a type that reads values of the crate `postgres`: `chrono`, `rust_decimal` and many other crates have
-    /// such types.
+    /// The value as a type that reads values of the crate `postgres`: `chrono`, `rust_decimal` and
+    /// many other crates have such types.
     ///
-    /// `FromSql` knows only the binary format: read with the option `binary`, or columns whose text is their binary form
-    /// (text types, enums, `json`). NULL is for `Option`.
+    /// `FromSql` knows only the binary format: read with the option `binary`, or columns whose text
+    /// is their binary form (text types, enums, `json`). NULL is for `Option`.
     ///
     /// ```
     /// use pgoutput_decode::row::Row;
@@ -35,8 +35,8 @@ impl<'a> Row<'a> {
     /// ```
     ///
     /// # Errors
-    /// When the row has no such column, when `T` refuses the type or the value, when the value came as text that is not its
-    /// binary form, and when it did not come along.
+    /// When the row has no such column, when `T` refuses the type or the value, when the value came
+    /// as text that is not its binary form, and when it did not come along.
     pub fn get_sql<T: FromSql<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
         let column = self.column(&index).ok_or_else(|| self.missing(&index))?;
         read(&column).map_err(|kind| {

@@ -255,7 +255,8 @@ fn errors_name_described_types_inside_and_places_that_are_none() {
         assert_eq!(
             message(row.get::<i32>(column)),
             std::format!(
-                "column \"{column}\" of public.t: type text: cannot be read as i32; read it as &str, String or Value"
+                "column \"{column}\" of public.t: type text: cannot be read as i32; read it as \
+                 &str, String or Value"
             )
         );
     }
@@ -339,8 +340,9 @@ fn sql_types_read_binary_and_what_is_the_same_as_text() {
     );
     assert_eq!(
         message(row.get_sql::<String>("mood")),
-        "column \"mood\" of public.t: text value of type mood: the value at byte 0 cannot be read as \
-         alloc::string::String; read it as an enum that derives `FromSql`, or with `get` as &str or String"
+        "column \"mood\" of public.t: text value of type mood: the value at byte 0 cannot be \
+         read as alloc::string::String; read it as an enum that derives `FromSql`, or with `get` \
+         as &str or String"
     );
     assert!(matches!(
         row.get_sql::<String>("doc").unwrap_err().value_error().unwrap().kind(),

@@ -41,7 +41,8 @@ pub(super) fn reads_as(column: &RowColumn<'_>) -> &'static str {
         type_oid::TIMESTAMP => "Timestamp or Value, or (feature `time`) time::PrimitiveDateTime",
         type_oid::TIMESTAMPTZ => "TimestampTz or Value, or (feature `time`) time::OffsetDateTime",
         type_oid::UUID => "Uuid, Value or (feature `uuid`) uuid::Uuid",
-        // A `serde_json::Value` holds no number of more than 64 bits without its feature `arbitrary_precision`.
+        // A `serde_json::Value` holds no number of more than 64 bits without its feature
+        // `arbitrary_precision`.
         type_oid::JSON => {
             "Json, String or Value, or (feature `serde`, numbers of 64 bits) serde_json::Value"
         }
@@ -55,7 +56,8 @@ pub(super) fn reads_as(column: &RowColumn<'_>) -> &'static str {
     }
 }
 
-/// What is left of such a hint when a value does not fit into what can hold most values of the type.
+/// What is left of such a hint when a value does not fit into what can hold most values of the
+/// type.
 pub(super) fn without_loss(hint: &'static str) -> &'static str {
     // The types of the crate `time` have no infinity, and not all years.
     hint.split_once(", or (feature `time`)").map_or(hint, |(lossless, _)| lossless)

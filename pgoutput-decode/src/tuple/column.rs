@@ -10,11 +10,12 @@ use crate::utf8;
 pub enum TupleColumn<'a> {
     /// SQL NULL.
     Null,
-    /// A stored-apart (TOASTed) value that the change did not touch and the log therefore does not hold.
+    /// An unchanged TOAST value: the change did not touch it, so the message omits it.
     ///
     /// Neither NULL nor absent: the row has a value here, only this message does not carry it.
     Unchanged,
-    /// The value as its type's output function prints it, in the client encoding; no terminating zero.
+    /// The value as its type's output function prints it, in the client encoding; no terminating
+    /// zero.
     Text(&'a [u8]),
     /// The value as its type's send function gives it (option `binary`).
     Binary(&'a [u8]),

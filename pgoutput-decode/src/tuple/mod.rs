@@ -58,7 +58,7 @@ impl<'a> TupleData<'a> {
         Ok(Self { columns, bytes: tuple })
     }
 
-    /// The tuple at the front, and what is behind it; `each` has its columns on the way.
+    /// The tuple at the front and the bytes after it; passes its columns to `each`.
     #[inline]
     pub(crate) fn split(
         bytes: &'a [u8],
@@ -70,7 +70,7 @@ impl<'a> TupleData<'a> {
         Some((Self { columns, bytes: tuple }, rest))
     }
 
-    /// The tuple that is all there is; `each` has its columns on the way.
+    /// The tuple that takes up all bytes; passes its columns to `each`.
     #[inline]
     pub(crate) fn whole(bytes: &'a [u8], each: impl FnMut(TupleColumn<'a>)) -> Option<Self> {
         let (columns, bytes) = split_u16(bytes)?;
@@ -111,14 +111,14 @@ impl<'a> TupleData<'a> {
     }
 }
 
-/// Why a column was refused: [`Silent`] or a [`RefusalReason`]. One function reads columns for both, so
-/// that they cannot disagree on what is refused.
+/// Why a column was refused: [`Silent`] or a [`RefusalReason`]. One function reads columns for
+/// both, so that they cannot disagree on what is refused.
 trait Refusal {
     /// Of the column at the front of `bytes`, which is not whole or of no known kind.
     fn of(bytes: &[u8]) -> Self;
 }
 
-/// Says nothing, which costs nothing.
+/// No reason, which takes no time.
 struct Silent;
 
 impl Refusal for Silent {
@@ -128,7 +128,7 @@ impl Refusal for Silent {
     }
 }
 
-/// Says what was wrong, and how many bytes were left there.
+/// The error, and how many bytes were left where it is.
 struct RefusalReason {
     error: DecodeError,
     left: usize,
@@ -174,7 +174,7 @@ impl RefusalReason {
     }
 }
 
-/// What is behind so many columns; refused when one of them is not whole or of no known kind.
+/// The bytes after so many columns; refused if one of them is not whole or of an unknown kind.
 #[inline]
 fn split_columns<'a, R: Refusal>(
     mut bytes: &'a [u8],
@@ -189,7 +189,8 @@ fn split_columns<'a, R: Refusal>(
     Ok(bytes)
 }
 
-/// Whether a length and a value follow. Most values are text, which is asked for first: the compiler would sort the letters.
+/// Whether a length and a value follow. Most values are text, which is asked for first: the
+/// compiler would sort the letters.
 #[inline]
 fn is_value(kind: u8) -> bool {
     if kind == b't' {
@@ -199,7 +200,7 @@ fn is_value(kind: u8) -> bool {
     kind == b'b'
 }
 
-/// Tells the compiler that the way here is not taken often.
+/// Marks a branch as unlikely for the compiler.
 #[cold]
 #[inline]
 const fn seldom() {}
@@ -207,7 +208,8 @@ const fn seldom() {}
 /// Splits a value of this length off the front.
 #[inline]
 fn skip_value(length: [u8; 4], bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    // Read as unsigned, a negative length is longer than any frame, whose own length is such a number.
+    // Read as unsigned, a negative length is longer than any frame, whose own length is such a
+    // number.
     bytes.split_at_checked(usize::try_from(BigEndian::read_u32(&length)).ok()?)
 }
 
@@ -235,8 +237,8 @@ fn split_column_or<R: Refusal>(bytes: &[u8]) -> Result<(TupleColumn<'_>, &[u8]),
     }
 }
 
-/// Takes one column off the front if it has a value, in with its format. [`split_column`] does not use it:
-/// that would make reading columns as they are slower.
+/// Takes one column off the front if it has a value, in with its format. [`split_column`] does not
+/// use it: that would make reading columns as they are slower.
 #[cfg(feature = "serde")]
 #[inline]
 pub(crate) fn split_value(bytes: &[u8]) -> Option<(Format, &[u8], &[u8])> {

@@ -8,7 +8,8 @@ use crate::column::ColumnFlags;
 /// Which row of a change a tuple is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TupleKind {
-    /// `K`: the old row, of which only the columns of the replica identity have values; NULL stands in the place of the others.
+    /// `K`: the old row, of which only the columns of the replica identity have values; NULL stands
+    /// in the place of the others.
     Key,
     /// `O`: the whole old row (`REPLICA IDENTITY FULL`).
     Old,
@@ -27,15 +28,16 @@ pub enum OldTuple<'a> {
 
 /// The key columns of an old row.
 ///
-/// On the wire a key tuple is as wide as the table, with NULL in the place of every column that is no
-/// key. Those NULLs are no values, so they show only through [`full_width`](Self::full_width).
+/// On the wire a key tuple is as wide as the table, with NULL in the place of every column that is
+/// no key. Those NULLs are no values, so they show only through [`full_width`](Self::full_width).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyTuple<'a>(pub(crate) TupleData<'a>);
 
 impl<'a> KeyTuple<'a> {
-    /// The key columns with their places in the table, from 0; `flags` are those of the Relation message.
+    /// The key columns with their places in the table, from 0; `flags` are those of the Relation
+    /// message.
     ///
-    /// Ends with the shorter of the two: whoever has to know compares the widths first.
+    /// Ends with the shorter of the two. Compare the widths first if they may differ.
     ///
     /// ```
     /// use pgoutput_decode::{ColumnFlags, Decoder, Message, OldTuple, TupleColumn};

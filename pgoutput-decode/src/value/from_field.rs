@@ -49,8 +49,8 @@ pub trait FromField<'a>: Sized {
 
     /// Whether values of this PostgreSQL type can be read. A domain is seen as its base type.
     ///
-    /// By default every type is accepted and [`from_field`](Self::from_field) decides. Override this to
-    /// refuse a wrong type also where the value is NULL and `from_field` is not called.
+    /// By default every type is accepted and [`from_field`](Self::from_field) decides. Override
+    /// this to refuse a wrong type also where the value is NULL and `from_field` is not called.
     fn accepts(ty: FieldType<'_>) -> bool {
         let _ = ty;
         true
@@ -65,7 +65,8 @@ pub trait FromField<'a>: Sized {
         Err(ValueError::new(ValueErrorKind::Null { target: type_name::<Self>() }, 0))
     }
 
-    /// What an unchanged TOAST value is read as: an error for every type but [`Toast`](super::Toast).
+    /// What an unchanged TOAST value is read as: an error for every type but
+    /// [`Toast`](super::Toast).
     ///
     /// # Errors
     ///

@@ -234,6 +234,7 @@ impl WriteJson for Hstore<'_> {
 mod tests {
     use super::*;
     use crate::Oid;
+    use crate::value::Format;
     use crate::value::TypeInfo;
     use std::string::ToString;
     use std::vec::Vec;

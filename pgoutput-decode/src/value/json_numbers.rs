@@ -25,7 +25,8 @@ pub(super) fn held(number: &str) -> Option<Held> {
     is_it.then_some(Held::Float(float))
 }
 
-/// A number's sign, its digits from the first to the last that is not zero, and a power of ten as a factor.
+/// A number's sign, its digits from the first to the last that is not zero, and a power of ten as a
+/// factor.
 fn decimal(number: &str) -> Option<(bool, String, i64)> {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));

@@ -165,6 +165,7 @@ impl WriteJson for TsVector<'_> {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Format;
     use std::string::ToString;
 
     fn binary(bytes: &[u8]) -> Result<TsVector<'_>, ValueError> {

@@ -87,6 +87,7 @@ impl<'a, T: FromField<'a>> FromField<'a> for Vec<T> {
 mod tests {
     use super::*;
     use crate::Oid;
+    use crate::value::Format;
     use crate::value::type_oid;
     use alloc::string::String;
     use std::string::ToString;

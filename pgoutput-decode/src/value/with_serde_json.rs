@@ -107,7 +107,8 @@ fn from_float(text: &str) -> Result<JsonValue, ValueError> {
     }
 }
 
-/// A finite `numeric`: the number with all its digits, a float that is the same number, or a string.
+/// A finite `numeric`: the number with all its digits, a float that is the same number, or a
+/// string.
 fn from_number(text: &str) -> Result<JsonValue, ValueError> {
     match held(text) {
         Some(Held::Whole) => read(text),
@@ -125,6 +126,7 @@ fn read(json: &str) -> Result<JsonValue, ValueError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Format;
     use crate::value::type_oid;
     use serde_json::json;
 

@@ -11,12 +11,12 @@ use pgoutput_decode::{Lsn, OldTuple, TupleData};
 use super::key;
 use super::table::TableSchema;
 
-/// A row, borrowed from its event: a [decoder's row](row::Row) with the [schema](Self::table) of its
-/// table. Its errors also name the change and the key of the row.
+/// A row, borrowed from its event: a [decoder's row](row::Row) with the [schema](Self::table) of
+/// its table. Its errors also name the change and the key of the row.
 ///
 /// [`get`](Self::get) reads one column, `deserialize` (feature `serde`) the whole row as a struct, and
-/// `get_sql` (feature `postgres-types`) a column as a type that reads values of the crate `postgres`.
-/// Text and binary format give the same.
+/// `get_sql` (feature `postgres-types`) a column as a type that reads values of the crate
+/// `postgres`. Text and binary format give the same.
 ///
 /// ```no_run
 /// use pgoutput_reader::{Reader, Toast};
@@ -105,8 +105,8 @@ impl<'a> Row<'a> {
         self.decoded.columns()
     }
 
-    /// The column of this name, or at this index of the table, with its value as it was sent; `None`
-    /// if the row has no such column.
+    /// The column of this name, or at this index of the table, with its value as it was sent;
+    /// `None` if the row has no such column.
     pub fn column(&self, index: impl RowIndex) -> Option<RowColumn<'a>> {
         self.decoded.column(index)
     }
@@ -115,16 +115,16 @@ impl<'a> Row<'a> {
     /// [`pgoutput_decode::row`] has a table of the types that read each column.
     ///
     /// # Errors
-    /// When the row has no such column; when `T` does not read its type; when the value is NULL and `T`
-    /// no `Option`, or an unchanged TOAST value and `T` no [`Toast`](crate::Toast); when it does not fit
-    /// into `T`.
+    /// When the row has no such column; when `T` does not read its type; when the value is NULL and
+    /// `T` no `Option`, or an unchanged TOAST value and `T` no [`Toast`](crate::Toast); when it
+    /// does not fit into `T`.
     pub fn get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
         self.decoded.get(index).map_err(|error| self.in_change(error))
     }
 
     /// As [`get`](Self::get), with `None` for a column that the row does not have: for tables that
-    /// change, and for old rows, which may hold only a key. NULL and unchanged TOAST values are errors
-    /// as they are there.
+    /// change, and for old rows, which may hold only a key. NULL and unchanged TOAST values are
+    /// errors as they are there.
     ///
     /// # Errors
     /// As [`get`](Self::get), except for the missing column.
@@ -132,11 +132,12 @@ impl<'a> Row<'a> {
         self.decoded.try_get(index).map_err(|error| self.in_change(error))
     }
 
-    /// The value as a type that reads values of the crate `postgres`, from the binary format and from
-    /// text that is the same as its binary form; see [`pgoutput_decode::row::Row::get_sql`].
+    /// The value as a type that reads values of the crate `postgres`, from the binary format and
+    /// from text that is the same as its binary form; see [`pgoutput_decode::row::Row::get_sql`].
     ///
     /// # Errors
-    /// As [`get`](Self::get), and when the value was sent as text that differs from its binary form.
+    /// As [`get`](Self::get), and when the value was sent as text that differs from its binary
+    /// form.
     #[cfg(feature = "postgres-types")]
     pub fn get_sql<T: postgres_types::FromSql<'a>>(
         &self,
@@ -145,8 +146,8 @@ impl<'a> Row<'a> {
         self.decoded.get_sql(index).map_err(|error| self.in_change(error))
     }
 
-    /// The whole row as a struct, a map or a tuple. [`pgoutput_decode::row::Row::deserialize`] has a
-    /// table of what each column becomes, and the limits of `flatten`, `untagged` and `tag`.
+    /// The whole row as a struct, a map or a tuple. [`pgoutput_decode::row::Row::deserialize`] has
+    /// a table of what each column becomes, and the limits of `flatten`, `untagged` and `tag`.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -165,14 +166,15 @@ impl<'a> Row<'a> {
     /// # }
     /// ```
     ///
-    /// A JSON document that `serde_json` cannot hold is an error: with half of a surrogate pair, nested
-    /// deeper than 127, or, for a `serde_json::Value`, with a number of which it would lose digits.
-    /// [`Json`](pgoutput_decode::value::Json), `String` and `Box<serde_json::value::RawValue>` hold
-    /// every number. After an error you can continue with the next event.
+    /// A JSON document that `serde_json` cannot hold is an error: with half of a surrogate pair,
+    /// nested deeper than 127, or, for a `serde_json::Value`, with a number of which it would lose
+    /// digits. [`Json`](pgoutput_decode::value::Json), `String` and
+    /// `Box<serde_json::value::RawValue>` hold every number. After an error you can continue with
+    /// the next event.
     ///
     /// # Errors
-    /// When a field and its column do not agree: the types, the range, NULL, unchanged TOAST values. The
-    /// error names the LSN of the change, the table and the key of the row.
+    /// When a field and its column do not agree: the types, the range, NULL, unchanged TOAST
+    /// values. The error names the LSN of the change, the table and the key of the row.
     #[cfg(feature = "serde")]
     pub fn deserialize<T: serde::Deserialize<'a>>(&self) -> Result<T, RowError> {
         self.decoded.deserialize().map_err(|error| self.in_change(error))

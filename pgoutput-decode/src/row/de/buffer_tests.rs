@@ -53,7 +53,7 @@ fn text<T: for<'a> Deserialize<'a>>(oid: Oid, text: &str) -> Result<T, RowError>
 }
 
 fn is_unchanged(error: &RowError) -> bool {
-    let kind = error.value_error().map(|error| error.kind());
+    let kind = error.value_error().map(crate::value::ValueError::kind);
     matches!(kind, Some(ValueErrorKind::Unchanged { .. })) && error.column() == Some("c")
 }
 

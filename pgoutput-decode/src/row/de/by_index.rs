@@ -21,8 +21,8 @@ pub(super) struct ValuesInOrder<'a> {
 }
 
 impl<'a> ValuesInOrder<'a> {
-    /// `None` if the fields of the struct are not the row's columns in their order, or if the old row may
-    /// have to supply a value.
+    /// `None` if the fields of the struct are not the row's columns in their order, or if the old
+    /// row may have to supply a value.
     #[inline]
     pub(super) fn new(row: &Row<'a>, fields: &[&str]) -> Option<Self> {
         let columns = row.relation.columns();

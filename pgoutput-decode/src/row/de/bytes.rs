@@ -5,8 +5,8 @@ use serde::forward_to_deserialize_any;
 
 use super::failure::Failure;
 
-/// A byte of a `bytea` or a text, which is a number for nothing but `u8`: a list of greater numbers or of strings is not
-/// made of it.
+/// A byte of a `bytea` or a text, which is a number for nothing but `u8`: a list of greater numbers
+/// or of strings is not made of it.
 pub(super) struct Byte(pub(super) u8);
 
 impl IntoDeserializer<'_, Failure> for Byte {
@@ -34,7 +34,8 @@ impl<'a> Deserializer<'a> for Byte {
 
     forward_to_deserialize_any! {
         <V: Visitor<'a>>
-        bool i8 i16 i32 i64 i128 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        bool i8 i16 i32 i64 i128 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        option unit unit_struct
         newtype_struct seq tuple tuple_struct map struct enum identifier
     }
 }

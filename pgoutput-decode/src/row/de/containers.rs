@@ -106,7 +106,8 @@ impl<'a> Deserializer<'a> for ArrayAccess<'a> {
 
     forward_to_deserialize_any! {
         <V: Visitor<'a>>
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        unit unit_struct
         seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }

@@ -18,7 +18,8 @@ macro_rules! read {
                 read!(text, serde_json::Deserializer::from_str(text), $reader => $read)
             }
             Cow::Owned(text) => {
-                read!(&text, serde_json::Deserializer::from_reader(text.as_bytes()), $reader => $read)
+                let reader = serde_json::Deserializer::from_reader(text.as_bytes());
+                read!(&text, reader, $reader => $read)
             }
         }
     };

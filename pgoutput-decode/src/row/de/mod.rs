@@ -51,15 +51,16 @@ impl<'a> Row<'a> {
     /// | NULL | `None`, or a unit |
     /// | an unchanged TOAST value | [`Toast::Unchanged`](crate::value::Toast), in a field of that type |
     ///
-    /// A struct whose fields are the columns of the row, in the same order, is given the values alone,
-    /// as a sequence. A `Deserialize` that you write by hand must read them in the order of the fields
-    /// that it passes to `deserialize_struct`.
+    /// A struct whose fields are the columns of the row, in the same order, is given the values
+    /// alone, as a sequence. A `Deserialize` that you write by hand must read them in the order of
+    /// the fields that it passes to `deserialize_struct`.
     ///
     /// # JSON
     ///
-    /// A field of type `serde_json::Value` takes anything, so it gets what the table says: a `numeric`
-    /// is a string, a `bytea` an array of numbers, a `real` is widened to an `f64` and shows all its
-    /// digits. [`get`](Self::get) reads a column as the `serde_json::Value` that the JSON of an event has.
+    /// A field of type `serde_json::Value` takes anything, so it gets what the table says: a
+    /// `numeric` is a string, a `bytea` an array of numbers, a `real` is widened to an `f64` and
+    /// shows all its digits. [`get`](Self::get) reads a column as the `serde_json::Value` that the
+    /// JSON of an event has.
     ///
     /// `serde_json` reads numbers in documents: an `f64` or `f32` field inside a document gets the
     /// nearest float, for integers too. A document that is read as a whole by a type that takes
@@ -68,22 +69,25 @@ impl<'a> Row<'a> {
     ///
     /// # Limits of `flatten`, `untagged` and `tag`
     ///
-    /// For `#[serde(flatten)]`, `#[serde(untagged)]` and `#[serde(tag = "…")]`, `serde` reads the columns
-    /// into a buffer of its own before any field says what it wants. With `flatten` those are the columns
-    /// that the outer struct does not name, with the other two all of them. The buffer holds what the
-    /// table says first, and `serde` alone decides what fields may read from it:
+    /// For `#[serde(flatten)]`, `#[serde(untagged)]` and `#[serde(tag = "…")]`, `serde` reads the
+    /// columns into a buffer of its own before any field says what it wants. With `flatten` those
+    /// are the columns that the outer struct does not name, with the other two all of them. The
+    /// buffer holds what the table says first, and `serde` alone decides what fields may read from
+    /// it:
     ///
     /// - an unchanged TOAST value is an error. Name its column in the outer struct, as a
     ///   [`Toast`](crate::value::Toast);
     /// - a `numeric` and the NaN and infinities of floats are strings, which no number reads;
     /// - there are no `i128` and `u128`; a `bytea` is no string; `json` and `jsonb` are no strings;
-    /// - **a float rounds**: `serde` reads an `f64` from any integer, also from one beyond 2⁵³ that it
-    ///   does not hold, and an `f32` from any number. Declare an integer for such a column;
-    /// - **errors may be dropped**: a flattened `Option<X>` is `None`, and an untagged enum its next
-    ///   variant, if a field of `X` refuses its value. Flatten `X` itself, with an `Option` for each field;
+    /// - **a float rounds**: `serde` reads an `f64` from any integer, also from one beyond 2⁵³ that
+    ///   it does not hold, and an `f32` from any number. Declare an integer for such a column;
+    /// - **errors may be dropped**: a flattened `Option<X>` is `None`, and an untagged enum its
+    ///   next variant, if a field of `X` refuses its value. Flatten `X` itself, with an `Option`
+    ///   for each field;
     /// - an error does not name the column.
     ///
-    /// A field that the outer struct names has none of these limits, and neither has [`get`](Self::get).
+    /// A field that the outer struct names has none of these limits, and neither has
+    /// [`get`](Self::get).
     ///
     /// ```
     /// use pgoutput_decode::row::Row;
@@ -123,9 +127,9 @@ impl<'a> Row<'a> {
     ///
     /// # Errors
     /// When a field and its column do not agree: the types, the range, NULL in a field that is no
-    /// `Option`, an unchanged TOAST value in a field that is no [`Toast`](crate::value::Toast). Except for
-    /// the limits above, nothing is cut off, rounded or left out. A column that no field names is not
-    /// read; with `#[serde(flatten)]` all are.
+    /// `Option`, an unchanged TOAST value in a field that is no [`Toast`](crate::value::Toast).
+    /// Except for the limits above, nothing is cut off, rounded or left out. A column that no field
+    /// names is not read; with `#[serde(flatten)]` all are.
     pub fn deserialize<T: Deserialize<'a>>(&self) -> Result<T, RowError> {
         let by_index = Cell::new(false);
         let row = RowDeserializer { row: self, by_name: false, by_index: &by_index };
@@ -233,7 +237,8 @@ impl<'a> Deserializer<'a> for RowDeserializer<'a, '_> {
 
     forward_to_deserialize_any! {
         <V: Visitor<'a>>
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        unit unit_struct
         map enum identifier ignored_any
     }
 }

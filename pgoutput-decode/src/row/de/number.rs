@@ -52,7 +52,8 @@ pub(super) fn f64(numeric: &Numeric<'_>) -> Option<f64> {
     let zeros = numeric.scale().unwrap_or_default() - scale;
     let text = text.get(..text.len() - zeros).unwrap_or_default().trim_end_matches('.');
     let float: f64 = text.parse().ok()?;
-    // A fraction of n binary digits has n decimal digits: with no more of them, the float prints exactly.
+    // A fraction of n binary digits has n decimal digits: with no more of them, the float prints
+    // exactly.
     let is_exact = float.is_finite() && fraction_bits(float) <= scale;
     (is_exact && format!("{float:.scale$}") == text).then_some(float)
 }

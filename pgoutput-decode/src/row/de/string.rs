@@ -11,7 +11,8 @@ use crate::timestamp::{Moment, ShortText};
 use crate::{Oid, TimestampTz};
 use crate::value::{Field, Format, JsonOptions, Numeric, Timestamp, TypeKind, Value, ValueError, type_oid};
 
-/// The string of one of the commonest values, made without a buffer on the heap: the same as is made of every other.
+/// The string of one of the commonest values, made without a buffer on the heap: the same as is
+/// made of every other.
 pub(super) enum Short<'a, 'b> {
     /// The characters of the column.
     Borrowed(&'a str),
@@ -163,7 +164,10 @@ mod tests {
         }
 
         #[test]
-        fn short_binaries_are_those_of_the_long_way(oid in select(&TYPES[..]), bytes in binaries()) {
+        fn short_binaries_are_those_of_the_long_way(
+            oid in select(&TYPES[..]),
+            bytes in binaries(),
+        ) {
             let field = Field::new(oid, Format::Binary, &bytes);
             let short = short(&field);
             prop_assert!(short.is_none() || short == slow(&field), "{:?} {:?}", short, slow(&field));

@@ -362,7 +362,9 @@ fn errors_tell_column_and_place() {
     assert!(error.starts_with("column \"c\" of public.t: text value of type double precision: "));
     assert!(error.ends_with("at byte 5"), "{error}");
     let error = text::<i32>(type_oid::BOOL, "t").unwrap_err();
-    assert!(error.ends_with("text value of type boolean: invalid type: boolean `true`, expected i32, at byte 0; it becomes a bool"), "{error}");
+    let end = "text value of type boolean: invalid type: boolean `true`, expected i32, at byte 0; \
+               it becomes a bool";
+    assert!(error.ends_with(end), "{error}");
     let sent = Sent::insert(&[("c", type_oid::TEXT)], &[Is::Bytes(b"a\xFF")]);
     let table = sent.table();
     let error = with::<(String,)>(&sent, &table).unwrap_err();

@@ -1,6 +1,6 @@
 use super::*;
 use crate::Oid;
-use crate::value::{AttributeList, JsonOptions, TypeInfo, ValueErrorKind, type_oid};
+use crate::value::{AttributeList, Format, JsonOptions, TypeInfo, ValueErrorKind, type_oid};
 use std::string::{String, ToString};
 use std::vec::Vec;
 

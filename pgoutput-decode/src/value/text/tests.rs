@@ -1,5 +1,6 @@
 use super::*;
 use crate::Oid;
+use crate::value::Format;
 use crate::value::Value;
 use std::string::{String, ToString};
 use std::vec::Vec;

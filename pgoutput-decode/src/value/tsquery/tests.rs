@@ -1,6 +1,7 @@
 //! Unit tests of `tsquery`.
 
 use super::*;
+use crate::value::Format;
 use proptest::prelude::*;
 use std::string::{String, ToString};
 use std::vec::Vec;
