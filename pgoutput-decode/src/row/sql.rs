@@ -9,7 +9,7 @@ use postgres_types::{Field as SqlField, FromSql, Kind, Type};
 use super::type_hint::reads_as_sql;
 use super::{Row, RowColumn, RowError, RowErrorKind, RowIndex};
 use crate::tuple::TupleColumn;
-use crate::value::{FieldType, MAX_DEPTH, TypeInfo, TypeKind, ValueError, ValueErrorKind, type_oid};
+use crate::value::{FieldType, MAX_DEPTH, TypeKind, ValueError, ValueErrorKind, type_oid};
 
 impl<'a> Row<'a> {
     /// The value as a type that reads values of the crate `postgres`: `chrono`, `rust_decimal` and

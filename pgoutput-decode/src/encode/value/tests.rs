@@ -2,7 +2,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::*;
-use crate::encode::{TupleBuf};
+use crate::encode::TupleBuf;
 use crate::value::{FieldType, Format, TypeInfo, TypeKind, type_oid};
 
 fn binary(oid: Oid, text: &str) -> Result<Vec<u8>, EncodeError> {

@@ -8,8 +8,7 @@ use super::failure::Failure;
 use crate::id::Oid;
 use crate::timestamp::TimestampTz;
 use crate::timestamp::{Moment, ShortText};
-use crate::{Oid, TimestampTz};
-use crate::value::{Field, Format, JsonOptions, Numeric, Timestamp, TypeKind, Value, ValueError, type_oid};
+use crate::value::{Field, Format, JsonOptions, Numeric, Timestamp, Value, ValueError, type_oid};
 
 /// The string of one of the commonest values, made without a buffer on the heap: the same as is
 /// made of every other.
