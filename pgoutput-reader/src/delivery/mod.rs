@@ -220,3 +220,6 @@ impl Delivery {
         if is_reached { Outcome::Finished } else { Outcome::Nothing }
     }
 }
+
+#[cfg(test)]
+mod tests;
