@@ -84,7 +84,8 @@ line 3: truncated relation id at byte 1 of Insert ('I'), WAL 0/158FAC8: needed 4
 line 4: Stream Stop outside a streamed chunk at byte 0 of Stream Stop ('E')
 line 7: half a byte: the number of hexadecimal digits is odd
 line 8: not hexadecimal: expected a frame such as 45
-line 9: 0/123456789: invalid LSN: expected two hexadecimal numbers of at most 8 digits, such as 16/B374D848
+line 9: 0/123456789: invalid LSN: expected two hexadecimal numbers of at most 8 digits, \
+such as 16/B374D848
 ";
     check(&example("trace", "", &[], input), 1, expected, errors);
 }

@@ -114,7 +114,8 @@ impl<'a> Message<'a> {
     ///
     /// let frame = b"U\0\0\x40\x13K\0\x02t\0\0\0\x011nN\0\x02t\0\0\0\x012u";
     /// let mut columns = Vec::new();
-    /// let message = Message::decode_with(frame, false, |kind, column| columns.push((kind, column)))?;
+    /// let push = |kind, column| columns.push((kind, column));
+    /// let message = Message::decode_with(frame, false, push)?;
     /// assert_eq!(message, Message::decode(frame, false)?);
     /// assert_eq!(columns, [
     ///     (TupleKind::Key, TupleColumn::Text(b"1")),

@@ -335,9 +335,8 @@ impl fmt::Display for RowErrorDetails {
                 }
                 write!(
                     f,
-                    "{target} is read from the binary format alone, and this came as text; read it with \
-                 `get`, or \
-                 ask the server for the option `binary`"
+                    "{target} is read from the binary format only, and this value is text: read it \
+                     with `get`, or read with the option `binary`"
                 )
             }
             #[cfg(feature = "postgres-types")]

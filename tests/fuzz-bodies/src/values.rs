@@ -125,7 +125,7 @@ const CONTAINERS: [u32; 15] = [
     20_011, 20_012, 20_013, 20_014,
 ];
 
-/// A value is read or refused. A value that was read prints a text that reads as the same value, and
+/// A value is read or refused. If it is read, it prints a text that reads as the same value, and
 /// valid JSON, and is written in binary as bytes that read as the same value.
 fn check(ty: FieldType<'_>, format: Format, bytes: &[u8]) {
     let field = Field::of(ty, format, bytes);

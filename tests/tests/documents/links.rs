@@ -17,7 +17,7 @@ fn normal(path: &Path) -> PathBuf {
     normal
 }
 
-/// The folder that the files of a package may link into: links out of a package are dead on crates.io.
+/// The folder that the files of a package may link into. A published package has no other files.
 fn package(path: &Path) -> Option<&Path> {
     ["pgoutput-decode", "pgoutput-reader"].iter().map(Path::new).find(|name| path.starts_with(name))
 }

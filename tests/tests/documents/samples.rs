@@ -1,5 +1,5 @@
-//! Rust samples, each compiled in a fresh crate whose dependencies are those of the last `cargo add`
-//! lines above it; those that are not marked `no_run` also run.
+//! Rust samples, each compiled in a fresh crate that has the dependencies of the last `cargo add`
+//! lines above it. Samples that are not marked `no_run` also run.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

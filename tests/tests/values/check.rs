@@ -22,9 +22,9 @@ pub(crate) fn json_of(field: Field<'_>) -> String {
 /// Checks that both forms of the sample are the same value and are written as the server wrote it:
 /// as text, as JSON and in binary.
 ///
-/// Before PostgreSQL 12 the text of a float has all digits that may be needed and not the fewest that are:
-/// `has_canonical_text` is false then. The value is the same nevertheless, and the text that we write is what both
-/// forms agree on; that it reads back is looked at elsewhere.
+/// Before PostgreSQL 12 the text of a float has all digits that may be needed, not the fewest that
+/// are: then `has_canonical_text` is false. The value is the same nevertheless, and both forms must
+/// be written as the same text. Other tests check that it reads back.
 pub(crate) fn check(ty: FieldType<'_>, case: &Case, sample: &Sample, has_canonical_text: bool) {
     let Sample { text, binary, .. } = sample;
     let name = ty.name().unwrap();

@@ -1,6 +1,6 @@
 //! `Toast` for `serde`.
 //!
-//! The deserialiser of a row knows the name under which `Toast` asks, and answers with a unit for an
+//! The deserialiser of a row knows the name under which `Toast` asks. It answers with a unit for an
 //! unchanged value and with `Some` for any other.
 
 use core::fmt;
