@@ -1,13 +1,15 @@
-//! What moves the slot while nothing comes.
+//! Policies to move the slot while nothing is published.
 
 use std::time::{Duration, Instant};
 
 use pgoutput_decode::message::MessageBody;
 
-/// How often a quiet server is asked how far it has come. With `wal_sender_timeout = 0` it says so on its own only when it has sent something.
+/// The time after which a silent server is asked for its position. With `wal_sender_timeout = 0` it
+/// reports its position unasked only after it has sent something.
 const ASK: Duration = Duration::from_secs(5);
 
-/// What moves the slot of a database in which nothing happens that is to be read, while the log of others fills the server's disk.
+/// A policy to move the slot while nothing is published, so that WAL of other changes does not fill
+/// the server's disk.
 ///
 /// ```no_run
 /// use pgoutput_reader::{Idle, Reader};
@@ -23,44 +25,51 @@ const ASK: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Idle {
-    /// When every event so far was taken, and the server says that it has come further without finding one, it may forget
-    /// what is before: up to 1 KiB before there, at an LSN that says which event was the last. A server that says nothing for five seconds is asked.
+    /// The slot follows the server's WAL end: once every delivered event is acknowledged and the
+    /// server reports that it has passed an LSN without finding another one, everything before that
+    /// LSN counts as acknowledged, up to 1 KiB short of it. The exact LSN identifies the last
+    /// event. A server that is silent for five seconds is asked.
     #[default]
     WhenDrained,
-    /// Nothing: the slot moves only with what is acknowledged. The server keeps all log since then, until its disk is full, unless the program stores and
-    /// acknowledges positions of [`Reader::idle_position`](crate::Reader::idle_position) while nothing comes. Storing positions does not need this:
-    /// see [`ReaderBuilder::resume`](crate::ReaderBuilder::resume).
+    /// Only acknowledgements move the slot. The server keeps all WAL since the last one, until its
+    /// disk is full, unless your program stores and acknowledges positions of
+    /// [`Reader::idle_position`](crate::Reader::idle_position) while nothing is published. Storing
+    /// positions does not need this policy: see
+    /// [`ReaderBuilder::resume`](crate::ReaderBuilder::resume).
     Never,
-    /// A logical decoding message of this reader's own, outside of any transaction, written over the ordinary connection whenever
-    /// nothing has come for `interval`; what it comes back behind may be forgotten. It is not handed out. Works also where the
-    /// server says nothing of itself, as behind some proxies; needs [`messages`](crate::ReaderBuilder::messages) (PostgreSQL 14 and later) and a
-    /// primary.
+    /// The reader writes a logical decoding message of its own, outside of any transaction, over
+    /// the SQL connection whenever nothing has arrived for `interval`. Once the message has arrived
+    /// and every delivered event is acknowledged, everything before the message counts as
+    /// acknowledged. It is not delivered. This works also where keepalives do not arrive, as
+    /// through some proxies. It needs [`messages`](crate::ReaderBuilder::messages) (PostgreSQL 14
+    /// and later) and a primary.
     Message {
-        /// The messages' prefix. Every message outside a transaction with this prefix and without content counts as this reader's own.
+        /// The prefix of the messages. Every message outside of a transaction with this prefix and
+        /// without content counts as the reader's own.
         prefix: String,
-        /// How long nothing has to have come.
+        /// The time without a message after which one is written.
         interval: Duration,
     },
 }
 
 impl Idle {
-    /// [`Idle::Message`] with the prefix `pgoutput.idle`, every five seconds.
+    /// Returns [`Idle::Message`] with the prefix `pgoutput.idle` and an interval of five seconds.
     pub fn message() -> Self {
         Self::Message { prefix: "pgoutput.idle".into(), interval: ASK }
     }
 }
 
-/// What is to be done about a quiet server.
+/// The action that is due on an idle stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IdleAction<'a> {
     Nothing,
-    /// To be asked how far it has come.
+    /// Ask the server for its position.
     RequestKeepalive,
-    /// To be given something to send: a message with this prefix.
+    /// Write a message with this prefix.
     WriteMessage(&'a str),
 }
 
-/// The policy and its clock.
+/// The policy, and the time of its next action.
 #[derive(Debug)]
 pub(super) struct IdleTimer {
     policy: Idle,
@@ -69,9 +78,9 @@ pub(super) struct IdleTimer {
 
 impl IdleTimer {
     pub(super) fn new(policy: Idle, now: Instant) -> Self {
-        let mut clock = Self { policy, due_at: now };
-        clock.postpone(now);
-        clock
+        let mut timer = Self { policy, due_at: now };
+        timer.postpone(now);
+        timer
     }
 
     fn interval(&self) -> Duration {
@@ -81,18 +90,18 @@ impl IdleTimer {
         }
     }
 
-    /// Something has come that says how far the server is.
+    /// Postpones the next action: the server has just reported its position.
     pub(super) fn postpone(&mut self, now: Instant) {
         // An interval beyond the clock's range never passes.
         self.due_at = now.checked_add(self.interval()).unwrap_or(now + 1000 * ASK);
     }
 
-    /// When to look again.
+    /// Returns the time of the next action.
     pub(super) fn due_at(&self) -> Instant {
         self.due_at
     }
 
-    /// What is due now; counts as done.
+    /// Returns what is due now, which then counts as done.
     pub(super) fn take_due(&mut self, now: Instant) -> IdleAction<'_> {
         if now < self.due_at {
             return IdleAction::Nothing;
@@ -104,12 +113,12 @@ impl IdleTimer {
         }
     }
 
-    /// Whether the server's own word for how far it is moves the slot.
+    /// Whether the WAL end in keepalives moves the slot.
     pub(super) fn follows_keepalives(&self) -> bool {
         self.policy == Idle::WhenDrained
     }
 
-    /// Whether only what is acknowledged moves the slot.
+    /// Whether only acknowledgements move the slot.
     pub(super) fn is_never(&self) -> bool {
         self.policy == Idle::Never
     }
@@ -126,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_policy_does_its_own_once_an_interval() {
+    fn each_policy_acts_once_an_interval() {
         let start = Instant::now();
         let interval = Duration::from_secs(2);
         let message = Idle::Message { prefix: "p".into(), interval };
@@ -135,17 +144,17 @@ mod tests {
             (Idle::Never, ASK, IdleAction::RequestKeepalive),
             (message, interval, IdleAction::WriteMessage("p")),
         ] {
-            let mut clock = IdleTimer::new(policy, start);
-            assert_eq!(clock.take_due(start + interval / 2), IdleAction::Nothing);
-            assert_eq!(clock.take_due(start + interval), due);
-            assert_eq!(clock.take_due(start + interval), IdleAction::Nothing);
-            clock.postpone(start + 2 * interval);
-            assert_eq!(clock.due_at(), start + 3 * interval);
+            let mut timer = IdleTimer::new(policy, start);
+            assert_eq!(timer.take_due(start + interval / 2), IdleAction::Nothing);
+            assert_eq!(timer.take_due(start + interval), due);
+            assert_eq!(timer.take_due(start + interval), IdleAction::Nothing);
+            timer.postpone(start + 2 * interval);
+            assert_eq!(timer.due_at(), start + 3 * interval);
         }
     }
 
     #[test]
-    fn an_interval_without_end_is_no_panic() {
+    fn an_infinite_interval_does_not_panic() {
         let message = Idle::Message { prefix: String::new(), interval: Duration::MAX };
         let now = Instant::now();
         assert_eq!(IdleTimer::new(message, now).take_due(now), IdleAction::Nothing);

@@ -1,19 +1,19 @@
-//! From messages to change events, and from acknowledged events to positions that the server may
-//! discard: what a reader does, without a socket, a clock or a thread.
+//! Change events from messages, and the acknowledged LSN from acknowledged events: what a reader
+//! does, without a socket, a clock or a thread.
 //!
 //! ```text
 //! message ──► Resume ──► Transactions ──► ChangeEvent ──► the program
-//!             (old?)     (number, make)                       │ acknowledge
+//!             (old?)     (number, create)                     │ acknowledge
 //! keepalive ─────────────────────────────► Ledger ◄───────────┘
 //!                                             │ acknowledged LSN
 //!                                             ▼ next status update
 //! ```
 //!
 //! The caller owns the loop: it hands in messages, keepalives and the time, answers what an
-//! [`Outcome`] needs, and does what [`tend`](Delivery::tend) says is due.
+//! [`Outcome`] needs, and does what [`take_due`](Delivery::take_due) returns.
 
 mod ack;
-mod confirm;
+mod boundaries;
 mod due;
 mod idle;
 mod resume;
@@ -51,7 +51,7 @@ pub(crate) struct Settings {
     pub(crate) until: Option<Lsn>,
 }
 
-/// The delivery of one reader: what it has delivered, what of that was acknowledged, and where it
+/// The delivery of one reader: what it has delivered, what of that is acknowledged, and where it
 /// stops. It outlives the streams that the messages come from.
 #[derive(Debug)]
 pub(crate) struct Delivery {
@@ -60,16 +60,16 @@ pub(crate) struct Delivery {
     mode: Acknowledge,
     until: Option<Until>,
     idle: IdleTimer,
-    /// The server's position when it last reported that nothing further is on its way.
+    /// The server's WAL end when it last reported that nothing further is on its way.
     idle_at: Option<Lsn>,
     /// Whether commits on the server wait for the flushed LSN.
     commits_wait: bool,
 }
 
-/// What a message or keepalive led to.
+/// The result of a message or keepalive.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// Nothing for the program.
+    /// There is nothing for the program.
     Nothing,
     /// An event. The message may hold more: see [`Delivery::is_unfinished`].
     Event(ChangeEvent),
@@ -104,7 +104,7 @@ impl Delivery {
     /// message must be handed in again.
     ///
     /// # Errors
-    /// A message that is out of place, or contradicts what was delivered before. An event counts
+    /// A message that is out of sequence, or contradicts what was delivered before. An event counts
     /// as delivered only if this returns it.
     pub(crate) fn message(
         &mut self,
@@ -118,7 +118,7 @@ impl Delivery {
         {
             self.idle.postpone(now);
             self.transactions.reached(body.lsn)?;
-            self.mark_idle(body.lsn);
+            self.add_idle_boundary(body.lsn);
             return Ok(self.outcome_at(body.lsn));
         }
         if self.until.as_ref().is_some_and(|until| until.is_before(&event.message)) {
@@ -132,12 +132,12 @@ impl Delivery {
             Progress::Needs(need) => Outcome::Needs(need),
             Progress::Event(event) => Outcome::Event(event),
             Progress::Alone { event, end_lsn } => {
-                // One byte before the record's end: it is not sent again after a restart.
-                self.mark(Lsn::new(end_lsn.as_u64().saturating_sub(1)));
+                // One byte before the record's end, so that it is not sent again after a restart.
+                self.add_boundary(Lsn::new(end_lsn.as_u64().saturating_sub(1)));
                 Outcome::Event(event)
             }
             Progress::Committed { commit_lsn, end_lsn, is_empty } => {
-                self.mark_commit(commit_lsn, end_lsn, is_empty);
+                self.add_commit_boundary(commit_lsn, end_lsn, is_empty);
                 self.outcome_at(end_lsn)
             }
         })
@@ -146,7 +146,7 @@ impl Delivery {
     /// Takes in a keepalive.
     ///
     /// # Errors
-    /// The server passed over a transaction that was delivered in part.
+    /// If the server passed over a transaction that was delivered in part.
     pub(crate) fn keepalive(&mut self, wal_end: Lsn, now: Instant) -> Result<Outcome, StreamError> {
         if self.in_transaction() {
             return Ok(Outcome::Nothing);
@@ -155,12 +155,12 @@ impl Delivery {
         self.idle_at = Some(wal_end);
         if self.idle.follows_keepalives() {
             self.idle.postpone(now);
-            self.mark_idle(wal_end);
+            self.add_idle_boundary(wal_end);
         }
         Ok(self.outcome_at(wal_end))
     }
 
-    /// The messages that follow are of a new stream, which may repeat what was delivered before.
+    /// Starts with the messages of a new stream, which may repeat what was delivered before.
     pub(crate) fn restart(&mut self, now: Instant) {
         self.idle_at = None;
         self.transactions.restart();
@@ -179,22 +179,22 @@ impl Delivery {
         self.transactions.is_open()
     }
 
-    /// Whether only the Commit is missing before a transaction, all of whose delivered events were
-    /// acknowledged, counts as whole.
+    /// Whether only the Commit is missing before a transaction counts as complete: all of its
+    /// delivered events are acknowledged.
     pub(crate) fn awaits_commit(&self) -> bool {
         self.in_transaction() && !self.is_unfinished() && self.is_acknowledged()
     }
 
     /// Whether every delivered event was acknowledged.
     fn is_acknowledged(&self) -> bool {
-        self.acknowledger.has_taken(self.transactions.delivered())
+        self.acknowledger.is_acknowledged_through(self.transactions.delivered())
     }
 
-    /// The program asked for the next event: with [`Acknowledge::Automatic`] this acknowledges all
-    /// that were delivered.
+    /// Records that the program requested the next event: with [`Acknowledge::Automatic`] this
+    /// acknowledges all that were delivered.
     pub(crate) fn next_requested(&self) {
         if self.mode == Acknowledge::Automatic {
-            self.acknowledger.take_through(self.transactions.delivered());
+            self.acknowledger.acknowledge_delivery(self.transactions.delivered());
         }
     }
 

@@ -1,57 +1,59 @@
-//! Where the delivery stands, and what of a stream that was started again was delivered before.
+//! Resumption: the events that were delivered, and those that a new stream repeats.
 //!
-//! A server sends in one order: each transaction at its commit record, each message outside of transactions at its own record. Started
-//! again it repeats this order from the position that was confirmed, or from an earlier one. So what was delivered is a beginning of
-//! what comes: whole transactions and messages, and as many events of the newest transaction as were made of it.
+//! A server sends in the order of its WAL: each transaction at its commit record, each message
+//! outside of transactions at its own record. A new stream repeats this order from the slot's
+//! confirmed LSN or an earlier one. So it starts with what was delivered before: complete
+//! transactions and messages, and of the newest transaction as many events as were delivered.
 
 use pgoutput_decode::Lsn;
 
 use crate::error::StreamError;
 use crate::event::Position;
 
-/// Tells what is new from what was delivered before the connection was lost.
+/// Separates new events from those delivered before the connection was lost.
 #[derive(Debug, Default)]
 pub(crate) struct Resume {
     newest: Newest,
-    /// The newest message outside of transactions; `0/0` before the first.
+    /// The LSN of the newest message outside of transactions; `0/0` before the first.
     message_lsn: Lsn,
-    /// The transaction that is coming in on this connection.
+    /// The transaction that is arriving on this connection.
     open: Redelivery,
 }
 
-/// The newest transaction that was begun on any connection.
+/// The newest transaction that began on any connection.
 #[derive(Debug, Default, Clone, Copy)]
 struct Newest {
-    /// Where its commit record starts; `0/0` before the first.
+    /// The start of its commit record; `0/0` before the first.
     commit_lsn: Lsn,
-    /// How many events were made of it, and where the last of them stands.
-    made: u64,
-    /// `None` where that is not known.
+    /// The number of its events that were delivered.
+    delivered: u64,
+    /// The LSN of the last of them; `None` if it is not known.
     last_lsn: Option<Lsn>,
-    /// Its Commit has come.
+    /// Whether its Commit has arrived.
     whole: bool,
 }
 
-/// What the transaction on the wire is.
+/// The state of the arriving transaction.
 #[derive(Debug, Default, Clone, Copy)]
 enum Redelivery {
     /// There is none, or its events are new.
     #[default]
     New,
-    /// It was delivered whole.
+    /// All of it was delivered.
     Old,
-    /// It was cut; so many of its events have come again.
+    /// It was interrupted; this many of its events have arrived again.
     Again(u64),
 }
 
 impl Resume {
-    /// Everything through a stored position was dealt with. What the slot was confirmed beyond, it does not send again.
+    /// Resumes after a stored position. The server does not repeat transactions that committed
+    /// before the slot's confirmed LSN.
     pub(crate) fn after(position: &Position, confirmed: Lsn) -> Self {
         let commit_lsn = position.commit_lsn();
         let newest = match position.index() {
             Some(index) => Newest {
                 commit_lsn,
-                made: index.saturating_add(1),
+                delivered: index.saturating_add(1),
                 last_lsn: None,
                 whole: confirmed > commit_lsn,
             },
@@ -60,12 +62,12 @@ impl Resume {
         Self { newest, message_lsn: commit_lsn, open: Redelivery::New }
     }
 
-    /// The connection was lost: what comes next may have come before.
+    /// Records that the connection was lost: what arrives next may have been delivered.
     pub(super) fn cut(&mut self) {
         self.open = Redelivery::New;
     }
 
-    /// A transaction begins.
+    /// Starts a transaction.
     pub(super) fn begin(&mut self, commit_lsn: Lsn) -> Result<(), StreamError> {
         self.reached(commit_lsn)?;
         let newest = &self.newest;
@@ -80,13 +82,14 @@ impl Resume {
         Ok(())
     }
 
-    /// Whether the next event of the open transaction was delivered before; then it is counted here.
+    /// Whether the next event of the transaction was delivered before; it is then counted here.
     pub(super) fn skip(&mut self, lsn: Lsn) -> Result<bool, StreamError> {
         match self.open {
             Redelivery::Old => Ok(true),
-            Redelivery::Again(seen) if seen < self.newest.made => {
-                // A sample that costs nothing: an event stands where it stood, or the transaction is not what it was.
-                if seen + 1 == self.newest.made
+            Redelivery::Again(seen) if seen < self.newest.delivered => {
+                // An inexpensive check: the last event delivered has the same LSN again, or the
+                // transaction is not the same.
+                if seen + 1 == self.newest.delivered
                     && self.newest.last_lsn.is_some_and(|last| last != lsn)
                 {
                     return Err(self.changed(seen));
@@ -98,25 +101,27 @@ impl Resume {
         }
     }
 
-    /// An event of the open transaction was made.
-    pub(super) fn made(&mut self, lsn: Lsn) {
-        self.newest.made += 1;
+    /// Counts an event of the transaction that is delivered.
+    pub(super) fn delivered(&mut self, lsn: Lsn) {
+        self.newest.delivered += 1;
         self.newest.last_lsn = Some(lsn);
         self.open = Redelivery::New;
     }
 
-    /// The open transaction is whole. False when it was so before.
+    /// Ends the transaction. Returns false if it was complete before.
     pub(super) fn commit(&mut self) -> Result<bool, StreamError> {
         match std::mem::take(&mut self.open) {
             Redelivery::Old => return Ok(false),
-            Redelivery::Again(seen) if seen < self.newest.made => return Err(self.changed(seen)),
+            Redelivery::Again(seen) if seen < self.newest.delivered => {
+                return Err(self.changed(seen));
+            }
             Redelivery::New | Redelivery::Again(_) => {}
         }
         self.newest.whole = true;
         Ok(true)
     }
 
-    /// A message outside of transactions; whether it was delivered before.
+    /// Whether a message outside of transactions was delivered before.
     pub(super) fn skip_message(&mut self, lsn: Lsn) -> Result<bool, StreamError> {
         if lsn <= self.message_lsn {
             return Ok(true);
@@ -126,21 +131,21 @@ impl Resume {
         Ok(false)
     }
 
-    /// Outside of transactions, the server has come to `lsn`: a transaction that was cut must not have been passed over.
+    /// Checks that the server, which has decoded everything before `lsn`, did not pass over an
+    /// interrupted transaction.
     pub(super) fn reached(&self, lsn: Lsn) -> Result<(), StreamError> {
-        let Newest { commit_lsn, made, whole, .. } = self.newest;
-        if lsn > commit_lsn && made > 0 && !whole {
+        let Newest { commit_lsn, delivered, whole, .. } = self.newest;
+        if lsn > commit_lsn && delivered > 0 && !whole {
             return Err(self.changed(0));
         }
         Ok(())
     }
 
     fn changed(&self, again: u64) -> StreamError {
-        let Newest { commit_lsn, made: delivered, .. } = self.newest;
+        let Newest { commit_lsn, delivered, .. } = self.newest;
         StreamError::TransactionChanged { commit_lsn, delivered, again }
     }
 }
 
 #[cfg(test)]
-#[path = "resume_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! Messages made by hand, keepalives and the time, without a server.
+//! Hand-written messages, keepalives and the time, without a server.
 
 use std::time::Duration;
 
@@ -128,7 +128,7 @@ impl Feed {
     }
 
     fn acknowledged(&self) -> u64 {
-        self.delivery.acknowledger().confirmed().as_u64()
+        self.delivery.acknowledger().acknowledged().as_u64()
     }
 }
 
@@ -321,7 +321,7 @@ fn messages_out_of_sequence_are_errors() {
 }
 
 #[test]
-fn a_quiet_server_is_asked_for_its_position() {
+fn a_silent_server_is_asked_for_its_position() {
     let mut feed = Feed::plain(Acknowledge::Manual);
     let start = feed.start;
     assert_eq!(feed.delivery.due_at(start), start + 5 * SECOND);

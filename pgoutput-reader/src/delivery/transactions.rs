@@ -1,4 +1,4 @@
-//! From the messages of committed transactions to numbered change events.
+//! The conversion of the messages of committed transactions to numbered change events.
 
 use std::sync::Arc;
 
@@ -15,22 +15,21 @@ use crate::event::{
 use crate::schema::{Lookup, Need, Schemas};
 use crate::stream::StreamEvent;
 
-/// Follows the transactions of a stream and makes their events.
+/// The transactions of a stream, converted to events.
 #[derive(Debug)]
 pub(super) struct Transactions {
     fingerprint: Fingerprint,
     identity: Arc<StreamIdentity>,
     current: Option<Current>,
     last_commit_time: Option<TimestampTz>,
-    /// The transaction that was cut by the end of a stream: the events that are still to come
-    /// share it.
+    /// The transaction that the end of a stream interrupted: the events still to come share it.
     interrupted: Option<Arc<TransactionInfo>>,
     resume: Resume,
     /// The number of events delivered.
     delivered: u64,
     /// Commit LSN and index of the newest event, or of the one that was resumed after.
     newest: Option<(Lsn, Option<u64>)>,
-    /// The number of relations of the current Truncate that are done.
+    /// The number of relations of the current Truncate that are delivered.
     truncated: usize,
 }
 
@@ -45,7 +44,7 @@ struct Current {
     ordinal: u32,
 }
 
-/// What a message did.
+/// The result of a message.
 #[derive(Debug)]
 pub(super) enum Progress {
     Nothing,
@@ -55,18 +54,18 @@ pub(super) enum Progress {
         event: ChangeEvent,
         end_lsn: Lsn,
     },
-    /// The transaction is whole.
+    /// The transaction is complete.
     Committed {
         commit_lsn: Lsn,
         end_lsn: Lsn,
-        /// It had no event.
+        /// Whether it had no event.
         is_empty: bool,
     },
     Needs(Need),
 }
 
 impl Transactions {
-    /// `resume` knows what was delivered before, up to `newest`.
+    /// `resume` holds what was delivered before, up to `newest`.
     pub(super) fn new(
         fingerprint: Fingerprint,
         identity: Arc<StreamIdentity>,
@@ -113,7 +112,7 @@ impl Transactions {
         self.truncated > 0
     }
 
-    /// The stream ended: the next message is of a new one.
+    /// Starts with the messages of a new stream.
     pub(super) fn restart(&mut self) {
         if let Some(current) = self.current.take() {
             self.interrupted = Some(current.transaction);
@@ -122,12 +121,13 @@ impl Transactions {
         self.resume.cut();
     }
 
-    /// Outside of transactions, the server has decoded its WAL up to `lsn`.
+    /// Checks that the server, which has decoded everything before `lsn` and is outside of
+    /// transactions, did not pass over an interrupted one.
     pub(super) fn reached(&self, lsn: Lsn) -> Result<(), StreamError> {
         self.resume.reached(lsn)
     }
 
-    /// Takes in a message. Events that were delivered before the stream was lost are left out.
+    /// Takes in a message. Events that were delivered on an earlier stream are skipped.
     pub(super) fn message(
         &mut self,
         event: &StreamEvent<'_>,
@@ -204,7 +204,7 @@ impl Transactions {
         Ok(Progress::Event(self.deliver(op, lsn, Some(table), content, event)?))
     }
 
-    /// One event for each relation, one at a time.
+    /// Delivers one event for each relation, one at a time.
     fn truncate(
         &mut self,
         body: &TruncateBody<'_>,
@@ -220,9 +220,9 @@ impl Transactions {
                     Lookup::Needs(need) => return Ok(Progress::Needs(need)),
                 };
                 let content = Content::Truncate(body.flags);
-                let made = self.deliver(Op::Truncate, lsn, Some(table), content, event)?;
+                let delivered = self.deliver(Op::Truncate, lsn, Some(table), content, event)?;
                 self.truncated = if relations.next().is_some() { self.truncated + 1 } else { 0 };
-                return Ok(Progress::Event(made));
+                return Ok(Progress::Event(delivered));
             }
             self.truncated += 1;
         }
@@ -267,7 +267,7 @@ impl Transactions {
         Ok(Progress::Alone { event, end_lsn: body.lsn })
     }
 
-    /// Makes the next event of the current transaction.
+    /// Returns the next event of the current transaction.
     fn deliver(
         &mut self,
         op: Op,
@@ -278,7 +278,7 @@ impl Transactions {
     ) -> Result<ChangeEvent, StreamError> {
         let current = self.current.as_mut().ok_or_else(|| out_of_sequence(event))?;
         let (index, ordinal) = current.number(op, lsn);
-        self.resume.made(lsn);
+        self.resume.delivered(lsn);
         self.last_commit_time = Some(current.transaction.commit_time());
         self.newest = Some((current.transaction.commit_lsn(), Some(index)));
         self.delivered += 1;

@@ -1,14 +1,14 @@
-//! The position to stop at.
+//! The LSN to stop at.
 
 use std::time::{Duration, Instant};
 
 use pgoutput_decode::{Lsn, Message};
 
-/// How soon a quiet server is asked again how far it has come: at first, and at most. The pause doubles: a server that has
-/// only just started to read its log needs a moment.
+/// The first and the longest delay between two requests for the position of an idle server. The
+/// delay doubles, because a server that has just started to read its WAL needs a moment.
 const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
-/// Where to stop.
+/// The LSN to stop at, and the time of the next request.
 #[derive(Debug)]
 pub(super) struct Until {
     lsn: Lsn,
@@ -21,17 +21,17 @@ impl Until {
         Self { lsn, ask_at: now, delay: ASK_AGAIN[0] }
     }
 
-    /// Another connection: its server has only just started to read.
+    /// Starts over with a new connection, whose server has just started to read.
     pub(super) fn restart(&mut self, now: Instant) {
         *self = Self::new(self.lsn, now);
     }
 
-    /// When to ask a quiet server how far it has come.
+    /// Returns the time of the next request for the server's position.
     pub(super) fn ask_at(&self) -> Instant {
         self.ask_at
     }
 
-    /// Whether it is time to ask; then the next time is later.
+    /// Whether a request is due, which then counts as made.
     pub(super) fn take_due(&mut self, now: Instant) -> bool {
         let due = self.ask_at <= now;
         if due {
@@ -41,16 +41,17 @@ impl Until {
         due
     }
 
-    /// Whether the message is the first of something behind the position.
+    /// Whether the LSN is before this message and everything that follows.
     pub(super) fn is_before(&self, message: &Message<'_>) -> bool {
         match message {
             Message::Begin(begin) => begin.final_lsn >= self.lsn,
-            // The position of a message is where its record ends.
+            // The LSN of a message is the end of its record.
             Message::Message(body) => !body.flags.is_transactional() && body.lsn > self.lsn,
             _ => false,
         }
     }
 
+    /// Whether `lsn` is at or after the LSN to stop at.
     pub(super) fn is_reached(&self, lsn: Lsn) -> bool {
         lsn >= self.lsn
     }

@@ -21,7 +21,7 @@ pub(crate) struct Events<S: Source> {
     /// A message that holds more events.
     unfinished: Option<S::Frame>,
     finished: bool,
-    /// An error was returned, or a stop ended a look-up: the message it concerns was not
+    /// Whether an error was returned, or a stop ended a look-up: the message it concerns was not
     /// delivered and must never be acknowledged.
     failed: bool,
 }
@@ -123,7 +123,7 @@ impl<S: Source> Events<S> {
         Ok(None)
     }
 
-    /// Hands a message in until nothing more is needed for its next event.
+    /// Hands in a message until its next event needs nothing more.
     fn message(&mut self, frame: S::Frame) -> Result<Option<Next>, Error> {
         loop {
             let Some(event) = self.source.read(frame)? else { return Ok(None) };
@@ -155,9 +155,9 @@ impl<S: Source> Events<S> {
         }
     }
 
-    /// Waits for the Commit of a transaction whose last event was acknowledged: only then does the
-    /// transaction count as whole.
-    pub(crate) fn settle(&mut self, deadline: Instant) -> Result<(), Error> {
+    /// Waits for the Commit of a transaction whose last event was acknowledged: only then is the
+    /// transaction complete.
+    pub(crate) fn await_commit(&mut self, deadline: Instant) -> Result<(), Error> {
         if self.failed {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! A reader: the change events of a database, in commit order.
+//! The reader: change events of a database, in commit order.
 
 mod builder;
 mod events;
@@ -20,9 +20,9 @@ use crate::event::ChangeEvent;
 use crate::source::{Replication, Started};
 use crate::stream::{Health, StopHandle};
 
-/// How long [`Reader::stop`] waits for the Commit of a transaction whose last event was
+/// The time that [`Reader::stop`] waits for the Commit of a transaction whose last event was
 /// acknowledged. The server sends it directly after the last change.
-const SETTLE: Duration = Duration::from_secs(1);
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The changes of a database, in commit order: a plain blocking [`Iterator`].
 ///
@@ -40,71 +40,79 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// An event counts as taken when the next one is asked for; once every event of a transaction was taken, the server may
-/// forget it ([`Acknowledge`] has the alternatives). After a crash, whole transactions come again, never parts of one
-/// from the middle.
+/// An event counts as acknowledged when the next one is requested. Once every event of a
+/// transaction is acknowledged, the server may discard it ([`Acknowledge`](crate::Acknowledge) has
+/// the alternatives). After a crash, complete transactions are delivered again, and never only the
+/// end of one.
 ///
-/// A connection that is lost is made again, visibly and within bounds ([`Reconnect`]), and the iterator goes on where it was: in one process no
-/// event comes twice and none is lost. The error that ends the iterator is its last item.
+/// A reader replaces a lost connection, visibly and within bounds
+/// ([`Reconnect`](crate::Reconnect)), and the iterator continues: within one process, every event
+/// is delivered exactly once. The error that ends the iterator is its last item.
 #[derive(Debug)]
 pub struct Reader {
     events: Events<Replication>,
     started: Started,
 }
 
-/// What came of waiting for an event; see [`Reader::next_timeout`].
+/// The result of waiting for an event; see [`Reader::next_timeout`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Next {
     /// An event.
     Event(ChangeEvent),
-    /// None came in time. Nothing is lost; ask again.
+    /// None arrived in time. Nothing is lost; ask again.
     TimedOut,
-    /// There will be none: the iterator is finished.
+    /// There are no more events: the iterator is finished.
     Finished,
 }
 
 impl Reader {
-    /// Settings for a reader of the server that `dsn` names: a connection URI or `key=value` words, as libpq reads them
-    /// (manual, section "Connection Strings"). What it leaves open comes from the `PG*` environment variables.
+    /// Returns the settings of a reader of the server that `dsn` names: a connection URI or
+    /// `key=value` words, as libpq reads them (manual, section "Connection Strings"). The `PG*`
+    /// environment variables supply what it leaves out.
     pub fn builder(dsn: &str) -> ReaderBuilder {
         ReaderBuilder::new(Config::from_dsn_or_env(Some(dsn)))
     }
 
-    /// Waits for the next event no longer than `timeout`; zero takes only what is there.
+    /// Waits for the next event for at most `timeout`; zero returns only an event that has arrived.
     ///
-    /// The first event of a table, and of each new description of it, may take longer: as long as the catalogue takes to answer, up to
-    /// [`wal_receiver_timeout`](crate::Config::wal_receiver_timeout). A [`StopHandle`] ends that wait too.
+    /// The first event of a table, and the first after a change of its description, may take
+    /// longer: until the catalogue answers, for at most
+    /// [`wal_receiver_timeout`](crate::Config::wal_receiver_timeout). A [`StopHandle`] ends that
+    /// wait too.
     ///
     /// # Errors
-    /// Those of the iterator; after the first there is nothing more.
+    /// The errors of the iterator; the first one finishes it.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Next, Error> {
-        // A timeout beyond the clock's range is none.
+        // A timeout beyond the range of the clock never passes.
         self.events.next(Instant::now().checked_add(timeout))
     }
 
-    /// The handle that events are acknowledged with under [`Acknowledge::Manual`].
+    /// Returns the handle that acknowledges events under
+    /// [`Acknowledge::Manual`](crate::Acknowledge::Manual).
     pub fn acknowledger(&self) -> Acknowledger {
         self.events.delivery.acknowledger().clone()
     }
 
-    /// Ends this reader from another thread, or where a signal is handled.
+    /// Returns a handle that ends this reader from another thread or a signal handler.
     pub fn stop_handle(&self) -> StopHandle {
         self.events.source.stop_handle()
     }
 
-    /// Notices and warnings that the server sent inside the copy since the last call; the newest hundred are kept.
+    /// Returns the notices and warnings that the server sent inside the copy since the last call;
+    /// the newest hundred are kept.
     pub fn take_notices(&mut self) -> Vec<ServerMessage> {
         self.events.source.take_notices()
     }
 
-    /// The server's position, as its last message or keepalive said.
+    /// Returns the WAL end that the server reported with its last message or keepalive.
     pub fn server_wal_end(&self) -> Lsn {
         self.events.source.health().server_wal_end
     }
 
-    /// Sends a status update if one is due, and does not wait: for a loop body that is busy for long while
-    /// [`heartbeat`](ReaderBuilder::heartbeat) is off. Call it several times in each `wal_sender_timeout`.
+    /// Sends a status update if one is due, without waiting: for a loop body that is busy for long
+    /// while [`heartbeat`](ReaderBuilder::heartbeat) is off. Call it several times in each
+    /// `wal_sender_timeout`.
     ///
     /// ```no_run
     /// # use pgoutput_reader::{Config, Reader};
@@ -122,8 +130,8 @@ impl Reader {
     /// ```
     ///
     /// # Errors
-    /// When the server cannot be told and the connection is not to be made again, which else begins with the next event that is
-    /// asked for; after that the reader is finished.
+    /// If the status update cannot be sent and the policy forbids to reconnect; the reader is then
+    /// finished. Otherwise it reconnects when the next event is requested.
     pub fn tick(&mut self) -> Result<(), Error> {
         let ticked = self.events.source.tick();
         if ticked.is_err() {
@@ -132,36 +140,38 @@ impl Reader {
         ticked
     }
 
-    /// How far the stream has come and when the server was heard last. Costs no question to the server;
-    /// [`slot_status`](Self::slot_status) asks one.
+    /// Returns the LSNs of the reader and the time of the last message, without a query;
+    /// [`slot_status`](Self::slot_status) asks the server.
     pub fn health(&self) -> Health {
         let delivery = &self.events.delivery;
         Health {
             last_commit_time: delivery.last_commit_time(),
-            drained: self.events.is_idle(),
-            acknowledged: delivery.acknowledger().confirmed(),
+            idle: self.events.is_idle(),
+            acknowledged: delivery.acknowledger().acknowledged(),
             ..self.events.source.health()
         }
     }
 
-    /// What the server says of the slot and of the log it keeps for it, asked over the ordinary connection.
+    /// Returns the state of the slot and the WAL that the server keeps for it, queried over the SQL
+    /// connection.
     ///
     /// # Errors
-    /// What the server answers; [`SetupError::SlotMissing`](crate::SetupError::SlotMissing) when there is no such slot any more;
-    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) when a [`StopHandle`] was used and the answer takes longer than a moment.
+    /// Errors of the query; [`SetupError::SlotMissing`](crate::SetupError::SlotMissing) if the slot
+    /// no longer exists; [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) if a [`StopHandle`] was
+    /// used and the answer is not there within a quarter of a second.
     pub fn slot_status(&mut self) -> Result<SlotStatus, Error> {
         self.events.source.catalog().slot_status(&self.started.slot)
     }
 
-    /// Server, database, slot and position that this reader has started with.
+    /// Returns the server, database, slot and LSN that this reader has started with.
     pub fn started(&self) -> &Started {
         &self.started
     }
 
-    /// Returns how many tables the publications hold, and what is likely to be a mistake in them:
-    /// publications without tables, and tables whose UPDATE and DELETE the server refuses. The SQL
-    /// connection is asked, for five seconds at most. [`connect`](ReaderBuilder::connect) asks too, and logs the
-    /// warnings, where the crate `log` is set up to take warnings.
+    /// Returns the number of tables in the publications, and likely mistakes in them: publications
+    /// without tables, and tables whose UPDATE and DELETE the server refuses. It queries the SQL
+    /// connection, for at most five seconds. [`connect`](ReaderBuilder::connect) does so too and
+    /// logs the warnings, if a logger for the crate `log` takes warnings.
     ///
     /// ```no_run
     /// # let builder = pgoutput_reader::Reader::builder("");
@@ -175,13 +185,15 @@ impl Reader {
     /// ```
     ///
     /// # Errors
-    /// What the server answers; [`ErrorKind::Timeout`](crate::ErrorKind::Timeout); [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) when a
-    /// [`StopHandle`] was used. None of them ends the reader.
+    /// Errors of the query; [`ErrorKind::Timeout`](crate::ErrorKind::Timeout);
+    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) if a [`StopHandle`] was used. None of them
+    /// finishes the reader.
     pub fn published(&mut self) -> Result<Published, Error> {
         self.events.source.catalog().published(&self.started.publications)
     }
 
-    /// Logs what was started, and what the publications hold if somebody takes warnings: then it costs a query.
+    /// Logs what the reader has started with and, with a query, what the publications hold if a
+    /// logger takes warnings.
     fn log_start(&mut self) {
         log::info!("{}", self.started);
         if log::log_enabled!(log::Level::Warn) {
@@ -190,20 +202,23 @@ impl Reader {
                     log::info!("{published}");
                     published.warnings().iter().for_each(|warning| log::warn!("{warning}"));
                 }
-                Err(error) => log::warn!("the published tables could not be asked for: {error}"),
+                Err(error) => log::warn!("the published tables could not be queried: {error}"),
             }
         }
     }
 
-    /// Tells the server what was taken, ends the copy and closes the connection. The slot is free when this returns, but for
-    /// the middle of a large transaction: see [`ReplicationStream::stop`](crate::ReplicationStream::stop).
+    /// Reports the acknowledged LSN, ends the copy and closes the connection. The slot is free when
+    /// this returns, except in the middle of a large transaction: see
+    /// [`ReplicationStream::stop`](crate::ReplicationStream::stop).
     ///
-    /// Under [`Acknowledge::Automatic`] an event whose successor was never asked for does not count as taken.
+    /// Under [`Acknowledge::Automatic`](crate::Acknowledge::Automatic) an event does not count as
+    /// acknowledged if the next one was not requested.
     ///
     /// # Errors
-    /// When the server cannot be told; then it may send again what was taken last.
+    /// If the acknowledged LSN cannot be reported. The server may then send again what was
+    /// acknowledged since the last report.
     pub fn stop(mut self) -> Result<(), Error> {
-        self.events.settle(Instant::now() + SETTLE)?;
+        self.events.await_commit(Instant::now() + COMMIT_TIMEOUT)?;
         self.events.source.stop()
     }
 }
@@ -217,7 +232,7 @@ impl Iterator for Reader {
                 Ok(Next::Event(event)) => return Some(Ok(event)),
                 Ok(Next::Finished) => return None,
                 Ok(Next::TimedOut) => {}
-                // An error is handed out once: from now on the reader is finished.
+                // An error is returned once: the reader is finished.
                 Err(error) => return Some(Err(error)),
             }
         }

@@ -1,4 +1,4 @@
-//! What can be had of a reader without waiting.
+//! Non-blocking queries on a reader.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::event::Position;
 use crate::{ChangeEvent, Error};
 
 impl Reader {
-    /// The next event if it is there; waits for nothing. `None` when there is none now, or none any more:
-    /// [`is_finished`](Self::is_finished) tells these apart.
+    /// Returns the next event if it has arrived, without waiting; `None` if there is none now or
+    /// the reader [is finished](Self::is_finished).
     ///
     /// ```no_run
     /// # fn other_work() {}
@@ -23,7 +23,7 @@ impl Reader {
     /// ```
     ///
     /// # Errors
-    /// Those of the iterator; after the first there is nothing more.
+    /// The errors of the iterator; the first one finishes it.
     pub fn try_next(&mut self) -> Result<Option<ChangeEvent>, Error> {
         match self.next_timeout(Duration::ZERO)? {
             Next::Event(event) => Ok(Some(event)),
@@ -31,13 +31,15 @@ impl Reader {
         }
     }
 
-    /// Whether there will be no event any more.
+    /// Whether there are no more events.
     pub fn is_finished(&self) -> bool {
         self.events.is_finished()
     }
 
-    /// Where the reader stands when nothing is left to hand out and the server has said since how far it has come: a position to store and then
-    /// acknowledge while nothing comes, under [`Idle::Never`](crate::Idle::Never) or [`Acknowledge::Stages`](crate::Acknowledge::Stages). `None` while events may be on their way.
+    /// Returns the position of an idle reader, after everything that was delivered, to store and
+    /// then acknowledge while nothing is published, under [`Idle::Never`](crate::Idle::Never) or
+    /// [`Acknowledge::Stages`](crate::Acknowledge::Stages). `None` while events may be on their
+    /// way: the server must have reported its position since the last message.
     ///
     /// ```no_run
     /// # use pgoutput_reader::{Acknowledge, Error, Idle, Next, Position, Reader};

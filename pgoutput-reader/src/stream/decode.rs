@@ -1,4 +1,4 @@
-//! Decoding the messages of a stream, also where names in them are not UTF-8.
+//! Decoding the messages of a stream, also if names in them are not UTF-8.
 
 use pgoutput_decode::{DecodeError, ErrorKind, Lsn, Tag};
 
@@ -8,7 +8,7 @@ use crate::error::StreamError;
 use crate::setup::names::escaped;
 
 impl ReplicationStream {
-    /// Decodes the message of the last step. A message that cannot be decoded ends the stream.
+    /// Decodes the message of the last step. An error finishes the stream.
     pub(crate) fn read(&mut self, frame: Frame) -> Result<StreamEvent<'_>, Error> {
         let data = data(&self.copy, frame);
         let in_stream = self.decoder.stream_xid().is_some();
@@ -29,8 +29,8 @@ impl ReplicationStream {
         }
     }
 
-    /// Decodes the message of the last step as [`read`](Self::read) does, also where names are not
-    /// UTF-8 on which no value of a row depends: their bytes are escaped.
+    /// Decodes the message of the last step as [`read`](Self::read) does, but escapes names that
+    /// are not UTF-8 where no value of a row depends on them.
     #[cfg(feature = "reader")]
     pub(crate) fn read_escaped(&mut self, frame: Frame) -> Result<StreamEvent<'_>, Error> {
         let in_stream = self.decoder.stream_xid().is_some();
@@ -53,7 +53,8 @@ impl ReplicationStream {
     }
 }
 
-/// The error for a frame that could not be decoded. Of a name that is not UTF-8, it says whose it is.
+/// The error for a frame that cannot be decoded. If a name is not UTF-8, it says what the name
+/// belongs to.
 fn explain(error: DecodeError, frame: &[u8], in_stream: bool, lsn: Lsn) -> Error {
     let ErrorKind::InvalidUtf8 { field } = error.kind() else { return error.at_lsn(lsn).into() };
     let Some((name, _)) = frame.get(error.offset()..).and_then(string) else {
@@ -78,7 +79,7 @@ fn qualified(frame: &[u8], tag: Tag, in_stream: bool) -> Option<String> {
     Some(format!("{}.{}", escaped(namespace), escaped(name)))
 }
 
-/// A Type, Origin or Message message with its names escaped; `None` if it has no need of that.
+/// A Type, Origin or Message message with its names escaped; `None` if they are UTF-8.
 #[cfg(feature = "reader")]
 fn escape(frame: &[u8], in_stream: bool) -> Option<Vec<u8>> {
     let xid = if in_stream { 4 } else { 0 };

@@ -1,15 +1,16 @@
-//! One message with its positions, lent or kept.
+//! A message of a replication stream with its LSNs, lent or owned.
 
 use pgoutput_decode::{DecodeError, Lsn, Message, TimestampTz};
 
-/// A message of a [`ReplicationStream`](crate::ReplicationStream) with its positions, lent until the next one is asked for.
+/// A message of a [`ReplicationStream`](crate::ReplicationStream) with its LSNs, lent until the
+/// next one is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamEvent<'a> {
-    /// Where the change stands in the log; zero for messages without a record of their own, such as Relation.
+    /// The LSN of the change; zero for messages without a record of their own, such as Relation.
     pub wal_start: Lsn,
-    /// The server's end of log; logical replication sends `wal_start` again.
+    /// The server's WAL end; logical replication repeats `wal_start`.
     pub wal_end: Lsn,
-    /// The server's clock when it sent this.
+    /// The server's clock when it sent the message.
     pub send_time: TimestampTz,
     /// The message.
     pub message: Message<'a>,
@@ -18,17 +19,17 @@ pub struct StreamEvent<'a> {
 }
 
 impl StreamEvent<'_> {
-    /// The message's bytes.
+    /// Returns the bytes of the message.
     pub fn frame(&self) -> &[u8] {
         self.frame
     }
 
-    /// Whether the message stood in a streamed chunk, which decides how its bytes are read.
+    /// Whether the message is part of a chunk, which decides how its bytes are read.
     pub fn in_stream(&self) -> bool {
         self.in_stream
     }
 
-    /// Keeps the message: one allocation, one copy of its bytes.
+    /// Copies the message, with one allocation.
     pub fn to_owned(&self) -> StreamEventBuf {
         StreamEventBuf {
             wal_start: self.wal_start,
@@ -40,21 +41,21 @@ impl StreamEvent<'_> {
     }
 }
 
-/// A message of a [`ReplicationStream`](crate::ReplicationStream) with its positions, kept.
+/// A message of a [`ReplicationStream`](crate::ReplicationStream) with its LSNs, owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamEventBuf {
-    /// Where the change stands in the log; zero for messages without a record of their own, such as Relation.
+    /// The LSN of the change; zero for messages without a record of their own, such as Relation.
     pub wal_start: Lsn,
-    /// The server's end of log; logical replication sends `wal_start` again.
+    /// The server's WAL end; logical replication repeats `wal_start`.
     pub wal_end: Lsn,
-    /// The server's clock when it sent this.
+    /// The server's clock when it sent the message.
     pub send_time: TimestampTz,
     in_stream: bool,
     frame: Box<[u8]>,
 }
 
 impl StreamEventBuf {
-    /// The message, read from the kept bytes.
+    /// Decodes the message.
     ///
     /// # Errors
     /// None in practice: the same bytes were decoded when they arrived.
@@ -62,12 +63,12 @@ impl StreamEventBuf {
         Message::decode(&self.frame, self.in_stream).map_err(|error| error.at_lsn(self.wal_start))
     }
 
-    /// The message's bytes.
+    /// Returns the bytes of the message.
     pub fn frame(&self) -> &[u8] {
         &self.frame
     }
 
-    /// Whether the message stood in a streamed chunk, which decides how its bytes are read.
+    /// Whether the message is part of a chunk, which decides how its bytes are read.
     pub fn in_stream(&self) -> bool {
         self.in_stream
     }

@@ -1,7 +1,8 @@
-//! Publications that do not exist at the point of the log that is being read.
+//! Publications that do not exist at the LSN that is being read.
 //!
-//! The server loads the publications as they were at that point. Up to PostgreSQL 17 one that is not there is an
-//! error; from 18 on it is a warning, and the server leaves out what only that publication would have sent.
+//! The server loads the publications as they were at that LSN. Up to PostgreSQL 17, one that does
+//! not exist is an error. From 18 on it is a warning, and the server leaves out the changes that
+//! only that publication would have sent.
 
 use std::fmt;
 
@@ -11,13 +12,13 @@ use crate::error::StreamError;
 use crate::proto::{MissingPublication, ServerVersion, StartReplication};
 use crate::{Error, ErrorKind, ServerMessage};
 
-/// A publication that the server left out: see [`MissingPublication::Skip`].
+/// A publication that the server left out; see [`MissingPublication::Skip`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SkippedPublication {
     /// The publication.
     pub publication: String,
-    /// The position of the first change that was decoded without it.
+    /// The LSN of the first change that was decoded without it.
     pub lsn: Lsn,
 }
 
@@ -25,14 +26,14 @@ impl fmt::Display for SkippedPublication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "publication \"{}\" did not exist at WAL {}: the changes that only it would publish are skipped from \
-             there on, until the point in the log where it was created",
+            "publication \"{}\" did not exist at WAL {}: the changes that only it would publish \
+             are skipped from there on, until the point in the log where it was created",
             self.publication, self.lsn
         )
     }
 }
 
-/// What was asked for, and what is to be done where it is not there.
+/// The publications of a stream, and the policy for those that do not exist.
 #[derive(Debug, Clone)]
 pub(crate) struct Publications {
     names: Vec<String>,
@@ -44,21 +45,21 @@ impl Publications {
         Self { names: start.publications.clone(), policy: start.missing_publication }
     }
 
-    /// The publication that a warning of PostgreSQL 18 is about; `None` for other notices. `received` stands in for a
-    /// position that the server does not name.
+    /// The publication that a warning of PostgreSQL 18 names; `None` for other notices. `received`
+    /// is used where the server gives no LSN.
     pub(super) fn warned(
         &self,
         notice: &ServerMessage,
         received: Lsn,
     ) -> Option<SkippedPublication> {
-        // The text is translated, the name of the function is not.
+        // The text is translated; the name of the function is not.
         (notice.routine() == Some("LoadPublications")).then(|| self.named(notice, received))
     }
 
-    /// What becomes of it.
+    /// Applies the policy.
     ///
     /// # Errors
-    /// [`StreamError::PublicationMissing`], unless it is to be skipped.
+    /// [`StreamError::PublicationMissing`], unless the policy skips it.
     pub(super) fn judge(
         &self,
         skipped: SkippedPublication,
@@ -70,7 +71,7 @@ impl Publications {
         }
     }
 
-    /// The error itself where it is of another kind.
+    /// Replaces the error of a server before PostgreSQL 18; returns any other error unchanged.
     pub(super) fn explain(&self, error: Error, server: ServerVersion, received: Lsn) -> Error {
         let ErrorKind::Server(message) = error.kind() else { return error };
         // PostgreSQL 10 to 14, and 15 to 17.
@@ -82,7 +83,7 @@ impl Publications {
 
     fn named(&self, message: &ServerMessage, received: Lsn) -> SkippedPublication {
         let text = message.message();
-        // Of names that contain one another, the longest.
+        // If one name contains another, the longest is meant.
         let named = self.names.iter().filter(|name| is_quoted(text, name));
         let publication = named
             .max_by_key(|name| name.len())
@@ -93,7 +94,7 @@ impl Publications {
     }
 }
 
-/// Whether a text of the server has this name in quotes, whose form depends on its language.
+/// Whether a text of the server has this name in quotes. Their form depends on its language.
 fn is_quoted(text: &str, name: &str) -> bool {
     let is_quote =
         |c: Option<char>| c.is_some_and(|c| "\"'\u{AB}\u{BB}“”„‟‘’‚「」『』".contains(c));
@@ -106,7 +107,7 @@ fn is_quoted(text: &str, name: &str) -> bool {
         })
 }
 
-/// The last position in a text, as in `… in the change callback, associated LSN 0/176F880`.
+/// The last LSN in a text, as in `… in the change callback, associated LSN 0/176F880`.
 fn associated_lsn(context: &str) -> Option<Lsn> {
     context.split_whitespace().rev().find_map(|word| word.parse().ok())
 }
@@ -138,7 +139,7 @@ mod tests {
         "slot \"s\", output plugin \"pgoutput\", in the change callback, associated LSN 0/176F880";
 
     #[test]
-    fn the_warning_names_publication_and_position() {
+    fn the_warning_names_publication_and_lsn() {
         let text = "skipped loading publication \"shop\"";
         let warning = message(&[(b'M', text), (b'W', CONTEXT), (b'R', "LoadPublications")]);
         let names = ["sh", "shop", "other", "skip", "loading", "publication"];
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_without_position_or_known_name_still_counts() {
+    fn a_warning_without_lsn_or_known_name_still_counts() {
         let warning = message(&[(b'M', "…"), (b'R', "LoadPublications")]);
         let skipped = publications(&["a", "b"], MissingPublication::Refuse)
             .warned(&warning, Lsn::new(7))

@@ -1,4 +1,4 @@
-//! One START_REPLICATION: every message, with its positions.
+//! Replication streams: the messages of one `START_REPLICATION` command, with their LSNs.
 
 #[cfg(feature = "reader")]
 mod acknowledged;
@@ -30,15 +30,17 @@ use crate::proto::liveness::{LivenessAction, Silence};
 use crate::setup::Pace;
 use crate::{Error, ErrorKind, ServerMessage};
 
-/// Every message of one replication stream, in order, with its positions in the log.
+/// The messages of one replication stream, in order, with their LSNs.
 ///
-/// The protocol's own level: Begin and Commit, Relation and Type, streamed chunks and two-phase messages come as the server
-/// sends them. A plain [`Iterator`] of owned messages; [`next_event`](Self::next_event) lends them without a copy.
-/// An error is the last item.
+/// This is the level of the protocol: Begin and Commit, Relation and Type, the chunks of
+/// in-progress transactions and the messages of prepared ones come as the server sends them. The
+/// stream is a plain [`Iterator`] of owned messages; [`next_event`](Self::next_event) lends them
+/// without a copy. An error is the last item.
 ///
-/// The server is told that we are alive by a small thread on its own clock, however long the loop body takes; reading stays
-/// on the caller's thread ([`set_heartbeat`](Self::set_heartbeat) has the alternative). Nothing is confirmed to the server but
-/// what [`confirm`](Self::confirm) says, so the slot moves only with that.
+/// A thread of its own sends status updates, however long your loop body takes, so that the server
+/// keeps the connection; reading stays on your thread. [`set_heartbeat`](Self::set_heartbeat) turns
+/// the thread off. A status update reports as flushed only what you
+/// [`acknowledge`](Self::acknowledge), so nothing else moves the slot.
 ///
 /// ```no_run
 /// use pgoutput_decode::Message;
@@ -51,7 +53,7 @@ use crate::{Error, ErrorKind, ServerMessage};
 ///     let event = event?;
 ///     println!("{} {:?}", event.wal_start, event.message);
 ///     if let Message::Commit(commit) = event.message {
-///         stream.confirm(commit.end_lsn);
+///         stream.acknowledge(commit.end_lsn);
 ///     }
 /// }
 /// stream.stop()?;
@@ -64,29 +66,30 @@ pub struct ReplicationStream {
     status: Status,
     heartbeat: Option<Heartbeat>,
     silence: Silence,
-    /// The server waits for an answer, which is to tell what the caller confirms before the next step.
-    asked: bool,
+    /// The server asked for a status update. It is sent at the next step, so that it reports what
+    /// the caller acknowledges until then.
+    is_asked: bool,
     server_wal_end: Lsn,
-    /// Where the last message was that came with a position: Relation and Type have none.
+    /// The LSN of the last message that has one: Relation and Type have none.
     position: Lsn,
     last_send_time: Option<TimestampTz>,
     stop: StopHandle,
     publications: Publications,
     skipped: VecDeque<SkippedPublication>,
     notices: VecDeque<ServerMessage>,
-    /// A message whose names had to be escaped.
+    /// The last message, if its names had to be escaped.
     #[cfg(feature = "reader")]
     escaped: Vec<u8>,
     finished: bool,
 }
 
-/// How many notices wait for [`ReplicationStream::take_notices`].
+/// The number of notices kept for [`ReplicationStream::take_notices`].
 pub(crate) const NOTICES_KEPT: usize = 100;
 
-/// How long the server may take to end the copy after it was asked to.
+/// The time that the server has to end the copy after it was asked to.
 const FINISH: Duration = Duration::from_secs(2);
 
-/// What a step of the stream came to. Positions only: it borrows nothing.
+/// The result of a step. It borrows nothing: a message is a range of the receive buffer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Step {
     /// A message, in the receive buffer until the next step.
@@ -96,15 +99,16 @@ pub(crate) enum Step {
         expect(dead_code, reason = "only Reader looks at it")
     )]
     Keepalive(PrimaryKeepalive),
-    /// The server left a publication out, and that is to be passed over: see [`ReplicationStream::take_skipped_publications`].
+    /// The server left out a publication, which the settings allow: see
+    /// [`ReplicationStream::take_skipped_publications`].
     PublicationSkipped,
     /// The deadline passed; nothing was lost.
     TimedOut,
-    /// A [`StopHandle`] asked for the end, and nothing whole is left.
+    /// A [`StopHandle`] was used, and no complete message is left.
     Stopped,
 }
 
-/// Where a message is, and what came around it.
+/// The range of a message in the receive buffer, and the fields of its envelope.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame {
     position: BodyRange,
@@ -113,10 +117,12 @@ pub(crate) struct Frame {
     send_time: TimestampTz,
 }
 
-/// How long what has arrived is taken in beyond a deadline, for what may come behind it.
+/// The time after a deadline during which messages that are no events are still processed, since an
+/// event may follow them.
 const LENIENCE: Duration = Duration::from_millis(20);
 
-/// Whether a deadline has passed for good, with a server that never stops sending what is no event.
+/// Whether a deadline passed so long ago that the wait must end, although the server keeps sending
+/// messages that are no events.
 pub(crate) fn is_late(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| deadline.elapsed() > LENIENCE)
 }
@@ -136,7 +142,7 @@ impl ReplicationStream {
             decoder: Decoder::new(),
             status,
             silence,
-            asked: false,
+            is_asked: false,
             server_wal_end: Lsn::ZERO,
             position: Lsn::ZERO,
             last_send_time: None,
@@ -149,12 +155,12 @@ impl ReplicationStream {
         })
     }
 
-    /// Whether a thread tells the server that we are alive while the program is busy; it does unless told otherwise. Without it the
-    /// server ends the connection when the program does not come back for the next message, or call [`tick`](Self::tick), within its
-    /// `wal_sender_timeout` (60 s unless set otherwise).
+    /// Sets whether a thread sends status updates while your program is busy, which is the default.
+    /// Without it, the server ends the connection if your program neither asks for the next message
+    /// nor calls [`tick`](Self::tick) within `wal_sender_timeout` (60 s by default).
     ///
     /// # Errors
-    /// [`Io`](ErrorKind::Io) when the system has no thread to give.
+    /// [`Io`](ErrorKind::Io) if the system cannot start a thread.
     pub fn set_heartbeat(&mut self, on: bool) -> Result<(), Error> {
         match (on && !self.finished, &self.heartbeat) {
             (true, None) => {
@@ -166,11 +172,12 @@ impl ReplicationStream {
         Ok(())
     }
 
-    /// Sends a status update if one is due, and does not wait: for a program that is busy for long and has turned the
-    /// [heartbeat](Self::set_heartbeat) off. Call it several times in each `wal_sender_timeout`; it costs a look at the clock.
+    /// Sends a status update if one is due, without waiting: for a program that is busy for long
+    /// and has turned the [heartbeat](Self::set_heartbeat) off. Call it several times in each
+    /// `wal_sender_timeout`; a call that sends nothing only reads the clock.
     ///
     /// # Errors
-    /// When the server cannot be told; after that the stream is finished.
+    /// If the status update cannot be sent. The stream is then finished.
     pub fn tick(&mut self) -> Result<(), Error> {
         if self.finished {
             return Ok(());
@@ -182,27 +189,27 @@ impl ReplicationStream {
         ticked
     }
 
-    /// How far the stream has come and when the server was heard last.
+    /// Returns the LSNs of the stream and the time of the last message.
     pub fn health(&self) -> Health {
         let positions = self.status.positions();
         Health {
             received: positions.write,
             acknowledged: positions.flush,
-            flushed: self.status.told().flush,
+            flushed: self.status.reported().flush,
             server_wal_end: self.server_wal_end,
             last_send_time: self.last_send_time,
             last_received: self.copy.heard_at(),
             last_commit_time: None,
-            drained: false,
+            idle: false,
             connected: !self.finished,
             reconnects: 0,
         }
     }
 
-    /// The next message, lent until the next call; `None` after an error and after a [`StopHandle`] was used.
+    /// Returns the next message, lent until the next call, or `None` after an error and after a
+    /// [`StopHandle`] was used.
     ///
-    /// A row that is lent cannot be an [`Iterator`]'s item, which may outlive the call that made it: so this is a method, for
-    /// `while let`.
+    /// An [`Iterator`] cannot lend its items, so this is a method for `while let`.
     pub fn next_event(&mut self) -> Option<Result<StreamEvent<'_>, Error>> {
         match self.next_message() {
             Ok(Some(frame)) => Some(self.read(frame)),
@@ -211,12 +218,15 @@ impl ReplicationStream {
         }
     }
 
-    /// The next message undecoded, with its positions, lent until the next call; `None` when [`next_event`](Self::next_event) is.
+    /// Returns the next message undecoded, with its LSNs, lent until the next call, or `None` where
+    /// [`next_event`](Self::next_event) does.
     ///
-    /// For programs that pass messages on, store them, or decode them elsewhere: nothing looks at what a row says, and a row that is
-    /// malformed is handed over as it came. All else is as with decoded messages: keepalives are answered, the server is told of us,
-    /// reads gather while the stream is busy ([`Config::max_read_delay`](crate::Config::max_read_delay)). Both kinds of call may be
-    /// mixed, so the stream itself reads where a streamed chunk starts and stops.
+    /// This is for programs that pass messages on, store them, or decode them elsewhere. Rows are
+    /// not decoded, so an invalid one is returned as it arrived. Everything else is as with decoded
+    /// messages: status updates are sent, and reads are delayed to gather data while the stream is
+    /// busy ([`Config::max_read_delay`](crate::Config::max_read_delay)). You may mix both kinds of
+    /// call, so the stream itself decodes where a chunk of an in-progress transaction starts and
+    /// stops.
     ///
     /// ```no_run
     /// use pgoutput_reader::{Config, Connection, StartReplication};
@@ -232,8 +242,8 @@ impl ReplicationStream {
     /// ```
     ///
     /// # Errors
-    /// As an item, and the last one: the connection's and the server's, an envelope that is none, a Stream Start or Stream Stop that
-    /// cannot be decoded.
+    /// An error is an item, and the last one: one of the connection or the server, an invalid
+    /// envelope, a Stream Start or Stream Stop that cannot be decoded.
     pub fn next_frame(&mut self) -> Option<Result<XLogData<'_>, Error>> {
         match self.next_message() {
             Ok(Some(frame)) => Some(self.lend(frame)),
@@ -252,37 +262,39 @@ impl ReplicationStream {
         }
     }
 
-    /// Everything before `lsn` was dealt with and may be forgotten by the server; it learns so with the next status.
+    /// Acknowledges everything before `lsn`. The server may discard it once the next status update
+    /// has reported it.
     ///
-    /// The end LSN of a commit is the position to give. Going back does nothing.
-    pub fn confirm(&mut self, lsn: Lsn) {
-        self.status.confirm(lsn);
+    /// Pass the end LSN of a commit. An LSN before the acknowledged one has no effect.
+    pub fn acknowledge(&mut self, lsn: Lsn) {
+        self.status.acknowledge(lsn);
     }
 
-    /// What was confirmed last; `0/0` before.
-    pub fn confirmed(&self) -> Lsn {
+    /// Returns the acknowledged LSN; `0/0` at first.
+    pub fn acknowledged(&self) -> Lsn {
         self.status.positions().flush
     }
 
-    /// The server's position, as its last message or keepalive said.
+    /// Returns the WAL end that the server reported with its last message or keepalive.
     pub fn server_wal_end(&self) -> Lsn {
         self.server_wal_end
     }
 
-    /// Ends this stream from another thread.
+    /// Returns a handle that ends this stream from another thread.
     pub fn stop_handle(&self) -> StopHandle {
         self.stop.clone()
     }
 
-    /// Tells the server what was confirmed, ends the copy and closes the connection.
+    /// Reports the acknowledged LSN, ends the copy and closes the connection.
     ///
-    /// In the middle of a large transaction the server would first send the rest of it: after two seconds of that the
-    /// connection is closed without waiting for the end.
+    /// In the middle of a large transaction the server first sends the rest of it. After two
+    /// seconds of that, the connection is closed without waiting for the end.
     ///
     /// # Errors
-    /// When the server cannot be told; then it may send again what was confirmed last.
+    /// If the acknowledged LSN cannot be reported. The server may then send again what was
+    /// acknowledged since the last report.
     pub fn stop(mut self) -> Result<(), Error> {
-        // Nothing may be sent behind the end of the copy.
+        // Nothing may be sent after the end of the copy.
         self.heartbeat = None;
         self.send_status(false)?;
         match self.copy.finish(Instant::now() + FINISH) {
@@ -292,19 +304,22 @@ impl ReplicationStream {
         }
     }
 
-    /// Notices and warnings that the server sent inside the copy since the last call; the newest hundred are kept.
+    /// Returns the notices and warnings that the server sent inside the copy since the last call;
+    /// the newest hundred are kept.
     pub fn take_notices(&mut self) -> Vec<ServerMessage> {
         self.notices.drain(..).collect()
     }
 
-    /// Publications that the server left out since the last call, under
+    /// Returns the publications that the server left out since the last call, under
     /// [`MissingPublication::Skip`](crate::MissingPublication::Skip); the newest hundred are kept.
     pub fn take_skipped_publications(&mut self) -> Vec<SkippedPublication> {
         self.skipped.drain(..).collect()
     }
 
+    /// Records a publication that the server left out.
+    ///
     /// # Errors
-    /// Unless it is to be skipped.
+    /// Unless the settings allow it.
     fn skip(&mut self, skipped: SkippedPublication) -> Result<Step, Error> {
         let skipped = self.publications.judge(skipped, self.copy.server_version())?;
         if self.skipped.len() == NOTICES_KEPT {
@@ -321,25 +336,27 @@ impl ReplicationStream {
         self.notices.push_back(notice);
     }
 
-    /// Tells the server from now on also what is acknowledged there.
+    /// Reports these acknowledged LSNs too from now on.
     #[cfg(feature = "reader")]
     pub(crate) fn follow(&self, acknowledged: &std::sync::Arc<AcknowledgedLsns>) {
         self.status.follow(acknowledged);
     }
 
-    /// Reads on after a [`StopHandle`] was used.
+    /// Lets the stream continue after a [`StopHandle`] was used.
     #[cfg(feature = "reader")]
     pub(crate) fn forget_stop(&mut self) {
         self.stop = StopHandle::new(self.copy.waker());
     }
 
-    /// Ends with a handle of the caller's, whose waker this stream's copy listens to.
+    /// Replaces the handle that stops this stream by the caller's. Its waker must wake this
+    /// stream's copy.
     #[cfg(feature = "reader")]
     pub(crate) fn stopped_by(&mut self, stop: StopHandle) {
         self.stop = stop;
     }
 
-    /// Goes on to the next message or keepalive, sending what is due meanwhile. After an error there is nothing more.
+    /// Advances to the next message or keepalive, and sends what is due meanwhile. An error
+    /// finishes the stream.
     pub(crate) fn step(&mut self, deadline: Option<Instant>) -> Result<Step, Error> {
         self.try_step(deadline).map_err(|error| {
             self.finish();
@@ -348,7 +365,7 @@ impl ReplicationStream {
         })
     }
 
-    /// After an error the server is left alone.
+    /// Finishes the stream after an error: nothing more is sent.
     fn finish(&mut self) {
         self.finished = true;
         self.heartbeat = None;
@@ -359,8 +376,8 @@ impl ReplicationStream {
             if self.finished {
                 return Ok(Step::Stopped);
             }
-            if self.heartbeat.is_none() || self.asked {
-                self.asked = false;
+            if self.heartbeat.is_none() || self.is_asked {
+                self.is_asked = false;
                 self.status.send_due(Instant::now())?;
             }
             let advance = match self.copy.advance_buffered()? {
@@ -404,7 +421,7 @@ impl ReplicationStream {
         let advance = self.copy.advance(Some(wake_at))?;
         let heard_at = self.copy.heard_at();
         self.silence.heard(heard_at);
-        // Only now is it known that nothing was left to read, however long nobody looked.
+        // Nothing was left to read, so the silence is the server's, however long the caller paused.
         if advance == Advance::TimedOut && heard_at < start {
             self.check_silence()?;
         }
@@ -426,7 +443,7 @@ impl ReplicationStream {
         }
     }
 
-    /// Opens an envelope.
+    /// Decodes an envelope.
     fn open(&mut self, position: BodyRange) -> Result<Step, Error> {
         match CopyData::decode(self.copy.payload(position))? {
             CopyData::XLogData(XLogData { wal_start, wal_end, send_time, .. }) => {
@@ -438,7 +455,7 @@ impl ReplicationStream {
                 self.received(keepalive.wal_end, keepalive.send_time);
                 if keepalive.reply_requested() {
                     self.status.asked();
-                    self.asked = true;
+                    self.is_asked = true;
                 }
                 Ok(Step::Keepalive(keepalive))
             }
@@ -451,14 +468,14 @@ impl ReplicationStream {
         self.status.received(lsn);
     }
 
-    /// The message of the last step is not needed any more: the memory of a long one is given back at once.
+    /// Releases the message of the last step. The memory of a long one is freed at once.
     #[cfg(feature = "reader")]
     pub(crate) fn release(&mut self) {
         self.copy.release();
         self.escaped = Vec::new();
     }
 
-    /// The message of the last step as it came.
+    /// Returns the message of the last step undecoded.
     fn lend(&mut self, frame: Frame) -> Result<XLogData<'_>, Error> {
         let tag = data(&self.copy, frame).first().copied().map(Tag);
         if matches!(tag, Some(Tag::STREAM_START | Tag::STREAM_STOP)) {
@@ -474,7 +491,7 @@ impl ReplicationStream {
     }
 }
 
-/// A message behind its envelope.
+/// The message after the header of its envelope.
 #[inline]
 fn data(copy: &CopyBoth, frame: Frame) -> &[u8] {
     copy.payload(frame.position).get(XLogData::HEADER_LEN..).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What the server is told of how far we are, by whoever reads and by a thread while nobody does.
+//! Status updates, sent by the thread that reads and by a heartbeat while that one is busy.
 
 use std::fmt;
 #[cfg(feature = "reader")]
@@ -16,85 +16,85 @@ use crate::connection::{CopyBoth, CopySender};
 use crate::proto::feedback::{Feedback, PAUSE, Positions};
 use crate::{Error, Waker};
 
-/// The least that the thread sleeps, whatever the server's timeout.
+/// The shortest sleep of the heartbeat, whatever the server's timeout.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// The writing side of a stream: positions, and when they are told.
+/// The sending side of a stream: LSNs, and when they are reported.
 #[derive(Debug, Clone)]
 pub(super) struct Status(Arc<SharedStatus>);
 
 struct SharedStatus {
     sender: CopySender,
     waker: Waker,
-    // Moved by the reading side only.
+    // Only the thread that reads changes these two.
     received: AtomicU64,
-    confirmed: AtomicU64,
-    /// What acknowledgements confirm, from whatever thread.
+    acknowledged: AtomicU64,
+    /// The acknowledged LSNs of a reader, which any thread may change.
     #[cfg(feature = "reader")]
-    acknowledged: OnceLock<Arc<AcknowledgedLsns>>,
+    followed: OnceLock<Arc<AcknowledgedLsns>>,
     clock: Mutex<FeedbackState>,
     ended: Condvar,
 }
 
 struct FeedbackState {
     feedback: Feedback,
-    /// The thread has to end.
+    /// Whether the heartbeat must end.
     ended: bool,
-    /// Why the thread could not go on, until the reading side takes it.
+    /// The error that ended the heartbeat, until the thread that reads takes it.
     failed: Option<Error>,
 }
 
 impl Status {
-    /// `interval` is how often the server wants to hear of us.
+    /// `interval` is the time between two status updates while nothing changes.
     pub(super) fn new(copy: &CopyBoth, interval: Duration) -> Self {
         let feedback = Feedback::new(interval, Instant::now());
         Self(Arc::new(SharedStatus {
             sender: copy.sender(),
             waker: copy.waker(),
             received: AtomicU64::new(0),
-            confirmed: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
             #[cfg(feature = "reader")]
-            acknowledged: OnceLock::new(),
+            followed: OnceLock::new(),
             clock: Mutex::new(FeedbackState { feedback, ended: false, failed: None }),
             ended: Condvar::new(),
         }))
     }
 
-    /// Everything before `lsn` has arrived.
+    /// Raises the received LSN.
     pub(super) fn received(&self, lsn: Lsn) {
         raise(&self.0.received, lsn);
     }
 
-    /// Everything before `lsn` may be forgotten by the server.
-    pub(super) fn confirm(&self, lsn: Lsn) {
-        raise(&self.0.confirmed, lsn);
+    /// Raises the acknowledged LSN.
+    pub(super) fn acknowledge(&self, lsn: Lsn) {
+        raise(&self.0.acknowledged, lsn);
     }
 
-    /// Tells from now on also what is acknowledged there.
+    /// Reports these acknowledged LSNs too from now on.
     #[cfg(feature = "reader")]
     pub(super) fn follow(&self, acknowledged: &Arc<AcknowledgedLsns>) {
         // A stream belongs to one reader.
-        let _ = self.0.acknowledged.set(Arc::clone(acknowledged));
+        let _ = self.0.followed.set(Arc::clone(acknowledged));
     }
 
     pub(super) fn positions(&self) -> Positions {
         self.0.positions()
     }
 
-    /// What the server was told last.
-    pub(super) fn told(&self) -> Positions {
+    /// The positions of the last status update.
+    pub(super) fn reported(&self) -> Positions {
         self.0.lock().feedback.told()
     }
 
-    /// The server asked for a status.
+    /// Records that the server asked for a status update.
     pub(super) fn asked(&self) {
         self.0.lock().feedback.asked();
     }
 
-    /// Sends a status if one is due.
+    /// Sends a status update if one is due.
     ///
     /// # Errors
-    /// Also what ended the thread.
+    /// Also the error that ended the heartbeat.
     pub(super) fn send_due(&self, now: Instant) -> Result<(), Error> {
         let mut clock = self.0.lock();
         match clock.failed.take() {
@@ -103,12 +103,12 @@ impl Status {
         }
     }
 
-    /// Sends a status now; `reply` asks the server to answer with a keepalive.
+    /// Sends a status update now; `reply` asks the server to answer with a keepalive.
     pub(super) fn send(&self, reply: bool) -> Result<(), Error> {
         self.0.send(&mut self.0.lock(), reply)
     }
 
-    /// When the next status is due.
+    /// The time of the next status update.
     pub(super) fn due_at(&self) -> Instant {
         self.0.lock().feedback.due_at(&self.positions())
     }
@@ -116,13 +116,13 @@ impl Status {
 
 impl SharedStatus {
     fn positions(&self) -> Positions {
-        // In this order, so that what is confirmed is never told to be beyond what was received.
-        let flush = Lsn::new(self.confirmed.load(Ordering::Acquire));
+        // In this order, so that the acknowledged LSN is never beyond the received one.
+        let flush = Lsn::new(self.acknowledged.load(Ordering::Acquire));
         let mut positions =
             Positions { write: Lsn::ZERO, flush, apply: flush, write_is_told: false };
         #[cfg(feature = "reader")]
-        if let Some(told) = self.acknowledged.get() {
-            told.add_to(&mut positions);
+        if let Some(followed) = self.followed.get() {
+            followed.add_to(&mut positions);
         }
         if !positions.write_is_told {
             let received = Lsn::new(self.received.load(Ordering::Acquire));
@@ -131,10 +131,10 @@ impl SharedStatus {
         positions
     }
 
-    /// Whether what is confirmed stays behind the log although everything was taken.
+    /// Whether the acknowledged LSN is below the received one although everything is acknowledged.
     #[cfg(feature = "reader")]
-    fn rests(&self) -> bool {
-        self.acknowledged.get().is_some_and(|told| told.lags_when_idle())
+    fn lags_when_idle(&self) -> bool {
+        self.followed.get().is_some_and(|followed| followed.lags_when_idle())
     }
 
     fn send_due(&self, clock: &mut FeedbackState, now: Instant) -> Result<(), Error> {
@@ -147,13 +147,14 @@ impl SharedStatus {
     fn send(&self, clock: &mut FeedbackState, reply: bool) -> Result<(), Error> {
         let positions = self.positions();
         let Positions { write, flush, apply, .. } = positions;
-        // A server that shuts down asks, and waits until its log is flushed here; told no position,
-        // until it is written. No slot moves by that.
+        // A server that shuts down asks, and waits until its whole WAL is flushed here. If flush is
+        // zero it waits for write instead. A zero does not move the slot.
         #[cfg(feature = "reader")]
-        let rests =
-            clock.feedback.is_asked() && flush == clock.feedback.told().flush && self.rests();
+        let lags = clock.feedback.is_asked()
+            && flush == clock.feedback.told().flush
+            && self.lags_when_idle();
         #[cfg(feature = "reader")]
-        let flush = if rests { Lsn::ZERO } else { flush };
+        let flush = if lags { Lsn::ZERO } else { flush };
         let status = StandbyStatusUpdate {
             write,
             flush,
@@ -171,18 +172,19 @@ impl SharedStatus {
         self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Until the end is asked for: sends what is due, and what the socket did not take before.
+    /// Sends what is due, and what the socket did not accept before, until the heartbeat must end.
     fn beat(&self) {
         let mut clock = self.lock();
         while !clock.ended {
             let now = Instant::now();
             if let Err(error) = self.send_due(&mut clock, now).and_then(|()| self.sender.push()) {
                 clock.failed = Some(error);
-                // Whoever waits for the server finds it; whoever does not, before the next wait.
+                // The thread that reads finds the error now if it waits, otherwise before its next
+                // wait.
                 self.waker.wake();
                 return;
             }
-            // Positions move without a word: they are looked at as often as they may be told.
+            // A change of an LSN wakes nobody, so they are read as often as they may be reported.
             let due = clock.feedback.due_at(&self.positions());
             let wait = due.saturating_duration_since(now).clamp(SHORTEST, PAUSE);
             let waited = self.ended.wait_timeout(clock, wait);
@@ -197,8 +199,9 @@ impl fmt::Debug for SharedStatus {
     }
 }
 
-/// The thread that sends status updates on their own clock. It never reads, and tells only positions that the reading side has
-/// set. Dropping this ends it and waits for its end, which nothing holds up: it never blocks but to sleep.
+/// The heartbeat: a thread that sends status updates. It never reads, and reports only LSNs that
+/// other threads have set. Dropping this ends the thread and waits for its end, which is soon: it
+/// blocks only to sleep.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     status: Status,
@@ -221,19 +224,20 @@ impl Drop for Heartbeat {
     fn drop(&mut self) {
         self.status.0.lock().ended = true;
         self.status.0.ended.notify_all();
-        // It has nothing to panic with, and nobody to tell here.
+        // The thread does not panic, and a drop has no caller to report to.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
-/// Positions only rise. One thread moves each, so that nothing is lost between load and store.
+/// Raises an LSN; it never decreases. Only one thread changes each, so nothing is lost between load
+/// and store.
 fn raise(position: &AtomicU64, lsn: Lsn) {
     if lsn.as_u64() > position.load(Ordering::Relaxed) {
         position.store(lsn.as_u64(), Ordering::Release);
     }
 }
 
-/// This machine's clock, as the protocol counts it.
+/// The time of this machine, in the protocol's form.
 fn clock_time() -> TimestampTz {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let micros = i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX);

@@ -1,14 +1,16 @@
-//! Ending a stream from elsewhere.
+//! Stopping a stream or reader from another thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Waker;
 
-/// Ends a stream or reader from another thread or where a signal is handled.
+/// Ends a stream or reader from another thread or a signal handler.
 ///
-/// A blocked read returns at once. What has arrived whole is still handed out; then the iterator ends without an error. A change that a reader would have
-/// to ask the catalogue about is handed out only if the answer comes within a quarter of a second; else it comes again, unconfirmed.
+/// A blocked read returns at once. Messages that have arrived completely are still delivered; then
+/// the iterator ends without an error. If a reader needs the catalogue for a change, it waits for
+/// at most a quarter of a second and otherwise does not deliver the change; the server sends it
+/// again, since it is not acknowledged.
 #[derive(Debug, Clone)]
 pub struct StopHandle {
     stopped: Arc<AtomicBool>,
@@ -20,13 +22,13 @@ impl StopHandle {
         Self { stopped: Arc::default(), waker }
     }
 
-    /// Asks for the end. Does not wait for it.
+    /// Asks the stream or reader to end, without waiting for it.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         self.waker.wake();
     }
 
-    /// Whether the end was asked for.
+    /// Whether [`stop`](Self::stop) was called.
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }

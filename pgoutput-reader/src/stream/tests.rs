@@ -1,4 +1,4 @@
-//! Who tells the server that we are alive, and what a server that says nothing comes to.
+//! Status updates, the heartbeat, polling, and servers that are silent.
 
 use std::sync::mpsc::channel;
 
@@ -9,13 +9,13 @@ use super::*;
 use crate::StartReplication;
 use crate::connection::tests::{Scripted, Server, copying, message, welcome};
 
-/// Long enough never to pass in a test that is right.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A timeout that never passes in a test that succeeds.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Never, in a test.
+/// A time that never passes in a test.
 const NEVER: Duration = Duration::from_secs(3600);
 
-/// Lets a client in and starts its copy.
+/// Accepts a client and starts its copy.
 fn start(server: &mut Server) {
     server.say(&welcome());
     server.expect(b'Q');
@@ -37,7 +37,7 @@ fn stream(scripted: &Scripted, interval: Duration, limit: Duration) -> Replicati
 }
 
 #[test]
-fn the_server_hears_of_us_while_nobody_reads_and_only_what_was_confirmed() {
+fn the_heartbeat_reports_what_was_acknowledged_while_nobody_reads() {
     let (go, gone) = channel();
     let scripted = Scripted::new("heartbeat", move |mut server| {
         start(&mut server);
@@ -46,27 +46,28 @@ fn the_server_hears_of_us_while_nobody_reads_and_only_what_was_confirmed() {
             assert_eq!(status(&mut server).flush, Lsn::ZERO);
         }
         go.send(()).unwrap();
-        // What is confirmed is told, though nobody reads even now.
-        let told = loop {
-            let told = status(&mut server);
-            if !told.flush.is_zero() {
-                break told;
+        // What is acknowledged is reported, even though nobody reads.
+        let update = loop {
+            let update = status(&mut server);
+            if !update.flush.is_zero() {
+                break update;
             }
         };
-        assert_eq!((told.write, told.flush, told.apply), (Lsn::new(100), Lsn::new(7), Lsn::new(7)));
+        let lsns = [update.write, update.flush, update.apply];
+        assert_eq!(lsns, [100, 7, 7].map(Lsn::new));
         go.send(()).unwrap();
         server.ended();
     });
     let mut stream = stream(&scripted, Duration::from_millis(1), Duration::ZERO);
-    gone.recv_timeout(PATIENCE).unwrap();
-    assert!(matches!(stream.step(Some(Instant::now() + PATIENCE)).unwrap(), Step::Keepalive(_)));
+    gone.recv_timeout(TIMEOUT).unwrap();
+    assert!(matches!(stream.step(Some(Instant::now() + TIMEOUT)).unwrap(), Step::Keepalive(_)));
     assert_eq!(stream.health().received, Lsn::new(100));
-    stream.confirm(Lsn::new(7));
-    gone.recv_timeout(PATIENCE).unwrap();
+    stream.acknowledge(Lsn::new(7));
+    gone.recv_timeout(TIMEOUT).unwrap();
     let health = stream.health();
     assert_eq!((health.acknowledged, health.flushed), (Lsn::new(7), Lsn::new(7)));
     assert_eq!(health.bytes_behind(), Some(93));
-    // Ends the thread, else the connection would stay open.
+    // Ends the heartbeat, which would keep the connection open.
     drop(stream);
     scripted.end();
 }
@@ -76,7 +77,7 @@ fn frame(data: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn frames_are_handed_over_as_they_came_while_keepalives_are_answered() {
+fn frames_are_returned_as_they_came_while_keepalives_are_answered() {
     let scripted = Scripted::new("frames", |mut server| {
         start(&mut server);
         server.say(&frame(b"I, and then no row"));
@@ -91,7 +92,7 @@ fn frames_are_handed_over_as_they_came_while_keepalives_are_answered() {
     for expected in [&b"I, and then no row"[..], b"what nobody knows", b""] {
         assert_eq!(stream.next_frame().unwrap().unwrap().data, expected);
     }
-    // Without it the stream could not say how what follows is to be read.
+    // It decides how the messages that follow are decoded.
     let error = stream.next_frame().unwrap().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{error:?}");
     assert!(stream.next_frame().is_none());
@@ -100,7 +101,7 @@ fn frames_are_handed_over_as_they_came_while_keepalives_are_answered() {
 }
 
 #[test]
-fn without_the_thread_it_is_tick_that_tells() {
+fn without_the_heartbeat_tick_reports() {
     let scripted = Scripted::new("tick", |mut server| {
         start(&mut server);
         assert_eq!(status(&mut server).flush, Lsn::new(7));
@@ -110,7 +111,7 @@ fn without_the_thread_it_is_tick_that_tells() {
     stream.set_heartbeat(false).unwrap();
     assert!(stream.heartbeat.is_none());
     stream.tick().unwrap();
-    stream.confirm(Lsn::new(7));
+    stream.acknowledge(Lsn::new(7));
     while stream.health().flushed.is_zero() {
         stream.tick().unwrap();
     }
@@ -119,12 +120,12 @@ fn without_the_thread_it_is_tick_that_tells() {
 }
 
 #[test]
-fn a_thread_that_cannot_tell_ends_the_stream_with_its_reason() {
+fn a_heartbeat_that_cannot_send_ends_the_stream_with_its_error() {
     let (go, gone) = channel::<()>();
     let scripted = Scripted::new("unsent", move |mut server| {
         start(&mut server);
-        // Reads nothing until the client has given up.
-        gone.recv_timeout(PATIENCE).unwrap();
+        // The server reads nothing until the client has failed.
+        gone.recv_timeout(TIMEOUT).unwrap();
         drop(server);
     });
     let mut stream = stream(&scripted, Duration::from_millis(1), Duration::ZERO);
@@ -139,7 +140,7 @@ fn a_thread_that_cannot_tell_ends_the_stream_with_its_reason() {
 }
 
 #[test]
-fn a_server_that_never_answers_is_asked_once_and_then_given_up() {
+fn a_server_that_never_answers_is_asked_once_before_the_error() {
     let scripted = Scripted::new("silent", |mut server| {
         start(&mut server);
         assert_eq!(status(&mut server).reply, 1);
@@ -158,17 +159,17 @@ fn a_server_that_never_answers_is_asked_once_and_then_given_up() {
 }
 
 #[test]
-fn short_waits_add_up_and_an_answer_starts_the_silence_anew() {
+fn short_waits_add_up_and_an_answer_restarts_the_silence() {
     let scripted = Scripted::new("answers", |mut server| {
         start(&mut server);
-        // A second question comes only if the first answer was taken for one.
+        // The client asks again only if it took the first answer for one.
         for lsn in 1..=2 {
             assert_eq!(status(&mut server).reply, 1);
             server.say(&keepalive(lsn));
         }
         server.closed();
     });
-    // Half of it is the time that this server has for an answer.
+    // The server has half of it for its answer.
     let mut stream = stream(&scripted, NEVER, Duration::from_secs(3));
     let mut answers = Vec::new();
     while answers.len() < 2 {
@@ -183,12 +184,12 @@ fn short_waits_add_up_and_an_answer_starts_the_silence_anew() {
     scripted.end();
 }
 
-/// One thing that happens to a stream that is polled.
+/// One step of a test that polls a stream.
 #[derive(Debug, Clone, Copy)]
 enum Poll {
-    /// The server sends so many messages, which have arrived.
+    /// The server sends this many messages, which arrive.
     Say(u8),
-    /// Calls that wait for so long at most.
+    /// This many calls that each wait for at most this time.
     Step(Duration, u8),
 }
 
@@ -208,14 +209,15 @@ fn poll() -> impl Strategy<Value = Poll> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(30))]
 
-    /// On busy and quiet streams alike: a message that has arrived is given by the next call, whatever its timeout.
+    /// On busy and idle streams alike, the next call returns a message that has arrived, whatever
+    /// its timeout.
     #[test]
     fn a_caller_that_polls_gets_what_has_arrived(polls in prop::collection::vec(poll(), 1..25)) {
-        let (tell, told) = channel::<u8>();
+        let (send, counts) = channel::<u8>();
         let (done, said) = channel();
         let scripted = Scripted::new("polled", move |mut server| {
             start(&mut server);
-            for messages in told {
+            for messages in counts {
                 for _ in 0..messages {
                     server.say(&frame(b"a change"));
                 }
@@ -227,11 +229,11 @@ proptest! {
         let mut waiting = 0_u32;
         for poll in polls {
             match poll {
-                // More than a Unix socket surely holds would be waited for.
+                // A send would block if the Unix socket does not hold that many.
                 Poll::Say(messages) if waiting + u32::from(messages) > 150 => {}
                 Poll::Say(messages) => {
-                    tell.send(messages).unwrap();
-                    said.recv_timeout(PATIENCE).unwrap();
+                    send.send(messages).unwrap();
+                    said.recv_timeout(TIMEOUT).unwrap();
                     waiting += u32::from(messages);
                 }
                 Poll::Step(timeout, calls) => for _ in 0..calls {
@@ -244,12 +246,12 @@ proptest! {
                 },
             }
         }
-        drop((tell, stream));
+        drop((send, stream));
         scripted.end();
     }
 }
 
-/// Polls without waiting until something other than nothing comes of it.
+/// Polls without waiting until a call returns something else than a timeout.
 fn poll_until_over(stream: &mut ReplicationStream) -> Result<Step, Error> {
     let end = Instant::now() + Duration::from_secs(60);
     loop {
@@ -262,14 +264,14 @@ fn poll_until_over(stream: &mut ReplicationStream) -> Result<Step, Error> {
 }
 
 #[test]
-fn a_caller_that_only_polls_notices_a_server_that_says_nothing() {
-    // Half of it is the time that this server has for its answer.
+fn a_caller_that_only_polls_notices_a_silent_server() {
+    // The server has half of it for its answer.
     const LIMIT: Duration = Duration::from_secs(3);
     let scripted = Scripted::new("silent-polled", |mut server| {
         start(&mut server);
         assert_eq!(status(&mut server).reply, 1);
         server.say(&keepalive(1));
-        // The next question has no answer.
+        // The next request is not answered.
         assert_eq!(status(&mut server).reply, 1);
         server.closed();
     });
@@ -287,7 +289,7 @@ fn a_caller_that_only_polls_notices_a_server_that_says_nothing() {
 fn a_caller_that_only_polls_notices_that_the_server_is_gone() {
     let scripted = Scripted::new("gone-polled", |mut server| {
         start(&mut server);
-        // A stream that was busy.
+        // The stream is busy at first.
         for _ in 0..100 {
             server.say(&frame(b"a change"));
         }
@@ -302,7 +304,7 @@ fn a_caller_that_only_polls_notices_that_the_server_is_gone() {
     scripted.end();
 }
 
-/// Without the thread too, a caller that only polls sends what is due.
+/// Without the heartbeat too, a caller that only polls sends what is due.
 #[test]
 fn a_caller_that_only_polls_sends_status_updates() {
     let scripted = Scripted::new("status-polled", |mut server| {
@@ -320,15 +322,15 @@ fn a_caller_that_only_polls_sends_status_updates() {
     scripted.end();
 }
 
-/// What arrived while nobody read is read before anything is said of a silence.
+/// What arrived during a pause is read before the server counts as silent.
 #[test]
-fn a_pause_of_the_caller_is_no_silence_of_the_server() {
+fn a_pause_of_the_caller_is_not_a_silence_of_the_server() {
     const LIMIT: Duration = Duration::from_millis(300);
     let (go, gone) = channel::<()>();
     let (done, said) = channel();
     let scripted = Scripted::new("pause", move |mut server| {
         start(&mut server);
-        gone.recv_timeout(PATIENCE).unwrap();
+        gone.recv_timeout(TIMEOUT).unwrap();
         server.say(&keepalive(1));
         done.send(()).unwrap();
         server.closed();
@@ -336,7 +338,7 @@ fn a_pause_of_the_caller_is_no_silence_of_the_server() {
     let mut stream = stream(&scripted, NEVER, LIMIT);
     std::thread::sleep(2 * LIMIT);
     go.send(()).unwrap();
-    said.recv_timeout(PATIENCE).unwrap();
+    said.recv_timeout(TIMEOUT).unwrap();
     let step = stream.step(Some(Instant::now())).unwrap();
     assert!(matches!(step, Step::Keepalive(keepalive) if keepalive.wal_end == Lsn::new(1)));
     drop(stream);

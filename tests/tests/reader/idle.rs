@@ -95,7 +95,7 @@ fn with_idle_never_the_slot_does_not_advance() {
         let end = write_elsewhere(&fixture);
         let health = eventually("the server to have passed that", || {
             assert!(reader.try_next().unwrap().is_none());
-            Some(reader.health()).filter(|health| health.drained && health.server_wal_end >= end)
+            Some(reader.health()).filter(|health| health.idle && health.server_wal_end >= end)
         });
         assert!(health.acknowledged.is_zero());
         reader.stop().unwrap();

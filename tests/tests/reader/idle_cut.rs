@@ -41,7 +41,7 @@ fn an_idle_stream_continues_after_repeated_cuts() {
                 let next = reader.next_timeout(Duration::from_millis(50)).unwrap();
                 assert!(matches!(next, Next::TimedOut), "{next:?}");
                 let health = reader.health();
-                let is_idle = health.connected && health.drained && health.reconnects >= cut as u64;
+                let is_idle = health.connected && health.idle && health.reconnects >= cut as u64;
                 let since = *up_since.get_or_insert_with(Instant::now);
                 if !is_idle {
                     up_since = None;

@@ -281,9 +281,9 @@ fn an_idle_moment_can_be_stored_acknowledged_and_resumed() {
         assert_eq!(idle.index(), None);
         let acknowledger = reader.acknowledger();
         acknowledger.acknowledge(&idle).unwrap();
-        assert!(acknowledger.confirmed().is_zero(), "the event before it was not acknowledged");
+        assert!(acknowledger.acknowledged().is_zero(), "the event before it was not acknowledged");
         acknowledger.acknowledge(event.position()).unwrap();
-        assert_eq!(acknowledger.confirmed(), idle.commit_lsn());
+        assert_eq!(acknowledger.acknowledged(), idle.commit_lsn());
         reader.stop().unwrap();
         assert_eq!(fixture.slot().confirmed, idle.commit_lsn());
         fixture.run(["INSERT INTO t VALUES (2)"]);

@@ -222,7 +222,7 @@ fn survives(mode: StopMode, acknowledge: Acknowledge) {
         }
         eventually("the slot to come to the end", || {
             assert!(matches!(reader.next_timeout(Duration::from_millis(20)), Ok(Next::TimedOut)));
-            is_idle_at(acknowledger.confirmed(), fixture.end()).then_some(())
+            is_idle_at(acknowledger.acknowledged(), fixture.end()).then_some(())
         });
         reader.stop().unwrap();
         assert!(fixture.read().is_empty());

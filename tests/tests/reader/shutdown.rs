@@ -53,7 +53,7 @@ fn a_fast_shutdown_does_not_wait_for_an_idle_slot() {
         acknowledger.acknowledge(event.position()).unwrap();
         let confirmed = eventually("the slot to advance", || {
             assert!(matches!(reader.next_timeout(Duration::from_millis(10)), Ok(Next::TimedOut)));
-            let confirmed = acknowledger.confirmed();
+            let confirmed = acknowledger.acknowledged();
             (!confirmed.is_zero() && fixture.slot().confirmed == confirmed).then_some(confirmed)
         });
         let reading = std::thread::spawn(move || reader.next_in_time().unwrap().unwrap_err());

@@ -137,7 +137,7 @@ fn lag_is_the_age_of_the_acknowledged_changes() {
             assert!(reader.try_next().unwrap().is_none());
             let health = reader.health();
             assert_eq!(health.last_commit_time, Some(commit_time));
-            assert!(!health.drained);
+            assert!(!health.idle);
             fixture.run(["SELECT pg_current_wal_lsn()", "CREATE TEMPORARY TABLE noise (id int)"]);
             health.time_behind().filter(|lag| *lag > Duration::from_millis(100))
         });

@@ -1,4 +1,4 @@
-//! Which events were taken, by their numbers, and up to where everything was.
+//! The ledger of acknowledged events, and the LSN that follows from them.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -6,57 +6,61 @@ use pgoutput_decode::Lsn;
 
 use crate::event::signature::Signature;
 
+/// The ledger of one stage.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    /// Every event up to this delivery number was taken.
-    taken: u64,
-    /// Taken out of order: all greater than `taken + 1`.
+    /// Every event up to this delivery number is acknowledged.
+    through: u64,
+    /// The delivery numbers acknowledged out of order: all greater than `through + 1`.
     ahead: BTreeSet<u64>,
-    /// Positions that may be confirmed as soon as every event up to a number was taken; both rise.
-    marks: VecDeque<Mark>,
-    confirmed: Lsn,
-    /// Where the slot was found: nothing before it is confirmed, since some servers would go back.
+    /// LSNs that count as acknowledged once every event up to a number is. Both grow.
+    boundaries: VecDeque<Boundary>,
+    acknowledged: Lsn,
+    /// The confirmed LSN of the slot at the start. Nothing before it is reported: some servers
+    /// would move the slot back to it.
     floor: Lsn,
-    /// The idle moment that was acknowledged last, by the event before it.
+    /// The idle position that was acknowledged last: the number of the event before it, and its
+    /// signature.
     idle: Option<(u64, Signature)>,
 }
 
+/// The LSN that is acknowledged once the first `delivered` events are.
 #[derive(Debug)]
-struct Mark {
+struct Boundary {
     delivered: u64,
     lsn: Lsn,
 }
 
 impl Ledger {
-    /// Everything before it may be forgotten.
-    pub(super) fn confirmed(&self) -> Lsn {
-        self.confirmed
+    /// Returns the acknowledged LSN; the server may discard everything before it.
+    pub(super) fn acknowledged(&self) -> Lsn {
+        self.acknowledged
     }
 
-    /// Every event up to this one was taken.
-    pub(super) fn taken(&self) -> u64 {
-        self.taken
+    /// Whether every event up to this delivery number is acknowledged.
+    pub(super) fn is_acknowledged_through(&self, delivery: u64) -> bool {
+        self.through >= delivery
     }
 
-    /// Whether there is a position that will be confirmed by what is still to be taken.
-    pub(super) fn is_owed(&self) -> bool {
-        !self.marks.is_empty()
+    /// Whether the acknowledged LSN will grow with acknowledgements to come.
+    pub(super) fn is_pending(&self) -> bool {
+        !self.boundaries.is_empty()
     }
 
-    pub(super) fn take(&mut self, delivery: u64) {
-        if delivery > self.taken {
+    pub(super) fn acknowledge(&mut self, delivery: u64) {
+        if delivery > self.through {
             self.ahead.insert(delivery);
-            self.settle();
+            self.advance();
         }
     }
 
-    pub(super) fn take_through(&mut self, delivery: u64) {
-        if delivery > self.taken {
-            self.taken = delivery;
+    pub(super) fn acknowledge_through(&mut self, delivery: u64) {
+        if delivery > self.through {
+            self.through = delivery;
             if !self.ahead.is_empty() {
                 self.ahead = self.ahead.split_off(&(delivery + 1));
             }
-            self.settle();
+            self.advance();
         }
     }
 
@@ -64,41 +68,47 @@ impl Ledger {
         self.floor = lsn;
     }
 
-    /// An idle moment was acknowledged: until the next event, what is confirmed is signed by it.
-    pub(super) fn take_idle(&mut self, delivered: u64, lsn: Lsn, signature: Signature) {
+    /// Acknowledges an idle position. Until the next event, the acknowledged LSN carries its
+    /// signature.
+    pub(super) fn acknowledge_idle(&mut self, delivered: u64, lsn: Lsn, signature: Signature) {
         self.idle = Some((delivered, signature));
-        self.mark(delivered, lsn);
+        self.add_boundary(delivered, lsn);
     }
 
-    /// Once all of the `delivered` events so far are taken, the server may forget what is before `wal_end`: up to
-    /// the last LSN that is signed by the newest of them.
-    pub(super) fn mark_idle(&mut self, delivered: u64, wal_end: Lsn, signature: Option<Signature>) {
+    /// Sets the acknowledged LSN that follows from the first `delivered` events, while nothing else
+    /// came before `wal_end`: the last LSN before it that the newest of them signs.
+    pub(super) fn add_idle_boundary(
+        &mut self,
+        delivered: u64,
+        wal_end: Lsn,
+        signature: Option<Signature>,
+    ) {
         let idle =
             self.idle.filter(|(after, _)| *after == delivered).map(|(_, signature)| signature);
         let lsn = idle.or(signature).map_or(wal_end, |signature| signature.before(wal_end));
-        self.mark(delivered, lsn);
+        self.add_boundary(delivered, lsn);
     }
 
-    /// Once all of the `delivered` events so far are taken, `lsn` may be confirmed.
-    pub(super) fn mark(&mut self, delivered: u64, lsn: Lsn) {
+    /// Sets the acknowledged LSN that follows from the first `delivered` events.
+    pub(super) fn add_boundary(&mut self, delivered: u64, lsn: Lsn) {
         let lsn = lsn.max(self.floor);
-        match self.marks.back_mut() {
+        match self.boundaries.back_mut() {
             Some(last) if last.delivered == delivered => last.lsn = last.lsn.max(lsn),
-            _ => self.marks.push_back(Mark { delivered, lsn }),
+            _ => self.boundaries.push_back(Boundary { delivered, lsn }),
         }
-        self.settle();
+        self.advance();
     }
 
-    fn settle(&mut self) {
-        while self.ahead.first() == Some(&(self.taken + 1)) {
+    fn advance(&mut self) {
+        while self.ahead.first() == Some(&(self.through + 1)) {
             self.ahead.pop_first();
-            self.taken += 1;
+            self.through += 1;
         }
-        while let Some(mark) = self.marks.front()
-            && mark.delivered <= self.taken
+        while let Some(boundary) = self.boundaries.front()
+            && boundary.delivered <= self.through
         {
-            self.confirmed = self.confirmed.max(mark.lsn);
-            self.marks.pop_front();
+            self.acknowledged = self.acknowledged.max(boundary.lsn);
+            self.boundaries.pop_front();
         }
     }
 }

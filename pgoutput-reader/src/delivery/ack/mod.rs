@@ -1,4 +1,4 @@
-//! Which events were taken, and the positions that may be told because of it.
+//! Acknowledgement of delivered events, and the LSNs that follow from it.
 
 mod ledger;
 
@@ -14,51 +14,59 @@ use crate::event::{Position, ReaderId};
 use crate::stream::AcknowledgedLsns;
 use ledger::Ledger;
 
-/// When an event counts as taken, so that the server may forget it.
+/// The moment at which an event counts as acknowledged, so that the server may discard it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Acknowledge {
-    /// When the next event is asked for.
+    /// An event counts as acknowledged when the next one is requested.
     #[default]
     Automatic,
-    /// When [`Acknowledger::acknowledge`] says so. What was not acknowledged is remembered, one small entry for each transaction.
-    /// A fast shutdown of the server waits for what was not acknowledged yet.
+    /// An event counts as acknowledged when you pass its position to [`Acknowledger::acknowledge`].
+    /// The reader keeps one small entry for each transaction that is not acknowledged. A fast
+    /// shutdown of the server waits for those.
     Manual,
-    /// As `Manual`, and the three positions of a status update are told apart: [`Acknowledger::acknowledge_stage`]. In the other modes what has
-    /// arrived counts as written, and what was taken as flushed and applied.
+    /// The same as `Manual`, with the three LSNs of a status update set one by one: see
+    /// [`Acknowledger::acknowledge_stage`]. In the other modes the received LSN counts as written,
+    /// and the acknowledged one as flushed and applied.
     ///
-    /// For a program that `synchronous_standby_names` names, by its `application_name`: commits then wait for it. A position that
-    /// moved is told once a second at most, so such a commit may take that long. What is confirmed are the ends of commits, to the last byte, since that is
-    /// what commits wait for. In the other modes this is so only if `synchronous_standby_names` named the program, or `*`, when it connected: restart it after a change.
+    /// This is for a program that `synchronous_standby_names` names, by its `application_name`:
+    /// commits then wait for it. A changed LSN is reported at most once a second, so a commit may
+    /// take that long. Commits wait for the last byte of their record, so in this mode the
+    /// acknowledged LSN is exactly the end of a commit. In the other modes it is so only if
+    /// `synchronous_standby_names` named the program, or `*`, when it connected: restart the
+    /// program after a change.
     Stages,
-    /// Never: the slot stays where it is, and the same changes come again next time.
+    /// Events are never acknowledged: the slot does not move, and the next run gets the same
+    /// changes again.
     Never,
 }
 
-/// How far an event has come on its way; what each means to a server that waits for it is set by `synchronous_commit`
+/// The stage that an event has reached. `synchronous_commit` sets which one a commit waits for
 /// (manual, section "Synchronous Replication").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
-    /// Received and written, so that it outlives this program: `synchronous_commit = remote_write` waits for it.
-    /// `write_lsn` in `pg_stat_replication`.
+    /// The event is written, so that it outlives your program: `synchronous_commit = remote_write`
+    /// waits for it. `write_lsn` in `pg_stat_replication`.
     Written,
-    /// On durable storage: `synchronous_commit = on` waits for it. Only this moves the slot. `flush_lsn` in `pg_stat_replication`.
+    /// The event is on durable storage: `synchronous_commit = on` waits for it. Only this stage
+    /// moves the slot. `flush_lsn` in `pg_stat_replication`.
     Flushed,
-    /// Visible to whoever reads where it was written to: `synchronous_commit = remote_apply` waits for it.
-    /// `replay_lsn` in `pg_stat_replication`.
+    /// The event is visible to readers of the destination: `synchronous_commit = remote_apply`
+    /// waits for it. `replay_lsn` in `pg_stat_replication`.
     Applied,
 }
 
-/// Tells a reader which events were taken; a handle that can be cloned and sent to other threads.
+/// A handle to acknowledge the events of a reader. It can be cloned and sent to other threads.
 ///
-/// Events may be acknowledged in any order. Only whole transactions are confirmed to the server, and only
-/// up to the first event that was not acknowledged. The server learns of it within a second or a third of its `wal_sender_timeout`, whichever is
-/// less, also while the reader's own thread is busy (unless [`heartbeat`](crate::ReaderBuilder::heartbeat) is off).
+/// You may acknowledge events in any order. Only complete transactions are reported to the server,
+/// and only up to the first event that is not acknowledged. The server learns of it within a second
+/// or a third of its `wal_sender_timeout`, whichever is less, also while the reader's own thread is
+/// busy (unless [`heartbeat`](crate::ReaderBuilder::heartbeat) is off).
 ///
 /// ```
 /// # fn f(mut reader: pgoutput_reader::Reader) -> Result<(), pgoutput_reader::Error> {
-/// // The reader was made with `.acknowledge(Acknowledge::Manual)`.
+/// // The reader was built with `.acknowledge(Acknowledge::Manual)`.
 /// let acknowledger = reader.acknowledger();
 /// for event in &mut reader {
 ///     let event = event?;
@@ -74,13 +82,13 @@ pub struct Acknowledger(Arc<SharedLedgers>);
 struct SharedLedgers {
     reader: ReaderId,
     ledgers: Mutex<Ledgers>,
-    acknowledged: Arc<AcknowledgedLsns>,
+    lsns: Arc<AcknowledgedLsns>,
 }
 
 #[derive(Debug, Default)]
 struct Ledgers {
     flushed: Ledger,
-    /// Under [`Acknowledge::Stages`].
+    /// The other stages, under [`Acknowledge::Stages`].
     stages: Option<Stages>,
 }
 
@@ -93,23 +101,24 @@ struct Stages {
 impl Acknowledger {
     pub(crate) fn new(reader: ReaderId, mode: Acknowledge) -> Self {
         let stages = (mode == Acknowledge::Stages).then(Stages::default);
-        let acknowledged = Arc::new(AcknowledgedLsns::new(stages.is_some()));
+        let lsns = Arc::new(AcknowledgedLsns::new(stages.is_some()));
         let ledgers = Mutex::new(Ledgers { flushed: Ledger::default(), stages });
-        Self(Arc::new(SharedLedgers { reader, ledgers, acknowledged }))
+        Self(Arc::new(SharedLedgers { reader, ledgers, lsns }))
     }
 
-    /// This event was taken: written, flushed and applied.
+    /// Acknowledges this event: it was written, flushed and applied.
     ///
     /// # Errors
-    /// [`PositionError::NotDelivered`]: the position is of another reader, or was stored. Nothing is confirmed by it.
+    /// [`PositionError::NotDelivered`] if the position is from another reader or was stored. It
+    /// then acknowledges nothing.
     pub fn acknowledge(&self, position: impl Borrow<Position>) -> Result<(), Error> {
         let position = position.borrow();
         let delivery = self.delivery(position)?;
-        self.change(|ledger| take(ledger, position, delivery));
+        self.change(|ledger| acknowledge(ledger, position, delivery));
         Ok(())
     }
 
-    /// This event and every one before it were taken.
+    /// Acknowledges this event and every one before it.
     ///
     /// # Errors
     /// As [`acknowledge`](Self::acknowledge).
@@ -117,16 +126,17 @@ impl Acknowledger {
         let position = position.borrow();
         let delivery = self.delivery(position)?;
         self.change(|ledger| {
-            ledger.take_through(delivery);
-            take(ledger, position, delivery);
+            ledger.acknowledge_through(delivery);
+            acknowledge(ledger, position, delivery);
         });
         Ok(())
     }
 
-    /// This event has come as far as `stage`, which says nothing of the other stages. For [`Acknowledge::Stages`].
+    /// Acknowledges that this event has reached `stage`, which says nothing about the other stages.
+    /// For [`Acknowledge::Stages`].
     ///
     /// # Errors
-    /// As [`acknowledge`](Self::acknowledge), and [`PositionError::NoStages`] under another mode.
+    /// As [`acknowledge`](Self::acknowledge), and [`PositionError::NoStages`] in another mode.
     pub fn acknowledge_stage(
         &self,
         stage: Stage,
@@ -142,41 +152,49 @@ impl Acknowledger {
             Stage::Flushed => flushed,
             Stage::Applied => &mut stages.applied,
         };
-        take(ledger, position, delivery);
-        self.tell(&ledgers);
+        acknowledge(ledger, position, delivery);
+        self.publish(&ledgers);
         Ok(())
     }
 
-    /// The position that the server may forget everything before; `0/0` while nothing was confirmed.
-    pub fn confirmed(&self) -> Lsn {
-        self.lock().flushed.confirmed()
+    /// Returns the acknowledged LSN, before which the server may discard everything; `0/0` at
+    /// first.
+    pub fn acknowledged(&self) -> Lsn {
+        self.lock().flushed.acknowledged()
     }
 
-    pub(crate) fn take_through(&self, delivery: u64) {
-        self.change(|ledger| ledger.take_through(delivery));
+    /// Acknowledges every event up to this delivery number.
+    pub(crate) fn acknowledge_delivery(&self, delivery: u64) {
+        self.change(|ledger| ledger.acknowledge_through(delivery));
     }
 
-    /// Whether every event up to this one was taken.
-    pub(crate) fn has_taken(&self, delivery: u64) -> bool {
-        self.lock().flushed.taken() >= delivery
+    /// Whether every event up to this delivery number is acknowledged.
+    pub(crate) fn is_acknowledged_through(&self, delivery: u64) -> bool {
+        self.lock().flushed.is_acknowledged_through(delivery)
     }
 
-    /// Whether there is a position that acknowledgements to come will confirm.
-    pub(crate) fn is_owed(&self) -> bool {
-        self.lock().all().any(|ledger| ledger.is_owed())
+    /// Whether an acknowledged LSN will grow with acknowledgements to come.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.lock().all().any(|ledger| ledger.is_pending())
     }
 
-    /// Once all of the `delivered` events so far are taken, `lsn` may be confirmed.
-    pub(crate) fn mark(&self, delivered: u64, lsn: Lsn) {
-        self.change(|ledger| ledger.mark(delivered, lsn));
+    /// Sets the acknowledged LSN that follows from the first `delivered` events.
+    pub(crate) fn add_boundary(&self, delivered: u64, lsn: Lsn) {
+        self.change(|ledger| ledger.add_boundary(delivered, lsn));
     }
 
-    /// As [`mark`](Self::mark) for a moment when nothing more came before `wal_end`. `signature` is that of the newest event, if there is one.
-    pub(crate) fn mark_idle(&self, delivered: u64, wal_end: Lsn, signature: Option<Signature>) {
-        self.change(|ledger| ledger.mark_idle(delivered, wal_end, signature));
+    /// Sets the same for the LSN before `wal_end`, while nothing else came before that. `signature`
+    /// is that of the newest event, if there is one.
+    pub(crate) fn add_idle_boundary(
+        &self,
+        delivered: u64,
+        wal_end: Lsn,
+        signature: Option<Signature>,
+    ) {
+        self.change(|ledger| ledger.add_idle_boundary(delivered, wal_end, signature));
     }
 
-    /// The slot is there already.
+    /// Sets the confirmed LSN that the slot has at the start.
     pub(crate) fn found_at(&self, lsn: Lsn) {
         self.change(|ledger| ledger.set_floor(lsn));
     }
@@ -185,9 +203,9 @@ impl Acknowledger {
         self.0.reader
     }
 
-    /// What a status update tells.
-    pub(crate) fn acknowledged(&self) -> &Arc<AcknowledgedLsns> {
-        &self.0.acknowledged
+    /// Returns the LSNs that status updates report.
+    pub(crate) fn lsns(&self) -> &Arc<AcknowledgedLsns> {
+        &self.0.lsns
     }
 
     fn delivery(&self, position: &Position) -> Result<u64, Error> {
@@ -199,17 +217,17 @@ impl Acknowledger {
     fn change(&self, change: impl Fn(&mut Ledger)) {
         let mut ledgers = self.lock();
         ledgers.all().for_each(change);
-        self.tell(&ledgers);
+        self.publish(&ledgers);
     }
 
-    /// Under the lock, so that what is told only rises.
-    fn tell(&self, ledgers: &Ledgers) {
-        let flushed = ledgers.flushed.confirmed();
+    /// Sets the LSNs for status updates. The caller holds the lock, so that they only grow.
+    fn publish(&self, ledgers: &Ledgers) {
+        let flushed = ledgers.flushed.acknowledged();
         let (written, applied) = match &ledgers.stages {
-            Some(stages) => (stages.written.confirmed(), stages.applied.confirmed()),
+            Some(stages) => (stages.written.acknowledged(), stages.applied.acknowledged()),
             None => (flushed, flushed),
         };
-        self.0.acknowledged.set(written, flushed, applied, ledgers.flushed.is_owed());
+        self.0.lsns.set(written, flushed, applied, ledgers.flushed.is_pending());
     }
 
     fn lock(&self) -> MutexGuard<'_, Ledgers> {
@@ -218,11 +236,11 @@ impl Acknowledger {
     }
 }
 
-fn take(ledger: &mut Ledger, position: &Position, delivery: u64) {
+fn acknowledge(ledger: &mut Ledger, position: &Position, delivery: u64) {
     if position.is_idle() {
-        ledger.take_idle(delivery, position.commit_lsn(), position.signature());
+        ledger.acknowledge_idle(delivery, position.commit_lsn(), position.signature());
     } else {
-        ledger.take(delivery);
+        ledger.acknowledge(delivery);
     }
 }
 

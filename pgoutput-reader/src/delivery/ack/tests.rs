@@ -33,84 +33,84 @@ fn lsn(n: u64) -> Lsn {
 }
 
 #[test]
-fn a_transaction_is_confirmed_only_whole() {
+fn a_transaction_is_acknowledged_only_as_a_whole() {
     let (ack, of) = reader(Acknowledge::Manual);
     ack.acknowledge(of.at(1)).unwrap();
     ack.acknowledge(of.at(2)).unwrap();
-    assert_eq!(ack.confirmed(), Lsn::ZERO);
-    ack.mark(3, lsn(100));
-    assert_eq!(ack.confirmed(), Lsn::ZERO);
+    assert_eq!(ack.acknowledged(), Lsn::ZERO);
+    ack.add_boundary(3, lsn(100));
+    assert_eq!(ack.acknowledged(), Lsn::ZERO);
     ack.acknowledge(of.at(3)).unwrap();
-    assert_eq!(ack.confirmed(), lsn(100));
+    assert_eq!(ack.acknowledged(), lsn(100));
 }
 
 #[test]
-fn out_of_order_confirms_the_contiguous_prefix() {
+fn out_of_order_acknowledges_the_contiguous_prefix() {
     let (ack, of) = reader(Acknowledge::Manual);
     for n in 1..=4 {
-        ack.mark(n, lsn(n * 10));
+        ack.add_boundary(n, lsn(n * 10));
     }
-    for (n, confirmed) in [(3, 0), (2, 0), (1, 30), (4, 40)] {
+    for (n, acknowledged) in [(3, 0), (2, 0), (1, 30), (4, 40)] {
         ack.acknowledge(of.at(n)).unwrap();
-        assert_eq!(ack.confirmed(), lsn(confirmed), "after {n}");
+        assert_eq!(ack.acknowledged(), lsn(acknowledged), "after {n}");
     }
 }
 
 #[test]
-fn through_covers_what_was_before_and_what_waited_behind() {
+fn through_covers_events_before_and_those_acknowledged_ahead() {
     let (ack, of) = reader(Acknowledge::Manual);
     for n in 1..=5 {
-        ack.mark(n, lsn(n * 10));
+        ack.add_boundary(n, lsn(n * 10));
     }
     ack.acknowledge(of.at(4)).unwrap();
     ack.acknowledge_through(of.at(3)).unwrap();
-    assert_eq!(ack.confirmed(), lsn(40));
+    assert_eq!(ack.acknowledged(), lsn(40));
     ack.acknowledge_through(of.at(1)).unwrap();
-    assert_eq!(ack.confirmed(), lsn(40));
+    assert_eq!(ack.acknowledged(), lsn(40));
 }
 
 #[test]
-fn an_idle_position_is_confirmed_at_once_when_all_is_taken() {
+fn an_idle_lsn_is_acknowledged_at_once_with_all_events() {
     let (ack, of) = reader(Acknowledge::Manual);
-    ack.mark(0, lsn(7));
-    assert_eq!(ack.confirmed(), lsn(7));
-    ack.mark(1, lsn(8));
-    ack.mark(1, lsn(9));
-    assert_eq!(ack.confirmed(), lsn(7));
+    ack.add_boundary(0, lsn(7));
+    assert_eq!(ack.acknowledged(), lsn(7));
+    ack.add_boundary(1, lsn(8));
+    ack.add_boundary(1, lsn(9));
+    assert_eq!(ack.acknowledged(), lsn(7));
     ack.acknowledge(of.at(1)).unwrap();
-    assert_eq!(ack.confirmed(), lsn(9));
+    assert_eq!(ack.acknowledged(), lsn(9));
 }
 
 #[test]
 fn never_goes_back() {
     let (ack, _) = reader(Acknowledge::Manual);
-    ack.mark(0, lsn(9));
-    ack.mark(0, lsn(3));
-    assert_eq!(ack.confirmed(), lsn(9));
+    ack.add_boundary(0, lsn(9));
+    ack.add_boundary(0, lsn(3));
+    assert_eq!(ack.acknowledged(), lsn(9));
 }
 
 #[test]
-fn an_idle_moment_is_confirmed_behind_the_events_before_it_and_holds_none_back() {
+fn an_idle_position_is_acknowledged_after_its_events_and_delays_none() {
     let (ack, of) = reader(Acknowledge::Manual);
     let idle = |lsn, delivery| Position::idle(&of.0, Lsn::new(lsn), delivery);
     ack.acknowledge(idle(5, 0)).unwrap();
-    assert_eq!(ack.confirmed(), lsn(5));
-    ack.mark(1, lsn(10));
+    assert_eq!(ack.acknowledged(), lsn(5));
+    ack.add_boundary(1, lsn(10));
     ack.acknowledge(idle(15, 1)).unwrap();
-    assert_eq!(ack.confirmed(), lsn(5));
+    assert_eq!(ack.acknowledged(), lsn(5));
     // This one is dropped.
     let _ = idle(17, 1);
-    ack.mark(2, lsn(20));
+    ack.add_boundary(2, lsn(20));
     ack.acknowledge(of.at(1)).unwrap();
-    assert_eq!(ack.confirmed(), lsn(15));
+    assert_eq!(ack.acknowledged(), lsn(15));
     ack.acknowledge_through(idle(25, 2)).unwrap();
-    assert_eq!(ack.confirmed(), lsn(25));
+    assert_eq!(ack.acknowledged(), lsn(25));
 }
 
 #[test]
-fn a_position_from_elsewhere_confirms_nothing_and_says_so() {
+fn a_position_of_another_reader_is_an_error_and_acknowledges_nothing() {
     let (ack, of) = reader(Acknowledge::Stages);
-    ack.mark(1, lsn(10));
+    ack.add_boundary(1, lsn(10));
     let stored: Position = of.at(1).to_string().parse().unwrap();
     assert_eq!(stored, of.at(1));
     let other = Of::new(ReaderId::unique()).at(1);
@@ -123,21 +123,21 @@ fn a_position_from_elsewhere_confirms_nothing_and_says_so() {
             let error = refused.unwrap_err().into_kind();
             assert!(matches!(error, ErrorKind::Position(PositionError::NotDelivered { .. })));
         }
-        assert_eq!(ack.confirmed(), Lsn::ZERO);
+        assert_eq!(ack.acknowledged(), Lsn::ZERO);
     }
 }
 
 fn reported(ack: &Acknowledger, received: u64) -> [u64; 3] {
     let mut positions = Positions { write: lsn(received), ..Positions::default() };
-    ack.acknowledged().add_to(&mut positions);
+    ack.lsns().add_to(&mut positions);
     [positions.write, positions.flush, positions.apply].map(Lsn::as_u64)
 }
 
 #[test]
-fn stages_are_told_apart() {
+fn stages_are_acknowledged_one_by_one() {
     let (ack, of) = reader(Acknowledge::Stages);
-    ack.mark(1, lsn(10));
-    ack.mark(2, lsn(20));
+    ack.add_boundary(1, lsn(10));
+    ack.add_boundary(2, lsn(20));
     assert_eq!(reported(&ack, 99), [0, 0, 0]);
     ack.acknowledge_stage(Stage::Written, of.at(1)).unwrap();
     ack.acknowledge_stage(Stage::Written, of.at(2)).unwrap();
@@ -148,15 +148,15 @@ fn stages_are_told_apart() {
     ack.acknowledge_stage(Stage::Flushed, of.at(2)).unwrap();
     assert_eq!(reported(&ack, 99), [20, 0, 10]);
     ack.acknowledge_stage(Stage::Flushed, of.at(1)).unwrap();
-    assert_eq!((reported(&ack, 99), ack.confirmed()), ([20, 20, 10], lsn(20)));
+    assert_eq!((reported(&ack, 99), ack.acknowledged()), ([20, 20, 10], lsn(20)));
     ack.acknowledge(of.at(2)).unwrap();
     assert_eq!(reported(&ack, 99), [20, 20, 20]);
 }
 
 #[test]
-fn without_stages_received_is_written_and_taken_is_the_rest() {
+fn without_stages_received_is_written_and_acknowledged_is_flushed_and_applied() {
     let (ack, of) = reader(Acknowledge::Manual);
-    ack.mark(1, lsn(10));
+    ack.add_boundary(1, lsn(10));
     assert_eq!(reported(&ack, 99), [99, 0, 0]);
     let refused = ack.acknowledge_stage(Stage::Written, of.at(1)).unwrap_err().into_kind();
     assert!(matches!(refused, ErrorKind::Position(PositionError::NoStages)));

@@ -50,7 +50,7 @@ impl ReaderBuilder {
             on_reconnected: self.on_reconnected,
             publications: Publications::of(&self.start),
             on_skipped: self.on_skipped,
-            acknowledged: Arc::clone(acknowledger.acknowledged()),
+            acknowledged: Arc::clone(acknowledger.lsns()),
         };
         let by_stages = self.acknowledge == Acknowledge::Stages;
         let trusted = self.trust_slot;

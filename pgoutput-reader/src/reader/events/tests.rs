@@ -1,4 +1,4 @@
-//! Committed captures, delivered whole, byte by byte, and cut anywhere.
+//! Committed captures, delivered at once, byte by byte, and cut after any message.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ fn events(units: &Arc<[Unit]>, plan: Plan, mode: Acknowledge) -> Events<Capture>
     let identity =
         StreamIdentity { reader, system_identifier: 7, timeline: 1, slot, publications: 1 };
     let acknowledger = Acknowledger::new(reader, mode);
-    let acknowledged = Arc::clone(acknowledger.acknowledged());
+    let acknowledged = Arc::clone(acknowledger.lsns());
     let settings = Settings {
         fingerprint,
         identity: Arc::new(identity),
@@ -43,7 +43,7 @@ fn events(units: &Arc<[Unit]>, plan: Plan, mode: Acknowledge) -> Events<Capture>
     Events::new(Capture::new(units.clone(), plan, acknowledged), delivery, Schemas::new("app", 100))
 }
 
-/// An event with everything that it says, and its id.
+/// The id of an event, with everything that it holds.
 fn described(event: &ChangeEvent) -> String {
     format!("{} {event:?} {:?}", event.message_id(), event.table().map(|table| table.columns()))
 }
@@ -66,7 +66,7 @@ fn whole(units: &Arc<[Unit]>) -> Vec<String> {
 }
 
 #[test]
-fn byte_by_byte_is_as_whole() {
+fn byte_by_byte_delivers_the_same_events() {
     for name in CAPTURES {
         let units: Arc<[Unit]> = units(name).into();
         let whole = whole(&units);
@@ -99,7 +99,7 @@ fn first_needed(units: &[Unit], owed: &BTreeSet<Lsn>) -> Option<Lsn> {
     units.iter().map(|unit| unit.start).find(|start| owed.contains(start))
 }
 
-/// Where the unit of an event starts.
+/// The start of the unit of an event.
 fn unit_of(event: &ChangeEvent) -> Lsn {
     match event.transaction() {
         Some(transaction) => transaction.commit_lsn(),
@@ -131,10 +131,11 @@ proptest! {
                 let (position, _) = open.swap_remove(at.index(open.len()));
                 acknowledger.acknowledge(position).unwrap();
             }
-            // The server must send again what was not acknowledged, so it may not pass it.
+            // The server must send again what is not acknowledged, so the acknowledged LSN stays
+            // before it.
             let owed = open.iter().map(|(_, unit)| *unit).collect();
             if let Some(needed) = first_needed(&units, &owed) {
-                prop_assert!(acknowledger.confirmed() <= needed);
+                prop_assert!(acknowledger.acknowledged() <= needed);
             }
         }
         prop_assert_eq!(got, whole);
@@ -142,7 +143,7 @@ proptest! {
             acknowledger.acknowledge(position).unwrap();
         }
         let last = units.iter().rfind(|unit| unit.messages.len() > 2).unwrap();
-        prop_assert!(acknowledger.confirmed() > last.start, "{}", acknowledger.confirmed());
+        prop_assert!(acknowledger.acknowledged() > last.start, "{}", acknowledger.acknowledged());
         let started = &events.source.started_from;
         prop_assert!(started.windows(2).all(|pair| pair[0] <= pair[1]), "{started:?}");
     }

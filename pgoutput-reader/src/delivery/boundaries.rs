@@ -1,4 +1,4 @@
-//! The LSNs that acknowledgements permit the server to discard WAL up to.
+//! The LSNs up to which the server may discard WAL once events are acknowledged.
 
 use pgoutput_decode::Lsn;
 
@@ -9,38 +9,39 @@ impl Delivery {
     pub(crate) fn set_commits_wait(&mut self, commits_wait: bool) {
         self.commits_wait = commits_wait || self.mode == Acknowledge::Stages;
         let lags = self.idle.is_never() || !self.commits_wait;
-        self.acknowledger.acknowledged().set_lags(lags);
+        self.acknowledger.lsns().set_lags(lags);
     }
 
     /// Once everything delivered so far is acknowledged, the transaction may be discarded.
-    pub(super) fn mark_commit(&self, commit_lsn: Lsn, end_lsn: Lsn, is_empty: bool) {
+    pub(super) fn add_commit_boundary(&self, commit_lsn: Lsn, end_lsn: Lsn, is_empty: bool) {
         if is_empty {
             // Servers before PostgreSQL 15 send transactions without events while idle.
             if !self.idle.is_never() {
-                self.mark_idle(end_lsn);
+                self.add_idle_boundary(end_lsn);
             }
             return;
         }
         let signature = self.transactions.signature().filter(|_| !self.commits_wait);
-        self.mark(signature.map_or(end_lsn, |signature| signature.after_commit(commit_lsn)));
+        let lsn = signature.map_or(end_lsn, |signature| signature.after_commit(commit_lsn));
+        self.add_boundary(lsn);
     }
 
     /// Once everything delivered so far is acknowledged, nothing before `wal_end` is needed.
-    pub(super) fn mark_idle(&self, wal_end: Lsn) {
+    pub(super) fn add_idle_boundary(&self, wal_end: Lsn) {
         if self.commits_wait {
-            return self.mark(wal_end);
+            return self.add_boundary(wal_end);
         }
         if self.mode != Acknowledge::Never {
             let (delivered, signature) =
                 (self.transactions.delivered(), self.transactions.signature());
-            self.acknowledger.mark_idle(delivered, wal_end, signature);
+            self.acknowledger.add_idle_boundary(delivered, wal_end, signature);
         }
     }
 
     /// Once everything delivered so far is acknowledged, nothing before `lsn` is needed.
-    pub(super) fn mark(&self, lsn: Lsn) {
+    pub(super) fn add_boundary(&self, lsn: Lsn) {
         if self.mode != Acknowledge::Never {
-            self.acknowledger.mark(self.transactions.delivered(), lsn);
+            self.acknowledger.add_boundary(self.transactions.delivered(), lsn);
         }
     }
 }

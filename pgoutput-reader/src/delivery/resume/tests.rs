@@ -1,20 +1,21 @@
-//! A server that repeats from anywhere, a connection that is cut anywhere: every event exactly once, in order.
+//! A server that repeats from any LSN over connections that are cut anywhere: every event is
+//! delivered exactly once, in order.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// What the log holds, in its order.
+/// An entry of the WAL, in its order.
 #[derive(Debug, Clone)]
 enum Item {
-    /// A transaction's events, by the place of their records. Rows of one record share it.
+    /// A transaction with the LSNs of its events. Rows of one record share one.
     Transaction { commit_lsn: Lsn, events: Vec<Lsn> },
-    /// Where a message outside of transactions starts and where it ends, which is its position.
+    /// The start and the end of a message outside of transactions. The end is its LSN.
     Message { start: Lsn, lsn: Lsn },
 }
 
 impl Item {
-    /// Where the record stands that decides whether it is sent.
+    /// The start of the record that decides whether it is sent.
     fn start(&self) -> Lsn {
         match self {
             Self::Transaction { commit_lsn, .. } => *commit_lsn,
@@ -23,7 +24,7 @@ impl Item {
     }
 }
 
-/// What the server sends, one after the other.
+/// A message of the server.
 #[derive(Debug, Clone, Copy)]
 enum Sent {
     Begin(Lsn),
@@ -33,14 +34,14 @@ enum Sent {
     Keepalive(Lsn),
 }
 
-/// Who gets the events.
+/// A consumer of events.
 #[derive(Debug, Default)]
 struct Consumer {
     resume: Resume,
     open: Lsn,
-    /// Transaction and place of each event; messages have no transaction.
+    /// The transaction and the LSN of each event; messages have no transaction.
     got: Vec<(Option<Lsn>, Lsn)>,
-    /// Transactions whose end was news.
+    /// The transactions whose end was new.
     whole: Vec<Lsn>,
 }
 
@@ -53,7 +54,7 @@ impl Consumer {
             }
             Sent::Event(lsn) => {
                 if !self.resume.skip(lsn)? {
-                    self.resume.made(lsn);
+                    self.resume.delivered(lsn);
                     self.got.push((Some(self.open), lsn));
                 }
             }
@@ -77,7 +78,8 @@ fn lsn(n: u64) -> Lsn {
     Lsn::new(n)
 }
 
-/// Lays items out in a log: each takes the room of its records. Transactions overlap in real logs; only commits matter here.
+/// Places items in a WAL: each takes the space of its records. Transactions overlap in a real WAL;
+/// only the order of commits matters here.
 fn log() -> impl Strategy<Value = Vec<Item>> {
     let transaction = prop::collection::vec(0_u64..2, 0..6).prop_map(Some);
     prop::collection::vec(prop_oneof![4 => transaction, 1 => Just(None)], 1..8).prop_map(|items| {
@@ -107,7 +109,7 @@ fn log() -> impl Strategy<Value = Vec<Item>> {
     })
 }
 
-/// Everything from the confirmed position on; empty transactions and keepalives come or not.
+/// Everything from the confirmed LSN on. Empty transactions and keepalives are sent or not.
 fn sent(log: &[Item], confirmed: Lsn, talkative: bool) -> Vec<Sent> {
     let mut sent = Vec::new();
     for item in log.iter().filter(|item| item.start() >= confirmed) {
@@ -137,7 +139,8 @@ fn everything(log: &[Item]) -> Vec<(Option<Lsn>, Lsn)> {
     log.iter().flat_map(events).collect()
 }
 
-/// The furthest that may be confirmed: the first item that was not delivered whole must come again.
+/// The LSNs that may be confirmed: the first item that was not delivered completely must be sent
+/// again.
 fn confirmable(log: &[Item], consumer: &Consumer) -> Vec<Lsn> {
     let delivered = |item: &&Item| match item {
         Item::Transaction { commit_lsn, events } => {
@@ -145,16 +148,19 @@ fn confirmable(log: &[Item], consumer: &Consumer) -> Vec<Lsn> {
         }
         Item::Message { lsn, .. } => consumer.got.contains(&(None, *lsn)),
     };
-    let taken = log.iter().take_while(delivered).count();
-    let positions = log.iter().take(taken + 1).map(Item::start);
+    let whole = log.iter().take_while(delivered).count();
+    let positions = log.iter().take(whole + 1).map(Item::start);
     std::iter::once(Lsn::ZERO).chain(positions).collect()
 }
 
 proptest! {
     #[test]
-    fn every_event_comes_exactly_once(
+    fn every_event_is_delivered_exactly_once(
         log in log(),
-        cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<bool>()), 0..6),
+        cuts in prop::collection::vec(
+            (any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<bool>()),
+            0..6,
+        ),
     ) {
         let mut consumer = Consumer::default();
         let mut confirmed = Lsn::ZERO;
@@ -164,7 +170,7 @@ proptest! {
                 consumer.take(*sent).unwrap();
             }
             consumer.resume.cut();
-            // Also back: a server that crashed may have forgotten what it was told.
+            // It may also decrease: a server that crashed may have lost what was reported to it.
             confirmed = *position.get(&confirmable(&log, &consumer));
         }
         for sent in sent(&log, confirmed, true) {
@@ -173,11 +179,11 @@ proptest! {
         prop_assert_eq!(&consumer.got, &everything(&log));
         let mut whole = consumer.whole.clone();
         whole.dedup();
-        prop_assert_eq!(whole.len(), consumer.whole.len(), "the end of a transaction was news twice");
+        prop_assert_eq!(whole.len(), consumer.whole.len(), "a transaction ended twice");
     }
 }
 
-/// Three events of one transaction were made when the connection was lost.
+/// A consumer that lost its connection after three events of one transaction.
 fn cut_in_the_middle() -> Consumer {
     let mut consumer = Consumer::default();
     for sent in
