@@ -1,23 +1,26 @@
-//! Whether values fit what is known of their types. A stream says nothing of ALTER TYPE: it shows in the values alone.
+//! Drift: types that were altered since they were described. A stream does not report ALTER TYPE,
+//! so only the values show it.
 
 use pgoutput_decode::value::{FieldType, MAX_DEPTH, TypeKind, Value, ValueErrorKind};
 use pgoutput_decode::{Lsn, TupleData, row};
 
 use crate::event::TableSchema;
 
-/// How often the catalogue is asked for a table whose values it cannot be the reason of.
-const TRIES: u8 = 3;
+/// The number of unchanged answers of the catalogue after which it is no longer asked for a table.
+const MAX_UNCHANGED: u8 = 3;
 
-/// The columns of a table in which there is a composite, and when the catalogue was asked of them because a value did not drift.
+/// The columns of a table that hold composites, and what the catalogue last answered about them.
 #[derive(Debug)]
 pub(super) struct Drift {
-    /// One for each column; none at all where no column has a composite.
+    /// Whether each column holds a composite; empty if none does.
     columns: Box<[bool]>,
-    /// A position that the server had reached when it was asked. What was committed before was known to its answer.
+    /// A WAL position that the server had reached when it was last asked. The answer covers
+    /// everything committed before.
     asked_at: Lsn,
-    /// How often the answer was the old one, though the value was written after the last answer.
+    /// The number of answers without a change, although the value was written after the answer
+    /// before.
     unchanged_answers: u8,
-    /// The catalogue has just answered for the row that is looked at.
+    /// Whether the catalogue has just answered for the current row.
     is_answered: bool,
 }
 
@@ -30,9 +33,11 @@ impl Drift {
         Self { columns, asked_at: Lsn::ZERO, unchanged_answers: 0, is_answered: false }
     }
 
-    /// Whether the catalogue may know better than `schema` what is in these rows of a transaction.
+    /// Whether the catalogue may have a newer description than `schema` for these rows of a
+    /// transaction.
     ///
-    /// What was committed before the last answer is of that description or an older one, which nobody has any more.
+    /// Rows committed before the last answer have that description or an older one, which the
+    /// catalogue no longer has.
     pub(super) fn is_doubtful(
         &mut self,
         schema: &TableSchema,
@@ -43,12 +48,12 @@ impl Drift {
         !is_answered
             && !self.columns.is_empty()
             && commit_lsn >= self.asked_at
-            && self.unchanged_answers < TRIES
+            && self.unchanged_answers < MAX_UNCHANGED
             && !rows.iter().flatten().all(|row| self.fits(schema, *row))
     }
 
     fn fits(&self, schema: &TableSchema, tuple: TupleData<'_>) -> bool {
-        // A row of another width is an error of its own.
+        // A row of another width is a separate error.
         let Ok(row) = row::Row::new(&schema.relation, tuple) else { return true };
         let row = row.with_types(&schema.types);
         row.columns().zip(&self.columns).filter(|(_, is_alterable)| **is_alterable).all(
@@ -59,10 +64,11 @@ impl Drift {
         )
     }
 
-    /// The catalogue was asked when the server had come to `at`, and it gave another answer than before or not.
+    /// Records an answer of the catalogue: the server had reached `at` when it was asked, and the
+    /// descriptions were new or not.
     pub(super) fn answered(&mut self, at: Lsn, is_new: bool) {
         self.is_answered = true;
-        // Of the first answer it is not known when it was given.
+        // The time of the first answer is not known.
         self.unchanged_answers = if is_new || self.asked_at.is_zero() {
             0
         } else {
@@ -72,14 +78,15 @@ impl Drift {
     }
 }
 
-/// Errors in the encoding of a value, which no other description mends.
+/// Whether the error is in the encoding of a value, which no other description can repair.
 fn is_of_any_description(kind: ValueErrorKind) -> bool {
     matches!(kind, ValueErrorKind::InvalidUtf8 | ValueErrorKind::HstoreLengths)
 }
 
-/// Whether a composite is part of the type. All other types keep the form of their values, or are text.
+/// Whether a composite is part of the type. The values of all other types keep their form, or are
+/// text.
 ///
-/// Looks no deeper than values are read: a multirange and its range are of the same depth.
+/// It looks no deeper than values are read. A multirange and its range have the same depth.
 fn has_composite(ty: FieldType<'_>) -> bool {
     let mut ty = ty.without_domains();
     for _ in 0..=2 * MAX_DEPTH {
@@ -125,8 +132,8 @@ mod tests {
         name: "lists",
         kind: TypeKind::Domain(FieldType::described(&LIST)),
     };
-    const MOOD: TypeInfo<'static> =
-        TypeInfo { oid: Oid::new(16_403), name: "mood", kind: TypeKind::Enum };
+    const COLOR: TypeInfo<'static> =
+        TypeInfo { oid: Oid::new(16_403), name: "color", kind: TypeKind::Enum };
 
     /// A table with a column of each type.
     fn table(types: &[TypeInfo<'static>]) -> TableSchema {
@@ -168,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn composites_are_looked_for_inside_of_other_types() {
+    fn composites_inside_other_types_are_found() {
         for (info, good, bad) in
             [(PAIR, "(1)", "(1,2)"), (LIST, "{(1)}", "{(1),()x}"), (LISTS, "{(1)}", "{(x)}")]
         {
@@ -177,13 +184,13 @@ mod tests {
             assert!(!is_doubtful(&mut drift, &table, good, 1), "{good}");
             assert!(is_doubtful(&mut drift, &table, bad, 1), "{bad}");
         }
-        let plain = Drift::new(&table(&[MOOD, INTEGER]));
+        let plain = Drift::new(&table(&[COLOR, INTEGER]));
         assert!(plain.columns.is_empty());
-        assert_eq!(*Drift::new(&table(&[MOOD, LISTS, INTEGER])).columns, [false, true, false]);
+        assert_eq!(*Drift::new(&table(&[COLOR, LISTS, INTEGER])).columns, [false, true, false]);
     }
 
     #[test]
-    fn an_answer_holds_for_what_was_committed_before_it() {
+    fn an_answer_covers_what_was_committed_before_it() {
         let table = table(&[PAIR]);
         let mut drift = Drift::new(&table);
         drift.answered(Lsn::new(10), false);
@@ -193,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_catalogue_that_never_knows_better_is_asked_no_more() {
+    fn a_catalogue_that_never_has_a_change_is_not_asked_again() {
         let table = table(&[PAIR]);
         let mut drift = Drift::new(&table);
         let mut asked = 0;
@@ -202,7 +209,7 @@ mod tests {
             drift.answered(Lsn::new(asked), false);
             assert!(!is_doubtful(&mut drift, &table, "(x)", u64::MAX), "the same row");
         }
-        assert_eq!(asked, 1 + u64::from(TRIES));
+        assert_eq!(asked, 1 + u64::from(MAX_UNCHANGED));
         drift.answered(Lsn::new(asked), true);
         assert!(!is_doubtful(&mut drift, &table, "(x)", u64::MAX), "the same row");
         assert!(is_doubtful(&mut drift, &table, "(x)", u64::MAX));

@@ -1,48 +1,50 @@
-//! When tables that were dropped can be forgotten.
+//! Tables that were dropped, and when their descriptions can be forgotten.
 //!
-//! The server describes a table once, so what it said is kept as long as rows of the table may come.
-//! Of a table that is not in the catalogue at some position, none come of transactions that are
-//! committed beyond that position.
+//! The server describes a table once, so its description is kept as long as rows of it may arrive.
+//! If a table is not in the catalogue at some LSN, no transaction that commits after that LSN has
+//! rows of it.
 
 use std::collections::BTreeSet;
 
 use pgoutput_decode::{Lsn, Oid};
 
-/// Up to so many are kept without a look at which of them are gone.
+/// The number of descriptions that are kept without a check for dropped ones.
 const FEW: usize = 256;
 
-/// A standby shows what was committed a moment before it says that it has replayed that, and a
-/// record may start behind the header of a page.
+/// The safety margin in bytes. A standby shows a commit a moment before it reports that it has
+/// replayed it, and a record may start after the header of a page.
 const MARGIN: u64 = 8_192;
 
+/// The dropped tables, and the counts that decide when to check again.
 #[derive(Debug, Default)]
 pub(super) struct Dropped {
-    /// Those that are gone, and the position from which on that is certain.
+    /// The dropped tables, and the LSN from which that is certain.
     waiting: Option<(BTreeSet<Oid>, Lsn)>,
-    /// How many tables were left after the last time.
+    /// The number of tables left after the last check.
     tables: usize,
+    /// The number of types left after the last check.
     types: usize,
 }
 
 impl Dropped {
-    /// Whether to look which of so many tables are gone: when there are twice as many as were left.
+    /// Whether to check which tables were dropped: when there are twice as many as were left.
     pub(super) fn is_due(&self, tables: usize) -> bool {
         self.waiting.is_none() && is_twice(tables, self.tables)
     }
 
-    /// These are gone at this position.
-    pub(super) fn wait(&mut self, gone: BTreeSet<Oid>, position: Lsn) {
-        self.waiting = Some((gone, position));
+    /// Records that these tables do not exist at this LSN.
+    pub(super) fn wait(&mut self, gone: BTreeSet<Oid>, lsn: Lsn) {
+        self.waiting = Some((gone, lsn));
     }
 
-    /// The stream describes a table of this oid, which may be another one.
+    /// Keeps the table of this OID, which the stream describes: it may be a new one.
     pub(super) fn is_back(&mut self, oid: Oid) {
         if let Some((gone, _)) = &mut self.waiting {
             gone.remove(&oid);
         }
     }
 
-    /// Those to be forgotten now that a transaction comes that was committed there.
+    /// Returns the tables to forget when a transaction with this commit LSN arrives.
     pub(super) fn passed(&mut self, commit_lsn: Lsn) -> Option<BTreeSet<Oid>> {
         let is_passed = |(_, position): &mut (_, Lsn)| {
             commit_lsn.as_u64() > position.as_u64().saturating_add(MARGIN)
@@ -50,16 +52,17 @@ impl Dropped {
         self.waiting.take_if(is_passed).map(|(gone, _)| gone)
     }
 
-    /// So many tables are left.
+    /// Records the number of tables left.
     pub(super) fn done(&mut self, tables: usize) {
         self.tables = tables;
     }
 
-    /// The same of types.
+    /// Whether to check which types are used: when there are twice as many as were left.
     pub(super) fn are_types_due(&self, types: usize) -> bool {
         is_twice(types, self.types)
     }
 
+    /// Records the number of types left.
     pub(super) fn types_done(&mut self, types: usize) {
         self.types = types;
     }
@@ -78,17 +81,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_is_kept_until_the_stream_is_past_that() {
+    fn a_dropped_table_is_kept_until_the_stream_is_beyond_the_drop() {
         let mut dropped = Dropped::default();
         dropped.wait(oids(&[1, 2]), Lsn::new(1_000_000));
         assert_eq!(dropped.passed(Lsn::new(1_000_000 + MARGIN)), None);
-        assert!(!dropped.is_due(usize::MAX), "one question at a time");
+        assert!(!dropped.is_due(usize::MAX), "one check at a time");
         assert_eq!(dropped.passed(Lsn::new(1_000_001 + MARGIN)), Some(oids(&[1, 2])));
         assert_eq!(dropped.passed(Lsn::MAX), None);
     }
 
     #[test]
-    fn an_oid_that_comes_again_is_kept() {
+    fn an_oid_that_is_described_again_is_kept() {
         let mut dropped = Dropped::default();
         dropped.wait(oids(&[1, 2]), Lsn::new(1));
         dropped.is_back(Oid::new(1));
@@ -96,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn questions_are_as_rare_as_there_are_tables() {
+    fn checks_become_rarer_with_more_tables() {
         let mut dropped = Dropped::default();
         assert!(!dropped.is_due(FEW - 1) && dropped.is_due(FEW));
         dropped.done(5_000);

@@ -1,8 +1,8 @@
 //! The tables of a stream: versions of their schemas as the stream describes them, and drift of
-//! their types, of which it says nothing.
+//! their types, which it does not report.
 //!
-//! Nothing here asks the catalogue. What it alone knows is a [`Need`]; the caller answers it with
-//! [`Facts`] and looks the table up again.
+//! Nothing here queries the catalogue. A fact that only the catalogue has is a [`Need`]; the caller
+//! answers it with [`Facts`] and looks up the table again.
 
 mod drift;
 mod dropped;
@@ -31,7 +31,7 @@ pub(crate) struct Schemas {
     relations: Relations,
     types: StreamTypes,
     tables: BTreeMap<Oid, Table>,
-    /// The greatest number of tables kept with what the catalogue says of them.
+    /// The greatest number of tables kept with their descriptions from the catalogue.
     max_tables: usize,
     dropped: Dropped,
     money_digits: Option<u8>,
@@ -134,7 +134,7 @@ impl Schemas {
             let relation = Arc::clone(relation);
             let evicted = self.tables.len() >= self.max_tables;
             if evicted {
-                // A table that is needed again is described again, many tables at a time.
+                // A table that is needed again is described again, together with many others.
                 self.tables.clear();
             }
             return Ok(Lookup::Needs(Need::Table { relation, commit_lsn, evicted }));
@@ -193,7 +193,7 @@ impl Schemas {
     }
 
     /// Forgets tables and types of which no more rows can arrive. Between two rows, every type
-    /// that was named belongs to a table that is known.
+    /// named by the stream belongs to a known table.
     fn forget_dropped(&mut self, commit_lsn: Lsn) -> Option<Need> {
         if self.dropped.is_due(self.relations.iter().len()) {
             let tables = self.relations.iter().map(|relation| relation.oid()).collect();
@@ -225,7 +225,8 @@ impl Table {
         Self { drift: Drift::new(&schema), schema: Arc::new(schema), has_money }
     }
 
-    /// The catalogue described the types again, at a WAL position that it had reached before.
+    /// Takes in a new description of the types by the catalogue, whose server had reached
+    /// `asked_at`.
     fn described_again(&mut self, types: Types, asked_at: Lsn) {
         let is_new = types.described != self.schema.types;
         if is_new {
@@ -235,13 +236,14 @@ impl Table {
     }
 
     /// Learns the element types that binary arrays name and that Type messages may have described.
-    fn learn_elements(&mut self, rows: &[Option<TupleData<'_>>], said: &StreamTypes) {
+    fn learn_elements(&mut self, rows: &[Option<TupleData<'_>>], named: &StreamTypes) {
         let relation = Arc::clone(&self.schema.relation);
         for tuple in rows.iter().flatten() {
             for (column, value) in relation.columns().iter().zip(tuple.columns()) {
                 let TupleColumn::Binary(bytes) = value else { continue };
                 let (types, unknown) = (&self.schema.types, &self.schema.unknown_types);
-                if let Some(types) = with_elements(types, unknown, (column.type_oid, bytes), said) {
+                if let Some(types) = with_elements(types, unknown, (column.type_oid, bytes), named)
+                {
                     self.set_types(types);
                 }
             }

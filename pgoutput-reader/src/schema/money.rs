@@ -1,4 +1,4 @@
-//! Amounts of `money`, whose fractional digits the catalogue knows.
+//! Amounts of `money`. The number of their fractional digits is a fact of the catalogue.
 
 use pgoutput_decode::value::{FieldType, TypeSet, type_oid};
 use pgoutput_decode::{Oid, Relation};
@@ -6,8 +6,8 @@ use pgoutput_decode::{Oid, Relation};
 /// The number of digits with `lc_monetary` C, and that of tables without amounts.
 pub(super) const DEFAULT_DIGITS: u8 = 2;
 
-/// Whether a column of the table holds amounts of `money`. `types` describes those of its types that
-/// are not built in.
+/// Whether a column of the table holds amounts of `money`. `types` describes those types of its
+/// columns that are not built in.
 pub(super) fn is_in(relation: &Relation, types: &TypeSet) -> bool {
     relation.columns().iter().any(|column| is_money(column.type_oid))
         || types.iter().any(holds_money)
@@ -17,7 +17,8 @@ fn is_money(oid: Oid) -> bool {
     matches!(oid, type_oid::MONEY | type_oid::MONEY_ARRAY)
 }
 
-/// Whether a value of this type holds amounts directly. A set has all types inside each other.
+/// Whether a value of this type holds amounts directly. A set also contains every type that its
+/// types are made of.
 fn holds_money(ty: FieldType<'_>) -> bool {
     ty.kind().parts().any(|part| is_money(part.oid()))
 }
@@ -34,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_are_looked_for_inside_of_other_types() {
+    fn amounts_inside_other_types_are_found() {
         let [integer, money, amounts] =
             [type_oid::INT4, type_oid::MONEY, type_oid::MONEY_ARRAY].map(FieldType::new);
         let domain = TypeKind::Domain(amounts);

@@ -1,4 +1,4 @@
-//! Facts that only the server's catalogue has, as questions and answers.
+//! Facts that only the catalogue has, as questions and answers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(crate) enum Need {
     Types { relation: Arc<Relation> },
     /// The number of fractional digits of `money`.
     MoneyDigits,
-    /// Those of these tables that no longer exist.
+    /// The tables among these that no longer exist.
     Dropped { tables: Vec<Oid> },
 }
 
