@@ -62,7 +62,7 @@ fn recorded(line: &str) -> Option<Recorded> {
     Some((lsn.parse().unwrap(), hex.trim().as_bytes().chunks(2).map(byte).collect()))
 }
 
-/// How a capture is sent.
+/// The way in which a capture is sent.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Plan {
     /// The number of bytes that arrive at a time; zero for all at once.
@@ -83,7 +83,7 @@ pub(crate) struct Capture {
     pub(crate) started_from: Vec<Lsn>,
     decoder: Decoder,
     inbox: Inbox,
-    /// What has not arrived yet, and how much has.
+    /// The bytes of the connection, and the number of them that have arrived.
     wire: Vec<u8>,
     arrived: usize,
     /// The number of messages read from this connection.
@@ -91,7 +91,7 @@ pub(crate) struct Capture {
     is_lost: bool,
 }
 
-/// The place of a message in the receive buffer.
+/// The range of a message in the receive buffer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CapturedFrame {
     body: BodyRange,
@@ -118,7 +118,7 @@ impl Capture {
         capture
     }
 
-    /// Starts a stream from this LSN, as a server does: tables are described before their first row.
+    /// Starts a stream from this LSN. As a server does, it describes a table before its first row.
     fn start(&mut self, from: Lsn) {
         let mut definitions: BTreeMap<(u8, Oid), Recorded> = BTreeMap::new();
         let mut sent = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Where the messages of a reader come from, pulled one step at a time.
+//! The source of the messages of a reader, pulled one step at a time.
 
 #[cfg(test)]
 pub(crate) mod capture;
@@ -28,7 +28,7 @@ pub(crate) use verify::Stored;
 
 /// A sequence of replication streams, each a repetition and continuation of the one before.
 pub(crate) trait Source {
-    /// The place of a message, until the next step.
+    /// The range of a message in the receive buffer, until the next step.
     type Frame: Copy + std::fmt::Debug;
 
     /// Waits for the next step, until `wake_at`.
@@ -43,25 +43,26 @@ pub(crate) trait Source {
     /// Decodes the message of the last step; `None` if its stream is gone.
     fn read(&mut self, frame: Self::Frame) -> Result<Option<StreamEvent<'_>>, Error>;
 
-    /// The message of the last step is not needed any more.
+    /// Releases the message of the last step.
     fn release(&mut self);
 
-    /// Asks the catalogue for a fact.
+    /// Queries the catalogue for a fact.
     fn answer(&mut self, need: &Need, schemas: &Schemas) -> Result<Facts, Error>;
 
-    /// Does what is due.
+    /// Performs the actions that are due.
     fn attend(&mut self, due: Due<'_>) -> Result<(), Error>;
 
     /// Whether commits on the server may wait for the flushed LSN.
     fn commits_wait(&self) -> bool;
 
-    /// The server has decoded everything before `lsn`, and nothing of it is on its way.
+    /// Records that the server has decoded everything before `lsn`, and nothing of it is on its
+    /// way.
     fn caught_up(&mut self, lsn: Lsn);
 
-    /// An event of the last message was delivered.
+    /// Records that an event of the last message was delivered.
     fn delivered(&mut self);
 
-    /// Starts to replace a stream that ended with this error.
+    /// Starts to replace the stream, which ended with this error.
     ///
     /// # Errors
     /// This error, if retrying cannot help or the policy forbids it.
@@ -81,8 +82,8 @@ pub(crate) enum Step<F> {
     PublicationSkipped,
     /// A new stream has started. It repeats what its server does not know to be acknowledged.
     Restarted,
-    /// The time is over; nothing was lost.
+    /// The deadline passed; nothing was lost.
     TimedOut,
-    /// The source was stopped, and nothing whole is left.
+    /// The source was stopped, and no complete message is left.
     Stopped,
 }

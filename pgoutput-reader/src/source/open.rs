@@ -1,4 +1,4 @@
-//! Opening the stream: the first time, and again where it was lost.
+//! Opening a replication stream for the first time, and again after it was lost.
 
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
@@ -17,35 +17,36 @@ use crate::setup::{Needs, Pace, SlotFacts, SlotWaitOptions};
 use crate::stream::StopHandle;
 use crate::{Config, Error, ErrorKind, ServerVersion, StartReplication, SystemId, Waker};
 
-/// How long each step of an attempt may take where the settings say nothing.
+/// The timeout of each step of an attempt without a setting.
 const STEP: Duration = Duration::from_secs(30);
 
-/// How long the start of the stream waits for the ordinary connection at most, so that its first change need not.
+/// The time that the start of the stream waits for the SQL connection, so that the first change
+/// need not wait.
 const READY: Duration = Duration::from_secs(1);
 
-/// Where the stream comes from.
+/// The server and the settings that streams are opened with.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamOpener {
     pub(crate) config: Config,
     pub(crate) start: StartReplication,
 }
 
-/// A stream that has been started, and what was seen on the way.
+/// A stream that was started, and the facts found on the way.
 pub(crate) struct Opened {
     pub(crate) copy: CopyBoth,
     pub(crate) pace: Pace,
     pub(crate) catalog: Catalog,
     pub(crate) system: SystemId,
-    /// Where the slot stood.
+    /// The slot's confirmed LSN.
     pub(crate) confirmed: Lsn,
-    /// Commits may wait for this connection, by `synchronous_standby_names`.
+    /// Whether commits may wait for this connection, by `synchronous_standby_names`.
     pub(crate) commits_wait: bool,
     version: ServerVersion,
     tls: bool,
 }
 
 impl Opened {
-    /// What a reader has started with that asked for this.
+    /// Returns what a reader with these settings has started with.
     pub(crate) fn started(&self, start: &StartReplication) -> Started {
         Started {
             server_version: self.version,
@@ -61,21 +62,22 @@ impl Opened {
     }
 }
 
-/// How far things had come when the stream was lost.
+/// The state of a stream when it was lost.
 #[derive(Debug, Clone)]
 pub(crate) struct LostStream {
     pub(crate) system_identifier: String,
     pub(crate) timeline: u32,
-    /// The furthest that the slot can have been confirmed by this reader.
+    /// The greatest LSN that this reader can have confirmed the slot at.
     pub(crate) confirmed: Lsn,
-    /// How far the log had arrived.
+    /// The received LSN.
     pub(crate) received: Lsn,
-    /// Where to start from.
+    /// The LSN to start from.
     pub(crate) start_lsn: Lsn,
 }
 
 impl StreamOpener {
-    /// The first time; the slot is created if that is asked for and there is none, unless it is one to go on with.
+    /// Opens the first stream. A missing slot is created if `create` is given, unless a stored
+    /// position is resumed.
     pub(crate) fn open(
         &self,
         create: Option<CreateSlot>,
@@ -103,7 +105,7 @@ impl StreamOpener {
                 let (lsn, ends) = (self.start.start_lsn, system.xlogpos);
                 return Err(PositionError::AheadOfLog { lsn, ends }.into());
             }
-            // The server would skip whatever is committed up to there, and that could never be had again.
+            // The server would silently skip everything committed before that LSN.
             return Err(Error::usage(format!(
                 "start_lsn {} is ahead of the server's log, which ends at {}",
                 self.start.start_lsn, system.xlogpos
@@ -111,13 +113,13 @@ impl StreamOpener {
         }
         let mut catalog = Catalog::new(connection.ordinary(&self.config)?);
         if create.is_some() {
-            // Options that do not fit are looked for before there is a slot to leave behind.
+            // Invalid options are found before a slot is created that would be left over.
             self.start.plugin_options(connection.server_version())?;
         }
         let slot = connection.make_ready(&needs, create.as_ref(), &mut catalog, wait_options)?;
         let mut opened = start(connection, &self.start, catalog, system, slot, None)?;
         if let Some(stored) = stored {
-            // Until it was taken, others could still move the slot.
+            // Other clients could move the slot until this connection acquired it.
             let slot = opened.catalog.slot_status(&self.start.slot)?;
             let confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
             stored.verify_slot(confirmed, slot.restart_lsn, opened.commits_wait)?;
@@ -126,7 +128,8 @@ impl StreamOpener {
         Ok(opened)
     }
 
-    /// Once more, with a server and a slot that go on where they were. What stops `waits` before the slot is taken leaves it alone.
+    /// Opens another stream after one was lost, if the server and the slot continue without a gap.
+    /// A stop of `waits` before the slot is acquired leaves the slot alone.
     fn open_again(&self, lost: &LostStream, waits: Waits) -> Result<Opened, Error> {
         let mut config = self.config.clone();
         if config.get_connect_timeout().is_none() {
@@ -142,7 +145,8 @@ impl StreamOpener {
         let given_up = waits.stop.clone();
         catalog.wait_with(waits);
         let mut opened = start(connection, &again, catalog, system, slot, Some(&given_up))?;
-        // Until it was taken, others could still move the slot: the server would go on behind what they have read.
+        // Other clients could move the slot until this connection acquired it. The server would
+        // then skip what they have read.
         let slot = opened.catalog.slot_status_within(STEP, &self.start.slot)?;
         opened.confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
         lost.check_slot(opened.confirmed, &self.start.slot)?;
@@ -164,7 +168,7 @@ fn start(
     if slot.two_phase {
         return Err(SetupError::SlotTwoPhase { slot: start.slot.clone() }.into());
     }
-    // A slot that another connection reads is not to be had, most probably.
+    // If another connection still uses the slot, the start probably fails anyway.
     if !slot.in_use {
         catalog.make_ready(READY);
     }
@@ -179,7 +183,7 @@ fn start(
 }
 
 impl LostStream {
-    /// Whether server and slot go on from here without a gap.
+    /// Checks that the server and the slot continue without a gap.
     fn check(&self, system: &SystemId, slot: SlotFacts, name: &str) -> Result<(), SetupError> {
         if system.system_identifier != self.system_identifier {
             let (expected, found) =
@@ -198,7 +202,7 @@ impl LostStream {
         self.check_slot(slot.confirmed, name)
     }
 
-    /// Whether the slot found no further than this reader can have confirmed it.
+    /// Checks that the slot is not ahead of what this reader can have confirmed.
     fn check_slot(&self, found: Lsn, name: &str) -> Result<(), SetupError> {
         if found > self.confirmed {
             let confirmed = self.confirmed;
@@ -208,8 +212,9 @@ impl LostStream {
     }
 }
 
-/// An attempt under way, on a thread of its own: so the caller's waits end when they should, whatever a name server or a
-/// network does. Dropped, it ends by itself and takes no slot any more; one that it is just taking it soon leaves.
+/// An attempt in progress, on a thread of its own, so that the waits of the caller end in time,
+/// however long a name server or the network takes. After a drop it ends by itself and acquires no
+/// slot, or soon releases one that it is just acquiring.
 #[derive(Debug)]
 pub(crate) struct ReconnectionAttempt {
     result: Receiver<Result<Opened, Error>>,
@@ -217,13 +222,13 @@ pub(crate) struct ReconnectionAttempt {
 }
 
 impl ReconnectionAttempt {
-    /// `done` is woken when there is a result.
+    /// Starts an attempt. `done` is woken when there is a result.
     pub(crate) fn start(
-        dialer: StreamOpener,
+        opener: StreamOpener,
         lost: LostStream,
         done: Waker,
     ) -> Result<Self, Error> {
-        Self::run(done, move |waits| dialer.open_again(&lost, waits))
+        Self::run(done, move |waits| opener.open_again(&lost, waits))
     }
 
     fn run(
@@ -232,23 +237,24 @@ impl ReconnectionAttempt {
     ) -> Result<Self, Error> {
         let (sender, result) = channel();
         let wake = WakePipe::new()
-            .map_err(|error| Error::io("making a wake pipe for", "connecting", error))?;
+            .map_err(|error| Error::io("creating a wake pipe for", "connecting", error))?;
         let given_up = StopHandle::new(wake.waker());
         let waits = Waits { wake, stop: given_up.clone() };
         thread::Builder::new()
             .name("pgoutput-connect".into())
             .spawn(move || {
-                // Dropped in turn also by a panic: first the sender, so that whoever is woken sees that nothing comes.
+                // A panic drops these too: the sender first, so that the woken thread sees that no
+                // result will follow.
                 let _done = WakeAtEnd(done);
                 let sender = sender;
-                // Nobody waits for it any more if it cannot be sent: then the connection is closed here.
+                // If no one waits for the result any more, the connection is closed here.
                 let _ = sender.send(open(waits));
             })
             .map_err(|error| Error::io("starting a thread for", "connecting", error))?;
         Ok(Self { result, given_up })
     }
 
-    /// What came of it, once it is known.
+    /// Returns the result, once there is one.
     pub(crate) fn result(&self) -> Option<Result<Opened, Error>> {
         match self.result.try_recv() {
             Ok(result) => Some(result),
@@ -307,12 +313,12 @@ mod tests {
         let attempt = ReconnectionAttempt::run(wake.waker(), |_| panic!("on purpose")).unwrap();
         let start = Instant::now();
         wake.wait(Some(start + STEP)).unwrap();
-        assert!(start.elapsed() < STEP, "nobody was woken");
+        assert!(start.elapsed() < STEP, "no thread was woken");
         assert!(attempt.result().expect("woken before the end").is_err());
     }
 
     #[test]
-    fn goes_on_only_where_nothing_was_lost() {
+    fn a_stream_continues_only_if_nothing_was_lost() {
         assert_eq!(check(|_, _| {}), Ok(()));
         assert_eq!(check(|_, slot| slot.confirmed = Lsn::ZERO), Ok(()));
         let (confirmed, found) = (Lsn::new(50), Lsn::new(51));

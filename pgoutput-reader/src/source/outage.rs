@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use super::reconnect_policy::{Reconnect, ReconnectAttempt};
 use crate::error::{Error, ErrorKind};
 
-/// What is known of an outage.
+/// The attempts of an outage so far, and their errors.
 #[derive(Debug)]
 pub(super) struct Outage {
     since: Instant,
-    /// What ended the stream.
+    /// The error that ended the stream.
     cause: Error,
-    /// What ended the last attempt.
+    /// The error that ended the last attempt.
     last: Option<Error>,
     /// The number of attempts so far.
     attempts: u32,
@@ -22,13 +22,13 @@ impl Outage {
         Self { since: now, cause, last: None, attempts: 0 }
     }
 
-    /// An attempt failed, or its stream was lost before it was stable.
+    /// Records that an attempt failed, or that its stream was lost before it was stable.
     pub(super) fn failed(&mut self, error: Error) {
         self.last = Some(error);
     }
 
-    /// The delay before the next attempt, which counts from now on. `None` when it is time to give
-    /// up.
+    /// Returns the delay before the next attempt and counts that attempt; `None` when it is time to
+    /// give up.
     pub(super) fn next_delay(
         &mut self,
         policy: &Reconnect,
@@ -40,13 +40,13 @@ impl Outage {
         Some(delay)
     }
 
-    /// What to report before an attempt.
+    /// Returns the report of an attempt, for before its delay.
     pub(super) fn report(&self, delay: Duration, now: Instant) -> ReconnectAttempt<'_> {
         let cause = self.last.as_ref().unwrap_or(&self.cause);
         ReconnectAttempt { attempt: self.attempts, cause, delay, elapsed: self.elapsed(now) }
     }
 
-    /// The error that ends the reader.
+    /// Returns the error that ends the reader.
     pub(super) fn into_error(self, now: Instant) -> Error {
         let elapsed = self.elapsed(now);
         let Self { cause, last, attempts, .. } = self;

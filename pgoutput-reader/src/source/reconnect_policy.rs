@@ -1,26 +1,30 @@
-//! When to try again, and when to give up.
+//! The policy of when to reconnect and when to give up.
 
 use std::time::Duration;
 
 use crate::Error;
 use crate::listener::Listener;
 
-/// How a [`Reader`](crate::Reader) gets back a connection that was lost.
+/// The policy by which a [`Reader`](crate::Reader) replaces a lost connection.
 ///
-/// It tries again after a first delay, then after delays that grow by a factor up to the longest, each made shorter by a random part, so that
-/// many readers do not come back at once. It gives up after a time or a number of attempts, both counted from the loss; a connection that has
-/// delivered an event, that lasted for as long as the longest delay, or on which the server had caught up with its log and which lasted for a second, makes
-/// them count again from the start. So an idle stream that is cut again and again goes on.
+/// The reader tries again after a first delay, then after delays that grow by a factor up to the
+/// longest. Each is shortened by a random part, so that many readers do not reconnect at once. It
+/// gives up after a time or a number of attempts, both counted from the loss.
 ///
-/// Only what can pass by itself is tried again: a network that fails, a server that restarts, is silent or full, a slot that
-/// another connection still holds. Everything else ends the reader at once.
+/// A connection starts both counts again if it has delivered an event, has lasted for the longest
+/// delay, or has lasted for a second and the server has caught up with its WAL. So an idle stream
+/// that is cut again and again continues.
+///
+/// The reader tries again only after errors that can pass by themselves: a network that fails, a
+/// server that restarts, is silent or has too many connections, a slot that another connection
+/// still holds. Every other error ends the reader at once.
 ///
 /// ```
 /// use std::time::Duration;
 /// use pgoutput_reader::{Reader, Reconnect};
 ///
-/// let patient = Reconnect::default().max_delay(Duration::from_secs(60)).max_elapsed(None);
-/// let builder = Reader::builder("postgresql://app@localhost/app").reconnect(patient);
+/// let policy = Reconnect::default().max_delay(Duration::from_secs(60)).max_elapsed(None);
+/// let builder = Reader::builder("postgresql://app@localhost/app").reconnect(policy);
 /// let builder = builder.on_reconnect(|attempt| {
 ///     eprintln!("{}: attempt {} in {:?}", attempt.cause, attempt.attempt, attempt.delay);
 /// });
@@ -36,7 +40,8 @@ pub struct Reconnect {
 }
 
 impl Default for Reconnect {
-    /// After 0.1 s, then after twice the delay before, 30 s at most, a quarter of it random; for five minutes.
+    /// Returns the default: a first delay of 0.1 s, each next one twice as long, at most 30 s, a
+    /// quarter of it random; for five minutes.
     fn default() -> Self {
         Self {
             initial_delay: Duration::from_millis(100),
@@ -50,49 +55,51 @@ impl Default for Reconnect {
 }
 
 impl Reconnect {
-    /// Not at all: the first error ends the reader.
+    /// Returns a policy without attempts: the first error ends the reader.
     pub fn never() -> Self {
         Self { max_attempts: Some(0), ..Self::default() }
     }
 
-    /// The delay before the first attempt.
+    /// Sets the delay before the first attempt.
     #[must_use]
     pub fn initial_delay(mut self, delay: Duration) -> Self {
         self.initial_delay = delay;
         self
     }
 
-    /// The longest delay.
+    /// Sets the longest delay.
     #[must_use]
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    /// By how much each delay is longer than the one before; 1 keeps them the same.
+    /// Sets the factor by which each delay is longer than the one before; 1 keeps them the same.
     #[must_use]
     pub fn factor(mut self, factor: u32) -> Self {
         self.factor = factor;
         self
     }
 
-    /// How much of each delay is random, in percent: with 25, it is between three quarters of itself and the whole. More than 100
-    /// is 100.
+    /// Sets how much of each delay is random, in percent: with 25, a delay is between three
+    /// quarters and the whole of itself. More than 100 counts as 100.
     #[must_use]
     pub fn jitter(mut self, percent: u32) -> Self {
         self.jitter = percent.min(100);
         self
     }
 
-    /// For how long it is tried. Below `wal_sender_timeout`, 60 s unless set otherwise, a server that has not noticed that its client
-    /// is gone may hold the slot for longer. `None`: for ever.
+    /// Sets the time after which the reader gives up; `None` for never. If it is shorter than
+    /// `wal_sender_timeout` (60 s by default), a server that has not noticed the loss of its client
+    /// may hold the slot for longer.
     #[must_use]
     pub fn max_elapsed(mut self, time: Option<Duration>) -> Self {
         self.max_elapsed = time;
         self
     }
 
-    /// How often it is tried; `None`, which is the default, sets no bound.
+    /// Sets the number of attempts after which the reader gives up; `None`, the default, for no
+    /// limit.
     #[must_use]
     pub fn max_attempts(mut self, attempts: Option<u32>) -> Self {
         self.max_attempts = attempts;
@@ -103,13 +110,13 @@ impl Reconnect {
         self.max_attempts == Some(0)
     }
 
-    /// How long a connection has to last to be a good one.
+    /// Returns the time after which a connection is stable.
     pub(crate) fn good_after(&self) -> Duration {
         self.max_delay
     }
 
-    /// How long to wait before the next attempt, when so many were made and so much time has passed; `None` gives up. The last attempt is
-    /// made when the time is over.
+    /// Returns the delay before the next attempt after this many attempts and this much time;
+    /// `None` to give up. The last attempt follows at the end of the time.
     pub(crate) fn delay(&self, attempts: u32, elapsed: Duration, random: u64) -> Option<Duration> {
         if self.max_attempts.is_some_and(|most| attempts >= most) {
             return None;
@@ -120,35 +127,35 @@ impl Reconnect {
         };
         let factor = self.factor.saturating_pow(attempts);
         let whole = self.initial_delay.saturating_mul(factor).min(self.max_delay);
-        // Of 2^16 steps.
+        // One of 2^16 steps.
         let part = u32::try_from(random % (1 << 16)).unwrap_or(0);
         let shorter = (whole / 100).saturating_mul(self.jitter) / (1 << 16) * part;
         Some(whole.saturating_sub(shorter).min(left))
     }
 }
 
-/// An attempt to get a lost connection back, told before its delay.
+/// An attempt to reconnect, reported before its delay.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ReconnectAttempt<'a> {
-    /// Its number, from 1, since the connection was lost.
+    /// The number of the attempt since the connection was lost, from 1.
     pub attempt: u32,
-    /// Why there is need for it: what ended the connection, or what the attempt before failed with. A slot that is
-    /// still held is SQLSTATE 55006, whose message names the process that holds it.
+    /// The error that ended the connection or the attempt before. A slot that is still held is
+    /// SQLSTATE 55006; the message names the process that holds it.
     pub cause: &'a Error,
-    /// How long is waited before it.
+    /// The delay before the attempt.
     pub delay: Duration,
-    /// How long it has been since the connection was lost.
+    /// The time since the connection was lost.
     pub elapsed: Duration,
 }
 
-/// A lost connection that was made again, told before anything is read from it.
+/// A reconnection, reported before anything is read from the new connection.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Reconnected<'a> {
     /// The number of the attempt that succeeded, from 1.
     pub attempt: u32,
-    /// How long it has been since the connection was lost.
+    /// The time since the connection was lost.
     pub elapsed: Duration,
     /// The server's address, `host:port` or the path of a socket.
     pub address: &'a str,
@@ -180,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_takes_off_a_random_part_and_no_more() {
+    fn jitter_subtracts_a_random_part_and_no_more() {
         let delays = |random| plain().jitter(25).delay(0, MS, random).unwrap();
         assert_eq!(delays(0), 100 * MS);
         assert!((75 * MS..76 * MS).contains(&delays(0xFFFF)));

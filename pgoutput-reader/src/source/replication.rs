@@ -1,4 +1,4 @@
-//! A replication connection that is replaced when it is lost, with the SQL connection beside it.
+//! A replication connection that is replaced when it is lost, and the SQL connection.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
@@ -35,21 +35,21 @@ pub(crate) struct Replication {
     opener: StreamOpener,
     system: SystemId,
     settings: StreamSettings,
-    /// What wakes every stream, and the waits between them.
+    /// The pipe that wakes every stream, and the waits between them.
     wake: WakePipe,
     stop: StopHandle,
     address: String,
     stream: Option<ReplicationStream>,
     catalog: Catalog,
     stability: Stability,
-    /// From the loss of a stream until another is stable.
+    /// The outage, from the loss of a stream until another one is stable.
     outage: Option<Box<Outage>>,
     phase: Phase,
     /// The greatest LSN that this reader can have confirmed the slot at.
     confirmed: Lsn,
     /// Whether commits on the server may wait for this connection.
     commits_wait: bool,
-    /// What the streams before had come to.
+    /// The state of the earlier streams.
     before: Health,
     notices: Vec<ServerMessage>,
 }
@@ -58,7 +58,7 @@ pub(crate) struct Replication {
 #[derive(Debug)]
 pub(crate) struct StreamSettings {
     pub(crate) heartbeat: bool,
-    /// The slot disappears with its connection.
+    /// Whether the slot is temporary and disappears with its connection.
     pub(crate) temporary: bool,
     pub(crate) reconnect: Reconnect,
     pub(crate) on_reconnect: Option<OnReconnect>,
@@ -69,10 +69,10 @@ pub(crate) struct StreamSettings {
     pub(crate) acknowledged: Arc<AcknowledgedLsns>,
 }
 
-/// What is done about an outage.
+/// The phase of an outage.
 #[derive(Debug)]
 enum Phase {
-    /// Nothing: there is a stream.
+    /// There is a stream.
     Open,
     Waiting {
         until: Instant,
@@ -97,7 +97,7 @@ impl Replication {
         stop: Option<(WakePipe, StopHandle)>,
     ) -> Result<Self, Error> {
         let Opened { mut copy, pace, mut catalog, system, confirmed, commits_wait, .. } = opened;
-        // A handle that the program has already stops this reader too.
+        // A handle that the program already has stops this reader too.
         let stop = stop.map(|(wake, stop)| {
             copy.set_wake_pipe(wake);
             stop
@@ -182,7 +182,7 @@ impl Replication {
         }
     }
 
-    /// Keeps what a lost stream had come to.
+    /// Keeps the state of a lost stream.
     fn leave(&mut self, mut stream: ReplicationStream) {
         self.before = merged(&self.before, stream.health());
         self.notices.append(&mut stream.take_notices());
@@ -206,11 +206,11 @@ impl Replication {
         Ok(())
     }
 
-    /// The next step towards a new stream.
+    /// Performs the next step towards a new stream.
     fn reconnect(&mut self, deadline: Instant) -> Result<Step<Frame>, Error> {
         loop {
             if self.outage.is_none() || self.stop.is_stopped() {
-                // An attempt in progress is given up.
+                // An attempt in progress is abandoned.
                 (self.outage, self.phase) = (None, Phase::Open);
                 return Ok(Step::Stopped);
             }
@@ -274,11 +274,11 @@ impl Replication {
         Ok(())
     }
 
-    /// The cause of an error that the server reports only in general terms, if the catalogue has
-    /// it: the slot was invalidated.
+    /// Replaces an error that the server reports only in general terms, if the catalogue has the
+    /// cause: the slot was invalidated.
     fn explained(&mut self, error: Error) -> Error {
-        // The first ends a connection whose slot is being invalidated, the second refuses one that
-        // was. A temporary slot disappears with its connection, which explains nothing.
+        // 57P01 ends a connection whose slot is being invalidated, 55000 refuses one that was. A
+        // temporary slot disappears with its connection, which explains nothing.
         if !matches!(error.sqlstate(), Some("57P01" | "55000")) {
             return error;
         }
@@ -288,7 +288,7 @@ impl Replication {
                 let reason = status.invalidation_reason.unwrap_or_else(|| "wal_status lost".into());
                 SetupError::SlotLost { slot: slot.clone(), reason }.into()
             }
-            // If the catalogue cannot be reached either, the server's words stay.
+            // Without an answer of the catalogue, the server's error stays.
             _ => error,
         }
     }

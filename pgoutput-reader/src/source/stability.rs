@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use pgoutput_decode::Lsn;
 
-/// The shortest life of a stable connection. It bounds how often one that is cut again and again is
-/// replaced.
+/// The shortest life of a stable connection. It limits how often a connection that is cut again and
+/// again is replaced.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// The life of a connection so far. Time is an argument.
 ///
-/// Whatever broke the connection before was in the server's WAL when this one was opened. A server
-/// that has decoded its WAL up to there has passed it, even if no event was published. One that
-/// breaks at the same change never gets there.
+/// The change that broke the connection before was in the server's WAL when this one was opened. A
+/// server that has decoded its WAL up to there has passed it, even if no event was published. A
+/// connection that breaks at the same change never gets there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stability {
     opened_at: Instant,
@@ -26,13 +26,13 @@ impl Stability {
         Self { opened_at, log_end, caught_up: false }
     }
 
-    /// The server has decoded everything before `lsn`.
+    /// Records that the server has decoded everything before `lsn`.
     pub(super) fn caught_up(&mut self, lsn: Lsn) {
         self.caught_up |= lsn >= self.log_end;
     }
 
-    /// Whether it was stable, now that it ends: it lasted for `good_after`, or caught up and lasted
-    /// for a moment.
+    /// Whether the connection was stable when it ended: it lasted for `good_after`, or caught up
+    /// and lasted for a moment.
     pub(super) fn is_stable(&self, now: Instant, good_after: Duration) -> bool {
         let lasted = now.saturating_duration_since(self.opened_at);
         lasted >= good_after || (self.caught_up && lasted >= SHORTEST)
@@ -50,7 +50,7 @@ mod tests {
         let mut stability = Stability::new(start, Lsn::new(100));
         if let Some(lsn) = reached {
             stability.caught_up(Lsn::new(lsn));
-            // A later keepalive of an earlier position takes nothing back.
+            // A later keepalive with an earlier LSN does not undo it.
             stability.caught_up(Lsn::new(1));
         }
         stability.is_stable(start + lasted, GOOD_AFTER)

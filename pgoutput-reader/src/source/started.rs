@@ -1,4 +1,4 @@
-//! What a reader reads, and from where.
+//! The server and slot that a reader has started with.
 
 use std::fmt;
 
@@ -6,10 +6,11 @@ use pgoutput_decode::{Lsn, Printable};
 
 use crate::ServerVersion;
 
-/// Server, database, slot and position that a reader has started with; from [`Reader::started`](crate::Reader::started).
+/// The server, database, slot and LSN that a reader has started with, from
+/// [`Reader::started`](crate::Reader::started).
 ///
-/// Displayed on one printable line: `PostgreSQL 18.0 at db:5432, database "app", slot "my_slot", from 0/16B3748`. The reader logs it
-/// through the crate `log` at level info.
+/// It is displayed on one printable line: `PostgreSQL 18.0 at db:5432, database "app", slot
+/// "my_slot", from 0/16B3748`. The reader logs it through the crate `log` at level info.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Started {
@@ -21,7 +22,7 @@ pub struct Started {
     pub tls: bool,
     /// The database.
     pub database: String,
-    /// The cluster's unique number, as its text.
+    /// The unique number of the cluster, as text.
     pub system_identifier: String,
     /// The timeline of the server.
     pub timeline: u32,
@@ -29,7 +30,8 @@ pub struct Started {
     pub slot: String,
     /// The publications.
     pub publications: Vec<String>,
-    /// Transactions that commit after this are read: the position that was asked for, or the slot's, whichever is later.
+    /// The LSN after which transactions are read: the one that was asked for or the slot's
+    /// confirmed LSN, whichever is later.
     pub start_lsn: Lsn,
 }
 

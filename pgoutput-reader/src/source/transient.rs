@@ -1,4 +1,4 @@
-//! Which errors may pass by themselves, so that trying again makes sense.
+//! Errors that may pass by themselves, after which the reader tries again.
 
 use std::error::Error as StdError;
 use std::io;
@@ -6,8 +6,9 @@ use std::io;
 use crate::error::{SetupError, TlsError};
 use crate::{Error, ErrorKind, LimitError};
 
-/// Whether the same may well succeed a moment later: the network, a server that restarts or is full, a slot that is still held. What is not
-/// known to pass does not.
+/// Whether another attempt may succeed a moment later: after errors of the network, a server that
+/// restarts or has too many connections, a slot that is still held. An error that is not known to
+/// pass does not.
 pub(super) fn may_pass(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Io { source, .. } => io_may_pass(source),
@@ -20,13 +21,13 @@ pub(super) fn may_pass(error: &Error) -> bool {
         | ErrorKind::ServerSilent { .. }
         | ErrorKind::Stopped { .. }
         | ErrorKind::CopyEnded { .. }
-        // Cut off without a word; what else can be wrong with TLS stays wrong.
+        // The connection was cut. Other errors of TLS do not pass.
         | ErrorKind::Tls(TlsError::Closed { .. })
-        // A network that takes nothing looks the same as a server that does not read.
+        // A network that accepts nothing looks the same as a server that does not read.
         | ErrorKind::Limit(LimitError::Unsent { .. })
-        // A standby may be on its way to become a primary.
+        // A standby may be about to become a primary.
         | ErrorKind::SessionAttrs { .. }
-        // Its creator is through one day, or gives up.
+        // The session that creates it finishes or fails.
         | ErrorKind::Setup(SetupError::SlotBeingCreated { .. }) => true,
         ErrorKind::AllHosts(errors) => errors.iter().any(may_pass),
         _ => false,
@@ -41,7 +42,7 @@ fn state_may_pass(code: &str) -> bool {
             code,
             // admin_shutdown, crash_shutdown, cannot_connect_now
             "57P01" | "57P02" | "57P03"
-            // object_in_use: the slot, held by a walsender that has not noticed yet that its client is gone
+            // object_in_use: the slot, held by a walsender that has not noticed its client's loss
             | "55006"
             // too_many_connections
             | "53300"
@@ -57,7 +58,7 @@ fn state_may_pass(code: &str) -> bool {
 
 fn io_may_pass(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
-    // Not found is the socket file of a server that is down.
+    // `NotFound` is the socket file of a server that is down.
     !matches!(error.kind(), Kind::PermissionDenied | Kind::InvalidInput | Kind::Unsupported)
 }
 
@@ -118,7 +119,8 @@ mod tests {
 
     #[test]
     fn what_stays() {
-        // A bug of one of us, wrong password, no slot, a slot that is lost, no slot free, a segment that is gone, the database dropped, a bug of the server.
+        // A protocol violation, a wrong password, no slot, an invalidated slot, no free slot, a
+        // missing WAL segment, a dropped database, a bug of the server.
         for code in
             ["08P01", "28P01", "28000", "42704", "55000", "53400", "58P01", "57P04", "XX000", ""]
         {

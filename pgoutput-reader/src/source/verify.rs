@@ -1,4 +1,4 @@
-//! Whether what comes behind a position is still to be had from a slot.
+//! The check that a slot still has everything after a stored position.
 
 use pgoutput_decode::Lsn;
 
@@ -8,18 +8,19 @@ use crate::event::signature::{COMMIT_LEN, is_signed};
 use crate::event::{Position, ReaderId, StreamIdentity, change_since};
 use crate::{Error, StartReplication, SystemId};
 
-/// A position that was stored.
+/// A stored position to resume after.
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) position: Position,
-    /// What the slot has forgotten behind it was dealt with, whoever says so.
+    /// Whether the program vouches for what the slot has confirmed beyond the position: all of that
+    /// was processed.
     pub(crate) trusted: bool,
-    /// The reader acknowledges by stages, so that commits may wait for it.
+    /// Whether the reader acknowledges by stages, so that commits may wait for it.
     pub(crate) by_stages: bool,
 }
 
 impl Stored {
-    /// That everything behind the position comes.
+    /// Checks that the server will send everything after the position.
     pub(crate) fn verify(
         &self,
         connection: &mut Connection,
@@ -37,8 +38,8 @@ impl Stored {
         Ok(())
     }
 
-    /// That a slot with these LSNs still has everything after the position. `waited_for` is whether
-    /// `synchronous_standby_names` may mean the connection.
+    /// Checks that a slot with these LSNs still has everything after the position. `waited_for` is
+    /// whether `synchronous_standby_names` may mean the connection.
     pub(crate) fn verify_slot(
         &self,
         confirmed: Lsn,
@@ -52,7 +53,7 @@ impl Stored {
     }
 }
 
-/// With what has changed since the position was taken, if that can be found.
+/// Adds to an error what has changed since the position was stored, if that can be found.
 fn explained(
     error: PositionError,
     connection: &mut Connection,
@@ -60,7 +61,7 @@ fn explained(
 ) -> PositionError {
     match error {
         PositionError::OtherPublications { position, asked, .. } => {
-            // Without the names of others one that was left out cannot be found; the rest can.
+            // A publication that is no longer asked for is found only if it still exists.
             let existing = connection.publications().unwrap_or_default();
             let change = change_since(position, start, &existing);
             PositionError::OtherPublications { position, asked, change }
@@ -69,7 +70,8 @@ fn explained(
     }
 }
 
-/// That the position is of what is read now, and of the same stretch of log. `history` leads to the server's timeline.
+/// Checks that the position is from the same cluster, slot, publications and history of WAL.
+/// `history` leads to the server's timeline.
 fn same_source(
     position: &Position,
     now: &StreamIdentity,
@@ -91,7 +93,8 @@ fn same_source(
     same_log(position, now.timeline, history)
 }
 
-/// A later timeline shares the log of an earlier one up to where its history left that.
+/// Checks the timelines: a later one shares the WAL of an earlier one up to where its history left
+/// it.
 fn same_log(
     position: &Position,
     server: u32,
@@ -105,7 +108,8 @@ fn same_log(
         return Err(PositionError::TimelineBehind { position: timeline, server });
     }
     let switch = history.iter().find(|switch| switch.timeline == timeline).map(|left| left.lsn);
-    // A commit record starts at the position; outside of a transaction everything ends there.
+    // A commit record starts at the LSN of a position; outside of a transaction a record ends
+    // there.
     let shared = match position.index() {
         Some(_) => switch.is_some_and(|switch| lsn < switch),
         None => switch.is_some_and(|switch| lsn <= switch),
@@ -116,15 +120,15 @@ fn same_log(
     Err(PositionError::TimelineForked { position: timeline, lsn, server, switch })
 }
 
-/// That the slot has everything after the position.
+/// Checks that the slot has everything after the position.
 ///
 /// A slot that is ahead of the position was moved by a reader at that position if the confirmed LSN
-/// carries its signature. An LSN with another one was confirmed after another event. Without any,
-/// something else has confirmed it, and nothing is known of what was committed between, unless no commit
-/// has room there.
+/// carries its signature. A confirmed LSN with another signature was confirmed after another event.
+/// Without any, something else has confirmed it, and what was committed in between is unknown,
+/// unless no commit record fits in between.
 ///
-/// A reader that `commits_wait` for signs nothing. Its slot is taken if it is the same one: a new slot
-/// keeps no log from before it was created, which was after the position.
+/// A reader that `commits_wait` for signs nothing. It accepts a slot that is not new: a new slot
+/// keeps no WAL from before it was created, which was after the position.
 fn not_forgotten(
     position: &Position,
     confirmed: Lsn,
@@ -140,9 +144,9 @@ fn not_forgotten(
         return Err(PositionError::Superseded { slot, lsn, confirmed_flush_lsn: confirmed });
     }
     let beyond = confirmed.as_u64() - lsn.as_u64();
-    let room = if position.index().is_some() { 2 * COMMIT_LEN } else { COMMIT_LEN };
+    let least = if position.index().is_some() { 2 * COMMIT_LEN } else { COMMIT_LEN };
     let is_old = commits_wait && restart.is_some_and(|restart| restart <= lsn);
-    if beyond < room || is_old {
+    if beyond < least || is_old {
         return Ok(());
     }
     Err(PositionError::SlotAhead {
@@ -172,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn each_part_has_its_refusal() {
+    fn each_difference_has_its_error() {
         let same = stored().identity().clone();
         assert_eq!(checked(&stored(), &same), Ok(()));
         let refused = |now: StreamIdentity| checked(&stored(), &now).unwrap_err();
@@ -195,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_timeline_is_the_same_log_up_to_where_it_left_the_earlier() {
+    fn a_later_timeline_shares_the_wal_up_to_where_it_left_the_earlier() {
         let now = StreamIdentity { timeline: 3, ..stored().identity().clone() };
         let at = |timeline: u32, lsn: &str, index: &str| {
             let text = format!("1:700:{timeline}:s:00000000000000aa:{lsn}:{index}.");
@@ -224,9 +228,10 @@ mod tests {
         for (confirmed, restart, taken) in [
             (0x0F00, Some(0x0E00), true),
             (0x1000, Some(0x1000), true),
-            // Moved by something else: its log goes back to before the position, and says nothing of what was sent.
+            // Moved by another client: its WAL goes back to before the position, but what was sent
+            // is unknown.
             (0x9000, Some(0x1000), false),
-            // Behind this commit no other has room.
+            // No other commit fits after this one.
             (0x1058, Some(0x1058), true),
             (0x1060, Some(0x1058), false),
             (0x9000, Some(0x8FC8), false),
@@ -235,7 +240,7 @@ mod tests {
             let result = checked(&stored(), confirmed, restart);
             assert_eq!(result.is_ok(), taken, "{confirmed:x} {restart:x?}");
         }
-        // Where commits wait for the reader nothing is signed, and the slot's log decides.
+        // If commits wait for the reader, nothing is signed, and restart_lsn decides.
         for (restart, taken) in [(Some(0x1000), true), (Some(0x8FC8), false), (None, false)] {
             let (confirmed, restart) = (Lsn::new(0x9000), restart.map(Lsn::new));
             let result = not_forgotten(&stored(), confirmed, restart, true);
@@ -245,7 +250,7 @@ mod tests {
         assert_eq!(checked(&stored(), signed, Some(0x8FC8)), Ok(()));
         let signed = stored().signature().after_commit(Lsn::new(0x1000)).as_u64();
         assert_eq!(checked(&stored(), signed, Some(0x0800)), Ok(()));
-        // After another event of the transaction, or of another one: whatever log is kept.
+        // Confirmed after another event, of this or another transaction, whatever WAL is kept.
         let other = position("1:700:2:s:00000000000000aa:0/1000:4.").signature();
         for confirmed in [other.after_commit(Lsn::new(0x1000)), other.before(Lsn::new(0x9000))] {
             let (slot, lsn) = ("s".into(), Lsn::new(0x1000));
