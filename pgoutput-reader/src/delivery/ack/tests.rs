@@ -89,6 +89,15 @@ fn never_goes_back() {
     assert_eq!(ack.acknowledged(), lsn(9));
 }
 
+/// Servers without the fix of 2025 would move the slot back.
+#[test]
+fn nothing_before_where_the_slot_was_found_is_acknowledged() {
+    let (ack, _) = reader(Acknowledge::Stages);
+    ack.found_at(lsn(50));
+    ack.add_boundary(0, lsn(40));
+    assert_eq!((ack.acknowledged(), reported(&ack, 99)), (lsn(50), [50, 50, 50]));
+}
+
 #[test]
 fn an_idle_position_is_acknowledged_after_its_events_and_delays_none() {
     let (ack, of) = reader(Acknowledge::Manual);
