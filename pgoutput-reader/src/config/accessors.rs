@@ -1,4 +1,4 @@
-//! Setters, getters, and the values that hold where nothing is set.
+//! Setters and getters, and the defaults.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -9,21 +9,21 @@ use super::account::Account;
 use super::error::{ConfigError, ConfigErrorKind};
 use super::{Config, Host, Secret, conninfo, env};
 
-/// An empty text means the default, here as in a connection string.
+/// An empty text means the default, as in a connection string.
 fn text(value: impl Into<String>) -> Option<String> {
     Some(value.into()).filter(|value| !value.is_empty())
 }
 
-/// Zero means the default or no limit.
+/// Zero means the default, or no limit.
 fn time(value: Duration) -> Option<Duration> {
     Some(value).filter(|value| !value.is_zero())
 }
 
 /// # Setters
 impl Config {
-    /// Adds a host to try: a name, an address, or the directory of a Unix socket (which begins with a slash). Several can be
-    /// given at once, separated by commas; an empty one among them, or no host at all, means the
-    /// [default](Config::endpoints).
+    /// Adds a host to try: a name, an address, or the directory of a Unix socket (which begins with
+    /// a slash). Several can be given at once, separated by commas; an empty one among them, or no
+    /// host at all, means the [default](Config::endpoints).
     pub fn host(&mut self, host: &str) -> &mut Self {
         if !host.is_empty() {
             self.hosts.extend(
@@ -34,7 +34,8 @@ impl Config {
         self
     }
 
-    /// Adds the address of a host, so that its name is not looked up. Give none, or one for each host.
+    /// Adds the address of a host, so that its name is not looked up. Give none, or one for each
+    /// host.
     pub fn hostaddr(&mut self, address: IpAddr) -> &mut Self {
         self.hostaddrs.push(Some(address));
         self
@@ -46,25 +47,25 @@ impl Config {
         self
     }
 
-    /// Sets the user; the default is the name of this process's account.
+    /// Sets the user. The default is the name of this process's account.
     pub fn user(&mut self, user: impl Into<String>) -> &mut Self {
         self.user = text(user);
         self
     }
 
-    /// Sets the password; an empty one is none, and then the password file is asked.
+    /// Sets the password. An empty one is no password, and the password file is searched instead.
     pub fn password(&mut self, password: impl Into<Secret>) -> &mut Self {
         self.password = Some(password.into()).filter(|password| !password.expose().is_empty());
         self
     }
 
-    /// Sets the password file; the default is `~/.pgpass`.
+    /// Sets the password file. The default is `~/.pgpass`.
     pub fn passfile(&mut self, path: impl Into<String>) -> &mut Self {
         self.passfile = text(path);
         self
     }
 
-    /// Sets the database; the default is the one named like the user.
+    /// Sets the database. The default is the one with the user's name.
     pub fn dbname(&mut self, dbname: impl Into<String>) -> &mut Self {
         self.dbname = text(dbname);
         self
@@ -76,8 +77,8 @@ impl Config {
         self
     }
 
-    /// Sets the name to show where neither the connection string nor `PGAPPNAME` has one: for programs, which thereby
-    /// leave the choice to their user. Without it the name is `pgoutput`.
+    /// Sets the application name to use if neither the connection string nor `PGAPPNAME` has one. A
+    /// program that sets this leaves the choice to its user. The default is `pgoutput`.
     pub fn fallback_application_name(&mut self, name: impl Into<String>) -> &mut Self {
         self.fallback_application_name = text(name);
         self
@@ -85,14 +86,15 @@ impl Config {
 
     /// Sets command-line options for the server process, such as `-c work_mem=64MB`.
     ///
-    /// The library's own settings win: those that the text of values depends on, `search_path` (empty),
-    /// `quote_all_identifiers`, `client_min_messages`, and the timeouts that could end a session.
+    /// The library's own settings take precedence: those that the text of values depends on,
+    /// `search_path` (empty), `quote_all_identifiers`, `client_min_messages`, and the timeouts that
+    /// could end a session.
     pub fn options(&mut self, options: impl Into<String>) -> &mut Self {
         self.options = text(options);
         self
     }
 
-    /// Sets how long to try each host; zero, the default, is without limit.
+    /// Sets how long to try each host. Zero, the default, is no limit.
     pub fn connect_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.connect_timeout = time(timeout);
         self
@@ -104,67 +106,76 @@ impl Config {
         self
     }
 
-    /// Sets the idle time before the first TCP keepalive, in whole seconds; zero is the default,
+    /// Sets the idle time before the first TCP keepalive, in whole seconds. Zero is the default,
     /// [`DEFAULT_KEEPALIVES_IDLE`](super::DEFAULT_KEEPALIVES_IDLE).
     pub fn keepalives_idle(&mut self, idle: Duration) -> &mut Self {
         self.keepalives_idle = time(idle);
         self
     }
 
-    /// Sets the time after which an unanswered TCP keepalive is repeated, in whole seconds; zero is the default,
-    /// [`DEFAULT_KEEPALIVES_INTERVAL`](super::DEFAULT_KEEPALIVES_INTERVAL).
+    /// Sets the time after which an unanswered TCP keepalive is repeated, in whole seconds. Zero is
+    /// the default, [`DEFAULT_KEEPALIVES_INTERVAL`](super::DEFAULT_KEEPALIVES_INTERVAL).
     pub fn keepalives_interval(&mut self, interval: Duration) -> &mut Self {
         self.keepalives_interval = time(interval);
         self
     }
 
-    /// Sets after how many unanswered TCP keepalives the connection counts as dead; zero is the default,
-    /// [`DEFAULT_KEEPALIVES_COUNT`](super::DEFAULT_KEEPALIVES_COUNT).
+    /// Sets the number of unanswered TCP keepalives after which the connection counts as dead. Zero
+    /// is the default, [`DEFAULT_KEEPALIVES_COUNT`](super::DEFAULT_KEEPALIVES_COUNT).
     pub fn keepalives_count(&mut self, count: u32) -> &mut Self {
         self.keepalives_count = Some(count).filter(|count| *count != 0);
         self
     }
 
-    /// Sets how long sent data may stay unacknowledged, in whole milliseconds; zero is the default,
-    /// [`DEFAULT_TCP_USER_TIMEOUT`](super::DEFAULT_TCP_USER_TIMEOUT) while keepalives are on, else the system's.
+    /// Sets how long the system waits for sent data to be acknowledged, in whole milliseconds. Zero
+    /// is the default: [`DEFAULT_TCP_USER_TIMEOUT`](super::DEFAULT_TCP_USER_TIMEOUT) if keepalives
+    /// are on, otherwise the system's.
     pub fn tcp_user_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.tcp_user_timeout = time(timeout);
         self
     }
 
-    /// Sets the server's `wal_sender_timeout` for this connection alone, in whole milliseconds; `Some` of zero turns it off,
-    /// `None` leaves the server's own.
+    /// Sets the server's `wal_sender_timeout` for this connection alone, in whole milliseconds.
+    /// `Some` of zero turns it off; `None` leaves the server's own value.
     pub fn wal_sender_timeout(&mut self, timeout: Option<Duration>) -> &mut Self {
         self.wal_sender_timeout = timeout;
         self
     }
 
-    /// Sets how long the server may say nothing, not even a keepalive, while the program waits for it. Zero is without limit; unless set,
+    /// Sets how long the server may be silent, without even a keepalive, while the program waits
+    /// for it. Zero is no limit. The default is
     /// [`DEFAULT_WAL_RECEIVER_TIMEOUT`](super::DEFAULT_WAL_RECEIVER_TIMEOUT).
     ///
-    /// After half of it the server is asked for a sign of life; after all of it the connection counts as dead, and reading ends with
-    /// [`ServerSilent`](crate::ErrorKind::ServerSilent). Only time spent waiting counts, in as many calls as it takes. As the setting of this
-    /// name is for PostgreSQL's own receiver (manual, section "Replication"). Servers before 16 can be silent for long while they
-    /// decode a large transaction of which nothing is published: give them more.
+    /// After half of this time the reader asks the server for a reply. After all of it the
+    /// connection counts as dead, and reading ends with
+    /// [`ServerSilent`](crate::ErrorKind::ServerSilent). Only time spent waiting counts, added up
+    /// over calls. This is what the setting of the same name is for PostgreSQL's own receiver
+    /// (manual, section "Replication"). A server before 16 can be silent for long while it decodes
+    /// a large transaction of which nothing is published; set a longer time for it.
     pub fn wal_receiver_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.wal_receiver_timeout = timeout;
         self
     }
 
-    /// Sets the largest frame to accept from the server, in bytes, header included. A longer one is an error; memory is
-    /// taken only as its bytes arrive.
+    /// Sets the largest frame to accept from the server, in bytes, including its header. A longer
+    /// frame is an error. Memory is allocated only as its bytes arrive.
     pub fn max_frame_size(&mut self, bytes: usize) -> &mut Self {
         self.max_frame_size = bytes;
         self
     }
 
-    /// The most that letting data gather may hold up one read, up to a second; zero reads every change as it comes.
-    /// Unless set, [`DEFAULT_MAX_READ_DELAY`](super::DEFAULT_MAX_READ_DELAY).
+    /// Sets the longest delay before a read, up to a second. Zero reads every change as it arrives.
+    /// The default is [`DEFAULT_MAX_READ_DELAY`](super::DEFAULT_MAX_READ_DELAY).
     ///
-    /// It plays a part only while the stream is busy, when reads have followed each other within 100 microseconds for a while: then a rest
-    /// before each read takes most of the work off this program and much off the server; the first that brings little is the last. What the
-    /// program does meanwhile counts as rest. A stop ends a rest at once; a call whose deadline comes first ends there, as if nothing were there, and the
-    /// next one goes on with the rest. On a Unix socket, which holds little, a rest is at most 300 microseconds.
+    /// Reads are delayed only while the stream is busy, that is after a number of reads that
+    /// followed each other within 100 microseconds. A delay before each read then lets data
+    /// accumulate, which takes most of the work off this program and much off the server. Delays
+    /// end with the first one that brings little data. Time that the program spends between reads
+    /// counts as part of the delay.
+    ///
+    /// A stop ends a delay at once. A call whose deadline comes first returns at its deadline, as
+    /// if nothing had arrived, and the next call continues the delay. On a Unix socket, which
+    /// buffers little, a delay is at most 300 microseconds.
     ///
     /// ```
     /// use std::time::Duration;
@@ -183,19 +194,19 @@ impl Config {
 
 /// # Getters
 ///
-/// `None` means that the default applies.
+/// Getters. `None` means that the default applies.
 impl Config {
-    /// The hosts as given, `None` for one that was left empty.
+    /// The hosts as given; `None` for an empty one.
     pub fn get_hosts(&self) -> &[Option<Host>] {
         &self.hosts
     }
 
-    /// The addresses as given, `None` for one that was left empty.
+    /// The addresses as given; `None` for an empty one.
     pub fn get_hostaddrs(&self) -> &[Option<IpAddr>] {
         &self.hostaddrs
     }
 
-    /// The ports as given, `None` for one that was left empty.
+    /// The ports as given; `None` for an empty one.
     pub fn get_ports(&self) -> &[Option<u16>] {
         &self.ports
     }
@@ -220,12 +231,13 @@ impl Config {
         self.dbname.as_deref()
     }
 
-    /// The application name that servers are sent.
+    /// The application name that is sent to the server.
     pub(crate) fn application_name_or_default(&self) -> &str {
         self.get_application_name().unwrap_or("pgoutput")
     }
 
-    /// The application name, or else the fallback; see [`fallback_application_name`](Self::fallback_application_name).
+    /// The application name, or the fallback if none is set; see
+    /// [`fallback_application_name`](Self::fallback_application_name).
     pub fn get_application_name(&self) -> Option<&str> {
         self.application_name.as_deref().or(self.fallback_application_name.as_deref())
     }
@@ -235,7 +247,7 @@ impl Config {
         self.options.as_deref()
     }
 
-    /// How long to try each host.
+    /// The time for which each host is tried.
     pub fn get_connect_timeout(&self) -> Option<Duration> {
         self.connect_timeout
     }
@@ -260,7 +272,7 @@ impl Config {
         self.keepalives_count
     }
 
-    /// How long sent data may stay unacknowledged.
+    /// The longest time for which sent data may stay unacknowledged.
     pub fn get_tcp_user_timeout(&self) -> Option<Duration> {
         self.tcp_user_timeout
     }
@@ -270,17 +282,17 @@ impl Config {
         self.wal_sender_timeout
     }
 
-    /// How long the server may say nothing while the program waits for it; zero is without limit.
+    /// The longest silence of the server while the program waits for it; zero is no limit.
     pub fn get_wal_receiver_timeout(&self) -> Duration {
         self.wal_receiver_timeout
     }
 
-    /// The largest frame to accept, in bytes, header included.
+    /// The largest frame to accept, in bytes, including its header.
     pub fn get_max_frame_size(&self) -> usize {
         self.max_frame_size
     }
 
-    /// The most that letting data gather may add to a change's latency.
+    /// The longest delay before a read, which is the most it can add to the latency of a change.
     pub fn get_max_read_delay(&self) -> Duration {
         self.max_read_delay
     }
@@ -288,8 +300,8 @@ impl Config {
 
 /// # What is sent
 impl Config {
-    /// The user to connect as: the one given, or else the name of this process's account, from `/etc/passwd`, `LOGNAME` or
-    /// `USER`.
+    /// The user to connect as: the one given, or the name of this process's account, from
+    /// `/etc/passwd`, `LOGNAME` or `USER`.
     ///
     /// # Errors
     /// [`ConfigErrorKind::NoUser`] if there is none.
@@ -314,13 +326,13 @@ impl Config {
             .ok_or_else(|| {
                 ConfigError::new(
                     ConfigErrorKind::NoUser,
-                    "no user is given and this process's account has no name; set it, or PGUSER",
+                    "no user is given and this process's account has no name; set user or PGUSER",
                 )
                 .named("user")
             })
     }
 
-    /// The database to connect to: the one given, or else the one named like the user.
+    /// The database to connect to: the one given, or the one with the user's name.
     ///
     /// # Errors
     /// Those of [`user_or_default`](Config::user_or_default).
@@ -331,10 +343,13 @@ impl Config {
         }
     }
 
-    /// These settings as a connection string of `keyword=value` pairs, **the password in clear**. Parsing it gives an equal
-    /// `Config`, but for [`wal_sender_timeout`](Config::wal_sender_timeout),
-    /// [`wal_receiver_timeout`](Config::wal_receiver_timeout) and [`max_frame_size`](Config::max_frame_size), which libpq has no keywords for, and parts of a second (of a millisecond
-    /// for `tcp_user_timeout`), which are rounded up.
+    /// These settings as a connection string of `keyword=value` pairs, **with the password in clear
+    /// text**. Parsing it gives an equal `Config`, with two exceptions.
+    /// [`wal_sender_timeout`](Config::wal_sender_timeout),
+    /// [`wal_receiver_timeout`](Config::wal_receiver_timeout),
+    /// [`max_frame_size`](Config::max_frame_size) and [`max_read_delay`](Config::max_read_delay)
+    /// are left out, as libpq has no keywords for them. Durations are rounded up to whole seconds
+    /// (milliseconds for `tcp_user_timeout`).
     ///
     /// ```
     /// let config: pgoutput_reader::Config = "postgresql://alice@db/my%20shop".parse()?;

@@ -1,10 +1,11 @@
-//! The operating system account of this process: its name is the default user, its home holds the password file.
+//! The operating system account of this process: the default user, and the home of the password
+//! file.
 
 use std::path::PathBuf;
 
 use super::env::Lookup;
 
-/// The two fields of a passwd(5) line that matter here.
+/// The two fields of a passwd(5) line that are needed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) name: String,
@@ -12,8 +13,8 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// The account of the effective user id, as libpq takes it; none where `/etc/passwd` does not have it (accounts of a
-    /// directory service).
+    /// The account of the effective user id, as in libpq. `None` if `/etc/passwd` does not have it,
+    /// as with accounts of a directory service.
     #[cfg(unix)]
     pub(crate) fn current() -> Option<Self> {
         let passwd = std::fs::read(PathBuf::from("/etc/passwd")).ok()?;
@@ -50,7 +51,8 @@ mod tests {
     use super::Account;
 
     const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\n# a comment\nbroken\n\
-                          postgres:x:101:103:PostgreSQL,,,:/var/lib/postgresql:/bin/bash\nagain:x:101:1::/x:\n";
+                          postgres:x:101:103:PostgreSQL,,,:/var/lib/postgresql:/bin/bash\n\
+                          again:x:101:1::/x:\n";
 
     #[test]
     fn an_account_is_found_by_its_id() {

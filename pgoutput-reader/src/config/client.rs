@@ -1,4 +1,4 @@
-//! To and from the settings of the `postgres` crate, which makes the ordinary second connection.
+//! Conversion from and to the settings of the `postgres` crate, which the SQL connection uses.
 
 use std::path::Path;
 
@@ -15,10 +15,12 @@ use super::{
 };
 
 impl Config {
-    /// Takes over the settings of a [`postgres::Config`]; a notice callback cannot be seen in it and stays behind.
+    /// Converts the settings of a [`postgres::Config`]. Its notice callback cannot be read and is
+    /// dropped.
     ///
     /// # Errors
-    /// A setting that cannot be honoured, such as text that is not UTF-8, or TLS without the feature `tls`.
+    /// A setting that cannot be honoured, such as text that is not UTF-8, or TLS without the
+    /// feature `tls`.
     pub fn from_postgres(client: &ClientConfig) -> Result<Self, ConfigError> {
         let refuse = |parameter, why| Err(ConfigError::of(parameter, Problem::unsupported(why)));
         let not_utf8 =
@@ -47,12 +49,12 @@ impl Config {
         config.keepalives_idle(client.get_keepalives_idle());
         config.keepalives_interval(client.get_keepalives_interval().unwrap_or_default());
         config.keepalives_count(client.get_keepalives_retries().unwrap_or_default());
-        // What may be added to these enums is stricter than what there is.
+        // A variant that is added to these enums will be stricter than the existing ones.
         match client.get_ssl_mode() {
             ClientSslMode::Disable => {
                 config.ssl_mode(SslMode::Disable);
             }
-            // That crate's default cannot be told from the same mode chosen.
+            // That crate's default cannot be distinguished from the same mode set explicitly.
             ClientSslMode::Prefer => {}
             _ => {
                 config.ssl_mode(SslMode::Require);
@@ -71,35 +73,46 @@ impl Config {
             ClientAttrs::Any => TargetSessionAttrs::Any,
             ClientAttrs::ReadWrite => TargetSessionAttrs::ReadWrite,
             ClientAttrs::ReadOnly => TargetSessionAttrs::ReadOnly,
-            _ => return refuse("target_session_attrs", "not one of any, read-write, read-only"),
+            _ => {
+                return refuse(
+                    "target_session_attrs",
+                    "invalid value; the values are any, read-write and read-only",
+                );
+            }
         });
         config.load_balance_hosts(match client.get_load_balance_hosts() {
             LoadBalanceHosts::Disable => false,
             LoadBalanceHosts::Random => true,
-            _ => return refuse("load_balance_hosts", "neither disable nor random"),
+            _ => {
+                return refuse(
+                    "load_balance_hosts",
+                    "invalid value; the values are disable and random",
+                );
+            }
         });
         config.validate()?;
         Ok(config)
     }
 
-    /// The same settings for an ordinary connection to any of the hosts, with the password if one was given (the password
-    /// file is not asked).
+    /// The same settings for an SQL connection to any of the hosts, with the password if one was
+    /// given. The password file is not read.
     ///
-    /// Of the settings of TLS that crate has the mode (`verify-ca` and `verify-full` become `require`, `allow` becomes `disable`), the way it begins
-    /// and channel binding. Which certificates are trusted and sent is up to the connector that is given to its `connect`: with `NoTls` a mode
-    /// from `require` on is an error.
+    /// Of the TLS settings, that crate has the mode (`verify-ca` and `verify-full` become
+    /// `require`, `allow` becomes `disable`), the negotiation and channel binding. The connector
+    /// that you pass to its `connect` decides which certificates are trusted and sent. With
+    /// `NoTls`, a mode from `require` on is an error.
     ///
     /// # Errors
-    /// What [`endpoints`](Config::endpoints) and [`user_or_default`](Config::user_or_default) find.
+    /// Those of [`endpoints`](Config::endpoints) and [`user_or_default`](Config::user_or_default).
     pub fn to_postgres(&self) -> Result<ClientConfig, ConfigError> {
         self.client(&self.endpoints()?, self.password.as_ref())
     }
 
-    /// The same settings for an ordinary connection to the server that the replication connection has reached, with the
-    /// password that it used, if any.
+    /// The same settings for an SQL connection to the server that the replication connection has
+    /// reached, with the password that it used, if any.
     ///
     /// # Errors
-    /// What [`validate`](Config::validate) and [`user_or_default`](Config::user_or_default) find.
+    /// Those of [`validate`](Config::validate) and [`user_or_default`](Config::user_or_default).
     pub fn to_postgres_at(
         &self,
         endpoint: &Endpoint,
@@ -115,8 +128,8 @@ impl Config {
         password: Option<&Secret>,
     ) -> Result<ClientConfig, ConfigError> {
         let mut client = ClientConfig::new();
-        // That crate wants an address for each host or for none. Without TLS a host's name has no other use than finding its
-        // address, so the address can stand in its place.
+        // That crate wants an address for each host or for none. Without TLS a host's name serves
+        // only to find its address, so the address can replace it.
         for endpoint in endpoints {
             match (endpoint.host(), endpoint.hostaddr()) {
                 (_, Some(address)) => client.host(&address.to_string()),
@@ -172,7 +185,7 @@ fn unix<'a>(client: &'a mut ClientConfig, directory: &Path) -> &'a mut ClientCon
     client.host_path(directory)
 }
 
-/// That crate then reports the name as one that cannot be found.
+/// That crate then reports that the name was not found.
 #[cfg(not(unix))]
 fn unix<'a>(client: &'a mut ClientConfig, directory: &Path) -> &'a mut ClientConfig {
     client.host(&directory.to_string_lossy())
@@ -182,8 +195,10 @@ fn unix<'a>(client: &'a mut ClientConfig, directory: &Path) -> &'a mut ClientCon
 mod tests {
     use super::*;
 
-    const SETTINGS: &str = "host=a,/s,b port=1,2,3 user=u password=p dbname=d application_name=n options='-c x=y' \
-                            connect_timeout=1 keepalives=0 keepalives_idle=2 keepalives_interval=3 keepalives_count=4 \
+    const SETTINGS: &str = "host=a,/s,b port=1,2,3 user=u password=p dbname=d \
+                            application_name=n options='-c x=y' \
+                            connect_timeout=1 keepalives=0 keepalives_idle=2 \
+                            keepalives_interval=3 keepalives_count=4 \
                             tcp_user_timeout=5 sslmode=disable";
 
     #[test]

@@ -1,5 +1,5 @@
-//! `keyword=value` connection strings
-//! ([PostgreSQL manual, 34.1.1.1](https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE)).
+//! `keyword=value` connection strings ([PostgreSQL manual,
+//! 34.1.1.1](https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE)).
 
 use std::fmt::Write as _;
 
@@ -7,12 +7,12 @@ use super::error::{ConfigError, ParameterOrigin};
 use super::keyword;
 use super::parameters::{Parameters, unknown};
 
-/// The spaces of C's `isspace`.
+/// Whether `c` is a space for C's `isspace`.
 fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t'..='\r')
 }
 
-/// A place in the string; all movement is by whole characters.
+/// A position in the string, which moves by whole characters.
 struct Cursor<'a> {
     text: &'a str,
     position: usize,
@@ -47,7 +47,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Reads `text` into `parameters`.
+/// Parses `text` into `parameters`.
 pub(crate) fn parse(
     text: &str,
     origin: ParameterOrigin,
@@ -68,10 +68,10 @@ pub(crate) fn parse(
             return Err(ConfigError::syntax(
                 origin,
                 start,
-                "not a URI of PostgreSQL; it begins with postgresql://",
+                "not a PostgreSQL URI, which begins with postgresql://",
             ));
         }
-        // No keyword has any of these, and the place of a host does.
+        // No keyword has any of these characters; a host and its port do.
         if start == first && word.contains(['@', '/', ':']) {
             return Err(ConfigError::syntax(
                 origin,
@@ -84,7 +84,8 @@ pub(crate) fn parse(
             return Err(ConfigError::syntax(
                 origin,
                 start,
-                "a word without a value; write keyword=value, with values that contain spaces in single quotes",
+                "a word without a value; write keyword=value, and put a value with spaces into \
+                 single quotes",
             ));
         }
         let Some(keyword) = keyword::find(word) else {
@@ -101,7 +102,7 @@ pub(crate) fn parse(
     }
 }
 
-/// A value up to the next space; a backslash takes the next character as it is.
+/// Reads a value up to the next space. A backslash escapes the next character.
 fn bare(cursor: &mut Cursor<'_>) -> String {
     let mut value = String::new();
     while let Some(c) = cursor.peek().filter(|c| !is_space(*c)) {
@@ -111,7 +112,7 @@ fn bare(cursor: &mut Cursor<'_>) -> String {
     value
 }
 
-/// A value in single quotes, in which a quote or backslash is written with a backslash before it.
+/// Reads a value in single quotes, in which a backslash escapes a quote or a backslash.
 fn quoted(cursor: &mut Cursor<'_>, origin: ParameterOrigin) -> Result<String, ConfigError> {
     let start = cursor.position;
     cursor.next();
@@ -125,14 +126,14 @@ fn quoted(cursor: &mut Cursor<'_>, origin: ParameterOrigin) -> Result<String, Co
                 return Err(ConfigError::syntax(
                     origin,
                     start,
-                    "the quoted value has no end; write a quote inside a value as \\'",
+                    "the quoted value has no closing quote; write a quote inside a value as \\'",
                 ));
             }
         }
     }
 }
 
-/// Writes ` keyword='value'` so that [`parse`] reads the same value; quotes only where they are needed.
+/// Writes ` keyword='value'` so that [`parse`] reads the same value; quotes only where needed.
 pub(crate) fn write(out: &mut String, keyword: &str, value: &str) {
     if !out.is_empty() {
         out.push(' ');

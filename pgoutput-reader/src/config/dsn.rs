@@ -4,7 +4,7 @@ use super::error::{ConfigError, ParameterOrigin};
 use super::parameters::Parameters;
 use super::{conninfo, uri};
 
-/// Reads a URI, or else `keyword=value` words.
+/// Parses a URI, or else `keyword=value` words.
 pub(super) fn parse(text: &str, origin: ParameterOrigin) -> Result<Parameters, ConfigError> {
     let mut parameters = Parameters::default();
     match uri::strip_scheme(text) {

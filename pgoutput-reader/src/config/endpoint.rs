@@ -1,4 +1,4 @@
-//! Hosts, and the addresses that are tried in turn.
+//! Hosts and the endpoints that are tried in order.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use super::Config;
 use super::error::{ConfigError, ConfigErrorKind, Problem};
 
-/// The port of a server when none is given.
+/// The default port of a server.
 pub const DEFAULT_PORT: u16 = 5432;
 
-/// The directories in which packaged servers (`/var/run/postgresql`) and servers built from source (`/tmp`) put their
-/// sockets.
+/// The directories in which packaged servers (`/var/run/postgresql`) and servers built from source
+/// (`/tmp`) create their sockets.
 #[cfg(unix)]
 const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 #[cfg(not(unix))]
@@ -30,12 +30,13 @@ pub enum Host {
 }
 
 impl Host {
-    /// Reads a host as libpq does: what begins with a slash is a directory.
+    /// Reads a host as libpq does: text that begins with a slash is a directory.
     pub(crate) fn new(text: &str) -> Self {
         if text.starts_with('/') { Self::Unix(text.into()) } else { Self::Tcp(text.to_owned()) }
     }
 
-    /// The text of the `host` parameter. Directories come from strings, so nothing is lost.
+    /// The text of the `host` parameter. Directories come from strings, so the conversion is
+    /// lossless.
     pub(crate) fn text(&self) -> std::borrow::Cow<'_, str> {
         match self {
             Self::Tcp(name) => name.as_str().into(),
@@ -44,7 +45,7 @@ impl Host {
     }
 }
 
-/// One place where a server may be reached: the settings of one host with every default filled in.
+/// An endpoint of a server: the settings of one host with every default filled in.
 ///
 /// `Display` writes `name:port`, `[address]:port` or the socket's path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,12 +56,12 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The host, named or not: where only `hostaddr` was given it is that address.
+    /// The host; the address in `hostaddr` if only that was given.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// The address to connect to without asking for the name's.
+    /// The address to connect to without looking up the name.
     pub fn hostaddr(&self) -> Option<IpAddr> {
         self.hostaddr
     }
@@ -71,12 +72,13 @@ impl Endpoint {
         Self { hostaddr: Some(address), ..self.clone() }
     }
 
-    /// The port; for a Unix socket it is part of the file's name.
+    /// The port. For a Unix socket it is part of the file's name.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The socket's file, such as `/tmp/.s.PGSQL.5432`; none for TCP. `hostaddr` makes any host TCP, as in libpq.
+    /// The path of the socket, such as `/tmp/.s.PGSQL.5432`; `None` for TCP. With `hostaddr` any
+    /// host is TCP, as in libpq.
     pub fn socket_path(&self) -> Option<PathBuf> {
         match &self.host {
             Host::Unix(directory) if self.hostaddr.is_none() => {
@@ -86,7 +88,7 @@ impl Endpoint {
         }
     }
 
-    /// The name under which the password file knows this server: default socket directories are `localhost`.
+    /// The name of this server in the password file: `localhost` for default socket directories.
     pub(crate) fn passfile_host(&self) -> std::borrow::Cow<'_, str> {
         match &self.host {
             Host::Unix(directory)
@@ -118,20 +120,21 @@ impl fmt::Display for Endpoint {
 }
 
 impl Config {
-    /// The places to try, in order, until one accepts a connection.
+    /// The endpoints to try, in order, until one accepts a connection.
     ///
-    /// There is one for each host. A host that is not given stands for three: the Unix sockets in `/var/run/postgresql` and
-    /// `/tmp`, then `localhost`; a libpq has one of the three built in, and which one depends on who built it.
+    /// Each host is one endpoint. A host that is not given stands for three: the Unix sockets in
+    /// `/var/run/postgresql` and `/tmp`, then `localhost`. A libpq has one of the three built in,
+    /// chosen by whoever built it.
     ///
     /// ```
     /// let config: pgoutput_reader::Config = "postgresql://a,b:5433/".parse()?;
-    /// let places: Vec<String> = config.endpoints()?.iter().map(ToString::to_string).collect();
-    /// assert_eq!(places, ["a:5432", "b:5433"]);
+    /// let endpoints: Vec<String> = config.endpoints()?.iter().map(ToString::to_string).collect();
+    /// assert_eq!(endpoints, ["a:5432", "b:5433"]);
     /// # Ok::<(), pgoutput_reader::ConfigError>(())
     /// ```
     ///
     /// # Errors
-    /// What [`validate`](Config::validate) finds.
+    /// Those of [`validate`](Config::validate).
     pub fn endpoints(&self) -> Result<Vec<Endpoint>, ConfigError> {
         self.validate()?;
         let mut endpoints = Vec::new();
@@ -163,23 +166,21 @@ impl Config {
         Ok(endpoints)
     }
 
-    /// How many hosts there are, the default counted as one.
+    /// The number of hosts, with the default counted as one.
     fn host_count(&self) -> usize {
         self.hosts.len().max(self.hostaddrs.len()).max(1)
     }
 
-    /// The lists of hosts, addresses and ports must have the same length; one port may serve all
-    /// hosts, and no host has one in its name.
+    /// Checks the lists of hosts, addresses and ports: they have the same length, except that one
+    /// port may serve all hosts, and no host contains a port.
     pub(crate) fn validate_lists(&self) -> Result<(), ConfigError> {
-        if let Some(place) =
+        if let Some(index) =
             self.hosts.iter().position(|host| host.as_ref().is_some_and(names_port))
-            && !self.hostaddrs.get(place).is_some_and(Option::is_some)
+            && !self.hostaddrs.get(index).is_some_and(Option::is_some)
         {
             return Err(ConfigError::of(
                 "host",
-                Problem::invalid(
-                    "a host with a port, which is a parameter of its own: write host=HOST port=NUMBER",
-                ),
+                Problem::invalid("the port is a parameter of its own: write host=HOST port=NUMBER"),
             ));
         }
         let (hosts, addresses, ports) = (self.hosts.len(), self.hostaddrs.len(), self.ports.len());
@@ -190,7 +191,8 @@ impl Config {
             return mismatch(
                 "hostaddr",
                 format!(
-                    "{addresses} addresses do not fit {hosts} hosts; give one for each, empty where the name is to be looked up"
+                    "{addresses} addresses do not match {hosts} hosts; give one for each, or an \
+                     empty one to look up the name"
                 ),
             );
         }
@@ -198,7 +200,7 @@ impl Config {
             return mismatch(
                 "port",
                 format!(
-                    "{ports} ports do not fit {} hosts; give one for all, or one for each",
+                    "{ports} ports do not match {} hosts; give one for all, or one for each",
                     self.host_count()
                 ),
             );
@@ -207,7 +209,7 @@ impl Config {
     }
 }
 
-/// Whether this is `host:port`. IPv6 addresses have more than one colon.
+/// Whether this is `host:port`. An IPv6 address has more than one colon.
 fn names_port(host: &Host) -> bool {
     let Host::Tcp(name) = host else { return false };
     name.split_once(':')

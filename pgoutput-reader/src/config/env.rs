@@ -1,7 +1,8 @@
-//! The environment: the PG* variables
-//! ([PostgreSQL manual, 34.15](https://www.postgresql.org/docs/18/libpq-envars.html)) and `DATABASE_URL`.
+//! The environment: the PG* variables ([PostgreSQL manual,
+//! 34.15](https://www.postgresql.org/docs/18/libpq-envars.html)) and `DATABASE_URL`.
 //!
-//! `PGLOCALEDIR` is about the language of libpq's own messages; it changes nothing here and is not read.
+//! `PGLOCALEDIR` chooses the language of libpq's own messages. It has no effect here and is not
+//! read.
 
 use std::ffi::OsString;
 
@@ -10,7 +11,7 @@ use super::keyword::{self, KEYWORDS};
 use super::parameters::Parameters;
 use super::{Config, ConfigErrorKind, dsn, service};
 
-/// Looks a variable up; an argument everywhere below, so that no test has to touch the environment of its process.
+/// Looks up a variable. It is an argument so that tests need not change the process's environment.
 pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The environment of this process.
@@ -18,8 +19,8 @@ pub(crate) fn process(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-/// Variables that libpq turns into settings of the session. The reader pins these settings, so it can take only
-/// its own values.
+/// Variables that libpq turns into settings of the session. The reader pins these settings, so it
+/// accepts only its own values.
 const SESSION: &[(&str, &[&str], &str)] = &[
     (
         "PGDATESTYLE",
@@ -39,9 +40,9 @@ fn text(lookup: Lookup<'_>, variable: &'static str) -> Result<Option<String>, Co
     })
 }
 
-/// Gives every parameter that is still open the value of its variable.
+/// Gives every parameter without a value that of its variable.
 fn fill(parameters: &mut Parameters, lookup: Lookup<'_>) -> Result<(), ConfigError> {
-    // A service comes before the variables.
+    // A service takes precedence over the variables.
     if !parameters.has("service")
         && let Some(service) = keyword::find("service")
         && let Some(name) = text(lookup, "PGSERVICE")?
@@ -49,7 +50,7 @@ fn fill(parameters: &mut Parameters, lookup: Lookup<'_>) -> Result<(), ConfigErr
         parameters.set(service, name, ParameterOrigin::Variable("PGSERVICE"), None);
     }
     service::fill(parameters, lookup)?;
-    // Only where nothing else decides about sslmode, as in libpq.
+    // Only if nothing else determines sslmode, as in libpq.
     if !parameters.has("sslmode")
         && lookup("PGSSLMODE").is_none()
         && text(lookup, "PGREQUIRESSL")?.is_some_and(|value| value.starts_with('1'))
@@ -81,14 +82,14 @@ fn fill(parameters: &mut Parameters, lookup: Lookup<'_>) -> Result<(), ConfigErr
     Ok(())
 }
 
-/// `Config::from_env` over any environment.
+/// `Config::from_env` with the given environment.
 pub(crate) fn from_env(lookup: Lookup<'_>) -> Result<Config, ConfigError> {
     let mut parameters = Parameters::default();
     fill(&mut parameters, lookup)?;
     parameters.into_config()
 }
 
-/// `Config::from_dsn_or_env` over any environment.
+/// `Config::from_dsn_or_env` with the given environment.
 pub(crate) fn from_dsn_or_env(
     dsn: Option<&str>,
     lookup: Lookup<'_>,

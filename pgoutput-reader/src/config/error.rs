@@ -1,14 +1,14 @@
-//! What can be wrong with connection settings.
+//! Errors in connection settings.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use pgoutput_decode::Printable;
 
-/// Why connection settings were refused.
+/// An error in connection settings.
 ///
-/// The message names the parameter, where it came from and what to do. It never repeats a value, nor any part of a
-/// connection string that could belong to a password.
+/// The message names the parameter, where it came from and what to do. It never contains a value,
+/// nor a part of a connection string that could belong to a password.
 ///
 /// ```
 /// use pgoutput_reader::config::{Config, ConfigErrorKind};
@@ -35,36 +35,36 @@ pub enum ConfigErrorKind {
     Syntax,
     /// The connection string has a keyword that libpq does not have either.
     UnknownKeyword,
-    /// The value is not one that the parameter can have.
+    /// The value is invalid for the parameter.
     InvalidValue,
-    /// libpq knows the parameter and the value, but the reader cannot do what it asks for.
+    /// libpq knows the parameter and the value, but the reader does not support it.
     Unsupported,
-    /// The numbers of hosts, addresses and ports do not fit together.
+    /// The numbers of hosts, addresses and ports do not match.
     Mismatch,
     /// The password file cannot be used.
     PassFile,
-    /// The service file cannot be used, or has no such service.
+    /// The service file cannot be used, or does not define the service.
     Service,
-    /// No user is named, and the account of this process has no name.
+    /// No user is given, and the account of this process has no name.
     NoUser,
 }
 
-/// Where a setting came from.
+/// The origin of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ParameterOrigin {
     /// A setter of `Config`.
     Setter,
-    /// A string given to the program.
+    /// A connection string given to the program.
     ConnectionString,
-    /// The string in `DATABASE_URL`.
+    /// The connection string in `DATABASE_URL`.
     DatabaseUrl,
     /// One of the PG* variables.
     Variable(&'static str),
-    /// The service that the connection string or `PGSERVICE` names.
+    /// The service named by the connection string or `PGSERVICE`.
     ServiceFile,
 }
 
-/// A value's problem before it is known whose value it was.
+/// An error in a value, without its parameter.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) kind: ConfigErrorKind,
@@ -119,18 +119,18 @@ impl ConfigError {
         self
     }
 
-    /// What kind of error it is.
+    /// The kind of the error.
     pub fn kind(&self) -> ConfigErrorKind {
         self.kind
     }
 
-    /// The keyword of the parameter that is wrong; none for an error of syntax, or where the word could be part of a
-    /// password.
+    /// The keyword of the invalid parameter; `None` for a syntax error, or if the word could be
+    /// part of a password.
     pub fn parameter(&self) -> Option<&str> {
         self.parameter.as_deref()
     }
 
-    /// The environment variable that the wrong value came from.
+    /// The environment variable that the invalid value came from.
     pub fn variable(&self) -> Option<&'static str> {
         match self.origin {
             ParameterOrigin::Variable(name) => Some(name),
@@ -141,7 +141,7 @@ impl ConfigError {
         }
     }
 
-    /// Where in the connection string the error lies, as an offset in bytes.
+    /// The position of the error in the connection string, as an offset in bytes.
     pub fn position(&self) -> Option<usize> {
         self.position
     }

@@ -1,34 +1,34 @@
-//! Every parameter keyword of libpq 18, and what the reader does about it
-//! ([PostgreSQL manual, 34.1.2](https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-PARAMKEYWORDS)).
+//! Every parameter keyword of libpq 18 and how the reader treats it ([PostgreSQL manual,
+//! 34.1.2](https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-PARAMKEYWORDS)).
 
 use super::Config;
 use super::error::Problem;
 use super::value;
 
-/// One keyword.
+/// A parameter keyword.
 pub(crate) struct Keyword {
     pub(crate) name: &'static str,
-    /// The environment variable that stands in for it (34.15).
+    /// The environment variable for it (34.15).
     pub(crate) variable: Option<&'static str>,
     pub(crate) treatment: Treatment,
 }
 
-/// How a keyword is honoured. An empty value always means the default and is accepted.
+/// How the reader treats a keyword. An empty value always means the default and is accepted.
 pub(crate) enum Treatment {
     /// Stored in the `Config` as it is.
     Text(fn(&mut Config, &str)),
-    /// Stored in the `Config` if it can be read.
+    /// Stored in the `Config` if it can be parsed.
     Parsed(fn(&mut Config, &str) -> Result<(), Problem>),
-    /// Accepted where the value asks for no more than what is done anyway.
+    /// Accepted if the value asks for what the reader does anyway.
     Only { accepted: &'static [&'static str], because: &'static str },
-    /// Was replaced by other parameters before this.
+    /// Replaced by other parameters before this step.
     Expanded,
     /// Not supported with any value.
     Never { because: &'static str },
 }
 
 impl Keyword {
-    /// True if the value must never be shown.
+    /// Whether the value must never be shown.
     pub(crate) fn is_secret(&self) -> bool {
         matches!(
             self.name,
@@ -137,7 +137,7 @@ pub(crate) static KEYWORDS: &[Keyword] = &[
         None,
         Only {
             accepted: &["database"],
-            because: "logical replication needs it, and the reader sets it by itself",
+            because: "logical replication needs it, and the reader sets it itself",
         },
     ),
     keyword(
@@ -169,13 +169,14 @@ pub(crate) static KEYWORDS: &[Keyword] = &[
     keyword(
         "sslkeylogfile",
         None,
-        Never { because: "writing the keys of connections to a file is not supported; remove it" },
+        Never { because: "writing TLS keys to a file is not supported; remove it" },
     ),
     keyword(
         "sslpassword",
         None,
         Never {
-            because: "encrypted key files are not supported; decrypt the file that sslkey names (openssl pkey), close it to others, and remove it",
+            because: "encrypted key files are not supported; decrypt the file in sslkey (openssl \
+                      pkey), make it unreadable to others (chmod 600), and remove sslpassword",
         },
     ),
     keyword("sslcertmode", Some("PGSSLCERTMODE"), Parsed(value::sslcertmode)),
@@ -262,7 +263,8 @@ pub(crate) static KEYWORDS: &[Keyword] = &[
     keyword("oauth_scope", None, OAUTH),
 ];
 
-/// The words that other drivers use for the same thing and that no edit distance would find.
+/// Words that other drivers use for the same parameter and that are too different for an edit
+/// distance.
 const ALIASES: &[(&str, &str)] = &[
     ("database", "dbname"),
     ("db", "dbname"),
@@ -275,12 +277,13 @@ const ALIASES: &[(&str, &str)] = &[
     ("ssl", "sslmode"),
 ];
 
-/// The keyword of that name.
+/// The keyword with this name.
 pub(crate) fn find(name: &str) -> Option<&'static Keyword> {
     KEYWORDS.iter().find(|keyword| keyword.name == name)
 }
 
-/// Parameters that other libraries put into their connection strings: Prisma, JDBC, pgx, SQLAlchemy, Doctrine, sqlx, Npgsql.
+/// Parameters that other libraries put into their connection strings: Prisma, JDBC, pgx,
+/// SQLAlchemy, Doctrine, sqlx, Npgsql.
 const FOREIGN: &[&str] = &[
     "schema",
     "pgbouncer",
@@ -309,14 +312,15 @@ const FOREIGN: &[&str] = &[
     "timezone",
 ];
 
-/// Whether a word that is no keyword is one of another library.
+/// Whether an unknown word is a parameter of another library.
 pub(crate) fn is_foreign(word: &str) -> bool {
     FOREIGN.iter().any(|name| name.eq_ignore_ascii_case(word))
 }
 
-/// The keyword that was probably meant: an alias, or at most two edits away and less than half of the word.
+/// The keyword that was probably meant: an alias, or a keyword at most two edits away, which must
+/// be less than half of the word.
 pub(crate) fn nearest(name: &str) -> Option<&'static str> {
-    // The longest keyword has 25 bytes; longer words are compared with nothing, so that the work is bounded.
+    // The longest keyword has 25 bytes. Longer words are not compared, to bound the work.
     if name.len() > 32 {
         return None;
     }

@@ -1,13 +1,15 @@
-//! Where the server is and how to connect to it.
+//! Connection settings: the server's address and how to connect to it.
 //!
-//! A [`Config`] comes from a connection string, from the environment, or from its setters, with the names, the syntax and
-//! the precedence of libpq ([PostgreSQL manual, 34.1](https://www.postgresql.org/docs/18/libpq-connect.html)):
+//! A [`Config`] comes from a connection string, from the environment, or from its setters, with the
+//! names, the syntax and the precedence of libpq ([PostgreSQL manual,
+//! 34.1](https://www.postgresql.org/docs/18/libpq-connect.html)):
 //!
 //! ```
 //! use pgoutput_reader::Config;
 //!
 //! let uri: Config = "postgresql://alice@db.example.com:5433/shop?connect_timeout=10".parse()?;
-//! let pairs: Config = "host=db.example.com port=5433 user=alice dbname=shop connect_timeout=10".parse()?;
+//! let pairs: Config =
+//!     "host=db.example.com port=5433 user=alice dbname=shop connect_timeout=10".parse()?;
 //! assert_eq!(uri, pairs);
 //!
 //! let mut built = Config::new();
@@ -17,24 +19,28 @@
 //! # Ok::<(), pgoutput_reader::ConfigError>(())
 //! ```
 //!
-//! # What is honoured
+//! # Supported parameters
 //!
-//! Every parameter of libpq 18 is known. `host`, `hostaddr`, `port` (lists of them too), `user`, `password`, `passfile`,
-//! `dbname`, `application_name`, `fallback_application_name`, `options`, `service`, `connect_timeout`, `keepalives…`, `tcp_user_timeout`,
-//! `target_session_attrs`, `load_balance_hosts`, `require_auth`, `channel_binding`, `sslmode` and, with the feature `tls`, `sslnegotiation`,
-//! `sslrootcert`, `sslcert`, `sslkey`, `sslcertmode`, `sslcrl`, `sslcrldir`, `sslsni` and `ssl_min…` and `ssl_max_protocol_version` are
-//! honoured. Any other is accepted only where its value asks for nothing that is not done anyway, such as
-//! `gssencmode=disable`, and is otherwise an error that names it. Nothing is ignored in silence. An empty value means
-//! the default, for every parameter.
+//! Every parameter of libpq 18 is known. These are honoured: `host`, `hostaddr`, `port` (also as
+//! lists), `user`, `password`, `passfile`, `dbname`, `application_name`,
+//! `fallback_application_name`, `options`, `service`, `connect_timeout`, `keepalives…`,
+//! `tcp_user_timeout`, `target_session_attrs`, `load_balance_hosts`, `require_auth`,
+//! `channel_binding`, `sslmode` and, with the feature `tls`, `sslnegotiation`, `sslrootcert`,
+//! `sslcert`, `sslkey`, `sslcertmode`, `sslcrl`, `sslcrldir`, `sslsni`, `ssl_min_protocol_version`
+//! and `ssl_max_protocol_version`. Any other parameter is accepted only with a value that asks for
+//! what is done anyway, such as `gssencmode=disable`; otherwise it is an error that names it.
+//! Nothing is ignored silently. An empty value means the default, for every parameter.
 //!
-//! Not supported: GSSAPI, OAuth, encrypted key files (`sslpassword`), `requirepeer`, sockets in Linux's abstract namespace.
+//! Not supported: GSSAPI, OAuth, encrypted key files (`sslpassword`), `requirepeer`, and sockets in
+//! Linux's abstract namespace.
 //!
 //! # Passwords over the network
 //!
-//! The default of `sslmode` is `prefer`, as in libpq, and gives no protection against whoever sits between. So with the default a
-//! password is not sent to a host that is not local (a Unix socket, a loopback address) unless the server's certificate was verified, or the
-//! server proves by SCRAM-SHA-256-PLUS that it knows the password at the other end of this very TLS connection. Writing `sslmode=prefer` (or any
-//! other) is enough to take the choice over.
+//! The default of `sslmode` is `prefer`, as in libpq. It gives no protection against an attacker on
+//! the network. With the default, a password is therefore sent to a remote host (neither a Unix
+//! socket nor a loopback address) only if the server's certificate was verified, or if the server
+//! proves with SCRAM-SHA-256-PLUS that it knows the password and is the other end of this TLS
+//! connection. Set `sslmode=prefer` (or any other mode) to send it regardless.
 
 mod accessors;
 mod account;
@@ -79,32 +85,33 @@ pub use ssl::{ChannelBinding, SslCertMode, SslMode, SslNegotiation, TlsVersion};
 use error::{ParameterOrigin, Problem};
 use ssl::SslSettings;
 
-/// The largest frame that is accepted from the server unless told otherwise, in bytes: 1 GiB, the longest message that
-/// PostgreSQL can build, and its header of a tag and a length.
+/// The default limit of a frame from the server, in bytes: 1 GiB, the longest message that
+/// PostgreSQL can build, plus its header of a tag and a length.
 pub const DEFAULT_MAX_FRAME_SIZE: usize = (1 << 30) + 5;
 
-/// The most that letting data gather holds up one read unless told otherwise.
+/// The default of the longest delay before a read.
 pub const DEFAULT_MAX_READ_DELAY: Duration = Duration::from_micros(800);
 
-/// How long the server may say nothing while it is waited for, unless told otherwise: PostgreSQL's own default.
+/// The default of how long the server may be silent while it is waited for, the same as
+/// PostgreSQL's.
 pub const DEFAULT_WAL_RECEIVER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Idle time before the first TCP keepalive of a replication connection unless told otherwise.
+/// The default idle time before the first TCP keepalive of a replication connection.
 pub const DEFAULT_KEEPALIVES_IDLE: Duration = Duration::from_secs(30);
 
-/// Time between TCP keepalives of a replication connection unless told otherwise.
+/// The default time between TCP keepalives of a replication connection.
 pub const DEFAULT_KEEPALIVES_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How many TCP keepalives of a replication connection may stay unanswered unless told otherwise.
+/// The default number of unanswered TCP keepalives of a replication connection.
 pub const DEFAULT_KEEPALIVES_COUNT: u32 = 3;
 
-/// How long data sent on a replication connection may stay unacknowledged unless told otherwise.
+/// The default time for which data sent on a replication connection may stay unacknowledged.
 pub const DEFAULT_TCP_USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The settings of a connection. See the [module](self).
 ///
-/// Setters take `&mut self` and can be chained; each getter is named after its parameter with `get_` before it. `Debug` shows
-/// everything but the password.
+/// Setters take `&mut self` and can be chained. Each getter has the name of its parameter with the
+/// prefix `get_`. `Debug` shows everything but the password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     hosts: Vec<Option<Host>>,
@@ -171,8 +178,8 @@ impl Default for Config {
 impl FromStr for Config {
     type Err = ConfigError;
 
-    /// Reads a connection string, either form, without a look at the environment, except for the place of the service
-    /// file if it names a service.
+    /// Parses a connection string of either form. The environment is not read, except to find the
+    /// service file if the string names a service.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         let mut parameters = dsn::parse(text, ParameterOrigin::ConnectionString)?;
         service::fill(&mut parameters, &env::process)?;
@@ -181,37 +188,38 @@ impl FromStr for Config {
 }
 
 impl Config {
-    /// Settings with nothing set: every default applies.
+    /// Returns settings with nothing set: every default applies.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The settings of the PG* environment variables
-    /// ([manual, 34.15](https://www.postgresql.org/docs/18/libpq-envars.html)).
+    /// Reads the settings of the PG* environment variables ([manual,
+    /// 34.15](https://www.postgresql.org/docs/18/libpq-envars.html)).
     ///
     /// # Errors
-    /// A variable whose value is wrong or cannot be honoured, named by [`ConfigError::variable`].
+    /// A variable with an invalid or unsupported value, named by [`ConfigError::variable`].
     pub fn from_env() -> Result<Self, ConfigError> {
         env::from_env(&env::process)
     }
 
-    /// The settings of `dsn`, or if it is `None` of the connection string in `DATABASE_URL`; PG* variables fill what it leaves
-    /// open, as with any program that uses libpq.
+    /// Reads the settings of `dsn`, or of the connection string in `DATABASE_URL` if `dsn` is
+    /// `None`. PG* variables supply what it leaves out, as in any program that uses libpq.
     ///
-    /// A parameter given with an empty value is not open: it has its default. Each parameter is filled for itself, so
-    /// `PGPORT`, `PGHOSTADDR` and `PGPASSWORD` apply to a host that `dsn` names, as in libpq.
+    /// A parameter with an empty value counts as given: it has its default. Variables apply to each
+    /// parameter separately, so `PGPORT`, `PGHOSTADDR` and `PGPASSWORD` apply to a host in `dsn`,
+    /// as in libpq.
     ///
     /// # Errors
-    /// A malformed connection string, and values that are wrong or cannot be honoured.
+    /// A malformed connection string, or an invalid or unsupported value.
     pub fn from_dsn_or_env(dsn: Option<&str>) -> Result<Self, ConfigError> {
         env::from_dsn_or_env(dsn, &env::process)
     }
 
-    /// Checks what setters cannot: that lists fit together, and that nothing is asked for that cannot be done. Parsing has
-    /// done it already.
+    /// Checks what setters cannot: that lists match, and that everything asked for is supported.
+    /// Parsing includes this check.
     ///
     /// # Errors
-    /// The first parameter that cannot be honoured.
+    /// An error for the first parameter that cannot be honoured.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let fail = |parameter, problem| Err(ConfigError::of(parameter, problem));
         self.validate_ssl()?;
@@ -247,14 +255,14 @@ impl Config {
             if text.is_some_and(|text| text.contains('\0')) {
                 return fail(
                     parameter,
-                    Problem::invalid("the value contains a zero byte, which no parameter can"),
+                    Problem::invalid("the value contains a zero byte, which is not allowed"),
                 );
             }
         }
         if self.ports.contains(&Some(0)) {
             return fail("port", Problem::invalid("not a port number between 1 and 65535"));
         }
-        // The server holds it as an int of milliseconds.
+        // The server stores it as an int of milliseconds.
         if self
             .wal_sender_timeout
             .is_some_and(|timeout| i32::try_from(timeout.as_millis()).is_err())

@@ -1,10 +1,12 @@
-//! Parameters by keyword, before they become a `Config`: what a connection string says and what the environment adds.
+//! Parameters by keyword, before they become a `Config`: from a connection string and from the
+//! environment.
 
 use super::Config;
 use super::error::{ConfigError, ConfigErrorKind, ParameterOrigin, Problem};
 use super::keyword::{self, Keyword, Treatment};
 
-/// Values in the order of their keywords' first appearance. No `Debug`: one of them may be a password.
+/// Values in the order in which their keywords first appeared. Not `Debug`, since one may be a
+/// password.
 #[derive(Default)]
 pub(crate) struct Parameters(Vec<Given>);
 
@@ -16,7 +18,7 @@ struct Given {
 }
 
 impl Parameters {
-    /// Sets a value; the last one given for a keyword counts.
+    /// Sets a value. The last value for a keyword counts.
     pub(crate) fn set(
         &mut self,
         keyword: &'static Keyword,
@@ -31,31 +33,32 @@ impl Parameters {
         }
     }
 
-    /// True if the keyword was given, be it with an empty value: the environment then has no say.
+    /// Whether the keyword was given, even with an empty value. The environment is then not used
+    /// for it.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|given| given.keyword.name == name)
     }
 
-    /// The value that was given for a keyword.
+    /// The value given for a keyword.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|given| given.keyword.name == name).map(|given| given.value.as_str())
     }
 
-    /// Judges every value and stores what is to be stored.
+    /// Checks every value and stores it in a `Config`.
     pub(crate) fn into_config(self) -> Result<Config, ConfigError> {
         let mut config = Config::default();
         for given in &self.0 {
             let locate = |problem| given.locate(ConfigError::of(given.keyword.name, problem));
             if given.value.contains('\0') {
                 return Err(locate(Problem::invalid(
-                    "the value contains a zero byte, which no parameter can",
+                    "the value contains a zero byte, which is not allowed",
                 )));
             }
             if !given.value.is_empty() {
                 given.keyword.treatment.apply(&mut config, &given.value).map_err(locate)?;
             }
         }
-        // Lists that do not fit are known only now; the error points at the parameter it names.
+        // Lists that do not match are known only now; the error points at the parameter it names.
         config.validate().map_err(|error| {
             match self.0.iter().find(|given| Some(given.keyword.name) == error.parameter()) {
                 Some(given) => given.locate(error),
@@ -96,8 +99,8 @@ impl Treatment {
     }
 }
 
-/// The error for a word that is no keyword. The word is shown if `harmless`, that is if it cannot be part of a password,
-/// and if it looks like a keyword; otherwise only its place is told.
+/// The error for a word that is not a keyword. The word is shown only if it is `harmless`, that is
+/// not part of a password, and looks like a keyword. Otherwise only its position is reported.
 pub(crate) fn unknown(
     word: &str,
     harmless: bool,
@@ -110,13 +113,15 @@ pub(crate) fn unknown(
         && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     let hint = match keyword::nearest(word) {
         _ if !(harmless && looks_like_one) => {
-            "unknown parameter (not shown: it may be part of a password that lacks quotes or percent-encoding)".to_owned()
+            "unknown parameter (not shown: it may be part of a password that lacks quotes or \
+             percent-encoding)"
+                .to_owned()
         }
         _ if keyword::is_foreign(word) => {
-            "a parameter of other programs, which libpq does not have: remove it".to_owned()
+            "a parameter of another library, which libpq does not have: remove it".to_owned()
         }
         Some(meant) => format!("unknown parameter; did you mean {meant}?"),
-        None => "unknown parameter; libpq has none of this name either".to_owned(),
+        None => "unknown parameter; libpq does not have it either".to_owned(),
     };
     let error =
         ConfigError::new(ConfigErrorKind::UnknownKeyword, hint).with_origin(origin).at(position);

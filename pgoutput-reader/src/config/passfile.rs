@@ -11,16 +11,17 @@ use super::error::{ConfigError, ConfigErrorKind};
 use super::{Config, Endpoint, Secret};
 
 impl Config {
-    /// The password to answer this server with: the one given, or else that of the first line of the password file that
-    /// fits host, port, database and user. Meant to be called when the server asks for one: a password file that cannot
-    /// be used then matters, and before does not.
+    /// Returns the password for this server: the one given, or that of the first line of the
+    /// password file that matches the host, port, database and user. Call it when the server asks
+    /// for a password, so that an unusable password file matters only then.
     ///
-    /// The file is the one given (`passfile`, `PGPASSFILE`), or `~/.pgpass` if there is one. Where libpq warns and goes
-    /// on without the file, this is an error: the file's permissions let others read it, or it is not a plain file. So is a
-    /// file that was named and is not there.
+    /// The file is the one given (`passfile`, `PGPASSFILE`), or `~/.pgpass` if it exists. It is an
+    /// error if others can read or write the file, or if it is not a regular file; libpq warns and
+    /// continues without it. It is also an error if a file that was given does not exist.
     ///
     /// # Errors
-    /// [`ConfigErrorKind::PassFile`], with the file's path; what [`user_or_default`](Config::user_or_default) finds.
+    /// [`ConfigErrorKind::PassFile`], with the file's path; those of
+    /// [`user_or_default`](Config::user_or_default).
     pub fn password_for(&self, endpoint: &Endpoint) -> Result<Option<Secret>, ConfigError> {
         if self.password.is_some() {
             return Ok(self.password.clone());
@@ -52,7 +53,7 @@ fn refuse(path: &Path, why: &str) -> ConfigError {
         .named("passfile")
 }
 
-/// The bytes of the file; none if it need not exist and does not.
+/// The bytes of the file; `None` if it does not exist and need not.
 fn read(path: &Path, must_exist: bool) -> Result<Option<Vec<u8>>, ConfigError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -65,12 +66,12 @@ fn read(path: &Path, must_exist: bool) -> Result<Option<Vec<u8>>, ConfigError> {
         Err(error) => return Err(refuse(path, &error.to_string())),
     };
     if !metadata.is_file() {
-        return Err(refuse(path, "is not a plain file"));
+        return Err(refuse(path, "is not a regular file"));
     }
     if is_open_to_others(&metadata) {
         return Err(refuse(
             path,
-            "others can read or write this file of passwords; run chmod 600 on it",
+            "other accounts can read or write this file of passwords; run chmod 600 on it",
         ));
     }
     fs::read(path).map(Some).map_err(|error| refuse(path, &error.to_string()))
@@ -82,13 +83,13 @@ fn is_open_to_others(metadata: &Metadata) -> bool {
     metadata.permissions().mode() & 0o077 != 0
 }
 
-/// As in libpq, which trusts the place of the file where there are no such permissions.
+/// Without such permissions the location of the file is trusted, as in libpq.
 #[cfg(not(unix))]
 fn is_open_to_others(_: &Metadata) -> bool {
     false
 }
 
-/// The password of the first line whose four fields fit `wanted`: host, port, database, user.
+/// The password of the first line whose four fields match `wanted`: host, port, database, user.
 fn find(content: &[u8], wanted: [&[u8]; 4]) -> Option<Vec<u8>> {
     content.split(|byte| *byte == b'\n').find_map(|line| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -100,7 +101,7 @@ fn find(content: &[u8], wanted: [&[u8]; 4]) -> Option<Vec<u8>> {
     })
 }
 
-/// What follows the first field of `line`, if that field fits.
+/// The rest of `line` after its first field, if that field matches.
 fn after_match<'a>(line: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
     if let Some(rest) = line.strip_prefix(b"*:") {
         return Some(rest);
@@ -111,7 +112,7 @@ fn after_match<'a>(line: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
     }
 }
 
-/// The first field without its escapes, and what comes after its colon, if there is one.
+/// The first field without its escapes, and the text after its colon, if there is one.
 fn field(line: &[u8]) -> (Vec<u8>, Option<&[u8]>) {
     let mut text = Vec::new();
     let mut rest = line;

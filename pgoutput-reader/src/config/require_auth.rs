@@ -1,27 +1,27 @@
-//! `require_auth`: the methods by which the server may authenticate us.
+//! `require_auth`: the methods by which the client may be authenticated.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::error::{ConfigError, Problem};
 
-/// A method of authentication, by its name in `require_auth`.
+/// An authentication method, by its name in `require_auth`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuthMethod {
-    /// The password in clear.
+    /// The password in clear text.
     Password,
-    /// MD5 of the password.
+    /// An MD5 hash of the password.
     Md5,
-    /// Kerberos by GSSAPI, not supported here.
+    /// Kerberos with GSSAPI, not supported by this crate.
     Gss,
-    /// Kerberos by SSPI, not supported here.
+    /// Kerberos with SSPI, not supported by this crate.
     Sspi,
-    /// SCRAM-SHA-256, with channel binding or without.
+    /// SCRAM-SHA-256, with or without channel binding.
     ScramSha256,
-    /// OAuth, not supported here.
+    /// OAuth, not supported by this crate.
     OAuth,
-    /// The server asks for nothing: trust, or a client certificate.
+    /// No authentication request: trust, or a client certificate.
     None,
 }
 
@@ -46,9 +46,9 @@ impl AuthMethod {
     }
 }
 
-/// The value of `require_auth`
-/// ([PostgreSQL manual, 34.1.2](https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-CONNECT-REQUIRE-AUTH)): methods that are
-/// allowed, or, each with `!` before it, methods that are not.
+/// The value of `require_auth` ([PostgreSQL manual,
+/// 34.1.2](https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-CONNECT-REQUIRE-AUTH)):
+/// methods that are allowed or, each with a `!` before it, methods that are not.
 ///
 /// ```
 /// use pgoutput_reader::config::{AuthMethod, RequireAuth};
@@ -66,7 +66,7 @@ pub struct RequireAuth {
 }
 
 impl RequireAuth {
-    /// Whether the server may authenticate us by this method.
+    /// Whether the server may use this authentication method.
     pub fn allows(self, method: AuthMethod) -> bool {
         (self.named & method.bit() != 0) != self.negated
     }
@@ -84,11 +84,12 @@ impl RequireAuth {
             let name = plain.unwrap_or(word);
             let Some((method, _)) = NAMES.iter().find(|(_, known)| *known == name) else {
                 return Err(Problem::invalid(
-                    "not a method; the methods are password, md5, gss, sspi, scram-sha-256, oauth and none",
+                    "not a method; the methods are password, md5, gss, sspi, scram-sha-256, oauth \
+                     and none",
                 ));
             };
             if named & method.bit() != 0 {
-                return Err(Problem::invalid("a method is named twice"));
+                return Err(Problem::invalid("a method is given twice"));
             }
             named |= method.bit();
         }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// A password: `Debug` prints `[redacted]`, there is no `Display`, and only [`expose`](Secret::expose) gives the
-/// text.
+/// A password. `Debug` prints `[redacted]`, there is no `Display`, and only
+/// [`expose`](Secret::expose) returns the text.
 ///
 /// ```
 /// let secret = pgoutput_reader::config::Secret::new("hunter2");
@@ -19,7 +19,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself; the name makes every use easy to find in a review.
+    /// The text itself. The name makes every use easy to find in a review.
     pub fn expose(&self) -> &str {
         &self.0
     }

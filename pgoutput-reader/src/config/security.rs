@@ -1,4 +1,5 @@
-//! Setters and getters of what protects a connection: TLS, channel binding, the methods of authentication.
+//! Setters and getters of the settings that protect a connection: TLS, channel binding,
+//! authentication methods.
 
 use super::require_auth::RequireAuth;
 use super::{ChannelBinding, Config, SslCertMode, SslMode, SslNegotiation, TlsVersion};
@@ -9,9 +10,10 @@ fn text(value: impl Into<String>) -> Option<String> {
 
 /// # Security: setters
 ///
-/// Paths of files are texts, and an empty one means the default. Files are read when a connection is made.
+/// Paths are texts, and an empty one means the default. Files are read when a connection is opened.
 impl Config {
-    /// Sets how much TLS is asked for. Setting it, whatever to, says that it was chosen: see [`ssl_mode_is_chosen`].
+    /// Sets how much TLS is asked for. Any value counts as an explicit choice: see
+    /// [`ssl_mode_is_chosen`].
     ///
     /// [`ssl_mode_is_chosen`]: Config::ssl_mode_is_chosen
     pub fn ssl_mode(&mut self, mode: SslMode) -> &mut Self {
@@ -25,22 +27,22 @@ impl Config {
         self
     }
 
-    /// Sets the file of the authorities to trust, in PEM, or `system` for those the system trusts; the default is
-    /// `~/.postgresql/root.crt`.
+    /// Sets the file of the authorities to trust, in PEM, or `system` for those that the system
+    /// trusts. The default is `~/.postgresql/root.crt`.
     pub fn ssl_root_cert(&mut self, path: impl Into<String>) -> &mut Self {
         self.ssl.root_cert = text(path);
         self
     }
 
-    /// Sets the file of the client's certificate and those that vouch for it, in PEM; the default is
+    /// Sets the file of the client's certificate and its chain, in PEM. The default is
     /// `~/.postgresql/postgresql.crt`.
     pub fn ssl_cert(&mut self, path: impl Into<String>) -> &mut Self {
         self.ssl.cert = text(path);
         self
     }
 
-    /// Sets the file of the client's private key, in PEM, not encrypted, and closed to others; the default is
-    /// `~/.postgresql/postgresql.key`.
+    /// Sets the file of the client's private key, in PEM. It must not be encrypted, and not be
+    /// readable to others. The default is `~/.postgresql/postgresql.key`.
     pub fn ssl_key(&mut self, path: impl Into<String>) -> &mut Self {
         self.ssl.key = text(path);
         self
@@ -52,32 +54,34 @@ impl Config {
         self
     }
 
-    /// Sets the file of revoked certificates, in PEM; the default is `~/.postgresql/root.crl`, unless a folder is set. Every
-    /// authority of the server's chain must then have its list, as with libpq.
+    /// Sets the file of revocation lists, in PEM. The default is `~/.postgresql/root.crl`, unless a
+    /// directory is set. It must then contain a list of every authority in the server's chain, as
+    /// with libpq.
     pub fn ssl_crl(&mut self, path: impl Into<String>) -> &mut Self {
         self.ssl.crl = text(path);
         self
     }
 
-    /// Sets a folder of such files.
+    /// Sets a directory of revocation lists.
     pub fn ssl_crl_dir(&mut self, path: impl Into<String>) -> &mut Self {
         self.ssl.crl_dir = text(path);
         self
     }
 
-    /// Tells the server (the default), or not, for which host name the connection is, in clear.
+    /// Sets whether the host name is sent to the server, in clear text (SNI). The default is to
+    /// send it.
     pub fn ssl_sni(&mut self, on: bool) -> &mut Self {
         self.ssl.sni = on;
         self
     }
 
-    /// Sets the oldest version of TLS to accept; the default is TLS 1.2, the oldest there is here.
+    /// Sets the oldest version of TLS to accept. The default is TLS 1.2, the oldest one supported.
     pub fn ssl_min_protocol_version(&mut self, version: TlsVersion) -> &mut Self {
         self.ssl.min_version = Some(version);
         self
     }
 
-    /// Sets the newest version of TLS to accept; the default is TLS 1.3.
+    /// Sets the newest version of TLS to accept. The default is TLS 1.3.
     pub fn ssl_max_protocol_version(&mut self, version: TlsVersion) -> &mut Self {
         self.ssl.max_version = Some(version);
         self
@@ -89,7 +93,7 @@ impl Config {
         self
     }
 
-    /// Sets the methods by which the server may authenticate us; `None` allows all.
+    /// Sets the methods by which the server may authenticate the client; `None` allows all.
     pub fn require_auth(&mut self, methods: Option<RequireAuth>) -> &mut Self {
         self.require_auth = methods;
         self
@@ -98,7 +102,8 @@ impl Config {
 
 /// # Security: getters
 impl Config {
-    /// How much TLS is asked for: what was set, or else `prefer`, and with `sslrootcert=system` `verify-full`, as in libpq.
+    /// How much TLS is asked for: the mode that was set, or `prefer`, or `verify-full` with
+    /// `sslrootcert=system`, as in libpq.
     pub fn get_ssl_mode(&self) -> SslMode {
         match self.ssl_mode {
             Some(mode) => mode,
@@ -109,9 +114,9 @@ impl Config {
         }
     }
 
-    /// True if the mode was set (connection string, service, `PGSSLMODE`, setter), and is not the default. A password is never
-    /// sent to a host that is not local over a connection without TLS, or to a server whose certificate was not verified, unless the mode that
-    /// allows it was chosen.
+    /// Whether the mode was set (connection string, service, `PGSSLMODE`, setter) rather than the
+    /// default. Only with a mode that was set is a password sent to a remote host without TLS, or
+    /// to a server whose certificate was not verified.
     pub fn ssl_mode_is_chosen(&self) -> bool {
         self.ssl_mode.is_some()
     }
@@ -141,17 +146,17 @@ impl Config {
         self.ssl.cert_mode
     }
 
-    /// The file of revoked certificates, if one was given.
+    /// The file of revocation lists, if one was given.
     pub fn get_ssl_crl(&self) -> Option<&str> {
         self.ssl.crl.as_deref()
     }
 
-    /// The folder of such files.
+    /// The directory of revocation lists.
     pub fn get_ssl_crl_dir(&self) -> Option<&str> {
         self.ssl.crl_dir.as_deref()
     }
 
-    /// Whether the server is told for which host name the connection is.
+    /// Whether the host name is sent to the server.
     pub fn get_ssl_sni(&self) -> bool {
         self.ssl.sni
     }
@@ -171,7 +176,7 @@ impl Config {
         self.channel_binding
     }
 
-    /// The methods by which the server may authenticate us; `None` allows all.
+    /// The methods by which the server may authenticate the client; `None` allows all.
     pub fn get_require_auth(&self) -> Option<RequireAuth> {
         self.require_auth
     }

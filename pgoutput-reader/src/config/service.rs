@@ -11,12 +11,12 @@ use super::error::{ConfigError, ConfigErrorKind, ParameterOrigin};
 use super::keyword;
 use super::parameters::Parameters;
 
-/// Where the system's file is when `PGSYSCONFDIR` does not say: Debian's, Red Hat's, and that of a server built from source. A
-/// libpq has one of them built in.
+/// The directories of the system's service file if `PGSYSCONFDIR` is not set: Debian's, Red Hat's,
+/// and that of a server built from source. A libpq has one of them built in.
 const SYSTEM_FOLDERS: [&str; 3] =
     ["/etc/postgresql-common", "/etc/sysconfig/pgsql", "/usr/local/pgsql/etc"];
 
-/// If a service is named, gives every parameter that is still open the value that the service has for it.
+/// If a service is named, gives every parameter without a value that of the service.
 pub(crate) fn fill(parameters: &mut Parameters, lookup: Lookup<'_>) -> Result<(), ConfigError> {
     let Some(service) = parameters.get("service").filter(|name| !name.is_empty()) else {
         return Ok(());
@@ -39,11 +39,12 @@ pub(crate) fn fill(parameters: &mut Parameters, lookup: Lookup<'_>) -> Result<()
             return Ok(());
         }
     }
-    let message = "no service file defines this service; looked at PGSERVICEFILE or ~/.pg_service.conf, then at pg_service.conf in PGSYSCONFDIR";
+    let message = "no service file defines this service; searched PGSERVICEFILE or \
+                   ~/.pg_service.conf, then pg_service.conf in PGSYSCONFDIR";
     Err(ConfigError::new(ConfigErrorKind::Service, message).named("service"))
 }
 
-/// The files to look at, in order, and whether each must be there.
+/// The files to search, in order, and whether each must exist.
 fn files(lookup: Lookup<'_>) -> Vec<(PathBuf, bool)> {
     let variable = |name| lookup(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let mut files = Vec::new();
@@ -66,7 +67,8 @@ fn refuse(path: &Path, line: Option<usize>, why: &str) -> ConfigError {
     ConfigError::new(ConfigErrorKind::Service, message).named("service")
 }
 
-/// Takes the parameters of the first section of this name; false if there is none. An error has its line.
+/// Takes the parameters of the first section with this name; false if there is none. An error has
+/// its line number.
 fn take(text: &str, service: &str, parameters: &mut Parameters) -> Result<bool, (usize, String)> {
     let mut found = false;
     for (index, line) in text.lines().enumerate() {
@@ -85,7 +87,7 @@ fn take(text: &str, service: &str, parameters: &mut Parameters) -> Result<bool, 
         if !found {
             continue;
         }
-        // What stands there may be a password, so nothing of it is shown.
+        // The line may contain a password, so no part of it is shown.
         let Some((name, value)) = line.split_once('=') else {
             return fail(if line.starts_with("ldap") {
                 "services from LDAP are not supported; write the parameters here"
@@ -98,7 +100,7 @@ fn take(text: &str, service: &str, parameters: &mut Parameters) -> Result<bool, 
                 return fail("unknown parameter; there must be no spaces around the equals sign");
             }
             Some(keyword) if keyword.name == "service" => {
-                return fail("a service cannot name another one");
+                return fail("a service cannot refer to another one");
             }
             Some(keyword) if !parameters.has(keyword.name) => {
                 parameters.set(keyword, value.to_owned(), ParameterOrigin::ServiceFile, None);
@@ -151,7 +153,7 @@ mod tests {
         for (service, why) in [
             ("absent", "no service file defines this service"),
             ("bad", "line 13: unknown parameter"),
-            ("nested", "line 15: a service cannot name another one"),
+            ("nested", "line 15: a service cannot refer to another one"),
             ("ldap", "line 17: services from LDAP are not supported"),
         ] {
             let error = configure(

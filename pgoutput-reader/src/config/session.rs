@@ -1,26 +1,26 @@
-//! Which of several servers will do, and in which order they are tried.
+//! The choice among several servers, and the order in which they are tried.
 
 use std::fmt;
 
 use super::Config;
 
-/// What a server must be for a session on it: the values of `target_session_attrs`
-/// ([PostgreSQL manual, 34.1.2](https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-CONNECT-TARGET-SESSION-ATTRS)).
+/// The state that a server must have: the values of `target_session_attrs` ([PostgreSQL manual,
+/// 34.1.2](https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-CONNECT-TARGET-SESSION-ATTRS)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TargetSessionAttrs {
-    /// Any server will do.
+    /// Any server.
     #[default]
     Any,
-    /// No standby, and sessions that can write by default.
+    /// A server that is not a standby and whose sessions can write by default.
     ReadWrite,
-    /// A standby, or sessions that are read-only by default.
+    /// A standby, or a server whose sessions are read-only by default.
     ReadOnly,
-    /// No standby.
+    /// A server that is not a standby.
     Primary,
     /// A standby.
     Standby,
-    /// A standby if one of the hosts is one that can be reached, else any server.
+    /// A standby if one of the hosts is a reachable standby, otherwise any server.
     PreferStandby,
 }
 
@@ -34,7 +34,7 @@ impl TargetSessionAttrs {
         Self::PreferStandby,
     ];
 
-    /// The word of the connection string, such as `read-write`.
+    /// The value in a connection string, such as `read-write`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Any => "any",
@@ -59,20 +59,20 @@ impl fmt::Display for TargetSessionAttrs {
 
 /// # Choice of the server
 impl Config {
-    /// Sets what a server must be; hosts that are not are passed over.
+    /// Sets the state that a server must have. Other hosts are skipped.
     pub fn target_session_attrs(&mut self, wanted: TargetSessionAttrs) -> &mut Self {
         self.target_session_attrs = wanted;
         self
     }
 
-    /// Tries hosts, and the addresses of each, in random order: `load_balance_hosts=random`. The default is the order
-    /// given.
+    /// Sets whether hosts, and the addresses of each, are tried in random order:
+    /// `load_balance_hosts=random`. The default is the order given.
     pub fn load_balance_hosts(&mut self, random: bool) -> &mut Self {
         self.load_balance_hosts = random;
         self
     }
 
-    /// What a server must be.
+    /// The state that a server must have.
     pub fn get_target_session_attrs(&self) -> TargetSessionAttrs {
         self.target_session_attrs
     }

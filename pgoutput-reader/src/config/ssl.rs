@@ -1,4 +1,4 @@
-//! The words of the TLS parameters, and which of them can stand together.
+//! The values of the TLS parameters, and which of them can be combined.
 
 use std::fmt;
 
@@ -6,22 +6,23 @@ use super::Config;
 use super::error::{ConfigError, Problem};
 
 /// How much TLS a connection asks for: the values of `sslmode`, from the weakest to the strictest
-/// ([PostgreSQL manual, 34.19.3](https://www.postgresql.org/docs/18/libpq-ssl.html#LIBPQ-SSL-PROTECTION)).
+/// ([PostgreSQL manual,
+/// 34.19.3](https://www.postgresql.org/docs/18/libpq-ssl.html#LIBPQ-SSL-PROTECTION)).
 ///
-/// TLS is for TCP; on a Unix socket the mode has no effect, as in libpq. Where the file of trusted authorities (`sslrootcert`,
-/// `~/.postgresql/root.crt`) is there, every mode that uses TLS verifies the server's certificate against it, so that `require` is then
-/// the same as `verify-ca`.
+/// TLS is for TCP. On a Unix socket the mode has no effect, as in libpq. If the file of trusted
+/// authorities (`sslrootcert`, `~/.postgresql/root.crt`) exists, every mode that uses TLS verifies
+/// the server's certificate against it, so `require` is then the same as `verify-ca`.
 ///
-/// Without the feature `tls` the first three modes are accepted, since they allow a connection without TLS, and a [`Config`]
-/// with one of the other three is refused.
+/// Without the feature `tls` the first three modes are accepted, since they allow a connection
+/// without TLS. A [`Config`] with one of the other three is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum SslMode {
     /// Never use TLS.
     Disable,
-    /// Use TLS only where the server refuses a connection without it.
+    /// Use TLS only if the server refuses a connection without it.
     Allow,
-    /// Use TLS where the server offers it. The default, as in libpq.
+    /// Use TLS if the server offers it. The default, as in libpq.
     #[default]
     Prefer,
     /// Refuse a connection without TLS.
@@ -37,7 +38,7 @@ impl SslMode {
     pub(crate) const ALL: [Self; 6] =
         [Self::Disable, Self::Allow, Self::Prefer, Self::Require, Self::VerifyCa, Self::VerifyFull];
 
-    /// The word of the connection string, such as `verify-full`.
+    /// The value in a connection string, such as `verify-full`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Disable => "disable",
@@ -49,7 +50,7 @@ impl SslMode {
         }
     }
 
-    /// True if a connection without TLS must be refused.
+    /// Whether a connection without TLS must be refused.
     pub const fn requires_tls(self) -> bool {
         matches!(self, Self::Require | Self::VerifyCa | Self::VerifyFull)
     }
@@ -69,11 +70,11 @@ impl fmt::Display for SslMode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SslNegotiation {
-    /// With a request in PostgreSQL's protocol, to which the server says yes or no.
+    /// With a request in PostgreSQL's protocol, which the server accepts or declines.
     #[default]
     Postgres,
-    /// With the TLS handshake at once: a round trip less. PostgreSQL 17 and later; wants a mode from
-    /// [`Require`](SslMode::Require) on.
+    /// Directly with the TLS handshake, which saves a round trip. Needs PostgreSQL 17 or later, and
+    /// a mode from [`Require`](SslMode::Require) on.
     Direct,
 }
 
@@ -86,17 +87,18 @@ pub enum SslCertMode {
     /// If the server asks for one and there is one.
     #[default]
     Allow,
-    /// The server must ask for one, and there must be one.
+    /// Always: the server must ask for a certificate, and there must be one.
     Require,
 }
 
-/// A version of TLS: the values of `ssl_min_protocol_version` and `ssl_max_protocol_version` that are not obsolete.
+/// A version of TLS: the values of `ssl_min_protocol_version` and `ssl_max_protocol_version` that
+/// are not obsolete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum TlsVersion {
-    /// RFC 5246.
+    /// TLS 1.2 (RFC 5246).
     Tls12,
-    /// RFC 8446.
+    /// TLS 1.3 (RFC 8446).
     Tls13,
 }
 
@@ -106,14 +108,14 @@ pub enum TlsVersion {
 pub enum ChannelBinding {
     /// Never.
     Disable,
-    /// Where the server offers it.
+    /// If the server offers it.
     #[default]
     Prefer,
-    /// Refuse a server that authenticates in any other way.
+    /// Always: a server that authenticates in any other way is refused.
     Require,
 }
 
-/// Everything about TLS but its mode. Empty texts mean the default.
+/// The TLS settings without the mode. Empty texts mean the default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SslSettings {
     pub(crate) negotiation: SslNegotiation,
@@ -145,13 +147,13 @@ impl Default for SslSettings {
     }
 }
 
-/// The word of `sslrootcert` for the certificates that the system trusts.
+/// The value of `sslrootcert` for the certificates that the system trusts.
 pub(crate) const SYSTEM: &str = "system";
 
 macro_rules! words {
     ($type:ident: $($variant:ident $word:literal),+) => {
         impl $type {
-            /// The word of the connection string.
+            /// The value in a connection string.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
@@ -175,10 +177,11 @@ words!(TlsVersion: Tls12 "TLSv1.2", Tls13 "TLSv1.3");
 words!(ChannelBinding: Disable "disable", Prefer "prefer", Require "require");
 
 #[cfg(not(feature = "tls"))]
-const TLS_MISSING: &str = "this build has no TLS: build pgoutput-reader with its feature tls, or use sslmode=disable, allow or prefer, and only on a network you trust";
+const TLS_MISSING: &str = "this build has no TLS: build pgoutput-reader with its feature tls, or \
+                           use sslmode=disable, allow or prefer on a network you trust";
 
 impl Config {
-    /// What the parameters of TLS ask for together.
+    /// Checks that the TLS parameters are supported and can be combined.
     pub(crate) fn validate_ssl(&self) -> Result<(), ConfigError> {
         let fail = |parameter, problem| Err(ConfigError::of(parameter, problem));
         let mode = self.get_ssl_mode();
@@ -196,7 +199,8 @@ impl Config {
         }
         #[cfg(not(feature = "tls"))]
         self.refuse_tls()?;
-        // Both as in libpq: the system's authorities vouch for half the world, and a direct start leaves no way back.
+        // Both as in libpq: any public authority can issue certificates, and a direct start cannot
+        // fall back.
         if self.ssl.root_cert.as_deref() == Some(SYSTEM)
             && !matches!(mode, SslMode::VerifyFull | SslMode::Disable)
         {
@@ -263,5 +267,4 @@ impl Config {
 }
 
 #[cfg(test)]
-#[path = "ssl_tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! The manual's examples and rules as tables; the laws that hold for any input are in [`laws`].
+//! The manual's examples and rules as tables. Properties of any input are in [`laws`].
 
 mod laws;
 mod precedence;
@@ -16,7 +16,7 @@ use super::parameters::Parameters;
 use super::*;
 use ConfigErrorKind::{InvalidValue, NoUser};
 
-/// The settings of `text` in one canonical form, to be compared with what a table says.
+/// The settings of `text` in one canonical form, for comparison with a table.
 fn canonical(text: &str) -> String {
     text.parse::<Config>().unwrap_or_else(|error| panic!("{text}: {error}")).to_conninfo()
 }

@@ -1,5 +1,5 @@
-//! Connection URIs
-//! ([PostgreSQL manual, 34.1.1.2](https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-CONNSTRING-URIS)).
+//! Connection URIs ([PostgreSQL manual,
+//! 34.1.1.2](https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-CONNSTRING-URIS)).
 //!
 //! ```text
 //! postgresql://[userspec@][hostspec][/dbname][?paramspec]
@@ -12,7 +12,7 @@ use super::error::{ConfigError, ParameterOrigin};
 use super::keyword;
 use super::parameters::{Parameters, unknown};
 
-/// Where the part after `postgresql://` or `postgres://` begins; none if `text` is no URI.
+/// The position after `postgresql://` or `postgres://`; `None` if `text` is not a URI.
 pub(crate) fn strip_scheme(text: &str) -> Option<usize> {
     ["postgresql://", "postgres://"]
         .into_iter()
@@ -20,7 +20,7 @@ pub(crate) fn strip_scheme(text: &str) -> Option<usize> {
         .map(str::len)
 }
 
-/// Reads the URI `text`, whose scheme ends at `start`.
+/// Parses the URI `text`, whose scheme ends at `start`.
 pub(crate) fn parse(
     text: &str,
     start: usize,
@@ -37,7 +37,7 @@ pub(crate) fn parse(
     if reader.eat('?') { reader.query() } else { Ok(()) }
 }
 
-/// A part of the URI, as it stands there.
+/// A part of the URI, still encoded.
 #[derive(Clone, Copy)]
 struct Part<'a> {
     text: &'a str,
@@ -64,7 +64,7 @@ impl<'a> UriParser<'a, '_> {
         found
     }
 
-    /// What stands before the next of `ends`, or the end.
+    /// Takes the text before the next of `ends`, or before the end.
     fn until(&mut self, ends: &[char]) -> Part<'a> {
         let rest = self.rest();
         let position = self.position;
@@ -77,7 +77,7 @@ impl<'a> UriParser<'a, '_> {
         ConfigError::syntax(self.origin, position, message)
     }
 
-    /// Stores a part under a keyword that this file names; an empty part says nothing.
+    /// Stores a part under a keyword named in this file. An empty part is not stored.
     fn store(&mut self, name: &'static str, part: Part<'_>) -> Result<(), ConfigError> {
         let value = self.decode(part)?;
         if let Some(keyword) = keyword::find(name)
@@ -104,27 +104,29 @@ impl<'a> UriParser<'a, '_> {
         Ok(())
     }
 
-    /// `host:port,host:port`: becomes the two lists `host` and `port`.
+    /// `host:port,host:port`, which becomes the two lists `host` and `port`.
     fn hosts(&mut self) -> Result<(), ConfigError> {
         let start = self.position;
         let (mut hosts, mut ports) = (String::new(), String::new());
         loop {
             let host = self.host()?;
-            // What stands before a second at sign is part of a password: it must not pass for a host and be shown.
+            // The text before a second at sign is part of a password. It must not be taken for a
+            // host and shown.
             if host.contains('@') {
                 return Err(self.syntax(
                     start,
-                    "an at sign in the host: one that belongs to the user or password is written %40",
+                    "an at sign in the host; write one in the user or password as %40",
                 ));
             }
             hosts.push_str(host);
             if self.eat(':') {
                 let port = self.until(&['/', '?', ',']).text;
-                // The first part of a password, which must not pass for a port.
+                // The first part of a password, which must not be taken for a port.
                 if !port.bytes().all(|byte| byte.is_ascii_digit()) && self.rest().contains('@') {
                     return Err(self.syntax(
                         start,
-                        "a slash or question mark in the user or password: they are written %2F and %3F",
+                        "a slash or question mark in the user or password; write them as %2F and \
+                         %3F",
                     ));
                 }
                 ports.push_str(port);
@@ -136,12 +138,13 @@ impl<'a> UriParser<'a, '_> {
             ports.push(',');
         }
         self.store("host", Part { text: &hosts, position: start })?;
-        // With several hosts the ports are given even where all are empty: PGPORT then has no say, as in libpq.
+        // With several hosts the ports count as given even if all are empty: PGPORT is not used, as
+        // in libpq.
         self.store("port", Part { text: &ports, position: start })?;
         Ok(())
     }
 
-    /// One host; an IPv6 address stands in brackets.
+    /// Takes one host. An IPv6 address is in brackets.
     fn host(&mut self) -> Result<&'a str, ConfigError> {
         let start = self.position;
         if !self.eat('[') {
@@ -150,22 +153,25 @@ impl<'a> UriParser<'a, '_> {
         let address = self.until(&[']']).text;
         if !self.eat(']') {
             return Err(
-                self.syntax(start, "the bracket has no end; an IPv6 address is written [::1]")
+                self.syntax(start, "the bracket is not closed; write an IPv6 address as [::1]")
             );
         }
         if address.is_empty() {
-            return Err(self.syntax(start, "there is no address in the brackets"));
+            return Err(
+                self.syntax(start, "the brackets are empty; write an IPv6 address as [::1]")
+            );
         }
         if !self.rest().is_empty() && !self.rest().starts_with([':', '/', '?', ',']) {
             return Err(self.syntax(
                 self.position,
-                "after an address in brackets only a port, another host, a slash or a question mark can come",
+                "after an address in brackets only a port, another host, a slash or a question \
+                 mark can come",
             ));
         }
         Ok(address)
     }
 
-    /// `name=value&name=value`
+    /// Takes `name=value&name=value`.
     fn query(&mut self) -> Result<(), ConfigError> {
         let mut secret_seen = false;
         while !self.rest().is_empty() {
@@ -182,7 +188,8 @@ impl<'a> UriParser<'a, '_> {
                 );
             }
             self.eat('&');
-            // What stands before the last at sign may be a password in which one was not encoded.
+            // The text before the last at sign may be a password with an at sign that was not
+            // encoded.
             let shown =
                 !secret_seen && !self.text.get(name.position..).unwrap_or_default().contains('@');
             secret_seen |= self.parameter(name, value, shown)?;
@@ -190,7 +197,7 @@ impl<'a> UriParser<'a, '_> {
         Ok(())
     }
 
-    /// Stores one parameter; true if its value is a secret.
+    /// Stores one parameter. True if its value is a secret.
     fn parameter(
         &mut self,
         name: Part<'_>,
@@ -200,7 +207,7 @@ impl<'a> UriParser<'a, '_> {
         let word = self.decode(name)?;
         let mut decoded = self.decode(value)?;
         let keyword = match keyword::find(&word) {
-            // The JDBC driver's spelling, which libpq takes as well.
+            // The JDBC driver's spelling, which libpq accepts as well.
             None if word == "ssl" && decoded == "true" => {
                 "require".clone_into(&mut decoded);
                 keyword::find("sslmode")
@@ -214,7 +221,7 @@ impl<'a> UriParser<'a, '_> {
         Ok(keyword.is_secret())
     }
 
-    /// Decodes `%XX`. Spaces around a part are dropped, spaces inside refused, as libpq does.
+    /// Decodes `%XX`. Spaces around a part are dropped, spaces inside are refused, as in libpq.
     fn decode(&self, part: Part<'_>) -> Result<String, ConfigError> {
         let fail = |message| Err(self.syntax(part.position, message));
         let text = part.text.trim_ascii();

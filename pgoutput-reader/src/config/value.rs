@@ -1,4 +1,4 @@
-//! The values of the parameters that are more than text: text to setting, with libpq's rules for numbers and lists.
+//! The parameters that are more than text: parsing with libpq's rules for numbers and lists.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
 
 type Outcome = Result<(), Problem>;
 
-/// The comma-separated items of a list; an empty one stands for the default.
+/// The comma-separated items of a list. An empty one stands for the default.
 fn items<T>(
     value: &str,
     read: impl Fn(&str) -> Result<T, Problem>,
@@ -24,7 +24,7 @@ fn items<T>(
 pub(crate) fn hostaddr(config: &mut Config, value: &str) -> Outcome {
     config.hostaddrs = items(value, |item| {
         item.parse()
-            .map_err(|_| Problem::invalid("not an IPv4 or IPv6 address; names belong into host"))
+            .map_err(|_| Problem::invalid("not an IPv4 or IPv6 address; put a name into host"))
     })?;
     Ok(())
 }
@@ -37,7 +37,7 @@ pub(crate) fn port(config: &mut Config, value: &str) -> Outcome {
     Ok(())
 }
 
-/// libpq reads these numbers into a C int, spaces around it allowed.
+/// libpq parses these numbers as a C int and allows spaces around it.
 fn integer(value: &str) -> Result<i32, Problem> {
     value.trim_ascii().parse().map_err(|_| Problem::invalid("not a whole number of 32 bits"))
 }
@@ -81,7 +81,7 @@ pub(crate) fn tcp_user_timeout(config: &mut Config, value: &str) -> Outcome {
     Ok(())
 }
 
-/// A value that is one of a few words.
+/// Parses a value that is one of a few words.
 fn word<T>(
     value: &str,
     parse: impl Fn(&str) -> Option<T>,
@@ -101,7 +101,7 @@ pub(crate) fn sslmode(config: &mut Config, value: &str) -> Outcome {
 
 pub(crate) fn sslnegotiation(config: &mut Config, value: &str) -> Outcome {
     config.ssl.negotiation =
-        word(value, SslNegotiation::parse, "not a way to begin; they are postgres and direct")?;
+        word(value, SslNegotiation::parse, "invalid value; the values are postgres and direct")?;
     Ok(())
 }
 
@@ -119,7 +119,7 @@ pub(crate) fn sslsni(config: &mut Config, value: &str) -> Outcome {
 }
 
 fn tls_version(value: &str) -> Result<TlsVersion, Problem> {
-    // In any case, as in libpq.
+    // In any letter case, as in libpq.
     let word = value.to_ascii_lowercase().replace("tls", "TLS");
     if matches!(word.as_str(), "TLSv1" | "TLSv1.1") {
         return Err(Problem::unsupported(
@@ -144,7 +144,7 @@ pub(crate) fn channel_binding(config: &mut Config, value: &str) -> Outcome {
     config.channel_binding = word(
         value,
         ChannelBinding::parse,
-        "not a value of it; the values are disable, prefer and require",
+        "invalid value; the values are disable, prefer and require",
     )?;
     Ok(())
 }
@@ -158,7 +158,8 @@ pub(crate) fn target_session_attrs(config: &mut Config, value: &str) -> Outcome 
     config.target_session_attrs = word(
         value,
         TargetSessionAttrs::parse,
-        "not a value of it; the values are any, read-write, read-only, primary, standby and prefer-standby",
+        "invalid value; the values are any, read-write, read-only, primary, standby and \
+         prefer-standby",
     )?;
     Ok(())
 }
@@ -167,7 +168,7 @@ pub(crate) fn load_balance_hosts(config: &mut Config, value: &str) -> Outcome {
     config.load_balance_hosts = word(
         value,
         |value| ["disable", "random"].iter().position(|known| *known == value),
-        "not a value of it; the values are disable and random",
+        "invalid value; the values are disable and random",
     )? == 1;
     Ok(())
 }

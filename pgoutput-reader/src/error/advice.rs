@@ -1,13 +1,14 @@
-//! What to do next, by SQLSTATE: for the causes that are common in logical replication.
+//! Advice for errors that are common in logical replication, chosen by SQLSTATE.
 
 use std::io;
 
 use super::ServerMessage;
 
-/// Advice to put behind the server's own words, with its separator; empty when there is none to give.
+/// Advice to append to the server's message, with its separator; empty if there is none.
 ///
-/// Messages are translated by the server, so the choice goes by SQLSTATE first and by the reporting
-/// function in PostgreSQL's source where one code has several causes; the text is the last resort.
+/// The server translates its messages, so the choice is made by SQLSTATE first. If a code has
+/// several causes it is made by the reporting function in PostgreSQL's source, and only then by the
+/// text.
 pub(crate) fn for_message(message: &ServerMessage) -> String {
     match message.sqlstate().and_then(|code| choose(code, message)) {
         Some(advice) => format!("; {advice}"),
@@ -15,15 +16,17 @@ pub(crate) fn for_message(message: &ServerMessage) -> String {
     }
 }
 
-/// Advice for what the operating system says, with its separator.
+/// Advice for an error of the operating system, with its separator.
 pub(crate) fn for_io(doing: &str, error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => {
-            "; is a server running there, on this port? listen_addresses and port in its postgresql.conf say where it listens"
+            "; is a server running there, on this port? listen_addresses and port in its \
+             postgresql.conf determine where it listens"
         }
         // The file of a Unix socket.
         io::ErrorKind::NotFound if doing == "connecting to" => {
-            "; is a server running here, on this port? unix_socket_directories and port in its postgresql.conf say where it listens"
+            "; is a server running here, on this port? unix_socket_directories and port in its \
+             postgresql.conf determine where it listens"
         }
         _ => "",
     }
@@ -33,22 +36,27 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
     let said = |words: &str| message.message().contains(words);
     let by = |routine: &str| message.routine() == Some(routine);
     Some(match code {
-        // Checked on PostgreSQL 15 where not said otherwise.
+        // Checked on PostgreSQL 15 unless stated otherwise.
         "28P01" => "check the user and the password (connection string, PGPASSWORD, password file)",
-        // Without the REPLICATION attribute PostgreSQL 10 to 15 say 28000 while pg_hba.conf has accepted the user.
+        // Without the REPLICATION attribute PostgreSQL 10 to 15 report 28000, after pg_hba.conf has
+        // accepted the user.
         "28000" if said("replication role") || said("WAL sender") => ROLE,
         "28000" => {
-            "check that the role exists and may log in, and that pg_hba.conf has a line for this user, database and address \
-             (a replication=database connection uses the line of the database, not that of \"replication\")"
+            "check that the role exists and may log in, and that pg_hba.conf has a line for this \
+             user, database and address \
+             (a replication=database connection uses the line of the database, not that of \
+             \"replication\")"
         }
         "42501" if said("replication") || said("WAL sender") || said("REPLICATION") => ROLE,
         "42501" => {
-            "the role lacks a privilege: logical replication needs the REPLICATION attribute and CONNECT on the database"
+            "the role lacks a privilege: logical replication needs the REPLICATION attribute and \
+             CONNECT on the database"
         }
         // 53300 and 3D000 are what later versions of PgBouncer send.
         "08P01" | "53300" | "3D000" if of_pooler(message.message()) => {
             if message.message().to_lowercase().ends_with("startup parameter: replication") {
-                "this is a connection pooler, such as PgBouncer, that takes no replication connections: connect to the server itself"
+                "this is a connection pooler, such as PgBouncer, that does not accept replication \
+                 connections: connect to the server itself"
             } else {
                 "this is a connection pooler, such as PgBouncer: connect to the server itself"
             }
@@ -58,21 +66,26 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
             "set wal_level = logical in postgresql.conf and restart the server"
         }
         "55000" | "0A000" if said("not created in this database") => {
-            "connect to the database the slot belongs to (pg_replication_slots.database), or use another slot"
+            "connect to the database the slot belongs to (pg_replication_slots.database), or use \
+             another slot"
         }
         "55000" if said("lost") || said("invalidated") || said("can no longer") => {
-            "the slot cannot go on, since the server no longer keeps the log it needs: take a new snapshot, drop the slot and create it anew"
+            "the slot is unusable, as the server no longer keeps the WAL it needs: drop the slot, \
+             recreate it and take a new snapshot"
         }
         "55006" => {
-            "another connection holds the slot (the PID is in the message): stop that one, or wait; after a broken connection \
+            "another connection uses the slot (the PID is in the message): stop that one, or \
+             wait; after a broken connection \
              the server lets go at the latest after wal_sender_timeout"
         }
         "42883" if by("getTypeBinaryOutputInfo") || said("binary output function") => {
-            "read without the option binary: a column has such values inside of an array, composite or range, and there the server cannot send \
+            "read without the option binary: a column has such values inside an array, composite \
+             or range, and there the server cannot send \
              them as text"
         }
         "42704" if said("publication") => {
-            "create it with CREATE PUBLICATION, or correct the name; a slot made before its publication cannot read changes from before it"
+            "create it with CREATE PUBLICATION, or correct the name; a slot created before its \
+             publication cannot decode changes from before it"
         }
         "42704"
             if by("ReplicationSlotAcquire")
@@ -86,26 +99,30 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
         }
         "42602" => "slot names hold only lower-case letters, digits and underscores, at most 63",
         "53300" => {
-            "no connection is free: raise max_wal_senders or max_connections, or end other connections"
+            "no connection is free: raise max_wal_senders or max_connections, or end other \
+             connections"
         }
-        "53400" => "no slot is free: drop slots that nobody uses, or raise max_replication_slots",
+        "53400" => "no slot is free: drop unused slots, or raise max_replication_slots",
         "55P02" => {
-            "the server does not let this parameter be set for a connection (wal_sender_timeout: PostgreSQL 12 and later)"
+            "the server does not let this parameter be set for a connection (wal_sender_timeout: \
+             PostgreSQL 12 and later)"
         }
         "57P01" | "57P02" => {
-            "the server is shutting down or an administrator ended the connection: connect again later"
+            "the server is shutting down or an administrator ended the connection: connect again \
+             later"
         }
         "57P03" => "the server is starting up, shutting down or recovering: connect again later",
-        // Another plugin stumbles over the first option it does not know.
+        // Another plugin fails on the first option it does not know.
         "22023" if message.context().is_some_and(|context| !context.contains("\"pgoutput\"")) => {
-            "the slot was made for another output plugin (pg_replication_slots.plugin): use one made for pgoutput"
+            "the slot was made for another output plugin (pg_replication_slots.plugin): use one \
+             created for pgoutput"
         }
-        "22023" if said("proto_version") => "choose a protocol version the server knows",
+        "22023" if said("proto_version") => "choose a protocol version that the server supports",
         _ => return None,
     })
 }
 
-/// Whether these are words of PgBouncer and what speaks like it. Versions up to 1.7 begin with a
+/// Whether this is a message of PgBouncer or a pooler like it. Versions up to 1.7 begin with a
 /// capital letter.
 fn of_pooler(text: &str) -> bool {
     let text = text.to_lowercase();
@@ -120,7 +137,8 @@ fn of_pooler(text: &str) -> bool {
     .any(|words| text.contains(words))
 }
 
-const ROLE: &str = "give the role the right to replicate: ALTER ROLE … REPLICATION, or on a managed service the role it has for this";
+const ROLE: &str = "give the role the REPLICATION attribute: ALTER ROLE … REPLICATION, or grant \
+                    the role that a managed service has for it";
 
 #[cfg(test)]
 mod tests {
@@ -135,7 +153,7 @@ mod tests {
     const POOLER: &str =
         "this is a connection pooler, such as PgBouncer: connect to the server itself";
 
-    /// Codes and messages as PostgreSQL and PgBouncer sent them.
+    /// Codes and messages as PostgreSQL and PgBouncer send them.
     #[test]
     fn one_code_gives_the_advice_of_its_cause() {
         let startup =
@@ -192,14 +210,25 @@ mod tests {
                 "connect again later",
             ),
             ("57P03", "the database system is starting up", "", "connect again later"),
-            ("08P01", "unsupported startup parameter: replication", "", "takes no replication"),
-            ("08P01", "Unsupported startup parameter: replication", "", "takes no replication"),
+            (
+                "08P01",
+                "unsupported startup parameter: replication",
+                "",
+                "does not accept replication",
+            ),
+            (
+                "08P01",
+                "Unsupported startup parameter: replication",
+                "",
+                "does not accept replication",
+            ),
             ("08P01", "unsupported startup parameter: options", "", POOLER),
             ("08P01", "Unsupported startup parameter: options", "", POOLER),
             ("08P01", "unsupported startup parameter in options: datestyle", "", POOLER),
             (
                 "08P01",
-                "unsupported options startup parameter: only '-c config=val' and '--config=val' are allowed",
+                "unsupported options startup parameter: only '-c config=val' and '--config=val' \
+                 are allowed",
                 "",
                 POOLER,
             ),

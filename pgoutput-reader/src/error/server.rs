@@ -1,4 +1,4 @@
-//! What an ErrorResponse or NoticeResponse says.
+//! The content of an ErrorResponse or NoticeResponse.
 
 use std::fmt;
 
@@ -6,25 +6,26 @@ use pgoutput_decode::Printable;
 
 use super::{Error, ErrorKind};
 
-/// Longest text kept of one field, in bytes. PostgreSQL's own messages are far shorter; those that
-/// quote a value can be as long as the value.
+/// The most bytes kept of a field. PostgreSQL's own messages are far shorter; those that quote a
+/// value can be as long as the value.
 const FIELD_LIMIT: usize = 4 * 1024;
 
-/// Longest text kept of a field from a server that has not shown yet who it is.
+/// The most bytes kept of a field from a server that has not accepted the client yet.
 const UNVERIFIED_LIMIT: usize = 512;
 
 /// An error, a warning or a notice of the server
 /// (manual, section "Error and Notice Message Fields").
 ///
-/// Text is the server's, with control characters escaped and long fields shortened. Of a server that
-/// has not yet accepted us only severity, SQLSTATE and message are kept.
+/// The text is the server's, with control characters escaped and long fields shortened. Only
+/// severity, SQLSTATE and message are kept if the server has not accepted the client yet.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerMessage {
     fields: Vec<(u8, Box<str>)>,
 }
 
 impl ServerMessage {
-    /// From the fields of a message, as they came. `verified`: the server has accepted us.
+    /// Creates it from the fields of a message, as received. `verified`: the server has accepted
+    /// the client.
     pub(crate) fn new<'a>(fields: impl Iterator<Item = (u8, &'a [u8])>, verified: bool) -> Self {
         let limit = if verified { FIELD_LIMIT } else { UNVERIFIED_LIMIT };
         let fields = fields
@@ -35,7 +36,8 @@ impl ServerMessage {
         Self { fields }
     }
 
-    /// From the bare text that PostgreSQL sends when it fails before it can speak the protocol.
+    /// Creates it from the bare text that PostgreSQL sends when it fails before the protocol
+    /// starts.
     pub(crate) fn bare(text: &[u8]) -> Self {
         Self {
             fields: vec![
@@ -45,43 +47,45 @@ impl ServerMessage {
         }
     }
 
-    /// The text of a field by its code in the manual, as in `b'M'` for the message.
+    /// Returns the text of a field by its code in the manual, such as `b'M'` for the message.
     pub fn field(&self, code: u8) -> Option<&str> {
         self.fields.iter().find(|(held, _)| *held == code).map(|(_, text)| &**text)
     }
 
-    /// `ERROR`, `FATAL`, `PANIC`, or `WARNING`, `NOTICE`, `DEBUG`, `INFO`, `LOG`; never translated.
+    /// Returns `ERROR`, `FATAL`, `PANIC`, or `WARNING`, `NOTICE`, `DEBUG`, `INFO`, `LOG`; never
+    /// translated.
     pub fn severity(&self) -> &str {
         self.field(b'V').or_else(|| self.field(b'S')).unwrap_or("ERROR")
     }
 
-    /// The five characters PostgreSQL names an error by; `None` when there are none.
+    /// Returns the SQLSTATE, five characters; `None` if it is missing or invalid.
     pub fn sqlstate(&self) -> Option<&str> {
         self.field(b'C')
             .filter(|code| code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     }
 
-    /// The message, in the server's language.
+    /// Returns the message, in the server's language.
     pub fn message(&self) -> &str {
         self.field(b'M').unwrap_or_default()
     }
 
-    /// More about it.
+    /// Returns the details.
     pub fn detail(&self) -> Option<&str> {
         self.field(b'D')
     }
 
-    /// The server's own suggestion.
+    /// Returns the server's hint.
     pub fn hint(&self) -> Option<&str> {
         self.field(b'H')
     }
 
-    /// Where it happened, as in the output plugin's callback and the LSN.
+    /// Returns the context of the error, such as the output plugin's callback and the LSN.
     pub fn context(&self) -> Option<&str> {
         self.field(b'W')
     }
 
-    /// The function in PostgreSQL's source that reported it: not translated, though it may change between versions.
+    /// Returns the function in PostgreSQL's source that reported it. It is not translated, but may
+    /// change between versions.
     pub fn routine(&self) -> Option<&str> {
         self.field(b'R')
     }
@@ -112,7 +116,8 @@ impl fmt::Debug for ServerMessage {
     }
 }
 
-/// One line of at most about `limit` bytes: nothing in it can move a terminal's cursor or start a new line in a log.
+/// One line of at most about `limit` bytes. It cannot move a terminal's cursor or start a new line
+/// in a log.
 pub(crate) fn printable(text: &[u8], limit: usize) -> Box<str> {
     let shortened = text.get(..limit);
     let shown = String::from_utf8_lossy(shortened.unwrap_or(text));
@@ -154,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_little_of_a_stranger() {
+    fn keeps_little_of_a_server_that_is_not_verified() {
         let message = ServerMessage::new(fields().into_iter(), false);
         assert_eq!(message.detail(), None);
         assert_eq!(message.sqlstate(), Some("42704"));
@@ -164,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_is_none_is_not_shown() {
+    fn an_invalid_sqlstate_is_not_shown() {
         let message = ServerMessage::new([(b'C', &b"\x1Bab"[..])].into_iter(), true);
         assert_eq!(message.sqlstate(), None);
     }

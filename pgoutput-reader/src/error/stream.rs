@@ -1,4 +1,4 @@
-//! What can be wrong with what is asked for, and with a stream whose frames are sound.
+//! Errors of the setup, and of a replication stream whose frames are valid.
 
 #[cfg(feature = "reader")]
 use std::time::Duration;
@@ -10,47 +10,54 @@ use crate::proto::ServerVersion;
 #[cfg(feature = "reader")]
 use crate::setup::{BlockingSession, listed};
 
-/// Why reading cannot start as it was asked for.
+/// Why reading cannot start as requested.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
-    /// There is no slot of this name.
+    /// The slot does not exist.
     #[error(
-        "replication slot \"{}\" does not exist{}", Printable(.slot), creation(.slot)
+        "replication slot \"{}\" does not exist{}",
+        Printable(.slot),
+        creation(.slot)
     )]
     SlotMissing {
         /// The slot.
         slot: String,
     },
-    /// Another process of the server is still creating the slot, which waits for open transactions: a program that was started before, or was killed while it waited.
+    /// Another server process is still creating the slot and waits for open transactions. It
+    /// belongs to a program that was started before, or that was killed while it waited.
     #[error(
-        "replication slot \"{slot}\" is still being created by server process {pid}, which waits for open transactions to end: wait for it (slot_wait_limit, --slot-wait), \
+        "replication slot \"{slot}\" is still being created by server process {pid}, which waits \
+         for open transactions to end: wait for it (slot_wait_limit, --slot-wait), \
          or end it with SELECT pg_catalog.pg_cancel_backend({pid})",
         slot = Printable(.slot)
     )]
     SlotBeingCreated {
         /// The slot.
         slot: String,
-        /// The process that creates it.
+        /// The server process that creates it.
         pid: i32,
     },
-    /// Creating the slot had to wait for an open transaction for longer than [`slot_wait_limit`](crate::ReaderBuilder::slot_wait_limit). There is no slot.
+    /// Creating the slot had to wait for an open transaction for longer than
+    /// [`slot_wait_limit`](crate::ReaderBuilder::slot_wait_limit). The slot does not exist.
     #[cfg(feature = "reader")]
     #[error(
-        "creating replication slot \"{slot}\" waited {limit:?} for a transaction that is open{}, and was given up without leaving a slot: \
-         end it (commit, ROLLBACK PREPARED, or pg_terminate_backend), or wait longer (slot_wait_limit, --slot-wait)",
+        "the creation of replication slot \"{slot}\" waited {limit:?} for an open transaction{}, \
+         and was cancelled, leaving no slot: \
+         end it (commit, ROLLBACK PREPARED, or pg_terminate_backend), or wait longer \
+         (slot_wait_limit, --slot-wait)",
         blocked_by(.sessions),
         slot = Printable(.slot)
     )]
     SlotCreationBlocked {
         /// The slot.
         slot: String,
-        /// How long it was waited for.
+        /// The limit.
         limit: Duration,
-        /// Whose end was waited for when this was last looked at.
+        /// The sessions that were waited for, at the last check.
         sessions: Vec<BlockingSession>,
     },
-    /// The settings ask for a slot to be created and not to be created, or to be of two kinds.
+    /// Two settings contradict each other on whether or how the slot is created.
     #[error("{given} and {against} contradict each other: leave one out")]
     SlotCreationContradicts {
         /// One setting.
@@ -58,18 +65,19 @@ pub enum SetupError {
         /// The other.
         against: &'static str,
     },
-    /// The slot is a physical one.
+    /// The slot is a physical slot.
     #[error(
-        "replication slot \"{slot}\" is physical: name a logical one made for pgoutput",
+        "replication slot \"{slot}\" is physical: use a logical one created for pgoutput",
         slot = Printable(.slot)
     )]
     SlotPhysical {
         /// The slot.
         slot: String,
     },
-    /// The slot was made for another output plugin.
+    /// The slot was created for another output plugin.
     #[error(
-        "replication slot \"{slot}\" is of plugin \"{plugin}\": name one made for pgoutput, or create another",
+        "replication slot \"{slot}\" is of plugin \"{plugin}\": use one created for pgoutput, or \
+         create another",
         slot = Printable(.slot), plugin = Printable(.plugin)
     )]
     SlotPlugin {
@@ -78,11 +86,14 @@ pub enum SetupError {
         /// Its plugin.
         plugin: String,
     },
-    /// The slot was created with TWO_PHASE: the server sends prepared transactions when they are prepared, whatever the options say, and
-    /// [`Reader`](crate::Reader) does not assemble them yet.
+    /// The slot was created with TWO_PHASE. The server sends prepared transactions when they are
+    /// prepared, whatever the options are, and [`Reader`](crate::Reader) does not assemble them
+    /// yet.
     #[error(
-        "replication slot \"{slot}\" was created with TWO_PHASE, and Reader cannot assemble the prepared transactions that it sends: \
-         drop the slot and create it without TWO_PHASE, on PostgreSQL 18 or later run ALTER_REPLICATION_SLOT {slot} (TWO_PHASE false) \
+        "replication slot \"{slot}\" was created with TWO_PHASE, and Reader cannot assemble the \
+         prepared transactions that it sends: \
+         drop the slot and create it without TWO_PHASE, on PostgreSQL 18 or later run \
+         ALTER_REPLICATION_SLOT {slot} (TWO_PHASE false) \
          on a replication connection, or read the messages with ReplicationStream",
         slot = Printable(.slot)
     )]
@@ -92,112 +103,136 @@ pub enum SetupError {
     },
     /// The slot belongs to another database of the cluster.
     #[error(
-        "replication slot \"{slot}\" is of database \"{database}\", not of \"{connected}\": connect to that one",
+        "replication slot \"{slot}\" belongs to database \"{database}\", not \"{connected}\": \
+         connect to that database",
         slot = Printable(.slot), database = Printable(.database), connected = Printable(.connected)
     )]
     SlotDatabase {
         /// The slot.
         slot: String,
-        /// The database it belongs to.
+        /// The slot's database.
         database: String,
         /// The database connected to.
         connected: String,
     },
-    /// The server has invalidated the slot (manual, section "pg_replication_slots"): what it had not sent is gone for good. A new slot is never made
-    /// in its place by itself, since that would start behind the gap without a word.
+    /// The server has invalidated the slot (manual, section "pg_replication_slots"), and the
+    /// changes that it had not sent are lost. The reader never recreates the slot on its own, as
+    /// the new one would silently start after the gap.
     #[error(
-        "replication slot \"{slot}\" was invalidated by the server ({reason}), and what it had not sent is lost to it: drop it, create it anew and take a new \
-         snapshot; max_slot_wal_keep_size and idle_replication_slot_timeout set when this happens",
+        "replication slot \"{slot}\" was invalidated by the server ({reason}), and changes that \
+         were not sent are lost: drop it, recreate it and take a new \
+         snapshot; max_slot_wal_keep_size and idle_replication_slot_timeout control when this \
+         happens",
         slot = Printable(.slot), reason = Printable(.reason)
     )]
     SlotLost {
         /// The slot.
         slot: String,
-        /// Why, in the server's word: `wal_removed`, `rows_removed`, `wal_level_insufficient`, `idle_timeout`; `wal_status lost` where it has none.
+        /// The reason, in the server's words: `wal_removed`, `rows_removed`,
+        /// `wal_level_insufficient`, `idle_timeout`; `wal_status lost` if the server reports none.
         reason: String,
     },
-    /// After reconnecting, the slot is further than it was ever confirmed: someone else has read from it, or it was dropped and made anew.
-    /// The changes between the two positions cannot be had from it any more.
+    /// After a reconnection, the slot is ahead of what this reader confirmed. Another program has
+    /// read from it, or it was dropped and recreated. The changes in between are no longer
+    /// available from it.
     #[error(
-        "replication slot \"{slot}\" stands at {found} and was confirmed only up to {confirmed}: another program has read from it, or it was dropped and made anew, and the changes between are lost to it; take a new snapshot",
+        "replication slot \"{slot}\" is at {found}, and this reader confirmed it only up to \
+         {confirmed}: another program has read from it, or it was dropped and recreated, and it \
+         no longer has the changes in between; take a new snapshot",
         slot = Printable(.slot)
     )]
     SlotMoved {
         /// The slot.
         slot: String,
-        /// The furthest that this reader has confirmed, or found it at.
+        /// The latest LSN that this reader confirmed, or found as the slot's confirmed LSN.
         confirmed: Lsn,
-        /// Where it stands.
+        /// The slot's confirmed LSN now.
         found: Lsn,
     },
-    /// After reconnecting, the server belongs to another cluster.
+    /// After a reconnection, the server belongs to another cluster.
     #[error(
-        "the server is of the cluster {found} and the changes so far are of {expected}: the connection settings lead to another server now",
+        "the server belongs to cluster {found}, and the changes so far came from {expected}: the \
+         connection settings now lead to another server",
         found = Printable(.found), expected = Printable(.expected)
     )]
     OtherCluster {
-        /// The system identifier so far.
+        /// The system identifier before.
         expected: String,
-        /// The system identifier of the server reached.
+        /// The system identifier of the server now.
         found: String,
     },
-    /// After reconnecting, the server is on another timeline, as a standby is that was promoted: its log may lack what was delivered.
+    /// After a reconnection, the server is on another timeline, like a standby that was promoted.
+    /// Its WAL may lack what was delivered.
     #[error(
-        "the server is on timeline {found} and the changes so far are of timeline {expected}: a standby was promoted, or a backup restored; make sure that it has everything that was delivered, and start the program anew"
+        "the server is on timeline {found}, and the changes so far came from timeline {expected}: \
+         a standby was promoted, or a backup restored; make sure that it has everything that was \
+         delivered, and restart the program"
     )]
     TimelineChanged {
-        /// The timeline so far.
+        /// The timeline before.
         expected: u32,
-        /// The timeline of the server reached.
+        /// The timeline of the server now.
         found: u32,
     },
-    /// After reconnecting, the server's log ends before what it had sent: it has lost a part of it.
+    /// After a reconnection, the server's WAL ends before what it had sent, so it has lost a part
+    /// of it.
     #[error(
-        "the server's log ends at {ends} and it had sent changes up to {received}: it has lost a part of its log, as when a backup is restored; take a new snapshot"
+        "the server's WAL ends at {ends}, and it had sent changes up to {received}: it has lost a \
+         part of its WAL, as when a backup is restored; take a new snapshot"
     )]
     LogLost {
-        /// How far the log had come.
+        /// The received LSN.
         received: Lsn,
-        /// Where it ends.
+        /// Where the server's WAL ends.
         ends: Lsn,
     },
-    /// Publications do not exist in this database. Servers from 18 on would say nothing and send nothing.
+    /// Publications do not exist in this database. Servers from 18 on would silently send nothing
+    /// for them.
     #[error(
-        "no publication \"{}\" in database \"{database}\": CREATE PUBLICATION it, or name an existing one ({})", Printable(.missing.join("\", \"")), Printable(list(.existing)),
+        "no publication \"{}\" in database \"{database}\": create it with CREATE PUBLICATION, or \
+         name an existing one ({})",
+        Printable(.missing.join("\", \"")),
+        Printable(list(.existing)),
         database = Printable(.database)
     )]
     PublicationMissing {
-        /// Those that were named and are not there.
+        /// The missing publications.
         missing: Vec<String>,
-        /// Those that are there. Where a name is not UTF-8, the bytes that are not are escaped, as in `caf\xe9`.
+        /// The existing publications. Bytes of a name that are not UTF-8 are escaped, as in
+        /// `caf\xe9`.
         existing: Vec<String>,
         /// The database connected to.
         database: String,
     },
-    /// The server's log does not hold what logical replication needs (manual, section "Write Ahead Log").
+    /// The server's WAL does not contain what logical replication needs (manual, section "Write
+    /// Ahead Log").
     #[error(
-        "wal_level is \"{level}\": set wal_level = logical in postgresql.conf and restart the server",
+        "wal_level is \"{level}\": set wal_level = logical in postgresql.conf and restart the \
+         server",
         level = Printable(.level)
     )]
     WalLevel {
-        /// What it is set to.
+        /// The value of `wal_level`.
         level: String,
     },
     /// A slot was to be created and none is free.
     #[error(
-        "no replication slot is free: max_replication_slots is {limit}; drop slots that nobody uses \
+        "no replication slot is free: max_replication_slots is {limit}; drop slots that nobody \
+         uses \
          (pg_replication_slots), or raise max_replication_slots and restart the server"
     )]
     SlotsInUse {
-        /// What `max_replication_slots` is set to.
+        /// The value of `max_replication_slots`.
         limit: u32,
     },
-    /// More than one thing is missing: all that can be known at once.
+    /// More than one prerequisite is missing; all of them.
     #[error("{}", several(.0))]
     Several(Vec<SetupError>),
-    /// A part of the protocol that [`ReplicationStream`](crate::ReplicationStream) reads and [`Reader`](crate::Reader) does not assemble yet.
+    /// A part of the protocol that [`ReplicationStream`](crate::ReplicationStream) reads and
+    /// [`Reader`](crate::Reader) does not assemble yet.
     #[error(
-        "{option} is not supported yet by Reader: leave it out, or read the messages themselves with ReplicationStream"
+        "{option} is not supported by Reader yet: leave it out, or read the messages with \
+         ReplicationStream"
     )]
     NotSupportedYet {
         /// The option.
@@ -205,19 +240,20 @@ pub enum SetupError {
     },
 }
 
-/// How a slot that is missing is created. A name that no slot can have is put into no statement.
+/// How to create a missing slot. A name that no slot can have is not put into a statement.
 fn creation(slot: &str) -> String {
     let is_name = (1..=63).contains(&slot.len())
         && slot.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
     if is_name {
         format!(
             ": create it (--create-slot, `create_slot(true)`, or SELECT \
-             pg_catalog.pg_create_logical_replication_slot('{slot}', 'pgoutput')); it will start now, \
-             not where an older one stood"
+             pg_catalog.pg_create_logical_replication_slot('{slot}', 'pgoutput')); it starts at \
+             the current WAL position, \
+             not where an older slot ended"
         )
     } else {
-        ", and none can have this name: slot names hold only lower-case letters, digits and \
-         underscores, and 63 of them at most"
+        ", and no slot can have this name: slot names hold only lower-case letters, digits and \
+         underscores, at most 63 of them"
             .into()
     }
 }
@@ -228,7 +264,8 @@ fn blocked_by(sessions: &[BlockingSession]) -> String {
 }
 
 impl SetupError {
-    /// The error for those of the publications `named` that were not `found` among the `existing` ones.
+    /// The error for those of the publications `named` that were not `found` among the `existing`
+    /// ones.
     pub(crate) fn missing(
         named: &[String],
         found: &[String],
@@ -240,36 +277,39 @@ impl SetupError {
     }
 }
 
-/// One after another.
+/// The messages of all errors, joined.
 fn several(errors: &[SetupError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; and ")
 }
 
 fn list(names: &[String]) -> String {
     if names.is_empty() {
-        "there is none".into()
+        "there are none".into()
     } else {
         format!("there are: {}", names.join(", "))
     }
 }
 
-/// What makes no sense in a stream whose frames are sound.
+/// An inconsistency in a replication stream whose frames are valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StreamError {
     /// A change of a table that no Relation message described.
     #[error(
-        "a change at WAL {lsn} is of relation {relation}, which the server has not described: please report this with the server's version"
+        "a change at WAL {lsn} is of relation {relation}, which the server has not described: \
+         please report this with the server's version"
     )]
     UnknownRelation {
         /// The table's id.
         relation: Oid,
-        /// Where the change stands.
+        /// The LSN of the change.
         lsn: Lsn,
     },
-    /// A row with more or fewer columns than its table: nothing says which value belongs to which column.
+    /// A row with more or fewer columns than its table, so that its values cannot be assigned to
+    /// columns.
     #[error(
-        "a row of {table} at WAL {lsn} has {sent} columns and the server described {described}: PostgreSQL 15.0 and 15.1 do this with column lists, upgrade the server",
+        "a row of {table} at WAL {lsn} has {sent} columns and the server described {described}: \
+         PostgreSQL 15.0 and 15.1 do this with column lists; upgrade the server",
         table = Printable(.table)
     )]
     RowWidth {
@@ -279,68 +319,78 @@ pub enum StreamError {
         described: usize,
         /// Columns in the row.
         sent: usize,
-        /// Where the change stands.
+        /// The LSN of the change.
         lsn: Lsn,
     },
-    /// A transaction that was cut with the connection came back otherwise than it was: its rest cannot be told apart from what was
-    /// delivered. Other row filters or publications, or another server, are the likely cause.
+    /// A transaction that was interrupted by the loss of the connection came back different, so its
+    /// rest cannot be distinguished from what was delivered. Changed row filters or publications,
+    /// or another server, are the likely cause.
     #[error(
-        "the transaction that commits at WAL {commit_lsn} was cut after {delivered} events, and after reconnecting only {again} of them came again as they were: the publication or its row filters were changed, or the server is another one; start the program anew to get the transaction whole"
+        "the transaction that commits at WAL {commit_lsn} was interrupted after {delivered} \
+         events, and after the reconnection only {again} of them came again unchanged: the \
+         publication or its row filters were changed, or the server is another one; restart the \
+         program to read the transaction from its beginning"
     )]
     TransactionChanged {
-        /// Where its commit record starts.
+        /// The transaction's commit LSN.
         commit_lsn: Lsn,
-        /// How many of its events were delivered.
+        /// The number of its events that were delivered.
         delivered: u64,
-        /// How many of these came again.
+        /// The number of these that came again unchanged.
         again: u64,
     },
-    /// A publication did not exist at this point of the log: it was dropped or renamed for a while, or created after the slot, whatever the
-    /// catalogue says now. The changes from here on that it would publish cannot be had from this slot, and nothing from here on was confirmed.
+    /// A publication did not exist at this point of the WAL, whatever the catalogue says now: it
+    /// was dropped or renamed for a while, or created after the slot. The changes from here on that
+    /// it would publish are not available from this slot, and nothing from here on was confirmed.
     #[error(
-        "publication \"{publication}\" did not exist at WAL {lsn} (it was dropped, renamed, or created after the slot), and {}", ways(*.server)
+        "publication \"{publication}\" did not exist at WAL {lsn} (it was dropped, renamed, or \
+         created after the slot), and {}",
+        remedies(*.server)
     )]
     PublicationMissing {
         /// The publication.
         publication: String,
-        /// The position of the first change that the server decoded without it.
+        /// The LSN of the first change that the server decoded without it.
         lsn: Lsn,
-        /// The server's version. From 18 on, [`MissingPublication::Skip`](crate::MissingPublication::Skip) is a way on.
+        /// The server's version. From 18 on,
+        /// [`MissingPublication::Skip`](crate::MissingPublication::Skip) continues without the
+        /// publication.
         server: ServerVersion,
     },
-    /// A name that is not UTF-8, as a SQL_ASCII database may hold it. Bytes that are not UTF-8 are escaped here, as in `caf\xe9`.
-    /// [`ReplicationStream::next_frame`](crate::ReplicationStream::next_frame) hands over such messages as they come.
+    /// A name that is not UTF-8, as in a SQL_ASCII database. Bytes that are not UTF-8 are escaped
+    /// here, as in `caf\xe9`.
+    /// [`ReplicationStream::next_frame`](crate::ReplicationStream::next_frame) returns such
+    /// messages undecoded.
     #[error(
-        "{field} \"{name}\"{} at WAL {lsn} is not UTF-8: rename it; changes from before that keep the old name, so start once with start_lsn \
+        "{field} \"{name}\"{} at WAL {lsn} is not UTF-8: rename it; earlier changes keep the old \
+         name, so start once with start_lsn \
          (--start-lsn) at a position after it, or read them with ReplicationStream::next_frame",
         owner(.table.as_deref(), .type_name.as_deref()),
         name = Printable(.name)
     )]
     NameNotUtf8 {
-        /// Which name it is, as in "column name".
+        /// The kind of name, such as "column name".
         field: &'static str,
         /// The name.
         name: String,
-        /// The table, with its schema, where its name or that of its schema or of a column is meant.
+        /// The table, with its schema, if the name is that of a table, its schema or a column.
         table: Option<String>,
-        /// The type, with its schema, where its name or that of its schema is meant.
+        /// The type, with its schema, if the name is that of a type or its schema.
         type_name: Option<String>,
-        /// The position of the last message that came with one: those that name tables and types have none.
+        /// The LSN of the last message that had one. Messages that name tables and types have none.
         lsn: Lsn,
     },
-    /// A message that cannot stand in this place of a transaction.
-    #[error(
-        "{tag} at WAL {lsn} does not fit in its place: please report this with the server's version"
-    )]
+    /// A message that is not allowed at this point of a transaction.
+    #[error("unexpected {tag} at WAL {lsn}: please report this with the server's version")]
     OutOfSequence {
         /// The message.
         tag: Tag,
-        /// Where it stands.
+        /// The LSN of the message.
         lsn: Lsn,
     },
 }
 
-/// Whose name it is.
+/// The owner of the name.
 fn owner(table: Option<&str>, type_name: Option<&str>) -> String {
     match (table, type_name) {
         (Some(table), _) => format!(" of table {}", Printable(table)),
@@ -349,16 +399,21 @@ fn owner(table: Option<&str>, type_name: Option<&str>) -> String {
     }
 }
 
-/// What a server makes of a publication that is missing, and the ways on.
-fn ways(server: ServerVersion) -> &'static str {
+/// What a server does about a missing publication, and what the user can do.
+fn remedies(server: ServerVersion) -> &'static str {
     if server.major() >= 18 {
-        "the server leaves out its changes from there on; nothing from there on was confirmed: to miss nothing, create a new slot and \
-         copy the tables again; to go on without those changes, set missing_publication(MissingPublication::Skip) \
+        "the server leaves out its changes from there on; nothing from there on was confirmed: to \
+         lose nothing, create a new slot and \
+         copy the tables again; to continue without those changes, set \
+         missing_publication(MissingPublication::Skip) \
          (--skip-missing-publication)"
     } else {
-        "the server cannot decode the changes from there on; nothing from there on was confirmed: to miss nothing, create the publication and a \
-         new slot, and copy the tables again; to go on without what was committed meanwhile, create the publication and start once with start_lsn \
-         (--start-lsn) at a later position, such as what SELECT pg_catalog.pg_current_wal_lsn() then says"
+        "the server cannot decode the changes from there on; nothing from there on was confirmed: \
+         to lose nothing, create the publication and a \
+         new slot, and copy the tables again; to continue without what was committed meanwhile, \
+         create the publication and start once with start_lsn \
+         (--start-lsn) at a later position, such as the result of SELECT \
+         pg_catalog.pg_current_wal_lsn()"
     }
 }
 

@@ -1,71 +1,90 @@
-//! What can go wrong with TLS, and what to do about it.
+//! TLS errors.
 
 use pgoutput_decode::Printable;
 
 use super::Error;
 use super::ErrorKind;
 
-/// Why a connection could not be, or was not to be, protected by TLS.
+/// Why a connection could not be protected by TLS, or was refused although it could be.
 ///
-/// Texts of certificates are shown with control characters escaped, and shortened. What a server says before it has shown who it is
-/// is not.
+/// Texts of certificates are shown with control characters escaped, and shortened. Texts from a
+/// server that is not verified yet are not shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The server has no TLS, and the mode requires it.
+    /// The server does not offer TLS, and the mode requires it.
     #[error(
-        "the server does not offer TLS, which sslmode={mode} requires: set ssl = on there, or choose a weaker sslmode if the network can be trusted"
+        "the server does not offer TLS, which sslmode={mode} requires: set ssl = on there, or \
+         choose a weaker sslmode if the network can be trusted"
     )]
     NotOffered {
         /// The mode.
         mode: crate::SslMode,
     },
-    /// The server answered the request for TLS with an error, whose text nobody vouches for.
+    /// The server answered the request for TLS with an error. Its text is not authenticated and not
+    /// shown.
     #[error(
-        "the server answered the request for TLS with an error (its text is not shown: nobody vouches for it yet); its log says more"
+        "the server answered the request for TLS with an error (not shown, as it is not \
+         authenticated); see the server's log"
     )]
     ErrorAnswer,
     /// The server answered the request for TLS with neither yes nor no.
     #[error(
-        "the server answered the request for TLS with '{}': is this a PostgreSQL server?", .0.escape_ascii()
+        "the server answered the request for TLS with '{}': is this a PostgreSQL server?",
+        .0.escape_ascii()
     )]
     Answer(u8),
-    /// Bytes came in clear behind the answer to the request for TLS, as from someone who injects them (CVE-2021-23222).
+    /// Unencrypted bytes came after the answer to the request for TLS, as from an attacker who
+    /// injects them (CVE-2021-23222).
     #[error(
-        "{0} bytes came in clear before the TLS handshake: someone may be tampering with the connection"
+        "{0} unencrypted bytes came before the TLS handshake: someone may be tampering with the \
+         connection"
     )]
     Injected(usize),
     /// The server closed the connection during the TLS handshake.
     #[error(
         "the server closed the connection during the TLS handshake{}",
-        if *.direct { "; sslnegotiation=direct needs PostgreSQL 17 or later" } else { "; its log may say why" }
+        if *.direct {
+            "; sslnegotiation=direct needs PostgreSQL 17 or later"
+        } else {
+            "; see the server's log"
+        }
     )]
     Closed {
-        /// TLS began without a request before it.
+        /// Whether TLS was started without a request.
         direct: bool,
     },
-    /// TLS began directly, and the server has not said that it speaks PostgreSQL in it.
+    /// TLS was started directly, and the server did not choose PostgreSQL's protocol in it.
     #[error(
-        "the server did not choose the protocol \"postgresql\" (ALPN), which sslnegotiation=direct needs: PostgreSQL 17 or later does"
+        "the server did not choose the protocol \"postgresql\" (ALPN), which \
+         sslnegotiation=direct requires: use PostgreSQL 17 or later"
     )]
     NoAlpn,
-    /// No trusted authority has signed the server's certificate.
+    /// The server's certificate is not signed by a trusted authority.
     #[error(
-        "the server's certificate is not signed by an authority that is trusted: name the file of the one that signed it in sslrootcert"
+        "the server's certificate is not signed by a trusted authority: set sslrootcert to the \
+         file of the authority that signed it"
     )]
     UnknownAuthority,
-    /// The server's certificate is valid no more.
+    /// The server's certificate has expired.
     #[error(
-        "the server's certificate has expired: renew it on the server, or look at the clock here"
+        "the server's certificate has expired: renew it on the server, or check the client's clock"
     )]
     Expired,
     /// The server's certificate is not valid yet.
-    #[error("the server's certificate is not valid yet: look at the clock here and on the server")]
+    #[error(
+        "the server's certificate is not valid yet: check the clocks of the client and the server"
+    )]
     NotYetValid,
     /// The server's certificate is for other names.
     #[error(
-        "the server's certificate is not for {expected} but for {}: connect by a name that is in it, or make one with this name as subject alternative name",
-        Printable(if .presented.is_empty() { "no name at all (its common name does not count)" } else { .presented }),
+        "the server's certificate is not for {expected} but for {}: connect to a name in it, or \
+         create one with this subject alternative name",
+        Printable(if .presented.is_empty() {
+            "no name at all (its common name does not count)"
+        } else {
+            .presented
+        }),
         expected = Printable(.expected)
     )]
     WrongName {
@@ -74,17 +93,19 @@ pub enum TlsError {
         /// The names in the certificate, separated by commas.
         presented: String,
     },
-    /// The server's certificate is in a list of revoked ones.
+    /// The server's certificate is on a revocation list.
     #[error("the server's certificate is revoked")]
     Revoked,
-    /// There are lists of revoked certificates, but none that is current for the authority of the server's.
+    /// There are revocation lists, but no current one of the authority of the server's certificate.
     #[error(
-        "it is not known whether the server's certificate is revoked: sslcrl or sslcrldir must have a current list of every authority in its chain"
+        "the revocation of the server's certificate is unknown: sslcrl or sslcrldir must have a \
+         current list of every authority in its chain"
     )]
     RevocationUnknown,
     /// The server presents the certificate of an authority as its own.
     #[error(
-        "the server presents the certificate of an authority (basic constraint CA) as its own: make it one of its own, signed by that authority"
+        "the server presents the certificate of an authority (basic constraint CA) as its own: \
+         give it a certificate signed by that authority"
     )]
     AuthorityAsServer,
     /// The server's certificate cannot be used for another reason.
@@ -93,12 +114,13 @@ pub enum TlsError {
         reason = Printable(.reason)
     )]
     BadCertificate {
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// The server refused our certificate, or that we have none.
+    /// The server refused the client's certificate, or the lack of one.
     #[error(
-        "the server refused the client certificate ({alert}): look at sslcert and sslkey here, and at ssl_ca_file and the log there",
+        "the server refused the client certificate ({alert}): check sslcert and sslkey of the \
+         client, and ssl_ca_file and the log of the server",
         alert = Printable(.alert)
     )]
     ClientCertificate {
@@ -108,34 +130,35 @@ pub enum TlsError {
     /// `sslcertmode=require`, and the server did not ask for a certificate.
     #[error("sslcertmode=require, and the server did not ask for a client certificate")]
     CertificateNotRequested,
-    /// `sslcertmode=require`, and there is none to send.
-    #[error("sslcertmode=require, and there is no client certificate: name its file in sslcert")]
+    /// `sslcertmode=require`, and there is no certificate to send.
+    #[error("sslcertmode=require, and there is no client certificate: set sslcert to its file")]
     NoCertificate,
-    /// Both sides have no version of TLS in common.
+    /// The client and the server have no version of TLS in common.
     #[error(
-        "the server and this side have no version of TLS in common: this side speaks 1.2 and 1.3, within ssl_min_protocol_version and ssl_max_protocol_version"
+        "the client and the server have no version of TLS in common: the client supports 1.2 and \
+         1.3, within ssl_min_protocol_version and ssl_max_protocol_version"
     )]
     ProtocolVersion,
     /// The server ended TLS with an alert.
-    #[error("the server ended TLS with the alert {}; its log may say why", Printable(.0))]
+    #[error("the server ended TLS with the alert {}; see the server's log", Printable(.0))]
     Alert(String),
-    /// A file of certificates, keys or revocations cannot be used.
+    /// A file of certificates, keys or revocation lists cannot be used.
     #[error(
         "{parameter}: {path}: {reason}",
         reason = Printable(.reason), path = Printable(.path)
     )]
     File {
-        /// The parameter that names the file, or whose default it is.
+        /// The parameter that names the file or has it as its default.
         parameter: &'static str,
         /// The file.
         path: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// Something else, as a server that does not follow the protocol.
+    /// Another error, such as a server that does not follow the protocol.
     #[error("TLS failed: {reason}", reason = Printable(.reason))]
     Other {
-        /// What went wrong.
+        /// The reason.
         reason: String,
     },
 }
@@ -147,7 +170,7 @@ impl From<TlsError> for Error {
 }
 
 #[cfg(feature = "tls")]
-mod of_rustls {
+mod from_rustls {
     use rustls::{AlertDescription, CertificateError, PeerIncompatible};
 
     use super::super::printable;
@@ -162,8 +185,8 @@ mod of_rustls {
     impl From<&rustls::Error> for TlsError {
         fn from(error: &rustls::Error) -> Self {
             match error {
-                rustls::Error::InvalidCertificate(error) => of_certificate(error),
-                rustls::Error::AlertReceived(alert) => of_alert(*alert),
+                rustls::Error::InvalidCertificate(error) => from_certificate(error),
+                rustls::Error::AlertReceived(alert) => from_alert(*alert),
                 rustls::Error::PeerIncompatible(
                     PeerIncompatible::ServerDoesNotSupportTls12Or13
                     | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
@@ -173,7 +196,7 @@ mod of_rustls {
         }
     }
 
-    fn of_certificate(error: &CertificateError) -> TlsError {
+    fn from_certificate(error: &CertificateError) -> TlsError {
         use CertificateError as Problem;
         match error {
             Problem::UnknownIssuer => TlsError::UnknownAuthority,
@@ -189,7 +212,7 @@ mod of_rustls {
             Problem::UnknownRevocationStatus
             | Problem::ExpiredRevocationList
             | Problem::ExpiredRevocationListContext { .. } => TlsError::RevocationUnknown,
-            // rustls hands on what it has no name for.
+            // rustls passes on errors that it has no variant for.
             Problem::Other(error) if error.to_string() == "CaUsedAsEndEntity" => {
                 TlsError::AuthorityAsServer
             }
@@ -197,13 +220,13 @@ mod of_rustls {
         }
     }
 
-    /// The name itself, out of what rustls writes around it.
+    /// The name without the text that rustls writes around it.
     fn bare(name: &str) -> &str {
         let inner = name.strip_prefix("DnsName(\"").and_then(|rest| rest.strip_suffix("\")"));
         inner.unwrap_or(name)
     }
 
-    fn of_alert(alert: AlertDescription) -> TlsError {
+    fn from_alert(alert: AlertDescription) -> TlsError {
         use AlertDescription as Alert;
         match alert {
             Alert::ProtocolVersion => TlsError::ProtocolVersion,

@@ -154,7 +154,7 @@ fn an_unreachable_server_and_foreign_connection_strings_are_errors() {
         ("u:xyzzy@h/d", "begins with postgresql://"),
         ("postgresql://u:xyzzy/fish@h/d", "%2F and %3F"),
         ("postgresql://u:xyzzy?fi/sh@h/d", "%2F and %3F"),
-        ("postgresql://h/d?schema=public", "schema: a parameter of other programs"),
+        ("postgresql://h/d?schema=public", "schema: a parameter of another library"),
     ] {
         let line = tail(dsn, 2);
         assert!(line.contains(expected) && !line.contains("xyzzy"), "{line}");

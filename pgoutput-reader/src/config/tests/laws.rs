@@ -1,16 +1,16 @@
-//! Laws that hold for any input.
+//! Properties that hold for any input.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::prelude::*;
 
 use super::*;
 
-/// The text of a parameter, rich in what has a meaning to the parsers.
+/// A parameter's text, with many characters that are special to the parsers.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof!["[ -~]{1,12}", "[ '\\\\=%@:/?&,a\t\n]{1,8}", "[^\\x00]{1,6}"]
 }
 
-/// A whole list of hosts, as the keyword has it.
+/// A whole list of hosts, as in the keyword's value.
 fn hosts() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(prop_oneof!["", "[a-z][a-z0-9.-]{0,10}", "/[a-z /']{1,10}", "::1"], 0..4)
 }
@@ -35,21 +35,24 @@ prop_compose! {
         if addressed {
             config.hostaddrs = vec![Some(address); count];
         }
-        let [user, password, dbname, application_name, fallback, options, passfile] = texts.map(Option::unwrap_or_default);
+        let [user, password, dbname, application_name, fallback, options, passfile] =
+            texts.map(Option::unwrap_or_default);
         config.user(user).password(password).dbname(dbname).application_name(application_name);
         config.fallback_application_name(fallback).options(options).passfile(passfile);
         let [connect, idle, interval, keepalive_count, user_timeout] = numbers;
         config.connect_timeout(Duration::from_secs(connect.into())).keepalives(keepalives);
         config.keepalives_idle(Duration::from_secs(idle.into()));
         config.keepalives_interval(Duration::from_secs(interval.into()));
-        config.keepalives_count(keepalive_count).tcp_user_timeout(Duration::from_millis(user_timeout.into()));
+        config.keepalives_count(keepalive_count);
+        config.tcp_user_timeout(Duration::from_millis(user_timeout.into()));
         config.ssl_mode(SslMode::ALL[mode]);
         config
     }
 }
 
-/// A password made of a letter that no message and no other part of the input has, and of all that can go wrong with it.
-/// The letter is ASCII, so that a password can look like a keyword.
+/// A password of a letter that no message and no other part of the input contains, and of
+/// characters that can break the parsers. The letter is ASCII, so that a password can look like a
+/// keyword.
 fn password() -> impl Strategy<Value = String> {
     "[Z '\\\\=%@:/?&,a#\\[\\]]{0,6}Z[Z '\\\\=%@:/?&,a#\\[\\]]{0,6}"
 }
@@ -57,7 +60,7 @@ fn password() -> impl Strategy<Value = String> {
 /// Neither the settings nor the error may show a letter of the password.
 fn assert_hidden(outcome: Result<Config, ConfigError>, input: &str) -> Result<(), TestCaseError> {
     let shown = match outcome {
-        // The unquoted rest of a password becomes some other, public setting: that is what the string says.
+        // The unquoted rest of a password becomes another, public setting, as the string says.
         Ok(mut config) => {
             let password = config.password.take();
             format!("{password:?}")
@@ -76,7 +79,11 @@ proptest! {
     }
 
     #[test]
-    fn no_string_makes_the_parsers_panic(text in ".*", uri in "[%@:/?&=,\\[\\] a0-9ж]*", pairs in "[ '\\\\=a-zж]*") {
+    fn no_string_makes_the_parsers_panic(
+        text in ".*",
+        uri in "[%@:/?&=,\\[\\] a0-9ж]*",
+        pairs in "[ '\\\\=a-zж]*",
+    ) {
         let _ = text.parse::<Config>();
         let _ = pairs.parse::<Config>();
         let _ = format!("postgresql://{uri}").parse::<Config>();
@@ -84,7 +91,10 @@ proptest! {
     }
 
     #[test]
-    fn a_password_is_never_shown(password in password(), tail in prop_oneof!["", " bogus=1", "&bogus=1", "&port=x", "\\?sslmode=no"]) {
+    fn a_password_is_never_shown(
+        password in password(),
+        tail in prop_oneof!["", " bogus=1", "&bogus=1", "&port=x", "\\?sslmode=no"],
+    ) {
         let quoted = password.replace('\\', "\\\\").replace('\'', "\\'");
         let encoded = utf8_percent_encode(&password, NON_ALPHANUMERIC).to_string();
         for well_formed in [
@@ -97,7 +107,7 @@ proptest! {
             let shown = format!("{config:?} {config:#?}");
             prop_assert!(!shown.contains('Z'), "{}", shown);
         }
-        // Not quoted, not encoded, with something wrong behind it, under a wrong scheme.
+        // Not quoted or encoded, followed by an error, or with a wrong scheme.
         for input in [
             format!("password={password} {tail}"),
             format!("host=h password='{password}' {tail}"),
@@ -114,14 +124,17 @@ proptest! {
         }
     }
 
-    /// A string is read to the same values whether it stands in pairs or, encoded, in a URI.
+    /// A string is parsed to the same values in pairs and, encoded, in a URI.
     #[test]
     fn both_forms_say_the_same(user in text(), dbname in text(), options in text()) {
-        let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
-        let uri = format!("postgresql://{}@h/{}?options={}", encode(&user), encode(&dbname), encode(&options));
+        let encode = |text: &String| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let [encoded_user, encoded_dbname, encoded_options] = [&user, &dbname, &options].map(encode);
+        let uri =
+            format!("postgresql://{encoded_user}@h/{encoded_dbname}?options={encoded_options}");
         let mut config = Config::new();
         config.host("h").user(user).dbname(dbname).options(options);
         prop_assert_eq!(uri.parse::<Config>(), Ok(config.clone()));
-        prop_assert_eq!(crate::config::dsn::parse(&uri, ParameterOrigin::Setter).and_then(Parameters::into_config), Ok(config));
+        let parameters = crate::config::dsn::parse(&uri, ParameterOrigin::Setter);
+        prop_assert_eq!(parameters.and_then(Parameters::into_config), Ok(config));
     }
 }

@@ -1,4 +1,4 @@
-//! The string comes before the environment, and the environment before the defaults.
+//! The string takes precedence over the environment, and the environment over the defaults.
 
 use super::super::*;
 use super::{dsn_or_env, environment};
@@ -23,43 +23,49 @@ fn the_string_comes_before_the_environment() {
     let cases = [
         (
             Some(
-                "host=h hostaddr=::1 port=3 user=u password=p dbname=d application_name=a options=o connect_timeout=1 \
+                "host=h hostaddr=::1 port=3 user=u password=p dbname=d application_name=a \
+                 options=o connect_timeout=1 \
                   passfile=/f sslmode=allow",
             ),
-            "host=h hostaddr=::1 port=3 user=u password=p passfile=/f dbname=d application_name=a options=o \
+            "host=h hostaddr=::1 port=3 user=u password=p passfile=/f dbname=d application_name=a \
+             options=o \
              connect_timeout=1 sslmode=allow",
         ),
         (
             Some("postgresql://u@h"),
-            "host=h hostaddr=10.0.0.1 port=1 user=u password=envpassword passfile=/envpass dbname=envdb \
+            "host=h hostaddr=10.0.0.1 port=1 user=u password=envpassword passfile=/envpass \
+             dbname=envdb \
              application_name=envapp options='-c a=b' connect_timeout=7 sslmode=disable",
         ),
-        // Given as empty, or as the default, is given.
+        // An empty value or the default counts as given.
         (
             Some(
-                "host=h hostaddr='' port='' user='' password='' passfile='' dbname='' application_name='' options='' \
+                "host=h hostaddr='' port='' user='' password='' passfile='' dbname='' \
+                 application_name='' options='' \
                   connect_timeout=0 sslmode=prefer",
             ),
             "host=h sslmode=prefer",
         ),
-        // Two hosts in a URI have two ports, though they are the default ones.
+        // Two hosts in a URI have two ports, even if both are the default.
         (
             Some(
-                "postgresql://h,g?hostaddr=&user=u&password=p&passfile=&dbname=d&application_name=&options=&sslmode=prefer",
+                "postgresql://h,g?hostaddr=&user=u&password=p&passfile=&dbname=d&application_name=&\
+                 options=&sslmode=prefer",
             ),
             "host=h,g port=, user=u password=p dbname=d connect_timeout=7 sslmode=prefer",
         ),
         // Without a string, DATABASE_URL is the string.
         (
             None,
-            "host=urlhost hostaddr=10.0.0.1 port=2 user=urluser password=envpassword passfile=/envpass dbname=envdb \
+            "host=urlhost hostaddr=10.0.0.1 port=2 user=urluser password=envpassword \
+             passfile=/envpass dbname=envdb \
              application_name=envapp options='-c a=b' connect_timeout=7 sslmode=disable",
         ),
     ];
     for (dsn, meaning) in cases {
         assert_eq!(dsn_or_env(dsn, &everything).unwrap().to_conninfo(), meaning, "{dsn:?}");
     }
-    // `from_env` is about the PG* variables alone.
+    // `from_env` reads the PG* variables alone.
     let config = env::from_env(&environment(&everything)).unwrap();
     assert_eq!((config.get_user(), config.get_ports()), (Some("envuser"), [Some(1)].as_slice()));
     assert_eq!(dsn_or_env(None, &[]).unwrap(), Config::new());
@@ -94,7 +100,7 @@ fn variables_that_cannot_be_honoured_are_named() {
         ("PGSERVICE", ""),
     ];
     assert_eq!(dsn_or_env(None, &harmless).unwrap(), Config::new());
-    // PGREQUIRESSL is the old word for a mode; a mode decides, if there is one.
+    // PGREQUIRESSL is the old setting for a mode; a mode takes precedence over it.
     let mode = |dsn, pairs: &[_]| {
         let config = dsn_or_env(dsn, pairs).unwrap();
         (config.get_ssl_mode(), config.ssl_mode_is_chosen())

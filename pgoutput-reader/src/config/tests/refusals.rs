@@ -1,4 +1,4 @@
-//! What is refused, by which name, at which place, and with what to do.
+//! Refused input: the kind of the error, its parameter, its position and the advice.
 
 use super::super::*;
 use super::{KEYWORDS, Treatment, canonical, dsn_or_env, environment, error};
@@ -13,7 +13,7 @@ fn errors_name_the_parameter_and_the_place() {
         ("mysql://u:secret@h?x=1", Syntax, None, Some(0)),
         ("host=h flavour=x", UnknownKeyword, Some("flavour"), Some(7)),
         ("=x", UnknownKeyword, None, Some(0)),
-        // The rest of a password with a space in it.
+        // The rest of a password that contains a space.
         ("host=h password=two words=x", UnknownKeyword, None, Some(20)),
         ("port=0", InvalidValue, Some("port"), Some(0)),
         ("user=u port=65536", InvalidValue, Some("port"), Some(7)),
@@ -89,42 +89,50 @@ fn messages_say_what_to_do() {
         ),
         (
             "host=h sslmode=on",
-            "connection string, at byte 7: sslmode: not a mode; the modes are disable, allow, prefer, require, verify-ca and \
+            "connection string, at byte 7: sslmode: not a mode; the modes are disable, allow, \
+             prefer, require, verify-ca and \
              verify-full",
         ),
         (
             "client_encoding=LATIN1",
-            "connection string, at byte 0: client_encoding: the reader always asks the server for UTF8; accepted: UTF8, UTF-8, \
+            "connection string, at byte 0: client_encoding: the reader always asks the server for \
+             UTF8; accepted: UTF8, UTF-8, \
              UNICODE, auto",
         ),
         (
             "postgresql://h/50%",
-            "connection string, at byte 15: a percent sign without two hexadecimal digits; write a percent sign as %25",
+            "connection string, at byte 15: a percent sign without two hexadecimal digits; write \
+             a percent sign as %25",
         ),
         (
             "user=u host=db:5433",
-            "connection string, at byte 7: host: a host with a port, which is a parameter of its own: write host=HOST port=NUMBER",
+            "connection string, at byte 7: host: the port is a parameter of its own: write \
+             host=HOST port=NUMBER",
         ),
         (
             "app:pw@db/app",
-            "connection string, at byte 0: neither a URI, which begins with postgresql://, nor keyword=value words",
+            "connection string, at byte 0: neither a URI, which begins with postgresql://, nor \
+             keyword=value words",
         ),
         (
             "postgresql://app:pw/d@db/app",
-            "connection string, at byte 13: a slash or question mark in the user or password: they are written %2F and %3F",
+            "connection string, at byte 13: a slash or question mark in the user or password; \
+             write them as %2F and %3F",
         ),
         (
             "postgresql://db/app?schema=public",
-            "connection string, at byte 20: schema: a parameter of other programs, which libpq does not have: remove it",
+            "connection string, at byte 20: schema: a parameter of another library, which libpq \
+             does not have: remove it",
         ),
         (
             "host=db user",
-            "connection string, at byte 8: a word without a value; write keyword=value, with values that contain spaces in \
-             single quotes",
+            "connection string, at byte 8: a word without a value; write keyword=value, and put \
+             a value with spaces into single quotes",
         ),
         (
             "requirepeer=postgres",
-            "connection string, at byte 0: requirepeer: checking the account of the server's process is not supported yet; \
+            "connection string, at byte 0: requirepeer: checking the account of the server's \
+             process is not supported yet; \
              remove it",
         ),
     ];
@@ -136,13 +144,14 @@ fn messages_say_what_to_do() {
         (
             "PGTZ",
             "Europe/Berlin",
-            "environment variable PGTZ: the reader reads values in TimeZone UTC; unset the variable",
+            "environment variable PGTZ: the reader reads values in TimeZone UTC; unset the \
+             variable",
         ),
     ] {
         let error = dsn_or_env(None, &[(variable, value)]).unwrap_err();
         assert_eq!(error.to_string(), message);
     }
-    // No message repeats the value that is wrong: it may be a password in the wrong place.
+    // No message contains the invalid value: it may be a password in the wrong place.
     for keyword in KEYWORDS {
         if let Err(error) = format!("{}=swordfish", keyword.name).parse::<Config>() {
             let text = error.to_string();
@@ -160,7 +169,8 @@ fn what_only_looks_like_a_host_with_a_port_is_a_host() {
     assert!("host=h:5432 hostaddr=127.0.0.1".parse::<Config>().is_ok());
 }
 
-/// With a value that no parameter has, each keyword is stored as text or refused by name, in a string as in the environment.
+/// With a value that no parameter has, each keyword is stored as text or refused by name, both in a
+/// string and in the environment.
 #[test]
 fn no_keyword_is_ignored() {
     for keyword in KEYWORDS {
@@ -172,7 +182,7 @@ fn no_keyword_is_ignored() {
                     assert_ne!(config, Config::new(), "{name}");
                     assert_eq!(canonical(&format!("{name}=zzz")), format!("{name}=zzz"));
                 }
-                // The files of TLS, in a build without it.
+                // The TLS files, in a build without TLS.
                 Err(error) => assert!(!cfg!(feature = "tls") && error.parameter() == Some(name)),
             },
             Treatment::Expanded => {

@@ -1,4 +1,4 @@
-//! What connection strings mean: the manual's examples, and the corners of its grammar.
+//! The meaning of connection strings: the manual's examples and the edge cases of its grammar.
 
 use super::canonical;
 
@@ -17,7 +17,8 @@ fn uris_mean_what_the_manual_says() {
             "host=localhost user=other dbname=otherdb application_name=myapp connect_timeout=10",
         ),
         (
-            "postgresql://host1:123,host2:456/somedb?target_session_attrs=any&application_name=myapp",
+            "postgresql://host1:123,host2:456/somedb?target_session_attrs=any&\
+             application_name=myapp",
             "host=host1,host2 port=123,456 dbname=somedb application_name=myapp",
         ),
         (
@@ -32,7 +33,7 @@ fn uris_mean_what_the_manual_says() {
         ("postgresql://[2001:db8::1234]/database", "host=2001:db8::1234 dbname=database"),
         ("postgresql:///dbname?host=/var/lib/postgresql", "host=/var/lib/postgresql dbname=dbname"),
         ("postgresql://%2Fvar%2Flib%2Fpostgresql/dbname", "host=/var/lib/postgresql dbname=dbname"),
-        // The grammar's corners.
+        // Edge cases of the grammar.
         ("postgres://h", "host=h"),
         ("postgresql://@h", "host=h"),
         ("postgresql://:pw@h", "host=h password=pw"),
@@ -92,16 +93,19 @@ fn pairs_mean_what_the_manual_says() {
             "keepalives_idle=1 keepalives_interval=2 keepalives_count=3",
             "keepalives_idle=1 keepalives_interval=2 keepalives_count=3",
         ),
-        // A mode that was chosen is another thing than the default of the same name.
+        // A mode that was chosen differs from the default with the same value.
         ("sslmode=prefer", "sslmode=prefer"),
         ("sslmode=''", ""),
         ("sslmode=allow", "sslmode=allow"),
         ("fallback_application_name=f passfile=/p", "passfile=/p fallback_application_name=f"),
-        // Asks for nothing that is not done.
+        // Values that ask for what is done anyway.
         (
-            "replication=database gssencmode=prefer channel_binding=prefer client_encoding=utf8 sslcompression=0 sslsni=1 \
-             load_balance_hosts=disable target_session_attrs=any krbsrvname=postgres min_protocol_version=3.0 \
-             max_protocol_version=latest sslnegotiation=postgres gssdelegation=0 require_auth='' service=''",
+            "replication=database gssencmode=prefer channel_binding=prefer client_encoding=utf8 \
+             sslcompression=0 sslsni=1 \
+             load_balance_hosts=disable target_session_attrs=any krbsrvname=postgres \
+             min_protocol_version=3.0 \
+             max_protocol_version=latest sslnegotiation=postgres gssdelegation=0 require_auth='' \
+             service=''",
             "",
         ),
     ];

@@ -27,9 +27,12 @@ fn the_default_mode_is_told_from_the_same_mode_chosen() {
 #[cfg(feature = "tls")]
 #[test]
 fn every_parameter_is_honoured_and_written_back() {
-    let text = "host=db sslmode=require sslnegotiation=direct sslrootcert=/a sslcert=/b sslkey=/c sslcertmode=require \
-                sslcrl=/d sslcrldir=/e sslsni=0 ssl_min_protocol_version=TLSv1.2 ssl_max_protocol_version=TLSv1.3 \
-                channel_binding=require require_auth=scram-sha-256 target_session_attrs=prefer-standby \
+    let text = "host=db sslmode=require sslnegotiation=direct sslrootcert=/a sslcert=/b sslkey=/c \
+                sslcertmode=require \
+                sslcrl=/d sslcrldir=/e sslsni=0 ssl_min_protocol_version=TLSv1.2 \
+                ssl_max_protocol_version=TLSv1.3 \
+                channel_binding=require require_auth=scram-sha-256 \
+                target_session_attrs=prefer-standby \
                 load_balance_hosts=random";
     let config: Config = text.parse().unwrap();
     assert_eq!(config.to_conninfo(), text);
