@@ -20,7 +20,7 @@ use pgoutput_decode::value::format_type;
 use pgoutput_decode::{Column, Lsn, Oid, Relation, ReplicaIdentity};
 
 use crate::Error;
-use crate::connection::Ordinary;
+use crate::connection::SqlConnector;
 use crate::error::ProtocolError;
 use crate::event::ColumnSchema;
 use crate::setup::names::{bytes, escaped};
@@ -88,7 +88,7 @@ pub(crate) struct Described {
 }
 
 impl Catalog {
-    pub(crate) fn new(ordinary: Ordinary) -> Self {
+    pub(crate) fn new(ordinary: SqlConnector) -> Self {
         Self { sql: Lazy::new(ordinary), ahead: Ahead::default() }
     }
 

@@ -22,7 +22,7 @@ pub(crate) use slot::SlotFacts;
 use crate::connection::Connection;
 use crate::error::SetupError;
 use crate::proto::feedback;
-use crate::proto::liveness::Silence;
+use crate::proto::liveness::Liveness;
 use crate::stream::{Publications, ReplicationStream};
 use crate::{Error, StartReplication};
 use names::hex;
@@ -31,7 +31,7 @@ use names::hex;
 #[derive(Debug, Clone)]
 pub(crate) struct Pace {
     pub(crate) interval: Duration,
-    pub(crate) silence: Silence,
+    pub(crate) silence: Liveness,
 }
 
 impl Connection {
@@ -59,7 +59,7 @@ impl Connection {
     pub(crate) fn pace(&mut self) -> Result<Pace, Error> {
         Ok(Pace {
             interval: feedback::interval(self.wal_sender_timeout()?),
-            silence: Silence::new(self.silence_limit(), Instant::now()),
+            silence: Liveness::new(self.silence_limit(), Instant::now()),
         })
     }
 

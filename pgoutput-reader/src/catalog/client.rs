@@ -10,7 +10,7 @@ use postgres::error::{DbError, Severity};
 use postgres::types::ToSql;
 use postgres::{Client, Row, Statement};
 
-use crate::connection::Ordinary;
+use crate::connection::SqlConnector;
 use crate::io::{WakeAtEnd, WakePipe};
 use crate::stream::StopHandle;
 use crate::{Error, Waker};
@@ -31,7 +31,7 @@ pub(crate) struct Waits {
 
 /// Opened when it is first needed, or [made ready](Self::make_ready) for that, and again when it was lost.
 pub(super) struct Lazy {
-    ordinary: Arc<Ordinary>,
+    ordinary: Arc<SqlConnector>,
     /// None while there is no stream yet that could be stopped.
     waits: Option<Waits>,
     session: Option<SqlSession>,
@@ -42,7 +42,7 @@ pub(super) struct Lazy {
 }
 
 impl Lazy {
-    pub(super) fn new(ordinary: Ordinary) -> Self {
+    pub(super) fn new(ordinary: SqlConnector) -> Self {
         Self { ordinary: Arc::new(ordinary), waits: None, session: None, opening: None, queries: 0 }
     }
 
@@ -196,7 +196,7 @@ struct SqlSession {
 }
 
 impl SqlSession {
-    fn open(ordinary: &Ordinary) -> Result<Self, Error> {
+    fn open(ordinary: &SqlConnector) -> Result<Self, Error> {
         let mut client = ordinary.connect()?;
         // Before anything else is asked: until then the search path is the role's.
         client.batch_execute(ordinary.pins())?;
@@ -221,7 +221,7 @@ impl SqlSession {
 }
 
 fn ask(
-    ordinary: &Ordinary,
+    ordinary: &SqlConnector,
     session: &mut Option<SqlSession>,
     query: &'static str,
     parameters: &SqlParameters,
@@ -239,7 +239,7 @@ fn ask(
 }
 
 fn open<'s>(
-    ordinary: &Ordinary,
+    ordinary: &SqlConnector,
     session: &'s mut Option<SqlSession>,
 ) -> Result<&'s mut SqlSession, Error> {
     match session {

@@ -1,4 +1,4 @@
-//! What a server may say at any moment, beside the answer to a command.
+//! Messages that a server may send at any time, in addition to the result of a command.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,23 @@ use crate::error::{LimitError, ProtocolError, ServerMessage};
 use crate::proto::backend::Message;
 use crate::proto::lossy;
 
-/// Most parameters, and most notices not yet taken, that are kept.
+/// The most parameters, and the most notices not taken yet, that are kept.
 const KEPT_LIMIT: usize = 256;
 
-/// Longest name and value of a parameter, in bytes.
+/// The longest name plus value of a parameter, in bytes.
 const PARAMETER_LIMIT: usize = 64 * 1024;
 
 #[derive(Debug)]
-pub(super) struct Aside {
+pub(super) struct AsyncMessages {
+    /// Parameters by name, as last reported.
     pub(super) parameters: BTreeMap<String, String>,
+    /// Notices not taken yet.
     pub(super) notices: Vec<ServerMessage>,
 }
 
-impl Aside {
-    /// Keeps a notice or a parameter; an ErrorResponse, and whatever cannot come now, is an error.
+impl AsyncMessages {
+    /// Keeps a notice or a parameter. An ErrorResponse, or a message that is not allowed now, is an
+    /// error.
     pub(super) fn take(
         &mut self,
         message: Message<'_>,
@@ -41,8 +44,8 @@ impl Aside {
                 self.parameters.insert(lossy(name), lossy(value));
                 bounded(self.parameters.len(), "parameters")
             }
-            // A walsender that has streamed before sends keepalives also while it looks for the start of a slot.
-            // Notifications are for LISTEN, which nothing here says.
+            // A walsender that has streamed before also sends keepalives while it looks for the
+            // start of a slot. Notifications are for LISTEN, which is not used here.
             Message::CopyData([b'k', ..]) | Message::NotificationResponse => Ok(()),
             Message::ErrorResponse(fields) => Err(fields.to_message(true).into()),
             _ => Err(ProtocolError::Unexpected { tag, during }.into()),
@@ -64,13 +67,15 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let mut aside = Aside { parameters: BTreeMap::new(), notices: Vec::new() };
+        let mut messages = AsyncMessages { parameters: BTreeMap::new(), notices: Vec::new() };
         let mut take = |tag, body: &[u8]| {
-            aside.take(Message::parse(tag, body).unwrap(), tag, "testing").map_err(Error::into_kind)
+            messages
+                .take(Message::parse(tag, body).unwrap(), tag, "testing")
+                .map_err(Error::into_kind)
         };
         for round in 0..KEPT_LIMIT {
             take(b'N', b"Mhello\0\0").unwrap();
-            // The same one again is no further one.
+            // The same parameter again does not count.
             take(b'S', b"TimeZone\0UTC\0").unwrap();
             if round > 0 {
                 take(b'S', format!("p{round}\0x\0").as_bytes()).unwrap();

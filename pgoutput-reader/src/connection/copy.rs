@@ -1,4 +1,4 @@
-//! During the copy: the server sends changes, we send how far we are, each whenever it likes.
+//! The copy: the server sends changes and the client status updates, independently of each other.
 
 use std::fmt;
 use std::time::Instant;
@@ -14,30 +14,31 @@ use crate::io::{BodyRange, Fill, Waker, Writer};
 use crate::proto::ServerVersion;
 use crate::proto::backend::{COPY_DATA, Message};
 
-/// A connection on which START_REPLICATION has succeeded (manual, section "Streaming Replication Protocol").
+/// A connection on which START_REPLICATION has succeeded (manual, section "Streaming Replication
+/// Protocol").
 ///
-/// Dropping it closes the socket; [`finish`](Self::finish) ends the copy in order.
+/// Dropping it closes the socket; [`finish`](Self::finish) ends the copy in an orderly way.
 pub struct CopyBoth {
     connection: Connection,
-    /// The server has ended the copy from its side.
+    /// Whether the server has ended the copy.
     ended: bool,
 }
 
-/// What came of waiting for the next message.
+/// The result of waiting for the next message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Advance {
-    /// CopyData: its payload is [`CopyBoth::payload`] of this position, until the next advance.
+    /// A CopyData message. [`CopyBoth::payload`] returns its payload until the next advance.
     Copy(BodyRange),
     /// A notice or warning, such as PostgreSQL 18's about a missing publication.
     Notice(Box<ServerMessage>),
-    /// Something else that is no change; it was dealt with.
-    Aside,
-    /// The deadline passed; nothing is lost.
+    /// Another message that is not a change. It was handled.
+    Handled,
+    /// The deadline has passed. No data is lost.
     TimedOut,
-    /// A [`Waker`] was used; nothing is lost.
+    /// A [`Waker`] was used. No data is lost.
     Woken,
-    /// The server ended the copy, as when it shuts down; this stays so. No error yet, so that what was read
-    /// can be acknowledged.
+    /// The server ended the copy, for example because it shuts down. Every later advance returns
+    /// this too. It is not an error yet, so that what was read can be acknowledged.
     Ended,
 }
 
@@ -48,43 +49,44 @@ impl CopyBoth {
         Self { connection, ended: false }
     }
 
-    /// The server's version.
+    /// Returns the server's version.
     pub fn server_version(&self) -> ServerVersion {
         self.connection.version
     }
 
-    /// A parameter the server reports; kept up to date during the copy.
+    /// Returns a parameter that the server reports. It is kept up to date during the copy.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.connection.parameter(name)
     }
 
-    /// The address connected to.
+    /// Returns the address of the server.
     pub fn address(&self) -> &str {
         self.connection.address()
     }
 
-    /// Wakes this connection when it waits for the server.
+    /// Returns a handle that wakes this connection when it waits for the server.
     pub fn waker(&self) -> Waker {
         self.connection.channel.waker()
     }
 
-    /// What wakes this connection.
+    /// The pipe that wakes this connection.
     #[cfg(feature = "reader")]
     pub(crate) fn wake_pipe(&self) -> WakePipe {
         self.connection.channel.wake_pipe()
     }
 
-    /// Is woken by this from now on; wakers given out before wake it no more.
+    /// Replaces the pipe that wakes this connection. Wakers of the previous pipe have no effect any
+    /// more.
     #[cfg(feature = "reader")]
     pub(crate) fn set_wake_pipe(&mut self, wake: WakePipe) {
         self.connection.channel.set_wake_pipe(wake);
     }
 
-    /// The next message, waiting for it until `deadline`. Gives a position that borrows nothing, so that a lending reader
-    /// and an iterator can share it; good until the next call.
+    /// Returns the next message, and waits for it until `deadline`. The result borrows nothing, so
+    /// that a lending reader and an iterator can share this. It is valid until the next call.
     ///
     /// # Errors
-    /// The server's, or the connection's; then the copy is over.
+    /// Errors of the server and of the connection. The copy is then over.
     #[inline]
     pub(crate) fn advance(&mut self, deadline: Option<Instant>) -> Result<Advance, Error> {
         let mut filled = false;
@@ -92,7 +94,7 @@ impl CopyBoth {
             if let Some(advance) = self.advance_buffered()? {
                 return Ok(advance);
             }
-            // A part of a message, which may never become whole.
+            // A part of a message, which may never be completed.
             if filled && deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Ok(Advance::TimedOut);
             }
@@ -105,7 +107,7 @@ impl CopyBoth {
         }
     }
 
-    /// The next message if all of it has arrived; no system call is made.
+    /// Returns the next message if all of it has arrived, without a system call.
     #[inline]
     pub(crate) fn advance_buffered(&mut self) -> Result<Option<Advance>, Error> {
         if self.ended {
@@ -115,22 +117,22 @@ impl CopyBoth {
         if tag == COPY_DATA {
             return Ok(Some(Advance::Copy(body)));
         }
-        self.take_aside(tag, body).map(Some)
+        self.handle(tag, body).map(Some)
     }
 
-    /// The payload at a position that the last advance gave.
+    /// Returns the payload at a range that the last advance returned.
     #[inline]
     pub(crate) fn payload(&self, position: BodyRange) -> &[u8] {
         self.connection.channel.inbox.body(position)
     }
 
-    /// Gives back the memory of a long message; positions given before are void.
+    /// Frees the memory of a long message. Earlier ranges become invalid.
     #[cfg(feature = "reader")]
     pub(crate) fn release(&mut self) {
         self.connection.channel.inbox.release();
     }
 
-    /// When bytes came last.
+    /// When bytes were last received.
     pub(crate) fn heard_at(&self) -> Instant {
         self.connection.channel.heard_at()
     }
@@ -140,16 +142,17 @@ impl CopyBoth {
         CopySender(self.connection.channel.writer())
     }
 
-    /// Ends the copy in order: CopyDone to the server, then everything up to its own end of the copy. Changes
-    /// that still come are not handed over and not confirmed; the server sends them again next time.
+    /// Ends the copy in an orderly way: sends CopyDone, then reads up to the server's end of the
+    /// copy. Changes that still arrive are neither returned nor confirmed; the server sends them
+    /// again next time.
     ///
-    /// In the middle of a large transaction the server first sends the rest of it, which can take as long as the
-    /// transaction is large; `deadline` bounds that, and when it has passed the socket is closed. Wake-ups are
-    /// ignored meanwhile.
+    /// In the middle of a large transaction the server first sends the rest of it, which can take
+    /// long. `deadline` bounds that; when it has passed, the socket is closed. Wake-ups are ignored
+    /// meanwhile.
     ///
     /// # Errors
-    /// The server's, the connection's, [`Timeout`](crate::ErrorKind::Timeout),
-    /// [`CopyEnded`](crate::ErrorKind::CopyEnded) when the server had ended the copy and is gone.
+    /// Errors of the server and of the connection, [`Timeout`](crate::ErrorKind::Timeout), and
+    /// [`CopyEnded`](crate::ErrorKind::CopyEnded) if the server had ended the copy and is gone.
     pub fn finish(mut self, deadline: Instant) -> Result<Connection, Error> {
         const DOING: &str = "ending the copy from";
         let deadline = Some(deadline);
@@ -157,11 +160,11 @@ impl CopyBoth {
         loop {
             let channel = &mut self.connection.channel;
             let Some((tag, body)) = channel.inbox.next()? else {
-                // What waits to be sent goes out with this wait.
+                // This wait also sends unsent bytes.
                 match channel.fill_by(deadline) {
                     Ok(Fill::More | Fill::Woken) => continue,
                     Ok(Fill::TimedOut) => return Err(Error::timeout(DOING, channel.address())),
-                    // A server that shuts down ends the copy and is gone.
+                    // A server that shuts down ends the copy and closes the connection.
                     _ if self.ended => return Err(Error::copy_ended(channel.address())),
                     Ok(Fill::Closed) => return Err(channel.closed(DOING)),
                     Err(error) => return Err(error),
@@ -176,20 +179,20 @@ impl CopyBoth {
                     self.connection.busy = false;
                     return Ok(self.connection);
                 }
-                message => self.connection.aside.take(message, tag, DOING)?,
+                message => self.connection.async_messages.take(message, tag, DOING)?,
             }
         }
     }
 
-    /// Everything that is not a change.
+    /// Handles messages that are not a change.
     #[cold]
-    fn take_aside(&mut self, tag: u8, body: BodyRange) -> Result<Advance, Error> {
-        let Connection { channel, aside, .. } = &mut self.connection;
+    fn handle(&mut self, tag: u8, body: BodyRange) -> Result<Advance, Error> {
+        let Connection { channel, async_messages, .. } = &mut self.connection;
         match Message::parse(tag, channel.inbox.body(body))? {
             Message::NoticeResponse(fields) => {
                 Ok(Advance::Notice(Box::new(fields.to_message(true))))
             }
-            // A server that shuts down says CommandComplete without CopyDone.
+            // A server that shuts down sends CommandComplete without CopyDone.
             Message::CopyDone | Message::CommandComplete(_) => {
                 self.ended = true;
                 Ok(Advance::Ended)
@@ -197,18 +200,18 @@ impl CopyBoth {
             Message::ReadyForQuery => {
                 Err(ProtocolError::Unexpected { tag, during: "replicating" }.into())
             }
-            message => aside.take(message, tag, "replicating").map(|()| Advance::Aside),
+            message => async_messages.take(message, tag, "replicating").map(|()| Advance::Handled),
         }
     }
 }
 
-/// The writing side of a copy, which another thread may have.
+/// The writing side of a copy, which may be in another thread.
 #[derive(Debug, Clone)]
 pub(crate) struct CopySender(Writer);
 
 impl CopySender {
-    /// Sends a CopyData message. Does not wait: what the socket does not take now goes with the next wait for the server, or the
-    /// next [`push`](Self::push).
+    /// Sends a CopyData message without waiting. Bytes that the socket does not accept now are sent
+    /// with the next wait for the server, or the next [`push`](Self::push).
     pub(crate) fn send_copy_data(&self, payload: &[u8]) -> Result<(), Error> {
         let message = frontend::CopyData::new(payload)
             .map_err(|_| Error::usage("a CopyData message cannot be longer than 2 GiB"))?;
@@ -217,7 +220,7 @@ impl CopySender {
         outbox.try_flush()
     }
 
-    /// Sends what the socket takes now of what waits.
+    /// Sends the unsent bytes that the socket accepts now.
     pub(crate) fn push(&self) -> Result<(), Error> {
         self.0.outbox().try_flush()
     }

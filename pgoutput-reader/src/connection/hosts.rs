@@ -1,4 +1,4 @@
-//! Which of several hosts, and in which order.
+//! The choice among several hosts, and the order in which they are tried.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::io::{self, Target};
 use crate::proto::pinned_settings;
 use crate::{Error, ErrorKind};
 
-/// The first address of the hosts that `open` can connect to as it is wanted.
+/// Opens the first address of the hosts that can be connected to and has the wanted state.
 pub(super) fn first<T>(
     config: &Config,
     mut open: impl FnMut(&Endpoint, &Target, TargetSessionAttrs) -> Result<T, Error>,
@@ -17,7 +17,7 @@ pub(super) fn first<T>(
     match config.get_target_session_attrs() {
         TargetSessionAttrs::PreferStandby => {
             match first_as(config, TargetSessionAttrs::Standby, &mut open) {
-                Err(error) if may_settle(&error) => {
+                Err(error) if may_use_any(&error) => {
                     first_as(config, TargetSessionAttrs::Any, &mut open)
                 }
                 result => result,
@@ -65,7 +65,8 @@ fn first_as<T>(
 }
 
 impl Connection {
-    /// Sets what the startup packet could not hold, before a timeout of the role ends a command.
+    /// Applies the settings that the startup packet could not contain, before a timeout of the role
+    /// ends a command.
     pub(super) fn pin(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
         let Some(statements) = pinned_settings::later(self.server_version()) else { return Ok(()) };
         self.set_command_timeout(timeout);
@@ -74,7 +75,7 @@ impl Connection {
         Ok(())
     }
 
-    /// This connection, if the server is what is wanted.
+    /// Returns this connection if the server has the wanted state.
     pub(super) fn wanted(
         mut self,
         wanted: TargetSessionAttrs,
@@ -96,7 +97,7 @@ impl Connection {
             return Ok(self);
         }
         let address = self.address().to_owned();
-        // A courtesy; the server is not needed any more.
+        // A best effort: the server is not needed any more.
         let _ = self.close();
         Err(ErrorKind::SessionAttrs { wanted, address }.into())
     }
@@ -123,16 +124,17 @@ impl Connection {
     }
 }
 
-/// Whether no standby among the hosts means that another server will do.
-fn may_settle(error: &Error) -> bool {
+/// Whether another server is acceptable after no standby was found among the hosts.
+fn may_use_any(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::SessionAttrs { .. } => true,
-        ErrorKind::AllHosts(errors) => errors.iter().any(may_settle),
+        ErrorKind::AllHosts(errors) => errors.iter().any(may_use_any),
         _ => io::may_try_next(error),
     }
 }
 
-/// Into random order (Fisher and Yates). The keys that std gives its hash tables are random, and good enough to spread load.
+/// Shuffles `items` (Fisher and Yates). The keys of std's hash tables are random, and good enough
+/// to spread load.
 fn shuffle<T>(items: &mut [T]) {
     use std::hash::{BuildHasher, RandomState};
     let keys = RandomState::new();
@@ -149,7 +151,7 @@ mod tests {
     #[test]
     fn shuffling_keeps_everything_and_reaches_every_order() {
         let mut seen = std::collections::BTreeSet::new();
-        // Six orders: the odds of missing one in so many tries are beyond astronomical.
+        // There are six orders, and the probability of missing one in so many tries is negligible.
         for _ in 0..2000 {
             let mut items = [1, 2, 3];
             shuffle(&mut items);

@@ -1,4 +1,4 @@
-//! One replication connection: before the copy, and during it.
+//! A replication connection, before and during the copy.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::io::{BodyRange, Channel, Fill, Waker};
 use crate::proto::backend::Message;
 use crate::proto::{ServerVersion, StartReplication, command};
 use crate::{CreateSlot, Error};
-use async_messages::Aside;
+use async_messages::AsyncMessages;
 use protection::Protection;
 use query::OnlyRow;
 
@@ -29,11 +29,11 @@ pub use copy::CopyBoth;
 pub(crate) use copy::{Advance, CopySender};
 pub use query::{QueryRow, Rows};
 #[cfg(feature = "reader")]
-pub(crate) use sql_connection::Ordinary;
+pub(crate) use sql_connection::SqlConnector;
 pub use timeline::TimelineSwitch;
 
-/// A connection with `replication=database` on which the copy has not started: replication commands and
-/// ordinary SQL both work (manual, section "Streaming Replication Protocol").
+/// A connection with `replication=database` on which the copy has not started. It accepts
+/// replication commands and SQL (manual, section "Streaming Replication Protocol").
 ///
 /// ```no_run
 /// use pgoutput_reader::{Config, Connection, CreateSlot};
@@ -52,85 +52,89 @@ pub struct Connection {
     endpoint: Endpoint,
     channel: Channel,
     version: ServerVersion,
-    aside: Aside,
+    async_messages: AsyncMessages,
     protection: Protection,
     command_timeout: Option<Duration>,
-    /// How long the server may say nothing while it is waited for; zero is without limit.
+    /// The longest time for which the server may be silent while it is waited for; zero is no
+    /// limit.
     silence_limit: Duration,
-    /// A command was sent and its end has not been read.
+    /// Whether a command was sent and its result has not been read to the end.
     busy: bool,
 }
 
-/// What IDENTIFY_SYSTEM answers.
+/// The result of IDENTIFY_SYSTEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SystemId {
-    /// The cluster's unique number, as its text.
+    /// The system identifier of the cluster, as text.
     pub system_identifier: String,
-    /// The timeline the server is on.
+    /// The server's timeline.
     pub timeline: u32,
-    /// The end of the log written out.
+    /// The end of the flushed WAL.
     pub xlogpos: Lsn,
-    /// The database connected to.
+    /// The database of the connection.
     pub dbname: Option<String>,
 }
 
-/// What CREATE_REPLICATION_SLOT answers.
+/// The result of CREATE_REPLICATION_SLOT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreatedSlot {
     /// The slot's name.
     pub name: String,
-    /// Where it starts: changes committed after this are read.
+    /// Where the slot starts: changes committed after this LSN are read.
     pub consistent_point: Lsn,
-    /// Name of the exported snapshot, when one was asked for.
+    /// The name of the exported snapshot, if one was requested.
     pub snapshot_name: Option<String>,
 }
 
 impl Connection {
-    /// The server's version.
+    /// Returns the server's version.
     pub fn server_version(&self) -> ServerVersion {
         self.version
     }
 
-    /// A parameter the server reports, such as `server_version` or `TimeZone`
-    /// (manual, section "Asynchronous Operations").
+    /// Returns a parameter that the server reports, such as `server_version` or `TimeZone` (manual,
+    /// section "Asynchronous Operations").
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.aside.parameters.get(name).map(String::as_str)
+        self.async_messages.parameters.get(name).map(String::as_str)
     }
 
-    /// Which of the hosts in the settings this is connected to.
+    /// Returns the endpoint in the settings that this is connected to.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// The address connected to: `host:port`, or the path of a socket.
+    /// Returns the address of the server: `host:port`, or the path of a socket.
     pub fn address(&self) -> &str {
         self.channel.address()
     }
 
-    /// Whether the connection is protected by TLS.
+    /// Returns whether the connection is protected by TLS.
     pub fn is_tls(&self) -> bool {
         self.protection.is_tls()
     }
 
-    /// Notices and warnings that have come since the last call.
+    /// Returns the notices and warnings received since the last call.
     pub fn take_notices(&mut self) -> Vec<ServerMessage> {
-        std::mem::take(&mut self.aside.notices)
+        std::mem::take(&mut self.async_messages.notices)
     }
 
-    /// How long each command below may take. Under `None`, which is the default, only those that a server answers at once have a bound,
-    /// that of [`wal_receiver_timeout`](crate::Config::wal_receiver_timeout): creating a slot waits for all open transactions.
+    /// Sets a timeout for each of the commands below. With `None`, the default, only commands that
+    /// a server answers at once have one, that of
+    /// [`wal_receiver_timeout`](crate::Config::wal_receiver_timeout): the creation of a slot waits
+    /// for all open transactions.
     pub fn set_command_timeout(&mut self, timeout: Option<Duration>) {
         self.command_timeout = timeout;
     }
 
-    /// Ends a command that waits for the server, from another thread; the connection is of no use afterwards.
+    /// Returns a handle that ends a command waiting for the server, from another thread. The
+    /// connection is unusable afterwards.
     pub fn waker(&self) -> Waker {
         self.channel.waker()
     }
 
-    /// Which cluster this is and how far its log has come: IDENTIFY_SYSTEM.
+    /// Returns the cluster's identity and the end of its WAL: IDENTIFY_SYSTEM.
     pub fn identify_system(&mut self) -> Result<SystemId, Error> {
         let row = self.promptly(|connection| {
             connection.only_row(command::IDENTIFY_SYSTEM, "IDENTIFY_SYSTEM")
@@ -146,50 +150,53 @@ impl Connection {
     /// Creates a slot for pgoutput: CREATE_REPLICATION_SLOT.
     ///
     /// # Errors
-    /// SQLSTATE 42710 when it exists (and a temporary slot of this connection is gone after any error); [`Unsupported`](crate::ErrorKind::Unsupported) for options the server does not know.
+    /// SQLSTATE 42710 if the slot exists (a temporary slot of this connection is dropped after any
+    /// error); [`Unsupported`](crate::ErrorKind::Unsupported) for options that the server does not
+    /// know.
     pub fn create_slot(&mut self, slot: &CreateSlot) -> Result<CreatedSlot, Error> {
         let command = slot.command(self.version)?;
         created(&self.only_row(&command, CREATE)?)
     }
 
-    /// The same, with a look at something else every `pause` while it is waited for; `false` gives up.
+    /// [`create_slot`](Self::create_slot), with a call of `check` at every `interval` while it
+    /// waits. `false` gives up.
     #[cfg(feature = "reader")]
     pub(crate) fn create_slot_watched(
         &mut self,
         slot: &CreateSlot,
-        pause: Duration,
-        mut look: impl FnMut() -> bool,
+        interval: Duration,
+        mut check: impl FnMut() -> bool,
     ) -> Result<CreatedSlot, Error> {
         const DOING: &str = "creating a slot on";
         let command = slot.command(self.version)?;
         let deadline = self.deadline();
         self.send_query(&command, deadline, DOING)?;
-        let answers = self.answer(Some(Instant::now() + pause), |now| {
-            let goes_on = look() && deadline.is_none_or(|deadline| deadline > now);
-            goes_on.then(|| Instant::now() + pause)
+        let answers = self.answer(Some(Instant::now() + interval), |now| {
+            let proceed = check() && deadline.is_none_or(|deadline| deadline > now);
+            proceed.then(|| Instant::now() + interval)
         })?;
         created(&OnlyRow::of(answers, CREATE)?)
     }
 
-    /// Drops a slot: DROP_REPLICATION_SLOT. With `wait`, not before whoever reads it now lets go.
+    /// Drops a slot: DROP_REPLICATION_SLOT. With `wait`, waits until the slot is not in use.
     ///
     /// # Errors
-    /// SQLSTATE 42704 when there is none, 55006 when it is in use and `wait` is false.
+    /// SQLSTATE 42704 if the slot does not exist, 55006 if it is in use and `wait` is false.
     pub fn drop_slot(&mut self, name: &str, wait: bool) -> Result<(), Error> {
         self.simple_query(&command::drop_slot(name, wait)?).map(drop)
     }
 
     /// Starts the copy: START_REPLICATION.
     ///
-    /// Text comes as UTF-8, whatever the encoding of the database. One in SQL_ASCII has none: its text comes byte for byte
-    /// as it is stored.
+    /// Text is sent as UTF-8, whatever the encoding of the database. Only SQL_ASCII has no
+    /// encoding: its text is sent byte for byte as stored.
     ///
     /// # Errors
-    /// SQLSTATE 42704 when the slot is missing, 55006 when another connection holds it;
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) for options the server does not know. A publication
-    /// that is missing is no error yet: up to PostgreSQL 17 it becomes one at the first change, from 18 on a warning.
-    /// PostgreSQL 10 starts the copy before it finds that the slot is of another database or plugin; that error
-    /// then comes with the first read.
+    /// SQLSTATE 42704 if the slot does not exist, 55006 if another connection uses it;
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for options that the server does not know. A
+    /// missing publication is not an error yet: up to PostgreSQL 17 it becomes one at the first
+    /// change, from 18 on a warning. PostgreSQL 10 starts the copy before it notices that the slot
+    /// belongs to another database or plugin; the first read then returns that error.
     pub fn start_replication(mut self, start: &StartReplication) -> Result<CopyBoth, Error> {
         self.promptly(|connection| connection.start_copy(start))?;
         Ok(CopyBoth::new(self))
@@ -197,41 +204,42 @@ impl Connection {
 
     fn start_copy(&mut self, start: &StartReplication) -> Result<(), Error> {
         const DOING: &str = "starting replication on";
-        self.take_text_as_it_is_stored()?;
+        self.set_client_encoding()?;
         let deadline = self.deadline();
         self.send_query(&command::start_replication(start, self.version)?, deadline, DOING)?;
         loop {
             let (tag, body) = self.receive(deadline, DOING)?;
             match Message::parse(tag, self.channel.inbox.body(body))? {
                 Message::CopyBothResponse => return Ok(()),
-                message => self.aside.take(message, tag, DOING)?,
+                message => self.async_messages.take(message, tag, DOING)?,
             }
         }
     }
 
-    /// SQL_ASCII databases hold any bytes. Told to send them as UTF-8, the server fails on the first change with other
-    /// bytes in it, and again whenever the slot is read.
-    fn take_text_as_it_is_stored(&mut self) -> Result<(), Error> {
+    /// SQL_ASCII databases contain any bytes. If the client encoding were UTF-8, the server would
+    /// fail on the first change with invalid bytes, and again whenever the slot is read.
+    fn set_client_encoding(&mut self) -> Result<(), Error> {
         if self.parameter("server_encoding") == Some("SQL_ASCII") {
             self.simple_query("SET client_encoding TO SQL_ASCII")?;
         }
         Ok(())
     }
 
-    /// Says goodbye and closes the connection: Terminate.
+    /// Closes the connection in an orderly way: Terminate.
     pub fn close(mut self) -> Result<(), Error> {
         postgres_protocol::message::frontend::terminate(&mut self.channel.outbox());
-        // One message of five bytes: the socket takes it, or the server is stuck and finds the connection closed.
+        // One message of five bytes: the socket accepts it, or the server is stuck and notices the
+        // closed connection.
         self.channel.try_flush()
     }
 
-    /// Zero is without limit.
+    /// Zero is no limit.
     pub(crate) fn silence_limit(&self) -> Duration {
         self.silence_limit
     }
 
-    /// Runs commands that a server answers at once: unless another bound was set, none of them is waited for longer than a server may
-    /// be silent.
+    /// Runs commands that a server answers at once. Unless another timeout was set, each waits for
+    /// at most the silence limit.
     pub(crate) fn promptly<T>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Error>,
@@ -256,17 +264,17 @@ impl Connection {
     ) -> Result<(), Error> {
         if self.busy {
             return Err(Error::usage(
-                "an earlier command on this connection was cut short: open another connection",
+                "an earlier command on this connection was interrupted: open another connection",
             ));
         }
         postgres_protocol::message::frontend::query(query, &mut self.channel.outbox()).map_err(
-            |_| Error::usage("the statement holds a zero byte, or is longer than 2 GiB"),
+            |_| Error::usage("the statement contains a zero byte, or is longer than 2 GiB"),
         )?;
         self.busy = true;
         self.channel.flush(deadline, doing)
     }
 
-    /// The next message, whole.
+    /// Receives the next complete message.
     fn receive(
         &mut self,
         deadline: Option<Instant>,

@@ -1,11 +1,11 @@
-//! From the settings to a server that is ready, with TLS or without.
+//! Opening a connection: from the settings to a server that is ready, with or without TLS.
 
 use std::time::Instant;
 
 #[cfg(feature = "reader")]
 use postgres::error::SqlState;
 
-use super::async_messages::Aside;
+use super::async_messages::AsyncMessages;
 use super::hosts::first;
 use super::{Connection, Protection};
 use crate::config::{Config, Endpoint, SslCertMode, SslMode};
@@ -17,7 +17,7 @@ use crate::{Error, ErrorKind};
 
 const DOING: &str = "connecting to";
 
-/// How a connection begins.
+/// The start of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
     Plain,
@@ -26,8 +26,8 @@ pub(super) enum Start {
 }
 
 impl Start {
-    /// The ways to begin with a mode, in order. TLS is for TCP.
-    fn ways(target: &Target, mode: SslMode) -> &'static [Self] {
+    /// The starts to try for a mode, in order. TLS is for TCP.
+    fn starts(target: &Target, mode: SslMode) -> &'static [Self] {
         match (target, mode) {
             (Target::Unix(_), _) | (_, SslMode::Disable) => &[Self::Plain],
             #[cfg(feature = "tls")]
@@ -36,30 +36,31 @@ impl Start {
             (_, SslMode::Prefer) => &[Self::Tls, Self::Plain],
             #[cfg(feature = "tls")]
             (_, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => &[Self::Tls],
-            // The modes that are left do without; the others are refused with the settings.
+            // The remaining modes allow it; the others are refused with the settings.
             #[cfg(not(feature = "tls"))]
             _ => &[Self::Plain],
         }
     }
 }
 
-/// One address, first the one way and then, if the mode has it and it may do better, the other.
+/// Opens one address with the first start and then, if the mode has a second one and it may
+/// succeed, with that.
 pub(super) fn in_turn<T>(
     config: &Config,
     target: &Target,
     mut open: impl FnMut(Start) -> Result<T, ConnectFailure>,
 ) -> Result<T, Error> {
     let mut failed = Vec::new();
-    for start in Start::ways(target, config.get_ssl_mode()) {
+    for start in Start::starts(target, config.get_ssl_mode()) {
         match open(*start) {
             Ok(connection) => return Ok(connection),
-            Err(ConnectFailure { error, other_way }) => {
-                // That the server has no TLS is no failure while there is another way.
+            Err(ConnectFailure { error, retry_other_start }) => {
+                // A server without TLS is not an error while there is another start.
                 failed.retain(|earlier: &Error| {
                     !matches!(earlier.kind(), ErrorKind::Tls(TlsError::NotOffered { .. }))
                 });
                 failed.push(error);
-                if !other_way {
+                if !retry_other_start {
                     break;
                 }
             }
@@ -69,18 +70,21 @@ pub(super) fn in_turn<T>(
 }
 
 impl Connection {
-    /// Connects and authenticates. Hosts are tried in order, each with all its addresses; the next one when a host
-    /// cannot be reached, does not answer in time, is starting up, has no connection free, or is not what
-    /// `target_session_attrs` asks for. Any other answer of a server is final.
+    /// Connects and authenticates. Hosts are tried in order, each with all its addresses. The next
+    /// one is tried if a host cannot be reached, does not answer in time, is starting up, has too
+    /// many connections, or does not have the state that `target_session_attrs` asks for. Any other
+    /// error of a server is final.
     ///
-    /// With `sslmode=prefer` an address is tried a second time without TLS, and with `allow` with TLS, where the first way failed
-    /// because of it: the handshake failed, or the server accepts nobody that way (SQLSTATE 28000).
+    /// With `sslmode=prefer` an address is tried a second time without TLS, and with `allow` with
+    /// TLS, if the first attempt failed because of it: the handshake failed, or the server does not
+    /// accept such a connection (SQLSTATE 28000).
     ///
-    /// `connect_timeout` holds for each address, from the first packet until the server is ready; looking up a
-    /// name is not part of it.
+    /// `connect_timeout` applies to each address, from the first packet until the server is ready.
+    /// Name resolution is not included.
     ///
     /// # Errors
-    /// Settings that cannot be honoured; the one failure, or [`AllHosts`](ErrorKind::AllHosts) when there were several.
+    /// Settings that cannot be honoured; the error, or [`AllHosts`](ErrorKind::AllHosts) if there
+    /// were several.
     pub fn connect(config: &Config) -> Result<Self, Error> {
         first(config, |endpoint, target, wanted| {
             let timeout = config.get_connect_timeout();
@@ -94,19 +98,19 @@ impl Connection {
     }
 }
 
-/// Why one way of connecting to an address failed, and whether the other may do better.
+/// A failed attempt to connect to an address, and whether the other start may succeed.
 pub(super) struct ConnectFailure {
     error: Error,
-    other_way: bool,
+    retry_other_start: bool,
 }
 
 impl From<Error> for ConnectFailure {
     fn from(error: Error) -> Self {
-        let other_way = match error.kind() {
-            // Files that cannot be used are nobody's answer.
+        let retry_other_start = match error.kind() {
+            // A file that cannot be used is not the server's fault.
             ErrorKind::Tls(TlsError::File { .. } | TlsError::NoCertificate) => false,
             ErrorKind::Tls(_) => true,
-            // No line of pg_hba.conf lets us in this way.
+            // pg_hba.conf has no line for this kind of connection.
             ErrorKind::Server(message) => message.sqlstate() == Some("28000"),
             #[cfg(feature = "reader")]
             ErrorKind::Catalog(error) => {
@@ -114,11 +118,11 @@ impl From<Error> for ConnectFailure {
             }
             _ => false,
         };
-        Self { error, other_way }
+        Self { error, retry_other_start }
     }
 }
 
-/// One way of connecting to one address.
+/// An attempt to connect to one address with one start.
 struct AddressAttempt<'a> {
     config: &'a Config,
     endpoint: &'a Endpoint,
@@ -159,7 +163,8 @@ impl AddressAttempt<'_> {
         self.authenticate(channel, Handshake::new(&settings)?.under(policy), protection)
     }
 
-    /// With TLS on it, or as it was if the server has none and the mode does without.
+    /// Starts TLS, or returns the channel unchanged if the server has no TLS and the mode allows
+    /// that.
     #[cfg(feature = "tls")]
     fn secure(&self, mut channel: Channel) -> Result<(Channel, Protection), Error> {
         use crate::config::SslNegotiation;
@@ -198,9 +203,9 @@ impl AddressAttempt<'_> {
     ) -> Result<Connection, ConnectFailure> {
         if let Err(error) = self.shake_hands(&mut channel, &mut handshake) {
             let failure = ConnectFailure::from(error);
-            // Who was accepted and then refused would be refused the other way as well.
+            // A client that was accepted and then refused would be refused without TLS or with it.
             return Err(ConnectFailure {
-                other_way: failure.other_way && !handshake.accepted(),
+                retry_other_start: failure.retry_other_start && !handshake.accepted(),
                 ..failure
             });
         }
@@ -210,7 +215,7 @@ impl AddressAttempt<'_> {
             endpoint: self.endpoint.clone(),
             channel,
             version,
-            aside: Aside { parameters, notices },
+            async_messages: AsyncMessages { parameters, notices },
             protection,
             command_timeout: None,
             silence_limit: self.config.get_wal_receiver_timeout(),
@@ -218,7 +223,7 @@ impl AddressAttempt<'_> {
         })
     }
 
-    /// From the startup packet until the server is ready.
+    /// Runs the handshake from the startup packet until the server is ready.
     fn shake_hands(&self, channel: &mut Channel, handshake: &mut Handshake) -> Result<(), Error> {
         let password = || Ok(self.config.password_for(self.endpoint)?);
         loop {
@@ -253,7 +258,7 @@ impl AddressAttempt<'_> {
     }
 }
 
-/// On this machine, where nobody sits between.
+/// Whether the address is local, so that no attacker can be on the network in between.
 pub(super) fn is_local(target: &Target) -> bool {
     match target {
         Target::Unix(_) => true,
@@ -261,7 +266,7 @@ pub(super) fn is_local(target: &Target) -> bool {
     }
 }
 
-/// The one error, or all of them.
+/// The error, or all of them.
 pub(super) fn all(mut errors: Vec<Error>) -> Error {
     match (errors.pop(), errors.is_empty()) {
         (Some(only), true) => only,
@@ -273,7 +278,6 @@ pub(super) fn all(mut errors: Vec<Error>) -> Error {
 }
 
 #[cfg(all(test, feature = "tls"))]
-#[path = "open_tests.rs"]
 mod tls_tests;
 
 #[cfg(test)]

@@ -1,24 +1,26 @@
-//! What protects a connection.
+//! The protection of a connection.
 
 use std::net::IpAddr;
 
 use crate::io::TlsSettings;
 
-/// How a connection came to be: the ordinary one beside it must be as well protected.
+/// How a connection is protected. The SQL connection must be protected as well.
 #[derive(Debug, Default)]
 #[cfg_attr(
     not(feature = "reader"),
-    expect(dead_code, reason = "only the ordinary connection asks for the rest")
+    expect(dead_code, reason = "only the SQL connection uses the other fields")
 )]
 pub(super) struct Protection {
     pub(super) tls: Option<TlsSettings>,
-    /// The address reached; none on a Unix socket.
+    /// The address of the server; `None` on a Unix socket.
     pub(super) address: Option<IpAddr>,
-    /// The server is the one that is meant: on this machine, or with a certificate that was verified.
+    /// Whether the server is known to be the right one: it is local, or its certificate was
+    /// verified.
     pub(super) known: bool,
-    /// The server has proved by channel binding that it knows the password.
+    /// Whether the server has proved by channel binding that it knows the password.
     pub(super) bound: bool,
-    /// Nobody has chosen to send a password over it, and somebody between could get it.
+    /// Whether an attacker could get a password sent over it, and the mode was not chosen
+    /// explicitly.
     pub(super) exposed: bool,
 }
 
@@ -27,7 +29,7 @@ impl Protection {
         self.tls.is_some()
     }
 
-    /// Whether a trusted authority vouches for the server's certificate.
+    /// Whether the server's certificate is verified against trusted authorities.
     pub(super) fn is_verified(&self) -> bool {
         self.tls.as_ref().is_some_and(TlsSettings::verified)
     }

@@ -1,4 +1,4 @@
-//! Simple queries: every value as text.
+//! Simple queries, with every value as text.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use crate::proto::backend::{Columns, DataRowValues, Message};
 use crate::proto::lossy;
 use crate::setup::names::escaped;
 
-/// Most bytes of one answer that are kept.
+/// The most bytes of a result that are kept.
 const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
 
 const DOING: &str = "running a command on";
 
-/// The answer to one statement.
+/// The result of one statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rows {
-    /// Its rows; none for a statement that returns none.
+    /// The rows; empty for a statement that returns none.
     pub rows: Vec<QueryRow>,
-    /// What was done, as in `SELECT 1` or `CREATE_REPLICATION_SLOT`.
+    /// The command tag, such as `SELECT 1` or `CREATE_REPLICATION_SLOT`.
     pub command_tag: String,
 }
 
-/// One row, every value as text.
+/// A row, with every value as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryRow {
     columns: Arc<[String]>,
@@ -35,41 +35,45 @@ pub struct QueryRow {
 }
 
 impl QueryRow {
-    /// The value of the first column with this name; `None` when it is null, or when there is no such column.
+    /// Returns the value of the first column with this name; `None` if it is null, or if there is
+    /// no such column.
     pub fn get(&self, column: &str) -> Option<&str> {
         let at = self.columns.iter().position(|name| name == column)?;
         self.values.get(at)?.as_deref()
     }
 
-    /// The names of the columns. Bytes that are not UTF-8 are escaped, as in `caf\xe9`.
+    /// Returns the names of the columns. Bytes that are not UTF-8 are escaped, as in `caf\xe9`.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// All values in the order of the columns; `None` is null.
+    /// Returns all values in the order of the columns; `None` is null.
     pub fn values(&self) -> impl Iterator<Item = Option<&str>> {
         self.values.iter().map(Option::as_deref)
     }
 }
 
 impl Connection {
-    /// Runs SQL or a replication command with the simple query protocol; one answer for each statement
-    /// (manual, section "Simple Query").
+    /// Runs SQL or a replication command with the simple query protocol, and returns one result for
+    /// each statement (manual, section "Simple Query").
     ///
-    /// Nothing is put into the text for you: quote what comes from elsewhere. The connection's `search_path` is
-    /// empty, whatever the role, the database or the connection string say: name the schema of everything that
-    /// is not in `pg_catalog`.
+    /// The text is sent unchanged: quote values from elsewhere yourself. The connection's
+    /// `search_path` is empty, whatever the role, the database or the connection string specify:
+    /// name the schema of everything that is not in `pg_catalog`.
     ///
     /// # Errors
-    /// Those of the server, after which the connection goes on; after any other it is of no more use. An answer over
-    /// 64 MiB, a value that is not UTF-8 ([`ValueNotUtf8`](ProtocolError::ValueNotUtf8)), `COPY`, and `START_REPLICATION`, which has a [method of its own](Self::start_replication).
+    /// Errors of the server, after which the connection is usable; after any other it is not. A
+    /// result over 64 MiB, a value that is not UTF-8
+    /// ([`ValueNotUtf8`](ProtocolError::ValueNotUtf8)), `COPY`, and `START_REPLICATION`, which has
+    /// a [method of its own](Self::start_replication).
     pub fn simple_query(&mut self, sql: &str) -> Result<Vec<Rows>, Error> {
         let deadline = self.deadline();
         self.send_query(sql, deadline, DOING)?;
         self.answer(deadline, |_| None)
     }
 
-    /// The answer to what was sent. When `deadline` has passed, `late` may give another.
+    /// Receives the results of the commands sent. When `deadline` has passed, `late` may return a
+    /// new one.
     pub(super) fn answer(
         &mut self,
         mut deadline: Option<Instant>,
@@ -89,7 +93,7 @@ impl Connection {
                         None => return Err(Error::timeout(DOING, self.channel.address())),
                     },
                     Fill::Woken => return Err(Error::stopped(DOING, self.channel.address())),
-                    // After a fatal error no ReadyForQuery comes.
+                    // No ReadyForQuery follows a fatal error.
                     Fill::Closed => {
                         return Err(failed.unwrap_or_else(|| self.channel.closed(DOING)));
                     }
@@ -105,12 +109,12 @@ impl Connection {
                     self.busy = false;
                     return failed.map_or(Ok(answer.done), Err);
                 }
-                message => self.aside.take(message, tag, DOING)?,
+                message => self.async_messages.take(message, tag, DOING)?,
             }
         }
     }
 
-    /// The answer to a replication command that gives exactly one row.
+    /// Runs a replication command that returns exactly one row.
     pub(super) fn only_row(
         &mut self,
         query: &str,
@@ -151,7 +155,7 @@ impl OnlyRow {
     }
 }
 
-/// What has come of an answer.
+/// The results received so far.
 #[derive(Default)]
 struct Answer {
     done: Vec<Rows>,
@@ -161,7 +165,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// Counts what is about to be kept.
+    /// Counts the bytes about to be kept.
     fn keep(&mut self, bytes: usize) -> Result<(), LimitError> {
         self.kept += bytes;
         if self.kept > ANSWER_LIMIT {

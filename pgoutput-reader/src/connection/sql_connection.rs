@@ -1,4 +1,4 @@
-//! Ordinary connections by the `postgres` crate, protected in the same way as replication connections.
+//! SQL connections over the `postgres` crate, protected in the same way as replication connections.
 
 use std::time::Duration;
 
@@ -18,49 +18,52 @@ use crate::io::Target;
 use crate::proto::pinned_settings;
 use crate::{Error, ErrorKind};
 
-/// Everything that ordinary connections to one server need.
-pub(crate) struct Ordinary {
+/// Opens SQL connections to one server.
+pub(crate) struct SqlConnector {
     client: postgres::Config,
     mode: Mode,
     address: String,
-    /// SQL that gives a session the settings of the library's own queries.
+    /// SQL that applies the settings of the library's own queries.
     pins: String,
-    /// How long the server may say nothing; none is without limit.
+    /// The longest time for which the server may be silent; `None` is no limit.
     limit: Option<Duration>,
-    /// A password is kept back, and the connection would have TLS or not.
-    kept_back: Option<bool>,
+    /// Set if the password is withheld; the value is whether the connection would use TLS.
+    withheld: Option<bool>,
     #[cfg(feature = "tls")]
     tls: Option<crate::io::MakeTls>,
 }
 
 impl Connection {
-    /// To the server that this connection has reached, by TLS exactly if this one is.
+    /// Returns a connector to the server of this connection, with TLS exactly if this one uses it.
     ///
     /// # Errors
-    /// As [`Ordinary::new`].
-    pub(crate) fn ordinary(&self, config: &Config) -> Result<Ordinary, Error> {
+    /// Those of [`SqlConnector::new`].
+    pub(crate) fn sql_connector(&self, config: &Config) -> Result<SqlConnector, Error> {
         let pins = pinned_settings::all(self.version);
-        Ok(Ordinary { pins, ..Ordinary::new(config, &self.endpoint, &self.protection)? })
+        Ok(SqlConnector { pins, ..SqlConnector::new(config, &self.endpoint, &self.protection)? })
     }
 }
 
-impl Ordinary {
+impl SqlConnector {
     /// # Errors
-    /// [`ConfigErrorKind::Unsupported`] for `require_auth` where nothing else assures that it is the right server: the
-    /// `postgres` crate cannot be told which methods to refuse.
+    /// [`ConfigErrorKind::Unsupported`] for `require_auth`, unless something else ensures that it
+    /// is the right server: the `postgres` crate has no setting for allowed methods.
     fn new(config: &Config, endpoint: &Endpoint, protection: &Protection) -> Result<Self, Error> {
         let &Protection { known, bound, exposed, address, .. } = protection;
         if config.get_require_auth().is_some() && !known && !bound {
-            let message = "cannot be enforced on the ordinary connection, which looks tables up: verify the server (sslmode=verify-full) or remove it";
+            let message = "cannot be enforced on the SQL connection for the catalogue: verify \
+                           the server (sslmode=verify-full) or remove it";
             let error = ConfigError::new(ConfigErrorKind::Unsupported, message);
             return Err(error.named("require_auth").into());
         }
-        // Found unusable, a password file was an error already if the server asked the replication connection for a password.
+        // If the password file is unusable and a password was needed, the replication connection
+        // has already reported it.
         let password = config.password_for(endpoint).ok().flatten();
         let tls = protection.is_tls();
-        // Exposed it goes only to a server that proves by channel binding that it knows it.
-        let kept_back = (exposed && !tls && password.is_some()).then_some(tls);
-        let password = password.filter(|_| kept_back.is_none());
+        // An exposed password is sent only to a server that proves by channel binding that it knows
+        // it.
+        let withheld = (exposed && !tls && password.is_some()).then_some(tls);
+        let password = password.filter(|_| withheld.is_none());
         let at = address.map(|address| endpoint.at(address));
         let mut client =
             config.to_postgres_at(at.as_ref().unwrap_or(endpoint), password.as_ref())?;
@@ -78,7 +81,7 @@ impl Ordinary {
             address: endpoint.to_string(),
             pins: String::new(),
             limit: Some(config.get_wal_receiver_timeout()).filter(|limit| !limit.is_zero()),
-            kept_back,
+            withheld,
             #[cfg(feature = "tls")]
             tls: protection.tls.clone().map(crate::io::MakeTls),
         })
@@ -88,12 +91,12 @@ impl Ordinary {
         &self.address
     }
 
-    /// SQL to be run first in each session that the library asks.
+    /// SQL to be run first in each session for the library's own queries.
     pub(crate) fn pins(&self) -> &str {
         &self.pins
     }
 
-    /// How long the server may say nothing; none is without limit.
+    /// The longest time for which the server may be silent; `None` is no limit.
     pub(crate) fn limit(&self) -> Option<Duration> {
         self.limit
     }
@@ -101,29 +104,29 @@ impl Ordinary {
     pub(crate) fn connect(&self) -> Result<Client, Error> {
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
-            return self.client.connect(tls.clone()).map_err(|error| self.explain(error));
+            return self.client.connect(tls.clone()).map_err(|error| self.convert_error(error));
         }
-        self.client.connect(NoTls).map_err(|error| self.explain(error))
+        self.client.connect(NoTls).map_err(|error| self.convert_error(error))
     }
 
-    /// What that crate says of TLS and passwords, in the terms of this one.
-    fn explain(&self, error: postgres::Error) -> Error {
+    /// Converts that crate's errors of TLS and passwords to this one's.
+    fn convert_error(&self, error: postgres::Error) -> Error {
         let cause = std::error::Error::source(&error);
         let ours = cause.and_then(|cause| cause.downcast_ref::<Error>()).map(Error::kind);
-        let says = |words: &str| cause.is_some_and(|cause| cause.to_string().contains(words));
-        match (ours, self.kept_back) {
+        let contains = |words: &str| cause.is_some_and(|cause| cause.to_string().contains(words));
+        match (ours, self.withheld) {
             (Some(ErrorKind::Tls(error)), _) => error.clone().into(),
-            _ if says("server does not support TLS") => {
+            _ if contains("server does not support TLS") => {
                 TlsError::NotOffered { mode: self.mode }.into()
             }
-            (_, Some(tls)) if says("password missing") => {
+            (_, Some(tls)) if contains("password missing") => {
                 AuthError::PasswordUnprotected { method: "password", tls }.into()
             }
             _ => error.into(),
         }
     }
 
-    /// The same, if the server is what is wanted.
+    /// Connects if the server has the wanted state.
     fn connect_wanted(&self, wanted: TargetSessionAttrs) -> Result<Client, Error> {
         use TargetSessionAttrs as Wanted;
         let mut client = self.connect()?;
@@ -131,8 +134,9 @@ impl Ordinary {
             return Ok(client);
         }
         let row = client.query_one(
-            "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'::pg_catalog.text) \
-                    OPERATOR(pg_catalog.=) 'on'::pg_catalog.text",
+            "SELECT pg_catalog.pg_is_in_recovery(), \
+             pg_catalog.current_setting('transaction_read_only'::pg_catalog.text) \
+             OPERATOR(pg_catalog.=) 'on'::pg_catalog.text",
             &[],
         )?;
         let (standby, read_only): (bool, bool) = (row.get(0), row.get(1));
@@ -151,8 +155,8 @@ impl Ordinary {
 }
 
 impl Config {
-    /// Opens an ordinary connection, by the `postgres` crate, with all that these settings say of hosts, TLS and passwords:
-    /// [`Connection::connect`] for SQL.
+    /// Opens an SQL connection with the `postgres` crate and these settings for hosts, TLS and
+    /// passwords: [`Connection::connect`] for SQL.
     ///
     /// ```no_run
     /// let config: pgoutput_reader::Config = "host=db.example.com sslmode=verify-full".parse()?;
@@ -161,27 +165,29 @@ impl Config {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// The session is yours: it has the `search_path` and the timeouts that the server, the role and
-    /// [`options`](Config::options) give it, as in psql. What this runs itself is qualified. For SQL of your own where
-    /// other users may create objects, qualify names too, or begin with `SET search_path = ''`.
+    /// The session has the `search_path` and the timeouts that the server, the role and
+    /// [`options`](Config::options) give it, as in psql. The SQL that this method runs is
+    /// qualified. If other users may create objects, qualify names in your SQL too, or begin with
+    /// `SET search_path = ''`.
     ///
     /// # Errors
-    /// Those of [`Connection::connect`]; [`ConfigErrorKind::Unsupported`] for `require_auth` unless the server is on this machine or its certificate
-    /// verified, since the `postgres` crate cannot be told which methods to refuse.
+    /// Those of [`Connection::connect`]; [`ConfigErrorKind::Unsupported`] for `require_auth` unless
+    /// the server is local or its certificate verified, since the `postgres` crate has no setting
+    /// for allowed methods.
     pub fn connect_postgres(&self) -> Result<Client, Error> {
         first(self, |endpoint, target, wanted| {
             in_turn(self, target, |start| {
-                Ok(self.ordinary_by(endpoint, target, start)?.connect_wanted(wanted)?)
+                Ok(self.sql_connector_by(endpoint, target, start)?.connect_wanted(wanted)?)
             })
         })
     }
 
-    fn ordinary_by(
+    fn sql_connector_by(
         &self,
         endpoint: &Endpoint,
         target: &Target,
         start: Start,
-    ) -> Result<Ordinary, ConnectFailure> {
+    ) -> Result<SqlConnector, ConnectFailure> {
         let protection = match start {
             Start::Plain => Protection::default(),
             #[cfg(feature = "tls")]
@@ -194,6 +200,6 @@ impl Config {
         let exposed = !known && !self.ssl_mode_is_chosen();
         let address = target.ip();
         let protection = Protection { address, known, exposed, ..protection };
-        Ok(Ordinary::new(self, endpoint, &protection)?)
+        Ok(SqlConnector::new(self, endpoint, &protection)?)
     }
 }

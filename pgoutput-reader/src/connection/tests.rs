@@ -1,4 +1,4 @@
-//! Against a scripted server: what is read, what is sent, in which order.
+//! A connection to a scripted server: what is read and sent, and in which order.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -9,8 +9,8 @@ use super::*;
 use crate::waiting::waiting;
 use crate::{Config, ErrorKind, LimitError};
 
-/// Long enough never to pass in a test that is right.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A timeout that does not pass in a test that succeeds.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
@@ -23,7 +23,8 @@ pub(crate) fn ready() -> Vec<u8> {
 
 pub(crate) fn welcome() -> Vec<u8> {
     let version = message(b'S', b"server_version\x0018.1\0");
-    // What follows answers the settings that every connection begins with, which `expect` skips.
+    // The last two messages answer the settings that every connection starts with, which `expect`
+    // skips.
     [message(b'R', b"\0\0\0\0"), version, ready(), message(b'C', b"SET\0"), ready()].concat()
 }
 
@@ -46,7 +47,7 @@ fn row(names: &[&str], values: &[&str]) -> Vec<u8> {
     .concat()
 }
 
-/// The server's end: waits for what the client must say, says what the test wants.
+/// The server's end, which expects messages of the client and sends those of the test.
 pub(crate) struct Server {
     socket: UnixStream,
 }
@@ -75,7 +76,7 @@ impl Server {
         self.socket.write_all(bytes).unwrap();
     }
 
-    /// Waits until the client has closed the connection, whatever it still says.
+    /// Waits until the client has closed the connection, and ignores what it sends.
     pub(crate) fn ended(mut self) {
         let _ = std::io::copy(&mut self.socket, &mut std::io::sink());
     }
@@ -92,7 +93,7 @@ pub(crate) struct Scripted {
 }
 
 impl Scripted {
-    /// A server that lets one client in and then does as told.
+    /// A server that accepts one client and then runs `script`.
     pub(crate) fn new(name: &str, script: impl FnOnce(Server) + Send + 'static) -> Self {
         let folder = std::env::temp_dir().join(format!("pgoutput-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -100,7 +101,7 @@ impl Scripted {
         let listener = UnixListener::bind(&socket).unwrap();
         let server = thread::spawn(move || {
             let (mut socket, _) = listener.accept().unwrap();
-            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            socket.set_read_timeout(Some(TIMEOUT)).unwrap();
             let mut length = [0; 4];
             socket.read_exact(&mut length).unwrap();
             let mut startup = vec![0; u32::from_be_bytes(length) as usize - 4];
@@ -108,17 +109,17 @@ impl Scripted {
             script(Server { socket });
         });
         let mut config = Config::new();
-        config.host(folder.to_str().unwrap()).port(5432).user("alice").connect_timeout(PATIENCE);
+        config.host(folder.to_str().unwrap()).port(5432).user("alice").connect_timeout(TIMEOUT);
         Self { config, server, folder }
     }
 
     pub(crate) fn connect(&self) -> Connection {
         let mut connection = Connection::connect(&self.config).unwrap();
-        connection.set_command_timeout(Some(PATIENCE));
+        connection.set_command_timeout(Some(TIMEOUT));
         connection
     }
 
-    /// The address that errors name.
+    /// The address in errors.
     pub(crate) fn connect_address(&self) -> String {
         self.folder.join(".s.PGSQL.5432").to_str().unwrap().to_owned()
     }
@@ -130,14 +131,14 @@ impl Scripted {
 }
 
 pub(crate) fn soon() -> Instant {
-    Instant::now() + PATIENCE
+    Instant::now() + TIMEOUT
 }
 
 pub(crate) fn copying(connection: Connection) -> CopyBoth {
     connection.start_replication(&StartReplication::new("s", ["p"])).unwrap()
 }
 
-/// What the next advance gives, its payload copied out.
+/// The payload that the next advance returns, copied.
 fn next(copy: &mut CopyBoth) -> Vec<u8> {
     match copy.advance(Some(soon())).unwrap() {
         Advance::Copy(position) => copy.payload(position).to_vec(),
@@ -155,7 +156,8 @@ fn replication_commands_are_sent_and_their_answers_read() {
         server.expect(b'Q');
         server.say(&[error("42710", "exists"), ready()].concat());
         server.expect(b'Q');
-        // A keepalive of the search for the slot's start, as from a walsender that has streamed before.
+        // A keepalive during the search for the slot's start, as from a walsender that has streamed
+        // before.
         server.say(&message(b'd', b"k\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"));
         server.say(&row(&["slot_name", "consistent_point"], &["s", "0/1"]));
         assert_eq!(server.expect(b'Q'), b"DROP_REPLICATION_SLOT \"s\" WAIT\0");
@@ -196,7 +198,7 @@ fn changes_notices_and_parameters_come_as_they_are_sent() {
         assert_eq!(server.expect(b'd'), b"status");
         server.say(&message(b'd', b"four"));
         server.expect(b'c');
-        // Not handed over any more, and not confirmed.
+        // Neither returned nor confirmed.
         server.say(&message(b'd', b"five"));
         server.say(&[message(b'c', b""), message(b'C', b"COPY 0\0"), ready()].concat());
         server.expect(b'X');
@@ -207,7 +209,7 @@ fn changes_notices_and_parameters_come_as_they_are_sent() {
     let Advance::Notice(notice) = copy.advance(Some(soon())).unwrap() else { panic!() };
     assert_eq!(notice.message(), "skipped loading publication");
     // The parameter.
-    assert_eq!(copy.advance(Some(soon())).unwrap(), Advance::Aside);
+    assert_eq!(copy.advance(Some(soon())).unwrap(), Advance::Handled);
     assert_eq!(next(&mut copy), b"");
     assert_eq!(copy.parameter("TimeZone"), Some("UTC"));
     assert_eq!(next(&mut copy).len(), 300_000);
@@ -236,7 +238,7 @@ fn the_servers_end_of_the_copy_stays() {
     let scripted = Scripted::new("ended", |mut server| {
         server.say(&welcome());
         server.expect(b'Q');
-        // As when it shuts down: no CopyDone.
+        // As during a shutdown: without CopyDone.
         server.say(&[message(b'W', b"\0\0\0"), message(b'C', b"COPY 0\0")].concat());
     });
     let mut copy = copying(scripted.connect());
@@ -330,7 +332,7 @@ fn a_command_cut_short_ends_the_connection() {
 }
 
 #[test]
-fn a_server_that_says_nothing_is_left_in_time() {
+fn connecting_to_a_silent_server_times_out() {
     let mut scripted = Scripted::new("silent", Server::closed);
     scripted.config.connect_timeout(Duration::from_millis(50));
     let error = Connection::connect(&scripted.config).unwrap_err();

@@ -1,4 +1,4 @@
-//! Where a server's timeline came from: TIMELINE_HISTORY.
+//! The history of a server's timeline: TIMELINE_HISTORY.
 
 use pgoutput_decode::Lsn;
 
@@ -14,15 +14,17 @@ const COMMAND: &str = "TIMELINE_HISTORY";
 pub struct TimelineSwitch {
     /// The timeline that was left.
     pub timeline: u32,
-    /// Where: what begins before this in the log is shared with that timeline, what comes behind it is not.
+    /// The WAL position of the switch. The WAL before it is shared with the old timeline, the WAL
+    /// after it is not.
     pub lsn: Lsn,
 }
 
 impl Connection {
-    /// The timelines that led to this one, oldest first: TIMELINE_HISTORY. Empty for timeline 1, which nothing led to.
+    /// Returns the timelines that led to this one, oldest first: TIMELINE_HISTORY. Timeline 1 has
+    /// none.
     ///
     /// # Errors
-    /// SQLSTATE 58P01 when the server does not have the history of that timeline.
+    /// SQLSTATE 58P01 if the server does not have the history of that timeline.
     pub fn timeline_history(&mut self, timeline: u32) -> Result<Vec<TimelineSwitch>, Error> {
         if timeline <= 1 {
             return Ok(Vec::new());
@@ -33,7 +35,8 @@ impl Connection {
     }
 }
 
-/// Lines of a timeline, an LSN and a reason, divided by blanks (PostgreSQL's `timeline.c`).
+/// Parses lines of a timeline, an LSN and a reason, separated by blanks (PostgreSQL's
+/// `timeline.c`).
 fn history(content: &str) -> Option<Vec<TimelineSwitch>> {
     let lines = content.lines().map(str::trim_start);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -52,7 +55,8 @@ mod tests {
 
     #[test]
     fn a_history_names_each_switch() {
-        let content = "1\t0/3000148\tno recovery target specified\n\n# by hand\n2\t1/0\tbefore 2026-01-01 00:00:00+00\n";
+        let content = "1\t0/3000148\tno recovery target specified\n\n# by hand\n\
+                       2\t1/0\tbefore 2026-01-01 00:00:00+00\n";
         let at = |timeline, lsn| TimelineSwitch { timeline, lsn: Lsn::new(lsn) };
         assert_eq!(history(content), Some(vec![at(1, 0x300_0148), at(2, 1 << 32)]));
         assert_eq!(history(""), Some(Vec::new()));

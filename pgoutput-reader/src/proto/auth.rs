@@ -1,5 +1,5 @@
-//! Showing who we are: trust, cleartext, MD5, SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677; manual, section
-//! "SASL Authentication").
+//! Authentication: trust, cleartext, MD5, SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677;
+//! manual, section "SASL Authentication").
 
 use bytes::BytesMut;
 use postgres_protocol::authentication::md5_hash;
@@ -14,16 +14,16 @@ use crate::Error;
 use crate::config::{AuthMethod, Secret};
 use crate::error::{AuthError, ProtocolError, printable};
 
-/// The most SCRAM iterations done for a server: PostgreSQL's default is 4096.
+/// The most SCRAM iterations done for a server. PostgreSQL's default is 4096.
 pub(crate) const SCRAM_ITERATION_LIMIT: u32 = 100_000;
 
-/// Where the password comes from, asked only when the server asks: looking for it may read a file.
+/// A source of the password, called only when the server asks for one, as it may read a file.
 pub(crate) type PasswordSource<'a> = dyn Fn() -> Result<Option<Secret>, Error> + 'a;
 
 pub(crate) struct Authenticator {
     user: Vec<u8>,
     pub(super) policy: Policy,
-    /// SCRAM is bound to the TLS connection.
+    /// Whether SCRAM is bound to the TLS connection.
     pub(super) bound: bool,
     state: AuthState,
 }
@@ -43,7 +43,7 @@ impl Authenticator {
         Self { user: user.as_bytes().to_vec(), policy, bound: false, state: AuthState::Start }
     }
 
-    /// Answers a request into `out`; true once the server has accepted us.
+    /// Writes the response to a request into `out`. True once the server has accepted the client.
     pub(crate) fn answer(
         &mut self,
         request: Authentication<'_>,
@@ -51,7 +51,8 @@ impl Authenticator {
         out: &mut BytesMut,
     ) -> Result<bool, Error> {
         self.state = match (std::mem::replace(&mut self.state, AuthState::Done), request) {
-            // In the middle of SCRAM this would let in a server that has not shown that it knows the password.
+            // In the middle of SCRAM this would admit a server that has not proved that it knows
+            // the password.
             (AuthState::PasswordSent | AuthState::ServerVerified, Authentication::Ok) => {
                 return Ok(true);
             }
@@ -77,9 +78,9 @@ impl Authenticator {
             }
             (AuthState::ScramFirst(mut scram), Authentication::SaslContinue(message)) => {
                 check_iterations(message)?;
-                // Its own words quote the message of a server nobody knows yet.
+                // Its own message quotes one of a server that is not authenticated yet.
                 scram.update(message).map_err(|_| AuthError::Scram {
-                    reason: "the first message of the server has a wrong nonce, salt or form",
+                    reason: "the server's first message has an invalid nonce, salt or format",
                 })?;
                 encoded(frontend::sasl_response(scram.message(), out))?;
                 AuthState::ScramFinal(scram)
@@ -105,7 +106,7 @@ fn ask(password: &PasswordSource<'_>, method: &'static str) -> Result<Secret, Er
     password()?.ok_or_else(|| AuthError::PasswordMissing { method }.into())
 }
 
-/// Begins SCRAM, with channel binding or without.
+/// Starts SCRAM, with or without channel binding.
 fn start_scram(
     mechanisms: &[u8],
     policy: &Policy,
@@ -140,16 +141,16 @@ fn list<'a>(mut names: impl Iterator<Item = &'a [u8]>) -> String {
     }
 }
 
-/// Refuses a count that would keep this side busy, before anything is hashed.
+/// Refuses a count that would keep the client busy, before anything is hashed.
 fn check_iterations(server_first: &[u8]) -> Result<(), AuthError> {
     let digits = server_first
         .split(|byte| *byte == b',')
         .find_map(|attribute| attribute.strip_prefix(b"i="))
         .ok_or(AuthError::Scram { reason: "no iteration count" })?;
-    // Longer than u64 is absurd as well.
+    // A count beyond u64 is refused as well.
     let count = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
     match count {
-        Some(0) | None => Err(AuthError::Scram { reason: "the iteration count is no number" }),
+        Some(0) | None => Err(AuthError::Scram { reason: "the iteration count is not a number" }),
         Some(asked) if asked > u64::from(SCRAM_ITERATION_LIMIT) => {
             Err(AuthError::IterationCount { asked, limit: SCRAM_ITERATION_LIMIT })
         }
@@ -163,6 +164,6 @@ fn send_password(password: &[u8], out: &mut BytesMut) -> Result<(), Error> {
 
 fn encoded(written: std::io::Result<()>) -> Result<(), Error> {
     written.map_err(|_| {
-        Error::usage("the user or password holds a zero byte, which PostgreSQL cannot take")
+        Error::usage("the user or password contains a zero byte, which PostgreSQL does not accept")
     })
 }

@@ -1,35 +1,40 @@
-//! What a server must do before it gets anything made from the password.
+//! The conditions under which a server receives anything derived from the password.
 
 use crate::Error;
 use crate::config::{AuthMethod, ChannelBinding, RequireAuth};
 use crate::error::AuthError;
 
-/// What holds for one connection; the default allows everything that a connection in clear can do.
+/// The policy of one connection. The default allows everything that an unencrypted connection can
+/// do.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Policy {
     pub(crate) require_auth: Option<RequireAuth>,
     pub(crate) channel_binding: ChannelBinding,
-    /// TLS is on.
+    /// Whether TLS is on.
     pub(crate) tls: bool,
-    /// The hash of the server's certificate, for tls-server-end-point (RFC 5929); none without TLS, and for certificates that have none.
+    /// The hash of the server's certificate for tls-server-end-point (RFC 5929). `None` without
+    /// TLS, and for certificates for which it is not defined.
     pub(crate) end_point: Option<Vec<u8>>,
-    /// Nobody has chosen to send a password over this connection, and somebody between could get it.
+    /// Whether an attacker could get a password sent over this connection, and the mode was not
+    /// chosen explicitly.
     pub(crate) exposed: bool,
 }
 
-/// How a server that asks for SCRAM gets it.
+/// The channel binding of a SCRAM exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Binding {
     /// SCRAM-SHA-256-PLUS, bound to this hash.
     EndPoint(Vec<u8>),
-    /// We could, and the server does not offer it; it will notice if somebody has removed its offer.
+    /// Possible here, but not offered by the server. It will notice if someone has removed its
+    /// offer.
     NotOffered,
-    /// We cannot.
+    /// Not possible here.
     Unsupported,
 }
 
 impl Policy {
-    /// Whether the server may ask for this method, apart from SCRAM, whose binding [`scram`](Self::scram) decides.
+    /// Checks whether the server may ask for this method. The binding of SCRAM is decided by
+    /// [`scram`](Self::scram).
     pub(crate) fn admit(&self, method: AuthMethod) -> Result<(), Error> {
         if let Some(allowed) = self.require_auth
             && !allowed.allows(method)
@@ -46,13 +51,14 @@ impl Policy {
         }
     }
 
-    /// How to do SCRAM with a server that offers the variant with channel binding, or does not.
+    /// Decides the binding of SCRAM with a server that offers channel binding or does not.
     pub(crate) fn scram(&self, offers_plus: bool) -> Result<Binding, Error> {
         self.admit(AuthMethod::ScramSha256)?;
         let end_point =
             self.end_point.as_ref().filter(|_| self.channel_binding != ChannelBinding::Disable);
         match (end_point, offers_plus) {
-            // The server has to show that it knows the password at the other end of this very TLS connection.
+            // The server has to prove that it knows the password and is the other end of this TLS
+            // connection.
             (Some(hash), true) => return Ok(Binding::EndPoint(hash.clone())),
             _ if self.channel_binding == ChannelBinding::Require => return Err(self.unbound()),
             _ => {}
@@ -72,14 +78,13 @@ impl Policy {
         let reason = if !self.tls {
             "the connection has no TLS"
         } else if self.end_point.is_none() {
-            "the server's certificate has a signature algorithm without a hash, as Ed25519"
+            "the server's certificate has a signature algorithm without a hash, such as Ed25519"
         } else {
-            "the server authenticates in a way that has none"
+            "the server's authentication method has none"
         };
         AuthError::NoChannelBinding { reason }.into()
     }
 }
 
 #[cfg(test)]
-#[path = "auth_policy_tests.rs"]
 mod tests;

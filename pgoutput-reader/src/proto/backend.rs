@@ -1,17 +1,17 @@
 //! The server's messages (manual, section "Message Formats"), borrowed from the receive buffer.
 //!
-//! `postgres_protocol` has a parser too; it refuses CopyBothResponse and takes its input from a growable
-//! buffer, so the few messages that occur here are read here.
+//! `postgres_protocol` has a parser too. It refuses CopyBothResponse and takes its input from a
+//! growable buffer, so the few messages used here are parsed here.
 
 use crate::error::{ProtocolError, ServerMessage};
 
 pub(crate) const COPY_DATA: u8 = b'd';
 
-/// A whole message.
+/// A complete message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Message<'a> {
     Authentication(Authentication<'a>),
-    /// Of variable length since protocol 3.2. Kept by nobody: nothing is ever cancelled here.
+    /// Of variable length since protocol 3.2. Not kept, as nothing is ever cancelled here.
     BackendKeyData,
     CommandComplete(&'a [u8]),
     CopyBothResponse,
@@ -36,7 +36,7 @@ pub(crate) enum Message<'a> {
     RowDescription(Columns<'a>),
 }
 
-/// What the server asks for before it lets us in.
+/// The server's authentication requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Authentication<'a> {
     Ok,
@@ -44,24 +44,24 @@ pub(crate) enum Authentication<'a> {
     Md5Password {
         salt: [u8; 4],
     },
-    /// Names, each ended by a zero byte.
+    /// Names, each terminated by a zero byte.
     Sasl {
         mechanisms: &'a [u8],
     },
     SaslContinue(&'a [u8]),
     SaslFinal(&'a [u8]),
-    /// A method that PostgreSQL has and this crate has not.
+    /// A method of PostgreSQL that this crate does not support.
     Unsupported(&'static str),
 }
 
 impl<'a> Message<'a> {
-    /// Reads the body of a message.
+    /// Parses the body of a message.
     pub(crate) fn parse(tag: u8, bytes: &'a [u8]) -> Result<Self, ProtocolError> {
         let mut body = Body { message: name(tag)?, rest: bytes };
         let message = match tag {
             b'R' => return authentication(body).map(Self::Authentication),
             b'd' => return Ok(Self::CopyData(bytes)),
-            // The body says how each column is coded; for replication always none.
+            // The body gives the format of each column; replication has none.
             b'W' => return Ok(Self::CopyBothResponse),
             b'G' => return Ok(Self::CopyInResponse),
             b'H' => return Ok(Self::CopyOutResponse),
@@ -135,7 +135,7 @@ fn authentication(mut body: Body<'_>) -> Result<Authentication<'_>, ProtocolErro
     Ok(request)
 }
 
-/// The fields of an error or notice, checked once: each a code and a text.
+/// The fields of an error or notice, each a code and a text. They are checked once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fields<'a>(Body<'a>);
 
@@ -157,7 +157,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// The values of one row, in text; `None` is null.
+/// The values of one row in text format; `None` is null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataRowValues<'a>(Body<'a>);
 
@@ -168,7 +168,7 @@ impl<'a> DataRowValues<'a> {
     }
 }
 
-/// What is left of a message's body.
+/// The unread rest of a message's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Body<'a> {
     message: &'static str,
@@ -267,5 +267,4 @@ impl<'a> Body<'a> {
 }
 
 #[cfg(test)]
-#[path = "backend_tests.rs"]
 mod tests;

@@ -1,4 +1,5 @@
-//! Replication commands (manual, section "Streaming Replication Protocol"; the grammar is PostgreSQL's `repl_gram.y`).
+//! Replication commands (manual, section "Streaming Replication Protocol"; the grammar is
+//! PostgreSQL's `repl_gram.y`).
 
 use std::fmt::Write as _;
 
@@ -13,37 +14,38 @@ pub(crate) fn timeline_history(timeline: u32) -> String {
     format!("TIMELINE_HISTORY {timeline}")
 }
 
-/// How a logical slot for pgoutput is to be created.
+/// The options for creating a logical slot for pgoutput.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CreateSlot {
-    /// Its name: lower-case letters, digits, underscores, at most 63.
+    /// The slot's name: lower-case letters, digits and underscores, at most 63.
     pub name: String,
-    /// Gone with the connection.
+    /// Drop the slot at the end of the connection.
     pub temporary: bool,
-    /// What becomes of the snapshot of the moment the slot starts at.
+    /// Use of the snapshot taken when the slot is created.
     pub snapshot: SlotSnapshot,
-    /// Decode prepared transactions when they are prepared. PostgreSQL 15 and later, where pgoutput can.
+    /// Decode prepared transactions when they are prepared. PostgreSQL 15 and later, where pgoutput
+    /// can.
     pub two_phase: bool,
-    /// Keep the slot on standbys. PostgreSQL 17 and later.
+    /// Synchronize the slot to standbys. PostgreSQL 17 and later.
     pub failover: bool,
 }
 
-/// What becomes of the snapshot of the moment a slot starts at.
+/// Use of the snapshot taken when a slot is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SlotSnapshot {
-    /// Nothing.
+    /// No snapshot.
     #[default]
     Nothing,
-    /// Other sessions may import it until this connection runs its next command.
+    /// Export it: other sessions may import it until this connection runs its next command.
     Export,
-    /// The transaction open on this connection uses it.
+    /// Use it in the open transaction of this connection.
     Use,
 }
 
 impl CreateSlot {
-    /// A permanent slot that starts now.
+    /// A permanent slot that starts at the current WAL position.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -67,7 +69,7 @@ impl CreateSlot {
             command += " TEMPORARY";
         }
         command += " LOGICAL pgoutput ";
-        // Options in parentheses came with 15.
+        // Options in parentheses exist since 15.
         if server.major() < 15 {
             command += match self.snapshot {
                 SlotSnapshot::Nothing => "NOEXPORT_SNAPSHOT",
@@ -113,5 +115,4 @@ pub(crate) fn start_replication(
 }
 
 #[cfg(test)]
-#[path = "command_tests.rs"]
 mod tests;

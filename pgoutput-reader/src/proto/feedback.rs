@@ -1,27 +1,29 @@
-//! When to tell the server how far we are: a function of the time and the positions.
+//! When to send a status update, as a function of the time and the positions.
 
 use std::time::{Duration, Instant};
 
 use pgoutput_decode::Lsn;
 
-/// How often a status is sent when nothing asks for one.
+/// The interval of status updates if nothing else causes one.
 pub(crate) const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A changed position is not told more often than this. The server answers a status whose positions are behind
-/// its own with a keepalive at once, so that answering without a pause makes a storm.
-pub(crate) const PAUSE: Duration = Duration::from_secs(1);
+/// The shortest time between status updates about a changed position. The server answers an update
+/// whose positions lag its own with a keepalive at once, so immediate answers would flood both
+/// sides.
+pub(crate) const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How far we are; see [`StandbyStatusUpdate`](pgoutput_decode::StandbyStatusUpdate).
+/// The LSNs of a status update; see [`StandbyStatusUpdate`](pgoutput_decode::StandbyStatusUpdate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Positions {
     pub(crate) write: Lsn,
     pub(crate) flush: Lsn,
     pub(crate) apply: Lsn,
-    /// Write is what the program says and not what has arrived: somebody may wait for it to be told.
-    pub(crate) write_is_told: bool,
+    /// Whether `write` is what the program acknowledged, not what was received. A commit may wait
+    /// for it to be reported.
+    pub(crate) write_is_reported: bool,
 }
 
-/// When the next status is due.
+/// When the next status update is due.
 #[derive(Debug, Clone)]
 pub(crate) struct Feedback {
     interval: Duration,
@@ -30,7 +32,7 @@ pub(crate) struct Feedback {
     asked: bool,
 }
 
-/// A third of the server's timeout, and never more than ten seconds; zero is a timeout that is off.
+/// A third of the server's timeout, at most ten seconds. A timeout of zero is off.
 pub(crate) fn interval(wal_sender_timeout: Option<Duration>) -> Duration {
     match wal_sender_timeout {
         None | Some(Duration::ZERO) => STATUS_INTERVAL,
@@ -39,47 +41,47 @@ pub(crate) fn interval(wal_sender_timeout: Option<Duration>) -> Duration {
 }
 
 impl Feedback {
-    /// For a copy that started at `now`.
+    /// Feedback for a copy that started at `now`.
     pub(crate) fn new(interval: Duration, now: Instant) -> Self {
         Self { interval, sent_at: now, sent: Positions::default(), asked: false }
     }
 
-    /// The positions of the last status.
-    pub(crate) fn told(&self) -> Positions {
+    /// The positions of the last status update.
+    pub(crate) fn reported(&self) -> Positions {
         self.sent
     }
 
-    /// The server asked for a status.
+    /// Notes that the server asked for a status update.
     pub(crate) fn asked(&mut self) {
         self.asked = true;
     }
 
-    /// Whether the server waits for a status that it asked for.
+    /// Whether the server waits for a status update that it asked for.
     #[cfg(feature = "reader")]
     pub(crate) fn is_asked(&self) -> bool {
         self.asked
     }
 
-    /// The moment a status is due with these positions; it may have passed.
+    /// When a status update with these positions is due. It may be in the past.
     pub(crate) fn due_at(&self, positions: &Positions) -> Instant {
-        // What was received moves with every message: it is told when something else is.
-        let write_moved = positions.write_is_told && positions.write != self.sent.write;
+        // The received LSN changes with every message. It is reported together with something else.
+        let write_moved = positions.write_is_reported && positions.write != self.sent.write;
         let moved =
             write_moved || (positions.flush, positions.apply) != (self.sent.flush, self.sent.apply);
         let wait = match (self.asked, moved) {
             (true, _) => Duration::ZERO,
-            (false, true) => self.interval.min(PAUSE),
+            (false, true) => self.interval.min(SHORTEST_INTERVAL),
             (false, false) => self.interval,
         };
         self.sent_at + wait
     }
 
-    /// Whether a status is due.
+    /// Whether a status update is due.
     pub(crate) fn due(&self, now: Instant, positions: &Positions) -> bool {
         self.due_at(positions) <= now
     }
 
-    /// A status with these positions was sent.
+    /// Notes that a status update with these positions was sent.
     pub(crate) fn sent(&mut self, now: Instant, positions: Positions) {
         *self = Self { interval: self.interval, sent_at: now, sent: positions, asked: false };
     }
@@ -93,7 +95,7 @@ mod tests {
 
     fn at(lsn: u64) -> Positions {
         let lsn = Lsn::new(lsn);
-        Positions { write: lsn, flush: lsn, apply: lsn, write_is_told: false }
+        Positions { write: lsn, flush: lsn, apply: lsn, write_is_reported: false }
     }
 
     #[test]
@@ -141,11 +143,11 @@ mod tests {
         let start = Instant::now();
         let mut feedback = Feedback::new(10 * SECOND, start);
         feedback.sent(start, at(1));
-        assert_eq!(feedback.due_at(&at(2)), start + PAUSE);
+        assert_eq!(feedback.due_at(&at(2)), start + SHORTEST_INTERVAL);
         let received_only = Positions { write: Lsn::new(9), ..at(1) };
         assert_eq!(feedback.due_at(&received_only), start + 10 * SECOND);
-        let written = Positions { write_is_told: true, ..received_only };
-        assert_eq!(feedback.due_at(&written), start + PAUSE);
+        let written = Positions { write_is_reported: true, ..received_only };
+        assert_eq!(feedback.due_at(&written), start + SHORTEST_INTERVAL);
         let quick = Feedback::new(SECOND / 2, start);
         assert_eq!(quick.due_at(&at(2)), start + SECOND / 2);
     }

@@ -1,24 +1,25 @@
-//! Where one message of the server ends: a tag, a length that counts itself, the body.
+//! The frame of one message of the server: a tag, a length that includes itself, the body.
 
 use crate::error::{LimitError, ProtocolError};
 use crate::{Error, ErrorKind};
 
-/// Tag and length.
+/// The length of tag and length field.
 pub(crate) const HEADER_LEN: usize = 5;
 
 /// A header whose body may not have arrived yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) tag: u8,
-    /// Bytes of the body.
+    /// The length of the body in bytes.
     pub(crate) body_len: usize,
 }
 
 impl Header {
-    /// The header at the front of `bytes`; `None` when it has not arrived whole.
+    /// The header at the front of `bytes`; `None` if it is incomplete.
     ///
     /// # Errors
-    /// A length below 4, a body longer than `limit`: both before anything is kept for it.
+    /// A length below 4, or a body longer than `limit`. Both are found before any memory is
+    /// allocated.
     #[inline]
     pub(crate) fn parse(bytes: &[u8], limit: usize) -> Result<Option<Self>, FrameError> {
         let Some(&[tag, a, b, c, d]) = bytes.first_chunk() else { return Ok(None) };
@@ -33,14 +34,14 @@ impl Header {
         Ok(Some(Self { tag, body_len }))
     }
 
-    /// Bytes of the whole message.
+    /// The length of the whole message in bytes.
     #[inline]
     pub(crate) const fn total(self) -> usize {
         HEADER_LEN + self.body_len
     }
 }
 
-/// Small, so that the fast road carries no box.
+/// Small, so that the hot path does not allocate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FrameError {
     Length { tag: u8, length: i32 },

@@ -1,4 +1,4 @@
-//! From the first byte to ReadyForQuery, fed with whatever has arrived.
+//! The handshake, from the first byte to ReadyForQuery, fed with bytes as they arrive.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use super::version::ServerVersion;
 use crate::Error;
 use crate::error::{LimitError, ProtocolError, ServerMessage};
 
-/// Longest message before the connection is ready, in bytes.
+/// The longest message before the connection is ready, in bytes.
 const MESSAGE_LIMIT: usize = 64 * 1024;
-/// All messages together, in bytes and in number.
+/// The limit of all messages together, in bytes and in number.
 const TOTAL_LIMIT: usize = 1024 * 1024;
 const COUNT_LIMIT: usize = 1024;
-/// Longest error of a server that cannot speak the protocol yet; the same bound as libpq's.
+/// The longest error of a server before the protocol starts, the same as libpq's.
 const BARE_ERROR_LIMIT: usize = 30_000;
 
 /// The handshake of one connection.
@@ -44,17 +44,17 @@ enum HandshakePhase {
     Ready,
 }
 
-/// What the server said about itself before it was ready.
+/// What the server reported about itself before it was ready.
 #[derive(Debug, Default)]
 pub(crate) struct ServerStartup {
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) notices: Vec<ServerMessage>,
 }
 
-/// How far the bytes given have brought it.
+/// The progress made with the bytes given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HandshakeProgress {
-    /// Bytes taken; the rest is to be given again, with more behind it.
+    /// The number of bytes consumed. The rest must be given again, followed by more.
     pub(crate) consumed: usize,
     pub(crate) ready: bool,
 }
@@ -73,28 +73,29 @@ impl Handshake {
         })
     }
 
-    /// Lets the server ask only for what the policy allows.
+    /// Restricts what the server may ask for.
     pub(crate) fn under(mut self, policy: Policy) -> Self {
         self.auth.policy = policy;
         self
     }
 
-    /// Whether the server has accepted us: what it says from then on is its own.
+    /// Whether the server has accepted the client. Its messages are authentic from then on.
     pub(crate) fn accepted(&self) -> bool {
         matches!(self.phase, HandshakePhase::Accepted | HandshakePhase::Ready)
     }
 
-    /// Whether the server has proved by channel binding that it knows the password at the other end of this TLS connection.
+    /// Whether the server has proved by channel binding that it knows the password and is the other
+    /// end of this TLS connection.
     pub(crate) fn is_bound(&self) -> bool {
         self.auth.bound
     }
 
-    /// What is to be sent now.
+    /// Takes the bytes to be sent now.
     pub(crate) fn take_outgoing(&mut self) -> BytesMut {
         self.out.split()
     }
 
-    /// Takes the whole messages at the front of `bytes`, up to ReadyForQuery.
+    /// Consumes the complete messages at the front of `bytes`, up to ReadyForQuery.
     pub(crate) fn feed(
         &mut self,
         bytes: &[u8],
@@ -119,7 +120,8 @@ impl Handshake {
         Ok(HandshakeProgress { consumed, ready: self.phase == HandshakePhase::Ready })
     }
 
-    /// The server closed the connection with `bytes` left over: the error it sent in bare text, if that is what they are.
+    /// The error that the server sent in bare text before it closed the connection, if `bytes`,
+    /// which are left over, are one.
     pub(crate) fn closed(&self, bytes: &[u8]) -> Option<Error> {
         let bare = self.phase == HandshakePhase::First && is_bare_error(bytes)?;
         bare.then(|| ServerMessage::bare(&bytes[1..]).into())
@@ -160,7 +162,8 @@ impl Handshake {
                 self.session.notices.push(fields.to_message(accepted));
             }
             Message::NegotiateProtocolVersion { version, options } if !accepted => {
-                // 3.0 without protocol options was asked for; there is nothing to negotiate down to.
+                // Version 3.0 without protocol options was requested, so there is nothing to
+                // negotiate.
                 if version != 0x3_0000 || options != 0 {
                     let (major, minor) = (version >> 16, version & 0xFFFF);
                     return Err(ProtocolError::Negotiation { major, minor }.into());
@@ -182,22 +185,23 @@ impl Handshake {
     }
 }
 
-/// The error, once all of a bare text has arrived, or more than any server sends.
+/// The error, once a bare text is complete or longer than any server sends.
 fn bare_error(text: &[u8]) -> Option<Error> {
     let end = text.iter().position(|byte| *byte == 0);
     let end = end.or((text.len() > BARE_ERROR_LIMIT).then_some(text.len()))?;
     Some(ServerMessage::bare(&text[..end]).into())
 }
 
-/// Names and values of parameters are for people, or ASCII; a SQL_ASCII database may hold others.
+/// Names and values of parameters are for display, or ASCII. A SQL_ASCII database may have others.
 pub(crate) fn lossy(text: &[u8]) -> String {
     String::from_utf8_lossy(text).into_owned()
 }
 
-/// Whether an `E` begins a bare text and not an ErrorResponse; `None` while too little has arrived.
+/// Whether an `E` begins a bare text and not an ErrorResponse; `None` if too little has arrived.
 ///
-/// A server that cannot start a process for the connection sends `E`, text, zero byte (protocol 2's form).
-/// Read as a length the text's first bytes are beyond any real error's, which is how libpq tells the two apart.
+/// A server that cannot start a process for the connection sends `E`, text, zero byte (the format
+/// of protocol 2). As a length, the text's first bytes exceed that of any real error, which is how
+/// libpq distinguishes the two.
 fn is_bare_error(bytes: &[u8]) -> Option<bool> {
     match Header::parse(bytes, BARE_ERROR_LIMIT) {
         Ok(None) => None,
@@ -207,5 +211,4 @@ fn is_bare_error(bytes: &[u8]) -> Option<bool> {
 }
 
 #[cfg(test)]
-#[path = "handshake_tests.rs"]
 mod tests;

@@ -1,6 +1,7 @@
-//! The client's side of PostgreSQL's protocol as a pure machine: bytes in, bytes and events out.
+//! The client's side of PostgreSQL's protocol as a pure state machine: bytes in, bytes and events
+//! out.
 //!
-//! Nothing here opens a socket or asks for the time; `io` and `connection` do.
+//! Nothing here opens a socket or reads the clock; `io` and `connection` do.
 
 mod auth;
 mod auth_policy;

@@ -1,16 +1,17 @@
-//! Asking for TLS: SSLRequest and its one-byte answer (manual, section "SSL Session Encryption").
+//! The request for TLS: SSLRequest and its one-byte answer (manual, section "SSL Session
+//! Encryption").
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
 use crate::error::TlsError;
 
-/// What the server says to SSLRequest.
+/// The server's answer to SSLRequest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SslAnswer {
-    /// The handshake begins now.
+    /// TLS: the handshake begins now.
     Tls,
-    /// No TLS; the connection goes on in clear, if we want that.
+    /// No TLS: the connection continues unencrypted, if the client accepts that.
     Plain,
 }
 
@@ -19,10 +20,11 @@ pub(crate) fn request(out: &mut BytesMut) {
 }
 
 impl SslAnswer {
-    /// The answer, from everything that has arrived; `None` when nothing has.
+    /// The answer, from everything that has arrived; `None` if nothing has.
     ///
-    /// The server has nothing to say before we speak again, so more than one byte is somebody's attempt to have bytes in clear taken
-    /// for protected ones. An error's text is not read: nobody vouches for it.
+    /// The server sends nothing more before the client does, so more than one byte is an attempt to
+    /// have unencrypted bytes taken for protected ones. The text of an error is not authenticated
+    /// and not read.
     pub(crate) fn read(arrived: &[u8]) -> Result<Option<Self>, TlsError> {
         match *arrived {
             [] => Ok(None),
@@ -56,6 +58,9 @@ mod tests {
         assert_eq!(SslAnswer::read(b"ESFATAL lies"), Err(TlsError::ErrorAnswer));
         assert_eq!(SslAnswer::read(b"HTTP/1.1"), Err(TlsError::Answer(b'H')));
         let text = SslAnswer::read(b"Elies\0").unwrap_err().to_string();
-        assert!(!text.contains("lies\0") && text.contains("its text is not shown"), "{text}");
+        assert!(
+            !text.contains("lies\0") && text.contains("not shown, as it is not authenticated"),
+            "{text}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! What START_REPLICATION asks of pgoutput, checked against the server's version
-//! (manual, section "Logical Streaming Replication Parameters").
+//! The options of START_REPLICATION for pgoutput, checked against the server's version (manual,
+//! section "Logical Streaming Replication Parameters").
 
 use pgoutput_decode::Lsn;
 
@@ -7,7 +7,7 @@ use super::quote::{identifier_list, literal};
 use super::version::ServerVersion;
 use crate::{Error, ErrorKind};
 
-/// How the changes of a slot are to be sent.
+/// The options of a replication stream.
 ///
 /// ```
 /// use pgoutput_reader::{StartReplication, Streaming};
@@ -20,66 +20,70 @@ use crate::{Error, ErrorKind};
 pub struct StartReplication {
     /// The slot to read.
     pub slot: String,
-    /// Where to start; the slot's confirmed position where that is later. `0/0`: there.
+    /// Where to start, if it is after the slot's confirmed LSN. `0/0` starts at the latter.
     pub start_lsn: Lsn,
-    /// Version of the pgoutput protocol, 1 to 4; `None` takes the newest the server speaks.
+    /// The version of the pgoutput protocol, 1 to 4. `None` is the newest that the server supports.
     pub proto_version: Option<u32>,
     /// The publications; at least one.
     pub publications: Vec<String>,
-    /// Column values in binary, where their type has a binary form. PostgreSQL 14 and later.
+    /// Send values in binary format if their type has one. PostgreSQL 14 and later.
     pub binary: bool,
-    /// Also messages written by `pg_logical_emit_message`. PostgreSQL 14 and later.
+    /// Send messages written by `pg_logical_emit_message`. PostgreSQL 14 and later.
     pub messages: bool,
-    /// Large transactions in pieces, before they commit.
+    /// Send large transactions in chunks before they commit.
     pub streaming: Streaming,
-    /// Prepared transactions when they are prepared, not when they are committed. PostgreSQL 15 and
-    /// later; stays switched on in the slot.
+    /// Send prepared transactions when they are prepared, not when they are committed. PostgreSQL
+    /// 15 and later. The slot keeps this option.
     pub two_phase: bool,
-    /// Changes by where they came from. PostgreSQL 16 and later; `None` leaves it to the server, which sends all.
+    /// Send only changes of this origin. PostgreSQL 16 and later. `None` is the server's default,
+    /// which sends all.
     pub origin: Option<Origin>,
-    /// What to do where a publication does not exist at the point of the log that is being read.
+    /// How to treat a publication that does not exist at the point of the WAL being read.
     pub missing_publication: MissingPublication,
 }
 
-/// What to do where a publication does not exist at the point of the log that is being read: it was dropped or renamed
-/// for a while, or created after the slot, whatever the catalogue says now.
+/// How to treat a publication that does not exist at the point of the WAL being read, whatever the
+/// catalogue says now: it was dropped or renamed for a while, or created after the slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum MissingPublication {
-    /// The stream ends there with [`StreamError::PublicationMissing`](crate::StreamError::PublicationMissing).
-    /// Nothing from there on is confirmed.
+    /// End the stream with
+    /// [`StreamError::PublicationMissing`](crate::StreamError::PublicationMissing). Nothing from
+    /// there on is confirmed.
     #[default]
     Refuse,
-    /// The stream goes on and reports it. The changes that only this publication would publish are lost to the slot, from
-    /// that point to the one where the publication was created. PostgreSQL 18 and later: older servers cannot go on.
+    /// Continue and report it. The changes that only this publication would publish are lost to the
+    /// slot, from that point to the one where the publication was created. PostgreSQL 18 and later:
+    /// older servers cannot continue.
     Skip,
 }
 
-/// Whether large transactions come in pieces, before they commit.
+/// Whether large transactions are sent in chunks before they commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Streaming {
-    /// Every transaction comes whole, after its commit.
+    /// Send every transaction whole, after its commit.
     #[default]
     Off,
-    /// Large ones in pieces. PostgreSQL 14 and later.
+    /// Send large transactions in chunks. PostgreSQL 14 and later.
     On,
-    /// The same, and aborts say their LSN and time. PostgreSQL 16 and later.
+    /// The same, with the LSN and time of aborts. PostgreSQL 16 and later.
     Parallel,
 }
 
-/// Which changes are sent, by where they came from.
+/// Which changes are sent, by their origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {
     /// All changes.
     Any,
-    /// Only changes made on this server, none that it replicated from elsewhere.
+    /// Only changes made on this server, not those that it replicated from another one.
     None,
 }
 
 impl StartReplication {
-    /// All changes of these publications from where the slot stands, each transaction after its commit.
+    /// All changes of these publications from the slot's confirmed LSN on, each transaction after
+    /// its commit.
     pub fn new<P: Into<String>>(
         slot: impl Into<String>,
         publications: impl IntoIterator<Item = P>,
@@ -98,11 +102,11 @@ impl StartReplication {
         }
     }
 
-    /// The options as pgoutput reads them, for this server.
+    /// The options in pgoutput's syntax, for this server.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] when the server is too old for one, [`ErrorKind::Usage`] when two contradict
-    /// each other or a publication is missing.
+    /// [`ErrorKind::Unsupported`] if the server is too old for an option, [`ErrorKind::Usage`] if
+    /// two options contradict each other or no publication is given.
     pub(crate) fn plugin_options(
         &self,
         server: ServerVersion,
@@ -138,7 +142,7 @@ impl StartReplication {
         Ok(options)
     }
 
-    /// The protocol version to ask for.
+    /// The protocol version to request.
     fn negotiate(&self, server: ServerVersion) -> Result<u32, Error> {
         let asked = self.proto_version.unwrap_or_else(|| server.proto_version());
         let by_proto = match asked {
@@ -153,7 +157,7 @@ impl StartReplication {
             }
         };
         let parallel = self.streaming == Streaming::Parallel;
-        // Name, first server that knows it, first protocol version that carries it, whether it is asked for.
+        // Name, first server and first protocol version that support it, whether it is requested.
         let wanted = [
             (by_proto.0, by_proto.1, 1, true),
             ("binary", 14, 1, self.binary),
@@ -170,7 +174,7 @@ impl StartReplication {
             }
             if asked < proto {
                 return Err(Error::usage(format!(
-                    "{option} needs proto_version {proto}, and {asked} was asked for"
+                    "{option} needs proto_version {proto}, and {asked} was requested"
                 )));
             }
         }
@@ -179,5 +183,4 @@ impl StartReplication {
 }
 
 #[cfg(test)]
-#[path = "options_tests.rs"]
 mod tests;

@@ -1,43 +1,43 @@
-//! Settings that both connections have whatever the server, the database, the role or the
-//! connection string's `options` say.
+//! Settings that both connections have, whatever the server, the database, the role or the
+//! connection string's `options` specify.
 
 use super::ServerVersion;
 
-/// Known to every server from PostgreSQL 10 on: a startup packet may hold them.
+/// Settings known to every server from PostgreSQL 10 on, so a startup packet may contain them.
 pub(super) const PINNED: [(&str, &str); 13] = [
-    // The value readers assume these; another setting would change the text of values.
+    // Reading values relies on these. Other settings would change the text of values.
     ("client_encoding", "UTF8"),
     ("DateStyle", "ISO, MDY"),
     ("IntervalStyle", "postgres"),
     ("TimeZone", "UTC"),
-    // The most exact in every version; from 12 on any value above 0 is.
+    // The most precise setting in every version. From 12 on any value above 0 is.
     ("extra_float_digits", "3"),
     ("bytea_output", "hex"),
     ("lc_monetary", "C"),
-    // Nothing in a schema of users is ever chosen for a name, and `regclass` has one text only.
+    // No name is resolved in a schema of users, and `regclass` has one text only.
     ("search_path", ""),
     ("quote_all_identifiers", "off"),
-    // Or the warning about a publication that was left out would not come.
+    // Higher levels would suppress the warning about a missing publication.
     ("client_min_messages", "notice"),
     ("statement_timeout", "0"),
     ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
 ];
 
-/// Those that came later. A startup packet with a setting that the server does not know is refused,
-/// so they are set once the version is known; the shortest time to do it in comes first.
+/// Settings that were added later. A server refuses a startup packet with an unknown setting, so
+/// they are set once its version is known, first the one that could time out soonest.
 const LATER: [(u32, &str, &str); 2] =
     [(17, "transaction_timeout", "0"), (14, "idle_session_timeout", "0")];
 
-/// SQL that sets what the startup packet could not hold; none where there is nothing to set.
+/// SQL that sets what the startup packet could not contain; `None` if there is nothing to set.
 pub(crate) fn later(version: ServerVersion) -> Option<String> {
     let known = LATER.iter().filter(|(since, ..)| version.major() >= *since);
     let statements: String = known.map(|(_, name, value)| set(name, value)).collect();
     (!statements.is_empty()).then_some(statements)
 }
 
-/// SQL that sets everything in a session that was opened without these settings, but for `lc_monetary`: no amounts come over
-/// it, and which unit they have is asked there.
+/// SQL that sets everything in a session opened without these settings, except `lc_monetary`. No
+/// money values are read in it, and the unit of the database is queried there.
 #[cfg(feature = "reader")]
 pub(crate) fn all(version: ServerVersion) -> String {
     let pinned = PINNED.iter().filter(|(name, _)| *name != "lc_monetary");

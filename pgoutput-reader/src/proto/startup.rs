@@ -1,4 +1,4 @@
-//! The first message: who, which database, and the settings that text values depend on.
+//! The startup message: the user, the database, and the settings that text values depend on.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use super::pinned_settings::PINNED;
 use crate::Error;
 use crate::config::Config;
 
-/// What the startup message says.
+/// The content of the startup message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct StartupSettings {
     pub(crate) user: String,
     pub(crate) dbname: String,
     pub(crate) application_name: Option<String>,
-    /// Command-line options for the server process, as in `-c geqo=off`.
+    /// Command-line options for the server process, such as `-c geqo=off`.
     pub(crate) options: Option<String>,
     /// Set for this connection alone; PostgreSQL 12 and later. Zero turns the timeout off.
     pub(crate) wal_sender_timeout: Option<Duration>,
@@ -33,7 +33,8 @@ impl StartupSettings {
     }
 
     pub(crate) fn encode(&self, out: &mut BytesMut) -> Result<(), Error> {
-        // A plain number is milliseconds. Rounded up, so that a short timeout does not become "off".
+        // A plain number is milliseconds. It is rounded up, so that a short timeout does not become
+        // "off".
         let wal_sender_timeout =
             self.wal_sender_timeout.map(|timeout| timeout.as_micros().div_ceil(1000).to_string());
         let mut parameters = vec![
@@ -47,7 +48,7 @@ impl StartupSettings {
             ("wal_sender_timeout", wal_sender_timeout.as_deref()),
         ];
         parameters.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        // After `options`, which the server therefore applies first.
+        // After `options`, so that the server applies these last.
         parameters.extend(PINNED);
         frontend::startup_message(parameters, out).map_err(|_| {
             Error::usage("user, database, application_name and options must not hold a zero byte")
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_who_and_pins_what_text_depends_on() {
+    fn contains_the_user_and_pins_the_text_settings() {
         let settings = StartupSettings {
             user: "alice".into(),
             dbname: "shop".into(),
@@ -76,9 +77,10 @@ mod tests {
         let text = String::from_utf8(text.to_vec()).unwrap();
         assert_eq!(
             text.replace('\0', "|"),
-            "user|alice|database|shop|replication|database|options|-c work_mem=1MB|wal_sender_timeout|1501|\
-             client_encoding|UTF8|DateStyle|ISO, MDY|IntervalStyle|postgres|TimeZone|UTC|extra_float_digits|3|\
-             bytea_output|hex|lc_monetary|C|search_path||quote_all_identifiers|off|client_min_messages|notice|\
+            "user|alice|database|shop|replication|database|options|-c work_mem=1MB|\
+             wal_sender_timeout|1501|client_encoding|UTF8|DateStyle|ISO, MDY|\
+             IntervalStyle|postgres|TimeZone|UTC|extra_float_digits|3|bytea_output|hex|\
+             lc_monetary|C|search_path||quote_all_identifiers|off|client_min_messages|notice|\
              statement_timeout|0|lock_timeout|0|idle_in_transaction_session_timeout|0||"
         );
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::error::ProtocolError;
 
-/// A PostgreSQL version, ordered: what `server_version_num` shows.
+/// A PostgreSQL version, ordered like `server_version_num`.
 ///
 /// ```
 /// use pgoutput_reader::ServerVersion;
@@ -16,23 +16,23 @@ use crate::error::ProtocolError;
 pub struct ServerVersion(u32);
 
 impl ServerVersion {
-    /// From the number that `server_version_num` shows, as in 150018.
+    /// Creates it from the number in `server_version_num`, such as 150018.
     pub const fn new(number: u32) -> Self {
         Self(number)
     }
 
-    /// As `server_version_num`: 150018 for 15.18, 90624 for 9.6.24.
+    /// Returns the number, as in `server_version_num`: 150018 for 15.18, 90624 for 9.6.24.
     pub const fn number(self) -> u32 {
         self.0
     }
 
-    /// The major version; 9 for all of 9.x.
+    /// Returns the major version; 9 for all of 9.x.
     pub const fn major(self) -> u32 {
         self.0 / 10_000
     }
 
-    /// The newest version of the pgoutput protocol this server speaks:
-    /// 4 from 16 on, 3 for 15, 2 for 14, else 1.
+    /// Returns the newest version of the pgoutput protocol that this server supports: 4 from 16 on,
+    /// 3 for 15, 2 for 14, otherwise 1.
     pub const fn proto_version(self) -> u32 {
         match self.major() {
             16.. => 4,
@@ -46,7 +46,7 @@ impl ServerVersion {
 impl std::str::FromStr for ServerVersion {
     type Err = crate::Error;
 
-    /// Reads `15.18 (Debian …)`, `18beta1`, `17devel`, `9.6.24`.
+    /// Parses `15.18 (Debian …)`, `18beta1`, `17devel`, `9.6.24`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         parse(text).ok_or_else(|| {
             let shown = crate::error::printable(text.as_bytes(), 64).into();
@@ -56,7 +56,7 @@ impl std::str::FromStr for ServerVersion {
 }
 
 fn parse(text: &str) -> Option<ServerVersion> {
-    // "18beta1" and "17devel" have no minor version yet: the number ends where the digits do.
+    // "18beta1" and "17devel" have no minor version yet. The number ends with the digits.
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let mut parts = text.get(..end)?.split('.');
     let major: u32 = parts.next()?.parse().ok().filter(|major| (1..1000).contains(major))?;
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_version() {
+    fn refuses_invalid_versions() {
         for text in ["", "beta", ".1", "99999999999", "15.123456789", "0", "-3"] {
             assert!(text.parse::<ServerVersion>().is_err(), "{text}");
         }

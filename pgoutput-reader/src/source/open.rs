@@ -111,7 +111,7 @@ impl StreamOpener {
                 self.start.start_lsn, system.xlogpos
             )));
         }
-        let mut catalog = Catalog::new(connection.ordinary(&self.config)?);
+        let mut catalog = Catalog::new(connection.sql_connector(&self.config)?);
         if create.is_some() {
             // Invalid options are found before a slot is created that would be left over.
             self.start.plugin_options(connection.server_version())?;
@@ -138,7 +138,7 @@ impl StreamOpener {
         let mut connection = Connection::connect(&config)?;
         connection.set_command_timeout(Some(STEP));
         let system = connection.identify_system()?;
-        let mut catalog = Catalog::new(connection.ordinary(&config)?);
+        let mut catalog = Catalog::new(connection.sql_connector(&config)?);
         let slot = connection.check_slot(&self.start.slot)?;
         lost.check(&system, slot, &self.start.slot)?;
         let again = StartReplication { start_lsn: lost.start_lsn, ..self.start.clone() };

@@ -58,7 +58,7 @@ impl AcknowledgedLsns {
         positions.flush = positions.flush.max(flushed);
         positions.apply = positions.apply.max(applied);
         if self.stages {
-            (positions.write, positions.write_is_told) = (written, true);
+            (positions.write, positions.write_is_reported) = (written, true);
         }
     }
 }

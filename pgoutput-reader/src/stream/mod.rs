@@ -26,7 +26,7 @@ pub use stop::StopHandle;
 
 use crate::connection::{Advance, CopyBoth};
 use crate::io::BodyRange;
-use crate::proto::liveness::{LivenessAction, Silence};
+use crate::proto::liveness::{LivenessAction, Liveness};
 use crate::setup::Pace;
 use crate::{Error, ErrorKind, ServerMessage};
 
@@ -65,7 +65,7 @@ pub struct ReplicationStream {
     decoder: Decoder,
     status: Status,
     heartbeat: Option<Heartbeat>,
-    silence: Silence,
+    silence: Liveness,
     /// The server asked for a status update. It is sent at the next step, so that it reports what
     /// the caller acknowledges until then.
     is_asked: bool,
@@ -398,13 +398,13 @@ impl ReplicationStream {
                         return Ok(Step::TimedOut);
                     }
                 }
-                Advance::Aside if is_late(deadline) => return Ok(Step::TimedOut),
+                Advance::Handled if is_late(deadline) => return Ok(Step::TimedOut),
                 Advance::TimedOut
                     if deadline.is_some_and(|deadline| deadline <= Instant::now()) =>
                 {
                     return Ok(Step::TimedOut);
                 }
-                Advance::Aside | Advance::TimedOut | Advance::Woken => {}
+                Advance::Handled | Advance::TimedOut | Advance::Woken => {}
                 Advance::Ended => return Err(Error::copy_ended(self.copy.address())),
             }
         }

@@ -13,7 +13,7 @@ use pgoutput_decode::{Lsn, StandbyStatusUpdate, TimestampTz};
 #[cfg(feature = "reader")]
 use super::acknowledged::AcknowledgedLsns;
 use crate::connection::{CopyBoth, CopySender};
-use crate::proto::feedback::{Feedback, PAUSE, Positions};
+use crate::proto::feedback::{Feedback, SHORTEST_INTERVAL, Positions};
 use crate::{Error, Waker};
 
 /// The shortest sleep of the heartbeat, whatever the server's timeout.
@@ -83,7 +83,7 @@ impl Status {
 
     /// The positions of the last status update.
     pub(super) fn reported(&self) -> Positions {
-        self.0.lock().feedback.told()
+        self.0.lock().feedback.reported()
     }
 
     /// Records that the server asked for a status update.
@@ -119,12 +119,12 @@ impl SharedStatus {
         // In this order, so that the acknowledged LSN is never beyond the received one.
         let flush = Lsn::new(self.acknowledged.load(Ordering::Acquire));
         let mut positions =
-            Positions { write: Lsn::ZERO, flush, apply: flush, write_is_told: false };
+            Positions { write: Lsn::ZERO, flush, apply: flush, write_is_reported: false };
         #[cfg(feature = "reader")]
         if let Some(followed) = self.followed.get() {
             followed.add_to(&mut positions);
         }
-        if !positions.write_is_told {
+        if !positions.write_is_reported {
             let received = Lsn::new(self.received.load(Ordering::Acquire));
             positions.write = received.max(positions.flush);
         }
@@ -151,7 +151,7 @@ impl SharedStatus {
         // zero it waits for write instead. A zero does not move the slot.
         #[cfg(feature = "reader")]
         let lags = clock.feedback.is_asked()
-            && flush == clock.feedback.told().flush
+            && flush == clock.feedback.reported().flush
             && self.lags_when_idle();
         #[cfg(feature = "reader")]
         let flush = if lags { Lsn::ZERO } else { flush };
@@ -186,7 +186,7 @@ impl SharedStatus {
             }
             // A change of an LSN wakes nobody, so they are read as often as they may be reported.
             let due = clock.feedback.due_at(&self.positions());
-            let wait = due.saturating_duration_since(now).clamp(SHORTEST, PAUSE);
+            let wait = due.saturating_duration_since(now).clamp(SHORTEST, SHORTEST_INTERVAL);
             let waited = self.ended.wait_timeout(clock, wait);
             clock = waited.unwrap_or_else(PoisonError::into_inner).0;
         }

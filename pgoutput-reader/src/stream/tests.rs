@@ -31,7 +31,7 @@ fn status(server: &mut Server) -> StandbyStatusUpdate {
 }
 
 fn stream(scripted: &Scripted, interval: Duration, limit: Duration) -> ReplicationStream {
-    let pace = Pace { interval, silence: Silence::new(limit, Instant::now()) };
+    let pace = Pace { interval, silence: Liveness::new(limit, Instant::now()) };
     let publications = Publications::of(&StartReplication::new("s", ["p"]));
     ReplicationStream::new(copying(scripted.connect()), pace, publications).unwrap()
 }

@@ -14,7 +14,7 @@ fn auth(method: u32, rest: &[u8]) -> Vec<u8> {
     message(b'R', &[&method.to_be_bytes(), rest].concat())
 }
 
-/// What a server says after it has accepted us.
+/// The messages of a server that has accepted the client.
 fn welcome() -> Vec<u8> {
     [
         auth(0, b""),
@@ -41,7 +41,8 @@ fn none() -> Result<Option<Secret>, Error> {
     Ok(None)
 }
 
-/// A handshake fed `step` bytes at a time, with everything it sent after the startup message.
+/// Feeds a handshake `step` bytes at a time. Returns everything that it sent after the startup
+/// message.
 fn run(
     bytes: &[u8],
     step: usize,
@@ -60,7 +61,7 @@ fn run(
         }
         sent.extend(handshake.take_outgoing());
     }
-    assert_eq!(start, bytes.len(), "all of it is taken");
+    assert_eq!(start, bytes.len(), "all of it is consumed");
     (handshake, Ok(sent))
 }
 
@@ -88,7 +89,7 @@ fn byte_by_byte_equals_whole() {
 
 #[test]
 fn the_password_is_looked_for_only_when_asked_for() {
-    let refuse = || -> Result<Option<Secret>, Error> { panic!("nobody asked") };
+    let refuse = || -> Result<Option<Secret>, Error> { panic!("not requested") };
     run(&welcome(), 1000, &refuse).1.unwrap();
     for (ask, method) in [
         (auth(3, b""), "cleartext"),
@@ -96,26 +97,24 @@ fn the_password_is_looked_for_only_when_asked_for() {
         (auth(10, b"SCRAM-SHA-256\0\0"), "scram-sha-256"),
     ] {
         let error = fails(&ask, &none);
-        assert!(
-            matches!(error, ErrorKind::Auth(AuthError::PasswordMissing { method: said }) if said == method)
-        );
+        let expected = AuthError::PasswordMissing { method };
+        assert!(matches!(error, ErrorKind::Auth(error) if error == expected));
     }
 }
 
 #[test]
-fn methods_we_do_not_have_are_named() {
+fn unsupported_methods_are_named() {
     for (method, name) in [(2, "Kerberos V5"), (7, "GSSAPI"), (9, "SSPI")] {
         let error = fails(&auth(method, b""), &secret);
-        assert!(
-            matches!(error, ErrorKind::Auth(AuthError::MethodUnsupported { method }) if method == name)
-        );
+        let expected = AuthError::MethodUnsupported { method: name };
+        assert!(matches!(error, ErrorKind::Auth(error) if error == expected));
     }
     let error = fails(&auth(10, b"SCRAM-SHA-256-PLUS\0OAUTH\x1BBEARER\0\0"), &secret);
     let ErrorKind::Auth(AuthError::MechanismUnsupported { offered }) = error else { panic!() };
     assert_eq!(offered, "SCRAM-SHA-256-PLUS, OAUTH\\u{1b}BEARER");
 }
 
-/// A SCRAM exchange up to where the client has sent its proof, or refused to.
+/// A SCRAM exchange up to the point where the client has sent its proof, or refused to.
 fn scram(attributes: &str, then: &[u8]) -> Result<(), Error> {
     let mut handshake = Handshake::new(&settings()).unwrap();
     handshake.take_outgoing();
@@ -154,7 +153,7 @@ fn a_server_that_does_not_know_the_password_is_refused() {
     let wrong = auth(12, b"v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     let error = scram(attributes, &wrong).unwrap_err().into_kind();
     assert!(matches!(error, ErrorKind::Auth(AuthError::ServerNotVerified)));
-    // Or that leaves its proof out.
+    // A server that omits its proof.
     let error = scram(attributes, &auth(0, b"")).unwrap_err().into_kind();
     assert!(matches!(error, ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'R', .. })));
 }
@@ -179,7 +178,11 @@ fn messages_in_the_wrong_place_are_refused() {
         };
         let error = fails(&message(tag, body), &secret);
         assert!(
-            matches!(error, ErrorKind::Protocol(ProtocolError::Unexpected { tag: said, .. }) if said == tag),
+            matches!(
+                error,
+                ErrorKind::Protocol(ProtocolError::Unexpected { tag: reported, .. })
+                    if reported == tag
+            ),
             "{error}"
         );
     }
@@ -206,7 +209,7 @@ fn the_server_is_not_listened_to_for_ever() {
         fails(&long.repeat(18), &none),
         ErrorKind::Limit(LimitError::Handshake { limit: TOTAL_LIMIT, .. })
     ));
-    // Refused by its header, before any of it has arrived.
+    // Refused by its header, before any of the body has arrived.
     assert!(matches!(
         fails(b"R\x7F\xFF\xFF\xFF", &none),
         ErrorKind::Limit(LimitError::Message { tag: b'R', .. })
@@ -244,18 +247,19 @@ fn an_error_in_bare_text_is_understood() {
     assert_eq!(progress, HandshakeProgress { consumed: 0, ready: false });
     let error = handshake.closed(b"Esorry, too many clients already").unwrap();
     assert_eq!(error.to_string(), "FATAL: sorry, too many clients already");
-    // Not an error in bare text: the start of a real one, or nothing.
+    // Not an error in bare text: the start of an ErrorResponse, or nothing.
     assert!(handshake.closed(b"E\0\0\0\x20SFATAL").is_none());
     assert!(handshake.closed(b"").is_none());
 }
 
 proptest! {
     #[test]
-    fn spoilt_bytes_never_panic(
+    fn corrupt_bytes_never_panic(
         at in prop::collection::vec((0_usize..400, any::<u8>()), 1..6),
         step in 1_usize..50,
     ) {
-        let mut bytes = [auth(10, b"SCRAM-SHA-256\0\0"), auth(5, b"salt"), welcome(), welcome()].concat();
+        let sasl = auth(10, b"SCRAM-SHA-256\0\0");
+        let mut bytes = [sasl, auth(5, b"salt"), welcome(), welcome()].concat();
         for (at, byte) in at {
             let len = bytes.len();
             bytes[at % len] = byte;
@@ -327,7 +331,7 @@ fn scram_byte_by_byte_equals_whole() {
     for step in [1, 2, 7, usize::MAX] {
         let mut handshake = Handshake::new(&settings()).unwrap();
         handshake.take_outgoing();
-        // What was not taken stays in front of what comes.
+        // Unconsumed bytes stay in front of new ones.
         let mut arrived = Vec::new();
         let mut ready = false;
         let mut say = |handshake: &mut Handshake, bytes: &[u8]| {

@@ -29,7 +29,7 @@ fn every_message_is_read() {
 #[test]
 fn a_message_cut_short_or_run_on_is_malformed() {
     for (tag, body) in SAMPLES {
-        // These hold whatever is left, or nothing that is looked at.
+        // These contain arbitrary bytes, or bytes that are not parsed.
         let open = matches!(tag, b'W' | b'v' | b'K') || body.starts_with(b"\0\0\0\x0A");
         for end in 0..body.len() {
             if !open {

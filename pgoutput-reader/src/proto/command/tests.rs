@@ -4,18 +4,19 @@ use super::*;
 use crate::proto::Streaming;
 use crate::proto::quote::{identifier, identifier_list, literal};
 
-/// The quoted text at the front, as `repl_scanner.l` reads a literal (xq) and `SplitIdentifierString` a name:
-/// anything but the mark stands for itself, the mark twice for the mark, the mark once is the end.
-fn unquote(text: &str, mark: char) -> Option<(String, &str)> {
-    let mut rest = text.strip_prefix(mark)?;
+/// Takes the quoted text at the front, as `repl_scanner.l` reads a literal (xq) and
+/// `SplitIdentifierString` a name. A doubled quote is a quote, a single one is the end, and any
+/// other character is itself.
+fn unquote(text: &str, quote: char) -> Option<(String, &str)> {
+    let mut rest = text.strip_prefix(quote)?;
     let mut value = String::new();
     loop {
-        let at = rest.find(mark)?;
+        let at = rest.find(quote)?;
         value.push_str(&rest[..at]);
-        rest = &rest[at + mark.len_utf8()..];
-        match rest.strip_prefix(mark) {
+        rest = &rest[at + quote.len_utf8()..];
+        match rest.strip_prefix(quote) {
             Some(after) => {
-                value.push(mark);
+                value.push(quote);
                 rest = after;
             }
             None => return Some((value, rest)),
@@ -23,12 +24,13 @@ fn unquote(text: &str, mark: char) -> Option<(String, &str)> {
     }
 }
 
-/// The quoted name at the front, as `repl_scanner.l` reads it (xd): up to the next mark, which cannot be doubled.
+/// Takes the quoted name at the front, as `repl_scanner.l` reads it (xd): up to the next quote,
+/// which cannot be doubled.
 fn identifier_read(text: &str) -> Option<(&str, &str)> {
     text.strip_prefix('"')?.split_once('"')
 }
 
-/// What `SplitIdentifierString` makes of a list of quoted names.
+/// Splits a list of quoted names as `SplitIdentifierString` does.
 fn split_identifiers(mut text: &str) -> Option<Vec<String>> {
     let mut names = Vec::new();
     loop {
@@ -42,7 +44,7 @@ fn split_identifiers(mut text: &str) -> Option<Vec<String>> {
 }
 
 fn name() -> impl Strategy<Value = String> {
-    // Far more often than chance would have it, the characters that matter.
+    // The special characters, far more often than by chance.
     prop::collection::vec(
         prop_oneof![
             prop::sample::select(vec!['"', '\'', ',', '\\', ' ', ';', '(', ')', '\n', 'A', 'é']),
@@ -98,8 +100,8 @@ fn start_replication_names_every_option() {
     assert_eq!(
         start_replication(&start, ServerVersion::new(160_004)).unwrap(),
         "START_REPLICATION SLOT \"my_slot\" LOGICAL 16/B374D848 (\"proto_version\" '4', \
-         \"publication_names\" '\"Big One\",\"it''s,\"\"quoted\"\"\"', \"binary\" 'true', \"messages\" 'true', \
-         \"streaming\" 'parallel', \"two_phase\" 'on', \"origin\" 'none')"
+         \"publication_names\" '\"Big One\",\"it''s,\"\"quoted\"\"\"', \"binary\" 'true', \
+         \"messages\" 'true', \"streaming\" 'parallel', \"two_phase\" 'on', \"origin\" 'none')"
     );
 }
 
@@ -121,7 +123,8 @@ fn slots_are_created_in_the_words_of_the_version() {
     slot.failover = true;
     assert_eq!(
         on(&slot, 17).unwrap(),
-        "CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export', TWO_PHASE, FAILOVER)"
+        "CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export', TWO_PHASE, \
+         FAILOVER)"
     );
     for (major, name, first) in [(14, "two_phase", 15), (16, "failover", 17)] {
         assert!(matches!(

@@ -54,15 +54,15 @@ fn every_option_says_which_server_it_needs() {
 fn options_that_contradict_each_other_are_refused() {
     type Change = fn(&mut StartReplication);
     let table: [(&str, Change); 5] = [
-        ("streaming 'on' needs proto_version 2, and 1 was asked for", |s| {
+        ("streaming 'on' needs proto_version 2, and 1 was requested", |s| {
             s.streaming = Streaming::On;
             s.proto_version = Some(1);
         }),
-        ("streaming 'parallel' needs proto_version 4, and 3 was asked for", |s| {
+        ("streaming 'parallel' needs proto_version 4, and 3 was requested", |s| {
             s.streaming = Streaming::Parallel;
             s.proto_version = Some(3);
         }),
-        ("two_phase needs proto_version 3, and 2 was asked for", |s| {
+        ("two_phase needs proto_version 3, and 2 was requested", |s| {
             s.two_phase = true;
             s.proto_version = Some(2);
         }),

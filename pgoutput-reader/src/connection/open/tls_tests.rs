@@ -1,4 +1,4 @@
-//! The request for TLS and what follows it, against scripted servers on TCP.
+//! The request for TLS and its answers, with scripted servers on TCP.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,8 +14,8 @@ use super::*;
 use crate::config::SslNegotiation;
 use crate::waiting::waiting;
 
-/// Long enough never to pass in a test that is right.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A timeout that does not pass in a test that succeeds.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 const REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F];
 
@@ -24,20 +24,20 @@ const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x18server_version\x0013.1\0Z
 
 type Script = Box<dyn FnOnce(TcpStream) + Send>;
 
-/// A server that treats its connections as told, one after the other.
+/// A server that runs one script for each connection, in order.
 fn server(scripts: Vec<Script>) -> (Config, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = thread::spawn(move || {
         for script in scripts {
             let (socket, _) = listener.accept().unwrap();
-            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            socket.set_read_timeout(Some(TIMEOUT)).unwrap();
             script(socket);
         }
     });
     let mut config = Config::new();
     config.host("localhost").hostaddr([127, 0, 0, 1].into()).port(port);
-    config.user("alice").connect_timeout(PATIENCE);
+    config.user("alice").connect_timeout(TIMEOUT);
     (config, server)
 }
 
@@ -47,7 +47,7 @@ fn request(socket: &mut TcpStream) {
     assert_eq!(request, REQUEST);
 }
 
-/// Says this to the request for TLS, and must hear nothing more.
+/// Sends this answer to the request for TLS, and must receive nothing more.
 fn answers(answer: &'static [u8]) -> Script {
     Box::new(move |mut socket| {
         request(&mut socket);
@@ -56,7 +56,7 @@ fn answers(answer: &'static [u8]) -> Script {
     })
 }
 
-/// Takes a startup packet in clear and lets the client in.
+/// Reads a startup packet without TLS and accepts the client.
 fn lets_in_plain() -> Script {
     Box::new(|mut socket| {
         let mut head = [0; 8];
@@ -113,7 +113,7 @@ fn with_prefer_a_refusal_goes_on_in_clear_and_a_failure_on_another_connection() 
     }
 }
 
-/// Says this to the request for TLS, whatever comes back.
+/// Sends this answer to the request for TLS, and ignores what the client sends.
 fn answers_loosely(answer: &'static [u8]) -> Script {
     Box::new(move |mut socket| {
         request(&mut socket);
@@ -131,7 +131,7 @@ fn a_handshake_that_makes_no_progress_ends_at_the_deadline() {
     waiting("the scripted server", || server.join()).unwrap();
 }
 
-/// A server of rustls that chooses one of these protocols.
+/// A rustls server that chooses one of these protocols.
 fn speaks(alpn: &[&[u8]]) -> Arc<ServerConfig> {
     let key = rcgen::KeyPair::generate().unwrap();
     let params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();

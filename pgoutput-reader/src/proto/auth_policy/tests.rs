@@ -1,4 +1,4 @@
-//! Which requests for authentication are answered, by the state machine that answers them.
+//! Which authentication requests are answered, checked with the state machine that answers them.
 
 use super::*;
 use crate::config::Secret;
@@ -11,7 +11,7 @@ const SCRAM: (u32, &[u8]) = (10, b"SCRAM-SHA-256\0\0");
 const PLUS: (u32, &[u8]) = (10, b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
 const TRUST: (u32, &[u8]) = (0, b"");
 
-/// What is sent in answer.
+/// The bytes sent in response.
 fn answer(policy: &Policy, (method, rest): (u32, &[u8])) -> Result<Vec<u8>, ErrorKind> {
     let settings = StartupSettings { user: "alice".into(), ..StartupSettings::default() };
     let mut handshake = Handshake::new(&settings).unwrap().under(policy.clone());
@@ -40,15 +40,14 @@ fn an_exposed_password_is_not_sent_in_any_form() {
     for tls in [false, true] {
         let policy = Policy { exposed: true, tls, ..Policy::default() };
         for (request, method) in [(CLEAR, "password"), (MD5, "md5"), (SCRAM, "scram-sha-256")] {
-            assert!(matches!(
-                answer(&policy, request),
-                Err(ErrorKind::Auth(AuthError::PasswordUnprotected { method: said, tls: on })) if said == method && on == tls
-            ));
+            let error = answer(&policy, request).unwrap_err();
+            let expected = AuthError::PasswordUnprotected { method, tls };
+            assert!(matches!(error, ErrorKind::Auth(error) if error == expected));
         }
-        // Nothing is asked for.
+        // Nothing is requested.
         assert!(answer(&policy, TRUST).unwrap().is_empty());
     }
-    // The server proves itself at the other end of this connection.
+    // The server proves that it is the other end of this connection.
     let policy = Policy { exposed: true, ..secured() };
     assert_eq!(mechanism(&policy, PLUS).0, "SCRAM-SHA-256-PLUS");
     assert!(answer(&policy, SCRAM).is_err());
@@ -61,10 +60,10 @@ fn scram_is_bound_where_both_sides_can_and_says_so_where_the_server_cannot() {
         (with(ChannelBinding::Prefer), PLUS, "SCRAM-SHA-256-PLUS", "p=tls-server-end-point"),
         (with(ChannelBinding::Require), PLUS, "SCRAM-SHA-256-PLUS", "p=tls-server-end-point"),
         (with(ChannelBinding::Disable), PLUS, "SCRAM-SHA-256", "n"),
-        // If somebody has removed the offer, the server notices.
+        // If someone has removed the offer, the server notices.
         (with(ChannelBinding::Prefer), SCRAM, "SCRAM-SHA-256", "y"),
         (Policy::default(), SCRAM, "SCRAM-SHA-256", "n"),
-        // TLS with a certificate that has no hash.
+        // TLS with a certificate for which no hash is defined.
         (Policy { tls: true, ..Policy::default() }, PLUS, "SCRAM-SHA-256", "n"),
     ] {
         let (chosen, said) = mechanism(&policy, request);
