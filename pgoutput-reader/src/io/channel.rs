@@ -1,4 +1,4 @@
-//! A socket with what has arrived, what waits to be sent, and a way to end its waits.
+//! A socket with its buffers for received and unsent bytes, and a way to end its waits.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::inbox::Inbox;
-use super::read_delay::Gather;
+use super::read_delay::ReadDelay;
 use super::syscall::{retry, timespec};
 #[cfg(feature = "tls")]
 use super::tls::TlsSettings;
@@ -17,55 +17,57 @@ use crate::Error;
 #[cfg(feature = "tls")]
 use crate::error::TlsError;
 
-/// Most bytes taken in while waiting for the server to read: enough for it to get on, and bounded.
+/// The most bytes received while waiting for the server to read: enough to unblock it, and bounded.
 const BACKLOG_LIMIT: usize = 1024 * 1024;
 
-/// Writing never blocks: what the socket does not take is sent on the next wait. So the two sides cannot wait for each other
-/// with all buffers full.
+/// A non-blocking connection. Bytes that the socket does not accept are sent during the next wait,
+/// so the two sides cannot wait for each other with all buffers full.
 pub(crate) struct Channel {
     transport: Transport,
     address: String,
     wake: WakePipe,
     pub(crate) inbox: Inbox,
     writer: Writer,
-    gather: Gather,
+    read_delay: ReadDelay,
     heard_at: Instant,
-    /// The last read left room, so the socket is probably empty: wait before the next one.
+    /// Whether the last read did not fill the buffer. The socket is then probably empty, so wait
+    /// before the next read.
     drained: bool,
 }
 
-/// What a wait for bytes ended with.
+/// The result of a wait for bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fill {
-    /// At least one byte more.
+    /// At least one more byte was received.
     More,
     TimedOut,
     Woken,
-    /// The server has closed the connection; nothing more will come.
+    /// The server has closed the connection.
     Closed,
 }
 
-/// The longest rest on a Unix socket. It holds some hundreds of changes, however short they are: behind them the server would wait for us.
-const UNIX_REST: Duration = Duration::from_micros(300);
+/// The longest delay on a Unix socket, whose buffer holds a few hundred changes, however short they
+/// are. When it is full, the server would wait for the client.
+const UNIX_DELAY: Duration = Duration::from_micros(300);
 
 impl Channel {
     pub(crate) fn new(
         transport: Transport,
         address: String,
         limit: usize,
-        rest: Duration,
+        delay: Duration,
     ) -> Result<Self, Error> {
         let is_unix = matches!(transport, Transport::Unix(_));
-        let rest = if is_unix { rest.min(UNIX_REST) } else { rest };
+        let delay = if is_unix { delay.min(UNIX_DELAY) } else { delay };
         let wake = WakePipe::new()
-            .map_err(|error| Error::io("making a wake pipe for", &address, error))?;
+            .map_err(|error| Error::io("creating a wake pipe for", &address, error))?;
         Ok(Self {
             writer: Writer::new(transport.clone(), &address),
             transport,
             address,
             wake,
             inbox: Inbox::new(limit),
-            gather: Gather::new(rest),
+            read_delay: ReadDelay::new(delay),
             heard_at: Instant::now(),
             drained: true,
         })
@@ -79,13 +81,14 @@ impl Channel {
         self.wake.waker()
     }
 
-    /// What wakes this channel.
+    /// The pipe that wakes this channel.
     #[cfg(feature = "reader")]
     pub(crate) fn wake_pipe(&self) -> WakePipe {
         self.wake.clone()
     }
 
-    /// Is woken by this from now on; wakers given out before wake it no more.
+    /// Replaces the pipe that wakes this channel. Wakers of the previous pipe have no effect any
+    /// more.
     #[cfg(feature = "reader")]
     pub(crate) fn set_wake_pipe(&mut self, wake: WakePipe) {
         self.wake = wake;
@@ -96,22 +99,24 @@ impl Channel {
         self.writer.clone()
     }
 
-    /// When bytes came last.
+    /// When bytes were last received.
     pub(crate) fn heard_at(&self) -> Instant {
         self.heard_at
     }
 
-    /// Where messages to be sent are put together; [`flush`](Self::flush) or [`try_flush`](Self::try_flush) sends them.
+    /// The buffer for messages to be sent; [`flush`](Self::flush) or [`try_flush`](Self::try_flush)
+    /// sends them.
     pub(crate) fn outbox(&mut self) -> Outbox<'_> {
         self.writer.outbox()
     }
 
-    /// Sends what the socket takes now. The rest goes with the next wait, as long as it is little.
+    /// Sends what the socket accepts now. The rest is sent during the next wait, unless it is too
+    /// long.
     pub(crate) fn try_flush(&mut self) -> Result<(), Error> {
         self.writer.outbox().try_flush()
     }
 
-    /// Sends everything, waiting for the server to read where needed, until `deadline`.
+    /// Sends everything until `deadline`, and waits for the server to read if necessary.
     pub(crate) fn flush(
         &mut self,
         deadline: Option<Instant>,
@@ -123,7 +128,7 @@ impl Channel {
             if !self.writer.pending() {
                 return Ok(());
             }
-            // A server that is itself stuck sending gets on when we take that in.
+            // A server that is blocked on sending continues once this side has read.
             let reading = backlog < BACKLOG_LIMIT;
             let readable = match self.wait(reading, deadline)? {
                 WaitOutcome::TimedOut => return Err(Error::timeout(doing, &self.address)),
@@ -139,11 +144,11 @@ impl Channel {
         }
     }
 
-    /// Waits until at least one more byte is in the inbox, sending what still waits to be sent.
+    /// Waits until at least one more byte is in the inbox, and sends unsent bytes meanwhile.
     ///
-    /// A read is tried before this gives [`Fill::TimedOut`], also when `deadline` has passed.
+    /// Always tries a read before it returns [`Fill::TimedOut`], even if `deadline` has passed.
     pub(crate) fn fill(&mut self, deadline: Option<Instant>) -> Result<Fill, Error> {
-        // A stream that never pauses never waits, and what we have to say must go out all the same.
+        // A busy stream never gets to the wait, and unsent bytes must be sent nevertheless.
         self.send()?;
         if !self.drained
             && let Some(received) = self.receive(false)?
@@ -151,15 +156,15 @@ impl Channel {
             return Ok(if received == 0 { Fill::Closed } else { Fill::More });
         }
         let now = Instant::now();
-        if let Some(rest) = self.gather.rest(now) {
-            let end = now + rest;
+        if let Some(delay) = self.read_delay.remaining(now) {
+            let end = now + delay;
             let until = deadline.map_or(end, |deadline| end.min(deadline));
-            if until > now && self.rest(until)? {
+            if until > now && self.delay(until)? {
                 return Ok(Fill::Woken);
             }
-            // A deadline only cuts the rest short: a caller that polls must read something too.
-            let rested = rest.is_zero() || until == end;
-            if let Some(received) = self.receive(rested)? {
+            // A deadline only shortens the delay: a caller that polls must receive something too.
+            let delayed = delay.is_zero() || until == end;
+            if let Some(received) = self.receive(delayed)? {
                 return Ok(if received == 0 { Fill::Closed } else { Fill::More });
             }
         }
@@ -178,7 +183,8 @@ impl Channel {
         }
     }
 
-    /// The same for an exchange that has to end: a server that never pauses is left at the deadline too.
+    /// [`fill`](Self::fill) for an exchange that has to end: also gives up on a server that never
+    /// pauses.
     pub(crate) fn fill_by(&mut self, deadline: Option<Instant>) -> Result<Fill, Error> {
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Ok(Fill::TimedOut);
@@ -186,7 +192,7 @@ impl Channel {
         self.fill(deadline)
     }
 
-    /// Protects the connection with TLS from here on: the handshake, until `deadline`. Nothing may have arrived that was not taken.
+    /// Starts TLS: the handshake, until `deadline`. No received byte may be unread.
     #[cfg(feature = "tls")]
     pub(crate) fn secure(
         mut self,
@@ -200,7 +206,7 @@ impl Channel {
             return Err(TlsError::Injected(injected).into());
         }
         let transport = self.transport.secured(settings.connection()?);
-        // What comes right behind the handshake may have been read with its end.
+        // Bytes that follow the handshake may have been read with its end.
         let writer = Writer::new(transport.clone(), &self.address);
         self = Self { transport, writer, drained: false, ..self };
         let Some(tls) = self.transport.tls() else { return Ok(self) };
@@ -225,7 +231,7 @@ impl Channel {
                 }
                 Err(error) => return Err(Error::io(DOING, &self.address, error)),
             }
-            // A server that never pauses is left at the deadline too.
+            // Also gives up at the deadline on a server that never pauses.
             let late = deadline.is_some_and(|deadline| deadline <= Instant::now());
             match self.wait(true, deadline)? {
                 WaitOutcome::Woken => return Err(Error::stopped(DOING, &self.address)),
@@ -246,29 +252,30 @@ impl Channel {
         self.transport.tls()?.end_point()
     }
 
-    /// The error for a connection the server has closed.
+    /// The error for a connection that the server has closed.
     pub(crate) fn closed(&self, doing: &'static str) -> Error {
         let closed =
             io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection");
         Error::io(doing, &self.address, closed)
     }
 
-    /// One read, after a rest or without; `None` when there is nothing to read yet, 0 at the end.
-    fn receive(&mut self, rested: bool) -> Result<Option<usize>, Error> {
-        let room = self.inbox.room();
-        let offered = room.len();
-        let read = retry(|| self.transport.read(room));
+    /// Reads once. `delayed` is whether a whole delay came before. `None` if there is nothing to
+    /// read yet, 0 at the end.
+    fn receive(&mut self, delayed: bool) -> Result<Option<usize>, Error> {
+        let space = self.inbox.space();
+        let offered = space.len();
+        let read = retry(|| self.transport.read(space));
         match read {
             Ok(len) => {
                 self.inbox.filled(len);
                 self.heard_at = Instant::now();
-                self.gather.read(self.heard_at, len, rested);
+                self.read_delay.read(self.heard_at, len, delayed);
                 self.drained = len < offered;
                 Ok(Some(len))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.drained = true;
-                self.gather.read(Instant::now(), 0, rested);
+                self.read_delay.read(Instant::now(), 0, delayed);
                 Ok(None)
             }
             Err(error) => Err(Error::io("reading from", &self.address, error)),
@@ -279,12 +286,13 @@ impl Channel {
         self.writer.outbox().send()
     }
 
-    /// Lets data gather until then; true when a wake-up cut it short. A signal only makes it shorter.
-    fn rest(&self, until: Instant) -> Result<bool, Error> {
+    /// Waits until then, so that data accumulates. True if a wake-up ended the wait. A signal may
+    /// end it early.
+    fn delay(&self, until: Instant) -> Result<bool, Error> {
         self.wake.wait(Some(until)).map_err(|error| Error::io("waiting for", &self.address, error))
     }
 
-    /// Waits for the socket, a wake-up or the deadline. A wake-up is taken here.
+    /// Waits for the socket, a wake-up or the deadline. Consumes the wake-up.
     fn wait(&self, reading: bool, deadline: Option<Instant>) -> Result<WaitOutcome, Error> {
         let mut events = PollFlags::empty();
         events.set(PollFlags::IN, reading);
@@ -297,11 +305,11 @@ impl Channel {
                 Ok(0) if left.is_some() => {
                     return Ok(WaitOutcome::TimedOut);
                 }
-                // A signal: the deadline is looked at again.
+                // A signal: check the deadline again.
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
                 Ok(_) => {
                     let [socket, wake] = fds.map(|fd| fd.revents());
-                    // An error or hang-up shows itself in the read or write.
+                    // The read or write reports an error or hang-up.
                     let broken = socket.intersects(PollFlags::ERR | PollFlags::HUP);
                     if wake.contains(PollFlags::IN) {
                         self.wake.drain();
@@ -318,7 +326,7 @@ impl Channel {
     }
 }
 
-/// What `poll` came back with.
+/// The result of `poll`.
 enum WaitOutcome {
     TimedOut,
     Woken,
@@ -326,5 +334,4 @@ enum WaitOutcome {
 }
 
 #[cfg(test)]
-#[path = "channel_tests.rs"]
 mod tests;

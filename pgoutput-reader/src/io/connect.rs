@@ -1,4 +1,4 @@
-//! Getting a socket connected to a server in time.
+//! Connecting a socket to a server.
 
 #[cfg(feature = "reader")]
 use std::error::Error as StdError;
@@ -14,7 +14,7 @@ use super::transport::Transport;
 use crate::config::{self, Config, Endpoint, Host};
 use crate::{Error, ErrorKind};
 
-/// One place to try: a host name may stand for several.
+/// An address to try. A host name may have several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
     Tcp(SocketAddr),
@@ -22,7 +22,7 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    /// The address; none for a Unix socket.
+    /// The IP address; `None` for a Unix socket.
     pub(crate) fn ip(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp(address) => Some(address.ip()),
@@ -33,7 +33,7 @@ impl Target {
 
 const CONNECTING: &str = "connecting to";
 
-/// The addresses of an endpoint. Asking a name server has no bound but the resolver's own.
+/// The addresses of an endpoint. Name resolution has no timeout but the resolver's own.
 pub(crate) fn targets(endpoint: &Endpoint) -> Result<Vec<Target>, Error> {
     if let Some(path) = endpoint.socket_path() {
         return Ok(vec![Target::Unix(path)]);
@@ -48,7 +48,7 @@ pub(crate) fn targets(endpoint: &Endpoint) -> Result<Vec<Target>, Error> {
     }
 }
 
-/// A connected, non-blocking socket.
+/// Connects a socket and makes it non-blocking.
 pub(crate) fn connect(
     target: &Target,
     config: &Config,
@@ -97,7 +97,8 @@ fn connect_tcp(
 
 fn connect_unix(path: &Path, left: Option<Duration>) -> io::Result<Transport> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // Connecting waits while the server's queue is full, for as long as a write may.
+    // On a Unix socket, connecting waits while the server's queue is full, for at most the write
+    // timeout.
     socket.set_write_timeout(left)?;
     socket.connect(&SockAddr::unix(path)?)?;
     socket.set_nonblocking(true)?;
@@ -113,26 +114,26 @@ fn keepalive(config: &Config) -> TcpKeepalive {
         .with_retries(config.get_keepalives_count().unwrap_or(config::DEFAULT_KEEPALIVES_COUNT))
 }
 
-/// Rounded up to the system's unit, of which there are `units` in a second: rounded down it could become zero, which means
-/// something else.
+/// Rounds up to the system's unit, of which there are `units` in a second. Rounded down it could
+/// become zero, which has another meaning.
 fn up_to(time: Duration, units: u32) -> Duration {
     let unit = Duration::from_secs(1) / units;
     let whole = time.as_nanos().div_ceil(unit.as_nanos());
     unit.saturating_mul(u32::try_from(whole).unwrap_or(u32::MAX))
 }
 
-/// Whether another address of the same server may do better: one that could not be reached, or where nobody is ready.
+/// Whether another address may succeed: this one could not be reached, or its server is not ready.
 pub(crate) fn may_try_next(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Io { .. } | ErrorKind::Timeout { .. } => true,
-        // Starting up, or no connection free.
+        // Starting up, or too many connections.
         ErrorKind::Server(message) => matches!(message.sqlstate(), Some("57P03" | "53300")),
         #[cfg(feature = "reader")]
         ErrorKind::Catalog(error) => {
             let unreachable = StdError::source(error).is_some_and(<dyn StdError>::is::<io::Error>);
             error.code().map_or(unreachable, |code| matches!(code.code(), "57P03" | "53300"))
         }
-        // The ways of trying one address; the last one decides.
+        // The errors of one address without and with TLS; the last one decides.
         ErrorKind::AllHosts(errors) => errors.last().is_some_and(may_try_next),
         _ => false,
     }

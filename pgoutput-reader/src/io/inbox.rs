@@ -1,29 +1,29 @@
-//! The receive buffer: one read, many messages, each read in place.
+//! The receive buffer: one read receives many messages, each of which is parsed in place.
 
 use crate::proto::frame::{FrameError, HEADER_LEN, Header};
 
-/// What one read is offered, and what the buffer shrinks back to.
+/// The space for one read, and the length to which the buffer shrinks.
 const BASE: usize = 256 * 1024;
 
-/// A buffer longer than this goes back to [`BASE`] once little of it is in use.
+/// A longer buffer shrinks to [`BASE`] once little of it is in use.
 const SHRINK_ABOVE: usize = 1024 * 1024;
 
-/// Bytes received and not yet taken, in the middle of a buffer that grows only as they arrive.
+/// Received and unconsumed bytes, in the middle of a buffer that grows only as bytes arrive.
 ///
 /// ```text
-///   taken | whole messages, part of one | room for the next read
-///   0     start                         end                   len
+///   consumed | whole messages, part of one | space for the next read
+///   0        start                         end                    len
 /// ```
 #[derive(Debug)]
 pub(crate) struct Inbox {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// Longest message body.
+    /// The longest message body.
     limit: usize,
 }
 
-/// Where a message's body lies in the buffer; good until the buffer is filled again.
+/// The range of a message's body in the buffer, valid until the buffer is filled again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BodyRange {
     start: usize,
@@ -35,18 +35,19 @@ impl Inbox {
         Self { buffer: vec![0; BASE], start: 0, end: 0, limit }
     }
 
-    /// What has arrived and was not taken.
+    /// The received and unconsumed bytes.
     pub(crate) fn unread(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// Takes bytes from the front.
+    /// Consumes bytes from the front.
     pub(crate) fn consume(&mut self, len: usize) {
         debug_assert!(len <= self.end - self.start);
         self.start += len;
     }
 
-    /// Takes the next message when all of it has arrived. Its body stays where it is until [`room`](Self::room).
+    /// Consumes the next message if all of it has arrived. Its body stays in place until
+    /// [`space`](Self::space).
     #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<(u8, BodyRange)>, FrameError> {
         let Some(header) = Header::parse(self.unread(), self.limit)? else { return Ok(None) };
@@ -59,29 +60,32 @@ impl Inbox {
         Ok(Some((header.tag, BodyRange { start, end })))
     }
 
-    /// The body at a position that [`next`](Self::next) gave.
+    /// The body at a range that [`next`](Self::next) returned.
     #[inline]
     pub(crate) fn body(&self, position: BodyRange) -> &[u8] {
         &self.buffer[position.start..position.end]
     }
 
-    /// Room for the next read: never empty. Moves and grows, so positions given before are void.
+    /// Space for the next read, never empty. Moves and grows the buffer, so earlier ranges become
+    /// invalid.
     ///
-    /// The buffer at most doubles, when it is full of bytes that came, and grows no further than the message at its
-    /// front is long. The length that a message announces never makes it larger than that.
-    pub(crate) fn room(&mut self) -> &mut [u8] {
+    /// The buffer at most doubles, once it is full of received bytes, and does not grow beyond the
+    /// length of the message at its front. The length in a message's header alone never enlarges
+    /// it.
+    pub(crate) fn space(&mut self) -> &mut [u8] {
         self.release();
         let unread = self.end - self.start;
         if unread == 0 {
             (self.start, self.end) = (0, 0);
         } else if unread <= self.start {
-            // No more than was taken since the last move: each byte moves once on average, and the room is wide again.
+            // At most as many bytes are moved as were consumed since the last move: each byte is
+            // moved once on average.
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, unread);
         } else if self.end == self.buffer.len() {
             let len = self.buffer.len();
             let announced = Header::parse(self.unread(), self.limit).ok().flatten();
-            // One that is whole in here already says nothing of what comes.
+            // The length of a message that is complete says nothing about the next ones.
             let needed = announced.map_or(0, |header| self.start.saturating_add(header.total()));
             let longer = if needed > len { needed.min(len * 2) } else { len * 2 };
             self.buffer.reserve_exact(longer - len);
@@ -90,7 +94,7 @@ impl Inbox {
         &mut self.buffer[self.end..]
     }
 
-    /// Gives back the memory of a long message that was taken. Positions given before are void.
+    /// Frees the memory of a long message that was consumed. Earlier ranges become invalid.
     pub(crate) fn release(&mut self) {
         let unread = self.end - self.start;
         if self.buffer.len() > SHRINK_ABOVE && unread < BASE / 2 {
@@ -101,7 +105,7 @@ impl Inbox {
         }
     }
 
-    /// This many bytes of [`room`](Self::room) have been filled.
+    /// Notes that this many bytes of [`space`](Self::space) were filled.
     pub(crate) fn filled(&mut self, len: usize) {
         self.end = (self.end + len).min(self.buffer.len());
     }
@@ -117,13 +121,13 @@ mod tests {
         [&b"d"[..], &length, &vec![with; body_len]].concat()
     }
 
-    /// Feeds `bytes` in reads of at most `read` and gives back all bodies.
+    /// Feeds `bytes` in reads of at most `read` bytes and returns all bodies.
     fn receive(inbox: &mut Inbox, mut bytes: &[u8], read: usize) -> Vec<Vec<u8>> {
         let mut bodies = Vec::new();
         while !bytes.is_empty() {
-            let room = inbox.room();
-            let len = read.min(room.len()).min(bytes.len());
-            room[..len].copy_from_slice(&bytes[..len]);
+            let space = inbox.space();
+            let len = read.min(space.len()).min(bytes.len());
+            space[..len].copy_from_slice(&bytes[..len]);
             inbox.filled(len);
             bytes = &bytes[len..];
             while let Some((_, position)) = inbox.next().unwrap() {
@@ -139,7 +143,8 @@ mod tests {
             sizes in prop::collection::vec(prop_oneof![0..BASE / 4, 0..BASE * 3 / 2], 1..12),
             read in prop_oneof![1_usize..10, 1..3 * BASE],
         ) {
-            let sizes = if read < 10 { sizes.iter().map(|size| size / 100).collect() } else { sizes };
+            let divisor = if read < 10 { 100 } else { 1 };
+            let sizes: Vec<_> = sizes.iter().map(|size| size / divisor).collect();
             let bytes: Vec<u8> = sizes.iter().flat_map(|size| message(*size, b'x')).collect();
             let bodies = receive(&mut Inbox::new(usize::MAX), &bytes, read);
             prop_assert_eq!(bodies.iter().map(Vec::len).collect::<Vec<_>>(), sizes);
@@ -150,7 +155,7 @@ mod tests {
     fn an_announced_gigabyte_takes_no_memory() {
         let mut inbox = Inbox::new(usize::MAX);
         assert!(receive(&mut inbox, b"d\x3F\xFF\xFF\xFFten bytes.", 100).is_empty());
-        inbox.room();
+        inbox.space();
         assert_eq!(inbox.buffer.len(), BASE);
     }
 
@@ -173,7 +178,7 @@ mod tests {
             assert!(inbox.buffer.capacity() <= giant.len().max(BASE), "{body_len}");
             inbox.release();
             assert!(inbox.buffer.capacity() <= SHRINK_ABOVE.max(BASE));
-            // What came with its end stays.
+            // Bytes that were received with its end are kept.
             let mut both = [&giant[..], &message(3, b'y')].concat();
             both.truncate(both.len() - 1);
             assert_eq!(receive(&mut inbox, &both, 70_000).len(), 1);
@@ -185,8 +190,8 @@ mod tests {
     #[test]
     fn a_message_over_the_limit_is_refused_by_its_header() {
         let mut inbox = Inbox::new(10);
-        let room = inbox.room();
-        room[..5].copy_from_slice(b"d\0\0\0\x0F");
+        let space = inbox.space();
+        space[..5].copy_from_slice(b"d\0\0\0\x0F");
         inbox.filled(5);
         assert_eq!(inbox.next(), Err(FrameError::TooLong { tag: b'd', body_len: 11, limit: 10 }));
     }

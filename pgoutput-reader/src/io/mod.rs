@@ -1,4 +1,4 @@
-//! The only files that name sockets and the clock.
+//! Sockets. No other module of the crate opens one.
 
 mod channel;
 mod connect;

@@ -1,73 +1,77 @@
-//! Whether to let data gather before the next read.
+//! The delay before a read that lets data accumulate.
 //!
-//! The server sends each change by itself, and a reader that waits for each pays a system call and a wake-up for it, as
-//! does the server. While the stream is busy, a short rest before each read lets many changes come at once. On a stream
-//! that is not busy every change is read as it comes.
+//! The server sends each change on its own. If every change is read at once, each costs the client
+//! and the server a system call and a wake-up. While the stream is busy, a short delay before each
+//! read lets many changes arrive together. On a stream that is not busy every change is read as it
+//! arrives.
 
 use std::time::{Duration, Instant};
 
-/// Small reads in a row, each close behind the one before, after which a stream is busy.
+/// The number of small reads in quick succession after which a stream is busy.
 const STREAK: u32 = 16;
 
-/// How close that is.
+/// The longest time between two reads in quick succession.
 const CLOSE: Duration = Duration::from_micros(100);
 
-/// A read of this many bytes, without a rest, takes in a backlog: it does not tell how the server sends.
-const MUCH: usize = 4 * 1024;
+/// A read of this many bytes without a delay reads a backlog, and does not show how the server
+/// sends.
+const BACKLOG: usize = 4 * 1024;
 
-/// A read that brings less than this after a rest, in bytes, ends it: resting does not pay.
-const LITTLE: usize = 1024;
+/// A read of fewer bytes than this after a delay ends the delays, as they bring too little.
+const SMALL: usize = 1024;
 
-/// No rest is longer, whatever the setting.
+/// The longest delay, whatever the setting.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Tells a busy stream from another by the times and sizes of reads.
+/// Detects a busy stream by the times and sizes of reads.
 #[derive(Debug)]
-pub(super) struct Gather {
-    rest: Duration,
+pub(super) struct ReadDelay {
+    delay: Duration,
     last_read: Option<Instant>,
     streak: u32,
 }
 
-impl Gather {
-    /// Rests of this length; zero for none.
-    pub(super) fn new(rest: Duration) -> Self {
-        Self { rest: rest.min(LONGEST), last_read: None, streak: 0 }
+impl ReadDelay {
+    /// Creates it with this delay; zero is none.
+    pub(super) fn new(delay: Duration) -> Self {
+        Self { delay: delay.min(LONGEST), last_read: None, streak: 0 }
     }
 
-    /// How long to rest before the next read on a busy stream: nothing, where the caller has worked for as long on what the last one brought.
-    pub(super) fn rest(&self, now: Instant) -> Option<Duration> {
+    /// The delay before the next read on a busy stream. The time since the last read counts as part
+    /// of it.
+    pub(super) fn remaining(&self, now: Instant) -> Option<Duration> {
         let since = now.saturating_duration_since(self.last_read?);
-        self.is_busy().then(|| self.rest.saturating_sub(since))
+        self.is_busy().then(|| self.delay.saturating_sub(since))
     }
 
     fn is_busy(&self) -> bool {
-        self.streak >= STREAK && !self.rest.is_zero()
+        self.streak >= STREAK && !self.delay.is_zero()
     }
 
-    /// A read brought this many bytes; none, where it found nothing. `rested` is whether a rest was taken just before.
-    pub(super) fn read(&mut self, now: Instant, bytes: usize, rested: bool) {
+    /// Notes that a read received this many bytes; 0 if there were none. `delayed` is whether a
+    /// whole delay came just before.
+    pub(super) fn read(&mut self, now: Instant, bytes: usize, delayed: bool) {
         let since = self.last_read.map(|last| now.saturating_duration_since(last));
         self.last_read = Some(now);
         let goes_on = if self.is_busy() {
-            !rested || bytes >= LITTLE
+            !delayed || bytes >= SMALL
         } else {
-            since.is_some_and(|since| since < CLOSE) && bytes < MUCH
+            since.is_some_and(|since| since < CLOSE) && bytes < BACKLOG
         };
         self.streak = if goes_on { self.streak.saturating_add(1) } else { 0 };
     }
 }
 
 #[cfg(test)]
-impl Gather {
-    /// A busy stream that is left to gather for so long.
-    pub(super) fn busy(rest: Duration) -> Self {
-        Self { rest, last_read: Some(Instant::now()), streak: STREAK }
+impl ReadDelay {
+    /// A busy stream with this delay.
+    pub(super) fn busy(delay: Duration) -> Self {
+        Self { delay, last_read: Some(Instant::now()), streak: STREAK }
     }
 
-    /// How long rests are.
+    /// The delay.
     pub(super) fn length(&self) -> Duration {
-        self.rest
+        self.delay
     }
 }
 
@@ -75,14 +79,14 @@ impl Gather {
 mod tests {
     use super::*;
 
-    const REST: Duration = Duration::from_micros(300);
+    const DELAY: Duration = Duration::from_micros(300);
 
-    fn busy(start: Instant) -> Gather {
-        let mut gather = Gather::new(REST);
+    fn busy(start: Instant) -> ReadDelay {
+        let mut delay = ReadDelay::new(DELAY);
         for n in 0..=STREAK {
-            gather.read(start + n * CLOSE / 2, 100, false);
+            delay.read(start + n * CLOSE / 2, 100, false);
         }
-        gather
+        delay
     }
 
     #[test]
@@ -91,69 +95,69 @@ mod tests {
     }
 
     #[test]
-    fn work_done_since_the_last_read_counts_as_rest() {
+    fn time_since_the_last_read_counts_as_delay() {
         let start = Instant::now();
-        let gather = busy(start);
+        let delay = busy(start);
         let last = start + STREAK * CLOSE / 2;
-        assert_eq!(gather.rest(last), Some(REST));
-        assert_eq!(gather.rest(last + REST / 3), Some(2 * (REST / 3)));
-        assert_eq!(gather.rest(last + 2 * REST), Some(Duration::ZERO));
+        assert_eq!(delay.remaining(last), Some(DELAY));
+        assert_eq!(delay.remaining(last + DELAY / 3), Some(2 * (DELAY / 3)));
+        assert_eq!(delay.remaining(last + 2 * DELAY), Some(Duration::ZERO));
     }
 
     #[test]
     fn one_pause_starts_the_count_again() {
         let start = Instant::now();
-        let mut gather = Gather::new(REST);
+        let mut delay = ReadDelay::new(DELAY);
         for n in 0..STREAK {
-            gather.read(start + n * CLOSE / 2, 100, false);
+            delay.read(start + n * CLOSE / 2, 100, false);
         }
-        assert!(!gather.is_busy());
-        gather.read(start + STREAK * CLOSE, 100, false);
-        assert!(!gather.is_busy());
+        assert!(!delay.is_busy());
+        delay.read(start + STREAK * CLOSE, 100, false);
+        assert!(!delay.is_busy());
     }
 
     #[test]
     fn a_backlog_does_not_make_a_stream_busy() {
         let start = Instant::now();
-        let mut gather = Gather::new(REST);
+        let mut delay = ReadDelay::new(DELAY);
         for n in 0..2 * STREAK {
-            gather.read(start + n * CLOSE / 2, if n % STREAK == 0 { MUCH } else { 100 }, false);
+            delay.read(start + n * CLOSE / 2, if n % STREAK == 0 { BACKLOG } else { 100 }, false);
         }
-        assert!(!gather.is_busy());
+        assert!(!delay.is_busy());
     }
 
     #[test]
-    fn a_rest_that_brings_little_is_the_last() {
+    fn a_delay_that_brings_little_is_the_last() {
         let start = Instant::now();
-        let mut gather = busy(start);
+        let mut delay = busy(start);
         let later = start + Duration::from_secs(1);
-        gather.read(later, LITTLE, true);
-        assert!(gather.is_busy());
-        gather.read(later + REST, LITTLE - 1, true);
-        assert!(!gather.is_busy());
-        gather.read(later + 2 * REST, 0, false);
-        assert!(!gather.is_busy());
+        delay.read(later, SMALL, true);
+        assert!(delay.is_busy());
+        delay.read(later + DELAY, SMALL - 1, true);
+        assert!(!delay.is_busy());
+        delay.read(later + 2 * DELAY, 0, false);
+        assert!(!delay.is_busy());
     }
 
-    /// The rest of what did not fit into the buffer is little, or nothing.
+    /// The rest of the data that did not fit into the buffer is little, or nothing.
     #[test]
-    fn a_read_without_a_rest_does_not_end_it() {
+    fn a_read_without_a_delay_does_not_end_the_delays() {
         let start = Instant::now();
-        let mut gather = busy(start);
-        gather.read(start + REST, 0, false);
-        gather.read(start + 2 * REST, 1, false);
-        assert!(gather.is_busy());
-        gather.read(start + 3 * REST, 0, true);
-        assert!(!gather.is_busy());
+        let mut delay = busy(start);
+        delay.read(start + DELAY, 0, false);
+        delay.read(start + 2 * DELAY, 1, false);
+        assert!(delay.is_busy());
+        delay.read(start + 3 * DELAY, 0, true);
+        assert!(!delay.is_busy());
     }
 
     #[test]
-    fn no_rest_is_none() {
+    fn a_delay_of_zero_is_none() {
         let start = Instant::now();
-        let mut gather = Gather::new(Duration::ZERO);
+        let mut delay = ReadDelay::new(Duration::ZERO);
         for n in 0..2 * STREAK {
-            gather.read(start + n * CLOSE / 2, 100, false);
+            delay.read(start + n * CLOSE / 2, 100, false);
         }
-        assert!(!gather.is_busy());
+        assert!(!delay.is_busy());
     }
 }

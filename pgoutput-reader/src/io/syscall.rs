@@ -1,18 +1,18 @@
-//! How system calls are told a time, and made again.
+//! Timeouts and retries of system calls.
 
 use std::io;
 use std::time::Duration;
 
 use rustix::event::Timespec;
 
-/// A time to wait.
+/// Converts a time to wait.
 pub(super) fn timespec(left: Duration) -> Timespec {
-    // Longer than the clock can say is for ever, in effect.
+    // A longer time than the clock can represent is indefinite in effect.
     let tv_sec = left.as_secs().min(u64::from(u32::MAX)).cast_signed();
     Timespec { tv_sec, tv_nsec: left.subsec_nanos().cast_signed().into() }
 }
 
-/// A call that a signal interrupted is made again.
+/// Retries a call that a signal interrupted.
 pub(super) fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match call() {

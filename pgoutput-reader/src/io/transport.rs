@@ -1,4 +1,4 @@
-//! A connected socket, TCP, Unix or TLS over TCP, that never blocks.
+//! A connected non-blocking socket: TCP, Unix or TLS over TCP.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,8 @@ use std::sync::Arc;
 #[cfg(feature = "tls")]
 use super::tls::TlsStream;
 
-/// Reads and writes take `&self`, and a clone is the same socket, so that another thread may own the writing side.
+/// Reads and writes take `&self`, and a clone is the same socket, so another thread may own the
+/// writing side.
 #[derive(Debug, Clone)]
 pub(crate) enum Transport {
     Tcp(Arc<TcpStream>),
@@ -19,7 +20,8 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// The same socket with TLS on it, to begin. TLS is for TCP: any other socket stays as it is.
+    /// The same socket with TLS, whose handshake has not started. TLS is for TCP; any other socket
+    /// is unchanged.
     #[cfg(feature = "tls")]
     pub(super) fn secured(self, tls: rustls::ClientConnection) -> Self {
         match self {
@@ -28,7 +30,7 @@ impl Transport {
         }
     }
 
-    /// The TLS on it.
+    /// The TLS connection, if there is one.
     #[cfg(feature = "tls")]
     pub(super) fn tls(&self) -> Option<&TlsStream> {
         match self {
@@ -37,7 +39,7 @@ impl Transport {
         }
     }
 
-    /// Whether something that was written is still kept here.
+    /// Whether written bytes are kept here unsent.
     pub(super) fn unsent(&self) -> bool {
         match self {
             #[cfg(feature = "tls")]
@@ -46,7 +48,7 @@ impl Transport {
         }
     }
 
-    /// Sends what is kept here.
+    /// Sends the bytes kept here.
     #[cfg_attr(
         not(feature = "tls"),
         expect(clippy::unnecessary_wraps, reason = "the same with the feature")
@@ -59,12 +61,12 @@ impl Transport {
         }
     }
 
-    pub(super) fn read(&self, room: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&self, space: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(socket) => (&**socket).read(room),
-            Self::Unix(socket) => (&**socket).read(room),
+            Self::Tcp(socket) => (&**socket).read(space),
+            Self::Unix(socket) => (&**socket).read(space),
             #[cfg(feature = "tls")]
-            Self::Tls(stream) => stream.read(room),
+            Self::Tls(stream) => stream.read(space),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Ending a blocked wait from elsewhere.
+//! Waking a blocked wait from another thread.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,22 +11,23 @@ use rustix::io::Errno;
 
 use super::syscall::timespec;
 
-/// Wakes a connection that waits for the server, at once, from any thread.
+/// A handle that wakes a connection waiting for the server, from any thread.
 ///
-/// [`wake`](Waker::wake) does one `write(2)` on a non-blocking socket and takes no lock, so that it may also be
-/// called where a signal is handled. A wake-up while nobody waits is kept for the next wait; several are one.
+/// [`wake`](Waker::wake) does one `write(2)` on a non-blocking socket and takes no lock, so you may
+/// call it in a signal handler. A wake-up outside a wait is kept for the next wait; several count
+/// as one.
 #[derive(Debug, Clone)]
 pub struct Waker(Arc<UnixStream>);
 
 impl Waker {
-    /// Ends the wait that is going on, or the next one.
+    /// Ends the current wait, or the next one.
     pub fn wake(&self) {
-        // A full pipe already holds a wake-up, and a closed one has nobody waiting.
+        // A full pipe already has a wake-up in it, and nobody waits on a closed one.
         let _ = (&*self.0).write(&[1]);
     }
 }
 
-/// Wakes when it is dropped: also where a thread ends by a panic, somebody waits for it.
+/// Wakes when it is dropped, so also if a thread panics while another one waits for it.
 #[cfg(feature = "reader")]
 #[derive(Debug)]
 pub(crate) struct WakeAtEnd(pub(crate) Waker);
@@ -38,7 +39,7 @@ impl Drop for WakeAtEnd {
     }
 }
 
-/// The end that is waited on. Clones are of the same pipe: only one at a time may wait.
+/// The end that is waited on. Clones share the pipe; only one at a time may wait.
 #[derive(Debug, Clone)]
 pub(crate) struct WakePipe {
     end: Arc<UnixStream>,
@@ -57,7 +58,8 @@ impl WakePipe {
         self.waker.clone()
     }
 
-    /// Waits until `deadline` for a wake-up, which is taken: whether there was one. A signal may end it early.
+    /// Waits for a wake-up until `deadline` and consumes it. True if there was one. A signal may
+    /// end the wait early.
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> io::Result<bool> {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         match poll(&mut [PollFd::new(self, PollFlags::IN)], left.map(timespec).as_ref()) {
@@ -70,7 +72,7 @@ impl WakePipe {
         }
     }
 
-    /// Takes all wake-ups that have come.
+    /// Consumes all wake-ups.
     pub(super) fn drain(&self) {
         let mut wakeups = [0; 64];
         while matches!((&*self.end).read(&mut wakeups), Ok(len) if len > 0) {}

@@ -1,4 +1,4 @@
-//! The writing side of a connection: what waits to be sent, and the socket it goes to.
+//! The writing side of a connection: unsent bytes, and the socket to send them to.
 
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -11,15 +11,15 @@ use super::transport::Transport;
 use crate::Error;
 use crate::error::LimitError;
 
-/// Most bytes that wait to be sent while the server does not read. A status takes 39.
+/// The most unsent bytes while the server does not read. A status update takes 39.
 pub(super) const UNSENT_LIMIT: usize = 64 * 1024;
 
-/// Shared by whoever has something to say. What each puts together under one lock is sent in one piece.
+/// The writing side, which threads share. Messages appended under one lock are sent together.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
     transport: Transport,
     address: Arc<str>,
-    // Held for as long as a call that cannot block takes.
+    // Locked only for calls that cannot block.
     unsent: Arc<Mutex<BytesMut>>,
 }
 
@@ -28,27 +28,27 @@ impl Writer {
         Self { transport, address: address.into(), unsent: Arc::default() }
     }
 
-    /// What waits to be sent, for adding to it and sending; nobody else can meanwhile.
+    /// Locks the unsent bytes, to append to them and send them.
     pub(crate) fn outbox(&self) -> Outbox<'_> {
-        // Bytes are only ever added or sent: a panic elsewhere cannot spoil them.
+        // Bytes are only appended or sent, so a panic elsewhere cannot leave them inconsistent.
         let unsent = self.unsent.lock().unwrap_or_else(PoisonError::into_inner);
         Outbox { writer: self, unsent }
     }
 
-    /// Whether something waits to be sent.
+    /// Whether there are unsent bytes.
     pub(super) fn pending(&self) -> bool {
         !self.outbox().is_empty() || self.transport.unsent()
     }
 }
 
-/// The lock on what waits to be sent.
+/// The lock on the unsent bytes.
 pub(crate) struct Outbox<'a> {
     writer: &'a Writer,
     unsent: MutexGuard<'a, BytesMut>,
 }
 
 impl Outbox<'_> {
-    /// Sends what the socket takes now, and leaves the rest, as long as it is little.
+    /// Sends what the socket accepts now. The rest stays unsent; too much of it is an error.
     pub(crate) fn try_flush(&mut self) -> Result<(), Error> {
         self.send()?;
         if self.len() > UNSENT_LIMIT {
@@ -68,7 +68,8 @@ impl Outbox<'_> {
             match sent {
                 Ok(len) => self.unsent.advance(len),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // The server has gone, and why may still be waiting to be read: reading tells, or finds the end.
+                // The server has closed the connection. The reason may still be readable: reading
+                // reports it, or the end.
                 Err(error)
                     if matches!(
                         error.kind(),

@@ -166,7 +166,7 @@ impl Capture {
     fn receive(&mut self) {
         let rest = &self.wire[self.arrived..];
         let chunk = if self.plan.chunk == 0 { usize::MAX } else { self.plan.chunk };
-        let room = self.inbox.room();
+        let room = self.inbox.space();
         let len = rest.len().min(chunk).min(room.len());
         room[..len].copy_from_slice(&rest[..len]);
         self.inbox.filled(len);

@@ -11,13 +11,13 @@ use crate::error::LimitError;
 use crate::io::writer::UNSENT_LIMIT;
 use crate::waiting::waiting;
 
-/// Long enough never to pass in a test that is right.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A timeout that does not pass in a test that succeeds.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn pair() -> (Channel, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
-    theirs.set_read_timeout(Some(PATIENCE)).unwrap();
+    theirs.set_read_timeout(Some(TIMEOUT)).unwrap();
     (
         Channel::new(Transport::Unix(ours.into()), "test".into(), 1 << 30, DEFAULT_MAX_READ_DELAY)
             .unwrap(),
@@ -25,9 +25,9 @@ fn pair() -> (Channel, UnixStream) {
     )
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "what the channel takes")]
+#[expect(clippy::unnecessary_wraps, reason = "the type that the channel's methods take")]
 fn soon() -> Option<Instant> {
-    Some(Instant::now() + PATIENCE)
+    Some(Instant::now() + TIMEOUT)
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_wake_up_from_another_thread_ends_the_wait() {
     waker.wake();
     let (mut channel, woken) = waiting("the wait that a wake-up ends", || filling.join()).unwrap();
     assert_eq!(woken, Fill::Woken);
-    // Several are one, and the next wait is for the server again.
+    // Several wake-ups are one, and the next wait is for the server again.
     (0..100).for_each(|_| waker.wake());
     assert_eq!(channel.fill(soon()).unwrap(), Fill::Woken);
     server.write_all(b"x").unwrap();
@@ -76,7 +76,7 @@ fn what_came_before_the_end_is_read_first() {
     let (mut channel, mut server) = pair();
     server.write_all(b"last words").unwrap();
     drop(server);
-    // The server is gone, so this can go nowhere; why may still be waiting to be read.
+    // The connection is closed, so this cannot be sent. The reason may still be readable.
     channel.outbox().extend_from_slice(b"status");
     channel.flush(soon(), "testing").unwrap();
     assert_eq!(channel.fill(soon()).unwrap(), Fill::More);
@@ -108,7 +108,7 @@ fn two_sides_with_full_buffers_do_not_wait_for_each_other() {
 #[test]
 fn a_server_that_does_not_read_is_noticed() {
     let (mut channel, mut server) = pair();
-    // What the socket does not take waits; more than a little is an error, and memory stays bounded.
+    // Unsent bytes wait. Too many of them are an error, so memory stays bounded.
     let refused = loop {
         channel.outbox().extend_from_slice(&[0; 1000]);
         if let Err(error) = channel.try_flush() {
@@ -121,7 +121,7 @@ fn a_server_that_does_not_read_is_noticed() {
     ));
     let error = channel.flush(Some(Instant::now()), "testing").unwrap_err();
     assert!(matches!(error.kind(), crate::ErrorKind::Timeout { .. }));
-    // What waits goes out during the next wait for the server.
+    // Unsent bytes are sent during the next wait for the server.
     let pending = channel.outbox().len();
     let reader = thread::spawn(move || {
         let mut left = 0;
@@ -164,15 +164,15 @@ fn a_stream_that_never_pauses_does_not_hold_back_what_is_to_be_sent() {
     assert_eq!(&status, b"status");
 }
 
-/// A TCP connection, and a rest that no test is patient enough for.
+/// A TCP connection with a delay longer than any test waits.
 fn busy() -> (Channel, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (theirs, _) = listener.accept().unwrap();
     ours.set_nonblocking(true).unwrap();
     let mut channel =
-        Channel::new(Transport::Tcp(ours.into()), "test".into(), 1 << 30, PATIENCE).unwrap();
-    channel.gather = Gather::busy(PATIENCE);
+        Channel::new(Transport::Tcp(ours.into()), "test".into(), 1 << 30, TIMEOUT).unwrap();
+    channel.read_delay = ReadDelay::busy(TIMEOUT);
     (channel, theirs)
 }
 
@@ -197,21 +197,21 @@ fn a_deadline_ends_a_rest_and_what_is_there_is_read() {
     wait_until_readable(&channel);
     let soon = Instant::now() + Duration::from_millis(1);
     assert_eq!(channel.fill(Some(soon)).unwrap(), Fill::More);
-    assert!(start.elapsed() < PATIENCE);
-    // A rest that was cut short says nothing of how much a whole one brings.
-    assert!(channel.gather.rest(Instant::now()).is_some());
+    assert!(start.elapsed() < TIMEOUT);
+    // A delay that was cut short does not show how much a whole one brings.
+    assert!(channel.read_delay.remaining(Instant::now()).is_some());
 }
 
-/// A caller that polls less often than a rest is long works in between, and that counts as a rest.
+/// If a caller polls at longer intervals than the delay, the time in between counts as the delay.
 #[test]
-fn a_poll_after_a_rest_that_brings_little_ends_the_gathering() {
+fn a_poll_after_a_delay_that_brings_little_ends_the_delays() {
     let (mut channel, mut server) = busy();
-    channel.gather = Gather::busy(Duration::from_millis(1));
+    channel.read_delay = ReadDelay::busy(Duration::from_millis(1));
     server.write_all(b"x").unwrap();
     wait_until_readable(&channel);
     thread::sleep(Duration::from_millis(2));
     assert_eq!(channel.fill(Some(Instant::now())).unwrap(), Fill::More);
-    assert_eq!(channel.gather.rest(Instant::now()), None);
+    assert_eq!(channel.read_delay.remaining(Instant::now()), None);
 }
 
 fn is_readable(channel: &Channel) -> bool {
@@ -220,23 +220,23 @@ fn is_readable(channel: &Channel) -> bool {
 }
 
 fn wait_until_readable(channel: &Channel) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     while !is_readable(channel) {
         assert!(Instant::now() < end, "what was written did not arrive");
         thread::yield_now();
     }
 }
 
-/// One thing that happens while somebody polls.
+/// An event while a caller polls.
 #[derive(Debug, Clone, Copy)]
 enum Event {
-    /// The peer writes so many bytes, which have arrived.
+    /// The peer writes this many bytes, and they have arrived.
     Write(usize),
-    /// The stream has been busy, and rests are longer than anybody waits.
+    /// The stream is busy, with a delay longer than any wait.
     Busy,
-    /// The stream is quiet.
+    /// The stream is not busy.
     Quiet,
-    /// A call that waits for so long at most.
+    /// A call that waits for at most this long.
     Fill(Duration),
 }
 
@@ -254,7 +254,7 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
-    /// The law of polling: where something can be read, every call reads it.
+    /// The property of polling: if there is something to read, every call reads it.
     #[test]
     fn every_call_with_data_available_makes_progress(
         events in prop::collection::vec(event(), 1..40),
@@ -273,14 +273,14 @@ proptest! {
                     server.write_all(&vec![b'x'; len]).unwrap();
                     wait_until_readable(&channel);
                 }
-                Event::Busy => channel.gather = Gather::busy(PATIENCE),
-                Event::Quiet => channel.gather = Gather::new(PATIENCE),
+                Event::Busy => channel.read_delay = ReadDelay::busy(TIMEOUT),
+                Event::Quiet => channel.read_delay = ReadDelay::new(TIMEOUT),
                 Event::Fill(timeout) => {
                     let available = is_readable(&channel);
                     let start = Instant::now();
                     let before = channel.inbox.unread().len();
                     let filled = channel.fill(Some(start + timeout)).unwrap();
-                    prop_assert!(start.elapsed() < PATIENCE);
+                    prop_assert!(start.elapsed() < TIMEOUT);
                     prop_assert_eq!(filled, if available { Fill::More } else { Fill::TimedOut });
                     prop_assert_eq!(available, channel.inbox.unread().len() > before);
                 }
@@ -290,22 +290,22 @@ proptest! {
 }
 
 #[test]
-fn a_busy_stream_is_left_to_gather() {
-    const REST: Duration = Duration::from_millis(50);
+fn reads_of_a_busy_stream_are_delayed() {
+    const DELAY: Duration = Duration::from_millis(50);
     let (mut channel, mut server) = busy();
-    channel.gather = Gather::busy(REST);
+    channel.read_delay = ReadDelay::busy(DELAY);
     server.write_all(b"x").unwrap();
     let start = Instant::now();
     assert_eq!(channel.fill(soon()).unwrap(), Fill::More);
-    assert!(start.elapsed() >= REST);
-    // One byte is too little for a whole rest.
-    assert_eq!(channel.gather.rest(Instant::now()), None);
+    assert!(start.elapsed() >= DELAY);
+    // One byte is too little for a whole delay.
+    assert_eq!(channel.read_delay.remaining(Instant::now()), None);
 }
 
 #[test]
 fn rests_on_a_unix_socket_are_short() {
     let (ours, _theirs) = UnixStream::pair().unwrap();
     let channel =
-        Channel::new(Transport::Unix(ours.into()), "test".into(), 1 << 30, PATIENCE).unwrap();
-    assert_eq!(channel.gather.length(), UNIX_REST);
+        Channel::new(Transport::Unix(ours.into()), "test".into(), 1 << 30, TIMEOUT).unwrap();
+    assert_eq!(channel.read_delay.length(), UNIX_DELAY);
 }

@@ -1,12 +1,13 @@
-//! tls-server-end-point, the channel binding of PostgreSQL (RFC 5929, section 4): a hash of the server's certificate.
+//! tls-server-end-point, PostgreSQL's channel binding (RFC 5929, section 4): a hash of the server's
+//! certificate.
 
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 const RSA_PSS: &[u8] = b"\x2A\x86\x48\x86\xF7\x0D\x01\x01\x0A";
 
-/// Signature algorithms, by the DER of their object identifier, that were made with SHA-2. MD5 and SHA-1 are replaced by
-/// SHA-256.
+/// Signature algorithms and their hash, by the DER of their object identifier. MD5 and SHA-1 are
+/// replaced by SHA-256.
 const ALGORITHMS: [(&[u8], Hash); 13] = [
     (b"\x2A\x86\x48\x86\xF7\x0D\x01\x01\x04", Hash::Sha256), // md5WithRSAEncryption
     (b"\x2A\x86\x48\x86\xF7\x0D\x01\x01\x05", Hash::Sha256), // sha1WithRSAEncryption
@@ -23,7 +24,7 @@ const ALGORITHMS: [(&[u8], Hash); 13] = [
     (b"\x60\x86\x48\x01\x65\x03\x04\x03\x02", Hash::Sha256), // dsa-with-sha256
 ];
 
-/// The hash functions themselves, as the parameters of RSA-PSS name them.
+/// The hash functions by the object identifiers in the parameters of RSA-PSS.
 const HASHES: [(&[u8], Hash); 4] = [
     (b"\x60\x86\x48\x01\x65\x03\x04\x02\x04", Hash::Sha224),
     (b"\x60\x86\x48\x01\x65\x03\x04\x02\x01", Hash::Sha256),
@@ -41,11 +42,11 @@ enum Hash {
 
 const SEQUENCE: u8 = 0x30;
 const OBJECT_IDENTIFIER: u8 = 0x06;
-/// `[0]`, constructed.
+/// The tag `[0]`, constructed.
 const FIRST: u8 = 0xA0;
 
-/// The hash of a certificate by the function of its signature; none for signatures without one, such as Ed25519, for which the
-/// RFC defines nothing.
+/// The hash of a certificate, by the hash function of its signature. `None` for signatures without
+/// one, such as Ed25519, for which the RFC defines nothing.
 pub(crate) fn end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
     Some(match signature_hash(certificate)? {
         Hash::Sha224 => Sha224::digest(certificate).to_vec(),
@@ -55,7 +56,11 @@ pub(crate) fn end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
     })
 }
 
-/// `Certificate ::= SEQUENCE { tbsCertificate SEQUENCE, signatureAlgorithm SEQUENCE { OID, parameters }, … }` (RFC 5280).
+/// The hash function in
+/// `Certificate ::= SEQUENCE {
+///     tbsCertificate SEQUENCE, signatureAlgorithm SEQUENCE { OID, parameters }, …
+/// }`
+/// (RFC 5280).
 fn signature_hash(certificate: &[u8]) -> Option<Hash> {
     let (certificate, _) = element(certificate, SEQUENCE)?;
     let (_to_be_signed, rest) = element(certificate, SEQUENCE)?;
@@ -75,7 +80,7 @@ fn of(table: &[(&[u8], Hash)], identifier: &[u8]) -> Option<Hash> {
     table.iter().find(|(known, _)| *known == identifier).map(|(_, hash)| *hash)
 }
 
-/// The content of the DER element at the front, which must have this tag, and what comes after it.
+/// The content of the DER element at the front, which must have this tag, and the bytes after it.
 fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let [found, first, rest @ ..] = bytes else { return None };
     if *found != tag {
@@ -85,7 +90,7 @@ fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         short @ 0..0x80 => (short, rest),
         long => {
             let (digits, rest) = rest.split_at_checked(long - 0x80)?;
-            // More than four bytes would be a certificate of gigabytes.
+            // A length of more than four bytes would be a certificate of gigabytes.
             let len = (1..=4).contains(&digits.len()).then(|| {
                 digits.iter().fold(0_usize, |len, digit| len << 8 | usize::from(*digit))
             })?;
@@ -137,7 +142,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..64), cut in 0_usize..400) {
+        fn any_bytes_are_survived(
+            bytes in prop::collection::vec(any::<u8>(), 0..64),
+            cut in 0_usize..400,
+        ) {
             let _ = signature_hash(&bytes);
             let _ = signature_hash(&[b"\x30\x82", &bytes[..]].concat());
             let whole = certificate(&rcgen::PKCS_ECDSA_P256_SHA256);

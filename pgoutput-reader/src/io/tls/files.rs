@@ -1,4 +1,4 @@
-//! Certificates, keys and lists of revocations from files.
+//! Certificates, keys and revocation lists from files.
 
 use std::fmt::Display;
 use std::fs;
@@ -15,15 +15,15 @@ use rustls::sign::CertifiedKey;
 use crate::config::{Config, home};
 use crate::error::TlsError;
 
-/// The folder of the files that are used without being named.
+/// The directory of the default files.
 const FOLDER: &str = ".postgresql";
 
 fn refuse(parameter: &'static str, path: &Path, reason: impl Display) -> TlsError {
     TlsError::File { parameter, path: path.display().to_string(), reason: format!("{reason}") }
 }
 
-/// The file that the parameter names, or its default if there is one. A file that was named must be there; where libpq goes on
-/// without it, and without what it was to do, this is an error.
+/// The file in the parameter, or its default if that exists. A file that was given must exist;
+/// libpq continues without it, and without its effect.
 fn choose(
     parameter: &'static str,
     named: Option<&str>,
@@ -48,14 +48,14 @@ fn choose(
     }
 }
 
-/// The authorities to trust; none if no file says.
+/// The authorities to trust; `None` if no file specifies them.
 pub(super) fn roots(config: &Config) -> Result<Option<RootCertStore>, TlsError> {
     const PARAMETER: &str = "sslrootcert";
     let mut store = RootCertStore::empty();
     let named = config.get_ssl_root_cert();
     if named == Some("system") {
         let found = rustls_native_certs::load_native_certs();
-        // Some of the system's may be of a form that is not understood; the others do.
+        // Some of the system's certificates may not be supported; the others are.
         store.add_parsable_certificates(found.certs);
         if store.is_empty() {
             let reason = found
@@ -81,12 +81,14 @@ fn certificates(
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(content).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(refuse(parameter, path, "there is no certificate in it; it must be PEM")),
+        Ok(_) => {
+            Err(refuse(parameter, path, "there is no certificate in it; it must be in PEM format"))
+        }
         Err(error) => Err(refuse(parameter, path, error)),
     }
 }
 
-/// The lists of revoked certificates; none if there is no file.
+/// The revocation lists; `None` if there is no file.
 pub(super) fn revocations(
     config: &Config,
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
@@ -97,7 +99,7 @@ pub(super) fn revocations(
             lists.push(list.map_err(|error| refuse(parameter, path, error))?);
         }
         if lists.len() == before {
-            return Err(refuse(parameter, path, "there is no list of revocations in it"));
+            return Err(refuse(parameter, path, "there is no revocation list in it"));
         }
         Ok(())
     };
@@ -118,7 +120,7 @@ pub(super) fn revocations(
     Ok(lists)
 }
 
-/// The client's certificate with its key; none if there is no file.
+/// The client's certificate with its key; `None` if there is no file.
 pub(super) fn identity(
     config: &Config,
     provider: &CryptoProvider,
@@ -130,47 +132,50 @@ pub(super) fn identity(
     };
     let chain = certificates(CERT, &cert_path, &content)?;
     let Some((path, content)) = choose(KEY, config.get_ssl_key(), "postgresql.key")? else {
-        return Err(refuse(CERT, &cert_path, "there is no key for it; name its file in sslkey"));
+        return Err(refuse(CERT, &cert_path, "there is no key for it; set sslkey to its file"));
     };
     check_permissions(&path)?;
     if String::from_utf8_lossy(&content).contains("ENCRYPTED") {
         return Err(refuse(
             KEY,
             &path,
-            "the key is encrypted, which is not supported: decrypt it (openssl pkey) and close the file to others",
+            "the key is encrypted, which is not supported: decrypt it (openssl pkey) and make the \
+             file unreadable to others (chmod 600)",
         ));
     }
     let key = PrivateKeyDer::from_pem_slice(&content).map_err(|_| {
         refuse(
             KEY,
             &path,
-            "there is no private key in it; it must be PEM (PKCS #8, PKCS #1 or SEC 1)",
+            "there is no private key in it; it must be in PEM format (PKCS #8, PKCS #1 or SEC 1)",
         )
     })?;
     let key = provider.key_provider.load_private_key(key).map_err(|_| {
-        refuse(KEY, &path, "the key cannot be used: RSA, ECDSA P-256 or P-384, and Ed25519 can")
+        refuse(KEY, &path, "the key is not supported: use RSA, ECDSA P-256 or P-384, or Ed25519")
     })?;
     let identity = CertifiedKey::new(chain, key);
     match identity.keys_match() {
         Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) | Ok(()) => {
             Ok(Some(Arc::new(identity)))
         }
-        Err(_) => Err(refuse(KEY, &path, "the key is not that of the certificate in sslcert")),
+        Err(_) => Err(refuse(KEY, &path, "the key does not belong to the certificate in sslcert")),
     }
 }
 
-/// As in libpq: closed to others, but for root's keys, which a group may read.
+/// Checks permissions as libpq does: others have no access, except that the group may read root's
+/// keys.
 fn check_permissions(path: &Path) -> Result<(), TlsError> {
     use std::os::unix::fs::MetadataExt as _;
     let metadata = fs::metadata(path).map_err(|error| refuse("sslkey", path, error))?;
     if !metadata.is_file() {
-        return Err(refuse("sslkey", path, "is not a plain file"));
+        return Err(refuse("sslkey", path, "is not a regular file"));
     }
     if metadata.mode() & forbidden(metadata.uid()) != 0 {
         return Err(refuse(
             "sslkey",
             path,
-            "others can read or write this private key; run chmod 600 on it (a key that root owns may have 640)",
+            "other accounts can read or write this private key; run chmod 600 on it (640 for a \
+             key that root owns)",
         ));
     }
     Ok(())

@@ -1,7 +1,8 @@
-//! TLS over rustls, on a socket that never blocks.
+//! TLS with rustls on a non-blocking socket.
 //!
-//! rustls does no input or output of its own: [`TlsStream`] carries bytes between it and the socket; `settings` turns connection
-//! settings into its own, with the files that `files` reads and the judges of certificates in `verify`.
+//! rustls does no input or output of its own. [`TlsStream`] moves bytes between it and the socket;
+//! `settings` converts connection settings to its own, with the files that `files` reads and the
+//! certificate verifiers in `verify`.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -22,28 +23,29 @@ pub(crate) use binding::end_point;
 pub(crate) use postgres_tls::MakeTls;
 pub(crate) use settings::TlsSettings;
 
-/// One read from the socket: two records of the greatest length.
+/// The space for one read from the socket: two records of the greatest length.
 const INCOMING: usize = 32 * 1024;
 
-/// Most bytes given to rustls before the socket has taken what they became: one record.
+/// The most bytes given to rustls before the socket has accepted the result: one record.
 const RECORD: usize = 16 * 1024;
 
-/// A TLS connection whose reads and writes take `&self`, so that another thread may own the writing side.
+/// A TLS connection whose reads and writes take `&self`, so that another thread may own the writing
+/// side.
 pub(crate) struct TlsStream {
     socket: Arc<TcpStream>,
-    // Held for as long as a call that cannot block takes.
+    // Locked only for calls that cannot block.
     state: Mutex<TlsState>,
 }
 
 struct TlsState {
     tls: ClientConnection,
-    /// Bytes from the socket that rustls has not taken: `incoming[start..end]`.
+    /// Bytes from the socket that rustls has not processed: `incoming[start..end]`.
     incoming: Box<[u8]>,
     start: usize,
     end: usize,
-    /// What ended TLS, while bytes from before it are still to be read.
+    /// The error that ended TLS, while earlier bytes are still to be read.
     failed: Option<rustls::Error>,
-    /// The socket takes nothing more.
+    /// Whether the socket accepts no more bytes.
     gone: bool,
 }
 
@@ -55,11 +57,11 @@ impl TlsStream {
     }
 
     fn state(&self) -> MutexGuard<'_, TlsState> {
-        // Nothing in here panics half-way.
+        // Nothing in here panics midway.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Goes on with the handshake as far as bytes have come; true once it is done.
+    /// Continues the handshake as far as bytes have arrived. True once it is complete.
     pub(super) fn handshake(&self) -> io::Result<bool> {
         let mut state = self.state();
         loop {
@@ -82,22 +84,24 @@ impl TlsStream {
         }
     }
 
-    /// As [`Read::read`]. Unless all of `room` is filled, there is nothing left but what the socket may still hold.
-    pub(super) fn read(&self, room: &mut [u8]) -> io::Result<usize> {
+    /// Reads like [`Read::read`]. If `buffer` is not filled, nothing is left except what the socket
+    /// may hold.
+    pub(super) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut state = self.state();
         let mut filled = 0;
         loop {
-            while filled < room.len() {
-                match state.tls.reader().read(&mut room[filled..]) {
+            while filled < buffer.len() {
+                match state.tls.reader().read(&mut buffer[filled..]) {
                     Ok(0) => return Ok(filled),
                     Ok(len) => filled += len,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    // Closed without a word, as by a server that crashed: messages have lengths, so none can be cut short unseen.
+                    // Closed without an alert, as by a server that crashed. Messages have lengths,
+                    // so truncation is noticed.
                     Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(filled),
                     Err(error) => return Err(error),
                 }
             }
-            if filled == room.len() {
+            if filled == buffer.len() {
                 return Ok(filled);
             }
             if let Some(error) = &state.failed {
@@ -108,7 +112,7 @@ impl TlsStream {
                     return Ok(filled);
                 }
                 if state.pull(&self.socket)? == 0 {
-                    // Tells rustls of the end.
+                    // Reports the end to rustls.
                     state.tls.read_tls(&mut io::empty())?;
                     continue;
                 }
@@ -117,7 +121,7 @@ impl TlsStream {
         }
     }
 
-    /// As [`Write::write`]: what is taken may still wait in here to be sent; see [`unsent`](Self::unsent).
+    /// Writes like [`Write::write`]. Accepted bytes may be unsent; see [`unsent`](Self::unsent).
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.state();
         state.push(&self.socket)?;
@@ -128,18 +132,18 @@ impl TlsStream {
         }
     }
 
-    /// Whether something taken earlier, or an answer of TLS itself, waits to be sent.
+    /// Whether accepted bytes, or a response of TLS itself, are unsent.
     pub(super) fn unsent(&self) -> bool {
         let state = self.state();
         !state.gone && state.tls.wants_write()
     }
 
-    /// Sends what waits.
+    /// Sends unsent bytes.
     pub(super) fn push(&self) -> io::Result<()> {
         self.state().push(&self.socket)
     }
 
-    /// The hash of the server's certificate for channel binding, once the handshake is done.
+    /// The hash of the server's certificate for channel binding, once the handshake is complete.
     pub(crate) fn end_point(&self) -> Option<Vec<u8>> {
         let state = self.state();
         end_point(state.tls.peer_certificates()?.first()?)
@@ -152,18 +156,19 @@ impl TlsStream {
 }
 
 impl TlsState {
-    /// One read from the socket.
+    /// Reads once from the socket.
     fn pull(&mut self, mut socket: &TcpStream) -> io::Result<usize> {
         let len = socket.read(&mut self.incoming)?;
         (self.start, self.end) = (0, len);
         Ok(len)
     }
 
-    /// Gives rustls what came. What it cannot accept is kept in `failed`, since there may be good bytes before it.
+    /// Passes received bytes to rustls. Its error is kept in `failed`, since there may be valid
+    /// bytes before it.
     fn process(&mut self, socket: &TcpStream) -> io::Result<()> {
         self.start += self.tls.read_tls(&mut &self.incoming[self.start..self.end])?;
         if let Err(error) = self.tls.process_new_packets() {
-            // The server is told why, if it still listens.
+            // Reports the error to the server, if it still reads.
             let _ = self.push(socket);
             self.failed = Some(error);
         }
@@ -185,7 +190,7 @@ impl TlsState {
     }
 }
 
-/// So that it can be told from an error of the socket: see `Error::of_io`.
+/// Wraps the error so that it can be distinguished from one of the socket: see `Error::of_io`.
 fn wrap(error: rustls::Error) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, error)
 }
@@ -194,7 +199,7 @@ impl Drop for TlsStream {
     fn drop(&mut self) {
         let mut state = self.state();
         state.tls.send_close_notify();
-        // A courtesy: one attempt.
+        // A best effort: one attempt.
         let _ = state.push(&self.socket);
     }
 }

@@ -1,4 +1,4 @@
-//! The same TLS for the `postgres` crate, which makes ordinary connections over tokio's streams.
+//! The same TLS for the `postgres` crate, which opens SQL connections over tokio's streams.
 
 use std::future::Future;
 use std::io::{self, Read, Write};
@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{TlsSettings, end_point};
 use crate::Error;
 
-/// Makes connections with the settings of the replication connection. The name of the host is part of them, so what that crate
-/// says it is does not matter.
+/// Starts TLS with the settings of the replication connection. They contain the host name, so the
+/// name from that crate is not used.
 #[derive(Debug, Clone)]
 pub(crate) struct MakeTls(pub(crate) TlsSettings);
 
@@ -36,18 +36,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for MakeT
         Box::pin(async move {
             let mut secured = Secured { stream, tls: self.0.connection()?, ended: false };
             let shaken = std::future::poll_fn(|context| secured.poll_handshake(context)).await;
-            shaken.map_err(|error| Error::io("securing", "an ordinary connection", error))?;
+            shaken.map_err(|error| Error::io("starting TLS on", "the SQL connection", error))?;
             self.0.check()?;
             Ok(secured)
         })
     }
 }
 
-/// A TLS connection over one of tokio's streams.
+/// A TLS connection over a tokio stream.
 pub(crate) struct Secured<S> {
     stream: S,
     tls: ClientConnection,
-    /// The stream has ended.
+    /// Whether the stream has ended.
     ended: bool,
 }
 
@@ -65,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Secured<S> {
         }
     }
 
-    /// One read from the stream, given to rustls.
+    /// Reads once from the stream and passes the bytes to rustls.
     fn poll_pull(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut adapter = Adapter { stream: &mut self.stream, context };
         match self.tls.read_tls(&mut adapter) {
@@ -74,14 +74,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Secured<S> {
             Err(error) => return Poll::Ready(Err(error)),
         }
         if let Err(error) = self.tls.process_new_packets() {
-            // The server is told why, if it still listens.
+            // Reports the error to the server, if it still reads.
             let _ = self.poll_push(context);
             return Poll::Ready(Err(super::wrap(error)));
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Sends all that waits in rustls.
+    /// Sends all unsent bytes of rustls.
     fn poll_push(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.tls.wants_write() {
             let mut adapter = Adapter { stream: &mut self.stream, context };
@@ -108,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Secured<S> {
                     buffer.advance(len);
                     return Poll::Ready(Ok(()));
                 }
-                // Messages have lengths, so an end without a word cannot cut one short unseen.
+                // Messages have lengths, so truncation without an alert is noticed.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return Poll::Ready(Ok(()));
                 }
@@ -116,7 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Secured<S> {
                 Err(error) => return Poll::Ready(Err(error)),
             }
             ready!(self.poll_pull(context))?;
-            // Answers of TLS itself; if the stream is full they go with the next write.
+            // Responses of TLS itself. If the stream is full they are sent with the next write.
             if let Poll::Ready(sent) = self.poll_push(context) {
                 sent?;
             }
@@ -160,7 +160,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Secured<S> {
     }
 }
 
-/// One of tokio's streams as rustls wants it: what would wait is an error, and wakes the task when it can go on.
+/// A tokio stream with the interface that rustls expects: what would block is an error, and wakes
+/// the task when it can continue.
 struct Adapter<'a, 'c, S> {
     stream: &'a mut S,
     context: &'a mut Context<'c>,
@@ -174,8 +175,8 @@ fn would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
 }
 
 impl<S: AsyncRead + Unpin> Read for Adapter<'_, '_, S> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let mut buffer = ReadBuf::new(room);
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        let mut buffer = ReadBuf::new(space);
         would_block(Pin::new(&mut *self.stream).poll_read(self.context, &mut buffer))?;
         Ok(buffer.filled().len())
     }

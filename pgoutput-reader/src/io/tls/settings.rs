@@ -1,4 +1,4 @@
-//! Connection settings as settings of rustls.
+//! Connection settings converted to settings of rustls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,10 +14,10 @@ use super::verify::{Identity, Verifier};
 use crate::config::{Config, Endpoint, Host, SslCertMode, SslMode, TlsVersion};
 use crate::error::TlsError;
 
-/// PostgreSQL's protocol in TLS (ALPN); servers before 17 do not look at it.
+/// PostgreSQL's protocol in TLS (ALPN). Servers before 17 ignore it.
 pub(super) const ALPN: &[u8] = b"postgresql";
 
-/// Everything that TLS connections to one endpoint need.
+/// The settings of TLS connections to one endpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct TlsSettings {
     client: Arc<ClientConfig>,
@@ -43,7 +43,8 @@ impl TlsSettings {
                 parameter: "sslrootcert",
                 path: "~/.postgresql/root.crt".into(),
                 reason: format!(
-                    "there is no such file: sslmode={mode} needs one with the authority that signed the server's certificate, or sslrootcert=system"
+                    "the file does not exist: sslmode={mode} needs one with the authority that \
+                     signed the server's certificate, or sslrootcert=system"
                 ),
             });
         }
@@ -65,32 +66,33 @@ impl TlsSettings {
             .with_client_cert_resolver(identity.clone());
         client.alpn_protocols = vec![ALPN.to_vec()];
         client.enable_sni = config.get_ssl_sni();
-        // Every connection shows its certificates.
+        // Every connection presents its certificates.
         client.resumption = Resumption::disabled();
         let name = server_name(endpoint, mode)?;
         Ok(Self { client: Arc::new(client), name, identity, cert_mode, verified })
     }
 
-    /// A connection that has not begun.
+    /// Creates a connection whose handshake has not started.
     pub(crate) fn connection(&self) -> Result<ClientConnection, TlsError> {
         ClientConnection::new(self.client.clone(), self.name.clone())
             .map_err(|error| TlsError::from(&error))
     }
 
-    /// What is left to check after the handshake.
+    /// Checks what is left to check after the handshake.
     pub(crate) fn check(&self) -> Result<(), TlsError> {
         let missing =
             self.cert_mode == SslCertMode::Require && !self.identity.asked.load(Ordering::Relaxed);
         if missing { Err(TlsError::CertificateNotRequested) } else { Ok(()) }
     }
 
-    /// Whether a trusted authority vouches for the server's certificate.
+    /// Whether the server's certificate is verified against trusted authorities.
     pub(crate) fn verified(&self) -> bool {
         self.verified
     }
 }
 
-/// The judge of the server's chain of certificates: there is one whenever authorities are known, as in libpq.
+/// The verifier of the server's certificate chain. There is one whenever authorities are known, as
+/// in libpq.
 fn chain(
     config: &Config,
     provider: &Arc<CryptoProvider>,
@@ -120,11 +122,11 @@ fn versions(config: &Config) -> Vec<&'static SupportedProtocolVersion> {
         .collect()
 }
 
-/// The name that the certificate must have, and that the server is told.
+/// The name that the certificate must have and that is sent to the server.
 fn server_name(endpoint: &Endpoint, mode: SslMode) -> Result<ServerName<'static>, TlsError> {
     let name = match endpoint.host() {
         Host::Tcp(name) => name.as_str(),
-        // `hostaddr` makes it TCP; a folder is no name.
+        // `hostaddr` makes it TCP; a directory is not a name.
         Host::Unix(_) => "",
     };
     match ServerName::try_from(name.to_owned()) {
@@ -132,7 +134,7 @@ fn server_name(endpoint: &Endpoint, mode: SslMode) -> Result<ServerName<'static>
         Err(_) if mode == SslMode::VerifyFull => {
             Err(TlsError::WrongName { expected: name.into(), presented: String::new() })
         }
-        // Nobody looks at it, and an address is not told to the server.
+        // It is not verified, and an address is not sent to the server.
         Err(_) => Ok(ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into())),
     }
 }

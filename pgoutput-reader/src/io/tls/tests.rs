@@ -1,4 +1,4 @@
-//! Channels over TLS against a server of rustls, on sockets of this machine.
+//! Channels over TLS with a rustls server on local sockets.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::io::transport::Transport;
 use crate::io::{Channel, Fill};
 use crate::waiting::waiting;
 
-/// Long enough never to pass in a test that is right.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A timeout that does not pass in a test that succeeds.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 type Server = StreamOwned<ServerConnection, TcpStream>;
 
-#[expect(clippy::unnecessary_wraps, reason = "what the channel takes")]
+#[expect(clippy::unnecessary_wraps, reason = "the type that the channel's methods take")]
 fn soon() -> Option<Instant> {
-    Some(Instant::now() + PATIENCE)
+    Some(Instant::now() + TIMEOUT)
 }
 
 fn server_config() -> Arc<ServerConfig> {
@@ -40,7 +40,7 @@ fn server_config() -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-/// A channel after the handshake, and what the server's side gives.
+/// A channel after the handshake, and the result of the server's side.
 fn pair<T: Send + 'static>(
     script: impl FnOnce(Server) -> T + Send + 'static,
 ) -> (Channel, thread::JoinHandle<T>) {
@@ -48,7 +48,7 @@ fn pair<T: Send + 'static>(
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
         let (socket, _) = listener.accept().unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
         script(StreamOwned::new(ServerConnection::new(server_config()).unwrap(), socket))
     });
     let socket = TcpStream::connect(address).unwrap();
@@ -64,7 +64,8 @@ fn pair<T: Send + 'static>(
 
 #[test]
 fn what_comes_with_the_end_of_the_handshake_is_not_left_waiting() {
-    // The server speaks first, so that its words may come in one packet with its last of the handshake.
+    // The server sends first, so that its bytes may arrive in one packet with the end of its
+    // handshake.
     for _ in 0..20 {
         let (mut channel, server) = pair(|mut server| {
             server.write_all(b"hello").unwrap();
@@ -84,7 +85,7 @@ fn megabytes_in_both_directions_arrive_whole() {
     let bytes = |seed: usize| (0..LEN).map(move |at| ((at * 31 + seed) % 251).to_le_bytes()[0]);
     let (mut channel, server) = pair(move |mut server| {
         let theirs: Vec<u8> = bytes(1).collect();
-        // The ordinary stream of rustls reads while it writes, so neither side waits for ever.
+        // The plain stream of rustls reads while it writes, so neither side waits indefinitely.
         server.write_all(&theirs).unwrap();
         server.flush().unwrap();
         let mut received = vec![0; LEN];
@@ -119,7 +120,7 @@ fn the_end_of_the_connection_is_seen_with_a_word_or_without() {
         assert_eq!(channel.inbox.unread(), b"last words");
         waiting("the scripted server", || server.join()).unwrap();
         assert_eq!(channel.fill(soon()).unwrap(), Fill::Closed);
-        // Sending to nobody is no error of its own: reading tells.
+        // Sending to a closed connection is not an error; reading reports it.
         channel.outbox().extend_from_slice(b"status");
         channel.flush(soon(), "testing").unwrap_or_default();
     }

@@ -1,4 +1,4 @@
-//! Whose certificate is believed, and which one is shown.
+//! Verification of the server's certificate, and the choice of the client's.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,12 +10,13 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-/// The server's certificate as `sslmode` wants it. That the server has the certificate's key is checked in every mode.
+/// Verifies the server's certificate as `sslmode` requires. Every mode checks that the server has
+/// the certificate's key.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    /// None where no authority is known and the mode does without.
+    /// `None` if no authority is known and the mode does not need one.
     pub(super) chain: Option<Arc<WebPkiServerVerifier>>,
-    /// Whether the name of the host must be in it.
+    /// Whether the certificate must contain the host name.
     pub(super) name: bool,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
 }
@@ -31,7 +32,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
         match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The name is looked at last, when everything else is in order.
+            // The name is checked last, when everything else is valid.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !self.name => Ok(ServerCertVerified::assertion()),
@@ -62,7 +63,8 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// The client's certificate, if there is one, whatever authorities the server names, as libpq does; and a note of whether it was asked for.
+/// The client's certificate, if there is one. It is sent whatever authorities the server names, as
+/// in libpq. Notes whether it was requested.
 #[derive(Debug)]
 pub(super) struct Identity {
     pub(super) certified: Option<Arc<CertifiedKey>>,
@@ -75,7 +77,7 @@ impl ResolvesClientCert for Identity {
         self.certified.clone()
     }
 
-    // True also without one: a server that asks is then answered by `resolve`, which takes note.
+    // True even without a certificate, so that `resolve` is called and notes the request.
     fn has_certs(&self) -> bool {
         true
     }
