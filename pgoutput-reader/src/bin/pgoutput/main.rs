@@ -1,4 +1,4 @@
-//! The `pgoutput` program: the changes of a database as JSON, one object a line.
+//! The `pgoutput` program: the changes of a database as JSON, one object per line.
 
 mod args;
 mod output;
@@ -16,11 +16,11 @@ use pgoutput_decode::Printable;
 
 use args::{Args, Command};
 
-/// How the program ends without success.
+/// An unsuccessful end of the program.
 enum Failure {
-    /// What was asked for cannot be done as it was put: exit status 2.
+    /// The request cannot be fulfilled as given: exit status 2.
     Usage(String),
-    /// It was tried and failed: exit status 1.
+    /// The request failed: exit status 1.
     Run(String),
 }
 
@@ -37,23 +37,25 @@ fn main() -> ExitCode {
         Err(Failure::Usage(message)) => (message, 2),
         Err(Failure::Run(message)) => (message, 1),
     };
-    say(&message);
+    print_line(&message);
     ExitCode::from(status)
 }
 
-/// Help, version or what is wrong with the arguments, which are shown in it: status 0 or 2, as clap has it.
+/// Prints help, the version or an error in the arguments, which it quotes. The exit status is
+/// clap's, 0 or 2.
 fn usage(error: &clap::Error) -> ExitCode {
     let text = error.render().to_string();
     let mut out: Box<dyn Write> =
         if error.use_stderr() { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
     for line in text.lines() {
-        // That nobody may be reading it is no failure.
+        // It is not an error if nobody reads it.
         let _ = writeln!(out, "{}", Printable(line));
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// One line on standard error, whatever a server put into its message. That nobody may be reading it is no failure.
-fn say(message: &dyn Display) {
+/// Prints one line on standard error, whatever a server put into its message. It is not an error if
+/// nobody reads it.
+fn print_line(message: &dyn Display) {
     let _ = writeln!(io::stderr(), "pgoutput: {}", Printable(message));
 }

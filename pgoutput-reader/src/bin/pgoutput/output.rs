@@ -1,4 +1,4 @@
-//! Standard output: whole objects, and which of them have left this program.
+//! Standard output: whole objects, acknowledged after they are written.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -11,24 +11,24 @@ use crate::args::Format;
 /// The longest object whose memory is kept for the next one.
 const OBJECT_KEPT: usize = 1024 * 1024;
 
-/// Writes changes, and acknowledges none before it was written out.
+/// Writes changes, and acknowledges them only after they are written.
 pub(crate) struct Output {
     out: BufWriter<File>,
     format: Format,
     acknowledger: Acknowledger,
     /// The last change in the buffer.
     pending: Option<Position>,
-    /// How many changes were written out.
+    /// The number of changes written.
     written: u64,
-    /// How many are in the buffer.
+    /// The number of changes in the buffer.
     waiting: u64,
-    /// One object, put together whole before any of it is printed.
+    /// The current object, complete before any of it is printed.
     object: String,
 }
 
 /// Why a change was not written.
 pub(crate) enum WriteError {
-    /// A value of it cannot be read; where its transaction's commit record starts.
+    /// A value that cannot be read, and the transaction's commit LSN.
     Value(serde_json::Error, Option<Lsn>),
     Output(io::Error),
 }
@@ -53,7 +53,7 @@ impl Output {
         }
     }
 
-    /// Adds a change to what waits to be written out.
+    /// Appends a change to the buffer.
     pub(crate) fn write(&mut self, event: &ChangeEvent) -> Result<(), WriteError> {
         self.object.clear();
         match self.format {
@@ -65,7 +65,7 @@ impl Output {
             WriteError::Value(error, commit_lsn)
         })?;
         self.object.push('\n');
-        // One that is longer than its buffer is written without another copy.
+        // An object longer than the buffer is written without another copy.
         self.out.write_all(self.object.as_bytes())?;
         if self.object.capacity() > OBJECT_KEPT {
             self.object = String::new();
@@ -75,18 +75,18 @@ impl Output {
         Ok(())
     }
 
-    /// Writes everything out; only then it is acknowledged.
+    /// Writes everything, and only then acknowledges it.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()?;
         self.written += std::mem::take(&mut self.waiting);
         if let Some(position) = self.pending.take() {
-            // It is one of this reader's.
+            // The position is one of this reader's.
             self.acknowledger.acknowledge_through(position).map_err(io::Error::other)?;
         }
         Ok(())
     }
 
-    /// How many changes were written out.
+    /// The number of changes written.
     pub(crate) fn written(&self) -> u64 {
         self.written
     }

@@ -1,4 +1,4 @@
-//! What is said on standard error beside errors.
+//! Messages on standard error other than errors.
 
 use std::fmt::Display;
 
@@ -7,7 +7,7 @@ use pgoutput_reader::{ErrorKind, Reader, ReconnectAttempt, Reconnected, ServerMe
 use crate::args::Tail;
 use crate::output::Output;
 
-/// How much is said.
+/// How much is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Report {
     Quiet,
@@ -24,19 +24,19 @@ impl Report {
         }
     }
 
-    fn say(self, message: &dyn Display) {
+    fn print(self, message: &dyn Display) {
         if self != Self::Quiet {
-            crate::say(message);
+            crate::print_line(message);
         }
     }
 
-    fn add(self, message: &dyn Display) {
+    fn print_verbose(self, message: &dyn Display) {
         if self == Self::Verbose {
-            crate::say(message);
+            crate::print_line(message);
         }
     }
 
-    /// What is read, and from where.
+    /// Reports what is read, and from where.
     pub(crate) fn started(self, reader: &mut Reader) {
         if self == Self::Quiet {
             return;
@@ -45,19 +45,19 @@ impl Report {
         let started = reader.started();
         match published {
             Ok(published) => {
-                self.say(&format_args!("{started}, {published}"));
+                self.print(&format_args!("{started}, {published}"));
                 for warning in published.warnings() {
-                    self.say(&format_args!("warning: {warning}"));
+                    self.print(&format_args!("warning: {warning}"));
                 }
             }
             Err(error) => {
-                self.say(started);
+                self.print(started);
                 if !matches!(error.kind(), ErrorKind::Stopped { .. }) {
-                    self.say(&format_args!("the published tables could not be asked for: {error}"));
+                    self.print(&format_args!("the published tables could not be queried: {error}"));
                 }
             }
         }
-        self.add(&format_args!(
+        self.print_verbose(&format_args!(
             "cluster {}, timeline {}, {}, publications \"{}\"",
             started.system_identifier,
             started.timeline,
@@ -66,33 +66,33 @@ impl Report {
         ));
     }
 
-    /// Why another attempt is made.
+    /// Reports a lost connection and the next attempt.
     pub(crate) fn lost(self, attempt: &ReconnectAttempt<'_>) {
         let ReconnectAttempt { attempt: number, cause, delay, .. } = attempt;
-        self.say(&format_args!("{cause}; attempt {number} to reconnect in {delay:.1?}"));
+        self.print(&format_args!("{cause}; attempt {number} to reconnect in {delay:.1?}"));
     }
 
-    /// Whom the creation of a slot waits for.
-    pub(crate) fn waits(self, wait: &SlotWait<'_>) {
-        self.say(wait);
+    /// Reports what the creation of a slot waits for.
+    pub(crate) fn waiting(self, wait: &SlotWait<'_>) {
+        self.print(wait);
     }
 
-    /// The connection is back.
+    /// Reports a reconnection.
     pub(crate) fn reconnected(self, back: &Reconnected<'_>) {
         let Reconnected { attempt, elapsed, address, .. } = back;
-        self.say(&format_args!(
+        self.print(&format_args!(
             "connected to {address} again after {elapsed:.1?}, at attempt {attempt}"
         ));
     }
 
-    /// What the server says by the way.
+    /// Reports a notice of the server.
     pub(crate) fn notice(self, notice: &ServerMessage) {
-        self.say(notice);
+        self.print(notice);
     }
 
-    /// How far it has come.
+    /// Reports the acknowledged LSN.
     pub(crate) fn ended(self, reader: &Reader, output: &Output) {
-        self.add(&format_args!(
+        self.print_verbose(&format_args!(
             "{} changes written, acknowledged up to {}",
             output.written(),
             reader.health().acknowledged

@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and a reader of our output that goes away: each asks for an orderly end.
+//! SIGINT, SIGTERM and a closed output pipe: each requests an orderly end.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,18 +11,19 @@ use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// How long a slot that is being created may take to be given up; what else connecting waits for cannot be stopped.
+/// How long the creation of a slot may take to be cancelled. The rest of connecting cannot be
+/// stopped.
 const CONNECTING: Duration = Duration::from_secs(4);
 
-/// How much longer the orderly end may take: in all, longer than ending the copy does. It takes for ever where
-/// nobody reads our output.
+/// The additional time for an orderly end. Together they are longer than ending the copy takes, but
+/// not if nobody reads the output.
 const ENDING: Duration = Duration::from_secs(4);
 
-/// What a program says that was stopped before there was anything to read.
+/// The message of a program that was stopped before there was anything to read.
 pub(crate) const NOT_CONNECTED: &str =
     "stopped by a signal before it was connected; nothing was read";
 
-/// What a signal stops, once there is something.
+/// The reader that a signal stops, once there is one.
 #[derive(Clone, Default)]
 pub(crate) struct Signalled {
     stop: Arc<OnceLock<StopHandle>>,
@@ -30,11 +31,12 @@ pub(crate) struct Signalled {
 }
 
 impl Signalled {
-    /// From now on the first signal asks for the end, and a second one ends the program at once.
+    /// Installs the handlers. The first signal requests the end, and a second one ends the program
+    /// at once.
     pub(crate) fn catch() -> io::Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // In this order: a signal acts on what was asked before it.
+            // In this order, so that a signal acts on the request of an earlier one.
             signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&asked))?;
             signal_hook::flag::register(signal, Arc::clone(&asked))?;
         }
@@ -49,17 +51,18 @@ impl Signalled {
         Ok(signalled)
     }
 
-    /// There is something to stop now.
-    pub(crate) fn stops(&self, stop: StopHandle) {
+    /// Sets the handle that stops the reader.
+    pub(crate) fn set_stop_handle(&self, stop: StopHandle) {
         let _ = self.stop.set(stop);
     }
 
-    /// From now on there is something to end in order.
+    /// Notes that there is a connection to end in an orderly way.
     pub(crate) fn connected(&self) {
         self.connected.store(true, Ordering::Release);
     }
 
-    /// What is not written out is not acknowledged, and comes again.
+    /// Stops the reader, and ends the program if that takes too long. Changes that were not written
+    /// are not acknowledged, and come again.
     #[expect(
         clippy::disallowed_methods,
         reason = "the main thread is blocked: it connects, or writes to a full pipe"
@@ -69,25 +72,26 @@ impl Signalled {
             stop.stop();
         }
         thread::sleep(CONNECTING);
-        // It may have been connected since the signal, and is ending in order then.
+        // It may have connected since the signal, and is then ending in order.
         if !self.connected.load(Ordering::Acquire) {
-            crate::say(&NOT_CONNECTED);
+            crate::print_line(&NOT_CONNECTED);
             std::process::exit(1);
         }
         thread::sleep(ENDING);
         let seconds = (CONNECTING + ENDING).as_secs();
-        crate::say(&format_args!(
+        crate::print_line(&format_args!(
             "could not end in order within {seconds} s; what was not confirmed comes again"
         ));
         std::process::exit(1);
     }
 }
 
-/// A pipe whose other end is closed shows itself only at the next write, which on a quiet stream never comes.
+/// Stops when the other end of the output pipe is closed. Only the next write would notice, which
+/// never comes on an idle stream.
 pub(crate) fn stop_on_closed_output(stop: StopHandle) {
     thread::spawn(move || {
         let stdout = io::stdout();
-        // Without events asked for, only errors and hang-ups end the wait.
+        // Without requested events, only errors and hang-ups end the wait.
         let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
         loop {
             match poll(&mut fds, None) {

@@ -1,4 +1,4 @@
-//! `pgoutput tail`.
+//! The command `pgoutput tail`.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -16,11 +16,12 @@ use crate::output::{Output, WriteError};
 use crate::report::Report;
 use crate::{signals, stdout};
 
-/// How long what was printed may wait to be written out and acknowledged while the stream never goes quiet.
+/// The longest time for which printed changes stay in the buffer, and are not acknowledged, on a
+/// busy stream.
 const FLUSH: Duration = Duration::from_millis(200);
 
-/// Longer than anybody waits: a wait that only an event, a signal or the end ends.
-const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
+/// A wait without limit in effect, which only an event, a signal or the end ends.
+const INDEFINITELY: Duration = Duration::from_secs(u32::MAX as u64);
 
 pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let config = Config::from_dsn_or_env(tail.dsn.as_deref())
@@ -29,7 +30,7 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let signalled = signals::Signalled::catch()
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
     let mut builder = builder(config, tail);
-    signalled.stops(builder.stop_handle().map_err(|error| failure(&error))?);
+    signalled.set_stop_handle(builder.stop_handle().map_err(|error| failure(&error))?);
     let mut reader = builder.connect().map_err(|error| match error.kind() {
         ErrorKind::Stopped { .. } => Failure::Run(signals::NOT_CONNECTED.into()),
         _ => failure(&error),
@@ -42,10 +43,10 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let mut output = Output::new(stdout, tail.format, reader.acknowledger());
     let printed = print(&mut reader, &mut output, tail.limit, report);
     report.ended(&reader, &output);
-    // Also after an error: what was printed is acknowledged, if the server can still be told.
+    // Also after an error: printed changes are acknowledged, if the server can still be reached.
     let stopped = reader.stop().map_err(|error| failure(&error));
     match printed {
-        // Nobody reads our output any more: an end as good as any other.
+        // Nobody reads the output any more, which is an orderly end.
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => stopped,
         Err(Stop::Output(error)) => {
             Err(Failure::Run(format!("writing to standard output: {error}")))
@@ -55,10 +56,11 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
             let over = commit_lsn.map_or_else(String::new, |lsn| {
                 // The server skips what was committed before the LSN that it is given.
                 let after = Lsn::new(lsn.as_u64().saturating_add(1));
-                format!(", or step over the whole transaction with --start-lsn {after}")
+                format!(", or skip the whole transaction with --start-lsn {after}")
             });
             Err(Failure::Run(format!(
-                "a value cannot be read: {error}; its transaction is not confirmed and comes again: read it {other} --binary{over}"
+                "a value cannot be read: {error}; its transaction is not confirmed and comes \
+                 again: read it {other} --binary{over}"
             )))
         }
         Err(Stop::Reader(error)) => Err(failure(&error)),
@@ -83,11 +85,11 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
         .reconnect(reconnect(tail))
         .on_reconnect(move |attempt| report.lost(attempt))
         .on_reconnected(move |back| report.reconnected(back))
-        .on_slot_wait(move |wait| report.waits(wait));
+        .on_slot_wait(move |wait| report.waiting(wait));
     if tail.skip_missing_publication {
         builder = builder
             .missing_publication(MissingPublication::Skip)
-            .on_skipped_publication(|skipped| crate::say(skipped));
+            .on_skipped_publication(|skipped| crate::print_line(skipped));
     }
     for publication in &tail.publications {
         builder = builder.publication(publication);
@@ -127,7 +129,7 @@ fn reconnect(tail: &Tail) -> Reconnect {
     }
 }
 
-/// What ended the printing early.
+/// What ended the output early.
 enum Stop {
     Reader(Error),
     Value(serde_json::Error, Option<Lsn>),
@@ -155,11 +157,11 @@ fn print(
         if left == Some(0) {
             break Ok(());
         }
-        // What is there is taken without waiting; before a wait, what was printed is written out.
+        // Available events are taken without waiting. Before a wait, the buffer is written.
         let mut next = reader.next_timeout(Duration::ZERO);
         if matches!(next, Ok(Next::TimedOut)) {
             output.flush().map_err(Stop::Output)?;
-            next = reader.next_timeout(FOR_EVER);
+            next = reader.next_timeout(INDEFINITELY);
         }
         match next {
             Ok(Next::Event(event)) => {
@@ -173,7 +175,7 @@ fn print(
             Err(error) => break Err(Stop::Reader(error)),
         }
         for notice in reader.take_notices() {
-            // A publication that is skipped has been reported already.
+            // A skipped publication has been reported already.
             if notice.routine() != Some("LoadPublications") {
                 report.notice(&notice);
             }
@@ -183,7 +185,7 @@ fn print(
             flush_at = Instant::now() + FLUSH;
         }
     };
-    // Also after an error: what was read whole is printed.
+    // Also after an error: complete changes are printed.
     output.flush().map_err(Stop::Output)?;
     ended
 }
