@@ -43,9 +43,8 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
         "28000" if said("replication role") || said("WAL sender") => ROLE,
         "28000" => {
             "check that the role exists and may log in, and that pg_hba.conf has a line for this \
-             user, database and address \
-             (a replication=database connection uses the line of the database, not that of \
-             \"replication\")"
+             user, database and address (a replication=database connection uses the line of the \
+             database, not that of \"replication\")"
         }
         "42501" if said("replication") || said("WAL sender") || said("REPLICATION") => ROLE,
         "42501" => {
@@ -75,13 +74,12 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
         }
         "55006" => {
             "another connection uses the slot (the PID is in the message): stop that one, or \
-             wait; after a broken connection \
-             the server lets go at the latest after wal_sender_timeout"
+             wait; after a broken connection the server lets go at the latest after \
+             wal_sender_timeout"
         }
         "42883" if by("getTypeBinaryOutputInfo") || said("binary output function") => {
             "read without the option binary: a column has such values inside an array, composite \
-             or range, and there the server cannot send \
-             them as text"
+             or range, and there the server cannot send them as text"
         }
         "42704" if said("publication") => {
             "create it with CREATE PUBLICATION, or correct the name; a slot created before its \

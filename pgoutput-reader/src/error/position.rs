@@ -14,15 +14,13 @@ pub enum PositionError {
     /// The text is empty.
     #[error(
         "the stored position is empty: it was never written, or was lost, and the events \
-         processed are unknown; \
-         start again from a snapshot"
+         processed are unknown; start again from a snapshot"
     )]
     Empty,
     /// The text is incomplete.
     #[error(
         "the stored position ends early, in its {part}: its writing was interrupted; store it in \
-         one step with \
-         the data, in a transaction or by renaming a synced file"
+         one step with the data, in a transaction or by renaming a synced file"
     )]
     EndsEarly {
         /// The part in which it ends.
@@ -37,8 +35,7 @@ pub enum PositionError {
     /// A position was acknowledged that this reader did not deliver, such as a stored one.
     #[error(
         "position {position} was not delivered by this reader and cannot be acknowledged on it: \
-         acknowledge positions of its own events; \
-         pass a stored one to ReaderBuilder::resume",
+         acknowledge positions of its own events; pass a stored one to ReaderBuilder::resume",
         position = Printable(.position)
     )]
     NotDelivered {
@@ -54,8 +51,7 @@ pub enum PositionError {
     /// The position is of another cluster.
     #[error(
         "the position is of the cluster with system identifier {position}, and the server's is \
-         {server}: connect to the position's cluster; \
-         for another one, start again from a snapshot"
+         {server}: connect to the position's cluster; for another one, start again from a snapshot"
     )]
     OtherCluster {
         /// The position's system identifier.
@@ -111,9 +107,8 @@ pub enum PositionError {
     /// counted differently.
     #[error(
         "the position was taken with other publications or other options messages, origin or \
-         two_phase \
-         ({}; fingerprint {position:016x}, now \
-         {asked:016x}): use the same ones, or start again from a snapshot",
+         two_phase ({}; fingerprint {position:016x}, now {asked:016x}): use the same ones, or \
+         start again from a snapshot",
         Printable(.change.as_deref().unwrap_or("which one is not known"))
     )]
     OtherPublications {
@@ -127,9 +122,8 @@ pub enum PositionError {
     /// The server's WAL ends before the position, so it does not contain what was read.
     #[error(
         "the position is {lsn}, and the server's WAL ends at {ends}: if it is a standby that has \
-         not \
-         replayed so far, wait; otherwise the server \
-         has lost WAL, for example by a restored backup: start again from a snapshot"
+         not replayed so far, wait; otherwise the server has lost WAL, for example by a restored \
+         backup: start again from a snapshot"
     )]
     AheadOfLog {
         /// The position's LSN.
@@ -141,10 +135,9 @@ pub enum PositionError {
     /// recreated, or advanced by another program.
     #[error(
         "slot \"{slot}\" is confirmed up to {confirmed_flush_lsn}, ahead of the position {lsn}, \
-         and keeps WAL \
-         from {} on: the slot was recreated, or advanced by \
-         another program{}, and does not have what was committed in between; \
-         start again from a snapshot, or, if nothing can be missing, set trust_slot(true)",
+         and keeps WAL from {} on: the slot was recreated, or advanced by another program{}, and \
+         does not have what was committed in between; start again from a snapshot, or, if nothing \
+         can be missing, set trust_slot(true)",
         .restart_lsn.map_or_else(|| "nowhere".to_owned(), |lsn| lsn.to_string()),
         if *.commits_wait { COMMITS_WAIT } else { "" },
         slot = Printable(.slot)
@@ -166,10 +159,8 @@ pub enum PositionError {
     /// not the newest one acknowledged, or another reader uses the slot.
     #[error(
         "slot \"{slot}\" was confirmed up to {confirmed_flush_lsn} after another event than the \
-         one at {lsn}: \
-         an event was acknowledged before its position \
-         was stored, an old position was restored, or another reader uses the slot, which no \
-         longer has what is in between; \
+         one at {lsn}: an event was acknowledged before its position was stored, an old position \
+         was restored, or another reader uses the slot, which no longer has what is in between; \
          start again from a snapshot, or, if nothing can be missing, set trust_slot(true)",
         slot = Printable(.slot)
     )]

@@ -28,8 +28,8 @@ pub enum SetupError {
     /// belongs to a program that was started before, or that was killed while it waited.
     #[error(
         "replication slot \"{slot}\" is still being created by server process {pid}, which waits \
-         for open transactions to end: wait for it (slot_wait_limit, --slot-wait), \
-         or end it with SELECT pg_catalog.pg_cancel_backend({pid})",
+         for open transactions to end: wait for it (slot_wait_limit, --slot-wait), or end it with \
+         SELECT pg_catalog.pg_cancel_backend({pid})",
         slot = Printable(.slot)
     )]
     SlotBeingCreated {
@@ -43,9 +43,8 @@ pub enum SetupError {
     #[cfg(feature = "reader")]
     #[error(
         "the creation of replication slot \"{slot}\" waited {limit:?} for an open transaction{}, \
-         and was cancelled, leaving no slot: \
-         end it (commit, ROLLBACK PREPARED, or pg_terminate_backend), or wait longer \
-         (slot_wait_limit, --slot-wait)",
+         and was cancelled, leaving no slot: end it (commit, ROLLBACK PREPARED, or \
+         pg_terminate_backend), or wait longer (slot_wait_limit, --slot-wait)",
         blocked_by(.sessions),
         slot = Printable(.slot)
     )]
@@ -91,10 +90,9 @@ pub enum SetupError {
     /// yet.
     #[error(
         "replication slot \"{slot}\" was created with TWO_PHASE, and Reader cannot assemble the \
-         prepared transactions that it sends: \
-         drop the slot and create it without TWO_PHASE, on PostgreSQL 18 or later run \
-         ALTER_REPLICATION_SLOT {slot} (TWO_PHASE false) \
-         on a replication connection, or read the messages with ReplicationStream",
+         prepared transactions that it sends: drop the slot and create it without TWO_PHASE, on \
+         PostgreSQL 18 or later run ALTER_REPLICATION_SLOT {slot} (TWO_PHASE false) on a \
+         replication connection, or read the messages with ReplicationStream",
         slot = Printable(.slot)
     )]
     SlotTwoPhase {
@@ -120,9 +118,8 @@ pub enum SetupError {
     /// the new one would silently start after the gap.
     #[error(
         "replication slot \"{slot}\" was invalidated by the server ({reason}), and changes that \
-         were not sent are lost: drop it, recreate it and take a new \
-         snapshot; max_slot_wal_keep_size and idle_replication_slot_timeout control when this \
-         happens",
+         were not sent are lost: drop it, recreate it and take a new snapshot; \
+         max_slot_wal_keep_size and idle_replication_slot_timeout control when this happens",
         slot = Printable(.slot), reason = Printable(.reason)
     )]
     SlotLost {
@@ -217,8 +214,7 @@ pub enum SetupError {
     },
     /// A slot was to be created and none is free.
     #[error(
-        "no replication slot is free: max_replication_slots is {limit}; drop slots that nobody \
-         uses \
+        "no replication slot is free: max_replication_slots is {limit}; drop unused slots \
          (pg_replication_slots), or raise max_replication_slots and restart the server"
     )]
     SlotsInUse {
@@ -248,8 +244,7 @@ fn creation(slot: &str) -> String {
         format!(
             ": create it (--create-slot, `create_slot(true)`, or SELECT \
              pg_catalog.pg_create_logical_replication_slot('{slot}', 'pgoutput')); it starts at \
-             the current WAL position, \
-             not where an older slot ended"
+             the current WAL position, not where an older slot ended"
         )
     } else {
         ", and no slot can have this name: slot names hold only lower-case letters, digits and \
@@ -363,8 +358,8 @@ pub enum StreamError {
     /// messages undecoded.
     #[error(
         "{field} \"{name}\"{} at WAL {lsn} is not UTF-8: rename it; earlier changes keep the old \
-         name, so start once with start_lsn \
-         (--start-lsn) at a position after it, or read them with ReplicationStream::next_frame",
+         name, so start once with start_lsn (--start-lsn) at a position after it, or read them \
+         with ReplicationStream::next_frame",
         owner(.table.as_deref(), .type_name.as_deref()),
         name = Printable(.name)
     )]
@@ -403,16 +398,13 @@ fn owner(table: Option<&str>, type_name: Option<&str>) -> String {
 fn remedies(server: ServerVersion) -> &'static str {
     if server.major() >= 18 {
         "the server leaves out its changes from there on; nothing from there on was confirmed: to \
-         lose nothing, create a new slot and \
-         copy the tables again; to continue without those changes, set \
-         missing_publication(MissingPublication::Skip) \
-         (--skip-missing-publication)"
+         lose nothing, create a new slot and copy the tables again; to continue without those \
+         changes, set missing_publication(MissingPublication::Skip) (--skip-missing-publication)"
     } else {
         "the server cannot decode the changes from there on; nothing from there on was confirmed: \
-         to lose nothing, create the publication and a \
-         new slot, and copy the tables again; to continue without what was committed meanwhile, \
-         create the publication and start once with start_lsn \
-         (--start-lsn) at a later position, such as the result of SELECT \
+         to lose nothing, create the publication and a new slot, and copy the tables again; to \
+         continue without what was committed meanwhile, create the publication and start once \
+         with start_lsn (--start-lsn) at a later position, such as the result of SELECT \
          pg_catalog.pg_current_wal_lsn()"
     }
 }

@@ -11,7 +11,7 @@ fn refused(dsn: &str) -> (ConfigErrorKind, String) {
 }
 
 #[test]
-fn the_default_mode_is_told_from_the_same_mode_chosen() {
+fn the_default_mode_differs_from_the_same_mode_chosen() {
     let default: Config = "host=db".parse().unwrap();
     assert_eq!((default.get_ssl_mode(), default.ssl_mode_is_chosen()), (SslMode::Prefer, false));
     let chosen: Config = "host=db sslmode=prefer".parse().unwrap();

@@ -128,9 +128,8 @@ proptest! {
     #[test]
     fn both_forms_say_the_same(user in text(), dbname in text(), options in text()) {
         let encode = |text: &String| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let [encoded_user, encoded_dbname, encoded_options] = [&user, &dbname, &options].map(encode);
-        let uri =
-            format!("postgresql://{encoded_user}@h/{encoded_dbname}?options={encoded_options}");
+        let [u, d, o] = [&user, &dbname, &options].map(encode);
+        let uri = format!("postgresql://{u}@h/{d}?options={o}");
         let mut config = Config::new();
         config.host("h").user(user).dbname(dbname).options(options);
         prop_assert_eq!(uri.parse::<Config>(), Ok(config.clone()));

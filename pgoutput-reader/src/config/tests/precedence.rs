@@ -24,25 +24,22 @@ fn the_string_comes_before_the_environment() {
         (
             Some(
                 "host=h hostaddr=::1 port=3 user=u password=p dbname=d application_name=a \
-                 options=o connect_timeout=1 \
-                  passfile=/f sslmode=allow",
+                 options=o connect_timeout=1 passfile=/f sslmode=allow",
             ),
             "host=h hostaddr=::1 port=3 user=u password=p passfile=/f dbname=d application_name=a \
-             options=o \
-             connect_timeout=1 sslmode=allow",
+             options=o connect_timeout=1 sslmode=allow",
         ),
         (
             Some("postgresql://u@h"),
             "host=h hostaddr=10.0.0.1 port=1 user=u password=envpassword passfile=/envpass \
-             dbname=envdb \
-             application_name=envapp options='-c a=b' connect_timeout=7 sslmode=disable",
+             dbname=envdb application_name=envapp options='-c a=b' connect_timeout=7 \
+             sslmode=disable",
         ),
         // An empty value or the default counts as given.
         (
             Some(
                 "host=h hostaddr='' port='' user='' password='' passfile='' dbname='' \
-                 application_name='' options='' \
-                  connect_timeout=0 sslmode=prefer",
+                 application_name='' options='' connect_timeout=0 sslmode=prefer",
             ),
             "host=h sslmode=prefer",
         ),
@@ -58,8 +55,8 @@ fn the_string_comes_before_the_environment() {
         (
             None,
             "host=urlhost hostaddr=10.0.0.1 port=2 user=urluser password=envpassword \
-             passfile=/envpass dbname=envdb \
-             application_name=envapp options='-c a=b' connect_timeout=7 sslmode=disable",
+             passfile=/envpass dbname=envdb application_name=envapp options='-c a=b' \
+             connect_timeout=7 sslmode=disable",
         ),
     ];
     for (dsn, meaning) in cases {

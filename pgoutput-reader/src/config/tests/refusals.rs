@@ -90,14 +90,12 @@ fn messages_say_what_to_do() {
         (
             "host=h sslmode=on",
             "connection string, at byte 7: sslmode: not a mode; the modes are disable, allow, \
-             prefer, require, verify-ca and \
-             verify-full",
+             prefer, require, verify-ca and verify-full",
         ),
         (
             "client_encoding=LATIN1",
             "connection string, at byte 0: client_encoding: the reader always asks the server for \
-             UTF8; accepted: UTF8, UTF-8, \
-             UNICODE, auto",
+             UTF8; accepted: UTF8, UTF-8, UNICODE, auto",
         ),
         (
             "postgresql://h/50%",
@@ -126,14 +124,13 @@ fn messages_say_what_to_do() {
         ),
         (
             "host=db user",
-            "connection string, at byte 8: a word without a value; write keyword=value, and put \
-             a value with spaces into single quotes",
+            "connection string, at byte 8: a word without a value; write keyword=value, and put a \
+             value with spaces into single quotes",
         ),
         (
             "requirepeer=postgres",
             "connection string, at byte 0: requirepeer: checking the account of the server's \
-             process is not supported yet; \
-             remove it",
+             process is not supported yet; remove it",
         ),
     ];
     for (text, message) in cases {

@@ -101,11 +101,9 @@ fn pairs_mean_what_the_manual_says() {
         // Values that ask for what is done anyway.
         (
             "replication=database gssencmode=prefer channel_binding=prefer client_encoding=utf8 \
-             sslcompression=0 sslsni=1 \
-             load_balance_hosts=disable target_session_attrs=any krbsrvname=postgres \
-             min_protocol_version=3.0 \
-             max_protocol_version=latest sslnegotiation=postgres gssdelegation=0 require_auth='' \
-             service=''",
+             sslcompression=0 sslsni=1 load_balance_hosts=disable target_session_attrs=any \
+             krbsrvname=postgres min_protocol_version=3.0 max_protocol_version=latest \
+             sslnegotiation=postgres gssdelegation=0 require_auth='' service=''",
             "",
         ),
     ];
