@@ -191,9 +191,9 @@ fn a_slot_lives_from_creation_to_its_drop() {
         start.streaming = if server.major() < 14 { Streaming::Off } else { Streaming::On };
         let copy = connection.start_replication(&start).unwrap();
         let held = connect(&database.dsn()).start_replication(&start).unwrap_err();
-        assert_error(&held, "55006", "another connection holds the slot");
+        assert_error(&held, "55006", "another connection uses the slot");
         let held = connect(&database.dsn()).drop_slot(&slot, false).unwrap_err();
-        assert_error(&held, "55006", "another connection holds the slot");
+        assert_error(&held, "55006", "another connection uses the slot");
 
         // After the end of the copy, the slot is free and the connection accepts commands.
         let mut connection = copy.finish(soon()).unwrap();

@@ -129,7 +129,7 @@ fn an_active_slot_names_its_holder() {
         ));
         let error = refusal(fixture.builder(), &pid.to_string());
         assert_eq!(error.sqlstate(), Some("55006"));
-        assert!(error.to_string().contains("another connection holds the slot"), "{error}");
+        assert!(error.to_string().contains("another connection uses the slot"), "{error}");
         first.stop().unwrap();
         fixture.reader().stop().unwrap();
     }

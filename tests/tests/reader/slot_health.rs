@@ -53,7 +53,7 @@ fn an_invalidated_slot_is_named_with_the_reason_and_left_unchanged() {
         let SetupError::SlotLost { slot, reason } = &error else { panic!("{error}") };
         assert_eq!(slot, fixture.slot_name());
         assert_eq!(reason == "wal_removed", shared.major() >= 17, "{reason}");
-        assert!(error.to_string().contains("create it anew"), "{error}");
+        assert!(error.to_string().contains("recreate it"), "{error}");
         assert_eq!(wal_status(&mut fixture.client(), slot), "lost");
     }
 }

@@ -52,7 +52,7 @@ fn a_client_presents_its_certificate() {
             (
                 format!("sslcert={cert} sslkey={strange_key}"),
                 "sslkey",
-                "not that of the certificate",
+                "does not belong to the certificate",
             ),
             (format!("sslcert={cert} sslkey={encrypted_key}"), "sslkey", "is encrypted"),
             (format!("sslcert={cert} sslkey={no_key}"), "sslkey", "no private key"),
