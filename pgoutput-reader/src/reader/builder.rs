@@ -155,7 +155,7 @@ impl ReaderBuilder {
             return Ok(stop.clone());
         }
         let wake = WakePipe::new()
-            .map_err(|error| Error::io("making a wake pipe for", "connecting", error))?;
+            .map_err(|error| Error::io("creating a wake pipe for", "connecting", error))?;
         let stop = StopHandle::new(wake.waker());
         self.stop = Some((wake, stop.clone()));
         Ok(stop)

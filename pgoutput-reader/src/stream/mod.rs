@@ -26,7 +26,7 @@ pub use stop::StopHandle;
 
 use crate::connection::{Advance, CopyBoth};
 use crate::io::BodyRange;
-use crate::proto::liveness::{LivenessAction, Liveness};
+use crate::proto::liveness::{Liveness, LivenessAction};
 use crate::setup::Pace;
 use crate::{Error, ErrorKind, ServerMessage};
 

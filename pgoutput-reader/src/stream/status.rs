@@ -13,7 +13,7 @@ use pgoutput_decode::{Lsn, StandbyStatusUpdate, TimestampTz};
 #[cfg(feature = "reader")]
 use super::acknowledged::AcknowledgedLsns;
 use crate::connection::{CopyBoth, CopySender};
-use crate::proto::feedback::{Feedback, SHORTEST_INTERVAL, Positions};
+use crate::proto::feedback::{Feedback, Positions, SHORTEST_INTERVAL};
 use crate::{Error, Waker};
 
 /// The shortest sleep of the heartbeat, whatever the server's timeout.

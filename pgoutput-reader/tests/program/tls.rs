@@ -91,7 +91,11 @@ fn files_in_the_home_directory_are_used_without_being_named() {
     assert_error(&dsn("postgres", "sslmode=verify-full"), &trusted, "sslrootcert");
     // The system's authorities, which may not include the server's.
     assert_error(&dsn("postgres", "sslrootcert=system"), &trusted, AUTHENTICATED);
-    assert_error(&dsn("postgres", "sslrootcert=system"), &foreign, "not signed by a trusted authority");
+    assert_error(
+        &dsn("postgres", "sslrootcert=system"),
+        &foreign,
+        "not signed by a trusted authority",
+    );
 
     home.write(".postgresql/root.crt", &root);
     assert_error(&dsn("postgres", "sslmode=verify-full"), &foreign, AUTHENTICATED);
@@ -102,7 +106,11 @@ fn files_in_the_home_directory_are_used_without_being_named() {
     assert_error(&dsn("by_cert", "sslmode=verify-full"), &foreign, AUTHENTICATED);
     // With a file of authorities, weaker modes verify too.
     home.write(".postgresql/root.crt", &other);
-    assert_error(&dsn("postgres", "sslmode=require"), &foreign, "not signed by a trusted authority");
+    assert_error(
+        &dsn("postgres", "sslmode=require"),
+        &foreign,
+        "not signed by a trusted authority",
+    );
 
     home.write(
         ".pg_service.conf",
