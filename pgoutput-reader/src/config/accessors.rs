@@ -146,12 +146,12 @@ impl Config {
     /// for it. Zero is no limit. The default is
     /// [`DEFAULT_WAL_RECEIVER_TIMEOUT`](super::DEFAULT_WAL_RECEIVER_TIMEOUT).
     ///
-    /// After half of this time the reader asks the server for a reply. After all of it the
-    /// connection counts as dead, and reading ends with
-    /// [`ServerSilent`](crate::ErrorKind::ServerSilent). Only time spent waiting counts, added up
-    /// over calls. This is what the setting of the same name is for PostgreSQL's own receiver
-    /// (manual, section "Replication"). A server before 16 can be silent for long while it decodes
-    /// a large transaction of which nothing is published; set a longer time for it.
+    /// After half of this time the reader asks the server for a reply. If none has arrived after
+    /// the other half, the connection counts as dead, and reading ends with
+    /// [`ServerSilent`](crate::ErrorKind::ServerSilent). A pause of the program is not a silence of
+    /// the server, which is always asked first. PostgreSQL's own receiver has a setting of the same
+    /// name (manual, section "Replication"). A server before 16 can be silent for long while it
+    /// decodes a large transaction of which nothing is published; set a longer time for it.
     pub fn wal_receiver_timeout(&mut self, timeout: Duration) -> &mut Self {
         self.wal_receiver_timeout = timeout;
         self
@@ -173,9 +173,8 @@ impl Config {
     /// end with the first one that brings little data. Time that the program spends between reads
     /// counts as part of the delay.
     ///
-    /// A stop ends a delay at once. A call whose deadline comes first returns at its deadline, as
-    /// if nothing had arrived, and the next call continues the delay. On a Unix socket, which
-    /// buffers little, a delay is at most 300 microseconds.
+    /// A stop ends a delay at once, and a call whose deadline comes first reads at its deadline. On
+    /// a Unix socket, which buffers little, a delay is at most 300 microseconds.
     ///
     /// ```
     /// use std::time::Duration;
@@ -252,7 +251,7 @@ impl Config {
         self.connect_timeout
     }
 
-    /// Whether TCP keepalives are on.
+    /// Returns whether TCP keepalives are on.
     pub fn get_keepalives(&self) -> bool {
         self.keepalives
     }

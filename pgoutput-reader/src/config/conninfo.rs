@@ -7,7 +7,7 @@ use super::error::{ConfigError, ParameterOrigin};
 use super::keyword;
 use super::parameters::{Parameters, unknown};
 
-/// Whether `c` is a space for C's `isspace`.
+/// Returns whether `c` is a space for C's `isspace`.
 fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t'..='\r')
 }

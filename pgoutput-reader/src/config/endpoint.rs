@@ -209,7 +209,7 @@ impl Config {
     }
 }
 
-/// Whether this is `host:port`. An IPv6 address has more than one colon.
+/// Returns whether this is `host:port`. An IPv6 address has more than one colon.
 fn names_port(host: &Host) -> bool {
     let Host::Tcp(name) = host else { return false };
     name.split_once(':')

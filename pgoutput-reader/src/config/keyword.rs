@@ -13,7 +13,7 @@ pub(crate) struct Keyword {
     pub(crate) treatment: Treatment,
 }
 
-/// How the reader treats a keyword. An empty value always means the default and is accepted.
+/// The reader's treatment of a keyword. An empty value always means the default and is accepted.
 pub(crate) enum Treatment {
     /// Stored in the `Config` as it is.
     Text(fn(&mut Config, &str)),
@@ -28,7 +28,7 @@ pub(crate) enum Treatment {
 }
 
 impl Keyword {
-    /// Whether the value must never be shown.
+    /// Returns whether the value must never be shown.
     pub(crate) fn is_secret(&self) -> bool {
         matches!(
             self.name,
@@ -312,7 +312,7 @@ const FOREIGN: &[&str] = &[
     "timezone",
 ];
 
-/// Whether an unknown word is a parameter of another library.
+/// Returns whether an unknown word is a parameter of another library.
 pub(crate) fn is_foreign(word: &str) -> bool {
     FOREIGN.iter().any(|name| name.eq_ignore_ascii_case(word))
 }

@@ -33,8 +33,8 @@ impl Parameters {
         }
     }
 
-    /// Whether the keyword was given, even with an empty value. The environment is then not used
-    /// for it.
+    /// Returns whether the keyword was given, even with an empty value. The environment is then not
+    /// used for it.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|given| given.keyword.name == name)
     }

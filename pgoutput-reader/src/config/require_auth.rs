@@ -66,7 +66,7 @@ pub struct RequireAuth {
 }
 
 impl RequireAuth {
-    /// Whether the server may use this authentication method.
+    /// Returns whether the server may use this authentication method.
     pub fn allows(self, method: AuthMethod) -> bool {
         (self.named & method.bit() != 0) != self.negated
     }

@@ -102,8 +102,8 @@ impl Config {
 
 /// # Security: getters
 impl Config {
-    /// How much TLS is asked for: the mode that was set, or `prefer`, or `verify-full` with
-    /// `sslrootcert=system`, as in libpq.
+    /// The TLS mode: the one that was set, or `prefer`, or `verify-full` with `sslrootcert=system`,
+    /// as in libpq.
     pub fn get_ssl_mode(&self) -> SslMode {
         match self.ssl_mode {
             Some(mode) => mode,
@@ -114,14 +114,14 @@ impl Config {
         }
     }
 
-    /// Whether the mode was set (connection string, service, `PGSSLMODE`, setter) rather than the
-    /// default. Only with a mode that was set is a password sent to a remote host without TLS, or
-    /// to a server whose certificate was not verified.
+    /// Returns whether the mode was set (connection string, service, `PGSSLMODE`, setter) rather
+    /// than the default. Only with a mode that was set is a password sent to a remote host without
+    /// TLS, or to a server whose certificate was not verified.
     pub fn ssl_mode_is_chosen(&self) -> bool {
         self.ssl_mode.is_some()
     }
 
-    /// How TLS begins.
+    /// The start of TLS.
     pub fn get_ssl_negotiation(&self) -> SslNegotiation {
         self.ssl.negotiation
     }
@@ -141,7 +141,7 @@ impl Config {
         self.ssl.key.as_deref()
     }
 
-    /// Whether a client certificate is sent.
+    /// The use of a client certificate.
     pub fn get_ssl_cert_mode(&self) -> SslCertMode {
         self.ssl.cert_mode
     }
@@ -156,7 +156,7 @@ impl Config {
         self.ssl.crl_dir.as_deref()
     }
 
-    /// Whether the host name is sent to the server.
+    /// Returns whether the host name is sent to the server.
     pub fn get_ssl_sni(&self) -> bool {
         self.ssl.sni
     }
@@ -171,7 +171,7 @@ impl Config {
         self.ssl.max_version
     }
 
-    /// Whether SCRAM authentication is bound to the TLS connection.
+    /// Returns whether SCRAM authentication is bound to the TLS connection.
     pub fn get_channel_binding(&self) -> ChannelBinding {
         self.channel_binding
     }

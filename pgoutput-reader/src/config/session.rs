@@ -77,7 +77,7 @@ impl Config {
         self.target_session_attrs
     }
 
-    /// Whether hosts are tried in random order.
+    /// Returns whether hosts are tried in random order.
     pub fn get_load_balance_hosts(&self) -> bool {
         self.load_balance_hosts
     }

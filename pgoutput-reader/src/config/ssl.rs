@@ -5,7 +5,7 @@ use std::fmt;
 use super::Config;
 use super::error::{ConfigError, Problem};
 
-/// How much TLS a connection asks for: the values of `sslmode`, from the weakest to the strictest
+/// The TLS mode of a connection: the values of `sslmode`, from the weakest to the strictest
 /// ([PostgreSQL manual,
 /// 34.19.3](https://www.postgresql.org/docs/18/libpq-ssl.html#LIBPQ-SSL-PROTECTION)).
 ///
@@ -50,7 +50,7 @@ impl SslMode {
         }
     }
 
-    /// Whether a connection without TLS must be refused.
+    /// Returns whether a connection without TLS must be refused.
     pub const fn requires_tls(self) -> bool {
         matches!(self, Self::Require | Self::VerifyCa | Self::VerifyFull)
     }
@@ -66,7 +66,7 @@ impl fmt::Display for SslMode {
     }
 }
 
-/// How TLS begins: the values of `sslnegotiation`.
+/// The start of TLS: the values of `sslnegotiation`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SslNegotiation {
@@ -78,7 +78,7 @@ pub enum SslNegotiation {
     Direct,
 }
 
-/// Whether a client certificate is sent: the values of `sslcertmode`.
+/// The use of a client certificate: the values of `sslcertmode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SslCertMode {
@@ -102,7 +102,8 @@ pub enum TlsVersion {
     Tls13,
 }
 
-/// Whether SCRAM authentication is bound to the TLS connection: the values of `channel_binding`.
+/// Channel binding, which binds SCRAM authentication to the TLS connection: the values of
+/// `channel_binding`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ChannelBinding {

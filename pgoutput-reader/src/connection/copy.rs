@@ -132,7 +132,7 @@ impl CopyBoth {
         self.connection.channel.inbox.release();
     }
 
-    /// When bytes were last received.
+    /// The time at which bytes were last received.
     pub(crate) fn heard_at(&self) -> Instant {
         self.connection.channel.heard_at()
     }

@@ -124,7 +124,7 @@ impl Connection {
     }
 }
 
-/// Whether another server is acceptable after no standby was found among the hosts.
+/// Returns whether another server is acceptable after no standby was found among the hosts.
 fn may_use_any(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::SessionAttrs { .. } => true,

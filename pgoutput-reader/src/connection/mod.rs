@@ -82,7 +82,7 @@ pub struct SystemId {
 pub struct CreatedSlot {
     /// The slot's name.
     pub name: String,
-    /// Where the slot starts: changes committed after this LSN are read.
+    /// The start of the slot: changes committed after this LSN are read.
     pub consistent_point: Lsn,
     /// The name of the exported snapshot, if one was requested.
     pub snapshot_name: Option<String>,

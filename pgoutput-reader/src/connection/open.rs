@@ -258,7 +258,7 @@ impl AddressAttempt<'_> {
     }
 }
 
-/// Whether the address is local, so that no attacker can be on the network in between.
+/// Returns whether the address is local, so that no attacker can be on the network in between.
 pub(super) fn is_local(target: &Target) -> bool {
     match target {
         Target::Unix(_) => true,

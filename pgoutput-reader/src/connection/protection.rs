@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::io::TlsSettings;
 
-/// How a connection is protected. The SQL connection must be protected as well.
+/// The protection of a replication connection. The SQL connection must be protected as well.
 #[derive(Debug, Default)]
 #[cfg_attr(
     not(feature = "reader"),
@@ -29,7 +29,7 @@ impl Protection {
         self.tls.is_some()
     }
 
-    /// Whether the server's certificate is verified against trusted authorities.
+    /// Returns whether the server's certificate is verified against trusted authorities.
     pub(super) fn is_verified(&self) -> bool {
         self.tls.as_ref().is_some_and(TlsSettings::verified)
     }

@@ -120,8 +120,8 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
     })
 }
 
-/// Whether this is a message of PgBouncer or a pooler like it. Versions up to 1.7 begin with a
-/// capital letter.
+/// Returns whether this is a message of PgBouncer or a pooler like it. Versions up to 1.7 begin
+/// with a capital letter.
 fn of_pooler(text: &str) -> bool {
     let text = text.to_lowercase();
     [

@@ -49,7 +49,7 @@ pub enum AuthError {
          pg_hba.conf"
     )]
     NoChannelBinding {
-        /// Why it is not possible.
+        /// The reason why it is not possible.
         reason: &'static str,
     },
     /// The server asks for a method that this crate does not support.
@@ -86,7 +86,7 @@ pub enum AuthError {
     /// A message of the SCRAM exchange is invalid, or its nonce is not the one sent.
     #[error("the server's SCRAM message is invalid: {reason}")]
     Scram {
-        /// Why the message is invalid.
+        /// The reason why the message is invalid.
         reason: &'static str,
     },
     /// The server did not prove that it knows the password, so it is not the server it claims to

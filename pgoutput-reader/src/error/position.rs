@@ -4,10 +4,10 @@ use pgoutput_decode::{Lsn, Printable};
 
 use super::{Error, ErrorKind};
 
-const COMMITS_WAIT: &str = ", or by this reader while it was idle, which is not known as commits \
-                            wait for it (synchronous_standby_names or Acknowledge::Stages)";
+const COMMITS_WAIT: &str = ", or by this reader while it was idle (which cannot be determined when \
+                            commits wait for it: synchronous_standby_names, Acknowledge::Stages)";
 
-/// Why a position was refused.
+/// An error of a stored position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PositionError {
@@ -87,7 +87,7 @@ pub enum PositionError {
         lsn: Lsn,
         /// The server's timeline.
         server: u32,
-        /// Where its history left the position's timeline; `None` if it was never on it.
+        /// The LSN at which its history left the position's timeline; `None` if it was never on it.
         switch: Option<Lsn>,
     },
     /// The position is of another slot.
@@ -109,26 +109,26 @@ pub enum PositionError {
         "the position was taken with other publications or other options messages, origin or \
          two_phase ({}; fingerprint {position:016x}, now {asked:016x}): use the same ones, or \
          start again from a snapshot",
-        Printable(.change.as_deref().unwrap_or("which one is not known"))
+        Printable(.change.as_deref().unwrap_or("it is not known which"))
     )]
     OtherPublications {
         /// The position's publication fingerprint.
         position: u64,
         /// The fingerprint of the publications and options now.
         asked: u64,
-        /// What has changed, if one change explains it: `the option messages was on`.
+        /// The change, if a single one explains it: `the option messages was on`.
         change: Option<String>,
     },
     /// The server's WAL ends before the position, so it does not contain what was read.
     #[error(
         "the position is {lsn}, and the server's WAL ends at {ends}: if it is a standby that has \
-         not replayed so far, wait; otherwise the server has lost WAL, for example by a restored \
-         backup: start again from a snapshot"
+         not replayed the position yet, wait; otherwise the server has lost WAL, for example by a \
+         restored backup: start again from a snapshot"
     )]
     AheadOfLog {
         /// The position's LSN.
         lsn: Lsn,
-        /// Where the server's WAL ends.
+        /// The end of the server's WAL.
         ends: Lsn,
     },
     /// The slot is ahead of the position, and no reader at the position confirmed it. It was

@@ -19,7 +19,7 @@ pub enum ProtocolError {
     Unexpected {
         /// The message's first byte.
         tag: u8,
-        /// What the client was doing.
+        /// The activity of the client.
         during: &'static str,
     },
     /// A length below the four bytes of the length field itself.
@@ -94,7 +94,7 @@ pub enum LimitError {
     Handshake {
         /// The limit.
         limit: usize,
-        /// What is limited.
+        /// The limited items.
         unit: &'static str,
     },
     /// Too many different parameters, notices or rows to keep.
@@ -102,7 +102,7 @@ pub enum LimitError {
     Kept {
         /// The limit.
         limit: usize,
-        /// What is limited.
+        /// The limited items.
         unit: &'static str,
     },
     /// The server does not read, and too much data is waiting to be sent.

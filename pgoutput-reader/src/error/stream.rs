@@ -10,7 +10,7 @@ use crate::proto::ServerVersion;
 #[cfg(feature = "reader")]
 use crate::setup::{BlockingSession, listed};
 
-/// Why reading cannot start as requested.
+/// An error of the setup: reading cannot start as requested.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
@@ -180,7 +180,7 @@ pub enum SetupError {
     LogLost {
         /// The received LSN.
         received: Lsn,
-        /// Where the server's WAL ends.
+        /// The end of the server's WAL.
         ends: Lsn,
     },
     /// Publications do not exist in this database. Servers from 18 on would silently send nothing
@@ -227,7 +227,7 @@ pub enum SetupError {
     /// A part of the protocol that [`ReplicationStream`](crate::ReplicationStream) reads and
     /// [`Reader`](crate::Reader) does not assemble yet.
     #[error(
-        "{option} is not supported by Reader yet: leave it out, or read the messages with \
+        "{option} is not supported yet by Reader: leave it out, or read the messages with \
          ReplicationStream"
     )]
     NotSupportedYet {
@@ -236,7 +236,7 @@ pub enum SetupError {
     },
 }
 
-/// How to create a missing slot. A name that no slot can have is not put into a statement.
+/// Advice on creating a missing slot. A name that no slot can have is not put into a statement.
 fn creation(slot: &str) -> String {
     let is_name = (1..=63).contains(&slot.len())
         && slot.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
@@ -394,7 +394,7 @@ fn owner(table: Option<&str>, type_name: Option<&str>) -> String {
     }
 }
 
-/// What a server does about a missing publication, and what the user can do.
+/// The server's treatment of a missing publication, and advice.
 fn remedies(server: ServerVersion) -> &'static str {
     if server.major() >= 18 {
         "the server leaves out its changes from there on; nothing from there on was confirmed: to \

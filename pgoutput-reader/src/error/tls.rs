@@ -5,7 +5,7 @@ use pgoutput_decode::Printable;
 use super::Error;
 use super::ErrorKind;
 
-/// Why a connection could not be protected by TLS, or was refused although it could be.
+/// A TLS error: the connection could not be protected, or the server was refused.
 ///
 /// Texts of certificates are shown with control characters escaped, and shortened. Texts from a
 /// server that is not verified yet are not shown.

@@ -99,7 +99,7 @@ impl Channel {
         self.writer.clone()
     }
 
-    /// When bytes were last received.
+    /// The time at which bytes were last received.
     pub(crate) fn heard_at(&self) -> Instant {
         self.heard_at
     }

@@ -122,7 +122,8 @@ fn up_to(time: Duration, units: u32) -> Duration {
     unit.saturating_mul(u32::try_from(whole).unwrap_or(u32::MAX))
 }
 
-/// Whether another address may succeed: this one could not be reached, or its server is not ready.
+/// Returns whether another address may succeed: this one could not be reached, or its server is not
+/// ready.
 pub(crate) fn may_try_next(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Io { .. } | ErrorKind::Timeout { .. } => true,

@@ -39,7 +39,7 @@ impl Transport {
         }
     }
 
-    /// Whether written bytes are kept here unsent.
+    /// Returns whether written bytes are kept here unsent.
     pub(super) fn unsent(&self) -> bool {
         match self {
             #[cfg(feature = "tls")]

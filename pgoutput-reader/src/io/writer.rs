@@ -35,7 +35,7 @@ impl Writer {
         Outbox { writer: self, unsent }
     }
 
-    /// Whether there are unsent bytes.
+    /// Returns whether there are unsent bytes.
     pub(super) fn pending(&self) -> bool {
         !self.outbox().is_empty() || self.transport.unsent()
     }

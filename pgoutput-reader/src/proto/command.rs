@@ -45,7 +45,7 @@ pub enum SlotSnapshot {
 }
 
 impl CreateSlot {
-    /// A permanent slot that starts at the current WAL position.
+    /// Creates options for a permanent slot that starts at the current WAL position.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),

@@ -1,4 +1,4 @@
-//! When to send a status update, as a function of the time and the positions.
+//! The schedule of status updates, as a function of the time and the positions.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ pub(crate) struct Positions {
     pub(crate) write_is_reported: bool,
 }
 
-/// When the next status update is due.
+/// The schedule of status updates.
 #[derive(Debug, Clone)]
 pub(crate) struct Feedback {
     interval: Duration,
@@ -56,13 +56,13 @@ impl Feedback {
         self.asked = true;
     }
 
-    /// Whether the server waits for a status update that it asked for.
+    /// Returns whether the server waits for a status update that it asked for.
     #[cfg(feature = "reader")]
     pub(crate) fn is_asked(&self) -> bool {
         self.asked
     }
 
-    /// When a status update with these positions is due. It may be in the past.
+    /// The time at which a status update with these positions is due. It may be in the past.
     pub(crate) fn due_at(&self, positions: &Positions) -> Instant {
         // The received LSN changes with every message. It is reported together with something else.
         let write_moved = positions.write_is_reported && positions.write != self.sent.write;
@@ -76,7 +76,7 @@ impl Feedback {
         self.sent_at + wait
     }
 
-    /// Whether a status update is due.
+    /// Returns whether a status update is due.
     pub(crate) fn due(&self, now: Instant, positions: &Positions) -> bool {
         self.due_at(positions) <= now
     }

@@ -44,7 +44,7 @@ enum HandshakePhase {
     Ready,
 }
 
-/// What the server reported about itself before it was ready.
+/// The server's messages about itself before it was ready.
 #[derive(Debug, Default)]
 pub(crate) struct ServerStartup {
     pub(crate) parameters: BTreeMap<String, String>,
@@ -79,13 +79,13 @@ impl Handshake {
         self
     }
 
-    /// Whether the server has accepted the client. Its messages are authentic from then on.
+    /// Returns whether the server has accepted the client. Its messages are authentic from then on.
     pub(crate) fn accepted(&self) -> bool {
         matches!(self.phase, HandshakePhase::Accepted | HandshakePhase::Ready)
     }
 
-    /// Whether the server has proved by channel binding that it knows the password and is the other
-    /// end of this TLS connection.
+    /// Returns whether the server has proved by channel binding that it knows the password and is
+    /// the other end of this TLS connection.
     pub(crate) fn is_bound(&self) -> bool {
         self.auth.bound
     }
@@ -197,7 +197,8 @@ pub(crate) fn lossy(text: &[u8]) -> String {
     String::from_utf8_lossy(text).into_owned()
 }
 
-/// Whether an `E` begins a bare text and not an ErrorResponse; `None` if too little has arrived.
+/// Returns whether an `E` begins a bare text and not an ErrorResponse; `None` if too little has
+/// arrived.
 ///
 /// A server that cannot start a process for the connection sends `E`, text, zero byte (the format
 /// of protocol 2). As a length, the text's first bytes exceed that of any real error, which is how

@@ -1,4 +1,4 @@
-//! When a silent server is asked for a reply, and when the connection counts as dead.
+//! Detection of a silent server: when to ask it for a reply, and when to give up.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ impl Liveness {
         self.asked_at = Some(now);
     }
 
-    /// When there is something to do if nothing is received until then. It may be in the past.
+    /// The time of the next action if nothing is received until then. It may be in the past.
     pub(crate) fn due_at(&self) -> Option<Instant> {
         if self.limit.is_zero() {
             return None;

@@ -20,7 +20,7 @@ use crate::{Error, ErrorKind};
 pub struct StartReplication {
     /// The slot to read.
     pub slot: String,
-    /// Where to start, if it is after the slot's confirmed LSN. `0/0` starts at the latter.
+    /// The LSN to start at, if it is after the slot's confirmed LSN. `0/0` starts at the latter.
     pub start_lsn: Lsn,
     /// The version of the pgoutput protocol, 1 to 4. `None` is the newest that the server supports.
     pub proto_version: Option<u32>,
@@ -38,12 +38,12 @@ pub struct StartReplication {
     /// Send only changes of this origin. PostgreSQL 16 and later. `None` is the server's default,
     /// which sends all.
     pub origin: Option<Origin>,
-    /// How to treat a publication that does not exist at the point of the WAL being read.
+    /// The treatment of a publication that does not exist at the point of the WAL being read.
     pub missing_publication: MissingPublication,
 }
 
-/// How to treat a publication that does not exist at the point of the WAL being read, whatever the
-/// catalogue says now: it was dropped or renamed for a while, or created after the slot.
+/// The treatment of a publication that does not exist at the point of the WAL being read, whatever
+/// the catalogue says now: it was dropped or renamed for a while, or created after the slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum MissingPublication {
@@ -58,7 +58,7 @@ pub enum MissingPublication {
     Skip,
 }
 
-/// Whether large transactions are sent in chunks before they commit.
+/// The sending of large transactions before they commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Streaming {
@@ -82,8 +82,8 @@ pub enum Origin {
 }
 
 impl StartReplication {
-    /// All changes of these publications from the slot's confirmed LSN on, each transaction after
-    /// its commit.
+    /// Creates options that send all changes of these publications from the slot's confirmed LSN
+    /// on, each transaction after its commit.
     pub fn new<P: Into<String>>(
         slot: impl Into<String>,
         publications: impl IntoIterator<Item = P>,

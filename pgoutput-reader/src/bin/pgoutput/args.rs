@@ -57,7 +57,7 @@ pub(crate) struct Tail {
     #[arg(long, value_name = "1..4", value_parser = clap::value_parser!(u32).range(1..=4))]
     pub(crate) proto_version: Option<u32>,
 
-    /// Receive large transactions in chunks before they commit (only off is supported yet).
+    /// Receive large transactions in chunks before they commit (only off is supported so far).
     #[arg(long, value_enum, default_value = "off")]
     pub(crate) streaming: StreamingArg,
 

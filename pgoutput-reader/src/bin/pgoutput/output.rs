@@ -26,7 +26,7 @@ pub(crate) struct Output {
     object: String,
 }
 
-/// Why a change was not written.
+/// An error that kept a change from being written.
 pub(crate) enum WriteError {
     /// A value that cannot be read, and the transaction's commit LSN.
     Value(serde_json::Error, Option<Lsn>),

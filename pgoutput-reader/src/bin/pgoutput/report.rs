@@ -7,7 +7,7 @@ use pgoutput_reader::{ErrorKind, Reader, ReconnectAttempt, Reconnected, ServerMe
 use crate::args::Tail;
 use crate::output::Output;
 
-/// How much is reported.
+/// The amount of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Report {
     Quiet,

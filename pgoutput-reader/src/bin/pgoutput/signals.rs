@@ -11,8 +11,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// How long the creation of a slot may take to be cancelled. The rest of connecting cannot be
-/// stopped.
+/// The time for cancelling the creation of a slot. The rest of connecting cannot be stopped.
 const CONNECTING: Duration = Duration::from_secs(4);
 
 /// The additional time for an orderly end. Together they are longer than ending the copy takes, but

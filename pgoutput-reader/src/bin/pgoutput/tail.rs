@@ -129,7 +129,7 @@ fn reconnect(tail: &Tail) -> Reconnect {
     }
 }
 
-/// What ended the output early.
+/// An early end of the output.
 enum Stop {
     Reader(Error),
     Value(serde_json::Error, Option<Lsn>),

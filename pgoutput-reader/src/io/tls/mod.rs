@@ -132,7 +132,7 @@ impl TlsStream {
         }
     }
 
-    /// Whether accepted bytes, or a response of TLS itself, are unsent.
+    /// Returns whether accepted bytes, or a response of TLS itself, are unsent.
     pub(super) fn unsent(&self) -> bool {
         let state = self.state();
         !state.gone && state.tls.wants_write()
@@ -149,7 +149,7 @@ impl TlsStream {
         end_point(state.tls.peer_certificates()?.first()?)
     }
 
-    /// Whether the server has chosen PostgreSQL's protocol (ALPN).
+    /// Returns whether the server has chosen PostgreSQL's protocol (ALPN).
     pub(crate) fn is_postgresql(&self) -> bool {
         self.state().tls.alpn_protocol() == Some(settings::ALPN)
     }

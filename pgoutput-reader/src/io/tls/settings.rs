@@ -85,7 +85,7 @@ impl TlsSettings {
         if missing { Err(TlsError::CertificateNotRequested) } else { Ok(()) }
     }
 
-    /// Whether the server's certificate is verified against trusted authorities.
+    /// Returns whether the server's certificate is verified against trusted authorities.
     pub(crate) fn verified(&self) -> bool {
         self.verified
     }
