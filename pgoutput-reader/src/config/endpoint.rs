@@ -124,7 +124,7 @@ impl Config {
     ///
     /// Each host is one endpoint. A host that is not given stands for three: the Unix sockets in
     /// `/var/run/postgresql` and `/tmp`, then `localhost`. A libpq has one of the three built in,
-    /// chosen by whoever built it.
+    /// chosen when it was built.
     ///
     /// ```
     /// let config: pgoutput_reader::Config = "postgresql://a,b:5433/".parse()?;
