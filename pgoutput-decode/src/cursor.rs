@@ -179,7 +179,7 @@ impl<'a> Cursor<'a> {
             return Err(self.error(DecodeError::missing_terminator(field)));
         };
         let rest = rest.get(1..).unwrap_or_default();
-        match core::str::from_utf8(head) {
+        match crate::utf8::text(head) {
             Ok(text) => {
                 self.rest = rest;
                 Ok(text)

@@ -330,19 +330,27 @@ impl<'a> Field<'a> {
     /// bytes are not what PostgreSQL writes for the type.
     #[inline]
     pub fn get<T: FromField<'a>>(&self) -> Result<T, ValueError> {
-        let ty = self.ty.without_domains();
+        if self.ty.is_described() {
+            return self.get_described();
+        }
+        // Shows the compiler that no description has to be looked up from here on.
+        self.get_as(FieldType::new(self.ty.oid()))
+    }
+
+    #[cold]
+    fn get_described<T: FromField<'a>>(self) -> Result<T, ValueError> {
+        self.get_as(self.ty.without_domains())
+    }
+
+    #[inline]
+    fn get_as<T: FromField<'a>>(&self, ty: FieldType<'a>) -> Result<T, ValueError> {
         if !T::accepts(ty) {
-            return Err(self.wrong_type::<T>());
+            return Err(wrong_type::<T>(self.ty.oid(), self.format));
         }
         match T::from_field(&Self { ty, ..*self }) {
             Ok(value) => Ok(value),
             Err(error) => Err(error.within(ty.oid(), self.format)),
         }
-    }
-
-    #[cold]
-    fn wrong_type<T>(&self) -> ValueError {
-        ValueError::wrong_type(core::any::type_name::<T>()).within(self.ty.oid(), self.format)
     }
 
     /// Writes the value as JSON, the same from either format. Each Rust type documents the shape of
@@ -397,6 +405,11 @@ impl<'a> Field<'a> {
     pub fn write_text(&self, out: &mut impl fmt::Write) -> Result<(), ValueError> {
         Ok(write!(out, "{}", self.get::<Value<'a>>()?)?)
     }
+}
+
+#[cold]
+fn wrong_type<T>(oid: Oid, format: Format) -> ValueError {
+    ValueError::wrong_type(core::any::type_name::<T>()).within(oid, format)
 }
 
 impl fmt::Debug for Field<'_> {

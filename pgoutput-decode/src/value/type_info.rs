@@ -234,6 +234,12 @@ impl<'a> FieldType<'a> {
         }
     }
 
+    /// True for a type with a description.
+    #[inline]
+    pub(super) const fn is_described(self) -> bool {
+        !matches!(self.0, Source::Oid(_))
+    }
+
     /// True for a base type that is not like text, and for a type without a description.
     #[inline]
     pub(crate) fn is_base(self) -> bool {
