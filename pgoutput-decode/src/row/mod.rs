@@ -440,7 +440,8 @@ fn field_type<'a>(column: &Column, types: Option<&'a TypeSet>) -> FieldType<'a> 
     }
 }
 
-#[inline(never)]
+// Cold, so that columns of rows without descriptions stay in registers.
+#[cold]
 fn described(oid: Oid, types: &TypeSet) -> FieldType<'_> {
     let is_built_in = PgType::from_oid(oid).is_some();
     types.get(oid).filter(|_| !is_built_in).unwrap_or(FieldType::new(oid))
