@@ -9,8 +9,8 @@ use super::resume::Resume;
 use crate::error::StreamError;
 use crate::event::signature::Signature;
 use crate::event::{
-    ChangeEvent, Content, Context, Fingerprint, Op, ReplicationOrigin, StreamIdentity, TableSchema,
-    TransactionInfo, full_width,
+    ChangeEvent, Content, Context, Fingerprint, Op, ReplicationOrigin, Shared, StreamIdentity,
+    TableSchema, TransactionInfo, full_width,
 };
 use crate::schema::{Lookup, Need, Schemas};
 use crate::stream::StreamEvent;
@@ -23,7 +23,7 @@ pub(super) struct Transactions {
     current: Option<Current>,
     last_commit_time: Option<TimestampTz>,
     /// The transaction that the end of a stream interrupted: the events still to come share it.
-    interrupted: Option<Arc<TransactionInfo>>,
+    interrupted: Option<Arc<Shared<TransactionInfo>>>,
     resume: Resume,
     /// The number of events delivered.
     delivered: u64,
@@ -36,7 +36,7 @@ pub(super) struct Transactions {
 /// The transaction whose changes are arriving.
 #[derive(Debug)]
 struct Current {
-    transaction: Arc<TransactionInfo>,
+    transaction: Arc<Shared<TransactionInfo>>,
     /// The index of the next event.
     index: u64,
     last_lsn: Lsn,
@@ -139,7 +139,7 @@ impl Transactions {
                 self.resume.begin(begin.final_lsn)?;
                 let interrupted = self.interrupted.take_if(|transaction| transaction.is_of(begin));
                 let transaction = interrupted
-                    .unwrap_or_else(|| Arc::new(TransactionInfo::new(begin, &self.identity)));
+                    .unwrap_or_else(|| Shared::new(TransactionInfo::new(begin, &self.identity)));
                 let last_lsn = Lsn::ZERO;
                 self.current = Some(Current { transaction, index: 0, last_lsn, ordinal: 0 });
             }
@@ -272,7 +272,7 @@ impl Transactions {
         &mut self,
         op: Op,
         lsn: Lsn,
-        table: Option<Arc<TableSchema>>,
+        table: Option<Arc<Shared<TableSchema>>>,
         content: Content,
         event: &StreamEvent<'_>,
     ) -> Result<ChangeEvent, StreamError> {

@@ -7,6 +7,7 @@ mod key;
 mod message_id;
 mod position;
 mod row;
+mod shared;
 pub(crate) mod signature;
 mod stream_identity;
 mod table;
@@ -23,6 +24,7 @@ pub(crate) use content::{Content, full_width};
 pub(crate) use message_id::Fingerprint;
 pub use position::Position;
 pub use row::Row;
+pub(crate) use shared::Shared;
 use stream_identity::fnv;
 pub(crate) use stream_identity::{ReaderId, StreamIdentity, change_since};
 pub use table::{ColumnSchema, TableSchema};
@@ -73,14 +75,14 @@ pub struct ChangeEvent {
     /// Its number in its transaction, from 0.
     pub(crate) index: u64,
     pub(crate) context: Context,
-    pub(crate) table: Option<Arc<TableSchema>>,
+    pub(crate) table: Option<Arc<Shared<TableSchema>>>,
     pub(crate) content: Content,
 }
 
 /// What an event stands in; by way of it, what its position is one of.
 #[derive(Clone)]
 pub(crate) enum Context {
-    Transaction(Arc<TransactionInfo>),
+    Transaction(Arc<Shared<TransactionInfo>>),
     /// A message outside of one.
     Alone(Arc<StreamIdentity>),
 }
@@ -126,20 +128,20 @@ impl ChangeEvent {
     /// The transaction; `None` only for a message that was written outside of one.
     pub fn transaction(&self) -> Option<&Arc<TransactionInfo>> {
         match &self.context {
-            Context::Transaction(transaction) => Some(transaction),
+            Context::Transaction(transaction) => Some(transaction.value()),
             Context::Alone(_) => None,
         }
     }
 
     /// The table as it was when the change was made; `None` only for a message.
     pub fn table(&self) -> Option<&Arc<TableSchema>> {
-        self.table.as_ref()
+        self.table.as_ref().map(|table| table.value())
     }
 
     /// The old row: nothing, its key columns, or all of it, as the table's replica identity has it.
     pub fn before(&self) -> Option<Row<'_>> {
         let (_, old) = self.content.rows()?;
-        Some(Row::old(self.table.as_deref()?, old?, self.lsn))
+        Some(Row::old(self.table.as_ref()?, old?, self.lsn))
     }
 
     /// The new row.
@@ -148,7 +150,7 @@ impl ChangeEvent {
     /// else it is [`Unchanged`](pgoutput_decode::TupleColumn::Unchanged).
     pub fn after(&self) -> Option<Row<'_>> {
         let (new, old) = self.content.rows()?;
-        Some(Row::new(self.table.as_deref()?, new?, old, self.lsn))
+        Some(Row::new(self.table.as_ref()?, new?, old, self.lsn))
     }
 
     /// The options of a TRUNCATE; `None` for every other operation.

@@ -25,8 +25,6 @@ pub struct TableSchema {
     /// How the reader's events write values. A row has only its table to find this in.
     #[cfg(feature = "json")]
     pub(crate) json_options: JsonOptions,
-    #[cfg(feature = "json")]
-    pub(crate) json: super::json::Kept<super::json::TableText>,
 }
 
 /// A column of a [`TableSchema`].
@@ -98,8 +96,8 @@ impl TableSchema {
         types: TypeSet,
         unknown_types: Box<[Oid]>,
         money_digits: u8,
-    ) -> Arc<Self> {
-        Arc::new(Self { types, unknown_types, money_digits, ..self.clone() })
+    ) -> Self {
+        Self { types, unknown_types, money_digits, ..self.clone() }
     }
 
     /// What the old rows of this table hold at the time of the change, from the Relation message.

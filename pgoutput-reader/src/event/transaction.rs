@@ -16,8 +16,6 @@ pub struct TransactionInfo {
     commit_time: TimestampTz,
     end_lsn: OnceLock<Lsn>,
     origin: OnceLock<ReplicationOrigin>,
-    #[cfg(feature = "json")]
-    pub(super) json: super::json::Kept<String>,
 }
 
 /// Where a transaction was made, when it was itself replicated to the server.
@@ -38,8 +36,6 @@ impl TransactionInfo {
             commit_time: begin.commit_time,
             end_lsn: OnceLock::new(),
             origin: OnceLock::new(),
-            #[cfg(feature = "json")]
-            json: super::json::Kept::default(),
         }
     }
 

@@ -161,8 +161,6 @@ mod tests {
             money_digits: 2,
             #[cfg(feature = "json")]
             json_options: pgoutput_decode::value::JsonOptions::default(),
-            #[cfg(feature = "json")]
-            json: crate::event::json::Kept::default(),
         }
     }
 

@@ -19,7 +19,7 @@ use pgoutput_decode::{Lsn, Oid, Relation, Relations, TupleColumn, TupleData};
 
 use crate::catalog::{Described, StreamTypes, Types, with_elements};
 use crate::error::StreamError;
-use crate::event::TableSchema;
+use crate::event::{Shared, TableSchema};
 use drift::Drift;
 use dropped::Dropped;
 pub(crate) use need::{Facts, Need};
@@ -42,7 +42,7 @@ pub(crate) struct Schemas {
 /// The current version of a table.
 #[derive(Debug)]
 struct Table {
-    schema: Arc<TableSchema>,
+    schema: Arc<Shared<TableSchema>>,
     drift: Drift,
     /// Whether a column holds amounts of `money`.
     has_money: bool,
@@ -51,7 +51,7 @@ struct Table {
 /// The result of looking up a table.
 #[derive(Debug)]
 pub(crate) enum Lookup {
-    Found(Arc<TableSchema>),
+    Found(Arc<Shared<TableSchema>>),
     /// Look it up again after answering this.
     Needs(Need),
 }
@@ -187,8 +187,6 @@ impl Schemas {
             unknown_types: types.unknown,
             #[cfg(feature = "json")]
             json_options: self.json_options,
-            #[cfg(feature = "json")]
-            json: crate::event::json::Kept::default(),
         })
     }
 
@@ -222,7 +220,7 @@ impl Schemas {
 impl Table {
     fn new(schema: TableSchema) -> Self {
         let has_money = money::is_in(&schema.relation, &schema.types);
-        Self { drift: Drift::new(&schema), schema: Arc::new(schema), has_money }
+        Self { drift: Drift::new(&schema), schema: Shared::new(schema), has_money }
     }
 
     /// Takes in a new description of the types by the catalogue, whose server had reached
@@ -253,13 +251,13 @@ impl Table {
     fn set_types(&mut self, Types { described, unknown, .. }: Types) {
         self.has_money = money::is_in(&self.schema.relation, &described);
         let digits = self.schema.money_digits;
-        self.schema = self.schema.with_types(described, unknown, digits);
+        self.schema = Shared::new(self.schema.with_types(described, unknown, digits));
     }
 
     fn set_money_digits(&mut self, digits: u8) {
         if digits != self.schema.money_digits {
             let (types, unknown) = (self.schema.types.clone(), self.schema.unknown_types.clone());
-            self.schema = self.schema.with_types(types, unknown, digits);
+            self.schema = Shared::new(self.schema.with_types(types, unknown, digits));
         }
     }
 }

@@ -1,22 +1,20 @@
 //! The JSON shape of a change event.
 
 mod column_notes;
+mod fields;
 mod text;
 mod value;
 mod write;
 
-use std::cell::RefCell;
 use std::fmt::Write as _;
 
+use pgoutput_decode::Lsn;
 use pgoutput_decode::message::{MessageBody, ReplicaIdentity, TruncateFlags};
-use pgoutput_decode::{Lsn, TupleColumn};
-use serde::ser::{Error as _, SerializeMap, SerializeStruct};
+use serde::ser::{Error as _, SerializeStruct};
 use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
 
-use column_notes::{Marks, named};
-use text::{JsonText, is_plain, quoted};
-pub(crate) use write::{Kept, TableText};
+use text::JsonText;
+pub(crate) use write::Fragment;
 
 use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, TransactionInfo};
 
@@ -61,42 +59,16 @@ use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, 
 /// Every character that is not [printable](pgoutput_decode::is_printable) is escaped, in names as in values: a line of this JSON moves
 /// no terminal's cursor.
 ///
-/// Meant for `serde_json`: numbers with more digits than a float holds, and JSON inside JSON, are passed on as text.
+/// `Serialize` is meant for `serde_json`, which takes the fields of the event as they are written:
+/// numbers keep all their digits. `serde_json::to_string_pretty` therefore writes one line for each
+/// field; with `serde_json::to_value` first, it indents everything. Of other formats each field
+/// would be a piece of JSON: give them the `serde_json::Value`.
 impl Serialize for ChangeEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (before, after) = (self.before().map(RowValues::of), self.after().map(RowValues::of));
-        let unchanged = after.as_ref().map(|after| unchanged(&after.row)).unwrap_or_default();
-        let mut out = serializer.serialize_struct("ChangeEvent", 7)?;
-        out.serialize_field("op", &self.op())?;
-        out.serialize_field("message_id", &format_args!("{}", self.message_id()))?;
-        out.serialize_field("lsn", &self.lsn().as_u64())?;
-        out.serialize_field("transaction", &self.transaction().map(AsRef::as_ref))?;
-        out.serialize_field("table_schema", &self.table().map(AsRef::as_ref))?;
-        out.serialize_field("before", &before)?;
-        out.serialize_field("after", &after)?;
-        if !unchanged.is_empty() {
-            out.serialize_field("unchanged_toast", &unchanged)?;
-        }
-        for (key, columns) in named(before.map(RowValues::marks), after.map(RowValues::marks)) {
-            out.serialize_field(key, &columns)?;
-        }
-        if let Some(flags) = self.truncate() {
-            out.serialize_field("truncate", &truncate(flags))?;
-        }
-        if let Some(origin) = self.transaction().and_then(|transaction| transaction.origin()) {
-            out.serialize_field("origin", origin)?;
-        }
-        if let Some(body) = self.logical_message() {
-            out.serialize_field("message", &logical_message(&body))?;
-        }
-        out.end()
+        let mut json = String::new();
+        self.write_json(&mut json).map_err(S::Error::custom)?;
+        fields::serialize(&json, serializer)
     }
-}
-
-/// The columns of a new row that the change did not touch and the log does not hold.
-fn unchanged<'a>(row: &Row<'a>) -> Vec<JsonText<'a>> {
-    let unchanged = row.columns().filter(|column| column.value == TupleColumn::Unchanged);
-    unchanged.map(|column| JsonText(column.name())).collect()
 }
 
 #[derive(Serialize)]
@@ -196,65 +168,14 @@ impl Serialize for ColumnSchema {
     }
 }
 
-/// A map from column names to values; unchanged stored-apart values are left out. Text that is not UTF-8 is written as a
-/// `bytea` of its bytes, and what does not fit its type as if that was unknown; the JSON of the whole event names such columns.
+/// A map from column names to values, without unchanged TOAST values. Text that is not UTF-8 is
+/// written as a `bytea` of its bytes, and a value that does not fit its type as if nothing was known
+/// of the type; the JSON of the whole event names such columns.
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RowValues::of(*self).serialize(serializer)
-    }
-}
-
-/// The values of a row, and which of them could not be written as what they are.
-struct RowValues<'a> {
-    row: Row<'a>,
-    marks: RefCell<Marks<'a>>,
-}
-
-impl<'a> RowValues<'a> {
-    fn of(row: Row<'a>) -> Self {
-        Self { row, marks: RefCell::default() }
-    }
-
-    fn marks(self) -> Marks<'a> {
-        self.marks.into_inner()
-    }
-
-    /// As one piece of JSON: the key of a map cannot be written with escapes of our own.
-    fn serialize_text<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let columns = self.row.decoded().relation().columns();
-        let keys: Vec<String> = columns.iter().map(|column| quoted(&column.name) + ":").collect();
         let (mut json, mut notes) = (String::new(), write::Notes::default());
-        write::row(&mut json, Some(&self.row), &keys, &mut notes).map_err(S::Error::custom)?;
-        *self.marks.borrow_mut() = notes.marks;
-        RawValue::from_string(json).map_err(S::Error::custom)?.serialize(serializer)
-    }
-}
-
-impl Serialize for RowValues<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if !self.row.decoded().relation().columns().iter().all(|column| is_plain(&column.name)) {
-            return self.serialize_text(serializer);
-        }
-        let mut out = serializer.serialize_map(None)?;
-        for column in self.row.decoded().columns() {
-            if column.value == TupleColumn::Unchanged {
-                continue;
-            }
-            let Some(field) = column.field() else {
-                out.serialize_entry(column.name(), &())?;
-                continue;
-            };
-            let mut json = String::new();
-            let written =
-                value::write(&field, &mut json, self.row.json_options()).map_err(|error| {
-                    let place = self.row.place(column.name());
-                    S::Error::custom(format_args!("{place}: {error}"))
-                })?;
-            let written = written.of_type(self.row.is_known(column.ty.oid()));
-            self.marks.borrow_mut().add(column.name(), written);
-            let json = RawValue::from_string(json).map_err(S::Error::custom)?;
-            out.serialize_entry(column.name(), &json)?;
-        }
-        out.end()
+        write::row(&mut json, Some(self), &write::keys(self.table()), &mut notes)
+            .map_err(S::Error::custom)?;
+        fields::serialize(&json, serializer)
     }
 }

@@ -1,10 +1,9 @@
-//! The same JSON, written straight into a string.
+//! Writes the JSON of an event into a string.
 //!
-//! Serialising makes a string of each value, parses it again and describes the table anew for every event. Here values go
-//! where they are wanted, and what is the same for all events of a table or transaction is kept as text.
+//! The values go where they belong without a copy, and what is the same for all events of a table
+//! or transaction is written once.
 
-use std::fmt::{self, Write};
-use std::sync::OnceLock;
+use std::fmt::Write;
 
 use pgoutput_decode::TupleColumn;
 use pgoutput_decode::row::RowColumn;
@@ -12,58 +11,32 @@ use serde::Serialize;
 use serde::ser::Error as _;
 use serde_json::Error;
 
-use super::super::{ChangeEvent, Op, Row, TableSchema};
+use super::super::{ChangeEvent, Context, Op, Row, TableSchema, TransactionInfo};
 use super::column_notes::{Marks, named};
 use super::text::{JsonText, quoted};
 use super::value::{self, Written, WrittenAs};
 use super::{logical_message, truncate};
 
-/// JSON of something that never changes, made when it is first asked for. No part of what that is.
-#[derive(Clone)]
-pub(crate) struct Kept<T>(OnceLock<T>);
-
-impl<T> Kept<T> {
-    fn get(&self, make: impl FnOnce() -> Result<T, Error>) -> Result<&T, Error> {
-        match self.0.get() {
-            Some(text) => Ok(text),
-            None => make().map(|text| self.0.get_or_init(|| text)),
-        }
-    }
-}
-
-impl<T> Default for Kept<T> {
-    fn default() -> Self {
-        Self(OnceLock::new())
-    }
-}
-
-impl<T> PartialEq for Kept<T> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl<T> Eq for Kept<T> {}
-
-impl<T> fmt::Debug for Kept<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Kept")
-    }
-}
-
-/// What every event of a table says alike.
-#[derive(Clone)]
-pub(crate) struct TableText {
-    schema: String,
-    /// The names of the columns as keys, each with its colon.
+/// JSON that many events have in common.
+pub(crate) struct Fragment {
+    json: String,
+    /// Of a table, the names of its columns as keys, each with its colon.
     keys: Box<[String]>,
 }
 
-impl TableText {
-    fn new(table: &TableSchema) -> Result<Self, Error> {
-        let keys = table.columns().iter().map(|column| quoted(column.name()) + ":");
-        Ok(Self { schema: serde_json::to_string(table)?, keys: keys.collect() })
+impl Fragment {
+    fn of_transaction(transaction: &TransactionInfo) -> Result<Self, Error> {
+        Ok(Self { json: serde_json::to_string(transaction)?, keys: Box::default() })
     }
+
+    fn of_table(table: &TableSchema) -> Result<Self, Error> {
+        Ok(Self { json: serde_json::to_string(table)?, keys: keys(table) })
+    }
+}
+
+/// The names of the columns as keys, each with its colon.
+pub(super) fn keys(table: &TableSchema) -> Box<[String]> {
+    table.columns().iter().map(|column| quoted(column.name()) + ":").collect()
 }
 
 impl ChangeEvent {
@@ -101,16 +74,17 @@ impl ChangeEvent {
         out.push_str("\",\"lsn\":");
         number(out, self.lsn().as_u64());
         out.push_str(",\"transaction\":");
-        if let Some(transaction) = self.transaction() {
-            out.push_str(transaction.json.get(|| serde_json::to_string(&**transaction))?);
-        } else {
-            out.push_str("null");
+        match &self.context {
+            Context::Transaction(shared) => {
+                out.push_str(&shared.json(Fragment::of_transaction)?.json);
+            }
+            Context::Alone(_) => out.push_str("null"),
         }
         out.push_str(",\"table_schema\":");
-        let keys = if let Some(table) = self.table() {
-            let text = table.json.get(|| TableText::new(table))?;
-            out.push_str(&text.schema);
-            text.keys.as_ref()
+        let keys = if let Some(shared) = &self.table {
+            let table = shared.json(Fragment::of_table)?;
+            out.push_str(&table.json);
+            table.keys.as_ref()
         } else {
             out.push_str("null");
             &[]

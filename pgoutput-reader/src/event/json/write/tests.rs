@@ -1,4 +1,4 @@
-//! Both roads to JSON give the same bytes.
+//! Both ways to JSON give the same bytes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use serde_json::json;
 
 use super::*;
 use crate::event::{
-    ColumnSchema, Content, Context, Fingerprint, ReaderId, ReplicationOrigin, StreamIdentity,
-    TransactionInfo,
+    ColumnSchema, Content, Context, Fingerprint, ReaderId, ReplicationOrigin, Shared,
+    StreamIdentity, TransactionInfo,
 };
 
-fn table(relations: &Relations, oid: Oid) -> Arc<TableSchema> {
+fn table(relations: &Relations, oid: Oid) -> Arc<Shared<TableSchema>> {
     let relation = relations.get(oid).unwrap();
     let columns = relation.columns().iter().map(|column| ColumnSchema {
         wire: column.clone(),
         type_name: format!("type \"{}\"", column.type_oid).into(),
         optional: !column.flags.is_key(),
     });
-    Arc::new(TableSchema {
+    Shared::new(TableSchema {
         database: "app".into(),
         relation: Arc::clone(relation),
         columns: columns.collect(),
@@ -32,7 +32,6 @@ fn table(relations: &Relations, oid: Oid) -> Arc<TableSchema> {
         unknown_types: Box::default(),
         money_digits: 2,
         json_options: JsonOptions::default(),
-        json: Kept::default(),
     })
 }
 
@@ -40,13 +39,13 @@ fn transaction(
     begin: &BeginBody,
     identity: &Arc<StreamIdentity>,
     origin: bool,
-) -> Arc<TransactionInfo> {
+) -> Arc<Shared<TransactionInfo>> {
     let transaction = TransactionInfo::new(begin, identity);
     if origin {
         let (name, commit_lsn) = ("up\"stream".into(), Lsn::new(7));
         transaction.came_from(ReplicationOrigin { name, commit_lsn });
     }
-    Arc::new(transaction)
+    Shared::new(transaction)
 }
 
 /// The events of a captured stream, chunks of streamed transactions included.
@@ -121,7 +120,7 @@ fn events(capture: &str) -> Vec<ChangeEvent> {
 }
 
 #[test]
-fn every_captured_event_is_the_same_by_either_road() {
+fn every_captured_event_is_the_same_in_both_ways() {
     let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/captures");
     let (mut compared, mut ops, mut with) = (0, std::collections::BTreeSet::new(), [0; 4]);
     for major in 10..=18 {
@@ -319,7 +318,7 @@ const fn of_user(oid: u32, kind: TypeKind<'static>) -> TypeInfo<'static> {
 fn described(type_oid: u32, kind: u8, value: &[u8]) -> ChangeEvent {
     let mut event = row_event(type_oid, &[&b"I\0\0\0\x01N"[..], &tuple(kind, value)].concat());
     let table = event.table.take().unwrap();
-    event.table = Some(table.with_types(TypeSet::new(&TYPES), Box::default(), 2));
+    event.table = Some(Shared::new(table.with_types(TypeSet::new(&TYPES), Box::default(), 2)));
     event
 }
 
@@ -600,7 +599,35 @@ fn written(event: &ChangeEvent) -> serde_json::Value {
     pretty.lines().for_each(assert_printable);
     let value = serde_json::from_str(&line).unwrap();
     assert_eq!(serde_json::from_str::<serde_json::Value>(&pretty).unwrap(), value);
+    assert_eq!(serde_json::to_value(event).unwrap(), value);
     value
+}
+
+#[test]
+fn an_event_serialises_as_a_map_of_its_fields() {
+    #[derive(serde::Serialize)]
+    struct Numbered {
+        number: u32,
+        #[serde(flatten)]
+        event: ChangeEvent,
+    }
+
+    let event = both_rows(INT4_ARRAY, "[0:0]={1}", "{1}");
+    let json = line(&event);
+    let numbered = serde_json::to_string(&Numbered { number: 7, event: event.clone() }).unwrap();
+    assert_eq!(numbered, json.replacen('{', "{\"number\":7,", 1));
+    let pretty = serde_json::to_string_pretty(&event).unwrap();
+    assert!(pretty.contains("\n  \"before\": {\"a \\\"b\\\"é\":[1]},\n"), "{pretty}");
+}
+
+#[test]
+fn a_row_serialises_as_in_its_event() {
+    for column in ["c", "a \"b\"é", "c\u{202e}"] {
+        let event = row_of("s", "t", column, JSON, " {\"a\": 1e400} ");
+        let json = line(&event);
+        let row = serde_json::to_string(&event.after().unwrap()).unwrap();
+        assert!(json.contains(&format!(",\"after\":{row},\"json_as_text\":")), "{row} {json}");
+    }
 }
 
 #[test]
