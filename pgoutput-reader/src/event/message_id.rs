@@ -3,6 +3,8 @@
 use pgoutput_decode::Lsn;
 use uuid::{Builder, Uuid};
 
+use super::fnv::fnv;
+
 /// 32 bits that stand for one database of one cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint(u32);
@@ -12,7 +14,7 @@ impl Fingerprint {
     pub(crate) fn new(system_identifier: &str, database: &str) -> Self {
         // No identifier holds a zero byte: it keeps the two apart.
         let bytes = system_identifier.bytes().chain([0]).chain(database.bytes());
-        let hash = super::fnv(bytes);
+        let hash = fnv(bytes);
         Self((hash >> 32) as u32 ^ (hash & 0xFFFF_FFFF) as u32)
     }
 }

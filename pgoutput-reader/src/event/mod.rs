@@ -1,6 +1,7 @@
 //! Change events: what the reader hands out.
 
 mod content;
+mod fnv;
 #[cfg(feature = "json")]
 pub(crate) mod json;
 mod key;
@@ -25,8 +26,7 @@ pub(crate) use message_id::Fingerprint;
 pub use position::Position;
 pub use row::Row;
 pub(crate) use shared::Shared;
-use stream_identity::fnv;
-pub(crate) use stream_identity::{ReaderId, StreamIdentity, change_since};
+pub(crate) use stream_identity::{EventSelection, ReaderId, StreamIdentity, change_since};
 pub use table::{ColumnSchema, TableSchema};
 pub use transaction::{ReplicationOrigin, TransactionInfo};
 

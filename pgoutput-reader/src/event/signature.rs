@@ -6,7 +6,7 @@
 
 use pgoutput_decode::Lsn;
 
-use super::fnv;
+use super::fnv::fnv;
 use super::stream_identity::StreamIdentity;
 
 /// The least that a commit record takes in a log that can be decoded: 24 bytes of header, 2 of the

@@ -1,10 +1,8 @@
-//! Where a position is good: which cluster, timeline and slot it came from, and what was read of it.
+//! What a position belongs to: the cluster, the timeline, the slot, and the events that are read.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::SystemId;
-use crate::error::{Error, ProtocolError};
-use crate::proto::{Origin, StartReplication};
+use super::fnv::fnv;
 
 /// What all positions of a reader have in common while it is on one timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,61 +29,49 @@ pub(crate) struct StreamIdentity {
 }
 
 impl StreamIdentity {
-    pub(crate) fn new(
-        reader: ReaderId,
-        system: &SystemId,
-        start: &StartReplication,
-    ) -> Result<Self, Error> {
-        let system_identifier = system
-            .system_identifier
-            .parse()
-            .map_err(|_| ProtocolError::Answer { command: "IDENTIFY_SYSTEM", field: "systemid" })?;
-        Ok(Self {
-            reader,
-            system_identifier,
-            timeline: system.timeline,
-            slot: start.slot.as_str().into(),
-            publications: fingerprint(start),
-        })
-    }
-
     /// Everything but the reader.
     pub(crate) fn key(&self) -> (u64, u32, &str, u64) {
         (self.system_identifier, self.timeline, &self.slot, self.publications)
     }
 }
 
-/// A number for what decides which events come and how they are counted: the names of the publications, in whatever order and
-/// however often they were given; whether messages come; whether changes from elsewhere do; whether prepared transactions come early.
-///
-/// 64 bits of FNV-1a: it is stored, and has to be the same in every version. The protocol's version and the format of values change
-/// no event's place.
-pub(crate) fn fingerprint(start: &StartReplication) -> u64 {
-    let mut names: Vec<&str> = start.publications.iter().map(String::as_str).collect();
-    names.sort_unstable();
-    names.dedup();
-    let options = [
-        ("messages", start.messages),
-        ("origin none", start.origin == Some(Origin::None)),
-        ("two_phase", start.two_phase),
-    ];
-    let options = options.into_iter().filter(|(_, on)| *on).map(|(name, _)| name);
-    // No name is empty or holds a zero byte: an empty one divides names from options.
-    let parts = names.into_iter().chain([""]).chain(options);
-    fnv(parts.flat_map(|part| part.bytes().chain([0])))
+/// What decides which events there are and how they are numbered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EventSelection {
+    pub(crate) publications: Vec<String>,
+    /// Logical decoding messages are read.
+    pub(crate) messages: bool,
+    /// Changes that were replicated to the server are left out.
+    pub(crate) origin_none: bool,
+    /// Prepared transactions are sent when they are prepared.
+    pub(crate) two_phase: bool,
 }
 
-/// FNV-1a, 64 bits.
-pub(super) fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
-    bytes.fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
+impl EventSelection {
+    /// The fingerprint of the selection. The order and repetition of publications do not count.
+    ///
+    /// It is stored, and stays the same in every version.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let mut names: Vec<&str> = self.publications.iter().map(String::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        let options = [
+            ("messages", self.messages),
+            ("origin none", self.origin_none),
+            ("two_phase", self.two_phase),
+        ];
+        let options = options.into_iter().filter(|(_, on)| *on).map(|(name, _)| name);
+        // No name is empty or holds a zero byte: an empty one divides names from options.
+        let parts = names.into_iter().chain([""]).chain(options);
+        fnv(parts.flat_map(|part| part.bytes().chain([0])))
+    }
 }
 
-/// What was otherwise when this fingerprint was taken: tries the options, one publication more and one less.
+/// Describes how the selection differed when this fingerprint was taken. Tries all options, and one
+/// publication more, one less, or one replaced by another.
 pub(crate) fn change_since(
     taken: u64,
-    now: &StartReplication,
+    now: &EventSelection,
     existing: &[String],
 ) -> Option<String> {
     let others = existing.iter().filter(|name| !now.publications.contains(name));
@@ -107,21 +93,15 @@ pub(crate) fn change_since(
     for options in 0..8_u8 {
         let [messages, origin, two_phase] = [1, 2, 4].map(|bit| options & bit != 0);
         for (publications, change) in &names {
-            let then = StartReplication {
-                publications: publications.clone(),
-                messages,
-                origin: origin.then_some(Origin::None),
-                two_phase,
-                ..now.clone()
-            };
-            if fingerprint(&then) != taken {
+            let publications = publications.clone();
+            let then = EventSelection { publications, messages, origin_none: origin, two_phase };
+            if then.fingerprint() != taken {
                 continue;
             }
-            let is_origin = now.origin == Some(Origin::None);
             let mut changes: Vec<String> = change.iter().cloned().collect();
             for (name, then, now) in [
                 ("messages", messages, now.messages),
-                ("origin none", origin, is_origin),
+                ("origin none", origin, now.origin_none),
                 ("two_phase", two_phase, now.two_phase),
             ] {
                 if then != now {
@@ -141,37 +121,37 @@ pub(crate) fn change_since(
 mod tests {
     use super::*;
 
-    fn start(publications: &[&str]) -> StartReplication {
-        StartReplication::new("s", publications.iter().copied())
+    fn select(publications: &[&str]) -> EventSelection {
+        EventSelection {
+            publications: publications.iter().map(|name| (*name).to_owned()).collect(),
+            messages: false,
+            origin_none: false,
+            two_phase: false,
+        }
     }
 
     /// Stored positions hold it.
     #[test]
     fn the_fingerprint_stays_what_it_is() {
-        assert_eq!(format!("{:016x}", fingerprint(&start(&["p"]))), "79142219578eefc7");
+        assert_eq!(format!("{:016x}", select(&["p"]).fingerprint()), "79142219578eefc7");
     }
 
     #[test]
     fn order_and_repetition_of_names_do_not_count() {
-        assert_eq!(fingerprint(&start(&["a", "b"])), fingerprint(&start(&["b", "a", "b"])));
-        let mut binary = start(&["a"]);
-        (binary.binary, binary.proto_version) = (true, Some(1));
-        assert_eq!(fingerprint(&binary), fingerprint(&start(&["a"])));
-        let mut any = start(&["a"]);
-        any.origin = Some(Origin::Any);
-        assert_eq!(fingerprint(&any), fingerprint(&start(&["a"])));
+        let repeated = select(&["b", "a", "b"]);
+        assert_eq!(select(&["a", "b"]).fingerprint(), repeated.fingerprint());
     }
 
     #[test]
     fn what_changes_the_events_counts() {
-        let mut all = vec![start(&["a"]), start(&["b"]), start(&["a", "b"]), start(&["ab"])];
-        all.push(start(&["a", "messages"]));
-        let mut messages = start(&["a"]);
+        let mut all = vec![select(&["a"]), select(&["b"]), select(&["a", "b"]), select(&["ab"])];
+        all.push(select(&["a", "messages"]));
+        let mut messages = select(&["a"]);
         messages.messages = true;
-        let mut origin = start(&["a"]);
-        origin.origin = Some(Origin::None);
+        let mut origin = select(&["a"]);
+        origin.origin_none = true;
         all.extend([messages, origin]);
-        let mut numbers: Vec<u64> = all.iter().map(fingerprint).collect();
+        let mut numbers: Vec<u64> = all.iter().map(EventSelection::fingerprint).collect();
         numbers.sort_unstable();
         numbers.dedup();
         assert_eq!(numbers.len(), all.len());
@@ -180,25 +160,25 @@ mod tests {
     #[test]
     fn what_has_changed_is_found_where_it_is_one_thing() {
         let existing = ["a", "b", "c"].map(str::to_owned);
-        let mut now = start(&["a", "b"]);
+        let mut now = select(&["a", "b"]);
         now.messages = true;
-        let changed = |then: &StartReplication| change_since(fingerprint(then), &now, &existing);
+        let changed = |then: &EventSelection| change_since(then.fingerprint(), &now, &existing);
         for (publications, messages, origin, expected) in [
-            (&["a", "b"][..], false, None, Some("with the option messages off")),
-            (&["b", "a"], true, Some(Origin::None), Some("with the option origin none on")),
-            (&["a"], true, None, Some("without publication \"b\"")),
-            (&["a", "b", "c"], true, None, Some("with publication \"c\" besides")),
-            (&["a", "c"], true, None, Some("with publication \"c\" in place of \"b\"")),
+            (&["a", "b"][..], false, false, Some("with the option messages off")),
+            (&["b", "a"], true, true, Some("with the option origin none on")),
+            (&["a"], true, false, Some("without publication \"b\"")),
+            (&["a", "b", "c"], true, false, Some("with publication \"c\" besides")),
+            (&["a", "c"], true, false, Some("with publication \"c\" in place of \"b\"")),
             (
                 &["a"],
                 false,
-                None,
+                false,
                 Some("without publication \"b\" and with the option messages off"),
             ),
-            (&["gone"], true, None, None),
+            (&["gone"], true, false, None),
         ] {
-            let mut then = start(publications);
-            (then.messages, then.origin) = (messages, origin);
+            let mut then = select(publications);
+            (then.messages, then.origin_none) = (messages, origin);
             let expected = expected.map(|change| format!("it was taken {change}"));
             assert_eq!(changed(&then), expected);
         }

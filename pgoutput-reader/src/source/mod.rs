@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 pub(crate) mod capture;
+mod identity;
 mod open;
 mod outage;
 mod reconnect_policy;
@@ -19,6 +20,7 @@ use crate::delivery::Due;
 use crate::error::Error;
 use crate::schema::{Facts, Need, Schemas};
 use crate::stream::StreamEvent;
+pub(crate) use identity::identify;
 pub(crate) use open::StreamOpener;
 pub(crate) use reconnect_policy::{OnReconnect, OnReconnected};
 pub use reconnect_policy::{Reconnect, ReconnectAttempt, Reconnected};

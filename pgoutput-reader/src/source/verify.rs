@@ -2,6 +2,7 @@
 
 use pgoutput_decode::Lsn;
 
+use super::identity::{identify, selection};
 use crate::connection::{Connection, TimelineSwitch};
 use crate::error::PositionError;
 use crate::event::signature::{COMMIT_LEN, is_signed};
@@ -27,7 +28,7 @@ impl Stored {
         system: &SystemId,
         start: &StartReplication,
     ) -> Result<(), Error> {
-        let now = StreamIdentity::new(ReaderId::NONE, system, start)?;
+        let now = identify(ReaderId::NONE, system, start)?;
         let is_later = self.position.timeline() < now.timeline;
         let history =
             if is_later { connection.timeline_history(now.timeline)? } else { Vec::new() };
@@ -63,7 +64,7 @@ fn explained(
         PositionError::OtherPublications { position, asked, .. } => {
             // A publication that is no longer asked for is found only if it still exists.
             let existing = connection.publications().unwrap_or_default();
-            let change = change_since(position, start, &existing);
+            let change = change_since(position, &selection(start), &existing);
             PositionError::OtherPublications { position, asked, change }
         }
         other => other,

@@ -6,13 +6,13 @@ use std::time::Instant;
 use super::ReaderBuilder;
 use crate::delivery::{Acknowledge, Acknowledger, Delivery, Idle, Resume, Settings};
 use crate::error::{Error, SetupError};
-use crate::event::{Fingerprint, ReaderId, StreamIdentity};
+use crate::event::{Fingerprint, ReaderId};
 use crate::proto::{CreateSlot, Streaming};
 use crate::reader::Reader;
 use crate::reader::events::Events;
 use crate::schema::Schemas;
 use crate::setup::SlotWaitOptions;
-use crate::source::{Reconnect, Replication, Stored, StreamOpener, StreamSettings};
+use crate::source::{Reconnect, Replication, Stored, StreamOpener, StreamSettings, identify};
 use crate::stream::Publications;
 
 impl ReaderBuilder {
@@ -66,7 +66,7 @@ impl ReaderBuilder {
             stop: self.stop.as_ref().map(|(_, stop)| stop),
         };
         let opened = opener.open(create, stored.as_ref(), &wait_options)?;
-        let identity = StreamIdentity::new(acknowledger.reader(), &opened.system, &opener.start)?;
+        let identity = identify(acknowledger.reader(), &opened.system, &opener.start)?;
         acknowledger.found_at(opened.confirmed);
         let position = stored.map(|stored| stored.position);
         let resume = position.as_ref().map(|last| Resume::after(last, opened.confirmed));

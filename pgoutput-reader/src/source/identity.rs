@@ -1,0 +1,53 @@
+//! The identity of a stream, from the commands that start it.
+
+use crate::connection::SystemId;
+use crate::error::{Error, ProtocolError};
+use crate::event::{EventSelection, ReaderId, StreamIdentity};
+use crate::proto::{Origin, StartReplication};
+
+/// The identity of the stream that `start` starts on this server.
+///
+/// # Errors
+/// The server's system identifier is not a number.
+pub(crate) fn identify(
+    reader: ReaderId,
+    system: &SystemId,
+    start: &StartReplication,
+) -> Result<StreamIdentity, Error> {
+    let (command, field) = ("IDENTIFY_SYSTEM", "systemid");
+    let invalid = |_| ProtocolError::Answer { command, field };
+    Ok(StreamIdentity {
+        reader,
+        system_identifier: system.system_identifier.parse().map_err(invalid)?,
+        timeline: system.timeline,
+        slot: start.slot.as_str().into(),
+        publications: selection(start).fingerprint(),
+    })
+}
+
+/// What `start` selects. The version of the protocol and the format of values change no event.
+pub(super) fn selection(start: &StartReplication) -> EventSelection {
+    EventSelection {
+        publications: start.publications.clone(),
+        messages: start.messages,
+        origin_none: start.origin == Some(Origin::None),
+        two_phase: start.two_phase,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_changes_the_events_is_selected() {
+        let start = StartReplication::new("s", ["a"]);
+        let mut other = start.clone();
+        (other.binary, other.proto_version) = (true, Some(1));
+        other.origin = Some(Origin::Any);
+        assert_eq!(selection(&other), selection(&start));
+        (other.origin, other.messages) = (Some(Origin::None), true);
+        let selected = selection(&other);
+        assert!(selected.origin_none && selected.messages && !selected.two_phase);
+    }
+}
