@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Connection;
 use super::open::all;
+use super::session_attrs::{ServerQuestion, fits};
 use crate::config::{Config, Endpoint, TargetSessionAttrs};
 use crate::io::{self, Target};
 use crate::proto::pinned_settings;
@@ -81,17 +82,8 @@ impl Connection {
         wanted: TargetSessionAttrs,
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
-        use TargetSessionAttrs as Wanted;
         self.set_command_timeout(timeout);
-        let fits = self.promptly(|this| {
-            Ok(match wanted {
-                Wanted::Any | Wanted::PreferStandby => true,
-                Wanted::Primary => !this.is_standby()?,
-                Wanted::Standby => this.is_standby()?,
-                Wanted::ReadWrite => !this.is_read_only()?,
-                Wanted::ReadOnly => this.is_read_only()?,
-            })
-        })?;
+        let fits = self.promptly(|this| fits(wanted, |question| this.answers(question)))?;
         self.set_command_timeout(None);
         if fits {
             return Ok(self);
@@ -102,18 +94,17 @@ impl Connection {
         Err(ErrorKind::SessionAttrs { wanted, address }.into())
     }
 
-    fn is_standby(&mut self) -> Result<bool, Error> {
-        // PostgreSQL 14 and later report it.
-        match self.parameter("in_hot_standby") {
-            Some(value) => Ok(value == "on"),
-            None => Ok(self.one_value("SELECT pg_catalog.pg_is_in_recovery()")? == "t"),
-        }
-    }
-
-    fn is_read_only(&mut self) -> Result<bool, Error> {
-        match (self.parameter("in_hot_standby"), self.parameter("default_transaction_read_only")) {
-            (Some(standby), Some(read_only)) => Ok(standby == "on" || read_only == "on"),
-            _ => Ok(self.one_value("SHOW transaction_read_only")? == "on"),
+    /// PostgreSQL 14 and later report what is asked.
+    fn answers(&mut self, question: ServerQuestion) -> Result<bool, Error> {
+        let reported = |name| self.parameter(name).map(|value| value == "on");
+        let standby = reported("in_hot_standby");
+        let read_only = reported("default_transaction_read_only");
+        match (question, standby, read_only) {
+            (ServerQuestion::IsStandby, Some(standby), _) => Ok(standby),
+            (ServerQuestion::IsReadOnly, Some(standby), Some(read_only)) => {
+                Ok(standby || read_only)
+            }
+            _ => Ok(question.is_yes(&self.one_value(question.sql())?)),
         }
     }
 

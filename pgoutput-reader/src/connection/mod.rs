@@ -21,6 +21,7 @@ mod hosts;
 mod open;
 mod protection;
 mod query;
+mod session_attrs;
 #[cfg(feature = "reader")]
 mod sql_connection;
 mod timeline;

@@ -9,6 +9,7 @@ use super::Connection;
 use super::hosts::first;
 use super::open::{ConnectFailure, Start, in_turn, is_local};
 use super::protection::Protection;
+use super::session_attrs::fits;
 use crate::config::{
     Config, ConfigError, ConfigErrorKind, Endpoint, SslMode as Mode, SslNegotiation as Negotiation,
     TargetSessionAttrs,
@@ -128,25 +129,11 @@ impl SqlConnector {
 
     /// Connects if the server has the wanted state.
     fn connect_wanted(&self, wanted: TargetSessionAttrs) -> Result<Client, Error> {
-        use TargetSessionAttrs as Wanted;
         let mut client = self.connect()?;
-        if wanted == Wanted::Any {
-            return Ok(client);
-        }
-        let row = client.query_one(
-            "SELECT pg_catalog.pg_is_in_recovery(), \
-             pg_catalog.current_setting('transaction_read_only'::pg_catalog.text) \
-             OPERATOR(pg_catalog.=) 'on'::pg_catalog.text",
-            &[],
-        )?;
-        let (standby, read_only): (bool, bool) = (row.get(0), row.get(1));
-        let fits = match wanted {
-            Wanted::Any | Wanted::PreferStandby => true,
-            Wanted::Primary => !standby,
-            Wanted::Standby => standby,
-            Wanted::ReadWrite => !read_only,
-            Wanted::ReadOnly => read_only,
-        };
+        let fits = fits(wanted, |question| {
+            let row = client.query_one(question.sql(), &[])?;
+            Ok::<_, Error>(question.is_yes(row.get(0)))
+        })?;
         if fits {
             return Ok(client);
         }
