@@ -4,6 +4,7 @@
 mod type_name;
 
 mod answer;
+mod blocking;
 mod client;
 mod prefetch;
 mod published;
@@ -19,15 +20,16 @@ use std::time::Duration;
 use pgoutput_decode::value::format_type;
 use pgoutput_decode::{Column, Lsn, Oid, Relation, ReplicaIdentity};
 
-use crate::Error;
 use crate::connection::SqlConnector;
-use crate::error::ProtocolError;
+use crate::error::{Error, ProtocolError};
 use crate::event::ColumnSchema;
-use crate::setup::names::{bytes, escaped};
-use client::{Lazy, SqlParameters};
-use prefetch::{Ahead, Miss, Taken};
+use crate::io::Waits;
+use crate::sql::names::{bytes, escaped};
+use client::{SqlClient, SqlParameters};
+use prefetch::{Miss, Prefetch, Taken};
 
-pub(crate) use client::Waits;
+pub use blocking::BlockingSession;
+pub(crate) use blocking::listed;
 pub use published::Published;
 pub use refused::{RefusalCause, RefusedTables};
 pub use slot::SlotStatus;
@@ -65,8 +67,8 @@ const UNKNOWN_TYPE: &str = "???";
 
 /// What is asked over the ordinary connection, beside the replication one.
 pub(crate) struct Catalog {
-    sql: Lazy,
-    ahead: Ahead,
+    sql: SqlClient,
+    prefetch: Prefetch,
 }
 
 /// A table to be described.
@@ -89,7 +91,7 @@ pub(crate) struct Described {
 
 impl Catalog {
     pub(crate) fn new(ordinary: SqlConnector) -> Self {
-        Self { sql: Lazy::new(ordinary), ahead: Ahead::default() }
+        Self { sql: SqlClient::new(ordinary), prefetch: Prefetch::default() }
     }
 
     /// From now on answers are waited for like this.
@@ -100,25 +102,25 @@ impl Catalog {
     /// Describes a table, and asks for others with it where these may be next.
     pub(crate) fn describe(&mut self, wanted: &Wanted<'_>) -> Result<Described, Error> {
         let (relation, said, commit_lsn) = (wanted.relation, wanted.said, wanted.commit_lsn);
-        match self.ahead.take(relation, said, commit_lsn) {
+        match self.prefetch.take(relation, said, commit_lsn) {
             Taken::Found(described) => return Ok(described),
             Taken::Useless => return self.describe_alone(relation, said),
             Taken::Missed => {}
         }
-        match self.ahead.miss(commit_lsn) {
+        match self.prefetch.miss(commit_lsn) {
             Miss::Alone => {}
             Miss::AskPosition => {
                 let position = self.wal_end()?;
-                self.ahead.reached(position);
+                self.prefetch.reached(position);
             }
-            Miss::Batch => match self.ask_ahead(wanted) {
+            Miss::Batch => match self.prefetch_with(wanted) {
                 Ok(()) => {
-                    if let Taken::Found(found) = self.ahead.take(relation, said, commit_lsn) {
+                    if let Taken::Found(found) = self.prefetch.take(relation, said, commit_lsn) {
                         return Ok(found);
                     }
                 }
                 // Something about other tables, which must not keep this one from being read.
-                Err(error) if error.sqlstate().is_some() => self.ahead.refuse(),
+                Err(error) if error.sqlstate().is_some() => self.prefetch.refuse(),
                 Err(error) => return Err(error),
             },
         }

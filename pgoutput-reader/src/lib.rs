@@ -84,12 +84,13 @@ mod schema;
 mod setup;
 #[cfg(feature = "reader")]
 mod source;
+mod sql;
 mod stream;
 #[cfg(test)]
 mod waiting;
 
 #[cfg(feature = "reader")]
-pub use catalog::{Published, RefusalCause, RefusedTables, SlotStatus};
+pub use catalog::{BlockingSession, Published, RefusalCause, RefusedTables, SlotStatus};
 pub use config::{Config, ConfigError, SslMode};
 pub use connection::{Connection, CopyBoth, CreatedSlot, QueryRow, Rows, SystemId, TimelineSwitch};
 #[cfg(feature = "reader")]
@@ -104,7 +105,7 @@ pub use error::{
 pub use event::{
     ChangeEvent, ColumnSchema, Op, Position, ReplicationOrigin, Row, TableSchema, TransactionInfo,
 };
-pub use io::Waker;
+pub use io::{StopHandle, Waker};
 #[cfg(feature = "reader")]
 pub use pgoutput_decode::ReplicaIdentity;
 #[cfg(feature = "reader")]
@@ -118,12 +119,10 @@ pub use proto::{
 #[cfg(feature = "reader")]
 pub use reader::{Next, Reader, ReaderBuilder};
 #[cfg(feature = "reader")]
-pub use setup::{BlockingSession, SlotWait};
+pub use setup::SlotWait;
 #[cfg(feature = "reader")]
 pub use source::{Reconnect, ReconnectAttempt, Reconnected, Started};
-pub use stream::{
-    Health, ReplicationStream, SkippedPublication, StopHandle, StreamEvent, StreamEventBuf,
-};
+pub use stream::{Health, ReplicationStream, SkippedPublication, StreamEvent, StreamEventBuf};
 
 #[cfg(all(doctest, feature = "reader", feature = "json"))]
 #[doc = include_str!("../README.md")]

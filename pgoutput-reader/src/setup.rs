@@ -3,7 +3,6 @@
 #[cfg(feature = "reader")]
 mod create_slot;
 mod missing_setup;
-pub(crate) mod names;
 #[cfg(feature = "reader")]
 mod ready;
 mod slot;
@@ -11,36 +10,28 @@ mod slot;
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "reader")]
-pub use create_slot::{BlockingSession, SlotWait};
+pub use create_slot::SlotWait;
 #[cfg(feature = "reader")]
-pub(crate) use create_slot::{OnSlotWait, SlotWaitOptions, listed};
+pub(crate) use create_slot::{OnSlotWait, SlotWaitOptions};
 #[cfg(feature = "reader")]
 pub(crate) use missing_setup::Needs;
 #[cfg(feature = "reader")]
 pub(crate) use slot::SlotFacts;
 
 use crate::connection::Connection;
-use crate::error::SetupError;
-use crate::proto::feedback;
-use crate::proto::liveness::Liveness;
-use crate::stream::{Publications, ReplicationStream};
-use crate::{Error, StartReplication};
-use names::hex;
-
-/// When to speak, and when the other side has been silent for too long.
-#[derive(Debug, Clone)]
-pub(crate) struct Pace {
-    pub(crate) interval: Duration,
-    pub(crate) silence: Liveness,
-}
+use crate::error::{Error, SetupError};
+use crate::proto::liveness::{Pace, Liveness};
+use crate::proto::quote::sql_literal;
+use crate::proto::{StartReplication, feedback};
+use crate::sql::names::{hex, shown};
+use crate::sql::publications::{self, publications};
 
 impl Connection {
-    /// Checks that slot and publications are there and fit, then starts the stream.
+    /// Checks that the slot and the publications exist and can be read.
     ///
     /// # Errors
-    /// A slot that is missing, physical, of another plugin or database, or lost; a publication that is missing; what
-    /// [`start_replication`](Self::start_replication) finds.
-    pub fn stream(mut self, start: &StartReplication) -> Result<ReplicationStream, Error> {
+    /// Everything that is missing.
+    pub(crate) fn check_setup(&mut self, start: &StartReplication) -> Result<(), Error> {
         if let Err(error) = self.check_slot(&start.slot) {
             let needs = missing_setup::Needs {
                 slot: &start.slot,
@@ -50,9 +41,7 @@ impl Connection {
             };
             return Err(self.with_all_missing(error, &needs));
         }
-        self.check_publications(&start.publications)?;
-        let pace = self.pace()?;
-        ReplicationStream::new(self.start_replication(start)?, pace, Publications::of(start))
+        self.check_publications(&start.publications)
     }
 
     /// How often the server wants to hear of us, and how long it may say nothing.
@@ -63,35 +52,25 @@ impl Connection {
         })
     }
 
-    /// Whether there is a slot of this name.
-    ///
-    /// # Errors
-    /// What the server or the connection answers.
-    pub fn slot_exists(&mut self, name: &str) -> Result<bool, Error> {
-        let query = format!(
-            "SELECT 1 FROM pg_catalog.pg_replication_slots \
-             WHERE slot_name OPERATOR(pg_catalog.=) {}",
-            self::name(name)
-        );
-        Ok(!self.rows(&query)?.is_empty())
-    }
-
     /// PostgreSQL 18 only warns of a missing publication and then sends nothing.
     pub(crate) fn check_publications(&mut self, names: &[String]) -> Result<(), Error> {
-        let literals: Vec<String> = names.iter().map(|name| literal(name)).collect();
+        let literals: Vec<String> = names.iter().map(|name| sql_literal(name)).collect();
         let found = self.column(&format!(
-            "SELECT pubname FROM pg_catalog.pg_publication \
-             WHERE pubname::pg_catalog.text OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.text[])",
+            concat!(
+                "SELECT publication.pubname FROM ",
+                publications!("ARRAY[{}]"),
+                " AS publication"
+            ),
             literals.join(", ")
         ))?;
         if names.iter().all(|name| found.contains(name)) {
             return Ok(());
         }
         // Of others the names are only shown: whatever they are, they must not stop a reader.
-        let existing = self.column(names::PUBLICATIONS)?;
-        let existing: Vec<String> = existing.iter().map(|hex| names::shown(hex)).collect();
+        let existing = self.column(publications::ALL_NAMES)?;
+        let existing: Vec<String> = existing.iter().map(|hex| shown(hex)).collect();
         let database = self.column(concat!("SELECT ", hex!("pg_catalog.current_database()")))?;
-        let database = database.first().map(|hex| names::shown(hex)).unwrap_or_default();
+        let database = database.first().map(|hex| shown(hex)).unwrap_or_default();
         Err(SetupError::missing(names, &found, existing, &database).into())
     }
 
@@ -103,8 +82,8 @@ impl Connection {
     /// Names of publications, a hundred at most: for an explanation.
     #[cfg(feature = "reader")]
     pub(crate) fn publications(&mut self) -> Result<Vec<String>, Error> {
-        let existing = self.column(names::PUBLICATIONS)?;
-        Ok(existing.iter().take(100).map(|hex| names::shown(hex)).collect())
+        let existing = self.column(publications::ALL_NAMES)?;
+        Ok(existing.iter().take(100).map(|hex| shown(hex)).collect())
     }
 
     /// The server's timeout for this connection; zero is none.
@@ -133,14 +112,4 @@ impl Connection {
 /// The first value of rows that are one value.
 fn rows_of_one(rows: Vec<Vec<String>>) -> Option<String> {
     rows.into_iter().next()?.into_iter().next()
-}
-
-/// A name in SQL. One longer than the server's names is cut short, as the server does everywhere.
-fn name(text: &str) -> String {
-    format!("{}::pg_catalog.name", literal(text))
-}
-
-/// A text in SQL, whatever `standard_conforming_strings` is set to. A zero byte is refused when the statement is sent.
-fn literal(text: &str) -> String {
-    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }

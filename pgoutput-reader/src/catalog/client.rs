@@ -2,7 +2,7 @@
 //! close the connection, for as long as they take.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,11 @@ use postgres::types::ToSql;
 use postgres::{Client, Row, Statement};
 
 use crate::connection::SqlConnector;
-use crate::io::{WakeAtEnd, WakePipe};
-use crate::stream::StopHandle;
-use crate::{Error, Waker};
+use crate::error::Error;
+use crate::io::{Waits, worker};
+
+/// The name of the thread that queries.
+const THREAD: &str = "pgoutput-catalog";
 
 const DOING: &str = "asking the catalogue of";
 
@@ -23,14 +25,8 @@ const LAST: Duration = Duration::from_millis(250);
 /// What a query is given.
 pub(super) type SqlParameters = Vec<Box<dyn ToSql + Send + Sync>>;
 
-/// What an answer is waited for on, and what ends that wait.
-pub(crate) struct Waits {
-    pub(crate) wake: WakePipe,
-    pub(crate) stop: StopHandle,
-}
-
 /// Opened when it is first needed, or [made ready](Self::make_ready) for that, and again when it was lost.
-pub(super) struct Lazy {
+pub(super) struct SqlClient {
     ordinary: Arc<SqlConnector>,
     /// None while there is no stream yet that could be stopped.
     waits: Option<Waits>,
@@ -41,7 +37,7 @@ pub(super) struct Lazy {
     queries: u64,
 }
 
-impl Lazy {
+impl SqlClient {
     pub(super) fn new(ordinary: SqlConnector) -> Self {
         Self { ordinary: Arc::new(ordinary), waits: None, session: None, opening: None, queries: 0 }
     }
@@ -57,7 +53,7 @@ impl Lazy {
         let (ordinary, mut session) = (Arc::clone(&self.ordinary), self.session.take());
         let (waits, address) = (self.waits.as_ref(), self.ordinary.address());
         let done = waits.map(|waits| waits.wake.waker());
-        let Ok(opening) = start(done, address, move || {
+        let Ok(opening) = worker::start(THREAD, address, done, move || {
             let _ = ask(&ordinary, &mut session, query, &parameters);
             session
         }) else {
@@ -103,7 +99,7 @@ impl Lazy {
         let opening = self.opening.take();
         let (waits, address) = (self.waits.as_ref(), self.ordinary.address());
         let done = waits.map(|waits| waits.wake.waker());
-        let answer = start(done, address, move || {
+        let answer = worker::start(THREAD, address, done, move || {
             if let Some(opening) = opening {
                 session = opening.recv().ok().flatten();
             }
@@ -116,7 +112,7 @@ impl Lazy {
     }
 }
 
-impl Drop for Lazy {
+impl Drop for SqlClient {
     fn drop(&mut self) {
         let held = (self.session.take(), self.opening.take());
         if held.0.is_some() || held.1.is_some() {
@@ -124,26 +120,6 @@ impl Drop for Lazy {
             let _ = thread::Builder::new().name("pgoutput-close".into()).spawn(|| drop(held));
         }
     }
-}
-
-/// Does something on a thread of its own, whose end wakes whoever waits, whatever it ends by.
-fn start<T: Send + 'static>(
-    done: Option<Waker>,
-    address: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<Receiver<T>, Error> {
-    let (sender, answer) = channel();
-    thread::Builder::new()
-        .name("pgoutput-catalog".into())
-        .spawn(move || {
-            // Dropped in turn also by a panic: first the sender, so that whoever is woken sees that nothing comes.
-            let _done = done.map(WakeAtEnd);
-            let sender = sender;
-            // Where nobody waits any more, the connection ends here.
-            let _ = sender.send(work());
-        })
-        .map_err(|error| Error::io("starting a thread for", address, error))?;
-    Ok(answer)
 }
 
 /// The answer, within `limit`.
@@ -257,8 +233,11 @@ fn is_lost(error: &postgres::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
+
     use super::*;
-    use crate::ErrorKind;
+    use crate::error::ErrorKind;
+    use crate::io::{StopHandle, WakePipe};
 
     const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -266,7 +245,7 @@ mod tests {
     fn of_a_panic(waits: Option<&Waits>) -> Error {
         let begun = Instant::now();
         let done = waits.map(|waits| waits.wake.waker());
-        let answer = start(done, "db:5432", || panic!("on purpose")).unwrap();
+        let answer = worker::start(THREAD, "db:5432", done, || panic!("on purpose")).unwrap();
         let error = wait::<()>(&answer, waits, Some(PATIENCE), "db:5432").unwrap_err();
         assert!(begun.elapsed() < PATIENCE, "nobody was woken");
         error

@@ -70,7 +70,7 @@ pub(super) enum Taken {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Ahead {
+pub(super) struct Prefetch {
     batches: VecDeque<Batch>,
     /// Tables of the publications that were not asked for yet, by oid.
     candidates: Vec<Candidate>,
@@ -85,21 +85,21 @@ pub(super) struct Ahead {
     is_refused: bool,
 }
 
-impl Ahead {
+impl Prefetch {
     /// Takes what is held of the table, if it holds for a transaction that was committed there.
     pub(super) fn take(&mut self, table: &Relation, said: &StreamTypes, commit_lsn: Lsn) -> Taken {
         let oid = table.oid();
-        let Some(place) = self.batches.iter().position(|batch| batch.tables.contains_key(&oid))
+        let Some(index) = self.batches.iter().position(|batch| batch.tables.contains_key(&oid))
         else {
             return Taken::Missed;
         };
-        let Some(batch) = self.batches.get_mut(place) else { return Taken::Missed };
+        let Some(batch) = self.batches.get_mut(index) else { return Taken::Missed };
         let facts = batch.tables.remove(&oid).unwrap_or_default();
         let described = (commit_lsn < batch.asked_at)
             .then(|| from_facts(table, &facts, &batch.types, said))
             .flatten();
         if batch.tables.is_empty() {
-            self.batches.remove(place);
+            self.batches.remove(index);
         }
         described.map_or(Taken::Useless, Taken::Found)
     }

@@ -9,8 +9,9 @@ use postgres::Row;
 use super::client::SqlParameters;
 use super::refused::{self, RefusalCause, RefusedTables};
 use super::{Catalog, table_batch};
-use crate::Error;
-use crate::setup::names::bytes;
+use crate::error::Error;
+use crate::sql::names::bytes;
+use crate::sql::publications::publications;
 
 /// Longest wait for the answers: nothing depends on them.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -23,10 +24,11 @@ const PUBLISHED: &str = concat!(
     "WITH RECURSIVE listed AS (
     SELECT publication.pubname, publication.pubupdate OR publication.pubdelete AS needs_identity,
            tables.relid AS table_id
-    FROM pg_catalog.pg_publication AS publication
-    LEFT JOIN LATERAL pg_catalog.pg_get_publication_tables(publication.pubname::pg_catalog.text) AS tables
-         ON true
-    WHERE publication.pubname::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
+    FROM ",
+    publications!("$1"),
+    " AS publication
+    LEFT JOIN LATERAL pg_catalog.pg_get_publication_tables(publication.pubname::pg_catalog.text)
+         AS tables ON true
 ), written AS (
     SELECT listed.table_id FROM listed WHERE listed.needs_identity AND listed.table_id IS NOT NULL
     UNION ALL

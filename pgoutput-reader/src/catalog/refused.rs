@@ -6,7 +6,8 @@ use std::fmt;
 use pgoutput_decode::Printable;
 use postgres::Row;
 
-use crate::setup::names::{bytes, escaped};
+use crate::sql::names::{bytes, escaped};
+use crate::sql::publications::publications;
 
 /// How many names of tables are asked for.
 pub(super) const NAMES: usize = 10;
@@ -80,11 +81,12 @@ GROUP BY refused.cause"
 pub(super) const BY_LIST: &str = concat!(
     "WITH RECURSIVE listed AS MATERIALIZED (
     SELECT publication.oid AS publication_id, tables.relid AS table_id
-    FROM pg_catalog.pg_publication AS publication
+    FROM ",
+    publications!("$1"),
+    " AS publication
     CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(publication.pubname::pg_catalog.text)
          AS tables
-    WHERE publication.pubname::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
-      AND (publication.pubupdate OR publication.pubdelete)
+    WHERE (publication.pubupdate OR publication.pubdelete)
       AND EXISTS (SELECT FROM pg_catalog.pg_publication_rel AS entry
                   WHERE entry.prpubid OPERATOR(pg_catalog.=) publication.oid
                     AND (entry.prattrs IS NOT NULL OR entry.prqual IS NOT NULL))
@@ -147,11 +149,12 @@ pub(super) const BY_GENERATED: &str = concat!(
       AND NOT attribute.attisdropped
 ), listed AS MATERIALIZED (
     SELECT publication.oid AS publication_id, tables.relid AS table_id
-    FROM pg_catalog.pg_publication AS publication
+    FROM ",
+    publications!("$1"),
+    " AS publication
     CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(publication.pubname::pg_catalog.text)
          AS tables
-    WHERE publication.pubname::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
-      AND (publication.pubupdate OR publication.pubdelete)
+    WHERE (publication.pubupdate OR publication.pubdelete)
       AND EXISTS (SELECT FROM generated)
 ), member AS (
     SELECT listed.publication_id, listed.table_id AS listed_id, listed.table_id FROM listed

@@ -7,8 +7,9 @@ use pgoutput_decode::{Lsn, Oid};
 
 use super::prefetch::{Batch, Fact, types_of};
 use super::{Catalog, Wanted, name};
-use crate::Error;
-use crate::setup::names::bytes;
+use crate::error::Error;
+use crate::sql::names::bytes;
+use crate::sql::publications::publications;
 
 /// A table that changes may come of.
 #[derive(Debug, Clone, Copy)]
@@ -31,8 +32,9 @@ macro_rules! list {
             "\
 WITH RECURSIVE named AS (
     SELECT publication.oid, publication.puballtables AS has_all
-    FROM pg_catalog.pg_publication AS publication
-    WHERE publication.pubname::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
+    FROM ",
+            publications!("$1"),
+            " AS publication
 ), member AS (
     (SELECT listed.prrelid AS oid FROM pg_catalog.pg_publication_rel AS listed
      JOIN named ON named.oid OPERATOR(pg_catalog.=) listed.prpubid",
@@ -99,23 +101,23 @@ type TypeNames = BTreeMap<(Oid, i32), Option<Arc<str>>>;
 
 impl Catalog {
     /// Asks for this table and for others of the publications.
-    pub(super) fn ask_ahead(&mut self, wanted: &Wanted<'_>) -> Result<(), Error> {
+    pub(super) fn prefetch_with(&mut self, wanted: &Wanted<'_>) -> Result<(), Error> {
         let missed = wanted.relation.oid();
-        if self.ahead.is_list_due(missed) {
+        if self.prefetch.is_list_due(missed) {
             let candidates = self.candidates(wanted.publications)?;
-            self.ahead.list(candidates);
+            self.prefetch.list(candidates);
         }
-        let oids = self.ahead.pick(missed, wanted.is_known);
+        let oids = self.prefetch.pick(missed, wanted.is_known);
         if oids.len() > 1 {
             let batch = self.batch(&oids)?;
-            self.ahead.add(batch);
+            self.prefetch.add(batch);
         }
         Ok(())
     }
 
     /// Tables that were described before may be asked for again.
     pub(crate) fn list_again(&mut self) {
-        self.ahead.list_again();
+        self.prefetch.list_again();
     }
 
     fn candidates(&mut self, publications: &[String]) -> Result<Vec<Candidate>, Error> {

@@ -8,8 +8,8 @@ use pgoutput_decode::{Oid, Relation};
 use super::stream_types::StreamTypes;
 use super::type_descriptions::{Types, describe};
 use super::{Catalog, name};
-use crate::Error;
-use crate::setup::names::{bytes, escaped};
+use crate::error::Error;
+use crate::sql::names::{bytes, escaped};
 
 /// One row for each type that still exists. `pg_range` has the column `rngmultitypid` since PostgreSQL 14 only: as JSON it
 /// may be absent.

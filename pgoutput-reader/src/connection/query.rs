@@ -10,7 +10,7 @@ use crate::error::{LimitError, ProtocolError};
 use crate::io::Fill;
 use crate::proto::backend::{Columns, DataRowValues, Message};
 use crate::proto::lossy;
-use crate::setup::names::escaped;
+use crate::sql::names::escaped;
 
 /// The most bytes of a result that are kept.
 const ANSWER_LIMIT: usize = 64 * 1024 * 1024;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use pgoutput_decode::{Lsn, Oid, Printable, Tag};
 
 use super::{Error, ErrorKind};
-use crate::proto::ServerVersion;
 #[cfg(feature = "reader")]
-use crate::setup::{BlockingSession, listed};
+use crate::catalog::{BlockingSession, listed};
+use crate::proto::ServerVersion;
 
 /// An error of the setup: reading cannot start as requested.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

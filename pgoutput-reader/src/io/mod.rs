@@ -4,11 +4,14 @@ mod channel;
 mod connect;
 mod inbox;
 mod read_delay;
+mod stop;
 mod syscall;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
 mod wake;
+#[cfg(feature = "reader")]
+pub(crate) mod worker;
 mod writer;
 
 pub(crate) use channel::{Channel, Fill};
@@ -16,13 +19,16 @@ pub(crate) use connect::{Target, connect, may_try_next, targets};
 pub(crate) use inbox::BodyRange;
 #[cfg(test)]
 pub(crate) use inbox::Inbox;
+pub use stop::StopHandle;
 #[cfg(all(feature = "tls", feature = "reader"))]
 pub(crate) use tls::MakeTls;
 #[cfg(feature = "tls")]
 pub(crate) use tls::TlsSettings;
+#[cfg(feature = "reader")]
+pub(crate) use wake::WakePipe;
 pub use wake::Waker;
 #[cfg(feature = "reader")]
-pub(crate) use wake::{WakeAtEnd, WakePipe};
+pub(crate) use worker::Waits;
 pub(crate) use writer::Writer;
 
 /// Without the feature there are none.

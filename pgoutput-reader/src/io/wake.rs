@@ -27,18 +27,6 @@ impl Waker {
     }
 }
 
-/// Wakes when it is dropped, so also if a thread panics while another one waits for it.
-#[cfg(feature = "reader")]
-#[derive(Debug)]
-pub(crate) struct WakeAtEnd(pub(crate) Waker);
-
-#[cfg(feature = "reader")]
-impl Drop for WakeAtEnd {
-    fn drop(&mut self) {
-        self.0.wake();
-    }
-}
-
 /// The end that is waited on. Clones share the pipe; only one at a time may wait.
 #[derive(Debug, Clone)]
 pub(crate) struct WakePipe {

@@ -15,6 +15,13 @@ pub(crate) struct Liveness {
     asked_at: Option<Instant>,
 }
 
+/// When to send status updates, and when the server has been silent for too long.
+#[derive(Debug, Clone)]
+pub(crate) struct Pace {
+    pub(crate) interval: Duration,
+    pub(crate) silence: Liveness,
+}
+
 /// The action for a server from which nothing is left to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LivenessAction {

@@ -42,6 +42,17 @@ pub(crate) fn identifier_list(names: &[String]) -> Result<String, Error> {
     Ok(quoted.join(","))
 }
 
+/// A text in SQL, whatever `standard_conforming_strings` is set to. A zero byte is refused when the
+/// statement is sent.
+pub(crate) fn sql_literal(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// A name in SQL. One longer than the server's names is truncated, as the server does everywhere.
+pub(crate) fn sql_name(text: &str) -> String {
+    format!("{}::pg_catalog.name", sql_literal(text))
+}
+
 /// Puts a text between quotes and doubles each quote in it.
 fn quote(text: &str, with: char) -> Result<String, Error> {
     if text.contains('\0') {

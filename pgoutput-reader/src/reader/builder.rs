@@ -11,14 +11,13 @@ use pgoutput_decode::value::JsonOptions;
 
 use crate::delivery::{Acknowledge, Idle};
 use crate::event::Position;
-use crate::io::WakePipe;
+use crate::io::{StopHandle, WakePipe};
 use crate::listener::Listener;
 use crate::proto::{MissingPublication, Origin, StartReplication, Streaming};
 use crate::setup::{OnSlotWait, SlotWait};
 use crate::source::{
     OnReconnect, OnReconnected, OnSkipped, Reconnect, ReconnectAttempt, Reconnected,
 };
-use crate::stream::StopHandle;
 use crate::{Config, ConfigError, Error, SkippedPublication};
 
 /// How long the creation of a slot waits for each open transaction unless set otherwise.

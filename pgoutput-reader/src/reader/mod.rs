@@ -17,8 +17,9 @@ use crate::config::Config;
 use crate::delivery::Acknowledger;
 use crate::error::{Error, ServerMessage};
 use crate::event::ChangeEvent;
+use crate::io::StopHandle;
 use crate::source::{Replication, Started};
-use crate::stream::{Health, StopHandle};
+use crate::stream::Health;
 
 /// The time that [`Reader::stop`] waits for the Commit of a transaction whose last event was
 /// acknowledged. The server sends it directly after the last change.

@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 
 use pgoutput_decode::Printable;
 
-use crate::catalog::Catalog;
-use crate::connection::Connection;
-use crate::error::SetupError;
+use crate::catalog::{BlockingSession, Catalog, listed};
+use crate::connection::{Connection, CreatedSlot};
+use crate::error::{Error, ErrorKind, SetupError};
+use crate::io::StopHandle;
 use crate::listener::Listener;
 use crate::proto::CreateSlot;
-use crate::stream::StopHandle;
-use crate::{CreatedSlot, Error, ErrorKind};
 
 /// How long nothing is said of a wait, and then how often something is.
 const REPORTS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
@@ -42,51 +41,6 @@ pub struct SlotWait<'a> {
     pub creator: Option<i32>,
 }
 
-/// A session or prepared transaction that a slot's creation waits for. Bytes of names that are not
-/// UTF-8 are escaped, as in `caf\xe9`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct BlockingSession {
-    /// Its process; `None` for a prepared transaction.
-    pub pid: Option<i32>,
-    /// The identifier of a prepared transaction.
-    pub gid: Option<String>,
-    /// Its database.
-    pub database: Option<String>,
-    /// Its role.
-    pub user: Option<String>,
-    /// Its `application_name`.
-    pub application_name: Option<String>,
-    /// What it does, as `idle in transaction`; `None` where this role may not see it.
-    pub state: Option<String>,
-    /// Since when its transaction is open, or prepared; in the server's text.
-    pub since: Option<String>,
-}
-
-impl fmt::Display for BlockingSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.gid, self.pid) {
-            (Some(gid), _) => write!(f, "prepared transaction '{}'", Printable(gid))?,
-            (None, Some(pid)) => write!(f, "pid {pid}")?,
-            (None, None) => f.write_str("a prepared transaction")?,
-        }
-        let mut separator = " (";
-        for (name, value) in [
-            ("", &self.state),
-            ("since ", &self.since),
-            ("user ", &self.user),
-            ("database ", &self.database),
-            ("application ", &self.application_name),
-        ] {
-            if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
-                write!(f, "{separator}{name}{}", Printable(value))?;
-                separator = ", ";
-            }
-        }
-        if separator == ", " { f.write_str(")") } else { Ok(()) }
-    }
-}
-
 impl fmt::Display for SlotWait<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (slot, waited) = (Printable(self.slot), self.waited);
@@ -101,11 +55,6 @@ impl fmt::Display for SlotWait<'_> {
         }
         write!(f, " for {}", listed(self.sessions))
     }
-}
-
-/// The sessions in one line.
-pub(crate) fn listed(sessions: &[BlockingSession]) -> String {
-    sessions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A callback for waits for a slot.

@@ -2,8 +2,7 @@
 
 use super::rows_of_one;
 use crate::connection::Connection;
-use crate::error::SetupError;
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, SetupError};
 
 /// The limit on slots, if no slot is free. Slots of every database and kind count.
 const SLOT_LIMIT: &str = "\

@@ -5,9 +5,8 @@ use super::missing_setup::Needs;
 use super::slot::SlotFacts;
 use crate::catalog::Catalog;
 use crate::connection::Connection;
-use crate::error::SetupError;
+use crate::error::{Error, ErrorKind, SetupError};
 use crate::proto::CreateSlot;
-use crate::{Error, ErrorKind};
 
 impl Connection {
     /// Checks the slot and the publications, and creates the slot if that is asked for and there is

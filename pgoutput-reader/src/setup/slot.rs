@@ -5,35 +5,10 @@ use std::time::Duration;
 
 use pgoutput_decode::Lsn;
 
-use super::name;
-use super::names::{self, hex};
 use crate::connection::Connection;
-use crate::error::{ProtocolError, SetupError};
-use crate::{Error, ErrorKind};
-
-/// Columns that came with later servers by way of JSON.
-const FACTS: &str = concat!(
-    "SELECT slot.slot_type, slot.plugin, ",
-    hex!("slot.database"),
-    ", ",
-    hex!("pg_catalog.current_database()"),
-    ", \
-       slot.confirmed_flush_lsn, slot.restart_lsn, pg_catalog.pg_is_in_recovery(), \
-       later.columns OPERATOR(pg_catalog.->>) 'wal_status'::pg_catalog.text, \
-       later.columns OPERATOR(pg_catalog.->>) 'invalidation_reason'::pg_catalog.text, \
-       later.columns OPERATOR(pg_catalog.->>) 'conflicting'::pg_catalog.text, \
-       slot.active_pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid(), \
-",
-    hex!("pg_catalog.current_setting('synchronous_standby_names'::pg_catalog.text)"),
-    ", ",
-    hex!("pg_catalog.current_setting('application_name'::pg_catalog.text)"),
-    ", \
-       slot.active_pid, \
-       later.columns OPERATOR(pg_catalog.->>) 'two_phase'::pg_catalog.text \
-FROM pg_catalog.pg_replication_slots AS slot, \
-     LATERAL (SELECT pg_catalog.to_jsonb(slot) AS columns) AS later \
-WHERE slot.slot_name OPERATOR(pg_catalog.=) "
-);
+use crate::error::{Error, ErrorKind, ProtocolError, SetupError};
+use crate::proto::quote::sql_name;
+use crate::sql::slot::{SlotRow, slot_row};
 
 /// What is known of a slot that fits.
 #[derive(Debug, Clone, Copy)]
@@ -60,73 +35,76 @@ impl Connection {
     /// # Errors
     /// What does not fit; [`Unsupported`](ErrorKind::Unsupported) on a standby before PostgreSQL 16.
     pub(crate) fn check_slot(&mut self, slot: &str) -> Result<SlotFacts, Error> {
-        let rows = self.rows(&format!("{FACTS}{}", name(slot)))?;
+        let found = self.slot_row(slot)?;
         let slot = slot.to_owned();
-        let Some(row) = rows.first() else { return Err(SetupError::SlotMissing { slot }.into()) };
-        let text = |place: usize| row.get(place).map(String::as_str).unwrap_or_default();
-        let [slot_type, plugin, database, connected] = [0, 1, 2, 3].map(text);
-        if slot_type != "logical" {
+        let Some(found) = found else { return Err(SetupError::SlotMissing { slot }.into()) };
+        if found.slot_type != "logical" {
             return Err(SetupError::SlotPhysical { slot }.into());
         }
-        if plugin != "pgoutput" {
-            return Err(SetupError::SlotPlugin { slot, plugin: plugin.into() }.into());
+        if found.plugin != "pgoutput" {
+            return Err(SetupError::SlotPlugin { slot, plugin: found.plugin }.into());
         }
-        if database != connected {
-            let (database, connected) = (names::shown(database), names::shown(connected));
+        if found.database != found.session_database {
+            let (database, connected) = (found.database, found.session_database);
             return Err(SetupError::SlotDatabase { slot, database, connected }.into());
         }
-        let [confirmed, restart, standby, status, reason, conflicting, in_use, two_phase] =
-            [4, 5, 6, 7, 8, 9, 10, 14].map(text);
-        let (standby, in_use, server) = (standby == "t", in_use == "t", self.server_version());
+        let (standby, in_use, server) = (found.is_standby, found.is_in_use, self.server_version());
         if standby && server.major() < 16 {
             let option = "a standby as the source";
             return Err(ErrorKind::Unsupported { option, needed: 16, server }.into());
         }
-        if status == "lost" || !reason.is_empty() || conflicting == "true" {
-            let reason = if reason.is_empty() { "wal_status lost" } else { reason };
-            return Err(SetupError::SlotLost { slot, reason: reason.into() }.into());
+        let is_lost = found.wal_status.as_deref() == Some("lost");
+        if is_lost || found.invalidation_reason.is_some() || found.conflicting == Some(true) {
+            let reason = found.invalidation_reason.unwrap_or_else(|| "wal_status lost".into());
+            return Err(SetupError::SlotLost { slot, reason }.into());
         }
-        // The server is not through with creating it.
-        if confirmed.is_empty()
-            && let Ok(pid) = text(13).parse()
-        {
-            return Err(SetupError::SlotBeingCreated { slot, pid }.into());
-        }
-        let read = |text: &str, field| {
-            let unreadable = ProtocolError::Answer { command: "pg_replication_slots", field };
-            text.parse::<Lsn>().map_err(|_| unreadable)
+        let confirmed = match (found.confirmed_flush_lsn, found.active_pid) {
+            (Some(confirmed), _) => confirmed,
+            // Its creation has not ended.
+            (None, Some(pid)) => return Err(SetupError::SlotBeingCreated { slot, pid }.into()),
+            (None, None) => {
+                let (command, field) = ("pg_replication_slots", "confirmed_flush_lsn");
+                return Err(ProtocolError::Answer { command, field }.into());
+            }
         };
-        let restart = (!restart.is_empty()).then(|| read(restart, "restart_lsn")).transpose()?;
-        let confirmed = read(confirmed, "confirmed_flush_lsn")?;
-        let [names, name] = [11, 12].map(|place| names::shown(text(place)));
-        let waited_for = is_named(&names, &name);
+        let restart = found.restart_lsn;
+        let waited_for = is_named(&found.synchronous_standby_names, &found.application_name);
         // pgoutput of PostgreSQL 14 has no messages for them: there the flag changes nothing.
-        let two_phase = two_phase == "true" && server.major() >= 15;
+        let two_phase = found.two_phase == Some(true) && server.major() >= 15;
         Ok(SlotFacts { confirmed, restart, standby, in_use, waited_for, two_phase })
+    }
+
+    /// Whether there is a slot of this name.
+    ///
+    /// # Errors
+    /// Those of the server and the connection.
+    pub fn slot_exists(&mut self, name: &str) -> Result<bool, Error> {
+        Ok(self.slot_row(name)?.is_some())
+    }
+
+    fn slot_row(&mut self, slot: &str) -> Result<Option<SlotRow>, Error> {
+        let rows = self.rows(&format!(slot_row!("{}"), sql_name(slot)))?;
+        // NULL is empty here, and no column of these is empty otherwise.
+        let read = |row: &Vec<String>| {
+            SlotRow::read(|index| {
+                row.get(index).map(String::as_str).filter(|text| !text.is_empty())
+            })
+        };
+        Ok(rows.first().map(read).transpose()?)
     }
 }
 
 #[cfg(feature = "reader")]
 impl Connection {
-    /// The process that creates the slot; `None` when it is through, or there is no slot.
+    /// The process that creates the slot; `None` after that, and if there is no slot.
     pub(super) fn slot_creator(&mut self, slot: &str) -> Result<Option<i32>, Error> {
-        let rows = self.rows(&format!(
-            "SELECT slot.active_pid FROM pg_catalog.pg_replication_slots AS slot \
-             WHERE slot.confirmed_flush_lsn IS NULL \
-               AND slot.slot_name OPERATOR(pg_catalog.=) {}",
-            name(slot)
-        ))?;
-        Ok(rows.first().and_then(|row| row.first()).and_then(|pid| pid.parse().ok()))
+        let creating = self.slot_row(slot)?.filter(|slot| slot.confirmed_flush_lsn.is_none());
+        Ok(creating.and_then(|slot| slot.active_pid))
     }
 
     /// The process that holds the slot, if any.
     pub(super) fn slot_holder(&mut self, slot: &str) -> Result<Option<i32>, Error> {
-        let rows = self.rows(&format!(
-            "SELECT slot.active_pid FROM pg_catalog.pg_replication_slots AS slot \
-             WHERE slot.slot_name OPERATOR(pg_catalog.=) {}",
-            name(slot)
-        ))?;
-        Ok(rows.first().and_then(|row| row.first()).and_then(|pid| pid.parse().ok()))
+        Ok(self.slot_row(slot)?.and_then(|slot| slot.active_pid))
     }
 
     /// The process that serves this connection.

@@ -1,20 +1,19 @@
 //! Opening a replication stream for the first time, and again after it was lost.
 
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
-use std::thread;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use pgoutput_decode::Lsn;
 
 use super::started::Started;
 use super::verify::Stored;
-use crate::catalog::{Catalog, Waits};
+use crate::catalog::Catalog;
 use crate::connection::{Connection, CopyBoth};
 use crate::error::{PositionError, SetupError};
-use crate::io::{WakeAtEnd, WakePipe};
+use crate::io::{StopHandle, Waits, WakePipe, worker};
 use crate::proto::CreateSlot;
-use crate::setup::{Needs, Pace, SlotFacts, SlotWaitOptions};
-use crate::stream::StopHandle;
+use crate::proto::liveness::Pace;
+use crate::setup::{Needs, SlotFacts, SlotWaitOptions};
 use crate::{Config, Error, ErrorKind, ServerVersion, StartReplication, SystemId, Waker};
 
 /// The timeout of each step of an attempt without a setting.
@@ -235,22 +234,12 @@ impl ReconnectionAttempt {
         done: Waker,
         open: impl FnOnce(Waits) -> Result<Opened, Error> + Send + 'static,
     ) -> Result<Self, Error> {
-        let (sender, result) = channel();
         let wake = WakePipe::new()
             .map_err(|error| Error::io("creating a wake pipe for", "connecting", error))?;
         let given_up = StopHandle::new(wake.waker());
         let waits = Waits { wake, stop: given_up.clone() };
-        thread::Builder::new()
-            .name("pgoutput-connect".into())
-            .spawn(move || {
-                // A panic drops these too: the sender first, so that the woken thread sees that no
-                // result will follow.
-                let _done = WakeAtEnd(done);
-                let sender = sender;
-                // If no one waits for the result any more, the connection is closed here.
-                let _ = sender.send(open(waits));
-            })
-            .map_err(|error| Error::io("starting a thread for", "connecting", error))?;
+        let open = move || open(waits);
+        let result = worker::start("pgoutput-connect", "connecting", Some(done), open)?;
         Ok(Self { result, given_up })
     }
 

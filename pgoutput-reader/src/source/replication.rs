@@ -13,17 +13,17 @@ use super::reconnect_policy::{OnReconnect, OnReconnected, Reconnect, Reconnected
 use super::stability::Stability;
 use super::transient::may_pass;
 use super::{Source, Step};
-use crate::catalog::{Catalog, Waits};
+use crate::catalog::Catalog;
 use crate::connection::{CopyBoth, SystemId};
 use crate::delivery::Due;
 use crate::error::{Error, ErrorKind, ServerMessage, SetupError};
-use crate::io::WakePipe;
+use crate::io::{StopHandle, Waits, WakePipe};
 use crate::listener::Listener;
+use crate::proto::liveness::Pace;
 use crate::schema::{Facts, Need, Schemas};
-use crate::setup::Pace;
 use crate::stream::{
     self, AcknowledgedLsns, Frame, Health, NOTICES_KEPT, Publications, ReplicationStream,
-    SkippedPublication, StopHandle, StreamEvent,
+    SkippedPublication, StreamEvent,
 };
 
 /// A callback for publications that are skipped.

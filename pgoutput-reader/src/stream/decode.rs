@@ -5,7 +5,7 @@ use pgoutput_decode::{DecodeError, ErrorKind, Lsn, Tag};
 use super::{Frame, ReplicationStream, StreamEvent, data};
 use crate::Error;
 use crate::error::StreamError;
-use crate::setup::names::escaped;
+use crate::sql::names::escaped;
 
 impl ReplicationStream {
     /// Decodes the message of the last step. An error finishes the stream.

@@ -6,8 +6,8 @@ mod decode;
 mod event;
 mod health;
 mod missing_publication;
+mod open;
 mod status;
-mod stop;
 
 use std::collections::VecDeque;
 use std::iter::FusedIterator;
@@ -22,12 +22,10 @@ pub use health::Health;
 pub(crate) use missing_publication::Publications;
 pub use missing_publication::SkippedPublication;
 use status::{Heartbeat, Status};
-pub use stop::StopHandle;
 
 use crate::connection::{Advance, CopyBoth};
-use crate::io::BodyRange;
-use crate::proto::liveness::{Liveness, LivenessAction};
-use crate::setup::Pace;
+use crate::io::{BodyRange, StopHandle};
+use crate::proto::liveness::{LivenessAction, Pace, Liveness};
 use crate::{Error, ErrorKind, ServerMessage};
 
 /// The messages of one replication stream, in order, with their LSNs.

@@ -27,14 +27,14 @@ fn candidates(oids: std::ops::Range<u32>, columns: u16) -> Vec<Candidate> {
     oids.map(|oid| Candidate { oid: Oid::new(oid), columns }).collect()
 }
 
-fn take(ahead: &mut Ahead, oid: u32, column: &str, ty: Oid, commit_lsn: u64) -> Taken {
+fn take(ahead: &mut Prefetch, oid: u32, column: &str, ty: Oid, commit_lsn: u64) -> Taken {
     let table = relation(oid, column, ty);
     ahead.take(&table, &StreamTypes::default(), Lsn::new(commit_lsn))
 }
 
 #[test]
 fn an_answer_holds_for_what_was_committed_before_and_looks_the_same() {
-    let mut ahead = Ahead::default();
+    let mut ahead = Prefetch::default();
     ahead.add(batch(10, 1..6));
     let Taken::Found(found) = take(&mut ahead, 1, "c", type_oid::INT4, 9) else { panic!() };
     assert_eq!((found.columns[0].type_name(), found.columns[0].is_optional()), ("the type", false));
@@ -48,7 +48,7 @@ fn an_answer_holds_for_what_was_committed_before_and_looks_the_same() {
 
 #[test]
 fn others_are_asked_for_with_a_table_only_while_the_stream_lags() {
-    let mut ahead = Ahead::default();
+    let mut ahead = Prefetch::default();
     let mut miss = |lsn| ahead.miss(Lsn::new(lsn));
     // Whatever comes in the meantime: the server is asked how far it has come, and no more.
     for lsn in 1..MISSES as u64 {
@@ -71,7 +71,7 @@ fn others_are_asked_for_with_a_table_only_while_the_stream_lags() {
 
 #[test]
 fn each_candidate_is_asked_for_once_and_no_question_is_too_large() {
-    let mut ahead = Ahead::default();
+    let mut ahead = Prefetch::default();
     assert!(ahead.is_list_due(Oid::new(1)));
     ahead.list(candidates(1..2_501, 3));
     let mut asked = BTreeSet::new();
@@ -92,7 +92,7 @@ fn each_candidate_is_asked_for_once_and_no_question_is_too_large() {
 
 #[test]
 fn what_nobody_needs_is_not_held_without_bound() {
-    let mut ahead = Ahead::default();
+    let mut ahead = Prefetch::default();
     for at in 0..40 {
         ahead.add(batch(1 + u64::from(at), at * 5_000..(at + 1) * 5_000));
         let held: usize = ahead.batches.iter().map(|batch| batch.tables.len()).sum();

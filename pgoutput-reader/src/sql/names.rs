@@ -30,16 +30,12 @@ macro_rules! hex {
     ($name:literal) => {
         concat!(
             "pg_catalog.encode(",
-            $crate::setup::names::bytes!($name),
+            $crate::sql::names::bytes!($name),
             ", 'hex'::pg_catalog.text)"
         )
     };
 }
-pub(super) use hex;
-
-/// The names of all publications, by [`shown`]: for a message that names them.
-pub(crate) const PUBLICATIONS: &str =
-    concat!("SELECT ", hex!("pubname"), " FROM pg_catalog.pg_publication ORDER BY pubname");
+pub(crate) use hex;
 
 /// A name that came as hexadecimal digits; bytes that are not UTF-8 are escaped.
 pub(crate) fn shown(hex: &str) -> String {

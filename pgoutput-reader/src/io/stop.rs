@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::Waker;
+use super::wake::Waker;
 
 /// Ends a stream or reader from another thread or a signal handler.
 ///

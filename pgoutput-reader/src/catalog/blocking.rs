@@ -1,0 +1,110 @@
+//! What the creation of a slot waits for.
+
+use std::fmt;
+use std::time::Duration;
+
+use pgoutput_decode::Printable;
+
+use super::{Catalog, name};
+use crate::error::Error;
+use crate::sql::names::bytes;
+
+/// How long a query may take that is asked while a command waits.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// A lock on a transaction id is held by its transaction alone; a prepared one has no process.
+const BLOCKING: &str = concat!(
+    "SELECT holder.pid, ",
+    bytes!("prepared.gid"),
+    ", ",
+    bytes!("coalesce(activity.datname, prepared.database)"),
+    ", ",
+    bytes!("coalesce(activity.usename, prepared.owner)"),
+    ", ",
+    bytes!("activity.application_name"),
+    ", activity.state,
+       coalesce(activity.xact_start, prepared.prepared)::pg_catalog.text
+FROM pg_catalog.pg_locks AS waiting
+JOIN pg_catalog.pg_locks AS holder
+     ON holder.transactionid OPERATOR(pg_catalog.=) waiting.transactionid AND holder.granted
+LEFT JOIN pg_catalog.pg_stat_activity AS activity
+     ON activity.pid OPERATOR(pg_catalog.=) holder.pid
+LEFT JOIN pg_catalog.pg_prepared_xacts AS prepared
+     ON prepared.transaction OPERATOR(pg_catalog.=) waiting.transactionid
+WHERE waiting.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4 AND NOT waiting.granted"
+);
+
+/// A session or prepared transaction that a slot's creation waits for. Bytes of names that are not
+/// UTF-8 are escaped, as in `caf\xe9`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BlockingSession {
+    /// Its process; `None` for a prepared transaction.
+    pub pid: Option<i32>,
+    /// The identifier of a prepared transaction.
+    pub gid: Option<String>,
+    /// Its database.
+    pub database: Option<String>,
+    /// Its role.
+    pub user: Option<String>,
+    /// Its `application_name`.
+    pub application_name: Option<String>,
+    /// What it does, as `idle in transaction`; `None` where this role may not see it.
+    pub state: Option<String>,
+    /// Since when its transaction is open, or prepared; in the server's text.
+    pub since: Option<String>,
+}
+
+impl fmt::Display for BlockingSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.gid, self.pid) {
+            (Some(gid), _) => write!(f, "prepared transaction '{}'", Printable(gid))?,
+            (None, Some(pid)) => write!(f, "pid {pid}")?,
+            (None, None) => f.write_str("a prepared transaction")?,
+        }
+        let mut separator = " (";
+        for (name, value) in [
+            ("", &self.state),
+            ("since ", &self.since),
+            ("user ", &self.user),
+            ("database ", &self.database),
+            ("application ", &self.application_name),
+        ] {
+            if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
+                write!(f, "{separator}{name}{}", Printable(value))?;
+                separator = ", ";
+            }
+        }
+        if separator == ", " { f.write_str(")") } else { Ok(()) }
+    }
+}
+
+/// The sessions in one line.
+pub(crate) fn listed(sessions: &[BlockingSession]) -> String {
+    sessions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl Catalog {
+    /// The sessions and prepared transactions that hold the transaction id that a process waits for.
+    pub(crate) fn blocking_sessions(&mut self, pid: i32) -> Result<Vec<BlockingSession>, Error> {
+        let rows = self.sql.query_within(Some(LIMIT), BLOCKING, vec![Box::new(pid)])?;
+        Ok(rows
+            .iter()
+            .map(|row| BlockingSession {
+                pid: row.get(0),
+                gid: name(row, 1),
+                database: name(row, 2),
+                user: name(row, 3),
+                application_name: name(row, 4),
+                state: row.get(5),
+                since: row.get(6),
+            })
+            .collect())
+    }
+
+    /// Ends what a process of this role is doing.
+    pub(crate) fn cancel(&mut self, pid: i32) -> Result<(), Error> {
+        let query = "SELECT pg_catalog.pg_cancel_backend($1)";
+        self.sql.query_within(Some(LIMIT), query, vec![Box::new(pid)]).map(drop)
+    }
+}
