@@ -20,7 +20,7 @@ pub(crate) use slot::SlotFacts;
 
 use crate::connection::Connection;
 use crate::error::{Error, SetupError};
-use crate::proto::liveness::{Pace, Liveness};
+use crate::proto::liveness::{Liveness, Pace};
 use crate::proto::quote::sql_literal;
 use crate::proto::{StartReplication, feedback};
 use crate::sql::names::{hex, shown};

@@ -25,7 +25,7 @@ use status::{Heartbeat, Status};
 
 use crate::connection::{Advance, CopyBoth};
 use crate::io::{BodyRange, StopHandle};
-use crate::proto::liveness::{LivenessAction, Pace, Liveness};
+use crate::proto::liveness::{Liveness, LivenessAction, Pace};
 use crate::{Error, ErrorKind, ServerMessage};
 
 /// The messages of one replication stream, in order, with their LSNs.
