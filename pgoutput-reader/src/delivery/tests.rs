@@ -377,3 +377,34 @@ fn the_newest_commit_time_is_that_of_a_delivered_event() {
     feed.transaction(1000);
     assert_eq!(feed.delivery.last_commit_time(), Some(TimestampTz::from_micros(0)));
 }
+
+/// A server that shuts down waits for the flushed LSN, unless it is known to lag.
+#[test]
+fn the_flushed_lsn_lags_while_idle_unless_commits_wait() {
+    for (mode, idle, commits_wait, lags) in [
+        (Acknowledge::Automatic, Idle::WhenDrained, false, true),
+        (Acknowledge::Automatic, Idle::WhenDrained, true, false),
+        (Acknowledge::Manual, Idle::Never, false, true),
+        (Acknowledge::Manual, Idle::Never, true, true),
+    ] {
+        let mut feed = Feed::new(mode, idle.clone(), None);
+        feed.delivery.set_commits_wait(commits_wait);
+        let lsns = feed.delivery.acknowledger().lsns();
+        assert_eq!(lsns.lags_when_idle(), lags, "{mode:?} {idle:?} {commits_wait}");
+    }
+}
+
+#[test]
+fn with_stages_a_commit_is_acknowledged_to_its_end() {
+    let mut feed = Feed::plain(Acknowledge::Stages);
+    feed.delivery.set_commits_wait(false);
+    let event = feed.transaction(1000);
+    feed.delivery.acknowledger().acknowledge(event.position()).unwrap();
+    assert_eq!(feed.acknowledged(), 1048);
+}
+
+#[test]
+fn idle_messages_have_a_prefix_and_an_interval() {
+    let Idle::Message { prefix, interval } = Idle::message() else { panic!() };
+    assert_eq!((prefix.as_str(), interval), ("pgoutput.idle", 5 * SECOND));
+}
