@@ -1,4 +1,4 @@
-//! What the catalogue knows of a table that its Relation message does not say.
+//! What the catalogue says of a table beyond its Relation message.
 
 #[macro_use]
 mod type_name;
@@ -38,8 +38,8 @@ pub(crate) use type_descriptions::{Types, with_elements};
 
 /// One row for each column of a Relation message, in its order.
 ///
-/// The message is of the past: the table may be gone or altered since. Columns are matched by name in the
-/// table of that id, and the type's name is asked for the type that the message named.
+/// The message is of the past: the table may be gone or altered since. Columns are matched by name
+/// in the table of that oid, and the type's name is queried for the type that the message named.
 const DESCRIBE: &str = concat!(
     "SELECT ",
     bytes!("named.type_name"),
@@ -47,7 +47,7 @@ const DESCRIBE: &str = concat!(
        attribute.attnotnull
 FROM ROWS FROM (pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.oid[]),
                 pg_catalog.unnest($4::pg_catalog.int4[]))
-     WITH ORDINALITY AS sent (name, type_oid, type_modifier, place)
+     WITH ORDINALITY AS sent (name, type_oid, type_modifier, ordinal)
 CROSS JOIN LATERAL (SELECT ",
     type_name!("sent.type_oid", "sent.type_modifier"),
     " AS type_name OFFSET 0) AS named
@@ -55,17 +55,18 @@ LEFT JOIN pg_catalog.pg_attribute AS attribute
      ON attribute.attrelid OPERATOR(pg_catalog.=) $1::pg_catalog.oid
     AND attribute.attname::pg_catalog.text OPERATOR(pg_catalog.=) sent.name
     AND attribute.attnum OPERATOR(pg_catalog.>) 0::pg_catalog.int2 AND NOT attribute.attisdropped
-ORDER BY sent.place"
+ORDER BY sent.ordinal"
 );
 
-/// One of the currency, in its smallest unit: `lc_monetary` says how many there are. The session must have the setting that new
-/// sessions have, not the one that the text of values is read under.
+/// One unit of the currency in its smallest units, whose number `lc_monetary` determines. The
+/// session must have the setting that new sessions have, not the one that the text of values is
+/// read under.
 const MONEY_UNIT: &str = "SELECT pg_catalog.cash_send('1'::pg_catalog.money)";
 
 /// What `format_type` says of an id that no type has.
 const UNKNOWN_TYPE: &str = "???";
 
-/// What is asked over the ordinary connection, beside the replication one.
+/// The queries over the SQL connection, beside the replication connection.
 pub(crate) struct Catalog {
     sql: SqlClient,
     prefetch: Prefetch,
@@ -75,14 +76,14 @@ pub(crate) struct Catalog {
 pub(crate) struct Wanted<'a> {
     pub(crate) relation: &'a Relation,
     pub(crate) said: &'a StreamTypes,
-    /// Where the transaction was committed that its rows are of.
+    /// The commit LSN of the transaction that its rows are of.
     pub(crate) commit_lsn: Lsn,
     pub(crate) publications: &'a [String],
     /// Whether a table has been described.
     pub(crate) is_known: &'a dyn Fn(Oid) -> bool,
 }
 
-/// What is known of a table beside its Relation message.
+/// The facts about a table beyond its Relation message.
 #[derive(Debug)]
 pub(crate) struct Described {
     pub(crate) columns: Box<[ColumnSchema]>,
@@ -94,12 +95,12 @@ impl Catalog {
         Self { sql: SqlClient::new(ordinary), prefetch: Prefetch::default() }
     }
 
-    /// From now on answers are waited for like this.
+    /// Sets how answers are waited for.
     pub(crate) fn wait_with(&mut self, waits: Waits) {
         self.sql.wait_with(waits);
     }
 
-    /// Describes a table, and asks for others with it where these may be next.
+    /// Describes a table, and with it others whose changes may come next.
     pub(crate) fn describe(&mut self, wanted: &Wanted<'_>) -> Result<Described, Error> {
         let (relation, said, commit_lsn) = (wanted.relation, wanted.said, wanted.commit_lsn);
         match self.prefetch.take(relation, said, commit_lsn) {
@@ -147,7 +148,7 @@ impl Catalog {
         Ok(Described { columns: column_schemas(relation, facts, said, &types.gone), types })
     }
 
-    /// Makes ready for the first description, and waits for that for at most `limit`.
+    /// Prepares the first description, and waits for that for at most `limit`.
     pub(crate) fn make_ready(&mut self, limit: Duration) {
         let none: [Box<dyn postgres::types::ToSql + Send + Sync>; 4] = [
             Box::new(0_u32),
@@ -158,7 +159,7 @@ impl Catalog {
         self.sql.make_ready(limit, DESCRIBE, none.into());
     }
 
-    /// How many digits an amount of `money` has behind its decimal point.
+    /// The number of digits after the decimal point of a `money` amount.
     pub(crate) fn money_digits(&mut self) -> Result<u8, Error> {
         let rows = self.sql.query(MONEY_UNIT, vec![])?;
         let unit = rows.first().and_then(|row| row.get::<_, Vec<u8>>(0).try_into().ok());
@@ -173,8 +174,8 @@ impl Catalog {
 }
 
 /// A name that was asked for by its [`bytes!`]: those that are not UTF-8 are escaped.
-fn name(row: &postgres::Row, place: usize) -> Option<String> {
-    row.get::<_, Option<&[u8]>>(place).map(escaped)
+fn name(row: &postgres::Row, index: usize) -> Option<String> {
+    row.get::<_, Option<&[u8]>>(index).map(escaped)
 }
 
 /// The description of a table by the stream alone, as if the catalogue no longer had anything.
@@ -186,8 +187,8 @@ pub(crate) fn described_by_stream(relation: &Relation, said: &StreamTypes) -> De
     Described { columns: column_schemas(relation, facts, said, &types.gone), types }
 }
 
-/// The columns of a table with what the catalogue says of each: the name of its type, and whether it
-/// is `NOT NULL`. Types that are `gone` have the names that the stream said.
+/// The columns of a table with what the catalogue says of each: the name of its type, and whether
+/// it is `NOT NULL`. Types that are `gone` have the names that the stream gave them.
 fn column_schemas<'a>(
     relation: &Relation,
     facts: impl IntoIterator<Item = (Option<&'a str>, Option<bool>)>,

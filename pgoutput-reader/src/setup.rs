@@ -1,4 +1,4 @@
-//! What is looked at before a stream starts, over the replication connection itself.
+//! Checks before a stream starts, over the replication connection itself.
 
 #[cfg(feature = "reader")]
 mod create_slot;
@@ -44,7 +44,7 @@ impl Connection {
         self.check_publications(&start.publications)
     }
 
-    /// How often the server wants to hear of us, and how long it may say nothing.
+    /// The interval of status updates that the server expects, and the silence allowed to it.
     pub(crate) fn pace(&mut self) -> Result<Pace, Error> {
         Ok(Pace {
             interval: feedback::interval(self.wal_sender_timeout()?),

@@ -1,4 +1,4 @@
-//! What the creation of a slot waits for.
+//! The sessions and transactions that the creation of a slot waits for.
 
 use std::fmt;
 use std::time::Duration;
@@ -49,9 +49,9 @@ pub struct BlockingSession {
     pub user: Option<String>,
     /// Its `application_name`.
     pub application_name: Option<String>,
-    /// What it does, as `idle in transaction`; `None` where this role may not see it.
+    /// Its state, such as `idle in transaction`; `None` if this role may not see it.
     pub state: Option<String>,
-    /// Since when its transaction is open, or prepared; in the server's text.
+    /// The start of its transaction, or the time when it was prepared, in the server's text.
     pub since: Option<String>,
 }
 
@@ -85,7 +85,8 @@ pub(crate) fn listed(sessions: &[BlockingSession]) -> String {
 }
 
 impl Catalog {
-    /// The sessions and prepared transactions that hold the transaction id that a process waits for.
+    /// The sessions and prepared transactions that hold the transaction id that a process waits
+    /// for.
     pub(crate) fn blocking_sessions(&mut self, pid: i32) -> Result<Vec<BlockingSession>, Error> {
         let rows = self.sql.query_within(Some(LIMIT), BLOCKING, vec![Box::new(pid)])?;
         Ok(rows
@@ -102,7 +103,7 @@ impl Catalog {
             .collect())
     }
 
-    /// Ends what a process of this role is doing.
+    /// Cancels the command of a process of this role.
     pub(crate) fn cancel(&mut self, pid: i32) -> Result<(), Error> {
         let query = "SELECT pg_catalog.pg_cancel_backend($1)";
         self.sql.query_within(Some(LIMIT), query, vec![Box::new(pid)]).map(drop)

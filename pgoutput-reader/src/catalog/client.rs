@@ -1,5 +1,5 @@
-//! The ordinary connection, with the bounds that the `postgres` crate has not: it waits for answers, and at its end for the server to
-//! close the connection, for as long as they take.
+//! The SQL connection with limits that the `postgres` crate does not have: it waits for answers,
+//! and at its end for the server to close the connection, indefinitely.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -19,21 +19,23 @@ const THREAD: &str = "pgoutput-catalog";
 
 const DOING: &str = "asking the catalogue of";
 
-/// How long an answer may take once the end was asked for: what has arrived whole is still described where the server answers as it should.
+/// The maximum wait for an answer after a stop. Messages that have arrived whole are still
+/// described if the server answers normally.
 const LAST: Duration = Duration::from_millis(250);
 
-/// What a query is given.
+/// The parameters of a query.
 pub(super) type SqlParameters = Vec<Box<dyn ToSql + Send + Sync>>;
 
-/// Opened when it is first needed, or [made ready](Self::make_ready) for that, and again when it was lost.
+/// A connection for queries. It is opened for the first query, or [before it](Self::make_ready),
+/// and again after it was lost.
 pub(super) struct SqlClient {
     ordinary: Arc<SqlConnector>,
     /// None while there is no stream yet that could be stopped.
     waits: Option<Waits>,
     session: Option<SqlSession>,
-    /// What comes of making ready, where that takes longer, until somebody asks.
+    /// The result of making ready if that took longer, until it is needed.
     opening: Option<Receiver<Option<SqlSession>>>,
-    /// How often something was asked.
+    /// The number of queries.
     queries: u64,
 }
 
@@ -42,8 +44,9 @@ impl SqlClient {
         Self { ordinary: Arc::new(ordinary), waits: None, session: None, opening: None, queries: 0 }
     }
 
-    /// Connects and asks this, whose answer is of no interest, on a thread of its own: the next such question is answered sooner. What takes
-    /// longer than `limit` is waited for by that question, and what goes wrong is for it to find.
+    /// Connects and runs this query on a thread of its own, so that it is answered sooner the next
+    /// time. If that takes longer than `limit`, the next query waits for the rest, and finds what
+    /// went wrong.
     pub(super) fn make_ready(
         &mut self,
         limit: Duration,
@@ -65,7 +68,7 @@ impl SqlClient {
         }
     }
 
-    /// From now on answers are waited for like this.
+    /// Sets how answers are waited for.
     pub(super) fn wait_with(&mut self, waits: Waits) {
         self.waits = Some(waits);
     }
@@ -78,7 +81,7 @@ impl SqlClient {
         self.queries
     }
 
-    /// The rows of a query, within the time that a server may be silent.
+    /// The rows of a query, within the time that the server may be silent.
     pub(super) fn query(
         &mut self,
         query: &'static str,
@@ -87,7 +90,8 @@ impl SqlClient {
         self.query_within(self.ordinary.limit(), query, parameters)
     }
 
-    /// The rows of a query, asked on a thread of its own: after so long, and when the reader is stopped, nobody waits for it any more.
+    /// The rows of a query, which runs on a thread of its own: after `limit`, and when the reader
+    /// is stopped, the result is no longer waited for.
     pub(super) fn query_within(
         &mut self,
         limit: Option<Duration>,
@@ -160,12 +164,12 @@ fn wait<T>(
     }
 }
 
-/// What is left to say of a thread that has panicked.
+/// The error for a thread that has panicked.
 fn died() -> Error {
     Error::usage("the thread that asks the catalogue has ended without an answer")
 }
 
-/// An open connection, and the questions it knows: one that comes again takes one round trip, not two.
+/// An open connection with its prepared queries: a repeated one takes one round trip, not two.
 struct SqlSession {
     client: Client,
     prepared: Vec<(&'static str, Statement)>,
@@ -224,7 +228,7 @@ fn open<'s>(
     }
 }
 
-/// Anything but an answer of the server to the query, after which the connection would be of use.
+/// Whether the error ends the connection: any but an answer of the server to the query.
 fn is_lost(error: &postgres::Error) -> bool {
     let goes_on =
         |said: &DbError| !matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
@@ -241,7 +245,8 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    /// What is made of a thread that panics while somebody waits for it, with a limit that must not be needed.
+    /// The error from a thread that panics while it is waited for, with a limit that must not be
+    /// reached.
     fn of_a_panic(waits: Option<&Waits>) -> Error {
         let begun = Instant::now();
         let done = waits.map(|waits| waits.wake.waker());

@@ -1,4 +1,4 @@
-//! Descriptions of many tables, asked for before their changes come.
+//! Descriptions of many tables, queried before their changes come.
 //!
 //! After a connect, or with a backlog, the first changes of many tables come in a short time, and a
 //! query for each would take most of it. So when several were asked for one by one, the next query

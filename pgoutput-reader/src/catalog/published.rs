@@ -1,4 +1,4 @@
-//! What publications hold, and which of their tables cannot be changed.
+//! The content of publications, and their tables that cannot be changed.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -13,13 +13,14 @@ use crate::error::Error;
 use crate::sql::names::bytes;
 use crate::sql::publications::publications;
 
-/// Longest wait for the answers: nothing depends on them.
+/// The maximum wait for all answers: nothing depends on them.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// One row: how many tables the publications list, which publications list none, how many tables lack a replica identity that
-/// their UPDATE and DELETE need, and some of their names as pairs.
+/// One row: the number of tables that the publications list, the publications that list none, the
+/// number of tables without the replica identity that their UPDATE and DELETE need, and some of
+/// their names.
 ///
-/// What is written are partitions, where partitioned tables are published; each has a replica identity of its own.
+/// Of partitioned tables the partitions are written; each has a replica identity of its own.
 const PUBLISHED: &str = concat!(
     "WITH RECURSIVE listed AS (
     SELECT publication.pubname, publication.pubupdate OR publication.pubdelete AS needs_identity,
@@ -68,12 +69,13 @@ SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class AS class
     " FROM named)"
 );
 
-/// What the publications of a reader hold at the moment of asking; from
+/// The content of a reader's publications at the time of the query; from
 /// [`Reader::published`](crate::Reader::published).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Published {
-    /// How many tables they list, each counted once. A partitioned table counts as one where it is published as one.
+    /// The number of tables they list, each counted once. A partitioned table counts as one where
+    /// it is published as one.
     pub tables: u64,
     /// Publications without a table, from which nothing comes.
     pub empty: Vec<String>,
@@ -83,7 +85,7 @@ pub struct Published {
 }
 
 impl Published {
-    /// What is likely to be a mistake, one line each, printable.
+    /// Likely mistakes, one line each, printable.
     pub fn warnings(&self) -> Vec<String> {
         let empty = self.empty.iter().map(|name| {
             format!(
@@ -107,7 +109,7 @@ impl fmt::Display for Published {
 }
 
 impl Catalog {
-    /// What the publications of these names hold, asked for no longer than five seconds.
+    /// The content of these publications, queried for at most five seconds.
     pub(crate) fn published(&mut self, publications: &[String]) -> Result<Published, Error> {
         let since = Instant::now();
         let mut ask = |query, parameters: SqlParameters| {
@@ -136,7 +138,7 @@ impl Catalog {
 
 fn published(row: &Row) -> Result<Published, postgres::Error> {
     // Never negative.
-    let number = |place| row.try_get::<_, i64>(place).map(|number| number.max(0).unsigned_abs());
+    let number = |index| row.try_get::<_, i64>(index).map(|number| number.max(0).unsigned_abs());
     let without_identity = number(2)?;
     let refused = RefusedTables::new(
         RefusalCause::NoIdentity,

@@ -1,4 +1,4 @@
-//! What the catalogue says of a replication slot.
+//! The state of a replication slot, and the end of the WAL.
 
 use std::time::Duration;
 
@@ -22,15 +22,17 @@ pub struct SlotStatus {
     pub wal_end: Lsn,
     /// The oldest log that the slot keeps; `None` for a slot that keeps none.
     pub restart_lsn: Option<Lsn>,
-    /// Everything before it is forgotten.
+    /// The slot's confirmed LSN: the server sends nothing that was committed before it.
     pub confirmed_flush_lsn: Option<Lsn>,
-    /// Whether a connection reads it.
+    /// Whether a process of the server holds it, for a connection that reads it.
     pub active: bool,
     /// `reserved`, `extended`, `unreserved` or `lost` (PostgreSQL 13 and later).
     pub wal_status: Option<String>,
-    /// Bytes of log that can still be written before the slot may be lost; `None` where there is no limit (PostgreSQL 13 and later).
+    /// Bytes of WAL that can still be written before the slot may be lost; `None` if there is no
+    /// limit (PostgreSQL 13 and later).
     pub safe_wal_size: Option<i64>,
-    /// Why the slot was invalidated, such as `wal_removed` or `idle_timeout`; `None` if it was not (PostgreSQL 17 and later).
+    /// The reason why the slot was invalidated, such as `wal_removed` or `idle_timeout`; `None` if
+    /// it was not (PostgreSQL 17 and later).
     pub invalidation_reason: Option<String>,
     /// Whether it is kept on standbys too (PostgreSQL 17 and later).
     pub failover: Option<bool>,
@@ -39,17 +41,18 @@ pub struct SlotStatus {
 }
 
 impl SlotStatus {
-    /// Bytes of log that the server keeps for the slot: they fill its disk when this only rises.
+    /// Bytes of WAL that the server keeps for the slot. If this only grows, they fill its disk.
     pub fn retained_bytes(&self) -> Option<u64> {
         Some(self.wal_end.as_u64().saturating_sub(self.restart_lsn?.as_u64()))
     }
 
-    /// Bytes of log that were written and not confirmed.
+    /// Bytes of WAL that were written and not confirmed.
     pub fn unconfirmed_bytes(&self) -> Option<u64> {
         Some(self.wal_end.as_u64().saturating_sub(self.confirmed_flush_lsn?.as_u64()))
     }
 
-    /// Whether the server has invalidated the slot: what it had not sent is lost to it for good.
+    /// Whether the server has invalidated the slot. What it had not sent cannot be read from it any
+    /// more.
     pub fn is_lost(&self) -> bool {
         self.wal_status.as_deref() == Some("lost") || self.invalidation_reason.is_some()
     }
@@ -61,7 +64,7 @@ impl Catalog {
         status(slot, &self.sql.query(SLOT, named(slot))?)
     }
 
-    /// The same, asked for no longer than this.
+    /// The slot as it is now, queried for at most `limit`.
     pub(crate) fn slot_status_within(
         &mut self,
         limit: Duration,
@@ -70,7 +73,7 @@ impl Catalog {
         status(slot, &self.sql.query_within(Some(limit), SLOT, named(slot))?)
     }
 
-    /// How far the server's log goes: written on a primary, replayed on a standby.
+    /// The end of the server's WAL: written on a primary, replayed on a standby.
     pub(crate) fn wal_end(&mut self) -> Result<Lsn, Error> {
         let rows = self.sql.query(WAL_END, vec![])?;
         let lsn = rows.first().and_then(|row| row.get::<_, Option<&str>>(0)?.parse().ok());
@@ -80,7 +83,8 @@ impl Catalog {
 
     /// Writes a logical decoding message without content, outside of any transaction.
     pub(crate) fn emit_message(&mut self, prefix: &str) -> Result<(), Error> {
-        let query = "SELECT pg_catalog.pg_logical_emit_message(false, $1::pg_catalog.text, ''::pg_catalog.text)";
+        let query = "\
+SELECT pg_catalog.pg_logical_emit_message(false, $1::pg_catalog.text, ''::pg_catalog.text)";
         self.sql.query(query, vec![Box::new(prefix.to_owned())]).map(drop)
     }
 }

@@ -1,4 +1,4 @@
-//! Questions about many tables at once.
+//! Queries about many tables at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::sql::names::bytes;
 use crate::sql::publications::publications;
 
-/// A table that changes may come of.
+/// A table whose changes may come.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate {
     pub(super) oid: Oid,
@@ -85,11 +85,11 @@ const NAMES: &str = concat!(
     bytes!("named.type_name"),
     "
 FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]), pg_catalog.unnest($2::pg_catalog.int4[]))
-     WITH ORDINALITY AS asked (type_oid, type_modifier, place)
+     WITH ORDINALITY AS asked (type_oid, type_modifier, ordinal)
 CROSS JOIN LATERAL (SELECT ",
     type_name!("asked.type_oid", "asked.type_modifier"),
     " AS type_name OFFSET 0) AS named
-ORDER BY asked.place"
+ORDER BY asked.ordinal"
 );
 
 const EXISTING: &str = "\
@@ -100,7 +100,7 @@ WHERE class.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])";
 type TypeNames = BTreeMap<(Oid, i32), Option<Arc<str>>>;
 
 impl Catalog {
-    /// Asks for this table and for others of the publications.
+    /// Queries this table and others of the publications.
     pub(super) fn prefetch_with(&mut self, wanted: &Wanted<'_>) -> Result<(), Error> {
         let missed = wanted.relation.oid();
         if self.prefetch.is_list_due(missed) {

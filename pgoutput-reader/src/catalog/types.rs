@@ -11,8 +11,8 @@ use super::{Catalog, name};
 use crate::error::Error;
 use crate::sql::names::{bytes, escaped};
 
-/// One row for each type that still exists. `pg_range` has the column `rngmultitypid` since PostgreSQL 14 only: as JSON it
-/// may be absent.
+/// One row for each type that still exists. `pg_range` has the column `rngmultitypid` since
+/// PostgreSQL 14 only: it is read as JSON, where it may be absent.
 const DESCRIBE: &str = concat!(
     "SELECT typ.oid, ",
     bytes!("named.type_name"),
@@ -23,7 +23,8 @@ const DESCRIBE: &str = concat!(
              AND typ.typlen OPERATOR(pg_catalog.=) (-1)::pg_catalog.int2
              AND typ.typcategory OPERATOR(pg_catalog.=) 'A'::pg_catalog.\"char\" THEN 'array'
             WHEN send.proname OPERATOR(pg_catalog.=) 'hstore_send'::pg_catalog.name THEN 'hstore'
-            WHEN send.proname OPERATOR(pg_catalog.=) ANY ('{textsend,citextsend}'::pg_catalog.name[])
+            WHEN send.proname
+                 OPERATOR(pg_catalog.=) ANY ('{textsend,citextsend}'::pg_catalog.name[])
             THEN 'text'
             ELSE '' END,
        coalesce(element.typdelim, ','::pg_catalog.\"char\"),
@@ -57,8 +58,8 @@ LEFT JOIN pg_catalog.pg_proc AS send
 WHERE typ.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])"
 );
 
-/// What stands deeper in each other is not described: as deep as values are read, the outermost type
-/// counted too.
+/// Types nested deeper are not described. Values are read to this depth, including the outermost
+/// type.
 pub(super) const MAX_DEPTH: usize = value::MAX_DEPTH as usize + 1;
 
 /// A type as the catalogue has it, naming others by their ids.
@@ -134,7 +135,7 @@ impl Catalog {
     }
 }
 
-/// Those that are not built in, each once.
+/// The types that are not built in, each once.
 pub(super) fn wanted(oids: impl Iterator<Item = Oid>) -> Vec<Oid> {
     let mut wanted: Vec<Oid> = oids.filter(|oid| !is_known(*oid)).collect();
     wanted.sort_unstable();

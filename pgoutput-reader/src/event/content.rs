@@ -78,7 +78,7 @@ impl LogicalMessage {
     }
 }
 
-/// The row with NULL in the place of columns that it has not.
+/// The row with NULL for columns that it does not have.
 pub(crate) fn full_width(old: OldTuple<'_>) -> TupleData<'_> {
     match old {
         OldTuple::Key(key) => key.full_width(),

@@ -7,12 +7,14 @@ use pgoutput_decode::{Printable, TupleColumn};
 
 use super::Row;
 
-/// A longer value of a key is cut off.
+/// The characters shown of a value; a longer one is truncated.
 const SHOWN: usize = 64;
 
-/// The columns of the key and their values, as in `id=7, name=a b`, and nothing else of the row; empty without a key.
+/// The columns of the key and their values, as in `id=7, name=a b`; empty without a key. No other
+/// column is shown.
 ///
-/// With `REPLICA IDENTITY FULL` every column is part of the identity: that is no key, and nothing is shown.
+/// With `REPLICA IDENTITY FULL` every column is part of the identity. That is no key, and the text
+/// is empty.
 pub(super) fn text(row: &Row<'_>) -> String {
     let mut text = String::new();
     if row.decoded().relation().replica_identity() == ReplicaIdentity::FULL {

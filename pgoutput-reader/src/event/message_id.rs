@@ -19,14 +19,16 @@ impl Fingerprint {
     }
 }
 
-/// What an id is of. The LSN of a message is where its record ends, and there the record of a row may start.
+/// The kind of change that an id is of. The LSN of a message is the end of its record, where the
+/// record of a row may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Message = 0,
     Change = 1,
 }
 
-/// Lays the parts out in the 122 free bits of a version 8 UUID: 64 of LSN, 1 of kind, 25 of ordinal, 32 of fingerprint.
+/// Arranges the parts in the 122 free bits of a version 8 UUID: 64 of LSN, 1 of kind, 25 of
+/// ordinal, 32 of fingerprint.
 ///
 /// The LSN comes first, so that ids of one cluster sort as its log does.
 pub(crate) fn uuid(lsn: Lsn, kind: Kind, ordinal: u32, fingerprint: Fingerprint) -> Uuid {

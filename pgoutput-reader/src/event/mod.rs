@@ -1,4 +1,4 @@
-//! Change events: what the reader hands out.
+//! Change events.
 
 mod content;
 mod fnv;
@@ -47,7 +47,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// The letter that stands for it in JSON.
+    /// The letter for it in JSON.
     pub const fn code(self) -> char {
         match self {
             Self::Insert => 'I',
@@ -61,7 +61,7 @@ impl Op {
 
 /// One change, with its transaction, its table as it was then, and its rows.
 ///
-/// Owns what it shows: a copy of its rows, whose form was checked; values are read when they are asked for.
+/// It owns a copy of its rows, whose form has been checked. Values are read when you ask for them.
 /// Serialised with `serde_json` it has the documented JSON shape (feature `json`).
 #[derive(Clone)]
 pub struct ChangeEvent {
@@ -72,14 +72,14 @@ pub struct ChangeEvent {
     pub(crate) fingerprint: Fingerprint,
     /// The event's number on this reader, from 1, without gaps.
     pub(crate) delivery: u64,
-    /// Its number in its transaction, from 0.
+    /// The index of the event in its transaction, from 0.
     pub(crate) index: u64,
     pub(crate) context: Context,
     pub(crate) table: Option<Arc<Shared<TableSchema>>>,
     pub(crate) content: Content,
 }
 
-/// What an event stands in; by way of it, what its position is one of.
+/// The transaction of an event, or what takes its place.
 #[derive(Clone)]
 pub(crate) enum Context {
     Transaction(Arc<Shared<TransactionInfo>>),
@@ -93,13 +93,16 @@ impl ChangeEvent {
         self.op
     }
 
-    /// An id that is the same on every delivery of the same change, and for no other change read with the same publications.
+    /// The id of the change: the same on every delivery, and different for every other change read
+    /// with the same publications.
     ///
-    /// The server does not say which of several changes with one LSN (of a COPY, of a TRUNCATE of several tables) it leaves out, because
-    /// a row filter or publication does: with others, the numbers among them are others.
+    /// Several changes may share one LSN (of a COPY, of a TRUNCATE of several tables), and the
+    /// server does not report which of them a row filter or publication leaves out. With other
+    /// publications or filters, their ordinals differ.
     ///
-    /// A version 8 UUID (RFC 9562) made of the change's LSN, whether it is a message, its number among the changes of its
-    /// transaction with that LSN, and a fingerprint of the cluster's system identifier and the database. Nothing in it is random.
+    /// A version 8 UUID (RFC 9562) made of the LSN, whether the change is a message, its ordinal
+    /// among the changes of its transaction with that LSN, and a fingerprint of the cluster's
+    /// system identifier and the database. Nothing in it is random.
     pub fn message_id(&self) -> Uuid {
         let kind = match self.op {
             Op::Message => message_id::Kind::Message,
@@ -108,13 +111,13 @@ impl ChangeEvent {
         message_id::uuid(self.lsn, kind, self.ordinal, self.fingerprint)
     }
 
-    /// Where the change stands in the log. Many changes may share one LSN: it is no key. A message's is where its record
-    /// ends, since that is what the server tells; a row's, where its record starts.
+    /// The LSN of the change. Many changes may share one LSN: it is not a key. For a row it is the
+    /// start of its record; for a message the end, which is what the server sends.
     pub fn lsn(&self) -> Lsn {
         self.lsn
     }
 
-    /// Where this event stands; for acknowledging it, and for going on behind it another time.
+    /// The position of the event: for acknowledging it, and for resuming after it.
     pub fn position(&self) -> Position {
         let (identity, lsn, index) = match &self.context {
             Context::Transaction(transaction) => {
@@ -138,7 +141,8 @@ impl ChangeEvent {
         self.table.as_ref().map(|table| table.value())
     }
 
-    /// The old row: nothing, its key columns, or all of it, as the table's replica identity has it.
+    /// The old row: absent, its key columns, or all of it, as the replica identity of the table
+    /// says.
     pub fn before(&self) -> Option<Row<'_>> {
         let (_, old) = self.content.rows()?;
         Some(Row::old(self.table.as_ref()?, old?, self.lsn))
@@ -146,8 +150,8 @@ impl ChangeEvent {
 
     /// The new row.
     ///
-    /// A stored-apart value that the change did not touch is taken from the old row when that carries it;
-    /// else it is [`Unchanged`](pgoutput_decode::TupleColumn::Unchanged).
+    /// An unchanged TOAST value is taken from the old row if that carries it; otherwise it is
+    /// [`Unchanged`](pgoutput_decode::TupleColumn::Unchanged).
     pub fn after(&self) -> Option<Row<'_>> {
         let (new, old) = self.content.rows()?;
         Some(Row::new(self.table.as_ref()?, new?, old, self.lsn))

@@ -1,4 +1,4 @@
-//! Where an event stands: for acknowledging it, and for going on behind it another time.
+//! Positions of events: for acknowledging them, and for resuming after them.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,11 +11,11 @@ use super::signature::Signature;
 use super::stream_identity::{ReaderId, StreamIdentity};
 use crate::error::PositionError;
 
-/// Where an event stands: its transaction's commit and its number in it, and what this is a place of: the cluster, the
-/// timeline, the slot, and what is read of it.
+/// The position of an event: the commit LSN of its transaction and its index in it, with the
+/// cluster, the timeline, the slot and the publications that it belongs to.
 ///
-/// Handed to [`Acknowledger::acknowledge`](crate::Acknowledger::acknowledge). Dropping it does nothing. Making and cloning one
-/// costs no allocation.
+/// You pass it to [`Acknowledger::acknowledge`](crate::Acknowledger::acknowledge). Dropping it does
+/// nothing. Creating and cloning one does not allocate.
 ///
 /// # Storing
 ///
@@ -33,7 +33,8 @@ use crate::error::PositionError;
 /// version of this form
 /// ```
 ///
-/// A reader goes on behind a stored position with [`ReaderBuilder::resume`](crate::ReaderBuilder::resume).
+/// A reader resumes after a stored position with
+/// [`ReaderBuilder::resume`](crate::ReaderBuilder::resume).
 ///
 /// ```
 /// use pgoutput_reader::Position;
@@ -45,9 +46,10 @@ use crate::error::PositionError;
 /// # Ok::<(), pgoutput_reader::PositionError>(())
 /// ```
 ///
-/// The *publication fingerprint* stands for what decides which events there are and how they are counted: the names of the publications,
-/// and the options `messages`, `origin` and `two_phase`. It does not cover what the publications hold: the server applies to a transaction what they
-/// held when it was made, however often it sends it.
+/// The *publication fingerprint* represents what decides which events there are and how they are
+/// numbered: the names of the publications, and the options `messages`, `origin` and `two_phase`.
+/// It does not cover the content of the publications: the server applies to a transaction what they
+/// held when it was written, however often it sends it.
 ///
 /// Two positions are equal when their texts are.
 #[derive(Clone)]
@@ -58,7 +60,7 @@ pub struct Position {
     index: Option<u64>,
     /// The event's number on its reader, from 1, without gaps; 0 for no event of a reader.
     delivery: u64,
-    /// Behind that event and in front of the next.
+    /// After that event and before the next.
     idle: bool,
 }
 
@@ -72,19 +74,20 @@ impl Position {
         Self { identity: Arc::clone(identity), commit_lsn, index, delivery, idle: false }
     }
 
-    /// Behind the event of this number, when there is nothing more before `lsn`.
+    /// The position after the event of this number, when nothing more is published before `lsn`.
     pub(crate) fn idle(identity: &Arc<StreamIdentity>, lsn: Lsn, delivery: u64) -> Self {
         let identity = Arc::clone(identity);
         Self { identity, commit_lsn: lsn, index: None, delivery, idle: true }
     }
 
-    /// Where the transaction's commit record starts. Outside a transaction (a message written there, or an idle moment): everything
-    /// before it is meant.
+    /// The start of the transaction's commit record. Outside of a transaction (a message written
+    /// there, or an idle position) the LSN up to which everything counts as read.
     pub fn commit_lsn(&self) -> Lsn {
         self.commit_lsn
     }
 
-    /// The event's number in its transaction, from 0; `None` outside of one. Many events share one LSN: this tells them apart.
+    /// The index of the event in its transaction, from 0; `None` outside of one. Many events share
+    /// one commit LSN: the index tells them apart.
     pub fn index(&self) -> Option<u64> {
         self.index
     }
@@ -113,17 +116,17 @@ impl Position {
         &self.identity
     }
 
-    /// Its number on this reader, if it came from it.
+    /// The number of the event on this reader, if it came from it.
     pub(crate) fn delivery_of(&self, reader: ReaderId) -> Option<u64> {
         (self.identity.reader == reader && reader != ReaderId::NONE).then_some(self.delivery)
     }
 
-    /// What confirmed LSNs say of it.
+    /// The signature that confirmed LSNs carry of it.
     pub(crate) fn signature(&self) -> Signature {
         Signature::new(&self.identity, self.commit_lsn, self.index)
     }
 
-    /// Whether it is behind the event of its number, and none of an event.
+    /// Whether it is an idle position, after the event of its number.
     pub(crate) fn is_idle(&self) -> bool {
         self.idle
     }
@@ -155,7 +158,7 @@ impl fmt::Debug for Position {
 
 const FORM: &str = "1";
 
-/// Tells a whole text from one that was cut in its last number.
+/// The end of the text, without which it was truncated.
 const END: char = '.';
 
 /// The parts of the text, in order.

@@ -1,15 +1,16 @@
-//! The mark that a confirmed LSN carries of the event it was confirmed after.
+//! The signature of an event in the LSN that is confirmed after it.
 //!
-//! A server skips what was committed before the confirmed LSN and keeps that LSN as it was told. Which
-//! of several LSNs between two records is confirmed makes no difference to it, and LSNs of records are
-//! multiples of 8. So the choice says which event was the last: see docs/design/delivery.md.
+//! A server skips what was committed before the confirmed LSN and stores that LSN as it was
+//! reported. Which of several LSNs between two records is confirmed makes no difference to it, and
+//! LSNs of records are multiples of 8. So the choice can record which event was the last: see
+//! docs/design/delivery.md.
 
 use pgoutput_decode::Lsn;
 
 use super::fnv::fnv;
 use super::stream_identity::StreamIdentity;
 
-/// The least that a commit record takes in a log that can be decoded: 24 bytes of header, 2 of the
+/// The minimum length of a commit record with `wal_level` logical: 24 bytes of header, 2 of the
 /// data's header, 8 of time, 4 of flags, 8 of the database, rounded up to 8 (PostgreSQL's `xact.h`,
 /// `xlogrecord.h`).
 pub(crate) const COMMIT_LEN: u64 = 48;
@@ -17,8 +18,8 @@ pub(crate) const COMMIT_LEN: u64 = 48;
 /// How far apart the LSNs with one signature are.
 const PERIOD: u64 = 1024;
 
-/// What an LSN says of one event of one slot: the position's cluster, slot, publications, commit LSN
-/// and index, hashed. The timeline is left out: a position is good on a later one.
+/// The signature of one event of one slot: a hash of the cluster, the slot, the publications, the
+/// commit LSN and the index. The timeline is left out: a position stays valid on a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Signature(u64);
 
@@ -41,14 +42,14 @@ impl Signature {
         value / 7 * 8 + value % 7 + 1
     }
 
-    /// What to confirm for a transaction whose last event this is: inside of its commit record, so that
-    /// neither this transaction comes again nor the next one is skipped.
+    /// The LSN to confirm for a transaction whose last event this is: inside of its commit record,
+    /// so that this transaction is not sent again and the next one is not skipped.
     pub(crate) fn after_commit(self, commit_lsn: Lsn) -> Lsn {
         Lsn::new(commit_lsn.as_u64() + self.below(COMMIT_LEN))
     }
 
-    /// What to confirm when nothing more came before `wal_end`: the last LSN before it with this
-    /// signature.
+    /// The LSN to confirm if nothing more was sent before `wal_end`: the last one before it with
+    /// this signature.
     pub(crate) fn before(self, wal_end: Lsn) -> Lsn {
         let (end, rest) = (wal_end.as_u64(), self.below(PERIOD));
         let start = end - end % PERIOD;
@@ -57,8 +58,8 @@ impl Signature {
         Lsn::new(lsn)
     }
 
-    /// Whether `confirmed` was confirmed after this event, in a transaction committed at `commit_lsn` or
-    /// outside of one.
+    /// Whether `confirmed` was confirmed after this event, which is in a transaction committed at
+    /// `commit_lsn` or outside of one.
     pub(crate) fn is_in(self, confirmed: Lsn, commit_lsn: Lsn) -> bool {
         confirmed == self.after_commit(commit_lsn)
             || confirmed.as_u64() % PERIOD == self.below(PERIOD)

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::fnv::fnv;
 
-/// What all positions of a reader have in common while it is on one timeline.
+/// The number of a reader on one timeline, common to all its positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ReaderId(u64);
 
 impl ReaderId {
-    /// Positions that were stored and read again are of no reader of this process.
+    /// The id of positions that were stored and read again: no reader of this process.
     pub(crate) const NONE: Self = Self(0);
 
     pub(crate) fn unique() -> Self {
@@ -18,7 +18,7 @@ impl ReaderId {
     }
 }
 
-/// What decides whether a position means the same to another connection.
+/// The facts that decide whether a position means the same to another connection.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamIdentity {
     pub(crate) reader: ReaderId,

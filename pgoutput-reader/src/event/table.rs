@@ -16,9 +16,9 @@ pub struct TableSchema {
     pub(crate) database: Arc<str>,
     pub(crate) relation: Arc<Relation>,
     pub(crate) columns: Box<[ColumnSchema]>,
-    /// Those of the columns that are not built in, and of what these consist of.
+    /// The types that are not built in, with the types that they consist of.
     pub(crate) types: TypeSet,
-    /// Those whose kind is known neither from the catalogue nor from the stream.
+    /// The types whose kind is known neither from the catalogue nor from the stream.
     pub(crate) unknown_types: Box<[Oid]>,
     /// The digits of the fraction of a `money` amount, by the server's `lc_monetary`.
     pub(crate) money_digits: u8,
@@ -105,18 +105,20 @@ impl TableSchema {
         self.relation.replica_identity()
     }
 
-    /// How many digits an amount of `money` has behind its decimal point: 2 in most locales, none in that of Japan.
+    /// The number of digits after the decimal point of a `money` amount: 2 in most locales, none in
+    /// that of Japan.
     ///
-    /// PostgreSQL keeps amounts as integers of the smallest unit, and what that is hangs on the setting `lc_monetary` alone. It
-    /// is the one of the reader's role in this database, asked for when the first table with such a column is described; amounts
-    /// that other sessions wrote under another setting, with other digits, are not told apart, by PostgreSQL neither. `ALTER ROLE
-    /// … SET lc_monetary`, or `options=-c lc_monetary=…` in the connection string, chooses another one for the reader. It is 2
-    /// for a table without such a column.
+    /// PostgreSQL stores amounts as integers of the smallest unit; only the setting `lc_monetary`
+    /// says what that is. The reader uses the setting of its role in this database, queried when
+    /// the first table with such a column is described. Amounts that other sessions wrote under a
+    /// setting with other digits cannot be told apart, not by PostgreSQL either. To choose another
+    /// setting for the reader, use `ALTER ROLE … SET lc_monetary`, or `options=-c lc_monetary=…` in
+    /// the connection string. Without such a column the number is 2.
     pub fn money_digits(&self) -> u8 {
         self.money_digits
     }
 
-    /// The Relation message behind this.
+    /// The Relation message that this describes.
     pub fn relation(&self) -> &Arc<Relation> {
         &self.relation
     }
@@ -153,8 +155,8 @@ impl ColumnSchema {
 
     /// True when the column may be NULL, as the catalogue says when it is asked.
     ///
-    /// If the table is gone from the catalogue: false for the columns of a key, whose index requires
-    /// `NOT NULL`, and true for all others.
+    /// If the table is gone from the catalogue: false for the columns of a key, whose index
+    /// requires `NOT NULL`, and true for all others.
     pub fn is_optional(&self) -> bool {
         self.optional
     }

@@ -18,7 +18,7 @@ pub struct TransactionInfo {
     origin: OnceLock<ReplicationOrigin>,
 }
 
-/// Where a transaction was made, when it was itself replicated to the server.
+/// The origin of a transaction that was itself replicated to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicationOrigin {
     /// The name of the replication origin. Bytes that are not UTF-8 are escaped, as in `caf\xe9`.
@@ -48,7 +48,7 @@ impl TransactionInfo {
         (self.commit_lsn, self.xid) == (begin.final_lsn, begin.xid)
     }
 
-    /// The server says it once, right behind Begin; a repetition changes nothing.
+    /// The server sends it once, directly after Begin; a repetition changes nothing.
     pub(crate) fn came_from(&self, origin: ReplicationOrigin) {
         let _ = self.origin.set(origin);
     }
@@ -62,14 +62,16 @@ impl TransactionInfo {
         self.xid
     }
 
-    /// Where the commit record starts; JSON calls it `begin_lsn`, as the Begin message carries it.
+    /// The commit LSN: the start of the commit record. JSON calls it `begin_lsn`, since the Begin
+    /// message carries it.
     pub fn commit_lsn(&self) -> Lsn {
         self.commit_lsn
     }
 
-    /// Where the commit record ends: what is confirmed once the transaction was taken.
+    /// The end LSN: the first byte after the commit record. It is confirmed once the whole
+    /// transaction was acknowledged.
     ///
-    /// The server says so behind the last change: `None` until the reader has come that far.
+    /// The server sends it after the last change: `None` until the reader has received that.
     pub fn end_lsn(&self) -> Option<Lsn> {
         self.end_lsn.get().copied()
     }

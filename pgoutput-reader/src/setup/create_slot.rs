@@ -1,4 +1,4 @@
-//! Creating a slot, which waits for every transaction that is open: who is waited for, and for how long.
+//! Creates slots and waits for the transactions that their creation waits for.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -12,32 +12,32 @@ use crate::io::StopHandle;
 use crate::listener::Listener;
 use crate::proto::CreateSlot;
 
-/// How long nothing is said of a wait, and then how often something is.
+/// The time from the start of a wait to its first report, and from one report to the next.
 const REPORTS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
-/// How often a stop is looked for.
+/// The interval at which a stop is checked for.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long a process may hold the slot that it has just created, if it does not read it.
+/// The maximum wait for a process to release the slot that it has created.
 const RELEASE: Duration = Duration::from_secs(1);
 
-/// How long the server may take to end the creation after it was told to.
+/// The maximum time the server has to end the creation after it was cancelled.
 const CANCEL: Duration = Duration::from_secs(2);
 
-/// A wait for a replication slot that is being created, reported within three seconds, and again every
-/// half minute: see [`ReaderBuilder::on_slot_wait`](crate::ReaderBuilder::on_slot_wait).
+/// A wait for a replication slot that is being created, reported within three seconds, and again
+/// every half minute: see [`ReaderBuilder::on_slot_wait`](crate::ReaderBuilder::on_slot_wait).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SlotWait<'a> {
     /// The slot.
     pub slot: &'a str,
-    /// How long it has been waited for.
+    /// The time waited so far.
     pub waited: Duration,
-    /// The sessions and prepared transactions whose end is waited for, as far as this role may see them. Empty
-    /// where none holds a lock that is waited for, as on a standby, which waits for its primary to log a snapshot
-    /// (`pg_log_standby_snapshot()`).
+    /// The sessions and prepared transactions whose end is waited for, as far as this role may see
+    /// them. Empty if none holds a lock that is waited for: a standby waits for its primary to log
+    /// a snapshot (`pg_log_standby_snapshot()`).
     pub sessions: &'a [BlockingSession],
-    /// The process of the server that creates the slot for another client; `None` when it is for this one.
+    /// The server process that creates the slot for another client; `None` if it is for this one.
     pub creator: Option<i32>,
 }
 
@@ -87,7 +87,7 @@ impl<'a> SlotWaitState<'a> {
         self.wait_options.stop.is_some_and(StopHandle::is_stopped)
     }
 
-    /// Says who is waited for, if it is time to: what `pid`, which creates the slot, waits for.
+    /// Reports what `pid`, which creates the slot, waits for, if a report is due.
     fn report(&mut self, catalog: &mut Catalog, pid: i32, is_other: bool) {
         if Instant::now() < self.report_at {
             return;
@@ -111,7 +111,7 @@ impl<'a> SlotWaitState<'a> {
 }
 
 impl Connection {
-    /// Creates a slot, and says who is waited for.
+    /// Creates a slot, and reports what that waits for.
     ///
     /// # Errors
     /// [`SetupError::SlotCreationBlocked`] after the limit, [`ErrorKind::Stopped`]: neither leaves a slot behind.

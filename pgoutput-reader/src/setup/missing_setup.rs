@@ -1,4 +1,4 @@
-//! Everything that is missing, in one error: nobody wants to be told one thing a run.
+//! Everything that is missing, in one error, so that you need one run to find it.
 
 use super::rows_of_one;
 use crate::connection::Connection;
@@ -37,8 +37,8 @@ enum Subject {
 impl Connection {
     /// This error, together with everything else that is missing.
     ///
-    /// What cannot be asked is left out, and the error stays as it was where nothing else is missing
-    /// or it is about something else.
+    /// What cannot be queried is left out. The error is unchanged if nothing else is missing, or if
+    /// it is about something else.
     pub(crate) fn with_all_missing(&mut self, error: Error, needs: &Needs<'_>) -> Error {
         let Some(subject) = subject(&error) else { return error };
         let level = self.low_wal_level();

@@ -1,4 +1,4 @@
-//! Whether a slot is one to read, and where it stands.
+//! The slot to be read, checked.
 
 #[cfg(feature = "reader")]
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, ProtocolError, SetupError};
 use crate::proto::quote::sql_name;
 use crate::sql::slot::{SlotRow, slot_row};
 
-/// What is known of a slot that fits.
+/// The facts about a slot that can be read.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(not(feature = "reader"), expect(dead_code, reason = "only Reader compares them"))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -30,7 +30,7 @@ pub(crate) struct SlotFacts {
 }
 
 impl Connection {
-    /// A logical slot of pgoutput and this database that is not lost, and what else is to be known of it.
+    /// Checks that this is a logical slot of pgoutput and this database that is not lost.
     ///
     /// # Errors
     /// What does not fit; [`Unsupported`](ErrorKind::Unsupported) on a standby before PostgreSQL 16.
@@ -122,8 +122,8 @@ impl Connection {
     }
 }
 
-/// Whether `synchronous_standby_names` may mean a connection of this name. One that it only seems to mean
-/// costs little, one that is overlooked holds up commits.
+/// Whether `synchronous_standby_names` may mean a connection of this name. To see one that is not
+/// meant costs little; to miss one holds up commits.
 fn is_named(names: &str, application_name: &str) -> bool {
     let (names, name) = (names.to_lowercase(), application_name.to_lowercase());
     names.contains('*') || (!name.is_empty() && names.contains(&name.replace('"', "\"\"")))

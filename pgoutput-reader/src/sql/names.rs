@@ -1,5 +1,5 @@
-//! Names that may not be UTF-8: a SQL_ASCII database holds any bytes in them, and its server refuses
-//! to send those to a client whose encoding is UTF8.
+//! Names that may not be UTF-8: a SQL_ASCII database holds any bytes in them, and its server
+//! refuses to send those to a client whose encoding is UTF8.
 
 use std::fmt::Write as _;
 

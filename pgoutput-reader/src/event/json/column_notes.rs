@@ -9,9 +9,9 @@ use serde_json::value::RawValue;
 use super::text::{is_plain, quoted, texts};
 use super::value::{Written, WrittenAs};
 
-/// Columns of one row, by what is to be said of them.
+/// The columns of one row that have notes, by the kind of note.
 #[derive(Debug, Default)]
-pub(super) struct Marks<'a> {
+pub(super) struct ColumnNotes<'a> {
     invalid_utf8: ColumnNames<'a>,
     type_mismatch: ColumnNames<'a>,
     json_null: ColumnNames<'a>,
@@ -20,7 +20,7 @@ pub(super) struct Marks<'a> {
     array_bounds: Texts<'a>,
 }
 
-impl<'a> Marks<'a> {
+impl<'a> ColumnNotes<'a> {
     pub(super) fn add(&mut self, column: &'a str, written: Written) {
         match written.how {
             WrittenAs::Itself => {}
@@ -89,10 +89,11 @@ impl<T> BeforeAfter<T> {
     }
 }
 
-/// The fields that name columns, in their order, and only those that name some. A row that the event does not have has no marks.
+/// The fields that name columns, in their order, without those that name none. A row that the event
+/// does not have has no notes.
 pub(super) fn named<'a>(
-    before: Option<Marks<'a>>,
-    after: Option<Marks<'a>>,
+    before: Option<ColumnNotes<'a>>,
+    after: Option<ColumnNotes<'a>>,
 ) -> impl Iterator<Item = (&'static str, Named<'a>)> {
     let has_both = before.is_some() && after.is_some();
     let (mut before, after) = (before.unwrap_or_default(), after.unwrap_or_default());

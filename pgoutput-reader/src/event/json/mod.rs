@@ -18,46 +18,53 @@ pub(crate) use write::Fragment;
 
 use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, TransactionInfo};
 
-/// The JSON shape: keys in the order `op`, `message_id`, `lsn`, `transaction`, `table_schema`, `before`, `after`; behind
-/// them, only where they carry something, `unchanged_toast`, `invalid_utf8`, `type_mismatch`, `json_null`, `json_as_text`,
-/// `value_text`, `array_bounds`, `truncate`, `origin`, `message`.
+/// The JSON shape: an object with the keys `op`, `message_id`, `lsn`, `transaction`,
+/// `table_schema`, `before`, `after`. After these come, only if they have content,
+/// `unchanged_toast`, `invalid_utf8`, `type_mismatch`, `json_null`, `json_as_text`, `value_text`,
+/// `array_bounds`, `truncate`, `origin`, `message`.
 ///
 /// `part_of_pkey` is true for the columns of the replica identity at the time of the change, which
 /// is the primary key unless the table was altered. If it is not the default, `table_schema` ends
 /// with `replica_identity`: `full`, `index` or `nothing`.
 ///
-/// `invalid_utf8` names, under `before` and `after`, the columns whose text is not UTF-8, as a database in SQL_ASCII may
-/// hold it: in their place stand the bytes as they came, in the form of a `bytea`. Of an array or composite with such a text
-/// in it those are the bytes of the whole value, in the format it was sent in.
+/// `invalid_utf8` names, under `before` and `after`, the columns whose text is not UTF-8, which a
+/// database in SQL_ASCII may hold. Their values are the bytes as they were sent, in the form of a
+/// `bytea`. An array or composite that contains such a text is written as the bytes of the whole
+/// value, in the format that it was sent in.
 ///
-/// `type_mismatch` names, in the same way, the columns whose values do not fit the description of their type, such as those that
-/// were written before a composite type was altered ([`TableSchema::types`]). They are shown as if nothing was known of the type:
-/// PostgreSQL's text, or in binary the bytes in the form of a `bytea`. It also names the columns whose
-/// types are gone from the catalogue and of an unknown kind ([`TableSchema::unknown_types`]), unless
-/// they are NULL: these may be shown in another way when the same change is read at another time.
+/// `type_mismatch` names, in the same way, the columns whose values do not fit the description of
+/// their type, such as those that were written before a composite type was altered
+/// ([`TableSchema::types`]). They are written as if nothing was known of the type: as PostgreSQL's
+/// text, or in the binary format as the bytes in the form of a `bytea`. It also names the columns
+/// whose types are gone from the catalogue and of an unknown kind ([`TableSchema::unknown_types`]),
+/// unless they are NULL. These may be written differently when the same change is read at another
+/// time.
 ///
-/// `json_null` names the `json` and `jsonb` columns, and domains over them, that hold the JSON value `null`, which looks like
-/// NULL; also arrays and composites in which there is such a `null`. It is a list of columns if the event has one row, be it
-/// `before` or `after`, and an object of a list under each of these keys, where there is something to name, if it has both.
+/// `json_null` names the `json` and `jsonb` columns, and domains over them, that hold the JSON
+/// value `null`, which looks like NULL; also arrays and composites that contain such a `null`. If
+/// the event has one row, `before` or `after`, it is a list of columns. If it has both, it is an
+/// object with a list under each of these keys that has columns to name.
 ///
-/// `json_as_text` names, under `before` and `after`, the columns in which a document is written as a string that holds its
-/// text, since some parser would refuse the whole line for it: with half of a surrogate pair in it (`"\ud800"`), nested
-/// more than 127 deep with the event around it, or with a number of 10^308 or beyond. It names a `numeric` of that size too,
-/// which is written as a string of its digits, unless all numbers of that type were asked for as strings.
+/// `json_as_text` names, under `before` and `after`, the columns in which a document is written as
+/// a string of its text, because some parser would refuse the whole line: a document with half of a
+/// surrogate pair (`"\ud800"`), nested more than 127 deep with the event around it, or with a
+/// number of 10^308 or beyond. It also names a `numeric` of that size, which is written as a string
+/// of its digits, unless all numbers of that type were requested as strings.
 ///
 /// `value_text` has, under `before` and `after`, PostgreSQL's text of each value that `json_null`
-/// or `json_as_text` names and that is not itself the document or number but has it inside, such as an
-/// array or a composite: the JSON of `{NULL,"null"}` is `[null,null]`, and
-/// `{"after": {"a": "{NULL,\"null\"}"}}` tells which of the two is NULL.
+/// or `json_as_text` names and that is not itself the document or number but contains it, such as
+/// an array or a composite. The JSON of `{NULL,"null"}` is `[null,null]`;
+/// `{"after": {"a": "{NULL,\"null\"}"}}` shows which of the two is NULL.
 ///
-/// `array_bounds` has, under `before` and `after`, the bounds of arrays that do not count from 1, by column: `{"after":
-/// {"a": "[0:2]"}}`. For an array inside of another value, which may be an array with bounds of its
-/// own, it has PostgreSQL's text of that whole value.
+/// `array_bounds` has, under `before` and `after`, the bounds of arrays that do not count from 1,
+/// by column: `{"after": {"a": "[0:2]"}}`. For an array inside of another value, which may be an
+/// array with bounds of its own, it has PostgreSQL's text of the whole value.
 ///
-/// The reader's [`json_options`](crate::ReaderBuilder::json_options) decide how values are written.
+/// The reader's [`json_options`](crate::ReaderBuilder::json_options) determine how values are
+/// written.
 ///
-/// Every character that is not [printable](pgoutput_decode::is_printable) is escaped, in names as in values: a line of this JSON moves
-/// no terminal's cursor.
+/// Every character that is not [printable](pgoutput_decode::is_printable) is escaped, in names and
+/// in values, so that a line of this JSON cannot control a terminal.
 ///
 /// `Serialize` is meant for `serde_json`, which takes the fields of the event as they are written:
 /// numbers keep all their digits. `serde_json::to_string_pretty` therefore writes one line for each
@@ -168,9 +175,10 @@ impl Serialize for ColumnSchema {
     }
 }
 
-/// A map from column names to values, without unchanged TOAST values. Text that is not UTF-8 is
-/// written as a `bytea` of its bytes, and a value that does not fit its type as if nothing was known
-/// of the type; the JSON of the whole event names such columns.
+/// A map from column names to values, without unchanged TOAST values.
+///
+/// Text that is not UTF-8 is written as a `bytea` of its bytes, and a value that does not fit its
+/// type as if nothing was known of the type. The JSON of the whole event names such columns.
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (mut json, mut notes) = (String::new(), write::Notes::default());

@@ -6,7 +6,8 @@ use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// A text that is serialised as the JSON writer of values writes it: what is not printable is escaped, which `serde_json` would not do.
+/// A text that is serialised with the escapes that the writer of values uses. `serde_json` alone
+/// would not escape what is not printable.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct JsonText<'a>(pub(super) &'a str);
 

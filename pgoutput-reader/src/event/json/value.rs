@@ -1,18 +1,18 @@
-//! Values, and how they were written where that is not as what they are.
+//! The values of columns, and notes of how they were written.
 
 use pgoutput_decode::value::{
     Array, Field, Format, JsonNotes, JsonOptions, TypeKind, Value, ValueError, ValueErrorKind,
     type_oid,
 };
 
-/// How a value was written, and what its JSON does not say.
+/// How a value was written, and what its JSON does not show.
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) how: WrittenAs,
     pub(super) notes: JsonNotes,
     /// PostgreSQL's text of a value inside of which a document is a string or JSON's `null`.
     pub(super) text: Option<String>,
-    /// Where an array does not count from 1: its bounds, or of one inside of another value
+    /// The bounds of an array that does not count from 1; for one inside of another value,
     /// PostgreSQL's text of that whole value.
     pub(super) bounds: Option<String>,
 }
@@ -29,7 +29,7 @@ pub(super) enum WrittenAs {
 }
 
 impl Written {
-    /// Of which there is nothing more to say.
+    /// A value without notes.
     pub(super) fn plainly(how: WrittenAs) -> Self {
         Self { how, notes: JsonNotes::default(), text: None, bounds: None }
     }
@@ -43,7 +43,7 @@ impl Written {
     }
 }
 
-/// The arrays and objects that a value stands in: the row, and the event.
+/// The number of objects around a value: the row, and the event.
 const NESTING: u8 = 2;
 
 /// Writes a value.
@@ -78,7 +78,7 @@ pub(super) fn write(
     }
 }
 
-/// What is to be said of a value whose JSON does not say everything.
+/// The notes of a value whose JSON does not show everything.
 #[cold]
 fn noted(field: &Field<'_>, notes: JsonNotes) -> Result<Written, ValueError> {
     let value = field.get::<Value<'_>>()?;
@@ -89,7 +89,7 @@ fn noted(field: &Field<'_>, notes: JsonNotes) -> Result<Written, ValueError> {
     Ok(Written { how: WrittenAs::Itself, notes, text, bounds })
 }
 
-/// What tells the bounds of all arrays that do not count from 1, wherever they stand in the value.
+/// The bounds of all arrays in the value that do not count from 1.
 fn bounds(field: &Field<'_>, value: &Value<'_>) -> Result<String, ValueError> {
     if let Value::Array(array) = value
         && let Some(own) = array.bounds()
@@ -123,7 +123,8 @@ fn text(field: &Field<'_>) -> Result<String, ValueError> {
     Ok(text)
 }
 
-/// The bytes of a text that is not UTF-8: of `jsonb` and `jsonpath` those of the text in either format, without the version in front of it.
+/// Writes the bytes of a text that is not UTF-8. For `jsonb` and `jsonpath` these are the bytes of
+/// the text in either format, without the version before it.
 fn write_bytes(
     field: &Field<'_>,
     out: &mut String,

@@ -12,7 +12,7 @@ use serde::ser::Error as _;
 use serde_json::Error;
 
 use super::super::{ChangeEvent, Context, Op, Row, TableSchema, TransactionInfo};
-use super::column_notes::{Marks, named};
+use super::column_notes::{ColumnNotes, named};
 use super::text::{JsonText, quoted};
 use super::value::{self, Written, WrittenAs};
 use super::{logical_message, truncate};
@@ -40,8 +40,8 @@ pub(super) fn keys(table: &TableSchema) -> Box<[String]> {
 }
 
 impl ChangeEvent {
-    /// Appends the event as JSON on one line, without the line's end: the very bytes that `serde_json::to_string` gives, several
-    /// times faster.
+    /// Appends the event as JSON on one line, without the line end. These are the bytes that
+    /// `serde_json::to_string` returns, several times faster.
     ///
     /// ```no_run
     /// # let mut reader = pgoutput_reader::Reader::builder("").connect()?;
@@ -55,8 +55,9 @@ impl ChangeEvent {
     /// ```
     ///
     /// # Errors
-    /// When a value is not what PostgreSQL writes for its type; the error names the place of the change in the log, table, column
-    /// and the key of the row, and `out` is as it was. The reader goes on with the next event.
+    /// When a value is not what PostgreSQL writes for its type. The error names the LSN of the
+    /// change, the table, the column and the key of the row; `out` is unchanged. The reader
+    /// continues with the next event.
     pub fn write_json(&self, out: &mut String) -> Result<(), Error> {
         let start = out.len();
         let written = self.append(out);
@@ -101,8 +102,8 @@ impl ChangeEvent {
         if !right.unchanged.is_empty() {
             field(out, "unchanged_toast", &right.unchanged)?;
         }
-        let before = before.map(|_| left.marks);
-        let after = after.map(|_| right.marks);
+        let before = before.map(|_| left.columns);
+        let after = after.map(|_| right.columns);
         for (key, columns) in named(before, after) {
             field(out, key, &columns)?;
         }
@@ -136,7 +137,7 @@ fn field(out: &mut String, key: &str, value: &impl Serialize) -> Result<(), Erro
 pub(super) struct Notes<'a> {
     /// Left out, because the change did not touch them.
     unchanged: Vec<JsonText<'a>>,
-    pub(super) marks: Marks<'a>,
+    pub(super) columns: ColumnNotes<'a>,
 }
 
 /// A row or `null`.
@@ -161,7 +162,7 @@ pub(super) fn row<'a>(
         out.push_str(keys.get(column.index).map(String::as_str).unwrap_or_default());
         let written = write_value(out, row, &column)?;
         let is_known = column.value == TupleColumn::Null || row.is_known(column.ty.oid());
-        notes.marks.add(column.name(), written.of_type(is_known));
+        notes.columns.add(column.name(), written.of_type(is_known));
     }
     out.push_str(if separator == '{' { "{}" } else { "}" });
     Ok(())
@@ -182,7 +183,7 @@ fn write_value(out: &mut String, row: &Row<'_>, column: &RowColumn<'_>) -> Resul
     Ok(written)
 }
 
-/// Takes off the white space around what stands from `start` on.
+/// Removes the white space around the text from `start` on.
 #[cold]
 fn trim(out: &mut String, start: usize) {
     out.truncate(out.trim_end_matches(BLANK).len());

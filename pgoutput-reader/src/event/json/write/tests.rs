@@ -513,7 +513,8 @@ fn any_type() -> impl Strategy<Value = u32> {
 fn any_value() -> impl Strategy<Value = Vec<u8>> {
     let text = prop_oneof![
         "[\\[\\]{}\"\\\\,:udD8cC0-9eE. a\n-]{0,40}",
-        "(\\{\"a\": ){0,3}(-?[0-9]{1,5}(e[0-9]{1,4})?|null|\"(\\\\u[dD][89cC][0-9]{2}){1,3}\")\\}{0,3}",
+        "(\\{\"a\": ){0,3}(-?[0-9]{1,5}(e[0-9]{1,4})?|null|\
+         \"(\\\\u[dD][89cC][0-9]{2}){1,3}\")\\}{0,3}",
         "-?[0-9]{1,400}(\\.[0-9]{0,9})?",
         "(\\[[0-2]:[0-2]\\]=)?\\{(\"null\"|NULL|1e400|[0-9],){0,3}[0-9]\\}",
         "-?[0-9](\\.[0-9]{0,16})?e\\+30[78]",
@@ -583,7 +584,8 @@ fn a_value_that_cannot_be_read_is_the_same_error_and_leaves_nothing_behind() {
     assert_eq!(line, "before");
 }
 
-/// Whether nothing in the line can move a cursor, break the line or hide something. The tab is white space of JSON documents.
+/// Checks that nothing in the line can move a cursor, break the line or hide something. A tab is
+/// white space of JSON documents.
 fn assert_printable(line: &str) {
     let hidden = line.chars().find(|c| !pgoutput_decode::is_printable(*c) && *c != '\t');
     assert_eq!(hidden, None, "{line:?}");
@@ -662,7 +664,10 @@ fn names_and_values_that_are_not_printable_are_escaped_by_both() {
 proptest::proptest! {
     #[test]
     fn no_line_holds_what_is_not_printable(
-        (schema, table, column, value) in ("[^\\x00]{0,8}", "[^\\x00]{0,8}", "[^\\x00]{1,8}", "[^\\x00]{0,16}"),
+        schema in "[^\\x00]{0,8}",
+        table in "[^\\x00]{0,8}",
+        column in "[^\\x00]{1,8}",
+        value in "[^\\x00]{0,16}",
     ) {
         let json = written(&row_of(&schema, &table, &column, 25, &value));
         let name = if schema.is_empty() { "pg_catalog" } else { &schema };
