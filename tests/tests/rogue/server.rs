@@ -63,8 +63,9 @@ fn named_row(names: &[&str], values: &[&str]) -> Vec<u8> {
 }
 
 /// The description of the slot: its kind, plugin and databases, its LSNs, and its problems.
-pub(crate) const SLOT: [&str; 10] =
-    ["logical", "pgoutput", "d", "d", "0/1", "0/1", "f", "reserved", "", ""];
+pub(crate) const SLOT: [&str; 13] = [
+    "logical", "pgoutput", "d", "d", "0/1", "0/1", "0/1", "false", "1", "false", "", "", "reserved",
+];
 
 /// The server's end of the connection.
 pub(crate) struct Client(TcpStream);
