@@ -91,8 +91,8 @@ pub(crate) struct Described {
 }
 
 impl Catalog {
-    pub(crate) fn new(ordinary: SqlConnector) -> Self {
-        Self { sql: SqlClient::new(ordinary), prefetch: Prefetch::default() }
+    pub(crate) fn new(connector: SqlConnector) -> Self {
+        Self { sql: SqlClient::new(connector), prefetch: Prefetch::default() }
     }
 
     /// Sets how answers are waited for.
@@ -173,7 +173,7 @@ impl Catalog {
     }
 }
 
-/// A name that was asked for by its [`bytes!`]: those that are not UTF-8 are escaped.
+/// A name that was queried as its [`bytes!`]; bytes that are not UTF-8 are escaped.
 fn name(row: &postgres::Row, index: usize) -> Option<String> {
     row.get::<_, Option<&[u8]>>(index).map(escaped)
 }

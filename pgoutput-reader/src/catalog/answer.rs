@@ -30,7 +30,7 @@ impl Catalog {
                 Ok(Facts::Table(described))
             }
             Need::Types { relation } => {
-                // In this order: what is committed in between is asked for again, not missed.
+                // In this order: what is committed in between is queried again, not missed.
                 let asked_at = self.wal_end()?;
                 let types = self.describe_types(relation, schemas.stream_types())?;
                 Ok(Facts::Types { asked_at, types })

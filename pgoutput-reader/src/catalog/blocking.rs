@@ -9,7 +9,7 @@ use super::{Catalog, name};
 use crate::error::Error;
 use crate::sql::names::bytes;
 
-/// How long a query may take that is asked while a command waits.
+/// The maximum time of a query while a command waits.
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// A lock on a transaction id is held by its transaction alone; a prepared one has no process.

@@ -29,7 +29,7 @@ pub(super) type SqlParameters = Vec<Box<dyn ToSql + Send + Sync>>;
 /// A connection for queries. It is opened for the first query, or [before it](Self::make_ready),
 /// and again after it was lost.
 pub(super) struct SqlClient {
-    ordinary: Arc<SqlConnector>,
+    connector: Arc<SqlConnector>,
     /// None while there is no stream yet that could be stopped.
     waits: Option<Waits>,
     session: Option<SqlSession>,
@@ -40,8 +40,14 @@ pub(super) struct SqlClient {
 }
 
 impl SqlClient {
-    pub(super) fn new(ordinary: SqlConnector) -> Self {
-        Self { ordinary: Arc::new(ordinary), waits: None, session: None, opening: None, queries: 0 }
+    pub(super) fn new(connector: SqlConnector) -> Self {
+        Self {
+            connector: Arc::new(connector),
+            waits: None,
+            session: None,
+            opening: None,
+            queries: 0,
+        }
     }
 
     /// Connects and runs this query on a thread of its own, so that it is answered sooner the next
@@ -53,11 +59,11 @@ impl SqlClient {
         query: &'static str,
         parameters: SqlParameters,
     ) {
-        let (ordinary, mut session) = (Arc::clone(&self.ordinary), self.session.take());
-        let (waits, address) = (self.waits.as_ref(), self.ordinary.address());
+        let (connector, mut session) = (Arc::clone(&self.connector), self.session.take());
+        let (waits, address) = (self.waits.as_ref(), self.connector.address());
         let done = waits.map(|waits| waits.wake.waker());
         let Ok(opening) = worker::start(THREAD, address, done, move || {
-            let _ = ask(&ordinary, &mut session, query, &parameters);
+            let _ = ask(&connector, &mut session, query, &parameters);
             session
         }) else {
             return;
@@ -87,7 +93,7 @@ impl SqlClient {
         query: &'static str,
         parameters: SqlParameters,
     ) -> Result<Vec<Row>, Error> {
-        self.query_within(self.ordinary.limit(), query, parameters)
+        self.query_within(self.connector.limit(), query, parameters)
     }
 
     /// The rows of a query, which runs on a thread of its own: after `limit`, and when the reader
@@ -99,15 +105,15 @@ impl SqlClient {
         parameters: SqlParameters,
     ) -> Result<Vec<Row>, Error> {
         self.queries += 1;
-        let (ordinary, mut session) = (Arc::clone(&self.ordinary), self.session.take());
+        let (connector, mut session) = (Arc::clone(&self.connector), self.session.take());
         let opening = self.opening.take();
-        let (waits, address) = (self.waits.as_ref(), self.ordinary.address());
+        let (waits, address) = (self.waits.as_ref(), self.connector.address());
         let done = waits.map(|waits| waits.wake.waker());
         let answer = worker::start(THREAD, address, done, move || {
             if let Some(opening) = opening {
                 session = opening.recv().ok().flatten();
             }
-            let rows = ask(&ordinary, &mut session, query, &parameters);
+            let rows = ask(&connector, &mut session, query, &parameters);
             (session, rows)
         })?;
         let (session, rows) = wait(&answer, waits, limit, address)?;
@@ -176,10 +182,10 @@ struct SqlSession {
 }
 
 impl SqlSession {
-    fn open(ordinary: &SqlConnector) -> Result<Self, Error> {
-        let mut client = ordinary.connect()?;
+    fn open(connector: &SqlConnector) -> Result<Self, Error> {
+        let mut client = connector.connect()?;
         // Before anything else is asked: until then the search path is the role's.
-        client.batch_execute(ordinary.pins())?;
+        client.batch_execute(connector.pins())?;
         Ok(Self { client, prepared: Vec::new() })
     }
 
@@ -201,30 +207,30 @@ impl SqlSession {
 }
 
 fn ask(
-    ordinary: &SqlConnector,
+    connector: &SqlConnector,
     session: &mut Option<SqlSession>,
     query: &'static str,
     parameters: &SqlParameters,
 ) -> Result<Vec<Row>, Error> {
     let parameters: Vec<&(dyn ToSql + Sync)> =
         parameters.iter().map(|parameter| &**parameter as &(dyn ToSql + Sync)).collect();
-    Ok(match open(ordinary, session)?.query(query, &parameters) {
+    Ok(match open(connector, session)?.query(query, &parameters) {
         // An idle connection may have been ended meanwhile; a fresh one decides.
         Err(error) if is_lost(&error) => {
             *session = None;
-            open(ordinary, session)?.query(query, &parameters)
+            open(connector, session)?.query(query, &parameters)
         }
         result => result,
     }?)
 }
 
 fn open<'s>(
-    ordinary: &SqlConnector,
+    connector: &SqlConnector,
     session: &'s mut Option<SqlSession>,
 ) -> Result<&'s mut SqlSession, Error> {
     match session {
         Some(session) => Ok(session),
-        empty => Ok(empty.insert(SqlSession::open(ordinary)?)),
+        empty => Ok(empty.insert(SqlSession::open(connector)?)),
     }
 }
 

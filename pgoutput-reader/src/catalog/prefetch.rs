@@ -1,7 +1,7 @@
 //! Descriptions of many tables, queried before their changes come.
 //!
 //! After a connect, or with a backlog, the first changes of many tables come in a short time, and a
-//! query for each would take most of it. So when several were asked for one by one, the next query
+//! query for each would take most of it. So when several were described one by one, the next query
 //! is for the missed table and further tables of the publications. What it brings holds only for
 //! what was committed before it was asked, and for tables that still look the same.
 
@@ -24,7 +24,7 @@ const COLUMNS: usize = 20_000;
 /// How many columns of tables that nobody needed yet are held.
 const HELD: usize = 100_000;
 
-/// So many tables are asked for one by one first.
+/// The number of tables that are described one by one first.
 const MISSES: usize = 4;
 
 /// One attribute as the catalogue has it.
@@ -51,11 +51,11 @@ pub(super) struct Batch {
 /// What to do about a table of which nothing is held.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Miss {
-    /// Ask for it alone.
+    /// Query it alone.
     Alone,
     /// The same, and ask how far the server has come: what is committed before that counts.
     AskPosition,
-    /// Ask for it and for others.
+    /// Query it and others.
     Batch,
 }
 
@@ -63,16 +63,16 @@ pub(super) enum Miss {
 #[derive(Debug)]
 pub(super) enum Taken {
     Found(Described),
-    /// The table was asked for, but the answer is of no use.
+    /// The table was queried, but the answer is of no use.
     Useless,
-    /// The table was not asked for.
+    /// The table was not queried.
     Missed,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Prefetch {
     batches: VecDeque<Batch>,
-    /// Tables of the publications that were not asked for yet, by oid.
+    /// Tables of the publications that were not queried yet, by oid.
     candidates: Vec<Candidate>,
     /// How many there were when they were listed last.
     listed: Option<usize>,
@@ -81,7 +81,7 @@ pub(super) struct Prefetch {
     /// How many tables were missed of those committed before `until`, or before that was known.
     misses: usize,
     until: Lsn,
-    /// The server refused: then every table is asked for alone.
+    /// The server refused: then every table is queried alone.
     is_refused: bool,
 }
 
@@ -131,8 +131,8 @@ impl Prefetch {
         self.until = position;
     }
 
-    /// Whether to list the tables of the publications before others are asked for with this one. It
-    /// costs about what a hundredth of them costs when asked for one by one.
+    /// Whether to list the tables of the publications before others are queried with this one. It
+    /// costs about what a hundredth of them costs when queried one by one.
     pub(super) fn is_list_due(&mut self, missed: Oid) -> bool {
         let is_listed = self.candidates.binary_search_by_key(&missed, |table| table.oid).is_ok();
         self.unlisted += usize::from(!is_listed);
@@ -190,7 +190,7 @@ impl Prefetch {
     }
 }
 
-/// `None` if the table looked otherwise when it was asked for.
+/// `None` if the table looked different when it was queried.
 fn from_facts(
     table: &Relation,
     facts: &[Fact],

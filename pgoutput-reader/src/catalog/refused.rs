@@ -9,7 +9,7 @@ use postgres::Row;
 use crate::sql::names::{bytes, escaped};
 use crate::sql::publications::publications;
 
-/// How many names of tables are asked for.
+/// The number of table names that are queried.
 pub(super) const NAMES: usize = 10;
 
 /// Since when publications have column lists and row filters.

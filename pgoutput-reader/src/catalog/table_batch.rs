@@ -115,7 +115,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Tables that were described before may be asked for again.
+    /// Tables that were described before may be queried again.
     pub(crate) fn list_again(&mut self) {
         self.prefetch.list_again();
     }

@@ -71,7 +71,7 @@ impl<'a> Row<'a> {
 
     /// The start of the message of a [`RowError`] about this column.
     #[cfg(feature = "json")]
-    pub(super) fn place(&self, column: &str) -> String {
+    pub(super) fn location(&self, column: &str) -> String {
         let (lsn, key) = (self.lsn, key::text(self));
         let separator = if key.is_empty() { "" } else { ", key " };
         let schema = Printable(self.table.schema_name());

@@ -83,7 +83,7 @@ pub(crate) fn change_since(
     for name in others {
         let more = now.publications.iter().chain([name]).cloned().collect();
         names.push((more, Some(format!("with publication \"{name}\" besides"))));
-        // One in the place of another.
+        // One replaced by another.
         for replaced in &now.publications {
             let kept = now.publications.iter().filter(|other| *other != replaced);
             let text = format!("with publication \"{name}\" in place of \"{replaced}\"");

@@ -153,7 +153,7 @@ impl ColumnSchema {
         self.wire.flags.is_key()
     }
 
-    /// True when the column may be NULL, as the catalogue says when it is asked.
+    /// True when the column may be NULL, as the catalogue says when it is queried.
     ///
     /// If the table is gone from the catalogue: false for the columns of a key, whose index
     /// requires `NOT NULL`, and true for all others.

@@ -175,7 +175,7 @@ fn write_value(out: &mut String, row: &Row<'_>, column: &RowColumn<'_>) -> Resul
     };
     let start = out.len();
     let written = value::write(&field, out, row.json_options())
-        .map_err(|error| Error::custom(format_args!("{}: {error}", row.place(column.name()))))?;
+        .map_err(|error| Error::custom(format_args!("{}: {error}", row.location(column.name()))))?;
     // A `json` document keeps the white space inside, but not around it.
     if out.ends_with(BLANK) || out[start..].starts_with(BLANK) {
         trim(out, start);
