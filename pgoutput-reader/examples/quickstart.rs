@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use pgoutput_decode::Printable;
 use pgoutput_harness::Server;
+use pgoutput_reader::decode::Printable;
 use pgoutput_reader::{Config, Connection, Reader, ReaderBuilder, StopHandle};
 use postgres::Client;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};

@@ -23,7 +23,8 @@
 //! | [`ReplicationStream`] | every message of one replication connection with its positions in the log | |
 //! | [`Connection`] | replication commands and simple SQL, before the copy | |
 //!
-//! The messages themselves are those of [`pgoutput_decode`].
+//! The messages are those of the crate `pgoutput-decode`, which is re-exported as [`decode`]. Your
+//! program needs no dependency of its own on it.
 //!
 //! # Rows
 //!
@@ -106,12 +107,14 @@ pub use event::{
     ChangeEvent, ColumnSchema, Op, Position, ReplicationOrigin, Row, TableSchema, TransactionInfo,
 };
 pub use io::{StopHandle, Waker};
+pub use pgoutput_decode as decode;
 #[cfg(feature = "reader")]
 pub use pgoutput_decode::ReplicaIdentity;
 #[cfg(feature = "reader")]
 pub use pgoutput_decode::row::{RowColumn, RowColumns, RowError, RowErrorKind, RowIndex};
 #[cfg(feature = "reader")]
 pub use pgoutput_decode::value::Toast;
+pub use pgoutput_decode::{Lsn, Oid, TimestampTz, Xid};
 pub use proto::{
     CreateSlot, MissingPublication, Origin, ServerVersion, SlotSnapshot, StartReplication,
     Streaming,

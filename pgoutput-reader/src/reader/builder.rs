@@ -196,7 +196,7 @@ impl ReaderBuilder {
     /// How the JSON of events writes values: `numeric` as a number with all its digits unless told.
     ///
     /// ```no_run
-    /// use pgoutput_decode::value::JsonOptions;
+    /// use pgoutput_reader::decode::value::JsonOptions;
     /// # let builder = pgoutput_reader::Reader::builder("");
     ///
     /// // For readers whose numbers are floats: {"price":"12.50"}

@@ -1,8 +1,7 @@
 //! The command line.
 
 use clap::{Parser, Subcommand, ValueEnum};
-use pgoutput_decode::Lsn;
-use pgoutput_reader::{Origin, Streaming};
+use pgoutput_reader::{Lsn, Origin, Streaming};
 
 /// PostgreSQL's changes as JSON.
 #[derive(Debug, Parser)]

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use pgoutput_decode::Printable;
+use pgoutput_reader::decode::Printable;
 
 use args::{Args, Command};
 

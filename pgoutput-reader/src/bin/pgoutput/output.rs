@@ -3,8 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
-use pgoutput_decode::Lsn;
-use pgoutput_reader::{Acknowledger, ChangeEvent, Position};
+use pgoutput_reader::{Acknowledger, ChangeEvent, Lsn, Position};
 
 use crate::args::Format;
 

@@ -3,10 +3,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use pgoutput_decode::Lsn;
-use pgoutput_decode::value::JsonOptions;
+use pgoutput_reader::decode::value::JsonOptions;
 use pgoutput_reader::{
-    Acknowledge, Config, Error, ErrorKind, MissingPublication, Next, Reader, ReaderBuilder,
+    Acknowledge, Config, Error, ErrorKind, Lsn, MissingPublication, Next, Reader, ReaderBuilder,
     Reconnect, SetupError,
 };
 
