@@ -18,7 +18,6 @@ use std::time::Duration;
 use pgoutput_harness::Server;
 use pgoutput_reader::decode::Printable;
 use pgoutput_reader::{Config, Connection, Reader, ReaderBuilder, StopHandle};
-use postgres::Client;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -41,8 +40,9 @@ const NAME: &str = "pgoutput_quickstart";
 const RELEASE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Bounds every wait for other sessions, such as that of a new slot for older transactions, because
-/// a signal takes effect only between two statements.
-const BOUND_WAITS: &str = "SET lock_timeout = '10s'";
+/// a signal takes effect only between two statements. A commit is flushed before it returns, so that
+/// the end of the WAL is after it.
+const BOUND_WAITS: &str = "SET lock_timeout = '10s'; SET synchronous_commit = local";
 
 fn main() -> ExitCode {
     match start() {
@@ -69,13 +69,13 @@ fn start() -> Result<(), Box<dyn Error>> {
 }
 
 fn run(config: &Config, out: &mut impl io::Write) -> Result<(), Box<dyn Error>> {
-    report(&format!("using {}", describe(config)?));
-    let mut client = config.connect_postgres()?;
+    let mut connection = Connection::connect(config)?;
+    report(&format!("using {}", describe(&mut connection)?));
     let mut builder = ReaderBuilder::from(config.clone()).slot(NAME).publication(NAME);
     let stop = builder.stop_handle()?;
     // From here on, a signal no longer ends the program by itself.
     stop_on_signals(stop.clone())?;
-    let mut created = Created { client: &mut client, config, stop: stop.clone(), undo: Vec::new() };
+    let mut created = Created { connection, config, stop: stop.clone(), undo: Vec::new() };
     created.sql("bounding waits", BOUND_WAITS)?;
     created.create(
         "table public.readme",
@@ -97,12 +97,9 @@ fn run(config: &Config, out: &mut impl io::Write) -> Result<(), Box<dyn Error>> 
         created.check_stop()?;
         created.sql("changing public.readme", statement)?;
     }
-    let position = "SELECT pg_catalog.pg_current_wal_lsn()::pg_catalog.text";
-    let end = created.client.query_one(position, &[]);
-    let end: String = end.map_err(|error| readable("reading the position", &error))?.get(0);
-
-    // Reads from the creation of the slot to the current end of the log.
-    let mut reader = builder.until_lsn(end.parse()?).connect()?;
+    // Reads from the creation of the slot to the current end of the WAL.
+    let end = created.connection.identify_system()?.xlogpos;
+    let mut reader = builder.until_lsn(end).connect()?;
     let printed = print(&mut reader, out);
     // Also after an error, because only a released slot can be dropped.
     reader.stop()?;
@@ -134,17 +131,15 @@ fn print(reader: &mut Reader, out: &mut impl io::Write) -> Result<(), Box<dyn Er
 }
 
 /// The server that is reached: its version, address and database.
-fn describe(config: &Config) -> Result<String, pgoutput_reader::Error> {
-    let mut connection = Connection::connect(config)?;
-    let (version, address) = (connection.server_version(), connection.address().to_owned());
+fn describe(connection: &mut Connection) -> Result<String, pgoutput_reader::Error> {
     let database = connection.identify_system()?.dbname.unwrap_or_default();
-    connection.close()?;
+    let (version, address) = (connection.server_version(), connection.address());
     Ok(format!("PostgreSQL {version} at {address}, database \"{database}\""))
 }
 
 /// The objects created on the server. They are dropped at the end, also after an error or a signal.
 struct Created<'c> {
-    client: &'c mut Client,
+    connection: Connection,
     config: &'c Config,
     stop: StopHandle,
     undo: Vec<(&'static str, Undo)>,
@@ -159,7 +154,8 @@ enum Undo {
 
 impl Created<'_> {
     fn sql(&mut self, doing: &str, statement: &str) -> Result<(), String> {
-        self.client.batch_execute(statement).map_err(|error| readable(doing, &error))
+        let done = self.connection.simple_query(statement);
+        done.map(drop).map_err(|error| format!("{doing}: {error}"))
     }
 
     fn check_stop(&self) -> Result<(), String> {
@@ -193,20 +189,6 @@ impl Drop for Created<'_> {
             report(&undone.map_or_else(|error| error, |()| format!("dropped {what}")));
         }
     }
-}
-
-/// Formats the server's error on one line. The crate `postgres` prints only that something failed.
-fn readable(doing: &str, error: &postgres::Error) -> String {
-    let Some(db_error) = error.as_db_error() else { return format!("{doing}: {error}") };
-    let code = db_error.code().code();
-    let mut line =
-        format!("{doing}: {}: {} (SQLSTATE {code})", db_error.severity(), db_error.message());
-    for (name, text) in [("detail", db_error.detail()), ("hint", db_error.hint())] {
-        if let Some(text) = text {
-            line.extend(["; ", name, ": ", text]);
-        }
-    }
-    line
 }
 
 /// Writes a line to standard error, which may be closed.

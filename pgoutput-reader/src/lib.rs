@@ -96,15 +96,18 @@ pub use config::{Config, ConfigError, SslMode};
 pub use connection::{Connection, CopyBoth, CreatedSlot, QueryRow, Rows, SystemId, TimelineSwitch};
 #[cfg(feature = "reader")]
 pub use delivery::{Acknowledge, Acknowledger, Idle, Stage};
-#[cfg(feature = "reader")]
-pub use error::PositionError;
 pub use error::{
     AuthError, Error, ErrorKind, LimitError, ProtocolError, ServerMessage, SetupError, StreamError,
     TlsError,
 };
 #[cfg(feature = "reader")]
+pub use error::{PositionError, SqlError};
+#[cfg(all(feature = "reader", feature = "json"))]
+pub use event::JsonError;
+#[cfg(feature = "reader")]
 pub use event::{
-    ChangeEvent, ColumnSchema, Op, Position, ReplicationOrigin, Row, TableSchema, TransactionInfo,
+    ChangeEvent, ColumnSchema, MessageId, Op, Position, ReplicationOrigin, Row, TableSchema,
+    TransactionInfo,
 };
 pub use io::{StopHandle, Waker};
 pub use pgoutput_decode as decode;

@@ -185,7 +185,7 @@ impl SqlSession {
     fn open(connector: &SqlConnector) -> Result<Self, Error> {
         let mut client = connector.connect()?;
         // Before anything else is asked: until then the search path is the role's.
-        client.batch_execute(connector.pins())?;
+        client.batch_execute(connector.pins()).map_err(Error::sql)?;
         Ok(Self { client, prepared: Vec::new() })
     }
 
@@ -214,14 +214,15 @@ fn ask(
 ) -> Result<Vec<Row>, Error> {
     let parameters: Vec<&(dyn ToSql + Sync)> =
         parameters.iter().map(|parameter| &**parameter as &(dyn ToSql + Sync)).collect();
-    Ok(match open(connector, session)?.query(query, &parameters) {
+    match open(connector, session)?.query(query, &parameters) {
         // An idle connection may have been ended meanwhile; a fresh one decides.
         Err(error) if is_lost(&error) => {
             *session = None;
             open(connector, session)?.query(query, &parameters)
         }
         result => result,
-    }?)
+    }
+    .map_err(Error::sql)
 }
 
 fn open<'s>(

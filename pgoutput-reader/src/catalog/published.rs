@@ -118,16 +118,18 @@ impl Catalog {
         };
         let named = || -> SqlParameters { vec![Box::new(publications.to_vec())] };
         let rows = ask(PUBLISHED, named())?;
-        let mut published = rows.first().map(published).transpose()?.unwrap_or_default();
+        let published = rows.first().map(published).transpose();
+        let mut published = published.map_err(Error::sql)?.unwrap_or_default();
         let version = ask(table_batch::VERSION, vec![])?;
-        let version: i32 = version.first().map_or(Ok(0), |row| row.try_get(0))?;
+        let version: i32 =
+            version.first().map_or(Ok(0), |row| row.try_get(0)).map_err(Error::sql)?;
         for (query, since) in [
             (refused::BY_LIST, refused::WITH_LISTS),
             (refused::BY_GENERATED, refused::WITH_GENERATED),
         ] {
             if version >= since {
                 for row in &ask(query, named())? {
-                    published.refused.extend(RefusedTables::read(row)?);
+                    published.refused.extend(RefusedTables::read(row).map_err(Error::sql)?);
                 }
             }
         }

@@ -54,6 +54,8 @@ mod error;
 mod keyword;
 mod parameters;
 mod passfile;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod require_auth;
 mod secret;
 mod security;

@@ -16,6 +16,8 @@ use protection::Protection;
 use query::OnlyRow;
 
 mod async_messages;
+#[cfg(feature = "postgres")]
+mod connect_postgres;
 mod copy;
 mod hosts;
 mod open;

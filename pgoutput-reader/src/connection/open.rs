@@ -2,9 +2,6 @@
 
 use std::time::Instant;
 
-#[cfg(feature = "reader")]
-use postgres::error::SqlState;
-
 use super::async_messages::AsyncMessages;
 use super::hosts::first;
 use super::{Connection, Protection};
@@ -113,9 +110,7 @@ impl From<Error> for ConnectFailure {
             // pg_hba.conf has no line for this kind of connection.
             ErrorKind::Server(message) => message.sqlstate() == Some("28000"),
             #[cfg(feature = "reader")]
-            ErrorKind::Catalog(error) => {
-                error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
-            }
+            ErrorKind::Catalog(error) => error.sqlstate() == Some("28000"),
             _ => false,
         };
         Self { error, retry_other_start }

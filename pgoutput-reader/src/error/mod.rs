@@ -15,6 +15,8 @@ mod auth;
 mod position;
 mod protocol;
 mod server;
+#[cfg(feature = "reader")]
+mod sql;
 mod stream;
 mod tls;
 
@@ -24,6 +26,8 @@ pub use position::PositionError;
 pub use protocol::{LimitError, ProtocolError};
 pub use server::ServerMessage;
 pub(crate) use server::printable;
+#[cfg(feature = "reader")]
+pub use sql::SqlError;
 pub use stream::{SetupError, StreamError};
 pub use tls::TlsError;
 
@@ -80,10 +84,10 @@ pub enum ErrorKind {
     #[cfg(feature = "reader")]
     #[error(transparent)]
     Position(PositionError),
-    /// The ordinary connection, which looks tables up in the catalogue, failed.
+    /// The SQL connection, on which the reader asks the catalogue, failed.
     #[cfg(feature = "reader")]
-    #[error("on the ordinary connection, for the catalogue: {}", Printable(with_cause(.0)))]
-    Catalog(#[source] postgres::Error),
+    #[error("on the SQL connection, which asks the catalogue: {}", Printable(.0))]
+    Catalog(#[source] SqlError),
     /// The connection settings are wrong, or cannot be honoured.
     #[error(transparent)]
     Config(ConfigError),
@@ -196,10 +200,23 @@ impl Error {
         *self.0
     }
 
-    /// The five characters PostgreSQL names an error by (manual, appendix "PostgreSQL Error Codes"),
-    /// when the server sent one.
+    /// The SQLSTATE of the server's error (manual, appendix "PostgreSQL Error Codes"), on the
+    /// replication connection or the SQL connection; `None` for an error of another origin. Of
+    /// several hosts or attempts, the last that has one.
     pub fn sqlstate(&self) -> Option<&str> {
-        self.server().and_then(ServerMessage::sqlstate)
+        match self.kind() {
+            ErrorKind::Server(message) => message.sqlstate(),
+            #[cfg(feature = "reader")]
+            ErrorKind::Catalog(error) => error.sqlstate(),
+            ErrorKind::AllHosts(attempts) => attempts.iter().rev().find_map(Error::sqlstate),
+            #[cfg(feature = "reader")]
+            ErrorKind::TemporarySlotLost { cause, .. } => cause.sqlstate(),
+            #[cfg(feature = "reader")]
+            ErrorKind::GaveUp { cause, last, .. } => {
+                last.as_ref().and_then(Error::sqlstate).or_else(|| cause.sqlstate())
+            }
+            _ => None,
+        }
     }
 
     /// What the server said, when it was the server that failed. Of several hosts or attempts, the last that said something.
@@ -222,7 +239,7 @@ impl Error {
         if let Some(error) =
             source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())
         {
-            return TlsError::from(error).into();
+            return TlsError::of_rustls(error).into();
         }
         ErrorKind::Io { doing, address: address.into(), source }.into()
     }
@@ -264,16 +281,6 @@ impl fmt::Debug for Error {
     }
 }
 
-/// The `postgres` crate leaves the cause out of its own text.
-#[cfg(feature = "reader")]
-fn with_cause(error: &postgres::Error) -> String {
-    match std::error::Error::source(error) {
-        // A server's text may quote a value, however long.
-        Some(cause) => format!("{error}: {}", printable(cause.to_string().as_bytes(), 1024)),
-        None => error.to_string(),
-    }
-}
-
 #[cfg(feature = "reader")]
 fn last_failure(last: Option<&Error>) -> String {
     last.map_or_else(String::new, |last| format!(", the last of which failed: {last}"))
@@ -286,13 +293,6 @@ fn join(attempts: &[Error]) -> String {
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
         Self(Box::new(kind))
-    }
-}
-
-#[cfg(feature = "reader")]
-impl From<postgres::Error> for Error {
-    fn from(error: postgres::Error) -> Self {
-        ErrorKind::Catalog(error).into()
     }
 }
 

@@ -182,8 +182,8 @@ mod from_rustls {
         printable(text.as_bytes(), SHOWN).into()
     }
 
-    impl From<&rustls::Error> for TlsError {
-        fn from(error: &rustls::Error) -> Self {
+    impl TlsError {
+        pub(crate) fn of_rustls(error: &rustls::Error) -> Self {
             match error {
                 rustls::Error::InvalidCertificate(error) => from_certificate(error),
                 rustls::Error::AlertReceived(alert) => from_alert(*alert),

@@ -19,10 +19,12 @@ use std::sync::Arc;
 
 use pgoutput_decode::Lsn;
 use pgoutput_decode::message::{MessageBody, TruncateFlags};
-use uuid::Uuid;
 
 pub(crate) use content::{Content, full_width};
+#[cfg(feature = "json")]
+pub use json::JsonError;
 pub(crate) use message_id::Fingerprint;
+pub use message_id::MessageId;
 pub use position::Position;
 pub use row::Row;
 pub(crate) use shared::Shared;
@@ -103,12 +105,12 @@ impl ChangeEvent {
     /// A version 8 UUID (RFC 9562) made of the LSN, whether the change is a message, its ordinal
     /// among the changes of its transaction with that LSN, and a fingerprint of the cluster's
     /// system identifier and the database. Nothing in it is random.
-    pub fn message_id(&self) -> Uuid {
+    pub fn message_id(&self) -> MessageId {
         let kind = match self.op {
             Op::Message => message_id::Kind::Message,
             _ => message_id::Kind::Change,
         };
-        message_id::uuid(self.lsn, kind, self.ordinal, self.fingerprint)
+        MessageId::new(self.lsn, kind, self.ordinal, self.fingerprint)
     }
 
     /// The LSN of the change. Many changes may share one LSN: it is not a key. For a row it is the

@@ -1,7 +1,5 @@
 //! Connecting a socket to a server.
 
-#[cfg(feature = "reader")]
-use std::error::Error as StdError;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -131,8 +129,8 @@ pub(crate) fn may_try_next(error: &Error) -> bool {
         ErrorKind::Server(message) => matches!(message.sqlstate(), Some("57P03" | "53300")),
         #[cfg(feature = "reader")]
         ErrorKind::Catalog(error) => {
-            let unreachable = StdError::source(error).is_some_and(<dyn StdError>::is::<io::Error>);
-            error.code().map_or(unreachable, |code| matches!(code.code(), "57P03" | "53300"))
+            let unreachable = error.io_error().is_some();
+            error.sqlstate().map_or(unreachable, |code| matches!(code, "57P03" | "53300"))
         }
         // The errors of one address without and with TLS; the last one decides.
         ErrorKind::AllHosts(errors) => errors.last().is_some_and(may_try_next),

@@ -1,6 +1,5 @@
 //! Errors that may pass by themselves, after which the reader tries again.
 
-use std::error::Error as StdError;
 use std::io;
 
 use crate::error::{SetupError, TlsError};
@@ -13,9 +12,9 @@ pub(super) fn may_pass(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Io { source, .. } => io_may_pass(source),
         ErrorKind::Server(message) => message.sqlstate().is_some_and(state_may_pass),
-        ErrorKind::Catalog(error) => match error.code() {
-            Some(code) => state_may_pass(code.code()),
-            None => error.is_closed() || io_cause(error).is_some_and(io_may_pass),
+        ErrorKind::Catalog(error) => match error.sqlstate() {
+            Some(code) => state_may_pass(code),
+            None => error.is_closed() || error.io_error().is_some_and(io_may_pass),
         },
         ErrorKind::Timeout { .. }
         | ErrorKind::ServerSilent { .. }
@@ -60,10 +59,6 @@ fn io_may_pass(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     // `NotFound` is the socket file of a server that is down.
     !matches!(error.kind(), Kind::PermissionDenied | Kind::InvalidInput | Kind::Unsupported)
-}
-
-fn io_cause(error: &postgres::Error) -> Option<&io::Error> {
-    error.source().and_then(<dyn StdError>::downcast_ref)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub(crate) struct Output {
 /// An error that kept a change from being written.
 pub(crate) enum WriteError {
     /// A value that cannot be read, and the transaction's commit LSN.
-    Value(serde_json::Error, Option<Lsn>),
+    Value(String, Option<Lsn>),
     Output(io::Error),
 }
 
@@ -56,8 +56,10 @@ impl Output {
     pub(crate) fn write(&mut self, event: &ChangeEvent) -> Result<(), WriteError> {
         self.object.clear();
         match self.format {
-            Format::Jsonl => event.write_json(&mut self.object),
-            Format::Json => serde_json::to_string_pretty(event).map(|json| self.object = json),
+            Format::Jsonl => event.write_json(&mut self.object).map_err(|error| error.to_string()),
+            Format::Json => serde_json::to_string_pretty(event)
+                .map(|json| self.object = json)
+                .map_err(|error| error.to_string()),
         }
         .map_err(|error| {
             let commit_lsn = event.transaction().map(|transaction| transaction.commit_lsn());

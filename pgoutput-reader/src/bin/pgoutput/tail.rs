@@ -131,7 +131,7 @@ fn reconnect(tail: &Tail) -> Reconnect {
 /// An early end of the output.
 enum Stop {
     Reader(Error),
-    Value(serde_json::Error, Option<Lsn>),
+    Value(String, Option<Lsn>),
     Output(io::Error),
 }
 

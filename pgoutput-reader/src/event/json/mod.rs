@@ -15,6 +15,7 @@ use serde::{Serialize, Serializer};
 
 use text::JsonText;
 pub(crate) use write::Fragment;
+pub use write::JsonError;
 
 use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, TransactionInfo};
 

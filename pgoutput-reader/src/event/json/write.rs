@@ -3,7 +3,7 @@
 //! The values go where they belong without a copy, and what is the same for all events of a table
 //! or transaction is written once.
 
-use std::fmt::Write;
+use std::fmt::{self, Write as _};
 
 use pgoutput_decode::TupleColumn;
 use pgoutput_decode::row::RowColumn;
@@ -39,6 +39,20 @@ pub(super) fn keys(table: &TableSchema) -> Box<[String]> {
     table.columns().iter().map(|column| quoted(column.name()) + ":").collect()
 }
 
+/// An error of [`ChangeEvent::write_json`]: a value that PostgreSQL does not write for its type.
+///
+/// The text names the LSN of the change, the table, the column and the key of the row.
+#[derive(Debug)]
+pub struct JsonError(Error);
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for JsonError {}
+
 impl ChangeEvent {
     /// Appends the event as JSON on one line, without the line end. These are the bytes that
     /// `serde_json::to_string` returns, several times faster.
@@ -58,20 +72,20 @@ impl ChangeEvent {
     /// When a value is not what PostgreSQL writes for its type. The error names the LSN of the
     /// change, the table, the column and the key of the row; `out` is unchanged. The reader
     /// continues with the next event.
-    pub fn write_json(&self, out: &mut String) -> Result<(), Error> {
+    pub fn write_json(&self, out: &mut String) -> Result<(), JsonError> {
         let start = out.len();
         let written = self.append(out);
         if written.is_err() {
             out.truncate(start);
         }
-        written
+        written.map_err(JsonError)
     }
 
     fn append(&self, out: &mut String) -> Result<(), Error> {
         out.push_str("{\"op\":\"");
         out.push(self.op().code());
         out.push_str("\",\"message_id\":\"");
-        out.push_str(self.message_id().hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()));
+        self.message_id().with_text(|text| out.push_str(text));
         out.push_str("\",\"lsn\":");
         number(out, self.lsn().as_u64());
         out.push_str(",\"transaction\":");

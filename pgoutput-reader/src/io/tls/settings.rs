@@ -60,7 +60,7 @@ impl TlsSettings {
         let identity = Arc::new(Identity { certified, asked: AtomicBool::new(false) });
         let mut client = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions(config))
-            .map_err(|error| TlsError::from(&error))?
+            .map_err(|error| TlsError::of_rustls(&error))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_client_cert_resolver(identity.clone());
@@ -75,7 +75,7 @@ impl TlsSettings {
     /// Creates a connection whose handshake has not started.
     pub(crate) fn connection(&self) -> Result<ClientConnection, TlsError> {
         ClientConnection::new(self.client.clone(), self.name.clone())
-            .map_err(|error| TlsError::from(&error))
+            .map_err(|error| TlsError::of_rustls(&error))
     }
 
     /// Checks what is left to check after the handshake.

@@ -1,0 +1,78 @@
+//! Connections of the `postgres` crate for the program's own SQL.
+
+use postgres::Client;
+
+use super::hosts::first;
+use super::open::{ConnectFailure, Start, in_turn, is_local};
+use super::protection::Protection;
+use super::session_attrs::fits;
+use super::sql_connection::SqlConnector;
+use crate::config::{Config, Endpoint, TargetSessionAttrs};
+use crate::io::Target;
+use crate::{Error, ErrorKind};
+
+impl SqlConnector {
+    /// Connects if the server has the wanted state.
+    fn connect_wanted(&self, wanted: TargetSessionAttrs) -> Result<Client, Error> {
+        let mut client = self.connect()?;
+        let fits = fits(wanted, |question| {
+            let row = client.query_one(question.sql(), &[]).map_err(Error::sql)?;
+            Ok::<_, Error>(question.is_yes(row.get(0)))
+        })?;
+        if fits {
+            return Ok(client);
+        }
+        Err(ErrorKind::SessionAttrs { wanted, address: self.address().to_owned() }.into())
+    }
+}
+
+impl Config {
+    /// Opens an SQL connection with the `postgres` crate and these settings for hosts, TLS and
+    /// passwords.
+    ///
+    /// ```no_run
+    /// let config: pgoutput_reader::Config = "host=db.example.com sslmode=verify-full".parse()?;
+    /// let mut client = config.connect_postgres()?;
+    /// client.batch_execute("CREATE PUBLICATION my_publication FOR TABLE public.my_table")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// The session has the `search_path` and the timeouts that the server, the role and
+    /// [`options`](Config::options) give it, as in psql. The SQL that this method runs is
+    /// qualified. If other users may create objects, qualify names in your SQL too, or begin with
+    /// `SET search_path = ''`.
+    ///
+    /// # Errors
+    /// Those of [`Connection::connect`](crate::Connection::connect);
+    /// [`Unsupported`](crate::config::ConfigErrorKind::Unsupported) for `require_auth` unless the
+    /// server is local or its certificate verified, since the `postgres` crate has no setting for
+    /// allowed methods.
+    pub fn connect_postgres(&self) -> Result<Client, Error> {
+        first(self, |endpoint, target, wanted| {
+            in_turn(self, target, |start| {
+                Ok(self.sql_connector_by(endpoint, target, start)?.connect_wanted(wanted)?)
+            })
+        })
+    }
+
+    fn sql_connector_by(
+        &self,
+        endpoint: &Endpoint,
+        target: &Target,
+        start: Start,
+    ) -> Result<SqlConnector, ConnectFailure> {
+        let protection = match start {
+            Start::Plain => Protection::default(),
+            #[cfg(feature = "tls")]
+            Start::Tls => {
+                let tls = crate::io::TlsSettings::new(self, endpoint).map_err(Error::from)?;
+                Protection { tls: Some(tls), ..Protection::default() }
+            }
+        };
+        let known = is_local(target) || protection.is_verified();
+        let exposed = !known && !self.ssl_mode_is_chosen();
+        let address = target.ip();
+        let protection = Protection { address, known, exposed, ..protection };
+        Ok(SqlConnector::new(self, endpoint, &protection)?)
+    }
+}
