@@ -1,4 +1,5 @@
-//! PostgreSQL's changes as a plain blocking [`Iterator`], over logical replication and without an async runtime.
+//! PostgreSQL's changes as a plain blocking [`Iterator`], over logical replication and without an
+//! async runtime.
 //!
 //! ```no_run
 //! use pgoutput_reader::Reader;
@@ -15,9 +16,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Three doors
+//! # Layers
 //!
-//! | door | what comes out | feature |
+//! | type | returns | feature |
 //! |---|---|---|
 //! | [`Reader`] | change events in commit order, with their transaction, table and rows | `reader` |
 //! | [`ReplicationStream`] | every message of one replication connection with its positions in the log | |
@@ -28,34 +29,44 @@
 //!
 //! # Rows
 //!
-//! A [`Row`] of an event gives its columns by name or place, as Rust types: `row.get::<i64>("id")?`. More types and doors come with
-//! features: `serde` (whole rows into structs, `Row::deserialize`), `time`, `uuid`, `postgres-types` (`Row::get_sql`). Text and binary
-//! format read alike; NULL is for `Option`, and an unchanged stored-apart value for [`Toast`]: everywhere else they are errors.
+//! A [`Row`] of an event gives its columns by name or index, as Rust types:
+//! `row.get::<i64>("id")?`. More types come with features: `serde` (whole rows into structs,
+//! `Row::deserialize`), `time`, `uuid`, `postgres-types` (`Row::get_sql`). Text and binary format
+//! read alike; NULL is for `Option`, and an unchanged TOAST value for [`Toast`]: everywhere else
+//! they are errors.
 //!
 //! # In scope, out of scope
 //!
-//! In scope: servers from PostgreSQL 10 to 18; TCP, TLS (feature `tls`) and Unix sockets; trust, certificate, password, MD5 and SCRAM-SHA-256
-//! authentication, with channel binding; connection strings, URIs, `PG*` variables, password and service files as libpq reads them ([`Config`]);
-//! several hosts and `target_session_attrs`; text and binary values; acknowledgement by whole transactions.
+//! In scope: servers from PostgreSQL 10 to 18; TCP, TLS (feature `tls`) and Unix sockets; trust,
+//! certificate, password, MD5 and SCRAM-SHA-256 authentication, with channel binding; connection
+//! strings, URIs, `PG*` variables, password and service files as libpq reads them ([`Config`]);
+//! several hosts and `target_session_attrs`; text and binary values; acknowledgement by whole
+//! transactions.
 //!
-//! Not yet: streamed and two-phase transactions as change events ([`ReplicationStream`] reads all their messages), initial
-//! snapshots. What is asked for and cannot be done is an error that names it.
+//! Not yet: streamed and two-phase transactions as change events ([`ReplicationStream`] reads all
+//! their messages), initial snapshots. What is asked for and cannot be done is an error that names
+//! it.
 //!
 //! Out of scope: physical replication, other output plugins, async. Unix only, for now.
 //!
 //! # Delivery
 //!
-//! At least once. The server forgets a transaction only after every event of it was taken ([`Acknowledge`] says when that is), so after
-//! a crash whole transactions come again, never parts of one from the middle. [`ChangeEvent::message_id`] is the same on every delivery.
+//! At least once. The server discards a transaction only after every event of it was acknowledged
+//! (see [`Acknowledge`]), so after a crash whole transactions are delivered again.
+//! [`ChangeEvent::message_id`] is the same on every delivery.
 //!
-//! A [`Reader`] whose connection is lost makes another and goes on where it was ([`Reconnect`]): in one process no event comes twice and none is lost.
+//! A [`Reader`] whose connection is lost reconnects and continues with the next event
+//! ([`Reconnect`]): in one process no event is delivered twice and none is lost.
 //! [`ReplicationStream`] never does: its first error is its last item.
 //!
 //! # Threads and waiting
 //!
-//! Changes are read on your thread, so what you do not take waits in the server. One small thread for each stream only tells the server how far
-//! you are, so that a loop body may take minutes (and one for each attempt to reconnect, so that your waits end when they should); [`ReplicationStream::set_heartbeat`] turns it off in favour of [`ReplicationStream::tick`]. A server that says
-//! nothing while it is waited for is noticed ([`Config::wal_receiver_timeout`], 60 s unless set otherwise). [`StopHandle`] ends a blocked read from another thread;
+//! Changes are read on your thread, so what you do not read waits in the server. One small thread
+//! for each stream sends status updates, so that a loop body may take minutes (and one for each
+//! attempt to reconnect, so that your waits end when they should);
+//! [`ReplicationStream::set_heartbeat`] turns it off in favour of [`ReplicationStream::tick`]. A
+//! server that says nothing while it is waited for is noticed ([`Config::wal_receiver_timeout`], 60
+//! seconds unless set otherwise). [`StopHandle`] ends a blocked read from another thread;
 //! [`Reader::next_timeout`] bounds one.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

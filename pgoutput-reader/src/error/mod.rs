@@ -34,8 +34,8 @@ pub use tls::TlsError;
 /// Any failure of this crate: one word wide, with its cause in [`kind`](Error::kind).
 ///
 /// The text is one line that says what happened and, where something can be done, what to do next.
-/// No password appears in it.
-/// Names and texts of a server are shown as [`Printable`], so printing an error cannot move a terminal's cursor.
+/// No password appears in it. Names and texts of a server are shown as [`Printable`], so printing
+/// an error cannot move a terminal's cursor.
 pub struct Error(Box<ErrorKind>);
 
 /// What went wrong.
@@ -59,7 +59,8 @@ pub enum ErrorKind {
     /// A replication message could not be decoded.
     #[error(transparent)]
     Decode(DecodeError),
-    /// The server refused, or gave up. The text ends with advice for the causes that are common in replication.
+    /// The server refused, or gave up. The text ends with advice for the causes that are common in
+    /// replication.
     #[error("{}{}", .0, advice::for_message(.0))]
     Server(ServerMessage),
     /// Who we are, or who the server is, could not be shown.
@@ -102,10 +103,12 @@ pub enum ErrorKind {
         /// The server's address.
         address: String,
     },
-    /// The server said nothing for as long as [`wal_receiver_timeout`](crate::Config::wal_receiver_timeout) allows, not even when
-    /// asked for a sign of life.
+    /// The server said nothing for as long as
+    /// [`wal_receiver_timeout`](crate::Config::wal_receiver_timeout) allows, not even when asked
+    /// for a sign of life.
     #[error(
-        "{address} has said nothing for {limit:?}, and did not answer: the connection counts as dead (wal_receiver_timeout), connect again",
+        "{address} has said nothing for {limit:?}, and did not answer: the connection counts as \
+         dead (wal_receiver_timeout), connect again",
         address = Printable(.address)
     )]
     ServerSilent {
@@ -116,7 +119,8 @@ pub enum ErrorKind {
     },
     /// The server is too old for an option.
     #[error(
-        "{option} needs PostgreSQL {needed} or later, and the server is {server}: leave it out, or upgrade the server"
+        "{option} needs PostgreSQL {needed} or later, and the server is {server}: leave it out, or \
+         upgrade the server"
     )]
     Unsupported {
         /// The option, by the name it was asked for.
@@ -145,7 +149,8 @@ pub enum ErrorKind {
     },
     /// The server is not what `target_session_attrs` asks for.
     #[error(
-        "{address} is not what target_session_attrs={wanted} asks for: name other hosts, or ask for less",
+        "{address} is not what target_session_attrs={wanted} asks for: name other hosts, or ask \
+         for less",
         address = Printable(.address)
     )]
     SessionAttrs {
@@ -154,10 +159,12 @@ pub enum ErrorKind {
         /// The server's address.
         address: String,
     },
-    /// The connection was lost, and trying to get it back came to the end that [`Reconnect`](crate::Reconnect) sets.
+    /// The connection was lost, and trying to get it back came to the end that
+    /// [`Reconnect`](crate::Reconnect) sets.
     #[cfg(feature = "reader")]
     #[error(
-        "{cause}; gave up after {attempts} attempts to reconnect in {elapsed:.1?}{}", last_failure(.last.as_ref())
+        "{cause}; gave up after {attempts} attempts to reconnect in {elapsed:.1?}{}",
+        last_failure(.last.as_ref())
     )]
     GaveUp {
         /// What ended the connection.
@@ -170,10 +177,12 @@ pub enum ErrorKind {
         /// What the last attempt failed with.
         last: Option<Error>,
     },
-    /// The connection of a [temporary slot](crate::ReaderBuilder::temporary_slot) was lost, and the slot with it.
+    /// The connection of a [temporary slot](crate::ReaderBuilder::temporary_slot) was lost, and the
+    /// slot with it.
     #[cfg(feature = "reader")]
     #[error(
-        "{cause}; the temporary slot \"{slot}\" is gone with its connection, and with it all changes that were not read: start again with a new slot, \
+        "{cause}; the temporary slot \"{slot}\" is gone with its connection, and with it all \
+         changes that were not read: start again with a new slot, \
          after a new copy of the data if any is kept, or use a slot that is not temporary",
         slot = Printable(.slot)
     )]
@@ -184,7 +193,8 @@ pub enum ErrorKind {
         #[source]
         cause: Error,
     },
-    /// None of several hosts could be used: one error for each address tried, and for each way of trying it, in order.
+    /// None of several hosts could be used: one error for each address tried, and for each way of
+    /// trying it, in order.
     #[error("no host could be used: {}", join(.0))]
     AllHosts(Vec<Error>),
 }
@@ -219,7 +229,8 @@ impl Error {
         }
     }
 
-    /// What the server said, when it was the server that failed. Of several hosts or attempts, the last that said something.
+    /// What the server said, when it was the server that failed. Of several hosts or attempts, the
+    /// last that said something.
     pub fn server(&self) -> Option<&ServerMessage> {
         match self.kind() {
             ErrorKind::Server(message) => Some(message),
@@ -276,7 +287,8 @@ impl std::error::Error for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A `main` that returns the error shows this: the sentence that says what to do is worth more than the fields.
+        // A `main` that returns the error shows this: the sentence that says what to do is worth
+        // more than the fields.
         write!(f, "Error({self})")
     }
 }

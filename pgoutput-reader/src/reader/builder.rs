@@ -1,4 +1,4 @@
-//! How a reader is to be set up.
+//! The settings of a reader.
 
 mod connect;
 
@@ -23,7 +23,8 @@ use crate::{Config, ConfigError, Error, SkippedPublication};
 /// How long the creation of a slot waits for each open transaction unless set otherwise.
 const SLOT_WAIT: Duration = Duration::from_secs(300);
 
-/// Settings of a [`Reader`](crate::Reader); made by [`Reader::builder`](crate::Reader::builder), or from a [`Config`], which has those of the connection: timeouts, limits,
+/// Settings of a [`Reader`](crate::Reader), created by [`Reader::builder`](crate::Reader::builder)
+/// or from a [`Config`]. The `Config` has the settings of the connection: timeouts, limits,
 /// [`max_read_delay`](Config::max_read_delay).
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
@@ -96,22 +97,26 @@ impl ReaderBuilder {
         self
     }
 
-    /// Creates the slot if it does not exist. Without this a missing slot is an error: a new one would start now, and
-    /// whatever the old one held would be lost without a word.
+    /// Creates the slot if it does not exist. Without this a missing slot is an error: a new one
+    /// would start now, and whatever the old one held would be lost silently.
     ///
-    /// The server first waits for every transaction that is open: see [`on_slot_wait`](Self::on_slot_wait) and
-    /// [`slot_wait_limit`](Self::slot_wait_limit).
+    /// The server first waits for every transaction that is open: see
+    /// [`on_slot_wait`](Self::on_slot_wait) and [`slot_wait_limit`](Self::slot_wait_limit).
     ///
-    /// `false` together with [`temporary_slot`](Self::temporary_slot) or [`failover_slot`](Self::failover_slot), which ask for a slot to be created, is
-    /// [`SetupError::SlotCreationContradicts`](crate::SetupError::SlotCreationContradicts), in whatever order they are called.
+    /// `false` together with [`temporary_slot`](Self::temporary_slot) or
+    /// [`failover_slot`](Self::failover_slot), which ask for a slot to be created, is
+    /// [`SetupError::SlotCreationContradicts`](crate::SetupError::SlotCreationContradicts), in
+    /// whatever order they are called.
     #[must_use]
     pub fn create_slot(mut self, create: bool) -> Self {
         self.create = Some(create);
         self
     }
 
-    /// How long the creation of a slot may wait for each open transaction, five minutes unless set; zero is without limit. After that it is
-    /// [`SetupError::SlotCreationBlocked`](crate::SetupError::SlotCreationBlocked), and there is no slot.
+    /// How long the creation of a slot may wait for each open transaction, five minutes unless set;
+    /// zero is without limit. After that it is
+    /// [`SetupError::SlotCreationBlocked`](crate::SetupError::SlotCreationBlocked), and there is no
+    /// slot.
     ///
     /// It also limits the wait for a slot that another process is still creating; after that it is
     /// [`SetupError::SlotBeingCreated`](crate::SetupError::SlotBeingCreated). The reader waits for
@@ -123,9 +128,9 @@ impl ReaderBuilder {
         self
     }
 
-    /// Is called when the creation of a slot has to wait, by this reader or by another process: within
-    /// three seconds and then every half minute, with the sessions that are waited for. The same goes to
-    /// the crate `log`, as a warning.
+    /// Calls `listener` when the creation of a slot has to wait, by this reader or by another
+    /// process: within three seconds and then every half minute, with the sessions that are waited
+    /// for. The same goes to the crate `log`, as a warning.
     ///
     /// ```no_run
     /// use pgoutput_reader::Reader;
@@ -144,8 +149,9 @@ impl ReaderBuilder {
         self
     }
 
-    /// A handle that stops the reader to come, and before that [`connect`](Self::connect) while it waits for a slot to be created: the server ends the
-    /// creation then, no slot is left behind, and the error is [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). For one reader only.
+    /// A handle that stops the reader to come, and before that [`connect`](Self::connect) while it
+    /// waits for a slot to be created: the server ends the creation then, no slot remains, and the
+    /// error is [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). For one reader only.
     ///
     /// # Errors
     /// [`Io`](crate::ErrorKind::Io) when the system has no pipe to give.
@@ -160,15 +166,15 @@ impl ReaderBuilder {
         Ok(stop)
     }
 
-    /// Creates the slot for this connection only; the server drops it when the connection ends. That a slot of this
-    /// name exists already is an error.
+    /// Creates the slot for this connection only; the server drops it when the connection ends.
+    /// That a slot of this name exists already is an error.
     #[must_use]
     pub fn temporary_slot(mut self) -> Self {
         self.temporary = true;
         self
     }
 
-    /// Version of the pgoutput protocol, 1 to 4; the newest that the server speaks unless told.
+    /// Version of the pgoutput protocol, 1 to 4; the newest that the server supports unless set.
     #[must_use]
     pub fn proto_version(mut self, version: u32) -> Self {
         self.start.proto_version = Some(version);
@@ -184,16 +190,17 @@ impl ReaderBuilder {
 
     /// Column values in binary where their type has a binary form (PostgreSQL 14 and later).
     ///
-    /// Values and JSON are the same, but for `regclass` and its like (numbers instead of names), types without a reader (the bytes of their
-    /// binary form instead of their text) and values that cannot be read. An array, composite or range of a type without a binary
-    /// form, such as `aclitem`, ends the stream with the server's error.
+    /// Values and JSON are the same, but for `regclass` and its like (numbers instead of names),
+    /// types without a reader (the bytes of their binary form instead of their text) and values
+    /// that cannot be read. An array, composite or range of a type without a binary form, such as
+    /// `aclitem`, ends the stream with the server's error.
     #[must_use]
     pub fn binary(mut self, binary: bool) -> Self {
         self.start.binary = binary;
         self
     }
 
-    /// How the JSON of events writes values: `numeric` as a number with all its digits unless told.
+    /// How the JSON of events writes values: `numeric` as a number with all its digits unless set.
     ///
     /// ```no_run
     /// use pgoutput_reader::decode::value::JsonOptions;
@@ -225,43 +232,51 @@ impl ReaderBuilder {
         self
     }
 
-    /// Large transactions in pieces before they commit. Not supported by `Reader` yet: use [`ReplicationStream`](crate::ReplicationStream).
+    /// Large transactions in pieces before they commit. Not supported by `Reader` yet: use
+    /// [`ReplicationStream`](crate::ReplicationStream).
     #[must_use]
     pub fn streaming(mut self, streaming: Streaming) -> Self {
         self.start.streaming = streaming;
         self
     }
 
-    /// Prepared transactions when they are prepared. Not supported by `Reader` yet: use [`ReplicationStream`](crate::ReplicationStream).
+    /// Prepared transactions when they are prepared. Not supported by `Reader` yet: use
+    /// [`ReplicationStream`](crate::ReplicationStream).
     #[must_use]
     pub fn two_phase(mut self, two_phase: bool) -> Self {
         self.start.two_phase = two_phase;
         self
     }
 
-    /// Starts there; where the slot has been confirmed further, the server starts at that position instead.
+    /// Starts there; where the slot has been confirmed further, the server starts at that position
+    /// instead.
     ///
-    /// Transactions that are skipped because of it are lost to this slot once anything later is confirmed.
+    /// Transactions that are skipped because of it are lost to this slot once anything later is
+    /// confirmed.
     #[must_use]
     pub fn start_lsn(mut self, lsn: Lsn) -> Self {
         self.start.start_lsn = lsn;
         self
     }
 
-    /// Goes on behind a stored position: everything through it was dealt with, and the first event is the one behind it. The server is told nothing
-    /// because of it: the slot moves with whole transactions that are acknowledged from here on.
+    /// Resumes after a stored position: the first event is the one that follows it. Nothing is
+    /// reported to the server because of it: the slot advances with whole transactions that are
+    /// acknowledged from here on.
     ///
-    /// The position must be of the same cluster, slot, publications and options, and of the server's timeline or one that it came from, before it was left:
-    /// a standby that was promoted behind the position is taken, one that was promoted before it is refused. A slot that is not there is never made
-    /// anew here.
+    /// The position must be of the same cluster, slot, publications and options, and of the
+    /// server's timeline or one that it came from, before it was left: a standby that was promoted
+    /// after the position is accepted, one that was promoted before it is refused. A missing slot
+    /// is never recreated here.
     ///
-    /// A slot that idle moments have moved beyond the position is recognised by the LSN that was confirmed, and taken. One that was recreated, or confirmed after
-    /// another event than the position's, is refused; [`trust_slot`](Self::trust_slot) leaves the comparison out. Readers with [`Acknowledge::Stages`], and those
-    /// that `synchronous_standby_names` names, confirm whole LSNs, which say nothing: after an idle time their slot may be refused unless
+    /// A slot that advanced beyond the position while idle is recognised by the LSN that was
+    /// confirmed, and accepted. One that was recreated, or confirmed after another event than the
+    /// position's, is refused; [`trust_slot`](Self::trust_slot) leaves the comparison out. Readers
+    /// with [`Acknowledge::Stages`], and those that `synchronous_standby_names` names, confirm
+    /// whole LSNs, which identify no event: after an idle time their slot may be refused unless
     /// [`Reader::idle_position`](crate::Reader::idle_position) is stored and acknowledged.
     ///
     /// # Errors
-    /// [`connect`](Self::connect) gives the reason as a [`PositionError`](crate::PositionError).
+    /// [`connect`](Self::connect) returns the reason as a [`PositionError`](crate::PositionError).
     ///
     /// ```no_run
     /// use pgoutput_reader::{Acknowledge, Position, Reader};
@@ -289,64 +304,69 @@ impl ReaderBuilder {
         self
     }
 
-    /// With [`resume`](Self::resume): whatever the slot has forgotten after the position was dealt with. With a slot that was recreated, this loses changes
-    /// silently.
+    /// With [`resume`](Self::resume): assumes that everything that the slot has confirmed after the
+    /// position was processed. With a slot that was recreated, this loses changes silently.
     #[must_use]
     pub fn trust_slot(mut self, trust: bool) -> Self {
         self.trust_slot = trust;
         self
     }
 
-    /// What moves the slot while nothing comes; [`Idle::WhenDrained`] unless told.
+    /// Sets what advances the slot while the stream is idle; [`Idle::WhenDrained`] unless set.
     #[must_use]
     pub fn idle(mut self, idle: Idle) -> Self {
         self.idle = idle;
         self
     }
 
-    /// Creates the slot if it does not exist, as one that standbys keep too, so that it can be read on after a failover (PostgreSQL 17 and later; manual,
-    /// section "Logical Replication Failover"). A slot that exists stays as it is.
+    /// Creates the slot if it does not exist, as one that standbys keep too, so that it can be read
+    /// on after a failover (PostgreSQL 17 and later; manual, section "Logical Replication
+    /// Failover"). A slot that exists stays as it is.
     #[must_use]
     pub fn failover_slot(mut self) -> Self {
         self.failover = true;
         self
     }
 
-    /// Ends the iterator once every transaction whose commit record starts before `lsn` was handed out, also
-    /// when nothing more arrives.
+    /// Ends the iterator once every transaction whose commit record starts before `lsn` was
+    /// delivered, also when nothing more arrives.
     #[must_use]
     pub fn until_lsn(mut self, lsn: Lsn) -> Self {
         self.until = Some(lsn);
         self
     }
 
-    /// When events count as taken; [`Acknowledge::Automatic`] unless told.
+    /// Sets when events are acknowledged; [`Acknowledge::Automatic`] unless set.
     #[must_use]
     pub fn acknowledge(mut self, acknowledge: Acknowledge) -> Self {
         self.acknowledge = acknowledge;
         self
     }
 
-    /// Whether a thread tells the server that we are alive while the loop body is busy, which is the default; else the loop body has to
-    /// come back, or call [`Reader::tick`](crate::Reader::tick), within the server's `wal_sender_timeout` (60 s unless set otherwise).
-    /// With it, a loop body that never comes back holds up a fast shutdown of the server.
+    /// Sets whether a thread sends status updates while the loop body is busy, which is the
+    /// default; otherwise the loop body has to return, or call
+    /// [`Reader::tick`](crate::Reader::tick), within the server's `wal_sender_timeout` (60 s unless
+    /// set otherwise). With it, a loop body that never returns delays a fast shutdown of the
+    /// server.
     #[must_use]
     pub fn heartbeat(mut self, heartbeat: bool) -> Self {
         self.heartbeat = heartbeat;
         self
     }
 
-    /// What is done about a connection that is lost; [`Reconnect::default`] unless told. A reader goes on where it was: no event is
-    /// lost and none comes twice.
+    /// Sets what happens after a connection is lost; [`Reconnect::default`] unless set. A reader
+    /// continues with the next event: no event is lost and none is delivered twice.
     ///
-    /// A [temporary slot](Self::temporary_slot) is gone with its connection, so a reader of one never reconnects.
+    /// A [temporary slot](Self::temporary_slot) is gone with its connection, so a reader of one
+    /// never reconnects.
     #[must_use]
     pub fn reconnect(mut self, reconnect: Reconnect) -> Self {
         self.reconnect = reconnect;
         self
     }
 
-    /// Is told of each attempt to reconnect before its delay, on the thread that reads. The same goes to the crate `log`, as a warning.
+    /// Calls `listener` for each attempt to reconnect before its delay, on the thread that reads.
+    /// The same goes to the crate `log`, as a warning.
     #[must_use]
     pub fn on_reconnect(
         mut self,
@@ -356,8 +376,8 @@ impl ReaderBuilder {
         self
     }
 
-    /// Is told that a lost connection was made again, on the thread that reads, before anything comes of it. The same goes to the crate `log`,
-    /// at level info.
+    /// Calls `listener` after a reconnection, on the thread that reads, before the next event. The
+    /// same goes to the crate `log`, at level info.
     #[must_use]
     pub fn on_reconnected(
         mut self,
@@ -368,7 +388,8 @@ impl ReaderBuilder {
     }
 
     /// What to do where a publication does not exist at the point of the log that is being read;
-    /// [`MissingPublication::Refuse`] unless set. One that does not exist when the reader first connects is an error either way.
+    /// [`MissingPublication::Refuse`] unless set. One that does not exist when the reader first
+    /// connects is an error either way.
     ///
     /// ```no_run
     /// use pgoutput_reader::{MissingPublication, Reader};
@@ -387,8 +408,9 @@ impl ReaderBuilder {
         self
     }
 
-    /// Calls `listener` each time that a publication is skipped under [`MissingPublication::Skip`], on the thread that
-    /// reads, before any later event is handed out. The same goes to the crate `log`, as a warning.
+    /// Calls `listener` each time that a publication is skipped under [`MissingPublication::Skip`],
+    /// on the thread that reads, before any later event is delivered. The same goes to the crate
+    /// `log`, as a warning.
     #[must_use]
     pub fn on_skipped_publication(
         mut self,

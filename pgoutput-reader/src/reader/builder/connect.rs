@@ -1,4 +1,4 @@
-//! From the settings of a reader to a reader that is connected.
+//! Connects a reader.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,13 +16,13 @@ use crate::source::{Reconnect, Replication, Stored, StreamOpener, StreamSettings
 use crate::stream::Publications;
 
 impl ReaderBuilder {
-    /// Connects, checks slot and publications, and starts reading. This is tried once: only a connection that is lost later
-    /// is [made again](Self::reconnect). The ordinary connection beside it, for the catalogue, is waited for for a second at most, and tried again when it is
-    /// needed.
+    /// Connects, checks slot and publications, and starts reading. This is tried once: the reader
+    /// [reconnects](Self::reconnect) only a connection that is lost later. It waits for the SQL
+    /// connection for at most a second, and tries again when the connection is needed.
     ///
     /// # Errors
-    /// A setting that cannot be honoured, a server that cannot be reached or refuses, a slot that is missing, in use or not
-    /// pgoutput's, a publication that is missing: each says what to do.
+    /// A setting that cannot be honoured, a server that cannot be reached or refuses, a slot that
+    /// is missing, in use or not pgoutput's, a publication that is missing: each says what to do.
     pub fn connect(mut self) -> Result<Reader, Error> {
         let create = self.slot_to_create()?;
         let config = self.config?;
