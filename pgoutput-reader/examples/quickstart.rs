@@ -40,8 +40,8 @@ const NAME: &str = "pgoutput_quickstart";
 const RELEASE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Bounds every wait for other sessions, such as that of a new slot for older transactions, because
-/// a signal takes effect only between two statements. A commit is flushed before it returns, so that
-/// the end of the WAL is after it.
+/// a signal takes effect only between two statements. A commit is flushed before it returns, so
+/// that the end of the WAL is after it.
 const BOUND_WAITS: &str = "SET lock_timeout = '10s'; SET synchronous_commit = local";
 
 fn main() -> ExitCode {
