@@ -132,10 +132,17 @@ mod tests {
     fn a_question_is_answered_at_once_and_once() {
         let start = Instant::now();
         let mut feedback = Feedback::new(10 * SECOND, start);
+        #[cfg(feature = "reader")]
+        assert!(!feedback.is_asked());
         feedback.asked();
+        #[cfg(feature = "reader")]
+        assert!(feedback.is_asked());
         assert!(feedback.due(start, &at(0)));
-        feedback.sent(start, at(0));
-        assert!(!feedback.due(start, &at(0)));
+        feedback.sent(start, at(7));
+        #[cfg(feature = "reader")]
+        assert!(!feedback.is_asked());
+        assert!(!feedback.due(start, &at(7)));
+        assert_eq!(feedback.reported(), at(7));
     }
 
     #[test]

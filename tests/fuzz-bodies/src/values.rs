@@ -22,12 +22,12 @@ pub fn value_binary(bytes: &[u8]) {
     small_stack::run(|bytes| with_type(bytes, Format::Binary), bytes);
 }
 
-/// A container in text: one byte that chooses among [`CONTAINERS`], and the text.
+/// A container in text: one byte that chooses the type, and the text.
 pub fn container_text(bytes: &[u8]) {
     small_stack::run(|bytes| container(bytes, Format::Text), bytes);
 }
 
-/// A container in binary: one byte that chooses among [`CONTAINERS`], and the value.
+/// A container in binary: one byte that chooses the type, and the value.
 pub fn container_binary(bytes: &[u8]) {
     small_stack::run(|bytes| container(bytes, Format::Binary), bytes);
 }

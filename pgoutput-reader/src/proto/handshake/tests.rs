@@ -353,3 +353,17 @@ fn scram_byte_by_byte_equals_whole() {
         assert_eq!(handshake.finish().unwrap().1.number(), 150_018);
     }
 }
+
+/// Another way to start the connection is tried only before that.
+#[test]
+fn a_client_is_accepted_by_the_first_authentication_ok() {
+    let mut handshake = Handshake::new(&settings()).unwrap();
+    assert!(!handshake.accepted());
+    handshake.feed(&auth(0, b""), &none).unwrap();
+    assert!(handshake.accepted());
+    let (handshake, sent) = run(&welcome(), 1, &none);
+    assert!(sent.is_ok() && handshake.accepted());
+    let refused = message(b'E', b"SFATAL\0VFATAL\0C28000\0Mno\0\0");
+    let (handshake, sent) = run(&refused, refused.len(), &none);
+    assert!(sent.is_err() && !handshake.accepted());
+}
