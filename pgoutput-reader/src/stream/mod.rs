@@ -8,12 +8,13 @@ mod health;
 mod missing_publication;
 mod open;
 mod status;
+mod step;
 
 use std::collections::VecDeque;
 use std::iter::FusedIterator;
 use std::time::{Duration, Instant};
 
-use pgoutput_decode::{CopyData, Decoder, Lsn, PrimaryKeepalive, Tag, TimestampTz, XLogData};
+use pgoutput_decode::{Decoder, Lsn, Tag, TimestampTz, XLogData};
 
 #[cfg(feature = "reader")]
 pub(crate) use acknowledged::AcknowledgedLsns;
@@ -22,10 +23,13 @@ pub use health::Health;
 pub(crate) use missing_publication::Publications;
 pub use missing_publication::SkippedPublication;
 use status::{Heartbeat, Status};
+#[cfg(feature = "reader")]
+pub(crate) use step::is_late;
+pub(crate) use step::{Frame, Step};
 
-use crate::connection::{Advance, CopyBoth};
-use crate::io::{BodyRange, StopHandle};
-use crate::proto::liveness::{Liveness, LivenessAction, Pace};
+use crate::connection::CopyBoth;
+use crate::io::StopHandle;
+use crate::proto::liveness::{Liveness, Pace};
 use crate::{Error, ErrorKind, ServerMessage};
 
 /// The messages of one replication stream, in order, with their LSNs.
@@ -86,44 +90,6 @@ pub(crate) const NOTICES_KEPT: usize = 100;
 
 /// The time that the server has to end the copy after it was asked to.
 const FINISH: Duration = Duration::from_secs(2);
-
-/// The result of a step. It borrows nothing: a message is a range of the receive buffer.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Step {
-    /// A message, in the receive buffer until the next step.
-    Message(Frame),
-    #[cfg_attr(
-        all(not(feature = "reader"), not(test)),
-        expect(dead_code, reason = "only Reader looks at it")
-    )]
-    Keepalive(PrimaryKeepalive),
-    /// The server left out a publication, which the settings allow: see
-    /// [`ReplicationStream::take_skipped_publications`].
-    PublicationSkipped,
-    /// The deadline passed; nothing was lost.
-    TimedOut,
-    /// A [`StopHandle`] was used, and no complete message is left.
-    Stopped,
-}
-
-/// The range of a message in the receive buffer, and the fields of its envelope.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Frame {
-    position: BodyRange,
-    wal_start: Lsn,
-    wal_end: Lsn,
-    send_time: TimestampTz,
-}
-
-/// The time after a deadline during which messages that are no events are still processed, since an
-/// event may follow them.
-const LENIENCE: Duration = Duration::from_millis(20);
-
-/// Whether a deadline passed so long ago that the wait must end, although the server keeps sending
-/// messages that are no events.
-pub(crate) fn is_late(deadline: Option<Instant>) -> bool {
-    deadline.is_some_and(|deadline| deadline.elapsed() > LENIENCE)
-}
 
 impl ReplicationStream {
     pub(crate) fn new(
@@ -351,119 +317,6 @@ impl ReplicationStream {
     #[cfg(feature = "reader")]
     pub(crate) fn stopped_by(&mut self, stop: StopHandle) {
         self.stop = stop;
-    }
-
-    /// Advances to the next message or keepalive, and sends what is due meanwhile. An error
-    /// finishes the stream.
-    pub(crate) fn step(&mut self, deadline: Option<Instant>) -> Result<Step, Error> {
-        self.try_step(deadline).map_err(|error| {
-            self.finish();
-            let (server, received) = (self.copy.server_version(), self.status.positions().write);
-            self.publications.explain(error, server, received)
-        })
-    }
-
-    /// Finishes the stream after an error: nothing more is sent.
-    fn finish(&mut self) {
-        self.finished = true;
-        self.heartbeat = None;
-    }
-
-    fn try_step(&mut self, deadline: Option<Instant>) -> Result<Step, Error> {
-        loop {
-            if self.finished {
-                return Ok(Step::Stopped);
-            }
-            if self.heartbeat.is_none() || self.is_asked {
-                self.is_asked = false;
-                self.status.send_due(Instant::now())?;
-            }
-            let advance = match self.copy.advance_buffered()? {
-                Some(advance) => advance,
-                None if self.stop.is_stopped() => return Ok(Step::Stopped),
-                None => self.wait(deadline)?,
-            };
-            match advance {
-                Advance::Copy(position) => return self.open(position),
-                Advance::Notice(notice) => {
-                    let received = self.status.positions().write;
-                    let skipped = self.publications.warned(&notice, received);
-                    self.note(*notice);
-                    if let Some(skipped) = skipped {
-                        return self.skip(skipped);
-                    }
-                    if is_late(deadline) {
-                        return Ok(Step::TimedOut);
-                    }
-                }
-                Advance::Handled if is_late(deadline) => return Ok(Step::TimedOut),
-                Advance::TimedOut
-                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) =>
-                {
-                    return Ok(Step::TimedOut);
-                }
-                Advance::Handled | Advance::TimedOut | Advance::Woken => {}
-                Advance::Ended => return Err(Error::copy_ended(self.copy.address())),
-            }
-        }
-    }
-
-    /// Waits for the server, until `deadline` or until there is something else to do.
-    fn wait(&mut self, deadline: Option<Instant>) -> Result<Advance, Error> {
-        let start = Instant::now();
-        self.status.send_due(start)?;
-        let wake_at = [deadline, self.silence.due_at()]
-            .into_iter()
-            .flatten()
-            .fold(self.status.due_at(), Ord::min);
-        let advance = self.copy.advance(Some(wake_at))?;
-        let heard_at = self.copy.heard_at();
-        self.silence.heard(heard_at);
-        // Nothing was left to read, so the silence is the server's, however long the caller paused.
-        if advance == Advance::TimedOut && heard_at < start {
-            self.check_silence()?;
-        }
-        Ok(advance)
-    }
-
-    fn check_silence(&mut self) -> Result<(), Error> {
-        let now = Instant::now();
-        match self.silence.action(now) {
-            LivenessAction::Wait => Ok(()),
-            LivenessAction::Ask => {
-                self.silence.asked(now);
-                self.status.send(true)
-            }
-            LivenessAction::Over => {
-                let (address, limit) = (self.copy.address().into(), self.silence.limit());
-                Err(ErrorKind::ServerSilent { address, limit }.into())
-            }
-        }
-    }
-
-    /// Decodes an envelope.
-    fn open(&mut self, position: BodyRange) -> Result<Step, Error> {
-        match CopyData::decode(self.copy.payload(position))? {
-            CopyData::XLogData(XLogData { wal_start, wal_end, send_time, .. }) => {
-                self.received(wal_start.max(wal_end), send_time);
-                self.position = if wal_start.is_zero() { self.position } else { wal_start };
-                Ok(Step::Message(Frame { position, wal_start, wal_end, send_time }))
-            }
-            CopyData::PrimaryKeepalive(keepalive) => {
-                self.received(keepalive.wal_end, keepalive.send_time);
-                if keepalive.reply_requested() {
-                    self.status.asked();
-                    self.is_asked = true;
-                }
-                Ok(Step::Keepalive(keepalive))
-            }
-        }
-    }
-
-    fn received(&mut self, lsn: Lsn, send_time: TimestampTz) {
-        self.server_wal_end = self.server_wal_end.max(lsn);
-        self.last_send_time = Some(send_time);
-        self.status.received(lsn);
     }
 
     /// Releases the message of the last step. The memory of a long one is freed at once.
