@@ -280,5 +280,4 @@ mod of_serde {
 }
 
 #[cfg(test)]
-#[path = "position_tests.rs"]
 mod tests;
