@@ -6,21 +6,20 @@
 //! nor an allocator.
 //!
 //! **In scope**: the 19 messages of protocol versions 1 to 4 (manual, "Logical Replication Message
-//! Formats"), transactions streamed in chunks and two-phase commit included; the envelopes around
-//! them and what a client answers ("Streaming Replication Protocol"); rows with text, binary, NULL
-//! and unchanged TOASTed columns; the catalogue of the tables that a stream has described; writing
-//! all of it back to bytes.
+//! Formats"), in-progress and prepared transactions included; the envelopes around them and the
+//! replies of a client ("Streaming Replication Protocol"); rows with text, binary, NULL and
+//! unchanged TOAST columns; the tables that a stream has described; writing all of it back.
 //!
-//! **Out of scope**: connections, authentication, slots and acknowledgement, putting streamed
-//! transactions together. `pgoutput-reader` does these on top of this crate. Other plugins
-//! (wal2json, test_decoding).
+//! **Out of scope**: connections, authentication, slots, acknowledgement and the assembly of
+//! in-progress transactions, which belong to `pgoutput-reader`; other plugins (wal2json,
+//! test_decoding).
 //!
 //! # From frame to message
 //!
-//! Inside CopyData stands an envelope, which [`CopyData::decode`] opens. The data of an XLogData is
-//! a frame: one message, for [`Decoder::decode`]. Between Stream Start and Stream Stop seven kinds
-//! of message carry the id of their (sub)transaction, and nothing in their bytes says so: that is
-//! all the state there is.
+//! CopyData contains an envelope, which [`CopyData::decode`] reads. The data of an XLogData is a
+//! frame: one message, for [`Decoder::decode`]. Between Stream Start and Stream Stop seven kinds of
+//! message carry the id of their (sub)transaction, and nothing in their bytes says so. That is the
+//! decoder's only state.
 //!
 //! ```text
 //!                    Stream Start
@@ -43,7 +42,7 @@
 //! use pgoutput_decode::{CopyData, Decoder, Message, OldTuple, TupleColumn};
 //!
 //! // What a server sends for: update readme set id = 2, body = 'x' where id = 1
-//! // (id integer primary key, body text, picture bytea stored apart and not changed).
+//! // (id integer primary key, body text, picture bytea: a TOAST value that did not change).
 //! let begin: &[u8] = b"w\
 //!     \0\0\0\0\x01\x58\xFA\xC8\0\0\0\0\x01\x58\xFA\xC8\
 //!     \x00\x02\x78\x8C\xCF\xCA\x01\xDE\
@@ -54,12 +53,12 @@
 //!     \0picture\0\0\0\0\x11\xFF\xFF\xFF\xFF";
 //! let update: &[u8] = b"U\0\0\x40\x13K\0\x03t\0\0\0\x011nnN\0\x03t\0\0\0\x012t\0\0\0\x01xu";
 //!
-//! // The envelope tells where in the log it stands.
+//! // The envelope has the LSN.
 //! let CopyData::XLogData(envelope) = CopyData::decode(begin)? else { panic!("a keepalive") };
 //! assert_eq!(envelope.wal_start.to_string(), "0/158FAC8");
 //!
 //! let mut decoder = Decoder::new();
-//! // The position is known here, and an error takes it along.
+//! // An error carries the LSN.
 //! let message = decoder.decode(envelope.data).map_err(|error| error.at_lsn(envelope.wal_start))?;
 //! let Message::Begin(begin) = message else { panic!("{message:?}") };
 //! assert_eq!(begin.xid.as_u32(), 777);
@@ -101,7 +100,7 @@
 //! | --- | --- | --- |
 //! | `std` | yes | implies `alloc` |
 //! | `alloc` | by `std` | the catalogue of relations, `Relations`; rows with named columns, module `row` |
-//! | `ascii` | yes | nothing but speed: short text is told to be UTF-8 in less time, by the crate `ascii` |
+//! | `ascii` | yes | faster UTF-8 checks of short text, by the crate `ascii` |
 //! | `encode` | no | writing messages and envelopes, module `encode`; implies `alloc` |
 //! | `serde` | no | rows into structs, `Row::deserialize`; JSON columns as `serde_json::Value`; implies `std` |
 //! | `time` | no | columns as the types of the crate `time` |

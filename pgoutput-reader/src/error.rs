@@ -103,12 +103,12 @@ pub enum ErrorKind {
         /// The server's address.
         address: String,
     },
-    /// The server said nothing for as long as
-    /// [`wal_receiver_timeout`](crate::Config::wal_receiver_timeout) allows, not even when asked
-    /// for a sign of life.
+    /// The server sent nothing within
+    /// [`wal_receiver_timeout`](crate::Config::wal_receiver_timeout), although a reply was
+    /// requested.
     #[error(
-        "{address} has said nothing for {limit:?}, and did not answer: the connection counts as \
-         dead (wal_receiver_timeout), connect again",
+        "{address} has sent nothing for {limit:?} (wal_receiver_timeout), not even the reply that \
+         was requested: check the network and the server, and connect again",
         address = Printable(.address)
     )]
     ServerSilent {

@@ -78,7 +78,8 @@ pub struct CommitBody {
     pub flags: u8,
     /// Where the commit record starts; the same as Begin's final LSN.
     pub commit_lsn: Lsn,
-    /// Where the commit record ends: the position to confirm once the transaction is dealt with.
+    /// The end of the commit record: the LSN to report as flushed once the transaction is
+    /// processed.
     pub end_lsn: Lsn,
     /// When the transaction was committed.
     pub commit_time: TimestampTz,
