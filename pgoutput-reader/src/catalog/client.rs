@@ -126,7 +126,7 @@ impl Drop for SqlClient {
     fn drop(&mut self) {
         let held = (self.session.take(), self.opening.take());
         if held.0.is_some() || held.1.is_some() {
-            // Without a thread to be had it is waited for here.
+            // Without a thread, this one waits.
             let _ = thread::Builder::new().name("pgoutput-close".into()).spawn(|| drop(held));
         }
     }

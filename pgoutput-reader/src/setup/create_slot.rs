@@ -114,7 +114,7 @@ impl Connection {
     /// Creates a slot, and reports what that waits for.
     ///
     /// # Errors
-    /// [`SetupError::SlotCreationBlocked`] after the limit, [`ErrorKind::Stopped`]: neither leaves a slot behind.
+    /// [`SetupError::SlotCreationBlocked`] after the limit, [`ErrorKind::Stopped`]: neither leaves a slot.
     pub(crate) fn create_slot_patiently(
         &mut self,
         slot: &CreateSlot,
@@ -124,7 +124,7 @@ impl Connection {
         let pid = self.backend_pid()?;
         self.set_lock_timeout(wait_options.limit)?;
         let mut wait = SlotWaitState::new(&slot.name, wait_options);
-        // When the server was told to end it.
+        // The time at which the server was asked to cancel it.
         let mut cancelled = None;
         let created = self.create_slot_watched(slot, LOOK, || {
             if let Some(since) = cancelled {

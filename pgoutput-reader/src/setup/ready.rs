@@ -34,7 +34,7 @@ impl Connection {
         wait_options: &SlotWaitOptions<'_>,
     ) -> Result<SlotFacts, Error> {
         if create.is_some() {
-            // Everything that can be wrong is looked for before there is a slot to leave behind.
+            // Everything that can be wrong is checked before a slot is created.
             self.check_publications(needs.publications)?;
         }
         if let Some(create) = create.filter(|create| create.temporary) {
