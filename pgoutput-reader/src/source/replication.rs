@@ -142,7 +142,8 @@ impl Replication {
     /// Sends a status update if one is due.
     pub(crate) fn tick(&mut self) -> Result<(), Error> {
         let ticked = self.stream.as_mut().map_or(Ok(()), ReplicationStream::tick);
-        ticked.or_else(|error| self.lost(error))
+        // Without asking the catalogue for the cause, which would wait.
+        ticked.or_else(|error| self.replace(error))
     }
 
     pub(crate) fn health(&self) -> Health {
