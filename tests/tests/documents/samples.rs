@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use pgoutput_harness::output_within;
+use pgoutput_harness::{Wait, output_within};
+use rustix::fs::{FlockOperation, flock};
 
 use crate::{documents, root};
 
@@ -122,9 +123,15 @@ fn cargo(folder: &Path, arguments: &[&str]) {
 #[test]
 fn every_sample_compiles_with_the_dependencies_given_above_it() {
     let samples = samples();
+    let all_crates = Path::new(env!("CARGO_TARGET_TMPDIR")).join("samples");
+    fs::create_dir_all(&all_crates).unwrap();
+    // Another run of these tests may use the folder.
+    let lock = File::create(all_crates.join("lock")).unwrap();
+    let wait = Wait::new("another run that builds the samples", PATIENCE);
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    drop(wait);
     for (number, (dependencies, samples)) in samples.iter().enumerate() {
-        let folder: PathBuf =
-            [env!("CARGO_TARGET_TMPDIR"), "samples", &format!("samples-{number}")].iter().collect();
+        let folder = all_crates.join(format!("samples-{number}"));
         write_crate(&folder, dependencies, samples);
         if samples.iter().any(|sample| !sample.runs) {
             cargo(&folder, &["check"]);
