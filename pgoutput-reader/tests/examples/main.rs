@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pgoutput_harness::{PATIENCE, Wait, output, output_within, servers, servers_from};
+use pgoutput_harness::{PATIENCE, Wait, cargo, output, output_within, servers, servers_from};
 use serde_json::Value;
 
 mod ends;
@@ -22,7 +22,7 @@ fn example(name: &str) -> Command {
     path.push("examples");
     path.push(name);
     if !path.exists() {
-        let mut build = Command::new(env!("CARGO"));
+        let mut build = cargo();
         build.args(["build", "--quiet", "-p", "pgoutput-reader", "--example", name]);
         // A build from scratch on a busy machine takes minutes.
         let built = output_within(&mut build, Duration::from_secs(1800)).unwrap();

@@ -51,6 +51,7 @@
 
 mod account;
 mod builder;
+mod cargo;
 mod child;
 mod connect;
 mod database;
@@ -72,6 +73,7 @@ mod wait;
 mod watchdog;
 
 pub use builder::ServerBuilder;
+pub use cargo::cargo;
 pub use child::{output, output_within};
 pub use database::Database;
 pub use error::{Error, Looked};

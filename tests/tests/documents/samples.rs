@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use pgoutput_harness::{Wait, output_within};
+use pgoutput_harness::{Wait, cargo, output_within};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::{documents, root};
@@ -106,10 +105,10 @@ fn write_crate(folder: &Path, dependencies: &str, samples: &[Sample]) {
     }
 }
 
-fn cargo(folder: &Path, arguments: &[&str]) {
+fn run_cargo(folder: &Path, arguments: &[&str]) {
     // What this test was built into, so that hardly anything is built again.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = cargo();
     command.args(arguments).args(["--quiet", "--offline", "--target-dir"]).arg(target);
     let output = output_within(command.current_dir(folder), PATIENCE).unwrap();
     assert!(
@@ -134,10 +133,10 @@ fn every_sample_compiles_with_the_dependencies_given_above_it() {
         let folder = all_crates.join(format!("samples-{number}"));
         write_crate(&folder, dependencies, samples);
         if samples.iter().any(|sample| !sample.runs) {
-            cargo(&folder, &["check"]);
+            run_cargo(&folder, &["check"]);
         }
         for sample in samples.iter().filter(|sample| sample.runs) {
-            cargo(&folder, &["run", "--bin", &sample.name]);
+            run_cargo(&folder, &["run", "--bin", &sample.name]);
         }
     }
     let all: Vec<_> = samples.values().flatten().collect();
