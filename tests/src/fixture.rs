@@ -118,6 +118,13 @@ impl<'s> Fixture<'s> {
         (elsewhere, self.end())
     }
 
+    /// Writes a logical decoding message, which readers without the option `messages` are not
+    /// sent, and returns the LSN of its end.
+    pub fn write_message(&self) -> Lsn {
+        let query = "SELECT pg_catalog.pg_logical_emit_message(false, 'test', '')::pg_catalog.text";
+        self.client().query_one(query, &[]).unwrap().get::<_, String>(0).parse().unwrap()
+    }
+
     /// Returns the slot's current state.
     pub fn slot(&self) -> Slot {
         self.slot_named(&self.slot)
