@@ -1,4 +1,5 @@
-//! What the catalogue says of a table beyond its Relation message.
+//! Queries over the SQL connection: the facts that the schemas of a stream need, slots and
+//! publications.
 
 #[macro_use]
 mod type_name;
@@ -10,31 +11,24 @@ mod prefetch;
 mod published;
 mod refused;
 mod slot;
-mod stream_types;
 mod table_batch;
-mod type_descriptions;
 mod types;
 
 use std::time::Duration;
 
-use pgoutput_decode::value::format_type;
-use pgoutput_decode::{Column, Lsn, Oid, Relation, ReplicaIdentity};
+use pgoutput_decode::{Lsn, Oid, Relation};
 
 use crate::connection::SqlConnector;
 use crate::error::{Error, ProtocolError};
-use crate::event::ColumnSchema;
 use crate::io::Waits;
+use crate::schema::{ColumnFacts, StreamTypes, TableDescription, types_of};
 use crate::sql::names::{bytes, escaped};
 use client::{SqlClient, SqlParameters};
 use prefetch::{Miss, Prefetch, Taken};
 
-pub use blocking::BlockingSession;
-pub(crate) use blocking::listed;
 pub use published::Published;
 pub use refused::{RefusalCause, RefusedTables};
 pub use slot::SlotStatus;
-pub(crate) use stream_types::StreamTypes;
-pub(crate) use type_descriptions::{Types, with_elements};
 
 /// One row for each column of a Relation message, in its order.
 ///
@@ -63,31 +57,22 @@ ORDER BY sent.ordinal"
 /// read under.
 const MONEY_UNIT: &str = "SELECT pg_catalog.cash_send('1'::pg_catalog.money)";
 
-/// What `format_type` says of an id that no type has.
-const UNKNOWN_TYPE: &str = "???";
-
 /// The queries over the SQL connection, beside the replication connection.
 pub(crate) struct Catalog {
     sql: SqlClient,
     prefetch: Prefetch,
 }
 
-/// A table to be described.
-pub(crate) struct Wanted<'a> {
-    pub(crate) relation: &'a Relation,
-    pub(crate) said: &'a StreamTypes,
-    /// The commit LSN of the transaction that its rows are of.
-    pub(crate) commit_lsn: Lsn,
-    pub(crate) publications: &'a [String],
+/// A request for the description of a table.
+struct TableRequest<'a> {
+    relation: &'a Relation,
+    /// The types that the stream has named.
+    stream: &'a StreamTypes,
+    /// The commit LSN of the transaction whose rows are read.
+    commit_lsn: Lsn,
+    publications: &'a [String],
     /// Whether a table has been described.
-    pub(crate) is_known: &'a dyn Fn(Oid) -> bool,
-}
-
-/// The facts about a table beyond its Relation message.
-#[derive(Debug)]
-pub(crate) struct Described {
-    pub(crate) columns: Box<[ColumnSchema]>,
-    pub(crate) types: Types,
+    is_described: &'a dyn Fn(Oid) -> bool,
 }
 
 impl Catalog {
@@ -101,40 +86,40 @@ impl Catalog {
     }
 
     /// Describes a table, and with it others whose changes may come next.
-    pub(crate) fn describe(&mut self, wanted: &Wanted<'_>) -> Result<Described, Error> {
-        let (relation, said, commit_lsn) = (wanted.relation, wanted.said, wanted.commit_lsn);
-        match self.prefetch.take(relation, said, commit_lsn) {
-            Taken::Found(described) => return Ok(described),
-            Taken::Useless => return self.describe_alone(relation, said),
+    fn describe(&mut self, request: &TableRequest<'_>) -> Result<TableDescription, Error> {
+        let TableRequest { relation, stream, commit_lsn, .. } = *request;
+        match self.prefetch.take(relation, stream, commit_lsn) {
+            Taken::Found(description) => return Ok(description),
+            Taken::Useless => return self.describe_alone(relation, stream),
             Taken::Missed => {}
         }
         match self.prefetch.miss(commit_lsn) {
             Miss::Alone => {}
-            Miss::AskPosition => {
+            Miss::AloneAndWalEnd => {
                 let position = self.wal_end()?;
                 self.prefetch.reached(position);
             }
-            Miss::Batch => match self.prefetch_with(wanted) {
+            Miss::Batch => match self.prefetch_with(request) {
                 Ok(()) => {
-                    if let Taken::Found(found) = self.prefetch.take(relation, said, commit_lsn) {
+                    if let Taken::Found(found) = self.prefetch.take(relation, stream, commit_lsn) {
                         return Ok(found);
                     }
                 }
-                // Something about other tables, which must not keep this one from being read.
+                // The cause may be in other tables, and must not keep this one from being read.
                 Err(error) if error.sqlstate().is_some() => self.prefetch.refuse(),
                 Err(error) => return Err(error),
             },
         }
-        self.describe_alone(relation, said)
+        self.describe_alone(relation, stream)
     }
 
     /// Describes this version of a table: its columns in one query, and its types.
     fn describe_alone(
         &mut self,
         relation: &Relation,
-        said: &StreamTypes,
-    ) -> Result<Described, Error> {
-        let types = self.describe_types(relation, said)?;
+        stream: &StreamTypes,
+    ) -> Result<TableDescription, Error> {
+        let types = self.types_and_parts(types_of(relation))?;
         let columns = relation.columns();
         let names: Vec<String> = columns.iter().map(|column| column.name.to_string()).collect();
         let oids: Vec<u32> = columns.iter().map(|column| column.type_oid.as_u32()).collect();
@@ -144,8 +129,11 @@ impl Catalog {
             vec![Box::new(oid), Box::new(names), Box::new(oids), Box::new(modifiers)];
         let rows = self.sql.query(DESCRIBE, parameters)?;
         let facts: Vec<_> = rows.iter().map(|row| (name(row, 0), row.get(1))).collect();
-        let facts = facts.iter().map(|(name, not_null)| (name.as_deref(), *not_null));
-        Ok(Described { columns: column_schemas(relation, facts, said, &types.gone), types })
+        let facts = facts.iter().map(|(type_name, not_null)| ColumnFacts {
+            type_name: type_name.as_deref(),
+            not_null: *not_null,
+        });
+        Ok(TableDescription::new(relation, facts, &types, stream))
     }
 
     /// Prepares the first description, and waits for that for at most `limit`.
@@ -176,48 +164,6 @@ impl Catalog {
 /// A name that was queried as its [`bytes!`]; bytes that are not UTF-8 are escaped.
 fn name(row: &postgres::Row, index: usize) -> Option<String> {
     row.get::<_, Option<&[u8]>>(index).map(escaped)
-}
-
-/// The description of a table by the stream alone, as if the catalogue no longer had anything.
-#[cfg(test)]
-pub(crate) fn described_by_stream(relation: &Relation, said: &StreamTypes) -> Described {
-    let of_columns = types::wanted(relation.columns().iter().map(|column| column.type_oid));
-    let types = type_descriptions::describe(&of_columns, &types::Entries::new(), said);
-    let facts = relation.columns().iter().map(|_| (None, None));
-    Described { columns: column_schemas(relation, facts, said, &types.gone), types }
-}
-
-/// The columns of a table with what the catalogue says of each: the name of its type, and whether
-/// it is `NOT NULL`. Types that are `gone` have the names that the stream gave them.
-fn column_schemas<'a>(
-    relation: &Relation,
-    facts: impl IntoIterator<Item = (Option<&'a str>, Option<bool>)>,
-    said: &StreamTypes,
-    gone: &[Oid],
-) -> Box<[ColumnSchema]> {
-    // With FULL every column has the flag, which then says nothing of NULL.
-    let is_full = relation.replica_identity() == ReplicaIdentity::FULL;
-    let schema = |(column, (name, not_null)): (&Column, (Option<&str>, Option<bool>))| {
-        let is_gone = gone.contains(&column.type_oid);
-        let known = name.filter(|name| !is_gone && *name != UNKNOWN_TYPE);
-        ColumnSchema {
-            type_name: known.map_or_else(|| type_name(column, said), Into::into),
-            optional: !not_null.unwrap_or(column.flags.is_key() && !is_full),
-            wire: column.clone(),
-        }
-    };
-    relation.columns().iter().zip(facts).map(schema).collect()
-}
-
-/// The name of a type that the catalogue no longer has: what the stream said, or the number.
-fn type_name(column: &Column, said: &StreamTypes) -> Box<str> {
-    if let Some(name) = said.name(column.type_oid) {
-        return name.into();
-    }
-    match format_type(column.type_oid, column.type_modifier) {
-        Some(name) => name.to_string().into(),
-        None => column.type_oid.to_string().into(),
-    }
 }
 
 impl std::fmt::Debug for Catalog {

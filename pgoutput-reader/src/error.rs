@@ -12,6 +12,8 @@ use crate::proto::ServerVersion;
 mod advice;
 mod auth;
 #[cfg(feature = "reader")]
+mod blocking_session;
+#[cfg(feature = "reader")]
 mod position;
 mod protocol;
 mod server;
@@ -21,6 +23,10 @@ mod stream;
 mod tls;
 
 pub use auth::AuthError;
+#[cfg(feature = "reader")]
+pub use blocking_session::BlockingSession;
+#[cfg(feature = "reader")]
+pub(crate) use blocking_session::listed;
 #[cfg(feature = "reader")]
 pub use position::PositionError;
 pub use protocol::{LimitError, ProtocolError};

@@ -102,7 +102,7 @@ mod stream;
 mod waiting;
 
 #[cfg(feature = "reader")]
-pub use catalog::{BlockingSession, Published, RefusalCause, RefusedTables, SlotStatus};
+pub use catalog::{Published, RefusalCause, RefusedTables, SlotStatus};
 pub use config::{Config, ConfigError, SslMode};
 pub use connection::{Connection, CopyBoth, CreatedSlot, QueryRow, Rows, SystemId, TimelineSwitch};
 #[cfg(feature = "reader")]
@@ -112,7 +112,7 @@ pub use error::{
     TlsError,
 };
 #[cfg(feature = "reader")]
-pub use error::{PositionError, SqlError};
+pub use error::{BlockingSession, PositionError, SqlError};
 #[cfg(all(feature = "reader", feature = "json"))]
 pub use event::JsonError;
 #[cfg(feature = "reader")]

@@ -4,10 +4,15 @@
 //! Nothing here queries the catalogue. A fact that only the catalogue has is a [`Need`]; the caller
 //! answers it with [`Facts`] and looks up the table again.
 
+mod catalog_types;
 mod drift;
 mod dropped;
 mod money;
 mod need;
+mod stream_types;
+mod table;
+mod table_description;
+mod type_descriptions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,14 +20,19 @@ use std::sync::Arc;
 use pgoutput_decode::message::{RelationBody, TypeBody};
 #[cfg(feature = "json")]
 use pgoutput_decode::value::JsonOptions;
-use pgoutput_decode::{Lsn, Oid, Relation, Relations, TupleColumn, TupleData};
+use pgoutput_decode::{Lsn, Oid, Relation, Relations, TupleData};
 
-use crate::catalog::{Described, StreamTypes, Types, with_elements};
 use crate::error::StreamError;
 use crate::event::{Shared, TableSchema};
-use drift::Drift;
+pub(crate) use catalog_types::{
+    CatalogType, CatalogTypeKind, CatalogTypes, MAX_DEPTH, not_built_in,
+};
 use dropped::Dropped;
 pub(crate) use need::{Facts, Need};
+pub(crate) use stream_types::StreamTypes;
+use table::Table;
+pub(crate) use table_description::{ColumnFacts, TableDescription, types_of};
+pub(crate) use type_descriptions::{Types, describe};
 
 /// The tables that a replication stream has described since it started.
 #[derive(Debug)]
@@ -37,15 +47,6 @@ pub(crate) struct Schemas {
     money_digits: Option<u8>,
     #[cfg(feature = "json")]
     json_options: JsonOptions,
-}
-
-/// The current version of a table.
-#[derive(Debug)]
-struct Table {
-    schema: Arc<Shared<TableSchema>>,
-    drift: Drift,
-    /// Whether a column holds amounts of `money`.
-    has_money: bool,
 }
 
 /// The result of looking up a table.
@@ -159,13 +160,13 @@ impl Schemas {
     /// Takes in the answer to a need.
     pub(crate) fn learn(&mut self, need: &Need, facts: Facts) {
         match (need, facts) {
-            (Need::Table { relation, .. }, Facts::Table(described)) => {
-                let table = self.described(relation, described);
+            (Need::Table { relation, .. }, Facts::Table(description)) => {
+                let table = self.table(relation, description);
                 self.tables.insert(relation.oid(), table);
             }
-            (Need::Types { relation }, Facts::Types { asked_at, types }) => {
+            (Need::Types { relation }, Facts::Types { queried_at, types }) => {
                 if let Some(table) = self.tables.get_mut(&relation.oid()) {
-                    table.described_again(types, asked_at);
+                    table.described_again(types, queried_at);
                 }
             }
             (Need::MoneyDigits, Facts::MoneyDigits(digits)) => self.money_digits = Some(digits),
@@ -176,8 +177,8 @@ impl Schemas {
         }
     }
 
-    fn described(&self, relation: &Arc<Relation>, described: Described) -> Table {
-        let Described { columns, types } = described;
+    fn table(&self, relation: &Arc<Relation>, description: TableDescription) -> Table {
+        let TableDescription { columns, types } = description;
         Table::new(TableSchema {
             database: Arc::clone(&self.database),
             relation: Arc::clone(relation),
@@ -214,50 +215,5 @@ impl Schemas {
             self.dropped.types_done(self.types.len());
         }
         None
-    }
-}
-
-impl Table {
-    fn new(schema: TableSchema) -> Self {
-        let has_money = money::is_in(&schema.relation, &schema.types);
-        Self { drift: Drift::new(&schema), schema: Shared::new(schema), has_money }
-    }
-
-    /// Takes in a new description of the types by the catalogue, whose server had reached
-    /// `asked_at`.
-    fn described_again(&mut self, types: Types, asked_at: Lsn) {
-        let is_new = types.described != self.schema.types;
-        if is_new {
-            self.set_types(types);
-        }
-        self.drift.answered(asked_at, is_new);
-    }
-
-    /// Learns the element types that binary arrays name and that Type messages may have described.
-    fn learn_elements(&mut self, rows: &[Option<TupleData<'_>>], named: &StreamTypes) {
-        let relation = Arc::clone(&self.schema.relation);
-        for tuple in rows.iter().flatten() {
-            for (column, value) in relation.columns().iter().zip(tuple.columns()) {
-                let TupleColumn::Binary(bytes) = value else { continue };
-                let (types, unknown) = (&self.schema.types, &self.schema.unknown_types);
-                if let Some(types) = with_elements(types, unknown, (column.type_oid, bytes), named)
-                {
-                    self.set_types(types);
-                }
-            }
-        }
-    }
-
-    fn set_types(&mut self, Types { described, unknown, .. }: Types) {
-        self.has_money = money::is_in(&self.schema.relation, &described);
-        let digits = self.schema.money_digits;
-        self.schema = Shared::new(self.schema.with_types(described, unknown, digits));
-    }
-
-    fn set_money_digits(&mut self, digits: u8) {
-        if digits != self.schema.money_digits {
-            let (types, unknown) = (self.schema.types.clone(), self.schema.unknown_types.clone());
-            self.schema = Shared::new(self.schema.with_types(types, unknown, digits));
-        }
     }
 }

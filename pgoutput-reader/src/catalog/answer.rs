@@ -1,6 +1,6 @@
-//! Answers to what the schemas of a stream need.
+//! Answers to the needs of the schemas of a stream.
 
-use super::{Catalog, Wanted};
+use super::{Catalog, TableRequest};
 use crate::error::Error;
 use crate::schema::{Facts, Need, Schemas};
 
@@ -20,20 +20,20 @@ impl Catalog {
                 if *evicted {
                     self.list_again();
                 }
-                let described = self.describe(&Wanted {
+                let description = self.describe(&TableRequest {
                     relation,
-                    said: schemas.stream_types(),
+                    stream: schemas.stream_types(),
                     commit_lsn: *commit_lsn,
                     publications,
-                    is_known: &|oid| schemas.is_described(oid),
+                    is_described: &|oid| schemas.is_described(oid),
                 })?;
-                Ok(Facts::Table(described))
+                Ok(Facts::Table(description))
             }
             Need::Types { relation } => {
                 // In this order: what is committed in between is queried again, not missed.
-                let asked_at = self.wal_end()?;
+                let queried_at = self.wal_end()?;
                 let types = self.describe_types(relation, schemas.stream_types())?;
-                Ok(Facts::Types { asked_at, types })
+                Ok(Facts::Types { queried_at, types })
             }
             Need::MoneyDigits => self.money_digits().map(Facts::MoneyDigits),
             Need::Dropped { tables } => {

@@ -17,7 +17,7 @@ use crate::io::{Waits, worker};
 /// The name of the thread that queries.
 const THREAD: &str = "pgoutput-catalog";
 
-const DOING: &str = "asking the catalogue of";
+const DOING: &str = "querying the catalogue of";
 
 /// The maximum wait for an answer after a stop. Messages that have arrived whole are still
 /// described if the server answers normally.
@@ -63,7 +63,7 @@ impl SqlClient {
         let (waits, address) = (self.waits.as_ref(), self.connector.address());
         let done = waits.map(|waits| waits.wake.waker());
         let Ok(opening) = worker::start(THREAD, address, done, move || {
-            let _ = ask(&connector, &mut session, query, &parameters);
+            let _ = run(&connector, &mut session, query, &parameters);
             session
         }) else {
             return;
@@ -113,7 +113,7 @@ impl SqlClient {
             if let Some(opening) = opening {
                 session = opening.recv().ok().flatten();
             }
-            let rows = ask(&connector, &mut session, query, &parameters);
+            let rows = run(&connector, &mut session, query, &parameters);
             (session, rows)
         })?;
         let (session, rows) = wait(&answer, waits, limit, address)?;
@@ -172,7 +172,7 @@ fn wait<T>(
 
 /// The error for a thread that has panicked.
 fn died() -> Error {
-    Error::usage("the thread that asks the catalogue has ended without an answer")
+    Error::usage("the thread that queries the catalogue has ended without an answer")
 }
 
 /// An open connection with its prepared queries: a repeated one takes one round trip, not two.
@@ -184,7 +184,7 @@ struct SqlSession {
 impl SqlSession {
     fn open(connector: &SqlConnector) -> Result<Self, Error> {
         let mut client = connector.connect()?;
-        // Before anything else is asked: until then the search path is the role's.
+        // Before any other query: until then the search path is the role's.
         client.batch_execute(connector.pins()).map_err(Error::sql)?;
         Ok(Self { client, prepared: Vec::new() })
     }
@@ -206,7 +206,7 @@ impl SqlSession {
     }
 }
 
-fn ask(
+fn run(
     connector: &SqlConnector,
     session: &mut Option<SqlSession>,
     query: &'static str,

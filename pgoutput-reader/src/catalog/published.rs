@@ -112,23 +112,23 @@ impl Catalog {
     /// The content of these publications, queried for at most five seconds.
     pub(crate) fn published(&mut self, publications: &[String]) -> Result<Published, Error> {
         let since = Instant::now();
-        let mut ask = |query, parameters: SqlParameters| {
+        let mut query = |text, parameters: SqlParameters| {
             let left = LIMIT.saturating_sub(since.elapsed());
-            self.sql.query_within(Some(left), query, parameters)
+            self.sql.query_within(Some(left), text, parameters)
         };
         let named = || -> SqlParameters { vec![Box::new(publications.to_vec())] };
-        let rows = ask(PUBLISHED, named())?;
+        let rows = query(PUBLISHED, named())?;
         let published = rows.first().map(published).transpose();
         let mut published = published.map_err(Error::sql)?.unwrap_or_default();
-        let version = ask(table_batch::VERSION, vec![])?;
+        let version = query(table_batch::VERSION, vec![])?;
         let version: i32 =
             version.first().map_or(Ok(0), |row| row.try_get(0)).map_err(Error::sql)?;
-        for (query, since) in [
+        for (text, first) in [
             (refused::BY_LIST, refused::WITH_LISTS),
             (refused::BY_GENERATED, refused::WITH_GENERATED),
         ] {
-            if version >= since {
-                for row in &ask(query, named())? {
+            if version >= first {
+                for row in &query(text, named())? {
                     published.refused.extend(RefusedTables::read(row).map_err(Error::sql)?);
                 }
             }

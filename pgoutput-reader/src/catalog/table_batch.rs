@@ -5,20 +5,13 @@ use std::sync::Arc;
 
 use pgoutput_decode::{Lsn, Oid};
 
-use super::prefetch::{Batch, Fact, types_of};
-use super::{Catalog, Wanted, name};
+use super::prefetch::{Batch, Candidate, CatalogColumn, types_of_tables};
+use super::{Catalog, TableRequest, name};
 use crate::error::Error;
 use crate::sql::names::bytes;
 use crate::sql::publications::publications;
 
-/// A table whose changes may come.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Candidate {
-    pub(super) oid: Oid,
-    pub(super) columns: u16,
-}
-
-/// Since when there is `pg_publication_namespace`.
+/// The first version with `pg_publication_namespace`.
 const WITH_SCHEMAS: i32 = 150_000;
 
 pub(super) const VERSION: &str =
@@ -68,7 +61,7 @@ const LIST_WITH_SCHEMAS: &str = list!(
       AND class.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::pg_catalog.\"char\"[])"
 );
 
-const FACTS: &str = concat!(
+const COLUMNS: &str = concat!(
     "SELECT attribute.attrelid, ",
     bytes!("attribute.attname"),
     ", attribute.atttypid,
@@ -85,11 +78,11 @@ const NAMES: &str = concat!(
     bytes!("named.type_name"),
     "
 FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]), pg_catalog.unnest($2::pg_catalog.int4[]))
-     WITH ORDINALITY AS asked (type_oid, type_modifier, ordinal)
+     WITH ORDINALITY AS requested (type_oid, type_modifier, ordinal)
 CROSS JOIN LATERAL (SELECT ",
-    type_name!("asked.type_oid", "asked.type_modifier"),
+    type_name!("requested.type_oid", "requested.type_modifier"),
     " AS type_name OFFSET 0) AS named
-ORDER BY asked.ordinal"
+ORDER BY requested.ordinal"
 );
 
 const EXISTING: &str = "\
@@ -101,13 +94,13 @@ type TypeNames = BTreeMap<(Oid, i32), Option<Arc<str>>>;
 
 impl Catalog {
     /// Queries this table and others of the publications.
-    pub(super) fn prefetch_with(&mut self, wanted: &Wanted<'_>) -> Result<(), Error> {
-        let missed = wanted.relation.oid();
+    pub(super) fn prefetch_with(&mut self, request: &TableRequest<'_>) -> Result<(), Error> {
+        let missed = request.relation.oid();
         if self.prefetch.is_list_due(missed) {
-            let candidates = self.candidates(wanted.publications)?;
+            let candidates = self.candidates(request.publications)?;
             self.prefetch.list(candidates);
         }
-        let oids = self.prefetch.pick(missed, wanted.is_known);
+        let oids = self.prefetch.pick(missed, request.is_described);
         if oids.len() > 1 {
             let batch = self.batch(&oids)?;
             self.prefetch.add(batch);
@@ -133,18 +126,18 @@ impl Catalog {
     }
 
     fn batch(&mut self, oids: &[Oid]) -> Result<Batch, Error> {
-        // In this order: what is committed in between is not answered for.
-        let asked_at = self.wal_end()?;
-        let rows = self.sql.query(FACTS, vec![numbers(oids)])?;
+        // In this order: the batch does not count for what is committed in between.
+        let queried_at = self.wal_end()?;
+        let rows = self.sql.query(COLUMNS, vec![numbers(oids)])?;
         let pair = |row: &postgres::Row| (Oid::new(row.get(2)), row.get::<_, i32>(3));
         let names = self.type_names(rows.iter().map(pair).collect())?;
-        let mut tables: BTreeMap<Oid, Vec<Fact>> =
+        let mut tables: BTreeMap<Oid, Vec<CatalogColumn>> =
             oids.iter().map(|oid| (*oid, Vec::new())).collect();
         for row in rows {
             let (type_oid, type_modifier) = pair(&row);
-            // A column of any other name is of a table that the stream cannot describe.
+            // A column with any other name belongs to a table that the stream cannot describe.
             let Ok(name) = str::from_utf8(row.get(1)) else { continue };
-            tables.entry(Oid::new(row.get(0))).or_default().push(Fact {
+            tables.entry(Oid::new(row.get(0))).or_default().push(CatalogColumn {
                 name: name.into(),
                 type_oid,
                 type_modifier,
@@ -152,13 +145,13 @@ impl Catalog {
                 type_name: names.get(&(type_oid, type_modifier)).cloned().flatten(),
             });
         }
-        let tables: BTreeMap<_, Box<[Fact]>> =
-            tables.into_iter().map(|(oid, facts)| (oid, facts.into())).collect();
-        let types = self.all_entries(types_of(tables.values()))?;
-        Ok(Batch { asked_at, tables, types })
+        let tables: BTreeMap<_, Box<[CatalogColumn]>> =
+            tables.into_iter().map(|(oid, columns)| (oid, columns.into())).collect();
+        let types = self.types_and_parts(types_of_tables(tables.values()))?;
+        Ok(Batch { queried_at, tables, types })
     }
 
-    /// The names of these types, with their modifiers; `None` for those that are not there.
+    /// The names of these types, with their modifiers; `None` for those that do not exist.
     fn type_names(&mut self, types: BTreeSet<(Oid, i32)>) -> Result<TypeNames, Error> {
         let oids: Vec<u32> = types.iter().map(|(oid, _)| oid.as_u32()).collect();
         let modifiers: Vec<i32> = types.iter().map(|(_, modifier)| *modifier).collect();
@@ -167,8 +160,8 @@ impl Catalog {
         Ok(types.into_iter().zip(rows.iter().map(name)).collect())
     }
 
-    /// Those of these tables that are not there, and a position that the server had reached after
-    /// that: no transaction that was committed beyond it changes them.
+    /// Those of these tables that do not exist, and a WAL position that the server had reached after
+    /// the query: no transaction that was committed beyond it changes them.
     pub(crate) fn missing(&mut self, tables: Vec<Oid>) -> Result<(BTreeSet<Oid>, Lsn), Error> {
         let rows = self.sql.query(EXISTING, vec![numbers(&tables)])?;
         let mut missing: BTreeSet<Oid> = tables.into_iter().collect();

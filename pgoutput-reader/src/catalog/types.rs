@@ -1,19 +1,18 @@
-//! What the catalogue knows of types that are not built in.
+//! Queries for types that are not built in.
 
-use std::collections::BTreeMap;
-
-use pgoutput_decode::value::{self, PgType};
 use pgoutput_decode::{Oid, Relation};
 
-use super::stream_types::StreamTypes;
-use super::type_descriptions::{Types, describe};
 use super::{Catalog, name};
 use crate::error::Error;
+use crate::schema::{
+    CatalogType, CatalogTypeKind, CatalogTypes, MAX_DEPTH, StreamTypes, Types, describe,
+    not_built_in, types_of,
+};
 use crate::sql::names::{bytes, escaped};
 
 /// One row for each type that still exists. `pg_range` has the column `rngmultitypid` since
 /// PostgreSQL 14 only: it is read as JSON, where it may be absent.
-const DESCRIBE: &str = concat!(
+const TYPES: &str = concat!(
     "SELECT typ.oid, ",
     bytes!("named.type_name"),
     ",
@@ -58,87 +57,65 @@ LEFT JOIN pg_catalog.pg_proc AS send
 WHERE typ.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])"
 );
 
-/// Types nested deeper are not described. Values are read to this depth, including the outermost
-/// type.
-pub(super) const MAX_DEPTH: usize = value::MAX_DEPTH as usize + 1;
-
-/// A type as the catalogue has it, naming others by their ids.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) name: String,
-    pub(super) kind: String,
-    pub(super) delimiter: u8,
-    pub(super) other: Oid,
-    pub(super) attributes: Vec<(String, Oid)>,
-}
-
-/// Types as the catalogue has them, by oid.
-pub(super) type Entries = BTreeMap<Oid, Entry>;
-
-impl Entry {
-    /// The types that it consists of and that are not built in.
-    pub(super) fn others(&self) -> impl Iterator<Item = Oid> {
-        let attributes = self.attributes.iter().map(|(_, oid)| *oid);
-        attributes.chain([self.other]).filter(|oid| !is_known(*oid))
-    }
-}
-
-pub(super) fn is_known(oid: Oid) -> bool {
-    oid.as_u32() == 0 || PgType::from_oid(oid).is_some()
-}
-
 impl Catalog {
     /// The types of this table's columns that are not built in; no query if there are none.
     pub(crate) fn describe_types(
         &mut self,
         relation: &Relation,
-        said: &StreamTypes,
+        stream: &StreamTypes,
     ) -> Result<Types, Error> {
-        let of_columns = wanted(relation.columns().iter().map(|column| column.type_oid));
-        let entries = self.all_entries(of_columns.clone())?;
-        Ok(describe(&of_columns, &entries, said))
+        let of_columns = types_of(relation);
+        let types = self.types_and_parts(of_columns.clone())?;
+        Ok(describe(&of_columns, &types, stream))
     }
 
-    /// These types and all that stand in them.
-    pub(super) fn all_entries(&mut self, mut wanted_now: Vec<Oid>) -> Result<Entries, Error> {
-        let mut entries = Entries::new();
+    /// These types and all that they consist of, one query for each level.
+    pub(super) fn types_and_parts(&mut self, mut level: Vec<Oid>) -> Result<CatalogTypes, Error> {
+        let mut types = CatalogTypes::new();
         for _ in 0..MAX_DEPTH {
-            if wanted_now.is_empty() {
+            if level.is_empty() {
                 break;
             }
-            let found = self.entries(&wanted_now)?;
-            wanted_now = wanted(found.values().flat_map(Entry::others));
-            entries.extend(found);
-            wanted_now.retain(|oid| !entries.contains_key(oid));
+            let found = self.types(&level)?;
+            level = not_built_in(found.values().flat_map(CatalogType::parts));
+            types.extend(found);
+            level.retain(|oid| !types.contains_key(oid));
         }
-        Ok(entries)
+        Ok(types)
     }
 
-    fn entries(&mut self, oids: &[Oid]) -> Result<Entries, Error> {
+    fn types(&mut self, oids: &[Oid]) -> Result<CatalogTypes, Error> {
         let oids: Vec<u32> = oids.iter().map(|oid| oid.as_u32()).collect();
-        let rows = self.sql.query(DESCRIBE, vec![Box::new(oids)])?;
-        let entry = |row: postgres::Row| {
+        let rows = self.sql.query(TYPES, vec![Box::new(oids)])?;
+        let read = |row: postgres::Row| {
             let names: Vec<&[u8]> = row.get(5);
             let names = names.into_iter().map(escaped);
             let types: Vec<u32> = row.get(6);
             let delimiter: i8 = row.get(3);
-            let entry = Entry {
+            let ty = CatalogType {
                 name: name(&row, 1).unwrap_or_default(),
-                kind: row.get(2),
+                kind: kind(row.get(2)),
                 delimiter: delimiter.cast_unsigned(),
                 other: row.get::<_, Option<u32>>(4).unwrap_or_default().into(),
                 attributes: names.zip(types.into_iter().map(Oid::new)).collect(),
             };
-            (Oid::new(row.get(0)), entry)
+            (Oid::new(row.get(0)), ty)
         };
-        Ok(rows.into_iter().map(entry).collect())
+        Ok(rows.into_iter().map(read).collect())
     }
 }
 
-/// The types that are not built in, each once.
-pub(super) fn wanted(oids: impl Iterator<Item = Oid>) -> Vec<Oid> {
-    let mut wanted: Vec<Oid> = oids.filter(|oid| !is_known(*oid)).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    wanted
+/// The kind of a type, from the word for it in [`TYPES`].
+fn kind(word: &str) -> CatalogTypeKind {
+    match word {
+        "array" => CatalogTypeKind::Array,
+        "c" => CatalogTypeKind::Composite,
+        "d" => CatalogTypeKind::Domain,
+        "e" => CatalogTypeKind::Enum,
+        "hstore" => CatalogTypeKind::Hstore,
+        "m" => CatalogTypeKind::Multirange,
+        "r" => CatalogTypeKind::Range,
+        "text" => CatalogTypeKind::TextLike,
+        _ => CatalogTypeKind::Base,
+    }
 }

@@ -5,9 +5,8 @@ use std::time::Duration;
 use pgoutput_decode::TimestampTz;
 
 use super::*;
-use crate::catalog::described_by_stream;
 use crate::event::ReaderId;
-use crate::schema::Facts;
+use crate::schema::{Facts, TableDescription};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -90,8 +89,9 @@ impl Feed {
             match self.delivery.message(&event, &mut self.schemas, self.start)? {
                 Outcome::Needs(need) => {
                     let Need::Table { relation, .. } = &need else { panic!("{need:?}") };
-                    let described = described_by_stream(relation, self.schemas.stream_types());
-                    self.schemas.learn(&need, Facts::Table(described));
+                    let stream_types = self.schemas.stream_types();
+                    let description = TableDescription::by_stream(relation, stream_types);
+                    self.schemas.learn(&need, Facts::Table(description));
                 }
                 outcome => return Ok(outcome),
             }

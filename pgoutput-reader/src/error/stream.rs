@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use pgoutput_decode::{Lsn, Oid, Printable, Tag};
 
-use super::{Error, ErrorKind};
 #[cfg(feature = "reader")]
-use crate::catalog::{BlockingSession, listed};
+use super::blocking_session::{BlockingSession, listed};
+use super::{Error, ErrorKind};
 use crate::proto::ServerVersion;
 
 /// An error of the setup: reading cannot start as requested.

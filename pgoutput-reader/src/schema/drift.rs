@@ -6,7 +6,7 @@ use pgoutput_decode::{Lsn, TupleData, row};
 
 use crate::event::TableSchema;
 
-/// The number of unchanged answers of the catalogue after which it is no longer asked for a table.
+/// The number of unchanged answers of the catalogue after which it is no longer queried for a table.
 const MAX_UNCHANGED: u8 = 3;
 
 /// The columns of a table that hold composites, and what the catalogue last answered about them.
@@ -14,9 +14,9 @@ const MAX_UNCHANGED: u8 = 3;
 pub(super) struct Drift {
     /// Whether each column holds a composite; empty if none does.
     columns: Box<[bool]>,
-    /// A WAL position that the server had reached when it was last asked. The answer covers
+    /// A WAL position that the server had reached when it was last queried. The answer covers
     /// everything committed before.
-    asked_at: Lsn,
+    queried_at: Lsn,
     /// The number of answers without a change, although the value was written after the answer
     /// before.
     unchanged_answers: u8,
@@ -30,7 +30,7 @@ impl Drift {
         let columns = schema.columns.iter().map(|column| is_alterable(column.wire.type_oid));
         let columns: Box<[bool]> = columns.collect();
         let columns = if columns.contains(&true) { columns } else { Box::default() };
-        Self { columns, asked_at: Lsn::ZERO, unchanged_answers: 0, is_answered: false }
+        Self { columns, queried_at: Lsn::ZERO, unchanged_answers: 0, is_answered: false }
     }
 
     /// Whether the catalogue may have a newer description than `schema` for these rows of a
@@ -47,7 +47,7 @@ impl Drift {
         let is_answered = std::mem::take(&mut self.is_answered);
         !is_answered
             && !self.columns.is_empty()
-            && commit_lsn >= self.asked_at
+            && commit_lsn >= self.queried_at
             && self.unchanged_answers < MAX_UNCHANGED
             && !rows.iter().flatten().all(|row| self.fits(schema, *row))
     }
@@ -64,17 +64,17 @@ impl Drift {
         )
     }
 
-    /// Records an answer of the catalogue: the server had reached `at` when it was asked, and the
+    /// Records an answer of the catalogue: the server had reached `at` when it was queried, and the
     /// descriptions were new or not.
     pub(super) fn answered(&mut self, at: Lsn, is_new: bool) {
         self.is_answered = true;
         // The time of the first answer is not known.
-        self.unchanged_answers = if is_new || self.asked_at.is_zero() {
+        self.unchanged_answers = if is_new || self.queried_at.is_zero() {
             0
         } else {
             self.unchanged_answers.saturating_add(1)
         };
-        self.asked_at = at;
+        self.queried_at = at;
     }
 }
 
@@ -198,17 +198,17 @@ mod tests {
     }
 
     #[test]
-    fn a_catalogue_that_never_has_a_change_is_not_asked_again() {
+    fn a_catalogue_that_never_has_a_change_is_not_queried_again() {
         let table = table(&[PAIR]);
         let mut drift = Drift::new(&table);
-        let mut asked = 0;
+        let mut answers = 0;
         while is_doubtful(&mut drift, &table, "(x)", u64::MAX) {
-            asked += 1;
-            drift.answered(Lsn::new(asked), false);
+            answers += 1;
+            drift.answered(Lsn::new(answers), false);
             assert!(!is_doubtful(&mut drift, &table, "(x)", u64::MAX), "the same row");
         }
-        assert_eq!(asked, 1 + u64::from(MAX_UNCHANGED));
-        drift.answered(Lsn::new(asked), true);
+        assert_eq!(answers, 1 + u64::from(MAX_UNCHANGED));
+        drift.answered(Lsn::new(answers), true);
         assert!(!is_doubtful(&mut drift, &table, "(x)", u64::MAX), "the same row");
         assert!(is_doubtful(&mut drift, &table, "(x)", u64::MAX));
     }

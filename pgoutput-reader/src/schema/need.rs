@@ -1,11 +1,12 @@
-//! Facts that only the catalogue has, as questions and answers.
+//! Needs for facts that only the catalogue has, and the answers to them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pgoutput_decode::{Lsn, Oid, Relation};
 
-use crate::catalog::{Described, Types};
+use super::table_description::TableDescription;
+use super::type_descriptions::Types;
 
 /// A fact that the schema of a table needs and the stream does not carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,10 +30,10 @@ pub(crate) enum Need {
 /// The answer to a [`Need`] of the same name.
 #[derive(Debug)]
 pub(crate) enum Facts {
-    Table(Described),
+    Table(TableDescription),
     Types {
         /// A WAL position that the server had reached before it described the types.
-        asked_at: Lsn,
+        queried_at: Lsn,
         types: Types,
     },
     MoneyDigits(u8),

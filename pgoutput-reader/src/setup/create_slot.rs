@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use pgoutput_decode::Printable;
 
-use crate::catalog::{BlockingSession, Catalog, listed};
+use crate::catalog::Catalog;
 use crate::connection::{Connection, CreatedSlot};
-use crate::error::{Error, ErrorKind, SetupError};
+use crate::error::{BlockingSession, Error, ErrorKind, SetupError, listed};
 use crate::io::StopHandle;
 use crate::listener::Listener;
 use crate::proto::CreateSlot;

@@ -11,11 +11,10 @@ use pgoutput_decode::{CopyData, XLogData};
 use pgoutput_decode::{Decoder, Lsn, Message, Oid, TimestampTz};
 
 use super::{Source, Step};
-use crate::catalog::described_by_stream;
 use crate::delivery::Due;
 use crate::error::{Error, ErrorKind};
 use crate::io::{BodyRange, Inbox};
-use crate::schema::{Facts, Need, Schemas};
+use crate::schema::{Facts, Need, Schemas, TableDescription};
 use crate::stream::{AcknowledgedLsns, StreamEvent};
 
 /// A message of a capture and the LSN in its envelope.
@@ -224,11 +223,11 @@ impl Source for Capture {
     fn answer(&mut self, need: &Need, schemas: &Schemas) -> Result<Facts, Error> {
         Ok(match need {
             Need::Table { relation, .. } => {
-                Facts::Table(described_by_stream(relation, schemas.stream_types()))
+                Facts::Table(TableDescription::by_stream(relation, schemas.stream_types()))
             }
             Need::Types { relation } => {
-                let types = described_by_stream(relation, schemas.stream_types()).types;
-                Facts::Types { asked_at: Lsn::MAX, types }
+                let types = TableDescription::by_stream(relation, schemas.stream_types()).types;
+                Facts::Types { queried_at: Lsn::MAX, types }
             }
             Need::MoneyDigits => Facts::MoneyDigits(2),
             Need::Dropped { .. } => {

@@ -1,7 +1,11 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use pgoutput_decode::value::type_oid;
 use pgoutput_decode::{Message, Relations};
 
 use super::*;
+use crate::schema::CatalogTypes;
 
 fn relation(oid: u32, column: &str, type_oid: Oid) -> Arc<Relation> {
     let mut frame = b"R".to_vec();
@@ -12,15 +16,15 @@ fn relation(oid: u32, column: &str, type_oid: Oid) -> Arc<Relation> {
     Arc::clone(Relations::new().update(&body))
 }
 
-fn fact(name: &str, type_oid: Oid) -> Fact {
+fn column(name: &str, type_oid: Oid) -> CatalogColumn {
     let type_name = Some("the type".into());
-    Fact { name: name.into(), type_oid, type_modifier: -1, not_null: true, type_name }
+    CatalogColumn { name: name.into(), type_oid, type_modifier: -1, not_null: true, type_name }
 }
 
-fn batch(asked_at: u64, oids: std::ops::Range<u32>) -> Batch {
-    let facts = |oid| (Oid::new(oid), [fact("c", type_oid::INT4)].into());
-    let tables = oids.map(facts).collect();
-    Batch { asked_at: Lsn::new(asked_at), tables, types: Entries::new() }
+fn batch(queried_at: u64, oids: std::ops::Range<u32>) -> Batch {
+    let columns = |oid| (Oid::new(oid), [column("c", type_oid::INT4)].into());
+    let tables = oids.map(columns).collect();
+    Batch { queried_at: Lsn::new(queried_at), tables, types: CatalogTypes::new() }
 }
 
 fn candidates(oids: std::ops::Range<u32>, columns: u16) -> Vec<Candidate> {
@@ -47,14 +51,14 @@ fn an_answer_holds_for_what_was_committed_before_and_looks_the_same() {
 }
 
 #[test]
-fn others_are_asked_for_with_a_table_only_while_the_stream_lags() {
+fn others_are_queried_with_a_table_only_while_the_stream_lags() {
     let mut ahead = Prefetch::default();
     let mut miss = |lsn| ahead.miss(Lsn::new(lsn));
-    // Whatever comes in the meantime: the server is asked how far it has come, and no more.
+    // Whatever comes in the meantime: the WAL end is queried once.
     for lsn in 1..MISSES as u64 {
         assert_eq!(miss(lsn), Miss::Alone);
     }
-    assert_eq!(miss(20), Miss::AskPosition);
+    assert_eq!(miss(20), Miss::AloneAndWalEnd);
     ahead.reached(Lsn::new(100));
     for lsn in 0..MISSES as u64 {
         assert_eq!(ahead.miss(Lsn::new(20 + lsn)), Miss::Alone);
@@ -62,7 +66,7 @@ fn others_are_asked_for_with_a_table_only_while_the_stream_lags() {
     assert_eq!(ahead.miss(Lsn::new(30)), Miss::Batch);
     ahead.add(batch(200, 1..9));
     assert_eq!(ahead.miss(Lsn::new(199)), Miss::Batch);
-    // Beyond the last answer nothing of it is of use.
+    // Beyond the last answer, what it has is of no use.
     assert_eq!(ahead.miss(Lsn::new(200)), Miss::Alone);
     assert!(ahead.batches.is_empty());
     ahead.refuse();
@@ -70,17 +74,17 @@ fn others_are_asked_for_with_a_table_only_while_the_stream_lags() {
 }
 
 #[test]
-fn each_candidate_is_asked_for_once_and_no_question_is_too_large() {
+fn each_candidate_is_queried_once_and_no_query_is_too_large() {
     let mut ahead = Prefetch::default();
     assert!(ahead.is_list_due(Oid::new(1)));
     ahead.list(candidates(1..2_501, 3));
-    let mut asked = BTreeSet::new();
+    let mut queried = BTreeSet::new();
     let mut sizes = Vec::new();
     for missed in [2_000, 1, 1_500, 7] {
         let picked = ahead.pick(Oid::new(missed), &|oid| oid.as_u32() % 2 == 0);
         sizes.push(picked.len());
         assert_eq!(picked[0], Oid::new(missed));
-        assert!(picked[1..].iter().all(|oid| oid.as_u32() % 2 == 1 && asked.insert(*oid)));
+        assert!(picked[1..].iter().all(|oid| oid.as_u32() % 2 == 1 && queried.insert(*oid)));
     }
     assert!(sizes.iter().all(|size| *size <= TABLES), "{sizes:?}");
     assert!(ahead.candidates.is_empty(), "{sizes:?}");
@@ -91,7 +95,7 @@ fn each_candidate_is_asked_for_once_and_no_question_is_too_large() {
 }
 
 #[test]
-fn what_nobody_needs_is_not_held_without_bound() {
+fn unused_answers_are_held_up_to_a_limit() {
     let mut ahead = Prefetch::default();
     for at in 0..40 {
         ahead.add(batch(1 + u64::from(at), at * 5_000..(at + 1) * 5_000));

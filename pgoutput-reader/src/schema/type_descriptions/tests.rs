@@ -8,24 +8,29 @@ use super::*;
 const ITEM: Oid = Oid::new(90_001);
 const ITEMS: Oid = Oid::new(90_002);
 
-fn entry(name: &str, kind: &str, other: Oid, attributes: &[(&str, Oid)]) -> Entry {
+fn catalog_type(
+    name: &str,
+    kind: CatalogTypeKind,
+    other: Oid,
+    attributes: &[(&str, Oid)],
+) -> CatalogType {
     let attributes = attributes.iter().map(|(name, oid)| ((*name).into(), *oid)).collect();
-    Entry { name: name.into(), kind: kind.into(), delimiter: b',', other, attributes }
+    CatalogType { name: name.into(), kind, delimiter: b',', other, attributes }
 }
 
 /// `item` with these attributes, and `item[]`.
-fn items(attributes: &[(&str, Oid)]) -> Entries {
+fn items(attributes: &[(&str, Oid)]) -> CatalogTypes {
     BTreeMap::from([
-        (ITEM, entry("item", "c", Oid::new(0), attributes)),
-        (ITEMS, entry("item[]", "array", ITEM, &[])),
+        (ITEM, catalog_type("item", CatalogTypeKind::Composite, Oid::new(0), attributes)),
+        (ITEMS, catalog_type("item[]", CatalogTypeKind::Array, ITEM, &[])),
     ])
 }
 
-fn described(of_columns: &[Oid], entries: &Entries) -> Types {
-    describe(of_columns, entries, &StreamTypes::default())
+fn described(of_columns: &[Oid], catalog: &CatalogTypes) -> Types {
+    describe(of_columns, catalog, &StreamTypes::default())
 }
 
-fn said(names: &[(Oid, &str, &str)]) -> StreamTypes {
+fn named(names: &[(Oid, &str, &str)]) -> StreamTypes {
     let mut types = StreamTypes::default();
     for (oid, namespace, name) in names {
         let mut frame = [&b"Y"[..], &oid.as_u32().to_be_bytes()].concat();
@@ -38,7 +43,7 @@ fn said(names: &[(Oid, &str, &str)]) -> StreamTypes {
 
 /// ALTER TYPE … ADD ATTRIBUTE: a schema with the older description keeps it.
 #[test]
-fn descriptions_are_compared_by_what_they_say() {
+fn descriptions_are_compared_by_content() {
     let label = ("label", type_oid::TEXT);
     let first = described(&[ITEMS], &items(&[label]));
     assert_eq!(first, described(&[ITEMS], &items(&[label])));
@@ -53,12 +58,13 @@ fn descriptions_are_compared_by_what_they_say() {
     assert_eq!(names, ["label"]);
 }
 
-/// The catalogue is asked for the types of many tables at once.
+/// One query returns the types of many tables.
 #[test]
 fn types_of_other_tables_are_left_out() {
-    let mut entries = items(&[("label", type_oid::TEXT)]);
-    entries.insert(Oid::new(90_003), entry("other", "e", Oid::new(0), &[]));
-    let types = described(&[ITEM], &entries).described;
+    let mut catalog = items(&[("label", type_oid::TEXT)]);
+    catalog
+        .insert(Oid::new(90_003), catalog_type("other", CatalogTypeKind::Enum, Oid::new(0), &[]));
+    let types = described(&[ITEM], &catalog).described;
     assert_eq!(types.iter().map(FieldType::oid).collect::<Vec<_>>(), [ITEM]);
 }
 
@@ -74,18 +80,21 @@ fn types_with_unknown_parts_are_unknown() {
 
 #[test]
 fn rings_and_types_beyond_the_depth_limit_are_unknown() {
-    let ring = BTreeMap::from([(ITEM, entry("ring", "d", ITEM, &[]))]);
+    let ring = BTreeMap::from([(ITEM, catalog_type("ring", CatalogTypeKind::Domain, ITEM, &[]))]);
     let types = described(&[ITEM], &ring);
     assert_eq!(*types.unknown, [ITEM]);
     assert_eq!(types.described.len(), 1);
 
     // Each level twice in the one above it: as many paths as there are levels.
     let number = |oid: usize| Oid::new(u32::try_from(oid).unwrap());
-    let nested = |levels: usize| -> Entries {
+    let nested = |levels: usize| -> CatalogTypes {
         let level = |level| {
             let inner = if level + 1 == levels { type_oid::INT4 } else { number(90_001 + level) };
             let twins = [("a", inner), ("b", inner)];
-            (number(90_000 + level), entry("level", "c", Oid::new(0), &twins))
+            (
+                number(90_000 + level),
+                catalog_type("level", CatalogTypeKind::Composite, Oid::new(0), &twins),
+            )
         };
         (0..levels).map(level).collect()
     };
@@ -97,15 +106,15 @@ fn rings_and_types_beyond_the_depth_limit_are_unknown() {
 #[test]
 fn types_that_are_gone_are_described_by_the_stream() {
     let (positive, moods, gone) = (Oid::new(90_003), Oid::new(90_004), Oid::new(90_005));
-    let said = said(&[
+    let stream = named(&[
         (positive, "", "int4"),
         (moods, "public", "_mood"),
         (gone, "public", "gone"),
         (ITEM, "", "text"),
     ]);
     // Another type has the oid of ITEM now.
-    let entries = items(&[("label", type_oid::TEXT)]);
-    let types = describe(&[ITEM, positive, moods, gone], &entries, &said);
+    let catalog = items(&[("label", type_oid::TEXT)]);
+    let types = describe(&[ITEM, positive, moods, gone], &catalog, &stream);
     assert_eq!(*types.gone, [ITEM, positive, moods, gone]);
     assert_eq!(*types.unknown, [moods, gone]);
     for (oid, base) in [(positive, type_oid::INT4), (ITEM, type_oid::TEXT)] {
@@ -119,7 +128,7 @@ fn types_that_are_gone_are_described_by_the_stream() {
         [head, [0, 0, 0, 1].repeat(2)].concat()
     };
     let learn = |types: &Types, element| {
-        with_elements(&types.described, &types.unknown, (moods, &header(element)), &said)
+        with_elements(&types.described, &types.unknown, (moods, &header(element)), &stream)
     };
     let learned = learn(&types, ITEM).unwrap();
     assert_eq!(*learned.unknown, [gone]);

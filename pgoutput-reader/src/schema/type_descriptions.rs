@@ -8,8 +8,8 @@ use pgoutput_decode::value::{
     Attribute, AttributeList, FieldType, PgType, TypeInfo, TypeKind, TypeSet,
 };
 
+use super::catalog_types::{CatalogType, CatalogTypeKind, CatalogTypes, MAX_DEPTH, is_known};
 use super::stream_types::StreamTypes;
-use super::types::{Entries, Entry, MAX_DEPTH, is_known};
 
 /// The types of a table's columns that are not built in.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,19 +24,19 @@ pub(crate) struct Types {
 }
 
 /// Describes these types of columns.
-pub(super) fn describe(of_columns: &[Oid], entries: &Entries, said: &StreamTypes) -> Types {
-    let is_gone = |oid: &&Oid| !entries.contains_key(oid) || is_another(**oid, entries, said);
+pub(crate) fn describe(of_columns: &[Oid], catalog: &CatalogTypes, stream: &StreamTypes) -> Types {
+    let is_gone = |oid: &&Oid| !catalog.contains_key(oid) || is_another(**oid, catalog, stream);
     let gone: Box<[Oid]> = of_columns.iter().filter(is_gone).copied().collect();
     // First, since another type may have the oid in the catalogue.
-    let from_stream = gone.iter().filter_map(|oid| of_stream(*oid, said));
+    let from_stream = gone.iter().filter_map(|oid| of_stream(*oid, stream));
 
     let of_catalogue = of_columns.iter().filter(|oid| !gone.contains(oid));
-    let found = reachable(of_catalogue, entries);
-    let attributes: Vec<_> = found.iter().map(|(_, entry)| attributes(entry)).collect();
+    let found = reachable(of_catalogue, catalog);
+    let attributes: Vec<_> = found.iter().map(|(_, ty)| attributes(ty)).collect();
     let from_catalogue = found
         .iter()
         .zip(&attributes)
-        .map(|((oid, entry), attributes)| of_catalogue_entry(*oid, entry, attributes));
+        .map(|((oid, ty), attributes)| of_catalog_type(*oid, ty, attributes));
 
     let infos: Vec<_> = from_stream.chain(from_catalogue).collect();
     let described = TypeSet::new(&infos);
@@ -44,19 +44,19 @@ pub(super) fn describe(of_columns: &[Oid], entries: &Entries, said: &StreamTypes
     Types { described, unknown, gone }
 }
 
-/// The entries of these types and of all that they consist of.
-fn reachable<'e>(
-    of_columns: impl Iterator<Item = &'e Oid>,
-    entries: &'e Entries,
-) -> Vec<(Oid, &'e Entry)> {
+/// These types and all that they consist of, as far as the catalogue has them.
+fn reachable<'c>(
+    of_columns: impl Iterator<Item = &'c Oid>,
+    catalog: &'c CatalogTypes,
+) -> Vec<(Oid, &'c CatalogType)> {
     let mut left: Vec<Oid> = of_columns.copied().collect();
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
     while let Some(oid) = left.pop() {
-        if let Some(entry) = entries.get(&oid)
+        if let Some(ty) = catalog.get(&oid)
             && seen.insert(oid)
         {
-            found.push((oid, entry));
-            left.extend(entry.others());
+            found.push((oid, ty));
+            left.extend(ty.parts());
         }
     }
     found
@@ -88,16 +88,16 @@ fn has_unknown(oid: Oid, described: &TypeSet) -> bool {
 
 /// Whether the oid was given to another type since the stream named this one: a domain does not
 /// change its base type, and nothing else becomes a domain. Names of user types may change.
-fn is_another(oid: Oid, entries: &Entries, said: &StreamTypes) -> bool {
-    let mut below = oid;
+fn is_another(oid: Oid, catalog: &CatalogTypes, stream: &StreamTypes) -> bool {
+    let mut base = oid;
     for _ in 0..MAX_DEPTH {
-        match entries.get(&below) {
-            Some(entry) if entry.kind == "d" => below = entry.other,
+        match catalog.get(&base) {
+            Some(ty) if ty.kind == CatalogTypeKind::Domain => base = ty.other,
             _ => break,
         }
     }
-    let base_now = PgType::from_oid(below).map(PgType::oid);
-    said.contains(oid) && said.base(oid).map(PgType::oid) != base_now
+    let base_now = PgType::from_oid(base).map(PgType::oid);
+    stream.contains(oid) && stream.base(oid).map(PgType::oid) != base_now
 }
 
 /// Describes a type that the catalogue no longer has, as far as the stream named it.
@@ -105,15 +105,15 @@ fn is_another(oid: Oid, entries: &Entries, said: &StreamTypes) -> bool {
 /// The Type message of a domain has the name of its base type. Arrays have names that begin with
 /// `_`. A value that is not an array despite such a name does not match the description, and is
 /// treated like all values that do not.
-fn of_stream(oid: Oid, said: &StreamTypes) -> Option<TypeInfo<'_>> {
-    domain(oid, said).or_else(|| {
-        let name = said.name(oid).filter(|_| said.is_array(oid))?;
+fn of_stream(oid: Oid, stream: &StreamTypes) -> Option<TypeInfo<'_>> {
+    domain(oid, stream).or_else(|| {
+        let name = stream.name(oid).filter(|_| stream.is_array(oid))?;
         Some(array_of(oid, name, Oid::new(0)))
     })
 }
 
-fn domain(oid: Oid, said: &StreamTypes) -> Option<TypeInfo<'_>> {
-    let (name, base) = said.name(oid).zip(said.base(oid))?;
+fn domain(oid: Oid, stream: &StreamTypes) -> Option<TypeInfo<'_>> {
+    let (name, base) = stream.name(oid).zip(stream.base(oid))?;
     Some(TypeInfo { oid, name, kind: TypeKind::Domain(FieldType::new(base.oid())) })
 }
 
@@ -125,11 +125,11 @@ fn array_of(oid: Oid, name: &str, element: Oid) -> TypeInfo<'_> {
 
 /// Adds what this value of an array type that is gone says about its elements. `None` if that is
 /// nothing new.
-pub(crate) fn with_elements(
+pub(super) fn with_elements(
     types: &TypeSet,
     unknown: &[Oid],
     (oid, binary): (Oid, &[u8]),
-    said: &StreamTypes,
+    stream: &StreamTypes,
 ) -> Option<Types> {
     let array = types.get(oid)?;
     let TypeKind::Array { element, .. } = array.kind() else { return None };
@@ -141,36 +141,36 @@ pub(crate) fn with_elements(
     }
     let array = array_of(oid, array.name()?, element_oid);
     // Of descriptions with the same oid the first counts.
-    let infos = [Some(array), domain(element_oid, said)].into_iter().flatten();
+    let infos = [Some(array), domain(element_oid, stream)].into_iter().flatten();
     let infos: Vec<_> = infos.chain(types.iter().filter_map(FieldType::info)).collect();
     let described = TypeSet::new(&infos);
     let unknown = unknown_of(unknown, &described);
     Some(Types { described, unknown, gone: Box::default() })
 }
 
-fn attributes(entry: &Entry) -> Vec<Attribute<'_>> {
-    let attributes = entry.attributes.iter();
+fn attributes(ty: &CatalogType) -> Vec<Attribute<'_>> {
+    let attributes = ty.attributes.iter();
     attributes.map(|(name, oid)| Attribute { name, ty: FieldType::new(*oid) }).collect()
 }
 
-fn of_catalogue_entry<'a>(
+fn of_catalog_type<'a>(
     oid: Oid,
-    entry: &'a Entry,
+    ty: &'a CatalogType,
     attributes: &'a [Attribute<'a>],
 ) -> TypeInfo<'a> {
-    let other = FieldType::new(entry.other);
-    let kind = match entry.kind.as_str() {
-        "e" => TypeKind::Enum,
-        "d" => TypeKind::Domain(other),
-        "r" => TypeKind::Range(other),
-        "m" => TypeKind::Multirange(other),
-        "array" => TypeKind::Array { element: other, delimiter: entry.delimiter },
-        "hstore" => TypeKind::Hstore,
-        "text" => TypeKind::TextLike,
-        "c" => TypeKind::Composite(AttributeList::new(attributes)),
-        _ => TypeKind::Base,
+    let other = FieldType::new(ty.other);
+    let kind = match ty.kind {
+        CatalogTypeKind::Array => TypeKind::Array { element: other, delimiter: ty.delimiter },
+        CatalogTypeKind::Base => TypeKind::Base,
+        CatalogTypeKind::Composite => TypeKind::Composite(AttributeList::new(attributes)),
+        CatalogTypeKind::Domain => TypeKind::Domain(other),
+        CatalogTypeKind::Enum => TypeKind::Enum,
+        CatalogTypeKind::Hstore => TypeKind::Hstore,
+        CatalogTypeKind::Multirange => TypeKind::Multirange(other),
+        CatalogTypeKind::Range => TypeKind::Range(other),
+        CatalogTypeKind::TextLike => TypeKind::TextLike,
     };
-    TypeInfo { oid, name: &entry.name, kind }
+    TypeInfo { oid, name: &ty.name, kind }
 }
 
 #[cfg(test)]

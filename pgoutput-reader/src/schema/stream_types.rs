@@ -6,15 +6,15 @@ use pgoutput_decode::Oid;
 use pgoutput_decode::message::TypeBody;
 use pgoutput_decode::value::PgType;
 
-/// What Type messages said, by oid. The server sends one for each type of a table that is not built
+/// The types that Type messages named, by oid. The server sends one for each type of a table that is not built
 /// in, before the table's Relation message.
 #[derive(Debug, Default)]
 pub(crate) struct StreamTypes {
-    by_oid: BTreeMap<Oid, Said>,
+    by_oid: BTreeMap<Oid, NamedType>,
 }
 
 #[derive(Debug)]
-struct Said {
+struct NamedType {
     /// With its schema, unless that is `pg_catalog`.
     name: Box<str>,
     /// The built-in type of this name: then the type is a domain, directly or not, over it.
@@ -34,7 +34,7 @@ impl StreamTypes {
             |known: &&PgType| is_catalog && known.typname() == body.name && known.oid() != body.oid;
         let base = PgType::all().iter().find(is_base);
         let is_array = !is_catalog && body.name.starts_with('_');
-        self.by_oid.insert(body.oid, Said { name, base, is_array });
+        self.by_oid.insert(body.oid, NamedType { name, base, is_array });
     }
 
     pub(crate) fn clear(&mut self) {
@@ -55,7 +55,7 @@ impl StreamTypes {
     }
 
     pub(super) fn name(&self, oid: Oid) -> Option<&str> {
-        self.by_oid.get(&oid).map(|said| &*said.name)
+        self.by_oid.get(&oid).map(|named| &*named.name)
     }
 
     /// The built-in type that this one is a domain over.
@@ -63,10 +63,10 @@ impl StreamTypes {
         self.by_oid.get(&oid)?.base
     }
 
-    /// Whether it has the name of an array. The server makes these names, and lets nobody change
+    /// Whether it has the name of an array. The server chooses these names, and nobody can change
     /// them.
     pub(super) fn is_array(&self, oid: Oid) -> bool {
-        self.by_oid.get(&oid).is_some_and(|said| said.is_array)
+        self.by_oid.get(&oid).is_some_and(|named| named.is_array)
     }
 }
 
@@ -77,7 +77,7 @@ mod tests {
 
     use super::*;
 
-    fn said(namespace: &str, name: &str) -> StreamTypes {
+    fn named(namespace: &str, name: &str) -> StreamTypes {
         let mut types = StreamTypes::default();
         let frame = format!("Y\0\0\x40\x01{namespace}\0{name}\0");
         let Message::Type(body) = Message::decode(frame.as_bytes(), false).unwrap() else {
@@ -91,23 +91,23 @@ mod tests {
     fn a_name_of_the_catalogue_is_the_base_of_a_domain() {
         let oid = Oid::new(0x4001);
         for namespace in ["", "pg_catalog"] {
-            let types = said(namespace, "int4");
+            let types = named(namespace, "int4");
             assert_eq!(types.base(oid).map(PgType::oid), Some(type_oid::INT4));
             assert_eq!((types.name(oid), types.is_array(oid)), (Some("int4"), false));
         }
-        let array = said("", "_int4");
+        let array = named("", "_int4");
         assert_eq!(array.base(oid).map(PgType::oid), Some(type_oid::INT4_ARRAY));
         assert!(!array.is_array(oid), "a domain over an array is no array");
-        assert_eq!(said("", "of_an_extension").base(oid), None);
+        assert_eq!(named("", "of_an_extension").base(oid), None);
     }
 
     #[test]
-    fn a_name_of_another_schema_says_whether_it_is_an_array() {
+    fn a_name_of_another_schema_shows_whether_it_is_an_array() {
         let oid = Oid::new(0x4001);
-        let types = said("public", "int4");
+        let types = named("public", "int4");
         assert_eq!((types.base(oid), types.is_array(oid)), (None, false));
         assert_eq!(types.name(oid), Some("public.int4"));
-        assert!(said("public", "_mood").is_array(oid));
+        assert!(named("public", "_mood").is_array(oid));
         assert_eq!(types.name(Oid::new(1)), None);
     }
 }
