@@ -7,7 +7,7 @@ use pgoutput_decode::Printable;
 use postgres::Row;
 
 use super::client::SqlParameters;
-use super::refused::{self, RefusalCause, RefusedTables};
+use super::refused::{RefusalCause, RefusedTables, queries};
 use super::{Catalog, table_batch};
 use crate::error::Error;
 use crate::sql::names::bytes;
@@ -124,8 +124,8 @@ impl Catalog {
         let version: i32 =
             version.first().map_or(Ok(0), |row| row.try_get(0)).map_err(Error::sql)?;
         for (text, first) in [
-            (refused::BY_LIST, refused::WITH_LISTS),
-            (refused::BY_GENERATED, refused::WITH_GENERATED),
+            (queries::BY_LIST, queries::WITH_LISTS),
+            (queries::BY_GENERATED, queries::WITH_GENERATED),
         ] {
             if version >= first {
                 for row in &query(text, named())? {
