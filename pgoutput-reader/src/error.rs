@@ -7,7 +7,7 @@ use std::time::Duration;
 use pgoutput_decode::{DecodeError, Printable};
 
 use crate::config::{ConfigError, TargetSessionAttrs};
-use crate::proto::ServerVersion;
+use crate::server_version::ServerVersion;
 
 mod advice;
 mod auth;

@@ -93,6 +93,7 @@ mod proto;
 mod reader;
 #[cfg(feature = "reader")]
 mod schema;
+mod server_version;
 mod setup;
 #[cfg(feature = "reader")]
 mod source;
@@ -130,11 +131,11 @@ pub use pgoutput_decode::row::{RowColumn, RowColumns, RowError, RowErrorKind, Ro
 pub use pgoutput_decode::value::Toast;
 pub use pgoutput_decode::{Lsn, Oid, TimestampTz, Xid};
 pub use proto::{
-    CreateSlot, MissingPublication, Origin, ServerVersion, SlotSnapshot, StartReplication,
-    Streaming,
+    CreateSlot, MissingPublication, Origin, SlotSnapshot, StartReplication, Streaming,
 };
 #[cfg(feature = "reader")]
 pub use reader::{Next, Reader, ReaderBuilder};
+pub use server_version::ServerVersion;
 #[cfg(feature = "reader")]
 pub use setup::SlotWait;
 #[cfg(feature = "reader")]

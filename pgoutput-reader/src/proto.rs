@@ -24,4 +24,3 @@ pub use command::{CreateSlot, SlotSnapshot};
 pub(crate) use handshake::{Handshake, ServerStartup, lossy};
 pub use options::{MissingPublication, Origin, StartReplication, Streaming};
 pub(crate) use startup::StartupSettings;
-pub use version::ServerVersion;

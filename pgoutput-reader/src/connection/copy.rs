@@ -11,8 +11,8 @@ use crate::error::{ProtocolError, ServerMessage};
 #[cfg(feature = "reader")]
 use crate::io::WakePipe;
 use crate::io::{BodyRange, Fill, Waker, Writer};
-use crate::proto::ServerVersion;
 use crate::proto::backend::{COPY_DATA, Message};
+use crate::server_version::ServerVersion;
 
 /// A connection on which START_REPLICATION has succeeded (manual, section "Streaming Replication
 /// Protocol").

@@ -8,7 +8,7 @@ use pgoutput_decode::{Lsn, Oid, Printable, Tag};
 #[cfg(feature = "reader")]
 use super::blocking_session::{BlockingSession, listed};
 use super::{Error, ErrorKind};
-use crate::proto::ServerVersion;
+use crate::server_version::ServerVersion;
 
 /// An error of the setup: reading cannot start as requested.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

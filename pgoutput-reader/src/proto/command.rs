@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::options::StartReplication;
 use super::quote::slot_name;
-use super::version::ServerVersion;
+use crate::server_version::ServerVersion;
 use crate::{Error, ErrorKind};
 
 pub(crate) const IDENTIFY_SYSTEM: &str = "IDENTIFY_SYSTEM";

@@ -9,9 +9,9 @@ use super::auth_policy::Policy;
 use super::backend::Message;
 use super::frame::{FrameError, HEADER_LEN, Header};
 use super::startup::StartupSettings;
-use super::version::ServerVersion;
 use crate::Error;
 use crate::error::{LimitError, ProtocolError, ServerMessage};
+use crate::server_version::ServerVersion;
 
 /// The longest message before the connection is ready, in bytes.
 const MESSAGE_LIMIT: usize = 64 * 1024;

@@ -4,7 +4,7 @@
 use pgoutput_decode::Lsn;
 
 use super::quote::{identifier_list, literal};
-use super::version::ServerVersion;
+use crate::server_version::ServerVersion;
 use crate::{Error, ErrorKind};
 
 /// The options of a replication stream.

@@ -1,7 +1,7 @@
 //! Settings that both connections have, whatever the server, the database, the role or the
 //! connection string's `options` specify.
 
-use super::ServerVersion;
+use crate::server_version::ServerVersion;
 
 /// Settings known to every server from PostgreSQL 10 on, so a startup packet may contain them.
 pub(super) const PINNED: [(&str, &str); 13] = [

@@ -4,7 +4,7 @@ use std::fmt;
 
 use pgoutput_decode::{Lsn, Printable};
 
-use crate::ServerVersion;
+use crate::server_version::ServerVersion;
 
 /// The server, database, slot and LSN that a reader has started with, from
 /// [`Reader::started`](crate::Reader::started).

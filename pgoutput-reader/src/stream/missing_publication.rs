@@ -9,7 +9,8 @@ use std::fmt;
 use pgoutput_decode::Lsn;
 
 use crate::error::StreamError;
-use crate::proto::{MissingPublication, ServerVersion, StartReplication};
+use crate::proto::{MissingPublication, StartReplication};
+use crate::server_version::ServerVersion;
 use crate::{Error, ErrorKind, ServerMessage};
 
 /// A publication that the server left out; see [`MissingPublication::Skip`].
