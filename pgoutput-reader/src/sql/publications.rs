@@ -2,11 +2,14 @@
 
 use super::names::hex;
 
-/// SQL: the rows of `pg_publication` of these names, an array of `text`, as a table for a `FROM`.
+/// SQL: the publications of these names, an array of `text`, as a table for a `FROM`.
+///
+/// `*` would leave out the oid before PostgreSQL 12, where it is a hidden column.
 macro_rules! publications {
     ($names:literal) => {
         concat!(
-            "(SELECT named.* FROM pg_catalog.pg_publication AS named
+            "(SELECT named.oid, named.pubname, named.puballtables, named.pubupdate, named.pubdelete
+          FROM pg_catalog.pg_publication AS named
           WHERE named.pubname::pg_catalog.text OPERATOR(pg_catalog.=) ANY (",
             $names,
             "::pg_catalog.text[]))"
