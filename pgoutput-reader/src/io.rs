@@ -17,7 +17,7 @@ mod writer;
 pub(crate) use channel::{Channel, Fill};
 pub(crate) use connect::{Target, connect, may_try_next, targets};
 pub(crate) use inbox::BodyRange;
-#[cfg(test)]
+#[cfg(all(test, feature = "reader"))]
 pub(crate) use inbox::Inbox;
 pub use stop::StopHandle;
 #[cfg(all(feature = "tls", feature = "reader"))]
