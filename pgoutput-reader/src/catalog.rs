@@ -57,7 +57,7 @@ ORDER BY sent.ordinal"
 /// read under.
 const MONEY_UNIT: &str = "SELECT pg_catalog.cash_send('1'::pg_catalog.money)";
 
-/// The queries over the SQL connection, beside the replication connection.
+/// The SQL connection of a reader, with what was queried ahead of the stream.
 pub(crate) struct Catalog {
     sql: SqlClient,
     prefetch: Prefetch,
@@ -106,7 +106,10 @@ impl Catalog {
                     }
                 }
                 // The cause may be in other tables, and must not keep this one from being read.
-                Err(error) if error.sqlstate().is_some() => self.prefetch.refuse(),
+                Err(error) if error.sqlstate().is_some() => {
+                    log::warn!("tables are described one by one, since a batch failed: {error}");
+                    self.prefetch.refuse();
+                }
                 Err(error) => return Err(error),
             },
         }

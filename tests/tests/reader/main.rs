@@ -23,6 +23,7 @@ mod position_idle;
 mod published;
 mod reconnect;
 mod reconnect_limits;
+mod refused_batch;
 mod replica_identity;
 mod reported_positions;
 mod resume;
