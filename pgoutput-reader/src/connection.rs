@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 use pgoutput_decode::Lsn;
 
 use crate::config::Endpoint;
-use crate::error::ServerMessage;
+use crate::error::{Error, ServerMessage};
 use crate::io::{BodyRange, Channel, Fill, Waker};
 use crate::proto::backend::Message;
-use crate::proto::{StartReplication, command};
+use crate::proto::{CreateSlot, StartReplication, command};
 use crate::server_version::ServerVersion;
-use crate::{CreateSlot, Error};
 use async_messages::AsyncMessages;
 use protection::Protection;
 use query::OnlyRow;

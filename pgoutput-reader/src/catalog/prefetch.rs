@@ -2,8 +2,8 @@
 //!
 //! After a connect, or with a backlog, the first changes of many tables come in a short time, and a
 //! query for each would take most of it. So when several were described one by one, the next query
-//! is for the missed table and further tables of the publications. Its answer holds only for what was
-//! committed before the query, and for tables that still look the same.
+//! is for the missed table and further tables of the publications. Its answer holds only for what
+//! was committed before the query, and for tables that still look the same.
 
 mod batch;
 
@@ -13,13 +13,6 @@ use pgoutput_decode::{Lsn, Oid, Relation};
 
 use crate::schema::{StreamTypes, TableDescription};
 pub(super) use batch::{Batch, CatalogColumn, types_of_tables};
-
-/// A table whose changes may come.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Candidate {
-    pub(super) oid: Oid,
-    pub(super) columns: u16,
-}
 
 /// The greatest number of tables that one query describes.
 const TABLES: usize = 1_000;
@@ -32,6 +25,14 @@ const HELD: usize = 100_000;
 
 /// The number of tables that are described one by one first.
 const MISSES: usize = 4;
+
+/// A table of the publications, whose changes may come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate {
+    pub(super) oid: Oid,
+    /// The number of its columns.
+    pub(super) columns: u16,
+}
 
 /// What to do about a table of which nothing is held.
 #[derive(Debug, PartialEq, Eq)]

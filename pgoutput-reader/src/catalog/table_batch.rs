@@ -160,8 +160,8 @@ impl Catalog {
         Ok(types.into_iter().zip(rows.iter().map(name)).collect())
     }
 
-    /// Those of these tables that do not exist, and a WAL position that the server had reached after
-    /// the query: no transaction that was committed beyond it changes them.
+    /// Those of these tables that do not exist, and a WAL position that the server had reached
+    /// after the query: no transaction that was committed beyond it changes them.
     pub(crate) fn missing(&mut self, tables: Vec<Oid>) -> Result<(BTreeSet<Oid>, Lsn), Error> {
         let rows = self.sql.query(EXISTING, vec![numbers(&tables)])?;
         let mut missing: BTreeSet<Oid> = tables.into_iter().collect();

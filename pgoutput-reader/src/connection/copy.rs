@@ -6,8 +6,7 @@ use std::time::Instant;
 use postgres_protocol::message::frontend;
 
 use super::Connection;
-use crate::Error;
-use crate::error::{ProtocolError, ServerMessage};
+use crate::error::{Error, ProtocolError, ServerMessage};
 #[cfg(feature = "reader")]
 use crate::io::WakePipe;
 use crate::io::{BodyRange, Fill, Waker, Writer};

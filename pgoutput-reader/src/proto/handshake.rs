@@ -9,8 +9,7 @@ use super::auth_policy::Policy;
 use super::backend::Message;
 use super::frame::{FrameError, HEADER_LEN, Header};
 use super::startup::StartupSettings;
-use crate::Error;
-use crate::error::{LimitError, ProtocolError, ServerMessage};
+use crate::error::{Error, LimitError, ProtocolError, ServerMessage};
 use crate::server_version::ServerVersion;
 
 /// The longest message before the connection is ready, in bytes.

@@ -6,7 +6,7 @@ use pgoutput_decode::{Lsn, TupleData, row};
 
 use crate::event::TableSchema;
 
-/// The number of unchanged answers of the catalogue after which it is no longer queried for a table.
+/// The number of unchanged answers of the catalogue after which a table is no longer queried.
 const MAX_UNCHANGED: u8 = 3;
 
 /// The columns of a table that hold composites, and what the catalogue last answered about them.

@@ -6,8 +6,8 @@ use pgoutput_decode::Oid;
 use pgoutput_decode::message::TypeBody;
 use pgoutput_decode::value::PgType;
 
-/// The types that Type messages named, by oid. The server sends one for each type of a table that is not built
-/// in, before the table's Relation message.
+/// The types that Type messages named, by oid. The server sends a Type message for each type of a
+/// table that is not built in, before the table's Relation message.
 #[derive(Debug, Default)]
 pub(crate) struct StreamTypes {
     by_oid: BTreeMap<Oid, NamedType>,

@@ -142,7 +142,7 @@ impl Replication {
     /// Sends a status update if one is due.
     pub(crate) fn tick(&mut self) -> Result<(), Error> {
         let ticked = self.stream.as_mut().map_or(Ok(()), ReplicationStream::tick);
-        // Without asking the catalogue for the cause, which would wait.
+        // Without querying the catalogue for the cause, which would wait.
         ticked.or_else(|error| self.replace(error))
     }
 

@@ -8,10 +8,9 @@ use std::fmt;
 
 use pgoutput_decode::Lsn;
 
-use crate::error::StreamError;
+use crate::error::{Error, ErrorKind, ServerMessage, StreamError};
 use crate::proto::{MissingPublication, StartReplication};
 use crate::server_version::ServerVersion;
-use crate::{Error, ErrorKind, ServerMessage};
 
 /// A publication that the server left out; see [`MissingPublication::Skip`].
 #[derive(Debug, Clone, PartialEq, Eq)]
