@@ -25,7 +25,7 @@ pub(crate) enum Step {
     PublicationSkipped,
     /// The deadline passed; nothing was lost.
     TimedOut,
-    /// A [`StopHandle`] was used, and no complete message is left.
+    /// A [`StopHandle`](crate::io::StopHandle) was used, and no complete message is left.
     Stopped,
 }
 
