@@ -1,4 +1,4 @@
-//! The state that decoding needs: whether a chunk of an in-progress transaction is open.
+//! The state of decoding: whether a chunk of an in-progress transaction is open.
 
 use crate::message::StreamAbortForm;
 use crate::{DecodeError, Message, TupleColumn, TupleKind, Xid};

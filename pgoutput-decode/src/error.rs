@@ -1,4 +1,4 @@
-//! What can be wrong with a frame, and where.
+//! Errors of decoding: the reason, the message and the byte.
 
 use core::fmt;
 
@@ -6,10 +6,9 @@ use crate::field_name::FieldName;
 use crate::lsn::Lsn;
 use crate::tag::Tag;
 
-/// A frame that could not be decoded: what was wrong, in which message, at which byte, at which
-/// LSN.
+/// The error of a frame that could not be decoded: the reason, the message, the byte and the LSN.
 ///
-/// Small and `Copy`; nothing of the frame's content is kept, so it may go to any log.
+/// It is small and `Copy`, and contains nothing of the frame's content, so you may log it.
 ///
 /// ```
 /// use pgoutput_decode::{Decoder, ErrorKind, Lsn};
@@ -26,7 +25,7 @@ use crate::tag::Tag;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct DecodeError {
-    /// Bytes needed and available, their count, or the bits of a negative length.
+    /// The bytes needed and available, a count, or the bits of a negative length.
     numbers: [usize; 2],
     offset: usize,
     lsn: Lsn,
@@ -34,7 +33,7 @@ pub struct DecodeError {
     problem: Problem,
     field: FieldName,
     tag: Option<Tag>,
-    /// Sent by a client, where 'r' is not Rollback Prepared.
+    /// Whether a client sent the message, in which 'r' is not Rollback Prepared.
     from_client: bool,
 }
 
@@ -54,7 +53,7 @@ enum Problem {
     InsideStream,
 }
 
-/// What was wrong with a frame.
+/// The reason why a frame could not be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -62,9 +61,9 @@ pub enum ErrorKind {
     Truncated {
         /// The field.
         field: &'static str,
-        /// How many bytes it takes.
+        /// The number of bytes that the field takes.
         needed: usize,
-        /// How many were left.
+        /// The number of bytes left.
         available: usize,
     },
     /// A string has no terminating zero byte before the frame ends.
@@ -77,30 +76,30 @@ pub enum ErrorKind {
         /// The field.
         field: &'static str,
     },
-    /// A count or length is below zero.
+    /// A count or length is negative.
     NegativeLength {
         /// The field.
         field: &'static str,
-        /// What it said.
+        /// The count or length.
         length: i32,
     },
-    /// The message was whole, and bytes were left after it.
+    /// Bytes remain after a complete message.
     TrailingBytes {
-        /// How many.
+        /// The number of bytes.
         count: usize,
     },
-    /// Nothing that may stand here starts with this byte: an envelope where a message is expected,
-    /// a message where an envelope is, or a letter of no known meaning.
+    /// The first byte is not allowed here: an envelope in place of a message, a message in place of
+    /// an envelope, or an unknown tag.
     UnknownTag(Tag),
-    /// The byte before a tuple is none of those that may stand there.
+    /// The byte before a tuple is not one that is allowed there.
     UnknownTupleKind(u8),
-    /// The byte before a column's value is none of `n`, `u`, `t`, `b`.
+    /// The byte before a column's value is not `n`, `u`, `t` or `b`.
     UnknownColumnKind(u8),
-    /// A Stream Start inside a streamed chunk.
+    /// A Stream Start inside a chunk.
     NestedStreamStart,
-    /// A Stream Stop outside a streamed chunk.
+    /// A Stream Stop outside a chunk.
     StrayStreamStop,
-    /// A message that cannot stand between Stream Start and Stream Stop stood there.
+    /// A message that is not allowed between Stream Start and Stream Stop.
     InsideStream,
 }
 
@@ -158,14 +157,14 @@ impl DecodeError {
         Self::new(Problem::UnknownColumnKind(byte))
     }
 
-    /// The same error, in this message and at this byte of it.
+    /// Returns the same error, for this message and this byte of it.
     pub(crate) const fn at(mut self, tag: Option<Tag>, offset: usize) -> Self {
         self.tag = tag;
         self.offset = offset;
         self
     }
 
-    /// The same error, in a message that a client sends.
+    /// Returns the same error, for a message that a client sends.
     pub(crate) const fn sent_by_client(mut self) -> Self {
         self.from_client = true;
         self
@@ -175,7 +174,7 @@ impl DecodeError {
         Named { tag, from_client: self.from_client }
     }
 
-    /// What was wrong.
+    /// Returns the reason.
     pub const fn kind(&self) -> ErrorKind {
         let field = self.field.as_str();
         let [first, second] = self.numbers;
@@ -198,23 +197,23 @@ impl DecodeError {
         }
     }
 
-    /// The message in which it happened; `None` for an empty frame.
+    /// Returns the tag of the message; `None` for an empty frame.
     pub const fn tag(&self) -> Option<Tag> {
         self.tag
     }
 
-    /// The byte of the frame, from 0, at which the field starts that could not be read; at most the
-    /// frame's length.
+    /// Returns the offset in the frame of the field that could not be read, from 0; at most the
+    /// length of the frame.
     pub const fn offset(&self) -> usize {
         self.offset
     }
 
-    /// The LSN of the frame, if [`at_lsn`](Self::at_lsn) added one.
+    /// Returns the LSN of the frame, if [`at_lsn`](Self::at_lsn) added one.
     pub const fn lsn(&self) -> Option<Lsn> {
         if self.has_lsn { Some(self.lsn) } else { None }
     }
 
-    /// The same error, with the WAL position of the frame.
+    /// Returns the same error, with the LSN of the frame.
     #[must_use]
     pub const fn at_lsn(mut self, lsn: Lsn) -> Self {
         self.lsn = lsn;
@@ -222,7 +221,7 @@ impl DecodeError {
         self
     }
 
-    /// The same error, for a frame that starts `bytes` later in a larger one.
+    /// Returns the same error, for a frame that starts `bytes` later in a larger one.
     #[must_use]
     pub const fn rebased(mut self, bytes: usize) -> Self {
         self.offset = self.offset.saturating_add(bytes);
@@ -230,7 +229,7 @@ impl DecodeError {
     }
 }
 
-/// A tag by its name, which for one letter depends on who sent it.
+/// A tag, displayed by its name. One letter has a different name in a client's message.
 struct Named {
     tag: Tag,
     from_client: bool,
@@ -256,17 +255,17 @@ impl fmt::Display for DecodeError {
             ErrorKind::InvalidUtf8 { field } => write!(f, "{field} is not UTF-8"),
             ErrorKind::NegativeLength { field, length } => write!(f, "negative {field} {length}"),
             ErrorKind::TrailingBytes { count } => write!(f, "{count} trailing bytes"),
-            // A known name in the wrong place: an envelope not opened, a message without its
-            // envelope.
+            // A known tag in the wrong place: an envelope that was not removed, or a message
+            // without one.
             ErrorKind::UnknownTag(tag) if tag.name().is_some() => {
                 write!(f, "unexpected {}", self.named(tag))
             }
             ErrorKind::UnknownTag(tag) => write!(f, "unknown {tag}"),
             ErrorKind::UnknownTupleKind(byte) => write!(f, "unknown tuple kind 0x{byte:02X}"),
             ErrorKind::UnknownColumnKind(byte) => write!(f, "unknown column kind 0x{byte:02X}"),
-            ErrorKind::NestedStreamStart => f.write_str("Stream Start inside a streamed chunk"),
-            ErrorKind::StrayStreamStop => f.write_str("Stream Stop outside a streamed chunk"),
-            ErrorKind::InsideStream => f.write_str("message not allowed inside a streamed chunk"),
+            ErrorKind::NestedStreamStart => f.write_str("Stream Start inside a chunk"),
+            ErrorKind::StrayStreamStop => f.write_str("Stream Stop outside a chunk"),
+            ErrorKind::InsideStream => f.write_str("message not allowed inside a chunk"),
         }?;
         write!(f, " at byte {} of ", self.offset)?;
         match self.tag {

@@ -1,9 +1,9 @@
 //! The names of the fields of messages, for errors.
 
-/// Defines the enum and what each field is called in an error message.
+/// Defines the enum, and the name of each field in error messages.
 macro_rules! names {
     ($($name:ident => $text:literal,)*) => {
-        /// The name of a field, in one byte: an error with a `&str` in it would be larger.
+        /// The name of a field, in one byte. An error with a `&str` in it would be larger.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum FieldName {
             $($name,)*

@@ -4,13 +4,13 @@ use core::fmt;
 
 /// The format of a value.
 ///
-/// The server chooses it for each column: a type without a binary form is sent as text even if you
-/// asked for binary.
+/// The server chooses it for each column: a type without a binary form is sent as text even with
+/// the option `binary`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// What the type's output function writes.
+    /// The output of the type's output function.
     Text,
-    /// What the type's send function writes.
+    /// The output of the type's send function.
     Binary,
 }
 

@@ -5,10 +5,14 @@
 //! from them, and back. It opens no socket, reads no clock, owns no loop, and needs neither `std`
 //! nor an allocator.
 //!
-//! **In scope**: the 19 messages of protocol versions 1 to 4 (manual, "Logical Replication Message
-//! Formats"), in-progress and prepared transactions included; the envelopes around them and the
-//! replies of a client ("Streaming Replication Protocol"); rows with text, binary, NULL and
-//! unchanged TOAST columns; the tables that a stream has described; writing all of it back.
+//! **In scope**:
+//!
+//! - the 19 messages of protocol versions 1 to 4, including those of in-progress and prepared
+//!   transactions (manual, section "Logical Replication Message Formats");
+//! - the envelopes around them and the replies of a client ("Streaming Replication Protocol");
+//! - rows with text, binary, NULL and unchanged TOAST columns;
+//! - the tables that a stream has described;
+//! - writing all of these back to bytes.
 //!
 //! **Out of scope**: connections, authentication, slots, acknowledgement and the assembly of
 //! in-progress transactions, which belong to `pgoutput-reader`; other plugins (wal2json,
@@ -18,8 +22,8 @@
 //!
 //! CopyData contains an envelope, which [`CopyData::decode`] reads. The data of an XLogData is a
 //! frame: one message, for [`Decoder::decode`]. Between Stream Start and Stream Stop seven kinds of
-//! message carry the id of their (sub)transaction, and nothing in their bytes says so. That is the
-//! decoder's only state.
+//! message carry the id of their (sub)transaction, and nothing in their bytes shows it. The
+//! decoder's only state is whether a chunk is open.
 //!
 //! ```text
 //!                    Stream Start
@@ -35,8 +39,8 @@
 //!                    Stream Stop
 //! ```
 //!
-//! Any other message in either place is an error, and an error leaves the [`Decoder`] as it was.
-//! One decoder lives as long as one `START_REPLICATION`.
+//! Any other message in either state is an error. An error leaves the [`Decoder`] unchanged. Create
+//! one decoder for each `START_REPLICATION`.
 //!
 //! ```
 //! use pgoutput_decode::{CopyData, Decoder, Message, OldTuple, TupleColumn};
@@ -77,12 +81,12 @@
 //! let new: Vec<_> = update.new.columns().collect();
 //! assert_eq!(new, [TupleColumn::Text(b"2"), TupleColumn::Text(b"x"), TupleColumn::Unchanged]);
 //!
-//! // The key changed, so the old one came along.
+//! // The key changed, so the message has the old one.
 //! let Some(OldTuple::Key(key)) = update.old else { panic!() };
 //! let old: Vec<_> = key.columns(table.columns.iter().map(|column| column.flags)).collect();
 //! assert_eq!(old, [(0, TupleColumn::Text(b"1"))]);
 //!
-//! // Bad input: what, where, in which message; the decoder goes on from where it was.
+//! // An error names the reason, the byte and the message. The decoder's state is unchanged.
 //! let error = decoder.decode(b"I\0\0\x40\x13N\0\x01t\0\0\0\xC8abc").unwrap_err();
 //! assert_eq!(
 //!     error.to_string(),
@@ -91,39 +95,36 @@
 //! # Ok::<(), pgoutput_decode::DecodeError>(())
 //! ```
 //!
-//! If you look at every column of every row, [`Decoder::decode_with`] passes them to you while the
-//! row is checked, which saves a second walk over its lengths.
+//! If you read every column of every row, use [`Decoder::decode_with`]. It passes the columns to
+//! you while it checks the row, which saves a second walk over the lengths.
 //!
 //! # Features
 //!
 //! | feature | default | adds |
 //! | --- | --- | --- |
 //! | `std` | yes | implies `alloc` |
-//! | `alloc` | by `std` | the catalogue of relations, `Relations`; rows with named columns, module `row` |
+//! | `alloc` | by `std` | the tables that a stream has described, `Relations`; rows with named columns, module `row` |
 //! | `ascii` | yes | faster UTF-8 checks of short text, by the crate `ascii` |
 //! | `encode` | no | writing messages and envelopes, module `encode`; implies `alloc` |
 //! | `serde` | no | rows into structs, `Row::deserialize`; JSON columns as `serde_json::Value`; implies `std` |
 //! | `time` | no | columns as the types of the crate `time` |
 //! | `uuid` | no | columns as `uuid::Uuid` |
-//! | `postgres-types` | no | columns as whatever implements `postgres_types::FromSql`, `Row::get_sql`; implies `std` |
+//! | `postgres-types` | no | columns as any type that implements `postgres_types::FromSql`, `Row::get_sql`; implies `std` |
 //!
-//! Without any: every message, every tuple, every envelope. A feature adds items and changes
-//! nothing that is there.
+//! Without features you have every message, tuple and envelope. A feature only adds items.
 //!
 //! # Guarantees
 //!
-//! - **No panic.** No bytes in either state make decoding panic. No unsafe code here, no indexing,
-//!   no `unwrap` outside tests; `tests/no_std.rs` searches the optimised assembly of the decoder,
-//!   overflow checks on, and finds no path to a panic; `fuzz/` and `tests/laws.rs` look for one
-//!   with input.
-//! - **No allocation.** Decoding allocates nothing, whatever lengths and counts a frame claims:
-//!   `tests/memory.rs` counts. A program with neither `std` nor `alloc` links and runs:
-//!   `tests/no-std`.
-//! - **Bounded.** Decoding walks a frame once, a bad one again for its error, in time linear in the
-//!   number of its columns and the bytes of its names; values are skipped by their length, never
-//!   looked at. There is no recursion.
-//! - **Nothing lost.** An accepted frame can be encoded again to the same bytes:
-//!   `tests/reencode.rs`. Trailing bytes are an error, flags of unknown meaning are kept.
+//! - **No panic.** No input makes decoding panic. The crate has no unsafe code, no indexing, and no
+//!   `unwrap` outside tests. `tests/no_std.rs` searches the optimised assembly of the decoder, with
+//!   overflow checks, for a path to a panic; `fuzz/` and `tests/laws.rs` search for one with input.
+//! - **No allocation.** Decoding allocates nothing, whatever lengths and counts a frame contains
+//!   (`tests/memory.rs`). A program with neither `std` nor `alloc` links and runs (`tests/no-std`).
+//! - **Bounded.** Decoding walks over a frame once, and over an invalid one again for its error.
+//!   The time is linear in the number of columns and the bytes of names. Values are skipped by
+//!   their length and never read. There is no recursion.
+//! - **Nothing lost.** An accepted frame encodes to the same bytes again (`tests/reencode.rs`).
+//!   Trailing bytes are an error, and unknown flags are kept.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

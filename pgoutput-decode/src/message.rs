@@ -1,7 +1,8 @@
 //! The 19 messages of pgoutput, protocol versions 1 to 4.
 //!
-//! One file per family, each field in the manual's words (section "Logical Replication Message
-//! Formats"). [`Message::decode`] is the pure function underneath [`Decoder`](crate::Decoder).
+//! Each family has a file. Fields are described in the manual's words (section "Logical Replication
+//! Message Formats"). [`Message::decode`] is the pure function that [`Decoder`](crate::Decoder)
+//! calls.
 
 mod dml;
 mod logical;
@@ -30,9 +31,9 @@ use crate::id::Xid;
 use crate::tag::Tag;
 use crate::tuple::{TupleColumn, TupleKind};
 
-/// One message of the pgoutput plugin, borrowed from its frame.
+/// A message of the pgoutput plugin, borrowed from its frame.
 ///
-/// The set is closed by the protocol versions this crate knows; a later version may add to it.
+/// It has the messages of protocol versions 1 to 4. A later version may add more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Message<'a> {
@@ -40,11 +41,11 @@ pub enum Message<'a> {
     Begin(BeginBody),
     /// `M`: a message from `pg_logical_emit_message`.
     Message(MessageBody<'a>),
-    /// `C`: the transaction is whole.
+    /// `C`: the transaction is complete.
     Commit(CommitBody),
-    /// `O`: where the transaction came from.
+    /// `O`: the origin of the transaction.
     Origin(OriginBody<'a>),
-    /// `R`: the shape of a table, before its first change and after it changed.
+    /// `R`: the description of a table, before its first change and after it was altered.
     Relation(RelationBody<'a>),
     /// `Y`: the name of a type that is not built in.
     Type(TypeBody<'a>),
@@ -56,13 +57,13 @@ pub enum Message<'a> {
     Delete(DeleteBody<'a>),
     /// `T`: tables were emptied.
     Truncate(TruncateBody<'a>),
-    /// `S`: a chunk of a transaction in progress starts (version 2).
+    /// `S`: a chunk of an in-progress transaction starts (version 2).
     StreamStart(StreamStartBody),
     /// `E`: the chunk ends.
     StreamStop,
-    /// `c`: a streamed transaction is whole.
+    /// `c`: an in-progress transaction was committed.
     StreamCommit(StreamCommitBody),
-    /// `A`: a streamed transaction or one of its subtransactions was rolled back.
+    /// `A`: an in-progress transaction, or one of its subtransactions, was rolled back.
     StreamAbort(StreamAbortBody),
     /// `b`: a prepared transaction starts; its changes follow up to Prepare (version 3).
     BeginPrepare(BeginPrepareBody<'a>),
@@ -72,26 +73,24 @@ pub enum Message<'a> {
     CommitPrepared(CommitPreparedBody<'a>),
     /// `r`: a prepared transaction was rolled back.
     RollbackPrepared(RollbackPreparedBody<'a>),
-    /// `p`: a streamed transaction is prepared.
+    /// `p`: an in-progress transaction is prepared.
     StreamPrepare(StreamPrepareBody<'a>),
 }
 
 impl<'a> Message<'a> {
     /// Decodes one whole frame.
     ///
-    /// `in_stream` says whether the frame stands between a Stream Start and its Stream Stop, where
-    /// seven kinds of message carry the id of their (sub)transaction. [`Decoder`](crate::Decoder)
-    /// keeps that bit.
+    /// `in_stream` is whether the frame comes between a Stream Start and its Stream Stop, where
+    /// seven kinds of messages carry the id of their (sub)transaction. [`Decoder`](crate::Decoder)
+    /// tracks this.
     ///
     /// # Errors
-    /// Whatever keeps the frame from being exactly one message; see
-    /// [`ErrorKind`](crate::ErrorKind).
+    /// The frame is not exactly one message; see [`ErrorKind`](crate::ErrorKind).
     #[inline]
     pub fn decode(frame: &'a [u8], in_stream: bool) -> Result<Self, DecodeError> {
-        // Rows and what stands around them are nearly all there is. Each kind has a function of its
-        // own that writes the message where the caller wants it: results that met here first would
-        // be copied several times. They only know good frames: a bad one is read again below, by
-        // what can say what is wrong with it.
+        // Nearly all messages are rows, Begin and Commit. Each kind has its own function, which
+        // writes the message where the caller wants it and only recognises valid frames. An invalid
+        // frame is read again below, by the cursor, for its error.
         match frame.first() {
             Some(b'I') => dml::insert(frame, in_stream),
             Some(b'U') => dml::update(frame, in_stream),
@@ -102,12 +101,12 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Decodes one whole frame as [`decode`](Self::decode) does, and hands over the columns of its
-    /// rows on the way.
+    /// Decodes one whole frame as [`decode`](Self::decode) does, and passes the columns of its rows
+    /// to `each`.
     ///
-    /// Use it to look at every column of every row: decoding checks a row by walking over it,
-    /// and this spares the second walk that [`TupleData::columns`](crate::TupleData::columns)
-    /// takes. Columns come in the frame's order, those of an old row first.
+    /// Use it to read every column of every row. Decoding walks over a row to check it, and this
+    /// avoids the second walk that [`TupleData::columns`](crate::TupleData::columns) takes. Columns
+    /// come in the order of the frame, those of an old row first.
     ///
     /// ```
     /// use pgoutput_decode::{Message, TupleColumn, TupleKind};
@@ -127,8 +126,7 @@ impl<'a> Message<'a> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`decode`](Self::decode). By then some or all columns have been handed over: they
-    /// are of a frame that is no message, and count for nothing.
+    /// Those of [`decode`](Self::decode). Discard the columns that were passed before an error.
     #[inline]
     pub fn decode_with(
         frame: &'a [u8],
@@ -156,14 +154,14 @@ impl<'a> Message<'a> {
         Ok(message)
     }
 
-    /// Decodes the message at the front of `bytes` and returns it with what is left.
+    /// Decodes the message at the front of `bytes`, and returns it with the bytes after it.
     ///
-    /// For tools that hold concatenated messages. Every message says where it ends but one: Stream
-    /// Abort has a longer form when the server streams in parallel, so the caller says which form
-    /// to expect.
+    /// It is meant for tools that read concatenated messages. Every message determines its own end
+    /// except Stream Abort, which has a longer form with `streaming 'parallel'`. The caller
+    /// specifies the form.
     ///
     /// # Errors
-    /// Whatever keeps `bytes` from starting with a message.
+    /// `bytes` does not start with a message.
     pub fn decode_prefix(
         bytes: &'a [u8],
         in_stream: bool,
@@ -201,14 +199,14 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// The messages that begin and end transactions, none of which stands inside a chunk.
+    /// Reads the messages that begin and end transactions, none of which is allowed inside a chunk.
     fn read_control(
         tag: Tag,
         cursor: &mut Cursor<'a>,
         in_stream: bool,
         form: StreamAbortForm,
     ) -> Result<Self, DecodeError> {
-        // The envelopes' tags and bytes that name nothing are unknown here, in either state.
+        // The tags of envelopes and undefined bytes are unknown here, in either state.
         if in_stream && Self::is_control(tag) {
             return Err(cursor.error_before(DecodeError::INSIDE_STREAM));
         }
@@ -226,7 +224,8 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// The kinds that cannot stand between Stream Start and Stream Stop, those two aside.
+    /// Returns whether the kind is not allowed between Stream Start and Stream Stop, apart from
+    /// these two.
     pub(crate) const fn is_control(tag: Tag) -> bool {
         matches!(
             tag,
@@ -242,7 +241,7 @@ impl<'a> Message<'a> {
         )
     }
 
-    /// The message's first byte.
+    /// Returns the tag: the message's first byte.
     pub const fn tag(&self) -> Tag {
         match self {
             Self::Begin(_) => Tag::BEGIN,
@@ -267,7 +266,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The seven kinds that carry a transaction id inside a streamed chunk.
+    /// Returns whether this is one of the seven kinds that carry a transaction id inside a chunk.
     #[cfg(feature = "encode")]
     pub(crate) const fn carries_stream_xid(tag: Tag) -> bool {
         matches!(
@@ -282,12 +281,12 @@ impl<'a> Message<'a> {
         )
     }
 
-    /// The transaction id that the seven kinds carry inside a streamed chunk, as it was on the
-    /// wire.
+    /// Returns the transaction id that seven kinds of messages carry inside a chunk, as received;
+    /// `None` outside a chunk.
     ///
-    /// Rows of a transaction and of its subtransactions mix inside one chunk, and later only some
-    /// of them may be aborted: this id, not the chunk's, tells whose they are. `None` outside a
-    /// chunk.
+    /// One chunk mixes rows of a transaction and of its subtransactions, and only some of them may
+    /// be aborted later. Use this id, not that of the chunk, to assign a row to its
+    /// (sub)transaction.
     pub const fn stream_xid(&self) -> Option<Xid> {
         match self {
             Self::Message(body) => body.xid,
@@ -302,7 +301,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The id in front of the seven kinds inside a streamed chunk.
+/// Reads the id that seven kinds of messages begin with inside a chunk.
 #[inline]
 fn stream_xid(cursor: &mut Cursor<'_>, in_stream: bool) -> Result<Option<Xid>, DecodeError> {
     if in_stream { cursor.xid(FieldName::TransactionId).map(Some) } else { Ok(None) }

@@ -5,9 +5,10 @@ use core::fmt::{self, Write};
 /// Returns whether a character is displayed as itself: it is neither a control character nor one
 /// that is invisible, breaks the line or changes the direction of the text around it.
 ///
-/// Not printable are the control characters (`U+0000` to `U+001F`, `U+007F` to `U+009F`), the line
-/// and paragraph separators, and the format characters: directional marks, embeddings, overrides
-/// and isolates, zero-width characters, soft hyphens, byte order marks, annotations and tags.
+/// These are not printable: the control characters (`U+0000` to `U+001F`, `U+007F` to `U+009F`),
+/// the line and paragraph separators, and the format characters. Format characters are directional
+/// marks, embeddings, overrides and isolates, zero-width characters, soft hyphens, byte order
+/// marks, annotations and tags.
 ///
 /// ```
 /// use pgoutput_decode::is_printable;

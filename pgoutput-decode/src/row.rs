@@ -1,18 +1,19 @@
-//! Rows with their columns' names and types: values by name or index, and whole rows as structs.
+//! Rows with the names and types of their columns: values by name or index, and whole rows as
+//! structs.
 //!
 //! A [`Row`] joins the bytes of a change with the [`Relation`] that describes them. [`Row::get`]
-//! reads a column as any Rust type that implements [`FromField`]; the other two doors into the same
-//! columns are `Row::deserialize` (feature `serde`) and `Row::get_sql` (feature `postgres-types`).
-//! Text and binary format read alike through each of them.
+//! reads a column as any Rust type that implements [`FromField`]. `Row::deserialize` (feature
+//! `serde`) reads a whole row as a struct, and `Row::get_sql` (feature `postgres-types`) a column
+//! as a type of the crate `postgres`. Text and binary format give the same.
 //!
 //! | Rust | PostgreSQL |
 //! | --- | --- |
-//! | `i8` … `i128`, `u8` … `u128`, `isize`, `usize` | `smallint`, `integer`, `bigint`, `oid`, `xid`, `xid8`, `cid`, if the number fits; `regclass` and its like from the binary format |
+//! | `i8` … `i128`, `u8` … `u128`, `isize`, `usize` | `smallint`, `integer`, `bigint`, `oid`, `xid`, `xid8`, `cid`, if the number fits; `regclass` and similar types from the binary format |
 //! | `f32` / `f64` | `real` / `real`, `double precision` |
 //! | `bool` | `boolean` |
-//! | `&str`, `String`, `Cow<str>`, `Box<str>`; `char` if it is one | text types, enums, `citext`, `json`, `jsonb`; the text format of types without a reader, and of `regclass` and its like |
-//! | `&[u8]`, `Vec<u8>` | `bytea` (the text format only into `Vec<u8>`); all that `&str` reads, in whatever encoding; the binary format of types without a reader |
-//! | the types of [`value`](crate::value) | the type of that name, without any loss; [`Value`](crate::value::Value) every type |
+//! | `&str`, `String`, `Cow<str>`, `Box<str>`; `char` if it is one | text types, enums, `citext`, `json`, `jsonb`; the text format of types without a reader, and of `regclass` and similar types |
+//! | `&[u8]`, `Vec<u8>` | `bytea` (the text format only into `Vec<u8>`); all that `&str` reads, in any encoding; the binary format of types without a reader |
+//! | the types of [`value`](crate::value) | the type of that name, without loss; [`Value`](crate::value::Value) reads every type |
 //! | `time::Date`, `Time`, `PrimitiveDateTime`, `OffsetDateTime` (feature `time`) | `date`, `time`, `timestamp`, `timestamptz` |
 //! | `(time::Time, time::UtcOffset)`, `time::Duration` (feature `time`) | `timetz`; `interval` without months |
 //! | `uuid::Uuid` (feature `uuid`) | `uuid` |
@@ -45,7 +46,7 @@ use crate::value::{
     ValueErrorKind,
 };
 
-/// A row of a change, borrowed: its values, and the table they belong to.
+/// A row of a change, borrowed: its values, and the description of its table.
 ///
 /// ```
 /// use pgoutput_decode::row::Row;
@@ -80,7 +81,7 @@ pub struct Row<'a> {
     relation: &'a Relation,
     types: Option<&'a TypeSet>,
     tuple: TupleData<'a>,
-    /// Only the columns of the replica identity have values.
+    /// Whether only the columns of the replica identity have values.
     key_only: bool,
     old: Option<OldTuple<'a>>,
     money_digits: u8,
@@ -89,11 +90,11 @@ pub struct Row<'a> {
 /// A column of a [`Row`], with its value.
 #[derive(Clone, Copy)]
 pub struct RowColumn<'a> {
-    /// Its place in the table, from 0.
+    /// The index of the column in the table, from 0.
     pub index: usize,
-    /// What the Relation message says of it.
+    /// The column in the Relation message.
     pub column: &'a Column,
-    /// Its type, described if the row knows a description.
+    /// The type, with a description if the row has one.
     pub ty: FieldType<'a>,
     /// The value.
     pub value: TupleColumn<'a>,
@@ -101,21 +102,21 @@ pub struct RowColumn<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// An inserted row, or an old row that is whole.
+    /// Creates an inserted row, or a whole old row.
     ///
     /// # Errors
-    /// When the row has more or fewer columns than the table: nothing says then which value belongs
-    /// to which column.
+    /// The row has more or fewer columns than the table, so its values cannot be assigned to
+    /// columns.
     #[inline]
     pub fn new(relation: &'a Relation, tuple: TupleData<'a>) -> Result<Self, RowError> {
         Self::of_known_width(relation, tuple, None).checked()
     }
 
-    /// The new row of an update. An unchanged TOAST value that it does not carry is taken from the
-    /// old row, where that has it.
+    /// Creates the new row of an update. An unchanged TOAST value is taken from the old row if that
+    /// has it.
     ///
     /// # Errors
-    /// As [`new`](Self::new), for either row.
+    /// Those of [`new`](Self::new), for either row.
     pub fn updated(
         relation: &'a Relation,
         new: TupleData<'a>,
@@ -127,16 +128,16 @@ impl<'a> Row<'a> {
         Self::of_known_width(relation, new, old).checked()
     }
 
-    /// An old row. One that is a key has only the columns of the replica identity.
+    /// Creates an old row. A key has only the columns of the replica identity.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// Those of [`new`](Self::new).
     pub fn old(relation: &'a Relation, old: OldTuple<'a>) -> Result<Self, RowError> {
         Self::old_of_known_width(relation, old).checked()
     }
 
-    /// A row whose widths, of the old one too, were compared with the table before. If they differ
-    /// all the same, it ends with the shorter of the two.
+    /// Creates a row whose width, and that of the old row, was compared with the table before. If
+    /// they differ nevertheless, the row ends with the shorter of the two.
     #[doc(hidden)]
     #[inline]
     pub const fn of_known_width(
@@ -147,7 +148,7 @@ impl<'a> Row<'a> {
         Self { relation, types: None, tuple, key_only: false, old, money_digits: C_MONEY_DIGITS }
     }
 
-    /// The same of an old row.
+    /// Does the same for an old row.
     #[doc(hidden)]
     #[inline]
     pub const fn old_of_known_width(relation: &'a Relation, old: OldTuple<'a>) -> Self {
@@ -164,31 +165,31 @@ impl<'a> Row<'a> {
         if described == sent { Ok(self) } else { Err(wrong_width(self.relation, sent)) }
     }
 
-    /// The same row, with descriptions of types that are not built in: enums, domains, composites,
-    /// and so on.
+    /// Returns the same row, with descriptions of types that are not built in: enums, domains,
+    /// composites, and so on.
     ///
-    /// A column of such a type that is not described reads as text in the text format, and in the
-    /// binary one not at all but as bytes.
+    /// Without a description, a column of such a type can be read as text in the text format, and
+    /// only as bytes in the binary format.
     #[must_use]
     pub fn with_types(mut self, types: &'a TypeSet) -> Self {
         self.types = Some(types).filter(|types| !types.is_empty());
         self
     }
 
-    /// The same row, in which amounts of `money` have so many digits after their decimal point; 2
-    /// unless called. See [`Field::with_money_digits`].
+    /// Returns the same row, with this many decimal places for amounts of `money`; 2 unless called.
+    /// See [`Field::with_money_digits`].
     #[must_use]
     pub const fn with_money_digits(mut self, digits: u8) -> Self {
         self.money_digits = digits;
         self
     }
 
-    /// The table.
+    /// Returns the table.
     pub const fn relation(&self) -> &'a Relation {
         self.relation
     }
 
-    /// The columns that the row has, in the table's order.
+    /// Returns the columns that the row has, in the table's order.
     pub fn columns(&self) -> RowColumns<'a> {
         let (old, old_is_key) = match self.old {
             Some(OldTuple::Key(key)) => (Some(key.full_width().columns()), true),
@@ -207,19 +208,20 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The column of this name, or at this place of the table; `None` when the row has no such
-    /// column.
+    /// Returns the column of this name, or at this index of the table; `None` if the row has no
+    /// such column.
     #[inline]
     pub fn column(&self, index: impl RowIndex) -> Option<RowColumn<'a>> {
         self.find(&index)
     }
 
-    /// The value of the column of this name, or at this place of the table, from 0.
+    /// Reads the column of this name, or at this index of the table, from 0.
     ///
     /// # Errors
-    /// When the row has no such column; when `T` does not read its type; when the value is NULL and
-    /// `T` no `Option`, or did not come along and `T` is no [`Toast`](crate::value::Toast); when it
-    /// does not fit into `T`, or is not what PostgreSQL writes.
+    /// The row has no such column; `T` does not read its type; the value is NULL and `T` is not an
+    /// `Option`; the value is an unchanged TOAST value and `T` is not a
+    /// [`Toast`](crate::value::Toast); the value does not fit into `T`, or is not in the form that
+    /// PostgreSQL writes.
     #[inline]
     pub fn get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
         match self.find(&index) {
@@ -228,12 +230,12 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// As [`get`](Self::get), with `None` for a column that the row does not have: for tables that
-    /// change, and for old rows, which may hold only a key. NULL and unchanged values are errors as
-    /// they are there.
+    /// Does the same as [`get`](Self::get), with `None` for a column that the row does not have.
+    /// Use it for tables that change, and for old rows, which may have only a key. NULL and
+    /// unchanged TOAST values are errors, as with `get`.
     ///
     /// # Errors
-    /// As [`get`](Self::get), but for the missing column.
+    /// Those of [`get`](Self::get), except for a missing column.
     #[inline]
     pub fn try_get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<Option<T>, RowError> {
         let Some(column) = self.find(&index) else { return Ok(None) };
@@ -251,8 +253,8 @@ impl<'a> Row<'a> {
                 continue;
             }
             let value = match values.next()? {
-                // What may have to come from the old row, or may be no value, is for the walk over
-                // all columns.
+                // A value that may come from the old row, or is absent from a key, needs the walk
+                // over all columns.
                 TupleColumn::Unchanged => self.walk_to(place)?,
                 _ if self.key_only => self.walk_to(place)?,
                 value => value,
@@ -269,8 +271,8 @@ impl<'a> Row<'a> {
         self.columns().find(|column| column.index == place).map(|column| column.value)
     }
 
-    // What makes errors is out of line and takes places, no columns: then the compiler keeps
-    // columns in registers.
+    // Functions that create errors are out of line and take indexes, not columns: the compiler then
+    // keeps columns in registers.
 
     #[cold]
     fn missing(&self, index: &impl RowIndex) -> RowError {
@@ -283,7 +285,7 @@ impl<'a> Row<'a> {
         RowError::of_table(self.relation, kind)
     }
 
-    /// An error of the column at this place.
+    /// Creates the error of the column at this index.
     #[cold]
     fn error(&self, place: usize, error: ValueError) -> RowError {
         match self.find(&place) {
@@ -302,12 +304,12 @@ fn wrong_width(relation: &Relation, sent: usize) -> RowError {
 }
 
 impl<'a> RowColumn<'a> {
-    /// The column's name.
+    /// Returns the column's name.
     pub fn name(&self) -> &'a str {
         &self.column.name
     }
 
-    /// The value, unless it is NULL or did not come along.
+    /// Returns the value, unless it is NULL or an unchanged TOAST value.
     #[inline]
     pub fn field(&self) -> Option<Field<'a>> {
         let (format, bytes) = match self.value {
@@ -323,10 +325,10 @@ impl<'a> RowColumn<'a> {
         Field::of(self.ty, format, bytes).with_money_digits(self.money_digits)
     }
 
-    /// The value as `T`.
+    /// Reads the value as `T`.
     ///
     /// # Errors
-    /// As [`Row::get`], without the column's name.
+    /// Those of [`Row::get`], without the column's name.
     #[inline]
     pub fn get<T: FromField<'a>>(&self) -> Result<T, ValueError> {
         match self.field() {
@@ -336,9 +338,9 @@ impl<'a> RowColumn<'a> {
     }
 }
 
-/// What NULL and what did not come along are read as.
+/// Reads NULL or an unchanged TOAST value.
 fn no_value<'a, T: FromField<'a>>(ty: FieldType<'a>, is_null: bool) -> Result<T, ValueError> {
-    // Whether the types agree must not depend on the value.
+    // The check of the type must not depend on the value.
     if !T::accepts(ty.without_domains()) {
         let kind = ValueErrorKind::WrongType { target: core::any::type_name::<T>() };
         return Err(ValueError::new(kind, 0));
@@ -366,10 +368,10 @@ impl fmt::Debug for Row<'_> {
 #[derive(Debug, Clone)]
 pub struct RowColumns<'a> {
     columns: core::slice::Iter<'a, Column>,
-    /// How many there were.
+    /// The number of columns at the start.
     count: usize,
     types: Option<&'a TypeSet>,
-    /// Of the columns that are left.
+    /// The bytes of the columns that are left.
     values: &'a [u8],
     key_only: bool,
     old: Option<Columns<'a>>,
@@ -377,8 +379,8 @@ pub struct RowColumns<'a> {
     money_digits: u8,
 }
 
-/// What describes a column, and its value: a [`RowColumn`] before anybody has asked for its type
-/// and its place.
+/// The description and the value of a column: a [`RowColumn`] before its type and index are looked
+/// up.
 type Described<'a> = (&'a Column, TupleColumn<'a>);
 
 impl<'a> RowColumns<'a> {
@@ -396,7 +398,7 @@ impl<'a> RowColumns<'a> {
             if self.key_only && !is_key {
                 continue;
             }
-            // In a key tuple, NULL in the place of any other column is no value.
+            // In a key tuple, NULL in any other column is not a value.
             let value = match (value, old) {
                 (TupleColumn::Unchanged, Some(old)) if is_key || !self.old_is_key => old,
                 (value, _) => value,
@@ -405,13 +407,13 @@ impl<'a> RowColumns<'a> {
         }
     }
 
-    /// The index of the column that [`advance`](Self::advance) returned last.
+    /// Returns the index of the column that [`advance`](Self::advance) returned last.
     #[inline]
     fn index(&self) -> usize {
         self.count.saturating_sub(self.columns.len() + 1)
     }
 
-    /// What [`advance`](Self::advance) gave last.
+    /// Adds the type and the index to the column that [`advance`](Self::advance) returned last.
     #[inline]
     fn typed(&self, (column, value): Described<'a>) -> RowColumn<'a> {
         let (ty, money_digits) = (field_type(column, self.types), self.money_digits);
@@ -430,7 +432,7 @@ impl<'a> Iterator for RowColumns<'a> {
 
 impl core::iter::FusedIterator for RowColumns<'_> {}
 
-/// Built-in types are known by their oids; the few others of a table are searched for.
+/// Returns the type of a column. A built-in type is known by its oid; others are searched for.
 #[inline]
 fn field_type<'a>(column: &Column, types: Option<&'a TypeSet>) -> FieldType<'a> {
     let oid = column.type_oid;

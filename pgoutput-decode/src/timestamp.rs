@@ -199,8 +199,8 @@ const ERAS: i64 = 30_000;
 /// `MAX_YEAR`.
 ///
 /// The algorithm is by Neri and Schneider ("Euclidean affine functions and their application to
-/// calendar algorithms"): years begin in March, so that the leap day is the last day, and quotients
-/// are the high bits of products.
+/// calendar algorithms"). Years begin in March, so that the leap day is the last day. Quotients are
+/// the high bits of products.
 #[inline]
 pub(crate) fn civil(days: i64) -> CalendarDay {
     // Counted from the first of March of a year that is early enough for every date. The calendar

@@ -1,7 +1,7 @@
-//! Rows as they stand in a message: TupleData, its columns, and old rows.
+//! Tuples, the rows of a message: TupleData, its columns, and old rows.
 //!
-//! Manual, section "Logical Replication Message Formats", part TupleData. Decoding looks at each
-//! value's length and never at its bytes.
+//! Manual, section "Logical Replication Message Formats", part TupleData. Decoding reads the length
+//! of each value and never its bytes.
 
 mod column;
 mod old;
@@ -48,7 +48,7 @@ impl<'a> TupleData<'a> {
         let bytes = cursor.rest();
         let rest = match split_columns::<Silent>(bytes, columns, |_| ()) {
             Ok(rest) => rest,
-            // The same walk, ready to say what is wrong.
+            // The same walk again, for the error.
             Err(Silent) => split_columns::<RefusalReason>(bytes, columns, |_| ())
                 .map_err(|reason| reason.at(*cursor))?,
         };
@@ -58,7 +58,7 @@ impl<'a> TupleData<'a> {
         Ok(Self { columns, bytes: tuple })
     }
 
-    /// The tuple at the front and the bytes after it; passes its columns to `each`.
+    /// Splits off the tuple at the front, and passes its columns to `each`.
     #[inline]
     pub(crate) fn split(
         bytes: &'a [u8],
@@ -70,7 +70,7 @@ impl<'a> TupleData<'a> {
         Some((Self { columns, bytes: tuple }, rest))
     }
 
-    /// The tuple that takes up all bytes; passes its columns to `each`.
+    /// Reads a tuple that takes up all bytes, and passes its columns to `each`.
     #[inline]
     pub(crate) fn whole(bytes: &'a [u8], each: impl FnMut(TupleColumn<'a>)) -> Option<Self> {
         let (columns, bytes) = split_u16(bytes)?;
@@ -78,47 +78,48 @@ impl<'a> TupleData<'a> {
         rest.is_empty().then_some(Self { columns, bytes })
     }
 
-    /// The column count as it stands on the wire.
+    /// Returns the column count as it is on the wire.
     #[cfg(feature = "encode")]
     pub(crate) const fn count(&self) -> u16 {
         self.columns
     }
 
-    /// How many columns the row has, at most 65535 (PostgreSQL's own limit is 1600).
+    /// Returns the number of columns, at most 65535 (PostgreSQL's own limit is 1600).
     pub const fn len(&self) -> usize {
         self.columns as usize
     }
 
-    /// True for a row without columns, which PostgreSQL allows.
+    /// Returns true for a row without columns, which PostgreSQL allows.
     pub const fn is_empty(&self) -> bool {
         self.columns == 0
     }
 
-    /// The columns in order.
+    /// Returns the columns in order.
     #[inline]
     pub const fn columns(&self) -> Columns<'a> {
         Columns { left: self.columns, rest: self.bytes }
     }
 
-    /// The column at this place, from 0; walks over those before it.
+    /// Returns the column at this index, from 0, by a walk over those before it.
     pub fn get(&self, index: usize) -> Option<TupleColumn<'a>> {
         self.columns().nth(index)
     }
 
-    /// The columns as they stand in the frame, without the count.
+    /// Returns the bytes of the columns, without the count.
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.bytes
     }
 }
 
-/// Why a column was refused: [`Silent`] or a [`RefusalReason`]. One function reads columns for
-/// both, so that they cannot disagree on what is refused.
+/// The reason why a column was refused: [`Silent`] or a [`RefusalReason`]. One function reads
+/// columns for both, so that they refuse the same.
 trait Refusal {
-    /// Of the column at the front of `bytes`, which is not whole or of no known kind.
+    /// Creates the reason for the column at the front of `bytes`, which is incomplete or of an
+    /// unknown kind.
     fn of(bytes: &[u8]) -> Self;
 }
 
-/// No reason, which takes no time.
+/// No reason, which takes no time to create.
 struct Silent;
 
 impl Refusal for Silent {
@@ -128,7 +129,7 @@ impl Refusal for Silent {
     }
 }
 
-/// The error, and how many bytes were left where it is.
+/// The error, and the number of bytes left at its place.
 struct RefusalReason {
     error: DecodeError,
     left: usize,
@@ -165,7 +166,7 @@ impl Refusal for RefusalReason {
 }
 
 impl RefusalReason {
-    /// The error, in the frame that this cursor reads.
+    /// Returns the error, for the frame that this cursor reads.
     #[cold]
     fn at(self, mut cursor: Cursor<'_>) -> DecodeError {
         let rest = cursor.rest();
@@ -174,7 +175,8 @@ impl RefusalReason {
     }
 }
 
-/// The bytes after so many columns; refused if one of them is not whole or of an unknown kind.
+/// Returns the bytes after this many columns, or refuses one that is incomplete or of an unknown
+/// kind.
 #[inline]
 fn split_columns<'a, R: Refusal>(
     mut bytes: &'a [u8],
@@ -189,8 +191,8 @@ fn split_columns<'a, R: Refusal>(
     Ok(bytes)
 }
 
-/// Whether a length and a value follow. Most values are text, which is asked for first: the
-/// compiler would sort the letters.
+/// Returns whether a length and a value follow. Text is tested first, because most values are text:
+/// the compiler would sort the letters.
 #[inline]
 fn is_value(kind: u8) -> bool {
     if kind == b't' {
@@ -208,18 +210,17 @@ const fn seldom() {}
 /// Splits a value of this length off the front.
 #[inline]
 fn skip_value(length: [u8; 4], bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    // Read as unsigned, a negative length is longer than any frame, whose own length is such a
-    // number.
+    // Read as unsigned, a negative length is greater than the length of any frame.
     bytes.split_at_checked(usize::try_from(BigEndian::read_u32(&length)).ok()?)
 }
 
-/// Takes one column off the front; `None` when it is not whole or of no known kind.
+/// Splits one column off the front; `None` if it is incomplete or of an unknown kind.
 #[inline]
 pub(crate) fn split_column(bytes: &[u8]) -> Option<(TupleColumn<'_>, &[u8])> {
     split_column_or::<Silent>(bytes).ok()
 }
 
-/// Takes one column off the front.
+/// Splits one column off the front.
 #[inline]
 fn split_column_or<R: Refusal>(bytes: &[u8]) -> Result<(TupleColumn<'_>, &[u8]), R> {
     if let Some((&[kind, a, b, c, d], rest)) = bytes.split_first_chunk()
@@ -237,8 +238,8 @@ fn split_column_or<R: Refusal>(bytes: &[u8]) -> Result<(TupleColumn<'_>, &[u8]),
     }
 }
 
-/// Takes one column off the front if it has a value, in with its format. [`split_column`] does not
-/// use it: that would make reading columns as they are slower.
+/// Splits one column off the front if it has a value, and returns it with its format.
+/// [`split_column`] does not call it, because that would slow down reading columns without a type.
 #[cfg(feature = "serde")]
 #[inline]
 pub(crate) fn split_value(bytes: &[u8]) -> Option<(Format, &[u8], &[u8])> {
@@ -262,7 +263,7 @@ impl<'a> Iterator for Columns<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        // The bytes end where the last column does, so the count needs no look.
+        // The bytes end with the last column, so the count need not be checked.
         let (column, rest) = split_column(self.rest)?;
         self.rest = rest;
         self.left = self.left.saturating_sub(1);

@@ -2,10 +2,10 @@
 
 use core::str::{self, Utf8Error};
 
-/// The bytes as text, if they are UTF-8.
+/// Returns the bytes as text, if they are UTF-8.
 ///
-/// Most values are short and in ASCII: finding that out takes a fraction of the time of a search
-/// for longer characters.
+/// Most values are short and ASCII. Testing for ASCII takes a fraction of the time of a UTF-8
+/// check.
 #[inline]
 pub(crate) fn text(bytes: &[u8]) -> Result<&str, Utf8Error> {
     #[cfg(feature = "ascii")]

@@ -254,19 +254,19 @@ fn messages_that_are_not_allowed() {
             b"E",
             ErrorKind::StrayStreamStop,
             0,
-            "Stream Stop outside a streamed chunk at byte 0 of Stream Stop ('E')",
+            "Stream Stop outside a chunk at byte 0 of Stream Stop ('E')",
         ),
         inside(
             b"S\0\0\x03\x0A\x01",
             ErrorKind::NestedStreamStart,
             0,
-            "Stream Start inside a streamed chunk at byte 0 of Stream Start ('S')",
+            "Stream Start inside a chunk at byte 0 of Stream Start ('S')",
         ),
         inside(
             b"B\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
             ErrorKind::InsideStream,
             0,
-            "message not allowed inside a streamed chunk at byte 0 of Begin ('B')",
+            "message not allowed inside a chunk at byte 0 of Begin ('B')",
         ),
     ]);
 }

@@ -81,7 +81,7 @@ fn trace_reports_invalid_lines_and_continues() {
     let expected = "StreamStart(StreamStartBody { xid: 777, first_segment: 1 })\nStreamStop\n";
     let errors = "\
 line 3: truncated relation id at byte 1 of Insert ('I'), WAL 0/158FAC8: needed 4 bytes, had 2
-line 4: Stream Stop outside a streamed chunk at byte 0 of Stream Stop ('E')
+line 4: Stream Stop outside a chunk at byte 0 of Stream Stop ('E')
 line 7: half a byte: the number of hexadecimal digits is odd
 line 8: not hexadecimal: expected a frame such as 45
 line 9: 0/123456789: invalid LSN: expected two hexadecimal numbers of at most 8 digits, \

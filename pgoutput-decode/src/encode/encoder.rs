@@ -8,11 +8,11 @@ use crate::{Message, Tag, Xid};
 /// Encodes the messages of one replication stream, in order; the counterpart of
 /// [`Decoder`](crate::Decoder).
 ///
-/// It rejects what a decoder of the same stream would not read back: a Stream Start inside a chunk,
-/// a Stream Stop outside, a message that is not allowed at that point, and a transaction id that is
-/// missing inside a chunk or present outside. It does not check that transactions begin and end,
-/// nor that the table of a change was described. Its state changes only after a message was
-/// written.
+/// It rejects messages that a decoder of the same stream would not read back: a Stream Start inside
+/// a chunk, a Stream Stop outside of one, and any message that is not allowed at that point. It
+/// also rejects a transaction id that is missing inside a chunk or present outside of one. It does
+/// not check that transactions begin and end, nor that the table of a change was described. Its
+/// state changes only after a message was written.
 ///
 /// ```
 /// use pgoutput_decode::encode::{EncodeError, Encoder};

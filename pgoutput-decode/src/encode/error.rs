@@ -57,9 +57,9 @@ pub enum EncodeError {
 }
 
 impl EncodeError {
-    /// Returns true if the value is valid but its binary form cannot represent it: a `numeric` read
-    /// from text with more digits than the binary form allows, or a value of a type of which only
-    /// the text is known.
+    /// Returns true if the value is valid, but has no binary form. This applies to a `numeric` read
+    /// from text with more digits than the binary form allows, and to types of which only the text
+    /// is known.
     ///
     /// Send such a value as text.
     pub const fn is_unrepresentable(&self) -> bool {

@@ -8,7 +8,7 @@ use super::writer::{Writer, one_more};
 use crate::tuple::{KeyTuple, TupleBuf, TupleColumn};
 
 impl TupleBuf {
-    /// A tuple without columns, to be built.
+    /// Creates a tuple without columns.
     ///
     /// ```
     /// use pgoutput_decode::{TupleBuf, TupleColumn};

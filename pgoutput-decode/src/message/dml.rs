@@ -1,8 +1,8 @@
 //! Insert, Update, Delete, Truncate.
 //!
-//! Whole frames of the three kinds of rows are nearly all that a stream holds. They are first read
-//! by functions that only say that something is wrong, which costs half of what it costs to be
-//! ready to say what: that is found out by reading the frame again.
+//! Nearly all messages of a stream are whole frames of the three kinds of rows. They are first read
+//! by functions that only distinguish valid from invalid, which is faster than being able to create
+//! an error. An invalid frame is read again for its error.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -32,7 +32,7 @@ pub(super) fn delete(frame: &[u8], in_stream: bool) -> Result<Message<'_>, Decod
     delete_with(frame, in_stream, |_, _| ())
 }
 
-/// As [`insert`]; `each` has the columns on the way.
+/// Does the same as [`insert`], and passes the columns to `each`.
 #[inline]
 pub(super) fn insert_with<'a>(
     frame: &'a [u8],
@@ -40,7 +40,8 @@ pub(super) fn insert_with<'a>(
     each: impl FnMut(TupleKind, TupleColumn<'a>),
 ) -> Result<Message<'a>, DecodeError> {
     let body = || {
-        // The row before the ids, so that these need not be held while its columns are walked over.
+        // Reads the row before the ids, so that no register holds the ids during the walk over the
+        // columns.
         let new = last_tuple(frame.get(if in_stream { 9 } else { 5 }..)?, each)?;
         let (xid, relation, _) = change(frame, in_stream)?;
         Some(InsertBody { xid, relation, new })
@@ -51,7 +52,7 @@ pub(super) fn insert_with<'a>(
     }
 }
 
-/// As [`update`]; `each` has the columns on the way.
+/// Does the same as [`update`], and passes the columns to `each`.
 #[inline]
 pub(super) fn update_with<'a>(
     frame: &'a [u8],
@@ -72,7 +73,7 @@ pub(super) fn update_with<'a>(
     }
 }
 
-/// As [`delete`]; `each` has the columns on the way.
+/// Does the same as [`delete`], and passes the columns to `each`.
 #[inline]
 pub(super) fn delete_with<'a>(
     frame: &'a [u8],
@@ -90,7 +91,7 @@ pub(super) fn delete_with<'a>(
     }
 }
 
-/// The fields before a change's tuples, and the bytes of the tuples.
+/// Reads the fields before a change's tuples, and returns them with the bytes of the tuples.
 #[inline]
 fn change(frame: &[u8], in_stream: bool) -> Option<(Option<Xid>, Oid, &[u8])> {
     let (_, rest) = frame.split_first()?;
@@ -104,7 +105,7 @@ fn change(frame: &[u8], in_stream: bool) -> Option<(Option<Xid>, Oid, &[u8])> {
     Some((xid, Oid::new(relation), rest))
 }
 
-/// The new row, which ends the frame.
+/// Reads the new row, which ends the frame.
 #[inline]
 fn last_tuple<'a>(
     bytes: &'a [u8],
@@ -115,7 +116,7 @@ fn last_tuple<'a>(
     (*kind == b'N').then_some(tuple)
 }
 
-/// The old row and the bytes after it.
+/// Reads the old row, and returns it with the bytes after it.
 #[inline]
 fn old_tuple_of<'a>(
     bytes: &'a [u8],
@@ -135,10 +136,10 @@ fn old_tuple_of<'a>(
     Some((old, rest))
 }
 
-/// A row was added.
+/// The body of Insert: a row was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InsertBody<'a> {
-    /// Inside a streamed chunk, the id of the (sub)transaction.
+    /// Inside a chunk, the id of the (sub)transaction.
     pub xid: Option<Xid>,
     /// The table.
     pub relation: Oid,
@@ -155,15 +156,15 @@ impl<'a> InsertBody<'a> {
     }
 }
 
-/// A row was changed.
+/// The body of Update: a row was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdateBody<'a> {
-    /// Inside a streamed chunk, the id of the (sub)transaction.
+    /// Inside a chunk, the id of the (sub)transaction.
     pub xid: Option<Xid>,
     /// The table.
     pub relation: Oid,
-    /// The old row: its key when the change touched it, all of it with `REPLICA IDENTITY FULL`,
-    /// else absent.
+    /// The old row: its key if the change affected it, the whole row with `REPLICA IDENTITY FULL`,
+    /// otherwise absent.
     pub old: Option<OldTuple<'a>>,
     /// The new row.
     pub new: TupleData<'a>,
@@ -182,14 +183,14 @@ impl<'a> UpdateBody<'a> {
     }
 }
 
-/// A row was removed.
+/// The body of Delete: a row was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeleteBody<'a> {
-    /// Inside a streamed chunk, the id of the (sub)transaction.
+    /// Inside a chunk, the id of the (sub)transaction.
     pub xid: Option<Xid>,
     /// The table.
     pub relation: Oid,
-    /// The old row: its key, or all of it with `REPLICA IDENTITY FULL`.
+    /// The old row: its key, or the whole row with `REPLICA IDENTITY FULL`.
     pub old: OldTuple<'a>,
 }
 
@@ -217,10 +218,10 @@ fn old_tuple<'a>(cursor: &mut Cursor<'a>) -> Result<OldTuple<'a>, DecodeError> {
     }
 }
 
-/// Tables were emptied.
+/// The body of Truncate: tables were emptied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TruncateBody<'a> {
-    /// Inside a streamed chunk, the id of the (sub)transaction.
+    /// Inside a chunk, the id of the (sub)transaction.
     pub xid: Option<Xid>,
     /// The options of the command.
     pub flags: TruncateFlags,
@@ -228,7 +229,7 @@ pub struct TruncateBody<'a> {
     pub relations: Oids<'a>,
 }
 
-/// The options of a TRUNCATE, as they came.
+/// The options of a TRUNCATE, as received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TruncateFlags(pub u8);
 
@@ -238,12 +239,12 @@ impl TruncateFlags {
     /// `RESTART IDENTITY`.
     pub const RESTART_IDENTITY: Self = Self(2);
 
-    /// True with `CASCADE`.
+    /// Returns true with `CASCADE`.
     pub const fn cascade(self) -> bool {
         self.0 & Self::CASCADE.0 != 0
     }
 
-    /// True with `RESTART IDENTITY`.
+    /// Returns true with `RESTART IDENTITY`.
     pub const fn restart_identity(self) -> bool {
         self.0 & Self::RESTART_IDENTITY.0 != 0
     }
@@ -252,7 +253,7 @@ impl TruncateFlags {
 impl<'a> TruncateBody<'a> {
     pub(super) fn read(cursor: &mut Cursor<'a>, in_stream: bool) -> Result<Self, DecodeError> {
         let xid = stream_xid(cursor, in_stream)?;
-        // The count is before the flags, the ids are after them.
+        // The count comes before the flags, and the ids after them.
         let count = cursor.length(FieldName::RelationCount)?;
         let flags = TruncateFlags(cursor.u8(FieldName::Flags)?);
         let bytes = cursor.bytes(FieldName::RelationIds, count.saturating_mul(4))?;
@@ -260,30 +261,30 @@ impl<'a> TruncateBody<'a> {
     }
 }
 
-/// Object ids, still in their frame.
+/// A list of object ids, borrowed from the frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Oids<'a> {
     bytes: &'a [u8],
 }
 
 impl<'a> Oids<'a> {
-    /// Ids that are known to be whole.
+    /// Creates a list of ids that were checked to be complete.
     #[cfg(feature = "encode")]
     pub(crate) const fn from_checked(bytes: &'a [u8]) -> Self {
         Self { bytes }
     }
 
-    /// How many ids there are.
+    /// Returns the number of ids.
     pub const fn len(&self) -> usize {
         self.bytes.len() / 4
     }
 
-    /// True when there is none.
+    /// Returns true if there are no ids.
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// The ids in order.
+    /// Returns the ids in order.
     pub const fn iter(&self) -> OidsIter<'a> {
         OidsIter { bytes: self.bytes }
     }

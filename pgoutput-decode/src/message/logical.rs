@@ -1,4 +1,4 @@
-//! Message: what `pg_logical_emit_message` wrote.
+//! Message, written by `pg_logical_emit_message`.
 
 use core::fmt;
 
@@ -9,30 +9,32 @@ use crate::field_name::FieldName;
 use crate::id::Xid;
 use crate::lsn::Lsn;
 
-/// A message from `pg_logical_emit_message` (option `messages`).
+/// The body of Message, written by `pg_logical_emit_message` (option `messages`).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct MessageBody<'a> {
-    /// Inside a streamed chunk, the id of the *top-level* transaction, zero when not transactional.
+    /// Inside a chunk, the id of the *top-level* transaction; zero for a message outside of
+    /// transactions.
     pub xid: Option<Xid>,
-    /// Whether it belongs to a transaction.
+    /// The flags, which include whether it belongs to a transaction.
     pub flags: MessageFlags,
-    /// Where the message stands in the log.
+    /// The LSN of the message: the end of its record.
     pub lsn: Lsn,
-    /// The prefix that it was written with.
+    /// The prefix.
     pub prefix: &'a str,
-    /// The content, any bytes.
+    /// The content, which may be any bytes.
     pub content: &'a [u8],
 }
 
-/// The flags of a [`MessageBody`], as they came.
+/// The flags of a [`MessageBody`], as received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MessageFlags(pub u8);
 
 impl MessageFlags {
-    /// The message belongs to a transaction and comes with it; else it comes at once.
+    /// The message belongs to a transaction and is sent with it. Without this flag it is sent at
+    /// once.
     pub const TRANSACTIONAL: Self = Self(1);
 
-    /// True when the message belongs to a transaction.
+    /// Returns true if the message belongs to a transaction.
     pub const fn is_transactional(self) -> bool {
         self.0 & Self::TRANSACTIONAL.0 != 0
     }

@@ -1,4 +1,4 @@
-//! Relation and Type: the shape of a table and the names of types.
+//! Relation and Type: the descriptions of tables, and the names of types.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -10,26 +10,26 @@ use crate::error::DecodeError;
 use crate::field_name::FieldName;
 use crate::id::{Oid, Xid};
 
-/// The shape of a table, sent before its first change on this connection and after every change of
-/// shape.
+/// The body of Relation: the description of a table, sent before its first change in this
+/// replication stream and after it was altered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RelationBody<'a> {
-    /// Inside a streamed chunk, the id of the (sub)transaction.
+    /// Inside a chunk, the id of the (sub)transaction.
     pub xid: Option<Xid>,
-    /// The table's id, which its changes name.
+    /// The table's id, by which its changes refer to it.
     pub oid: Oid,
-    /// The schema as it came: empty means `pg_catalog`. See [`namespace`](Self::namespace).
+    /// The schema as received; empty means `pg_catalog`. See [`namespace`](Self::namespace).
     pub wire_namespace: &'a str,
     /// The table's name.
     pub name: &'a str,
-    /// What old rows hold.
+    /// The replica identity, which decides which columns old rows contain.
     pub replica_identity: ReplicaIdentity,
     /// The columns.
     pub columns: RelationColumns<'a>,
 }
 
 impl<'a> RelationBody<'a> {
-    /// The schema's name.
+    /// Returns the name of the schema.
     pub const fn namespace(&self) -> &'a str {
         namespace(self.wire_namespace)
     }
@@ -50,7 +50,7 @@ const fn namespace(wire: &str) -> &str {
     if wire.is_empty() { "pg_catalog" } else { wire }
 }
 
-/// A table's `REPLICA IDENTITY`, the letter of `pg_class.relreplident`, as it came.
+/// The `REPLICA IDENTITY` of a table, the letter in `pg_class.relreplident`, as received.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReplicaIdentity(pub u8);
 
@@ -61,7 +61,7 @@ impl ReplicaIdentity {
     pub const NOTHING: Self = Self(b'n');
     /// `f`: the whole row.
     pub const FULL: Self = Self(b'f');
-    /// `i`: a chosen unique index.
+    /// `i`: the index chosen with `REPLICA IDENTITY USING INDEX`.
     pub const INDEX: Self = Self(b'i');
 }
 
@@ -77,16 +77,16 @@ impl fmt::Debug for ReplicaIdentity {
     }
 }
 
-/// One column of a Relation message.
+/// A column of a Relation message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ColumnBody<'a> {
-    /// Whether it is part of the key.
+    /// The flags, which include whether it is part of the replica identity.
     pub flags: ColumnFlags,
-    /// Its name.
+    /// The name.
     pub name: &'a str,
-    /// The id of its type, as `pg_attribute.atttypid`.
+    /// The id of the type, as in `pg_attribute.atttypid`.
     pub type_oid: Oid,
-    /// The type modifier, as `pg_attribute.atttypmod`; -1 where the type has none.
+    /// The type modifier, as in `pg_attribute.atttypmod`; -1 if the type has none.
     pub type_modifier: i32,
 }
 
@@ -101,7 +101,7 @@ impl<'a> ColumnBody<'a> {
     }
 }
 
-/// The columns of a Relation message, checked and still in their frame.
+/// The columns of a Relation message, checked and borrowed from the frame.
 #[derive(Clone, Copy)]
 pub struct RelationColumns<'a> {
     count: u16,
@@ -118,29 +118,29 @@ impl<'a> RelationColumns<'a> {
         Ok(Self { count, start })
     }
 
-    /// `count` columns that are known to stand in `bytes`.
+    /// Creates a list of `count` columns that `bytes` was checked to contain.
     #[cfg(feature = "encode")]
     pub(crate) const fn from_checked(count: u16, bytes: &'a [u8]) -> Self {
         Self { count, start: Cursor::over(bytes) }
     }
 
-    /// The column count as it stands on the wire.
+    /// Returns the column count as it is on the wire.
     #[cfg(feature = "encode")]
     pub(crate) const fn count(&self) -> u16 {
         self.count
     }
 
-    /// How many columns the table has.
+    /// Returns the number of columns.
     pub const fn len(&self) -> usize {
         self.count as usize
     }
 
-    /// True for a table without columns, which PostgreSQL allows.
+    /// Returns true for a table without columns, which PostgreSQL allows.
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The columns in order.
+    /// Returns the columns in order.
     pub const fn iter(&self) -> RelationColumnsIter<'a> {
         RelationColumnsIter { left: self.count, cursor: self.start }
     }
@@ -207,21 +207,22 @@ impl fmt::Debug for RelationColumnsIter<'_> {
 impl ExactSizeIterator for RelationColumnsIter<'_> {}
 impl FusedIterator for RelationColumnsIter<'_> {}
 
-/// The name of a type that is not built in, sent before the Relation message that needs it.
+/// The body of Type: the name of a type that is not built in, sent before the Relation message that
+/// needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TypeBody<'a> {
-    /// Inside a streamed chunk, the id of the (sub)transaction.
+    /// Inside a chunk, the id of the (sub)transaction.
     pub xid: Option<Xid>,
     /// The type's id.
     pub oid: Oid,
-    /// The schema as it came: empty means `pg_catalog`. See [`namespace`](Self::namespace).
+    /// The schema as received; empty means `pg_catalog`. See [`namespace`](Self::namespace).
     pub wire_namespace: &'a str,
     /// The type's name.
     pub name: &'a str,
 }
 
 impl<'a> TypeBody<'a> {
-    /// The schema's name.
+    /// Returns the name of the schema.
     pub const fn namespace(&self) -> &'a str {
         namespace(self.wire_namespace)
     }

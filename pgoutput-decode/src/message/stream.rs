@@ -1,4 +1,4 @@
-//! Stream Start, Stream Stop, Stream Commit, Stream Abort: transactions sent before they end.
+//! Stream Start, Stream Stop, Stream Commit, Stream Abort: in-progress transactions.
 
 use crate::cursor::Cursor;
 use crate::error::DecodeError;
@@ -7,17 +7,17 @@ use crate::id::Xid;
 use crate::lsn::Lsn;
 use crate::timestamp::TimestampTz;
 
-/// A chunk of a transaction in progress starts.
+/// The body of Stream Start: a chunk of an in-progress transaction starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamStartBody {
     /// The id of the top-level transaction.
     pub xid: Xid,
-    /// 1 for the first chunk of the transaction, else 0; as it came.
+    /// 1 for the first chunk of the transaction, otherwise 0; as received.
     pub first_segment: u8,
 }
 
 impl StreamStartBody {
-    /// True for the first chunk of the transaction.
+    /// Returns true for the first chunk of the transaction.
     pub const fn is_first_segment(&self) -> bool {
         self.first_segment == 1
     }
@@ -30,18 +30,18 @@ impl StreamStartBody {
     }
 }
 
-/// A streamed transaction is whole.
+/// The body of Stream Commit: an in-progress transaction was committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamCommitBody {
     /// The id of the transaction.
     pub xid: Xid,
-    /// Unused by every server so far; kept as it came.
+    /// Flags that no server uses so far; as received.
     pub flags: u8,
-    /// Where the commit record starts.
+    /// The start of the commit record.
     pub commit_lsn: Lsn,
-    /// Where the commit record ends.
+    /// The end of the commit record.
     pub end_lsn: Lsn,
-    /// When the transaction was committed.
+    /// The time of the commit.
     pub commit_time: TimestampTz,
 }
 
@@ -57,28 +57,29 @@ impl StreamCommitBody {
     }
 }
 
-/// A streamed transaction, or one of its subtransactions, was rolled back.
+/// The body of Stream Abort: an in-progress transaction, or one of its subtransactions, was rolled
+/// back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamAbortBody {
     /// The id of the top-level transaction.
     pub xid: Xid,
-    /// The id of what was rolled back; the same as `xid` when it was all of it.
+    /// The id of the transaction that was rolled back: `xid` itself, or that of a subtransaction.
     pub subxid: Xid,
-    /// What the longer form adds.
+    /// The fields of the longer form.
     pub tail: Option<StreamAbortTail>,
 }
 
-/// What Stream Abort carries when the server streams in parallel (`streaming 'parallel'`).
+/// The fields that Stream Abort has in addition with `streaming 'parallel'`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamAbortTail {
-    /// Where the abort record stands.
+    /// The LSN of the abort record.
     pub abort_lsn: Lsn,
-    /// When the transaction was rolled back.
+    /// The time of the rollback.
     pub abort_time: TimestampTz,
 }
 
-/// Which of its two forms a Stream Abort has, where its length does not tell:
-/// in [`Message::decode_prefix`](crate::Message::decode_prefix).
+/// The form of a Stream Abort, for [`Message::decode_prefix`](crate::Message::decode_prefix), where
+/// the length does not show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamAbortForm {
     /// Two transaction ids: `streaming` is `on`, whatever the protocol version.
@@ -88,7 +89,7 @@ pub enum StreamAbortForm {
 }
 
 impl StreamAbortBody {
-    /// Bytes after the tag in the short form.
+    /// The number of bytes after the tag in the short form.
     pub(super) const SHORT_LEN: usize = 8;
 
     pub(super) fn read(

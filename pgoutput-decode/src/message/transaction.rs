@@ -8,7 +8,7 @@ use crate::lsn::Lsn;
 use crate::message::Message;
 use crate::timestamp::TimestampTz;
 
-/// Decodes a frame that is a Begin, outside of a streamed chunk.
+/// Decodes a frame that is a Begin, outside of a chunk.
 pub(super) fn begin(frame: &[u8]) -> Result<Message<'_>, DecodeError> {
     let body = || {
         let (_, rest) = frame.split_first()?;
@@ -24,7 +24,7 @@ pub(super) fn begin(frame: &[u8]) -> Result<Message<'_>, DecodeError> {
     }
 }
 
-/// Decodes a frame that is a Commit, outside of a streamed chunk.
+/// Decodes a frame that is a Commit, outside of a chunk.
 pub(super) fn commit(frame: &[u8]) -> Result<Message<'_>, DecodeError> {
     let body = || {
         let (&[_, flags], rest) = frame.split_first_chunk()?;
@@ -49,12 +49,13 @@ fn split_time(bytes: &[u8]) -> Option<(TimestampTz, &[u8])> {
     split_u64(bytes).map(|(micros, rest)| (TimestampTz::from_micros(micros.cast_signed()), rest))
 }
 
-/// A transaction starts.
+/// The body of Begin: a transaction starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BeginBody {
-    /// The final LSN of the transaction: where its commit record starts.
+    /// The commit LSN of the transaction: the start of its commit record. The manual calls it final
+    /// LSN.
     pub final_lsn: Lsn,
-    /// When the transaction was committed.
+    /// The time of the commit.
     pub commit_time: TimestampTz,
     /// The id of the transaction.
     pub xid: Xid,
@@ -71,17 +72,17 @@ impl BeginBody {
     }
 }
 
-/// A transaction is whole.
+/// The body of Commit: a transaction is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommitBody {
-    /// Unused by every server so far; kept as it came.
+    /// Flags that no server uses so far; as received.
     pub flags: u8,
-    /// Where the commit record starts; the same as Begin's final LSN.
+    /// The start of the commit record; the same as Begin's final LSN.
     pub commit_lsn: Lsn,
-    /// The end of the commit record: the LSN to report as flushed once the transaction is
+    /// The end of the commit record: the LSN to report as flushed once the transaction was
     /// processed.
     pub end_lsn: Lsn,
-    /// When the transaction was committed.
+    /// The time of the commit.
     pub commit_time: TimestampTz,
 }
 
@@ -97,10 +98,10 @@ impl CommitBody {
     }
 }
 
-/// Where a transaction came from, when it was itself replicated to this server.
+/// The body of Origin: the origin of a transaction that was itself replicated to this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OriginBody<'a> {
-    /// The commit's LSN on the origin server.
+    /// The LSN of the commit on the origin server.
     pub commit_lsn: Lsn,
     /// The name of the origin.
     pub name: &'a str,

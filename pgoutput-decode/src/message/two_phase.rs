@@ -7,18 +7,18 @@ use crate::id::Xid;
 use crate::lsn::Lsn;
 use crate::timestamp::TimestampTz;
 
-/// A prepared transaction starts.
+/// The body of Begin Prepare: a prepared transaction starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BeginPrepareBody<'a> {
-    /// Where the prepare record starts.
+    /// The start of the prepare record.
     pub prepare_lsn: Lsn,
-    /// Where the prepare record ends.
+    /// The end of the prepare record.
     pub end_lsn: Lsn,
-    /// When the transaction was prepared.
+    /// The time of the preparation.
     pub prepare_time: TimestampTz,
     /// The id of the transaction.
     pub xid: Xid,
-    /// The name the user gave it in `PREPARE TRANSACTION`.
+    /// The identifier given in `PREPARE TRANSACTION`.
     pub gid: &'a str,
 }
 
@@ -39,17 +39,17 @@ macro_rules! prepare {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub struct $name<'a> {
-            /// Unused by every server so far; kept as it came.
+            /// Flags that no server uses so far; as received.
             pub flags: u8,
-            /// Where the prepare record starts.
+            /// The start of the prepare record.
             pub prepare_lsn: Lsn,
-            /// Where the prepare record ends.
+            /// The end of the prepare record.
             pub end_lsn: Lsn,
-            /// When the transaction was prepared.
+            /// The time of the preparation.
             pub prepare_time: TimestampTz,
             /// The id of the transaction.
             pub xid: Xid,
-            /// The name the user gave it in `PREPARE TRANSACTION`.
+            /// The identifier given in `PREPARE TRANSACTION`.
             pub gid: &'a str,
         }
 
@@ -69,29 +69,30 @@ macro_rules! prepare {
 }
 
 prepare! {
-    /// A transaction is prepared: its changes came since Begin Prepare.
+    /// The body of Prepare: a transaction is prepared. Its changes came since Begin Prepare.
     PrepareBody
 }
 
 prepare! {
-    /// A streamed transaction is prepared: its changes came in chunks.
+    /// The body of Stream Prepare: an in-progress transaction is prepared. Its changes came in
+    /// chunks.
     StreamPrepareBody
 }
 
-/// A prepared transaction was committed.
+/// The body of Commit Prepared: a prepared transaction was committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommitPreparedBody<'a> {
-    /// Unused by every server so far; kept as it came.
+    /// Flags that no server uses so far; as received.
     pub flags: u8,
-    /// Where the commit record starts.
+    /// The start of the commit record.
     pub commit_lsn: Lsn,
-    /// Where the commit record ends.
+    /// The end of the commit record.
     pub end_lsn: Lsn,
-    /// When the transaction was committed.
+    /// The time of the commit.
     pub commit_time: TimestampTz,
     /// The id of the transaction.
     pub xid: Xid,
-    /// The name the user gave it in `PREPARE TRANSACTION`.
+    /// The identifier given in `PREPARE TRANSACTION`.
     pub gid: &'a str,
 }
 
@@ -108,22 +109,22 @@ impl<'a> CommitPreparedBody<'a> {
     }
 }
 
-/// A prepared transaction was rolled back.
+/// The body of Rollback Prepared: a prepared transaction was rolled back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RollbackPreparedBody<'a> {
-    /// Unused by every server so far; kept as it came.
+    /// Flags that no server uses so far; as received.
     pub flags: u8,
-    /// Where the prepare record ends.
+    /// The end of the prepare record.
     pub prepare_end_lsn: Lsn,
-    /// Where the rollback record ends.
+    /// The end of the rollback record.
     pub rollback_end_lsn: Lsn,
-    /// When the transaction was prepared.
+    /// The time of the preparation.
     pub prepare_time: TimestampTz,
-    /// When it was rolled back.
+    /// The time of the rollback.
     pub rollback_time: TimestampTz,
     /// The id of the transaction.
     pub xid: Xid,
-    /// The name the user gave it in `PREPARE TRANSACTION`.
+    /// The identifier given in `PREPARE TRANSACTION`.
     pub gid: &'a str,
 }
 

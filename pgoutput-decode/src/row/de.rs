@@ -31,7 +31,7 @@ impl<'a> Row<'a> {
     /// Reads the whole row as a struct, a map, a tuple, or any other type that reads the names and
     /// values of its columns.
     ///
-    /// The type of a column decides what its field gets, never the characters of its text. Text and
+    /// The type of a column decides what its field gets, not the characters of its text. Text and
     /// binary format give the same.
     ///
     /// | column | becomes |
@@ -57,22 +57,22 @@ impl<'a> Row<'a> {
     ///
     /// # JSON
     ///
-    /// A field of type `serde_json::Value` takes anything, so it gets what the table says: a
-    /// `numeric` is a string, a `bytea` an array of numbers, a `real` is widened to an `f64` and
-    /// shows all its digits. [`get`](Self::get) reads a column as the `serde_json::Value` that the
-    /// JSON of an event has.
+    /// A field of type `serde_json::Value` accepts any type, so the table applies: a `numeric` is a
+    /// string, a `bytea` an array of numbers, and a `real` is widened to an `f64` and shows all its
+    /// digits. [`get`](Self::get) reads a column as the `serde_json::Value` that the JSON of an
+    /// event has.
     ///
     /// `serde_json` reads numbers in documents: an `f64` or `f32` field inside a document gets the
-    /// nearest float, for integers too. A document that is read as a whole by a type that takes
+    /// nearest float, for integers too. A document that is read as a whole by a type that accepts
     /// anything is an error if one of its numbers would lose digits. `String`,
     /// `Box<serde_json::value::RawValue>` and [`Json`](crate::value::Json) keep every number.
     ///
     /// # Limits of `flatten`, `untagged` and `tag`
     ///
     /// For `#[serde(flatten)]`, `#[serde(untagged)]` and `#[serde(tag = "…")]`, `serde` reads the
-    /// columns into a buffer of its own before any field says what it wants. With `flatten` those
-    /// are the columns that the outer struct does not name, with the other two all of them. The
-    /// buffer holds what the table says first, and `serde` alone decides what fields may read from
+    /// columns into a buffer of its own before any field requests a type. With `flatten` these are
+    /// the columns that the outer struct does not name, with the other two all columns. The buffer
+    /// contains the first form in the table above, and `serde` alone decides which fields can read
     /// it:
     ///
     /// - an unchanged TOAST value is an error. Name its column in the outer struct, as a
@@ -126,10 +126,10 @@ impl<'a> Row<'a> {
     /// ```
     ///
     /// # Errors
-    /// When a field and its column do not agree: the types, the range, NULL in a field that is no
-    /// `Option`, an unchanged TOAST value in a field that is no [`Toast`](crate::value::Toast).
-    /// Except for the limits above, nothing is cut off, rounded or left out. A column that no field
-    /// names is not read; with `#[serde(flatten)]` all are.
+    /// A field does not match its column: the type, the range, NULL in a field that is not an
+    /// `Option`, or an unchanged TOAST value in a field that is not a
+    /// [`Toast`](crate::value::Toast). Except for the limits above, nothing is truncated, rounded
+    /// or omitted. A column that no field names is not read, unless `#[serde(flatten)]` is used.
     pub fn deserialize<T: Deserialize<'a>>(&self) -> Result<T, RowError> {
         let by_index = Cell::new(false);
         let row = RowDeserializer { row: self, by_name: false, by_index: &by_index };
@@ -139,7 +139,8 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Values without names do not say which column an error is about: reading them by name does.
+    /// Reads the row by name, for its error. Values without names do not show which column it is
+    /// about.
     #[cold]
     fn read_by_name<T: Deserialize<'a>>(
         &self,
@@ -167,11 +168,11 @@ impl<'a> Row<'a> {
     }
 }
 
-/// A map from the names of the columns to their values; for a sequence, the values alone.
+/// The names of the columns with their values; for a sequence, the values alone.
 #[derive(Clone, Copy)]
 struct RowDeserializer<'a, 'c> {
     row: &'c Row<'a>,
-    /// A struct is given the names of the columns even if it has the same fields.
+    /// Whether a struct is given the names of the columns even if it has the same fields.
     by_name: bool,
     /// Whether a struct was given the values in their order, without names.
     by_index: &'c Cell<bool>,
@@ -191,8 +192,8 @@ impl<'a> Deserializer<'a> for RowDeserializer<'a, '_> {
         visitor.visit_map(self.access())
     }
 
-    /// A struct finds its fields by their names or, which is faster, in their order. `fields` holds
-    /// aliases too, so columns may be left over.
+    /// A struct finds its fields by their names or, which is faster, by their order. `fields`
+    /// includes aliases, so columns may be left over.
     fn deserialize_struct<V: Visitor<'a>>(
         self,
         _: &'static str,
@@ -246,7 +247,7 @@ impl<'a> Deserializer<'a> for RowDeserializer<'a, '_> {
 /// The columns of a row in their order.
 struct RowAccess<'a> {
     columns: RowColumns<'a>,
-    /// The column whose name was given and whose value was not.
+    /// The column whose name was returned and whose value was not.
     current: Option<Described<'a>>,
 }
 

@@ -1,4 +1,4 @@
-//! What can be wrong with a column of a row.
+//! Errors of rows and their columns.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -12,12 +12,11 @@ use crate::relation::Relation;
 use crate::tuple::TupleColumn;
 use crate::value::{Format, PgType, ValueError, ValueErrorKind};
 
-/// A row that could not be read: in which table, which column, of which type and format, what was
-/// wrong and where, and what would work.
+/// The error of reading a row: the table, the column with its type and format, the reason, the
+/// offset, and the types that would work.
 ///
-/// One word wide. It keeps names, and nothing of the values but the key where
-/// [`in_change`](Self::in_change) was given one, unless a `Deserialize` of yours puts some into its
-/// message.
+/// It is one word wide. It contains names, but of the values only the key given to
+/// [`in_change`](Self::in_change), and what a `Deserialize` of your own puts into its message.
 ///
 /// ```
 /// use pgoutput_decode::row::{Row, RowErrorKind};
@@ -50,7 +49,7 @@ struct RowErrorDetails {
     change: Option<Change>,
 }
 
-/// The change that the row is part of.
+/// The change that contains the row.
 #[derive(Debug)]
 struct Change {
     lsn: Lsn,
@@ -61,51 +60,52 @@ struct Change {
 struct Place {
     name: Box<str>,
     type_oid: Oid,
-    /// The type that decides what it can be read as: below all domains.
+    /// The type that decides how the value can be read: below all domains.
     base_oid: Oid,
     type_name: Option<Box<str>>,
-    /// The name of the type that an error is about which is not the column's.
+    /// The name of the type that the error is about, if it is not the type of the column.
     inner_name: Option<Box<str>>,
     format: Option<Format>,
-    /// What it could have been read as.
+    /// The types that can read the column.
     hint: &'static str,
-    /// Where in the value an implementation of `serde::Deserialize` refused something.
+    /// The offset in the value at which an implementation of `serde::Deserialize` failed.
     #[cfg(feature = "serde")]
     offset: usize,
 }
 
-/// What was wrong with a row.
+/// The reason why a row could not be read.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RowErrorKind {
-    /// The row is wider or narrower than its table.
+    /// The row has more or fewer columns than its table.
     Width {
-        /// Columns of the table.
+        /// The number of columns of the table.
         described: usize,
-        /// Columns of the row.
+        /// The number of columns of the row.
         sent: usize,
     },
     /// The table has no column of this name.
     NoSuchColumn {
-        /// The name that was asked for.
+        /// The requested name.
         wanted: Box<str>,
     },
-    /// The table has no column at this place.
+    /// The table has no column at this index.
     NoSuchIndex {
-        /// The place that was asked for, from 0.
+        /// The requested index, from 0.
         index: usize,
-        /// How many columns the table has.
+        /// The number of columns of the table.
         columns: usize,
     },
-    /// The old row holds only the columns of the replica identity, and this is none of them.
+    /// The old row has only the columns of the replica identity, and this is not one of them.
     NotInKey {
-        /// The name or the place that was asked for.
+        /// The requested name or index.
         column: Box<str>,
     },
-    /// The value: its bytes, its range, the type it was asked for as.
+    /// The value cannot be read: its bytes are invalid, it is out of range, or it is of another
+    /// type.
     Value(ValueError),
-    /// `postgres_types::FromSql` reads only the binary format, and the value came as text that is
-    /// not its binary form too.
+    /// `postgres_types::FromSql` reads only the binary format, and the value was sent as text that
+    /// differs from its binary form.
     #[cfg(feature = "postgres-types")]
     NeedsBinary {
         /// The Rust type.
@@ -162,7 +162,7 @@ impl RowError {
         error
     }
 
-    /// The same error, at this byte of the value.
+    /// Returns the same error, at this byte of the value.
     #[cfg(feature = "serde")]
     pub(super) fn at(mut self, offset: usize) -> Self {
         if let Some(place) = &mut self.0.column {
@@ -171,61 +171,61 @@ impl RowError {
         self
     }
 
-    /// The same error, which says in which change the row stands: where that is in the log, and the
-    /// key of the row as text, such as `id=7`, empty if nothing is to be said of it.
+    /// Returns the same error with the change that contains the row: its LSN, and the key of the
+    /// row as text, such as `id=7`. The key may be empty.
     #[must_use]
     pub fn in_change(mut self, lsn: Lsn, key: &str) -> Self {
         self.0.change = Some(Change { lsn, key: key.into() });
         self
     }
 
-    /// Where the change stands in the log; `None` unless [`in_change`](Self::in_change) has said
-    /// so, as the errors of `pgoutput-reader` have.
+    /// Returns the LSN of the change; `None` unless [`in_change`](Self::in_change) was called, as
+    /// `pgoutput-reader` does.
     pub fn lsn(&self) -> Option<Lsn> {
         self.0.change.as_ref().map(|change| change.lsn)
     }
 
-    /// The key of the row as text, as [`in_change`](Self::in_change) has said it.
+    /// Returns the key of the row as text, if [`in_change`](Self::in_change) added one.
     pub fn key(&self) -> Option<&str> {
         self.0.change.as_ref().map(|change| &*change.key).filter(|key| !key.is_empty())
     }
 
-    /// What was wrong.
+    /// Returns the reason.
     pub fn kind(&self) -> &RowErrorKind {
         &self.0.kind
     }
 
-    /// The table's schema.
+    /// Returns the table's schema.
     pub fn schema(&self) -> &str {
         &self.0.schema
     }
 
-    /// The table's name.
+    /// Returns the table's name.
     pub fn table(&self) -> &str {
         &self.0.table
     }
 
-    /// The column's name; `None` when no column of the table is to blame.
+    /// Returns the column's name; `None` if the error is not about a column of the table.
     pub fn column(&self) -> Option<&str> {
         self.0.column.as_ref().map(|place| &*place.name)
     }
 
-    /// The column's type.
+    /// Returns the oid of the column's type.
     pub fn type_oid(&self) -> Option<Oid> {
         self.0.column.as_ref().map(|place| place.type_oid)
     }
 
-    /// The name of the column's type, for built-in types and described ones.
+    /// Returns the name of the column's type, if it is built in or described.
     pub fn type_name(&self) -> Option<&str> {
         self.0.column.as_ref().and_then(|place| place.type_name.as_deref())
     }
 
-    /// The format that the value came in; `None` for NULL and what did not come along.
+    /// Returns the format of the value; `None` for NULL and an unchanged TOAST value.
     pub fn format(&self) -> Option<Format> {
         self.0.column.as_ref().and_then(|place| place.format)
     }
 
-    /// The error of the value.
+    /// Returns the error of the value.
     pub fn value_error(&self) -> Option<&ValueError> {
         match &self.0.kind {
             RowErrorKind::Value(error) => Some(error),
@@ -233,7 +233,7 @@ impl RowError {
         }
     }
 
-    /// The byte of the value, from 0, at which something was wrong.
+    /// Returns the offset in the value, from 0, at which the error was found.
     pub fn offset(&self) -> Option<usize> {
         match &self.0.kind {
             RowErrorKind::Value(error) => Some(error.offset()),
@@ -250,7 +250,7 @@ impl RowError {
 }
 
 impl Place {
-    /// Names format and type.
+    /// Writes format and type.
     fn write_type(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(format) = self.format {
             write!(f, "{format} value of ")?;
@@ -268,7 +268,7 @@ impl fmt::Display for RowError {
     }
 }
 
-/// Names as they are.
+/// Writes names without escapes.
 impl fmt::Display for RowErrorDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(Change { lsn, key }) = &self.change {
@@ -306,13 +306,13 @@ impl fmt::Display for RowErrorDetails {
                     return error.write_reason(f);
                 }
                 if !is_own(error.type_oid(), place) {
-                    // That of an element, which the error names.
+                    // The type is that of an element, which the error names.
                     return error.write_named(f, place.inner_name.as_deref());
                 }
                 place.write_type(f)?;
                 f.write_str(": ")?;
                 match kind {
-                    // Nothing stands anywhere.
+                    // There is no value.
                     ValueErrorKind::WrongType { target } if place.format.is_none() => {
                         write!(f, "cannot be read as {target}")?;
                     }
@@ -356,7 +356,7 @@ impl fmt::Display for RowErrorDetails {
     }
 }
 
-/// Whether the error is that of the column's value, and not of something inside of it.
+/// Returns whether the error is about the column's value, and not about a value inside it.
 fn is_own(type_oid: Option<Oid>, place: &Place) -> bool {
     type_oid.is_none_or(|oid| oid == place.type_oid || oid == place.base_oid)
 }

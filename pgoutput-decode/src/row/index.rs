@@ -1,12 +1,12 @@
-//! How a column is named: by its name or its place.
+//! Reference to a column by its name or its index.
 
 use alloc::string::{String, ToString};
 
 use super::RowErrorKind;
 use crate::relation::{Column, Relation};
 
-/// The name of a column (`str`, `String`) or its place in the table, from 0 (`usize`). Not to be
-/// implemented elsewhere.
+/// The name of a column (`str`, `String`) or its index in the table, from 0 (`usize`). The trait is
+/// sealed.
 ///
 /// Names are compared as PostgreSQL stores them: case matters.
 pub trait RowIndex: sealed::Sealed {}
@@ -17,13 +17,13 @@ mod sealed {
     use super::{Column, Relation, RowErrorKind, String, ToString};
 
     pub trait Sealed {
-        /// Whether it names the column at this place.
+        /// Returns whether it refers to the column at this index.
         fn is(&self, place: usize, column: &Column) -> bool;
 
-        /// For error messages.
+        /// Returns the text for error messages.
         fn written(&self) -> String;
 
-        /// What is wrong when the table has no such column.
+        /// Returns the reason of the error if the table has no such column.
         fn missing(&self, _: &Relation) -> RowErrorKind {
             RowErrorKind::NoSuchColumn { wanted: self.written().into() }
         }

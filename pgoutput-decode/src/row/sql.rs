@@ -12,11 +12,11 @@ use crate::tuple::TupleColumn;
 use crate::value::{FieldType, MAX_DEPTH, TypeKind, ValueError, ValueErrorKind, type_oid};
 
 impl<'a> Row<'a> {
-    /// The value as a type that reads values of the crate `postgres`: `chrono`, `rust_decimal` and
+    /// Reads the value as a type that the crate `postgres` supports; `chrono`, `rust_decimal` and
     /// many other crates have such types.
     ///
-    /// `FromSql` knows only the binary format: read with the option `binary`, or columns whose text
-    /// is their binary form (text types, enums, `json`). NULL is for `Option`.
+    /// `FromSql` reads only the binary format. Use the option `binary`, or columns whose text is
+    /// also their binary form (text types, enums, `json`). NULL needs an `Option`.
     ///
     /// ```
     /// use pgoutput_decode::row::Row;
@@ -35,8 +35,8 @@ impl<'a> Row<'a> {
     /// ```
     ///
     /// # Errors
-    /// When the row has no such column, when `T` refuses the type or the value, when the value came
-    /// as text that is not its binary form, and when it did not come along.
+    /// The row has no such column; `T` refuses the type or the value; the value was sent as text
+    /// that differs from its binary form, or is an unchanged TOAST value.
     pub fn get_sql<T: FromSql<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
         let column = self.column(&index).ok_or_else(|| self.missing(&index))?;
         read(&column).map_err(|kind| {
@@ -66,12 +66,12 @@ fn read<'a, T: FromSql<'a>>(column: &RowColumn<'a>) -> Result<T, RowErrorKind> {
     }
 }
 
-/// Whether both formats are the same bytes.
+/// Returns whether both formats have the same bytes.
 fn is_text(ty: FieldType<'_>) -> bool {
     ty.is_text() || ty.oid() == type_oid::JSON
 }
 
-/// The type as that crate describes it.
+/// Returns the type as that crate describes it.
 fn sql_type(ty: FieldType<'_>, depth: u8) -> Type {
     let oid = ty.oid().as_u32();
     if let Some(known) = Type::from_oid(oid) {
@@ -82,7 +82,7 @@ fn sql_type(ty: FieldType<'_>, depth: u8) -> Type {
         if depth < MAX_DEPTH { sql_type(part, depth + 1) } else { Type::UNKNOWN }
     };
     let kind = match ty.kind() {
-        // Its labels are not known; what reads enums goes by the name.
+        // Its labels are unknown. Types that read enums check the name.
         TypeKind::Enum => Kind::Enum(Vec::new()),
         TypeKind::Domain(base) => Kind::Domain(of(base)),
         TypeKind::Array { element, .. } => Kind::Array(of(element)),

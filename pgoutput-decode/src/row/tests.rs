@@ -155,7 +155,7 @@ fn unchanged_values_come_from_an_old_row_that_has_them() {
     assert_eq!(sent.row(&table).get::<&str>("body").unwrap(), "old");
     assert_eq!(sent.row(&table).get::<Option<Numeric<'_>>>("price").unwrap(), None);
 
-    // The NULLs of a key are no values.
+    // The NULLs of a key are not values.
     let key = [Is::Text("6"), Is::Null, Is::Null];
     let sent = Sent::change(b'U', &COLUMNS, &[(b'K', &key), (b'N', &new)]);
     let table = sent.table();
@@ -285,7 +285,7 @@ fn descriptions_are_searched_for_in_what_they_consist_of() {
     assert!(item.find(Oid::new(16_402)).is_none());
 }
 
-/// What consists of several texts has no bytes but those of the whole.
+/// A value that consists of several texts has no bytes of its own but those of the whole.
 #[test]
 fn the_column_has_the_bytes_of_what_is_not_utf8() {
     let sent = Sent::insert(&[("item", ITEM.oid)], &[Is::Bytes(b"(a\xFF,)")]);

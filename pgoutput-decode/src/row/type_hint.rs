@@ -1,9 +1,9 @@
-//! Which Rust types read a column, for error messages.
+//! The Rust types that can read a column, for error messages.
 
 use super::RowColumn;
 use crate::value::{PgType, TypeKind, type_oid};
 
-/// What values of this column can be read as by `get`.
+/// Returns the types that `get` can read from this column.
 pub(super) fn reads_as(column: &RowColumn<'_>) -> &'static str {
     let ty = column.ty.without_domains();
     if ty.is_text() {
@@ -56,14 +56,14 @@ pub(super) fn reads_as(column: &RowColumn<'_>) -> &'static str {
     }
 }
 
-/// What is left of such a hint when a value does not fit into what can hold most values of the
-/// type.
+/// Returns the part of such a hint that remains for a value that does not fit into types with a
+/// smaller range.
 pub(super) fn without_loss(hint: &'static str) -> &'static str {
     // The types of the crate `time` have no infinity, and not all years.
     hint.split_once(", or (feature `time`)").map_or(hint, |(lossless, _)| lossless)
 }
 
-/// What values of this column can be read as by `get_sql`.
+/// Returns the types that `get_sql` can read from this column.
 #[cfg(feature = "postgres-types")]
 pub(super) fn reads_as_sql(column: &RowColumn<'_>) -> &'static str {
     match column.ty.without_domains().kind() {
@@ -73,7 +73,7 @@ pub(super) fn reads_as_sql(column: &RowColumn<'_>) -> &'static str {
     }
 }
 
-/// What values of this column are for `serde`.
+/// Returns the form that `serde` gets of values of this column.
 #[cfg(feature = "serde")]
 pub(super) fn becomes(column: &RowColumn<'_>) -> &'static str {
     let ty = column.ty.without_domains();
@@ -96,7 +96,7 @@ pub(super) fn becomes(column: &RowColumn<'_>) -> &'static str {
         type_oid::FLOAT4 | type_oid::FLOAT8 => "a float",
         type_oid::NUMERIC => "a string, or an exact integer or float",
         type_oid::BYTEA => "bytes, or a sequence of u8",
-        type_oid::JSON | type_oid::JSONB => "what stands in the document, or a string",
+        type_oid::JSON | type_oid::JSONB => "the content of the document, or a string",
         oid if PgType::from_oid(oid).is_some_and(|known| known.element().is_some()) => "a sequence",
         _ => "a string",
     }

@@ -5,27 +5,27 @@ use core::str::{self, Utf8Error};
 
 use crate::utf8;
 
-/// One column of a row.
+/// A column of a tuple.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TupleColumn<'a> {
     /// SQL NULL.
     Null,
     /// An unchanged TOAST value: the change did not touch it, so the message omits it.
     ///
-    /// Neither NULL nor absent: the row has a value here, only this message does not carry it.
+    /// It is not NULL: the row has a value here, which this message does not contain.
     Unchanged,
-    /// The value as its type's output function prints it, in the client encoding; no terminating
+    /// The output of the type's output function, in the client encoding, without a terminating
     /// zero.
     Text(&'a [u8]),
-    /// The value as its type's send function gives it (option `binary`).
+    /// The output of the type's send function (option `binary`).
     Binary(&'a [u8]),
 }
 
 impl<'a> TupleColumn<'a> {
-    /// The text, if the column is sent as text.
+    /// Returns the text, if the column was sent as text.
     ///
-    /// A server sends text that is not UTF-8 if the client encoding is another one, or if the
-    /// database's encoding is SQL_ASCII.
+    /// A server sends text that is not UTF-8 with another client encoding, or from a database in
+    /// SQL_ASCII.
     ///
     /// ```
     /// use pgoutput_decode::{Message, TupleColumn};

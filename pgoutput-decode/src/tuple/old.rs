@@ -1,15 +1,15 @@
-//! Old rows, and which row of a change a tuple is.
+//! Old rows, and the kinds of tuples.
 
 use core::fmt;
 
 use super::{TupleColumn, TupleData};
 use crate::column::ColumnFlags;
 
-/// Which row of a change a tuple is.
+/// The kind of a tuple: which row of a change it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TupleKind {
-    /// `K`: the old row, of which only the columns of the replica identity have values; NULL stands
-    /// in the place of the others.
+    /// `K`: the key of the old row. Only the columns of the replica identity have values; the
+    /// others are NULL.
     Key,
     /// `O`: the whole old row (`REPLICA IDENTITY FULL`).
     Old,
@@ -17,7 +17,7 @@ pub enum TupleKind {
     New,
 }
 
-/// The old row of a change, as much of it as the table's replica identity puts into the log.
+/// The old row of a change, with the columns that the table's replica identity puts into the WAL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OldTuple<'a> {
     /// `K`: the columns of the replica identity (the primary key, or the index chosen for it).
@@ -28,16 +28,16 @@ pub enum OldTuple<'a> {
 
 /// The key columns of an old row.
 ///
-/// On the wire a key tuple is as wide as the table, with NULL in the place of every column that is
-/// no key. Those NULLs are no values, so they show only through [`full_width`](Self::full_width).
+/// On the wire a key tuple is as wide as the table, with NULL for every column outside the key.
+/// These NULLs are not values. Only [`full_width`](Self::full_width) returns them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyTuple<'a>(pub(crate) TupleData<'a>);
 
 impl<'a> KeyTuple<'a> {
-    /// The key columns with their places in the table, from 0; `flags` are those of the Relation
-    /// message.
+    /// Returns the key columns with their indexes in the table, from 0. `flags` are those of the
+    /// Relation message.
     ///
-    /// Ends with the shorter of the two. Compare the widths first if they may differ.
+    /// The result ends with the shorter of the two. Compare the widths first if they may differ.
     ///
     /// ```
     /// use pgoutput_decode::{ColumnFlags, Decoder, Message, OldTuple, TupleColumn};
@@ -64,7 +64,7 @@ impl<'a> KeyTuple<'a> {
             .map(|(index, (column, _))| (index, column))
     }
 
-    /// The tuple as it came, NULLs in the place of columns that are no key.
+    /// Returns the tuple as received, with NULL for columns outside the key.
     pub const fn full_width(&self) -> TupleData<'a> {
         self.0
     }

@@ -5,8 +5,8 @@ use core::fmt;
 
 use super::{KeyTuple, OldTuple, TupleData};
 
-/// A tuple with its own bytes: a copy of one in a frame, or built column by column with the feature
-/// `encode`. Reading its columns cannot fail.
+/// A tuple that owns its bytes: a copy of one in a frame, or built column by column with the
+/// feature `encode`. Reading its columns cannot fail.
 ///
 /// ```
 /// use pgoutput_decode::{Message, TupleBuf};
@@ -39,7 +39,7 @@ impl From<TupleData<'_>> for TupleBuf {
 }
 
 impl TupleBuf {
-    /// The row.
+    /// Returns the row.
     #[inline]
     pub fn as_tuple(&self) -> TupleData<'_> {
         TupleData { columns: self.columns, bytes: &self.bytes }
@@ -56,7 +56,7 @@ impl From<OldTuple<'_>> for OldTupleBuf {
 }
 
 impl OldTupleBuf {
-    /// The row.
+    /// Returns the row.
     #[inline]
     pub fn as_old(&self) -> OldTuple<'_> {
         match self {

@@ -243,7 +243,7 @@ fn skip_element(text: &mut Symbols<'_>, delimiter: u8) -> Result<(), ValueError>
     element(text, delimiter).map(|_| ())
 }
 
-/// How much of an array is checked when it is read.
+/// The part of an array that is checked when it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Check {
     /// The elements too: reading them as their own type does not fail afterwards.

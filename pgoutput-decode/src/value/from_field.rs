@@ -44,10 +44,11 @@ pub trait FromField<'a>: Sized {
     ///
     /// # Errors
     ///
-    /// When the value does not fit into `Self`, and when it is not what PostgreSQL writes.
+    /// The value does not fit into `Self`, or is not in the form that PostgreSQL writes.
     fn from_field(field: &Field<'a>) -> Result<Self, ValueError>;
 
-    /// Whether values of this PostgreSQL type can be read. A domain is seen as its base type.
+    /// Returns whether values of this PostgreSQL type can be read. A domain counts as its base
+    /// type.
     ///
     /// By default every type is accepted and [`from_field`](Self::from_field) decides. Override
     /// this to refuse a wrong type also where the value is NULL and `from_field` is not called.
@@ -56,7 +57,7 @@ pub trait FromField<'a>: Sized {
         true
     }
 
-    /// What NULL is read as: an error, unless the type can hold it as `Option` does.
+    /// Reads NULL: an error, unless the type can represent it, as `Option` does.
     ///
     /// # Errors
     ///
@@ -65,8 +66,7 @@ pub trait FromField<'a>: Sized {
         Err(ValueError::new(ValueErrorKind::Null { target: type_name::<Self>() }, 0))
     }
 
-    /// What an unchanged TOAST value is read as: an error for every type but
-    /// [`Toast`](super::Toast).
+    /// Reads an unchanged TOAST value: an error for every type except [`Toast`](super::Toast).
     ///
     /// # Errors
     ///
@@ -75,7 +75,8 @@ pub trait FromField<'a>: Sized {
         Err(ValueError::new(ValueErrorKind::Unchanged { target: type_name::<Self>() }, 0))
     }
 
-    /// Whether arrays of this type can be read as lists of `Self`. A `bytea` is a list of bytes.
+    /// Returns whether arrays of this type can be read as lists of `Self`. A `bytea` is a list of
+    /// bytes.
     #[cfg(feature = "alloc")]
     #[doc(hidden)]
     fn accepts_list(ty: FieldType<'_>) -> bool {
@@ -89,7 +90,7 @@ pub trait FromField<'a>: Sized {
         vec::read(field)
     }
 
-    /// Takes the content of these dimensions.
+    /// Reads the content of these dimensions.
     #[cfg(feature = "alloc")]
     #[doc(hidden)]
     fn take_inside(

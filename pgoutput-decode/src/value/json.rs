@@ -21,8 +21,8 @@ fn not_empty(document: Text<'_>) -> Result<Text<'_>, ValueError> {
 /// A `json` document as stored, with its digits, white space, and the order and duplicates of its
 /// keys.
 ///
-/// `write_json` nests the document unchanged, with two exceptions: line breaks between tokens
-/// become spaces, so that the output stays on one line, and characters of its strings that are not
+/// `write_json` nests the document unchanged, with two exceptions. Line breaks between tokens
+/// become spaces, so that the output stays on one line. Characters of its strings that are not
 /// [printable](crate::is_printable) are escaped.
 ///
 /// The server accepts documents that other parsers reject: with half of a surrogate pair

@@ -1,11 +1,11 @@
-//! Which numbers `serde_json` holds without losing digits.
+//! Detection of numbers that `serde_json` stores without losing digits.
 
 use alloc::string::{String, ToString};
 
 use serde_json::Number;
 
-/// How `serde_json` holds a number. Its feature `arbitrary_precision`, which any crate may turn on,
-/// decides that.
+/// The form in which `serde_json` stores a number. It depends on its feature `arbitrary_precision`,
+/// which any crate may enable.
 pub(super) enum Held {
     /// With every character.
     Whole,
@@ -13,20 +13,20 @@ pub(super) enum Held {
     Float(f64),
 }
 
-/// `None` if digits would be lost.
+/// Returns `None` if digits would be lost.
 pub(super) fn held(number: &str) -> Option<Held> {
     let parsed: Number = serde_json::from_str(number).ok()?;
     if parsed.to_string() == number {
         return Some(Held::Whole);
     }
-    // Its own reader of floats may miss the nearest one.
+    // The float parser of `serde_json` may miss the nearest float.
     let float: f64 = number.parse().ok()?;
     let is_it = float.is_finite() && decimal(&alloc::format!("{float:e}")) == decimal(number);
     is_it.then_some(Held::Float(float))
 }
 
-/// A number's sign, its digits from the first to the last that is not zero, and a power of ten as a
-/// factor.
+/// Splits a number into its sign, its digits from the first to the last that is not zero, and a
+/// power of ten.
 fn decimal(number: &str) -> Option<(bool, String, i64)> {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -40,10 +40,10 @@ fn decimal(number: &str) -> Option<(bool, String, i64)> {
     Some((is_negative, first.to_string(), if first.is_empty() { 0 } else { power }))
 }
 
-/// No number of at most so many characters, and without an exponent, loses digits in a float.
+/// The number of characters up to which a number without an exponent loses no digits in a float.
 const ALWAYS_HELD: usize = 15;
 
-/// The offset of a number in a document of which `serde_json` would lose digits.
+/// Returns the offset of the first number of a document in which `serde_json` would lose digits.
 pub(crate) fn first_inexact(document: &str) -> Option<usize> {
     let (mut at, mut rest) = (0, document);
     while let Some(skipped) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
@@ -62,7 +62,7 @@ pub(crate) fn first_inexact(document: &str) -> Option<usize> {
     None
 }
 
-/// With its quotes.
+/// Returns the length including the quotes.
 fn string_len(text: &str) -> usize {
     let mut is_escaped = true;
     let end = text.bytes().position(|byte| {

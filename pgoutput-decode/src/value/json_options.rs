@@ -71,15 +71,15 @@ impl JsonOptions {
 /// a string.
 pub const MAX_JSON_NESTING: u8 = 127;
 
-/// What the JSON of a value does not show; returned by
+/// The facts that the JSON of a value does not show; returned by
 /// [`Field::write_json_noted`](super::Field::write_json_noted).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct JsonNotes {
-    /// A `json` or `jsonb` document in the value is written as a string that contains its text: it
-    /// is nested too deeply, contains half of a surrogate pair (`"\ud800"`) or a number of 10^308
-    /// or greater in magnitude, or is not valid JSON. Also set if a `numeric` of 10^308 or greater
-    /// in magnitude is written as a string although this was not requested.
+    /// A `json` or `jsonb` document in the value is written as a string that contains its text. The
+    /// document is nested too deeply, contains half of a surrogate pair (`"\ud800"`) or a number of
+    /// 10^308 or greater in magnitude, or is not valid JSON. Also set if a `numeric` of 10^308 or
+    /// greater in magnitude is written as a string although this was not requested.
     pub as_text: bool,
     /// A `null` in the value is a `json` or `jsonb` document that contains `null`, not NULL.
     pub json_null: bool,

@@ -41,7 +41,7 @@ struct Scan {
     is_null: bool,
 }
 
-/// What may come next.
+/// The input that may come next.
 #[derive(Clone, Copy)]
 enum Expects {
     Value,

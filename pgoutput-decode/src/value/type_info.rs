@@ -9,10 +9,9 @@ use crate::Oid;
 
 /// A description of a type that is not built in.
 ///
-/// The decoder never queries the server. A program that has a catalogue describes types with this.
-/// It passes the description along with a value, to
-/// [`Field::with_type`](super::Field::with_type), or in a `TypeSet` along with a row, to
-/// `Row::with_types`.
+/// The decoder never queries the server. A program that knows the catalogue describes types with
+/// this: for a value with [`Field::with_type`](super::Field::with_type), for a row with a `TypeSet`
+/// and `Row::with_types`.
 ///
 /// ```
 /// use pgoutput_decode::Oid;
@@ -31,7 +30,7 @@ use crate::Oid;
 pub struct TypeInfo<'a> {
     /// The type's oid in its database.
     pub oid: Oid,
-    /// The type's name, as messages show it.
+    /// The type's name, for messages.
     pub name: &'a str,
     /// The kind of the type, with the types that it consists of.
     pub kind: TypeKind<'a>,
@@ -124,7 +123,7 @@ impl<'a> AttributeList<'a> {
         }
     }
 
-    /// True for a composite type without attributes.
+    /// Returns true for a composite type without attributes.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -158,7 +157,8 @@ impl fmt::Debug for AttributeList<'_> {
 #[derive(Clone, Copy)]
 pub struct FieldType<'a>(Source<'a>);
 
-/// Where the description is. The oid has the same offset in all variants: reading it is one load.
+/// The location of the description. The oid has the same offset in all variants, so that reading it
+/// is one load.
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Oid(Oid),
@@ -234,13 +234,13 @@ impl<'a> FieldType<'a> {
         }
     }
 
-    /// True for a type with a description.
+    /// Returns true for a type with a description.
     #[inline]
     pub(super) const fn is_described(self) -> bool {
         !matches!(self.0, Source::Oid(_))
     }
 
-    /// True for a base type that is not like text, and for a type without a description.
+    /// Returns true for a base type that is not like text, and for a type without a description.
     #[inline]
     pub(crate) fn is_base(self) -> bool {
         matches!(self.0, Source::Oid(_)) || self.is_described_base()
@@ -283,7 +283,7 @@ impl<'a> FieldType<'a> {
         ty
     }
 
-    /// True for the types whose text and binary forms are both the text itself.
+    /// Returns true for the types whose text and binary forms are both the text itself.
     #[inline]
     pub fn is_text(self) -> bool {
         if let Source::Oid(oid) = self.0 { is_text(oid) } else { self.is_described_text() }
@@ -297,8 +297,8 @@ impl<'a> FieldType<'a> {
         }
     }
 
-    /// True for the types whose text names an object of the catalogue, and whose binary form is its
-    /// oid: `regclass` and its like.
+    /// Returns true for the types whose text names an object of the catalogue, and whose binary
+    /// form is its oid: `regclass` and similar types.
     #[inline]
     pub fn is_reg(self) -> bool {
         self.is_base()
@@ -318,8 +318,8 @@ impl<'a> FieldType<'a> {
             )
     }
 
-    /// True for a type of which only the bytes are known: it is not described, and this crate has
-    /// no reader for it.
+    /// Returns true for a type of which only the bytes are known: it is not described, and this
+    /// crate has no reader for it.
     pub(crate) fn is_opaque(self) -> bool {
         self.is_base()
             && (self.is_reg()
@@ -341,7 +341,7 @@ impl<'a> FieldType<'a> {
                 ))
     }
 
-    /// True for the types whose characters can be read as a string from either format.
+    /// Returns true for the types whose characters can be read as a string from either format.
     pub(super) fn has_characters(self) -> bool {
         self.is_text() || self.is_json() || self.is_opaque()
     }
@@ -352,7 +352,7 @@ impl<'a> FieldType<'a> {
     }
 }
 
-/// Whether the text and binary forms of this built-in type are both the text itself.
+/// Returns whether the text and binary forms of this built-in type are both the text itself.
 #[inline]
 fn is_text(oid: Oid) -> bool {
     matches!(
@@ -370,7 +370,7 @@ fn is_text(oid: Oid) -> bool {
 }
 
 impl fmt::Debug for FieldType<'_> {
-    /// Shows the oid and the name. What the type consists of may form a ring.
+    /// Shows the oid and the name. The parts of the type may form a ring.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FieldType").field("oid", &self.oid()).field("name", &self.name()).finish()
     }

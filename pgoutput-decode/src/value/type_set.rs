@@ -11,9 +11,8 @@ use crate::Oid;
 
 /// An owned set of type descriptions, which refer to each other by oid.
 ///
-/// It copies what it is given, and is inexpensive to clone: the clones share one allocation, which
-/// is freed with the last of them. Two sets are equal if they describe the same types in the same
-/// way.
+/// It copies the descriptions and is inexpensive to clone: clones share one allocation, which is
+/// freed with the last of them. Two sets are equal if they describe the same types in the same way.
 ///
 /// ```
 /// use pgoutput_decode::Oid;
@@ -136,7 +135,7 @@ impl TypeSet {
         self.entries.len()
     }
 
-    /// True if no type is described.
+    /// Returns true if no type is described.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

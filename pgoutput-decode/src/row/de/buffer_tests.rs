@@ -140,12 +140,12 @@ fn what_a_buffer_cannot_say_is_an_error() {
     fails::<bool>(type_oid::INT4, "1");
     fails::<u128>(type_oid::INT4, "1");
     assert!(flat::<i32>(type_oid::INT4, Is::Null).is_err());
-    // A document that loses digits is an error before any field can ask for it.
+    // A document that loses digits is an error before any field requests it.
     let error = text::<BTreeMap<String, f64>>(type_oid::JSON, r#"{"a": 1e999}"#).unwrap_err();
     assert_eq!(error.column(), Some("c"), "{error}");
 }
 
-/// The documentation warns of these: `serde` does not ask the row for a float.
+/// Documented: `serde` does not request a float from the row.
 #[test]
 fn floats_of_serde_round() {
     let large = "9007199254740993";
@@ -153,7 +153,7 @@ fn floats_of_serde_round() {
     assert_eq!(text::<f32>(type_oid::INT4, "16777217").ok(), Some(16_777_216.0));
 }
 
-/// The documentation warns of these: `serde` drops the error.
+/// Documented: `serde` drops the error.
 #[test]
 fn a_flattened_option_hides_errors() {
     let sent = sent(type_oid::INT4, Is::Text("300"));

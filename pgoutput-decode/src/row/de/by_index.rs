@@ -11,18 +11,18 @@ use crate::row::{Row, field_type};
 use crate::tuple::split_value;
 use crate::value::{Field, TypeSet};
 
-/// The values of a row whose message holds all its columns.
+/// The values of a row whose message contains all its columns.
 pub(super) struct ValuesInOrder<'a> {
     columns: slice::Iter<'a, Column>,
     types: Option<&'a TypeSet>,
-    /// Of the columns that are left.
+    /// The bytes of the columns that are left.
     values: &'a [u8],
     money_digits: u8,
 }
 
 impl<'a> ValuesInOrder<'a> {
-    /// `None` if the fields of the struct are not the row's columns in their order, or if the old
-    /// row may have to supply a value.
+    /// Returns `None` if the fields of the struct are not the row's columns in their order, or if
+    /// the old row may have to supply a value.
     #[inline]
     pub(super) fn new(row: &Row<'a>, fields: &[&str]) -> Option<Self> {
         let columns = row.relation.columns();
@@ -50,7 +50,7 @@ impl<'a> SeqAccess<'a> for ValuesInOrder<'a> {
         seed: S,
     ) -> Result<Option<S::Value>, Failure> {
         let Some(column) = self.columns.next() else { return Ok(None) };
-        // Faster than by way of a `TupleColumn`.
+        // Faster than through a `TupleColumn`.
         let (cell, rest) = if let Some((format, value, rest)) = split_value(self.values) {
             let field = Field::of(field_type(column, self.types), format, value);
             (ColumnValue::Field(field.with_money_digits(self.money_digits)), rest)
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn values_come_without_names_only_where_all_fields_are_columns_in_order() {
-        /// Says by what it was given.
+        /// The way in which a value was read.
         #[derive(Debug, PartialEq)]
         enum By {
             Place,
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(row.b, Toast::Present(Some("kept".into())));
     }
 
-    /// Neither is an error when it is taken for something else, which reading by name would mend.
+    /// Neither of these is an error that reading by name would avoid.
     #[test]
     fn formats_and_described_types_are_those_of_the_columns() {
         #[derive(Debug, Deserialize, PartialEq)]

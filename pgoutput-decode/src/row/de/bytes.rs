@@ -1,12 +1,12 @@
-//! Bytes where a sequence is asked for.
+//! Bytes for a type that requests a sequence.
 
 use serde::de::{Deserializer, Error as _, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::failure::Failure;
 
-/// A byte of a `bytea` or a text, which is a number for nothing but `u8`: a list of greater numbers
-/// or of strings is not made of it.
+/// A byte of a `bytea` or a text. Only `u8` reads it as a number, so these values are not lists of
+/// greater numbers or of strings.
 pub(super) struct Byte(pub(super) u8);
 
 impl IntoDeserializer<'_, Failure> for Byte {

@@ -1,4 +1,4 @@
-//! What stands inside of arrays, composites and `hstore`.
+//! The content of arrays, composites and `hstore`.
 
 use alloc::borrow::Cow;
 
@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::value::ColumnValue;
 use crate::value::{self, Array, Composite, Elements, Field, Hstore, in_one_piece};
 
-/// Gives a sequence to a visitor, which must take all of it.
+/// Passes a sequence to a visitor, which must read all of it.
 pub(super) fn read_all<'a, A, V>(mut access: A, visitor: V) -> Result<V::Value, Failure>
 where
     A: SeqAccess<'a, Error = Failure>,
@@ -25,18 +25,18 @@ where
     }
     match left {
         0 => Ok(value),
-        1 => Err(Failure::custom("1 element more than was asked for")),
-        _ => Err(Failure::custom(format_args!("{left} elements more than were asked for"))),
+        1 => Err(Failure::custom("1 element more than requested")),
+        _ => Err(Failure::custom(format_args!("{left} elements more than requested"))),
     }
 }
 
-/// One dimension of an array, with what stands inside of it.
+/// One dimension of an array.
 pub(super) struct ArrayAccess<'a> {
     field: Field<'a>,
     array: Array<'a>,
-    /// From the first of this dimension.
+    /// The elements, from the first of this dimension.
     elements: Elements<'a>,
-    /// How many dimensions it stands in.
+    /// The number of dimensions around this one.
     level: usize,
     left: u32,
 }
@@ -116,7 +116,7 @@ impl<'a> Deserializer<'a> for ArrayAccess<'a> {
 pub(super) struct CompositeAccess<'a> {
     field: Field<'a>,
     left: value::Attributes<'a>,
-    /// The value whose name was given.
+    /// The value whose name was returned.
     current: Option<ColumnValue<'a>>,
 }
 
@@ -168,7 +168,7 @@ impl<'a> SeqAccess<'a> for CompositeAccess<'a> {
 /// The pairs of an `hstore`.
 pub(super) struct HstoreAccess<'a> {
     pairs: value::Pairs<'a>,
-    /// The value whose key was given.
+    /// The value whose key was returned.
     current: Option<ColumnValue<'a>>,
 }
 

@@ -17,7 +17,7 @@ pub(super) struct FailureDetails {
     pub(super) reason: FailureReason,
     /// The index of the column in the table.
     pub(super) column: Option<usize>,
-    /// Where in the column's value, if the reason does not say so itself.
+    /// The offset in the column's value, if the reason does not contain it.
     pub(super) offset: usize,
 }
 
@@ -33,14 +33,14 @@ impl Failure {
         Self(Box::new(FailureDetails { reason, column: None, offset: 0 }))
     }
 
-    /// The same error, in this column unless it names one.
+    /// Returns the same error, for this column unless it names one.
     #[cold]
     pub(super) fn in_column(mut self, index: usize) -> Self {
         self.0.column = self.0.column.or(Some(index));
         self
     }
 
-    /// The same error, in a value that starts `bytes` later.
+    /// Returns the same error, for a value that starts `bytes` later.
     pub(super) fn rebased(mut self, bytes: usize) -> Self {
         self.0.offset = self.0.offset.saturating_add(bytes);
         if let FailureReason::Value(error) = self.0.reason {
@@ -49,9 +49,9 @@ impl Failure {
         self
     }
 
-    /// The error of a visitor that does not keep to the order of a map.
+    /// Returns the error of a visitor that reads a value of a map before its key.
     pub(super) fn value_before_key() -> Self {
-        de::Error::custom("a value was asked for before its key")
+        de::Error::custom("a value was requested before its key")
     }
 }
 

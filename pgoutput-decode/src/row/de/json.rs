@@ -7,10 +7,11 @@ use serde::de::{Deserializer, Error as _, Visitor};
 use super::failure::Failure;
 use crate::value::{Text, in_one_piece, json_error_offset};
 
-/// The name under which `serde_json` asks for a document as it stands.
+/// The name under which `serde_json` requests an unparsed document.
 pub(super) const RAW: &str = "$serde_json::private::RawValue";
 
-/// Reads a whole document. One with escapes, from an array or a composite, cannot be borrowed from.
+/// Reads a whole document. A document with escapes, from an array or a composite, cannot be
+/// borrowed.
 macro_rules! read {
     ($text:ident, $reader:ident => $read:expr) => {
         match in_one_piece($text) {

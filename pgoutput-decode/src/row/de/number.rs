@@ -1,4 +1,4 @@
-//! Numbers as other numbers, where nothing is lost.
+//! Conversions between numbers without loss.
 
 use alloc::format;
 use alloc::string::ToString;
@@ -9,11 +9,11 @@ use super::failure::Failure;
 use super::value::ColumnValue;
 use crate::value::{Numeric, Value, ValueErrorKind, short_number};
 
-/// Beyond these, no digits make a finite `f64` exactly.
+/// The number of digits from which no `f64` is exact and finite.
 const MAX_INTEGER_DIGITS: usize = 309;
 const MAX_FRACTION_DIGITS: usize = 1074;
 
-/// The integer's sign and magnitude, if it is an integer and its magnitude fits.
+/// Returns the sign and magnitude, if the number is an integer whose magnitude fits.
 pub(super) fn integer(numeric: &Numeric<'_>) -> Option<(bool, u128)> {
     if !numeric.is_finite() || numeric.fraction_digits().any(|digit| digit != 0) {
         return None;
@@ -33,7 +33,7 @@ pub(super) fn u128(numeric: &Numeric<'_>) -> Option<u128> {
     integer(numeric).filter(|(negative, _)| !negative).map(|(_, magnitude)| magnitude)
 }
 
-/// The float that has exactly this value.
+/// Returns the float that has exactly this value.
 pub(super) fn f64(numeric: &Numeric<'_>) -> Option<f64> {
     if !numeric.is_finite() {
         return numeric.to_string().parse().ok();
@@ -48,7 +48,7 @@ pub(super) fn f64(numeric: &Numeric<'_>) -> Option<f64> {
         return None;
     }
     let text = numeric.to_string();
-    // Zeros at the end of the fraction, and then its point, say nothing.
+    // Trailing zeros of the fraction, and then its point, do not change the value.
     let zeros = numeric.scale().unwrap_or_default() - scale;
     let text = text.get(..text.len() - zeros).unwrap_or_default().trim_end_matches('.');
     let float: f64 = text.parse().ok()?;
@@ -59,27 +59,27 @@ pub(super) fn f64(numeric: &Numeric<'_>) -> Option<f64> {
 }
 
 pub(super) fn f32(float: f64) -> Option<f32> {
-    #[allow(clippy::cast_possible_truncation, reason = "what is cut off is looked at")]
+    #[allow(clippy::cast_possible_truncation, reason = "the truncated part is examined")]
     let narrow = float as f32;
     (f64::from(narrow).to_bits() == float.to_bits() || float.is_nan()).then_some(narrow)
 }
 
-/// An integer of 64 bits or fewer as a float, if that is exact.
+/// Converts an integer of at most 64 bits to a float, if that is exact.
 pub(super) fn float_of(integer: i128) -> Option<f64> {
-    #[allow(clippy::cast_precision_loss, reason = "what is lost is looked at")]
+    #[allow(clippy::cast_precision_loss, reason = "the lost part is examined")]
     let float = integer as f64;
     #[allow(clippy::cast_possible_truncation, reason = "a float made of 64 bits fits into 128")]
     let back = float as i128;
     (back == integer).then_some(float)
 }
 
-/// How many binary digits a finite float has after its point.
+/// Returns the number of binary digits of a finite float after its point.
 fn fraction_bits(float: f64) -> usize {
     const MANTISSA_BITS: u32 = f64::MANTISSA_DIGITS - 1;
     let bits = float.to_bits();
     let fraction = bits & ((1 << MANTISSA_BITS) - 1);
     let biased = bits >> MANTISSA_BITS & 0x7FF;
-    // The value is the mantissa times 2 to the power of the (biased) exponent less 1075.
+    // The value is the mantissa times 2 to the power of the biased exponent minus 1075.
     let (mantissa, exponent) =
         if biased == 0 { (fraction, 1) } else { (fraction | 1 << MANTISSA_BITS, biased) };
     if mantissa == 0 {
@@ -96,7 +96,7 @@ impl<'a> ColumnValue<'a> {
         target: &'static str,
         visitor: V,
     ) -> Result<V::Value, Failure> {
-        // Most are integers, which need no `Value` around them.
+        // Most are integers, which do not need a `Value`.
         if let Self::Field(field) = &self
             && let oid = field.ty().without_domains().oid()
             && let Some(integer) = short_number(oid, field.format(), field.bytes())
@@ -106,7 +106,7 @@ impl<'a> ColumnValue<'a> {
         self.other_integer(target, visitor)
     }
 
-    /// An integer that is not short, or whatever else comes where one is asked for.
+    /// Reads an integer that is not short, or another type where an integer is requested.
     fn other_integer<V: Visitor<'a>>(
         self,
         target: &'static str,
@@ -127,7 +127,7 @@ impl<'a> ColumnValue<'a> {
         }
     }
 
-    /// The number as a float, if it is one or is exactly one.
+    /// Reads the number as a float, if it is one or has an exact one.
     pub(super) fn float(
         self,
         value: &Value<'a>,

@@ -1,4 +1,4 @@
-//! The strings that values are.
+//! The string forms of values.
 
 use alloc::string::String;
 
@@ -10,17 +10,17 @@ use crate::timestamp::TimestampTz;
 use crate::timestamp::{Moment, ShortText};
 use crate::value::{Field, Format, JsonOptions, Numeric, Timestamp, Value, ValueError, type_oid};
 
-/// The string of one of the commonest values, made without a buffer on the heap: the same as is
-/// made of every other.
+/// The string of a value of one of the most common types, created without a heap buffer. It is the
+/// same as the general code creates.
 pub(super) enum Short<'a, 'b> {
     /// The characters of the column.
     Borrowed(&'a str),
-    /// Characters that the column does not have in either format.
+    /// Characters that are in neither format of the column.
     Copied(&'b str),
 }
 
 impl<'a: 'b, 'b> Short<'a, 'b> {
-    /// `None` leaves it to who knows every value.
+    /// Returns `None` to leave the value to the general code.
     #[inline]
     pub(super) fn of(field: &Field<'a>, buffer: &'b mut ShortText) -> Option<Self> {
         let ty = field.ty().without_domains();
@@ -43,7 +43,7 @@ impl<'a: 'b, 'b> Short<'a, 'b> {
     }
 }
 
-/// The string of a time in text without its offset.
+/// Returns the string of a time from its text without the offset.
 fn time<'a, 'b>(
     text: &[u8],
     with_offset: bool,
@@ -67,9 +67,9 @@ fn binary<'a, 'b>(oid: Oid, bytes: &[u8], buffer: &'b mut ShortText) -> Option<S
     Some(Short::Copied(Moment::of(micros)?.rfc3339(with_offset, buffer)))
 }
 
-/// The string that stands for it in JSON.
+/// Returns the string that represents the value in JSON.
 pub(super) fn string(value: &Value<'_>) -> Result<String, Failure> {
-    // As long as a timestamp: most need no more.
+    // The length of a timestamp, which suffices for most values.
     let mut json = String::with_capacity(36);
     value.write_json(&mut json, JsonOptions::default()).map_err(ValueError::from)?;
     if json.len() < 2 || !json.starts_with('"') || json.contains('\\') {
@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    /// What is given where `Short` gives nothing.
+    /// Returns the string that the general code creates where `Short` has none.
     fn slow(field: &Field<'_>) -> Option<String> {
         match field.get::<Value<'_>>().ok()? {
             Value::Text(text) => Some(text.to_string()),

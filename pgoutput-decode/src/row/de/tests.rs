@@ -34,7 +34,7 @@ pub(super) fn with<'a, T: Deserialize<'a>>(
     sent.row(table).with_types(&TYPES).deserialize()
 }
 
-/// A column of this type and value, as `T`.
+/// Reads a column of this type and value as `T`.
 pub(super) fn read<T: for<'a> Deserialize<'a>>(oid: Oid, is: Is<'_>) -> Result<T, String> {
     let sent = Sent::insert(&[("c", oid)], &[is]);
     let table = sent.table();
@@ -48,7 +48,7 @@ pub(super) fn text<T: for<'a> Deserialize<'a>>(oid: Oid, text: &str) -> Result<T
     read(oid, Is::Text(text))
 }
 
-/// A column of this type and value, as it is in the JSON of an event.
+/// Reads a column of this type and value as in the JSON of an event.
 fn get_json(oid: Oid, is: Is<'_>) -> Result<serde_json::Value, String> {
     let sent = Sent::insert(&[("c", oid)], &[is]);
     let table = sent.table();
@@ -203,7 +203,7 @@ fn documents_are_read_as_serde_json_reads_them() {
     assert_eq!(text::<f64>(type_oid::JSON, "9007199254740993"), Ok(9_007_199_254_740_992.0));
     let inside = text::<Inside>(type_oid::JSONB, r#"{"x": 2.5, "ys": [1, 0.1]}"#);
     assert_eq!(inside, Ok(Inside { x: 2.5, ys: vec![1.0, 0.1] }));
-    // What takes anything does not say that a float will do.
+    // A type that accepts anything does not say that a float suffices.
     let many = text::<serde_json::Value>(type_oid::JSON, "[1, 12345678901234567890.5]");
     let error = many.unwrap_err();
     assert!(error.contains("arbitrary_precision") && error.contains("at byte 4"), "{error}");
@@ -239,7 +239,7 @@ fn bytes_are_raw_whatever_the_encoding() {
     let array = Is::Bytes(b"{caf\xE9,\"\\\"\"}");
     assert_eq!(read(type_oid::TEXT_ARRAY, array), Ok(vec![latin1.to_vec(), b"\"".to_vec()]));
     assert!(read::<Vec<String>>(type_oid::TEXT_ARRAY, Is::Bytes(b"{\xE9}")).is_err());
-    // A text is a list of nothing else.
+    // Of a text, only a list of bytes can be read.
     assert!(text::<Vec<i32>>(type_oid::TEXT, "ab").unwrap_err().contains("expected i32"));
     assert!(text::<Vec<String>>(type_oid::TEXT, "ab").is_err());
     assert!(text::<Vec<i32>>(type_oid::BYTEA, r"\x00").is_err());
@@ -316,7 +316,7 @@ fn null_and_unchanged_are_told_apart() {
     ] {
         assert!(refused.unwrap_err().contains("unchanged TOAST value"));
     }
-    // A column nobody asks for may hold anything.
+    // A column that is not requested may have any value.
     let sent = Sent::insert(&[("c", type_oid::INT4)], &[Is::Unchanged]);
     let table = sent.table();
     with::<Nothing>(&sent, &table).unwrap();
@@ -377,7 +377,7 @@ fn errors_tell_column_and_place() {
     assert!(opaque.contains("TypeInfo"), "{opaque}");
 }
 
-/// What a server wrote as text and as binary becomes the same, and what stands in JSON.
+/// The text and the binary form of a server's values become the same, which is also the JSON.
 #[test]
 fn text_and_binary_of_the_server_become_the_same() {
     use crate::value::{Field, Format, JsonOptions, PgType};
@@ -418,7 +418,7 @@ fn text_and_binary_of_the_server_become_the_same() {
             (serde_json::Value::String(digits), Ok(serde_json::Value::Number(_)) | Err(_)) => {
                 assert_eq!((known.oid(), &*digits), (type_oid::NUMERIC, &*json));
             }
-            // The reader of `serde_json` may miss a float by one in its last place.
+            // The float parser of `serde_json` may be off by one in the last place.
             (serde_json::Value::Number(number), _) if number.is_f64() => {
                 assert_eq!(number.as_f64(), json.parse().ok(), "{name} {text}");
             }
@@ -466,7 +466,7 @@ fn array_binary(words: &[Option<String>]) -> Vec<u8> {
 }
 
 proptest! {
-    /// The same values, sent as text and sent as binary, are the same struct.
+    /// The same values, sent as text and as binary, are the same struct.
     #[test]
     fn both_formats_are_the_same_struct(
         int: i64,

@@ -1,4 +1,4 @@
-//! One value: what it gives is decided by its type, and by what it is asked for.
+//! Deserialises one value by its type and by the requested type.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -20,7 +20,7 @@ use crate::value::{
     ValueErrorKind, first_inexact, in_one_piece, type_oid,
 };
 
-/// What a column, an element or an attribute holds.
+/// The value of a column, an element or an attribute.
 #[derive(Clone, Copy)]
 pub(super) enum ColumnValue<'a> {
     Null,
@@ -33,7 +33,7 @@ pub(super) enum ColumnValue<'a> {
 impl<'a> From<&RowColumn<'a>> for ColumnValue<'a> {
     #[inline]
     fn from(column: &RowColumn<'a>) -> Self {
-        // Not by way of an `Option`, which would be moved.
+        // Without an `Option`, which would have to be moved.
         match column.value {
             TupleColumn::Null => Self::Null,
             TupleColumn::Unchanged => Self::Unchanged,
@@ -51,12 +51,12 @@ impl<'a> From<Option<Field<'a>>> for ColumnValue<'a> {
 }
 
 impl<'a> ColumnValue<'a> {
-    /// The value; `target` is what it is asked for as.
+    /// Reads the value; `target` names the requested type.
     pub(super) fn value(&self, target: &'static str) -> Result<Value<'a>, Failure> {
         let kind = match self {
             Self::Null => ValueErrorKind::Null { target },
             Self::Unchanged => ValueErrorKind::Unchanged { target },
-            // Its elements are looked at when they are read, perhaps as raw bytes.
+            // Its elements are checked when they are read, possibly as raw bytes.
             Self::Field(field) if Array::is_type(field.ty()) => {
                 return Ok(Value::Array(Array::structure(field)?));
             }
@@ -66,7 +66,7 @@ impl<'a> ColumnValue<'a> {
         Err(ValueError::new(kind, 0).into())
     }
 
-    /// An error of this value.
+    /// Creates an error of this value.
     pub(super) fn error(&self, kind: ValueErrorKind) -> Failure {
         let error = ValueError::new(kind, 0);
         Failure::from(match self {
@@ -79,7 +79,7 @@ impl<'a> ColumnValue<'a> {
         number.ok_or_else(|| self.error(ValueErrorKind::Inexact { target }))
     }
 
-    /// Gives the value as what it is.
+    /// Passes the value to the visitor as its own type.
     pub(super) fn visit<V: Visitor<'a>>(
         &self,
         value: &Value<'a>,
@@ -102,12 +102,12 @@ impl<'a> ColumnValue<'a> {
                 Cow::Owned(text) => visitor.visit_string(text),
             },
             Value::Numeric(value) => {
-                // As long as nearly all of them are.
+                // The length of nearly all of them.
                 let mut text = String::with_capacity(24);
                 write!(text, "{value}").map_err(Failure::custom)?;
                 visitor.visit_string(text)
             }
-            // A sequence becomes whatever holds bytes, and never a text.
+            // A sequence can become any type of bytes, and never a text.
             Value::Bytea(bytes) => read_all(SeqDeserializer::new(bytes.bytes()), visitor),
             Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => json::any(text, visitor),
             Value::Array(array) => ArrayAccess::new(self.field()?, array).deserialize_any(visitor),
@@ -127,7 +127,7 @@ impl<'a> ColumnValue<'a> {
         }
     }
 
-    /// The bytes of a text as they came, whatever encoding they are in; `None` for other types.
+    /// Returns the bytes of a text as received, in any encoding; `None` for other types.
     fn raw(&self) -> Result<Option<Cow<'a, [u8]>>, Failure> {
         let Self::Field(field) = self else { return Ok(None) };
         match field.get::<&'a [u8]>() {
@@ -157,7 +157,7 @@ impl<'a> Deserializer<'a> for ColumnValue<'a> {
         match self {
             Self::Null => visitor.visit_unit(),
             _ => match self.value("T")? {
-                // A type that takes anything takes bytes.
+                // A type that accepts anything gets bytes.
                 Value::Opaque(bytes) => self.visit(&Value::Bytea(bytes), visitor),
                 Value::Json(Json(text)) | Value::Jsonb(Jsonb(text)) => {
                     if let Some(at) = first_inexact(&in_one_piece(&text)) {
@@ -362,10 +362,10 @@ impl<'a> Deserializer<'a> for ColumnValue<'a> {
 }
 
 impl<'a> ColumnValue<'a> {
-    /// What is no [`Short`] where a string is asked for.
+    /// Reads a value that is not [`Short`] where a string is requested.
     fn other_str<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Failure> {
         match self.value("String")? {
-            // The binary form of `regclass` and its like has no name.
+            // The binary form of `regclass` and similar types has no name.
             Value::Oid(_) => match &self {
                 Self::Field(field) if field.ty().without_domains().is_reg() => {
                     visitor.visit_string(field.get()?)
@@ -389,7 +389,7 @@ impl<'a> ColumnValue<'a> {
         }
     }
 
-    /// The same error, at its place in what this value stands in.
+    /// Returns the same error, with its offset in the value around this one.
     pub(super) fn inside(&self, failure: Failure, outer: &Field<'_>) -> Failure {
         match self {
             Self::Field(inner) => failure.rebased(inner.start_in(outer)),

@@ -1,7 +1,7 @@
 //! `Toast` for `serde`.
 //!
-//! The deserialiser of a row knows the name under which `Toast` asks. It answers with a unit for an
-//! unchanged value and with `Some` for any other.
+//! The deserialiser of a row knows the name that `Toast` passes to `deserialize_newtype_struct`. It
+//! returns a unit for an unchanged value and `Some` for any other.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -10,10 +10,10 @@ use serde::de::{Deserialize, Deserializer, Visitor};
 
 use super::Toast;
 
-/// The name under which `Toast` asks.
+/// The name that `Toast` passes to the deserialiser.
 pub(crate) const TOAST: &str = "$pgoutput_decode::value::Toast";
 
-/// From a row a value or an unchanged one; from anything else a value.
+/// From a row, reads a value or an unchanged one; from any other format, a value.
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Toast<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_newtype_struct(TOAST, ToastVisitor(PhantomData))
@@ -37,7 +37,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ToastVisitor<T> {
         T::deserialize(deserializer).map(Toast::Present)
     }
 
-    /// From anything but a row.
+    /// From any other format than a row.
     fn visit_newtype_struct<D: Deserializer<'de>>(
         self,
         deserializer: D,
