@@ -1,4 +1,4 @@
-//! What can go wrong between a program and the server, and what to do about it.
+//! Errors of this crate, with advice on what to do about them.
 
 use std::fmt;
 use std::io;
@@ -37,74 +37,74 @@ pub use sql::SqlError;
 pub use stream::{SetupError, StreamError};
 pub use tls::TlsError;
 
-/// Any failure of this crate: one word wide, with its cause in [`kind`](Error::kind).
+/// An error of this crate. It is one word wide, and [`kind`](Error::kind) returns the details.
 ///
-/// The text is one line that says what happened and, where something can be done, what to do next.
-/// No password appears in it. Names and texts of a server are shown as [`Printable`], so printing
-/// an error cannot move a terminal's cursor.
+/// The text is one line: what happened and, if possible, what to do next. It contains no password.
+/// Names and texts of a server are shown as [`Printable`], so printing an error cannot move a
+/// terminal's cursor.
 pub struct Error(Box<ErrorKind>);
 
-/// What went wrong.
+/// The kind of an [`Error`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The operating system failed a call, or the server closed the connection.
+    /// A call of the operating system failed, or the server closed the connection.
     #[error(
         "{doing} {address}: {source}{}",
         advice::for_io(.doing, .source),
         address = Printable(.address), source = Printable(.source)
     )]
     Io {
-        /// What was being done, as in "connecting to".
+        /// The activity, as in "connecting to".
         doing: &'static str,
         /// The server's address, `host:port` or the path of a socket.
         address: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A replication message could not be decoded.
     #[error(transparent)]
     Decode(DecodeError),
-    /// The server refused, or gave up. The text ends with advice for the causes that are common in
+    /// The server reported an error. The text ends with advice if the error is common in
     /// replication.
     #[error("{}{}", .0, advice::for_message(.0))]
     Server(ServerMessage),
-    /// Who we are, or who the server is, could not be shown.
+    /// Authentication failed, of the client or of the server.
     #[error(transparent)]
     Auth(AuthError),
-    /// The connection could not be protected as it was to be.
+    /// The connection could not be protected as the settings require.
     #[error(transparent)]
     Tls(TlsError),
     /// The server does not follow PostgreSQL's frontend/backend protocol.
     #[error(transparent)]
     Protocol(ProtocolError),
-    /// More than this side is ready to hold.
+    /// A limit on memory or time was exceeded.
     #[error(transparent)]
     Limit(LimitError),
-    /// Reading cannot start as it was asked for.
+    /// Reading cannot start as requested.
     #[error(transparent)]
     Setup(SetupError),
-    /// Sound frames that make no sense together.
+    /// The messages of a stream are valid, but contradict each other.
     #[error(transparent)]
     Stream(StreamError),
-    /// A position that cannot be read, acknowledged or resumed from.
+    /// A position cannot be read, acknowledged or resumed from.
     #[cfg(feature = "reader")]
     #[error(transparent)]
     Position(PositionError),
     /// The SQL connection, on which the reader asks the catalogue, failed.
     #[cfg(feature = "reader")]
-    #[error("on the SQL connection, which asks the catalogue: {}", Printable(.0))]
+    #[error("catalogue query on the SQL connection failed: {}", Printable(.0))]
     Catalog(#[source] SqlError),
-    /// The connection settings are wrong, or cannot be honoured.
+    /// The connection settings are invalid or not supported.
     #[error(transparent)]
     Config(ConfigError),
-    /// What was asked for makes no sense, as options that contradict each other.
+    /// An argument is invalid, or options contradict each other.
     #[error("{}", Printable(.0))]
     Usage(String),
     /// A deadline passed.
     #[error("timed out while {doing} {address}", address = Printable(.address))]
     Timeout {
-        /// What was being done, as in "connecting to".
+        /// The activity, as in "connecting to".
         doing: &'static str,
         /// The server's address.
         address: String,
@@ -120,7 +120,7 @@ pub enum ErrorKind {
     ServerSilent {
         /// The server's address.
         address: String,
-        /// How long it was waited for.
+        /// The limit.
         limit: Duration,
     },
     /// The server is too old for an option.
@@ -129,9 +129,9 @@ pub enum ErrorKind {
          upgrade the server"
     )]
     Unsupported {
-        /// The option, by the name it was asked for.
+        /// The name of the option.
         option: &'static str,
-        /// The first major version that knows it.
+        /// The first major version that supports it.
         needed: u32,
         /// The server's version.
         server: ServerVersion,
@@ -139,48 +139,48 @@ pub enum ErrorKind {
     /// A [`Waker`](crate::Waker) ended the wait.
     #[error("stopped while {doing} {address}", address = Printable(.address))]
     Stopped {
-        /// What was being done.
+        /// The activity.
         doing: &'static str,
         /// The server's address.
         address: String,
     },
-    /// The server ended the copy from its side, as it does when it shuts down.
+    /// The server ended the copy, as it does when it shuts down.
     #[error(
-        "{address} ended the copy, as a server does that shuts down: connect again later",
+        "{address} ended the copy, as a server does when it shuts down: connect again later",
         address = Printable(.address)
     )]
     CopyEnded {
         /// The server's address.
         address: String,
     },
-    /// The server is not what `target_session_attrs` asks for.
+    /// The server does not have the state that `target_session_attrs` requires.
     #[error(
-        "{address} is not what target_session_attrs={wanted} asks for: name other hosts, or ask \
-         for less",
+        "{address} does not match target_session_attrs={wanted}: name other hosts, or choose \
+         a weaker value",
         address = Printable(.address)
     )]
     SessionAttrs {
-        /// What was asked for.
+        /// The required state.
         wanted: TargetSessionAttrs,
         /// The server's address.
         address: String,
     },
-    /// The connection was lost, and trying to get it back came to the end that
-    /// [`Reconnect`](crate::Reconnect) sets.
+    /// The connection was lost, and reconnecting was given up as [`Reconnect`](crate::Reconnect)
+    /// specifies.
     #[cfg(feature = "reader")]
     #[error(
         "{cause}; gave up after {attempts} attempts to reconnect in {elapsed:.1?}{}",
         last_failure(.last.as_ref())
     )]
     GaveUp {
-        /// What ended the connection.
+        /// The error that ended the connection.
         #[source]
         cause: Error,
-        /// How many attempts were made.
+        /// The number of attempts.
         attempts: u32,
-        /// How long it has been.
+        /// The time since the loss.
         elapsed: Duration,
-        /// What the last attempt failed with.
+        /// The error of the last attempt.
         last: Option<Error>,
     },
     /// The connection of a [temporary slot](crate::ReaderBuilder::temporary_slot) was lost, and the
@@ -195,30 +195,30 @@ pub enum ErrorKind {
     TemporarySlotLost {
         /// The slot.
         slot: String,
-        /// What ended the connection.
+        /// The error that ended the connection.
         #[source]
         cause: Error,
     },
-    /// None of several hosts could be used: one error for each address tried, and for each way of
-    /// trying it, in order.
+    /// No host could be used. There is one error for each address and each way to connect to it, in
+    /// order.
     #[error("no host could be used: {}", join(.0))]
     AllHosts(Vec<Error>),
 }
 
 impl Error {
-    /// What went wrong.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> &ErrorKind {
         &self.0
     }
 
-    /// What went wrong, by value.
+    /// Returns the kind of the error, by value.
     pub fn into_kind(self) -> ErrorKind {
         *self.0
     }
 
-    /// The SQLSTATE of the server's error (manual, appendix "PostgreSQL Error Codes"), on the
-    /// replication connection or the SQL connection; `None` for an error of another origin. Of
-    /// several hosts or attempts, the last that has one.
+    /// Returns the SQLSTATE of the server's error (manual, appendix "PostgreSQL Error Codes"), on
+    /// the replication connection or the SQL connection; `None` for an error of another origin. Of
+    /// several hosts or attempts, it is the last one.
     pub fn sqlstate(&self) -> Option<&str> {
         match self.kind() {
             ErrorKind::Server(message) => message.sqlstate(),
@@ -235,8 +235,8 @@ impl Error {
         }
     }
 
-    /// What the server said, when it was the server that failed. Of several hosts or attempts, the
-    /// last that said something.
+    /// Returns the server's message, if the server reported the error. Of several hosts or
+    /// attempts, it is the last one.
     pub fn server(&self) -> Option<&ServerMessage> {
         match self.kind() {
             ErrorKind::Server(message) => Some(message),
@@ -280,7 +280,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Each kind escapes what it shows; this holds for one that forgets it.
+        // Each kind escapes the texts that it shows. This is a safeguard.
         Printable(&self.0).fmt(f)
     }
 }
@@ -293,8 +293,8 @@ impl std::error::Error for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A `main` that returns the error shows this: the sentence that says what to do is worth
-        // more than the fields.
+        // A `main` that returns the error prints this, and its advice is worth more than the
+        // fields.
         write!(f, "Error({self})")
     }
 }
@@ -339,7 +339,7 @@ mod tests {
         assert_eq!(travels::<Error>(), size_of::<usize>());
     }
 
-    /// Every kind that shows a text of the server or the user, each alone and as an [`Error`].
+    /// Every kind that shows a text of the server or the user, alone and as an [`Error`].
     #[test]
     fn nothing_that_is_not_printable_is_shown() {
         let hostile = || "x\u{1b}[2J\r\n\u{7f}\u{9b}1m\u{202e}\u{feff}\"".to_owned();

@@ -218,7 +218,7 @@ fn a_slot_of_another_plugin_is_recognised() {
             .simple_query(&create)
             .expect("test_decoding, one of PostgreSQL's contrib modules");
         let error = refusal(connection, &StartReplication::new(&slot, ["p"]));
-        assert_error(&error, "22023", "made for another output plugin");
+        assert_error(&error, "22023", "created for another output plugin");
     }
 }
 

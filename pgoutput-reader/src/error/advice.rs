@@ -74,7 +74,7 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
         }
         "55006" => {
             "another connection uses the slot (the PID is in the message): stop that one, or \
-             wait; after a broken connection the server lets go at the latest after \
+             wait; after a broken connection the server releases it at the latest after \
              wal_sender_timeout"
         }
         "42883" if by("getTypeBinaryOutputInfo") || said("binary output function") => {
@@ -95,7 +95,7 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
         "42710" if said("replication slot") => {
             "use the slot as it is, choose another name, or drop it first"
         }
-        "42602" => "slot names hold only lower-case letters, digits and underscores, at most 63",
+        "42602" => "slot names contain only lower-case letters, digits and underscores, at most 63",
         "53300" => {
             "no connection is free: raise max_wal_senders or max_connections, or end other \
              connections"
@@ -112,7 +112,7 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
         "57P03" => "the server is starting up, shutting down or recovering: connect again later",
         // Another plugin fails on the first option it does not know.
         "22023" if message.context().is_some_and(|context| !context.contains("\"pgoutput\"")) => {
-            "the slot was made for another output plugin (pg_replication_slots.plugin): use one \
+            "the slot was created for another output plugin (pg_replication_slots.plugin): use one \
              created for pgoutput"
         }
         "22023" if said("proto_version") => "choose a protocol version that the server supports",

@@ -24,8 +24,8 @@ pub struct ServerMessage {
 }
 
 impl ServerMessage {
-    /// Creates it from the fields of a message, as received. `verified`: the server has accepted
-    /// the client.
+    /// Creates it from the fields of a message, as received. `verified` is whether the server has
+    /// accepted the client.
     pub(crate) fn new<'a>(fields: impl Iterator<Item = (u8, &'a [u8])>, verified: bool) -> Self {
         let limit = if verified { FIELD_LIMIT } else { UNVERIFIED_LIMIT };
         let fields = fields

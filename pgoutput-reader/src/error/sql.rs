@@ -10,7 +10,7 @@ use super::{Error, ErrorKind, printable};
 /// The longest text shown: a server's message may quote a value.
 const SHOWN: usize = 1024;
 
-/// An error of the SQL connection, on which the reader asks the catalogue.
+/// An error of the SQL connection, on which the reader queries the catalogue.
 ///
 /// Its [`source`](StdError::source) is the error of the server or the operating system. The types
 /// of that error are not part of this crate's promises.
@@ -26,24 +26,24 @@ impl SqlError {
         Self { error, message }
     }
 
-    /// The SQLSTATE of a server's error (manual, appendix "PostgreSQL Error Codes"); `None` if the
-    /// error is of the connection.
+    /// Returns the SQLSTATE of a server's error (manual, appendix "PostgreSQL Error Codes"); `None`
+    /// for an error of the connection.
     pub fn sqlstate(&self) -> Option<&str> {
         self.error.code().map(SqlState::code)
     }
 
-    /// The message of a server's error, in the server's language and as
-    /// [`Printable`](crate::decode::Printable); `None` if the error is of the connection.
+    /// Returns the message of a server's error, in the server's language and as
+    /// [`Printable`](crate::decode::Printable); `None` for an error of the connection.
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
     }
 
-    /// Whether the connection was closed.
+    /// Returns whether the connection was closed.
     pub(crate) fn is_closed(&self) -> bool {
         self.error.is_closed()
     }
 
-    /// The error of the operating system, if it is one.
+    /// Returns the error of the operating system, if it is one.
     pub(crate) fn io_error(&self) -> Option<&io::Error> {
         self.source().and_then(<dyn StdError>::downcast_ref)
     }

@@ -24,8 +24,8 @@ pub enum SetupError {
         /// The slot.
         slot: String,
     },
-    /// Another server process is still creating the slot and waits for open transactions. It
-    /// belongs to a program that was started before, or that was killed while it waited.
+    /// Another server process is still creating the slot and waits for open transactions. Its
+    /// client was started earlier, or was killed while it waited.
     #[error(
         "replication slot \"{slot}\" is still being created by server process {pid}, which waits \
          for open transactions to end: wait for it (slot_wait_limit, --slot-wait), or end it with \
@@ -38,7 +38,7 @@ pub enum SetupError {
         /// The server process that creates it.
         pid: i32,
     },
-    /// Creating the slot had to wait for an open transaction for longer than
+    /// Creating the slot waited for an open transaction for longer than
     /// [`slot_wait_limit`](crate::ReaderBuilder::slot_wait_limit). The slot does not exist.
     #[cfg(feature = "reader")]
     #[error(
@@ -212,7 +212,7 @@ pub enum SetupError {
         /// The value of `wal_level`.
         level: String,
     },
-    /// A slot was to be created and none is free.
+    /// No replication slot is free, and one had to be created.
     #[error(
         "no replication slot is free: max_replication_slots is {limit}; drop unused slots \
          (pg_replication_slots), or raise max_replication_slots and restart the server"
@@ -221,7 +221,7 @@ pub enum SetupError {
         /// The value of `max_replication_slots`.
         limit: u32,
     },
-    /// More than one prerequisite is missing; all of them.
+    /// More than one prerequisite is missing: all of them.
     #[error("{}", several(.0))]
     Several(Vec<SetupError>),
     /// A part of the protocol that [`ReplicationStream`](crate::ReplicationStream) reads and
@@ -247,7 +247,7 @@ fn creation(slot: &str) -> String {
              the current WAL position, not where an older slot ended"
         )
     } else {
-        ", and no slot can have this name: slot names hold only lower-case letters, digits and \
+        ", and no slot can have this name: slot names contain only lower-case letters, digits and \
          underscores, at most 63 of them"
             .into()
     }
@@ -317,9 +317,9 @@ pub enum StreamError {
         /// The LSN of the change.
         lsn: Lsn,
     },
-    /// A transaction that was interrupted by the loss of the connection came back different, so its
-    /// rest cannot be distinguished from what was delivered. Changed row filters or publications,
-    /// or another server, are the likely cause.
+    /// A transaction that was interrupted by the loss of the connection was sent again with other
+    /// events, so its rest cannot be distinguished from the delivered events. Changed row filters
+    /// or publications, or another server, are the likely cause.
     #[error(
         "the transaction that commits at WAL {commit_lsn} was interrupted after {delivered} \
          events, and after the reconnection only {again} of them came again unchanged: the \
@@ -334,9 +334,9 @@ pub enum StreamError {
         /// The number of these that came again unchanged.
         again: u64,
     },
-    /// A publication did not exist at this point of the WAL, whatever the catalogue says now: it
-    /// was dropped or renamed for a while, or created after the slot. The changes from here on that
-    /// it would publish are not available from this slot, and nothing from here on was confirmed.
+    /// A publication did not exist at this point of the WAL, although it may exist now: it was
+    /// dropped or renamed for a while, or created after the slot. The changes from here on that it
+    /// would publish are not available from this slot, and nothing from here on was confirmed.
     #[error(
         "publication \"{publication}\" did not exist at WAL {lsn} (it was dropped, renamed, or \
          created after the slot), and {}",
@@ -436,7 +436,7 @@ mod tests {
         let long = "s".repeat(64);
         for slot in ["", "S", "a-b", "x', 'y'); --", "\u{1b}[2J", "\u{e9}", &long] {
             let text = missing(slot);
-            assert!(!text.contains("SELECT") && text.contains("slot names hold only"), "{text}");
+            assert!(!text.contains("SELECT") && text.contains("slot names contain only"), "{text}");
             assert!(!text.contains('\u{1b}'), "{text}");
         }
         let text = SetupError::SlotTwoPhase { slot: "\u{1b}[2J".into() }.to_string();
