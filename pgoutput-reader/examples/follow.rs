@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [dsn, slot, publication] = arguments.as_slice() else {
         return Err("usage: follow CONNINFO|URI SLOT PUBLICATION".into());
     };
-    // Asking for the next event acknowledges the last one, so a closed output must be an error.
+    // Requesting the next event acknowledges the last one, so a closed output must be an error.
     let mut out = LineWriter::new(stdout::open()?);
     let mut reader = Reader::builder(dsn).slot(slot).publication(publication).connect()?;
     for event in &mut reader {

@@ -36,7 +36,7 @@ const CHANGES: [&str; 5] = [
 
 const NAME: &str = "pgoutput_quickstart";
 
-/// How long the server may take to release the slot before it is dropped.
+/// The time that the server has to release the slot before it is dropped.
 const RELEASE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Bounds every wait for other sessions, such as that of a new slot for older transactions, because
@@ -107,7 +107,7 @@ fn run(config: &Config, out: &mut impl io::Write) -> Result<(), Box<dyn Error>> 
     Ok(created.check_stop()?)
 }
 
-/// Stops the reader, or the steps before it, at the first signal that asks for the end.
+/// Stops the reader, or the steps before it, at the first signal that requests the end.
 fn stop_on_signals(stop: StopHandle) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     thread::spawn(move || {
@@ -145,7 +145,7 @@ struct Created<'c> {
     undo: Vec<(&'static str, Undo)>,
 }
 
-/// How something is dropped.
+/// The way to drop an object.
 #[derive(Clone, Copy)]
 enum Undo {
     Sql(&'static str),
@@ -206,7 +206,7 @@ fn dsn_argument() -> Result<Option<String>, String> {
     }
 }
 
-/// Whether the environment names a server. PGUSER, PGPASSWORD and PGDATABASE do not.
+/// Returns whether the environment names a server. PGUSER, PGPASSWORD and PGDATABASE do not.
 fn names_a_server() -> bool {
     ["DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE"]
         .iter()

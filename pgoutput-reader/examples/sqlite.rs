@@ -5,7 +5,11 @@
 //! cargo run --example sqlite -- "postgresql://app@localhost/app" my_slot my_publication changes.db
 //! ```
 //!
-//! The slot must exist: `SELECT pg_create_logical_replication_slot('my_slot', 'pgoutput')`.
+//! The slot must exist. To create it:
+//!
+//! ```sql
+//! SELECT pg_catalog.pg_create_logical_replication_slot('my_slot', 'pgoutput')
+//! ```
 
 use pgoutput_reader::{Position, Reader};
 use rusqlite::{Connection, OptionalExtension as _};
@@ -36,7 +40,7 @@ fn copy(dsn: &str, slot: &str, publication: &str, db: &mut Connection) -> Result
         transaction.execute("INSERT INTO change VALUES (?1)", [serde_json::to_string(&event)?])?;
         let position = event.position().to_string();
         transaction.execute("INSERT OR REPLACE INTO position VALUES (1, ?1)", [position])?;
-        transaction.commit()?; // The loop acknowledges the event when it asks for the next.
+        transaction.commit()?; // The loop acknowledges the event when it requests the next.
     }
     Ok(())
 }

@@ -84,7 +84,7 @@ impl Capture {
         self.sections.iter().find(|section| section.title == title)
     }
 
-    /// Whether Stream Abort has its longer form.
+    /// Returns whether Stream Abort has its longer form.
     pub fn is_parallel(&self) -> bool {
         self.header.iter().any(|line| line.contains("streaming 'parallel'"))
     }

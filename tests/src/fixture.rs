@@ -31,7 +31,7 @@ pub struct Slot {
 /// acknowledged last.
 pub const IDLE_LAG: u64 = 1024;
 
-/// Whether an idle slot with this confirmed LSN needs no log before `end`.
+/// Returns whether an idle slot with this confirmed LSN needs no WAL before `end`.
 pub fn is_idle_at(confirmed: Lsn, end: Lsn) -> bool {
     confirmed.as_u64() + IDLE_LAG >= end.as_u64()
 }
@@ -109,8 +109,8 @@ impl<'s> Fixture<'s> {
         row.get::<_, &str>(0).parse().unwrap()
     }
 
-    /// Writes to the log in another database of the server, which lives as long as it is held, and
-    /// returns the end of the log.
+    /// Writes to the WAL in another database of the server, which lives as long as it is held, and
+    /// returns the end of the WAL.
     pub fn write_elsewhere(&self) -> (Database<'s>, Lsn) {
         let elsewhere = self.database.server().database("elsewhere");
         let write = "CREATE TABLE u AS SELECT pg_catalog.generate_series(1, 1000)";
@@ -138,7 +138,7 @@ impl<'s> Fixture<'s> {
         Slot { active: row.get(0), confirmed: row.get::<_, &str>(1).parse().unwrap() }
     }
 
-    /// Returns the oldest LSN whose log is kept for the slot.
+    /// Returns the oldest LSN whose WAL is kept for the slot.
     pub fn restart_lsn(&self) -> Lsn {
         let query = "SELECT restart_lsn::pg_catalog.text
             FROM pg_catalog.pg_replication_slots WHERE slot_name OPERATOR(pg_catalog.=) $1";
@@ -188,7 +188,7 @@ impl<'s> Fixture<'s> {
     }
 }
 
-/// Whether values are binary, for each format that the server has.
+/// Returns whether values are binary, for each format that the server has.
 pub fn formats(server: &Server) -> &'static [bool] {
     if server.major() >= 14 {
         return &[false, true];
@@ -213,7 +213,7 @@ pub fn json(event: &ChangeEvent) -> Value {
     serde_json::from_str(&line(event)).unwrap()
 }
 
-/// Returns the text of the new row and what follows it, with all digits and in order.
+/// Returns the text of the new row and the fields after it, with all digits and in order.
 ///
 /// # Panics
 /// If there is no new row.

@@ -56,11 +56,11 @@ struct State {
     to_client: Condition,
     /// Nothing arrives, in either direction.
     lost: bool,
-    /// How many connections may still be made, if limited.
+    /// The number of further connections that are accepted, if limited.
     admitted: Option<usize>,
-    /// How many connections were cut, closed in one direction or lost.
+    /// The number of connections that were cut, closed in one direction or lost.
     hits: usize,
-    /// How many connections were made while nothing arrives, or beyond the limit.
+    /// The number of connections that were opened while nothing arrives, or beyond the limit.
     waiting: usize,
     /// Both ends of every current connection.
     open: Vec<(u64, TcpStream, TcpStream)>,
@@ -68,11 +68,11 @@ struct State {
 
 /// The decision about received bytes.
 enum Verdict {
-    /// So many of them pass.
+    /// This number of bytes is passed.
     Pass(usize),
-    /// So many pass, then the connection is cut.
+    /// This number of bytes is passed, then the connection is cut.
     Cut(usize),
-    /// So many pass, then this direction is closed.
+    /// This number of bytes is passed, then this direction is closed.
     HalfClose(usize),
 }
 

@@ -77,8 +77,8 @@ fn rows<'a>(message: &Message<'a>) -> Option<(Oid, Vec<TupleData<'a>>)> {
     }
 }
 
-/// Whether two columns are equal. `None` if the binary form cannot be read, or is a number for the
-/// text's name.
+/// Returns whether two columns are equal. `None` if the binary form cannot be read, or is a number
+/// for the text's name.
 fn same(type_oid: Oid, pair: (TupleColumn<'_>, TupleColumn<'_>)) -> Option<bool> {
     let (TupleColumn::Text(text), TupleColumn::Binary(binary)) = pair else {
         return Some(pair.0 == pair.1);

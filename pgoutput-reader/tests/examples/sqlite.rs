@@ -1,5 +1,5 @@
 //! The `sqlite` example killed again and again: each change is stored once and in order, and the
-//! slot retains no log.
+//! slot retains no WAL.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -110,7 +110,7 @@ impl<'s> Run<'s> {
         [0, 1].map(|place| row.get::<_, &str>(place).parse().unwrap())
     }
 
-    /// Writes unpublished changes until the slot retains no log from before them.
+    /// Writes unpublished changes until the slot retains no WAL from before them.
     fn idle(&mut self) {
         self.until_stored();
         let end = |client: &mut Client| -> Lsn {
@@ -121,7 +121,7 @@ impl<'s> Run<'s> {
         self.elsewhere.batch_execute("INSERT INTO u SELECT generate_series(1, 5000)").unwrap();
         let after = end(&mut self.client);
         eventually("the idle slot to advance", || {
-            // A checkpoint logs the running transactions, which a slot needs to release log.
+            // A checkpoint logs the running transactions, which a slot needs to release WAL.
             self.elsewhere.batch_execute("INSERT INTO u VALUES (1); CHECKPOINT").unwrap();
             sleep(Duration::from_millis(100));
             let [confirmed, restart] = self.slot();

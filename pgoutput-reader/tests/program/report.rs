@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::run::{Fixture, PUBLICATION, Running, assert_success, finished, program, wait};
 
-/// Returns what a run up to the current end of the log reports, and the events that it prints.
+/// Returns the reports of a run up to the current end of the WAL, and the events that it prints.
 fn run_to_end(fixture: &Fixture<'_>, arguments: &[&str]) -> (String, Vec<Value>) {
     let end = fixture.end();
     let output = finished(fixture.tail_verbose(arguments).args(["--until-lsn", &end]));
@@ -97,7 +97,8 @@ fn an_empty_publication_and_tables_without_identity_cause_warnings() {
     }
 }
 
-/// Also without `--create-slot`: whoever starts two programs at once need not start one again.
+/// Also without `--create-slot`, so that of two programs started at once neither has to be started
+/// again.
 #[test]
 fn a_slot_that_another_process_creates_is_waited_for() {
     for server in servers() {

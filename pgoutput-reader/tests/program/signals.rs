@@ -78,7 +78,7 @@ fn a_second_signal_ends_it_at_once() {
     fill(&fixture);
     let running = Running::start(&mut fixture.tail(&[]));
     wait("the pipe to be nearly full", || running.unread() > NEARLY_FULL);
-    // The output is not read, so the end that the first signal asks for must wait. Two signals at
+    // The output is not read, so the end that the first signal requests must wait. Two signals at
     // once may count as one.
     let (status, stderr) = running.ended_unread(|running| running.signal(Signal::TERM));
     assert_eq!((status, stderr.as_str()), (Some(1), ""));
@@ -123,7 +123,7 @@ fn an_unread_output_does_not_keep_it_running() {
     running.signal(Signal::TERM);
     let (status, stderr) = running.ended_unread(|_| ());
     assert_eq!(status, Some(1), "{stderr}");
-    assert!(stderr.contains("could not end in order within 8 s"), "{stderr}");
+    assert!(stderr.contains("could not end in an orderly way within 8 s"), "{stderr}");
     assert_delivered_again(&fixture);
 }
 

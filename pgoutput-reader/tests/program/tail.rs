@@ -1,4 +1,4 @@
-//! What `pgoutput tail` prints and acknowledges, and how it ends.
+//! The output and acknowledgements of `pgoutput tail`, and its end.
 
 use pgoutput_harness::{servers, servers_from};
 use rustix::process::Signal;

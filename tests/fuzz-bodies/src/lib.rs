@@ -99,7 +99,8 @@ pub fn sequence(bytes: &[u8]) {
     }
 }
 
-/// Reads the payload of CopyData from either side. What is read must encode to the same bytes.
+/// Reads the payload of CopyData from either side. A payload that is read must encode to the same
+/// bytes.
 pub fn envelope(bytes: &[u8]) {
     match CopyData::decode(bytes) {
         Ok(envelope) => {

@@ -64,7 +64,8 @@ impl Account {
         command.uid(self.uid).gid(self.gid);
     }
 
-    /// Whether the account may pass through every folder down to `path`, by their permission bits.
+    /// Returns whether the account may pass through every folder down to `path`, by their
+    /// permission bits.
     pub(crate) fn reaches(&self, path: &Path) -> bool {
         let Ok(path) = path.canonicalize() else { return false };
         path.ancestors().all(|dir| {

@@ -47,7 +47,7 @@ pub enum Error {
     Program {
         /// The program's name, with the relevant arguments.
         program: String,
-        /// How it ended.
+        /// The exit status.
         status: String,
         /// The last lines that it printed.
         output: String,
@@ -58,7 +58,7 @@ pub enum Error {
     Start {
         /// The server's version.
         version: crate::Version,
-        /// How it ended.
+        /// The exit status.
         status: String,
         /// The last lines of its log.
         log: String,
@@ -71,7 +71,7 @@ pub enum Error {
         version: crate::Version,
         /// The missing action, such as `start` or `stop`.
         what: &'static str,
-        /// How long it was waited for.
+        /// The limit, in seconds.
         seconds: u64,
         /// The last lines of its log.
         log: String,
@@ -112,7 +112,7 @@ pub enum Error {
 pub struct Looked {
     /// The folder, the variable or the command.
     pub place: String,
-    /// What was found there.
+    /// The result of the search there.
     pub found: String,
 }
 

@@ -64,7 +64,7 @@ impl TempFolder {
     }
 }
 
-/// Whether a server's folder can be created in `parent`.
+/// Returns whether a server's folder can be created in `parent`.
 fn fits(parent: &Path, account: Option<&Account>) -> bool {
     parent.as_os_str().len() <= MAX_PARENT
         && parent.is_dir()

@@ -238,7 +238,7 @@ impl Server {
         process::wait_connect(self)
     }
 
-    /// Whether the server's main process runs.
+    /// Returns whether the server's main process runs.
     pub fn is_running(&self) -> bool {
         process::running(&mut self.state().process)
     }

@@ -15,7 +15,7 @@ use crate::install::Install;
 /// The time limit of `initdb` and of copying a data folder, on a busy machine too.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Makes `data`, in a folder that the server's account owns, a new data folder.
+/// Creates a new data folder at `data`, in a folder that the server's account owns.
 ///
 /// Everything that determines the contents of the kept copy is part of its name.
 pub(crate) fn data_folder(

@@ -124,7 +124,7 @@ impl Wait {
         Self { id, limit }
     }
 
-    /// Whether it took too long.
+    /// Returns whether it took too long.
     pub fn is_over(&self) -> bool {
         waits().all.get(&self.id).is_some_and(|entry| entry.is_over)
     }

@@ -28,8 +28,8 @@ pub fn kinds(capture: &Capture) -> Result<String, DecodeError> {
 
 /// The messages of a stream without Relation and Type messages that repeat earlier ones.
 ///
-/// How often a server repeats them depends on timing: it does so whenever another session's change
-/// of a catalogue invalidates its cache, and invalidations are not ordered with the log.
+/// The number of repetitions depends on timing: a server repeats them whenever another session's
+/// change of a catalogue invalidates its cache, and invalidations are not ordered with the WAL.
 #[derive(Debug, Default)]
 pub struct News<'a> {
     decoder: Decoder,

@@ -5,7 +5,7 @@ use super::*;
 /// A limit that a correct test never reaches.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long the absence of data is checked.
+/// The time for which the absence of data is checked.
 const QUIET: Duration = Duration::from_millis(50);
 
 /// Returns a network with a client on one side and a server on the other.

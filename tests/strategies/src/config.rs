@@ -1,4 +1,4 @@
-//! How property tests run.
+//! The configuration of property tests.
 
 use proptest::test_runner::{Config, FileFailurePersistence};
 

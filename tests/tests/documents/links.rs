@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::{documents, root};
 
-/// `path` without `.` and `..`.
+/// Returns `path` without `.` and `..`.
 fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for component in path.components() {
@@ -17,7 +17,8 @@ fn normal(path: &Path) -> PathBuf {
     normal
 }
 
-/// The folder that the files of a package may link into. A published package has no other files.
+/// Returns the folder that the files of a package may link into. A published package has no other
+/// files.
 fn package(path: &Path) -> Option<&Path> {
     ["pgoutput-decode", "pgoutput-reader"].iter().map(Path::new).find(|name| path.starts_with(name))
 }

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use markdown::Document;
 
-/// The root of the repository.
+/// Returns the root of the repository.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// Every Markdown file of the repository, with its path from the root.
+/// Returns every Markdown file of the repository, with its path from the root.
 fn documents() -> Vec<(PathBuf, Document)> {
     let mut paths = Vec::new();
     collect(root(), &mut paths);

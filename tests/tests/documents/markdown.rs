@@ -1,4 +1,4 @@
-//! The parts of a Markdown file that the tests look at.
+//! The parts of a Markdown file that the tests check.
 
 /// A Markdown file.
 #[derive(Debug, Default)]
@@ -57,7 +57,7 @@ impl Document {
     }
 }
 
-/// The anchor that GitHub gives to a heading.
+/// Returns the anchor that GitHub creates for a heading.
 fn anchor(heading: &str) -> String {
     let kept = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
     heading.to_lowercase().chars().filter(|c| kept(*c)).collect::<String>().replace(' ', "-")

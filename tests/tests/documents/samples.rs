@@ -12,11 +12,11 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::{documents, root};
 
-/// From nothing, on a machine with much else to do.
+/// The limit of a build from scratch, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(1800);
 
-/// The entries below `[dependencies]`, as `cargo add` would write them, but for the crates of this
-/// repository, which are taken from it.
+/// The entries below `[dependencies]`, as `cargo add` would write them. The crates of this
+/// repository are path dependencies.
 type Dependencies = String;
 
 struct Sample {
@@ -25,7 +25,7 @@ struct Sample {
     runs: bool,
 }
 
-/// The dependencies that a line adds, if it is a `cargo add`.
+/// Returns the dependencies that a line adds, if it is a `cargo add`.
 fn added(line: &str) -> Option<Dependencies> {
     let mut names = Vec::new();
     let mut settings = String::new();
@@ -55,7 +55,7 @@ fn added(line: &str) -> Option<Dependencies> {
     Some(added)
 }
 
-/// The samples of all documents, by their dependencies.
+/// Returns the samples of all documents, by their dependencies.
 fn samples() -> BTreeMap<Dependencies, Vec<Sample>> {
     let mut samples: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (path, document) in documents() {
@@ -106,7 +106,7 @@ fn write_crate(folder: &Path, dependencies: &str, samples: &[Sample]) {
 }
 
 fn run_cargo(folder: &Path, arguments: &[&str]) {
-    // What this test was built into, so that hardly anything is built again.
+    // The directory of this test's own build, so that hardly anything is built again.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let mut command = cargo();
     command.args(arguments).args(["--quiet", "--offline", "--target-dir"]).arg(target);

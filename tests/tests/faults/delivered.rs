@@ -36,9 +36,10 @@ impl Delivered {
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     delivered: Mutex<Vec<Delivered>>,
-    /// How many of them are acknowledged, or about to be.
+    /// The number of events that are acknowledged, or about to be.
     acknowledged: AtomicUsize,
-    /// A confirmed LSN, and how many events had been acknowledged when it was read.
+    /// The confirmed LSNs, each with the number of events that had been acknowledged when it was
+    /// read.
     confirmed: Mutex<Vec<(Lsn, usize)>>,
     /// The error that ended the reading.
     failed: Mutex<Option<String>>,

@@ -1,5 +1,5 @@
-//! Hundreds of faults. Nothing is lost, everything is in order, no undelivered position is
-//! confirmed, and only whole transactions are repeated, after a process has died.
+//! Hundreds of faults. Nothing is lost, everything is in order, and no undelivered position is
+//! confirmed. Only whole transactions are repeated, and only after a process was killed.
 //!
 //! `PGOUTPUT_FAULTS=2000` sets the number of faults. `PGOUTPUT_FAULTS_SEED` repeats the seed of a
 //! failure.

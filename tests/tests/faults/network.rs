@@ -17,7 +17,7 @@ const TOGETHER: usize = 30;
 /// The time limit of a fault that depends on passing bytes.
 const SOON: Duration = Duration::from_millis(150);
 
-/// How often each fault may fail to happen, on average.
+/// The number of times that each fault may fail to happen, on average.
 const TRIES: usize = 10;
 
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +119,7 @@ fn terminate(fixture: &Fixture<'_>) {
     fixture.client().execute(query, &[&fixture.slot_name()]).unwrap();
 }
 
-/// Whether the fault happens within the time limit.
+/// Returns whether the fault happens within the time limit.
 fn is_clear_soon(network: &Network, direction: Direction) -> bool {
     let deadline = Instant::now() + SOON;
     loop {

@@ -19,7 +19,7 @@ use crate::transactions::SETUP;
 use crate::with_each_server;
 use crate::writer::Writer;
 
-/// How many transactions the writer may be ahead of the printed ones.
+/// The most transactions that the writer may be ahead of the printed ones.
 const AHEAD: u64 = 40;
 
 /// A run of the program: its end, and what it had printed.
@@ -40,7 +40,7 @@ enum End {
     Abrupt,
 }
 
-/// How many runs may be too slow for an orderly end, on a very busy machine.
+/// The most runs that may be too slow for an orderly end, on a very busy machine.
 const TOO_SLOW: usize = 2;
 
 /// The program. Dropping it kills it, also when a check fails.
@@ -111,7 +111,7 @@ impl Tail {
             return (printed, End::Abrupt);
         }
         let complaints = self.complaints();
-        if complaints.contains("could not end in order within") {
+        if complaints.contains("could not end in an orderly way within") {
             return (printed, End::TooSlow);
         }
         // Before the program handles signals, a signal ends it like any program. A signal before it

@@ -12,10 +12,10 @@ use pgoutput_tests::{Fixture, PUBLICATION, Random, eventually, waiting};
 use crate::delivered::{Account, Delivered, Succession};
 use crate::writer::Writer;
 
-/// How many events the writer may be ahead of the reader.
+/// The most events that the writer may be ahead of the reader.
 const AHEAD: usize = 500;
 
-/// How many events wait for a manual acknowledgement.
+/// The number of events that wait for a manual acknowledgement.
 const UNACKNOWLEDGED: usize = 97;
 
 /// The longest permitted silence of the server.

@@ -12,14 +12,14 @@ use postgres::Client;
 
 use crate::transactions::{Plan, Unit};
 
-/// How soon a writer that is ahead checks again.
+/// The interval of checks by a writer that is ahead.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// The committed units, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     pub(crate) units: Vec<Unit>,
-    /// Messages that may or may not have reached the log before the server went down.
+    /// Messages that may or may not have reached the WAL before the server went down.
     pub(crate) doubtful: BTreeSet<String>,
     /// The number of events in the units.
     pub(crate) events: usize,

@@ -1,4 +1,4 @@
-//! What the reader reports to the server, and when.
+//! The LSNs that the reader reports to the server, and when.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Bad input in a live stream: a typed error with its place, then the end, and nothing is
+//! Invalid input in a live stream: a typed error with its place, then the end, and nothing is
 //! confirmed.
 
 use pgoutput_harness::{Server, servers};

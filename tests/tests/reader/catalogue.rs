@@ -1,4 +1,4 @@
-//! What the catalogue adds to the stream, also after the catalogue has changed.
+//! Facts that the catalogue adds to the stream, also after the catalogue has changed.
 
 use pgoutput_harness::servers;
 use pgoutput_reader::Acknowledge;

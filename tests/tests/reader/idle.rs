@@ -1,4 +1,4 @@
-//! How the slot advances while nothing is published.
+//! The slot of a reader while nothing is published.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn builder(fixture: &Fixture<'_>, wal_sender_timeout: Option<Duration>) -> Reade
 /// The time in which the slot of an idle database advances.
 const PROMISED: Duration = Duration::from_secs(10);
 
-/// Writes to an unpublished table and to another database, and returns the end of the log.
+/// Writes to an unpublished table and to another database, and returns the end of the WAL.
 fn write_elsewhere(fixture: &Fixture<'_>) -> pgoutput_decode::Lsn {
     fixture.run(["INSERT INTO other SELECT generate_series(1, 1000)"]);
     fixture.write_elsewhere().1
@@ -41,7 +41,7 @@ fn an_idle_slot_follows_the_server() {
     }
 }
 
-/// Such a server sends nothing of its own accord while it waits.
+/// Such a server sends nothing unasked while it waits.
 #[test]
 fn a_server_without_a_timeout_is_asked_for_its_wal_end() {
     for shared in servers() {

@@ -1,4 +1,4 @@
-//! A publication that did not exist at some point of the log, although it may exist when the log is
+//! A publication that did not exist at some point of the WAL, although it may exist when the WAL is
 //! read.
 
 use std::sync::{Arc, Mutex};

@@ -124,7 +124,7 @@ fn other_tables_are_still_queried_together() {
         fixture.run([&*tables("INSERT INTO t$i VALUES ($i, '(1,ok)')")]);
         let queries = asked(&fixture);
         // One by one, each table takes a query for its columns and two for its types.
-        assert!(queries < 60, "{queries} queries: each table was asked for alone");
+        assert!(queries < 60, "{queries} queries: each table was queried alone");
     }
 }
 

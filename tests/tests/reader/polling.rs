@@ -113,7 +113,7 @@ fn a_silent_server_is_noticed() {
     }
 }
 
-/// What is due without changes also happens for a caller that only polls.
+/// Actions that are due without changes are also taken for a caller that only polls.
 #[test]
 fn the_slot_of_an_idle_reader_advances() {
     for server in servers_from(14) {

@@ -103,7 +103,7 @@ fn a_program_that_stores_and_acknowledges_each_event_reads_each_once() {
         }
         ids.dedup();
         assert_eq!(ids.len(), EVENTS);
-        // The next record of the log, and what the server keeps for it, does not matter.
+        // The next record of the WAL, and the WAL that the server keeps for it, do not matter.
         fixture.run(["CHECKPOINT", "CREATE TABLE later (id int PRIMARY KEY)"]);
         let position = last.unwrap();
         let end = fixture.end();

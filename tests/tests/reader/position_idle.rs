@@ -59,7 +59,7 @@ fn run(mut reader: Reader, events: usize, meanwhile: impl FnOnce()) -> Vec<Posit
     })
 }
 
-/// Writes unpublished changes until the slot has reached their end, and retains no earlier log.
+/// Writes unpublished changes until the slot has reached their end, and retains no earlier WAL.
 fn idle(fixture: &Fixture<'_>) {
     let before = fixture.end();
     fixture.run(["INSERT INTO other SELECT generate_series(1, 1000)"]);

@@ -1,4 +1,4 @@
-//! What a reader has started with, and the contents of its publications.
+//! The server and slot that a reader has started with, and the contents of its publications.
 
 use std::collections::BTreeSet;
 
@@ -85,7 +85,7 @@ fn really_refused(fixture: &Fixture<'_>) -> BTreeSet<String> {
         FROM pg_class AS c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
     let tables = client.query(tables, &[]).unwrap();
     let mut refused = BTreeSet::new();
-    // The server looks at the table when the statement starts, be it empty.
+    // The server checks the table when the statement starts, even if it is empty.
     for row in tables {
         let (table, column): (String, String) = (row.get(0), row.get(1));
         let mut fails = |statement: String| {
@@ -104,8 +104,8 @@ fn really_refused(fixture: &Fixture<'_>) -> BTreeSet<String> {
     refused
 }
 
-/// Column lists and row filters, which come with 15, and generated columns, which 18 looks at. The
-/// server says the same of each table.
+/// Column lists and row filters (from 15 on) and generated columns (18). The server refuses the
+/// same tables.
 #[test]
 fn what_the_server_refuses_is_named_by_cause_and_nothing_else() {
     for server in servers_from(15) {

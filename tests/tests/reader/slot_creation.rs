@@ -123,7 +123,8 @@ fn a_slot_under_creation_elsewhere_is_an_error_or_waited_for() {
                 assert!(text.contains(&format!("is being created by process {creator}")), "{text}");
             }
 
-            // What cannot be waited for is found before: each would be held up for five minutes.
+            // Problems that a wait cannot solve are found before it: each wait would take five
+            // minutes.
             let at_once = |builder: ReaderBuilder| {
                 let (builder, reports) = reported(builder.slot(&slot));
                 let error = setup_error(builder.connect().unwrap_err());
@@ -144,7 +145,8 @@ fn a_slot_under_creation_elsewhere_is_an_error_or_waited_for() {
             });
             client.batch_execute("ROLLBACK").unwrap();
             waiting("the first creation", || creating.join()).unwrap().unwrap();
-            // Each waits until the process that created the slot lets go of it. One is first then.
+            // Each waits until the process that created the slot releases it. One of them then gets
+            // it.
             let [first, second] = waits.map(|waits| waiting("a start", || waits.join()).unwrap());
             let (reader, late) = match (first, second) {
                 (Ok(reader), Err(late)) | (Err(late), Ok(reader)) => (reader, late),

@@ -9,7 +9,7 @@ use postgres::Client;
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 
-/// Starts a server that keeps almost no log for slots.
+/// Starts a server that keeps almost no WAL for slots.
 fn forgetful(major: u32) -> Server {
     let builder = Server::builder().setting("max_slot_wal_keep_size", "1MB");
     // The minimum, so that little needs to be written.

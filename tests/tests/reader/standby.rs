@@ -122,7 +122,7 @@ fn reading_a_standby_continues_after_its_promotion() {
             refusal(builder(&pair.primary).resume(after)),
             PositionError::TimelineBehind { position: 2, server: 1 }
         );
-        // The commits of the old primary after that are not in the log of the new one.
+        // The commits of the old primary after that are not in the WAL of the new one.
         let fork = promoted.to_string().replacen(":2:s:", ":1:s:", 1).parse::<Position>().unwrap();
         match refusal(builder(&pair.standby).resume(fork)) {
             PositionError::TimelineForked { switch: Some(switch), lsn, .. } => {

@@ -11,7 +11,7 @@ use pgoutput_tests::{
 };
 use postgres::Client;
 
-/// With more bytes than the buffers in between hold.
+/// More rows than the buffers in between hold.
 const ROWS: i64 = 20_000;
 
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY, filler text)";

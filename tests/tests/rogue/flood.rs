@@ -13,7 +13,7 @@ use crate::server::{PATIENCE, Rogue, message};
 /// The time limit of a wait for an event.
 const TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How many messages of a flood are sent at once.
+/// The number of messages of a flood that are sent at once.
 const AT_ONCE: usize = 1000;
 
 fn keepalive() -> Vec<u8> {

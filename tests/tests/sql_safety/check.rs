@@ -124,7 +124,7 @@ fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
-/// Whether a literal is SQL, or begins like it.
+/// Returns whether a literal is SQL, or begins like it.
 fn is_sql(text: &str) -> bool {
     let words: Vec<&str> = text.split_whitespace().take(2).collect();
     let [first, second] = words[..] else { return false };

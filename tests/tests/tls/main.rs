@@ -41,7 +41,7 @@ fn connect(server: &Server, more: &str) -> Result<Connection, Error> {
     Connection::connect(&settings(server, more))
 }
 
-/// Whether the server reports TLS for this connection. The client must report it too.
+/// Returns whether the server reports TLS for this connection. The client must report it too.
 #[track_caller]
 fn is_tls(connection: &mut Connection) -> bool {
     let query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";

@@ -34,7 +34,8 @@ fn seed() -> f64 {
 }
 
 fn check_all(client: &mut Client, ty: FieldType<'_>, case: &Case, samples: &[Sample]) {
-    // Before 12 floats come with as many digits as it takes at worst, not with as few as it takes.
+    // Servers before 12 print floats with as many digits as any float needs, not with the fewest
+    // that suffice.
     let version: String = client.query_one("SHOW server_version_num", &[]).unwrap().get(0);
     let has_canonical_text = !case.has_floats || version.parse::<u32>().unwrap() >= 120_000;
     for sample in samples {
@@ -42,7 +43,7 @@ fn check_all(client: &mut Client, ty: FieldType<'_>, case: &Case, samples: &[Sam
         check(ty, case, sample, has_canonical_text);
     }
     if !has_canonical_text {
-        // So our text is given back to the server: it reads it as the same bits.
+        // The server therefore reads our text, which must give the same bits.
         let texts = samples.iter().map(|s| text_of(Field::of(ty, Format::Text, s.text.as_bytes())));
         let texts: Vec<_> = texts.collect();
         let read_back = samples::read_back(client, ty.name().unwrap(), &texts);

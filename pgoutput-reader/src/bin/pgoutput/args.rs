@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 use pgoutput_reader::{Lsn, Origin, Streaming};
 
-/// PostgreSQL's changes as JSON.
+/// Changes of a PostgreSQL database as JSON.
 #[derive(Debug, Parser)]
 #[command(name = "pgoutput", version, max_term_width = 100)]
 pub(crate) struct Args {
@@ -17,9 +17,9 @@ pub(crate) enum Command {
     #[command(after_help = "Standard output contains only changes; everything else is printed on \
         standard error.\n\
         A second SIGINT or SIGTERM ends the program at once, with status 1.\n\
-        Exit status: 0 when the end was reached or requested (SIGINT, SIGTERM, a closed pipe), \
-        1 on an error, when the end was requested before the program was \
-        connected, or when it could not end in order within 8 seconds, 2 on wrong usage.")]
+        Exit status: 0 if the end was reached or requested (SIGINT, SIGTERM, a closed pipe); \
+        1 after an error, if the end was requested before the program was connected, or if it \
+        could not end in an orderly way within 8 seconds; 2 for invalid usage.")]
     Tail(Tail),
 }
 
@@ -27,7 +27,7 @@ pub(crate) enum Command {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Tail {
     /// The server: a connection URI or key=value words, as in libpq. The default is DATABASE_URL;
-    /// PG* variables supply what it leaves out.
+    /// PG* variables supply parameters that it does not contain.
     #[arg(long, value_name = "CONNINFO|URI")]
     pub(crate) dsn: Option<String>,
 
@@ -47,7 +47,7 @@ pub(crate) struct Tail {
     #[arg(long)]
     pub(crate) temporary: bool,
 
-    /// How long the creation of the slot, here or by another process, may wait for open
+    /// The maximum time that creating the slot, here or by another process, waits for open
     /// transactions; 0 is no limit [default: 300].
     #[arg(long, value_name = "SECONDS")]
     pub(crate) slot_wait: Option<u64>,
@@ -90,12 +90,12 @@ pub(crate) struct Tail {
     #[arg(long, value_name = "X/Y")]
     pub(crate) start_lsn: Option<Lsn>,
 
-    /// End after every transaction whose commit record starts before this LSN is printed.
+    /// End once all transactions whose commit record starts before this LSN are printed.
     #[arg(long, value_name = "X/Y")]
     pub(crate) until_lsn: Option<Lsn>,
 
-    /// End after this many changes. A transaction that is cut off is not acknowledged and comes
-    /// whole next time.
+    /// End after this many changes. A transaction that is cut off is not acknowledged, and all of
+    /// it is printed again next time.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
 
@@ -113,7 +113,7 @@ pub(crate) struct Tail {
     #[arg(long)]
     pub(crate) bigint_strings: bool,
 
-    /// Acknowledge nothing: the same changes come again next time.
+    /// Acknowledge nothing: the same changes are printed again next time.
     #[arg(long)]
     pub(crate) no_ack: bool,
 
@@ -128,7 +128,7 @@ pub(crate) struct Tail {
     #[arg(long)]
     pub(crate) skip_missing_publication: bool,
 
-    /// How long to try to reconnect after the connection is lost [default: 300].
+    /// The time after which reconnecting is given up [default: 300].
     #[arg(long, value_name = "SECONDS", conflicts_with = "no_reconnect")]
     pub(crate) reconnect_for: Option<u64>,
 

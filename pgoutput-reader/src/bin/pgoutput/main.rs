@@ -54,8 +54,8 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// Prints one line on standard error, whatever a server put into its message. It is not an error if
-/// nobody reads it.
+/// Prints one line on standard error. Characters of a server's message that are not printable are
+/// escaped. It is not an error if nobody reads it.
 fn print_line(message: &dyn Display) {
     let _ = writeln!(io::stderr(), "pgoutput: {}", Printable(message));
 }

@@ -25,7 +25,7 @@ pub(crate) struct Output {
     object: String,
 }
 
-/// An error that kept a change from being written.
+/// An error because of which a change was not written.
 pub(crate) enum WriteError {
     /// A value that cannot be read, and the transaction's commit LSN.
     Value(String, Option<Lsn>),

@@ -61,7 +61,7 @@ impl Signalled {
     }
 
     /// Stops the reader, and ends the program if that takes too long. Changes that were not written
-    /// are not acknowledged, and come again.
+    /// are not acknowledged, and are sent again.
     #[expect(
         clippy::disallowed_methods,
         reason = "the main thread is blocked: it connects, or writes to a full pipe"
@@ -71,7 +71,7 @@ impl Signalled {
             stop.stop();
         }
         thread::sleep(CONNECTING);
-        // It may have connected since the signal, and is then ending in order.
+        // It may have connected since the signal, and is then ending in an orderly way.
         if !self.connected.load(Ordering::Acquire) {
             crate::print_line(&NOT_CONNECTED);
             std::process::exit(1);
@@ -79,7 +79,7 @@ impl Signalled {
         thread::sleep(ENDING);
         let seconds = (CONNECTING + ENDING).as_secs();
         crate::print_line(&format_args!(
-            "could not end in order within {seconds} s; what was not confirmed comes again"
+            "could not end in an orderly way within {seconds} s; unconfirmed changes are sent again"
         ));
         std::process::exit(1);
     }

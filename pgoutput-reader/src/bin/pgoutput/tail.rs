@@ -58,7 +58,7 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
                 format!(", or skip the whole transaction with --start-lsn {after}")
             });
             Err(Failure::Run(format!(
-                "a value cannot be read: {error}; its transaction is not confirmed and comes \
+                "a value cannot be read: {error}; its transaction is not confirmed and is sent \
                  again: read it {other} --binary{over}"
             )))
         }

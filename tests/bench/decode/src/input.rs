@@ -62,7 +62,7 @@ impl Input {
         self.frames.len()
     }
 
-    /// Whether there are no messages.
+    /// Returns whether there are no messages.
     pub fn is_empty(&self) -> bool {
         self.frames.is_empty()
     }

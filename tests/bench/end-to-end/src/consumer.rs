@@ -33,7 +33,7 @@ pub enum Consumer {
     },
 }
 
-/// What to read.
+/// The task of a consumer.
 #[derive(Debug, Clone)]
 pub struct Task {
     /// The connection string.
@@ -70,9 +70,9 @@ impl Consumer {
         }
     }
 
-    /// Whether it prints how many rows it has read, for a check. The output of the others is the
-    /// rows themselves, and consuming it would cost these programs more than /dev/null does. Their
-    /// exit status shows that they read to the end.
+    /// Returns whether it prints how many rows it has read, for a check. The output of the others
+    /// is the rows themselves, and consuming it would cost these programs more than /dev/null does.
+    /// Their exit status shows that they read to the end.
     pub fn counts(&self) -> bool {
         !matches!(self, Self::Recvlogical | Self::Tail)
     }

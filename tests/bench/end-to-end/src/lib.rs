@@ -1,4 +1,4 @@
-//! The cost of the whole path from a server's log to a program's loop.
+//! The cost of the whole path from a server's WAL to a program's loop.
 //!
 //! ```text
 //! cargo build --release -p pgoutput-end-to-end -p pgoutput-reader --features pgoutput-reader/cli
@@ -14,7 +14,7 @@
 //! `--help` has the units, ranges and defaults of each. `throughput` needs Linux, which reports the
 //! resource usage of processes.
 //!
-//! Every consumer reads the same log from a copy of the same slot, in turns. Their ratio within one
+//! Every consumer reads the same WAL from a copy of the same slot, in turns. Their ratio within one
 //! run is what counts. The consumers that can report how many rows they read, and a consumer that
 //! misses rows ends the run.
 

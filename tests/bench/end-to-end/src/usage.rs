@@ -18,7 +18,7 @@ pub struct Usage {
     pub sender: f64,
     /// The largest observed resident memory, in KiB.
     pub memory: f64,
-    /// How often its main thread waited.
+    /// The number of times that its main thread waited.
     pub waits: f64,
 }
 
@@ -73,8 +73,8 @@ impl Usage {
     }
 }
 
-/// Whether it has ended. A process that was already reaped is an error: only the caller may reap
-/// it.
+/// Returns whether it has ended. A process that was already reaped is an error: only the caller may
+/// reap it.
 fn is_over(pid: u32) -> Result<bool, Problem> {
     let path = format!("/proc/{pid}/stat");
     let stat = fs::read_to_string(&path).map_err(|problem| format!("{path}: {problem}"))?;

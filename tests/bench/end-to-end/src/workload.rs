@@ -58,7 +58,7 @@ impl Workload {
         }
     }
 
-    /// Whether values are requested in binary.
+    /// Returns whether values are requested in binary.
     pub fn is_binary(self) -> bool {
         self == Self::Binary
     }
@@ -121,11 +121,11 @@ insert into branches values (1, 0, null);";
 /// The largest number of rows. The workloads' numbers are `int`.
 pub const MOST_ROWS: u32 = 100_000_000;
 
-/// Ends the log of a workload and returns the LSN to read to.
+/// Ends the WAL of a workload and returns the LSN to read to.
 ///
 /// Everything written before, by any client, commits before this LSN. A further transaction of one
-/// row starts after it, so that every consumer reaches a commit there, whatever else is logged. All
-/// of it is flushed, because a server sends only flushed log.
+/// row starts after it, so that every consumer reaches a commit there. All of it is flushed,
+/// because a server sends only flushed WAL.
 ///
 /// # Errors
 /// Those of the server.

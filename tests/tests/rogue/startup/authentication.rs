@@ -43,7 +43,7 @@ fn invalid_requests_get_no_proof() {
             ErrorKind::Protocol(ProtocolError::Malformed { .. })
         ),
         case!(
-            "the password asked for twice",
+            "the password requested twice",
             sends!([authentication(3, b""), authentication(3, b"")].concat()),
             ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'R', .. })
         ),

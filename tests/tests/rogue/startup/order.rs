@@ -75,7 +75,7 @@ fn unexpected_messages_are_named() {
             ErrorKind::Protocol(ProtocolError::ServerVersion(_))
         ),
         case!(
-            "a newer protocol than was asked for",
+            "a newer protocol than requested",
             sends!(message(b'v', b"\0\x03\0\x02\0\0\0\0")),
             ErrorKind::Protocol(ProtocolError::Negotiation { major: 3, minor: 2 })
         ),

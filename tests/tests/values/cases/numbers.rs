@@ -3,7 +3,7 @@
 use super::{Case, case};
 
 pub(super) const CASES: &[Case] = &[
-    // The cast to text gives a word, the output function a letter.
+    // The cast to text returns a word, the output function a letter.
     case("bool", &["t", "f"], &["random() < 0.5"])
         .json()
         .cast(|text| if text == "t" { "true" } else { "false" }.to_owned()),

@@ -1,4 +1,4 @@
-//! The latency that gathering reads adds at a low rate of changes.
+//! The latency that collecting reads adds at a low rate of changes.
 //!
 //! See `latency --help`.
 
@@ -13,7 +13,7 @@ use pgoutput_end_to_end::{Problem, exit, median};
 use pgoutput_harness::Database;
 use pgoutput_reader::{Config, Connection, StartReplication};
 
-/// Measures the latency that gathering reads adds at a low rate of changes.
+/// Measures the latency that collecting reads adds at a low rate of changes.
 ///
 /// 300 and 3,000 transactions per second, whose rows carry the time of their creation. The stream
 /// is read with the default delay and without a delay, in turns. Figures are microseconds from
@@ -91,7 +91,7 @@ fn trickle(
     delay: Duration,
 ) -> Result<[f64; 2], Problem> {
     let mut client = database.client();
-    // Commits stay synchronous. Asynchronous ones are not sent before the log is flushed, some 200
+    // Commits stay synchronous. Asynchronous ones are not sent before the WAL is flushed, some 200
     // ms later.
     client.batch_execute("truncate t")?;
     client

@@ -23,8 +23,8 @@ pub(crate) struct Consume {
 /// Measures CPU time, wall time and memory of each consumer of a slot, and of the server process
 /// that sends to it.
 ///
-/// The log is written to a throwaway server before anything is measured. Then every consumer reads
-/// all of it from a copy of the same slot, in turns. Ratios are to pg_recvlogical in the same
+/// The changes are written to a throwaway server before anything is measured. Then every consumer
+/// reads all of it from a copy of the same slot, in turns. Ratios are to pg_recvlogical in the same
 /// round.
 #[derive(Debug, Parser)]
 #[command(name = "throughput", verbatim_doc_comment)]

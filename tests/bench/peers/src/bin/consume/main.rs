@@ -25,7 +25,7 @@ use std::process::ExitCode;
 const PGSYNC: &str = "pgsync-postgres";
 const WALSTREAM: &str = "pg_walstream";
 
-/// What to read.
+/// The task of a client.
 struct Task {
     /// `key=value`.
     dsn: String,
