@@ -27,9 +27,9 @@
 //! `tcp_user_timeout`, `target_session_attrs`, `load_balance_hosts`, `require_auth`,
 //! `channel_binding`, `sslmode` and, with the feature `tls`, `sslnegotiation`, `sslrootcert`,
 //! `sslcert`, `sslkey`, `sslcertmode`, `sslcrl`, `sslcrldir`, `sslsni`, `ssl_min_protocol_version`
-//! and `ssl_max_protocol_version`. Any other parameter is accepted only with a value that asks for
-//! what is done anyway, such as `gssencmode=disable`; otherwise it is an error that names it.
-//! Nothing is ignored silently. An empty value means the default, for every parameter.
+//! and `ssl_max_protocol_version`. Any other parameter is accepted only with a value that matches
+//! the behaviour of this crate, such as `gssencmode=disable`; otherwise it is an error that names
+//! it. Nothing is ignored silently. An empty value means the default, for every parameter.
 //!
 //! Not supported: GSSAPI, OAuth, encrypted key files (`sslpassword`), `requirepeer`, and sockets in
 //! Linux's abstract namespace.
@@ -38,9 +38,9 @@
 //!
 //! The default of `sslmode` is `prefer`, as in libpq. It gives no protection against an attacker on
 //! the network. With the default, a password is therefore sent to a remote host (neither a Unix
-//! socket nor a loopback address) only if the server's certificate was verified, or if the server
-//! proves with SCRAM-SHA-256-PLUS that it knows the password and is the other end of this TLS
-//! connection. Set `sslmode=prefer` (or any other mode) to send it regardless.
+//! socket nor a loopback address) only in two cases: the server's certificate was verified, or the
+//! server proves with SCRAM-SHA-256-PLUS that it knows the password and is the other end of this
+//! TLS connection. Set `sslmode=prefer` (or any other mode) to send it regardless.
 
 mod accessors;
 mod account;
@@ -94,7 +94,7 @@ pub const DEFAULT_MAX_FRAME_SIZE: usize = (1 << 30) + 5;
 /// The default of the longest delay before a read.
 pub const DEFAULT_MAX_READ_DELAY: Duration = Duration::from_micros(800);
 
-/// The default of how long the server may be silent while it is waited for, the same as
+/// The default of the longest silence of the server while the program waits for it, the same as
 /// PostgreSQL's.
 pub const DEFAULT_WAL_RECEIVER_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -205,7 +205,7 @@ impl Config {
     }
 
     /// Reads the settings of `dsn`, or of the connection string in `DATABASE_URL` if `dsn` is
-    /// `None`. PG* variables supply what it leaves out, as in any program that uses libpq.
+    /// `None`. PG* variables supply other parameters, as in any program that uses libpq.
     ///
     /// A parameter with an empty value counts as given: it has its default. Variables apply to each
     /// parameter separately, so `PGPORT`, `PGHOSTADDR` and `PGPASSWORD` apply to a host in `dsn`,
@@ -217,7 +217,7 @@ impl Config {
         env::from_dsn_or_env(dsn, &env::process)
     }
 
-    /// Checks what setters cannot: that lists match, and that everything asked for is supported.
+    /// Checks the settings as a whole: that lists match, and that all settings are supported.
     /// Parsing includes this check.
     ///
     /// # Errors

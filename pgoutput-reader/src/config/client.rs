@@ -10,8 +10,8 @@ use postgres::config::{
 use super::{ChannelBinding, Config, ConfigError, Endpoint, Host, Secret, SslMode, SslNegotiation};
 
 impl Config {
-    /// The same settings for an SQL connection to the server that the replication connection has
-    /// reached, with the password that it used, if any.
+    /// Returns the same settings for an SQL connection to the server that the replication
+    /// connection has reached, with the password that it used, if any.
     ///
     /// # Errors
     /// Those of [`validate`](Config::validate) and [`user_or_default`](Config::user_or_default).

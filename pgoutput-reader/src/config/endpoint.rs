@@ -66,7 +66,7 @@ impl Endpoint {
         self.hostaddr
     }
 
-    /// The same host at this address.
+    /// Returns the same host at this address.
     #[cfg(feature = "reader")]
     pub(crate) fn at(&self, address: IpAddr) -> Self {
         Self { hostaddr: Some(address), ..self.clone() }

@@ -19,7 +19,7 @@ pub(crate) enum Treatment {
     Text(fn(&mut Config, &str)),
     /// Stored in the `Config` if it can be parsed.
     Parsed(fn(&mut Config, &str) -> Result<(), Problem>),
-    /// Accepted if the value asks for what the reader does anyway.
+    /// Accepted if the value matches the behaviour of the reader.
     Only { accepted: &'static [&'static str], because: &'static str },
     /// Replaced by other parameters before this step.
     Expanded,
@@ -317,8 +317,8 @@ pub(crate) fn is_foreign(word: &str) -> bool {
     FOREIGN.iter().any(|name| name.eq_ignore_ascii_case(word))
 }
 
-/// The keyword that was probably meant: an alias, or a keyword at most two edits away, which must
-/// be less than half of the word.
+/// Returns the keyword that was probably meant: an alias, or a keyword at most two edits away,
+/// which must be less than half of the word.
 pub(crate) fn nearest(name: &str) -> Option<&'static str> {
     // The longest keyword has 25 bytes. Longer words are not compared, to bound the work.
     if name.len() > 32 {

@@ -91,8 +91,8 @@ impl Config {
         Ok(config)
     }
 
-    /// The same settings for an SQL connection to any of the hosts, with the password if one was
-    /// given. The password file is not read.
+    /// Returns the same settings for an SQL connection to any of the hosts, with the password if
+    /// one was given. The password file is not read.
     ///
     /// Of the TLS settings, that crate has the mode (`verify-ca` and `verify-full` become
     /// `require`, `allow` becomes `disable`), the negotiation and channel binding. The connector

@@ -12,8 +12,7 @@ fn text(value: impl Into<String>) -> Option<String> {
 ///
 /// Paths are texts, and an empty one means the default. Files are read when a connection is opened.
 impl Config {
-    /// Sets how much TLS is asked for. Any value counts as an explicit choice: see
-    /// [`ssl_mode_is_chosen`].
+    /// Sets the TLS mode. Any value counts as an explicit choice: see [`ssl_mode_is_chosen`].
     ///
     /// [`ssl_mode_is_chosen`]: Config::ssl_mode_is_chosen
     pub fn ssl_mode(&mut self, mode: SslMode) -> &mut Self {

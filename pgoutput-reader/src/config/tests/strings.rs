@@ -98,7 +98,7 @@ fn pairs_mean_what_the_manual_says() {
         ("sslmode=''", ""),
         ("sslmode=allow", "sslmode=allow"),
         ("fallback_application_name=f passfile=/p", "passfile=/p fallback_application_name=f"),
-        // Values that ask for what is done anyway.
+        // Values that match the behaviour of the reader.
         (
             "replication=database gssencmode=prefer channel_binding=prefer client_encoding=utf8 \
              sslcompression=0 sslsni=1 load_balance_hosts=disable target_session_attrs=any \
