@@ -30,7 +30,7 @@ impl Connection {
     /// Checks that the slot and the publications exist and can be read.
     ///
     /// # Errors
-    /// Everything that is missing.
+    /// All missing prerequisites.
     pub(crate) fn check_setup(&mut self, start: &StartReplication) -> Result<(), Error> {
         if let Err(error) = self.check_slot(&start.slot) {
             let needs = missing_setup::Needs {
@@ -44,7 +44,8 @@ impl Connection {
         self.check_publications(&start.publications)
     }
 
-    /// The interval of status updates that the server expects, and the silence allowed to it.
+    /// Returns the interval of status updates that the server expects, and the limit of its
+    /// silence.
     pub(crate) fn pace(&mut self) -> Result<Pace, Error> {
         Ok(Pace {
             interval: feedback::interval(self.wal_sender_timeout()?),
@@ -66,7 +67,7 @@ impl Connection {
         if names.iter().all(|name| found.contains(name)) {
             return Ok(());
         }
-        // Of others the names are only shown: whatever they are, they must not stop a reader.
+        // The names of other publications are only displayed, so they must not stop a reader.
         let existing = self.column(publications::ALL_NAMES)?;
         let existing: Vec<String> = existing.iter().map(|hex| shown(hex)).collect();
         let database = self.column(concat!("SELECT ", hex!("pg_catalog.current_database()")))?;
@@ -74,21 +75,21 @@ impl Connection {
         Err(SetupError::missing(names, &found, existing, &database).into())
     }
 
-    /// The first column of a statement's rows.
+    /// Returns the first column of a statement's rows.
     fn column(&mut self, query: &str) -> Result<Vec<String>, Error> {
         Ok(self.rows(query)?.into_iter().filter_map(|row| row.into_iter().next()).collect())
     }
 
-    /// Names of publications, a hundred at most: for an explanation.
+    /// Returns the names of publications, a hundred at most, for a message.
     #[cfg(feature = "reader")]
     pub(crate) fn publications(&mut self) -> Result<Vec<String>, Error> {
         let existing = self.column(publications::ALL_NAMES)?;
         Ok(existing.iter().take(100).map(|hex| shown(hex)).collect())
     }
 
-    /// The server's timeout for this connection; zero is none.
+    /// Returns the server's timeout for this connection; zero is no limit.
     fn wal_sender_timeout(&mut self) -> Result<Option<Duration>, Error> {
-        // In milliseconds, whatever unit SHOW would choose.
+        // In milliseconds, regardless of the unit that SHOW would choose.
         let rows = self.rows(
             "SELECT setting FROM pg_catalog.pg_settings \
              WHERE name OPERATOR(pg_catalog.=) 'wal_sender_timeout'::pg_catalog.text",
@@ -97,7 +98,7 @@ impl Connection {
         Ok(setting.map(Duration::from_millis))
     }
 
-    /// The rows of one statement; NULL is the empty string.
+    /// Returns the rows of one statement; NULL is the empty string.
     fn rows(&mut self, query: &str) -> Result<Vec<Vec<String>>, Error> {
         let results = self.promptly(|connection| connection.simple_query(query))?;
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
@@ -109,7 +110,7 @@ impl Connection {
     }
 }
 
-/// The first value of rows that are one value.
+/// Returns the first value of rows that are one value.
 fn rows_of_one(rows: Vec<Vec<String>>) -> Option<String> {
     rows.into_iter().next()?.into_iter().next()
 }

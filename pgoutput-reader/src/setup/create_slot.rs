@@ -1,4 +1,4 @@
-//! Creates slots and waits for the transactions that their creation waits for.
+//! Creation of slots, which waits for open transactions.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::proto::CreateSlot;
 /// The time from the start of a wait to its first report, and from one report to the next.
 const REPORTS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
-/// The interval at which a stop is checked for.
+/// The interval of checks for a stop.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The maximum wait for a process to release the slot that it has created.
@@ -33,9 +33,9 @@ pub struct SlotWait<'a> {
     pub slot: &'a str,
     /// The time waited so far.
     pub waited: Duration,
-    /// The sessions and prepared transactions whose end is waited for, as far as this role may see
-    /// them. Empty if none holds a lock that is waited for: a standby waits for its primary to log
-    /// a snapshot (`pg_log_standby_snapshot()`).
+    /// The sessions and prepared transactions that the creation waits for, as far as this role may
+    /// see them. Empty if none of them holds the lock: a standby waits for its primary to log a
+    /// snapshot (`pg_log_standby_snapshot()`).
     pub sessions: &'a [BlockingSession],
     /// The server process that creates the slot for another client; `None` if it is for this one.
     pub creator: Option<i32>,
@@ -60,15 +60,15 @@ impl fmt::Display for SlotWait<'_> {
 /// A callback for waits for a slot.
 pub(crate) type OnSlotWait = Listener<dyn FnMut(&SlotWait<'_>) + Send>;
 
-/// How a slot is waited for.
+/// The options of a wait for a slot.
 pub(crate) struct SlotWaitOptions<'a> {
-    /// How long each open transaction is waited for; zero is without limit.
+    /// The longest wait for each open transaction; zero is no limit.
     pub(crate) limit: Duration,
     pub(crate) listener: Option<&'a OnSlotWait>,
     pub(crate) stop: Option<&'a StopHandle>,
 }
 
-/// One wait.
+/// The state of one wait.
 struct SlotWaitState<'a> {
     slot: &'a str,
     wait_options: &'a SlotWaitOptions<'a>,
@@ -87,7 +87,7 @@ impl<'a> SlotWaitState<'a> {
         self.wait_options.stop.is_some_and(StopHandle::is_stopped)
     }
 
-    /// Reports what `pid`, which creates the slot, waits for, if a report is due.
+    /// Reports what process `pid`, which creates the slot, waits for, if a report is due.
     fn report(&mut self, catalog: &mut Catalog, pid: i32, is_other: bool) {
         if Instant::now() < self.report_at {
             return;
@@ -95,7 +95,7 @@ impl<'a> SlotWaitState<'a> {
         self.report_at = Instant::now() + REPORTS[1];
         match catalog.blocking_sessions(pid) {
             Ok(sessions) => self.sessions = sessions,
-            Err(error) => log::warn!("asking what a slot's creation waits for: {error}"),
+            Err(error) => log::warn!("querying what a slot's creation waits for: {error}"),
         }
         let wait = SlotWait {
             slot: self.slot,
@@ -111,7 +111,7 @@ impl<'a> SlotWaitState<'a> {
 }
 
 impl Connection {
-    /// Creates a slot, and reports what that waits for.
+    /// Creates a slot, and reports the sessions that the creation waits for.
     ///
     /// # Errors
     /// [`SetupError::SlotCreationBlocked`] after the limit, [`ErrorKind::Stopped`]: neither leaves a slot.
@@ -132,9 +132,10 @@ impl Connection {
             }
             if wait.is_stopped() {
                 cancelled = Some(Instant::now());
-                // Else the server would notice only when it is through, and keep the slot.
+                // Otherwise the server would notice the stop only at the end of the creation, and
+                // keep the slot.
                 if let Err(error) = catalog.cancel(pid) {
-                    log::warn!("ending a slot's creation: {error}");
+                    log::warn!("cancelling a slot's creation: {error}");
                 }
                 return true;
             }
@@ -155,8 +156,8 @@ impl Connection {
         Ok(created)
     }
 
-    /// Waits for a slot that another client's process creates, and then for a moment until that
-    /// process lets go of it. Afterwards everything is to be looked at again.
+    /// Waits for a slot that another client's process creates, and then a moment for that process
+    /// to release it. The caller must check everything again.
     ///
     /// # Errors
     /// `being_created` after the limit; [`ErrorKind::Stopped`].
@@ -186,7 +187,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Pauses between two looks at a slot.
+    /// Sleeps until the next check of a slot.
     fn look_later(&self, wait: &SlotWaitState<'_>) -> Result<(), Error> {
         if wait.is_stopped() {
             let (doing, address) = ("waiting for a slot on", self.address().into());

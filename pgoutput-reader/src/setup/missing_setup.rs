@@ -1,4 +1,4 @@
-//! Everything that is missing, in one error, so that you need one run to find it.
+//! All missing prerequisites in one error, so that one run finds all of them.
 
 use super::rows_of_one;
 use crate::connection::Connection;
@@ -12,33 +12,33 @@ FROM (SELECT pg_catalog.current_setting('max_replication_slots'::pg_catalog.text
              (SELECT pg_catalog.count(*) FROM pg_catalog.pg_replication_slots) AS used) AS slots
 WHERE slots.used OPERATOR(pg_catalog.>=) slots.most";
 
-/// What reading needs before it can start.
+/// The prerequisites of reading.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Needs<'a> {
     pub(crate) slot: &'a str,
     pub(crate) publications: &'a [String],
-    /// A slot that does not exist is created, which needs a free one.
+    /// Whether a slot that does not exist is created, which needs a free one.
     pub(crate) creates: bool,
-    /// A slot with TWO_PHASE cannot be read.
+    /// Whether a slot with TWO_PHASE is refused.
     pub(crate) refuses_two_phase: bool,
 }
 
-/// What an error of a start says is missing.
+/// The prerequisite that is missing by the error of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Subject {
     Slot,
     Publications,
-    /// The server's words for a `wal_level` that is too low, or a limit on slots of zero.
+    /// The server reports a `wal_level` that is too low, or a limit on slots of zero.
     Unfit,
-    /// The server's words for a limit on slots that is reached.
+    /// The server reports that the limit on slots is reached.
     Full,
 }
 
 impl Connection {
-    /// This error, together with everything else that is missing.
+    /// Returns this error, together with all other missing prerequisites.
     ///
-    /// What cannot be queried is left out. The error is unchanged if nothing else is missing, or if
-    /// it is about something else.
+    /// Prerequisites that cannot be queried are left out. The error is unchanged if no other
+    /// prerequisite is missing, or if it has another cause.
     pub(crate) fn with_all_missing(&mut self, error: Error, needs: &Needs<'_>) -> Error {
         let Some(subject) = subject(&error) else { return error };
         let level = self.low_wal_level();
@@ -51,7 +51,7 @@ impl Connection {
             _ => self.publications_missing(needs),
         };
         let full = matches!(slot, Some(SetupError::SlotsInUse { .. }));
-        // The server's words are replaced only where the problem they name was found.
+        // The server's message is replaced only if the problem that it names was found.
         let first = match (subject, error.kind()) {
             (Subject::Full, _) if full => None,
             (Subject::Unfit, _) if full || level.is_some() => None,
@@ -70,7 +70,8 @@ impl Connection {
         }
     }
 
-    /// The server's `wal_level`, if it is too low. From 19 on the server raises it by itself.
+    /// Returns the server's `wal_level`, if it is too low. From 19 on the server raises it by
+    /// itself.
     fn low_wal_level(&mut self) -> Option<SetupError> {
         if self.server_version().major() >= 19 {
             return None;
@@ -79,7 +80,7 @@ impl Connection {
         (level != "logical").then_some(SetupError::WalLevel { level })
     }
 
-    /// Why the slot cannot be read, or cannot be created.
+    /// Returns the reason why the slot cannot be read or created.
     fn slot_problem(&mut self, needs: &Needs<'_>) -> Option<SetupError> {
         match self.check_slot(needs.slot).map_err(Error::into_kind) {
             Ok(slot) if needs.refuses_two_phase && slot.two_phase => {
@@ -89,7 +90,7 @@ impl Connection {
                 let limit = rows_of_one(self.rows(SLOT_LIMIT).ok()?)?.parse().ok()?;
                 Some(SetupError::SlotsInUse { limit })
             }
-            // It can be waited for.
+            // The reader can wait for it.
             Err(ErrorKind::Setup(SetupError::SlotBeingCreated { .. })) => None,
             Err(ErrorKind::Setup(problem)) => Some(problem),
             _ => None,
@@ -104,7 +105,7 @@ impl Connection {
     }
 }
 
-/// What an error is about; `None` where looking at the rest would not help.
+/// Returns the subject of an error; `None` if checking the other prerequisites would not help.
 fn subject(error: &Error) -> Option<Subject> {
     match error.kind() {
         ErrorKind::Setup(SetupError::PublicationMissing { .. }) => Some(Subject::Publications),

@@ -1,4 +1,4 @@
-//! The slot to be read, checked.
+//! The check of the slot to be read.
 
 #[cfg(feature = "reader")]
 use std::time::Duration;
@@ -15,25 +15,26 @@ use crate::sql::slot::{SlotRow, slot_row};
 #[cfg_attr(not(feature = "reader"), expect(dead_code, reason = "only Reader compares them"))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct SlotFacts {
-    /// Everything before it is forgotten.
+    /// The slot's confirmed LSN: the server sends nothing that was committed before it.
     pub(crate) confirmed: Lsn,
-    /// The oldest log that is kept for it.
+    /// The oldest WAL that the server keeps for the slot.
     pub(crate) restart: Option<Lsn>,
-    /// The server is a standby.
+    /// Whether the server is a standby.
     pub(crate) standby: bool,
-    /// Another connection reads it.
+    /// Whether another connection reads it.
     pub(crate) in_use: bool,
-    /// Commits may wait for this connection, by `synchronous_standby_names`.
+    /// Whether commits may wait for this connection, by `synchronous_standby_names`.
     pub(crate) waited_for: bool,
-    /// It sends prepared transactions when they are prepared, whatever the options say.
+    /// Whether it sends prepared transactions when they are prepared, regardless of the options.
     pub(crate) two_phase: bool,
 }
 
 impl Connection {
-    /// Checks that this is a logical slot of pgoutput and this database that is not lost.
+    /// Checks that this is a logical slot for pgoutput, of this database, and not lost.
     ///
     /// # Errors
-    /// What does not fit; [`Unsupported`](ErrorKind::Unsupported) on a standby before PostgreSQL 16.
+    /// The slot is missing or unsuitable; [`Unsupported`](ErrorKind::Unsupported) on a standby
+    /// before PostgreSQL 16.
     pub(crate) fn check_slot(&mut self, slot: &str) -> Result<SlotFacts, Error> {
         let found = self.slot_row(slot)?;
         let slot = slot.to_owned();
@@ -74,7 +75,7 @@ impl Connection {
         Ok(SlotFacts { confirmed, restart, standby, in_use, waited_for, two_phase })
     }
 
-    /// Whether there is a slot of this name.
+    /// Returns whether a slot of this name exists.
     ///
     /// # Errors
     /// Those of the server and the connection.
@@ -84,7 +85,7 @@ impl Connection {
 
     fn slot_row(&mut self, slot: &str) -> Result<Option<SlotRow>, Error> {
         let rows = self.rows(&format!(slot_row!("{}"), sql_name(slot)))?;
-        // NULL is empty here, and no column of these is empty otherwise.
+        // NULL is the empty string here, and no column is empty otherwise.
         let read = |row: &Vec<String>| {
             SlotRow::read(|index| {
                 row.get(index).map(String::as_str).filter(|text| !text.is_empty())
@@ -96,18 +97,18 @@ impl Connection {
 
 #[cfg(feature = "reader")]
 impl Connection {
-    /// The process that creates the slot; `None` after that, and if there is no slot.
+    /// Returns the process that creates the slot; `None` after that, and if there is no slot.
     pub(super) fn slot_creator(&mut self, slot: &str) -> Result<Option<i32>, Error> {
         let creating = self.slot_row(slot)?.filter(|slot| slot.confirmed_flush_lsn.is_none());
         Ok(creating.and_then(|slot| slot.active_pid))
     }
 
-    /// The process that holds the slot, if any.
+    /// Returns the process that holds the slot, if any.
     pub(super) fn slot_holder(&mut self, slot: &str) -> Result<Option<i32>, Error> {
         Ok(self.slot_row(slot)?.and_then(|slot| slot.active_pid))
     }
 
-    /// The process that serves this connection.
+    /// Returns the process that serves this connection.
     pub(super) fn backend_pid(&mut self) -> Result<i32, Error> {
         let rows = self.rows("SELECT pg_catalog.pg_backend_pid()")?;
         let pid = rows.first().and_then(|row| row.first()).and_then(|pid| pid.parse().ok());
@@ -115,15 +116,15 @@ impl Connection {
         pid.ok_or_else(|| ProtocolError::Answer { command, field }.into())
     }
 
-    /// How long this connection waits for a lock; zero is without limit.
+    /// Sets the longest wait of this connection for a lock; zero is no limit.
     pub(super) fn set_lock_timeout(&mut self, timeout: Duration) -> Result<(), Error> {
         let millis = timeout.as_micros().div_ceil(1000).min(i32::MAX.unsigned_abs().into());
         self.rows(&format!("SET lock_timeout = {millis}")).map(drop)
     }
 }
 
-/// Whether `synchronous_standby_names` may mean a connection of this name. To see one that is not
-/// meant costs little; to miss one holds up commits.
+/// Returns whether `synchronous_standby_names` may mean a connection of this name. A false positive
+/// costs little; a false negative would hold up commits.
 fn is_named(names: &str, application_name: &str) -> bool {
     let (names, name) = (names.to_lowercase(), application_name.to_lowercase());
     names.contains('*') || (!name.is_empty() && names.contains(&name.replace('"', "\"\"")))
