@@ -32,8 +32,8 @@ pub use slot::SlotStatus;
 
 /// One row for each column of a Relation message, in its order.
 ///
-/// The message is of the past: the table may be gone or altered since. Columns are matched by name
-/// in the table of that oid, and the type's name is queried for the type that the message named.
+/// The table may have been dropped or altered since the message. Columns are matched by name in the
+/// table of that oid, and the type's name is queried for the type that the message named.
 const DESCRIBE: &str = concat!(
     "SELECT ",
     bytes!("named.type_name"),
@@ -71,7 +71,7 @@ struct TableRequest<'a> {
     /// The commit LSN of the transaction whose rows are read.
     commit_lsn: Lsn,
     publications: &'a [String],
-    /// Whether a table has been described.
+    /// Returns whether a table has been described.
     is_described: &'a dyn Fn(Oid) -> bool,
 }
 
@@ -139,7 +139,7 @@ impl Catalog {
         Ok(TableDescription::new(relation, facts, &types, stream))
     }
 
-    /// Prepares the first description, and waits for that for at most `limit`.
+    /// Prepares the first description, for at most `limit`.
     pub(crate) fn make_ready(&mut self, limit: Duration) {
         let none: [Box<dyn postgres::types::ToSql + Send + Sync>; 4] = [
             Box::new(0_u32),
@@ -150,11 +150,11 @@ impl Catalog {
         self.sql.make_ready(limit, DESCRIBE, none.into());
     }
 
-    /// The number of digits after the decimal point of a `money` amount.
+    /// Returns the number of decimal places of a `money` amount.
     pub(crate) fn money_digits(&mut self) -> Result<u8, Error> {
         let rows = self.sql.query(MONEY_UNIT, vec![])?;
         let unit = rows.first().and_then(|row| row.get::<_, Vec<u8>>(0).try_into().ok());
-        // PostgreSQL has 10 digits at most.
+        // PostgreSQL has 10 decimal places at most.
         let digits = unit
             .map(i64::from_be_bytes)
             .and_then(|unit| (0..=10).find(|digits| 10_i64.checked_pow(*digits) == Some(unit)));
@@ -164,14 +164,14 @@ impl Catalog {
     }
 }
 
-/// A name that was queried as its [`bytes!`]; bytes that are not UTF-8 are escaped.
+/// Returns a name that was queried as its [`bytes!`]; bytes that are not UTF-8 are escaped.
 fn name(row: &postgres::Row, index: usize) -> Option<String> {
     row.get::<_, Option<&[u8]>>(index).map(escaped)
 }
 
 impl std::fmt::Debug for Catalog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Of the settings, which may hold a password, nothing is shown.
+        // The settings may contain a password, so none of them is shown.
         f.debug_struct("Catalog")
             .field("connected", &self.sql.is_connected())
             .field("queries", &self.sql.queries())

@@ -90,13 +90,13 @@ impl Schemas {
         self.money_digits = None;
     }
 
-    /// Takes in a Relation message.
+    /// Processes a Relation message.
     pub(crate) fn relation(&mut self, body: &RelationBody<'_>) {
         self.relations.update(body);
         self.dropped.is_back(body.oid);
     }
 
-    /// Takes in a Type message.
+    /// Processes a Type message.
     pub(crate) fn named_type(&mut self, body: &TypeBody<'_>) {
         self.types.insert(body);
     }
@@ -106,7 +106,7 @@ impl Schemas {
         &self.types
     }
 
-    /// Whether the table is kept with its description.
+    /// Returns whether the table is kept with its description.
     pub(crate) fn is_described(&self, oid: Oid) -> bool {
         self.tables.contains_key(&oid)
     }
@@ -157,7 +157,7 @@ impl Schemas {
         Ok(Lookup::Found(Arc::clone(&table.schema)))
     }
 
-    /// Takes in the answer to a need.
+    /// Processes the answer to a need.
     pub(crate) fn learn(&mut self, need: &Need, facts: Facts) {
         match (need, facts) {
             (Need::Table { relation, .. }, Facts::Table(description)) => {

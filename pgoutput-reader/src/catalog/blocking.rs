@@ -32,8 +32,8 @@ WHERE waiting.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4 AND NOT waiting.gra
 );
 
 impl Catalog {
-    /// The sessions and prepared transactions that hold the transaction id that a process waits
-    /// for.
+    /// Returns the sessions and prepared transactions that hold the transaction id that a process
+    /// waits for.
     pub(crate) fn blocking_sessions(&mut self, pid: i32) -> Result<Vec<BlockingSession>, Error> {
         let rows = self.sql.query_within(Some(LIMIT), BLOCKING, vec![Box::new(pid)])?;
         Ok(rows

@@ -1,5 +1,5 @@
-//! The SQL connection with limits that the `postgres` crate does not have: it waits for answers,
-//! and at its end for the server to close the connection, indefinitely.
+//! The SQL connection, with time limits. The `postgres` crate has none: it waits indefinitely for
+//! answers, and for the server to close the connection.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -33,7 +33,7 @@ pub(super) struct SqlClient {
     /// None while there is no stream yet that could be stopped.
     waits: Option<Waits>,
     session: Option<SqlSession>,
-    /// The result of making ready if that took longer, until it is needed.
+    /// The preparation that `make_ready` did not wait for, until its result is needed.
     opening: Option<Receiver<Option<SqlSession>>>,
     /// The number of queries.
     queries: u64,
@@ -51,8 +51,7 @@ impl SqlClient {
     }
 
     /// Connects and runs this query on a thread of its own, so that it is answered sooner the next
-    /// time. If that takes longer than `limit`, the next query waits for the rest, and finds what
-    /// went wrong.
+    /// time. If that takes longer than `limit`, the next query waits for it, and reports its error.
     pub(super) fn make_ready(
         &mut self,
         limit: Duration,
@@ -87,7 +86,7 @@ impl SqlClient {
         self.queries
     }
 
-    /// The rows of a query, within the time that the server may be silent.
+    /// Returns the rows of a query, within the time that the server may be silent.
     pub(super) fn query(
         &mut self,
         query: &'static str,
@@ -96,8 +95,8 @@ impl SqlClient {
         self.query_within(self.connector.limit(), query, parameters)
     }
 
-    /// The rows of a query, which runs on a thread of its own: after `limit`, and when the reader
-    /// is stopped, the result is no longer waited for.
+    /// Returns the rows of a query, which runs on its own thread. After `limit`, and when the
+    /// reader is stopped, it no longer waits for the result.
     pub(super) fn query_within(
         &mut self,
         limit: Option<Duration>,
@@ -126,13 +125,13 @@ impl Drop for SqlClient {
     fn drop(&mut self) {
         let held = (self.session.take(), self.opening.take());
         if held.0.is_some() || held.1.is_some() {
-            // Without a thread, this one waits.
+            // If no thread can be started, this one waits.
             let _ = thread::Builder::new().name("pgoutput-close".into()).spawn(|| drop(held));
         }
     }
 }
 
-/// The answer, within `limit`.
+/// Waits for the answer, for at most `limit`.
 fn wait<T>(
     answer: &Receiver<T>,
     waits: Option<&Waits>,
@@ -215,7 +214,7 @@ fn run(
     let parameters: Vec<&(dyn ToSql + Sync)> =
         parameters.iter().map(|parameter| &**parameter as &(dyn ToSql + Sync)).collect();
     match open(connector, session)?.query(query, &parameters) {
-        // An idle connection may have been ended meanwhile; a fresh one decides.
+        // An idle connection may have been closed meanwhile. The query is repeated on a new one.
         Err(error) if is_lost(&error) => {
             *session = None;
             open(connector, session)?.query(query, &parameters)
@@ -235,7 +234,8 @@ fn open<'s>(
     }
 }
 
-/// Whether the error ends the connection: any but an answer of the server to the query.
+/// Returns whether the error ends the connection. Only an answer of the server to the query does
+/// not.
 fn is_lost(error: &postgres::Error) -> bool {
     let goes_on =
         |said: &DbError| !matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic));

@@ -34,7 +34,7 @@ pub(super) struct Candidate {
     pub(super) columns: u16,
 }
 
-/// What to do about a table of which nothing is held.
+/// The action for a table of which no facts are held.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Miss {
     /// Query it alone.
@@ -49,7 +49,7 @@ pub(super) enum Miss {
 #[derive(Debug)]
 pub(super) enum Taken {
     Found(TableDescription),
-    /// The table was queried, but the answer is of no use.
+    /// The table was queried, but the answer cannot be used.
     Useless,
     /// The table was not queried.
     Missed,
@@ -72,7 +72,8 @@ pub(super) struct Prefetch {
 }
 
 impl Prefetch {
-    /// Takes what is held of the table, if it holds for a transaction with this commit LSN.
+    /// Takes the facts held about the table, if they are valid for a transaction with this commit
+    /// LSN.
     pub(super) fn take(
         &mut self,
         relation: &Relation,
@@ -98,7 +99,7 @@ impl Prefetch {
             self.misses += 1;
             return if self.misses > MISSES { Miss::Batch } else { Miss::Alone };
         }
-        // The stream has caught up: nothing that is held will be of use.
+        // The stream has caught up, so held facts cannot be used.
         if !self.until.is_zero() {
             (self.until, self.misses) = (Lsn::ZERO, 0);
             self.batches.clear();
@@ -116,8 +117,8 @@ impl Prefetch {
         self.until = position;
     }
 
-    /// Whether to list the tables of the publications before others are queried with this one. A
-    /// list takes about as long as queries for a hundredth of its tables, one by one.
+    /// Returns whether to list the tables of the publications before others are queried with this
+    /// one. A list takes about as long as queries for a hundredth of its tables, one by one.
     pub(super) fn is_list_due(&mut self, missed: Oid) -> bool {
         let is_listed = self.candidates.binary_search_by_key(&missed, |table| table.oid).is_ok();
         self.unlisted += usize::from(!is_listed);
@@ -129,7 +130,7 @@ impl Prefetch {
         self.listed = None;
     }
 
-    /// Takes in the tables of the publications.
+    /// Stores the tables of the publications.
     pub(super) fn list(&mut self, mut candidates: Vec<Candidate>) {
         candidates.sort_unstable_by_key(|table| table.oid);
         candidates.dedup_by_key(|table| table.oid);
@@ -141,7 +142,7 @@ impl Prefetch {
     pub(super) fn pick(&mut self, missed: Oid, is_described: &dyn Fn(Oid) -> bool) -> Vec<Oid> {
         let (mut picked, mut columns) = (vec![missed], 0_usize);
         let start = self.candidates.partition_point(|table| table.oid < missed);
-        // Around the end to the beginning: the next tables may have any oid.
+        // Wraps around at the end: the next tables may have any oid.
         self.candidates.rotate_left(start);
         let mut count = 0;
         for table in &self.candidates {
@@ -163,7 +164,7 @@ impl Prefetch {
         self.batches.iter().any(|batch| batch.contains(oid))
     }
 
-    /// Takes in a batch, and discards the oldest ones if too much is held.
+    /// Stores a batch, and discards the oldest ones if too much is held.
     pub(super) fn add(&mut self, batch: Batch) {
         self.until = self.until.max(batch.queried_at);
         self.batches.push_back(batch);

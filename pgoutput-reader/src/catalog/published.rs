@@ -20,7 +20,8 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// number of tables without the replica identity that their UPDATE and DELETE need, and some of
 /// their names.
 ///
-/// Of partitioned tables the partitions are written; each has a replica identity of its own.
+/// The rows of a partitioned table are in its partitions, each of which has its own replica
+/// identity.
 const PUBLISHED: &str = concat!(
     "WITH RECURSIVE listed AS (
     SELECT publication.pubname, publication.pubupdate OR publication.pubdelete AS needs_identity,
@@ -77,7 +78,7 @@ pub struct Published {
     /// The number of tables they list, each counted once. A partitioned table counts as one where
     /// it is published as one.
     pub tables: u64,
-    /// Publications without a table, from which nothing comes.
+    /// Publications without tables, which publish nothing.
     pub empty: Vec<String>,
     /// Tables whose UPDATE and DELETE the server refuses because of these publications: one entry
     /// for each cause. Of partitioned tables these are the partitions.
@@ -100,7 +101,7 @@ impl Published {
     }
 }
 
-/// `3 published tables`
+/// Displays `3 published tables`.
 impl fmt::Display for Published {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.tables == 1 { "" } else { "s" };
@@ -109,7 +110,7 @@ impl fmt::Display for Published {
 }
 
 impl Catalog {
-    /// The content of these publications, queried for at most five seconds.
+    /// Returns the content of these publications, queried for at most five seconds.
     pub(crate) fn published(&mut self, publications: &[String]) -> Result<Published, Error> {
         let since = Instant::now();
         let mut query = |text, parameters: SqlParameters| {

@@ -12,7 +12,7 @@ use crate::sql::names::escaped;
 /// The greatest number of names of tables; the queries return no more.
 const NAMES: usize = 10;
 
-/// Why the server refuses UPDATE and DELETE of a published table.
+/// The cause for which the server refuses UPDATE and DELETE of a published table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RefusalCause {
@@ -38,7 +38,7 @@ impl RefusalCause {
         })
     }
 
-    /// How it continues "published tables", and what to do.
+    /// Returns the words after "published tables", and the remedy.
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::NoIdentity => (
@@ -65,21 +65,21 @@ impl RefusalCause {
     }
 }
 
-/// Published tables whose UPDATE and DELETE the server refuses for one cause, as far as the
-/// publication publishes these. A table may have several causes.
+/// Published tables whose UPDATE and DELETE the server refuses for one cause, if the publication
+/// publishes these. A table may have several causes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefusedTables {
     /// The cause.
     pub cause: RefusalCause,
-    /// How many tables there are.
+    /// The number of tables.
     pub tables: u64,
     /// Schema and name of the tables: ten at most. Bytes that are not UTF-8 are escaped, as in
     /// `caf\xe9`.
     pub names: Vec<(String, String)>,
 }
 
-/// Reads `on 3 published tables for lack of a replica identity: …; add a primary key, …`.
+/// Displays `on 3 published tables for lack of a replica identity: …; add a primary key, …`.
 impl fmt::Display for RefusedTables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (why, what_to_do) = self.cause.words();

@@ -18,9 +18,9 @@ const WAL_END: &str = concat!("SELECT (", wal_end!(), ")::pg_catalog.text");
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SlotStatus {
-    /// The end of the server's log: written on a primary, replayed on a standby.
+    /// The end of the server's WAL: written on a primary, replayed on a standby.
     pub wal_end: Lsn,
-    /// The oldest log that the slot keeps; `None` for a slot that keeps none.
+    /// The oldest WAL that the server keeps for the slot; `None` if it keeps none.
     pub restart_lsn: Option<Lsn>,
     /// The slot's confirmed LSN: the server sends nothing that was committed before it.
     pub confirmed_flush_lsn: Option<Lsn>,
@@ -34,37 +34,38 @@ pub struct SlotStatus {
     /// The reason why the slot was invalidated, such as `wal_removed` or `idle_timeout`; `None` if
     /// it was not (PostgreSQL 17 and later).
     pub invalidation_reason: Option<String>,
-    /// Whether it is kept on standbys too (PostgreSQL 17 and later).
+    /// Whether it is synchronized to standbys (PostgreSQL 17 and later).
     pub failover: Option<bool>,
     /// Whether it is the copy, on a standby, of a slot of the primary (PostgreSQL 17 and later).
     pub synced: Option<bool>,
 }
 
 impl SlotStatus {
-    /// Bytes of WAL that the server keeps for the slot. If this only grows, they fill its disk.
+    /// Returns the bytes of WAL that the server keeps for the slot. If this only grows, the WAL
+    /// fills the server's disk.
     pub fn retained_bytes(&self) -> Option<u64> {
         Some(self.wal_end.as_u64().saturating_sub(self.restart_lsn?.as_u64()))
     }
 
-    /// Bytes of WAL that were written and not confirmed.
+    /// Returns the bytes of WAL that were written and not confirmed.
     pub fn unconfirmed_bytes(&self) -> Option<u64> {
         Some(self.wal_end.as_u64().saturating_sub(self.confirmed_flush_lsn?.as_u64()))
     }
 
-    /// Whether the server has invalidated the slot. What it had not sent cannot be read from it any
-    /// more.
+    /// Returns whether the server has invalidated the slot. Changes that it had not sent cannot be
+    /// read from it any more.
     pub fn is_lost(&self) -> bool {
         self.wal_status.as_deref() == Some("lost") || self.invalidation_reason.is_some()
     }
 }
 
 impl Catalog {
-    /// The slot as it is now.
+    /// Returns the current state of the slot.
     pub(crate) fn slot_status(&mut self, slot: &str) -> Result<SlotStatus, Error> {
         status(slot, &self.sql.query(SLOT, named(slot))?)
     }
 
-    /// The slot as it is now, queried for at most `limit`.
+    /// Returns the current state of the slot, queried for at most `limit`.
     pub(crate) fn slot_status_within(
         &mut self,
         limit: Duration,
@@ -73,7 +74,7 @@ impl Catalog {
         status(slot, &self.sql.query_within(Some(limit), SLOT, named(slot))?)
     }
 
-    /// The end of the server's WAL: written on a primary, replayed on a standby.
+    /// Returns the end of the server's WAL: written on a primary, replayed on a standby.
     pub(crate) fn wal_end(&mut self) -> Result<Lsn, Error> {
         let rows = self.sql.query(WAL_END, vec![])?;
         let lsn = rows.first().and_then(|row| row.get::<_, Option<&str>>(0)?.parse().ok());

@@ -89,7 +89,7 @@ const EXISTING: &str = "\
 SELECT class.oid FROM pg_catalog.pg_class AS class
 WHERE class.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])";
 
-/// By the type's oid and modifier.
+/// Names of types by oid and modifier.
 type TypeNames = BTreeMap<(Oid, i32), Option<Arc<str>>>;
 
 impl Catalog {

@@ -1,15 +1,15 @@
-//! The name of a type as `format_type` gives it under the default search path.
+//! The name of a type as `format_type` prints it under the default search path.
 //!
 //! Sessions of the catalogue have an empty search path, so that no object of a user's schema is
 //! ever chosen for them. `format_type` then qualifies every type outside of `pg_catalog`.
 
 /// A scalar subquery in SQL: the name of the type with this id and this modifier (or `NULL`), as
-/// `format_type` would give it if the search path were `"$user", public`; `NULL` where there is
-/// no such type.
+/// `format_type` would print it if the search path were `"$user", public`; `NULL` where there is no
+/// such type.
 ///
 /// The rules are those of `TypeIsVisible` in the server. `pg_catalog` comes first, then the schema
 /// named like the role, then `public`, the last two only where the role may use them. A type is
-/// visible where no schema before its own has a type of that name. Of an array, the name and the
+/// visible if no schema before its own has a type of that name. For an array, the name and the
 /// schema are those of its element.
 macro_rules! type_name {
     ($oid:literal, $modifier:literal) => {

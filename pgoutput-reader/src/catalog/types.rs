@@ -58,7 +58,8 @@ WHERE typ.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])"
 );
 
 impl Catalog {
-    /// The types of this table's columns that are not built in; no query if there are none.
+    /// Describes the types of this table's columns that are not built in. Sends no query if there
+    /// are none.
     pub(crate) fn describe_types(
         &mut self,
         relation: &Relation,

@@ -49,7 +49,7 @@ impl CatalogType {
     }
 }
 
-/// Whether it is a built-in type, or 0, which stands for no type.
+/// Returns whether it is a built-in type, or 0, which stands for no type.
 pub(super) fn is_known(oid: Oid) -> bool {
     oid.as_u32() == 0 || PgType::from_oid(oid).is_some()
 }

@@ -9,7 +9,7 @@ use crate::event::TableSchema;
 /// The number of unchanged answers of the catalogue after which a table is no longer queried.
 const MAX_UNCHANGED: u8 = 3;
 
-/// The columns of a table that hold composites, and what the catalogue last answered about them.
+/// The columns of a table that hold composites, and the last answers of the catalogue about them.
 #[derive(Debug)]
 pub(super) struct Drift {
     /// Whether each column holds a composite; empty if none does.
@@ -33,7 +33,7 @@ impl Drift {
         Self { columns, queried_at: Lsn::ZERO, unchanged_answers: 0, is_answered: false }
     }
 
-    /// Whether the catalogue may have a newer description than `schema` for these rows of a
+    /// Returns whether the catalogue may have a newer description than `schema` for these rows of a
     /// transaction.
     ///
     /// Rows committed before the last answer have that description or an older one, which the
@@ -78,13 +78,13 @@ impl Drift {
     }
 }
 
-/// Whether the error is in the encoding of a value, which no other description can repair.
+/// Returns whether the error is in the encoding of a value, which no other description can repair.
 fn is_of_any_description(kind: ValueErrorKind) -> bool {
     matches!(kind, ValueErrorKind::InvalidUtf8 | ValueErrorKind::HstoreLengths)
 }
 
-/// Whether a composite is part of the type. The values of all other types keep their form, or are
-/// text.
+/// Returns whether a composite is part of the type. The values of all other types keep their form,
+/// or are text.
 ///
 /// It looks no deeper than values are read. A multirange and its range have the same depth.
 fn has_composite(ty: FieldType<'_>) -> bool {

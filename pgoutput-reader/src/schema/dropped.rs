@@ -27,7 +27,8 @@ pub(super) struct Dropped {
 }
 
 impl Dropped {
-    /// Whether to check which tables were dropped: when there are twice as many as were left.
+    /// Returns whether to check which tables were dropped: when there are twice as many as were
+    /// left.
     pub(super) fn is_due(&self, tables: usize) -> bool {
         self.waiting.is_none() && is_twice(tables, self.tables)
     }
@@ -57,7 +58,7 @@ impl Dropped {
         self.tables = tables;
     }
 
-    /// Whether to check which types are used: when there are twice as many as were left.
+    /// Returns whether to check which types are used: when there are twice as many as were left.
     pub(super) fn are_types_due(&self, types: usize) -> bool {
         is_twice(types, self.types)
     }

@@ -6,8 +6,8 @@ use pgoutput_decode::{Oid, Relation};
 /// The number of digits with `lc_monetary` C, and that of tables without amounts.
 pub(super) const DEFAULT_DIGITS: u8 = 2;
 
-/// Whether a column of the table holds amounts of `money`. `types` describes those types of its
-/// columns that are not built in.
+/// Returns whether a column of the table holds amounts of `money`. `types` describes those types of
+/// its columns that are not built in.
 pub(super) fn is_in(relation: &Relation, types: &TypeSet) -> bool {
     relation.columns().iter().any(|column| is_money(column.type_oid))
         || types.iter().any(holds_money)
@@ -17,8 +17,8 @@ fn is_money(oid: Oid) -> bool {
     matches!(oid, type_oid::MONEY | type_oid::MONEY_ARRAY)
 }
 
-/// Whether a value of this type holds amounts directly. A set also contains every type that its
-/// types are made of.
+/// Returns whether a value of this type holds amounts directly. A set also contains every type that
+/// its types are made of.
 fn holds_money(ty: FieldType<'_>) -> bool {
     ty.kind().parts().any(|part| is_money(part.oid()))
 }

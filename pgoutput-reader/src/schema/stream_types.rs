@@ -1,4 +1,4 @@
-//! Types as the Type messages of a stream name them.
+//! The types that the Type messages of a stream have named.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,8 @@ pub(crate) struct StreamTypes {
 struct NamedType {
     /// With its schema, unless that is `pg_catalog`.
     name: Box<str>,
-    /// The built-in type of this name: then the type is a domain, directly or not, over it.
+    /// The built-in type of this name. If there is one, the type is a domain over it, possibly
+    /// through other domains.
     base: Option<&'static PgType>,
     is_array: bool,
 }
@@ -58,13 +59,13 @@ impl StreamTypes {
         self.by_oid.get(&oid).map(|named| &*named.name)
     }
 
-    /// The built-in type that this one is a domain over.
+    /// Returns the built-in type that this one is a domain over.
     pub(super) fn base(&self, oid: Oid) -> Option<&'static PgType> {
         self.by_oid.get(&oid)?.base
     }
 
-    /// Whether it has the name of an array. The server chooses these names, and nobody can change
-    /// them.
+    /// Returns whether it has the name of an array. The server chooses these names, and they cannot
+    /// be changed.
     pub(super) fn is_array(&self, oid: Oid) -> bool {
         self.by_oid.get(&oid).is_some_and(|named| named.is_array)
     }

@@ -25,7 +25,7 @@ impl Table {
         Self { drift: Drift::new(&schema), schema: Shared::new(schema), has_money }
     }
 
-    /// Takes in a new description of the types by the catalogue, whose server had reached
+    /// Stores a new description of the types by the catalogue, whose server had reached
     /// `queried_at`.
     pub(super) fn described_again(&mut self, types: Types, queried_at: Lsn) {
         let is_new = types.described != self.schema.types;

@@ -9,7 +9,7 @@ use super::stream_types::StreamTypes;
 use super::type_descriptions::{Types, describe};
 use crate::event::ColumnSchema;
 
-/// What `format_type` returns for an oid that no type has.
+/// The result of `format_type` for an oid that no type has.
 const UNKNOWN_TYPE: &str = "???";
 
 /// The columns of a table and their types, from the catalogue as far as it has them.
@@ -29,7 +29,7 @@ pub(crate) struct ColumnFacts<'a> {
 }
 
 impl TableDescription {
-    /// Describes a table with what the catalogue has about its types, and about each column in
+    /// Describes a table with the facts of the catalogue about its types, and about each column in
     /// order.
     pub(crate) fn new<'a>(
         relation: &Relation,
@@ -42,7 +42,7 @@ impl TableDescription {
         Self { columns, types }
     }
 
-    /// Describes a table by the stream alone, as if the catalogue no longer had anything.
+    /// Describes a table by the stream alone, without facts from the catalogue.
     #[cfg(test)]
     pub(crate) fn by_stream(relation: &Relation, stream: &StreamTypes) -> Self {
         let nothing = relation.columns().iter().map(|_| ColumnFacts::default());

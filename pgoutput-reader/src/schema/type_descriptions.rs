@@ -67,8 +67,8 @@ fn unknown_of(types: &[Oid], described: &TypeSet) -> Box<[Oid]> {
     types.iter().filter(|oid| has_unknown(**oid, described)).copied().collect()
 }
 
-/// Whether something in the type is unknown. A type that contains others deeper than values are
-/// read counts as unknown, so that its values are marked; this includes types that form a ring.
+/// Returns whether a part of the type is unknown. A type that contains others deeper than values
+/// are read counts as unknown, so that its values are marked; this includes types that form a ring.
 fn has_unknown(oid: Oid, described: &TypeSet) -> bool {
     let mut level = BTreeSet::from([oid]);
     for _ in 0..MAX_DEPTH {
@@ -86,8 +86,9 @@ fn has_unknown(oid: Oid, described: &TypeSet) -> bool {
     true
 }
 
-/// Whether the oid was given to another type since the stream named this one: a domain does not
-/// change its base type, and nothing else becomes a domain. Names of user types may change.
+/// Returns whether the oid was assigned to another type since the stream named this one: a domain
+/// does not change its base type, and nothing else becomes a domain. Names of user types may
+/// change.
 fn is_another(oid: Oid, catalog: &CatalogTypes, stream: &StreamTypes) -> bool {
     let mut base = oid;
     for _ in 0..MAX_DEPTH {
@@ -123,8 +124,8 @@ fn array_of(oid: Oid, name: &str, element: Oid) -> TypeInfo<'_> {
     TypeInfo { oid, name, kind: TypeKind::Array { element, delimiter: b',' } }
 }
 
-/// Adds what this value of an array type that is gone says about its elements. `None` if that is
-/// nothing new.
+/// Adds the facts in this value of an array type that is gone about its elements. `None` if there
+/// are no new ones.
 pub(super) fn with_elements(
     types: &TypeSet,
     unknown: &[Oid],

@@ -7,8 +7,8 @@ use crate::sql::publications::publications;
 /// The first version in which publications have column lists and row filters.
 pub(in crate::catalog) const WITH_LISTS: i32 = 150_000;
 
-/// The first version in which generated columns can be published, and must be if they are part of
-/// an identity.
+/// The first version that can publish generated columns. It requires those of a replica identity to
+/// be published.
 pub(in crate::catalog) const WITH_GENERATED: i32 = 180_000;
 
 /// Numbers of the columns of a table's replica identity; the table is `class`.
