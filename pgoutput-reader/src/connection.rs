@@ -103,7 +103,7 @@ impl Connection {
         self.async_messages.parameters.get(name).map(String::as_str)
     }
 
-    /// Returns the endpoint in the settings that this is connected to.
+    /// Returns the endpoint of the settings to which this is connected.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }

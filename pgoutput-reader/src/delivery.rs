@@ -1,5 +1,5 @@
-//! Change events from messages, and the acknowledged LSN from acknowledged events: what a reader
-//! does, without a socket, a clock or a thread.
+//! The delivery of a reader: change events from messages, and the acknowledged LSN from
+//! acknowledged events. It uses no socket, clock or thread.
 //!
 //! ```text
 //! message ──► Resume ──► Transactions ──► ChangeEvent ──► the program
@@ -9,8 +9,8 @@
 //!                                             ▼ next status update
 //! ```
 //!
-//! The caller owns the loop: it hands in messages, keepalives and the time, answers what an
-//! [`Outcome`] needs, and does what [`take_due`](Delivery::take_due) returns.
+//! The caller owns the loop. It passes in messages, keepalives and the time, answers the needs in
+//! an [`Outcome`], and performs the actions that [`take_due`](Delivery::take_due) returns.
 
 mod ack;
 mod boundaries;
@@ -51,8 +51,8 @@ pub(crate) struct Settings {
     pub(crate) until: Option<Lsn>,
 }
 
-/// The delivery of one reader: what it has delivered, what of that is acknowledged, and where it
-/// stops. It outlives the streams that the messages come from.
+/// The delivery of one reader: the delivered events, the acknowledged ones, and the LSN to stop at.
+/// It outlives the streams that the messages come from.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     transactions: Transactions,
@@ -73,7 +73,7 @@ pub(crate) enum Outcome {
     Nothing,
     /// An event. The message may hold more: see [`Delivery::is_unfinished`].
     Event(ChangeEvent),
-    /// Hand in the same message again after answering this.
+    /// Pass in the same message again after answering this.
     Needs(Need),
     /// The LSN to stop at is reached.
     Finished,
@@ -98,10 +98,10 @@ impl Delivery {
         &self.acknowledger
     }
 
-    /// Takes in a message and returns what it leads to.
+    /// Processes a message and returns its outcome.
     ///
     /// After [`Outcome::Needs`], and while it [is unfinished](Self::is_unfinished), the same
-    /// message must be handed in again.
+    /// message must be passed in again.
     ///
     /// # Errors
     /// A message that is out of sequence, or contradicts what was delivered before. An event counts
@@ -143,10 +143,10 @@ impl Delivery {
         })
     }
 
-    /// Takes in a keepalive.
+    /// Processes a keepalive.
     ///
     /// # Errors
-    /// If the server passed over a transaction that was delivered in part.
+    /// The server passed over a transaction that was delivered in part.
     pub(crate) fn keepalive(&mut self, wal_end: Lsn, now: Instant) -> Result<Outcome, StreamError> {
         if self.in_transaction() {
             return Ok(Outcome::Nothing);
@@ -160,7 +160,7 @@ impl Delivery {
         Ok(self.outcome_at(wal_end))
     }
 
-    /// Starts with the messages of a new stream, which may repeat what was delivered before.
+    /// Starts with the messages of a new stream, which may repeat delivered events.
     pub(crate) fn restart(&mut self, now: Instant) {
         self.idle_at = None;
         self.transactions.restart();
@@ -169,23 +169,23 @@ impl Delivery {
         }
     }
 
-    /// Whether the last message holds more events.
+    /// Returns whether the last message holds more events.
     pub(crate) fn is_unfinished(&self) -> bool {
         self.transactions.is_unfinished()
     }
 
-    /// Whether changes of a transaction may still follow.
+    /// Returns whether changes of a transaction may still follow.
     pub(crate) fn in_transaction(&self) -> bool {
         self.transactions.is_open()
     }
 
-    /// Whether only the Commit is missing before a transaction counts as complete: all of its
-    /// delivered events are acknowledged.
+    /// Returns whether only the Commit is missing until a transaction is complete and acknowledged:
+    /// all of its delivered events are acknowledged.
     pub(crate) fn awaits_commit(&self) -> bool {
         self.in_transaction() && !self.is_unfinished() && self.is_acknowledged()
     }
 
-    /// Whether every delivered event was acknowledged.
+    /// Returns whether every delivered event was acknowledged.
     fn is_acknowledged(&self) -> bool {
         self.acknowledger.is_acknowledged_through(self.transactions.delivered())
     }
@@ -198,7 +198,7 @@ impl Delivery {
         }
     }
 
-    /// Whether nothing is published at present and everything delivered was acknowledged.
+    /// Returns whether nothing is published at present and everything delivered was acknowledged.
     pub(crate) fn is_idle(&self) -> bool {
         self.idle_at.is_some() && self.is_acknowledged()
     }

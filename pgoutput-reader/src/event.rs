@@ -32,7 +32,7 @@ pub(crate) use stream_identity::{EventSelection, ReaderId, StreamIdentity, chang
 pub use table::{ColumnSchema, TableSchema};
 pub use transaction::{ReplicationOrigin, TransactionInfo};
 
-/// What happened.
+/// The operation of a change event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Op {
@@ -49,7 +49,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// The letter for it in JSON.
+    /// Returns the letter for it in JSON.
     pub const fn code(self) -> char {
         match self {
             Self::Insert => 'I',
@@ -69,7 +69,7 @@ impl Op {
 pub struct ChangeEvent {
     pub(crate) op: Op,
     pub(crate) lsn: Lsn,
-    /// Tells apart the changes of one transaction that share an LSN.
+    /// Distinguishes the changes of one transaction that share an LSN.
     pub(crate) ordinal: u32,
     pub(crate) fingerprint: Fingerprint,
     /// The event's number on this reader, from 1, without gaps.
@@ -81,30 +81,30 @@ pub struct ChangeEvent {
     pub(crate) content: Content,
 }
 
-/// The transaction of an event, or what takes its place.
+/// The transaction of an event, or the stream of a message outside of transactions.
 #[derive(Clone)]
 pub(crate) enum Context {
     Transaction(Arc<Shared<TransactionInfo>>),
-    /// A message outside of one.
+    /// A message outside of transactions.
     Alone(Arc<StreamIdentity>),
 }
 
 impl ChangeEvent {
-    /// What happened.
+    /// Returns the operation.
     pub fn op(&self) -> Op {
         self.op
     }
 
-    /// The id of the change: the same on every delivery, and different for every other change read
-    /// with the same publications.
+    /// Returns the id of the change. It is the same on every delivery, and differs from that of
+    /// every other change read with the same publications.
     ///
     /// Several changes may share one LSN (of a COPY, of a TRUNCATE of several tables), and the
     /// server does not report which of them a row filter or publication leaves out. With other
     /// publications or filters, their ordinals differ.
     ///
-    /// A version 8 UUID (RFC 9562) made of the LSN, whether the change is a message, its ordinal
-    /// among the changes of its transaction with that LSN, and a fingerprint of the cluster's
-    /// system identifier and the database. Nothing in it is random.
+    /// The id is a version 8 UUID (RFC 9562). It consists of the LSN, whether the change is a
+    /// message, its ordinal among the changes of its transaction with that LSN, and a fingerprint
+    /// of the cluster's system identifier and the database. Nothing in it is random.
     pub fn message_id(&self) -> MessageId {
         let kind = match self.op {
             Op::Message => message_id::Kind::Message,
@@ -113,13 +113,13 @@ impl ChangeEvent {
         MessageId::new(self.lsn, kind, self.ordinal, self.fingerprint)
     }
 
-    /// The LSN of the change. Many changes may share one LSN: it is not a key. For a row it is the
-    /// start of its record; for a message the end, which is what the server sends.
+    /// Returns the LSN of the change. For a row it is the start of its record. For a message it is
+    /// the end, which is what the server sends. Many changes may share one LSN, so it is not a key.
     pub fn lsn(&self) -> Lsn {
         self.lsn
     }
 
-    /// The position of the event: for acknowledging it, and for resuming after it.
+    /// Returns the position of the event, to acknowledge it and to resume after it.
     pub fn position(&self) -> Position {
         let (identity, lsn, index) = match &self.context {
             Context::Transaction(transaction) => {
@@ -130,7 +130,7 @@ impl ChangeEvent {
         Position::new(identity, lsn, index, self.delivery)
     }
 
-    /// The transaction; `None` only for a message that was written outside of one.
+    /// Returns the transaction; `None` only for a message that was written outside of transactions.
     pub fn transaction(&self) -> Option<&Arc<TransactionInfo>> {
         match &self.context {
             Context::Transaction(transaction) => Some(transaction.value()),
@@ -138,28 +138,28 @@ impl ChangeEvent {
         }
     }
 
-    /// The table as it was when the change was made; `None` only for a message.
+    /// Returns the table at the time of the change; `None` only for a message.
     pub fn table(&self) -> Option<&Arc<TableSchema>> {
         self.table.as_ref().map(|table| table.value())
     }
 
-    /// The old row: absent, its key columns, or all of it, as the replica identity of the table
-    /// says.
+    /// Returns the old row. The replica identity of the table determines whether it is absent, has
+    /// only the key columns, or has all columns.
     pub fn before(&self) -> Option<Row<'_>> {
         let (_, old) = self.content.rows()?;
         Some(Row::old(self.table.as_ref()?, old?, self.lsn))
     }
 
-    /// The new row.
+    /// Returns the new row.
     ///
-    /// An unchanged TOAST value is taken from the old row if that carries it; otherwise it is
+    /// An unchanged TOAST value is taken from the old row if that has it; otherwise it is
     /// [`Unchanged`](pgoutput_decode::TupleColumn::Unchanged).
     pub fn after(&self) -> Option<Row<'_>> {
         let (new, old) = self.content.rows()?;
         Some(Row::new(self.table.as_ref()?, new?, old, self.lsn))
     }
 
-    /// The options of a TRUNCATE; `None` for every other operation.
+    /// Returns the options of a TRUNCATE; `None` for every other operation.
     pub fn truncate(&self) -> Option<TruncateFlags> {
         match self.content {
             Content::Truncate(flags) => Some(flags),
@@ -167,8 +167,8 @@ impl ChangeEvent {
         }
     }
 
-    /// The logical decoding message; `None` for every other operation. Bytes of its prefix that are
-    /// not UTF-8 are escaped, as in `caf\xe9`.
+    /// Returns the logical decoding message; `None` for every other operation. Bytes of its prefix
+    /// that are not UTF-8 are escaped, as in `caf\xe9`.
     pub fn logical_message(&self) -> Option<MessageBody<'_>> {
         match &self.content {
             Content::Message(message) => Some(message.body()),

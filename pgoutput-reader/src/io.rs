@@ -31,7 +31,7 @@ pub use wake::Waker;
 pub(crate) use worker::Waits;
 pub(crate) use writer::Writer;
 
-/// Without the feature there are none.
+/// The TLS settings of a build without TLS: there are none.
 #[cfg(not(feature = "tls"))]
 #[derive(Debug, Clone)]
 pub(crate) enum TlsSettings {}

@@ -21,31 +21,35 @@
 //! | type | returns | feature |
 //! |---|---|---|
 //! | [`Reader`] | change events in commit order, with their transaction, table and rows | `reader` |
-//! | [`ReplicationStream`] | every message of one replication connection with its positions in the log | |
+//! | [`ReplicationStream`] | every message of one replication connection, with its LSNs | |
 //! | [`Connection`] | replication commands and simple SQL, before the copy | |
 //!
 //! The messages are those of the crate `pgoutput-decode`, which is re-exported as [`decode`]. Your
-//! program needs no dependency of its own on it.
+//! program does not need to depend on that crate.
 //!
 //! # Rows
 //!
 //! A [`Row`] of an event gives its columns by name or index, as Rust types:
 //! `row.get::<i64>("id")?`. More types come with features: `serde` (whole rows into structs,
 //! `Row::deserialize`), `time`, `uuid`, `postgres-types` (`Row::get_sql`). Text and binary format
-//! read alike; NULL is for `Option`, and an unchanged TOAST value for [`Toast`]: everywhere else
-//! they are errors.
+//! give the same. NULL needs an `Option`, and an unchanged TOAST value a [`Toast`]; for any other
+//! type they are errors.
 //!
 //! # In scope, out of scope
 //!
-//! In scope: servers from PostgreSQL 10 to 18; TCP, TLS (feature `tls`) and Unix sockets; trust,
-//! certificate, password, MD5 and SCRAM-SHA-256 authentication, with channel binding; connection
-//! strings, URIs, `PG*` variables, password and service files as libpq reads them ([`Config`]);
-//! several hosts and `target_session_attrs`; text and binary values; acknowledgement by whole
-//! transactions.
+//! In scope:
 //!
-//! Not yet: streamed and two-phase transactions as change events ([`ReplicationStream`] reads all
-//! their messages), initial snapshots. What is asked for and cannot be done is an error that names
-//! it.
+//! - servers from PostgreSQL 10 to 18;
+//! - TCP, TLS (feature `tls`) and Unix sockets;
+//! - trust, certificate, password, MD5 and SCRAM-SHA-256 authentication, with channel binding;
+//! - connection strings, URIs, `PG*` variables, password and service files as libpq reads them
+//!   ([`Config`]), several hosts and `target_session_attrs`;
+//! - text and binary values;
+//! - acknowledgement by whole transactions.
+//!
+//! Not yet: in-progress and prepared transactions as change events ([`ReplicationStream`] reads all
+//! their messages), and initial snapshots. A setting that requests one of these is an error that
+//! names it.
 //!
 //! Out of scope: physical replication, other output plugins, async. Unix only, for now.
 //!
@@ -57,17 +61,16 @@
 //!
 //! A [`Reader`] whose connection is lost reconnects and continues with the next event
 //! ([`Reconnect`]): in one process no event is delivered twice and none is lost.
-//! [`ReplicationStream`] never does: its first error is its last item.
+//! [`ReplicationStream`] never reconnects: its first error is its last item.
 //!
 //! # Threads and waiting
 //!
-//! Changes are read on your thread, so what you do not read waits in the server. One small thread
-//! for each stream sends status updates, so that a loop body may take minutes (and one for each
-//! attempt to reconnect, so that your waits end when they should);
-//! [`ReplicationStream::set_heartbeat`] turns it off in favour of [`ReplicationStream::tick`]. A
-//! server that says nothing while it is waited for is noticed ([`Config::wal_receiver_timeout`], 60
-//! seconds unless set otherwise). [`StopHandle`] ends a blocked read from another thread;
-//! [`Reader::next_timeout`] bounds one.
+//! Changes are read on your thread, so changes that you do not read wait in the server. For each
+//! stream a small thread sends status updates, so that a loop body may take minutes. To send them
+//! yourself, use [`ReplicationStream::set_heartbeat`] and [`ReplicationStream::tick`]. Each attempt
+//! to reconnect has its own thread, so that your waits end in time. A silent server is an error
+//! after [`Config::wal_receiver_timeout`], 60 seconds by default. [`StopHandle`] ends a blocked
+//! read from another thread; [`Reader::next_timeout`] bounds one.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -13,7 +13,8 @@ impl<F: ?Sized> Listener<F> {
 
     /// Calls it.
     pub(crate) fn with(&self, call: impl FnOnce(&mut F)) {
-        // What a callback that panicked once does from then on is up to the program.
+        // After a panic the callback may be called again. Its state is the program's
+        // responsibility.
         call(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

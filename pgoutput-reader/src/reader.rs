@@ -70,7 +70,7 @@ pub enum Next {
 impl Reader {
     /// Returns the settings of a reader of the server that `dsn` names: a connection URI or
     /// `key=value` words, as libpq reads them (manual, section "Connection Strings"). The `PG*`
-    /// environment variables supply what it leaves out.
+    /// environment variables supply settings that it does not contain.
     pub fn builder(dsn: &str) -> ReaderBuilder {
         ReaderBuilder::new(Config::from_dsn_or_env(Some(dsn)))
     }
@@ -131,8 +131,8 @@ impl Reader {
     /// ```
     ///
     /// # Errors
-    /// If the status update cannot be sent and the policy forbids to reconnect; the reader is then
-    /// finished. Otherwise it reconnects when the next event is requested.
+    /// The status update cannot be sent, and the policy does not allow a reconnection; the reader
+    /// is then finished. Otherwise it reconnects when the next event is requested.
     pub fn tick(&mut self) -> Result<(), Error> {
         let ticked = self.events.source.tick();
         if ticked.is_err() {
@@ -216,7 +216,7 @@ impl Reader {
     /// acknowledged if the next one was not requested.
     ///
     /// # Errors
-    /// If the acknowledged LSN cannot be reported. The server may then send again what was
+    /// The acknowledged LSN cannot be reported. The server may then send again what was
     /// acknowledged since the last report.
     pub fn stop(mut self) -> Result<(), Error> {
         self.events.await_commit(Instant::now() + COMMIT_TIMEOUT)?;

@@ -39,7 +39,7 @@ pub(crate) trait Source {
     /// Give the error to [`lost`](Self::lost).
     fn step(&mut self, wake_at: Instant) -> Result<Step<Self::Frame>, Error>;
 
-    /// As [`step`](Self::step), also after the source was stopped.
+    /// Does the same as [`step`](Self::step), also after the source was stopped.
     fn step_after_stop(&mut self, deadline: Instant) -> Result<Step<Self::Frame>, Error>;
 
     /// Decodes the message of the last step; `None` if its stream is gone.
@@ -54,7 +54,7 @@ pub(crate) trait Source {
     /// Performs the actions that are due.
     fn attend(&mut self, due: Due<'_>) -> Result<(), Error>;
 
-    /// Whether commits on the server may wait for the flushed LSN.
+    /// Returns whether commits on the server may wait for the flushed LSN.
     fn commits_wait(&self) -> bool;
 
     /// Records that the server has decoded everything before `lsn`, and nothing of it is on its
@@ -70,7 +70,7 @@ pub(crate) trait Source {
     /// This error, if retrying cannot help or the policy forbids it.
     fn lost(&mut self, error: Error) -> Result<(), Error>;
 
-    /// Whether an error only says that the source was stopped.
+    /// Returns whether an error only says that the source was stopped.
     fn is_stop(&self, error: &Error) -> bool;
 }
 
@@ -80,9 +80,10 @@ pub(crate) enum Step<F> {
     /// A message.
     Message(F),
     Keepalive(PrimaryKeepalive),
-    /// The server left out a publication that does not exist, which the settings allow.
+    /// The server left out a publication that does not exist, as the settings allow.
     PublicationSkipped,
-    /// A new stream has started. It repeats what its server does not know to be acknowledged.
+    /// A new stream has started. It repeats the events that its server does not know to be
+    /// acknowledged.
     Restarted,
     /// The deadline passed; nothing was lost.
     TimedOut,

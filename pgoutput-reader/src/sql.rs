@@ -1,4 +1,4 @@
-//! SQL that queries over both kinds of connections have in common.
+//! SQL that both kinds of connections use.
 
 pub(crate) mod names;
 pub(crate) mod publications;

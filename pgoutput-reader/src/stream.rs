@@ -141,7 +141,7 @@ impl ReplicationStream {
     /// `wal_sender_timeout`; a call that sends nothing only reads the clock.
     ///
     /// # Errors
-    /// If the status update cannot be sent. The stream is then finished.
+    /// The status update cannot be sent. The stream is then finished.
     pub fn tick(&mut self) -> Result<(), Error> {
         if self.finished {
             return Ok(());
@@ -182,12 +182,12 @@ impl ReplicationStream {
         }
     }
 
-    /// Returns the next message undecoded, with its LSNs, lent until the next call, or `None` where
-    /// [`next_event`](Self::next_event) does.
+    /// Returns the next message undecoded, with its LSNs, lent until the next call, or `None` in
+    /// the cases in which [`next_event`](Self::next_event) returns it.
     ///
     /// This is for programs that pass messages on, store them, or decode them elsewhere. Rows are
     /// not decoded, so an invalid one is returned as it arrived. Everything else is as with decoded
-    /// messages: status updates are sent, and reads are delayed to gather data while the stream is
+    /// messages: status updates are sent, and reads are delayed to collect data while the stream is
     /// busy ([`Config::max_read_delay`](crate::Config::max_read_delay)). You may mix both kinds of
     /// call, so the stream itself decodes where a chunk of an in-progress transaction starts and
     /// stops.
@@ -255,7 +255,7 @@ impl ReplicationStream {
     /// seconds of that, the connection is closed without waiting for the end.
     ///
     /// # Errors
-    /// If the acknowledged LSN cannot be reported. The server may then send again what was
+    /// The acknowledged LSN cannot be reported. The server may then send again what was
     /// acknowledged since the last report.
     pub fn stop(mut self) -> Result<(), Error> {
         // Nothing may be sent after the end of the copy.
@@ -283,7 +283,7 @@ impl ReplicationStream {
     /// Records a publication that the server left out.
     ///
     /// # Errors
-    /// Unless the settings allow it.
+    /// The settings do not allow it.
     fn skip(&mut self, skipped: SkippedPublication) -> Result<Step, Error> {
         let skipped = self.publications.judge(skipped, self.copy.server_version())?;
         if self.skipped.len() == NOTICES_KEPT {
@@ -300,7 +300,7 @@ impl ReplicationStream {
         self.notices.push_back(notice);
     }
 
-    /// Reports these acknowledged LSNs too from now on.
+    /// Also reports these acknowledged LSNs from now on.
     #[cfg(feature = "reader")]
     pub(crate) fn follow(&self, acknowledged: &std::sync::Arc<AcknowledgedLsns>) {
         self.status.follow(acknowledged);

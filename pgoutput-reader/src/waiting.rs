@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 use std::{io, process, thread};
 
-/// Longer than anything that a unit test waits for takes, on a busy machine too.
+/// A time that no wait of a unit test reaches, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Calls `wait`. If this takes longer than [`PATIENCE`], the test program ends and reports what it

@@ -94,7 +94,8 @@ impl Connection {
         Err(ErrorKind::SessionAttrs { wanted, address }.into())
     }
 
-    /// PostgreSQL 14 and later report what is asked.
+    /// Answers a question about the server. PostgreSQL 14 and later report the answer as
+    /// parameters.
     fn answers(&mut self, question: ServerQuestion) -> Result<bool, Error> {
         let reported = |name| self.parameter(name).map(|value| value == "on");
         let standby = reported("in_hot_standby");

@@ -69,12 +69,13 @@ pub(super) fn in_turn<T>(
 impl Connection {
     /// Connects and authenticates. Hosts are tried in order, each with all its addresses. The next
     /// one is tried if a host cannot be reached, does not answer in time, is starting up, has too
-    /// many connections, or does not have the state that `target_session_attrs` asks for. Any other
+    /// many connections, or does not have the state that `target_session_attrs` requires. Any other
     /// error of a server is final.
     ///
-    /// With `sslmode=prefer` an address is tried a second time without TLS, and with `allow` with
-    /// TLS, if the first attempt failed because of it: the handshake failed, or the server does not
-    /// accept such a connection (SQLSTATE 28000).
+    /// With `sslmode=prefer` an address is tried a second time without TLS, and with `allow` a
+    /// second time with TLS. This happens only if the first attempt failed because of TLS or its
+    /// absence: the handshake failed, or the server does not accept such a connection (SQLSTATE
+    /// 28000).
     ///
     /// `connect_timeout` applies to each address, from the first packet until the server is ready.
     /// Name resolution is not included.

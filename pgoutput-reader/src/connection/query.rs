@@ -35,7 +35,7 @@ pub struct QueryRow {
 }
 
 impl QueryRow {
-    /// Returns the value of the first column with this name; `None` if it is null, or if there is
+    /// Returns the value of the first column with this name; `None` if it is NULL, or if there is
     /// no such column.
     pub fn get(&self, column: &str) -> Option<&str> {
         let at = self.columns.iter().position(|name| name == column)?;
@@ -47,7 +47,7 @@ impl QueryRow {
         &self.columns
     }
 
-    /// Returns all values in the order of the columns; `None` is null.
+    /// Returns all values in the order of the columns; `None` is NULL.
     pub fn values(&self) -> impl Iterator<Item = Option<&str>> {
         self.values.iter().map(Option::as_deref)
     }

@@ -1,8 +1,8 @@
-//! Whether a server is one that `target_session_attrs` asks for.
+//! The check of a server against `target_session_attrs`.
 
 use crate::config::TargetSessionAttrs;
 
-/// What is asked of a server.
+/// A question about the state of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ServerQuestion {
     IsStandby,
@@ -10,7 +10,7 @@ pub(super) enum ServerQuestion {
 }
 
 impl ServerQuestion {
-    /// The question in SQL.
+    /// Returns the question in SQL.
     pub(super) fn sql(self) -> &'static str {
         match self {
             Self::IsStandby => "SELECT pg_catalog.pg_is_in_recovery()::pg_catalog.text",
@@ -20,13 +20,13 @@ impl ServerQuestion {
         }
     }
 
-    /// Whether this answer to the [SQL](Self::sql) is yes.
+    /// Returns whether this answer to the [SQL](Self::sql) is yes.
     pub(super) fn is_yes(self, answer: &str) -> bool {
         answer == if self == Self::IsStandby { "true" } else { "on" }
     }
 }
 
-/// Whether a server is the one that is `wanted`.
+/// Returns whether a server has the `wanted` state.
 ///
 /// # Errors
 /// Those of `ask`.

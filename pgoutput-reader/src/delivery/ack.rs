@@ -25,7 +25,7 @@ pub enum Acknowledge {
     /// The reader keeps one small entry for each transaction that is not acknowledged. A fast
     /// shutdown of the server waits for those.
     Manual,
-    /// The same as `Manual`, with the three LSNs of a status update set one by one: see
+    /// As with `Manual`, but the three LSNs of a status update are set one by one: see
     /// [`Acknowledger::acknowledge_stage`]. In the other modes the received LSN counts as written,
     /// and the acknowledged one as flushed and applied.
     ///
@@ -121,7 +121,7 @@ impl Acknowledger {
     /// Acknowledges this event and every one before it.
     ///
     /// # Errors
-    /// As [`acknowledge`](Self::acknowledge).
+    /// Those of [`acknowledge`](Self::acknowledge).
     pub fn acknowledge_through(&self, position: impl Borrow<Position>) -> Result<(), Error> {
         let position = position.borrow();
         let delivery = self.delivery(position)?;
@@ -136,7 +136,8 @@ impl Acknowledger {
     /// For [`Acknowledge::Stages`].
     ///
     /// # Errors
-    /// As [`acknowledge`](Self::acknowledge), and [`PositionError::NoStages`] in another mode.
+    /// Those of [`acknowledge`](Self::acknowledge), and [`PositionError::NoStages`] in another
+    /// mode.
     pub fn acknowledge_stage(
         &self,
         stage: Stage,
@@ -168,12 +169,12 @@ impl Acknowledger {
         self.change(|ledger| ledger.acknowledge_through(delivery));
     }
 
-    /// Whether every event up to this delivery number is acknowledged.
+    /// Returns whether every event up to this delivery number is acknowledged.
     pub(crate) fn is_acknowledged_through(&self, delivery: u64) -> bool {
         self.lock().flushed.is_acknowledged_through(delivery)
     }
 
-    /// Whether an acknowledged LSN will grow with acknowledgements to come.
+    /// Returns whether an acknowledged LSN will grow with acknowledgements to come.
     pub(crate) fn is_pending(&self) -> bool {
         self.lock().all().any(|ledger| ledger.is_pending())
     }

@@ -12,7 +12,8 @@ impl Delivery {
         self.acknowledger.lsns().set_lags(lags);
     }
 
-    /// Once everything delivered so far is acknowledged, the transaction may be discarded.
+    /// Records that the transaction may be discarded once everything delivered so far is
+    /// acknowledged.
     pub(super) fn add_commit_boundary(&self, commit_lsn: Lsn, end_lsn: Lsn, is_empty: bool) {
         if is_empty {
             // Servers before PostgreSQL 15 send transactions without events while idle.
@@ -26,7 +27,8 @@ impl Delivery {
         self.add_boundary(lsn);
     }
 
-    /// Once everything delivered so far is acknowledged, nothing before `wal_end` is needed.
+    /// Records that nothing before `wal_end` is needed once everything delivered so far is
+    /// acknowledged.
     pub(super) fn add_idle_boundary(&self, wal_end: Lsn) {
         if self.commits_wait {
             return self.add_boundary(wal_end);
@@ -38,7 +40,8 @@ impl Delivery {
         }
     }
 
-    /// Once everything delivered so far is acknowledged, nothing before `lsn` is needed.
+    /// Records that nothing before `lsn` is needed once everything delivered so far is
+    /// acknowledged.
     pub(super) fn add_boundary(&self, lsn: Lsn) {
         if self.mode != Acknowledge::Never {
             self.acknowledger.add_boundary(self.transactions.delivered(), lsn);

@@ -113,17 +113,17 @@ impl IdleTimer {
         }
     }
 
-    /// Whether the WAL end in keepalives moves the slot.
+    /// Returns whether the WAL end in keepalives moves the slot.
     pub(super) fn follows_keepalives(&self) -> bool {
         self.policy == Idle::WhenDrained
     }
 
-    /// Whether only acknowledgements move the slot.
+    /// Returns whether only acknowledgements move the slot.
     pub(super) fn is_never(&self) -> bool {
         self.policy == Idle::Never
     }
 
-    /// Whether the message is one that this policy wrote.
+    /// Returns whether the message is one that this policy wrote.
     pub(super) fn is_own(&self, body: &MessageBody<'_>) -> bool {
         matches!(&self.policy, Idle::Message { prefix, .. }
             if !body.flags.is_transactional() && body.content.is_empty() && body.prefix == prefix)

@@ -10,7 +10,7 @@ use pgoutput_decode::Lsn;
 use crate::error::StreamError;
 use crate::event::Position;
 
-/// Separates new events from those delivered before the connection was lost.
+/// Separates new events from events delivered before the connection was lost.
 #[derive(Debug, Default)]
 pub(crate) struct Resume {
     newest: Newest,
@@ -82,7 +82,8 @@ impl Resume {
         Ok(())
     }
 
-    /// Whether the next event of the transaction was delivered before; it is then counted here.
+    /// Returns whether the next event of the transaction was delivered before; it is then counted
+    /// here.
     pub(super) fn skip(&mut self, lsn: Lsn) -> Result<bool, StreamError> {
         match self.open {
             Redelivery::Old => Ok(true),
@@ -121,7 +122,7 @@ impl Resume {
         Ok(true)
     }
 
-    /// Whether a message outside of transactions was delivered before.
+    /// Returns whether a message outside of transactions was delivered before.
     pub(super) fn skip_message(&mut self, lsn: Lsn) -> Result<bool, StreamError> {
         if lsn <= self.message_lsn {
             return Ok(true);

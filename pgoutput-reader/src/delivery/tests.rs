@@ -181,7 +181,7 @@ fn the_end_is_reached_by_a_commit_a_keepalive_or_what_follows() {
 
     let mut feed = until();
     feed.nothing(100, &begin(100));
-    // What the server has decoded says nothing while a transaction is arriving.
+    // The server's WAL end has no meaning while a transaction is arriving.
     assert!(matches!(feed.keepalive(200), Outcome::Nothing));
     assert!(feed.is_finished(100, &commit(100, 148)));
     let mut feed = until();

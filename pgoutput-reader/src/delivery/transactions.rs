@@ -22,7 +22,7 @@ pub(super) struct Transactions {
     identity: Arc<StreamIdentity>,
     current: Option<Current>,
     last_commit_time: Option<TimestampTz>,
-    /// The transaction that the end of a stream interrupted: the events still to come share it.
+    /// The transaction that the end of a stream interrupted. Its remaining events share this.
     interrupted: Option<Arc<Shared<TransactionInfo>>>,
     resume: Resume,
     /// The number of events delivered.
@@ -102,12 +102,12 @@ impl Transactions {
         self.newest.map(|(commit_lsn, index)| Signature::new(&self.identity, commit_lsn, index))
     }
 
-    /// Whether changes of a transaction may still follow.
+    /// Returns whether changes of a transaction may still follow.
     pub(super) fn is_open(&self) -> bool {
         self.current.is_some()
     }
 
-    /// Whether the last message holds more events.
+    /// Returns whether the last message holds more events.
     pub(super) fn is_unfinished(&self) -> bool {
         self.truncated > 0
     }
@@ -127,7 +127,7 @@ impl Transactions {
         self.resume.reached(lsn)
     }
 
-    /// Takes in a message. Events that were delivered on an earlier stream are skipped.
+    /// Processes a message. Events that were delivered on an earlier stream are skipped.
     pub(super) fn message(
         &mut self,
         event: &StreamEvent<'_>,
@@ -295,7 +295,7 @@ impl Transactions {
         })
     }
 
-    /// Whether the next event of the current transaction was delivered before.
+    /// Returns whether the next event of the current transaction was delivered before.
     fn skip(&mut self, op: Op, lsn: Lsn, event: &StreamEvent<'_>) -> Result<bool, StreamError> {
         let is_old = self.resume.skip(lsn)?;
         if is_old {

@@ -31,7 +31,7 @@ impl Until {
         self.ask_at
     }
 
-    /// Whether a request is due, which then counts as made.
+    /// Returns whether a request is due, which then counts as made.
     pub(super) fn take_due(&mut self, now: Instant) -> bool {
         let due = self.ask_at <= now;
         if due {
@@ -41,7 +41,7 @@ impl Until {
         due
     }
 
-    /// Whether the LSN is before this message and everything that follows.
+    /// Returns whether the LSN is before this message and everything that follows.
     pub(super) fn is_before(&self, message: &Message<'_>) -> bool {
         match message {
             Message::Begin(begin) => begin.final_lsn >= self.lsn,
@@ -51,7 +51,7 @@ impl Until {
         }
     }
 
-    /// Whether `lsn` is at or after the LSN to stop at.
+    /// Returns whether `lsn` is at or after the LSN to stop at.
     pub(super) fn is_reached(&self, lsn: Lsn) -> bool {
         lsn >= self.lsn
     }

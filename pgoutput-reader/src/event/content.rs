@@ -1,4 +1,4 @@
-//! What an event holds: copies of its rows, or of its message.
+//! The content of an event: copies of its rows, or of its message.
 
 use pgoutput_decode::message::{MessageBody, MessageFlags, TruncateFlags};
 use pgoutput_decode::{Lsn, OldTuple, OldTupleBuf, TupleBuf, TupleData, Xid};
@@ -6,15 +6,15 @@ use pgoutput_decode::{Lsn, OldTuple, OldTupleBuf, TupleBuf, TupleData, Xid};
 use super::TableSchema;
 use crate::error::StreamError;
 
-/// What came with the change. Everything that can be wrong with it was found when it was made.
+/// The content of an event. It was checked when the event was created.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
-    /// As wide as the table.
+    /// The rows of a change. They are as wide as the table.
     Rows {
         new: Option<TupleBuf>,
         old: Option<OldTupleBuf>,
     },
-    /// TRUNCATE: one message names many tables and has one event for each.
+    /// The options of a TRUNCATE. One message names many tables, and each table has its own event.
     Truncate(TruncateFlags),
     Message(Box<LogicalMessage>),
 }
@@ -30,10 +30,10 @@ pub(crate) struct LogicalMessage {
 }
 
 impl Content {
-    /// The rows of a change of this table.
+    /// Returns the rows of a change of this table.
     ///
-    /// Some servers send rows wider than the table they described (15.0 and 15.1, with column
-    /// lists): nothing says then which value belongs to which column.
+    /// Some servers (15.0 and 15.1, with column lists) send rows wider than the described table.
+    /// Their values cannot be assigned to columns.
     pub(crate) fn of_rows(
         table: &TableSchema,
         new: Option<TupleData<'_>>,
@@ -59,7 +59,7 @@ impl Content {
         }))
     }
 
-    /// The new row and the old one; `None` if it is no change of rows.
+    /// Returns the new row and the old one; `None` if the event is not a change of rows.
     pub(super) fn rows(&self) -> Option<(Option<TupleData<'_>>, Option<OldTuple<'_>>)> {
         match self {
             Self::Rows { new, old } => {
@@ -78,7 +78,7 @@ impl LogicalMessage {
     }
 }
 
-/// The row with NULL for columns that it does not have.
+/// Returns the row with NULL for columns that it does not have.
 pub(crate) fn full_width(old: OldTuple<'_>) -> TupleData<'_> {
     match old {
         OldTuple::Key(key) => key.full_width(),

@@ -20,57 +20,52 @@ pub use write::JsonError;
 use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, TransactionInfo};
 
 /// The JSON shape: an object with the keys `op`, `message_id`, `lsn`, `transaction`,
-/// `table_schema`, `before`, `after`. After these come, only if they have content,
-/// `unchanged_toast`, `invalid_utf8`, `type_mismatch`, `json_null`, `json_as_text`, `value_text`,
-/// `array_bounds`, `truncate`, `origin`, `message`.
+/// `table_schema`, `before`, `after`. Further fields follow in this order, each only if it has
+/// content. From `invalid_utf8` to `array_bounds` they describe columns, under the keys `before`
+/// and `after`.
+///
+/// - `unchanged_toast`: a list of the columns that the server did not send, since the update did
+///   not change them.
+/// - `invalid_utf8`: the columns whose text is not UTF-8, which a database in SQL_ASCII may
+///   contain. Their values are the bytes as sent, in the form of a `bytea`. An array or composite
+///   with such a text is written as the bytes of the whole value, in the format in which it was
+///   sent.
+/// - `type_mismatch`: the columns whose values do not fit the description of their type, such as
+///   values from before a composite type was altered ([`TableSchema::types`]). They are written as
+///   values of an unknown type: as PostgreSQL's text, or in the binary format as the bytes in the
+///   form of a `bytea`. It also names columns that are not NULL and whose types are gone from the
+///   catalogue and of an unknown kind ([`TableSchema::unknown_types`]). These may be written
+///   differently when the same change is read at another time.
+/// - `json_null`: the `json` and `jsonb` columns, and domains over them, with the JSON value
+///   `null`, which looks like NULL; also arrays and composites that contain such a `null`. If the
+///   event has only one row, this is a list of columns, without `before` and `after`.
+/// - `json_as_text`: the columns with a document that is written as a string of its text, because
+///   some parser would refuse the whole line. Such a document contains half of a surrogate pair
+///   (`"\ud800"`) or a number of 10^308 or beyond, or is nested more than 127 deep together with
+///   the event around it. The field also names a `numeric` of that size, which is written as a
+///   string of its digits, unless all numbers of that type were requested as strings.
+/// - `value_text`: PostgreSQL's text of each value that `json_null` or `json_as_text` names and
+///   that contains the document or number, such as an array or a composite. The JSON of
+///   `{NULL,"null"}` is `[null,null]`; `{"after": {"a": "{NULL,\"null\"}"}}` shows which of the two
+///   is NULL.
+/// - `array_bounds`: the bounds of arrays that do not count from 1, by column:
+///   `{"after": {"a": "[0:2]"}}`. For an array inside another value, which may be an array with
+///   bounds of its own, it has PostgreSQL's text of the whole value.
+/// - `truncate`, `origin`, `message`: the options of a TRUNCATE, the replication origin, a logical
+///   message.
 ///
 /// `part_of_pkey` is true for the columns of the replica identity at the time of the change, which
 /// is the primary key unless the table was altered. If it is not the default, `table_schema` ends
 /// with `replica_identity`: `full`, `index` or `nothing`.
 ///
-/// `invalid_utf8` names, under `before` and `after`, the columns whose text is not UTF-8, which a
-/// database in SQL_ASCII may hold. Their values are the bytes as they were sent, in the form of a
-/// `bytea`. An array or composite that contains such a text is written as the bytes of the whole
-/// value, in the format that it was sent in.
-///
-/// `type_mismatch` names, in the same way, the columns whose values do not fit the description of
-/// their type, such as those that were written before a composite type was altered
-/// ([`TableSchema::types`]). They are written as if nothing was known of the type: as PostgreSQL's
-/// text, or in the binary format as the bytes in the form of a `bytea`. It also names the columns
-/// whose types are gone from the catalogue and of an unknown kind ([`TableSchema::unknown_types`]),
-/// unless they are NULL. These may be written differently when the same change is read at another
-/// time.
-///
-/// `json_null` names the `json` and `jsonb` columns, and domains over them, that hold the JSON
-/// value `null`, which looks like NULL; also arrays and composites that contain such a `null`. If
-/// the event has one row, `before` or `after`, it is a list of columns. If it has both, it is an
-/// object with a list under each of these keys that has columns to name.
-///
-/// `json_as_text` names, under `before` and `after`, the columns in which a document is written as
-/// a string of its text, because some parser would refuse the whole line: a document with half of a
-/// surrogate pair (`"\ud800"`), nested more than 127 deep with the event around it, or with a
-/// number of 10^308 or beyond. It also names a `numeric` of that size, which is written as a string
-/// of its digits, unless all numbers of that type were requested as strings.
-///
-/// `value_text` has, under `before` and `after`, PostgreSQL's text of each value that `json_null`
-/// or `json_as_text` names and that is not itself the document or number but contains it, such as
-/// an array or a composite. The JSON of `{NULL,"null"}` is `[null,null]`;
-/// `{"after": {"a": "{NULL,\"null\"}"}}` shows which of the two is NULL.
-///
-/// `array_bounds` has, under `before` and `after`, the bounds of arrays that do not count from 1,
-/// by column: `{"after": {"a": "[0:2]"}}`. For an array inside of another value, which may be an
-/// array with bounds of its own, it has PostgreSQL's text of the whole value.
-///
 /// The reader's [`json_options`](crate::ReaderBuilder::json_options) determine how values are
-/// written.
-///
-/// Every character that is not [printable](pgoutput_decode::is_printable) is escaped, in names and
-/// in values, so that a line of this JSON cannot control a terminal.
+/// written. Every character that is not [printable](pgoutput_decode::is_printable) is escaped, in
+/// names and in values, so that a line of this JSON cannot control a terminal.
 ///
 /// `Serialize` is meant for `serde_json`, which takes the fields of the event as they are written:
 /// numbers keep all their digits. `serde_json::to_string_pretty` therefore writes one line for each
-/// field; with `serde_json::to_value` first, it indents everything. Of other formats each field
-/// would be a piece of JSON: give them the `serde_json::Value`.
+/// field; with `serde_json::to_value` first, it indents everything. Another format would get each
+/// field as a piece of JSON: pass it the `serde_json::Value`.
 impl Serialize for ChangeEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut json = String::new();
@@ -89,7 +84,8 @@ fn truncate(flags: TruncateFlags) -> Truncate {
     Truncate { cascade: flags.cascade(), restart_identity: flags.restart_identity() }
 }
 
-/// Content may be any bytes: text where it is UTF-8, else hexadecimal digits under another key.
+/// A logical message as JSON. Content that is not UTF-8 is written as hexadecimal digits under
+/// another key.
 #[derive(Serialize)]
 struct LogicalMessageJson<'a> {
     transactional: bool,

@@ -10,11 +10,11 @@ use super::Row;
 /// The characters shown of a value; a longer one is truncated.
 const SHOWN: usize = 64;
 
-/// The columns of the key and their values, as in `id=7, name=a b`; empty without a key. No other
-/// column is shown.
+/// Returns the columns of the key with their values, as in `id=7, name=a b`; empty without a key.
+/// No other column is shown.
 ///
-/// With `REPLICA IDENTITY FULL` every column is part of the identity. That is no key, and the text
-/// is empty.
+/// With `REPLICA IDENTITY FULL` every column is part of the identity. This is not a key, so the
+/// text is empty.
 pub(super) fn text(row: &Row<'_>) -> String {
     let mut text = String::new();
     if row.decoded().relation().replica_identity() == ReplicaIdentity::FULL {

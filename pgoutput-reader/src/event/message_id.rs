@@ -13,7 +13,7 @@ use pgoutput_decode::Lsn;
 pub struct MessageId([u8; 16]);
 
 impl MessageId {
-    /// Lays the parts out in the 122 free bits of a version 8 UUID: 64 of LSN, 1 of kind, 25 of
+    /// Combines the parts in the 122 free bits of a version 8 UUID: 64 of LSN, 1 of kind, 25 of
     /// ordinal, 32 of fingerprint. The LSN comes first, so that ids sort as the WAL does.
     pub(super) fn new(lsn: Lsn, kind: Kind, ordinal: u32, fingerprint: Fingerprint) -> Self {
         let lsn = u128::from(lsn.as_u64());
@@ -27,7 +27,7 @@ impl MessageId {
         Self((high | low).to_be_bytes())
     }
 
-    /// The 16 bytes of the UUID, in network order.
+    /// Returns the 16 bytes of the UUID, in network order.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -68,7 +68,7 @@ impl From<MessageId> for uuid::Uuid {
 
 use super::fnv::fnv;
 
-/// 32 bits that stand for one database of one cluster.
+/// A 32-bit fingerprint of one database of one cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint(u32);
 
@@ -82,8 +82,8 @@ impl Fingerprint {
     }
 }
 
-/// The kind of change that an id is of. The LSN of a message is the end of its record, where the
-/// record of a row may start.
+/// The kind of change that an id belongs to. The LSN of a message is the end of its record, where
+/// the record of a row may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Message = 0,

@@ -23,7 +23,7 @@ use crate::error::PositionError;
 ///
 /// ```text
 /// 1:7574093210001112223:1:my_slot:79142219578eefc7:0/158FAC8:3.
-/// | |                   | |       |                |         | the end, without which it was not stored whole
+/// | |                   | |       |                |         | the end; without it the text is incomplete
 /// | |                   | |       |                |         index in the transaction, from 0; "-" outside of one
 /// | |                   | |       |                LSN of the commit record
 /// | |                   | |       publication fingerprint, 16 hexadecimal digits
@@ -46,21 +46,22 @@ use crate::error::PositionError;
 /// # Ok::<(), pgoutput_reader::PositionError>(())
 /// ```
 ///
-/// The *publication fingerprint* represents what decides which events there are and how they are
-/// numbered: the names of the publications, and the options `messages`, `origin` and `two_phase`.
-/// It does not cover the content of the publications: the server applies to a transaction what they
-/// held when it was written, however often it sends it.
+/// The *publication fingerprint* represents the settings that decide which events there are and how
+/// they are numbered: the names of the publications, and the options `messages`, `origin` and
+/// `two_phase`. It does not cover the content of the publications: the server uses their content at
+/// the time when the transaction was written, however often it sends it.
 ///
 /// Two positions are equal when their texts are.
 #[derive(Clone)]
 pub struct Position {
     identity: Arc<StreamIdentity>,
     commit_lsn: Lsn,
-    /// `None`: outside a transaction.
+    /// The index of the event in its transaction; `None` outside of a transaction.
     index: Option<u64>,
-    /// The event's number on its reader, from 1, without gaps; 0 for no event of a reader.
+    /// The number of the event on its reader, from 1, without gaps; 0 for a position that is not an
+    /// event of a reader.
     delivery: u64,
-    /// After that event and before the next.
+    /// Whether this is an idle position, after that event and before the next.
     idle: bool,
 }
 
@@ -74,40 +75,41 @@ impl Position {
         Self { identity: Arc::clone(identity), commit_lsn, index, delivery, idle: false }
     }
 
-    /// The position after the event of this number, when nothing more is published before `lsn`.
+    /// Returns the position after the event with this number, when nothing more is published before
+    /// `lsn`.
     pub(crate) fn idle(identity: &Arc<StreamIdentity>, lsn: Lsn, delivery: u64) -> Self {
         let identity = Arc::clone(identity);
         Self { identity, commit_lsn: lsn, index: None, delivery, idle: true }
     }
 
-    /// The start of the transaction's commit record. Outside of a transaction (a message written
-    /// there, or an idle position) the LSN up to which everything counts as read.
+    /// Returns the start of the transaction's commit record. For a message outside of transactions,
+    /// or an idle position, it is the LSN up to which everything counts as read.
     pub fn commit_lsn(&self) -> Lsn {
         self.commit_lsn
     }
 
-    /// The index of the event in its transaction, from 0; `None` outside of one. Many events share
-    /// one commit LSN: the index tells them apart.
+    /// Returns the index of the event in its transaction, from 0; `None` outside of one. Many
+    /// events share one commit LSN: the index distinguishes them.
     pub fn index(&self) -> Option<u64> {
         self.index
     }
 
-    /// The cluster's unique number (manual, section "pg_control_system").
+    /// Returns the unique number of the cluster (manual, section "pg_control_system").
     pub fn system_identifier(&self) -> u64 {
         self.identity.system_identifier
     }
 
-    /// The timeline that the server was on when the reader connected.
+    /// Returns the timeline that the server was on when the reader connected.
     pub fn timeline(&self) -> u32 {
         self.identity.timeline
     }
 
-    /// The replication slot.
+    /// Returns the replication slot.
     pub fn slot(&self) -> &str {
         &self.identity.slot
     }
 
-    /// A number for the publications and the options that decide which events there are.
+    /// Returns a number for the publications and the options that decide which events there are.
     pub fn publication_fingerprint(&self) -> u64 {
         self.identity.publications
     }
@@ -116,17 +118,17 @@ impl Position {
         &self.identity
     }
 
-    /// The number of the event on this reader, if it came from it.
+    /// Returns the number of the event on this reader, if it is an event of it.
     pub(crate) fn delivery_of(&self, reader: ReaderId) -> Option<u64> {
         (self.identity.reader == reader && reader != ReaderId::NONE).then_some(self.delivery)
     }
 
-    /// The signature that confirmed LSNs carry of it.
+    /// Returns the signature of this event in confirmed LSNs.
     pub(crate) fn signature(&self) -> Signature {
         Signature::new(&self.identity, self.commit_lsn, self.index)
     }
 
-    /// Whether it is an idle position, after the event of its number.
+    /// Returns whether it is an idle position, after the event of its number.
     pub(crate) fn is_idle(&self) -> bool {
         self.idle
     }
@@ -158,7 +160,7 @@ impl fmt::Debug for Position {
 
 const FORM: &str = "1";
 
-/// The end of the text, without which it was truncated.
+/// The end of the text. A text without it was truncated.
 const END: char = '.';
 
 /// The parts of the text, in order.
@@ -187,7 +189,7 @@ impl FromStr for Position {
     fn from_str(text: &str) -> Result<Self, PositionError> {
         let wrong = |part| PositionError::Malformed { part };
         let text = text.trim_ascii();
-        // A file system that lost its power may leave zero bytes where the text was.
+        // After a power failure, a file system may leave zero bytes in place of the text.
         if text.bytes().all(|byte| byte == 0) {
             return Err(PositionError::Empty);
         }
@@ -236,7 +238,7 @@ impl FromStr for Position {
     }
 }
 
-/// Digits alone, without a sign.
+/// Parses digits without a sign.
 fn decimal<T: FromStr>(digits: &str) -> Option<T> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
@@ -250,14 +252,14 @@ mod of_serde {
 
     use super::Position;
 
-    /// As its text.
+    /// Serialises the position as its text.
     impl Serialize for Position {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             serializer.collect_str(self)
         }
     }
 
-    /// From its text.
+    /// Deserialises the position from its text.
     impl<'de> Deserialize<'de> for Position {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
             struct Text;

@@ -64,12 +64,12 @@ impl<'a> Row<'a> {
         Self { table, decoded, lsn }
     }
 
-    /// The same error, with the LSN of the change and the key of the row.
+    /// Returns the same error with the LSN of the change and the key of the row.
     fn in_change(&self, error: RowError) -> RowError {
         error.in_change(self.lsn, &key::text(self))
     }
 
-    /// The start of the message of a [`RowError`] about this column.
+    /// Returns the start of the message of a [`RowError`] about this column.
     #[cfg(feature = "json")]
     pub(super) fn location(&self, column: &str) -> String {
         let (lsn, key) = (self.lsn, key::text(self));
@@ -84,13 +84,14 @@ impl<'a> Row<'a> {
         self.table.json_options
     }
 
-    /// Whether the kind of this type is known.
+    /// Returns whether the kind of this type is known.
     #[cfg(feature = "json")]
     pub(super) fn is_known(&self, type_oid: pgoutput_decode::Oid) -> bool {
         !self.table.unknown_types.contains(&type_oid)
     }
 
-    /// The table as it was at the time of the change.
+    /// Returns the table at the time of the change. The [index](RowColumn::index) of a column is
+    /// that of its [`ColumnSchema`](crate::ColumnSchema) in [`TableSchema::columns`].
     ///
     /// The [index](RowColumn::index) of a column is that of its
     /// [`ColumnSchema`](crate::ColumnSchema) in [`TableSchema::columns`].
@@ -98,45 +99,45 @@ impl<'a> Row<'a> {
         self.table
     }
 
-    /// The columns of the row with their values, in the table's order.
+    /// Returns the columns of the row with their values, in the table's order.
     ///
-    /// An old row that is a key has only the columns of the key.
+    /// An old row that is a key has only the key columns.
     pub fn columns(&self) -> RowColumns<'a> {
         self.decoded.columns()
     }
 
-    /// The column of this name, or at this index of the table, with its value as it was sent;
-    /// `None` if the row has no such column.
+    /// Returns the column of this name, or at this index of the table, with its value as it was
+    /// sent; `None` if the row has no such column.
     pub fn column(&self, index: impl RowIndex) -> Option<RowColumn<'a>> {
         self.decoded.column(index)
     }
 
-    /// The value of the column of this name, or at this index of the table, from 0.
+    /// Reads the column of this name, or at this index of the table, from 0.
     /// [`pgoutput_decode::row`] has a table of the types that read each column.
     ///
     /// # Errors
-    /// When the row has no such column; when `T` does not read its type; when the value is NULL and
-    /// `T` no `Option`, or an unchanged TOAST value and `T` no [`Toast`](crate::Toast); when it
-    /// does not fit into `T`.
+    /// The row has no such column; `T` does not read its type; the value is NULL and `T` is not an
+    /// `Option`; the value is an unchanged TOAST value and `T` is not a [`Toast`](crate::Toast);
+    /// the value does not fit into `T`.
     pub fn get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<T, RowError> {
         self.decoded.get(index).map_err(|error| self.in_change(error))
     }
 
-    /// As [`get`](Self::get), with `None` for a column that the row does not have: for tables that
-    /// change, and for old rows, which may hold only a key. NULL and unchanged TOAST values are
-    /// errors as they are there.
+    /// Does the same as [`get`](Self::get), with `None` for a column that the row does not have.
+    /// Use it for tables that change, and for old rows, which may have only a key. NULL and
+    /// unchanged TOAST values are errors, as with `get`.
     ///
     /// # Errors
-    /// As [`get`](Self::get), except for the missing column.
+    /// Those of [`get`](Self::get), except for a missing column.
     pub fn try_get<T: FromField<'a>>(&self, index: impl RowIndex) -> Result<Option<T>, RowError> {
         self.decoded.try_get(index).map_err(|error| self.in_change(error))
     }
 
-    /// The value as a type that reads values of the crate `postgres`, from the binary format and
-    /// from text that is the same as its binary form; see [`pgoutput_decode::row::Row::get_sql`].
+    /// Reads the value as a type that the crate `postgres` supports, from the binary format and
+    /// from text that is also its binary form; see [`pgoutput_decode::row::Row::get_sql`].
     ///
     /// # Errors
-    /// As [`get`](Self::get), and when the value was sent as text that differs from its binary
+    /// Those of [`get`](Self::get), and a value that was sent as text that differs from its binary
     /// form.
     #[cfg(feature = "postgres-types")]
     pub fn get_sql<T: postgres_types::FromSql<'a>>(
@@ -146,8 +147,9 @@ impl<'a> Row<'a> {
         self.decoded.get_sql(index).map_err(|error| self.in_change(error))
     }
 
-    /// The whole row as a struct, a map or a tuple. [`pgoutput_decode::row::Row::deserialize`] has
-    /// a table of what each column becomes, and the limits of `flatten`, `untagged` and `tag`.
+    /// Reads the whole row as a struct, a map or a tuple.
+    /// [`pgoutput_decode::row::Row::deserialize`] has a table of the form that each column becomes,
+    /// and the limits of `flatten`, `untagged` and `tag`.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -173,14 +175,14 @@ impl<'a> Row<'a> {
     /// the next event.
     ///
     /// # Errors
-    /// When a field and its column do not agree: the types, the range, NULL, unchanged TOAST
-    /// values. The error names the LSN of the change, the table and the key of the row.
+    /// A field does not match its column: the type, the range, NULL, or an unchanged TOAST value.
+    /// The error names the LSN of the change, the table and the key of the row.
     #[cfg(feature = "serde")]
     pub fn deserialize<T: serde::Deserialize<'a>>(&self) -> Result<T, RowError> {
         self.decoded.deserialize().map_err(|error| self.in_change(error))
     }
 
-    /// The row without its schema and without the facts that its errors name.
+    /// Returns the row without its schema and without the facts that its errors name.
     pub fn decoded(&self) -> row::Row<'a> {
         self.decoded
     }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 #[cfg(feature = "json")]
 use super::json::Fragment;
 
-/// A table or transaction of many events, with its JSON once an event was written.
+/// A table or transaction that many events share, with its JSON once an event was written.
 pub(crate) struct Shared<T> {
     value: Arc<T>,
     #[cfg(feature = "json")]
@@ -29,7 +29,7 @@ impl<T> Shared<T> {
         &self.value
     }
 
-    /// The JSON of the value, which `write` writes the first time.
+    /// Returns the JSON of the value, which `write` writes the first time.
     #[cfg(feature = "json")]
     pub(super) fn json<E>(
         &self,

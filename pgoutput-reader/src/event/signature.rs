@@ -15,7 +15,7 @@ use super::stream_identity::StreamIdentity;
 /// `xlogrecord.h`).
 pub(crate) const COMMIT_LEN: u64 = 48;
 
-/// How far apart the LSNs with one signature are.
+/// The distance between LSNs with the same signature.
 const PERIOD: u64 = 1024;
 
 /// The signature of one event of one slot: a hash of the cluster, the slot, the publications, the
@@ -24,7 +24,7 @@ const PERIOD: u64 = 1024;
 pub(crate) struct Signature(u64);
 
 impl Signature {
-    /// `index` is that of the event in its transaction, if there is one.
+    /// Creates the signature. `index` is that of the event in its transaction, if there is one.
     pub(crate) fn new(identity: &StreamIdentity, commit_lsn: Lsn, index: Option<u64>) -> Self {
         let hash = [identity.system_identifier, identity.publications, commit_lsn.as_u64()]
             .into_iter()
@@ -32,24 +32,24 @@ impl Signature {
             .flat_map(u64::to_le_bytes)
             .chain(identity.slot.bytes());
         let hash = fnv(hash);
-        // The low bits of this hash depend on the low bits of the bytes alone.
+        // The low bits of this hash depend only on the low bits of the bytes.
         Self(hash ^ (hash >> 29))
     }
 
-    /// A number below `range` that is not a multiple of 8; `range` is.
+    /// Returns a number below `range` that is not a multiple of 8. `range` must be one.
     fn below(self, range: u64) -> u64 {
         let value = self.0 % (range / 8 * 7);
         value / 7 * 8 + value % 7 + 1
     }
 
-    /// The LSN to confirm for a transaction whose last event this is: inside of its commit record,
-    /// so that this transaction is not sent again and the next one is not skipped.
+    /// Returns the LSN to confirm for a transaction whose last event this is. It is inside the
+    /// commit record, so that this transaction is not sent again and the next one is not skipped.
     pub(crate) fn after_commit(self, commit_lsn: Lsn) -> Lsn {
         Lsn::new(commit_lsn.as_u64() + self.below(COMMIT_LEN))
     }
 
-    /// The LSN to confirm if nothing more was sent before `wal_end`: the last one before it with
-    /// this signature.
+    /// Returns the LSN to confirm if nothing more was sent before `wal_end`: the last one before it
+    /// with this signature.
     pub(crate) fn before(self, wal_end: Lsn) -> Lsn {
         let (end, rest) = (wal_end.as_u64(), self.below(PERIOD));
         let start = end - end % PERIOD;
@@ -58,15 +58,15 @@ impl Signature {
         Lsn::new(lsn)
     }
 
-    /// Whether `confirmed` was confirmed after this event, which is in a transaction committed at
-    /// `commit_lsn` or outside of one.
+    /// Returns whether `confirmed` was confirmed after this event, which is in a transaction
+    /// committed at `commit_lsn` or outside of one.
     pub(crate) fn is_in(self, confirmed: Lsn, commit_lsn: Lsn) -> bool {
         confirmed == self.after_commit(commit_lsn)
             || confirmed.as_u64() % PERIOD == self.below(PERIOD)
     }
 }
 
-/// Whether an LSN carries any event's signature.
+/// Returns whether an LSN carries any event's signature.
 pub(crate) fn is_signed(confirmed: Lsn) -> bool {
     !confirmed.as_u64().is_multiple_of(8)
 }
@@ -81,7 +81,7 @@ mod tests {
         text.parse::<Position>().unwrap().signature()
     }
 
-    /// Slots carry them for as long as they stand still.
+    /// Slots keep signatures for as long as nothing new is confirmed.
     #[test]
     fn signatures_stay_what_they_are() {
         let numbers = [0, 1, 2].map(|index| signature(index).below(PERIOD));

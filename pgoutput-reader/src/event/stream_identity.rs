@@ -1,4 +1,5 @@
-//! What a position belongs to: the cluster, the timeline, the slot, and the events that are read.
+//! The identity of a stream, to which positions belong: the cluster, the timeline, the slot, and
+//! the selection of events.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,28 +30,29 @@ pub(crate) struct StreamIdentity {
 }
 
 impl StreamIdentity {
-    /// Everything but the reader.
+    /// Returns everything except the reader.
     pub(crate) fn key(&self) -> (u64, u32, &str, u64) {
         (self.system_identifier, self.timeline, &self.slot, self.publications)
     }
 }
 
-/// What decides which events there are and how they are numbered.
+/// The settings that decide which events there are and how they are numbered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EventSelection {
     pub(crate) publications: Vec<String>,
-    /// Logical decoding messages are read.
+    /// Whether logical decoding messages are read.
     pub(crate) messages: bool,
-    /// Changes that were replicated to the server are left out.
+    /// Whether changes that were replicated to the server are left out.
     pub(crate) origin_none: bool,
-    /// Prepared transactions are sent when they are prepared.
+    /// Whether prepared transactions are sent when they are prepared.
     pub(crate) two_phase: bool,
 }
 
 impl EventSelection {
-    /// The fingerprint of the selection. The order and repetition of publications do not count.
+    /// Returns the fingerprint of the selection. The order and repetition of publications do not
+    /// count.
     ///
-    /// It is stored, and stays the same in every version.
+    /// It is stored, so it must stay the same in every version.
     pub(crate) fn fingerprint(&self) -> u64 {
         let mut names: Vec<&str> = self.publications.iter().map(String::as_str).collect();
         names.sort_unstable();
@@ -61,7 +63,7 @@ impl EventSelection {
             ("two_phase", self.two_phase),
         ];
         let options = options.into_iter().filter(|(_, on)| *on).map(|(name, _)| name);
-        // No name is empty or holds a zero byte: an empty one divides names from options.
+        // No name is empty or contains a zero byte: an empty one separates names from options.
         let parts = names.into_iter().chain([""]).chain(options);
         fnv(parts.flat_map(|part| part.bytes().chain([0])))
     }
@@ -82,8 +84,8 @@ pub(crate) fn change_since(
     }
     for name in others {
         let more = now.publications.iter().chain([name]).cloned().collect();
-        names.push((more, Some(format!("with publication \"{name}\" besides"))));
-        // One replaced by another.
+        names.push((more, Some(format!("with the further publication \"{name}\""))));
+        // One publication was replaced by another.
         for replaced in &now.publications {
             let kept = now.publications.iter().filter(|other| *other != replaced);
             let text = format!("with publication \"{name}\" in place of \"{replaced}\"");
@@ -130,7 +132,7 @@ mod tests {
         }
     }
 
-    /// Stored positions hold it.
+    /// Stored positions contain it.
     #[test]
     fn the_fingerprint_stays_what_it_is() {
         assert_eq!(format!("{:016x}", select(&["p"]).fingerprint()), "79142219578eefc7");
@@ -167,7 +169,7 @@ mod tests {
             (&["a", "b"][..], false, false, Some("with the option messages off")),
             (&["b", "a"], true, true, Some("with the option origin none on")),
             (&["a"], true, false, Some("without publication \"b\"")),
-            (&["a", "b", "c"], true, false, Some("with publication \"c\" besides")),
+            (&["a", "b", "c"], true, false, Some("with the further publication \"c\"")),
             (&["a", "c"], true, false, Some("with publication \"c\" in place of \"b\"")),
             (
                 &["a"],

@@ -1,4 +1,4 @@
-//! The table of an event, as it was when the change was made.
+//! The table of an event, at the time of the change.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use pgoutput_decode::value::JsonOptions;
 use pgoutput_decode::value::TypeSet;
 use pgoutput_decode::{Column, Oid, Relation};
 
-/// The description of a table by one Relation message, with what the catalogue adds.
+/// The description of a table by one Relation message, with facts from the catalogue.
 ///
 /// The events of the table share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub struct TableSchema {
     pub(crate) types: TypeSet,
     /// The types whose kind is known neither from the catalogue nor from the stream.
     pub(crate) unknown_types: Box<[Oid]>,
-    /// The digits of the fraction of a `money` amount, by the server's `lc_monetary`.
+    /// The number of decimal places of a `money` amount, by the server's `lc_monetary`.
     pub(crate) money_digits: u8,
-    /// How the reader's events write values. A row has only its table to find this in.
+    /// The options for the JSON of values. A row has only its table to find them in.
     #[cfg(feature = "json")]
     pub(crate) json_options: JsonOptions,
 }
@@ -36,61 +36,62 @@ pub struct ColumnSchema {
 }
 
 impl TableSchema {
-    /// The database's name.
+    /// Returns the name of the database.
     pub fn database(&self) -> &str {
         &self.database
     }
 
-    /// The schema's name.
+    /// Returns the name of the schema.
     pub fn schema_name(&self) -> &str {
         self.relation.namespace()
     }
 
-    /// The table's name.
+    /// Returns the name of the table.
     pub fn name(&self) -> &str {
         self.relation.name()
     }
 
-    /// The columns, in the order of rows.
+    /// Returns the columns, in the order of rows.
     pub fn columns(&self) -> &[ColumnSchema] {
         &self.columns
     }
 
-    /// The types of columns that are not built in, as the catalogue describes them: enums, domains,
-    /// composites and so on, with the types that these consist of.
+    /// Returns the types of columns that are not built in, as the catalogue describes them: enums,
+    /// domains, composites and so on, with the types that these consist of.
     ///
     /// The descriptions belong to this schema. Clones of the set share them, and they are freed
     /// with the last one.
     ///
-    /// PostgreSQL does not announce ALTER TYPE in a replication stream, and the catalogue knows a
-    /// type only as it is now. The reader queries the types when the stream describes the table,
-    /// and again when a value of a composite type does not match its description: another number
-    /// of attributes, in the binary format other types, in the text format values that are invalid
-    /// for their types.
+    /// PostgreSQL does not announce ALTER TYPE in a replication stream, and the catalogue describes
+    /// a type only as it is now. The reader queries the types when the stream describes the table.
+    /// It queries them again when a value of a composite type does not match its description: the
+    /// number of attributes differs, the types of binary attributes differ, or a text attribute is
+    /// invalid for its type.
     ///
     /// An alteration that keeps the number and the types of the attributes is not noticed. Values
     /// from before it, or from after it until the stream describes the table again, have the
-    /// attribute names of the description at hand. To make the stream describe the table again,
+    /// attribute names of the current description. To make the stream describe the table again,
     /// alter the table too, or reconnect.
     pub fn types(&self) -> &TypeSet {
         &self.types
     }
 
-    /// The types of columns that are gone from the catalogue and whose kind, in whole or in part,
-    /// the stream does not say.
+    /// Returns the types of columns that are gone from the catalogue and whose kind, in whole or in
+    /// part, the stream does not name.
     ///
     /// The stream names each type that is not built in. For a domain it gives the base type; the
     /// domain is then in [`types`](Self::types), and its values are read as before. A name that
     /// begins with `_` is that of an array. Its elements are strings in the text format; in the
-    /// binary format their type is known if the stream named it. Of all other types only the text
-    /// or the bytes of the values are known, for [`Row::get`](crate::Row::get), `deserialize` and
-    /// JSON alike, and JSON names the columns of such types in `type_mismatch`, unless they are
-    /// NULL.
+    /// binary format their type is known if the stream named it.
+    ///
+    /// Of all other types only the text or the bytes of the values are known. This applies to
+    /// [`Row::get`](crate::Row::get), `deserialize` and JSON. JSON names the columns of such types
+    /// in `type_mismatch`, unless they are NULL.
     pub fn unknown_types(&self) -> &[Oid] {
         &self.unknown_types
     }
 
-    /// The same table with other descriptions of its types.
+    /// Returns the same table with other descriptions of its types.
     pub(crate) fn with_types(
         &self,
         types: TypeSet,
@@ -100,51 +101,53 @@ impl TableSchema {
         Self { types, unknown_types, money_digits, ..self.clone() }
     }
 
-    /// What the old rows of this table hold at the time of the change, from the Relation message.
+    /// Returns the replica identity at the time of the change, from the Relation message. It
+    /// determines which columns old rows have.
     pub fn replica_identity(&self) -> ReplicaIdentity {
         self.relation.replica_identity()
     }
 
-    /// The number of digits after the decimal point of a `money` amount: 2 in most locales, none in
-    /// that of Japan.
+    /// Returns the number of decimal places of a `money` amount: 2 in most locales, none in that of
+    /// Japan.
     ///
     /// PostgreSQL stores amounts as integers of the smallest unit; only the setting `lc_monetary`
-    /// says what that is. The reader uses the setting of its role in this database, queried when
+    /// determines that unit. The reader uses the setting of its role in this database, queried when
     /// the first table with such a column is described. Amounts that other sessions wrote under a
-    /// setting with other digits cannot be told apart, not by PostgreSQL either. To choose another
+    /// setting with another number cannot be distinguished, even by PostgreSQL. To choose another
     /// setting for the reader, use `ALTER ROLE … SET lc_monetary`, or `options=-c lc_monetary=…` in
     /// the connection string. Without such a column the number is 2.
     pub fn money_digits(&self) -> u8 {
         self.money_digits
     }
 
-    /// The Relation message that this describes.
+    /// Returns the Relation message that this describes.
     pub fn relation(&self) -> &Arc<Relation> {
         &self.relation
     }
 }
 
 impl ColumnSchema {
-    /// The column's name.
+    /// Returns the name of the column.
     pub fn name(&self) -> &str {
         &self.wire.name
     }
 
-    /// What the Relation message said: key flag, type id, type modifier.
+    /// Returns the column of the Relation message: key flag, type id, type modifier.
     pub fn wire(&self) -> &Column {
         &self.wire
     }
 
-    /// The type's name with its modifier, as `format_type` gives it: `character varying(20)`.
+    /// Returns the name of the type with its modifier, as `format_type` prints it: `character
+    /// varying(20)`.
     ///
-    /// Where the type is gone from the catalogue, the name that the stream said. Bytes that are not
+    /// If the type is gone from the catalogue, the name is that in the stream. Bytes that are not
     /// UTF-8 are escaped, as in `caf\xe9`; so are those of [attributes](TableSchema::types).
     pub fn type_name(&self) -> &str {
         &self.type_name
     }
 
-    /// True when the column is part of the replica identity at the time of the change, as the
-    /// Relation message says: of the primary key, or of the index chosen by `REPLICA IDENTITY USING
+    /// Returns true if the column is part of the replica identity at the time of the change, by the
+    /// Relation message: of the primary key, or of the index chosen with `REPLICA IDENTITY USING
     /// INDEX`. With `FULL` every column is, with `NOTHING` none.
     ///
     /// These columns identify the old row ([`TableSchema::replica_identity`]). JSON calls the flag
@@ -153,7 +156,7 @@ impl ColumnSchema {
         self.wire.flags.is_key()
     }
 
-    /// True when the column may be NULL, as the catalogue says when it is queried.
+    /// Returns true if the column may be NULL, by the catalogue at the time of the query.
     ///
     /// If the table is gone from the catalogue: false for the columns of a key, whose index
     /// requires `NOT NULL`, and true for all others.

@@ -7,7 +7,7 @@ use pgoutput_decode::{Lsn, TimestampTz, Xid};
 
 use super::stream_identity::StreamIdentity;
 
-/// A committed transaction; shared by its events.
+/// A committed transaction, shared by its events.
 #[derive(Debug)]
 pub struct TransactionInfo {
     identity: Arc<StreamIdentity>,
@@ -43,12 +43,13 @@ impl TransactionInfo {
         &self.identity
     }
 
-    /// Whether this is the transaction that begins there.
+    /// Returns whether this is the transaction of this Begin.
     pub(crate) fn is_of(&self, begin: &BeginBody) -> bool {
         (self.commit_lsn, self.xid) == (begin.final_lsn, begin.xid)
     }
 
-    /// The server sends it once, directly after Begin; a repetition changes nothing.
+    /// Sets the origin. The server sends it once, directly after Begin; a repetition changes
+    /// nothing.
     pub(crate) fn came_from(&self, origin: ReplicationOrigin) {
         let _ = self.origin.set(origin);
     }
@@ -57,31 +58,30 @@ impl TransactionInfo {
         let _ = self.end_lsn.set(end_lsn);
     }
 
-    /// The id of the transaction.
+    /// Returns the id of the transaction.
     pub fn xid(&self) -> Xid {
         self.xid
     }
 
-    /// The commit LSN: the start of the commit record. JSON calls it `begin_lsn`, since the Begin
-    /// message carries it.
+    /// Returns the commit LSN: the start of the commit record. JSON calls it `begin_lsn`, since the
+    /// Begin message contains it.
     pub fn commit_lsn(&self) -> Lsn {
         self.commit_lsn
     }
 
-    /// The end LSN: the first byte after the commit record. It is confirmed once the whole
-    /// transaction was acknowledged.
+    /// Returns the end LSN: the first byte after the commit record.
     ///
-    /// The server sends it after the last change: `None` until the reader has received that.
+    /// The server sends it after the last change, so it is `None` until the reader has received it.
     pub fn end_lsn(&self) -> Option<Lsn> {
         self.end_lsn.get().copied()
     }
 
-    /// When the transaction was committed.
+    /// Returns the time of the commit.
     pub fn commit_time(&self) -> TimestampTz {
         self.commit_time
     }
 
-    /// Where the transaction came from, if it was replicated to the server.
+    /// Returns the origin, if the transaction was replicated to the server.
     pub fn origin(&self) -> Option<&ReplicationOrigin> {
         self.origin.get()
     }

@@ -183,8 +183,8 @@ impl Channel {
         }
     }
 
-    /// [`fill`](Self::fill) for an exchange that has to end: also gives up on a server that never
-    /// pauses.
+    /// Does the same as [`fill`](Self::fill) for an exchange that must end: it also gives up on a
+    /// server that never pauses.
     pub(crate) fn fill_by(&mut self, deadline: Option<Instant>) -> Result<Fill, Error> {
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Ok(Fill::TimedOut);

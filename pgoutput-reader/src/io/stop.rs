@@ -9,8 +9,8 @@ use super::wake::Waker;
 ///
 /// A blocked read returns at once. Messages that have arrived completely are still delivered; then
 /// the iterator ends without an error. If a reader needs the catalogue for a change, it waits for
-/// at most a quarter of a second and otherwise does not deliver the change; the server sends it
-/// again, since it is not acknowledged.
+/// at most a quarter of a second. Without an answer it does not deliver the change, and the server
+/// sends it again, since it is not acknowledged.
 #[derive(Debug, Clone)]
 pub struct StopHandle {
     stopped: Arc<AtomicBool>,
@@ -28,7 +28,7 @@ impl StopHandle {
         self.waker.wake();
     }
 
-    /// Whether [`stop`](Self::stop) was called.
+    /// Returns whether [`stop`](Self::stop) was called.
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }

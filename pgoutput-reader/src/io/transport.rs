@@ -20,8 +20,8 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// The same socket with TLS, whose handshake has not started. TLS is for TCP; any other socket
-    /// is unchanged.
+    /// Returns the same socket with TLS, whose handshake has not started. TLS is for TCP; any other
+    /// socket is unchanged.
     #[cfg(feature = "tls")]
     pub(super) fn secured(self, tls: rustls::ClientConnection) -> Self {
         match self {

@@ -7,7 +7,7 @@ use super::stop::StopHandle;
 use super::wake::{WakePipe, Waker};
 use crate::error::Error;
 
-/// What a wait for a worker waits on, and what ends that wait early.
+/// The pipe that a wait for a worker waits on, and the handle that ends the wait early.
 pub(crate) struct Waits {
     pub(crate) wake: WakePipe,
     pub(crate) stop: StopHandle,
@@ -41,7 +41,7 @@ pub(crate) fn start<T: Send + 'static>(
             // sees that no result will come.
             let _done = done.map(WakeAtEnd);
             let sender = sender;
-            // A result that nobody waits for any more is dropped here, with its connection.
+            // A result that is no longer waited for is dropped here, with its connection.
             let _ = sender.send(work());
         })
         .map_err(|error| Error::io("starting a thread for", address, error))?;

@@ -25,7 +25,7 @@ pub(crate) struct Policy {
 pub(crate) enum Binding {
     /// SCRAM-SHA-256-PLUS, bound to this hash.
     EndPoint(Vec<u8>),
-    /// Possible here, but not offered by the server. It will notice if someone has removed its
+    /// Possible here, but not offered by the server. The server notices if someone has removed its
     /// offer.
     NotOffered,
     /// Not possible here.

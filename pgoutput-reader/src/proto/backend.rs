@@ -135,7 +135,8 @@ fn authentication(mut body: Body<'_>) -> Result<Authentication<'_>, ProtocolErro
     Ok(request)
 }
 
-/// The fields of an error or notice, each a code and a text. They are checked once.
+/// The fields of an error or notice, each a code and a text. They were checked when they were
+/// parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fields<'a>(Body<'a>);
 
@@ -157,7 +158,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// The values of one row in text format; `None` is null.
+/// The values of one row in text format; `None` is NULL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataRowValues<'a>(Body<'a>);
 

@@ -18,8 +18,8 @@ pub(crate) struct Positions {
     pub(crate) write: Lsn,
     pub(crate) flush: Lsn,
     pub(crate) apply: Lsn,
-    /// Whether `write` is what the program acknowledged, not what was received. A commit may wait
-    /// for it to be reported.
+    /// Whether `write` is the LSN that the program acknowledged as written, not the received LSN. A
+    /// commit may wait for its report.
     pub(crate) write_is_reported: bool,
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Liveness {
     asked_at: Option<Instant>,
 }
 
-/// When to send status updates, and when the server has been silent for too long.
+/// The schedule of status updates, and the detection of a server that is silent for too long.
 #[derive(Debug, Clone)]
 pub(crate) struct Pace {
     pub(crate) interval: Duration,
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(liveness.due_at(), Some(start + 100 * SECOND));
     }
 
-    /// A caller that checks seldom asks late, and leaves as much time for the reply as others do.
+    /// A caller that checks rarely asks late, and leaves as much time for the reply as others do.
     #[test]
     fn a_late_request_leaves_time_for_the_reply() {
         let start = Instant::now();

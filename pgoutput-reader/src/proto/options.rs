@@ -42,8 +42,8 @@ pub struct StartReplication {
     pub missing_publication: MissingPublication,
 }
 
-/// The treatment of a publication that does not exist at the point of the WAL being read, whatever
-/// the catalogue says now: it was dropped or renamed for a while, or created after the slot.
+/// The policy for a publication that does not exist at the point of the WAL that is read, although
+/// it may exist now: it was dropped or renamed for a while, or created after the slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum MissingPublication {
@@ -67,11 +67,11 @@ pub enum Streaming {
     Off,
     /// Send large transactions in chunks. PostgreSQL 14 and later.
     On,
-    /// The same, with the LSN and time of aborts. PostgreSQL 16 and later.
+    /// The same, and aborts have their LSN and time. PostgreSQL 16 and later.
     Parallel,
 }
 
-/// Which changes are sent, by their origin.
+/// The origins whose changes are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {

@@ -51,7 +51,9 @@ impl StartupSettings {
         // After `options`, so that the server applies these last.
         parameters.extend(PINNED);
         frontend::startup_message(parameters, out).map_err(|_| {
-            Error::usage("user, database, application_name and options must not hold a zero byte")
+            Error::usage(
+                "user, database, application_name and options must not contain a zero byte",
+            )
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The loop: pulls a source one step at a time, and returns the change events.
+//! The loop: steps a source and returns the change events.
 
 use std::time::Instant;
 
@@ -21,8 +21,8 @@ pub(crate) struct Events<S: Source> {
     /// A message that holds more events.
     unfinished: Option<S::Frame>,
     finished: bool,
-    /// Whether an error was returned, or a stop ended a look-up: the message it concerns was not
-    /// delivered and must never be acknowledged.
+    /// Whether an error was returned, or a stop ended a lookup. The message was then not delivered
+    /// and must never be acknowledged.
     failed: bool,
 }
 
@@ -32,12 +32,12 @@ impl<S: Source> Events<S> {
         Self { source, delivery, schemas, unfinished: None, finished: false, failed: false }
     }
 
-    /// Whether there will be no more events.
+    /// Returns whether there will be no more events.
     pub(crate) fn is_finished(&self) -> bool {
         self.finished
     }
 
-    /// Whether nothing is published at present and everything delivered was acknowledged.
+    /// Returns whether nothing is published at present and everything delivered was acknowledged.
     pub(crate) fn is_idle(&self) -> bool {
         self.unfinished.is_none() && self.delivery.is_idle()
     }
@@ -123,7 +123,7 @@ impl<S: Source> Events<S> {
         Ok(None)
     }
 
-    /// Hands in a message until its next event needs nothing more.
+    /// Passes a message in until its next event needs nothing more.
     fn message(&mut self, frame: S::Frame) -> Result<Option<Next>, Error> {
         loop {
             let Some(event) = self.source.read(frame)? else { return Ok(None) };

@@ -31,7 +31,7 @@ impl Reader {
         }
     }
 
-    /// Whether there are no more events.
+    /// Returns whether there are no more events.
     pub fn is_finished(&self) -> bool {
         self.events.is_finished()
     }

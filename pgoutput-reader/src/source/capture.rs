@@ -1,5 +1,5 @@
-//! A recorded capture as a source: a server that repeats what it does not know to be acknowledged,
-//! over a connection that can be cut after any message.
+//! A recorded capture as a source: a server that repeats the events that it does not know to be
+//! acknowledged, over a connection that can be cut after any message.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -219,7 +219,7 @@ impl Source for Capture {
         self.inbox.release();
     }
 
-    /// Answers as if the catalogue no longer had anything.
+    /// Answers as if the catalogue had no facts.
     fn answer(&mut self, need: &Need, schemas: &Schemas) -> Result<Facts, Error> {
         Ok(match need {
             Need::Table { relation, .. } => {

@@ -25,7 +25,8 @@ pub(crate) fn identify(
     })
 }
 
-/// What `start` selects. The version of the protocol and the format of values change no event.
+/// Returns the selection of events by `start`. The version of the protocol and the format of values
+/// change no event.
 pub(super) fn selection(start: &StartReplication) -> EventSelection {
     EventSelection {
         publications: start.publications.clone(),

@@ -106,7 +106,7 @@ impl StreamOpener {
             }
             // The server would silently skip everything committed before that LSN.
             return Err(Error::usage(format!(
-                "start_lsn {} is ahead of the server's log, which ends at {}",
+                "start_lsn {} is ahead of the server's WAL, which ends at {}",
                 self.start.start_lsn, system.xlogpos
             )));
         }
@@ -145,7 +145,7 @@ impl StreamOpener {
         catalog.wait_with(waits);
         let mut opened = start(connection, &again, catalog, system, slot, Some(&given_up))?;
         // Other clients could move the slot until this connection acquired it. The server would
-        // then skip what they have read.
+        // then skip the changes that they have read.
         let slot = opened.catalog.slot_status_within(STEP, &self.start.slot)?;
         opened.confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
         lost.check_slot(opened.confirmed, &self.start.slot)?;

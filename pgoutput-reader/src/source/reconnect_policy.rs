@@ -15,9 +15,9 @@ use crate::listener::Listener;
 /// delay, or has lasted for a second and the server has caught up with its WAL. So an idle stream
 /// that is cut again and again continues.
 ///
-/// The reader tries again only after errors that can pass by themselves: a network that fails, a
-/// server that restarts, is silent or has too many connections, a slot that another connection
-/// still holds. Every other error ends the reader at once.
+/// The reader tries again only after errors that can pass by themselves: the network failed; the
+/// server restarts, is silent or has too many connections; another connection still holds the slot.
+/// Every other error ends the reader at once.
 ///
 /// ```
 /// use std::time::Duration;

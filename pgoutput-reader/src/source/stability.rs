@@ -31,8 +31,8 @@ impl Stability {
         self.caught_up |= lsn >= self.log_end;
     }
 
-    /// Whether the connection was stable when it ended: it lasted for `good_after`, or caught up
-    /// and lasted for a moment.
+    /// Returns whether the connection was stable when it ended: it lasted for `good_after`, or
+    /// caught up and lasted for a moment.
     pub(super) fn is_stable(&self, now: Instant, good_after: Duration) -> bool {
         let lasted = now.saturating_duration_since(self.opened_at);
         lasted >= good_after || (self.caught_up && lasted >= SHORTEST)

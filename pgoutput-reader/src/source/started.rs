@@ -30,8 +30,8 @@ pub struct Started {
     pub slot: String,
     /// The publications.
     pub publications: Vec<String>,
-    /// The LSN after which transactions are read: the one that was asked for or the slot's
-    /// confirmed LSN, whichever is later.
+    /// The LSN after which transactions are read: the requested LSN or the slot's confirmed LSN,
+    /// whichever is later.
     pub start_lsn: Lsn,
 }
 

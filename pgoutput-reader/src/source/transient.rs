@@ -5,9 +5,9 @@ use std::io;
 use crate::error::{SetupError, TlsError};
 use crate::{Error, ErrorKind, LimitError};
 
-/// Whether another attempt may succeed a moment later: after errors of the network, a server that
-/// restarts or has too many connections, a slot that is still held. An error that is not known to
-/// pass does not.
+/// Returns whether another attempt may succeed a moment later: after errors of the network, a
+/// server that restarts or has too many connections, a slot that is still held. An error that is
+/// not known to pass does not.
 pub(super) fn may_pass(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Io { source, .. } => io_may_pass(source),

@@ -13,8 +13,8 @@ use crate::{Error, StartReplication, SystemId};
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) position: Position,
-    /// Whether the program vouches for what the slot has confirmed beyond the position: all of that
-    /// was processed.
+    /// Whether the program guarantees that it has processed everything that the slot has confirmed
+    /// beyond the position.
     pub(crate) trusted: bool,
     /// Whether the reader acknowledges by stages, so that commits may wait for it.
     pub(crate) by_stages: bool,
@@ -124,12 +124,12 @@ fn same_log(
 /// Checks that the slot has everything after the position.
 ///
 /// A slot that is ahead of the position was moved by a reader at that position if the confirmed LSN
-/// carries its signature. A confirmed LSN with another signature was confirmed after another event.
-/// Without any, something else has confirmed it, and what was committed in between is unknown,
+/// has its signature. A confirmed LSN with another signature was confirmed after another event. One
+/// without a signature was confirmed by something else. Then the changes in between are unknown,
 /// unless no commit record fits in between.
 ///
-/// A reader that `commits_wait` for signs nothing. It accepts a slot that is not new: a new slot
-/// keeps no WAL from before it was created, which was after the position.
+/// A reader that commits wait for signs nothing. It accepts a slot that is not new. A new slot
+/// keeps no WAL from before its creation, which was after the position.
 fn not_forgotten(
     position: &Position,
     confirmed: Lsn,

@@ -3,8 +3,9 @@
 
 use std::fmt::Write as _;
 
-/// SQL: the bytes of an expression of type `name` or `text`, in UTF-8 or as they are stored.
-/// Databases in UTF8 see names of other databases that are not; `textsend` lets them pass.
+/// SQL: the bytes of an expression of type `name` or `text`, in UTF-8 or as they are stored. A
+/// database in UTF8 may see names of other databases that are not UTF-8. `textsend` returns them
+/// unchanged.
 macro_rules! bytes {
     ($name:literal) => {
         concat!(
@@ -37,14 +38,14 @@ macro_rules! hex {
 }
 pub(crate) use hex;
 
-/// A name that came as hexadecimal digits; bytes that are not UTF-8 are escaped.
+/// Decodes a name sent as hexadecimal digits; bytes that are not UTF-8 are escaped.
 pub(crate) fn shown(hex: &str) -> String {
     let digits = hex.as_bytes().chunks_exact(2);
     let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
     escaped(&digits.filter_map(byte).collect::<Vec<_>>())
 }
 
-/// The text of these bytes; those that are not UTF-8 are escaped, as in `caf\xe9`.
+/// Returns the text of these bytes; those that are not UTF-8 are escaped, as in `caf\xe9`.
 pub(crate) fn escaped(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {

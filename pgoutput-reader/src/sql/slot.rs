@@ -1,4 +1,4 @@
-//! What `pg_replication_slots` says of a slot.
+//! The row of a slot in `pg_replication_slots`.
 
 use std::str::FromStr;
 
@@ -57,22 +57,22 @@ pub(crate) use slot_row;
 
 /// A slot as [`slot_row!`] queries it.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "reader"), expect(dead_code, reason = "only Reader looks at all of it"))]
+#[cfg_attr(not(feature = "reader"), expect(dead_code, reason = "only Reader uses all of it"))]
 pub(crate) struct SlotRow {
     pub(crate) slot_type: String,
     pub(crate) plugin: String,
     pub(crate) database: String,
-    /// The database of the session that asked.
+    /// The database of the querying session.
     pub(crate) session_database: String,
     pub(crate) confirmed_flush_lsn: Option<Lsn>,
     pub(crate) restart_lsn: Option<Lsn>,
     pub(crate) wal_end: Option<Lsn>,
     pub(crate) is_standby: bool,
     pub(crate) active_pid: Option<i32>,
-    /// A process other than that of the session holds the slot.
+    /// Whether another process than that of the session holds the slot.
     pub(crate) is_in_use: bool,
     pub(crate) synchronous_standby_names: String,
-    /// Of the session that asked.
+    /// The `application_name` of the querying session.
     pub(crate) application_name: String,
     pub(crate) wal_status: Option<String>,
     pub(crate) safe_wal_size: Option<i64>,
@@ -87,7 +87,7 @@ impl SlotRow {
     /// Reads the columns, given by index; `None` is NULL.
     ///
     /// # Errors
-    /// A column that is not of its type.
+    /// A column has an invalid value.
     pub(crate) fn read<'r>(
         column: impl Fn(usize) -> Option<&'r str>,
     ) -> Result<Self, ProtocolError> {

@@ -33,7 +33,8 @@ impl AcknowledgedLsns {
         self.lags.store(lags, Ordering::Release);
     }
 
-    /// Whether the acknowledged LSN is below the received one although everything is acknowledged.
+    /// Returns whether the acknowledged LSN is below the received one although everything is
+    /// acknowledged.
     pub(crate) fn lags_when_idle(&self) -> bool {
         self.lags.load(Ordering::Acquire) && !self.stages && !self.pending.load(Ordering::Acquire)
     }

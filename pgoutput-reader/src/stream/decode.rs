@@ -53,8 +53,8 @@ impl ReplicationStream {
     }
 }
 
-/// The error for a frame that cannot be decoded. If a name is not UTF-8, it says what the name
-/// belongs to.
+/// Returns the error for a frame that cannot be decoded. If a name is not UTF-8, the error names
+/// its owner.
 fn explain(error: DecodeError, frame: &[u8], in_stream: bool, lsn: Lsn) -> Error {
     let ErrorKind::InvalidUtf8 { field } = error.kind() else { return error.at_lsn(lsn).into() };
     let Some((name, _)) = frame.get(error.offset()..).and_then(string) else {

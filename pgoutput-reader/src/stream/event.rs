@@ -3,7 +3,7 @@
 use pgoutput_decode::{DecodeError, Lsn, Message, TimestampTz};
 
 /// A message of a [`ReplicationStream`](crate::ReplicationStream) with its LSNs, lent until the
-/// next one is asked for.
+/// next one is requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamEvent<'a> {
     /// The LSN of the change; zero for messages without a record of their own, such as Relation.
@@ -24,7 +24,7 @@ impl StreamEvent<'_> {
         self.frame
     }
 
-    /// Whether the message is part of a chunk, which decides how its bytes are read.
+    /// Returns whether the message is part of a chunk, which decides how its bytes are read.
     pub fn in_stream(&self) -> bool {
         self.in_stream
     }
@@ -68,7 +68,7 @@ impl StreamEventBuf {
         &self.frame
     }
 
-    /// Whether the message is part of a chunk, which decides how its bytes are read.
+    /// Returns whether the message is part of a chunk, which decides how its bytes are read.
     pub fn in_stream(&self) -> bool {
         self.in_stream
     }

@@ -16,7 +16,7 @@ pub struct Health {
     /// The received LSN; `0/0` before the first message.
     pub received: Lsn,
     /// The acknowledged LSN; `0/0` at first. On an idle [`Reader`](crate::Reader) it may be up to 1
-    /// KiB less than `received`: [`idle`](Self::idle) says that nothing is missing.
+    /// KiB less than `received`: [`idle`](Self::idle) shows that nothing is missing.
     pub acknowledged: Lsn,
     /// The flushed LSN: the acknowledged LSN as last reported to the server.
     pub flushed: Lsn,

@@ -27,7 +27,7 @@ impl fmt::Display for SkippedPublication {
         write!(
             f,
             "publication \"{}\" did not exist at WAL {}: the changes that only it would publish \
-             are skipped from there on, until the point in the log where it was created",
+             are skipped from there on, until the point of the WAL where it was created",
             self.publication, self.lsn
         )
     }
@@ -94,7 +94,8 @@ impl Publications {
     }
 }
 
-/// Whether a text of the server has this name in quotes. Their form depends on its language.
+/// Returns whether a text of the server has this name in quotes. Their form depends on its
+/// language.
 fn is_quoted(text: &str, name: &str) -> bool {
     let is_quote =
         |c: Option<char>| c.is_some_and(|c| "\"'\u{AB}\u{BB}“”„‟‘’‚「」『』".contains(c));

@@ -70,7 +70,7 @@ impl Status {
         raise(&self.0.acknowledged, lsn);
     }
 
-    /// Reports these acknowledged LSNs too from now on.
+    /// Also reports these acknowledged LSNs from now on.
     #[cfg(feature = "reader")]
     pub(super) fn follow(&self, acknowledged: &Arc<AcknowledgedLsns>) {
         // A stream belongs to one reader.
@@ -94,7 +94,7 @@ impl Status {
     /// Sends a status update if one is due.
     ///
     /// # Errors
-    /// Also the error that ended the heartbeat.
+    /// Those of sending, and the error that ended the heartbeat.
     pub(super) fn send_due(&self, now: Instant) -> Result<(), Error> {
         let mut clock = self.0.lock();
         match clock.failed.take() {
@@ -131,7 +131,8 @@ impl SharedStatus {
         positions
     }
 
-    /// Whether the acknowledged LSN is below the received one although everything is acknowledged.
+    /// Returns whether the acknowledged LSN is below the received one although everything is
+    /// acknowledged.
     #[cfg(feature = "reader")]
     fn lags_when_idle(&self) -> bool {
         self.followed.get().is_some_and(|followed| followed.lags_when_idle())
@@ -184,7 +185,8 @@ impl SharedStatus {
                 self.waker.wake();
                 return;
             }
-            // A change of an LSN wakes nobody, so they are read as often as they may be reported.
+            // A change of an LSN wakes no thread, so they are read as often as they may be
+            // reported.
             let due = clock.feedback.due_at(&self.positions());
             let wait = due.saturating_duration_since(now).clamp(SHORTEST, SHORTEST_INTERVAL);
             let waited = self.ended.wait_timeout(clock, wait);
@@ -237,7 +239,7 @@ fn raise(position: &AtomicU64, lsn: Lsn) {
     }
 }
 
-/// The time of this machine, in the protocol's form.
+/// Returns the time of this machine, in the protocol's form.
 fn clock_time() -> TimestampTz {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let micros = i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX);

@@ -17,7 +17,7 @@ pub(crate) enum Step {
     Message(Frame),
     #[cfg_attr(
         all(not(feature = "reader"), not(test)),
-        expect(dead_code, reason = "only Reader looks at it")
+        expect(dead_code, reason = "only Reader uses it")
     )]
     Keepalive(PrimaryKeepalive),
     /// The server left out a publication, which the settings allow: see
@@ -42,8 +42,8 @@ pub(crate) struct Frame {
 /// event may follow them.
 const LENIENCE: Duration = Duration::from_millis(20);
 
-/// Whether a deadline passed so long ago that the wait must end, although the server keeps sending
-/// messages that are no events.
+/// Returns whether a deadline passed so long ago that the wait must end, although the server keeps
+/// sending messages that are no events.
 pub(crate) fn is_late(deadline: Option<Instant>) -> bool {
     deadline.is_some_and(|deadline| deadline.elapsed() > LENIENCE)
 }

@@ -46,7 +46,7 @@ fn the_heartbeat_reports_what_was_acknowledged_while_nobody_reads() {
             assert_eq!(status(&mut server).flush, Lsn::ZERO);
         }
         go.send(()).unwrap();
-        // What is acknowledged is reported, even though nobody reads.
+        // Acknowledged LSNs are reported, even though the stream is not read.
         let update = loop {
             let update = status(&mut server);
             if !update.flush.is_zero() {
@@ -209,7 +209,7 @@ fn poll() -> impl Strategy<Value = Poll> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(30))]
 
-    /// On busy and idle streams alike, the next call returns a message that has arrived, whatever
+    /// On busy and idle streams, the next call returns a message that has arrived, regardless of
     /// its timeout.
     #[test]
     fn a_caller_that_polls_gets_what_has_arrived(polls in prop::collection::vec(poll(), 1..25)) {
@@ -304,7 +304,7 @@ fn a_caller_that_only_polls_notices_that_the_server_is_gone() {
     scripted.end();
 }
 
-/// Without the heartbeat too, a caller that only polls sends what is due.
+/// Without the heartbeat, a caller that only polls also sends the status updates that are due.
 #[test]
 fn a_caller_that_only_polls_sends_status_updates() {
     let scripted = Scripted::new("status-polled", |mut server| {
@@ -322,7 +322,7 @@ fn a_caller_that_only_polls_sends_status_updates() {
     scripted.end();
 }
 
-/// What arrived during a pause is read before the server counts as silent.
+/// Data that arrived during a pause is read before the server counts as silent.
 #[test]
 fn a_pause_of_the_caller_is_not_a_silence_of_the_server() {
     const LIMIT: Duration = Duration::from_millis(300);

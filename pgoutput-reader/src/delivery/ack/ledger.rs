@@ -37,12 +37,12 @@ impl Ledger {
         self.acknowledged
     }
 
-    /// Whether every event up to this delivery number is acknowledged.
+    /// Returns whether every event up to this delivery number is acknowledged.
     pub(super) fn is_acknowledged_through(&self, delivery: u64) -> bool {
         self.through >= delivery
     }
 
-    /// Whether the acknowledged LSN will grow with acknowledgements to come.
+    /// Returns whether the acknowledged LSN will grow with acknowledgements to come.
     pub(super) fn is_pending(&self) -> bool {
         !self.boundaries.is_empty()
     }

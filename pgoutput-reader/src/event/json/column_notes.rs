@@ -1,4 +1,4 @@
-//! Columns that the JSON of an event names, because their values do not say everything.
+//! The columns that the JSON of an event names, because their values do not show everything.
 
 use std::collections::BTreeMap;
 
@@ -42,13 +42,13 @@ impl<'a> ColumnNotes<'a> {
     }
 }
 
-/// What a field of an event names, of each of its rows.
+/// The columns that a field of an event names, for each of its rows.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Named<'a> {
     BeforeAfter(BeforeAfter<ColumnNames<'a>>),
     Texts(BeforeAfter<Texts<'a>>),
-    /// Of the only row that the event has.
+    /// The columns of the only row.
     Row(ColumnNames<'a>),
 }
 
@@ -56,7 +56,7 @@ pub(super) enum Named<'a> {
 #[serde(transparent)]
 pub(super) struct ColumnNames<'a>(#[serde(serialize_with = "texts")] Vec<&'a str>);
 
-/// A text by column.
+/// Texts by column.
 #[derive(Debug, Default)]
 pub(super) struct Texts<'a>(BTreeMap<&'a str, String>);
 
@@ -65,7 +65,7 @@ impl Serialize for Texts<'_> {
         if self.0.iter().all(|(name, text)| is_plain(name) && is_plain(text)) {
             return self.0.serialize(serializer);
         }
-        // A key is never raw JSON: the object is, as one piece.
+        // A key cannot be raw JSON, so the whole object is.
         let pairs = self.0.iter().map(|(name, text)| format!("{}:{}", quoted(name), quoted(text)));
         let json = format!("{{{}}}", pairs.collect::<Vec<_>>().join(","));
         RawValue::from_string(json).map_err(S::Error::custom)?.serialize(serializer)
@@ -81,7 +81,7 @@ pub(super) struct BeforeAfter<T> {
 }
 
 impl<T> BeforeAfter<T> {
-    /// `None` where there is nothing to name.
+    /// Returns `None` if there is nothing to name.
     fn of(before: T, after: T, is_empty: impl Fn(&T) -> bool) -> Option<Self> {
         let some = |columns: T| Some(columns).filter(|columns| !is_empty(columns));
         let rows = Self { before: some(before), after: some(after) };
@@ -89,8 +89,8 @@ impl<T> BeforeAfter<T> {
     }
 }
 
-/// The fields that name columns, in their order, without those that name none. A row that the event
-/// does not have has no notes.
+/// Returns the fields that name columns, in their order, without those that name none. A row that
+/// the event does not have has no notes.
 pub(super) fn named<'a>(
     before: Option<ColumnNotes<'a>>,
     after: Option<ColumnNotes<'a>>,

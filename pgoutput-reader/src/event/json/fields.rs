@@ -1,4 +1,4 @@
-//! Serialises the fields of an object whose JSON has been written already.
+//! Serialises the fields of an object whose JSON is already written.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,15 +10,15 @@ use serde_json::value::RawValue;
 
 use super::text::is_plain;
 
-/// Serialises an object as a map of its fields, each as the JSON that it is written in.
+/// Serialises an object as a map of its fields, each as a piece of JSON.
 ///
-/// The fields are found in one pass. To descend into them would take several times as long as to
+/// The fields are found in one pass. To parse their content would take several times as long as to
 /// write them.
 pub(super) fn serialize<S: Serializer>(json: &str, serializer: S) -> Result<S::Ok, S::Error> {
     let Fields(fields) = serde_json::from_str(json).map_err(S::Error::custom)?;
     let names: Option<Vec<_>> = fields.iter().map(|(name, _)| plain(name.get())).collect();
     let Some(names) = names else {
-        // A key of a map cannot have escapes of our own: the object is passed on in one piece.
+        // A key of a map cannot have escapes of our own, so the object is passed on in one piece.
         let json: &RawValue = serde_json::from_str(json).map_err(S::Error::custom)?;
         return json.serialize(serializer);
     };
@@ -29,7 +29,7 @@ pub(super) fn serialize<S: Serializer>(json: &str, serializer: S) -> Result<S::O
     map.end()
 }
 
-/// What a JSON string holds, if `serde_json` writes it with the same escapes.
+/// Returns the text of a JSON string, if `serde_json` writes it with the same escapes.
 fn plain(json: &str) -> Option<Cow<'_, str>> {
     if !json.contains('\\') {
         return json.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed);
@@ -37,7 +37,7 @@ fn plain(json: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str::<String>(json).ok().filter(|string| is_plain(string)).map(Cow::Owned)
 }
 
-/// Names and values in their order, as they are written.
+/// Names and values in their order, as written.
 struct Fields<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Fields<'de> {

@@ -6,8 +6,8 @@ use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// A text that is serialised with the escapes that the writer of values uses. `serde_json` alone
-/// would not escape what is not printable.
+/// A text that is serialised with the escapes of values. `serde_json` alone would not escape
+/// characters that are not printable.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct JsonText<'a>(pub(super) &'a str);
 
@@ -20,12 +20,12 @@ impl Serialize for JsonText<'_> {
     }
 }
 
-/// Whether `serde_json` writes this text as values are written.
+/// Returns whether `serde_json` writes this text as values are written.
 pub(super) fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || text.chars().all(is_printable)
 }
 
-/// A JSON string.
+/// Returns the text as a JSON string.
 pub(super) fn quoted(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
     // Writing to a String cannot fail.
@@ -33,7 +33,7 @@ pub(super) fn quoted(text: &str) -> String {
     json
 }
 
-/// For fields that are lists of names.
+/// Serialises a list of names.
 pub(super) fn texts<S: Serializer>(names: &[&str], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(names.iter().map(|name| JsonText(name)))
 }

@@ -5,12 +5,12 @@ use pgoutput_decode::value::{
     type_oid,
 };
 
-/// How a value was written, and what its JSON does not show.
+/// The form in which a value was written, and the facts that its JSON does not show.
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) how: WrittenAs,
     pub(super) notes: JsonNotes,
-    /// PostgreSQL's text of a value inside of which a document is a string or JSON's `null`.
+    /// PostgreSQL's text of a value that contains a document written as a string, or JSON's `null`.
     pub(super) text: Option<String>,
     /// The bounds of an array that does not count from 1; for one inside of another value,
     /// PostgreSQL's text of that whole value.
@@ -19,22 +19,22 @@ pub(super) struct Written {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WrittenAs {
-    /// As what it is.
+    /// As a value of its type.
     Itself,
-    /// As the bytes it came in, since its text is not UTF-8.
+    /// As its bytes, since its text is not UTF-8.
     Bytes,
-    /// As if nothing was known of its type, since it does not fit the type's description, or since
-    /// nothing or not everything is known of it.
+    /// As a value of an unknown type, since it does not fit the description of its type, or the
+    /// description is incomplete.
     Undescribed,
 }
 
 impl Written {
-    /// A value without notes.
+    /// Returns a value without notes.
     pub(super) fn plainly(how: WrittenAs) -> Self {
         Self { how, notes: JsonNotes::default(), text: None, bounds: None }
     }
 
-    /// The same, of a value whose type is known or not.
+    /// Returns the same for a type that is known or not.
     pub(super) fn of_type(self, is_known: bool) -> Self {
         match self.how {
             WrittenAs::Itself if !is_known => Self { how: WrittenAs::Undescribed, ..self },
@@ -67,7 +67,7 @@ pub(super) fn write(
     if field.ty().info().is_none() {
         return Err(error);
     }
-    // The catalogue describes a user's type as it is now, and the value is of then.
+    // The catalogue describes a user's type as it is now. The value may be older.
     let undescribed = Field::new(field.ty().oid(), field.format(), field.bytes());
     match undescribed.write_json(out, options) {
         Err(error) if error.kind() == ValueErrorKind::InvalidUtf8 => {
@@ -78,7 +78,7 @@ pub(super) fn write(
     }
 }
 
-/// The notes of a value whose JSON does not show everything.
+/// Returns the notes of a value whose JSON does not show everything.
 #[cold]
 fn noted(field: &Field<'_>, notes: JsonNotes) -> Result<Written, ValueError> {
     let value = field.get::<Value<'_>>()?;
@@ -89,7 +89,7 @@ fn noted(field: &Field<'_>, notes: JsonNotes) -> Result<Written, ValueError> {
     Ok(Written { how: WrittenAs::Itself, notes, text, bounds })
 }
 
-/// The bounds of all arrays in the value that do not count from 1.
+/// Returns the bounds of all arrays in the value that do not count from 1.
 fn bounds(field: &Field<'_>, value: &Value<'_>) -> Result<String, ValueError> {
     if let Value::Array(array) = value
         && let Some(own) = array.bounds()
@@ -100,9 +100,9 @@ fn bounds(field: &Field<'_>, value: &Value<'_>) -> Result<String, ValueError> {
     text(field)
 }
 
-/// Whether an array inside of an element has bounds that the JSON does not show.
+/// Returns whether an array inside an element has bounds that the JSON does not show.
 fn has_bounds_inside(array: &Array<'_>) -> Result<bool, ValueError> {
-    // Only described types have arrays inside, and of numbers there may be very many.
+    // Only described types can contain arrays. Arrays of base types may be very long.
     if matches!(array.element_type().kind(), TypeKind::Base) {
         return Ok(false);
     }
@@ -116,7 +116,7 @@ fn has_bounds_inside(array: &Array<'_>) -> Result<bool, ValueError> {
     Ok(false)
 }
 
-/// PostgreSQL's text, the same from either format.
+/// Returns PostgreSQL's text, the same from either format.
 fn text(field: &Field<'_>) -> Result<String, ValueError> {
     let mut text = String::new();
     field.write_text(&mut text)?;

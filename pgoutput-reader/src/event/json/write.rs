@@ -1,7 +1,7 @@
 //! Writes the JSON of an event into a string.
 //!
-//! The values go where they belong without a copy, and what is the same for all events of a table
-//! or transaction is written once.
+//! Values are written in place, without a copy. The JSON that all events of a table or transaction
+//! share is written once.
 
 use std::fmt::{self, Write as _};
 
@@ -20,7 +20,7 @@ use super::{logical_message, truncate};
 /// JSON that many events have in common.
 pub(crate) struct Fragment {
     json: String,
-    /// Of a table, the names of its columns as keys, each with its colon.
+    /// The column names of a table as keys, each with its colon.
     keys: Box<[String]>,
 }
 
@@ -34,12 +34,13 @@ impl Fragment {
     }
 }
 
-/// The names of the columns as keys, each with its colon.
+/// Returns the names of the columns as keys, each with its colon.
 pub(super) fn keys(table: &TableSchema) -> Box<[String]> {
     table.columns().iter().map(|column| quoted(column.name()) + ":").collect()
 }
 
-/// An error of [`ChangeEvent::write_json`]: a value that PostgreSQL does not write for its type.
+/// An error of [`ChangeEvent::write_json`]: a value that is not in the form that PostgreSQL writes
+/// for its type.
 ///
 /// The text names the LSN of the change, the table, the column and the key of the row.
 #[derive(Debug)]
@@ -69,8 +70,8 @@ impl ChangeEvent {
     /// ```
     ///
     /// # Errors
-    /// When a value is not what PostgreSQL writes for its type. The error names the LSN of the
-    /// change, the table, the column and the key of the row; `out` is unchanged. The reader
+    /// A value is not in the form that PostgreSQL writes for its type. The error names the LSN of
+    /// the change, the table, the column and the key of the row; `out` is unchanged. The reader
     /// continues with the next event.
     pub fn write_json(&self, out: &mut String) -> Result<(), JsonError> {
         let start = out.len();
@@ -104,7 +105,7 @@ impl ChangeEvent {
             out.push_str("null");
             &[]
         };
-        // Most events have one of the two: the other need not be looked for.
+        // Most events have only one of the two rows.
         let before = matches!(self.op(), Op::Update | Op::Delete).then(|| self.before()).flatten();
         let after = matches!(self.op(), Op::Insert | Op::Update).then(|| self.after()).flatten();
         let mut left = Notes::default();
@@ -137,7 +138,7 @@ impl ChangeEvent {
     }
 }
 
-/// One of the fields that few events have.
+/// Writes a field that few events have.
 fn field(out: &mut String, key: &str, value: &impl Serialize) -> Result<(), Error> {
     let json = serde_json::to_string(value)?;
     for part in [",\"", key, "\":", &json] {
@@ -146,15 +147,15 @@ fn field(out: &mut String, key: &str, value: &impl Serialize) -> Result<(), Erro
     Ok(())
 }
 
-/// Columns of a row that few rows have.
+/// The columns of a row that the JSON names. Most rows have none.
 #[derive(Default)]
 pub(super) struct Notes<'a> {
-    /// Left out, because the change did not touch them.
+    /// Unchanged TOAST values, which the JSON omits.
     unchanged: Vec<JsonText<'a>>,
     pub(super) columns: ColumnNotes<'a>,
 }
 
-/// A row or `null`.
+/// Writes a row or `null`.
 pub(super) fn row<'a>(
     out: &mut String,
     row: Option<&Row<'a>>,

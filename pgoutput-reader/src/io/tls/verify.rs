@@ -11,7 +11,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
 /// Verifies the server's certificate as `sslmode` requires. Every mode checks that the server has
-/// the certificate's key.
+/// the key of the certificate.
 #[derive(Debug)]
 pub(super) struct Verifier {
     /// `None` if no authority is known and the mode does not need one.

@@ -1,4 +1,4 @@
-//! Which authentication requests are answered, checked with the state machine that answers them.
+//! Authentication requests and their answers, checked with the state machine that answers them.
 
 use super::*;
 use crate::config::Secret;

@@ -21,8 +21,9 @@ impl ReaderBuilder {
     /// connection for at most a second, and tries again when the connection is needed.
     ///
     /// # Errors
-    /// A setting that cannot be honoured, a server that cannot be reached or refuses, a slot that
-    /// is missing, in use or not pgoutput's, a publication that is missing: each says what to do.
+    /// A setting is invalid or not supported; the server cannot be reached or refuses the
+    /// connection; the slot is missing, in use or not for pgoutput; a publication is missing. Each
+    /// error contains advice.
     pub fn connect(mut self) -> Result<Reader, Error> {
         let create = self.slot_to_create()?;
         let config = self.config?;
@@ -56,7 +57,7 @@ impl ReaderBuilder {
         let trusted = self.trust_slot;
         let stored = self.resume.map(|position| Stored { position, trusted, by_stages });
         if let Some(stored) = &stored {
-            // What was committed before is not even sent.
+            // The server does not even send what was committed before.
             self.start.start_lsn = stored.position.commit_lsn();
         }
         let opener = StreamOpener { config, start: self.start };

@@ -1,4 +1,4 @@
-//! Both ways to JSON give the same bytes.
+//! The writer and `Serialize` give the same bytes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ fn transaction(
     Shared::new(transaction)
 }
 
-/// The events of a captured stream, chunks of streamed transactions included.
+/// The events of a captured stream, including chunks of in-progress transactions.
 fn events(capture: &str) -> Vec<ChangeEvent> {
     let begin = BeginBody {
         final_lsn: Lsn::MAX,
@@ -157,13 +157,13 @@ fn one_row(type_oid: u32, value: &str) -> ChangeEvent {
     row_event(type_oid, &[&b"I\0\0\0\x01N"[..], &row].concat())
 }
 
-/// An update with an old row of which every column came.
+/// An update with all columns of the old row.
 fn both_rows(type_oid: u32, old: &str, new: &str) -> ChangeEvent {
     let (old, new) = (tuple(b't', old.as_bytes()), tuple(b't', new.as_bytes()));
     row_event(type_oid, &[&b"U\0\0\0\x01O"[..], &old, b"N", &new].concat())
 }
 
-/// One column.
+/// A tuple of one column.
 fn tuple(kind: u8, value: &[u8]) -> Vec<u8> {
     let len = u32::try_from(value.len()).unwrap().to_be_bytes();
     [&[0, 1, kind][..], &len, value].concat()
@@ -187,7 +187,7 @@ fn event_of(schema: &str, table: &str, column: &str, type_oid: u32, frame: &[u8]
     events(&capture).pop().unwrap()
 }
 
-/// The event by both ways.
+/// The JSON of the event, which the writer and `Serialize` must agree on.
 fn line(event: &ChangeEvent) -> String {
     let mut line = String::new();
     event.write_json(&mut line).unwrap();
@@ -195,7 +195,7 @@ fn line(event: &ChangeEvent) -> String {
     line
 }
 
-/// What follows the rows.
+/// The fields after the rows.
 fn named(event: &ChangeEvent) -> serde_json::Value {
     let mut parsed: serde_json::Value = serde_json::from_str(&line(event)).unwrap();
     let event = parsed.as_object_mut().unwrap();
@@ -314,7 +314,7 @@ const fn of_user(oid: u32, kind: TypeKind<'static>) -> TypeInfo<'static> {
     TypeInfo { oid: Oid::new(oid), name: "of a user", kind }
 }
 
-/// An inserted value in text or binary, of one of the types above or a built-in one.
+/// An insert of a value in text or binary, of one of the types above or a built-in one.
 fn described(type_oid: u32, kind: u8, value: &[u8]) -> ChangeEvent {
     let mut event = row_event(type_oid, &[&b"I\0\0\0\x01N"[..], &tuple(kind, value)].concat());
     let table = event.table.take().unwrap();
@@ -344,7 +344,8 @@ fn sized(value: Option<&[u8]>) -> Vec<u8> {
     [&len.to_be_bytes()[..], value.unwrap_or_default()].concat()
 }
 
-/// What follows the row and the JSON of the value, which are the same from text and from binary.
+/// The fields after the row, and the JSON of the value. They must be the same from text and from
+/// binary.
 fn said(type_oid: u32, text: &str, binary: &[u8]) -> (serde_json::Value, String) {
     let [text, binary] = [(b't', text.as_bytes()), (b'b', binary)]
         .map(|(kind, value)| described(type_oid, kind, value));
@@ -425,10 +426,10 @@ fn a_document_inside_of_a_value_has_the_text_of_the_value_with_it() {
         let json: serde_json::Value = serde_json::from_str(json).unwrap();
         assert_eq!(found, json.to_string());
     }
-    // What is itself the document has no more than its name.
+    // A value that is itself the document is only named.
     let (named, _) = said(20_007, "1e400", b"1e400");
     assert_eq!(named, json!({"json_as_text": {"after": [COLUMN]}}));
-    // What has nothing of the kind inside has neither.
+    // A value without such a document has neither field.
     let (named, _) = said(JSON_ARRAY, r#"{"\"1e400\"",NULL}"#, &array(JSON, 1, &[string, None]));
     assert_eq!(named, json!({}));
 }
@@ -499,7 +500,7 @@ fn an_error_of_a_row_says_where_it_is_and_escapes_the_key() {
     assert_eq!(error.key(), Some("a \"b\"é=NULL"));
 }
 
-/// The oid of a built-in type, or of one that nothing is known of.
+/// The oid of a built-in type or of an unknown one.
 fn any_type() -> impl Strategy<Value = u32> {
     let known = PgType::all().iter().map(|known| known.oid().as_u32()).collect::<Vec<_>>();
     prop_oneof![
@@ -509,7 +510,7 @@ fn any_type() -> impl Strategy<Value = u32> {
     ]
 }
 
-/// Any bytes, and those of which much is read.
+/// Any bytes, and bytes that are valid for many types.
 fn any_value() -> impl Strategy<Value = Vec<u8>> {
     let text = prop_oneof![
         "[\\[\\]{}\"\\\\,:udD8cC0-9eE. a\n-]{0,40}",
@@ -591,7 +592,7 @@ fn assert_printable(line: &str) {
     assert_eq!(hidden, None, "{line:?}");
 }
 
-/// Both ways to JSON, which give the same, and what a parser makes of it.
+/// The JSON from the writer and from `Serialize`, which must be the same, as a parser reads it.
 fn written(event: &ChangeEvent) -> serde_json::Value {
     let mut line = String::new();
     event.write_json(&mut line).unwrap();
