@@ -12,9 +12,12 @@
 //!     "host=db.example.com port=5433 user=alice dbname=shop connect_timeout=10".parse()?;
 //! assert_eq!(uri, pairs);
 //!
-//! let mut built = Config::new();
-//! built.host("db.example.com").port(5433).user("alice").dbname("shop");
-//! built.connect_timeout(std::time::Duration::from_secs(10));
+//! let built = Config::new()
+//!     .host("db.example.com")
+//!     .port(5433)
+//!     .user("alice")
+//!     .dbname("shop")
+//!     .connect_timeout(std::time::Duration::from_secs(10));
 //! assert_eq!(uri, built);
 //! # Ok::<(), pgoutput_reader::ConfigError>(())
 //! ```
@@ -112,8 +115,8 @@ pub const DEFAULT_TCP_USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The settings of a connection. See the [module](self).
 ///
-/// Setters take `&mut self` and can be chained. Each getter has the name of its parameter with the
-/// prefix `get_`. `Debug` shows everything but the password.
+/// Setters take and return the settings, and can be chained. Each getter has the name of its
+/// parameter with the prefix `get_`. `Debug` shows everything but the password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     hosts: Vec<Option<Host>>,

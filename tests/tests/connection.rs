@@ -115,21 +115,22 @@ fn every_password_method_accepts_and_rejects() {
                      CREATE ROLE {role} LOGIN REPLICATION PASSWORD 'p\u{e4}ss ''word'"
                 ))
                 .unwrap();
-            let mut config: Config = server.dsn("postgres").parse().unwrap();
-            config.user(role);
+            let config: Config = server.dsn("postgres").parse().unwrap();
+            let config = config.user(role);
             let missing = Connection::connect(&config).unwrap_err();
             assert!(
                 matches!(missing.kind(), ErrorKind::Auth(AuthError::PasswordMissing { .. })),
                 "{missing}"
             );
-            let wrong = Connection::connect(config.password("wrong")).unwrap_err();
+            let wrong = Connection::connect(&config.clone().password("wrong")).unwrap_err();
             assert_error(&wrong, "28P01", "check the user and the password");
             assert!(!format!("{wrong} {wrong:?}").contains("wrong\""));
-            let mut connection = Connection::connect(config.password("p\u{e4}ss 'word")).unwrap();
+            let config = config.password("p\u{e4}ss 'word");
+            let mut connection = Connection::connect(&config).unwrap();
             assert_eq!(value(&mut connection, "SELECT current_user"), role);
         }
-        let mut config: Config = server.dsn("postgres").parse().unwrap();
-        let rejected = Connection::connect(config.user("nobody")).unwrap_err();
+        let config: Config = server.dsn("postgres").parse().unwrap();
+        let rejected = Connection::connect(&config.user("nobody")).unwrap_err();
         assert_error(&rejected, "28000", "pg_hba.conf");
     }
 }
@@ -138,15 +139,14 @@ fn every_password_method_accepts_and_rejects() {
 fn errors_of_the_server_come_with_advice() {
     for server in servers() {
         let database = server.database("refusals");
-        let mut config: Config = database.dsn().parse().unwrap();
-        let missing = Connection::connect(config.dbname("no such database")).unwrap_err();
+        let config: Config = database.dsn().parse().unwrap();
+        let missing = Connection::connect(&config.clone().dbname("no such database")).unwrap_err();
         assert_error(&missing, "3D000", "create the database");
 
         let role = format!("{}_reader", database.name());
         let mut client = database.client();
         client.batch_execute(&format!("CREATE ROLE \"{role}\" LOGIN")).unwrap();
-        config.dbname(database.name()).user(&role);
-        let refused = Connection::connect(&config).unwrap_err();
+        let refused = Connection::connect(&config.user(&role)).unwrap_err();
         assert!(refused.to_string().contains("ALTER ROLE"), "{refused}");
         client.batch_execute(&format!("DROP ROLE \"{role}\"")).unwrap();
     }
@@ -179,8 +179,7 @@ fn a_slot_lives_from_creation_to_its_drop() {
         client.batch_execute("CREATE TABLE t (id int); CREATE PUBLICATION p FOR TABLE t").unwrap();
         let slot = database.slot_name("s");
         let mut connection = connect(&database.dsn());
-        let mut create = CreateSlot::new(&slot);
-        create.snapshot = SlotSnapshot::Export;
+        let create = CreateSlot::new(&slot).snapshot(SlotSnapshot::Export);
         let created = connection.create_slot(&create).unwrap();
         assert_eq!(created.name, slot);
         assert!(!created.consistent_point.is_zero());
@@ -228,9 +227,7 @@ fn unsupported_options_never_reach_the_server() {
         let database = server.database("options");
         let slot = database.slot_name("s");
         let mut connection = connect(&database.dsn());
-        let mut create = CreateSlot::new(&slot);
-        create.temporary = true;
-        create.two_phase = server.major() >= 15;
+        let create = CreateSlot::new(&slot).temporary(true).two_phase(server.major() >= 15);
         connection.create_slot(&create).unwrap();
         let mut start = StartReplication::new(&slot, ["p"]);
         start.messages = server.major() >= 14;

@@ -24,7 +24,8 @@ impl Config {
     /// Adds a host to try: a name, an address, or the directory of a Unix socket (which begins with
     /// a slash). Several can be given at once, separated by commas; an empty one among them, or no
     /// host at all, means the [default](Config::endpoints).
-    pub fn host(&mut self, host: &str) -> &mut Self {
+    #[must_use]
+    pub fn host(mut self, host: &str) -> Self {
         if !host.is_empty() {
             self.hosts.extend(
                 host.split(',')
@@ -36,50 +37,58 @@ impl Config {
 
     /// Adds the address of a host, so that its name is not looked up. Give none, or one for each
     /// host.
-    pub fn hostaddr(&mut self, address: IpAddr) -> &mut Self {
+    #[must_use]
+    pub fn hostaddr(mut self, address: IpAddr) -> Self {
         self.hostaddrs.push(Some(address));
         self
     }
 
     /// Adds a port. Give none for 5432, one for all hosts, or one for each.
-    pub fn port(&mut self, port: u16) -> &mut Self {
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
         self.ports.push(Some(port));
         self
     }
 
     /// Sets the user. The default is the name of this process's account.
-    pub fn user(&mut self, user: impl Into<String>) -> &mut Self {
+    #[must_use]
+    pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = text(user);
         self
     }
 
     /// Sets the password. An empty one is no password, and the password file is searched instead.
-    pub fn password(&mut self, password: impl Into<Secret>) -> &mut Self {
+    #[must_use]
+    pub fn password(mut self, password: impl Into<Secret>) -> Self {
         self.password = Some(password.into()).filter(|password| !password.expose().is_empty());
         self
     }
 
     /// Sets the password file. The default is `~/.pgpass`.
-    pub fn passfile(&mut self, path: impl Into<String>) -> &mut Self {
+    #[must_use]
+    pub fn passfile(mut self, path: impl Into<String>) -> Self {
         self.passfile = text(path);
         self
     }
 
     /// Sets the database. The default is the one with the user's name.
-    pub fn dbname(&mut self, dbname: impl Into<String>) -> &mut Self {
+    #[must_use]
+    pub fn dbname(mut self, dbname: impl Into<String>) -> Self {
         self.dbname = text(dbname);
         self
     }
 
     /// Sets the name that `pg_stat_replication` shows.
-    pub fn application_name(&mut self, name: impl Into<String>) -> &mut Self {
+    #[must_use]
+    pub fn application_name(mut self, name: impl Into<String>) -> Self {
         self.application_name = text(name);
         self
     }
 
     /// Sets the application name to use if neither the connection string nor `PGAPPNAME` has one. A
     /// program that sets this leaves the choice to its user. The default is `pgoutput`.
-    pub fn fallback_application_name(&mut self, name: impl Into<String>) -> &mut Self {
+    #[must_use]
+    pub fn fallback_application_name(mut self, name: impl Into<String>) -> Self {
         self.fallback_application_name = text(name);
         self
     }
@@ -89,40 +98,46 @@ impl Config {
     /// The library's own settings take precedence: those that the text of values depends on,
     /// `search_path` (empty), `quote_all_identifiers`, `client_min_messages`, and the timeouts that
     /// could end a session.
-    pub fn options(&mut self, options: impl Into<String>) -> &mut Self {
+    #[must_use]
+    pub fn options(mut self, options: impl Into<String>) -> Self {
         self.options = text(options);
         self
     }
 
     /// Sets how long to try each host. Zero, the default, is no limit.
-    pub fn connect_timeout(&mut self, timeout: Duration) -> &mut Self {
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = time(timeout);
         self
     }
 
     /// Turns TCP keepalives on (the default) or off.
-    pub fn keepalives(&mut self, on: bool) -> &mut Self {
+    #[must_use]
+    pub fn keepalives(mut self, on: bool) -> Self {
         self.keepalives = on;
         self
     }
 
     /// Sets the idle time before the first TCP keepalive, in whole seconds. Zero is the default,
     /// [`DEFAULT_KEEPALIVES_IDLE`](super::DEFAULT_KEEPALIVES_IDLE).
-    pub fn keepalives_idle(&mut self, idle: Duration) -> &mut Self {
+    #[must_use]
+    pub fn keepalives_idle(mut self, idle: Duration) -> Self {
         self.keepalives_idle = time(idle);
         self
     }
 
     /// Sets the time after which an unanswered TCP keepalive is repeated, in whole seconds. Zero is
     /// the default, [`DEFAULT_KEEPALIVES_INTERVAL`](super::DEFAULT_KEEPALIVES_INTERVAL).
-    pub fn keepalives_interval(&mut self, interval: Duration) -> &mut Self {
+    #[must_use]
+    pub fn keepalives_interval(mut self, interval: Duration) -> Self {
         self.keepalives_interval = time(interval);
         self
     }
 
     /// Sets the number of unanswered TCP keepalives after which the connection counts as dead. Zero
     /// is the default, [`DEFAULT_KEEPALIVES_COUNT`](super::DEFAULT_KEEPALIVES_COUNT).
-    pub fn keepalives_count(&mut self, count: u32) -> &mut Self {
+    #[must_use]
+    pub fn keepalives_count(mut self, count: u32) -> Self {
         self.keepalives_count = Some(count).filter(|count| *count != 0);
         self
     }
@@ -130,14 +145,16 @@ impl Config {
     /// Sets how long the system waits for sent data to be acknowledged, in whole milliseconds. Zero
     /// is the default: [`DEFAULT_TCP_USER_TIMEOUT`](super::DEFAULT_TCP_USER_TIMEOUT) if keepalives
     /// are on, otherwise the system's.
-    pub fn tcp_user_timeout(&mut self, timeout: Duration) -> &mut Self {
+    #[must_use]
+    pub fn tcp_user_timeout(mut self, timeout: Duration) -> Self {
         self.tcp_user_timeout = time(timeout);
         self
     }
 
     /// Sets the server's `wal_sender_timeout` for this connection alone, in whole milliseconds.
     /// `Some` of zero turns it off; `None` leaves the server's own value.
-    pub fn wal_sender_timeout(&mut self, timeout: Option<Duration>) -> &mut Self {
+    #[must_use]
+    pub fn wal_sender_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.wal_sender_timeout = timeout;
         self
     }
@@ -152,14 +169,16 @@ impl Config {
     /// the server, which is always asked first. PostgreSQL's own receiver has a setting of the same
     /// name (manual, section "Replication"). A server before 16 can be silent for long while it
     /// decodes a large transaction of which nothing is published; set a longer time for it.
-    pub fn wal_receiver_timeout(&mut self, timeout: Duration) -> &mut Self {
+    #[must_use]
+    pub fn wal_receiver_timeout(mut self, timeout: Duration) -> Self {
         self.wal_receiver_timeout = timeout;
         self
     }
 
     /// Sets the largest frame to accept from the server, in bytes, including its header. A longer
     /// frame is an error. Memory is allocated only as its bytes arrive.
-    pub fn max_frame_size(&mut self, bytes: usize) -> &mut Self {
+    #[must_use]
+    pub fn max_frame_size(mut self, bytes: usize) -> Self {
         self.max_frame_size = bytes;
         self
     }
@@ -181,11 +200,12 @@ impl Config {
     /// use pgoutput_reader::Config;
     ///
     /// // Every change at once, whatever it costs both sides.
-    /// let mut config: Config = "host=db dbname=shop user=cdc".parse()?;
-    /// config.max_read_delay(Duration::ZERO);
+    /// let config: Config = "host=db dbname=shop user=cdc".parse()?;
+    /// let config = config.max_read_delay(Duration::ZERO);
     /// # Ok::<(), pgoutput_reader::Error>(())
     /// ```
-    pub fn max_read_delay(&mut self, delay: Duration) -> &mut Self {
+    #[must_use]
+    pub fn max_read_delay(mut self, delay: Duration) -> Self {
         self.max_read_delay = delay;
         self
     }

@@ -16,7 +16,7 @@ pub(crate) struct Keyword {
 /// The reader's treatment of a keyword. An empty value always means the default and is accepted.
 pub(crate) enum Treatment {
     /// Stored in the `Config` as it is.
-    Text(fn(&mut Config, &str)),
+    Text(fn(Config, &str) -> Config),
     /// Stored in the `Config` if it can be parsed.
     Parsed(fn(&mut Config, &str) -> Result<(), Problem>),
     /// Accepted if the value matches the behaviour of the reader.
@@ -58,43 +58,13 @@ const fn keyword(
 
 /// The table, in the order of the manual.
 pub(crate) static KEYWORDS: &[Keyword] = &[
-    keyword(
-        "host",
-        Some("PGHOST"),
-        Text(|config, value| {
-            config.host(value);
-        }),
-    ),
+    keyword("host", Some("PGHOST"), Text(Config::host)),
     keyword("hostaddr", Some("PGHOSTADDR"), Parsed(value::hostaddr)),
     keyword("port", Some("PGPORT"), Parsed(value::port)),
-    keyword(
-        "dbname",
-        Some("PGDATABASE"),
-        Text(|config, value| {
-            config.dbname(value);
-        }),
-    ),
-    keyword(
-        "user",
-        Some("PGUSER"),
-        Text(|config, value| {
-            config.user(value);
-        }),
-    ),
-    keyword(
-        "password",
-        Some("PGPASSWORD"),
-        Text(|config, value| {
-            config.password(value);
-        }),
-    ),
-    keyword(
-        "passfile",
-        Some("PGPASSFILE"),
-        Text(|config, value| {
-            config.passfile(value);
-        }),
-    ),
+    keyword("dbname", Some("PGDATABASE"), Text(|config, value| config.dbname(value))),
+    keyword("user", Some("PGUSER"), Text(|config, value| config.user(value))),
+    keyword("password", Some("PGPASSWORD"), Text(|config, value| config.password(value))),
+    keyword("passfile", Some("PGPASSFILE"), Text(|config, value| config.passfile(value))),
     keyword("require_auth", Some("PGREQUIREAUTH"), Parsed(value::require_auth)),
     keyword("channel_binding", Some("PGCHANNELBINDING"), Parsed(value::channel_binding)),
     keyword("connect_timeout", Some("PGCONNECT_TIMEOUT"), Parsed(value::connect_timeout)),
@@ -106,26 +76,16 @@ pub(crate) static KEYWORDS: &[Keyword] = &[
             because: "the reader always asks the server for UTF8",
         },
     ),
-    keyword(
-        "options",
-        Some("PGOPTIONS"),
-        Text(|config, value| {
-            config.options(value);
-        }),
-    ),
+    keyword("options", Some("PGOPTIONS"), Text(|config, value| config.options(value))),
     keyword(
         "application_name",
         Some("PGAPPNAME"),
-        Text(|config, value| {
-            config.application_name(value);
-        }),
+        Text(|config, value| config.application_name(value)),
     ),
     keyword(
         "fallback_application_name",
         None,
-        Text(|config, value| {
-            config.fallback_application_name(value);
-        }),
+        Text(|config, value| config.fallback_application_name(value)),
     ),
     keyword("keepalives", None, Parsed(value::keepalives)),
     keyword("keepalives_idle", None, Parsed(value::keepalives_idle)),
@@ -152,20 +112,8 @@ pub(crate) static KEYWORDS: &[Keyword] = &[
         Some("PGSSLCOMPRESSION"),
         Only { accepted: &["0"], because: "compression inside TLS is insecure and not supported" },
     ),
-    keyword(
-        "sslcert",
-        Some("PGSSLCERT"),
-        Text(|config, value| {
-            config.ssl_cert(value);
-        }),
-    ),
-    keyword(
-        "sslkey",
-        Some("PGSSLKEY"),
-        Text(|config, value| {
-            config.ssl_key(value);
-        }),
-    ),
+    keyword("sslcert", Some("PGSSLCERT"), Text(|config, value| config.ssl_cert(value))),
+    keyword("sslkey", Some("PGSSLKEY"), Text(|config, value| config.ssl_key(value))),
     keyword(
         "sslkeylogfile",
         None,
@@ -183,24 +131,10 @@ pub(crate) static KEYWORDS: &[Keyword] = &[
     keyword(
         "sslrootcert",
         Some("PGSSLROOTCERT"),
-        Text(|config, value| {
-            config.ssl_root_cert(value);
-        }),
+        Text(|config, value| config.ssl_root_cert(value)),
     ),
-    keyword(
-        "sslcrl",
-        Some("PGSSLCRL"),
-        Text(|config, value| {
-            config.ssl_crl(value);
-        }),
-    ),
-    keyword(
-        "sslcrldir",
-        Some("PGSSLCRLDIR"),
-        Text(|config, value| {
-            config.ssl_crl_dir(value);
-        }),
-    ),
+    keyword("sslcrl", Some("PGSSLCRL"), Text(|config, value| config.ssl_crl(value))),
+    keyword("sslcrldir", Some("PGSSLCRLDIR"), Text(|config, value| config.ssl_crl_dir(value))),
     keyword("sslsni", Some("PGSSLSNI"), Parsed(value::sslsni)),
     keyword(
         "requirepeer",

@@ -83,7 +83,7 @@ impl Treatment {
     fn apply(&self, config: &mut Config, value: &str) -> Result<(), Problem> {
         match self {
             Self::Text(store) => {
-                store(config, value);
+                *config = store(std::mem::take(config), value);
                 Ok(())
             }
             Self::Parsed(store) => store(config, value),

@@ -34,39 +34,37 @@ impl Config {
         }
         config.hostaddrs.extend(client.get_hostaddrs().iter().copied().map(Some));
         config.ports.extend(client.get_ports().iter().copied().map(Some));
-        config.user(client.get_user().unwrap_or_default());
-        config.dbname(client.get_dbname().unwrap_or_default());
-        config.options(client.get_options().unwrap_or_default());
-        config.application_name(client.get_application_name().unwrap_or_default());
         let password = client.get_password().unwrap_or_default();
-        config.password(Secret::new(str::from_utf8(password).map_err(|_| not_utf8("password"))?));
-        config.connect_timeout(client.get_connect_timeout().copied().unwrap_or_default());
-        config.tcp_user_timeout(client.get_tcp_user_timeout().copied().unwrap_or_default());
-        config.keepalives(client.get_keepalives());
-        config.keepalives_idle(client.get_keepalives_idle());
-        config.keepalives_interval(client.get_keepalives_interval().unwrap_or_default());
-        config.keepalives_count(client.get_keepalives_retries().unwrap_or_default());
+        let password = str::from_utf8(password).map_err(|_| not_utf8("password"))?;
+        config = config
+            .user(client.get_user().unwrap_or_default())
+            .dbname(client.get_dbname().unwrap_or_default())
+            .options(client.get_options().unwrap_or_default())
+            .application_name(client.get_application_name().unwrap_or_default())
+            .password(Secret::new(password))
+            .connect_timeout(client.get_connect_timeout().copied().unwrap_or_default())
+            .tcp_user_timeout(client.get_tcp_user_timeout().copied().unwrap_or_default())
+            .keepalives(client.get_keepalives())
+            .keepalives_idle(client.get_keepalives_idle())
+            .keepalives_interval(client.get_keepalives_interval().unwrap_or_default())
+            .keepalives_count(client.get_keepalives_retries().unwrap_or_default());
         // A variant that is added to these enums will be stricter than the existing ones.
-        match client.get_ssl_mode() {
-            ClientSslMode::Disable => {
-                config.ssl_mode(SslMode::Disable);
-            }
+        config.ssl_mode = match client.get_ssl_mode() {
+            ClientSslMode::Disable => Some(SslMode::Disable),
             // That crate's default cannot be distinguished from the same mode set explicitly.
-            ClientSslMode::Prefer => {}
-            _ => {
-                config.ssl_mode(SslMode::Require);
-            }
-        }
-        config.ssl_negotiation(match client.get_ssl_negotiation() {
+            ClientSslMode::Prefer => None,
+            _ => Some(SslMode::Require),
+        };
+        config.ssl.negotiation = match client.get_ssl_negotiation() {
             ClientSslNegotiation::Postgres => SslNegotiation::Postgres,
             _ => SslNegotiation::Direct,
-        });
-        config.channel_binding(match client.get_channel_binding() {
+        };
+        config.channel_binding = match client.get_channel_binding() {
             ClientChannelBinding::Disable => ChannelBinding::Disable,
             ClientChannelBinding::Prefer => ChannelBinding::Prefer,
             _ => ChannelBinding::Require,
-        });
-        config.target_session_attrs(match client.get_target_session_attrs() {
+        };
+        config.target_session_attrs = match client.get_target_session_attrs() {
             ClientAttrs::Any => TargetSessionAttrs::Any,
             ClientAttrs::ReadWrite => TargetSessionAttrs::ReadWrite,
             ClientAttrs::ReadOnly => TargetSessionAttrs::ReadOnly,
@@ -76,8 +74,8 @@ impl Config {
                     "invalid value; the values are any, read-write and read-only",
                 );
             }
-        });
-        config.load_balance_hosts(match client.get_load_balance_hosts() {
+        };
+        config.load_balance_hosts = match client.get_load_balance_hosts() {
             LoadBalanceHosts::Disable => false,
             LoadBalanceHosts::Random => true,
             _ => {
@@ -86,7 +84,7 @@ impl Config {
                     "invalid value; the values are disable and random",
                 );
             }
-        });
+        };
         config.validate()?;
         Ok(config)
     }

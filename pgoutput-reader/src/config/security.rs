@@ -15,40 +15,46 @@ impl Config {
     /// Sets the TLS mode. Any value counts as an explicit choice: see [`ssl_mode_is_chosen`].
     ///
     /// [`ssl_mode_is_chosen`]: Config::ssl_mode_is_chosen
-    pub fn ssl_mode(&mut self, mode: SslMode) -> &mut Self {
+    #[must_use]
+    pub fn ssl_mode(mut self, mode: SslMode) -> Self {
         self.ssl_mode = Some(mode);
         self
     }
 
     /// Sets how TLS begins.
-    pub fn ssl_negotiation(&mut self, negotiation: SslNegotiation) -> &mut Self {
+    #[must_use]
+    pub fn ssl_negotiation(mut self, negotiation: SslNegotiation) -> Self {
         self.ssl.negotiation = negotiation;
         self
     }
 
     /// Sets the file of the authorities to trust, in PEM, or `system` for those that the system
     /// trusts. The default is `~/.postgresql/root.crt`.
-    pub fn ssl_root_cert(&mut self, path: impl Into<String>) -> &mut Self {
+    #[must_use]
+    pub fn ssl_root_cert(mut self, path: impl Into<String>) -> Self {
         self.ssl.root_cert = text(path);
         self
     }
 
     /// Sets the file of the client's certificate and its chain, in PEM. The default is
     /// `~/.postgresql/postgresql.crt`.
-    pub fn ssl_cert(&mut self, path: impl Into<String>) -> &mut Self {
+    #[must_use]
+    pub fn ssl_cert(mut self, path: impl Into<String>) -> Self {
         self.ssl.cert = text(path);
         self
     }
 
     /// Sets the file of the client's private key, in PEM. It must not be encrypted, and not be
     /// readable to others. The default is `~/.postgresql/postgresql.key`.
-    pub fn ssl_key(&mut self, path: impl Into<String>) -> &mut Self {
+    #[must_use]
+    pub fn ssl_key(mut self, path: impl Into<String>) -> Self {
         self.ssl.key = text(path);
         self
     }
 
     /// Sets whether a client certificate is sent.
-    pub fn ssl_cert_mode(&mut self, mode: SslCertMode) -> &mut Self {
+    #[must_use]
+    pub fn ssl_cert_mode(mut self, mode: SslCertMode) -> Self {
         self.ssl.cert_mode = mode;
         self
     }
@@ -56,44 +62,51 @@ impl Config {
     /// Sets the file of revocation lists, in PEM. The default is `~/.postgresql/root.crl`, unless a
     /// directory is set. It must then contain a list of every authority in the server's chain, as
     /// with libpq.
-    pub fn ssl_crl(&mut self, path: impl Into<String>) -> &mut Self {
+    #[must_use]
+    pub fn ssl_crl(mut self, path: impl Into<String>) -> Self {
         self.ssl.crl = text(path);
         self
     }
 
     /// Sets a directory of revocation lists.
-    pub fn ssl_crl_dir(&mut self, path: impl Into<String>) -> &mut Self {
+    #[must_use]
+    pub fn ssl_crl_dir(mut self, path: impl Into<String>) -> Self {
         self.ssl.crl_dir = text(path);
         self
     }
 
     /// Sets whether the host name is sent to the server, in clear text (SNI). The default is to
     /// send it.
-    pub fn ssl_sni(&mut self, on: bool) -> &mut Self {
+    #[must_use]
+    pub fn ssl_sni(mut self, on: bool) -> Self {
         self.ssl.sni = on;
         self
     }
 
     /// Sets the oldest version of TLS to accept. The default is TLS 1.2, the oldest one supported.
-    pub fn ssl_min_protocol_version(&mut self, version: TlsVersion) -> &mut Self {
+    #[must_use]
+    pub fn ssl_min_protocol_version(mut self, version: TlsVersion) -> Self {
         self.ssl.min_version = Some(version);
         self
     }
 
     /// Sets the newest version of TLS to accept. The default is TLS 1.3.
-    pub fn ssl_max_protocol_version(&mut self, version: TlsVersion) -> &mut Self {
+    #[must_use]
+    pub fn ssl_max_protocol_version(mut self, version: TlsVersion) -> Self {
         self.ssl.max_version = Some(version);
         self
     }
 
     /// Sets whether SCRAM authentication is bound to the TLS connection.
-    pub fn channel_binding(&mut self, binding: ChannelBinding) -> &mut Self {
+    #[must_use]
+    pub fn channel_binding(mut self, binding: ChannelBinding) -> Self {
         self.channel_binding = binding;
         self
     }
 
     /// Sets the methods by which the server may authenticate the client; `None` allows all.
-    pub fn require_auth(&mut self, methods: Option<RequireAuth>) -> &mut Self {
+    #[must_use]
+    pub fn require_auth(mut self, methods: Option<RequireAuth>) -> Self {
         self.require_auth = methods;
         self
     }

@@ -60,14 +60,16 @@ impl fmt::Display for TargetSessionAttrs {
 /// # Choice of the server
 impl Config {
     /// Sets the state that a server must have. Other hosts are skipped.
-    pub fn target_session_attrs(&mut self, wanted: TargetSessionAttrs) -> &mut Self {
+    #[must_use]
+    pub fn target_session_attrs(mut self, wanted: TargetSessionAttrs) -> Self {
         self.target_session_attrs = wanted;
         self
     }
 
     /// Sets whether hosts, and the addresses of each, are tried in random order:
     /// `load_balance_hosts=random`. The default is the order given.
-    pub fn load_balance_hosts(&mut self, random: bool) -> &mut Self {
+    #[must_use]
+    pub fn load_balance_hosts(mut self, random: bool) -> Self {
         self.load_balance_hosts = random;
         self
     }

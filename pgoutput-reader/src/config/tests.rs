@@ -79,8 +79,7 @@ fn the_user_is_the_account_and_the_database_is_the_user() {
     assert_eq!(config.user_or(&one, || None).unwrap(), "user");
     assert_eq!(config.user_or(&environment(&[]), || None).unwrap_err().kind(), NoUser);
 
-    let mut config = Config::new();
-    config.user("alice");
+    let config = Config::new().user("alice");
     assert_eq!(config.user_or(&both, account).unwrap(), "alice");
     assert_eq!(config.dbname_or_default().unwrap(), "alice");
     assert_eq!(config.dbname("shop").dbname_or_default().unwrap(), "shop");
@@ -101,16 +100,15 @@ fn the_password_file_answers_only_where_it_is_safe() {
     )
     .unwrap();
     let ask = |host: &str, path: &std::path::Path| {
-        let mut config = Config::new();
-        config.host(host).user("alice").dbname("shop").passfile(path.to_str().unwrap());
+        let config = Config::new().host(host).user("alice").dbname("shop");
+        let config = config.passfile(path.to_str().unwrap());
         config.password_for(&config.endpoints().unwrap()[0])
     };
     fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     assert_eq!(ask("db", &file), Ok(Some(Secret::new("on the network"))));
     assert_eq!(ask("/tmp", &file), Ok(Some(Secret::new("on the socket"))));
     assert_eq!(ask("other", &file), Ok(None));
-    let mut own = Config::new();
-    own.user("alice").password("own").passfile("/nowhere");
+    let own = Config::new().user("alice").password("own").passfile("/nowhere");
     assert_eq!(own.password_for(&own.endpoints().unwrap()[0]), Ok(Some(Secret::new("own"))));
 
     fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();

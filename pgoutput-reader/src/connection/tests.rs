@@ -108,8 +108,8 @@ impl Scripted {
             socket.read_exact(&mut startup).unwrap();
             script(Server { socket });
         });
-        let mut config = Config::new();
-        config.host(folder.to_str().unwrap()).port(5432).user("alice").connect_timeout(TIMEOUT);
+        let config = Config::new().host(folder.to_str().unwrap()).port(5432).user("alice");
+        let config = config.connect_timeout(TIMEOUT);
         Self { config, server, folder }
     }
 
@@ -303,7 +303,7 @@ fn a_message_over_the_limit_is_refused() {
         server.say(&[&message(b'W', b"\0\0\0"), &b"d\x3F\xFF\xFF\xFF"[..]].concat());
         server.closed();
     });
-    scripted.config.max_frame_size(1000);
+    scripted.config = scripted.config.max_frame_size(1000);
     let mut copy = copying(scripted.connect());
     let error = copy.advance(Some(soon())).unwrap_err();
     assert!(matches!(
@@ -334,7 +334,7 @@ fn a_command_cut_short_ends_the_connection() {
 #[test]
 fn connecting_to_a_silent_server_times_out() {
     let mut scripted = Scripted::new("silent", Server::closed);
-    scripted.config.connect_timeout(Duration::from_millis(50));
+    scripted.config = scripted.config.connect_timeout(Duration::from_millis(50));
     let error = Connection::connect(&scripted.config).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Timeout { doing: "connecting to", .. }), "{error}");
     scripted.end();
@@ -345,22 +345,19 @@ fn the_next_host_is_tried_when_one_is_not_ready_and_not_when_one_refuses() {
     let starting =
         || Scripted::new("starting", |mut server| server.say(&error("57P03", "starting up")));
     let (first, second) = (starting(), Scripted::new("second", |mut s| s.say(&welcome())));
-    let mut both = first.config.clone();
-    both.host(second.folder.to_str().unwrap());
+    let both = first.config.clone().host(second.folder.to_str().unwrap());
     let connection = Connection::connect(&both).unwrap();
     assert!(connection.address().starts_with(second.folder.to_str().unwrap()));
     first.end();
     second.end();
 
     let refusing = Scripted::new("refusing", |mut s| s.say(&error("28P01", "no")));
-    let mut both = refusing.config.clone();
-    both.host("/nonexistent");
+    let both = refusing.config.clone().host("/nonexistent");
     assert_eq!(Connection::connect(&both).unwrap_err().sqlstate(), Some("28P01"));
     refusing.end();
 
     let first = starting();
-    let mut both = first.config.clone();
-    both.host("/nonexistent");
+    let both = first.config.clone().host("/nonexistent");
     let error = Connection::connect(&both).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::AllHosts(attempts) if attempts.len() == 2));
     assert_eq!(error.sqlstate(), Some("57P03"));

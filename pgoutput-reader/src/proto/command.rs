@@ -14,21 +14,20 @@ pub(crate) fn timeline_history(timeline: u32) -> String {
     format!("TIMELINE_HISTORY {timeline}")
 }
 
-/// The options for creating a logical slot for pgoutput.
+/// The settings for creating a logical slot for pgoutput.
+///
+/// ```
+/// use pgoutput_reader::{CreateSlot, SlotSnapshot};
+///
+/// let create = CreateSlot::new("my_slot").snapshot(SlotSnapshot::Export);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct CreateSlot {
-    /// The slot's name: lower-case letters, digits and underscores, at most 63.
-    pub name: String,
-    /// Drop the slot at the end of the connection.
-    pub temporary: bool,
-    /// Use of the snapshot taken when the slot is created.
-    pub snapshot: SlotSnapshot,
-    /// Decode prepared transactions when they are prepared. PostgreSQL 15 and later, where pgoutput
-    /// can.
-    pub two_phase: bool,
-    /// Synchronize the slot to standbys. PostgreSQL 17 and later.
-    pub failover: bool,
+    pub(crate) name: String,
+    pub(crate) temporary: bool,
+    snapshot: SlotSnapshot,
+    two_phase: bool,
+    pub(crate) failover: bool,
 }
 
 /// Use of the snapshot taken when a slot is created.
@@ -45,7 +44,8 @@ pub enum SlotSnapshot {
 }
 
 impl CreateSlot {
-    /// Creates options for a permanent slot that starts at the current WAL position.
+    /// Returns the settings for a permanent slot that starts at the current WAL position. Its name
+    /// consists of lower-case letters, digits and underscores, at most 63.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -54,6 +54,35 @@ impl CreateSlot {
             two_phase: false,
             failover: false,
         }
+    }
+
+    /// Sets whether the server drops the slot at the end of the connection.
+    #[must_use]
+    pub fn temporary(mut self, temporary: bool) -> Self {
+        self.temporary = temporary;
+        self
+    }
+
+    /// Sets the use of the snapshot taken when the slot is created.
+    #[must_use]
+    pub fn snapshot(mut self, snapshot: SlotSnapshot) -> Self {
+        self.snapshot = snapshot;
+        self
+    }
+
+    /// Sets whether prepared transactions are decoded when they are prepared. PostgreSQL 15 and
+    /// later, whose pgoutput has messages for them.
+    #[must_use]
+    pub fn two_phase(mut self, two_phase: bool) -> Self {
+        self.two_phase = two_phase;
+        self
+    }
+
+    /// Sets whether the slot is synchronized to standbys. PostgreSQL 17 and later.
+    #[must_use]
+    pub fn failover(mut self, failover: bool) -> Self {
+        self.failover = failover;
+        self
     }
 
     pub(crate) fn command(&self, server: ServerVersion) -> Result<String, Error> {

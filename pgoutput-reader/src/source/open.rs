@@ -85,9 +85,7 @@ impl StreamOpener {
     ) -> Result<Opened, Error> {
         let mut connection = Connection::connect(&self.config)?;
         let system = connection.identify_system()?;
-        let create = create
-            .filter(|_| stored.is_none())
-            .map(|create| CreateSlot { name: self.start.slot.clone(), ..create });
+        let create = create.filter(|_| stored.is_none());
         let needs = Needs {
             slot: &self.start.slot,
             publications: &self.start.publications,
@@ -132,7 +130,7 @@ impl StreamOpener {
     fn open_again(&self, lost: &LostStream, waits: Waits) -> Result<Opened, Error> {
         let mut config = self.config.clone();
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(STEP);
+            config = config.connect_timeout(STEP);
         }
         let mut connection = Connection::connect(&config)?;
         connection.set_command_timeout(Some(STEP));

@@ -100,10 +100,7 @@ impl Variant {
     }
 
     pub(super) fn slot(&self, name: &str) -> CreateSlot {
-        let mut slot = CreateSlot::new(name);
-        slot.temporary = true;
-        slot.two_phase = self.two_phase;
-        slot
+        CreateSlot::new(name).temporary(true).two_phase(self.two_phase)
     }
 
     pub(super) fn start(&self, slot: &str, publication: &str) -> StartReplication {

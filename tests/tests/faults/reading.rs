@@ -129,8 +129,8 @@ fn reader(
     reconnects: &Arc<AtomicUsize>,
 ) -> Reader {
     let more = if fixture.major() >= 12 { TALKATIVE } else { "" };
-    let mut config: Config = format!("{dsn} sslmode=disable {more}").parse().unwrap();
-    config.wal_receiver_timeout(SILENCE).connect_timeout(SILENCE * 2);
+    let config: Config = format!("{dsn} sslmode=disable {more}").parse().unwrap();
+    let config = config.wal_receiver_timeout(SILENCE).connect_timeout(SILENCE * 2);
     let counter = Arc::clone(reconnects);
     let since_14 = fixture.major() >= 14;
     ReaderBuilder::from(config)

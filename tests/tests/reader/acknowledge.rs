@@ -119,8 +119,8 @@ fn with_acknowledge_never_the_slot_does_not_advance() {
 fn keepalives_are_answered_without_changes() {
     for server in servers_from(12) {
         let fixture = Fixture::new(server, TABLE);
-        let mut config: Config = fixture.database().dsn().parse().unwrap();
-        config.wal_sender_timeout(Some(Duration::from_secs(2)));
+        let config: Config = fixture.database().dsn().parse().unwrap();
+        let config = config.wal_sender_timeout(Some(Duration::from_secs(2)));
         let mut reader: Reader = ReaderBuilder::from(config)
             .slot(fixture.slot_name())
             .publication(PUBLICATION)

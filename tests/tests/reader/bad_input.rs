@@ -21,7 +21,7 @@ fn tag(payload: &[u8]) -> Option<u8> {
 fn final_error(
     server: &'static Server,
     script: fn(&[u8]) -> Forward,
-    set: fn(&mut Config),
+    set: fn(Config) -> Config,
 ) -> Error {
     let fixture = Fixture::new(
         server,
@@ -35,10 +35,9 @@ fn final_error(
         if first { Forward::Pass } else { script(payload) }
     });
     let (own, port) = (format!("port={}", server.port()), format!("port={}", proxy.port()));
-    let mut config: Config = fixture.database().dsn_tcp().replace(&own, &port).parse().unwrap();
+    let config: Config = fixture.database().dsn_tcp().replace(&own, &port).parse().unwrap();
     // The proxy reads frames, so the client must not request TLS first.
-    config.ssl_mode(SslMode::Disable);
-    set(&mut config);
+    let config = set(config.ssl_mode(SslMode::Disable));
     let builder = ReaderBuilder::from(config).slot(fixture.slot_name()).publication(PUBLICATION);
     // Messages that pass would be delivered again and again.
     let builder = builder.until_lsn(fixture.end()).reconnect(Reconnect::never());
@@ -94,7 +93,7 @@ fn a_message_that_cannot_be_decoded_is_an_error() {
     ];
     for server in servers() {
         for (name, script) in scripts {
-            let error = final_error(server, script, |_| ());
+            let error = final_error(server, script, |config| config);
             let is_expected = match error.kind() {
                 ErrorKind::Stream(StreamError::NameNotUtf8 { .. }) => name == "bad UTF-8 in a name",
                 ErrorKind::Decode(_) => name != "bad UTF-8 in a name",
@@ -117,7 +116,7 @@ fn an_envelope_that_cannot_be_decoded_is_an_error() {
     ];
     for server in servers() {
         for (name, script) in scripts {
-            let error = final_error(server, script, |_| ());
+            let error = final_error(server, script, |config| config);
             assert!(matches!(error.kind(), ErrorKind::Decode(_)), "{name}: {error:?}");
         }
     }
@@ -128,7 +127,7 @@ fn valid_messages_in_the_wrong_order_are_errors() {
     for server in servers() {
         let no_relation =
             |p: &[u8]| if tag(p) == Some(b'R') { Forward::Drop } else { Forward::Pass };
-        let error = final_error(server, no_relation, |_| ());
+        let error = final_error(server, no_relation, |config| config);
         assert!(
             matches!(error.kind(), ErrorKind::Stream(StreamError::UnknownRelation { .. })),
             "{error:?}"
@@ -140,7 +139,7 @@ fn valid_messages_in_the_wrong_order_are_errors() {
                 p.push(b'n');
             })
         };
-        let error = final_error(server, wide, |_| ());
+        let error = final_error(server, wide, |config| config);
         assert!(
             matches!(
                 error.kind(),
@@ -151,7 +150,7 @@ fn valid_messages_in_the_wrong_order_are_errors() {
         assert!(error.to_string().contains("public.u"), "{error}");
 
         let no_begin = |p: &[u8]| if tag(p) == Some(b'B') { Forward::Drop } else { Forward::Pass };
-        let error = final_error(server, no_begin, |_| ());
+        let error = final_error(server, no_begin, |config| config);
         assert!(
             matches!(error.kind(), ErrorKind::Stream(StreamError::OutOfSequence { .. })),
             "{error:?}"
@@ -163,7 +162,7 @@ fn valid_messages_in_the_wrong_order_are_errors() {
                 p.splice(ENVELOPE.., [&b"B"[..], &[0; 20]].concat()).for_each(drop);
             })
         };
-        let error = final_error(server, second_begin, |_| ());
+        let error = final_error(server, second_begin, |config| config);
         assert!(
             matches!(error.kind(), ErrorKind::Stream(StreamError::OutOfSequence { .. })),
             "{error:?}"
@@ -196,7 +195,7 @@ fn bytes_that_are_not_messages_are_errors() {
     ];
     for server in servers() {
         for (name, script, fits) in scripts {
-            let error = final_error(server, script, |_| ());
+            let error = final_error(server, script, |config| config);
             assert!(fits(error.kind()), "{name}: {error:?}");
         }
     }
@@ -210,9 +209,7 @@ fn closed(payload: &[u8], bytes: &[u8]) -> Forward {
 fn a_message_over_the_limit_is_an_error() {
     for server in servers() {
         let long = |p: &[u8]| changed(p, b'I', |p| p.resize(100_000, b'x'));
-        let error = final_error(server, long, |config| {
-            config.max_frame_size(50_000);
-        });
+        let error = final_error(server, long, |config| config.max_frame_size(50_000));
         assert!(
             matches!(
                 error.kind(),

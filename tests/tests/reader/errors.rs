@@ -67,12 +67,11 @@ fn rejected_users_and_a_low_wal_level_are_errors_with_advice() {
         let base: Config = server.dsn_tcp("postgres").parse().unwrap();
         for role in ["alice", "bob", "carol"] {
             let config = |password: Option<&str>| {
-                let mut config = base.clone();
-                config.user(role);
-                if let Some(password) = password {
-                    config.password(password);
+                let config = base.clone().user(role);
+                match password {
+                    Some(password) => config.password(password),
+                    None => config,
                 }
-                config
             };
             let error = refusal(reader(&config(Some(WRONG))), "check the user and the password");
             assert_eq!(error.sqlstate(), Some("28P01"), "{role}: {error}");
@@ -86,8 +85,7 @@ fn rejected_users_and_a_low_wal_level_are_errors_with_advice() {
             let error = refusal(builder, "set wal_level = logical");
             assert_eq!(error.sqlstate(), Some("55000"), "{role}: {error}");
         }
-        let mut config = base.clone();
-        config.user("mallory");
+        let config = base.clone().user("mallory");
         let error = refusal(reader(&config), "pg_hba.conf");
         assert_eq!(error.sqlstate(), Some("28000"), "{error}");
     }
@@ -98,20 +96,17 @@ fn unknown_databases_and_insufficient_roles_are_errors_with_advice() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let base: Config = fixture.database().dsn_tcp().parse().unwrap();
-        let mut config = base.clone();
-        config.dbname("no such database");
+        let config = base.clone().dbname("no such database");
         let error = refusal(reader(&config), "create the database");
         assert_eq!(error.sqlstate(), Some("3D000"));
 
-        let mut config = base.clone();
-        config.user("nobody at all");
+        let config = base.clone().user("nobody at all");
         let error = refusal(reader(&config), "check that the role exists");
         assert_eq!(error.sqlstate(), Some("28000"));
 
         let role = fixture.database().slot_name("plain");
         fixture.run([&format!("CREATE ROLE {role} LOGIN") as &str]);
-        let mut config = base.clone();
-        config.user(&*role);
+        let config = base.clone().user(&*role);
         let error = refusal(reader(&config), "ALTER ROLE");
         assert!(matches!(error.sqlstate(), Some("42501" | "28000")), "{error}");
         fixture.run([&format!("DROP ROLE {role}") as &str]);

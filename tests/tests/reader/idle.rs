@@ -10,8 +10,8 @@ const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (id
                      CREATE PUBLICATION one FOR TABLE t";
 
 fn builder(fixture: &Fixture<'_>, wal_sender_timeout: Option<Duration>) -> ReaderBuilder {
-    let mut config: Config = fixture.database().dsn().parse().unwrap();
-    config.wal_sender_timeout(wal_sender_timeout);
+    let config: Config = fixture.database().dsn().parse().unwrap();
+    let config = config.wal_sender_timeout(wal_sender_timeout);
     ReaderBuilder::from(config).slot(fixture.slot_name()).publication("one")
 }
 

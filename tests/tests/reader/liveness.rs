@@ -45,7 +45,7 @@ fn at_once(test: impl Fn(&Server) + Sync) {
 fn builder(fixture: &Fixture<'_>) -> ReaderBuilder {
     let mut config: Config = fixture.database().dsn().parse().unwrap();
     if fixture.major() >= 12 {
-        config.wal_sender_timeout(Some(SERVER_TIMEOUT));
+        config = config.wal_sender_timeout(Some(SERVER_TIMEOUT));
     }
     ReaderBuilder::from(config).slot(fixture.slot_name()).publication(PUBLICATION)
 }
@@ -144,8 +144,8 @@ fn a_network_that_loses_everything_is_noticed() {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
         let (own, port) = (format!("port={}", server.port()), format!("port={}", network.port()));
-        let mut config: Config = fixture.database().dsn_tcp().replace(&own, &port).parse().unwrap();
-        config.wal_receiver_timeout(SILENCE);
+        let config: Config = fixture.database().dsn_tcp().replace(&own, &port).parse().unwrap();
+        let config = config.wal_receiver_timeout(SILENCE);
         let mut reader = ReaderBuilder::from(config)
             .slot(fixture.slot_name())
             .publication(PUBLICATION)

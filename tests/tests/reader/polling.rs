@@ -91,8 +91,8 @@ fn a_silent_server_is_noticed() {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
         let (own, port) = (format!("port={}", server.port()), format!("port={}", network.port()));
-        let mut config: Config = fixture.database().dsn_tcp().replace(&own, &port).parse().unwrap();
-        config.wal_receiver_timeout(SILENCE);
+        let config: Config = fixture.database().dsn_tcp().replace(&own, &port).parse().unwrap();
+        let config = config.wal_receiver_timeout(SILENCE);
         let mut reader = pgoutput_reader::ReaderBuilder::from(config)
             .slot(fixture.slot_name())
             .publication(PUBLICATION)

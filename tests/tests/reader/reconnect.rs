@@ -100,9 +100,9 @@ fn cut_at(server: &Server, at: usize) -> (Proxy, Arc<AtomicUsize>) {
 pub(crate) fn proxied(proxy: &Proxy, fixture: &Fixture<'_>) -> ReaderBuilder {
     let own = format!("port={}", fixture.database().server().port());
     let dsn = fixture.database().dsn_tcp().replace(&own, &format!("port={}", proxy.port()));
-    let mut config: Config = dsn.parse().unwrap();
+    let config: Config = dsn.parse().unwrap();
     // The proxy reads frames, so the client must not request TLS first.
-    config.ssl_mode(SslMode::Disable);
+    let config = config.ssl_mode(SslMode::Disable);
     set_up(fixture, config.into())
 }
 
@@ -309,8 +309,8 @@ fn an_unavailable_catalogue_loses_no_event() {
         let database = fixture.database().name().to_owned();
         fixture.run([&format!("CREATE ROLE {role} LOGIN REPLICATION") as &str]);
         let limit = |to: i32| format!("ALTER DATABASE {database} CONNECTION LIMIT {to}");
-        let mut config: Config = fixture.database().dsn().parse().unwrap();
-        config.user(&*role);
+        let config: Config = fixture.database().dsn().parse().unwrap();
+        let config = config.user(&*role);
         let causes = Arc::new(Mutex::new(Vec::new()));
         let (recorder, unlimit) = (Arc::clone(&causes), limit(-1));
         let mut reader = set_up(&fixture, config.into())

@@ -169,8 +169,7 @@ fn a_slot_that_its_creator_keeps_is_in_use() {
         let config: Config = fixture.database().dsn().parse().unwrap();
         let mut first = Connection::connect(&config).unwrap();
         thread::scope(|scope| {
-            let mut create = CreateSlot::new(&slot);
-            create.temporary = true;
+            let create = CreateSlot::new(&slot).temporary(true);
             let creating = scope.spawn(move || {
                 first.create_slot(&create).unwrap();
                 first

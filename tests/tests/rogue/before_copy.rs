@@ -30,7 +30,7 @@ fn ends(name: &str, script: fn(&mut Client), limit: Option<Duration>) -> Error {
     let rogue = Rogue::new(script);
     let mut config = rogue.config();
     if let Some(limit) = limit {
-        config.wal_receiver_timeout(limit);
+        config = config.wal_receiver_timeout(limit);
     }
     let start = StartReplication::new("s", ["p"]);
     let (result, held) = peak(|| -> Result<ReplicationStream, Error> {

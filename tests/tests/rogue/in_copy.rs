@@ -140,8 +140,7 @@ fn read(bytes: Vec<u8>, chunk: usize, then: Then) -> (Vec<StreamEventBuf>, Error
             _ => client.wait_for_close(),
         }
     });
-    let mut config = rogue.config();
-    config.wal_receiver_timeout(match then {
+    let config = rogue.config().wal_receiver_timeout(match then {
         Then::SaysNothing => SILENCE,
         _ => PATIENCE,
     });

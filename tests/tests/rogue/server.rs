@@ -211,11 +211,15 @@ impl Rogue {
 
     /// Returns its connection settings, without TLS.
     pub(crate) fn config(&self) -> Config {
-        let mut config = Config::new();
-        config.host("localhost").hostaddr(self.address.ip()).port(self.address.port());
-        config.user("alice").password(PASSWORD).dbname("d");
-        config.ssl_mode(SslMode::Disable).connect_timeout(PATIENCE);
-        config
+        Config::new()
+            .host("localhost")
+            .hostaddr(self.address.ip())
+            .port(self.address.port())
+            .user("alice")
+            .password(PASSWORD)
+            .dbname("d")
+            .ssl_mode(SslMode::Disable)
+            .connect_timeout(PATIENCE)
     }
 
     pub(crate) fn port(&self) -> u16 {

@@ -50,10 +50,9 @@ macro_rules! sends {
 use {case, sends};
 
 /// Returns the error of a connection to the script, after the checks that are common to all cases.
-fn ends(name: &str, script: fn(&mut Client), set: impl FnOnce(&mut Config)) -> Error {
+fn ends(name: &str, script: fn(&mut Client), set: impl FnOnce(Config) -> Config) -> Error {
     let rogue = Rogue::new(script);
-    let mut config = rogue.config();
-    set(&mut config);
+    let config = set(rogue.config());
     let (result, held) = peak(|| Connection::connect(&config));
     let error = result.map(drop).expect_err(name);
     rogue.end_after(error.kind());
@@ -67,7 +66,7 @@ fn ends(name: &str, script: fn(&mut Client), set: impl FnOnce(&mut Config)) -> E
 }
 
 /// Checks that every case ends as expected, with these further settings.
-fn check_with(cases: &[Case], set: impl Fn(&mut Config)) {
+fn check_with(cases: &[Case], set: impl Fn(Config) -> Config) {
     for Case { name, script, expected } in cases {
         let error = ends(name, *script, &set);
         assert!(expected(error.kind()), "{name}: {error:?}");
@@ -75,5 +74,5 @@ fn check_with(cases: &[Case], set: impl Fn(&mut Config)) {
 }
 
 fn check(cases: &[Case]) {
-    check_with(cases, |_| ());
+    check_with(cases, |config| config);
 }

@@ -352,8 +352,8 @@ fn no_hostile_function_runs_in_the_checks_before_a_stream() {
             TargetSessionAttrs::ReadWrite,
             TargetSessionAttrs::PreferStandby,
         ] {
-            let mut config: Config = dsn.parse().unwrap();
-            config.target_session_attrs(wanted);
+            let config: Config = dsn.parse().unwrap();
+            let config = config.target_session_attrs(wanted);
             drop(Connection::connect(&config).unwrap());
             let mut client = config.connect_postgres().unwrap();
             client.batch_execute("CREATE PUBLICATION mine; DROP PUBLICATION mine").unwrap();

@@ -27,9 +27,7 @@ prop_compose! {
         keepalives in any::<bool>(),
         mode in 0..3_usize,
     ) -> Config {
-        let mut config = Config::new();
-        let list = hosts.join(",");
-        config.host(&list);
+        let mut config = Config::new().host(&hosts.join(","));
         let count = config.hosts.len().max(1);
         config.ports = vec![Some(port); ports.min(count)];
         if addressed {
@@ -37,16 +35,22 @@ prop_compose! {
         }
         let [user, password, dbname, application_name, fallback, options, passfile] =
             texts.map(Option::unwrap_or_default);
-        config.user(user).password(password).dbname(dbname).application_name(application_name);
-        config.fallback_application_name(fallback).options(options).passfile(passfile);
         let [connect, idle, interval, keepalive_count, user_timeout] = numbers;
-        config.connect_timeout(Duration::from_secs(connect.into())).keepalives(keepalives);
-        config.keepalives_idle(Duration::from_secs(idle.into()));
-        config.keepalives_interval(Duration::from_secs(interval.into()));
-        config.keepalives_count(keepalive_count);
-        config.tcp_user_timeout(Duration::from_millis(user_timeout.into()));
-        config.ssl_mode(SslMode::ALL[mode]);
         config
+            .user(user)
+            .password(password)
+            .dbname(dbname)
+            .application_name(application_name)
+            .fallback_application_name(fallback)
+            .options(options)
+            .passfile(passfile)
+            .connect_timeout(Duration::from_secs(connect.into()))
+            .keepalives(keepalives)
+            .keepalives_idle(Duration::from_secs(idle.into()))
+            .keepalives_interval(Duration::from_secs(interval.into()))
+            .keepalives_count(keepalive_count)
+            .tcp_user_timeout(Duration::from_millis(user_timeout.into()))
+            .ssl_mode(SslMode::ALL[mode])
     }
 }
 
@@ -130,8 +134,7 @@ proptest! {
         let encode = |text: &String| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let [u, d, o] = [&user, &dbname, &options].map(encode);
         let uri = format!("postgresql://{u}@h/{d}?options={o}");
-        let mut config = Config::new();
-        config.host("h").user(user).dbname(dbname).options(options);
+        let config = Config::new().host("h").user(user).dbname(dbname).options(options);
         prop_assert_eq!(uri.parse::<Config>(), Ok(config.clone()));
         let parameters = crate::config::dsn::parse(&uri, ParameterOrigin::Setter);
         prop_assert_eq!(parameters.and_then(Parameters::into_config), Ok(config));

@@ -208,8 +208,8 @@ fn no_keyword_is_ignored() {
 
 #[test]
 fn setters_are_checked_by_validate() {
-    fn refused(set: impl FnOnce(&mut Config) -> &mut Config) -> ConfigError {
-        set(&mut Config::new()).validate().unwrap_err()
+    fn refused(set: impl FnOnce(Config) -> Config) -> ConfigError {
+        set(Config::new()).validate().unwrap_err()
     }
     let day = Duration::from_secs(86_400);
     let cases = [

@@ -35,10 +35,8 @@ fn server(scripts: Vec<Script>) -> (Config, JoinHandle<()>) {
             script(socket);
         }
     });
-    let mut config = Config::new();
-    config.host("localhost").hostaddr([127, 0, 0, 1].into()).port(port);
-    config.user("alice").connect_timeout(TIMEOUT);
-    (config, server)
+    let config = Config::new().host("localhost").hostaddr([127, 0, 0, 1].into()).port(port);
+    (config.user("alice").connect_timeout(TIMEOUT), server)
 }
 
 fn request(socket: &mut TcpStream) {
@@ -87,8 +85,8 @@ fn after_a_refusal_nothing_is_sent() {
         (b"NR\0\0\0\x08\0\0\0\0", TlsError::Injected(9)),
         (b"H", TlsError::Answer(b'H')),
     ] {
-        let (mut config, server) = server(vec![answers(answer)]);
-        config.ssl_mode(SslMode::Require).password("secret");
+        let (config, server) = server(vec![answers(answer)]);
+        let config = config.ssl_mode(SslMode::Require).password("secret");
         assert_eq!(tls_error(&config), expected);
         waiting("the scripted server", || server.join()).unwrap();
     }
@@ -101,13 +99,13 @@ fn with_prefer_a_refusal_goes_on_in_clear_and_a_failure_on_another_connection() 
         socket.write_all(b"N").unwrap();
         lets_in_plain()(socket);
     });
-    let (mut config, same) = server(vec![refuses]);
-    config.ssl_mode(SslMode::Prefer);
+    let (config, same) = server(vec![refuses]);
+    let config = config.ssl_mode(SslMode::Prefer);
     drop(Connection::connect(&config).unwrap());
     waiting("the scripted server", || same.join()).unwrap();
     for answer in [&b"Ecannot fork\0"[..], b"Snot a handshake at all"] {
-        let (mut config, another) = server(vec![answers_loosely(answer), lets_in_plain()]);
-        config.ssl_mode(SslMode::Prefer);
+        let (config, another) = server(vec![answers_loosely(answer), lets_in_plain()]);
+        let config = config.ssl_mode(SslMode::Prefer);
         assert!(!Connection::connect(&config).unwrap().is_tls());
         waiting("the scripted server", || another.join()).unwrap();
     }
@@ -124,8 +122,8 @@ fn answers_loosely(answer: &'static [u8]) -> Script {
 
 #[test]
 fn a_handshake_that_makes_no_progress_ends_at_the_deadline() {
-    let (mut config, server) = server(vec![answers_loosely(b"S")]);
-    config.ssl_mode(SslMode::Require).connect_timeout(Duration::from_millis(100));
+    let (config, server) = server(vec![answers_loosely(b"S")]);
+    let config = config.ssl_mode(SslMode::Require).connect_timeout(Duration::from_millis(100));
     let error = Connection::connect(&config).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
     waiting("the scripted server", || server.join()).unwrap();
@@ -168,8 +166,8 @@ fn direct_tls_wants_the_protocol_named() {
                 let _ = stream.read(&mut [0]);
             }
         });
-        let (mut config, server) = server(vec![script]);
-        config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+        let (config, server) = server(vec![script]);
+        let config = config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
         if accepted {
             assert!(Connection::connect(&config).unwrap().is_tls());
         } else {

@@ -53,8 +53,7 @@ fn pair<T: Send + 'static>(
     });
     let socket = TcpStream::connect(address).unwrap();
     socket.set_nonblocking(true).unwrap();
-    let mut config = Config::new();
-    config.host("localhost").ssl_mode(SslMode::Require);
+    let config = Config::new().host("localhost").ssl_mode(SslMode::Require);
     let settings = TlsSettings::new(&config, &config.endpoints().unwrap()[0]).unwrap();
     let channel =
         Channel::new(Transport::Tcp(socket.into()), "test".into(), 1 << 30, Duration::ZERO)

@@ -107,20 +107,18 @@ fn start_replication_names_every_option() {
 
 #[test]
 fn slots_are_created_in_the_words_of_the_version() {
-    let mut slot = CreateSlot::new("s");
+    let slot = CreateSlot::new("s");
     let on = |slot: &CreateSlot, major: u32| slot.command(ServerVersion::new(major * 10_000));
     assert_eq!(
         on(&slot, 14).unwrap(),
         "CREATE_REPLICATION_SLOT \"s\" LOGICAL pgoutput NOEXPORT_SNAPSHOT"
     );
-    slot.temporary = true;
-    slot.snapshot = SlotSnapshot::Export;
+    let slot = slot.temporary(true).snapshot(SlotSnapshot::Export);
     assert_eq!(
         on(&slot, 10).unwrap(),
         "CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT"
     );
-    slot.two_phase = true;
-    slot.failover = true;
+    let slot = slot.two_phase(true).failover(true);
     assert_eq!(
         on(&slot, 17).unwrap(),
         "CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export', TWO_PHASE, \

@@ -113,9 +113,7 @@ impl ReaderBuilder {
         }
         let asked_for = first.is_some() || self.create == Some(true);
         Ok(asked_for.then(|| {
-            let mut create = CreateSlot::new(&self.start.slot);
-            (create.temporary, create.failover) = (self.temporary, self.failover);
-            create
+            CreateSlot::new(&self.start.slot).temporary(self.temporary).failover(self.failover)
         }))
     }
 }

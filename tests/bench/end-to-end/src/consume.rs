@@ -14,13 +14,13 @@ use crate::consumer::{Consumer, Task};
 /// # Errors
 /// Those of the connection, and if no consumer has this name.
 pub fn consume(name: &str, task: &Task) -> Result<u64, Problem> {
-    let mut config: Config = task.dsn.parse()?;
+    let config: Config = task.dsn.parse()?;
     let until: Lsn = task.until.parse()?;
     match Consumer::OURS.iter().find(|consumer| consumer.name() == name) {
         Some(Consumer::Frames) => frames(stream(&config, task)?, until),
         Some(Consumer::Lending) => lending(stream(&config, task)?, until),
         Some(Consumer::LendingNoDelay) => {
-            config.max_read_delay(std::time::Duration::ZERO);
+            let config = config.max_read_delay(std::time::Duration::ZERO);
             lending(stream(&config, task)?, until)
         }
         Some(Consumer::Events) => events(config, task, until),

@@ -126,7 +126,7 @@ fn a_remote_server_gets_no_password_by_default() {
             format!("host=localhost hostaddr={address} port={port} user=alice password={PASSWORD}")
                 .parse()
                 .unwrap();
-        let error = Connection::connect(config.clone().connect_timeout(PATIENCE)).unwrap_err();
+        let error = Connection::connect(&config.connect_timeout(PATIENCE)).unwrap_err();
         rogue.end();
         assert!(
             matches!(

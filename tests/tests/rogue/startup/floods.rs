@@ -159,9 +159,7 @@ fn stalled_connections_end_in_time() {
             ErrorKind::Timeout { .. }
         ),
     ];
-    check_with(&cases, |config| {
-        config.connect_timeout(SHORT);
-    });
+    check_with(&cases, |config| config.connect_timeout(SHORT));
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn an_unauthenticated_error_shows_only_one_line() {
             client.send(self::error("\x1B[2Jno\nentry"));
             client.wait_for_close();
         },
-        |_| (),
+        |config| config,
     );
     assert_eq!(error.sqlstate(), Some("28000"));
     let text = error.to_string();

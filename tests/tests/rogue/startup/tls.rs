@@ -55,9 +55,7 @@ fn without_required_tls_nothing_is_sent() {
         ),
         case!("closed at the request", |client| client.tls_request(), ErrorKind::Io { .. }),
     ];
-    check_with(&cases, |config| {
-        config.ssl_mode(SslMode::Require);
-    });
+    check_with(&cases, |config| config.ssl_mode(SslMode::Require));
     let broken = [case!(
         "no handshake after it",
         |client| {
@@ -70,9 +68,7 @@ fn without_required_tls_nothing_is_sent() {
         },
         ErrorKind::Tls(_)
     )];
-    check_with(&broken, |config| {
-        config.ssl_mode(SslMode::Require);
-    });
+    check_with(&broken, |config| config.ssl_mode(SslMode::Require));
     let silent = [case!(
         "silence after it",
         |client| {
@@ -82,7 +78,5 @@ fn without_required_tls_nothing_is_sent() {
         },
         ErrorKind::Timeout { .. }
     )];
-    check_with(&silent, |config| {
-        config.ssl_mode(SslMode::Require).connect_timeout(SHORT);
-    });
+    check_with(&silent, |config| config.ssl_mode(SslMode::Require).connect_timeout(SHORT));
 }

@@ -96,8 +96,8 @@ fn trickle(
     client.batch_execute("truncate t")?;
     client
         .execute("select pg_catalog.pg_create_logical_replication_slot('run', 'pgoutput')", &[])?;
-    let mut config: Config = args.over.dsn(database).parse()?;
-    config.max_read_delay(delay);
+    let config: Config = args.over.dsn(database).parse()?;
+    let config = config.max_read_delay(delay);
     let (transactions, each) = (rate * args.seconds, i64::from(args.rows_per_transaction));
     let rows = u64::from(transactions) * u64::from(args.rows_per_transaction);
     let reader = thread::spawn(move || -> Result<Vec<f64>, String> {
