@@ -134,7 +134,8 @@ pub use pgoutput_decode::row::{RowColumn, RowColumns, RowError, RowErrorKind, Ro
 pub use pgoutput_decode::value::Toast;
 pub use pgoutput_decode::{Lsn, Oid, TimestampTz, Xid};
 pub use proto::{
-    CreateSlot, MissingPublication, Origin, SlotSnapshot, StartReplication, Streaming,
+    CreateSlot, MissingPublication, Origin, SlotSnapshot, StartReplication, StreamOptions,
+    Streaming,
 };
 #[cfg(feature = "reader")]
 pub use reader::{Next, Reader, ReaderBuilder};

@@ -16,11 +16,13 @@ pub(crate) mod negotiation;
 mod options;
 pub(crate) mod pinned_settings;
 pub(crate) mod quote;
+mod start_replication;
 mod startup;
 mod version;
 
 pub(crate) use auth_policy::Policy;
 pub use command::{CreateSlot, SlotSnapshot};
 pub(crate) use handshake::{Handshake, ServerStartup, lossy};
-pub use options::{MissingPublication, Origin, StartReplication, Streaming};
+pub use options::{MissingPublication, Origin, StreamOptions, Streaming};
+pub use start_replication::StartReplication;
 pub(crate) use startup::StartupSettings;

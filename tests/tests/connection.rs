@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use pgoutput_harness::{Server, servers};
 use pgoutput_reader::{
     AuthError, Config, Connection, CreateSlot, Error, ErrorKind, SlotSnapshot, StartReplication,
-    Streaming,
+    StreamOptions, Streaming,
 };
 
 /// A limit that a correct test never reaches.
@@ -186,8 +186,9 @@ fn a_slot_lives_from_creation_to_its_drop() {
         assert!(created.snapshot_name.is_some());
         assert_error(&connection.create_slot(&create).unwrap_err(), "42710", "choose another name");
 
-        let mut start = StartReplication::new(&slot, ["p"]);
-        start.streaming = if server.major() < 14 { Streaming::Off } else { Streaming::On };
+        let streaming = if server.major() < 14 { Streaming::Off } else { Streaming::On };
+        let start =
+            StartReplication::new(&slot, ["p"]).options(StreamOptions::new().streaming(streaming));
         let copy = connection.start_replication(&start).unwrap();
         let held = connect(&database.dsn()).start_replication(&start).unwrap_err();
         assert_error(&held, "55006", "another connection uses the slot");
@@ -229,11 +230,12 @@ fn unsupported_options_never_reach_the_server() {
         let mut connection = connect(&database.dsn());
         let create = CreateSlot::new(&slot).temporary(true).two_phase(server.major() >= 15);
         connection.create_slot(&create).unwrap();
-        let mut start = StartReplication::new(&slot, ["p"]);
-        start.messages = server.major() >= 14;
-        start.binary = server.major() >= 14;
-        start.two_phase = server.major() >= 15;
-        start.streaming = Streaming::Parallel;
+        let options = StreamOptions::new()
+            .messages(server.major() >= 14)
+            .binary(server.major() >= 14)
+            .two_phase(server.major() >= 15)
+            .streaming(Streaming::Parallel);
+        let start = StartReplication::new(&slot, ["p"]).options(options);
         let started = connection.start_replication(&start);
         match started.map_err(Error::into_kind) {
             Ok(copy) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pgoutput_decode::value::{Array, Composite, Numeric, Value};
 use pgoutput_harness::{Server, servers_from};
-use pgoutput_reader::{ChangeEvent, Row, RowErrorKind, Toast};
+use pgoutput_reader::{ChangeEvent, Row, RowErrorKind, StreamOptions, Toast};
 use pgoutput_tests::Fixture;
 use serde::Deserialize;
 use time::macros::{date, datetime};
@@ -52,7 +52,8 @@ fn in_both_formats(server: &Server, statements: &[&str], check: impl Fn(&ChangeE
     }
     check(fixture.read().last().expect("an event"), false);
     if fixture.major() >= 14 {
-        let events = fixture.read_with(|builder| builder.slot(&other).binary(true));
+        let events = fixture
+            .read_with(|builder| builder.slot(&other).options(StreamOptions::new().binary(true)));
         check(events.last().expect("an event"), true);
     }
 }

@@ -12,12 +12,12 @@ const ASK: Duration = Duration::from_secs(5);
 /// the server's disk.
 ///
 /// ```no_run
-/// use pgoutput_reader::{Idle, Reader};
+/// use pgoutput_reader::{Idle, Reader, StreamOptions};
 ///
 /// let reader = Reader::builder("host=localhost dbname=app")
 ///     .slot("my_slot")
 ///     .publication("my_publication")
-///     .messages(true)
+///     .options(StreamOptions::new().messages(true))
 ///     .idle(Idle::message())
 ///     .connect()?;
 /// # Ok::<(), pgoutput_reader::Error>(())
@@ -41,7 +41,7 @@ pub enum Idle {
     /// the SQL connection whenever nothing has arrived for `interval`. Once the message has arrived
     /// and every delivered event is acknowledged, everything before the message counts as
     /// acknowledged. It is not delivered. This works also where keepalives do not arrive, as
-    /// through some proxies. It needs [`messages`](crate::ReaderBuilder::messages) (PostgreSQL 14
+    /// through some proxies. It needs [`messages`](crate::StreamOptions::messages) (PostgreSQL 14
     /// and later) and a primary.
     Message {
         /// The prefix of the messages. Every message outside of a transaction with this prefix and

@@ -399,7 +399,8 @@ fn remedies(server: ServerVersion) -> &'static str {
     if server.major() >= 18 {
         "the server leaves out its changes from there on; nothing from there on was confirmed: to \
          lose nothing, create a new slot and copy the tables again; to continue without those \
-         changes, set missing_publication(MissingPublication::Skip) (--skip-missing-publication)"
+         changes, set StreamOptions::missing_publication(MissingPublication::Skip) \
+         (--skip-missing-publication)"
     } else {
         "the server cannot decode the changes from there on; nothing from there on was confirmed: \
          to lose nothing, create the publication and a new slot, and copy the tables again; to \

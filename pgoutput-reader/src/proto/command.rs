@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::options::StartReplication;
 use super::quote::slot_name;
+use super::start_replication::StartReplication;
 use crate::server_version::ServerVersion;
 use crate::{Error, ErrorKind};
 

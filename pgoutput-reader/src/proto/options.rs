@@ -1,45 +1,26 @@
-//! The options of START_REPLICATION for pgoutput, checked against the server's version (manual,
-//! section "Logical Streaming Replication Parameters").
+//! The options of pgoutput, checked against the server's version (manual, section "Logical
+//! Streaming Replication Parameters").
 
-use pgoutput_decode::Lsn;
-
-use super::quote::{identifier_list, literal};
 use crate::server_version::ServerVersion;
 use crate::{Error, ErrorKind};
 
-/// The options of a replication stream.
+/// The options of a replication stream, for [`ReplicationStream`](crate::ReplicationStream) and
+/// [`Reader`](crate::Reader).
 ///
 /// ```
-/// use pgoutput_reader::{StartReplication, Streaming};
+/// use pgoutput_reader::StreamOptions;
 ///
-/// let mut start = StartReplication::new("my_slot", ["my_publication"]);
-/// start.streaming = Streaming::On;
+/// let options = StreamOptions::new().binary(true).messages(true);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StartReplication {
-    /// The slot to read.
-    pub slot: String,
-    /// The LSN to start at, if it is after the slot's confirmed LSN. `0/0` starts at the latter.
-    pub start_lsn: Lsn,
-    /// The version of the pgoutput protocol, 1 to 4. `None` is the newest that the server supports.
-    pub proto_version: Option<u32>,
-    /// The publications; at least one.
-    pub publications: Vec<String>,
-    /// Send values in binary format if their type has one. PostgreSQL 14 and later.
-    pub binary: bool,
-    /// Send messages written by `pg_logical_emit_message`. PostgreSQL 14 and later.
-    pub messages: bool,
-    /// Send large transactions in chunks before they commit.
-    pub streaming: Streaming,
-    /// Send prepared transactions when they are prepared, not when they are committed. PostgreSQL
-    /// 15 and later. The slot keeps this option.
-    pub two_phase: bool,
-    /// Send only changes of this origin. PostgreSQL 16 and later. `None` is the server's default,
-    /// which sends all.
-    pub origin: Option<Origin>,
-    /// The treatment of a publication that does not exist at the point of the WAL being read.
-    pub missing_publication: MissingPublication,
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StreamOptions {
+    pub(crate) proto_version: Option<u32>,
+    pub(crate) binary: bool,
+    pub(crate) messages: bool,
+    pub(crate) streaming: Streaming,
+    pub(crate) two_phase: bool,
+    pub(crate) origin: Option<Origin>,
+    pub(crate) missing_publication: MissingPublication,
 }
 
 /// The policy for a publication that does not exist at the point of the WAL that is read, although
@@ -81,71 +62,101 @@ pub enum Origin {
     None,
 }
 
-impl StartReplication {
-    /// Creates options that send all changes of these publications from the slot's confirmed LSN
-    /// on, each transaction after its commit.
-    pub fn new<P: Into<String>>(
-        slot: impl Into<String>,
-        publications: impl IntoIterator<Item = P>,
-    ) -> Self {
-        Self {
-            slot: slot.into(),
-            start_lsn: Lsn::ZERO,
-            proto_version: None,
-            publications: publications.into_iter().map(Into::into).collect(),
-            binary: false,
-            messages: false,
-            streaming: Streaming::Off,
-            two_phase: false,
-            origin: None,
-            missing_publication: MissingPublication::Refuse,
-        }
+impl StreamOptions {
+    /// Returns the default options: values as text, each transaction after its commit.
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// The options in pgoutput's syntax, for this server.
+    /// Sets the version of the pgoutput protocol, 1 to 4. The default is the newest that the server
+    /// supports.
+    #[must_use]
+    pub fn proto_version(mut self, version: u32) -> Self {
+        self.proto_version = Some(version);
+        self
+    }
+
+    /// Sets whether values are sent in binary format if their type has one (PostgreSQL 14 and
+    /// later).
     ///
-    /// # Errors
-    /// [`ErrorKind::Unsupported`] if the server is too old for an option, [`ErrorKind::Usage`] if
-    /// two options contradict each other or no publication is given.
-    pub(crate) fn plugin_options(
-        &self,
-        server: ServerVersion,
-    ) -> Result<Vec<(&'static str, String)>, Error> {
-        let proto_version = self.negotiate(server)?;
-        if self.publications.is_empty() {
-            return Err(Error::usage("no publication: name at least one to read"));
-        }
-        let mut options = vec![
-            ("proto_version", literal(&proto_version.to_string())?),
-            ("publication_names", literal(&identifier_list(&self.publications)?)?),
-        ];
-        let mut add = |name, value| literal(value).map(|value| options.push((name, value)));
-        if self.binary {
-            add("binary", "true")?;
-        }
-        if self.messages {
-            add("messages", "true")?;
-        }
-        match self.streaming {
-            Streaming::Off => {}
-            Streaming::On => add("streaming", "on")?,
-            Streaming::Parallel => add("streaming", "parallel")?,
-        }
-        if self.two_phase {
-            add("two_phase", "on")?;
-        }
-        match self.origin {
-            None => {}
-            Some(Origin::Any) => add("origin", "any")?,
-            Some(Origin::None) => add("origin", "none")?,
-        }
-        Ok(options)
+    /// Values and JSON are the same, except for `regclass` and similar types (numbers instead of
+    /// names), types without a reader (the bytes of their binary format instead of their text) and
+    /// values that cannot be read. An array, composite or range of a type without a binary format,
+    /// such as `aclitem`, ends the stream with the server's error.
+    #[must_use]
+    pub fn binary(mut self, binary: bool) -> Self {
+        self.binary = binary;
+        self
+    }
+
+    /// Sets whether messages written by `pg_logical_emit_message` are sent (PostgreSQL 14 and
+    /// later).
+    #[must_use]
+    pub fn messages(mut self, messages: bool) -> Self {
+        self.messages = messages;
+        self
+    }
+
+    /// Sets whether large transactions are sent in chunks before they commit. `Reader` does not
+    /// support this yet.
+    #[must_use]
+    pub fn streaming(mut self, streaming: Streaming) -> Self {
+        self.streaming = streaming;
+        self
+    }
+
+    /// Sets whether prepared transactions are sent when they are prepared, not when they are
+    /// committed (PostgreSQL 15 and later). The slot keeps this option. `Reader` does not support
+    /// this yet.
+    #[must_use]
+    pub fn two_phase(mut self, two_phase: bool) -> Self {
+        self.two_phase = two_phase;
+        self
+    }
+
+    /// Sets which changes are sent, by their origin (PostgreSQL 16 and later). The default is the
+    /// server's, which sends all.
+    #[must_use]
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// Sets the treatment of a publication that does not exist at the point of the WAL being read;
+    /// [`MissingPublication::Refuse`] unless set. One that does not exist when the stream first
+    /// starts is an error either way.
+    #[must_use]
+    pub fn missing_publication(mut self, missing: MissingPublication) -> Self {
+        self.missing_publication = missing;
+        self
+    }
+
+    /// The options that differ from the server's defaults, with their values.
+    pub(super) fn chosen(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let streaming = match self.streaming {
+            Streaming::Off => None,
+            Streaming::On => Some("on"),
+            Streaming::Parallel => Some("parallel"),
+        };
+        let origin = self.origin.map(|origin| match origin {
+            Origin::Any => "any",
+            Origin::None => "none",
+        });
+        [
+            ("binary", self.binary.then_some("true")),
+            ("messages", self.messages.then_some("true")),
+            ("streaming", streaming),
+            ("two_phase", self.two_phase.then_some("on")),
+            ("origin", origin),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
     }
 
     /// The protocol version to request.
-    fn negotiate(&self, server: ServerVersion) -> Result<u32, Error> {
-        let asked = self.proto_version.unwrap_or_else(|| server.proto_version());
-        let by_proto = match asked {
+    pub(super) fn negotiate(&self, server: ServerVersion) -> Result<u32, Error> {
+        let requested = self.proto_version.unwrap_or_else(|| server.proto_version());
+        let by_proto = match requested {
             1 => ("proto_version 1", 10),
             2 => ("proto_version 2", 14),
             3 => ("proto_version 3", 15),
@@ -172,13 +183,13 @@ impl StartReplication {
             if server.major() < needed {
                 return Err(ErrorKind::Unsupported { option, needed, server }.into());
             }
-            if asked < proto {
+            if requested < proto {
                 return Err(Error::usage(format!(
-                    "{option} needs proto_version {proto}, and {asked} was requested"
+                    "{option} needs proto_version {proto}, and {requested} was requested"
                 )));
             }
         }
-        Ok(asked)
+        Ok(requested)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::delivery::{Acknowledge, Idle};
 use crate::event::Position;
 use crate::io::{StopHandle, WakePipe};
 use crate::listener::Listener;
-use crate::proto::{MissingPublication, Origin, StartReplication, Streaming};
+use crate::proto::{StartReplication, StreamOptions};
 use crate::setup::{OnSlotWait, SlotWait};
 use crate::source::{
     OnReconnect, OnReconnected, OnSkipped, Reconnect, ReconnectAttempt, Reconnected,
@@ -97,6 +97,26 @@ impl ReaderBuilder {
         self
     }
 
+    /// Sets the options of the replication stream. [`streaming`](StreamOptions::streaming) and
+    /// [`two_phase`](StreamOptions::two_phase) are not supported yet: use
+    /// [`ReplicationStream`](crate::ReplicationStream).
+    ///
+    /// ```no_run
+    /// use pgoutput_reader::{Reader, StreamOptions};
+    ///
+    /// let reader = Reader::builder("host=localhost dbname=app")
+    ///     .slot("my_slot")
+    ///     .publication("my_publication")
+    ///     .options(StreamOptions::new().binary(true))
+    ///     .connect()?;
+    /// # Ok::<(), pgoutput_reader::Error>(())
+    /// ```
+    #[must_use]
+    pub fn options(mut self, options: StreamOptions) -> Self {
+        self.start.options = options;
+        self
+    }
+
     /// Creates the slot if it does not exist. Without this a missing slot is an error: a new one
     /// would start now, and whatever the old one held would be lost silently.
     ///
@@ -174,32 +194,6 @@ impl ReaderBuilder {
         self
     }
 
-    /// Version of the pgoutput protocol, 1 to 4; the newest that the server supports unless set.
-    #[must_use]
-    pub fn proto_version(mut self, version: u32) -> Self {
-        self.start.proto_version = Some(version);
-        self
-    }
-
-    /// Also reads messages written by `pg_logical_emit_message` (PostgreSQL 14 and later).
-    #[must_use]
-    pub fn messages(mut self, messages: bool) -> Self {
-        self.start.messages = messages;
-        self
-    }
-
-    /// Column values in binary where their type has a binary form (PostgreSQL 14 and later).
-    ///
-    /// Values and JSON are the same, but for `regclass` and its like (numbers instead of names),
-    /// types without a reader (the bytes of their binary form instead of their text) and values
-    /// that cannot be read. An array, composite or range of a type without a binary form, such as
-    /// `aclitem`, ends the stream with the server's error.
-    #[must_use]
-    pub fn binary(mut self, binary: bool) -> Self {
-        self.start.binary = binary;
-        self
-    }
-
     /// How the JSON of events writes values: `numeric` as a number with all its digits unless set.
     ///
     /// ```no_run
@@ -222,29 +216,6 @@ impl ReaderBuilder {
     #[must_use]
     pub fn described_tables(mut self, tables: usize) -> Self {
         self.described_tables = tables;
-        self
-    }
-
-    /// Only changes from there (PostgreSQL 16 and later).
-    #[must_use]
-    pub fn origin(mut self, origin: Origin) -> Self {
-        self.start.origin = Some(origin);
-        self
-    }
-
-    /// Large transactions in pieces before they commit. Not supported by `Reader` yet: use
-    /// [`ReplicationStream`](crate::ReplicationStream).
-    #[must_use]
-    pub fn streaming(mut self, streaming: Streaming) -> Self {
-        self.start.streaming = streaming;
-        self
-    }
-
-    /// Prepared transactions when they are prepared. Not supported by `Reader` yet: use
-    /// [`ReplicationStream`](crate::ReplicationStream).
-    #[must_use]
-    pub fn two_phase(mut self, two_phase: bool) -> Self {
-        self.start.two_phase = two_phase;
         self
     }
 
@@ -387,30 +358,21 @@ impl ReaderBuilder {
         self
     }
 
-    /// What to do where a publication does not exist at the point of the log that is being read;
-    /// [`MissingPublication::Refuse`] unless set. One that does not exist when the reader first
-    /// connects is an error either way.
+    /// Calls `listener` each time that a publication is skipped under [`MissingPublication::Skip`](crate::MissingPublication::Skip),
+    /// on the thread that reads, before any later event is delivered. The same goes to the crate
+    /// `log`, as a warning.
     ///
     /// ```no_run
-    /// use pgoutput_reader::{MissingPublication, Reader};
+    /// use pgoutput_reader::{MissingPublication, Reader, StreamOptions};
     ///
     /// let reader = Reader::builder("host=localhost dbname=app")
     ///     .slot("my_slot")
     ///     .publication("my_publication")
-    ///     .missing_publication(MissingPublication::Skip)
+    ///     .options(StreamOptions::new().missing_publication(MissingPublication::Skip))
     ///     .on_skipped_publication(|skipped| eprintln!("{skipped}"))
     ///     .connect()?;
     /// # Ok::<(), pgoutput_reader::Error>(())
     /// ```
-    #[must_use]
-    pub fn missing_publication(mut self, missing: MissingPublication) -> Self {
-        self.start.missing_publication = missing;
-        self
-    }
-
-    /// Calls `listener` each time that a publication is skipped under [`MissingPublication::Skip`],
-    /// on the thread that reads, before any later event is delivered. The same goes to the crate
-    /// `log`, as a warning.
     #[must_use]
     pub fn on_skipped_publication(
         mut self,

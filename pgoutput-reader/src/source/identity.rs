@@ -30,25 +30,23 @@ pub(crate) fn identify(
 pub(super) fn selection(start: &StartReplication) -> EventSelection {
     EventSelection {
         publications: start.publications.clone(),
-        messages: start.messages,
-        origin_none: start.origin == Some(Origin::None),
-        two_phase: start.two_phase,
+        messages: start.options.messages,
+        origin_none: start.options.origin == Some(Origin::None),
+        two_phase: start.options.two_phase,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::StreamOptions;
 
     #[test]
     fn only_what_changes_the_events_is_selected() {
-        let start = StartReplication::new("s", ["a"]);
-        let mut other = start.clone();
-        (other.binary, other.proto_version) = (true, Some(1));
-        other.origin = Some(Origin::Any);
-        assert_eq!(selection(&other), selection(&start));
-        (other.origin, other.messages) = (Some(Origin::None), true);
-        let selected = selection(&other);
+        let start = |options| selection(&StartReplication::new("s", ["a"]).options(options));
+        let other = StreamOptions::new().binary(true).proto_version(1).origin(Origin::Any);
+        assert_eq!(start(other.clone()), start(StreamOptions::new()));
+        let selected = start(other.origin(Origin::None).messages(true));
         assert!(selected.origin_none && selected.messages && !selected.two_phase);
     }
 }

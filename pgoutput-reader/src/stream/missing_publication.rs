@@ -42,7 +42,7 @@ pub(crate) struct Publications {
 
 impl Publications {
     pub(crate) fn of(start: &StartReplication) -> Self {
-        Self { names: start.publications.clone(), policy: start.missing_publication }
+        Self { names: start.publications.clone(), policy: start.options.missing_publication }
     }
 
     /// The publication that a warning of PostgreSQL 18 names; `None` for other notices. `received`
@@ -121,6 +121,7 @@ fn missing(skipped: SkippedPublication, server: ServerVersion) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::StreamOptions;
 
     fn version(text: &str) -> ServerVersion {
         text.parse().unwrap()
@@ -131,9 +132,8 @@ mod tests {
     }
 
     fn publications(names: &[&str], policy: MissingPublication) -> Publications {
-        let mut start = StartReplication::new("s", names.iter().copied());
-        start.missing_publication = policy;
-        Publications::of(&start)
+        let options = StreamOptions::new().missing_publication(policy);
+        Publications::of(&StartReplication::new("s", names.iter().copied()).options(options))
     }
 
     const CONTEXT: &str =

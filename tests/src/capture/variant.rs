@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use pgoutput_reader::{CreateSlot, Origin, StartReplication, Streaming};
+use pgoutput_reader::{CreateSlot, Origin, StartReplication, StreamOptions, Streaming};
 
 /// A set of options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,14 +104,16 @@ impl Variant {
     }
 
     pub(super) fn start(&self, slot: &str, publication: &str) -> StartReplication {
-        let mut start = StartReplication::new(slot, [publication]);
-        start.proto_version = Some(self.proto_version);
-        start.binary = self.binary;
-        start.messages = self.messages;
-        start.streaming = self.streaming;
-        start.two_phase = self.two_phase;
-        start.origin = self.local_only.then_some(Origin::None);
-        start
+        let mut options = StreamOptions::new()
+            .proto_version(self.proto_version)
+            .binary(self.binary)
+            .messages(self.messages)
+            .streaming(self.streaming)
+            .two_phase(self.two_phase);
+        if self.local_only {
+            options = options.origin(Origin::None);
+        }
+        StartReplication::new(slot, [publication]).options(options)
     }
 
     /// Returns the options, as START_REPLICATION spells them.

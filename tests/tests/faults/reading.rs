@@ -6,7 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use pgoutput_decode::Lsn;
-use pgoutput_reader::{Acknowledge, Config, Error, Reader, ReaderBuilder, Reconnect, StopHandle};
+use pgoutput_reader::{
+    Acknowledge, Config, Error, Reader, ReaderBuilder, Reconnect, StopHandle, StreamOptions,
+};
 use pgoutput_tests::{Fixture, PUBLICATION, Random, eventually, waiting};
 
 use crate::delivered::{Account, Delivered, Succession};
@@ -106,7 +108,8 @@ pub(crate) fn disturbed(
     let journal = writer.journal();
     account.check(&journal);
     fixture.wait_until_free();
-    let left = fixture.read_with(|builder| builder.messages(fixture.major() >= 14));
+    let left = fixture
+        .read_with(|builder| builder.options(StreamOptions::new().messages(fixture.major() >= 14)));
     // Delivered events are confirmed at an orderly end at the latest. Otherwise the last
     // transactions are delivered again, as a whole.
     assert!(
@@ -136,8 +139,7 @@ fn reader(
     ReaderBuilder::from(config)
         .slot(fixture.slot_name())
         .publication(PUBLICATION)
-        .messages(since_14)
-        .binary(since_14 && random.once_in(2))
+        .options(StreamOptions::new().messages(since_14).binary(since_14 && random.once_in(2)))
         .acknowledge(if manual { Acknowledge::Manual } else { Acknowledge::Automatic })
         .reconnect(
             Reconnect::default()

@@ -2,7 +2,7 @@
 //! does not report such changes.
 
 use pgoutput_harness::{Server, servers, servers_from};
-use pgoutput_reader::{ChangeEvent, Reader};
+use pgoutput_reader::{ChangeEvent, Reader, StreamOptions};
 use pgoutput_tests::{Fixture, InTime as _, after, formats, line};
 
 /// Creates a reader for each format that the server has.
@@ -37,7 +37,8 @@ fn a_running_reader_queries_altered_types() {
                  CREATE TYPE outer_c AS (x c, y d[]);
             CREATE TABLE t (id int, c c, cs c[], d d, o outer_c)";
         in_both_formats(server, setup, |fixture, binary| {
-            let mut reader = fixture.builder().binary(binary).connect().unwrap();
+            let mut reader =
+                fixture.builder().options(StreamOptions::new().binary(binary)).connect().unwrap();
             let mut insert = |c: &str| {
                 let row = format!(
                     "INSERT INTO t SELECT 1, c, ARRAY[NULL, c], c, ROW(c, ARRAY[c::d])::outer_c
@@ -64,7 +65,8 @@ fn a_row_in_the_altering_transaction_has_the_altered_type() {
     for server in servers() {
         let setup = "CREATE TYPE c AS (a text); CREATE TABLE t (c c)";
         in_both_formats(server, setup, |fixture, binary| {
-            let mut reader = fixture.builder().binary(binary).connect().unwrap();
+            let mut reader =
+                fixture.builder().options(StreamOptions::new().binary(binary)).connect().unwrap();
             let first = change(fixture, &mut reader, "INSERT INTO t VALUES ('(A)')");
             assert_eq!(after(&first), r#"{"c":{"a":"A"}}"#);
             fixture.run(["BEGIN; INSERT INTO t VALUES ('(A)'); ALTER TYPE c ADD ATTRIBUTE b text;
@@ -91,7 +93,8 @@ fn a_type_that_cannot_be_described_is_named_and_queried_once() {
                 "ALTER TYPE c ADD ATTRIBUTE e text",
                 "INSERT INTO t VALUES (5, '(A,B,E)', 'x')",
             ]);
-            let mut reader = fixture.builder().binary(binary).connect().unwrap();
+            let mut reader =
+                fixture.builder().options(StreamOptions::new().binary(binary)).connect().unwrap();
             let c = if binary {
                 r#""\\x00000002000000190000000141000000190000000142""#
             } else {

@@ -2,7 +2,7 @@
 
 use pgoutput_decode::TupleColumn;
 use pgoutput_harness::{Server, servers, servers_from};
-use pgoutput_reader::{Acknowledge, ChangeEvent, Reader};
+use pgoutput_reader::{Acknowledge, ChangeEvent, Reader, StreamOptions};
 use pgoutput_tests::{Fixture, InTime as _, after, formats, json};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, s text, v varchar(9), a text[], j json)";
@@ -15,8 +15,9 @@ fn fixture<'s>(server: &'s Server, encoding: &str) -> Fixture<'s> {
 /// Returns everything as text and, if the server can, as binary.
 fn both(fixture: &Fixture<'_>, check: impl Fn(&[ChangeEvent])) {
     for binary in formats(fixture.database().server()) {
-        let events =
-            fixture.read_with(|builder| builder.binary(*binary).acknowledge(Acknowledge::Never));
+        let events = fixture.read_with(|builder| {
+            builder.options(StreamOptions::new().binary(*binary)).acknowledge(Acknowledge::Never)
+        });
         check(&events);
     }
 }

@@ -3,6 +3,7 @@
 use pgoutput_harness::{Server, servers, servers_from, skip};
 use pgoutput_reader::{
     AuthError, Config, Connection, Error, ErrorKind, Reader, ReaderBuilder, SetupError,
+    StreamOptions,
 };
 use pgoutput_tests::{Fixture, InTime as _, PUBLICATION};
 
@@ -217,7 +218,8 @@ fn values_that_the_server_cannot_send_in_binary_are_an_error() {
             "INSERT INTO t VALUES ('=r/postgres', NULL)",
             "INSERT INTO t VALUES (NULL, '{=r/postgres}')",
         ]);
-        let mut reader = fixture.builder().binary(true).connect().unwrap();
+        let mut reader =
+            fixture.builder().options(StreamOptions::new().binary(true)).connect().unwrap();
         let first = reader.next_in_time().unwrap().unwrap();
         assert_eq!(pgoutput_tests::after(&first), r#"{"a":"=r/postgres","list":null}"#);
         let error = reader.next_in_time().unwrap().unwrap_err();

@@ -2,7 +2,9 @@
 
 use pgoutput_decode::{Decoder, Lsn, Message};
 use pgoutput_harness::servers_from;
-use pgoutput_reader::{Config, Connection, ReplicationStream, StartReplication, Streaming};
+use pgoutput_reader::{
+    Config, Connection, ReplicationStream, StartReplication, StreamOptions, Streaming,
+};
 use pgoutput_tests::{Fixture, PUBLICATION, stopped_in_time};
 
 /// A message's position and bytes, and whether it was in a chunk, if known.
@@ -12,8 +14,8 @@ fn stream(fixture: &Fixture<'_>) -> ReplicationStream {
     let dsn = fixture.database().dsn();
     let config: Config =
         format!("{dsn} options='-c logical_decoding_work_mem=64kB'").parse().unwrap();
-    let mut start = StartReplication::new(fixture.slot_name(), [PUBLICATION]);
-    start.streaming = Streaming::On;
+    let start = StartReplication::new(fixture.slot_name(), [PUBLICATION])
+        .options(StreamOptions::new().streaming(Streaming::On));
     Connection::connect(&config).unwrap().stream(&start).unwrap()
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pgoutput_harness::{Server, servers, servers_from};
-use pgoutput_reader::{Config, ErrorKind, Idle, Reader, ReaderBuilder};
+use pgoutput_reader::{Config, ErrorKind, Idle, Reader, ReaderBuilder, StreamOptions};
 use pgoutput_tests::{Fixture, InTime as _, eventually, is_idle_at, while_waiting, within};
 
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE other (id int);
@@ -64,7 +64,9 @@ fn with_logical_messages_the_slot_follows_the_readers_own_writes() {
         let fixture = Fixture::new(server, SETUP);
         let interval = Duration::from_millis(200);
         let policy = Idle::Message { prefix: "here we are".into(), interval };
-        let reader = builder(&fixture, Some(Duration::ZERO)).messages(true).idle(policy.clone());
+        let reader = builder(&fixture, Some(Duration::ZERO))
+            .options(StreamOptions::new().messages(true))
+            .idle(policy.clone());
         moves(&fixture, reader.connect().unwrap());
 
         // Messages of other writers are delivered, and so is one with this prefix that has content.
@@ -74,7 +76,10 @@ fn with_logical_messages_the_slot_follows_the_readers_own_writes() {
             "SELECT pg_logical_emit_message(false, 'here we are', 'x')",
             "INSERT INTO t VALUES (1)",
         ]);
-        let reader = builder(&fixture, None).messages(true).idle(policy).until_lsn(fixture.end());
+        let reader = builder(&fixture, None)
+            .options(StreamOptions::new().messages(true))
+            .idle(policy)
+            .until_lsn(fixture.end());
         let mut reader = reader.connect().unwrap();
         let events: Vec<_> = reader.in_time().map(Result::unwrap).collect();
         let prefixes: Vec<_> = events
@@ -110,7 +115,9 @@ fn idle_messages_require_reading_messages() {
         let error = builder(&fixture, None).idle(Idle::message()).connect().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
         if fixture.major() < 14 {
-            let old = builder(&fixture, None).messages(true).idle(Idle::message());
+            let old = builder(&fixture, None)
+                .options(StreamOptions::new().messages(true))
+                .idle(Idle::message());
             let error = old.connect().unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::Unsupported { needed: 14, .. }), "{error}");
         }

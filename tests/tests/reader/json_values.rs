@@ -2,7 +2,7 @@
 
 use pgoutput_decode::value::JsonOptions;
 use pgoutput_harness::{servers, servers_from};
-use pgoutput_reader::Acknowledge;
+use pgoutput_reader::{Acknowledge, StreamOptions};
 use pgoutput_tests::{Fixture, after, formats, line};
 use serde_json::{Value, json};
 
@@ -82,7 +82,8 @@ fn json_from_binary_is_the_same_byte_for_byte() {
     for server in servers_from(14) {
         let fixture = fixture(server);
         let text = fixture.read_with(|builder| builder.acknowledge(Acknowledge::Never));
-        let binary = fixture.read_with(|builder| builder.binary(true));
+        let binary =
+            fixture.read_with(|builder| builder.options(StreamOptions::new().binary(true)));
         let lines = |events: &[_]| events.iter().map(line).collect::<Vec<_>>();
         assert_eq!(lines(&binary), lines(&text), "PostgreSQL {}", server.major());
     }
@@ -108,8 +109,9 @@ fn a_deep_tsquery_is_the_same_in_text_and_in_binary() {
             if binary && server.major() < 14 {
                 continue;
             }
-            let events =
-                fixture.read_with(|builder| builder.binary(binary).acknowledge(Acknowledge::Never));
+            let events = fixture.read_with(|builder| {
+                builder.options(StreamOptions::new().binary(binary)).acknowledge(Acknowledge::Never)
+            });
             let left = format!(r#"{{"qs":["{to_the_left}"]}}"#);
             let right = format!(r#"{{"qs":["{to_the_right}",null]}}"#);
             for (event, expected) in events.iter().zip([left, right]) {
@@ -130,7 +132,10 @@ fn named(fixture: &Fixture<'_>, options: JsonOptions) -> Vec<Value> {
     let binary = if fixture.major() >= 14 { &[false, true][..] } else { &[false] };
     let mut formats = binary.iter().map(|binary| {
         let events = fixture.read_with(|builder| {
-            builder.binary(*binary).json_options(options).acknowledge(Acknowledge::Never)
+            builder
+                .options(StreamOptions::new().binary(*binary))
+                .json_options(options)
+                .acknowledge(Acknowledge::Never)
         });
         let lines = events.iter().map(|event| {
             let mut direct = String::new();
@@ -305,7 +310,10 @@ fn numeric_is_a_string_with_the_option() {
         for binary in formats(server) {
             let options = JsonOptions::default().numeric_as_string(true);
             let events = fixture.read_with(|builder| {
-                builder.binary(*binary).json_options(options).acknowledge(Acknowledge::Never)
+                builder
+                    .options(StreamOptions::new().binary(*binary))
+                    .json_options(options)
+                    .acknowledge(Acknowledge::Never)
             });
             let row = r#"{"n":"1.50","ns":["2.0","NaN"],"p":{"amount":"0.10"},"s":"3.000","i":"#;
             assert_eq!(after(&events[0]), format!("{row}4}}"));
@@ -327,8 +335,9 @@ fn numeric_has_infinities_from_14_on() {
         let fixture = Fixture::new(server, "CREATE TABLE t (n numeric, m numeric)");
         fixture.run(["INSERT INTO t VALUES ('Infinity', '-Infinity')"]);
         for binary in [false, true] {
-            let events =
-                fixture.read_with(|builder| builder.binary(binary).acknowledge(Acknowledge::Never));
+            let events = fixture.read_with(|builder| {
+                builder.options(StreamOptions::new().binary(binary)).acknowledge(Acknowledge::Never)
+            });
             assert_eq!(after(&events[0]), r#"{"n":"Infinity","m":"-Infinity"}"#);
         }
     }

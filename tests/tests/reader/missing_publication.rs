@@ -7,7 +7,7 @@ use pgoutput_decode::{Lsn, Message};
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::{
     Config, Connection, Error, ErrorKind, MissingPublication, Reader, ReaderBuilder,
-    ReplicationStream, SkippedPublication, StartReplication, StreamError,
+    ReplicationStream, SkippedPublication, StartReplication, StreamError, StreamOptions,
 };
 use pgoutput_tests::{Fixture, InTime as _, stopped_in_time};
 
@@ -47,8 +47,8 @@ fn builder(fixture: &Fixture<'_>) -> ReaderBuilder {
 
 fn stream(fixture: &Fixture<'_>, missing: MissingPublication) -> ReplicationStream {
     let config: Config = fixture.database().dsn().parse().unwrap();
-    let mut start = StartReplication::new(fixture.slot_name(), ["p"]);
-    start.missing_publication = missing;
+    let start = StartReplication::new(fixture.slot_name(), ["p"])
+        .options(StreamOptions::new().missing_publication(missing));
     Connection::connect(&config).unwrap().stream(&start).unwrap()
 }
 
@@ -168,7 +168,7 @@ fn skipping(builder: ReaderBuilder) -> (ReaderBuilder, Reports) {
     let reports = Reports::default();
     let recorder = Arc::clone(&reports);
     let builder = builder
-        .missing_publication(MissingPublication::Skip)
+        .options(StreamOptions::new().missing_publication(MissingPublication::Skip))
         .on_skipped_publication(move |skipped| recorder.lock().unwrap().push(skipped.clone()));
     (builder, reports)
 }

@@ -1,7 +1,7 @@
 //! Amounts of `money` with an `lc_monetary` that has no cents, or more than two digits of them.
 
 use pgoutput_harness::{Server, servers, skip};
-use pgoutput_reader::{Acknowledge, Reader, ReaderBuilder};
+use pgoutput_reader::{Acknowledge, Reader, ReaderBuilder, StreamOptions};
 use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, after, line};
 
 /// Locales, and the digits after the whole units of their currencies.
@@ -44,7 +44,10 @@ fn read_as(fixture: &Fixture<'_>, builder: impl Fn() -> ReaderBuilder, expected:
     let formats = if fixture.major() >= 14 { &[false, true][..] } else { &[false] };
     for binary in formats {
         let what = format!("PostgreSQL {}, {what}, binary {binary}", fixture.major());
-        let builder = builder().binary(*binary).acknowledge(Acknowledge::Never).until_lsn(end);
+        let builder = builder()
+            .options(StreamOptions::new().binary(*binary))
+            .acknowledge(Acknowledge::Never)
+            .until_lsn(end);
         let mut reader = builder.connect().unwrap();
         let events: Vec<_> = reader.in_time().map(Result::unwrap).collect();
         drop(reader);

@@ -4,6 +4,7 @@
 use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{
     Acknowledge, ColumnSchema, Connection, ErrorKind, ProtocolError, StartReplication, StreamError,
+    StreamOptions,
 };
 use pgoutput_tests::{Fixture, InTime as _, after, formats, json, stopped_in_time};
 
@@ -37,8 +38,11 @@ fn type_names_are_shown_escaped_and_their_values_are_read() {
         // A session in UTF8 writes to the tables whose names it can spell.
         fixture.run(["INSERT INTO t VALUES (1, 'ok', '{ok}', 5, '(7,ok)', '[1,3)')"]);
         for binary in formats(server) {
-            let events = fixture
-                .read_with(|builder| builder.binary(*binary).acknowledge(Acknowledge::Never));
+            let events = fixture.read_with(|builder| {
+                builder
+                    .options(StreamOptions::new().binary(*binary))
+                    .acknowledge(Acknowledge::Never)
+            });
             assert_eq!(
                 after(&events[0]),
                 r#"{"id":1,"m":"ok","a":["ok"],"d":5,"c":{"a\\xe9":7,"m":"ok"},"r":"[1,3)"}"#
@@ -88,7 +92,8 @@ fn prefixes_and_origins_are_shown_escaped() {
                   pg_catalog.replace('{origin}', '#', E'\xe9'))"
         );
         fixture.run([&*from_origin]);
-        let events = fixture.read_with(|builder| builder.messages(true));
+        let events =
+            fixture.read_with(|builder| builder.options(StreamOptions::new().messages(true)));
         let message = events[0].logical_message().unwrap();
         assert_eq!((message.prefix, message.content), (r"p\xe9", &b"content\xe9"[..]));
         let name = events[1].transaction().unwrap().origin().unwrap().name.to_string();

@@ -2,7 +2,7 @@
 
 use pgoutput_decode::Lsn;
 use pgoutput_harness::{servers, servers_from};
-use pgoutput_reader::{ErrorKind, Origin, ReaderBuilder, SetupError, Streaming};
+use pgoutput_reader::{ErrorKind, Origin, ReaderBuilder, SetupError, StreamOptions, Streaming};
 use pgoutput_tests::{Fixture, InTime as _, eventually, json};
 use serde_json::json;
 
@@ -262,7 +262,9 @@ fn origin_none_skips_replicated_changes() {
         drop(client);
         let read = |origin| {
             let events = fixture.read_with(|builder| {
-                builder.origin(origin).acknowledge(pgoutput_reader::Acknowledge::Never)
+                builder
+                    .options(StreamOptions::new().origin(origin))
+                    .acknowledge(pgoutput_reader::Acknowledge::Never)
             });
             events.iter().map(json).collect::<Vec<_>>()
         };
@@ -289,7 +291,9 @@ fn messages_are_delivered_in_and_outside_of_transactions() {
             "INSERT INTO t VALUES (2)",
         ]);
         let found = fixture.read_with(|builder| {
-            builder.messages(true).acknowledge(pgoutput_reader::Acknowledge::Never)
+            builder
+                .options(StreamOptions::new().messages(true))
+                .acknowledge(pgoutput_reader::Acknowledge::Never)
         });
         let events: Vec<_> = found.iter().map(json).collect();
         let ops: Vec<_> = events.iter().map(|event| event["op"].as_str().unwrap()).collect();
@@ -323,7 +327,12 @@ fn a_message_outside_of_transactions_beyond_until_lsn_is_not_delivered() {
         let until = fixture.end();
         fixture
             .run(["SELECT pg_logical_emit_message(false, 'late', '')", "INSERT INTO t VALUES (2)"]);
-        let mut reader = fixture.builder().messages(true).until_lsn(until).connect().unwrap();
+        let mut reader = fixture
+            .builder()
+            .options(StreamOptions::new().messages(true))
+            .until_lsn(until)
+            .connect()
+            .unwrap();
         assert_eq!(reader.in_time().map(Result::unwrap).count(), 1);
     }
 }
@@ -336,7 +345,12 @@ fn a_message_whose_record_ends_at_until_lsn_is_delivered() {
         let until: String = fixture.database().client().query_one(emit, &[]).unwrap().get(0);
         fixture.run(["INSERT INTO t VALUES (1)"]);
         let until = until.parse().unwrap();
-        let mut reader = fixture.builder().messages(true).until_lsn(until).connect().unwrap();
+        let mut reader = fixture
+            .builder()
+            .options(StreamOptions::new().messages(true))
+            .until_lsn(until)
+            .connect()
+            .unwrap();
         let events: Vec<_> = reader.in_time().map(Result::unwrap).collect();
         assert_eq!(events.len(), 1);
         assert_eq!(events[0].logical_message().unwrap().content, b"word");
@@ -358,12 +372,12 @@ fn start_lsn_ahead_of_the_log_is_rejected_and_loses_nothing() {
 fn an_option_of_newer_servers_names_their_version_and_leaves_no_slot() {
     type Set = fn(ReaderBuilder) -> ReaderBuilder;
     let options: [(&str, u32, Set); 6] = [
-        ("binary", 14, |builder| builder.binary(true)),
-        ("messages", 14, |builder| builder.messages(true)),
-        ("origin", 16, |builder| builder.origin(Origin::None)),
-        ("proto_version 2", 14, |builder| builder.proto_version(2)),
-        ("proto_version 3", 15, |builder| builder.proto_version(3)),
-        ("proto_version 4", 16, |builder| builder.proto_version(4)),
+        ("binary", 14, |builder| builder.options(StreamOptions::new().binary(true))),
+        ("messages", 14, |builder| builder.options(StreamOptions::new().messages(true))),
+        ("origin", 16, |builder| builder.options(StreamOptions::new().origin(Origin::None))),
+        ("proto_version 2", 14, |builder| builder.options(StreamOptions::new().proto_version(2))),
+        ("proto_version 3", 15, |builder| builder.options(StreamOptions::new().proto_version(3))),
+        ("proto_version 4", 16, |builder| builder.options(StreamOptions::new().proto_version(4))),
     ];
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
@@ -412,7 +426,9 @@ fn every_protocol_version_delivers_the_same_events() {
         };
         let read = |version| {
             let events = fixture.read_with(|builder| {
-                builder.proto_version(version).acknowledge(pgoutput_reader::Acknowledge::Never)
+                builder
+                    .options(StreamOptions::new().proto_version(version))
+                    .acknowledge(pgoutput_reader::Acknowledge::Never)
             });
             events.iter().map(pgoutput_tests::line).collect::<Vec<_>>()
         };
@@ -429,9 +445,9 @@ fn unsupported_options_are_rejected_not_ignored() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         for builder in [
-            fixture.builder().streaming(Streaming::On),
-            fixture.builder().streaming(Streaming::Parallel),
-            fixture.builder().two_phase(true),
+            fixture.builder().options(StreamOptions::new().streaming(Streaming::On)),
+            fixture.builder().options(StreamOptions::new().streaming(Streaming::Parallel)),
+            fixture.builder().options(StreamOptions::new().two_phase(true)),
         ] {
             let error = refusal(builder);
             assert!(

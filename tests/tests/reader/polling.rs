@@ -4,7 +4,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pgoutput_harness::{servers, servers_from};
-use pgoutput_reader::{ChangeEvent, Config, Error, ErrorKind, Idle, Next, Reader, Reconnect};
+use pgoutput_reader::{
+    ChangeEvent, Config, Error, ErrorKind, Idle, Next, Reader, Reconnect, StreamOptions,
+};
 use pgoutput_tests::{Fixture, Network, PUBLICATION};
 
 use super::reconnect::{id, terminate};
@@ -120,7 +122,12 @@ fn the_slot_of_an_idle_reader_advances() {
         let fixture = Fixture::new(server, SETUP);
         let interval = Duration::from_millis(100);
         let idle = Idle::Message { prefix: "polled".into(), interval };
-        let mut reader = fixture.builder().messages(true).idle(idle).connect().unwrap();
+        let mut reader = fixture
+            .builder()
+            .options(StreamOptions::new().messages(true))
+            .idle(idle)
+            .connect()
+            .unwrap();
         for _ in 0..3 {
             let end = fixture.end();
             let event =

@@ -4,6 +4,7 @@ use pgoutput_decode::Lsn;
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::{
     Acknowledge, ErrorKind, Idle, Position, PositionError, Reader, ReaderBuilder, SetupError,
+    StreamOptions,
 };
 use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, Proxy, eventually, line};
 
@@ -152,7 +153,9 @@ fn a_foreign_position_is_rejected_with_the_reason() {
             "{error}"
         );
         if fixture.major() >= 14 {
-            let more = builder(&fixture, slot).messages(true).resume(stored(&position));
+            let more = builder(&fixture, slot)
+                .options(StreamOptions::new().messages(true))
+                .resume(stored(&position));
             let error = refusal(more);
             let expected = "(it was taken with the option messages off;";
             assert!(error.to_string().contains(expected), "{error}");
@@ -246,7 +249,8 @@ fn messages_outside_of_transactions_have_positions() {
         let slot = fixture.slot_name();
         let end = fixture.end();
         let all = |position: Option<Position>| {
-            let mut builder = builder(&fixture, slot).messages(true).until_lsn(end);
+            let mut builder =
+                builder(&fixture, slot).options(StreamOptions::new().messages(true)).until_lsn(end);
             if let Some(position) = position {
                 builder = builder.resume(position);
             }

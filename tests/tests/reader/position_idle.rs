@@ -7,7 +7,7 @@ use std::time::Duration;
 use pgoutput_decode::Lsn;
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::{
-    Acknowledge, ErrorKind, Idle, Position, PositionError, Reader, ReaderBuilder,
+    Acknowledge, ErrorKind, Idle, Position, PositionError, Reader, ReaderBuilder, StreamOptions,
 };
 use pgoutput_tests::{Fixture, InTime as _, eventually, is_idle_at, waiting};
 
@@ -189,7 +189,8 @@ fn a_message_outside_of_transactions_is_delivered_once_without_a_position() {
             let message = format!("SELECT pg_logical_emit_message(false, 'p', '{round}')");
             // Such a message is not flushed by itself.
             fixture.run([&message as &str, "INSERT INTO other VALUES (1)"]);
-            let reader = builder(&fixture, Acknowledge::Automatic).messages(true);
+            let reader = builder(&fixture, Acknowledge::Automatic)
+                .options(StreamOptions::new().messages(true));
             let end: Lsn = fixture.end();
             let events: Vec<_> = {
                 let mut reader = reader.until_lsn(end).connect().unwrap();

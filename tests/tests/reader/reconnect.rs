@@ -10,6 +10,7 @@ use pgoutput_decode::Lsn;
 use pgoutput_harness::{PATIENCE, Server, StopMode, servers};
 use pgoutput_reader::{
     Acknowledge, ChangeEvent, Config, Error, Next, Reader, ReaderBuilder, Reconnect, SslMode,
+    StreamOptions,
 };
 use pgoutput_tests::{
     Fixture, Forward, InTime as _, PUBLICATION, Proxy, eventually, is_idle_at, line, within,
@@ -71,7 +72,7 @@ fn write_everything(fixture: &Fixture<'_>) {
 
 fn set_up(fixture: &Fixture<'_>, builder: ReaderBuilder) -> ReaderBuilder {
     let builder = builder.slot(fixture.slot_name()).publication(PUBLICATION);
-    builder.messages(fixture.major() >= 14).reconnect(at_once())
+    builder.options(StreamOptions::new().messages(fixture.major() >= 14)).reconnect(at_once())
 }
 
 fn read(builder: ReaderBuilder) -> (Vec<String>, u64) {

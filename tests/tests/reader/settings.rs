@@ -3,7 +3,7 @@
 
 use pgoutput_decode::TupleColumn;
 use pgoutput_harness::{Server, servers, skip};
-use pgoutput_reader::{Acknowledge, Config, Connection, Reader};
+use pgoutput_reader::{Acknowledge, Config, Connection, Reader, StreamOptions};
 use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, after, eventually};
 use postgres::SimpleQueryMessage;
 
@@ -116,8 +116,11 @@ fn settings_of_the_database_and_the_role_do_not_change_values() {
             }
             assert_eq!(after(&events[0]), JSON);
             if major >= 14 {
-                let events = fixture
-                    .read_with(|builder| builder.binary(true).acknowledge(Acknowledge::Never));
+                let events = fixture.read_with(|builder| {
+                    builder
+                        .options(StreamOptions::new().binary(true))
+                        .acknowledge(Acknowledge::Never)
+                });
                 assert_eq!(after(&events[0]), JSON, "PostgreSQL {major}, {whose}: binary");
             }
             let config: Config = fixture.database().dsn().parse().unwrap();

@@ -2,7 +2,7 @@
 //! used, and types that cannot be described are named.
 
 use pgoutput_harness::{Server, servers, servers_from};
-use pgoutput_reader::{Acknowledge, ChangeEvent, ColumnSchema};
+use pgoutput_reader::{Acknowledge, ChangeEvent, ColumnSchema, StreamOptions};
 use pgoutput_tests::{Fixture, after, json, line};
 use serde_json::{Value, json};
 
@@ -15,8 +15,9 @@ fn in_each_format(server: &'static Server, check: impl Fn(bool)) {
 }
 
 fn read(fixture: &Fixture<'_>, binary: bool) -> Vec<ChangeEvent> {
-    let events =
-        fixture.read_with(|builder| builder.binary(binary).acknowledge(Acknowledge::Never));
+    let events = fixture.read_with(|builder| {
+        builder.options(StreamOptions::new().binary(binary)).acknowledge(Acknowledge::Never)
+    });
     for event in &events {
         let mut own_road = String::new();
         event.write_json(&mut own_road).unwrap();

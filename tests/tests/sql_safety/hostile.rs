@@ -10,6 +10,7 @@ use pgoutput_harness::{Database, Server, shared};
 use pgoutput_reader::config::TargetSessionAttrs;
 use pgoutput_reader::{
     Config, Connection, ErrorKind, Idle, Next, Reader, ReaderBuilder, Reconnect, SetupError,
+    StreamOptions,
 };
 use pgoutput_tests::{InTime as _, eventually};
 use postgres::Client;
@@ -291,7 +292,7 @@ fn no_hostile_function_runs_in_the_reader() {
         let mut reader = hostile
             .builder()
             .create_slot(true)
-            .messages(true)
+            .options(StreamOptions::new().messages(true))
             .idle(Idle::Message { prefix: "idle".into(), interval: idle })
             .reconnect(Reconnect::default().initial_delay(Duration::from_millis(1)))
             .connect()

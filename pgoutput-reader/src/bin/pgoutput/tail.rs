@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pgoutput_reader::decode::value::JsonOptions;
 use pgoutput_reader::{
     Acknowledge, Config, Error, ErrorKind, Lsn, MissingPublication, Next, Reader, ReaderBuilder,
-    Reconnect, SetupError,
+    Reconnect, SetupError, StreamOptions,
 };
 
 use crate::Failure;
@@ -71,24 +71,19 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
     let report = Report::of(tail);
     let mut builder = ReaderBuilder::from(config)
         .slot(&tail.slot)
-        .messages(tail.messages)
-        .binary(tail.binary)
+        .options(options(tail))
         .json_options(
             JsonOptions::default()
                 .numeric_as_string(tail.numeric_strings)
                 .bigint_as_string(tail.bigint_strings),
         )
-        .streaming(tail.streaming.into())
-        .two_phase(tail.two_phase)
         .acknowledge(if tail.no_ack { Acknowledge::Never } else { Acknowledge::Manual })
         .reconnect(reconnect(tail))
         .on_reconnect(move |attempt| report.lost(attempt))
         .on_reconnected(move |back| report.reconnected(back))
         .on_slot_wait(move |wait| report.waiting(wait));
     if tail.skip_missing_publication {
-        builder = builder
-            .missing_publication(MissingPublication::Skip)
-            .on_skipped_publication(|skipped| crate::print_line(skipped));
+        builder = builder.on_skipped_publication(|skipped| crate::print_line(skipped));
     }
     for publication in &tail.publications {
         builder = builder.publication(publication);
@@ -105,12 +100,6 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
     if tail.failover {
         builder = builder.failover_slot();
     }
-    if let Some(version) = tail.proto_version {
-        builder = builder.proto_version(version);
-    }
-    if let Some(origin) = tail.origin {
-        builder = builder.origin(origin.into());
-    }
     if let Some(lsn) = tail.start_lsn {
         builder = builder.start_lsn(lsn);
     }
@@ -118,6 +107,24 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
         builder = builder.until_lsn(lsn);
     }
     builder
+}
+
+fn options(tail: &Tail) -> StreamOptions {
+    let mut options = StreamOptions::new()
+        .messages(tail.messages)
+        .binary(tail.binary)
+        .streaming(tail.streaming.into())
+        .two_phase(tail.two_phase);
+    if tail.skip_missing_publication {
+        options = options.missing_publication(MissingPublication::Skip);
+    }
+    if let Some(version) = tail.proto_version {
+        options = options.proto_version(version);
+    }
+    if let Some(origin) = tail.origin {
+        options = options.origin(origin.into());
+    }
+    options
 }
 
 fn reconnect(tail: &Tail) -> Reconnect {

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::proto::Streaming;
 use crate::proto::quote::{identifier, identifier_list, literal};
+use crate::proto::{StreamOptions, Streaming};
 
 /// Takes the quoted text at the front, as `repl_scanner.l` reads a literal (xq) and
 /// `SplitIdentifierString` a name. A doubled quote is a quote, a single one is the end, and any
@@ -90,13 +90,15 @@ fn a_zero_byte_is_refused() {
 
 #[test]
 fn start_replication_names_every_option() {
-    let mut start = StartReplication::new("my_slot", ["Big One", "it's,\"quoted\""]);
-    start.start_lsn = pgoutput_decode::Lsn::new(0x16_B374_D848);
-    start.streaming = Streaming::Parallel;
-    start.binary = true;
-    start.messages = true;
-    start.two_phase = true;
-    start.origin = Some(crate::Origin::None);
+    let options = StreamOptions::new()
+        .streaming(Streaming::Parallel)
+        .binary(true)
+        .messages(true)
+        .two_phase(true)
+        .origin(crate::Origin::None);
+    let start = StartReplication::new("my_slot", ["Big One", "it's,\"quoted\""])
+        .start_lsn(pgoutput_decode::Lsn::new(0x16_B374_D848))
+        .options(options);
     assert_eq!(
         start_replication(&start, ServerVersion::new(160_004)).unwrap(),
         "START_REPLICATION SLOT \"my_slot\" LOGICAL 16/B374D848 (\"proto_version\" '4', \

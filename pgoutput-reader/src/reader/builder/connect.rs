@@ -27,18 +27,18 @@ impl ReaderBuilder {
     pub fn connect(mut self) -> Result<Reader, Error> {
         let create = self.slot_to_create()?;
         let config = self.config?;
-        if self.start.streaming != Streaming::Off {
+        if self.start.options.streaming != Streaming::Off {
             return Err(SetupError::NotSupportedYet { option: "streaming" }.into());
         }
-        if matches!(self.idle, Idle::Message { .. }) && !self.start.messages {
+        if matches!(self.idle, Idle::Message { .. }) && !self.start.options.messages {
             return Err(Error::usage(
-                "Idle::Message needs messages to be read: set messages(true)",
+                "Idle::Message needs messages to be read: set StreamOptions::messages(true)",
             ));
         }
         if self.resume.is_some() && !self.start.start_lsn.is_zero() {
             return Err(Error::usage("resume says where to start: leave start_lsn out"));
         }
-        if self.start.two_phase {
+        if self.start.options.two_phase {
             return Err(SetupError::NotSupportedYet { option: "two_phase" }.into());
         }
         let temporary = self.temporary;

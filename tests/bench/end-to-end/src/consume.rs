@@ -3,6 +3,7 @@
 use pgoutput_decode::{Lsn, Message, Tag};
 use pgoutput_reader::{
     Acknowledge, Config, Connection, ReaderBuilder, ReplicationStream, StartReplication,
+    StreamOptions,
 };
 
 use crate::Problem;
@@ -29,8 +30,8 @@ pub fn consume(name: &str, task: &Task) -> Result<u64, Problem> {
 }
 
 fn stream(config: &Config, task: &Task) -> Result<ReplicationStream, Problem> {
-    let mut start = StartReplication::new(&task.slot, ["p"]);
-    start.binary = task.binary;
+    let start =
+        StartReplication::new(&task.slot, ["p"]).options(StreamOptions::new().binary(task.binary));
     Ok(Connection::connect(config)?.stream(&start)?)
 }
 
@@ -64,7 +65,7 @@ fn events(config: Config, task: &Task, until: Lsn) -> Result<u64, Problem> {
     let reader = ReaderBuilder::from(config)
         .slot(&task.slot)
         .publication("p")
-        .binary(task.binary)
+        .options(StreamOptions::new().binary(task.binary))
         .acknowledge(Acknowledge::Never)
         .until_lsn(until)
         .connect()?;

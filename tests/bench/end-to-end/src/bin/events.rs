@@ -10,7 +10,7 @@ use pgoutput_bench::{Counting, Lane, Record, Report, allocations, compare};
 use pgoutput_end_to_end::workload::Workload;
 use pgoutput_end_to_end::{Problem, exit};
 use pgoutput_harness::Server;
-use pgoutput_reader::{Acknowledge, ChangeEvent, Next, Reader, Row, RowError};
+use pgoutput_reader::{Acknowledge, ChangeEvent, Next, Reader, Row, RowError, StreamOptions};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -44,7 +44,7 @@ fn run(&Args { rows }: &Args) -> Result<(), Problem> {
         let mut reader = Reader::builder(&database.dsn_tcp())
             .slot("base")
             .publication("p")
-            .binary(workload.is_binary())
+            .options(StreamOptions::new().binary(workload.is_binary()))
             .acknowledge(Acknowledge::Never)
             .connect()?;
         let (events, made) = allocations(|| read(&mut reader, rows));
