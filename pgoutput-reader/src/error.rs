@@ -183,7 +183,7 @@ pub enum ErrorKind {
         /// The error of the last attempt.
         last: Option<Error>,
     },
-    /// The connection of a [temporary slot](crate::ReaderBuilder::temporary_slot) was lost, and the
+    /// The connection of a [temporary slot](crate::SlotCreation::Temporary) was lost, and the
     /// slot with it.
     #[cfg(feature = "reader")]
     #[error(

@@ -138,7 +138,7 @@ pub use proto::{
     Streaming,
 };
 #[cfg(feature = "reader")]
-pub use reader::{Next, Reader, ReaderBuilder};
+pub use reader::{Next, Reader, ReaderBuilder, SlotCreation};
 pub use server_version::ServerVersion;
 #[cfg(feature = "reader")]
 pub use setup::SlotWait;

@@ -3,6 +3,7 @@
 mod builder;
 mod events;
 mod non_blocking;
+mod slot_creation;
 
 use std::iter::FusedIterator;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use pgoutput_decode::Lsn;
 
 pub use builder::ReaderBuilder;
 use events::Events;
+pub use slot_creation::SlotCreation;
 
 use crate::catalog::{Published, SlotStatus};
 use crate::config::Config;

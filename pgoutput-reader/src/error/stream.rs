@@ -56,14 +56,6 @@ pub enum SetupError {
         /// The sessions that were waited for, at the last check.
         sessions: Vec<BlockingSession>,
     },
-    /// Two settings contradict each other on whether or how the slot is created.
-    #[error("{given} and {against} contradict each other: leave one out")]
-    SlotCreationContradicts {
-        /// One setting.
-        given: &'static str,
-        /// The other.
-        against: &'static str,
-    },
     /// The slot is a physical slot.
     #[error(
         "replication slot \"{slot}\" is physical: use a logical one created for pgoutput",
@@ -242,7 +234,7 @@ fn creation(slot: &str) -> String {
         && slot.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
     if is_name {
         format!(
-            ": create it (--create-slot, `create_slot(true)`, or SELECT \
+            ": create it (--create-slot, `slot_creation(SlotCreation::IfMissing)`, or SELECT \
              pg_catalog.pg_create_logical_replication_slot('{slot}', 'pgoutput')); it starts at \
              the current WAL position, not where an older slot ended"
         )

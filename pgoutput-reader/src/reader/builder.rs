@@ -14,6 +14,7 @@ use crate::event::Position;
 use crate::io::{StopHandle, WakePipe};
 use crate::listener::Listener;
 use crate::proto::{StartReplication, StreamOptions};
+use crate::reader::SlotCreation;
 use crate::setup::{OnSlotWait, SlotWait};
 use crate::source::{
     OnReconnect, OnReconnected, OnSkipped, Reconnect, ReconnectAttempt, Reconnected,
@@ -27,14 +28,10 @@ const SLOT_WAIT: Duration = Duration::from_secs(300);
 /// or from a [`Config`]. The `Config` has the settings of the connection: timeouts, limits,
 /// [`max_read_delay`](Config::max_read_delay).
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct ReaderBuilder {
     config: Result<Config, ConfigError>,
     start: StartReplication,
-    /// Whether that was asked for or forbidden.
-    create: Option<bool>,
-    temporary: bool,
-    failover: bool,
+    slot_creation: SlotCreation,
     slot_wait_limit: Duration,
     on_slot_wait: Option<OnSlotWait>,
     stop: Option<(WakePipe, StopHandle)>,
@@ -61,9 +58,7 @@ impl ReaderBuilder {
         Self {
             config,
             start: StartReplication::new(String::new(), [] as [&str; 0]),
-            create: None,
-            temporary: false,
-            failover: false,
+            slot_creation: SlotCreation::default(),
             slot_wait_limit: SLOT_WAIT,
             on_slot_wait: None,
             stop: None,
@@ -117,19 +112,13 @@ impl ReaderBuilder {
         self
     }
 
-    /// Creates the slot if it does not exist. Without this a missing slot is an error: a new one
-    /// would start now, and whatever the old one held would be lost silently.
+    /// Sets whether and how the slot is created; [`SlotCreation::Never`] unless set.
     ///
     /// The server first waits for every transaction that is open: see
     /// [`on_slot_wait`](Self::on_slot_wait) and [`slot_wait_limit`](Self::slot_wait_limit).
-    ///
-    /// `false` together with [`temporary_slot`](Self::temporary_slot) or
-    /// [`failover_slot`](Self::failover_slot), which ask for a slot to be created, is
-    /// [`SetupError::SlotCreationContradicts`](crate::SetupError::SlotCreationContradicts), in
-    /// whatever order they are called.
     #[must_use]
-    pub fn create_slot(mut self, create: bool) -> Self {
-        self.create = Some(create);
+    pub fn slot_creation(mut self, creation: SlotCreation) -> Self {
+        self.slot_creation = creation;
         self
     }
 
@@ -140,7 +129,7 @@ impl ReaderBuilder {
     ///
     /// It also limits the wait for a slot that another process is still creating; after that it is
     /// [`SetupError::SlotBeingCreated`](crate::SetupError::SlotBeingCreated). The reader waits for
-    /// such a slot with and without [`create_slot`](Self::create_slot), but not with
+    /// such a slot whatever [`slot_creation`](Self::slot_creation) is, but not with
     /// [`resume`](Self::resume): a new slot cannot have the changes after a position.
     #[must_use]
     pub fn slot_wait_limit(mut self, limit: Duration) -> Self {
@@ -153,12 +142,12 @@ impl ReaderBuilder {
     /// for. The same goes to the crate `log`, as a warning.
     ///
     /// ```no_run
-    /// use pgoutput_reader::Reader;
+    /// use pgoutput_reader::{Reader, SlotCreation};
     ///
     /// let reader = Reader::builder("host=localhost dbname=app")
     ///     .slot("my_slot")
     ///     .publication("my_publication")
-    ///     .create_slot(true)
+    ///     .slot_creation(SlotCreation::IfMissing)
     ///     .on_slot_wait(|wait| eprintln!("{wait}"))
     ///     .connect()?;
     /// # Ok::<(), pgoutput_reader::Error>(())
@@ -184,14 +173,6 @@ impl ReaderBuilder {
         let stop = StopHandle::new(wake.waker());
         self.stop = Some((wake, stop.clone()));
         Ok(stop)
-    }
-
-    /// Creates the slot for this connection only; the server drops it when the connection ends.
-    /// That a slot of this name exists already is an error.
-    #[must_use]
-    pub fn temporary_slot(mut self) -> Self {
-        self.temporary = true;
-        self
     }
 
     /// How the JSON of events writes values: `numeric` as a number with all its digits unless set.
@@ -290,15 +271,6 @@ impl ReaderBuilder {
         self
     }
 
-    /// Creates the slot if it does not exist, as one that standbys keep too, so that it can be read
-    /// on after a failover (PostgreSQL 17 and later; manual, section "Logical Replication
-    /// Failover"). A slot that exists stays as it is.
-    #[must_use]
-    pub fn failover_slot(mut self) -> Self {
-        self.failover = true;
-        self
-    }
-
     /// Ends the iterator once every transaction whose commit record starts before `lsn` was
     /// delivered, also when nothing more arrives.
     #[must_use]
@@ -328,7 +300,7 @@ impl ReaderBuilder {
     /// Sets what happens after a connection is lost; [`Reconnect::default`] unless set. A reader
     /// continues with the next event: no event is lost and none is delivered twice.
     ///
-    /// A [temporary slot](Self::temporary_slot) is gone with its connection, so a reader of one
+    /// A [temporary slot](SlotCreation::Temporary) is gone with its connection, so a reader of one
     /// never reconnects.
     #[must_use]
     pub fn reconnect(mut self, reconnect: Reconnect) -> Self {

@@ -115,7 +115,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`SetupError::SlotCreationBlocked`] after the limit, [`ErrorKind::Stopped`]: neither leaves a slot.
-    pub(crate) fn create_slot_patiently(
+    pub(crate) fn create_slot_reporting_waits(
         &mut self,
         slot: &CreateSlot,
         catalog: &mut Catalog,

@@ -13,7 +13,7 @@ impl Connection {
     /// none. A slot that another process creates is waited for, whether or not that is asked for.
     ///
     /// # Errors
-    /// Everything that is missing; what [`create_slot_patiently`](Self::create_slot_patiently) and
+    /// Everything that is missing; what [`create_slot_reporting_waits`](Self::create_slot_reporting_waits) and
     /// [`wait_for_creator`](Self::wait_for_creator) find.
     pub(crate) fn make_ready(
         &mut self,
@@ -38,7 +38,7 @@ impl Connection {
             self.check_publications(needs.publications)?;
         }
         if let Some(create) = create.filter(|create| create.temporary) {
-            self.create_slot_patiently(create, catalog, wait_options)?;
+            self.create_slot_reporting_waits(create, catalog, wait_options)?;
         }
         let slot = loop {
             let error = match self.check_slot(needs.slot) {
@@ -57,7 +57,7 @@ impl Connection {
                 (ErrorKind::Setup(SetupError::SlotMissing { .. }), Some(create))
                     if !create.temporary =>
                 {
-                    match self.create_slot_patiently(create, catalog, wait_options) {
+                    match self.create_slot_reporting_waits(create, catalog, wait_options) {
                         // Another client was faster: its slot is as good.
                         Err(error) if error.sqlstate() == Some("42710") => {}
                         created => drop(created?),

@@ -16,6 +16,17 @@ fn wrong_usage_is_exit_status_2() {
         &["tail", "--slot", "s", "--publication", "p", "--limit", "many"],
         &["tail", "--slot", "s", "--publication", "p", "--until-lsn", "7"],
         &["tail", "--slot", "s", "--publication", "p", "--format", "xml"],
+        &["tail", "--slot", "s", "--publication", "p", "--failover"],
+        &[
+            "tail",
+            "--slot",
+            "s",
+            "--publication",
+            "p",
+            "--create-slot",
+            "--failover",
+            "--temporary",
+        ],
         &["watch"],
     ] {
         let output = finished(program().args(arguments));

@@ -3,7 +3,7 @@
 use pgoutput_harness::{Server, servers, servers_from, skip};
 use pgoutput_reader::{
     AuthError, Config, Connection, Error, ErrorKind, Reader, ReaderBuilder, SetupError,
-    StreamOptions,
+    SlotCreation, StreamOptions,
 };
 use pgoutput_tests::{Fixture, InTime as _, PUBLICATION};
 
@@ -82,7 +82,7 @@ fn rejected_users_and_a_low_wal_level_are_errors_with_advice() {
                 "{error:?}"
             );
             // The right password is accepted. The next error is about the server itself.
-            let builder = reader(&config(Some(PASSWORD))).create_slot(true);
+            let builder = reader(&config(Some(PASSWORD))).slot_creation(SlotCreation::IfMissing);
             let error = refusal(builder, "set wal_level = logical");
             assert_eq!(error.sqlstate(), Some("55000"), "{role}: {error}");
         }
@@ -249,26 +249,29 @@ fn all_problems_are_reported_in_one_error() {
         other.client().batch_execute(create).unwrap();
         let config: Config = database.dsn().parse().unwrap();
         let full = SetupError::SlotsInUse { limit: 1 };
-        let problems = several(reader(&config).create_slot(true));
+        let problems = several(reader(&config).slot_creation(SlotCreation::IfMissing));
         assert!(
             matches!(&problems[..], [slot, SetupError::PublicationMissing { .. }] if *slot == full),
             "{problems:?}"
         );
-        for create in [false, true] {
-            let problems = several(reader(&config).slot("taken").create_slot(create));
+        for create in [SlotCreation::Never, SlotCreation::IfMissing] {
+            let problems = several(reader(&config).slot("taken").slot_creation(create));
             assert!(
                 matches!(
                     &problems[..],
                     [SetupError::SlotDatabase { .. }, SetupError::PublicationMissing { .. }]
                 ),
-                "{create} {problems:?}"
+                "{create:?} {problems:?}"
             );
         }
 
         // A single problem is reported with the server's message.
         let create = format!("CREATE PUBLICATION {PUBLICATION} FOR ALL TABLES");
         database.client().batch_execute(&create).unwrap();
-        let error = refusal(reader(&config).create_slot(true), "raise max_replication_slots");
+        let error = refusal(
+            reader(&config).slot_creation(SlotCreation::IfMissing),
+            "raise max_replication_slots",
+        );
         assert_eq!(error.sqlstate(), Some("53400"));
         let error = reader(&config).slot("taken").connect().unwrap_err();
         assert!(
@@ -288,6 +291,6 @@ fn all_problems_are_reported_in_one_error() {
         server.client().batch_execute(&create).unwrap();
         let config: Config = server.dsn("postgres").parse().unwrap();
         let level = SetupError::WalLevel { level: "replica".into() };
-        assert_eq!(several(reader(&config).create_slot(true)), [level, full]);
+        assert_eq!(several(reader(&config).slot_creation(SlotCreation::IfMissing)), [level, full]);
     }
 }

@@ -3,8 +3,8 @@
 
 use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{
-    Acknowledge, ColumnSchema, Connection, ErrorKind, ProtocolError, StartReplication, StreamError,
-    StreamOptions,
+    Acknowledge, ColumnSchema, Connection, ErrorKind, ProtocolError, SlotCreation,
+    StartReplication, StreamError, StreamOptions,
 };
 use pgoutput_tests::{Fixture, InTime as _, after, formats, json, stopped_in_time};
 
@@ -245,7 +245,7 @@ fn a_blocking_session_is_reported_escaped() {
         let builder = pgoutput_reader::Reader::builder(&database)
             .slot(&slot)
             .publication(pgoutput_tests::PUBLICATION)
-            .create_slot(true)
+            .slot_creation(SlotCreation::IfMissing)
             .slot_wait_limit(std::time::Duration::from_secs(4))
             .on_slot_wait(move |wait| {
                 let users: Vec<_> =

@@ -2,7 +2,9 @@
 
 use pgoutput_decode::Lsn;
 use pgoutput_harness::{servers, servers_from};
-use pgoutput_reader::{ErrorKind, Origin, ReaderBuilder, SetupError, StreamOptions, Streaming};
+use pgoutput_reader::{
+    ErrorKind, Origin, ReaderBuilder, SetupError, SlotCreation, StreamOptions, Streaming,
+};
 use pgoutput_tests::{Fixture, InTime as _, eventually, json};
 use serde_json::json;
 
@@ -98,11 +100,13 @@ fn a_missing_slot_is_created_only_on_request() {
         assert!(error.to_string().contains("--create-slot"), "{error}");
         assert!(error.to_string().contains(&slot), "{error}");
 
-        let reader = fixture.builder().slot(&slot).create_slot(true).connect().unwrap();
+        let reader =
+            fixture.builder().slot(&slot).slot_creation(SlotCreation::IfMissing).connect().unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
         reader.stop().unwrap();
         // The slot remains, and is used unchanged the next time.
-        let events = fixture.read_with(|builder| builder.slot(&slot).create_slot(true));
+        let events =
+            fixture.read_with(|builder| builder.slot(&slot).slot_creation(SlotCreation::IfMissing));
         assert_eq!(events.len(), 1);
     }
 }
@@ -120,7 +124,8 @@ fn a_slot_name_is_never_taken_as_sql() {
                 matches!(error.kind(), ErrorKind::Setup(SetupError::SlotMissing { .. })),
                 "{slot}: {error}"
             );
-            let error = refusal(fixture.builder().slot(slot).create_slot(true));
+            let error =
+                refusal(fixture.builder().slot(slot).slot_creation(SlotCreation::IfMissing));
             assert_eq!(error.sqlstate(), Some("42602"), "{slot}: {error}");
             assert!(error.to_string().contains("lower-case letters"), "{error}");
         }
@@ -134,7 +139,12 @@ fn a_missing_publication_is_named_with_advice_on_every_version() {
         let fixture = Fixture::new(server, TABLE);
         let slot = fixture.database().slot_name("none");
         let error = refusal(
-            fixture.builder().slot(&slot).create_slot(true).publication("ab,sent").publication("x"),
+            fixture
+                .builder()
+                .slot(&slot)
+                .slot_creation(SlotCreation::IfMissing)
+                .publication("ab,sent")
+                .publication("x"),
         );
         let ErrorKind::Setup(SetupError::PublicationMissing { missing, existing, database }) =
             error.kind()
@@ -168,7 +178,8 @@ fn a_temporary_slot_is_dropped_with_its_reader() {
                 format!("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot}'");
             fixture.number(&slots)
         };
-        let mut reader = fixture.builder().slot(&slot).temporary_slot().connect().unwrap();
+        let mut reader =
+            fixture.builder().slot(&slot).slot_creation(SlotCreation::Temporary).connect().unwrap();
         assert_eq!(count(), 1);
         fixture.run(["INSERT INTO t VALUES (1)"]);
         assert_eq!(json(&reader.next_in_time().unwrap().unwrap())["after"], json!({"id": 1}));
@@ -176,7 +187,7 @@ fn a_temporary_slot_is_dropped_with_its_reader() {
         eventually("the slot to be dropped", || (count() == 0).then_some(()));
 
         // An existing slot is not used instead.
-        let error = refusal(fixture.builder().temporary_slot());
+        let error = refusal(fixture.builder().slot_creation(SlotCreation::Temporary));
         assert_eq!(error.sqlstate(), Some("42710"), "{error}");
     }
 }
@@ -383,7 +394,7 @@ fn an_option_of_newer_servers_names_their_version_and_leaves_no_slot() {
         let fixture = Fixture::new(server, TABLE);
         let slot = fixture.database().slot_name("unsupported");
         for (name, needs, set) in options {
-            let builder = set(fixture.builder().slot(&slot).create_slot(true));
+            let builder = set(fixture.builder().slot(&slot).slot_creation(SlotCreation::IfMissing));
             if server.major() >= needs {
                 builder.connect().unwrap_or_else(|e| panic!("{name}: {e}")).stop().unwrap();
                 pgoutput_reader::Connection::connect(&fixture.database().dsn().parse().unwrap())

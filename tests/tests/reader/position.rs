@@ -4,7 +4,7 @@ use pgoutput_decode::Lsn;
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::{
     Acknowledge, ErrorKind, Idle, Position, PositionError, Reader, ReaderBuilder, SetupError,
-    StreamOptions,
+    SlotCreation, StreamOptions,
 };
 use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, Proxy, eventually, line};
 
@@ -186,7 +186,8 @@ fn a_recreated_slot_is_rejected_and_no_slot_is_created() {
         reader.stop().unwrap();
         let drop_slot = format!("SELECT pg_drop_replication_slot('{slot}')");
         fixture.run([&drop_slot as &str]);
-        let missing = builder(&fixture, slot).create_slot(true).resume(position.clone());
+        let missing =
+            builder(&fixture, slot).slot_creation(SlotCreation::IfMissing).resume(position.clone());
         let error = missing.connect().unwrap_err().into_kind();
         assert!(matches!(error, ErrorKind::Setup(SetupError::SlotMissing { .. })), "{error}");
         fixture.create_slot(slot);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pgoutput_harness::{Server, StopMode, servers};
 use pgoutput_reader::{
-    Acknowledge, Error, ErrorKind, Next, Reader, ReaderBuilder, Reconnect, SetupError,
+    Acknowledge, Error, ErrorKind, Next, Reader, ReaderBuilder, Reconnect, SetupError, SlotCreation,
 };
 use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, Proxy, eventually};
 
@@ -251,7 +251,7 @@ fn a_temporary_slot_lost_with_its_connection_is_an_error() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let temporary = fixture.database().slot_name("temporary");
-        let builder = fixture.builder().slot(&temporary).temporary_slot();
+        let builder = fixture.builder().slot(&temporary).slot_creation(SlotCreation::Temporary);
         let mut reader = builder.connect().unwrap();
         fixture.number(&format!(
             "SELECT pg_terminate_backend(active_pid)::int FROM pg_replication_slots

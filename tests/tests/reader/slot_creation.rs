@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use pgoutput_harness::{PATIENCE, Server, servers};
 use pgoutput_reader::{
     BlockingSession, Config, Connection, CreateSlot, Error, ErrorKind, Position, ReaderBuilder,
-    SetupError,
+    SetupError, SlotCreation,
 };
 use pgoutput_tests::{Fixture, eventually, waiting};
 use postgres::Client;
@@ -54,7 +54,11 @@ fn blocking_sessions_are_reported_and_the_limit_leaves_no_slot() {
         let slot = fixture.database().slot_name("blocked");
         let (mut client, pid) = open(&fixture);
         let limit = Duration::from_secs(4);
-        let builder = fixture.builder().slot(&slot).create_slot(true).slot_wait_limit(limit);
+        let builder = fixture
+            .builder()
+            .slot(&slot)
+            .slot_creation(SlotCreation::IfMissing)
+            .slot_wait_limit(limit);
         let (builder, reports) = reported(builder);
         let error = setup_error(builder.connect().unwrap_err());
         let SetupError::SlotCreationBlocked { slot: named, limit: waited, sessions } = &error
@@ -77,7 +81,8 @@ fn blocking_sessions_are_reported_and_the_limit_leaves_no_slot() {
 
         // The limit of the creation does not persist: the slot is created and read.
         client.batch_execute("ROLLBACK").unwrap();
-        let mut reader = fixture.builder().slot(&slot).create_slot(true).connect().unwrap();
+        let mut reader =
+            fixture.builder().slot(&slot).slot_creation(SlotCreation::IfMissing).connect().unwrap();
         fixture.run(["INSERT INTO t VALUES (2)"]);
         assert!(reader.next_timeout(PATIENCE).is_ok());
         reader.stop().unwrap();
@@ -109,8 +114,8 @@ fn a_slot_under_creation_elsewhere_is_an_error_or_waited_for() {
             let named = SetupError::SlotBeingCreated { slot: slot.clone(), pid: creator };
             // Long enough for a report.
             let limit = Duration::from_secs(4);
-            for create in [false, true] {
-                let builder = fixture.builder().slot(&slot).create_slot(create);
+            for create in [SlotCreation::Never, SlotCreation::IfMissing] {
+                let builder = fixture.builder().slot(&slot).slot_creation(create);
                 let (builder, reports) = reported(builder.slot_wait_limit(limit));
                 let since = Instant::now();
                 let error = setup_error(builder.connect().unwrap_err());
@@ -136,9 +141,9 @@ fn a_slot_under_creation_elsewhere_is_an_error_or_waited_for() {
             let SetupError::PublicationMissing { missing, .. } = &error else { panic!("{error}") };
             assert_eq!(*missing, ["absent"]);
 
-            let waits = [false, true].map(|create| {
+            let waits = [SlotCreation::Never, SlotCreation::IfMissing].map(|create| {
                 let (builder, reports) =
-                    reported(fixture.builder().slot(&slot).create_slot(create));
+                    reported(fixture.builder().slot(&slot).slot_creation(create));
                 let connecting = scope.spawn(move || builder.connect());
                 eventually("a report", || reports.lock().unwrap().pop());
                 connecting
@@ -193,7 +198,7 @@ fn a_stop_ends_the_wait_and_leaves_no_slot() {
         let fixture = Fixture::new(server, TABLE);
         let slot = fixture.database().slot_name("stopped");
         let (mut client, _) = open(&fixture);
-        let mut builder = fixture.builder().slot(&slot).create_slot(true);
+        let mut builder = fixture.builder().slot(&slot).slot_creation(SlotCreation::IfMissing);
         let stop = builder.stop_handle().unwrap();
         thread::scope(|scope| {
             let connecting = scope.spawn(|| builder.connect());
@@ -229,7 +234,7 @@ fn a_blocking_prepared_transaction_is_named() {
         let fixture = Fixture::new(&server, TABLE);
         fixture.run(["BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'it''s \u{1b}here'"]);
         let slot = fixture.database().slot_name("prepared");
-        let builder = fixture.builder().slot(&slot).create_slot(true);
+        let builder = fixture.builder().slot(&slot).slot_creation(SlotCreation::IfMissing);
         let error = builder.slot_wait_limit(Duration::from_secs(3)).connect().unwrap_err();
         let text = error.to_string();
         let error = setup_error(error);

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use pgoutput_harness::{Server, servers, servers_from};
-use pgoutput_reader::{Acknowledge, ErrorKind, Reader, Reconnect, SetupError, StreamError};
+use pgoutput_reader::{
+    Acknowledge, ErrorKind, Reader, Reconnect, SetupError, SlotCreation, StreamError,
+};
 use pgoutput_tests::{Fixture, InTime as _, eventually};
 use postgres::Client;
 
@@ -49,7 +51,9 @@ fn an_invalidated_slot_is_named_with_the_reason_and_left_unchanged() {
         let server = forgetful(shared.major());
         let fixture = Fixture::new(&server, NOISE);
         invalidate(&fixture);
-        let error = setup_error(fixture.builder().create_slot(true).connect().unwrap_err());
+        let error = setup_error(
+            fixture.builder().slot_creation(SlotCreation::IfMissing).connect().unwrap_err(),
+        );
         let SetupError::SlotLost { slot, reason } = &error else { panic!("{error}") };
         assert_eq!(slot, fixture.slot_name());
         assert_eq!(reason == "wal_removed", shared.major() >= 17, "{reason}");

@@ -5,6 +5,7 @@ use std::thread;
 use pgoutput_harness::{Server, StopMode, servers_before, servers_from};
 use pgoutput_reader::{
     Acknowledge, ChangeEvent, ErrorKind, Idle, Position, PositionError, Reader, ReaderBuilder,
+    SlotCreation,
 };
 use pgoutput_tests::{InTime as _, eventually};
 
@@ -86,7 +87,7 @@ fn reading_a_standby_continues_after_its_promotion() {
     for shared in servers_from(16) {
         let pair = Pair::of_major(shared.major());
         let mut reader = pair.while_primary_logs_transactions(|| {
-            builder(&pair.standby).create_slot(true).connect().unwrap()
+            builder(&pair.standby).slot_creation(SlotCreation::IfMissing).connect().unwrap()
         });
         pair.run("INSERT INTO t VALUES (1)");
         let event = reader.next_in_time().unwrap().unwrap();
@@ -137,7 +138,8 @@ fn reading_a_standby_continues_after_its_promotion() {
 fn reading_a_failover_slot_continues_on_the_promoted_standby() {
     for shared in servers_from(17) {
         let pair = Pair::of_major(shared.major());
-        let mut reader = builder(&pair.primary).failover_slot().connect().unwrap();
+        let mut reader =
+            builder(&pair.primary).slot_creation(SlotCreation::Failover).connect().unwrap();
         assert_eq!(reader.slot_status().unwrap().failover, Some(true));
         pair.run("INSERT INTO t VALUES (1)");
         let event = reader.next_in_time().unwrap().unwrap();
@@ -177,7 +179,10 @@ fn failover_slots_need_a_server_that_supports_them() {
         let database = server.database("failover");
         let slot = database.slot_name("slot");
         database.client().batch_execute("CREATE PUBLICATION p FOR ALL TABLES").unwrap();
-        let builder = Reader::builder(&database.dsn()).slot(slot).publication("p").failover_slot();
+        let builder = Reader::builder(&database.dsn())
+            .slot(slot)
+            .publication("p")
+            .slot_creation(SlotCreation::Failover);
         let error = builder.connect().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Unsupported { needed: 17, .. }), "{error}");
     }

@@ -10,7 +10,7 @@ use pgoutput_harness::{Database, Server, shared};
 use pgoutput_reader::config::TargetSessionAttrs;
 use pgoutput_reader::{
     Config, Connection, ErrorKind, Idle, Next, Reader, ReaderBuilder, Reconnect, SetupError,
-    StreamOptions,
+    SlotCreation, StreamOptions,
 };
 use pgoutput_tests::{InTime as _, eventually};
 use postgres::Client;
@@ -291,7 +291,7 @@ fn no_hostile_function_runs_in_the_reader() {
         let idle = Duration::from_millis(50);
         let mut reader = hostile
             .builder()
-            .create_slot(true)
+            .slot_creation(SlotCreation::IfMissing)
             .options(StreamOptions::new().messages(true))
             .idle(Idle::Message { prefix: "idle".into(), interval: idle })
             .reconnect(Reconnect::default().initial_delay(Duration::from_millis(1)))
@@ -346,8 +346,10 @@ fn no_hostile_function_runs_in_the_checks_before_a_stream() {
         let missing = hostile.builder().connect().unwrap_err();
         let kind = missing.kind();
         assert!(matches!(kind, ErrorKind::Setup(SetupError::SlotMissing { .. })), "{missing}");
-        let other = Reader::builder(&dsn).slot(&hostile.slot).publication("none").temporary_slot();
-        assert!(other.create_slot(true).connect().is_err());
+        for creation in [SlotCreation::IfMissing, SlotCreation::Temporary] {
+            let other = Reader::builder(&dsn).slot(&hostile.slot).publication("none");
+            assert!(other.slot_creation(creation).connect().is_err());
+        }
         for wanted in [
             TargetSessionAttrs::Primary,
             TargetSessionAttrs::ReadWrite,

@@ -118,7 +118,7 @@ fn read_one_change(server: &Server, more: &str) -> Result<String, Error> {
     let mut reader = pgoutput_reader::ReaderBuilder::from(config)
         .slot("s")
         .publication("p")
-        .temporary_slot()
+        .slot_creation(pgoutput_reader::SlotCreation::Temporary)
         .connect()?;
     client.batch_execute("INSERT INTO t VALUES (1, 2.5)").unwrap();
     let event = next(&mut reader)?;

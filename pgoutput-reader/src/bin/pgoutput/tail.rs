@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pgoutput_reader::decode::value::JsonOptions;
 use pgoutput_reader::{
     Acknowledge, Config, Error, ErrorKind, Lsn, MissingPublication, Next, Reader, ReaderBuilder,
-    Reconnect, SetupError, StreamOptions,
+    Reconnect, SetupError, SlotCreation, StreamOptions,
 };
 
 use crate::Failure;
@@ -71,6 +71,7 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
     let report = Report::of(tail);
     let mut builder = ReaderBuilder::from(config)
         .slot(&tail.slot)
+        .slot_creation(slot_creation(tail))
         .options(options(tail))
         .json_options(
             JsonOptions::default()
@@ -88,17 +89,8 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
     for publication in &tail.publications {
         builder = builder.publication(publication);
     }
-    if tail.create_slot {
-        builder = builder.create_slot(true);
-    }
     if let Some(seconds) = tail.slot_wait {
         builder = builder.slot_wait_limit(Duration::from_secs(seconds));
-    }
-    if tail.temporary {
-        builder = builder.temporary_slot();
-    }
-    if tail.failover {
-        builder = builder.failover_slot();
     }
     if let Some(lsn) = tail.start_lsn {
         builder = builder.start_lsn(lsn);
@@ -107,6 +99,18 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
         builder = builder.until_lsn(lsn);
     }
     builder
+}
+
+fn slot_creation(tail: &Tail) -> SlotCreation {
+    if tail.temporary {
+        SlotCreation::Temporary
+    } else if tail.failover {
+        SlotCreation::Failover
+    } else if tail.create_slot {
+        SlotCreation::IfMissing
+    } else {
+        SlotCreation::Never
+    }
 }
 
 fn options(tail: &Tail) -> StreamOptions {
@@ -200,9 +204,7 @@ fn failure(error: &Error) -> Failure {
     match error.kind() {
         ErrorKind::Config(_)
         | ErrorKind::Usage(_)
-        | ErrorKind::Setup(
-            SetupError::NotSupportedYet { .. } | SetupError::SlotCreationContradicts { .. },
-        ) => Failure::Usage(error.to_string()),
+        | ErrorKind::Setup(SetupError::NotSupportedYet { .. }) => Failure::Usage(error.to_string()),
         _ => Failure::Run(error.to_string()),
     }
 }

@@ -7,9 +7,9 @@ use super::ReaderBuilder;
 use crate::delivery::{Acknowledge, Acknowledger, Delivery, Idle, Resume, Settings};
 use crate::error::{Error, SetupError};
 use crate::event::{Fingerprint, ReaderId};
-use crate::proto::{CreateSlot, Streaming};
-use crate::reader::Reader;
+use crate::proto::Streaming;
 use crate::reader::events::Events;
+use crate::reader::{Reader, SlotCreation};
 use crate::schema::Schemas;
 use crate::setup::SlotWaitOptions;
 use crate::source::{Reconnect, Replication, Stored, StreamOpener, StreamSettings, identify};
@@ -25,7 +25,7 @@ impl ReaderBuilder {
     /// connection; the slot is missing, in use or not for pgoutput; a publication is missing. Each
     /// error contains advice.
     pub fn connect(mut self) -> Result<Reader, Error> {
-        let create = self.slot_to_create()?;
+        let create = self.slot_creation.command(&self.start.slot);
         let config = self.config?;
         if self.start.options.streaming != Streaming::Off {
             return Err(SetupError::NotSupportedYet { option: "streaming" }.into());
@@ -41,7 +41,7 @@ impl ReaderBuilder {
         if self.start.options.two_phase {
             return Err(SetupError::NotSupportedYet { option: "two_phase" }.into());
         }
-        let temporary = self.temporary;
+        let temporary = self.slot_creation == SlotCreation::Temporary;
         let acknowledger = Acknowledger::new(ReaderId::unique(), self.acknowledge);
         let settings = StreamSettings {
             heartbeat: self.heartbeat,
@@ -93,75 +93,5 @@ impl ReaderBuilder {
         let mut reader = Reader { events: Events::new(source, delivery, schemas), started };
         reader.log_start();
         Ok(reader)
-    }
-}
-
-impl ReaderBuilder {
-    /// What the settings say together, in whatever order they were called.
-    fn slot_to_create(&self) -> Result<Option<CreateSlot>, SetupError> {
-        let kinds = [(self.temporary, "temporary_slot"), (self.failover, "failover_slot")];
-        let mut given = kinds.into_iter().filter(|(given, _)| *given).map(|(_, name)| name);
-        let (first, second) = (given.next(), given.next());
-        if let (Some(given), Some(false)) = (first, self.create) {
-            return Err(SetupError::SlotCreationContradicts {
-                given,
-                against: "create_slot(false)",
-            });
-        }
-        if let (Some(given), Some(against)) = (first, second) {
-            return Err(SetupError::SlotCreationContradicts { given, against });
-        }
-        let asked_for = first.is_some() || self.create == Some(true);
-        Ok(asked_for.then(|| {
-            CreateSlot::new(&self.start.slot).temporary(self.temporary).failover(self.failover)
-        }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ErrorKind;
-
-    fn builder() -> ReaderBuilder {
-        Reader::builder("host=localhost user=u").slot("s").publication("p")
-    }
-
-    #[test]
-    fn the_order_of_the_calls_does_not_count() {
-        let created = |builder: &ReaderBuilder| builder.slot_to_create().unwrap();
-        assert_eq!(created(&builder()), None);
-        assert_eq!(created(&builder().create_slot(false)), None);
-        let failover = created(&builder().failover_slot()).unwrap();
-        assert!(failover.failover && !failover.temporary && failover.name == "s");
-        for both in [
-            builder().create_slot(true).failover_slot(),
-            builder().failover_slot().create_slot(true),
-            builder().create_slot(false).create_slot(true).failover_slot(),
-        ] {
-            assert_eq!(created(&both).as_ref(), Some(&failover));
-        }
-        assert!(created(&builder().temporary_slot().create_slot(true)).unwrap().temporary);
-    }
-
-    #[test]
-    fn contradictions_are_refused_before_anything_is_connected() {
-        for contradiction in [
-            builder().create_slot(false).failover_slot(),
-            builder().failover_slot().create_slot(false),
-            builder().create_slot(false).temporary_slot(),
-            builder().temporary_slot().create_slot(false),
-            builder().temporary_slot().failover_slot(),
-            builder().failover_slot().temporary_slot(),
-        ] {
-            let error = contradiction.connect().unwrap_err();
-            assert!(
-                matches!(
-                    error.kind(),
-                    ErrorKind::Setup(SetupError::SlotCreationContradicts { .. })
-                ),
-                "{error}"
-            );
-        }
     }
 }
