@@ -69,8 +69,8 @@ pub struct Connection {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SystemId {
-    /// The system identifier of the cluster, as text.
-    pub system_identifier: String,
+    /// The system identifier of the cluster.
+    pub system_identifier: u64,
     /// The server's timeline.
     pub timeline: u32,
     /// The end of the flushed WAL.
@@ -143,7 +143,7 @@ impl Connection {
             connection.only_row(command::IDENTIFY_SYSTEM, "IDENTIFY_SYSTEM")
         })?;
         Ok(SystemId {
-            system_identifier: row.text("systemid")?.into(),
+            system_identifier: row.parse("systemid")?,
             timeline: row.parse("timeline")?,
             xlogpos: row.parse("xlogpos")?,
             dbname: row.optional("dbname").map(Into::into),

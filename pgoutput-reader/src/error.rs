@@ -14,6 +14,8 @@ mod auth;
 #[cfg(feature = "reader")]
 mod blocking_session;
 #[cfg(feature = "reader")]
+mod history;
+#[cfg(feature = "reader")]
 mod position;
 mod protocol;
 mod server;
@@ -27,6 +29,8 @@ pub use auth::AuthError;
 pub use blocking_session::BlockingSession;
 #[cfg(feature = "reader")]
 pub(crate) use blocking_session::listed;
+#[cfg(feature = "reader")]
+pub use history::HistoryError;
 #[cfg(feature = "reader")]
 pub use position::PositionError;
 pub use protocol::{LimitError, ProtocolError};
@@ -91,6 +95,10 @@ pub enum ErrorKind {
     #[cfg(feature = "reader")]
     #[error(transparent)]
     Position(PositionError),
+    /// A server that does not continue what was read: another cluster or timeline, or lost WAL.
+    #[cfg(feature = "reader")]
+    #[error(transparent)]
+    History(HistoryError),
     /// The SQL connection, on which the reader asks the catalogue, failed.
     #[cfg(feature = "reader")]
     #[error("catalogue query on the SQL connection failed: {}", Printable(.0))]
@@ -353,7 +361,6 @@ mod tests {
             SetupError::SlotDatabase { slot: hostile(), database: hostile(), connected: hostile() },
             SetupError::SlotLost { slot: hostile(), reason: hostile() },
             SetupError::SlotMoved { slot: hostile(), confirmed: lsn, found: lsn },
-            SetupError::OtherCluster { expected: hostile(), found: hostile() },
             SetupError::PublicationMissing {
                 missing: vec![hostile()],
                 existing: vec![hostile()],

@@ -116,7 +116,7 @@ pub use error::{
     TlsError,
 };
 #[cfg(feature = "reader")]
-pub use error::{BlockingSession, PositionError, SqlError};
+pub use error::{BlockingSession, HistoryError, PositionError, SqlError};
 #[cfg(all(feature = "reader", feature = "json"))]
 pub use event::JsonError;
 #[cfg(feature = "reader")]

@@ -88,7 +88,7 @@ fn a_connection_pins_the_settings_that_text_values_depend_on() {
             assert_eq!(system.timeline, 1);
             assert_eq!(system.dbname.as_deref(), Some(database.name()));
             let identifier = "SELECT system_identifier FROM pg_control_system()";
-            assert_eq!(system.system_identifier, value(&mut connection, identifier));
+            assert_eq!(system.system_identifier.to_string(), value(&mut connection, identifier));
             connection.close().unwrap();
         }
     }

@@ -168,7 +168,7 @@ fn replication_commands_are_sent_and_their_answers_read() {
     });
     let mut connection = scripted.connect();
     let system = connection.identify_system().unwrap();
-    assert_eq!(system.system_identifier, "7711058147042099388");
+    assert_eq!(system.system_identifier, 7_711_058_147_042_099_388);
     assert_eq!((system.timeline, system.xlogpos), (3, Lsn::new(0x16_B374_D848)));
     assert_eq!(system.dbname.as_deref(), Some("shop"));
     // An error leaves the connection usable.

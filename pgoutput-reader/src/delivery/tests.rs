@@ -57,7 +57,7 @@ impl Feed {
         let identity =
             StreamIdentity { reader, system_identifier: 7, timeline: 1, slot, publications: 1 };
         let settings = Settings {
-            fingerprint: Fingerprint::new("7", "app"),
+            fingerprint: Fingerprint::new(7, "app"),
             identity: Arc::new(identity),
             resume: Resume::default(),
             newest: None,

@@ -48,48 +48,6 @@ pub enum PositionError {
          Acknowledge::Stages, or use `acknowledge`"
     )]
     NoStages,
-    /// The position is of another cluster.
-    #[error(
-        "the position is of the cluster with system identifier {position}, and the server's is \
-         {server}: connect to the position's cluster; for another one, start again from a snapshot"
-    )]
-    OtherCluster {
-        /// The position's system identifier.
-        position: u64,
-        /// The server's system identifier.
-        server: u64,
-    },
-    /// The server is on an older timeline than the position, so it does not have what was read.
-    #[error(
-        "the position is of timeline {position}, and the server is still on {server}: connect to \
-         the server that was promoted"
-    )]
-    TimelineBehind {
-        /// The position's timeline.
-        position: u32,
-        /// The server's timeline.
-        server: u32,
-    },
-    /// The server left the position's timeline before the position, so it may not have what was
-    /// read.
-    #[error(
-        "the server is on timeline {server}, whose history {}: it may not contain what was read \
-         up to {lsn}; start again from a snapshot",
-        .switch.map_or_else(
-            || format!("has no timeline {position}"),
-            |switch| format!("left timeline {position} at {switch}"),
-        )
-    )]
-    TimelineForked {
-        /// The position's timeline.
-        position: u32,
-        /// The position's LSN.
-        lsn: Lsn,
-        /// The server's timeline.
-        server: u32,
-        /// The LSN at which its history left the position's timeline; `None` if it was never on it.
-        switch: Option<Lsn>,
-    },
     /// The position is of another slot.
     #[error(
         "the position is of slot \"{position}\", and the reader's slot is \"{slot}\": use the \
@@ -118,18 +76,6 @@ pub enum PositionError {
         asked: u64,
         /// The change, if a single one explains it: `the option messages was on`.
         change: Option<String>,
-    },
-    /// The server's WAL ends before the position, so it does not contain what was read.
-    #[error(
-        "the position is {lsn}, and the server's WAL ends at {ends}: if it is a standby that has \
-         not replayed the position yet, wait; otherwise the server has lost WAL, for example by a \
-         restored backup: start again from a snapshot"
-    )]
-    AheadOfLog {
-        /// The position's LSN.
-        lsn: Lsn,
-        /// The end of the server's WAL.
-        ends: Lsn,
     },
     /// The slot is ahead of the position, and no reader at the position confirmed it. It was
     /// recreated, or advanced by another program.

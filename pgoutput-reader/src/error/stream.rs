@@ -138,43 +138,6 @@ pub enum SetupError {
         /// The slot's confirmed LSN now.
         found: Lsn,
     },
-    /// After a reconnection, the server belongs to another cluster.
-    #[error(
-        "the server belongs to cluster {found}, and the changes so far came from {expected}: the \
-         connection settings now lead to another server",
-        found = Printable(.found), expected = Printable(.expected)
-    )]
-    OtherCluster {
-        /// The system identifier before.
-        expected: String,
-        /// The system identifier of the server now.
-        found: String,
-    },
-    /// After a reconnection, the server is on another timeline, like a standby that was promoted.
-    /// Its WAL may lack what was delivered.
-    #[error(
-        "the server is on timeline {found}, and the changes so far came from timeline {expected}: \
-         a standby was promoted, or a backup restored; make sure that it has everything that was \
-         delivered, and restart the program"
-    )]
-    TimelineChanged {
-        /// The timeline before.
-        expected: u32,
-        /// The timeline of the server now.
-        found: u32,
-    },
-    /// After a reconnection, the server's WAL ends before what it had sent, so it has lost a part
-    /// of it.
-    #[error(
-        "the server's WAL ends at {ends}, and it had sent changes up to {received}: it has lost a \
-         part of its WAL, as when a backup is restored; take a new snapshot"
-    )]
-    LogLost {
-        /// The received LSN.
-        received: Lsn,
-        /// The end of the server's WAL.
-        ends: Lsn,
-    },
     /// Publications do not exist in this database. Servers from 18 on would silently send nothing
     /// for them.
     #[error(

@@ -74,8 +74,9 @@ pub(crate) struct Fingerprint(u32);
 
 impl Fingerprint {
     /// FNV-1a over the cluster's system identifier and the database's name, folded to 32 bits.
-    pub(crate) fn new(system_identifier: &str, database: &str) -> Self {
+    pub(crate) fn new(system_identifier: u64, database: &str) -> Self {
         // No identifier holds a zero byte: it keeps the two apart.
+        let system_identifier = system_identifier.to_string();
         let bytes = system_identifier.bytes().chain([0]).chain(database.bytes());
         let hash = fnv(bytes);
         Self((hash >> 32) as u32 ^ (hash & 0xFFFF_FFFF) as u32)
@@ -157,9 +158,9 @@ mod tests {
 
     #[test]
     fn fingerprint_depends_on_cluster_and_database() {
-        let one = Fingerprint::new("7100000000000000001", "app");
-        assert_eq!(one, Fingerprint::new("7100000000000000001", "app"));
-        assert_ne!(one, Fingerprint::new("7100000000000000002", "app"));
-        assert_ne!(one, Fingerprint::new("7100000000000000001", "app2"));
+        let one = Fingerprint::new(7_100_000_000_000_000_001, "app");
+        assert_eq!(one, Fingerprint::new(7_100_000_000_000_000_001, "app"));
+        assert_ne!(one, Fingerprint::new(7_100_000_000_000_000_002, "app"));
+        assert_ne!(one, Fingerprint::new(7_100_000_000_000_000_001, "app2"));
     }
 }

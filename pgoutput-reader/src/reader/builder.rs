@@ -228,7 +228,8 @@ impl ReaderBuilder {
     /// [`Reader::idle_position`](crate::Reader::idle_position) is stored and acknowledged.
     ///
     /// # Errors
-    /// [`connect`](Self::connect) returns the reason as a [`PositionError`](crate::PositionError).
+    /// [`connect`](Self::connect) returns the reason as a [`PositionError`](crate::PositionError),
+    /// or as a [`HistoryError`](crate::HistoryError) if the server does not continue what was read.
     ///
     /// ```no_run
     /// use pgoutput_reader::{Acknowledge, Position, Reader};

@@ -1,28 +1,22 @@
 //! The identity of a stream, from the commands that start it.
 
 use crate::connection::SystemId;
-use crate::error::{Error, ProtocolError};
 use crate::event::{EventSelection, ReaderId, StreamIdentity};
 use crate::proto::{Origin, StartReplication};
 
 /// The identity of the stream that `start` starts on this server.
-///
-/// # Errors
-/// The server's system identifier is not a number.
 pub(crate) fn identify(
     reader: ReaderId,
     system: &SystemId,
     start: &StartReplication,
-) -> Result<StreamIdentity, Error> {
-    let (command, field) = ("IDENTIFY_SYSTEM", "systemid");
-    let invalid = |_| ProtocolError::Answer { command, field };
-    Ok(StreamIdentity {
+) -> StreamIdentity {
+    StreamIdentity {
         reader,
-        system_identifier: system.system_identifier.parse().map_err(invalid)?,
+        system_identifier: system.system_identifier,
         timeline: system.timeline,
         slot: start.slot.as_str().into(),
         publications: selection(start).fingerprint(),
-    })
+    }
 }
 
 /// Returns the selection of events by `start`. The version of the protocol and the format of values

@@ -1,5 +1,6 @@
 //! Opening a replication stream for the first time, and again after it was lost.
 
+use std::cmp::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::started::Started;
 use super::verify::Stored;
 use crate::catalog::Catalog;
 use crate::connection::{Connection, CopyBoth};
-use crate::error::{PositionError, SetupError};
+use crate::error::{HistoryError, SetupError};
 use crate::io::{StopHandle, Waits, WakePipe, worker};
 use crate::proto::CreateSlot;
 use crate::proto::liveness::Pace;
@@ -52,7 +53,7 @@ impl Opened {
             address: self.copy.address().to_owned(),
             tls: self.tls,
             database: self.system.dbname.clone().unwrap_or_default(),
-            system_identifier: self.system.system_identifier.clone(),
+            system_identifier: self.system.system_identifier,
             timeline: self.system.timeline,
             slot: start.slot.clone(),
             publications: start.publications.clone(),
@@ -64,7 +65,7 @@ impl Opened {
 /// The state of a stream when it was lost.
 #[derive(Debug, Clone)]
 pub(crate) struct LostStream {
-    pub(crate) system_identifier: String,
+    pub(crate) system_identifier: u64,
     pub(crate) timeline: u32,
     /// The greatest LSN that this reader can have confirmed the slot at.
     pub(crate) confirmed: Lsn,
@@ -100,7 +101,7 @@ impl StreamOpener {
         if self.start.start_lsn > system.xlogpos {
             if stored.is_some() {
                 let (lsn, ends) = (self.start.start_lsn, system.xlogpos);
-                return Err(PositionError::AheadOfLog { lsn, ends }.into());
+                return Err(HistoryError::WalEndsEarly { lsn, ends }.into());
             }
             // The server would silently skip everything committed before that LSN.
             return Err(Error::usage(format!(
@@ -181,22 +182,29 @@ fn start(
 
 impl LostStream {
     /// Checks that the server and the slot continue without a gap.
-    fn check(&self, system: &SystemId, slot: SlotFacts, name: &str) -> Result<(), SetupError> {
+    fn check(&self, system: &SystemId, slot: SlotFacts, name: &str) -> Result<(), Error> {
+        self.check_history(system, slot.standby)?;
+        Ok(self.check_slot(slot.confirmed, name)?)
+    }
+
+    /// Checks that the server continues what was received.
+    fn check_history(&self, system: &SystemId, standby: bool) -> Result<(), HistoryError> {
         if system.system_identifier != self.system_identifier {
-            let (expected, found) =
-                (self.system_identifier.clone(), system.system_identifier.clone());
-            return Err(SetupError::OtherCluster { expected, found });
+            let (expected, found) = (self.system_identifier, system.system_identifier);
+            return Err(HistoryError::OtherCluster { expected, found });
         }
-        if system.timeline != self.timeline {
-            let (expected, found) = (self.timeline, system.timeline);
-            return Err(SetupError::TimelineChanged { expected, found });
+        let (expected, found) = (self.timeline, system.timeline);
+        match found.cmp(&expected) {
+            Ordering::Less => return Err(HistoryError::TimelineBehind { expected, found }),
+            Ordering::Greater => return Err(HistoryError::TimelineChanged { expected, found }),
+            Ordering::Equal => {}
         }
         // A standby that was restarted replays again what it had replayed before.
-        if system.xlogpos < self.received && !slot.standby {
-            let (received, ends) = (self.received, system.xlogpos);
-            return Err(SetupError::LogLost { received, ends });
+        if system.xlogpos < self.received && !standby {
+            let (lsn, ends) = (self.received, system.xlogpos);
+            return Err(HistoryError::WalEndsEarly { lsn, ends });
         }
-        self.check_slot(slot.confirmed, name)
+        Ok(())
     }
 
     /// Checks that the slot is not ahead of what this reader can have confirmed.
@@ -266,7 +274,7 @@ mod tests {
 
     fn lost() -> LostStream {
         LostStream {
-            system_identifier: "7".into(),
+            system_identifier: 7,
             timeline: 1,
             confirmed: Lsn::new(50),
             received: Lsn::new(100),
@@ -274,13 +282,9 @@ mod tests {
         }
     }
 
-    fn check(edit: impl FnOnce(&mut SystemId, &mut SlotFacts)) -> Result<(), SetupError> {
-        let mut system = SystemId {
-            system_identifier: "7".into(),
-            timeline: 1,
-            xlogpos: Lsn::new(100),
-            dbname: None,
-        };
+    fn check(edit: impl FnOnce(&mut SystemId, &mut SlotFacts)) -> Result<(), ErrorKind> {
+        let mut system =
+            SystemId { system_identifier: 7, timeline: 1, xlogpos: Lsn::new(100), dbname: None };
         let confirmed = Lsn::new(50);
         let mut slot = SlotFacts {
             confirmed,
@@ -291,7 +295,14 @@ mod tests {
             two_phase: false,
         };
         edit(&mut system, &mut slot);
-        lost().check(&system, slot, "s")
+        lost().check(&system, slot, "s").map_err(Error::into_kind)
+    }
+
+    fn history(edit: impl FnOnce(&mut SystemId, &mut SlotFacts)) -> HistoryError {
+        match check(edit) {
+            Err(ErrorKind::History(error)) => error,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -306,27 +317,34 @@ mod tests {
 
     #[test]
     fn a_stream_continues_only_if_nothing_was_lost() {
-        assert_eq!(check(|_, _| {}), Ok(()));
-        assert_eq!(check(|_, slot| slot.confirmed = Lsn::ZERO), Ok(()));
+        assert!(check(|_, _| {}).is_ok());
+        assert!(check(|_, slot| slot.confirmed = Lsn::ZERO).is_ok());
         let (confirmed, found) = (Lsn::new(50), Lsn::new(51));
-        assert_eq!(
+        let moved = SetupError::SlotMoved { slot: "s".into(), confirmed, found };
+        assert!(matches!(
             check(|_, slot| slot.confirmed = found),
-            Err(SetupError::SlotMoved { slot: "s".into(), confirmed, found })
+            Err(ErrorKind::Setup(error)) if error == moved
+        ));
+        assert_eq!(
+            history(|system, _| system.timeline = 2),
+            HistoryError::TimelineChanged { expected: 1, found: 2 }
         );
         assert_eq!(
-            check(|system, _| system.timeline = 2),
-            Err(SetupError::TimelineChanged { expected: 1, found: 2 })
+            history(|system, _| system.timeline = 0),
+            HistoryError::TimelineBehind { expected: 1, found: 0 }
         );
         assert_eq!(
-            check(|system, _| system.system_identifier = "8".into()),
-            Err(SetupError::OtherCluster { expected: "7".into(), found: "8".into() })
+            history(|system, _| system.system_identifier = 8),
+            HistoryError::OtherCluster { expected: 7, found: 8 }
         );
-        let (received, ends) = (Lsn::new(100), Lsn::new(99));
-        let lost = Err(SetupError::LogLost { received, ends });
-        assert_eq!(check(|system, _| system.xlogpos = ends), lost);
+        let (lsn, ends) = (Lsn::new(100), Lsn::new(99));
+        assert_eq!(
+            history(|system, _| system.xlogpos = ends),
+            HistoryError::WalEndsEarly { lsn, ends }
+        );
         let standby = |system: &mut SystemId, slot: &mut SlotFacts| {
             (system.xlogpos, slot.standby) = (ends, true);
         };
-        assert_eq!(check(standby), Ok(()));
+        assert!(check(standby).is_ok());
     }
 }

@@ -242,7 +242,7 @@ impl Replication {
     fn attempt(&self) -> Result<ReconnectionAttempt, Error> {
         let acknowledged = self.settings.acknowledged.flushed();
         let lost = LostStream {
-            system_identifier: self.system.system_identifier.clone(),
+            system_identifier: self.system.system_identifier,
             timeline: self.system.timeline,
             confirmed: self.confirmed.max(acknowledged),
             received: self.before.received,

@@ -22,8 +22,8 @@ pub struct Started {
     pub tls: bool,
     /// The database.
     pub database: String,
-    /// The unique number of the cluster, as text.
-    pub system_identifier: String,
+    /// The system identifier of the cluster.
+    pub system_identifier: u64,
     /// The timeline of the server.
     pub timeline: u32,
     /// The slot.

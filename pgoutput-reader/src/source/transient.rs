@@ -66,7 +66,7 @@ mod tests {
     use super::io::ErrorKind as Kind;
     use super::*;
     use crate::config::TargetSessionAttrs;
-    use crate::error::{AuthError, ProtocolError};
+    use crate::error::{AuthError, HistoryError, ProtocolError};
     use crate::{ServerMessage, StreamError};
     use pgoutput_decode::Lsn;
 
@@ -129,6 +129,7 @@ mod tests {
             AuthError::ServerNotVerified.into(),
             TlsError::Expired.into(),
             SetupError::SlotMissing { slot }.into(),
+            HistoryError::TimelineChanged { expected: 1, found: 2 }.into(),
             ProtocolError::UnknownTag(b'x').into(),
             changed.into(),
             Error::usage("no"),

@@ -4,7 +4,7 @@ use pgoutput_decode::Lsn;
 
 use super::identity::{identify, selection};
 use crate::connection::{Connection, TimelineSwitch};
-use crate::error::PositionError;
+use crate::error::{ErrorKind, HistoryError, PositionError};
 use crate::event::signature::{COMMIT_LEN, is_signed};
 use crate::event::{Position, ReaderId, StreamIdentity, change_since};
 use crate::{Error, StartReplication, SystemId};
@@ -28,7 +28,7 @@ impl Stored {
         system: &SystemId,
         start: &StartReplication,
     ) -> Result<(), Error> {
-        let now = identify(ReaderId::NONE, system, start)?;
+        let now = identify(ReaderId::NONE, system, start);
         let is_later = self.position.timeline() < now.timeline;
         let history =
             if is_later { connection.timeline_history(now.timeline)? } else { Vec::new() };
@@ -55,19 +55,15 @@ impl Stored {
 }
 
 /// Adds to an error what has changed since the position was stored, if that can be found.
-fn explained(
-    error: PositionError,
-    connection: &mut Connection,
-    start: &StartReplication,
-) -> PositionError {
-    match error {
-        PositionError::OtherPublications { position, asked, .. } => {
+fn explained(error: Error, connection: &mut Connection, start: &StartReplication) -> Error {
+    match error.into_kind() {
+        ErrorKind::Position(PositionError::OtherPublications { position, asked, .. }) => {
             // A publication that is no longer asked for is found only if it still exists.
             let existing = connection.publications().unwrap_or_default();
             let change = change_since(position, &selection(start), &existing);
-            PositionError::OtherPublications { position, asked, change }
+            PositionError::OtherPublications { position, asked, change }.into()
         }
-        other => other,
+        other => other.into(),
     }
 }
 
@@ -77,38 +73,38 @@ fn same_source(
     position: &Position,
     now: &StreamIdentity,
     history: &[TimelineSwitch],
-) -> Result<(), PositionError> {
+) -> Result<(), Error> {
     let then = position.identity();
     if then.system_identifier != now.system_identifier {
-        let (position, server) = (then.system_identifier, now.system_identifier);
-        return Err(PositionError::OtherCluster { position, server });
+        let (expected, found) = (then.system_identifier, now.system_identifier);
+        return Err(HistoryError::OtherCluster { expected, found }.into());
     }
     if then.slot != now.slot {
         let (position, slot) = (then.slot.to_string(), now.slot.to_string());
-        return Err(PositionError::OtherSlot { position, slot });
+        return Err(PositionError::OtherSlot { position, slot }.into());
     }
     if then.publications != now.publications {
         let (position, asked) = (then.publications, now.publications);
-        return Err(PositionError::OtherPublications { position, asked, change: None });
+        return Err(PositionError::OtherPublications { position, asked, change: None }.into());
     }
-    same_log(position, now.timeline, history)
+    Ok(same_log(position, now.timeline, history)?)
 }
 
 /// Checks the timelines: a later one shares the WAL of an earlier one up to where its history left
 /// it.
 fn same_log(
     position: &Position,
-    server: u32,
+    found: u32,
     history: &[TimelineSwitch],
-) -> Result<(), PositionError> {
-    let (timeline, lsn) = (position.timeline(), position.commit_lsn());
-    if timeline == server {
+) -> Result<(), HistoryError> {
+    let (expected, lsn) = (position.timeline(), position.commit_lsn());
+    if expected == found {
         return Ok(());
     }
-    if timeline > server {
-        return Err(PositionError::TimelineBehind { position: timeline, server });
+    if expected > found {
+        return Err(HistoryError::TimelineBehind { expected, found });
     }
-    let switch = history.iter().find(|switch| switch.timeline == timeline).map(|left| left.lsn);
+    let switch = history.iter().find(|switch| switch.timeline == expected).map(|left| left.lsn);
     // A commit record starts at the LSN of a position; outside of a transaction a record ends
     // there.
     let shared = match position.index() {
@@ -118,7 +114,7 @@ fn same_log(
     if shared {
         return Ok(());
     }
-    Err(PositionError::TimelineForked { position: timeline, lsn, server, switch })
+    Err(HistoryError::TimelineForked { expected, found, lsn, switch })
 }
 
 /// Checks that the slot has everything after the position.
@@ -171,31 +167,44 @@ mod tests {
         position("1:700:2:s:00000000000000aa:0/1000:3.")
     }
 
-    fn checked(position: &Position, now: &StreamIdentity) -> Result<(), PositionError> {
+    fn checked(position: &Position, now: &StreamIdentity) -> Result<(), ErrorKind> {
         let switch = |timeline, lsn| TimelineSwitch { timeline, lsn: Lsn::new(lsn) };
-        same_source(position, now, &[switch(1, 0x800), switch(2, 0x2000)])
+        same_source(position, now, &[switch(1, 0x800), switch(2, 0x2000)]).map_err(Error::into_kind)
+    }
+
+    fn position_error(now: &StreamIdentity) -> PositionError {
+        match checked(&stored(), now) {
+            Err(ErrorKind::Position(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn history_error(position: &Position, now: &StreamIdentity) -> HistoryError {
+        match checked(position, now) {
+            Err(ErrorKind::History(error)) => error,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
     fn each_difference_has_its_error() {
         let same = stored().identity().clone();
-        assert_eq!(checked(&stored(), &same), Ok(()));
-        let refused = |now: StreamIdentity| checked(&stored(), &now).unwrap_err();
+        assert!(checked(&stored(), &same).is_ok());
         assert_eq!(
-            refused(StreamIdentity { system_identifier: 701, ..same.clone() }),
-            PositionError::OtherCluster { position: 700, server: 701 }
+            history_error(&stored(), &StreamIdentity { system_identifier: 701, ..same.clone() }),
+            HistoryError::OtherCluster { expected: 700, found: 701 }
         );
         assert_eq!(
-            refused(StreamIdentity { slot: "t".into(), ..same.clone() }),
+            position_error(&StreamIdentity { slot: "t".into(), ..same.clone() }),
             PositionError::OtherSlot { position: "s".into(), slot: "t".into() }
         );
         assert_eq!(
-            refused(StreamIdentity { publications: 0xab, ..same.clone() }),
+            position_error(&StreamIdentity { publications: 0xab, ..same.clone() }),
             PositionError::OtherPublications { position: 0xaa, asked: 0xab, change: None }
         );
         assert_eq!(
-            refused(StreamIdentity { timeline: 1, ..same }),
-            PositionError::TimelineBehind { position: 2, server: 1 }
+            history_error(&stored(), &StreamIdentity { timeline: 1, ..same }),
+            HistoryError::TimelineBehind { expected: 2, found: 1 }
         );
     }
 
@@ -205,7 +214,7 @@ mod tests {
         let at = |timeline: u32, lsn: &str, index: &str| {
             let text = format!("1:700:{timeline}:s:00000000000000aa:{lsn}:{index}.");
             checked(&position(&text), &now).map_err(|error| match error {
-                PositionError::TimelineForked { switch, .. } => switch,
+                ErrorKind::History(HistoryError::TimelineForked { switch, .. }) => switch,
                 other => panic!("{other}"),
             })
         };
@@ -216,8 +225,8 @@ mod tests {
         let now = StreamIdentity { timeline: 9, ..now };
         let elsewhere = position("1:700:8:s:00000000000000aa:0/10:0.");
         assert!(matches!(
-            checked(&elsewhere, &now),
-            Err(PositionError::TimelineForked { switch: None, .. })
+            history_error(&elsewhere, &now),
+            HistoryError::TimelineForked { switch: None, .. }
         ));
     }
 

@@ -3,8 +3,8 @@
 use pgoutput_decode::Lsn;
 use pgoutput_harness::{servers, servers_from};
 use pgoutput_reader::{
-    Acknowledge, ErrorKind, Idle, Position, PositionError, Reader, ReaderBuilder, SetupError,
-    SlotCreation, StreamOptions,
+    Acknowledge, ErrorKind, HistoryError, Idle, Position, PositionError, Reader, ReaderBuilder,
+    SetupError, SlotCreation, StreamOptions,
 };
 use pgoutput_tests::{Fixture, InTime as _, PUBLICATION, Proxy, eventually, line};
 
@@ -39,6 +39,13 @@ fn stored(position: &Position) -> Position {
 fn refusal(builder: ReaderBuilder) -> PositionError {
     match builder.connect().unwrap_err().into_kind() {
         ErrorKind::Position(error) => error,
+        other => panic!("{other}"),
+    }
+}
+
+fn history_refusal(builder: ReaderBuilder) -> HistoryError {
+    match builder.connect().unwrap_err().into_kind() {
+        ErrorKind::History(error) => error,
         other => panic!("{other}"),
     }
 }
@@ -131,13 +138,13 @@ fn a_foreign_position_is_rejected_with_the_reason() {
         let system = position.system_identifier();
         let elsewhere = edited(&format!(":{system}:"), ":12345:");
         assert_eq!(
-            refusal(builder(&fixture, slot).resume(elsewhere)),
-            PositionError::OtherCluster { position: 12345, server: system }
+            history_refusal(builder(&fixture, slot).resume(elsewhere)),
+            HistoryError::OtherCluster { expected: 12345, found: system }
         );
         let later = edited(&format!(":{system}:1:"), &format!(":{system}:2:"));
         assert_eq!(
-            refusal(builder(&fixture, slot).resume(later)),
-            PositionError::TimelineBehind { position: 2, server: 1 }
+            history_refusal(builder(&fixture, slot).resume(later)),
+            HistoryError::TimelineBehind { expected: 2, found: 1 }
         );
         let other = fixture.database().slot_name("other");
         fixture.create_slot(&other);
@@ -163,10 +170,10 @@ fn a_foreign_position_is_rejected_with_the_reason() {
         let end = fixture.end();
         let (lsn, commit) = (Lsn::new(end.as_u64() + (1 << 40)), position.commit_lsn());
         let beyond = edited(&format!(":{commit}:"), &format!(":{lsn}:"));
-        let error = refusal(builder(&fixture, slot).resume(beyond));
-        let PositionError::AheadOfLog { lsn: of, ends } = error else { panic!("{error}") };
+        let error = history_refusal(builder(&fixture, slot).resume(beyond));
+        let HistoryError::WalEndsEarly { lsn: of, ends } = error else { panic!("{error}") };
         assert!(of == lsn && ends >= end && ends < lsn);
-        let text = PositionError::AheadOfLog { lsn: of, ends }.to_string();
+        let text = error.to_string();
         assert!(text.contains(&lsn.to_string()) && text.contains(&ends.to_string()), "{text}");
         // The rejected positions have changed nothing.
         let again = builder(&fixture, slot).resume(stored(&position)).until_lsn(fixture.end());

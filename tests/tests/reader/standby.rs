@@ -4,7 +4,7 @@ use std::thread;
 
 use pgoutput_harness::{Server, StopMode, servers_before, servers_from};
 use pgoutput_reader::{
-    Acknowledge, ChangeEvent, ErrorKind, Idle, Position, PositionError, Reader, ReaderBuilder,
+    Acknowledge, ChangeEvent, ErrorKind, HistoryError, Idle, Position, Reader, ReaderBuilder,
     SlotCreation,
 };
 use pgoutput_tests::{InTime as _, eventually};
@@ -75,9 +75,9 @@ fn id(event: &ChangeEvent) -> i32 {
     event.after().unwrap().get("id").unwrap()
 }
 
-fn refusal(builder: ReaderBuilder) -> PositionError {
+fn refusal(builder: ReaderBuilder) -> HistoryError {
     match builder.connect().unwrap_err().into_kind() {
-        ErrorKind::Position(error) => error,
+        ErrorKind::History(error) => error,
         other => panic!("{other}"),
     }
 }
@@ -121,12 +121,12 @@ fn reading_a_standby_continues_after_its_promotion() {
         let after = promoted.to_string().parse::<Position>().unwrap();
         assert_eq!(
             refusal(builder(&pair.primary).resume(after)),
-            PositionError::TimelineBehind { position: 2, server: 1 }
+            HistoryError::TimelineBehind { expected: 2, found: 1 }
         );
         // The commits of the old primary after that are not in the WAL of the new one.
         let fork = promoted.to_string().replacen(":2:s:", ":1:s:", 1).parse::<Position>().unwrap();
         match refusal(builder(&pair.standby).resume(fork)) {
-            PositionError::TimelineForked { switch: Some(switch), lsn, .. } => {
+            HistoryError::TimelineForked { switch: Some(switch), lsn, .. } => {
                 assert!(position.commit_lsn() < switch && switch <= lsn);
             }
             other => panic!("{other}"),

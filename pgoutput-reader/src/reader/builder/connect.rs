@@ -67,7 +67,7 @@ impl ReaderBuilder {
             stop: self.stop.as_ref().map(|(_, stop)| stop),
         };
         let opened = opener.open(create, stored.as_ref(), &wait_options)?;
-        let identity = identify(acknowledger.reader(), &opened.system, &opener.start)?;
+        let identity = identify(acknowledger.reader(), &opened.system, &opener.start);
         acknowledger.found_at(opened.confirmed);
         let position = stored.map(|stored| stored.position);
         let resume = position.as_ref().map(|last| Resume::after(last, opened.confirmed));
@@ -78,7 +78,7 @@ impl ReaderBuilder {
         let schemas = schemas.with_json_options(self.json_options);
         let delivery = Delivery::new(
             Settings {
-                fingerprint: Fingerprint::new(&opened.system.system_identifier, database),
+                fingerprint: Fingerprint::new(opened.system.system_identifier, database),
                 identity: Arc::new(identity),
                 resume: resume.unwrap_or_default(),
                 newest: position.map(|last| (last.commit_lsn(), last.index())),

@@ -23,7 +23,7 @@ const CAPTURES: [&str; 5] = [
 ];
 
 fn events(units: &Arc<[Unit]>, plan: Plan, mode: Acknowledge) -> Events<Capture> {
-    let (fingerprint, reader) = (Fingerprint::new("7", "app"), ReaderId::unique());
+    let (fingerprint, reader) = (Fingerprint::new(7, "app"), ReaderId::unique());
     let slot = "s".into();
     let identity =
         StreamIdentity { reader, system_identifier: 7, timeline: 1, slot, publications: 1 };

@@ -104,7 +104,7 @@ fn events(capture: &str) -> Vec<ChangeEvent> {
             op,
             lsn: lsn.parse().unwrap(),
             ordinal: 3,
-            fingerprint: Fingerprint::new("7100000000000000001", "app"),
+            fingerprint: Fingerprint::new(7_100_000_000_000_000_001, "app"),
             delivery: number,
             index: number,
             context: if number.is_multiple_of(5) {
