@@ -20,6 +20,7 @@ pub struct Relation {
 
 /// A column of a [`Relation`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Column {
     /// Whether the column is part of the replica identity.
     pub flags: ColumnFlags,

@@ -13,11 +13,11 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 const fn base(oid: Oid) -> TypeInfo<'static> {
-    TypeInfo { oid, name: "base", kind: TypeKind::Base }
+    TypeInfo::new(oid, "base", TypeKind::Base)
 }
 
 const fn described(oid: u32, kind: TypeKind<'static>) -> TypeInfo<'static> {
-    TypeInfo { oid: Oid::new(oid), name: "described", kind }
+    TypeInfo::new(Oid::new(oid), "described", kind)
 }
 
 static TEXT: TypeInfo<'_> = base(type_oid::TEXT);
@@ -30,24 +30,21 @@ static MULTIRANGE: TypeInfo<'_> =
     described(16_402, TypeKind::Multirange(FieldType::described(&RANGE)));
 static SINGLE: TypeInfo<'_> = described(
     16_403,
-    TypeKind::Composite(AttributeList::new(&[Attribute {
-        name: "only",
-        ty: FieldType::described(&TEXT),
-    }])),
+    TypeKind::Composite(AttributeList::new(&[Attribute::new("only", FieldType::described(&TEXT))])),
 );
 static SINGLES: TypeInfo<'_> =
     described(16_404, TypeKind::Array { element: FieldType::described(&SINGLE), delimiter: b',' });
 static LEAVES: TypeInfo<'_> = described(
     16_405,
     TypeKind::Composite(AttributeList::new(&[
-        Attribute { name: "t", ty: FieldType::described(&TEXT) },
-        Attribute { name: "i", ty: FieldType::described(&INT4) },
-        Attribute { name: "b", ty: FieldType::described(&BYTEA) },
-        Attribute { name: "h", ty: FieldType::described(&HSTORE) },
-        Attribute { name: "ts", ty: FieldType::described(&TEXTS) },
-        Attribute { name: "r", ty: FieldType::described(&RANGE) },
-        Attribute { name: "m", ty: FieldType::described(&MULTIRANGE) },
-        Attribute { name: "s", ty: FieldType::described(&SINGLES) },
+        Attribute::new("t", FieldType::described(&TEXT)),
+        Attribute::new("i", FieldType::described(&INT4)),
+        Attribute::new("b", FieldType::described(&BYTEA)),
+        Attribute::new("h", FieldType::described(&HSTORE)),
+        Attribute::new("ts", FieldType::described(&TEXTS)),
+        Attribute::new("r", FieldType::described(&RANGE)),
+        Attribute::new("m", FieldType::described(&MULTIRANGE)),
+        Attribute::new("s", FieldType::described(&SINGLES)),
     ])),
 );
 static MANY: TypeInfo<'_> =
@@ -59,9 +56,9 @@ static DOMAIN: TypeInfo<'_> =
 static TOP: TypeInfo<'_> = described(
     16_409,
     TypeKind::Composite(AttributeList::new(&[
-        Attribute { name: "many", ty: FieldType::described(&MANY) },
-        Attribute { name: "domain", ty: FieldType::described(&DOMAIN) },
-        Attribute { name: "text \"quoted\"", ty: FieldType::described(&TEXT) },
+        Attribute::new("many", FieldType::described(&MANY)),
+        Attribute::new("domain", FieldType::described(&DOMAIN)),
+        Attribute::new("text \"quoted\"", FieldType::described(&TEXT)),
     ])),
 );
 

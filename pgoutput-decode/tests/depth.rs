@@ -28,11 +28,11 @@ fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
 static TYPES: LazyLock<TypeSet> = LazyLock::new(|| {
     let of = |oid| FieldType::new(Oid::new(oid));
     let array = |oid| TypeKind::Array { element: of(oid), delimiter: b',' };
-    let inner = |oid| [Attribute { name: "inner", ty: of(oid) }];
+    let inner = |oid| [Attribute::new("inner", of(oid))];
     let (composite, mixed) = (inner(20_004), inner(20_009));
     let composite = TypeKind::Composite(AttributeList::new(&composite));
     let mixed = TypeKind::Composite(AttributeList::new(&mixed));
-    let user = |oid, name, kind| TypeInfo { oid: Oid::new(oid), name, kind };
+    let user = |oid, name, kind| TypeInfo::new(Oid::new(oid), name, kind);
     TypeSet::new(&[
         user(20_000, "array", array(20_000)),
         user(20_001, "range", TypeKind::Range(of(20_001))),

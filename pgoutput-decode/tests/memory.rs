@@ -145,16 +145,16 @@ const RING: Oid = Oid::new(16_402);
 /// `twins` contains itself twice, which no server has: the worst possible description.
 fn types() -> TypeSet {
     let twins = [
-        Attribute { name: "text", ty: FieldType::new(type_oid::TEXT) },
-        Attribute { name: "one", ty: FieldType::new(TWINS) },
-        Attribute { name: "other", ty: FieldType::new(TWINS) },
+        Attribute::new("text", FieldType::new(type_oid::TEXT)),
+        Attribute::new("one", FieldType::new(TWINS)),
+        Attribute::new("other", FieldType::new(TWINS)),
     ];
     let twins = TypeKind::Composite(AttributeList::new(&twins));
     let ring = TypeKind::Array { element: FieldType::new(RING), delimiter: b',' };
     TypeSet::new(&[
-        TypeInfo { oid: HSTORE, name: "hstore", kind: TypeKind::Hstore },
-        TypeInfo { oid: TWINS, name: "twins", kind: twins },
-        TypeInfo { oid: RING, name: "ring", kind: ring },
+        TypeInfo::new(HSTORE, "hstore", TypeKind::Hstore),
+        TypeInfo::new(TWINS, "twins", twins),
+        TypeInfo::new(RING, "ring", ring),
     ])
 }
 

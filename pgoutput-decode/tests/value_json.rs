@@ -148,13 +148,10 @@ fn nesting_includes_arrays_and_the_outer_levels() {
         assert_eq!(notes.as_text, is_text, "{json}");
         assert!(serde_json::from_str::<serde_json::Value>(&format!("[[{json}]]")).is_ok());
     }
-    let document = TypeInfo { oid: oid::JSON, name: "json", kind: TypeKind::Base };
-    let attributes = [Attribute { name: "a", ty: FieldType::described(&document) }];
-    let pair = TypeInfo {
-        oid: Oid::new(16_400),
-        name: "p",
-        kind: TypeKind::Composite(AttributeList::new(&attributes)),
-    };
+    let document = TypeInfo::new(oid::JSON, "json", TypeKind::Base);
+    let attributes = [Attribute::new("a", FieldType::described(&document))];
+    let pair =
+        TypeInfo::new(Oid::new(16_400), "p", TypeKind::Composite(AttributeList::new(&attributes)));
     for (inside, is_text) in [(deepest - 3, false), (deepest - 2, true)] {
         let text = format!("({})", deep(inside));
         let mut json = String::new();
@@ -185,12 +182,9 @@ fn null_in_a_document_is_distinguished_from_null() {
         assert!(!null(type_oid, "[null]") && !null(type_oid, "\"null\""));
     }
     assert!(null(oid::JSON_ARRAY, "{\"null\"}") && !null(oid::JSON_ARRAY, "{NULL}"));
-    let json = TypeInfo { oid: oid::JSON, name: "json", kind: TypeKind::Base };
-    let domain = TypeInfo {
-        oid: Oid::new(16_400),
-        name: "d",
-        kind: TypeKind::Domain(FieldType::described(&json)),
-    };
+    let json = TypeInfo::new(oid::JSON, "json", TypeKind::Base);
+    let domain =
+        TypeInfo::new(Oid::new(16_400), "d", TypeKind::Domain(FieldType::described(&json)));
     let binary = Field::with_type(&domain, Format::Binary, b"null");
     assert!(binary.write_json_noted(&mut String::new(), JsonOptions::default()).unwrap().json_null);
     let binary = Field::new(oid::JSONB, Format::Binary, b"\x01null");
@@ -246,18 +240,12 @@ fn numeric_may_be_a_string() {
 
 #[test]
 fn domains_are_their_base_types_and_enums_are_text() {
-    let numeric = TypeInfo { oid: oid::NUMERIC, name: "numeric", kind: TypeKind::Base };
-    let price = TypeInfo {
-        oid: Oid::new(16_400),
-        name: "price",
-        kind: TypeKind::Domain(FieldType::described(&numeric)),
-    };
-    let offer = TypeInfo {
-        oid: Oid::new(16_401),
-        name: "offer",
-        kind: TypeKind::Domain(FieldType::described(&price)),
-    };
-    let mood = TypeInfo { oid: Oid::new(16_402), name: "mood", kind: TypeKind::Enum };
+    let numeric = TypeInfo::new(oid::NUMERIC, "numeric", TypeKind::Base);
+    let price =
+        TypeInfo::new(Oid::new(16_400), "price", TypeKind::Domain(FieldType::described(&numeric)));
+    let offer =
+        TypeInfo::new(Oid::new(16_401), "offer", TypeKind::Domain(FieldType::described(&price)));
+    let mood = TypeInfo::new(Oid::new(16_402), "mood", TypeKind::Enum);
     let mut json = String::new();
     for (info, bytes) in [(&offer, "1.10"), (&mood, "ha\"ppy")] {
         let field = Field::with_type(info, Format::Text, bytes.as_bytes());

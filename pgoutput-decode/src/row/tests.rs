@@ -210,18 +210,16 @@ fn errors_name_place_and_remedy() {
 }
 
 /// `create type mood as enum …; create type item as (label text, mood mood)`
-pub(super) const MOOD: TypeInfo<'static> =
-    TypeInfo { oid: Oid::new(16_400), name: "mood", kind: TypeKind::Enum };
-const TEXT: TypeInfo<'static> =
-    TypeInfo { oid: type_oid::TEXT, name: "text", kind: TypeKind::Base };
-pub(super) const ITEM: TypeInfo<'static> = TypeInfo {
-    oid: Oid::new(16_401),
-    name: "item",
-    kind: TypeKind::Composite(AttributeList::new(&[
-        Attribute { name: "label", ty: FieldType::described(&TEXT) },
-        Attribute { name: "mood", ty: FieldType::described(&MOOD) },
+pub(super) const MOOD: TypeInfo<'static> = TypeInfo::new(Oid::new(16_400), "mood", TypeKind::Enum);
+const TEXT: TypeInfo<'static> = TypeInfo::new(type_oid::TEXT, "text", TypeKind::Base);
+pub(super) const ITEM: TypeInfo<'static> = TypeInfo::new(
+    Oid::new(16_401),
+    "item",
+    TypeKind::Composite(AttributeList::new(&[
+        Attribute::new("label", FieldType::described(&TEXT)),
+        Attribute::new("mood", FieldType::described(&MOOD)),
     ])),
-};
+);
 
 #[test]
 fn described_types_are_read_from_both_formats() {
@@ -238,11 +236,11 @@ fn described_types_are_read_from_both_formats() {
 
 #[test]
 fn errors_name_described_types_inside_and_places_that_are_none() {
-    const MOODS: TypeInfo<'static> = TypeInfo {
-        oid: Oid::new(16_402),
-        name: "mood[]",
-        kind: TypeKind::Array { element: FieldType::described(&MOOD), delimiter: b',' },
-    };
+    const MOODS: TypeInfo<'static> = TypeInfo::new(
+        Oid::new(16_402),
+        "mood[]",
+        TypeKind::Array { element: FieldType::described(&MOOD), delimiter: b',' },
+    );
     let columns = [("moods", MOODS.oid), ("none", type_oid::TEXT), ("gone", type_oid::TEXT)];
     let sent = Sent::insert(&columns, &[Is::Bytes(b"{a\xFF}"), Is::Null, Is::Unchanged]);
     let table = sent.table();
@@ -271,9 +269,9 @@ fn errors_name_described_types_inside_and_places_that_are_none() {
 fn descriptions_in_a_ring_are_not_searched_for_ever() {
     let oid = Oid::new(16_403);
     let ring = FieldType::new(oid);
-    let attributes = [Attribute { name: "a", ty: ring }, Attribute { name: "b", ty: ring }];
+    let attributes = [Attribute::new("a", ring), Attribute::new("b", ring)];
     let kind = TypeKind::Composite(AttributeList::new(&attributes));
-    let types = TypeSet::new(&[TypeInfo { oid, name: "ring", kind }]);
+    let types = TypeSet::new(&[TypeInfo::new(oid, "ring", kind)]);
     assert!(types.get(oid).unwrap().find(oid).is_some());
     assert!(types.get(oid).unwrap().find(MOOD.oid).is_none());
 }

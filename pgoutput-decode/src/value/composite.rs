@@ -24,11 +24,11 @@ use super::{Attribute, Field, FieldType, FromField, TypeKind, Value, ValueError}
 ///
 /// // create type item as (name text, count integer)
 /// let attributes = [
-///     Attribute { name: "name", ty: FieldType::new(type_oid::TEXT) },
-///     Attribute { name: "count", ty: FieldType::new(type_oid::INT4) },
+///     Attribute::new("name", FieldType::new(type_oid::TEXT)),
+///     Attribute::new("count", FieldType::new(type_oid::INT4)),
 /// ];
 /// let kind = TypeKind::Composite(AttributeList::new(&attributes));
-/// let item = TypeInfo { oid: Oid::new(16_400), name: "item", kind };
+/// let item = TypeInfo::new(Oid::new(16_400), "item", kind);
 ///
 /// let field = Field::with_type(&item, Format::Text, br#"("a ""b""",)"#);
 /// let composite: Composite = field.get()?;

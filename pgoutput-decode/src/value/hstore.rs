@@ -23,7 +23,7 @@ use super::{Field, FieldType, FromField, Text, TypeKind, ValueError, ValueErrorK
 /// use pgoutput_decode::Oid;
 /// use pgoutput_decode::value::{Field, Format, Hstore, TypeInfo, TypeKind};
 ///
-/// let hstore = TypeInfo { oid: Oid::new(16_400), name: "hstore", kind: TypeKind::Hstore };
+/// let hstore = TypeInfo::new(Oid::new(16_400), "hstore", TypeKind::Hstore);
 /// let field = Field::with_type(&hstore, Format::Text, br#""a"=>"1", "b"=>NULL"#);
 /// let pairs: Hstore = field.get()?;
 /// let (key, value) = pairs.pairs().next().unwrap();
@@ -239,8 +239,7 @@ mod tests {
     use std::string::ToString;
     use std::vec::Vec;
 
-    const HSTORE: TypeInfo<'_> =
-        TypeInfo { oid: Oid::new(16_400), name: "hstore", kind: TypeKind::Hstore };
+    const HSTORE: TypeInfo<'_> = TypeInfo::new(Oid::new(16_400), "hstore", TypeKind::Hstore);
 
     /// Reads one pair whose key and value have the given lengths.
     fn read(key: (u8, &[u8]), value: (u8, &[u8])) -> Result<(), ValueErrorKind> {

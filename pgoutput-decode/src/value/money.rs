@@ -195,17 +195,16 @@ mod tests {
 
     #[test]
     fn decimal_places_apply_inside_other_values() {
-        const MONEY: TypeInfo<'_> =
-            TypeInfo { oid: type_oid::MONEY, name: "money", kind: TypeKind::Base };
-        let user = |oid, kind| TypeInfo { oid: Oid::new(oid), name: "", kind };
+        const MONEY: TypeInfo<'_> = TypeInfo::new(type_oid::MONEY, "money", TypeKind::Base);
+        let user = |oid, kind| TypeInfo::new(Oid::new(oid), "", kind);
         let domain = user(20_000, TypeKind::Domain(FieldType::described(&MONEY)));
         let array = user(
             20_001,
             TypeKind::Array { element: FieldType::described(&domain), delimiter: b',' },
         );
         let attributes = [
-            Attribute { name: "a", ty: FieldType::described(&array) },
-            Attribute { name: "b", ty: FieldType::described(&MONEY) },
+            Attribute::new("a", FieldType::described(&array)),
+            Attribute::new("b", FieldType::described(&MONEY)),
         ];
         let composite = user(20_002, TypeKind::Composite(AttributeList::new(&attributes)));
         let range = user(20_003, TypeKind::Range(FieldType::described(&domain)));

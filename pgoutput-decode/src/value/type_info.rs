@@ -18,15 +18,13 @@ use crate::Oid;
 /// use pgoutput_decode::value::{Field, FieldType, Format, TypeInfo, TypeKind, type_oid};
 ///
 /// // create domain positive as integer check (value > 0)
-/// let positive = TypeInfo {
-///     oid: Oid::new(16_400),
-///     name: "positive",
-///     kind: TypeKind::Domain(FieldType::new(type_oid::INT4)),
-/// };
+/// let kind = TypeKind::Domain(FieldType::new(type_oid::INT4));
+/// let positive = TypeInfo::new(Oid::new(16_400), "positive", kind);
 /// assert_eq!(Field::with_type(&positive, Format::Text, b"7").get::<i32>()?, 7);
 /// # Ok::<(), pgoutput_decode::value::ValueError>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct TypeInfo<'a> {
     /// The type's oid in its database.
     pub oid: Oid,
@@ -34,6 +32,13 @@ pub struct TypeInfo<'a> {
     pub name: &'a str,
     /// The kind of the type, with the types that it consists of.
     pub kind: TypeKind<'a>,
+}
+
+impl<'a> TypeInfo<'a> {
+    /// Creates a description.
+    pub const fn new(oid: Oid, name: &'a str, kind: TypeKind<'a>) -> Self {
+        Self { oid, name, kind }
+    }
 }
 
 /// The kind of a type (`pg_type.typtype`), with the types that it consists of.
@@ -84,11 +89,19 @@ impl<'a> TypeKind<'a> {
 
 /// One attribute of a composite type.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Attribute<'a> {
     /// The name of the attribute.
     pub name: &'a str,
     /// Its type.
     pub ty: FieldType<'a>,
+}
+
+impl<'a> Attribute<'a> {
+    /// Creates an attribute.
+    pub const fn new(name: &'a str, ty: FieldType<'a>) -> Self {
+        Self { name, ty }
+    }
 }
 
 /// The attributes of a composite type, in order.

@@ -23,16 +23,12 @@ use crate::Oid;
 /// // create type item as (label text, mood mood); create type mood as enum …
 /// let (item, mood) = (Oid::new(16_400), Oid::new(16_401));
 /// let attributes = [
-///     Attribute { name: "label", ty: FieldType::new(type_oid::TEXT) },
-///     Attribute { name: "mood", ty: FieldType::new(mood) },
+///     Attribute::new("label", FieldType::new(type_oid::TEXT)),
+///     Attribute::new("mood", FieldType::new(mood)),
 /// ];
 /// let types = TypeSet::new(&[
-///     TypeInfo {
-///         oid: item,
-///         name: "item",
-///         kind: TypeKind::Composite(AttributeList::new(&attributes)),
-///     },
-///     TypeInfo { oid: mood, name: "mood", kind: TypeKind::Enum },
+///     TypeInfo::new(item, "item", TypeKind::Composite(AttributeList::new(&attributes))),
+///     TypeInfo::new(mood, "mood", TypeKind::Enum),
 /// ]);
 /// let TypeKind::Composite(attributes) = types.get(item).unwrap().kind() else { panic!() };
 /// assert!(matches!(attributes.get(1).unwrap().ty.kind(), TypeKind::Enum));
@@ -153,7 +149,7 @@ impl TypeSet {
 
     pub(super) fn info(&self, oid: Oid, slot: Slot) -> Option<TypeInfo<'_>> {
         let entry = self.entry(oid, slot)?;
-        Some(TypeInfo { oid, name: &entry.name, kind: entry.kind(self) })
+        Some(TypeInfo::new(oid, &entry.name, entry.kind(self)))
     }
 
     pub(super) fn kind(&self, oid: Oid, slot: Slot) -> TypeKind<'_> {
@@ -217,7 +213,7 @@ impl Link {
 impl StoredAttribute {
     #[inline]
     pub(super) fn of<'a>(&'a self, set: &'a TypeSet) -> Attribute<'a> {
-        Attribute { name: &self.name, ty: self.ty.of(set) }
+        Attribute::new(&self.name, self.ty.of(set))
     }
 }
 
@@ -249,17 +245,13 @@ mod tests {
         let item = TypeKind::Composite(AttributeList::new(attributes));
         let element = FieldType::new(ITEM);
         TypeSet::new(&[
-            TypeInfo { oid: ITEM, name: "item", kind: item },
-            TypeInfo {
-                oid: LIST,
-                name: "item[]",
-                kind: TypeKind::Array { element, delimiter: b',' },
-            },
+            TypeInfo::new(ITEM, "item", item),
+            TypeInfo::new(LIST, "item[]", TypeKind::Array { element, delimiter: b',' }),
         ])
     }
 
     fn attribute(name: &str) -> Attribute<'_> {
-        Attribute { name, ty: FieldType::new(type_oid::INT4) }
+        Attribute::new(name, FieldType::new(type_oid::INT4))
     }
 
     #[test]
@@ -279,10 +271,10 @@ mod tests {
     fn sets_are_equal_whatever_the_order_and_the_form_of_their_parts() {
         let attributes = [attribute("a")];
         let kind = TypeKind::Composite(AttributeList::new(&attributes));
-        let item = TypeInfo { oid: ITEM, name: "item", kind };
+        let item = TypeInfo::new(ITEM, "item", kind);
         let element = FieldType::described(&item);
         let kind = TypeKind::Array { element, delimiter: b',' };
-        let list = TypeInfo { oid: LIST, name: "item[]", kind };
+        let list = TypeInfo::new(LIST, "item[]", kind);
         assert_eq!(TypeSet::new(&[list]), types(&attributes));
         assert_eq!(TypeSet::new(&[list, item]), types(&attributes));
         assert_ne!(types(&[attribute("b")]), types(&attributes));
@@ -294,10 +286,10 @@ mod tests {
 
     #[test]
     fn the_first_description_of_an_oid_counts() {
-        let of_item = |name| TypeInfo { oid: ITEM, name, kind: TypeKind::Enum };
+        let of_item = |name| TypeInfo::new(ITEM, name, TypeKind::Enum);
         let later = of_item("later");
         let kind = TypeKind::Domain(FieldType::described(&later));
-        let domain = TypeInfo { oid: LIST, name: "domain", kind };
+        let domain = TypeInfo::new(LIST, "domain", kind);
         let types = TypeSet::new(&[domain, of_item("first"), of_item("second")]);
         let TypeKind::Domain(base) = types.get(LIST).unwrap().kind() else { panic!() };
         assert_eq!(base.name(), Some("first"));
@@ -308,10 +300,8 @@ mod tests {
     fn types_beyond_the_last_slot_are_found_by_their_oids() {
         let count = u32::from(u16::MAX) + 3;
         let names: vec::Vec<String> = (0..count).map(|number| format!("d{number}")).collect();
-        let domain = |(oid, name)| TypeInfo {
-            oid: Oid::new(oid),
-            name,
-            kind: TypeKind::Domain(FieldType::new(Oid::new(oid + 1))),
+        let domain = |(oid, name)| {
+            TypeInfo::new(Oid::new(oid), name, TypeKind::Domain(FieldType::new(Oid::new(oid + 1))))
         };
         let names = names.iter().map(String::as_str);
         let infos: vec::Vec<_> = (20_000..).zip(names).map(domain).collect();
@@ -325,13 +315,8 @@ mod tests {
 
     #[test]
     fn rings_are_read_shown_and_compared() {
-        let ring = || {
-            TypeSet::new(&[TypeInfo {
-                oid: ITEM,
-                name: "ring",
-                kind: TypeKind::Domain(FieldType::new(ITEM)),
-            }])
-        };
+        let ring =
+            || TypeSet::new(&[TypeInfo::new(ITEM, "ring", TypeKind::Domain(FieldType::new(ITEM)))]);
         assert_eq!(ring(), ring());
         assert!(format!("{:?}", ring()).contains("ring"));
         let types = ring();

@@ -21,19 +21,19 @@ const fn user(ty: &'static TypeInfo<'static>, text: &'static str, json: &'static
 }
 
 const fn described(number: u32, name: &'static str, kind: TypeKind<'static>) -> TypeInfo<'static> {
-    TypeInfo { oid: Oid::new(number), name, kind }
+    TypeInfo::new(Oid::new(number), name, kind)
 }
 
-static TEXT: TypeInfo<'_> = TypeInfo { oid: oid::TEXT, name: "text", kind: TypeKind::Base };
-static INT4: TypeInfo<'_> = TypeInfo { oid: oid::INT4, name: "integer", kind: TypeKind::Base };
+static TEXT: TypeInfo<'_> = TypeInfo::new(oid::TEXT, "text", TypeKind::Base);
+static INT4: TypeInfo<'_> = TypeInfo::new(oid::INT4, "integer", TypeKind::Base);
 static CITEXT: TypeInfo<'_> = described(16_400, "citext", TypeKind::TextLike);
 static MOOD: TypeInfo<'_> = described(16_401, "mood", TypeKind::Enum);
 static ITEM: TypeInfo<'_> = described(
     16_402,
     "item",
     TypeKind::Composite(AttributeList::new(&[
-        Attribute { name: "a", ty: FieldType::described(&INT4) },
-        Attribute { name: "b", ty: FieldType::described(&TEXT) },
+        Attribute::new("a", FieldType::described(&INT4)),
+        Attribute::new("b", FieldType::described(&TEXT)),
     ])),
 );
 static HSTORE: TypeInfo<'_> = described(16_403, "hstore", TypeKind::Hstore);

@@ -11,6 +11,7 @@ const COMMAND: &str = "TIMELINE_HISTORY";
 
 /// One switch in a server's history: a promotion or a point-in-time recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TimelineSwitch {
     /// The timeline that was left.
     pub timeline: u32,

@@ -20,6 +20,7 @@ pub struct TransactionInfo {
 
 /// The origin of a transaction that was itself replicated to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReplicationOrigin {
     /// The name of the replication origin. Bytes that are not UTF-8 are escaped, as in `caf\xe9`.
     pub name: Box<str>,

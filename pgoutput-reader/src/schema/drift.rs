@@ -112,28 +112,23 @@ mod tests {
     use super::*;
     use crate::event::ColumnSchema;
 
-    const INTEGER: TypeInfo<'static> =
-        TypeInfo { oid: type_oid::INT4, name: "integer", kind: TypeKind::Base };
-    const PAIR: TypeInfo<'static> = TypeInfo {
-        oid: Oid::new(16_400),
-        name: "pair",
-        kind: TypeKind::Composite(AttributeList::new(&[Attribute {
-            name: "n",
-            ty: FieldType::described(&INTEGER),
-        }])),
-    };
-    const LIST: TypeInfo<'static> = TypeInfo {
-        oid: Oid::new(16_401),
-        name: "pair[]",
-        kind: TypeKind::Array { element: FieldType::described(&PAIR), delimiter: b',' },
-    };
-    const LISTS: TypeInfo<'static> = TypeInfo {
-        oid: Oid::new(16_402),
-        name: "lists",
-        kind: TypeKind::Domain(FieldType::described(&LIST)),
-    };
-    const COLOR: TypeInfo<'static> =
-        TypeInfo { oid: Oid::new(16_403), name: "color", kind: TypeKind::Enum };
+    const INTEGER: TypeInfo<'static> = TypeInfo::new(type_oid::INT4, "integer", TypeKind::Base);
+    const PAIR: TypeInfo<'static> = TypeInfo::new(
+        Oid::new(16_400),
+        "pair",
+        TypeKind::Composite(AttributeList::new(&[Attribute::new(
+            "n",
+            FieldType::described(&INTEGER),
+        )])),
+    );
+    const LIST: TypeInfo<'static> = TypeInfo::new(
+        Oid::new(16_401),
+        "pair[]",
+        TypeKind::Array { element: FieldType::described(&PAIR), delimiter: b',' },
+    );
+    const LISTS: TypeInfo<'static> =
+        TypeInfo::new(Oid::new(16_402), "lists", TypeKind::Domain(FieldType::described(&LIST)));
+    const COLOR: TypeInfo<'static> = TypeInfo::new(Oid::new(16_403), "color", TypeKind::Enum);
 
     /// A table with a column of each type.
     fn table(types: &[TypeInfo<'static>]) -> TableSchema {

@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     fn has_amounts(kind: TypeKind<'_>) -> bool {
-        let info = TypeInfo { oid: Oid::new(20_000), name: "", kind };
+        let info = TypeInfo::new(Oid::new(20_000), "", kind);
         TypeSet::new(&[info]).iter().any(holds_money)
     }
 
@@ -39,9 +39,9 @@ mod tests {
         let [integer, money, amounts] =
             [type_oid::INT4, type_oid::MONEY, type_oid::MONEY_ARRAY].map(FieldType::new);
         let domain = TypeKind::Domain(amounts);
-        let info = TypeInfo { oid: Oid::new(20_001), name: "", kind: domain };
+        let info = TypeInfo::new(Oid::new(20_001), "", domain);
         let inner = FieldType::described(&info);
-        let attributes = [Attribute { name: "a", ty: integer }, Attribute { name: "b", ty: inner }];
+        let attributes = [Attribute::new("a", integer), Attribute::new("b", inner)];
         let composite = |attributes| TypeKind::Composite(AttributeList::new(attributes));
         for kind in [
             domain,

@@ -115,13 +115,13 @@ fn of_stream(oid: Oid, stream: &StreamTypes) -> Option<TypeInfo<'_>> {
 
 fn domain(oid: Oid, stream: &StreamTypes) -> Option<TypeInfo<'_>> {
     let (name, base) = stream.name(oid).zip(stream.base(oid))?;
-    Some(TypeInfo { oid, name, kind: TypeKind::Domain(FieldType::new(base.oid())) })
+    Some(TypeInfo::new(oid, name, TypeKind::Domain(FieldType::new(base.oid()))))
 }
 
 /// An array; the oid of its elements is 0 if it is unknown.
 fn array_of(oid: Oid, name: &str, element: Oid) -> TypeInfo<'_> {
     let element = FieldType::new(element);
-    TypeInfo { oid, name, kind: TypeKind::Array { element, delimiter: b',' } }
+    TypeInfo::new(oid, name, TypeKind::Array { element, delimiter: b',' })
 }
 
 /// Adds the facts in this value of an array type that is gone about its elements. `None` if there
@@ -151,7 +151,7 @@ pub(super) fn with_elements(
 
 fn attributes(ty: &CatalogType) -> Vec<Attribute<'_>> {
     let attributes = ty.attributes.iter();
-    attributes.map(|(name, oid)| Attribute { name, ty: FieldType::new(*oid) }).collect()
+    attributes.map(|(name, oid)| Attribute::new(name, FieldType::new(*oid))).collect()
 }
 
 fn of_catalog_type<'a>(
@@ -171,7 +171,7 @@ fn of_catalog_type<'a>(
         CatalogTypeKind::Range => TypeKind::Range(other),
         CatalogTypeKind::TextLike => TypeKind::TextLike,
     };
-    TypeInfo { oid, name: &ty.name, kind }
+    TypeInfo::new(oid, &ty.name, kind)
 }
 
 #[cfg(test)]

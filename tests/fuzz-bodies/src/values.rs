@@ -59,7 +59,7 @@ pub fn value_type(oid: Oid) -> Oid {
 
 fn attributes<'a>(list: &[(&'a str, u32)]) -> Vec<Attribute<'a>> {
     let attribute =
-        |(name, oid): &(&'a str, u32)| Attribute { name, ty: FieldType::new(Oid::new(*oid)) };
+        |(name, oid): &(&'a str, u32)| Attribute::new(name, FieldType::new(Oid::new(*oid)));
     list.iter().map(attribute).collect()
 }
 
@@ -89,7 +89,7 @@ static TYPES: LazyLock<TypeSet> = LazyLock::new(|| {
     let of = |oid| FieldType::new(Oid::new(oid));
     let array = |element, delimiter| TypeKind::Array { element: of(element), delimiter };
     let composite = |attributes| TypeKind::Composite(AttributeList::new(attributes));
-    let user = |oid, name, kind| TypeInfo { oid: Oid::new(oid), name, kind };
+    let user = |oid, name, kind| TypeInfo::new(Oid::new(oid), name, kind);
     TypeSet::new(&[
         user(20_000, "box[]", array(BOX, b';')),
         user(20_001, "mood", TypeKind::Enum),

@@ -39,8 +39,7 @@ fn by_oid(client: &mut Client, oid: u32) -> Described {
         }
         ("c", ..) => {
             parts = attributes_of(client, row.get(5));
-            attributes =
-                parts.iter().map(|(name, part)| Attribute { name, ty: part.ty() }).collect();
+            attributes = parts.iter().map(|(name, part)| Attribute::new(name, part.ty())).collect();
             TypeKind::Composite(AttributeList::new(&attributes))
         }
         ("r", ..) => {
@@ -68,7 +67,7 @@ fn by_oid(client: &mut Client, oid: u32) -> Described {
         _ => TypeKind::Base,
     };
     let (oid, name): (_, String) = (Oid::new(oid), row.get(6));
-    Described { oid, types: TypeSet::new(&[TypeInfo { oid, name: &name, kind }]) }
+    Described { oid, types: TypeSet::new(&[TypeInfo::new(oid, &name, kind)]) }
 }
 
 fn attributes_of(client: &mut Client, relation: u32) -> Vec<(String, Described)> {

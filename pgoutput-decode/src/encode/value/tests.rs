@@ -94,9 +94,9 @@ fn a_numeric_is_limited_by_its_fields() {
 #[test]
 fn an_error_leaves_the_output_unchanged() {
     // The second element has no binary form, so the first one must be removed too.
-    let element = TypeInfo { oid: type_oid::ACLITEM, name: "aclitem", kind: TypeKind::Base };
+    let element = TypeInfo::new(type_oid::ACLITEM, "aclitem", TypeKind::Base);
     let kind = TypeKind::Array { element: FieldType::described(&element), delimiter: b',' };
-    let list = TypeInfo { oid: type_oid::ACLITEM_ARRAY, name: "aclitem[]", kind };
+    let list = TypeInfo::new(type_oid::ACLITEM_ARRAY, "aclitem[]", kind);
     let field = Field::with_type(&list, Format::Text, b"{NULL,a=r/a}");
     let mut out = b"kept".to_vec();
     let error = field.encode_binary(&mut out).unwrap_err();

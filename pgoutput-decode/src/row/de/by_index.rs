@@ -181,16 +181,12 @@ mod tests {
             binary: i32,
             described: String,
         }
-        let time = TypeInfo {
-            oid: type_oid::TIMESTAMPTZ,
-            name: "timestamp with time zone",
-            kind: TypeKind::Base,
-        };
-        let domain = TypeInfo {
-            oid: Oid::new(20_000),
-            name: "moment",
-            kind: TypeKind::Domain(FieldType::described(&time)),
-        };
+        let time = TypeInfo::new(type_oid::TIMESTAMPTZ, "timestamp with time zone", TypeKind::Base);
+        let domain = TypeInfo::new(
+            Oid::new(20_000),
+            "moment",
+            TypeKind::Domain(FieldType::described(&time)),
+        );
         let columns = [("binary", type_oid::INT4), ("described", domain.oid)];
         let sent =
             Sent::insert(&columns, &[Is::Binary(b"1234"), Is::Text("2024-02-29 01:02:03+00")]);

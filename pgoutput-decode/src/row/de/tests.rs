@@ -17,13 +17,12 @@ use crate::value::{
     Bytea, FieldType, Timestamp, Toast, TypeInfo, TypeKind, TypeSet, ValueErrorKind, type_oid,
 };
 
-const ITEMS: TypeInfo<'static> = TypeInfo {
-    oid: Oid::new(16_402),
-    name: "item[]",
-    kind: TypeKind::Array { element: FieldType::described(&ITEM), delimiter: b',' },
-};
-const HSTORE: TypeInfo<'static> =
-    TypeInfo { oid: Oid::new(16_403), name: "hstore", kind: TypeKind::Hstore };
+const ITEMS: TypeInfo<'static> = TypeInfo::new(
+    Oid::new(16_402),
+    "item[]",
+    TypeKind::Array { element: FieldType::described(&ITEM), delimiter: b',' },
+);
+const HSTORE: TypeInfo<'static> = TypeInfo::new(Oid::new(16_403), "hstore", TypeKind::Hstore);
 pub(super) static TYPES: LazyLock<TypeSet> =
     LazyLock::new(|| TypeSet::new(&[MOOD, ITEM, ITEMS, HSTORE]));
 

@@ -97,14 +97,11 @@ fn the_binary_form_is_the_same_array() {
 
 #[test]
 fn arrays_of_domains_over_arrays_nest_by_quoting() {
-    let numbers = TypeInfo { oid: type_oid::INT4_ARRAY, name: "integer[]", kind: TypeKind::Base };
-    let row = TypeInfo {
-        oid: Oid::new(16_400),
-        name: "row",
-        kind: TypeKind::Domain(FieldType::described(&numbers)),
-    };
+    let numbers = TypeInfo::new(type_oid::INT4_ARRAY, "integer[]", TypeKind::Base);
+    let row =
+        TypeInfo::new(Oid::new(16_400), "row", TypeKind::Domain(FieldType::described(&numbers)));
     let rows = TypeKind::Array { element: FieldType::described(&row), delimiter: b',' };
-    let rows = TypeInfo { oid: Oid::new(16_401), name: "row[]", kind: rows };
+    let rows = TypeInfo::new(Oid::new(16_401), "row[]", rows);
     let field = Field::with_type(&rows, Format::Text, br#"{"{1,2}","{}",NULL}"#);
     assert_eq!(json(field), "[[1,2],[],null]");
     assert_eq!(field.get::<Array<'_>>().unwrap().to_string(), r#"{"{1,2}","{}",NULL}"#);
@@ -209,7 +206,7 @@ fn lengths_in_the_binary_form_are_checked_against_the_input() {
 fn a_type_that_contains_itself_ends_in_an_error() {
     let oid = Oid::new(16_400);
     let kind = TypeKind::Array { element: FieldType::new(oid), delimiter: b',' };
-    let types = TypeSet::new(&[TypeInfo { oid, name: "ring", kind }]);
+    let types = TypeSet::new(&[TypeInfo::new(oid, "ring", kind)]);
     let ring = types.get(oid).unwrap();
     let mut bytes = Vec::new();
     for _ in 0..1000 {

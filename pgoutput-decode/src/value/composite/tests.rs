@@ -4,45 +4,38 @@ use crate::value::{AttributeList, Format, JsonOptions, TypeInfo, ValueErrorKind,
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-const TEXT: TypeInfo<'_> = TypeInfo { oid: type_oid::TEXT, name: "text", kind: TypeKind::Base };
-const BYTEA: TypeInfo<'_> = TypeInfo { oid: type_oid::BYTEA, name: "bytea", kind: TypeKind::Base };
-const TEXTS: TypeInfo<'_> =
-    TypeInfo { oid: type_oid::TEXT_ARRAY, name: "text[]", kind: TypeKind::Base };
-const INNER: TypeInfo<'_> = TypeInfo {
-    oid: Oid::new(16_400),
-    name: "inner",
-    kind: TypeKind::Composite(AttributeList::new(&[
-        Attribute { name: "t", ty: FieldType::described(&TEXT) },
-        Attribute { name: "list", ty: FieldType::described(&TEXTS) },
+const TEXT: TypeInfo<'_> = TypeInfo::new(type_oid::TEXT, "text", TypeKind::Base);
+const BYTEA: TypeInfo<'_> = TypeInfo::new(type_oid::BYTEA, "bytea", TypeKind::Base);
+const TEXTS: TypeInfo<'_> = TypeInfo::new(type_oid::TEXT_ARRAY, "text[]", TypeKind::Base);
+const INNER: TypeInfo<'_> = TypeInfo::new(
+    Oid::new(16_400),
+    "inner",
+    TypeKind::Composite(AttributeList::new(&[
+        Attribute::new("t", FieldType::described(&TEXT)),
+        Attribute::new("list", FieldType::described(&TEXTS)),
     ])),
-};
-const INNERS: TypeInfo<'_> = TypeInfo {
-    oid: Oid::new(16_401),
-    name: "inner[]",
-    kind: TypeKind::Array { element: FieldType::described(&INNER), delimiter: b',' },
-};
-const OUTER: TypeInfo<'_> = TypeInfo {
-    oid: Oid::new(16_402),
-    name: "outer",
-    kind: TypeKind::Composite(AttributeList::new(&[
-        Attribute { name: "one", ty: FieldType::described(&INNER) },
-        Attribute { name: "many", ty: FieldType::described(&INNERS) },
-        Attribute { name: "b", ty: FieldType::described(&BYTEA) },
+);
+const INNERS: TypeInfo<'_> = TypeInfo::new(
+    Oid::new(16_401),
+    "inner[]",
+    TypeKind::Array { element: FieldType::described(&INNER), delimiter: b',' },
+);
+const OUTER: TypeInfo<'_> = TypeInfo::new(
+    Oid::new(16_402),
+    "outer",
+    TypeKind::Composite(AttributeList::new(&[
+        Attribute::new("one", FieldType::described(&INNER)),
+        Attribute::new("many", FieldType::described(&INNERS)),
+        Attribute::new("b", FieldType::described(&BYTEA)),
     ])),
-};
-const NONE: TypeInfo<'_> = TypeInfo {
-    oid: Oid::new(16_403),
-    name: "none",
-    kind: TypeKind::Composite(AttributeList::new(&[])),
-};
-const SINGLE: TypeInfo<'_> = TypeInfo {
-    oid: Oid::new(16_404),
-    name: "single",
-    kind: TypeKind::Composite(AttributeList::new(&[Attribute {
-        name: "a\"b",
-        ty: FieldType::described(&TEXT),
-    }])),
-};
+);
+const NONE: TypeInfo<'_> =
+    TypeInfo::new(Oid::new(16_403), "none", TypeKind::Composite(AttributeList::new(&[])));
+const SINGLE: TypeInfo<'_> = TypeInfo::new(
+    Oid::new(16_404),
+    "single",
+    TypeKind::Composite(AttributeList::new(&[Attribute::new("a\"b", FieldType::described(&TEXT))])),
+);
 
 fn json(field: Field<'_>) -> String {
     let mut out = String::new();

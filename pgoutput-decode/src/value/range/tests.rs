@@ -4,12 +4,9 @@ use crate::value::Format;
 use crate::value::{JsonOptions, Multirange, TypeInfo};
 use std::string::{String, ToString};
 
-const TEXT: TypeInfo<'_> = TypeInfo { oid: type_oid::TEXT, name: "text", kind: TypeKind::Base };
-const TEXTS: TypeInfo<'_> = TypeInfo {
-    oid: Oid::new(16_400),
-    name: "textrange",
-    kind: TypeKind::Range(FieldType::described(&TEXT)),
-};
+const TEXT: TypeInfo<'_> = TypeInfo::new(type_oid::TEXT, "text", TypeKind::Base);
+const TEXTS: TypeInfo<'_> =
+    TypeInfo::new(Oid::new(16_400), "textrange", TypeKind::Range(FieldType::described(&TEXT)));
 
 fn text(oid: Oid, text: &str) -> Field<'_> {
     Field::new(oid, Format::Text, text.as_bytes())

@@ -272,25 +272,25 @@ fn bounds_of_arrays_are_named() {
     assert!(line(&hidden).ends_with(r#","array_bounds":{"after":{"a\u202e":"[0:0]"}}}"#));
 }
 
-const INTEGERS: TypeInfo<'static> = TypeInfo {
-    oid: type_oid::INT4_ARRAY,
-    name: "integer[]",
-    kind: TypeKind::Array { element: FieldType::new(type_oid::INT4), delimiter: b',' },
-};
+const INTEGERS: TypeInfo<'static> = TypeInfo::new(
+    type_oid::INT4_ARRAY,
+    "integer[]",
+    TypeKind::Array { element: FieldType::new(type_oid::INT4), delimiter: b',' },
+);
 const COUNTS: TypeInfo<'static> =
     of_user(20_001, TypeKind::Domain(FieldType::described(&INTEGERS)));
 const HOLDER: TypeInfo<'static> = of_user(
     20_002,
     TypeKind::Composite(AttributeList::new(&[
-        Attribute {
-            name: "j",
-            ty: FieldType::described(&of_user(
+        Attribute::new(
+            "j",
+            FieldType::described(&of_user(
                 20_003,
                 TypeKind::Domain(FieldType::new(type_oid::JSON)),
             )),
-        },
-        Attribute { name: "a", ty: FieldType::described(&INTEGERS) },
-        Attribute { name: "b", ty: FieldType::new(type_oid::JSONB) },
+        ),
+        Attribute::new("a", FieldType::described(&INTEGERS)),
+        Attribute::new("b", FieldType::new(type_oid::JSONB)),
     ])),
 );
 /// The types above, arrays of them, and domains over some of these.
@@ -311,7 +311,7 @@ const TYPES: [TypeInfo<'static>; 7] = [
 ];
 
 const fn of_user(oid: u32, kind: TypeKind<'static>) -> TypeInfo<'static> {
-    TypeInfo { oid: Oid::new(oid), name: "of a user", kind }
+    TypeInfo::new(Oid::new(oid), "of a user", kind)
 }
 
 /// An insert of a value in text or binary, of one of the types above or a built-in one.
