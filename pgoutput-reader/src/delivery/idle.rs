@@ -25,12 +25,12 @@ const ASK: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Idle {
-    /// The slot follows the server's WAL end: once every delivered event is acknowledged and the
-    /// server reports that it has passed an LSN without finding another one, everything before that
-    /// LSN counts as acknowledged, up to 1 KiB short of it. The exact LSN identifies the last
-    /// event. A server that is silent for five seconds is asked.
+    /// Keepalives of the server move the slot: once every delivered event is acknowledged and a
+    /// keepalive reports that the server has passed an LSN without finding another one, everything
+    /// before that LSN counts as acknowledged, up to 1 KiB short of it. The exact LSN identifies
+    /// the last event. If the server is silent for five seconds, the reader requests a keepalive.
     #[default]
-    WhenDrained,
+    Keepalives,
     /// Only acknowledgements move the slot. The server keeps all WAL since the last one, until its
     /// disk is full, unless your program stores and acknowledges positions of
     /// [`Reader::idle_position`](crate::Reader::idle_position) while nothing is published. Storing
@@ -86,7 +86,7 @@ impl IdleTimer {
     fn interval(&self) -> Duration {
         match &self.policy {
             Idle::Message { interval, .. } => *interval,
-            Idle::WhenDrained | Idle::Never => ASK,
+            Idle::Keepalives | Idle::Never => ASK,
         }
     }
 
@@ -108,14 +108,14 @@ impl IdleTimer {
         }
         self.postpone(now);
         match &self.policy {
-            Idle::WhenDrained | Idle::Never => IdleAction::RequestKeepalive,
+            Idle::Keepalives | Idle::Never => IdleAction::RequestKeepalive,
             Idle::Message { prefix, .. } => IdleAction::WriteMessage(prefix),
         }
     }
 
     /// Returns whether the WAL end in keepalives moves the slot.
     pub(super) fn follows_keepalives(&self) -> bool {
-        self.policy == Idle::WhenDrained
+        self.policy == Idle::Keepalives
     }
 
     /// Returns whether only acknowledgements move the slot.
@@ -140,7 +140,7 @@ mod tests {
         let interval = Duration::from_secs(2);
         let message = Idle::Message { prefix: "p".into(), interval };
         for (policy, interval, due) in [
-            (Idle::WhenDrained, ASK, IdleAction::RequestKeepalive),
+            (Idle::Keepalives, ASK, IdleAction::RequestKeepalive),
             (Idle::Never, ASK, IdleAction::RequestKeepalive),
             (message, interval, IdleAction::WriteMessage("p")),
         ] {

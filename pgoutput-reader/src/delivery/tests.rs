@@ -72,7 +72,7 @@ impl Feed {
     }
 
     fn plain(mode: Acknowledge) -> Self {
-        Self::new(mode, Idle::WhenDrained, None)
+        Self::new(mode, Idle::Keepalives, None)
     }
 
     /// Hands a message in once, after answering what it needs.
@@ -173,7 +173,7 @@ fn a_truncate_that_was_cut_continues_with_the_next_table() {
 
 #[test]
 fn the_end_is_reached_by_a_commit_a_keepalive_or_what_follows() {
-    let until = || Feed::new(Acknowledge::Automatic, Idle::WhenDrained, Some(148));
+    let until = || Feed::new(Acknowledge::Automatic, Idle::Keepalives, Some(148));
     assert!(until().is_finished(148, &begin(148)));
     assert!(until().is_finished(156, &message("p", "x", 156)));
     assert!(matches!(until().keepalive(148), Outcome::Finished));
@@ -382,8 +382,8 @@ fn the_newest_commit_time_is_that_of_a_delivered_event() {
 #[test]
 fn the_flushed_lsn_lags_while_idle_unless_commits_wait() {
     for (mode, idle, commits_wait, lags) in [
-        (Acknowledge::Automatic, Idle::WhenDrained, false, true),
-        (Acknowledge::Automatic, Idle::WhenDrained, true, false),
+        (Acknowledge::Automatic, Idle::Keepalives, false, true),
+        (Acknowledge::Automatic, Idle::Keepalives, true, false),
         (Acknowledge::Manual, Idle::Never, false, true),
         (Acknowledge::Manual, Idle::Never, true, true),
     ] {

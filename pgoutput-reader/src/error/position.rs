@@ -65,7 +65,7 @@ pub enum PositionError {
     /// counted differently.
     #[error(
         "the position was taken with other publications or other options messages, origin or \
-         two_phase ({}; fingerprint {position:016x}, now {asked:016x}): use the same ones, or \
+         two_phase ({}; fingerprint {position:016x}, now {current:016x}): use the same ones, or \
          start again from a snapshot",
         Printable(.change.as_deref().unwrap_or("it is not known which"))
     )]
@@ -73,7 +73,7 @@ pub enum PositionError {
         /// The position's publication fingerprint.
         position: u64,
         /// The fingerprint of the publications and options now.
-        asked: u64,
+        current: u64,
         /// The change, if a single one explains it: `the option messages was on`.
         change: Option<String>,
     },

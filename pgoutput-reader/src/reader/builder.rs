@@ -265,7 +265,7 @@ impl ReaderBuilder {
         self
     }
 
-    /// Sets what advances the slot while the stream is idle; [`Idle::WhenDrained`] unless set.
+    /// Sets what advances the slot while the stream is idle; [`Idle::Keepalives`] unless set.
     #[must_use]
     pub fn idle(mut self, idle: Idle) -> Self {
         self.idle = idle;

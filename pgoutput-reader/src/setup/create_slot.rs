@@ -114,7 +114,8 @@ impl Connection {
     /// Creates a slot, and reports the sessions that the creation waits for.
     ///
     /// # Errors
-    /// [`SetupError::SlotCreationBlocked`] after the limit, [`ErrorKind::Stopped`]: neither leaves a slot.
+    /// [`SetupError::SlotCreationBlocked`] after the limit, [`ErrorKind::Stopped`]: neither leaves a
+    /// slot.
     pub(crate) fn create_slot_reporting_waits(
         &mut self,
         slot: &CreateSlot,
@@ -124,7 +125,7 @@ impl Connection {
         let pid = self.backend_pid()?;
         self.set_lock_timeout(wait_options.limit)?;
         let mut wait = SlotWaitState::new(&slot.name, wait_options);
-        // The time at which the server was asked to cancel it.
+        // The time of the request to cancel it.
         let mut cancelled = None;
         let created = self.create_slot_watched(slot, LOOK, || {
             if let Some(since) = cancelled {

@@ -1,4 +1,4 @@
-//! A slot and publications that are ready to be read, the slot created where that is asked for.
+//! Checks slot and publications, and creates the slot if the settings say so.
 
 use super::create_slot::SlotWaitOptions;
 use super::missing_setup::Needs;
@@ -9,12 +9,11 @@ use crate::error::{Error, ErrorKind, SetupError};
 use crate::proto::CreateSlot;
 
 impl Connection {
-    /// Checks the slot and the publications, and creates the slot if that is asked for and there is
-    /// none. A slot that another process creates is waited for, whether or not that is asked for.
+    /// Checks the slot and the publications, and creates the slot if there is none and `create` is
+    /// given. A slot that another process creates is waited for in any case.
     ///
     /// # Errors
-    /// Everything that is missing; what [`create_slot_reporting_waits`](Self::create_slot_reporting_waits) and
-    /// [`wait_for_creator`](Self::wait_for_creator) find.
+    /// Everything that is missing; what `create_slot_reporting_waits` and `wait_for_creator` find.
     pub(crate) fn make_ready(
         &mut self,
         needs: &Needs<'_>,

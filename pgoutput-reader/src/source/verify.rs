@@ -57,11 +57,11 @@ impl Stored {
 /// Adds to an error what has changed since the position was stored, if that can be found.
 fn explained(error: Error, connection: &mut Connection, start: &StartReplication) -> Error {
     match error.into_kind() {
-        ErrorKind::Position(PositionError::OtherPublications { position, asked, .. }) => {
+        ErrorKind::Position(PositionError::OtherPublications { position, current, .. }) => {
             // A publication that is no longer asked for is found only if it still exists.
             let existing = connection.publications().unwrap_or_default();
             let change = change_since(position, &selection(start), &existing);
-            PositionError::OtherPublications { position, asked, change }.into()
+            PositionError::OtherPublications { position, current, change }.into()
         }
         other => other.into(),
     }
@@ -84,8 +84,8 @@ fn same_source(
         return Err(PositionError::OtherSlot { position, slot }.into());
     }
     if then.publications != now.publications {
-        let (position, asked) = (then.publications, now.publications);
-        return Err(PositionError::OtherPublications { position, asked, change: None }.into());
+        let (position, current) = (then.publications, now.publications);
+        return Err(PositionError::OtherPublications { position, current, change: None }.into());
     }
     Ok(same_log(position, now.timeline, history)?)
 }
@@ -200,7 +200,7 @@ mod tests {
         );
         assert_eq!(
             position_error(&StreamIdentity { publications: 0xab, ..same.clone() }),
-            PositionError::OtherPublications { position: 0xaa, asked: 0xab, change: None }
+            PositionError::OtherPublications { position: 0xaa, current: 0xab, change: None }
         );
         assert_eq!(
             history_error(&stored(), &StreamIdentity { timeline: 1, ..same }),

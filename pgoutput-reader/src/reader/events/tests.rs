@@ -36,7 +36,7 @@ fn events(units: &Arc<[Unit]>, plan: Plan, mode: Acknowledge) -> Events<Capture>
         newest: None,
         acknowledger,
         mode,
-        idle: Idle::WhenDrained,
+        idle: Idle::Keepalives,
         until: None,
     };
     let delivery = Delivery::new(settings, Instant::now());
