@@ -99,7 +99,7 @@ pub enum ErrorKind {
     #[cfg(feature = "reader")]
     #[error(transparent)]
     History(HistoryError),
-    /// The SQL connection, on which the reader asks the catalogue, failed.
+    /// A catalogue query on the SQL connection failed.
     #[cfg(feature = "reader")]
     #[error("catalogue query on the SQL connection failed: {}", Printable(.0))]
     Catalog(#[source] SqlError),

@@ -25,8 +25,8 @@ const ASK: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Idle {
-    /// Keepalives of the server move the slot: once every delivered event is acknowledged and a
-    /// keepalive reports that the server has passed an LSN without finding another one, everything
+    /// Keepalives of the server move the slot. A keepalive reports that the server has passed an
+    /// LSN without finding another event. Once every delivered event is acknowledged, everything
     /// before that LSN counts as acknowledged, up to 1 KiB short of it. The exact LSN identifies
     /// the last event. If the server is silent for five seconds, the reader requests a keepalive.
     #[default]

@@ -7,9 +7,9 @@ use super::{Error, ErrorKind};
 /// A server whose history does not continue what was read: it belongs to another cluster, is on
 /// another timeline, or has lost WAL.
 ///
-/// What was read is described by the stored position that
-/// [`ReaderBuilder::resume`](crate::ReaderBuilder::resume) was given or, after a lost connection,
-/// by the reader itself.
+/// The expected history is that of the stored position passed to
+/// [`ReaderBuilder::resume`](crate::ReaderBuilder::resume) or, after a lost connection, that of the
+/// reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HistoryError {
@@ -61,8 +61,8 @@ pub enum HistoryError {
     /// [`resume`](crate::ReaderBuilder::resume) does.
     #[error(
         "the server is on timeline {found}, and what was read came from timeline {expected}: a \
-         standby was promoted, or a backup restored; make sure that the server has everything that \
-         was delivered, as ReaderBuilder::resume does for a stored position, and restart the program"
+         standby was promoted, or a backup restored; restart the program, and resume from a stored \
+         position, which is compared with the server's history (ReaderBuilder::resume)"
     )]
     TimelineChanged {
         /// The timeline before.

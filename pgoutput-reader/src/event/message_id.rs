@@ -75,7 +75,7 @@ pub(crate) struct Fingerprint(u32);
 impl Fingerprint {
     /// FNV-1a over the cluster's system identifier and the database's name, folded to 32 bits.
     pub(crate) fn new(system_identifier: u64, database: &str) -> Self {
-        // No identifier holds a zero byte: it keeps the two apart.
+        // No identifier contains a zero byte, so it separates the two.
         let system_identifier = system_identifier.to_string();
         let bytes = system_identifier.bytes().chain([0]).chain(database.bytes());
         let hash = fnv(bytes);

@@ -122,9 +122,9 @@ impl StreamOptions {
         self
     }
 
-    /// Sets the treatment of a publication that does not exist at the point of the WAL being read;
-    /// [`MissingPublication::Refuse`] unless set. One that does not exist when the stream first
-    /// starts is an error either way.
+    /// Sets the policy for a publication that does not exist at the point of the WAL that is read;
+    /// [`MissingPublication::Refuse`] by default. A publication that does not exist when the stream
+    /// first starts is always an error.
     #[must_use]
     pub fn missing_publication(mut self, missing: MissingPublication) -> Self {
         self.missing_publication = missing;

@@ -1,4 +1,4 @@
-//! The settings of a reader.
+//! Settings of a reader.
 
 mod connect;
 
@@ -21,7 +21,7 @@ use crate::source::{
 };
 use crate::{Config, ConfigError, Error, SkippedPublication};
 
-/// How long the creation of a slot waits for each open transaction unless set otherwise.
+/// The default of [`slot_wait_limit`](ReaderBuilder::slot_wait_limit).
 const SLOT_WAIT: Duration = Duration::from_secs(300);
 
 /// Settings of a [`Reader`](crate::Reader), created by [`Reader::builder`](crate::Reader::builder)
@@ -50,7 +50,8 @@ pub struct ReaderBuilder {
     json_options: JsonOptions,
 }
 
-/// More than most databases have, and less than 100 MB.
+/// The default of [`described_tables`](ReaderBuilder::described_tables): more tables than most
+/// databases have, in less than 100 MB.
 const DESCRIBED_TABLES: usize = 32_768;
 
 impl ReaderBuilder {
@@ -78,14 +79,14 @@ impl ReaderBuilder {
         }
     }
 
-    /// The replication slot to read.
+    /// Sets the replication slot to read.
     #[must_use]
     pub fn slot(mut self, name: impl Into<String>) -> Self {
         self.start.slot = name.into();
         self
     }
 
-    /// A publication to read; may be given several times.
+    /// Adds a publication to read.
     #[must_use]
     pub fn publication(mut self, name: impl Into<String>) -> Self {
         self.start.publications.push(name.into());
@@ -112,7 +113,7 @@ impl ReaderBuilder {
         self
     }
 
-    /// Sets whether and how the slot is created; [`SlotCreation::Never`] unless set.
+    /// Sets whether and how the slot is created; [`SlotCreation::Never`] by default.
     ///
     /// The server first waits for every transaction that is open: see
     /// [`on_slot_wait`](Self::on_slot_wait) and [`slot_wait_limit`](Self::slot_wait_limit).
@@ -122,14 +123,14 @@ impl ReaderBuilder {
         self
     }
 
-    /// How long the creation of a slot may wait for each open transaction, five minutes unless set;
-    /// zero is without limit. After that it is
-    /// [`SetupError::SlotCreationBlocked`](crate::SetupError::SlotCreationBlocked), and there is no
-    /// slot.
+    /// Sets the longest wait of a slot's creation for each open transaction, five minutes by
+    /// default; zero is no limit. After that the error is
+    /// [`SetupError::SlotCreationBlocked`](crate::SetupError::SlotCreationBlocked), and no slot
+    /// remains.
     ///
-    /// It also limits the wait for a slot that another process is still creating; after that it is
-    /// [`SetupError::SlotBeingCreated`](crate::SetupError::SlotBeingCreated). The reader waits for
-    /// such a slot whatever [`slot_creation`](Self::slot_creation) is, but not with
+    /// It also limits the wait for a slot that another process is still creating; after that the
+    /// error is [`SetupError::SlotBeingCreated`](crate::SetupError::SlotBeingCreated). The reader
+    /// waits for such a slot regardless of [`slot_creation`](Self::slot_creation), but not with
     /// [`resume`](Self::resume): a new slot cannot have the changes after a position.
     #[must_use]
     pub fn slot_wait_limit(mut self, limit: Duration) -> Self {
@@ -137,9 +138,9 @@ impl ReaderBuilder {
         self
     }
 
-    /// Calls `listener` when the creation of a slot has to wait, by this reader or by another
-    /// process: within three seconds and then every half minute, with the sessions that are waited
-    /// for. The same goes to the crate `log`, as a warning.
+    /// Calls `listener` while the creation of a slot, by this reader or by another process, waits:
+    /// within three seconds and then every half minute, with the sessions that it waits for. The
+    /// crate `log` gets the same as a warning.
     ///
     /// ```no_run
     /// use pgoutput_reader::{Reader, SlotCreation};
@@ -158,12 +159,13 @@ impl ReaderBuilder {
         self
     }
 
-    /// A handle that stops the reader to come, and before that [`connect`](Self::connect) while it
-    /// waits for a slot to be created: the server ends the creation then, no slot remains, and the
-    /// error is [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). For one reader only.
+    /// Returns a handle that stops the future reader, and before that [`connect`](Self::connect)
+    /// while it waits for a slot to be created. The server then ends the creation, no slot remains,
+    /// and the error is [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). Each reader needs its
+    /// own.
     ///
     /// # Errors
-    /// [`Io`](crate::ErrorKind::Io) when the system has no pipe to give.
+    /// [`Io`](crate::ErrorKind::Io) if the system cannot create a pipe.
     pub fn stop_handle(&mut self) -> Result<StopHandle, Error> {
         if let Some((_, stop)) = &self.stop {
             return Ok(stop.clone());
@@ -175,7 +177,8 @@ impl ReaderBuilder {
         Ok(stop)
     }
 
-    /// How the JSON of events writes values: `numeric` as a number with all its digits unless set.
+    /// Sets how values are written in the JSON of events. By default `numeric` is a number with all
+    /// its digits.
     ///
     /// ```no_run
     /// use pgoutput_reader::decode::value::JsonOptions;
@@ -191,8 +194,8 @@ impl ReaderBuilder {
         self
     }
 
-    /// How many tables are kept with what the catalogue says of them, some kilobytes each. Beyond
-    /// that it is asked again. Tests set it.
+    /// Sets the number of tables that are kept with their descriptions from the catalogue, some
+    /// kilobytes each. Beyond that they are queried again. For tests.
     #[doc(hidden)]
     #[must_use]
     pub fn described_tables(mut self, tables: usize) -> Self {
@@ -200,31 +203,29 @@ impl ReaderBuilder {
         self
     }
 
-    /// Starts there; where the slot has been confirmed further, the server starts at that position
-    /// instead.
+    /// Starts at this LSN, or at the slot's confirmed LSN if that is later.
     ///
-    /// Transactions that are skipped because of it are lost to this slot once anything later is
-    /// confirmed.
+    /// The slot loses transactions skipped in this way once a later one is confirmed.
     #[must_use]
     pub fn start_lsn(mut self, lsn: Lsn) -> Self {
         self.start.start_lsn = lsn;
         self
     }
 
-    /// Resumes after a stored position: the first event is the one that follows it. Nothing is
-    /// reported to the server because of it: the slot advances with whole transactions that are
-    /// acknowledged from here on.
+    /// Resumes after a stored position: the first event is the one that follows it. This reports
+    /// nothing to the server: the slot advances with whole transactions that are acknowledged from
+    /// here on.
     ///
     /// The position must be of the same cluster, slot, publications and options, and of the
-    /// server's timeline or one that it came from, before it was left: a standby that was promoted
-    /// after the position is accepted, one that was promoted before it is refused. A missing slot
-    /// is never recreated here.
+    /// server's timeline, or of an earlier one before it was left. So a standby that was promoted
+    /// after the position is accepted, and one that was promoted before it is refused. A missing
+    /// slot is never recreated here.
     ///
     /// A slot that advanced beyond the position while idle is recognised by the LSN that was
     /// confirmed, and accepted. One that was recreated, or confirmed after another event than the
-    /// position's, is refused; [`trust_slot`](Self::trust_slot) leaves the comparison out. Readers
-    /// with [`Acknowledge::Stages`], and those that `synchronous_standby_names` names, confirm
-    /// whole LSNs, which identify no event: after an idle time their slot may be refused unless
+    /// position's, is refused; [`trust_slot`](Self::trust_slot) skips this check. Readers with
+    /// [`Acknowledge::Stages`], and those that `synchronous_standby_names` names, confirm whole
+    /// LSNs, which identify no event: after an idle time their slot may be refused unless
     /// [`Reader::idle_position`](crate::Reader::idle_position) is stored and acknowledged.
     ///
     /// # Errors
@@ -257,15 +258,17 @@ impl ReaderBuilder {
         self
     }
 
-    /// With [`resume`](Self::resume): assumes that everything that the slot has confirmed after the
-    /// position was processed. With a slot that was recreated, this loses changes silently.
+    /// Sets whether [`resume`](Self::resume) assumes that everything that the slot has confirmed
+    /// after the position was processed. With a slot that was recreated, this loses changes
+    /// silently.
     #[must_use]
     pub fn trust_slot(mut self, trust: bool) -> Self {
         self.trust_slot = trust;
         self
     }
 
-    /// Sets what advances the slot while the stream is idle; [`Idle::Keepalives`] unless set.
+    /// Sets the policy that advances the slot while the stream is idle; [`Idle::Keepalives`] by
+    /// default.
     #[must_use]
     pub fn idle(mut self, idle: Idle) -> Self {
         self.idle = idle;
@@ -280,7 +283,7 @@ impl ReaderBuilder {
         self
     }
 
-    /// Sets when events are acknowledged; [`Acknowledge::Automatic`] unless set.
+    /// Sets when events are acknowledged; [`Acknowledge::Automatic`] by default.
     #[must_use]
     pub fn acknowledge(mut self, acknowledge: Acknowledge) -> Self {
         self.acknowledge = acknowledge;
@@ -288,17 +291,16 @@ impl ReaderBuilder {
     }
 
     /// Sets whether a thread sends status updates while the loop body is busy, which is the
-    /// default; otherwise the loop body has to return, or call
-    /// [`Reader::tick`](crate::Reader::tick), within the server's `wal_sender_timeout` (60 s unless
-    /// set otherwise). With it, a loop body that never returns delays a fast shutdown of the
-    /// server.
+    /// default. Without it, the loop body must return, or call
+    /// [`Reader::tick`](crate::Reader::tick), within the server's `wal_sender_timeout` (60 s by
+    /// default). With it, a loop body that never returns delays a fast shutdown of the server.
     #[must_use]
     pub fn heartbeat(mut self, heartbeat: bool) -> Self {
         self.heartbeat = heartbeat;
         self
     }
 
-    /// Sets what happens after a connection is lost; [`Reconnect::default`] unless set. A reader
+    /// Sets the policy after the loss of a connection; [`Reconnect::default`] by default. A reader
     /// continues with the next event: no event is lost and none is delivered twice.
     ///
     /// A [temporary slot](SlotCreation::Temporary) is gone with its connection, so a reader of one
@@ -310,7 +312,7 @@ impl ReaderBuilder {
     }
 
     /// Calls `listener` for each attempt to reconnect before its delay, on the thread that reads.
-    /// The same goes to the crate `log`, as a warning.
+    /// The crate `log` gets the same as a warning.
     #[must_use]
     pub fn on_reconnect(
         mut self,
@@ -321,7 +323,7 @@ impl ReaderBuilder {
     }
 
     /// Calls `listener` after a reconnection, on the thread that reads, before the next event. The
-    /// same goes to the crate `log`, at level info.
+    /// crate `log` gets the same at level info.
     #[must_use]
     pub fn on_reconnected(
         mut self,
@@ -331,9 +333,9 @@ impl ReaderBuilder {
         self
     }
 
-    /// Calls `listener` each time that a publication is skipped under [`MissingPublication::Skip`](crate::MissingPublication::Skip),
-    /// on the thread that reads, before any later event is delivered. The same goes to the crate
-    /// `log`, as a warning.
+    /// Calls `listener` each time that a publication is skipped under
+    /// [`MissingPublication::Skip`](crate::MissingPublication::Skip), on the thread that reads,
+    /// before any later event is delivered. The crate `log` gets the same as a warning.
     ///
     /// ```no_run
     /// use pgoutput_reader::{MissingPublication, Reader, StreamOptions};

@@ -1,4 +1,4 @@
-//! Whether and how a reader creates its slot.
+//! The creation of a slot by a reader.
 
 use crate::proto::CreateSlot;
 

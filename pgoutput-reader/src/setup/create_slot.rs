@@ -114,8 +114,8 @@ impl Connection {
     /// Creates a slot, and reports the sessions that the creation waits for.
     ///
     /// # Errors
-    /// [`SetupError::SlotCreationBlocked`] after the limit, [`ErrorKind::Stopped`]: neither leaves a
-    /// slot.
+    /// [`SetupError::SlotCreationBlocked`] after the limit, and [`ErrorKind::Stopped`]. In both
+    /// cases no slot remains.
     pub(crate) fn create_slot_reporting_waits(
         &mut self,
         slot: &CreateSlot,

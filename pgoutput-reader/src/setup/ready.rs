@@ -1,4 +1,4 @@
-//! Checks slot and publications, and creates the slot if the settings say so.
+//! The checks of the slot and the publications, and the creation of the slot.
 
 use super::create_slot::SlotWaitOptions;
 use super::missing_setup::Needs;
@@ -33,7 +33,7 @@ impl Connection {
         wait_options: &SlotWaitOptions<'_>,
     ) -> Result<SlotFacts, Error> {
         if create.is_some() {
-            // Everything that can be wrong is checked before a slot is created.
+            // All other problems are found before a slot is created.
             self.check_publications(needs.publications)?;
         }
         if let Some(create) = create.filter(|create| create.temporary) {
@@ -47,17 +47,17 @@ impl Connection {
             match (error.kind(), create) {
                 (ErrorKind::Setup(SetupError::SlotBeingCreated { .. }), create) => {
                     if create.is_none() {
-                        // Reported before the wait, which may take minutes, and not after it.
+                        // Reported before the wait, which may take minutes.
                         self.check_publications(needs.publications)?;
                     }
                     self.wait_for_creator(error, catalog, wait_options)?;
                 }
-                // Also where another creator has given up.
+                // Also if another creator has given up.
                 (ErrorKind::Setup(SetupError::SlotMissing { .. }), Some(create))
                     if !create.temporary =>
                 {
                     match self.create_slot_reporting_waits(create, catalog, wait_options) {
-                        // Another client was faster: its slot is as good.
+                        // Another client was faster. Its slot is used.
                         Err(error) if error.sqlstate() == Some("42710") => {}
                         created => drop(created?),
                     }

@@ -54,11 +54,11 @@ impl Stored {
     }
 }
 
-/// Adds to an error what has changed since the position was stored, if that can be found.
+/// Adds the change since the position was stored to an error, if it can be found.
 fn explained(error: Error, connection: &mut Connection, start: &StartReplication) -> Error {
     match error.into_kind() {
         ErrorKind::Position(PositionError::OtherPublications { position, current, .. }) => {
-            // A publication that is no longer asked for is found only if it still exists.
+            // A publication that is no longer requested is found only if it still exists.
             let existing = connection.publications().unwrap_or_default();
             let change = change_since(position, &selection(start), &existing);
             PositionError::OtherPublications { position, current, change }.into()
