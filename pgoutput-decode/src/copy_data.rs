@@ -5,8 +5,12 @@
 use byteorder::{BigEndian, ByteOrder};
 
 use crate::cursor::Cursor;
+use crate::error::DecodeError;
 use crate::field_name::FieldName;
-use crate::{DecodeError, Lsn, Tag, TimestampTz, Xid};
+use crate::id::Xid;
+use crate::lsn::Lsn;
+use crate::tag::Tag;
+use crate::timestamp::TimestampTz;
 
 /// The contents of a CopyData message from the server.
 ///

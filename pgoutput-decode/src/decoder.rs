@@ -1,7 +1,9 @@
 //! The state of decoding: whether a chunk of an in-progress transaction is open.
 
-use crate::message::StreamAbortForm;
-use crate::{DecodeError, Message, TupleColumn, TupleKind, Xid};
+use crate::error::DecodeError;
+use crate::id::Xid;
+use crate::message::{Message, StreamAbortForm};
+use crate::tuple::{TupleColumn, TupleKind};
 
 /// Decodes the messages of one replication stream, in order.
 ///

@@ -67,7 +67,7 @@ pub use value::EncodeBinary;
 
 use alloc::vec::Vec;
 
-use crate::Message;
+use crate::message::Message;
 use writer::Writer;
 
 impl Message<'_> {

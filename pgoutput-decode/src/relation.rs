@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
-use crate::ColumnFlags;
-use crate::Oid;
+use crate::column::ColumnFlags;
+use crate::id::Oid;
 use crate::message::{RelationBody, ReplicaIdentity};
 
 /// A table as one Relation message described it; immutable and shared by the events of the table.

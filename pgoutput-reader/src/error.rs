@@ -1,8 +1,7 @@
 //! Errors of this crate, with advice on what to do about them.
 
-use std::fmt;
-use std::io;
 use std::time::Duration;
+use std::{fmt, io};
 
 use pgoutput_decode::{DecodeError, Printable};
 
@@ -394,7 +393,7 @@ mod tests {
             kinds.push(ErrorKind::Tls(error));
         }
         let wanted = TargetSessionAttrs::Primary;
-        let config = "bad\u{1b}=1".parse::<crate::Config>().unwrap_err();
+        let config = "bad\u{1b}=1".parse::<crate::config::Config>().unwrap_err();
         kinds.extend([
             ErrorKind::Io {
                 doing: "connecting to",

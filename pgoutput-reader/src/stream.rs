@@ -28,9 +28,9 @@ pub(crate) use step::is_late;
 pub(crate) use step::{Frame, Step};
 
 use crate::connection::CopyBoth;
+use crate::error::{Error, ErrorKind, ServerMessage};
 use crate::io::StopHandle;
 use crate::proto::liveness::{Liveness, Pace};
-use crate::{Error, ErrorKind, ServerMessage};
 
 /// The messages of one replication stream, in order, with their LSNs.
 ///

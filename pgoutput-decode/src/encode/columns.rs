@@ -5,8 +5,8 @@ use core::fmt;
 
 use super::EncodeError;
 use super::writer::{Writer, one_more};
-use crate::ColumnFlags;
-use crate::Oid;
+use crate::column::ColumnFlags;
+use crate::id::Oid;
 use crate::message::{ColumnBody, RelationColumns};
 
 /// Builder of the columns of a table, added one by one, in one buffer.

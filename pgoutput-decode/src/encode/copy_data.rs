@@ -7,7 +7,8 @@
 use alloc::vec::Vec;
 
 use super::writer::Writer;
-use crate::{CopyData, PrimaryKeepalive, Tag, XLogData};
+use crate::copy_data::{CopyData, PrimaryKeepalive, XLogData};
+use crate::tag::Tag;
 
 impl CopyData<'_> {
     /// Appends the payload of one CopyData message to `out`.

@@ -3,7 +3,7 @@
 use super::EncodeError;
 use super::writer::Writer;
 use crate::message::{DeleteBody, InsertBody, MessageBody, TruncateBody, UpdateBody};
-use crate::{OldTuple, TupleData};
+use crate::tuple::{OldTuple, TupleData};
 
 impl InsertBody<'_> {
     pub(super) fn write(&self, writer: &mut Writer<'_>) {

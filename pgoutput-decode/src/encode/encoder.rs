@@ -3,7 +3,9 @@
 use alloc::vec::Vec;
 
 use super::EncodeError;
-use crate::{Message, Tag, Xid};
+use crate::id::Xid;
+use crate::message::Message;
+use crate::tag::Tag;
 
 /// Encodes the messages of one replication stream, in order; the counterpart of
 /// [`Decoder`](crate::Decoder).

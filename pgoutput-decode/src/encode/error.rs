@@ -2,8 +2,9 @@
 
 use core::fmt;
 
+use crate::id::Oid;
+use crate::tag::Tag;
 use crate::value::{PgType, ValueError};
-use crate::{Oid, Tag};
 
 /// A message, a part of one, or a value that cannot be represented on the wire.
 ///

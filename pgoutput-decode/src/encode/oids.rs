@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::writer::Writer;
-use crate::Oid;
+use crate::id::Oid;
 use crate::message::Oids;
 
 /// Builder of a list of object ids in one buffer. [`as_oids`](Self::as_oids) borrows them for a

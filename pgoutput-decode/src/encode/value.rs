@@ -20,13 +20,15 @@ use alloc::vec::Vec;
 
 use super::EncodeError;
 use super::writer::Writer;
+use crate::id::{Oid, Xid};
+use crate::lsn::Lsn;
+use crate::timestamp::TimestampTz;
 use crate::value::{
     Array, Bits, Bytea, Char, Cid, Cidr, Circle, Composite, Date, Field, Float4, Float8, Hstore,
     Inet, Interval, Json, JsonPath, Jsonb, Line, LineSegment, MacAddr, MacAddr8, Money, Multirange,
     Numeric, Path, Point, Polygon, Range, Rectangle, Snapshot, Text, Tid, Time, TimeTz, Timestamp,
     TsQuery, TsVector, Uuid, Value, Xid8,
 };
-use crate::{Lsn, Oid, TimestampTz, Xid};
 
 /// A value that can be written in the binary form of its type: the bytes of the type's send
 /// function.

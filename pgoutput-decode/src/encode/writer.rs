@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 use byteorder::{BigEndian, ByteOrder};
 
 use super::EncodeError;
-use crate::{Lsn, Oid, TimestampTz, Xid};
+use crate::id::{Oid, Xid};
+use crate::lsn::Lsn;
+use crate::timestamp::TimestampTz;
 
 /// Writer that appends to a frame.
 #[derive(Debug)]

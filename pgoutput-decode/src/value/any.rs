@@ -11,7 +11,9 @@ use super::{
     Rectangle, Snapshot, Text, Tid, Time, TimeTz, Timestamp, TsQuery, TsVector, TypeKind, Uuid,
     ValueError, Xid8, boolean, integer, type_oid,
 };
-use crate::{Lsn, Oid, TimestampTz, Xid};
+use crate::id::{Oid, Xid};
+use crate::lsn::Lsn;
+use crate::timestamp::TimestampTz;
 
 /// A value of any type, read according to its type. The text format and the binary format give the
 /// same value.

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{Format, PgType};
-use crate::Oid;
+use crate::id::Oid;
 
 /// The error of reading a value: the reason, the type, the format, and the byte of the value at
 /// which it was found.

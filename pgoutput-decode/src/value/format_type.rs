@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{PgType, type_oid};
-use crate::Oid;
+use crate::id::Oid;
 
 /// Returns the name of a built-in type with this type modifier, as
 /// `pg_catalog.format_type(oid, typmod)` does; `None` for types that are not built in. A modifier

@@ -233,9 +233,8 @@ impl WriteJson for Hstore<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Oid;
-    use crate::value::Format;
-    use crate::value::TypeInfo;
+    use crate::id::Oid;
+    use crate::value::{Format, TypeInfo};
     use std::string::ToString;
     use std::vec::Vec;
 

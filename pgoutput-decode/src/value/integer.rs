@@ -11,7 +11,7 @@ use super::json_out::{JsonPlace, quoted};
 use super::{
     Field, FieldType, Format, FromField, JsonOptions, ValueError, ValueErrorKind, type_oid,
 };
-use crate::Oid;
+use crate::id::Oid;
 
 /// Reads a decimal integer with an optional minus sign and nothing else, as PostgreSQL writes it.
 pub(super) fn decimal(text: &[u8], target: &'static str) -> Result<i128, ValueError> {

@@ -157,7 +157,7 @@ impl WriteJson for Money {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Oid;
+    use crate::id::Oid;
     use crate::value::{Attribute, AttributeList, JsonOptions, TypeInfo, TypeKind};
     use std::string::{String, ToString};
 

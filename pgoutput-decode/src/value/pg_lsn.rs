@@ -4,7 +4,7 @@ use super::input::exactly;
 use super::json_out::WriteJson;
 use super::text::utf8;
 use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
-use crate::Lsn;
+use crate::lsn::Lsn;
 
 impl<'a> FromField<'a> for Lsn {
     fn accepts(ty: FieldType<'_>) -> bool {

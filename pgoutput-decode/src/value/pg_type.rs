@@ -1,6 +1,6 @@
 //! The built-in types of PostgreSQL: their oids, and their names as `format_type` prints them.
 
-use crate::Oid;
+use crate::id::Oid;
 
 /// A built-in type: its oid, its name in `pg_type` and its name in SQL.
 ///
@@ -61,7 +61,7 @@ macro_rules! built_in {
         /// The oids of the built-in types, named after `pg_type.typname` in capitals. Arrays end in
         /// `_ARRAY`.
         pub mod type_oid {
-            use crate::Oid;
+            use crate::id::Oid;
             $(
                 #[doc = concat!("`", $sql_name, "`")]
                 pub const $name: Oid = Oid::new($oid);

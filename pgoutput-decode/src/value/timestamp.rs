@@ -7,8 +7,7 @@ use super::datetime_text as parts;
 use super::input::{Input, exactly};
 use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
-use crate::TimestampTz;
-use crate::timestamp::{Moment, ShortText, write_postgres};
+use crate::timestamp::{Moment, ShortText, TimestampTz, write_postgres};
 
 /// A `timestamp without time zone`: microseconds since 2000-01-01 00:00:00 in no particular time
 /// zone, from 4714-11-24 BC to 294276-12-31, and the infinities.

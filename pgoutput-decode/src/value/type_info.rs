@@ -5,7 +5,7 @@ use core::fmt;
 use super::type_oid;
 #[cfg(feature = "alloc")]
 use super::type_set::{Slot, StoredAttribute, TypeSet};
-use crate::Oid;
+use crate::id::Oid;
 
 /// A description of a type that is not built in.
 ///

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::{Attribute, AttributeList, FieldType, TypeInfo, TypeKind};
-use crate::Oid;
+use crate::id::Oid;
 
 /// An owned set of type descriptions, which refer to each other by oid.
 ///

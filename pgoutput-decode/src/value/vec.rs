@@ -86,9 +86,8 @@ impl<'a, T: FromField<'a>> FromField<'a> for Vec<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Oid;
-    use crate::value::Format;
-    use crate::value::type_oid;
+    use crate::id::Oid;
+    use crate::value::{Format, type_oid};
     use alloc::string::String;
     use std::string::ToString;
     use std::vec;

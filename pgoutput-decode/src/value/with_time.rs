@@ -12,7 +12,7 @@ use super::{
     Date, Field, FieldType, FromField, FromFormats, Interval, Time, TimeTz, Timestamp, ValueError,
     ValueErrorKind, from_formats,
 };
-use crate::TimestampTz;
+use crate::timestamp::TimestampTz;
 
 const POSTGRES_EPOCH: TimeDate = match TimeDate::from_calendar_date(2000, Month::January, 1) {
     Ok(day) => day,
@@ -159,7 +159,7 @@ mod tests {
     use std::string::ToString;
     use time::macros::{date, datetime, time};
 
-    fn read<'a, T: FromField<'a>>(oid: crate::Oid, text: &'a str) -> Result<T, ValueError> {
+    fn read<'a, T: FromField<'a>>(oid: crate::id::Oid, text: &'a str) -> Result<T, ValueError> {
         Field::new(oid, Format::Text, text.as_bytes()).get()
     }
 

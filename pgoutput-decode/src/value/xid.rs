@@ -6,7 +6,7 @@ use super::input::exactly;
 use super::integer::decimal;
 use super::json_out::{JsonPlace, WriteJson};
 use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
-use crate::Xid;
+use crate::id::Xid;
 
 /// An `xid8`: a transaction id with its epoch in the upper half, so that it never wraps around. Any
 /// `u64` value.

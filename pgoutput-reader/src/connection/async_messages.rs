@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::Error;
-use crate::error::{LimitError, ProtocolError, ServerMessage};
+use crate::error::{Error, LimitError, ProtocolError, ServerMessage};
 use crate::proto::backend::Message;
 use crate::proto::lossy;
 
@@ -63,7 +62,7 @@ fn bounded(kept: usize, unit: &'static str) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ErrorKind;
+    use crate::error::ErrorKind;
 
     #[test]
     fn what_is_kept_is_bounded() {

@@ -8,8 +8,8 @@ use super::protection::Protection;
 use super::session_attrs::fits;
 use super::sql_connection::SqlConnector;
 use crate::config::{Config, Endpoint, TargetSessionAttrs};
+use crate::error::{Error, ErrorKind};
 use crate::io::Target;
-use crate::{Error, ErrorKind};
 
 impl SqlConnector {
     /// Connects if the server has the wanted state.

@@ -6,9 +6,9 @@ use super::Connection;
 use super::open::all;
 use super::session_attrs::{ServerQuestion, fits};
 use crate::config::{Config, Endpoint, TargetSessionAttrs};
+use crate::error::{Error, ErrorKind};
 use crate::io::{self, Target};
 use crate::proto::pinned_settings;
-use crate::{Error, ErrorKind};
 
 /// Opens the first address of the hosts that can be connected to and has the wanted state.
 pub(super) fn first<T>(

@@ -6,11 +6,10 @@ use super::async_messages::AsyncMessages;
 use super::hosts::first;
 use super::{Connection, Protection};
 use crate::config::{Config, Endpoint, SslCertMode, SslMode};
-use crate::error::TlsError;
+use crate::error::{Error, ErrorKind, TlsError};
 use crate::io::{self, Channel, Fill, Target};
 use crate::proto::frame::HEADER_LEN;
 use crate::proto::{Handshake, Policy, ServerStartup, StartupSettings};
-use crate::{Error, ErrorKind};
 
 const DOING: &str = "connecting to";
 

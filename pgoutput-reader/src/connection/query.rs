@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Connection;
-use crate::Error;
-use crate::error::{LimitError, ProtocolError};
+use crate::error::{Error, LimitError, ProtocolError};
 use crate::io::Fill;
 use crate::proto::backend::{Columns, DataRowValues, Message};
 use crate::proto::lossy;

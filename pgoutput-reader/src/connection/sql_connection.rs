@@ -10,9 +10,8 @@ use super::protection::Protection;
 use crate::config::{
     Config, ConfigError, ConfigErrorKind, Endpoint, SslMode as Mode, SslNegotiation as Negotiation,
 };
-use crate::error::{AuthError, TlsError};
+use crate::error::{AuthError, Error, ErrorKind, TlsError};
 use crate::proto::pinned_settings;
-use crate::{Error, ErrorKind};
 
 /// Opens SQL connections to one server.
 pub(crate) struct SqlConnector {

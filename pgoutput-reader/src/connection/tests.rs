@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 
 use super::*;
+use crate::config::Config;
+use crate::error::{ErrorKind, LimitError};
 use crate::waiting::waiting;
-use crate::{Config, ErrorKind, LimitError};
 
 /// A timeout that does not pass in a test that succeeds.
 const TIMEOUT: Duration = Duration::from_secs(60);

@@ -3,8 +3,7 @@
 use pgoutput_decode::Lsn;
 
 use super::Connection;
-use crate::Error;
-use crate::error::ProtocolError;
+use crate::error::{Error, ProtocolError};
 use crate::proto::command;
 
 const COMMAND: &str = "TIMELINE_HISTORY";

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pgoutput_decode::Lsn;
 
-use crate::Error;
-use crate::error::PositionError;
+use crate::error::{Error, PositionError};
 use crate::event::signature::Signature;
 use crate::event::{Position, ReaderId};
 use crate::stream::AcknowledgedLsns;

@@ -2,8 +2,7 @@
 
 use pgoutput_decode::Printable;
 
-use super::Error;
-use super::ErrorKind;
+use super::{Error, ErrorKind};
 
 /// A TLS error: the connection could not be protected, or the server was refused.
 ///
@@ -19,7 +18,7 @@ pub enum TlsError {
     )]
     NotOffered {
         /// The mode.
-        mode: crate::SslMode,
+        mode: crate::config::SslMode,
     },
     /// The server answered the request for TLS with an error. Its text is not authenticated and not
     /// shown.

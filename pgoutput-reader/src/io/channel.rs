@@ -13,7 +13,7 @@ use super::tls::TlsSettings;
 use super::transport::Transport;
 use super::wake::{WakePipe, Waker};
 use super::writer::{Outbox, Writer};
-use crate::Error;
+use crate::error::Error;
 #[cfg(feature = "tls")]
 use crate::error::TlsError;
 

@@ -10,7 +10,7 @@ use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 use super::transport::Transport;
 use crate::config::{self, Config, Endpoint, Host};
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// An address to try. A host name may have several.
 #[derive(Debug, Clone, PartialEq, Eq)]

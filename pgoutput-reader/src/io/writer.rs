@@ -8,8 +8,7 @@ use bytes::{Buf, BytesMut};
 
 use super::syscall::retry;
 use super::transport::Transport;
-use crate::Error;
-use crate::error::LimitError;
+use crate::error::{Error, LimitError};
 
 /// The most unsent bytes while the server does not read. A status update takes 39.
 pub(super) const UNSENT_LIMIT: usize = 64 * 1024;

@@ -10,9 +10,8 @@ use postgres_protocol::message::frontend;
 
 use super::auth_policy::{Binding, Policy};
 use super::backend::Authentication;
-use crate::Error;
 use crate::config::{AuthMethod, Secret};
-use crate::error::{AuthError, ProtocolError, printable};
+use crate::error::{AuthError, Error, ProtocolError, printable};
 
 /// The most SCRAM iterations done for a server. PostgreSQL's default is 4096.
 pub(crate) const SCRAM_ITERATION_LIMIT: u32 = 100_000;

@@ -1,8 +1,7 @@
 //! The conditions under which a server receives anything derived from the password.
 
-use crate::Error;
 use crate::config::{AuthMethod, ChannelBinding, RequireAuth};
-use crate::error::AuthError;
+use crate::error::{AuthError, Error};
 
 /// The policy of one connection. The default allows everything that an unencrypted connection can
 /// do.

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use super::quote::slot_name;
 use super::start_replication::StartReplication;
+use crate::error::{Error, ErrorKind};
 use crate::server_version::ServerVersion;
-use crate::{Error, ErrorKind};
 
 pub(crate) const IDENTIFY_SYSTEM: &str = "IDENTIFY_SYSTEM";
 

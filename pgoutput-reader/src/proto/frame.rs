@@ -1,7 +1,6 @@
 //! The frame of one message of the server: a tag, a length that includes itself, the body.
 
-use crate::error::{LimitError, ProtocolError};
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, LimitError, ProtocolError};
 
 /// The length of tag and length field.
 pub(crate) const HEADER_LEN: usize = 5;

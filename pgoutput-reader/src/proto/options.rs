@@ -1,8 +1,8 @@
 //! The options of pgoutput, checked against the server's version (manual, section "Logical
 //! Streaming Replication Parameters").
 
+use crate::error::{Error, ErrorKind};
 use crate::server_version::ServerVersion;
-use crate::{Error, ErrorKind};
 
 /// The options of a replication stream, for [`ReplicationStream`](crate::ReplicationStream) and
 /// [`Reader`](crate::Reader).

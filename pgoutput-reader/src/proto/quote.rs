@@ -1,7 +1,7 @@
 //! All quoting: of names and values in replication commands, whose grammar is PostgreSQL's
 //! `repl_scanner.l`, and in the few queries on the same connection.
 
-use crate::Error;
+use crate::error::Error;
 
 /// Puts a name into double quotes, which preserves capitals and spaces.
 ///

@@ -4,7 +4,7 @@ use pgoutput_decode::Lsn;
 
 use super::options::StreamOptions;
 use super::quote::{identifier_list, literal};
-use crate::Error;
+use crate::error::Error;
 use crate::server_version::ServerVersion;
 
 /// The settings of a replication stream: what to read, from where on, and how.

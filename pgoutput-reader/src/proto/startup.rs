@@ -6,8 +6,8 @@ use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
 use super::pinned_settings::PINNED;
-use crate::Error;
 use crate::config::Config;
+use crate::error::Error;
 
 /// The content of the startup message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,7 +9,9 @@ use pgoutput_decode::Lsn;
 #[cfg(feature = "json")]
 use pgoutput_decode::value::JsonOptions;
 
+use crate::config::{Config, ConfigError};
 use crate::delivery::{Acknowledge, Idle};
+use crate::error::Error;
 use crate::event::Position;
 use crate::io::{StopHandle, WakePipe};
 use crate::listener::Listener;
@@ -19,7 +21,7 @@ use crate::setup::{OnSlotWait, SlotWait};
 use crate::source::{
     OnReconnect, OnReconnected, OnSkipped, Reconnect, ReconnectAttempt, Reconnected,
 };
-use crate::{Config, ConfigError, Error, SkippedPublication};
+use crate::stream::SkippedPublication;
 
 /// The default of [`slot_wait_limit`](ReaderBuilder::slot_wait_limit).
 const SLOT_WAIT: Duration = Duration::from_secs(300);

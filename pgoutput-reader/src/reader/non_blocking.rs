@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Next, Reader};
-use crate::event::Position;
-use crate::{ChangeEvent, Error};
+use crate::error::Error;
+use crate::event::{ChangeEvent, Position};
 
 impl Reader {
     /// Returns the next event if it has arrived, without waiting; `None` if there is none now or

@@ -130,7 +130,7 @@ fn subject(error: &Error) -> Option<Subject> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ServerMessage;
+    use crate::error::ServerMessage;
 
     #[test]
     fn only_what_is_missing_makes_the_rest_be_looked_at() {

@@ -33,7 +33,7 @@ pub(super) fn selection(start: &StartReplication) -> EventSelection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::StreamOptions;
+    use crate::proto::StreamOptions;
 
     #[test]
     fn only_what_changes_the_events_is_selected() {

@@ -9,13 +9,14 @@ use pgoutput_decode::Lsn;
 use super::started::Started;
 use super::verify::Stored;
 use crate::catalog::Catalog;
-use crate::connection::{Connection, CopyBoth};
-use crate::error::{HistoryError, SetupError};
-use crate::io::{StopHandle, Waits, WakePipe, worker};
-use crate::proto::CreateSlot;
+use crate::config::Config;
+use crate::connection::{Connection, CopyBoth, SystemId};
+use crate::error::{Error, ErrorKind, HistoryError, SetupError};
+use crate::io::{StopHandle, Waits, WakePipe, Waker, worker};
 use crate::proto::liveness::Pace;
+use crate::proto::{CreateSlot, StartReplication};
+use crate::server_version::ServerVersion;
 use crate::setup::{Needs, SlotFacts, SlotWaitOptions};
-use crate::{Config, Error, ErrorKind, ServerVersion, StartReplication, SystemId, Waker};
 
 /// The timeout of each step of an attempt without a setting.
 const STEP: Duration = Duration::from_secs(30);

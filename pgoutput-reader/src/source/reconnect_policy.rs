@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Error;
+use crate::error::Error;
 use crate::listener::Listener;
 
 /// The policy by which a [`Reader`](crate::Reader) replaces a lost connection.

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use crate::error::{SetupError, TlsError};
-use crate::{Error, ErrorKind, LimitError};
+use crate::error::{Error, ErrorKind, LimitError, SetupError, TlsError};
 
 /// Returns whether another attempt may succeed a moment later: after errors of the network, a
 /// server that restarts or has too many connections, a slot that is still held. An error that is
@@ -66,8 +65,7 @@ mod tests {
     use super::io::ErrorKind as Kind;
     use super::*;
     use crate::config::TargetSessionAttrs;
-    use crate::error::{AuthError, HistoryError, ProtocolError};
-    use crate::{ServerMessage, StreamError};
+    use crate::error::{AuthError, HistoryError, ProtocolError, ServerMessage, StreamError};
     use pgoutput_decode::Lsn;
 
     fn server(code: &str) -> Error {

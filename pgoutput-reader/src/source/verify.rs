@@ -3,11 +3,11 @@
 use pgoutput_decode::Lsn;
 
 use super::identity::{identify, selection};
-use crate::connection::{Connection, TimelineSwitch};
-use crate::error::{ErrorKind, HistoryError, PositionError};
+use crate::connection::{Connection, SystemId, TimelineSwitch};
+use crate::error::{Error, ErrorKind, HistoryError, PositionError};
 use crate::event::signature::{COMMIT_LEN, is_signed};
 use crate::event::{Position, ReaderId, StreamIdentity, change_since};
-use crate::{Error, StartReplication, SystemId};
+use crate::proto::StartReplication;
 
 /// A stored position to resume after.
 #[derive(Debug)]

@@ -3,8 +3,7 @@
 use pgoutput_decode::{DecodeError, ErrorKind, Lsn, Tag};
 
 use super::{Frame, ReplicationStream, StreamEvent, data};
-use crate::Error;
-use crate::error::StreamError;
+use crate::error::{Error, StreamError};
 use crate::sql::names::escaped;
 
 impl ReplicationStream {

@@ -121,7 +121,7 @@ fn missing(skipped: SkippedPublication, server: ServerVersion) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::StreamOptions;
+    use crate::proto::StreamOptions;
 
     fn version(text: &str) -> ServerVersion {
         text.parse().unwrap()

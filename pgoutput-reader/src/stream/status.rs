@@ -13,8 +13,9 @@ use pgoutput_decode::{Lsn, StandbyStatusUpdate, TimestampTz};
 #[cfg(feature = "reader")]
 use super::acknowledged::AcknowledgedLsns;
 use crate::connection::{CopyBoth, CopySender};
+use crate::error::Error;
+use crate::io::Waker;
 use crate::proto::feedback::{Feedback, Positions, SHORTEST_INTERVAL};
-use crate::{Error, Waker};
 
 /// The shortest sleep of the heartbeat, whatever the server's timeout.
 const SHORTEST: Duration = Duration::from_millis(1);

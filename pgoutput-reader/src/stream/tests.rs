@@ -6,8 +6,8 @@ use pgoutput_decode::StandbyStatusUpdate;
 use proptest::prelude::*;
 
 use super::*;
-use crate::StartReplication;
 use crate::connection::tests::{Scripted, Server, copying, message, welcome};
+use crate::proto::StartReplication;
 
 /// A timeout that never passes in a test that succeeds.
 const TIMEOUT: Duration = Duration::from_secs(60);

@@ -1,7 +1,7 @@
 //! Writes `date`, `time`, `timetz`, `timestamp`, `timestamptz` and `interval`.
 
 use super::{EncodeError, Write, Writer};
-use crate::TimestampTz;
+use crate::timestamp::TimestampTz;
 use crate::value::{Date, Interval, Time, TimeTz, Timestamp, ValueError};
 
 impl Write for Date {

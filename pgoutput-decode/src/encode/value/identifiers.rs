@@ -1,8 +1,9 @@
 //! Writes identifiers: `oid`, `xid`, `xid8`, `cid`, `tid`, `pg_lsn`, `pg_snapshot` and `uuid`.
 
 use super::{EncodeError, Write, Writer};
+use crate::id::{Oid, Xid};
+use crate::lsn::Lsn;
 use crate::value::{Cid, Snapshot, Tid, Uuid, Xid8};
-use crate::{Lsn, Oid, Xid};
 
 impl Write for Oid {
     fn write(&self, writer: &mut Writer<'_>) -> Result<(), EncodeError> {

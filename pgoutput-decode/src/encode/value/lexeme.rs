@@ -1,7 +1,7 @@
 //! Reads PostgreSQL's text of lexemes, for `tsvector` and `tsquery`.
 
 use super::{EncodeError, Writer};
-use crate::Oid;
+use crate::id::Oid;
 use crate::value::{Format, Text, ValueError};
 
 /// Reader of the characters of a text, without its escapes, from front to back.

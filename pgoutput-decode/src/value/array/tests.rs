@@ -1,5 +1,5 @@
 use super::*;
-use crate::Oid;
+use crate::id::Oid;
 #[cfg(feature = "alloc")]
 use crate::value::TypeSet;
 use crate::value::{JsonOptions, TypeInfo, ValueErrorKind};

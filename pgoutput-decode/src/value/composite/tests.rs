@@ -1,5 +1,5 @@
 use super::*;
-use crate::Oid;
+use crate::id::Oid;
 use crate::value::{AttributeList, Format, JsonOptions, TypeInfo, ValueErrorKind, type_oid};
 use std::string::{String, ToString};
 use std::vec::Vec;

@@ -1,4 +1,4 @@
-use crate::Oid;
+use crate::id::Oid;
 use crate::value::{Field, Format, Value, type_oid};
 use std::string::ToString;
 

@@ -1,7 +1,6 @@
 use super::*;
-use crate::Oid;
-use crate::value::Format;
-use crate::value::{JsonOptions, Multirange, TypeInfo};
+use crate::id::Oid;
+use crate::value::{Format, JsonOptions, Multirange, TypeInfo};
 use std::string::{String, ToString};
 
 const TEXT: TypeInfo<'_> = TypeInfo::new(type_oid::TEXT, "text", TypeKind::Base);

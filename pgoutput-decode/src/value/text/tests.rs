@@ -1,7 +1,6 @@
 use super::*;
-use crate::Oid;
-use crate::value::Format;
-use crate::value::Value;
+use crate::id::Oid;
+use crate::value::{Format, Value};
 use std::string::{String, ToString};
 use std::vec::Vec;
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::ErrorKind;
+use crate::error::ErrorKind;
 use crate::event::StreamIdentity;
 use crate::proto::feedback::Positions;
 

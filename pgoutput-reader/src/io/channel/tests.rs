@@ -117,10 +117,10 @@ fn a_server_that_does_not_read_is_noticed() {
     };
     assert!(matches!(
         refused.kind(),
-        crate::ErrorKind::Limit(LimitError::Unsent { pending }) if *pending < UNSENT_LIMIT + 1001
+        crate::error::ErrorKind::Limit(LimitError::Unsent { pending }) if *pending < UNSENT_LIMIT + 1001
     ));
     let error = channel.flush(Some(Instant::now()), "testing").unwrap_err();
-    assert!(matches!(error.kind(), crate::ErrorKind::Timeout { .. }));
+    assert!(matches!(error.kind(), crate::error::ErrorKind::Timeout { .. }));
     // Unsent bytes are sent during the next wait for the server.
     let pending = channel.outbox().len();
     let reader = thread::spawn(move || {
@@ -146,7 +146,7 @@ fn an_endless_talker_does_not_fill_memory_while_it_does_not_read() {
     channel.outbox().extend_from_slice(&vec![0; 8 << 20]);
     let deadline = Instant::now() + Duration::from_millis(200);
     let error = channel.flush(Some(deadline), "testing").unwrap_err();
-    assert!(matches!(error.kind(), crate::ErrorKind::Timeout { .. }));
+    assert!(matches!(error.kind(), crate::error::ErrorKind::Timeout { .. }));
     assert!(channel.inbox.unread().len() < BACKLOG_LIMIT * 3);
     drop(channel);
     waiting("the peer", || talker.join()).unwrap();

@@ -10,7 +10,7 @@ use rustls::ClientConnection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{TlsSettings, end_point};
-use crate::Error;
+use crate::error::Error;
 
 /// Starts TLS with the settings of the replication connection. They contain the host name, so the
 /// name from that crate is not used.

@@ -140,7 +140,7 @@ fn bytes_that_are_no_tls_end_the_connection_after_what_was_good() {
     assert_eq!(channel.fill(soon()).unwrap(), Fill::More);
     assert_eq!(channel.inbox.unread(), b"good");
     let error = channel.fill(soon()).unwrap_err();
-    assert!(matches!(error.kind(), crate::ErrorKind::Tls(_)), "{error}");
+    assert!(matches!(error.kind(), crate::error::ErrorKind::Tls(_)), "{error}");
     drop(server);
 }
 

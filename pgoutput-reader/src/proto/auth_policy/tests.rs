@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::config::Secret;
+use crate::error::{AuthError, ErrorKind};
 use crate::proto::{Handshake, StartupSettings};
-use crate::{AuthError, ErrorKind};
 
 const CLEAR: (u32, &[u8]) = (3, b"");
 const MD5: (u32, &[u8]) = (5, b"salt");
@@ -19,7 +19,7 @@ fn answer(policy: &Policy, (method, rest): (u32, &[u8])) -> Result<Vec<u8>, Erro
     let length = u32::try_from(rest.len() + 8).unwrap().to_be_bytes();
     let request = [b"R", &length[..], &method.to_be_bytes(), rest].concat();
     let fed = handshake.feed(&request, &|| Ok(Some(Secret::new("secret"))));
-    fed.map_err(crate::Error::into_kind)?;
+    fed.map_err(crate::error::Error::into_kind)?;
     Ok(handshake.take_outgoing().to_vec())
 }
 

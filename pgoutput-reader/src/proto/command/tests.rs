@@ -95,7 +95,7 @@ fn start_replication_names_every_option() {
         .binary(true)
         .messages(true)
         .two_phase(true)
-        .origin(crate::Origin::None);
+        .origin(crate::proto::Origin::None);
     let start = StartReplication::new("my_slot", ["Big One", "it's,\"quoted\""])
         .start_lsn(pgoutput_decode::Lsn::new(0x16_B374_D848))
         .options(options);

@@ -1,9 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::ErrorKind;
 use crate::config::Secret;
-use crate::error::AuthError;
+use crate::error::{AuthError, ErrorKind};
 
 fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::StartReplication;
+use crate::proto::StartReplication;
 
 fn server(major: u32) -> ServerVersion {
     ServerVersion::new(major * 10_000)
