@@ -3,7 +3,7 @@
 use pgoutput_tests::InTime as _;
 use std::net::{IpAddr, UdpSocket};
 
-use pgoutput_harness::{Server, ServerBuilder};
+use pgoutput_harness::{Server, ServerBuilder, eventually};
 use pgoutput_reader::{AuthError, Config, Connection, Error, ErrorKind, Reader};
 
 use super::authority::{Authority, Folder, NAME};
@@ -123,6 +123,10 @@ fn read_one_change(server: &Server, more: &str) -> Result<String, Error> {
     client.batch_execute("INSERT INTO t VALUES (1, 2.5)").unwrap();
     let event = next(&mut reader)?;
     reader.stop()?;
+    eventually("the temporary slot to be dropped", || {
+        let count = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_replication_slots";
+        (client.query_one(count, &[]).unwrap().get::<_, i64>(0) == 0).then_some(())
+    });
     Ok(event)
 }
 
