@@ -115,10 +115,10 @@ fn a_server_that_does_not_read_is_noticed() {
             break error;
         }
     };
-    assert!(matches!(
-        refused.kind(),
-        crate::error::ErrorKind::Limit(LimitError::Unsent { pending }) if *pending < UNSENT_LIMIT + 1001
-    ));
+    let crate::error::ErrorKind::Limit(LimitError::Unsent { pending }) = refused.kind() else {
+        panic!("{refused}")
+    };
+    assert!(*pending < UNSENT_LIMIT + 1001);
     let error = channel.flush(Some(Instant::now()), "testing").unwrap_err();
     assert!(matches!(error.kind(), crate::error::ErrorKind::Timeout { .. }));
     // Unsent bytes are sent during the next wait for the server.
