@@ -182,6 +182,35 @@ fn replication_commands_are_sent_and_their_answers_read() {
     scripted.end();
 }
 
+/// The connection then reads that slot, and no lock may end this.
+#[cfg(feature = "reader")]
+#[test]
+fn a_slot_that_another_client_has_just_created_is_read_without_a_lock_timeout() {
+    let scripted = Scripted::new("faster", |mut server| {
+        server.say(&welcome());
+        server.expect(b'Q');
+        server.say(&row(&["pid"], &["7"]));
+        let set = [message(b'C', b"SET\0"), ready()].concat();
+        assert_eq!(server.expect(b'Q'), b"SET lock_timeout = 5000\0");
+        server.say(&set);
+        server.expect(b'Q');
+        server.say(&[error("42710", "exists"), ready()].concat());
+        assert_eq!(server.expect(b'Q'), b"SET lock_timeout = 0\0");
+        server.say(&set);
+        server.ended();
+    });
+    let mut connection = scripted.connect();
+    let mut catalog =
+        crate::catalog::Catalog::new(connection.sql_connector(&scripted.config).unwrap());
+    let limit = Duration::from_secs(5);
+    let wait_options = crate::setup::SlotWaitOptions { limit, listener: None, stop: None };
+    let slot = CreateSlot::new("s");
+    let exists = connection.create_slot_reporting_waits(&slot, &mut catalog, &wait_options);
+    assert_eq!(exists.unwrap_err().sqlstate(), Some("42710"));
+    drop(connection);
+    scripted.end();
+}
+
 #[test]
 fn changes_notices_and_parameters_come_as_they_are_sent() {
     let scripted = Scripted::new("copy", |mut server| {

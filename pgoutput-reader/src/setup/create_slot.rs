@@ -152,9 +152,11 @@ impl Connection {
             let (slot, limit, sessions) = (slot.name.clone(), wait_options.limit, wait.sessions);
             return Err(SetupError::SlotCreationBlocked { slot, limit, sessions }.into());
         }
-        let created = created?;
-        self.set_lock_timeout(Duration::ZERO)?;
-        Ok(created)
+        // This connection then reads the slot, also one that another client has just created.
+        if created.is_ok() || sqlstate.as_deref() == Some("42710") {
+            self.set_lock_timeout(Duration::ZERO)?;
+        }
+        created
     }
 
     /// Waits for a slot that another client's process creates, and then a moment for that process
