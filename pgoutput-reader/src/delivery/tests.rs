@@ -172,6 +172,23 @@ fn a_truncate_that_was_cut_continues_with_the_next_table() {
 }
 
 #[test]
+fn a_repetition_that_is_cut_too_does_not_split_the_transaction_after_it() {
+    let mut feed = Feed::plain(Acknowledge::Manual);
+    feed.transaction(1000);
+    feed.nothing(2000, &begin(2000));
+    let first = feed.event(1990, &insert(1));
+    feed.delivery.restart(feed.start);
+    feed.nothing(1000, &begin(1000));
+    feed.delivery.restart(feed.start);
+    feed.nothing(2000, &begin(2000));
+    feed.nothing(1990, &insert(1));
+    let second = feed.event(1991, &insert(1));
+    assert!(Arc::ptr_eq(first.transaction().unwrap(), second.transaction().unwrap()));
+    feed.nothing(2000, &commit(2000, 2048));
+    assert_eq!(first.transaction().unwrap().end_lsn(), Some(lsn(2048)));
+}
+
+#[test]
 fn the_end_is_reached_by_a_commit_a_keepalive_or_what_follows() {
     let until = || Feed::new(Acknowledge::Automatic, Idle::Keepalives, Some(148));
     assert!(until().is_finished(148, &begin(148)));

@@ -114,8 +114,14 @@ impl Transactions {
 
     /// Starts with the messages of a new stream.
     pub(super) fn restart(&mut self) {
-        if let Some(current) = self.current.take() {
-            self.interrupted = Some(current.transaction);
+        // A transaction that was only repeated does not replace the one that it comes before.
+        if let Some(Current { transaction, .. }) = self.current.take()
+            && self
+                .interrupted
+                .as_ref()
+                .is_none_or(|last| last.commit_lsn() <= transaction.commit_lsn())
+        {
+            self.interrupted = Some(transaction);
         }
         self.truncated = 0;
         self.resume.cut();
