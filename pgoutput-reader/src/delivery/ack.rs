@@ -80,6 +80,7 @@ pub struct Acknowledger(Arc<SharedLedgers>);
 #[derive(Debug)]
 struct SharedLedgers {
     reader: ReaderId,
+    mode: Acknowledge,
     ledgers: Mutex<Ledgers>,
     lsns: Arc<AcknowledgedLsns>,
 }
@@ -102,7 +103,7 @@ impl Acknowledger {
         let stages = (mode == Acknowledge::Stages).then(Stages::default);
         let lsns = Arc::new(AcknowledgedLsns::new(stages.is_some()));
         let ledgers = Mutex::new(Ledgers { flushed: Ledger::default(), stages });
-        Self(Arc::new(SharedLedgers { reader, ledgers, lsns }))
+        Self(Arc::new(SharedLedgers { reader, mode, ledgers, lsns }))
     }
 
     /// Acknowledges this event: it was written, flushed and applied.
@@ -113,7 +114,7 @@ impl Acknowledger {
     pub fn acknowledge(&self, position: impl Borrow<Position>) -> Result<(), Error> {
         let position = position.borrow();
         let delivery = self.delivery(position)?;
-        self.change(|ledger| acknowledge(ledger, position, delivery));
+        self.change(|ledger| self.add(ledger, position, delivery));
         Ok(())
     }
 
@@ -126,7 +127,7 @@ impl Acknowledger {
         let delivery = self.delivery(position)?;
         self.change(|ledger| {
             ledger.acknowledge_through(delivery);
-            acknowledge(ledger, position, delivery);
+            self.add(ledger, position, delivery);
         });
         Ok(())
     }
@@ -152,7 +153,7 @@ impl Acknowledger {
             Stage::Flushed => flushed,
             Stage::Applied => &mut stages.applied,
         };
-        acknowledge(ledger, position, delivery);
+        self.add(ledger, position, delivery);
         self.publish(&ledgers);
         Ok(())
     }
@@ -214,6 +215,14 @@ impl Acknowledger {
             .ok_or_else(|| PositionError::NotDelivered { position: position.to_string() }.into())
     }
 
+    fn add(&self, ledger: &mut Ledger, position: &Position, delivery: u64) {
+        if !position.is_idle() {
+            ledger.acknowledge(delivery);
+        } else if self.0.mode != Acknowledge::Never {
+            ledger.acknowledge_idle(delivery, position.commit_lsn(), position.signature());
+        }
+    }
+
     fn change(&self, change: impl Fn(&mut Ledger)) {
         let mut ledgers = self.lock();
         ledgers.all().for_each(change);
@@ -233,14 +242,6 @@ impl Acknowledger {
     fn lock(&self) -> MutexGuard<'_, Ledgers> {
         // No code that holds the lock can panic half-way through a change.
         self.0.ledgers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn acknowledge(ledger: &mut Ledger, position: &Position, delivery: u64) {
-    if position.is_idle() {
-        ledger.acknowledge_idle(delivery, position.commit_lsn(), position.signature());
-    } else {
-        ledger.acknowledge(delivery);
     }
 }
 
