@@ -71,8 +71,15 @@ impl Ledger {
     /// Acknowledges an idle position. Until the next event, the acknowledged LSN carries its
     /// signature.
     pub(super) fn acknowledge_idle(&mut self, delivered: u64, lsn: Lsn, signature: Signature) {
-        self.idle = Some((delivered, signature));
-        self.add_boundary(delivered, lsn);
+        if self.idle.is_none_or(|(after, _)| after <= delivered) {
+            self.idle = Some((delivered, signature));
+        }
+        if delivered <= self.through {
+            // Boundaries of later events may be waiting, and this one waits for none of them.
+            self.acknowledged = self.acknowledged.max(lsn).max(self.floor);
+        } else {
+            self.add_boundary(delivered, lsn);
+        }
     }
 
     /// Sets the acknowledged LSN that follows from the first `delivered` events, while nothing else

@@ -117,6 +117,19 @@ fn an_idle_position_is_acknowledged_after_its_events_and_delays_none() {
 }
 
 #[test]
+fn an_idle_position_acknowledged_late_does_not_wait_for_later_events() {
+    let (ack, of) = reader(Acknowledge::Manual);
+    let idle = Position::idle(&of.0, lsn(15), 1);
+    ack.acknowledge(of.at(1)).unwrap();
+    ack.add_boundary(1, lsn(10));
+    ack.add_boundary(2, lsn(20));
+    ack.acknowledge(idle).unwrap();
+    assert_eq!(ack.acknowledged(), lsn(15));
+    ack.acknowledge(of.at(2)).unwrap();
+    assert_eq!(ack.acknowledged(), lsn(20));
+}
+
+#[test]
 fn a_position_of_another_reader_is_an_error_and_acknowledges_nothing() {
     let (ack, of) = reader(Acknowledge::Stages);
     ack.add_boundary(1, lsn(10));
