@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::listener::Listener;
 
+/// The longest delay, whatever the settings: a delay of centuries may be beyond the clock's range.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 /// The policy by which a [`Reader`](crate::Reader) replaces a lost connection.
 ///
 /// The reader tries again after a first delay, then after delays that grow by a factor up to the
@@ -130,7 +133,7 @@ impl Reconnect {
         // One of 2^16 steps.
         let part = u32::try_from(random % (1 << 16)).unwrap_or(0);
         let shorter = (whole / 100).saturating_mul(self.jitter) / (1 << 16) * part;
-        Some(whole.saturating_sub(shorter).min(left))
+        Some(whole.saturating_sub(shorter).min(left).min(LONGEST))
     }
 }
 
@@ -169,6 +172,8 @@ pub(crate) type OnReconnected = Listener<dyn FnMut(&Reconnected<'_>) + Send>;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
@@ -184,6 +189,13 @@ mod tests {
         let factor = |factor| plain().factor(factor).delay(u32::MAX, MS, 7);
         assert_eq!(factor(2), Some(1000 * MS));
         assert_eq!(factor(1), Some(100 * MS));
+    }
+
+    #[test]
+    fn an_infinite_delay_is_in_the_range_of_the_clock() {
+        let endless = Reconnect::default().initial_delay(Duration::MAX).max_delay(Duration::MAX);
+        let delay = endless.max_elapsed(None).delay(7, MS, 0xFFFF).unwrap();
+        assert!(delay > 1000 * MS && Instant::now().checked_add(delay).is_some());
     }
 
     #[test]
