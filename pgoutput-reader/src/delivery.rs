@@ -179,8 +179,8 @@ impl Delivery {
         self.transactions.is_open()
     }
 
-    /// Returns whether only the Commit is missing until a transaction is complete and acknowledged:
-    /// all of its delivered events are acknowledged.
+    /// Returns whether a transaction is complete and acknowledged if its Commit is next: all of its
+    /// delivered events are acknowledged.
     pub(crate) fn awaits_commit(&self) -> bool {
         self.in_transaction() && !self.is_unfinished() && self.is_acknowledged()
     }

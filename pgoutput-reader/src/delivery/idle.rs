@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use pgoutput_decode::message::MessageBody;
 
-/// The time after which a silent server is asked for its position. With `wal_sender_timeout = 0` it
-/// reports its position unasked only after it has sent something.
+/// The time without a keepalive after which the server is asked for its position. With
+/// `wal_sender_timeout = 0` it reports its position unasked only after it has sent something.
 const ASK: Duration = Duration::from_secs(5);
 
 /// A policy to move the slot while nothing is published, so that WAL of other changes does not fill
@@ -28,7 +28,7 @@ pub enum Idle {
     /// Keepalives of the server move the slot. A keepalive reports that the server has passed an
     /// LSN without finding another event. Once every delivered event is acknowledged, everything
     /// before that LSN counts as acknowledged, up to 1 KiB short of it. The exact LSN identifies
-    /// the last event. If the server is silent for five seconds, the reader requests a keepalive.
+    /// the last event. If none has arrived for five seconds, the reader requests one.
     #[default]
     Keepalives,
     /// Only acknowledgements move the slot. The server keeps all WAL since the last one, until its
@@ -38,16 +38,16 @@ pub enum Idle {
     /// [`ReaderBuilder::resume`](crate::ReaderBuilder::resume).
     Never,
     /// The reader writes a logical decoding message of its own, outside of any transaction, over
-    /// the SQL connection whenever nothing has arrived for `interval`. Once the message has arrived
-    /// and every delivered event is acknowledged, everything before the message counts as
-    /// acknowledged. It is not delivered. This works also where keepalives do not arrive, as
+    /// the SQL connection once in each `interval`, when nothing else is arriving. Once the message
+    /// has arrived and every delivered event is acknowledged, everything before the message counts
+    /// as acknowledged. It is not delivered. This works also where keepalives do not arrive, as
     /// through some proxies. It needs [`messages`](crate::StreamOptions::messages) (PostgreSQL 14
     /// and later) and a primary.
     Message {
         /// The prefix of the messages. Every message outside of a transaction with this prefix and
         /// without content counts as the reader's own.
         prefix: String,
-        /// The time without a message after which one is written.
+        /// The time from the arrival of one of these messages to the next.
         interval: Duration,
     },
 }

@@ -90,8 +90,7 @@ impl<'a> Row<'a> {
         !self.table.unknown_types.contains(&type_oid)
     }
 
-    /// Returns the table at the time of the change. The [index](RowColumn::index) of a column is
-    /// that of its [`ColumnSchema`](crate::ColumnSchema) in [`TableSchema::columns`].
+    /// Returns the table at the time of the change.
     ///
     /// The [index](RowColumn::index) of a column is that of its
     /// [`ColumnSchema`](crate::ColumnSchema) in [`TableSchema::columns`].
