@@ -5,7 +5,8 @@
 //! cargo run --example sqlite -- "postgresql://app@localhost/app" my_slot my_publication changes.db
 //! ```
 //!
-//! The slot must exist. To create it:
+//! It needs `cargo add pgoutput-reader serde_json` and `cargo add rusqlite --features bundled`. The
+//! slot must exist. To create it:
 //!
 //! ```sql
 //! SELECT pg_catalog.pg_create_logical_replication_slot('my_slot', 'pgoutput')
