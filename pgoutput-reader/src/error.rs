@@ -143,7 +143,7 @@ pub enum ErrorKind {
         /// The server's version.
         server: ServerVersion,
     },
-    /// A [`Waker`](crate::Waker) ended the wait.
+    /// A [`StopHandle`](crate::StopHandle) or a [`Waker`](crate::Waker) ended the wait.
     #[error("stopped while {doing} {address}", address = Printable(.address))]
     Stopped {
         /// The activity.

@@ -145,8 +145,7 @@ impl Connection {
         });
         let sqlstate = created.as_ref().err().and_then(Error::sqlstate).map(str::to_owned);
         if cancelled.is_some() && created.is_err() {
-            let (doing, address) = ("creating a slot on", self.address().into());
-            return Err(ErrorKind::Stopped { doing, address }.into());
+            return Err(Error::stopped("creating a slot on", self.address()));
         }
         if sqlstate.as_deref() == Some("55P03") {
             let (slot, limit, sessions) = (slot.name.clone(), wait_options.limit, wait.sessions);
@@ -193,8 +192,7 @@ impl Connection {
     /// Sleeps until the next check of a slot.
     fn look_later(&self, wait: &SlotWaitState<'_>) -> Result<(), Error> {
         if wait.is_stopped() {
-            let (doing, address) = ("waiting for a slot on", self.address().into());
-            return Err(ErrorKind::Stopped { doing, address }.into());
+            return Err(Error::stopped("waiting for a slot on", self.address()));
         }
         std::thread::sleep(LOOK);
         Ok(())

@@ -11,7 +11,7 @@ use super::verify::Stored;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::connection::{Connection, CopyBoth, SystemId};
-use crate::error::{Error, ErrorKind, HistoryError, SetupError};
+use crate::error::{Error, HistoryError, SetupError};
 use crate::io::{StopHandle, Waits, WakePipe, Waker, worker};
 use crate::proto::liveness::Pace;
 use crate::proto::{CreateSlot, StartReplication};
@@ -172,8 +172,7 @@ fn start(
         catalog.make_ready(READY);
     }
     if given_up.is_some_and(StopHandle::is_stopped) {
-        let (doing, address) = ("connecting to", connection.address().into());
-        return Err(ErrorKind::Stopped { doing, address }.into());
+        return Err(Error::stopped("connecting to", connection.address()));
     }
     let (version, tls) = (connection.server_version(), connection.is_tls());
     let copy = connection.start_replication(start)?;
@@ -271,6 +270,7 @@ impl Drop for ReconnectionAttempt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use std::time::Instant;
 
     fn lost() -> LostStream {
