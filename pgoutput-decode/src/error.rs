@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_cut_off() {
+    fn every_number_is_kept_in_full() {
         let error = DecodeError::truncated(FieldName::RelationIds, usize::MAX, usize::MAX - 1)
             .at(Some(Tag::TRUNCATE), usize::MAX)
             .at_lsn(Lsn::new(u64::MAX));

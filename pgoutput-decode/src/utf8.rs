@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_is_where_the_first_bad_byte_is() {
+    fn an_error_has_the_offset_of_the_first_invalid_byte() {
         let error = text(b"plain, \xC3\xA9, \xFF, \xFE").unwrap_err();
         assert_eq!(error.valid_up_to(), 11);
     }

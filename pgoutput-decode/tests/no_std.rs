@@ -89,7 +89,7 @@ fn no_path_to_a_panic_is_left_in_the_decoder() {
 
 /// The control: with one slice index, the search finds a panic.
 #[test]
-fn an_index_would_be_found() {
+fn the_search_finds_the_panic_of_an_index() {
     let assembly = assembly("control-panic", &[]);
     let found: Vec<_> = symbols(&assembly)
         .into_iter()

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prints_as_people_write_it() {
+    fn prints_major_and_minor_version() {
         assert_eq!(ServerVersion::new(150_018).to_string(), "15.18");
         assert_eq!(ServerVersion::new(90_624).to_string(), "9.6.24");
     }

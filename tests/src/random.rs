@@ -46,7 +46,7 @@ mod tests {
     use super::Random;
 
     #[test]
-    fn the_numbers_are_those_of_the_paper() {
+    fn the_numbers_equal_the_published_ones() {
         let mut random = Random::new(1_234_567);
         let numbers = [(); 3].map(|()| random.any());
         assert_eq!(

@@ -172,7 +172,7 @@ fn names_reach_the_server_unchanged() {
 }
 
 #[test]
-fn a_slot_lives_from_creation_to_its_drop() {
+fn a_slot_exists_from_its_creation_to_its_drop() {
     for server in servers() {
         let database = server.database("slots");
         let mut client = database.client();

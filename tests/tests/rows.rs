@@ -210,7 +210,7 @@ struct Wrong {
 }
 
 #[test]
-fn a_mismatched_type_is_an_error_with_place_and_advice() {
+fn a_mismatched_type_is_an_error_with_position_and_advice() {
     for server in servers_from(11) {
         in_both_formats(server, &[INSERT], |event, binary| {
             let row = event.after().unwrap();

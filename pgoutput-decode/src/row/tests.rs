@@ -91,7 +91,7 @@ fn message<T>(result: Result<T, RowError>) -> String {
 }
 
 #[test]
-fn columns_have_names_and_places() {
+fn columns_have_names_and_indexes() {
     let sent = Sent::insert(&COLUMNS, &[Is::Text("7"), Is::Null, Is::Text("1.50")]);
     let table = sent.table();
     let row = sent.row(&table);
@@ -110,7 +110,7 @@ fn columns_have_names_and_places() {
 }
 
 #[test]
-fn null_needs_an_option_and_the_type_is_checked_all_the_same() {
+fn null_needs_an_option_and_the_type_is_still_checked() {
     let sent = Sent::insert(&COLUMNS, &[Is::Text("7"), Is::Null, Is::Null]);
     let table = sent.table();
     let row = sent.row(&table);
@@ -187,7 +187,7 @@ fn a_row_of_another_width_is_refused() {
 }
 
 #[test]
-fn errors_name_place_and_remedy() {
+fn errors_name_column_offset_and_remedy() {
     let sent = Sent::insert(&COLUMNS, &[Is::Text("7x"), Is::Bytes(b"a\xFF"), Is::Text("1")]);
     let table = sent.table();
     let row = sent.row(&table);
@@ -235,7 +235,7 @@ fn described_types_are_read_from_both_formats() {
 }
 
 #[test]
-fn errors_name_described_types_inside_and_places_that_are_none() {
+fn errors_name_described_types_inside_and_missing_columns() {
     const MOODS: TypeInfo<'static> = TypeInfo::new(
         Oid::new(16_402),
         "mood[]",
@@ -266,7 +266,7 @@ fn errors_name_described_types_inside_and_places_that_are_none() {
 }
 
 #[test]
-fn descriptions_in_a_ring_are_not_searched_for_ever() {
+fn the_search_of_descriptions_in_a_ring_ends() {
     let oid = Oid::new(16_403);
     let ring = FieldType::new(oid);
     let attributes = [Attribute::new("a", ring), Attribute::new("b", ring)];
@@ -350,7 +350,7 @@ fn sql_types_read_binary_and_what_is_the_same_as_text() {
 
 #[cfg(feature = "time")]
 #[test]
-fn what_the_types_of_time_cannot_hold_is_not_sent_back_to_them() {
+fn values_beyond_the_types_of_time_are_not_recommended_for_them() {
     let columns = [
         ("timestamptz", type_oid::TIMESTAMPTZ),
         ("timestamp", type_oid::TIMESTAMP),

@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn every_width_keeps_to_its_range() {
+    fn every_width_has_its_range() {
         assert_eq!(read::<i64>(type_oid::INT8, "-9223372036854775808"), Ok(i64::MIN));
         assert_eq!(read::<i128>(type_oid::INT8, "9223372036854775807"), Ok(i64::MAX.into()));
         assert!(read::<i128>(type_oid::INT8, "9223372036854775808").is_err());

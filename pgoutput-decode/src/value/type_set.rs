@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_description_of_an_oid_counts() {
+    fn the_first_description_of_an_oid_is_used() {
         let of_item = |name| TypeInfo::new(ITEM, name, TypeKind::Enum);
         let later = of_item("later");
         let kind = TypeKind::Domain(FieldType::described(&later));

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_connection_goes_where_the_first_went() {
+    fn the_second_connection_opens_to_the_address_of_the_first() {
         let config: Config = "host=a,b hostaddr=,::1 port=7 user=u password=p".parse().unwrap();
         let client = config
             .to_postgres_at(&config.endpoints().unwrap()[1], Some(&Secret::new("q")))

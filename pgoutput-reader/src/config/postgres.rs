@@ -115,7 +115,7 @@ mod tests {
                             tcp_user_timeout=5 sslmode=disable";
 
     #[test]
-    fn settings_survive_the_way_to_the_client_and_back() {
+    fn settings_survive_a_round_trip_through_the_client() {
         let config: Config = SETTINGS.parse().unwrap();
         let client = config.to_postgres().unwrap();
         assert_eq!(Config::from_postgres(&client), Ok(config));

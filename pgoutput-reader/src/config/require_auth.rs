@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_named_is_refused_and_with_negation_allowed() {
+    fn unnamed_methods_are_refused_and_with_negation_allowed() {
         for (_, name) in NAMES {
             let (only, but): (RequireAuth, RequireAuth) =
                 (name.parse().unwrap(), format!("!{name}").parse().unwrap());

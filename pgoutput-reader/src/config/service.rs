@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_stands_between_the_string_and_the_environment() {
+    fn a_service_ranks_between_the_string_and_the_environment() {
         let variables = [("PGSERVICEFILE", "@"), ("PGPORT", "1"), ("PGUSER", "alice")];
         let config = configure("service=shop dbname=mine", &variables).unwrap();
         let expected = "host=db port=5433 user=alice password=hunter2 dbname=mine";
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_an_error_that_shows_no_value() {
+    fn an_unusable_service_is_an_error_that_shows_no_value() {
         for (service, why) in [
             ("absent", "no service file defines this service"),
             ("bad", "line 13: unknown parameter"),

@@ -87,7 +87,7 @@ fn the_user_is_the_account_and_the_database_is_the_user() {
 
 #[cfg(unix)]
 #[test]
-fn the_password_file_answers_only_where_it_is_safe() {
+fn the_password_file_is_used_only_if_it_is_safe() {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt as _;
 
@@ -121,7 +121,7 @@ fn the_password_file_answers_only_where_it_is_safe() {
 }
 
 #[test]
-fn an_at_sign_in_a_password_does_not_pass_for_a_host_and_is_not_shown() {
+fn an_at_sign_in_a_password_is_not_read_as_a_host_or_shown() {
     for uri in ["postgresql://u:SEC@RET@h/d", "postgresql://u:SEC@RET@h:1,i:2/d"] {
         let error = uri.parse::<Config>().unwrap_err();
         assert!(!error.to_string().contains("RET"), "{error}");

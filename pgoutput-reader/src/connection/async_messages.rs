@@ -65,7 +65,7 @@ mod tests {
     use crate::error::ErrorKind;
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn the_number_of_kept_messages_is_limited() {
         let mut messages = AsyncMessages { parameters: BTreeMap::new(), notices: Vec::new() };
         let mut take = |tag, body: &[u8]| {
             messages

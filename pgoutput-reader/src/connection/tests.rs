@@ -252,7 +252,7 @@ fn changes_notices_and_parameters_come_as_they_are_sent() {
 }
 
 #[test]
-fn an_error_inside_the_copy_is_the_servers_own() {
+fn an_error_inside_the_copy_is_that_of_the_server() {
     let scripted = Scripted::new("error", |mut server| {
         server.say(&welcome());
         server.expect(b'Q');
@@ -264,7 +264,7 @@ fn an_error_inside_the_copy_is_the_servers_own() {
 }
 
 #[test]
-fn the_servers_end_of_the_copy_stays() {
+fn a_copy_that_the_server_has_ended_stays_ended() {
     let scripted = Scripted::new("ended", |mut server| {
         server.say(&welcome());
         server.expect(b'Q');
@@ -280,7 +280,7 @@ fn the_servers_end_of_the_copy_stays() {
 }
 
 #[test]
-fn the_end_of_the_copy_is_not_waited_for_beyond_its_deadline() {
+fn the_wait_for_the_end_of_the_copy_has_a_deadline() {
     let scripted = Scripted::new("endless", |mut server| {
         server.say(&welcome());
         server.expect(b'Q');
@@ -345,7 +345,7 @@ fn a_message_over_the_limit_is_refused() {
 }
 
 #[test]
-fn a_command_cut_short_ends_the_connection() {
+fn an_incomplete_command_ends_the_connection() {
     let scripted = Scripted::new("cut", |mut server| {
         server.say(&welcome());
         server.expect(b'Q');

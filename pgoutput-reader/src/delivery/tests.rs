@@ -154,7 +154,7 @@ fn a_truncate_delivers_one_event_at_a_time() {
 }
 
 #[test]
-fn a_truncate_that_was_cut_continues_with_the_next_table() {
+fn an_interrupted_truncate_continues_with_the_next_table() {
     let mut feed = Feed::plain(Acknowledge::Manual);
     feed.nothing(100, &begin(100));
     feed.nothing(0, &relation(1));
@@ -306,7 +306,7 @@ fn messages_of_the_reader_itself_are_not_delivered() {
 }
 
 #[test]
-fn a_server_that_passes_over_a_transaction_that_was_cut_is_an_error() {
+fn a_server_that_skips_an_interrupted_transaction_is_an_error() {
     let mut feed = Feed::plain(Acknowledge::Manual);
     feed.nothing(1000, &begin(1000));
     feed.nothing(0, &relation(1));
@@ -358,7 +358,7 @@ fn a_silent_server_is_asked_for_its_position() {
 }
 
 #[test]
-fn a_server_is_asked_at_once_whether_the_end_is_reached() {
+fn the_server_is_asked_immediately_whether_the_end_is_reached() {
     let mut feed = Feed::new(Acknowledge::Automatic, Idle::Never, Some(5000));
     let start = feed.start;
     assert_eq!(feed.delivery.due_at(start), start);

@@ -83,7 +83,7 @@ mod tests {
 
     /// Slots keep signatures for as long as nothing new is confirmed.
     #[test]
-    fn signatures_stay_what_they_are() {
+    fn signatures_are_the_same_in_every_release() {
         let numbers = [0, 1, 2].map(|index| signature(index).below(PERIOD));
         assert_eq!(numbers, [123, 761, 650]);
         let outside: Position = "1:700:2:s:00000000000000aa:0/1000:-.".parse().unwrap();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_timeline_has_the_same() {
+    fn a_later_timeline_has_the_same_signature() {
         let later: Position = "1:700:3:s:00000000000000aa:0/1000:0.".parse().unwrap();
         assert_eq!(later.signature(), signature(0));
     }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn another_event_has_another_one_but_for_one_in_nine_hundred() {
+    fn about_one_in_nine_hundred_events_has_the_same_signature() {
         let (confirmed, commit_lsn) = (signature(0).before(Lsn::new(0x20_0000)), Lsn::new(0x1000));
         let same = (1..=90_000).filter(|index| signature(*index).is_in(confirmed, commit_lsn));
         let same = same.count();

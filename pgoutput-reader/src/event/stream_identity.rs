@@ -134,18 +134,18 @@ mod tests {
 
     /// Stored positions contain it.
     #[test]
-    fn the_fingerprint_stays_what_it_is() {
+    fn the_fingerprint_is_the_same_in_every_release() {
         assert_eq!(format!("{:016x}", select(&["p"]).fingerprint()), "79142219578eefc7");
     }
 
     #[test]
-    fn order_and_repetition_of_names_do_not_count() {
+    fn order_and_repetition_of_names_do_not_matter() {
         let repeated = select(&["b", "a", "b"]);
         assert_eq!(select(&["a", "b"]).fingerprint(), repeated.fingerprint());
     }
 
     #[test]
-    fn what_changes_the_events_counts() {
+    fn every_part_of_the_selection_changes_the_fingerprint() {
         let mut all = vec![select(&["a"]), select(&["b"]), select(&["a", "b"]), select(&["ab"])];
         all.push(select(&["a", "messages"]));
         let mut messages = select(&["a"]);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_changed_is_found_where_it_is_one_thing() {
+    fn a_single_change_is_described() {
         let existing = ["a", "b", "c"].map(str::to_owned);
         let mut now = select(&["a", "b"]);
         now.messages = true;

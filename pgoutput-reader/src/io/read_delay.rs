@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn one_pause_starts_the_count_again() {
+    fn one_pause_restarts_the_count() {
         let start = Instant::now();
         let mut delay = ReadDelay::new(DELAY);
         for n in 0..STREAK {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_that_brings_little_is_the_last() {
+    fn a_delay_that_gains_little_is_the_last() {
         let start = Instant::now();
         let mut delay = busy(start);
         let later = start + Duration::from_secs(1);

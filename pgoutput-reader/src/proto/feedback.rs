@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_answered_at_once_and_once() {
+    fn a_request_for_a_status_update_is_answered_immediately_and_once() {
         let start = Instant::now();
         let mut feedback = Feedback::new(10 * SECOND, start);
         #[cfg(feature = "reader")]
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_position_waits_for_the_pause_only() {
+    fn a_changed_position_is_reported_after_the_shortest_interval() {
         let start = Instant::now();
         let mut feedback = Feedback::new(10 * SECOND, start);
         feedback.sent(start, at(1));

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_partial_header_is_no_error() {
+    fn a_partial_header_is_not_an_error() {
         for end in 0..HEADER_LEN {
             assert_eq!(Header::parse(&b"d\0\0\0\x09"[..end], 100), Ok(None));
         }

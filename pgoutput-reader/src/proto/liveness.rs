@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn asks_once_at_half_time_and_gives_up_at_full_time() {
+    fn asks_once_at_half_the_limit_and_fails_at_the_limit() {
         let start = Instant::now();
         let mut liveness = Liveness::new(60 * SECOND, start);
         assert_eq!(silent(&mut liveness, start, 1), (vec![30], Some(60)));

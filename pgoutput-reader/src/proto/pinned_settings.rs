@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_sent_only_what_it_knows() {
+    fn only_options_that_the_server_knows_are_sent() {
         let of = |version: &str| later(version.parse().unwrap());
         assert_eq!(of("13.9"), None);
         assert_eq!(of("14.1").as_deref(), Some("SET idle_session_timeout TO '0';"));

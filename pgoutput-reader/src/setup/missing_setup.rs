@@ -133,7 +133,7 @@ mod tests {
     use crate::error::ServerMessage;
 
     #[test]
-    fn only_what_is_missing_makes_the_rest_be_looked_at() {
+    fn only_a_missing_prerequisite_causes_a_check_of_the_others() {
         let server = |code: &str| {
             Error::from(ServerMessage::new([(b'C', code.as_bytes())].into_iter(), true))
         };

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_after_so_many_attempts_or_so_long() {
+    fn ends_at_the_limit_of_attempts_or_of_time() {
         let thrice = plain().max_attempts(Some(3));
         assert!(thrice.delay(2, MS, 0).is_some());
         assert_eq!(thrice.delay(3, MS, 0), None);

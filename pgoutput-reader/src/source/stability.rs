@@ -57,20 +57,20 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_connection_is_good_once_the_server_has_caught_up() {
+    fn an_idle_connection_is_stable_once_the_server_has_caught_up() {
         assert!(passes(Some(100), SHORTEST));
         assert!(passes(Some(200), 5 * SHORTEST));
     }
 
     #[test]
-    fn one_that_breaks_before_the_end_of_the_log_is_not() {
+    fn a_connection_that_fails_before_the_end_of_the_log_is_not_stable() {
         assert!(!passes(Some(99), 29 * SHORTEST));
         assert!(!passes(None, 29 * SHORTEST));
         assert!(passes(None, GOOD_AFTER));
     }
 
     #[test]
-    fn one_that_is_cut_at_once_is_not() {
+    fn a_connection_that_fails_immediately_is_not_stable() {
         assert!(!passes(Some(100), SHORTEST / 2));
     }
 }

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes() {
+    fn transient_errors_are_retried() {
         for code in [
             "57P01", "57P02", "57P03", "55006", "53300", "08006", "25P04", "57P05", "57014",
             "40001",
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays() {
+    fn permanent_errors_are_not_retried() {
         // A protocol violation, a wrong password, no slot, an invalidated slot, no free slot, a
         // missing WAL segment, a dropped database, a bug of the server.
         for code in

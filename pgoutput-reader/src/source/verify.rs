@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_timeline_shares_the_wal_up_to_where_it_left_the_earlier() {
+    fn a_later_timeline_shares_the_wal_before_the_switch() {
         let now = StreamIdentity { timeline: 3, ..stored().identity().clone() };
         let at = |timeline: u32, lsn: &str, index: &str| {
             let text = format!("1:700:{timeline}:s:00000000000000aa:{lsn}:{index}.");

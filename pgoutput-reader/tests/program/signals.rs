@@ -128,7 +128,7 @@ fn an_unread_output_does_not_keep_it_running() {
 }
 
 #[test]
-fn a_signal_within_a_large_transaction_does_not_wait_for_its_rest() {
+fn a_signal_within_a_large_transaction_does_not_wait_for_its_end() {
     let fixture = Fixture::new(servers()[0]);
     let before = fixture.confirmed();
     fill(&fixture);

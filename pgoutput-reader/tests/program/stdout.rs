@@ -53,7 +53,7 @@ fn a_closed_standard_output_is_status_1_before_anything_is_read() {
 }
 
 #[test]
-fn a_closed_standard_output_is_found_before_connecting() {
+fn a_closed_standard_output_is_detected_before_connecting() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -103,11 +103,11 @@ fn eprintln_raw(text: &str) {
 }
 
 #[test]
-fn a_skipped_test_is_reported_past_the_capture() {
+fn a_skipped_test_is_reported_despite_output_capture() {
     if std::env::var_os(HANG).is_some() {
         return skip("a reason");
     }
-    let test = "a_skipped_test_is_reported_past_the_capture";
+    let test = "a_skipped_test_is_reported_despite_output_capture";
     let list = std::env::temp_dir().join(format!("pgoutput-skipped-{}", std::process::id()));
     let mut command = again(test, "not at all");
     let output = output_within(command.env("PGOUTPUT_TEST_SKIPPED", &list), PATIENCE).unwrap();

@@ -64,7 +64,7 @@ fn anchor(heading: &str) -> String {
 }
 
 #[test]
-fn a_document_is_taken_apart() {
+fn a_document_is_split_into_anchors_links_and_blocks() {
     let text =
         "# One `two`, three\n[a](b.md#c) `[no](link)` [d](e)\n```rust,no_run\n# x\n[f](g)\n```\n";
     let document = Document::parse(text);

@@ -277,7 +277,7 @@ fn messages_outside_of_transactions_have_positions() {
 }
 
 #[test]
-fn an_idle_moment_can_be_stored_acknowledged_and_resumed() {
+fn an_idle_position_can_be_stored_acknowledged_and_resumed() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         fixture.run(["INSERT INTO t VALUES (1)"]);

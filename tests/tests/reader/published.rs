@@ -107,7 +107,7 @@ fn really_refused(fixture: &Fixture<'_>) -> BTreeSet<String> {
 /// Column lists and row filters (from 15 on) and generated columns (18). The server refuses the
 /// same tables.
 #[test]
-fn what_the_server_refuses_is_named_by_cause_and_nothing_else() {
+fn exactly_the_refused_tables_are_named_by_cause() {
     for server in servers_from(15) {
         let is_18 = server.major() >= 18;
         let fixture = Fixture::new(server, LISTS);

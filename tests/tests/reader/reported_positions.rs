@@ -67,7 +67,7 @@ fn written_flushed_and_applied_are_reported_separately() {
 }
 
 #[test]
-fn received_is_reported_as_written_and_acknowledged_as_the_rest() {
+fn received_is_reported_as_written_and_acknowledged_as_flushed_and_applied() {
     for server in servers() {
         let fixture = Fixture::new(server, TABLE);
         let mut reader = reader(&fixture, Acknowledge::Manual);

@@ -53,7 +53,7 @@ fn to_the_end(mut reader: Reader) -> (StopHandle, JoinHandle<()>) {
 
 /// The server first sends the rest of the transaction, and that rest never arrives.
 #[test]
-fn a_stop_within_a_transaction_does_not_wait_for_its_rest() {
+fn a_stop_within_a_transaction_does_not_wait_for_its_end() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());

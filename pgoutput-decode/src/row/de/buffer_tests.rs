@@ -106,7 +106,7 @@ fn toast_takes_values_and_null_from_a_buffer() {
 }
 
 #[test]
-fn buffered_values_are_what_the_table_says_first() {
+fn buffered_values_have_the_first_form_of_the_table() {
     assert_eq!(text::<String>(type_oid::NUMERIC, "1.50").unwrap(), "1.50");
     assert_eq!(text::<f64>(type_oid::FLOAT8, "0.1").ok(), Some(0.1));
     assert_eq!(text::<Vec<u8>>(type_oid::BYTEA, r"\x00ff").unwrap(), [0, 0xFF]);
@@ -124,7 +124,7 @@ fn buffered_values_are_what_the_table_says_first() {
 }
 
 #[test]
-fn what_a_buffer_cannot_say_is_an_error() {
+fn a_value_that_a_buffer_cannot_express_is_an_error() {
     fn fails<T: for<'a> Deserialize<'a> + std::fmt::Debug>(oid: Oid, value: &str) {
         let error = text::<T>(oid, value).unwrap_err();
         assert_eq!(error.column(), None, "{error}");

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_that_is_a_column_too_is_a_duplicate_as_ever() {
+    fn an_alias_that_is_also_a_column_is_a_duplicate() {
         #[derive(Debug, Deserialize)]
         #[expect(dead_code, reason = "never made")]
         struct Aliased {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_new_row_lacks_comes_from_the_old_one() {
+    fn an_unchanged_value_comes_from_the_old_row() {
         let old = [Is::Text("1"), Is::Text("kept"), Is::Null];
         let new = [Is::Text("1"), Is::Unchanged, Is::Null];
         let sent = Sent::change(b'U', &COLUMNS, &[(b'O', &old), (b'N', &new)]);
@@ -209,7 +209,7 @@ mod tests {
     proptest! {
         /// Values and errors.
         #[test]
-        fn by_place_is_as_by_name(a in value("7"), b in value("t"), c in value("1.50")) {
+        fn by_index_equals_by_name(a in value("7"), b in value("t"), c in value("1.50")) {
             let sent = Sent::insert(&COLUMNS, &[a, b, c]);
             prop_assert_eq!(
                 read(&sent).map(|InOrder { a, b, c }| (a, b, c)),

@@ -156,7 +156,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn short_texts_are_those_of_the_long_way(oid in select(&TYPES[..]), text in texts()) {
+        fn short_texts_equal_those_of_the_general_code(oid in select(&TYPES[..]), text in texts()) {
             let field = Field::new(oid, Format::Text, text.as_bytes());
             let short = short(&field);
             let slow = slow(&field);
@@ -164,7 +164,7 @@ mod tests {
         }
 
         #[test]
-        fn short_binaries_are_those_of_the_long_way(
+        fn short_binaries_equal_those_of_the_general_code(
             oid in select(&TYPES[..]),
             bytes in binaries(),
         ) {
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_commonest_are_short() {
+    fn the_most_common_values_have_a_short_text() {
         let text = |oid, text: &str| short(&Field::new(oid, Format::Text, text.as_bytes()));
         for numeric in ["0", "12.50", "-0.01", "100", "0.00"] {
             assert_eq!(text(type_oid::NUMERIC, numeric).as_deref(), Some(numeric));

@@ -259,7 +259,7 @@ fn names_of_objects_are_strings_or_numbers_as_the_format_has_it() {
 }
 
 #[test]
-fn json_values_are_what_stands_in_the_json_of_the_event() {
+fn json_values_equal_those_in_the_json_of_the_event() {
     fn text(oid: Oid, text: &str) -> Result<serde_json::Value, String> {
         get_json(oid, Is::Text(text))
     }
@@ -286,7 +286,7 @@ fn json_values_are_what_stands_in_the_json_of_the_event() {
 }
 
 #[test]
-fn null_and_unchanged_are_told_apart() {
+fn null_and_unchanged_are_distinguished() {
     #[derive(Deserialize)]
     struct Nothing {}
     #[derive(Deserialize, Debug)]
@@ -351,7 +351,7 @@ fn arrays_composites_bytes_and_documents_inside() {
 }
 
 #[test]
-fn errors_tell_column_and_place() {
+fn errors_name_column_and_offset() {
     #[derive(Deserialize, Debug)]
     struct Other {
         #[serde(rename = "id")]

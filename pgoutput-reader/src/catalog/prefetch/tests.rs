@@ -37,7 +37,7 @@ fn take(ahead: &mut Prefetch, oid: u32, column: &str, ty: Oid, commit_lsn: u64) 
 }
 
 #[test]
-fn an_answer_holds_for_what_was_committed_before_and_looks_the_same() {
+fn an_answer_is_valid_for_earlier_commits_of_the_same_shape() {
     let mut ahead = Prefetch::default();
     ahead.add(batch(10, 1..6));
     let Taken::Found(found) = take(&mut ahead, 1, "c", type_oid::INT4, 9) else { panic!() };

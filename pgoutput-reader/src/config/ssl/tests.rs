@@ -86,7 +86,7 @@ fn the_systems_authorities_make_verify_full_the_default() {
 
 #[cfg(not(feature = "tls"))]
 #[test]
-fn without_tls_what_asks_for_it_is_refused() {
+fn without_tls_settings_that_require_it_are_refused() {
     for parameter in [
         "sslmode=require",
         "sslrootcert=/a",

@@ -130,7 +130,7 @@ proptest! {
 
     /// A string is parsed to the same values in pairs and, encoded, in a URI.
     #[test]
-    fn both_forms_say_the_same(user in text(), dbname in text(), options in text()) {
+    fn both_forms_have_the_same_values(user in text(), dbname in text(), options in text()) {
         let encode = |text: &String| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let [u, d, o] = [&user, &dbname, &options].map(encode);
         let uri = format!("postgresql://{u}@h/{d}?options={o}");

@@ -5,7 +5,7 @@ use super::{KEYWORDS, Treatment, canonical, dsn_or_env, environment, error};
 use ConfigErrorKind::{InvalidValue, Mismatch, Syntax, UnknownKeyword, Unsupported};
 
 #[test]
-fn errors_name_the_parameter_and_the_place() {
+fn errors_name_the_parameter_and_its_offset() {
     let cases = [
         ("host", Syntax, None, Some(0)),
         ("host=h nonsense", Syntax, None, Some(7)),
@@ -159,7 +159,7 @@ fn messages_say_what_to_do() {
 
 /// Only a name that is looked up, with one colon and a number, can be meant as a host and its port.
 #[test]
-fn what_only_looks_like_a_host_with_a_port_is_a_host() {
+fn a_name_that_only_resembles_a_host_with_a_port_is_a_host() {
     for text in ["host=::1", "host=fe80::1:5432", "host=h:", "host=h:x", "host=/run:5432"] {
         assert!(text.parse::<Config>().is_ok(), "{text}");
     }

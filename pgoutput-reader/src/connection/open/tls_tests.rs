@@ -93,7 +93,7 @@ fn after_a_refusal_nothing_is_sent() {
 }
 
 #[test]
-fn with_prefer_a_refusal_goes_on_in_clear_and_a_failure_on_another_connection() {
+fn with_prefer_a_refusal_continues_unencrypted_and_a_failure_reconnects() {
     let refuses: Script = Box::new(|mut socket| {
         request(&mut socket);
         socket.write_all(b"N").unwrap();

@@ -82,7 +82,7 @@ fn an_idle_lsn_is_acknowledged_at_once_with_all_events() {
 }
 
 #[test]
-fn never_goes_back() {
+fn the_acknowledged_lsn_never_decreases() {
     let (ack, _) = reader(Acknowledge::Manual);
     ack.add_boundary(0, lsn(9));
     ack.add_boundary(0, lsn(3));
@@ -91,7 +91,7 @@ fn never_goes_back() {
 
 /// Servers without the fix of 2025 would move the slot back.
 #[test]
-fn nothing_before_where_the_slot_was_found_is_acknowledged() {
+fn nothing_before_the_confirmed_lsn_of_the_start_is_acknowledged() {
     let (ack, _) = reader(Acknowledge::Stages);
     ack.found_at(lsn(50));
     ack.add_boundary(0, lsn(40));

@@ -200,7 +200,7 @@ fn changed(again: u64) -> StreamError {
 }
 
 #[test]
-fn a_transaction_that_comes_back_with_fewer_events_is_an_error() {
+fn a_transaction_repeated_with_fewer_events_is_an_error() {
     let mut consumer = cut_in_the_middle();
     for sent in [Sent::Begin(lsn(50)), Sent::Event(lsn(10)), Sent::Event(lsn(20))] {
         consumer.take(sent).unwrap();
@@ -209,7 +209,7 @@ fn a_transaction_that_comes_back_with_fewer_events_is_an_error() {
 }
 
 #[test]
-fn a_transaction_that_comes_back_with_other_events_is_an_error() {
+fn a_transaction_repeated_with_other_events_is_an_error() {
     let mut consumer = cut_in_the_middle();
     for sent in [Sent::Begin(lsn(50)), Sent::Event(lsn(10)), Sent::Event(lsn(20))] {
         consumer.take(sent).unwrap();
@@ -218,7 +218,7 @@ fn a_transaction_that_comes_back_with_other_events_is_an_error() {
 }
 
 #[test]
-fn a_cut_transaction_that_is_passed_over_is_an_error() {
+fn an_interrupted_transaction_that_the_server_skips_is_an_error() {
     for passed in [Sent::Begin(lsn(60)), Sent::Message(lsn(60)), Sent::Keepalive(lsn(60))] {
         assert_eq!(cut_in_the_middle().take(passed), Err(changed(0)), "{passed:?}");
     }

@@ -3,7 +3,7 @@ use super::*;
 const STORED: &str = "1:7574093210001112223:1:my_slot:79142219578eefc7:FFFFFFFF/158FAC8:3.";
 
 #[test]
-fn the_text_says_every_part() {
+fn the_text_contains_every_part() {
     let position: Position = STORED.parse().unwrap();
     assert_eq!(position.system_identifier(), 7_574_093_210_001_112_223);
     assert_eq!(position.timeline(), 1);
@@ -18,7 +18,7 @@ fn the_text_says_every_part() {
 }
 
 #[test]
-fn what_is_no_position_is_refused_by_its_part() {
+fn an_invalid_position_is_an_error_that_names_the_part() {
     let part = |text: &str| match text.parse::<Position>() {
         Err(PositionError::Malformed { part }) => part,
         other => panic!("{text}: {other:?}"),
@@ -49,7 +49,7 @@ fn what_is_no_position_is_refused_by_its_part() {
 }
 
 #[test]
-fn a_text_that_was_cut_anywhere_says_so() {
+fn a_truncated_text_is_reported_as_truncated() {
     for text in ["", "\n", " \t", "\0\0\0"] {
         assert_eq!(text.parse::<Position>(), Err(PositionError::Empty), "{text:?}");
     }
@@ -63,14 +63,14 @@ fn a_text_that_was_cut_anywhere_says_so() {
 }
 
 #[test]
-fn a_stored_position_is_of_no_reader() {
+fn a_stored_position_belongs_to_no_reader() {
     let position: Position = STORED.parse().unwrap();
     assert_eq!(position.delivery_of(ReaderId::NONE), None);
     assert_eq!(position.delivery_of(ReaderId::unique()), None);
 }
 
 #[test]
-fn equality_is_of_the_place_and_not_of_the_delivery() {
+fn equality_ignores_the_delivery_number() {
     let stored: Position = STORED.parse().unwrap();
     let identity =
         Arc::new(StreamIdentity { reader: ReaderId::unique(), ..stored.identity().clone() });

@@ -72,7 +72,7 @@ fn more_wake_ups_than_the_pipe_holds_do_not_block() {
 }
 
 #[test]
-fn what_came_before_the_end_is_read_first() {
+fn bytes_before_the_end_are_read_first() {
     let (mut channel, mut server) = pair();
     server.write_all(b"last words").unwrap();
     drop(server);
@@ -140,7 +140,7 @@ fn a_server_that_does_not_read_is_noticed() {
 }
 
 #[test]
-fn an_endless_talker_does_not_fill_memory_while_it_does_not_read() {
+fn a_peer_that_sends_endlessly_without_reading_fills_no_memory() {
     let (mut channel, mut server) = pair();
     let talker = thread::spawn(move || while server.write_all(&[b't'; 10_000]).is_ok() {});
     channel.outbox().extend_from_slice(&vec![0; 8 << 20]);
@@ -153,7 +153,7 @@ fn an_endless_talker_does_not_fill_memory_while_it_does_not_read() {
 }
 
 #[test]
-fn a_stream_that_never_pauses_does_not_hold_back_what_is_to_be_sent() {
+fn a_continuous_stream_does_not_delay_unsent_bytes() {
     let (mut channel, mut server) = pair();
     server.write_all(b"x").unwrap();
     channel.drained = false;
@@ -177,7 +177,7 @@ fn busy() -> (Channel, TcpStream) {
 }
 
 #[test]
-fn a_wake_up_ends_a_rest() {
+fn a_wake_up_ends_a_delay() {
     let (mut channel, mut server) = busy();
     server.write_all(b"x").unwrap();
     channel.waker().wake();
@@ -185,7 +185,7 @@ fn a_wake_up_ends_a_rest() {
 }
 
 #[test]
-fn a_deadline_ends_a_rest_and_what_is_there_is_read() {
+fn a_deadline_ends_a_delay_and_the_available_bytes_are_read() {
     let (mut channel, mut server) = busy();
     let start = Instant::now();
     assert_eq!(channel.fill(Some(start)).unwrap(), Fill::TimedOut);
@@ -204,7 +204,7 @@ fn a_deadline_ends_a_rest_and_what_is_there_is_read() {
 
 /// If a caller polls at longer intervals than the delay, the time in between counts as the delay.
 #[test]
-fn a_poll_after_a_delay_that_brings_little_ends_the_delays() {
+fn a_poll_after_a_delay_that_gains_little_ends_the_delays() {
     let (mut channel, mut server) = busy();
     channel.read_delay = ReadDelay::busy(Duration::from_millis(1));
     server.write_all(b"x").unwrap();
@@ -303,7 +303,7 @@ fn reads_of_a_busy_stream_are_delayed() {
 }
 
 #[test]
-fn rests_on_a_unix_socket_are_short() {
+fn delays_on_a_unix_socket_are_short() {
     let (ours, _theirs) = UnixStream::pair().unwrap();
     let channel =
         Channel::new(Transport::Unix(ours.into()), "test".into(), 1 << 30, TIMEOUT).unwrap();

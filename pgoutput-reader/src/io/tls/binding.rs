@@ -142,7 +142,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_survived(
+        fn no_bytes_cause_a_panic(
             bytes in prop::collection::vec(any::<u8>(), 0..64),
             cut in 0_usize..400,
         ) {

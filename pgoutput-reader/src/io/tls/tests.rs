@@ -62,7 +62,7 @@ fn pair<T: Send + 'static>(
 }
 
 #[test]
-fn what_comes_with_the_end_of_the_handshake_is_not_left_waiting() {
+fn bytes_that_arrive_with_the_end_of_the_handshake_are_read() {
     // The server sends first, so that its bytes may arrive in one packet with the end of its
     // handshake.
     for _ in 0..20 {
@@ -105,7 +105,7 @@ fn megabytes_in_both_directions_arrive_whole() {
 }
 
 #[test]
-fn the_end_of_the_connection_is_seen_with_a_word_or_without() {
+fn the_end_of_the_connection_is_noticed_with_or_without_an_alert() {
     for close in [true, false] {
         let (mut channel, server) = pair(move |mut server| {
             server.write_all(b"last words").unwrap();
@@ -126,7 +126,7 @@ fn the_end_of_the_connection_is_seen_with_a_word_or_without() {
 }
 
 #[test]
-fn bytes_that_are_no_tls_end_the_connection_after_what_was_good() {
+fn bytes_that_are_not_tls_end_the_connection_after_the_valid_ones() {
     let (mut channel, server) = pair(|mut server| {
         server.read_exact(&mut [0]).unwrap();
         server.write_all(b"good").unwrap();

@@ -54,7 +54,7 @@ fn an_exposed_password_is_not_sent_in_any_form() {
 }
 
 #[test]
-fn scram_is_bound_where_both_sides_can_and_says_so_where_the_server_cannot() {
+fn scram_is_bound_if_both_sides_can_and_reports_if_the_server_cannot() {
     let with = |channel_binding| Policy { channel_binding, ..secured() };
     for (policy, request, mechanism_expected, gs2) in [
         (with(ChannelBinding::Prefer), PLUS, "SCRAM-SHA-256-PLUS", "p=tls-server-end-point"),

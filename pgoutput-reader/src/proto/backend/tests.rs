@@ -27,7 +27,7 @@ fn every_message_is_read() {
 }
 
 #[test]
-fn a_message_cut_short_or_run_on_is_malformed() {
+fn a_message_that_is_too_short_or_too_long_is_malformed() {
     for (tag, body) in SAMPLES {
         // These contain arbitrary bytes, or bytes that are not parsed.
         let open = matches!(tag, b'W' | b'v' | b'K') || body.starts_with(b"\0\0\0\x0A");
@@ -56,7 +56,7 @@ fn rows_give_names_and_values() {
 }
 
 #[test]
-fn a_count_that_lies_is_malformed() {
+fn an_incorrect_count_is_malformed() {
     for (tag, body) in [
         (b'D', &b"\xFF\xFF\0\0\0\0"[..]),
         (b'D', b"\0\x01\xFF\xFF\xFF\xFE"),

@@ -87,7 +87,7 @@ fn byte_by_byte_equals_whole() {
 }
 
 #[test]
-fn the_password_is_looked_for_only_when_asked_for() {
+fn the_password_is_looked_up_only_on_request() {
     let refuse = || -> Result<Option<Secret>, Error> { panic!("not requested") };
     run(&welcome(), 1000, &refuse).1.unwrap();
     for (ask, method) in [
@@ -188,7 +188,7 @@ fn messages_in_the_wrong_place_are_refused() {
 }
 
 #[test]
-fn nothing_is_negotiated_that_was_not_asked_for() {
+fn only_requested_features_are_negotiated() {
     run(&[message(b'v', b"\0\x03\0\0\0\0\0\0"), welcome()].concat(), 1000, &none).1.unwrap();
     for body in [b"\0\x03\0\x02\0\0\0\0", b"\0\x02\0\0\0\0\0\0", b"\0\x03\0\0\0\0\0\x01"] {
         let error = fails(&message(b'v', body), &none);
@@ -197,7 +197,7 @@ fn nothing_is_negotiated_that_was_not_asked_for() {
 }
 
 #[test]
-fn the_server_is_not_listened_to_for_ever() {
+fn the_handshake_is_limited_in_messages_and_bytes() {
     let notice = message(b'N', b"Mhello\0\0");
     assert!(matches!(
         fails(&notice.repeat(COUNT_LIMIT + 1), &none),

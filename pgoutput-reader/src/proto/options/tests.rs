@@ -23,7 +23,7 @@ fn asks_for_the_newest_protocol_the_server_speaks() {
 }
 
 #[test]
-fn every_option_says_which_server_it_needs() {
+fn every_option_names_the_server_version_it_needs() {
     let table: [(&str, u32, Change); 9] = [
         ("binary", 14, |s| s.binary(true)),
         ("messages", 14, |s| s.messages(true)),

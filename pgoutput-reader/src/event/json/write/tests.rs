@@ -234,7 +234,7 @@ fn null_of_a_document_is_named() {
 }
 
 #[test]
-fn what_a_parser_refuses_is_named_and_is_text() {
+fn a_document_that_a_parser_refuses_is_named_and_is_text() {
     let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
     for (type_oid, value, is_text) in [
         (JSON, r#"{"a": "\ud800"}"#.into(), true),
@@ -355,7 +355,7 @@ fn said(type_oid: u32, text: &str, binary: &[u8]) -> (serde_json::Value, String)
 }
 
 #[test]
-fn a_document_inside_of_a_value_has_the_text_of_the_value_with_it() {
+fn a_document_inside_a_value_comes_with_the_text_of_the_value() {
     let (number, string) = (Some(&b"1e400"[..]), Some(&b"\"1e400\""[..]));
     let null = Some(&b"\x01null"[..]);
     for (type_oid, text, binary, json, names) in [
@@ -435,7 +435,7 @@ fn a_document_inside_of_a_value_has_the_text_of_the_value_with_it() {
 }
 
 #[test]
-fn the_text_of_a_value_is_given_of_either_row() {
+fn the_text_of_a_value_is_given_for_both_rows() {
     let update = both_rows(JSONB_ARRAY, r#"{"null",NULL}"#, r#"{NULL,"null"}"#);
     let expected = json!({
         "json_null": {"before": [COLUMN], "after": [COLUMN]},
@@ -480,7 +480,7 @@ fn bounds_inside_of_an_array_with_bounds_are_not_left_out() {
 }
 
 #[test]
-fn an_error_of_a_row_says_where_it_is_and_escapes_the_key() {
+fn an_error_of_a_row_names_its_position_and_escapes_the_key() {
     let event = one_row(25, "a\u{1b}[2J\u{202e}");
     let error = event.after().unwrap().get::<i32>(0).unwrap_err();
     assert_eq!(
@@ -536,7 +536,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn whatever_a_row_holds_its_line_is_read_by_a_strict_parser(
+    fn a_strict_parser_reads_the_line_of_any_row(
         type_oid in any_type(),
         is_binary: bool,
         value in any_value(),
@@ -575,7 +575,7 @@ fn white_space_around_a_document_is_left_out_by_both() {
 }
 
 #[test]
-fn a_value_that_cannot_be_read_is_the_same_error_and_leaves_nothing_behind() {
+fn a_value_that_cannot_be_read_is_the_same_error_and_writes_nothing() {
     let event = one_row(23, "x");
     let mut line = String::from("before");
     let error = event.write_json(&mut line).unwrap_err().to_string();
@@ -664,7 +664,7 @@ fn names_and_values_that_are_not_printable_are_escaped_by_both() {
 
 proptest::proptest! {
     #[test]
-    fn no_line_holds_what_is_not_printable(
+    fn every_line_is_printable(
         schema in "[^\\x00]{0,8}",
         table in "[^\\x00]{0,8}",
         column in "[^\\x00]{1,8}",
