@@ -109,10 +109,10 @@ impl DecodeError {
     pub(crate) const INSIDE_STREAM: Self = Self::new(Problem::InsideStream);
 
     const fn new(problem: Problem) -> Self {
-        Self::about(problem, FieldName::MessageTag, [0; 2])
+        Self::in_field(problem, FieldName::MessageTag, [0; 2])
     }
 
-    const fn about(problem: Problem, field: FieldName, numbers: [usize; 2]) -> Self {
+    const fn in_field(problem: Problem, field: FieldName, numbers: [usize; 2]) -> Self {
         Self {
             numbers,
             offset: 0,
@@ -126,23 +126,23 @@ impl DecodeError {
     }
 
     pub(crate) const fn truncated(field: FieldName, needed: usize, available: usize) -> Self {
-        Self::about(Problem::Truncated, field, [needed, available])
+        Self::in_field(Problem::Truncated, field, [needed, available])
     }
 
     pub(crate) const fn missing_terminator(field: FieldName) -> Self {
-        Self::about(Problem::MissingTerminator, field, [0; 2])
+        Self::in_field(Problem::MissingTerminator, field, [0; 2])
     }
 
     pub(crate) const fn invalid_utf8(field: FieldName) -> Self {
-        Self::about(Problem::InvalidUtf8, field, [0; 2])
+        Self::in_field(Problem::InvalidUtf8, field, [0; 2])
     }
 
     pub(crate) const fn negative_length(field: FieldName, length: i32) -> Self {
-        Self::about(Problem::NegativeLength, field, [length.cast_unsigned() as usize, 0])
+        Self::in_field(Problem::NegativeLength, field, [length.cast_unsigned() as usize, 0])
     }
 
     pub(crate) const fn trailing_bytes(count: usize) -> Self {
-        Self::about(Problem::TrailingBytes, FieldName::MessageTag, [count, 0])
+        Self::in_field(Problem::TrailingBytes, FieldName::MessageTag, [count, 0])
     }
 
     pub(crate) const fn unknown_tag(tag: Tag) -> Self {

@@ -45,7 +45,7 @@ pub(crate) const fn is_hidden(c: char) -> bool {
     clippy::needless_bitwise_bool,
     reason = "only without branches are several bytes examined together"
 )]
-pub(crate) const fn may_hide(byte: u8) -> bool {
+pub(crate) const fn may_start_hidden(byte: u8) -> bool {
     (byte == 0xc2)
         | (byte == 0xd8)
         | (byte == 0xe1)
@@ -105,11 +105,11 @@ mod tests {
         let mut hidden = 0;
         for c in ('\u{80}'..=char::MAX).filter(|c| is_hidden(*c)) {
             let mut buffer = [0; 4];
-            assert!(may_hide(c.encode_utf8(&mut buffer).as_bytes()[0]), "{c:?}");
+            assert!(may_start_hidden(c.encode_utf8(&mut buffer).as_bytes()[0]), "{c:?}");
             hidden += 1;
         }
         assert_eq!(hidden, 32 + 3 + 5 + 7 + 16 + 1 + 3 + 128);
-        assert!((0..=0x7f).all(|byte| !may_hide(byte)));
+        assert!((0..=0x7f).all(|byte| !may_start_hidden(byte)));
     }
 
     /// The list is what the standard library's `Debug` escapes, without spaces and letters.

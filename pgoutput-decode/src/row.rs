@@ -333,13 +333,13 @@ impl<'a> RowColumn<'a> {
     pub fn get<T: FromField<'a>>(&self) -> Result<T, ValueError> {
         match self.field() {
             Some(field) => field.get(),
-            None => no_value(self.ty, self.value == TupleColumn::Null),
+            None => read_absent(self.ty, self.value == TupleColumn::Null),
         }
     }
 }
 
 /// Reads NULL or an unchanged TOAST value.
-fn no_value<'a, T: FromField<'a>>(ty: FieldType<'a>, is_null: bool) -> Result<T, ValueError> {
+fn read_absent<'a, T: FromField<'a>>(ty: FieldType<'a>, is_null: bool) -> Result<T, ValueError> {
     // The check of the type must not depend on the value.
     if !T::accepts(ty.without_domains()) {
         let kind = ValueErrorKind::WrongType { target: core::any::type_name::<T>() };

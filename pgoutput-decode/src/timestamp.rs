@@ -4,7 +4,7 @@ mod calendar_time;
 
 use core::fmt;
 
-pub(crate) use self::calendar_time::{Moment, ShortText};
+pub(crate) use self::calendar_time::{CalendarTime, ShortText};
 
 /// A time in microseconds since 2000-01-01 00:00:00 UTC, signed 64 bits: the type
 /// `timestamp with time zone` of PostgreSQL and the clock of the replication protocol.
@@ -81,7 +81,7 @@ pub struct Rfc3339(TimestampTz);
 
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Moment::of(self.0.0) {
+        match CalendarTime::of(self.0.0) {
             Some(moment) => f.write_str(moment.rfc3339(true, &mut ShortText::default())),
             None => fmt::Display::fmt(&self.0, f),
         }

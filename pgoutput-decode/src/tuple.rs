@@ -198,14 +198,14 @@ fn is_value(kind: u8) -> bool {
     if kind == b't' {
         return true;
     }
-    seldom();
+    unlikely();
     kind == b'b'
 }
 
 /// Marks a branch as unlikely for the compiler.
 #[cold]
 #[inline]
-const fn seldom() {}
+const fn unlikely() {}
 
 /// Splits a value of this length off the front.
 #[inline]

@@ -33,7 +33,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_is_what_the_standard_library_says(
+        fn text_is_validated_like_the_standard_library(
             bytes in prop_oneof![
                 any::<String>().prop_map(String::into_bytes),
                 "[ -~]{0,40}é?[ -~]{0,40}".prop_map(String::into_bytes),

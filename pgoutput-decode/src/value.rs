@@ -282,11 +282,11 @@ impl<'a> Field<'a> {
 
     /// Reads the value as its own type, as a part of `outer`.
     fn check_inside(&self, outer: &Self) -> Result<(), ValueError> {
-        Value::check(self).map_err(|error| self.place(error, outer))
+        Value::check(self).map_err(|error| self.rebase(error, outer))
     }
 
     /// Returns an error in this value with its offset relative to the start of `outer`.
-    pub(crate) fn place(&self, error: ValueError, outer: &Self) -> ValueError {
+    pub(crate) fn rebase(&self, error: ValueError, outer: &Self) -> ValueError {
         error.rebased(self.start_in(outer))
     }
 

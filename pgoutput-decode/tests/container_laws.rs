@@ -32,7 +32,7 @@ static SINGLE: TypeInfo<'_> = described(
     16_403,
     TypeKind::Composite(AttributeList::new(&[Attribute::new("only", FieldType::described(&TEXT))])),
 );
-static SINGLES: TypeInfo<'_> =
+static SINGLE_ARRAY: TypeInfo<'_> =
     described(16_404, TypeKind::Array { element: FieldType::described(&SINGLE), delimiter: b',' });
 static LEAVES: TypeInfo<'_> = described(
     16_405,
@@ -44,7 +44,7 @@ static LEAVES: TypeInfo<'_> = described(
         Attribute::new("ts", FieldType::described(&TEXTS)),
         Attribute::new("r", FieldType::described(&RANGE)),
         Attribute::new("m", FieldType::described(&MULTIRANGE)),
-        Attribute::new("s", FieldType::described(&SINGLES)),
+        Attribute::new("s", FieldType::described(&SINGLE_ARRAY)),
     ])),
 );
 static MANY: TypeInfo<'_> =
@@ -67,7 +67,7 @@ const TYPES: [&TypeInfo<'_>; 12] = [
     &MANY,
     &LEAVES,
     &RANGE_OF_MANY,
-    &SINGLES,
+    &SINGLE_ARRAY,
     &SINGLE,
     &MULTIRANGE,
     &RANGE,

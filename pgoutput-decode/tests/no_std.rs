@@ -100,7 +100,7 @@ fn the_search_finds_the_panic_of_an_index() {
 
 /// The parts of `core` with paths to a panic that the optimiser cannot rule out, and why values
 /// need them. Nothing else that reads or writes a value may have one.
-const OF_CORE: [(&str, &str); 7] = [
+const CORE_PANICS: [(&str, &str); 7] = [
     ("3num7dec2flt", "digits to the nearest float"),
     ("3num7flt2dec", "a float to its shortest digits"),
     ("3num6bignum", "the long numbers of both conversions"),
@@ -128,11 +128,11 @@ fn no_path_to_a_panic_is_left_in_values_except_those_of_core() {
         if never_returns(function) || !symbols(line).into_iter().any(never_returns) {
             continue;
         }
-        let of_core = OF_CORE.iter().position(|(name, _)| function.contains(name));
+        let known = CORE_PANICS.iter().position(|(name, _)| function.contains(name));
         let directive = line.trim_start().starts_with('.');
-        assert!(directive || of_core.is_some(), "{function} can panic: {line}");
-        listed.extend(of_core);
+        assert!(directive || known.is_some(), "{function} can panic: {line}");
+        listed.extend(known);
     }
     assert!(found > probes, "found {found} probes, of which {probes} are for values");
-    assert_eq!(listed.len(), OF_CORE.len(), "found of the list: {listed:?}");
+    assert_eq!(listed.len(), CORE_PANICS.len(), "found of the list: {listed:?}");
 }

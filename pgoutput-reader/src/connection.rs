@@ -139,7 +139,7 @@ impl Connection {
 
     /// Returns the cluster's identity and the end of its WAL: IDENTIFY_SYSTEM.
     pub fn identify_system(&mut self) -> Result<SystemId, Error> {
-        let row = self.promptly(|connection| {
+        let row = self.with_short_timeout(|connection| {
             connection.only_row(command::IDENTIFY_SYSTEM, "IDENTIFY_SYSTEM")
         })?;
         Ok(SystemId {
@@ -201,7 +201,7 @@ impl Connection {
     /// change, from 18 on a warning. PostgreSQL 10 starts the copy before it notices that the slot
     /// belongs to another database or plugin; the first read then returns that error.
     pub fn start_replication(mut self, start: &StartReplication) -> Result<CopyBoth, Error> {
-        self.promptly(|connection| connection.start_copy(start))?;
+        self.with_short_timeout(|connection| connection.start_copy(start))?;
         Ok(CopyBoth::new(self))
     }
 
@@ -243,7 +243,7 @@ impl Connection {
 
     /// Runs commands that a server answers at once. Unless another timeout was set, each waits for
     /// at most the silence limit.
-    pub(crate) fn promptly<T>(
+    pub(crate) fn with_short_timeout<T>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Error>,
     ) -> Result<T, Error> {

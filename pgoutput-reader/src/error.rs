@@ -340,10 +340,10 @@ mod tests {
 
     #[test]
     fn is_one_word_wide_and_travels_between_threads() {
-        fn travels<T: std::error::Error + Send + Sync + 'static>() -> usize {
+        fn size_of_error<T: std::error::Error + Send + Sync + 'static>() -> usize {
             size_of::<T>()
         }
-        assert_eq!(travels::<Error>(), size_of::<usize>());
+        assert_eq!(size_of_error::<Error>(), size_of::<usize>());
     }
 
     /// Every kind that shows a text of the server or the user, alone and as an [`Error`].

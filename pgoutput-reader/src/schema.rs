@@ -93,7 +93,7 @@ impl Schemas {
     /// Processes a Relation message.
     pub(crate) fn relation(&mut self, body: &RelationBody<'_>) {
         self.relations.update(body);
-        self.dropped.is_back(body.oid);
+        self.dropped.keep(body.oid);
     }
 
     /// Processes a Type message.
@@ -150,7 +150,7 @@ impl Schemas {
             };
             table.set_money_digits(digits);
         }
-        if table.drift.is_doubtful(&table.schema, rows, commit_lsn) {
+        if table.drift.may_be_outdated(&table.schema, rows, commit_lsn) {
             let relation = Arc::clone(relation);
             return Ok(Lookup::Needs(Need::Types { relation }));
         }
@@ -198,12 +198,12 @@ impl Schemas {
             let tables = self.relations.iter().map(|relation| relation.oid()).collect();
             return Some(Need::Dropped { tables });
         }
-        if let Some(dropped) = self.dropped.passed(commit_lsn) {
+        if let Some(dropped) = self.dropped.take_dropped(commit_lsn) {
             for oid in &dropped {
                 self.relations.remove(*oid);
                 self.tables.remove(oid);
             }
-            self.dropped.done(self.relations.iter().len());
+            self.dropped.checked_tables(self.relations.iter().len());
         }
         if self.dropped.are_types_due(self.types.len()) {
             let relations = self.relations.iter();
@@ -212,7 +212,7 @@ impl Schemas {
                 .map(|column| column.type_oid)
                 .collect();
             self.types.retain(|oid| used.contains(&oid));
-            self.dropped.types_done(self.types.len());
+            self.dropped.checked_types(self.types.len());
         }
         None
     }

@@ -20,7 +20,7 @@ pub(crate) use slot::SlotFacts;
 
 use crate::connection::Connection;
 use crate::error::{Error, SetupError};
-use crate::proto::liveness::{Liveness, Pace};
+use crate::proto::liveness::{Liveness, UpdateTiming};
 use crate::proto::quote::sql_literal;
 use crate::proto::{StartReplication, feedback};
 use crate::sql::names::{hex, shown};
@@ -46,8 +46,8 @@ impl Connection {
 
     /// Returns the interval of status updates that the server expects, and the limit of its
     /// silence.
-    pub(crate) fn pace(&mut self) -> Result<Pace, Error> {
-        Ok(Pace {
+    pub(crate) fn timing(&mut self) -> Result<UpdateTiming, Error> {
+        Ok(UpdateTiming {
             interval: feedback::interval(self.wal_sender_timeout()?),
             silence: Liveness::new(self.silence_limit(), Instant::now()),
         })
@@ -100,7 +100,7 @@ impl Connection {
 
     /// Returns the rows of one statement; NULL is the empty string.
     fn rows(&mut self, query: &str) -> Result<Vec<Vec<String>>, Error> {
-        let results = self.promptly(|connection| connection.simple_query(query))?;
+        let results = self.with_short_timeout(|connection| connection.simple_query(query))?;
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
         Ok(results
             .iter()

@@ -52,7 +52,7 @@ pub(crate) trait Source {
     fn answer(&mut self, need: &Need, schemas: &Schemas) -> Result<Facts, Error>;
 
     /// Performs the actions that are due.
-    fn attend(&mut self, due: Due<'_>) -> Result<(), Error>;
+    fn perform(&mut self, due: Due<'_>) -> Result<(), Error>;
 
     /// Returns whether commits on the server may wait for the flushed LSN.
     fn commits_wait(&self) -> bool;
@@ -68,7 +68,7 @@ pub(crate) trait Source {
     ///
     /// # Errors
     /// This error, if retrying cannot help or the policy forbids it.
-    fn lost(&mut self, error: Error) -> Result<(), Error>;
+    fn replace_stream(&mut self, error: Error) -> Result<(), Error>;
 
     /// Returns whether an error only says that the source was stopped.
     fn is_stop(&self, error: &Error) -> bool;

@@ -30,7 +30,7 @@ pub(crate) use step::{Frame, Step};
 use crate::connection::CopyBoth;
 use crate::error::{Error, ErrorKind, ServerMessage};
 use crate::io::StopHandle;
-use crate::proto::liveness::{Liveness, Pace};
+use crate::proto::liveness::{Liveness, UpdateTiming};
 
 /// The messages of one replication stream, in order, with their LSNs.
 ///
@@ -70,7 +70,7 @@ pub struct ReplicationStream {
     silence: Liveness,
     /// The server asked for a status update. It is sent at the next step, so that it reports what
     /// the caller acknowledges until then.
-    is_asked: bool,
+    is_update_requested: bool,
     server_wal_end: Lsn,
     /// The LSN of the last message that has one: Relation and Type have none.
     position: Lsn,
@@ -89,15 +89,15 @@ pub struct ReplicationStream {
 pub(crate) const NOTICES_KEPT: usize = 100;
 
 /// The time that the server has to end the copy after it was asked to.
-const FINISH: Duration = Duration::from_secs(2);
+const FINISH_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl ReplicationStream {
     pub(crate) fn new(
         copy: CopyBoth,
-        pace: Pace,
+        timing: UpdateTiming,
         publications: Publications,
     ) -> Result<Self, Error> {
-        let Pace { interval, silence } = pace;
+        let UpdateTiming { interval, silence } = timing;
         let status = Status::new(&copy, interval);
         Ok(Self {
             stop: StopHandle::new(copy.waker()),
@@ -106,7 +106,7 @@ impl ReplicationStream {
             decoder: Decoder::new(),
             status,
             silence,
-            is_asked: false,
+            is_update_requested: false,
             server_wal_end: Lsn::ZERO,
             position: Lsn::ZERO,
             last_send_time: None,
@@ -162,7 +162,7 @@ impl ReplicationStream {
             flushed: self.status.reported().flush,
             server_wal_end: self.server_wal_end,
             last_send_time: self.last_send_time,
-            last_received: self.copy.heard_at(),
+            last_received: self.copy.received_at(),
             last_commit_time: None,
             idle: false,
             connected: !self.finished,
@@ -261,7 +261,7 @@ impl ReplicationStream {
         // Nothing may be sent after the end of the copy.
         self.heartbeat = None;
         self.send_status(false)?;
-        match self.copy.finish(Instant::now() + FINISH) {
+        match self.copy.finish(Instant::now() + FINISH_TIMEOUT) {
             Ok(connection) => connection.close(),
             Err(error) if matches!(error.kind(), ErrorKind::Timeout { .. }) => Ok(()),
             Err(error) => Err(error),
@@ -285,7 +285,7 @@ impl ReplicationStream {
     /// # Errors
     /// The settings do not allow it.
     fn skip(&mut self, skipped: SkippedPublication) -> Result<Step, Error> {
-        let skipped = self.publications.judge(skipped, self.copy.server_version())?;
+        let skipped = self.publications.apply_policy(skipped, self.copy.server_version())?;
         if self.skipped.len() == NOTICES_KEPT {
             self.skipped.pop_front();
         }
@@ -302,13 +302,13 @@ impl ReplicationStream {
 
     /// Also reports these acknowledged LSNs from now on.
     #[cfg(feature = "reader")]
-    pub(crate) fn follow(&self, acknowledged: &std::sync::Arc<AcknowledgedLsns>) {
-        self.status.follow(acknowledged);
+    pub(crate) fn report_also(&self, acknowledged: &std::sync::Arc<AcknowledgedLsns>) {
+        self.status.report_also(acknowledged);
     }
 
     /// Lets the stream continue after a [`StopHandle`] was used.
     #[cfg(feature = "reader")]
-    pub(crate) fn forget_stop(&mut self) {
+    pub(crate) fn clear_stop(&mut self) {
         self.stop = StopHandle::new(self.copy.waker());
     }
 

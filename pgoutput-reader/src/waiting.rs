@@ -6,17 +6,17 @@ use std::time::Duration;
 use std::{io, process, thread};
 
 /// A time that no wait of a unit test reaches, on a busy machine too.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Calls `wait`. If this takes longer than [`PATIENCE`], the test program ends and reports what it
+/// Calls `wait`. If this takes longer than [`TIMEOUT`], the test program ends and reports what it
 /// waited for.
 pub(crate) fn waiting<T>(what: &'static str, wait: impl FnOnce() -> T) -> T {
     let test = thread::current().name().unwrap_or("a thread without a name").to_owned();
     let (over, watched) = mpsc::channel::<()>();
     thread::spawn(move || {
-        if watched.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+        if watched.recv_timeout(TIMEOUT) == Err(RecvTimeoutError::Timeout) {
             // Not `eprintln`, whose output the test runner would keep.
-            let _ = writeln!(io::stderr(), "{test} waited {PATIENCE:?} for {what} in vain");
+            let _ = writeln!(io::stderr(), "{test} waited {TIMEOUT:?} for {what} in vain");
             process::abort();
         }
     });

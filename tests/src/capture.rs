@@ -20,7 +20,7 @@ mod variant;
 mod workload;
 
 pub use folder::{file_names, load, store};
-pub use kinds::{News, kinds};
+pub use kinds::{WithoutRepetitions, kinds};
 
 pub use reading::reading;
 pub use record::record;

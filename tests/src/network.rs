@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 /// The largest number of bytes that are passed at once.
-const PIECE: usize = 16 * 1024;
+const CHUNK_LIMIT: usize = 16 * 1024;
 
 /// The direction of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ struct State {
     /// The number of further connections that are accepted, if limited.
     admitted: Option<usize>,
     /// The number of connections that were cut, closed in one direction or lost.
-    hits: usize,
+    faults: usize,
     /// The number of connections that were opened while nothing arrives, or beyond the limit.
     waiting: usize,
     /// Both ends of every current connection.
@@ -67,7 +67,7 @@ struct State {
 }
 
 /// The decision about received bytes.
-enum Verdict {
+enum Decision {
     /// This number of bytes is passed.
     Pass(usize),
     /// This number of bytes is passed, then the connection is cut.
@@ -89,7 +89,7 @@ impl Network {
             to_client: Condition::Clear,
             lost: false,
             admitted: None,
-            hits: 0,
+            faults: 0,
             waiting: 0,
             open: Vec::new(),
         };
@@ -121,19 +121,19 @@ impl Network {
         *self.shared.lock().condition(direction)
     }
 
-    /// Silently drops everything from now on. [`heal`](Self::heal) closes the connections that
+    /// Silently drops everything from now on. [`restore`](Self::restore) closes the connections that
     /// would have lost data.
-    pub fn lose(&self) {
+    pub fn discard(&self) {
         self.shared.lock().lost = true;
     }
 
-    /// Accepts this number of further connections. All others wait for [`heal`](Self::heal).
-    pub fn admit(&self, connections: usize) {
+    /// Accepts this number of further connections. All others wait for [`restore`](Self::restore).
+    pub fn accept(&self, connections: usize) {
         self.shared.lock().admitted = Some(connections);
     }
 
     /// Passes everything again.
-    pub fn heal(&self) {
+    pub fn restore(&self) {
         let mut state = self.shared.lock();
         (state.to_server, state.to_client) = (Condition::Clear, Condition::Clear);
         (state.lost, state.admitted) = (false, None);
@@ -144,7 +144,7 @@ impl Network {
     /// Cuts every current connection.
     pub fn cut(&self) {
         let mut state = self.shared.lock();
-        state.hits += state.open.len();
+        state.faults += state.open.len();
         for (_, client, server) in state.open.drain(..) {
             close(&client, &server);
         }
@@ -156,8 +156,8 @@ impl Network {
     }
 
     /// Returns how many connections have been cut, closed in one direction or lost so far.
-    pub fn hits(&self) -> usize {
-        self.shared.lock().hits
+    pub fn faults(&self) -> usize {
+        self.shared.lock().faults
     }
 }
 
@@ -173,8 +173,8 @@ impl Shared {
 
     fn connect(&self, number: u64, client: &TcpStream, port: u16) -> io::Result<()> {
         self.lock().waiting += 1;
-        self.until_admitted();
-        let lost = self.lost_until_healed();
+        self.wait_until_accepted();
+        let lost = self.discards_until_restored();
         self.lock().waiting -= 1;
         if lost {
             return Ok(());
@@ -185,16 +185,16 @@ impl Shared {
         let ends = (client.try_clone()?, server.try_clone()?);
         self.lock().open.push((number, ends.0, ends.1));
         thread::scope(|scope| {
-            scope.spawn(|| self.pump(Direction::ToServer, client, &server));
-            scope.spawn(|| self.pump(Direction::ToClient, &server, client));
+            scope.spawn(|| self.forward(Direction::ToServer, client, &server));
+            scope.spawn(|| self.forward(Direction::ToClient, &server, client));
         });
         self.lock().open.retain(|(open, ..)| *open != number);
         Ok(())
     }
 
     /// Passes bytes until one side or the network ends it.
-    fn pump(&self, direction: Direction, from: &TcpStream, to: &TcpStream) {
-        if self.pass(direction, from, to).is_err() {
+    fn forward(&self, direction: Direction, from: &TcpStream, to: &TcpStream) {
+        if self.forward_chunks(direction, from, to).is_err() {
             close(from, to);
         }
         // Closes only this direction. The other one ends by itself.
@@ -202,28 +202,28 @@ impl Shared {
     }
 
     /// Passes bytes in one direction. An error ends both directions.
-    fn pass(
+    fn forward_chunks(
         &self,
         direction: Direction,
         mut from: &TcpStream,
         mut to: &TcpStream,
     ) -> io::Result<()> {
         let cut = || Err(io::ErrorKind::ConnectionAborted.into());
-        let mut piece = vec![0; PIECE];
+        let mut buffer = vec![0; CHUNK_LIMIT];
         loop {
-            let len = from.read(&mut piece)?;
-            if self.lost_until_healed() {
+            let len = from.read(&mut buffer)?;
+            if self.discards_until_restored() {
                 return cut();
             }
             if len == 0 {
                 return Ok(());
             }
-            let mut rest = &piece[..len];
+            let mut rest = &buffer[..len];
             while !rest.is_empty() {
-                let (pass, end) = match self.judge(direction, rest.len())? {
-                    Verdict::Pass(pass) => (pass, None),
-                    Verdict::Cut(pass) => (pass, Some(cut())),
-                    Verdict::HalfClose(pass) => (pass, Some(Ok(()))),
+                let (pass, end) = match self.decide(direction, rest.len())? {
+                    Decision::Pass(pass) => (pass, None),
+                    Decision::Cut(pass) => (pass, Some(cut())),
+                    Decision::HalfClose(pass) => (pass, Some(Ok(()))),
                 };
                 let (now, later) = rest.split_at(pass);
                 to.write_all(now)?;
@@ -240,7 +240,7 @@ impl Shared {
         }
     }
 
-    fn until_admitted(&self) {
+    fn wait_until_accepted(&self) {
         let mut state = self.lock();
         while state.admitted == Some(0) {
             state = self.wait(state);
@@ -249,44 +249,48 @@ impl Shared {
     }
 
     /// Returns whether the network was lost. A connection that had data to pass is then closed.
-    fn lost_until_healed(&self) -> bool {
+    fn discards_until_restored(&self) -> bool {
         let mut state = self.lock();
         let lost = state.lost;
-        state.hits += usize::from(lost);
+        state.faults += usize::from(lost);
         while state.lost {
             state = self.wait(state);
         }
         lost
     }
 
-    fn judge(&self, direction: Direction, len: usize) -> io::Result<Verdict> {
+    fn decide(&self, direction: Direction, len: usize) -> io::Result<Decision> {
         let mut state = self.lock();
         loop {
             if state.lost {
                 drop(state);
-                self.lost_until_healed();
+                self.discards_until_restored();
                 return Err(io::ErrorKind::ConnectionAborted.into());
             }
             let condition = state.condition(direction);
             match condition {
-                Condition::Clear => return Ok(Verdict::Pass(len)),
+                Condition::Clear => return Ok(Decision::Pass(len)),
                 Condition::Delay(time) => {
                     let time = *time;
                     drop(state);
                     thread::sleep(time);
-                    return Ok(Verdict::Pass(len));
+                    return Ok(Decision::Pass(len));
                 }
                 Condition::Stall(0) => state = self.wait(state),
                 Condition::Cut(left) | Condition::HalfClose(left) if *left <= len => {
                     let (left, is_cut) = (*left, matches!(condition, Condition::Cut(_)));
                     *condition = Condition::Clear;
-                    state.hits += 1;
-                    return Ok(if is_cut { Verdict::Cut(left) } else { Verdict::HalfClose(left) });
+                    state.faults += 1;
+                    return Ok(if is_cut {
+                        Decision::Cut(left)
+                    } else {
+                        Decision::HalfClose(left)
+                    });
                 }
                 Condition::Cut(left) | Condition::HalfClose(left) | Condition::Stall(left) => {
                     let pass = len.min(*left);
                     *left -= pass;
-                    return Ok(Verdict::Pass(pass));
+                    return Ok(Decision::Pass(pass));
                 }
             }
         }

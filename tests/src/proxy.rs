@@ -68,7 +68,7 @@ impl Proxy {
                 let (script, hold) = (Arc::clone(&script), Arc::clone(&hold));
                 let (from_client, to_server) =
                     (client.try_clone().unwrap(), server.try_clone().unwrap());
-                thread::spawn(move || pass(from_client, to_server, &hold));
+                thread::spawn(move || forward_client(from_client, to_server, &hold));
                 thread::spawn(move || {
                     // Either side may close at any time.
                     let _ = watch(&server, &client, &script);
@@ -86,7 +86,7 @@ impl Proxy {
 }
 
 /// Passes bytes from the client to the server. A client sends a command in one piece.
-fn pass(mut from: TcpStream, mut to: TcpStream, hold: &Hold) {
+fn forward_client(mut from: TcpStream, mut to: TcpStream, hold: &Hold) {
     let mut piece = vec![0; 16 * 1024];
     while let Ok(len @ 1..) = from.read(&mut piece) {
         if piece[..len].windows(START.len()).any(|window| window == START) {

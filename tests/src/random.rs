@@ -36,7 +36,7 @@ impl Random {
     }
 
     /// Returns true once in `times`, on average.
-    pub fn once_in(&mut self, times: usize) -> bool {
+    pub fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 }

@@ -4,7 +4,7 @@ use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
-use pgoutput_harness::{PATIENCE, Wait, waiting};
+use pgoutput_harness::{TIMEOUT, Wait, waiting};
 use pgoutput_reader::{ChangeEvent, Error, Reader, ReplicationStream, StopHandle, StreamEventBuf};
 
 /// An iterator whose `next` may wait indefinitely.
@@ -15,7 +15,7 @@ pub trait InTime {
     /// Returns the next item, like `next`.
     ///
     /// # Panics
-    /// If it takes longer than [`PATIENCE`]. The stream is stopped then.
+    /// If it takes longer than [`TIMEOUT`]. The stream is stopped then.
     fn next_in_time(&mut self) -> Option<Self::Item>;
 
     /// Iterates with [`next_in_time`](Self::next_in_time).
@@ -49,9 +49,9 @@ impl InTime for ReplicationStream {
 }
 
 /// Registers a wait for a reader or a stream, which is stopped if that takes longer than
-/// [`PATIENCE`].
+/// [`TIMEOUT`].
 pub fn stopped_in_time(what: &str, stop: StopHandle) -> Wait {
-    Wait::or(what, PATIENCE, move || stop.stop())
+    Wait::with_remedy(what, TIMEOUT, move || stop.stop())
 }
 
 /// Runs `work` while a reader waits in a thread of its own for changes, none of which may arrive.

@@ -192,7 +192,7 @@ fn law_9_the_wrong_in_stream_bit_is_rejected() {
     every_frame(|frame, in_stream| {
         let right = Message::decode(frame, in_stream).unwrap();
         let wrong = Message::decode(frame, !in_stream);
-        let nothing_tells = match right {
+        let is_ambiguous = match right {
             Message::Origin(_) => {
                 assert_eq!(wrong, Ok(right));
                 true
@@ -207,7 +207,7 @@ fn law_9_the_wrong_in_stream_bit_is_rejected() {
             Message::Message(body) => body.prefix.len() >= 4,
             _ => false,
         };
-        assert_eq!(wrong.is_ok(), nothing_tells, "{right:?} as {wrong:?}");
+        assert_eq!(wrong.is_ok(), is_ambiguous, "{right:?} as {wrong:?}");
     });
 }
 

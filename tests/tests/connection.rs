@@ -9,17 +9,17 @@ use pgoutput_reader::{
 };
 
 /// A limit that a correct test never reaches.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn connect(dsn: &str) -> Connection {
     let config: Config = dsn.parse().unwrap();
     let mut connection = Connection::connect(&config).unwrap();
-    connection.set_command_timeout(Some(PATIENCE));
+    connection.set_command_timeout(Some(TIMEOUT));
     connection
 }
 
 fn soon() -> Instant {
-    Instant::now() + PATIENCE
+    Instant::now() + TIMEOUT
 }
 
 /// Returns the single value of a query.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use pgoutput_decode::value::{Field, Format, Value};
 use pgoutput_decode::{Message, Oid, OldTuple, Relations, TupleColumn, TupleData};
-use pgoutput_tests::capture::{Capture, News, Variant, file_names, load};
+use pgoutput_tests::capture::{Capture, Variant, WithoutRepetitions, file_names, load};
 
 /// Columns whose binary form needs more than the type's oid, has no reader, or has another content.
 const NOT_COMPARED: [&str; 7] = [
@@ -57,8 +57,8 @@ fn text_and_binary_have_the_same_values() {
 
 /// Returns the messages that do not repeat earlier ones.
 fn messages(capture: &Capture) -> Vec<Message<'_>> {
-    let mut news = News::default();
-    capture.frames().filter_map(|frame| news.next(frame).unwrap()).collect()
+    let mut unrepeated = WithoutRepetitions::default();
+    capture.frames().filter_map(|frame| unrepeated.next(frame).unwrap()).collect()
 }
 
 /// Returns the rows of a change, and their table.

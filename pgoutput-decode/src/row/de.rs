@@ -24,7 +24,7 @@ use self::by_index::ValuesInOrder;
 use self::containers::read_all;
 use self::failure::{Failure, FailureReason};
 use self::value::ColumnValue;
-use super::type_hint::becomes;
+use super::type_hint::serde_form;
 use super::{Described, Row, RowColumns, RowError, RowErrorKind};
 
 impl<'a> Row<'a> {
@@ -161,7 +161,7 @@ impl<'a> Row<'a> {
             FailureReason::Message(message) => RowErrorKind::Deserialize(message),
         };
         match details.column.and_then(|index| self.column(index)) {
-            Some(column) => RowError::of_column(self.relation, &column, kind, becomes(&column))
+            Some(column) => RowError::of_column(self.relation, &column, kind, serde_form(&column))
                 .at(details.offset),
             None => RowError::of_table(self.relation, kind),
         }

@@ -277,7 +277,7 @@ fn the_search_of_descriptions_in_a_ring_ends() {
 }
 
 #[test]
-fn descriptions_are_searched_for_in_what_they_consist_of() {
+fn descriptions_are_found_in_their_parts() {
     let item = FieldType::described(&ITEM);
     assert_eq!(item.find(MOOD.oid).unwrap().name(), Some("mood"));
     assert!(item.find(Oid::new(16_402)).is_none());

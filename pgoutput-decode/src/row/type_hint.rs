@@ -75,7 +75,7 @@ pub(super) fn reads_as_sql(column: &RowColumn<'_>) -> &'static str {
 
 /// Returns the form that `serde` gets of values of this column.
 #[cfg(feature = "serde")]
-pub(super) fn becomes(column: &RowColumn<'_>) -> &'static str {
+pub(super) fn serde_form(column: &RowColumn<'_>) -> &'static str {
     let ty = column.ty.without_domains();
     match ty.kind() {
         TypeKind::Enum => return "a string, or an enum",

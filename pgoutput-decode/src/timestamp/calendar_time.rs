@@ -6,7 +6,7 @@ use super::{DAYS_FROM_MARCH_OF_YEAR_0, MICROS_PER_DAY, split};
 
 /// A time with microseconds in the years 1 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub(crate) struct CalendarTime {
     year: u16,
     month: u8,
     day: u8,
@@ -16,7 +16,7 @@ pub(crate) struct Moment {
     micros: u32,
 }
 
-impl Moment {
+impl CalendarTime {
     /// Reads `YYYY-MM-DD HH:MM:SS[.f]` with one to six digits of fraction, and returns the bytes
     /// after it. Returns `None` for every other form and for an invalid time.
     #[inline]
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     fn is_counted_and_written(micros: i64) {
-        let moment = Moment::of(micros).unwrap();
+        let moment = CalendarTime::of(micros).unwrap();
         assert_eq!(moment.micros(), micros);
         let (date, in_day) = split(micros);
         let seconds = in_day / 1_000_000;
@@ -224,7 +224,7 @@ mod tests {
             assert_eq!(copied, moment.rfc3339(with_offset, &mut ShortText::default()));
         }
         let text = std::format!("{date} {clock}{fraction}!");
-        assert_eq!(Moment::parse(text.as_bytes()), Some((moment, &b"!"[..])));
+        assert_eq!(CalendarTime::parse(text.as_bytes()), Some((moment, &b"!"[..])));
     }
 
     /// The microseconds of 0001-01-01.
@@ -241,7 +241,7 @@ mod tests {
             is_counted_and_written(second * 1_000_000);
         }
         for micros in [FIRST - 1, FIRST + DAYS * MICROS_PER_DAY, i64::MIN, i64::MAX] {
-            assert_eq!(Moment::of(micros), None);
+            assert_eq!(CalendarTime::of(micros), None);
         }
     }
 
@@ -275,7 +275,7 @@ mod tests {
             "12024-01-01 00:00:00",
             "infinity",
         ] {
-            assert_eq!(Moment::parse(text.as_bytes()), None, "{text}");
+            assert_eq!(CalendarTime::parse(text.as_bytes()), None, "{text}");
         }
     }
 }

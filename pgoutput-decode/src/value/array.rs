@@ -228,13 +228,13 @@ impl<'a> Array<'a> {
             out.write_char(open)?;
         }
         for (at, element) in self.elements().enumerate() {
-            let turned = self.turned(at);
+            let row_starts = self.row_starts(at);
             if at > 0 {
-                for _ in 0..turned {
+                for _ in 0..row_starts {
                     out.write_char(close)?;
                 }
                 out.write_char(between)?;
-                for _ in 0..turned {
+                for _ in 0..row_starts {
                     out.write_char(open)?;
                 }
             }
@@ -247,18 +247,18 @@ impl<'a> Array<'a> {
     }
 
     /// Returns how many dimensions, except the outermost, start a new row at this element.
-    fn turned(&self, at: usize) -> usize {
+    fn row_starts(&self, at: usize) -> usize {
         let inner = self.dimensions.as_slice().get(1..).unwrap_or_default();
         let mut size = 1_usize;
-        let mut turned = 0;
+        let mut row_starts = 0;
         for dimension in inner.iter().rev() {
             size = size.saturating_mul(usize::try_from(dimension.len).unwrap_or(usize::MAX));
             if !at.is_multiple_of(size) {
                 break;
             }
-            turned += 1;
+            row_starts += 1;
         }
-        turned
+        row_starts
     }
 }
 

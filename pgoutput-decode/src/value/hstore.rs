@@ -82,7 +82,7 @@ impl<'a> PairCursor<'a> {
 
     /// Returns [`ValueErrorKind::HstoreLengths`] instead of `error` if the lengths are those of
     /// another encoding.
-    fn or_wrong_lengths(&self, error: ValueError) -> ValueError {
+    fn or_length_error(&self, error: ValueError) -> ValueError {
         let PairInput::Binary { input, left } = self.source else { return error };
         if has_lengths_in_another_encoding(input, left) {
             return ValueError::new(ValueErrorKind::HstoreLengths, error.offset());
@@ -93,7 +93,7 @@ impl<'a> PairCursor<'a> {
     /// Reads a text inside this value.
     fn text(&self, bytes: &'a [u8]) -> Result<Text<'a>, ValueError> {
         let text = self.hstore.child(FieldType::new(type_oid::TEXT), bytes)?;
-        Text::read(&text).map_err(|error| text.place(error, &self.hstore))
+        Text::read(&text).map_err(|error| text.rebase(error, &self.hstore))
     }
 
     fn advance(&mut self) -> Result<Option<Pair<'a>>, ValueError> {
@@ -175,7 +175,7 @@ impl<'a> FromField<'a> for Hstore<'a> {
         };
         let pairs = PairCursor { hstore: *field, source };
         if !field.is_checked() {
-            pairs.check().map_err(|error| pairs.or_wrong_lengths(error))?;
+            pairs.check().map_err(|error| pairs.or_length_error(error))?;
         }
         Ok(Self(pairs))
     }

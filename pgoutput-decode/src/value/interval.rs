@@ -177,26 +177,26 @@ impl fmt::Display for Interval {
         if let Some(infinite) = self.infinite() {
             return f.write_str(infinite);
         }
-        let mut after = After::Nothing;
+        let mut previous = PreviousSign::Nothing;
         for (value, unit) in
             [(self.months / 12, "year"), (self.months % 12, "mon"), (self.days, "day")]
         {
             if value != 0 {
                 // After a negative part, a positive one is written with its sign.
-                let space = if after == After::Nothing { "" } else { " " };
-                let plus = if after == After::Negative && value > 0 { "+" } else { "" };
+                let space = if previous == PreviousSign::Nothing { "" } else { " " };
+                let plus = if previous == PreviousSign::Negative && value > 0 { "+" } else { "" };
                 let plural = if value == 1 { "" } else { "s" };
                 write!(f, "{space}{plus}{value} {unit}{plural}")?;
-                after = if value < 0 { After::Negative } else { After::Positive };
+                previous = if value < 0 { PreviousSign::Negative } else { PreviousSign::Positive };
             }
         }
-        if after != After::Nothing && self.micros == 0 {
+        if previous != PreviousSign::Nothing && self.micros == 0 {
             return Ok(());
         }
-        f.write_str(if after == After::Nothing { "" } else { " " })?;
-        f.write_str(match (self.micros < 0, after) {
+        f.write_str(if previous == PreviousSign::Nothing { "" } else { " " })?;
+        f.write_str(match (self.micros < 0, previous) {
             (true, _) => "-",
-            (false, After::Negative) => "+",
+            (false, PreviousSign::Negative) => "+",
             (false, _) => "",
         })?;
         let micros = self.micros.unsigned_abs();
@@ -207,7 +207,7 @@ impl fmt::Display for Interval {
 
 /// The sign of the part that was written last.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum After {
+enum PreviousSign {
     Nothing,
     Positive,
     Negative,

@@ -6,7 +6,7 @@ use serde_json::Number;
 
 /// The form in which `serde_json` stores a number. It depends on its feature `arbitrary_precision`,
 /// which any crate may enable.
-pub(super) enum Held {
+pub(super) enum JsonNumber {
     /// With every character.
     Whole,
     /// As a float, which may be printed with fewer zeros at its end.
@@ -14,15 +14,15 @@ pub(super) enum Held {
 }
 
 /// Returns `None` if digits would be lost.
-pub(super) fn held(number: &str) -> Option<Held> {
+pub(super) fn json_number(number: &str) -> Option<JsonNumber> {
     let parsed: Number = serde_json::from_str(number).ok()?;
     if parsed.to_string() == number {
-        return Some(Held::Whole);
+        return Some(JsonNumber::Whole);
     }
     // The float parser of `serde_json` may miss the nearest float.
     let float: f64 = number.parse().ok()?;
     let is_it = float.is_finite() && decimal(&alloc::format!("{float:e}")) == decimal(number);
-    is_it.then_some(Held::Float(float))
+    is_it.then_some(JsonNumber::Float(float))
 }
 
 /// Splits a number into its sign, its digits from the first to the last that is not zero, and a
@@ -41,7 +41,7 @@ fn decimal(number: &str) -> Option<(bool, String, i64)> {
 }
 
 /// The number of characters up to which a number without an exponent loses no digits in a float.
-const ALWAYS_HELD: usize = 15;
+const EXACT_DIGITS: usize = 15;
 
 /// Returns the offset of the first number of a document in which `serde_json` would lose digits.
 pub(crate) fn first_inexact(document: &str) -> Option<usize> {
@@ -52,8 +52,8 @@ pub(crate) fn first_inexact(document: &str) -> Option<usize> {
         let len = if token.starts_with('"') { string_len(token) } else { number_len(token) };
         let (token, after) = token.split_at_checked(len)?;
         let may_be_inexact =
-            !token.starts_with('"') && (token.len() > ALWAYS_HELD || token.contains(['e', 'E']));
-        if may_be_inexact && held(token).is_none() {
+            !token.starts_with('"') && (token.len() > EXACT_DIGITS || token.contains(['e', 'E']));
+        if may_be_inexact && json_number(token).is_none() {
             return Some(at);
         }
         at += token.len();

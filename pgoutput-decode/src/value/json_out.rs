@@ -8,7 +8,7 @@ use core::cell::Cell;
 use core::fmt::{self, Write};
 
 use super::{JsonNotes, JsonOptions, MAX_JSON_NESTING};
-use crate::printable::{is_hidden, may_hide};
+use crate::printable::{is_hidden, may_start_hidden};
 
 /// The JSON form of a value; by default PostgreSQL's text in a string.
 pub(super) trait WriteJson: fmt::Display {
@@ -92,7 +92,7 @@ impl Write for Escaped<'_> {
         // Nearly every text needs no escapes, and examining bytes is much faster than examining
         // characters.
         let is_plain = !any_byte(text, |byte| is_special_byte(byte) | (byte > 0x7f))
-            || !any_byte(text, |byte| is_special_byte(byte) | may_hide(byte));
+            || !any_byte(text, |byte| is_special_byte(byte) | may_start_hidden(byte));
         if is_plain {
             return self.0.write_str(text);
         }

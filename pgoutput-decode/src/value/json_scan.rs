@@ -145,7 +145,7 @@ impl Number {
     }
 
     /// Returns whether the number is complete and small enough for a double, possibly rounded.
-    fn is_good(&self) -> bool {
+    fn fits_double(&self) -> bool {
         let is_whole =
             matches!(self.part, Part::Zero | Part::Integer | Part::Fraction | Part::Exponent);
         let exponent = if self.is_negative { -self.exponent } else { self.exponent };
@@ -184,7 +184,7 @@ impl Scan {
             Expects::Word([]) | Expects::Next if is_blank => Expects::Next,
             Expects::Number(number) => match number.with(byte) {
                 Some(number) => Expects::Number(number),
-                None if number.is_good() => {
+                None if number.fits_double() => {
                     self.expects = Expects::Next;
                     return self.byte(byte);
                 }
@@ -247,7 +247,7 @@ impl Scan {
     fn finish(self) -> Document {
         let is_whole = match self.expects {
             Expects::Next | Expects::Word([]) => self.depth == 0,
-            Expects::Number(number) => self.depth == 0 && number.is_good(),
+            Expects::Number(number) => self.depth == 0 && number.fits_double(),
             _ => false,
         };
         match (is_whole, self.is_null) {

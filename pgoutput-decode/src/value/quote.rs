@@ -41,12 +41,12 @@ impl Within {
 
     /// Writes `value` with quotes and escapes if they are needed.
     pub(super) fn write(self, out: &mut dyn Write, value: &impl fmt::Display) -> fmt::Result {
-        let mut look = Look { within: self, len: 0, is_null: true, is_special: false };
-        // `Look` fails at the first character that needs quotes, so the error is not one of
+        let mut check = QuoteCheck { within: self, len: 0, is_null: true, is_special: false };
+        // `QuoteCheck` fails at the first character that needs quotes, so the error is not one of
         // `value`.
-        let _ = write!(look, "{value}");
-        let is_null = matches!(self, Self::Array { .. }) && look.is_null && look.len == 4;
-        if look.len == 0 || is_null || look.is_special {
+        let _ = write!(check, "{value}");
+        let is_null = matches!(self, Self::Array { .. }) && check.is_null && check.len == 4;
+        if check.len == 0 || is_null || check.is_special {
             write_quoted(out, value, self.escape())
         } else {
             write!(out, "{value}")
@@ -66,7 +66,7 @@ pub(super) fn write_quoted(
 }
 
 /// Determines whether a value needs quotes.
-struct Look {
+struct QuoteCheck {
     within: Within,
     len: usize,
     /// Whether the text so far is a prefix of NULL.
@@ -74,7 +74,7 @@ struct Look {
     is_special: bool,
 }
 
-impl Write for Look {
+impl Write for QuoteCheck {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes() {
             if self.within.needs_quotes(byte) {

@@ -7,7 +7,7 @@ use super::datetime_text as parts;
 use super::input::{Input, exactly};
 use super::json_out::{JsonPlace, WriteJson, quoted};
 use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
-use crate::timestamp::{Moment, ShortText, TimestampTz, write_postgres};
+use crate::timestamp::{CalendarTime, ShortText, TimestampTz, write_postgres};
 
 /// A `timestamp without time zone`: microseconds since 2000-01-01 00:00:00 in no particular time
 /// zone, from 4714-11-24 BC to 294276-12-31, and the infinities.
@@ -58,7 +58,7 @@ fn checked(micros: i64, target: &'static str) -> Result<i64, ValueError> {
     }
 }
 
-/// Reads text in any form, and creates the errors. [`Moment`] reads the most common form.
+/// Reads text in any form, and creates the errors. [`CalendarTime`] reads the most common form.
 fn from_text(text: &[u8], with_offset: bool, target: &'static str) -> Result<i64, ValueError> {
     match text {
         b"infinity" => return Ok(i64::MAX),
@@ -97,7 +97,7 @@ impl<'a> FromField<'a> for Timestamp {
 impl<'a> FromFormats<'a> for Timestamp {
     #[inline]
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        match Moment::parse(text) {
+        match CalendarTime::parse(text) {
             Some((moment, b"")) => Ok(Self(moment.micros())),
             _ => from_text(text, false, "timestamp").map(Self),
         }
@@ -124,7 +124,7 @@ impl<'a> FromField<'a> for TimestampTz {
 impl<'a> FromFormats<'a> for TimestampTz {
     #[inline]
     fn from_text(_: FieldType<'a>, text: &'a [u8]) -> Result<Self, ValueError> {
-        match Moment::parse(text) {
+        match CalendarTime::parse(text) {
             Some((moment, b"+00")) => Ok(Self::from_micros(moment.micros())),
             _ => from_text(text, true, "timestamp with time zone").map(Self::from_micros),
         }
@@ -153,7 +153,7 @@ struct TimestampRfc3339(Timestamp);
 
 impl fmt::Display for TimestampRfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Moment::of(self.0.0) {
+        match CalendarTime::of(self.0.0) {
             Some(moment) => f.write_str(moment.rfc3339(false, &mut ShortText::default())),
             None => fmt::Display::fmt(&self.0, f),
         }

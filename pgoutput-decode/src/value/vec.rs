@@ -22,7 +22,7 @@ impl<'a> Inside<'a> {
             return Err(ValueError::new(ValueErrorKind::Dimensions { count: self.dimensions }, 0));
         }
         match self.elements.next().flatten() {
-            Some(element) => element.get().map_err(|error| element.place(error, &self.array)),
+            Some(element) => element.get().map_err(|error| element.rebase(error, &self.array)),
             None => T::from_null(),
         }
     }

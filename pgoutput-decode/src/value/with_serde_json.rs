@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value as JsonValue;
 
-use super::json_numbers::{Held, first_inexact, held};
+use super::json_numbers::{JsonNumber, first_inexact, json_number};
 use super::{
     Dimension, Elements, Field, FieldType, FromField, Json, JsonOptions, Jsonb, Text, Value,
     ValueError, ValueErrorKind,
@@ -71,8 +71,9 @@ impl<'a> FromField<'a> for JsonValue {
 
 /// An element of an array or an attribute of a composite.
 fn from_inner<'a>(outer: &Field<'a>, value: Option<Field<'a>>) -> Result<JsonValue, ValueError> {
-    value
-        .map_or(Ok(JsonValue::Null), |value| value.get().map_err(|error| value.place(error, outer)))
+    value.map_or(Ok(JsonValue::Null), |value| {
+        value.get().map_err(|error| value.rebase(error, outer))
+    })
 }
 
 fn from_array<'a>(
@@ -100,8 +101,8 @@ fn from_document(document: &str) -> Result<JsonValue, ValueError> {
 
 /// A finite float. `serde_json` may keep its characters.
 fn from_float(text: &str) -> Result<JsonValue, ValueError> {
-    match (held(text), text.parse::<f64>()) {
-        (Some(Held::Whole), _) | (_, Err(_)) => read(text),
+    match (json_number(text), text.parse::<f64>()) {
+        (Some(JsonNumber::Whole), _) | (_, Err(_)) => read(text),
         // Two shortest forms of one float may differ in their digits.
         (_, Ok(float)) => Ok(float.into()),
     }
@@ -110,9 +111,9 @@ fn from_float(text: &str) -> Result<JsonValue, ValueError> {
 /// A finite `numeric`: the number with all its digits, a float that is the same number, or a
 /// string.
 fn from_number(text: &str) -> Result<JsonValue, ValueError> {
-    match held(text) {
-        Some(Held::Whole) => read(text),
-        Some(Held::Float(float)) => Ok(float.into()),
+    match json_number(text) {
+        Some(JsonNumber::Whole) => read(text),
+        Some(JsonNumber::Float(float)) => Ok(float.into()),
         None => Ok(text.into()),
     }
 }
@@ -146,7 +147,7 @@ mod tests {
         );
         let huge = Field::new(type_oid::JSON, Format::Text, b"[1,\n1e999]").get::<JsonValue>();
         assert_eq!(huge.unwrap_err().offset(), 4);
-        let torn = Field::new(type_oid::JSON, Format::Text, b"[1,\n").get::<JsonValue>();
-        assert_eq!(torn.unwrap_err().offset(), 4);
+        let incomplete = Field::new(type_oid::JSON, Format::Text, b"[1,\n").get::<JsonValue>();
+        assert_eq!(incomplete.unwrap_err().offset(), 4);
     }
 }

@@ -21,7 +21,7 @@ const DOING: &str = "querying the catalogue of";
 
 /// The maximum wait for an answer after a stop. Messages that have arrived whole are still
 /// described if the server answers normally.
-const LAST: Duration = Duration::from_millis(250);
+const WAIT_AFTER_STOP: Duration = Duration::from_millis(250);
 
 /// The parameters of a query.
 pub(super) type SqlParameters = Vec<Box<dyn ToSql + Send + Sync>>;
@@ -158,7 +158,7 @@ fn wait<T>(
         let now = Instant::now();
         if !stopped && waits.stop.is_stopped() {
             stopped = true;
-            let last = now + LAST;
+            let last = now + WAIT_AFTER_STOP;
             deadline = Some(deadline.map_or(last, |deadline| deadline.min(last)));
         }
         if deadline.is_some_and(|deadline| deadline <= now) {
@@ -237,9 +237,10 @@ fn open<'s>(
 /// Returns whether the error ends the connection. Only an answer of the server to the query does
 /// not.
 fn is_lost(error: &postgres::Error) -> bool {
-    let goes_on =
-        |said: &DbError| !matches!(said.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
-    !error.as_db_error().is_some_and(goes_on)
+    let keeps_connection = |answer: &DbError| {
+        !matches!(answer.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
+    };
+    !error.as_db_error().is_some_and(keeps_connection)
 }
 
 #[cfg(test)]
@@ -250,7 +251,7 @@ mod tests {
     use crate::error::ErrorKind;
     use crate::io::{StopHandle, WakePipe};
 
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const TIMEOUT: Duration = Duration::from_secs(60);
 
     /// The error from a thread that panics while it is waited for, with a limit that must not be
     /// reached.
@@ -258,8 +259,8 @@ mod tests {
         let begun = Instant::now();
         let done = waits.map(|waits| waits.wake.waker());
         let answer = worker::start(THREAD, "db:5432", done, || panic!("on purpose")).unwrap();
-        let error = wait::<()>(&answer, waits, Some(PATIENCE), "db:5432").unwrap_err();
-        assert!(begun.elapsed() < PATIENCE, "nobody was woken");
+        let error = wait::<()>(&answer, waits, Some(TIMEOUT), "db:5432").unwrap_err();
+        assert!(begun.elapsed() < TIMEOUT, "nobody was woken");
         error
     }
 
@@ -279,7 +280,7 @@ mod tests {
         let waits = Waits { stop: StopHandle::new(wake.waker()), wake };
         let (_sender, answer) = channel::<()>();
         waits.stop.stop();
-        let error = wait(&answer, Some(&waits), Some(PATIENCE), "db:5432").unwrap_err();
+        let error = wait(&answer, Some(&waits), Some(TIMEOUT), "db:5432").unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Stopped { .. }), "{error}");
     }
 }

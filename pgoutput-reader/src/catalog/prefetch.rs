@@ -21,10 +21,10 @@ const TABLES: usize = 1_000;
 const COLUMNS: usize = 20_000;
 
 /// The greatest number of columns that are held for tables not needed yet.
-const HELD: usize = 100_000;
+const COLUMN_LIMIT: usize = 100_000;
 
 /// The number of tables that are described one by one first.
-const MISSES: usize = 4;
+const SINGLE_LOOKUPS: usize = 4;
 
 /// A table of the publications, whose changes may come.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +97,7 @@ impl Prefetch {
         }
         if commit_lsn < self.until {
             self.misses += 1;
-            return if self.misses > MISSES { Miss::Batch } else { Miss::Alone };
+            return if self.misses > SINGLE_LOOKUPS { Miss::Batch } else { Miss::Alone };
         }
         // The stream has caught up, so held facts cannot be used.
         if !self.until.is_zero() {
@@ -105,7 +105,7 @@ impl Prefetch {
             self.batches.clear();
         }
         self.misses += 1;
-        if self.misses < MISSES {
+        if self.misses < SINGLE_LOOKUPS {
             return Miss::Alone;
         }
         self.misses = 0;
@@ -122,7 +122,7 @@ impl Prefetch {
     pub(super) fn is_list_due(&mut self, missed: Oid) -> bool {
         let is_listed = self.candidates.binary_search_by_key(&missed, |table| table.oid).is_ok();
         self.unlisted += usize::from(!is_listed);
-        self.listed.is_none_or(|listed| self.unlisted >= MISSES.max(listed / 16))
+        self.listed.is_none_or(|listed| self.unlisted >= SINGLE_LOOKUPS.max(listed / 16))
     }
 
     /// Lists the tables again before the next batch.
@@ -169,7 +169,7 @@ impl Prefetch {
         self.until = self.until.max(batch.queried_at);
         self.batches.push_back(batch);
         while self.batches.len() > 1
-            && self.batches.iter().map(Batch::columns).sum::<usize>() > HELD
+            && self.batches.iter().map(Batch::columns).sum::<usize>() > COLUMN_LIMIT
         {
             self.batches.pop_front();
         }

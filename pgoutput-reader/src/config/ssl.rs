@@ -249,7 +249,7 @@ impl Config {
             return Ok(());
         }
         let ssl = &self.ssl;
-        let asked = [
+        let requirements = [
             ("sslnegotiation", ssl.negotiation != SslNegotiation::Postgres),
             ("sslrootcert", ssl.root_cert.is_some()),
             ("sslcert", ssl.cert.is_some()),
@@ -260,7 +260,7 @@ impl Config {
             ("ssl_min_protocol_version", ssl.min_version > Some(TlsVersion::Tls12)),
             ("ssl_max_protocol_version", ssl.max_version.is_some()),
         ];
-        match asked.into_iter().find(|(_, asked)| *asked) {
+        match requirements.into_iter().find(|(_, is_set)| *is_set) {
             Some((parameter, _)) => fail(parameter),
             None => Ok(()),
         }

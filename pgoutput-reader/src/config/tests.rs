@@ -99,21 +99,21 @@ fn the_password_file_is_used_only_if_it_is_safe() {
         "localhost:5432:shop:alice:on the socket\ndb:5432:shop:alice:on the network\n",
     )
     .unwrap();
-    let ask = |host: &str, path: &std::path::Path| {
+    let look_up = |host: &str, path: &std::path::Path| {
         let config = Config::new().host(host).user("alice").dbname("shop");
         let config = config.passfile(path.to_str().unwrap());
         config.password_for(&config.endpoints().unwrap()[0])
     };
     fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-    assert_eq!(ask("db", &file), Ok(Some(Secret::new("on the network"))));
-    assert_eq!(ask("/tmp", &file), Ok(Some(Secret::new("on the socket"))));
-    assert_eq!(ask("other", &file), Ok(None));
+    assert_eq!(look_up("db", &file), Ok(Some(Secret::new("on the network"))));
+    assert_eq!(look_up("/tmp", &file), Ok(Some(Secret::new("on the socket"))));
+    assert_eq!(look_up("other", &file), Ok(None));
     let own = Config::new().user("alice").password("own").passfile("/nowhere");
     assert_eq!(own.password_for(&own.endpoints().unwrap()[0]), Ok(Some(Secret::new("own"))));
 
     fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
     for path in [&file, &directory, &directory.join("missing")] {
-        let error = ask("db", path).unwrap_err();
+        let error = look_up("db", path).unwrap_err();
         assert_eq!(error.kind(), ConfigErrorKind::PassFile);
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     }

@@ -3,7 +3,7 @@
 use postgres::Client;
 
 use super::hosts::first;
-use super::open::{ConnectFailure, Start, in_turn, is_local};
+use super::open::{ConnectFailure, Start, is_local, open_with_fallback};
 use super::protection::Protection;
 use super::session_attrs::fits;
 use super::sql_connection::SqlConnector;
@@ -49,7 +49,7 @@ impl Config {
     /// allowed methods.
     pub fn connect_postgres(&self) -> Result<Client, Error> {
         first(self, |endpoint, target, wanted| {
-            in_turn(self, target, |start| {
+            open_with_fallback(self, target, |start| {
                 Ok(self.sql_connector_by(endpoint, target, start)?.connect_wanted(wanted)?)
             })
         })

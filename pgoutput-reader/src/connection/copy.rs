@@ -132,8 +132,8 @@ impl CopyBoth {
     }
 
     /// The time at which bytes were last received.
-    pub(crate) fn heard_at(&self) -> Instant {
-        self.connection.channel.heard_at()
+    pub(crate) fn received_at(&self) -> Instant {
+        self.connection.channel.received_at()
     }
 
     /// The writing side.

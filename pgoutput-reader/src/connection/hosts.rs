@@ -71,7 +71,7 @@ impl Connection {
     pub(super) fn pin(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
         let Some(statements) = pinned_settings::later(self.server_version()) else { return Ok(()) };
         self.set_command_timeout(timeout);
-        self.promptly(|this| this.simple_query(&statements))?;
+        self.with_short_timeout(|this| this.simple_query(&statements))?;
         self.set_command_timeout(None);
         Ok(())
     }
@@ -83,7 +83,8 @@ impl Connection {
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
         self.set_command_timeout(timeout);
-        let fits = self.promptly(|this| fits(wanted, |question| this.answers(question)))?;
+        let fits =
+            self.with_short_timeout(|this| fits(wanted, |question| this.answers(question)))?;
         self.set_command_timeout(None);
         if fits {
             return Ok(self);
@@ -105,11 +106,11 @@ impl Connection {
             (ServerQuestion::IsReadOnly, Some(standby), Some(read_only)) => {
                 Ok(standby || read_only)
             }
-            _ => Ok(question.is_yes(&self.one_value(question.sql())?)),
+            _ => Ok(question.is_yes(&self.query_value(question.sql())?)),
         }
     }
 
-    fn one_value(&mut self, query: &'static str) -> Result<String, Error> {
+    fn query_value(&mut self, query: &'static str) -> Result<String, Error> {
         let answers = self.simple_query(query)?;
         let value = answers.first().and_then(|rows| rows.rows.first()?.values().next()?);
         Ok(value.unwrap_or_default().to_owned())

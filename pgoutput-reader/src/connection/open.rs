@@ -41,7 +41,7 @@ impl Start {
 
 /// Opens one address with the first start and then, if the mode has a second one and it may
 /// succeed, with that.
-pub(super) fn in_turn<T>(
+pub(super) fn open_with_fallback<T>(
     config: &Config,
     target: &Target,
     mut open: impl FnMut(Start) -> Result<T, ConnectFailure>,
@@ -86,7 +86,7 @@ impl Connection {
         first(config, |endpoint, target, wanted| {
             let timeout = config.get_connect_timeout();
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-            let mut connection = in_turn(config, target, |start| {
+            let mut connection = open_with_fallback(config, target, |start| {
                 AddressAttempt { config, endpoint, target, deadline, start }.open()
             })?;
             connection.pin(timeout)?;
@@ -155,7 +155,7 @@ impl AddressAttempt<'_> {
             end_point: None,
             exposed,
         };
-        self.authenticate(channel, Handshake::new(&settings)?.under(policy), protection)
+        self.authenticate(channel, Handshake::new(&settings)?.with_policy(policy), protection)
     }
 
     /// Starts TLS, or returns the channel unchanged if the server has no TLS and the mode allows
@@ -231,8 +231,8 @@ impl AddressAttempt<'_> {
             }
             if progress.consumed == 0 {
                 self.fill(channel, |channel| {
-                    let said = handshake.closed(channel.inbox.unread());
-                    said.unwrap_or_else(|| channel.closed(DOING))
+                    let error = handshake.closed(channel.inbox.unread());
+                    error.unwrap_or_else(|| channel.closed(DOING))
                 })?;
             }
         }

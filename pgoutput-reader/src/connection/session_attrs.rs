@@ -29,17 +29,17 @@ impl ServerQuestion {
 /// Returns whether a server has the `wanted` state.
 ///
 /// # Errors
-/// Those of `ask`.
+/// Those of `answer`.
 pub(super) fn fits<E>(
     wanted: TargetSessionAttrs,
-    mut ask: impl FnMut(ServerQuestion) -> Result<bool, E>,
+    mut answer: impl FnMut(ServerQuestion) -> Result<bool, E>,
 ) -> Result<bool, E> {
     use ServerQuestion::{IsReadOnly, IsStandby};
     Ok(match wanted {
         TargetSessionAttrs::Any | TargetSessionAttrs::PreferStandby => true,
-        TargetSessionAttrs::Primary => !ask(IsStandby)?,
-        TargetSessionAttrs::Standby => ask(IsStandby)?,
-        TargetSessionAttrs::ReadWrite => !ask(IsReadOnly)?,
-        TargetSessionAttrs::ReadOnly => ask(IsReadOnly)?,
+        TargetSessionAttrs::Primary => !answer(IsStandby)?,
+        TargetSessionAttrs::Standby => answer(IsStandby)?,
+        TargetSessionAttrs::ReadWrite => !answer(IsReadOnly)?,
+        TargetSessionAttrs::ReadOnly => answer(IsReadOnly)?,
     })
 }

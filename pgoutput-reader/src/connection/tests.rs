@@ -22,7 +22,7 @@ pub(crate) fn ready() -> Vec<u8> {
     message(b'Z', b"I")
 }
 
-pub(crate) fn welcome() -> Vec<u8> {
+pub(crate) fn accepted_client() -> Vec<u8> {
     let version = message(b'S', b"server_version\x0018.1\0");
     // The last two messages answer the settings that every connection starts with, which `expect`
     // skips.
@@ -73,7 +73,7 @@ impl Server {
         body
     }
 
-    pub(crate) fn say(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.socket.write_all(bytes).unwrap();
     }
 
@@ -135,7 +135,7 @@ pub(crate) fn soon() -> Instant {
     Instant::now() + TIMEOUT
 }
 
-pub(crate) fn copying(connection: Connection) -> CopyBoth {
+pub(crate) fn start_copy(connection: Connection) -> CopyBoth {
     connection.start_replication(&StartReplication::new("s", ["p"])).unwrap()
 }
 
@@ -150,20 +150,20 @@ fn next(copy: &mut CopyBoth) -> Vec<u8> {
 #[test]
 fn replication_commands_are_sent_and_their_answers_read() {
     let scripted = Scripted::new("commands", |mut server| {
-        server.say(&welcome());
+        server.send(&accepted_client());
         assert_eq!(server.expect(b'Q'), b"IDENTIFY_SYSTEM\0");
         let names = ["systemid", "timeline", "xlogpos", "dbname"];
-        server.say(&row(&names, &["7711058147042099388", "3", "16/B374D848", "shop"]));
+        server.send(&row(&names, &["7711058147042099388", "3", "16/B374D848", "shop"]));
         server.expect(b'Q');
-        server.say(&[error("42710", "exists"), ready()].concat());
+        server.send(&[error("42710", "exists"), ready()].concat());
         server.expect(b'Q');
         // A keepalive during the search for the slot's start, as from a walsender that has streamed
         // before.
-        server.say(&message(b'd', b"k\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"));
-        server.say(&row(&["slot_name", "consistent_point"], &["s", "0/1"]));
+        server.send(&message(b'd', b"k\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"));
+        server.send(&row(&["slot_name", "consistent_point"], &["s", "0/1"]));
         assert_eq!(server.expect(b'Q'), b"DROP_REPLICATION_SLOT \"s\" WAIT\0");
-        server.say(&message(b'C', b"DROP_REPLICATION_SLOT\0"));
-        server.say(&ready());
+        server.send(&message(b'C', b"DROP_REPLICATION_SLOT\0"));
+        server.send(&ready());
         server.expect(b'X');
         server.closed();
     });
@@ -214,7 +214,7 @@ fn a_slot_that_another_client_has_just_created_is_read_without_a_lock_timeout() 
 #[test]
 fn changes_notices_and_parameters_come_as_they_are_sent() {
     let scripted = Scripted::new("copy", |mut server| {
-        server.say(&welcome());
+        server.send(&accepted_client());
         server.expect(b'Q');
         let parts = [
             message(b'W', b"\0\0\0"),
@@ -224,17 +224,17 @@ fn changes_notices_and_parameters_come_as_they_are_sent() {
             message(b'd', b""),
             message(b'd', &vec![b'x'; 300_000]),
         ];
-        server.say(&parts.concat());
+        server.send(&parts.concat());
         assert_eq!(server.expect(b'd'), b"status");
-        server.say(&message(b'd', b"four"));
+        server.send(&message(b'd', b"four"));
         server.expect(b'c');
         // Neither returned nor confirmed.
-        server.say(&message(b'd', b"five"));
-        server.say(&[message(b'c', b""), message(b'C', b"COPY 0\0"), ready()].concat());
+        server.send(&message(b'd', b"five"));
+        server.send(&[message(b'c', b""), message(b'C', b"COPY 0\0"), ready()].concat());
         server.expect(b'X');
         server.closed();
     });
-    let mut copy = copying(scripted.connect());
+    let mut copy = start_copy(scripted.connect());
     assert_eq!(next(&mut copy), b"one");
     let Advance::Notice(notice) = copy.advance(Some(soon())).unwrap() else { panic!() };
     assert_eq!(notice.message(), "skipped loading publication");
@@ -254,11 +254,11 @@ fn changes_notices_and_parameters_come_as_they_are_sent() {
 #[test]
 fn an_error_inside_the_copy_is_that_of_the_server() {
     let scripted = Scripted::new("error", |mut server| {
-        server.say(&welcome());
+        server.send(&accepted_client());
         server.expect(b'Q');
-        server.say(&[message(b'W', b"\0\0\0"), error("57P01", "going down")].concat());
+        server.send(&[message(b'W', b"\0\0\0"), error("57P01", "going down")].concat());
     });
-    let mut copy = copying(scripted.connect());
+    let mut copy = start_copy(scripted.connect());
     assert_eq!(copy.advance(Some(soon())).unwrap_err().sqlstate(), Some("57P01"));
     scripted.end();
 }
@@ -266,12 +266,12 @@ fn an_error_inside_the_copy_is_that_of_the_server() {
 #[test]
 fn a_copy_that_the_server_has_ended_stays_ended() {
     let scripted = Scripted::new("ended", |mut server| {
-        server.say(&welcome());
+        server.send(&accepted_client());
         server.expect(b'Q');
         // As during a shutdown: without CopyDone.
-        server.say(&[message(b'W', b"\0\0\0"), message(b'C', b"COPY 0\0")].concat());
+        server.send(&[message(b'W', b"\0\0\0"), message(b'C', b"COPY 0\0")].concat());
     });
-    let mut copy = copying(scripted.connect());
+    let mut copy = start_copy(scripted.connect());
     assert_eq!(copy.advance(Some(soon())).unwrap(), Advance::Ended);
     assert_eq!(copy.advance(Some(soon())).unwrap(), Advance::Ended);
     let error = copy.finish(soon()).unwrap_err();
@@ -282,13 +282,13 @@ fn a_copy_that_the_server_has_ended_stays_ended() {
 #[test]
 fn the_wait_for_the_end_of_the_copy_has_a_deadline() {
     let scripted = Scripted::new("endless", |mut server| {
-        server.say(&welcome());
+        server.send(&accepted_client());
         server.expect(b'Q');
-        server.say(&message(b'W', b"\0\0\0"));
+        server.send(&message(b'W', b"\0\0\0"));
         let chunk = message(b'd', &vec![b'x'; 100_000]);
         while server.socket.write_all(&chunk).is_ok() {}
     });
-    let copy = copying(scripted.connect());
+    let copy = start_copy(scripted.connect());
     let error = copy.finish(Instant::now() + Duration::from_millis(50)).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Timeout { doing: "ending the copy from", .. }));
     scripted.end();
@@ -297,11 +297,11 @@ fn the_wait_for_the_end_of_the_copy_has_a_deadline() {
 #[test]
 fn a_closed_connection_is_an_error_with_the_address() {
     let scripted = Scripted::new("closed", |mut server| {
-        server.say(&welcome());
+        server.send(&accepted_client());
         server.expect(b'Q');
-        server.say(&[&message(b'W', b"\0\0\0"), &b"d\0\0\0\x10half"[..]].concat());
+        server.send(&[&message(b'W', b"\0\0\0"), &b"d\0\0\0\x10half"[..]].concat());
     });
-    let mut copy = copying(scripted.connect());
+    let mut copy = start_copy(scripted.connect());
     let error = copy.advance(Some(soon())).unwrap_err();
     let expected = format!(
         "reading changes from {}/.s.PGSQL.5432: the server closed the connection",
@@ -314,9 +314,9 @@ fn a_closed_connection_is_an_error_with_the_address() {
 #[test]
 fn a_refused_start_is_the_servers_error() {
     let scripted = Scripted::new("refused", |mut server| {
-        server.say(&welcome());
+        server.send(&accepted_client());
         server.expect(b'Q');
-        server.say(&[error("55006", "slot is active for PID 917"), ready()].concat());
+        server.send(&[error("55006", "slot is active for PID 917"), ready()].concat());
     });
     let start = StartReplication::new("s", ["p"]);
     let error = scripted.connect().start_replication(&start).unwrap_err();
@@ -328,13 +328,13 @@ fn a_refused_start_is_the_servers_error() {
 #[test]
 fn a_message_over_the_limit_is_refused() {
     let mut scripted = Scripted::new("limit", |mut server| {
-        server.say(&welcome());
+        server.send(&accepted_client());
         server.expect(b'Q');
-        server.say(&[&message(b'W', b"\0\0\0"), &b"d\x3F\xFF\xFF\xFF"[..]].concat());
+        server.send(&[&message(b'W', b"\0\0\0"), &b"d\x3F\xFF\xFF\xFF"[..]].concat());
         server.closed();
     });
     scripted.config = scripted.config.max_frame_size(1000);
-    let mut copy = copying(scripted.connect());
+    let mut copy = start_copy(scripted.connect());
     let error = copy.advance(Some(soon())).unwrap_err();
     assert!(matches!(
         error.kind(),
@@ -347,7 +347,7 @@ fn a_message_over_the_limit_is_refused() {
 #[test]
 fn an_incomplete_command_ends_the_connection() {
     let scripted = Scripted::new("cut", |mut server| {
-        server.say(&welcome());
+        server.send(&accepted_client());
         server.expect(b'Q');
         server.closed();
     });
@@ -373,15 +373,15 @@ fn connecting_to_a_silent_server_times_out() {
 #[test]
 fn the_next_host_is_tried_when_one_is_not_ready_and_not_when_one_refuses() {
     let starting =
-        || Scripted::new("starting", |mut server| server.say(&error("57P03", "starting up")));
-    let (first, second) = (starting(), Scripted::new("second", |mut s| s.say(&welcome())));
+        || Scripted::new("starting", |mut server| server.send(&error("57P03", "starting up")));
+    let (first, second) = (starting(), Scripted::new("second", |mut s| s.send(&accepted_client())));
     let both = first.config.clone().host(second.folder.to_str().unwrap());
     let connection = Connection::connect(&both).unwrap();
     assert!(connection.address().starts_with(second.folder.to_str().unwrap()));
     first.end();
     second.end();
 
-    let refusing = Scripted::new("refusing", |mut s| s.say(&error("28P01", "no")));
+    let refusing = Scripted::new("refusing", |mut s| s.send(&error("28P01", "no")));
     let both = refusing.config.clone().host("/nonexistent");
     assert_eq!(Connection::connect(&both).unwrap_err().sqlstate(), Some("28P01"));
     refusing.end();

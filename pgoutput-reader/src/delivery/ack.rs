@@ -196,7 +196,7 @@ impl Acknowledger {
     }
 
     /// Sets the confirmed LSN that the slot has at the start.
-    pub(crate) fn found_at(&self, lsn: Lsn) {
+    pub(crate) fn set_confirmed(&self, lsn: Lsn) {
         self.change(|ledger| ledger.set_floor(lsn));
     }
 

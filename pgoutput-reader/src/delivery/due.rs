@@ -22,20 +22,20 @@ impl Delivery {
     /// Returns the time of the next call of [`take_due`](Self::take_due), at the latest.
     pub(crate) fn due_at(&self, now: Instant) -> Instant {
         let notice = self.acknowledger.is_pending().then(|| now + NOTICE_ACKNOWLEDGEMENT);
-        let until = self.until.as_ref().map(super::Until::ask_at);
+        let until = self.until.as_ref().map(super::Until::request_at);
         [notice, until].into_iter().flatten().fold(self.idle.due_at(), Ord::min)
     }
 
     /// Returns what is due now, which then counts as done.
     pub(crate) fn take_due(&mut self, now: Instant) -> Due<'_> {
         let in_transaction = self.in_transaction();
-        let asked = self.until.as_mut().is_some_and(|until| until.take_due(now));
+        let keepalive = self.until.as_mut().is_some_and(|until| until.take_due(now));
         match self.idle.take_due(now) {
             // More of a transaction is on its way.
-            _ if in_transaction => Due { keepalive: asked, message: None },
-            IdleAction::Nothing => Due { keepalive: asked, message: None },
+            _ if in_transaction => Due { keepalive, message: None },
+            IdleAction::Nothing => Due { keepalive, message: None },
             IdleAction::RequestKeepalive => Due { keepalive: true, message: None },
-            IdleAction::WriteMessage(prefix) => Due { keepalive: asked, message: Some(prefix) },
+            IdleAction::WriteMessage(prefix) => Due { keepalive, message: Some(prefix) },
         }
     }
 }

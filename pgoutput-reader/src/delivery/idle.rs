@@ -6,7 +6,7 @@ use pgoutput_decode::message::MessageBody;
 
 /// The time without a keepalive after which the server is asked for its position. With
 /// `wal_sender_timeout = 0` it reports its position unasked only after it has sent something.
-const ASK: Duration = Duration::from_secs(5);
+const REQUEST_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A policy to move the slot while nothing is published, so that WAL of other changes does not fill
 /// the server's disk.
@@ -55,7 +55,7 @@ pub enum Idle {
 impl Idle {
     /// Returns [`Idle::Message`] with the prefix `pgoutput.idle` and an interval of five seconds.
     pub fn message() -> Self {
-        Self::Message { prefix: "pgoutput.idle".into(), interval: ASK }
+        Self::Message { prefix: "pgoutput.idle".into(), interval: REQUEST_INTERVAL }
     }
 }
 
@@ -86,14 +86,14 @@ impl IdleTimer {
     fn interval(&self) -> Duration {
         match &self.policy {
             Idle::Message { interval, .. } => *interval,
-            Idle::Keepalives | Idle::Never => ASK,
+            Idle::Keepalives | Idle::Never => REQUEST_INTERVAL,
         }
     }
 
     /// Postpones the next action: the server has just reported its position.
     pub(super) fn postpone(&mut self, now: Instant) {
         // An interval beyond the clock's range never passes.
-        self.due_at = now.checked_add(self.interval()).unwrap_or(now + 1000 * ASK);
+        self.due_at = now.checked_add(self.interval()).unwrap_or(now + 1000 * REQUEST_INTERVAL);
     }
 
     /// Returns the time of the next action.
@@ -140,8 +140,8 @@ mod tests {
         let interval = Duration::from_secs(2);
         let message = Idle::Message { prefix: "p".into(), interval };
         for (policy, interval, due) in [
-            (Idle::Keepalives, ASK, IdleAction::RequestKeepalive),
-            (Idle::Never, ASK, IdleAction::RequestKeepalive),
+            (Idle::Keepalives, REQUEST_INTERVAL, IdleAction::RequestKeepalive),
+            (Idle::Never, REQUEST_INTERVAL, IdleAction::RequestKeepalive),
             (message, interval, IdleAction::WriteMessage("p")),
         ] {
             let mut timer = IdleTimer::new(policy, start);

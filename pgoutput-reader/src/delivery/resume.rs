@@ -13,7 +13,7 @@ use crate::event::Position;
 /// Separates new events from events delivered before the connection was lost.
 #[derive(Debug, Default)]
 pub(crate) struct Resume {
-    newest: Newest,
+    newest: NewestTransaction,
     /// The LSN of the newest message outside of transactions; `0/0` before the first.
     message_lsn: Lsn,
     /// The transaction that is arriving on this connection.
@@ -22,7 +22,7 @@ pub(crate) struct Resume {
 
 /// The newest transaction that began on any connection.
 #[derive(Debug, Default, Clone, Copy)]
-struct Newest {
+struct NewestTransaction {
     /// The start of its commit record; `0/0` before the first.
     commit_lsn: Lsn,
     /// The number of its events that were delivered.
@@ -51,13 +51,13 @@ impl Resume {
     pub(crate) fn after(position: &Position, confirmed: Lsn) -> Self {
         let commit_lsn = position.commit_lsn();
         let newest = match position.index() {
-            Some(index) => Newest {
+            Some(index) => NewestTransaction {
                 commit_lsn,
                 delivered: index.saturating_add(1),
                 last_lsn: None,
                 whole: confirmed > commit_lsn,
             },
-            None => Newest::default(),
+            None => NewestTransaction::default(),
         };
         Self { newest, message_lsn: commit_lsn, open: Redelivery::New }
     }
@@ -72,7 +72,7 @@ impl Resume {
         self.reached(commit_lsn)?;
         let newest = &self.newest;
         self.open = if commit_lsn > newest.commit_lsn {
-            self.newest = Newest { commit_lsn, ..Newest::default() };
+            self.newest = NewestTransaction { commit_lsn, ..NewestTransaction::default() };
             Redelivery::New
         } else if commit_lsn < newest.commit_lsn || newest.whole {
             Redelivery::Old
@@ -135,7 +135,7 @@ impl Resume {
     /// Checks that the server, which has decoded everything before `lsn`, did not pass over an
     /// interrupted transaction.
     pub(super) fn reached(&self, lsn: Lsn) -> Result<(), StreamError> {
-        let Newest { commit_lsn, delivered, whole, .. } = self.newest;
+        let NewestTransaction { commit_lsn, delivered, whole, .. } = self.newest;
         if lsn > commit_lsn && delivered > 0 && !whole {
             return Err(self.changed(0));
         }
@@ -143,7 +143,7 @@ impl Resume {
     }
 
     fn changed(&self, again: u64) -> StreamError {
-        let Newest { commit_lsn, delivered, .. } = self.newest;
+        let NewestTransaction { commit_lsn, delivered, .. } = self.newest;
         StreamError::TransactionChanged { commit_lsn, delivered, again }
     }
 }

@@ -345,8 +345,8 @@ fn a_silent_server_is_asked_for_its_position() {
     let start = feed.start;
     assert_eq!(feed.delivery.due_at(start), start + 5 * SECOND);
     assert_eq!(feed.delivery.take_due(start + 4 * SECOND), Due::default());
-    let asked = Due { keepalive: true, message: None };
-    assert_eq!(feed.delivery.take_due(start + 5 * SECOND), asked);
+    let request = Due { keepalive: true, message: None };
+    assert_eq!(feed.delivery.take_due(start + 5 * SECOND), request);
     assert_eq!(feed.delivery.take_due(start + 9 * SECOND), Due::default());
     feed.keepalive(1000);
     assert_eq!(feed.delivery.due_at(start), start + 5 * SECOND);
@@ -362,17 +362,17 @@ fn the_server_is_asked_immediately_whether_the_end_is_reached() {
     let mut feed = Feed::new(Acknowledge::Automatic, Idle::Never, Some(5000));
     let start = feed.start;
     assert_eq!(feed.delivery.due_at(start), start);
-    let asked = Due { keepalive: true, message: None };
-    assert_eq!(feed.delivery.take_due(start), asked);
+    let request = Due { keepalive: true, message: None };
+    assert_eq!(feed.delivery.take_due(start), request);
     assert_eq!(feed.delivery.take_due(start), Due::default());
     let next = feed.delivery.due_at(start);
     assert!(next > start && next < start + SECOND);
-    assert_eq!(feed.delivery.take_due(next), asked);
+    assert_eq!(feed.delivery.take_due(next), request);
     assert!(feed.delivery.due_at(start) > next);
     feed.delivery.restart(next);
     assert_eq!(feed.delivery.due_at(next), next);
     feed.nothing(1000, &begin(1000));
-    assert_eq!(feed.delivery.take_due(next), asked);
+    assert_eq!(feed.delivery.take_due(next), request);
 }
 
 #[test]

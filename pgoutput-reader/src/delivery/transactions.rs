@@ -163,7 +163,7 @@ impl Transactions {
             Message::Origin(origin) => {
                 let current = self.current.as_ref().ok_or_else(|| out_of_sequence(event))?;
                 let (name, commit_lsn) = (origin.name.into(), origin.commit_lsn);
-                current.transaction.came_from(ReplicationOrigin { name, commit_lsn });
+                current.transaction.set_origin(ReplicationOrigin { name, commit_lsn });
             }
             Message::Relation(body) => schemas.relation(body),
             Message::Type(body) => schemas.named_type(body),

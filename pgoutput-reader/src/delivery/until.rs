@@ -6,19 +6,19 @@ use pgoutput_decode::{Lsn, Message};
 
 /// The first and the longest delay between two requests for the position of an idle server. The
 /// delay doubles, because a server that has just started to read its WAL needs a moment.
-const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
+const REQUEST_DELAYS: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
 
 /// The LSN to stop at, and the time of the next request.
 #[derive(Debug)]
 pub(super) struct Until {
     lsn: Lsn,
-    ask_at: Instant,
+    request_at: Instant,
     delay: Duration,
 }
 
 impl Until {
     pub(super) fn new(lsn: Lsn, now: Instant) -> Self {
-        Self { lsn, ask_at: now, delay: ASK_AGAIN[0] }
+        Self { lsn, request_at: now, delay: REQUEST_DELAYS[0] }
     }
 
     /// Starts over with a new connection, whose server has just started to read.
@@ -27,16 +27,16 @@ impl Until {
     }
 
     /// Returns the time of the next request for the server's position.
-    pub(super) fn ask_at(&self) -> Instant {
-        self.ask_at
+    pub(super) fn request_at(&self) -> Instant {
+        self.request_at
     }
 
     /// Returns whether a request is due, which then counts as made.
     pub(super) fn take_due(&mut self, now: Instant) -> bool {
-        let due = self.ask_at <= now;
+        let due = self.request_at <= now;
         if due {
-            self.ask_at = now + self.delay;
-            self.delay = (self.delay * 2).min(ASK_AGAIN[1]);
+            self.request_at = now + self.delay;
+            self.delay = (self.delay * 2).min(REQUEST_DELAYS[1]);
         }
         due
     }

@@ -33,20 +33,22 @@ pub(crate) fn for_io(doing: &str, error: &io::Error) -> &'static str {
 }
 
 fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
-    let said = |words: &str| message.message().contains(words);
+    let contains = |words: &str| message.message().contains(words);
     let by = |routine: &str| message.routine() == Some(routine);
     Some(match code {
         // Checked on PostgreSQL 15 unless stated otherwise.
         "28P01" => "check the user and the password (connection string, PGPASSWORD, password file)",
         // Without the REPLICATION attribute PostgreSQL 10 to 15 report 28000, after pg_hba.conf has
         // accepted the user.
-        "28000" if said("replication role") || said("WAL sender") => ROLE,
+        "28000" if contains("replication role") || contains("WAL sender") => ROLE,
         "28000" => {
             "check that the role exists and may log in, and that pg_hba.conf has a line for this \
              user, database and address (a replication=database connection uses the line of the \
              database, not that of \"replication\")"
         }
-        "42501" if said("replication") || said("WAL sender") || said("REPLICATION") => ROLE,
+        "42501" if contains("replication") || contains("WAL sender") || contains("REPLICATION") => {
+            ROLE
+        }
         "42501" => {
             "the role lacks a privilege: logical replication needs the REPLICATION attribute and \
              CONNECT on the database"
@@ -61,14 +63,14 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
             }
         }
         "3D000" => "create the database, or correct its name in the connection string",
-        "55000" if said("wal_level") => {
+        "55000" if contains("wal_level") => {
             "set wal_level = logical in postgresql.conf and restart the server"
         }
-        "55000" | "0A000" if said("not created in this database") => {
+        "55000" | "0A000" if contains("not created in this database") => {
             "connect to the database the slot belongs to (pg_replication_slots.database), or use \
              another slot"
         }
-        "55000" if said("lost") || said("invalidated") || said("can no longer") => {
+        "55000" if contains("lost") || contains("invalidated") || contains("can no longer") => {
             "the slot is unusable, as the server no longer keeps the WAL it needs: drop the slot, \
              recreate it and take a new snapshot"
         }
@@ -77,22 +79,22 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
              wait; after a broken connection the server releases it at the latest after \
              wal_sender_timeout"
         }
-        "42883" if by("getTypeBinaryOutputInfo") || said("binary output function") => {
+        "42883" if by("getTypeBinaryOutputInfo") || contains("binary output function") => {
             "read without the option binary: a column has such values inside an array, composite \
              or range, and there the server cannot send them as text"
         }
-        "42704" if said("publication") => {
+        "42704" if contains("publication") => {
             "create it with CREATE PUBLICATION, or correct the name; a slot created before its \
              publication cannot decode changes from before it"
         }
         "42704"
             if by("ReplicationSlotAcquire")
                 || by("SearchNamedReplicationSlot")
-                || said("replication slot") =>
+                || contains("replication slot") =>
         {
             "create the slot first, or correct its name (pg_replication_slots lists them)"
         }
-        "42710" if said("replication slot") => {
+        "42710" if contains("replication slot") => {
             "use the slot as it is, choose another name, or drop it first"
         }
         "42602" => "slot names contain only lower-case letters, digits and underscores, at most 63",
@@ -115,7 +117,9 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
             "the slot was created for another output plugin (pg_replication_slots.plugin): use one \
              created for pgoutput"
         }
-        "22023" if said("proto_version") => "choose a protocol version that the server supports",
+        "22023" if contains("proto_version") => {
+            "choose a protocol version that the server supports"
+        }
         _ => return None,
     })
 }

@@ -8,7 +8,7 @@ use postgres::error::{DbError, SqlState};
 use super::{Error, ErrorKind, printable};
 
 /// The longest text shown: a server's message may quote a value.
-const SHOWN: usize = 1024;
+const SHOWN_LIMIT: usize = 1024;
 
 /// An error of the SQL connection, on which the reader queries the catalogue.
 ///
@@ -22,7 +22,7 @@ pub struct SqlError {
 impl SqlError {
     pub(crate) fn new(error: postgres::Error) -> Self {
         let message = error.as_db_error().map(DbError::message);
-        let message = message.map(|text| printable(text.as_bytes(), SHOWN));
+        let message = message.map(|text| printable(text.as_bytes(), SHOWN_LIMIT));
         Self { error, message }
     }
 
@@ -54,7 +54,7 @@ impl fmt::Display for SqlError {
         // The `postgres` crate leaves the cause out of its own text.
         write!(f, "{}", self.error)?;
         match self.source() {
-            Some(cause) => write!(f, ": {}", printable(cause.to_string().as_bytes(), SHOWN)),
+            Some(cause) => write!(f, ": {}", printable(cause.to_string().as_bytes(), SHOWN_LIMIT)),
             None => Ok(()),
         }
     }

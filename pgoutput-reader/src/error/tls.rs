@@ -175,10 +175,10 @@ mod from_rustls {
     use super::super::printable;
     use super::TlsError;
 
-    const SHOWN: usize = 512;
+    const SHOWN_LIMIT: usize = 512;
 
     fn shown(text: &str) -> String {
-        printable(text.as_bytes(), SHOWN).into()
+        printable(text.as_bytes(), SHOWN_LIMIT).into()
     }
 
     impl TlsError {

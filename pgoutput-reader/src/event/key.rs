@@ -8,7 +8,7 @@ use pgoutput_decode::{Printable, TupleColumn};
 use super::Row;
 
 /// The characters shown of a value; a longer one is truncated.
-const SHOWN: usize = 64;
+const SHOWN_LIMIT: usize = 64;
 
 /// Returns the columns of the key with their values, as in `id=7, name=a b`; empty without a key.
 /// No other column is shown.
@@ -33,7 +33,7 @@ pub(super) fn text(row: &Row<'_>) -> String {
                 value.push_str("(unreadable)");
             }
         }
-        if let Some((end, _)) = value.char_indices().nth(SHOWN) {
+        if let Some((end, _)) = value.char_indices().nth(SHOWN_LIMIT) {
             value.truncate(end);
             value.push('…');
         }

@@ -158,7 +158,7 @@ impl fmt::Debug for Position {
     }
 }
 
-const FORM: &str = "1";
+const VERSION: &str = "1";
 
 /// The end of the text. A text without it was truncated.
 const END: char = '.';
@@ -174,7 +174,7 @@ impl fmt::Display for Position {
         let commit_lsn = self.commit_lsn;
         write!(
             f,
-            "{FORM}:{system_identifier}:{timeline}:{slot}:{publications:016x}:{commit_lsn}:"
+            "{VERSION}:{system_identifier}:{timeline}:{slot}:{publications:016x}:{commit_lsn}:"
         )?;
         match self.index {
             Some(index) => write!(f, "{index}{END}"),
@@ -196,14 +196,14 @@ impl FromStr for Position {
         let Some(text) = text.strip_suffix(END) else {
             let last = text.split(':').count();
             return Err(match PARTS.get(last.saturating_sub(1)) {
-                Some(part) if text.starts_with(FORM) => PositionError::EndsEarly { part },
+                Some(part) if text.starts_with(VERSION) => PositionError::EndsEarly { part },
                 Some(_) => wrong("version"),
                 None => wrong("end"),
             });
         };
         let mut parts = text.split(':');
         let mut next = |part| parts.next().ok_or_else(|| wrong(part));
-        if next("version")? != FORM {
+        if next("version")? != VERSION {
             return Err(wrong("version"));
         }
         let system_identifier = decimal(next("system identifier")?);

@@ -51,7 +51,7 @@ impl TransactionInfo {
 
     /// Sets the origin. The server sends it once, directly after Begin; a repetition changes
     /// nothing.
-    pub(crate) fn came_from(&self, origin: ReplicationOrigin) {
+    pub(crate) fn set_origin(&self, origin: ReplicationOrigin) {
         let _ = self.origin.set(origin);
     }
 

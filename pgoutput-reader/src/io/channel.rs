@@ -29,7 +29,7 @@ pub(crate) struct Channel {
     pub(crate) inbox: Inbox,
     writer: Writer,
     read_delay: ReadDelay,
-    heard_at: Instant,
+    received_at: Instant,
     /// Whether the last read did not fill the buffer. The socket is then probably empty, so wait
     /// before the next read.
     drained: bool,
@@ -68,7 +68,7 @@ impl Channel {
             wake,
             inbox: Inbox::new(limit),
             read_delay: ReadDelay::new(delay),
-            heard_at: Instant::now(),
+            received_at: Instant::now(),
             drained: true,
         })
     }
@@ -100,8 +100,8 @@ impl Channel {
     }
 
     /// The time at which bytes were last received.
-    pub(crate) fn heard_at(&self) -> Instant {
-        self.heard_at
+    pub(crate) fn received_at(&self) -> Instant {
+        self.received_at
     }
 
     /// The buffer for messages to be sent; [`flush`](Self::flush) or [`try_flush`](Self::try_flush)
@@ -268,8 +268,8 @@ impl Channel {
         match read {
             Ok(len) => {
                 self.inbox.filled(len);
-                self.heard_at = Instant::now();
-                self.read_delay.read(self.heard_at, len, delayed);
+                self.received_at = Instant::now();
+                self.read_delay.read(self.received_at, len, delayed);
                 self.drained = len < offered;
                 Ok(Some(len))
             }

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 /// The number of small reads in quick succession after which a stream is busy.
-const STREAK: u32 = 16;
+const BUSY_READS: u32 = 16;
 
 /// The longest time between two reads in quick succession.
 const CLOSE: Duration = Duration::from_micros(100);
@@ -45,7 +45,7 @@ impl ReadDelay {
     }
 
     fn is_busy(&self) -> bool {
-        self.streak >= STREAK && !self.delay.is_zero()
+        self.streak >= BUSY_READS && !self.delay.is_zero()
     }
 
     /// Notes that a read received this many bytes; 0 if there were none. `delayed` is whether a
@@ -53,12 +53,12 @@ impl ReadDelay {
     pub(super) fn read(&mut self, now: Instant, bytes: usize, delayed: bool) {
         let since = self.last_read.map(|last| now.saturating_duration_since(last));
         self.last_read = Some(now);
-        let goes_on = if self.is_busy() {
+        let continues = if self.is_busy() {
             !delayed || bytes >= SMALL
         } else {
             since.is_some_and(|since| since < CLOSE) && bytes < BACKLOG
         };
-        self.streak = if goes_on { self.streak.saturating_add(1) } else { 0 };
+        self.streak = if continues { self.streak.saturating_add(1) } else { 0 };
     }
 }
 
@@ -66,7 +66,7 @@ impl ReadDelay {
 impl ReadDelay {
     /// A busy stream with this delay.
     pub(super) fn busy(delay: Duration) -> Self {
-        Self { delay, last_read: Some(Instant::now()), streak: STREAK }
+        Self { delay, last_read: Some(Instant::now()), streak: BUSY_READS }
     }
 
     /// The delay.
@@ -83,7 +83,7 @@ mod tests {
 
     fn busy(start: Instant) -> ReadDelay {
         let mut delay = ReadDelay::new(DELAY);
-        for n in 0..=STREAK {
+        for n in 0..=BUSY_READS {
             delay.read(start + n * CLOSE / 2, 100, false);
         }
         delay
@@ -98,7 +98,7 @@ mod tests {
     fn time_since_the_last_read_counts_as_delay() {
         let start = Instant::now();
         let delay = busy(start);
-        let last = start + STREAK * CLOSE / 2;
+        let last = start + BUSY_READS * CLOSE / 2;
         assert_eq!(delay.remaining(last), Some(DELAY));
         assert_eq!(delay.remaining(last + DELAY / 3), Some(2 * (DELAY / 3)));
         assert_eq!(delay.remaining(last + 2 * DELAY), Some(Duration::ZERO));
@@ -108,11 +108,11 @@ mod tests {
     fn one_pause_restarts_the_count() {
         let start = Instant::now();
         let mut delay = ReadDelay::new(DELAY);
-        for n in 0..STREAK {
+        for n in 0..BUSY_READS {
             delay.read(start + n * CLOSE / 2, 100, false);
         }
         assert!(!delay.is_busy());
-        delay.read(start + STREAK * CLOSE, 100, false);
+        delay.read(start + BUSY_READS * CLOSE, 100, false);
         assert!(!delay.is_busy());
     }
 
@@ -120,8 +120,12 @@ mod tests {
     fn a_backlog_does_not_make_a_stream_busy() {
         let start = Instant::now();
         let mut delay = ReadDelay::new(DELAY);
-        for n in 0..2 * STREAK {
-            delay.read(start + n * CLOSE / 2, if n % STREAK == 0 { BACKLOG } else { 100 }, false);
+        for n in 0..2 * BUSY_READS {
+            delay.read(
+                start + n * CLOSE / 2,
+                if n % BUSY_READS == 0 { BACKLOG } else { 100 },
+                false,
+            );
         }
         assert!(!delay.is_busy());
     }
@@ -155,7 +159,7 @@ mod tests {
     fn a_delay_of_zero_is_none() {
         let start = Instant::now();
         let mut delay = ReadDelay::new(Duration::ZERO);
-        for n in 0..2 * STREAK {
+        for n in 0..2 * BUSY_READS {
             delay.read(start + n * CLOSE / 2, 100, false);
         }
         assert!(!delay.is_busy());

@@ -61,12 +61,13 @@ impl Authenticator {
             }
             (AuthState::Start, Authentication::CleartextPassword) => {
                 self.policy.admit(AuthMethod::Password)?;
-                send_password(ask(password, "cleartext")?.expose().as_bytes(), out)?;
+                send_password(require(password, "cleartext")?.expose().as_bytes(), out)?;
                 AuthState::PasswordSent
             }
             (AuthState::Start, Authentication::Md5Password { salt }) => {
                 self.policy.admit(AuthMethod::Md5)?;
-                let hash = md5_hash(&self.user, ask(password, "md5")?.expose().as_bytes(), salt);
+                let hash =
+                    md5_hash(&self.user, require(password, "md5")?.expose().as_bytes(), salt);
                 send_password(hash.as_bytes(), out)?;
                 AuthState::PasswordSent
             }
@@ -101,7 +102,7 @@ impl Authenticator {
     }
 }
 
-fn ask(password: &PasswordSource<'_>, method: &'static str) -> Result<Secret, Error> {
+fn require(password: &PasswordSource<'_>, method: &'static str) -> Result<Secret, Error> {
     password()?.ok_or_else(|| AuthError::PasswordMissing { method }.into())
 }
 
@@ -124,7 +125,7 @@ fn start_scram(
         return Err(AuthError::MechanismUnsupported { offered: list(offered) }.into());
     }
     let bound = mechanism == SCRAM_SHA_256_PLUS;
-    let password = ask(password, "scram-sha-256")?;
+    let password = require(password, "scram-sha-256")?;
     let scram = ScramSha256::new(password.expose().as_bytes(), binding);
     encoded(frontend::sasl_initial_response(mechanism, scram.message(), out))?;
     Ok((scram, bound))

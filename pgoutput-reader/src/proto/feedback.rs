@@ -29,7 +29,7 @@ pub(crate) struct Feedback {
     interval: Duration,
     sent_at: Instant,
     sent: Positions,
-    asked: bool,
+    is_requested: bool,
 }
 
 /// A third of the server's timeout, at most ten seconds. A timeout of zero is off.
@@ -43,7 +43,7 @@ pub(crate) fn interval(wal_sender_timeout: Option<Duration>) -> Duration {
 impl Feedback {
     /// Feedback for a copy that started at `now`.
     pub(crate) fn new(interval: Duration, now: Instant) -> Self {
-        Self { interval, sent_at: now, sent: Positions::default(), asked: false }
+        Self { interval, sent_at: now, sent: Positions::default(), is_requested: false }
     }
 
     /// The positions of the last status update.
@@ -52,14 +52,14 @@ impl Feedback {
     }
 
     /// Notes that the server asked for a status update.
-    pub(crate) fn asked(&mut self) {
-        self.asked = true;
+    pub(crate) fn request(&mut self) {
+        self.is_requested = true;
     }
 
     /// Returns whether the server waits for a status update that it asked for.
     #[cfg(feature = "reader")]
-    pub(crate) fn is_asked(&self) -> bool {
-        self.asked
+    pub(crate) fn is_requested(&self) -> bool {
+        self.is_requested
     }
 
     /// The time at which a status update with these positions is due. It may be in the past.
@@ -68,7 +68,7 @@ impl Feedback {
         let write_moved = positions.write_is_reported && positions.write != self.sent.write;
         let moved =
             write_moved || (positions.flush, positions.apply) != (self.sent.flush, self.sent.apply);
-        let wait = match (self.asked, moved) {
+        let wait = match (self.is_requested, moved) {
             (true, _) => Duration::ZERO,
             (false, true) => self.interval.min(SHORTEST_INTERVAL),
             (false, false) => self.interval,
@@ -83,7 +83,8 @@ impl Feedback {
 
     /// Notes that a status update with these positions was sent.
     pub(crate) fn sent(&mut self, now: Instant, positions: Positions) {
-        *self = Self { interval: self.interval, sent_at: now, sent: positions, asked: false };
+        *self =
+            Self { interval: self.interval, sent_at: now, sent: positions, is_requested: false };
     }
 }
 
@@ -133,14 +134,14 @@ mod tests {
         let start = Instant::now();
         let mut feedback = Feedback::new(10 * SECOND, start);
         #[cfg(feature = "reader")]
-        assert!(!feedback.is_asked());
-        feedback.asked();
+        assert!(!feedback.is_requested());
+        feedback.request();
         #[cfg(feature = "reader")]
-        assert!(feedback.is_asked());
+        assert!(feedback.is_requested());
         assert!(feedback.due(start, &at(0)));
         feedback.sent(start, at(7));
         #[cfg(feature = "reader")]
-        assert!(!feedback.is_asked());
+        assert!(!feedback.is_requested());
         assert!(!feedback.due(start, &at(7)));
         assert_eq!(feedback.reported(), at(7));
     }

@@ -73,7 +73,7 @@ impl Handshake {
     }
 
     /// Restricts what the server may ask for.
-    pub(crate) fn under(mut self, policy: Policy) -> Self {
+    pub(crate) fn with_policy(mut self, policy: Policy) -> Self {
         self.auth.policy = policy;
         self
     }

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 pub(crate) struct Liveness {
     /// Zero is no limit.
     limit: Duration,
-    heard_at: Instant,
-    asked_at: Option<Instant>,
+    received_at: Instant,
+    requested_at: Option<Instant>,
 }
 
 /// The schedule of status updates, and the detection of a server that is silent for too long.
 #[derive(Debug, Clone)]
-pub(crate) struct Pace {
+pub(crate) struct UpdateTiming {
     pub(crate) interval: Duration,
     pub(crate) silence: Liveness,
 }
@@ -36,7 +36,7 @@ pub(crate) enum LivenessAction {
 impl Liveness {
     /// The server is asked after half of `limit` and given up after all of it. Zero is no limit.
     pub(crate) fn new(limit: Duration, now: Instant) -> Self {
-        Self { limit, heard_at: now, asked_at: None }
+        Self { limit, received_at: now, requested_at: None }
     }
 
     /// The longest silence; zero is no limit.
@@ -45,15 +45,15 @@ impl Liveness {
     }
 
     /// Notes that bytes were received at this time, which may have been noted before.
-    pub(crate) fn heard(&mut self, at: Instant) {
-        if at > self.heard_at {
-            *self = Self { limit: self.limit, heard_at: at, asked_at: None };
+    pub(crate) fn received(&mut self, at: Instant) {
+        if at > self.received_at {
+            *self = Self { limit: self.limit, received_at: at, requested_at: None };
         }
     }
 
     /// Notes that the server was asked, once in each silence.
-    pub(crate) fn asked(&mut self, now: Instant) {
-        self.asked_at = Some(now);
+    pub(crate) fn request_sent(&mut self, now: Instant) {
+        self.requested_at = Some(now);
     }
 
     /// The time of the next action if nothing is received until then. It may be in the past.
@@ -63,14 +63,14 @@ impl Liveness {
         }
         let half = self.limit / 2;
         // However late the server was asked, it has as much time for its reply.
-        let since = self.asked_at.unwrap_or(self.heard_at);
+        let since = self.requested_at.unwrap_or(self.received_at);
         since.checked_add(half)
     }
 
     /// The action at `now`, when nothing is left to read.
     pub(crate) fn action(&self, now: Instant) -> LivenessAction {
         match self.due_at() {
-            Some(due_at) if due_at <= now => match self.asked_at {
+            Some(due_at) if due_at <= now => match self.requested_at {
                 None => LivenessAction::Ask,
                 Some(_) => LivenessAction::Over,
             },
@@ -88,19 +88,19 @@ mod tests {
     /// The seconds at which a silent server is asked by a caller that checks every `step` seconds,
     /// and the one at which it is given up.
     fn silent(liveness: &mut Liveness, from: Instant, step: u32) -> (Vec<u32>, Option<u32>) {
-        let mut asked = Vec::new();
+        let mut requests = Vec::new();
         for second in (0..1000).step_by(step as usize) {
             let now = from + second * SECOND;
             match liveness.action(now) {
                 LivenessAction::Wait => {}
-                LivenessAction::Over => return (asked, Some(second)),
+                LivenessAction::Over => return (requests, Some(second)),
                 LivenessAction::Ask => {
-                    asked.push(second);
-                    liveness.asked(now);
+                    requests.push(second);
+                    liveness.request_sent(now);
                 }
             }
         }
-        (asked, None)
+        (requests, None)
     }
 
     #[test]
@@ -108,9 +108,9 @@ mod tests {
         let start = Instant::now();
         let mut liveness = Liveness::new(60 * SECOND, start);
         assert_eq!(silent(&mut liveness, start, 1), (vec![30], Some(60)));
-        liveness.heard(start + 100 * SECOND);
+        liveness.received(start + 100 * SECOND);
         assert_eq!(silent(&mut liveness, start + 100 * SECOND, 1), (vec![30], Some(60)));
-        liveness.heard(start + 200 * SECOND);
+        liveness.received(start + 200 * SECOND);
         assert_eq!(silent(&mut liveness, start + 201 * SECOND, 1), (vec![29], Some(59)));
     }
 
@@ -119,13 +119,13 @@ mod tests {
         let start = Instant::now();
         let mut liveness = Liveness::new(60 * SECOND, start);
         assert_eq!(liveness.due_at(), Some(start + 30 * SECOND));
-        liveness.asked(start + 30 * SECOND);
+        liveness.request_sent(start + 30 * SECOND);
         assert_eq!(liveness.due_at(), Some(start + 60 * SECOND));
-        liveness.heard(start + 40 * SECOND);
+        liveness.received(start + 40 * SECOND);
         assert_eq!(liveness.due_at(), Some(start + 70 * SECOND));
         // The same time again changes nothing.
-        liveness.asked(start + 70 * SECOND);
-        liveness.heard(start + 40 * SECOND);
+        liveness.request_sent(start + 70 * SECOND);
+        liveness.received(start + 40 * SECOND);
         assert_eq!(liveness.due_at(), Some(start + 100 * SECOND));
     }
 
@@ -135,7 +135,7 @@ mod tests {
         let start = Instant::now();
         let mut liveness = Liveness::new(60 * SECOND, start);
         assert_eq!(liveness.action(start + 100 * SECOND), LivenessAction::Ask);
-        liveness.asked(start + 100 * SECOND);
+        liveness.request_sent(start + 100 * SECOND);
         assert_eq!(liveness.action(start + 129 * SECOND), LivenessAction::Wait);
         assert_eq!(liveness.action(start + 130 * SECOND), LivenessAction::Over);
         assert_eq!(

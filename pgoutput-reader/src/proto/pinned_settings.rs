@@ -26,12 +26,12 @@ pub(super) const PINNED: [(&str, &str); 13] = [
 
 /// Settings that were added later. A server refuses a startup packet with an unknown setting, so
 /// they are set once its version is known, first the one that could time out soonest.
-const LATER: [(u32, &str, &str); 2] =
+const PINNED_LATER: [(u32, &str, &str); 2] =
     [(17, "transaction_timeout", "0"), (14, "idle_session_timeout", "0")];
 
 /// SQL that sets what the startup packet could not contain; `None` if there is nothing to set.
 pub(crate) fn later(version: ServerVersion) -> Option<String> {
-    let known = LATER.iter().filter(|(since, ..)| version.major() >= *since);
+    let known = PINNED_LATER.iter().filter(|(since, ..)| version.major() >= *since);
     let statements: String = known.map(|(_, name, value)| set(name, value)).collect();
     (!statements.is_empty()).then_some(statements)
 }

@@ -79,7 +79,7 @@ impl<S: Source> Events<S> {
                 }
                 Err(error) => {
                     self.unfinished = None;
-                    self.source.lost(error)?;
+                    self.source.replace_stream(error)?;
                 }
             }
             if !self.finished && is_late(deadline) {
@@ -114,7 +114,7 @@ impl<S: Source> Events<S> {
             Step::TimedOut => {
                 let now = Instant::now();
                 // Also for a program that only polls: this comes before its own deadline.
-                self.source.attend(self.delivery.take_due(now))?;
+                self.source.perform(self.delivery.take_due(now))?;
                 if deadline.is_some_and(|deadline| deadline <= now) {
                     return Ok(Some(Next::TimedOut));
                 }

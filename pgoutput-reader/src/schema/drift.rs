@@ -38,7 +38,7 @@ impl Drift {
     ///
     /// Rows committed before the last answer have that description or an older one, which the
     /// catalogue no longer has.
-    pub(super) fn is_doubtful(
+    pub(super) fn may_be_outdated(
         &mut self,
         schema: &TableSchema,
         rows: &[Option<TupleData<'_>>],
@@ -159,12 +159,17 @@ mod tests {
         }
     }
 
-    fn is_doubtful(drift: &mut Drift, table: &TableSchema, value: &str, commit_lsn: u64) -> bool {
+    fn may_be_outdated(
+        drift: &mut Drift,
+        table: &TableSchema,
+        value: &str,
+        commit_lsn: u64,
+    ) -> bool {
         let mut frame = b"I\0\0\0\x01N\0\x01t".to_vec();
         frame.extend(u32::try_from(value.len()).unwrap().to_be_bytes());
         frame.extend(value.bytes());
         let Message::Insert(body) = Message::decode(&frame, false).unwrap() else { panic!() };
-        drift.is_doubtful(table, &[Some(body.new), None], Lsn::new(commit_lsn))
+        drift.may_be_outdated(table, &[Some(body.new), None], Lsn::new(commit_lsn))
     }
 
     #[test]
@@ -174,8 +179,8 @@ mod tests {
         {
             let table = table(&[info]);
             let mut drift = Drift::new(&table);
-            assert!(!is_doubtful(&mut drift, &table, good, 1), "{good}");
-            assert!(is_doubtful(&mut drift, &table, bad, 1), "{bad}");
+            assert!(!may_be_outdated(&mut drift, &table, good, 1), "{good}");
+            assert!(may_be_outdated(&mut drift, &table, bad, 1), "{bad}");
         }
         let plain = Drift::new(&table(&[COLOR, INTEGER]));
         assert!(plain.columns.is_empty());
@@ -187,9 +192,9 @@ mod tests {
         let table = table(&[PAIR]);
         let mut drift = Drift::new(&table);
         drift.answered(Lsn::new(10), false);
-        assert!(!is_doubtful(&mut drift, &table, "(1,2)", 10), "the same row");
-        assert!(!is_doubtful(&mut drift, &table, "(1,2)", 9));
-        assert!(is_doubtful(&mut drift, &table, "(1,2)", 10));
+        assert!(!may_be_outdated(&mut drift, &table, "(1,2)", 10), "the same row");
+        assert!(!may_be_outdated(&mut drift, &table, "(1,2)", 9));
+        assert!(may_be_outdated(&mut drift, &table, "(1,2)", 10));
     }
 
     #[test]
@@ -197,14 +202,14 @@ mod tests {
         let table = table(&[PAIR]);
         let mut drift = Drift::new(&table);
         let mut answers = 0;
-        while is_doubtful(&mut drift, &table, "(x)", u64::MAX) {
+        while may_be_outdated(&mut drift, &table, "(x)", u64::MAX) {
             answers += 1;
             drift.answered(Lsn::new(answers), false);
-            assert!(!is_doubtful(&mut drift, &table, "(x)", u64::MAX), "the same row");
+            assert!(!may_be_outdated(&mut drift, &table, "(x)", u64::MAX), "the same row");
         }
         assert_eq!(answers, 1 + u64::from(MAX_UNCHANGED));
         drift.answered(Lsn::new(answers), true);
-        assert!(!is_doubtful(&mut drift, &table, "(x)", u64::MAX), "the same row");
-        assert!(is_doubtful(&mut drift, &table, "(x)", u64::MAX));
+        assert!(!may_be_outdated(&mut drift, &table, "(x)", u64::MAX), "the same row");
+        assert!(may_be_outdated(&mut drift, &table, "(x)", u64::MAX));
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use pgoutput_decode::{Lsn, Oid};
 
 /// The number of descriptions that are kept without a check for dropped ones.
-const FEW: usize = 256;
+const UNCHECKED_LIMIT: usize = 256;
 
 /// The safety margin in bytes. A standby shows a commit a moment before it reports that it has
 /// replayed it, and a record may start after the header of a page.
@@ -39,14 +39,14 @@ impl Dropped {
     }
 
     /// Keeps the table of this OID, which the stream describes: it may be a new one.
-    pub(super) fn is_back(&mut self, oid: Oid) {
+    pub(super) fn keep(&mut self, oid: Oid) {
         if let Some((gone, _)) = &mut self.waiting {
             gone.remove(&oid);
         }
     }
 
     /// Returns the tables to forget when a transaction with this commit LSN arrives.
-    pub(super) fn passed(&mut self, commit_lsn: Lsn) -> Option<BTreeSet<Oid>> {
+    pub(super) fn take_dropped(&mut self, commit_lsn: Lsn) -> Option<BTreeSet<Oid>> {
         let is_passed = |(_, position): &mut (_, Lsn)| {
             commit_lsn.as_u64() > position.as_u64().saturating_add(MARGIN)
         };
@@ -54,7 +54,7 @@ impl Dropped {
     }
 
     /// Records the number of tables left.
-    pub(super) fn done(&mut self, tables: usize) {
+    pub(super) fn checked_tables(&mut self, tables: usize) {
         self.tables = tables;
     }
 
@@ -64,13 +64,13 @@ impl Dropped {
     }
 
     /// Records the number of types left.
-    pub(super) fn types_done(&mut self, types: usize) {
+    pub(super) fn checked_types(&mut self, types: usize) {
         self.types = types;
     }
 }
 
 fn is_twice(count: usize, left: usize) -> bool {
-    count >= FEW.max(left.saturating_mul(2))
+    count >= UNCHECKED_LIMIT.max(left.saturating_mul(2))
 }
 
 #[cfg(test)]
@@ -85,28 +85,31 @@ mod tests {
     fn a_dropped_table_is_kept_until_the_stream_is_beyond_the_drop() {
         let mut dropped = Dropped::default();
         dropped.wait(oids(&[1, 2]), Lsn::new(1_000_000));
-        assert_eq!(dropped.passed(Lsn::new(1_000_000 + MARGIN)), None);
+        assert_eq!(dropped.take_dropped(Lsn::new(1_000_000 + MARGIN)), None);
         assert!(!dropped.is_due(usize::MAX), "one check at a time");
-        assert_eq!(dropped.passed(Lsn::new(1_000_001 + MARGIN)), Some(oids(&[1, 2])));
-        assert_eq!(dropped.passed(Lsn::MAX), None);
+        assert_eq!(dropped.take_dropped(Lsn::new(1_000_001 + MARGIN)), Some(oids(&[1, 2])));
+        assert_eq!(dropped.take_dropped(Lsn::MAX), None);
     }
 
     #[test]
     fn an_oid_that_is_described_again_is_kept() {
         let mut dropped = Dropped::default();
         dropped.wait(oids(&[1, 2]), Lsn::new(1));
-        dropped.is_back(Oid::new(1));
-        assert_eq!(dropped.passed(Lsn::MAX), Some(oids(&[2])));
+        dropped.keep(Oid::new(1));
+        assert_eq!(dropped.take_dropped(Lsn::MAX), Some(oids(&[2])));
     }
 
     #[test]
     fn checks_become_rarer_with_more_tables() {
         let mut dropped = Dropped::default();
-        assert!(!dropped.is_due(FEW - 1) && dropped.is_due(FEW));
-        dropped.done(5_000);
+        assert!(!dropped.is_due(UNCHECKED_LIMIT - 1) && dropped.is_due(UNCHECKED_LIMIT));
+        dropped.checked_tables(5_000);
         assert!(!dropped.is_due(9_999) && dropped.is_due(10_000));
-        assert!(dropped.are_types_due(FEW));
-        dropped.types_done(FEW);
-        assert!(!dropped.are_types_due(2 * FEW - 1) && dropped.are_types_due(2 * FEW));
+        assert!(dropped.are_types_due(UNCHECKED_LIMIT));
+        dropped.checked_types(UNCHECKED_LIMIT);
+        assert!(
+            !dropped.are_types_due(2 * UNCHECKED_LIMIT - 1)
+                && dropped.are_types_due(2 * UNCHECKED_LIMIT)
+        );
     }
 }

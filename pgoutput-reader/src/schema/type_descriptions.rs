@@ -25,7 +25,7 @@ pub(crate) struct Types {
 
 /// Describes these types of columns.
 pub(crate) fn describe(of_columns: &[Oid], catalog: &CatalogTypes, stream: &StreamTypes) -> Types {
-    let is_gone = |oid: &&Oid| !catalog.contains_key(oid) || is_another(**oid, catalog, stream);
+    let is_gone = |oid: &&Oid| !catalog.contains_key(oid) || is_reassigned(**oid, catalog, stream);
     let gone: Box<[Oid]> = of_columns.iter().filter(is_gone).copied().collect();
     // First, since another type may have the oid in the catalogue.
     let from_stream = gone.iter().filter_map(|oid| of_stream(*oid, stream));
@@ -89,7 +89,7 @@ fn has_unknown(oid: Oid, described: &TypeSet) -> bool {
 /// Returns whether the oid was assigned to another type since the stream named this one: a domain
 /// does not change its base type, and nothing else becomes a domain. Names of user types may
 /// change.
-fn is_another(oid: Oid, catalog: &CatalogTypes, stream: &StreamTypes) -> bool {
+fn is_reassigned(oid: Oid, catalog: &CatalogTypes, stream: &StreamTypes) -> bool {
     let mut base = oid;
     for _ in 0..MAX_DEPTH {
         match catalog.get(&base) {

@@ -13,13 +13,13 @@ use crate::listener::Listener;
 use crate::proto::CreateSlot;
 
 /// The time from the start of a wait to its first report, and from one report to the next.
-const REPORTS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+const REPORT_DELAYS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
 /// The interval of checks for a stop.
-const LOOK: Duration = Duration::from_millis(100);
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The maximum wait for a process to release the slot that it has created.
-const RELEASE: Duration = Duration::from_secs(1);
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The maximum time the server has to end the creation after it was cancelled.
 const CANCEL: Duration = Duration::from_secs(2);
@@ -80,7 +80,13 @@ struct SlotWaitState<'a> {
 impl<'a> SlotWaitState<'a> {
     fn new(slot: &'a str, wait_options: &'a SlotWaitOptions<'a>) -> Self {
         let since = Instant::now();
-        Self { slot, wait_options, since, report_at: since + REPORTS[0], sessions: Vec::new() }
+        Self {
+            slot,
+            wait_options,
+            since,
+            report_at: since + REPORT_DELAYS[0],
+            sessions: Vec::new(),
+        }
     }
 
     fn is_stopped(&self) -> bool {
@@ -92,7 +98,7 @@ impl<'a> SlotWaitState<'a> {
         if Instant::now() < self.report_at {
             return;
         }
-        self.report_at = Instant::now() + REPORTS[1];
+        self.report_at = Instant::now() + REPORT_DELAYS[1];
         match catalog.blocking_sessions(pid) {
             Ok(sessions) => self.sessions = sessions,
             Err(error) => log::warn!("querying what a slot's creation waits for: {error}"),
@@ -127,7 +133,7 @@ impl Connection {
         let mut wait = SlotWaitState::new(&slot.name, wait_options);
         // The time of the request to cancel it.
         let mut cancelled = None;
-        let created = self.create_slot_watched(slot, LOOK, || {
+        let created = self.create_slot_watched(slot, CHECK_INTERVAL, || {
             if let Some(since) = cancelled {
                 return Instant::elapsed(&since) < CANCEL;
             }
@@ -176,25 +182,25 @@ impl Connection {
         let mut wait = SlotWaitState::new(&slot, wait_options);
         while let Some(pid) = self.slot_creator(&slot)? {
             creator = pid;
-            self.look_later(&wait)?;
+            self.wait_for_next_check(&wait)?;
             if !wait_options.limit.is_zero() && wait.since.elapsed() >= wait_options.limit {
                 return Err(being_created);
             }
             wait.report(catalog, pid, true);
         }
-        let release = Instant::now() + RELEASE;
+        let release = Instant::now() + RELEASE_TIMEOUT;
         while Instant::now() < release && self.slot_holder(&slot)? == Some(creator) {
-            self.look_later(&wait)?;
+            self.wait_for_next_check(&wait)?;
         }
         Ok(())
     }
 
     /// Sleeps until the next check of a slot.
-    fn look_later(&self, wait: &SlotWaitState<'_>) -> Result<(), Error> {
+    fn wait_for_next_check(&self, wait: &SlotWaitState<'_>) -> Result<(), Error> {
         if wait.is_stopped() {
             return Err(Error::stopped("waiting for a slot on", self.address()));
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(CHECK_INTERVAL);
         Ok(())
     }
 }

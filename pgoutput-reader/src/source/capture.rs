@@ -165,9 +165,9 @@ impl Capture {
     fn receive(&mut self) {
         let rest = &self.wire[self.arrived..];
         let chunk = if self.plan.chunk == 0 { usize::MAX } else { self.plan.chunk };
-        let room = self.inbox.space();
-        let len = rest.len().min(chunk).min(room.len());
-        room[..len].copy_from_slice(&rest[..len]);
+        let free = self.inbox.space();
+        let len = rest.len().min(chunk).min(free.len());
+        free[..len].copy_from_slice(&rest[..len]);
         self.inbox.filled(len);
         self.arrived += len;
     }
@@ -236,7 +236,7 @@ impl Source for Capture {
         })
     }
 
-    fn attend(&mut self, _: Due<'_>) -> Result<(), Error> {
+    fn perform(&mut self, _: Due<'_>) -> Result<(), Error> {
         Ok(())
     }
 
@@ -248,7 +248,7 @@ impl Source for Capture {
 
     fn delivered(&mut self) {}
 
-    fn lost(&mut self, error: Error) -> Result<(), Error> {
+    fn replace_stream(&mut self, error: Error) -> Result<(), Error> {
         if !matches!(error.kind(), ErrorKind::Io { .. }) {
             return Err(error);
         }

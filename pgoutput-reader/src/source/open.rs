@@ -13,17 +13,17 @@ use crate::config::Config;
 use crate::connection::{Connection, CopyBoth, SystemId};
 use crate::error::{Error, HistoryError, SetupError};
 use crate::io::{StopHandle, Waits, WakePipe, Waker, worker};
-use crate::proto::liveness::Pace;
+use crate::proto::liveness::UpdateTiming;
 use crate::proto::{CreateSlot, StartReplication};
 use crate::server_version::ServerVersion;
 use crate::setup::{Needs, SlotFacts, SlotWaitOptions};
 
 /// The timeout of each step of an attempt without a setting.
-const STEP: Duration = Duration::from_secs(30);
+const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The time that the start of the stream waits for the SQL connection, so that the first change
 /// need not wait.
-const READY: Duration = Duration::from_secs(1);
+const CATALOG_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The server and the settings that streams are opened with.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub(crate) struct StreamOpener {
 /// A stream that was started, and the facts found on the way.
 pub(crate) struct Opened {
     pub(crate) copy: CopyBoth,
-    pub(crate) pace: Pace,
+    pub(crate) timing: UpdateTiming,
     pub(crate) catalog: Catalog,
     pub(crate) system: SystemId,
     /// The slot's confirmed LSN.
@@ -132,21 +132,21 @@ impl StreamOpener {
     fn open_again(&self, lost: &LostStream, waits: Waits) -> Result<Opened, Error> {
         let mut config = self.config.clone();
         if config.get_connect_timeout().is_none() {
-            config = config.connect_timeout(STEP);
+            config = config.connect_timeout(STEP_TIMEOUT);
         }
         let mut connection = Connection::connect(&config)?;
-        connection.set_command_timeout(Some(STEP));
+        connection.set_command_timeout(Some(STEP_TIMEOUT));
         let system = connection.identify_system()?;
         let mut catalog = Catalog::new(connection.sql_connector(&config)?);
         let slot = connection.check_slot(&self.start.slot)?;
         lost.check(&system, slot, &self.start.slot)?;
         let again = StartReplication { start_lsn: lost.start_lsn, ..self.start.clone() };
-        let given_up = waits.stop.clone();
+        let abandoned = waits.stop.clone();
         catalog.wait_with(waits);
-        let mut opened = start(connection, &again, catalog, system, slot, Some(&given_up))?;
+        let mut opened = start(connection, &again, catalog, system, slot, Some(&abandoned))?;
         // Other clients could move the slot until this connection acquired it. The server would
         // then skip the changes that they have read.
-        let slot = opened.catalog.slot_status_within(STEP, &self.start.slot)?;
+        let slot = opened.catalog.slot_status_within(STEP_TIMEOUT, &self.start.slot)?;
         opened.confirmed = slot.confirmed_flush_lsn.unwrap_or_default();
         lost.check_slot(opened.confirmed, &self.start.slot)?;
         Ok(opened)
@@ -159,25 +159,25 @@ fn start(
     mut catalog: Catalog,
     system: SystemId,
     slot: SlotFacts,
-    given_up: Option<&StopHandle>,
+    abandoned: Option<&StopHandle>,
 ) -> Result<Opened, Error> {
     // Publications were checked before the first stream. Later a missing one is an error of the
     // stream, which names the position, and only if there are changes.
-    let pace = connection.pace()?;
+    let timing = connection.timing()?;
     if slot.two_phase {
         return Err(SetupError::SlotTwoPhase { slot: start.slot.clone() }.into());
     }
     // If another connection still uses the slot, the start probably fails anyway.
     if !slot.in_use {
-        catalog.make_ready(READY);
+        catalog.make_ready(CATALOG_TIMEOUT);
     }
-    if given_up.is_some_and(StopHandle::is_stopped) {
+    if abandoned.is_some_and(StopHandle::is_stopped) {
         return Err(Error::stopped("connecting to", connection.address()));
     }
     let (version, tls) = (connection.server_version(), connection.is_tls());
     let copy = connection.start_replication(start)?;
     let SlotFacts { confirmed, waited_for: commits_wait, .. } = slot;
-    Ok(Opened { copy, pace, catalog, system, confirmed, commits_wait, version, tls })
+    Ok(Opened { copy, timing, catalog, system, confirmed, commits_wait, version, tls })
 }
 
 impl LostStream {
@@ -223,7 +223,7 @@ impl LostStream {
 #[derive(Debug)]
 pub(crate) struct ReconnectionAttempt {
     result: Receiver<Result<Opened, Error>>,
-    given_up: StopHandle,
+    abandoned: StopHandle,
 }
 
 impl ReconnectionAttempt {
@@ -242,11 +242,11 @@ impl ReconnectionAttempt {
     ) -> Result<Self, Error> {
         let wake = WakePipe::new()
             .map_err(|error| Error::io("creating a wake pipe for", "connecting", error))?;
-        let given_up = StopHandle::new(wake.waker());
-        let waits = Waits { wake, stop: given_up.clone() };
+        let abandoned = StopHandle::new(wake.waker());
+        let waits = Waits { wake, stop: abandoned.clone() };
         let open = move || open(waits);
         let result = worker::start("pgoutput-connect", "connecting", Some(done), open)?;
-        Ok(Self { result, given_up })
+        Ok(Self { result, abandoned })
     }
 
     /// Returns the result, once there is one.
@@ -263,7 +263,7 @@ impl ReconnectionAttempt {
 
 impl Drop for ReconnectionAttempt {
     fn drop(&mut self) {
-        self.given_up.stop();
+        self.abandoned.stop();
     }
 }
 
@@ -311,8 +311,8 @@ mod tests {
         let wake = WakePipe::new().unwrap();
         let attempt = ReconnectionAttempt::run(wake.waker(), |_| panic!("on purpose")).unwrap();
         let start = Instant::now();
-        wake.wait(Some(start + STEP)).unwrap();
-        assert!(start.elapsed() < STEP, "no thread was woken");
+        wake.wait(Some(start + STEP_TIMEOUT)).unwrap();
+        assert!(start.elapsed() < STEP_TIMEOUT, "no thread was woken");
         assert!(attempt.result().expect("woken before the end").is_err());
     }
 

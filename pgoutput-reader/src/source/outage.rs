@@ -102,9 +102,9 @@ mod tests {
         assert!(outage.next_delay(&policy, start, 0).is_some());
         outage.failed(error("second"));
         assert_eq!(outage.next_delay(&policy, start + MS, 0), None);
-        let given_up = outage.into_error(start + 3 * MS).into_kind();
-        let ErrorKind::GaveUp { cause, attempts: 1, elapsed, last: Some(last) } = given_up else {
-            panic!("{given_up:?}")
+        let gave_up = outage.into_error(start + 3 * MS).into_kind();
+        let ErrorKind::GaveUp { cause, attempts: 1, elapsed, last: Some(last) } = gave_up else {
+            panic!("{gave_up:?}")
         };
         assert_eq!(elapsed, 3 * MS);
         assert!(cause.to_string().contains("first") && last.to_string().contains("second"));

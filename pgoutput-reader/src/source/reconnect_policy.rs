@@ -114,7 +114,7 @@ impl Reconnect {
     }
 
     /// Returns the time after which a connection is stable.
-    pub(crate) fn good_after(&self) -> Duration {
+    pub(crate) fn stable_after(&self) -> Duration {
         self.max_delay
     }
 
@@ -211,9 +211,9 @@ mod tests {
 
     #[test]
     fn ends_at_the_limit_of_attempts_or_of_time() {
-        let thrice = plain().max_attempts(Some(3));
-        assert!(thrice.delay(2, MS, 0).is_some());
-        assert_eq!(thrice.delay(3, MS, 0), None);
+        let limited = plain().max_attempts(Some(3));
+        assert!(limited.delay(2, MS, 0).is_some());
+        assert_eq!(limited.delay(3, MS, 0), None);
         let short = plain().max_elapsed(Some(150 * MS));
         assert_eq!(short.delay(0, 100 * MS, 0), Some(50 * MS));
         assert_eq!(short.delay(1, 150 * MS, 0), None);

@@ -11,7 +11,7 @@ use super::open::{LostStream, Opened, ReconnectionAttempt, StreamOpener};
 use super::outage::Outage;
 use super::reconnect_policy::{OnReconnect, OnReconnected, Reconnect, Reconnected};
 use super::stability::Stability;
-use super::transient::may_pass;
+use super::transient::is_transient;
 use super::{Source, Step};
 use crate::catalog::Catalog;
 use crate::connection::{CopyBoth, SystemId};
@@ -19,7 +19,7 @@ use crate::delivery::Due;
 use crate::error::{Error, ErrorKind, ServerMessage, SetupError};
 use crate::io::{StopHandle, Waits, WakePipe};
 use crate::listener::Listener;
-use crate::proto::liveness::Pace;
+use crate::proto::liveness::UpdateTiming;
 use crate::schema::{Facts, Need, Schemas};
 use crate::stream::{
     self, AcknowledgedLsns, Frame, Health, NOTICES_KEPT, Publications, ReplicationStream,
@@ -81,10 +81,10 @@ enum Phase {
 }
 
 impl StreamSettings {
-    fn stream(&self, copy: CopyBoth, pace: Pace) -> Result<ReplicationStream, Error> {
-        let mut stream = ReplicationStream::new(copy, pace, self.publications.clone())?;
+    fn stream(&self, copy: CopyBoth, timing: UpdateTiming) -> Result<ReplicationStream, Error> {
+        let mut stream = ReplicationStream::new(copy, timing, self.publications.clone())?;
         stream.set_heartbeat(self.heartbeat)?;
-        stream.follow(&self.acknowledged);
+        stream.report_also(&self.acknowledged);
         Ok(stream)
     }
 }
@@ -96,7 +96,7 @@ impl Replication {
         settings: StreamSettings,
         stop: Option<(WakePipe, StopHandle)>,
     ) -> Result<Self, Error> {
-        let Opened { mut copy, pace, mut catalog, system, confirmed, commits_wait, .. } = opened;
+        let Opened { mut copy, timing, mut catalog, system, confirmed, commits_wait, .. } = opened;
         // A handle that the program already has stops this reader too.
         let stop = stop.map(|(wake, stop)| {
             copy.set_wake_pipe(wake);
@@ -104,7 +104,7 @@ impl Replication {
         });
         let wake = copy.wake_pipe();
         let address = copy.address().to_owned();
-        let mut stream = settings.stream(copy, pace)?;
+        let mut stream = settings.stream(copy, timing)?;
         if let Some(stop) = stop {
             stream.stopped_by(stop);
         }
@@ -184,11 +184,11 @@ impl Replication {
     }
 
     /// Keeps the state of a lost stream.
-    fn leave(&mut self, mut stream: ReplicationStream) {
+    fn keep_state(&mut self, mut stream: ReplicationStream) {
         self.before = merged(&self.before, stream.health());
         self.notices.append(&mut stream.take_notices());
-        let surplus = self.notices.len().saturating_sub(NOTICES_KEPT);
-        self.notices.drain(..surplus);
+        let excess = self.notices.len().saturating_sub(NOTICES_KEPT);
+        self.notices.drain(..excess);
     }
 
     fn schedule(&mut self, mut outage: Box<Outage>) -> Result<(), Error> {
@@ -252,11 +252,11 @@ impl Replication {
     }
 
     fn opened(&mut self, opened: Opened) -> Result<(), Error> {
-        let Opened { mut copy, pace, mut catalog, system, commits_wait, .. } = opened;
+        let Opened { mut copy, timing, mut catalog, system, commits_wait, .. } = opened;
         self.commits_wait = commits_wait;
         copy.set_wake_pipe(self.wake.clone());
         copy.address().clone_into(&mut self.address);
-        let mut stream = self.settings.stream(copy, pace)?;
+        let mut stream = self.settings.stream(copy, timing)?;
         stream.stopped_by(self.stop.clone());
         self.stream = Some(stream);
         catalog.wait_with(Waits { wake: self.wake.clone(), stop: self.stop.clone() });
@@ -296,8 +296,8 @@ impl Replication {
 
     fn replace(&mut self, error: Error) -> Result<(), Error> {
         let policy = &self.settings.reconnect;
-        if policy.is_never() || !may_pass(&error) {
-            if self.settings.temporary && may_pass(&error) {
+        if policy.is_never() || !is_transient(&error) {
+            if self.settings.temporary && is_transient(&error) {
                 let slot = self.opener.start.slot.clone();
                 return Err(ErrorKind::TemporarySlotLost { slot, cause: error }.into());
             }
@@ -305,8 +305,8 @@ impl Replication {
         }
         let now = Instant::now();
         if let Some(stream) = self.stream.take() {
-            self.leave(stream);
-            if self.stability.is_stable(now, self.settings.reconnect.good_after()) {
+            self.keep_state(stream);
+            if self.stability.is_stable(now, self.settings.reconnect.stable_after()) {
                 self.outage = None;
             }
         }
@@ -335,7 +335,7 @@ impl Source for Replication {
 
     fn step_after_stop(&mut self, deadline: Instant) -> Result<Step<Frame>, Error> {
         let Some(stream) = &mut self.stream else { return Ok(Step::Stopped) };
-        stream.forget_stop();
+        stream.clear_stop();
         let step = stream.step(Some(deadline));
         self.report_skipped();
         step.map(Step::from)
@@ -355,7 +355,7 @@ impl Source for Replication {
         self.catalog.answer(need, schemas, &self.opener.start.publications)
     }
 
-    fn attend(&mut self, due: Due<'_>) -> Result<(), Error> {
+    fn perform(&mut self, due: Due<'_>) -> Result<(), Error> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
         if due.keepalive {
             stream.send_status(true)?;
@@ -377,7 +377,7 @@ impl Source for Replication {
         }
     }
 
-    fn lost(&mut self, error: Error) -> Result<(), Error> {
+    fn replace_stream(&mut self, error: Error) -> Result<(), Error> {
         self.replace(error).map_err(|error| self.explained(error))
     }
 

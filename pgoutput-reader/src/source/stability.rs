@@ -31,11 +31,11 @@ impl Stability {
         self.caught_up |= lsn >= self.log_end;
     }
 
-    /// Returns whether the connection was stable when it ended: it lasted for `good_after`, or
+    /// Returns whether the connection was stable when it ended: it lasted for `stable_after`, or
     /// caught up and lasted for a moment.
-    pub(super) fn is_stable(&self, now: Instant, good_after: Duration) -> bool {
+    pub(super) fn is_stable(&self, now: Instant, stable_after: Duration) -> bool {
         let lasted = now.saturating_duration_since(self.opened_at);
-        lasted >= good_after || (self.caught_up && lasted >= SHORTEST)
+        lasted >= stable_after || (self.caught_up && lasted >= SHORTEST)
     }
 }
 
@@ -43,9 +43,9 @@ impl Stability {
 mod tests {
     use super::*;
 
-    const GOOD_AFTER: Duration = Duration::from_secs(30);
+    const STABLE_AFTER: Duration = Duration::from_secs(30);
 
-    fn passes(reached: Option<u64>, lasted: Duration) -> bool {
+    fn is_stable_after(reached: Option<u64>, lasted: Duration) -> bool {
         let start = Instant::now();
         let mut stability = Stability::new(start, Lsn::new(100));
         if let Some(lsn) = reached {
@@ -53,24 +53,24 @@ mod tests {
             // A later keepalive with an earlier LSN does not undo it.
             stability.caught_up(Lsn::new(1));
         }
-        stability.is_stable(start + lasted, GOOD_AFTER)
+        stability.is_stable(start + lasted, STABLE_AFTER)
     }
 
     #[test]
     fn an_idle_connection_is_stable_once_the_server_has_caught_up() {
-        assert!(passes(Some(100), SHORTEST));
-        assert!(passes(Some(200), 5 * SHORTEST));
+        assert!(is_stable_after(Some(100), SHORTEST));
+        assert!(is_stable_after(Some(200), 5 * SHORTEST));
     }
 
     #[test]
     fn a_connection_that_fails_before_the_end_of_the_log_is_not_stable() {
-        assert!(!passes(Some(99), 29 * SHORTEST));
-        assert!(!passes(None, 29 * SHORTEST));
-        assert!(passes(None, GOOD_AFTER));
+        assert!(!is_stable_after(Some(99), 29 * SHORTEST));
+        assert!(!is_stable_after(None, 29 * SHORTEST));
+        assert!(is_stable_after(None, STABLE_AFTER));
     }
 
     #[test]
     fn a_connection_that_fails_immediately_is_not_stable() {
-        assert!(!passes(Some(100), SHORTEST / 2));
+        assert!(!is_stable_after(Some(100), SHORTEST / 2));
     }
 }

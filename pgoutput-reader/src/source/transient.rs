@@ -7,13 +7,13 @@ use crate::error::{Error, ErrorKind, LimitError, SetupError, TlsError};
 /// Returns whether another attempt may succeed a moment later: after errors of the network, a
 /// server that restarts or has too many connections, a slot that is still held. An error that is
 /// not known to pass does not.
-pub(super) fn may_pass(error: &Error) -> bool {
+pub(super) fn is_transient(error: &Error) -> bool {
     match error.kind() {
-        ErrorKind::Io { source, .. } => io_may_pass(source),
-        ErrorKind::Server(message) => message.sqlstate().is_some_and(state_may_pass),
+        ErrorKind::Io { source, .. } => is_transient_io(source),
+        ErrorKind::Server(message) => message.sqlstate().is_some_and(is_transient_state),
         ErrorKind::Catalog(error) => match error.sqlstate() {
-            Some(code) => state_may_pass(code),
-            None => error.is_closed() || error.io_error().is_some_and(io_may_pass),
+            Some(code) => is_transient_state(code),
+            None => error.is_closed() || error.io_error().is_some_and(is_transient_io),
         },
         ErrorKind::Timeout { .. }
         | ErrorKind::ServerSilent { .. }
@@ -27,13 +27,13 @@ pub(super) fn may_pass(error: &Error) -> bool {
         | ErrorKind::SessionAttrs { .. }
         // The session that creates it finishes or fails.
         | ErrorKind::Setup(SetupError::SlotBeingCreated { .. }) => true,
-        ErrorKind::AllHosts(errors) => errors.iter().any(may_pass),
+        ErrorKind::AllHosts(errors) => errors.iter().any(is_transient),
         _ => false,
     }
 }
 
 /// By SQLSTATE (manual, appendix "PostgreSQL Error Codes").
-fn state_may_pass(code: &str) -> bool {
+fn is_transient_state(code: &str) -> bool {
     // Class 08 is Connection Exception; a protocol_violation stays one.
     (code.starts_with("08") && code != "08P01")
         || matches!(
@@ -54,7 +54,7 @@ fn state_may_pass(code: &str) -> bool {
         )
 }
 
-fn io_may_pass(error: &io::Error) -> bool {
+fn is_transient_io(error: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     // `NotFound` is the socket file of a server that is down.
     !matches!(error.kind(), Kind::PermissionDenied | Kind::InvalidInput | Kind::Unsupported)
@@ -83,7 +83,7 @@ mod tests {
             "57P01", "57P02", "57P03", "55006", "53300", "08006", "25P04", "57P05", "57014",
             "40001",
         ] {
-            assert!(may_pass(&server(code)), "{code}");
+            assert!(is_transient(&server(code)), "{code}");
         }
         for kind in [
             Kind::ConnectionRefused,
@@ -93,7 +93,7 @@ mod tests {
             Kind::HostUnreachable,
             Kind::TimedOut,
         ] {
-            assert!(may_pass(&io_error(kind)), "{kind:?}");
+            assert!(is_transient(&io_error(kind)), "{kind:?}");
         }
         let address = || String::from("db:5432");
         for kind in [
@@ -106,7 +106,7 @@ mod tests {
             ErrorKind::Limit(LimitError::Unsent { pending: 1 }),
             ErrorKind::Tls(TlsError::Closed { direct: false }),
         ] {
-            assert!(may_pass(&kind.into()));
+            assert!(is_transient(&kind.into()));
         }
     }
 
@@ -117,7 +117,7 @@ mod tests {
         for code in
             ["08P01", "28P01", "28000", "42704", "55000", "53400", "58P01", "57P04", "XX000", ""]
         {
-            assert!(!may_pass(&server(code)), "{code}");
+            assert!(!is_transient(&server(code)), "{code}");
         }
         let slot = String::from("s");
         let changed =
@@ -133,7 +133,7 @@ mod tests {
             Error::usage("no"),
             ErrorKind::AllHosts(vec![server("28P01")]).into(),
         ] {
-            assert!(!may_pass(&error), "{error}");
+            assert!(!is_transient(&error), "{error}");
         }
     }
 }

@@ -50,7 +50,7 @@ impl Stored {
         if self.trusted {
             return Ok(());
         }
-        not_forgotten(&self.position, confirmed, restart, waited_for || self.by_stages)
+        verify_history(&self.position, confirmed, restart, waited_for || self.by_stages)
     }
 }
 
@@ -126,7 +126,7 @@ fn same_log(
 ///
 /// A reader that commits wait for signs nothing. It accepts a slot that is not new. A new slot
 /// keeps no WAL from before its creation, which was after the position.
-fn not_forgotten(
+fn verify_history(
     position: &Position,
     confirmed: Lsn,
     restart: Option<Lsn>,
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn a_slot_that_may_be_new_is_refused() {
         let checked = |position: &Position, confirmed: u64, restart: Option<u64>| {
-            not_forgotten(position, Lsn::new(confirmed), restart.map(Lsn::new), false)
+            verify_history(position, Lsn::new(confirmed), restart.map(Lsn::new), false)
         };
         for (confirmed, restart, taken) in [
             (0x0F00, Some(0x0E00), true),
@@ -253,7 +253,7 @@ mod tests {
         // If commits wait for the reader, nothing is signed, and restart_lsn decides.
         for (restart, taken) in [(Some(0x1000), true), (Some(0x8FC8), false), (None, false)] {
             let (confirmed, restart) = (Lsn::new(0x9000), restart.map(Lsn::new));
-            let result = not_forgotten(&stored(), confirmed, restart, true);
+            let result = verify_history(&stored(), confirmed, restart, true);
             assert_eq!(result.is_ok(), taken, "{restart:?}");
         }
         let signed = stored().signature().before(Lsn::new(0x9000)).as_u64();

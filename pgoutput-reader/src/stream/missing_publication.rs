@@ -47,7 +47,7 @@ impl Publications {
 
     /// The publication that a warning of PostgreSQL 18 names; `None` for other notices. `received`
     /// is used where the server gives no LSN.
-    pub(super) fn warned(
+    pub(super) fn parse_warning(
         &self,
         notice: &ServerMessage,
         received: Lsn,
@@ -60,7 +60,7 @@ impl Publications {
     ///
     /// # Errors
     /// [`StreamError::PublicationMissing`], unless the policy skips it.
-    pub(super) fn judge(
+    pub(super) fn apply_policy(
         &self,
         skipped: SkippedPublication,
         server: ServerVersion,
@@ -145,11 +145,11 @@ mod tests {
         let warning = message(&[(b'M', text), (b'W', CONTEXT), (b'R', "LoadPublications")]);
         let names = ["sh", "shop", "other", "skip", "loading", "publication"];
         let found = publications(&names, MissingPublication::Skip);
-        let skipped = found.warned(&warning, Lsn::new(7)).unwrap();
+        let skipped = found.parse_warning(&warning, Lsn::new(7)).unwrap();
         assert_eq!((skipped.publication.as_str(), skipped.lsn), ("shop", Lsn::new(0x176_F880)));
-        assert_eq!(found.judge(skipped.clone(), version("18.0")).unwrap(), skipped);
+        assert_eq!(found.apply_policy(skipped.clone(), version("18.0")).unwrap(), skipped);
         let refused = publications(&["shop"], MissingPublication::Refuse);
-        let error = refused.judge(skipped, version("18.0")).unwrap_err().to_string();
+        let error = refused.apply_policy(skipped, version("18.0")).unwrap_err().to_string();
         for part in ["\"shop\"", "0/176F880", "--skip-missing-publication", "new slot"] {
             assert!(error.contains(part), "{error}");
         }
@@ -174,11 +174,15 @@ mod tests {
     fn a_warning_without_lsn_or_known_name_still_counts() {
         let warning = message(&[(b'M', "…"), (b'R', "LoadPublications")]);
         let skipped = publications(&["a", "b"], MissingPublication::Refuse)
-            .warned(&warning, Lsn::new(7))
+            .parse_warning(&warning, Lsn::new(7))
             .unwrap();
         assert_eq!((skipped.publication.as_str(), skipped.lsn), ("a\" or \"b", Lsn::new(7)));
         let other = message(&[(b'M', "skipped loading publication \"a\""), (b'R', "other")]);
-        assert!(publications(&["a"], MissingPublication::Skip).warned(&other, Lsn::ZERO).is_none());
+        assert!(
+            publications(&["a"], MissingPublication::Skip)
+                .parse_warning(&other, Lsn::ZERO)
+                .is_none()
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ impl Connection {
     /// publication; the errors of [`start_replication`](Self::start_replication).
     pub fn stream(mut self, start: &StartReplication) -> Result<ReplicationStream, Error> {
         self.check_setup(start)?;
-        let pace = self.pace()?;
-        ReplicationStream::new(self.start_replication(start)?, pace, Publications::of(start))
+        let timing = self.timing()?;
+        ReplicationStream::new(self.start_replication(start)?, timing, Publications::of(start))
     }
 }

@@ -73,7 +73,7 @@ impl Status {
 
     /// Also reports these acknowledged LSNs from now on.
     #[cfg(feature = "reader")]
-    pub(super) fn follow(&self, acknowledged: &Arc<AcknowledgedLsns>) {
+    pub(super) fn report_also(&self, acknowledged: &Arc<AcknowledgedLsns>) {
         // A stream belongs to one reader.
         let _ = self.0.followed.set(Arc::clone(acknowledged));
     }
@@ -88,8 +88,8 @@ impl Status {
     }
 
     /// Records that the server asked for a status update.
-    pub(super) fn asked(&self) {
-        self.0.lock().feedback.asked();
+    pub(super) fn request(&self) {
+        self.0.lock().feedback.request();
     }
 
     /// Sends a status update if one is due.
@@ -152,7 +152,7 @@ impl SharedStatus {
         // A server that shuts down asks, and waits until its whole WAL is flushed here. If flush is
         // zero it waits for write instead. A zero does not move the slot.
         #[cfg(feature = "reader")]
-        let lags = clock.feedback.is_asked()
+        let lags = clock.feedback.is_requested()
             && flush == clock.feedback.reported().flush
             && self.lags_when_idle();
         #[cfg(feature = "reader")]
@@ -175,7 +175,7 @@ impl SharedStatus {
     }
 
     /// Sends what is due, and what the socket did not accept before, until the heartbeat must end.
-    fn beat(&self) {
+    fn send_heartbeats(&self) {
         let mut clock = self.lock();
         while !clock.ended {
             let now = Instant::now();
@@ -217,7 +217,7 @@ impl Heartbeat {
         shared.lock().ended = false;
         let thread = thread::Builder::new()
             .name("pgoutput-status".into())
-            .spawn(move || shared.beat())
+            .spawn(move || shared.send_heartbeats())
             .map_err(|error| Error::io("starting a thread for", address, error))?;
         Ok(Self { status: status.clone(), thread: Some(thread) })
     }

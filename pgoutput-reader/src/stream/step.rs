@@ -40,12 +40,12 @@ pub(crate) struct Frame {
 
 /// The time after a deadline during which messages that are no events are still processed, since an
 /// event may follow them.
-const LENIENCE: Duration = Duration::from_millis(20);
+const OVERRUN: Duration = Duration::from_millis(20);
 
 /// Returns whether a deadline passed so long ago that the wait must end, although the server keeps
 /// sending messages that are no events.
 pub(crate) fn is_late(deadline: Option<Instant>) -> bool {
-    deadline.is_some_and(|deadline| deadline.elapsed() > LENIENCE)
+    deadline.is_some_and(|deadline| deadline.elapsed() > OVERRUN)
 }
 
 impl ReplicationStream {
@@ -70,8 +70,8 @@ impl ReplicationStream {
             if self.finished {
                 return Ok(Step::Stopped);
             }
-            if self.heartbeat.is_none() || self.is_asked {
-                self.is_asked = false;
+            if self.heartbeat.is_none() || self.is_update_requested {
+                self.is_update_requested = false;
                 self.status.send_due(Instant::now())?;
             }
             let advance = match self.copy.advance_buffered()? {
@@ -83,7 +83,7 @@ impl ReplicationStream {
                 Advance::Copy(position) => return self.open(position),
                 Advance::Notice(notice) => {
                     let received = self.status.positions().write;
-                    let skipped = self.publications.warned(&notice, received);
+                    let skipped = self.publications.parse_warning(&notice, received);
                     self.note(*notice);
                     if let Some(skipped) = skipped {
                         return self.skip(skipped);
@@ -113,10 +113,10 @@ impl ReplicationStream {
             .flatten()
             .fold(self.status.due_at(), Ord::min);
         let advance = self.copy.advance(Some(wake_at))?;
-        let heard_at = self.copy.heard_at();
-        self.silence.heard(heard_at);
+        let received_at = self.copy.received_at();
+        self.silence.received(received_at);
         // Nothing was left to read, so the silence is the server's, however long the caller paused.
-        if advance == Advance::TimedOut && heard_at < start {
+        if advance == Advance::TimedOut && received_at < start {
             self.check_silence()?;
         }
         Ok(advance)
@@ -127,7 +127,7 @@ impl ReplicationStream {
         match self.silence.action(now) {
             LivenessAction::Wait => Ok(()),
             LivenessAction::Ask => {
-                self.silence.asked(now);
+                self.silence.request_sent(now);
                 self.status.send(true)
             }
             LivenessAction::Over => {
@@ -148,8 +148,8 @@ impl ReplicationStream {
             CopyData::PrimaryKeepalive(keepalive) => {
                 self.received(keepalive.wal_end, keepalive.send_time);
                 if keepalive.reply_requested() {
-                    self.status.asked();
-                    self.is_asked = true;
+                    self.status.request();
+                    self.is_update_requested = true;
                 }
                 Ok(Step::Keepalive(keepalive))
             }

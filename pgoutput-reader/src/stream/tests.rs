@@ -6,7 +6,7 @@ use pgoutput_decode::StandbyStatusUpdate;
 use proptest::prelude::*;
 
 use super::*;
-use crate::connection::tests::{Scripted, Server, copying, message, welcome};
+use crate::connection::tests::{Scripted, Server, accepted_client, message, start_copy};
 use crate::proto::StartReplication;
 
 /// A timeout that never passes in a test that succeeds.
@@ -17,9 +17,9 @@ const NEVER: Duration = Duration::from_secs(3600);
 
 /// Accepts a client and starts its copy.
 fn start(server: &mut Server) {
-    server.say(&welcome());
+    server.send(&accepted_client());
     server.expect(b'Q');
-    server.say(&message(b'W', b"\0\0\0"));
+    server.send(&message(b'W', b"\0\0\0"));
 }
 
 fn keepalive(wal_end: u64) -> Vec<u8> {
@@ -31,9 +31,9 @@ fn status(server: &mut Server) -> StandbyStatusUpdate {
 }
 
 fn stream(scripted: &Scripted, interval: Duration, limit: Duration) -> ReplicationStream {
-    let pace = Pace { interval, silence: Liveness::new(limit, Instant::now()) };
+    let timing = UpdateTiming { interval, silence: Liveness::new(limit, Instant::now()) };
     let publications = Publications::of(&StartReplication::new("s", ["p"]));
-    ReplicationStream::new(copying(scripted.connect()), pace, publications).unwrap()
+    ReplicationStream::new(start_copy(scripted.connect()), timing, publications).unwrap()
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn the_heartbeat_reports_what_was_acknowledged_while_nobody_reads() {
     let (go, gone) = channel();
     let scripted = Scripted::new("heartbeat", move |mut server| {
         start(&mut server);
-        server.say(&keepalive(100));
+        server.send(&keepalive(100));
         for _ in 0..3 {
             assert_eq!(status(&mut server).flush, Lsn::ZERO);
         }
@@ -80,12 +80,12 @@ fn frame(data: &[u8]) -> Vec<u8> {
 fn frames_are_returned_as_they_came_while_keepalives_are_answered() {
     let scripted = Scripted::new("frames", |mut server| {
         start(&mut server);
-        server.say(&frame(b"I, and then no row"));
-        server.say(&message(b'd', &[&b"k"[..], &100_u64.to_be_bytes(), &[0; 8], &[1]].concat()));
+        server.send(&frame(b"I, and then no row"));
+        server.send(&message(b'd', &[&b"k"[..], &100_u64.to_be_bytes(), &[0; 8], &[1]].concat()));
         assert_eq!(status(&mut server).write, Lsn::new(100));
-        server.say(&frame(b"what nobody knows"));
-        server.say(&frame(b""));
-        server.say(&frame(b"S, and then no transaction"));
+        server.send(&frame(b"what nobody knows"));
+        server.send(&frame(b""));
+        server.send(&frame(b"S, and then no transaction"));
         server.closed();
     });
     let mut stream = stream(&scripted, NEVER, Duration::ZERO);
@@ -165,7 +165,7 @@ fn short_waits_add_up_and_an_answer_restarts_the_silence() {
         // The client asks again only if it took the first answer for one.
         for lsn in 1..=2 {
             assert_eq!(status(&mut server).reply, 1);
-            server.say(&keepalive(lsn));
+            server.send(&keepalive(lsn));
         }
         server.closed();
     });
@@ -219,7 +219,7 @@ proptest! {
             start(&mut server);
             for messages in counts {
                 for _ in 0..messages {
-                    server.say(&frame(b"a change"));
+                    server.send(&frame(b"a change"));
                 }
                 done.send(()).unwrap();
             }
@@ -270,17 +270,17 @@ fn a_caller_that_only_polls_notices_a_silent_server() {
     let scripted = Scripted::new("silent-polled", |mut server| {
         start(&mut server);
         assert_eq!(status(&mut server).reply, 1);
-        server.say(&keepalive(1));
+        server.send(&keepalive(1));
         // The next request is not answered.
         assert_eq!(status(&mut server).reply, 1);
         server.closed();
     });
     let mut stream = stream(&scripted, NEVER, LIMIT);
     assert!(matches!(poll_until_over(&mut stream), Ok(Step::Keepalive(_))));
-    let heard = Instant::now();
+    let start = Instant::now();
     let error = poll_until_over(&mut stream).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::ServerSilent { limit: LIMIT, .. }), "{error:?}");
-    assert!(heard.elapsed() >= LIMIT / 2);
+    assert!(start.elapsed() >= LIMIT / 2);
     drop(stream);
     scripted.end();
 }
@@ -291,7 +291,7 @@ fn a_caller_that_only_polls_notices_that_the_server_is_gone() {
         start(&mut server);
         // The stream is busy at first.
         for _ in 0..100 {
-            server.say(&frame(b"a change"));
+            server.send(&frame(b"a change"));
         }
     });
     let mut stream = stream(&scripted, NEVER, Duration::ZERO);
@@ -312,7 +312,7 @@ fn a_caller_that_only_polls_sends_status_updates() {
         for _ in 0..3 {
             assert_eq!(status(&mut server).reply, 0);
         }
-        server.say(&keepalive(1));
+        server.send(&keepalive(1));
         server.ended();
     });
     let mut stream = stream(&scripted, Duration::from_millis(20), Duration::ZERO);
@@ -331,7 +331,7 @@ fn a_pause_of_the_caller_is_not_a_silence_of_the_server() {
     let scripted = Scripted::new("pause", move |mut server| {
         start(&mut server);
         gone.recv_timeout(TIMEOUT).unwrap();
-        server.say(&keepalive(1));
+        server.send(&keepalive(1));
         done.send(()).unwrap();
         server.closed();
     });

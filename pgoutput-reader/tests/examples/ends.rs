@@ -5,10 +5,10 @@ use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use pgoutput_harness::{Database, PATIENCE, Wait, eventually, output, servers};
+use pgoutput_harness::{Database, TIMEOUT, Wait, eventually, output, servers};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{example, exclusive, left_behind};
+use crate::{count_objects, example, exclusive};
 
 /// The number of times that quickstart is stopped.
 const ROUNDS: u32 = 16;
@@ -42,14 +42,14 @@ fn quickstart_drops_its_objects_after_a_signal_during_slot_creation() {
     let _exclusive = exclusive();
     for server in servers() {
         let database = server.database("quickstart_signal");
-        for asked in [Signal::INT, Signal::TERM, Signal::HUP] {
+        for requested in [Signal::INT, Signal::TERM, Signal::HUP] {
             let mut open = database.client();
             // A new slot waits for the end of this transaction.
             open.batch_execute("BEGIN; SELECT pg_catalog.txid_current()").unwrap();
             let (mut child, mut stderr) = start(&database);
-            let wait = Wait::or_kill("quickstart to be stopped", PATIENCE, &child);
+            let wait = Wait::killing("quickstart to be stopped", TIMEOUT, &child);
             let mut text = read_up_to(&mut stderr, "created publication");
-            signal(&child, asked);
+            signal(&child, requested);
             text += &read_up_to(&mut stderr, "stopping");
             open.batch_execute("COMMIT").unwrap();
             stderr.read_to_string(&mut text).unwrap();
@@ -59,7 +59,7 @@ fn quickstart_drops_its_objects_after_a_signal_during_slot_creation() {
             for what in ["table", "publication"] {
                 assert!(text.contains(&format!("\ndropped {what} ")), "{text}");
             }
-            assert_eq!(left_behind(&database), 0, "{text}");
+            assert_eq!(count_objects(&database), 0, "{text}");
         }
     }
 }
@@ -73,7 +73,7 @@ fn quickstart_leaves_nothing_whenever_a_signal_stops_it() {
         let mut stopped = 0;
         for round in 0..ROUNDS {
             let (mut child, mut stderr) = start(&database);
-            let wait = Wait::or_kill("quickstart to end", PATIENCE, &child);
+            let wait = Wait::killing("quickstart to end", TIMEOUT, &child);
             let step = ["using", "created table", "created publication", "created replication"];
             let mut text = read_up_to(&mut stderr, step[round as usize % step.len()]);
             sleep(Duration::from_millis(u64::from(round / 4) * 4));
@@ -85,7 +85,7 @@ fn quickstart_leaves_nothing_whenever_a_signal_stops_it() {
             // Before it has created anything, a signal ends it directly, without an exit code.
             assert!(matches!(status.code(), None | Some(0 | 1)), "{status}: {text}");
             assert!(status.code().is_some() || !text.contains("created"), "{text}");
-            assert_eq!(left_behind(&database), 0, "{text}");
+            assert_eq!(count_objects(&database), 0, "{text}");
         }
         assert_ne!(stopped, 0, "no round stopped it during its work");
     }
@@ -117,7 +117,7 @@ fn quickstart_creates_nothing_without_an_output() {
     for server in servers() {
         let database = server.database("quickstart_closed");
         assert_refused(&without_output(example("quickstart").args(["--dsn", &database.dsn()])));
-        assert_eq!(left_behind(&database), 0);
+        assert_eq!(count_objects(&database), 0);
     }
     // It does not start a server either.
     assert_refused(&without_output(&example("quickstart")));

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use pgoutput_harness::{PATIENCE, Wait, cargo, output, output_within, servers, servers_from};
+use pgoutput_harness::{TIMEOUT, Wait, cargo, output, output_within, servers, servers_from};
 use serde_json::Value;
 
 mod ends;
@@ -42,7 +42,7 @@ fn example(name: &str) -> Command {
 /// in every database, and unique on a server.
 fn exclusive() -> MutexGuard<'static, ()> {
     static QUICKSTART: Mutex<()> = Mutex::new(());
-    let wait = Wait::new("the other tests of quickstart", PATIENCE * 10);
+    let wait = Wait::new("the other tests of quickstart", TIMEOUT * 10);
     let guard = QUICKSTART.lock().unwrap_or_else(PoisonError::into_inner);
     wait.done();
     guard
@@ -80,12 +80,12 @@ fn quickstart_leaves_nothing_on_a_named_server() {
     for server in servers_from(11) {
         let database = server.database("quickstart");
         quickstart(&["--dsn", &database.dsn()]);
-        assert_eq!(left_behind(&database), 0);
+        assert_eq!(count_objects(&database), 0);
     }
 }
 
 /// Counts the objects that `quickstart` may leave: table, publication, slot.
-fn left_behind(database: &pgoutput_harness::Database<'_>) -> i64 {
+fn count_objects(database: &pgoutput_harness::Database<'_>) -> i64 {
     let left = "SELECT (SELECT count(*) FROM pg_class WHERE relname = 'readme')
                      + (SELECT count(*) FROM pg_publication)
                      + (SELECT count(*) FROM pg_replication_slots
@@ -103,7 +103,7 @@ fn quickstart_leaves_nothing_when_its_output_is_closed_early() {
             command.args(["--dsn", &database.dsn()]).stdin(Stdio::null());
             let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
             let mut out = BufReader::new(child.stdout.take().unwrap());
-            let wait = Wait::or_kill("quickstart to end", PATIENCE, &child);
+            let wait = Wait::killing("quickstart to end", TIMEOUT, &child);
             // Closes the output after one line, as `head -1` does, or unread.
             if round % 2 == 0 {
                 out.read_line(&mut String::new()).unwrap();
@@ -114,7 +114,7 @@ fn quickstart_leaves_nothing_when_its_output_is_closed_early() {
             let stderr = String::from_utf8_lossy(&ended.stderr);
             assert_eq!(ended.status.code(), Some(0), "{stderr}");
             assert!(stderr.contains("dropped replication slot pgoutput_quickstart"), "{stderr}");
-            assert_eq!(left_behind(&database), 0, "{stderr}");
+            assert_eq!(count_objects(&database), 0, "{stderr}");
         }
     }
 }
@@ -177,7 +177,7 @@ fn follow_prints_a_line_for_each_change() {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
-        let wait = Wait::or_kill("three lines of the example", PATIENCE, &follow);
+        let wait = Wait::killing("three lines of the example", TIMEOUT, &follow);
         for id in 1..=3 {
             client.batch_execute(&format!("INSERT INTO t VALUES ({id})")).unwrap();
             let event: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();

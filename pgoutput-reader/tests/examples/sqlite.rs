@@ -23,7 +23,7 @@ const IDLE_LAG: u64 = 1024;
 struct Run<'s> {
     database: Database<'s>,
     client: Client,
-    elsewhere: Client,
+    other_database: Client,
     slot: String,
     file: PathBuf,
     child: Option<Child>,
@@ -46,9 +46,9 @@ impl<'s> Run<'s> {
             .unwrap();
         let name = format!("sqlite-{}-{}.db", std::process::id(), server.major());
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let elsewhere = other.client();
+        let other_database = other.client();
         let random = 2026 + u64::from(server.major());
-        Self { database, client, elsewhere, slot, file, child: None, rows: 0, random }
+        Self { database, client, other_database, slot, file, child: None, rows: 0, random }
     }
 
     fn random(&mut self, below: u64) -> u64 {
@@ -98,7 +98,7 @@ impl<'s> Run<'s> {
         db.query_row("SELECT count(*) FROM change", [], |row| row.get(0)).unwrap_or(0)
     }
 
-    fn until_stored(&self) {
+    fn wait_until_stored(&self) {
         eventually("every row to be stored", || (self.stored() >= self.rows).then_some(()));
     }
 
@@ -112,17 +112,17 @@ impl<'s> Run<'s> {
 
     /// Writes unpublished changes until the slot retains no WAL from before them.
     fn idle(&mut self) {
-        self.until_stored();
+        self.wait_until_stored();
         let end = |client: &mut Client| -> Lsn {
             let row = client.query_one("SELECT pg_current_wal_flush_lsn()::text", &[]).unwrap();
             row.get::<_, &str>(0).parse().unwrap()
         };
         let before = end(&mut self.client);
-        self.elsewhere.batch_execute("INSERT INTO u SELECT generate_series(1, 5000)").unwrap();
+        self.other_database.batch_execute("INSERT INTO u SELECT generate_series(1, 5000)").unwrap();
         let after = end(&mut self.client);
         eventually("the idle slot to advance", || {
             // A checkpoint logs the running transactions, which a slot needs to release WAL.
-            self.elsewhere.batch_execute("INSERT INTO u VALUES (1); CHECKPOINT").unwrap();
+            self.other_database.batch_execute("INSERT INTO u VALUES (1); CHECKPOINT").unwrap();
             sleep(Duration::from_millis(100));
             let [confirmed, restart] = self.slot();
             let is_close = confirmed.as_u64() + IDLE_LAG >= after.as_u64();
@@ -159,7 +159,7 @@ impl Drop for Run<'_> {
 #[test]
 fn sqlite_stores_each_change_once_however_often_it_is_killed() {
     for server in servers() {
-        let other = server.database("elsewhere");
+        let other = server.database("other_database");
         other.client().batch_execute("CREATE TABLE u (id int)").unwrap();
         let mut run = Run::new(server, &other);
         for round in 0..ROUNDS {
@@ -184,16 +184,16 @@ fn sqlite_stores_each_change_once_however_often_it_is_killed() {
             // Writes while no program reads.
             if round % 3 == 0 {
                 run.write();
-                run.elsewhere.batch_execute("INSERT INTO u VALUES (1); CHECKPOINT").unwrap();
+                run.other_database.batch_execute("INSERT INTO u VALUES (1); CHECKPOINT").unwrap();
             }
         }
         run.start();
-        run.until_stored();
+        run.wait_until_stored();
         run.idle();
         run.kill();
         run.start();
         run.write();
-        run.until_stored();
+        run.wait_until_stored();
         run.kill();
         run.check();
     }

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
-use pgoutput_harness::{Database, PATIENCE, Server, Wait, eventually, output};
+use pgoutput_harness::{Database, Server, TIMEOUT, Wait, eventually, output};
 use postgres::Client;
 use serde_json::Value;
 
@@ -142,7 +142,7 @@ impl Running {
     /// Returns the next line, which the program must flush by itself.
     pub(crate) fn line(&mut self) -> Value {
         let mut line = String::new();
-        let wait = Wait::or_kill("a line of the program", PATIENCE, &self.child);
+        let wait = Wait::killing("a line of the program", TIMEOUT, &self.child);
         self.stdout.as_mut().unwrap().read_line(&mut line).unwrap();
         wait.done();
         assert!(line.ends_with('\n'), "the end came after {line:?}");
@@ -154,8 +154,8 @@ impl Running {
     pub(crate) fn skip(&mut self, lines: u64) {
         let stdout = self.stdout.as_mut().unwrap();
         // Half a million lines get the time of one, on a busy machine.
-        let limit = PATIENCE * (1 + u32::try_from(lines / 500_000).unwrap());
-        let wait = Wait::or_kill("lines of the program", limit, &self.child);
+        let limit = TIMEOUT * (1 + u32::try_from(lines / 500_000).unwrap());
+        let wait = Wait::killing("lines of the program", limit, &self.child);
         for _ in 0..lines {
             assert_ne!(stdout.skip_until(b'\n').unwrap(), 0);
         }
@@ -187,7 +187,10 @@ impl Running {
 
     /// Waits for the end without reading the output and calls `meanwhile` until then. Returns the
     /// exit status and standard error.
-    pub(crate) fn ended_unread(mut self, meanwhile: impl Fn(&Self)) -> (Option<i32>, String) {
+    pub(crate) fn end_without_reading(
+        mut self,
+        meanwhile: impl Fn(&Self),
+    ) -> (Option<i32>, String) {
         let mut status = None;
         wait("the program to end", || {
             status = self.child.try_wait().unwrap();
@@ -211,7 +214,7 @@ impl Running {
 
     /// Waits for the end and returns the rest of the output, the exit status and standard error.
     pub(crate) fn end_with_stderr(mut self) -> (String, Option<i32>, String) {
-        let waits = Wait::or_kill("the program to end", PATIENCE, &self.child);
+        let waits = Wait::killing("the program to end", TIMEOUT, &self.child);
         let mut rest = String::new();
         if let Some(stdout) = &mut self.stdout {
             stdout.read_to_string(&mut rest).unwrap();

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::net::TcpListener;
 
-use pgoutput_harness::{PATIENCE, Server, servers, waiting};
+use pgoutput_harness::{Server, TIMEOUT, servers, waiting};
 use rustix::process::Signal;
 
 use crate::run::{Fixture, PUBLICATION, Running, program, wait};
@@ -36,7 +36,7 @@ fn a_signal_ends_it_while_it_connects() {
         command.arg(format!("host=127.0.0.1 port={port} user=u sslmode=disable"));
         let running = Running::start(&mut command);
         let (mut socket, _) = waiting("the program to connect", || listener.accept()).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
         // The program has sent its startup packet and gets no answer.
         assert_ne!(socket.read(&mut [0; 1024]).unwrap(), 0);
         running.signal(signal);
@@ -80,7 +80,7 @@ fn a_second_signal_ends_it_at_once() {
     wait("the pipe to be nearly full", || running.unread() > NEARLY_FULL);
     // The output is not read, so the end that the first signal requests must wait. Two signals at
     // once may count as one.
-    let (status, stderr) = running.ended_unread(|running| running.signal(Signal::TERM));
+    let (status, stderr) = running.end_without_reading(|running| running.signal(Signal::TERM));
     assert_eq!((status, stderr.as_str()), (Some(1), ""));
     assert_delivered_again(&fixture);
 }
@@ -121,7 +121,7 @@ fn an_unread_output_does_not_keep_it_running() {
     let running = Running::start(&mut fixture.tail(&[]));
     wait("the pipe to be nearly full", || running.unread() > NEARLY_FULL);
     running.signal(Signal::TERM);
-    let (status, stderr) = running.ended_unread(|_| ());
+    let (status, stderr) = running.end_without_reading(|_| ());
     assert_eq!(status, Some(1), "{stderr}");
     assert!(stderr.contains("could not end in an orderly way within 8 s"), "{stderr}");
     assert_delivered_again(&fixture);

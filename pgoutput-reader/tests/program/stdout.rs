@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::{Command, Stdio};
 
-use pgoutput_harness::{PATIENCE, Wait, servers};
+use pgoutput_harness::{TIMEOUT, Wait, servers};
 
 use crate::run::{Fixture, assert_success, error_line, finished};
 
@@ -89,7 +89,7 @@ fn a_full_disk_is_status_1_and_nothing_is_acknowledged() {
             let full = File::options().write(true).open("/dev/full").unwrap();
             let child =
                 tail.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
-            let wait = Wait::or_kill("the program to end", PATIENCE, &child);
+            let wait = Wait::killing("the program to end", TIMEOUT, &child);
             let line = error_line(&child.wait_with_output().unwrap(), 1);
             wait.done();
             assert!(line.contains("writing to standard output"), "{line}");

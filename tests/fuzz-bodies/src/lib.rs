@@ -33,13 +33,13 @@ pub const TARGETS: [(&str, Body); 8] = [
 pub fn frame(bytes: &[u8]) {
     for in_stream in [false, true] {
         let whole = Message::decode(bytes, in_stream);
-        let mut handed = 0_usize;
-        let with = Message::decode_with(bytes, in_stream, |_, _| handed += 1);
+        let mut passed = 0_usize;
+        let with = Message::decode_with(bytes, in_stream, |_, _| passed += 1);
         assert_eq!(with, whole, "passing the columns must not change the message");
         match &whole {
             Ok(message) => {
                 visit(message);
-                assert_eq!(handed, columns(message), "every column must be passed once");
+                assert_eq!(passed, columns(message), "every column must be passed once");
             }
             Err(error) => check_error(error, bytes),
         }

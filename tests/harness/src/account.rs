@@ -11,7 +11,7 @@ use crate::child::output_within;
 use crate::error::Error;
 use crate::folder::{TempFolder, open_to_all};
 use crate::install::Install;
-use crate::wait::PATIENCE;
+use crate::wait::TIMEOUT;
 
 /// An unprivileged account of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Account {
     }
 
     /// Gives a file or folder to the account.
-    pub(crate) fn own(&self, path: &Path) -> Result<(), Error> {
+    pub(crate) fn take_ownership(&self, path: &Path) -> Result<(), Error> {
         chown(path, Some(self.uid), Some(self.gid)).map_err(|e| Error::io("give away", path, e))
     }
 
@@ -66,7 +66,7 @@ impl Account {
 
     /// Returns whether the account may pass through every folder down to `path`, by their
     /// permission bits.
-    pub(crate) fn reaches(&self, path: &Path) -> bool {
+    pub(crate) fn can_reach(&self, path: &Path) -> bool {
         let Ok(path) = path.canonicalize() else { return false };
         path.ancestors().all(|dir| {
             fs::metadata(dir).is_ok_and(|meta| {
@@ -83,7 +83,7 @@ impl Account {
     /// Returns the installation itself if the account can run it, else an accessible copy.
     ///
     /// A project may be checked out below a folder that is closed to others, such as root's home.
-    pub(crate) fn admit(&self, install: &Install) -> Result<Install, Error> {
+    pub(crate) fn make_accessible(&self, install: &Install) -> Result<Install, Error> {
         if self.runs(install) {
             return Ok(install.clone());
         }
@@ -94,8 +94,8 @@ impl Account {
         // All checkouts that have the same build share its copy.
         let modified = format!("{}.{:09}", meta.mtime(), meta.mtime_nsec());
         let key = crate::template::key(&[&meta.len().to_string(), &modified]);
-        let shelf = Self::shelf()?;
-        let copy = shelf.join(format!("{version}-{key}"));
+        let shared_folder = Self::shared_folder()?;
+        let copy = shared_folder.join(format!("{version}-{key}"));
         let moved = |to: &Path| install.moved(tree, to).filter(|install| self.runs(install));
         if let Some(install) = moved(&copy) {
             return Ok(install);
@@ -107,7 +107,7 @@ impl Account {
             self.name,
             copy.display()
         );
-        let new = TempFolder::below(&shelf, ".new-")?;
+        let new = TempFolder::below(&shared_folder, ".new-")?;
         let inner = new.path().join("tree");
         crate::template::copy_tree(tree, &inner)?;
         open_to_all(&inner).map_err(|e| Error::io("open to the server's account", &inner, e))?;
@@ -128,13 +128,13 @@ impl Account {
         command.arg("--version").current_dir("/");
         self.apply(&mut command);
         let starts =
-            output_within(&mut command, PATIENCE).is_ok_and(|output| output.status.success());
-        starts && self.reaches(install.tree())
+            output_within(&mut command, TIMEOUT).is_ok_and(|output| output.status.success());
+        starts && self.can_reach(install.tree())
     }
 
     /// Returns a folder of root's that others may read and only root may write. Its name is well
     /// known, so contents that another account prepared are not used.
-    fn shelf() -> Result<PathBuf, Error> {
+    fn shared_folder() -> Result<PathBuf, Error> {
         let open = |path: &Path| {
             fs::symlink_metadata(path)
                 .is_ok_and(|m| m.is_dir() && m.uid() == 0 && m.mode() & 0o7777 == 0o755)

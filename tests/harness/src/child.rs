@@ -4,7 +4,7 @@ use std::io;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use crate::wait::{PATIENCE, Wait};
+use crate::wait::{TIMEOUT, Wait};
 
 /// Runs a program to its end without input, and returns what it printed. After `limit` it is
 /// killed.
@@ -16,7 +16,7 @@ pub fn output_within(command: &mut Command, limit: Duration) -> io::Result<Outpu
     let program = command.get_program().to_string_lossy().into_owned();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn()?;
-    let wait = Wait::or_kill(format!("the end of {program}"), limit, &child);
+    let wait = Wait::killing(format!("the end of {program}"), limit, &child);
     let output = child.wait_with_output()?;
     if wait.is_over() {
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -27,14 +27,14 @@ pub fn output_within(command: &mut Command, limit: Duration) -> io::Result<Outpu
     Ok(output)
 }
 
-/// Runs [`output_within`] for tests, with the limit [`PATIENCE`].
+/// Runs [`output_within`] for tests, with the limit [`TIMEOUT`].
 ///
 /// # Panics
 ///
 /// If it cannot be run, or has to be killed.
 #[track_caller]
 pub fn output(command: &mut Command) -> Output {
-    output_within(command, PATIENCE).unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    output_within(command, TIMEOUT).unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
 #[cfg(test)]

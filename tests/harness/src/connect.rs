@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use postgres::{Client, Config, NoTls};
 
-use crate::wait::{GRACE, PATIENCE, Wait};
+use crate::wait::{GRACE, TIMEOUT, Wait};
 
 /// Bounds on the waits of one statement: for locks, other transactions, another session's end.
 const BOUNDS: &str = "-c lock_timeout=60s -c statement_timeout=300s";
@@ -21,11 +21,11 @@ pub(crate) fn client(dsn: &str) -> Result<Client, postgres::Error> {
     let mut config: Config = dsn.parse()?;
     config.connect_timeout(Duration::from_secs(30)).options(BOUNDS);
     let what = format!("the server to accept a session, {dsn}");
-    let _wait = Wait::new(&what, PATIENCE + GRACE);
+    let _wait = Wait::new(&what, TIMEOUT + GRACE);
     let (connected, connection) = channel();
     // After a timeout the receiver is gone.
     thread::spawn(move || drop(connected.send(config.connect(NoTls))));
-    match connection.recv_timeout(PATIENCE) {
+    match connection.recv_timeout(TIMEOUT) {
         Ok(result) => result,
         Err(RecvTimeoutError::Timeout) => panic!("waited for {what} in vain"),
         Err(RecvTimeoutError::Disconnected) => panic!("{what}: the attempt panicked"),

@@ -12,12 +12,12 @@ use std::sync::Arc;
 #[non_exhaustive]
 pub enum Error {
     /// The machine has no server of this major, and none could be fetched.
-    #[error("{}", not_found(*major, looked))]
+    #[error("{}", not_found(*major, rejected))]
     NotFound {
         /// The requested major.
         major: u32,
         /// Every place that was searched, in order.
-        looked: Vec<Looked>,
+        rejected: Vec<Rejected>,
     },
 
     /// `PGOUTPUT_TEST_SERVERS` is invalid.
@@ -109,14 +109,14 @@ pub enum Error {
 
 /// A place where a server was looked for, and why it was not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Looked {
+pub struct Rejected {
     /// The folder, the variable or the command.
     pub place: String,
     /// The result of the search there.
     pub found: String,
 }
 
-impl Looked {
+impl Rejected {
     pub(crate) fn new(place: impl Into<String>, found: impl Into<String>) -> Self {
         Self { place: place.into(), found: found.into() }
     }
@@ -128,9 +128,9 @@ impl Error {
     }
 }
 
-fn not_found(major: u32, looked: &[Looked]) -> String {
+fn not_found(major: u32, rejected: &[Rejected]) -> String {
     let mut text = format!("no PostgreSQL {major} server found. Looked at:\n");
-    for Looked { place, found } in looked {
+    for Rejected { place, found } in rejected {
         let _ = writeln!(text, "  {place}: {}", found.trim().replace('\n', "\n      "));
     }
     let _ = write!(

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::error::{Error, Looked};
+use crate::error::{Error, Rejected};
 use crate::folder::{TempFolder, open_to_all};
 use crate::install::{Install, Origin};
 use crate::links;
@@ -71,7 +71,7 @@ impl Default for Fetcher {
 }
 
 /// Returns the server of this major that was fetched earlier, if there is one.
-pub(crate) fn kept(major: u32, cache: &Path) -> Result<Install, String> {
+pub(crate) fn cached(major: u32, cache: &Path) -> Result<Install, String> {
     let packages = PACKAGES.iter().filter(|package| package.major == major);
     let mut reason = "nothing there".to_owned();
     for package in packages {
@@ -91,27 +91,27 @@ pub(crate) fn fetch(
     major: u32,
     cache: &Path,
     fetcher: &Fetcher,
-    looked: &mut Vec<Looked>,
+    rejected: &mut Vec<Rejected>,
 ) -> Option<Install> {
-    let shelf = cache.join(major.to_string());
-    let lock = match lock(&shelf) {
+    let parent = cache.join(major.to_string());
+    let lock = match lock(&parent) {
         Ok(lock) => lock,
         Err(error) => {
-            looked.push(Looked::new(shelf.display().to_string(), error.to_string()));
+            rejected.push(Rejected::new(parent.display().to_string(), error.to_string()));
             return None;
         }
     };
-    if let Ok(install) = kept(major, cache) {
+    if let Ok(install) = cached(major, cache) {
         return Some(install);
     }
-    clear_leftovers(&shelf);
+    clear_leftovers(&parent);
     let found =
         PACKAGES.iter().filter(|package| package.major == major).find_map(|package| match package
             .fetch(cache, fetcher)
         {
             Ok(install) => Some(install),
             Err((command, reason)) => {
-                looked.push(Looked::new(command, reason));
+                rejected.push(Rejected::new(command, reason));
                 None
             }
         });
@@ -121,9 +121,9 @@ pub(crate) fn fetch(
 
 /// Waits until no other process fetches this major, within the limits of its fetch. The lock ends
 /// with the process that holds it.
-fn lock(shelf: &Path) -> Result<File, Error> {
-    fs::create_dir_all(shelf).map_err(|e| Error::io("create", shelf, e))?;
-    let path = shelf.join("lock");
+fn lock(parent: &Path) -> Result<File, Error> {
+    fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
+    let path = parent.join("lock");
     let file = File::options()
         .create(true)
         .append(true)
@@ -142,8 +142,8 @@ fn lock(shelf: &Path) -> Result<File, Error> {
 }
 
 /// Removes what a killed fetch left. Only the holder of the lock fetches.
-fn clear_leftovers(shelf: &Path) {
-    for entry in fs::read_dir(shelf).into_iter().flatten().flatten() {
+fn clear_leftovers(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         if entry.file_name().as_encoded_bytes().starts_with(PARTIAL.as_bytes()) {
             let _ = fs::remove_dir_all(entry.path());
         }
@@ -202,8 +202,8 @@ impl Package {
     fn unpack(&self, spec: &str, cache: &Path, fetcher: &Fetcher) -> Result<Install, String> {
         let text = |e: Error| e.to_string();
         let place = self.place(cache);
-        let shelf = cache.join(self.major.to_string());
-        let new = TempFolder::below(&shelf, PARTIAL).map_err(text)?;
+        let parent = cache.join(self.major.to_string());
+        let new = TempFolder::below(&parent, PARTIAL).map_err(text)?;
         let tree = match self.registry {
             Registry::Npm => unpack_npm(spec, new.path(), &fetcher.npm)?,
             Registry::Pip => unpack_pip(spec, new.path(), fetcher)?,

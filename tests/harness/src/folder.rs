@@ -49,7 +49,7 @@ impl TempFolder {
         };
         let folder = Self::below(parent, SERVER)?;
         if let Some(account) = account {
-            account.own(folder.path())?;
+            account.take_ownership(folder.path())?;
         }
         Ok(folder)
     }
@@ -68,7 +68,7 @@ impl TempFolder {
 fn fits(parent: &Path, account: Option<&Account>) -> bool {
     parent.as_os_str().len() <= MAX_PARENT
         && parent.is_dir()
-        && account.is_none_or(|account| account.reaches(parent))
+        && account.is_none_or(|account| account.can_reach(parent))
 }
 
 impl Drop for TempFolder {

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::Version;
 use crate::child::output_within;
-use crate::wait::PATIENCE;
+use crate::wait::TIMEOUT;
 
 /// The programs of one PostgreSQL version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Install {
         let mut command = Command::new(bin.join("postgres"));
         command.arg("--version");
         set_libraries(&mut command, libraries);
-        let output = output_within(&mut command, PATIENCE)
+        let output = output_within(&mut command, TIMEOUT)
             .map_err(|e| format!("postgres does not run: {e}"))?;
         let text = String::from_utf8_lossy(&output.stdout);
         Version::parse(&text).ok_or_else(|| {

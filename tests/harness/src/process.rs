@@ -16,7 +16,7 @@ use crate::watchdog::Watchdog;
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// The interval of checks whether a server is ready or gone, which it does not announce.
-const PAUSE: Duration = Duration::from_millis(5);
+const CHECK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Returns a port of 127.0.0.1 that was free a moment ago.
 pub(crate) fn free_port() -> Result<u16, Error> {
@@ -49,7 +49,7 @@ pub(crate) fn start(
                         .get(old..)
                         .is_some_and(|log| log.contains("is still in use")) =>
             {
-                sleep(PAUSE);
+                sleep(CHECK_INTERVAL);
             }
             other => return other,
         }
@@ -105,7 +105,7 @@ fn start_once(
         if Instant::now() > deadline {
             return Err(timeout(server, "start"));
         }
-        sleep(PAUSE);
+        sleep(CHECK_INTERVAL);
     }
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn stop(
         if Instant::now() > deadline {
             return Err(timeout(server, "stop"));
         }
-        sleep(PAUSE);
+        sleep(CHECK_INTERVAL);
     }
     let _ = watchdog.server(None);
     Ok(())
@@ -157,7 +157,7 @@ pub(crate) fn kill_backend(server: &Server, pid: i32) -> Result<(), Error> {
     match known {
         Ok(Some(_)) => {
             signal(pid.unsigned_abs(), Signal::KILL)?;
-            wait_noticed(server, pid)
+            wait_until_noticed(server, pid)
         }
         Ok(None) => Err(Error::io(
             "kill",
@@ -170,13 +170,13 @@ pub(crate) fn kill_backend(server: &Server, pid: i32) -> Result<(), Error> {
 
 /// Waits until the server has noticed the end of its process. After that it accepts no new session
 /// until it has recovered.
-fn wait_noticed(server: &Server, pid: i32) -> Result<(), Error> {
+fn wait_until_noticed(server: &Server, pid: i32) -> Result<(), Error> {
     let deadline = Instant::now() + LIMIT;
     while Pid::from_raw(pid).is_some_and(|pid| test_kill_process(pid).is_ok()) {
         if Instant::now() > deadline {
             return Err(timeout(server, "notice the end of a process"));
         }
-        sleep(PAUSE);
+        sleep(CHECK_INTERVAL);
     }
     Ok(())
 }
@@ -194,7 +194,7 @@ pub(crate) fn wait_connect(server: &Server) -> Result<(), Error> {
         if Instant::now() > deadline {
             return Err(timeout(server, "start"));
         }
-        sleep(PAUSE);
+        sleep(CHECK_INTERVAL);
     }
 }
 

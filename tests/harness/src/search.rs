@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::child::output_within;
-use crate::error::{Error, Looked};
+use crate::error::{Error, Rejected};
 use crate::fetch::{self, Fetcher};
 use crate::folder;
 use crate::install::{Install, Origin};
-use crate::wait::PATIENCE;
+use crate::wait::TIMEOUT;
 
 /// The variable with the folders that are searched first.
 pub(crate) const PATH_VARIABLE: &str = "PGOUTPUT_TEST_SERVER_PATH";
@@ -70,43 +70,44 @@ impl Search {
     ///
     /// [`Error::NotFound`] with every place that was searched.
     pub fn find(&self, major: u32) -> Result<Install, Error> {
-        let mut looked = Vec::new();
-        let here = self.here(&mut looked);
-        if let Some(install) = here.get(&major) {
+        let mut rejected = Vec::new();
+        let found = self.find_all(&mut rejected);
+        if let Some(install) = found.get(&major) {
             return Ok(install.clone());
         }
-        match fetch::kept(major, &self.cache) {
+        match fetch::cached(major, &self.cache) {
             Ok(install) => return Ok(install),
-            Err(why) => looked
-                .push(Looked::new(self.cache.join(major.to_string()).display().to_string(), why)),
+            Err(why) => rejected
+                .push(Rejected::new(self.cache.join(major.to_string()).display().to_string(), why)),
         }
         let fetched = match &self.fetcher {
-            Some(fetcher) => fetch::fetch(major, &self.cache, fetcher, &mut looked),
+            Some(fetcher) => fetch::fetch(major, &self.cache, fetcher, &mut rejected),
             None => None,
         };
-        fetched.ok_or(Error::NotFound { major, looked })
+        fetched.ok_or(Error::NotFound { major, rejected })
     }
 
     /// Returns the best server of every major on the machine, without fetched ones.
     pub fn installed(&self) -> BTreeMap<u32, Install> {
-        self.here(&mut Vec::new())
+        self.find_all(&mut Vec::new())
     }
 
-    fn here(&self, looked: &mut Vec<Looked>) -> BTreeMap<u32, Install> {
+    fn find_all(&self, rejected: &mut Vec<Rejected>) -> BTreeMap<u32, Install> {
         let explicit = self.explicit.iter().map(|folder| (folder.clone(), Origin::Explicit));
         let installed = self.folders().into_iter().map(|folder| (folder, Origin::Installed));
         let mut found = BTreeMap::<u32, Install>::new();
         if self.explicit.is_empty() {
-            looked.push(Looked::new(PATH_VARIABLE, "not set"));
+            rejected.push(Rejected::new(PATH_VARIABLE, "not set"));
         }
         for (folder, origin) in explicit.chain(installed) {
             let place = folder.display().to_string();
             match Install::probe(&folder, origin) {
                 Ok(install) => {
-                    looked.push(Looked::new(place, format!("PostgreSQL {}", install.version())));
+                    rejected
+                        .push(Rejected::new(place, format!("PostgreSQL {}", install.version())));
                     found.entry(install.version().major).or_insert(install);
                 }
-                Err(why) => looked.push(Looked::new(place, why)),
+                Err(why) => rejected.push(Rejected::new(place, why)),
             }
         }
         found
@@ -129,7 +130,7 @@ impl Search {
         };
         if let Some(dir) = on_path("pg_config") {
             let mut command = Command::new(dir.join("pg_config"));
-            if let Ok(output) = output_within(command.arg("--bindir"), PATIENCE) {
+            if let Ok(output) = output_within(command.arg("--bindir"), TIMEOUT) {
                 let bindir = String::from_utf8_lossy(&output.stdout).trim().to_owned();
                 folders.extend((!bindir.is_empty()).then(|| PathBuf::from(bindir)));
             }

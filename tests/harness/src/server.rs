@@ -94,10 +94,10 @@ impl Server {
         let mut install = search.find(major)?;
         let account = Account::needed()?;
         if let Some(account) = &account {
-            install = account.admit(&install)?;
+            install = account.make_accessible(&install)?;
         }
         let folder = TempFolder::for_server(account.as_ref())?;
-        let watchdog = Watchdog::over(folder.path())?;
+        let watchdog = Watchdog::watch(folder.path())?;
         let data = folder.path().join("data");
         match &builder.copied {
             Some(copied) => template::copy_tree(copied, &data)?,
@@ -170,7 +170,7 @@ impl Server {
         let file = options.write(true).create_new(true).mode(0o600).open(path);
         file.and_then(|mut file| file.write_all(content))
             .map_err(|e| Error::io("write", path, e))?;
-        self.account.as_ref().map_or(Ok(()), |account| account.own(path))
+        self.account.as_ref().map_or(Ok(()), |account| account.take_ownership(path))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

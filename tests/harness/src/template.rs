@@ -32,8 +32,8 @@ pub(crate) fn data_folder(
     let mut parts = vec![size.to_string(), user];
     parts.extend_from_slice(arguments);
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    let shelf = folder::cache().join("data");
-    let kept = shelf.join(format!("{}-{}", install.version(), key(&parts)));
+    let parent = folder::cache().join("data");
+    let kept = parent.join(format!("{}-{}", install.version(), key(&parts)));
     if kept.is_dir() && copy_tree(&kept, data).is_ok() {
         return Ok(());
     }
@@ -41,7 +41,7 @@ pub(crate) fn data_folder(
     let _ = fs::remove_dir_all(data);
     initdb(data, install, account, arguments)?;
     // Without a template the next start is only slower.
-    let _ = keep(data, &shelf, &kept);
+    let _ = store(data, &parent, &kept);
     Ok(())
 }
 
@@ -64,9 +64,9 @@ fn initdb(
     run(command).map(drop)
 }
 
-fn keep(data: &Path, shelf: &Path, kept: &Path) -> Result<(), Error> {
-    fs::create_dir_all(shelf).map_err(|e| Error::io("create", shelf, e))?;
-    let new = TempFolder::below(shelf, ".new-")?;
+fn store(data: &Path, parent: &Path, kept: &Path) -> Result<(), Error> {
+    fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
+    let new = TempFolder::below(parent, ".new-")?;
     let inner = new.path().join("data");
     copy_tree(data, &inner)?;
     fs::rename(&inner, kept).map_err(|e| Error::io("put in place", kept, e))

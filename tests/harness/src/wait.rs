@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A limit that no wait of a test reaches, on a busy machine too.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The time that an overdue wait has to end after its remedy.
 pub const GRACE: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ const LIMIT_VARIABLE: &str = "PGOUTPUT_TEST_LIMIT";
 pub(crate) const DEFAULT_LIMIT: Duration = Duration::from_secs(600);
 
 /// The interval of checks.
-const TICK: Duration = Duration::from_millis(100);
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 type Remedy = Box<dyn FnOnce() + Send>;
 
@@ -76,14 +76,18 @@ impl Wait {
 
     /// Registers a wait that `remedy` ends after `limit`. The process ends if that takes longer
     /// than [`GRACE`].
-    pub fn or(what: impl Display, limit: Duration, remedy: impl FnOnce() + Send + 'static) -> Self {
+    pub fn with_remedy(
+        what: impl Display,
+        limit: Duration,
+        remedy: impl FnOnce() + Send + 'static,
+    ) -> Self {
         Self::register(&what, limit, false, Some(Box::new(remedy)))
     }
 
     /// Registers a wait for `what` from a child process, which is killed after `limit`.
-    pub fn or_kill(what: impl Display, limit: Duration, child: &Child) -> Self {
+    pub fn killing(what: impl Display, limit: Duration, child: &Child) -> Self {
         let pid = Pid::from_child(child);
-        Self::or(what, limit, move || {
+        Self::with_remedy(what, limit, move || {
             // The child may have ended already.
             let _ = kill_process(pid, Signal::KILL);
         })
@@ -152,9 +156,9 @@ impl Drop for Wait {
     }
 }
 
-/// Runs `work`, which waits for `what` and may take up to [`PATIENCE`].
+/// Runs `work`, which waits for `what` and may take up to [`TIMEOUT`].
 pub fn waiting<T>(what: impl Display, work: impl FnOnce() -> T) -> T {
-    let _wait = Wait::new(what, PATIENCE);
+    let _wait = Wait::new(what, TIMEOUT);
     work()
 }
 
@@ -162,10 +166,10 @@ pub fn waiting<T>(what: impl Display, work: impl FnOnce() -> T) -> T {
 ///
 /// # Panics
 ///
-/// If it does not within [`PATIENCE`].
+/// If it does not within [`TIMEOUT`].
 #[track_caller]
 pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    within(PATIENCE, what, look)
+    within(TIMEOUT, what, look)
 }
 
 /// Like [`eventually`], with a limit that the tested code promises.
@@ -175,7 +179,7 @@ pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
 /// If there is no value in that time.
 #[track_caller]
 pub fn within<T>(time: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let _wait = Wait::new(what, time + PATIENCE);
+    let _wait = Wait::new(what, time + TIMEOUT);
     let deadline = Instant::now() + time;
     loop {
         if let Some(found) = look() {
@@ -220,7 +224,7 @@ fn is_test_program() -> bool {
 
 fn watch_all() {
     loop {
-        thread::sleep(TICK);
+        thread::sleep(CHECK_INTERVAL);
         let (remedies, report) = overdue(&mut waits().all, Instant::now());
         for remedy in remedies {
             remedy();
@@ -236,7 +240,7 @@ fn watch_all() {
 /// ended.
 fn overdue(all: &mut BTreeMap<u64, Entry>, now: Instant) -> (Vec<Remedy>, Option<String>) {
     let mut remedies = Vec::new();
-    let mut culprit = None;
+    let mut expired = None;
     for (id, entry) in all.iter_mut().filter(|(_, entry)| entry.deadline <= now) {
         entry.is_over = true;
         match entry.remedy.take() {
@@ -244,15 +248,15 @@ fn overdue(all: &mut BTreeMap<u64, Entry>, now: Instant) -> (Vec<Remedy>, Option
                 entry.deadline = now + GRACE;
                 remedies.push(remedy);
             }
-            None => culprit = culprit.or(Some(*id)),
+            None => expired = expired.or(Some(*id)),
         }
     }
-    (remedies, culprit.map(|id| report(all, id, now)))
+    (remedies, expired.map(|id| report(all, id, now)))
 }
 
-fn report(all: &BTreeMap<u64, Entry>, culprit: u64, now: Instant) -> String {
+fn report(all: &BTreeMap<u64, Entry>, expired: u64, now: Instant) -> String {
     let seconds = |entry: &Entry| now.duration_since(entry.since).as_secs();
-    let entry = &all[&culprit];
+    let entry = &all[&expired];
     let verb = if entry.is_stage { "has been in" } else { "has waited for" };
     let mut text = format!(
         "\npgoutput-harness: {} {verb} {} for {} s, which is too long: \

@@ -36,7 +36,7 @@ pub(crate) struct Watchdog {
 
 impl Watchdog {
     /// Watches over `folder` until dropped. The folder is removed in any case.
-    pub(crate) fn over(folder: &Path) -> Result<Self, Error> {
+    pub(crate) fn watch(folder: &Path) -> Result<Self, Error> {
         let shell = Command::new("sh")
             .args(["-c", SCRIPT, "pgoutput-harness-watchdog"])
             .arg(folder)

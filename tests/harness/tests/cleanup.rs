@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use pgoutput_harness::{PATIENCE, Server, Wait, eventually};
+use pgoutput_harness::{Server, TIMEOUT, Wait, eventually};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 /// The variable of the process that owns the server. Its value is how to end.
@@ -20,7 +20,7 @@ fn owner_that_ends(test: &str, ending: &str) -> (i32, String, std::process::Exit
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let wait = Wait::or_kill("an owner and its end", PATIENCE, &child);
+    let wait = Wait::killing("an owner and its end", TIMEOUT, &child);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let line = lines.into_iter().find_map(|l| l.strip_prefix("OWNS ").map(str::to_owned));
     let line = line.expect("the owner prints what it owns");

@@ -8,23 +8,23 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use pgoutput_harness::{PATIENCE, Server, Wait, eventually, output_within, skip, waiting, within};
+use pgoutput_harness::{Server, TIMEOUT, Wait, eventually, output_within, skip, waiting, within};
 use rustix::process::Signal;
 
 /// The variable of the process whose one test hangs. Its value is the kind of wait.
-const HANG: &str = "HARNESS_TEST_HANG";
+const HANG_VARIABLE: &str = "HARNESS_TEST_HANG";
 
 /// Returns a command that runs this test program again, for one test.
-fn again(test: &str, way: &str) -> Command {
+fn test_command(test: &str, kind: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([test, "--exact", "--test-threads=2"]);
-    command.env(HANG, way).env("PGOUTPUT_TEST_LIMIT", "3");
+    command.env(HANG_VARIABLE, kind).env("PGOUTPUT_TEST_LIMIT", "3");
     command
 }
 
 /// Runs a hanging test until it is ended.
-fn hang(test: &str, way: &str) -> Output {
-    output_within(&mut again(test, way), PATIENCE).unwrap()
+fn run_hanging(test: &str, kind: &str) -> Output {
+    output_within(&mut test_command(test, kind), TIMEOUT).unwrap()
 }
 
 fn stderr(output: &Output) -> String {
@@ -39,7 +39,7 @@ fn wait_indefinitely() -> ! {
 
 #[test]
 fn a_hanging_test_is_ended_and_its_server_removed() {
-    if std::env::var_os(HANG).is_some() {
+    if std::env::var_os(HANG_VARIABLE).is_some() {
         let server = Server::any().unwrap();
         eprintln_raw(&format!("FOLDER {}\n", server.socket_folder().display()));
         thread::scope(|scope| {
@@ -48,13 +48,13 @@ fn a_hanging_test_is_ended_and_its_server_removed() {
             scope.spawn(move || {
                 waiting("what never comes", || begun.send(()).is_ok() && wait_indefinitely())
             });
-            begins.recv_timeout(PATIENCE).unwrap();
+            begins.recv_timeout(TIMEOUT).unwrap();
             let _database = server.database("hangs");
             wait_indefinitely()
         });
     }
     let test = "a_hanging_test_is_ended_and_its_server_removed";
-    let output = hang(test, "stage");
+    let output = run_hanging(test, "stage");
     let stderr = stderr(&output);
     assert_eq!(output.status.signal(), Some(Signal::ABORT.as_raw()), "{stderr}");
     let line = stderr.lines().find(|line| line.starts_with("pgoutput-harness: ")).expect(&stderr);
@@ -66,12 +66,12 @@ fn a_hanging_test_is_ended_and_its_server_removed() {
 
 #[test]
 fn a_hanging_wait_is_ended_and_named() {
-    if std::env::var_os(HANG).is_some() {
+    if std::env::var_os(HANG_VARIABLE).is_some() {
         let _wait = Wait::new("an answer", Duration::from_millis(200));
         wait_indefinitely();
     }
     let test = "a_hanging_wait_is_ended_and_named";
-    let output = hang(test, "wait");
+    let output = run_hanging(test, "wait");
     assert_eq!(output.status.signal(), Some(Signal::ABORT.as_raw()));
     let stderr = stderr(&output);
     assert!(stderr.contains(&format!("{test} has waited for an answer for 0 s")), "{stderr}");
@@ -80,14 +80,14 @@ fn a_hanging_wait_is_ended_and_named() {
 #[test]
 fn an_overdue_wait_is_ended_by_its_remedy_and_fails_the_test() {
     let mut child = Command::new("sleep").arg("600").spawn().unwrap();
-    let wait = Wait::or_kill("sleep to end", Duration::from_millis(200), &child);
+    let wait = Wait::killing("sleep to end", Duration::from_millis(200), &child);
     assert_eq!(child.wait().unwrap().signal(), Some(Signal::KILL.as_raw()));
     assert!(wait.is_over());
     let failure = std::panic::catch_unwind(|| wait.done()).unwrap_err();
     let stderr = failure.downcast::<String>().unwrap();
     assert!(stderr.contains("for sleep to end in vain"), "{stderr}");
 
-    Wait::new("nothing", PATIENCE).done();
+    Wait::new("nothing", TIMEOUT).done();
 }
 
 #[test]
@@ -104,13 +104,13 @@ fn eprintln_raw(text: &str) {
 
 #[test]
 fn a_skipped_test_is_reported_despite_output_capture() {
-    if std::env::var_os(HANG).is_some() {
+    if std::env::var_os(HANG_VARIABLE).is_some() {
         return skip("a reason");
     }
     let test = "a_skipped_test_is_reported_despite_output_capture";
     let list = std::env::temp_dir().join(format!("pgoutput-skipped-{}", std::process::id()));
-    let mut command = again(test, "not at all");
-    let output = output_within(command.env("PGOUTPUT_TEST_SKIPPED", &list), PATIENCE).unwrap();
+    let mut command = test_command(test, "not at all");
+    let output = output_within(command.env("PGOUTPUT_TEST_SKIPPED", &list), TIMEOUT).unwrap();
     assert!(output.status.success());
     let line = format!("skipped: {test}: a reason\n");
     assert!(stderr(&output).contains(&line), "{}", stderr(&output));

@@ -11,7 +11,7 @@ use super::{Capture, Frame};
 /// # Errors
 /// If a frame cannot be decoded.
 pub fn kinds(capture: &Capture) -> Result<String, DecodeError> {
-    let mut new = News::default();
+    let mut new = WithoutRepetitions::default();
     let mut lines = String::new();
     for section in &capture.sections {
         lines += &section.title;
@@ -31,12 +31,12 @@ pub fn kinds(capture: &Capture) -> Result<String, DecodeError> {
 /// The number of repetitions depends on timing: a server repeats them whenever another session's
 /// change of a catalogue invalidates its cache, and invalidations are not ordered with the WAL.
 #[derive(Debug, Default)]
-pub struct News<'a> {
+pub struct WithoutRepetitions<'a> {
     decoder: Decoder,
     described: BTreeMap<(u8, u32), Message<'a>>,
 }
 
-impl<'a> News<'a> {
+impl<'a> WithoutRepetitions<'a> {
     /// Returns the message of the stream's next frame, unless it repeats an earlier one.
     ///
     /// # Errors

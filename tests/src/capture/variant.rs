@@ -124,14 +124,14 @@ impl Variant {
             Streaming::Parallel => ", streaming 'parallel'",
             _ => "",
         };
-        for (asked, text) in [
+        for (is_selected, text) in [
             (true, streaming),
             (self.two_phase, ", two_phase 'on'"),
             (self.messages, ", messages 'true'"),
             (self.binary, ", binary 'true'"),
             (self.local_only, ", origin 'none'"),
         ] {
-            if asked {
+            if is_selected {
                 options += text;
             }
         }

@@ -3,10 +3,10 @@ use std::sync::mpsc::channel;
 use super::*;
 
 /// A limit that a correct test never reaches.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The time for which the absence of data is checked.
-const QUIET: Duration = Duration::from_millis(50);
+const SILENCE: Duration = Duration::from_millis(50);
 
 /// Returns a network with a client on one side and a server on the other.
 fn connected() -> (Network, TcpStream, TcpStream) {
@@ -15,7 +15,7 @@ fn connected() -> (Network, TcpStream, TcpStream) {
     let client = TcpStream::connect(("127.0.0.1", network.port())).unwrap();
     let (server, _) = pgoutput_harness::waiting("the network", || listener.accept()).unwrap();
     for end in [&client, &server] {
-        end.set_read_timeout(Some(PATIENCE)).unwrap();
+        end.set_read_timeout(Some(TIMEOUT)).unwrap();
     }
     (network, client, server)
 }
@@ -33,17 +33,17 @@ fn some(mut from: &TcpStream) -> Vec<u8> {
 }
 
 fn silent(from: &TcpStream) -> bool {
-    from.set_read_timeout(Some(QUIET)).unwrap();
+    from.set_read_timeout(Some(SILENCE)).unwrap();
     let timed_out = matches!(
         (&*from).read(&mut [0]).map_err(|error| error.kind()),
         Err(io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
     );
-    from.set_read_timeout(Some(PATIENCE)).unwrap();
+    from.set_read_timeout(Some(TIMEOUT)).unwrap();
     timed_out
 }
 
 #[test]
-fn bytes_and_ends_pass() {
+fn bytes_and_ends_are_forwarded() {
     let (_network, client, server) = connected();
     (&client).write_all(b"there").unwrap();
     assert_eq!(some(&server), b"there");
@@ -66,7 +66,7 @@ fn a_cut_happens_after_the_chosen_byte_in_either_direction() {
             assert_eq!(all(to), b"0123456789"[..after]);
             // The other direction as well.
             assert_eq!(all(from), b"");
-            assert_eq!(network.hits(), 1);
+            assert_eq!(network.faults(), 1);
         }
     }
 }
@@ -88,27 +88,27 @@ fn a_stall_loses_nothing() {
     (&client).write_all(b"0123").unwrap();
     assert_eq!(some(&server), b"01");
     assert!(silent(&server));
-    network.heal();
+    network.restore();
     assert_eq!(some(&server), b"23");
 }
 
 #[test]
 fn a_delay_loses_nothing() {
     let (network, client, server) = connected();
-    network.set(Direction::ToServer, Condition::Delay(QUIET * 4));
+    network.set(Direction::ToServer, Condition::Delay(SILENCE * 4));
     (&client).write_all(b"late").unwrap();
     assert!(silent(&server));
     assert_eq!(some(&server), b"late");
 }
 
 #[test]
-fn a_lost_network_is_silent_until_it_is_healed() {
+fn a_discarding_network_is_silent_until_it_is_restored() {
     let (network, client, server) = connected();
-    network.lose();
+    network.discard();
     (&client).write_all(b"anybody?").unwrap();
     let meanwhile = TcpStream::connect(("127.0.0.1", network.port())).unwrap();
     assert!(silent(&server) && silent(&client) && silent(&meanwhile));
-    network.heal();
+    network.restore();
     assert_eq!((all(&server), all(&client), all(&meanwhile)), (vec![], vec![], vec![]));
 }
 
@@ -120,7 +120,7 @@ fn cut_ends_all_connections() {
     let (cut, was_cut) = channel();
     let waiting = thread::spawn(move || cut.send(all(&client)).unwrap());
     network.cut();
-    assert_eq!(was_cut.recv_timeout(PATIENCE).unwrap(), b"");
+    assert_eq!(was_cut.recv_timeout(TIMEOUT).unwrap(), b"");
     assert_eq!(all(&server), b"");
     pgoutput_harness::waiting("a connection that was cut", || waiting.join()).unwrap();
 }

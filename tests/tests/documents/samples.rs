@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::{documents, root};
 
 /// The limit of a build from scratch, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(1800);
+const TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// The entries below `[dependencies]`, as `cargo add` would write them. The crates of this
 /// repository are path dependencies.
@@ -110,7 +110,7 @@ fn run_cargo(folder: &Path, arguments: &[&str]) {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let mut command = cargo();
     command.args(arguments).args(["--quiet", "--offline", "--target-dir"]).arg(target);
-    let output = output_within(command.current_dir(folder), PATIENCE).unwrap();
+    let output = output_within(command.current_dir(folder), TIMEOUT).unwrap();
     assert!(
         output.status.success(),
         "cargo {arguments:?} in {}:\n{}",
@@ -126,7 +126,7 @@ fn every_sample_compiles_with_the_dependencies_given_above_it() {
     fs::create_dir_all(&all_crates).unwrap();
     // Another run of these tests may use the folder.
     let lock = File::create(all_crates.join("lock")).unwrap();
-    let wait = Wait::new("another run that builds the samples", PATIENCE);
+    let wait = Wait::new("another run that builds the samples", TIMEOUT);
     flock(&lock, FlockOperation::LockExclusive).unwrap();
     drop(wait);
     for (number, (dependencies, samples)) in samples.iter().enumerate() {

@@ -56,7 +56,7 @@ impl Account {
     }
 
     #[track_caller]
-    pub(crate) fn assert_going_on(&self) {
+    pub(crate) fn assert_progress(&self) {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         assert_eq!(*failed, None, "after {} events", self.len());
     }
@@ -87,14 +87,14 @@ impl Account {
         let delivered = self.delivered();
         check_confirmed(&self.confirmed.lock().unwrap(), &delivered);
         let mut doubtful = journal.doubtful.clone();
-        let sure: Vec<_> = delivered
+        let certain: Vec<_> = delivered
             .iter()
             .map(|one| &one.event)
             .filter(|event| !doubtful.remove(*event))
             .collect();
         let expected: Vec<_> = journal.units.iter().flat_map(|unit| &unit.events).collect();
         if let Some(at) =
-            (0..sure.len().max(expected.len())).find(|at| sure.get(*at) != expected.get(*at))
+            (0..certain.len().max(expected.len())).find(|at| certain.get(*at) != expected.get(*at))
         {
             let around = |events: &[&String]| {
                 let end = events.len().min(at + 3);
@@ -104,9 +104,9 @@ impl Account {
                 "of {} committed events, {} were delivered; event {at} differs: \
                 committed {}, delivered {}",
                 expected.len(),
-                sure.len(),
+                certain.len(),
                 around(&expected),
-                around(&sure)
+                around(&certain)
             );
         }
     }

@@ -7,18 +7,18 @@ use pgoutput_harness::Server;
 use pgoutput_reader::{Config, Connection, StartReplication};
 use pgoutput_tests::{Condition, Direction, Fixture, Network, PUBLICATION, Random, eventually};
 
-use crate::reading::{Reading, SILENCE, disturbed};
+use crate::reading::{Reading, SILENCE_LIMIT, disturbed};
 use crate::transactions::SETUP;
 use crate::with_each_server;
 
 /// The largest number of faults in one database.
-const TOGETHER: usize = 30;
+const FAULTS_PER_DATABASE: usize = 30;
 
 /// The time limit of a fault that depends on passing bytes.
-const SOON: Duration = Duration::from_millis(150);
+const FAULT_TIMEOUT: Duration = Duration::from_millis(150);
 
 /// The number of times that each fault may fail to happen, on average.
-const TRIES: usize = 10;
+const TRIES_PER_FAULT: usize = 10;
 
 #[derive(Debug, Clone, Copy)]
 enum Fault {
@@ -71,16 +71,16 @@ impl Fault {
             Self::CutNow => network.cut(),
             Self::Cut(direction, bytes) => {
                 network.set(direction, Condition::Cut(bytes));
-                happened = is_clear_soon(network, direction);
+                happened = has_happened(network, direction);
             }
             Self::CutTwice(direction, bytes) => {
                 network.set(direction, Condition::Cut(bytes));
                 network.cut();
-                happened = is_clear_soon(network, direction);
+                happened = has_happened(network, direction);
             }
             Self::HalfClose(direction, bytes) => {
                 network.set(direction, Condition::HalfClose(bytes));
-                happened = is_clear_soon(network, direction);
+                happened = has_happened(network, direction);
             }
             Self::Stall(direction, bytes, time) => {
                 network.set(direction, Condition::Stall(bytes));
@@ -91,24 +91,24 @@ impl Fault {
                 thread::sleep(time * 20);
             }
             Self::Lose => {
-                network.lose();
-                thread::sleep(SILENCE + SILENCE / 2);
+                network.discard();
+                thread::sleep(SILENCE_LIMIT + SILENCE_LIMIT / 2);
             }
             Self::Taken(time) => {
                 // The owner of the slot cannot come back meanwhile.
-                network.lose();
+                network.discard();
                 let start = StartReplication::new(fixture.slot_name(), [PUBLICATION]);
                 let config: Config = fixture.database().dsn().parse().unwrap();
                 let other = eventually("the slot to be taken by another", || {
                     terminate(fixture);
                     Connection::connect(&config).unwrap().stream(&start).ok()
                 });
-                network.heal();
+                network.restore();
                 thread::sleep(time);
                 drop(other);
             }
         }
-        network.heal();
+        network.restore();
         happened
     }
 }
@@ -120,8 +120,8 @@ fn terminate(fixture: &Fixture<'_>) {
 }
 
 /// Returns whether the fault happens within the time limit.
-fn is_clear_soon(network: &Network, direction: Direction) -> bool {
-    let deadline = Instant::now() + SOON;
+fn has_happened(network: &Network, direction: Direction) -> bool {
+    let deadline = Instant::now() + FAULT_TIMEOUT;
     loop {
         if network.condition(direction) == Condition::Clear {
             return true;
@@ -139,9 +139,9 @@ fn disturb(reading: &Reading<'_>, random: &mut Random, network: &Network, faults
         let fault = Fault::any(random);
         happened += usize::from(fault.happen(network, reading.fixture));
         tried += 1;
-        assert!(tried <= faults * TRIES, "{happened} of {tried} faults have happened");
+        assert!(tried <= faults * TRIES_PER_FAULT, "{happened} of {tried} faults have happened");
         // Sometimes the next fault comes before everything is in order again.
-        if !random.once_in(4) {
+        if !random.one_in(4) {
             reading.catch_up(&(tried, fault));
         }
     }
@@ -149,7 +149,7 @@ fn disturb(reading: &Reading<'_>, random: &mut Random, network: &Network, faults
 }
 
 fn run(server: &'static Server, seed: u64, faults: usize) {
-    for (round, first) in (0..).zip((0..faults).step_by(TOGETHER)) {
+    for (round, first) in (0..).zip((0..faults).step_by(FAULTS_PER_DATABASE)) {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
         let (own, port) = (format!("port={}", server.port()), format!("port={}", network.port()));
@@ -157,7 +157,7 @@ fn run(server: &'static Server, seed: u64, faults: usize) {
         let seed = seed.wrapping_mul(1000) + round;
         let manual = round % 2 == 1;
         disturbed(&fixture, &dsn, seed, manual, |reading, random| {
-            disturb(reading, random, &network, TOGETHER.min(faults - first));
+            disturb(reading, random, &network, FAULTS_PER_DATABASE.min(faults - first));
         });
     }
 }

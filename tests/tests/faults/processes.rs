@@ -8,19 +8,19 @@ use std::thread;
 use std::time::Duration;
 
 use pgoutput_decode::Lsn;
-use pgoutput_harness::{PATIENCE, Server, Wait};
+use pgoutput_harness::{Server, TIMEOUT, Wait};
 use pgoutput_tests::{Fixture, PUBLICATION, Random};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::delivered::{Delivered, Succession};
-use crate::reading::TALKATIVE;
+use crate::reading::FREQUENT_UPDATES;
 use crate::transactions::SETUP;
 use crate::with_each_server;
 use crate::writer::Writer;
 
 /// The most transactions that the writer may be ahead of the printed ones.
-const AHEAD: u64 = 40;
+const LEAD: u64 = 40;
 
 /// A run of the program: its end, and what it had printed.
 struct Run {
@@ -41,7 +41,7 @@ enum End {
 }
 
 /// The most runs that may be too slow for an orderly end, on a very busy machine.
-const TOO_SLOW: usize = 2;
+const SLOW_RUNS: usize = 2;
 
 /// The program. Dropping it kills it, also when a check fails.
 struct Tail(Child);
@@ -61,7 +61,7 @@ impl Tail {
                 command.env_remove(name);
             }
         }
-        let more = if fixture.major() >= 12 { TALKATIVE } else { "" };
+        let more = if fixture.major() >= 12 { FREQUENT_UPDATES } else { "" };
         let dsn = format!("{} {more}", fixture.database().dsn());
         command.args(["tail", "--dsn", &dsn, "--slot", fixture.slot_name()]);
         command.args(["--publication", PUBLICATION]).args(arguments);
@@ -81,12 +81,12 @@ impl Tail {
         signal: Option<Signal>,
         seen: &AtomicU64,
     ) -> (String, End) {
-        let wait = Wait::or_kill("what the program prints and its end", PATIENCE, &self.0);
+        let wait = Wait::killing("what the program prints and its end", TIMEOUT, &self.0);
         let mut stdout = BufReader::new(self.0.stdout.take().unwrap());
         let mut printed = String::new();
         for _ in 0..lines {
             let start = printed.len();
-            assert_ne!(stdout.read_line(&mut printed).unwrap(), 0, "{}", self.complaints());
+            assert_ne!(stdout.read_line(&mut printed).unwrap(), 0, "{}", self.error_output());
             // The writer continues after these lines.
             if let Some(number) = number(&printed[start..]) {
                 seen.fetch_max(number, Ordering::AcqRel);
@@ -110,18 +110,18 @@ impl Tail {
         if signal == Some(Signal::KILL) {
             return (printed, End::Abrupt);
         }
-        let complaints = self.complaints();
-        if complaints.contains("could not end in an orderly way within") {
+        let error_output = self.error_output();
+        if error_output.contains("could not end in an orderly way within") {
             return (printed, End::TooSlow);
         }
         // Before the program handles signals, a signal ends it like any program. A signal before it
         // was connected is an error.
-        let too_early = printed.is_empty() && complaints.contains("before it was connected");
-        assert!(status.code().is_none() || too_early, "{complaints}");
+        let too_early = printed.is_empty() && error_output.contains("before it was connected");
+        assert!(status.code().is_none() || too_early, "{error_output}");
         (printed, End::Abrupt)
     }
 
-    fn complaints(&mut self) -> String {
+    fn error_output(&mut self) -> String {
         let mut text = String::new();
         self.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
         text
@@ -149,14 +149,14 @@ fn run(server: &'static Server, seed: u64, faults: usize) {
     let seen = AtomicU64::new(0);
     let runs = thread::scope(|scope| {
         let ending = Ending(&writer);
-        scope.spawn(|| writer.run(seed, |number| number <= seen.load(Ordering::Acquire) + AHEAD));
+        scope.spawn(|| writer.run(seed, |number| number <= seen.load(Ordering::Acquire) + LEAD));
         let mut random = Random::new(seed);
         let runs: Vec<_> = (0..faults).map(|_| one(&fixture, &mut random, &seen)).collect();
         drop(ending);
         runs
     });
     let too_slow = runs.iter().filter(|run| run.end == End::TooSlow).count();
-    assert!(too_slow <= TOO_SLOW, "{too_slow} runs did not end in order");
+    assert!(too_slow <= SLOW_RUNS, "{too_slow} runs did not end in order");
     let end = fixture.end().to_string();
     let rest = Tail::start(&fixture, &["--until-lsn", &end]);
     let (printed, end) = rest.end(0, Duration::ZERO, None, &seen);
@@ -179,7 +179,7 @@ fn one(fixture: &Fixture<'_>, random: &mut Random, seen: &AtomicU64) -> Run {
     let lines = *random.one_of(&[0, 1, 30, 300, 3000]);
     let lines = random.below(lines + 1);
     // Sometimes the run is long enough for a status update.
-    let longest = if random.once_in(4) { 500 } else { 60 };
+    let longest = if random.one_in(4) { 500 } else { 60 };
     let pause = Duration::from_millis(random.below(longest) as u64);
     let (printed, end) = Tail::start(fixture, &[]).end(lines, pause, Some(signal), seen);
     if end == End::InOrder {

@@ -15,16 +15,16 @@ use crate::delivered::{Account, Delivered, Succession};
 use crate::writer::Writer;
 
 /// The most events that the writer may be ahead of the reader.
-const AHEAD: usize = 500;
+const LEAD: usize = 500;
 
 /// The number of events that wait for a manual acknowledgement.
 const UNACKNOWLEDGED: usize = 97;
 
 /// The longest permitted silence of the server.
-pub(crate) const SILENCE: Duration = Duration::from_secs(1);
+pub(crate) const SILENCE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Makes a reader send several status updates per second. Servers before 12 do not support that.
-pub(crate) const TALKATIVE: &str = "options='-c wal_sender_timeout=600ms'";
+pub(crate) const FREQUENT_UPDATES: &str = "options='-c wal_sender_timeout=600ms'";
 
 /// A reader that is running.
 pub(crate) struct Reading<'a> {
@@ -42,7 +42,7 @@ impl Reading<'_> {
     pub(crate) fn catch_up(&self, after: &dyn std::fmt::Debug) {
         let committed = self.writer.journal().events;
         eventually(&format!("what was committed before or amid {after:?}"), || {
-            self.account.assert_going_on();
+            self.account.assert_progress();
             (self.account.len() >= committed).then_some(())
         });
     }
@@ -93,7 +93,7 @@ pub(crate) fn disturbed(
             })
         });
         let writing = scope.spawn(|| {
-            writer.run(seed, |_| writer.journal().events <= account.len() + AHEAD);
+            writer.run(seed, |_| writer.journal().events <= account.len() + LEAD);
         });
         scope.spawn(|| watch(fixture, &ended, &account));
         disturb(&reading, &mut random);
@@ -102,7 +102,7 @@ pub(crate) fn disturbed(
         reading.catch_up(&"all faults");
         stop.stop();
         let is_reported = waiting("the reader to stop", || consumer.join()).unwrap();
-        account.assert_going_on();
+        account.assert_progress();
         is_reported
     });
     let journal = writer.journal();
@@ -131,15 +131,15 @@ fn reader(
     random: &mut Random,
     reconnects: &Arc<AtomicUsize>,
 ) -> Reader {
-    let more = if fixture.major() >= 12 { TALKATIVE } else { "" };
+    let more = if fixture.major() >= 12 { FREQUENT_UPDATES } else { "" };
     let config: Config = format!("{dsn} sslmode=disable {more}").parse().unwrap();
-    let config = config.wal_receiver_timeout(SILENCE).connect_timeout(SILENCE * 2);
+    let config = config.wal_receiver_timeout(SILENCE_LIMIT).connect_timeout(SILENCE_LIMIT * 2);
     let counter = Arc::clone(reconnects);
     let since_14 = fixture.major() >= 14;
     ReaderBuilder::from(config)
         .slot(fixture.slot_name())
         .publication(PUBLICATION)
-        .options(StreamOptions::new().messages(since_14).binary(since_14 && random.once_in(2)))
+        .options(StreamOptions::new().messages(since_14).binary(since_14 && random.one_in(2)))
         .acknowledge(if manual { Acknowledge::Manual } else { Acknowledge::Automatic })
         .reconnect(
             Reconnect::default()

@@ -19,7 +19,7 @@ fn run(shared: &'static Server, seed: u64, faults: usize) {
             thread::sleep(Duration::from_millis(random.below(150) as u64));
             let mode = *random.one_of(&[StopMode::Fast, StopMode::Immediate]);
             server.restart(mode).unwrap();
-            if !random.once_in(4) {
+            if !random.one_in(4) {
                 reading.catch_up(&(number, mode));
             }
         }

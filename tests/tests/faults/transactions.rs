@@ -110,7 +110,7 @@ impl Plan {
             // A value of some hundred kilobytes.
             6 => plan.insert("a", first, 10_000 + random.below(40_000)),
             7 => plan.series(first, 50 + random.below(1500)),
-            8 if random.once_in(2) => plan.rolled_back = true,
+            8 if random.one_in(2) => plan.rolled_back = true,
             8 => plan.savepoint(first),
             9 => plan.message(&format!("{number} {attempt}")),
             10 => plan.message_outside(&format!("aside {number} {attempt}")),
@@ -134,13 +134,13 @@ impl Plan {
         self.statements.push(';');
     }
 
-    fn happens(&mut self, event: String) {
+    fn add(&mut self, event: String) {
         self.unit.events.push(event);
     }
 
     fn insert(&mut self, table: &str, id: u64, times: usize) {
         self.run(&format!("INSERT INTO {table} VALUES ({id}, {})", sql_filler(id, times)));
-        self.happens(row('I', table, id, &filler(id, times)));
+        self.add(row('I', table, id, &filler(id, times)));
     }
 
     fn rewrite(&mut self, random: &mut Random, first: u64) {
@@ -149,12 +149,12 @@ impl Plan {
             self.insert("a", id, 3);
         }
         for id in first..first + count {
-            if random.once_in(2) {
+            if random.one_in(2) {
                 self.run(&format!("UPDATE a SET filler = {} WHERE id = {id}", sql_filler(id, 7)));
-                self.happens(row('U', "a", id, &filler(id, 7)));
+                self.add(row('U', "a", id, &filler(id, 7)));
             } else {
                 self.run(&format!("DELETE FROM a WHERE id = {id}"));
-                self.happens(format!("D a {id}"));
+                self.add(format!("D a {id}"));
             }
         }
     }
@@ -165,7 +165,7 @@ impl Plan {
         self.run(&format!("TRUNCATE {}", tables.join(", ")));
         // PostgreSQL 10 does not publish it.
         for table in tables.iter().filter(|_| major >= 11) {
-            self.happens(format!("T {table}"));
+            self.add(format!("T {table}"));
         }
         self.insert("c", first + 1, 2);
     }
@@ -176,7 +176,7 @@ impl Plan {
             "INSERT INTO a SELECT n, repeat(n || ':', 5) FROM generate_series({first}, {last}) n"
         ));
         for id in first..=last {
-            self.happens(row('I', "a", id, &filler(id, 5)));
+            self.add(row('I', "a", id, &filler(id, 5)));
         }
     }
 
@@ -190,7 +190,7 @@ impl Plan {
 
     fn message(&mut self, content: &str) {
         self.run(&format!("SELECT pg_logical_emit_message(true, 'faults', '{content}')"));
-        self.happens(format!("M {content}"));
+        self.add(format!("M {content}"));
     }
 
     fn message_outside(&mut self, content: &str) {

@@ -20,7 +20,7 @@ fn change(fixture: &Fixture<'_>, reader: &mut Reader, statement: &str) -> Change
 
 /// Returns when the reader last queried the catalogue. The session of an earlier call may not have
 /// ended yet.
-fn asked(fixture: &Fixture<'_>) -> i64 {
+fn last_query(fixture: &Fixture<'_>) -> i64 {
     let query = "SELECT extract(epoch FROM query_start) * 1000000 FROM pg_stat_activity
         WHERE datname = current_database() AND backend_type = 'client backend'
         AND query LIKE '%pg\\_%'
@@ -105,10 +105,10 @@ fn a_type_that_cannot_be_described_is_named_and_queried_once() {
                 format!(r#"{{"id":{id},"c":{c},"other":"x"}},"type_mismatch":{{{named}}}"#)
             };
             assert_eq!(after(&event), expected(1, r#""after":["c"]"#));
-            let mut own_road = String::new();
-            event.write_json(&mut own_road).unwrap();
-            assert_eq!(own_road, line(&event));
-            let asked_at = asked(fixture);
+            let mut written = String::new();
+            event.write_json(&mut written).unwrap();
+            assert_eq!(written, line(&event));
+            let queried_at = last_query(fixture);
             let event = reader.next_in_time().unwrap().unwrap();
             assert_eq!(after(&event), expected(2, r#""before":["c"],"after":["c"]"#));
             let event = reader.next_in_time().unwrap().unwrap();
@@ -117,14 +117,14 @@ fn a_type_that_cannot_be_described_is_named_and_queried_once() {
             assert_eq!(after(&event), expected(4, r#""after":["c"]"#));
             let event = reader.next_in_time().unwrap().unwrap();
             assert_eq!(after(&event), r#"{"id":5,"c":{"a":"A","b":"B","e":"E"},"other":"x"}"#);
-            assert_eq!(asked(fixture), asked_at, "a second query would return the same");
+            assert_eq!(last_query(fixture), queried_at, "a second query would return the same");
 
             // A type that is altered after this is still queried, even if it looks like an earlier
             // one.
             fixture.run(["ALTER TYPE c DROP ATTRIBUTE a"]);
             let event = change(fixture, &mut reader, "INSERT INTO t VALUES (6, '(B,E)', 'x')");
             assert_eq!(after(&event), r#"{"id":6,"c":{"b":"B","e":"E"},"other":"x"}"#);
-            assert!(asked(fixture) > asked_at);
+            assert!(last_query(fixture) > queried_at);
             reader.stop().unwrap();
         });
     }

@@ -9,7 +9,7 @@ use pgoutput_tests::{Fixture, InTime as _, PUBLICATION};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 const PASSWORD: &str = "hunter2 and more";
-const WRONG: &str = "swordfish";
+const WRONG_PASSWORD: &str = "swordfish";
 
 /// Checks that the error is one line with advice and without the password, which the reader's
 /// settings do not show either.
@@ -18,13 +18,13 @@ fn check(error: &Error, advice: &str) {
     assert!(text.contains(advice), "{text}");
     for shown in [text, format!("{error:?}")] {
         assert_eq!(shown.lines().count(), 1, "{shown}");
-        assert!(!shown.contains(PASSWORD) && !shown.contains(WRONG), "{shown}");
+        assert!(!shown.contains(PASSWORD) && !shown.contains(WRONG_PASSWORD), "{shown}");
     }
 }
 
 fn refusal(builder: ReaderBuilder, advice: &str) -> Error {
     let settings = format!("{builder:?}");
-    assert!(!settings.contains(PASSWORD) && !settings.contains(WRONG), "{settings}");
+    assert!(!settings.contains(PASSWORD) && !settings.contains(WRONG_PASSWORD), "{settings}");
     let error = builder.connect().unwrap_err();
     check(&error, advice);
     error
@@ -36,7 +36,7 @@ fn reader(config: &Config) -> ReaderBuilder {
 
 /// Starts a server with password authentication for two roles, and a wal_level too low for logical
 /// decoding.
-fn guarded(major: u32) -> Server {
+fn with_passwords(major: u32) -> Server {
     let server = Server::builder()
         .hba_line("host all alice 127.0.0.1/32 scram-sha-256")
         .hba_line("host all bob 127.0.0.1/32 md5")
@@ -64,7 +64,7 @@ fn guarded(major: u32) -> Server {
 #[test]
 fn rejected_users_and_a_low_wal_level_are_errors_with_advice() {
     for major in servers().iter().map(|server| server.major()) {
-        let server = guarded(major);
+        let server = with_passwords(major);
         let base: Config = server.dsn_tcp("postgres").parse().unwrap();
         for role in ["alice", "bob", "carol"] {
             let config = |password: Option<&str>| {
@@ -74,7 +74,8 @@ fn rejected_users_and_a_low_wal_level_are_errors_with_advice() {
                     None => config,
                 }
             };
-            let error = refusal(reader(&config(Some(WRONG))), "check the user and the password");
+            let error =
+                refusal(reader(&config(Some(WRONG_PASSWORD))), "check the user and the password");
             assert_eq!(error.sqlstate(), Some("28P01"), "{role}: {error}");
             let error = refusal(reader(&config(None)), "PGPASSWORD");
             assert!(

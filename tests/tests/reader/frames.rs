@@ -60,9 +60,9 @@ fn frames_are_the_bytes_of_messages_also_when_both_are_read() {
         let messages = read(&fixture, |_| true);
         let chunked = messages.iter().filter(|(.., in_stream)| *in_stream == Some(true)).count();
         assert!(chunked > 3000, "{chunked} of {} messages in chunks", messages.len());
-        let manners: [fn(usize) -> bool; 3] =
+        let decoders: [fn(usize) -> bool; 3] =
             [|_| false, |place| place % 2 == 0, |place| place % 2 == 1];
-        for decoded in manners {
+        for decoded in decoders {
             assert!(without_states(&read(&fixture, decoded)) == without_states(&messages));
         }
     }

@@ -16,7 +16,7 @@ fn builder(fixture: &Fixture<'_>, wal_sender_timeout: Option<Duration>) -> Reade
 }
 
 /// The time in which the slot of an idle database advances.
-const PROMISED: Duration = Duration::from_secs(10);
+const ADVANCE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Writes to an unpublished table and to another database, and returns the end of the WAL.
 fn write_elsewhere(fixture: &Fixture<'_>) -> pgoutput_decode::Lsn {
@@ -27,7 +27,7 @@ fn write_elsewhere(fixture: &Fixture<'_>) -> pgoutput_decode::Lsn {
 fn moves(fixture: &Fixture<'_>, reader: Reader) {
     while_waiting(reader, || {
         let end = write_elsewhere(fixture);
-        within(PROMISED, "the slot to advance", || {
+        within(ADVANCE_TIMEOUT, "the slot to advance", || {
             is_idle_at(fixture.slot().confirmed, end).then_some(())
         });
     });

@@ -36,18 +36,18 @@ fn an_idle_stream_continues_after_repeated_cuts() {
             .connect()
             .unwrap();
         for cut in 0..=CUTS {
-            let mut up_since = None;
+            let mut connected_since = None;
             eventually("a connection that is idle", || {
                 let next = reader.next_timeout(Duration::from_millis(50)).unwrap();
                 assert!(matches!(next, Next::TimedOut), "{next:?}");
                 let health = reader.health();
                 if !health.connected || health.reconnects < cut as u64 {
-                    up_since = None;
+                    connected_since = None;
                     return None;
                 }
                 // The connection is stable only if the server passes the WAL that it had at first.
-                let (since, wal_end) =
-                    *up_since.get_or_insert_with(|| (Instant::now(), fixture.write_message()));
+                let (since, wal_end) = *connected_since
+                    .get_or_insert_with(|| (Instant::now(), fixture.write_message()));
                 let is_idle = health.idle && health.server_wal_end >= wal_end;
                 (is_idle && since.elapsed() >= IDLE).then_some(())
             });

@@ -322,9 +322,9 @@ fn numeric_is_a_string_with_the_option() {
                 update.ends_with(&format!(r#","before":{row}4}},"after":{row}5}}}}"#)),
                 "{update}"
             );
-            let mut own_road = String::new();
-            events[1].write_json(&mut own_road).unwrap();
-            assert_eq!(own_road, update);
+            let mut written = String::new();
+            events[1].write_json(&mut written).unwrap();
+            assert_eq!(written, update);
         }
     }
 }

@@ -139,13 +139,13 @@ fn a_transaction_longer_than_the_servers_timeout_is_read_on_one_connection() {
 
 #[test]
 fn a_network_that_loses_everything_is_noticed() {
-    const SILENCE: Duration = Duration::from_secs(1);
+    const SILENCE_LIMIT: Duration = Duration::from_secs(1);
     at_once(|server| {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
         let (own, port) = (format!("port={}", server.port()), format!("port={}", network.port()));
         let config: Config = fixture.database().dsn_tcp().replace(&own, &port).parse().unwrap();
-        let config = config.wal_receiver_timeout(SILENCE);
+        let config = config.wal_receiver_timeout(SILENCE_LIMIT);
         let mut reader = ReaderBuilder::from(config)
             .slot(fixture.slot_name())
             .publication(PUBLICATION)
@@ -154,17 +154,17 @@ fn a_network_that_loses_everything_is_noticed() {
             .unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
         assert_eq!(next_id(&mut reader), 1);
-        network.lose();
+        network.discard();
         let lost = Instant::now();
         let error = reader.next_in_time().unwrap().unwrap_err();
         assert!(
-            matches!(error.kind(), ErrorKind::ServerSilent { limit: SILENCE, .. }),
+            matches!(error.kind(), ErrorKind::ServerSilent { limit: SILENCE_LIMIT, .. }),
             "{error:?}"
         );
         // The server got its time for an answer.
-        assert!(lost.elapsed() >= SILENCE / 2);
+        assert!(lost.elapsed() >= SILENCE_LIMIT / 2);
         assert!(reader.next_in_time().is_none());
-        network.heal();
+        network.restore();
     });
 }
 

@@ -16,7 +16,7 @@ fn tables(reader: &Reader) -> usize {
     format!("{reader:?}").matches("TableSchema {").count()
 }
 
-fn until_now(fixture: &Fixture<'_>, publication: &str) -> (Vec<ChangeEvent>, u64) {
+fn read_all(fixture: &Fixture<'_>, publication: &str) -> (Vec<ChangeEvent>, u64) {
     let mut reader = Reader::builder(&fixture.database().dsn())
         .slot(fixture.slot_name())
         .publication(publication)
@@ -25,9 +25,9 @@ fn until_now(fixture: &Fixture<'_>, publication: &str) -> (Vec<ChangeEvent>, u64
         .connect()
         .unwrap();
     let events: Result<Vec<_>, Error> = reader.in_time().collect();
-    let asked = queries(&reader);
+    let sent = queries(&reader);
     reader.stop().unwrap();
-    (events.unwrap(), asked)
+    (events.unwrap(), sent)
 }
 
 /// Runs `body` for each number, `$i` in it, a few hundred per transaction, because each needs
@@ -66,9 +66,9 @@ fn many_tables_need_a_few_tens_of_queries() {
              END LOOP; END $$",
             COUNT - 1
         ) as &str]);
-        let (events, asked) = until_now(&fixture, pgoutput_tests::PUBLICATION);
+        let (events, sent) = read_all(&fixture, pgoutput_tests::PUBLICATION);
         assert_eq!(events.len(), COUNT);
-        assert!(asked < 60, "{asked} queries on PostgreSQL {}", server.major());
+        assert!(sent < 60, "{sent} queries on PostgreSQL {}", server.major());
         for (i, event) in events.iter().enumerate() {
             let expected = format!(r#"{{"id":{i},"v":"x","m":"ok","p":{{"a":1,"m":"ok"}},"a":5}}"#);
             assert_eq!(after(event), expected);
@@ -104,9 +104,9 @@ fn a_backlog_of_many_transactions_needs_no_more_queries() {
                 client.batch_execute(&alter).unwrap();
             }
         }
-        let (events, asked) = until_now(&fixture, pgoutput_tests::PUBLICATION);
+        let (events, sent) = read_all(&fixture, pgoutput_tests::PUBLICATION);
         assert_eq!(events.len(), COUNT + COUNT / 50);
-        assert!(asked < 60, "{asked} queries on PostgreSQL {}", server.major());
+        assert!(sent < 60, "{sent} queries on PostgreSQL {}", server.major());
         for event in &events {
             let event = json(event);
             let width = if event["after"]["id"] == -1 { 2 } else { 1 };
@@ -158,8 +158,8 @@ fn tables_are_found_in_every_kind_of_publication() {
                 .unwrap();
             let events: Vec<_> = reader.in_time().map(|event| json(&event.unwrap())).collect();
             assert_eq!(events.len(), count, "{publication}");
-            let asked = queries(&reader);
-            assert!(asked < 40, "{asked} queries for {publication} on {}", server.major());
+            let sent = queries(&reader);
+            assert!(sent < 40, "{sent} queries for {publication} on {}", server.major());
             reader.stop().unwrap();
         }
     }
@@ -179,9 +179,9 @@ fn a_reader_without_lag_queries_each_table_by_itself() {
             let event = json(&reader.next_in_time().unwrap().unwrap());
             assert_eq!(event["table_schema"]["column_definitions"][0]["optional"], false);
         }
-        let asked = queries(&reader) - before;
+        let sent = queries(&reader) - before;
         // A query for each table, and sometimes one for the server's WAL end.
-        assert!((COUNT as u64..2 * COUNT as u64).contains(&asked), "{asked}");
+        assert!((COUNT as u64..2 * COUNT as u64).contains(&sent), "{sent}");
         reader.stop().unwrap();
     }
 }
@@ -246,8 +246,8 @@ fn a_table_with_a_forgotten_description_is_described_again() {
         }
         assert_eq!(count, 3 * COUNT);
         assert!(tables(&reader) <= 64);
-        let asked = queries(&reader);
-        assert!(asked < 120, "{asked} queries on PostgreSQL {}", server.major());
+        let sent = queries(&reader);
+        assert!(sent < 120, "{sent} queries on PostgreSQL {}", server.major());
         reader.stop().unwrap();
     }
 }

@@ -16,7 +16,7 @@ use super::reconnect::id;
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE t";
 
 /// Row 2 is committed while the publication `p` does not exist.
-const GONE_FOR_A_MOMENT: [[&str; 5]; 3] = [
+const BRIEFLY_MISSING: [[&str; 5]; 3] = [
     [
         "INSERT INTO t VALUES (1)",
         "ALTER PUBLICATION p RENAME TO q",
@@ -70,7 +70,7 @@ pub(crate) fn missing_at(error: &Error, name: &str, major: u32) -> Lsn {
 
 /// Reads row 1, then the error. The confirmed LSN stays before the first skipped row. Older servers
 /// end the connection with their error, so that row 1 cannot be confirmed after it.
-fn reads_one_row_and_refuses(fixture: &Fixture<'_>, mut reader: Reader, read: usize) {
+fn assert_refused_after_one_row(fixture: &Fixture<'_>, mut reader: Reader, read: usize) {
     let before = fixture.slot().confirmed;
     for _ in read..1 {
         assert_eq!(id(&reader.next_in_time().unwrap().unwrap()), 1);
@@ -88,14 +88,14 @@ fn reads_one_row_and_refuses(fixture: &Fixture<'_>, mut reader: Reader, read: us
 #[test]
 fn a_missing_publication_ends_the_stream_before_later_changes_are_confirmed() {
     for server in servers() {
-        for (number, statements) in GONE_FOR_A_MOMENT.into_iter().enumerate() {
+        for (number, statements) in BRIEFLY_MISSING.into_iter().enumerate() {
             let fixture = Fixture::new(server, SETUP);
             let [first, gone, lost, back, after] = statements;
             let mut reader = builder(&fixture).connect().unwrap();
             fixture.run([first]);
             assert_eq!(id(&reader.next_in_time().unwrap().unwrap()), 1);
             fixture.run([gone, lost, back, after]);
-            reads_one_row_and_refuses(&fixture, reader, 1);
+            assert_refused_after_one_row(&fixture, reader, 1);
             // It exists again, and row 2 is still missing from the slot's changes.
             if number < 2 {
                 for _ in 0..2 {
@@ -109,11 +109,11 @@ fn a_missing_publication_ends_the_stream_before_later_changes_are_confirmed() {
                 }
             }
         }
-        for statements in &GONE_FOR_A_MOMENT[..2] {
+        for statements in &BRIEFLY_MISSING[..2] {
             let fixture = Fixture::new(server, SETUP);
             fixture.run(*statements);
             let reader = builder(&fixture).connect().unwrap();
-            reads_one_row_and_refuses(&fixture, reader, 0);
+            assert_refused_after_one_row(&fixture, reader, 0);
         }
     }
 }
@@ -153,7 +153,7 @@ fn one_missing_publication_of_several_ends_the_stream() {
             "INSERT INTO t VALUES (30)",
         ]);
         let reader = builder(&fixture).publication("small").connect().unwrap();
-        reads_one_row_and_refuses(&fixture, reader, 0);
+        assert_refused_after_one_row(&fixture, reader, 0);
         if server.major() >= 18 {
             let (reader, reports) = skipping(builder(&fixture).publication("small"));
             assert_eq!(rest(reader, &fixture), [2, 30]);
@@ -184,11 +184,11 @@ fn rest(builder: ReaderBuilder, fixture: &Fixture<'_>) -> Vec<i64> {
 #[test]
 fn a_missing_publication_may_be_skipped_and_is_reported() {
     for server in servers_from(18) {
-        for statements in &GONE_FOR_A_MOMENT[..2] {
+        for statements in &BRIEFLY_MISSING[..2] {
             let fixture = Fixture::new(server, SETUP);
             fixture.run(*statements);
             let reader = builder(&fixture).connect().unwrap();
-            reads_one_row_and_refuses(&fixture, reader, 0);
+            assert_refused_after_one_row(&fixture, reader, 0);
             let (reader, reports) = skipping(builder(&fixture));
             assert_eq!(rest(reader, &fixture), [3]);
             let reports = std::mem::take(&mut *reports.lock().unwrap());
@@ -209,12 +209,12 @@ fn older_servers_cannot_skip_it_and_continue_from_a_later_position() {
             continue;
         }
         let fixture = Fixture::new(server, SETUP);
-        fixture.run(GONE_FOR_A_MOMENT[1]);
+        fixture.run(BRIEFLY_MISSING[1]);
         let (reader, _) = skipping(builder(&fixture));
         let error = reader.connect().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Unsupported { needed: 18, .. }), "{error:?}");
         let reader = builder(&fixture).connect().unwrap();
-        reads_one_row_and_refuses(&fixture, reader, 0);
+        assert_refused_after_one_row(&fixture, reader, 0);
         // This follows the advice of the error.
         let later = fixture.client().query_one("SELECT pg_current_wal_lsn()::text", &[]).unwrap();
         let later: Lsn = later.get::<_, &str>(0).parse().unwrap();
@@ -229,7 +229,7 @@ fn older_servers_cannot_skip_it_and_continue_from_a_later_position() {
 fn a_missing_publication_ends_a_stream_of_messages_too() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
-        fixture.run(GONE_FOR_A_MOMENT[0]);
+        fixture.run(BRIEFLY_MISSING[0]);
         let mut messages = stream(&fixture, MissingPublication::Refuse);
         let wait = stopped_in_time("the error", messages.stop_handle());
         let mut rows = 0;

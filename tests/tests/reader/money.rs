@@ -74,7 +74,7 @@ fn amounts_have_the_digits_of_the_currency() {
             // The database's setting; with one locale also the role's, and the role's in this
             // database.
             let of_role = "ALTER ROLE CURRENT_USER RESET lc_monetary";
-            for (whose, others) in [
+            for (target, others) in [
                 ("DATABASE \"{database}\"", ""),
                 ("ROLE CURRENT_USER", ""),
                 (
@@ -86,13 +86,13 @@ fn amounts_have_the_digits_of_the_currency() {
             .take(if locale == LOCALES[0].0 { 3 } else { 1 })
             {
                 let fixture = Fixture::new(&server, SETUP);
-                let whose = whose.replace("{database}", fixture.database().name());
-                fixture.run([&format!("ALTER {whose} SET lc_monetary = '{locale}'") as &str]);
+                let target = target.replace("{database}", fixture.database().name());
+                fixture.run([&format!("ALTER {target} SET lc_monetary = '{locale}'") as &str]);
                 if !others.is_empty() {
                     fixture.run([others]);
                 }
                 fixture.run([ROW]);
-                read(&fixture, end, &whose);
+                read(&fixture, end, &target);
                 fixture.run([of_role]);
             }
             // Written with a setting of the session, which the reader is given too.

@@ -102,7 +102,7 @@ fn prefixes_and_origins_are_shown_escaped() {
 }
 
 /// Returns how many queries a reader has sent after it has read these tables.
-fn asked(fixture: &Fixture<'_>) -> u64 {
+fn queries_sent(fixture: &Fixture<'_>) -> u64 {
     let builder = fixture.builder().acknowledge(Acknowledge::Never);
     let mut reader = builder.until_lsn(fixture.end()).connect().unwrap();
     let events: Vec<_> = reader.in_time().map(Result::unwrap).collect();
@@ -127,7 +127,7 @@ fn other_tables_are_still_queried_together() {
             &format!("{TYPES}{others}{}", tables("CREATE TABLE t$i (id int PRIMARY KEY, c c)")),
         );
         fixture.run([&*tables("INSERT INTO t$i VALUES ($i, '(1,ok)')")]);
-        let queries = asked(&fixture);
+        let queries = queries_sent(&fixture);
         // One by one, each table takes a query for its columns and two for its types.
         assert!(queries < 60, "{queries} queries: each table was queried alone");
     }

@@ -16,14 +16,14 @@ const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 const ROWS: i64 = 64_000;
 
 /// A limit that a correct test never reaches.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Polls until `done` returns true, or until an event or an error arrives.
 fn poll_until(
     reader: &mut Reader,
     mut done: impl FnMut(&Reader) -> bool,
 ) -> Result<Option<ChangeEvent>, Error> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     while !done(reader) {
         assert!(Instant::now() < end, "polling returned nothing");
         match reader.next_timeout(Duration::ZERO)? {
@@ -88,13 +88,13 @@ fn a_terminated_backend_is_noticed() {
 
 #[test]
 fn a_silent_server_is_noticed() {
-    const SILENCE: Duration = Duration::from_secs(2);
+    const SILENCE_LIMIT: Duration = Duration::from_secs(2);
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
         let (own, port) = (format!("port={}", server.port()), format!("port={}", network.port()));
         let config: Config = fixture.database().dsn_tcp().replace(&own, &port).parse().unwrap();
-        let config = config.wal_receiver_timeout(SILENCE);
+        let config = config.wal_receiver_timeout(SILENCE_LIMIT);
         let mut reader = pgoutput_reader::ReaderBuilder::from(config)
             .slot(fixture.slot_name())
             .publication(PUBLICATION)
@@ -103,15 +103,15 @@ fn a_silent_server_is_noticed() {
             .unwrap();
         fixture.run(["INSERT INTO t VALUES (1)"]);
         assert_eq!(id(&poll(&mut reader).unwrap()), 1);
-        network.lose();
+        network.discard();
         let lost = Instant::now();
         let error = poll(&mut reader).unwrap_err();
         assert!(
-            matches!(error.kind(), ErrorKind::ServerSilent { limit: SILENCE, .. }),
+            matches!(error.kind(), ErrorKind::ServerSilent { limit: SILENCE_LIMIT, .. }),
             "{error:?}"
         );
-        assert!(lost.elapsed() >= SILENCE / 2);
-        network.heal();
+        assert!(lost.elapsed() >= SILENCE_LIMIT / 2);
+        network.restore();
     }
 }
 

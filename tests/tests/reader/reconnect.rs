@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use pgoutput_decode::Lsn;
-use pgoutput_harness::{PATIENCE, Server, StopMode, servers};
+use pgoutput_harness::{Server, StopMode, TIMEOUT, servers};
 use pgoutput_reader::{
     Acknowledge, ChangeEvent, Config, Error, Next, Reader, ReaderBuilder, Reconnect, SslMode,
     StreamOptions,
@@ -204,7 +204,7 @@ fn survives(mode: StopMode, acknowledge: Acknowledge) {
                     waiting.push(event.position());
                 }
                 // Notices that the server is gone if all events arrived before.
-                within(PATIENCE, "the reader to reconnect", || {
+                within(TIMEOUT, "the reader to reconnect", || {
                     let next = reader.next_timeout(Duration::from_millis(20));
                     assert!(matches!(next, Ok(Next::TimedOut)), "{next:?}");
                     (reader.health().reconnects > batch.cast_unsigned()).then_some(())

@@ -73,7 +73,7 @@ fn a_slot_that_was_dropped_is_an_error_and_not_recreated() {
 #[test]
 fn a_slot_recreated_or_read_by_another_program_is_an_error() {
     for server in servers() {
-        let make_anew = |fixture: &Fixture<'_>| {
+        let recreate = |fixture: &Fixture<'_>| {
             let drop = format!("SELECT pg_drop_replication_slot('{}')", fixture.slot_name());
             fixture.run([&drop as &str, "INSERT INTO t VALUES (2)"]);
             fixture.create_slot(fixture.slot_name());
@@ -93,7 +93,7 @@ fn a_slot_recreated_or_read_by_another_program_is_an_error() {
             let text = error.to_string();
             assert!(text.contains(&found.to_string()) && text.contains(&confirmed.to_string()));
         };
-        ends_after(server, make_anew, moved);
+        ends_after(server, recreate, moved);
         ends_after(server, read_it, moved);
     }
 }
@@ -154,7 +154,7 @@ fn a_dropped_publication_is_an_error_at_the_first_later_change() {
 }
 
 /// Returns a reader with an acknowledged row, of a server that was then stopped.
-fn abandoned<T>(
+fn with_server_stopped<T>(
     set: impl FnOnce(ReaderBuilder) -> ReaderBuilder,
     test: impl FnOnce(Reader, &Server) -> T,
 ) -> T {
@@ -180,7 +180,7 @@ fn attempts_end_at_the_limit_if_the_server_stays_down() {
             recorder.lock().unwrap().push((attempt.attempt, attempt.cause.to_string()));
         })
     };
-    abandoned(set, |mut reader, _| {
+    with_server_stopped(set, |mut reader, _| {
         let error = reader.next_in_time().unwrap().unwrap_err();
         let ErrorKind::GaveUp { cause, attempts: made, last, .. } = error.kind() else {
             panic!("{error:?}")
@@ -203,10 +203,10 @@ fn attempts_end_at_the_limit_if_the_server_stays_down() {
 
 #[test]
 fn a_stop_ends_the_delay_between_attempts() {
-    let patient = Reconnect::default().initial_delay(LONG).max_delay(LONG).max_elapsed(None);
+    let slow = Reconnect::default().initial_delay(LONG).max_delay(LONG).max_elapsed(None);
     let ack = Acknowledge::Never;
-    abandoned(
-        |builder| builder.reconnect(patient).acknowledge(ack),
+    with_server_stopped(
+        |builder| builder.reconnect(slow).acknowledge(ack),
         |mut reader, _| {
             for _ in 0..3 {
                 let next = reader.next_timeout(Duration::from_millis(10));
@@ -227,7 +227,7 @@ fn a_stop_ends_the_delay_between_attempts() {
 
 #[test]
 fn a_stop_ends_a_running_attempt() {
-    abandoned(
+    with_server_stopped(
         |builder| builder.reconnect(at_once()),
         |mut reader, server| {
             // Accepts connections and sends nothing.

@@ -45,14 +45,14 @@ fn resumes_after_any_event(end: End) {
         let all = fixture.read();
         assert_eq!(all.len(), EVENTS);
         let lines: Vec<_> = all.iter().map(line).collect();
-        for (handed_out, slot) in slots.iter().enumerate() {
-            let place = format!("PostgreSQL {} after {handed_out} events", fixture.major());
+        for (delivered, slot) in slots.iter().enumerate() {
+            let place = format!("PostgreSQL {} after {delivered} events", fixture.major());
             let mut reader = fixture.builder().slot(slot).connect().unwrap();
             let first: Vec<_> =
-                reader.in_time().take(handed_out).map(|event| line(&event.unwrap())).collect();
-            assert_eq!(first, lines[..handed_out], "{place}");
+                reader.in_time().take(delivered).map(|event| line(&event.unwrap())).collect();
+            assert_eq!(first, lines[..delivered], "{place}");
             // The last event counts as acknowledged only when the next is requested.
-            let resumes_at = boundary(&all, handed_out.saturating_sub(1));
+            let resumes_at = boundary(&all, delivered.saturating_sub(1));
             match end {
                 End::Stop => reader.stop().unwrap(),
                 End::Crash => drop(reader),

@@ -95,16 +95,16 @@ fn settings_of_the_database_and_the_role_do_not_change_values() {
         let fixture = Fixture::new(&server, &format!("CREATE TABLE t ({definitions})"));
         let values = COLUMNS.map(|(_, _, value, _)| value).join(", ");
         fixture.run([&format!("INSERT INTO t VALUES ({values})") as &str]);
-        for (whose, settings) in LEVELS {
-            let whose = whose.replace("{database}", fixture.database().name());
+        for (target, settings) in LEVELS {
+            let target = target.replace("{database}", fixture.database().name());
             let lc_monetary = format!("lc_monetary = '{locale}'");
             for setting in settings.into_iter().chain([lc_monetary.as_str()]) {
-                fixture.run([&format!("ALTER {whose} SET {setting}") as &str]);
+                fixture.run([&format!("ALTER {target} SET {setting}") as &str]);
             }
             // They affect sessions without settings of their own: every column differs then.
             for ((name, ty, _, text), sent) in COLUMNS.iter().zip(texts(&fixture)) {
                 if !ty.starts_with("money") || locale == LOCALE {
-                    assert_ne!(sent, *text, "PostgreSQL {major}, {whose}: {name}");
+                    assert_ne!(sent, *text, "PostgreSQL {major}, {target}: {name}");
                 }
             }
             let events = fixture.read_with(|builder| builder.acknowledge(Acknowledge::Never));
@@ -112,7 +112,7 @@ fn settings_of_the_database_and_the_role_do_not_change_values() {
             for (name, _, _, text) in COLUMNS {
                 let column = row.column(name).unwrap();
                 let TupleColumn::Text(sent) = column.value else { panic!("{name}") };
-                assert_eq!(str::from_utf8(sent), Ok(text), "PostgreSQL {major}, {whose}: {name}");
+                assert_eq!(str::from_utf8(sent), Ok(text), "PostgreSQL {major}, {target}: {name}");
             }
             assert_eq!(after(&events[0]), JSON);
             if major >= 14 {
@@ -121,7 +121,7 @@ fn settings_of_the_database_and_the_role_do_not_change_values() {
                         .options(StreamOptions::new().binary(true))
                         .acknowledge(Acknowledge::Never)
                 });
-                assert_eq!(after(&events[0]), JSON, "PostgreSQL {major}, {whose}: binary");
+                assert_eq!(after(&events[0]), JSON, "PostgreSQL {major}, {target}: binary");
             }
             let config: Config = fixture.database().dsn().parse().unwrap();
             let mut connection = Connection::connect(&config).unwrap();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pgoutput_harness::{PATIENCE, Server, servers};
+use pgoutput_harness::{Server, TIMEOUT, servers};
 use pgoutput_reader::{
     BlockingSession, Config, Connection, CreateSlot, Error, ErrorKind, Position, ReaderBuilder,
     SetupError, SlotCreation,
@@ -84,7 +84,7 @@ fn blocking_sessions_are_reported_and_the_limit_leaves_no_slot() {
         let mut reader =
             fixture.builder().slot(&slot).slot_creation(SlotCreation::IfMissing).connect().unwrap();
         fixture.run(["INSERT INTO t VALUES (2)"]);
-        assert!(reader.next_timeout(PATIENCE).is_ok());
+        assert!(reader.next_timeout(TIMEOUT).is_ok());
         reader.stop().unwrap();
     }
 }

@@ -12,7 +12,7 @@ use postgres::Client;
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY)";
 
 /// Starts a server that keeps almost no WAL for slots.
-fn forgetful(major: u32) -> Server {
+fn with_little_wal(major: u32) -> Server {
     let builder = Server::builder().setting("max_slot_wal_keep_size", "1MB");
     // The minimum, so that little needs to be written.
     let builder = builder.setting("min_wal_size", "2MB").initdb_argument("--wal-segsize=1");
@@ -48,7 +48,7 @@ fn setup_error(error: pgoutput_reader::Error) -> SetupError {
 #[test]
 fn an_invalidated_slot_is_named_with_the_reason_and_left_unchanged() {
     for shared in servers_from(13) {
-        let server = forgetful(shared.major());
+        let server = with_little_wal(shared.major());
         let fixture = Fixture::new(&server, NOISE);
         invalidate(&fixture);
         let error = setup_error(
@@ -65,7 +65,7 @@ fn an_invalidated_slot_is_named_with_the_reason_and_left_unchanged() {
 #[test]
 fn a_slot_invalidated_while_it_is_read_ends_the_reader_with_the_reason() {
     for shared in servers_from(13) {
-        let server = forgetful(shared.major());
+        let server = with_little_wal(shared.major());
         for reconnect in [Reconnect::default(), Reconnect::never()] {
             let fixture = Fixture::new(&server, NOISE);
             let mut reader = Reader::builder(&fixture.database().dsn())

@@ -17,7 +17,7 @@ const ROWS: i64 = 20_000;
 const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY, filler text)";
 
 /// A limit that a correct test never reaches.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn insert_all(fixture: &Fixture<'_>) {
     let insert =
@@ -37,7 +37,7 @@ fn through(network: &Network, fixture: &Fixture<'_>) -> ReaderBuilder {
 fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = channel();
     thread::spawn(move || done.send(work()));
-    result.recv_timeout(PATIENCE).expect("the work hangs")
+    result.recv_timeout(TIMEOUT).expect("the work hangs")
 }
 
 /// Waits with a reader whose connection is gone, on a thread of its own, until it is stopped.
@@ -63,7 +63,7 @@ fn a_stop_within_a_transaction_does_not_wait_for_its_end() {
         let commit_lsn = first.position().commit_lsn();
         network.set(Direction::ToClient, Condition::Stall(0));
         in_time(move || reader.stop()).unwrap();
-        network.heal();
+        network.restore();
         fixture.wait_until_free();
         assert!(fixture.slot().confirmed <= commit_lsn);
         let again = fixture.read();
@@ -79,7 +79,7 @@ fn a_stop_ends_the_wait_for_a_server_that_is_gone() {
         let network = Network::before(server.port());
         let (reconnecting, is_reconnecting) = channel();
         let mut reader = through(&network, &fixture)
-            .reconnect(Reconnect::default().initial_delay(PATIENCE).max_delay(PATIENCE))
+            .reconnect(Reconnect::default().initial_delay(TIMEOUT).max_delay(TIMEOUT))
             .on_reconnect(move |_| reconnecting.send(()).unwrap())
             .connect()
             .unwrap();
@@ -87,7 +87,7 @@ fn a_stop_ends_the_wait_for_a_server_that_is_gone() {
         let event = reader.next_in_time().unwrap().unwrap();
         network.cut();
         let (stop, waiting) = to_the_end(reader);
-        is_reconnecting.recv_timeout(PATIENCE).unwrap();
+        is_reconnecting.recv_timeout(TIMEOUT).unwrap();
         stop.stop();
         in_time(move || waiting.join()).unwrap();
         fixture.wait_until_free();
@@ -107,20 +107,20 @@ fn a_stop_ends_an_unanswered_attempt() {
         fixture.run(["INSERT INTO t VALUES (1)"]);
         assert!(reader.next_in_time().unwrap().is_ok());
         // Current connections are cut, and new ones get no answer.
-        network.lose();
+        network.discard();
         network.cut();
         let (stop, waiting) = to_the_end(reader);
         eventually("the reader to try again", || (network.waiting() > 0).then_some(()));
         stop.stop();
         in_time(move || waiting.join()).unwrap();
-        network.heal();
+        network.restore();
         fixture.wait_until_free();
     }
 }
 
 /// Returns a reader that has read a change and lost its connection. When it reconnects, the
 /// replication connection is accepted and every other one waits.
-fn half_reconnecting(network: &Network, fixture: &Fixture<'_>) -> Reader {
+fn partly_reconnecting(network: &Network, fixture: &Fixture<'_>) -> Reader {
     let mut reader = through(network, fixture)
         .reconnect(Reconnect::default().initial_delay(Duration::from_millis(1)))
         .connect()
@@ -129,11 +129,11 @@ fn half_reconnecting(network: &Network, fixture: &Fixture<'_>) -> Reader {
     assert!(reader.next_in_time().unwrap().is_ok());
     network.cut();
     fixture.wait_until_free();
-    network.admit(1);
+    network.accept(1);
     reader
 }
 
-const SENDERS: &str = "SELECT count(*) FROM pg_stat_activity
+const COUNT_WALSENDERS: &str = "SELECT count(*) FROM pg_stat_activity
     WHERE backend_type = 'walsender' AND datname = current_database()";
 
 /// Once the SQL connection is accepted after all, it is used and not replaced.
@@ -142,14 +142,14 @@ fn a_stream_starts_while_the_sql_connection_is_delayed() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
-        network.admit(1);
+        network.accept(1);
         let reader = through(&network, &fixture);
         let mut reader = in_time(move || reader.connect()).unwrap();
         assert!(fixture.slot().active);
         assert_eq!(network.waiting(), 1);
-        network.heal();
+        network.restore();
         eventually("it to be made", || (network.waiting() == 0).then_some(()));
-        network.admit(0);
+        network.accept(0);
         fixture.run(["INSERT INTO t VALUES (1)"]);
         in_time(move || reader.next_in_time()).unwrap().unwrap();
         assert_eq!(network.waiting(), 0);
@@ -161,16 +161,16 @@ fn a_stop_prevents_an_attempt_from_taking_the_slot() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
-        let reader = half_reconnecting(&network, &fixture);
+        let reader = partly_reconnecting(&network, &fixture);
         let (stop, waiting) = to_the_end(reader);
         eventually("the SQL connection", || (network.waiting() > 0).then_some(()));
         stop.stop();
         in_time(move || waiting.join()).unwrap();
         eventually("the attempt to end", || {
             assert!(!fixture.slot().active, "the slot is taken by a reader that has stopped");
-            (fixture.number(SENDERS) == 0).then_some(())
+            (fixture.number(COUNT_WALSENDERS) == 0).then_some(())
         });
-        network.heal();
+        network.restore();
     }
 }
 
@@ -179,7 +179,7 @@ fn a_stop_releases_a_slot_that_an_attempt_has_just_taken() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
         let network = Network::before(server.port());
-        let reader = half_reconnecting(&network, &fixture);
+        let reader = partly_reconnecting(&network, &fixture);
         let (stop, waiting) = to_the_end(reader);
         eventually("the slot to be taken", || fixture.slot().active.then_some(()));
         let stopped_at = Instant::now();
@@ -187,7 +187,7 @@ fn a_stop_releases_a_slot_that_an_attempt_has_just_taken() {
         in_time(move || waiting.join()).unwrap();
         fixture.wait_until_free();
         assert!(stopped_at.elapsed() < Duration::from_secs(10));
-        network.heal();
+        network.restore();
     }
 }
 

@@ -19,9 +19,9 @@ fn read(fixture: &Fixture<'_>, binary: bool) -> Vec<ChangeEvent> {
         builder.options(StreamOptions::new().binary(binary)).acknowledge(Acknowledge::Never)
     });
     for event in &events {
-        let mut own_road = String::new();
-        event.write_json(&mut own_road).unwrap();
-        assert_eq!(own_road, line(event));
+        let mut written = String::new();
+        event.write_json(&mut written).unwrap();
+        assert_eq!(written, line(event));
     }
     events
 }

@@ -8,7 +8,7 @@ use pgoutput_reader::{
 };
 
 use crate::memory::peak;
-use crate::server::{Client, Rogue, SLOT, message, row, welcome};
+use crate::server::{Client, Rogue, SLOT, accepted_client, message, row};
 
 /// An answer may be 64 MiB, plus the structure that holds it and the buffer it arrived in.
 const MEMORY: usize = 128 * 1024 * 1024;
@@ -19,9 +19,9 @@ const SHORT: Duration = Duration::from_millis(300);
 type Case = (&'static str, fn(&mut Client), fn(&ErrorKind) -> bool);
 
 /// Authenticates the client and waits for its first query.
-fn asked(client: &mut Client) {
+fn until_query(client: &mut Client) {
     client.startup();
-    client.send(welcome());
+    client.send(accepted_client());
     client.expect(b'Q');
 }
 
@@ -52,7 +52,7 @@ fn check(cases: &[Case], limit: Option<Duration>) {
 
 /// Answers the queries before the copy and waits for the command that starts it.
 fn starts(client: &mut Client) {
-    asked(client);
+    until_query(client);
     client.send(row(&SLOT));
     client.expect(b'Q');
     client.send(row(&["p", "d"]));
@@ -67,7 +67,7 @@ fn invalid_answers_are_errors() {
         (
             "a copy instead of rows",
             |client| {
-                asked(client);
+                until_query(client);
                 client.send(message(b'W', b"\0\0\0"));
                 client.wait_for_close();
             },
@@ -76,8 +76,8 @@ fn invalid_answers_are_errors() {
         (
             "authentication once more",
             |client| {
-                asked(client);
-                client.send(welcome());
+                until_query(client);
+                client.send(accepted_client());
                 client.wait_for_close();
             },
             |kind| matches!(kind, ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'R', .. })),
@@ -85,7 +85,7 @@ fn invalid_answers_are_errors() {
         (
             "ready, and nothing sent",
             |client| {
-                asked(client);
+                until_query(client);
                 client.send(message(b'Z', b"I"));
                 client.wait_for_close();
             },
@@ -94,7 +94,7 @@ fn invalid_answers_are_errors() {
         (
             "rows without columns",
             |client| {
-                asked(client);
+                until_query(client);
                 client.send(
                     [message(b'D', b"\0\0"), message(b'C', b"SELECT 1\0"), message(b'Z', b"I")]
                         .concat(),
@@ -106,7 +106,7 @@ fn invalid_answers_are_errors() {
         (
             "more values than the row has bytes",
             |client| {
-                asked(client);
+                until_query(client);
                 client.send(message(b'D', b"\x7F\xFF\0\0"));
                 client.wait_for_close();
             },
@@ -115,7 +115,7 @@ fn invalid_answers_are_errors() {
         (
             "a value of two gigabytes",
             |client| {
-                asked(client);
+                until_query(client);
                 client.send(message(b'D', b"\0\x01\x7F\xFF\xFF\xFFabc"));
                 client.wait_for_close();
             },
@@ -124,7 +124,7 @@ fn invalid_answers_are_errors() {
         (
             "columns whose names never end",
             |client| {
-                asked(client);
+                until_query(client);
                 client.send(message(b'T', b"\0\x02name"));
                 client.wait_for_close();
             },
@@ -140,7 +140,7 @@ fn endless_and_missing_answers_are_errors() {
         (
             "rows without end",
             |client| {
-                asked(client);
+                until_query(client);
                 client.send_endlessly(message(
                     b'D',
                     [&b"\0\x01\0\0\xFF\0"[..], &vec![b'x'; 0xFF00]].concat(),
@@ -151,7 +151,7 @@ fn endless_and_missing_answers_are_errors() {
         (
             "notices without end",
             |client| {
-                asked(client);
+                until_query(client);
                 client.send_endlessly(message(b'N', b"SNOTICE\0C00000\0Mhello\0\0"));
             },
             |kind| matches!(kind, ErrorKind::Limit(LimitError::Kept { unit: "notices", .. })),
@@ -159,7 +159,7 @@ fn endless_and_missing_answers_are_errors() {
         (
             "an error and the end",
             |client| {
-                asked(client);
+                until_query(client);
                 client.send(message(b'E', b"SFATAL\0VFATAL\0C57P01\0Mgoing\0\0"));
             },
             |kind| matches!(kind, ErrorKind::Server(_)),
@@ -167,7 +167,7 @@ fn endless_and_missing_answers_are_errors() {
         (
             "the end in the middle of a row",
             |client| {
-                asked(client);
+                until_query(client);
                 client.send(&row(&SLOT)[..100]);
             },
             |kind| matches!(kind, ErrorKind::Io { .. }),
@@ -192,7 +192,7 @@ fn a_missing_answer_is_a_timeout() {
         (
             "silence",
             |client| {
-                asked(client);
+                until_query(client);
                 client.wait_for_silent_close();
             },
             timed_out,
@@ -200,7 +200,7 @@ fn a_missing_answer_is_a_timeout() {
         (
             "parameters without end",
             |client| {
-                asked(client);
+                until_query(client);
                 client.send_endlessly(message(b'S', b"a\0b\0"));
             },
             timed_out,

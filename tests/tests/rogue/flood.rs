@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use pgoutput_reader::{Error, Next, Reader, ReaderBuilder};
 
-use crate::server::{PATIENCE, Rogue, message};
+use crate::server::{Rogue, TIMEOUT, message};
 
 /// The time limit of a wait for an event.
-const TIMEOUT: Duration = Duration::from_millis(100);
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The number of messages of a flood that are sent at once.
-const AT_ONCE: usize = 1000;
+const MESSAGES_PER_SEND: usize = 1000;
 
 fn keepalive() -> Vec<u8> {
     message(b'd', [&b"k"[..], &[0; 17]].concat())
@@ -34,12 +34,12 @@ fn open_transaction() -> Vec<u8> {
 
 /// Runs `work` with a reader of a server that sends `first` and then repeats `then` indefinitely.
 /// Everything must end in time.
-fn amid<T: Send + 'static>(
+fn with_flood<T: Send + 'static>(
     first: Vec<u8>,
     flood: &[u8],
     act: impl FnOnce(Reader) -> Result<T, Error> + Send + 'static,
 ) -> T {
-    let flood = flood.repeat(AT_ONCE);
+    let flood = flood.repeat(MESSAGES_PER_SEND);
     let rogue = Rogue::new(move |client| {
         client.start_reader();
         client.send(first);
@@ -48,7 +48,7 @@ fn amid<T: Send + 'static>(
     let builder = ReaderBuilder::from(rogue.config()).slot("s").publication("p");
     let (sender, done) = channel();
     thread::spawn(move || sender.send(act(builder.connect().unwrap())).unwrap());
-    let done = done.recv_timeout(PATIENCE).expect("it must end in time").unwrap();
+    let done = done.recv_timeout(TIMEOUT).expect("it must end in time").unwrap();
     rogue.end();
     done
 }
@@ -61,8 +61,9 @@ fn a_wait_ends_within_a_flood_without_events() {
     let empty = frame(&[&b"B"[..], &[0; 16], &[0, 0, 0, 5]].concat());
     let end = frame(&[&b"C"[..], &[0; 25]].concat());
     for flood in [keepalive(), notice, parameter, [empty, end].concat()] {
-        for timeout in [TIMEOUT, Duration::ZERO] {
-            let next = amid(Vec::new(), &flood, move |mut reader| reader.next_timeout(timeout));
+        for timeout in [POLL_TIMEOUT, Duration::ZERO] {
+            let next =
+                with_flood(Vec::new(), &flood, move |mut reader| reader.next_timeout(timeout));
             assert!(matches!(next, Next::TimedOut), "{next:?}");
         }
     }
@@ -72,17 +73,17 @@ fn a_wait_ends_within_a_flood_without_events() {
 fn a_wait_ends_within_an_endless_message() {
     let mut endless = keepalive();
     endless[1..5].copy_from_slice(&0x3000_0000u32.to_be_bytes());
-    let next = amid(endless, &[b'x'; 4], |mut reader| reader.next_timeout(TIMEOUT));
+    let next = with_flood(endless, &[b'x'; 4], |mut reader| reader.next_timeout(POLL_TIMEOUT));
     assert!(matches!(next, Next::TimedOut), "{next:?}");
 }
 
 #[test]
 fn a_reader_stops_within_an_acknowledged_transaction_and_a_flood() {
-    amid(open_transaction(), &keepalive(), |mut reader| {
+    with_flood(open_transaction(), &keepalive(), |mut reader| {
         let event = reader.next_in_time().unwrap()?;
         assert_eq!(event.logical_message().unwrap().prefix, "p");
         // Asking for the next event acknowledges this one.
-        assert!(matches!(reader.next_timeout(TIMEOUT)?, Next::TimedOut));
+        assert!(matches!(reader.next_timeout(POLL_TIMEOUT)?, Next::TimedOut));
         reader.stop()
     });
 }

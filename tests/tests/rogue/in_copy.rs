@@ -10,7 +10,7 @@ use pgoutput_tests::capture::{file_names, load};
 use pgoutput_tests::{InTime as _, Random, waiting};
 
 use crate::memory::peak;
-use crate::server::{PATIENCE, Rogue, message};
+use crate::server::{Rogue, TIMEOUT, message};
 
 /// The number of damaged streams.
 const STREAMS: u64 = 1000;
@@ -22,7 +22,7 @@ const SEED_VARIABLE: &str = "PGOUTPUT_ROGUE_SEED";
 const MEMORY: usize = 4 * 1024 * 1024;
 
 /// The limit of the server's silence in the streams that end with one.
-const SILENCE: Duration = Duration::from_millis(200);
+const SILENCE_LIMIT: Duration = Duration::from_millis(200);
 
 /// A message of the server, and the frame in it, if any.
 type Sent = (Vec<u8>, Option<Vec<u8>>);
@@ -59,7 +59,7 @@ fn part(random: &mut Random, streams: &[Vec<Sent>]) -> Vec<Sent> {
     let length = random.below(stream.len().min(120)) + 1;
     let mut sent = Vec::new();
     for frame in &stream[..length] {
-        if random.once_in(10) {
+        if random.one_in(10) {
             sent.push((other_message(random), None));
         }
         sent.push(frame.clone());
@@ -87,7 +87,7 @@ fn damage(random: &mut Random, sent: &mut [Sent], bytes: &mut Vec<u8>) -> usize 
         // The length of a message.
         5 => {
             let start = starts(sent, random.below(sent.len()));
-            let lies = [
+            let lengths = [
                 0,
                 3,
                 4,
@@ -98,7 +98,7 @@ fn damage(random: &mut Random, sent: &mut [Sent], bytes: &mut Vec<u8>) -> usize 
                 1 << 31,
                 u32::try_from(random.below(0x1000)).unwrap(),
             ];
-            bytes[start + 1..start + 5].copy_from_slice(&random.one_of(&lies).to_be_bytes());
+            bytes[start + 1..start + 5].copy_from_slice(&random.one_of(&lengths).to_be_bytes());
             return start;
         }
         // The order.
@@ -141,8 +141,8 @@ fn read(bytes: Vec<u8>, chunk: usize, then: Then) -> (Vec<StreamEventBuf>, Error
         }
     });
     let config = rogue.config().wal_receiver_timeout(match then {
-        Then::SaysNothing => SILENCE,
-        _ => PATIENCE,
+        Then::SaysNothing => SILENCE_LIMIT,
+        _ => TIMEOUT,
     });
     let ((events, error), held) = peak(|| {
         let start = StartReplication::new("s", ["p"]);
@@ -222,7 +222,7 @@ fn a_damaged_stream_is_an_error_in_time_after_all_intact_messages() {
     });
     let mut last = None;
     loop {
-        match starting.recv_timeout(PATIENCE) {
+        match starting.recv_timeout(TIMEOUT) {
             Ok(seed) => last = Some(seed),
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => panic!("{SEED_VARIABLE}={last:?} never ends"),

@@ -10,7 +10,7 @@ use pgoutput_harness::{stage, waiting};
 use pgoutput_reader::{Config, ErrorKind, SslMode};
 
 /// A limit that a correct test never reaches.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The password, which must never appear in an error.
 pub(crate) const PASSWORD: &str = "swordfish";
@@ -28,7 +28,7 @@ pub(crate) fn authentication(method: u32, rest: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 /// Returns the messages that accept a client.
-pub(crate) fn welcome() -> Vec<u8> {
+pub(crate) fn accepted_client() -> Vec<u8> {
     [
         authentication(0, b""),
         message(b'S', b"server_version\x0018.1\0"),
@@ -119,14 +119,14 @@ impl Client {
     /// Accepts the client and answers all its queries before the copy, which begins.
     pub(crate) fn start_copy(&mut self) {
         self.startup();
-        self.send(welcome());
+        self.send(accepted_client());
         self.answer_setup();
     }
 
     /// Like [`start_copy`](Self::start_copy) for a `Reader`, which first identifies the system.
     pub(crate) fn start_reader(&mut self) {
         self.startup();
-        self.send(welcome());
+        self.send(accepted_client());
         self.expect(b'Q');
         let names = ["systemid", "timeline", "xlogpos", "dbname"];
         self.send(named_row(&names, &["7", "1", "0/9", "d"]));
@@ -197,8 +197,8 @@ impl Rogue {
         let address = listener.local_addr().unwrap();
         let thread = thread::spawn(move || {
             let (socket, _) = listener.accept().unwrap();
-            socket.set_read_timeout(Some(PATIENCE)).unwrap();
-            socket.set_write_timeout(Some(PATIENCE)).unwrap();
+            socket.set_read_timeout(Some(TIMEOUT)).unwrap();
+            socket.set_write_timeout(Some(TIMEOUT)).unwrap();
             let script = AssertUnwindSafe(|| script(&mut Client(socket)));
             match panic::catch_unwind(script) {
                 Ok(()) => true,
@@ -219,7 +219,7 @@ impl Rogue {
             .password(PASSWORD)
             .dbname("d")
             .ssl_mode(SslMode::Disable)
-            .connect_timeout(PATIENCE)
+            .connect_timeout(TIMEOUT)
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -228,17 +228,20 @@ impl Rogue {
 
     /// Checks that the client stayed until the end of the script.
     pub(crate) fn end(self) {
-        assert!(self.stayed(), "the client left before the end of the script");
+        assert!(self.script_completed(), "the client left before the end of the script");
     }
 
     /// Like [`end`](Self::end) for a client that ended with this error. After a timeout, it may have
     /// closed at any point of the script.
     pub(crate) fn end_after(self, error: &ErrorKind) {
-        let stayed = self.stayed();
-        assert!(stayed || matches!(error, ErrorKind::Timeout { .. }), "the client left early");
+        let script_completed = self.script_completed();
+        assert!(
+            script_completed || matches!(error, ErrorKind::Timeout { .. }),
+            "the client left early"
+        );
     }
 
-    fn stayed(self) -> bool {
+    fn script_completed(self) -> bool {
         waiting("the script of the rogue server", || self.thread.join()).unwrap()
     }
 }

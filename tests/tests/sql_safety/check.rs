@@ -21,7 +21,7 @@ const CHECKED: &[&str] = &[
 ];
 
 /// Words that may precede `(` and are not functions found through the search path.
-const NO_FUNCTIONS: &str = " \
+const NOT_FUNCTIONS: &str = " \
     all and any array as by case cast check coalesce column current distinct else enum except \
     exists extract filter foreign from greatest group having in include intersect into join key \
     lateral least not on only operator or over overlay partition position primary range \
@@ -30,7 +30,7 @@ const NO_FUNCTIONS: &str = " \
     varchar varying ";
 
 /// Words before a name that is defined or written to, not called.
-const NAMES_A_RELATION: &str = " \
+const BEFORE_RELATIONS: &str = " \
     into table as on references index exists recursive only function aggregate procedure \
     publication type domain copy ";
 
@@ -186,10 +186,10 @@ fn faults(text: &str) -> Vec<String> {
                     tokens[at + end..].get(1..3) == Some(&[Word("as".into()), Mark("(")])
                 });
                 let defines =
-                    is_named || before.is_some_and(|at| holds(NAMES_A_RELATION, word(Some(at))));
+                    is_named || before.is_some_and(|at| holds(BEFORE_RELATIONS, word(Some(at))));
                 if resolves {
                     found.push(format!("{name} chooses an operator by its name"));
-                } else if is_call && !is_qualified && !defines && !holds(NO_FUNCTIONS, name) {
+                } else if is_call && !is_qualified && !defines && !holds(NOT_FUNCTIONS, name) {
                     found.push(format!("{name}() is not qualified"));
                 }
             }
@@ -200,7 +200,7 @@ fn faults(text: &str) -> Vec<String> {
                     && word(at.checked_sub(4)) == "operator";
                 let has_operand = matches!(before, Some(Value(_) | Number | Mark(")" | "]")))
                     || matches!(before, Some(Word(word))
-                        if !holds(NO_FUNCTIONS, word) && word != "return");
+                        if !holds(NOT_FUNCTIONS, word) && word != "return");
                 let is_sign =
                     matches!(name.as_str(), "-" | "+") && next == Some(&Number) && !has_operand;
                 let is_all_columns = name == "*" && !has_operand;

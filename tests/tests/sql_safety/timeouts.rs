@@ -34,7 +34,7 @@ fn catalogue_session(database: &Database<'_>, client: &mut Client, role: &str) -
 #[test]
 fn no_timeout_of_the_role_or_the_database_ends_a_session() {
     for server in servers() {
-        for whose in ["ROLE {role}", "DATABASE \"{database}\""] {
+        for target in ["ROLE {role}", "DATABASE \"{database}\""] {
             let database = server.database("timeouts");
             let (role, slot) = (database.slot_name("reader"), database.slot_name("slot"));
             let mut client = database.client();
@@ -50,14 +50,14 @@ fn no_timeout_of_the_role_or_the_database_ends_a_session() {
             let insert = "INSERT INTO t SELECT n, pg_catalog.repeat('x', 1000)
                           FROM pg_catalog.generate_series(1, $1::int4) AS n";
             client.execute(insert, &[&ROWS]).unwrap();
-            let whose = whose.replace("{role}", &role).replace("{database}", database.name());
+            let target = target.replace("{role}", &role).replace("{database}", database.name());
             for timeout in timeouts(server.major()) {
                 let millis = TIMEOUT.as_millis();
                 client
-                    .batch_execute(&format!("ALTER {whose} SET {timeout} = '{millis}ms'"))
+                    .batch_execute(&format!("ALTER {target} SET {timeout} = '{millis}ms'"))
                     .unwrap();
             }
-            let place = format!("PostgreSQL {}, {whose}", server.major());
+            let place = format!("PostgreSQL {}, {target}", server.major());
             let dsn = database.dsn().replace("user=postgres", &format!("user={role}"));
 
             let mut connection = Connection::connect(&dsn.parse().unwrap()).unwrap();

@@ -15,10 +15,10 @@ fn a_client_presents_its_certificate() {
         folder.file("client.crt", &client.certificate, 0o644),
         folder.file("client.key", &client.key, 0o600),
     );
-    let stranger = other.certify("by_cert");
+    let foreign = other.certify("by_cert");
     let (strange_cert, strange_key) = (
-        folder.file("strange.crt", &stranger.certificate, 0o644),
-        folder.file("strange.key", &stranger.key, 0o600),
+        folder.file("strange.crt", &foreign.certificate, 0o644),
+        folder.file("strange.key", &foreign.key, 0o600),
     );
     let open_key = folder.file("open.key", &client.key, 0o644);
     let encrypted = client.key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");

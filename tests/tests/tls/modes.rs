@@ -100,7 +100,7 @@ fn mode(word: &str) -> SslMode {
 }
 
 #[test]
-fn allow_and_prefer_try_the_other_way_after_a_rejection() {
+fn allow_and_prefer_try_the_other_mode_after_a_rejection() {
     let ours = Authority::new("ours");
     for major in majors() {
         let server = with_tls(&ours.certify(NAME))

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[derive(Debug, Deserialize)]
-    struct Otherwise {
+    struct OutOfOrder {
         c: Option<String>,
         b: Toast<Option<String>>,
         a: i64,
@@ -108,8 +108,8 @@ mod tests {
             Place,
             Name,
         }
-        struct Told;
-        impl<'de> serde::de::Visitor<'de> for Told {
+        struct FieldsVisitor;
+        impl<'de> serde::de::Visitor<'de> for FieldsVisitor {
             type Value = By;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a struct")
@@ -125,13 +125,13 @@ mod tests {
         }
         macro_rules! by {
             ($sent:expr, $fields:expr) => {{
-                struct Asks(By);
-                impl<'de> Deserialize<'de> for Asks {
+                struct Request(By);
+                impl<'de> Deserialize<'de> for Request {
                     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                        from.deserialize_struct("Asks", $fields, Told).map(Self)
+                        from.deserialize_struct("Request", $fields, FieldsVisitor).map(Self)
                     }
                 }
-                read::<Asks>($sent).unwrap().0
+                read::<Request>($sent).unwrap().0
             }};
         }
         let sent = Sent::insert(&COLUMNS, &[Is::Text("1"), Is::Null, Is::Text("2")]);
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn an_alias_that_is_also_a_column_is_a_duplicate() {
         #[derive(Debug, Deserialize)]
-        #[expect(dead_code, reason = "never made")]
+        #[expect(dead_code, reason = "never constructed")]
         struct Aliased {
             #[serde(alias = "b")]
             a: i64,
@@ -213,7 +213,7 @@ mod tests {
             let sent = Sent::insert(&COLUMNS, &[a, b, c]);
             prop_assert_eq!(
                 read(&sent).map(|InOrder { a, b, c }| (a, b, c)),
-                read(&sent).map(|Otherwise { a, b, c }| (a, b, c))
+                read(&sent).map(|OutOfOrder { a, b, c }| (a, b, c))
             );
         }
     }

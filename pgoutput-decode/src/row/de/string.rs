@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use super::failure::Failure;
 use crate::id::Oid;
 use crate::timestamp::TimestampTz;
-use crate::timestamp::{Moment, ShortText};
+use crate::timestamp::{CalendarTime, ShortText};
 use crate::value::{Field, Format, JsonOptions, Numeric, Timestamp, Value, ValueError, type_oid};
 
 /// The string of a value of one of the most common types, created without a heap buffer. It is the
@@ -49,7 +49,7 @@ fn time<'a, 'b>(
     with_offset: bool,
     buffer: &'b mut ShortText,
 ) -> Option<Short<'a, 'b>> {
-    let (moment, []) = Moment::parse(text)? else { return None };
+    let (moment, []) = CalendarTime::parse(text)? else { return None };
     Some(Short::Copied(moment.rfc3339_of(text, with_offset, buffer)))
 }
 
@@ -64,7 +64,7 @@ fn binary<'a, 'b>(oid: Oid, bytes: &[u8], buffer: &'b mut ShortText) -> Option<S
         type_oid::TIMESTAMP => (field.get::<Timestamp>().ok()?.as_micros(), false),
         _ => return None,
     };
-    Some(Short::Copied(Moment::of(micros)?.rfc3339(with_offset, buffer)))
+    Some(Short::Copied(CalendarTime::of(micros)?.rfc3339(with_offset, buffer)))
 }
 
 /// Returns the string that represents the value in JSON.

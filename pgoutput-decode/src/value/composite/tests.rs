@@ -15,7 +15,7 @@ const INNER: TypeInfo<'_> = TypeInfo::new(
         Attribute::new("list", FieldType::described(&TEXTS)),
     ])),
 );
-const INNERS: TypeInfo<'_> = TypeInfo::new(
+const INNER_ARRAY: TypeInfo<'_> = TypeInfo::new(
     Oid::new(16_401),
     "inner[]",
     TypeKind::Array { element: FieldType::described(&INNER), delimiter: b',' },
@@ -25,7 +25,7 @@ const OUTER: TypeInfo<'_> = TypeInfo::new(
     "outer",
     TypeKind::Composite(AttributeList::new(&[
         Attribute::new("one", FieldType::described(&INNER)),
-        Attribute::new("many", FieldType::described(&INNERS)),
+        Attribute::new("many", FieldType::described(&INNER_ARRAY)),
         Attribute::new("b", FieldType::described(&BYTEA)),
     ])),
 );
@@ -75,7 +75,7 @@ fn composites_and_arrays_nest_in_each_other() {
         .concat();
     let many = [&many[..8], &INNER.oid.as_u32().to_be_bytes(), &many[12..]].concat();
     let bytes =
-        binary(&[(INNER.oid, Some(&one)), (INNERS.oid, Some(&many)), (BYTEA.oid, Some(&[0]))]);
+        binary(&[(INNER.oid, Some(&one)), (INNER_ARRAY.oid, Some(&many)), (BYTEA.oid, Some(&[0]))]);
     let from_binary = Field::with_type(&OUTER, Format::Binary, &bytes);
     assert_eq!(from_binary.get::<Composite<'_>>(), from_text.get());
     assert_eq!(from_binary.get::<Composite<'_>>().unwrap().to_string(), text);

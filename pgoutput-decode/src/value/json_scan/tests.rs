@@ -7,7 +7,7 @@ use serde_json::Value as JsonValue;
 
 use super::*;
 
-fn look(document: &str) -> Document {
+fn scan_text(document: &str) -> Document {
     scan(&Text::new(document), MAX_JSON_NESTING)
 }
 
@@ -24,12 +24,12 @@ fn documents_that_every_parser_reads_are_strict() {
         "9.99e307",
         "0.00001e312",
     ] {
-        assert_eq!(look(document), Document::Strict, "{document}");
+        assert_eq!(scan_text(document), Document::Strict, "{document}");
         assert!(serde_json::from_str::<JsonValue>(document).is_ok(), "{document}");
     }
-    assert_eq!(look("null"), Document::Null);
-    assert_eq!(look(" \nnull\t"), Document::Null);
-    assert_eq!(look("[null]"), Document::Strict);
+    assert_eq!(scan_text("null"), Document::Null);
+    assert_eq!(scan_text(" \nnull\t"), Document::Null);
+    assert_eq!(scan_text("[null]"), Document::Strict);
 }
 
 #[test]
@@ -79,17 +79,17 @@ fn documents_that_some_parser_rejects_are_not_strict() {
         "1,2",
         "\u{a0}1",
     ] {
-        assert_eq!(look(document), Document::Other, "{document}");
+        assert_eq!(scan_text(document), Document::Other, "{document}");
     }
 }
 
 #[test]
 fn the_magnitude_of_a_number_is_exact() {
     let digits = |count: usize| "9".repeat(count);
-    assert_eq!(look(&digits(308)), Document::Strict);
-    assert_eq!(look(&digits(309)), Document::Other);
-    assert_eq!(look(&std::format!("{}e-100", digits(400))), Document::Strict);
-    assert_eq!(look(&std::format!("0.{}1e400", "0".repeat(100))), Document::Strict);
+    assert_eq!(scan_text(&digits(308)), Document::Strict);
+    assert_eq!(scan_text(&digits(309)), Document::Other);
+    assert_eq!(scan_text(&std::format!("{}e-100", digits(400))), Document::Strict);
+    assert_eq!(scan_text(&std::format!("0.{}1e400", "0".repeat(100))), Document::Strict);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn nesting_includes_the_outer_levels() {
     assert!(serde_json::from_str::<JsonValue>(&nested(127)).is_ok());
     assert!(serde_json::from_str::<JsonValue>(&nested(128)).is_err());
     assert_eq!(scan(&Text::new("7"), 0), Document::Strict);
-    assert_eq!(look(&"{\"a\":".repeat(100_000)), Document::Other);
+    assert_eq!(scan_text(&"{\"a\":".repeat(100_000)), Document::Other);
 }
 
 /// Texts that are JSON or nearly JSON.
@@ -141,7 +141,7 @@ proptest! {
     #[test]
     fn strict_documents_parse_and_others_fail_or_have_great_numbers(document in document()) {
         let parsed = serde_json::from_str::<JsonValue>(&document);
-        match look(&document) {
+        match scan_text(&document) {
             Document::Strict => prop_assert!(parsed.is_ok(), "{document}"),
             Document::Null => prop_assert_eq!(parsed.unwrap(), JsonValue::Null),
             Document::Other => prop_assert!(
@@ -160,6 +160,6 @@ proptest! {
         let (head, tail) = document.as_bytes().split_at(at.index(document.len() + 1));
         let pieces = scan.take(head).and_then(|()| scan.take(tail));
         let found = if pieces.is_some() { scan.finish() } else { Document::Other };
-        prop_assert_eq!(found, look(&document));
+        prop_assert_eq!(found, scan_text(&document));
     }
 }

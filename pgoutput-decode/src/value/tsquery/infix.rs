@@ -310,18 +310,18 @@ pub(super) mod both {
     use super::Table;
     use super::{Search, walk};
 
-    pub(in super::super) struct Searched<'a>(pub(in super::super) &'a [u8]);
+    pub(in super::super) struct WithSearch<'a>(pub(in super::super) &'a [u8]);
     #[cfg(feature = "alloc")]
-    pub(in super::super) struct Tabled<'a>(pub(in super::super) &'a [u8]);
+    pub(in super::super) struct WithTable<'a>(pub(in super::super) &'a [u8]);
 
-    impl fmt::Display for Searched<'_> {
+    impl fmt::Display for WithSearch<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             walk(f, self.0, &Search { items: self.0 })
         }
     }
 
     #[cfg(feature = "alloc")]
-    impl fmt::Display for Tabled<'_> {
+    impl fmt::Display for WithTable<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             walk(f, self.0, &Table::of(self.0).ok_or(fmt::Error)?)
         }

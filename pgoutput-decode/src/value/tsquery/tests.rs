@@ -154,8 +154,8 @@ proptest! {
     #[test]
     fn both_ways_write_the_text_of_the_server(items in trees()) {
         let expected = model(&mut &items[..], 0, false);
-        prop_assert_eq!(&infix::both::Searched(&items).to_string(), &expected);
+        prop_assert_eq!(&infix::both::WithSearch(&items).to_string(), &expected);
         #[cfg(feature = "alloc")]
-        prop_assert_eq!(&infix::both::Tabled(&items).to_string(), &expected);
+        prop_assert_eq!(&infix::both::WithTable(&items).to_string(), &expected);
     }
 }

@@ -16,7 +16,7 @@ const CONNECTING: Duration = Duration::from_secs(4);
 
 /// The additional time for an orderly end. Together they are longer than ending the copy takes, but
 /// not if nobody reads the output.
-const ENDING: Duration = Duration::from_secs(4);
+const SHUTDOWN: Duration = Duration::from_secs(4);
 
 /// The message of a program that was stopped before there was anything to read.
 pub(crate) const NOT_CONNECTED: &str =
@@ -24,20 +24,20 @@ pub(crate) const NOT_CONNECTED: &str =
 
 /// The reader that a signal stops, once there is one.
 #[derive(Clone, Default)]
-pub(crate) struct Signalled {
+pub(crate) struct SignalTarget {
     stop: Arc<OnceLock<StopHandle>>,
     connected: Arc<AtomicBool>,
 }
 
-impl Signalled {
+impl SignalTarget {
     /// Installs the handlers. The first signal requests the end, and a second one ends the program
     /// at once.
-    pub(crate) fn catch() -> io::Result<Self> {
-        let asked = Arc::new(AtomicBool::new(false));
+    pub(crate) fn install() -> io::Result<Self> {
+        let is_requested = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             // In this order, so that a signal acts on the request of an earlier one.
-            signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&asked))?;
-            signal_hook::flag::register(signal, Arc::clone(&asked))?;
+            signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&is_requested))?;
+            signal_hook::flag::register(signal, Arc::clone(&is_requested))?;
         }
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let signalled = Self::default();
@@ -76,8 +76,8 @@ impl Signalled {
             crate::print_line(&NOT_CONNECTED);
             std::process::exit(1);
         }
-        thread::sleep(ENDING);
-        let seconds = (CONNECTING + ENDING).as_secs();
+        thread::sleep(SHUTDOWN);
+        let seconds = (CONNECTING + SHUTDOWN).as_secs();
         crate::print_line(&format_args!(
             "could not end in an orderly way within {seconds} s; unconfirmed changes are sent again"
         ));

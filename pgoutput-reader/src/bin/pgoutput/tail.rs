@@ -26,7 +26,7 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let config = Config::from_dsn_or_env(tail.dsn.as_deref())
         .map_err(|error| Failure::Usage(error.to_string()))?;
     let stdout = stdout::open().map_err(Failure::Run)?;
-    let signalled = signals::Signalled::catch()
+    let signalled = signals::SignalTarget::install()
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
     let mut builder = builder(config, tail);
     signalled.set_stop_handle(builder.stop_handle().map_err(|error| failure(&error))?);

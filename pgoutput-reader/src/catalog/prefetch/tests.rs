@@ -55,12 +55,12 @@ fn others_are_queried_with_a_table_only_while_the_stream_lags() {
     let mut ahead = Prefetch::default();
     let mut miss = |lsn| ahead.miss(Lsn::new(lsn));
     // Whatever comes in the meantime: the WAL end is queried once.
-    for lsn in 1..MISSES as u64 {
+    for lsn in 1..SINGLE_LOOKUPS as u64 {
         assert_eq!(miss(lsn), Miss::Alone);
     }
     assert_eq!(miss(20), Miss::AloneAndWalEnd);
     ahead.reached(Lsn::new(100));
-    for lsn in 0..MISSES as u64 {
+    for lsn in 0..SINGLE_LOOKUPS as u64 {
         assert_eq!(ahead.miss(Lsn::new(20 + lsn)), Miss::Alone);
     }
     assert_eq!(ahead.miss(Lsn::new(30)), Miss::Batch);
@@ -100,6 +100,6 @@ fn unused_answers_are_held_up_to_a_limit() {
     for at in 0..40 {
         ahead.add(batch(1 + u64::from(at), at * 5_000..(at + 1) * 5_000));
         let held: usize = ahead.batches.iter().map(|batch| batch.tables.len()).sum();
-        assert!(held <= HELD, "{held}");
+        assert!(held <= COLUMN_LIMIT, "{held}");
     }
 }

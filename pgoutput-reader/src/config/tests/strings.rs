@@ -3,7 +3,7 @@
 use super::canonical;
 
 #[test]
-fn uris_mean_what_the_manual_says() {
+fn uris_have_the_meaning_of_the_manual() {
     let cases = [
         // Manual, 34.1.1.2.
         ("postgresql://", ""),
@@ -61,7 +61,7 @@ fn uris_mean_what_the_manual_says() {
 }
 
 #[test]
-fn pairs_mean_what_the_manual_says() {
+fn pairs_have_the_meaning_of_the_manual() {
     let cases = [
         ("", ""),
         (" \t\n", ""),

@@ -20,7 +20,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xD2, 0x16, 0x2F];
 
 /// AuthenticationOk, the version, ReadyForQuery.
-const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x18server_version\x0013.1\0Z\0\0\0\x05I";
+const ACCEPTED_CLIENT: &[u8] =
+    b"R\0\0\0\x08\0\0\0\0S\0\0\0\x18server_version\x0013.1\0Z\0\0\0\x05I";
 
 type Script = Box<dyn FnOnce(TcpStream) + Send>;
 
@@ -55,7 +56,7 @@ fn answers(answer: &'static [u8]) -> Script {
 }
 
 /// Reads a startup packet without TLS and accepts the client.
-fn lets_in_plain() -> Script {
+fn accepts_plain() -> Script {
     Box::new(|mut socket| {
         let mut head = [0; 8];
         socket.read_exact(&mut head).unwrap();
@@ -64,7 +65,7 @@ fn lets_in_plain() -> Script {
         let length = u32::from_be_bytes(*head.first_chunk().unwrap());
         let mut rest = vec![0; length as usize - 8];
         socket.read_exact(&mut rest).unwrap();
-        socket.write_all(WELCOME).unwrap();
+        socket.write_all(ACCEPTED_CLIENT).unwrap();
         let _ = socket.read(&mut [0]);
     })
 }
@@ -97,14 +98,14 @@ fn with_prefer_a_refusal_continues_unencrypted_and_a_failure_reconnects() {
     let refuses: Script = Box::new(|mut socket| {
         request(&mut socket);
         socket.write_all(b"N").unwrap();
-        lets_in_plain()(socket);
+        accepts_plain()(socket);
     });
     let (config, same) = server(vec![refuses]);
     let config = config.ssl_mode(SslMode::Prefer);
     drop(Connection::connect(&config).unwrap());
     waiting("the scripted server", || same.join()).unwrap();
     for answer in [&b"Ecannot fork\0"[..], b"Snot a handshake at all"] {
-        let (config, another) = server(vec![answers_loosely(answer), lets_in_plain()]);
+        let (config, another) = server(vec![answers_then_ignores(answer), accepts_plain()]);
         let config = config.ssl_mode(SslMode::Prefer);
         assert!(!Connection::connect(&config).unwrap().is_tls());
         waiting("the scripted server", || another.join()).unwrap();
@@ -112,7 +113,7 @@ fn with_prefer_a_refusal_continues_unencrypted_and_a_failure_reconnects() {
 }
 
 /// Sends this answer to the request for TLS, and ignores what the client sends.
-fn answers_loosely(answer: &'static [u8]) -> Script {
+fn answers_then_ignores(answer: &'static [u8]) -> Script {
     Box::new(move |mut socket| {
         request(&mut socket);
         socket.write_all(answer).unwrap();
@@ -122,7 +123,7 @@ fn answers_loosely(answer: &'static [u8]) -> Script {
 
 #[test]
 fn a_handshake_that_makes_no_progress_ends_at_the_deadline() {
-    let (config, server) = server(vec![answers_loosely(b"S")]);
+    let (config, server) = server(vec![answers_then_ignores(b"S")]);
     let config = config.ssl_mode(SslMode::Require).connect_timeout(Duration::from_millis(100));
     let error = Connection::connect(&config).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Timeout { .. }), "{error}");
@@ -130,7 +131,7 @@ fn a_handshake_that_makes_no_progress_ends_at_the_deadline() {
 }
 
 /// A rustls server that chooses one of these protocols.
-fn speaks(alpn: &[&[u8]]) -> Arc<ServerConfig> {
+fn with_alpn(alpn: &[&[u8]]) -> Arc<ServerConfig> {
     let key = rcgen::KeyPair::generate().unwrap();
     let params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
     let certificate = params.self_signed(&key).unwrap();
@@ -147,14 +148,14 @@ fn speaks(alpn: &[&[u8]]) -> Arc<ServerConfig> {
 }
 
 #[test]
-fn direct_tls_wants_the_protocol_named() {
+fn direct_tls_requires_the_protocol_name() {
     for (alpn, accepted) in [
         (&[&b"postgresql"[..]][..], true),
         (&[], false),
         (&[b"h2", b"postgresql"], true),
         (&[b"h2"], false),
     ] {
-        let tls = speaks(alpn);
+        let tls = with_alpn(alpn);
         let script: Script = Box::new(move |socket| {
             let connection = ServerConnection::new(tls).unwrap();
             let mut stream = StreamOwned::new(connection, socket);
@@ -162,7 +163,7 @@ fn direct_tls_wants_the_protocol_named() {
             if stream.read_exact(&mut startup).is_ok() {
                 let mut rest = vec![0; u32::from_be_bytes(startup) as usize - 4];
                 stream.read_exact(&mut rest).unwrap();
-                stream.write_all(WELCOME).unwrap();
+                stream.write_all(ACCEPTED_CLIENT).unwrap();
                 let _ = stream.read(&mut [0]);
             }
         });

@@ -93,7 +93,7 @@ fn the_acknowledged_lsn_never_decreases() {
 #[test]
 fn nothing_before_the_confirmed_lsn_of_the_start_is_acknowledged() {
     let (ack, _) = reader(Acknowledge::Stages);
-    ack.found_at(lsn(50));
+    ack.set_confirmed(lsn(50));
     ack.add_boundary(0, lsn(40));
     assert_eq!((ack.acknowledged(), reported(&ack, 99)), (lsn(50), [50, 50, 50]));
 }

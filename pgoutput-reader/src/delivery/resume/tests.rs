@@ -110,14 +110,14 @@ fn log() -> impl Strategy<Value = Vec<Item>> {
 }
 
 /// Everything from the confirmed LSN on. Empty transactions and keepalives are sent or not.
-fn sent(log: &[Item], confirmed: Lsn, talkative: bool) -> Vec<Sent> {
+fn sent(log: &[Item], confirmed: Lsn, with_keepalives: bool) -> Vec<Sent> {
     let mut sent = Vec::new();
     for item in log.iter().filter(|item| item.start() >= confirmed) {
-        if talkative {
+        if with_keepalives {
             sent.push(Sent::Keepalive(item.start()));
         }
         match item {
-            Item::Transaction { events, .. } if events.is_empty() && !talkative => {}
+            Item::Transaction { events, .. } if events.is_empty() && !with_keepalives => {}
             Item::Transaction { commit_lsn, events } => {
                 sent.push(Sent::Begin(*commit_lsn));
                 sent.extend(events.iter().copied().map(Sent::Event));
@@ -164,8 +164,8 @@ proptest! {
     ) {
         let mut consumer = Consumer::default();
         let mut confirmed = Lsn::ZERO;
-        for (at, position, talkative) in cuts {
-            let sent = sent(&log, confirmed, talkative);
+        for (at, position, with_keepalives) in cuts {
+            let sent = sent(&log, confirmed, with_keepalives);
             for sent in &sent[..at.index(sent.len() + 1)] {
                 consumer.take(*sent).unwrap();
             }

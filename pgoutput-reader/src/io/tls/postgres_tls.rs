@@ -35,8 +35,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for MakeT
     fn connect(self, stream: S) -> Self::Future {
         Box::pin(async move {
             let mut secured = Secured { stream, tls: self.0.connection()?, ended: false };
-            let shaken = std::future::poll_fn(|context| secured.poll_handshake(context)).await;
-            shaken.map_err(|error| Error::io("starting TLS on", "the SQL connection", error))?;
+            let handshake = std::future::poll_fn(|context| secured.poll_handshake(context)).await;
+            handshake.map_err(|error| Error::io("starting TLS on", "the SQL connection", error))?;
             self.0.check()?;
             Ok(secured)
         })

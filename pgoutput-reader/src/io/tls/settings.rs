@@ -57,7 +57,7 @@ impl TlsSettings {
         if cert_mode == SslCertMode::Require && certified.is_none() {
             return Err(TlsError::NoCertificate);
         }
-        let identity = Arc::new(Identity { certified, asked: AtomicBool::new(false) });
+        let identity = Arc::new(Identity { certified, is_requested: AtomicBool::new(false) });
         let mut client = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions(config))
             .map_err(|error| TlsError::of_rustls(&error))?
@@ -80,8 +80,8 @@ impl TlsSettings {
 
     /// Checks what is left to check after the handshake.
     pub(crate) fn check(&self) -> Result<(), TlsError> {
-        let missing =
-            self.cert_mode == SslCertMode::Require && !self.identity.asked.load(Ordering::Relaxed);
+        let missing = self.cert_mode == SslCertMode::Require
+            && !self.identity.is_requested.load(Ordering::Relaxed);
         if missing { Err(TlsError::CertificateNotRequested) } else { Ok(()) }
     }
 

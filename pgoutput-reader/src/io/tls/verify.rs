@@ -68,12 +68,12 @@ impl ServerCertVerifier for Verifier {
 #[derive(Debug)]
 pub(super) struct Identity {
     pub(super) certified: Option<Arc<CertifiedKey>>,
-    pub(super) asked: AtomicBool,
+    pub(super) is_requested: AtomicBool,
 }
 
 impl ResolvesClientCert for Identity {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.asked.store(true, Ordering::Relaxed);
+        self.is_requested.store(true, Ordering::Relaxed);
         self.certified.clone()
     }
 

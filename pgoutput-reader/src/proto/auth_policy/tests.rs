@@ -5,7 +5,7 @@ use crate::config::Secret;
 use crate::error::{AuthError, ErrorKind};
 use crate::proto::{Handshake, StartupSettings};
 
-const CLEAR: (u32, &[u8]) = (3, b"");
+const CLEARTEXT: (u32, &[u8]) = (3, b"");
 const MD5: (u32, &[u8]) = (5, b"salt");
 const SCRAM: (u32, &[u8]) = (10, b"SCRAM-SHA-256\0\0");
 const PLUS: (u32, &[u8]) = (10, b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
@@ -14,7 +14,7 @@ const TRUST: (u32, &[u8]) = (0, b"");
 /// The bytes sent in response.
 fn answer(policy: &Policy, (method, rest): (u32, &[u8])) -> Result<Vec<u8>, ErrorKind> {
     let settings = StartupSettings { user: "alice".into(), ..StartupSettings::default() };
-    let mut handshake = Handshake::new(&settings).unwrap().under(policy.clone());
+    let mut handshake = Handshake::new(&settings).unwrap().with_policy(policy.clone());
     handshake.take_outgoing();
     let length = u32::try_from(rest.len() + 8).unwrap().to_be_bytes();
     let request = [b"R", &length[..], &method.to_be_bytes(), rest].concat();
@@ -39,7 +39,7 @@ fn secured() -> Policy {
 fn an_exposed_password_is_not_sent_in_any_form() {
     for tls in [false, true] {
         let policy = Policy { exposed: true, tls, ..Policy::default() };
-        for (request, method) in [(CLEAR, "password"), (MD5, "md5"), (SCRAM, "scram-sha-256")] {
+        for (request, method) in [(CLEARTEXT, "password"), (MD5, "md5"), (SCRAM, "scram-sha-256")] {
             let error = answer(&policy, request).unwrap_err();
             let expected = AuthError::PasswordUnprotected { method, tls };
             assert!(matches!(error, ErrorKind::Auth(error) if error == expected));
@@ -66,8 +66,8 @@ fn scram_is_bound_if_both_sides_can_and_reports_if_the_server_cannot() {
         // TLS with a certificate for which no hash is defined.
         (Policy { tls: true, ..Policy::default() }, PLUS, "SCRAM-SHA-256", "n"),
     ] {
-        let (chosen, said) = mechanism(&policy, request);
-        assert_eq!((chosen.as_str(), said.as_str()), (mechanism_expected, gs2));
+        let (chosen, gs2_header) = mechanism(&policy, request);
+        assert_eq!((chosen.as_str(), gs2_header.as_str()), (mechanism_expected, gs2));
     }
 }
 
@@ -76,7 +76,7 @@ fn required_channel_binding_refuses_everything_else() {
     let plain = Policy { channel_binding: ChannelBinding::Require, ..Policy::default() };
     let tls = Policy { channel_binding: ChannelBinding::Require, ..secured() };
     for policy in [plain, tls] {
-        for request in [CLEAR, MD5, SCRAM, TRUST] {
+        for request in [CLEARTEXT, MD5, SCRAM, TRUST] {
             let refused = answer(&policy, request);
             assert!(matches!(refused, Err(ErrorKind::Auth(AuthError::NoChannelBinding { .. }))));
         }
@@ -85,7 +85,8 @@ fn required_channel_binding_refuses_everything_else() {
 
 #[test]
 fn methods_that_are_not_allowed_are_not_answered() {
-    let methods = [(CLEAR, "password"), (MD5, "md5"), (SCRAM, "scram-sha-256"), (TRUST, "none")];
+    let methods =
+        [(CLEARTEXT, "password"), (MD5, "md5"), (SCRAM, "scram-sha-256"), (TRUST, "none")];
     for (request, name) in methods {
         for (_, allowed) in methods {
             let require_auth = Some(allowed.parse().unwrap());

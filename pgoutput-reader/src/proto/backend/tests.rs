@@ -39,14 +39,14 @@ fn a_message_that_is_too_short_or_too_long_is_malformed() {
         }
         if !open {
             let longer = [body, &b"\0"[..]].concat();
-            let run_on = Message::parse(*tag, &longer);
-            assert!(matches!(run_on, Err(ProtocolError::Malformed { .. })), "{run_on:?}");
+            let too_long = Message::parse(*tag, &longer);
+            assert!(matches!(too_long, Err(ProtocolError::Malformed { .. })), "{too_long:?}");
         }
     }
 }
 
 #[test]
-fn rows_give_names_and_values() {
+fn rows_return_names_and_values() {
     let Message::RowDescription(columns) = Message::parse(b'T', SAMPLES[9].1).unwrap() else {
         panic!()
     };

@@ -108,7 +108,7 @@ fn start_replication_names_every_option() {
 }
 
 #[test]
-fn slots_are_created_in_the_words_of_the_version() {
+fn slots_are_created_in_the_syntax_of_the_version() {
     let slot = CreateSlot::new("s");
     let on = |slot: &CreateSlot, major: u32| slot.command(ServerVersion::new(major * 10_000));
     assert_eq!(
@@ -141,7 +141,7 @@ fn slots_are_dropped() {
 }
 
 #[test]
-fn a_slot_name_that_the_server_would_cut_is_refused() {
+fn a_slot_name_that_the_server_would_truncate_is_refused() {
     let longest = "s".repeat(63);
     assert!(drop_slot(&longest, false).is_ok());
     let cut = format!("{longest}s");

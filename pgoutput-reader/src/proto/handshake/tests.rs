@@ -14,7 +14,7 @@ fn auth(method: u32, rest: &[u8]) -> Vec<u8> {
 }
 
 /// The messages of a server that has accepted the client.
-fn welcome() -> Vec<u8> {
+fn accepted_client() -> Vec<u8> {
     [
         auth(0, b""),
         message(b'S', b"server_version\x0015.18 (Debian)\0"),
@@ -73,8 +73,8 @@ fn byte_by_byte_equals_whole() {
     let md5 = b"p\0\0\0\x28md5986e2194384c07f4fd1df4b1351b3e68\0";
     let table: [(Vec<u8>, &[u8]); 3] =
         [(vec![], b""), (auth(3, b""), b"p\0\0\0\x0Bsecret\0"), (auth(5, b"salt"), md5)];
-    for (ask, answer) in table {
-        let bytes = [ask, welcome()].concat();
+    for (request, answer) in table {
+        let bytes = [request, accepted_client()].concat();
         for step in [1, 2, 7, bytes.len()] {
             let (handshake, sent) = run(&bytes, step, &secret);
             assert_eq!(sent.unwrap().escape_ascii().to_string(), answer.escape_ascii().to_string());
@@ -89,13 +89,13 @@ fn byte_by_byte_equals_whole() {
 #[test]
 fn the_password_is_looked_up_only_on_request() {
     let refuse = || -> Result<Option<Secret>, Error> { panic!("not requested") };
-    run(&welcome(), 1000, &refuse).1.unwrap();
-    for (ask, method) in [
+    run(&accepted_client(), 1000, &refuse).1.unwrap();
+    for (request, method) in [
         (auth(3, b""), "cleartext"),
         (auth(5, b"salt"), "md5"),
         (auth(10, b"SCRAM-SHA-256\0\0"), "scram-sha-256"),
     ] {
-        let error = fails(&ask, &none);
+        let error = fails(&request, &none);
         let expected = AuthError::PasswordMissing { method };
         assert!(matches!(error, ErrorKind::Auth(error) if error == expected));
     }
@@ -166,7 +166,7 @@ fn a_second_request_for_a_password_is_refused() {
 }
 
 #[test]
-fn messages_in_the_wrong_place_are_refused() {
+fn messages_at_the_wrong_time_are_refused() {
     for tag in [b'Z', b'K', b'S', b'd', b'W', b'T', b'I', b'c'] {
         let body: &[u8] = match tag {
             b'S' => b"a\0b\0",
@@ -189,7 +189,9 @@ fn messages_in_the_wrong_place_are_refused() {
 
 #[test]
 fn only_requested_features_are_negotiated() {
-    run(&[message(b'v', b"\0\x03\0\0\0\0\0\0"), welcome()].concat(), 1000, &none).1.unwrap();
+    run(&[message(b'v', b"\0\x03\0\0\0\0\0\0"), accepted_client()].concat(), 1000, &none)
+        .1
+        .unwrap();
     for body in [b"\0\x03\0\x02\0\0\0\0", b"\0\x02\0\0\0\0\0\0", b"\0\x03\0\0\0\0\0\x01"] {
         let error = fails(&message(b'v', body), &none);
         assert!(matches!(error, ErrorKind::Protocol(ProtocolError::Negotiation { .. })));
@@ -258,7 +260,7 @@ proptest! {
         step in 1_usize..50,
     ) {
         let sasl = auth(10, b"SCRAM-SHA-256\0\0");
-        let mut bytes = [sasl, auth(5, b"salt"), welcome(), welcome()].concat();
+        let mut bytes = [sasl, auth(5, b"salt"), accepted_client(), accepted_client()].concat();
         for (at, byte) in at {
             let len = bytes.len();
             bytes[at % len] = byte;
@@ -333,7 +335,7 @@ fn scram_byte_by_byte_equals_whole() {
         // Unconsumed bytes stay in front of new ones.
         let mut arrived = Vec::new();
         let mut ready = false;
-        let mut say = |handshake: &mut Handshake, bytes: &[u8]| {
+        let mut send = |handshake: &mut Handshake, bytes: &[u8]| {
             for piece in bytes.chunks(step) {
                 arrived.extend_from_slice(piece);
                 let progress = handshake.feed(&arrived, &secret).unwrap();
@@ -342,13 +344,13 @@ fn scram_byte_by_byte_equals_whole() {
             }
             (String::from_utf8(handshake.take_outgoing().to_vec()).unwrap(), ready)
         };
-        let (first, _) = say(&mut handshake, &auth(10, b"SCRAM-SHA-256\0\0"));
+        let (first, _) = send(&mut handshake, &auth(10, b"SCRAM-SHA-256\0\0"));
         let (_, bare) = first.split_once(",,").unwrap();
-        let (last, _) = say(&mut handshake, &auth(11, scram_server::first(bare).as_bytes()));
+        let (last, _) = send(&mut handshake, &auth(11, scram_server::first(bare).as_bytes()));
         let proof = scram_server::last(bare, &last[5..]);
-        let (nothing, is_ready) = say(&mut handshake, &auth(12, proof.as_bytes()));
+        let (nothing, is_ready) = send(&mut handshake, &auth(12, proof.as_bytes()));
         assert_eq!((nothing.as_str(), is_ready), ("", false));
-        assert_eq!(say(&mut handshake, &welcome()), (String::new(), true));
+        assert_eq!(send(&mut handshake, &accepted_client()), (String::new(), true));
         assert_eq!(handshake.finish().unwrap().1.number(), 150_018);
     }
 }
@@ -360,7 +362,7 @@ fn a_client_is_accepted_by_the_first_authentication_ok() {
     assert!(!handshake.accepted());
     handshake.feed(&auth(0, b""), &none).unwrap();
     assert!(handshake.accepted());
-    let (handshake, sent) = run(&welcome(), 1, &none);
+    let (handshake, sent) = run(&accepted_client(), 1, &none);
     assert!(sent.is_ok() && handshake.accepted());
     let refused = message(b'E', b"SFATAL\0VFATAL\0C28000\0Mno\0\0");
     let (handshake, sent) = run(&refused, refused.len(), &none);

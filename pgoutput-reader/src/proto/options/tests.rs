@@ -70,6 +70,6 @@ fn options_that_contradict_each_other_are_refused() {
         table.into_iter().chain([("no publication: name at least one to read", none)])
     {
         let error = start.plugin_options(server(18)).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Usage(said) if said == text), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Usage(message) if message == text), "{error}");
     }
 }

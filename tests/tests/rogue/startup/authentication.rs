@@ -5,7 +5,7 @@ use std::net::{IpAddr, UdpSocket};
 use pgoutput_reader::{AuthError, Config, Connection, ErrorKind, ProtocolError};
 
 use super::{Case, case, check, sends};
-use crate::server::{Client, PASSWORD, PATIENCE, Rogue, authentication, welcome};
+use crate::server::{Client, PASSWORD, Rogue, TIMEOUT, accepted_client, authentication};
 
 /// Runs SCRAM up to the client's proof. `server_first` makes the server's first message from the
 /// client's nonce.
@@ -86,7 +86,7 @@ fn invalid_requests_get_no_proof() {
             |client| {
                 scram(client, |nonce| format!("r={nonce}x,{SALT}"));
                 client.expect(b'p');
-                client.send(welcome());
+                client.send(accepted_client());
                 client.wait_for_silent_close();
             },
             ErrorKind::Protocol(ProtocolError::Unexpected { tag: b'R', .. })
@@ -126,7 +126,7 @@ fn a_remote_server_gets_no_password_by_default() {
             format!("host=localhost hostaddr={address} port={port} user=alice password={PASSWORD}")
                 .parse()
                 .unwrap();
-        let error = Connection::connect(&config.connect_timeout(PATIENCE)).unwrap_err();
+        let error = Connection::connect(&config.connect_timeout(TIMEOUT)).unwrap_err();
         rogue.end();
         assert!(
             matches!(

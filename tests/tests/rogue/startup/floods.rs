@@ -6,7 +6,7 @@ use std::time::Duration;
 use pgoutput_reader::{AuthError, Connection, ErrorKind, LimitError, ProtocolError};
 
 use super::{Case, SHORT, case, check, check_with, sends};
-use crate::server::{Client, Rogue, authentication, message, welcome};
+use crate::server::{Client, Rogue, accepted_client, authentication, message};
 
 fn notice() -> Vec<u8> {
     message(b'N', b"SNOTICE\0VNOTICE\0C00000\0Mhello\0\0")
@@ -166,7 +166,7 @@ fn stalled_connections_end_in_time() {
 fn a_slow_server_is_accepted() {
     let rogue = Rogue::new(|client| {
         client.startup();
-        assert!(client.send_slowly(welcome(), Duration::from_millis(1)));
+        assert!(client.send_slowly(accepted_client(), Duration::from_millis(1)));
         client.wait_for_close();
     });
     let connection = Connection::connect(&rogue.config()).unwrap();

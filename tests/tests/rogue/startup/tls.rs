@@ -3,7 +3,7 @@
 use pgoutput_reader::{ErrorKind, SslMode, TlsError};
 
 use super::{Case, SHORT, case, check_with};
-use crate::server::welcome;
+use crate::server::accepted_client;
 
 #[test]
 fn without_required_tls_nothing_is_sent() {
@@ -21,7 +21,7 @@ fn without_required_tls_nothing_is_sent() {
             "refused, and on in clear",
             |client| {
                 client.tls_request();
-                client.send([&b"N"[..], &welcome()].concat());
+                client.send([&b"N"[..], &accepted_client()].concat());
                 client.wait_for_silent_close();
             },
             ErrorKind::Tls(TlsError::Injected(_))
@@ -30,7 +30,7 @@ fn without_required_tls_nothing_is_sent() {
             "granted, followed by bytes in clear",
             |client| {
                 client.tls_request();
-                client.send([&b"S"[..], &welcome()].concat());
+                client.send([&b"S"[..], &accepted_client()].concat());
                 client.wait_for_silent_close();
             },
             ErrorKind::Tls(TlsError::Injected(_))

@@ -43,7 +43,7 @@ fn transaction(
     let transaction = TransactionInfo::new(begin, identity);
     if origin {
         let (name, commit_lsn) = ("up\"stream".into(), Lsn::new(7));
-        transaction.came_from(ReplicationOrigin { name, commit_lsn });
+        transaction.set_origin(ReplicationOrigin { name, commit_lsn });
     }
     Shared::new(transaction)
 }
@@ -346,7 +346,7 @@ fn sized(value: Option<&[u8]>) -> Vec<u8> {
 
 /// The fields after the row, and the JSON of the value. They must be the same from text and from
 /// binary.
-fn said(type_oid: u32, text: &str, binary: &[u8]) -> (serde_json::Value, String) {
+fn fields_of_both_formats(type_oid: u32, text: &str, binary: &[u8]) -> (serde_json::Value, String) {
     let [text, binary] = [(b't', text.as_bytes()), (b'b', binary)]
         .map(|(kind, value)| described(type_oid, kind, value));
     assert_eq!(line(&text), line(&binary));
@@ -421,16 +421,20 @@ fn a_document_inside_a_value_comes_with_the_text_of_the_value() {
             let is_list = *name == "json_null";
             expected[name] = if is_list { columns } else { json!({ "after": columns }) };
         }
-        let (named, found) = said(type_oid, text, &binary);
+        let (named, found) = fields_of_both_formats(type_oid, text, &binary);
         assert_eq!(named, expected);
         let json: serde_json::Value = serde_json::from_str(json).unwrap();
         assert_eq!(found, json.to_string());
     }
     // A value that is itself the document is only named.
-    let (named, _) = said(20_007, "1e400", b"1e400");
+    let (named, _) = fields_of_both_formats(20_007, "1e400", b"1e400");
     assert_eq!(named, json!({"json_as_text": {"after": [COLUMN]}}));
     // A value without such a document has neither field.
-    let (named, _) = said(JSON_ARRAY, r#"{"\"1e400\"",NULL}"#, &array(JSON, 1, &[string, None]));
+    let (named, _) = fields_of_both_formats(
+        JSON_ARRAY,
+        r#"{"\"1e400\"",NULL}"#,
+        &array(JSON, 1, &[string, None]),
+    );
     assert_eq!(named, json!({}));
 }
 
@@ -473,7 +477,7 @@ fn bounds_inside_of_an_array_with_bounds_are_not_left_out() {
         (20_002, "(,[3:3]={1},)", holder(3), None),
         (20_001, "[3:3]={1}", integers(3), Some("[3:3]")),
     ] {
-        let (named, _) = said(type_oid, text, &binary);
+        let (named, _) = fields_of_both_formats(type_oid, text, &binary);
         let expected = json!({"array_bounds": {"after": {COLUMN: bounds.unwrap_or(text)}}});
         assert_eq!(named, expected, "{text}");
     }
