@@ -1,5 +1,5 @@
-//! Laws of arrays, composites, ranges and hstore, tested on randomly nested values: a model writes
-//! both forms and the JSON by the rules of the manual, and the value read from either form must be
+//! Laws of arrays, composites, ranges and hstore, tested on randomly nested values. A model writes
+//! both forms and the JSON by the rules of the manual. The value read from either form must be
 //! written as the model writes it.
 
 use pgoutput_decode::Oid;

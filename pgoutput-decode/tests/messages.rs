@@ -1,6 +1,5 @@
 //! Every message byte by byte, in the layout of the manual, section "Logical Replication Message
-//! Formats": outside of chunks, and for seven kinds also inside a chunk, where a transaction id
-//! follows the tag.
+//! Formats". Seven kinds are also tested inside a chunk, where a transaction id follows the tag.
 
 use pgoutput_decode::message::{
     BeginBody, BeginPrepareBody, ColumnBody, CommitBody, CommitPreparedBody, MessageFlags,

@@ -69,8 +69,8 @@ fn text_of(value: &Value<'_>) -> String {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(5_000))]
 
-    /// Checks that an accepted value has a text that reads back as the same value and text, and
-    /// that an error has an offset inside the value and the type of the value.
+    /// Checks that an accepted value has a text that reads back as the same value and text. An
+    /// error must have an offset inside the value and the type of the value.
     #[test]
     fn values_that_are_read_round_trip_through_text((oid, format, bytes) in any_field()) {
         match Field::new(oid, format, &bytes).get::<Value<'_>>() {

@@ -41,9 +41,9 @@
 //!
 //! The default of `sslmode` is `prefer`, as in libpq. It gives no protection against an attacker on
 //! the network. With the default, a password is therefore sent to a remote host (neither a Unix
-//! socket nor a loopback address) only in two cases: the server's certificate was verified, or the
-//! server proves with SCRAM-SHA-256-PLUS that it knows the password and is the other end of this
-//! TLS connection. Set `sslmode=prefer` (or any other mode) to send it regardless.
+//! socket nor a loopback address) only in two cases. Either the server's certificate was verified,
+//! or the server proves with SCRAM-SHA-256-PLUS that it knows the password and is the other end of
+//! this TLS connection. Set `sslmode=prefer` (or any other mode) to send it regardless.
 
 mod accessors;
 mod account;

@@ -10,11 +10,11 @@ use crate::tag::Tag;
 /// Encodes the messages of one replication stream, in order; the counterpart of
 /// [`Decoder`](crate::Decoder).
 ///
-/// It rejects messages that a decoder of the same stream would not read back: a Stream Start inside
-/// a chunk, a Stream Stop outside of one, and any message that is not allowed at that point. It
-/// also rejects a transaction id that is missing inside a chunk or present outside of one. It does
-/// not check that transactions begin and end, nor that the table of a change was described. Its
-/// state changes only after a message was written.
+/// It rejects messages that a decoder of the same stream would not read back. These are a Stream
+/// Start inside a chunk, a Stream Stop outside of one, and any message that is not allowed at that
+/// point. It also rejects a transaction id that is missing inside a chunk or present outside of
+/// one. It does not check that transactions begin and end, nor that the table of a change was
+/// described. Its state changes only after a message was written.
 ///
 /// ```
 /// use pgoutput_decode::encode::{EncodeError, Encoder};

@@ -57,7 +57,7 @@ impl<'a> Row<'a> {
     ///
     /// # JSON
     ///
-    /// A field of type `serde_json::Value` accepts any type, so the table applies: a `numeric` is a
+    /// A field of type `serde_json::Value` accepts any type, so the table applies. A `numeric` is a
     /// string, a `bytea` an array of numbers, and a `real` is widened to an `f64` and shows all its
     /// digits. [`get`](Self::get) reads a column as the `serde_json::Value` that the JSON of an
     /// event has.

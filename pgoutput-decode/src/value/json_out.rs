@@ -64,7 +64,7 @@ pub(super) fn string(out: &mut dyn Write, text: &str) -> fmt::Result {
 /// Writes a text as a JSON string in quotes, with the same escapes as in values.
 ///
 /// The escapes are those that JSON requires (RFC 8259, section 7), and those of all other
-/// characters that are not [printable](crate::is_printable), so that a line of JSON cannot move a
+/// characters that are not [printable](crate::is_printable). So a line of JSON cannot move a
 /// terminal's cursor or hide anything. A parser returns the original text.
 ///
 /// ```

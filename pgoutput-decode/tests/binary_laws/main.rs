@@ -1,5 +1,5 @@
-//! Laws of the binary form, tested on every built-in type: a model writes the bytes that a server
-//! would send, and the value read from them, or from its text, is written as the same bytes again.
+//! Laws of the binary form, tested on every built-in type. A model writes the bytes that a server
+//! would send. The value read from them, or from its text, is written as the same bytes again.
 
 mod forms;
 

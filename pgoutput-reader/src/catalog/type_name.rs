@@ -3,9 +3,9 @@
 //! Sessions of the catalogue have an empty search path, so that no object of a user's schema is
 //! ever chosen for them. `format_type` then qualifies every type outside of `pg_catalog`.
 
-/// A scalar subquery in SQL: the name of the type with this id and this modifier (or `NULL`), as
-/// `format_type` would print it if the search path were `"$user", public`; `NULL` where there is no
-/// such type.
+/// A scalar subquery in SQL: the name of the type with this id and this modifier (or `NULL`). It is
+/// the name that `format_type` would print if the search path were `"$user", public`, and `NULL` if
+/// there is no such type.
 ///
 /// The rules are those of `TypeIsVisible` in the server. `pg_catalog` comes first, then the schema
 /// named like the role, then `public`, the last two only where the role may use them. A type is

@@ -167,9 +167,9 @@ impl<'a> Row<'a> {
     /// # }
     /// ```
     ///
-    /// A JSON document that `serde_json` cannot hold is an error: with half of a surrogate pair,
-    /// nested deeper than 127, or, for a `serde_json::Value`, with a number of which it would lose
-    /// digits. [`Json`](pgoutput_decode::value::Json), `String` and
+    /// A JSON document that `serde_json` cannot hold is an error. It contains half of a surrogate
+    /// pair, is nested deeper than 127, or, for a `serde_json::Value`, contains a number of which
+    /// it would lose digits. [`Json`](pgoutput_decode::value::Json), `String` and
     /// `Box<serde_json::value::RawValue>` hold every number. After an error you can continue with
     /// the next event.
     ///

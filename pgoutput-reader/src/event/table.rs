@@ -64,9 +64,8 @@ impl TableSchema {
     ///
     /// PostgreSQL does not announce ALTER TYPE in a replication stream, and the catalogue describes
     /// a type only as it is now. The reader queries the types when the stream describes the table.
-    /// It queries them again when a value of a composite type does not match its description: the
-    /// number of attributes differs, the types of binary attributes differ, or a text attribute is
-    /// invalid for its type.
+    /// It queries them again when a value of a composite type does not match its description: in
+    /// the number of attributes, the types of binary attributes, or the form of a text attribute.
     ///
     /// An alteration that keeps the number and the types of the attributes is not noticed. Values
     /// from before it, or from after it until the stream describes the table again, have the
@@ -147,7 +146,7 @@ impl ColumnSchema {
     }
 
     /// Returns true if the column is part of the replica identity at the time of the change, by the
-    /// Relation message: of the primary key, or of the index chosen with `REPLICA IDENTITY USING
+    /// Relation message. That is the primary key, or the index chosen with `REPLICA IDENTITY USING
     /// INDEX`. With `FULL` every column is, with `NOTHING` none.
     ///
     /// These columns identify the old row ([`TableSchema::replica_identity`]). JSON calls the flag

@@ -23,8 +23,8 @@ pub struct StreamOptions {
     pub(crate) missing_publication: MissingPublication,
 }
 
-/// The policy for a publication that does not exist at the point of the WAL that is read, although
-/// it may exist now: it was dropped or renamed for a while, or created after the slot.
+/// The policy for a publication that does not exist at the point of the WAL that is read. It may
+/// exist now, if it was dropped or renamed for a while, or created after the slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum MissingPublication {
@@ -79,10 +79,10 @@ impl StreamOptions {
     /// Sets whether values are sent in binary format if their type has one (PostgreSQL 14 and
     /// later).
     ///
-    /// Values and JSON are the same, except for `regclass` and similar types (numbers instead of
-    /// names), types without a reader (the bytes of their binary format instead of their text) and
-    /// values that cannot be read. An array, composite or range of a type without a binary format,
-    /// such as `aclitem`, ends the stream with the server's error.
+    /// Values and JSON are the same, with few exceptions. `regclass` and similar types are numbers
+    /// instead of names. Types without a reader have the bytes of their binary format instead of
+    /// their text, and so do values that cannot be read. An array, composite or range of a type
+    /// without a binary format, such as `aclitem`, ends the stream with the server's error.
     #[must_use]
     pub fn binary(mut self, binary: bool) -> Self {
         self.binary = binary;

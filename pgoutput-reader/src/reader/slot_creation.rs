@@ -15,8 +15,8 @@ pub enum SlotCreation {
     /// The reader creates the slot for its connection only, and the server drops it when the
     /// connection ends. An existing slot of the same name is an error.
     Temporary,
-    /// The reader creates the slot if it does not exist, as one that is synchronized to standbys,
-    /// so that reading can continue after a failover (PostgreSQL 17 and later; manual, section
+    /// The reader creates the slot if it does not exist. The slot is synchronized to standbys, so
+    /// that reading can continue after a failover (PostgreSQL 17 and later; manual, section
     /// "Logical Replication Failover"). An existing slot stays as it is.
     Failover,
 }

@@ -14,9 +14,9 @@ const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// longest. Each is shortened by a random part, so that many readers do not reconnect at once. It
 /// gives up after a time or a number of attempts, both counted from the loss.
 ///
-/// A connection starts both counts again if it has delivered an event, has lasted for the longest
-/// delay, or has lasted for a second and the server has caught up with its WAL. So an idle stream
-/// that is cut again and again continues.
+/// A connection restarts both counts if it has delivered an event or has lasted for the longest
+/// delay. It also does if it has lasted for a second and the server has caught up with its WAL. So
+/// an idle stream that is cut again and again continues.
 ///
 /// The reader tries again only after errors that can pass by themselves: the network failed; the
 /// server restarts, is silent or has too many connections; another connection still holds the slot.

@@ -11,7 +11,7 @@ use crate::server::Server;
 ///
 /// Every server has `wal_level=logical`, 40 walsenders and replication slots, 20 prepared
 /// transactions, 100 further connections, `autovacuum=off`, `fsync=off`, `timezone=UTC`, encoding
-/// UTF8 and locale C, and trusts everyone on the Unix socket and on 127.0.0.1. Everything else is
+/// UTF8 and locale C. It trusts everyone on the Unix socket and on 127.0.0.1. Everything else is
 /// PostgreSQL's default.
 #[derive(Clone, Debug)]
 pub struct ServerBuilder {

@@ -48,9 +48,8 @@ pub fn shared(major: u32) -> Result<&'static Server, Error> {
     started
 }
 
-/// Returns the servers to test on, oldest first: those named by `PGOUTPUT_TEST_SERVERS` (`all`, or
-/// a list of majors such as `13,15,18`), or two by default: the newest installed one before 18, and
-/// 18.
+/// Returns the servers to test on, oldest first. `PGOUTPUT_TEST_SERVERS` names them: `all`, or a
+/// list of majors such as `13,15,18`. The default is the newest installed one before 18, and 18.
 ///
 /// If only one of these two is available, the result is that one, and standard error says so.
 ///

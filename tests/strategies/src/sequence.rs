@@ -15,9 +15,9 @@ pub fn sequences() -> impl Strategy<Value = Vec<Vec<u8>>> {
     (1..=4_u8).prop_flat_map(sequence)
 }
 
-/// A legal sequence of messages of this protocol version: transactions; from version 2 on
-/// in-progress transactions in chunks, with subtransactions, interleaved with others; from 3 on
-/// two-phase commit of both; in version 4 the longer form of Stream Abort.
+/// A legal sequence of messages of this protocol version. From version 2 on it includes in-progress
+/// transactions in chunks, with subtransactions, interleaved with others. From 3 on it includes
+/// two-phase commit of both, and in version 4 the longer form of Stream Abort.
 pub fn sequence(version: u8) -> impl Strategy<Value = Vec<Vec<u8>>> {
     vec((transaction(version), any::<Index>()), 1..5).prop_map(|transactions| {
         let (mut waiting, order): (Vec<_>, Vec<_>) =

@@ -109,8 +109,8 @@ fn every_type_has_a_case() {
             }
         }
         known.extend(opaque_types::types(&mut client, server.major()));
-        // Excluded: rows of catalogues, which are composites; internals of BRIN, GiST and the
-        // planner, which no user table has; and the last four, which PostgreSQL 12 removed: as
+        // Excluded are rows of catalogues, which are composites, internals of BRIN, GiST and the
+        // planner, which no user table has, and the last four, which PostgreSQL 12 removed. As
         // unknown types they are read as text, and they are not sent in binary.
         let query = "SELECT oid::regtype::text FROM pg_type AS t
              WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype IN ('b', 'r', 'm')

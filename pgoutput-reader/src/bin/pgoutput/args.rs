@@ -77,10 +77,10 @@ pub(crate) struct Tail {
     #[arg(long, value_enum)]
     pub(crate) origin: Option<OriginArg>,
 
-    /// Receive values in binary format (PostgreSQL 14 and later). The output is the same, except
-    /// for regclass and similar types (numbers instead of names), types that pgoutput does not
-    /// know, such as ltree, and values that cannot be read (hexadecimal digits of their bytes
-    /// instead of their text). Arrays and composites of types without a binary format, such as
+    /// Receive values in binary format (PostgreSQL 14 and later). The output is the same, with
+    /// exceptions. regclass and similar types are numbers instead of names. Types that pgoutput
+    /// does not know, such as ltree, and values that cannot be read are hexadecimal digits of their
+    /// bytes instead of their text. Arrays and composites of types without a binary format, such as
     /// aclitem, are an error.
     #[arg(long)]
     pub(crate) binary: bool,

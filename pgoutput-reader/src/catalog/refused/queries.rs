@@ -27,9 +27,9 @@ macro_rules! identity {
     };
 }
 
-/// The tables of publications that publish UPDATE or DELETE and fulfil a condition, as CTEs:
-/// `listed` has them as the publication lists them, and `member` their partitions too, which are
-/// what is written. The condition may refer to `publication`.
+/// The tables of publications that publish UPDATE or DELETE and fulfil a condition, as CTEs.
+/// `listed` has them as the publication lists them. `member` also has their partitions, which are
+/// the tables that are written. The condition may refer to `publication`.
 macro_rules! members {
     ($condition:literal) => {
         concat!(
