@@ -8,7 +8,7 @@
 use std::hint::black_box;
 
 use pgoutput_bench::{
-    Counting, Input, Lane, Report, allocations, buffered_columns, captured, columns, compare,
+    Candidate, Counting, Input, Report, allocations, buffered_columns, captured, columns, compare,
     decoded_columns, decoded_utf8_columns, generated, large_values, selected, utf8_columns, walk,
 };
 use pgoutput_decode::Message;
@@ -44,36 +44,36 @@ fn measure(input: &Input) -> Report {
             black_box(unsafe { walk::unchecked(black_box(frame.bytes), frame.in_stream) });
         }
     };
-    let lanes = vec![
-        Lane::new("bare walk, unchecked", bare),
-        Lane::new("memcpy", || {
+    let candidates = vec![
+        Candidate::new("bare walk, unchecked", bare),
+        Candidate::new("memcpy", || {
             walk::copy(input.stream(), &mut copied);
         }),
-        Lane::new("decode, columns on the way", || {
+        Candidate::new("decode, columns on the way", || {
             for frame in &frames {
                 black_box(decoded_columns(black_box(frame.bytes), frame.in_stream));
             }
         }),
-        Lane::new("decode, columns as bytes", || {
+        Candidate::new("decode, columns as bytes", || {
             for frame in &frames {
                 black_box(one(black_box(frame.bytes), frame.in_stream, columns));
             }
         }),
-        Lane::new("decode, text as UTF-8 on the way", || {
+        Candidate::new("decode, text as UTF-8 on the way", || {
             for frame in &frames {
                 black_box(decoded_utf8_columns(black_box(frame.bytes), frame.in_stream));
             }
         }),
-        Lane::new("decode, text as UTF-8", || {
+        Candidate::new("decode, text as UTF-8", || {
             for frame in &frames {
                 black_box(one(black_box(frame.bytes), frame.in_stream, utf8_columns));
             }
         }),
-        Lane::new("buffer to columns as bytes", || {
+        Candidate::new("buffer to columns as bytes", || {
             black_box(buffered_columns(black_box(input.stream())));
         }),
     ];
-    compare(input.name.clone(), input.len(), lanes)
+    compare(input.name.clone(), input.len(), candidates)
 }
 
 fn decode(input: &Input, visit: impl Fn(&Message<'_>) -> usize + Copy) -> usize {
@@ -85,5 +85,5 @@ fn decode(input: &Input, visit: impl Fn(&Message<'_>) -> usize + Copy) -> usize 
 
 #[inline]
 fn one(frame: &[u8], in_stream: bool, visit: impl Fn(&Message<'_>) -> usize) -> usize {
-    visit(&Message::decode(frame, in_stream).expect("a good message"))
+    visit(&Message::decode(frame, in_stream).expect("a valid message"))
 }

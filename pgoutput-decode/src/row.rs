@@ -247,28 +247,28 @@ impl<'a> Row<'a> {
     #[inline(always)]
     fn find(&self, index: &impl RowIndex) -> Option<RowColumn<'a>> {
         let mut values = self.tuple.columns();
-        for (place, column) in self.relation.columns().iter().enumerate() {
-            if !index.is(place, column) {
+        for (column_index, column) in self.relation.columns().iter().enumerate() {
+            if !index.is(column_index, column) {
                 values.next()?;
                 continue;
             }
             let value = match values.next()? {
                 // A value that may come from the old row, or is absent from a key, needs the walk
                 // over all columns.
-                TupleColumn::Unchanged => self.walk_to(place)?,
-                _ if self.key_only => self.walk_to(place)?,
+                TupleColumn::Unchanged => self.walk_to(column_index)?,
+                _ if self.key_only => self.walk_to(column_index)?,
                 value => value,
             };
             let ty = field_type(column, self.types);
             let money_digits = self.money_digits;
-            return Some(RowColumn { index: place, column, ty, value, money_digits });
+            return Some(RowColumn { index: column_index, column, ty, value, money_digits });
         }
         None
     }
 
     #[cold]
-    fn walk_to(&self, place: usize) -> Option<TupleColumn<'a>> {
-        self.columns().find(|column| column.index == place).map(|column| column.value)
+    fn walk_to(&self, column_index: usize) -> Option<TupleColumn<'a>> {
+        self.columns().find(|column| column.index == column_index).map(|column| column.value)
     }
 
     // Functions that create errors are out of line and take indexes, not columns: the compiler then
@@ -277,7 +277,7 @@ impl<'a> Row<'a> {
     #[cold]
     fn missing(&self, index: &impl RowIndex) -> RowError {
         let mut columns = self.relation.columns().iter().enumerate();
-        let kind = if columns.any(|(place, column)| index.is(place, column)) {
+        let kind = if columns.any(|(column_index, column)| index.is(column_index, column)) {
             RowErrorKind::NotInKey { column: index.written().into() }
         } else {
             index.missing(self.relation)
@@ -287,8 +287,8 @@ impl<'a> Row<'a> {
 
     /// Creates the error of the column at this index.
     #[cold]
-    fn error(&self, place: usize, error: ValueError) -> RowError {
-        match self.find(&place) {
+    fn error(&self, column_index: usize, error: ValueError) -> RowError {
+        match self.find(&column_index) {
             Some(column) => {
                 RowError::of_column(self.relation, &column, error.into(), reads_as(&column))
             }

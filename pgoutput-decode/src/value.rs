@@ -119,7 +119,7 @@ pub use self::json::{Json, Jsonb};
 #[cfg(feature = "serde")]
 pub(crate) use self::json_numbers::first_inexact;
 pub use self::json_options::{JsonNotes, JsonOptions, MAX_JSON_NESTING};
-use self::json_out::JsonPlace;
+use self::json_out::JsonContext;
 pub use self::json_out::write_json_string;
 pub use self::jsonpath::JsonPath;
 pub use self::mac::{MacAddr, MacAddr8};
@@ -393,7 +393,7 @@ impl<'a> Field<'a> {
             return Ok(JsonNotes::default());
         }
         let notes = Cell::default();
-        self.get::<Value<'a>>()?.write_json_at(out, JsonPlace::new(options, &notes))?;
+        self.get::<Value<'a>>()?.write_json_at(out, JsonContext::new(options, &notes))?;
         Ok(notes.get())
     }
 

@@ -45,7 +45,7 @@ struct RowErrorDetails {
     kind: RowErrorKind,
     schema: Box<str>,
     table: Box<str>,
-    column: Option<Place>,
+    column: Option<ColumnLocation>,
     change: Option<Change>,
 }
 
@@ -57,7 +57,7 @@ struct Change {
 }
 
 #[derive(Debug)]
-struct Place {
+struct ColumnLocation {
     name: Box<str>,
     type_oid: Oid,
     /// The type that decides how the value can be read: below all domains.
@@ -144,7 +144,7 @@ impl RowError {
         let inner = inner.and_then(|oid| at.ty.find(oid)?.name()).map(Into::into);
         let mut error = Self::of_table(relation, kind);
         let known = PgType::from_oid(at.ty.oid()).map(PgType::sql_name);
-        error.0.column = Some(Place {
+        error.0.column = Some(ColumnLocation {
             name: at.name().into(),
             type_oid: at.ty.oid(),
             base_oid: at.ty.without_domains().oid(),
@@ -165,8 +165,8 @@ impl RowError {
     /// Returns the same error, at this byte of the value.
     #[cfg(feature = "serde")]
     pub(super) fn at(mut self, offset: usize) -> Self {
-        if let Some(place) = &mut self.0.column {
-            place.offset = offset;
+        if let Some(location) = &mut self.0.column {
+            location.offset = offset;
         }
         self
     }
@@ -207,22 +207,22 @@ impl RowError {
 
     /// Returns the column's name; `None` if the error is not about a column of the table.
     pub fn column(&self) -> Option<&str> {
-        self.0.column.as_ref().map(|place| &*place.name)
+        self.0.column.as_ref().map(|location| &*location.name)
     }
 
     /// Returns the oid of the column's type.
     pub fn type_oid(&self) -> Option<Oid> {
-        self.0.column.as_ref().map(|place| place.type_oid)
+        self.0.column.as_ref().map(|location| location.type_oid)
     }
 
     /// Returns the name of the column's type, if it is built in or described.
     pub fn type_name(&self) -> Option<&str> {
-        self.0.column.as_ref().and_then(|place| place.type_name.as_deref())
+        self.0.column.as_ref().and_then(|location| location.type_name.as_deref())
     }
 
     /// Returns the format of the value; `None` for NULL and an unchanged TOAST value.
     pub fn format(&self) -> Option<Format> {
-        self.0.column.as_ref().and_then(|place| place.format)
+        self.0.column.as_ref().and_then(|location| location.format)
     }
 
     /// Returns the error of the value.
@@ -242,14 +242,14 @@ impl RowError {
                 .0
                 .column
                 .as_ref()
-                .filter(|place| place.format.is_some())
-                .map(|place| place.offset),
+                .filter(|location| location.format.is_some())
+                .map(|location| location.offset),
             _ => None,
         }
     }
 }
 
-impl Place {
+impl ColumnLocation {
     /// Writes format and type.
     fn write_type(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(format) = self.format {
@@ -276,12 +276,12 @@ impl fmt::Display for RowErrorDetails {
             write!(f, "change at {lsn}{separator}{key}: ")?;
         }
         let Self { kind, schema, table, column, .. } = self;
-        if let Some(place) = column {
-            write!(f, "column {:?} of {schema}.{table}: ", place.name)?;
+        if let Some(location) = column {
+            write!(f, "column {:?} of {schema}.{table}: ", location.name)?;
         } else {
             write!(f, "row of {schema}.{table}: ")?;
         }
-        let hint = column.as_ref().map(|place| (place, place.hint));
+        let hint = column.as_ref().map(|location| (location, location.hint));
         match (kind, hint) {
             (RowErrorKind::Width { described, sent }, _) => {
                 write!(f, "{sent} columns were sent, {described} described")
@@ -300,20 +300,20 @@ impl fmt::Display for RowErrorDetails {
                  identity; \
                  use `try_get`, or set REPLICA IDENTITY FULL"
             ),
-            (RowErrorKind::Value(error), Some((place, hint))) => {
+            (RowErrorKind::Value(error), Some((location, hint))) => {
                 let kind = error.kind();
                 if matches!(kind, ValueErrorKind::Null { .. } | ValueErrorKind::Unchanged { .. }) {
                     return error.write_reason(f);
                 }
-                if !is_own(error.type_oid(), place) {
+                if !is_own(error.type_oid(), location) {
                     // The type is that of an element, which the error names.
-                    return error.write_named(f, place.inner_name.as_deref());
+                    return error.write_named(f, location.inner_name.as_deref());
                 }
-                place.write_type(f)?;
+                location.write_type(f)?;
                 f.write_str(": ")?;
                 match kind {
                     // There is no value.
-                    ValueErrorKind::WrongType { target } if place.format.is_none() => {
+                    ValueErrorKind::WrongType { target } if location.format.is_none() => {
                         write!(f, "cannot be read as {target}")?;
                     }
                     _ => error.write_reason(f)?,
@@ -329,8 +329,8 @@ impl fmt::Display for RowErrorDetails {
             (RowErrorKind::Value(error), None) => write!(f, "{error}"),
             #[cfg(feature = "postgres-types")]
             (RowErrorKind::NeedsBinary { target }, hint) => {
-                if let Some((place, _)) = hint {
-                    place.write_type(f)?;
+                if let Some((location, _)) = hint {
+                    location.write_type(f)?;
                     f.write_str(": ")?;
                 }
                 write!(
@@ -342,11 +342,11 @@ impl fmt::Display for RowErrorDetails {
             #[cfg(feature = "postgres-types")]
             (RowErrorKind::Sql(error), _) => write!(f, "{error}"),
             #[cfg(feature = "serde")]
-            (RowErrorKind::Deserialize(message), Some((place, hint))) => {
-                place.write_type(f)?;
+            (RowErrorKind::Deserialize(message), Some((location, hint))) => {
+                location.write_type(f)?;
                 write!(f, ": {message}")?;
-                if place.format.is_some() {
-                    write!(f, ", at byte {}", place.offset)?;
+                if location.format.is_some() {
+                    write!(f, ", at byte {}", location.offset)?;
                 }
                 write!(f, "; it becomes {hint}")
             }
@@ -357,8 +357,8 @@ impl fmt::Display for RowErrorDetails {
 }
 
 /// Returns whether the error is about the column's value, and not about a value inside it.
-fn is_own(type_oid: Option<Oid>, place: &Place) -> bool {
-    type_oid.is_none_or(|oid| oid == place.type_oid || oid == place.base_oid)
+fn is_own(type_oid: Option<Oid>, location: &ColumnLocation) -> bool {
+    type_oid.is_none_or(|oid| oid == location.type_oid || oid == location.base_oid)
 }
 
 impl fmt::Debug for RowError {

@@ -18,7 +18,7 @@ mod sealed {
 
     pub trait Sealed {
         /// Returns whether it refers to the column at this index.
-        fn is(&self, place: usize, column: &Column) -> bool;
+        fn is(&self, column_index: usize, column: &Column) -> bool;
 
         /// Returns the text for error messages.
         fn written(&self) -> String;
@@ -31,8 +31,8 @@ mod sealed {
 
     impl Sealed for usize {
         #[inline]
-        fn is(&self, place: usize, _: &Column) -> bool {
-            *self == place
+        fn is(&self, column_index: usize, _: &Column) -> bool {
+            *self == column_index
         }
 
         fn written(&self) -> String {
@@ -57,8 +57,8 @@ mod sealed {
 
     impl Sealed for String {
         #[inline]
-        fn is(&self, place: usize, column: &Column) -> bool {
-            self.as_str().is(place, column)
+        fn is(&self, column_index: usize, column: &Column) -> bool {
+            self.as_str().is(column_index, column)
         }
 
         fn written(&self) -> String {
@@ -68,8 +68,8 @@ mod sealed {
 
     impl<T: Sealed + ?Sized> Sealed for &T {
         #[inline]
-        fn is(&self, place: usize, column: &Column) -> bool {
-            T::is(self, place, column)
+        fn is(&self, column_index: usize, column: &Column) -> bool {
+            T::is(self, column_index, column)
         }
 
         fn written(&self) -> String {

@@ -4,7 +4,7 @@
 use core::fmt::{self, Write};
 
 use super::array_elements::{Check, ElementCursor, Elements};
-use super::json_out::{JsonPlace, WriteJson};
+use super::json_out::{JsonContext, WriteJson};
 use super::quote::Within;
 use super::{Field, FieldType, Format, FromField, PgType, TypeKind, Value, ValueError, type_oid};
 
@@ -312,17 +312,17 @@ impl fmt::Debug for Array<'_> {
 }
 
 impl WriteJson for Array<'_> {
-    fn write_json(&self, mut out: &mut dyn Write, place: JsonPlace<'_>) -> fmt::Result {
+    fn write_json(&self, mut out: &mut dyn Write, context: JsonContext<'_>) -> fmt::Result {
         if self.is_empty() {
             return out.write_str("[]");
         }
         if self.bounds().is_some() {
-            place.note(|notes| notes.array_bounds = true);
+            context.note(|notes| notes.array_bounds = true);
         }
-        let place = place.inside(self.dimensions().len());
+        let context = context.inside(self.dimensions().len());
         self.write_nested(&mut out, ['[', ',', ']'], |mut out, element| match element {
             None => out.write_str("null"),
-            Some(field) => Value::inside(field)?.write_json_at(&mut out, place),
+            Some(field) => Value::inside(field)?.write_json_at(&mut out, context),
         })
     }
 }

@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 
 use super::array_elements::take_binary;
 use super::input::Input;
-use super::json_out::{JsonPlace, WriteJson, string};
+use super::json_out::{JsonContext, WriteJson, string};
 use super::quote::Within;
 use super::unescape::{QuoteEscape, Symbols};
 use super::{Attribute, Field, FieldType, FromField, TypeKind, Value, ValueError};
@@ -217,8 +217,8 @@ impl fmt::Debug for Composite<'_> {
 }
 
 impl WriteJson for Composite<'_> {
-    fn write_json(&self, mut out: &mut dyn Write, place: JsonPlace<'_>) -> fmt::Result {
-        let place = place.inside(1);
+    fn write_json(&self, mut out: &mut dyn Write, context: JsonContext<'_>) -> fmt::Result {
+        let context = context.inside(1);
         out.write_char('{')?;
         for (at, (attribute, value)) in self.attributes().enumerate() {
             if at > 0 {
@@ -228,7 +228,7 @@ impl WriteJson for Composite<'_> {
             out.write_char(':')?;
             match value {
                 None => out.write_str("null")?,
-                Some(value) => Value::inside(value)?.write_json_at(&mut out, place)?,
+                Some(value) => Value::inside(value)?.write_json_at(&mut out, context)?,
             }
         }
         out.write_char('}')

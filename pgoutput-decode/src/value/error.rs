@@ -22,7 +22,7 @@ use crate::id::Oid;
 pub struct ValueError {
     kind: ValueErrorKind,
     offset: usize,
-    place: Option<(Oid, Format)>,
+    type_and_format: Option<(Oid, Format)>,
 }
 
 /// The reason why a value could not be read.
@@ -116,7 +116,7 @@ impl ValueError {
     /// Creates an error at a byte of the value. [`Field::get`](super::Field::get) adds the type and
     /// the format.
     pub const fn new(kind: ValueErrorKind, offset: usize) -> Self {
-        Self { kind, offset, place: None }
+        Self { kind, offset, type_and_format: None }
     }
 
     /// Returns the reason.
@@ -131,7 +131,7 @@ impl ValueError {
 
     /// Returns the type of the value, or of the element inside it that is invalid.
     pub const fn type_oid(&self) -> Option<Oid> {
-        match self.place {
+        match self.type_and_format {
             Some((oid, _)) => Some(oid),
             None => None,
         }
@@ -139,7 +139,7 @@ impl ValueError {
 
     /// Returns the format of the value.
     pub const fn format(&self) -> Option<Format> {
-        match self.place {
+        match self.type_and_format {
             Some((_, format)) => Some(format),
             None => None,
         }
@@ -156,7 +156,7 @@ impl ValueError {
     #[must_use]
     #[cold]
     pub(crate) fn within(mut self, oid: Oid, format: Format) -> Self {
-        self.place = self.place.or(Some((oid, format)));
+        self.type_and_format = self.type_and_format.or(Some((oid, format)));
         self
     }
 
@@ -192,7 +192,7 @@ impl ValueError {
         f: &mut fmt::Formatter<'_>,
         name: Option<&str>,
     ) -> fmt::Result {
-        if let Some((oid, format)) = self.place {
+        if let Some((oid, format)) = self.type_and_format {
             write!(f, "{format} value of type ")?;
             match PgType::from_oid(oid).map(PgType::sql_name).or(name) {
                 Some(name) => f.write_str(name)?,

@@ -4,7 +4,7 @@
 use core::fmt::{self, Write};
 
 use super::input::{Input, exactly};
-use super::json_out::{JsonPlace, WriteJson, quoted};
+use super::json_out::{JsonContext, WriteJson, quoted};
 use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 
 macro_rules! float {
@@ -104,7 +104,7 @@ macro_rules! float {
         }
 
         impl WriteJson for $name {
-            fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
+            fn write_json(&self, out: &mut dyn Write, _: JsonContext<'_>) -> fmt::Result {
                 if !self.0.is_finite() {
                     return quoted(out, self);
                 }

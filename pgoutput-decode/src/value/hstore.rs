@@ -9,7 +9,7 @@ use core::fmt::{self, Write};
 
 use super::array_elements::take_binary;
 use super::input::Input;
-use super::json_out::{JsonPlace, WriteJson, quoted};
+use super::json_out::{JsonContext, WriteJson, quoted};
 use super::quote::write_quoted;
 use super::unescape::{QuoteEscape, Symbols};
 use super::{Field, FieldType, FromField, Text, TypeKind, ValueError, ValueErrorKind, type_oid};
@@ -213,7 +213,7 @@ impl fmt::Debug for Hstore<'_> {
 }
 
 impl WriteJson for Hstore<'_> {
-    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _: JsonContext<'_>) -> fmt::Result {
         out.write_char('{')?;
         for (at, (key, value)) in self.pairs().enumerate() {
             if at > 0 {

@@ -7,7 +7,7 @@
 use core::fmt::{self, Write};
 
 use super::input::{Input, exactly};
-use super::json_out::{JsonPlace, quoted};
+use super::json_out::{JsonContext, quoted};
 use super::{
     Field, FieldType, Format, FromField, JsonOptions, ValueError, ValueErrorKind, type_oid,
 };
@@ -111,8 +111,12 @@ pub(super) fn json_text<'a>(field: &Field<'a>, options: JsonOptions) -> Option<&
 const MAX_SAFE: u128 = (1 << 53) - 1;
 
 /// Writes a number that may be greater than [`MAX_SAFE`].
-pub(super) fn write_json(number: i128, out: &mut dyn Write, place: JsonPlace<'_>) -> fmt::Result {
-    if place.options.bigint_as_string && number.unsigned_abs() > MAX_SAFE {
+pub(super) fn write_json(
+    number: i128,
+    out: &mut dyn Write,
+    context: JsonContext<'_>,
+) -> fmt::Result {
+    if context.options.bigint_as_string && number.unsigned_abs() > MAX_SAFE {
         quoted(out, &number)
     } else {
         write!(out, "{number}")
@@ -339,10 +343,10 @@ mod tests {
 
     #[test]
     fn four_digits_must_all_be_digits() {
-        for place in 0..4 {
+        for index in 0..4 {
             for byte in 0..=u8::MAX {
                 let mut text = *b"1234";
-                text[place] = byte;
+                text[index] = byte;
                 let number = std::str::from_utf8(&text).ok().filter(|_| byte.is_ascii_digit());
                 assert_eq!(four_digits(text), number.and_then(|text| text.parse().ok()));
             }

@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 
 use super::datetime_text as parts;
 use super::input::Input;
-use super::json_out::{JsonPlace, WriteJson, quoted};
+use super::json_out::{JsonContext, WriteJson, quoted};
 use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 use crate::timestamp::write_fraction;
 
@@ -271,7 +271,7 @@ impl fmt::Debug for Interval {
 }
 
 impl WriteJson for Interval {
-    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _: JsonContext<'_>) -> fmt::Result {
         quoted(out, &self.iso_8601())
     }
 }

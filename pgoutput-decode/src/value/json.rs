@@ -3,7 +3,7 @@
 
 use core::fmt::{self, Write};
 
-use super::json_out::{JsonPlace, WriteJson, document, quoted};
+use super::json_out::{JsonContext, WriteJson, document, quoted};
 use super::json_scan::{Document, scan};
 use super::{Field, FieldType, FromField, Text, ValueError, type_oid};
 
@@ -59,12 +59,12 @@ impl<'a> FromField<'a> for Jsonb<'a> {
 
 /// Writes the document on one line of printable characters, or as a string if some parser would
 /// reject it.
-fn write(out: &mut dyn Write, text: &Text<'_>, place: JsonPlace<'_>) -> fmt::Result {
-    match scan(text, place.remaining_nesting()) {
+fn write(out: &mut dyn Write, text: &Text<'_>, context: JsonContext<'_>) -> fmt::Result {
+    match scan(text, context.remaining_nesting()) {
         Document::Strict => {}
-        Document::Null => place.note(|notes| notes.json_null = true),
+        Document::Null => context.note(|notes| notes.json_null = true),
         Document::Other => {
-            place.note(|notes| notes.as_text = true);
+            context.note(|notes| notes.as_text = true);
             return quoted(out, text);
         }
     }
@@ -84,13 +84,13 @@ impl fmt::Display for Jsonb<'_> {
 }
 
 impl WriteJson for Json<'_> {
-    fn write_json(&self, out: &mut dyn Write, place: JsonPlace<'_>) -> fmt::Result {
-        write(out, &self.0, place)
+    fn write_json(&self, out: &mut dyn Write, context: JsonContext<'_>) -> fmt::Result {
+        write(out, &self.0, context)
     }
 }
 
 impl WriteJson for Jsonb<'_> {
-    fn write_json(&self, out: &mut dyn Write, place: JsonPlace<'_>) -> fmt::Result {
-        write(out, &self.0, place)
+    fn write_json(&self, out: &mut dyn Write, context: JsonContext<'_>) -> fmt::Result {
+        write(out, &self.0, context)
     }
 }

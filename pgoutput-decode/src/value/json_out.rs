@@ -12,19 +12,19 @@ use crate::printable::{is_hidden, may_start_hidden};
 
 /// The JSON form of a value; by default PostgreSQL's text in a string.
 pub(super) trait WriteJson: fmt::Display {
-    fn write_json(&self, out: &mut dyn Write, _place: JsonPlace<'_>) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _place: JsonContext<'_>) -> fmt::Result {
         quoted(out, self)
     }
 }
 
 /// The context in which a value is written as JSON: options, nesting and notes.
 #[derive(Clone, Copy)]
-pub(super) struct JsonPlace<'n> {
+pub(super) struct JsonContext<'n> {
     pub(super) options: JsonOptions,
     notes: &'n Cell<JsonNotes>,
 }
 
-impl<'n> JsonPlace<'n> {
+impl<'n> JsonContext<'n> {
     pub(super) const fn new(options: JsonOptions, notes: &'n Cell<JsonNotes>) -> Self {
         Self { options, notes }
     }

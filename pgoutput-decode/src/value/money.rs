@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 use core::num::NonZeroU64;
 
 use super::input::{Input, exactly};
-use super::json_out::{JsonPlace, WriteJson, quoted};
+use super::json_out::{JsonContext, WriteJson, quoted};
 use super::{Field, FieldType, Format, FromField, ValueError, type_oid};
 
 /// The decimal places with `lc_monetary = C`, under which this crate reads the text of `money`.
@@ -149,7 +149,7 @@ impl fmt::Display for Money {
 }
 
 impl WriteJson for Money {
-    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _: JsonContext<'_>) -> fmt::Result {
         quoted(out, &self.to_decimal())
     }
 }

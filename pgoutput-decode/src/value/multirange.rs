@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 
 use super::array_elements::take_binary;
 use super::input::Input;
-use super::json_out::{JsonPlace, WriteJson, quoted};
+use super::json_out::{JsonContext, WriteJson, quoted};
 use super::range::InJson;
 use super::unescape::Symbols;
 use super::{Field, FieldType, FromField, Range, TypeKind, ValueError, type_oid};
@@ -196,7 +196,7 @@ impl fmt::Debug for Multirange<'_> {
 }
 
 impl WriteJson for Multirange<'_> {
-    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _: JsonContext<'_>) -> fmt::Result {
         quoted(out, &InJson(|f: &mut fmt::Formatter<'_>| self.write(f, true)))
     }
 }

@@ -4,7 +4,7 @@ use core::cmp::Ordering;
 use core::fmt::{self, Write};
 
 use super::input::Input;
-use super::json_out::{JsonPlace, WriteJson, quoted};
+use super::json_out::{JsonContext, WriteJson, quoted};
 use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 
 /// A `numeric`: up to 131072 digits before the decimal point and 16383 after it, NaN, and since
@@ -464,12 +464,12 @@ impl<'a> FromFormats<'a> for Numeric<'a> {
 }
 
 impl WriteJson for Numeric<'_> {
-    fn write_json(&self, out: &mut dyn Write, place: JsonPlace<'_>) -> fmt::Result {
-        if !self.is_finite() || place.options.numeric_as_string {
+    fn write_json(&self, out: &mut dyn Write, context: JsonContext<'_>) -> fmt::Result {
+        if !self.is_finite() || context.options.numeric_as_string {
             return quoted(out, self);
         }
         if self.integer_digits().len() > MAX_JSON_DIGITS {
-            place.note(|notes| notes.as_text = true);
+            context.note(|notes| notes.as_text = true);
             return quoted(out, self);
         }
         write!(out, "{self}")

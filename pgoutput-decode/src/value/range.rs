@@ -6,7 +6,7 @@ use core::ops::Bound;
 
 use super::array_elements::take_binary;
 use super::input::Input;
-use super::json_out::{JsonPlace, WriteJson, quoted};
+use super::json_out::{JsonContext, WriteJson, quoted};
 use super::quote::Within;
 use super::unescape::{QuoteEscape, Symbols};
 use super::{Field, FieldType, FromField, TypeKind, Value, ValueError, type_oid};
@@ -230,7 +230,7 @@ impl fmt::Debug for Range<'_> {
 }
 
 impl WriteJson for Range<'_> {
-    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _: JsonContext<'_>) -> fmt::Result {
         quoted(out, &InJson(|f: &mut fmt::Formatter<'_>| self.write(f, true)))
     }
 }

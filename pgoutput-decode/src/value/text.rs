@@ -6,7 +6,7 @@
 use core::fmt::{self, Write};
 use core::hash::{Hash, Hasher};
 
-use super::json_out::{JsonPlace, WriteJson, quoted};
+use super::json_out::{JsonContext, WriteJson, quoted};
 use super::unescape::{Symbols, is_escaped, width};
 use super::{
     Bytea, Field, FieldType, FromField, Json, Jsonb, ValueError, ValueErrorKind, json, type_oid,
@@ -181,7 +181,7 @@ impl fmt::Debug for Text<'_> {
 }
 
 impl WriteJson for Text<'_> {
-    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _: JsonContext<'_>) -> fmt::Result {
         quoted(out, self)
     }
 }

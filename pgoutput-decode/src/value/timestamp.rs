@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 
 use super::datetime_text as parts;
 use super::input::{Input, exactly};
-use super::json_out::{JsonPlace, WriteJson, quoted};
+use super::json_out::{JsonContext, WriteJson, quoted};
 use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 use crate::timestamp::{CalendarTime, ShortText, TimestampTz, write_postgres};
 
@@ -161,13 +161,13 @@ impl fmt::Display for TimestampRfc3339 {
 }
 
 impl WriteJson for Timestamp {
-    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _: JsonContext<'_>) -> fmt::Result {
         quoted(out, &TimestampRfc3339(*self))
     }
 }
 
 impl WriteJson for TimestampTz {
-    fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
+    fn write_json(&self, out: &mut dyn Write, _: JsonContext<'_>) -> fmt::Result {
         quoted(out, &self.rfc3339())
     }
 }

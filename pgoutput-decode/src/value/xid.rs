@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 
 use super::input::exactly;
 use super::integer::decimal;
-use super::json_out::{JsonPlace, WriteJson};
+use super::json_out::{JsonContext, WriteJson};
 use super::{Field, FieldType, FromField, FromFormats, ValueError, from_formats, type_oid};
 use crate::id::Xid;
 
@@ -42,7 +42,7 @@ macro_rules! unsigned {
         }
 
         impl WriteJson for $name {
-            fn write_json(&self, out: &mut dyn Write, _: JsonPlace<'_>) -> fmt::Result {
+            fn write_json(&self, out: &mut dyn Write, _: JsonContext<'_>) -> fmt::Result {
                 write!(out, "{self}")
             }
         }

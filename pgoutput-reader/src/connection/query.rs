@@ -184,11 +184,11 @@ impl Answer {
     fn row(&mut self, values: DataRowValues<'_>) -> Result<(), Error> {
         self.keep(size_of::<QueryRow>())?;
         let mut row = QueryRow { columns: self.columns.clone(), values: Vec::new() };
-        for (place, value) in values.iter().enumerate() {
+        for (index, value) in values.iter().enumerate() {
             self.keep(value.map_or(0, <[u8]>::len) + size_of::<Option<String>>())?;
             let value = value.map(|value| String::from_utf8(value.to_vec())).transpose();
             row.values.push(value.map_err(|_| ProtocolError::ValueNotUtf8 {
-                column: self.columns.get(place).cloned().unwrap_or_default(),
+                column: self.columns.get(index).cloned().unwrap_or_default(),
             })?);
         }
         self.rows.push(row);

@@ -38,14 +38,14 @@ fn stream(scripted: &Scripted, interval: Duration, limit: Duration) -> Replicati
 
 #[test]
 fn the_heartbeat_reports_what_was_acknowledged_while_nobody_reads() {
-    let (go, gone) = channel();
+    let (notify, notified) = channel();
     let scripted = Scripted::new("heartbeat", move |mut server| {
         start(&mut server);
         server.send(&keepalive(100));
         for _ in 0..3 {
             assert_eq!(status(&mut server).flush, Lsn::ZERO);
         }
-        go.send(()).unwrap();
+        notify.send(()).unwrap();
         // Acknowledged LSNs are reported, even though the stream is not read.
         let update = loop {
             let update = status(&mut server);
@@ -55,15 +55,15 @@ fn the_heartbeat_reports_what_was_acknowledged_while_nobody_reads() {
         };
         let lsns = [update.write, update.flush, update.apply];
         assert_eq!(lsns, [100, 7, 7].map(Lsn::new));
-        go.send(()).unwrap();
+        notify.send(()).unwrap();
         server.ended();
     });
     let mut stream = stream(&scripted, Duration::from_millis(1), Duration::ZERO);
-    gone.recv_timeout(TIMEOUT).unwrap();
+    notified.recv_timeout(TIMEOUT).unwrap();
     assert!(matches!(stream.step(Some(Instant::now() + TIMEOUT)).unwrap(), Step::Keepalive(_)));
     assert_eq!(stream.health().received, Lsn::new(100));
     stream.acknowledge(Lsn::new(7));
-    gone.recv_timeout(TIMEOUT).unwrap();
+    notified.recv_timeout(TIMEOUT).unwrap();
     let health = stream.health();
     assert_eq!((health.acknowledged, health.flushed), (Lsn::new(7), Lsn::new(7)));
     assert_eq!(health.bytes_behind(), Some(93));
@@ -121,11 +121,11 @@ fn without_the_heartbeat_tick_reports() {
 
 #[test]
 fn a_heartbeat_that_cannot_send_ends_the_stream_with_its_error() {
-    let (go, gone) = channel::<()>();
+    let (notify, notified) = channel::<()>();
     let scripted = Scripted::new("unsent", move |mut server| {
         start(&mut server);
         // The server reads nothing until the client has failed.
-        gone.recv_timeout(TIMEOUT).unwrap();
+        notified.recv_timeout(TIMEOUT).unwrap();
         drop(server);
     });
     let mut stream = stream(&scripted, Duration::from_millis(1), Duration::ZERO);
@@ -135,7 +135,7 @@ fn a_heartbeat_that_cannot_send_ends_the_stream_with_its_error() {
     assert!(matches!(error.kind(), ErrorKind::Limit(_)), "{error}");
     assert!(stream.heartbeat.is_none());
     assert!(stream.next_event().is_none());
-    go.send(()).unwrap();
+    notify.send(()).unwrap();
     scripted.end();
 }
 
@@ -188,7 +188,7 @@ fn short_waits_add_up_and_an_answer_restarts_the_silence() {
 #[derive(Debug, Clone, Copy)]
 enum Poll {
     /// The server sends this many messages, which arrive.
-    Say(u8),
+    Send(u8),
     /// This many calls that each wait for at most this time.
     Step(Duration, u8),
 }
@@ -200,7 +200,7 @@ fn poll() -> impl Strategy<Value = Poll> {
         1 => Just(Duration::from_millis(2)),
     ];
     prop_oneof![
-        prop_oneof![1..5_u8, Just(60)].prop_map(Poll::Say),
+        prop_oneof![1..5_u8, Just(60)].prop_map(Poll::Send),
         (timeout, prop_oneof![1..4_u8, Just(70)])
             .prop_map(|(timeout, calls)| Poll::Step(timeout, calls)),
     ]
@@ -214,7 +214,7 @@ proptest! {
     #[test]
     fn a_caller_that_polls_gets_what_has_arrived(polls in prop::collection::vec(poll(), 1..25)) {
         let (send, counts) = channel::<u8>();
-        let (done, said) = channel();
+        let (done, is_done) = channel();
         let scripted = Scripted::new("polled", move |mut server| {
             start(&mut server);
             for messages in counts {
@@ -230,10 +230,10 @@ proptest! {
         for poll in polls {
             match poll {
                 // A send would block if the Unix socket does not hold that many.
-                Poll::Say(messages) if waiting + u32::from(messages) > 150 => {}
-                Poll::Say(messages) => {
+                Poll::Send(messages) if waiting + u32::from(messages) > 150 => {}
+                Poll::Send(messages) => {
                     send.send(messages).unwrap();
-                    said.recv_timeout(TIMEOUT).unwrap();
+                    is_done.recv_timeout(TIMEOUT).unwrap();
                     waiting += u32::from(messages);
                 }
                 Poll::Step(timeout, calls) => for _ in 0..calls {
@@ -326,19 +326,19 @@ fn a_caller_that_only_polls_sends_status_updates() {
 #[test]
 fn a_pause_of_the_caller_is_not_a_silence_of_the_server() {
     const LIMIT: Duration = Duration::from_millis(300);
-    let (go, gone) = channel::<()>();
-    let (done, said) = channel();
+    let (notify, notified) = channel::<()>();
+    let (done, is_done) = channel();
     let scripted = Scripted::new("pause", move |mut server| {
         start(&mut server);
-        gone.recv_timeout(TIMEOUT).unwrap();
+        notified.recv_timeout(TIMEOUT).unwrap();
         server.send(&keepalive(1));
         done.send(()).unwrap();
         server.closed();
     });
     let mut stream = stream(&scripted, NEVER, LIMIT);
     std::thread::sleep(2 * LIMIT);
-    go.send(()).unwrap();
-    said.recv_timeout(TIMEOUT).unwrap();
+    notify.send(()).unwrap();
+    is_done.recv_timeout(TIMEOUT).unwrap();
     let step = stream.step(Some(Instant::now())).unwrap();
     assert!(matches!(step, Step::Keepalive(keepalive) if keepalive.wal_end == Lsn::new(1)));
     drop(stream);

@@ -121,10 +121,10 @@ fn a_slot_that_another_process_creates_is_waited_for() {
         wait("the slot to be begun", || fixture.text(&begun) != "0");
         let creator = fixture.text(&begun);
         let output = finished(&mut tail(&["--slot-wait", "4"]));
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        let lines: Vec<&str> = said.lines().collect();
-        let [report, complaint] = lines.as_slice() else { panic!("{said}") };
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        let lines: Vec<&str> = stderr.lines().collect();
+        let [report, complaint] = lines.as_slice() else { panic!("{stderr}") };
         let expected = format!("slot \"{slot}\" is being created by process {creator}; waited ");
         assert!(report.contains(&expected), "{report}");
         assert!(report.contains("idle in transaction"), "{report}");

@@ -53,8 +53,8 @@ pub fn value_type(oid: Oid) -> Oid {
     if oid.as_u32() > 16_383 || PgType::from_oid(oid).is_some() {
         return oid;
     }
-    let place = usize::try_from(oid.as_u32()).unwrap_or_default() % all.len();
-    all[place].oid()
+    let index = usize::try_from(oid.as_u32()).unwrap_or_default() % all.len();
+    all[index].oid()
 }
 
 fn attributes<'a>(list: &[(&'a str, u32)]) -> Vec<Attribute<'a>> {

@@ -75,11 +75,11 @@ pub(crate) fn cached(major: u32, cache: &Path) -> Result<Install, String> {
     let packages = PACKAGES.iter().filter(|package| package.major == major);
     let mut reason = "nothing there".to_owned();
     for package in packages {
-        let place = package.place(cache);
-        if place.is_dir() {
-            match Install::probe(&place.join(package.registry.programs()), Origin::Fetched) {
-                Ok(install) => return Ok(install.within(&place)),
-                Err(why) => reason = format!("{}: {why}", place.display()),
+        let path = package.path(cache);
+        if path.is_dir() {
+            match Install::probe(&path.join(package.registry.programs()), Origin::Fetched) {
+                Ok(install) => return Ok(install.within(&path)),
+                Err(why) => reason = format!("{}: {why}", path.display()),
             }
         }
     }
@@ -170,7 +170,7 @@ impl Registry {
 }
 
 impl Package {
-    fn place(&self, cache: &Path) -> PathBuf {
+    fn path(&self, cache: &Path) -> PathBuf {
         cache.join(self.major.to_string()).join(format!(
             "{}-{}",
             self.registry.name(),
@@ -201,7 +201,7 @@ impl Package {
 
     fn unpack(&self, spec: &str, cache: &Path, fetcher: &Fetcher) -> Result<Install, String> {
         let text = |e: Error| e.to_string();
-        let place = self.place(cache);
+        let path = self.path(cache);
         let parent = cache.join(self.major.to_string());
         let new = TempFolder::below(&parent, PARTIAL).map_err(text)?;
         let tree = match self.registry {
@@ -216,10 +216,10 @@ impl Package {
         }
         // Only a tree that works gets its final name. A tree that has this name already does not
         // work.
-        let _ = fs::remove_dir_all(&place);
-        fs::rename(&tree, &place).map_err(|e| text(Error::io("put in place", &place, e)))?;
-        Install::probe(&place.join(self.registry.programs()), Origin::Fetched)
-            .map(|install| install.within(&place))
+        let _ = fs::remove_dir_all(&path);
+        fs::rename(&tree, &path).map_err(|e| text(Error::io("put in place", &path, e)))?;
+        Install::probe(&path.join(self.registry.programs()), Origin::Fetched)
+            .map(|install| install.within(&path))
     }
 }
 

@@ -162,14 +162,14 @@ pub fn waiting<T>(what: impl Display, work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Calls `look` until it returns a value, and returns that.
+/// Calls `check` until it returns a value, and returns that.
 ///
 /// # Panics
 ///
 /// If it does not within [`TIMEOUT`].
 #[track_caller]
-pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    within(TIMEOUT, what, look)
+pub fn eventually<T>(what: &str, check: impl FnMut() -> Option<T>) -> T {
+    within(TIMEOUT, what, check)
 }
 
 /// Like [`eventually`], with a limit that the tested code promises.
@@ -178,11 +178,11 @@ pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
 ///
 /// If there is no value in that time.
 #[track_caller]
-pub fn within<T>(time: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn within<T>(time: Duration, what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let _wait = Wait::new(what, time + TIMEOUT);
     let deadline = Instant::now() + time;
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = check() {
             return found;
         }
         assert!(Instant::now() < deadline, "waited for {what} in vain");

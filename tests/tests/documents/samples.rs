@@ -61,7 +61,7 @@ fn samples() -> BTreeMap<Dependencies, Vec<Sample>> {
     for (path, document) in documents() {
         let mut dependencies = None;
         for block in document.blocks {
-            let place = format!("{}:{}", path.display(), block.line);
+            let location = format!("{}:{}", path.display(), block.line);
             match block.info.as_str() {
                 "sh" => {
                     let lines: String = block.text.lines().filter_map(added).collect();
@@ -71,17 +71,17 @@ fn samples() -> BTreeMap<Dependencies, Vec<Sample>> {
                 }
                 "rust" | "rust,no_run" => {
                     let is_hidden = |line: &str| line == "#" || line.starts_with("# ");
-                    assert!(!block.text.lines().any(is_hidden), "{place}: a hidden line");
+                    assert!(!block.text.lines().any(is_hidden), "{location}: a hidden line");
                     let dependencies = dependencies.clone();
                     let dependencies =
-                        dependencies.unwrap_or_else(|| panic!("{place}: no `cargo add` above"));
+                        dependencies.unwrap_or_else(|| panic!("{location}: no `cargo add` above"));
                     let name =
-                        place.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+                        location.to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
                     let runs = block.info == "rust";
                     let sample = Sample { name, text: block.text, runs };
                     samples.entry(dependencies).or_default().push(sample);
                 }
-                other => assert!(!other.contains("rust"), "{place}: {other} is not known here"),
+                other => assert!(!other.contains("rust"), "{location}: {other} is not known here"),
             }
         }
     }

@@ -41,7 +41,7 @@ impl Reading<'_> {
     /// Waits until everything that is committed now was delivered.
     pub(crate) fn catch_up(&self, after: &dyn std::fmt::Debug) {
         let committed = self.writer.journal().events;
-        eventually(&format!("what was committed before or amid {after:?}"), || {
+        eventually(&format!("what was committed before or within {after:?}"), || {
             self.account.assert_progress();
             (self.account.len() >= committed).then_some(())
         });

@@ -31,8 +31,8 @@ fn manual_acknowledgements_out_of_order_confirm_the_contiguous_prefix() {
                 .connect()
                 .unwrap();
             let events: Vec<_> = reader.in_time().map(Result::unwrap).collect();
-            for place in acknowledged {
-                reader.acknowledger().acknowledge(events[*place].position()).unwrap();
+            for index in acknowledged {
+                reader.acknowledger().acknowledge(events[*index].position()).unwrap();
             }
             reader.stop().unwrap();
             ids(&events)

@@ -81,7 +81,7 @@ fn a_message_that_cannot_be_decoded_is_an_error() {
         ("negative length", |p| changed(p, b'I', |p| p[COLUMN + 1..COLUMN + 5].fill(0xFF))),
         ("oversized length", |p| changed(p, b'I', |p| p[COLUMN + 1] = 0x7F)),
         ("negative column count", |p| changed(p, b'I', |p| p[ENVELOPE + 6..COLUMN].fill(0xFF))),
-        ("bad UTF-8 in a name", |p| changed(p, b'R', |p| p[ENVELOPE + 5] = 0xFF)),
+        ("invalid UTF-8 in a name", |p| changed(p, b'R', |p| p[ENVELOPE + 5] = 0xFF)),
         ("missing terminator", |p| changed(p, b'R', |p| p.truncate(ENVELOPE + 9))),
         ("empty message", |p| changed(p, b'I', |p| p.truncate(ENVELOPE))),
         ("stray Stream Stop", |p| changed(p, b'I', |p| p.splice(ENVELOPE.., *b"E").for_each(drop))),
@@ -95,8 +95,10 @@ fn a_message_that_cannot_be_decoded_is_an_error() {
         for (name, script) in scripts {
             let error = final_error(server, script, |config| config);
             let is_expected = match error.kind() {
-                ErrorKind::Stream(StreamError::NameNotUtf8 { .. }) => name == "bad UTF-8 in a name",
-                ErrorKind::Decode(_) => name != "bad UTF-8 in a name",
+                ErrorKind::Stream(StreamError::NameNotUtf8 { .. }) => {
+                    name == "invalid UTF-8 in a name"
+                }
+                ErrorKind::Decode(_) => name != "invalid UTF-8 in a name",
                 _ => false,
             };
             assert!(is_expected, "{name}: {error:?}");

@@ -260,10 +260,10 @@ fn columns_have_type_names_nullability_and_key_flags() {
                 ("m", "timestamp(0) with time zone", false, true),
             ]
         );
-        for (place, name) in
+        for (index, name) in
             [(5, "'mood'::regtype"), (6, "'positive'::regtype"), (9, "'other.pair'::regtype")]
         {
-            assert_eq!(columns[place]["type_id"], json!(fixture.number(&format!("{name}::oid"))));
+            assert_eq!(columns[index]["type_id"], json!(fixture.number(&format!("{name}::oid"))));
         }
     }
 }

@@ -61,7 +61,7 @@ fn frames_are_the_bytes_of_messages_also_when_both_are_read() {
         let chunked = messages.iter().filter(|(.., in_stream)| *in_stream == Some(true)).count();
         assert!(chunked > 3000, "{chunked} of {} messages in chunks", messages.len());
         let decoders: [fn(usize) -> bool; 3] =
-            [|_| false, |place| place % 2 == 0, |place| place % 2 == 1];
+            [|_| false, |index| index % 2 == 0, |index| index % 2 == 1];
         for decoded in decoders {
             assert!(without_states(&read(&fixture, decoded)) == without_states(&messages));
         }

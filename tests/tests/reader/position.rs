@@ -64,24 +64,24 @@ fn a_reader_resumes_after_every_event() {
         let commits: Vec<_> = events.iter().map(|event| event.position().commit_lsn()).collect();
         let all: Vec<_> = events.iter().map(line).collect();
         assert_eq!(all.len(), EVENTS);
-        for (place, slot) in slots.iter().enumerate() {
+        for (index, slot) in slots.iter().enumerate() {
             // Nothing is acknowledged, so the slot does not advance.
             let mut reader = builder(&fixture, slot).connect().unwrap();
-            let event = reader.in_time().nth(place).unwrap().unwrap();
+            let event = reader.in_time().nth(index).unwrap().unwrap();
             let position = stored(&event.position());
             assert_eq!(position, event.position());
             reader.stop().unwrap();
             let mut again =
                 builder(&fixture, slot).resume(position).until_lsn(end).connect().unwrap();
             let rest: Vec<_> = again.in_time().map(|event| line(&event.unwrap())).collect();
-            assert_eq!(rest, all[place + 1..], "after event {place}");
+            assert_eq!(rest, all[index + 1..], "after event {index}");
             again.stop().unwrap();
             // The server knows only complete transactions: that of the position only if this was
             // its last event.
-            let is_last = commits.get(place + 1) != Some(&commits[place]);
+            let is_last = commits.get(index + 1) != Some(&commits[index]);
             let confirmed = fixture.slot_named(slot).confirmed;
-            assert_eq!(confirmed > commits[place], is_last, "after event {place}");
-            assert!(commits.get(place + 1).is_none_or(|next| confirmed <= *next));
+            assert_eq!(confirmed > commits[index], is_last, "after event {index}");
+            assert!(commits.get(index + 1).is_none_or(|next| confirmed <= *next));
         }
     }
 }
@@ -268,10 +268,10 @@ fn messages_outside_of_transactions_have_positions() {
         let events = all(None);
         assert_eq!(events.len(), 6);
         let lines: Vec<_> = events.iter().map(line).collect();
-        for (place, event) in events.iter().enumerate() {
+        for (index, event) in events.iter().enumerate() {
             fixture.wait_until_free();
             let rest: Vec<_> = all(Some(stored(&event.position()))).iter().map(line).collect();
-            assert_eq!(rest, lines[place + 1..], "after event {place}");
+            assert_eq!(rest, lines[index + 1..], "after event {index}");
         }
     }
 }

@@ -178,7 +178,7 @@ fn reading_survives_repeated_termination_in_one_large_transaction() {
 /// Reads ids while the server is restarted in the middle of transactions. Manual acknowledgements
 /// are two transactions late.
 fn survives(mode: StopMode, acknowledge: Acknowledge) {
-    const EACH: i64 = 300;
+    const ROWS: i64 = 300;
     for major in servers().iter().map(|server| server.major()) {
         let server = Server::of_major(major).unwrap();
         let fixture = Fixture::new(&server, "CREATE TABLE t (id int PRIMARY KEY, n int)");
@@ -186,7 +186,7 @@ fn survives(mode: StopMode, acknowledge: Acknowledge) {
             set_up(&fixture, fixture.builder()).acknowledge(acknowledge).connect().unwrap();
         let acknowledger = reader.acknowledger();
         let insert = |batch: i64| {
-            let (from, to) = (batch * EACH, batch * EACH + EACH - 1);
+            let (from, to) = (batch * ROWS, batch * ROWS + ROWS - 1);
             let insert = format!("INSERT INTO t SELECT n, n FROM generate_series({from}, {to}) n");
             fixture.run([&insert as &str]);
         };
@@ -194,13 +194,13 @@ fn survives(mode: StopMode, acknowledge: Acknowledge) {
         for batch in 0..4 {
             insert(batch);
             thread::scope(|scope| {
-                for place in 0..EACH {
-                    if place == EACH / 3 {
+                for index in 0..ROWS {
+                    if index == ROWS / 3 {
                         // A fast shutdown waits until the reader has read everything.
                         scope.spawn(|| server.restart(mode).unwrap());
                     }
                     let event = reader.next_in_time().unwrap().unwrap();
-                    assert_eq!(id(&event), batch * EACH + place);
+                    assert_eq!(id(&event), batch * ROWS + index);
                     waiting.push(event.position());
                 }
                 // Notices that the server is gone if all events arrived before.
@@ -212,7 +212,7 @@ fn survives(mode: StopMode, acknowledge: Acknowledge) {
             });
             // Events delivered before a restart are acknowledged after it.
             if batch > 1 {
-                let late = waiting.split_off(usize::try_from(EACH).unwrap());
+                let late = waiting.split_off(usize::try_from(ROWS).unwrap());
                 for position in std::mem::replace(&mut waiting, late).into_iter().rev() {
                     acknowledger.acknowledge(position).unwrap();
                 }

@@ -46,11 +46,11 @@ fn resumes_after_any_event(end: End) {
         assert_eq!(all.len(), EVENTS);
         let lines: Vec<_> = all.iter().map(line).collect();
         for (delivered, slot) in slots.iter().enumerate() {
-            let place = format!("PostgreSQL {} after {delivered} events", fixture.major());
+            let context = format!("PostgreSQL {} after {delivered} events", fixture.major());
             let mut reader = fixture.builder().slot(slot).connect().unwrap();
             let first: Vec<_> =
                 reader.in_time().take(delivered).map(|event| line(&event.unwrap())).collect();
-            assert_eq!(first, lines[..delivered], "{place}");
+            assert_eq!(first, lines[..delivered], "{context}");
             // The last event counts as acknowledged only when the next is requested.
             let resumes_at = boundary(&all, delivered.saturating_sub(1));
             match end {
@@ -62,16 +62,16 @@ fn resumes_after_any_event(end: End) {
                 (!slot.active).then_some(slot.confirmed)
             });
             if let Some(next) = all.get(resumes_at) {
-                assert!(confirmed <= next.transaction().unwrap().commit_lsn(), "{place}");
+                assert!(confirmed <= next.transaction().unwrap().commit_lsn(), "{context}");
             }
             let again = fixture.read_with(|builder| builder.slot(slot));
             let again: Vec<_> = again.iter().map(line).collect();
             let starts = lines.len() - again.len();
-            assert_eq!(again, lines[starts..], "{place}");
-            assert_eq!(boundary(&all, starts), starts, "{place}: not from a transaction's start");
+            assert_eq!(again, lines[starts..], "{context}");
+            assert_eq!(boundary(&all, starts), starts, "{context}: not from a transaction's start");
             match end {
-                End::Stop => assert_eq!(starts, resumes_at, "{place}"),
-                End::Crash => assert!(starts <= resumes_at, "{place}"),
+                End::Stop => assert_eq!(starts, resumes_at, "{context}"),
+                End::Crash => assert!(starts <= resumes_at, "{context}"),
             }
         }
     }

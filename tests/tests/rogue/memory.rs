@@ -7,14 +7,14 @@ use std::cell::Cell;
 pub(crate) struct Counting;
 
 thread_local! {
-    static HELD: Cell<isize> = const { Cell::new(0) };
+    static ALLOCATED: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
 fn count(layout: Layout, sign: isize) {
     // No layout is longer than isize::MAX.
-    HELD.set(HELD.get() + sign * layout.size().cast_signed());
-    PEAK.set(PEAK.get().max(HELD.get()));
+    ALLOCATED.set(ALLOCATED.get() + sign * layout.size().cast_signed());
+    PEAK.set(PEAK.get().max(ALLOCATED.get()));
 }
 
 // SAFETY: every call is passed unchanged to the system allocator.
@@ -35,7 +35,7 @@ unsafe impl GlobalAlloc for Counting {
 
 /// Returns the most bytes that `work` held on this thread at any moment, beyond those held before.
 pub(crate) fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    let before = HELD.get();
+    let before = ALLOCATED.get();
     PEAK.set(before);
     let result = work();
     (result, (PEAK.get() - before).unsigned_abs())

@@ -275,8 +275,8 @@ fn sql_in_the_sources_is_qualified() {
     let found: Vec<String> = sql
         .iter()
         .flat_map(|literal| {
-            let place = format!("{}:{}", literal.file.display(), literal.line);
-            faults(&literal.text).into_iter().map(move |fault| format!("{place}: {fault}"))
+            let context = format!("{}:{}", literal.file.display(), literal.line);
+            faults(&literal.text).into_iter().map(move |fault| format!("{context}: {fault}"))
         })
         .collect();
     assert!(found.is_empty(), "\n{}", found.join("\n"));

@@ -57,14 +57,18 @@ fn no_timeout_of_the_role_or_the_database_ends_a_session() {
                     .batch_execute(&format!("ALTER {target} SET {timeout} = '{millis}ms'"))
                     .unwrap();
             }
-            let place = format!("PostgreSQL {}, {target}", server.major());
+            let context = format!("PostgreSQL {}, {target}", server.major());
             let dsn = database.dsn().replace("user=postgres", &format!("user={role}"));
 
             let mut connection = Connection::connect(&dsn.parse().unwrap()).unwrap();
             thread::sleep(2 * TIMEOUT);
             for timeout in timeouts(server.major()) {
                 let rows = connection.simple_query(&format!("SHOW {timeout}")).unwrap();
-                assert_eq!(rows[0].rows[0].values().next(), Some(Some("0")), "{place}: {timeout}");
+                assert_eq!(
+                    rows[0].rows[0].values().next(),
+                    Some(Some("0")),
+                    "{context}: {timeout}"
+                );
             }
             connection.close().unwrap();
 
@@ -72,14 +76,14 @@ fn no_timeout_of_the_role_or_the_database_ends_a_session() {
             let mut reader = reader.reconnect(Reconnect::never()).connect().unwrap();
             reader.next_in_time().unwrap().unwrap();
             let session = catalogue_session(&database, &mut client, &role);
-            assert!(session.is_some(), "{place}");
+            assert!(session.is_some(), "{context}");
             thread::sleep(3 * TIMEOUT);
             for _ in 1..ROWS {
-                reader.next_in_time().unwrap().unwrap_or_else(|error| panic!("{place}: {error}"));
+                reader.next_in_time().unwrap().unwrap_or_else(|error| panic!("{context}: {error}"));
             }
             client.batch_execute("INSERT INTO late VALUES (1)").unwrap();
-            reader.next_in_time().unwrap().unwrap_or_else(|error| panic!("{place}: {error}"));
-            assert_eq!(catalogue_session(&database, &mut client, &role), session, "{place}");
+            reader.next_in_time().unwrap().unwrap_or_else(|error| panic!("{context}: {error}"));
+            assert_eq!(catalogue_session(&database, &mut client, &role), session, "{context}");
             reader.stop().unwrap();
             drop(database);
             server.client().batch_execute(&format!("DROP ROLE {role}")).unwrap();

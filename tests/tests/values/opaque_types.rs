@@ -9,7 +9,7 @@ use crate::check::{json_of, text_of};
 use crate::samples::Raw;
 
 /// The types, the first major that has each, and a value.
-const KEPT: &[(&str, u32, &str)] = &[
+const OPAQUE_VALUES: &[(&str, u32, &str)] = &[
     ("regproc", 10, "'now'::regproc"),
     ("regprocedure", 10, "'abs(numeric)'::regprocedure"),
     ("regoper", 10, "'||/'::regoper"),
@@ -50,7 +50,7 @@ fn create_statistics(client: &mut Client, major: u32) {
 /// Returns their oids, and those of their arrays.
 pub(crate) fn types(client: &mut Client, major: u32) -> Vec<u32> {
     let mut oids = Vec::new();
-    for (ty, ..) in KEPT.iter().filter(|(_, since, _)| *since <= major) {
+    for (ty, ..) in OPAQUE_VALUES.iter().filter(|(_, since, _)| *since <= major) {
         let query = "SELECT oid, typarray FROM pg_type WHERE oid = $1::text::regtype";
         let row = client.query_one(query, &[ty]).unwrap();
         oids.extend([row.get::<_, u32>(0), row.get(1)]);
@@ -65,7 +65,7 @@ fn values_without_a_reader_are_kept_unchanged() {
         let database = server.database("kept");
         let mut client = database.client();
         create_statistics(&mut client, major);
-        for (name, _, value) in KEPT.iter().filter(|(_, since, _)| *since <= major) {
+        for (name, _, value) in OPAQUE_VALUES.iter().filter(|(_, since, _)| *since <= major) {
             let described = catalogue::describe(&mut client, name);
             let ty = described.ty();
             let query = format!("SELECT {value}");

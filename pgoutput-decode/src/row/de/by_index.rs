@@ -51,7 +51,7 @@ impl<'a> SeqAccess<'a> for ValuesInOrder<'a> {
     ) -> Result<Option<S::Value>, Failure> {
         let Some(column) = self.columns.next() else { return Ok(None) };
         // Faster than through a `TupleColumn`.
-        let (cell, rest) = if let Some((format, value, rest)) = split_value(self.values) {
+        let (value, rest) = if let Some((format, value, rest)) = split_value(self.values) {
             let field = Field::of(field_type(column, self.types), format, value);
             (ColumnValue::Field(field.with_money_digits(self.money_digits)), rest)
         } else {
@@ -62,7 +62,7 @@ impl<'a> SeqAccess<'a> for ValuesInOrder<'a> {
             }
         };
         self.values = rest;
-        seed.deserialize(cell).map(Some)
+        seed.deserialize(value).map(Some)
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
         /// The way in which a value was read.
         #[derive(Debug, PartialEq)]
         enum By {
-            Place,
+            Index,
             Name,
         }
         struct FieldsVisitor;
@@ -116,7 +116,7 @@ mod tests {
             }
             fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<By, A::Error> {
                 while seq.next_element::<serde::de::IgnoredAny>()?.is_some() {}
-                Ok(By::Place)
+                Ok(By::Index)
             }
             fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<By, A::Error> {
                 while map.next_entry::<String, serde::de::IgnoredAny>()?.is_some() {}
@@ -135,7 +135,7 @@ mod tests {
             }};
         }
         let sent = Sent::insert(&COLUMNS, &[Is::Text("1"), Is::Null, Is::Text("2")]);
-        assert_eq!(by!(&sent, &["a", "b", "c"]), By::Place);
+        assert_eq!(by!(&sent, &["a", "b", "c"]), By::Index);
         assert_eq!(by!(&sent, &["a", "b"]), By::Name);
         assert_eq!(by!(&sent, &["a", "b", "c", "d"]), By::Name);
         assert_eq!(by!(&sent, &["a", "c", "b"]), By::Name);

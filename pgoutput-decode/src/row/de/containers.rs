@@ -65,11 +65,11 @@ impl<'a> SeqAccess<'a> for ArrayAccess<'a> {
         self.left -= 1;
         let inner = self.array.dimensions().get(self.level + 1..).unwrap_or_default();
         if inner.is_empty() {
-            let cell = ColumnValue::from(self.elements.next().flatten());
+            let value = ColumnValue::from(self.elements.next().flatten());
             return seed
-                .deserialize(cell)
+                .deserialize(value)
                 .map(Some)
-                .map_err(|failure| cell.inside(failure, &self.field));
+                .map_err(|failure| value.inside(failure, &self.field));
         }
         let list = Self::at(self.field, self.array, self.elements.clone(), self.level + 1);
         // Their product was checked against the number of elements.
@@ -127,10 +127,10 @@ impl<'a> CompositeAccess<'a> {
 
     fn read<S: DeserializeSeed<'a>>(
         &self,
-        cell: ColumnValue<'a>,
+        value: ColumnValue<'a>,
         seed: S,
     ) -> Result<S::Value, Failure> {
-        seed.deserialize(cell).map_err(|failure| cell.inside(failure, &self.field))
+        seed.deserialize(value).map_err(|failure| value.inside(failure, &self.field))
     }
 }
 
@@ -148,7 +148,7 @@ impl<'a> MapAccess<'a> for CompositeAccess<'a> {
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Failure> {
         match self.current.take() {
-            Some(cell) => self.read(cell, seed),
+            Some(value) => self.read(value, seed),
             None => Err(Failure::value_before_key()),
         }
     }
@@ -196,7 +196,7 @@ impl<'a> MapAccess<'a> for HstoreAccess<'a> {
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Failure> {
         match self.current.take() {
-            Some(cell) => seed.deserialize(cell),
+            Some(value) => seed.deserialize(value),
             None => Err(Failure::value_before_key()),
         }
     }

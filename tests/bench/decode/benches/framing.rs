@@ -4,8 +4,8 @@
 //! with `bulk`. For each input it prints nanoseconds per message, two ratios to the first line, all
 //! from one interleaved run, and allocations per message.
 //!
-//! Working in place leaves the buffer unchanged, while splitting empties a `BytesMut`. So the lanes
-//! of `bytes` first copy the input, at the cost of the line `memcpy`.
+//! Working in place leaves the buffer unchanged, while splitting empties a `BytesMut`. So the
+//! candidates of `bytes` first copy the input, at the cost of the line `memcpy`.
 
 use std::hint::black_box;
 

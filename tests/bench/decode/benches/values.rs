@@ -8,8 +8,8 @@ use std::hint::black_box;
 
 use pgoutput_bench::values::{Record, deserialize, get, get_any, row};
 use pgoutput_bench::{
-    Counting, Frame, Input, Lane, Report, allocations, bulk_relation, columns, compare, generated,
-    walk,
+    Candidate, Counting, Frame, Input, Report, allocations, bulk_relation, columns, compare,
+    generated, walk,
 };
 use pgoutput_decode::row::{Row, RowError};
 use pgoutput_decode::{Message, Relation, Relations};
@@ -45,7 +45,7 @@ fn measure(input: &Input) -> Report {
     for (name, read) in [("row.get", get as Read), ("deserialize", deserialize)] {
         let ((), count) = allocations(|| {
             for frame in &frames {
-                read(row(relation, frame)).expect("a good row");
+                read(row(relation, frame)).expect("a valid row");
             }
         });
         println!("  {name}: {} allocations a row", count / frames.len() as u64);
@@ -55,31 +55,31 @@ fn measure(input: &Input) -> Report {
         let frames = &frames;
         move || {
             for frame in frames {
-                read(row(relation, frame)).expect("a good row");
+                read(row(relation, frame)).expect("a valid row");
             }
         }
     };
-    let lanes = vec![
-        Lane::new("decode, columns as bytes", || {
+    let candidates = vec![
+        Candidate::new("decode, columns as bytes", || {
             for frame in &frames {
                 let message = Message::decode(black_box(frame.bytes), false);
-                black_box(columns(&message.expect("a good message")));
+                black_box(columns(&message.expect("a valid message")));
             }
         }),
-        Lane::new("memcpy", || {
+        Candidate::new("memcpy", || {
             walk::copy(input.stream(), &mut copied);
         }),
-        Lane::new("row.get of each column", each(get)),
-        Lane::new("each column as Value", each(get_any)),
-        Lane::new("row.deserialize", each(deserialize)),
-        Lane::new("serde_json, the same struct", || {
+        Candidate::new("row.get of each column", each(get)),
+        Candidate::new("each column as Value", each(get_any)),
+        Candidate::new("row.deserialize", each(deserialize)),
+        Candidate::new("serde_json, the same struct", || {
             for line in &json {
-                let record: Record<'_> = serde_json::from_str(black_box(line)).expect("good JSON");
+                let record: Record<'_> = serde_json::from_str(black_box(line)).expect("valid JSON");
                 black_box(record);
             }
         }),
     ];
-    compare(input.name.clone(), input.len(), lanes)
+    compare(input.name.clone(), input.len(), candidates)
 }
 
 fn to_json(relation: &Relation, frame: &Frame<'_>) -> String {

@@ -7,20 +7,20 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::{Input, allocations};
 
-/// The number of turns of each lane.
+/// The number of turns of each candidate.
 const ROUNDS: usize = 41;
 
 /// The shortest duration of a turn.
 const TURN: Duration = Duration::from_millis(2);
 
 /// One of the implementations.
-pub struct Lane<'a> {
+pub struct Candidate<'a> {
     name: String,
     run: Box<dyn FnMut() + 'a>,
 }
 
-impl<'a> Lane<'a> {
-    /// Creates a lane. `run` does all of its work once.
+impl<'a> Candidate<'a> {
+    /// Creates a candidate. `run` does all of its work once.
     pub fn new(name: impl Into<String>, run: impl FnMut() + 'a) -> Self {
         Self { name: name.into(), run: Box::new(run) }
     }
@@ -32,13 +32,13 @@ impl<'a> Lane<'a> {
     }
 }
 
-impl fmt::Debug for Lane<'_> {
+impl fmt::Debug for Candidate<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Candidate").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-/// The result of [`compare`], a line for each lane.
+/// The result of [`compare`], a line for each candidate.
 #[derive(Debug, Clone)]
 pub struct Report {
     name: String,
@@ -61,31 +61,42 @@ struct Line {
     name: String,
     /// The best round, in nanoseconds per unit.
     nanos: f64,
-    /// The best round's ratio to the first lane's.
+    /// The best round's ratio to the first candidate's.
     least: f64,
-    /// The median of the rounds' ratios to the first lane.
+    /// The median of the rounds' ratios to the first candidate.
     middle: f64,
 }
 
-/// Runs the lanes in turns and compares them with the first. Each does `units` of work in one run.
+/// Runs the candidates in turns and compares them with the first. Each does `units` of work in one
+/// run.
 ///
-/// A lane has two ratios: that of its best round to the first lane's best round, and the median of
-/// the ratios of all rounds. They differ if the machine did other work in some rounds, which slows
-/// down some lanes more than others.
-pub fn compare(name: impl Into<String>, units: usize, mut lanes: Vec<Lane<'_>>) -> Report {
-    let times: Vec<u32> = lanes.iter_mut().map(times).collect();
+/// A candidate has two ratios: that of its best round to the first candidate's best round, and the
+/// median of the ratios of all rounds. They differ if the machine did other work in some rounds,
+/// which slows down some candidates more than others.
+pub fn compare(
+    name: impl Into<String>,
+    units: usize,
+    mut candidates: Vec<Candidate<'_>>,
+) -> Report {
+    let times: Vec<u32> = candidates.iter_mut().map(times).collect();
     let mut rounds: Vec<Vec<f64>> = Vec::new();
     for _ in 0..ROUNDS {
-        rounds.push(lanes.iter_mut().zip(&times).map(|(lane, times)| lane.time(*times)).collect());
+        rounds.push(
+            candidates
+                .iter_mut()
+                .zip(&times)
+                .map(|(candidate, times)| candidate.time(*times))
+                .collect(),
+        );
     }
     let least =
         |number: usize| rounds.iter().map(|round| round[number]).fold(f64::INFINITY, f64::min);
-    let lines = lanes.iter().enumerate().map(|(number, lane)| {
+    let lines = candidates.iter().enumerate().map(|(number, candidate)| {
         let mut ratios: Vec<f64> = rounds.iter().map(|round| round[number] / round[0]).collect();
         ratios.sort_by(f64::total_cmp);
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let nanos = least(number) * 1e9 / units as f64;
-        let name = lane.name.clone();
+        let name = candidate.name.clone();
         Line { name, nanos, least: least(number) / least(0), middle: ratios[ROUNDS / 2] }
     });
     Report { name: name.into(), lines: lines.collect() }
@@ -97,20 +108,20 @@ pub type Work<'a> = (&'static str, Box<dyn FnMut() + 'a>);
 /// Compares the functions over the messages of an input. Each name is followed by the allocations
 /// per message in brackets.
 pub fn compare_counted(input: &Input, mut work: Vec<Work<'_>>) -> Report {
-    let lanes = work.iter_mut().map(|(name, run)| {
+    let candidates = work.iter_mut().map(|(name, run)| {
         let ((), count) = allocations(&mut *run);
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let each = count as f64 / input.len() as f64;
-        Lane::new(format!("{name} ({each:.1})"), run)
+        Candidate::new(format!("{name} ({each:.1})"), run)
     });
-    let lanes = lanes.collect();
-    compare(format!("{} (allocations a message)", input.name), input.len(), lanes)
+    let candidates = candidates.collect();
+    compare(format!("{} (allocations a message)", input.name), input.len(), candidates)
 }
 
-/// Returns how often a lane is run in one turn.
-fn times(lane: &mut Lane<'_>) -> u32 {
+/// Returns how often a candidate is run in one turn.
+fn times(candidate: &mut Candidate<'_>) -> u32 {
     let mut times = 1;
-    while lane.time(times) * f64::from(times) < TURN.as_secs_f64() {
+    while candidate.time(times) * f64::from(times) < TURN.as_secs_f64() {
         times *= 2;
     }
     times

@@ -1,6 +1,6 @@
 //! Parts that the benchmarks share: inputs, reference implementations, and a comparison of times.
 //!
-//! On a shared machine, ratios mean more than times. [`compare`] runs its lanes in turns, many
+//! On a shared machine, ratios mean more than times. [`compare`] runs its candidates in turns, many
 //! times, and measures the CPU time of its own thread. Counted instructions are reproducible:
 //! `cargo run --release -p pgoutput-bench --bin instructions`.
 
@@ -18,7 +18,7 @@ pub mod walk;
 
 pub use allocations::{Counting, allocations};
 pub use captured::captured;
-pub use compare::{Lane, Report, Work, compare, compare_counted};
+pub use compare::{Candidate, Report, Work, compare, compare_counted};
 pub use input::{Frame, Input, selected};
 #[cfg(feature = "record")]
 pub use record::Record;

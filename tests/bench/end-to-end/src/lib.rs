@@ -22,8 +22,8 @@ use std::process::ExitCode;
 
 pub mod consume;
 pub mod consumer;
-pub mod over;
 pub mod peers;
+pub mod transport;
 pub mod usage;
 pub mod workload;
 

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use clap::{Parser, value_parser};
-use pgoutput_bench::{Counting, Lane, Record, Report, allocations, compare};
+use pgoutput_bench::{Candidate, Counting, Record, Report, allocations, compare};
 use pgoutput_end_to_end::workload::Workload;
 use pgoutput_end_to_end::{Problem, exit};
 use pgoutput_harness::Server;
@@ -72,44 +72,44 @@ fn measure(workload: Workload, events: &[ChangeEvent]) -> Result<pgoutput_bench:
         events.iter().map(|event| record(&after(event))).collect::<Result<_, _>>()?;
     let lines: Vec<String> = records.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
     let (mut by_serde, mut direct) = (Vec::new(), String::new());
-    let lanes = vec![
-        Lane::new("serde_json of the event", || {
+    let candidates = vec![
+        Candidate::new("serde_json of the event", || {
             for event in events {
                 by_serde.clear();
                 serde_json::to_writer(&mut by_serde, black_box(event)).expect("JSON");
                 black_box(&by_serde);
             }
         }),
-        Lane::new("write_json, the same bytes", || {
+        Candidate::new("write_json, the same bytes", || {
             for event in events {
                 direct.clear();
                 black_box(event).write_json(&mut direct).expect("JSON");
                 black_box(&direct);
             }
         }),
-        Lane::new("row.get of each column", || {
+        Candidate::new("row.get of each column", || {
             for event in events {
                 black_box(columns(&after(black_box(event))).expect("the row's own types"));
             }
         }),
-        Lane::new("row.deserialize", || {
+        Candidate::new("row.deserialize", || {
             for event in events {
                 black_box(record(&after(black_box(event))).expect("the row's own struct"));
             }
         }),
-        Lane::new("serde_json to that struct", || {
+        Candidate::new("serde_json to that struct", || {
             for line in &lines {
                 let record: Record = serde_json::from_str(black_box(line)).expect("JSON");
                 black_box(record);
             }
         }),
-        Lane::new("clone", || {
+        Candidate::new("clone", || {
             for event in events {
                 black_box(black_box(event).clone());
             }
         }),
     ];
-    Ok(compare(workload.name(), events.len(), lanes))
+    Ok(compare(workload.name(), events.len(), candidates))
 }
 
 fn after(event: &ChangeEvent) -> Row<'_> {

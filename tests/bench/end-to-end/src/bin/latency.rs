@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, value_parser};
 use pgoutput_decode::{Message, TupleColumn};
-use pgoutput_end_to_end::over::Over;
+use pgoutput_end_to_end::transport::Transport;
 use pgoutput_end_to_end::{Problem, exit, median};
 use pgoutput_harness::Database;
 use pgoutput_reader::{Config, Connection, StartReplication};
@@ -28,8 +28,8 @@ struct Args {
     #[arg(default_value_t = 5, value_parser = value_parser!(u32).range(1..=1000))]
     rounds: u32,
     /// Transport from the server.
-    #[arg(long, value_enum, default_value_t = Over::Tcp)]
-    over: Over,
+    #[arg(long, value_enum, default_value_t = Transport::Tcp)]
+    over: Transport,
     /// Rows that each transaction inserts, 1 to 10,000; with more rows than the machine can send,
     /// the backlog is measured.
     #[arg(long, value_name = "ROWS", default_value_t = 1)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser, ValueEnum, value_parser};
-use pgoutput_end_to_end::over::Over;
+use pgoutput_end_to_end::transport::Transport;
 use pgoutput_end_to_end::workload::{MOST_ROWS, Workload};
 
 /// The arguments after `consume`, with which this program starts itself: it reads a slot up to an
@@ -40,8 +40,8 @@ pub(crate) struct Args {
     #[arg(default_value_t = 3, value_parser = value_parser!(u32).range(1..=1000))]
     pub(crate) rounds: u32,
     /// Transport from the server.
-    #[arg(long, value_enum, default_value_t = Over::Tcp)]
-    pub(crate) over: Over,
+    #[arg(long, value_enum, default_value_t = Transport::Tcp)]
+    pub(crate) over: Transport,
     /// Other clients, as tests/bench/peers builds them into one program [default: that program, if
     /// it is built].
     #[arg(long, value_name = "PROGRAM")]

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use pgoutput_end_to_end::consume::consume;
 use pgoutput_end_to_end::consumer::{Consumer, Task};
-use pgoutput_end_to_end::over::Over;
+use pgoutput_end_to_end::transport::Transport;
 use pgoutput_end_to_end::usage::{self, Usage, watch};
 use pgoutput_end_to_end::workload::{Workload, mark_end};
 use pgoutput_end_to_end::{Problem, exit, peers};
@@ -53,7 +53,7 @@ fn run(args: &Args) -> Result<(), Problem> {
 
 fn measure(
     server: &Server,
-    over: Over,
+    over: Transport,
     workload: Workload,
     consumers: &[Consumer],
     rows: u32,

@@ -8,7 +8,7 @@ use crate::Problem;
 
 /// The transport from the server to its readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Over {
+pub enum Transport {
     /// TCP on the loopback interface.
     #[default]
     Tcp,
@@ -18,7 +18,7 @@ pub enum Over {
     Tls,
 }
 
-impl Over {
+impl Transport {
     /// Returns its name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
