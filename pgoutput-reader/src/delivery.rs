@@ -60,7 +60,8 @@ pub(crate) struct Delivery {
     mode: Acknowledge,
     until: Option<Until>,
     idle: IdleTimer,
-    /// The server's WAL end when it last reported that nothing further is on its way.
+    /// The LSN at which the server last had nothing further on its way: the WAL end of a keepalive,
+    /// or an idle message.
     idle_at: Option<Lsn>,
     /// Whether commits on the server wait for the flushed LSN.
     commits_wait: bool,
@@ -118,6 +119,7 @@ impl Delivery {
         {
             self.idle.postpone(now);
             self.transactions.reached(body.lsn)?;
+            self.idle_at = Some(body.lsn);
             self.add_idle_boundary(body.lsn);
             return Ok(self.outcome_at(body.lsn));
         }

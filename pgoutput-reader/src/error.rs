@@ -108,6 +108,12 @@ pub enum ErrorKind {
     /// An argument is invalid, or options contradict each other.
     #[error("{}", Printable(.0))]
     Usage(String),
+    /// A thread of this crate panicked.
+    #[error("the thread for {doing} has panicked: please report this with its panic message")]
+    ThreadPanicked {
+        /// The activity, as in "connecting".
+        doing: &'static str,
+    },
     /// A deadline passed.
     #[error("timed out while {doing} {address}", address = Printable(.address))]
     Timeout {

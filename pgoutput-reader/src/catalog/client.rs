@@ -11,7 +11,7 @@ use postgres::types::ToSql;
 use postgres::{Client, Row, Statement};
 
 use crate::connection::SqlConnector;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::io::{Waits, worker};
 
 /// The name of the thread that queries.
@@ -171,7 +171,7 @@ fn wait<T>(
 
 /// The error for a thread that has panicked.
 fn died() -> Error {
-    Error::usage("the thread that queries the catalogue has ended without an answer")
+    ErrorKind::ThreadPanicked { doing: "querying the catalogue" }.into()
 }
 
 /// An open connection with its prepared queries: a repeated one takes one round trip, not two.
@@ -248,7 +248,6 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
-    use crate::error::ErrorKind;
     use crate::io::{StopHandle, WakePipe};
 
     const TIMEOUT: Duration = Duration::from_secs(60);
@@ -270,7 +269,7 @@ mod tests {
         let waits = Waits { stop: StopHandle::new(wake.waker()), wake };
         for waits in [None, Some(&waits)] {
             let error = of_a_panic(waits);
-            assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+            assert!(matches!(error.kind(), ErrorKind::ThreadPanicked { .. }), "{error}");
         }
     }
 

@@ -10,6 +10,9 @@ use super::client::SqlParameters;
 use crate::error::{Error, ProtocolError, SetupError};
 use crate::sql::slot::{SlotRow, slot_row, wal_end};
 
+/// The longest time that writing a logical decoding message may take.
+const MESSAGE_LIMIT: Duration = Duration::from_secs(5);
+
 const SLOT: &str = slot_row!("$1::pg_catalog.text::pg_catalog.name");
 
 const WAL_END: &str = concat!("SELECT (", wal_end!(), ")::pg_catalog.text");
@@ -82,11 +85,13 @@ impl Catalog {
         lsn.ok_or_else(|| ProtocolError::Answer { command, field }.into())
     }
 
-    /// Writes a logical decoding message without content, outside of any transaction.
+    /// Writes a logical decoding message without content, outside of any transaction. It waits for
+    /// a few seconds at most, as the replication stream is not read meanwhile.
     pub(crate) fn emit_message(&mut self, prefix: &str) -> Result<(), Error> {
         let query = "\
 SELECT pg_catalog.pg_logical_emit_message(false, $1::pg_catalog.text, ''::pg_catalog.text)";
-        self.sql.query(query, vec![Box::new(prefix.to_owned())]).map(drop)
+        let parameters: SqlParameters = vec![Box::new(prefix.to_owned())];
+        self.sql.query_within(Some(MESSAGE_LIMIT), query, parameters).map(drop)
     }
 }
 

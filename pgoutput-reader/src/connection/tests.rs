@@ -187,16 +187,16 @@ fn replication_commands_are_sent_and_their_answers_read() {
 #[test]
 fn a_slot_that_another_client_has_just_created_is_read_without_a_lock_timeout() {
     let scripted = Scripted::new("faster", |mut server| {
-        server.say(&welcome());
+        server.send(&accepted_client());
         server.expect(b'Q');
-        server.say(&row(&["pid"], &["7"]));
+        server.send(&row(&["pid"], &["7"]));
         let set = [message(b'C', b"SET\0"), ready()].concat();
         assert_eq!(server.expect(b'Q'), b"SET lock_timeout = 5000\0");
-        server.say(&set);
+        server.send(&set);
         server.expect(b'Q');
-        server.say(&[error("42710", "exists"), ready()].concat());
+        server.send(&[error("42710", "exists"), ready()].concat());
         assert_eq!(server.expect(b'Q'), b"SET lock_timeout = 0\0");
-        server.say(&set);
+        server.send(&set);
         server.ended();
     });
     let mut connection = scripted.connect();

@@ -294,6 +294,8 @@ fn messages_of_the_reader_itself_are_not_delivered() {
     let mut feed = Feed::new(Acknowledge::Automatic, idle, None);
     feed.nothing(1000, &message("own", "", 1000));
     assert_eq!(feed.acknowledged(), 1000);
+    assert!(feed.delivery.is_idle());
+    assert!(feed.delivery.idle_position().is_some());
     feed.keepalive(2000);
     assert_eq!(feed.acknowledged(), 1000, "only the messages count");
     for (prefix, content, end) in [("own", "text", 3000), ("other", "", 4000)] {

@@ -11,7 +11,7 @@ pub(crate) const COPY_DATA: u8 = b'd';
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Message<'a> {
     Authentication(Authentication<'a>),
-    /// Of variable length since protocol 3.2. Not kept, as nothing is ever cancelled here.
+    /// Of variable length since protocol 3.2. Not kept: this connection sends no CancelRequest.
     BackendKeyData,
     CommandComplete(&'a [u8]),
     CopyBothResponse,

@@ -163,8 +163,8 @@ impl ReaderBuilder {
 
     /// Returns a handle that stops the future reader, and before that [`connect`](Self::connect)
     /// while it waits for a slot to be created. The server then ends the creation, no slot remains,
-    /// and the error is [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). Each reader needs its
-    /// own.
+    /// and the error is [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). A stop that arrives after
+    /// the creation leaves the slot, and stops the reader. Each reader needs its own.
     ///
     /// # Errors
     /// [`Io`](crate::ErrorKind::Io) if the system cannot create a pipe.
@@ -197,8 +197,7 @@ impl ReaderBuilder {
     }
 
     /// Sets the number of tables that are kept with their descriptions from the catalogue, some
-    /// kilobytes each. Beyond that they are queried again. For tests.
-    #[doc(hidden)]
+    /// kilobytes each; 32,768 by default. Beyond that they are queried again.
     #[must_use]
     pub fn described_tables(mut self, tables: usize) -> Self {
         self.described_tables = tables;

@@ -11,7 +11,7 @@ use super::verify::Stored;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::connection::{Connection, CopyBoth, SystemId};
-use crate::error::{Error, HistoryError, SetupError};
+use crate::error::{Error, ErrorKind, HistoryError, SetupError};
 use crate::io::{StopHandle, Waits, WakePipe, Waker, worker};
 use crate::proto::liveness::UpdateTiming;
 use crate::proto::{CreateSlot, StartReplication};
@@ -255,7 +255,7 @@ impl ReconnectionAttempt {
             Ok(result) => Some(result),
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => {
-                Some(Err(Error::usage("the thread that connects has ended without a result")))
+                Some(Err(ErrorKind::ThreadPanicked { doing: "connecting" }.into()))
             }
         }
     }
@@ -270,7 +270,6 @@ impl Drop for ReconnectionAttempt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
     use std::time::Instant;
 
     fn lost() -> LostStream {
@@ -313,7 +312,8 @@ mod tests {
         let start = Instant::now();
         wake.wait(Some(start + STEP_TIMEOUT)).unwrap();
         assert!(start.elapsed() < STEP_TIMEOUT, "no thread was woken");
-        assert!(attempt.result().expect("woken before the end").is_err());
+        let error = attempt.result().expect("woken before the end").map(drop).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::ThreadPanicked { .. }), "{error}");
     }
 
     #[test]

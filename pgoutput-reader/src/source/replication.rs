@@ -360,7 +360,15 @@ impl Source for Replication {
         if due.keepalive {
             stream.send_status(true)?;
         }
-        due.message.map_or(Ok(()), |prefix| self.catalog.emit_message(prefix))
+        let Some(prefix) = due.message else { return Ok(()) };
+        match self.catalog.emit_message(prefix) {
+            // The replication stream goes on without it, and the next message is written in time.
+            Err(error) if is_transient(&error) => {
+                log::warn!("writing an idle message: {error}");
+                Ok(())
+            }
+            written => written,
+        }
     }
 
     fn commits_wait(&self) -> bool {
