@@ -67,6 +67,7 @@ mod session;
 mod ssl;
 mod uri;
 mod value;
+mod variables;
 
 #[cfg(test)]
 mod tests;
@@ -77,7 +78,7 @@ use std::time::Duration;
 
 #[cfg(feature = "tls")]
 pub(crate) fn home() -> Option<std::path::PathBuf> {
-    account::home(&env::process)
+    account::home(&variables::process)
 }
 
 pub use endpoint::{DEFAULT_PORT, Endpoint, Host};
@@ -187,7 +188,7 @@ impl FromStr for Config {
     /// service file if the string names a service.
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         let mut parameters = dsn::parse(text, ParameterOrigin::ConnectionString)?;
-        service::fill(&mut parameters, &env::process)?;
+        service::fill(&mut parameters, &variables::process)?;
         parameters.into_config()
     }
 }
@@ -204,7 +205,7 @@ impl Config {
     /// # Errors
     /// A variable with an invalid or unsupported value, named by [`ConfigError::variable`].
     pub fn from_env() -> Result<Self, ConfigError> {
-        env::from_env(&env::process)
+        env::from_env(&variables::process)
     }
 
     /// Reads the settings of `dsn`, or of the connection string in `DATABASE_URL` if `dsn` is
@@ -217,7 +218,7 @@ impl Config {
     /// # Errors
     /// A malformed connection string, or an invalid or unsupported value.
     pub fn from_dsn_or_env(dsn: Option<&str>) -> Result<Self, ConfigError> {
-        env::from_dsn_or_env(dsn, &env::process)
+        env::from_dsn_or_env(dsn, &variables::process)
     }
 
     /// Checks the settings as a whole: that lists match, and that all settings are supported.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::account::Account;
 use super::error::{ConfigError, ConfigErrorKind};
-use super::{Config, Host, Secret, conninfo, env};
+use super::{Config, Host, Secret, conninfo, variables};
 
 /// An empty text means the default, as in a connection string.
 fn text(value: impl Into<String>) -> Option<String> {
@@ -325,12 +325,12 @@ impl Config {
     /// # Errors
     /// [`ConfigErrorKind::NoUser`] if there is none.
     pub fn user_or_default(&self) -> Result<Cow<'_, str>, ConfigError> {
-        self.user_or(&env::process, Account::current)
+        self.user_or(&variables::process, Account::current)
     }
 
     pub(crate) fn user_or(
         &self,
-        lookup: env::Lookup<'_>,
+        lookup: variables::Lookup<'_>,
         account: impl FnOnce() -> Option<Account>,
     ) -> Result<Cow<'_, str>, ConfigError> {
         if let Some(user) = &self.user {

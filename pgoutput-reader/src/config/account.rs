@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::env::Lookup;
+use super::variables::Lookup;
 
 /// The two fields of a passwd(5) line that are needed.
 #[derive(Debug, PartialEq, Eq)]

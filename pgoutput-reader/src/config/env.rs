@@ -4,20 +4,11 @@
 //! `PGLOCALEDIR` chooses the language of libpq's own messages. It has no effect here and is not
 //! read.
 
-use std::ffi::OsString;
-
 use super::error::{ConfigError, ParameterOrigin, Problem};
 use super::keyword::{self, KEYWORDS};
 use super::parameters::Parameters;
+use super::variables::Lookup;
 use super::{Config, ConfigErrorKind, dsn, service};
-
-/// Looks up a variable. It is an argument so that tests need not change the process's environment.
-pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
-
-/// The environment of this process.
-pub(crate) fn process(name: &str) -> Option<OsString> {
-    std::env::var_os(name)
-}
 
 /// Variables that libpq turns into settings of the session. The reader pins these settings, so it
 /// accepts only its own values.

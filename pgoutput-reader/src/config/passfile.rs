@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::account;
-use super::env::{self, Lookup};
 use super::error::{ConfigError, ConfigErrorKind};
+use super::variables::{self, Lookup};
 use super::{Config, Endpoint, Secret};
 
 impl Config {
@@ -30,7 +30,9 @@ impl Config {
         let user = self.user_or_default()?;
         let named = self.get_passfile().map(Path::to_owned);
         let must_exist = named.is_some();
-        let Some(path) = named.or_else(|| default_path(&env::process)) else { return Ok(None) };
+        let Some(path) = named.or_else(|| default_path(&variables::process)) else {
+            return Ok(None);
+        };
         let Some(content) = read(&path, must_exist)? else { return Ok(None) };
         let (host, port) = (endpoint.passfile_host(), endpoint.port().to_string());
         let wanted = [host.as_bytes(), port.as_bytes(), dbname.as_bytes(), user.as_bytes()];

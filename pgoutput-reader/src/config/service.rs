@@ -6,10 +6,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::account;
-use super::env::Lookup;
 use super::error::{ConfigError, ConfigErrorKind, ParameterOrigin};
 use super::keyword;
 use super::parameters::Parameters;
+use super::variables::Lookup;
 
 /// The directories of the system's service file if `PGSYSCONFDIR` is not set: Debian's, Red Hat's,
 /// and that of a server built from source. A libpq has one of them built in.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Connection;
-use super::open::all;
 use super::session_attrs::{ServerQuestion, fits};
 use crate::config::{Config, Endpoint, TargetSessionAttrs};
 use crate::error::{Error, ErrorKind};
@@ -62,7 +61,18 @@ fn first_as<T>(
             }
         }
     }
-    Err(all(failed))
+    Err(all_failed(failed))
+}
+
+/// Returns the error, or all of them.
+pub(super) fn all_failed(mut errors: Vec<Error>) -> Error {
+    match (errors.pop(), errors.is_empty()) {
+        (Some(only), true) => only,
+        (last, _) => {
+            errors.extend(last);
+            ErrorKind::AllHosts(errors).into()
+        }
+    }
 }
 
 impl Connection {

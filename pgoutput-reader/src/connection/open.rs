@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::async_messages::AsyncMessages;
-use super::hosts::first;
+use super::hosts::{all_failed, first};
 use super::{Connection, Protection};
 use crate::config::{Config, Endpoint, SslCertMode, SslMode};
 use crate::error::{Error, ErrorKind, TlsError};
@@ -62,7 +62,7 @@ pub(super) fn open_with_fallback<T>(
             }
         }
     }
-    Err(all(failed))
+    Err(all_failed(failed))
 }
 
 impl Connection {
@@ -258,17 +258,6 @@ pub(super) fn is_local(target: &Target) -> bool {
     match target {
         Target::Unix(_) => true,
         Target::Tcp(address) => address.ip().to_canonical().is_loopback(),
-    }
-}
-
-/// The error, or all of them.
-pub(super) fn all(mut errors: Vec<Error>) -> Error {
-    match (errors.pop(), errors.is_empty()) {
-        (Some(only), true) => only,
-        (last, _) => {
-            errors.extend(last);
-            ErrorKind::AllHosts(errors).into()
-        }
     }
 }
 
