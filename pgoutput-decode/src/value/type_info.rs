@@ -168,12 +168,12 @@ impl fmt::Debug for AttributeList<'_> {
 
 /// The type of a [`Field`](super::Field): an oid, and the description of the type if there is one.
 #[derive(Clone, Copy)]
-pub struct FieldType<'a>(Source<'a>);
+pub struct FieldType<'a>(Description<'a>);
 
-/// The location of the description. The oid has the same offset in all variants, so that reading it
-/// is one load.
+/// The description, or only the oid. The oid has the same offset in all variants, so that reading
+/// it is one load.
 #[derive(Clone, Copy)]
-enum Source<'a> {
+enum Description<'a> {
     Oid(Oid),
     Borrowed(Oid, &'a TypeInfo<'a>),
     #[cfg(feature = "alloc")]
@@ -191,38 +191,38 @@ impl<'a> FieldType<'a> {
     /// A type known by its oid alone.
     #[inline]
     pub const fn new(oid: Oid) -> Self {
-        Self(Source::Oid(oid))
+        Self(Description::Oid(oid))
     }
 
     /// A described type.
     #[inline]
     pub const fn described(info: &'a TypeInfo<'a>) -> Self {
-        Self(Source::Borrowed(info.oid, info))
+        Self(Description::Borrowed(info.oid, info))
     }
 
     #[cfg(feature = "alloc")]
     #[inline]
     pub(super) const fn stored(oid: Oid, slot: Slot, set: &'a TypeSet) -> Self {
-        Self(Source::Stored(oid, slot, set))
+        Self(Description::Stored(oid, slot, set))
     }
 
     /// The oid.
     #[inline]
     pub const fn oid(self) -> Oid {
         match self.0 {
-            Source::Oid(oid) | Source::Borrowed(oid, _) => oid,
+            Description::Oid(oid) | Description::Borrowed(oid, _) => oid,
             #[cfg(feature = "alloc")]
-            Source::Stored(oid, ..) => oid,
+            Description::Stored(oid, ..) => oid,
         }
     }
 
     /// The description, if there is one.
     pub fn info(self) -> Option<TypeInfo<'a>> {
         match self.0 {
-            Source::Oid(_) => None,
-            Source::Borrowed(_, info) => Some(*info),
+            Description::Oid(_) => None,
+            Description::Borrowed(_, info) => Some(*info),
             #[cfg(feature = "alloc")]
-            Source::Stored(oid, slot, set) => set.info(oid, slot),
+            Description::Stored(oid, slot, set) => set.info(oid, slot),
         }
     }
 
@@ -234,29 +234,29 @@ impl<'a> FieldType<'a> {
     /// The kind of the type; [`TypeKind::Base`] without a description.
     #[inline]
     pub fn kind(self) -> TypeKind<'a> {
-        if let Source::Oid(_) = self.0 { TypeKind::Base } else { self.described_kind() }
+        if let Description::Oid(_) = self.0 { TypeKind::Base } else { self.described_kind() }
     }
 
     // Out of line, since nearly all types are built in.
     fn described_kind(self) -> TypeKind<'a> {
         match self.0 {
-            Source::Oid(_) => TypeKind::Base,
-            Source::Borrowed(_, info) => info.kind,
+            Description::Oid(_) => TypeKind::Base,
+            Description::Borrowed(_, info) => info.kind,
             #[cfg(feature = "alloc")]
-            Source::Stored(oid, slot, set) => set.kind(oid, slot),
+            Description::Stored(oid, slot, set) => set.kind(oid, slot),
         }
     }
 
     /// Returns true for a type with a description.
     #[inline]
     pub(super) const fn is_described(self) -> bool {
-        !matches!(self.0, Source::Oid(_))
+        !matches!(self.0, Description::Oid(_))
     }
 
     /// Returns true for a base type that is not like text, and for a type without a description.
     #[inline]
     pub(crate) fn is_base(self) -> bool {
-        matches!(self.0, Source::Oid(_)) || self.is_described_base()
+        matches!(self.0, Description::Oid(_)) || self.is_described_base()
     }
 
     fn is_described_base(self) -> bool {
@@ -266,7 +266,7 @@ impl<'a> FieldType<'a> {
     /// Searches this type, and the types inside it, for a description of the type with this oid.
     #[cfg(feature = "alloc")]
     pub(crate) fn find(self, oid: Oid) -> Option<FieldType<'a>> {
-        if let Source::Stored(_, _, set) = self.0 {
+        if let Description::Stored(_, _, set) = self.0 {
             return set.get(oid);
         }
         let mut left = alloc::vec![self];
@@ -284,7 +284,7 @@ impl<'a> FieldType<'a> {
     #[must_use]
     #[inline]
     pub fn without_domains(self) -> Self {
-        if let Source::Oid(_) = self.0 { self } else { self.below_domains() }
+        if let Description::Oid(_) = self.0 { self } else { self.below_domains() }
     }
 
     fn below_domains(self) -> Self {
@@ -299,7 +299,7 @@ impl<'a> FieldType<'a> {
     /// Returns true for the types whose text and binary forms are both the text itself.
     #[inline]
     pub fn is_text(self) -> bool {
-        if let Source::Oid(oid) = self.0 { is_text(oid) } else { self.is_described_text() }
+        if let Description::Oid(oid) = self.0 { is_text(oid) } else { self.is_described_text() }
     }
 
     fn is_described_text(self) -> bool {
