@@ -43,7 +43,7 @@ impl SignalTarget {
         let signalled = Self::default();
         let handle = signalled.clone();
         thread::spawn(move || {
-            if signals.forever().next().is_some() {
+            if wait(&mut signals, &is_requested) {
                 handle.end();
             }
         });
@@ -85,6 +85,12 @@ impl SignalTarget {
     }
 }
 
+/// Waits for a signal, and returns whether there was one. `signals` lacks a signal that came after
+/// the flag's handler was installed and before its own, but the flag has it.
+fn wait(signals: &mut Signals, is_requested: &AtomicBool) -> bool {
+    is_requested.load(Ordering::SeqCst) || signals.forever().next().is_some()
+}
+
 /// Stops when the other end of the output pipe is closed. Only the next write would notice, which
 /// never comes on an idle stream.
 pub(crate) fn stop_on_closed_output(stop: StopHandle) {
@@ -100,4 +106,21 @@ pub(crate) fn stop_on_closed_output(stop: StopHandle) {
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_signal_before_the_last_handler_is_not_lost() {
+        let (sender, result) = mpsc::channel();
+        thread::spawn(move || {
+            let mut signals = Signals::new([signal_hook::consts::SIGUSR2]).unwrap();
+            sender.send(wait(&mut signals, &AtomicBool::new(true))).unwrap();
+        });
+        assert_eq!(result.recv_timeout(Duration::from_secs(60)), Ok(true));
+    }
 }
