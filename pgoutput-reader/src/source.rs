@@ -3,6 +3,8 @@
 #[cfg(test)]
 pub(crate) mod capture;
 mod identity;
+#[cfg(test)]
+mod mock_server;
 mod open;
 mod outage;
 mod reconnect_policy;

@@ -22,26 +22,33 @@ pub(crate) fn ready() -> Vec<u8> {
     message(b'Z', b"I")
 }
 
-pub(crate) fn accepted_client() -> Vec<u8> {
+/// The messages with which a server accepts a client.
+pub(crate) fn greeting() -> Vec<u8> {
     let version = message(b'S', b"server_version\x0018.1\0");
-    // The last two messages answer the settings that every connection starts with, which `expect`
-    // skips.
-    [message(b'R', b"\0\0\0\0"), version, ready(), message(b'C', b"SET\0"), ready()].concat()
+    [message(b'R', b"\0\0\0\0"), version, ready()].concat()
 }
 
-fn error(code: &str, text: &str) -> Vec<u8> {
+pub(crate) fn accepted_client() -> Vec<u8> {
+    // The last two messages answer the settings that every connection starts with, which `expect`
+    // skips.
+    [greeting(), message(b'C', b"SET\0"), ready()].concat()
+}
+
+pub(crate) fn error(code: &str, text: &str) -> Vec<u8> {
     message(b'E', format!("SERROR\0VERROR\0C{code}\0M{text}\0\0").as_bytes())
 }
 
-fn row(names: &[&str], values: &[&str]) -> Vec<u8> {
+/// A result with one row, or with none if there are no values.
+pub(crate) fn row(names: &[&str], values: &[&str]) -> Vec<u8> {
     let count = u16::try_from(names.len()).unwrap().to_be_bytes();
     let names = names.iter().flat_map(|name| [name.as_bytes(), &[0; 19]].concat());
     let values = values.iter().flat_map(|value| {
         [&u32::try_from(value.len()).unwrap().to_be_bytes(), value.as_bytes()].concat()
     });
+    let values = count.into_iter().chain(values).collect::<Vec<_>>();
     [
         message(b'T', &count.into_iter().chain(names).collect::<Vec<_>>()),
-        message(b'D', &count.into_iter().chain(values).collect::<Vec<_>>()),
+        if values.len() > 2 { message(b'D', &values) } else { Vec::new() },
         message(b'C', b"DONE\0"),
         ready(),
     ]
@@ -54,6 +61,26 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// The server's end of a new connection, and the client's startup packet.
+    pub(crate) fn start(mut socket: UnixStream) -> (Self, Vec<u8>) {
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
+        let mut length = [0; 4];
+        socket.read_exact(&mut length).unwrap();
+        let mut startup = vec![0; u32::from_be_bytes(length) as usize - 4];
+        socket.read_exact(&mut startup).unwrap();
+        (Self { socket }, startup)
+    }
+
+    /// The next message of the client; `None` if it has closed the connection.
+    pub(crate) fn receive(&mut self) -> Option<(u8, Vec<u8>)> {
+        let mut header = [0; 5];
+        self.socket.read_exact(&mut header).ok()?;
+        let length = u32::from_be_bytes(*header.last_chunk().unwrap()) as usize;
+        let mut body = vec![0; length - 4];
+        self.socket.read_exact(&mut body).ok()?;
+        Some((header[0], body))
+    }
+
     /// The next message of the client.
     pub(crate) fn expect(&mut self, tag: u8) -> Vec<u8> {
         let body = self.message(tag);
@@ -64,12 +91,8 @@ impl Server {
     }
 
     fn message(&mut self, tag: u8) -> Vec<u8> {
-        let mut header = [0; 5];
-        self.socket.read_exact(&mut header).unwrap();
-        assert_eq!(char::from(header[0]), char::from(tag));
-        let length = u32::from_be_bytes(*header.last_chunk().unwrap()) as usize;
-        let mut body = vec![0; length - 4];
-        self.socket.read_exact(&mut body).unwrap();
+        let (sent, body) = self.receive().expect("the client closed the connection");
+        assert_eq!(char::from(sent), char::from(tag));
         body
     }
 
@@ -101,13 +124,8 @@ impl Scripted {
         let socket = folder.join(".s.PGSQL.5432");
         let listener = UnixListener::bind(&socket).unwrap();
         let server = thread::spawn(move || {
-            let (mut socket, _) = listener.accept().unwrap();
-            socket.set_read_timeout(Some(TIMEOUT)).unwrap();
-            let mut length = [0; 4];
-            socket.read_exact(&mut length).unwrap();
-            let mut startup = vec![0; u32::from_be_bytes(length) as usize - 4];
-            socket.read_exact(&mut startup).unwrap();
-            script(Server { socket });
+            let (socket, _) = listener.accept().unwrap();
+            script(Server::start(socket).0);
         });
         let config = Config::new().host(folder.to_str().unwrap()).port(5432).user("alice");
         let config = config.connect_timeout(TIMEOUT);

@@ -295,12 +295,14 @@ impl Replication {
     }
 
     fn replace(&mut self, error: Error) -> Result<(), Error> {
-        let policy = &self.settings.reconnect;
-        if policy.is_never() || !is_transient(&error) {
-            if self.settings.temporary && is_transient(&error) {
-                let slot = self.opener.start.slot.clone();
-                return Err(ErrorKind::TemporarySlotLost { slot, cause: error }.into());
-            }
+        if !is_transient(&error) {
+            return Err(error);
+        }
+        if self.settings.temporary {
+            let slot = self.opener.start.slot.clone();
+            return Err(ErrorKind::TemporarySlotLost { slot, cause: error }.into());
+        }
+        if self.settings.reconnect.is_never() {
             return Err(error);
         }
         let now = Instant::now();
@@ -418,3 +420,6 @@ fn merged(before: &Health, now: Health) -> Health {
         ..now
     }
 }
+
+#[cfg(test)]
+mod tests;
