@@ -12,9 +12,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pgoutput_decode::Lsn;
+use postgres::{Client, NoTls};
 
 use crate::config::Config;
 use crate::connection::tests::{Server, error, greeting, message, ready, row};
+use crate::error::Error;
 use crate::waiting::waiting;
 
 /// A timeout that does not pass in a test that succeeds.
@@ -150,6 +152,12 @@ impl MockServer {
     pub(crate) fn config(&self) -> Config {
         let config = Config::new().host(self.folder.to_str().unwrap()).port(5432).user("alice");
         config.dbname("app").connect_timeout(TIMEOUT).wal_receiver_timeout(2 * TIMEOUT)
+    }
+
+    /// Opens an SQL connection.
+    pub(crate) fn sql_client(&self) -> Result<Client, Error> {
+        let mut config = postgres::Config::new();
+        config.user("alice").host_path(&self.folder).connect(NoTls).map_err(Error::sql)
     }
 
     /// Changes the facts.

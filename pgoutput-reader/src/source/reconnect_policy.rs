@@ -179,16 +179,17 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn plain() -> Reconnect {
-        Reconnect::default().initial_delay(100 * MS).max_delay(1000 * MS).jitter(0)
+        Reconnect::default().initial_delay(200 * MS).max_delay(1000 * MS).jitter(0)
     }
 
     #[test]
     fn delays_grow_up_to_the_longest() {
         let delays = (0..6).map(|attempts| plain().delay(attempts, MS, 7).unwrap().as_millis());
-        assert_eq!(delays.collect::<Vec<_>>(), [100, 200, 400, 800, 1000, 1000]);
+        assert_eq!(delays.collect::<Vec<_>>(), [200, 400, 800, 1000, 1000, 1000]);
         let factor = |factor| plain().factor(factor).delay(u32::MAX, MS, 7);
         assert_eq!(factor(2), Some(1000 * MS));
-        assert_eq!(factor(1), Some(100 * MS));
+        assert_eq!(factor(1), Some(200 * MS));
+        assert_eq!(plain().good_after(), 1000 * MS);
     }
 
     #[test]
@@ -201,10 +202,11 @@ mod tests {
     #[test]
     fn jitter_subtracts_a_random_part_and_no_more() {
         let delays = |random| plain().jitter(25).delay(0, MS, random).unwrap();
-        assert_eq!(delays(0), 100 * MS);
-        assert!((75 * MS..76 * MS).contains(&delays(0xFFFF)));
+        assert_eq!(delays(0), 200 * MS);
+        assert!((150 * MS..151 * MS).contains(&delays(0xFFFF)));
         let half = delays(0x8000);
-        assert!((87 * MS..88 * MS).contains(&half), "{half:?}");
+        assert_eq!(half.as_millis(), 175);
+        assert_eq!(delays(0xABCD_8000), half);
         let all = plain().jitter(1000).delay(0, MS, 0xFFFF).unwrap();
         assert!(all < MS);
     }

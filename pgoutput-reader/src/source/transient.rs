@@ -66,6 +66,7 @@ mod tests {
     use super::*;
     use crate::config::TargetSessionAttrs;
     use crate::error::{AuthError, HistoryError, ProtocolError, ServerMessage, StreamError};
+    use crate::source::mock_server::{MockServer, Reception};
     use pgoutput_decode::Lsn;
 
     fn server(code: &str) -> Error {
@@ -107,6 +108,23 @@ mod tests {
             ErrorKind::Tls(TlsError::Closed { direct: false }),
         ] {
             assert!(is_transient(&kind.into()));
+        }
+    }
+
+    #[test]
+    fn errors_of_the_sql_connection_are_classified_in_the_same_way() {
+        let mut client = postgres::Config::new();
+        let unset = client.connect(postgres::NoTls).err().map(Error::sql).unwrap();
+        assert!(!is_transient(&unset), "{unset}");
+        client.user("alice").host_path("/nonexistent");
+        let unreachable = client.connect(postgres::NoTls).err().map(Error::sql).unwrap();
+        assert!(is_transient(&unreachable), "{unreachable}");
+        let server = MockServer::new("transient");
+        for (code, is_retried) in [("57P03", true), ("28P01", false)] {
+            server.set(|state| state.sql = Reception::Refuses(code));
+            let error = server.sql_client().err().unwrap();
+            assert!(matches!(error.kind(), ErrorKind::Catalog(_)), "{error:?}");
+            assert_eq!(is_transient(&error), is_retried, "{error}");
         }
     }
 
