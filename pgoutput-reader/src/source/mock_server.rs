@@ -74,7 +74,10 @@ impl MockSlot {
 
     /// The columns that the library queries; the empty string is NULL.
     fn columns(&self, wal_end: Lsn) -> [String; 19] {
-        let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |text: &str| -> String {
+            let digit = |value| char::from_digit(u32::from(value), 16).unwrap();
+            text.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+        };
         let database = || hex("app");
         let owned = str::to_owned;
         [

@@ -48,3 +48,27 @@ impl fmt::Display for Started {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_displayed_on_one_printable_line() {
+        let started = Started {
+            server_version: "18.0".parse().unwrap(),
+            address: "db:5432".into(),
+            tls: false,
+            database: "a\npp".into(),
+            system_identifier: 7,
+            timeline: 1,
+            slot: "my_slot".into(),
+            publications: vec!["p".into()],
+            start_lsn: Lsn::new(0x16B_3748),
+        };
+        assert_eq!(
+            started.to_string(),
+            "PostgreSQL 18.0 at db:5432, database \"a\\npp\", slot \"my_slot\", from 0/16B3748"
+        );
+    }
+}

@@ -256,6 +256,12 @@ mod tests {
             let result = verify_history(&stored(), confirmed, restart, true);
             assert_eq!(result.is_ok(), taken, "{restart:?}");
         }
+        for (by_stages, waited_for) in [(false, false), (true, false), (false, true)] {
+            let stored = Stored { position: stored(), trusted: false, by_stages };
+            let (confirmed, restart) = (Lsn::new(0x9000), Some(Lsn::new(0x1000)));
+            let result = stored.verify_slot(confirmed, restart, waited_for);
+            assert_eq!(result.is_ok(), by_stages || waited_for);
+        }
         let signed = stored().signature().before(Lsn::new(0x9000)).as_u64();
         assert_eq!(checked(&stored(), signed, Some(0x8FC8)), Ok(()));
         let signed = stored().signature().after_commit(Lsn::new(0x1000)).as_u64();

@@ -92,11 +92,11 @@ fn rows(query: &str, shared: &Shared) -> Vec<u8> {
 }
 
 fn data_row(values: &[Option<&[u8]>]) -> Vec<u8> {
-    let value = |value: &Option<&[u8]>| match value {
-        Some(bytes) => [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), *bytes].concat(),
+    let value = |value: Option<&[u8]>| match value {
+        Some(bytes) => [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat(),
         None => (-1_i32).to_be_bytes().to_vec(),
     };
-    message(b'D', &counted(values.len(), values.iter().flat_map(value)))
+    message(b'D', &counted(values.len(), values.iter().copied().flat_map(value)))
 }
 
 /// A count and what follows it.
