@@ -210,7 +210,7 @@ fn accept(listener: &UnixListener, shared: &Arc<Shared>, streams: &Sender<Server
             let is_sql = !startup.windows(11).any(|word| word == b"replication");
             let state = shared.state.lock().unwrap().clone();
             match if is_sql { state.sql } else { state.replication } {
-                Reception::Refuses(code) => server.say(&error(code, "refused")),
+                Reception::Refuses(code) => server.send(&error(code, "refused")),
                 Reception::Hangs => shared.hanging.lock().unwrap().push(server),
                 Reception::Accepts if is_sql => sql::serve(server, &shared),
                 Reception::Accepts => replicate(server, &shared, &streams),
@@ -221,13 +221,13 @@ fn accept(listener: &UnixListener, shared: &Arc<Shared>, streams: &Sender<Server
 
 /// Answers the commands of a replication connection until its stream starts.
 fn replicate(mut server: Server, shared: &Shared, streams: &Sender<Server>) {
-    server.say(&greeting());
+    server.send(&greeting());
     while let Some((b'Q', command)) = server.receive() {
         let command = String::from_utf8(command).unwrap().trim_end_matches('\0').to_owned();
         let answer = answer(&command, &mut shared.state.lock().unwrap());
         let starts = command.starts_with("START_REPLICATION");
         shared.commands.lock().unwrap().push(command);
-        server.say(&answer);
+        server.send(&answer);
         if starts {
             let _ = streams.send(server);
             return;

@@ -189,7 +189,7 @@ mod tests {
         let factor = |factor| plain().factor(factor).delay(u32::MAX, MS, 7);
         assert_eq!(factor(2), Some(1000 * MS));
         assert_eq!(factor(1), Some(200 * MS));
-        assert_eq!(plain().good_after(), 1000 * MS);
+        assert_eq!(plain().stable_after(), 1000 * MS);
     }
 
     #[test]

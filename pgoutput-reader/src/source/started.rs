@@ -68,7 +68,7 @@ mod tests {
         };
         assert_eq!(
             started.to_string(),
-            "PostgreSQL 18.0 at db:5432, database \"a\\npp\", slot \"my_slot\", from 0/16B3748"
+            "PostgreSQL 18.0 at db:5432, database \"a pp\", slot \"my_slot\", from 0/16B3748"
         );
     }
 }

@@ -18,7 +18,7 @@ const OID_ARRAY: u32 = 1028;
 pub(super) fn serve(mut server: Server, shared: &Shared) {
     let mut prepared = HashMap::new();
     let mut executed = String::new();
-    server.say(&greeting());
+    server.send(&greeting());
     while let Some((tag, body)) = server.receive() {
         let mut texts = body.split(|byte| *byte == 0).map(String::from_utf8_lossy);
         let mut text = || texts.next().unwrap_or_default().into_owned();
@@ -45,7 +45,7 @@ pub(super) fn serve(mut server: Server, shared: &Shared) {
             b'S' => ready(),
             _ => return,
         };
-        server.say(&answer);
+        server.send(&answer);
     }
 }
 

@@ -89,7 +89,7 @@ fn stopped() -> Error {
 fn lose(replication: &mut Replication, stream: Server) {
     drop(stream);
     let error = replication.step(soon()).unwrap_err();
-    replication.lost(error).unwrap();
+    replication.replace_stream(error).unwrap();
 }
 
 fn restart(replication: &mut Replication, server: &MockServer) -> Server {
@@ -121,7 +121,7 @@ fn attempts_follow_each_other_until_one_succeeds() {
     let acknowledged = Arc::clone(&settings.acknowledged);
     let mut replication = replication(&server, settings);
     let mut stream = server.stream();
-    stream.say(&keepalive(100));
+    stream.send(&keepalive(100));
     step_is_keepalive(&mut replication);
     acknowledged.set(Lsn::ZERO, Lsn::new(64), Lsn::new(64), false);
     server.set(|state| {
@@ -134,7 +134,7 @@ fn attempts_follow_each_other_until_one_succeeds() {
 
     let refused = replication.step(soon()).unwrap_err();
     assert_eq!(refused.sqlstate(), Some("57P03"));
-    replication.lost(refused).unwrap();
+    replication.replace_stream(refused).unwrap();
     server.set(|state| state.replication = Reception::Accepts);
     server.commands();
     assert!(!replication.commits_wait());
@@ -152,7 +152,7 @@ fn attempts_follow_each_other_until_one_succeeds() {
     assert_eq!(attempts.try_iter().collect::<Vec<_>>(), reported);
     assert_eq!(reconnections.try_iter().collect::<Vec<_>>(), [(2, address)]);
 
-    stream.say(&keepalive(200));
+    stream.send(&keepalive(200));
     step_is_keepalive(&mut replication);
     lose(&mut replication, stream);
     let stream = restart(&mut replication, &server);
@@ -203,10 +203,10 @@ fn only_an_error_that_may_pass_is_followed_by_an_attempt() {
         for temporary in [false, true] {
             let settings = StreamSettings { temporary, ..settings(reconnect.clone()) };
             let mut replication = replication(&server, settings);
-            let error = replication.lost(server_error("28P01")).unwrap_err();
+            let error = replication.replace_stream(server_error("28P01")).unwrap_err();
             assert_eq!(error.sqlstate(), Some("28P01"));
             assert!(matches!(error.kind(), ErrorKind::Server(_)), "{error:?}");
-            let lost = replication.lost(cut()).map_err(Error::into_kind);
+            let lost = replication.replace_stream(cut()).map_err(Error::into_kind);
             let is_expected = match (temporary, reconnect.is_never()) {
                 (true, _) => {
                     matches!(&lost, Err(ErrorKind::TemporarySlotLost { slot, .. }) if slot == "s")
@@ -226,7 +226,7 @@ fn the_last_attempt_ends_the_outage() {
     server.set(|state| state.replication = Reception::Refuses("57P03"));
     lose(&mut replication, server.stream());
     let refused = replication.step(soon()).unwrap_err();
-    let error = replication.lost(refused).unwrap_err();
+    let error = replication.replace_stream(refused).unwrap_err();
     let ErrorKind::GaveUp { attempts: 1, last: Some(last), .. } = error.kind() else {
         panic!("{error:?}")
     };
@@ -268,28 +268,28 @@ fn notices_of_earlier_streams_are_kept() {
     let server = MockServer::new("notices");
     let mut replication = replication(&server, settings(at_once()));
     let mut stream = server.stream();
-    let say = |stream: &mut Server, replication: &mut Replication, texts: [u32; 2]| {
+    let send = |stream: &mut Server, replication: &mut Replication, texts: [u32; 2]| {
         for text in texts[0]..texts[1] {
-            stream.say(&notice(&text.to_string(), "elsewhere"));
+            stream.send(&notice(&text.to_string(), "elsewhere"));
         }
-        stream.say(&keepalive(1));
+        stream.send(&keepalive(1));
         step_is_keepalive(replication);
     };
     let texts = |replication: &mut Replication| {
         let notices = replication.take_notices();
         notices.iter().map(|notice| notice.message().to_owned()).collect::<Vec<_>>()
     };
-    say(&mut stream, &mut replication, [0, 1]);
+    send(&mut stream, &mut replication, [0, 1]);
     assert_eq!(texts(&mut replication), ["0"]);
-    say(&mut stream, &mut replication, [1, 61]);
+    send(&mut stream, &mut replication, [1, 61]);
     lose(&mut replication, stream);
     let mut stream = restart(&mut replication, &server);
-    say(&mut stream, &mut replication, [61, 121]);
+    send(&mut stream, &mut replication, [61, 121]);
     assert_eq!(texts(&mut replication).len(), 120);
-    say(&mut stream, &mut replication, [121, 181]);
+    send(&mut stream, &mut replication, [121, 181]);
     lose(&mut replication, stream);
     let mut stream = restart(&mut replication, &server);
-    say(&mut stream, &mut replication, [181, 241]);
+    send(&mut stream, &mut replication, [181, 241]);
     lose(&mut replication, stream);
     let newest: Vec<_> = (141..241).map(|text: u32| text.to_string()).collect();
     assert_eq!(texts(&mut replication), newest);
@@ -307,7 +307,7 @@ fn a_skipped_publication_is_reported() {
         }))));
     let mut replication = replication(&server, settings);
     let warning = notice("skipped loading publication \"p\"", "LoadPublications");
-    server.stream().say(&warning);
+    server.stream().send(&warning);
     assert!(matches!(replication.step(soon()), Ok(Step::PublicationSkipped)));
     assert_eq!(skipped.try_iter().collect::<Vec<_>>(), ["p"]);
 }
@@ -317,7 +317,7 @@ fn messages_are_read_as_long_as_their_stream_is_there() {
     let server = MockServer::new("messages");
     let mut replication = replication(&server, settings(at_once()));
     let mut stream = server.stream();
-    stream.say(&begin(80));
+    stream.send(&begin(80));
     let Ok(Step::Message(frame)) = replication.step(soon()) else { panic!("no message") };
     let event = replication.read(frame).unwrap().unwrap();
     assert_eq!((event.wal_start, event.frame.len()), (Lsn::new(80), 21));
@@ -345,11 +345,11 @@ fn a_stop_ends_the_steps_but_not_those_after_it() {
     assert!(replication.is_stop(&stopped()) && !replication.is_stop(&cut()));
     assert!(matches!(replication.step(soon()), Ok(Step::Stopped)));
     let mut stream = server.stream();
-    stream.say(&begin(80));
+    stream.send(&begin(80));
     assert!(matches!(replication.step_after_stop(soon()), Ok(Step::Message(_))));
     drop(stream);
     let error = replication.step_after_stop(soon()).unwrap_err();
-    replication.lost(error).unwrap();
+    replication.replace_stream(error).unwrap();
     assert!(matches!(replication.step_after_stop(soon()), Ok(Step::Stopped)));
 }
 
@@ -362,7 +362,7 @@ fn stopping_reports_what_was_acknowledged() {
     let mut stream = server.stream();
     acknowledged.set(Lsn::ZERO, Lsn::new(64), Lsn::new(64), false);
     let end = [message(b'c', b""), message(b'C', b"COPY 0\0"), ready()].concat();
-    stream.say(&end);
+    stream.send(&end);
     replication.stop().unwrap();
     status(&mut stream, |status| status.flush == Lsn::new(64));
     stream.expect(b'c');
@@ -400,7 +400,7 @@ fn a_tick_sends_a_status_update_and_notices_that_it_cannot() {
     }
     status(&mut stream, |status| status.flush == Lsn::new(64));
     // The server reads nothing more.
-    while replication.attend(Due { keepalive: true, message: None }).is_ok() {}
+    while replication.perform(Due { keepalive: true, message: None }).is_ok() {}
     while replication.health().connected {
         assert!(Instant::now() < deadline, "the failure was not noticed");
         replication.tick().unwrap();
@@ -415,14 +415,25 @@ fn what_is_due_is_sent_on_either_connection() {
     let mut replication = replication(&server, settings(at_once()));
     let mut stream = server.stream();
     server.queries();
-    replication.attend(Due { keepalive: true, message: Some("beat") }).unwrap();
+    replication.perform(Due { keepalive: true, message: Some("beat") }).unwrap();
     status(&mut stream, |status| status.reply == 1);
     let is_message = |query: &String| query.contains("pg_logical_emit_message");
     assert!(server.queries().iter().any(is_message));
-    replication.attend(Due::default()).unwrap();
+    replication.perform(Due::default()).unwrap();
     lose(&mut replication, stream);
-    replication.attend(Due { keepalive: true, message: Some("beat") }).unwrap();
+    replication.perform(Due { keepalive: true, message: Some("beat") }).unwrap();
     assert!(!server.queries().iter().any(is_message));
+}
+
+#[test]
+fn an_idle_message_that_cannot_be_written_now_is_left_out() {
+    let server = MockServer::new("left-out");
+    for (code, is_error) in [("57P03", false), ("42501", true)] {
+        server.set(|state| state.sql = Reception::Refuses(code));
+        let mut replication = replication(&server, settings(at_once()));
+        let written = replication.perform(Due { keepalive: false, message: Some("beat") });
+        assert_eq!(written.is_err(), is_error, "{written:?}");
+    }
 }
 
 #[test]
@@ -431,7 +442,7 @@ fn a_lost_stream_is_not_connected_even_if_it_was_not_the_one_that_failed() {
     let mut replication = replication(&server, settings(at_once()));
     let stream = server.stream();
     assert!(replication.health().connected);
-    replication.lost(cut()).unwrap();
+    replication.replace_stream(cut()).unwrap();
     assert!(!replication.health().connected);
     stream.ended();
 }
@@ -441,7 +452,7 @@ fn an_invalidated_slot_explains_the_error_of_the_server() {
     let server = MockServer::new("explained");
     let mut replication = replication(&server, settings(Reconnect::never()));
     let explained = |replication: &mut Replication, code: &str| {
-        replication.lost(server_error(code)).unwrap_err().into_kind()
+        replication.replace_stream(server_error(code)).unwrap_err().into_kind()
     };
     let is_as_sent = |error: ErrorKind| matches!(error, ErrorKind::Server(_));
     assert!(is_as_sent(explained(&mut replication, "57P01")));
@@ -464,7 +475,7 @@ fn without_an_answer_of_the_catalogue_the_error_stays() {
         state.acquired_slot = Some(MockSlot { invalidation_reason: reason, ..MockSlot::at(48) });
     });
     let mut replication = replication(&server, settings(Reconnect::never()));
-    let error = replication.lost(server_error("57P01")).unwrap_err();
+    let error = replication.replace_stream(server_error("57P01")).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Server(_)), "{error:?}");
 }
 
