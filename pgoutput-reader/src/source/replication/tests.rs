@@ -400,7 +400,9 @@ fn a_tick_sends_a_status_update_and_notices_that_it_cannot() {
     }
     status(&mut stream, |status| status.flush == Lsn::new(64));
     // The server reads nothing more.
-    while replication.perform(Due { keepalive: true, message: None }).is_ok() {}
+    while replication.perform(Due { keepalive: true, message: None }).is_ok() {
+        assert!(Instant::now() < deadline, "everything was sent");
+    }
     while replication.health().connected {
         assert!(Instant::now() < deadline, "the failure was not noticed");
         replication.tick().unwrap();
