@@ -167,3 +167,55 @@ fn encoded(written: std::io::Result<()>) -> Result<(), Error> {
         Error::usage("the user or password contains a zero byte, which PostgreSQL does not accept")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_itself_is_an_acceptable_number_of_iterations() {
+        assert_eq!(check_iterations(b"r=nonce,s=salt,i=100000"), Ok(()));
+        let refused = AuthError::IterationCount { asked: 100_001, limit: SCRAM_ITERATION_LIMIT };
+        assert_eq!(check_iterations(b"r=nonce,s=salt,i=100001"), Err(refused));
+    }
+
+    #[test]
+    fn the_names_of_mechanisms_are_listed_up_to_a_length() {
+        let long = "m".repeat(62);
+        let names = [long.as_bytes(); 4];
+        // The first has two bytes more in place of the comma and the space.
+        let first = format!("{long}mm");
+        let listed = list([first.as_bytes()].into_iter().chain(names));
+        assert_eq!(listed.len(), 256);
+        assert_eq!(listed, [first.as_str(), &long, &long, &long].join(", "));
+        assert_eq!(list([].into_iter()), "(none)");
+    }
+
+    #[test]
+    fn a_password_with_a_zero_byte_is_refused() {
+        let source = || Ok(Some(Secret::new("sec\0ret")));
+        let mut out = BytesMut::new();
+        let answered = Authenticator::new("alice").answer(
+            Authentication::CleartextPassword,
+            &source,
+            &mut out,
+        );
+        let error = answered.unwrap_err();
+        assert!(error.to_string().contains("zero byte"), "{error}");
+    }
+
+    #[test]
+    fn scram_with_channel_binding_is_reported() {
+        let source = || Ok(Some(Secret::new("secret")));
+        for (mechanisms, bound) in
+            [(&b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0"[..], true), (b"SCRAM-SHA-256\0", false)]
+        {
+            let mut authenticator = Authenticator::new("alice");
+            authenticator.policy.tls = true;
+            authenticator.policy.end_point = Some(b"hash".to_vec());
+            let request = Authentication::Sasl { mechanisms };
+            authenticator.answer(request, &source, &mut BytesMut::new()).unwrap();
+            assert_eq!(authenticator.bound, bound);
+        }
+    }
+}

@@ -76,3 +76,25 @@ fn unknown_tags_are_named() {
     }
     assert_eq!(Message::parse(b'R', b"\0\0\0\x63"), Err(ProtocolError::UnknownAuthentication(99)));
 }
+
+#[test]
+fn a_malformed_message_has_its_name_in_the_manual() {
+    let names = [
+        (b'C', "CommandComplete"),
+        (b'D', "DataRow"),
+        (b'R', "Authentication"),
+        (b'S', "ParameterStatus"),
+        (b'T', "RowDescription"),
+        (b'Z', "ReadyForQuery"),
+    ];
+    for (tag, name) in names {
+        let Err(ProtocolError::Malformed { message, .. }) = Message::parse(tag, b"") else {
+            panic!("an empty {name} was read")
+        };
+        assert_eq!(message, name);
+    }
+    let Err(ProtocolError::Malformed { message, .. }) = Message::parse(b'I', b"x") else {
+        panic!("a body was read")
+    };
+    assert_eq!(message, "EmptyQueryResponse");
+}
