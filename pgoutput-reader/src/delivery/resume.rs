@@ -62,11 +62,6 @@ impl Resume {
         Self { newest, message_lsn: commit_lsn, open: Redelivery::New }
     }
 
-    /// Records that the connection was lost: what arrives next may have been delivered.
-    pub(super) fn cut(&mut self) {
-        self.open = Redelivery::New;
-    }
-
     /// Starts a transaction.
     pub(super) fn begin(&mut self, commit_lsn: Lsn) -> Result<(), StreamError> {
         self.reached(commit_lsn)?;

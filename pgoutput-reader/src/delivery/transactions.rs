@@ -124,7 +124,6 @@ impl Transactions {
             self.interrupted = Some(transaction);
         }
         self.truncated = 0;
-        self.resume.cut();
     }
 
     /// Checks that the server, which has decoded everything before `lsn` and is outside of

@@ -169,7 +169,6 @@ proptest! {
             for sent in &sent[..at.index(sent.len() + 1)] {
                 consumer.take(*sent).unwrap();
             }
-            consumer.resume.cut();
             // It may also decrease: a server that crashed may have lost what was reported to it.
             confirmed = *position.get(&confirmable(&log, &consumer));
         }
@@ -191,7 +190,6 @@ fn cut_in_the_middle() -> Consumer {
     {
         consumer.take(sent).unwrap();
     }
-    consumer.resume.cut();
     consumer
 }
 
@@ -225,4 +223,30 @@ fn an_interrupted_transaction_that_the_server_skips_is_an_error() {
     for before in [Sent::Begin(lsn(40)), Sent::Message(lsn(40)), Sent::Keepalive(lsn(50))] {
         assert_eq!(cut_in_the_middle().take(before), Ok(()), "{before:?}");
     }
+}
+
+/// A transaction of four events, of which the first three were delivered: the number of its events
+/// that count as delivered, with the slot confirmed up to `confirmed`.
+fn skipped_after_position(confirmed: u64) -> usize {
+    let position = "1:7:1:s:00000000000000aa:0/1000:2.".parse().unwrap();
+    let mut resume = Resume::after(&position, Lsn::new(confirmed));
+    resume.begin(Lsn::new(0x1000)).unwrap();
+    (0..4).take_while(|lsn| resume.skip(Lsn::new(*lsn)).unwrap()).count()
+}
+
+#[test]
+fn a_position_resumes_inside_its_transaction_unless_all_of_it_was_confirmed() {
+    assert_eq!(skipped_after_position(0xFFF), 3);
+    assert_eq!(skipped_after_position(0x1000), 3);
+    assert_eq!(skipped_after_position(0x1001), 4);
+}
+
+#[test]
+fn a_position_outside_of_transactions_resumes_after_it() {
+    let position = "1:7:1:s:00000000000000aa:0/1000:-.".parse().unwrap();
+    let mut resume = Resume::after(&position, Lsn::ZERO);
+    assert!(resume.skip_message(Lsn::new(0x1000)).unwrap());
+    assert!(!resume.skip_message(Lsn::new(0x1001)).unwrap());
+    resume.begin(Lsn::new(0x2000)).unwrap();
+    assert!(!resume.skip(Lsn::new(0x1F00)).unwrap());
 }
