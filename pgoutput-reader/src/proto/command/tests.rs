@@ -151,3 +151,16 @@ fn a_slot_name_that_the_server_would_truncate_is_refused() {
         assert!(matches!(refused.unwrap_err().kind(), ErrorKind::Usage(_)));
     }
 }
+
+#[test]
+fn options_in_parentheses_begin_with_postgresql_15() {
+    let command = |version| CreateSlot::new("s").command(ServerVersion::new(version)).unwrap();
+    let start = "CREATE_REPLICATION_SLOT \"s\" LOGICAL pgoutput ";
+    assert_eq!(command(140_018), format!("{start}NOEXPORT_SNAPSHOT"));
+    assert_eq!(command(150_000), format!("{start}(SNAPSHOT 'nothing')"));
+}
+
+#[test]
+fn the_history_of_a_timeline_is_requested_by_its_number() {
+    assert_eq!(timeline_history(7), "TIMELINE_HISTORY 7");
+}
