@@ -5,7 +5,7 @@ use std::time::Duration;
 use pgoutput_decode::TimestampTz;
 
 use super::*;
-use crate::event::ReaderId;
+use crate::event::{Op, ReaderId};
 use crate::schema::{Facts, TableDescription};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -428,4 +428,23 @@ fn with_stages_a_commit_is_acknowledged_to_its_end() {
 fn idle_messages_have_a_prefix_and_an_interval() {
     let Idle::Message { prefix, interval } = Idle::message() else { panic!() };
     assert_eq!((prefix.as_str(), interval), ("pgoutput.idle", 5 * SECOND));
+}
+
+#[test]
+fn each_change_of_a_row_is_an_event_with_the_origin_of_its_transaction() {
+    let mut feed = Feed::plain(Acknowledge::Automatic);
+    feed.nothing(1000, &begin(1000));
+    feed.nothing(0, &[&b"O"[..], &700_u64.to_be_bytes(), b"elsewhere\0"].concat());
+    feed.nothing(0, &relation(1));
+    // A type of the next table's columns, and an abort of which no event was sent.
+    feed.nothing(0, b"Y\0\0\x40\x01public\0mood\0");
+    feed.nothing(0, &[&b"A"[..], &[0; 8]].concat());
+    let update = b"U\0\0\0\x01N\0\x01t\0\0\0\x018".to_vec();
+    let delete = b"D\0\0\0\x01K\0\x01t\0\0\0\x018".to_vec();
+    for (frame, op) in [(insert(1), Op::Insert), (update, Op::Update), (delete, Op::Delete)] {
+        let event = feed.event(900, &frame);
+        assert_eq!(event.op(), op);
+        let origin = event.transaction().unwrap().origin().unwrap();
+        assert_eq!((&*origin.name, origin.commit_lsn), ("elsewhere", lsn(700)));
+    }
 }
