@@ -448,3 +448,35 @@ fn each_change_of_a_row_is_an_event_with_the_origin_of_its_transaction() {
         assert_eq!((&*origin.name, origin.commit_lsn), ("elsewhere", lsn(700)));
     }
 }
+
+#[test]
+fn messages_outside_of_transactions_are_acknowledged_one_by_one() {
+    let mut feed = Feed::plain(Acknowledge::Manual);
+    let first = feed.event(1000, &message("p", "x", 1000));
+    let second = feed.event(2000, &message("p", "x", 2000));
+    assert_eq!((first.delivery, second.delivery), (1, 2));
+    feed.delivery.acknowledger().acknowledge(second.position()).unwrap();
+    assert_eq!(feed.acknowledged(), 0);
+    feed.delivery.acknowledger().acknowledge(first.position()).unwrap();
+    assert_eq!(feed.acknowledged(), 1999);
+}
+
+#[test]
+fn the_need_for_a_table_names_the_commit_of_its_rows() {
+    let mut feed = Feed::plain(Acknowledge::Automatic);
+    feed.nothing(1000, &begin(1000));
+    feed.nothing(0, &relation(1));
+    let frame = insert(1);
+    let event = StreamEvent {
+        wal_start: lsn(900),
+        wal_end: lsn(900),
+        send_time: TimestampTz::from_micros(0),
+        message: Message::decode(&frame, false).unwrap(),
+        frame: &frame,
+        in_stream: false,
+    };
+    match feed.delivery.message(&event, &mut feed.schemas, feed.start).unwrap() {
+        Outcome::Needs(Need::Table { commit_lsn, .. }) => assert_eq!(commit_lsn, lsn(1000)),
+        other => panic!("{other:?}"),
+    }
+}

@@ -56,3 +56,21 @@ impl Until {
         lsn >= self.lsn
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delay_between_requests_doubles_up_to_a_second() {
+        let mut until = Until::new(Lsn::MAX, Instant::now());
+        let mut delays = Vec::new();
+        for _ in 0..9 {
+            let now = until.request_at();
+            assert!(!until.take_due(now - Duration::from_millis(1)));
+            assert!(until.take_due(now));
+            delays.push((until.request_at() - now).as_millis());
+        }
+        assert_eq!(delays, [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+    }
+}

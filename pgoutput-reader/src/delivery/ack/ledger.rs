@@ -119,3 +119,80 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{ReaderId, StreamIdentity};
+
+    const EVENTS: u64 = 5;
+
+    /// A ledger in which each event is a transaction of its own, ending at ten times its number.
+    fn ledger() -> Ledger {
+        let mut ledger = Ledger::default();
+        for n in 1..=EVENTS {
+            ledger.add_boundary(n, Lsn::new(n * 10));
+        }
+        ledger
+    }
+
+    fn acknowledged(ledger: &Ledger) -> u64 {
+        ledger.acknowledged().as_u64()
+    }
+
+    #[test]
+    fn an_event_that_is_acknowledged_twice_delays_no_later_one() {
+        let mut ledger = ledger();
+        ledger.acknowledge(1);
+        ledger.acknowledge(1);
+        ledger.acknowledge(2);
+        assert_eq!(acknowledged(&ledger), 20);
+    }
+
+    #[test]
+    fn events_acknowledged_out_of_order_are_forgotten_once_a_prefix_has_them() {
+        let mut ledger = ledger();
+        ledger.acknowledge(3);
+        ledger.acknowledge_through(3);
+        assert!(ledger.ahead.is_empty());
+        for n in [5, 4] {
+            ledger.acknowledge(n);
+        }
+        assert_eq!(acknowledged(&ledger), 50);
+    }
+
+    #[test]
+    fn lsns_after_the_same_event_take_one_entry() {
+        let mut ledger = ledger();
+        for lsn in 50..1000 {
+            ledger.add_boundary(EVENTS, Lsn::new(lsn));
+        }
+        assert_eq!(ledger.boundaries.len(), EVENTS as usize);
+        ledger.acknowledge_through(EVENTS);
+        assert_eq!(acknowledged(&ledger), 999);
+    }
+
+    #[test]
+    fn an_idle_lsn_has_the_signature_of_the_newest_idle_position_or_event() {
+        let slot = "s".into();
+        let reader = ReaderId::unique();
+        let identity =
+            StreamIdentity { reader, system_identifier: 1, timeline: 1, slot, publications: 2 };
+        let signature = |lsn| Signature::new(&identity, Lsn::new(lsn), None);
+        let (event, older, newer) = (signature(10), signature(15), signature(16));
+        let end = Lsn::new(100_000);
+        let lsns = [event, older, newer].map(|signature| signature.before(end));
+        assert_eq!(BTreeSet::from(lsns).len(), 3);
+        let mut ledger = ledger();
+        ledger.acknowledge_through(EVENTS);
+        ledger.acknowledge_idle(EVENTS - 1, Lsn::new(15), older);
+        ledger.acknowledge_idle(EVENTS, Lsn::new(16), newer);
+        ledger.add_idle_boundary(EVENTS, end, Some(event));
+        assert_eq!(ledger.acknowledged(), newer.before(end));
+        // An event has been delivered since.
+        let end = Lsn::new(200_000);
+        ledger.add_idle_boundary(EVENTS + 1, end, Some(event));
+        ledger.acknowledge(EVENTS + 1);
+        assert_eq!(ledger.acknowledged(), event.before(end));
+    }
+}

@@ -188,6 +188,17 @@ fn messages_at_the_wrong_time_are_refused() {
 }
 
 #[test]
+fn nothing_is_negotiated_after_acceptance() {
+    for (tag, body) in [(b'v', &b"\0\x03\0\0\0\0\0\0"[..]), (b'R', b"\0\0\0\0")] {
+        let error = fails(&[auth(0, b""), message(tag, body)].concat(), &none);
+        let ErrorKind::Protocol(ProtocolError::Unexpected { tag: refused, .. }) = error else {
+            panic!("{error}")
+        };
+        assert_eq!(refused, tag);
+    }
+}
+
+#[test]
 fn only_requested_features_are_negotiated() {
     run(&[message(b'v', b"\0\x03\0\0\0\0\0\0"), accepted_client()].concat(), 1000, &none)
         .1
@@ -201,8 +212,10 @@ fn only_requested_features_are_negotiated() {
 #[test]
 fn the_handshake_is_limited_in_messages_and_bytes() {
     let notice = message(b'N', b"Mhello\0\0");
+    let mut handshake = Handshake::new(&settings()).unwrap();
+    handshake.feed(&notice.repeat(COUNT_LIMIT), &none).unwrap();
     assert!(matches!(
-        fails(&notice.repeat(COUNT_LIMIT + 1), &none),
+        handshake.feed(&notice, &none).unwrap_err().into_kind(),
         ErrorKind::Limit(LimitError::Handshake { limit: COUNT_LIMIT, .. })
     ));
     let long = message(b'N', &[&b"M"[..], &vec![b'x'; 60_000], b"\0\0"].concat());
@@ -210,6 +223,15 @@ fn the_handshake_is_limited_in_messages_and_bytes() {
         fails(&long.repeat(18), &none),
         ErrorKind::Limit(LimitError::Handshake { limit: TOTAL_LIMIT, .. })
     ));
+    // Exactly the limit is accepted.
+    let len = TOTAL_LIMIT / 17;
+    let last = TOTAL_LIMIT - 16 * len;
+    let notice = |len: usize| {
+        message(b'N', &[&b"M"[..], &vec![b'x'; len - HEADER_LEN - 3], b"\0\0"].concat())
+    };
+    let mut handshake = Handshake::new(&settings()).unwrap();
+    handshake.feed(&[notice(len).repeat(16), notice(last)].concat(), &none).unwrap();
+    assert!(handshake.feed(&notice(20), &none).is_err());
     // Refused by its header, before any of the body has arrived.
     assert!(matches!(
         fails(b"R\x7F\xFF\xFF\xFF", &none),
@@ -363,7 +385,7 @@ fn a_client_is_accepted_by_the_first_authentication_ok() {
     handshake.feed(&auth(0, b""), &none).unwrap();
     assert!(handshake.accepted());
     let (handshake, sent) = run(&accepted_client(), 1, &none);
-    assert!(sent.is_ok() && handshake.accepted());
+    assert!(sent.is_ok() && handshake.accepted() && !handshake.is_bound());
     let refused = message(b'E', b"SFATAL\0VFATAL\0C28000\0Mno\0\0");
     let (handshake, sent) = run(&refused, refused.len(), &none);
     assert!(sent.is_err() && !handshake.accepted());
