@@ -55,6 +55,16 @@ impl<'s> Fixture<'s> {
         ))
     }
 
+    /// Waits until no connection holds the slot. A program that ends within a large transaction
+    /// closes its connection, and the server needs a moment to notice.
+    pub(crate) fn wait_until_free(&self) {
+        let held = format!(
+            "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{}' AND active",
+            self.slot
+        );
+        wait("the slot to be free", || self.text(&held) == "0");
+    }
+
     /// Returns `pgoutput tail --quiet` for the slot and the publication, with further arguments.
     pub(crate) fn tail(&self, arguments: &[&str]) -> Command {
         let mut command = self.tail_verbose(arguments);
@@ -74,6 +84,7 @@ impl<'s> Fixture<'s> {
     /// Returns all events up to the current end, as the program prints them.
     pub(crate) fn lines(&self, arguments: &[&str]) -> Vec<Value> {
         let end = self.end();
+        self.wait_until_free();
         let output = finished(self.tail(arguments).args(["--until-lsn", &end]));
         assert_success(&output);
         String::from_utf8(output.stdout)
@@ -145,7 +156,11 @@ impl Running {
         let wait = Wait::killing("a line of the program", TIMEOUT, &self.child);
         self.stdout.as_mut().unwrap().read_line(&mut line).unwrap();
         wait.done();
-        assert!(line.ends_with('\n'), "the end came after {line:?}");
+        if !line.ends_with('\n') {
+            let mut stderr = String::new();
+            let _ = self.child.stderr.take().map(|mut pipe| pipe.read_to_string(&mut stderr));
+            panic!("the end came after {line:?}, with {stderr:?} on standard error");
+        }
         serde_json::from_str(&line).unwrap()
     }
 

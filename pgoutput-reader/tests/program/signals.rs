@@ -20,6 +20,7 @@ fn fill(fixture: &Fixture<'_>) {
 
 /// Checks that all rows are delivered again, because none was acknowledged.
 fn assert_delivered_again(fixture: &Fixture<'_>) {
+    fixture.wait_until_free();
     let mut running = Running::start(&mut fixture.tail(&["--no-ack"]));
     for id in 1..=3 {
         assert_eq!(running.line()["after"]["id"], id);
@@ -110,6 +111,7 @@ fn a_signal_ends_a_blocked_lookup() {
     running.signal(Signal::TERM);
     assert_eq!(running.end(), (String::new(), Some(0)));
     lock.rollback().unwrap();
+    fixture.wait_until_free();
     assert_eq!(Running::start(&mut fixture.tail(&[])).line()["after"]["mood"], "sad");
 }
 
