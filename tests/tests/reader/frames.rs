@@ -1,7 +1,7 @@
 //! Messages that are returned undecoded.
 
 use pgoutput_decode::{Decoder, Lsn, Message};
-use pgoutput_harness::servers_from;
+use pgoutput_harness::{Server, servers_from};
 use pgoutput_reader::{
     Config, Connection, ReplicationStream, StartReplication, StreamOptions, Streaming,
 };
@@ -52,7 +52,10 @@ fn without_states(messages: &[Received]) -> Vec<(Lsn, &[u8])> {
 
 #[test]
 fn frames_are_the_bytes_of_messages_also_when_both_are_read() {
-    for server in servers_from(14) {
+    for shared in servers_from(14) {
+        // A publication of all tables, created in any database, lets the server describe a table
+        // once more. So this test uses its own server.
+        let server = &Server::of_major(shared.major()).unwrap();
         let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY)");
         // The second transaction is larger than `logical_decoding_work_mem`, so it arrives in
         // several chunks.
@@ -63,7 +66,11 @@ fn frames_are_the_bytes_of_messages_also_when_both_are_read() {
         let decoders: [fn(usize) -> bool; 3] =
             [|_| false, |index| index % 2 == 0, |index| index % 2 == 1];
         for decoded in decoders {
-            assert!(without_states(&read(&fixture, decoded)) == without_states(&messages));
+            let again = read(&fixture, decoded);
+            assert_eq!(again.len(), messages.len());
+            for (again, first) in without_states(&again).iter().zip(without_states(&messages)) {
+                assert_eq!(*again, first);
+            }
         }
     }
 }
