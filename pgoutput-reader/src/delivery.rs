@@ -101,7 +101,7 @@ impl Delivery {
 
     /// Processes a message and returns its outcome.
     ///
-    /// After [`Outcome::Needs`], and while it [is unfinished](Self::is_unfinished), the same
+    /// `now` is called if the time matters. After [`Outcome::Needs`], and while it [is unfinished](Self::is_unfinished), the same
     /// message must be passed in again.
     ///
     /// # Errors
@@ -111,13 +111,13 @@ impl Delivery {
         &mut self,
         event: &StreamEvent<'_>,
         schemas: &mut Schemas,
-        now: Instant,
+        now: impl FnOnce() -> Instant,
     ) -> Result<Outcome, StreamError> {
         self.idle_at = None;
         if let Message::Message(body) = &event.message
             && self.idle.is_own(body)
         {
-            self.idle.postpone(now);
+            self.idle.postpone(now());
             self.transactions.reached(body.lsn)?;
             self.idle_at = Some(body.lsn);
             self.add_idle_boundary(body.lsn);

@@ -35,11 +35,11 @@ pub(crate) trait Source {
     /// The range of a message in the receive buffer, until the next step.
     type Frame: Copy + std::fmt::Debug;
 
-    /// Waits for the next step, until `wake_at`.
+    /// Waits for the next step, until `wake_at`, which is called only if a wait is necessary.
     ///
     /// # Errors
     /// Give the error to [`lost`](Self::lost).
-    fn step(&mut self, wake_at: Instant) -> Result<Step<Self::Frame>, Error>;
+    fn step(&mut self, wake_at: impl FnOnce() -> Instant) -> Result<Step<Self::Frame>, Error>;
 
     /// Does the same as [`step`](Self::step), also after the source was stopped.
     fn step_after_stop(&mut self, deadline: Instant) -> Result<Step<Self::Frame>, Error>;

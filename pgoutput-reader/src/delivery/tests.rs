@@ -85,8 +85,9 @@ impl Feed {
             frame,
             in_stream: false,
         };
+        let start = self.start;
         loop {
-            match self.delivery.message(&event, &mut self.schemas, self.start)? {
+            match self.delivery.message(&event, &mut self.schemas, || start)? {
                 Outcome::Needs(need) => {
                     let Need::Table { relation, .. } = &need else { panic!("{need:?}") };
                     let stream_types = self.schemas.stream_types();
@@ -475,7 +476,7 @@ fn the_need_for_a_table_names_the_commit_of_its_rows() {
         frame: &frame,
         in_stream: false,
     };
-    match feed.delivery.message(&event, &mut feed.schemas, feed.start).unwrap() {
+    match feed.delivery.message(&event, &mut feed.schemas, || feed.start).unwrap() {
         Outcome::Needs(Need::Table { commit_lsn, .. }) => assert_eq!(commit_lsn, lsn(1000)),
         other => panic!("{other:?}"),
     }

@@ -93,8 +93,11 @@ impl<S: Source> Events<S> {
         if let Some(frame) = self.unfinished.take() {
             return self.message(frame);
         }
-        let due_at = self.delivery.due_at(Instant::now());
-        let wake_at = deadline.map_or(due_at, |deadline| deadline.min(due_at));
+        let delivery = &self.delivery;
+        let wake_at = || {
+            let due_at = delivery.due_at(Instant::now());
+            deadline.map_or(due_at, |deadline| deadline.min(due_at))
+        };
         match self.source.step(wake_at)? {
             Step::Message(frame) => return self.message(frame),
             Step::Keepalive(keepalive) => {
@@ -127,7 +130,7 @@ impl<S: Source> Events<S> {
     fn message(&mut self, frame: S::Frame) -> Result<Option<Next>, Error> {
         loop {
             let Some(event) = self.source.read(frame)? else { return Ok(None) };
-            match self.delivery.message(&event, &mut self.schemas, Instant::now())? {
+            match self.delivery.message(&event, &mut self.schemas, Instant::now)? {
                 Outcome::Needs(need) => {
                     let facts = self.source.answer(&need, &self.schemas)?;
                     self.schemas.learn(&need, facts);
@@ -166,7 +169,7 @@ impl<S: Source> Events<S> {
                 Step::Message(frame) => {
                     let Some(event) = self.source.read(frame)? else { break };
                     if matches!(event.message, Message::Commit(_)) {
-                        self.delivery.message(&event, &mut self.schemas, Instant::now())?;
+                        self.delivery.message(&event, &mut self.schemas, Instant::now)?;
                     }
                     break;
                 }

@@ -176,7 +176,7 @@ impl Capture {
 impl Source for Capture {
     type Frame = CapturedFrame;
 
-    fn step(&mut self, _: Instant) -> Result<Step<CapturedFrame>, Error> {
+    fn step(&mut self, _: impl FnOnce() -> Instant) -> Result<Step<CapturedFrame>, Error> {
         if std::mem::take(&mut self.is_lost) {
             let from = self.acknowledged.flushed();
             self.started_from.push(from);
@@ -205,7 +205,7 @@ impl Source for Capture {
     }
 
     fn step_after_stop(&mut self, deadline: Instant) -> Result<Step<CapturedFrame>, Error> {
-        self.step(deadline)
+        self.step(|| deadline)
     }
 
     fn read(&mut self, frame: CapturedFrame) -> Result<Option<StreamEvent<'_>>, Error> {

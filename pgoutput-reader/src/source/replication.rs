@@ -326,9 +326,9 @@ impl Replication {
 impl Source for Replication {
     type Frame = Frame;
 
-    fn step(&mut self, wake_at: Instant) -> Result<Step<Frame>, Error> {
-        let Some(stream) = &mut self.stream else { return self.reconnect(wake_at) };
-        let step = stream.step(Some(wake_at))?;
+    fn step(&mut self, wake_at: impl FnOnce() -> Instant) -> Result<Step<Frame>, Error> {
+        let Some(stream) = &mut self.stream else { return self.reconnect(wake_at()) };
+        let step = stream.step_until(|| Some(wake_at()))?;
         if matches!(step, stream::Step::PublicationSkipped) {
             self.report_skipped();
         }

@@ -1,5 +1,6 @@
 //! The steps of a replication stream: receiving, waiting, and what is due meanwhile.
 
+use std::cell::LazyCell;
 use std::time::{Duration, Instant};
 
 use pgoutput_decode::{CopyData, Lsn, PrimaryKeepalive, TimestampTz, XLogData};
@@ -52,7 +53,16 @@ impl ReplicationStream {
     /// Advances to the next message or keepalive, and sends what is due meanwhile. An error
     /// finishes the stream.
     pub(crate) fn step(&mut self, deadline: Option<Instant>) -> Result<Step, Error> {
-        self.try_step(deadline).map_err(|error| {
+        self.step_until(|| deadline)
+    }
+
+    /// Does the same as [`step`](Self::step). `deadline` is called only if no complete message has
+    /// arrived.
+    pub(crate) fn step_until(
+        &mut self,
+        deadline: impl FnOnce() -> Option<Instant>,
+    ) -> Result<Step, Error> {
+        self.try_step(&LazyCell::new(deadline)).map_err(|error| {
             self.finish();
             let (server, received) = (self.copy.server_version(), self.status.positions().write);
             self.publications.explain(error, server, received)
@@ -65,7 +75,10 @@ impl ReplicationStream {
         self.heartbeat = None;
     }
 
-    fn try_step(&mut self, deadline: Option<Instant>) -> Result<Step, Error> {
+    fn try_step(
+        &mut self,
+        deadline: &LazyCell<Option<Instant>, impl FnOnce() -> Option<Instant>>,
+    ) -> Result<Step, Error> {
         loop {
             if self.finished {
                 return Ok(Step::Stopped);
@@ -77,7 +90,7 @@ impl ReplicationStream {
             let advance = match self.copy.advance_buffered()? {
                 Some(advance) => advance,
                 None if self.stop.is_stopped() => return Ok(Step::Stopped),
-                None => self.wait(deadline)?,
+                None => self.wait(**deadline)?,
             };
             match advance {
                 Advance::Copy(position) => return self.open(position),
@@ -88,11 +101,11 @@ impl ReplicationStream {
                     if let Some(skipped) = skipped {
                         return self.skip(skipped);
                     }
-                    if is_late(deadline) {
+                    if is_late(**deadline) {
                         return Ok(Step::TimedOut);
                     }
                 }
-                Advance::Handled if is_late(deadline) => return Ok(Step::TimedOut),
+                Advance::Handled if is_late(**deadline) => return Ok(Step::TimedOut),
                 Advance::TimedOut
                     if deadline.is_some_and(|deadline| deadline <= Instant::now()) =>
                 {

@@ -88,18 +88,18 @@ fn stopped() -> Error {
 /// Closes the server's end, and steps until that is noticed.
 fn lose(replication: &mut Replication, stream: Server) {
     drop(stream);
-    let error = replication.step(soon()).unwrap_err();
+    let error = replication.step(soon).unwrap_err();
     replication.replace_stream(error).unwrap();
 }
 
 fn restart(replication: &mut Replication, server: &MockServer) -> Server {
-    let step = replication.step(soon()).unwrap();
+    let step = replication.step(soon).unwrap();
     assert!(matches!(step, Step::Restarted), "{step:?}");
     server.stream()
 }
 
 fn step_is_keepalive(replication: &mut Replication) {
-    let step = replication.step(soon()).unwrap();
+    let step = replication.step(soon).unwrap();
     assert!(matches!(step, Step::Keepalive(_)), "{step:?}");
 }
 
@@ -132,7 +132,7 @@ fn attempts_follow_each_other_until_one_succeeds() {
     let health = replication.health();
     assert_eq!((health.received, health.connected, health.reconnects), (Lsn::new(100), false, 0));
 
-    let refused = replication.step(soon()).unwrap_err();
+    let refused = replication.step(soon).unwrap_err();
     assert_eq!(refused.sqlstate(), Some("57P03"));
     replication.replace_stream(refused).unwrap();
     server.set(|state| state.replication = Reception::Accepts);
@@ -172,11 +172,11 @@ fn an_attempt_waits_for_its_delay_and_a_stop_ends_the_wait() {
         matches!(replication.phase, Phase::Waiting { until } if until > least)
     };
     assert!(is_waiting(&replication));
-    assert!(matches!(replication.step(now()), Ok(Step::TimedOut)));
+    assert!(matches!(replication.step(now), Ok(Step::TimedOut)));
     assert!(is_waiting(&replication));
     replication.stop_handle().stop();
     for _ in 0..2 {
-        assert!(matches!(replication.step(now()), Ok(Step::Stopped)));
+        assert!(matches!(replication.step(now), Ok(Step::Stopped)));
         assert!(matches!(replication.phase, Phase::Open));
     }
 }
@@ -188,11 +188,11 @@ fn an_attempt_in_progress_outlasts_a_deadline_and_ends_with_a_stop() {
     server.set(|state| state.replication = Reception::Hangs);
     lose(&mut replication, server.stream());
     for _ in 0..2 {
-        assert!(matches!(replication.step(now()), Ok(Step::TimedOut)));
+        assert!(matches!(replication.step(now), Ok(Step::TimedOut)));
         assert!(matches!(replication.phase, Phase::Trying(_)));
     }
     replication.stop_handle().stop();
-    assert!(matches!(replication.step(soon()), Ok(Step::Stopped)));
+    assert!(matches!(replication.step(soon), Ok(Step::Stopped)));
     assert!(matches!(replication.phase, Phase::Open));
 }
 
@@ -225,7 +225,7 @@ fn the_last_attempt_ends_the_outage() {
     let mut replication = replication(&server, settings(at_once().max_attempts(Some(1))));
     server.set(|state| state.replication = Reception::Refuses("57P03"));
     lose(&mut replication, server.stream());
-    let refused = replication.step(soon()).unwrap_err();
+    let refused = replication.step(soon).unwrap_err();
     let error = replication.replace_stream(refused).unwrap_err();
     let ErrorKind::GaveUp { attempts: 1, last: Some(last), .. } = error.kind() else {
         panic!("{error:?}")
@@ -308,7 +308,7 @@ fn a_skipped_publication_is_reported() {
     let mut replication = replication(&server, settings);
     let warning = notice("skipped loading publication \"p\"", "LoadPublications");
     server.stream().send(&warning);
-    assert!(matches!(replication.step(soon()), Ok(Step::PublicationSkipped)));
+    assert!(matches!(replication.step(soon), Ok(Step::PublicationSkipped)));
     assert_eq!(skipped.try_iter().collect::<Vec<_>>(), ["p"]);
 }
 
@@ -318,7 +318,7 @@ fn messages_are_read_as_long_as_their_stream_is_there() {
     let mut replication = replication(&server, settings(at_once()));
     let mut stream = server.stream();
     stream.send(&begin(80));
-    let Ok(Step::Message(frame)) = replication.step(soon()) else { panic!("no message") };
+    let Ok(Step::Message(frame)) = replication.step(soon) else { panic!("no message") };
     let event = replication.read(frame).unwrap().unwrap();
     assert_eq!((event.wal_start, event.frame.len()), (Lsn::new(80), 21));
     replication.release();
@@ -343,7 +343,7 @@ fn a_stop_ends_the_steps_but_not_those_after_it() {
     stop.stop();
     assert!(replication.stop_handle().is_stopped());
     assert!(replication.is_stop(&stopped()) && !replication.is_stop(&cut()));
-    assert!(matches!(replication.step(soon()), Ok(Step::Stopped)));
+    assert!(matches!(replication.step(soon), Ok(Step::Stopped)));
     let mut stream = server.stream();
     stream.send(&begin(80));
     assert!(matches!(replication.step_after_stop(soon()), Ok(Step::Message(_))));
