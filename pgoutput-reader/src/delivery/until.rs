@@ -67,7 +67,7 @@ mod tests {
         let mut delays = Vec::new();
         for _ in 0..9 {
             let now = until.request_at();
-            assert!(!until.take_due(now - Duration::from_millis(1)));
+            assert!(!until.take_due(now.checked_sub(Duration::from_millis(1)).unwrap()));
             assert!(until.take_due(now));
             delays.push((until.request_at() - now).as_millis());
         }

@@ -167,7 +167,7 @@ mod tests {
         for lsn in 50..1000 {
             ledger.add_boundary(EVENTS, Lsn::new(lsn));
         }
-        assert_eq!(ledger.boundaries.len(), EVENTS as usize);
+        assert_eq!(ledger.boundaries.len() as u64, EVENTS);
         ledger.acknowledge_through(EVENTS);
         assert_eq!(acknowledged(&ledger), 999);
     }
