@@ -101,8 +101,8 @@ impl Delivery {
 
     /// Processes a message and returns its outcome.
     ///
-    /// `now` is called if the time matters. After [`Outcome::Needs`], and while it [is unfinished](Self::is_unfinished), the same
-    /// message must be passed in again.
+    /// `now` is called if the time matters. After [`Outcome::Needs`], and while it
+    /// [is unfinished](Self::is_unfinished), the same message must be passed in again.
     ///
     /// # Errors
     /// A message that is out of sequence, or contradicts what was delivered before. An event counts
