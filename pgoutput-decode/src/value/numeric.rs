@@ -1,7 +1,11 @@
 //! `numeric`. Text: decimal digits. Binary: base-10000 digits. JSON: a number with all its digits.
 
+mod digits;
+
 use core::cmp::Ordering;
 use core::fmt::{self, Write};
+
+pub use digits::Digits;
 
 use super::input::Input;
 use super::json_out::{JsonContext, WriteJson, quoted};
@@ -227,7 +231,7 @@ impl<'a> Numeric<'a> {
             NumericRepr::Decimal { integer, .. } => Digits::ascii(integer),
             NumericRepr::Base10000 { weight, digits, .. } => {
                 let end = (i64::from(weight) + 1).max(0) * 4;
-                Digits { source: digits, from: DigitFormat::Base10000, at: 0, end }
+                Digits::base_10000(digits, 0, end)
             }
             _ => Digits::ascii(&[]),
         };
@@ -244,7 +248,7 @@ impl<'a> Numeric<'a> {
             NumericRepr::Base10000 { weight, scale, digits, .. } => {
                 let at = (i64::from(weight) + 1) * 4;
                 let end = at + i64::from(scale);
-                Digits { source: digits, from: DigitFormat::Base10000, at, end }
+                Digits::base_10000(digits, at, end)
             }
             _ => Digits::ascii(&[]),
         }
@@ -276,73 +280,6 @@ impl<'a> Numeric<'a> {
         }
     }
 }
-
-/// Iterator over decimal digits of a [`Numeric`], each 0 to 9, the most significant first.
-#[derive(Debug, Clone)]
-pub struct Digits<'a> {
-    source: &'a [u8],
-    from: DigitFormat,
-    /// An index in decimal digits from the first digit of `source`; negative before it.
-    at: i64,
-    end: i64,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum DigitFormat {
-    Ascii,
-    Base10000,
-}
-
-impl<'a> Digits<'a> {
-    fn ascii(digits: &'a [u8]) -> Self {
-        // A slice never has more than isize::MAX bytes.
-        let end = i64::try_from(digits.len()).unwrap_or(i64::MAX);
-        Self { source: digits, from: DigitFormat::Ascii, at: 0, end }
-    }
-
-    fn digit(&self, at: i64) -> u8 {
-        // Digits outside the stored ones are zero.
-        let Ok(at) = usize::try_from(at) else { return 0 };
-        match self.from {
-            DigitFormat::Ascii => self.source.get(at).map_or(0, |digit| digit - b'0'),
-            DigitFormat::Base10000 => {
-                let Some((pairs, _)) = self.source.get(at / 4 * 2..).map(|s| s.as_chunks::<2>())
-                else {
-                    return 0;
-                };
-                let group = pairs.first().map_or(0, |pair| u16::from_be_bytes(*pair));
-                let digit = match at % 4 {
-                    0 => group / 1000,
-                    1 => group / 100 % 10,
-                    2 => group / 10 % 10,
-                    _ => group % 10,
-                };
-                u8::try_from(digit).unwrap_or_default()
-            }
-        }
-    }
-}
-
-impl Iterator for Digits<'_> {
-    type Item = u8;
-
-    fn next(&mut self) -> Option<u8> {
-        if self.at >= self.end {
-            return None;
-        }
-        let digit = self.digit(self.at);
-        self.at += 1;
-        Some(digit)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = usize::try_from(self.end - self.at).unwrap_or(0);
-        (left, Some(left))
-    }
-}
-
-impl ExactSizeIterator for Digits<'_> {}
-impl core::iter::FusedIterator for Digits<'_> {}
 
 impl fmt::Display for Numeric<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
