@@ -1,6 +1,7 @@
 //! The decimal digits of a `numeric`.
 
-/// Iterator over decimal digits of a [`Numeric`](super::Numeric), each 0 to 9, the most significant first.
+/// Iterator over decimal digits of a [`Numeric`](super::Numeric), each 0 to 9, the most significant
+/// first.
 #[derive(Debug, Clone)]
 pub struct Digits<'a> {
     source: &'a [u8],
@@ -17,7 +18,7 @@ enum DigitFormat {
 }
 
 impl<'a> Digits<'a> {
-    /// The digits of ASCII text.
+    /// Returns the digits of ASCII text.
     #[inline]
     pub(super) fn ascii(digits: &'a [u8]) -> Self {
         // A slice never has more than isize::MAX bytes.
@@ -25,7 +26,7 @@ impl<'a> Digits<'a> {
         Self { source: digits, from: DigitFormat::Ascii, at: 0, end }
     }
 
-    /// The decimal digits from `at` to `end` of digits in base 10000, of two bytes each.
+    /// Returns the decimal digits from `at` to `end` of digits in base 10000, of two bytes each.
     #[inline]
     pub(super) fn base_10000(digits: &'a [u8], at: i64, end: i64) -> Self {
         Self { source: digits, from: DigitFormat::Base10000, at, end }
