@@ -38,7 +38,7 @@ pub(crate) trait Source {
     /// Waits for the next step, until `wake_at`, which is called only if a wait is necessary.
     ///
     /// # Errors
-    /// Give the error to [`lost`](Self::lost).
+    /// Give the error to [`replace_stream`](Self::replace_stream).
     fn step(&mut self, wake_at: impl FnOnce() -> Instant) -> Result<Step<Self::Frame>, Error>;
 
     /// Does the same as [`step`](Self::step), also after the source was stopped.

@@ -56,8 +56,8 @@ impl ReplicationStream {
         self.step_until(|| deadline)
     }
 
-    /// Does the same as [`step`](Self::step). `deadline` is called only if no complete message has
-    /// arrived.
+    /// Does the same as [`step`](Self::step). `deadline` is called only if no complete message of
+    /// the copy has arrived.
     pub(crate) fn step_until(
         &mut self,
         deadline: impl FnOnce() -> Option<Instant>,
