@@ -50,6 +50,18 @@ fn message(prefix: &str, content: &str, lsn: u64) -> Vec<u8> {
     [&b"M\0"[..], &lsn.to_be_bytes(), prefix.as_bytes(), &len, content.as_bytes()].concat()
 }
 
+/// A message with its LSN.
+fn received(wal_start: u64, frame: &[u8]) -> StreamEvent<'_> {
+    StreamEvent {
+        wal_start: lsn(wal_start),
+        wal_end: lsn(wal_start),
+        send_time: TimestampTz::from_micros(0),
+        message: Message::decode(frame, false).unwrap(),
+        frame,
+        in_stream: false,
+    }
+}
+
 impl Feed {
     fn new(mode: Acknowledge, idle: Idle, until: Option<u64>) -> Self {
         let reader = ReaderId::unique();
@@ -77,14 +89,7 @@ impl Feed {
 
     /// Hands a message in once, after answering what it needs.
     fn once(&mut self, wal_start: u64, frame: &[u8]) -> Result<Outcome, StreamError> {
-        let event = StreamEvent {
-            wal_start: lsn(wal_start),
-            wal_end: lsn(wal_start),
-            send_time: TimestampTz::from_micros(0),
-            message: Message::decode(frame, false).unwrap(),
-            frame,
-            in_stream: false,
-        };
+        let event = received(wal_start, frame);
         let start = self.start;
         loop {
             match self.delivery.message(&event, &mut self.schemas, || start)? {
@@ -468,14 +473,7 @@ fn the_need_for_a_table_names_the_commit_of_its_rows() {
     feed.nothing(1000, &begin(1000));
     feed.nothing(0, &relation(1));
     let frame = insert(1);
-    let event = StreamEvent {
-        wal_start: lsn(900),
-        wal_end: lsn(900),
-        send_time: TimestampTz::from_micros(0),
-        message: Message::decode(&frame, false).unwrap(),
-        frame: &frame,
-        in_stream: false,
-    };
+    let event = received(900, &frame);
     match feed.delivery.message(&event, &mut feed.schemas, || feed.start).unwrap() {
         Outcome::Needs(Need::Table { commit_lsn, .. }) => assert_eq!(commit_lsn, lsn(1000)),
         other => panic!("{other:?}"),
