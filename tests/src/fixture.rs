@@ -6,7 +6,7 @@ use pgoutput_reader::{ChangeEvent, Error, Reader, ReaderBuilder};
 use postgres::Client;
 use serde_json::Value;
 
-use crate::{InTime as _, eventually};
+use crate::InTime as _;
 
 /// The publication of every [`Fixture`], of all tables.
 pub const PUBLICATION: &str = "everything";
@@ -149,7 +149,7 @@ impl<'s> Fixture<'s> {
     /// Waits until the server has released the slot, which it does when it notices the end of the
     /// connection.
     pub fn wait_until_free(&self) {
-        eventually("the slot to be free", || (!self.slot().active).then_some(()));
+        self.database.wait_until_free(&self.slot);
     }
 
     /// Returns the settings of a reader of slot and publication.

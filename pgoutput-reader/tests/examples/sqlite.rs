@@ -61,10 +61,7 @@ impl<'s> Run<'s> {
 
     fn start(&mut self) {
         // The walsender needs a moment to notice that its client was killed.
-        let free = "SELECT NOT active FROM pg_replication_slots WHERE slot_name = $1";
-        eventually("the slot to be free", || {
-            self.client.query_one(free, &[&self.slot]).unwrap().get::<_, bool>(0).then_some(())
-        });
+        self.database.wait_until_free(&self.slot);
         let child = example("sqlite")
             .args([&self.database.uri(), &self.slot, "p", self.file.to_str().unwrap()])
             .stdin(Stdio::null())

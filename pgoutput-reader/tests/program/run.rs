@@ -58,11 +58,7 @@ impl<'s> Fixture<'s> {
     /// Waits until no connection holds the slot. A program that ends within a large transaction
     /// closes its connection, and the server needs a moment to notice.
     pub(crate) fn wait_until_free(&self) {
-        let held = format!(
-            "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{}' AND active",
-            self.slot
-        );
-        wait("the slot to be free", || self.text(&held) == "0");
+        self.database.wait_until_free(&self.slot);
     }
 
     /// Returns `pgoutput tail --quiet` for the slot and the publication, with further arguments.

@@ -89,6 +89,20 @@ impl<'s> Database<'s> {
         self.server.unique(&format!("{}_{hint}", &self.name[..self.name.len().min(20)]))
     }
 
+    /// Waits until no connection holds the slot. The server needs a moment to notice the end of one.
+    ///
+    /// # Panics
+    ///
+    /// If the slot stays in use, or the connection fails.
+    pub fn wait_until_free(&self, slot: &str) {
+        let held = "SELECT FROM pg_catalog.pg_replication_slots
+            WHERE slot_name OPERATOR(pg_catalog.=) $1 AND active";
+        let mut client = self.client();
+        wait::eventually("the slot to be free", || {
+            client.query_opt(held, &[&slot]).unwrap().is_none().then_some(())
+        });
+    }
+
     /// Drops the slots, sessions and prepared transactions, then the database.
     fn remove(&self) -> Result<(), postgres::Error> {
         let name = &self.name;
