@@ -89,7 +89,8 @@ impl<'s> Database<'s> {
         self.server.unique(&format!("{}_{hint}", &self.name[..self.name.len().min(20)]))
     }
 
-    /// Waits until no connection holds the slot. The server needs a moment to notice the end of one.
+    /// Waits until no connection holds the slot. The server needs a moment to notice that a
+    /// connection has ended.
     ///
     /// # Panics
     ///
