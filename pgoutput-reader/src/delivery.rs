@@ -73,7 +73,7 @@ pub(crate) enum Outcome {
     /// There is nothing for the program.
     Nothing,
     /// An event. The message may hold more: see [`Delivery::is_unfinished`].
-    Event(ChangeEvent),
+    Event,
     /// Pass in the same message again after answering this.
     Needs(Need),
     /// The LSN to stop at is reached.
@@ -99,7 +99,8 @@ impl Delivery {
         &self.acknowledger
     }
 
-    /// Processes a message and returns its outcome.
+    /// Processes a message and returns its outcome. The event is put in `out`: one that is
+    /// returned would be copied by each caller.
     ///
     /// `now` is called if the time matters. After [`Outcome::Needs`], and while it
     /// [is unfinished](Self::is_unfinished), the same message must be passed in again.
@@ -112,6 +113,7 @@ impl Delivery {
         event: &StreamEvent<'_>,
         schemas: &mut Schemas,
         now: impl FnOnce() -> Instant,
+        out: &mut Option<ChangeEvent>,
     ) -> Result<Outcome, StreamError> {
         self.idle_at = None;
         if let Message::Message(body) = &event.message
@@ -129,14 +131,14 @@ impl Delivery {
             }
             return Ok(Outcome::Finished);
         }
-        Ok(match self.transactions.message(event, schemas)? {
+        Ok(match self.transactions.message(event, schemas, out)? {
             Progress::Nothing => Outcome::Nothing,
             Progress::Needs(need) => Outcome::Needs(need),
-            Progress::Event(event) => Outcome::Event(event),
-            Progress::Alone { event, end_lsn } => {
+            Progress::Event => Outcome::Event,
+            Progress::Alone { end_lsn } => {
                 // One byte before the record's end, so that it is not sent again after a restart.
                 self.add_boundary(Lsn::new(end_lsn.as_u64().saturating_sub(1)));
-                Outcome::Event(event)
+                Outcome::Event
             }
             Progress::Committed { commit_lsn, end_lsn, is_empty } => {
                 self.add_commit_boundary(commit_lsn, end_lsn, is_empty);

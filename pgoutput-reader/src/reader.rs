@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pgoutput_decode::Lsn;
 
 pub use builder::ReaderBuilder;
-use events::Events;
+use events::{Events, Waited};
 pub use slot_creation::SlotCreation;
 
 use crate::catalog::{Published, SlotStatus};
@@ -88,7 +88,13 @@ impl Reader {
     /// The errors of the iterator; the first one finishes it.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Next, Error> {
         // A timeout beyond the range of the clock never passes.
-        self.events.next(Instant::now().checked_add(timeout))
+        let mut event = None;
+        let waited = self.events.next(Instant::now().checked_add(timeout), &mut event)?;
+        Ok(match (waited, event) {
+            (_, Some(event)) => Next::Event(event),
+            (Waited::TimedOut, None) => Next::TimedOut,
+            (Waited::Event | Waited::Finished, None) => Next::Finished,
+        })
     }
 
     /// Returns the handle that acknowledges events under
@@ -230,11 +236,11 @@ impl Iterator for Reader {
     type Item = Result<ChangeEvent, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let mut event = None;
         loop {
-            match self.events.next(None) {
-                Ok(Next::Event(event)) => return Some(Ok(event)),
-                Ok(Next::Finished) => return None,
-                Ok(Next::TimedOut) => {}
+            match self.events.next(None, &mut event) {
+                Ok(Waited::Event | Waited::Finished) => return event.map(Ok),
+                Ok(Waited::TimedOut) => {}
                 // An error is returned once: the reader is finished.
                 Err(error) => return Some(Err(error)),
             }

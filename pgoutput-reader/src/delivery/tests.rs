@@ -14,6 +14,8 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Feed {
     delivery: Delivery,
     schemas: Schemas,
+    /// The event of the last message.
+    out: Option<ChangeEvent>,
     start: Instant,
 }
 
@@ -80,7 +82,7 @@ impl Feed {
         };
         let start = Instant::now();
         let delivery = Delivery::new(settings, start);
-        Self { delivery, schemas: Schemas::new("app", 10), start }
+        Self { delivery, schemas: Schemas::new("app", 10), out: None, start }
     }
 
     fn plain(mode: Acknowledge) -> Self {
@@ -91,8 +93,10 @@ impl Feed {
     fn once(&mut self, wal_start: u64, frame: &[u8]) -> Result<Outcome, StreamError> {
         let event = received(wal_start, frame);
         let start = self.start;
+        self.out = None;
         loop {
-            match self.delivery.message(&event, &mut self.schemas, || start)? {
+            let schemas = &mut self.schemas;
+            match self.delivery.message(&event, schemas, || start, &mut self.out)? {
                 Outcome::Needs(need) => {
                     let Need::Table { relation, .. } = &need else { panic!("{need:?}") };
                     let stream_types = self.schemas.stream_types();
@@ -107,11 +111,12 @@ impl Feed {
     fn nothing(&mut self, wal_start: u64, frame: &[u8]) {
         let outcome = self.once(wal_start, frame).unwrap();
         assert!(matches!(outcome, Outcome::Nothing), "{outcome:?}");
+        assert!(self.out.is_none());
     }
 
     fn event(&mut self, wal_start: u64, frame: &[u8]) -> ChangeEvent {
         match self.once(wal_start, frame).unwrap() {
-            Outcome::Event(event) => event,
+            Outcome::Event => self.out.take().unwrap(),
             other => panic!("{other:?}"),
         }
     }
@@ -474,7 +479,8 @@ fn the_need_for_a_table_names_the_commit_of_its_rows() {
     feed.nothing(0, &relation(1));
     let frame = insert(1);
     let event = received(900, &frame);
-    match feed.delivery.message(&event, &mut feed.schemas, || feed.start).unwrap() {
+    let (schemas, start) = (&mut feed.schemas, feed.start);
+    match feed.delivery.message(&event, schemas, || start, &mut feed.out).unwrap() {
         Outcome::Needs(Need::Table { commit_lsn, .. }) => assert_eq!(commit_lsn, lsn(1000)),
         other => panic!("{other:?}"),
     }

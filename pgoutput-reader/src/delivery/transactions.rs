@@ -48,10 +48,10 @@ struct Current {
 #[derive(Debug)]
 pub(super) enum Progress {
     Nothing,
-    Event(ChangeEvent),
-    /// A message outside of transactions, whose record ends at `end_lsn`.
+    /// An event.
+    Event,
+    /// The event of a message outside of transactions, whose record ends at `end_lsn`.
     Alone {
-        event: ChangeEvent,
         end_lsn: Lsn,
     },
     /// The transaction is complete.
@@ -132,11 +132,13 @@ impl Transactions {
         self.resume.reached(lsn)
     }
 
-    /// Processes a message. Events that were delivered on an earlier stream are skipped.
+    /// Processes a message. Its event is put in `out`. Events that were delivered on an earlier
+    /// stream are skipped.
     pub(super) fn message(
         &mut self,
         event: &StreamEvent<'_>,
         schemas: &mut Schemas,
+        out: &mut Option<ChangeEvent>,
     ) -> Result<Progress, StreamError> {
         match &event.message {
             Message::Begin(_) if self.current.is_some() => return Err(out_of_sequence(event)),
@@ -168,18 +170,18 @@ impl Transactions {
             Message::Type(body) => schemas.named_type(body),
             Message::Insert(body) => {
                 let rows = (Some(body.new), None);
-                return self.row(event, schemas, Op::Insert, body.relation, rows);
+                return self.row(event, schemas, Op::Insert, body.relation, rows, out);
             }
             Message::Update(body) => {
                 let rows = (Some(body.new), body.old);
-                return self.row(event, schemas, Op::Update, body.relation, rows);
+                return self.row(event, schemas, Op::Update, body.relation, rows, out);
             }
             Message::Delete(body) => {
                 let rows = (None, Some(body.old));
-                return self.row(event, schemas, Op::Delete, body.relation, rows);
+                return self.row(event, schemas, Op::Delete, body.relation, rows, out);
             }
-            Message::Truncate(body) => return self.truncate(body, event, schemas),
-            Message::Message(body) => return self.logical_message(body, event),
+            Message::Truncate(body) => return self.truncate(body, event, schemas, out),
+            Message::Message(body) => return self.logical_message(body, event, out),
             // A server that could not start to stream a transaction rolls it back with a Stream
             // Abort. No event was part of it.
             Message::StreamAbort(_) => {}
@@ -195,6 +197,7 @@ impl Transactions {
         op: Op,
         relation: Oid,
         (new, old): (Option<TupleData<'_>>, Option<OldTuple<'_>>),
+        out: &mut Option<ChangeEvent>,
     ) -> Result<Progress, StreamError> {
         let lsn = event.wal_start;
         if self.skip(op, lsn, event)? {
@@ -206,7 +209,8 @@ impl Transactions {
             Lookup::Needs(need) => return Ok(Progress::Needs(need)),
         };
         let content = Content::of_rows(&table, new, old, lsn)?;
-        Ok(Progress::Event(self.deliver(op, lsn, Some(table), content, event)?))
+        self.deliver(op, lsn, Some(table), content, event, out)?;
+        Ok(Progress::Event)
     }
 
     /// Delivers one event for each relation, one at a time.
@@ -215,6 +219,7 @@ impl Transactions {
         body: &TruncateBody<'_>,
         event: &StreamEvent<'_>,
         schemas: &mut Schemas,
+        out: &mut Option<ChangeEvent>,
     ) -> Result<Progress, StreamError> {
         let lsn = event.wal_start;
         let mut relations = body.relations.into_iter().skip(self.truncated);
@@ -225,9 +230,9 @@ impl Transactions {
                     Lookup::Needs(need) => return Ok(Progress::Needs(need)),
                 };
                 let content = Content::Truncate(body.flags);
-                let delivered = self.deliver(Op::Truncate, lsn, Some(table), content, event)?;
+                self.deliver(Op::Truncate, lsn, Some(table), content, event, out)?;
                 self.truncated = if relations.next().is_some() { self.truncated + 1 } else { 0 };
-                return Ok(Progress::Event(delivered));
+                return Ok(Progress::Event);
             }
             self.truncated += 1;
         }
@@ -239,26 +244,22 @@ impl Transactions {
         &mut self,
         body: &MessageBody<'_>,
         event: &StreamEvent<'_>,
+        out: &mut Option<ChangeEvent>,
     ) -> Result<Progress, StreamError> {
         let content = Content::of_message(body);
         if body.flags.is_transactional() {
             if self.skip(Op::Message, body.lsn, event)? {
                 return Ok(Progress::Nothing);
             }
-            return Ok(Progress::Event(self.deliver(
-                Op::Message,
-                body.lsn,
-                None,
-                content,
-                event,
-            )?));
+            self.deliver(Op::Message, body.lsn, None, content, event, out)?;
+            return Ok(Progress::Event);
         }
         if self.resume.skip_message(body.lsn)? {
             return Ok(Progress::Nothing);
         }
         self.newest = Some((body.lsn, None));
         self.delivered += 1;
-        let event = ChangeEvent {
+        *out = Some(ChangeEvent {
             op: Op::Message,
             lsn: body.lsn,
             ordinal: 0,
@@ -268,11 +269,11 @@ impl Transactions {
             context: Context::Alone(Arc::clone(&self.identity)),
             table: None,
             content,
-        };
-        Ok(Progress::Alone { event, end_lsn: body.lsn })
+        });
+        Ok(Progress::Alone { end_lsn: body.lsn })
     }
 
-    /// Returns the next event of the current transaction.
+    /// Puts the next event of the current transaction in `out`.
     fn deliver(
         &mut self,
         op: Op,
@@ -280,14 +281,15 @@ impl Transactions {
         table: Option<Arc<Shared<TableSchema>>>,
         content: Content,
         event: &StreamEvent<'_>,
-    ) -> Result<ChangeEvent, StreamError> {
+        out: &mut Option<ChangeEvent>,
+    ) -> Result<(), StreamError> {
         let current = self.current.as_mut().ok_or_else(|| out_of_sequence(event))?;
         let (index, ordinal) = current.number(op, lsn);
         self.resume.delivered(lsn);
         self.last_commit_time = Some(current.transaction.commit_time());
         self.newest = Some((current.transaction.commit_lsn(), Some(index)));
         self.delivered += 1;
-        Ok(ChangeEvent {
+        *out = Some(ChangeEvent {
             op,
             lsn,
             ordinal,
@@ -297,7 +299,8 @@ impl Transactions {
             context: Context::Transaction(Arc::clone(&current.transaction)),
             table,
             content,
-        })
+        });
+        Ok(())
     }
 
     /// Returns whether the next event of the current transaction was delivered before.

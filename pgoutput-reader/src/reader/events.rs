@@ -4,10 +4,9 @@ use std::time::Instant;
 
 use pgoutput_decode::Message;
 
-use super::Next;
 use crate::delivery::{Delivery, Outcome};
 use crate::error::Error;
-use crate::event::Position;
+use crate::event::{ChangeEvent, Position};
 use crate::schema::Schemas;
 use crate::source::{Source, Step};
 use crate::stream::is_late;
@@ -24,6 +23,15 @@ pub(crate) struct Events<S: Source> {
     /// Whether an error was returned, or a stop ended a lookup. The message was then not delivered
     /// and must never be acknowledged.
     failed: bool,
+}
+
+/// The result of waiting for an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// There is an event.
+    Event,
+    TimedOut,
+    Finished,
 }
 
 impl<S: Source> Events<S> {
@@ -53,29 +61,37 @@ impl<S: Source> Events<S> {
         self.unfinished = None;
     }
 
-    /// Waits for the next event until `deadline`.
-    pub(crate) fn next(&mut self, deadline: Option<Instant>) -> Result<Next, Error> {
+    /// Waits for the next event until `deadline`, and puts it in `out`.
+    pub(crate) fn next(
+        &mut self,
+        deadline: Option<Instant>,
+        out: &mut Option<ChangeEvent>,
+    ) -> Result<Waited, Error> {
         if !self.failed {
             self.delivery.next_requested();
         }
-        let next = self.run(deadline);
+        let next = self.run(deadline, out);
         match &next {
-            Ok(Next::Finished) => self.finished = true,
+            Ok(Waited::Finished) => self.finished = true,
             Ok(_) => {}
             Err(_) => self.fail(),
         }
         next
     }
 
-    fn run(&mut self, deadline: Option<Instant>) -> Result<Next, Error> {
+    fn run(
+        &mut self,
+        deadline: Option<Instant>,
+        out: &mut Option<ChangeEvent>,
+    ) -> Result<Waited, Error> {
         while !self.finished {
-            match self.step(deadline) {
+            match self.step(deadline, out) {
                 Ok(Some(next)) => return Ok(next),
                 Ok(None) => {}
                 Err(error) if self.source.is_stop(&error) => {
                     // As after an error: the message that facts were needed for is not delivered.
                     self.fail();
-                    return Ok(Next::Finished);
+                    return Ok(Waited::Finished);
                 }
                 Err(error) => {
                     self.unfinished = None;
@@ -83,15 +99,19 @@ impl<S: Source> Events<S> {
                 }
             }
             if !self.finished && is_late(deadline) {
-                return Ok(Next::TimedOut);
+                return Ok(Waited::TimedOut);
             }
         }
-        Ok(Next::Finished)
+        Ok(Waited::Finished)
     }
 
-    fn step(&mut self, deadline: Option<Instant>) -> Result<Option<Next>, Error> {
+    fn step(
+        &mut self,
+        deadline: Option<Instant>,
+        out: &mut Option<ChangeEvent>,
+    ) -> Result<Option<Waited>, Error> {
         if let Some(frame) = self.unfinished.take() {
-            return self.message(frame);
+            return self.message(frame, out);
         }
         let delivery = &self.delivery;
         let wake_at = || {
@@ -99,7 +119,7 @@ impl<S: Source> Events<S> {
             deadline.map_or(due_at, |deadline| deadline.min(due_at))
         };
         match self.source.step(wake_at)? {
-            Step::Message(frame) => return self.message(frame),
+            Step::Message(frame) => return self.message(frame, out),
             Step::Keepalive(keepalive) => {
                 let outcome = self.delivery.keepalive(keepalive.wal_end, Instant::now())?;
                 if !self.delivery.in_transaction() {
@@ -113,13 +133,13 @@ impl<S: Source> Events<S> {
                 self.schemas.restart();
                 self.delivery.set_commits_wait(self.source.commits_wait());
             }
-            Step::Stopped => return Ok(Some(Next::Finished)),
+            Step::Stopped => return Ok(Some(Waited::Finished)),
             Step::TimedOut => {
                 let now = Instant::now();
                 // Also for a program that only polls: this comes before its own deadline.
                 self.source.perform(self.delivery.take_due(now))?;
                 if deadline.is_some_and(|deadline| deadline <= now) {
-                    return Ok(Some(Next::TimedOut));
+                    return Ok(Some(Waited::TimedOut));
                 }
             }
         }
@@ -127,19 +147,23 @@ impl<S: Source> Events<S> {
     }
 
     /// Passes a message in until its next event needs nothing more.
-    fn message(&mut self, frame: S::Frame) -> Result<Option<Next>, Error> {
+    fn message(
+        &mut self,
+        frame: S::Frame,
+        out: &mut Option<ChangeEvent>,
+    ) -> Result<Option<Waited>, Error> {
         loop {
             let Some(event) = self.source.read(frame)? else { return Ok(None) };
-            match self.delivery.message(&event, &mut self.schemas, Instant::now)? {
+            match self.delivery.message(&event, &mut self.schemas, Instant::now, out)? {
                 Outcome::Needs(need) => {
                     let facts = self.source.answer(&need, &self.schemas)?;
                     self.schemas.learn(&need, facts);
                     continue;
                 }
-                Outcome::Event(event) => {
+                Outcome::Event => {
                     self.finish_message(frame);
                     self.source.delivered();
-                    return Ok(Some(Next::Event(event)));
+                    return Ok(Some(Waited::Event));
                 }
                 Outcome::Finished => self.finished = true,
                 Outcome::Nothing => {}
@@ -169,7 +193,8 @@ impl<S: Source> Events<S> {
                 Step::Message(frame) => {
                     let Some(event) = self.source.read(frame)? else { break };
                     if matches!(event.message, Message::Commit(_)) {
-                        self.delivery.message(&event, &mut self.schemas, Instant::now)?;
+                        let (schemas, out) = (&mut self.schemas, &mut None);
+                        self.delivery.message(&event, schemas, Instant::now, out)?;
                     }
                     break;
                 }

@@ -7,10 +7,9 @@ use std::time::Instant;
 use pgoutput_decode::Lsn;
 use proptest::prelude::*;
 
-use super::Events;
+use super::{Events, Waited};
 use crate::delivery::{Acknowledge, Acknowledger, Delivery, Idle, Resume, Settings};
 use crate::event::{ChangeEvent, Fingerprint, Position, ReaderId, StreamIdentity};
-use crate::reader::Next;
 use crate::schema::Schemas;
 use crate::source::capture::{Capture, Plan, Unit, units};
 
@@ -49,11 +48,10 @@ fn described(event: &ChangeEvent) -> String {
 }
 
 fn next(events: &mut Events<Capture>) -> Option<ChangeEvent> {
-    match events.next(None).unwrap() {
-        Next::Event(event) => Some(event),
-        Next::Finished => None,
-        Next::TimedOut => panic!("timed out without a deadline"),
-    }
+    let mut event = None;
+    let waited = events.next(None, &mut event).unwrap();
+    assert_eq!(waited, if event.is_some() { Waited::Event } else { Waited::Finished });
+    event
 }
 
 fn all(units: &Arc<[Unit]>, plan: Plan) -> Vec<String> {
