@@ -386,13 +386,21 @@ type Described<'a> = (&'a Column, TupleColumn<'a>);
 impl<'a> RowColumns<'a> {
     #[inline]
     fn advance(&mut self) -> Option<Described<'a>> {
+        if self.key_only || self.old.is_some() {
+            return self.advance_selected();
+        }
+        let column = self.columns.next()?;
+        let (value, rest) = split_column(self.values)?;
+        self.values = rest;
+        Some((column, value))
+    }
+
+    /// Advances in a key, or in a new row that takes unchanged values from the old one.
+    fn advance_selected(&mut self) -> Option<Described<'a>> {
         loop {
             let column = self.columns.next()?;
             let (value, rest) = split_column(self.values)?;
             self.values = rest;
-            if !self.key_only && self.old.is_none() {
-                return Some((column, value));
-            }
             let is_key = column.flags.is_key();
             let old = self.old.as_mut().and_then(Iterator::next);
             if self.key_only && !is_key {
