@@ -131,6 +131,12 @@ impl Relations {
         held
     }
 
+    /// Stores a description, such as one that [`get`](Self::get) returned earlier, and returns the
+    /// one that it replaces.
+    pub fn insert(&mut self, relation: Arc<Relation>) -> Option<Arc<Relation>> {
+        self.by_oid.insert(relation.oid, relation)
+    }
+
     /// Returns the last description of the table with this id.
     pub fn get(&self, oid: Oid) -> Option<&Arc<Relation>> {
         self.by_oid.get(&oid)

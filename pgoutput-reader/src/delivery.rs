@@ -25,10 +25,10 @@ use std::time::Instant;
 
 use pgoutput_decode::{Lsn, Message, TimestampTz};
 
+use crate::assemble::Arrival;
 use crate::error::StreamError;
 use crate::event::{ChangeEvent, Fingerprint, Position, StreamIdentity};
 use crate::schema::{Need, Schemas};
-use crate::stream::StreamEvent;
 pub use ack::{Acknowledge, Acknowledger, Stage};
 pub(crate) use due::Due;
 pub use idle::Idle;
@@ -49,6 +49,16 @@ pub(crate) struct Settings {
     pub(crate) idle: Idle,
     /// The LSN to stop at.
     pub(crate) until: Option<Lsn>,
+    pub(crate) output: OutputSettings,
+}
+
+/// The settings of the events themselves.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OutputSettings {
+    /// Whether each transaction ends with an event of its own.
+    pub(crate) commits: bool,
+    /// Whether LSNs are written as `X/Y` in JSON.
+    pub(crate) lsns_as_text: bool,
 }
 
 /// The delivery of one reader: the delivered events, the acknowledged ones, and the LSN to stop at.
@@ -74,6 +84,12 @@ pub(crate) enum Outcome {
     Nothing,
     /// An event. The message may hold more: see [`Delivery::is_unfinished`].
     Event,
+    /// A transaction of which an event is new is complete. If it was requested, an event ends it.
+    /// None follows.
+    Committed {
+        /// Whether the LSN to stop at is reached.
+        finished: bool,
+    },
     /// Pass in the same message again after answering this.
     Needs(Need),
     /// The LSN to stop at is reached.
@@ -82,10 +98,11 @@ pub(crate) enum Outcome {
 
 impl Delivery {
     pub(crate) fn new(settings: Settings, now: Instant) -> Self {
-        let Settings { fingerprint, identity, resume, newest, acknowledger, mode, idle, until } =
+        let Settings { fingerprint, identity, resume, newest, acknowledger, mode, idle, .. } =
             settings;
+        let (until, output) = (settings.until, settings.output);
         Self {
-            transactions: Transactions::new(fingerprint, identity, resume, newest),
+            transactions: Transactions::new(fingerprint, identity, resume, newest, output),
             acknowledger,
             mode,
             until: until.map(|lsn| Until::new(lsn, now)),
@@ -99,6 +116,11 @@ impl Delivery {
         &self.acknowledger
     }
 
+    /// Returns whether each transaction ends with an event of its own.
+    pub(crate) fn delivers_commits(&self) -> bool {
+        self.transactions.delivers_commits()
+    }
+
     /// Processes a message and returns its outcome. The event is put in `out`: one that is
     /// returned would be copied by each caller.
     ///
@@ -110,13 +132,14 @@ impl Delivery {
     /// as delivered only if this returns it.
     pub(crate) fn message(
         &mut self,
-        event: &StreamEvent<'_>,
+        message: &Message<'_>,
+        arrival: Arrival,
         schemas: &mut Schemas,
         now: impl FnOnce() -> Instant,
         out: &mut Option<ChangeEvent>,
     ) -> Result<Outcome, StreamError> {
         self.idle_at = None;
-        if let Message::Message(body) = &event.message
+        if let Message::Message(body) = message
             && self.idle.is_own(body)
         {
             self.idle.postpone(now());
@@ -125,13 +148,18 @@ impl Delivery {
             self.add_idle_boundary(body.lsn);
             return Ok(self.outcome_at(body.lsn));
         }
-        if self.until.as_ref().is_some_and(|until| until.is_before(&event.message)) {
-            if let Message::Begin(begin) = &event.message {
-                self.transactions.reached(begin.final_lsn)?;
+        if self.until.as_ref().is_some_and(|until| until.is_before(message)) {
+            let starts_at = match message {
+                Message::Begin(begin) => Some(begin.final_lsn),
+                Message::BeginPrepare(begin) => Some(begin.prepare_lsn),
+                _ => None,
+            };
+            if let Some(lsn) = starts_at {
+                self.transactions.reached(lsn)?;
             }
             return Ok(Outcome::Finished);
         }
-        Ok(match self.transactions.message(event, schemas, out)? {
+        Ok(match self.transactions.message(message, arrival, schemas, out)? {
             Progress::Nothing => Outcome::Nothing,
             Progress::Needs(need) => Outcome::Needs(need),
             Progress::Event => Outcome::Event,
@@ -142,7 +170,7 @@ impl Delivery {
             }
             Progress::Committed { commit_lsn, end_lsn, is_empty } => {
                 self.add_commit_boundary(commit_lsn, end_lsn, is_empty);
-                self.outcome_at(end_lsn)
+                Outcome::Committed { finished: self.is_reached(end_lsn) }
             }
         })
     }
@@ -183,22 +211,17 @@ impl Delivery {
         self.transactions.is_open()
     }
 
-    /// Returns whether a transaction is complete and acknowledged if its Commit is next: all of its
-    /// delivered events are acknowledged.
-    pub(crate) fn awaits_commit(&self) -> bool {
-        self.in_transaction() && !self.is_unfinished() && self.is_acknowledged()
-    }
-
     /// Returns whether every delivered event was acknowledged.
     fn is_acknowledged(&self) -> bool {
         self.acknowledger.is_acknowledged_through(self.transactions.delivered())
     }
 
     /// Records that the program requested the next event: with [`Acknowledge::Automatic`] this
-    /// acknowledges all that were delivered.
-    pub(crate) fn next_requested(&self) {
+    /// acknowledges all that were delivered, except the newest `held` ones, which the program has
+    /// not got.
+    pub(crate) fn next_requested(&self, held: u64) {
         if self.mode == Acknowledge::Automatic {
-            self.acknowledger.acknowledge_delivery(self.transactions.delivered());
+            self.acknowledger.acknowledge_delivery(self.transactions.delivered() - held);
         }
     }
 
@@ -210,7 +233,7 @@ impl Delivery {
     /// The position of an idle stream, after everything that was delivered; `None` while events
     /// may be on their way.
     pub(crate) fn idle_position(&self) -> Option<Position> {
-        let lsn = self.idle_at?;
+        let lsn = self.idle_at.filter(|_| !self.transactions.is_interrupted())?;
         Some(Position::idle(self.transactions.identity(), lsn, self.transactions.delivered()))
     }
 
@@ -220,8 +243,11 @@ impl Delivery {
     }
 
     fn outcome_at(&self, lsn: Lsn) -> Outcome {
-        let is_reached = self.until.as_ref().is_some_and(|until| until.is_reached(lsn));
-        if is_reached { Outcome::Finished } else { Outcome::Nothing }
+        if self.is_reached(lsn) { Outcome::Finished } else { Outcome::Nothing }
+    }
+
+    fn is_reached(&self, lsn: Lsn) -> bool {
+        self.until.as_ref().is_some_and(|until| until.is_reached(lsn))
     }
 }
 

@@ -19,6 +19,8 @@ mod position;
 mod protocol;
 mod server;
 #[cfg(feature = "reader")]
+mod spill;
+#[cfg(feature = "reader")]
 mod sql;
 mod stream;
 mod tls;
@@ -35,6 +37,8 @@ pub use position::PositionError;
 pub use protocol::{LimitError, ProtocolError};
 pub use server::ServerMessage;
 pub(crate) use server::printable;
+#[cfg(feature = "reader")]
+pub use spill::SpillError;
 #[cfg(feature = "reader")]
 pub use sql::SqlError;
 pub use stream::{SetupError, StreamError};
@@ -94,6 +98,10 @@ pub enum ErrorKind {
     #[cfg(feature = "reader")]
     #[error(transparent)]
     Position(PositionError),
+    /// The files that keep transactions in progress.
+    #[cfg(feature = "reader")]
+    #[error(transparent)]
+    Spill(SpillError),
     /// A server that does not continue what was read: another cluster or timeline, or lost WAL.
     #[cfg(feature = "reader")]
     #[error(transparent)]

@@ -25,11 +25,13 @@ pub(crate) use content::{Content, full_width};
 pub use json::JsonError;
 pub(crate) use message_id::Fingerprint;
 pub use message_id::MessageId;
+pub(crate) use position::END;
 pub use position::Position;
 pub use row::Row;
 pub(crate) use shared::Shared;
 pub(crate) use stream_identity::{EventSelection, ReaderId, StreamIdentity, change_since};
 pub use table::{ColumnSchema, TableSchema};
+pub(crate) use transaction::TransactionStart;
 pub use transaction::{ReplicationOrigin, TransactionInfo};
 
 /// The operation of a change event.
@@ -46,6 +48,17 @@ pub enum Op {
     Truncate,
     /// `M`: a message from `pg_logical_emit_message`.
     Message,
+    /// `C`: the transaction of the events before is complete. Only on request: see
+    /// [`ReaderBuilder::commits`](crate::ReaderBuilder::commits).
+    Commit,
+    /// `P`: the transaction of the events before is prepared. Only under
+    /// [`two_phase`](crate::StreamOptions::two_phase).
+    Prepare,
+    /// `K`: a transaction that was prepared is committed. Only under
+    /// [`two_phase`](crate::StreamOptions::two_phase), like the next one.
+    CommitPrepared,
+    /// `A`: a transaction that was prepared is rolled back.
+    RollbackPrepared,
 }
 
 impl Op {
@@ -57,6 +70,10 @@ impl Op {
             Self::Delete => 'D',
             Self::Truncate => 'T',
             Self::Message => 'M',
+            Self::Commit => 'C',
+            Self::Prepare => 'P',
+            Self::CommitPrepared => 'K',
+            Self::RollbackPrepared => 'A',
         }
     }
 }
@@ -76,6 +93,10 @@ pub struct ChangeEvent {
     pub(crate) delivery: u64,
     /// The index of the event in its transaction, from 0.
     pub(crate) index: u64,
+    /// Whether no event of its transaction follows.
+    pub(crate) is_last: bool,
+    /// Whether LSNs are written as `X/Y` in JSON.
+    pub(crate) lsns_as_text: bool,
     pub(crate) context: Context,
     pub(crate) table: Option<Arc<Shared<TableSchema>>>,
     pub(crate) content: Content,
@@ -113,8 +134,9 @@ impl ChangeEvent {
         MessageId::new(self.lsn, kind, self.ordinal, self.fingerprint)
     }
 
-    /// Returns the LSN of the change. For a row it is the start of its record. For a message it is
-    /// the end, which is what the server sends. Many changes may share one LSN, so it is not a key.
+    /// Returns the LSN of the change. For a row or a commit it is the start of its record. For a
+    /// message it is the end, which is what the server sends. Many changes may share one LSN, so it
+    /// is not a key.
     pub fn lsn(&self) -> Lsn {
         self.lsn
     }
@@ -130,6 +152,31 @@ impl ChangeEvent {
         Position::new(identity, lsn, index, self.delivery)
     }
 
+    /// Returns whether this is the last event of its transaction, so that what was read of it is
+    /// complete. A message outside of transactions is always the last.
+    ///
+    /// The reader knows it because it returns an event only once it has received what follows: the
+    /// next event, or the Commit, which the server sends at once. If the reader ends in between,
+    /// this is false, and the server sends the transaction again.
+    ///
+    /// ```no_run
+    /// # let mut reader = pgoutput_reader::Reader::builder("").connect()?;
+    /// let mut batch = Vec::new();
+    /// for event in &mut reader {
+    ///     let event = event?;
+    ///     let is_last = event.is_last();
+    ///     batch.push(event);
+    ///     if is_last {
+    ///         // … store the whole transaction …
+    ///         batch.clear();
+    ///     }
+    /// }
+    /// # Ok::<(), pgoutput_reader::Error>(())
+    /// ```
+    pub fn is_last(&self) -> bool {
+        self.is_last
+    }
+
     /// Returns the transaction; `None` only for a message that was written outside of transactions.
     pub fn transaction(&self) -> Option<&Arc<TransactionInfo>> {
         match &self.context {
@@ -138,7 +185,8 @@ impl ChangeEvent {
         }
     }
 
-    /// Returns the table at the time of the change; `None` only for a message.
+    /// Returns the table at the time of the change; `None` for a message and for the end of a
+    /// transaction.
     pub fn table(&self) -> Option<&Arc<TableSchema>> {
         self.table.as_ref().map(|table| table.value())
     }

@@ -4,6 +4,8 @@ mod channel;
 mod connect;
 mod inbox;
 mod read_delay;
+#[cfg(feature = "reader")]
+mod spill;
 mod stop;
 mod syscall;
 #[cfg(feature = "tls")]
@@ -19,6 +21,8 @@ pub(crate) use connect::{Target, connect, may_try_next, targets};
 pub(crate) use inbox::BodyRange;
 #[cfg(all(test, feature = "reader"))]
 pub(crate) use inbox::Inbox;
+#[cfg(feature = "reader")]
+pub(crate) use spill::SpillFiles;
 pub use stop::StopHandle;
 #[cfg(all(feature = "tls", feature = "reader"))]
 pub(crate) use tls::MakeTls;

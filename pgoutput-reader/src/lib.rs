@@ -47,9 +47,7 @@
 //! - text and binary values;
 //! - acknowledgement by whole transactions.
 //!
-//! Not yet: in-progress and prepared transactions as change events ([`ReplicationStream`] reads all
-//! their messages), and initial snapshots. A setting that requests one of these is an error that
-//! names it.
+//! Not yet: initial snapshots.
 //!
 //! Out of scope: physical replication, other output plugins, async. Unix only, for now.
 //!
@@ -79,6 +77,8 @@ compile_error!(
     "pgoutput-reader needs a Unix system: it waits with poll(2) and wakes with a socket pair"
 );
 
+#[cfg(feature = "reader")]
+mod assemble;
 #[cfg(feature = "reader")]
 mod catalog;
 pub mod config;
@@ -116,7 +116,7 @@ pub use error::{
     TlsError,
 };
 #[cfg(feature = "reader")]
-pub use error::{BlockingSession, HistoryError, PositionError, SqlError};
+pub use error::{BlockingSession, HistoryError, PositionError, SpillError, SqlError};
 #[cfg(all(feature = "reader", feature = "json"))]
 pub use event::JsonError;
 #[cfg(feature = "reader")]
@@ -138,7 +138,10 @@ pub use proto::{
     Streaming,
 };
 #[cfg(feature = "reader")]
-pub use reader::{Next, Reader, ReaderBuilder, SlotCreation};
+pub use reader::{
+    Next, OwnedTransaction, OwnedTransactions, Reader, ReaderBuilder, SlotCreation, SpillOptions,
+    Transaction,
+};
 pub use server_version::ServerVersion;
 #[cfg(feature = "reader")]
 pub use setup::SlotWait;

@@ -2,9 +2,13 @@
 
 mod builder;
 mod events;
+mod lookahead;
 mod non_blocking;
 mod slot_creation;
+mod spill_options;
+mod transaction;
 
+use std::collections::VecDeque;
 use std::iter::FusedIterator;
 use std::time::{Duration, Instant};
 
@@ -13,6 +17,8 @@ use pgoutput_decode::Lsn;
 pub use builder::ReaderBuilder;
 use events::{Events, Waited};
 pub use slot_creation::SlotCreation;
+pub use spill_options::SpillOptions;
+pub use transaction::{OwnedTransaction, OwnedTransactions, Transaction};
 
 use crate::catalog::{Published, SlotStatus};
 use crate::config::Config;
@@ -22,10 +28,6 @@ use crate::event::ChangeEvent;
 use crate::io::StopHandle;
 use crate::source::{Replication, Started};
 use crate::stream::Health;
-
-/// The time that [`Reader::stop`] waits for the Commit of a transaction whose last event was
-/// acknowledged. The server sends it directly after the last change.
-const COMMIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The changes of a database, in commit order: a plain blocking [`Iterator`].
 ///
@@ -55,6 +57,10 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Reader {
     events: Events<Replication>,
     started: Started,
+    /// Events that were read and given back, before all others.
+    returned: VecDeque<ChangeEvent>,
+    /// Whether the last event that was read is not the last of its transaction.
+    in_transaction: bool,
 }
 
 /// The result of waiting for an event; see [`Reader::next_timeout`].
@@ -78,6 +84,8 @@ impl Reader {
     }
 
     /// Waits for the next event for at most `timeout`; zero returns only an event that has arrived.
+    /// An event counts as arrived once the message after it has, which shows whether it
+    /// [is the last](ChangeEvent::is_last) of its transaction.
     ///
     /// The first event of a table, and the first after a change of its description, may take
     /// longer: until the catalogue answers, for at most
@@ -88,13 +96,25 @@ impl Reader {
     /// The errors of the iterator; the first one finishes it.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Next, Error> {
         // A timeout beyond the range of the clock never passes.
-        let mut event = None;
-        let waited = self.events.next(Instant::now().checked_add(timeout), &mut event)?;
-        Ok(match (waited, event) {
+        let waited = self.next_until(Instant::now().checked_add(timeout))?;
+        Ok(match (waited, self.take()) {
             (_, Some(event)) => Next::Event(event),
             (Waited::TimedOut, None) => Next::TimedOut,
             (Waited::Event | Waited::Finished, None) => Next::Finished,
         })
+    }
+
+    /// Waits until [`take`](Self::take) can return an event.
+    fn next_until(&mut self, deadline: Option<Instant>) -> Result<Waited, Error> {
+        if self.returned.is_empty() { self.events.next(deadline) } else { Ok(Waited::Event) }
+    }
+
+    fn take(&mut self) -> Option<ChangeEvent> {
+        let event = self.returned.pop_front().or_else(|| self.events.take());
+        if let Some(event) = &event {
+            self.in_transaction = !event.is_last();
+        }
+        event
     }
 
     /// Returns the handle that acknowledges events under
@@ -155,8 +175,9 @@ impl Reader {
         let delivery = &self.events.delivery;
         Health {
             last_commit_time: delivery.last_commit_time(),
-            idle: self.events.is_idle(),
+            idle: self.returned.is_empty() && self.events.is_idle(),
             acknowledged: delivery.acknowledger().acknowledged(),
+            spilled: self.events.spilled(),
             ..self.events.source.health()
         }
     }
@@ -226,8 +247,7 @@ impl Reader {
     /// # Errors
     /// The acknowledged LSN cannot be reported. The server may then send again what was
     /// acknowledged since the last report.
-    pub fn stop(mut self) -> Result<(), Error> {
-        self.events.await_commit(Instant::now() + COMMIT_TIMEOUT)?;
+    pub fn stop(self) -> Result<(), Error> {
         self.events.source.stop()
     }
 }
@@ -236,10 +256,9 @@ impl Iterator for Reader {
     type Item = Result<ChangeEvent, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut event = None;
         loop {
-            match self.events.next(None, &mut event) {
-                Ok(Waited::Event | Waited::Finished) => return event.map(Ok),
+            match self.next_until(None) {
+                Ok(Waited::Event | Waited::Finished) => return self.take().map(Ok),
                 Ok(Waited::TimedOut) => {}
                 // An error is returned once: the reader is finished.
                 Err(error) => return Some(Err(error)),

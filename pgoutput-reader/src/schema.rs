@@ -4,6 +4,7 @@
 //! Nothing here queries the catalogue. A fact that only the catalogue has is a [`Need`]; the caller
 //! answers it with [`Facts`] and looks up the table again.
 
+mod arrivals;
 mod catalog_types;
 mod drift;
 mod dropped;
@@ -24,6 +25,7 @@ use pgoutput_decode::{Lsn, Oid, Relation, Relations, TupleData};
 
 use crate::error::StreamError;
 use crate::event::{Shared, TableSchema};
+use arrivals::{Arrivals, Described, Description};
 pub(crate) use catalog_types::{
     CatalogType, CatalogTypeKind, CatalogTypes, MAX_DEPTH, not_built_in,
 };
@@ -40,6 +42,7 @@ pub(crate) struct Schemas {
     database: Arc<str>,
     relations: Relations,
     types: StreamTypes,
+    arrivals: Arrivals,
     tables: BTreeMap<Oid, Table>,
     /// The greatest number of tables kept with their descriptions from the catalogue.
     max_tables: usize,
@@ -64,6 +67,7 @@ impl Schemas {
             database: database.into(),
             relations: Relations::new(),
             types: StreamTypes::default(),
+            arrivals: Arrivals::default(),
             tables: BTreeMap::new(),
             max_tables,
             dropped: Dropped::default(),
@@ -85,20 +89,42 @@ impl Schemas {
     pub(crate) fn restart(&mut self) {
         self.relations = Relations::new();
         self.types.clear();
+        self.arrivals = Arrivals::default();
         self.tables.clear();
         self.dropped = Dropped::default();
         self.money_digits = None;
     }
 
-    /// Processes a Relation message.
-    pub(crate) fn relation(&mut self, body: &RelationBody<'_>) {
+    /// Processes a Relation message with its place in the order of arrival.
+    pub(crate) fn relation(&mut self, body: &RelationBody<'_>, order: u64) {
+        let before = || self.relations.get(body.oid).cloned().map(Description::Table);
+        self.arrivals.arrived(Described::Table(body.oid), order, before);
         self.relations.update(body);
         self.dropped.keep(body.oid);
     }
 
-    /// Processes a Type message.
-    pub(crate) fn named_type(&mut self, body: &TypeBody<'_>) {
+    /// Processes a Type message with its place in the order of arrival.
+    pub(crate) fn named_type(&mut self, body: &TypeBody<'_>, order: u64) {
+        let before = || self.types.get(body.oid).cloned().map(Description::Type);
+        self.arrivals.arrived(Described::Type(body.oid), order, before);
         self.types.insert(body);
+    }
+
+    /// Starts the replay of a transaction whose messages arrived earlier, in chunks.
+    pub(crate) fn start_replay(&mut self) {
+        self.arrivals.start_replay();
+    }
+
+    /// Ends the replay. The descriptions of the transaction stay, as the server does not repeat
+    /// them, except where another one had arrived after them.
+    pub(crate) fn end_replay(&mut self) {
+        for (described, description) in self.arrivals.end_replay() {
+            match (described, description) {
+                (_, Description::Table(relation)) => drop(self.relations.insert(relation)),
+                (Described::Type(oid), Description::Type(named)) => self.types.set(oid, named),
+                (Described::Table(_), Description::Type(_)) => {}
+            }
+        }
     }
 
     /// The types that Type messages have named.
@@ -203,6 +229,10 @@ impl Schemas {
                 self.relations.remove(*oid);
                 self.tables.remove(oid);
             }
+            self.arrivals.retain(|described| match described {
+                Described::Table(oid) => !dropped.contains(&oid),
+                Described::Type(_) => true,
+            });
             self.dropped.checked_tables(self.relations.iter().len());
         }
         if self.dropped.are_types_due(self.types.len()) {
@@ -213,6 +243,10 @@ impl Schemas {
                 .collect();
             self.types.retain(|oid| used.contains(&oid));
             self.dropped.checked_types(self.types.len());
+            self.arrivals.retain(|described| match described {
+                Described::Table(_) => true,
+                Described::Type(oid) => self.types.contains(oid),
+            });
         }
         None
     }

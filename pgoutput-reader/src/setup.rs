@@ -37,7 +37,6 @@ impl Connection {
                 slot: &start.slot,
                 publications: &start.publications,
                 creates: false,
-                refuses_two_phase: false,
             };
             return Err(self.with_all_missing(error, &needs));
         }

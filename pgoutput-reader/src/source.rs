@@ -72,6 +72,19 @@ pub(crate) trait Source {
     /// This error, if retrying cannot help or the policy forbids it.
     fn replace_stream(&mut self, error: Error) -> Result<(), Error>;
 
+    /// Does what is due while messages that were kept are replayed, without waiting.
+    ///
+    /// # Errors
+    /// A status update cannot be sent, and the policy forbids to replace the stream.
+    fn keep_alive(&mut self) -> Result<(), Error>;
+
+    /// Returns the LSN from which the current stream was started: the server sends a transaction
+    /// from before only if its commit is later.
+    fn start_lsn(&self) -> Lsn;
+
+    /// Returns whether the source was stopped.
+    fn is_stopped(&self) -> bool;
+
     /// Returns whether an error only says that the source was stopped.
     fn is_stop(&self, error: &Error) -> bool;
 }

@@ -166,6 +166,7 @@ impl ReplicationStream {
             last_commit_time: None,
             idle: false,
             connected: !self.finished,
+            spilled: 0,
             reconnects: 0,
         }
     }

@@ -8,7 +8,7 @@
 use pgoutput_decode::Lsn;
 
 use crate::error::StreamError;
-use crate::event::Position;
+use crate::event::{END, Position};
 
 /// Separates new events from events delivered before the connection was lost.
 #[derive(Debug, Default)]
@@ -50,12 +50,12 @@ impl Resume {
     /// before the slot's confirmed LSN.
     pub(crate) fn after(position: &Position, confirmed: Lsn) -> Self {
         let commit_lsn = position.commit_lsn();
-        let newest = match position.index() {
+        let newest = match position.raw_index() {
             Some(index) => NewestTransaction {
                 commit_lsn,
                 delivered: index.saturating_add(1),
                 last_lsn: None,
-                whole: confirmed > commit_lsn,
+                whole: index == END || confirmed > commit_lsn,
             },
             None => NewestTransaction::default(),
         };
@@ -75,6 +75,21 @@ impl Resume {
             Redelivery::Again(0)
         };
         Ok(())
+    }
+
+    /// Starts a prepared transaction. If it was rolled back meanwhile, the server may repeat only
+    /// some of its events.
+    pub(super) fn begin_prepared(&mut self, prepare_lsn: Lsn) -> Result<(), StreamError> {
+        self.begin(prepare_lsn)?;
+        if matches!(self.open, Redelivery::Again(_)) {
+            self.newest.last_lsn = None;
+        }
+        Ok(())
+    }
+
+    /// Returns whether a transaction was delivered in part, and its end has not arrived.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.newest.delivered > 0 && !self.newest.whole
     }
 
     /// Returns whether the next event of the transaction was delivered before; it is then counted
@@ -115,6 +130,17 @@ impl Resume {
         }
         self.newest.whole = true;
         Ok(true)
+    }
+
+    /// Ends a prepared transaction. Returns false if it was complete before.
+    ///
+    /// If it was rolled back meanwhile, the server repeats fewer events of it, or none.
+    pub(super) fn prepare(&mut self) -> bool {
+        if let Redelivery::Old = std::mem::take(&mut self.open) {
+            return false;
+        }
+        self.newest.whole = true;
+        true
     }
 
     /// Returns whether a message outside of transactions was delivered before.

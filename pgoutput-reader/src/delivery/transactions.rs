@@ -5,15 +5,16 @@ use std::sync::Arc;
 use pgoutput_decode::message::{MessageBody, TruncateBody};
 use pgoutput_decode::{Lsn, Message, Oid, OldTuple, TimestampTz, TupleData};
 
+use super::OutputSettings;
 use super::resume::Resume;
+use crate::assemble::Arrival;
 use crate::error::StreamError;
 use crate::event::signature::Signature;
 use crate::event::{
-    ChangeEvent, Content, Context, Fingerprint, Op, ReplicationOrigin, Shared, StreamIdentity,
-    TableSchema, TransactionInfo, full_width,
+    ChangeEvent, Content, Context, END, Fingerprint, Op, ReplicationOrigin, Shared, StreamIdentity,
+    TableSchema, TransactionInfo, TransactionStart, full_width,
 };
 use crate::schema::{Lookup, Need, Schemas};
-use crate::stream::StreamEvent;
 
 /// The transactions of a stream, converted to events.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub(super) struct Transactions {
     newest: Option<(Lsn, Option<u64>)>,
     /// The number of relations of the current Truncate that are delivered.
     truncated: usize,
+    output: OutputSettings,
 }
 
 /// The transaction whose changes are arriving.
@@ -44,6 +46,13 @@ struct Current {
     ordinal: u32,
 }
 
+/// A message and the LSN of its change.
+#[derive(Debug, Clone, Copy)]
+struct Sent<'a> {
+    message: &'a Message<'a>,
+    lsn: Lsn,
+}
+
 /// The result of a message.
 #[derive(Debug)]
 pub(super) enum Progress {
@@ -54,7 +63,7 @@ pub(super) enum Progress {
     Alone {
         end_lsn: Lsn,
     },
-    /// The transaction is complete.
+    /// The transaction is complete. It may end with an event, on request.
     Committed {
         commit_lsn: Lsn,
         end_lsn: Lsn,
@@ -71,6 +80,7 @@ impl Transactions {
         identity: Arc<StreamIdentity>,
         resume: Resume,
         newest: Option<(Lsn, Option<u64>)>,
+        output: OutputSettings,
     ) -> Self {
         Self {
             fingerprint,
@@ -82,7 +92,17 @@ impl Transactions {
             delivered: 0,
             newest,
             truncated: 0,
+            output,
         }
+    }
+
+    /// Returns whether a transaction was delivered in part, and its end has not arrived.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.resume.is_interrupted()
+    }
+
+    pub(super) fn delivers_commits(&self) -> bool {
+        self.output.commits
     }
 
     pub(super) fn identity(&self) -> &Arc<StreamIdentity> {
@@ -136,71 +156,74 @@ impl Transactions {
     /// stream are skipped.
     pub(super) fn message(
         &mut self,
-        event: &StreamEvent<'_>,
+        message: &Message<'_>,
+        arrival: Arrival,
         schemas: &mut Schemas,
         out: &mut Option<ChangeEvent>,
     ) -> Result<Progress, StreamError> {
-        match &event.message {
-            Message::Begin(_) if self.current.is_some() => return Err(out_of_sequence(event)),
-            Message::Begin(begin) => {
-                self.resume.begin(begin.final_lsn)?;
-                let interrupted = self.interrupted.take_if(|transaction| transaction.is_of(begin));
-                let transaction = interrupted
-                    .unwrap_or_else(|| Shared::new(TransactionInfo::new(begin, &self.identity)));
-                let last_lsn = Lsn::ZERO;
-                self.current = Some(Current { transaction, index: 0, last_lsn, ordinal: 0 });
-            }
+        let sent = Sent { message, lsn: arrival.lsn };
+        match message {
+            Message::Begin(begin) => self.begin(begin.into(), sent)?,
+            Message::BeginPrepare(begin) => self.begin(begin.into(), sent)?,
             Message::Commit(commit) => {
-                let current = self.current.take().ok_or_else(|| out_of_sequence(event))?;
+                let current = self.current.take().ok_or_else(|| out_of_sequence(sent))?;
                 if self.resume.commit()? {
-                    current.transaction.ended_at(commit.end_lsn);
-                    return Ok(Progress::Committed {
-                        commit_lsn: current.transaction.commit_lsn(),
-                        end_lsn: commit.end_lsn,
-                        is_empty: current.index == 0,
-                    });
+                    let event = (self.output.commits && current.index > 0).then_some(Op::Commit);
+                    return Ok(self.end(event, &current, commit.end_lsn, out));
                 }
             }
+            Message::Prepare(prepare) => {
+                let current = self.current.take().ok_or_else(|| out_of_sequence(sent))?;
+                if self.resume.prepare() {
+                    return Ok(self.end(Some(Op::Prepare), &current, prepare.end_lsn, out));
+                }
+            }
+            Message::CommitPrepared(commit) => {
+                let end = (commit.into(), commit.end_lsn);
+                return self.end_prepared(Op::CommitPrepared, end, sent, out);
+            }
+            Message::RollbackPrepared(rollback) => {
+                let end = (rollback.into(), rollback.rollback_end_lsn);
+                return self.end_prepared(Op::RollbackPrepared, end, sent, out);
+            }
             Message::Origin(origin) => {
-                let current = self.current.as_ref().ok_or_else(|| out_of_sequence(event))?;
-                let (name, commit_lsn) = (origin.name.into(), origin.commit_lsn);
+                let current = self.current.as_ref().ok_or_else(|| out_of_sequence(sent))?;
+                let name = origin.name.into();
+                let commit_lsn = Some(origin.commit_lsn).filter(|lsn| !lsn.is_zero());
                 current.transaction.set_origin(ReplicationOrigin { name, commit_lsn });
             }
-            Message::Relation(body) => schemas.relation(body),
-            Message::Type(body) => schemas.named_type(body),
+            Message::Relation(body) => schemas.relation(body, arrival.order),
+            Message::Type(body) => schemas.named_type(body, arrival.order),
             Message::Insert(body) => {
                 let rows = (Some(body.new), None);
-                return self.row(event, schemas, Op::Insert, body.relation, rows, out);
+                return self.row(sent, schemas, Op::Insert, body.relation, rows, out);
             }
             Message::Update(body) => {
                 let rows = (Some(body.new), body.old);
-                return self.row(event, schemas, Op::Update, body.relation, rows, out);
+                return self.row(sent, schemas, Op::Update, body.relation, rows, out);
             }
             Message::Delete(body) => {
                 let rows = (None, Some(body.old));
-                return self.row(event, schemas, Op::Delete, body.relation, rows, out);
+                return self.row(sent, schemas, Op::Delete, body.relation, rows, out);
             }
-            Message::Truncate(body) => return self.truncate(body, event, schemas, out),
-            Message::Message(body) => return self.logical_message(body, event, out),
-            // A server that could not start to stream a transaction rolls it back with a Stream
-            // Abort. No event was part of it.
-            Message::StreamAbort(_) => {}
-            _ => return Err(out_of_sequence(event)),
+            Message::Truncate(body) => return self.truncate(body, sent, schemas, out),
+            Message::Message(body) => return self.logical_message(body, sent, out),
+            _ => return Err(out_of_sequence(sent)),
         }
         Ok(Progress::Nothing)
     }
 
     fn row(
         &mut self,
-        event: &StreamEvent<'_>,
+        sent: Sent<'_>,
         schemas: &mut Schemas,
         op: Op,
         relation: Oid,
         (new, old): (Option<TupleData<'_>>, Option<OldTuple<'_>>),
         out: &mut Option<ChangeEvent>,
     ) -> Result<Progress, StreamError> {
-        let lsn = event.wal_start;
-        if self.skip(op, lsn, event)? {
+        let lsn = sent.lsn;
+        if self.skip(op, lsn, sent)? {
             return Ok(Progress::Nothing);
         }
         let rows = [new, old.map(full_width)];
@@ -209,7 +232,7 @@ impl Transactions {
             Lookup::Needs(need) => return Ok(Progress::Needs(need)),
         };
         let content = Content::of_rows(&table, new, old, lsn)?;
-        self.deliver(op, lsn, Some(table), content, event, out)?;
+        self.deliver(op, Some(table), content, sent, out)?;
         Ok(Progress::Event)
     }
 
@@ -217,20 +240,20 @@ impl Transactions {
     fn truncate(
         &mut self,
         body: &TruncateBody<'_>,
-        event: &StreamEvent<'_>,
+        sent: Sent<'_>,
         schemas: &mut Schemas,
         out: &mut Option<ChangeEvent>,
     ) -> Result<Progress, StreamError> {
-        let lsn = event.wal_start;
+        let lsn = sent.lsn;
         let mut relations = body.relations.into_iter().skip(self.truncated);
         while let Some(relation) = relations.next() {
-            if !self.skip(Op::Truncate, lsn, event)? {
+            if !self.skip(Op::Truncate, lsn, sent)? {
                 let table = match schemas.get(relation, lsn, &[], self.commit_lsn())? {
                     Lookup::Found(table) => table,
                     Lookup::Needs(need) => return Ok(Progress::Needs(need)),
                 };
                 let content = Content::Truncate(body.flags);
-                self.deliver(Op::Truncate, lsn, Some(table), content, event, out)?;
+                self.deliver(Op::Truncate, Some(table), content, sent, out)?;
                 self.truncated = if relations.next().is_some() { self.truncated + 1 } else { 0 };
                 return Ok(Progress::Event);
             }
@@ -243,15 +266,16 @@ impl Transactions {
     fn logical_message(
         &mut self,
         body: &MessageBody<'_>,
-        event: &StreamEvent<'_>,
+        sent: Sent<'_>,
         out: &mut Option<ChangeEvent>,
     ) -> Result<Progress, StreamError> {
         let content = Content::of_message(body);
         if body.flags.is_transactional() {
-            if self.skip(Op::Message, body.lsn, event)? {
+            if self.skip(Op::Message, body.lsn, sent)? {
                 return Ok(Progress::Nothing);
             }
-            self.deliver(Op::Message, body.lsn, None, content, event, out)?;
+            let sent = Sent { lsn: body.lsn, ..sent };
+            self.deliver(Op::Message, None, content, sent, out)?;
             return Ok(Progress::Event);
         }
         if self.resume.skip_message(body.lsn)? {
@@ -266,6 +290,8 @@ impl Transactions {
             fingerprint: self.fingerprint,
             delivery: self.delivered,
             index: 0,
+            is_last: true,
+            lsns_as_text: self.output.lsns_as_text,
             context: Context::Alone(Arc::clone(&self.identity)),
             table: None,
             content,
@@ -277,13 +303,13 @@ impl Transactions {
     fn deliver(
         &mut self,
         op: Op,
-        lsn: Lsn,
         table: Option<Arc<Shared<TableSchema>>>,
         content: Content,
-        event: &StreamEvent<'_>,
+        sent: Sent<'_>,
         out: &mut Option<ChangeEvent>,
     ) -> Result<(), StreamError> {
-        let current = self.current.as_mut().ok_or_else(|| out_of_sequence(event))?;
+        let current = self.current.as_mut().ok_or_else(|| out_of_sequence(sent))?;
+        let lsn = sent.lsn;
         let (index, ordinal) = current.number(op, lsn);
         self.resume.delivered(lsn);
         self.last_commit_time = Some(current.transaction.commit_time());
@@ -296,6 +322,8 @@ impl Transactions {
             fingerprint: self.fingerprint,
             delivery: self.delivered,
             index,
+            is_last: false,
+            lsns_as_text: self.output.lsns_as_text,
             context: Context::Transaction(Arc::clone(&current.transaction)),
             table,
             content,
@@ -303,11 +331,78 @@ impl Transactions {
         Ok(())
     }
 
+    fn begin(&mut self, start: TransactionStart, sent: Sent<'_>) -> Result<(), StreamError> {
+        if self.current.is_some() {
+            return Err(out_of_sequence(sent));
+        }
+        if start.gid.is_some() {
+            self.resume.begin_prepared(start.commit_lsn)?;
+        } else {
+            self.resume.begin(start.commit_lsn)?;
+        }
+        let interrupted = self.interrupted.take_if(|transaction| transaction.is_of(&start));
+        let transaction =
+            interrupted.unwrap_or_else(|| Shared::new(TransactionInfo::new(start, &self.identity)));
+        self.current = Some(Current { transaction, index: 0, last_lsn: Lsn::ZERO, ordinal: 0 });
+        Ok(())
+    }
+
+    /// Ends a transaction, with an event of this kind if there is one.
+    fn end(
+        &mut self,
+        op: Option<Op>,
+        current: &Current,
+        end_lsn: Lsn,
+        out: &mut Option<ChangeEvent>,
+    ) -> Progress {
+        current.transaction.ended_at(end_lsn);
+        *out = op.map(|op| self.end_event(op, &current.transaction));
+        let is_empty = current.index == 0 && op.is_none();
+        Progress::Committed { commit_lsn: current.transaction.commit_lsn(), end_lsn, is_empty }
+    }
+
+    /// Ends a transaction whose changes were delivered when it was prepared.
+    fn end_prepared(
+        &mut self,
+        op: Op,
+        (start, end_lsn): (TransactionStart, Lsn),
+        sent: Sent<'_>,
+        out: &mut Option<ChangeEvent>,
+    ) -> Result<Progress, StreamError> {
+        self.begin(start, sent)?;
+        let current = self.current.take().ok_or_else(|| out_of_sequence(sent))?;
+        if self.resume.commit()? {
+            return Ok(self.end(Some(op), &current, end_lsn, out));
+        }
+        Ok(Progress::Nothing)
+    }
+
+    /// Returns the event that ends a transaction.
+    fn end_event(&mut self, op: Op, transaction: &Arc<Shared<TransactionInfo>>) -> ChangeEvent {
+        let lsn = transaction.commit_lsn();
+        self.last_commit_time = Some(transaction.commit_time());
+        self.newest = Some((lsn, Some(END)));
+        self.delivered += 1;
+        ChangeEvent {
+            op,
+            lsn,
+            ordinal: 0,
+            fingerprint: self.fingerprint,
+            delivery: self.delivered,
+            index: END,
+            is_last: true,
+            lsns_as_text: self.output.lsns_as_text,
+            context: Context::Transaction(Arc::clone(transaction)),
+            table: None,
+            content: Content::End,
+        }
+    }
+
     /// Returns whether the next event of the current transaction was delivered before.
-    fn skip(&mut self, op: Op, lsn: Lsn, event: &StreamEvent<'_>) -> Result<bool, StreamError> {
+    fn skip(&mut self, op: Op, lsn: Lsn, sent: Sent<'_>) -> Result<bool, StreamError> {
         let is_old = self.resume.skip(lsn)?;
         if is_old {
-            self.current.as_mut().ok_or_else(|| out_of_sequence(event))?.number(op, lsn);
+            self.current.as_mut().ok_or_else(|| out_of_sequence(sent))?.number(op, lsn);
         }
         Ok(is_old)
     }
@@ -332,6 +427,6 @@ impl Current {
     }
 }
 
-fn out_of_sequence(event: &StreamEvent<'_>) -> StreamError {
-    StreamError::OutOfSequence { tag: event.message.tag(), lsn: event.wal_start }
+fn out_of_sequence(sent: Sent<'_>) -> StreamError {
+    StreamError::OutOfSequence { tag: sent.message.tag(), lsn: sent.lsn }
 }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use pgoutput_decode::{Lsn, Message};
 
+use crate::event::TransactionStart;
+
 /// The first and the longest delay between two requests for the position of an idle server. The
 /// delay doubles, because a server that has just started to read its WAL needs a moment.
 const REQUEST_DELAYS: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(1)];
@@ -45,6 +47,11 @@ impl Until {
     pub(super) fn is_before(&self, message: &Message<'_>) -> bool {
         match message {
             Message::Begin(begin) => begin.final_lsn >= self.lsn,
+            Message::BeginPrepare(begin) => begin.prepare_lsn >= self.lsn,
+            Message::CommitPrepared(commit) => commit.commit_lsn >= self.lsn,
+            Message::RollbackPrepared(rollback) => {
+                TransactionStart::from(rollback).commit_lsn >= self.lsn
+            }
             // The LSN of a message is the end of its record.
             Message::Message(body) => !body.flags.is_transactional() && body.lsn > self.lsn,
             _ => false,

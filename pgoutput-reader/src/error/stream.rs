@@ -3,7 +3,7 @@
 #[cfg(feature = "reader")]
 use std::time::Duration;
 
-use pgoutput_decode::{Lsn, Oid, Printable, Tag};
+use pgoutput_decode::{Lsn, Oid, Printable, Tag, Xid};
 
 #[cfg(feature = "reader")]
 use super::blocking_session::{BlockingSession, listed};
@@ -76,20 +76,6 @@ pub enum SetupError {
         slot: String,
         /// Its plugin.
         plugin: String,
-    },
-    /// The slot was created with TWO_PHASE. The server sends prepared transactions when they are
-    /// prepared, whatever the options are, and [`Reader`](crate::Reader) does not assemble them
-    /// yet.
-    #[error(
-        "replication slot \"{slot}\" was created with TWO_PHASE, and Reader cannot assemble the \
-         prepared transactions that it sends: drop the slot and create it without TWO_PHASE, on \
-         PostgreSQL 18 or later run ALTER_REPLICATION_SLOT {slot} (TWO_PHASE false) on a \
-         replication connection, or read the messages with ReplicationStream",
-        slot = Printable(.slot)
-    )]
-    SlotTwoPhase {
-        /// The slot.
-        slot: String,
     },
     /// The slot belongs to another database of the cluster.
     #[error(
@@ -179,16 +165,6 @@ pub enum SetupError {
     /// More than one prerequisite is missing: all of them.
     #[error("{}", several(.0))]
     Several(Vec<SetupError>),
-    /// A part of the protocol that [`ReplicationStream`](crate::ReplicationStream) reads and
-    /// [`Reader`](crate::Reader) does not assemble yet.
-    #[error(
-        "{option} is not supported yet by Reader: leave it out, or read the messages with \
-         ReplicationStream"
-    )]
-    NotSupportedYet {
-        /// The option.
-        option: &'static str,
-    },
 }
 
 /// Advice on creating a missing slot. A name that no slot can have is not put into a statement.
@@ -330,6 +306,33 @@ pub enum StreamError {
         /// The LSN of the last message that had one. Messages that name tables and types have none.
         lsn: Lsn,
     },
+    /// A chunk of a transaction in progress has a transactional message. The server does not send
+    /// to which subtransaction it belongs, so it is unknown whether it is rolled back.
+    /// [`Reader`](crate::Reader) then replaces the connection by one with
+    /// [`Streaming::Off`](crate::Streaming::Off); this error ends it only if it may not reconnect.
+    #[error(
+        "transaction {xid} has a logical decoding message at WAL {lsn} and is sent while it is in \
+         progress, which does not tell the subtransaction of the message: let the server keep \
+         transactions until they commit (Streaming::Off, --streaming off)"
+    )]
+    MessageInChunk {
+        /// The top-level transaction.
+        xid: Xid,
+        /// The LSN of the message.
+        lsn: Lsn,
+    },
+    /// A transaction has more events than [`Reader::transactions`](crate::Reader::transactions)
+    /// allows. None is lost: they are read again.
+    #[error(
+        "the transaction committed at WAL {commit_lsn} has more than {max_events} events: read it \
+         one event at a time with Reader::next_transaction, or raise the limit"
+    )]
+    TransactionTooLarge {
+        /// The commit LSN.
+        commit_lsn: Lsn,
+        /// The limit.
+        max_events: usize,
+    },
     /// A message that is not allowed at this point of a transaction.
     #[error("unexpected {tag} at WAL {lsn}: please report this with the server's version")]
     OutOfSequence {
@@ -395,7 +398,5 @@ mod tests {
             assert!(!text.contains("SELECT") && text.contains("slot names contain only"), "{text}");
             assert!(!text.contains('\u{1b}'), "{text}");
         }
-        let text = SetupError::SlotTwoPhase { slot: "\u{1b}[2J".into() }.to_string();
-        assert!(!text.contains('\u{1b}'), "{text}");
     }
 }

@@ -1,7 +1,7 @@
 //! The content of an event: copies of its rows, or of its message.
 
 use pgoutput_decode::message::{MessageBody, MessageFlags, TruncateFlags};
-use pgoutput_decode::{Lsn, OldTuple, OldTupleBuf, TupleBuf, TupleData, Xid};
+use pgoutput_decode::{Lsn, OldTuple, OldTupleBuf, TupleBuf, TupleData};
 
 use super::TableSchema;
 use crate::error::StreamError;
@@ -17,12 +17,13 @@ pub(crate) enum Content {
     /// The options of a TRUNCATE. One message names many tables, and each table has its own event.
     Truncate(TruncateFlags),
     Message(Box<LogicalMessage>),
+    /// The end of a transaction.
+    End,
 }
 
 /// A logical decoding message.
 #[derive(Debug, Clone)]
 pub(crate) struct LogicalMessage {
-    xid: Option<Xid>,
     flags: MessageFlags,
     lsn: Lsn,
     prefix: Box<str>,
@@ -51,7 +52,6 @@ impl Content {
 
     pub(crate) fn of_message(body: &MessageBody<'_>) -> Self {
         Self::Message(Box::new(LogicalMessage {
-            xid: body.xid,
             flags: body.flags,
             lsn: body.lsn,
             prefix: body.prefix.into(),
@@ -66,15 +66,16 @@ impl Content {
                 let new = new.as_ref().map(TupleBuf::as_tuple);
                 Some((new, old.as_ref().map(OldTupleBuf::as_old)))
             }
-            Self::Truncate(_) | Self::Message(_) => None,
+            Self::Truncate(_) | Self::Message(_) | Self::End => None,
         }
     }
 }
 
 impl LogicalMessage {
     pub(super) fn body(&self) -> MessageBody<'_> {
-        let Self { xid, flags, lsn, prefix, content } = self;
-        MessageBody { xid: *xid, flags: *flags, lsn: *lsn, prefix, content }
+        let Self { flags, lsn, prefix, content } = self;
+        // Only a message of a chunk has an id, and an event is the same without chunks.
+        MessageBody { xid: None, flags: *flags, lsn: *lsn, prefix, content }
     }
 }
 

@@ -54,6 +54,10 @@ use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, 
 /// - `truncate`, `origin`, `message`: the options of a TRUNCATE, the replication origin, a logical
 ///   message.
 ///
+/// The end of a transaction ([`Op::Commit`], [`Op::Prepare`], [`Op::CommitPrepared`],
+/// [`Op::RollbackPrepared`]) has only `op`, `message_id`, `lsn` and `transaction`. A transaction
+/// that was delivered when it was prepared has a `gid`.
+///
 /// `part_of_pkey` is true for the columns of the replica identity at the time of the change, which
 /// is the primary key unless the table was altered. If it is not the default, `table_schema` ends
 /// with `replica_identity`: `full`, `index` or `nothing`.
@@ -122,20 +126,61 @@ impl Serialize for Op {
 
 impl Serialize for TransactionInfo {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("TransactionInfo", 3)?;
-        out.serialize_field("tx_id", &self.xid().as_u32())?;
-        out.serialize_field("begin_lsn", &self.commit_lsn().as_u64())?;
-        out.serialize_field("commit_ts", &format_args!("{}", self.commit_time().rfc3339()))?;
-        out.end()
+        TransactionJson { transaction: self, as_text: false }.serialize(serializer)
     }
 }
 
 impl Serialize for ReplicationOrigin {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("ReplicationOrigin", 2)?;
-        out.serialize_field("name", &JsonText(&self.name))?;
-        out.serialize_field("commit_lsn", &Lsn::as_u64(self.commit_lsn))?;
+        OriginJson { origin: self, as_text: false }.serialize(serializer)
+    }
+}
+
+/// A transaction, with its LSN as text or as a number.
+struct TransactionJson<'a> {
+    transaction: &'a TransactionInfo,
+    as_text: bool,
+}
+
+impl Serialize for TransactionJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { transaction, as_text } = *self;
+        let mut out = serializer.serialize_struct("TransactionInfo", 4)?;
+        out.serialize_field("tx_id", &transaction.xid().as_u32())?;
+        out.serialize_field("begin_lsn", &LsnJson(transaction.commit_lsn(), as_text))?;
+        let commit_ts = transaction.commit_time();
+        out.serialize_field("commit_ts", &format_args!("{}", commit_ts.rfc3339()))?;
+        if let Some(gid) = transaction.gid() {
+            out.serialize_field("gid", &JsonText(gid))?;
+        }
         out.end()
+    }
+}
+
+/// An origin, with its LSN as text or as a number.
+struct OriginJson<'a> {
+    origin: &'a ReplicationOrigin,
+    as_text: bool,
+}
+
+impl Serialize for OriginJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("ReplicationOrigin", 2)?;
+        out.serialize_field("name", &JsonText(&self.origin.name))?;
+        if let Some(lsn) = self.origin.commit_lsn {
+            out.serialize_field("commit_lsn", &LsnJson(lsn, self.as_text))?;
+        }
+        out.end()
+    }
+}
+
+/// An LSN as text if the flag is set, otherwise as a number.
+struct LsnJson(Lsn, bool);
+
+impl Serialize for LsnJson {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(lsn, as_text) = *self;
+        if as_text { serializer.collect_str(&lsn) } else { serializer.serialize_u64(lsn.as_u64()) }
     }
 }
 

@@ -24,7 +24,8 @@ use crate::error::PositionError;
 /// ```text
 /// 1:7574093210001112223:1:my_slot:79142219578eefc7:0/158FAC8:3.
 /// | |                   | |       |                |         | the end; without it the text is incomplete
-/// | |                   | |       |                |         index in the transaction, from 0; "-" outside of one
+/// | |                   | |       |                |         index in the transaction, from 0; "-" outside of one,
+/// | |                   | |       |                |         "end" for an event that ends one
 /// | |                   | |       |                LSN of the commit record
 /// | |                   | |       publication fingerprint, 16 hexadecimal digits
 /// | |                   | slot
@@ -56,7 +57,7 @@ use crate::error::PositionError;
 pub struct Position {
     identity: Arc<StreamIdentity>,
     commit_lsn: Lsn,
-    /// The index of the event in its transaction; `None` outside of a transaction.
+    /// The index of the event in its transaction, or [`END`]; `None` outside of a transaction.
     index: Option<u64>,
     /// The number of the event on its reader, from 1, without gaps; 0 for a position that is not an
     /// event of a reader.
@@ -64,6 +65,9 @@ pub struct Position {
     /// Whether this is an idle position, after that event and before the next.
     idle: bool,
 }
+
+/// The index of an event that ends a transaction. So many events fit in none.
+pub(crate) const END: u64 = u64::MAX;
 
 impl Position {
     pub(crate) fn new(
@@ -88,9 +92,15 @@ impl Position {
         self.commit_lsn
     }
 
-    /// Returns the index of the event in its transaction, from 0; `None` outside of one. Many
-    /// events share one commit LSN: the index distinguishes them.
+    /// Returns the index of the event in its transaction, from 0. Many events share one commit LSN:
+    /// the index distinguishes them. `None` outside of a transaction, and for an event that ends
+    /// one ([`Op::Commit`](crate::Op::Commit)).
     pub fn index(&self) -> Option<u64> {
+        self.index.filter(|index| *index != END)
+    }
+
+    /// Returns the index as it was passed to [`new`](Self::new).
+    pub(crate) fn raw_index(&self) -> Option<u64> {
         self.index
     }
 
@@ -161,7 +171,10 @@ impl fmt::Debug for Position {
 const VERSION: &str = "1";
 
 /// The end of the text. A text without it was truncated.
-const END: char = '.';
+const END_OF_TEXT: char = '.';
+
+/// The index of an event that ends a transaction, as text.
+const END_OF_TRANSACTION: &str = "end";
 
 /// The parts of the text, in order.
 const PARTS: [&str; 7] =
@@ -177,8 +190,9 @@ impl fmt::Display for Position {
             "{VERSION}:{system_identifier}:{timeline}:{slot}:{publications:016x}:{commit_lsn}:"
         )?;
         match self.index {
-            Some(index) => write!(f, "{index}{END}"),
-            None => write!(f, "-{END}"),
+            Some(END) => write!(f, "{END_OF_TRANSACTION}{END_OF_TEXT}"),
+            Some(index) => write!(f, "{index}{END_OF_TEXT}"),
+            None => write!(f, "-{END_OF_TEXT}"),
         }
     }
 }
@@ -193,7 +207,7 @@ impl FromStr for Position {
         if text.bytes().all(|byte| byte == 0) {
             return Err(PositionError::Empty);
         }
-        let Some(text) = text.strip_suffix(END) else {
+        let Some(text) = text.strip_suffix(END_OF_TEXT) else {
             let last = text.split(':').count();
             return Err(match PARTS.get(last.saturating_sub(1)) {
                 Some(part) if text.starts_with(VERSION) => PositionError::EndsEarly { part },
@@ -213,7 +227,11 @@ impl FromStr for Position {
         let commit_lsn = next("LSN")?;
         let index = match next("index")? {
             "-" => None,
-            index => Some(decimal(index).ok_or_else(|| wrong("index"))?),
+            END_OF_TRANSACTION => Some(END),
+            index => match decimal(index) {
+                Some(END) | None => return Err(wrong("index")),
+                index => index,
+            },
         };
         if parts.next().is_some() {
             return Err(wrong("end"));

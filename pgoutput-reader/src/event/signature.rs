@@ -10,9 +10,9 @@ use pgoutput_decode::Lsn;
 use super::fnv::fnv;
 use super::stream_identity::StreamIdentity;
 
-/// The minimum length of a commit record with `wal_level` logical (PostgreSQL's `xact.h`,
-/// `xlogrecord.h`): 24 bytes of header, 2 of the data's header, 8 of time, 4 of flags, 8 of the
-/// database, rounded up to 8.
+/// The minimum length of a commit record, and of the record of a rollback of a prepared
+/// transaction, with `wal_level` logical (PostgreSQL's `xact.h`, `xlogrecord.h`): 24 bytes of
+/// header, 2 of the data's header, 8 of time, 4 of flags, 8 of the database, rounded up to 8.
 pub(crate) const COMMIT_LEN: u64 = 48;
 
 /// The distance between LSNs with the same signature.

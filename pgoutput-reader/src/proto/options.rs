@@ -17,7 +17,10 @@ pub struct StreamOptions {
     pub(crate) proto_version: Option<u32>,
     pub(crate) binary: bool,
     pub(crate) messages: bool,
-    pub(crate) streaming: Streaming,
+    /// `None` for the default of the one who reads.
+    pub(crate) streaming: Option<Streaming>,
+    /// The default where the server supports it.
+    pub(crate) default_streaming: Streaming,
     pub(crate) two_phase: bool,
     pub(crate) origin: Option<Origin>,
     pub(crate) missing_publication: MissingPublication,
@@ -97,17 +100,30 @@ impl StreamOptions {
         self
     }
 
-    /// Sets whether large transactions are sent in chunks before they commit. `Reader` does not
-    /// support this yet.
+    /// Sets whether large transactions are sent in chunks before they commit.
+    ///
+    /// The default of [`Reader`](crate::Reader), which assembles them, is
+    /// [`On`](Streaming::On) where the server supports it: see
+    /// [`SpillOptions`](crate::SpillOptions). The default of
+    /// [`ReplicationStream`](crate::ReplicationStream) is [`Off`](Streaming::Off).
     #[must_use]
     pub fn streaming(mut self, streaming: Streaming) -> Self {
-        self.streaming = streaming;
+        self.streaming = Some(streaming);
         self
     }
 
     /// Sets whether prepared transactions are sent when they are prepared, not when they are
-    /// committed (PostgreSQL 15 and later). The slot keeps this option. `Reader` does not support
-    /// this yet.
+    /// committed (PostgreSQL 15 and later). The slot keeps this option, so a later stream with the
+    /// option off sends them in the same way.
+    ///
+    /// [`Reader`](crate::Reader) then delivers the changes of such a transaction when it is
+    /// prepared, and ends them with [`Op::Prepare`](crate::Op::Prepare). Once it is committed or
+    /// rolled back, [`Op::CommitPrepared`](crate::Op::CommitPrepared) or
+    /// [`Op::RollbackPrepared`](crate::Op::RollbackPrepared) follows, without rows.
+    ///
+    /// If a transaction is rolled back while the reader is not connected, the server may send it
+    /// again without some of its rows, or without any. What was delivered of it is then not
+    /// repeated, and `Op::RollbackPrepared` follows in any case.
     #[must_use]
     pub fn two_phase(mut self, two_phase: bool) -> Self {
         self.two_phase = two_phase;
@@ -131,9 +147,23 @@ impl StreamOptions {
         self
     }
 
+    /// The setting of `streaming` for this server and protocol version.
+    fn streaming_for(&self, server: ServerVersion, proto_version: u32) -> Streaming {
+        let is_supported = server.major() >= 14 && proto_version >= 2;
+        match self.streaming {
+            Some(streaming) => streaming,
+            None if is_supported => self.default_streaming,
+            None => Streaming::Off,
+        }
+    }
+
     /// The options that differ from the server's defaults, with their values.
-    pub(super) fn chosen(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let streaming = match self.streaming {
+    pub(super) fn chosen(
+        &self,
+        server: ServerVersion,
+        proto_version: u32,
+    ) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let streaming = match self.streaming_for(server, proto_version) {
             Streaming::Off => None,
             Streaming::On => Some("on"),
             Streaming::Parallel => Some("parallel"),
@@ -167,13 +197,13 @@ impl StreamOptions {
                 )));
             }
         };
-        let parallel = self.streaming == Streaming::Parallel;
+        let parallel = self.streaming == Some(Streaming::Parallel);
         // Name, first server and first protocol version that support it, whether it is requested.
         let wanted = [
             (by_proto.0, by_proto.1, 1, true),
             ("binary", 14, 1, self.binary),
             ("messages", 14, 1, self.messages),
-            ("streaming 'on'", 14, 2, self.streaming == Streaming::On),
+            ("streaming 'on'", 14, 2, self.streaming == Some(Streaming::On)),
             ("streaming 'parallel'", 16, 4, parallel),
             ("two_phase", 15, 3, self.two_phase),
             ("origin", 16, 1, self.origin.is_some()),

@@ -71,7 +71,7 @@ impl StartReplication {
             ("proto_version", literal(&proto_version.to_string())?),
             ("publication_names", literal(&identifier_list(&self.publications)?)?),
         ];
-        for (name, value) in self.options.chosen() {
+        for (name, value) in self.options.chosen(server, proto_version) {
             options.push((name, literal(value)?));
         }
         Ok(options)

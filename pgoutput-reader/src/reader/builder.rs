@@ -10,13 +10,13 @@ use pgoutput_decode::Lsn;
 use pgoutput_decode::value::JsonOptions;
 
 use crate::config::{Config, ConfigError};
-use crate::delivery::{Acknowledge, Idle};
+use crate::delivery::{Acknowledge, Idle, OutputSettings};
 use crate::error::Error;
 use crate::event::Position;
 use crate::io::{StopHandle, WakePipe};
 use crate::listener::Listener;
 use crate::proto::{StartReplication, StreamOptions};
-use crate::reader::SlotCreation;
+use crate::reader::{SlotCreation, SpillOptions};
 use crate::setup::{OnSlotWait, SlotWait};
 use crate::source::{
     OnReconnect, OnReconnected, OnSkipped, Reconnect, ReconnectAttempt, Reconnected,
@@ -42,12 +42,14 @@ pub struct ReaderBuilder {
     resume: Option<Position>,
     trust_slot: bool,
     until: Option<Lsn>,
+    output: OutputSettings,
     heartbeat: bool,
     reconnect: Reconnect,
     on_reconnect: Option<OnReconnect>,
     described_tables: usize,
     on_reconnected: Option<OnReconnected>,
     on_skipped: Option<OnSkipped>,
+    spill: SpillOptions,
     #[cfg(feature = "json")]
     json_options: JsonOptions,
 }
@@ -70,12 +72,14 @@ impl ReaderBuilder {
             resume: None,
             trust_slot: false,
             until: None,
+            output: OutputSettings::default(),
             heartbeat: true,
             reconnect: Reconnect::default(),
             on_reconnect: None,
             described_tables: DESCRIBED_TABLES,
             on_reconnected: None,
             on_skipped: None,
+            spill: SpillOptions::default(),
             #[cfg(feature = "json")]
             json_options: JsonOptions::default(),
         }
@@ -95,9 +99,7 @@ impl ReaderBuilder {
         self
     }
 
-    /// Sets the options of the replication stream. [`streaming`](StreamOptions::streaming) and
-    /// [`two_phase`](StreamOptions::two_phase) are not supported yet: use
-    /// [`ReplicationStream`](crate::ReplicationStream).
+    /// Sets the options of the replication stream.
     ///
     /// ```no_run
     /// use pgoutput_reader::{Reader, StreamOptions};
@@ -112,6 +114,24 @@ impl ReaderBuilder {
     #[must_use]
     pub fn options(mut self, options: StreamOptions) -> Self {
         self.start.options = options;
+        self
+    }
+
+    /// Sets how transactions are kept that the server sends while they are in progress.
+    ///
+    /// ```no_run
+    /// use pgoutput_reader::{Reader, SpillOptions};
+    ///
+    /// let reader = Reader::builder("host=localhost dbname=app")
+    ///     .slot("my_slot")
+    ///     .publication("my_publication")
+    ///     .spill(SpillOptions::new().memory_limit(16 << 20).dir("/var/tmp"))
+    ///     .connect()?;
+    /// # Ok::<(), pgoutput_reader::Error>(())
+    /// ```
+    #[must_use]
+    pub fn spill(mut self, options: SpillOptions) -> Self {
+        self.spill = options;
         self
     }
 
@@ -281,6 +301,29 @@ impl ReaderBuilder {
     #[must_use]
     pub fn until_lsn(mut self, lsn: Lsn) -> Self {
         self.until = Some(lsn);
+        self
+    }
+
+    /// Sets whether each transaction with events ends with an event of its own,
+    /// [`Op::Commit`](crate::Op::Commit). Without it, [`ChangeEvent::is_last`] tells the same.
+    ///
+    /// Such an event has the [end](crate::TransactionInfo::end_lsn) of the transaction, no table
+    /// and no rows. Its position is after the whole transaction. You may change this setting
+    /// between two runs that resume from each other's positions.
+    ///
+    /// [`ChangeEvent::is_last`]: crate::ChangeEvent::is_last
+    #[must_use]
+    pub fn commits(mut self, commits: bool) -> Self {
+        self.output.commits = commits;
+        self
+    }
+
+    /// Sets whether the JSON of events has LSNs as text, as in `"lsn":"0/158FAC8"`. By default they
+    /// are numbers.
+    #[cfg(feature = "json")]
+    #[must_use]
+    pub fn lsns_as_text(mut self, as_text: bool) -> Self {
+        self.output.lsns_as_text = as_text;
         self
     }
 

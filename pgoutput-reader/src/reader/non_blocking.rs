@@ -33,7 +33,7 @@ impl Reader {
 
     /// Returns whether there are no more events.
     pub fn is_finished(&self) -> bool {
-        self.events.is_finished()
+        self.returned.is_empty() && self.events.is_finished()
     }
 
     /// Returns the position of an idle reader, after everything that was delivered, to store and
@@ -62,6 +62,6 @@ impl Reader {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn idle_position(&self) -> Option<Position> {
-        self.events.idle_position()
+        self.events.idle_position().filter(|_| self.returned.is_empty())
     }
 }

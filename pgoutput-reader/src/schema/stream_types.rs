@@ -13,8 +13,9 @@ pub(crate) struct StreamTypes {
     by_oid: BTreeMap<Oid, NamedType>,
 }
 
-#[derive(Debug)]
-struct NamedType {
+/// A type as a Type message named it.
+#[derive(Debug, Clone)]
+pub(super) struct NamedType {
     /// With its schema, unless that is `pg_catalog`.
     name: Box<str>,
     /// The built-in type of this name. If there is one, the type is a domain over it, possibly
@@ -36,6 +37,14 @@ impl StreamTypes {
         let base = PgType::all().iter().find(is_base);
         let is_array = !is_catalog && body.name.starts_with('_');
         self.by_oid.insert(body.oid, NamedType { name, base, is_array });
+    }
+
+    pub(super) fn get(&self, oid: Oid) -> Option<&NamedType> {
+        self.by_oid.get(&oid)
+    }
+
+    pub(super) fn set(&mut self, oid: Oid, named: NamedType) {
+        self.by_oid.insert(oid, named);
     }
 
     pub(crate) fn clear(&mut self) {

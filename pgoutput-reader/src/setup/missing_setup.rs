@@ -19,8 +19,6 @@ pub(crate) struct Needs<'a> {
     pub(crate) publications: &'a [String],
     /// Whether a slot that does not exist is created, which needs a free one.
     pub(crate) creates: bool,
-    /// Whether a slot with TWO_PHASE is refused.
-    pub(crate) refuses_two_phase: bool,
 }
 
 /// The prerequisite that is missing by the error of a start.
@@ -83,9 +81,6 @@ impl Connection {
     /// Returns the reason why the slot cannot be read or created.
     fn slot_problem(&mut self, needs: &Needs<'_>) -> Option<SetupError> {
         match self.check_slot(needs.slot).map_err(Error::into_kind) {
-            Ok(slot) if needs.refuses_two_phase && slot.two_phase => {
-                Some(SetupError::SlotTwoPhase { slot: needs.slot.into() })
-            }
             Err(ErrorKind::Setup(SetupError::SlotMissing { .. })) if needs.creates => {
                 let limit = rows_of_one(self.rows(SLOT_LIMIT).ok()?)?.parse().ok()?;
                 Some(SetupError::SlotsInUse { limit })
@@ -114,7 +109,6 @@ fn subject(error: &Error) -> Option<Subject> {
             | SetupError::SlotBeingCreated { .. }
             | SetupError::SlotPhysical { .. }
             | SetupError::SlotPlugin { .. }
-            | SetupError::SlotTwoPhase { .. }
             | SetupError::SlotDatabase { .. }
             | SetupError::SlotLost { .. },
         ) => Some(Subject::Slot),

@@ -68,9 +68,6 @@ impl Connection {
         if create.is_none() {
             self.check_publications(needs.publications)?;
         }
-        if needs.refuses_two_phase && slot.two_phase {
-            return Err(SetupError::SlotTwoPhase { slot: needs.slot.into() }.into());
-        }
         Ok(slot)
     }
 }

@@ -29,15 +29,37 @@ pub(crate) struct Unit {
     pub(crate) messages: Vec<Recorded>,
 }
 
-/// Reads the units of a committed capture, such as `15/proto1-messages`.
-pub(crate) fn units(name: &str) -> Vec<Unit> {
+/// Reads the messages of a committed capture, such as `15/proto1-messages`.
+pub(crate) fn messages(name: &str) -> Vec<Recorded> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/captures");
     let path = folder.join(name).with_extension("hex");
     let text = std::fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.lines().filter_map(recorded).collect()
+}
+
+/// Reads a capture with transactions in progress as one unit, which every stream repeats.
+pub(crate) fn undivided(name: &str) -> Vec<Unit> {
+    vec![Unit { start: Lsn::MAX, end: Lsn::ZERO, messages: messages(name) }]
+}
+
+/// Leaves out transactional messages, which a stream with transactions in progress does not have.
+pub(crate) fn without_messages(mut units: Vec<Unit>) -> Vec<Unit> {
+    let mut decoder = Decoder::new();
+    for unit in &mut units {
+        unit.messages.retain(|(_, bytes)| match decoder.decode(bytes).unwrap() {
+            Message::Message(body) => !body.flags.is_transactional(),
+            _ => true,
+        });
+    }
+    units
+}
+
+/// Reads the units of a capture in which every transaction was sent after its commit.
+pub(crate) fn units(name: &str) -> Vec<Unit> {
     let mut units = Vec::new();
     let mut open = Vec::new();
-    for (lsn, bytes) in text.lines().filter_map(recorded) {
+    for (lsn, bytes) in messages(name) {
         let ends = match Message::decode(&bytes, false).unwrap() {
             Message::Commit(commit) => Some((commit.commit_lsn, commit.end_lsn)),
             Message::Message(body) if !body.flags.is_transactional() => {
@@ -70,13 +92,15 @@ pub(crate) struct Plan {
     pub(crate) cuts: Vec<usize>,
     /// Whether the server reports its position after each unit.
     pub(crate) keepalives: bool,
+    /// Whether the program has stopped the reader.
+    pub(crate) stopped: bool,
 }
 
 /// A source that sends a capture.
 #[derive(Debug)]
 pub(crate) struct Capture {
     units: Arc<[Unit]>,
-    plan: Plan,
+    pub(crate) plan: Plan,
     acknowledged: Arc<AcknowledgedLsns>,
     /// The LSNs that the streams after the first were started from.
     pub(crate) started_from: Vec<Lsn>,
@@ -123,6 +147,10 @@ impl Capture {
         let mut sent = BTreeMap::new();
         let mut wire = Vec::new();
         for unit in self.units.iter() {
+            if unit.start == Lsn::MAX {
+                unit.messages.iter().for_each(|(lsn, bytes)| xlog_data(&mut wire, *lsn, bytes));
+                continue;
+            }
             let is_sent = unit.start >= from;
             for recorded in &unit.messages {
                 let (lsn, bytes) = recorded;
@@ -171,23 +199,8 @@ impl Capture {
         self.inbox.filled(len);
         self.arrived += len;
     }
-}
 
-impl Source for Capture {
-    type Frame = CapturedFrame;
-
-    fn step(&mut self, _: impl FnOnce() -> Instant) -> Result<Step<CapturedFrame>, Error> {
-        if std::mem::take(&mut self.is_lost) {
-            let from = self.acknowledged.flushed();
-            self.started_from.push(from);
-            self.start(from);
-            return Ok(Step::Restarted);
-        }
-        if self.plan.cuts.first() == Some(&self.read) {
-            self.plan.cuts.remove(0);
-            let reset = io::ErrorKind::ConnectionReset.into();
-            return Err(Error::io("reading from", "a capture", reset));
-        }
+    fn receive_message(&mut self) -> Result<Step<CapturedFrame>, Error> {
         let body = loop {
             match self.inbox.next().unwrap() {
                 Some((_, body)) => break body,
@@ -203,16 +216,39 @@ impl Source for Capture {
             CopyData::PrimaryKeepalive(keepalive) => Step::Keepalive(keepalive),
         })
     }
+}
 
-    fn step_after_stop(&mut self, deadline: Instant) -> Result<Step<CapturedFrame>, Error> {
-        self.step(|| deadline)
+impl Source for Capture {
+    type Frame = CapturedFrame;
+
+    fn step(&mut self, _: impl FnOnce() -> Instant) -> Result<Step<CapturedFrame>, Error> {
+        if self.plan.stopped {
+            return Ok(Step::Stopped);
+        }
+        if std::mem::take(&mut self.is_lost) {
+            let from = self.acknowledged.flushed();
+            self.started_from.push(from);
+            self.start(from);
+            return Ok(Step::Restarted);
+        }
+        if self.plan.cuts.first() == Some(&self.read) {
+            self.plan.cuts.remove(0);
+            let reset = io::ErrorKind::ConnectionReset.into();
+            return Err(Error::io("reading from", "a capture", reset));
+        }
+        self.receive_message()
+    }
+
+    fn step_after_stop(&mut self, _: Instant) -> Result<Step<CapturedFrame>, Error> {
+        self.receive_message()
     }
 
     fn read(&mut self, frame: CapturedFrame) -> Result<Option<StreamEvent<'_>>, Error> {
         let CapturedFrame { body, wal_start, wal_end, send_time } = frame;
         let frame = &self.inbox.body(body)[XLogData::HEADER_LEN..];
+        let in_stream = self.decoder.stream_xid().is_some();
         let message = self.decoder.decode(frame)?;
-        Ok(Some(StreamEvent { wal_start, wal_end, send_time, message, frame, in_stream: false }))
+        Ok(Some(StreamEvent { wal_start, wal_end, send_time, message, frame, in_stream }))
     }
 
     fn release(&mut self) {
@@ -254,6 +290,18 @@ impl Source for Capture {
         }
         self.is_lost = true;
         Ok(())
+    }
+
+    fn keep_alive(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn start_lsn(&self) -> Lsn {
+        Lsn::ZERO
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.plan.stopped
     }
 
     fn is_stop(&self, _: &Error) -> bool {

@@ -40,8 +40,12 @@ pub(crate) struct Opened {
     pub(crate) system: SystemId,
     /// The slot's confirmed LSN.
     pub(crate) confirmed: Lsn,
+    /// The LSN that was requested as the start.
+    pub(crate) start_lsn: Lsn,
     /// Whether commits may wait for this connection, by `synchronous_standby_names`.
     pub(crate) commits_wait: bool,
+    /// Whether the slot sends prepared transactions when they are prepared.
+    pub(crate) two_phase: bool,
     version: ServerVersion,
     tls: bool,
 }
@@ -92,7 +96,6 @@ impl StreamOpener {
             slot: &self.start.slot,
             publications: &self.start.publications,
             creates: create.is_some(),
-            refuses_two_phase: true,
         };
         if let Some(stored) = stored {
             stored
@@ -164,9 +167,6 @@ fn start(
     // Publications were checked before the first stream. Later a missing one is an error of the
     // stream, which names the position, and only if there are changes.
     let timing = connection.timing()?;
-    if slot.two_phase {
-        return Err(SetupError::SlotTwoPhase { slot: start.slot.clone() }.into());
-    }
     // If another connection still uses the slot, the start probably fails anyway.
     if !slot.in_use {
         catalog.make_ready(CATALOG_TIMEOUT);
@@ -176,8 +176,20 @@ fn start(
     }
     let (version, tls) = (connection.server_version(), connection.is_tls());
     let copy = connection.start_replication(start)?;
-    let SlotFacts { confirmed, waited_for: commits_wait, .. } = slot;
-    Ok(Opened { copy, timing, catalog, system, confirmed, commits_wait, version, tls })
+    let SlotFacts { confirmed, waited_for: commits_wait, two_phase, .. } = slot;
+    let start_lsn = start.start_lsn;
+    Ok(Opened {
+        copy,
+        timing,
+        catalog,
+        system,
+        confirmed,
+        start_lsn,
+        commits_wait,
+        two_phase,
+        version,
+        tls,
+    })
 }
 
 impl LostStream {

@@ -16,9 +16,10 @@ use super::{Source, Step};
 use crate::catalog::Catalog;
 use crate::connection::{CopyBoth, SystemId};
 use crate::delivery::Due;
-use crate::error::{Error, ErrorKind, ServerMessage, SetupError};
+use crate::error::{Error, ErrorKind, ServerMessage, SetupError, SpillError, StreamError};
 use crate::io::{StopHandle, Waits, WakePipe};
 use crate::listener::Listener;
+use crate::proto::Streaming;
 use crate::proto::liveness::UpdateTiming;
 use crate::schema::{Facts, Need, Schemas};
 use crate::stream::{
@@ -47,6 +48,8 @@ pub(crate) struct Replication {
     phase: Phase,
     /// The greatest LSN that this reader can have confirmed the slot at.
     confirmed: Lsn,
+    /// The LSN from which the stream was started.
+    start_lsn: Lsn,
     /// Whether commits on the server may wait for this connection.
     commits_wait: bool,
     /// The state of the earlier streams.
@@ -67,6 +70,8 @@ pub(crate) struct StreamSettings {
     pub(crate) on_skipped: Option<OnSkipped>,
     /// The acknowledged LSNs, which any thread may change.
     pub(crate) acknowledged: Arc<AcknowledgedLsns>,
+    /// Whether transactions in progress that cannot be kept are requested after their commit.
+    pub(crate) falls_back: bool,
 }
 
 /// The phase of an outage.
@@ -112,6 +117,7 @@ impl Replication {
         catalog.wait_with(Waits { wake: wake.clone(), stop: stop.clone() });
         let stability = Stability::new(Instant::now(), system.xlogpos);
         Ok(Self {
+            start_lsn: opener.start.start_lsn.max(confirmed),
             opener,
             system,
             settings,
@@ -254,6 +260,7 @@ impl Replication {
     fn opened(&mut self, opened: Opened) -> Result<(), Error> {
         let Opened { mut copy, timing, mut catalog, system, commits_wait, .. } = opened;
         self.commits_wait = commits_wait;
+        self.start_lsn = opened.start_lsn.max(opened.confirmed);
         copy.set_wake_pipe(self.wake.clone());
         copy.address().clone_into(&mut self.address);
         let mut stream = self.settings.stream(copy, timing)?;
@@ -294,8 +301,21 @@ impl Replication {
         }
     }
 
+    /// Returns whether another stream can go on after this error, since the server then keeps
+    /// transactions until they commit.
+    fn can_do_without_streaming(&self, error: &Error) -> bool {
+        let helps = match error.kind() {
+            ErrorKind::Spill(SpillError::Limit { .. } | SpillError::Write { .. }) => {
+                self.settings.falls_back
+            }
+            ErrorKind::Stream(StreamError::MessageInChunk { .. }) => true,
+            _ => false,
+        };
+        helps && self.opener.start.options.streaming != Some(Streaming::Off)
+    }
+
     fn replace(&mut self, error: Error) -> Result<(), Error> {
-        if !is_transient(&error) {
+        if !is_transient(&error) && !self.can_do_without_streaming(&error) {
             return Err(error);
         }
         if self.settings.temporary {
@@ -304,6 +324,10 @@ impl Replication {
         }
         if self.settings.reconnect.is_never() {
             return Err(error);
+        }
+        if self.can_do_without_streaming(&error) {
+            log::warn!("{error}; the reader continues with streaming off");
+            self.opener.start.options.streaming = Some(Streaming::Off);
         }
         let now = Instant::now();
         if let Some(stream) = self.stream.take() {
@@ -344,7 +368,10 @@ impl Source for Replication {
     }
 
     fn read(&mut self, frame: Frame) -> Result<Option<StreamEvent<'_>>, Error> {
-        self.stream.as_mut().map(|stream| stream.read_escaped(frame)).transpose()
+        match &mut self.stream {
+            Some(stream) => stream.read_escaped(frame).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn release(&mut self) {
@@ -382,13 +409,27 @@ impl Source for Replication {
     }
 
     fn delivered(&mut self) {
-        if self.outage.take().is_some() {
+        // Messages that were kept may be delivered while there is no stream.
+        if self.stream.is_some() && self.outage.take().is_some() {
             log::info!("{}: changes arrive again", Printable(&self.address));
         }
     }
 
     fn replace_stream(&mut self, error: Error) -> Result<(), Error> {
         self.replace(error).map_err(|error| self.explained(error))
+    }
+
+    fn keep_alive(&mut self) -> Result<(), Error> {
+        // The heartbeat does it otherwise.
+        if self.settings.heartbeat { Ok(()) } else { self.tick() }
+    }
+
+    fn start_lsn(&self) -> Lsn {
+        self.start_lsn
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.is_stopped()
     }
 
     fn is_stop(&self, error: &Error) -> bool {

@@ -6,7 +6,7 @@ use super::identity::{identify, selection};
 use crate::connection::{Connection, SystemId, TimelineSwitch};
 use crate::error::{Error, ErrorKind, HistoryError, PositionError};
 use crate::event::signature::{COMMIT_LEN, is_signed};
-use crate::event::{Position, ReaderId, StreamIdentity, change_since};
+use crate::event::{EventSelection, Position, ReaderId, StreamIdentity, change_since};
 use crate::proto::StartReplication;
 
 /// A stored position to resume after.
@@ -28,12 +28,14 @@ impl Stored {
         system: &SystemId,
         start: &StartReplication,
     ) -> Result<(), Error> {
-        let now = identify(ReaderId::NONE, system, start);
+        // A slot that cannot be used is reported after a position that does not belong to it.
+        let two_phase = connection.check_slot(&start.slot).is_ok_and(|slot| slot.two_phase);
+        let now = identify(ReaderId::NONE, system, start, two_phase);
         let is_later = self.position.timeline() < now.timeline;
         let history =
             if is_later { connection.timeline_history(now.timeline)? } else { Vec::new() };
         same_source(&self.position, &now, &history)
-            .map_err(|error| explained(error, connection, start))?;
+            .map_err(|error| explained(error, connection, &selection(start, two_phase)))?;
         let slot = connection.check_slot(&start.slot)?;
         self.verify_slot(slot.confirmed, slot.restart, slot.waited_for)?;
         Ok(())
@@ -55,12 +57,12 @@ impl Stored {
 }
 
 /// Adds the change since the position was stored to an error, if it can be found.
-fn explained(error: Error, connection: &mut Connection, start: &StartReplication) -> Error {
+fn explained(error: Error, connection: &mut Connection, now: &EventSelection) -> Error {
     match error.into_kind() {
         ErrorKind::Position(PositionError::OtherPublications { position, current, .. }) => {
             // A publication that is no longer requested is found only if it still exists.
             let existing = connection.publications().unwrap_or_default();
-            let change = change_since(position, &selection(start), &existing);
+            let change = change_since(position, now, &existing);
             PositionError::OtherPublications { position, current, change }.into()
         }
         other => other.into(),
@@ -107,7 +109,7 @@ fn same_log(
     let switch = history.iter().find(|switch| switch.timeline == expected).map(|left| left.lsn);
     // A commit record starts at the LSN of a position; outside of a transaction a record ends
     // there.
-    let shared = match position.index() {
+    let shared = match position.raw_index() {
         Some(_) => switch.is_some_and(|switch| lsn < switch),
         None => switch.is_some_and(|switch| lsn <= switch),
     };
@@ -141,7 +143,7 @@ fn verify_history(
         return Err(PositionError::Superseded { slot, lsn, confirmed_flush_lsn: confirmed });
     }
     let beyond = confirmed.as_u64() - lsn.as_u64();
-    let least = if position.index().is_some() { 2 * COMMIT_LEN } else { COMMIT_LEN };
+    let least = if position.raw_index().is_some() { 2 * COMMIT_LEN } else { COMMIT_LEN };
     let is_old = commits_wait && restart.is_some_and(|restart| restart <= lsn);
     if beyond < least || is_old {
         return Ok(());

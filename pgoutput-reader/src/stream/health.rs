@@ -38,6 +38,10 @@ pub struct Health {
     /// Whether there is a connection. A reader that has lost its connection is not connected until
     /// it has reconnected.
     pub connected: bool,
+    /// The number of bytes that were written to files because transactions in progress took too
+    /// much memory ([`SpillOptions`](crate::SpillOptions)); always zero for a
+    /// [`ReplicationStream`](crate::ReplicationStream).
+    pub spilled: u64,
     /// The number of reconnections; always zero for a
     /// [`ReplicationStream`](crate::ReplicationStream).
     pub reconnects: u64,

@@ -1,6 +1,7 @@
 //! The output and acknowledgements of `pgoutput tail`, and its end.
 
 use pgoutput_harness::{servers, servers_from};
+use pgoutput_reader::Lsn;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -312,5 +313,35 @@ fn a_briefly_missing_publication_ends_it_unless_skipping_is_set() {
             "{stderr}"
         );
         assert_eq!(stderr.matches("did not exist").count(), stderr.lines().count(), "{stderr}");
+    }
+}
+
+#[test]
+fn commits_positions_and_lsns_are_written_as_requested() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        fixture.sql("INSERT INTO t VALUES (1), (2)");
+        let plain = fixture.lines(&["--no-ack"]);
+        let all = fixture.lines(&["--no-ack", "--commits", "--position", "--lsn-format", "hex"]);
+        let ops: Vec<_> = all.iter().map(|event| event["op"].as_str().unwrap()).collect();
+        assert_eq!(ops, ["I", "I", "C"]);
+        for (index, event) in all.iter().enumerate() {
+            let number = plain[0]["transaction"]["begin_lsn"].as_u64().unwrap();
+            let begin = Lsn::new(number).to_string();
+            assert_eq!(event["transaction"]["begin_lsn"], begin);
+            let at = if index == 2 { "end".to_owned() } else { index.to_string() };
+            let position = event["position"].as_str().unwrap();
+            assert!(position.ends_with(&format!(":{begin}:{at}.")), "{position}");
+        }
+        let lsn = Lsn::new(plain[1]["lsn"].as_u64().unwrap()).to_string();
+        assert_eq!(all[1]["lsn"], lsn);
+        let indented =
+            fixture.tail(&["--no-ack", "--position", "--format", "json", "--limit", "1"]).output();
+        let text = String::from_utf8(indented.unwrap().stdout).unwrap();
+        let event: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(event["position"], all[0]["position"]);
+        // An LSN may be decimal.
+        let after = (plain[0]["transaction"]["begin_lsn"].as_u64().unwrap() + 1).to_string();
+        assert!(fixture.lines(&["--no-ack", "--start-lsn", &after]).is_empty());
     }
 }

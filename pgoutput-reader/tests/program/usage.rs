@@ -14,7 +14,7 @@ fn wrong_usage_is_exit_status_2() {
         &["tail", "--slot", "s", "--publication", "p", "--no-such-option"],
         &["tail", "--slot", "s", "--publication", "p", "--proto-version", "5"],
         &["tail", "--slot", "s", "--publication", "p", "--limit", "many"],
-        &["tail", "--slot", "s", "--publication", "p", "--until-lsn", "7"],
+        &["tail", "--slot", "s", "--publication", "p", "--until-lsn", "7/"],
         &["tail", "--slot", "s", "--publication", "p", "--format", "xml"],
         &["tail", "--slot", "s", "--publication", "p", "--failover"],
         &[
@@ -27,6 +27,10 @@ fn wrong_usage_is_exit_status_2() {
             "--failover",
             "--temporary",
         ],
+        &["tail", "--slot", "s", "--publication", "p", "--memory-limit", "64mb"],
+        &["tail", "--slot", "s", "--publication", "p", "--until-lsn", "158FAC8"],
+        &["tail", "--slot", "s", "--publication", "p", "--output", "changes"],
+        &["tail", "--slot", "s", "--publication", "p", "--position-file", "position"],
         &["watch"],
     ] {
         let output = finished(program().args(arguments));
@@ -48,7 +52,16 @@ fn help_is_status_0_and_lists_every_option() {
         "--temporary",
         "--proto-version",
         "--streaming",
+        "--memory-limit",
+        "--spill-dir",
+        "--spill-limit",
+        "--no-spill-fallback",
         "--two-phase",
+        "--commits",
+        "--position",
+        "--lsn-format",
+        "--output",
+        "--position-file",
         "--messages",
         "--origin",
         "--binary",
@@ -81,15 +94,6 @@ fn an_invalid_connection_string_is_status_2_without_its_password() {
     ]));
     let line = error_line(&output, 2);
     assert!(line.contains("gssencmode") && !line.contains("swordfish"), "{line}");
-}
-
-#[test]
-fn an_unsupported_option_is_status_2() {
-    let fixture = Fixture::new(servers()[0]);
-    for option in [&["--streaming", "on"][..], &["--streaming", "parallel"], &["--two-phase"]] {
-        let line = error_line(&finished(&mut fixture.tail(option)), 2);
-        assert!(line.contains("not supported yet"), "{line}");
-    }
 }
 
 #[test]

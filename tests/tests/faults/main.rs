@@ -6,6 +6,7 @@
 
 mod delivered;
 mod network;
+mod output_file;
 mod processes;
 mod reading;
 mod restarts;

@@ -8,7 +8,7 @@ use pgoutput_reader::{Config, Connection, StartReplication};
 use pgoutput_tests::{Condition, Direction, Fixture, Network, PUBLICATION, Random, eventually};
 
 use crate::reading::{Reading, SILENCE_LIMIT, disturbed};
-use crate::transactions::SETUP;
+use crate::transactions::setup;
 use crate::with_each_server;
 
 /// The largest number of faults in one database.
@@ -150,7 +150,7 @@ fn disturb(reading: &Reading<'_>, random: &mut Random, network: &Network, faults
 
 fn run(server: &'static Server, seed: u64, faults: usize) {
     for (round, first) in (0..).zip((0..faults).step_by(FAULTS_PER_DATABASE)) {
-        let fixture = Fixture::new(server, SETUP);
+        let fixture = Fixture::new(server, &setup(server));
         let network = Network::before(server.port());
         let (own, port) = (format!("port={}", server.port()), format!("port={}", network.port()));
         let dsn = fixture.database().dsn_tcp().replace(&own, &port);

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::delivered::{Delivered, Succession};
 use crate::reading::FREQUENT_UPDATES;
-use crate::transactions::SETUP;
+use crate::transactions::setup;
 use crate::with_each_server;
 use crate::writer::Writer;
 
@@ -66,7 +66,7 @@ impl Tail {
         command.args(["tail", "--dsn", &dsn, "--slot", fixture.slot_name()]);
         command.args(["--publication", PUBLICATION]).args(arguments);
         if fixture.major() >= 14 {
-            command.arg("--messages");
+            command.args(["--messages", "--memory-limit", "50kB"]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
@@ -144,7 +144,7 @@ fn delivered(printed: &str) -> Vec<Delivered> {
 }
 
 fn run(server: &'static Server, seed: u64, faults: usize) {
-    let fixture = Fixture::new(server, SETUP);
+    let fixture = Fixture::new(server, &setup(server));
     let writer = Writer::new(fixture.database());
     let seen = AtomicU64::new(0);
     let runs = thread::scope(|scope| {

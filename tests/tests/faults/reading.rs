@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use pgoutput_decode::Lsn;
 use pgoutput_reader::{
-    Acknowledge, Config, Error, Reader, ReaderBuilder, Reconnect, StopHandle, StreamOptions,
+    Acknowledge, Config, Error, Reader, ReaderBuilder, Reconnect, SpillOptions, StopHandle,
+    StreamOptions, Streaming,
 };
 use pgoutput_tests::{Fixture, PUBLICATION, Random, eventually, waiting};
 
@@ -136,10 +137,18 @@ fn reader(
     let config = config.wal_receiver_timeout(SILENCE_LIMIT).connect_timeout(SILENCE_LIMIT * 2);
     let counter = Arc::clone(reconnects);
     let since_14 = fixture.major() >= 14;
+    let mut options = StreamOptions::new().messages(since_14).binary(since_14 && random.one_in(2));
+    if fixture.major() >= 16 && random.one_in(2) {
+        options = options.streaming(Streaming::Parallel);
+    } else if random.one_in(3) {
+        options = options.streaming(Streaming::Off);
+    }
+    let memory_limit = *random.one_of(&[0, 50_000, 64 << 20]);
     ReaderBuilder::from(config)
         .slot(fixture.slot_name())
         .publication(PUBLICATION)
-        .options(StreamOptions::new().messages(since_14).binary(since_14 && random.one_in(2)))
+        .options(options)
+        .spill(SpillOptions::new().memory_limit(memory_limit))
         .acknowledge(if manual { Acknowledge::Manual } else { Acknowledge::Automatic })
         .reconnect(
             Reconnect::default()

@@ -7,12 +7,12 @@ use pgoutput_harness::{Server, StopMode};
 use pgoutput_tests::Fixture;
 
 use crate::reading::disturbed;
-use crate::transactions::SETUP;
+use crate::transactions::setup;
 use crate::with_each_server;
 
 fn run(shared: &'static Server, seed: u64, faults: usize) {
     let server = Server::of_major(shared.major()).unwrap();
-    let fixture = Fixture::new(&server, SETUP);
+    let fixture = Fixture::new(&server, &setup(&server));
     let dsn = fixture.database().dsn_tcp();
     let reconnects = disturbed(&fixture, &dsn, seed, false, |reading, random| {
         for number in 0..faults {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
 
+use pgoutput_harness::Server;
 use pgoutput_reader::{ChangeEvent, Row};
 use pgoutput_tests::Random;
 use postgres::Client;
@@ -11,11 +12,24 @@ use serde_json::Value;
 
 /// The tables. The first row of each transaction goes to `journal` and shows that the transaction
 /// has committed.
-pub(crate) const SETUP: &str = "\
+const TABLES: &str = "\
     CREATE TABLE journal (id bigint PRIMARY KEY); \
     CREATE TABLE a (id bigint PRIMARY KEY, filler text); \
     CREATE TABLE b (id bigint PRIMARY KEY, filler text); \
-    CREATE TABLE c (id bigint PRIMARY KEY, filler text)";
+    CREATE TABLE c (id bigint PRIMARY KEY, filler text);";
+
+/// Lets the server stream transactions of more than 64 kB.
+const SMALL_DECODING_MEMORY: &str = "\
+    DO $$ BEGIN \
+    EXECUTE format('ALTER DATABASE %I SET logical_decoding_work_mem = ''64kB''', \
+                   current_database()); \
+    END $$;";
+
+/// Returns the statements that prepare a database of this server.
+pub(crate) fn setup(server: &Server) -> String {
+    let memory = if server.major() >= 14 { SMALL_DECODING_MEMORY } else { "" };
+    format!("{TABLES} {memory}")
+}
 
 /// A transaction or a message outside of transactions, which is delivered completely or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,8 +124,11 @@ impl Plan {
             // A value of some hundred kilobytes.
             6 => plan.insert("a", first, 10_000 + random.below(40_000)),
             7 => plan.series(first, 50 + random.below(1500)),
-            8 if random.one_in(2) => plan.rolled_back = true,
-            8 => plan.savepoint(first),
+            8 if random.one_in(2) => {
+                plan.series(first, random.below(2000));
+                plan.rolled_back = true;
+            }
+            8 => plan.savepoint(first, random.below(1500)),
             9 => plan.message(&format!("{number} {attempt}")),
             10 => plan.message_outside(&format!("aside {number} {attempt}")),
             _ => {
@@ -180,12 +197,16 @@ impl Plan {
         }
     }
 
-    fn savepoint(&mut self, first: u64) {
+    fn savepoint(&mut self, first: u64, rolled_back: usize) {
         self.insert("a", first, 1);
         self.run("SAVEPOINT s");
-        self.run(&format!("INSERT INTO a VALUES ({}, 'never seen')", first + 1));
+        let last = first + 1 + rolled_back as u64;
+        self.run(&format!(
+            "INSERT INTO a SELECT n, 'never seen' FROM generate_series({}, {last}) n",
+            first + 1
+        ));
         self.run("ROLLBACK TO s");
-        self.insert("a", first + 2, 1);
+        self.series(last + 1, rolled_back / 2);
     }
 
     fn message(&mut self, content: &str) {

@@ -2,9 +2,7 @@
 
 use pgoutput_decode::Lsn;
 use pgoutput_harness::{servers, servers_from};
-use pgoutput_reader::{
-    ErrorKind, Origin, ReaderBuilder, SetupError, SlotCreation, StreamOptions, Streaming,
-};
+use pgoutput_reader::{ErrorKind, Origin, ReaderBuilder, SetupError, SlotCreation, StreamOptions};
 use pgoutput_tests::{Fixture, InTime as _, eventually, json};
 use serde_json::json;
 
@@ -448,24 +446,5 @@ fn every_protocol_version_delivers_the_same_events() {
         for version in 2..=newest {
             assert_eq!(read(version), first, "protocol version {version}");
         }
-    }
-}
-
-#[test]
-fn unsupported_options_are_rejected_not_ignored() {
-    for server in servers() {
-        let fixture = Fixture::new(server, TABLE);
-        for builder in [
-            fixture.builder().options(StreamOptions::new().streaming(Streaming::On)),
-            fixture.builder().options(StreamOptions::new().streaming(Streaming::Parallel)),
-            fixture.builder().options(StreamOptions::new().two_phase(true)),
-        ] {
-            let error = refusal(builder);
-            assert!(
-                matches!(error.kind(), ErrorKind::Setup(SetupError::NotSupportedYet { .. })),
-                "{error:?}"
-            );
-        }
-        assert!(!fixture.slot().active);
     }
 }

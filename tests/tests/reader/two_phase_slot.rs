@@ -1,10 +1,9 @@
 //! A slot that another tool created with TWO_PHASE. It sends prepared transactions regardless of
 //! the options.
 
-use pgoutput_decode::Message;
 use pgoutput_harness::{Server, servers};
-use pgoutput_reader::{Config, Connection, Error, ErrorKind, SetupError, StartReplication};
-use pgoutput_tests::{Fixture, stopped_in_time};
+use pgoutput_reader::StreamOptions;
+use pgoutput_tests::{Fixture, line};
 
 use super::reconnect::id;
 
@@ -18,76 +17,53 @@ fn preparing(test: impl Fn(&Server)) {
     }
 }
 
-fn create(fixture: &Fixture<'_>, two_phase: bool) {
+fn create(fixture: &Fixture<'_>) {
     let slot = fixture.slot_name();
     let drop = format!("SELECT pg_drop_replication_slot('{slot}')");
-    let create = format!(
-        "SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput', false, {two_phase})"
-    );
+    let create =
+        format!("SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput', false, true)");
     fixture.run([&drop, &create]);
 }
 
-fn write(fixture: &Fixture<'_>) {
-    fixture.run([
-        "BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'one'",
-        "INSERT INTO t VALUES (2)",
-        "COMMIT PREPARED 'one'",
-    ]);
-}
-
-fn check(error: &Error, fixture: &Fixture<'_>) {
-    let ErrorKind::Setup(SetupError::SlotTwoPhase { slot }) = error.kind() else {
-        panic!("{error:?}")
-    };
-    assert_eq!(slot, fixture.slot_name());
-    let text = error.to_string();
-    assert!(
-        text.contains("without TWO_PHASE") && text.contains("with ReplicationStream"),
-        "{text}"
-    );
-}
-
 #[test]
-fn a_two_phase_slot_is_rejected_before_reading_and_the_remedies_work() {
+fn its_flag_is_obeyed_whatever_the_options_are() {
     preparing(|server| {
         let fixture = Fixture::new(server, SETUP);
-        create(&fixture, true);
-        write(&fixture);
+        create(&fixture);
+        fixture.run([
+            "BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'one'",
+            "INSERT INTO t VALUES (2)",
+            "COMMIT PREPARED 'one'",
+        ]);
         if server.major() == 14 {
             // Its pgoutput has no messages for prepared transactions.
             let events = fixture.read();
             assert_eq!(events.iter().map(id).collect::<Vec<_>>(), [2, 1]);
             return;
         }
-        for _ in 0..2 {
-            check(&fixture.builder().connect().unwrap_err(), &fixture);
+        let read = |options: StreamOptions| {
+            fixture.read_with(|builder| {
+                builder.options(options).acknowledge(pgoutput_reader::Acknowledge::Never)
+            })
+        };
+        let events = read(StreamOptions::new());
+        let ops: String = events.iter().map(|event| event.op().code()).collect();
+        assert_eq!(ops, "IPIK");
+        let lines: Vec<_> = events.iter().map(line).collect();
+        for version in 1..=3 {
+            let again = read(StreamOptions::new().proto_version(version));
+            assert_eq!(again.iter().map(line).collect::<Vec<_>>(), lines, "version {version}");
+            let positions = [&events, &again].map(|events| events[3].position());
+            assert_eq!(positions[0], positions[1]);
         }
-        // A stream can still read every message.
-        let config: Config = fixture.database().dsn().parse().unwrap();
-        let start = StartReplication::new(fixture.slot_name(), [pgoutput_tests::PUBLICATION]);
-        let mut stream = Connection::connect(&config).unwrap().stream(&start).unwrap();
-        let wait = stopped_in_time("the commit of a prepared transaction", stream.stop_handle());
-        let (mut begins, mut rows) = (0, 0);
-        loop {
-            match stream.next_event().unwrap().unwrap().message {
-                Message::BeginPrepare(_) => begins += 1,
-                Message::Insert(_) => rows += 1,
-                Message::CommitPrepared(_) => break,
-                _ => {}
-            }
-        }
-        drop(wait);
-        assert_eq!((begins, rows), (1, 2));
-        stream.stop().unwrap();
-        fixture.wait_until_free();
-        if server.major() >= 18 {
-            let alter = format!("ALTER_REPLICATION_SLOT {} (TWO_PHASE false)", fixture.slot_name());
-            Connection::connect(&config).unwrap().simple_query(&alter).unwrap();
-        } else {
-            create(&fixture, false);
-        }
-        fixture.run(["INSERT INTO t VALUES (3)"]);
-        let ids: Vec<i64> = fixture.read().iter().map(id).collect();
-        assert_eq!(ids.last(), Some(&3));
+        // Acknowledged before COMMIT PREPARED, and only that is left.
+        assert_eq!(fixture.read().len(), 4);
+        fixture.run(["BEGIN; INSERT INTO t VALUES (3); PREPARE TRANSACTION 'two'"]);
+        let prepared: String = fixture.read().iter().map(|event| event.op().code()).collect();
+        assert_eq!(prepared, "IP");
+        fixture.run(["ROLLBACK PREPARED 'two'"]);
+        let ended: String = fixture.read().iter().map(|event| event.op().code()).collect();
+        assert_eq!(ended, "A");
+        assert!(fixture.read().is_empty());
     });
 }

@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand, ValueEnum};
 use pgoutput_reader::{Lsn, Origin, Streaming};
 
@@ -56,11 +58,33 @@ pub(crate) struct Tail {
     #[arg(long, value_name = "1..4", value_parser = clap::value_parser!(u32).range(1..=4))]
     pub(crate) proto_version: Option<u32>,
 
-    /// Receive large transactions in chunks before they commit (only off is supported so far).
-    #[arg(long, value_enum, default_value = "off")]
-    pub(crate) streaming: StreamingArg,
+    /// Receive large transactions in chunks while they are in progress. They are printed once they
+    /// are committed [default: on, where the server supports it].
+    #[arg(long, value_enum)]
+    pub(crate) streaming: Option<StreamingArg>,
 
-    /// Receive prepared transactions when they are prepared (not supported yet).
+    /// Memory for transactions in progress, at least 64kB; larger ones are written to temporary
+    /// files. SIZE is in bytes, or has a unit: kB, MB, GB, TB.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "64MB")]
+    pub(crate) memory_limit: u64,
+
+    /// Directory for these files, which have no name and disappear with the program [default: that
+    /// of the system for temporary files].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spill_dir: Option<PathBuf>,
+
+    /// Limit on the size of these files together. If it is reached, or the disk is full, the
+    /// connection is replaced by one with --streaming off, unless --no-reconnect is given [default:
+    /// none].
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) spill_limit: Option<u64>,
+
+    /// End with an error instead, if the limit is reached or the disk is full.
+    #[arg(long)]
+    pub(crate) no_spill_fallback: bool,
+
+    /// Print prepared transactions when they are prepared, not when they are committed. The slot
+    /// keeps this option (PostgreSQL 15 and later).
     #[arg(long)]
     pub(crate) two_phase: bool,
 
@@ -85,19 +109,43 @@ pub(crate) struct Tail {
     #[arg(long)]
     pub(crate) binary: bool,
 
-    /// Start at this LSN, or at the slot's confirmed LSN if that is later. Changes skipped in this
-    /// way are lost to the slot once a later one is acknowledged.
-    #[arg(long, value_name = "X/Y")]
+    /// Start at this LSN, X/Y or decimal, or at the slot's confirmed LSN if that is later. Changes
+    /// skipped in this way are lost to the slot once a later one is acknowledged.
+    #[arg(long, value_name = "LSN", value_parser = lsn)]
     pub(crate) start_lsn: Option<Lsn>,
 
     /// End once all transactions whose commit record starts before this LSN are printed.
-    #[arg(long, value_name = "X/Y")]
+    #[arg(long, value_name = "LSN", value_parser = lsn)]
     pub(crate) until_lsn: Option<Lsn>,
 
     /// End after this many changes. A transaction that is cut off is not acknowledged, and all of
-    /// it is printed again next time.
+    /// it is printed again next time; to an output file, only the rest of it.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
+
+    /// End each transaction with an object of its own, with op C.
+    #[arg(long)]
+    pub(crate) commits: bool,
+
+    /// Add the position of each change, from which the library can resume.
+    #[arg(long)]
+    pub(crate) position: bool,
+
+    /// Format of LSNs. decimal: numbers. hex: text, as PostgreSQL writes them.
+    #[arg(long, value_enum, default_value = "decimal")]
+    pub(crate) lsn_format: LsnFormat,
+
+    /// Append to this file instead of standard output. With the position file, every change is in
+    /// it exactly once, however often the program is killed and started again.
+    #[arg(long, value_name = "FILE", requires = "position_file")]
+    #[arg(conflicts_with_all = ["no_ack", "temporary"])]
+    pub(crate) output: Option<PathBuf>,
+
+    /// The file that keeps the position of the last change in the output file, and its length. At
+    /// the start the output file is cut to this length, and reading resumes there, or at
+    /// --start-lsn if that is later. To start over, remove both files.
+    #[arg(long, value_name = "FILE", requires = "output")]
+    pub(crate) position_file: Option<PathBuf>,
 
     /// Output format. jsonl: one object per line. json: indented.
     #[arg(long, value_enum, default_value = "jsonl")]
@@ -149,6 +197,12 @@ pub(crate) enum Format {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LsnFormat {
+    Decimal,
+    Hex,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StreamingArg {
     Off,
     On,
@@ -176,6 +230,60 @@ impl From<OriginArg> for Origin {
         match arg {
             OriginArg::Any => Self::Any,
             OriginArg::None => Self::None,
+        }
+    }
+}
+
+/// Reads an LSN as PostgreSQL writes it, or as a decimal number.
+fn lsn(text: &str) -> Result<Lsn, String> {
+    match text.parse::<u64>() {
+        Ok(position) => Ok(Lsn::new(position)),
+        Err(_) => text.parse().map_err(|_| "expected an LSN, as in 0/158FAC8 or 22608584".into()),
+    }
+}
+
+const SIZE: &str = "expected a size, as in 67108864 or 64MB (units: B, kB, MB, GB, TB)";
+
+/// Reads a size in bytes, or with a unit as in PostgreSQL's settings.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match text.get(digits.len()..) {
+        Some("" | "B") => 1,
+        Some("kB") => 1 << 10,
+        Some("MB") => 1 << 20,
+        Some("GB") => 1 << 30,
+        Some("TB") => 1_u64 << 40,
+        _ => return Err(SIZE.into()),
+    };
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+        .ok_or_else(|| SIZE.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lsns_are_read_in_both_forms() {
+        assert_eq!(lsn("0/158FAC8"), Ok(Lsn::new(0x0158_FAC8)));
+        assert_eq!(lsn("22608584"), Ok(Lsn::new(22_608_584)));
+        for text in ["", "-1", "158FAC8", "0/", "18446744073709551616"] {
+            assert!(lsn(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_the_units_of_settings() {
+        for (text, bytes) in
+            [("0", 0), ("7B", 7), ("2kB", 2048), ("64MB", 64 << 20), ("1TB", 1 << 40)]
+        {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "MB", "64mb", "64 MB", "-1", "1.5GB", "99999999TB"] {
+            assert!(size(text).is_err(), "{text}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod output;
+mod position_file;
 mod report;
 mod signals;
 mod stdout;

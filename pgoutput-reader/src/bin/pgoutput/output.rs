@@ -1,11 +1,12 @@
-//! Standard output: whole objects, acknowledged after they are written.
+//! The output: whole objects, acknowledged after they are written.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 use pgoutput_reader::{Acknowledger, ChangeEvent, Lsn, Position};
 
-use crate::args::Format;
+use crate::args::{Format, Tail};
+use crate::position_file::{PositionFile, Stored};
 
 /// The longest object whose memory is kept for the next one.
 const OBJECT_KEPT: usize = 1024 * 1024;
@@ -13,7 +14,11 @@ const OBJECT_KEPT: usize = 1024 * 1024;
 /// Writes changes, and acknowledges them only after they are written.
 pub(crate) struct Output {
     out: BufWriter<File>,
+    /// The file that keeps the position, and the length of the output file.
+    position_file: Option<(PositionFile, u64)>,
     format: Format,
+    /// Whether each object has its position.
+    position: bool,
     acknowledger: Acknowledger,
     /// The last change in the buffer.
     pending: Option<Position>,
@@ -39,11 +44,19 @@ impl From<io::Error> for WriteError {
 }
 
 impl Output {
-    pub(crate) fn new(stdout: File, format: Format, acknowledger: Acknowledger) -> Self {
-        let out = BufWriter::with_capacity(64 * 1024, stdout);
+    /// Writes to `file`, whose length is known if there is a position file.
+    pub(crate) fn new(
+        file: File,
+        position_file: Option<(PositionFile, u64)>,
+        tail: &Tail,
+        acknowledger: Acknowledger,
+    ) -> Self {
+        let out = BufWriter::with_capacity(64 * 1024, file);
         Self {
             out,
-            format,
+            position_file,
+            format: tail.format,
+            position: tail.position,
             acknowledger,
             pending: None,
             written: 0,
@@ -65,9 +78,15 @@ impl Output {
             let commit_lsn = event.transaction().map(|transaction| transaction.commit_lsn());
             WriteError::Value(error, commit_lsn)
         })?;
+        if self.position {
+            self.add_position(event);
+        }
         self.object.push('\n');
         // An object longer than the buffer is written without another copy.
         self.out.write_all(self.object.as_bytes())?;
+        if let Some((_, length)) = &mut self.position_file {
+            *length += self.object.len() as u64;
+        }
         if self.object.capacity() > OBJECT_KEPT {
             self.object = String::new();
         }
@@ -76,11 +95,33 @@ impl Output {
         Ok(())
     }
 
+    /// Adds the position as the last field of the object.
+    fn add_position(&mut self, event: &ChangeEvent) {
+        let position = event.position();
+        let (indented, field) = match self.format {
+            Format::Jsonl => ("", format!(",\"position\":\"{position}\"")),
+            Format::Json => ("\n", format!(",\n  \"position\": \"{position}\"\n")),
+        };
+        // An object ends with its brace, after the line of the last field if it is indented.
+        let end = format!("{indented}}}");
+        if self.object.ends_with(&end) {
+            self.object.truncate(self.object.len() - end.len());
+        }
+        self.object.push_str(&field);
+        self.object.push('}');
+    }
+
     /// Writes everything, and only then acknowledges it.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()?;
         self.written += std::mem::take(&mut self.waiting);
         if let Some(position) = self.pending.take() {
+            if let Some((file, length)) = &self.position_file {
+                self.out.get_ref().sync_data()?;
+                file.store(&Stored { length: *length, position: Some(position.clone()) }).map_err(
+                    |error| io::Error::other(format!("{}: {error}", file.path().display())),
+                )?;
+            }
             // The position is one of this reader's.
             self.acknowledger.acknowledge_through(position).map_err(io::Error::other)?;
         }

@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 
-use pgoutput_reader::{ErrorKind, Reader, ReconnectAttempt, Reconnected, ServerMessage, SlotWait};
+use pgoutput_reader::{
+    ErrorKind, Reader, ReconnectAttempt, Reconnected, ServerMessage, SlotWait, StreamError,
+};
 
 use crate::args::Tail;
 use crate::output::Output;
@@ -69,7 +71,13 @@ impl Report {
     /// Reports a lost connection and the next attempt.
     pub(crate) fn lost(self, attempt: &ReconnectAttempt<'_>) {
         let ReconnectAttempt { attempt: number, cause, delay, .. } = attempt;
-        self.print(&format_args!("{cause}; attempt {number} to reconnect in {delay:.1?}"));
+        let what = match cause.kind() {
+            ErrorKind::Spill(_) | ErrorKind::Stream(StreamError::MessageInChunk { .. }) => {
+                "; from here on with --streaming off"
+            }
+            _ => "",
+        };
+        self.print(&format_args!("{cause}{what}; attempt {number} to reconnect in {delay:.1?}"));
     }
 
     /// Reports what the creation of a slot waits for.

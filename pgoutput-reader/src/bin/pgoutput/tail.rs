@@ -1,17 +1,19 @@
 //! The command `pgoutput tail`.
 
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pgoutput_reader::decode::value::JsonOptions;
 use pgoutput_reader::{
-    Acknowledge, Config, Error, ErrorKind, Lsn, MissingPublication, Next, Reader, ReaderBuilder,
-    Reconnect, SetupError, SlotCreation, StreamOptions,
+    Acknowledge, Config, Error, ErrorKind, Lsn, MissingPublication, Next, Position, Reader,
+    ReaderBuilder, Reconnect, SlotCreation, SpillOptions, StreamOptions,
 };
 
 use crate::Failure;
-use crate::args::Tail;
+use crate::args::{LsnFormat, Tail};
 use crate::output::{Output, WriteError};
+use crate::position_file::PositionFile;
 use crate::report::Report;
 use crate::{signals, stdout};
 
@@ -25,21 +27,39 @@ const INDEFINITELY: Duration = Duration::from_secs(u32::MAX as u64);
 pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let config = Config::from_dsn_or_env(tail.dsn.as_deref())
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    let stdout = stdout::open().map_err(Failure::Run)?;
+    let (file, position_file, stored) = match (&tail.output, &tail.position_file) {
+        (Some(output), Some(path)) => {
+            let (position_file, file, stored) =
+                PositionFile::open(output, path).map_err(Failure::Run)?;
+            (file, Some((position_file, stored.length)), stored.position)
+        }
+        _ => (stdout::open().map_err(Failure::Run)?, None, None),
+    };
     let signalled = signals::SignalTarget::install()
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
     let mut builder = builder(config, tail);
+    // What is stored may be beyond the LSN, if that is still there from an earlier start.
+    let is_beyond = |position: &Position| {
+        tail.start_lsn.is_none_or(|start_lsn| start_lsn <= position.commit_lsn())
+    };
+    if let Some(position) = stored.filter(is_beyond) {
+        builder = builder.resume(position);
+    } else if let Some(lsn) = tail.start_lsn {
+        builder = builder.start_lsn(lsn);
+    }
     signalled.set_stop_handle(builder.stop_handle().map_err(|error| failure(&error))?);
     let mut reader = builder.connect().map_err(|error| match error.kind() {
         ErrorKind::Stopped { .. } => Failure::Run(signals::NOT_CONNECTED.into()),
         _ => failure(&error),
     })?;
     signalled.connected();
-    signals::stop_on_closed_output(reader.stop_handle());
+    if tail.output.is_none() {
+        signals::stop_on_closed_output(reader.stop_handle());
+    }
     let report = Report::of(tail);
     report.started(&mut reader);
 
-    let mut output = Output::new(stdout, tail.format, reader.acknowledger());
+    let mut output = Output::new(file, position_file, tail, reader.acknowledger());
     let printed = print(&mut reader, &mut output, tail.limit, report);
     report.ended(&reader, &output);
     // Also after an error: printed changes are acknowledged, if the server can still be reached.
@@ -48,7 +68,9 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
         // Nobody reads the output any more, which is an orderly end.
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => stopped,
         Err(Stop::Output(error)) => {
-            Err(Failure::Run(format!("writing to standard output: {error}")))
+            let output = tail.output.as_deref().map(Path::display);
+            let output = output.map_or_else(|| "standard output".into(), |path| path.to_string());
+            Err(Failure::Run(format!("writing to {output}: {error}")))
         }
         Err(Stop::Value(error, commit_lsn)) => {
             let other = if tail.binary { "without" } else { "with" };
@@ -73,6 +95,9 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
         .slot(&tail.slot)
         .slot_creation(slot_creation(tail))
         .options(options(tail))
+        .spill(spill(tail))
+        .commits(tail.commits)
+        .lsns_as_text(tail.lsn_format == LsnFormat::Hex)
         .json_options(
             JsonOptions::default()
                 .numeric_as_string(tail.numeric_strings)
@@ -91,9 +116,6 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
     }
     if let Some(seconds) = tail.slot_wait {
         builder = builder.slot_wait_limit(Duration::from_secs(seconds));
-    }
-    if let Some(lsn) = tail.start_lsn {
-        builder = builder.start_lsn(lsn);
     }
     if let Some(lsn) = tail.until_lsn {
         builder = builder.until_lsn(lsn);
@@ -114,11 +136,11 @@ fn slot_creation(tail: &Tail) -> SlotCreation {
 }
 
 fn options(tail: &Tail) -> StreamOptions {
-    let mut options = StreamOptions::new()
-        .messages(tail.messages)
-        .binary(tail.binary)
-        .streaming(tail.streaming.into())
-        .two_phase(tail.two_phase);
+    let mut options =
+        StreamOptions::new().messages(tail.messages).binary(tail.binary).two_phase(tail.two_phase);
+    if let Some(streaming) = tail.streaming {
+        options = options.streaming(streaming.into());
+    }
     if tail.skip_missing_publication {
         options = options.missing_publication(MissingPublication::Skip);
     }
@@ -127,6 +149,19 @@ fn options(tail: &Tail) -> StreamOptions {
     }
     if let Some(origin) = tail.origin {
         options = options.origin(origin.into());
+    }
+    options
+}
+
+fn spill(tail: &Tail) -> SpillOptions {
+    let mut options = SpillOptions::new()
+        .memory_limit(usize::try_from(tail.memory_limit).unwrap_or(usize::MAX))
+        .fallback(!tail.no_spill_fallback);
+    if let Some(dir) = &tail.spill_dir {
+        options = options.dir(dir);
+    }
+    if let Some(limit) = tail.spill_limit {
+        options = options.limit(limit);
     }
     options
 }
@@ -202,9 +237,7 @@ fn print(
 
 fn failure(error: &Error) -> Failure {
     match error.kind() {
-        ErrorKind::Config(_)
-        | ErrorKind::Usage(_)
-        | ErrorKind::Setup(SetupError::NotSupportedYet { .. }) => Failure::Usage(error.to_string()),
+        ErrorKind::Config(_) | ErrorKind::Usage(_) => Failure::Usage(error.to_string()),
         _ => Failure::Run(error.to_string()),
     }
 }

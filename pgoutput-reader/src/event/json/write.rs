@@ -5,17 +5,17 @@
 
 use std::fmt::{self, Write as _};
 
-use pgoutput_decode::TupleColumn;
 use pgoutput_decode::row::RowColumn;
+use pgoutput_decode::{Lsn, TupleColumn};
 use serde::Serialize;
 use serde::ser::Error as _;
 use serde_json::Error;
 
-use super::super::{ChangeEvent, Context, Op, Row, TableSchema, TransactionInfo};
+use super::super::{ChangeEvent, Content, Context, Op, Row, TableSchema, TransactionInfo};
 use super::column_notes::{ColumnNotes, named};
 use super::text::{JsonText, quoted};
 use super::value::{self, Written, WrittenAs};
-use super::{logical_message, truncate};
+use super::{OriginJson, TransactionJson, logical_message, truncate};
 
 /// JSON that many events have in common.
 pub(crate) struct Fragment {
@@ -25,8 +25,9 @@ pub(crate) struct Fragment {
 }
 
 impl Fragment {
-    fn of_transaction(transaction: &TransactionInfo) -> Result<Self, Error> {
-        Ok(Self { json: serde_json::to_string(transaction)?, keys: Box::default() })
+    fn of_transaction(transaction: &TransactionInfo, as_text: bool) -> Result<Self, Error> {
+        let json = serde_json::to_string(&TransactionJson { transaction, as_text })?;
+        Ok(Self { json, keys: Box::default() })
     }
 
     fn of_table(table: &TableSchema) -> Result<Self, Error> {
@@ -88,13 +89,19 @@ impl ChangeEvent {
         out.push_str("\",\"message_id\":\"");
         self.message_id().with_text(|text| out.push_str(text));
         out.push_str("\",\"lsn\":");
-        number(out, self.lsn().as_u64());
+        lsn(out, self.lsn(), self.lsns_as_text);
         out.push_str(",\"transaction\":");
         match &self.context {
             Context::Transaction(shared) => {
-                out.push_str(&shared.json(Fragment::of_transaction)?.json);
+                out.push_str(
+                    &shared.json(|value| Fragment::of_transaction(value, self.lsns_as_text))?.json,
+                );
             }
             Context::Alone(_) => out.push_str("null"),
+        }
+        if matches!(self.content, Content::End) {
+            out.push('}');
+            return Ok(());
         }
         out.push_str(",\"table_schema\":");
         let keys = if let Some(shared) = &self.table {
@@ -126,7 +133,7 @@ impl ChangeEvent {
             field(out, "truncate", &truncate(flags))?;
         }
         if let Some(origin) = self.transaction().and_then(|transaction| transaction.origin()) {
-            field(out, "origin", origin)?;
+            field(out, "origin", &OriginJson { origin, as_text: self.lsns_as_text })?;
         }
         if self.op() == Op::Message
             && let Some(body) = self.logical_message()
@@ -209,9 +216,9 @@ fn trim(out: &mut String, start: usize) {
 /// White space between the tokens of JSON.
 const BLANK: [char; 4] = [' ', '\t', '\n', '\r'];
 
-fn number(out: &mut String, number: u64) {
+fn lsn(out: &mut String, lsn: Lsn, as_text: bool) {
     // Writing to a String cannot fail.
-    let _ = write!(out, "{number}");
+    let _ = if as_text { write!(out, "\"{lsn}\"") } else { write!(out, "{}", lsn.as_u64()) };
 }
 
 #[cfg(test)]

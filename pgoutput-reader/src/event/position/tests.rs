@@ -15,6 +15,9 @@ fn the_text_contains_every_part() {
     let outside = STORED.replace(":3.", ":-.");
     assert_eq!(format!("\n {STORED} \n").parse::<Position>().unwrap().to_string(), STORED);
     assert_eq!(outside.parse::<Position>().unwrap().to_string(), outside);
+    let end: Position = STORED.replace(":3.", ":end.").parse().unwrap();
+    assert_eq!((end.index(), end.to_string()), (None, STORED.replace(":3.", ":end.")));
+    assert_ne!(end, outside.parse().unwrap());
 }
 
 #[test]
@@ -36,6 +39,7 @@ fn an_invalid_position_is_an_error_that_names_the_part() {
         ("79142219578eefc7", "9142219578eefc7", "publication fingerprint"),
         ("FFFFFFFF/158FAC8", "158FAC8", "LSN"),
         (":3.", ":.", "index"),
+        (":3.", ":18446744073709551615.", "index"),
         (":3.", ":18446744073709551616.", "index"),
         (":3.", ".", "index"),
         (":3.", ":3:.", "end"),

@@ -1,12 +1,14 @@
 //! Connects a reader.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::ReaderBuilder;
 use crate::delivery::{Acknowledge, Acknowledger, Delivery, Idle, Resume, Settings};
-use crate::error::{Error, SetupError};
+use crate::error::Error;
 use crate::event::{Fingerprint, ReaderId};
+use crate::io::SpillFiles;
 use crate::proto::Streaming;
 use crate::reader::events::Events;
 use crate::reader::{Reader, SlotCreation};
@@ -27,9 +29,6 @@ impl ReaderBuilder {
     pub fn connect(mut self) -> Result<Reader, Error> {
         let create = self.slot_creation.command(&self.start.slot);
         let config = self.config?;
-        if self.start.options.streaming != Streaming::Off {
-            return Err(SetupError::NotSupportedYet { option: "streaming" }.into());
-        }
         if matches!(self.idle, Idle::Message { .. }) && !self.start.options.messages {
             return Err(Error::usage(
                 "Idle::Message needs messages to be read: set StreamOptions::messages(true)",
@@ -38,20 +37,26 @@ impl ReaderBuilder {
         if self.resume.is_some() && !self.start.start_lsn.is_zero() {
             return Err(Error::usage("resume says where to start: leave start_lsn out"));
         }
-        if self.start.options.two_phase {
-            return Err(SetupError::NotSupportedYet { option: "two_phase" }.into());
+        if self.spill.dir.is_some() {
+            SpillFiles::new(self.spill.dir.clone(), None).check()?;
         }
         let temporary = self.slot_creation == SlotCreation::Temporary;
         let acknowledger = Acknowledger::new(ReaderId::unique(), self.acknowledge);
+        let reconnect = if temporary { Reconnect::never() } else { self.reconnect };
+        // A message in a chunk, or a file that cannot be written, may need another connection.
+        if !(temporary || self.start.options.messages && reconnect.is_never()) {
+            self.start.options.default_streaming = Streaming::On;
+        }
         let settings = StreamSettings {
             heartbeat: self.heartbeat,
             temporary,
-            reconnect: if temporary { Reconnect::never() } else { self.reconnect },
+            reconnect,
             on_reconnect: self.on_reconnect,
             on_reconnected: self.on_reconnected,
             publications: Publications::of(&self.start),
             on_skipped: self.on_skipped,
             acknowledged: Arc::clone(acknowledger.lsns()),
+            falls_back: self.spill.fallback,
         };
         let by_stages = self.acknowledge == Acknowledge::Stages;
         let trusted = self.trust_slot;
@@ -67,7 +72,8 @@ impl ReaderBuilder {
             stop: self.stop.as_ref().map(|(_, stop)| stop),
         };
         let opened = opener.open(create, stored.as_ref(), &wait_options)?;
-        let identity = identify(acknowledger.reader(), &opened.system, &opener.start);
+        let identity =
+            identify(acknowledger.reader(), &opened.system, &opener.start, opened.two_phase);
         acknowledger.set_confirmed(opened.confirmed);
         let position = stored.map(|stored| stored.position);
         let resume = position.as_ref().map(|last| Resume::after(last, opened.confirmed));
@@ -81,16 +87,19 @@ impl ReaderBuilder {
                 fingerprint: Fingerprint::new(opened.system.system_identifier, database),
                 identity: Arc::new(identity),
                 resume: resume.unwrap_or_default(),
-                newest: position.map(|last| (last.commit_lsn(), last.index())),
+                newest: position.map(|last| (last.commit_lsn(), last.raw_index())),
                 acknowledger,
                 mode: self.acknowledge,
                 idle: self.idle,
                 until: self.until,
+                output: self.output,
             },
             Instant::now(),
         );
         let source = Replication::new(opener, opened, settings, self.stop)?;
-        let mut reader = Reader { events: Events::new(source, delivery, schemas), started };
+        let events = Events::new(source, delivery, schemas, self.spill);
+        let mut reader =
+            Reader { events, started, returned: VecDeque::new(), in_transaction: false };
         reader.log_start();
         Ok(reader)
     }

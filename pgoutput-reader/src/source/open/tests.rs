@@ -37,7 +37,7 @@ fn waits() -> Waits {
 /// The position of an event of a server on this timeline.
 fn stored(timeline: u32, lsn: u64) -> Stored {
     let system = SystemId { system_identifier: 700, timeline, xlogpos: Lsn::ZERO, dbname: None };
-    let identity = identify(ReaderId::NONE, &system, &StartReplication::new("s", ["p"]));
+    let identity = identify(ReaderId::NONE, &system, &StartReplication::new("s", ["p"]), false);
     let position = Position::new(&Arc::new(identity), Lsn::new(lsn), Some(0), 0);
     Stored { position, trusted: false, by_stages: false }
 }
@@ -150,9 +150,6 @@ fn no_other_stream_starts_on_what_does_not_continue() {
     assert!(matches!(again().kind(), ErrorKind::History(HistoryError::TimelineChanged { .. })));
     server.set(|state| (state.timeline, state.slot) = (1, Some(MockSlot::at(64))));
     assert!(matches!(again().kind(), ErrorKind::Setup(SetupError::SlotMoved { .. })));
-    let two_phase = MockSlot { two_phase: true, ..MockSlot::at(48) };
-    server.set(|state| state.slot = Some(two_phase));
-    assert!(matches!(again().kind(), ErrorKind::Setup(SetupError::SlotTwoPhase { .. })));
     assert!(!has(&server.commands(), "START_REPLICATION"));
     // Moved by another client before this one acquired it.
     server.set(|state| {

@@ -43,6 +43,7 @@ fn settings(reconnect: Reconnect) -> StreamSettings {
         publications: Publications::of(&StartReplication::new("s", ["p"]).options(options)),
         on_skipped: None,
         acknowledged: Arc::new(AcknowledgedLsns::new(false)),
+        falls_back: true,
     }
 }
 
@@ -502,6 +503,7 @@ fn the_state_of_a_new_stream_continues_that_of_the_earlier_ones() {
         last_commit_time: None,
         idle: false,
         connected,
+        spilled: 0,
         reconnects,
     };
     let before = health([40, 30, 20, 50], Some(1), 3, false);

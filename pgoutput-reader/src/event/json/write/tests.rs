@@ -40,9 +40,9 @@ fn transaction(
     identity: &Arc<StreamIdentity>,
     origin: bool,
 ) -> Arc<Shared<TransactionInfo>> {
-    let transaction = TransactionInfo::new(begin, identity);
+    let transaction = TransactionInfo::new(begin.into(), identity);
     if origin {
-        let (name, commit_lsn) = ("up\"stream".into(), Lsn::new(7));
+        let (name, commit_lsn) = ("up\"stream".into(), Some(Lsn::new(7)));
         transaction.set_origin(ReplicationOrigin { name, commit_lsn });
     }
     Shared::new(transaction)
@@ -106,6 +106,8 @@ fn events(capture: &str) -> Vec<ChangeEvent> {
             ordinal: 3,
             fingerprint: Fingerprint::new(7_100_000_000_000_000_001, "app"),
             delivery: number,
+            is_last: false,
+            lsns_as_text: false,
             index: number,
             context: if number.is_multiple_of(5) {
                 Context::Alone(Arc::clone(&identity))

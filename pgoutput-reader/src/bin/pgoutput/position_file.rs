@@ -1,0 +1,191 @@
+//! An output file and the file that keeps its position: together they have each change exactly
+//! once.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use pgoutput_reader::Position;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use serde_json::{Value, json};
+
+/// The file that keeps how much of the output file is complete, and the position there.
+#[derive(Debug)]
+pub(crate) struct PositionFile {
+    path: PathBuf,
+}
+
+/// What the file keeps.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// The length of the output file up to which it is complete.
+    pub(crate) length: u64,
+    /// The position of the last change before that; `None` before the first.
+    pub(crate) position: Option<Position>,
+}
+
+impl PositionFile {
+    /// Opens the output file and cuts it to what is complete. The first time, both files are
+    /// created.
+    pub(crate) fn open(output: &Path, path: &Path) -> Result<(Self, File, Stored), String> {
+        let failed = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
+        let this = Self { path: path.to_owned() };
+        if output == path || output == this.new_path() {
+            return Err(format!("{}: the two files must be different", output.display()));
+        }
+        if fs::metadata(output).is_ok_and(|output| !output.is_file()) {
+            return Err(format!("{}: the output must be a regular file", output.display()));
+        }
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(output)
+            .map_err(|error| failed(output, &error))?;
+        // Before anything is changed: another process may be writing to it.
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => format!("{}: another process writes to it", output.display()),
+            error => format!("{}: it cannot be locked: {error}", output.display()),
+        })?;
+        sync_folder(output).map_err(|error| failed(output, &error))?;
+        let length = file.metadata().map_err(|error| failed(output, &error))?.len();
+        let stored = match fs::read_to_string(path) {
+            Ok(text) => Stored::read(&text).ok_or_else(|| {
+                format!(
+                    "{} is not a position file: restore it, or remove both files",
+                    path.display()
+                )
+            })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && length == 0 => {
+                let first = Stored { length: 0, position: None };
+                this.store(&first).map_err(|error| failed(path, &error))?;
+                first
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(format!(
+                    "{} is not empty, and {} does not exist: restore that, or name another output \
+                     file",
+                    output.display(),
+                    path.display()
+                ));
+            }
+            Err(error) => return Err(failed(path, &error)),
+        };
+        if length < stored.length {
+            return Err(format!(
+                "{} has {length} bytes, and {} says {}: restore the output file, or remove both",
+                output.display(),
+                path.display(),
+                stored.length
+            ));
+        }
+        file.set_len(stored.length).map_err(|error| failed(output, &error))?;
+        Ok((this, file, stored))
+    }
+
+    /// The path of the file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of the new file while it is written.
+    fn new_path(&self) -> PathBuf {
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(".new");
+        self.path.with_file_name(name)
+    }
+
+    /// Replaces what is kept. After a crash the file has the old content or the new one.
+    pub(crate) fn store(&self, stored: &Stored) -> io::Result<()> {
+        let new = self.new_path();
+        let mut file = File::create(&new)?;
+        file.write_all(stored.to_text().as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &self.path)?;
+        sync_folder(&self.path)
+    }
+}
+
+/// Makes the name of a new file durable.
+fn sync_folder(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+impl Stored {
+    fn read(text: &str) -> Option<Self> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        let position = match value.get("position")? {
+            Value::Null => None,
+            position => Some(position.as_str()?.parse().ok()?),
+        };
+        Some(Self { length: value.get("length")?.as_u64()?, position })
+    }
+
+    fn to_text(&self) -> String {
+        let position = self.position.as_ref().map(Position::to_string);
+        format!("{}\n", json!({ "length": self.length, "position": position }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POSITION: &str = "1:7574093210001112223:1:my_slot:79142219578eefc7:0/158FAC8:3.";
+
+    #[test]
+    fn what_is_stored_is_read_again() {
+        for position in [None, Some(POSITION.parse().unwrap())] {
+            let stored = Stored { length: 7, position };
+            assert_eq!(Stored::read(&stored.to_text()), Some(stored));
+        }
+        for text in ["", "{", "{}", "[]", "{\"length\":7}", "{\"length\":7,\"position\":\"x\"}"] {
+            assert_eq!(Stored::read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_output_file_is_cut_to_what_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let (output, path) = (folder.path().join("out"), folder.path().join("position"));
+        let open = || PositionFile::open(&output, &path);
+        let (file, mut out, stored) = open().unwrap();
+        assert_eq!(stored, Stored { length: 0, position: None });
+        out.write_all(b"one\ntwo\n").unwrap();
+        let second = open().unwrap_err();
+        assert!(second.contains("another process"), "{second}");
+        assert_eq!(fs::read(&output).unwrap(), b"one\ntwo\n");
+        drop(out);
+        // Killed before the first position was stored.
+        open().unwrap();
+        assert_eq!(fs::read(&output).unwrap(), b"");
+        fs::write(&output, b"one\ntwo\nthr").unwrap();
+        let stored = Stored { length: 8, position: Some(POSITION.parse().unwrap()) };
+        file.store(&stored).unwrap();
+        let (_, mut out, again) = open().unwrap();
+        assert_eq!(again, stored);
+        out.write_all(b"three\n").unwrap();
+        assert_eq!(fs::read(&output).unwrap(), b"one\ntwo\nthree\n");
+    }
+
+    #[test]
+    fn files_that_do_not_belong_together_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (output, path) = (folder.path().join("out"), folder.path().join("position"));
+        let refused = || PositionFile::open(&output, &path).unwrap_err();
+        let same = PositionFile::open(&path, &path).unwrap_err();
+        assert!(same.contains("must be different") && !path.exists(), "{same}");
+        let new = PositionFile::open(&folder.path().join("position.new"), &path).unwrap_err();
+        assert!(new.contains("must be different"), "{new}");
+        let folder_as_output = PositionFile::open(folder.path(), &path).unwrap_err();
+        assert!(folder_as_output.contains("regular file"), "{folder_as_output}");
+        fs::write(&output, b"one\n").unwrap();
+        assert!(refused().contains("is not empty"), "{}", refused());
+        fs::write(&path, b"x").unwrap();
+        assert!(refused().contains("not a position file"), "{}", refused());
+        fs::write(&path, b"{\"length\":5,\"position\":null}").unwrap();
+        assert!(refused().contains("has 4 bytes"), "{}", refused());
+        assert_eq!(fs::read(&output).unwrap(), b"one\n");
+    }
+}
