@@ -2,8 +2,8 @@
 
 use pgoutput_decode::{Lsn, Message, Tag};
 use pgoutput_reader::{
-    Acknowledge, Config, Connection, ReaderBuilder, ReplicationStream, StartReplication,
-    StreamOptions,
+    Acknowledge, Config, Connection, Reader, ReaderBuilder, ReplicationStream, StartReplication,
+    StreamOptions, Streaming,
 };
 
 use crate::Problem;
@@ -24,7 +24,9 @@ pub fn consume(name: &str, task: &Task) -> Result<u64, Problem> {
             let config = config.max_read_delay(std::time::Duration::ZERO);
             lending(stream(&config, task)?, until)
         }
-        Some(Consumer::Events) => events(config, task, until),
+        Some(Consumer::Events) => events(reader(config, task, until, Streaming::Off)?),
+        Some(Consumer::Streamed) => events(reader(config, task, until, Streaming::On)?),
+        Some(Consumer::Transactions) => transactions(reader(config, task, until, Streaming::Off)?),
         _ => Err(format!("{name:?} is not one of mine").into()),
     }
 }
@@ -61,14 +63,33 @@ fn lending(mut stream: ReplicationStream, until: Lsn) -> Result<u64, Problem> {
     Ok(rows)
 }
 
-fn events(config: Config, task: &Task, until: Lsn) -> Result<u64, Problem> {
-    let reader = ReaderBuilder::from(config)
+fn reader(
+    config: Config,
+    task: &Task,
+    until: Lsn,
+    streaming: Streaming,
+) -> Result<Reader, Problem> {
+    Ok(ReaderBuilder::from(config)
         .slot(&task.slot)
         .publication("p")
-        .options(StreamOptions::new().binary(task.binary))
+        .options(StreamOptions::new().binary(task.binary).streaming(streaming))
         .acknowledge(Acknowledge::Never)
         .until_lsn(until)
-        .connect()?;
+        .connect()?)
+}
+
+fn transactions(mut reader: Reader) -> Result<u64, Problem> {
+    let mut rows = 0;
+    while let Some(transaction) = reader.next_transaction() {
+        for event in transaction? {
+            std::hint::black_box(event?);
+            rows += 1;
+        }
+    }
+    Ok(rows)
+}
+
+fn events(reader: Reader) -> Result<u64, Problem> {
     let mut rows = 0;
     for event in reader {
         std::hint::black_box(event?);

@@ -20,10 +20,16 @@ pub enum Consumer {
     Lending,
     /// The same without gathering reads.
     LendingNoDelay,
-    /// `Reader`, an iterator of change events.
+    /// `Reader`, an iterator of change events, each transaction sent after its commit.
     Events,
+    /// The same with transactions sent while they are in progress, if they are large.
+    Streamed,
+    /// The same, read as whole transactions.
+    Transactions,
     /// `pgoutput tail`, which writes JSON lines to /dev/null.
     Tail,
+    /// The same with each transaction sent after its commit.
+    TailUnstreamed,
     /// Another client, in a program that [`crate::peers`] found.
     Peer {
         /// Its name.
@@ -48,13 +54,16 @@ pub struct Task {
 
 impl Consumer {
     /// The server's own consumer and ours. All are compared with the first.
-    pub const OURS: [Self; 6] = [
+    pub const OURS: [Self; 9] = [
         Self::Recvlogical,
         Self::Frames,
         Self::Lending,
         Self::LendingNoDelay,
         Self::Events,
+        Self::Streamed,
+        Self::Transactions,
         Self::Tail,
+        Self::TailUnstreamed,
     ];
 
     /// Returns its name in reports and on the command line.
@@ -65,7 +74,10 @@ impl Consumer {
             Self::Lending => "lending",
             Self::LendingNoDelay => "lending, no delay",
             Self::Events => "change events",
+            Self::Streamed => "streamed events",
+            Self::Transactions => "transactions",
             Self::Tail => "pgoutput tail",
+            Self::TailUnstreamed => "tail, no streaming",
             Self::Peer { name, .. } => name,
         }
     }
@@ -74,7 +86,7 @@ impl Consumer {
     /// is the rows themselves, and consuming it would cost these programs more than /dev/null does.
     /// Their exit status shows that they read to the end.
     pub fn counts(&self) -> bool {
-        !matches!(self, Self::Recvlogical | Self::Tail)
+        !matches!(self, Self::Recvlogical | Self::Tail | Self::TailUnstreamed)
     }
 
     /// Returns the path of the program. `programs` is the folder of the server's own programs.
@@ -86,7 +98,9 @@ impl Consumer {
             Self::Recvlogical => {
                 (programs.join("pg_recvlogical"), "install that server's programs")
             }
-            Self::Tail => (env::current_exe()?.with_file_name("pgoutput"), BUILD),
+            Self::Tail | Self::TailUnstreamed => {
+                (env::current_exe()?.with_file_name("pgoutput"), BUILD)
+            }
             Self::Peer { program, .. } => (program.clone(), peers::BUILD),
             _ => (env::current_exe()?, "this program was started from there"),
         };
@@ -115,11 +129,14 @@ impl Consumer {
                     command.args(["-o", "binary=true"]);
                 }
             }
-            Self::Tail => {
+            Self::Tail | Self::TailUnstreamed => {
                 command.args(["tail", "--no-ack", "--publication", "p", "--dsn", &task.dsn]);
                 command.args(["--slot", &task.slot, "--until-lsn", &task.until]);
                 if task.binary {
                     command.arg("--binary");
+                }
+                if matches!(self, Self::TailUnstreamed) {
+                    command.args(["--streaming", "off"]);
                 }
             }
             Self::Peer { .. } => {

@@ -19,11 +19,14 @@ pub enum Workload {
     Full,
     /// One transaction of rows with 100 columns, a tenth of the requested rows.
     Wide,
+    /// The same as `Bulk`, larger than the memory that the server has for decoding.
+    Large,
 }
 
 impl Workload {
     /// All workloads.
-    pub const ALL: [Self; 5] = [Self::Narrow, Self::Bulk, Self::Binary, Self::Full, Self::Wide];
+    pub const ALL: [Self; 6] =
+        [Self::Narrow, Self::Bulk, Self::Binary, Self::Full, Self::Wide, Self::Large];
 
     /// Returns its name on the command line.
     pub const fn name(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Workload {
             Self::Binary => "binary",
             Self::Full => "full",
             Self::Wide => "wide",
+            Self::Large => "large",
         }
     }
 
@@ -46,6 +50,7 @@ impl Workload {
             Self::Wide => {
                 "inserts of 100 columns in one transaction, a tenth of the requested rows"
             }
+            Self::Large => "inserts of 6 columns in one transaction, decoded in 4 MB of memory",
         }
     }
 
@@ -54,7 +59,16 @@ impl Workload {
         match self {
             Self::Narrow => 4,
             Self::Wide => 10,
-            Self::Bulk | Self::Binary | Self::Full => 1,
+            Self::Bulk | Self::Binary | Self::Full | Self::Large => 1,
+        }
+    }
+
+    /// Returns the first major version of PostgreSQL that has what it needs.
+    pub const fn first_major(self) -> u32 {
+        match self {
+            Self::Binary => 14,
+            Self::Large => 13,
+            Self::Narrow | Self::Bulk | Self::Full | Self::Wide => 10,
         }
     }
 
@@ -95,6 +109,10 @@ impl Workload {
         match self {
             Self::Narrow => return narrow(client, rows / 4),
             Self::Bulk | Self::Binary => client.batch_execute(&insert)?,
+            Self::Large => {
+                client.batch_execute(SMALL_DECODING_MEMORY)?;
+                client.batch_execute(&insert)?;
+            }
             Self::Full => client.batch_execute("update t set b = b + 1")?,
             Self::Wide => {
                 let values: Vec<String> = (1..100).map(|n| format!("g * {n}")).collect();
@@ -107,6 +125,13 @@ impl Workload {
         Ok(rows)
     }
 }
+
+/// Also for the sessions of slots, as a setting of the database.
+const SMALL_DECODING_MEMORY: &str = "
+do $$ begin
+    execute pg_catalog.format('alter database %I set logical_decoding_work_mem = ''4MB''',
+                              pg_catalog.current_database());
+end $$";
 
 const PGBENCH: &str = "
 create table accounts (aid int primary key, bid int, abalance int, filler char(84));

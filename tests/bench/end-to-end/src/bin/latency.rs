@@ -11,7 +11,7 @@ use pgoutput_decode::{Message, TupleColumn};
 use pgoutput_end_to_end::transport::Transport;
 use pgoutput_end_to_end::{Problem, exit, median};
 use pgoutput_harness::Database;
-use pgoutput_reader::{Config, Connection, StartReplication};
+use pgoutput_reader::{Config, Connection, ReaderBuilder, StartReplication};
 
 /// Measures the latency that collecting reads adds at a low rate of changes.
 ///
@@ -35,6 +35,9 @@ struct Args {
     #[arg(long, value_name = "ROWS", default_value_t = 1)]
     #[arg(value_parser = value_parser!(u32).range(1..=10_000))]
     rows_per_transaction: u32,
+    /// Read the change events of `Reader` instead of messages.
+    #[arg(long)]
+    events: bool,
 }
 
 fn main() -> ExitCode {
@@ -100,6 +103,7 @@ fn trickle(
     let config = config.max_read_delay(delay);
     let (transactions, each) = (rate * args.seconds, i64::from(args.rows_per_transaction));
     let rows = u64::from(transactions) * u64::from(args.rows_per_transaction);
+    let read = if args.events { read_events } else { read };
     let reader = thread::spawn(move || -> Result<Vec<f64>, String> {
         read(&config, rows).map_err(|problem| problem.to_string())
     });
@@ -140,13 +144,30 @@ fn read(config: &Config, rows: u64) -> Result<Vec<f64>, Problem> {
         if let Message::Insert(body) = event?.message
             && let Some(TupleColumn::Text(made)) = body.new.get(1)
         {
-            let made: i64 = std::str::from_utf8(made)?.parse()?;
-            let took = Duration::from_micros(u64::try_from(now() - made).unwrap_or_default());
-            latencies.push(took.as_secs_f64() * 1e6);
+            latencies.push(since(std::str::from_utf8(made)?.parse()?));
         }
     }
     stream.stop()?;
     Ok(latencies)
+}
+
+fn read_events(config: &Config, rows: u64) -> Result<Vec<f64>, Problem> {
+    let mut reader = ReaderBuilder::from(config.clone()).slot("run").publication("p").connect()?;
+    let mut latencies = Vec::new();
+    while (latencies.len() as u64) < rows
+        && let Some(event) = reader.next()
+    {
+        if let Some(row) = event?.after() {
+            latencies.push(since(row.get("made")?));
+        }
+    }
+    reader.stop()?;
+    Ok(latencies)
+}
+
+/// Returns the microseconds since this time, which [`now`] returned.
+fn since(made: i64) -> f64 {
+    Duration::from_micros(u64::try_from(now() - made).unwrap_or_default()).as_secs_f64() * 1e6
 }
 
 /// Returns this machine's clock, in microseconds.

@@ -82,7 +82,7 @@ impl Wanted {
 impl ValueEnum for Wanted {
     fn value_variants<'a>() -> &'a [Self] {
         const {
-            let [narrow, bulk, binary, full, wide] = Workload::ALL;
+            let [narrow, bulk, binary, full, wide, large] = Workload::ALL;
             &[
                 Self::All,
                 Self::Only(narrow),
@@ -90,6 +90,7 @@ impl ValueEnum for Wanted {
                 Self::Only(binary),
                 Self::Only(full),
                 Self::Only(wide),
+                Self::Only(large),
             ]
         }
     }

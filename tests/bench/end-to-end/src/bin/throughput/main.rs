@@ -59,8 +59,9 @@ fn measure(
     rows: u32,
     rounds: u32,
 ) -> Result<(), Problem> {
-    if workload.is_binary() && server.major() < 14 {
-        println!("binary: left out, PostgreSQL has it since 14");
+    let first_major = workload.first_major();
+    if server.major() < first_major {
+        println!("{}: left out, PostgreSQL has it since {first_major}", workload.name());
         return Ok(());
     }
     let database = server.database("throughput");
