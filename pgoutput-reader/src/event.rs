@@ -96,6 +96,7 @@ pub struct ChangeEvent {
     /// Whether no event of its transaction follows.
     pub(crate) is_last: bool,
     /// Whether LSNs are written as `X/Y` in JSON.
+    #[cfg_attr(not(feature = "json"), expect(dead_code))]
     pub(crate) lsns_as_text: bool,
     pub(crate) context: Context,
     pub(crate) table: Option<Arc<Shared<TableSchema>>>,

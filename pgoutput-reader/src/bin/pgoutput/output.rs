@@ -116,7 +116,7 @@ impl Output {
         self.out.flush()?;
         self.written += std::mem::take(&mut self.waiting);
         if let Some(position) = self.pending.take() {
-            if let Some((file, length)) = &self.position_file {
+            if let Some((file, length)) = &mut self.position_file {
                 self.out.get_ref().sync_data()?;
                 file.store(&Stored { length: *length, position: Some(position.clone()) }).map_err(
                     |error| io::Error::other(format!("{}: {error}", file.path().display())),

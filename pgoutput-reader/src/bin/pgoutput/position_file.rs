@@ -2,7 +2,8 @@
 //! once.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use pgoutput_reader::Position;
@@ -14,6 +15,8 @@ use serde_json::{Value, json};
 #[derive(Debug)]
 pub(crate) struct PositionFile {
     path: PathBuf,
+    /// The file itself, locked so that no other process stores its positions there.
+    file: File,
 }
 
 /// What the file keeps.
@@ -30,36 +33,39 @@ impl PositionFile {
     /// created.
     pub(crate) fn open(output: &Path, path: &Path) -> Result<(Self, File, Stored), String> {
         let failed = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
-        let this = Self { path: path.to_owned() };
-        if output == path || output == this.new_path() {
+        if output == path || output == new_path(path) {
             return Err(format!("{}: the two files must be different", output.display()));
         }
         if fs::metadata(output).is_ok_and(|output| !output.is_file()) {
             return Err(format!("{}: the output must be a regular file", output.display()));
         }
-        let file = OpenOptions::new()
+        let out = OpenOptions::new()
             .create(true)
             .append(true)
             .open(output)
             .map_err(|error| failed(output, &error))?;
         // Before anything is changed: another process may be writing to it.
-        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-            Errno::WOULDBLOCK => format!("{}: another process writes to it", output.display()),
-            error => format!("{}: it cannot be locked: {error}", output.display()),
-        })?;
+        lock(&out, output)?;
         sync_folder(output).map_err(|error| failed(output, &error))?;
-        let length = file.metadata().map_err(|error| failed(output, &error))?.len();
-        let stored = match fs::read_to_string(path) {
-            Ok(text) => Stored::read(&text).ok_or_else(|| {
-                format!(
-                    "{} is not a position file: restore it, or remove both files",
-                    path.display()
-                )
-            })?,
+        let length = out.metadata().map_err(|error| failed(output, &error))?.len();
+        let (file, stored) = match File::open(path) {
+            Ok(mut file) => {
+                lock(&file, path)?;
+                // Another process may have replaced it before it ended.
+                if !is_at(&file, path).map_err(|error| failed(path, &error))? {
+                    return Err(format!("{}: another process wrote to it", path.display()));
+                }
+                let mut text = String::new();
+                file.read_to_string(&mut text).map_err(|error| failed(path, &error))?;
+                let stored = Stored::read(&text).ok_or_else(|| {
+                    let path = path.display();
+                    format!("{path} is not a position file: restore it, or remove both files")
+                })?;
+                (file, stored)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound && length == 0 => {
                 let first = Stored { length: 0, position: None };
-                this.store(&first).map_err(|error| failed(path, &error))?;
-                first
+                (replace(path, &first).map_err(|error| failed(path, &error))?, first)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(format!(
@@ -79,8 +85,8 @@ impl PositionFile {
                 stored.length
             ));
         }
-        file.set_len(stored.length).map_err(|error| failed(output, &error))?;
-        Ok((this, file, stored))
+        out.set_len(stored.length).map_err(|error| failed(output, &error))?;
+        Ok((Self { path: path.to_owned(), file }, out, stored))
     }
 
     /// The path of the file.
@@ -88,22 +94,44 @@ impl PositionFile {
         &self.path
     }
 
-    /// The path of the new file while it is written.
-    fn new_path(&self) -> PathBuf {
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
-        name.push(".new");
-        self.path.with_file_name(name)
-    }
-
     /// Replaces what is kept. After a crash the file has the old content or the new one.
-    pub(crate) fn store(&self, stored: &Stored) -> io::Result<()> {
-        let new = self.new_path();
-        let mut file = File::create(&new)?;
-        file.write_all(stored.to_text().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &self.path)?;
-        sync_folder(&self.path)
+    pub(crate) fn store(&mut self, stored: &Stored) -> io::Result<()> {
+        self.file = replace(&self.path, stored)?;
+        Ok(())
     }
+}
+
+/// Replaces a position file by a new one, which is locked before it has the name.
+fn replace(path: &Path, stored: &Stored) -> io::Result<File> {
+    let new = new_path(path);
+    let mut file = File::create(&new)?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    file.write_all(stored.to_text().as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    sync_folder(path)?;
+    Ok(file)
+}
+
+/// The path of a new position file while it is written.
+fn new_path(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+/// Returns whether this file has the path.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let (file, named) = (file.metadata()?, fs::metadata(path)?);
+    Ok((file.dev(), file.ino()) == (named.dev(), named.ino()))
+}
+
+/// Locks a file until it is closed.
+fn lock(file: &File, path: &Path) -> Result<(), String> {
+    flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        Errno::WOULDBLOCK => format!("{}: another process writes to it", path.display()),
+        error => format!("{}: it cannot be locked: {error}", path.display()),
+    })
 }
 
 /// Makes the name of a new file durable.
@@ -152,17 +180,22 @@ mod tests {
         let open = || PositionFile::open(&output, &path);
         let (file, mut out, stored) = open().unwrap();
         assert_eq!(stored, Stored { length: 0, position: None });
+        let other = PositionFile::open(&folder.path().join("other"), &path).unwrap_err();
+        assert!(other.contains("position: another process"), "{other}");
         out.write_all(b"one\ntwo\n").unwrap();
         let second = open().unwrap_err();
         assert!(second.contains("another process"), "{second}");
         assert_eq!(fs::read(&output).unwrap(), b"one\ntwo\n");
-        drop(out);
+        drop((out, file));
         // Killed before the first position was stored.
-        open().unwrap();
+        let (mut file, _, _) = open().unwrap();
         assert_eq!(fs::read(&output).unwrap(), b"");
         fs::write(&output, b"one\ntwo\nthr").unwrap();
         let stored = Stored { length: 8, position: Some(POSITION.parse().unwrap()) };
         file.store(&stored).unwrap();
+        let other = PositionFile::open(&folder.path().join("other"), &path).unwrap_err();
+        assert!(other.contains("position: another process"), "{other}");
+        drop(file);
         let (_, mut out, again) = open().unwrap();
         assert_eq!(again, stored);
         out.write_all(b"three\n").unwrap();
