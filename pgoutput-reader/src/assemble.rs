@@ -82,6 +82,8 @@ pub(crate) enum Assembled {
 #[derive(Debug)]
 pub(crate) struct ToSpill<'a> {
     pub(crate) file: FileId,
+    /// The end of the file, without blocks that were rolled back.
+    pub(crate) offset: u64,
     pub(crate) bytes: &'a [u8],
 }
 
@@ -270,14 +272,15 @@ impl Assembler {
             self.next_file += 1;
             FileId(self.next_file)
         });
-        largest.log().first_in_memory().map(|bytes| ToSpill { file, bytes })
+        let (log, offset) = (largest.log(), largest.log().end_of_file());
+        log.first_in_memory().map(|bytes| ToSpill { file, offset, bytes })
     }
 
-    /// Records that the block from [`next_to_spill`](Self::next_to_spill) was written at this offset.
-    pub(crate) fn spilled(&mut self, offset: u64) {
+    /// Records that the block from [`next_to_spill`](Self::next_to_spill) was written.
+    pub(crate) fn spilled(&mut self) {
         if let Some(largest) = largest(&mut self.open, &mut self.chunk) {
             let before = largest.memory();
-            largest.spilled(offset);
+            largest.spilled();
             self.memory -= before - largest.memory();
         }
     }

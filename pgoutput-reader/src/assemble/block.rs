@@ -4,7 +4,7 @@
 //! block in a file has no header: its offset, length and checksum stay in memory, since nothing is
 //! read from a file after a restart.
 
-use pgoutput_decode::{Lsn, Xid};
+use pgoutput_decode::{Lsn, Tag, Xid};
 
 use crate::error::SpillError;
 
@@ -155,10 +155,15 @@ impl Block {
 /// The LSN of the first record of a message that has one.
 fn first_lsn(mut bytes: &[u8]) -> Lsn {
     while let Some(record) = Record::read(bytes) {
-        if !super::in_progress::is_description(record.frame) {
+        if !is_description(record.frame) {
             return Lsn::new(record.number);
         }
         bytes = &bytes[record.len()..];
     }
     Lsn::ZERO
+}
+
+/// Returns whether a frame describes a table or a type. These have no LSN.
+pub(super) fn is_description(frame: &[u8]) -> bool {
+    matches!(frame.first(), Some(&tag) if matches!(Tag(tag), Tag::RELATION | Tag::TYPE))
 }

@@ -75,8 +75,15 @@ impl FrameLog {
         self.blocks.get(self.spilled)?.in_memory()
     }
 
-    /// Records that the first block in memory was written to a file.
-    pub(super) fn spilled(&mut self, file: FileId, offset: u64) {
+    /// The end of the last block in the file.
+    pub(super) fn end_of_file(&self) -> u64 {
+        let last = self.spilled.checked_sub(1).and_then(|last| self.blocks.get(last));
+        last.and_then(Block::in_file).map_or(0, |block| block.offset + block.len as u64)
+    }
+
+    /// Records that the first block in memory was written to the end of the file.
+    pub(super) fn spilled(&mut self, file: FileId) {
+        let offset = self.end_of_file();
         if let Some(block) = self.blocks.get_mut(self.spilled) {
             self.memory -= block.memory();
             block.spilled(file, offset);

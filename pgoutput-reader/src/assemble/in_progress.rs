@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pgoutput_decode::{Message, Tag, Xid};
+use pgoutput_decode::{Message, Xid};
 
 use super::Arrival;
-use super::block::{Block, FileId};
+use super::block::{Block, FileId, is_description};
 use super::frame_log::{FrameLog, Mark};
 
 /// A top-level transaction whose end has not arrived.
@@ -90,18 +90,13 @@ impl InProgress {
     }
 
     /// Records that the first block in memory was written to the transaction's file.
-    pub(super) fn spilled(&mut self, offset: u64) {
+    pub(super) fn spilled(&mut self) {
         if let Some(file) = self.file {
-            self.log.spilled(file, offset);
+            self.log.spilled(file);
         }
     }
 
     pub(super) fn into_blocks(self) -> Vec<Block> {
         self.log.into_blocks()
     }
-}
-
-/// Returns whether a frame describes a table or a type. These have no LSN.
-pub(super) fn is_description(frame: &[u8]) -> bool {
-    matches!(frame.first(), Some(&tag) if matches!(Tag(tag), Tag::RELATION | Tag::TYPE))
 }

@@ -9,8 +9,8 @@ use pgoutput_decode::message::{
 use pgoutput_decode::{Lsn, Message, TimestampTz, Xid};
 
 use super::Arrival;
-use super::block::{Block, FileId, Record, SpilledBlock};
-use super::in_progress::{InProgress, is_description};
+use super::block::{Block, FileId, Record, SpilledBlock, is_description};
+use super::in_progress::InProgress;
 use crate::error::{Error, SpillError};
 
 /// The transaction that is replayed, as if the server had sent it after its end.

@@ -57,9 +57,11 @@ impl Rig {
         }
         while let Some(block) = self.assembler.next_to_spill() {
             let file = self.files.entry(block.file.number()).or_default();
-            let offset = file.len() as u64;
+            // What follows was rolled back.
+            file.truncate(usize::try_from(block.offset).unwrap());
+            assert_eq!(file.len() as u64, block.offset);
             file.extend_from_slice(block.bytes);
-            self.assembler.spilled(offset);
+            self.assembler.spilled();
         }
         self.remove_released();
         Ok(assembled)
@@ -307,6 +309,21 @@ fn a_transactional_message_in_a_chunk_cannot_be_attributed() {
     let message = [&b"M"[..], &7_u32.to_be_bytes(), b"\x01", &5_u64.to_be_bytes(), b"p\0", &[0; 4]];
     let error = rig.try_message(5, &message.concat()).unwrap_err();
     assert_eq!(error, StreamError::MessageInChunk { xid: Xid::new(7), lsn: Lsn::new(5) });
+}
+
+/// A loop of rolled back subtransactions takes no more space than one of them.
+#[test]
+fn the_space_of_blocks_that_were_rolled_back_is_used_again() {
+    let mut rig = Rig::new(0);
+    rig.chunk(7, true, &[(7, 1)]);
+    let mut lengths = Vec::new();
+    for sub in 8..20 {
+        rig.chunk(7, false, &[(sub, 2), (sub, 3)]);
+        lengths.push(rig.files.values().map(Vec::len).sum::<usize>());
+        rig.kept(0, &abort(7, sub));
+    }
+    assert!(lengths.iter().all(|length| *length == lengths[0]), "{lengths:?}");
+    assert_eq!(rig.commit(7, 100), [1]);
 }
 
 /// Otherwise the memory of the block would never be freed.

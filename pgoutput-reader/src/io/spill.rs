@@ -32,11 +32,18 @@ impl SpillFiles {
         Self { dir, limit, files: BTreeMap::new(), used: 0, written: 0 }
     }
 
-    /// Appends `bytes` to a file, which is created if there is none. Returns their offset.
-    pub(crate) fn append(&mut self, number: u64, bytes: &[u8]) -> Result<u64, SpillError> {
-        let len = bytes.len() as u64;
+    /// Writes `bytes` to a file, which is created if there is none, in place of everything from
+    /// `offset` on.
+    pub(crate) fn write(
+        &mut self,
+        number: u64,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), SpillError> {
+        let end = offset + bytes.len() as u64;
+        let others = self.used - self.files.get(&number).map_or(0, |spill| spill.end);
         if let Some(limit) = self.limit
-            && self.used.saturating_add(len) > limit
+            && others.saturating_add(end) > limit
         {
             return Err(SpillError::Limit { limit });
         }
@@ -48,12 +55,11 @@ impl SpillFiles {
                 entry.insert(SpillFile { file, end: 0 })
             }
         };
-        let offset = spill.end;
         spill.file.write_all_at(bytes, offset).map_err(|source| write_error(&self.dir, source))?;
-        spill.end += len;
-        self.used += len;
-        self.written += len;
-        Ok(offset)
+        spill.end = end;
+        self.used = others + end;
+        self.written += bytes.len() as u64;
+        Ok(())
     }
 
     /// The number of bytes that were written so far, also to files that were removed.
@@ -66,7 +72,7 @@ impl SpillFiles {
         tempfile::tempfile_in(&self.dir).map(drop).map_err(|source| write_error(&self.dir, source))
     }
 
-    /// Reads bytes that were appended.
+    /// Reads bytes that were written.
     pub(crate) fn read(&self, number: u64, offset: u64, len: usize) -> Result<Vec<u8>, SpillError> {
         let read_error = |source| SpillError::Read { dir: self.dir.clone(), offset, source };
         let Some(spill) = self.files.get(&number) else {
@@ -98,12 +104,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_appended_is_read_again_and_no_file_has_a_name() {
+    fn what_was_written_is_read_again_and_no_file_has_a_name() {
         let dir = tempfile::tempdir().unwrap();
         let mut files = SpillFiles::new(Some(dir.path().into()), None);
-        assert_eq!(files.append(1, b"one").unwrap(), 0);
-        assert_eq!(files.append(2, b"two").unwrap(), 0);
-        assert_eq!(files.append(1, b"three").unwrap(), 3);
+        files.write(1, 0, b"one").unwrap();
+        files.write(2, 0, b"two").unwrap();
+        files.write(1, 3, b"three").unwrap();
         assert!(is_empty(dir.path()));
         assert_eq!(files.read(1, 3, 5).unwrap(), b"three");
         assert_eq!(files.read(2, 0, 3).unwrap(), b"two");
@@ -116,17 +122,22 @@ mod tests {
     fn the_limit_holds_for_all_files_together() {
         let dir = tempfile::tempdir().unwrap();
         let mut files = SpillFiles::new(Some(dir.path().into()), Some(8));
-        files.append(1, b"four").unwrap();
-        files.append(2, b"four").unwrap();
-        assert!(matches!(files.append(2, b"x"), Err(SpillError::Limit { limit: 8 })));
+        files.write(1, 0, b"four").unwrap();
+        files.write(2, 0, b"four").unwrap();
+        assert!(matches!(files.write(2, 4, b"x"), Err(SpillError::Limit { limit: 8 })));
+        // In place of what is not needed any more.
+        files.write(2, 2, b"x").unwrap();
+        files.write(1, 4, b"x").unwrap();
+        assert!(matches!(files.write(1, 5, b"x"), Err(SpillError::Limit { limit: 8 })));
         files.remove(1);
-        files.append(2, b"x").unwrap();
+        files.write(2, 3, b"five").unwrap();
+        assert_eq!(files.read(2, 2, 2).unwrap(), b"xf");
     }
 
     #[test]
     fn a_directory_that_does_not_exist_is_named() {
         let mut files = SpillFiles::new(Some("/does/not/exist".into()), None);
-        let error = files.append(1, b"x").unwrap_err();
+        let error = files.write(1, 0, b"x").unwrap_err();
         assert!(error.to_string().contains("/does/not/exist"), "{error}");
     }
 }

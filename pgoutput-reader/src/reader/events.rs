@@ -326,8 +326,8 @@ impl<S: Source> Events<S> {
     /// Writes transactions in progress to files, as long as they take too much memory.
     fn spill(&mut self) -> Result<(), SpillError> {
         while let Some(block) = self.assembler.next_to_spill() {
-            let offset = self.files.append(block.file.number(), block.bytes)?;
-            self.assembler.spilled(offset);
+            self.files.write(block.file.number(), block.offset, block.bytes)?;
+            self.assembler.spilled();
         }
         Ok(())
     }
