@@ -1,5 +1,6 @@
 //! Transactions that are streamed while in progress, prepared, or read as a unit.
 
+mod cuts;
 mod descriptions;
 mod many;
 mod prepared;
