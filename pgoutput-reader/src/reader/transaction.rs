@@ -11,13 +11,13 @@ impl Reader {
     /// Waits for the next transaction and lends it: its events are read one at a time, however many
     /// there are.
     ///
-    /// Under [`Acknowledge::Automatic`](crate::Acknowledge::Automatic) a transaction is acknowledged
-    /// as one, when the next one is requested. Events that were not read by then are skipped. Under
-    /// `Manual`, acknowledge the last event that you have read with
+    /// Under [`Acknowledge::Automatic`](crate::Acknowledge::Automatic) a transaction is
+    /// acknowledged as one, when the next one is requested. Events that were not read by then are
+    /// skipped. Under `Manual`, acknowledge the last event that you have read with
     /// [`acknowledge_through`](crate::Acknowledger::acknowledge_through); events that you skip stay
     /// unacknowledged. A [message](crate::Op::Message) outside of transactions is lent like a
-    /// transaction of its own. After [`resume`](crate::ReaderBuilder::resume) from a position inside
-    /// a transaction, the first one is the rest of it.
+    /// transaction of its own. After [`resume`](crate::ReaderBuilder::resume) from a position
+    /// inside a transaction, the first one is the rest of it.
     ///
     /// ```no_run
     /// # let mut reader = pgoutput_reader::Reader::builder("").connect()?;
@@ -36,8 +36,8 @@ impl Reader {
     /// # Errors
     /// The errors of the iterator of events. If the reader is stopped in the middle of a
     /// transaction, the last item of the transaction is
-    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped), so that a part is not taken for the whole;
-    /// the server sends the transaction again.
+    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped), so that a part is not taken for the
+    /// whole; the server sends the transaction again.
     pub fn next_transaction(&mut self) -> Option<Result<Transaction<'_>, Error>> {
         while self.in_transaction {
             if let Err(error) = self.next()? {

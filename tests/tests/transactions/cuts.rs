@@ -1,4 +1,4 @@
-//! Random sessions, read over a network that cuts connections, by readers that end without a word
+//! Random sessions, read over a network that cuts connections, by readers that end at any point,
 //! as if their processes were killed.
 
 use pgoutput_harness::Server;
