@@ -245,8 +245,8 @@ impl Reader {
     /// acknowledged if the next one was not requested.
     ///
     /// # Errors
-    /// The acknowledged LSN cannot be reported. The server may then send again what was
-    /// acknowledged since the last report.
+    /// The acknowledged LSN cannot be reported, because the connection fails or was lost before.
+    /// The server may then send again what was acknowledged.
     pub fn stop(self) -> Result<(), Error> {
         self.events.source.stop()
     }

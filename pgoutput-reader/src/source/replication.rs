@@ -46,7 +46,7 @@ pub(crate) struct Replication {
     /// The outage, from the loss of a stream until another one is stable.
     outage: Option<Box<Outage>>,
     phase: Phase,
-    /// The greatest LSN that this reader can have confirmed the slot at.
+    /// The greatest LSN that the slot was found confirmed at when a stream was started.
     confirmed: Lsn,
     /// The LSN from which the stream was started.
     start_lsn: Lsn,
@@ -171,7 +171,8 @@ impl Replication {
     pub(crate) fn stop(mut self) -> Result<(), Error> {
         match self.stream.take() {
             Some(stream) => stream.stop(),
-            None if self.settings.acknowledged.flushed() <= self.before.flushed => Ok(()),
+            // What was sent over a lost stream may not have reached the server.
+            None if self.settings.acknowledged.flushed() <= self.confirmed => Ok(()),
             None => {
                 let source = io::ErrorKind::NotConnected.into();
                 Err(Error::io("reporting what was acknowledged to", &self.address, source))
@@ -260,6 +261,7 @@ impl Replication {
     fn opened(&mut self, opened: Opened) -> Result<(), Error> {
         let Opened { mut copy, timing, mut catalog, system, commits_wait, .. } = opened;
         self.commits_wait = commits_wait;
+        self.confirmed = self.confirmed.max(opened.confirmed);
         self.start_lsn = opened.start_lsn.max(opened.confirmed);
         copy.set_wake_pipe(self.wake.clone());
         copy.address().clone_into(&mut self.address);

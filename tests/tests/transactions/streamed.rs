@@ -167,14 +167,14 @@ fn a_message_outside_of_transactions_is_delivered_while_one_is_in_progress() {
     });
 }
 
-/// The server ends a connection that reports nothing for five seconds.
+/// The server ends a connection that reports nothing for ten seconds.
 #[test]
 fn status_updates_continue_while_a_transaction_is_replayed() {
     with_streaming_servers(|server| {
         let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY, v text)");
         fixture.run(["INSERT INTO t SELECT n, repeat('x', 1000) FROM generate_series(1, 300) n"]);
         for heartbeat in [true, false] {
-            let dsn = format!("{} options='-c wal_sender_timeout=5s'", fixture.database().dsn());
+            let dsn = format!("{} options='-c wal_sender_timeout=10s'", fixture.database().dsn());
             let mut reader = Reader::builder(&dsn)
                 .slot(fixture.slot_name())
                 .publication(PUBLICATION)
@@ -189,7 +189,7 @@ fn status_updates_continue_while_a_transaction_is_replayed() {
                 event.unwrap();
                 events += 1;
                 if events % 10 == 0 {
-                    std::thread::sleep(Duration::from_millis(300));
+                    std::thread::sleep(Duration::from_millis(500));
                 }
             }
             assert_eq!((events, reader.health().reconnects), (300, 0), "heartbeat {heartbeat}");

@@ -386,6 +386,28 @@ fn without_a_stream_stopping_fails_if_something_is_not_reported() {
 }
 
 #[test]
+fn what_was_sent_over_a_lost_stream_counts_when_the_slot_has_it() {
+    let server = MockServer::new("sent");
+    for has_it in [false, true] {
+        let settings = settings(at_once());
+        let acknowledged = Arc::clone(&settings.acknowledged);
+        let mut replication = replication(&server, settings);
+        let mut stream = server.stream();
+        acknowledged.set(Lsn::ZERO, Lsn::new(64), Lsn::new(64), true);
+        replication.perform(Due { keepalive: true, message: None }).unwrap();
+        status(&mut stream, |status| status.flush == Lsn::new(64));
+        assert_eq!(replication.health().flushed, Lsn::new(64));
+        lose(&mut replication, stream);
+        if has_it {
+            server.set(|state| state.slot = Some(MockSlot::at(64)));
+            let stream = restart(&mut replication, &server);
+            lose(&mut replication, stream);
+        }
+        assert_eq!(replication.stop().is_ok(), has_it);
+    }
+}
+
+#[test]
 fn a_tick_sends_a_status_update_and_notices_that_it_cannot() {
     let server = MockServer::new("tick");
     server.set(|state| state.wal_sender_timeout = 3);
