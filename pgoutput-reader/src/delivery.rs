@@ -27,7 +27,7 @@ use pgoutput_decode::{Lsn, Message, TimestampTz};
 
 use crate::assemble::Arrival;
 use crate::error::StreamError;
-use crate::event::{ChangeEvent, Fingerprint, Position, StreamIdentity};
+use crate::event::{ChangeEvent, Fingerprint, Position, SchemaOutput, StreamIdentity};
 use crate::schema::{Need, Schemas};
 pub use ack::{Acknowledge, Acknowledger, Stage};
 pub(crate) use due::Due;
@@ -59,6 +59,17 @@ pub(crate) struct OutputSettings {
     pub(crate) commits: bool,
     /// Whether LSNs are written as `X/Y` in JSON.
     pub(crate) lsns_as_text: bool,
+    /// Whether an event reports each change of a table.
+    pub(crate) schema_changes: bool,
+    /// Where JSON has the description of the table.
+    pub(crate) schema_output: SchemaOutput,
+}
+
+impl OutputSettings {
+    /// Returns whether some descriptions of tables are events of their own.
+    fn describes(self) -> bool {
+        self.schema_changes || self.schema_output == SchemaOutput::Once
+    }
 }
 
 /// The delivery of one reader: the delivered events, the acknowledged ones, and the LSN to stop at.

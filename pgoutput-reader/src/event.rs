@@ -8,6 +8,8 @@ mod key;
 mod message_id;
 mod position;
 mod row;
+mod schema_change;
+mod schema_output;
 mod shared;
 pub(crate) mod signature;
 mod stream_identity;
@@ -25,9 +27,11 @@ pub(crate) use content::{Content, full_width};
 pub use json::JsonError;
 pub(crate) use message_id::Fingerprint;
 pub use message_id::MessageId;
-pub(crate) use position::END;
 pub use position::Position;
+pub(crate) use position::{END, SCHEMA};
 pub use row::Row;
+pub use schema_change::SchemaChange;
+pub use schema_output::SchemaOutput;
 pub(crate) use shared::Shared;
 pub(crate) use stream_identity::{EventSelection, ReaderId, StreamIdentity, change_since};
 pub use table::{ColumnSchema, TableSchema};
@@ -48,6 +52,10 @@ pub enum Op {
     Truncate,
     /// `M`: a message from `pg_logical_emit_message`.
     Message,
+    /// `S`: the description of a table, directly before the event that needs it. Only on request:
+    /// when it [changes](crate::ReaderBuilder::schema_changes), or
+    /// [once for each table](SchemaOutput::Once).
+    Schema,
     /// `C`: the transaction of the events before is complete. Only on request: see
     /// [`ReaderBuilder::commits`](crate::ReaderBuilder::commits).
     Commit,
@@ -70,6 +78,7 @@ impl Op {
             Self::Delete => 'D',
             Self::Truncate => 'T',
             Self::Message => 'M',
+            Self::Schema => 'S',
             Self::Commit => 'C',
             Self::Prepare => 'P',
             Self::CommitPrepared => 'K',
@@ -91,8 +100,12 @@ pub struct ChangeEvent {
     pub(crate) fingerprint: Fingerprint,
     /// The event's number on this reader, from 1, without gaps.
     pub(crate) delivery: u64,
-    /// The index of the event in its transaction, from 0.
+    /// The index of the event in its transaction, from 0; for the description of a table with the
+    /// bit [`SCHEMA`].
     pub(crate) index: u64,
+    /// Whether the JSON has only the id of the table, since another event has its description.
+    #[cfg_attr(not(feature = "json"), expect(dead_code))]
+    pub(crate) schema_apart: bool,
     /// Whether no event of its transaction follows.
     pub(crate) is_last: bool,
     /// Whether LSNs are written as `X/Y` in JSON.
@@ -124,20 +137,23 @@ impl ChangeEvent {
     /// server does not report which of them a row filter or publication leaves out. With other
     /// publications or filters, their ordinals differ.
     ///
-    /// The id is a version 8 UUID (RFC 9562). It consists of the LSN, whether the change is a
-    /// message, its ordinal among the changes of its transaction with that LSN, and a fingerprint
-    /// of the cluster's system identifier and the database. Nothing in it is random.
+    /// The id is a version 8 UUID (RFC 9562). It consists of the LSN, whether the event is a
+    /// message or a description, its ordinal among the changes of its transaction with that LSN,
+    /// and a fingerprint of the cluster's system identifier and the database. Nothing in it is
+    /// random.
     pub fn message_id(&self) -> MessageId {
-        let kind = match self.op {
-            Op::Message => message_id::Kind::Message,
-            _ => message_id::Kind::Change,
+        let (kind, ordinal) = match self.op {
+            Op::Message => (message_id::Kind::Other, self.ordinal),
+            // The ordinal of a message is 0.
+            Op::Schema => (message_id::Kind::Other, self.ordinal.saturating_add(1)),
+            _ => (message_id::Kind::Change, self.ordinal),
         };
-        MessageId::new(self.lsn, kind, self.ordinal, self.fingerprint)
+        MessageId::new(self.lsn, kind, ordinal, self.fingerprint)
     }
 
     /// Returns the LSN of the change. For a row or a commit it is the start of its record. For a
-    /// message it is the end, which is what the server sends. Many changes may share one LSN, so it
-    /// is not a key.
+    /// message it is the end, which is what the server sends. A description of a table has the LSN
+    /// of the event that follows it. Many changes may share one LSN, so it is not a key.
     pub fn lsn(&self) -> Lsn {
         self.lsn
     }
@@ -216,6 +232,15 @@ impl ChangeEvent {
         }
     }
 
+    /// Returns how the table changed since its last event; `None` for every operation other than
+    /// [`Op::Schema`], and without [`schema_changes`](crate::ReaderBuilder::schema_changes).
+    pub fn schema_change(&self) -> Option<&SchemaChange> {
+        match &self.content {
+            Content::Schema(change) => change.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Returns the logical decoding message; `None` for every other operation. Bytes of its prefix
     /// that are not UTF-8 are escaped, as in `caf\xe9`.
     pub fn logical_message(&self) -> Option<MessageBody<'_>> {
@@ -244,6 +269,9 @@ impl fmt::Debug for ChangeEvent {
         }
         if let Some(message) = self.logical_message() {
             out.field("message", &message);
+        }
+        if let Some(change) = self.schema_change() {
+            out.field("schema_change", change);
         }
         out.finish_non_exhaustive()
     }

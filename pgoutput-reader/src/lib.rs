@@ -121,8 +121,8 @@ pub use error::{BlockingSession, HistoryError, PositionError, SpillError, SqlErr
 pub use event::JsonError;
 #[cfg(feature = "reader")]
 pub use event::{
-    ChangeEvent, ColumnSchema, MessageId, Op, Position, ReplicationOrigin, Row, TableSchema,
-    TransactionInfo,
+    ChangeEvent, ColumnSchema, MessageId, Op, Position, ReplicationOrigin, Row, SchemaChange,
+    SchemaOutput, TableSchema, TransactionInfo,
 };
 pub use io::{StopHandle, Waker};
 pub use pgoutput_decode as decode;
@@ -142,6 +142,8 @@ pub use reader::{
     Next, OwnedTransaction, OwnedTransactions, Reader, ReaderBuilder, SlotCreation, SpillOptions,
     Transaction,
 };
+#[cfg(feature = "reader")]
+pub use schema::{Changed, ColumnAt, SchemaDifference};
 pub use server_version::ServerVersion;
 #[cfg(feature = "reader")]
 pub use setup::SlotWait;

@@ -6,6 +6,7 @@
 
 mod arrivals;
 mod catalog_types;
+mod difference;
 mod drift;
 mod dropped;
 mod money;
@@ -14,6 +15,7 @@ mod stream_types;
 mod table;
 mod table_description;
 mod type_descriptions;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,12 +31,15 @@ use arrivals::{Arrivals, Described, Description};
 pub(crate) use catalog_types::{
     CatalogType, CatalogTypeKind, CatalogTypes, MAX_DEPTH, not_built_in,
 };
+pub use difference::{Changed, ColumnAt, SchemaDifference};
 use dropped::Dropped;
 pub(crate) use need::{Facts, Need};
 pub(crate) use stream_types::StreamTypes;
 use table::Table;
 pub(crate) use table_description::{ColumnFacts, TableDescription, types_of};
 pub(crate) use type_descriptions::{Types, describe};
+pub(crate) use versions::Novelty;
+use versions::Versions;
 
 /// The tables that a replication stream has described since it started.
 #[derive(Debug)]
@@ -46,6 +51,8 @@ pub(crate) struct Schemas {
     tables: BTreeMap<Oid, Table>,
     /// The greatest number of tables kept with their descriptions from the catalogue.
     max_tables: usize,
+    /// The descriptions that the program has got. They stay when a new stream starts.
+    versions: Versions,
     dropped: Dropped,
     money_digits: Option<u8>,
     #[cfg(feature = "json")]
@@ -70,6 +77,7 @@ impl Schemas {
             arrivals: Arrivals::default(),
             tables: BTreeMap::new(),
             max_tables,
+            versions: Versions::new(max_tables),
             dropped: Dropped::default(),
             money_digits: None,
             #[cfg(feature = "json")]
@@ -84,8 +92,8 @@ impl Schemas {
         self
     }
 
-    /// Forgets everything: a new stream describes every table and type again, and may come from
-    /// another server.
+    /// Forgets everything that a stream said: a new one describes every table and type again, and
+    /// may come from another server. What the program has got is kept, to find changes of it.
     pub(crate) fn restart(&mut self) {
         self.relations = Relations::new();
         self.types.clear();
@@ -204,8 +212,12 @@ impl Schemas {
     }
 
     fn table(&self, relation: &Arc<Relation>, description: TableDescription) -> Table {
+        Table::new(self.schema(relation, description))
+    }
+
+    fn schema(&self, relation: &Arc<Relation>, description: TableDescription) -> TableSchema {
         let TableDescription { columns, types } = description;
-        Table::new(TableSchema {
+        TableSchema {
             database: Arc::clone(&self.database),
             relation: Arc::clone(relation),
             columns,
@@ -214,26 +226,33 @@ impl Schemas {
             unknown_types: types.unknown,
             #[cfg(feature = "json")]
             json_options: self.json_options,
-        })
+        }
+    }
+
+    /// The number of tables that the stream has described, or of those that the program has got.
+    fn number_of_tables(&self) -> usize {
+        self.relations.iter().len().max(self.versions.len())
     }
 
     /// Forgets tables and types of which no more rows can arrive. Between two rows, every type
     /// named by the stream belongs to a known table.
     fn forget_dropped(&mut self, commit_lsn: Lsn) -> Option<Need> {
-        if self.dropped.is_due(self.relations.iter().len()) {
-            let tables = self.relations.iter().map(|relation| relation.oid()).collect();
-            return Some(Need::Dropped { tables });
+        if self.dropped.is_due(self.number_of_tables()) {
+            let described = self.relations.iter().map(|relation| relation.oid());
+            let tables: BTreeSet<Oid> = described.chain(self.versions.tables()).collect();
+            return Some(Need::Dropped { tables: tables.into_iter().collect() });
         }
         if let Some(dropped) = self.dropped.take_dropped(commit_lsn) {
             for oid in &dropped {
                 self.relations.remove(*oid);
                 self.tables.remove(oid);
+                self.versions.remove(*oid);
             }
             self.arrivals.retain(|described| match described {
                 Described::Table(oid) => !dropped.contains(&oid),
                 Described::Type(_) => true,
             });
-            self.dropped.checked_tables(self.relations.iter().len());
+            self.dropped.checked_tables(self.number_of_tables());
         }
         if self.dropped.are_types_due(self.types.len()) {
             let relations = self.relations.iter();

@@ -8,7 +8,7 @@
 use pgoutput_decode::Lsn;
 
 use crate::error::StreamError;
-use crate::event::{END, Position};
+use crate::event::{END, Position, SCHEMA};
 
 /// Separates new events from events delivered before the connection was lost.
 #[derive(Debug, Default)]
@@ -29,6 +29,8 @@ struct NewestTransaction {
     delivered: u64,
     /// The LSN of the last of them; `None` if it is not known.
     last_lsn: Option<Lsn>,
+    /// Whether the description of a table before the next event was delivered.
+    described: bool,
     /// Whether its Commit has arrived.
     whole: bool,
 }
@@ -45,6 +47,13 @@ enum Redelivery {
     Again(u64),
 }
 
+impl NewestTransaction {
+    /// Returns whether it was delivered in part.
+    fn is_in_part(&self) -> bool {
+        (self.delivered > 0 || self.described) && !self.whole
+    }
+}
+
 impl Resume {
     /// Resumes after a stored position. The server does not repeat transactions that committed
     /// before the slot's confirmed LSN.
@@ -53,8 +62,14 @@ impl Resume {
         let newest = match position.raw_index() {
             Some(index) => NewestTransaction {
                 commit_lsn,
-                delivered: index.saturating_add(1),
+                // A description is delivered before the event of its index.
+                delivered: match index {
+                    END => END,
+                    index if index & SCHEMA != 0 => index & !SCHEMA,
+                    index => index + 1,
+                },
                 last_lsn: None,
+                described: index != END && index & SCHEMA != 0,
                 whole: index == END || confirmed > commit_lsn,
             },
             None => NewestTransaction::default(),
@@ -89,7 +104,18 @@ impl Resume {
 
     /// Returns whether a transaction was delivered in part, and its end has not arrived.
     pub(super) fn is_interrupted(&self) -> bool {
-        self.newest.delivered > 0 && !self.newest.whole
+        self.newest.is_in_part()
+    }
+
+    /// Returns whether the description of a table before the next event was delivered.
+    pub(super) fn has_described(&self) -> bool {
+        self.newest.described
+    }
+
+    /// Records that the description of a table is delivered. It is not counted: a stream repeats an
+    /// event with or without one, depending on what the reader knows of the table.
+    pub(super) fn described(&mut self) {
+        self.newest.described = true;
     }
 
     /// Returns whether the next event of the transaction was delivered before; it is then counted
@@ -116,6 +142,7 @@ impl Resume {
     pub(super) fn delivered(&mut self, lsn: Lsn) {
         self.newest.delivered += 1;
         self.newest.last_lsn = Some(lsn);
+        self.newest.described = false;
         self.open = Redelivery::New;
     }
 
@@ -123,7 +150,7 @@ impl Resume {
     pub(super) fn commit(&mut self) -> Result<bool, StreamError> {
         match std::mem::take(&mut self.open) {
             Redelivery::Old => return Ok(false),
-            Redelivery::Again(seen) if seen < self.newest.delivered => {
+            Redelivery::Again(seen) if seen < self.newest.delivered || self.newest.described => {
                 return Err(self.changed(seen));
             }
             Redelivery::New | Redelivery::Again(_) => {}
@@ -156,8 +183,7 @@ impl Resume {
     /// Checks that the server, which has decoded everything before `lsn`, did not pass over an
     /// interrupted transaction.
     pub(super) fn reached(&self, lsn: Lsn) -> Result<(), StreamError> {
-        let NewestTransaction { commit_lsn, delivered, whole, .. } = self.newest;
-        if lsn > commit_lsn && delivered > 0 && !whole {
+        if lsn > self.newest.commit_lsn && self.newest.is_in_part() {
             return Err(self.changed(0));
         }
         Ok(())

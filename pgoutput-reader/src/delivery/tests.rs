@@ -8,6 +8,8 @@ use super::*;
 use crate::event::{Op, ReaderId};
 use crate::schema::{Facts, TableDescription};
 
+mod descriptions;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A delivery with the schemas of its stream.
@@ -54,6 +56,15 @@ fn message(prefix: &str, content: &str, lsn: u64) -> Vec<u8> {
 
 impl Feed {
     fn new(mode: Acknowledge, idle: Idle, until: Option<u64>) -> Self {
+        Self::with_output(mode, idle, until, OutputSettings::default())
+    }
+
+    fn with_output(
+        mode: Acknowledge,
+        idle: Idle,
+        until: Option<u64>,
+        output: OutputSettings,
+    ) -> Self {
         let reader = ReaderId::unique();
         let slot = "s".into();
         let identity =
@@ -67,11 +78,17 @@ impl Feed {
             mode,
             idle,
             until: until.map(lsn),
-            output: OutputSettings::default(),
+            output,
         };
         let start = Instant::now();
         let delivery = Delivery::new(settings, start);
         Self { delivery, schemas: Schemas::new("app", 10), out: None, start }
+    }
+
+    /// A delivery with descriptions of tables as events.
+    fn describing(schema_changes: bool, schema_output: SchemaOutput) -> Self {
+        let output = OutputSettings { schema_changes, schema_output, ..OutputSettings::default() };
+        Self::with_output(Acknowledge::Manual, Idle::Keepalives, None, output)
     }
 
     fn plain(mode: Acknowledge) -> Self {

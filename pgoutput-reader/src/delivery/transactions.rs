@@ -1,9 +1,11 @@
 //! The conversion of the messages of committed transactions to numbered change events.
 
+mod tables;
+
 use std::sync::Arc;
 
-use pgoutput_decode::message::{MessageBody, TruncateBody};
-use pgoutput_decode::{Lsn, Message, Oid, OldTuple, TimestampTz, TupleData};
+use pgoutput_decode::message::MessageBody;
+use pgoutput_decode::{Lsn, Message, TimestampTz};
 
 use super::OutputSettings;
 use super::resume::Resume;
@@ -11,10 +13,10 @@ use crate::assemble::Arrival;
 use crate::error::StreamError;
 use crate::event::signature::Signature;
 use crate::event::{
-    ChangeEvent, Content, Context, END, Fingerprint, Op, ReplicationOrigin, Shared, StreamIdentity,
-    TableSchema, TransactionInfo, TransactionStart, full_width,
+    ChangeEvent, Content, Context, END, Fingerprint, Op, ReplicationOrigin, SCHEMA, SchemaOutput,
+    Shared, StreamIdentity, TableSchema, TransactionInfo, TransactionStart,
 };
-use crate::schema::{Lookup, Need, Schemas};
+use crate::schema::{Need, Schemas};
 
 /// The transactions of a stream, converted to events.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(super) struct Transactions {
     newest: Option<(Lsn, Option<u64>)>,
     /// The number of relations of the current Truncate that are delivered.
     truncated: usize,
+    /// The table whose description was delivered, for the event of the same message.
+    described: Option<Arc<Shared<TableSchema>>>,
     output: OutputSettings,
 }
 
@@ -92,6 +96,7 @@ impl Transactions {
             delivered: 0,
             newest,
             truncated: 0,
+            described: None,
             output,
         }
     }
@@ -129,7 +134,7 @@ impl Transactions {
 
     /// Returns whether the last message holds more events.
     pub(super) fn is_unfinished(&self) -> bool {
-        self.truncated > 0
+        self.truncated > 0 || self.described.is_some()
     }
 
     /// Starts with the messages of a new stream.
@@ -144,6 +149,7 @@ impl Transactions {
             self.interrupted = Some(transaction);
         }
         self.truncated = 0;
+        self.described = None;
     }
 
     /// Checks that the server, which has decoded everything before `lsn` and is outside of
@@ -213,56 +219,6 @@ impl Transactions {
         Ok(Progress::Nothing)
     }
 
-    fn row(
-        &mut self,
-        sent: Sent<'_>,
-        schemas: &mut Schemas,
-        op: Op,
-        relation: Oid,
-        (new, old): (Option<TupleData<'_>>, Option<OldTuple<'_>>),
-        out: &mut Option<ChangeEvent>,
-    ) -> Result<Progress, StreamError> {
-        let lsn = sent.lsn;
-        if self.skip(op, lsn, sent)? {
-            return Ok(Progress::Nothing);
-        }
-        let rows = [new, old.map(full_width)];
-        let table = match schemas.get(relation, lsn, &rows, self.commit_lsn())? {
-            Lookup::Found(table) => table,
-            Lookup::Needs(need) => return Ok(Progress::Needs(need)),
-        };
-        let content = Content::of_rows(&table, new, old, lsn)?;
-        self.deliver(op, Some(table), content, sent, out)?;
-        Ok(Progress::Event)
-    }
-
-    /// Delivers one event for each relation, one at a time.
-    fn truncate(
-        &mut self,
-        body: &TruncateBody<'_>,
-        sent: Sent<'_>,
-        schemas: &mut Schemas,
-        out: &mut Option<ChangeEvent>,
-    ) -> Result<Progress, StreamError> {
-        let lsn = sent.lsn;
-        let mut relations = body.relations.into_iter().skip(self.truncated);
-        while let Some(relation) = relations.next() {
-            if !self.skip(Op::Truncate, lsn, sent)? {
-                let table = match schemas.get(relation, lsn, &[], self.commit_lsn())? {
-                    Lookup::Found(table) => table,
-                    Lookup::Needs(need) => return Ok(Progress::Needs(need)),
-                };
-                let content = Content::Truncate(body.flags);
-                self.deliver(Op::Truncate, Some(table), content, sent, out)?;
-                self.truncated = if relations.next().is_some() { self.truncated + 1 } else { 0 };
-                return Ok(Progress::Event);
-            }
-            self.truncated += 1;
-        }
-        self.truncated = 0;
-        Ok(Progress::Nothing)
-    }
-
     fn logical_message(
         &mut self,
         body: &MessageBody<'_>,
@@ -290,6 +246,7 @@ impl Transactions {
             fingerprint: self.fingerprint,
             delivery: self.delivered,
             index: 0,
+            schema_apart: false,
             is_last: true,
             lsns_as_text: self.output.lsns_as_text,
             context: Context::Alone(Arc::clone(&self.identity)),
@@ -311,7 +268,11 @@ impl Transactions {
         let current = self.current.as_mut().ok_or_else(|| out_of_sequence(sent))?;
         let lsn = sent.lsn;
         let (index, ordinal) = current.number(op, lsn);
-        self.resume.delivered(lsn);
+        if op == Op::Schema {
+            self.resume.described();
+        } else {
+            self.resume.delivered(lsn);
+        }
         self.last_commit_time = Some(current.transaction.commit_time());
         self.newest = Some((current.transaction.commit_lsn(), Some(index)));
         self.delivered += 1;
@@ -322,6 +283,7 @@ impl Transactions {
             fingerprint: self.fingerprint,
             delivery: self.delivered,
             index,
+            schema_apart: self.output.schema_output == SchemaOutput::Once && op != Op::Schema,
             is_last: false,
             lsns_as_text: self.output.lsns_as_text,
             context: Context::Transaction(Arc::clone(&current.transaction)),
@@ -390,6 +352,7 @@ impl Transactions {
             fingerprint: self.fingerprint,
             delivery: self.delivered,
             index: END,
+            schema_apart: false,
             is_last: true,
             lsns_as_text: self.output.lsns_as_text,
             context: Context::Transaction(Arc::clone(transaction)),
@@ -416,12 +379,16 @@ impl Current {
     /// The index of the next event in the transaction, and its ordinal among those with its LSN.
     fn number(&mut self, op: Op, lsn: Lsn) -> (u64, u32) {
         let index = self.index;
+        let ordinal = if self.last_lsn == lsn { self.ordinal + 1 } else { 0 };
+        // A description has the numbers of the event that follows, and changes none.
+        if op == Op::Schema {
+            return (index | SCHEMA, ordinal);
+        }
         self.index += 1;
         // Messages do not count, so that reading them changes no row's id. None shares its LSN.
         if op == Op::Message {
             return (index, 0);
         }
-        let ordinal = if self.last_lsn == lsn { self.ordinal + 1 } else { 0 };
         (self.last_lsn, self.ordinal) = (lsn, ordinal);
         (index, ordinal)
     }

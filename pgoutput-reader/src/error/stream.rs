@@ -260,7 +260,7 @@ pub enum StreamError {
     TransactionChanged {
         /// The transaction's commit LSN.
         commit_lsn: Lsn,
-        /// The number of its events that were delivered.
+        /// The number of its events that were delivered, without descriptions of tables.
         delivered: u64,
         /// The number of these that came again unchanged.
         again: u64,

@@ -3,7 +3,7 @@
 use pgoutput_decode::message::{MessageBody, MessageFlags, TruncateFlags};
 use pgoutput_decode::{Lsn, OldTuple, OldTupleBuf, TupleBuf, TupleData};
 
-use super::TableSchema;
+use super::{SchemaChange, TableSchema};
 use crate::error::StreamError;
 
 /// The content of an event. It was checked when the event was created.
@@ -17,6 +17,8 @@ pub(crate) enum Content {
     /// The options of a TRUNCATE. One message names many tables, and each table has its own event.
     Truncate(TruncateFlags),
     Message(Box<LogicalMessage>),
+    /// The description of a table, with what changed if that was requested.
+    Schema(Option<Box<SchemaChange>>),
     /// The end of a transaction.
     End,
 }
@@ -66,7 +68,7 @@ impl Content {
                 let new = new.as_ref().map(TupleBuf::as_tuple);
                 Some((new, old.as_ref().map(OldTupleBuf::as_old)))
             }
-            Self::Truncate(_) | Self::Message(_) | Self::End => None,
+            Self::Truncate(_) | Self::Message(_) | Self::Schema(_) | Self::End => None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod column_notes;
 mod fields;
+mod schema_change;
 mod text;
 mod value;
 mod write;
@@ -13,6 +14,7 @@ use pgoutput_decode::message::{MessageBody, ReplicaIdentity, TruncateFlags};
 use serde::ser::{Error as _, SerializeStruct};
 use serde::{Serialize, Serializer};
 
+use schema_change::Identity;
 use text::JsonText;
 pub(crate) use write::Fragment;
 pub use write::JsonError;
@@ -53,10 +55,20 @@ use super::{ChangeEvent, ColumnSchema, Op, ReplicationOrigin, Row, TableSchema, 
 ///   bounds of its own, it has PostgreSQL's text of the whole value.
 /// - `truncate`, `origin`, `message`: the options of a TRUNCATE, the replication origin, a logical
 ///   message.
+/// - `schema_change`: the change of a table, for [`Op::Schema`] under
+///   [`schema_changes`](crate::ReaderBuilder::schema_changes). It has the table before as `before`,
+///   in the form of `table_schema`, and then what differs: `added` and `dropped` columns, a list of
+///   names each; `renamed` columns, each with the names `before` and `after`; `retyped` columns,
+///   each with its `name` and with `type_id`, `type_modifier` (unless it has none) and `type_name`
+///   under `before` and `after`; and under `before` and `after` the names of the columns of the
+///   `key`, the `replica_identity`, the `schema_name`, the name of the `table`.
 ///
 /// The end of a transaction ([`Op::Commit`], [`Op::Prepare`], [`Op::CommitPrepared`],
 /// [`Op::RollbackPrepared`]) has only `op`, `message_id`, `lsn` and `transaction`. A transaction
 /// that was delivered when it was prepared has a `gid`.
+///
+/// Under [`SchemaOutput::Once`](crate::SchemaOutput::Once) all events of a table except
+/// [`Op::Schema`] have `relation_id` in place of `table_schema`.
 ///
 /// `part_of_pkey` is true for the columns of the replica identity at the time of the change, which
 /// is the primary key unless the table was altered. If it is not the default, `table_schema` ends
@@ -192,14 +204,8 @@ impl Serialize for TableSchema {
         out.serialize_field("schema_name", &JsonText(self.schema_name()))?;
         out.serialize_field("table", &JsonText(self.name()))?;
         out.serialize_field("relation_id", &self.relation().oid().as_u32())?;
-        match self.replica_identity() {
-            ReplicaIdentity::DEFAULT => {}
-            ReplicaIdentity::FULL => out.serialize_field("replica_identity", "full")?,
-            ReplicaIdentity::INDEX => out.serialize_field("replica_identity", "index")?,
-            ReplicaIdentity::NOTHING => out.serialize_field("replica_identity", "nothing")?,
-            ReplicaIdentity(byte) => {
-                out.serialize_field("replica_identity", &format_args!("0x{byte:02x}"))?;
-            }
+        if self.replica_identity() != ReplicaIdentity::DEFAULT {
+            out.serialize_field("replica_identity", &Identity(self.replica_identity()))?;
         }
         out.end()
     }

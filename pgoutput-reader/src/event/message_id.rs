@@ -83,11 +83,13 @@ impl Fingerprint {
     }
 }
 
-/// The kind of change that an id belongs to. The LSN of a message is the end of its record, where
-/// the record of a row may start.
+/// The kind of event that an id belongs to. The LSN of a message is the end of its record, where
+/// the record of a row may start. The description of a table has the LSN of a row and sorts before
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Message = 0,
+    /// A message or the description of a table.
+    Other = 0,
     Change = 1,
 }
 
@@ -100,7 +102,7 @@ mod tests {
     fn is_a_version_8_uuid_of_the_rfc_variant() {
         let id = MessageId::new(Lsn::MAX, Kind::Change, u32::MAX, Fingerprint(u32::MAX));
         assert_eq!(id.to_string(), "ffffffff-ffff-8fff-bfff-ffffffffffff");
-        let id = MessageId::new(Lsn::ZERO, Kind::Message, 0, Fingerprint(0x89AB_CDEF));
+        let id = MessageId::new(Lsn::ZERO, Kind::Other, 0, Fingerprint(0x89AB_CDEF));
         assert_eq!(id.to_string(), "00000000-0000-8000-8000-000089abcdef");
         assert_eq!(id.as_bytes(), b"\0\0\0\0\0\0\x80\0\x80\0\0\0\x89\xAB\xCD\xEF");
     }
@@ -121,27 +123,17 @@ mod tests {
         for bit in 0..64 {
             assert!(seen.insert(MessageId::new(
                 Lsn::new(1 << bit),
-                Kind::Message,
+                Kind::Other,
                 0,
                 Fingerprint(0)
             )));
         }
         assert!(seen.insert(MessageId::new(Lsn::ZERO, Kind::Change, 0, Fingerprint(0))));
         for bit in 0..25 {
-            assert!(seen.insert(MessageId::new(
-                Lsn::ZERO,
-                Kind::Message,
-                1 << bit,
-                Fingerprint(0)
-            )));
+            assert!(seen.insert(MessageId::new(Lsn::ZERO, Kind::Other, 1 << bit, Fingerprint(0))));
         }
         for bit in 0..32 {
-            assert!(seen.insert(MessageId::new(
-                Lsn::ZERO,
-                Kind::Message,
-                0,
-                Fingerprint(1 << bit)
-            )));
+            assert!(seen.insert(MessageId::new(Lsn::ZERO, Kind::Other, 0, Fingerprint(1 << bit))));
         }
     }
 

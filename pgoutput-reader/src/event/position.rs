@@ -25,7 +25,8 @@ use crate::error::PositionError;
 /// 1:7574093210001112223:1:my_slot:79142219578eefc7:0/158FAC8:3.
 /// | |                   | |       |                |         | the end; without it the text is incomplete
 /// | |                   | |       |                |         index in the transaction, from 0; "-" outside of one,
-/// | |                   | |       |                |         "end" for an event that ends one
+/// | |                   | |       |                |         "end" for an event that ends one, and "s3" for the
+/// | |                   | |       |                |         description of a table before the event of index 3
 /// | |                   | |       |                LSN of the commit record
 /// | |                   | |       publication fingerprint, 16 hexadecimal digits
 /// | |                   | slot
@@ -50,14 +51,16 @@ use crate::error::PositionError;
 /// The *publication fingerprint* represents the settings that decide which events there are and how
 /// they are numbered: the names of the publications, and the options `messages`, `origin` and
 /// `two_phase`. It does not cover the content of the publications: the server uses their content at
-/// the time when the transaction was written, however often it sends it.
+/// the time when the transaction was written, however often it sends it. Events that end
+/// transactions and descriptions of tables are not counted, so it does not cover these either.
 ///
 /// Two positions are equal when their texts are.
 #[derive(Clone)]
 pub struct Position {
     identity: Arc<StreamIdentity>,
     commit_lsn: Lsn,
-    /// The index of the event in its transaction, or [`END`]; `None` outside of a transaction.
+    /// The index of the event in its transaction, the same with [`SCHEMA`], or [`END`]; `None`
+    /// outside of a transaction.
     index: Option<u64>,
     /// The number of the event on its reader, from 1, without gaps; 0 for a position that is not an
     /// event of a reader.
@@ -68,6 +71,10 @@ pub struct Position {
 
 /// The index of an event that ends a transaction. So many events fit in none.
 pub(crate) const END: u64 = u64::MAX;
+
+/// The bit of an index that distinguishes the description of a table from the event of the same
+/// index, which follows it.
+pub(crate) const SCHEMA: u64 = 1 << 63;
 
 impl Position {
     pub(crate) fn new(
@@ -94,9 +101,10 @@ impl Position {
 
     /// Returns the index of the event in its transaction, from 0. Many events share one commit LSN:
     /// the index distinguishes them. `None` outside of a transaction, and for an event that ends
-    /// one ([`Op::Commit`](crate::Op::Commit)).
+    /// one ([`Op::Commit`](crate::Op::Commit)). The description of a table
+    /// ([`Op::Schema`](crate::Op::Schema)) has the index of the event that follows it.
     pub fn index(&self) -> Option<u64> {
-        self.index.filter(|index| *index != END)
+        self.index.filter(|index| *index != END).map(|index| index & !SCHEMA)
     }
 
     /// Returns the index as it was passed to [`new`](Self::new).
@@ -176,6 +184,9 @@ const END_OF_TEXT: char = '.';
 /// The index of an event that ends a transaction, as text.
 const END_OF_TRANSACTION: &str = "end";
 
+/// The letter before the index of the description of a table, as text.
+const BEFORE: char = 's';
+
 /// The parts of the text, in order.
 const PARTS: [&str; 7] =
     ["version", "system identifier", "timeline", "slot", "publication fingerprint", "LSN", "index"];
@@ -191,6 +202,9 @@ impl fmt::Display for Position {
         )?;
         match self.index {
             Some(END) => write!(f, "{END_OF_TRANSACTION}{END_OF_TEXT}"),
+            Some(index) if index & SCHEMA != 0 => {
+                write!(f, "{BEFORE}{}{END_OF_TEXT}", index & !SCHEMA)
+            }
             Some(index) => write!(f, "{index}{END_OF_TEXT}"),
             None => write!(f, "-{END_OF_TEXT}"),
         }
@@ -228,10 +242,14 @@ impl FromStr for Position {
         let index = match next("index")? {
             "-" => None,
             END_OF_TRANSACTION => Some(END),
-            index => match decimal(index) {
-                Some(END) | None => return Err(wrong("index")),
-                index => index,
-            },
+            index => {
+                let (digits, bit) = match index.strip_prefix(BEFORE) {
+                    Some(digits) => (digits, SCHEMA),
+                    None => (index, 0),
+                };
+                let index = decimal(digits).filter(|index| index & SCHEMA == 0);
+                Some(index.ok_or_else(|| wrong("index"))? | bit)
+            }
         };
         if parts.next().is_some() {
             return Err(wrong("end"));

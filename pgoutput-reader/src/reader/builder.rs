@@ -1,6 +1,7 @@
 //! Settings of a reader.
 
 mod connect;
+mod output;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -301,29 +302,6 @@ impl ReaderBuilder {
     #[must_use]
     pub fn until_lsn(mut self, lsn: Lsn) -> Self {
         self.until = Some(lsn);
-        self
-    }
-
-    /// Sets whether each transaction with events ends with an event of its own,
-    /// [`Op::Commit`](crate::Op::Commit). Without it, [`ChangeEvent::is_last`] tells the same.
-    ///
-    /// Such an event has the [end](crate::TransactionInfo::end_lsn) of the transaction, no table
-    /// and no rows. Its position is after the whole transaction. You may change this setting
-    /// between two runs that resume from each other's positions.
-    ///
-    /// [`ChangeEvent::is_last`]: crate::ChangeEvent::is_last
-    #[must_use]
-    pub fn commits(mut self, commits: bool) -> Self {
-        self.output.commits = commits;
-        self
-    }
-
-    /// Sets whether the JSON of events has LSNs as text, as in `"lsn":"0/158FAC8"`. By default they
-    /// are numbers.
-    #[cfg(feature = "json")]
-    #[must_use]
-    pub fn lsns_as_text(mut self, as_text: bool) -> Self {
-        self.output.lsns_as_text = as_text;
         self
     }
 

@@ -43,7 +43,6 @@ impl TableDescription {
     }
 
     /// Describes a table by the stream alone, without facts from the catalogue.
-    #[cfg(test)]
     pub(crate) fn by_stream(relation: &Relation, stream: &StreamTypes) -> Self {
         let nothing = relation.columns().iter().map(|_| ColumnFacts::default());
         Self::new(relation, nothing, &CatalogTypes::new(), stream)

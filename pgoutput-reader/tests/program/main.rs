@@ -6,6 +6,7 @@ mod memory;
 mod reconnect;
 mod report;
 mod run;
+mod schemas;
 mod signals;
 mod stdout;
 mod tail;

@@ -16,6 +16,7 @@ fn wrong_usage_is_exit_status_2() {
         &["tail", "--slot", "s", "--publication", "p", "--limit", "many"],
         &["tail", "--slot", "s", "--publication", "p", "--until-lsn", "7/"],
         &["tail", "--slot", "s", "--publication", "p", "--format", "xml"],
+        &["tail", "--slot", "s", "--publication", "p", "--schema", "never"],
         &["tail", "--slot", "s", "--publication", "p", "--failover"],
         &[
             "tail",
@@ -58,6 +59,8 @@ fn help_is_status_0_and_lists_every_option() {
         "--no-spill-fallback",
         "--two-phase",
         "--commits",
+        "--schema-changes",
+        "--schema",
         "--position",
         "--lsn-format",
         "--output",

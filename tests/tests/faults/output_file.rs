@@ -15,7 +15,7 @@ use crate::with_each_server;
 /// The number of rows that each transaction inserts.
 const ROWS: usize = 50;
 
-fn tail(fixture: &Fixture<'_>, folder: &Path) -> Command {
+fn tail(fixture: &Fixture<'_>, folder: &Path, options: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tail"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PG") {
@@ -24,7 +24,7 @@ fn tail(fixture: &Fixture<'_>, folder: &Path) -> Command {
     }
     let dsn = fixture.database().dsn();
     command.args(["tail", "--quiet", "--dsn", &dsn, "--slot", fixture.slot_name()]);
-    command.args(["--publication", PUBLICATION]);
+    command.args(["--publication", PUBLICATION]).args(options);
     command.arg("--output").arg(folder.join("changes"));
     command.arg("--position-file").arg(folder.join("position"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
@@ -41,6 +41,18 @@ impl Drop for Killed {
 }
 
 fn run(server: &'static Server, seed: u64, faults: usize) {
+    let rows = written(server, seed, faults, &[]);
+    assert!(rows.iter().all(|row| row["table_schema"].is_object()));
+}
+
+/// With the schema once, it comes again after each start, before the first row.
+fn run_with_schemas(server: &'static Server, seed: u64, faults: usize) {
+    let rows = written(server, seed, faults, &["--schema", "once", "--schema-changes"]);
+    assert!(rows.iter().all(|row| row["relation_id"].is_u64()));
+}
+
+/// Writes while the program is killed, and returns the rows in the file after checking them.
+fn written(server: &'static Server, seed: u64, faults: usize, options: &[&str]) -> Vec<Value> {
     let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY)");
     let folder = tempfile::tempdir().unwrap();
     let mut random = Random::new(seed);
@@ -50,7 +62,7 @@ fn run(server: &'static Server, seed: u64, faults: usize) {
     for _ in 0..faults {
         fixture.wait_until_free();
         let before = fs::read(&position).ok();
-        let _running = Killed(tail(&fixture, folder.path()).spawn().unwrap());
+        let _running = Killed(tail(&fixture, folder.path(), options).spawn().unwrap());
         for _ in 0..=random.below(40) {
             let first = last + 1;
             last += ROWS;
@@ -70,18 +82,25 @@ fn run(server: &'static Server, seed: u64, faults: usize) {
     assert!(faults < 6 || stored > faults / 4, "{stored} of {faults} runs");
     fixture.wait_until_free();
     let end = fixture.end().to_string();
-    let ended = output(tail(&fixture, folder.path()).args(["--until-lsn", &end]));
+    let ended = output(tail(&fixture, folder.path(), options).args(["--until-lsn", &end]));
     assert!(ended.status.success(), "{ended:?}");
     let lines = fs::read_to_string(folder.path().join("changes")).unwrap();
-    let ids: Vec<u64> = lines
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["after"]["id"].as_u64().unwrap())
-        .collect();
+    let objects = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let (schemas, rows): (Vec<_>, Vec<_>) = objects.partition(|object| object["op"] == "S");
+    assert_eq!(schemas.is_empty(), options.is_empty());
+    assert!(lines.starts_with(if options.is_empty() { r#"{"op":"I""# } else { r#"{"op":"S""# }));
+    let ids: Vec<u64> = rows.iter().map(|row| row["after"]["id"].as_u64().unwrap()).collect();
     assert_eq!(ids.len(), last);
     assert!(ids.iter().copied().eq(1..=last as u64), "each change once and in order");
+    rows
 }
 
 #[test]
 fn an_output_file_has_each_change_once_however_often_the_program_is_killed() {
-    with_each_server(20, run);
+    with_each_server(10, run);
+}
+
+#[test]
+fn an_output_file_with_schemas_has_each_change_once_however_often_the_program_is_killed() {
+    with_each_server(10, run_with_schemas);
 }

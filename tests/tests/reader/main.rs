@@ -27,6 +27,7 @@ mod refused_batch;
 mod replica_identity;
 mod reported_positions;
 mod resume;
+mod schema_changes;
 mod settings;
 mod shutdown;
 mod slot_creation;

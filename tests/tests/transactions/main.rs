@@ -4,6 +4,7 @@ mod cuts;
 mod descriptions;
 mod many;
 mod prepared;
+mod schema_changes;
 mod spill;
 mod streamed;
 mod units;

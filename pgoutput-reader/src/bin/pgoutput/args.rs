@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use pgoutput_reader::{Lsn, Origin, Streaming};
+use pgoutput_reader::{Lsn, Origin, SchemaOutput, Streaming};
 
 /// Changes of a PostgreSQL database as JSON.
 #[derive(Debug, Parser)]
@@ -118,14 +118,25 @@ pub(crate) struct Tail {
     #[arg(long, value_name = "LSN", value_parser = lsn)]
     pub(crate) until_lsn: Option<Lsn>,
 
-    /// End after this many changes. A transaction that is cut off is not acknowledged, and all of
-    /// it is printed again next time; to an output file, only the rest of it.
+    /// End after this many changes, not counting objects with op S. A transaction that is cut off
+    /// is not acknowledged, and all of it is printed again next time; to an output file, only the
+    /// rest of it.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
 
     /// End each transaction with an object of its own, with op C.
     #[arg(long)]
     pub(crate) commits: bool,
+
+    /// Print an object with op S when a table was altered, before its next change.
+    #[arg(long)]
+    pub(crate) schema_changes: bool,
+
+    /// Where the table of a change is described. each: in the change, as table_schema. once: in an
+    /// object with op S, before the first change of the table and again after each change of its
+    /// description; changes have only the relation_id. Each start of the program begins anew.
+    #[arg(long, value_enum, default_value = "each")]
+    pub(crate) schema: SchemaArg,
 
     /// Add the position of each change, from which the library can resume.
     #[arg(long)]
@@ -200,6 +211,21 @@ pub(crate) enum Format {
 pub(crate) enum LsnFormat {
     Decimal,
     Hex,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaArg {
+    Each,
+    Once,
+}
+
+impl From<SchemaArg> for SchemaOutput {
+    fn from(arg: SchemaArg) -> Self {
+        match arg {
+            SchemaArg::Each => Self::Each,
+            SchemaArg::Once => Self::Once,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
-use pgoutput_reader::{Acknowledger, ChangeEvent, Lsn, Position};
+use pgoutput_reader::{Acknowledger, ChangeEvent, Lsn, Op, Position};
 
 use crate::args::{Format, Tail};
 use crate::position_file::{PositionFile, Stored};
@@ -91,7 +91,7 @@ impl Output {
             self.object = String::new();
         }
         self.pending = Some(event.position());
-        self.waiting += 1;
+        self.waiting += u64::from(event.op() != Op::Schema);
         Ok(())
     }
 

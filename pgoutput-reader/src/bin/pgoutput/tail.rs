@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pgoutput_reader::decode::value::JsonOptions;
 use pgoutput_reader::{
-    Acknowledge, Config, Error, ErrorKind, Lsn, MissingPublication, Next, Position, Reader,
+    Acknowledge, Config, Error, ErrorKind, Lsn, MissingPublication, Next, Op, Position, Reader,
     ReaderBuilder, Reconnect, SlotCreation, SpillOptions, StreamOptions,
 };
 
@@ -97,6 +97,8 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
         .options(options(tail))
         .spill(spill(tail))
         .commits(tail.commits)
+        .schema_changes(tail.schema_changes)
+        .schema_output(tail.schema.into())
         .lsns_as_text(tail.lsn_format == LsnFormat::Hex)
         .json_options(
             JsonOptions::default()
@@ -213,7 +215,9 @@ fn print(
                 if let Err(error) = output.write(&event) {
                     break Err(error.into());
                 }
-                left = left.map(|left| left - 1);
+                if event.op() != Op::Schema {
+                    left = left.map(|left| left - 1);
+                }
             }
             Ok(Next::Finished) => break Ok(()),
             Ok(_) => {}

@@ -228,7 +228,11 @@ fn an_interrupted_transaction_that_the_server_skips_is_an_error() {
 /// A transaction of four events, of which the first three were delivered: the number of its events
 /// that count as delivered, with the slot confirmed up to `confirmed`.
 fn skipped_after_position(confirmed: u64) -> usize {
-    let position = "1:7:1:s:00000000000000aa:0/1000:2.".parse().unwrap();
+    skipped_after_index("2", confirmed)
+}
+
+fn skipped_after_index(index: &str, confirmed: u64) -> usize {
+    let position = format!("1:7:1:s:00000000000000aa:0/1000:{index}.").parse().unwrap();
     let mut resume = Resume::after(&position, Lsn::new(confirmed));
     resume.begin(Lsn::new(0x1000)).unwrap();
     (0..4).take_while(|lsn| resume.skip(Lsn::new(*lsn)).unwrap()).count()
@@ -239,6 +243,24 @@ fn a_position_resumes_inside_its_transaction_unless_all_of_it_was_confirmed() {
     assert_eq!(skipped_after_position(0xFFF), 3);
     assert_eq!(skipped_after_position(0x1000), 3);
     assert_eq!(skipped_after_position(0x1001), 4);
+}
+
+#[test]
+fn a_description_resumes_before_the_event_that_it_belongs_to() {
+    for (index, skipped) in [("s0", 0), ("0", 1), ("s1", 1), ("s3", 3), ("end", 4)] {
+        assert_eq!(skipped_after_index(index, 0xFFF), skipped, "{index}");
+        assert_eq!(skipped_after_index(index, 0x1001), 4, "{index}");
+    }
+    let position = "1:7:1:s:00000000000000aa:0/1000:s0.".parse().unwrap();
+    let mut resume = Resume::after(&position, Lsn::ZERO);
+    assert!(resume.has_described() && resume.is_interrupted());
+    resume.begin(Lsn::new(0x1000)).unwrap();
+    assert!(!resume.skip(Lsn::new(1)).unwrap());
+    resume.delivered(Lsn::new(1));
+    assert!(!resume.has_described());
+    // The server passes over the transaction.
+    let resume = Resume::after(&position, Lsn::ZERO);
+    assert!(resume.reached(Lsn::new(0x1001)).is_err());
 }
 
 #[test]

@@ -103,15 +103,7 @@ impl ChangeEvent {
             out.push('}');
             return Ok(());
         }
-        out.push_str(",\"table_schema\":");
-        let keys = if let Some(shared) = &self.table {
-            let table = shared.json(Fragment::of_table)?;
-            out.push_str(&table.json);
-            table.keys.as_ref()
-        } else {
-            out.push_str("null");
-            &[]
-        };
+        let keys = self.append_table(out)?;
         // Most events have only one of the two rows.
         let before = matches!(self.op(), Op::Update | Op::Delete).then(|| self.before()).flatten();
         let after = matches!(self.op(), Op::Insert | Op::Update).then(|| self.after()).flatten();
@@ -140,8 +132,29 @@ impl ChangeEvent {
         {
             field(out, "message", &logical_message(&body))?;
         }
+        if let Some(change) = self.schema_change() {
+            field(out, "schema_change", change)?;
+        }
         out.push('}');
         Ok(())
+    }
+
+    /// Appends the description of the table, or its id if another event has that. Returns the names
+    /// of the columns as keys.
+    fn append_table(&self, out: &mut String) -> Result<&[String], Error> {
+        let Some(shared) = &self.table else {
+            out.push_str(",\"table_schema\":null");
+            return Ok(&[]);
+        };
+        let table = shared.json(Fragment::of_table)?;
+        if self.schema_apart {
+            // Writing to a String cannot fail.
+            let _ = write!(out, ",\"relation_id\":{}", shared.relation().oid().as_u32());
+        } else {
+            out.push_str(",\"table_schema\":");
+            out.push_str(&table.json);
+        }
+        Ok(&table.keys)
     }
 }
 

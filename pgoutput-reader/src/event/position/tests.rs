@@ -18,6 +18,12 @@ fn the_text_contains_every_part() {
     let end: Position = STORED.replace(":3.", ":end.").parse().unwrap();
     assert_eq!((end.index(), end.to_string()), (None, STORED.replace(":3.", ":end.")));
     assert_ne!(end, outside.parse().unwrap());
+    let described: Position = STORED.replace(":3.", ":s3.").parse().unwrap();
+    assert_eq!(
+        (described.index(), described.to_string()),
+        (Some(3), STORED.replace(":3.", ":s3."))
+    );
+    assert_ne!(described, position);
 }
 
 #[test]
@@ -41,6 +47,11 @@ fn an_invalid_position_is_an_error_that_names_the_part() {
         (":3.", ":.", "index"),
         (":3.", ":18446744073709551615.", "index"),
         (":3.", ":18446744073709551616.", "index"),
+        (":3.", ":9223372036854775808.", "index"),
+        (":3.", ":s9223372036854775808.", "index"),
+        (":3.", ":s.", "index"),
+        (":3.", ":ss3.", "index"),
+        (":3.", ":send.", "index"),
         (":3.", ".", "index"),
         (":3.", ":3:.", "end"),
         (":3.", ":3:x", "end"),

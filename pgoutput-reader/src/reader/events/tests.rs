@@ -16,6 +16,8 @@ use crate::reader::SpillOptions;
 use crate::schema::Schemas;
 use crate::source::capture::{Capture, Plan, Unit, undivided, units, without_messages};
 
+mod descriptions;
+
 const CAPTURES: [&str; 5] = [
     "10/proto1",
     "13/proto1",
@@ -44,6 +46,18 @@ fn events_with(
     spill: SpillOptions,
     commits: bool,
 ) -> Events<Capture> {
+    let output = OutputSettings { commits, ..OutputSettings::default() };
+    resumed_events(units, plan, mode, spill, output, None)
+}
+
+fn resumed_events(
+    units: &Arc<[Unit]>,
+    plan: Plan,
+    mode: Acknowledge,
+    spill: SpillOptions,
+    output: OutputSettings,
+    position: Option<&Position>,
+) -> Events<Capture> {
     let (fingerprint, reader) = (Fingerprint::new(7, "app"), ReaderId::unique());
     let slot = "s".into();
     let identity =
@@ -53,13 +67,13 @@ fn events_with(
     let settings = Settings {
         fingerprint,
         identity: Arc::new(identity),
-        resume: Resume::default(),
-        newest: None,
+        resume: position.map(|position| Resume::after(position, Lsn::ZERO)).unwrap_or_default(),
+        newest: position.map(|last| (last.commit_lsn(), last.raw_index())),
         acknowledger,
         mode,
         idle: Idle::Keepalives,
         until: None,
-        output: OutputSettings { commits, ..OutputSettings::default() },
+        output,
     };
     let delivery = Delivery::new(settings, Instant::now());
     let source = Capture::new(units.clone(), plan, acknowledged);

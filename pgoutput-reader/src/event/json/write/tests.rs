@@ -108,6 +108,7 @@ fn events(capture: &str) -> Vec<ChangeEvent> {
             delivery: number,
             is_last: false,
             lsns_as_text: false,
+            schema_apart: false,
             index: number,
             context: if number.is_multiple_of(5) {
                 Context::Alone(Arc::clone(&identity))
