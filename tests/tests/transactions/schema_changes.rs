@@ -12,7 +12,7 @@ use pgoutput_tests::{
     Condition, Direction, Fixture, InTime as _, Network, PUBLICATION, Random, line,
 };
 
-use super::streamed::streaming;
+use super::streamed::{assert_same, lines, streaming};
 use super::with_streaming_servers;
 use super::workload::{Workload, seeds, setup};
 
@@ -44,17 +44,6 @@ fn ops(events: &[ChangeEvent]) -> String {
         length => format!("{}{length}", run[0].op().code()),
     });
     runs.collect::<Vec<_>>().join(" ")
-}
-
-fn lines(events: &[ChangeEvent]) -> Vec<String> {
-    events.iter().map(line).collect()
-}
-
-fn assert_same(got: &[String], expected: &[String], context: &str) {
-    for (got, expected) in got.iter().zip(expected) {
-        assert_eq!(got, expected, "{context}");
-    }
-    assert_eq!(got.len(), expected.len(), "{context}");
 }
 
 /// A table that is altered inside of large transactions, of which one and a savepoint are rolled

@@ -28,12 +28,12 @@ fn read(
     fixture.read_with(|builder| set_up(builder.options(options).acknowledge(Acknowledge::Never)))
 }
 
-fn lines(events: &[ChangeEvent]) -> Vec<String> {
+pub(crate) fn lines(events: &[ChangeEvent]) -> Vec<String> {
     events.iter().map(line).collect()
 }
 
 /// Compares event by event, since all of them would be too much to print.
-fn assert_same(got: &[String], expected: &[String], context: &str) {
+pub(crate) fn assert_same(got: &[String], expected: &[String], context: &str) {
     for (got, expected) in got.iter().zip(expected) {
         assert_eq!(got, expected, "{context}");
     }
