@@ -51,7 +51,7 @@ pub(crate) struct Schemas {
     tables: BTreeMap<Oid, Table>,
     /// The greatest number of tables kept with their descriptions from the catalogue.
     max_tables: usize,
-    /// The descriptions that the program has got. They stay when a new stream starts.
+    /// The descriptions that were delivered. They stay when a new stream starts.
     versions: Versions,
     dropped: Dropped,
     money_digits: Option<u8>,
@@ -93,7 +93,7 @@ impl Schemas {
     }
 
     /// Forgets everything that a stream said: a new one describes every table and type again, and
-    /// may come from another server. What the program has got is kept, to find changes of it.
+    /// may come from another server. What was delivered is kept, to find changes of it.
     pub(crate) fn restart(&mut self) {
         self.relations = Relations::new();
         self.types.clear();
@@ -229,7 +229,7 @@ impl Schemas {
         }
     }
 
-    /// The number of tables that the stream has described, or of those that the program has got.
+    /// The number of tables that the stream has described, or of those that were delivered.
     fn number_of_tables(&self) -> usize {
         self.relations.iter().len().max(self.versions.len())
     }

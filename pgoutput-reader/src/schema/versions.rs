@@ -1,4 +1,4 @@
-//! The description of each table that the program got last, to find out how the next one differs.
+//! The description of each table that was delivered last, to find out how the next one differs.
 //!
 //! These outlive the streams: each stream describes its tables from the beginning.
 

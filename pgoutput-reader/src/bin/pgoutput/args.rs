@@ -134,7 +134,7 @@ pub(crate) struct Tail {
 
     /// Where the table of a change is described. each: in the change, as table_schema. once: in an
     /// object with op S, before the first change of the table and again after each change of its
-    /// description; changes have only the relation_id. Each start of the program begins anew.
+    /// description; changes have only the relation_id. They are printed again after each start.
     #[arg(long, value_enum, default_value = "each")]
     pub(crate) schema: SchemaArg,
 

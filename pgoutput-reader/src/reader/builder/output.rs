@@ -5,7 +5,7 @@ use crate::event::SchemaOutput;
 
 impl ReaderBuilder {
     /// Sets whether each transaction with events ends with an event of its own,
-    /// [`Op::Commit`](crate::Op::Commit). Without it, [`ChangeEvent::is_last`] tells the same.
+    /// [`Op::Commit`](crate::Op::Commit). Without it, [`ChangeEvent::is_last`] shows the same.
     ///
     /// Such an event has the [end](crate::TransactionInfo::end_lsn) of the transaction, no table
     /// and no rows. Its position is after the whole transaction. You may change this setting
