@@ -13,16 +13,21 @@ use crate::proto::{CreateSlot, StartReplication, command};
 use crate::server_version::ServerVersion;
 use async_messages::AsyncMessages;
 use protection::Protection;
+#[cfg(not(feature = "reader"))]
 use query::OnlyRow;
 
 mod async_messages;
 #[cfg(feature = "postgres")]
 mod connect_postgres;
 mod copy;
+#[cfg(feature = "reader")]
+mod copy_out;
 mod hosts;
 mod open;
 mod protection;
 mod query;
+#[cfg(feature = "reader")]
+mod session;
 mod session_attrs;
 #[cfg(feature = "reader")]
 mod sql_connection;
@@ -30,7 +35,13 @@ mod timeline;
 
 pub use copy::CopyBoth;
 pub(crate) use copy::{Advance, CopySender};
+#[cfg(feature = "reader")]
+pub(crate) use copy_out::{CopyOutAdvance, NOT_STARTED};
+#[cfg(feature = "reader")]
+pub(crate) use query::OnlyRow;
 pub use query::{QueryRow, Rows};
+#[cfg(feature = "reader")]
+pub(crate) use session::SessionOpener;
 #[cfg(feature = "reader")]
 pub(crate) use sql_connection::SqlConnector;
 pub use timeline::TimelineSwitch;
@@ -221,7 +232,7 @@ impl Connection {
 
     /// SQL_ASCII databases contain any bytes. If the client encoding were UTF-8, the server would
     /// fail on the first change with invalid bytes, and again whenever the slot is read.
-    fn set_client_encoding(&mut self) -> Result<(), Error> {
+    pub(crate) fn set_client_encoding(&mut self) -> Result<(), Error> {
         if self.parameter("server_encoding") == Some("SQL_ASCII") {
             self.simple_query("SET client_encoding TO SQL_ASCII")?;
         }

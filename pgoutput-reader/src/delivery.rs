@@ -27,13 +27,14 @@ use pgoutput_decode::{Lsn, Message, TimestampTz};
 
 use crate::assemble::Arrival;
 use crate::error::StreamError;
-use crate::event::{ChangeEvent, Fingerprint, Position, SchemaOutput, StreamIdentity};
+use crate::event::{ChangeEvent, Copied, Fingerprint, Position, SchemaOutput, StreamIdentity};
 use crate::schema::{Need, Schemas};
 pub use ack::{Acknowledge, Acknowledger, Stage};
 pub(crate) use due::Due;
 pub use idle::Idle;
 use idle::IdleTimer;
 pub(crate) use resume::Resume;
+pub(crate) use transactions::CopyEvent;
 use transactions::{Progress, Transactions};
 use until::Until;
 
@@ -186,6 +187,30 @@ impl Delivery {
         })
     }
 
+    /// Puts an event of an initial copy in `out`. After [`Outcome::Needs`] the same event must be
+    /// passed in again.
+    ///
+    /// # Errors
+    /// A row that does not fit its table.
+    pub(crate) fn copy(
+        &mut self,
+        event: CopyEvent<'_>,
+        schemas: &mut Schemas,
+        out: &mut Option<ChangeEvent>,
+    ) -> Result<Outcome, StreamError> {
+        self.idle_at = None;
+        Ok(match self.transactions.copy(event, schemas, out)? {
+            Progress::Needs(need) => Outcome::Needs(need),
+            Progress::Nothing => Outcome::Nothing,
+            _ => Outcome::Event,
+        })
+    }
+
+    /// Sets the tables that an initial copy of an earlier run has finished.
+    pub(crate) fn set_copied(&mut self, copied: Copied) {
+        self.transactions.set_copied(copied);
+    }
+
     /// Processes a keepalive.
     ///
     /// # Errors
@@ -245,7 +270,8 @@ impl Delivery {
     /// may be on their way.
     pub(crate) fn idle_position(&self) -> Option<Position> {
         let lsn = self.idle_at.filter(|_| !self.transactions.is_interrupted())?;
-        Some(Position::idle(self.transactions.identity(), lsn, self.transactions.delivered()))
+        let identity = self.transactions.identity(lsn);
+        Some(Position::idle(identity, lsn, self.transactions.delivered()))
     }
 
     /// The commit time of the newest transaction of which an event was delivered.

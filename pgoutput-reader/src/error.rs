@@ -19,11 +19,15 @@ mod position;
 mod protocol;
 mod server;
 #[cfg(feature = "reader")]
+mod snapshot;
+#[cfg(feature = "reader")]
 mod spill;
 #[cfg(feature = "reader")]
 mod sql;
 mod stream;
 mod tls;
+#[cfg(feature = "reader")]
+mod transient;
 
 pub use auth::AuthError;
 #[cfg(feature = "reader")]
@@ -38,11 +42,15 @@ pub use protocol::{LimitError, ProtocolError};
 pub use server::ServerMessage;
 pub(crate) use server::printable;
 #[cfg(feature = "reader")]
+pub use snapshot::{CopyRowError, SnapshotError};
+#[cfg(feature = "reader")]
 pub use spill::SpillError;
 #[cfg(feature = "reader")]
 pub use sql::SqlError;
 pub use stream::{SetupError, StreamError};
 pub use tls::TlsError;
+#[cfg(feature = "reader")]
+pub(crate) use transient::is_transient;
 
 /// An error of this crate. It is one word wide, and [`kind`](Error::kind) returns the details.
 ///
@@ -102,6 +110,10 @@ pub enum ErrorKind {
     #[cfg(feature = "reader")]
     #[error(transparent)]
     Spill(SpillError),
+    /// The initial copy.
+    #[cfg(feature = "reader")]
+    #[error(transparent)]
+    Snapshot(SnapshotError),
     /// A server that does not continue what was read: another cluster or timeline, or lost WAL.
     #[cfg(feature = "reader")]
     #[error(transparent)]
@@ -379,6 +391,14 @@ mod tests {
                 existing: vec![hostile()],
                 database: hostile(),
             },
+        ] {
+            kinds.push(ErrorKind::Setup(error));
+        }
+        #[cfg(feature = "reader")]
+        for error in [
+            SetupError::NameNotUtf8 { name: hostile(), table: hostile() },
+            SetupError::ColumnListsDiffer { table: hostile() },
+            SetupError::GeneratedColumnsDiffer { table: hostile() },
         ] {
             kinds.push(ErrorKind::Setup(error));
         }

@@ -1,6 +1,7 @@
 //! Change events.
 
 mod content;
+mod copied;
 mod fnv;
 #[cfg(feature = "json")]
 pub(crate) mod json;
@@ -23,6 +24,7 @@ use pgoutput_decode::Lsn;
 use pgoutput_decode::message::{MessageBody, TruncateFlags};
 
 pub(crate) use content::{Content, full_width};
+pub(crate) use copied::Copied;
 #[cfg(feature = "json")]
 pub use json::JsonError;
 pub(crate) use message_id::Fingerprint;
@@ -67,6 +69,10 @@ pub enum Op {
     CommitPrepared,
     /// `A`: a transaction that was prepared is rolled back.
     RollbackPrepared,
+    /// `R`: a row of the [initial copy](crate::Snapshot).
+    SnapshotRow,
+    /// `Z`: the initial copy is complete.
+    SnapshotEnd,
 }
 
 impl Op {
@@ -83,6 +89,8 @@ impl Op {
             Self::Prepare => 'P',
             Self::CommitPrepared => 'K',
             Self::RollbackPrepared => 'A',
+            Self::SnapshotRow => 'R',
+            Self::SnapshotEnd => 'Z',
         }
     }
 }
@@ -101,7 +109,7 @@ pub struct ChangeEvent {
     /// The event's number on this reader, from 1, without gaps.
     pub(crate) delivery: u64,
     /// The index of the event in its transaction, from 0; for the description of a table with the
-    /// bit [`SCHEMA`].
+    /// bit [`SCHEMA`]. In an initial copy it is the number of the row in its table.
     pub(crate) index: u64,
     /// Whether the JSON has only the id of the table, since another event has its description.
     #[cfg_attr(not(feature = "json"), expect(dead_code))]
@@ -122,6 +130,21 @@ pub(crate) enum Context {
     Transaction(Arc<Shared<TransactionInfo>>),
     /// A message outside of transactions.
     Alone(Arc<StreamIdentity>),
+    /// A part of an initial copy.
+    Copy(Arc<CopyContext>),
+}
+
+/// The place of events in an initial copy: those of one table, or the end.
+#[derive(Debug)]
+pub(crate) struct CopyContext {
+    /// The identity before the last row of the table.
+    pub(crate) within: Arc<StreamIdentity>,
+    /// The identity once the table is finished.
+    pub(crate) after: Arc<StreamIdentity>,
+    /// The LSN at which the stream continues.
+    pub(crate) stream_lsn: Lsn,
+    /// The number of the table in its run, from 1.
+    pub(crate) number: u64,
 }
 
 impl ChangeEvent {
@@ -139,9 +162,13 @@ impl ChangeEvent {
     ///
     /// The id is a version 8 UUID (RFC 9562). It consists of the LSN, whether the event is a
     /// message or a description, its ordinal among the changes of its transaction with that LSN,
-    /// and a fingerprint of the cluster's system identifier and the database. Nothing in it is
-    /// random.
+    /// and a fingerprint of the cluster's system identifier and the database. For a row of an
+    /// initial copy it consists of the LSN of the snapshot, the numbers of the table and of the row
+    /// in the copy, and the fingerprint. Nothing in it is random.
     pub fn message_id(&self) -> MessageId {
+        if let Context::Copy(copy) = &self.context {
+            return MessageId::of_copy(self.lsn, copy.number, self.index, self.fingerprint);
+        }
         let (kind, ordinal) = match self.op {
             Op::Message => (message_id::Kind::Other, self.ordinal),
             // The ordinal of a message is 0.
@@ -165,12 +192,17 @@ impl ChangeEvent {
                 (transaction.identity(), transaction.commit_lsn(), Some(self.index))
             }
             Context::Alone(identity) => (identity, self.lsn, None),
+            Context::Copy(copy) => {
+                let identity = if self.is_last { &copy.after } else { &copy.within };
+                (identity, copy.stream_lsn, None)
+            }
         };
         Position::new(identity, lsn, index, self.delivery)
     }
 
     /// Returns whether this is the last event of its transaction, so that what was read of it is
-    /// complete. A message outside of transactions is always the last.
+    /// complete. A message outside of transactions is always the last. In an [initial
+    /// copy](crate::Snapshot) the rows of one table count as a transaction.
     ///
     /// The reader knows it because it returns an event only once it has received what follows: the
     /// next event, or the Commit, which the server sends at once. If the reader ends in between,
@@ -194,11 +226,12 @@ impl ChangeEvent {
         self.is_last
     }
 
-    /// Returns the transaction; `None` only for a message that was written outside of transactions.
+    /// Returns the transaction; `None` for a message that was written outside of transactions, and
+    /// for an event of an [initial copy](crate::Snapshot).
     pub fn transaction(&self) -> Option<&Arc<TransactionInfo>> {
         match &self.context {
             Context::Transaction(transaction) => Some(transaction.value()),
-            Context::Alone(_) => None,
+            Context::Alone(_) | Context::Copy(_) => None,
         }
     }
 

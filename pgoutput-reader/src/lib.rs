@@ -99,6 +99,8 @@ mod schema;
 mod server_version;
 mod setup;
 #[cfg(feature = "reader")]
+mod snapshot;
+#[cfg(feature = "reader")]
 mod source;
 mod sql;
 mod stream;
@@ -116,7 +118,9 @@ pub use error::{
     TlsError,
 };
 #[cfg(feature = "reader")]
-pub use error::{BlockingSession, HistoryError, PositionError, SpillError, SqlError};
+pub use error::{
+    BlockingSession, CopyRowError, HistoryError, PositionError, SnapshotError, SpillError, SqlError,
+};
 #[cfg(all(feature = "reader", feature = "json"))]
 pub use event::JsonError;
 #[cfg(feature = "reader")]
@@ -147,6 +151,11 @@ pub use schema::{Changed, ColumnAt, SchemaDifference};
 pub use server_version::ServerVersion;
 #[cfg(feature = "reader")]
 pub use setup::SlotWait;
+#[cfg(feature = "reader")]
+#[doc(hidden)]
+pub use snapshot::inspect;
+#[cfg(feature = "reader")]
+pub use snapshot::{Snapshot, SnapshotProgress};
 #[cfg(feature = "reader")]
 pub use source::{Reconnect, ReconnectAttempt, Reconnected, Started};
 pub use stream::{Health, ReplicationStream, SkippedPublication, StreamEvent, StreamEventBuf};

@@ -26,6 +26,9 @@ use crate::delivery::Acknowledger;
 use crate::error::{Error, ServerMessage};
 use crate::event::ChangeEvent;
 use crate::io::StopHandle;
+#[cfg(doc)]
+use crate::snapshot::Snapshot;
+use crate::snapshot::SnapshotProgress;
 use crate::source::{Replication, Started};
 use crate::stream::Health;
 
@@ -180,6 +183,27 @@ impl Reader {
             spilled: self.events.spilled(),
             ..self.events.source.health()
         }
+    }
+
+    /// Returns the progress of the [initial copy](Snapshot), without a query; `None` if there is
+    /// none, while its connection is lost, and after the first change was requested. After an
+    /// interruption it is that of the new snapshot.
+    ///
+    /// ```no_run
+    /// # let mut reader = pgoutput_reader::Reader::builder("").connect()?;
+    /// while let Some(event) = reader.next() {
+    ///     let event = event?;
+    ///     // … store it …
+    ///     if let Some(progress) = reader.snapshot_progress()
+    ///         && progress.rows % 100_000 == 0
+    ///     {
+    ///         eprintln!("{progress}");
+    ///     }
+    /// }
+    /// # Ok::<(), pgoutput_reader::Error>(())
+    /// ```
+    pub fn snapshot_progress(&self) -> Option<SnapshotProgress> {
+        self.events.source.copy_progress()
     }
 
     /// Returns the state of the slot and the WAL that the server keeps for it, queried over the SQL

@@ -3,31 +3,37 @@
 #[cfg(test)]
 pub(crate) mod capture;
 mod identity;
+mod initial_copy;
 #[cfg(test)]
-mod mock_server;
+pub(crate) mod mock_server;
 mod open;
+mod open_copy;
 mod outage;
 mod reconnect_policy;
 mod replication;
 mod stability;
 mod started;
-mod transient;
+mod stream_settings;
 mod verify;
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use pgoutput_decode::{Lsn, PrimaryKeepalive};
+use pgoutput_decode::{Lsn, Oid, PrimaryKeepalive};
 
 use crate::delivery::Due;
 use crate::error::Error;
+use crate::event::CopyContext;
 use crate::schema::{Facts, Need, Schemas};
 use crate::stream::StreamEvent;
 pub(crate) use identity::identify;
+pub(crate) use initial_copy::CopyStep;
 pub(crate) use open::StreamOpener;
 pub(crate) use reconnect_policy::{OnReconnect, OnReconnected};
 pub use reconnect_policy::{Reconnect, ReconnectAttempt, Reconnected};
-pub(crate) use replication::{OnSkipped, Replication, StreamSettings};
+pub(crate) use replication::Replication;
 pub use started::Started;
+pub(crate) use stream_settings::{OnSkipped, StreamSettings};
 pub(crate) use verify::Stored;
 
 /// A sequence of replication streams, each a repetition and continuation of the one before.
@@ -46,6 +52,12 @@ pub(crate) trait Source {
 
     /// Decodes the message of the last step; `None` if its stream is gone.
     fn read(&mut self, frame: Self::Frame) -> Result<Option<StreamEvent<'_>>, Error>;
+
+    /// Returns the part of the initial copy that the last step is about; `None` if there is no
+    /// copy.
+    fn copy_part(&self) -> Option<CopyPart<'_>> {
+        None
+    }
 
     /// Releases the message of the last step.
     fn release(&mut self);
@@ -97,6 +109,8 @@ pub(crate) enum Step<F> {
     Keepalive(PrimaryKeepalive),
     /// The server left out a publication that does not exist, as the settings allow.
     PublicationSkipped,
+    /// A part of the initial copy.
+    Copy(CopyStep),
     /// A new stream has started. It repeats the events that its server does not know to be
     /// acknowledged.
     Restarted,
@@ -104,4 +118,20 @@ pub(crate) enum Step<F> {
     TimedOut,
     /// The source was stopped, and no complete message is left.
     Stopped,
+}
+
+/// A part of an initial copy.
+#[derive(Debug)]
+pub(crate) struct CopyPart<'a> {
+    pub(crate) context: &'a Arc<CopyContext>,
+    /// The LSN of the snapshot.
+    pub(crate) point: Lsn,
+    /// The table; `None` after the last one.
+    pub(crate) table: Option<Oid>,
+    /// The Relation message of the table.
+    pub(crate) relation: &'a [u8],
+    /// The Insert message of the row.
+    pub(crate) row: &'a [u8],
+    /// The number of the row in the table, from 1.
+    pub(crate) number: u64,
 }

@@ -87,12 +87,26 @@ impl Connection {
             let timeout = config.get_connect_timeout();
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             let mut connection = open_with_fallback(config, target, |start| {
-                AddressAttempt { config, endpoint, target, deadline, start }.open()
+                AddressAttempt { config, endpoint, target, deadline, start, replication: true }
+                    .open()
             })?;
             connection.pin(timeout)?;
             connection.wanted(wanted, timeout)
         })
     }
+}
+
+/// Opens a session without `replication` on one address.
+#[cfg(feature = "reader")]
+pub(super) fn open_session(
+    config: &Config,
+    endpoint: &Endpoint,
+    target: &Target,
+    deadline: Option<Instant>,
+) -> Result<Connection, Error> {
+    open_with_fallback(config, target, |start| {
+        AddressAttempt { config, endpoint, target, deadline, start, replication: false }.open()
+    })
 }
 
 /// A failed attempt to connect to an address, and whether the other start may succeed.
@@ -124,11 +138,14 @@ struct AddressAttempt<'a> {
     target: &'a Target,
     deadline: Option<Instant>,
     start: Start,
+    /// Whether replication commands are accepted.
+    replication: bool,
 }
 
 impl AddressAttempt<'_> {
     fn open(&self) -> Result<Connection, ConnectFailure> {
-        let settings = StartupSettings::new(self.config)?;
+        let settings =
+            StartupSettings { replication: self.replication, ..StartupSettings::new(self.config)? };
         let address = self.endpoint.to_string();
         let transport = io::connect(self.target, self.config, self.deadline, &address)?;
         let limit = self.config.get_max_frame_size().saturating_sub(HEADER_LEN);

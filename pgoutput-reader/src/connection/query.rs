@@ -125,7 +125,7 @@ impl Connection {
 }
 
 impl OnlyRow {
-    pub(super) fn of(answers: Vec<Rows>, command: &'static str) -> Result<Self, Error> {
+    pub(crate) fn of(answers: Vec<Rows>, command: &'static str) -> Result<Self, Error> {
         match answers.into_iter().next().and_then(|rows| rows.rows.into_iter().next()) {
             Some(row) => Ok(Self { row, command }),
             None => Err(ProtocolError::Answer { command, field: "row" }.into()),
@@ -134,21 +134,21 @@ impl OnlyRow {
 }
 
 /// The row of a replication command, whose columns are known.
-pub(super) struct OnlyRow {
+pub(crate) struct OnlyRow {
     row: QueryRow,
     command: &'static str,
 }
 
 impl OnlyRow {
-    pub(super) fn optional(&self, field: &str) -> Option<&str> {
+    pub(crate) fn optional(&self, field: &str) -> Option<&str> {
         self.row.get(field)
     }
 
-    pub(super) fn text(&self, field: &'static str) -> Result<&str, ProtocolError> {
+    pub(crate) fn text(&self, field: &'static str) -> Result<&str, ProtocolError> {
         self.row.get(field).ok_or(ProtocolError::Answer { command: self.command, field })
     }
 
-    pub(super) fn parse<T: FromStr>(&self, field: &'static str) -> Result<T, ProtocolError> {
+    pub(crate) fn parse<T: FromStr>(&self, field: &'static str) -> Result<T, ProtocolError> {
         let wrong = ProtocolError::Answer { command: self.command, field };
         self.text(field)?.parse().map_err(|_| wrong)
     }

@@ -33,17 +33,20 @@ impl Delivery {
         if self.commits_wait {
             return self.add_boundary(wal_end);
         }
-        if self.mode != Acknowledge::Never {
-            let (delivered, signature) =
-                (self.transactions.delivered(), self.transactions.signature());
+        let (delivered, signature) = (self.transactions.delivered(), self.transactions.signature());
+        let lsn = signature.map_or(wal_end, |signature| signature.before(wal_end));
+        if self.mode != Acknowledge::Never && !self.transactions.is_in_copy(lsn) {
             self.acknowledger.add_idle_boundary(delivered, wal_end, signature);
         }
     }
 
     /// Records that nothing before `lsn` is needed once everything delivered so far is
     /// acknowledged.
+    ///
+    /// Before the end of what an initial copy contains, nothing is confirmed: only a stored
+    /// position says which changes the copy contains, and a reader without one must copy again.
     pub(super) fn add_boundary(&self, lsn: Lsn) {
-        if self.mode != Acknowledge::Never {
+        if self.mode != Acknowledge::Never && !self.transactions.is_in_copy(lsn) {
             self.acknowledger.add_boundary(self.transactions.delivered(), lsn);
         }
     }

@@ -67,8 +67,14 @@ impl Feed {
     ) -> Self {
         let reader = ReaderId::unique();
         let slot = "s".into();
-        let identity =
-            StreamIdentity { reader, system_identifier: 7, timeline: 1, slot, publications: 1 };
+        let identity = StreamIdentity {
+            reader,
+            system_identifier: 7,
+            timeline: 1,
+            slot,
+            publications: 1,
+            copied: None,
+        };
         let settings = Settings {
             fingerprint: Fingerprint::new(7, "app"),
             identity: Arc::new(identity),

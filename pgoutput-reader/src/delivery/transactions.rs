@@ -4,8 +4,8 @@ mod tables;
 
 use std::sync::Arc;
 
-use pgoutput_decode::message::MessageBody;
-use pgoutput_decode::{Lsn, Message, TimestampTz};
+use pgoutput_decode::message::{MessageBody, TruncateFlags};
+use pgoutput_decode::{Lsn, Message, Oid, TimestampTz, TupleData};
 
 use super::OutputSettings;
 use super::resume::Resume;
@@ -13,16 +13,19 @@ use crate::assemble::Arrival;
 use crate::error::StreamError;
 use crate::event::signature::Signature;
 use crate::event::{
-    ChangeEvent, Content, Context, END, Fingerprint, Op, ReplicationOrigin, SCHEMA, SchemaOutput,
-    Shared, StreamIdentity, TableSchema, TransactionInfo, TransactionStart,
+    ChangeEvent, Content, Context, Copied, CopyContext, END, Fingerprint, Op, ReplicationOrigin,
+    SCHEMA, SchemaOutput, Shared, StreamIdentity, TableSchema, TransactionInfo, TransactionStart,
 };
-use crate::schema::{Need, Schemas};
+use crate::schema::{Lookup, Need, Schemas};
 
 /// The transactions of a stream, converted to events.
 #[derive(Debug)]
 pub(super) struct Transactions {
     fingerprint: Fingerprint,
     identity: Arc<StreamIdentity>,
+    /// The same with the tables that an initial copy has finished, as long as changes may arrive
+    /// that it contains.
+    copied: Option<Arc<StreamIdentity>>,
     current: Option<Current>,
     last_commit_time: Option<TimestampTz>,
     /// The transaction that the end of a stream interrupted. Its remaining events share this.
@@ -48,6 +51,20 @@ struct Current {
     last_lsn: Lsn,
     /// The ordinal of the last row or table among those with `last_lsn`.
     ordinal: u32,
+}
+
+/// An event of an initial copy.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CopyEvent<'a> {
+    pub(crate) op: Op,
+    pub(crate) context: &'a Arc<CopyContext>,
+    /// The LSN of the snapshot.
+    pub(crate) point: Lsn,
+    /// The table, unless it is the end.
+    pub(crate) table: Option<Oid>,
+    pub(crate) row: Option<TupleData<'a>>,
+    /// The number of the row in the copy of its table.
+    pub(crate) number: u64,
 }
 
 /// A message and the LSN of its change.
@@ -89,6 +106,7 @@ impl Transactions {
         Self {
             fingerprint,
             identity,
+            copied: None,
             current: None,
             last_commit_time: None,
             interrupted: None,
@@ -110,8 +128,23 @@ impl Transactions {
         self.output.commits
     }
 
-    pub(super) fn identity(&self) -> &Arc<StreamIdentity> {
-        &self.identity
+    /// Sets the tables that an initial copy of an earlier run has finished.
+    pub(super) fn set_copied(&mut self, copied: Copied) {
+        self.copied = Some(Arc::new(self.identity.with_copied(Some(copied))));
+    }
+
+    /// Returns whether changes after this LSN may be contained in an initial copy.
+    pub(super) fn is_in_copy(&self, lsn: Lsn) -> bool {
+        !Arc::ptr_eq(self.identity(lsn), &self.identity)
+    }
+
+    /// The identity of the positions at an LSN.
+    pub(super) fn identity(&self, lsn: Lsn) -> &Arc<StreamIdentity> {
+        let copied = self
+            .copied
+            .as_ref()
+            .filter(|identity| identity.copied.as_ref().is_some_and(|copied| lsn < copied.end()));
+        copied.unwrap_or(&self.identity)
     }
 
     pub(super) fn last_commit_time(&self) -> Option<TimestampTz> {
@@ -249,11 +282,58 @@ impl Transactions {
             schema_apart: false,
             is_last: true,
             lsns_as_text: self.output.lsns_as_text,
-            context: Context::Alone(Arc::clone(&self.identity)),
+            context: Context::Alone(Arc::clone(self.identity(body.lsn))),
             table: None,
             content,
         });
         Ok(Progress::Alone { end_lsn: body.lsn })
+    }
+
+    /// Puts an event of an initial copy in `out`.
+    pub(super) fn copy(
+        &mut self,
+        event: CopyEvent<'_>,
+        schemas: &mut Schemas,
+        out: &mut Option<ChangeEvent>,
+    ) -> Result<Progress, StreamError> {
+        let CopyEvent { op, context, point, table, row, number } = event;
+        let table = match table {
+            Some(table) => match schemas.get(table, point, &[row], point)? {
+                Lookup::Found(table) => Some(table),
+                Lookup::Needs(need) => return Ok(Progress::Needs(need)),
+            },
+            None => None,
+        };
+        let content = match (&table, row) {
+            (Some(table), None) if op == Op::Schema => match self.novelty(table, schemas) {
+                Some(content) => content,
+                None => return Ok(Progress::Nothing),
+            },
+            (Some(table), Some(row)) => Content::of_rows(table, Some(row), None, point)?,
+            (Some(_), None) => Content::Truncate(TruncateFlags::default()),
+            (None, _) => {
+                self.newest = Some((context.stream_lsn, None));
+                let is_needed = context.after.copied.is_some();
+                self.copied = is_needed.then(|| Arc::clone(&context.after));
+                Content::End
+            }
+        };
+        self.delivered += 1;
+        *out = Some(ChangeEvent {
+            op,
+            lsn: point,
+            ordinal: 0,
+            fingerprint: self.fingerprint,
+            delivery: self.delivered,
+            index: number,
+            is_last: op == Op::SnapshotEnd,
+            lsns_as_text: self.output.lsns_as_text,
+            schema_apart: self.output.schema_output == SchemaOutput::Once && op != Op::Schema,
+            context: Context::Copy(Arc::clone(context)),
+            table,
+            content,
+        });
+        Ok(Progress::Event)
     }
 
     /// Puts the next event of the current transaction in `out`.
@@ -303,8 +383,13 @@ impl Transactions {
             self.resume.begin(start.commit_lsn)?;
         }
         let interrupted = self.interrupted.take_if(|transaction| transaction.is_of(&start));
+        if self.copied.is_some() && Arc::ptr_eq(self.identity(start.commit_lsn), &self.identity) {
+            // The copy contains none of the changes that follow.
+            self.copied = None;
+        }
+        let identity = self.identity(start.commit_lsn);
         let transaction =
-            interrupted.unwrap_or_else(|| Shared::new(TransactionInfo::new(start, &self.identity)));
+            interrupted.unwrap_or_else(|| Shared::new(TransactionInfo::new(start, identity)));
         self.current = Some(Current { transaction, index: 0, last_lsn: Lsn::ZERO, ordinal: 0 });
         Ok(())
     }
@@ -368,6 +453,12 @@ impl Transactions {
             self.current.as_mut().ok_or_else(|| out_of_sequence(sent))?.number(op, lsn);
         }
         Ok(is_old)
+    }
+
+    /// Returns whether an initial copy contains the current transaction's changes of this table.
+    fn is_copied(&self, table: Oid) -> bool {
+        let copied = self.copied.as_ref().and_then(|identity| identity.copied.as_ref());
+        copied.is_some_and(|copied| copied.contains(table, self.commit_lsn()))
     }
 
     fn commit_lsn(&self) -> Lsn {

@@ -142,6 +142,46 @@ pub enum SetupError {
         /// The database connected to.
         database: String,
     },
+    /// A name, or a row filter, of a published table is not UTF-8, so that it cannot be named in a
+    /// query of the initial copy.
+    #[cfg(feature = "reader")]
+    #[error(
+        "{name} of published table {table} is not UTF-8: rename it (ALTER TABLE, in a session with \
+         the encoding of the database), or leave the table out of the publication",
+        name = Printable(.name), table = Printable(.table)
+    )]
+    NameNotUtf8 {
+        /// The name of the table, its schema or a column, or a row filter. Bytes that are not UTF-8
+        /// are escaped, as in `caf\xe9`.
+        name: String,
+        /// The table with its schema, escaped in the same way.
+        table: String,
+    },
+    /// The publications have different column lists for a table. The server refuses to stream its
+    /// changes (PostgreSQL 15 and later).
+    #[cfg(feature = "reader")]
+    #[error(
+        "the publications have different column lists for table {table}, whose changes the server \
+         cannot stream then: give it the same list in each (ALTER PUBLICATION)",
+        table = Printable(.table)
+    )]
+    ColumnListsDiffer {
+        /// The table with its schema. Bytes that are not UTF-8 are escaped.
+        table: String,
+    },
+    /// The publications disagree on the generated columns of a table. The server refuses to stream
+    /// its changes (PostgreSQL 18 and later).
+    #[cfg(feature = "reader")]
+    #[error(
+        "the publications have different values of publish_generated_columns, and table {table} \
+         has generated columns, so that the server cannot stream its changes: set the same value \
+         for each (ALTER PUBLICATION)",
+        table = Printable(.table)
+    )]
+    GeneratedColumnsDiffer {
+        /// The table with its schema. Bytes that are not UTF-8 are escaped.
+        table: String,
+    },
     /// The server's WAL does not contain what logical replication needs (manual, section "Write
     /// Ahead Log").
     #[error(

@@ -27,6 +27,16 @@ impl MessageId {
         Self((high | low).to_be_bytes())
     }
 
+    /// Combines the parts of an event of an initial copy: 64 bits of LSN, 16 of the table's number,
+    /// 41 of the row's, into the last 32 of which the fingerprint is mixed. The number of a table
+    /// is not zero, so that no message has the same id, and its kind is not that of a change.
+    pub(super) fn of_copy(lsn: Lsn, table: u64, row: u64, fingerprint: Fingerprint) -> Self {
+        let number = (table % 0xFFFF + 1) << 41 | row & 0x01FF_FFFF_FFFF;
+        let ordinal = u32::try_from(number >> 32).unwrap_or_default();
+        let low = u32::try_from(number & 0xFFFF_FFFF).unwrap_or_default();
+        Self::new(lsn, Kind::Other, ordinal, Fingerprint(fingerprint.0 ^ low))
+    }
+
     /// Returns the 16 bytes of the UUID, in network order.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -134,6 +144,17 @@ mod tests {
         }
         for bit in 0..32 {
             assert!(seen.insert(MessageId::new(Lsn::ZERO, Kind::Other, 0, Fingerprint(1 << bit))));
+        }
+    }
+
+    #[test]
+    fn rows_of_copies_have_ids_of_their_own() {
+        let mut seen = HashSet::new();
+        for (table, row) in [(0, 0), (1, 0), (0, 1), (0, 1 << 40), (7, 1 << 32), (0xFFFE, 5)] {
+            assert!(seen.insert(MessageId::of_copy(Lsn::new(8), table, row, Fingerprint(9))));
+        }
+        for kind in [Kind::Other, Kind::Change] {
+            assert!(seen.insert(MessageId::new(Lsn::new(8), kind, 0, Fingerprint(9))));
         }
     }
 

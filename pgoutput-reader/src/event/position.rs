@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pgoutput_decode::Lsn;
 
 use super::signature::Signature;
-use super::stream_identity::{ReaderId, StreamIdentity};
+use super::stream_identity::{IdentityKey, ReaderId, StreamIdentity};
 use crate::error::PositionError;
 
 /// The position of an event: the commit LSN of its transaction and its index in it, with the
@@ -34,6 +34,9 @@ use crate::error::PositionError;
 /// | system identifier of the cluster
 /// version of this form
 /// ```
+///
+/// A position from an [initial copy](crate::Snapshot), or from shortly after one that was
+/// interrupted, has a further part before the end: the tables that are copied, and at which LSNs.
 ///
 /// A reader resumes after a stored position with
 /// [`ReaderBuilder::resume`](crate::ReaderBuilder::resume).
@@ -151,7 +154,7 @@ impl Position {
         self.idle
     }
 
-    fn key(&self) -> ((u64, u32, &str, u64), Lsn, Option<u64>) {
+    fn key(&self) -> (IdentityKey<'_>, Lsn, Option<u64>) {
         (self.identity.key(), self.commit_lsn, self.index)
     }
 }
@@ -188,12 +191,20 @@ const END_OF_TRANSACTION: &str = "end";
 const BEFORE: char = 's';
 
 /// The parts of the text, in order.
-const PARTS: [&str; 7] =
-    ["version", "system identifier", "timeline", "slot", "publication fingerprint", "LSN", "index"];
+const PARTS: [&str; 8] = [
+    "version",
+    "system identifier",
+    "timeline",
+    "slot",
+    "publication fingerprint",
+    "LSN",
+    "index",
+    "copied tables",
+];
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let StreamIdentity { system_identifier, timeline, slot, publications, .. } =
+        let StreamIdentity { system_identifier, timeline, slot, publications, copied, .. } =
             &*self.identity;
         let commit_lsn = self.commit_lsn;
         write!(
@@ -201,13 +212,15 @@ impl fmt::Display for Position {
             "{VERSION}:{system_identifier}:{timeline}:{slot}:{publications:016x}:{commit_lsn}:"
         )?;
         match self.index {
-            Some(END) => write!(f, "{END_OF_TRANSACTION}{END_OF_TEXT}"),
-            Some(index) if index & SCHEMA != 0 => {
-                write!(f, "{BEFORE}{}{END_OF_TEXT}", index & !SCHEMA)
-            }
-            Some(index) => write!(f, "{index}{END_OF_TEXT}"),
-            None => write!(f, "-{END_OF_TEXT}"),
+            Some(END) => f.write_str(END_OF_TRANSACTION)?,
+            Some(index) if index & SCHEMA != 0 => write!(f, "{BEFORE}{}", index & !SCHEMA)?,
+            Some(index) => write!(f, "{index}")?,
+            None => f.write_str("-")?,
         }
+        if let Some(copied) = copied {
+            write!(f, ":{copied}")?;
+        }
+        write!(f, "{END_OF_TEXT}")
     }
 }
 
@@ -251,6 +264,7 @@ impl FromStr for Position {
                 Some(index.ok_or_else(|| wrong("index"))? | bit)
             }
         };
+        let copied = parts.next();
         if parts.next().is_some() {
             return Err(wrong("end"));
         }
@@ -268,6 +282,11 @@ impl FromStr for Position {
             timeline: timeline.ok_or_else(|| wrong("timeline"))?,
             slot: slot.into(),
             publications: publications.ok_or_else(|| wrong("publication fingerprint"))?,
+            copied: match copied.map(str::parse) {
+                Some(Ok(copied)) => Some(Box::new(copied)),
+                Some(Err(_)) => return Err(wrong("copied tables")),
+                None => None,
+            },
         };
         let commit_lsn = commit_lsn.parse().map_err(|_| wrong("LSN"))?;
         Ok(Self { identity: Arc::new(identity), commit_lsn, index, delivery: 0, idle: false })

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::copied::Copied;
 use super::fnv::fnv;
 
 /// The number of a reader on one timeline, common to all its positions.
@@ -27,12 +28,24 @@ pub(crate) struct StreamIdentity {
     pub(crate) timeline: u32,
     pub(crate) slot: Box<str>,
     pub(crate) publications: u64,
+    /// The tables that an initial copy has finished, as long as changes may arrive that it
+    /// contains.
+    pub(crate) copied: Option<Box<Copied>>,
 }
+
+/// Everything except the reader.
+pub(crate) type IdentityKey<'a> = (u64, u32, &'a str, u64, Option<&'a Copied>);
 
 impl StreamIdentity {
     /// Returns everything except the reader.
-    pub(crate) fn key(&self) -> (u64, u32, &str, u64) {
-        (self.system_identifier, self.timeline, &self.slot, self.publications)
+    pub(crate) fn key(&self) -> IdentityKey<'_> {
+        let Self { system_identifier, timeline, slot, publications, copied, .. } = self;
+        (*system_identifier, *timeline, slot, *publications, copied.as_deref())
+    }
+
+    /// Returns the same identity with other copied tables.
+    pub(crate) fn with_copied(&self, copied: Option<Copied>) -> Self {
+        Self { copied: copied.map(Box::new), ..self.clone() }
     }
 }
 

@@ -85,6 +85,18 @@ impl CreateSlot {
         self
     }
 
+    /// Returns whether the snapshot is exported.
+    #[cfg(feature = "reader")]
+    pub(crate) fn exports_snapshot(&self) -> bool {
+        self.snapshot == SlotSnapshot::Export
+    }
+
+    /// Returns whether the snapshot is used in the transaction of the connection.
+    #[cfg(feature = "reader")]
+    pub(crate) fn uses_snapshot(&self) -> bool {
+        self.snapshot == SlotSnapshot::Use
+    }
+
     pub(crate) fn command(&self, server: ServerVersion) -> Result<String, Error> {
         for (option, needed, wanted) in
             [("two_phase", 15, self.two_phase), ("failover", 17, self.failover)]

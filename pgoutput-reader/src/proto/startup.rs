@@ -14,6 +14,8 @@ use crate::error::Error;
 pub(crate) struct StartupSettings {
     pub(crate) user: String,
     pub(crate) dbname: String,
+    /// Whether the connection accepts replication commands.
+    pub(crate) replication: bool,
     pub(crate) application_name: Option<String>,
     /// Command-line options for the server process, such as `-c geqo=off`.
     pub(crate) options: Option<String>,
@@ -26,6 +28,7 @@ impl StartupSettings {
         Ok(Self {
             user: config.user_or_default()?.into(),
             dbname: config.dbname_or_default()?.into(),
+            replication: true,
             application_name: Some(config.application_name_or_default().into()),
             options: config.get_options().map(Into::into),
             wal_sender_timeout: config.get_wal_sender_timeout(),
@@ -37,12 +40,9 @@ impl StartupSettings {
         // "off".
         let wal_sender_timeout =
             self.wal_sender_timeout.map(|timeout| timeout.as_micros().div_ceil(1000).to_string());
-        let mut parameters = vec![
-            ("user", self.user.as_str()),
-            ("database", self.dbname.as_str()),
-            ("replication", "database"),
-        ];
+        let mut parameters = vec![("user", self.user.as_str()), ("database", self.dbname.as_str())];
         let optional = [
+            ("replication", self.replication.then_some("database")),
             ("application_name", self.application_name.as_deref()),
             ("options", self.options.as_deref()),
             ("wal_sender_timeout", wal_sender_timeout.as_deref()),
@@ -67,6 +67,7 @@ mod tests {
         let settings = StartupSettings {
             user: "alice".into(),
             dbname: "shop".into(),
+            replication: true,
             options: Some("-c work_mem=1MB".into()),
             wal_sender_timeout: Some(Duration::from_micros(1_500_001)),
             ..StartupSettings::default()

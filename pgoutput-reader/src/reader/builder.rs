@@ -19,6 +19,7 @@ use crate::listener::Listener;
 use crate::proto::{StartReplication, StreamOptions};
 use crate::reader::{SlotCreation, SpillOptions};
 use crate::setup::{OnSlotWait, SlotWait};
+use crate::snapshot::Snapshot;
 use crate::source::{
     OnReconnect, OnReconnected, OnSkipped, Reconnect, ReconnectAttempt, Reconnected,
 };
@@ -51,6 +52,7 @@ pub struct ReaderBuilder {
     on_reconnected: Option<OnReconnected>,
     on_skipped: Option<OnSkipped>,
     spill: SpillOptions,
+    snapshot: Option<Snapshot>,
     #[cfg(feature = "json")]
     json_options: JsonOptions,
 }
@@ -81,6 +83,7 @@ impl ReaderBuilder {
             on_reconnected: None,
             on_skipped: None,
             spill: SpillOptions::default(),
+            snapshot: None,
             #[cfg(feature = "json")]
             json_options: JsonOptions::default(),
         }
@@ -133,6 +136,14 @@ impl ReaderBuilder {
     #[must_use]
     pub fn spill(mut self, options: SpillOptions) -> Self {
         self.spill = options;
+        self
+    }
+
+    /// Sets that the published tables are copied before their changes are read. By default nothing
+    /// is copied.
+    #[must_use]
+    pub fn snapshot(mut self, snapshot: Snapshot) -> Self {
+        self.snapshot = Some(snapshot);
         self
     }
 

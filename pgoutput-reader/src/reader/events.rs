@@ -7,12 +7,12 @@ use pgoutput_decode::Message;
 use super::SpillOptions;
 use super::lookahead::Lookahead;
 use crate::assemble::{Arrival, Assembled, Assembler, Replayed};
-use crate::delivery::{Delivery, Outcome};
+use crate::delivery::{CopyEvent, Delivery, Outcome};
 use crate::error::{Error, SpillError};
-use crate::event::{ChangeEvent, Position};
+use crate::event::{ChangeEvent, Op, Position};
 use crate::io::SpillFiles;
 use crate::schema::Schemas;
-use crate::source::{Source, Step};
+use crate::source::{CopyPart, CopyStep, Source, Step};
 use crate::stream::is_late;
 
 /// The time that a stop waits for the Commit of a transaction whose newest event is held. The
@@ -178,6 +178,7 @@ impl<S: Source> Events<S> {
                 self.finished = matches!(outcome, Outcome::Finished);
             }
             Step::PublicationSkipped => {}
+            Step::Copy(step) => return self.copy(step),
             Step::Restarted => {
                 self.assembler.restart(self.source.start_lsn());
                 self.remove_released_files();
@@ -283,6 +284,58 @@ impl<S: Source> Events<S> {
         }
     }
 
+    /// Processes a part of the initial copy. The newest row of a table is held until it is known
+    /// whether it is the last.
+    fn copy(&mut self, step: CopyStep) -> Result<Option<Waited>, Error> {
+        let op = match step {
+            CopyStep::Table => {
+                let Some(part) = self.source.copy_part() else { return Ok(None) };
+                if let Message::Relation(body) = Message::decode(part.relation, false)? {
+                    self.schemas.relation(&body, 0);
+                }
+                Op::Schema
+            }
+            CopyStep::Again => Op::Truncate,
+            CopyStep::Row => Op::SnapshotRow,
+            CopyStep::TableEnd => {
+                if self.lookahead.held().is_none() {
+                    return Ok(None);
+                }
+                self.lookahead.mark_last();
+                return Ok(Some(self.release_held()));
+            }
+            CopyStep::End => Op::SnapshotEnd,
+            CopyStep::TimedOut | CopyStep::Woken => return Ok(None),
+        };
+        loop {
+            let Some(part) = self.source.copy_part() else { return Ok(None) };
+            let row = match op {
+                Op::SnapshotRow => match Message::decode(part.row, false)? {
+                    Message::Insert(insert) => Some(insert.new),
+                    _ => None,
+                },
+                _ => None,
+            };
+            let CopyPart { context, point, table, number, .. } = part;
+            // The event that empties the table has the same number otherwise.
+            let number = if op == Op::Schema { number.wrapping_sub(1) } else { number };
+            let event = CopyEvent { op, context, point, table, row, number };
+            let (schemas, out) = (&mut self.schemas, self.lookahead.next_place());
+            match self.delivery.copy(event, schemas, out)? {
+                Outcome::Needs(need) => {
+                    let facts = self.source.answer(&need, &self.schemas)?;
+                    self.schemas.learn(&need, facts);
+                }
+                Outcome::Nothing => return Ok(None),
+                _ => break,
+            }
+        }
+        if op != Op::SnapshotEnd {
+            self.lookahead.exchange();
+        }
+        Ok(self.lookahead.ready().map(|_| Waited::Event))
+    }
+
     /// Returns whether an event is ready after a message was processed.
     fn processed(&mut self, outcome: &Outcome) -> Option<Waited> {
         match outcome {
@@ -374,9 +427,11 @@ impl<S: Source> Events<S> {
                 }
                 Step::Keepalive(_) if Instant::now() < deadline => {}
                 Step::PublicationSkipped => {}
-                Step::Keepalive(_) | Step::Restarted | Step::TimedOut | Step::Stopped => {
-                    return Ok(false);
-                }
+                Step::Keepalive(_)
+                | Step::Copy(_)
+                | Step::Restarted
+                | Step::TimedOut
+                | Step::Stopped => return Ok(false),
             }
         }
     }
@@ -393,5 +448,7 @@ impl<S: Source> Events<S> {
     }
 }
 
+#[cfg(test)]
+mod copy_laws;
 #[cfg(test)]
 mod tests;

@@ -130,6 +130,9 @@ impl Connection {
     ) -> Result<CreatedSlot, Error> {
         let pid = self.backend_pid()?;
         self.set_lock_timeout(wait_options.limit)?;
+        if slot.uses_snapshot() {
+            self.simple_query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        }
         let mut wait = SlotWaitState::new(&slot.name, wait_options);
         // The time of the request to cancel it.
         let mut cancelled = None;
@@ -157,11 +160,23 @@ impl Connection {
             let (slot, limit, sessions) = (slot.name.clone(), wait_options.limit, wait.sessions);
             return Err(SetupError::SlotCreationBlocked { slot, limit, sessions }.into());
         }
+        // Another command would end an exported snapshot.
+        if created.is_ok() && slot.exports_snapshot() {
+            return created;
+        }
         // This connection then reads the slot, also one that another client has just created.
+        if created.is_err() && slot.uses_snapshot() {
+            self.simple_query("ROLLBACK")?;
+        }
         if created.is_ok() || sqlstate.as_deref() == Some("42710") {
             self.set_lock_timeout(Duration::ZERO)?;
         }
         created
+    }
+
+    /// Resets the settings of a slot's creation that exported its snapshot.
+    pub(crate) fn end_slot_creation(&mut self) -> Result<(), Error> {
+        self.set_lock_timeout(Duration::ZERO)
     }
 
     /// Waits for a slot that another client's process creates, and then a moment for that process

@@ -18,6 +18,7 @@ pub(crate) fn identify(
         timeline: system.timeline,
         slot: start.slot.as_str().into(),
         publications: selection(start, two_phase).fingerprint(),
+        copied: None,
     }
 }
 

@@ -37,6 +37,15 @@ pub(crate) struct MockState {
     pub(crate) wal_sender_timeout: u32,
     pub(crate) replication: Reception,
     pub(crate) sql: Reception,
+    /// The consistent point of the slots that are created.
+    pub(crate) point: Lsn,
+    /// Whether another client creates the slot first.
+    pub(crate) is_late: bool,
+    /// The answer to COPY.
+    pub(crate) copy: Vec<u8>,
+    /// The start of the command after which the connection is closed: without an answer, except for
+    /// that to COPY.
+    pub(crate) closes_at: Option<&'static str>,
 }
 
 /// A replication slot.
@@ -116,6 +125,10 @@ impl Default for MockState {
             wal_sender_timeout: 0,
             replication: Reception::Accepts,
             sql: Reception::Accepts,
+            point: Lsn::new(48),
+            is_late: false,
+            copy: Vec::new(),
+            closes_at: None,
         }
     }
 }
@@ -224,10 +237,20 @@ fn replicate(mut server: Server, shared: &Shared, streams: &Sender<Server>) {
     server.send(&greeting());
     while let Some((b'Q', command)) = server.receive() {
         let command = String::from_utf8(command).unwrap().trim_end_matches('\0').to_owned();
-        let answer = answer(&command, &mut shared.state.lock().unwrap());
+        let (answer, closes) = {
+            let mut state = shared.state.lock().unwrap();
+            let closes = state.closes_at.take_if(|start| command.starts_with(*start)).is_some();
+            (answer(&command, &mut state), closes)
+        };
         let starts = command.starts_with("START_REPLICATION");
+        let copies = command.starts_with("COPY ");
         shared.commands.lock().unwrap().push(command);
-        server.send(&answer);
+        if copies || !closes {
+            server.send(&answer);
+        }
+        if closes {
+            return;
+        }
         if starts {
             let _ = streams.send(server);
             return;
@@ -241,8 +264,18 @@ fn answer(command: &str, state: &mut MockState) -> Vec<u8> {
         return message(b'W', b"\0\0\0");
     }
     if command.starts_with("CREATE_REPLICATION_SLOT") {
-        state.slot = Some(MockSlot::at(48));
-        return row(&["slot_name", "consistent_point"], &["s", "0/30"]);
+        let point = state.point;
+        if state.is_late && !command.contains("_copy_") {
+            state.slot = Some(MockSlot::at(48));
+            return [error("42710", "exists"), ready()].concat();
+        }
+        if !command.contains("_copy_") {
+            state.slot = Some(MockSlot::at(point.as_u64()));
+        }
+        return row(&["slot_name", "consistent_point"], &["s", &point.to_string()]);
+    }
+    if command.starts_with("COPY ") {
+        return state.copy.clone();
     }
     if command == "IDENTIFY_SYSTEM" {
         let (system, timeline) = (state.system_identifier.to_string(), state.timeline.to_string());
@@ -256,6 +289,13 @@ fn answer(command: &str, state: &mut MockState) -> Vec<u8> {
         let columns = state.slot.map(|slot| slot.columns(state.wal_end));
         let values = columns.iter().flatten().map(String::as_str).collect::<Vec<_>>();
         return row(&["?column?"; 19], &values);
+    }
+    if command.contains("publication.puballtables, publication.pubinsert,") {
+        let names = ["oid", "all", "insert", "update", "delete", "via_root", "generated"];
+        return row(&names, &["5", "f", "t", "t", "t", "f", "n"]);
+    }
+    if command.starts_with("SELECT entry.") {
+        return [message(b'C', b"SELECT 0\0"), ready()].concat();
     }
     if command.contains("AS publication") {
         return row(&["pubname"], &["p"]);

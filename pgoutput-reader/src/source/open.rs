@@ -1,29 +1,33 @@
 //! Opening a replication stream for the first time, and again after it was lost.
 
 use std::cmp::Ordering;
+use std::num::NonZeroU32;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use pgoutput_decode::Lsn;
 
+use super::initial_copy::CopyPlan;
+use super::open_copy::LostCopy;
 use super::started::Started;
 use super::verify::Stored;
 use crate::catalog::Catalog;
 use crate::config::Config;
-use crate::connection::{Connection, CopyBoth, SystemId};
+use crate::connection::{Connection, CopyBoth, SessionOpener, SystemId};
 use crate::error::{Error, ErrorKind, HistoryError, SetupError};
 use crate::io::{StopHandle, Waits, WakePipe, Waker, worker};
 use crate::proto::liveness::UpdateTiming;
 use crate::proto::{CreateSlot, StartReplication};
 use crate::server_version::ServerVersion;
 use crate::setup::{Needs, SlotFacts, SlotWaitOptions};
+use crate::snapshot::{CopySettings, Keeper};
 
 /// The timeout of each step of an attempt without a setting.
 const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The time that the start of the stream waits for the SQL connection, so that the first change
 /// need not wait.
-const CATALOG_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const CATALOG_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The server and the settings that streams are opened with.
 #[derive(Debug, Clone)]
@@ -34,7 +38,7 @@ pub(crate) struct StreamOpener {
 
 /// A stream that was started, and the facts found on the way.
 pub(crate) struct Opened {
-    pub(crate) copy: CopyBoth,
+    pub(crate) session: Session,
     pub(crate) timing: UpdateTiming,
     pub(crate) catalog: Catalog,
     pub(crate) system: SystemId,
@@ -46,16 +50,63 @@ pub(crate) struct Opened {
     pub(crate) commits_wait: bool,
     /// Whether the slot sends prepared transactions when they are prepared.
     pub(crate) two_phase: bool,
-    version: ServerVersion,
-    tls: bool,
+    pub(super) version: ServerVersion,
+    pub(super) tls: bool,
+}
+
+/// The replication connection of a stream that was opened.
+pub(crate) enum Session {
+    /// The stream has started.
+    Stream(CopyBoth),
+    /// The tables are copied first, in a snapshot that the connection has.
+    Copy(Connection, Option<TemporarySlot>, CopyPlan),
+    /// The tables are copied first, by jobs, while the stream is open.
+    Jobs(CopyBoth, Box<CopyJobs>, CopyPlan),
+}
+
+/// The slot that was created only for a snapshot.
+pub(crate) type TemporarySlot = String;
+
+/// The jobs of a copy.
+#[derive(Debug)]
+pub(crate) struct CopyJobs {
+    pub(crate) keeper: Keeper,
+    pub(crate) jobs: NonZeroU32,
+    pub(crate) opener: SessionOpener,
+    pub(crate) settings: CopySettings,
+}
+
+impl Session {
+    pub(super) fn wake_pipe(&self) -> WakePipe {
+        match self {
+            Self::Stream(copy) | Self::Jobs(copy, ..) => copy.wake_pipe(),
+            Self::Copy(connection, ..) => connection.wake_pipe(),
+        }
+    }
+
+    pub(super) fn address(&self) -> &str {
+        match self {
+            Self::Copy(connection, ..) => connection.address(),
+            Self::Stream(copy) | Self::Jobs(copy, ..) => copy.address(),
+        }
+    }
 }
 
 impl Opened {
+    /// Returns the LSN before which nothing is confirmed. If all tables are copied, their copies
+    /// contain the changes before the start.
+    pub(crate) fn floor(&self) -> Lsn {
+        match &self.session {
+            Session::Stream(_) => self.confirmed,
+            Session::Copy(..) | Session::Jobs(..) => self.confirmed.max(self.start_lsn),
+        }
+    }
+
     /// Returns what a reader with these settings has started with.
     pub(crate) fn started(&self, start: &StartReplication) -> Started {
         Started {
             server_version: self.version,
-            address: self.copy.address().to_owned(),
+            address: self.session.address().to_owned(),
             tls: self.tls,
             database: self.system.dbname.clone().unwrap_or_default(),
             system_identifier: self.system.system_identifier,
@@ -175,11 +226,11 @@ fn start(
         return Err(Error::stopped("connecting to", connection.address()));
     }
     let (version, tls) = (connection.server_version(), connection.is_tls());
-    let copy = connection.start_replication(start)?;
+    let session = Session::Stream(connection.start_replication(start)?);
     let SlotFacts { confirmed, waited_for: commits_wait, two_phase, .. } = slot;
     let start_lsn = start.start_lsn;
     Ok(Opened {
-        copy,
+        session,
         timing,
         catalog,
         system,
@@ -194,7 +245,12 @@ fn start(
 
 impl LostStream {
     /// Checks that the server and the slot continue without a gap.
-    fn check(&self, system: &SystemId, slot: SlotFacts, name: &str) -> Result<(), Error> {
+    pub(super) fn check(
+        &self,
+        system: &SystemId,
+        slot: SlotFacts,
+        name: &str,
+    ) -> Result<(), Error> {
         self.check_history(system, slot.standby)?;
         Ok(self.check_slot(slot.confirmed, name)?)
     }
@@ -239,6 +295,15 @@ pub(crate) struct ReconnectionAttempt {
 }
 
 impl ReconnectionAttempt {
+    /// Starts an attempt to continue an initial copy.
+    pub(crate) fn start_copy(
+        opener: StreamOpener,
+        lost: LostCopy,
+        done: Waker,
+    ) -> Result<Self, Error> {
+        Self::run(done, move |waits| opener.open_copy_again(&lost, &waits))
+    }
+
     /// Starts an attempt. `done` is woken when there is a result.
     pub(crate) fn start(
         opener: StreamOpener,

@@ -1,5 +1,7 @@
 //! A replication connection that is replaced when it is lost, and the SQL connection.
 
+mod copy;
+
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::sync::Arc;
@@ -7,28 +9,27 @@ use std::time::Instant;
 
 use pgoutput_decode::{Lsn, Printable};
 
-use super::open::{LostStream, Opened, ReconnectionAttempt, StreamOpener};
+use super::initial_copy::InitialCopy;
+use super::open::{LostStream, Opened, ReconnectionAttempt, Session, StreamOpener};
+use super::open_copy::LostCopy;
 use super::outage::Outage;
-use super::reconnect_policy::{OnReconnect, OnReconnected, Reconnect, Reconnected};
+use super::reconnect_policy::Reconnected;
 use super::stability::Stability;
-use super::transient::is_transient;
-use super::{Source, Step};
+use super::stream_settings::StreamSettings;
+use super::{CopyPart, Source, Step};
 use crate::catalog::Catalog;
-use crate::connection::{CopyBoth, SystemId};
+use crate::connection::SystemId;
 use crate::delivery::Due;
-use crate::error::{Error, ErrorKind, ServerMessage, SetupError, SpillError, StreamError};
-use crate::io::{StopHandle, Waits, WakePipe};
-use crate::listener::Listener;
-use crate::proto::Streaming;
-use crate::proto::liveness::UpdateTiming;
-use crate::schema::{Facts, Need, Schemas};
-use crate::stream::{
-    self, AcknowledgedLsns, Frame, Health, NOTICES_KEPT, Publications, ReplicationStream,
-    SkippedPublication, StreamEvent,
+use crate::error::{
+    Error, ErrorKind, ServerMessage, SetupError, SnapshotError, SpillError, StreamError,
+    is_transient,
 };
-
-/// A callback for publications that are skipped.
-pub(crate) type OnSkipped = Listener<dyn FnMut(&SkippedPublication) + Send>;
+use crate::event::{Copied, StreamIdentity};
+use crate::io::{StopHandle, Waits, WakePipe};
+use crate::proto::Streaming;
+use crate::schema::{Facts, Need, Schemas};
+use crate::stream::{self, Frame, Health, NOTICES_KEPT, ReplicationStream, StreamEvent};
+use copy::is_lost_snapshot;
 
 /// One replication stream after another, each a continuation of the one before.
 #[derive(Debug)]
@@ -41,6 +42,12 @@ pub(crate) struct Replication {
     stop: StopHandle,
     address: String,
     stream: Option<ReplicationStream>,
+    /// The initial copy, before the first stream.
+    copy: Option<Box<InitialCopy>>,
+    /// The tables that were copied when the connection of the copy was lost, and whether rows of
+    /// any other table may have been delivered before.
+    lost_copy: Option<(Copied, bool)>,
+    identity: Arc<StreamIdentity>,
     catalog: Catalog,
     stability: Stability,
     /// The outage, from the loss of a stream until another one is stable.
@@ -57,23 +64,6 @@ pub(crate) struct Replication {
     notices: Vec<ServerMessage>,
 }
 
-/// The settings of each stream.
-#[derive(Debug)]
-pub(crate) struct StreamSettings {
-    pub(crate) heartbeat: bool,
-    /// Whether the slot is temporary and disappears with its connection.
-    pub(crate) temporary: bool,
-    pub(crate) reconnect: Reconnect,
-    pub(crate) on_reconnect: Option<OnReconnect>,
-    pub(crate) on_reconnected: Option<OnReconnected>,
-    pub(crate) publications: Publications,
-    pub(crate) on_skipped: Option<OnSkipped>,
-    /// The acknowledged LSNs, which any thread may change.
-    pub(crate) acknowledged: Arc<AcknowledgedLsns>,
-    /// Whether transactions in progress that cannot be kept are requested after their commit.
-    pub(crate) falls_back: bool,
-}
-
 /// The phase of an outage.
 #[derive(Debug)]
 enum Phase {
@@ -85,36 +75,32 @@ enum Phase {
     Trying(ReconnectionAttempt),
 }
 
-impl StreamSettings {
-    fn stream(&self, copy: CopyBoth, timing: UpdateTiming) -> Result<ReplicationStream, Error> {
-        let mut stream = ReplicationStream::new(copy, timing, self.publications.clone())?;
-        stream.set_heartbeat(self.heartbeat)?;
-        stream.report_also(&self.acknowledged);
-        Ok(stream)
-    }
-}
-
 impl Replication {
     pub(crate) fn new(
-        opener: StreamOpener,
+        mut opener: StreamOpener,
         opened: Opened,
         settings: StreamSettings,
+        identity: Arc<StreamIdentity>,
         stop: Option<(WakePipe, StopHandle)>,
     ) -> Result<Self, Error> {
-        let Opened { mut copy, timing, mut catalog, system, confirmed, commits_wait, .. } = opened;
-        // A handle that the program already has stops this reader too.
-        let stop = stop.map(|(wake, stop)| {
-            copy.set_wake_pipe(wake);
-            stop
-        });
-        let wake = copy.wake_pipe();
-        let address = copy.address().to_owned();
-        let mut stream = settings.stream(copy, timing)?;
-        if let Some(stop) = stop {
-            stream.stopped_by(stop);
+        let Opened { session, timing, mut catalog, system, confirmed, commits_wait, .. } = opened;
+        let address = session.address().to_owned();
+        let wake_and_stop = |own: WakePipe| {
+            // A handle that the program already has stops this reader too.
+            stop.unwrap_or_else(|| {
+                let stop = StopHandle::new(own.waker());
+                (own, stop)
+            })
+        };
+        let (wake, stop) = wake_and_stop(session.wake_pipe());
+        let is_copy = !matches!(session, Session::Stream(_));
+        let waits = Waits { wake: wake.clone(), stop: stop.clone() };
+        let (copy, stream) = settings.session(session, timing, &identity, &waits)?;
+        if is_copy {
+            // Every stream starts there, since the copy contains the changes before it.
+            opener.start.start_lsn = opened.start_lsn;
         }
-        let stop = stream.stop_handle();
-        catalog.wait_with(Waits { wake: wake.clone(), stop: stop.clone() });
+        catalog.wait_with(waits);
         let stability = Stability::new(Instant::now(), system.xlogpos);
         Ok(Self {
             start_lsn: opener.start.start_lsn.max(confirmed),
@@ -124,8 +110,13 @@ impl Replication {
             wake,
             stop,
             address,
-            before: stream.health(),
-            stream: Some(stream),
+            before: stream
+                .as_ref()
+                .map_or_else(|| Health::at_start(Instant::now()), ReplicationStream::health),
+            stream,
+            copy,
+            lost_copy: None,
+            identity,
             catalog,
             stability,
             outage: None,
@@ -155,7 +146,7 @@ impl Replication {
     pub(crate) fn health(&self) -> Health {
         match &self.stream {
             Some(stream) => merged(&self.before, stream.health()),
-            None => Health { connected: false, ..self.before },
+            None => Health { connected: self.copy.is_some(), ..self.before },
         }
     }
 
@@ -255,20 +246,31 @@ impl Replication {
             received: self.before.received,
             start_lsn: self.opener.start.start_lsn.max(acknowledged),
         };
-        ReconnectionAttempt::start(self.opener.clone(), lost, self.wake.waker())
+        let (opener, done) = (self.opener.clone(), self.wake.waker());
+        match (self.lost_copy.clone(), &self.settings.copy) {
+            (Some((copied, repeats)), Some((snapshot, wait_limit))) => {
+                let (snapshot, wait_limit) = (snapshot.clone(), *wait_limit);
+                let lost = LostCopy { stream: lost, snapshot, copied, repeats, wait_limit };
+                ReconnectionAttempt::start_copy(opener, lost, done)
+            }
+            _ => ReconnectionAttempt::start(opener, lost, done),
+        }
     }
 
     fn opened(&mut self, opened: Opened) -> Result<(), Error> {
-        let Opened { mut copy, timing, mut catalog, system, commits_wait, .. } = opened;
+        let Opened { session, timing, mut catalog, system, commits_wait, .. } = opened;
         self.commits_wait = commits_wait;
         self.confirmed = self.confirmed.max(opened.confirmed);
         self.start_lsn = opened.start_lsn.max(opened.confirmed);
-        copy.set_wake_pipe(self.wake.clone());
-        copy.address().clone_into(&mut self.address);
-        let mut stream = self.settings.stream(copy, timing)?;
-        stream.stopped_by(self.stop.clone());
-        self.stream = Some(stream);
-        catalog.wait_with(Waits { wake: self.wake.clone(), stop: self.stop.clone() });
+        session.address().clone_into(&mut self.address);
+        let waits = Waits { wake: self.wake.clone(), stop: self.stop.clone() };
+        if !matches!(session, Session::Stream(_)) {
+            self.opener.start.start_lsn = opened.start_lsn;
+        }
+        (self.copy, self.stream) =
+            self.settings.session(session, timing, &self.identity, &waits)?;
+        self.lost_copy = None;
+        catalog.wait_with(waits);
         self.catalog = catalog;
         self.stability = Stability::new(Instant::now(), system.xlogpos);
         self.before.reconnects += 1;
@@ -317,7 +319,21 @@ impl Replication {
     }
 
     fn replace(&mut self, error: Error) -> Result<(), Error> {
-        if !is_transient(&error) && !self.can_do_without_streaming(&error) {
+        if let Some(copy) = self.copy.take() {
+            let slot = self.opener.start.slot.clone();
+            if self.settings.temporary {
+                return Err(ErrorKind::TemporarySlotLost { slot, cause: error }.into());
+            }
+            let may_pass = is_transient(&error) || is_lost_snapshot(&error);
+            if !may_pass || self.settings.reconnect.is_never() {
+                let cause = error.to_string();
+                return Err(SnapshotError::Interrupted { slot, cause }.into());
+            }
+            self.lost_copy = Some((copy.copied(), copy.repeats()));
+            if self.stability.is_stable(Instant::now(), self.settings.reconnect.stable_after()) {
+                self.outage = None;
+            }
+        } else if !is_transient(&error) && !self.can_do_without_streaming(&error) {
             return Err(error);
         }
         if self.settings.temporary {
@@ -353,6 +369,9 @@ impl Source for Replication {
     type Frame = Frame;
 
     fn step(&mut self, wake_at: impl FnOnce() -> Instant) -> Result<Step<Frame>, Error> {
+        if self.copy.is_some() {
+            return self.copy(wake_at);
+        }
         let Some(stream) = &mut self.stream else { return self.reconnect(wake_at()) };
         let step = stream.step_until(|| Some(wake_at()))?;
         if matches!(step, stream::Step::PublicationSkipped) {
@@ -374,6 +393,10 @@ impl Source for Replication {
             Some(stream) => stream.read_escaped(frame).map(Some),
             None => Ok(None),
         }
+    }
+
+    fn copy_part(&self) -> Option<CopyPart<'_>> {
+        self.copy.as_ref().and_then(|copy| copy.part())
     }
 
     fn release(&mut self) {

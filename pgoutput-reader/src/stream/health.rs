@@ -48,6 +48,24 @@ pub struct Health {
 }
 
 impl Health {
+    /// The state before anything was received.
+    #[cfg(feature = "reader")]
+    pub(crate) fn at_start(now: Instant) -> Self {
+        Self {
+            received: Lsn::ZERO,
+            acknowledged: Lsn::ZERO,
+            flushed: Lsn::ZERO,
+            server_wal_end: Lsn::ZERO,
+            last_send_time: None,
+            last_received: now,
+            last_commit_time: None,
+            idle: false,
+            connected: true,
+            spilled: 0,
+            reconnects: 0,
+        }
+    }
+
     /// Returns the number of bytes of WAL from the acknowledged LSN to the server's WAL end; `None`
     /// before anything was acknowledged.
     pub fn bytes_behind(&self) -> Option<u64> {

@@ -8,6 +8,7 @@ mod report;
 mod run;
 mod schemas;
 mod signals;
+mod snapshot;
 mod stdout;
 mod tail;
 #[cfg(feature = "tls")]

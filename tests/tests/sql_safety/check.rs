@@ -22,7 +22,7 @@ const CHECKED: &[&str] = &[
 
 /// Words that may precede `(` and are not functions found through the search path.
 const NOT_FUNCTIONS: &str = " \
-    all and any array as by case cast check coalesce column current distinct else enum except \
+    all and any array as by case cast check coalesce column copy current distinct else enum except \
     exists extract filter foreign from greatest group having in include intersect into join key \
     lateral least not on only operator or over overlay partition position primary range \
     returning row rows select set some substring table then trim union unique using values when \
@@ -249,6 +249,7 @@ fn names_that_depend_on_the_search_path_are_found() {
         ("ALTER ROLE r SET x = 1; SELECT 1 = 1", &["= is not qualified"]),
         ("CREATE PUBLICATION p FOR TABLE t (a) WITH (publish = 'insert')", &[]),
         ("DO $x$ BEGIN n := f(1); END $x$", &["f() is not qualified"]),
+        ("COPY (SELECT e(f) FROM t) TO STDOUT", &["e() is not qualified"]),
         ("SELECT a IS DISTINCT FROM b", &["distinct chooses an operator by its name"]),
         ("SELECT n-1 FROM t", &["- is not qualified"]),
         ("WITH a (b) AS (SELECT 1), c (d) AS (SELECT e(f))", &["e() is not qualified"]),

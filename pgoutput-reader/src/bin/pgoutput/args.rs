@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -44,6 +45,15 @@ pub(crate) struct Tail {
     /// Create the slot if it does not exist.
     #[arg(long)]
     pub(crate) create_slot: bool,
+
+    /// Print the rows of the published tables first, with op R, and an object with op Z after them.
+    /// initial: if the slot does not exist (--create-slot), or its copy was not completed.
+    #[arg(long, value_enum)]
+    pub(crate) snapshot: Option<SnapshotArg>,
+
+    /// The number of connections that copy at the same time.
+    #[arg(long, value_name = "N", requires = "snapshot", default_value = "1")]
+    pub(crate) jobs: NonZeroU32,
 
     /// Create the slot for this run only; the server drops it at the end.
     #[arg(long)]
@@ -205,6 +215,11 @@ pub(crate) struct Tail {
 pub(crate) enum Format {
     Jsonl,
     Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SnapshotArg {
+    Initial,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -20,8 +20,8 @@ pub(crate) struct Output {
     /// Whether each object has its position.
     position: bool,
     acknowledger: Acknowledger,
-    /// The last change in the buffer.
-    pending: Option<Position>,
+    /// The last change in the buffer, and the length of the output file with it.
+    pending: Option<(Position, u64)>,
     /// The number of changes written.
     written: u64,
     /// The number of changes in the buffer.
@@ -84,13 +84,19 @@ impl Output {
         self.object.push('\n');
         // An object longer than the buffer is written without another copy.
         self.out.write_all(self.object.as_bytes())?;
-        if let Some((_, length)) = &mut self.position_file {
+        let length = self.position_file.as_mut().map(|(_, length)| {
             *length += self.object.len() as u64;
-        }
+            *length
+        });
         if self.object.capacity() > OBJECT_KEPT {
             self.object = String::new();
         }
-        self.pending = Some(event.position());
+        // A table that is copied in part is copied again from its beginning. Its rows must then be
+        // cut off.
+        let is_copied = event.transaction().is_none() && event.table().is_some();
+        if length.is_none() || !is_copied || event.is_last() {
+            self.pending = Some((event.position(), length.unwrap_or_default()));
+        }
         self.waiting += u64::from(event.op() != Op::Schema);
         Ok(())
     }
@@ -115,10 +121,10 @@ impl Output {
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()?;
         self.written += std::mem::take(&mut self.waiting);
-        if let Some(position) = self.pending.take() {
-            if let Some((file, length)) = &mut self.position_file {
+        if let Some((position, length)) = self.pending.take() {
+            if let Some((file, _)) = &mut self.position_file {
                 self.out.get_ref().sync_data()?;
-                file.store(&Stored { length: *length, position: Some(position.clone()) }).map_err(
+                file.store(&Stored { length, position: Some(position.clone()) }).map_err(
                     |error| io::Error::other(format!("{}: {error}", file.path().display())),
                 )?;
             }

@@ -3,7 +3,8 @@
 use std::fmt::Display;
 
 use pgoutput_reader::{
-    ErrorKind, Reader, ReconnectAttempt, Reconnected, ServerMessage, SlotWait, StreamError,
+    ErrorKind, Reader, ReconnectAttempt, Reconnected, ServerMessage, SlotWait, SnapshotProgress,
+    StreamError,
 };
 
 use crate::args::Tail;
@@ -66,6 +67,11 @@ impl Report {
             if started.tls { "TLS" } else { "no TLS" },
             started.publications.join("\", \"")
         ));
+    }
+
+    /// Reports the progress of the initial copy.
+    pub(crate) fn copying(self, progress: &SnapshotProgress) {
+        self.print(progress);
     }
 
     /// Reports a lost connection and the next attempt.

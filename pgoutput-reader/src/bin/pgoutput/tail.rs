@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use pgoutput_reader::decode::value::JsonOptions;
 use pgoutput_reader::{
-    Acknowledge, Config, Error, ErrorKind, Lsn, MissingPublication, Next, Op, Position, Reader,
-    ReaderBuilder, Reconnect, SlotCreation, SpillOptions, StreamOptions,
+    Acknowledge, ChangeEvent, Config, Error, ErrorKind, Lsn, MissingPublication, Next, Op,
+    Position, Reader, ReaderBuilder, Reconnect, SlotCreation, Snapshot, SpillOptions,
+    StreamOptions,
 };
 
 use crate::Failure;
@@ -20,6 +21,9 @@ use crate::{signals, stdout};
 /// The longest time for which printed changes stay in the buffer, and are not acknowledged, on a
 /// busy stream.
 const FLUSH: Duration = Duration::from_millis(200);
+
+/// The interval of reports of an initial copy.
+const COPY_REPORT: Duration = Duration::from_secs(10);
 
 /// A wait without limit in effect, which only an event, a signal or the end ends.
 const INDEFINITELY: Duration = Duration::from_secs(u32::MAX as u64);
@@ -119,6 +123,9 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
     if let Some(seconds) = tail.slot_wait {
         builder = builder.slot_wait_limit(Duration::from_secs(seconds));
     }
+    if tail.snapshot.is_some() {
+        builder = builder.snapshot(Snapshot::initial().jobs(tail.jobs));
+    }
     if let Some(lsn) = tail.until_lsn {
         builder = builder.until_lsn(lsn);
     }
@@ -200,6 +207,7 @@ fn print(
 ) -> Result<(), Stop> {
     let mut left = limit;
     let mut flush_at = Instant::now() + FLUSH;
+    let mut report_at = Instant::now() + COPY_REPORT;
     let ended = loop {
         if left == Some(0) {
             break Ok(());
@@ -215,6 +223,7 @@ fn print(
                 if let Err(error) = output.write(&event) {
                     break Err(error.into());
                 }
+                copied(reader, &event, &mut report_at, report);
                 if event.op() != Op::Schema {
                     left = left.map(|left| left - 1);
                 }
@@ -237,6 +246,17 @@ fn print(
     // Also after an error: complete changes are printed.
     output.flush().map_err(Stop::Output)?;
     ended
+}
+
+/// Reports the progress of the initial copy at its end, and from time to time before that.
+fn copied(reader: &Reader, event: &ChangeEvent, report_at: &mut Instant, report: Report) {
+    let is_end = event.op() == Op::SnapshotEnd;
+    if is_end || event.op() == Op::SnapshotRow && *report_at <= Instant::now() {
+        *report_at = Instant::now() + COPY_REPORT;
+        if let Some(progress) = reader.snapshot_progress() {
+            report.copying(&progress);
+        }
+    }
 }
 
 fn failure(error: &Error) -> Failure {

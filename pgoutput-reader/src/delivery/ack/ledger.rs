@@ -176,8 +176,14 @@ mod tests {
     fn an_idle_lsn_has_the_signature_of_the_newest_idle_position_or_event() {
         let slot = "s".into();
         let reader = ReaderId::unique();
-        let identity =
-            StreamIdentity { reader, system_identifier: 1, timeline: 1, slot, publications: 2 };
+        let identity = StreamIdentity {
+            reader,
+            system_identifier: 1,
+            timeline: 1,
+            slot,
+            publications: 2,
+            copied: None,
+        };
         let signature = |lsn| Signature::new(&identity, Lsn::new(lsn), None);
         let (event, older, newer) = (signature(10), signature(15), signature(16));
         let end = Lsn::new(100_000);

@@ -15,6 +15,7 @@ impl Of {
             timeline: 1,
             slot,
             publications: 2,
+            copied: None,
         }))
     }
 

@@ -21,6 +21,9 @@ impl Transactions {
         (new, old): (Option<TupleData<'_>>, Option<OldTuple<'_>>),
         out: &mut Option<ChangeEvent>,
     ) -> Result<Progress, StreamError> {
+        if self.is_copied(relation) {
+            return Ok(Progress::Nothing);
+        }
         if self.skip(op, sent.lsn, sent)? {
             self.repeated(relation, schemas);
             return Ok(Progress::Nothing);
@@ -48,6 +51,10 @@ impl Transactions {
     ) -> Result<Progress, StreamError> {
         let mut relations = body.relations.into_iter().skip(self.truncated);
         while let Some(relation) = relations.next() {
+            if self.is_copied(relation) {
+                self.truncated += 1;
+                continue;
+            }
             if self.skip(Op::Truncate, sent.lsn, sent)? {
                 self.repeated(relation, schemas);
                 self.truncated += 1;
@@ -93,24 +100,32 @@ impl Transactions {
         schemas: &mut Schemas,
         out: &mut Option<ChangeEvent>,
     ) -> Result<bool, StreamError> {
+        let Some(content) = self.novelty(table, schemas) else { return Ok(false) };
+        self.deliver(Op::Schema, Some(Arc::clone(table)), content, sent, out)?;
+        self.described = Some(Arc::clone(table));
+        Ok(true)
+    }
+
+    /// Returns the content of an event that describes the table, with its change; `None` if there
+    /// is no such event.
+    pub(super) fn novelty(
+        &self,
+        table: &Arc<Shared<TableSchema>>,
+        schemas: &mut Schemas,
+    ) -> Option<Content> {
         if !self.output.describes() {
-            return Ok(false);
+            return None;
         }
         let change = match schemas.delivering(table) {
-            Novelty::Known => return Ok(false),
+            Novelty::Known => return None,
             Novelty::First => None,
             Novelty::Changed(change) => Some(change),
         };
         // The position that this run was resumed from may be that of the change.
         let is_reported = self.output.schema_changes && !self.resume.has_described();
         let change = change.filter(|_| is_reported);
-        if change.is_none() && self.output.schema_output == SchemaOutput::Each {
-            return Ok(false);
-        }
-        let content = Content::Schema(change);
-        self.deliver(Op::Schema, Some(Arc::clone(table)), content, sent, out)?;
-        self.described = Some(Arc::clone(table));
-        Ok(true)
+        let is_event = change.is_some() || self.output.schema_output == SchemaOutput::Once;
+        is_event.then_some(Content::Schema(change))
     }
 
     /// Records the description of an event that was delivered before.

@@ -97,7 +97,7 @@ impl ChangeEvent {
                     &shared.json(|value| Fragment::of_transaction(value, self.lsns_as_text))?.json,
                 );
             }
-            Context::Alone(_) => out.push_str("null"),
+            Context::Alone(_) | Context::Copy(_) => out.push_str("null"),
         }
         if matches!(self.content, Content::End) {
             out.push('}');
@@ -106,7 +106,8 @@ impl ChangeEvent {
         let keys = self.append_table(out)?;
         // Most events have only one of the two rows.
         let before = matches!(self.op(), Op::Update | Op::Delete).then(|| self.before()).flatten();
-        let after = matches!(self.op(), Op::Insert | Op::Update).then(|| self.after()).flatten();
+        let has_new = matches!(self.op(), Op::Insert | Op::Update | Op::SnapshotRow);
+        let after = has_new.then(|| self.after()).flatten();
         let mut left = Notes::default();
         out.push_str(",\"before\":");
         row(out, before.as_ref(), keys, &mut left)?;

@@ -27,6 +27,15 @@ fn the_text_contains_every_part() {
 }
 
 #[test]
+fn copied_tables_are_a_further_part() {
+    let text = STORED.replace(":3.", ":-:0/158FAC8-16403,0/1600000-16500+16512.");
+    let position: Position = text.parse().unwrap();
+    assert_eq!(position.to_string(), text);
+    assert_ne!(position, STORED.replace(":3.", ":-.").parse().unwrap());
+    assert!(position.identity().copied.as_ref().unwrap().has(16403.into()));
+}
+
+#[test]
 fn an_invalid_position_is_an_error_that_names_the_part() {
     let part = |text: &str| match text.parse::<Position>() {
         Err(PositionError::Malformed { part }) => part,
@@ -53,8 +62,10 @@ fn an_invalid_position_is_an_error_that_names_the_part() {
         (":3.", ":ss3.", "index"),
         (":3.", ":send.", "index"),
         (":3.", ".", "index"),
-        (":3.", ":3:.", "end"),
-        (":3.", ":3:x", "end"),
+        (":3.", ":3:.", "copied tables"),
+        (":3.", ":3:0/1.", "copied tables"),
+        (":3.", ":3:0/1-5:.", "end"),
+        (":3.", ":3:0/1-5:x", "end"),
         ("1:757", "{", "version"),
     ] {
         assert_eq!(part(&STORED.replacen(from, to, 1)), expected, "{from:?} -> {to:?}");

@@ -27,7 +27,8 @@ fn accepted_client() -> Vec<u8> {
 }
 
 fn settings() -> StartupSettings {
-    StartupSettings { user: "alice".into(), dbname: "shop".into(), ..StartupSettings::default() }
+    let (user, dbname) = ("alice".into(), "shop".into());
+    StartupSettings { user, dbname, replication: true, ..StartupSettings::default() }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "a PasswordSource")]

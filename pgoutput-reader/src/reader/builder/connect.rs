@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use super::ReaderBuilder;
 use crate::delivery::{Acknowledge, Acknowledger, Delivery, Idle, Resume, Settings};
-use crate::error::Error;
-use crate::event::{Fingerprint, ReaderId};
+use crate::error::{Error, SnapshotError};
+use crate::event::{Fingerprint, Position, ReaderId};
 use crate::io::SpillFiles;
 use crate::proto::Streaming;
 use crate::reader::events::Events;
@@ -37,6 +37,15 @@ impl ReaderBuilder {
         if self.resume.is_some() && !self.start.start_lsn.is_zero() {
             return Err(Error::usage("resume says where to start: leave start_lsn out"));
         }
+        if self.snapshot.is_some() && !self.start.start_lsn.is_zero() {
+            return Err(SnapshotError::START_LSN.into());
+        }
+        let is_in_copy = |position: &Position| {
+            position.identity().copied.as_ref().is_some_and(|copied| !copied.is_complete())
+        };
+        if self.snapshot.is_none() && self.resume.as_ref().is_some_and(is_in_copy) {
+            return Err(SnapshotError::NotRequested.into());
+        }
         if self.spill.dir.is_some() {
             SpillFiles::new(self.spill.dir.clone(), None).check()?;
         }
@@ -57,6 +66,7 @@ impl ReaderBuilder {
             on_skipped: self.on_skipped,
             acknowledged: Arc::clone(acknowledger.lsns()),
             falls_back: self.spill.fallback,
+            copy: self.snapshot.clone().map(|snapshot| (snapshot, self.slot_wait_limit)),
         };
         let by_stages = self.acknowledge == Acknowledge::Stages;
         let trusted = self.trust_slot;
@@ -71,10 +81,15 @@ impl ReaderBuilder {
             listener: self.on_slot_wait.as_ref(),
             stop: self.stop.as_ref().map(|(_, stop)| stop),
         };
-        let opened = opener.open(create, stored.as_ref(), &wait_options)?;
+        let opened = if let Some(snapshot) = &self.snapshot {
+            opener.open_with_copy(snapshot, create, stored.as_ref(), by_stages, &wait_options)?
+        } else {
+            opener.open(create, stored.as_ref(), &wait_options)?
+        };
         let identity =
             identify(acknowledger.reader(), &opened.system, &opener.start, opened.two_phase);
-        acknowledger.set_confirmed(opened.confirmed);
+        let identity = Arc::new(identity);
+        acknowledger.set_confirmed(opened.floor());
         let position = stored.map(|stored| stored.position);
         let resume = position.as_ref().map(|last| Resume::after(last, opened.confirmed));
         let started = opened.started(&opener.start);
@@ -82,12 +97,17 @@ impl ReaderBuilder {
         let schemas = Schemas::new(database, self.described_tables);
         #[cfg(feature = "json")]
         let schemas = schemas.with_json_options(self.json_options);
-        let delivery = Delivery::new(
+        let newest = position.as_ref().map(|last| (last.commit_lsn(), last.raw_index()));
+        // What is confirmed before the first event is signed too: an LSN without a signature means
+        // that the tables are not copied.
+        let newest = newest.or(self.snapshot.is_some().then_some((opened.confirmed, None)));
+        let copied = position.as_ref().and_then(|last| last.identity().copied.clone());
+        let mut delivery = Delivery::new(
             Settings {
                 fingerprint: Fingerprint::new(opened.system.system_identifier, database),
-                identity: Arc::new(identity),
+                identity: Arc::clone(&identity),
                 resume: resume.unwrap_or_default(),
-                newest: position.map(|last| (last.commit_lsn(), last.raw_index())),
+                newest,
                 acknowledger,
                 mode: self.acknowledge,
                 idle: self.idle,
@@ -96,7 +116,10 @@ impl ReaderBuilder {
             },
             Instant::now(),
         );
-        let source = Replication::new(opener, opened, settings, self.stop)?;
+        if let Some(copied) = copied.filter(|copied| copied.is_complete()) {
+            delivery.set_copied(*copied);
+        }
+        let source = Replication::new(opener, opened, settings, identity, self.stop)?;
         let events = Events::new(source, delivery, schemas, self.spill);
         let mut reader =
             Reader { events, started, returned: VecDeque::new(), in_transaction: false };

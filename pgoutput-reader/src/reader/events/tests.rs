@@ -60,8 +60,14 @@ fn resumed_events(
 ) -> Events<Capture> {
     let (fingerprint, reader) = (Fingerprint::new(7, "app"), ReaderId::unique());
     let slot = "s".into();
-    let identity =
-        StreamIdentity { reader, system_identifier: 7, timeline: 1, slot, publications: 1 };
+    let identity = StreamIdentity {
+        reader,
+        system_identifier: 7,
+        timeline: 1,
+        slot,
+        publications: 1,
+        copied: None,
+    };
     let acknowledger = Acknowledger::new(reader, mode);
     let acknowledged = Arc::clone(acknowledger.lsns());
     let settings = Settings {

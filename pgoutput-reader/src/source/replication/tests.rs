@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use pgoutput_decode::{StandbyStatusUpdate, TimestampTz};
 
-use super::super::reconnect_policy::ReconnectAttempt;
+use super::super::reconnect_policy::{Reconnect, ReconnectAttempt};
 use super::*;
 use crate::connection::tests::{Server, message, ready};
+use crate::event::ReaderId;
+use crate::listener::Listener;
 use crate::proto::{MissingPublication, StartReplication, StreamOptions};
 use crate::setup::SlotWaitOptions;
+use crate::source::identify;
 use crate::source::mock_server::{MockServer, MockSlot, Reception};
+use crate::stream::{AcknowledgedLsns, Publications, SkippedPublication};
 
 /// A timeout that does not pass in a test that succeeds.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -44,7 +48,12 @@ fn settings(reconnect: Reconnect) -> StreamSettings {
         on_skipped: None,
         acknowledged: Arc::new(AcknowledgedLsns::new(false)),
         falls_back: true,
+        copy: None,
     }
+}
+
+fn identity(opener: &StreamOpener, opened: &Opened) -> Arc<StreamIdentity> {
+    Arc::new(identify(ReaderId::unique(), &opened.system, &opener.start, false))
 }
 
 fn replication(server: &MockServer, settings: StreamSettings) -> Replication {
@@ -52,7 +61,8 @@ fn replication(server: &MockServer, settings: StreamSettings) -> Replication {
     let opener = StreamOpener { config: server.config(), start };
     let wait_options = SlotWaitOptions { limit: Duration::ZERO, listener: None, stop: None };
     let opened = opener.open(None, None, &wait_options).unwrap();
-    Replication::new(opener, opened, settings, None).unwrap()
+    let identity = identity(&opener, &opened);
+    Replication::new(opener, opened, settings, identity, None).unwrap()
 }
 
 fn keepalive(wal_end: u64) -> Vec<u8> {
@@ -336,9 +346,9 @@ fn a_stop_ends_the_steps_but_not_those_after_it() {
     let opened = opener.open(None, None, &wait_options).unwrap();
     let wake = WakePipe::new().unwrap();
     let stop = StopHandle::new(wake.waker());
-    let settings = settings(at_once());
+    let (settings, identity) = (settings(at_once()), identity(&opener, &opened));
     let mut replication =
-        Replication::new(opener, opened, settings, Some((wake, stop.clone()))).unwrap();
+        Replication::new(opener, opened, settings, identity, Some((wake, stop.clone()))).unwrap();
     assert!(!replication.is_stop(&stopped()));
     // The handle of the caller.
     stop.stop();

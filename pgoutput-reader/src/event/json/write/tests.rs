@@ -61,6 +61,7 @@ fn events(capture: &str) -> Vec<ChangeEvent> {
         timeline: 1,
         slot: "s".into(),
         publications: 0,
+        copied: None,
     });
     let (mut relations, mut in_stream, mut events) = (Relations::new(), false, Vec::new());
     for line in capture.lines() {

@@ -2,12 +2,12 @@
 
 use std::io;
 
-use crate::error::{Error, ErrorKind, LimitError, SetupError, TlsError};
+use super::{Error, ErrorKind, LimitError, SetupError, TlsError};
 
 /// Returns whether another attempt may succeed a moment later: after errors of the network, a
 /// server that restarts or has too many connections, a slot that is still held. An error that is
 /// not known to pass does not.
-pub(super) fn is_transient(error: &Error) -> bool {
+pub(crate) fn is_transient(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Io { source, .. } => is_transient_io(source),
         ErrorKind::Server(message) => message.sqlstate().is_some_and(is_transient_state),

@@ -1,0 +1,59 @@
+//! The initial copy of a source, before its first stream.
+
+use std::time::Instant;
+
+use super::Replication;
+use crate::error::{Error, ErrorKind, SnapshotError};
+use crate::proto::StartReplication;
+use crate::snapshot::SnapshotProgress;
+use crate::source::Step;
+use crate::source::initial_copy::CopyStep;
+use crate::stream::Frame;
+
+impl Replication {
+    /// The progress of the initial copy, until the stream is read.
+    pub(crate) fn copy_progress(&self) -> Option<SnapshotProgress> {
+        self.copy.as_ref().map(|copy| copy.progress())
+    }
+
+    /// Performs the next step of the initial copy. After the end, the stream starts.
+    pub(super) fn copy(&mut self, wake_at: impl FnOnce() -> Instant) -> Result<Step<Frame>, Error> {
+        let Some(copy) = &mut self.copy else { return Ok(Step::Stopped) };
+        // Rows may arrive faster than they are read.
+        if self.stop.is_stopped() {
+            return Ok(Step::Stopped);
+        }
+        if !self.settings.heartbeat
+            && let Some(stream) = &mut self.stream
+        {
+            stream.tick()?;
+        }
+        if copy.is_complete() {
+            return self.start_stream();
+        }
+        Ok(match copy.step(wake_at)? {
+            CopyStep::Woken if self.stop.is_stopped() => Step::Stopped,
+            CopyStep::TimedOut | CopyStep::Woken => Step::TimedOut,
+            step => Step::Copy(step),
+        })
+    }
+
+    /// Starts the stream after the initial copy, on its connection.
+    fn start_stream(&mut self) -> Result<Step<Frame>, Error> {
+        let connection = self.copy.take().and_then(|copy| copy.into_connection());
+        let Some(mut connection) = connection else { return Ok(Step::Restarted) };
+        let timing = connection.timing()?;
+        let start = StartReplication { start_lsn: self.start_lsn, ..self.opener.start.clone() };
+        let mut copy = connection.start_replication(&start)?;
+        copy.set_wake_pipe(self.wake.clone());
+        let mut stream = self.settings.stream(copy, timing)?;
+        stream.stopped_by(self.stop.clone());
+        self.stream = Some(stream);
+        Ok(Step::Restarted)
+    }
+}
+
+/// Returns whether the snapshot of a copy has ended with the session that kept it.
+pub(super) fn is_lost_snapshot(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Snapshot(SnapshotError::SnapshotLost { .. }))
+}

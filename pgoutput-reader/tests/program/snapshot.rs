@@ -1,0 +1,204 @@
+//! `pgoutput tail --snapshot initial`, killed at any moment while rows are written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use pgoutput_harness::servers;
+use serde_json::Value;
+
+use crate::run::{Fixture, PUBLICATION, assert_success, finished, program};
+
+/// The number of rows in each table, so that the program is often killed during the copy.
+const ROWS: i64 = 20_000;
+
+/// The number of runs that are killed.
+const RUNS: u64 = 12;
+
+const TABLES: [&str; 3] = ["t", "u", "v"];
+
+/// The names of the rows by table and id.
+type Rows = BTreeMap<(String, i64), Option<String>>;
+
+/// Numbers that look random (xorshift).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+/// Ends the writer, also when a check fails.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+fn fixture(server: &pgoutput_harness::Server) -> Fixture<'_> {
+    let mut fixture = Fixture::new(server);
+    fixture.slot = fixture.database.slot_name("copied");
+    for table in TABLES {
+        fixture.sql(&format!("CREATE TABLE IF NOT EXISTS {table} (id int PRIMARY KEY, name text)"));
+        let rows = format!("SELECT n, 'name ' || n FROM generate_series(1, {ROWS}) n");
+        fixture.sql(&format!("INSERT INTO {table} {rows}"));
+    }
+    fixture
+}
+
+/// Writes small transactions to the tables until the end.
+fn write(fixture: &Fixture<'_>, ended: &AtomicBool) {
+    let (mut client, mut numbers) = (fixture.client(), Numbers(0x9E37_79B9));
+    let mut new_id = ROWS;
+    while !ended.load(Ordering::Acquire) {
+        let mut statements = Vec::new();
+        for _ in 0..=numbers.below(3) {
+            let table = TABLES[usize::try_from(numbers.below(3)).unwrap()];
+            let id = 1 + numbers.below(u64::try_from(ROWS).unwrap());
+            new_id += 1;
+            statements.push(match numbers.below(3) {
+                0 => format!("INSERT INTO {table} VALUES ({new_id}, NULL);"),
+                1 => format!("UPDATE {table} SET name = 'changed {new_id}' WHERE id = {id};"),
+                _ => format!("DELETE FROM {table} WHERE id = {id};"),
+            });
+        }
+        client.batch_execute(&format!("BEGIN; {} COMMIT", statements.concat())).unwrap();
+        thread::sleep(Duration::from_millis(3));
+    }
+}
+
+fn source(fixture: &Fixture<'_>) -> Rows {
+    let mut client = fixture.client();
+    let mut rows = Rows::new();
+    for table in TABLES {
+        let query = format!("SELECT id::int8, name FROM {table}");
+        for row in client.query(&query, &[]).unwrap() {
+            rows.insert((table.to_owned(), row.get(0)), row.get(1));
+        }
+    }
+    rows
+}
+
+/// Applies a printed change. `once` is whether none may be repeated.
+fn apply(rows: &mut Rows, event: &Value, once: bool) {
+    let Some(table) = event["table_schema"]["table"].as_str() else { return };
+    let key = |row: &Value| (table.to_owned(), row["id"].as_i64().unwrap());
+    let name = || event["after"]["name"].as_str().map(str::to_owned);
+    let (had, expected) = match event["op"].as_str().unwrap() {
+        "T" => return rows.retain(|(of, _), _| of != table),
+        "R" | "I" => (rows.insert(key(&event["after"]), name()), false),
+        "U" => (rows.insert(key(&event["after"]), name()), true),
+        "D" => (rows.remove(&key(&event["before"])), true),
+        other => panic!("{other}"),
+    };
+    assert!(!once || had.is_some() == expected, "{event}");
+}
+
+fn tail(fixture: &Fixture<'_>) -> Command {
+    let mut command = program();
+    let dsn = fixture.database.dsn();
+    command.args(["tail", "--quiet", "--dsn", &dsn, "--slot", &fixture.slot]);
+    command.args(["--publication", PUBLICATION, "--snapshot", "initial", "--create-slot"]);
+    command.stdin(Stdio::null());
+    command
+}
+
+fn killed_after(command: &mut Command, time: Duration) {
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    thread::sleep(time);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Kills runs of the program while rows are written. `run` returns the command of each.
+fn kill(fixture: &Fixture<'_>, mut run: impl FnMut(u64) -> Command) {
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let ending = Ending(&ended);
+        scope.spawn(|| write(fixture, &ended));
+        let mut numbers = Numbers(7);
+        for number in 0..RUNS {
+            let time = Duration::from_millis(numbers.below(700));
+            killed_after(&mut run(number), time);
+        }
+        drop(ending);
+    });
+}
+
+/// The whole lines of a file.
+fn lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    whole.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn an_output_file_has_each_row_and_change_once_however_often_the_program_is_killed() {
+    for server in servers() {
+        let fixture = fixture(server);
+        let folder = tempfile::tempdir().unwrap();
+        let run = || {
+            let mut command = tail(&fixture);
+            command.arg("--output").arg(folder.path().join("changes"));
+            command.arg("--position-file").arg(folder.path().join("position"));
+            command
+        };
+        kill(&fixture, |_| run());
+        fixture.wait_until_free();
+        let ended = finished(run().args(["--until-lsn", &fixture.end()]));
+        assert_success(&ended);
+        let events = lines(&folder.path().join("changes"));
+        let mut rows = Rows::new();
+        for event in &events {
+            apply(&mut rows, event, true);
+        }
+        assert!(rows == source(&fixture), "PostgreSQL {}", server.major());
+        let of = |op: &'static str| events.iter().filter(move |event| event["op"] == op);
+        assert_eq!(of("Z").count(), 1);
+        let ids: BTreeSet<_> =
+            events.iter().map(|event| event["message_id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), events.len());
+        // No row of a table is copied again.
+        let copied: BTreeSet<_> = of("R")
+            .map(|event| (event["table_schema"]["table"].as_str(), event["after"]["id"].as_i64()))
+            .collect();
+        assert_eq!(copied.len(), of("R").count());
+    }
+}
+
+#[test]
+fn without_a_position_file_everything_printed_amounts_to_the_source() {
+    for server in servers() {
+        let fixture = fixture(server);
+        let folder = tempfile::tempdir().unwrap();
+        let path = |number: u64| folder.path().join(number.to_string());
+        let run = |number: u64| {
+            let mut command = tail(&fixture);
+            command.stdout(File::create(path(number)).unwrap());
+            command
+        };
+        kill(&fixture, run);
+        fixture.wait_until_free();
+        let ended = finished(tail(&fixture).args(["--until-lsn", &fixture.end()]));
+        assert_success(&ended);
+        fs::write(path(RUNS), ended.stdout).unwrap();
+        let mut rows = Rows::new();
+        let mut empties = 0;
+        for event in (0..=RUNS).flat_map(|number| lines(&path(number))) {
+            empties += usize::from(event["op"] == "T");
+            apply(&mut rows, &event, false);
+        }
+        assert!(rows == source(&fixture), "PostgreSQL {}", server.major());
+        assert!(empties >= TABLES.len(), "{empties}");
+    }
+}
