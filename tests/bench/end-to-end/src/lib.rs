@@ -9,10 +9,11 @@
 //! (cd tests/bench/peers && cargo build --release --features libpq)
 //! target/release/latency --over unix                 # the latency that gathering reads adds
 //! target/release/events                              # an event as JSON, columns, struct, kept
+//! target/release/copy                                # the initial copy, beside psql and pg_dump
 //! ```
 //!
-//! `--help` has the units, ranges and defaults of each. `throughput` needs Linux, which reports the
-//! resource usage of processes.
+//! `--help` has the units, ranges and defaults of each. `throughput` and `copy` need Linux, which reports
+//! the resource usage of processes.
 //!
 //! Every consumer reads the same WAL from a copy of the same slot, in turns. Their ratio within one
 //! run is what counts. The consumers that can report how many rows they read, and a consumer that
