@@ -26,6 +26,7 @@ use crate::sql::names::{bytes, escaped};
 use client::{SqlClient, SqlParameters};
 use prefetch::{Miss, Prefetch, Taken};
 
+pub(crate) use blocking::TableLockWait;
 pub use published::Published;
 pub use refused::{RefusalCause, RefusedTables};
 pub use slot::SlotStatus;

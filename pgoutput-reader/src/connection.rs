@@ -266,6 +266,24 @@ impl Connection {
         result
     }
 
+    /// Runs commands that wait for locks, which only the server's `lock_timeout` limits.
+    #[cfg(feature = "reader")]
+    pub(crate) fn without_timeout<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        // No clock reaches this deadline.
+        let set = self.command_timeout.replace(Duration::MAX);
+        let result = work(self);
+        self.command_timeout = set;
+        result
+    }
+
+    #[cfg(all(test, feature = "reader"))]
+    pub(crate) fn command_timeout(&self) -> Option<Duration> {
+        self.command_timeout
+    }
+
     fn deadline(&self) -> Option<Instant> {
         self.command_timeout.and_then(|timeout| Instant::now().checked_add(timeout))
     }

@@ -42,7 +42,7 @@ pub use protocol::{LimitError, ProtocolError};
 pub use server::ServerMessage;
 pub(crate) use server::printable;
 #[cfg(feature = "reader")]
-pub use snapshot::{CopyRowError, SnapshotError};
+pub use snapshot::{CopyRowError, ServerState, SnapshotError};
 #[cfg(feature = "reader")]
 pub use spill::SpillError;
 #[cfg(feature = "reader")]
@@ -261,6 +261,8 @@ impl Error {
             #[cfg(feature = "reader")]
             ErrorKind::TemporarySlotLost { cause, .. } => cause.sqlstate(),
             #[cfg(feature = "reader")]
+            ErrorKind::Snapshot(error) => error.cause().and_then(Error::sqlstate),
+            #[cfg(feature = "reader")]
             ErrorKind::GaveUp { cause, last, .. } => {
                 last.as_ref().and_then(Error::sqlstate).or_else(|| cause.sqlstate())
             }
@@ -276,6 +278,8 @@ impl Error {
             ErrorKind::AllHosts(attempts) => attempts.iter().rev().find_map(Error::server),
             #[cfg(feature = "reader")]
             ErrorKind::TemporarySlotLost { cause, .. } => cause.server(),
+            #[cfg(feature = "reader")]
+            ErrorKind::Snapshot(error) => error.cause().and_then(Error::server),
             #[cfg(feature = "reader")]
             ErrorKind::GaveUp { cause, last, .. } => {
                 last.as_ref().and_then(Error::server).or_else(|| cause.server())
@@ -415,6 +419,25 @@ mod tests {
             },
         ] {
             kinds.push(ErrorKind::Position(error));
+        }
+        #[cfg(feature = "reader")]
+        for error in [
+            SnapshotError::SlotInUse { slot: hostile(), pid: 7 },
+            SnapshotError::LockTimeout {
+                tables: vec![hostile()],
+                limit: Duration::ZERO,
+                sessions: vec![],
+                cause: server().into(),
+            },
+            SnapshotError::OtherServer {
+                address: hostile(),
+                expected: ServerState { system_identifier: 1, is_in_recovery: false },
+                found: ServerState { system_identifier: 1, is_in_recovery: true },
+            },
+            SnapshotError::SnapshotLost { cause: server().into() },
+            SnapshotError::Interrupted { slot: hostile(), cause: server().into() },
+        ] {
+            kinds.push(ErrorKind::Snapshot(error));
         }
         for error in [
             TlsError::WrongName { expected: hostile(), presented: hostile() },

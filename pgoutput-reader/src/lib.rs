@@ -119,7 +119,8 @@ pub use error::{
 };
 #[cfg(feature = "reader")]
 pub use error::{
-    BlockingSession, CopyRowError, HistoryError, PositionError, SnapshotError, SpillError, SqlError,
+    BlockingSession, CopyRowError, HistoryError, PositionError, ServerState, SnapshotError,
+    SpillError, SqlError,
 };
 #[cfg(all(feature = "reader", feature = "json"))]
 pub use event::JsonError;

@@ -19,7 +19,7 @@ pub(crate) use local::LocalRows;
 pub(crate) use progress::Counters;
 pub use progress::SnapshotProgress;
 pub(crate) use published::PublishedTable;
-pub(crate) use session::CopySettings;
+pub(crate) use session::{CopySettings, table_name};
 pub(crate) use table_copy::TableCopy;
 
 use crate::error::Error;

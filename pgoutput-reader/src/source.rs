@@ -4,6 +4,7 @@
 pub(crate) mod capture;
 mod identity;
 mod initial_copy;
+mod lock_watch;
 #[cfg(test)]
 pub(crate) mod mock_server;
 mod open;

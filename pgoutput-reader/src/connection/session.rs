@@ -1,12 +1,15 @@
 //! Ordinary sessions beside a replication connection.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Connection;
 use super::open::open_session;
 use crate::config::{Config, Endpoint};
 use crate::error::{Error, ErrorKind};
 use crate::io;
+
+/// The timeout of connecting, without a setting, and of each command that does not wait for locks.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Opens sessions on the server of a connection, without `replication`.
 #[derive(Debug, Clone)]
@@ -30,15 +33,16 @@ impl SessionOpener {
         self.endpoint.to_string()
     }
 
-    /// Opens a session.
+    /// Opens a session. Each of its commands has a timeout.
     pub(crate) fn open(&self) -> Result<Connection, Error> {
-        let timeout = self.config.get_connect_timeout();
+        let timeout = self.config.get_connect_timeout().unwrap_or(TIMEOUT);
         let mut failed = Vec::new();
         for target in io::targets(&self.endpoint)? {
-            let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+            let deadline = Instant::now().checked_add(timeout);
             match open_session(&self.config, &self.endpoint, &target, deadline) {
                 Ok(mut connection) => {
-                    connection.pin(timeout)?;
+                    connection.pin(Some(timeout))?;
+                    connection.set_command_timeout(Some(TIMEOUT));
                     connection.set_client_encoding()?;
                     return Ok(connection);
                 }

@@ -1,9 +1,17 @@
 //! Errors of the initial copy.
 
+use std::fmt;
+use std::time::Duration;
+
 use pgoutput_decode::{Lsn, Printable};
 
+use super::{BlockingSession, Error, ErrorKind, SetupError, listed};
+
+/// The most tables that a message names.
+const NAMED: usize = 3;
+
 /// The initial copy cannot start, or cannot go on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
     /// A row of a table is not in the format of COPY.
@@ -17,7 +25,8 @@ pub enum SnapshotError {
         schema: String,
         /// The table.
         table: String,
-        /// The number of the row in the copy of the table, from 1.
+        /// The number of the row in the copy of the table, from 0. The rows of each range of pages
+        /// that one COPY reads start at 2048 times the number of pages before it.
         row: u64,
         /// The reason.
         reason: CopyRowError,
@@ -62,11 +71,60 @@ pub enum SnapshotError {
          Snapshot::initial() to copy them (--snapshot initial)"
     )]
     NotRequested,
+    /// Another client uses the slot, so that the stream could not start after the copy.
+    #[error(
+        "slot \"{slot}\" is in use by server process {pid}, and nothing was copied: stop that \
+         client, or wait; after a broken connection the server releases the slot at the latest \
+         after wal_sender_timeout",
+        slot = Printable(.slot)
+    )]
+    SlotInUse {
+        /// The slot.
+        slot: String,
+        /// The server process that holds it.
+        pid: i32,
+    },
+    /// A lock that the copy needs was not granted within
+    /// [`slot_wait_limit`](crate::ReaderBuilder::slot_wait_limit).
+    #[error(
+        "the copy waited {limit:?} for a lock on {}{}: end the transaction that holds it (pg_locks, \
+         pg_terminate_backend), or wait longer (slot_wait_limit, --slot-wait)",
+        named(.tables), blocked_by(.sessions)
+    )]
+    LockTimeout {
+        /// The table with its schema. If it is not known which one it was, all that were to be
+        /// locked together, or none.
+        tables: Vec<String>,
+        /// The limit.
+        limit: Duration,
+        /// The sessions that were waited for, at the last check.
+        sessions: Vec<BlockingSession>,
+        /// The error of the server.
+        #[source]
+        cause: Error,
+    },
+    /// A connection of the copy has reached another server than the replication connection. The
+    /// snapshot exists only on one.
+    #[error(
+        "{address} is another server ({found}) than that of the replication connection \
+         ({expected}): copy from one server, with one host in the connection string, \
+         target_session_attrs, and no proxy that balances connections",
+        address = Printable(.address)
+    )]
+    OtherServer {
+        /// The address that was connected to.
+        address: String,
+        /// The server of the replication connection.
+        expected: ServerState,
+        /// The server that was reached.
+        found: ServerState,
+    },
     /// The snapshot of the copy has ended with the session that kept it.
     #[error("the snapshot of the copy has ended with the session that kept it: {cause}")]
     SnapshotLost {
         /// The error of the server.
-        cause: String,
+        #[source]
+        cause: Error,
     },
     /// The copy ended before it was complete.
     #[error(
@@ -78,8 +136,26 @@ pub enum SnapshotError {
         /// The slot.
         slot: String,
         /// The error.
-        cause: String,
+        #[source]
+        cause: Error,
     },
+}
+
+/// The server that a connection of a copy has reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerState {
+    /// The system identifier of the cluster.
+    pub system_identifier: u64,
+    /// Whether the server is a standby.
+    pub is_in_recovery: bool,
+}
+
+impl fmt::Display for ServerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let role = if self.is_in_recovery { "standby" } else { "primary" };
+        write!(f, "{role}, system identifier {}", self.system_identifier)
+    }
 }
 
 impl SnapshotError {
@@ -90,6 +166,45 @@ impl SnapshotError {
 
     pub(crate) const START_LSN: Self =
         Self::Excluded { option: "start_lsn", advice: "the stream starts after the copy" };
+
+    /// Adds the name of the slot to an error that ended a copy, unless the slot is gone.
+    pub(crate) fn interrupted(slot: &str, cause: Error) -> Error {
+        let is_gone = |error: &SetupError| {
+            matches!(error, SetupError::SlotLost { .. } | SetupError::SlotMissing { .. })
+        };
+        match cause.kind() {
+            ErrorKind::Snapshot(Self::Interrupted { .. }) | ErrorKind::TemporarySlotLost { .. } => {
+                cause
+            }
+            ErrorKind::Setup(error) if is_gone(error) => cause,
+            _ => Self::Interrupted { slot: slot.to_owned(), cause }.into(),
+        }
+    }
+
+    /// Returns the error of a connection below this one.
+    pub(super) fn cause(&self) -> Option<&Error> {
+        match self {
+            Self::Interrupted { cause, .. }
+            | Self::SnapshotLost { cause }
+            | Self::LockTimeout { cause, .. } => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+/// The tables, a few of them by name.
+fn named(tables: &[String]) -> String {
+    let first: Vec<String> =
+        tables.iter().take(NAMED).map(|table| Printable(table).to_string()).collect();
+    match tables.len() {
+        0 => "a published table".into(),
+        count if count <= NAMED => first.join(", "),
+        count => format!("one of {} and {} more tables", first.join(", "), count - NAMED),
+    }
+}
+
+fn blocked_by(sessions: &[BlockingSession]) -> String {
+    if sessions.is_empty() { String::new() } else { format!(", blocked by {}", listed(sessions)) }
 }
 
 /// The reason that a row of a COPY cannot be read.
@@ -121,8 +236,64 @@ pub enum CopyRowError {
     TrailingBytes,
 }
 
-impl From<SnapshotError> for crate::error::Error {
+impl From<SnapshotError> for Error {
     fn from(error: SnapshotError) -> Self {
-        crate::error::ErrorKind::Snapshot(error).into()
+        ErrorKind::Snapshot(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+    use crate::error::ServerMessage;
+
+    fn server(code: &str) -> Error {
+        let fields = [(b'C', code.as_bytes()), (b'M', &b"says so"[..])];
+        ServerMessage::new(fields.into_iter(), true).into()
+    }
+
+    #[test]
+    fn an_interrupted_copy_has_the_error_that_ended_it() {
+        let error = SnapshotError::interrupted("s", server("53200"));
+        assert_eq!(error.sqlstate(), Some("53200"));
+        assert_eq!(error.server().map(ServerMessage::message), Some("says so"));
+        let source = error.source().and_then(|source| source.downcast_ref::<Error>());
+        assert_eq!(source.and_then(Error::sqlstate), Some("53200"));
+        assert!(error.to_string().contains("says so"), "{error}");
+        // Once.
+        let again = SnapshotError::interrupted("s", error);
+        assert_eq!(again.to_string().matches("interrupted").count(), 1, "{again}");
+    }
+
+    #[test]
+    fn a_slot_that_is_gone_keeps_no_changes() {
+        let slot = || String::from("s");
+        for error in [
+            SetupError::SlotMissing { slot: slot() },
+            SetupError::SlotLost { slot: slot(), reason: "wal_removed".into() },
+        ] {
+            let text = error.to_string();
+            assert_eq!(SnapshotError::interrupted("s", error.into()).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_lock_names_its_table_or_a_few() {
+        let text = |tables: &[&str]| {
+            let tables = tables.iter().map(|table| (*table).to_owned()).collect();
+            let (limit, sessions) = (Duration::from_secs(2), Vec::new());
+            let error =
+                SnapshotError::LockTimeout { tables, limit, sessions, cause: server("55P03") };
+            let error = Error::from(error);
+            assert_eq!(error.sqlstate(), Some("55P03"));
+            let text = error.to_string();
+            assert!(text.contains("waited 2s") && text.contains("pg_locks"), "{text}");
+            text
+        };
+        assert!(text(&["\"a\".\"b\""]).contains("for a lock on \"a\".\"b\": end "));
+        assert!(text(&[]).contains("on a published table:"));
+        assert!(text(&["a", "b", "c", "d", "e"]).contains("one of a, b, c and 2 more tables"));
     }
 }

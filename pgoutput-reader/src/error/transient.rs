@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Error, ErrorKind, LimitError, SetupError, TlsError};
+use super::{Error, ErrorKind, LimitError, SetupError, SnapshotError, TlsError};
 
 /// Returns whether another attempt may succeed a moment later: after errors of the network, a
 /// server that restarts or has too many connections, a slot that is still held. An error that is
@@ -26,7 +26,9 @@ pub(crate) fn is_transient(error: &Error) -> bool {
         // A standby may be about to become a primary.
         | ErrorKind::SessionAttrs { .. }
         // The session that creates it finishes or fails.
-        | ErrorKind::Setup(SetupError::SlotBeingCreated { .. }) => true,
+        | ErrorKind::Setup(SetupError::SlotBeingCreated { .. })
+        // As the server's own error of a slot that is held.
+        | ErrorKind::Snapshot(SnapshotError::SlotInUse { .. }) => true,
         ErrorKind::AllHosts(errors) => errors.iter().any(is_transient),
         _ => false,
     }
@@ -104,6 +106,7 @@ mod tests {
             ErrorKind::SessionAttrs { wanted: TargetSessionAttrs::Any, address: address() },
             ErrorKind::AllHosts(vec![server("28P01"), io_error(Kind::ConnectionRefused)]),
             ErrorKind::Setup(SetupError::SlotBeingCreated { slot: "s".into(), pid: 7 }),
+            ErrorKind::Snapshot(SnapshotError::SlotInUse { slot: "s".into(), pid: 7 }),
             ErrorKind::Limit(LimitError::Unsent { pending: 1 }),
             ErrorKind::Tls(TlsError::Closed { direct: false }),
         ] {

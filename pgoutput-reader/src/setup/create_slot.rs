@@ -7,7 +7,7 @@ use pgoutput_decode::Printable;
 
 use crate::catalog::Catalog;
 use crate::connection::{Connection, CreatedSlot};
-use crate::error::{BlockingSession, Error, ErrorKind, SetupError, listed};
+use crate::error::{BlockingSession, Error, ErrorKind, SetupError, SnapshotError, listed};
 use crate::io::StopHandle;
 use crate::listener::Listener;
 use crate::proto::CreateSlot;
@@ -205,6 +205,25 @@ impl Connection {
         }
         let release = Instant::now() + RELEASE_TIMEOUT;
         while Instant::now() < release && self.slot_holder(&slot)? == Some(creator) {
+            self.wait_for_next_check(&wait)?;
+        }
+        Ok(())
+    }
+
+    /// Waits a moment for another client to release the slot, as one that has just created it does.
+    ///
+    /// # Errors
+    /// [`SnapshotError::SlotInUse`] if it does not; [`ErrorKind::Stopped`].
+    pub(crate) fn wait_for_release(
+        &mut self,
+        slot: &str,
+        wait_options: &SlotWaitOptions<'_>,
+    ) -> Result<(), Error> {
+        let wait = SlotWaitState::new(slot, wait_options);
+        while let Some(pid) = self.other_holder(slot)? {
+            if wait.since.elapsed() >= RELEASE_TIMEOUT {
+                return Err(SnapshotError::SlotInUse { slot: slot.to_owned(), pid }.into());
+            }
             self.wait_for_next_check(&wait)?;
         }
         Ok(())

@@ -108,8 +108,14 @@ impl Connection {
         Ok(self.slot_row(slot)?.and_then(|slot| slot.active_pid))
     }
 
+    /// Returns the process of another connection that holds the slot, if any.
+    pub(super) fn other_holder(&mut self, slot: &str) -> Result<Option<i32>, Error> {
+        let held = self.slot_row(slot)?.filter(|slot| slot.is_in_use);
+        Ok(held.and_then(|slot| slot.active_pid))
+    }
+
     /// Returns the process that serves this connection.
-    pub(super) fn backend_pid(&mut self) -> Result<i32, Error> {
+    pub(crate) fn backend_pid(&mut self) -> Result<i32, Error> {
         let rows = self.rows("SELECT pg_catalog.pg_backend_pid()")?;
         let pid = rows.first().and_then(|row| row.first()).and_then(|pid| pid.parse().ok());
         let (command, field) = ("pg_backend_pid", "pid");

@@ -68,7 +68,7 @@ impl JobRows {
                 opener: self.opener.clone(),
                 settings: self.settings,
                 snapshot: self.keeper.snapshot().into(),
-                system_identifier: self.keeper.system_identifier(),
+                server: self.keeper.server(),
             };
             worker.start()?;
         }

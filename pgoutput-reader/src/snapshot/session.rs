@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use pgoutput_decode::Printable;
+
 use super::plan::{columns_query, lock_statements};
 use super::published::PublishedTable;
 use crate::connection::{Connection, QueryRow};
-use crate::error::{Error, SnapshotError};
+use crate::error::{Error, ErrorKind, SnapshotError};
 use crate::proto::quote::sql_literal;
 
 /// The number of statements that are sent together.
@@ -36,11 +38,35 @@ impl CopySettings {
     }
 
     /// Limits the wait for the lock of a table.
+    ///
+    /// # Errors
+    /// Those of the server and the connection.
     pub(crate) fn limit_locks(self, connection: &mut Connection) -> Result<(), Error> {
         let millis = self.lock_timeout.as_micros().div_ceil(1000);
         let millis = millis.min(i32::MAX.unsigned_abs().into());
         connection.simple_query(&format!("SET lock_timeout TO {millis}")).map(drop)
     }
+
+    /// Names these tables in the error of a lock that was not granted in time.
+    pub(crate) fn lock_error<'t>(
+        self,
+        error: Error,
+        tables: impl IntoIterator<Item = &'t PublishedTable>,
+    ) -> Error {
+        if !matches!(error.kind(), ErrorKind::Server(message) if message.sqlstate() == Some("55P03"))
+        {
+            return error;
+        }
+        let name = |table: &PublishedTable| table_name(&table.schema, &table.name);
+        let tables = tables.into_iter().map(name).collect();
+        let limit = self.lock_timeout;
+        SnapshotError::LockTimeout { tables, limit, sessions: Vec::new(), cause: error }.into()
+    }
+}
+
+/// Returns the name of a table for a message.
+pub(crate) fn table_name(schema: &str, table: &str) -> String {
+    format!("\"{}\".\"{}\"", Printable(schema), Printable(table))
 }
 
 impl Connection {
@@ -52,9 +78,7 @@ impl Connection {
         ))
         .map(drop)
         .map_err(|error| match error.sqlstate() {
-            Some("22023" | "42704") => {
-                SnapshotError::SnapshotLost { cause: error.to_string() }.into()
-            }
+            Some("22023" | "42704") => SnapshotError::SnapshotLost { cause: error }.into(),
             _ => error,
         })
     }
@@ -63,14 +87,29 @@ impl Connection {
     /// are then.
     ///
     /// # Errors
-    /// A table was changed after the snapshot so that its rows in the snapshot cannot be copied.
+    /// [`SnapshotError::LockTimeout`]. A table was changed after the snapshot so that its rows in
+    /// the snapshot cannot be copied.
     pub(crate) fn lock_published(
         &mut self,
         publications: &[String],
+        settings: CopySettings,
+    ) -> Result<Vec<PublishedTable>, Error> {
+        // The size of a table, which the catalogue query returns, needs its lock too.
+        self.without_timeout(|connection| connection.lock_tables(publications, settings))
+            .map_err(|error| settings.lock_error(error, []))
+    }
+
+    fn lock_tables(
+        &mut self,
+        publications: &[String],
+        settings: CopySettings,
     ) -> Result<Vec<PublishedTable>, Error> {
         let tables = self.published_tables(publications)?;
-        for statement in lock_statements(&tables) {
-            self.simple_query(&statement)?;
+        for tables in tables.chunks(BATCH) {
+            for statement in lock_statements(tables) {
+                let locked = self.simple_query(&statement);
+                locked.map_err(|error| settings.lock_error(error, tables))?;
+            }
         }
         let tables = self.published_tables(publications)?;
         if let Some(changed) = tables.iter().find(|table| table.was_changed) {

@@ -46,6 +46,14 @@ pub(crate) struct MockState {
     /// The start of the command after which the connection is closed: without an answer, except for
     /// that to COPY.
     pub(crate) closes_at: Option<&'static str>,
+    /// The start of the command that is answered with an error of this SQLSTATE, each time.
+    pub(crate) fails_at: Option<(&'static str, &'static str)>,
+    /// The start of the command that is not answered until it is cancelled.
+    pub(crate) hangs_at: Option<&'static str>,
+    /// Whether SQL connections reach another server.
+    pub(crate) is_other: bool,
+    /// Whether SQL connections reach a standby.
+    pub(crate) is_standby: bool,
 }
 
 /// A replication slot.
@@ -129,6 +137,10 @@ impl Default for MockState {
             is_late: false,
             copy: Vec::new(),
             closes_at: None,
+            fails_at: None,
+            hangs_at: None,
+            is_other: false,
+            is_standby: false,
         }
     }
 }
@@ -146,6 +158,10 @@ struct Shared {
     state: Mutex<MockState>,
     commands: Mutex<Vec<String>>,
     queries: Mutex<Vec<String>>,
+    /// The simple queries on SQL connections.
+    session_commands: Mutex<Vec<String>>,
+    /// Whether a command that hangs was cancelled.
+    is_cancelled: AtomicBool,
     /// Connections that are not answered.
     hanging: Mutex<Vec<Server>>,
     is_closed: AtomicBool,
@@ -189,6 +205,11 @@ impl MockServer {
     /// The commands on replication connections since the last call.
     pub(crate) fn commands(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.commands.lock().unwrap())
+    }
+
+    /// The simple queries on SQL connections since the last call.
+    pub(crate) fn session_commands(&self) -> Vec<String> {
+        std::mem::take(&mut self.shared.session_commands.lock().unwrap())
     }
 
     /// The queries on SQL connections since the last call.
@@ -237,18 +258,9 @@ fn replicate(mut server: Server, shared: &Shared, streams: &Sender<Server>) {
     server.send(&greeting());
     while let Some((b'Q', command)) = server.receive() {
         let command = String::from_utf8(command).unwrap().trim_end_matches('\0').to_owned();
-        let (answer, closes) = {
-            let mut state = shared.state.lock().unwrap();
-            let closes = state.closes_at.take_if(|start| command.starts_with(*start)).is_some();
-            (answer(&command, &mut state), closes)
-        };
         let starts = command.starts_with("START_REPLICATION");
-        let copies = command.starts_with("COPY ");
-        shared.commands.lock().unwrap().push(command);
-        if copies || !closes {
-            server.send(&answer);
-        }
-        if closes {
+        shared.commands.lock().unwrap().push(command.clone());
+        if !execute(&mut server, shared, &command) {
             return;
         }
         if starts {
@@ -256,6 +268,36 @@ fn replicate(mut server: Server, shared: &Shared, streams: &Sender<Server>) {
             return;
         }
     }
+}
+
+/// Answers a command. False means that the connection is to be closed.
+fn execute(server: &mut Server, shared: &Shared, command: &str) -> bool {
+    let is_at = |start: &&str| command.starts_with(*start);
+    let (answer, closes, hangs) = {
+        let mut state = shared.state.lock().unwrap();
+        let closes = state.closes_at.take_if(|start| is_at(&&**start)).is_some();
+        let hangs = state.hangs_at.take_if(|start| is_at(&&**start)).is_some();
+        let failed = state.fails_at.filter(|(start, _)| is_at(start));
+        let answer = match failed {
+            Some((_, code)) => [error(code, "failed"), ready()].concat(),
+            None => answer(command, &mut state),
+        };
+        (answer, closes, hangs)
+    };
+    if hangs {
+        while !shared.is_cancelled.swap(false, Ordering::AcqRel) {
+            if shared.is_closed.load(Ordering::Acquire) {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        server.send(&[error("57014", "cancelled"), ready()].concat());
+        return true;
+    }
+    if command.starts_with("COPY ") || !closes {
+        server.send(&answer);
+    }
+    !closes
 }
 
 fn answer(command: &str, state: &mut MockState) -> Vec<u8> {
@@ -272,7 +314,8 @@ fn answer(command: &str, state: &mut MockState) -> Vec<u8> {
         if !command.contains("_copy_") {
             state.slot = Some(MockSlot::at(point.as_u64()));
         }
-        return row(&["slot_name", "consistent_point"], &["s", &point.to_string()]);
+        let names = ["slot_name", "consistent_point", "snapshot_name"];
+        return row(&names, &["s", &point.to_string(), "exported"]);
     }
     if command.starts_with("COPY ") {
         return state.copy.clone();
@@ -299,6 +342,20 @@ fn answer(command: &str, state: &mut MockState) -> Vec<u8> {
     }
     if command.contains("AS publication") {
         return row(&["pubname"], &["p"]);
+    }
+    if command.contains("pg_control_system") {
+        let system = state.system_identifier + u64::from(state.is_other);
+        let names = ["system_identifier", "is_in_recovery"];
+        return row(&names, &[&system.to_string(), &state.is_standby.to_string()]);
+    }
+    if command.starts_with("SELECT pg_catalog.pg_is_in_recovery()") {
+        return row(&["is_in_recovery"], &["false"]);
+    }
+    if command == "SELECT pg_catalog.pg_export_snapshot()" {
+        return row(&["pg_export_snapshot"], &["kept"]);
+    }
+    if command.starts_with("DROP_REPLICATION_SLOT") && !command.contains("_copy_") {
+        state.slot = None;
     }
     if command.contains("'wal_sender_timeout'") {
         return row(&["setting"], &[&state.wal_sender_timeout.to_string()]);

@@ -23,7 +23,7 @@ use crate::setup::{Needs, SlotFacts, SlotWaitOptions};
 use crate::snapshot::{CopySettings, Keeper};
 
 /// The timeout of each step of an attempt without a setting.
-const STEP_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The time that the start of the stream waits for the SQL connection, so that the first change
 /// need not wait.
@@ -181,13 +181,19 @@ impl StreamOpener {
         Ok(opened)
     }
 
+    /// Returns the same with a timeout of connecting, for an attempt that nobody waits for.
+    pub(super) fn with_connect_timeout(&self) -> Self {
+        let mut opener = self.clone();
+        if opener.config.get_connect_timeout().is_none() {
+            opener.config = opener.config.connect_timeout(STEP_TIMEOUT);
+        }
+        opener
+    }
+
     /// Opens another stream after one was lost, if the server and the slot continue without a gap.
     /// A stop of `waits` before the slot is acquired leaves the slot alone.
     fn open_again(&self, lost: &LostStream, waits: Waits) -> Result<Opened, Error> {
-        let mut config = self.config.clone();
-        if config.get_connect_timeout().is_none() {
-            config = config.connect_timeout(STEP_TIMEOUT);
-        }
+        let Self { config, .. } = self.with_connect_timeout();
         let mut connection = Connection::connect(&config)?;
         connection.set_command_timeout(Some(STEP_TIMEOUT));
         let system = connection.identify_system()?;

@@ -1,23 +1,28 @@
 //! Opening the first stream with an initial copy.
 
+mod taken;
+
 use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use pgoutput_decode::{Lsn, Printable};
+use pgoutput_decode::Printable;
 
 use super::initial_copy::CopyPlan;
-use super::open::{CATALOG_TIMEOUT, CopyJobs, LostStream, Opened, Session, StreamOpener};
+use super::open::{
+    CATALOG_TIMEOUT, CopyJobs, LostStream, Opened, STEP_TIMEOUT, Session, StreamOpener,
+};
 use super::verify::Stored;
 use crate::catalog::Catalog;
-use crate::connection::{Connection, CreatedSlot, SystemId};
-use crate::error::{Error, ProtocolError, SnapshotError};
+use crate::connection::{Connection, OnlyRow, SystemId};
+use crate::error::{Error, ServerState, SnapshotError};
 use crate::event::Copied;
 use crate::event::signature::is_signed;
 use crate::io::Waits;
-use crate::proto::{CreateSlot, SlotSnapshot, StartReplication};
+use crate::proto::{CreateSlot, StartReplication};
 use crate::setup::{Needs, SlotFacts, SlotWaitOptions};
-use crate::snapshot::{CHUNK_PAGES, CopySettings, Keeper, PublishedTable, Snapshot, TableCopy};
+use crate::snapshot::{CHUNK_PAGES, CopySettings, Snapshot, TableCopy};
+use taken::Taken;
 
 /// The connection on which a copy is prepared.
 struct Preparation<'a> {
@@ -26,6 +31,8 @@ struct Preparation<'a> {
     catalog: Catalog,
     system: SystemId,
     wait_options: &'a SlotWaitOptions<'a>,
+    /// The timeout of commands that do not wait for locks or transactions.
+    timeout: Option<Duration>,
     jobs: Option<NonZeroU32>,
     settings: CopySettings,
 }
@@ -40,17 +47,6 @@ pub(crate) struct LostCopy {
     pub(crate) repeats: bool,
     /// The longest wait for the creation of a slot; zero is no limit.
     pub(crate) wait_limit: Duration,
-}
-
-/// A snapshot, and the published tables as they are in it.
-struct Taken {
-    slot: SlotFacts,
-    /// The LSN of the snapshot.
-    point: Lsn,
-    /// The slot that was created only for the snapshot.
-    temporary_slot: Option<String>,
-    keeper: Option<Keeper>,
-    tables: Vec<PublishedTable>,
 }
 
 impl StreamOpener {
@@ -70,7 +66,7 @@ impl StreamOpener {
             // The position is from after the copy.
             Some(_) => return self.open(create, stored, wait_options),
         };
-        let mut preparation = Preparation::new(self, snapshot, wait_options)?;
+        let mut preparation = Preparation::new(self, snapshot, wait_options, None)?;
         let create = create.filter(|_| stored.is_none());
         let (taken, repeats) = match preparation.first(create)? {
             Some(taken) => (taken, false),
@@ -89,11 +85,18 @@ impl StreamOpener {
         let Waits { stop, .. } = waits;
         let wait_options =
             SlotWaitOptions { limit: lost.wait_limit, listener: None, stop: Some(stop) };
-        let mut preparation = Preparation::new(self, &lost.snapshot, &wait_options)?;
-        let start = &self.start;
-        let slot = preparation.connection.check_slot(&start.slot)?;
-        lost.stream.check(&preparation.system, slot, &start.slot)?;
-        let temporary = CreateSlot::new(temporary_name(&start.slot)).temporary(true);
+        let opener = self.with_connect_timeout();
+        let timeout = Some(STEP_TIMEOUT);
+        let mut preparation = Preparation::new(&opener, &lost.snapshot, &wait_options, timeout)?;
+        let name = &self.start.slot;
+        let mut slot = preparation.connection.check_slot(name)?;
+        if slot.in_use {
+            // By the connection that was lost, until the server notices.
+            preparation.connection.wait_for_release(name, &wait_options)?;
+            slot = preparation.connection.check_slot(name)?;
+        }
+        lost.stream.check(&preparation.system, slot, name)?;
+        let temporary = CreateSlot::new(temporary_name(name)).temporary(true);
         let taken = preparation.taken(temporary, false)?;
         preparation.opened(taken, lost.copied.clone(), lost.repeats)
     }
@@ -104,8 +107,10 @@ impl<'a> Preparation<'a> {
         opener: &'a StreamOpener,
         snapshot: &Snapshot,
         wait_options: &'a SlotWaitOptions<'a>,
+        timeout: Option<Duration>,
     ) -> Result<Self, Error> {
         let mut connection = Connection::connect(&opener.config)?;
+        connection.set_command_timeout(timeout);
         let system = connection.identify_system()?;
         let mut catalog = Catalog::new(connection.sql_connector(&opener.config)?);
         opener.start.plugin_options(connection.server_version())?;
@@ -114,11 +119,20 @@ impl<'a> Preparation<'a> {
         catalog.make_ready(CATALOG_TIMEOUT);
         let settings = CopySettings { lock_timeout: wait_options.limit };
         let jobs = snapshot.several_jobs();
-        Ok(Self { opener, connection, catalog, system, wait_options, jobs, settings })
+        Ok(Self { opener, connection, catalog, system, wait_options, timeout, jobs, settings })
     }
 
-    fn start(&self) -> &StartReplication {
-        &self.opener.start
+    /// Returns the server of the replication connection, which each job must connect to.
+    fn server(&mut self) -> Result<ServerState, Error> {
+        let answers = self.connection.with_short_timeout(|connection| {
+            connection.simple_query(
+                "SELECT pg_catalog.pg_is_in_recovery()::pg_catalog.text AS is_in_recovery",
+            )
+        })?;
+        let row = OnlyRow::of(answers, "pg_is_in_recovery")?;
+        let (system_identifier, is_in_recovery) =
+            (self.system.system_identifier, row.parse("is_in_recovery")?);
+        Ok(ServerState { system_identifier, is_in_recovery })
     }
 
     /// Creates the slot and takes its snapshot; `None` if the slot exists.
@@ -143,8 +157,8 @@ impl<'a> Preparation<'a> {
         }
     }
 
-    /// Takes another snapshot for a copy that was not completed; `None` if it was.
-    fn again(&mut self, stored: Option<&Stored>, by_stages: bool) -> Result<Option<Taken>, Error> {
+    /// Checks the slot that exists.
+    fn found(&mut self, stored: Option<&Stored>) -> Result<SlotFacts, Error> {
         let start = &self.opener.start;
         let needs = Needs { slot: &start.slot, publications: &start.publications, creates: false };
         let connection = &mut self.connection;
@@ -153,7 +167,19 @@ impl<'a> Preparation<'a> {
                 .verify(connection, &self.system, start)
                 .map_err(|error| connection.with_all_missing(error, &needs))?;
         }
-        let slot = connection.make_ready(&needs, None, &mut self.catalog, self.wait_options)?;
+        connection.make_ready(&needs, None, &mut self.catalog, self.wait_options)
+    }
+
+    /// Takes another snapshot for a copy that was not completed; `None` if it was.
+    fn again(&mut self, stored: Option<&Stored>, by_stages: bool) -> Result<Option<Taken>, Error> {
+        let start = &self.opener.start;
+        let mut slot = self.found(stored)?;
+        let was_read = stored.is_none() && is_signed(slot.confirmed);
+        if slot.in_use && !was_read {
+            // The stream could not start after the copy.
+            self.connection.wait_for_release(&start.slot, self.wait_options)?;
+            slot = self.found(stored)?;
+        }
         if stored.is_none() {
             let (name, confirmed) = (start.slot.clone(), slot.confirmed);
             if slot.waited_for || by_stages {
@@ -171,92 +197,38 @@ impl<'a> Preparation<'a> {
         self.taken(temporary, false).map(Some)
     }
 
-    /// Creates a slot and locks the published tables in its snapshot. `is_own` is whether it is the
-    /// slot of the stream.
-    fn taken(&mut self, create: CreateSlot, is_own: bool) -> Result<Taken, Error> {
-        let (name, use_of) = (create.name.clone(), self.jobs.map(|_| SlotSnapshot::Export));
-        let create = create.snapshot(use_of.unwrap_or(SlotSnapshot::Use));
-        if self.jobs.is_none() {
-            self.settings.apply(&mut self.connection)?;
-        }
-        let created = self.connection.create_slot_reporting_waits(
-            &create,
-            &mut self.catalog,
-            self.wait_options,
-        )?;
-        let point = created.consistent_point;
-        if self.jobs.is_none() {
-            self.settings.limit_locks(&mut self.connection)?;
-        }
-        let locked = self.locked(created);
-        let (keeper, tables) = locked.map_err(|error| self.failed(error, is_own))?;
-        let slot = self.connection.check_slot(&self.opener.start.slot)?;
-        let temporary_slot = (!is_own).then_some(name);
-        Ok(Taken { slot, point, temporary_slot, keeper, tables })
-    }
-
-    fn locked(
-        &mut self,
-        created: CreatedSlot,
-    ) -> Result<(Option<Keeper>, Vec<PublishedTable>), Error> {
-        let publications = &self.opener.start.publications;
-        if self.jobs.is_none() {
-            return Ok((None, self.connection.lock_published(publications)?));
-        }
-        let (command, field) = ("CREATE_REPLICATION_SLOT", "snapshot_name");
-        let exported = created.snapshot_name.ok_or(ProtocolError::Answer { command, field })?;
-        let opener = self.connection.session_opener(&self.opener.config);
-        let system_identifier = self.system.system_identifier;
-        let mut keeper = Keeper::open(&opener, self.settings, &exported, system_identifier)?;
-        let tables = keeper.lock(publications)?;
-        Ok((Some(keeper), tables))
-    }
-
-    /// Drops the slot of a copy that could not start.
-    fn failed(&mut self, error: Error, is_own: bool) -> Error {
-        let slot = &self.start().slot.clone();
-        if is_own {
-            let rolled_back = self.connection.simple_query("ROLLBACK");
-            let dropped = rolled_back.and_then(|_| self.connection.drop_slot(slot, false));
-            if dropped.is_err() {
-                let (slot, cause) = (slot.clone(), error.to_string());
-                return SnapshotError::Interrupted { slot, cause }.into();
-            }
-        }
-        error
-    }
-
-    fn opened(mut self, taken: Taken, copied: Copied, repeats: bool) -> Result<Opened, Error> {
-        let Taken { slot, point, temporary_slot, keeper, tables } = taken;
+    fn opened(mut self, mut taken: Taken, copied: Copied, repeats: bool) -> Result<Opened, Error> {
         let start = &self.opener.start;
         let (version, tls) = (self.connection.server_version(), self.connection.is_tls());
-        let pages = match &keeper {
+        let pages = match &taken.keeper {
             Some(_) => NonZeroU32::new(CHUNK_PAGES).unwrap_or(NonZeroU32::MIN),
             None => NonZeroU32::MAX,
         };
         let binary = start.options.binary;
-        let tables =
-            tables.into_iter().map(|table| TableCopy::new(table, pages, binary, version)).collect();
-        let SlotFacts { confirmed, waited_for: commits_wait, two_phase, .. } = slot;
+        let tables = std::mem::take(&mut taken.tables).into_iter();
+        let tables = tables.map(|table| TableCopy::new(table, pages, binary, version)).collect();
+        let SlotFacts { confirmed, waited_for: commits_wait, two_phase, .. } = taken.slot;
         // If no table is finished, all changes before the snapshot are in the copy, except
         // messages.
         let is_new = copied.is_empty() && !start.options.messages;
-        let stream_lsn = if is_new { point } else { start.start_lsn.max(confirmed) };
+        let stream_lsn = if is_new { taken.point } else { start.start_lsn.max(confirmed) };
+        let point = taken.point;
         let plan = CopyPlan { tables, copied, repeats, point, stream_lsn, confirmed };
-        let timing = self.connection.timing()?;
-        let session = match (keeper, self.jobs) {
+        let timing = self.connection.timing();
+        let timing = timing.map_err(|error| self.failed(error, &taken.new_slot))?;
+        let session = match (taken.keeper, self.jobs) {
             (Some(keeper), Some(jobs)) => {
-                self.connection.end_slot_creation()?;
-                if let Some(slot) = &temporary_slot {
-                    self.connection.drop_slot(slot, false)?;
-                }
+                let ended = self.end_creation(&taken.new_slot);
+                ended.map_err(|error| self.failed(error, &taken.new_slot))?;
                 let opener = self.connection.session_opener(&self.opener.config);
                 let jobs = Box::new(CopyJobs { keeper, jobs, opener, settings: self.settings });
                 let again = StartReplication { start_lsn: stream_lsn, ..start.clone() };
-                let copy = self.connection.start_replication(&again)?;
+                let copy = self.connection.start_replication(&again);
+                // There is no connection on which the slot could be dropped.
+                let copy = copy.map_err(|error| taken.new_slot.named(error))?;
                 Session::Jobs(copy, jobs, plan)
             }
-            _ => Session::Copy(self.connection, temporary_slot, plan),
+            _ => Session::Copy(self.connection, taken.new_slot.temporary_slot(), plan),
         };
         Ok(Opened {
             session,

@@ -1,6 +1,7 @@
 //! A replication connection that is replaced when it is lost, and the SQL connection.
 
 mod copy;
+mod replace;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
@@ -20,16 +21,11 @@ use super::{CopyPart, Source, Step};
 use crate::catalog::Catalog;
 use crate::connection::SystemId;
 use crate::delivery::Due;
-use crate::error::{
-    Error, ErrorKind, ServerMessage, SetupError, SnapshotError, SpillError, StreamError,
-    is_transient,
-};
+use crate::error::{Error, ErrorKind, ServerMessage, is_transient};
 use crate::event::{Copied, StreamIdentity};
 use crate::io::{StopHandle, Waits, WakePipe};
-use crate::proto::Streaming;
 use crate::schema::{Facts, Need, Schemas};
 use crate::stream::{self, Frame, Health, NOTICES_KEPT, ReplicationStream, StreamEvent};
-use copy::is_lost_snapshot;
 
 /// One replication stream after another, each a continuation of the one before.
 #[derive(Debug)]
@@ -285,84 +281,6 @@ impl Replication {
         }
         Ok(())
     }
-
-    /// Replaces an error that the server reports only in general terms, if the catalogue has the
-    /// cause: the slot was invalidated.
-    fn explained(&mut self, error: Error) -> Error {
-        // 57P01 ends a connection whose slot is being invalidated, 55000 refuses one that was. A
-        // temporary slot disappears with its connection, which explains nothing.
-        if !matches!(error.sqlstate(), Some("57P01" | "55000")) {
-            return error;
-        }
-        let slot = &self.opener.start.slot;
-        match self.catalog.slot_status(slot) {
-            Ok(status) if status.is_lost() => {
-                let reason = status.invalidation_reason.unwrap_or_else(|| "wal_status lost".into());
-                SetupError::SlotLost { slot: slot.clone(), reason }.into()
-            }
-            // Without an answer of the catalogue, the server's error stays.
-            _ => error,
-        }
-    }
-
-    /// Returns whether another stream can go on after this error, since the server then keeps
-    /// transactions until they commit.
-    fn can_do_without_streaming(&self, error: &Error) -> bool {
-        let helps = match error.kind() {
-            ErrorKind::Spill(SpillError::Limit { .. } | SpillError::Write { .. }) => {
-                self.settings.falls_back
-            }
-            ErrorKind::Stream(StreamError::MessageInChunk { .. }) => true,
-            _ => false,
-        };
-        helps && self.opener.start.options.streaming != Some(Streaming::Off)
-    }
-
-    fn replace(&mut self, error: Error) -> Result<(), Error> {
-        if let Some(copy) = self.copy.take() {
-            let slot = self.opener.start.slot.clone();
-            if self.settings.temporary {
-                return Err(ErrorKind::TemporarySlotLost { slot, cause: error }.into());
-            }
-            let may_pass = is_transient(&error) || is_lost_snapshot(&error);
-            if !may_pass || self.settings.reconnect.is_never() {
-                let cause = error.to_string();
-                return Err(SnapshotError::Interrupted { slot, cause }.into());
-            }
-            self.lost_copy = Some((copy.copied(), copy.repeats()));
-            if self.stability.is_stable(Instant::now(), self.settings.reconnect.stable_after()) {
-                self.outage = None;
-            }
-        } else if !is_transient(&error) && !self.can_do_without_streaming(&error) {
-            return Err(error);
-        }
-        if self.settings.temporary {
-            let slot = self.opener.start.slot.clone();
-            return Err(ErrorKind::TemporarySlotLost { slot, cause: error }.into());
-        }
-        if self.settings.reconnect.is_never() {
-            return Err(error);
-        }
-        if self.can_do_without_streaming(&error) {
-            log::warn!("{error}; the reader continues with streaming off");
-            self.opener.start.options.streaming = Some(Streaming::Off);
-        }
-        let now = Instant::now();
-        if let Some(stream) = self.stream.take() {
-            self.keep_state(stream);
-            if self.stability.is_stable(now, self.settings.reconnect.stable_after()) {
-                self.outage = None;
-            }
-        }
-        let outage = match self.outage.take() {
-            Some(mut outage) => {
-                outage.failed(error);
-                outage
-            }
-            None => Box::new(Outage::new(error, now)),
-        };
-        self.schedule(outage)
-    }
 }
 
 impl Source for Replication {
@@ -381,7 +299,10 @@ impl Source for Replication {
     }
 
     fn step_after_stop(&mut self, deadline: Instant) -> Result<Step<Frame>, Error> {
-        let Some(stream) = &mut self.stream else { return Ok(Step::Stopped) };
+        // A row of a copy has no Commit.
+        let Some(stream) = self.stream.as_mut().filter(|_| self.copy.is_none()) else {
+            return Ok(Step::Stopped);
+        };
         stream.clear_stop();
         let step = stream.step(Some(deadline));
         self.report_skipped();
@@ -441,7 +362,8 @@ impl Source for Replication {
     }
 
     fn replace_stream(&mut self, error: Error) -> Result<(), Error> {
-        self.replace(error).map_err(|error| self.explained(error))
+        let replaced = self.replaced(error).map_err(|error| self.explained(error));
+        replaced.map_err(|error| self.named(error))
     }
 
     fn keep_alive(&mut self) -> Result<(), Error> {

@@ -183,9 +183,12 @@ impl Exchange {
         self.lock().closed
     }
 
-    /// Sets the waker of a job's connection.
-    pub(super) fn set_waker(&self, worker: usize, waker: Waker) {
-        self.lock().wakers.insert(worker, waker);
+    /// Sets the waker of a job's connection. False means that the copy has ended: the waker was not
+    /// used.
+    pub(super) fn set_waker(&self, worker: usize, waker: Waker) -> bool {
+        let mut state = self.lock();
+        state.wakers.insert(worker, waker);
+        !state.closed
     }
 
     /// Takes the next batch of a table.

@@ -4,7 +4,8 @@
 //! session that has imported it keeps it, and can export it again as often as a job connects.
 
 use crate::connection::{Connection, OnlyRow, SessionOpener};
-use crate::error::{Error, ProtocolError};
+use crate::error::{Error, ServerState, SnapshotError};
+use crate::io::Waker;
 use crate::snapshot::published::PublishedTable;
 use crate::snapshot::session::CopySettings;
 
@@ -12,34 +13,41 @@ use crate::snapshot::session::CopySettings;
 #[derive(Debug)]
 pub(crate) struct Keeper {
     connection: Connection,
+    settings: CopySettings,
     snapshot: String,
-    system_identifier: u64,
+    server: ServerState,
 }
 
 impl Keeper {
     /// Imports the exported snapshot, and exports it again for the jobs.
     ///
     /// # Errors
-    /// It is not the server that exported it; those of the server and the connection.
+    /// It is not this `server`, which exported it; those of the server and the connection.
     pub(crate) fn open(
         opener: &SessionOpener,
         settings: CopySettings,
         exported: &str,
-        system_identifier: u64,
+        server: ServerState,
     ) -> Result<Self, Error> {
         let mut connection = opener.open()?;
         settings.apply(&mut connection)?;
+        // Another server would only report that it does not have the snapshot.
+        check_server(&mut connection, server)?;
         connection.begin_with_snapshot(exported)?;
         let answers = connection.simple_query("SELECT pg_catalog.pg_export_snapshot()")?;
         let row = OnlyRow::of(answers, "pg_export_snapshot")?;
         let snapshot = row.text("pg_export_snapshot")?.to_owned();
-        check_system(&mut connection, system_identifier)?;
-        Ok(Self { connection, snapshot, system_identifier })
+        Ok(Self { connection, settings, snapshot, server })
     }
 
     /// Locks the published tables and returns them.
     pub(crate) fn lock(&mut self, publications: &[String]) -> Result<Vec<PublishedTable>, Error> {
-        self.connection.lock_published(publications)
+        self.connection.lock_published(publications, self.settings)
+    }
+
+    /// Returns the server process of the session, and a handle that ends its waits.
+    pub(crate) fn process(&mut self) -> Result<(i32, Waker), Error> {
+        Ok((self.connection.backend_pid()?, self.connection.waker()))
     }
 
     /// The name of the snapshot for the jobs.
@@ -47,8 +55,8 @@ impl Keeper {
         &self.snapshot
     }
 
-    pub(super) fn system_identifier(&self) -> u64 {
-        self.system_identifier
+    pub(super) fn server(&self) -> ServerState {
+        self.server
     }
 
     /// Checks that the session still has its locks.
@@ -62,19 +70,26 @@ impl Keeper {
     }
 }
 
-/// Checks that this is the cluster with the snapshot.
-pub(super) fn check_system(
+/// Checks that this is the server with the snapshot.
+///
+/// # Errors
+/// [`SnapshotError::OtherServer`].
+pub(super) fn check_server(
     connection: &mut Connection,
-    system_identifier: u64,
+    expected: ServerState,
 ) -> Result<(), Error> {
     let answers = connection.simple_query(
-        "SELECT system_identifier::pg_catalog.text AS id FROM pg_catalog.pg_control_system()",
+        "SELECT control.system_identifier::pg_catalog.text AS system_identifier, \
+         pg_catalog.pg_is_in_recovery()::pg_catalog.text AS is_in_recovery \
+         FROM pg_catalog.pg_control_system() AS control",
     )?;
     let row = OnlyRow::of(answers, "pg_control_system")?;
     // A bigint, whose first bit is not a sign here.
-    let found: i64 = row.parse("id")?;
-    if found.cast_unsigned() == system_identifier {
+    let system_identifier = row.parse::<i64>("system_identifier")?.cast_unsigned();
+    let found = ServerState { system_identifier, is_in_recovery: row.parse("is_in_recovery")? };
+    if found == expected {
         return Ok(());
     }
-    Err(ProtocolError::Answer { command: "pg_control_system", field: "system_identifier" }.into())
+    let address = connection.address().to_owned();
+    Err(SnapshotError::OtherServer { address, expected, found }.into())
 }

@@ -5,9 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::exchange::{Batch, Exchange};
-use super::keeper::check_system;
+use super::keeper::check_server;
 use crate::connection::{Connection, CopyOutAdvance, NOT_STARTED, SessionOpener};
-use crate::error::{Error, is_transient};
+use crate::error::{Error, ServerState, is_transient};
 use crate::snapshot::session::CopySettings;
 use crate::snapshot::table_copy::TableCopy;
 
@@ -33,7 +33,7 @@ pub(super) struct Worker {
     pub(super) opener: SessionOpener,
     pub(super) settings: CopySettings,
     pub(super) snapshot: String,
-    pub(super) system_identifier: u64,
+    pub(super) server: ServerState,
 }
 
 /// Ends the copy if the thread panics.
@@ -73,7 +73,10 @@ impl Worker {
                     return Ok(());
                 }
                 let delay = delays.next().filter(|_| is_transient(&error));
-                let Some(delay) = delay else { return Err(error) };
+                let Some(delay) = delay else {
+                    let table = self.tables.get(table).map(|copy| &copy.table);
+                    return Err(self.settings.lock_error(error, table));
+                };
                 log::warn!("a job of the copy connects again: {error}");
                 connection = None;
                 thread::sleep(*delay);
@@ -143,9 +146,12 @@ impl Worker {
 
     fn connect(&self) -> Result<Connection, Error> {
         let mut connection = self.opener.open()?;
-        self.exchange.set_waker(self.number, connection.waker());
+        // It may have ended while this connected.
+        if !self.exchange.set_waker(self.number, connection.waker()) {
+            return Err(self.closed());
+        }
         self.settings.apply(&mut connection)?;
-        check_system(&mut connection, self.system_identifier)?;
+        check_server(&mut connection, self.server)?;
         connection.begin_with_snapshot(&self.snapshot)?;
         Ok(connection)
     }

@@ -1,8 +1,9 @@
 //! SQL connections: the extended query protocol, as far as the crate `postgres` uses it.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
-use super::Shared;
+use super::{Shared, execute};
 use crate::connection::tests::{Server, greeting, message, ready};
 
 const BOOL: u32 = 16;
@@ -23,7 +24,14 @@ pub(super) fn serve(mut server: Server, shared: &Shared) {
         let mut texts = body.split(|byte| *byte == 0).map(String::from_utf8_lossy);
         let mut text = || texts.next().unwrap_or_default().into_owned();
         let answer = match tag {
-            b'Q' => [message(b'C', b"DONE\0"), ready()].concat(),
+            b'Q' => {
+                let command = text();
+                shared.session_commands.lock().unwrap().push(command.clone());
+                if !execute(&mut server, shared, &command) {
+                    return;
+                }
+                continue;
+            }
             // Parse: the name of the statement, and its text.
             b'P' => {
                 prepared.insert(text(), text());
@@ -39,6 +47,9 @@ pub(super) fn serve(mut server: Server, shared: &Shared) {
             }
             b'E' => {
                 shared.queries.lock().unwrap().push(executed.clone());
+                if executed.contains("pg_cancel_backend") {
+                    shared.is_cancelled.store(true, Ordering::Release);
+                }
                 [rows(&executed, shared), message(b'C', b"DONE\0")].concat()
             }
             b'C' => message(b'3', b""),

@@ -1,0 +1,143 @@
+//! The snapshot of a copy, taken with a slot, and the locks of its tables.
+
+use std::time::Duration;
+
+use pgoutput_decode::Lsn;
+
+use super::Preparation;
+use crate::connection::CreatedSlot;
+use crate::error::{Error, ProtocolError, ServerState, SnapshotError};
+use crate::proto::{CreateSlot, SlotSnapshot};
+use crate::setup::SlotFacts;
+use crate::snapshot::{Keeper, PublishedTable};
+use crate::source::lock_watch::{LockWatch, WaitingSession};
+
+/// The time that the server has to drop a slot after an error.
+const DROP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A snapshot, and the published tables as they are in it.
+pub(super) struct Taken {
+    pub(super) slot: SlotFacts,
+    /// The LSN of the snapshot.
+    pub(super) point: Lsn,
+    pub(super) new_slot: NewSlot,
+    pub(super) keeper: Option<Keeper>,
+    pub(super) tables: Vec<PublishedTable>,
+}
+
+/// The slot that was created with the snapshot.
+#[derive(Debug)]
+pub(super) struct NewSlot {
+    name: String,
+    /// Whether it is the slot of the stream.
+    is_own: bool,
+    /// Whether it ends with its connection.
+    is_temporary: bool,
+}
+
+impl NewSlot {
+    /// Returns the name of a slot that was created only for the snapshot.
+    pub(super) fn temporary_slot(self) -> Option<String> {
+        (!self.is_own).then_some(self.name)
+    }
+
+    /// Adds the name of a slot that remains to an error.
+    pub(super) fn named(&self, error: Error) -> Error {
+        if self.is_temporary { error } else { SnapshotError::interrupted(&self.name, error) }
+    }
+}
+
+impl Preparation<'_> {
+    /// Creates a slot and locks the published tables in its snapshot. `is_own` is whether it is the
+    /// slot of the stream.
+    ///
+    /// # Errors
+    /// The slot was dropped again, or the error names it.
+    pub(super) fn taken(&mut self, create: CreateSlot, is_own: bool) -> Result<Taken, Error> {
+        let new_slot =
+            NewSlot { name: create.name.clone(), is_own, is_temporary: create.temporary };
+        let use_of = self.jobs.map(|_| SlotSnapshot::Export);
+        let create = create.snapshot(use_of.unwrap_or(SlotSnapshot::Use));
+        let server = match self.jobs {
+            Some(_) => Some(self.server()?),
+            None => {
+                self.settings.apply(&mut self.connection)?;
+                None
+            }
+        };
+        // The creation waits for open transactions.
+        self.connection.set_command_timeout(None);
+        let created = self.connection.create_slot_reporting_waits(
+            &create,
+            &mut self.catalog,
+            self.wait_options,
+        );
+        self.connection.set_command_timeout(self.timeout);
+        let created = created?;
+        let point = created.consistent_point;
+        match self.locked(created, server) {
+            Ok((slot, keeper, tables)) => Ok(Taken { slot, point, new_slot, keeper, tables }),
+            Err(error) => Err(self.failed(error, &new_slot)),
+        }
+    }
+
+    /// Locks the tables, on the connection that has the snapshot. `server` is given if another
+    /// session keeps it.
+    fn locked(
+        &mut self,
+        created: CreatedSlot,
+        server: Option<ServerState>,
+    ) -> Result<(SlotFacts, Option<Keeper>, Vec<PublishedTable>), Error> {
+        let (publications, settings) = (&self.opener.start.publications, self.settings);
+        let limit = settings.lock_timeout;
+        let (keeper, tables) = if let Some(server) = server {
+            let (command, field) = ("CREATE_REPLICATION_SLOT", "snapshot_name");
+            let exported = created.snapshot_name.ok_or(ProtocolError::Answer { command, field })?;
+            let opener = self.connection.session_opener(&self.opener.config);
+            let mut keeper = Keeper::open(&opener, settings, &exported, server)?;
+            let (pid, waker) = keeper.process()?;
+            let session = WaitingSession { pid, waker, address: &opener.address() };
+            let (catalog, stop) = (&mut self.catalog, self.wait_options.stop);
+            let tables =
+                LockWatch { catalog, stop, limit }.run(&session, || keeper.lock(publications))?;
+            (Some(keeper), tables)
+        } else {
+            settings.limit_locks(&mut self.connection)?;
+            let connection = &mut self.connection;
+            let (pid, waker) = (connection.backend_pid()?, connection.waker());
+            let address = connection.address().to_owned();
+            let session = WaitingSession { pid, waker, address: &address };
+            let (catalog, stop) = (&mut self.catalog, self.wait_options.stop);
+            let tables = LockWatch { catalog, stop, limit }
+                .run(&session, || connection.lock_published(publications, settings))?;
+            (None, tables)
+        };
+        let slot = self.connection.check_slot(&self.opener.start.slot)?;
+        Ok((slot, keeper, tables))
+    }
+
+    /// Ends the creation of a slot whose snapshot another session keeps.
+    pub(super) fn end_creation(&mut self, new_slot: &NewSlot) -> Result<(), Error> {
+        self.connection.end_slot_creation()?;
+        if new_slot.is_own {
+            return Ok(());
+        }
+        self.connection.with_short_timeout(|connection| connection.drop_slot(&new_slot.name, false))
+    }
+
+    /// Drops the slot of a copy that could not start, or names it.
+    pub(super) fn failed(&mut self, error: Error, new_slot: &NewSlot) -> Error {
+        if new_slot.is_temporary {
+            return error;
+        }
+        self.connection.set_command_timeout(Some(DROP_TIMEOUT));
+        let rolled_back = match self.jobs {
+            Some(_) => Ok(()),
+            None => self.connection.simple_query("ROLLBACK").map(drop),
+        };
+        match rolled_back.and_then(|()| self.connection.drop_slot(&new_slot.name, false)) {
+            Ok(()) => error,
+            Err(_) => new_slot.named(error),
+        }
+    }
+}
