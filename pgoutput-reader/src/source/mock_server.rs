@@ -48,6 +48,8 @@ pub(crate) struct MockState {
     pub(crate) closes_at: Option<&'static str>,
     /// The start of the command that is answered with an error of this SQLSTATE, each time.
     pub(crate) fails_at: Option<(&'static str, &'static str)>,
+    /// What becomes `fails_at` when a slot is created.
+    pub(crate) fails_once_created: Option<(&'static str, &'static str)>,
     /// The start of the command that is not answered until it is cancelled.
     pub(crate) hangs_at: Option<&'static str>,
     /// Whether SQL connections reach another server.
@@ -138,6 +140,7 @@ impl Default for MockState {
             copy: Vec::new(),
             closes_at: None,
             fails_at: None,
+            fails_once_created: None,
             hangs_at: None,
             is_other: false,
             is_standby: false,
@@ -149,7 +152,7 @@ impl Default for MockState {
 pub(crate) struct MockServer {
     folder: PathBuf,
     shared: Arc<Shared>,
-    streams: Receiver<Server>,
+    streams: Mutex<Receiver<Server>>,
     acceptor: Option<JoinHandle<()>>,
 }
 
@@ -176,6 +179,7 @@ impl MockServer {
         let listener = UnixListener::bind(folder.join(".s.PGSQL.5432")).unwrap();
         let shared = Arc::new(Shared::default());
         let (sender, streams) = channel();
+        let streams = Mutex::new(streams);
         let accepting = Arc::clone(&shared);
         let acceptor = Some(thread::spawn(move || accept(&listener, &accepting, &sender)));
         Self { folder, shared, streams, acceptor }
@@ -199,7 +203,7 @@ impl MockServer {
 
     /// The server's end of the next stream that was started.
     pub(crate) fn stream(&self) -> Server {
-        self.streams.recv_timeout(TIMEOUT).unwrap()
+        self.streams.lock().unwrap().recv_timeout(TIMEOUT).unwrap()
     }
 
     /// The commands on replication connections since the last call.
@@ -311,6 +315,7 @@ fn answer(command: &str, state: &mut MockState) -> Vec<u8> {
             state.slot = Some(MockSlot::at(48));
             return [error("42710", "exists"), ready()].concat();
         }
+        state.fails_at = state.fails_once_created.take().or(state.fails_at);
         if !command.contains("_copy_") {
             state.slot = Some(MockSlot::at(point.as_u64()));
         }

@@ -231,3 +231,18 @@ impl Exchange {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::WakePipe;
+
+    #[test]
+    fn a_connection_that_comes_after_the_end_is_told() {
+        let pipe = WakePipe::new().unwrap();
+        let exchange = Exchange::new(NonZeroU32::MIN, pipe.waker());
+        assert!(exchange.set_waker(0, pipe.waker()));
+        exchange.close();
+        assert!(!exchange.set_waker(0, pipe.waker()));
+    }
+}

@@ -160,3 +160,39 @@ impl Worker {
         Error::stopped("copying tables from", &self.opener.address())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::io::WakePipe;
+    use crate::source::mock_server::MockServer;
+
+    /// Its wake-up would have been missed.
+    #[test]
+    fn a_copy_that_ends_while_a_job_connects_ends_the_job() {
+        let server = MockServer::new("worker-closed");
+        let config = server.config();
+        let connection = Connection::connect(&config).unwrap();
+        let reader = WakePipe::new().unwrap().waker();
+        let worker = Worker {
+            number: 0,
+            tables: Arc::from([]),
+            exchange: Arc::new(Exchange::new(NonZeroU32::MIN, reader)),
+            opener: connection.session_opener(&config),
+            settings: CopySettings { lock_timeout: Duration::ZERO },
+            snapshot: "kept".into(),
+            server: ServerState { system_identifier: 700, is_in_recovery: false },
+        };
+        assert!(worker.connect().is_ok());
+        assert!(server.session_commands().len() > 1);
+        worker.exchange.close();
+        let error = worker.connect().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Stopped { .. }), "{error}");
+        // Nothing but the settings of every connection.
+        let commands = server.session_commands();
+        assert!(commands.iter().all(|command| command.contains("_timeout")), "{commands:?}");
+    }
+}

@@ -1,5 +1,8 @@
 //! Copies and the streams after them, against a mock server.
 
+mod faults;
+mod jobs;
+
 use std::thread;
 use std::time::Duration;
 
@@ -116,7 +119,9 @@ fn replication_that(
         copy: Some((Snapshot::initial(), Duration::ZERO)),
     };
     let identity = Arc::new(identify(ReaderId::unique(), &opened.system, &opener.start, false));
-    let Session::Copy(_, _, plan) = &mut opened.session else { panic!("there is no copy") };
+    let (Session::Copy(.., plan) | Session::Jobs(.., plan)) = &mut opened.session else {
+        panic!("there is no copy")
+    };
     plan.tables = tables.iter().copied().map(table).collect();
     (Replication::new(opener, opened, settings, identity, None).unwrap(), acknowledged)
 }
@@ -294,12 +299,10 @@ fn a_slot_that_does_not_show_whether_it_was_read_is_refused() {
             state.slot = Some(MockSlot { standby_names: names, ..MockSlot::at(48) });
         });
         let error = open_with(&opener(&server), None, None, by_stages).err().unwrap();
-        let (slot, confirmed) = ("s".into(), Lsn::new(48));
-        let expected = SnapshotError::Unknown { slot, confirmed };
-        assert!(
-            matches!(error.kind(), ErrorKind::Snapshot(found) if *found == expected),
-            "{error}"
-        );
+        let ErrorKind::Snapshot(SnapshotError::Unknown { slot, confirmed }) = error.kind() else {
+            panic!("{error}")
+        };
+        assert_eq!((slot.as_str(), *confirmed), ("s", Lsn::new(48)));
         // A stored position shows it.
         let mut opener = opener(&server);
         let stored = stored(&server, "0/30:-:0/30-10.");
@@ -314,7 +317,9 @@ fn prepared_transactions_exclude_a_copy() {
     let server = MockServer::new("copy-two-phase");
     let is_excluded = |opened: Result<Opened, Error>| {
         let error = opened.err().unwrap();
-        matches!(error.kind(), ErrorKind::Snapshot(found) if *found == SnapshotError::TWO_PHASE)
+        let option = "two_phase";
+        matches!(error.kind(), ErrorKind::Snapshot(SnapshotError::Excluded { option: found, .. })
+            if *found == option)
     };
     server.set(|state| state.slot = Some(MockSlot { two_phase: true, ..MockSlot::at(48) }));
     assert!(is_excluded(open(&server, None, None)));
@@ -460,6 +465,7 @@ fn an_interrupted_copy_names_the_slot() {
             };
             match error.kind() {
                 ErrorKind::Snapshot(SnapshotError::Interrupted { slot, cause: found }) => {
+                    let found = found.to_string();
                     assert!(!temporary && slot == "s" && found.contains(cause), "{error}");
                 }
                 ErrorKind::TemporarySlotLost { slot, cause: found } => {

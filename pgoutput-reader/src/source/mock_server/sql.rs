@@ -66,6 +66,8 @@ fn types(query: &str) -> (Vec<u32>, Vec<u32>) {
         (vec![OID, TEXT_ARRAY, OID_ARRAY, INT4_ARRAY], vec![BYTEA, BOOL])
     } else if query.contains("pg_catalog.pg_replication_slots") {
         (vec![TEXT], vec![TEXT; 19])
+    } else if query.contains("pg_blocking_pids") {
+        (vec![INT4], vec![BYTEA, BYTEA, INT4, BYTEA, BYTEA, BYTEA, TEXT, TEXT])
     } else if query.contains("cash_send") {
         (vec![], vec![BYTEA])
     } else if query.contains("pg_cancel_backend") {

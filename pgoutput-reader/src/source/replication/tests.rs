@@ -9,6 +9,7 @@ use pgoutput_decode::{StandbyStatusUpdate, TimestampTz};
 use super::super::reconnect_policy::{Reconnect, ReconnectAttempt};
 use super::*;
 use crate::connection::tests::{Server, message, ready};
+use crate::error::SetupError;
 use crate::event::ReaderId;
 use crate::listener::Listener;
 use crate::proto::{MissingPublication, StartReplication, StreamOptions};
