@@ -5,6 +5,8 @@ mod binary;
 mod changed;
 mod initial;
 mod interrupted;
+mod locks;
+mod lost_connections;
 mod published;
 mod replay;
 mod rows;
