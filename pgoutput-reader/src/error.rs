@@ -420,25 +420,6 @@ mod tests {
         ] {
             kinds.push(ErrorKind::Position(error));
         }
-        #[cfg(feature = "reader")]
-        for error in [
-            SnapshotError::SlotInUse { slot: hostile(), pid: 7 },
-            SnapshotError::LockTimeout {
-                tables: vec![hostile()],
-                limit: Duration::ZERO,
-                sessions: vec![],
-                cause: server().into(),
-            },
-            SnapshotError::OtherServer {
-                address: hostile(),
-                expected: ServerState { system_identifier: 1, is_in_recovery: false },
-                found: ServerState { system_identifier: 1, is_in_recovery: true },
-            },
-            SnapshotError::SnapshotLost { cause: server().into() },
-            SnapshotError::Interrupted { slot: hostile(), cause: server().into() },
-        ] {
-            kinds.push(ErrorKind::Snapshot(error));
-        }
         for error in [
             TlsError::WrongName { expected: hostile(), presented: hostile() },
             TlsError::BadCertificate { reason: hostile() },

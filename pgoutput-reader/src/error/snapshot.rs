@@ -268,6 +268,32 @@ mod tests {
     }
 
     #[test]
+    fn nothing_that_is_not_printable_is_shown() {
+        let hostile = || String::from("x\u{1b}[2J\r\n\u{9b}1m\u{202e}");
+        let state = |is_in_recovery| ServerState { system_identifier: 1, is_in_recovery };
+        let limit = Duration::ZERO;
+        for error in [
+            SnapshotError::SlotInUse { slot: hostile(), pid: 7 },
+            SnapshotError::LockTimeout {
+                tables: vec![hostile()],
+                limit,
+                sessions: vec![],
+                cause: server("55P03"),
+            },
+            SnapshotError::OtherServer {
+                address: hostile(),
+                expected: state(false),
+                found: state(true),
+            },
+            SnapshotError::Interrupted { slot: hostile(), cause: server("53200") },
+        ] {
+            let text = error.to_string();
+            assert!(text.starts_with(char::is_alphanumeric) && text.contains('x'), "{text:?}");
+            assert_eq!(Printable(&text).to_string(), text);
+        }
+    }
+
+    #[test]
     fn a_slot_that_is_gone_keeps_no_changes() {
         let slot = || String::from("s");
         for error in [

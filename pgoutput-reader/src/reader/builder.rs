@@ -166,6 +166,9 @@ impl ReaderBuilder {
     /// error is [`SetupError::SlotBeingCreated`](crate::SetupError::SlotBeingCreated). The reader
     /// waits for such a slot regardless of [`slot_creation`](Self::slot_creation), but not with
     /// [`resume`](Self::resume): a new slot cannot have the changes after a position.
+    ///
+    /// It limits the wait of an [initial copy](Self::snapshot) for each lock, too; after that the
+    /// error is [`SnapshotError::LockTimeout`](crate::SnapshotError::LockTimeout).
     #[must_use]
     pub fn slot_wait_limit(mut self, limit: Duration) -> Self {
         self.slot_wait_limit = limit;
@@ -194,9 +197,10 @@ impl ReaderBuilder {
     }
 
     /// Returns a handle that stops the future reader, and before that [`connect`](Self::connect)
-    /// while it waits for a slot to be created. The server then ends the creation, no slot remains,
-    /// and the error is [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). A stop that arrives after
-    /// the creation leaves the slot, and stops the reader. Each reader needs its own.
+    /// while it waits for a slot to be created, or for the locks of an initial copy. The server then
+    /// ends the wait, no new slot remains, and the error is
+    /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). A stop that arrives later leaves the slot,
+    /// and stops the reader. Each reader needs its own.
     ///
     /// # Errors
     /// [`Io`](crate::ErrorKind::Io) if the system cannot create a pipe.

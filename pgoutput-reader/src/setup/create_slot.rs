@@ -160,8 +160,9 @@ impl Connection {
             let (slot, limit, sessions) = (slot.name.clone(), wait_options.limit, wait.sessions);
             return Err(SetupError::SlotCreationBlocked { slot, limit, sessions }.into());
         }
-        // Another command would end an exported snapshot.
-        if created.is_ok() && slot.exports_snapshot() {
+        // Another command would end an exported snapshot. With one that is used, the limit applies
+        // to the locks that follow.
+        if created.is_ok() && (slot.exports_snapshot() || slot.uses_snapshot()) {
             return created;
         }
         // This connection then reads the slot, also one that another client has just created.
@@ -174,7 +175,7 @@ impl Connection {
         created
     }
 
-    /// Resets the settings of a slot's creation that exported its snapshot.
+    /// Resets the limit of a slot's creation that has exported its snapshot.
     pub(crate) fn end_slot_creation(&mut self) -> Result<(), Error> {
         self.set_lock_timeout(Duration::ZERO)
     }

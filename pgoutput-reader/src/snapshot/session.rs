@@ -33,18 +33,9 @@ impl CopySettings {
         if connection.server_version().major() >= 11 {
             sql += " SET jit TO off;";
         }
-        connection.simple_query(&sql)?;
-        self.limit_locks(connection)
-    }
-
-    /// Limits the wait for the lock of a table.
-    ///
-    /// # Errors
-    /// Those of the server and the connection.
-    pub(crate) fn limit_locks(self, connection: &mut Connection) -> Result<(), Error> {
         let millis = self.lock_timeout.as_micros().div_ceil(1000);
         let millis = millis.min(i32::MAX.unsigned_abs().into());
-        connection.simple_query(&format!("SET lock_timeout TO {millis}")).map(drop)
+        connection.simple_query(&format!("{sql} SET lock_timeout TO {millis}")).map(drop)
     }
 
     /// Names these tables in the error of a lock that was not granted in time.

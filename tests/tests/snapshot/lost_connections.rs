@@ -19,8 +19,8 @@ const SETUP: &str = "
     CREATE TABLE two (LIKE one INCLUDING ALL);
     CREATE TABLE three (LIKE one INCLUDING ALL);
     CREATE TABLE wide (id int PRIMARY KEY);
-    INSERT INTO one SELECT i, repeat(i || ' ', 70) FROM generate_series(1, 25000) AS i;
-    INSERT INTO two SELECT id, v FROM one WHERE id <= 12000;
+    INSERT INTO one SELECT i, rpad(i::text, 1500, 'x') FROM generate_series(1, 7000) AS i;
+    INSERT INTO two SELECT id, v FROM one WHERE id <= 4000;
     INSERT INTO three SELECT id, v FROM two";
 
 /// The sessions of this program that copy.
@@ -63,12 +63,12 @@ fn change(scene: &Scene<'_>, number: usize) {
 }
 
 /// A reader that is in the middle of its copy, and the processes of its workers.
-fn start<'s>(server: &'s Server) -> (Scene<'s>, Reader, Vec<ChangeEvent>, Vec<i32>) {
+fn start(server: &Server) -> (Scene<'_>, Reader, Vec<ChangeEvent>, Vec<i32>) {
     let scene = Scene::with_setup(server, "", SETUP, false);
     let snapshot = Snapshot::initial().jobs(NonZeroU32::new(JOBS).unwrap());
     let mut reader = scene.builder().snapshot(snapshot).connect().unwrap();
     change(&scene, 1);
-    let events: Vec<_> = (0..500).map(|_| reader.next_in_time().unwrap().unwrap()).collect();
+    let events: Vec<_> = (0..100).map(|_| reader.next_in_time().unwrap().unwrap()).collect();
     let workers = eventually("the workers", || {
         Some(processes(&scene, WORKERS)).filter(|found| found.len() == JOBS as usize)
     });
@@ -86,7 +86,7 @@ fn finish(
     change(scene, 2);
     while !events.last().is_some_and(is_end) {
         events.push(reader.next_in_time().unwrap().unwrap());
-        if events.len() % 500 == 0 {
+        if events.len().is_multiple_of(100) {
             check(scene);
         }
     }
@@ -106,7 +106,9 @@ fn finish(
 fn a_job_that_loses_its_connection_continues_in_the_same_snapshot() {
     for server in servers() {
         let (mut scene, reader, events, workers) = start(server);
-        workers.iter().for_each(|worker| terminate(&scene, *worker));
+        for worker in &workers {
+            terminate(&scene, *worker);
+        }
         let mut others = BTreeSet::new();
         let ops = finish(&mut scene, reader, events, 0, |scene| {
             let found = processes(scene, WORKERS);

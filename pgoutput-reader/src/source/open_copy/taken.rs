@@ -58,13 +58,10 @@ impl Preparation<'_> {
             NewSlot { name: create.name.clone(), is_own, is_temporary: create.temporary };
         let use_of = self.jobs.map(|_| SlotSnapshot::Export);
         let create = create.snapshot(use_of.unwrap_or(SlotSnapshot::Use));
-        let server = match self.jobs {
-            Some(_) => Some(self.server()?),
-            None => {
-                self.settings.apply(&mut self.connection)?;
-                None
-            }
-        };
+        let server = self.jobs.map(|_| self.server()).transpose()?;
+        if server.is_none() {
+            self.settings.apply(&mut self.connection)?;
+        }
         // The creation waits for open transactions.
         self.connection.set_command_timeout(None);
         let created = self.connection.create_slot_reporting_waits(
@@ -102,7 +99,6 @@ impl Preparation<'_> {
                 LockWatch { catalog, stop, limit }.run(&session, || keeper.lock(publications))?;
             (Some(keeper), tables)
         } else {
-            settings.limit_locks(&mut self.connection)?;
             let connection = &mut self.connection;
             let (pid, waker) = (connection.backend_pid()?, connection.waker());
             let address = connection.address().to_owned();

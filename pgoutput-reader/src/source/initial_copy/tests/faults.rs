@@ -156,7 +156,6 @@ fn a_slot_that_cannot_be_dropped_after_a_stop_is_named() {
 fn a_new_slot_is_dropped_after_each_error() {
     let server = MockServer::new("copy-dropped");
     for (jobs, start) in [
-        (1, "SET lock_timeout TO"),
         (1, "SELECT pg_catalog.pg_backend_pid"),
         (1, "SELECT publication.oid"),
         (1, "SELECT slot.slot_type"),

@@ -33,11 +33,9 @@ fn jobs_copy_in_the_snapshot_that_the_keeper_exports() {
     server.set(|state| state.copy = rows(&["1", "2"], true));
     let opened = open_jobs(&server, None).unwrap();
     let mut replication = replication(&server, opened, &[10]);
-    let mut found = String::new();
-    while !found.ends_with("Copy(End) ") {
-        found += &format!("{:?} ", next(&mut replication).unwrap());
-    }
-    assert_eq!(found, "Copy(Table) Copy(Again) Copy(Row) Copy(Row) Copy(TableEnd) Copy(End) ");
+    let found = [(); 6].map(|()| format!("{:?}", next(&mut replication).unwrap()));
+    let expected = ["Table", "Again", "Row", "Row", "TableEnd", "End"];
+    assert_eq!(found, expected.map(|step| format!("Copy({step})")));
     let commands = server.session_commands();
     let of = |word: &str| commands.iter().filter(|command| command.contains(word)).count();
     assert_eq!((of("SNAPSHOT 'exported'"), of("SNAPSHOT 'kept'")), (1, 1), "{commands:?}");
