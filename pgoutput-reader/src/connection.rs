@@ -266,14 +266,15 @@ impl Connection {
         result
     }
 
-    /// Runs commands that wait for locks, which only the server's `lock_timeout` limits.
+    /// Runs commands with this timeout, as [`set_command_timeout`](Self::set_command_timeout) sets
+    /// it. [`Duration::MAX`] is none, also for commands that a server answers at once.
     #[cfg(feature = "reader")]
-    pub(crate) fn without_timeout<T>(
+    pub(crate) fn with_timeout<T>(
         &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        // No clock reaches this deadline.
-        let set = self.command_timeout.replace(Duration::MAX);
+        timeout: Option<Duration>,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let set = std::mem::replace(&mut self.command_timeout, timeout);
         let result = work(self);
         self.command_timeout = set;
         result

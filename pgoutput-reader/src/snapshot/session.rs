@@ -85,8 +85,10 @@ impl Connection {
         publications: &[String],
         settings: CopySettings,
     ) -> Result<Vec<PublishedTable>, Error> {
-        // The size of a table, which the catalogue query returns, needs its lock too.
-        self.without_timeout(|connection| connection.lock_tables(publications, settings))
+        // The size of a table, which the catalogue query returns, needs its lock too. Only the
+        // server's lock_timeout limits these waits.
+        let timeout = Some(Duration::MAX);
+        self.with_timeout(timeout, |connection| connection.lock_tables(publications, settings))
             .map_err(|error| settings.lock_error(error, []))
     }
 

@@ -31,8 +31,6 @@ struct Preparation<'a> {
     catalog: Catalog,
     system: SystemId,
     wait_options: &'a SlotWaitOptions<'a>,
-    /// The timeout of commands that do not wait for locks or transactions.
-    timeout: Option<Duration>,
     jobs: Option<NonZeroU32>,
     settings: CopySettings,
 }
@@ -103,6 +101,7 @@ impl StreamOpener {
 }
 
 impl<'a> Preparation<'a> {
+    /// Connects. `timeout` is that of commands that do not wait for locks or transactions.
     fn new(
         opener: &'a StreamOpener,
         snapshot: &Snapshot,
@@ -119,7 +118,7 @@ impl<'a> Preparation<'a> {
         catalog.make_ready(CATALOG_TIMEOUT);
         let settings = CopySettings { lock_timeout: wait_options.limit };
         let jobs = snapshot.several_jobs();
-        Ok(Self { opener, connection, catalog, system, wait_options, timeout, jobs, settings })
+        Ok(Self { opener, connection, catalog, system, wait_options, jobs, settings })
     }
 
     /// Returns the server of the replication connection, which each job must connect to.

@@ -62,15 +62,11 @@ impl Preparation<'_> {
         if server.is_none() {
             self.settings.apply(&mut self.connection)?;
         }
+        let (catalog, wait_options) = (&mut self.catalog, self.wait_options);
         // The creation waits for open transactions.
-        self.connection.set_command_timeout(None);
-        let created = self.connection.create_slot_reporting_waits(
-            &create,
-            &mut self.catalog,
-            self.wait_options,
-        );
-        self.connection.set_command_timeout(self.timeout);
-        let created = created?;
+        let created = self.connection.with_timeout(None, |connection| {
+            connection.create_slot_reporting_waits(&create, catalog, wait_options)
+        })?;
         let point = created.consistent_point;
         match self.locked(created, server) {
             Ok((slot, keeper, tables)) => Ok(Taken { slot, point, new_slot, keeper, tables }),
