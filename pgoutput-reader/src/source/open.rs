@@ -283,12 +283,16 @@ impl LostStream {
 
     /// Checks that the slot is not ahead of what this reader can have confirmed.
     fn check_slot(&self, found: Lsn, name: &str) -> Result<(), SetupError> {
-        if found > self.confirmed {
-            let confirmed = self.confirmed;
-            return Err(SetupError::SlotMoved { slot: name.into(), confirmed, found });
-        }
-        Ok(())
+        check_not_moved(name, self.confirmed, found)
     }
+}
+
+/// Checks that nobody else has moved the slot beyond what this reader knows of.
+pub(super) fn check_not_moved(name: &str, confirmed: Lsn, found: Lsn) -> Result<(), SetupError> {
+    if found > confirmed {
+        return Err(SetupError::SlotMoved { slot: name.into(), confirmed, found });
+    }
+    Ok(())
 }
 
 /// An attempt in progress, on a thread of its own, so that the waits of the caller end in time,

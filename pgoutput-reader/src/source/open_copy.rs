@@ -11,6 +11,7 @@ use pgoutput_decode::Printable;
 use super::initial_copy::CopyPlan;
 use super::open::{
     CATALOG_TIMEOUT, CopyJobs, LostStream, Opened, STEP_TIMEOUT, Session, StreamOpener,
+    check_not_moved,
 };
 use super::verify::Stored;
 use crate::catalog::Catalog;
@@ -225,6 +226,13 @@ impl<'a> Preparation<'a> {
                 let copy = self.connection.start_replication(&again);
                 // There is no connection on which the slot could be dropped.
                 let copy = copy.map_err(|error| taken.new_slot.named(error))?;
+                // Other clients could move the slot until this connection acquired it.
+                let status = self.catalog.slot_status(&start.slot);
+                let unmoved = status.and_then(|status| {
+                    let found = status.confirmed_flush_lsn.unwrap_or_default();
+                    Ok(check_not_moved(&start.slot, confirmed, found)?)
+                });
+                unmoved.map_err(|error| taken.new_slot.named(error))?;
                 Session::Jobs(copy, jobs, plan)
             }
             _ => Session::Copy(self.connection, taken.new_slot.temporary_slot(), plan),

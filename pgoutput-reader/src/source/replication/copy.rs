@@ -8,6 +8,7 @@ use crate::proto::StartReplication;
 use crate::snapshot::SnapshotProgress;
 use crate::source::Step;
 use crate::source::initial_copy::CopyStep;
+use crate::source::open::check_not_moved;
 use crate::stream::Frame;
 
 impl Replication {
@@ -42,6 +43,12 @@ impl Replication {
     fn start_stream(&mut self) -> Result<Step<Frame>, Error> {
         let connection = self.copy.take().and_then(|copy| copy.into_connection());
         let Some(mut connection) = connection else { return Ok(Step::Restarted) };
+        // Nobody held it during the copy. The server would skip the changes that another client
+        // has read.
+        let slot = &self.opener.start.slot;
+        let found = connection.check_slot(slot)?.confirmed;
+        let confirmed = self.confirmed.max(self.settings.acknowledged.flushed());
+        check_not_moved(slot, confirmed, found)?;
         let timing = connection.timing()?;
         let start = StartReplication { start_lsn: self.start_lsn, ..self.opener.start.clone() };
         let mut copy = connection.start_replication(&start)?;

@@ -48,6 +48,14 @@ pub(super) fn cause(error: &Error) -> &Error {
     }
 }
 
+/// Asserts that the slot has moved to the LSN 96.
+pub(super) fn assert_moved(error: &Error) {
+    let ErrorKind::Setup(SetupError::SlotMoved { slot, confirmed, found }) = error.kind() else {
+        panic!("{error}")
+    };
+    assert_eq!((slot.as_str(), confirmed.as_u64(), found.as_u64()), ("s", 48, 96));
+}
+
 fn has(commands: &[String], start: &str) -> bool {
     commands.iter().any(|command| command.starts_with(start))
 }
@@ -202,6 +210,18 @@ fn a_new_slot_that_is_not_dropped_is_named() {
     });
     let error = open_until(&opener(&server), create(false), 2, None).err().unwrap();
     assert_eq!(cause(&error).sqlstate(), Some("55006"));
+}
+
+/// One job does not hold the slot during the copy.
+#[test]
+fn a_slot_that_was_read_during_the_copy_is_not_continued() {
+    let server = MockServer::new("copy-moved");
+    let opened = open(&server, None, None).unwrap();
+    let mut replication = replication(&server, opened, &[]);
+    assert_eq!(step(&mut replication), "end");
+    server.set(|state| state.slot = Some(MockSlot::at(96)));
+    let error = replication.step(soon).unwrap_err();
+    assert_moved(&replication.replace_stream(error).unwrap_err());
 }
 
 #[test]

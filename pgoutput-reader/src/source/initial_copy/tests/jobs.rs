@@ -1,6 +1,6 @@
 //! Copies by several jobs.
 
-use super::faults::{cause, snapshot_error, with_jobs};
+use super::faults::{assert_moved, cause, snapshot_error, with_jobs};
 use super::*;
 use crate::error::ServerState;
 
@@ -97,6 +97,17 @@ fn a_job_that_waits_too_long_for_a_lock_names_the_table() {
     };
     assert_eq!((&tables[..], *limit), (&["\"public\".\"t10\"".to_owned()][..], TIMEOUT));
     drop(server.stream());
+}
+
+#[test]
+fn a_slot_that_is_moved_before_it_is_acquired_is_refused() {
+    let server = MockServer::new("jobs-moved");
+    server.set(|state| state.acquired_slot = Some(MockSlot::at(96)));
+    assert_moved(&open_jobs(&server, None).err().unwrap());
+    server.set(|state| {
+        (state.slot, state.acquired_slot) = (None, Some(MockSlot::at(96)));
+    });
+    assert_moved(cause(&open_jobs(&server, Some(created())).err().unwrap()));
 }
 
 /// A row of a copy has no Commit that could be waited for.
