@@ -27,8 +27,11 @@ pub(crate) fn is_transient(error: &Error) -> bool {
         | ErrorKind::SessionAttrs { .. }
         // The session that creates it finishes or fails.
         | ErrorKind::Setup(SetupError::SlotBeingCreated { .. })
-        // As the server's own error of a slot that is held.
-        | ErrorKind::Snapshot(SnapshotError::SlotInUse { .. }) => true,
+        // As the server's own error of a slot that is held, and a table that another snapshot shows
+        // as it is.
+        | ErrorKind::Snapshot(
+            SnapshotError::SlotInUse { .. } | SnapshotError::TableChanged { .. },
+        ) => true,
         ErrorKind::AllHosts(errors) => errors.iter().any(is_transient),
         _ => false,
     }
@@ -107,6 +110,10 @@ mod tests {
             ErrorKind::AllHosts(vec![server("28P01"), io_error(Kind::ConnectionRefused)]),
             ErrorKind::Setup(SetupError::SlotBeingCreated { slot: "s".into(), pid: 7 }),
             ErrorKind::Snapshot(SnapshotError::SlotInUse { slot: "s".into(), pid: 7 }),
+            ErrorKind::Snapshot(SnapshotError::TableChanged {
+                schema: "public".into(),
+                table: "t".into(),
+            }),
             ErrorKind::Limit(LimitError::Unsent { pending: 1 }),
             ErrorKind::Tls(TlsError::Closed { direct: false }),
         ] {

@@ -66,7 +66,7 @@ impl JobRows {
                 tables: Arc::clone(tables),
                 exchange: Arc::clone(&self.exchange),
                 opener: self.opener.clone(),
-                settings: self.settings,
+                settings: self.settings.of_job(),
                 snapshot: self.keeper.snapshot().into(),
                 server: self.keeper.server(),
             };

@@ -13,6 +13,14 @@ use crate::proto::quote::sql_literal;
 /// The number of statements that are sent together.
 const BATCH: usize = 100;
 
+/// The SQLSTATE after `lock_timeout`.
+pub(super) const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// The longest wait of a job for the lock of a table. Another session already has this lock for the
+/// copy, so a job waits only if a third one asked for the exclusive lock in between: that one waits
+/// for the end of the copy, and the job for that one.
+const JOB_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The settings of a session that copies.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CopySettings {
@@ -21,6 +29,12 @@ pub(crate) struct CopySettings {
 }
 
 impl CopySettings {
+    /// Returns the settings of the session of a job.
+    pub(super) fn of_job(self) -> Self {
+        let limit = Some(self.lock_timeout).filter(|limit| !limit.is_zero());
+        Self { lock_timeout: limit.unwrap_or(JOB_LOCK_TIMEOUT).min(JOB_LOCK_TIMEOUT) }
+    }
+
     /// Applies the settings.
     pub(crate) fn apply(self, connection: &mut Connection) -> Result<(), Error> {
         // Without the first one, rows are left out silently. With the others, the rows of a chunk
@@ -44,8 +58,8 @@ impl CopySettings {
         error: Error,
         tables: impl IntoIterator<Item = &'t PublishedTable>,
     ) -> Error {
-        if !matches!(error.kind(), ErrorKind::Server(message) if message.sqlstate() == Some("55P03"))
-        {
+        let ErrorKind::Server(message) = error.kind() else { return error };
+        if message.sqlstate() != Some(LOCK_NOT_AVAILABLE) {
             return error;
         }
         let name = |table: &PublishedTable| table_name(&table.schema, &table.name);

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::thread;
 
 use pgoutput_harness::{Server, servers};
 use pgoutput_reader::{ChangeEvent, Reader, Snapshot};
-use pgoutput_tests::{InTime as _, eventually};
+use pgoutput_tests::{InTime as _, eventually, waiting};
 
 use crate::replay::Rows;
 use crate::scene::{Scene, is_end, is_marker, ops};
@@ -146,5 +147,37 @@ fn a_stream_that_is_lost_during_the_copy_is_replaced() {
         terminate(&scene, stream);
         let ops = finish(&mut scene, reader, events, 1, |_| {});
         assert!(ops.contains('Z'), "{ops}");
+    }
+}
+
+/// A job that comes to the table later waits for the lock that TRUNCATE waits for, and TRUNCATE for
+/// that of the snapshot.
+#[test]
+fn a_truncate_that_waits_for_the_copy_does_not_block_it() {
+    for server in servers() {
+        let mut scene = Scene::with_setup(server, "", SETUP, false);
+        scene.fixture.run([
+            "CREATE TABLE four (LIKE one INCLUDING ALL)",
+            "INSERT INTO four SELECT * FROM two",
+        ]);
+        let snapshot = Snapshot::initial().jobs(NonZeroU32::new(JOBS).unwrap());
+        let mut reader = scene.builder().snapshot(snapshot).connect().unwrap();
+        let events = (0..100).map(|_| reader.next_in_time().unwrap().unwrap()).collect();
+        let mut client = scene.fixture.client();
+        let (ops, truncated) = thread::scope(|scope| {
+            let truncating = scope.spawn(move || {
+                client.batch_execute("TRUNCATE four; INSERT INTO four VALUES (1, 'new')")
+            });
+            eventually("a wait", || {
+                let query = "SELECT count(*) FROM pg_locks \
+                             WHERE NOT granted AND relation = 'four'::regclass";
+                (scene.fixture.number(query) == 1).then_some(())
+            });
+            let ops = finish(&mut scene, reader, events, 1, |_| {});
+            (ops, waiting("TRUNCATE", || truncating.join()).unwrap())
+        });
+        truncated.unwrap();
+        // The tables before it are copied once.
+        assert!(ops.starts_with("RZ") || ops.starts_with("RTRZ"), "{ops}");
     }
 }

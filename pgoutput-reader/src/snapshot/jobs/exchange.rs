@@ -99,7 +99,15 @@ struct State {
     wakers: BTreeMap<usize, Waker>,
     /// The first error of a job.
     failed: Option<Error>,
+    /// The first table that cannot be copied in this snapshot, and why.
+    blocked: Option<(usize, Error)>,
     closed: bool,
+}
+
+impl State {
+    fn is_blocked(&self, table: usize) -> bool {
+        self.blocked.as_ref().is_some_and(|(first, _)| *first <= table)
+    }
 }
 
 impl Exchange {
@@ -125,6 +133,9 @@ impl Exchange {
         }
         loop {
             let (table, chunk) = state.next;
+            if state.is_blocked(table) {
+                return None;
+            }
             if chunk < *state.chunks.get(table)? {
                 state.next = (table, chunk + 1);
                 return Some((table, chunk));
@@ -160,6 +171,16 @@ impl Exchange {
         if let Some(finished) = self.lock().finished.get_mut(table) {
             *finished += 1;
         }
+        self.reader.wake();
+    }
+
+    /// Ends the copy with an error before this table. The tables before it are finished.
+    pub(super) fn fail_before(&self, table: usize, error: Error) {
+        let mut state = self.lock();
+        if state.blocked.as_ref().is_none_or(|(first, _)| table < *first) {
+            state.blocked = Some((table, error));
+        }
+        drop(state);
         self.reader.wake();
     }
 
@@ -208,6 +229,9 @@ impl Exchange {
         if let Some(error) = state.failed.take() {
             return Err(error);
         }
+        if let Some((_, error)) = state.blocked.take_if(|(first, _)| *first <= table) {
+            return Err(error);
+        }
         if state.finished.get(table) == state.chunks.get(table) {
             state.batches.remove(&table);
             return Ok(Received::TableEnd);
@@ -223,7 +247,7 @@ impl Exchange {
         let state = self.lock();
         let has_batch = state.batches.get(&table).is_some_and(|batches| !batches.is_empty());
         let is_finished = state.finished.get(table) == state.chunks.get(table);
-        !has_batch && !is_finished && !state.closed
+        !has_batch && !is_finished && !state.is_blocked(table) && !state.closed
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -236,6 +260,24 @@ impl Exchange {
 mod tests {
     use super::*;
     use crate::io::WakePipe;
+
+    #[test]
+    fn tables_before_one_that_is_blocked_are_finished() {
+        let pipe = WakePipe::new().unwrap();
+        let exchange = Exchange::new(NonZeroU32::new(3).unwrap(), pipe.waker());
+        exchange.offer(vec![2, 1, 1]);
+        assert_eq!([exchange.take(), exchange.take()], [Some((0, 0)), Some((0, 1))]);
+        assert_eq!(exchange.take(), Some((1, 0)));
+        exchange.fail_before(1, Error::usage("blocked"));
+        exchange.fail_before(2, Error::usage("later"));
+        assert_eq!(exchange.take(), None);
+        exchange.finish(0);
+        assert!(matches!(exchange.receive(0), Ok(Received::Nothing)));
+        assert!(exchange.is_empty(0) && !exchange.is_empty(1));
+        exchange.finish(0);
+        assert!(matches!(exchange.receive(0), Ok(Received::TableEnd)));
+        assert!(exchange.receive(1).unwrap_err().to_string().contains("blocked"));
+    }
 
     #[test]
     fn a_connection_that_comes_after_the_end_is_told() {

@@ -8,7 +8,7 @@ use super::exchange::{Batch, Exchange};
 use super::keeper::check_server;
 use crate::connection::{Connection, CopyOutAdvance, NOT_STARTED, SessionOpener};
 use crate::error::{Error, ServerState, is_transient};
-use crate::snapshot::session::CopySettings;
+use crate::snapshot::session::{CopySettings, LOCK_NOT_AVAILABLE};
 use crate::snapshot::table_copy::TableCopy;
 
 /// The bytes of a batch, apart from its last row.
@@ -74,8 +74,12 @@ impl Worker {
                 }
                 let delay = delays.next().filter(|_| is_transient(&error));
                 let Some(delay) = delay else {
-                    let table = self.tables.get(table).map(|copy| &copy.table);
-                    return Err(self.settings.lock_error(error, table));
+                    if error.sqlstate() != Some(LOCK_NOT_AVAILABLE) {
+                        return Err(error);
+                    }
+                    let copied = self.tables.get(table).map(|copy| &copy.table);
+                    self.exchange.fail_before(table, self.settings.lock_error(error, copied));
+                    return Ok(());
                 };
                 log::warn!("a job of the copy connects again: {error}");
                 connection = None;

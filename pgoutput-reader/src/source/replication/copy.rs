@@ -60,7 +60,9 @@ impl Replication {
     }
 }
 
-/// Returns whether the snapshot of a copy has ended with the session that kept it.
-pub(super) fn is_lost_snapshot(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Snapshot(SnapshotError::SnapshotLost { .. }))
+/// Returns whether a copy can go on in another snapshot: it has ended with the session that kept
+/// it, or a job waits for a session that waits for the end of the copy.
+pub(super) fn needs_other_snapshot(error: &Error) -> bool {
+    let ErrorKind::Snapshot(error) = error.kind() else { return false };
+    matches!(error, SnapshotError::SnapshotLost { .. } | SnapshotError::LockTimeout { .. })
 }

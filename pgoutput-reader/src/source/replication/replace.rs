@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Replication;
-use super::copy::is_lost_snapshot;
+use super::copy::needs_other_snapshot;
 use crate::error::{
     Error, ErrorKind, SetupError, SnapshotError, SpillError, StreamError, is_transient,
 };
@@ -68,7 +68,7 @@ impl Replication {
                 return Err(ErrorKind::TemporarySlotLost { slot, cause: error }.into());
             }
             self.lost_copy = Some((copy.copied(), copy.repeats()));
-            if !is_transient(&error) && !is_lost_snapshot(&error) {
+            if !is_transient(&error) && !needs_other_snapshot(&error) {
                 return Err(error);
             }
             if self.stability.is_stable(Instant::now(), self.settings.reconnect.stable_after()) {

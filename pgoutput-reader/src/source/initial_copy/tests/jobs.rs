@@ -79,23 +79,36 @@ fn a_job_on_another_server_ends_the_copy() {
     }
 }
 
+/// The session that it waits for waits for the end of the copy.
 #[test]
-fn a_job_that_waits_too_long_for_a_lock_names_the_table() {
+fn a_job_that_waits_for_a_lock_gives_way_with_another_snapshot() {
     let server = MockServer::new("jobs-lock");
-    server.set(|state| state.copy = [error("55P03", "too long"), ready()].concat());
-    let opened = open_jobs(&server, None).unwrap();
-    let mut replication = replication(&server, opened, &[10]);
-    let error = loop {
-        match next(&mut replication) {
-            Ok(_) => {}
-            Err(error) => break replication.replace_stream(error).unwrap_err(),
+    for reconnect in [Reconnect::default().initial_delay(Duration::ZERO), Reconnect::never()] {
+        server.set(|state| state.copy = [error("55P03", "too long"), ready()].concat());
+        let opened = open_jobs(&server, None).unwrap();
+        let is_never = reconnect.is_never();
+        let (mut replication, _) = replication_that(&server, opened, &[10], false, reconnect);
+        let error = loop {
+            match next(&mut replication) {
+                Ok(step) => assert!(matches!(step, Step::Copy(_)), "{step:?}"),
+                Err(error) => break error,
+            }
+        };
+        let replaced = replication.replace_stream(error);
+        if !is_never {
+            replaced.unwrap();
+            assert!(matches!(next(&mut replication), Ok(Step::Restarted)));
+            assert_eq!(replication.health().reconnects, 1);
+            continue;
         }
-    };
-    assert_eq!(error.sqlstate(), Some("55P03"));
-    let SnapshotError::LockTimeout { tables, limit, .. } = snapshot_error(cause(&error)) else {
-        panic!("{error}")
-    };
-    assert_eq!((&tables[..], *limit), (&["\"public\".\"t10\"".to_owned()][..], TIMEOUT));
+        let error = replaced.unwrap_err();
+        assert_eq!(error.sqlstate(), Some("55P03"));
+        let SnapshotError::LockTimeout { tables, limit, .. } = snapshot_error(cause(&error)) else {
+            panic!("{error}")
+        };
+        let limit_of_job = Duration::from_secs(10);
+        assert_eq!((&tables[..], *limit), (&["\"public\".\"t10\"".to_owned()][..], limit_of_job));
+    }
     drop(server.stream());
 }
 
