@@ -166,8 +166,10 @@ impl Connection {
             return created;
         }
         // This connection then reads the slot, also one that another client has just created.
-        if created.is_err() && slot.uses_snapshot() {
-            self.simple_query("ROLLBACK")?;
+        let fails = created.is_err() && slot.uses_snapshot();
+        if fails && self.simple_query("ROLLBACK").is_err() {
+            // The connection was lost, and the first error is the cause.
+            return created;
         }
         if created.is_ok() || sqlstate.as_deref() == Some("42710") {
             self.set_lock_timeout(Duration::ZERO)?;

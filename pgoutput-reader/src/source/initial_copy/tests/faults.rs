@@ -212,6 +212,22 @@ fn a_new_slot_that_is_not_dropped_is_named() {
     assert_eq!(cause(&error).sqlstate(), Some("55006"));
 }
 
+#[test]
+fn a_connection_that_is_lost_while_a_slot_is_created_is_the_error() {
+    let server = MockServer::new("copy-create-lost");
+    for jobs in JOBS {
+        let closes = Some("CREATE_REPLICATION_SLOT");
+        server.set(|state| (state.slot, state.closes_at) = (None, closes));
+        let error = open_until(&opener(&server), Some(created()), jobs, None).err().unwrap();
+        assert!(matches!(error.kind(), ErrorKind::Io { .. }), "{error}");
+    }
+    server.set(|state| {
+        (state.slot, state.closes_at) = (Some(MockSlot::at(48)), Some("CREATE_REPLICATION_SLOT"));
+    });
+    let error = opener(&server).open_copy_again(&lost_copy(), &waits()).err().unwrap();
+    assert!(crate::error::is_transient(&error), "{error}");
+}
+
 /// One job does not hold the slot during the copy.
 #[test]
 fn a_slot_that_was_read_during_the_copy_is_not_continued() {
