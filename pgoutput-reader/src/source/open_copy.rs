@@ -96,7 +96,7 @@ impl StreamOpener {
         }
         lost.stream.check(&preparation.system, slot, name)?;
         let temporary = CreateSlot::new(temporary_name(name)).temporary(true);
-        let taken = preparation.taken(temporary, false)?;
+        let taken = preparation.taken(&temporary, false)?;
         preparation.opened(taken, lost.copied.clone(), lost.repeats)
     }
 }
@@ -150,7 +150,7 @@ impl<'a> Preparation<'a> {
         self.connection
             .check_publications(&start.publications)
             .map_err(|error| self.connection.with_all_missing(error, &needs))?;
-        match self.taken(create, true) {
+        match self.taken(&create, true) {
             // Another client was faster and has created it.
             Err(error) if error.sqlstate() == Some("42710") && !is_temporary => Ok(None),
             taken => taken.map(Some),
@@ -194,7 +194,7 @@ impl<'a> Preparation<'a> {
             return Err(SnapshotError::TWO_PHASE.into());
         }
         let temporary = CreateSlot::new(temporary_name(&start.slot)).temporary(true);
-        self.taken(temporary, false).map(Some)
+        self.taken(&temporary, false).map(Some)
     }
 
     fn opened(mut self, mut taken: Taken, copied: Copied, repeats: bool) -> Result<Opened, Error> {

@@ -1,6 +1,7 @@
 //! Tables that another session has locked when a copy starts.
 
 use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,8 @@ use pgoutput_reader::{
 use pgoutput_tests::{PUBLICATION, eventually, waiting};
 use postgres::Client;
 
-use crate::scene::Scene;
+use crate::replay::Rows;
+use crate::scene::{Scene, is_end, ops, read_until};
 
 /// A stopped reader gives up after two seconds, whatever the server does.
 const AT_ONCE: Duration = Duration::from_secs(20);
@@ -22,6 +24,10 @@ const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (
 const PARTITIONED: &str = "CREATE TABLE t (id int) PARTITION BY RANGE (id);
     CREATE TABLE part PARTITION OF t FOR VALUES FROM (1) TO (10)";
 
+/// The creation of a slot waits for the transactions of all databases of the server: two of these
+/// tests would wait for each other.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// Begins a transaction that the creation of a slot waits for, and returns its process.
 fn transaction(scene: &Scene<'_>) -> (Client, i32) {
     let mut client = scene.fixture.client();
@@ -30,12 +36,14 @@ fn transaction(scene: &Scene<'_>) -> (Client, i32) {
     (client, process)
 }
 
-/// Waits until a session waits for the transaction of this process.
+/// Waits until a session of the same database waits for the transaction of this process.
 fn wait_for_waiter(scene: &Scene<'_>, process: i32) {
     let query = format!(
         "SELECT count(*) FROM pg_locks AS waiting JOIN pg_locks AS holder
             ON holder.transactionid = waiting.transactionid AND holder.granted
-        WHERE NOT waiting.granted AND holder.pid = {process}"
+        JOIN pg_stat_activity AS session ON session.pid = waiting.pid
+        WHERE NOT waiting.granted AND holder.pid = {process}
+            AND session.datname = current_database()"
     );
     eventually("a wait", || (scene.fixture.number(&query) > 0).then_some(()));
 }
@@ -46,14 +54,15 @@ fn waits_for_table(scene: &Scene<'_>) -> bool {
 }
 
 /// Connects a reader, and locks the table after its slot was created and before it locks the table
-/// itself. `meanwhile` runs while it waits. The lock is released after that, or, if `outlasts` is
+/// itself. `meanwhile` runs while it waits, with the session that holds the lock. The lock is released after that, or, if `outlasts` is
 /// true, after the reader has given up.
 fn connect_to_locked_table(
     scene: &Scene<'_>,
     builder: ReaderBuilder,
     outlasts: bool,
-    meanwhile: impl FnOnce(i32),
+    meanwhile: impl FnOnce(&mut Client, i32),
 ) -> Result<Reader, Error> {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     thread::scope(|scope| {
         // The creation of a slot waits twice, for the transactions that are open then. One that
         // begins during the second wait, as that of the lock does, is not waited for.
@@ -66,8 +75,13 @@ fn connect_to_locked_table(
         let (mut holder, process) = transaction(scene);
         holder.batch_execute("LOCK TABLE ONLY t IN ACCESS EXCLUSIVE MODE").unwrap();
         second.batch_execute("COMMIT").unwrap();
-        eventually("a wait for the lock", || waits_for_table(scene).then_some(()));
-        meanwhile(process);
+        eventually("a wait for the lock", || {
+            (connecting.is_finished() || waits_for_table(scene)).then_some(())
+        });
+        if connecting.is_finished() {
+            panic!("the reader has not waited: {:?}", connecting.join());
+        }
+        meanwhile(&mut holder, process);
         if !outlasts {
             holder.batch_execute("COMMIT").unwrap();
         }
@@ -94,7 +108,7 @@ fn a_stop_ends_a_copy_that_waits_for_a_lock() {
             let mut builder = scene.builder().snapshot(jobs(count));
             let stop = builder.stop_handle().unwrap();
             let mut stopped_at = Instant::now();
-            let error = connect_to_locked_table(&scene, builder, true, |_| {
+            let error = connect_to_locked_table(&scene, builder, true, |_, _| {
                 assert!(has_slot(&scene));
                 stopped_at = Instant::now();
                 stop.stop();
@@ -124,7 +138,7 @@ fn a_lock_that_is_not_granted_is_named_with_its_holder() {
             }
             let builder = scene.builder().snapshot(jobs(count)).slot_wait_limit(limit);
             let mut waits = (Instant::now(), 0);
-            let connected = connect_to_locked_table(&scene, builder, true, |process| {
+            let connected = connect_to_locked_table(&scene, builder, true, |_, process| {
                 waits = (Instant::now(), process);
             });
             let error = connected.unwrap_err();
@@ -163,11 +177,30 @@ fn a_wait_for_a_lock_may_be_longer_than_the_silence_of_the_server() {
                 .slot_creation(SlotCreation::IfMissing)
                 .publication(PUBLICATION)
                 .snapshot(jobs(count));
-            let connected = connect_to_locked_table(&scene, builder, false, |_| {
+            let connected = connect_to_locked_table(&scene, builder, false, |_, _| {
                 thread::sleep(limit * 2);
                 assert!(waits_for_table(&scene));
             });
             connected.unwrap().stop().unwrap();
+        }
+    }
+}
+
+/// A TRUNCATE removes rows that the snapshot has.
+#[test]
+fn a_table_that_was_truncated_before_its_lock_is_copied_in_another_snapshot() {
+    for server in servers() {
+        for count in [1, 3] {
+            let mut scene = Scene::with_setup(server, "", SETUP, false);
+            let builder = scene.builder().snapshot(jobs(count));
+            let connected = connect_to_locked_table(&scene, builder, false, |holder, _| {
+                holder.batch_execute("TRUNCATE t; INSERT INTO t VALUES (2), (3)").unwrap();
+            });
+            let mut reader = connected.unwrap_or_else(|error| panic!("{error}"));
+            let events = read_until(&mut reader, is_end);
+            assert_eq!((ops(&events).as_str(), events.len()), ("RZ", 3));
+            Rows::replayed(&events).assert_eq(&scene.source(), "");
+            reader.stop().unwrap();
         }
     }
 }

@@ -6,7 +6,7 @@ use pgoutput_decode::Lsn;
 
 use super::Preparation;
 use crate::connection::CreatedSlot;
-use crate::error::{Error, ProtocolError, ServerState, SnapshotError};
+use crate::error::{Error, ErrorKind, ProtocolError, ServerState, SnapshotError};
 use crate::proto::{CreateSlot, SlotSnapshot};
 use crate::setup::SlotFacts;
 use crate::snapshot::{Keeper, PublishedTable};
@@ -14,6 +14,9 @@ use crate::source::lock_watch::{LockWatch, WaitingSession};
 
 /// The time that the server has to drop a slot after an error.
 const DROP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The number of snapshots that are taken if tables are changed before they can be locked.
+const ATTEMPTS: u32 = 5;
 
 /// A snapshot, and the published tables as they are in it.
 pub(super) struct Taken {
@@ -49,11 +52,26 @@ impl NewSlot {
 
 impl Preparation<'_> {
     /// Creates a slot and locks the published tables in its snapshot. `is_own` is whether it is the
-    /// slot of the stream.
+    /// slot of the stream. If a table was changed in between, it starts again.
     ///
     /// # Errors
     /// The slot was dropped again, or the error names it.
-    pub(super) fn taken(&mut self, create: CreateSlot, is_own: bool) -> Result<Taken, Error> {
+    pub(super) fn taken(&mut self, create: &CreateSlot, is_own: bool) -> Result<Taken, Error> {
+        for attempt in 1..ATTEMPTS {
+            match self.take(create.clone(), is_own) {
+                Err(error) if is_changed_table(&error) => {
+                    log::info!("{error}; attempt {attempt} of {ATTEMPTS}");
+                    if create.temporary {
+                        self.drop_new_slot(&create.name)?;
+                    }
+                }
+                taken => return taken,
+            }
+        }
+        self.take(create.clone(), is_own)
+    }
+
+    fn take(&mut self, create: CreateSlot, is_own: bool) -> Result<Taken, Error> {
         let new_slot =
             NewSlot { name: create.name.clone(), is_own, is_temporary: create.temporary };
         let use_of = self.jobs.map(|_| SlotSnapshot::Export);
@@ -122,14 +140,24 @@ impl Preparation<'_> {
         if new_slot.is_temporary {
             return error;
         }
-        self.connection.set_command_timeout(Some(DROP_TIMEOUT));
-        let rolled_back = match self.jobs {
-            Some(_) => Ok(()),
-            None => self.connection.simple_query("ROLLBACK").map(drop),
-        };
-        match rolled_back.and_then(|()| self.connection.drop_slot(&new_slot.name, false)) {
+        match self.drop_new_slot(&new_slot.name) {
             Ok(()) => error,
             Err(_) => new_slot.named(error),
         }
     }
+
+    /// Ends the transaction of a new slot's snapshot and drops the slot.
+    fn drop_new_slot(&mut self, name: &str) -> Result<(), Error> {
+        let in_transaction = self.jobs.is_none();
+        self.connection.with_timeout(Some(DROP_TIMEOUT), |connection| {
+            if in_transaction {
+                connection.simple_query("ROLLBACK")?;
+            }
+            connection.drop_slot(name, false)
+        })
+    }
+}
+
+fn is_changed_table(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Snapshot(SnapshotError::TableChanged { .. }))
 }
