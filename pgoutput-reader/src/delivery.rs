@@ -85,6 +85,8 @@ pub(crate) struct Delivery {
     /// The LSN at which the server last had nothing further on its way: the WAL end of a keepalive,
     /// or an idle message.
     idle_at: Option<Lsn>,
+    /// The greatest of these.
+    last_idle_at: Lsn,
     /// Whether commits on the server wait for the flushed LSN.
     commits_wait: bool,
 }
@@ -120,6 +122,7 @@ impl Delivery {
             until: until.map(|lsn| Until::new(lsn, now)),
             idle: IdleTimer::new(idle, now),
             idle_at: None,
+            last_idle_at: Lsn::ZERO,
             commits_wait: false,
         }
     }
@@ -156,7 +159,7 @@ impl Delivery {
         {
             self.idle.postpone(now());
             self.transactions.reached(body.lsn)?;
-            self.idle_at = Some(body.lsn);
+            self.set_idle_at(body.lsn);
             self.add_idle_boundary(body.lsn);
             return Ok(self.outcome_at(body.lsn));
         }
@@ -220,7 +223,7 @@ impl Delivery {
             return Ok(Outcome::Nothing);
         }
         self.transactions.reached(wal_end)?;
-        self.idle_at = Some(wal_end);
+        self.set_idle_at(wal_end);
         if self.idle.follows_keepalives() {
             self.idle.postpone(now);
             self.add_idle_boundary(wal_end);
@@ -277,6 +280,16 @@ impl Delivery {
     /// The commit time of the newest transaction of which an event was delivered.
     pub(crate) fn last_commit_time(&self) -> Option<TimestampTz> {
         self.transactions.last_commit_time()
+    }
+
+    /// Records that the server has nothing further on its way before `lsn`. A new stream starts
+    /// with LSNs from before those that were delivered or confirmed. To resume after these would
+    /// repeat events, or contradict the slot.
+    fn set_idle_at(&mut self, lsn: Lsn) {
+        let least = self.acknowledger.floor().max(self.last_idle_at);
+        let is_new = lsn >= least && self.transactions.is_delivered_at(lsn);
+        self.idle_at = is_new.then_some(lsn);
+        self.last_idle_at = self.idle_at.unwrap_or(self.last_idle_at);
     }
 
     fn outcome_at(&self, lsn: Lsn) -> Outcome {

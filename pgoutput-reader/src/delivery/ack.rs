@@ -200,6 +200,11 @@ impl Acknowledger {
         self.change(|ledger| ledger.set_floor(lsn));
     }
 
+    /// Returns the LSN before which nothing is reported.
+    pub(crate) fn floor(&self) -> Lsn {
+        self.lock().flushed.floor()
+    }
+
     pub(crate) fn reader(&self) -> ReaderId {
         self.0.reader
     }

@@ -9,6 +9,7 @@ use crate::event::{Op, ReaderId};
 use crate::schema::{Facts, TableDescription};
 
 mod descriptions;
+mod repeated;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -65,6 +66,17 @@ impl Feed {
         until: Option<u64>,
         output: OutputSettings,
     ) -> Self {
+        Self::resumed(mode, idle, until, output, None)
+    }
+
+    /// A delivery that goes on after a position, with a slot that was confirmed at an LSN.
+    fn resumed(
+        mode: Acknowledge,
+        idle: Idle,
+        until: Option<u64>,
+        output: OutputSettings,
+        from: Option<(&Position, u64)>,
+    ) -> Self {
         let reader = ReaderId::unique();
         let slot = "s".into();
         let identity = StreamIdentity {
@@ -78,8 +90,10 @@ impl Feed {
         let settings = Settings {
             fingerprint: Fingerprint::new(7, "app"),
             identity: Arc::new(identity),
-            resume: Resume::default(),
-            newest: None,
+            resume: from
+                .map(|(position, confirmed)| Resume::after(position, lsn(confirmed)))
+                .unwrap_or_default(),
+            newest: from.map(|(position, _)| (position.commit_lsn(), position.raw_index())),
             acknowledger: Acknowledger::new(reader, mode),
             mode,
             idle,
@@ -87,6 +101,9 @@ impl Feed {
             output,
         };
         let start = Instant::now();
+        if let Some((_, confirmed)) = from {
+            settings.acknowledger.set_confirmed(lsn(confirmed));
+        }
         let delivery = Delivery::new(settings, start);
         Self { delivery, schemas: Schemas::new("app", 10), out: None, start }
     }

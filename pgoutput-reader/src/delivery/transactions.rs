@@ -1,11 +1,12 @@
 //! The conversion of the messages of committed transactions to numbered change events.
 
+mod copied;
 mod tables;
 
 use std::sync::Arc;
 
-use pgoutput_decode::message::{MessageBody, TruncateFlags};
-use pgoutput_decode::{Lsn, Message, Oid, TimestampTz, TupleData};
+use pgoutput_decode::message::MessageBody;
+use pgoutput_decode::{Lsn, Message, TimestampTz};
 
 use super::OutputSettings;
 use super::resume::Resume;
@@ -13,10 +14,11 @@ use crate::assemble::Arrival;
 use crate::error::StreamError;
 use crate::event::signature::Signature;
 use crate::event::{
-    ChangeEvent, Content, Context, Copied, CopyContext, END, Fingerprint, Op, ReplicationOrigin,
-    SCHEMA, SchemaOutput, Shared, StreamIdentity, TableSchema, TransactionInfo, TransactionStart,
+    ChangeEvent, Content, Context, Copied, END, Fingerprint, Op, ReplicationOrigin, SCHEMA,
+    SchemaOutput, Shared, StreamIdentity, TableSchema, TransactionInfo, TransactionStart,
 };
-use crate::schema::{Lookup, Need, Schemas};
+use crate::schema::{Need, Schemas};
+pub(crate) use copied::CopyEvent;
 
 /// The transactions of a stream, converted to events.
 #[derive(Debug)]
@@ -51,20 +53,6 @@ struct Current {
     last_lsn: Lsn,
     /// The ordinal of the last row or table among those with `last_lsn`.
     ordinal: u32,
-}
-
-/// An event of an initial copy.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CopyEvent<'a> {
-    pub(crate) op: Op,
-    pub(crate) context: &'a Arc<CopyContext>,
-    /// The LSN of the snapshot.
-    pub(crate) point: Lsn,
-    /// The table, unless it is the end.
-    pub(crate) table: Option<Oid>,
-    pub(crate) row: Option<TupleData<'a>>,
-    /// The number of the row in the copy of its table.
-    pub(crate) number: u64,
 }
 
 /// A message and the LSN of its change.
@@ -158,6 +146,11 @@ impl Transactions {
     /// The signature of the newest event.
     pub(super) fn signature(&self) -> Option<Signature> {
         self.newest.map(|(commit_lsn, index)| Signature::new(&self.identity, commit_lsn, index))
+    }
+
+    /// Returns whether everything delivered is before this LSN.
+    pub(super) fn is_delivered_at(&self, lsn: Lsn) -> bool {
+        self.newest.is_none_or(|(newest, index)| newest < lsn || newest == lsn && index.is_none())
     }
 
     /// Returns whether changes of a transaction may still follow.
@@ -289,53 +282,6 @@ impl Transactions {
         Ok(Progress::Alone { end_lsn: body.lsn })
     }
 
-    /// Puts an event of an initial copy in `out`.
-    pub(super) fn copy(
-        &mut self,
-        event: CopyEvent<'_>,
-        schemas: &mut Schemas,
-        out: &mut Option<ChangeEvent>,
-    ) -> Result<Progress, StreamError> {
-        let CopyEvent { op, context, point, table, row, number } = event;
-        let table = match table {
-            Some(table) => match schemas.get(table, point, &[row], point)? {
-                Lookup::Found(table) => Some(table),
-                Lookup::Needs(need) => return Ok(Progress::Needs(need)),
-            },
-            None => None,
-        };
-        let content = match (&table, row) {
-            (Some(table), None) if op == Op::Schema => match self.novelty(table, schemas) {
-                Some(content) => content,
-                None => return Ok(Progress::Nothing),
-            },
-            (Some(table), Some(row)) => Content::of_rows(table, Some(row), None, point)?,
-            (Some(_), None) => Content::Truncate(TruncateFlags::default()),
-            (None, _) => {
-                self.newest = Some((context.stream_lsn, None));
-                let is_needed = context.after.copied.is_some();
-                self.copied = is_needed.then(|| Arc::clone(&context.after));
-                Content::End
-            }
-        };
-        self.delivered += 1;
-        *out = Some(ChangeEvent {
-            op,
-            lsn: point,
-            ordinal: 0,
-            fingerprint: self.fingerprint,
-            delivery: self.delivered,
-            index: number,
-            is_last: op == Op::SnapshotEnd,
-            lsns_as_text: self.output.lsns_as_text,
-            schema_apart: self.output.schema_output == SchemaOutput::Once && op != Op::Schema,
-            context: Context::Copy(Arc::clone(context)),
-            table,
-            content,
-        });
-        Ok(Progress::Event)
-    }
-
     /// Puts the next event of the current transaction in `out`.
     fn deliver(
         &mut self,
@@ -455,12 +401,6 @@ impl Transactions {
         Ok(is_old)
     }
 
-    /// Returns whether an initial copy contains the current transaction's changes of this table.
-    fn is_copied(&self, table: Oid) -> bool {
-        let copied = self.copied.as_ref().and_then(|identity| identity.copied.as_ref());
-        copied.is_some_and(|copied| copied.contains(table, self.commit_lsn()))
-    }
-
     fn commit_lsn(&self) -> Lsn {
         self.current.as_ref().map_or(Lsn::ZERO, |current| current.transaction.commit_lsn())
     }
@@ -470,7 +410,7 @@ impl Current {
     /// The index of the next event in the transaction, and its ordinal among those with its LSN.
     fn number(&mut self, op: Op, lsn: Lsn) -> (u64, u32) {
         let index = self.index;
-        let ordinal = if self.last_lsn == lsn { self.ordinal + 1 } else { 0 };
+        let ordinal = self.ordinal_of(lsn);
         // A description has the numbers of the event that follows, and changes none.
         if op == Op::Schema {
             return (index | SCHEMA, ordinal);
@@ -482,6 +422,11 @@ impl Current {
         }
         (self.last_lsn, self.ordinal) = (lsn, ordinal);
         (index, ordinal)
+    }
+
+    /// The ordinal of the next row or table with this LSN.
+    fn ordinal_of(&self, lsn: Lsn) -> u32 {
+        if self.last_lsn == lsn { self.ordinal + 1 } else { 0 }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The loop: steps a source and returns the change events.
 
+mod copy;
+
 use std::time::{Duration, Instant};
 
 use pgoutput_decode::Message;
@@ -7,12 +9,12 @@ use pgoutput_decode::Message;
 use super::SpillOptions;
 use super::lookahead::Lookahead;
 use crate::assemble::{Arrival, Assembled, Assembler, Replayed};
-use crate::delivery::{CopyEvent, Delivery, Outcome};
+use crate::delivery::{Delivery, Outcome};
 use crate::error::{Error, SpillError};
-use crate::event::{ChangeEvent, Op, Position};
+use crate::event::{ChangeEvent, Position};
 use crate::io::SpillFiles;
 use crate::schema::Schemas;
-use crate::source::{CopyPart, CopyStep, Source, Step};
+use crate::source::{Source, Step};
 use crate::stream::is_late;
 
 /// The time that a stop waits for the Commit of a transaction whose newest event is held. The
@@ -142,6 +144,9 @@ impl<S: Source> Events<S> {
                     self.assembler.clear();
                     self.remove_released_files();
                     self.source.replace_stream(error)?;
+                    if let Some(released) = self.release_copied() {
+                        return Ok(released);
+                    }
                 }
             }
             if !self.finished && is_late(deadline) {
@@ -185,6 +190,8 @@ impl<S: Source> Events<S> {
                 self.delivery.restart(Instant::now());
                 self.schemas.restart();
                 self.delivery.set_commits_wait(self.source.commits_wait());
+                // The connection may have been lost outside of a step.
+                return Ok(self.release_copied());
             }
             Step::Stopped => return Ok(Some(Waited::Finished)),
             Step::TimedOut => {
@@ -284,58 +291,6 @@ impl<S: Source> Events<S> {
         }
     }
 
-    /// Processes a part of the initial copy. The newest row of a table is held until it is known
-    /// whether it is the last.
-    fn copy(&mut self, step: CopyStep) -> Result<Option<Waited>, Error> {
-        let op = match step {
-            CopyStep::Table => {
-                let Some(part) = self.source.copy_part() else { return Ok(None) };
-                if let Message::Relation(body) = Message::decode(part.relation, false)? {
-                    self.schemas.relation(&body, 0);
-                }
-                Op::Schema
-            }
-            CopyStep::Again => Op::Truncate,
-            CopyStep::Row => Op::SnapshotRow,
-            CopyStep::TableEnd => {
-                if self.lookahead.held().is_none() {
-                    return Ok(None);
-                }
-                self.lookahead.mark_last();
-                return Ok(Some(self.release_held()));
-            }
-            CopyStep::End => Op::SnapshotEnd,
-            CopyStep::TimedOut | CopyStep::Woken => return Ok(None),
-        };
-        loop {
-            let Some(part) = self.source.copy_part() else { return Ok(None) };
-            let row = match op {
-                Op::SnapshotRow => match Message::decode(part.row, false)? {
-                    Message::Insert(insert) => Some(insert.new),
-                    _ => None,
-                },
-                _ => None,
-            };
-            let CopyPart { context, point, table, number, .. } = part;
-            // The event that empties the table has the same number otherwise.
-            let number = if op == Op::Schema { number.wrapping_sub(1) } else { number };
-            let event = CopyEvent { op, context, point, table, row, number };
-            let (schemas, out) = (&mut self.schemas, self.lookahead.next_place());
-            match self.delivery.copy(event, schemas, out)? {
-                Outcome::Needs(need) => {
-                    let facts = self.source.answer(&need, &self.schemas)?;
-                    self.schemas.learn(&need, facts);
-                }
-                Outcome::Nothing => return Ok(None),
-                _ => break,
-            }
-        }
-        if op != Op::SnapshotEnd {
-            self.lookahead.exchange();
-        }
-        Ok(self.lookahead.ready().map(|_| Waited::Event))
-    }
-
     /// Returns whether an event is ready after a message was processed.
     fn processed(&mut self, outcome: &Outcome) -> Option<Waited> {
         match outcome {
@@ -396,8 +351,10 @@ impl<S: Source> Events<S> {
     /// If its Commit is next, it is read. Otherwise the transaction must never be confirmed: to
     /// the program it is incomplete.
     fn complete_held(&mut self) -> Result<(), Error> {
-        // A TRUNCATE may name more tables.
-        if self.failed || self.unfinished.is_some() || self.lookahead.holds_last() {
+        // A TRUNCATE may name more tables. During a copy the stream is not read, and nothing is
+        // confirmed.
+        let is_decided = self.lookahead.holds_last() || self.lookahead.holds_copied();
+        if self.failed || self.unfinished.is_some() || is_decided {
             return Ok(());
         }
         let is_complete =

@@ -1,6 +1,6 @@
 //! The newest two events: one that is held, and one that is ready.
 
-use crate::event::ChangeEvent;
+use crate::event::{ChangeEvent, Context};
 
 /// Holds the newest event until it is known whether it is the last of its transaction.
 ///
@@ -26,6 +26,11 @@ impl Lookahead {
     /// Returns whether the event that is held is now known to be the last of its transaction.
     pub(crate) fn holds_last(&self) -> bool {
         self.held().is_some_and(|held| held.is_last)
+    }
+
+    /// Returns whether the event that is held is part of an initial copy.
+    pub(crate) fn holds_copied(&self) -> bool {
+        self.held().is_some_and(|held| matches!(held.context, Context::Copy(_)))
     }
 
     /// Marks the event that is held, if there is one, as the last of its transaction.

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use pgoutput_harness::servers;
+use pgoutput_harness::{TIMEOUT, servers};
 use serde_json::Value;
 
 use crate::run::{Fixture, PUBLICATION, assert_success, finished, program};
@@ -18,6 +19,12 @@ const ROWS: i64 = 20_000;
 
 /// The number of runs that are killed.
 const RUNS: u64 = 12;
+
+/// The bytes that a copy prints, about.
+const COPY_BYTES: u64 = 20_000_000;
+
+/// The longest time that a run prints before it is killed.
+const LONGEST: Duration = Duration::from_millis(700);
 
 const TABLES: [&str; 3] = ["t", "u", "v"];
 
@@ -113,23 +120,86 @@ fn tail(fixture: &Fixture<'_>) -> Command {
     command
 }
 
-fn killed_after(command: &mut Command, time: Duration) {
-    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
-    thread::sleep(time);
+/// When a run is killed. Times from the start of the program would say nothing on a slow machine.
+#[derive(Debug, Clone, Copy)]
+enum Kill {
+    /// While it starts.
+    After(Duration),
+    /// When it has printed so many bytes, or for a while.
+    Printed(u64),
+}
+
+/// Kills a program that must still run.
+fn kill(mut child: Child) {
+    assert_eq!(child.try_wait().unwrap(), None, "the program ended by itself");
     child.kill().unwrap();
     child.wait().unwrap();
 }
 
-/// Kills runs of the program while rows are written. `run` returns the command of each.
-fn kill(fixture: &Fixture<'_>, mut run: impl FnMut(u64) -> Command) {
+/// Kills a program by the growth of its output file, which it may shorten first.
+fn kill_at(path: &Path, child: Child, when: Kill) {
+    let bytes = match when {
+        Kill::After(time) => {
+            thread::sleep(time);
+            return kill(child);
+        }
+        Kill::Printed(bytes) => bytes,
+    };
+    let size = || fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let (start, mut least, mut printing) = (Instant::now(), size(), None);
+    loop {
+        let size = size();
+        least = least.min(size);
+        if size > least {
+            let since = *printing.get_or_insert_with(Instant::now);
+            if size - least >= bytes || since.elapsed() > LONGEST {
+                return kill(child);
+            }
+        }
+        assert!(start.elapsed() < TIMEOUT, "nothing was printed");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Kills a program by what is read of its output. It cannot run ahead by more than a pipe holds.
+fn kill_reading(path: &Path, mut child: Child, when: Kill) {
+    let mut output = child.stdout.take().unwrap();
+    let mut read = Vec::new();
+    match when {
+        Kill::After(time) => thread::sleep(time),
+        Kill::Printed(bytes) => {
+            let (mut printing, mut buffer) = (None, [0; 4096]);
+            loop {
+                let len = output.read(&mut buffer).unwrap();
+                assert!(len > 0, "the program ended by itself");
+                read.extend_from_slice(&buffer[..len]);
+                let since = *printing.get_or_insert_with(Instant::now);
+                if read.len() as u64 >= bytes || since.elapsed() > LONGEST {
+                    break;
+                }
+            }
+        }
+    }
+    kill(child);
+    output.read_to_end(&mut read).unwrap();
+    File::create(path).unwrap().write_all(&read).unwrap();
+}
+
+/// Runs the program again and again while rows are written. `run` kills the run with this number.
+/// The first one is killed early in the copy.
+fn kill_runs(fixture: &Fixture<'_>, mut run: impl FnMut(u64, Kill)) {
     let ended = AtomicBool::new(false);
     thread::scope(|scope| {
         let ending = Ending(&ended);
         scope.spawn(|| write(fixture, &ended));
         let mut numbers = Numbers(7);
         for number in 0..RUNS {
-            let time = Duration::from_millis(numbers.below(700));
-            killed_after(&mut run(number), time);
+            let kill = match numbers.below(4) {
+                _ if number == 0 => Kill::Printed(1 + numbers.below(COPY_BYTES / 100)),
+                0 => Kill::After(Duration::from_millis(numbers.below(100))),
+                _ => Kill::Printed(1 + numbers.below(COPY_BYTES * 5 / 4)),
+            };
+            run(number, kill);
         }
         drop(ending);
     });
@@ -153,7 +223,11 @@ fn an_output_file_has_each_row_and_change_once_however_often_the_program_is_kill
             command.arg("--position-file").arg(folder.path().join("position"));
             command
         };
-        kill(&fixture, |_| run());
+        let path = folder.path().join("changes");
+        kill_runs(&fixture, |_, kill| {
+            let child = run().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            kill_at(&path, child, kill);
+        });
         fixture.wait_until_free();
         let ended = finished(run().args(["--until-lsn", &fixture.end()]));
         assert_success(&ended);
@@ -163,6 +237,8 @@ fn an_output_file_has_each_row_and_change_once_however_often_the_program_is_kill
             apply(&mut rows, event, true);
         }
         assert!(rows == source(&fixture), "PostgreSQL {}", server.major());
+        // The copy was interrupted.
+        assert!(events.iter().any(|event| event["op"] == "T"));
         let of = |op: &'static str| events.iter().filter(move |event| event["op"] == op);
         assert_eq!(of("Z").count(), 1);
         let ids: BTreeSet<_> =
@@ -182,12 +258,11 @@ fn without_a_position_file_everything_printed_amounts_to_the_source() {
         let fixture = fixture(server);
         let folder = tempfile::tempdir().unwrap();
         let path = |number: u64| folder.path().join(number.to_string());
-        let run = |number: u64| {
+        kill_runs(&fixture, |number, kill| {
             let mut command = tail(&fixture);
-            command.stdout(File::create(path(number)).unwrap());
-            command
-        };
-        kill(&fixture, run);
+            command.stdout(Stdio::piped()).stderr(Stdio::null());
+            kill_reading(&path(number), command.spawn().unwrap(), kill);
+        });
         fixture.wait_until_free();
         let ended = finished(tail(&fixture).args(["--until-lsn", &fixture.end()]));
         assert_success(&ended);
@@ -199,6 +274,7 @@ fn without_a_position_file_everything_printed_amounts_to_the_source() {
             apply(&mut rows, &event, false);
         }
         assert!(rows == source(&fixture), "PostgreSQL {}", server.major());
+        // The copy that was completed came after one that was not.
         assert!(empties >= TABLES.len(), "{empties}");
     }
 }

@@ -236,6 +236,36 @@ fn readers_that_start_at_once_share_no_change() {
     }
 }
 
+/// The row that was read last is delivered before the table starts again.
+#[test]
+fn a_table_whose_connection_was_lost_starts_again_with_an_event_that_empties_it() {
+    for server in servers() {
+        let mut scene = Scene::new(server, false);
+        // More than the buffers of a connection hold.
+        let rows = "SELECT i, i, repeat('0123456789', 2000) FROM generate_series(10001, 11500) i";
+        scene.fixture.run([&*format!("INSERT INTO big {rows}")]);
+        let mut reader = scene.reader();
+        let is_of_big = |event: &ChangeEvent| event.table().unwrap().name() == "big";
+        let mut events = read_until(&mut reader, is_of_big);
+        let terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE datname = current_database() AND query LIKE 'COPY%' AND pid <> pg_backend_pid()";
+        assert_eq!(scene.fixture.client().query(terminate, &[]).unwrap().len(), 1);
+        scene.write();
+        events.extend(read_until(&mut reader, is_end));
+        assert_eq!(reader.health().reconnects, 1);
+        assert_eq!(ops(&events), "RTRZ");
+        let at = events.iter().position(|event| event.op() == Op::Truncate).unwrap();
+        let (before, again) = (&events[at - 1], &events[at]);
+        assert!(is_of_big(before) && is_of_big(again));
+        assert!(!before.is_last() && before.lsn() < again.lsn());
+        scene.write();
+        scene.fixture.run(["INSERT INTO wide (id) VALUES (77)"]);
+        events.extend(read_until(&mut reader, is_marker));
+        Rows::replayed(&events).assert_eq(&scene.source(), "");
+        reader.stop().unwrap();
+    }
+}
+
 #[test]
 fn a_temporary_slot_is_copied_and_streamed() {
     for server in servers() {

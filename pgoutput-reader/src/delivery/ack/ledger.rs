@@ -68,6 +68,10 @@ impl Ledger {
         self.floor = lsn;
     }
 
+    pub(super) fn floor(&self) -> Lsn {
+        self.floor
+    }
+
     /// Acknowledges an idle position. Until the next event, the acknowledged LSN carries its
     /// signature.
     pub(super) fn acknowledge_idle(&mut self, delivered: u64, lsn: Lsn, signature: Signature) {

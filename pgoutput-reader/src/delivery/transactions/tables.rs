@@ -52,6 +52,7 @@ impl Transactions {
         let mut relations = body.relations.into_iter().skip(self.truncated);
         while let Some(relation) = relations.next() {
             if self.is_copied(relation) {
+                self.pass(sent.lsn);
                 self.truncated += 1;
                 continue;
             }

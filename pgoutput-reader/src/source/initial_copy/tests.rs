@@ -2,6 +2,7 @@
 
 mod faults;
 mod jobs;
+mod positions;
 
 use std::thread;
 use std::time::Duration;

@@ -1,245 +1,66 @@
 //! A source without a server: a history of transactions, copied in a snapshot and then streamed,
-//! over connections that can be cut after any message.
+//! over connections that can be cut after any step.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod copy;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pgoutput_decode::{Lsn, Message, Oid, PrimaryKeepalive, TimestampTz};
+use pgoutput_decode::{Lsn, Message, PrimaryKeepalive, TimestampTz};
 
+use super::history::{History, TABLES, state};
+use super::wal::{Sent, Wal, sent};
 use crate::delivery::Due;
 use crate::error::{Error, ErrorKind};
-use crate::event::{Copied, CopyContext, StreamIdentity};
+use crate::event::StreamIdentity;
 use crate::schema::{Facts, Need, Schemas, TableDescription};
-use crate::source::{CopyPart, CopyStep, Source, Step};
+use crate::source::{CopyPart, Source, Step};
 use crate::stream::{AcknowledgedLsns, StreamEvent};
-
-/// The tables, in ascending order.
-pub(super) const TABLES: [u32; 4] = [16_384, 16_385, 16_400, 70_000];
-
-/// The rows of each table: values by key.
-pub(super) type State = BTreeMap<u32, BTreeMap<u32, u32>>;
-
-#[derive(Debug, Clone)]
-pub(super) enum Change {
-    Insert { table: u32, id: u32, value: u32 },
-    Update { table: u32, id: u32, value: u32 },
-    Delete { table: u32, id: u32 },
-    Truncate(Vec<u32>),
-}
-
-pub(super) type History = Arc<[Vec<Change>]>;
-
-/// The distance between commits.
-const STEP: u64 = 100_000;
-
-/// The start of the commit record of a transaction.
-fn commit_lsn(transaction: usize) -> Lsn {
-    Lsn::new((transaction as u64 + 1) * STEP)
-}
-
-/// The LSN of the snapshot with this number, which shows this many transactions. Every creation of
-/// a slot has an LSN of its own.
-pub(super) fn point(transactions: usize, number: usize) -> Lsn {
-    Lsn::new(transactions as u64 * STEP + 40_000 + number as u64 * 64)
-}
-
-/// The WAL end of a server with this many transactions.
-fn wal_end(transactions: usize) -> Lsn {
-    Lsn::new(transactions as u64 * STEP + 80_000)
-}
-
-impl Change {
-    /// Applies the change, which must fit the state.
-    pub(super) fn apply(&self, state: &mut State) {
-        match self {
-            Self::Insert { table, id, value } => {
-                let replaced = state.entry(*table).or_default().insert(*id, *value);
-                assert_eq!(replaced, None, "{self:?}");
-            }
-            Self::Update { table, id, value } => {
-                let replaced = state.entry(*table).or_default().insert(*id, *value);
-                assert!(replaced.is_some(), "{self:?}");
-            }
-            Self::Delete { table, id } => {
-                let removed = state.entry(*table).or_default().remove(id);
-                assert!(removed.is_some(), "{self:?}");
-            }
-            Self::Truncate(tables) => {
-                for table in tables {
-                    state.entry(*table).or_default().clear();
-                }
-            }
-        }
-    }
-
-    /// Applies the change again, or to a later state.
-    pub(super) fn apply_again(&self, state: &mut State) {
-        let mut rows = |table: &u32| std::mem::take(state.entry(*table).or_default());
-        let (table, mut rows) = match self {
-            Self::Insert { table, .. }
-            | Self::Update { table, .. }
-            | Self::Delete { table, .. } => (*table, rows(table)),
-            Self::Truncate(_) => return self.apply(state),
-        };
-        match self {
-            Self::Insert { id, value, .. } | Self::Update { id, value, .. } => {
-                rows.insert(*id, *value);
-            }
-            Self::Delete { id, .. } => drop(rows.remove(id)),
-            Self::Truncate(_) => {}
-        }
-        state.insert(table, rows);
-    }
-
-    fn tables(&self) -> Vec<u32> {
-        match self {
-            Self::Insert { table, .. }
-            | Self::Update { table, .. }
-            | Self::Delete { table, .. } => vec![*table],
-            Self::Truncate(tables) => tables.clone(),
-        }
-    }
-
-    fn frame(&self) -> Vec<u8> {
-        match self {
-            Self::Insert { table, id, value } => insert(*table, *id, *value),
-            Self::Update { table, id, value } => {
-                [&b"U"[..], &table.to_be_bytes(), b"N", &row(*id, *value)].concat()
-            }
-            Self::Delete { table, id } => {
-                [&b"D"[..], &table.to_be_bytes(), b"K", &row(*id, 0)].concat()
-            }
-            Self::Truncate(tables) => {
-                let count = u32::try_from(tables.len()).unwrap().to_be_bytes();
-                let oids = tables.iter().flat_map(|table| table.to_be_bytes());
-                [&b"T"[..], &count, b"\0", &oids.collect::<Vec<_>>()].concat()
-            }
-        }
-    }
-}
-
-fn row(id: u32, value: u32) -> Vec<u8> {
-    let values = [id, value].into_iter().flat_map(|value| {
-        let text = value.to_string();
-        let len = u32::try_from(text.len()).unwrap().to_be_bytes();
-        [&b"t"[..], &len, text.as_bytes()].concat()
-    });
-    [0, 2].into_iter().chain(values).collect()
-}
-
-fn insert(table: u32, id: u32, value: u32) -> Vec<u8> {
-    [&b"I"[..], &table.to_be_bytes(), b"N", &row(id, value)].concat()
-}
-
-fn relation(table: u32) -> Vec<u8> {
-    let columns = b"d\0\x02\x01id\0\0\0\0\x17\xff\xff\xff\xff\0v\0\0\0\0\x17\xff\xff\xff\xff";
-    let name = format!("public\0t{table}\0");
-    [&b"R"[..], &table.to_be_bytes(), name.as_bytes(), columns].concat()
-}
-
-/// The state after this many transactions.
-pub(super) fn state(history: &[Vec<Change>], transactions: usize) -> State {
-    let mut state = State::new();
-    let changes = history.iter().take(transactions).flatten();
-    changes.for_each(|change| change.apply(&mut state));
-    state
-}
+pub(super) use copy::{CopyLsns, Left, ModelCopy};
 
 /// What is sent, and how.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Plan {
     /// The number of transactions that are streamed.
     pub(super) end: usize,
+    /// The ends of the snapshots but the last.
+    pub(super) copy_cuts: Vec<CopyCut>,
     /// The numbers of messages after which each stream but the last is cut.
     pub(super) cuts: Vec<usize>,
-    /// Whether the server reports its position after each transaction.
+    /// Whether the server reports its position.
     pub(super) keepalives: bool,
+    /// The number of steps after which the reader is stopped.
+    pub(super) stop: Option<usize>,
+    /// Whether no table is published any more in the second snapshot.
+    pub(super) unpublishes: bool,
 }
 
-#[derive(Debug)]
-enum Sent {
-    Message(Lsn, Vec<u8>),
-    Keepalive(Lsn),
-}
-
-/// A part of a copy, with what [`CopyPart`] borrows.
-#[derive(Debug)]
-struct Part {
-    step: CopyStep,
-    context: Arc<CopyContext>,
-    table: Option<u32>,
-    relation: Vec<u8>,
-    row: Vec<u8>,
-    number: u64,
-}
-
-/// A copy of the tables that are not finished, as the reader makes it.
-#[derive(Debug)]
-pub(super) struct ModelCopy {
-    point: Lsn,
-    parts: VecDeque<Part>,
-    current: Option<Part>,
-}
-
-impl ModelCopy {
-    pub(super) fn new(
-        rows: &State,
-        point: Lsn,
-        mut copied: Copied,
-        repeats: bool,
-        stream_lsn: Lsn,
-        identity: &StreamIdentity,
-    ) -> Self {
-        let context = |within, after, number| {
-            let identity = |copied| Arc::new(identity.with_copied(copied));
-            let (within, after) = (identity(within), identity(after));
-            Arc::new(CopyContext { within, after, stream_lsn, number })
-        };
-        let left = TABLES.into_iter().filter(|table| !copied.has(Oid::new(*table)));
-        let (mut parts, mut tables) = (VecDeque::new(), 0);
-        for table in left.collect::<Vec<_>>() {
-            tables += 1;
-            let (within, after) =
-                (copied.during(Oid::new(table)), copied.with(Oid::new(table), point));
-            let context = context(Some(within), Some(after.clone()), tables);
-            let part = |step, row, number| Part {
-                step,
-                context: Arc::clone(&context),
-                table: Some(table),
-                relation: relation(table),
-                row,
-                number,
-            };
-            parts.push_back(part(CopyStep::Table, Vec::new(), 0));
-            if repeats || copied.in_part() == Some(Oid::new(table)) {
-                parts.push_back(part(CopyStep::Again, Vec::new(), 0));
-            }
-            for (number, (id, value)) in (1..).zip(rows.get(&table).into_iter().flatten()) {
-                parts.push_back(part(CopyStep::Row, insert(table, *id, *value), number));
-            }
-            parts.push_back(part(CopyStep::TableEnd, Vec::new(), 0));
-            copied = after;
-        }
-        let after = Some(copied.complete(point)).filter(|copied| copied.end() > stream_lsn);
-        parts.push_back(Part {
-            step: CopyStep::End,
-            context: context(after.clone(), after, tables + 1),
-            table: None,
-            relation: Vec::new(),
-            row: Vec::new(),
-            number: 0,
-        });
-        Self { point, parts, current: None }
-    }
+/// The loss of the connection of a copy.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CopyCut {
+    /// The number of steps of the copy, modulo one more than it has: after the last one the stream
+    /// is about to start.
+    pub(super) steps: usize,
+    /// The number of transactions that commit before the next snapshot.
+    pub(super) during: usize,
+    /// Whether it is noticed by something other than a step, such as a status update.
+    pub(super) apart: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Model {
     history: History,
+    wal: Wal,
     plan: Plan,
+    identity: Arc<StreamIdentity>,
     copy: Option<ModelCopy>,
+    /// The number of steps until the connection of the copy is lost.
+    cut_in: Option<usize>,
+    /// What is to be copied in another snapshot.
+    lost_copy: Option<Left>,
+    /// The number of transactions in the last snapshot.
+    visible: usize,
     /// Where every stream starts, unless more is acknowledged.
     start_lsn: Lsn,
     acknowledged: Arc<AcknowledgedLsns>,
@@ -248,104 +69,104 @@ pub(super) struct Model {
     sent: Vec<Sent>,
     at: usize,
     is_lost: bool,
+    steps: usize,
+    /// The number of connections that were replaced.
+    pub(super) reconnects: usize,
+}
+
+/// What a model starts with.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) history: History,
+    pub(super) wal: Wal,
+    pub(super) identity: Arc<StreamIdentity>,
+    /// The copy of the tables that are not finished.
+    pub(super) copy: Option<ModelCopy>,
+    /// The number of transactions in its snapshot.
+    pub(super) visible: usize,
+    pub(super) from: Lsn,
+    pub(super) confirmed: Lsn,
+    pub(super) acknowledged: Arc<AcknowledgedLsns>,
 }
 
 impl Model {
-    pub(super) fn new(
-        history: History,
-        plan: Plan,
-        copy: Option<ModelCopy>,
-        (start_lsn, confirmed): (Lsn, Lsn),
-        acknowledged: Arc<AcknowledgedLsns>,
-    ) -> Self {
+    pub(super) fn new(start: Start, plan: Plan) -> Self {
+        let Start { history, wal, identity, copy, visible, .. } = start;
         let mut model = Self {
             history,
+            wal,
             plan,
-            copy,
-            start_lsn,
-            acknowledged,
-            confirmed,
+            identity,
+            copy: None,
+            cut_in: None,
+            lost_copy: None,
+            visible,
+            start_lsn: start.from,
+            acknowledged: start.acknowledged,
+            confirmed: start.confirmed,
             sent: Vec::new(),
             at: 0,
             is_lost: false,
+            steps: 0,
+            reconnects: 0,
         };
-        model.start();
+        match copy {
+            Some(copy) => model.start_copy(copy),
+            None => model.start(),
+        }
         model
     }
 
-    /// Starts a stream, as the server does: transactions are sent whole, from the first one whose
-    /// commit record is not before the start.
-    fn start(&mut self) {
-        let from = self.start_lsn.max(self.confirmed);
-        let mut described = BTreeSet::new();
-        (self.sent, self.at) = (Vec::new(), 0);
-        // A little has been written since the start, and nothing published.
-        let little = Lsn::new(from.as_u64() / 8 * 8 + 96);
-        let mut commits = (0..self.plan.end).map(commit_lsn);
-        let is_before = |commit: Lsn| little < commit;
-        if self.plan.keepalives && commits.find(|commit| *commit >= from).is_none_or(is_before) {
-            self.sent.push(Sent::Keepalive(little));
-        }
-        for (index, changes) in self.history.iter().enumerate().take(self.plan.end) {
-            let commit = commit_lsn(index);
-            if commit < from {
-                continue;
-            }
-            let lsn = commit.as_u64().to_be_bytes();
-            let begin = [&b"B"[..], &lsn, &[0; 8], &[0, 0, 0, 9]].concat();
-            self.sent.push(Sent::Message(commit, begin));
-            for (number, change) in (1..).zip(changes) {
-                for table in change.tables() {
-                    if described.insert(table) {
-                        self.sent.push(Sent::Message(Lsn::ZERO, relation(table)));
-                    }
-                }
-                let lsn = Lsn::new(commit.as_u64() - 50_000 + number * 64);
-                self.sent.push(Sent::Message(lsn, change.frame()));
-            }
-            let end = (commit.as_u64() + 48).to_be_bytes();
-            let commit_message = [&b"C\0"[..], &lsn, &end, &[0; 8]].concat();
-            self.sent.push(Sent::Message(commit, commit_message));
-            if self.plan.keepalives {
-                self.sent.push(Sent::Keepalive(wal_end(index + 1)));
-            }
-        }
-        if self.plan.keepalives {
-            self.sent.push(Sent::Keepalive(wal_end(self.plan.end)));
-        }
+    fn start_copy(&mut self, copy: ModelCopy) {
+        let cut = self.plan.copy_cuts.first();
+        self.cut_in = cut.map(|cut| cut.steps % (copy.len() + 1));
+        self.copy = Some(copy);
     }
-}
 
-impl Source for Model {
-    type Frame = usize;
+    /// Starts a stream.
+    fn start(&mut self) {
+        let keepalives = self.plan.keepalives.then_some(&self.wal);
+        let lsns = (self.start_lsn, self.confirmed);
+        (self.sent, self.at) = (sent(&self.history, self.plan.end, lsns, keepalives), 0);
+    }
 
-    fn step(&mut self, _: impl FnOnce() -> Instant) -> Result<Step<usize>, Error> {
-        if let Some(copy) = &mut self.copy {
-            copy.current = copy.parts.pop_front();
-            if let Some(part) = &copy.current {
-                let step = part.step;
-                if matches!(step, CopyStep::TableEnd) {
-                    copy.current = None;
-                }
-                return Ok(Step::Copy(step));
-            }
-            self.copy = None;
-            return Ok(Step::Restarted);
+    /// Continues the copy in another snapshot.
+    fn copy_again(&mut self, left: Left) {
+        let point = self.wal.end(self.visible);
+        if left.copied.is_empty() {
+            self.start_lsn = point;
         }
-        if std::mem::take(&mut self.is_lost) {
-            self.confirmed = self.confirmed.max(self.acknowledged.flushed());
-            self.start();
-            return Ok(Step::Restarted);
+        let rows = state(&self.history, self.visible);
+        let tables: &[u32] = if self.plan.unpublishes { &[] } else { &TABLES };
+        let lsns = CopyLsns { point, stream: self.start_lsn(), confirmed: self.confirmed };
+        self.start_copy(ModelCopy::new(&rows, tables, lsns, left, &self.identity));
+    }
+
+    fn step_of_copy(&mut self, mut copy: ModelCopy) -> Result<Step<usize>, Error> {
+        assert!(self.acknowledged.flushed() <= self.confirmed, "confirmed during the copy");
+        if self.cut_in == Some(0) {
+            let cut = self.plan.copy_cuts.remove(0);
+            self.cut_in = None;
+            self.visible = (self.visible + cut.during).min(self.plan.end);
+            let left = copy.left();
+            self.lost_copy = Some(left).filter(|left| !left.copied.is_complete());
+            self.is_lost = true;
+            return if cut.apart { self.step(Instant::now) } else { Err(reset()) };
         }
-        if self.plan.cuts.first() == Some(&self.at) {
-            self.plan.cuts.remove(0);
-            let reset = io::ErrorKind::ConnectionReset.into();
-            return Err(Error::io("reading from", "a model", reset));
+        self.cut_in = self.cut_in.map(|steps| steps - 1);
+        if let Some(step) = copy.step() {
+            self.copy = Some(copy);
+            return Ok(Step::Copy(step));
         }
-        let Some(sent) = self.sent.get(self.at) else { return Ok(Step::Stopped) };
+        self.start();
+        Ok(Step::Restarted)
+    }
+
+    fn message(&mut self) -> Option<Step<usize>> {
+        let sent = self.sent.get(self.at)?;
         self.at += 1;
-        Ok(match sent {
-            Sent::Message(..) => Step::Message(self.at - 1),
+        Some(match sent {
+            Sent::Message { .. } => Step::Message(self.at - 1),
             Sent::Keepalive(wal_end) => Step::Keepalive(PrimaryKeepalive {
                 wal_end: *wal_end,
                 send_time: TimestampTz::from_micros(0),
@@ -353,28 +174,62 @@ impl Source for Model {
             }),
         })
     }
+}
+
+fn reset() -> Error {
+    Error::io("reading from", "a model", io::ErrorKind::ConnectionReset.into())
+}
+
+impl Source for Model {
+    type Frame = usize;
+
+    fn step(&mut self, _: impl FnOnce() -> Instant) -> Result<Step<usize>, Error> {
+        if self.is_stopped() {
+            return Ok(Step::Stopped);
+        }
+        self.steps += 1;
+        if let Some(copy) = self.copy.take() {
+            return self.step_of_copy(copy);
+        }
+        if std::mem::take(&mut self.is_lost) {
+            self.reconnects += 1;
+            if let Some(left) = self.lost_copy.take() {
+                self.copy_again(left);
+            } else {
+                self.confirmed = self.confirmed.max(self.acknowledged.flushed());
+                self.start();
+            }
+            return Ok(Step::Restarted);
+        }
+        if self.plan.cuts.first() == Some(&self.at) {
+            self.plan.cuts.remove(0);
+            return Err(reset());
+        }
+        Ok(self.message().unwrap_or(Step::Stopped))
+    }
 
     fn step_after_stop(&mut self, _: Instant) -> Result<Step<usize>, Error> {
-        Ok(Step::Stopped)
+        assert!(self.copy.is_none() && self.lost_copy.is_none(), "read during the copy");
+        let message = if self.is_lost { None } else { self.message() };
+        Ok(message.unwrap_or(Step::Stopped))
     }
 
     fn read(&mut self, frame: usize) -> Result<Option<StreamEvent<'_>>, Error> {
-        let Some(Sent::Message(lsn, frame)) = self.sent.get(frame) else { return Ok(None) };
+        let Some(Sent::Message { lsn, frame, in_chunk }) = self.sent.get(frame) else {
+            return Ok(None);
+        };
         Ok(Some(StreamEvent {
             wal_start: *lsn,
             wal_end: *lsn,
             send_time: TimestampTz::from_micros(0),
-            message: Message::decode(frame, false)?,
+            message: Message::decode(frame, *in_chunk)?,
             frame,
-            in_stream: false,
+            in_stream: *in_chunk,
         }))
     }
 
     fn copy_part(&self) -> Option<CopyPart<'_>> {
-        let copy = self.copy.as_ref()?;
-        let Part { context, table, relation, row, number, .. } = copy.current.as_ref()?;
-        let (table, number) = (table.map(Oid::new), *number);
-        Some(CopyPart { context, point: copy.point, table, relation, row, number })
+        self.copy.as_ref()?.part()
     }
 
     fn release(&mut self) {}
@@ -417,7 +272,7 @@ impl Source for Model {
     }
 
     fn is_stopped(&self) -> bool {
-        false
+        self.plan.stop.is_some_and(|stop| stop <= self.steps)
     }
 
     fn is_stop(&self, _: &Error) -> bool {
