@@ -21,6 +21,8 @@ mod server;
 #[cfg(feature = "reader")]
 mod snapshot;
 #[cfg(feature = "reader")]
+mod snapshot_table;
+#[cfg(feature = "reader")]
 mod spill;
 #[cfg(feature = "reader")]
 mod sql;
@@ -43,6 +45,8 @@ pub use server::ServerMessage;
 pub(crate) use server::printable;
 #[cfg(feature = "reader")]
 pub use snapshot::{CopyRowError, ServerState, SnapshotError};
+#[cfg(feature = "reader")]
+pub use snapshot_table::{ConditionError, ParseSnapshotTableError};
 #[cfg(feature = "reader")]
 pub use spill::SpillError;
 #[cfg(feature = "reader")]

@@ -119,8 +119,8 @@ pub use error::{
 };
 #[cfg(feature = "reader")]
 pub use error::{
-    BlockingSession, CopyRowError, HistoryError, PositionError, ServerState, SnapshotError,
-    SpillError, SqlError,
+    BlockingSession, ConditionError, CopyRowError, HistoryError, ParseSnapshotTableError,
+    PositionError, ServerState, SnapshotError, SpillError, SqlError,
 };
 #[cfg(all(feature = "reader", feature = "json"))]
 pub use event::JsonError;
@@ -156,7 +156,7 @@ pub use setup::SlotWait;
 #[doc(hidden)]
 pub use snapshot::inspect;
 #[cfg(feature = "reader")]
-pub use snapshot::{Snapshot, SnapshotProgress};
+pub use snapshot::{SlotAtRisk, Snapshot, SnapshotProgress, SnapshotTable, TableProgress};
 #[cfg(feature = "reader")]
 pub use source::{Reconnect, ReconnectAttempt, Reconnected, Started};
 pub use stream::{Health, ReplicationStream, SkippedPublication, StreamEvent, StreamEventBuf};

@@ -1,5 +1,6 @@
 //! The initial copy of the published tables.
 
+mod condition;
 #[doc(hidden)]
 pub mod inspect;
 mod jobs;
@@ -9,7 +10,9 @@ mod progress;
 mod published;
 mod relation;
 mod row;
+mod selection;
 mod session;
+mod slot_watch;
 mod table_copy;
 
 use std::num::NonZeroU32;
@@ -17,9 +20,13 @@ use std::num::NonZeroU32;
 pub(crate) use jobs::{JobRows, Keeper};
 pub(crate) use local::LocalRows;
 pub(crate) use progress::Counters;
-pub use progress::SnapshotProgress;
+pub use progress::{SnapshotProgress, TableProgress};
 pub(crate) use published::PublishedTable;
+pub(crate) use selection::Selection;
+pub use selection::SnapshotTable;
 pub(crate) use session::{CopySettings, table_name};
+pub use slot_watch::SlotAtRisk;
+pub(crate) use slot_watch::SlotWatch;
 pub(crate) use table_copy::TableCopy;
 
 use crate::error::Error;
@@ -73,6 +80,8 @@ pub(crate) enum RowStep {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     jobs: NonZeroU32,
+    selection: Selection,
+    is_alone: bool,
 }
 
 impl Snapshot {
@@ -84,7 +93,39 @@ impl Snapshot {
     /// delivered before is copied again from its beginning, after an event that empties it
     /// ([`Op::Truncate`](crate::Op::Truncate)).
     pub fn initial() -> Self {
-        Self { jobs: NonZeroU32::MIN }
+        Self { jobs: NonZeroU32::MIN, selection: Selection::default(), is_alone: false }
+    }
+
+    /// A copy without changes after it: [`Op::SnapshotEnd`](crate::Op::SnapshotEnd) is the last
+    /// event. The reader has no slot, and the copy retains no WAL.
+    ///
+    /// Each transaction whose commit record starts before the [LSN](crate::ChangeEvent::lsn) of the
+    /// events is in the copy, and no other. A slot that existed before the copy can continue there:
+    /// pass the LSN to [`start_lsn`](crate::ReaderBuilder::start_lsn). A slot that is created
+    /// afterwards starts later, and the changes in between are missing.
+    ///
+    /// ```no_run
+    /// use pgoutput_reader::{Reader, Snapshot};
+    ///
+    /// let reader = Reader::builder("host=localhost dbname=app")
+    ///     .publication("my_publication")
+    ///     .snapshot(Snapshot::alone())
+    ///     .connect()?;
+    /// for event in reader {
+    ///     println!("{:?}", event?.after());
+    /// }
+    /// # Ok::<(), pgoutput_reader::Error>(())
+    /// ```
+    ///
+    /// A copy whose connection is lost is not continued. The error is
+    /// [`SnapshotError::Incomplete`](crate::SnapshotError::Incomplete).
+    pub fn alone() -> Self {
+        Self { is_alone: true, ..Self::initial() }
+    }
+
+    /// Returns whether no stream follows.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.is_alone
     }
 
     /// Sets the number of connections that copy at the same time, 1 by default.
@@ -104,6 +145,37 @@ impl Snapshot {
     pub fn jobs(mut self, jobs: NonZeroU32) -> Self {
         self.jobs = jobs;
         self
+    }
+
+    /// Limits the copy to these tables, of which it may copy only some rows. The changes of all
+    /// published tables are delivered.
+    ///
+    /// ```
+    /// use pgoutput_reader::{Snapshot, SnapshotTable};
+    ///
+    /// let snapshot = Snapshot::initial().only([
+    ///     SnapshotTable::new("public", "customers"),
+    ///     SnapshotTable::new("public", "orders").filter("id > 100"),
+    /// ]);
+    /// ```
+    ///
+    /// Give the same tables when a copy is continued: a table that was not copied before may stay
+    /// without its rows. A table is named as it is published: a partitioned table only with
+    /// `publish_via_partition_root`, and its partitions otherwise.
+    ///
+    /// # Errors
+    /// [`connect`](crate::ReaderBuilder::connect) returns
+    /// [`NotPublished`](crate::SnapshotError::NotPublished) before it creates anything, and
+    /// [`ConditionRefused`](crate::SnapshotError::ConditionRefused) for a condition that the server
+    /// refuses. A slot that was created for the copy is then dropped.
+    #[must_use]
+    pub fn only(mut self, tables: impl IntoIterator<Item = SnapshotTable>) -> Self {
+        self.selection = Selection::of(tables);
+        self
+    }
+
+    pub(crate) fn selection(&self) -> &Selection {
+        &self.selection
     }
 
     /// Returns the number of jobs if there are several.
@@ -128,6 +200,14 @@ impl Rows {
                 rows.start(index);
                 Ok(())
             }
+        }
+    }
+
+    /// Returns the number of chunks that were received.
+    pub(crate) fn chunks_finished(&self) -> u64 {
+        match self {
+            Self::Local(rows) => rows.chunks_finished(),
+            Self::Jobs(rows) => rows.chunks_finished(),
         }
     }
 }

@@ -30,11 +30,12 @@ use crate::stream::StreamEvent;
 pub(crate) use identity::identify;
 pub(crate) use initial_copy::CopyStep;
 pub(crate) use open::StreamOpener;
+pub(crate) use open_copy::temporary_name;
 pub(crate) use reconnect_policy::{OnReconnect, OnReconnected};
 pub use reconnect_policy::{Reconnect, ReconnectAttempt, Reconnected};
 pub(crate) use replication::Replication;
 pub use started::Started;
-pub(crate) use stream_settings::{OnSkipped, StreamSettings};
+pub(crate) use stream_settings::{OnSkipped, OnSlotAtRisk, StreamSettings};
 pub(crate) use verify::Stored;
 
 /// A sequence of replication streams, each a repetition and continuation of the one before.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pgoutput_decode::{Lsn, Printable};
 
+use super::snapshot_table::ConditionError;
 use super::{BlockingSession, Error, ErrorKind, SetupError, listed};
 
 /// The most tables that a message names.
@@ -30,6 +31,57 @@ pub enum SnapshotError {
         row: u64,
         /// The reason.
         reason: CopyRowError,
+    },
+    /// A table that the copy is limited to is not published.
+    #[error(
+        "\"{schema}\".\"{table}\" is not published, so that it cannot be copied: add it to a \
+         publication, or name another table (a partitioned table is published as itself only with \
+         publish_via_partition_root)",
+        schema = Printable(.schema), table = Printable(.table)
+    )]
+    NotPublished {
+        /// The schema of the table.
+        schema: String,
+        /// The table.
+        table: String,
+    },
+    /// A table that the copy is limited to is named twice.
+    #[error(
+        "\"{schema}\".\"{table}\" is named twice: name each table to be copied once",
+        schema = Printable(.schema), table = Printable(.table)
+    )]
+    TableRepeated {
+        /// The schema of the table.
+        schema: String,
+        /// The table.
+        table: String,
+    },
+    /// The condition on the rows of a table cannot be used.
+    #[error(
+        "the condition on the rows of \"{schema}\".\"{table}\" cannot be used: {reason}",
+        schema = Printable(.schema), table = Printable(.table)
+    )]
+    Condition {
+        /// The schema of the table.
+        schema: String,
+        /// The table.
+        table: String,
+        /// The reason.
+        reason: ConditionError,
+    },
+    /// The server refuses the condition on the rows of a table.
+    #[error(
+        "the server refuses the condition on the rows of \"{schema}\".\"{table}\": {cause}",
+        schema = Printable(.schema), table = Printable(.table)
+    )]
+    ConditionRefused {
+        /// The schema of the table.
+        schema: String,
+        /// The table.
+        table: String,
+        /// The error of the server.
+        #[source]
+        cause: Error,
     },
     /// The settings of the reader and an initial copy exclude each other.
     #[error("{option} and an initial copy exclude each other: {advice}")]
@@ -126,6 +178,16 @@ pub enum SnapshotError {
         #[source]
         cause: Error,
     },
+    /// A copy that no stream follows ended before it was complete.
+    #[error(
+        "the copy was interrupted and is not complete: discard it and start again, with a new \
+         snapshot: {cause}"
+    )]
+    Incomplete {
+        /// The error.
+        #[source]
+        cause: Error,
+    },
     /// The copy ended before it was complete.
     #[error(
         "the initial copy was interrupted; slot \"{slot}\" keeps the changes since its creation, \
@@ -164,6 +226,11 @@ impl SnapshotError {
     pub(crate) const TWO_PHASE: Self =
         Self::Excluded { option: "two_phase", advice: "copy with a slot without two_phase" };
 
+    /// A setting that only a stream has, of a reader that ends after the copy.
+    pub(crate) const fn without_stream(option: &'static str) -> Self {
+        Self::Excluded { option, advice: "a reader of Snapshot::alone() has no slot and no stream" }
+    }
+
     pub(crate) const START_LSN: Self =
         Self::Excluded { option: "start_lsn", advice: "the stream starts after the copy" };
 
@@ -185,6 +252,8 @@ impl SnapshotError {
     pub(super) fn cause(&self) -> Option<&Error> {
         match self {
             Self::Interrupted { cause, .. }
+            | Self::Incomplete { cause }
+            | Self::ConditionRefused { cause, .. }
             | Self::SnapshotLost { cause }
             | Self::LockTimeout { cause, .. } => Some(cause),
             _ => None,

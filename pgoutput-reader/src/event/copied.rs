@@ -47,6 +47,19 @@ impl Copied {
         self.with(ALL, point)
     }
 
+    /// Returns the same with the tables before this one, and after those of the last run, marked as
+    /// not copied: all their changes are delivered. Their run has point zero.
+    pub(crate) fn skipping_before(&self, table: Oid) -> Self {
+        let before = Oid::new(table.as_u32().saturating_sub(1));
+        let is_next = self.runs.last().map_or(0, |last| last.through.as_u32()) >= before.as_u32();
+        if is_next { self.clone() } else { self.with(before, Lsn::ZERO) }
+    }
+
+    /// Returns the same with all remaining tables marked as not copied.
+    pub(crate) fn skipping_all(&self) -> Self {
+        self.with(ALL, Lsn::ZERO)
+    }
+
     /// Returns the same while this table is copied.
     pub(crate) fn during(&self, table: Oid) -> Self {
         Self { runs: self.runs.clone(), in_part: Some(table) }
@@ -162,6 +175,24 @@ mod tests {
             (31, 300, false),
         ] {
             assert_eq!(all.contains(Oid::new(table), lsn(commit_lsn)), is_copied, "{table}");
+        }
+    }
+
+    #[test]
+    fn tables_that_are_not_copied_keep_all_their_changes() {
+        let first = Copied::default().with(Oid::new(10), lsn(100));
+        let some = [11, 14, 20].into_iter().fold(first, |copied, table| {
+            copied.skipping_before(Oid::new(table)).with(Oid::new(table), lsn(200))
+        });
+        let some = some.skipping_all();
+        assert_eq!(some.to_string(), "0/64-10,0/C8-11,0/0-13,0/C8-14,0/0-19,0/C8-20,0/0-*");
+        assert_eq!(some.to_string().parse(), Ok(some.clone()));
+        assert!(some.is_complete() && some.end() == lsn(200));
+        for table in [12, 13, 15, 19, 21, u32::MAX] {
+            assert!(!some.contains(Oid::new(table), lsn(1)), "{table}");
+        }
+        for table in [11, 14, 20] {
+            assert!(some.contains(Oid::new(table), lsn(199)), "{table}");
         }
     }
 

@@ -19,9 +19,9 @@ use crate::listener::Listener;
 use crate::proto::{StartReplication, StreamOptions};
 use crate::reader::{SlotCreation, SpillOptions};
 use crate::setup::{OnSlotWait, SlotWait};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{SlotAtRisk, Snapshot};
 use crate::source::{
-    OnReconnect, OnReconnected, OnSkipped, Reconnect, ReconnectAttempt, Reconnected,
+    OnReconnect, OnReconnected, OnSkipped, OnSlotAtRisk, Reconnect, ReconnectAttempt, Reconnected,
 };
 use crate::stream::SkippedPublication;
 
@@ -51,6 +51,7 @@ pub struct ReaderBuilder {
     described_tables: usize,
     on_reconnected: Option<OnReconnected>,
     on_skipped: Option<OnSkipped>,
+    on_slot_at_risk: Option<OnSlotAtRisk>,
     spill: SpillOptions,
     snapshot: Option<Snapshot>,
     #[cfg(feature = "json")]
@@ -82,6 +83,7 @@ impl ReaderBuilder {
             described_tables: DESCRIBED_TABLES,
             on_reconnected: None,
             on_skipped: None,
+            on_slot_at_risk: None,
             spill: SpillOptions::default(),
             snapshot: None,
             #[cfg(feature = "json")]
@@ -391,6 +393,31 @@ impl ReaderBuilder {
         listener: impl FnMut(&SkippedPublication) + Send + 'static,
     ) -> Self {
         self.on_skipped = Some(Listener::new(Arc::new(Mutex::new(listener))));
+        self
+    }
+
+    /// Calls `listener` if the server is about to invalidate the slot during an initial copy, and
+    /// again when the risk has become greater, on the thread that reads. The slot is queried every
+    /// ten seconds while events are requested. The crate `log` gets the same as a warning.
+    ///
+    /// There is a risk only with `max_slot_wal_keep_size` (PostgreSQL 13 and later): once less than
+    /// half of it is left, or the WAL kept for the slot exceeds `max_wal_size`.
+    ///
+    /// ```no_run
+    /// use pgoutput_reader::{Reader, SlotCreation, Snapshot};
+    ///
+    /// let reader = Reader::builder("host=localhost dbname=app")
+    ///     .slot("my_slot")
+    ///     .publication("my_publication")
+    ///     .slot_creation(SlotCreation::IfMissing)
+    ///     .snapshot(Snapshot::initial())
+    ///     .on_slot_at_risk(|slot| eprintln!("{slot}"))
+    ///     .connect()?;
+    /// # Ok::<(), pgoutput_reader::Error>(())
+    /// ```
+    #[must_use]
+    pub fn on_slot_at_risk(mut self, listener: impl FnMut(&SlotAtRisk) + Send + 'static) -> Self {
+        self.on_slot_at_risk = Some(Listener::new(Arc::new(Mutex::new(listener))));
         self
     }
 }

@@ -66,3 +66,8 @@ pub fn table_copies(
     });
     Ok(copies.collect())
 }
+
+/// Returns whether a condition on rows is accepted before the server sees it.
+pub fn is_closed_condition(sql: &str) -> bool {
+    super::condition::check(sql).is_ok()
+}

@@ -113,6 +113,10 @@ impl JobRows {
         }
     }
 
+    pub(super) fn chunks_finished(&self) -> u64 {
+        self.exchange.chunks_finished()
+    }
+
     /// Returns the Insert message of the last row.
     pub(crate) fn frame(&self) -> &[u8] {
         self.batch.as_ref().map_or(&[], Batch::frame)

@@ -18,6 +18,8 @@ pub(crate) struct LocalRows {
     temporary_slot: Option<String>,
     /// The index of the next chunk of the table.
     next_chunk: usize,
+    /// The number of chunks of all tables that were received.
+    chunks_finished: u64,
     current: Option<CurrentChunk>,
 }
 
@@ -35,7 +37,7 @@ struct CurrentChunk {
 
 impl LocalRows {
     pub(crate) fn new(connection: Connection, temporary_slot: Option<String>) -> Self {
-        Self { connection, temporary_slot, next_chunk: 0, current: None }
+        Self { connection, temporary_slot, next_chunk: 0, chunks_finished: 0, current: None }
     }
 
     /// Starts a table.
@@ -71,7 +73,8 @@ impl LocalRows {
                 }
                 current.part = None;
             }
-            match self.connection.advance_copy_out(|| Some(*deadline))? {
+            let advance = self.connection.advance_copy_out(|| Some(*deadline));
+            match advance.map_err(|error| table.explained(error))? {
                 CopyOutAdvance::Started => current.is_started = true,
                 CopyOutAdvance::Data(_) | CopyOutAdvance::Complete if !current.is_started => {
                     return Err(NOT_STARTED.into());
@@ -83,9 +86,14 @@ impl LocalRows {
                     let next_row = current.next_row;
                     current.rows.finish().map_err(|reason| table.row_error(next_row, reason))?;
                     self.current = None;
+                    self.chunks_finished += 1;
                 }
             }
         }
+    }
+
+    pub(super) fn chunks_finished(&self) -> u64 {
+        self.chunks_finished
     }
 
     /// Returns the Insert message of the last row.

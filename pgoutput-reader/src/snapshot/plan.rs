@@ -73,6 +73,14 @@ pub(crate) fn columns_query(table: &PublishedTable) -> String {
     )
 }
 
+/// Returns a query without a result, which fails if `condition` is not one on rows of the table.
+pub(crate) fn condition_query(table: &PublishedTable, condition: &str) -> String {
+    let name = qualified(&table.schema, &table.name);
+    let source = if table.is_partitioned { Source::All(name) } else { Source::Only(name) };
+    let source = source.item(&quoted(&table.name));
+    format!("SELECT FROM {source} WHERE {} LIMIT 0", in_parentheses(condition))
+}
+
 /// Divides a table into chunks of about this many pages.
 pub(crate) fn chunks(
     table: &PublishedTable,
@@ -118,9 +126,7 @@ pub(crate) fn copy_statement(
     let columns: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
     let columns = columns.join(", ");
     let (source, range) = source(table, chunk);
-    // The user's expression may end with a comment.
-    let filters = table.row_filter.as_deref().into_iter().chain(condition);
-    let filters = filters.map(|filter| format!("({filter}\n)"));
+    let filters = table.row_filter.as_deref().into_iter().chain(condition).map(in_parentheses);
     let filters: Vec<String> = filters.chain(range).collect();
     if let Source::Only(name) = &source
         && filters.is_empty()
@@ -137,6 +143,11 @@ pub(crate) fn copy_statement(
     };
     let separator = if columns.is_empty() { "" } else { " " };
     format!("COPY (SELECT{separator}{columns} FROM {source}{filters}) TO STDOUT{format}")
+}
+
+/// Puts an expression into parentheses. It may end with a comment.
+fn in_parentheses(expression: &str) -> String {
+    format!("({expression}\n)")
 }
 
 /// The relation that a COPY names.

@@ -1,7 +1,12 @@
 //! The progress of an initial copy.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use pgoutput_decode::Printable;
+
+use super::published::PublishedTable;
 
 /// The progress of an initial copy, from
 /// [`Reader::snapshot_progress`](crate::Reader::snapshot_progress).
@@ -10,19 +15,45 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SnapshotProgress {
-    /// The number of tables that are copied in this snapshot.
+    /// The number of tables of the copy.
     pub tables: u64,
     /// The number of those that are finished.
     pub tables_finished: u64,
+    /// The number of those that were finished in an earlier snapshot, before an interruption.
+    /// Nothing else includes them.
+    pub tables_before: u64,
+    /// The number of chunks of the other tables. A chunk is a table or a partition or, with several
+    /// jobs, a range of its pages.
+    pub chunks: u64,
+    /// The number of chunks that were received. Jobs are ahead of the rows that are delivered.
+    pub chunks_finished: u64,
     /// The number of rows that were delivered, or are held until the next one is known.
     pub rows: u64,
     /// Their size in bytes, as in the replication stream.
     pub bytes: u64,
-    /// The planner's estimate of the number of rows of all tables, without regard to row filters;
-    /// `None` if a table was never analyzed.
+    /// The planner's estimate of the number of rows of all tables, without regard to row filters
+    /// and conditions; `None` if a table was never analyzed.
     pub estimated_rows: Option<u64>,
     /// The age of the snapshot. While it exists, VACUUM removes no row that was deleted after it.
     pub elapsed: Duration,
+    /// The table whose rows are being delivered; `None` between two tables.
+    pub table: Option<TableProgress>,
+}
+
+/// The progress of a table in an initial copy.
+///
+/// Displayed as `public.orders: 1200 of about 5000 rows`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TableProgress {
+    /// The schema of the table.
+    pub schema: Arc<str>,
+    /// The table.
+    pub name: Arc<str>,
+    /// The number of its rows that were delivered, or are held.
+    pub rows: u64,
+    /// The planner's estimate of the number of its rows; `None` if it was never analyzed.
+    pub estimated_rows: Option<u64>,
 }
 
 impl SnapshotProgress {
@@ -36,9 +67,13 @@ impl SnapshotProgress {
 
 impl fmt::Display for SnapshotProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tables, tables_finished, rows, .. } = self;
+        let Self { tables, tables_finished, tables_before, rows, .. } = self;
         let plural = if *tables == 1 { "" } else { "s" };
-        write!(f, "copied {tables_finished} of {tables} table{plural}, {rows}")?;
+        write!(f, "copied {tables_finished} of {tables} table{plural}")?;
+        if *tables_before > 0 {
+            write!(f, " ({tables_before} before the interruption)")?;
+        }
+        write!(f, ", {rows}")?;
         if let Some(estimate) = self.estimated_rows.filter(|_| tables_finished < tables) {
             write!(f, " of about {}", estimate.max(*rows))?;
         }
@@ -46,59 +81,117 @@ impl fmt::Display for SnapshotProgress {
     }
 }
 
+impl fmt::Display for TableProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { schema, name, rows, estimated_rows } = self;
+        write!(f, "{}.{}: {rows}", Printable(schema), Printable(name))?;
+        if let Some(estimate) = estimated_rows {
+            write!(f, " of about {}", estimate.max(rows))?;
+        }
+        f.write_str(" rows")
+    }
+}
+
 /// Counts what is copied.
 #[derive(Debug)]
 pub(crate) struct Counters {
-    tables: u64,
-    tables_finished: u64,
-    rows: u64,
-    bytes: u64,
-    estimated_rows: Option<u64>,
+    counted: SnapshotProgress,
     since: Instant,
 }
 
 impl Counters {
-    /// Starts to count a copy of tables with these estimates.
-    pub(crate) fn new(estimates: &[Option<u64>]) -> Self {
-        let tables = estimates.len() as u64;
-        let estimated_rows = estimates.iter().copied().sum();
-        let since = Instant::now();
-        Self { tables, tables_finished: 0, rows: 0, bytes: 0, estimated_rows, since }
+    /// Starts to count a copy of tables with these estimates and this number of chunks, after
+    /// others that are finished.
+    pub(crate) fn new(estimates: &[Option<u64>], chunks: u64, tables_before: u64) -> Self {
+        let counted = SnapshotProgress {
+            tables: estimates.len() as u64 + tables_before,
+            tables_finished: tables_before,
+            tables_before,
+            chunks,
+            chunks_finished: 0,
+            rows: 0,
+            bytes: 0,
+            estimated_rows: estimates.iter().copied().sum(),
+            elapsed: Duration::ZERO,
+            table: None,
+        };
+        Self { counted, since: Instant::now() }
+    }
+
+    pub(crate) fn table_started(&mut self, table: &PublishedTable) {
+        self.counted.table = Some(TableProgress {
+            schema: table.schema.as_str().into(),
+            name: table.name.as_str().into(),
+            rows: 0,
+            estimated_rows: table.estimated_rows(),
+        });
     }
 
     pub(crate) fn row(&mut self, bytes: usize) {
-        self.rows += 1;
-        self.bytes += bytes as u64;
+        self.counted.rows += 1;
+        self.counted.bytes += bytes as u64;
+        if let Some(table) = &mut self.counted.table {
+            table.rows += 1;
+        }
     }
 
     pub(crate) fn table_finished(&mut self) {
-        self.tables_finished += 1;
+        self.counted.tables_finished += 1;
+        self.counted.table = None;
     }
 
-    pub(crate) fn progress(&self) -> SnapshotProgress {
-        let Self { tables, tables_finished, rows, bytes, estimated_rows, since } = *self;
-        let elapsed = since.elapsed();
-        SnapshotProgress { tables, tables_finished, rows, bytes, estimated_rows, elapsed }
+    pub(crate) fn progress(&self, chunks_finished: u64) -> SnapshotProgress {
+        let elapsed = self.since.elapsed();
+        SnapshotProgress { chunks_finished, elapsed, ..self.counted.clone() }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::plan::tests::table;
     use super::*;
 
     #[test]
     fn the_text_has_an_estimate_until_the_end() {
-        let mut counters = Counters::new(&[Some(100), Some(50)]);
+        let mut counters = Counters::new(&[Some(100), Some(50)], 4, 0);
         for _ in 0..160 {
             counters.row(7);
         }
         counters.table_finished();
-        let progress = SnapshotProgress { elapsed: Duration::from_secs(2), ..counters.progress() };
+        let progress = SnapshotProgress { elapsed: Duration::from_secs(2), ..counters.progress(3) };
         assert_eq!((progress.bytes, progress.estimated_rows), (1120, Some(150)));
+        assert_eq!((progress.chunks_finished, progress.chunks), (3, 4));
         let text = "copied 1 of 2 tables, 160 of about 160 rows, 80 rows/s";
         assert_eq!(progress.to_string(), text);
         let finished = SnapshotProgress { tables_finished: 2, ..progress };
         assert_eq!(finished.to_string(), "copied 2 of 2 tables, 160 rows, 80 rows/s");
-        assert_eq!(Counters::new(&[Some(1), None]).progress().estimated_rows, None);
+        assert_eq!(Counters::new(&[Some(1), None], 2, 0).progress(0).estimated_rows, None);
+    }
+
+    #[test]
+    fn tables_that_were_finished_before_are_counted_once() {
+        let mut counters = Counters::new(&[Some(100)], 1, 2);
+        let progress = SnapshotProgress { elapsed: Duration::from_secs(1), ..counters.progress(0) };
+        let text =
+            "copied 2 of 3 tables (2 before the interruption), 0 of about 100 rows, 0 rows/s";
+        assert_eq!(progress.to_string(), text);
+        counters.table_finished();
+        let progress = counters.progress(1);
+        assert_eq!((progress.tables_finished, progress.tables), (3, 3));
+    }
+
+    #[test]
+    fn a_table_is_shown_with_its_rows_and_without_control_characters() {
+        let mut counters = Counters::new(&[Some(100)], 1, 0);
+        assert_eq!(counters.progress(0).table, None);
+        counters.table_started(&table("public", "a\x1b[2J"));
+        counters.row(7);
+        let progress = counters.progress(0).table.unwrap();
+        assert_eq!((&*progress.schema, progress.rows), ("public", 1));
+        let text = progress.to_string();
+        assert!(text.starts_with("public.a") && text.ends_with("[2J: 1 of about 100 rows"));
+        assert!(!text.contains('\x1b'), "{text:?}");
+        counters.table_finished();
+        assert_eq!(counters.progress(1).table, None);
     }
 }

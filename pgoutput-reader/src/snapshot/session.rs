@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use pgoutput_decode::Printable;
 
-use super::plan::{columns_query, lock_statements};
+use super::plan::{columns_query, condition_query, lock_statements};
 use super::published::PublishedTable;
+use super::selection::Selection;
 use crate::connection::{Connection, QueryRow};
-use crate::error::{Error, ErrorKind, SnapshotError};
+use crate::error::{Error, ErrorKind, SnapshotError, is_transient};
 use crate::proto::quote::sql_literal;
 
 /// The number of statements that are sent together.
@@ -37,12 +38,13 @@ impl CopySettings {
 
     /// Applies the settings.
     pub(crate) fn apply(self, connection: &mut Connection) -> Result<(), Error> {
-        // Without the first one, rows are left out silently. With the others, the rows of a chunk
-        // have the same order whenever it is copied.
+        // Without the first one, rows are left out silently. Conditions are checked for the second.
+        // With the others, the rows of a chunk have the same order whenever it is copied.
         let mut sql = String::from(
-            "SET row_security TO off; SET synchronize_seqscans TO off; \
-             SET max_parallel_workers_per_gather TO 0; SET enable_indexscan TO off; \
-             SET enable_indexonlyscan TO off; SET enable_bitmapscan TO off;",
+            "SET row_security TO off; SET standard_conforming_strings TO on; \
+             SET synchronize_seqscans TO off; SET max_parallel_workers_per_gather TO 0; \
+             SET enable_indexscan TO off; SET enable_indexonlyscan TO off; \
+             SET enable_bitmapscan TO off;",
         );
         if connection.server_version().major() >= 11 {
             sql += " SET jit TO off;";
@@ -88,37 +90,42 @@ impl Connection {
         })
     }
 
-    /// Locks the published tables in the transaction of this connection, and returns them as they
-    /// are then.
+    /// Locks the published tables that are selected in the transaction of this connection, and
+    /// returns them as they are then.
     ///
     /// # Errors
     /// [`SnapshotError::LockTimeout`]. A table was changed after the snapshot so that its rows in
-    /// the snapshot cannot be copied.
+    /// the snapshot cannot be copied. A selected table is not published, or the server refuses its
+    /// condition.
     pub(crate) fn lock_published(
         &mut self,
         publications: &[String],
+        selection: &Selection,
         settings: CopySettings,
     ) -> Result<Vec<PublishedTable>, Error> {
         // The size of a table, which the catalogue query returns, needs its lock too. Only the
         // server's lock_timeout limits these waits.
         let timeout = Some(Duration::MAX);
-        self.with_timeout(timeout, |connection| connection.lock_tables(publications, settings))
-            .map_err(|error| settings.lock_error(error, []))
+        self.with_timeout(timeout, |connection| {
+            connection.lock_tables(publications, selection, settings)
+        })
+        .map_err(|error| settings.lock_error(error, []))
     }
 
     fn lock_tables(
         &mut self,
         publications: &[String],
+        selection: &Selection,
         settings: CopySettings,
     ) -> Result<Vec<PublishedTable>, Error> {
-        let tables = self.published_tables(publications)?;
+        let tables = selection.apply(self.published_tables(publications)?)?;
         for tables in tables.chunks(BATCH) {
             for statement in lock_statements(tables) {
                 let locked = self.simple_query(&statement);
                 locked.map_err(|error| settings.lock_error(error, tables))?;
             }
         }
-        let tables = self.published_tables(publications)?;
+        let tables = selection.apply(self.published_tables(publications)?)?;
         if let Some(changed) = tables.iter().find(|table| table.was_changed) {
             return Err(was_changed(changed));
         }
@@ -132,7 +139,24 @@ impl Connection {
                 }
             }
         }
+        for table in &tables {
+            if let Some(condition) = selection.condition(table) {
+                self.check_condition(table, condition)?;
+            }
+        }
         Ok(tables)
+    }
+
+    /// Checks that the server accepts a condition on the rows of a table.
+    fn check_condition(&mut self, table: &PublishedTable, condition: &str) -> Result<(), Error> {
+        let checked = self.simple_query(&condition_query(table, condition));
+        checked.map(drop).map_err(|error| match error.sqlstate() {
+            Some(_) if !is_transient(&error) => {
+                let (schema, table) = (table.schema.clone(), table.name.clone());
+                SnapshotError::ConditionRefused { schema, table, cause: error }.into()
+            }
+            _ => error,
+        })
     }
 }
 

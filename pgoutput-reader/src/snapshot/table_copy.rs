@@ -8,7 +8,7 @@ use pgoutput_decode::Oid;
 use super::plan::{Chunk, chunks, copy_statement};
 use super::published::PublishedTable;
 use super::row::{CopiedRows, CopyFormat};
-use crate::error::{CopyRowError, SnapshotError};
+use crate::error::{CopyRowError, Error, SnapshotError};
 use crate::server_version::ServerVersion;
 
 /// The bits of a row's number for the rows of one page. The longest pages, of 32 KiB, have fewer
@@ -19,6 +19,8 @@ const PAGE_BITS: u32 = 11;
 #[derive(Debug)]
 pub(crate) struct TableCopy {
     pub(crate) table: PublishedTable,
+    /// A condition on its rows, besides the row filters of the publications.
+    condition: Option<String>,
     /// The chunks, each with the number of its first row.
     pub(crate) chunks: Vec<(Chunk, u64)>,
     format: CopyFormat,
@@ -51,7 +53,12 @@ impl TableCopy {
         let chunks = chunks(&table, pages, version).into_iter();
         let chunks =
             chunks.map(|chunk| (first_row(&chunk), chunk)).map(|(row, chunk)| (chunk, row));
-        Self { chunks: chunks.collect(), format, table }
+        Self { chunks: chunks.collect(), format, table, condition: None }
+    }
+
+    /// Limits the copy to rows for which this expression is true.
+    pub(crate) fn with_condition(self, condition: Option<&str>) -> Self {
+        Self { condition: condition.map(str::to_owned), ..self }
     }
 
     /// A small table with one column.
@@ -64,7 +71,7 @@ impl TableCopy {
 
     /// Returns the statement that copies a chunk.
     pub(crate) fn statement(&self, chunk: &Chunk) -> String {
-        copy_statement(&self.table, chunk, None, self.format)
+        copy_statement(&self.table, chunk, self.condition.as_deref(), self.format)
     }
 
     /// Returns the reader of the rows of a chunk.
@@ -72,6 +79,17 @@ impl TableCopy {
         // A table has at most 1600 columns.
         let columns = u16::try_from(self.table.columns.len()).unwrap_or(u16::MAX);
         CopiedRows::new(self.table.oid, columns, self.format)
+    }
+
+    /// Returns the error of the server, with the table if the condition on its rows can be the
+    /// cause, such as a division by zero.
+    pub(crate) fn explained(&self, error: Error) -> Error {
+        let is_of_data = error.sqlstate().is_some_and(|state| state.starts_with("22"));
+        if self.condition.is_none() || !is_of_data {
+            return error;
+        }
+        let (schema, table) = (self.table.schema.clone(), self.table.name.clone());
+        SnapshotError::ConditionRefused { schema, table, cause: error }.into()
     }
 
     /// Returns the error of a row that cannot be read.

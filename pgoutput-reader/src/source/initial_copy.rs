@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use pgoutput_decode::Lsn;
+use pgoutput_decode::{Lsn, Oid};
 
 use super::CopyPart;
 use crate::connection::Connection;
@@ -19,6 +19,8 @@ pub(crate) struct CopyPlan {
     pub(crate) copied: Copied,
     /// Whether an earlier run may have delivered rows of any table.
     pub(crate) repeats: bool,
+    /// Whether the stream has changes from before the snapshot of tables that are not copied.
+    pub(crate) skips: bool,
     /// The LSN of the snapshot.
     pub(crate) point: Lsn,
     /// The LSN at which the stream continues.
@@ -34,6 +36,7 @@ pub(crate) struct InitialCopy {
     tables: Arc<[TableCopy]>,
     copied: Copied,
     repeats: bool,
+    skips: bool,
     point: Lsn,
     stream_lsn: Lsn,
     confirmed: Lsn,
@@ -80,16 +83,20 @@ const NO_ROW: u64 = u64::MAX;
 
 impl InitialCopy {
     pub(crate) fn new(rows: Rows, plan: CopyPlan, identity: Arc<StreamIdentity>) -> Self {
-        let CopyPlan { tables, copied, repeats, point, stream_lsn, confirmed } = plan;
+        let CopyPlan { tables, copied, repeats, skips, point, stream_lsn, confirmed } = plan;
+        let all = tables.len() as u64;
         let left = tables.into_iter().filter(|copy| !copied.has(copy.table.oid));
         let tables: Arc<[TableCopy]> = left.collect();
         let estimates: Vec<_> = tables.iter().map(|copy| copy.table.estimated_rows()).collect();
-        let (counters, next, current) = (Counters::new(&estimates), 0, None);
+        let chunks = tables.iter().map(|copy| copy.chunks.len() as u64).sum();
+        let counters = Counters::new(&estimates, chunks, all - tables.len() as u64);
+        let (next, current) = (0, None);
         Self {
             rows,
             tables,
             copied,
             repeats,
+            skips,
             point,
             stream_lsn,
             confirmed,
@@ -106,7 +113,7 @@ impl InitialCopy {
     }
 
     pub(crate) fn progress(&self) -> SnapshotProgress {
-        self.counters.progress()
+        self.counters.progress(self.rows.chunks_finished())
     }
 
     /// Returns whether an earlier run may have delivered rows of any table.
@@ -158,7 +165,7 @@ impl InitialCopy {
                 CopyStep::Row
             }
             RowStep::TableEnd => {
-                self.copied = self.copied.with(table.table.oid, self.point);
+                self.copied = finished(&self.copied, table.table.oid, self.point, self.skips);
                 self.counters.table_finished();
                 self.current = None;
                 CopyStep::TableEnd
@@ -194,11 +201,12 @@ impl InitialCopy {
         let Some(copy) = self.tables.get(index) else { return self.end() };
         self.rows.start(&self.tables, index)?;
         self.next += 1;
+        self.counters.table_started(&copy.table);
         let oid = copy.table.oid;
         let identity = |copied| Arc::new(self.identity.with_copied(Some(copied)));
         let context = CopyContext {
             within: identity(self.copied.during(oid)),
-            after: identity(self.copied.with(oid, self.point)),
+            after: identity(finished(&self.copied, oid, self.point, self.skips)),
             stream_lsn: self.stream_lsn,
             number: index as u64,
         };
@@ -219,7 +227,8 @@ impl InitialCopy {
         }
         // After the snapshot, no change is in the copy. The server reports positions from the
         // slot's confirmed LSN on, also if it sends no change from before the snapshot.
-        let copied = self.copied.complete(self.point);
+        let copied =
+            if self.skips { self.copied.skipping_all() } else { self.copied.complete(self.point) };
         let copied = Some(copied).filter(|copied| copied.end() > self.confirmed);
         let after = Arc::new(self.identity.with_copied(copied));
         let context = CopyContext {
@@ -237,6 +246,12 @@ impl InitialCopy {
         });
         Ok(CopyStep::End)
     }
+}
+
+/// Returns what is copied once this table is finished too. `skips` is whether the tables between
+/// it and the last one are not copied.
+fn finished(copied: &Copied, table: Oid, point: Lsn, skips: bool) -> Copied {
+    if skips { copied.skipping_before(table).with(table, point) } else { copied.with(table, point) }
 }
 
 #[cfg(test)]

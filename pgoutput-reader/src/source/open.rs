@@ -62,6 +62,8 @@ pub(crate) enum Session {
     Copy(Connection, Option<TemporarySlot>, CopyPlan),
     /// The tables are copied first, by jobs, while the stream is open.
     Jobs(CopyBoth, Box<CopyJobs>, CopyPlan),
+    /// The tables are copied by jobs, and no stream follows.
+    JobsAlone(Connection, Box<CopyJobs>, CopyPlan),
 }
 
 /// The slot that was created only for a snapshot.
@@ -80,13 +82,13 @@ impl Session {
     pub(super) fn wake_pipe(&self) -> WakePipe {
         match self {
             Self::Stream(copy) | Self::Jobs(copy, ..) => copy.wake_pipe(),
-            Self::Copy(connection, ..) => connection.wake_pipe(),
+            Self::Copy(connection, ..) | Self::JobsAlone(connection, ..) => connection.wake_pipe(),
         }
     }
 
     pub(super) fn address(&self) -> &str {
         match self {
-            Self::Copy(connection, ..) => connection.address(),
+            Self::Copy(connection, ..) | Self::JobsAlone(connection, ..) => connection.address(),
             Self::Stream(copy) | Self::Jobs(copy, ..) => copy.address(),
         }
     }
@@ -98,7 +100,9 @@ impl Opened {
     pub(crate) fn floor(&self) -> Lsn {
         match &self.session {
             Session::Stream(_) => self.confirmed,
-            Session::Copy(..) | Session::Jobs(..) => self.confirmed.max(self.start_lsn),
+            Session::Copy(..) | Session::Jobs(..) | Session::JobsAlone(..) => {
+                self.confirmed.max(self.start_lsn)
+            }
         }
     }
 

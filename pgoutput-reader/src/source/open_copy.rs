@@ -22,7 +22,7 @@ use crate::event::signature::is_signed;
 use crate::io::Waits;
 use crate::proto::{CreateSlot, StartReplication};
 use crate::setup::{Needs, SlotFacts, SlotWaitOptions};
-use crate::snapshot::{CHUNK_PAGES, CopySettings, Snapshot, TableCopy};
+use crate::snapshot::{CHUNK_PAGES, CopySettings, Selection, Snapshot, TableCopy};
 use taken::Taken;
 
 /// The connection on which a copy is prepared.
@@ -32,8 +32,11 @@ struct Preparation<'a> {
     catalog: Catalog,
     system: SystemId,
     wait_options: &'a SlotWaitOptions<'a>,
+    selection: &'a Selection,
     jobs: Option<NonZeroU32>,
     settings: CopySettings,
+    /// Whether no stream follows.
+    is_alone: bool,
 }
 
 /// The state of a copy when its connection was lost.
@@ -59,6 +62,9 @@ impl StreamOpener {
         by_stages: bool,
         wait_options: &SlotWaitOptions<'_>,
     ) -> Result<Opened, Error> {
+        if snapshot.is_alone() {
+            return Preparation::new(self, snapshot, wait_options, None)?.alone();
+        }
         let copied = match stored.map(|stored| stored.position.identity().copied.as_deref()) {
             None => Copied::default(),
             Some(Some(copied)) if !copied.is_complete() => copied.clone(),
@@ -105,7 +111,7 @@ impl<'a> Preparation<'a> {
     /// Connects. `timeout` is that of commands that do not wait for locks or transactions.
     fn new(
         opener: &'a StreamOpener,
-        snapshot: &Snapshot,
+        snapshot: &'a Snapshot,
         wait_options: &'a SlotWaitOptions<'a>,
         timeout: Option<Duration>,
     ) -> Result<Self, Error> {
@@ -118,8 +124,18 @@ impl<'a> Preparation<'a> {
         connection.with_short_timeout(Connection::set_client_encoding)?;
         catalog.make_ready(CATALOG_TIMEOUT);
         let settings = CopySettings { lock_timeout: wait_options.limit };
-        let jobs = snapshot.several_jobs();
-        Ok(Self { opener, connection, catalog, system, wait_options, jobs, settings })
+        let (selection, jobs) = (snapshot.selection(), snapshot.several_jobs());
+        Ok(Self {
+            opener,
+            connection,
+            catalog,
+            system,
+            wait_options,
+            selection,
+            jobs,
+            settings,
+            is_alone: snapshot.is_alone(),
+        })
     }
 
     /// Returns the server of the replication connection, which each job must connect to.
@@ -155,6 +171,18 @@ impl<'a> Preparation<'a> {
             Err(error) if error.sqlstate() == Some("42710") && !is_temporary => Ok(None),
             taken => taken.map(Some),
         }
+    }
+
+    /// Takes the snapshot of a copy that no stream follows.
+    fn alone(mut self) -> Result<Opened, Error> {
+        let start = &self.opener.start;
+        let needs = Needs { slot: &start.slot, publications: &start.publications, creates: true };
+        self.connection
+            .check_publications(&start.publications)
+            .map_err(|error| self.connection.with_all_missing(error, &needs))?;
+        let create = CreateSlot::new(&*start.slot).temporary(true);
+        let taken = self.taken(&create, false)?;
+        self.opened(taken, Copied::default(), false)
     }
 
     /// Checks the slot that exists.
@@ -205,25 +233,34 @@ impl<'a> Preparation<'a> {
             None => NonZeroU32::MAX,
         };
         let binary = start.options.binary;
-        let tables = std::mem::take(&mut taken.tables).into_iter();
-        let tables = tables.map(|table| TableCopy::new(table, pages, binary, version)).collect();
+        let copy = |table| {
+            let condition = self.selection.condition(&table);
+            TableCopy::new(table, pages, binary, version).with_condition(condition)
+        };
+        let tables = std::mem::take(&mut taken.tables).into_iter().map(copy).collect();
         let SlotFacts { confirmed, waited_for: commits_wait, two_phase, .. } = taken.slot;
+        // A new slot has no changes from before its snapshot.
+        let skips = !taken.new_slot.is_own() && !self.selection.is_all();
         // If no table is finished, all changes before the snapshot are in the copy, except
-        // messages.
-        let is_new = copied.is_empty() && !start.options.messages;
+        // messages, and changes of tables that are not copied.
+        let is_new = copied.is_empty() && !start.options.messages && !skips;
         let stream_lsn = if is_new { taken.point } else { start.start_lsn.max(confirmed) };
         let point = taken.point;
-        let plan = CopyPlan { tables, copied, repeats, point, stream_lsn, confirmed };
+        let plan = CopyPlan { tables, copied, repeats, skips, point, stream_lsn, confirmed };
         let timing = self.connection.timing();
         let timing = timing.map_err(|error| self.failed(error, &taken.new_slot))?;
-        let session = match (taken.keeper, self.jobs) {
-            (Some(keeper), Some(jobs)) => {
-                let ended = self.end_creation(&taken.new_slot);
-                ended.map_err(|error| self.failed(error, &taken.new_slot))?;
-                let opener = self.connection.session_opener(&self.opener.config);
-                let jobs = Box::new(CopyJobs { keeper, jobs, opener, settings: self.settings });
-                let again = StartReplication { start_lsn: stream_lsn, ..start.clone() };
-                let copy = self.connection.start_replication(&again);
+        let session = if let (Some(keeper), Some(jobs)) = (taken.keeper, self.jobs) {
+            let ended = self.end_creation(&taken.new_slot);
+            ended.map_err(|error| self.failed(error, &taken.new_slot))?;
+            let opener = self.connection.session_opener(&self.opener.config);
+            let jobs = Box::new(CopyJobs { keeper, jobs, opener, settings: self.settings });
+            if self.is_alone {
+                Session::JobsAlone(self.connection, jobs, plan)
+            } else {
+                let copy = self.connection.start_replication(&StartReplication {
+                    start_lsn: stream_lsn,
+                    ..start.clone()
+                });
                 // There is no connection on which the slot could be dropped.
                 let copy = copy.map_err(|error| taken.new_slot.named(error))?;
                 // Other clients could move the slot until this connection acquired it.
@@ -235,7 +272,16 @@ impl<'a> Preparation<'a> {
                 unmoved.map_err(|error| taken.new_slot.named(error))?;
                 Session::Jobs(copy, jobs, plan)
             }
-            _ => Session::Copy(self.connection, taken.new_slot.temporary_slot(), plan),
+        } else {
+            let mut temporary_slot = taken.new_slot.temporary_slot();
+            if self.is_alone
+                && let Some(slot) = temporary_slot.take()
+            {
+                // It keeps no WAL during the copy.
+                self.connection
+                    .with_short_timeout(|connection| connection.drop_slot(&slot, false))?;
+            }
+            Session::Copy(self.connection, temporary_slot, plan)
         };
         Ok(Opened {
             session,
@@ -254,7 +300,7 @@ impl<'a> Preparation<'a> {
 
 /// Returns the name of a slot that is created only for its snapshot. It is random: the slot of a
 /// process that has died exists until the server notices.
-fn temporary_name(slot: &str) -> String {
+pub(crate) fn temporary_name(slot: &str) -> String {
     const LONGEST: usize = 63;
     let suffix = format!("_copy_{:016x}", RandomState::new().hash_one(slot));
     let kept = slot.get(..LONGEST - suffix.len()).unwrap_or(slot);

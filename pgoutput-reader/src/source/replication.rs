@@ -25,6 +25,7 @@ use crate::error::{Error, ErrorKind, ServerMessage, is_transient};
 use crate::event::{Copied, StreamIdentity};
 use crate::io::{StopHandle, Waits, WakePipe};
 use crate::schema::{Facts, Need, Schemas};
+use crate::snapshot::SlotWatch;
 use crate::stream::{self, Frame, Health, NOTICES_KEPT, ReplicationStream, StreamEvent};
 
 /// One replication stream after another, each a continuation of the one before.
@@ -43,6 +44,8 @@ pub(crate) struct Replication {
     /// The tables that were copied when the connection of the copy was lost, and whether rows of
     /// any other table may have been delivered before.
     lost_copy: Option<(Copied, bool)>,
+    /// The slot during the copy.
+    slot_watch: Option<SlotWatch>,
     identity: Arc<StreamIdentity>,
     catalog: Catalog,
     stability: Stability,
@@ -80,6 +83,8 @@ impl Replication {
         stop: Option<(WakePipe, StopHandle)>,
     ) -> Result<Self, Error> {
         let Opened { session, timing, mut catalog, system, confirmed, commits_wait, .. } = opened;
+        let slot_watch =
+            SlotWatch::new(opened.version, Instant::now()).filter(|_| !settings.ends_after_copy());
         let address = session.address().to_owned();
         let wake_and_stop = |own: WakePipe| {
             // A handle that the program already has stops this reader too.
@@ -112,6 +117,7 @@ impl Replication {
             stream,
             copy,
             lost_copy: None,
+            slot_watch,
             identity,
             catalog,
             stability,
@@ -158,6 +164,7 @@ impl Replication {
     pub(crate) fn stop(mut self) -> Result<(), Error> {
         match self.stream.take() {
             Some(stream) => stream.stop(),
+            None if self.settings.ends_after_copy() => Ok(()),
             // What was sent over a lost stream may not have reached the server.
             None if self.settings.acknowledged.flushed() <= self.confirmed => Ok(()),
             None => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::initial_copy::InitialCopy;
+use super::initial_copy::{CopyPlan, InitialCopy};
 use super::open::{CopyJobs, Session};
 use super::reconnect_policy::{OnReconnect, OnReconnected, Reconnect};
 use crate::connection::CopyBoth;
@@ -12,11 +12,14 @@ use crate::event::StreamIdentity;
 use crate::io::Waits;
 use crate::listener::Listener;
 use crate::proto::liveness::UpdateTiming;
-use crate::snapshot::{JobRows, LocalRows, Rows, Snapshot};
+use crate::snapshot::{JobRows, LocalRows, Rows, SlotAtRisk, Snapshot};
 use crate::stream::{AcknowledgedLsns, Publications, ReplicationStream, SkippedPublication};
 
 /// A callback for publications that are skipped.
 pub(crate) type OnSkipped = Listener<dyn FnMut(&SkippedPublication) + Send>;
+
+/// A callback for a slot that is about to be invalidated.
+pub(crate) type OnSlotAtRisk = Listener<dyn FnMut(&SlotAtRisk) + Send>;
 
 /// The settings of each stream.
 #[derive(Debug)]
@@ -29,6 +32,7 @@ pub(crate) struct StreamSettings {
     pub(crate) on_reconnected: Option<OnReconnected>,
     pub(crate) publications: Publications,
     pub(crate) on_skipped: Option<OnSkipped>,
+    pub(crate) on_slot_at_risk: Option<OnSlotAtRisk>,
     /// The acknowledged LSNs, which any thread may change.
     pub(crate) acknowledged: Arc<AcknowledgedLsns>,
     /// Whether transactions in progress that cannot be kept are requested after their commit.
@@ -38,6 +42,11 @@ pub(crate) struct StreamSettings {
 }
 
 impl StreamSettings {
+    /// Returns whether the reader ends after the initial copy.
+    pub(super) fn ends_after_copy(&self) -> bool {
+        self.copy.as_ref().is_some_and(|(snapshot, _)| snapshot.is_alone())
+    }
+
     pub(super) fn stream(
         &self,
         copy: CopyBoth,
@@ -73,11 +82,22 @@ impl StreamSettings {
             }
             Session::Jobs(copy, jobs, plan) => {
                 let stream = stream(copy)?;
-                let CopyJobs { keeper, jobs, opener, settings } = *jobs;
-                let rows = JobRows::new(keeper, opener, settings, jobs, waits.wake.clone());
-                let copy = InitialCopy::new(Rows::Jobs(Box::new(rows)), plan, identity);
-                (Some(Box::new(copy)), Some(stream))
+                (Some(Box::new(jobs_copy(*jobs, plan, identity, waits))), Some(stream))
+            }
+            Session::JobsAlone(_, jobs, plan) => {
+                (Some(Box::new(jobs_copy(*jobs, plan, identity, waits))), None)
             }
         })
     }
+}
+
+fn jobs_copy(
+    jobs: CopyJobs,
+    plan: CopyPlan,
+    identity: Arc<StreamIdentity>,
+    waits: &Waits,
+) -> InitialCopy {
+    let CopyJobs { keeper, jobs, opener, settings } = jobs;
+    let rows = JobRows::new(keeper, opener, settings, jobs, waits.wake.clone());
+    InitialCopy::new(Rows::Jobs(Box::new(rows)), plan, identity)
 }

@@ -1,5 +1,6 @@
 //! The `pgoutput` program on real servers.
 
+mod copy;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;
@@ -11,6 +12,7 @@ mod signals;
 mod snapshot;
 mod stdout;
 mod tail;
+mod terminal;
 #[cfg(feature = "tls")]
 mod tls;
 mod usage;

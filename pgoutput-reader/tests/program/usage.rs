@@ -32,6 +32,14 @@ fn wrong_usage_is_exit_status_2() {
         &["tail", "--slot", "s", "--publication", "p", "--until-lsn", "158FAC8"],
         &["tail", "--slot", "s", "--publication", "p", "--output", "changes"],
         &["tail", "--slot", "s", "--publication", "p", "--position-file", "position"],
+        &["tail", "--slot", "s", "--publication", "p", "--table", "public.t"],
+        &["tail", "--slot", "s", "--publication", "p", "--snapshot", "initial", "--table", "t"],
+        &["snapshot"],
+        &["snapshot", "--publication", "p", "--slot", "s"],
+        &["snapshot", "--publication", "p", "--jobs", "0"],
+        &["snapshot", "--publication", "p", "--table", "t"],
+        &["snapshot", "--publication", "p", "--table", "public.t WHERE a) OR (b"],
+        &["snapshot", "--publication", "p", "--table", "public.t", "--table", "Public.t"],
         &["watch"],
     ] {
         let output = finished(program().args(arguments));
@@ -40,16 +48,45 @@ fn wrong_usage_is_exit_status_2() {
     }
 }
 
-#[test]
-fn help_is_status_0_and_lists_every_option() {
-    let output = finished(program().args(["tail", "--help"]));
+/// Checks the help of a command: its first line, its options, and the length of its lines.
+fn check_help(command: &str, first: &str, options: &[&str]) {
+    let output = finished(program().args([command, "--help"]));
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(output.stdout).unwrap();
-    for option in [
+    assert!(text.starts_with(first), "{text}");
+    for option in options {
+        assert!(text.contains(option), "{option}");
+    }
+    let longest = text.lines().map(|line| line.chars().count()).max();
+    assert!(longest.is_some_and(|longest| longest <= 100), "{text}");
+    let short = finished(program().args([command, "-h"])).stdout;
+    assert!(String::from_utf8(short).unwrap().starts_with(first));
+}
+
+#[test]
+fn help_is_status_0_and_lists_every_option() {
+    let both = [
         "--dsn",
-        "--slot",
         "--publication",
+        "--jobs",
+        "--table",
+        "--slot-wait",
+        "--schema",
+        "--lsn-format",
+        "--output",
+        "--format",
+        "--binary",
+        "--numeric-strings",
+        "--bigint-strings",
+        "--quiet",
+        "--verbose",
+    ];
+    check_help("snapshot", "Print the rows of the published tables once", &both);
+    check_help("tail", "Print the changes of a slot as they arrive", &both);
+    let others = [
+        "--slot",
         "--create-slot",
+        "--snapshot",
         "--temporary",
         "--proto-version",
         "--streaming",
@@ -60,28 +97,16 @@ fn help_is_status_0_and_lists_every_option() {
         "--two-phase",
         "--commits",
         "--schema-changes",
-        "--schema",
         "--position",
-        "--lsn-format",
-        "--output",
         "--position-file",
         "--messages",
         "--origin",
-        "--binary",
         "--start-lsn",
         "--until-lsn",
         "--limit",
-        "--format",
-        "--numeric-strings",
-        "--bigint-strings",
         "--no-ack",
-        "--quiet",
-        "--verbose",
-    ] {
-        assert!(text.contains(option), "{option}");
-    }
-    let longest = text.lines().map(|line| line.chars().count()).max();
-    assert!(longest.is_some_and(|longest| longest <= 100), "{text}");
+    ];
+    check_help("tail", "Print the changes of a slot as they arrive", &others);
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! The initial copy: it describes tables like the stream, and copies the rows that the stream would
 //! publish.
 
+mod alone;
+mod at_risk;
 mod binary;
 mod changed;
 mod initial;
 mod interrupted;
 mod locks;
 mod lost_connections;
+mod only;
 mod published;
 mod replay;
 mod rows;

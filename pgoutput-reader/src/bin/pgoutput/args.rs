@@ -1,10 +1,14 @@
 //! The command line.
 
-use std::num::NonZeroU32;
-use std::path::PathBuf;
+mod snapshot;
+mod tail;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use pgoutput_reader::{Lsn, Origin, SchemaOutput, Streaming};
+use pgoutput_reader::decode::value::JsonOptions;
+use pgoutput_reader::{Lsn, ReaderBuilder, SchemaOutput};
+
+pub(crate) use snapshot::Snapshot;
+pub(crate) use tail::Tail;
 
 /// Changes of a PostgreSQL database as JSON.
 #[derive(Debug, Parser)]
@@ -24,92 +28,52 @@ pub(crate) enum Command {
         1 after an error, if the end was requested before the program was connected, or if it \
         could not end in an orderly way within 8 seconds; 2 for invalid usage.")]
     Tail(Tail),
+    /// Print the rows of the published tables once, one JSON object per line.
+    #[command(after_help = "All rows are of one moment: the objects have op R and the LSN of its \
+        snapshot. An object with op Z follows the last row. There is no slot, and no changes \
+        follow. To read them, the slot must be created before the copy:\n\
+        \x20 1. create a slot: SELECT pg_create_logical_replication_slot('my_slot', 'pgoutput')\n\
+        \x20 2. pgoutput snapshot --publication my_publication\n\
+        \x20 3. pgoutput tail --slot my_slot --publication my_publication --start-lsn LSN,\n\
+        \x20    with the LSN of the object with op Z, which standard error reports too\n\
+        A slot that is created later starts later, and the changes in between are missing. To do \
+        all of this in one step, use pgoutput tail --snapshot initial --create-slot.\n\
+        Standard output contains only rows; everything else is printed on standard error.\n\
+        A second SIGINT or SIGTERM ends the program at once, with status 1.\n\
+        Exit status: 0 if the copy is complete; 1 after an error, or if the end was requested \
+        before that (SIGINT, SIGTERM, a closed pipe); 2 for invalid usage.")]
+    Snapshot(Snapshot),
 }
 
+// What is read. A doc comment would become the text of the command.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub(crate) struct Tail {
+pub(crate) struct Source {
     /// The server: a connection URI or key=value words, as in libpq. The default is DATABASE_URL;
     /// PG* variables supply parameters that it does not contain.
     #[arg(long, value_name = "CONNINFO|URI")]
     pub(crate) dsn: Option<String>,
 
-    /// The replication slot to read.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) slot: String,
-
     /// A publication to read; may be repeated.
     #[arg(long = "publication", value_name = "NAME", required = true)]
     pub(crate) publications: Vec<String>,
+}
 
-    /// Create the slot if it does not exist.
-    #[arg(long)]
-    pub(crate) create_slot: bool,
+// The form of the objects.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Objects {
+    /// Where the table of a change is described. each: in the change, as table_schema. once: in an
+    /// object with op S, before the first change of the table and again after each change of its
+    /// description; changes have only the relation_id. They are printed again after each start.
+    #[arg(long, value_enum, default_value = "each")]
+    pub(crate) schema: SchemaArg,
 
-    /// Print the rows of the published tables first, with op R, and an object with op Z after them.
-    /// initial: if the slot does not exist (--create-slot), or its copy was not completed.
-    #[arg(long, value_enum)]
-    pub(crate) snapshot: Option<SnapshotArg>,
+    /// Format of LSNs. decimal: numbers. hex: text, as PostgreSQL writes them.
+    #[arg(long, value_enum, default_value = "decimal")]
+    pub(crate) lsn_format: LsnFormat,
 
-    /// The number of connections that copy at the same time.
-    #[arg(long, value_name = "N", requires = "snapshot", default_value = "1")]
-    pub(crate) jobs: NonZeroU32,
-
-    /// Create the slot for this run only; the server drops it at the end.
-    #[arg(long)]
-    pub(crate) temporary: bool,
-
-    /// The maximum time that creating the slot, here or by another process, waits for open
-    /// transactions; 0 is no limit [default: 300].
-    #[arg(long, value_name = "SECONDS")]
-    pub(crate) slot_wait: Option<u64>,
-
-    /// Version of the pgoutput protocol [default: the newest that the server supports].
-    #[arg(long, value_name = "1..4", value_parser = clap::value_parser!(u32).range(1..=4))]
-    pub(crate) proto_version: Option<u32>,
-
-    /// Receive large transactions in chunks while they are in progress. They are printed once they
-    /// are committed [default: on, where the server supports it].
-    #[arg(long, value_enum)]
-    pub(crate) streaming: Option<StreamingArg>,
-
-    /// Memory for transactions in progress, at least 64kB; larger ones are written to temporary
-    /// files. SIZE is in bytes, or has a unit: kB, MB, GB, TB.
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "64MB")]
-    pub(crate) memory_limit: u64,
-
-    /// Directory for these files, which have no name and disappear with the program [default: that
-    /// of the system for temporary files].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) spill_dir: Option<PathBuf>,
-
-    /// Limit on the size of these files together. If it is reached, or the disk is full, the
-    /// connection is replaced by one with --streaming off, unless --no-reconnect is given [default:
-    /// none].
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub(crate) spill_limit: Option<u64>,
-
-    /// End with an error instead, if the limit is reached or the disk is full.
-    #[arg(long)]
-    pub(crate) no_spill_fallback: bool,
-
-    /// Print prepared transactions when they are prepared, not when they are committed. The slot
-    /// keeps this option (PostgreSQL 15 and later).
-    #[arg(long)]
-    pub(crate) two_phase: bool,
-
-    /// Create the slot, if it does not exist, as one that is synchronized to standbys (PostgreSQL
-    /// 17 and later).
-    #[arg(long, requires = "create_slot", conflicts_with = "temporary")]
-    pub(crate) failover: bool,
-
-    /// Include messages written by pg_logical_emit_message (PostgreSQL 14 and later).
-    #[arg(long)]
-    pub(crate) messages: bool,
-
-    /// Include only changes of this origin (PostgreSQL 16 and later).
-    #[arg(long, value_enum)]
-    pub(crate) origin: Option<OriginArg>,
+    /// Output format. jsonl: one object per line. json: indented.
+    #[arg(long, value_enum, default_value = "jsonl")]
+    pub(crate) format: Format,
 
     /// Receive values in binary format (PostgreSQL 14 and later). The output is the same, with
     /// exceptions. regclass and similar types are numbers instead of names. Types that pgoutput
@@ -118,59 +82,6 @@ pub(crate) struct Tail {
     /// aclitem, are an error.
     #[arg(long)]
     pub(crate) binary: bool,
-
-    /// Start at this LSN, X/Y or decimal, or at the slot's confirmed LSN if that is later. Changes
-    /// skipped in this way are lost to the slot once a later one is acknowledged.
-    #[arg(long, value_name = "LSN", value_parser = lsn)]
-    pub(crate) start_lsn: Option<Lsn>,
-
-    /// End once all transactions whose commit record starts before this LSN are printed.
-    #[arg(long, value_name = "LSN", value_parser = lsn)]
-    pub(crate) until_lsn: Option<Lsn>,
-
-    /// End after this many changes, not counting objects with op S. A transaction that is cut off
-    /// is not acknowledged, and all of it is printed again next time; to an output file, only the
-    /// rest of it.
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<u64>,
-
-    /// End each transaction with an object of its own, with op C.
-    #[arg(long)]
-    pub(crate) commits: bool,
-
-    /// Print an object with op S when a table was altered, before its next change.
-    #[arg(long)]
-    pub(crate) schema_changes: bool,
-
-    /// Where the table of a change is described. each: in the change, as table_schema. once: in an
-    /// object with op S, before the first change of the table and again after each change of its
-    /// description; changes have only the relation_id. They are printed again after each start.
-    #[arg(long, value_enum, default_value = "each")]
-    pub(crate) schema: SchemaArg,
-
-    /// Add the position of each change, from which the library can resume.
-    #[arg(long)]
-    pub(crate) position: bool,
-
-    /// Format of LSNs. decimal: numbers. hex: text, as PostgreSQL writes them.
-    #[arg(long, value_enum, default_value = "decimal")]
-    pub(crate) lsn_format: LsnFormat,
-
-    /// Append to this file instead of standard output. With the position file, every change is in
-    /// it exactly once, however often the program is killed and started again.
-    #[arg(long, value_name = "FILE", requires = "position_file")]
-    #[arg(conflicts_with_all = ["no_ack", "temporary"])]
-    pub(crate) output: Option<PathBuf>,
-
-    /// The file that keeps the position of the last change in the output file, and its length. At
-    /// the start the output file is cut to this length, and reading resumes there, or at
-    /// --start-lsn if that is later. To start over, remove both files.
-    #[arg(long, value_name = "FILE", requires = "output")]
-    pub(crate) position_file: Option<PathBuf>,
-
-    /// Output format. jsonl: one object per line. json: indented.
-    #[arg(long, value_enum, default_value = "jsonl")]
-    pub(crate) format: Format,
 
     /// Write numeric values as JSON strings, for programs that read numbers as floats. By default
     /// they are numbers with all their digits.
@@ -181,32 +92,31 @@ pub(crate) struct Tail {
     /// as floats, such as those in JavaScript.
     #[arg(long)]
     pub(crate) bigint_strings: bool,
+}
 
-    /// Acknowledge nothing: the same changes are printed again next time.
-    #[arg(long)]
-    pub(crate) no_ack: bool,
+impl Objects {
+    /// Applies the settings that are not options of the stream.
+    pub(crate) fn set(&self, builder: ReaderBuilder) -> ReaderBuilder {
+        builder
+            .schema_output(self.schema.into())
+            .lsns_as_text(self.lsn_format == LsnFormat::Hex)
+            .json_options(
+                JsonOptions::default()
+                    .numeric_as_string(self.numeric_strings)
+                    .bigint_as_string(self.bigint_strings),
+            )
+    }
+}
 
-    /// End with the first error, even a temporary one. By default a lost connection is replaced by
-    /// a new one and the changes continue; each attempt is reported on standard error.
-    #[arg(long)]
-    pub(crate) no_reconnect: bool,
-
-    /// Continue where a publication did not exist at a point of the WAL (dropped, renamed, or
-    /// created after the slot). The changes that only it would publish are lost to the slot; the
-    /// LSN is reported on standard error (PostgreSQL 18 and later).
-    #[arg(long)]
-    pub(crate) skip_missing_publication: bool,
-
-    /// The time after which reconnecting is given up [default: 300].
-    #[arg(long, value_name = "SECONDS", conflicts_with = "no_reconnect")]
-    pub(crate) reconnect_for: Option<u64>,
-
+// The amount of messages.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Verbosity {
     /// Print nothing on standard error except the error that ends the program.
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
-    /// Print more on standard error: cluster, TLS and publications at the start, and the
-    /// acknowledged LSN at the end.
+    /// Print more on standard error: cluster, TLS and publications at the start and, if changes are
+    /// read, the acknowledged LSN at the end.
     #[arg(short, long)]
     pub(crate) verbose: bool,
 }
@@ -215,11 +125,6 @@ pub(crate) struct Tail {
 pub(crate) enum Format {
     Jsonl,
     Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SnapshotArg {
-    Initial,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -239,38 +144,6 @@ impl From<SchemaArg> for SchemaOutput {
         match arg {
             SchemaArg::Each => Self::Each,
             SchemaArg::Once => Self::Once,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum StreamingArg {
-    Off,
-    On,
-    Parallel,
-}
-
-impl From<StreamingArg> for Streaming {
-    fn from(arg: StreamingArg) -> Self {
-        match arg {
-            StreamingArg::Off => Self::Off,
-            StreamingArg::On => Self::On,
-            StreamingArg::Parallel => Self::Parallel,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OriginArg {
-    Any,
-    None,
-}
-
-impl From<OriginArg> for Origin {
-    fn from(arg: OriginArg) -> Self {
-        match arg {
-            OriginArg::Any => Self::Any,
-            OriginArg::None => Self::None,
         }
     }
 }

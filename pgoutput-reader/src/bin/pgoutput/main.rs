@@ -1,10 +1,14 @@
 //! The `pgoutput` program: the changes of a database as JSON, one object per line.
 
 mod args;
+mod bars;
 mod output;
 mod position_file;
+mod print;
+mod progress;
 mod report;
 mod signals;
+mod snapshot;
 mod stdout;
 mod tail;
 
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
     };
     let result = match command {
         Command::Tail(tail) => tail::run(&tail),
+        Command::Snapshot(snapshot) => snapshot::run(&snapshot),
     };
     let (message, status) = match result {
         Ok(()) => return ExitCode::SUCCESS,
@@ -58,5 +63,5 @@ fn usage(error: &clap::Error) -> ExitCode {
 /// Prints one line on standard error. Characters of a server's message that are not printable are
 /// escaped. It is not an error if nobody reads it.
 fn print_line(message: &dyn Display) {
-    let _ = writeln!(io::stderr(), "pgoutput: {}", Printable(message));
+    let _ = bars::above(|| writeln!(io::stderr(), "pgoutput: {}", Printable(message)));
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 
 use pgoutput_reader::{Acknowledger, ChangeEvent, Lsn, Op, Position};
 
-use crate::args::{Format, Tail};
+use crate::args::Format;
 use crate::position_file::{PositionFile, Stored};
 
 /// The longest object whose memory is kept for the next one.
@@ -48,15 +48,16 @@ impl Output {
     pub(crate) fn new(
         file: File,
         position_file: Option<(PositionFile, u64)>,
-        tail: &Tail,
+        format: Format,
+        position: bool,
         acknowledger: Acknowledger,
     ) -> Self {
         let out = BufWriter::with_capacity(64 * 1024, file);
         Self {
             out,
             position_file,
-            format: tail.format,
-            position: tail.position,
+            format,
+            position,
             acknowledger,
             pending: None,
             written: 0,

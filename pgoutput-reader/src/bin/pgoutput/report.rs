@@ -3,11 +3,11 @@
 use std::fmt::Display;
 
 use pgoutput_reader::{
-    ErrorKind, Reader, ReconnectAttempt, Reconnected, ServerMessage, SlotWait, SnapshotProgress,
-    StreamError,
+    ErrorKind, Lsn, Reader, ReconnectAttempt, Reconnected, ServerMessage, SlotAtRisk, SlotWait,
+    SnapshotProgress, StreamError,
 };
 
-use crate::args::Tail;
+use crate::args::Verbosity;
 use crate::output::Output;
 
 /// The amount of messages.
@@ -19,8 +19,8 @@ pub(crate) enum Report {
 }
 
 impl Report {
-    pub(crate) fn of(tail: &Tail) -> Self {
-        match (tail.quiet, tail.verbose) {
+    pub(crate) fn of(verbosity: Verbosity) -> Self {
+        match (verbosity.quiet, verbosity.verbose) {
             (true, _) => Self::Quiet,
             (false, false) => Self::Plain,
             (false, true) => Self::Verbose,
@@ -41,6 +41,21 @@ impl Report {
 
     /// Reports what is read, and from where.
     pub(crate) fn started(self, reader: &mut Reader) {
+        let started = reader.started().to_string();
+        self.source(reader, &started);
+    }
+
+    /// Reports what is copied, and from where, if no changes follow.
+    pub(crate) fn copy_started(self, reader: &mut Reader) {
+        let started = reader.started();
+        let text = format!(
+            "PostgreSQL {} at {}, database \"{}\", snapshot at {}",
+            started.server_version, started.address, started.database, started.start_lsn
+        );
+        self.source(reader, &text);
+    }
+
+    fn source(self, reader: &mut Reader, text: &str) {
         if self == Self::Quiet {
             return;
         }
@@ -48,13 +63,13 @@ impl Report {
         let started = reader.started();
         match published {
             Ok(published) => {
-                self.print(&format_args!("{started}, {published}"));
+                self.print(&format_args!("{text}, {published}"));
                 for warning in published.warnings() {
                     self.print(&format_args!("warning: {warning}"));
                 }
             }
             Err(error) => {
-                self.print(started);
+                self.print(&text);
                 if !matches!(error.kind(), ErrorKind::Stopped { .. }) {
                     self.print(&format_args!("the published tables could not be queried: {error}"));
                 }
@@ -72,6 +87,19 @@ impl Report {
     /// Reports the progress of the initial copy.
     pub(crate) fn copying(self, progress: &SnapshotProgress) {
         self.print(progress);
+    }
+
+    /// Reports where the changes after a copy start.
+    pub(crate) fn copy_ended(self, lsn: Lsn) {
+        self.print(&format_args!(
+            "the copy is complete; a slot that was created before it continues with \
+             pgoutput tail --start-lsn {lsn}"
+        ));
+    }
+
+    /// Reports a slot that the server is about to invalidate.
+    pub(crate) fn slot_at_risk(self, slot: &SlotAtRisk) {
+        self.print(&format_args!("warning: {slot}"));
     }
 
     /// Reports a lost connection and the next attempt.

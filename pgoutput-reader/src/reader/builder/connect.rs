@@ -14,7 +14,10 @@ use crate::reader::events::Events;
 use crate::reader::{Reader, SlotCreation};
 use crate::schema::Schemas;
 use crate::setup::SlotWaitOptions;
-use crate::source::{Reconnect, Replication, Stored, StreamOpener, StreamSettings, identify};
+use crate::snapshot::Snapshot;
+use crate::source::{
+    Reconnect, Replication, Stored, StreamOpener, StreamSettings, identify, temporary_name,
+};
 use crate::stream::Publications;
 
 impl ReaderBuilder {
@@ -27,24 +30,17 @@ impl ReaderBuilder {
     /// connection; the slot is missing, in use or not for pgoutput; a publication is missing. Each
     /// error contains advice.
     pub fn connect(mut self) -> Result<Reader, Error> {
+        if self.snapshot.as_ref().is_some_and(Snapshot::is_alone) {
+            self.check_alone()?;
+            self.start.slot = temporary_name("pgoutput");
+        }
+        self.check_snapshot()?;
         let create = self.slot_creation.command(&self.start.slot);
         let config = self.config?;
         if matches!(self.idle, Idle::Message { .. }) && !self.start.options.messages {
             return Err(Error::usage(
                 "Idle::Message needs messages to be read: set StreamOptions::messages(true)",
             ));
-        }
-        if self.resume.is_some() && !self.start.start_lsn.is_zero() {
-            return Err(Error::usage("resume says where to start: leave start_lsn out"));
-        }
-        if self.snapshot.is_some() && !self.start.start_lsn.is_zero() {
-            return Err(SnapshotError::START_LSN.into());
-        }
-        let is_in_copy = |position: &Position| {
-            position.identity().copied.as_ref().is_some_and(|copied| !copied.is_complete())
-        };
-        if self.snapshot.is_none() && self.resume.as_ref().is_some_and(is_in_copy) {
-            return Err(SnapshotError::NotRequested.into());
         }
         if self.spill.dir.is_some() {
             SpillFiles::new(self.spill.dir.clone(), None).check()?;
@@ -64,6 +60,7 @@ impl ReaderBuilder {
             on_reconnected: self.on_reconnected,
             publications: Publications::of(&self.start),
             on_skipped: self.on_skipped,
+            on_slot_at_risk: self.on_slot_at_risk,
             acknowledged: Arc::clone(acknowledger.lsns()),
             falls_back: self.spill.fallback,
             copy: self.snapshot.clone().map(|snapshot| (snapshot, self.slot_wait_limit)),
@@ -125,5 +122,42 @@ impl ReaderBuilder {
             Reader { events, started, returned: VecDeque::new(), in_transaction: false };
         reader.log_start();
         Ok(reader)
+    }
+
+    /// Checks that the initial copy, the start and the position fit together.
+    fn check_snapshot(&self) -> Result<(), Error> {
+        if self.resume.is_some() && !self.start.start_lsn.is_zero() {
+            return Err(Error::usage("resume says where to start: leave start_lsn out"));
+        }
+        if self.snapshot.is_some() && !self.start.start_lsn.is_zero() {
+            return Err(SnapshotError::START_LSN.into());
+        }
+        if let Some(snapshot) = &self.snapshot {
+            snapshot.selection().check()?;
+        }
+        let is_in_copy = |position: &Position| {
+            position.identity().copied.as_ref().is_some_and(|copied| !copied.is_complete())
+        };
+        if self.snapshot.is_none() && self.resume.as_ref().is_some_and(is_in_copy) {
+            return Err(SnapshotError::NotRequested.into());
+        }
+        Ok(())
+    }
+
+    /// Checks that no setting needs a slot or a stream.
+    fn check_alone(&self) -> Result<(), SnapshotError> {
+        for (option, is_set) in [
+            ("a slot", !self.start.slot.is_empty()),
+            ("slot_creation", self.slot_creation != SlotCreation::Never),
+            ("start_lsn", !self.start.start_lsn.is_zero()),
+            ("until_lsn", self.until.is_some()),
+            ("resume", self.resume.is_some()),
+            ("two_phase", self.start.options.two_phase),
+        ] {
+            if is_set {
+                return Err(SnapshotError::without_stream(option));
+            }
+        }
+        Ok(())
     }
 }

@@ -91,6 +91,8 @@ struct State {
     next: (usize, usize),
     /// The number of chunks of each table that are finished.
     finished: Vec<usize>,
+    /// The sum of these numbers.
+    chunks_finished: u64,
     /// The batches of each table that the reader has not received.
     batches: BTreeMap<usize, VecDeque<Batch>>,
     /// The number of such batches of each job.
@@ -168,9 +170,12 @@ impl Exchange {
 
     /// Records that a chunk was sent to its end.
     pub(super) fn finish(&self, table: usize) {
-        if let Some(finished) = self.lock().finished.get_mut(table) {
+        let mut state = self.lock();
+        state.chunks_finished += 1;
+        if let Some(finished) = state.finished.get_mut(table) {
             *finished += 1;
         }
+        drop(state);
         self.reader.wake();
     }
 
@@ -182,6 +187,10 @@ impl Exchange {
         }
         drop(state);
         self.reader.wake();
+    }
+
+    pub(super) fn chunks_finished(&self) -> u64 {
+        self.lock().chunks_finished
     }
 
     /// Ends the copy with an error.

@@ -7,6 +7,7 @@ use crate::connection::{Connection, OnlyRow, SessionOpener};
 use crate::error::{Error, ServerState, SnapshotError};
 use crate::io::Waker;
 use crate::snapshot::published::PublishedTable;
+use crate::snapshot::selection::Selection;
 use crate::snapshot::session::CopySettings;
 
 /// The session that keeps the snapshot.
@@ -40,9 +41,13 @@ impl Keeper {
         Ok(Self { connection, settings, snapshot, server })
     }
 
-    /// Locks the published tables and returns them.
-    pub(crate) fn lock(&mut self, publications: &[String]) -> Result<Vec<PublishedTable>, Error> {
-        self.connection.lock_published(publications, self.settings)
+    /// Locks the published tables that are selected, and returns them.
+    pub(crate) fn lock(
+        &mut self,
+        publications: &[String],
+        selection: &Selection,
+    ) -> Result<Vec<PublishedTable>, Error> {
+        self.connection.lock_published(publications, selection, self.settings)
     }
 
     /// Returns the server process of the session, and a handle that ends its waits.

@@ -113,7 +113,8 @@ impl Worker {
         let new_batch = |row: u64| Batch::new(self.number, table, first_row + row);
         let mut batch = new_batch(*sent);
         loop {
-            match connection.advance_copy_out(|| None)? {
+            let advance = connection.advance_copy_out(|| None);
+            match advance.map_err(|error| copy.explained(error))? {
                 CopyOutAdvance::Started => is_started = true,
                 CopyOutAdvance::Data(_) | CopyOutAdvance::Complete if !is_started => {
                     return Err(NOT_STARTED.into());

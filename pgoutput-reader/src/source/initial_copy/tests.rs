@@ -115,6 +115,7 @@ fn replication_that(
         on_reconnected: None,
         publications: Publications::of(&opener.start),
         on_skipped: None,
+        on_slot_at_risk: None,
         acknowledged: Arc::clone(&acknowledged),
         falls_back: true,
         copy: Some((Snapshot::initial(), Duration::ZERO)),

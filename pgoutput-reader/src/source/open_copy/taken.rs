@@ -39,6 +39,10 @@ pub(super) struct NewSlot {
 }
 
 impl NewSlot {
+    pub(super) fn is_own(&self) -> bool {
+        self.is_own
+    }
+
     /// Returns the name of a slot that was created only for the snapshot.
     pub(super) fn temporary_slot(self) -> Option<String> {
         (!self.is_own).then_some(self.name)
@@ -57,6 +61,11 @@ impl Preparation<'_> {
     /// # Errors
     /// The slot was dropped again, or the error names it.
     pub(super) fn taken(&mut self, create: &CreateSlot, is_own: bool) -> Result<Taken, Error> {
+        if !self.selection.is_all() {
+            // What is not published is found before anything is created.
+            let publications = &self.opener.start.publications;
+            self.selection.apply(self.connection.published_tables(publications)?)?;
+        }
         for attempt in 1..ATTEMPTS {
             match self.take(create.clone(), is_own) {
                 Err(error) if is_changed_table(&error) => {
@@ -100,6 +109,7 @@ impl Preparation<'_> {
         server: Option<ServerState>,
     ) -> Result<(SlotFacts, Option<Keeper>, Vec<PublishedTable>), Error> {
         let (publications, settings) = (&self.opener.start.publications, self.settings);
+        let selection = self.selection;
         let limit = settings.lock_timeout;
         let (keeper, tables) = if let Some(server) = server {
             let (command, field) = ("CREATE_REPLICATION_SLOT", "snapshot_name");
@@ -109,8 +119,8 @@ impl Preparation<'_> {
             let (pid, waker) = keeper.process()?;
             let session = WaitingSession { pid, waker, address: &opener.address() };
             let (catalog, stop) = (&mut self.catalog, self.wait_options.stop);
-            let tables =
-                LockWatch { catalog, stop, limit }.run(&session, || keeper.lock(publications))?;
+            let tables = LockWatch { catalog, stop, limit }
+                .run(&session, || keeper.lock(publications, selection))?;
             (Some(keeper), tables)
         } else {
             let connection = &mut self.connection;
@@ -119,7 +129,7 @@ impl Preparation<'_> {
             let session = WaitingSession { pid, waker, address: &address };
             let (catalog, stop) = (&mut self.catalog, self.wait_options.stop);
             let tables = LockWatch { catalog, stop, limit }
-                .run(&session, || connection.lock_published(publications, settings))?;
+                .run(&session, || connection.lock_published(publications, selection, settings))?;
             (None, tables)
         };
         let slot = self.connection.check_slot(&self.opener.start.slot)?;

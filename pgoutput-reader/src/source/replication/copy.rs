@@ -1,15 +1,18 @@
 //! The initial copy of a source, before its first stream.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Replication;
-use crate::error::{Error, ErrorKind, SnapshotError};
+use crate::error::{Error, ErrorKind, SetupError, SnapshotError};
 use crate::proto::StartReplication;
 use crate::snapshot::SnapshotProgress;
 use crate::source::Step;
 use crate::source::initial_copy::CopyStep;
 use crate::source::open::check_not_moved;
 use crate::stream::Frame;
+
+/// The longest wait for the state of the slot, during which no row is read.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Replication {
     /// The progress of the initial copy, until the stream is read.
@@ -30,13 +33,55 @@ impl Replication {
             stream.tick()?;
         }
         if copy.is_complete() {
-            return self.start_stream();
+            return if self.settings.ends_after_copy() {
+                Ok(Step::Stopped)
+            } else {
+                self.start_stream()
+            };
         }
+        if self.slot_watch.as_mut().is_some_and(|watch| watch.is_due(Instant::now)) {
+            self.check_slot()?;
+        }
+        let Some(copy) = &mut self.copy else { return Ok(Step::Stopped) };
+        let watch = &mut self.slot_watch;
+        let wake_at = || match watch {
+            Some(watch) => watch.waits_until(wake_at()),
+            None => wake_at(),
+        };
         Ok(match copy.step(wake_at)? {
             CopyStep::Woken if self.stop.is_stopped() => Step::Stopped,
             CopyStep::TimedOut | CopyStep::Woken => Step::TimedOut,
             step => Step::Copy(step),
         })
+    }
+
+    /// Reports that the server is about to invalidate the slot. Without an answer in time, the next
+    /// query may have one.
+    ///
+    /// # Errors
+    /// The slot is lost or was dropped, so that the copy is of no use.
+    fn check_slot(&mut self) -> Result<(), Error> {
+        let slot = &self.opener.start.slot;
+        let status = match self.catalog.slot_status_within(STATUS_TIMEOUT, slot) {
+            Ok(status) => status,
+            Err(error) if matches!(error.kind(), ErrorKind::Setup(_)) => return Err(error),
+            Err(error) => {
+                log::debug!("querying the slot during the copy: {error}");
+                return Ok(());
+            }
+        };
+        if status.is_lost() {
+            let reason = status.invalidation_reason.unwrap_or_else(|| "wal_status lost".into());
+            return Err(SetupError::SlotLost { slot: slot.clone(), reason }.into());
+        }
+        let observed = self.slot_watch.as_mut().and_then(|watch| watch.observe(slot, &status));
+        if let Some(at_risk) = observed {
+            log::warn!("{at_risk}");
+            if let Some(listener) = &self.settings.on_slot_at_risk {
+                listener.with(|report| report(&at_risk));
+            }
+        }
+        Ok(())
     }
 
     /// Starts the stream after the initial copy, on its connection.

@@ -63,6 +63,9 @@ impl Replication {
     pub(super) fn replaced(&mut self, error: Error) -> Result<(), Error> {
         // After its end, a copy needs no other snapshot.
         if let Some(copy) = self.copy.take().filter(|copy| !copy.is_complete()) {
+            if self.settings.ends_after_copy() {
+                return Err(SnapshotError::Incomplete { cause: error }.into());
+            }
             let slot = self.opener.start.slot.clone();
             if self.settings.temporary {
                 return Err(ErrorKind::TemporarySlotLost { slot, cause: error }.into());

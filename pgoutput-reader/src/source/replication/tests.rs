@@ -47,6 +47,7 @@ fn settings(reconnect: Reconnect) -> StreamSettings {
         on_reconnected: None,
         publications: Publications::of(&StartReplication::new("s", ["p"]).options(options)),
         on_skipped: None,
+        on_slot_at_risk: None,
         acknowledged: Arc::new(AcknowledgedLsns::new(false)),
         falls_back: true,
         copy: None,

@@ -1,0 +1,197 @@
+//! The arguments of `pgoutput tail`.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use pgoutput_reader::{Lsn, Origin, SnapshotTable, Streaming};
+
+use super::{Objects, Source, Verbosity, lsn, size};
+
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct Tail {
+    #[command(flatten)]
+    pub(crate) source: Source,
+
+    /// The replication slot to read.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) slot: String,
+
+    /// Create the slot if it does not exist.
+    #[arg(long)]
+    pub(crate) create_slot: bool,
+
+    /// Print the rows of the published tables first, with op R, and an object with op Z after them.
+    /// initial: if the slot does not exist (--create-slot), or its copy was not completed.
+    #[arg(long, value_enum)]
+    pub(crate) snapshot: Option<SnapshotArg>,
+
+    /// Copy only this table; may be repeated. The changes of all tables are printed. Written as in
+    /// SQL, with its schema: public.orders or 'public."Orders" WHERE id > 100', which copies only
+    /// some of its rows. Give the same when a copy is continued.
+    #[arg(long = "table", value_name = "TABLE", requires = "snapshot")]
+    pub(crate) tables: Vec<SnapshotTable>,
+
+    /// The number of connections that copy at the same time.
+    #[arg(long, value_name = "N", requires = "snapshot", default_value = "1")]
+    pub(crate) jobs: NonZeroU32,
+
+    /// Create the slot for this run only; the server drops it at the end.
+    #[arg(long)]
+    pub(crate) temporary: bool,
+
+    /// The maximum time that creating the slot, here or by another process, waits for open
+    /// transactions; 0 is no limit [default: 300].
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) slot_wait: Option<u64>,
+
+    /// Version of the pgoutput protocol [default: the newest that the server supports].
+    #[arg(long, value_name = "1..4", value_parser = clap::value_parser!(u32).range(1..=4))]
+    pub(crate) proto_version: Option<u32>,
+
+    /// Receive large transactions in chunks while they are in progress. They are printed once they
+    /// are committed [default: on, where the server supports it].
+    #[arg(long, value_enum)]
+    pub(crate) streaming: Option<StreamingArg>,
+
+    /// Memory for transactions in progress, at least 64kB; larger ones are written to temporary
+    /// files. SIZE is in bytes, or has a unit: kB, MB, GB, TB.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "64MB")]
+    pub(crate) memory_limit: u64,
+
+    /// Directory for these files, which have no name and disappear with the program [default: that
+    /// of the system for temporary files].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spill_dir: Option<PathBuf>,
+
+    /// Limit on the size of these files together. If it is reached, or the disk is full, the
+    /// connection is replaced by one with --streaming off, unless --no-reconnect is given [default:
+    /// none].
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) spill_limit: Option<u64>,
+
+    /// End with an error instead, if the limit is reached or the disk is full.
+    #[arg(long)]
+    pub(crate) no_spill_fallback: bool,
+
+    /// Print prepared transactions when they are prepared, not when they are committed. The slot
+    /// keeps this option (PostgreSQL 15 and later).
+    #[arg(long)]
+    pub(crate) two_phase: bool,
+
+    /// Create the slot, if it does not exist, as one that is synchronized to standbys (PostgreSQL
+    /// 17 and later).
+    #[arg(long, requires = "create_slot", conflicts_with = "temporary")]
+    pub(crate) failover: bool,
+
+    /// Include messages written by pg_logical_emit_message (PostgreSQL 14 and later).
+    #[arg(long)]
+    pub(crate) messages: bool,
+
+    /// Include only changes of this origin (PostgreSQL 16 and later).
+    #[arg(long, value_enum)]
+    pub(crate) origin: Option<OriginArg>,
+
+    /// Start at this LSN, X/Y or decimal, or at the slot's confirmed LSN if that is later. Changes
+    /// skipped in this way are lost to the slot once a later one is acknowledged.
+    #[arg(long, value_name = "LSN", value_parser = lsn)]
+    pub(crate) start_lsn: Option<Lsn>,
+
+    /// End once all transactions whose commit record starts before this LSN are printed.
+    #[arg(long, value_name = "LSN", value_parser = lsn)]
+    pub(crate) until_lsn: Option<Lsn>,
+
+    /// End after this many objects, not counting those with op S. A transaction that is cut off is
+    /// not acknowledged, and all of it is printed again next time; to an output file, only the rest
+    /// of it. During an initial copy, each row counts, and so does each object with op T or Z; a
+    /// table that is cut off is copied again from its beginning.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+
+    /// End each transaction with an object of its own, with op C.
+    #[arg(long)]
+    pub(crate) commits: bool,
+
+    /// Print an object with op S when a table was altered, before its next change.
+    #[arg(long)]
+    pub(crate) schema_changes: bool,
+
+    /// Add the position of each change, from which the library can resume.
+    #[arg(long)]
+    pub(crate) position: bool,
+
+    /// Append to this file instead of standard output. With the position file, every change is in
+    /// it exactly once, however often the program is killed and started again.
+    #[arg(long, value_name = "FILE", requires = "position_file")]
+    #[arg(conflicts_with_all = ["no_ack", "temporary"])]
+    pub(crate) output: Option<PathBuf>,
+
+    /// The file that keeps the position of the last change in the output file, and its length. At
+    /// the start the output file is cut to this length, and reading resumes there, or at
+    /// --start-lsn if that is later. To start over, remove both files.
+    #[arg(long, value_name = "FILE", requires = "output")]
+    pub(crate) position_file: Option<PathBuf>,
+
+    /// Acknowledge nothing: the same changes are printed again next time.
+    #[arg(long)]
+    pub(crate) no_ack: bool,
+
+    /// End with the first error, even a temporary one. By default a lost connection is replaced by
+    /// a new one and the changes continue; each attempt is reported on standard error.
+    #[arg(long)]
+    pub(crate) no_reconnect: bool,
+
+    /// Continue where a publication did not exist at a point of the WAL (dropped, renamed, or
+    /// created after the slot). The changes that only it would publish are lost to the slot; the
+    /// LSN is reported on standard error (PostgreSQL 18 and later).
+    #[arg(long)]
+    pub(crate) skip_missing_publication: bool,
+
+    /// The time after which reconnecting is given up [default: 300].
+    #[arg(long, value_name = "SECONDS", conflicts_with = "no_reconnect")]
+    pub(crate) reconnect_for: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) objects: Objects,
+
+    #[command(flatten)]
+    pub(crate) verbosity: Verbosity,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SnapshotArg {
+    Initial,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StreamingArg {
+    Off,
+    On,
+    Parallel,
+}
+
+impl From<StreamingArg> for Streaming {
+    fn from(arg: StreamingArg) -> Self {
+        match arg {
+            StreamingArg::Off => Self::Off,
+            StreamingArg::On => Self::On,
+            StreamingArg::Parallel => Self::Parallel,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OriginArg {
+    Any,
+    None,
+}
+
+impl From<OriginArg> for Origin {
+    fn from(arg: OriginArg) -> Self {
+        match arg {
+            OriginArg::Any => Self::Any,
+            OriginArg::None => Self::None,
+        }
+    }
+}
