@@ -49,13 +49,15 @@ fn wait_for_waiter(scene: &Scene<'_>, process: i32) {
 }
 
 fn waits_for_table(scene: &Scene<'_>) -> bool {
-    let query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass";
+    let query = "SELECT count(*) FROM pg_locks JOIN pg_class ON pg_class.oid = relation
+        WHERE NOT granted AND relname = 't'
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     scene.fixture.number(query) > 0
 }
 
 /// Connects a reader, and locks the table after its slot was created and before it locks the table
-/// itself. `meanwhile` runs while it waits, with the session that holds the lock. The lock is released after that, or, if `outlasts` is
-/// true, after the reader has given up.
+/// itself. `meanwhile` runs while it waits, with the session that holds the lock. The lock is
+/// released after that, or, if `outlasts` is true, after the reader has given up.
 fn connect_to_locked_table(
     scene: &Scene<'_>,
     builder: ReaderBuilder,
