@@ -90,6 +90,23 @@ impl Connection {
         })
     }
 
+    /// Checks that the selected tables are published, outside of transactions.
+    pub(crate) fn check_selected(
+        &mut self,
+        publications: &[String],
+        selection: &Selection,
+        settings: CopySettings,
+    ) -> Result<(), Error> {
+        settings.apply(self)?;
+        // The size of a table, which the catalogue query returns, needs its lock.
+        let timeout = Some(Duration::MAX);
+        let tables =
+            self.with_timeout(timeout, |connection| connection.published_tables(publications));
+        selection.apply(tables.map_err(|error| settings.lock_error(error, []))?)?;
+        // The stream may follow on this connection.
+        self.simple_query("SET lock_timeout TO 0").map(drop)
+    }
+
     /// Locks the published tables that are selected in the transaction of this connection, and
     /// returns them as they are then.
     ///

@@ -275,3 +275,29 @@ fn an_accepted_condition_is_one_expression_to_every_server() {
         assert!(valid > 30, "{valid}");
     }
 }
+
+#[test]
+fn a_table_that_is_locked_is_waited_for() {
+    for server in servers() {
+        for number in [1, 2] {
+            let scene = scene(server);
+            let mut holder = scene.fixture.client();
+            // A copy does not wait for a lock that lets readers through.
+            holder
+                .batch_execute("BEGIN; LOCK TABLE ONLY one IN SHARE UPDATE EXCLUSIVE MODE")
+                .unwrap();
+            let snapshot = full_tables().jobs(jobs(number));
+            let mut reader = scene.builder().snapshot(snapshot).connect().unwrap();
+            holder.batch_execute("COMMIT; BEGIN; LOCK TABLE two IN ACCESS EXCLUSIVE MODE").unwrap();
+            assert_eq!(read_until(&mut reader, is_end).len(), 91);
+            reader.stop().unwrap();
+            // A lock that excludes every reader, also of the table's size.
+            let slot = format!("{}_2", scene.slot);
+            let builder = scene.builder().snapshot(full_tables().jobs(jobs(number))).slot(&slot);
+            let error = builder.slot_wait_limit(std::time::Duration::from_millis(700));
+            let error = snapshot_error(error);
+            assert!(matches!(error, SnapshotError::LockTimeout { .. }), "{error}");
+            assert_eq!(slots(&scene), 2);
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pgoutput_decode::Lsn;
 
 use super::Preparation;
-use crate::connection::CreatedSlot;
+use crate::connection::{Connection, CreatedSlot};
 use crate::error::{Error, ErrorKind, ProtocolError, ServerState, SnapshotError};
 use crate::proto::{CreateSlot, SlotSnapshot};
 use crate::setup::SlotFacts;
@@ -64,7 +64,10 @@ impl Preparation<'_> {
         if !self.selection.is_all() {
             // What is not published is found before anything is created.
             let publications = &self.opener.start.publications;
-            self.selection.apply(self.connection.published_tables(publications)?)?;
+            let (selection, settings) = (self.selection, self.settings);
+            self.watched(|connection| {
+                connection.check_selected(publications, selection, settings)
+            })?;
         }
         for attempt in 1..ATTEMPTS {
             match self.take(create.clone(), is_own) {
@@ -123,17 +126,27 @@ impl Preparation<'_> {
                 .run(&session, || keeper.lock(publications, selection))?;
             (Some(keeper), tables)
         } else {
-            let connection = &mut self.connection;
-            let (pid, waker) = (connection.backend_pid()?, connection.waker());
-            let address = connection.address().to_owned();
-            let session = WaitingSession { pid, waker, address: &address };
-            let (catalog, stop) = (&mut self.catalog, self.wait_options.stop);
-            let tables = LockWatch { catalog, stop, limit }
-                .run(&session, || connection.lock_published(publications, selection, settings))?;
+            let tables = self.watched(|connection| {
+                connection.lock_published(publications, selection, settings)
+            })?;
             (None, tables)
         };
         let slot = self.connection.check_slot(&self.opener.start.slot)?;
         Ok((slot, keeper, tables))
+    }
+
+    /// Does what may wait for locks on the connection itself, until a stop.
+    fn watched<T>(
+        &mut self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let limit = self.settings.lock_timeout;
+        let connection = &mut self.connection;
+        let (pid, waker) = (connection.backend_pid()?, connection.waker());
+        let address = connection.address().to_owned();
+        let session = WaitingSession { pid, waker, address: &address };
+        let (catalog, stop) = (&mut self.catalog, self.wait_options.stop);
+        LockWatch { catalog, stop, limit }.run(&session, || work(connection))
     }
 
     /// Ends the creation of a slot whose snapshot another session keeps.
