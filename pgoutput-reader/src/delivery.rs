@@ -13,6 +13,7 @@
 //! an [`Outcome`], and performs the actions that [`take_due`](Delivery::take_due) returns.
 
 mod ack;
+mod between;
 mod boundaries;
 mod due;
 mod idle;
@@ -30,6 +31,7 @@ use crate::error::StreamError;
 use crate::event::{ChangeEvent, Copied, Fingerprint, Position, SchemaOutput, StreamIdentity};
 use crate::schema::{Need, Schemas};
 pub use ack::{Acknowledge, Acknowledger, Stage};
+pub(crate) use between::Between;
 pub(crate) use due::Due;
 pub use idle::Idle;
 use idle::IdleTimer;
@@ -87,6 +89,10 @@ pub(crate) struct Delivery {
     idle_at: Option<Lsn>,
     /// The greatest of these.
     last_idle_at: Lsn,
+    /// The LSN before which everything that is published was read.
+    read: Lsn,
+    /// The greatest commit LSN of a transaction that has ended.
+    committed: Lsn,
     /// Whether commits on the server wait for the flushed LSN.
     commits_wait: bool,
 }
@@ -123,6 +129,8 @@ impl Delivery {
             idle: IdleTimer::new(idle, now),
             idle_at: None,
             last_idle_at: Lsn::ZERO,
+            read: Lsn::ZERO,
+            committed: Lsn::ZERO,
             commits_wait: false,
         }
     }
@@ -160,6 +168,7 @@ impl Delivery {
             self.idle.postpone(now());
             self.transactions.reached(body.lsn)?;
             self.set_idle_at(body.lsn);
+            self.add_read(body.lsn);
             self.add_idle_boundary(body.lsn);
             return Ok(self.outcome_at(body.lsn));
         }
@@ -179,11 +188,14 @@ impl Delivery {
             Progress::Needs(need) => Outcome::Needs(need),
             Progress::Event => Outcome::Event,
             Progress::Alone { end_lsn } => {
+                self.add_read(end_lsn);
                 // One byte before the record's end, so that it is not sent again after a restart.
                 self.add_boundary(Lsn::new(end_lsn.as_u64().saturating_sub(1)));
                 Outcome::Event
             }
             Progress::Committed { commit_lsn, end_lsn, is_empty } => {
+                self.add_read(end_lsn);
+                self.committed = self.committed.max(commit_lsn);
                 self.add_commit_boundary(commit_lsn, end_lsn, is_empty);
                 Outcome::Committed { finished: self.is_reached(end_lsn) }
             }
@@ -224,6 +236,7 @@ impl Delivery {
         }
         self.transactions.reached(wal_end)?;
         self.set_idle_at(wal_end);
+        self.add_read(wal_end);
         if self.idle.follows_keepalives() {
             self.idle.postpone(now);
             self.add_idle_boundary(wal_end);

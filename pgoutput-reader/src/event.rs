@@ -2,10 +2,11 @@
 
 mod content;
 mod copied;
-mod fnv;
+pub(crate) mod fnv;
 #[cfg(feature = "json")]
 pub(crate) mod json;
 mod key;
+mod known_tables;
 mod message_id;
 mod position;
 mod row;
@@ -27,6 +28,7 @@ pub(crate) use content::{Content, full_width};
 pub(crate) use copied::Copied;
 #[cfg(feature = "json")]
 pub use json::JsonError;
+pub(crate) use known_tables::KnownTables;
 pub(crate) use message_id::Fingerprint;
 pub use message_id::MessageId;
 pub use position::Position;
@@ -69,9 +71,9 @@ pub enum Op {
     CommitPrepared,
     /// `A`: a transaction that was prepared is rolled back.
     RollbackPrepared,
-    /// `R`: a row of the [initial copy](crate::Snapshot).
+    /// `R`: a row of the [initial copy](crate::Snapshot), or of a table that was added later.
     SnapshotRow,
-    /// `Z`: the initial copy is complete.
+    /// `Z`: the initial copy, or that of tables that were added later, is complete.
     SnapshotEnd,
 }
 

@@ -1,5 +1,6 @@
 //! The reader: change events of a database, in commit order.
 
+mod add_tables;
 mod builder;
 mod events;
 mod lookahead;
@@ -185,7 +186,7 @@ impl Reader {
         }
     }
 
-    /// Returns the progress of the [initial copy](Snapshot), without a query; `None` if there is
+    /// Returns the progress of the [copy of tables](Snapshot), without a query; `None` if there is
     /// none, while its connection is lost, and after the first change was requested. After an
     /// interruption it is that of the new snapshot.
     ///

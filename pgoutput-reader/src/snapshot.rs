@@ -21,7 +21,7 @@ pub(crate) use jobs::{JobRows, Keeper};
 pub(crate) use local::LocalRows;
 pub(crate) use progress::Counters;
 pub use progress::{SnapshotProgress, TableProgress};
-pub(crate) use published::PublishedTable;
+pub(crate) use published::{PublishedNow, PublishedTable};
 pub(crate) use selection::Selection;
 pub use selection::SnapshotTable;
 pub(crate) use session::{CopySettings, table_name};
@@ -82,6 +82,8 @@ pub struct Snapshot {
     jobs: NonZeroU32,
     selection: Selection,
     is_alone: bool,
+    is_initial: bool,
+    is_added: bool,
 }
 
 impl Snapshot {
@@ -93,7 +95,13 @@ impl Snapshot {
     /// delivered before is copied again from its beginning, after an event that empties it
     /// ([`Op::Truncate`](crate::Op::Truncate)).
     pub fn initial() -> Self {
-        Self { jobs: NonZeroU32::MIN, selection: Selection::default(), is_alone: false }
+        Self {
+            jobs: NonZeroU32::MIN,
+            selection: Selection::default(),
+            is_alone: false,
+            is_initial: true,
+            is_added: false,
+        }
     }
 
     /// A copy without changes after it: [`Op::SnapshotEnd`](crate::Op::SnapshotEnd) is the last
@@ -126,6 +134,45 @@ impl Snapshot {
     /// Returns whether no stream follows.
     pub(crate) fn is_alone(&self) -> bool {
         self.is_alone
+    }
+
+    /// Copies of the tables that join the publications while the stream is read, and none before
+    /// the first change.
+    ///
+    /// Every few seconds the reader compares the published tables with those it knows, and copies
+    /// the others like [`Reader::add_tables`](crate::Reader::add_tables): first an event that
+    /// empties the table ([`Op::Truncate`](crate::Op::Truncate)), then its rows. A table that
+    /// leaves the publications and joins them again is copied again, since changes are missing.
+    ///
+    /// The known tables are part of each [position](crate::Position), so that a reader that resumes
+    /// also finds what joined meanwhile. Without a stored position the tables that are published at
+    /// the start are known.
+    pub fn added() -> Self {
+        Self { is_initial: false, is_added: true, ..Self::initial() }
+    }
+
+    /// Sets whether tables that join the publications are copied as well: see
+    /// [`added`](Self::added).
+    ///
+    /// ```
+    /// use pgoutput_reader::Snapshot;
+    ///
+    /// let snapshot = Snapshot::initial().and_added(true);
+    /// ```
+    #[must_use]
+    pub fn and_added(mut self, added: bool) -> Self {
+        self.is_added = added;
+        self
+    }
+
+    /// Returns whether the tables are copied before the first change.
+    pub(crate) fn is_initial(&self) -> bool {
+        self.is_initial
+    }
+
+    /// Returns whether tables that join the publications are copied.
+    pub(crate) fn is_added(&self) -> bool {
+        self.is_added
     }
 
     /// Sets the number of connections that copy at the same time, 1 by default.
@@ -176,6 +223,11 @@ impl Snapshot {
 
     pub(crate) fn selection(&self) -> &Selection {
         &self.selection
+    }
+
+    /// Returns the number of jobs.
+    pub(crate) fn job_count(&self) -> NonZeroU32 {
+        self.jobs
     }
 
     /// Returns the number of jobs if there are several.

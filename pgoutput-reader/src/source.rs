@@ -8,8 +8,10 @@ mod lock_watch;
 #[cfg(test)]
 pub(crate) mod mock_server;
 mod open;
+mod open_added;
 mod open_copy;
 mod outage;
+mod publication_watch;
 mod reconnect_policy;
 mod replication;
 mod stability;
@@ -22,9 +24,9 @@ use std::time::Instant;
 
 use pgoutput_decode::{Lsn, Oid, PrimaryKeepalive};
 
-use crate::delivery::Due;
+use crate::delivery::{Between, Due};
 use crate::error::Error;
-use crate::event::CopyContext;
+use crate::event::{CopyContext, StreamIdentity};
 use crate::schema::{Facts, Need, Schemas};
 use crate::stream::StreamEvent;
 pub(crate) use identity::identify;
@@ -51,6 +53,20 @@ pub(crate) trait Source {
 
     /// Does the same as [`step`](Self::step), also after the source was stopped.
     fn step_after_stop(&mut self, deadline: Instant) -> Result<Step<Self::Frame>, Error>;
+
+    /// Starts what can only come between two transactions. Returns the identity of the positions
+    /// that follow if its known tables are others.
+    ///
+    /// # Errors
+    /// Give the error to [`replace_stream`](Self::replace_stream).
+    fn between(&mut self, _: Between<'_>) -> Result<Option<Arc<StreamIdentity>>, Error> {
+        Ok(None)
+    }
+
+    /// Returns the time at which [`between`](Self::between) has something to do.
+    fn due_at(&self) -> Option<Instant> {
+        None
+    }
 
     /// Decodes the message of the last step; `None` if its stream is gone.
     fn read(&mut self, frame: Self::Frame) -> Result<Option<StreamEvent<'_>>, Error>;

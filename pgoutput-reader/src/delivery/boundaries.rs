@@ -35,8 +35,9 @@ impl Delivery {
         }
         let (delivered, signature) = (self.transactions.delivered(), self.transactions.signature());
         let lsn = signature.map_or(wal_end, |signature| signature.before(wal_end));
-        // A new stream starts with LSNs from before what was delivered, or resumed after. To confirm
-        // these is useless, and a copy that the slot does not show may contain changes after them.
+        // A new stream starts with LSNs from before what was delivered, or resumed after. To
+        // confirm these is useless, and a copy that the slot does not show may contain changes
+        // after them.
         let is_new = self.transactions.is_delivered_at(lsn) && !self.transactions.is_in_copy(lsn);
         if self.mode != Acknowledge::Never && is_new {
             self.acknowledger.add_idle_boundary(delivered, wal_end, signature);

@@ -86,6 +86,7 @@ impl Feed {
             slot,
             publications: 1,
             copied: None,
+            known: None,
         };
         let settings = Settings {
             fingerprint: Fingerprint::new(7, "app"),

@@ -121,6 +121,19 @@ impl Transactions {
         self.copied = Some(Arc::new(self.identity.with_copied(Some(copied))));
     }
 
+    /// The tables that copies have finished, as long as changes may arrive that these contain.
+    pub(super) fn copied(&self) -> Option<&Copied> {
+        self.copied.as_ref()?.copied.as_deref()
+    }
+
+    /// Replaces the identity, without copied tables.
+    pub(super) fn set_identity(&mut self, identity: Arc<StreamIdentity>) {
+        let copied = self.copied().cloned();
+        self.copied = copied.map(|copied| Arc::new(identity.with_copied(Some(copied))));
+        self.identity = identity;
+        self.interrupted = None;
+    }
+
     /// Returns whether changes after this LSN may be contained in an initial copy.
     pub(super) fn is_in_copy(&self, lsn: Lsn) -> bool {
         !Arc::ptr_eq(self.identity(lsn), &self.identity)

@@ -139,8 +139,8 @@ pub enum SnapshotError {
     /// A lock that the copy needs was not granted within
     /// [`slot_wait_limit`](crate::ReaderBuilder::slot_wait_limit).
     #[error(
-        "the copy waited {limit:?} for a lock on {}{}: end the transaction that holds it (pg_locks, \
-         pg_terminate_backend), or wait longer (slot_wait_limit, --slot-wait)",
+        "the copy waited {limit:?} for a lock on {}{}: end the transaction that holds it \
+         (pg_locks, pg_terminate_backend), or wait longer (slot_wait_limit, --slot-wait)",
         named(.tables), blocked_by(.sessions)
     )]
     LockTimeout {
@@ -170,6 +170,18 @@ pub enum SnapshotError {
         expected: ServerState,
         /// The server that was reached.
         found: ServerState,
+    },
+    /// Tables that are to be added are not published.
+    #[error(
+        "not published, so that they cannot be added: {}; add them with ALTER PUBLICATION {} ADD \
+         TABLE (a partitioned table needs publish_via_partition_root)",
+        Printable(.tables), Printable(.publication)
+    )]
+    NotPublishedNow {
+        /// The tables, as they were given, separated by commas.
+        tables: String,
+        /// A publication of the reader.
+        publication: String,
     },
     /// The snapshot of the copy has ended with the session that kept it.
     #[error("the snapshot of the copy has ended with the session that kept it: {cause}")]

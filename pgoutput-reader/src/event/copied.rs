@@ -2,7 +2,7 @@
 //!
 //! Tables are copied in the order of their oids, so that one oid for each run says which tables
 //! it has finished. A copy that continues after an interruption has a snapshot of its own, and so a
-//! point of its own.
+//! point of its own. Tables that are added later have any oid, and an entry of their own.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,6 +19,17 @@ pub(crate) struct Copied {
     runs: Vec<Run>,
     /// The table of which some rows were delivered, and not the last one.
     in_part: Option<Oid>,
+    /// The tables that were added later, in ascending order of the oids. They precede the runs,
+    /// which are complete.
+    added: Vec<Added>,
+}
+
+/// A table that was added later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Added {
+    table: Oid,
+    /// `None` until the table is finished.
+    point: Option<Lsn>,
 }
 
 /// One run of a copy. It has finished the tables after those of the runs before it, through an oid.
@@ -34,17 +45,27 @@ const ALL: Oid = Oid::new(u32::MAX);
 impl Copied {
     /// Returns the same with this table finished as well, at the point.
     pub(crate) fn with(&self, table: Oid, point: Lsn) -> Self {
-        let mut runs = self.runs.clone();
-        match runs.last_mut() {
-            Some(last) if last.point == point => last.through = last.through.max(table),
-            _ => runs.push(Run { point, through: table }),
+        let mut copied = Self { in_part: None, ..self.clone() };
+        if let Some(added) = copied.added.iter_mut().find(|added| added.table == table) {
+            added.point = Some(point);
+            return copied;
         }
-        Self { runs, in_part: None }
+        match copied.runs.last_mut() {
+            Some(last) if last.point == point => last.through = last.through.max(table),
+            _ => copied.runs.push(Run { point, through: table }),
+        }
+        copied
     }
 
-    /// Returns the same with all remaining tables finished at the point.
+    /// Returns the same with all remaining tables finished at the point, or without those that were
+    /// to be added.
     pub(crate) fn complete(&self, point: Lsn) -> Self {
-        self.with(ALL, point)
+        if self.added.is_empty() {
+            return self.with(ALL, point);
+        }
+        let mut copied = self.clone();
+        copied.added.retain(|added| added.point.is_some());
+        copied
     }
 
     /// Returns the same with the tables before this one, and after those of the last run, marked as
@@ -62,17 +83,49 @@ impl Copied {
 
     /// Returns the same while this table is copied.
     pub(crate) fn during(&self, table: Oid) -> Self {
-        Self { runs: self.runs.clone(), in_part: Some(table) }
+        if self.is_added(table) {
+            return self.clone();
+        }
+        Self { in_part: Some(table), ..self.clone() }
     }
 
-    /// Returns whether no table is finished.
+    /// Returns the same, of a complete copy, with these tables to be added.
+    pub(crate) fn adding(&self, tables: impl IntoIterator<Item = Oid>) -> Self {
+        let mut copied = self.clone();
+        for table in tables {
+            copied.added.retain(|added| added.table != table);
+            copied.added.push(Added { table, point: None });
+        }
+        copied.added.sort_unstable_by_key(|added| added.table);
+        copied
+    }
+
+    /// Returns the tables to be added.
+    pub(crate) fn to_add(&self) -> impl Iterator<Item = Oid> {
+        self.added.iter().filter(|added| added.point.is_none()).map(|added| added.table)
+    }
+
+    /// Returns what changes from this LSN on may be contained in; `None` if they are in no copy.
+    pub(crate) fn after(&self, lsn: Lsn) -> Option<Self> {
+        let mut copied = self.clone();
+        copied.added.retain(|added| added.point.is_none_or(|point| lsn < point));
+        if copied.runs.iter().all(|run| run.point <= lsn) {
+            copied.runs.clear();
+        }
+        (!copied.is_empty()).then_some(copied)
+    }
+
+    /// Returns whether no table is finished or to be added.
     pub(crate) fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+        self.runs.is_empty() && self.added.is_empty()
     }
 
-    /// Returns whether all tables are finished.
+    /// Returns whether the copy before the stream has finished all tables.
     pub(crate) fn is_complete(&self) -> bool {
-        self.runs.last().is_some_and(|last| last.through == ALL)
+        match self.runs.last() {
+            Some(last) => last.through == ALL,
+            None => !self.added.is_empty(),
+        }
     }
 
     /// Returns the table of which some rows were delivered, and not the last one.
@@ -93,15 +146,24 @@ impl Copied {
 
     /// Returns the greatest point: later transactions are in no copy.
     pub(crate) fn end(&self) -> Lsn {
-        self.runs.iter().map(|run| run.point).max().unwrap_or_default()
+        let added = self.added.iter().filter_map(|added| added.point);
+        self.runs.iter().map(|run| run.point).chain(added).max().unwrap_or_default()
+    }
+
+    fn is_added(&self, table: Oid) -> bool {
+        self.added.iter().any(|added| added.table == table)
     }
 
     fn point(&self, table: Oid) -> Option<Lsn> {
-        self.runs.iter().find(|run| table <= run.through).map(|run| run.point)
+        match self.added.binary_search_by_key(&table, |added| added.table) {
+            Ok(index) => self.added.get(index)?.point,
+            Err(_) => self.runs.iter().find(|run| table <= run.through).map(|run| run.point),
+        }
     }
 }
 
-/// Displays `0/158FAC8-16403,0/1600000-*`, with `+16512` at the end for a table copied in part.
+/// Displays `0/158FAC8-16403,0/1600000-*`, with `+16512` at the end for a table copied in part, and
+/// `;0/1700000=16399,?=16520` for tables that were added later, of which one is not finished.
 impl fmt::Display for Copied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, Run { point, through }) in self.runs.iter().enumerate() {
@@ -111,7 +173,17 @@ impl fmt::Display for Copied {
                 through => write!(f, "{comma}{point}-{through}")?,
             }
         }
-        self.in_part.map_or(Ok(()), |table| write!(f, "+{table}"))
+        if let Some(table) = self.in_part {
+            write!(f, "+{table}")?;
+        }
+        for (index, Added { table, point }) in self.added.iter().enumerate() {
+            f.write_str(if index > 0 { "," } else { ";" })?;
+            match point {
+                Some(point) => write!(f, "{point}={table}")?,
+                None => write!(f, "?={table}")?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -123,22 +195,37 @@ impl FromStr for Copied {
     type Err = NotCopied;
 
     fn from_str(text: &str) -> Result<Self, NotCopied> {
-        let (runs, in_part) = match text.split_once('+') {
-            Some((runs, table)) => (runs, Some(oid(table).ok_or(NotCopied)?)),
+        let (copied, added) = match text.split_once(';') {
+            Some((copied, added)) => (copied, Some(added)),
             None => (text, None),
+        };
+        let (runs, in_part) = match copied.split_once('+') {
+            Some((runs, table)) => (runs, Some(oid(table).ok_or(NotCopied)?)),
+            None => (copied, None),
         };
         let run = |text: &str| {
             let (point, through) = text.split_once('-')?;
             let through = if through == "*" { ALL } else { oid(through)? };
             Some(Run { point: point.parse().ok()?, through })
         };
-        let runs = match (runs, in_part) {
-            ("", Some(_)) => Vec::new(),
-            (runs, _) => runs.split(',').map(run).collect::<Option<Vec<_>>>().ok_or(NotCopied)?,
+        let of_table = |text: &str| {
+            let (point, table) = text.split_once('=')?;
+            let point = if point == "?" { None } else { Some(point.parse().ok()?) };
+            Some(Added { table: oid(table)?, point })
         };
-        let ascends = runs.is_sorted_by(|one, next| one.through < next.through);
+        let runs = if runs.is_empty() && (in_part.is_some() || added.is_some()) {
+            Vec::new()
+        } else {
+            runs.split(',').map(run).collect::<Option<Vec<_>>>().ok_or(NotCopied)?
+        };
+        let added = added.map(|added| added.split(',').map(of_table).collect::<Option<Vec<_>>>());
+        let added = added.unwrap_or_else(|| Some(Vec::new())).ok_or(NotCopied)?;
+        let ascends = runs.is_sorted_by(|one, next| one.through < next.through)
+            && added.is_sorted_by(|one, next| one.table < next.table);
         let is_after = in_part.is_none_or(|table| runs.iter().all(|run| run.through < table));
-        if ascends && is_after { Ok(Self { runs, in_part }) } else { Err(NotCopied) }
+        let copied = Self { runs, in_part, added };
+        let is_added_later = copied.added.is_empty() || in_part.is_none() && copied.is_complete();
+        if ascends && is_after && is_added_later { Ok(copied) } else { Err(NotCopied) }
     }
 }
 
@@ -197,6 +284,30 @@ mod tests {
     }
 
     #[test]
+    fn an_added_table_has_its_own_point_whatever_its_oid() {
+        let initial = Copied::default().complete(lsn(100));
+        let adding = initial.adding([20, 10].map(Oid::new));
+        assert!(!adding.has(Oid::new(10)) && adding.has(Oid::new(11)) && adding.is_complete());
+        assert_eq!(adding.to_add().collect::<Vec<_>>(), [10, 20].map(Oid::new));
+        let one = adding.during(Oid::new(10)).with(Oid::new(10), lsn(200));
+        assert_eq!(one.to_string(), "0/64-*;0/C8=10,?=20");
+        // The other one was not published any more.
+        let all = one.complete(lsn(300));
+        assert_eq!((all.to_string().as_str(), all.end()), ("0/64-*;0/C8=10", lsn(200)));
+        for (table, commit_lsn, is_copied) in
+            [(10, 199, true), (10, 200, false), (20, 99, true), (20, 150, false)]
+        {
+            assert_eq!(all.contains(Oid::new(table), lsn(commit_lsn)), is_copied, "{table}");
+        }
+        let later = all.after(lsn(150)).unwrap();
+        assert_eq!(later.to_string(), ";0/C8=10");
+        assert!(later.contains(Oid::new(10), lsn(199)) && !later.contains(Oid::new(9), lsn(50)));
+        assert_eq!((all.after(lsn(200)), later.is_complete()), (None, true));
+        let again = later.adding([Oid::new(10)]);
+        assert_eq!((again.to_string().as_str(), again.has(Oid::new(10))), (";?=10", false));
+    }
+
+    #[test]
     fn other_texts_are_refused() {
         for text in [
             "",
@@ -216,6 +327,16 @@ mod tests {
             "0/1-*+7",
             "0/1-+5+6",
             "0/1-+7 ",
+            ";",
+            ";0/1",
+            ";0/1=",
+            ";0/1=5,",
+            ";0/1=5,0/2=5",
+            ";0/1=6,?=5",
+            ";?=*",
+            "0/1-7;0/2=5",
+            "+7;0/2=5",
+            ";0/2=5;0/3=6",
         ] {
             assert_eq!(text.parse::<Copied>(), Err(NotCopied), "{text}");
         }
@@ -227,6 +348,7 @@ mod tests {
             steps in prop::collection::vec((1_u32..1000, 0_u64..50), 0..6),
             in_part: bool,
             complete: bool,
+            added in prop::collection::btree_map(1_u32..100_000, prop::option::of(1_u64..99), 0..6),
         ) {
             let (mut copied, mut table, mut point) = (Copied::default(), 16_384, 0x0158_FAC8);
             for (oids, later) in steps {
@@ -236,6 +358,12 @@ mod tests {
             }
             if complete {
                 copied = copied.complete(lsn(point + 7));
+                for (added, point) in added {
+                    copied = copied.adding([Oid::new(added)]);
+                    if let Some(point) = point {
+                        copied = copied.with(Oid::new(added), lsn(point));
+                    }
+                }
             } else if in_part || copied == Copied::default() {
                 copied = copied.during(Oid::new(table + 3));
             }

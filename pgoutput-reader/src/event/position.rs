@@ -35,8 +35,10 @@ use crate::error::PositionError;
 /// version of this form
 /// ```
 ///
-/// A position from an [initial copy](crate::Snapshot), or from shortly after one that was
-/// interrupted, has a further part before the end: the tables that are copied, and at which LSNs.
+/// A position from a [copy of tables](crate::Snapshot), or from shortly after one, has a further
+/// part before the end: the tables that are copied, and at which LSNs. With
+/// [`Snapshot::added`](crate::Snapshot::added) this part also lists the published tables that are
+/// known, in two to five bytes for each.
 ///
 /// A reader resumes after a stored position with
 /// [`ReaderBuilder::resume`](crate::ReaderBuilder::resume).
@@ -190,6 +192,9 @@ const END_OF_TRANSACTION: &str = "end";
 /// The letter before the index of the description of a table, as text.
 const BEFORE: char = 's';
 
+/// The separator before the known tables, as text.
+const KNOWN: char = '!';
+
 /// The parts of the text, in order.
 const PARTS: [&str; 8] = [
     "version",
@@ -204,8 +209,9 @@ const PARTS: [&str; 8] = [
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let StreamIdentity { system_identifier, timeline, slot, publications, copied, .. } =
-            &*self.identity;
+        let StreamIdentity {
+            system_identifier, timeline, slot, publications, copied, known, ..
+        } = &*self.identity;
         let commit_lsn = self.commit_lsn;
         write!(
             f,
@@ -217,8 +223,14 @@ impl fmt::Display for Position {
             Some(index) => write!(f, "{index}")?,
             None => f.write_str("-")?,
         }
+        if copied.is_some() || known.is_some() {
+            f.write_str(":")?;
+        }
         if let Some(copied) = copied {
-            write!(f, ":{copied}")?;
+            write!(f, "{copied}")?;
+        }
+        if let Some(known) = known {
+            write!(f, "{KNOWN}{known}")?;
         }
         write!(f, "{END_OF_TEXT}")
     }
@@ -264,7 +276,13 @@ impl FromStr for Position {
                 Some(index.ok_or_else(|| wrong("index"))? | bit)
             }
         };
-        let copied = parts.next();
+        let (copied, known) = match parts.next().map(|part| (part, part.split_once(KNOWN))) {
+            Some((_, Some((copied, known)))) => {
+                (Some(copied).filter(|copied| !copied.is_empty()), Some(known))
+            }
+            Some((copied, None)) => (Some(copied), None),
+            None => (None, None),
+        };
         if parts.next().is_some() {
             return Err(wrong("end"));
         }
@@ -285,6 +303,11 @@ impl FromStr for Position {
             copied: match copied.map(str::parse) {
                 Some(Ok(copied)) => Some(Box::new(copied)),
                 Some(Err(_)) => return Err(wrong("copied tables")),
+                None => None,
+            },
+            known: match known.map(str::parse) {
+                Some(Ok(known)) => Some(Arc::new(known)),
+                Some(Err(())) => return Err(wrong("copied tables")),
                 None => None,
             },
         };

@@ -1,10 +1,14 @@
 //! The identity of a stream, to which positions belong: the cluster, the timeline, the slot, and
 //! the selection of events.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use pgoutput_decode::Oid;
 
 use super::copied::Copied;
 use super::fnv::fnv;
+use super::known_tables::KnownTables;
 
 /// The number of a reader on one timeline, common to all its positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,21 +35,36 @@ pub(crate) struct StreamIdentity {
     /// The tables that an initial copy has finished, as long as changes may arrive that it
     /// contains.
     pub(crate) copied: Option<Box<Copied>>,
+    /// The published tables that are known, if those that join later are to be copied.
+    pub(crate) known: Option<Arc<KnownTables>>,
 }
 
 /// Everything except the reader.
-pub(crate) type IdentityKey<'a> = (u64, u32, &'a str, u64, Option<&'a Copied>);
+pub(crate) type IdentityKey<'a> =
+    (u64, u32, &'a str, u64, Option<&'a Copied>, Option<&'a KnownTables>);
 
 impl StreamIdentity {
     /// Returns everything except the reader.
     pub(crate) fn key(&self) -> IdentityKey<'_> {
-        let Self { system_identifier, timeline, slot, publications, copied, .. } = self;
-        (*system_identifier, *timeline, slot, *publications, copied.as_deref())
+        let Self { system_identifier, timeline, slot, publications, copied, known, .. } = self;
+        let (copied, known) = (copied.as_deref(), known.as_deref());
+        (*system_identifier, *timeline, slot, *publications, copied, known)
     }
 
     /// Returns the same identity with other copied tables.
     pub(crate) fn with_copied(&self, copied: Option<Copied>) -> Self {
         Self { copied: copied.map(Box::new), ..self.clone() }
+    }
+
+    /// Returns the same identity with other known tables.
+    pub(crate) fn with_known(&self, known: Option<KnownTables>) -> Self {
+        Self { known: known.map(Arc::new), ..self.clone() }
+    }
+
+    /// Returns the same identity with another known table, if these are kept.
+    pub(crate) fn knowing(&self, table: Oid, entries_id: u32) -> Self {
+        let known = self.known.as_ref().map(|known| known.with(table, entries_id));
+        self.with_known(known)
     }
 }
 

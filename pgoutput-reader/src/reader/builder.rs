@@ -199,8 +199,8 @@ impl ReaderBuilder {
     }
 
     /// Returns a handle that stops the future reader, and before that [`connect`](Self::connect)
-    /// while it waits for a slot to be created, or for the locks of an initial copy. The server then
-    /// ends the wait, no new slot remains, and the error is
+    /// while it waits for a slot to be created, or for the locks of an initial copy. The server
+    /// then ends the wait, no new slot remains, and the error is
     /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped). A stop that arrives later leaves the slot,
     /// and stops the reader. Each reader needs its own.
     ///

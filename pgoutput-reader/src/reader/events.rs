@@ -166,9 +166,19 @@ impl<S: Source> Events<S> {
         if self.assembler.is_replaying() {
             return self.replay();
         }
+        let mut source_due_at = None;
+        if self.lookahead.held().is_none()
+            && let Some(between) = self.delivery.between()
+        {
+            if let Some(identity) = self.source.between(between)? {
+                self.delivery.set_identity(identity);
+            }
+            source_due_at = self.source.due_at();
+        }
         let delivery = &self.delivery;
         let wake_at = || {
             let due_at = delivery.due_at(Instant::now());
+            let due_at = source_due_at.map_or(due_at, |other| other.min(due_at));
             deadline.map_or(due_at, |deadline| deadline.min(due_at))
         };
         match self.source.step(wake_at)? {

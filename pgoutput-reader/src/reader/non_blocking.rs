@@ -39,8 +39,8 @@ impl Reader {
     /// Returns the position of an idle reader, after everything that was delivered, to store and
     /// then acknowledge while nothing is published, under [`Idle::Never`](crate::Idle::Never) or
     /// [`Acknowledge::Stages`](crate::Acknowledge::Stages). `None` while events may be on their
-    /// way: the server must have reported its position since the last message, and it must be beyond
-    /// everything that was delivered.
+    /// way: the server must have reported its position since the last message, and it must be
+    /// beyond everything that was delivered.
     ///
     /// ```no_run
     /// # use pgoutput_reader::{Acknowledge, Error, Idle, Next, Position, Reader};

@@ -16,6 +16,7 @@ mod columns;
 mod error;
 mod facts;
 mod fields;
+mod names;
 mod queries;
 mod read;
 
@@ -24,6 +25,8 @@ use pgoutput_decode::{Oid, ReplicaIdentity};
 use crate::connection::Connection;
 use crate::error::Error;
 use facts::Membership;
+pub(crate) use names::PublishedNow;
+use queries::Sizes;
 use read::Reading;
 
 /// A table as the stream publishes it.
@@ -47,6 +50,8 @@ pub(crate) struct PublishedTable {
     /// The tables with the published rows: the table itself, or the partitions that are published
     /// as it.
     pub(crate) leaves: Vec<Leaf>,
+    /// A number for the entries of the publications that have it: see [`PublishedName`].
+    pub(crate) entries_id: u32,
     /// Whether a copy in the transaction's snapshot could miss rows or read those of another table,
     /// because the table or a leaf of it was truncated, rewritten (ALTER TABLE, VACUUM FULL,
     /// CLUSTER), dropped, renamed or moved after the snapshot. It is final once the tables are
@@ -120,7 +125,7 @@ impl Connection {
         publications: &[String],
     ) -> Result<Vec<PublishedTable>, Error> {
         let mut reading = Reading::start(self, publications)?;
-        let facts = reading.facts()?;
+        let facts = reading.facts(Sizes::Queried)?;
         let memberships: Vec<Membership<'_>> = facts.memberships();
         let attributes = reading.attributes(&memberships)?;
         memberships.iter().map(|member| columns::table(&facts, member, &attributes)).collect()

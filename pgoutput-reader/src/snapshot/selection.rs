@@ -1,7 +1,10 @@
 //! The tables that a copy is limited to.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::Arc;
+
+use pgoutput_decode::Oid;
 
 use super::condition::{self, is_name_part, is_name_start};
 use super::published::PublishedTable;
@@ -46,7 +49,13 @@ impl SnapshotTable {
         self
     }
 
-    fn key(&self) -> (&str, &str) {
+    /// Returns whether only some rows are copied.
+    pub(crate) fn is_filtered(&self) -> bool {
+        self.condition.is_some()
+    }
+
+    /// Returns the schema and the name.
+    pub(crate) fn key(&self) -> (&str, &str) {
         (&self.schema, &self.name)
     }
 }
@@ -100,18 +109,25 @@ fn name(text: &str) -> Option<(String, &str)> {
 pub(crate) struct Selection {
     /// In the order of their names.
     tables: Option<Arc<[SnapshotTable]>>,
+    /// The tables with these oids, if they are published.
+    oids: Option<Arc<BTreeSet<Oid>>>,
 }
 
 impl Selection {
     pub(super) fn of(tables: impl IntoIterator<Item = SnapshotTable>) -> Self {
         let mut tables: Vec<SnapshotTable> = tables.into_iter().collect();
         tables.sort_by(|one, next| one.key().cmp(&next.key()));
-        Self { tables: Some(tables.into()) }
+        Self { tables: Some(tables.into()), oids: None }
+    }
+
+    /// Those of these tables that are published.
+    pub(crate) fn of_oids(oids: BTreeSet<Oid>) -> Self {
+        Self { tables: None, oids: Some(Arc::new(oids)) }
     }
 
     /// Returns whether all published tables are copied.
     pub(crate) fn is_all(&self) -> bool {
-        self.tables.is_none()
+        self.tables.is_none() && self.oids.is_none()
     }
 
     /// Checks what can be checked without a server.
@@ -142,6 +158,9 @@ impl Selection {
         &self,
         mut published: Vec<PublishedTable>,
     ) -> Result<Vec<PublishedTable>, SnapshotError> {
+        if let Some(oids) = &self.oids {
+            published.retain(|table| oids.contains(&table.oid));
+        }
         let Some(tables) = self.tables.as_deref() else { return Ok(published) };
         let mut is_published = vec![false; tables.len()];
         published.retain(|table| match self.index(table) {

@@ -19,6 +19,7 @@ pub(crate) fn identify(
         slot: start.slot.as_str().into(),
         publications: selection(start, two_phase).fingerprint(),
         copied: None,
+        known: None,
     }
 }
 

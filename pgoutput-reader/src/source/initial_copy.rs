@@ -9,7 +9,7 @@ use super::CopyPart;
 use crate::connection::Connection;
 use crate::error::Error;
 use crate::event::{Copied, CopyContext, StreamIdentity};
-use crate::snapshot::{Counters, RowStep, Rows, SnapshotProgress, TableCopy};
+use crate::snapshot::{Counters, PublishedTable, RowStep, Rows, SnapshotProgress, TableCopy};
 
 /// The tables to be copied in one snapshot.
 #[derive(Debug)]
@@ -112,6 +112,11 @@ impl InitialCopy {
         self.current.as_ref().is_some_and(|current| current.table.is_none())
     }
 
+    /// Returns the identity with the tables that are known now.
+    pub(crate) fn identity(&self) -> Arc<StreamIdentity> {
+        Arc::clone(&self.identity)
+    }
+
     pub(crate) fn progress(&self) -> SnapshotProgress {
         self.counters.progress(self.rows.chunks_finished())
     }
@@ -166,6 +171,7 @@ impl InitialCopy {
             }
             RowStep::TableEnd => {
                 self.copied = finished(&self.copied, table.table.oid, self.point, self.skips);
+                self.identity = Arc::new(knowing(&self.identity, &table.table));
                 self.counters.table_finished();
                 self.current = None;
                 CopyStep::TableEnd
@@ -203,10 +209,12 @@ impl InitialCopy {
         self.next += 1;
         self.counters.table_started(&copy.table);
         let oid = copy.table.oid;
-        let identity = |copied| Arc::new(self.identity.with_copied(Some(copied)));
+        let within = self.identity.with_copied(Some(self.copied.during(oid)));
+        let after = knowing(&self.identity, &copy.table);
+        let copied = finished(&self.copied, oid, self.point, self.skips);
         let context = CopyContext {
-            within: identity(self.copied.during(oid)),
-            after: identity(finished(&self.copied, oid, self.point, self.skips)),
+            within: Arc::new(within),
+            after: Arc::new(after.with_copied(Some(copied))),
             stream_lsn: self.stream_lsn,
             number: index as u64,
         };
@@ -252,6 +260,11 @@ impl InitialCopy {
 /// it and the last one are not copied.
 fn finished(copied: &Copied, table: Oid, point: Lsn, skips: bool) -> Copied {
     if skips { copied.skipping_before(table).with(table, point) } else { copied.with(table, point) }
+}
+
+/// Returns the identity once the table is known.
+fn knowing(identity: &StreamIdentity, table: &PublishedTable) -> StreamIdentity {
+    identity.knowing(table.oid, table.entries_id)
 }
 
 #[cfg(test)]

@@ -140,15 +140,7 @@ impl<'a> Preparation<'a> {
 
     /// Returns the server of the replication connection, which each job must connect to.
     fn server(&mut self) -> Result<ServerState, Error> {
-        let answers = self.connection.with_short_timeout(|connection| {
-            connection.simple_query(
-                "SELECT pg_catalog.pg_is_in_recovery()::pg_catalog.text AS is_in_recovery",
-            )
-        })?;
-        let row = OnlyRow::of(answers, "pg_is_in_recovery")?;
-        let (system_identifier, is_in_recovery) =
-            (self.system.system_identifier, row.parse("is_in_recovery")?);
-        Ok(ServerState { system_identifier, is_in_recovery })
+        server_state(&mut self.connection, &self.system)
     }
 
     /// Creates the slot and takes its snapshot; `None` if the slot exists.
@@ -296,6 +288,21 @@ impl<'a> Preparation<'a> {
             tls,
         })
     }
+}
+
+/// Returns the server of a connection.
+pub(super) fn server_state(
+    connection: &mut Connection,
+    system: &SystemId,
+) -> Result<ServerState, Error> {
+    let answers = connection.with_short_timeout(|connection| {
+        connection.simple_query(
+            "SELECT pg_catalog.pg_is_in_recovery()::pg_catalog.text AS is_in_recovery",
+        )
+    })?;
+    let row = OnlyRow::of(answers, "pg_is_in_recovery")?;
+    let is_in_recovery = row.parse("is_in_recovery")?;
+    Ok(ServerState { system_identifier: system.system_identifier, is_in_recovery })
 }
 
 /// Returns the name of a slot that is created only for its snapshot. It is random: the slot of a

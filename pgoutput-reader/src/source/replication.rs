@@ -1,5 +1,6 @@
 //! A replication connection that is replaced when it is lost, and the SQL connection.
 
+mod added;
 mod copy;
 mod replace;
 
@@ -20,13 +21,14 @@ use super::stream_settings::StreamSettings;
 use super::{CopyPart, Source, Step};
 use crate::catalog::Catalog;
 use crate::connection::SystemId;
-use crate::delivery::Due;
+use crate::delivery::{Between, Due};
 use crate::error::{Error, ErrorKind, ServerMessage, is_transient};
 use crate::event::{Copied, StreamIdentity};
 use crate::io::{StopHandle, Waits, WakePipe};
 use crate::schema::{Facts, Need, Schemas};
 use crate::snapshot::SlotWatch;
 use crate::stream::{self, Frame, Health, NOTICES_KEPT, ReplicationStream, StreamEvent};
+use added::Additions;
 
 /// One replication stream after another, each a continuation of the one before.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub(crate) struct Replication {
     lost_copy: Option<(Copied, bool)>,
     /// The slot during the copy.
     slot_watch: Option<SlotWatch>,
+    /// The tables that are copied while the stream is open.
+    additions: Additions,
     identity: Arc<StreamIdentity>,
     catalog: Catalog,
     stability: Stability,
@@ -118,6 +122,7 @@ impl Replication {
             copy,
             lost_copy: None,
             slot_watch,
+            additions: Additions::default(),
             identity,
             catalog,
             stability,
@@ -297,6 +302,9 @@ impl Source for Replication {
         if self.copy.is_some() {
             return self.copy(wake_at);
         }
+        if self.additions.is_held() {
+            return self.open_addition(wake_at());
+        }
         let Some(stream) = &mut self.stream else { return self.reconnect(wake_at()) };
         let step = stream.step_until(|| Some(wake_at()))?;
         if matches!(step, stream::Step::PublicationSkipped) {
@@ -314,6 +322,16 @@ impl Source for Replication {
         let step = stream.step(Some(deadline));
         self.report_skipped();
         step.map(Step::from)
+    }
+
+    fn between(&mut self, between: Between<'_>) -> Result<Option<Arc<StreamIdentity>>, Error> {
+        let identity = self.find_added_tables()?;
+        self.start_addition(between)?;
+        Ok(identity)
+    }
+
+    fn due_at(&self) -> Option<Instant> {
+        self.addition_due_at()
     }
 
     fn read(&mut self, frame: Frame) -> Result<Option<StreamEvent<'_>>, Error> {

@@ -10,6 +10,7 @@ mod run;
 mod schemas;
 mod signals;
 mod snapshot;
+mod snapshot_added;
 mod stdout;
 mod tail;
 mod terminal;

@@ -80,9 +80,7 @@ fn connect_to_locked_table(
         eventually("a wait for the lock", || {
             (connecting.is_finished() || waits_for_table(scene)).then_some(())
         });
-        if connecting.is_finished() {
-            panic!("the reader has not waited: {:?}", connecting.join());
-        }
+        assert!(!connecting.is_finished(), "the reader has not waited: {:?}", connecting.join());
         meanwhile(&mut holder, process);
         if !outlasts {
             holder.batch_execute("COMMIT").unwrap();

@@ -1,6 +1,7 @@
 //! The initial copy: it describes tables like the stream, and copies the rows that the stream would
 //! publish.
 
+mod added;
 mod alone;
 mod at_risk;
 mod binary;

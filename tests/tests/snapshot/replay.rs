@@ -57,6 +57,12 @@ impl Rows {
         all.without_empty()
     }
 
+    /// Returns the rows of these tables.
+    pub(crate) fn only(mut self, tables: &[&str]) -> Self {
+        self.0.retain(|name, _| tables.contains(&name.as_str()));
+        self
+    }
+
     fn without_empty(mut self) -> Self {
         self.0.retain(|_, rows| !rows.is_empty());
         self

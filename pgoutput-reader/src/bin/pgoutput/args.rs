@@ -8,7 +8,7 @@ use pgoutput_reader::decode::value::JsonOptions;
 use pgoutput_reader::{Lsn, ReaderBuilder, SchemaOutput};
 
 pub(crate) use snapshot::Snapshot;
-pub(crate) use tail::Tail;
+pub(crate) use tail::{SnapshotArg, Tail};
 
 /// Changes of a PostgreSQL database as JSON.
 #[derive(Debug, Parser)]
@@ -27,7 +27,7 @@ pub(crate) enum Command {
         Exit status: 0 if the end was reached or requested (SIGINT, SIGTERM, a closed pipe); \
         1 after an error, if the end was requested before the program was connected, or if it \
         could not end in an orderly way within 8 seconds; 2 for invalid usage.")]
-    Tail(Tail),
+    Tail(Box<Tail>),
     /// Print the rows of the published tables once, one JSON object per line.
     #[command(after_help = "All rows are of one moment: the objects have op R and the LSN of its \
         snapshot. An object with op Z follows the last row. There is no slot, and no changes \

@@ -8,7 +8,7 @@ use pgoutput_reader::{
     Snapshot, SpillOptions, StreamOptions,
 };
 
-use crate::args::Tail;
+use crate::args::{SnapshotArg, Tail};
 use crate::output::Output;
 use crate::position_file::PositionFile;
 use crate::print::{Stop, connect, failure, output_failure, print};
@@ -95,11 +95,7 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
     if let Some(seconds) = tail.slot_wait {
         builder = builder.slot_wait_limit(Duration::from_secs(seconds));
     }
-    if tail.snapshot.is_some() {
-        let mut snapshot = Snapshot::initial().jobs(tail.jobs);
-        if !tail.tables.is_empty() {
-            snapshot = snapshot.only(tail.tables.iter().cloned());
-        }
+    if let Some(snapshot) = snapshot(tail) {
         builder = builder.snapshot(snapshot).on_slot_at_risk(move |slot| report.slot_at_risk(slot));
     }
     if let Some(lsn) = tail.until_lsn {
@@ -118,6 +114,19 @@ fn slot_creation(tail: &Tail) -> SlotCreation {
     } else {
         SlotCreation::Never
     }
+}
+
+fn snapshot(tail: &Tail) -> Option<Snapshot> {
+    let is_added = tail.snapshot.contains(&SnapshotArg::Added);
+    let snapshot = if tail.snapshot.contains(&SnapshotArg::Initial) {
+        Snapshot::initial().and_added(is_added)
+    } else if is_added {
+        Snapshot::added()
+    } else {
+        return None;
+    };
+    let snapshot = snapshot.jobs(tail.jobs);
+    Some(if tail.tables.is_empty() { snapshot } else { snapshot.only(tail.tables.iter().cloned()) })
 }
 
 fn options(tail: &Tail) -> StreamOptions {

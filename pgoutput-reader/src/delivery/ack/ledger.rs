@@ -187,6 +187,7 @@ mod tests {
             slot,
             publications: 2,
             copied: None,
+            known: None,
         };
         let signature = |lsn| Signature::new(&identity, Lsn::new(lsn), None);
         let (event, older, newer) = (signature(10), signature(15), signature(16));

@@ -16,6 +16,7 @@ impl Of {
             slot,
             publications: 2,
             copied: None,
+            known: None,
         }))
     }
 

@@ -49,6 +49,11 @@ impl Transactions {
             (Some(_), None) => Content::Truncate(TruncateFlags::default()),
             (None, _) => {
                 self.newest = Some((context.stream_lsn, None));
+                // It has no event yet, and starts again with what is copied now.
+                self.interrupted = None;
+                if context.after.known != self.identity.known {
+                    self.identity = Arc::new(context.after.with_copied(None));
+                }
                 let is_needed = context.after.copied.is_some();
                 self.copied = is_needed.then(|| Arc::clone(&context.after));
                 Content::End
@@ -78,8 +83,8 @@ impl Transactions {
         copied.is_some_and(|copied| copied.contains(table, self.commit_lsn()))
     }
 
-    /// Counts a table of a TRUNCATE that has no event, since an initial copy contains it. The ids of
-    /// the tables after it are the same with and without the copy.
+    /// Counts a table of a TRUNCATE that has no event, since an initial copy contains it. The ids
+    /// of the tables after it are the same with and without the copy.
     pub(super) fn pass(&mut self, lsn: Lsn) {
         if let Some(current) = &mut self.current {
             (current.last_lsn, current.ordinal) = (lsn, current.ordinal_of(lsn));

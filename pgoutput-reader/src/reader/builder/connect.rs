@@ -35,6 +35,7 @@ impl ReaderBuilder {
             self.start.slot = temporary_name("pgoutput");
         }
         self.check_snapshot()?;
+        let initial = self.snapshot.clone().filter(Snapshot::is_initial);
         let create = self.slot_creation.command(&self.start.slot);
         let config = self.config?;
         if matches!(self.idle, Idle::Message { .. }) && !self.start.options.messages {
@@ -63,7 +64,7 @@ impl ReaderBuilder {
             on_slot_at_risk: self.on_slot_at_risk,
             acknowledged: Arc::clone(acknowledger.lsns()),
             falls_back: self.spill.fallback,
-            copy: self.snapshot.clone().map(|snapshot| (snapshot, self.slot_wait_limit)),
+            copy: initial.clone().map(|snapshot| (snapshot, self.slot_wait_limit)),
         };
         let by_stages = self.acknowledge == Acknowledge::Stages;
         let trusted = self.trust_slot;
@@ -78,16 +79,22 @@ impl ReaderBuilder {
             listener: self.on_slot_wait.as_ref(),
             stop: self.stop.as_ref().map(|(_, stop)| stop),
         };
-        let opened = if let Some(snapshot) = &self.snapshot {
+        let opened = if let Some(snapshot) = &initial {
             opener.open_with_copy(snapshot, create, stored.as_ref(), by_stages, &wait_options)?
         } else {
             opener.open(create, stored.as_ref(), &wait_options)?
         };
         let identity =
             identify(acknowledger.reader(), &opened.system, &opener.start, opened.two_phase);
-        let identity = Arc::new(identity);
-        acknowledger.set_confirmed(opened.floor());
         let position = stored.map(|stored| stored.position);
+        let additions = opener.additions(
+            self.snapshot.as_ref(),
+            self.slot_wait_limit,
+            &opened,
+            position.as_ref(),
+        )?;
+        let identity = Arc::new(identity.with_known(additions.known.clone()));
+        acknowledger.set_confirmed(opened.floor());
         let resume = position.as_ref().map(|last| Resume::after(last, opened.confirmed));
         let started = opened.started(&opener.start);
         let database = &started.database;
@@ -97,7 +104,7 @@ impl ReaderBuilder {
         let newest = position.as_ref().map(|last| (last.commit_lsn(), last.raw_index()));
         // What is confirmed before the first event is signed too: an LSN without a signature means
         // that the tables are not copied.
-        let newest = newest.or(self.snapshot.is_some().then_some((opened.confirmed, None)));
+        let newest = newest.or(initial.is_some().then_some((opened.confirmed, None)));
         let copied = position.as_ref().and_then(|last| last.identity().copied.clone());
         let mut delivery = Delivery::new(
             Settings {
@@ -113,10 +120,12 @@ impl ReaderBuilder {
             },
             Instant::now(),
         );
+        delivery.add_read(opened.read_lsn(position.as_ref()));
         if let Some(copied) = copied.filter(|copied| copied.is_complete()) {
             delivery.set_copied(*copied);
         }
-        let source = Replication::new(opener, opened, settings, identity, self.stop)?;
+        let mut source = Replication::new(opener, opened, settings, identity, self.stop)?;
+        source.set_additions(additions);
         let events = Events::new(source, delivery, schemas, self.spill);
         let mut reader =
             Reader { events, started, returned: VecDeque::new(), in_transaction: false };
@@ -129,16 +138,23 @@ impl ReaderBuilder {
         if self.resume.is_some() && !self.start.start_lsn.is_zero() {
             return Err(Error::usage("resume says where to start: leave start_lsn out"));
         }
-        if self.snapshot.is_some() && !self.start.start_lsn.is_zero() {
+        let initial = self.snapshot.as_ref().filter(|snapshot| snapshot.is_initial());
+        if initial.is_some() && !self.start.start_lsn.is_zero() {
             return Err(SnapshotError::START_LSN.into());
         }
         if let Some(snapshot) = &self.snapshot {
             snapshot.selection().check()?;
+            if snapshot.is_added() && !snapshot.selection().is_all() {
+                return Err(Error::usage(
+                    "Snapshot::only limits a copy to tables, and Snapshot::added copies all that \
+                     join: leave one out",
+                ));
+            }
         }
         let is_in_copy = |position: &Position| {
             position.identity().copied.as_ref().is_some_and(|copied| !copied.is_complete())
         };
-        if self.snapshot.is_none() && self.resume.as_ref().is_some_and(is_in_copy) {
+        if initial.is_none() && self.resume.as_ref().is_some_and(is_in_copy) {
             return Err(SnapshotError::NotRequested.into());
         }
         Ok(())
@@ -153,6 +169,7 @@ impl ReaderBuilder {
             ("until_lsn", self.until.is_some()),
             ("resume", self.resume.is_some()),
             ("two_phase", self.start.options.two_phase),
+            ("and_added", self.snapshot.as_ref().is_some_and(Snapshot::is_added)),
         ] {
             if is_set {
                 return Err(SnapshotError::without_stream(option));

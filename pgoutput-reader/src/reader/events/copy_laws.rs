@@ -1,6 +1,7 @@
 //! The law of the initial copy: wherever readers are interrupted, and however they continue, the
 //! events that were delivered amount to the source.
 
+mod added;
 mod cases;
 mod history;
 mod model;
@@ -83,6 +84,7 @@ fn runs() -> impl Strategy<Value = Vec<Run>> {
                     stores_idle,
                     resumes,
                     reports,
+                    additions: Vec::new(),
                 }
             },
         );

@@ -67,6 +67,7 @@ fn resumed_events(
         slot,
         publications: 1,
         copied: None,
+        known: None,
     };
     let acknowledger = Acknowledger::new(reader, mode);
     let acknowledged = Arc::clone(acknowledger.lsns());

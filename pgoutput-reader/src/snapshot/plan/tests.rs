@@ -15,6 +15,7 @@ pub(in crate::snapshot) fn table(schema: &str, name: &str) -> PublishedTable {
         all_columns: vec![],
         row_filter: None,
         leaves: vec![leaf(20_000, schema, name, 10)],
+        entries_id: 0,
         was_changed: false,
     }
 }

@@ -79,6 +79,7 @@ pub(super) fn table(
         all_columns: all.iter().map(|attribute| escaped(&attribute.name)).collect(),
         row_filter: any_of(&filters),
         leaves: member.leaves.iter().map(|leaf| self::leaf(leaf)).collect::<Result<_, _>>()?,
+        entries_id: facts.entries_id(relation),
         was_changed: relation.was_changed || member.leaves.iter().any(|leaf| leaf.was_changed),
     })
 }

@@ -3,7 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+
+use crate::event::fnv::fnv;
 
 /// The relations and publications of the catalogue.
 #[derive(Debug, Default)]
@@ -11,8 +13,9 @@ pub(super) struct Facts {
     pub(super) publications: Vec<Publication>,
     /// The tables that publications list, by the oids of publication and table.
     pub(super) entries: HashMap<(u32, u32), Entry>,
-    /// The schemas that publications list, by the oids of publication and schema.
-    pub(super) schemas: HashSet<(u32, u32)>,
+    /// The oids of the entries of schemas that publications list, by the oids of publication and
+    /// schema.
+    pub(super) schemas: HashMap<(u32, u32), u32>,
     /// The tables that may be published, and the partitioned tables above them, by their oids.
     pub(super) relations: BTreeMap<u32, Relation>,
 }
@@ -34,6 +37,7 @@ pub(super) struct Publication {
 /// A row of `pg_publication_rel`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Entry {
+    pub(super) oid: u32,
     /// The numbers of the columns.
     pub(super) columns: Option<Vec<i16>>,
     /// An SQL expression.
@@ -190,7 +194,32 @@ impl Facts {
 
     fn lists(&self, publication: &Publication, relation: &Relation) -> bool {
         self.entries.contains_key(&(publication.oid, relation.oid))
-            || self.schemas.contains(&(publication.oid, relation.schema_oid))
+            || self.schemas.contains_key(&(publication.oid, relation.schema_oid))
+    }
+
+    /// Returns a number for the entries of the catalogue by which a relation is published. A table
+    /// that leaves a publication and joins it again has another one: each entry has an oid.
+    pub(super) fn entries_id(&self, relation: &Relation) -> u32 {
+        let mut oids: Vec<u32> = Vec::new();
+        let relations = self.ancestors(relation);
+        for relation in relations.into_iter().chain([relation]) {
+            for publication in &self.publications {
+                if publication.all_tables {
+                    oids.push(publication.oid);
+                }
+                let entry = self.entries.get(&(publication.oid, relation.oid));
+                oids.extend(entry.map(|entry| entry.oid));
+                oids.extend(self.schemas.get(&(publication.oid, relation.schema_oid)));
+            }
+        }
+        oids.sort_unstable();
+        oids.dedup();
+        if let [one] = oids[..] {
+            return one;
+        }
+        let hash = fnv(oids.into_iter().flat_map(u32::to_le_bytes));
+        // Both halves count.
+        u32::try_from((hash ^ (hash >> 32)) & u64::from(u32::MAX)).unwrap_or_default()
     }
 
     /// Returns the partitioned tables above a relation, the closest first.
@@ -231,8 +260,8 @@ impl Facts {
     /// Returns a publication's entry for a table, unless the publication has all tables, or all of
     /// its schema, which excludes filters and lists.
     pub(super) fn entry(&self, publication: &Publication, table: &Relation) -> Option<&Entry> {
-        let has_all =
-            publication.all_tables || self.schemas.contains(&(publication.oid, table.schema_oid));
+        let has_all = publication.all_tables
+            || self.schemas.contains_key(&(publication.oid, table.schema_oid));
         self.entries.get(&(publication.oid, table.oid)).filter(|_| !has_all)
     }
 }

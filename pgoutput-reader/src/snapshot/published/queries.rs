@@ -40,7 +40,7 @@ pub(super) fn entries(publications: &[u32], version: ServerVersion) -> String {
         "NULL, NULL"
     };
     format!(
-        "SELECT entry.prpubid, entry.prrelid, {lists}
+        "SELECT entry.prpubid, entry.prrelid, entry.oid, {lists}
 FROM pg_catalog.pg_publication_rel AS entry
 WHERE entry.prpubid OPERATOR(pg_catalog.=) ANY ({})",
         array(publications)
@@ -51,7 +51,7 @@ WHERE entry.prpubid OPERATOR(pg_catalog.=) ANY ({})",
 pub(super) fn schemas(publications: &[u32], version: ServerVersion) -> Option<String> {
     (version.major() >= 15).then(|| {
         format!(
-            "SELECT entry.pnpubid, entry.pnnspid
+            "SELECT entry.pnpubid, entry.pnnspid, entry.oid
 FROM pg_catalog.pg_publication_namespace AS entry
 WHERE entry.pnpubid OPERATOR(pg_catalog.=) ANY ({})",
             array(publications)
@@ -69,6 +69,14 @@ pub(super) enum Start<'a> {
     },
 }
 
+/// Whether the sizes of relations are queried as well. This waits for sessions that have locked one
+/// exclusively.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sizes {
+    Queried,
+    LeftOut,
+}
+
 /// Permanent tables and partitioned tables, with their partitions, after an oid: `limit` of them in
 /// the order of the oids.
 ///
@@ -78,6 +86,7 @@ pub(super) fn relations(
     start: &Start<'_>,
     after: u32,
     limit: usize,
+    sizes: Sizes,
     version: ServerVersion,
 ) -> String {
     let start = match start {
@@ -98,6 +107,15 @@ pub(super) fn relations(
         "true"
     };
     let (schema, name) = (hex!("namespace.nspname"), hex!("class.relname"));
+    let pages = match sizes {
+        Sizes::Queried => {
+            "CASE WHEN class.relkind OPERATOR(pg_catalog.=) 'r'
+            THEN pg_catalog.pg_relation_size(class.oid::pg_catalog.regclass, 'main')
+                 OPERATOR(pg_catalog./)
+                 pg_catalog.current_setting('block_size')::pg_catalog.int8 END"
+        }
+        Sizes::LeftOut => "NULL",
+    };
     format!(
         "WITH RECURSIVE member AS (
     SELECT class.oid FROM pg_catalog.pg_class AS class WHERE {start}
@@ -114,10 +132,7 @@ SELECT class.oid, class.relkind, class.relpersistence, class.relnamespace, {sche
        (SELECT partition.inhparent FROM pg_catalog.pg_inherits AS partition
         WHERE partition.inhrelid OPERATOR(pg_catalog.=) class.oid
           AND class.relispartition AND {attached}),
-       CASE WHEN class.relkind OPERATOR(pg_catalog.=) 'r'
-            THEN pg_catalog.pg_relation_size(class.oid::pg_catalog.regclass, 'main')
-                 OPERATOR(pg_catalog./)
-                 pg_catalog.current_setting('block_size')::pg_catalog.int8 END,
+       {pages},
        class.reltuples, class.relpages, {is_heap},
        pg_catalog.has_table_privilege(class.oid, 'SELECT'),
        CASE WHEN pg_catalog.has_schema_privilege(namespace.oid, 'USAGE')

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::columns::{Attribute, Attributes, Generated};
 use super::facts::{Entry, Facts, Membership, Publication, Relation, Size};
 use super::fields::Fields;
-use super::queries::{self, Start};
+use super::queries::{self, Sizes, Start};
 use crate::connection::{Connection, QueryRow};
 use crate::error::Error;
 use crate::server_version::ServerVersion;
@@ -41,7 +41,7 @@ impl<'c> Reading<'c> {
     }
 
     /// Reads what the publications have, and the relations concerned.
-    pub(super) fn facts(&mut self) -> Result<Facts, Error> {
+    pub(super) fn facts(&mut self, sizes: Sizes) -> Result<Facts, Error> {
         let publications = std::mem::take(&mut self.publications);
         let oids: Vec<u32> = publications.iter().map(|publication| publication.oid).collect();
         let entries = self.rows(&queries::entries(&oids, self.version))?;
@@ -54,7 +54,7 @@ impl<'c> Reading<'c> {
         let mut facts = Facts { publications, entries, schemas, ..Facts::default() };
         let listed: BTreeSet<u32> = facts.entries.keys().map(|(_, table)| *table).collect();
         let listed: Vec<u32> = listed.into_iter().collect();
-        let schemas: Vec<u32> = facts.schemas.iter().map(|(_, schema)| *schema).collect();
+        let schemas: Vec<u32> = facts.schemas.keys().map(|(_, schema)| *schema).collect();
         let start = if facts.publications.iter().any(|publication| publication.all_tables) {
             Start::All
         } else {
@@ -62,7 +62,7 @@ impl<'c> Reading<'c> {
         };
         let mut after = 0;
         loop {
-            let page = self.rows(&queries::relations(&start, after, PAGE, self.version))?;
+            let page = self.rows(&queries::relations(&start, after, PAGE, sizes, self.version))?;
             for row in &page {
                 let relation = relation(row)?;
                 after = relation.oid;
@@ -119,13 +119,14 @@ fn publication(row: &QueryRow) -> Result<Publication, Error> {
 fn entry(row: &QueryRow) -> Result<((u32, u32), Entry), Error> {
     let mut fields = Fields::new(row, "pg_publication_rel");
     let key = (fields.parse("prpubid")?, fields.parse("prrelid")?);
+    let oid = fields.parse("oid")?;
     let columns = fields.numbers("prattrs")?;
-    Ok((key, Entry { columns, filter: fields.bytes_optional("prqual")? }))
+    Ok((key, Entry { oid, columns, filter: fields.bytes_optional("prqual")? }))
 }
 
-fn schema(row: &QueryRow) -> Result<(u32, u32), Error> {
+fn schema(row: &QueryRow) -> Result<((u32, u32), u32), Error> {
     let mut fields = Fields::new(row, "pg_publication_namespace");
-    Ok((fields.parse("pnpubid")?, fields.parse("pnnspid")?))
+    Ok(((fields.parse("pnpubid")?, fields.parse("pnnspid")?), fields.parse("oid")?))
 }
 
 fn relation(row: &QueryRow) -> Result<Relation, Error> {

@@ -33,6 +33,10 @@ impl Replication {
             stream.tick()?;
         }
         if copy.is_complete() {
+            if self.additions.is_running() {
+                self.finish_addition();
+                return Ok(Step::TimedOut);
+            }
             return if self.settings.ends_after_copy() {
                 Ok(Step::Stopped)
             } else {
@@ -86,7 +90,9 @@ impl Replication {
 
     /// Starts the stream after the initial copy, on its connection.
     fn start_stream(&mut self) -> Result<Step<Frame>, Error> {
-        let connection = self.copy.take().and_then(|copy| copy.into_connection());
+        let Some(copy) = self.copy.take() else { return Ok(Step::Stopped) };
+        self.identity = copy.identity();
+        let connection = copy.into_connection();
         let Some(mut connection) = connection else { return Ok(Step::Restarted) };
         // Nobody held it during the copy. The server would skip the changes that another client
         // has read.

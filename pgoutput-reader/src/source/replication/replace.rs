@@ -61,6 +61,7 @@ impl Replication {
 
     /// Does the same as [`replace`](Self::replace), without the name.
     pub(super) fn replaced(&mut self, error: Error) -> Result<(), Error> {
+        let may_add_again = self.interrupt_addition() && needs_other_snapshot(&error);
         // After its end, a copy needs no other snapshot.
         if let Some(copy) = self.copy.take().filter(|copy| !copy.is_complete()) {
             if self.settings.ends_after_copy() {
@@ -71,13 +72,15 @@ impl Replication {
                 return Err(ErrorKind::TemporarySlotLost { slot, cause: error }.into());
             }
             self.lost_copy = Some((copy.copied(), copy.repeats()));
+            self.identity = copy.identity();
             if !is_transient(&error) && !needs_other_snapshot(&error) {
                 return Err(error);
             }
             if self.stability.is_stable(Instant::now(), self.settings.reconnect.stable_after()) {
                 self.outage = None;
             }
-        } else if !is_transient(&error) && !self.can_do_without_streaming(&error) {
+        } else if !(may_add_again || is_transient(&error) || self.can_do_without_streaming(&error))
+        {
             return Err(error);
         }
         if self.settings.temporary {

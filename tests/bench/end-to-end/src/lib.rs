@@ -12,8 +12,8 @@
 //! target/release/copy                                # the initial copy, beside psql and pg_dump
 //! ```
 //!
-//! `--help` has the units, ranges and defaults of each. `throughput` and `copy` need Linux, which reports
-//! the resource usage of processes.
+//! `--help` has the units, ranges and defaults of each. `throughput` and `copy` need Linux, which
+//! reports the resource usage of processes.
 //!
 //! Every consumer reads the same WAL from a copy of the same slot, in turns. Their ratio within one
 //! run is what counts. The consumers that can report how many rows they read, and a consumer that

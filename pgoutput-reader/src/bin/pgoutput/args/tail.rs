@@ -23,9 +23,10 @@ pub(crate) struct Tail {
     pub(crate) create_slot: bool,
 
     /// Print the rows of the published tables first, with op R, and an object with op Z after them.
-    /// initial: if the slot does not exist (--create-slot), or its copy was not completed.
-    #[arg(long, value_enum)]
-    pub(crate) snapshot: Option<SnapshotArg>,
+    /// initial: if the slot does not exist (--create-slot), or its copy was not completed. added:
+    /// of tables that join the publications later, after an object with op T. initial,added: both.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) snapshot: Vec<SnapshotArg>,
 
     /// Copy only this table; may be repeated. The changes of all tables are printed. Written as in
     /// SQL, with its schema: public.orders or 'public."Orders" WHERE id > 100', which copies only
@@ -162,6 +163,7 @@ pub(crate) struct Tail {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SnapshotArg {
     Initial,
+    Added,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -62,6 +62,7 @@ fn events(capture: &str) -> Vec<ChangeEvent> {
         slot: "s".into(),
         publications: 0,
         copied: None,
+        known: None,
     });
     let (mut relations, mut in_stream, mut events) = (Relations::new(), false, Vec::new());
     for line in capture.lines() {

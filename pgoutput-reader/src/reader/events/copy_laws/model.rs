@@ -1,6 +1,7 @@
 //! A source without a server: a history of transactions, copied in a snapshot and then streamed,
 //! over connections that can be cut after any step.
 
+mod added;
 mod copy;
 
 use std::io;
@@ -11,12 +12,14 @@ use pgoutput_decode::{Lsn, Message, PrimaryKeepalive, TimestampTz};
 
 use super::history::{History, TABLES, state};
 use super::wal::{Sent, Wal, sent};
-use crate::delivery::Due;
+use crate::delivery::{Between, Due};
 use crate::error::{Error, ErrorKind};
 use crate::event::StreamIdentity;
 use crate::schema::{Facts, Need, Schemas, TableDescription};
 use crate::source::{CopyPart, Source, Step};
 use crate::stream::{AcknowledgedLsns, StreamEvent};
+pub(super) use added::Addition;
+use added::Additions;
 pub(super) use copy::{CopyLsns, Left, ModelCopy};
 
 /// What is sent, and how.
@@ -34,6 +37,8 @@ pub(super) struct Plan {
     pub(super) stop: Option<usize>,
     /// Whether no table is published any more in the second snapshot.
     pub(super) unpublishes: bool,
+    /// The tables that are added, in this order.
+    pub(super) additions: Vec<Addition>,
 }
 
 /// The loss of the connection of a copy.
@@ -59,6 +64,7 @@ pub(super) struct Model {
     cut_in: Option<usize>,
     /// What is to be copied in another snapshot.
     lost_copy: Option<Left>,
+    additions: Additions,
     /// The number of transactions in the last snapshot.
     visible: usize,
     /// Where every stream starts, unless more is acknowledged.
@@ -87,6 +93,8 @@ pub(super) struct Start {
     pub(super) from: Lsn,
     pub(super) confirmed: Lsn,
     pub(super) acknowledged: Arc<AcknowledgedLsns>,
+    /// The tables to be added at first.
+    pub(super) to_add: Vec<u32>,
 }
 
 impl Model {
@@ -100,6 +108,7 @@ impl Model {
             copy: None,
             cut_in: None,
             lost_copy: None,
+            additions: Additions::new(start.to_add),
             visible,
             start_lsn: start.from,
             acknowledged: start.acknowledged,
@@ -189,6 +198,9 @@ impl Source for Model {
         }
         self.steps += 1;
         if let Some(copy) = self.copy.take() {
+            if self.additions.is_running() {
+                return self.step_of_addition(copy);
+            }
             return self.step_of_copy(copy);
         }
         if std::mem::take(&mut self.is_lost) {
@@ -206,6 +218,11 @@ impl Source for Model {
             return Err(reset());
         }
         Ok(self.message().unwrap_or(Step::Stopped))
+    }
+
+    fn between(&mut self, between: Between<'_>) -> Result<Option<Arc<StreamIdentity>>, Error> {
+        self.start_addition(between);
+        Ok(None)
     }
 
     fn step_after_stop(&mut self, _: Instant) -> Result<Step<usize>, Error> {

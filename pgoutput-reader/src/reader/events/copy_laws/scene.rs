@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pgoutput_decode::Lsn;
+use pgoutput_decode::{Lsn, Oid};
 
 use super::super::{Events, Waited};
 use super::history::{Change, History, TABLES, Transaction, state};
-use super::model::{CopyCut, CopyLsns, Left, Model, ModelCopy, Plan, Start};
+use super::model::{Addition, CopyCut, CopyLsns, Left, Model, ModelCopy, Plan, Start};
 use super::wal::Wal;
 use crate::delivery::{
     Acknowledge, Acknowledger, Delivery, Idle, OutputSettings, Resume, Settings,
@@ -47,6 +47,8 @@ pub(super) struct Run {
     pub(super) resumes: bool,
     /// Whether the server learns of what was acknowledged last.
     pub(super) reports: bool,
+    /// The tables that are added.
+    pub(super) additions: Vec<Addition>,
 }
 
 /// An event, as a program keeps it.
@@ -154,6 +156,7 @@ impl Scene {
             slot: "s".into(),
             publications: 1,
             copied: None,
+            known: None,
         });
         let acknowledger = Acknowledger::new(reader, mode);
         let floor = if unfinished.is_some() { confirmed.max(start_lsn) } else { confirmed };
@@ -177,7 +180,12 @@ impl Scene {
             output: OutputSettings::default(),
         };
         let mut delivery = Delivery::new(settings, Instant::now());
+        let after_commit = position.is_some_and(|last| last.raw_index().is_some());
+        let read = Lsn::new(start_lsn.as_u64() + u64::from(after_commit));
+        delivery.add_read(confirmed.max(read));
+        let mut to_add = Vec::new();
         if let Some(copied) = stored_copy.flatten().filter(Copied::is_complete) {
+            to_add.extend(copied.to_add().map(Oid::as_u32));
             delivery.set_copied(copied);
         }
         let start = Start {
@@ -189,6 +197,7 @@ impl Scene {
             from: start_lsn,
             confirmed,
             acknowledged,
+            to_add,
         };
         let source = Model::new(start, plan);
         Events::new(source, delivery, Schemas::new("app", 100), SpillOptions::new())
@@ -236,6 +245,7 @@ impl Scene {
             keepalives: run.keepalives,
             stop: run.stop,
             unpublishes: false,
+            additions: run.additions.clone(),
         }
     }
 

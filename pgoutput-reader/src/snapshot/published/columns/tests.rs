@@ -43,7 +43,7 @@ fn described(
             Publication { oid, inserts: true, generated: *generated, ..Publication::default() };
         facts.publications.push(publication);
         let columns = list.map(<[i16]>::to_vec);
-        facts.entries.insert((oid, TABLE), Entry { columns, filter: None });
+        facts.entries.insert((oid, TABLE), Entry { oid: 800, columns, filter: None });
     }
     table(&facts, &facts.memberships()[0], attributes)
 }

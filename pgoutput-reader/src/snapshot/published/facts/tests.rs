@@ -36,7 +36,7 @@ fn facts(publications: Vec<Publication>, listed: &[(u32, u32)]) -> Facts {
     Facts {
         publications,
         entries: listed.iter().map(|key| (*key, Entry::default())).collect(),
-        schemas: HashSet::new(),
+        schemas: HashMap::new(),
         relations: relations.into_iter().map(|relation| (relation.oid, relation)).collect(),
     }
 }
@@ -89,7 +89,7 @@ fn the_topmost_table_of_all_publications_wins_in_any_order() {
 fn a_schema_has_its_tables_and_partitions_of_its_tables() {
     let of = |via_root, schema| {
         let mut facts = facts(vec![listing(1, via_root)], &[]);
-        facts.schemas.insert((1, schema));
+        facts.schemas.insert((1, schema), 900);
         published(&facts)
     };
     assert_eq!(of(false, 2), alone(&[11, 13, 20]));
@@ -123,7 +123,7 @@ fn filters(publications: Vec<(Publication, Option<&str>)>) -> Option<Vec<String>
     for (publication, filter) in facts.publications.iter().zip(filters) {
         if !publication.all_tables {
             let filter = filter.map(|text| text.as_bytes().to_vec());
-            facts.entries.insert((publication.oid, 20), Entry { columns: None, filter });
+            facts.entries.insert((publication.oid, 20), Entry { oid: 800, columns: None, filter });
         }
     }
     let members = facts.memberships();

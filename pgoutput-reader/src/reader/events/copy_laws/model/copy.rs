@@ -119,6 +119,11 @@ impl ModelCopy {
         Some(step)
     }
 
+    /// Returns whether the end was delivered.
+    pub(super) fn is_complete(&self) -> bool {
+        self.parts.is_empty()
+    }
+
     /// Returns what is left if the connection is lost now.
     pub(super) fn left(&self) -> Left {
         self.left.clone()
