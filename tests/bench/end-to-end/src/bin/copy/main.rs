@@ -79,12 +79,12 @@ fn run(args: &Args) -> Result<(), Problem> {
 
 /// Creates the tables and the publication `p`, and returns the number of rows.
 fn write(client: &mut Client, rows: u32) -> Result<u32, Problem> {
+    const COLUMNS: &str = "id int primary key, a text, b int8, c timestamptz, d numeric, e bool";
+    const ROW: &str = "g, 'some text of a row', g * 7, now(), g * 1.25, g % 2 = 0";
     for table in 1..=TABLES {
         client.batch_execute(&format!(
-            "create table t{table} (id int primary key, a text, b int8, c timestamptz, d numeric,
-                e bool);
-             insert into t{table} select g, 'some text of a row', g * 7, now(), g * 1.25, g % 2 = 0
-                from pg_catalog.generate_series(1, {rows}) g"
+            "create table t{table} ({COLUMNS});
+             insert into t{table} select {ROW} from pg_catalog.generate_series(1, {rows}) g"
         ))?;
     }
     // Nothing is left to do for the first reader of a page.
