@@ -2,6 +2,7 @@
 //! SQL of ours may choose any of them.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use pgoutput_decode::Lsn;
 use pgoutput_harness::{Database, Server, shared};
 use pgoutput_reader::config::TargetSessionAttrs;
 use pgoutput_reader::{
-    Config, Connection, ErrorKind, Idle, Next, Reader, ReaderBuilder, Reconnect, SetupError,
-    SlotCreation, StreamOptions,
+    Config, Connection, ErrorKind, Idle, Next, Op, Reader, ReaderBuilder, Reconnect, SetupError,
+    SlotCreation, Snapshot, SnapshotTable, StreamOptions,
 };
 use pgoutput_tests::{InTime as _, eventually};
 use postgres::Client;
@@ -333,6 +334,57 @@ fn no_hostile_function_runs_in_the_reader() {
 
         hostile.drop_slot();
         hostile.run("TRUNCATE public.t; ALTER TYPE public.pair DROP ATTRIBUTE n");
+    });
+}
+
+/// Reads up to the end of a copy, and returns the number of its rows.
+fn copied(reader: &mut Reader) -> usize {
+    let mut rows = 0;
+    loop {
+        let event = reader.next_in_time().expect("an event").unwrap_or_else(|e| panic!("{e}"));
+        match event.op() {
+            Op::SnapshotRow => rows += 1,
+            Op::SnapshotEnd => return rows,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn no_hostile_function_runs_in_copies() {
+    everywhere(|hostile| {
+        hostile.run(&format!(
+            "INSERT INTO public.t VALUES (1, {ROW}), (2, {ROW});
+             CREATE TABLE public.later (id pg_catalog.int4 PRIMARY KEY, p public.pair);
+             INSERT INTO public.later VALUES (1, '(1,ok)')"
+        ));
+        for jobs in [1, 3] {
+            let snapshot = |snapshot: Snapshot| snapshot.jobs(NonZeroU32::new(jobs).unwrap());
+            let some = [SnapshotTable::new("public", "t").filter("id > 1 AND v || 'y' = 'xy'")];
+            let mut reader = Reader::builder(&hostile.dsn())
+                .publication("p")
+                .options(StreamOptions::new().binary(true))
+                .snapshot(snapshot(Snapshot::alone().only(some)))
+                .connect()
+                .unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(copied(&mut reader), 1);
+            hostile.check("a copy alone");
+            let mut reader = hostile
+                .builder()
+                .slot_creation(SlotCreation::IfMissing)
+                .snapshot(snapshot(Snapshot::initial().and_added(true)))
+                .connect()
+                .unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(copied(&mut reader), 2);
+            hostile.check("an initial copy");
+            hostile.run("ALTER PUBLICATION p ADD TABLE public.later");
+            assert_eq!(copied(&mut reader), 1);
+            hostile.check("a copy of an added table");
+            drop(reader);
+            hostile.run("ALTER PUBLICATION p DROP TABLE public.later");
+            hostile.drop_slot();
+        }
+        hostile.run("TRUNCATE public.t; DROP TABLE public.later");
     });
 }
 
