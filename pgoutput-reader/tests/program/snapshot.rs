@@ -137,7 +137,7 @@ fn kill(mut child: Child) {
 }
 
 /// Kills a program by the growth of its output file, which it may shorten first.
-fn kill_at(path: &Path, child: Child, when: Kill) {
+fn kill_at(path: &Path, mut child: Child, when: Kill) {
     let bytes = match when {
         Kill::After(time) => {
             thread::sleep(time);
@@ -156,6 +156,7 @@ fn kill_at(path: &Path, child: Child, when: Kill) {
                 return kill(child);
             }
         }
+        assert_eq!(child.try_wait().unwrap(), None, "the program ended by itself");
         assert!(start.elapsed() < TIMEOUT, "nothing was printed");
         thread::sleep(Duration::from_millis(1));
     }
@@ -199,6 +200,8 @@ fn kill_runs(fixture: &Fixture<'_>, mut run: impl FnMut(u64, Kill)) {
                 0 => Kill::After(Duration::from_millis(numbers.below(100))),
                 _ => Kill::Printed(1 + numbers.below(COPY_BYTES * 5 / 4)),
             };
+            // A program ends if its slot is still used by the one before.
+            fixture.wait_until_free();
             run(number, kill);
         }
         drop(ending);

@@ -152,6 +152,8 @@ fn tables_that_join_are_in_the_output_file_once_however_often_the_program_is_kil
         thread::scope(|scope| {
             scope.spawn(|| write(&fixture, &ended));
             for run in 0..RUNS {
+                // A program ends if its slot is still used by the one before.
+                fixture.wait_until_free();
                 let child = tail(&fixture, folder.path()).stderr(Stdio::null()).spawn();
                 let mut child = child.unwrap();
                 thread::sleep(Duration::from_millis(numbers.below(500)));
