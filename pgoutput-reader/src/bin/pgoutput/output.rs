@@ -125,9 +125,9 @@ impl Output {
         if let Some((position, length)) = self.pending.take() {
             if let Some((file, _)) = &mut self.position_file {
                 self.out.get_ref().sync_data()?;
-                file.store(&Stored { length, position: Some(position.clone()) }).map_err(
-                    |error| io::Error::other(format!("{}: {error}", file.path().display())),
-                )?;
+                file.store(&Stored::at(length, position.clone())).map_err(|error| {
+                    io::Error::other(format!("{}: {error}", file.path().display()))
+                })?;
             }
             // The position is one of this reader's.
             self.acknowledger.acknowledge_through(position).map_err(io::Error::other)?;

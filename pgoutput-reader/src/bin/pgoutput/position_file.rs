@@ -26,12 +26,18 @@ pub(crate) struct Stored {
     pub(crate) length: u64,
     /// The position of the last change before that; `None` before the first.
     pub(crate) position: Option<Position>,
+    /// Whether an initial copy was started that has no position yet.
+    copies: bool,
 }
 
 impl PositionFile {
     /// Opens the output file and cuts it to what is complete. The first time, both files are
-    /// created.
-    pub(crate) fn open(output: &Path, path: &Path) -> Result<(Self, File, Stored), String> {
+    /// created. `copies` is whether an initial copy comes first.
+    pub(crate) fn open(
+        output: &Path,
+        path: &Path,
+        copies: bool,
+    ) -> Result<(Self, File, Stored), String> {
         let failed = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
         if output == path || output == new_path(path) {
             return Err(format!("{}: the two files must be different", output.display()));
@@ -64,7 +70,7 @@ impl PositionFile {
                 (file, stored)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && length == 0 => {
-                let first = Stored { length: 0, position: None };
+                let first = Stored { length: 0, position: None, copies };
                 (replace(path, &first).map_err(|error| failed(path, &error))?, first)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -83,6 +89,14 @@ impl PositionFile {
                 output.display(),
                 path.display(),
                 stored.length
+            ));
+        }
+        // Its slot would count as read, and the rows would never be copied.
+        if stored.copies && !copies {
+            return Err(format!(
+                "{}: the initial copy was interrupted: start again with --snapshot initial, or \
+                 remove both files and the slot",
+                path.display()
             ));
         }
         out.set_len(stored.length).map_err(|error| failed(output, &error))?;
@@ -141,18 +155,28 @@ fn sync_folder(file: &Path) -> io::Result<()> {
 }
 
 impl Stored {
+    /// The output file is complete up to `length`, where the position is.
+    pub(crate) fn at(length: u64, position: Position) -> Self {
+        Self { length, position: Some(position), copies: false }
+    }
+
     fn read(text: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(text).ok()?;
         let position = match value.get("position")? {
             Value::Null => None,
             position => Some(position.as_str()?.parse().ok()?),
         };
-        Some(Self { length: value.get("length")?.as_u64()?, position })
+        let copies = value.get("snapshot").is_some_and(|snapshot| *snapshot == json!("initial"));
+        Some(Self { length: value.get("length")?.as_u64()?, position, copies })
     }
 
     fn to_text(&self) -> String {
         let position = self.position.as_ref().map(Position::to_string);
-        format!("{}\n", json!({ "length": self.length, "position": position }))
+        let mut object = json!({ "length": self.length, "position": position });
+        if self.copies {
+            object["snapshot"] = json!("initial");
+        }
+        format!("{object}\n")
     }
 }
 
@@ -164,8 +188,8 @@ mod tests {
 
     #[test]
     fn what_is_stored_is_read_again() {
-        for position in [None, Some(POSITION.parse().unwrap())] {
-            let stored = Stored { length: 7, position };
+        let first = |copies| Stored { length: 0, position: None, copies };
+        for stored in [first(false), first(true), Stored::at(7, POSITION.parse().unwrap())] {
             assert_eq!(Stored::read(&stored.to_text()), Some(stored));
         }
         for text in ["", "{", "{}", "[]", "{\"length\":7}", "{\"length\":7,\"position\":\"x\"}"] {
@@ -174,13 +198,29 @@ mod tests {
     }
 
     #[test]
+    fn an_interrupted_copy_is_continued_only_as_a_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let (output, path) = (folder.path().join("out"), folder.path().join("position"));
+        let open = |copies| PositionFile::open(&output, &path, copies);
+        drop(open(true).unwrap());
+        fs::write(&output, b"row\n").unwrap();
+        let refused = open(false).unwrap_err();
+        assert!(refused.contains("--snapshot initial"), "{refused}");
+        assert_eq!(fs::read(&output).unwrap(), b"row\n");
+        let (mut file, ..) = open(true).unwrap();
+        file.store(&Stored::at(0, POSITION.parse().unwrap())).unwrap();
+        drop(file);
+        open(false).unwrap();
+    }
+
+    #[test]
     fn an_output_file_is_cut_to_what_is_complete() {
         let folder = tempfile::tempdir().unwrap();
         let (output, path) = (folder.path().join("out"), folder.path().join("position"));
-        let open = || PositionFile::open(&output, &path);
+        let open = || PositionFile::open(&output, &path, false);
         let (file, mut out, stored) = open().unwrap();
-        assert_eq!(stored, Stored { length: 0, position: None });
-        let other = PositionFile::open(&folder.path().join("other"), &path).unwrap_err();
+        assert_eq!(stored, Stored { length: 0, position: None, copies: false });
+        let other = PositionFile::open(&folder.path().join("other"), &path, false).unwrap_err();
         assert!(other.contains("position: another process"), "{other}");
         out.write_all(b"one\ntwo\n").unwrap();
         let second = open().unwrap_err();
@@ -191,9 +231,9 @@ mod tests {
         let (mut file, _, _) = open().unwrap();
         assert_eq!(fs::read(&output).unwrap(), b"");
         fs::write(&output, b"one\ntwo\nthr").unwrap();
-        let stored = Stored { length: 8, position: Some(POSITION.parse().unwrap()) };
+        let stored = Stored::at(8, POSITION.parse().unwrap());
         file.store(&stored).unwrap();
-        let other = PositionFile::open(&folder.path().join("other"), &path).unwrap_err();
+        let other = PositionFile::open(&folder.path().join("other"), &path, false).unwrap_err();
         assert!(other.contains("position: another process"), "{other}");
         drop(file);
         let (_, mut out, again) = open().unwrap();
@@ -206,12 +246,13 @@ mod tests {
     fn files_that_do_not_belong_together_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let (output, path) = (folder.path().join("out"), folder.path().join("position"));
-        let refused = || PositionFile::open(&output, &path).unwrap_err();
-        let same = PositionFile::open(&path, &path).unwrap_err();
+        let refused = || PositionFile::open(&output, &path, false).unwrap_err();
+        let same = PositionFile::open(&path, &path, false).unwrap_err();
         assert!(same.contains("must be different") && !path.exists(), "{same}");
-        let new = PositionFile::open(&folder.path().join("position.new"), &path).unwrap_err();
+        let new =
+            PositionFile::open(&folder.path().join("position.new"), &path, false).unwrap_err();
         assert!(new.contains("must be different"), "{new}");
-        let folder_as_output = PositionFile::open(folder.path(), &path).unwrap_err();
+        let folder_as_output = PositionFile::open(folder.path(), &path, false).unwrap_err();
         assert!(folder_as_output.contains("regular file"), "{folder_as_output}");
         fs::write(&output, b"one\n").unwrap();
         assert!(refused().contains("is not empty"), "{}", refused());

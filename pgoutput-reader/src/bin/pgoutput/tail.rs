@@ -20,8 +20,9 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
         .map_err(|error| Failure::Usage(error.to_string()))?;
     let (file, position_file, stored) = match (&tail.output, &tail.position_file) {
         (Some(output), Some(path)) => {
+            let copies = tail.snapshot.contains(&SnapshotArg::Initial);
             let (position_file, file, stored) =
-                PositionFile::open(output, path).map_err(Failure::Run)?;
+                PositionFile::open(output, path, copies).map_err(Failure::Run)?;
             (file, Some((position_file, stored.length)), stored.position)
         }
         _ => (stdout::open().map_err(Failure::Run)?, None, None),
