@@ -26,6 +26,11 @@ impl Reader {
     /// continues it too; one that resumes from an earlier position, or from the slot alone, needs
     /// this call again.
     ///
+    /// If the copy cannot start, the stream continues, and the reader tries again after a delay of
+    /// up to a minute: if the role may not read a table, a lock is not granted in time, or the
+    /// server has no slot or connection left. Each attempt that fails is logged as a warning. A
+    /// table that leaves the publications and joins again while it is copied needs this call again.
+    ///
     /// ```no_run
     /// # let mut reader = pgoutput_reader::Reader::builder("").connect()?;
     /// // After ALTER PUBLICATION my_publication ADD TABLE orders

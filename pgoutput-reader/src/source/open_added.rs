@@ -13,6 +13,7 @@ use super::lock_watch::{LockWatch, WaitingSession};
 use super::open::{CopyJobs, Opened, STEP_TIMEOUT, Session, StreamOpener};
 use super::open_copy::{server_state, temporary_name};
 use super::publication_watch::PublicationWatch;
+use super::stream_settings::StreamSettings;
 use crate::catalog::Catalog;
 use crate::connection::{Connection, SystemId};
 use crate::error::{Error, ErrorKind, HistoryError, ProtocolError, SnapshotError};
@@ -243,6 +244,22 @@ impl StreamOpener {
 }
 
 impl Opened {
+    /// Returns a function that adds the name of the slot to an error if the slot of a copy remains,
+    /// and keeps WAL.
+    pub(crate) fn naming(
+        &self,
+        settings: &StreamSettings,
+        slot: &str,
+    ) -> impl Fn(Error) -> Error + use<> {
+        let is_copy = !matches!(self.session, Session::Stream(_));
+        let remains = is_copy && !settings.temporary && !settings.ends_after_copy();
+        let slot = remains.then(|| slot.to_owned());
+        move |error| match &slot {
+            Some(slot) => SnapshotError::interrupted(slot, error),
+            None => error,
+        }
+    }
+
     /// Returns the LSN before which everything is delivered if a reader resumes from this position.
     pub(crate) fn read_lsn(&self, position: Option<&Position>) -> Lsn {
         // The commit of the position starts at its LSN.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use pgoutput_harness::{Server, servers};
 use pgoutput_reader::{
-    Acknowledge, ChangeEvent, ErrorKind, Op, Position, Reader, ReaderBuilder, SlotCreation,
-    Snapshot, SnapshotError, SnapshotTable, StreamOptions,
+    Acknowledge, ChangeEvent, Config, Connection, ErrorKind, Op, Position, Reader, ReaderBuilder,
+    SlotCreation, Snapshot, SnapshotError, SnapshotTable, StreamOptions,
 };
 use pgoutput_tests::{Fixture, InTime as _, Random};
 
@@ -436,5 +436,126 @@ fn a_transaction_that_is_open_does_not_stop_the_stream() {
         let context = format!("PostgreSQL {}", server.major());
         let expected = tables.source(&["a", "b", "low"]);
         replayed(&events, &[(0, "low")]).assert_eq(&expected, &context);
+    }
+}
+
+/// Its changes in between are not in the first copy.
+#[test]
+fn a_table_that_joins_again_while_it_is_copied_is_copied_again() {
+    for server in servers() {
+        let tables = Tables::new(server);
+        let mut reader = tables.reader(|builder| builder);
+        tables.alter("ADD", "low");
+        reader.add_tables(["public.low"]).unwrap();
+        let mut events = read(&mut reader, 10);
+        tables.alter("DROP", "low");
+        tables.fixture.run(["INSERT INTO low VALUES (-2, 'not sent')"]);
+        tables.alter("ADD", "low");
+        for _ in 0..2 {
+            reader.add_tables(["public.low"]).unwrap();
+        }
+        events.extend(read_until(&mut reader, is_end));
+        events.extend(read_until(&mut reader, is_end));
+        events.extend(tables.read_to_end(&mut reader));
+        let context = format!("PostgreSQL {}", server.major());
+        assert_eq!(of(&events, "low").iter().filter(|e| e.op() == Op::Truncate).count(), 2);
+        replayed(&events, &[]).assert_eq(&tables.source(&["low"]), &context);
+        reader.stop().unwrap();
+    }
+}
+
+/// The changes of other tables are delivered meanwhile.
+#[test]
+fn a_copy_that_cannot_start_is_tried_again() {
+    for server in servers() {
+        let tables = Tables::new(server);
+        let role = tables.fixture.database().slot_name("copier");
+        tables.fixture.run([&format!("CREATE ROLE {role} LOGIN REPLICATION")]);
+        let dsn = tables.fixture.database().dsn().replace("user=postgres", &format!("user={role}"));
+        let mut reader = Reader::builder(&dsn)
+            .slot(&tables.slot)
+            .publication(PUBLICATION)
+            .slot_creation(SlotCreation::IfMissing)
+            .connect()
+            .unwrap();
+        tables.alter("ADD", "low");
+        reader.add_tables(["public.low"]).unwrap();
+        let mut events = Vec::new();
+        for _ in 0..4 {
+            events.extend(tables.read_to_end(&mut reader));
+            thread::sleep(Duration::from_millis(500));
+        }
+        assert!(!ops(&events).contains(['T', 'R', 'Z']), "{}", ops(&events));
+        assert_eq!(reader.health().reconnects, 0);
+        tables.fixture.run([&format!("GRANT SELECT ON low TO {role}")]);
+        let events = read_until(&mut reader, is_end);
+        let rows = of(&events, "low").iter().filter(|e| e.op() == Op::SnapshotRow).count();
+        assert_eq!(rows, ROWS, "PostgreSQL {}", server.major());
+        reader.stop().unwrap();
+        tables.fixture.run([&format!("DROP OWNED BY {role}; DROP ROLE {role}")]);
+    }
+}
+
+#[test]
+fn a_server_without_slots_or_connections_left_does_not_stop_the_stream() {
+    for major in servers().iter().map(|server| server.major()) {
+        let server = Server::builder()
+            .setting("max_wal_senders", "2")
+            // One is the fixture's.
+            .setting("max_replication_slots", "3")
+            .start(major)
+            .unwrap();
+        let tables = Tables::new(&server);
+        let mut reader = tables.reader(|builder| builder);
+        let config: Config = tables.fixture.database().dsn().parse().unwrap();
+        for table in ["low", "high"] {
+            tables.alter("ADD", table);
+            reader.add_tables([format!("public.{table}")]).unwrap();
+            let taken = (table == "low").then(|| connect_in_time(&config));
+            let slot = "SELECT pg_create_logical_replication_slot('full', 'pgoutput')";
+            if taken.is_none() {
+                tables.fixture.run([slot]);
+            }
+            let mut events = Vec::new();
+            for _ in 0..3 {
+                events.extend(tables.read_to_end(&mut reader));
+                thread::sleep(Duration::from_millis(500));
+            }
+            assert!(!ops(&events).contains(['T', 'R', 'Z']), "{major}: {}", ops(&events));
+            assert_eq!(reader.health().reconnects, 0, "{major}");
+            match taken {
+                Some(taken) => taken.close().unwrap(),
+                None => tables.fixture.run(["SELECT pg_drop_replication_slot('full')"]),
+            }
+            let events = read_until(&mut reader, is_end);
+            let rows = of(&events, table).iter().filter(|e| e.op() == Op::SnapshotRow).count();
+            assert_eq!(rows, ROWS, "{major}");
+        }
+        reader.stop().unwrap();
+    }
+}
+
+/// Connects once the server has noticed the end of the connection before.
+fn connect_in_time(config: &Config) -> Connection {
+    for _ in 0..100 {
+        if let Ok(connection) = Connection::connect(config) {
+            return connection;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    panic!("no connection is left")
+}
+
+#[test]
+fn a_reader_that_fails_after_the_creation_of_its_slot_names_it() {
+    for major in servers().iter().map(|server| server.major()) {
+        let server = Server::builder().setting("max_wal_senders", "1").start(major).unwrap();
+        let tables = Tables::new(&server);
+        let snapshot = Snapshot::initial().and_added(true);
+        let error = tables.builder().snapshot(snapshot).connect().unwrap_err();
+        let ErrorKind::Snapshot(SnapshotError::Interrupted { slot, cause }) = error.kind() else {
+            panic!("{major}: {error:?}")
+        };
+        assert_eq!((slot, cause.sqlstate()), (&tables.slot, Some("53300")), "{major}");
     }
 }

@@ -87,12 +87,10 @@ impl ReaderBuilder {
         let identity =
             identify(acknowledger.reader(), &opened.system, &opener.start, opened.two_phase);
         let position = stored.map(|stored| stored.position);
-        let additions = opener.additions(
-            self.snapshot.as_ref(),
-            self.slot_wait_limit,
-            &opened,
-            position.as_ref(),
-        )?;
+        let named = opened.naming(&settings, &opener.start.slot);
+        let additions = opener
+            .additions(self.snapshot.as_ref(), self.slot_wait_limit, &opened, position.as_ref())
+            .map_err(&named)?;
         let identity = Arc::new(identity.with_known(additions.known.clone()));
         acknowledger.set_confirmed(opened.floor());
         let resume = position.as_ref().map(|last| Resume::after(last, opened.confirmed));
@@ -124,7 +122,8 @@ impl ReaderBuilder {
         if let Some(copied) = copied.filter(|copied| copied.is_complete()) {
             delivery.set_copied(*copied);
         }
-        let mut source = Replication::new(opener, opened, settings, identity, self.stop)?;
+        let source = Replication::new(opener, opened, settings, identity, self.stop);
+        let mut source = source.map_err(named)?;
         source.set_additions(additions);
         let events = Events::new(source, delivery, schemas, self.spill);
         let mut reader =

@@ -12,7 +12,7 @@ use pgoutput_decode::{Lsn, Oid};
 
 use super::Replication;
 use crate::delivery::Between;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, SnapshotError};
 use crate::event::{Copied, StreamIdentity};
 use crate::snapshot::{JobRows, PublishedNow, Rows};
 use crate::source::Step;
@@ -28,6 +28,13 @@ const ASK_INTERVAL: Duration = Duration::from_secs(1);
 /// The time after which the creation of a slot is looked at again.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
+/// The time after the first attempt to start a copy that failed. It is doubled after each further
+/// one.
+const SHORTEST_DELAY: Duration = Duration::from_secs(1);
+
+/// The longest time between two attempts.
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+
 /// The tables that are added.
 #[derive(Debug)]
 pub(super) struct Additions {
@@ -42,6 +49,10 @@ pub(super) struct Additions {
     /// The tables that were finished when a copy was interrupted.
     interrupted: Option<Copied>,
     opening: Option<Opening>,
+    /// The delay after the last attempt to start a copy, if it failed.
+    delay: Duration,
+    /// The time of the next attempt, if the last one failed.
+    retry_at: Option<Instant>,
     /// The tables that are copied now, if the current copy is one of added tables. Those that have
     /// left the publications are left out, also if these are all.
     running: Option<BTreeSet<Oid>>,
@@ -76,6 +87,15 @@ struct Hold {
     stream_lsn: Lsn,
     /// The commit LSN of the last transaction before.
     commit_lsn: Lsn,
+    /// Whether a part of the copy was delivered, so that nothing of the stream may be read before
+    /// its end.
+    is_interrupted: bool,
+}
+
+impl Opening {
+    fn is_interrupted(&self) -> bool {
+        self.hold.as_ref().is_some_and(|hold| hold.is_interrupted)
+    }
 }
 
 impl Default for Additions {
@@ -88,6 +108,8 @@ impl Default for Additions {
             ask_at: Instant::now(),
             interrupted: None,
             opening: None,
+            delay: Duration::ZERO,
+            retry_at: None,
             running: None,
             watch: None,
             two_phase: false,
@@ -105,6 +127,19 @@ impl Additions {
         self.running.is_some()
     }
 
+    /// Returns whether the next copy will contain this table. A snapshot that was requested before
+    /// may lack changes of a table that has joined again.
+    fn is_waiting(&self, table: Oid) -> bool {
+        let is_requested = self.opening.is_some() || self.is_running();
+        !is_requested && self.tables.contains(&table)
+            || self.joining.iter().any(|joining| joining.tables.contains(&table))
+    }
+
+    /// Returns the time of the next attempt if it is not due yet.
+    fn delayed_until(&self, now: Instant) -> Option<Instant> {
+        self.retry_at.filter(|at| *at > now)
+    }
+
     /// Returns the time at which there is something to do between two transactions.
     fn due_at(&self) -> Option<Instant> {
         if self.opening.is_some() {
@@ -112,7 +147,8 @@ impl Additions {
         }
         let watch = self.watch.as_ref().map(PublicationWatch::due_at);
         let ask = Some(self.ask_at).filter(|_| !self.joining.is_empty());
-        watch.into_iter().chain(ask).min()
+        let retry = self.retry_at.filter(|_| !self.tables.is_empty());
+        watch.into_iter().chain(ask).chain(retry).min()
     }
 }
 
@@ -148,11 +184,8 @@ impl Replication {
     /// LSN. Before that it may have changes of other tables that had the same names.
     pub(crate) fn add_tables(&mut self, lsn: Lsn, tables: impl IntoIterator<Item = Oid>) {
         let additions = &mut self.additions;
-        let is_new = |table: &Oid| {
-            let is_joining = |joining: &Joining| joining.tables.contains(table);
-            !additions.tables.contains(table) && !additions.joining.iter().any(is_joining)
-        };
-        let tables: Vec<Oid> = tables.into_iter().filter(is_new).collect();
+        let tables: Vec<Oid> =
+            tables.into_iter().filter(|table| !additions.is_waiting(*table)).collect();
         if !tables.is_empty() {
             additions.joining.push(Joining { lsn, tables });
         }
@@ -215,7 +248,7 @@ impl Replication {
             && opening.attempt.has_slot()
         {
             let copied = copied().unwrap_or_default().adding(opening.tables.iter().copied());
-            opening.hold = Some(Hold { copied, stream_lsn, commit_lsn });
+            opening.hold = Some(Hold { copied, stream_lsn, commit_lsn, is_interrupted: false });
         }
         if !self.may_add() {
             return Ok(());
@@ -225,13 +258,16 @@ impl Replication {
         // After an interruption, the end is still to be delivered, and nothing of the stream may be
         // read before that.
         let interrupted = self.additions.interrupted.take();
-        if tables.is_empty() && interrupted.is_none() {
+        let is_delayed = || self.additions.delayed_until(Instant::now()).is_some();
+        if interrupted.is_none() && (tables.is_empty() || is_delayed()) {
             return Ok(());
         }
+        self.additions.retry_at = None;
         let hold = interrupted.map(|copied| Hold {
             copied: copied.adding(tables.iter().copied()),
             stream_lsn,
             commit_lsn,
+            is_interrupted: true,
         });
         let attempt = self.addition_attempt(&tables)?;
         self.additions.opening = Some(Opening { attempt, tables, hold });
@@ -262,33 +298,75 @@ impl Replication {
                 stream.tick()?;
             }
             let Some(opening) = &self.additions.opening else { return Ok(Step::TimedOut) };
-            if let Some(result) = opening.attempt.result() {
-                let addition = result?;
-                if let Some(opening) = self.additions.opening.take() {
-                    self.copy_addition(addition, opening)?;
+            let now = Instant::now();
+            let delayed_until = self.additions.delayed_until(now);
+            if self.additions.retry_at.is_some() {
+                if delayed_until.is_none() {
+                    self.retry_addition()?;
+                    continue;
+                }
+            } else if let Some(result) = opening.attempt.result() {
+                match result {
+                    Ok(addition) => {
+                        if let Some(opening) = self.additions.opening.take() {
+                            self.copy_addition(addition, opening)?;
+                        }
+                    }
+                    Err(error) => self.postpone_addition(error)?,
                 }
                 continue;
             }
-            if deadline <= Instant::now() {
+            if deadline <= now {
                 return Ok(Step::TimedOut);
             }
             self.wake
-                .wait(Some(deadline))
+                .wait(Some(delayed_until.map_or(deadline, |at| at.min(deadline))))
                 .map_err(|error| Error::io("waiting for", &self.address, error))?;
         }
+    }
+
+    /// Lets the stream go on, and tries later again to start the copy. After an interruption the
+    /// stream is not read.
+    ///
+    /// # Errors
+    /// The stream cannot go on either, or no attempt can succeed.
+    fn postpone_addition(&mut self, error: Error) -> Result<(), Error> {
+        if is_final(&error) {
+            return Err(error);
+        }
+        let additions = &mut self.additions;
+        let delay = next_delay(additions.delay);
+        log::warn!(
+            "the copy of tables that are added cannot start: {error}; the next attempt is in \
+             {delay:.1?}"
+        );
+        (additions.delay, additions.retry_at) = (delay, Some(Instant::now() + delay));
+        additions.opening.take_if(|opening| !opening.is_interrupted());
+        Ok(())
+    }
+
+    /// Tries again to start a copy that was interrupted.
+    fn retry_addition(&mut self) -> Result<(), Error> {
+        self.additions.retry_at = None;
+        let Some(mut opening) = self.additions.opening.take() else { return Ok(()) };
+        opening.attempt = self.addition_attempt(&opening.tables)?;
+        self.additions.opening = Some(opening);
+        Ok(())
     }
 
     fn copy_addition(&mut self, addition: Addition, opening: Opening) -> Result<(), Error> {
         let Addition { jobs, tables, point } = addition;
         let Opening { tables: requested, hold, .. } = opening;
-        let Some(Hold { copied, stream_lsn, commit_lsn }) = hold else { return Ok(()) };
-        if point <= commit_lsn {
+        let Some(hold) = hold else { return Ok(()) };
+        if point <= hold.commit_lsn {
             // Changes after the snapshot may have been delivered before the stream stopped.
             let attempt = self.addition_attempt(&requested)?;
-            let hold = Some(Hold { copied, stream_lsn, commit_lsn });
+            let hold = Some(hold);
             self.additions.opening = Some(Opening { attempt, tables: requested, hold });
             return Ok(());
         }
+        self.additions.delay = Duration::ZERO;
+        let Hold { copied, stream_lsn, .. } = hold;
         let CopyJobs { keeper, jobs, opener, settings } = jobs;
         let rows = JobRows::new(keeper, opener, settings, jobs, self.wake.clone());
         // Changes of these tables may have been delivered before.
@@ -326,7 +404,8 @@ impl Replication {
     /// was one.
     pub(super) fn interrupt_addition(&mut self) -> bool {
         if let Some(opening) = self.additions.opening.take() {
-            self.additions.interrupted = opening.hold.map(|hold| hold.copied);
+            let interrupted = opening.hold.filter(|hold| hold.is_interrupted);
+            self.additions.interrupted = interrupted.map(|hold| hold.copied);
             return true;
         }
         if self.copy.as_ref().is_some_and(|copy| copy.is_complete()) {
@@ -341,5 +420,54 @@ impl Replication {
             self.identity = copy.identity();
         }
         true
+    }
+}
+
+/// Returns the delay after a further attempt that failed.
+fn next_delay(last: Duration) -> Duration {
+    (last * 2).clamp(SHORTEST_DELAY, LONGEST_DELAY)
+}
+
+/// Returns whether an attempt to start a copy shows another server or history, or no other attempt
+/// can succeed.
+fn is_final(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::History(_)
+            | ErrorKind::ThreadPanicked { .. }
+            | ErrorKind::Snapshot(
+                SnapshotError::OtherServer { .. } | SnapshotError::Excluded { .. }
+            )
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::HistoryError;
+
+    #[test]
+    fn the_delay_grows_up_to_a_limit() {
+        let delays = std::iter::successors(Some(Duration::ZERO), |last| Some(next_delay(*last)));
+        let seconds: Vec<u64> = delays.skip(1).take(8).map(|delay| delay.as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60]);
+    }
+
+    #[test]
+    fn another_history_ends_the_reader() {
+        assert!(is_final(&HistoryError::OtherCluster { expected: 1, found: 2 }.into()));
+        let timeout = ErrorKind::Timeout { doing: "connecting to", address: String::new() };
+        assert!(!is_final(&timeout.into()));
+    }
+
+    #[test]
+    fn a_table_is_requested_again_once_its_snapshot_was() {
+        let (table, tables) = (Oid::new(7), BTreeSet::from([Oid::new(7)]));
+        let mut additions = Additions { tables: tables.clone(), ..Additions::default() };
+        assert!(additions.is_waiting(table));
+        additions.running = Some(tables);
+        assert!(!additions.is_waiting(table));
+        additions.joining.push(Joining { lsn: Lsn::ZERO, tables: vec![table] });
+        assert!(additions.is_waiting(table));
     }
 }
