@@ -46,6 +46,15 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
              user, database and address (a replication=database connection uses the line of the \
              database, not that of \"replication\")"
         }
+        "42501" if by("check_enable_rls") || contains("row-level security policy") => ROW_SECURITY,
+        "42501"
+            if by("aclcheck_error")
+                || ["permission denied for table", "permission denied for relation"]
+                    .iter()
+                    .any(|words| contains(words)) =>
+        {
+            PRIVILEGE
+        }
         "42501" if contains("replication") || contains("WAL sender") || contains("REPLICATION") => {
             ROLE
         }
@@ -142,12 +151,21 @@ fn of_pooler(text: &str) -> bool {
 const ROLE: &str = "give the role the REPLICATION attribute: ALTER ROLE … REPLICATION, or grant \
                     the role that a managed service has for it";
 
+const PRIVILEGE: &str = "grant the role the privilege that it lacks: a copy needs SELECT on each \
+                         table, and USAGE on its schema";
+
+const ROW_SECURITY: &str = "a copy is never restricted silently: give the role the BYPASSRLS \
+                            attribute, or connect as one that the policies do not restrict";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn advice(code: &str, text: &str, context: &str) -> String {
-        let fields = [(b'C', code), (b'M', text), (b'W', context)];
+        of([(b'C', code), (b'M', text), (b'W', context)])
+    }
+
+    fn of<const N: usize>(fields: [(u8, &str); N]) -> String {
         let fields = fields.iter().map(|(name, text)| (*name, text.as_bytes()));
         for_message(&ServerMessage::new(fields, true))
     }
@@ -248,6 +266,32 @@ mod tests {
             let given = advice(code, text, context);
             assert!(given.contains(expected), "{code} {text}: {given:?}");
         }
+    }
+
+    /// The routine decides if the message is translated.
+    #[test]
+    fn a_missing_privilege_for_a_copy_gets_the_advice_for_copies() {
+        for (routine, text, expected) in [
+            ("aclcheck_error", "permission denied for table replication_log", PRIVILEGE),
+            ("aclcheck_error", "keine Berechtigung für Tabelle b", PRIVILEGE),
+            ("", "permission denied for relation b", PRIVILEGE),
+            (
+                "check_enable_rls",
+                "Anfrage würde von Policy für Sicherheit beeinflusst",
+                ROW_SECURITY,
+            ),
+            (
+                "",
+                "query would be affected by row-level security policy for table \"b\"",
+                ROW_SECURITY,
+            ),
+        ] {
+            let given = of([(b'C', "42501"), (b'M', text), (b'R', routine)]);
+            assert_eq!(given, format!("; {expected}"), "{routine} {text}");
+        }
+        let database = "permission denied for database \"app\"";
+        let given = of([(b'C', "42501"), (b'M', database), (b'R', "CheckMyDatabase")]);
+        assert!(given.contains("CONNECT on the database"), "{given}");
     }
 
     #[test]

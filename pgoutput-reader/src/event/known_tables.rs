@@ -8,7 +8,7 @@ use pgoutput_decode::Oid;
 
 /// The tables whose content the events before have, each with a number for the publication entries
 /// by which it is published. A table that leaves a publication and joins it again has another
-/// number, and is not known.
+/// number, and is not known; so does one of which other operations are published.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct KnownTables(BTreeMap<u32, u32>);
 

@@ -73,22 +73,34 @@ impl fmt::Display for SnapshotProgress {
         if *tables_before > 0 {
             write!(f, " ({tables_before} before the interruption)")?;
         }
-        write!(f, ", {rows}")?;
-        if let Some(estimate) = self.estimated_rows.filter(|_| tables_finished < tables) {
-            write!(f, " of about {}", estimate.max(*rows))?;
-        }
-        write!(f, " rows, {:.0} rows/s", self.rows_per_second())
+        let estimate = self.estimated_rows.filter(|_| tables_finished < tables);
+        write!(f, ", {}, {:.0} rows/s", Rows { rows: *rows, estimate }, self.rows_per_second())
     }
 }
 
 impl fmt::Display for TableProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { schema, name, rows, estimated_rows } = self;
-        write!(f, "{}.{}: {rows}", Printable(schema), Printable(name))?;
-        if let Some(estimate) = estimated_rows {
-            write!(f, " of about {}", estimate.max(rows))?;
+        let rows = Rows { rows: *rows, estimate: *estimated_rows };
+        write!(f, "{}.{}: {rows}", Printable(schema), Printable(name))
+    }
+}
+
+/// Displays `7 rows` or `7 of about 100 rows`.
+struct Rows {
+    rows: u64,
+    estimate: Option<u64>,
+}
+
+impl fmt::Display for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rows, estimate } = *self;
+        write!(f, "{rows}")?;
+        let all = estimate.map_or(rows, |estimate| estimate.max(rows));
+        if estimate.is_some() {
+            write!(f, " of about {all}")?;
         }
-        f.write_str(" rows")
+        f.write_str(if all == 1 { " row" } else { " rows" })
     }
 }
 
@@ -178,6 +190,20 @@ mod tests {
         counters.table_finished();
         let progress = counters.progress(1);
         assert_eq!((progress.tables_finished, progress.tables), (3, 3));
+    }
+
+    #[test]
+    fn one_row_is_singular() {
+        for (rows, estimate, expected) in [
+            (1, None, "1 row"),
+            (0, None, "0 rows"),
+            (0, Some(1), "0 of about 1 row"),
+            (1, Some(1), "1 of about 1 row"),
+            (1, Some(2), "1 of about 2 rows"),
+            (3, Some(2), "3 of about 3 rows"),
+        ] {
+            assert_eq!(Rows { rows, estimate }.to_string(), expected);
+        }
     }
 
     #[test]

@@ -339,8 +339,8 @@ fn answer(command: &str, state: &mut MockState) -> Vec<u8> {
         return row(&["?column?"; 19], &values);
     }
     if command.contains("publication.puballtables, publication.pubinsert,") {
-        let names = ["oid", "all", "insert", "update", "delete", "via_root", "generated"];
-        return row(&names, &["5", "f", "t", "t", "t", "f", "n"]);
+        let names = ["oid", "all", "insert", "update", "delete", "truncate", "root", "generated"];
+        return row(&names, &["5", "f", "t", "t", "t", "t", "f", "n"]);
     }
     if command.starts_with("SELECT entry.") {
         return [message(b'C', b"SELECT 0\0"), ready()].concat();

@@ -48,6 +48,17 @@ fn wrong_usage_is_exit_status_2() {
     }
 }
 
+#[test]
+fn tables_that_join_cannot_be_limited_and_the_error_names_the_options() {
+    for snapshot in ["added", "initial,added"] {
+        let arguments = ["tail", "--slot", "s", "--publication", "p", "--table", "public.t"];
+        let output = finished(program().args(arguments).args(["--snapshot", snapshot]));
+        let line = error_line(&output, 2);
+        assert!(line.contains("--table") && line.contains("--snapshot added"), "{line}");
+        assert!(!line.contains("::"), "{line}");
+    }
+}
+
 /// Checks the help of a command: its first line, its options, and the length of its lines.
 fn check_help(command: &str, first: &str, options: &[&str]) {
     let output = finished(program().args([command, "--help"]));

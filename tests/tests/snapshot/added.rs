@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use pgoutput_harness::{Server, servers};
+use pgoutput_harness::{Server, servers, servers_from};
 use pgoutput_reader::{
     Acknowledge, ChangeEvent, Config, Connection, ErrorKind, Op, Position, Reader, ReaderBuilder,
     SlotCreation, Snapshot, SnapshotError, SnapshotTable, StreamOptions,
@@ -390,6 +390,95 @@ fn what_is_published_at_the_start_is_not_copied_without_an_initial_copy() {
         let events = read_until(&mut reader, is_end);
         assert_eq!(ops(&events), "TRZ");
         assert_eq!(of(&events, "high").len(), events.len() - 1);
+        reader.stop().unwrap();
+    }
+}
+
+/// With other operations, while no reader runs and while one does.
+#[test]
+fn tables_are_copied_again_after_other_operations_were_published() {
+    for server in servers() {
+        let tables = Tables::new(server);
+        let context = format!("PostgreSQL {}", server.major());
+        let snapshot = || Snapshot::initial().and_added(true);
+        let publish = |operations: &str| {
+            let set = format!("ALTER PUBLICATION {PUBLICATION} SET (publish = '{operations}')");
+            tables.fixture.run([&set]);
+        };
+        let mut reader = tables.reader(|builder| builder.snapshot(snapshot()));
+        let mut events = read_until(&mut reader, is_end);
+        drop(reader);
+        publish("update, delete");
+        tables.fixture.run(["INSERT INTO a VALUES (1001)"]);
+        let position: Position = events.last().unwrap().position().to_string().parse().unwrap();
+        let mut reader = tables.reader(|builder| builder.snapshot(snapshot()).resume(position));
+        let again = read_until(&mut reader, is_end);
+        assert_eq!(ops(&again), "TRTRZ", "{context}");
+        events.extend(again);
+        tables.fixture.run(["INSERT INTO b VALUES (1002)"]);
+        publish(if server.major() < 11 {
+            "insert, update, delete"
+        } else {
+            "insert, update, delete, truncate"
+        });
+        let again = read_until(&mut reader, is_end);
+        assert_eq!(ops(&again), "TRTRZ", "{context}");
+        events.extend(again);
+        events.extend(tables.read_to_end(&mut reader));
+        reader.stop().unwrap();
+        replayed(&events, &[]).assert_eq(&tables.source(&["a", "b"]), &context);
+    }
+}
+
+/// What the documentation advises.
+#[test]
+fn a_root_is_copied_again_with_partitions_that_were_attached_and_without_detached_ones() {
+    for server in servers_from(13) {
+        let fixture = Fixture::new(
+            server,
+            "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);
+             CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
+             INSERT INTO p SELECT n FROM generate_series(0, 4) AS n;
+             CREATE TABLE p2 (id int PRIMARY KEY);
+             INSERT INTO p2 SELECT n FROM generate_series(10, 15) AS n;
+             CREATE PUBLICATION root FOR TABLE p WITH (publish_via_partition_root)",
+        );
+        let mut reader = Reader::builder(&fixture.database().dsn())
+            .slot(fixture.database().slot_name("root"))
+            .publication("root")
+            .slot_creation(SlotCreation::IfMissing)
+            .snapshot(Snapshot::initial().and_added(true))
+            .connect()
+            .unwrap();
+        let ids = |events: &[ChangeEvent]| -> Vec<i32> {
+            events
+                .iter()
+                .filter(|event| event.op() == Op::SnapshotRow)
+                .map(|event| event.after().unwrap().get("id").unwrap())
+                .collect()
+        };
+        assert_eq!(ids(&read_until(&mut reader, is_end)), [0, 1, 2, 3, 4]);
+        for (change, expected) in [
+            (
+                "ATTACH PARTITION p2 FOR VALUES FROM (10) TO (20)",
+                &[0, 1, 2, 3, 4, 10, 11, 12, 13, 14, 15][..],
+            ),
+            ("DETACH PARTITION p1", &[10, 11, 12, 13, 14, 15]),
+        ] {
+            // The copy before is over once the stream goes on.
+            fixture.run(["INSERT INTO p VALUES (5)", "DELETE FROM p WHERE id = 5"]);
+            read_until(&mut reader, |event| event.op() == Op::Delete);
+            fixture.run([&format!("ALTER TABLE p {change}")]);
+            reader.add_tables(["public.p"]).unwrap();
+            let events = read_until(&mut reader, is_end);
+            assert_eq!(ops(&events), "TRZ");
+            assert!(
+                events.iter().all(|event| event.table().is_none_or(|table| table.name() == "p"))
+            );
+            let mut ids = ids(&events);
+            ids.sort_unstable();
+            assert_eq!(ids, expected, "PostgreSQL {}", server.major());
+        }
         reader.stop().unwrap();
     }
 }

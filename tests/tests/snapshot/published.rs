@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 
 use pgoutput_harness::{Database, servers, servers_from};
 use pgoutput_reader::inspect::{TableCopy, table_copies};
-use pgoutput_reader::{ErrorKind, Oid, SetupError};
-use pgoutput_tests::Fixture;
+use pgoutput_reader::{ErrorKind, Oid, Reader, SetupError, Snapshot};
+use pgoutput_tests::{Fixture, InTime as _};
 use postgres::Client;
 
 use crate::rows::{self, Row};
@@ -204,6 +204,37 @@ fn privileges_on_the_partitioned_table_are_enough() {
         assert_eq!(rows, sorted(streamed.inserted[&copy.oid].clone()));
         assert_eq!(rows.len(), 19);
         drop(client);
+        fixture.run([&format!("DROP OWNED BY {role}; DROP ROLE {role}")]);
+    }
+}
+
+#[test]
+fn a_role_that_may_not_read_a_table_gets_advice_for_it() {
+    for server in servers() {
+        let fixture = Fixture::new(server, "CREATE TABLE b (id int PRIMARY KEY)");
+        let database = fixture.database();
+        let role = database.slot_name("copier");
+        let dsn = database.dsn().replace("user=postgres", &format!("user={role}"));
+        let policy =
+            format!("GRANT SELECT ON b TO {role}; ALTER TABLE b ENABLE ROW LEVEL SECURITY");
+        fixture.run([
+            &format!("CREATE ROLE {role} LOGIN REPLICATION") as &str,
+            // Without rows nothing is read.
+            "INSERT INTO b VALUES (1)",
+        ]);
+        for (change, advice) in [("", "SELECT on each table"), (&policy, "BYPASSRLS")] {
+            fixture.run([change]);
+            let copying = Reader::builder(&dsn)
+                .publication(pgoutput_tests::PUBLICATION)
+                .snapshot(Snapshot::alone())
+                .connect()
+                .and_then(|mut reader| reader.in_time().collect::<Result<Vec<_>, _>>());
+            let error = copying.unwrap_err();
+            assert_eq!(error.sqlstate(), Some("42501"), "{error}");
+            let text = format!("{error}");
+            assert!(text.contains(advice), "{text}");
+            assert!(!text.contains("CONNECT"), "{text}");
+        }
         fixture.run([&format!("DROP OWNED BY {role}; DROP ROLE {role}")]);
     }
 }

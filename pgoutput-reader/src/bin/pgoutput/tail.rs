@@ -16,6 +16,13 @@ use crate::report::Report;
 use crate::{Failure, signals, stdout};
 
 pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
+    if tail.snapshot.contains(&SnapshotArg::Added) && !tail.tables.is_empty() {
+        return Err(Failure::Usage(
+            "--table limits an initial copy, and --snapshot added copies all tables that join the \
+             publications: leave out one of them"
+                .into(),
+        ));
+    }
     let config = Config::from_dsn_or_env(tail.source.dsn.as_deref())
         .map_err(|error| Failure::Usage(error.to_string()))?;
     let (file, position_file, stored) = match (&tail.output, &tail.position_file) {

@@ -29,9 +29,22 @@ pub(super) struct Publication {
     pub(super) inserts: bool,
     pub(super) updates: bool,
     pub(super) deletes: bool,
+    /// True before PostgreSQL 11, which has no such column.
+    pub(super) truncates: bool,
     pub(super) via_root: bool,
     /// Whether it publishes stored generated columns.
     pub(super) generated: bool,
+}
+
+impl Publication {
+    /// Returns a number for an entry of this publication: the entry's oid, with the operations that
+    /// the publication leaves out in the upper bits. Entries with near oids have near numbers,
+    /// which take few bytes in a position.
+    fn entry_id(&self, entry_oid: u32) -> u32 {
+        let operations = [self.inserts, self.updates, self.deletes, self.truncates];
+        let left_out = operations.iter().fold(0, |bits, is_in| (bits << 1) | u32::from(!is_in));
+        entry_oid ^ (left_out << 28)
+    }
 }
 
 /// A row of `pg_publication_rel`.
@@ -197,27 +210,27 @@ impl Facts {
             || self.schemas.contains_key(&(publication.oid, relation.schema_oid))
     }
 
-    /// Returns a number for the entries of the catalogue by which a relation is published. A table
-    /// that leaves a publication and joins it again has another one: each entry has an oid.
+    /// Returns a number for the entries of the catalogue by which a relation is published, and the
+    /// operations that their publications publish. A table that leaves a publication and joins it
+    /// again has another one: each entry has an oid.
     pub(super) fn entries_id(&self, relation: &Relation) -> u32 {
-        let mut oids: Vec<u32> = Vec::new();
+        let mut ids: Vec<u32> = Vec::new();
         let relations = self.ancestors(relation);
         for relation in relations.into_iter().chain([relation]) {
             for publication in &self.publications {
-                if publication.all_tables {
-                    oids.push(publication.oid);
-                }
+                let of_all = publication.all_tables.then_some(publication.oid);
                 let entry = self.entries.get(&(publication.oid, relation.oid));
-                oids.extend(entry.map(|entry| entry.oid));
-                oids.extend(self.schemas.get(&(publication.oid, relation.schema_oid)));
+                let schema = self.schemas.get(&(publication.oid, relation.schema_oid));
+                let oids = [of_all, entry.map(|entry| entry.oid), schema.copied()];
+                ids.extend(oids.into_iter().flatten().map(|oid| publication.entry_id(oid)));
             }
         }
-        oids.sort_unstable();
-        oids.dedup();
-        if let [one] = oids[..] {
+        ids.sort_unstable();
+        ids.dedup();
+        if let [one] = ids[..] {
             return one;
         }
-        let hash = fnv(oids.into_iter().flat_map(u32::to_le_bytes));
+        let hash = fnv(ids.into_iter().flat_map(u32::to_le_bytes));
         // Both halves count.
         u32::try_from((hash ^ (hash >> 32)) & u64::from(u32::MAX)).unwrap_or_default()
     }

@@ -19,8 +19,9 @@ pub(crate) struct PublishedName {
     /// Bytes that are not UTF-8 are escaped.
     pub(crate) schema: String,
     pub(crate) name: String,
-    /// A number for the entries of the publications that have the table. It changes if the table
-    /// leaves a publication and joins it again, or if another one gets it.
+    /// A number for the entries of the publications that have the table, and the operations that
+    /// these publish. It changes if the table leaves a publication and joins it again, if another
+    /// one gets it, or if `publish` of one is changed.
     pub(crate) entries_id: u32,
 }
 

@@ -19,10 +19,11 @@ pub(super) fn publications(names: &[String], version: ServerVersion) -> String {
     let names: Vec<String> = names.iter().map(|name| sql_literal(name)).collect();
     let names = names.join(", ");
     let via_root = if version.major() >= 13 { "publication.pubviaroot" } else { "false" };
+    let truncates = if version.major() >= 11 { "publication.pubtruncate" } else { "true" };
     let generated = if version.major() >= 18 { "publication.pubgencols" } else { "'n'" };
     format!(
         "SELECT publication.oid, publication.puballtables, publication.pubinsert,
-       publication.pubupdate, publication.pubdelete, {via_root}, {generated}
+       publication.pubupdate, publication.pubdelete, {truncates}, {via_root}, {generated}
 FROM pg_catalog.pg_publication AS publication
 WHERE publication.pubname::pg_catalog.text
       OPERATOR(pg_catalog.=) ANY (ARRAY[{names}]::pg_catalog.text[])"

@@ -111,6 +111,7 @@ fn publication(row: &QueryRow) -> Result<Publication, Error> {
         inserts: fields.is_true(),
         updates: fields.is_true(),
         deletes: fields.is_true(),
+        truncates: fields.is_true(),
         via_root: fields.is_true(),
         generated: fields.character("pubgencols")? == b's',
     })

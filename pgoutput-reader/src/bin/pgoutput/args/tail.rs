@@ -30,7 +30,8 @@ pub(crate) struct Tail {
 
     /// Copy only this table; may be repeated. The changes of all tables are printed. Written as in
     /// SQL, with its schema: public.orders or 'public."Orders" WHERE id > 100', which copies only
-    /// some of its rows. Give the same when a copy is continued.
+    /// some of its rows. Give the same when a copy is continued. Not together with --snapshot
+    /// added.
     #[arg(long = "table", value_name = "TABLE", requires = "snapshot")]
     pub(crate) tables: Vec<SnapshotTable>,
 

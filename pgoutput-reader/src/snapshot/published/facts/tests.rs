@@ -6,6 +6,7 @@ const ALL: Publication = Publication {
     inserts: true,
     updates: true,
     deletes: true,
+    truncates: true,
     via_root: false,
     generated: false,
 };
@@ -157,4 +158,38 @@ fn estimates_grow_with_the_file() {
     assert_eq!(size(0, 100.0, 10), Some(0));
     assert_eq!(size(3, -1.0, 0), None);
     assert_eq!(size(3, 0.0, 0), None);
+}
+
+#[test]
+fn each_entry_and_each_operation_that_is_left_out_changes_the_number() {
+    let number = |publication: Publication, listed: &[(u32, u32)]| {
+        let mut facts = facts(vec![publication], &[]);
+        let entry = |oid| Entry { oid, ..Entry::default() };
+        facts.entries = listed.iter().map(|(table, oid)| ((1, *table), entry(*oid))).collect();
+        facts.entries_id(&facts.relations[&13])
+    };
+    // The numbers are stored in positions.
+    assert_eq!(number(ALL, &[]), 1);
+    assert_eq!(number(listing(1, true), &[(13, 800)]), 800);
+    let mut numbers = vec![
+        number(listing(1, true), &[(10, 801)]),
+        number(listing(1, true), &[(13, 800), (10, 801)]),
+    ];
+    for left_out in 0..16_u32 {
+        let is_in = |bit: u32| left_out & (1 << bit) == 0;
+        let publication = Publication {
+            inserts: is_in(3),
+            updates: is_in(2),
+            deletes: is_in(1),
+            truncates: is_in(0),
+            ..listing(1, true)
+        };
+        let one = number(publication.clone(), &[(13, 800)]);
+        assert_eq!(one, 800 + (left_out << 28));
+        numbers.extend([one, number(publication, &[(13, 800), (10, 802)])]);
+    }
+    let count = numbers.len();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), count);
 }
