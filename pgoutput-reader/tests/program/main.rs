@@ -17,3 +17,4 @@ mod terminal;
 #[cfg(feature = "tls")]
 mod tls;
 mod usage;
+mod writing;

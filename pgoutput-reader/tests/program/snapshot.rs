@@ -13,6 +13,7 @@ use pgoutput_harness::{TIMEOUT, servers};
 use serde_json::Value;
 
 use crate::run::{Fixture, PUBLICATION, assert_success, finished, program};
+use crate::writing::{Ending, Numbers};
 
 /// The number of rows in each table, so that the program is often killed during the copy.
 const ROWS: i64 = 20_000;
@@ -30,27 +31,6 @@ const TABLES: [&str; 3] = ["t", "u", "v"];
 
 /// The names of the rows by table and id.
 type Rows = BTreeMap<(String, i64), Option<String>>;
-
-/// Numbers that look random (xorshift).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-}
-
-/// Ends the writer, also when a check fails.
-struct Ending<'a>(&'a AtomicBool);
-
-impl Drop for Ending<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
 
 fn fixture(server: &pgoutput_harness::Server) -> Fixture<'_> {
     let mut fixture = Fixture::new(server);

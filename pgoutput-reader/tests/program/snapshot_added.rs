@@ -12,6 +12,7 @@ use pgoutput_harness::{eventually, servers};
 use serde_json::Value;
 
 use crate::run::{Fixture, program};
+use crate::writing::{Ending, Numbers};
 
 const ROWS: u64 = 8_000;
 
@@ -23,22 +24,6 @@ const TABLES: [&str; 3] = ["lower", "middle", "upper"];
 
 /// The names of the rows by table and id.
 type Rows = BTreeMap<(String, i64), Option<String>>;
-
-/// Numbers that look random (xorshift).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-
-    fn one_of<'t>(&mut self, texts: &[&'t str]) -> &'t str {
-        texts[usize::try_from(self.below(texts.len() as u64)).unwrap()]
-    }
-}
 
 fn fixture(server: &pgoutput_harness::Server) -> Fixture<'_> {
     let mut fixture = Fixture::new(server);
@@ -150,6 +135,7 @@ fn tables_that_join_are_in_the_output_file_once_however_often_the_program_is_kil
         let (ended, mut numbers) = (AtomicBool::new(false), Numbers(5));
         let mut published = BTreeSet::new();
         thread::scope(|scope| {
+            let _ending = Ending(&ended);
             scope.spawn(|| write(&fixture, &ended));
             for run in 0..RUNS {
                 // A program ends if its slot is still used by the one before.
@@ -164,7 +150,6 @@ fn tables_that_join_are_in_the_output_file_once_however_often_the_program_is_kil
                 child.kill().unwrap();
                 child.wait().unwrap();
             }
-            ended.store(true, Ordering::Release);
         });
         for table in ["lower", "upper"] {
             // They leave and join once more.
