@@ -45,9 +45,8 @@
 //! - connection strings, URIs, `PG*` variables, password and service files as libpq reads them
 //!   ([`Config`]), several hosts and `target_session_attrs`;
 //! - text and binary values;
+//! - an initial copy of the published tables ([`Snapshot`]), and of tables that join later;
 //! - acknowledgement by whole transactions.
-//!
-//! Not yet: initial snapshots.
 //!
 //! Out of scope: physical replication, other output plugins, async. Unix only, for now.
 //!
