@@ -5,10 +5,12 @@ mod tail;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use pgoutput_reader::decode::value::JsonOptions;
-use pgoutput_reader::{Lsn, ReaderBuilder, SchemaOutput};
+use pgoutput_reader::{Config, Lsn, ReaderBuilder, SchemaOutput};
 
 pub(crate) use snapshot::Snapshot;
 pub(crate) use tail::{SnapshotArg, Tail};
+
+use crate::Failure;
 
 /// Changes of a PostgreSQL database as JSON.
 #[derive(Debug, Parser)]
@@ -45,13 +47,28 @@ pub(crate) enum Command {
     Snapshot(Snapshot),
 }
 
-// What is read. A doc comment would become the text of the command.
+// Where to connect. A doc comment would become the text of the command.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Source {
+pub(crate) struct Server {
     /// The server: a connection URI or key=value words, as in libpq. The default is DATABASE_URL;
     /// PG* variables supply parameters that it does not contain.
     #[arg(long, value_name = "CONNINFO|URI")]
     pub(crate) dsn: Option<String>,
+}
+
+impl Server {
+    /// Reads the settings of the connection.
+    pub(crate) fn config(&self) -> Result<Config, Failure> {
+        Config::from_dsn_or_env(self.dsn.as_deref())
+            .map_err(|error| Failure::Usage(error.to_string()))
+    }
+}
+
+// What is read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Source {
+    #[command(flatten)]
+    pub(crate) server: Server,
 
     /// A publication to read; may be repeated.
     #[arg(long = "publication", value_name = "NAME", required = true)]

@@ -16,8 +16,7 @@ use crate::{Failure, signals, stdout};
 const INCOMPLETE: &str = "ended before the copy was complete: discard what was printed";
 
 pub(crate) fn run(arguments: &Snapshot) -> Result<(), Failure> {
-    let config = Config::from_dsn_or_env(arguments.source.dsn.as_deref())
-        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let config = arguments.source.server.config()?;
     let path = arguments.output.as_deref();
     let prints_on_stdout = path.is_none();
     let file = match path {

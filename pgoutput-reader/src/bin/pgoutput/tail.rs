@@ -23,8 +23,7 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
                 .into(),
         ));
     }
-    let config = Config::from_dsn_or_env(tail.source.dsn.as_deref())
-        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let config = tail.source.server.config()?;
     let (file, position_file, stored) = match (&tail.output, &tail.position_file) {
         (Some(output), Some(path)) => {
             let copies = tail.snapshot.contains(&SnapshotArg::Initial);
