@@ -30,7 +30,7 @@ use crate::io::StopHandle;
 #[cfg(doc)]
 use crate::snapshot::Snapshot;
 use crate::snapshot::SnapshotProgress;
-use crate::source::{Replication, Started};
+use crate::source::{AnySource, Started};
 use crate::stream::Health;
 
 /// The changes of a database, in commit order: a plain blocking [`Iterator`].
@@ -59,7 +59,7 @@ use crate::stream::Health;
 /// is delivered exactly once. The error that ends the iterator is its last item.
 #[derive(Debug)]
 pub struct Reader {
-    events: Events<Replication>,
+    events: Events<AnySource>,
     started: Started,
     /// Events that were read and given back, before all others.
     returned: VecDeque<ChangeEvent>,
@@ -215,7 +215,7 @@ impl Reader {
     /// no longer exists; [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) if a [`StopHandle`] was
     /// used and the answer is not there within a quarter of a second.
     pub fn slot_status(&mut self) -> Result<SlotStatus, Error> {
-        self.events.source.catalog().slot_status(&self.started.slot)
+        self.events.source.catalog()?.slot_status(&self.started.slot)
     }
 
     /// Returns the server, database, slot and LSN that this reader has started with.
@@ -244,7 +244,7 @@ impl Reader {
     /// [`ErrorKind::Stopped`](crate::ErrorKind::Stopped) if a [`StopHandle`] was used. None of them
     /// finishes the reader.
     pub fn published(&mut self) -> Result<Published, Error> {
-        self.events.source.catalog().published(&self.started.publications)
+        self.events.source.catalog()?.published(&self.started.publications)
     }
 
     /// Logs what the reader has started with and, with a query, what the publications hold if a

@@ -1,5 +1,6 @@
 //! The source of the messages of a reader, pulled one step at a time.
 
+mod any;
 #[cfg(test)]
 pub(crate) mod capture;
 mod identity;
@@ -29,6 +30,7 @@ use crate::error::Error;
 use crate::event::{CopyContext, StreamIdentity};
 use crate::schema::{Facts, Need, Schemas};
 use crate::stream::StreamEvent;
+pub(crate) use any::AnySource;
 pub(crate) use identity::identify;
 pub(crate) use initial_copy::CopyStep;
 pub(crate) use open::StreamOpener;
@@ -136,6 +138,22 @@ pub(crate) enum Step<F> {
     TimedOut,
     /// The source was stopped, and no complete message is left.
     Stopped,
+}
+
+impl<F> Step<F> {
+    /// Applies a function to the message.
+    #[inline]
+    fn map<G>(self, frame: impl FnOnce(F) -> G) -> Step<G> {
+        match self {
+            Self::Message(message) => Step::Message(frame(message)),
+            Self::Keepalive(keepalive) => Step::Keepalive(keepalive),
+            Self::PublicationSkipped => Step::PublicationSkipped,
+            Self::Copy(copy) => Step::Copy(copy),
+            Self::Restarted => Step::Restarted,
+            Self::TimedOut => Step::TimedOut,
+            Self::Stopped => Step::Stopped,
+        }
+    }
 }
 
 /// A part of an initial copy.

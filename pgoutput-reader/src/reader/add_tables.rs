@@ -51,7 +51,7 @@ impl Reader {
         &mut self,
         tables: impl IntoIterator<Item = T>,
     ) -> Result<(), Error> {
-        let source = &mut self.events.source;
+        let source = self.events.source.replication()?;
         if source.is_two_phase() {
             return Err(SnapshotError::TWO_PHASE.into());
         }
