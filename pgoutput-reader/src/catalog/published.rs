@@ -113,15 +113,58 @@ impl Catalog {
     /// Returns the content of these publications, queried for at most five seconds.
     pub(crate) fn published(&mut self, publications: &[String]) -> Result<Published, Error> {
         let since = Instant::now();
-        let mut query = |text, parameters: SqlParameters| {
+        Published::read(|text, takes_names| {
             let left = LIMIT.saturating_sub(since.elapsed());
-            self.sql.query_within(Some(left), text, parameters)
-        };
-        let named = || -> SqlParameters { vec![Box::new(publications.to_vec())] };
-        let rows = query(PUBLISHED, named())?;
+            let names: SqlParameters =
+                if takes_names { vec![Box::new(publications.to_vec())] } else { vec![] };
+            self.sql.query_within(Some(left), text, names)
+        })
+    }
+}
+
+impl Published {
+    /// Returns the content of these publications, queried in a session of the `postgres` crate. In
+    /// the transaction that creates or alters a publication, this finds the tables whose UPDATE and
+    /// DELETE would fail, before anyone is affected.
+    ///
+    /// ```no_run
+    /// let config: pgoutput_reader::Config = "host=localhost dbname=app".parse()?;
+    /// let mut client = config.connect_postgres()?;
+    /// let mut transaction = client.transaction()?;
+    /// transaction.batch_execute("CREATE PUBLICATION p FOR TABLE public.orders")?;
+    /// let published = pgoutput_reader::Published::query(&mut transaction, &["p".to_owned()])?;
+    /// if published.refused.is_empty() {
+    ///     transaction.commit()?;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the queries.
+    #[cfg(feature = "postgres")]
+    pub fn query(
+        client: &mut impl postgres::GenericClient,
+        publications: &[String],
+    ) -> Result<Self, Error> {
+        Self::read(|text, takes_names| {
+            let rows = if takes_names {
+                client.query(text, &[&publications])
+            } else {
+                client.query(text, &[])
+            };
+            rows.map_err(Error::sql)
+        })
+    }
+
+    /// Reads the answers of these queries. Each takes the names of the publications as its
+    /// parameter, if the second argument is true.
+    fn read(
+        mut query: impl FnMut(&'static str, bool) -> Result<Vec<Row>, Error>,
+    ) -> Result<Self, Error> {
+        let rows = query(PUBLISHED, true)?;
         let published = rows.first().map(published).transpose();
         let mut published = published.map_err(Error::sql)?.unwrap_or_default();
-        let version = query(table_batch::VERSION, vec![])?;
+        let version = query(table_batch::VERSION, false)?;
         let version: i32 =
             version.first().map_or(Ok(0), |row| row.try_get(0)).map_err(Error::sql)?;
         for (text, first) in [
@@ -129,7 +172,7 @@ impl Catalog {
             (queries::BY_GENERATED, queries::WITH_GENERATED),
         ] {
             if version >= first {
-                for row in &query(text, named())? {
+                for row in &query(text, true)? {
                     published.refused.extend(RefusedTables::read(row).map_err(Error::sql)?);
                 }
             }

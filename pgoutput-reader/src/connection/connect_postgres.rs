@@ -1,5 +1,7 @@
 //! Connections of the `postgres` crate for the program's own SQL.
 
+use std::io;
+
 use postgres::Client;
 
 use super::hosts::first;
@@ -8,13 +10,13 @@ use super::protection::Protection;
 use super::session_attrs::fits;
 use super::sql_connection::SqlConnector;
 use crate::config::{Config, Endpoint, TargetSessionAttrs};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, ServerMessage};
 use crate::io::Target;
 
 impl SqlConnector {
     /// Connects if the server has the wanted state.
     fn connect_wanted(&self, wanted: TargetSessionAttrs) -> Result<Client, Error> {
-        let mut client = self.connect()?;
+        let mut client = self.connect().map_err(|error| self.as_native(error))?;
         let fits = fits(wanted, |question| {
             let row = client.query_one(question.sql(), &[]).map_err(Error::sql)?;
             Ok::<_, Error>(question.is_yes(row.get(0)))
@@ -23,6 +25,31 @@ impl SqlConnector {
             return Ok(client);
         }
         Err(ErrorKind::SessionAttrs { wanted, address: self.address().to_owned() }.into())
+    }
+
+    /// Returns an error of connecting as a replication connection would, with the address and the
+    /// advice.
+    fn as_native(&self, error: Error) -> Error {
+        let ErrorKind::Catalog(sql) = error.kind() else { return error };
+        if let Some(server) = sql.db_error() {
+            let code = server.code().code();
+            let fields = [
+                (b'S', Some(server.severity())),
+                (b'C', Some(code)),
+                (b'M', Some(server.message())),
+                (b'D', server.detail()),
+                (b'H', server.hint()),
+            ];
+            let fields =
+                fields.into_iter().filter_map(|(code, text)| Some((code, text?.as_bytes())));
+            return ServerMessage::new(fields, false).into();
+        }
+        let Some(cause) = sql.io_error() else { return error };
+        let cause = match cause.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(cause.kind(), cause.to_string()),
+        };
+        Error::io("connecting to", self.address(), cause)
     }
 }
 

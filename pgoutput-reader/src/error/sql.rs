@@ -43,6 +43,12 @@ impl SqlError {
         self.error.is_closed()
     }
 
+    /// Returns the error of the server, if it is one.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn db_error(&self) -> Option<&DbError> {
+        self.error.as_db_error()
+    }
+
     /// Returns the error of the operating system, if it is one.
     pub(crate) fn io_error(&self) -> Option<&io::Error> {
         self.source().and_then(<dyn StdError>::downcast_ref)

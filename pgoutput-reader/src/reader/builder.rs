@@ -1,6 +1,7 @@
 //! Settings of a reader.
 
 mod connect;
+mod create_slot;
 mod output;
 
 use std::sync::{Arc, Mutex};

@@ -36,12 +36,14 @@ impl Connection {
             // All other problems are found before a slot is created.
             self.check_publications(needs.publications)?;
         }
+        let mut created = false;
         if let Some(create) = create.filter(|create| create.temporary) {
             self.create_slot_reporting_waits(create, catalog, wait_options)?;
+            created = true;
         }
         let slot = loop {
             let error = match self.check_slot(needs.slot) {
-                Ok(slot) => break slot,
+                Ok(slot) => break SlotFacts { created, ..slot },
                 Err(error) => error,
             };
             match (error.kind(), create) {
@@ -59,7 +61,10 @@ impl Connection {
                     match self.create_slot_reporting_waits(create, catalog, wait_options) {
                         // Another client was faster. Its slot is used.
                         Err(error) if error.sqlstate() == Some("42710") => {}
-                        created => drop(created?),
+                        result => {
+                            result?;
+                            created = true;
+                        }
                     }
                 }
                 _ => return Err(error),

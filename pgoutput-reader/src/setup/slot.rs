@@ -27,6 +27,8 @@ pub(crate) struct SlotFacts {
     pub(crate) waited_for: bool,
     /// Whether it sends prepared transactions when they are prepared, regardless of the options.
     pub(crate) two_phase: bool,
+    /// Whether it was created for this reader.
+    pub(crate) created: bool,
 }
 
 impl Connection {
@@ -72,7 +74,8 @@ impl Connection {
         let waited_for = is_named(&found.synchronous_standby_names, &found.application_name);
         // pgoutput of PostgreSQL 14 has no messages for them: there the flag changes nothing.
         let two_phase = found.two_phase == Some(true) && server.major() >= 15;
-        Ok(SlotFacts { confirmed, restart, standby, in_use, waited_for, two_phase })
+        let created = false;
+        Ok(SlotFacts { confirmed, restart, standby, in_use, waited_for, two_phase, created })
     }
 
     /// Returns whether a slot of this name exists.

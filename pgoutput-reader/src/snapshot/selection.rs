@@ -49,6 +49,32 @@ impl SnapshotTable {
         self
     }
 
+    /// Returns the schema.
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+
+    /// Returns the name of the table.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the condition on the rows, if there is one.
+    pub fn condition(&self) -> Option<&str> {
+        self.condition.as_deref()
+    }
+
+    /// Checks that the condition is closed in itself, as [`filter`](Self::filter) describes.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Condition`] with the reason.
+    pub fn check(&self) -> Result<(), SnapshotError> {
+        condition::check(self.condition().unwrap_or_default()).map_err(|reason| {
+            let (schema, table) = (self.schema.clone(), self.name.clone());
+            SnapshotError::Condition { schema, table, reason }
+        })
+    }
+
     /// Returns whether only some rows are copied.
     pub(crate) fn is_filtered(&self) -> bool {
         self.condition.is_some()
@@ -141,13 +167,7 @@ impl Selection {
                 return Err(SnapshotError::TableRepeated { schema, table });
             }
         }
-        for table in tables {
-            condition::check(table.condition.as_deref().unwrap_or_default()).map_err(|reason| {
-                let (schema, table) = (table.schema.clone(), table.name.clone());
-                SnapshotError::Condition { schema, table, reason }
-            })?;
-        }
-        Ok(())
+        tables.iter().try_for_each(SnapshotTable::check)
     }
 
     /// Returns those of the published tables that are copied.

@@ -37,6 +37,7 @@ pub(crate) struct StreamOpener {
 }
 
 /// A stream that was started, and the facts found on the way.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Opened {
     pub(crate) session: Session,
     pub(crate) timing: UpdateTiming,
@@ -50,6 +51,8 @@ pub(crate) struct Opened {
     pub(crate) commits_wait: bool,
     /// Whether the slot sends prepared transactions when they are prepared.
     pub(crate) two_phase: bool,
+    /// Whether the slot was created for this reader.
+    pub(super) slot_created: bool,
     pub(super) version: ServerVersion,
     pub(super) tls: bool,
 }
@@ -116,6 +119,7 @@ impl Opened {
             system_identifier: self.system.system_identifier,
             timeline: self.system.timeline,
             slot: start.slot.clone(),
+            slot_created: self.slot_created,
             publications: start.publications.clone(),
             start_lsn: start.start_lsn.max(self.confirmed),
         }
@@ -237,7 +241,7 @@ fn start(
     }
     let (version, tls) = (connection.server_version(), connection.is_tls());
     let session = Session::Stream(connection.start_replication(start)?);
-    let SlotFacts { confirmed, waited_for: commits_wait, two_phase, .. } = slot;
+    let SlotFacts { confirmed, waited_for: commits_wait, two_phase, created, .. } = slot;
     let start_lsn = start.start_lsn;
     Ok(Opened {
         session,
@@ -248,6 +252,7 @@ fn start(
         start_lsn,
         commits_wait,
         two_phase,
+        slot_created: created,
         version,
         tls,
     })

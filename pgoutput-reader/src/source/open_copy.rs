@@ -232,7 +232,8 @@ impl<'a> Preparation<'a> {
         let tables = std::mem::take(&mut taken.tables).into_iter().map(copy).collect();
         let SlotFacts { confirmed, waited_for: commits_wait, two_phase, .. } = taken.slot;
         // A new slot has no changes from before its snapshot.
-        let skips = !taken.new_slot.is_own() && !self.selection.is_all();
+        let slot_created = taken.new_slot.is_own();
+        let skips = !slot_created && !self.selection.is_all();
         // If no table is finished, all changes before the snapshot are in the copy, except
         // messages, and changes of tables that are not copied.
         let is_new = copied.is_empty() && !start.options.messages && !skips;
@@ -284,6 +285,7 @@ impl<'a> Preparation<'a> {
             start_lsn: stream_lsn,
             commits_wait,
             two_phase,
+            slot_created,
             version,
             tls,
         })

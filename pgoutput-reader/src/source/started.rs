@@ -28,6 +28,8 @@ pub struct Started {
     pub timeline: u32,
     /// The slot.
     pub slot: String,
+    /// Whether the reader created the slot, which then starts at `start_lsn`.
+    pub slot_created: bool,
     /// The publications.
     pub publications: Vec<String>,
     /// The LSN after which transactions are read: the requested LSN or the slot's confirmed LSN,
@@ -63,6 +65,7 @@ mod tests {
             system_identifier: 7,
             timeline: 1,
             slot: "my_slot".into(),
+            slot_created: false,
             publications: vec!["p".into()],
             start_lsn: Lsn::new(0x16B_3748),
         };

@@ -207,6 +207,7 @@ fn check(edit: impl FnOnce(&mut SystemId, &mut SlotFacts)) -> Result<(), ErrorKi
         in_use: false,
         waited_for: false,
         two_phase: false,
+        created: false,
     };
     edit(&mut system, &mut slot);
     lost().check(&system, slot, "s").map_err(Error::into_kind)
