@@ -4,11 +4,13 @@ mod copy;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;
+mod publications;
 mod reconnect;
 mod report;
 mod run;
 mod schemas;
 mod signals;
+mod slots;
 mod snapshot;
 mod snapshot_added;
 mod stdout;

@@ -97,6 +97,46 @@ fn an_empty_publication_and_tables_without_identity_cause_warnings() {
     }
 }
 
+#[test]
+fn a_slot_that_is_created_is_reported_with_the_way_to_drop_it() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        for (number, arguments) in
+            [&[][..], &["--snapshot", "initial"], &["--temporary"]].into_iter().enumerate()
+        {
+            let slot = fixture.database.slot_name(&format!("made{number}"));
+            let run = |more: &[&str]| {
+                let mut tail = program();
+                let dsn = fixture.database.dsn();
+                tail.args(["tail", "--dsn", &dsn, "--slot", &slot, "--publication", PUBLICATION]);
+                tail.args(["--create-slot", "--limit", "0"]).args(arguments).args(more);
+                let output = finished(&mut tail);
+                assert_success(&output);
+                fixture.wait_until_free();
+                String::from_utf8(output.stderr).unwrap()
+            };
+            let lines = run(&[]);
+            if number == 2 {
+                assert!(!lines.contains("created slot"), "{lines}");
+                continue;
+            }
+            let confirmed = fixture.text(&format!(
+                "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = '{slot}'"
+            ));
+            let expected = format!("pgoutput: created slot \"{slot}\" at {confirmed}\n");
+            assert!(lines.starts_with(&expected), "{lines}");
+            let advice = format!("or dropped: pgoutput slot drop {slot}\n");
+            assert!(lines.contains(&advice), "{lines}");
+            fixture.database.wait_until_free(&slot);
+            let again = run(&[]);
+            assert!(!again.contains("created slot"), "{again}");
+            fixture.database.wait_until_free(&slot);
+            fixture.sql(&format!("SELECT pg_drop_replication_slot('{slot}')"));
+            assert_eq!(run(&["--quiet"]), "");
+        }
+    }
+}
+
 /// Also without `--create-slot`, so that of two programs started at once neither has to be started
 /// again.
 #[test]

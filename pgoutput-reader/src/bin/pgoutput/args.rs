@@ -1,5 +1,7 @@
 //! The command line.
 
+mod publication;
+mod slot;
 mod snapshot;
 mod tail;
 
@@ -7,6 +9,13 @@ use clap::{Parser, Subcommand, ValueEnum};
 use pgoutput_reader::decode::value::JsonOptions;
 use pgoutput_reader::{Config, Lsn, ReaderBuilder, SchemaOutput};
 
+pub(crate) use publication::{
+    Create as PublicationCreate, Drop as PublicationDrop, List as PublicationList, Operation,
+    Publication,
+};
+pub(crate) use slot::{
+    Advance as SlotAdvance, Create as SlotCreate, Drop as SlotDrop, List as SlotList, Slot,
+};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use tail::{SnapshotArg, Tail};
 
@@ -45,6 +54,12 @@ pub(crate) enum Command {
         Exit status: 0 if the copy is complete; 1 after an error, or if the end was requested \
         before that (SIGINT, SIGTERM, a closed pipe); 2 for invalid usage.")]
     Snapshot(Snapshot),
+    /// List, create, drop and move replication slots.
+    #[command(subcommand)]
+    Slot(Slot),
+    /// List, create and drop publications.
+    #[command(subcommand)]
+    Publication(Publication),
 }
 
 // Where to connect. A doc comment would become the text of the command.

@@ -2,14 +2,21 @@
 
 mod args;
 mod bars;
+mod names;
 mod output;
 mod position_file;
 mod print;
 mod progress;
+mod publication;
 mod report;
+mod result;
+mod session;
 mod signals;
+mod slot;
 mod snapshot;
+mod sql;
 mod stdout;
+mod table;
 mod tail;
 
 use std::fmt::Display;
@@ -29,6 +36,16 @@ enum Failure {
     Run(String),
 }
 
+impl Failure {
+    /// Adds what to do.
+    fn with(self, advice: &str) -> Self {
+        match self {
+            Self::Usage(message) => Self::Usage(format!("{message}: {advice}")),
+            Self::Run(message) => Self::Run(format!("{message}: {advice}")),
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let Args { command } = match Args::try_parse() {
         Ok(args) => args,
@@ -37,6 +54,8 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Tail(tail) => tail::run(&tail),
         Command::Snapshot(snapshot) => snapshot::run(&snapshot),
+        Command::Slot(slot) => slot::run(&slot),
+        Command::Publication(publication) => publication::run(&publication),
     };
     let (message, status) = match result {
         Ok(()) => return ExitCode::SUCCESS,
@@ -58,6 +77,24 @@ fn usage(error: &clap::Error) -> ExitCode {
         let _ = writeln!(out, "{}", Printable(line));
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Returns the failure of a name that the server does not have, with the names that it has.
+fn missing(what: &str, name: &str, existing: &[String]) -> Failure {
+    const NAMED: usize = 10;
+    let named: Vec<String> =
+        existing.iter().take(NAMED).map(|name| format!("\"{name}\"")).collect();
+    let names = match existing.len().saturating_sub(NAMED) {
+        _ if named.is_empty() => "none exists".to_owned(),
+        0 => format!("existing: {}", named.join(", ")),
+        more => format!("existing: {} and {more} more", named.join(", ")),
+    };
+    Failure::Run(format!("{what} \"{name}\" does not exist; {names}"))
+}
+
+/// Prints a line that belongs to the one before, such as SQL to be copied.
+fn print_detail(text: &dyn Display) {
+    let _ = bars::above(|| writeln!(io::stderr(), "    {}", Printable(text)));
 }
 
 /// Prints one line on standard error. Characters of a server's message that are not printable are

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use pgoutput_reader::{
     ErrorKind, Lsn, Reader, ReconnectAttempt, Reconnected, ServerMessage, SlotAtRisk, SlotWait,
-    SnapshotProgress, StreamError,
+    SnapshotProgress, Started, StreamError,
 };
 
 use crate::args::Verbosity;
@@ -27,13 +27,15 @@ impl Report {
         }
     }
 
-    fn print(self, message: &dyn Display) {
+    /// Prints a line, unless that was declined.
+    pub(crate) fn print(self, message: &dyn Display) {
         if self != Self::Quiet {
             crate::print_line(message);
         }
     }
 
-    fn print_verbose(self, message: &dyn Display) {
+    /// Prints a line if more lines were asked for.
+    pub(crate) fn print_verbose(self, message: &dyn Display) {
         if self == Self::Verbose {
             crate::print_line(message);
         }
@@ -43,6 +45,21 @@ impl Report {
     pub(crate) fn started(self, reader: &mut Reader) {
         let started = reader.started().to_string();
         self.source(reader, &started);
+    }
+
+    /// Reports a slot that was created on the way, and how to drop it.
+    pub(crate) fn slot_created(self, started: &Started) {
+        let Started { slot, start_lsn, .. } = started;
+        self.print(&format_args!("created slot \"{slot}\" at {start_lsn}"));
+        self.keeps_wal(slot);
+    }
+
+    /// Reports what a new slot costs, and how to drop it.
+    pub(crate) fn keeps_wal(self, slot: &str) {
+        self.print(&format_args!(
+            "the server keeps WAL for slot \"{slot}\" until it is read, or dropped: \
+             pgoutput slot drop {slot}"
+        ));
     }
 
     /// Reports what is copied, and from where, if no changes follow.

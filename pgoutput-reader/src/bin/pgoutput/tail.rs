@@ -48,6 +48,9 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let prints_on_stdout = tail.output.is_none();
     let mut reader = connect(builder, &signalled, prints_on_stdout)?;
     let report = Report::of(tail.verbosity);
+    if reader.started().slot_created && !tail.temporary {
+        report.slot_created(reader.started());
+    }
     report.started(&mut reader);
 
     let (format, acknowledger) = (tail.objects.format, reader.acknowledger());

@@ -1,0 +1,4 @@
+//! What the library's SQL and that of the program have in common.
+
+#[path = "../../sql/names.rs"]
+pub(crate) mod names;
