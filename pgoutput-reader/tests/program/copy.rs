@@ -152,7 +152,7 @@ fn only_the_tables_and_rows_that_are_named_are_printed() {
         let refused = ["--table", "public.t", "--table", "public.u WHERE nothing = 1"];
         let line = error_line(&finished(&mut snapshot(&fixture, &refused)), 1);
         assert!(line.contains("\"public\".\"u\"") && line.contains("nothing"), "{line}");
-        // The changes of the other tables are printed as well.
+        // Changes are those of the same tables, and of all their rows.
         let slot = fixture.database.slot_name("some");
         let mut tail = program();
         let dsn = fixture.database.dsn();
@@ -160,8 +160,9 @@ fn only_the_tables_and_rows_that_are_named_are_printed() {
         tail.args(["--create-slot", "--snapshot", "initial", "--table", "public.t WHERE id = 7"]);
         let mut running = Running::start(tail.arg("--quiet"));
         assert_eq!((&running.line()["op"], &running.line()["op"]), (&"R".into(), &"Z".into()));
-        fixture.sql("UPDATE u SET name = 'new' WHERE id = 1");
-        assert_eq!(table(&running.line()), "u");
+        fixture.sql("UPDATE u SET name = 'new' WHERE id = 1; DELETE FROM t WHERE id = 1");
+        let event = running.line();
+        assert_eq!((table(&event), &event["op"]), ("t", &"D".into()));
         running.signal(Signal::TERM);
         assert_eq!(running.end(), (String::new(), Some(0)));
     }

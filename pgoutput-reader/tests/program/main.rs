@@ -1,6 +1,7 @@
 //! The `pgoutput` program on real servers.
 
 mod copy;
+mod filters;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;

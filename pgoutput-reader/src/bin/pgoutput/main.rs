@@ -2,6 +2,7 @@
 
 mod args;
 mod bars;
+mod filter;
 mod names;
 mod output;
 mod position_file;

@@ -22,8 +22,12 @@ pub(crate) struct Output {
     acknowledger: Acknowledger,
     /// The last change in the buffer, and the length of the output file with it.
     pending: Option<(Position, u64)>,
+    /// Whether everything in the output file is on disk.
+    is_synced: bool,
     /// The number of changes written.
     written: u64,
+    /// The number of changes that were not printed.
+    skipped: u64,
     /// The number of changes in the buffer.
     waiting: u64,
     /// The current object, complete before any of it is printed.
@@ -60,7 +64,9 @@ impl Output {
             position,
             acknowledger,
             pending: None,
+            is_synced: false,
             written: 0,
+            skipped: 0,
             waiting: 0,
             object: String::new(),
         }
@@ -85,21 +91,33 @@ impl Output {
         self.object.push('\n');
         // An object longer than the buffer is written without another copy.
         self.out.write_all(self.object.as_bytes())?;
-        let length = self.position_file.as_mut().map(|(_, length)| {
+        if let Some((_, length)) = &mut self.position_file {
             *length += self.object.len() as u64;
-            *length
-        });
+        }
+        self.is_synced = false;
         if self.object.capacity() > OBJECT_KEPT {
             self.object = String::new();
         }
+        self.set_pending(event);
+        self.waiting += u64::from(event.op() != Op::Schema);
+        Ok(())
+    }
+
+    /// Counts a change as processed that is not printed.
+    pub(crate) fn skip(&mut self, event: &ChangeEvent) {
+        self.set_pending(event);
+        self.skipped += 1;
+    }
+
+    /// Sets the change up to which the next flush acknowledges.
+    fn set_pending(&mut self, event: &ChangeEvent) {
+        let length = self.position_file.as_ref().map(|(_, length)| *length);
         // A table that is copied in part is copied again from its beginning. Its rows must then be
         // cut off.
         let is_copied = event.transaction().is_none() && event.table().is_some();
         if length.is_none() || !is_copied || event.is_last() {
             self.pending = Some((event.position(), length.unwrap_or_default()));
         }
-        self.waiting += u64::from(event.op() != Op::Schema);
-        Ok(())
     }
 
     /// Adds the position as the last field of the object.
@@ -124,7 +142,10 @@ impl Output {
         self.written += std::mem::take(&mut self.waiting);
         if let Some((position, length)) = self.pending.take() {
             if let Some((file, _)) = &mut self.position_file {
-                self.out.get_ref().sync_data()?;
+                if !self.is_synced {
+                    self.out.get_ref().sync_data()?;
+                    self.is_synced = true;
+                }
                 file.store(&Stored::at(length, position.clone())).map_err(|error| {
                     io::Error::other(format!("{}: {error}", file.path().display()))
                 })?;
@@ -138,5 +159,10 @@ impl Output {
     /// The number of changes written.
     pub(crate) fn written(&self) -> u64 {
         self.written
+    }
+
+    /// The number of changes that were not printed.
+    pub(crate) fn skipped(&self) -> u64 {
+        self.skipped
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use pgoutput_reader::{Error, ErrorKind, Lsn, Next, Op, Reader, ReaderBuilder, SnapshotError};
 
 use crate::Failure;
+use crate::filter::Filter;
 use crate::output::{Output, WriteError};
 use crate::progress::CopyReport;
 use crate::report::Report;
@@ -57,6 +58,7 @@ impl From<WriteError> for Stop {
 pub(crate) fn print(
     reader: &mut Reader,
     output: &mut Output,
+    filter: &Filter,
     limit: Option<u64>,
     report: Report,
     prints_on_stdout: bool,
@@ -64,8 +66,11 @@ pub(crate) fn print(
     let mut left = limit;
     let mut flush_at = Instant::now() + FLUSH;
     let mut copy = CopyReport::new(report, prints_on_stdout);
+    // Whether more events of a transaction follow, or more rows of a table that is copied.
+    let mut is_between = false;
     let ended = loop {
-        if left == Some(0) {
+        // A transaction of which all that is printed was printed is not printed again next time.
+        if left == Some(0) && !(is_between && filter.is_set()) {
             break Ok(());
         }
         // Available events are taken without waiting. Before a wait, the buffer is written.
@@ -76,13 +81,17 @@ pub(crate) fn print(
         }
         match next {
             Ok(Next::Event(event)) => {
-                if let Err(error) = output.write(&event) {
+                if !filter.prints(&event) {
+                    output.skip(&event);
+                } else if left == Some(0) {
+                    break Ok(());
+                } else if let Err(error) = output.write(&event) {
                     break Err(error.into());
-                }
-                copy.printed(reader, &event);
-                if event.op() != Op::Schema {
+                } else if event.op() != Op::Schema {
                     left = left.map(|left| left - 1);
                 }
+                copy.printed(reader, &event);
+                is_between = !event.is_last();
             }
             Ok(Next::Finished) => break Ok(()),
             Ok(_) => {}

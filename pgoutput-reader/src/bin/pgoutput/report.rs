@@ -151,8 +151,12 @@ impl Report {
 
     /// Reports the acknowledged LSN.
     pub(crate) fn ended(self, reader: &Reader, output: &Output) {
+        let skipped = match output.skipped() {
+            0 => String::new(),
+            skipped => format!(", {skipped} left out"),
+        };
         self.print_verbose(&format_args!(
-            "{} changes written, acknowledged up to {}",
+            "{} changes written{skipped}, acknowledged up to {}",
             output.written(),
             reader.health().acknowledged
         ));

@@ -28,18 +28,23 @@ const SERVER: &str = concat!(
 impl Session {
     /// Connects to the server that the arguments name, and reports it if that was asked for.
     pub(crate) fn open(server: &Server, verbosity: Verbosity) -> Result<Self, Failure> {
+        let session = Self::connect(server)?;
+        Report::of(verbosity).print_verbose(&format_args!(
+            "PostgreSQL {}, database \"{}\"",
+            session.version, session.database
+        ));
+        Ok(session)
+    }
+
+    /// Connects without a report.
+    pub(crate) fn connect(server: &Server) -> Result<Self, Failure> {
         let mut client = server.config()?.connect_postgres().map_err(|error| failure(&error))?;
         client
             .batch_execute("SET search_path = ''; SET statement_timeout = 0")
             .map_err(|error| sql_failure(&error))?;
         let row = client.query_one(SERVER, &[]).map_err(|error| sql_failure(&error))?;
         let version = ServerVersion::new(row.get::<_, i32>(0).unsigned_abs());
-        let session = Self { client, version, database: shown(row.get(1)) };
-        Report::of(verbosity).print_verbose(&format_args!(
-            "PostgreSQL {version}, database \"{}\"",
-            session.database
-        ));
-        Ok(session)
+        Ok(Self { client, version, database: shown(row.get(1)) })
     }
 
     /// Returns the rows of a query.

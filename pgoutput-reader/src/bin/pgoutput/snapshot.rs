@@ -7,6 +7,7 @@ use std::time::Duration;
 use pgoutput_reader::{Acknowledge, Config, ReaderBuilder, StreamOptions};
 
 use crate::args::Snapshot;
+use crate::filter::Filter;
 use crate::output::Output;
 use crate::print::{Stop, connect, failure, output_failure, print};
 use crate::report::Report;
@@ -35,7 +36,8 @@ pub(crate) fn run(arguments: &Snapshot) -> Result<(), Failure> {
     let synced = file.try_clone();
     let objects = &arguments.objects;
     let mut output = Output::new(file, None, objects.format, false, reader.acknowledger());
-    let printed = print(&mut reader, &mut output, None, report, prints_on_stdout);
+    let printed =
+        print(&mut reader, &mut output, &Filter::default(), None, report, prints_on_stdout);
     let stopped = reader.stop().map_err(|error| failure(&error));
     match printed {
         Ok(Some(lsn)) => {

@@ -79,7 +79,7 @@ mod tests {
             Table::new([("NAME", Align::Left), ("NONE", Align::Left), ("LAG", Align::Right)]);
         table.push(["a\u{1b}b".into(), String::new(), "7".into()]);
         table.push(["\u{4e2d}".into(), String::new(), "12345".into()]);
-        let expected = "NAME         LAG\na\\u{1b}b       7\n\u{4e2d}         12345\n";
+        let expected = "NAME        LAG\na\\u{1b}b      7\n\u{4e2d}        12345\n";
         assert_eq!(table.to_string(), expected);
     }
 

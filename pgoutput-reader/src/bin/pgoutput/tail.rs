@@ -9,6 +9,7 @@ use pgoutput_reader::{
 };
 
 use crate::args::{SnapshotArg, Tail};
+use crate::filter::{Filter, TablePattern};
 use crate::output::Output;
 use crate::position_file::PositionFile;
 use crate::print::{Stop, connect, failure, output_failure, print};
@@ -16,13 +17,7 @@ use crate::report::Report;
 use crate::{Failure, signals, stdout};
 
 pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
-    if tail.snapshot.contains(&SnapshotArg::Added) && !tail.tables.is_empty() {
-        return Err(Failure::Usage(
-            "--table limits an initial copy, and --snapshot added copies all tables that join the \
-             publications: leave out one of them"
-                .into(),
-        ));
-    }
+    let filter = Filter::new(tail)?;
     let config = tail.source.server.config()?;
     let (file, position_file, stored) = match (&tail.output, &tail.position_file) {
         (Some(output), Some(path)) => {
@@ -52,10 +47,19 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
         report.slot_created(reader.started());
     }
     report.started(&mut reader);
+    if report != Report::Quiet {
+        // Nothing depends on the answer.
+        for table in filter.unpublished(&tail.source).unwrap_or_default() {
+            report.print(&format_args!(
+                "warning: no published table fits --table {table}; nothing is printed for it until \
+                 one does"
+            ));
+        }
+    }
 
     let (format, acknowledger) = (tail.objects.format, reader.acknowledger());
     let mut output = Output::new(file, position_file, format, tail.position, acknowledger);
-    let printed = print(&mut reader, &mut output, tail.limit, report, prints_on_stdout);
+    let printed = print(&mut reader, &mut output, &filter, tail.limit, report, prints_on_stdout);
     report.ended(&reader, &output);
     // Also after an error: printed changes are acknowledged, if the server can still be reached.
     let stopped = reader.stop().map_err(|error| failure(&error));
@@ -136,7 +140,10 @@ fn snapshot(tail: &Tail) -> Option<Snapshot> {
         return None;
     };
     let snapshot = snapshot.jobs(tail.jobs);
-    Some(if tail.tables.is_empty() { snapshot } else { snapshot.only(tail.tables.iter().cloned()) })
+    if tail.tables.is_empty() {
+        return Some(snapshot);
+    }
+    Some(snapshot.only(tail.tables.iter().filter_map(TablePattern::to_snapshot_table)))
 }
 
 fn options(tail: &Tail) -> StreamOptions {

@@ -4,9 +4,10 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use pgoutput_reader::{Lsn, Origin, SnapshotTable, Streaming};
+use pgoutput_reader::{Lsn, Op, Origin, Streaming};
 
 use super::{Objects, Source, Verbosity, lsn, size};
+use crate::filter::{TablePattern, op};
 
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -28,12 +29,24 @@ pub(crate) struct Tail {
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) snapshot: Vec<SnapshotArg>,
 
-    /// Copy only this table; may be repeated. The changes of all tables are printed. Written as in
-    /// SQL, with its schema: public.orders or 'public."Orders" WHERE id > 100', which copies only
-    /// some of its rows. Give the same when a copy is continued. Not together with --snapshot
-    /// added.
-    #[arg(long = "table", value_name = "TABLE", requires = "snapshot")]
-    pub(crate) tables: Vec<SnapshotTable>,
+    /// Print only the objects of this table; may be repeated. Written as in SQL, with its schema:
+    /// public.orders or 'public."Orders"'; * stands for any characters, as in 'public.events_*'.
+    /// With --snapshot initial, only these tables are copied: name each of them, and give the same
+    /// when a copy is continued. 'public.orders WHERE id > 100' copies only some of its rows, and
+    /// all its changes are printed. Not together with --snapshot added.
+    #[arg(long = "table", value_name = "TABLE")]
+    pub(crate) tables: Vec<TablePattern>,
+
+    /// Leave out the objects of this table; may be repeated. Written as for --table, and stronger
+    /// than it. An initial copy still reads the table.
+    #[arg(long = "exclude", value_name = "TABLE", value_parser = TablePattern::without_condition)]
+    pub(crate) excluded: Vec<TablePattern>,
+
+    /// Print only objects with these ops, such as I,U,D. Descriptions of tables (S) are always
+    /// printed if they were requested. What --table, --exclude and --op leave out counts as
+    /// processed: the slot advances over it.
+    #[arg(long = "op", value_name = "OPS", value_delimiter = ',', value_parser = op)]
+    pub(crate) ops: Vec<Op>,
 
     /// The number of connections that copy at the same time.
     #[arg(long, value_name = "N", requires = "snapshot", default_value = "1")]
@@ -104,7 +117,7 @@ pub(crate) struct Tail {
     #[arg(long, value_name = "LSN", value_parser = lsn)]
     pub(crate) until_lsn: Option<Lsn>,
 
-    /// End after this many objects, not counting those with op S. A transaction that is cut off is
+    /// End after this many objects are printed, not counting those with op S. A transaction that is cut off is
     /// not acknowledged, and all of it is printed again next time; to an output file, only the rest
     /// of it. During an initial copy, each row counts, and so does each object with op T or Z; a
     /// table that is cut off is copied again from its beginning.

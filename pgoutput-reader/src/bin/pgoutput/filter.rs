@@ -1,0 +1,134 @@
+//! The events that `pgoutput tail` prints.
+
+mod pattern;
+mod unpublished;
+
+use pgoutput_reader::{ChangeEvent, Op};
+
+pub(crate) use pattern::TablePattern;
+
+use crate::Failure;
+use crate::args::{SchemaArg, SnapshotArg, Tail};
+
+/// The operations that `--op` names.
+const OPS: [Op; 12] = [
+    Op::Insert,
+    Op::Update,
+    Op::Delete,
+    Op::Truncate,
+    Op::Message,
+    Op::Schema,
+    Op::Commit,
+    Op::Prepare,
+    Op::CommitPrepared,
+    Op::RollbackPrepared,
+    Op::SnapshotRow,
+    Op::SnapshotEnd,
+];
+
+/// A choice among the events; by default all of them. Events that it leaves out count as processed.
+#[derive(Debug, Default)]
+pub(crate) struct Filter {
+    tables: Vec<TablePattern>,
+    excluded: Vec<TablePattern>,
+    ops: Vec<Op>,
+}
+
+impl Filter {
+    /// Returns the filter of these arguments.
+    ///
+    /// # Errors
+    /// An operation is named that is not read.
+    pub(crate) fn new(tail: &Tail) -> Result<Self, Failure> {
+        for op in &tail.ops {
+            let (option, is_read) = match op {
+                Op::Message => ("--messages", tail.messages),
+                Op::Commit => ("--commits", tail.commits),
+                Op::SnapshotRow | Op::SnapshotEnd => ("--snapshot", !tail.snapshot.is_empty()),
+                Op::Schema => (
+                    "--schema-changes or --schema once",
+                    tail.schema_changes || tail.objects.schema == SchemaArg::Once,
+                ),
+                _ => continue,
+            };
+            if !is_read {
+                return Err(Failure::Usage(format!(
+                    "--op {}: there are such objects only with {option}",
+                    op.code()
+                )));
+            }
+        }
+        check_copy(tail)?;
+        Ok(Self {
+            tables: tail.tables.clone(),
+            excluded: tail.excluded.clone(),
+            ops: tail.ops.clone(),
+        })
+    }
+
+    /// Returns whether it may leave out an event.
+    pub(crate) fn is_set(&self) -> bool {
+        !(self.tables.is_empty() && self.excluded.is_empty() && self.ops.is_empty())
+    }
+
+    /// Returns whether the event is printed. The description of a table belongs to the changes that
+    /// need it, whatever their operation is.
+    pub(crate) fn prints(&self, event: &ChangeEvent) -> bool {
+        let op = event.op();
+        if !(self.ops.is_empty() || op == Op::Schema || self.ops.contains(&op)) {
+            return false;
+        }
+        // Messages and the ends of transactions have no table.
+        let Some(table) = event.table() else { return true };
+        let matches = |pattern: &TablePattern| pattern.matches(table.schema_name(), table.name());
+        (self.tables.is_empty() || self.tables.iter().any(matches))
+            && !self.excluded.iter().any(matches)
+    }
+}
+
+/// Checks that the tables can limit the initial copy, or that there is none.
+fn check_copy(tail: &Tail) -> Result<(), Failure> {
+    let usage = |message: &str| Err(Failure::Usage(message.into()));
+    if tail.snapshot.contains(&SnapshotArg::Added) && !tail.tables.is_empty() {
+        return usage(
+            "--table limits an initial copy, and --snapshot added copies all tables that join the \
+             publications: leave out one of them, or use --exclude",
+        );
+    }
+    let is_copied = tail.snapshot.contains(&SnapshotArg::Initial);
+    if !is_copied && tail.tables.iter().any(TablePattern::has_condition) {
+        return usage(
+            "a condition limits only the rows of an initial copy: add --snapshot initial, or leave \
+             WHERE out (a publication can filter changes by condition)",
+        );
+    }
+    if is_copied && tail.tables.iter().any(|table| table.to_snapshot_table().is_none()) {
+        return usage("an initial copy of some tables needs their names: write --table without *");
+    }
+    Ok(())
+}
+
+/// Reads the letter of an operation.
+pub(crate) fn op(text: &str) -> Result<Op, String> {
+    let mut letters = text.chars();
+    let letter = letters.next().filter(|_| letters.next().is_none());
+    let found =
+        OPS.into_iter().find(|op| letter.is_some_and(|c| c.eq_ignore_ascii_case(&op.code())));
+    found.ok_or_else(|| {
+        let letters: Vec<String> = OPS.iter().map(|op| op.code().to_string()).collect();
+        format!("expected one of {}", letters.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_letters() {
+        assert_eq!((op("I"), op("d")), (Ok(Op::Insert), Ok(Op::Delete)));
+        for text in ["", "X", "IU", "insert"] {
+            assert!(op(text).unwrap_err().starts_with("expected one of I, U, D, T"), "{text}");
+        }
+    }
+}

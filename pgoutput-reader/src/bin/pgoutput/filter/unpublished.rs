@@ -1,0 +1,34 @@
+//! A warning about names that fit no table, which would print nothing without a word.
+
+use super::{Filter, TablePattern};
+use crate::Failure;
+use crate::args::Source;
+use crate::session::Session;
+use crate::sql::names::{hex, shown};
+
+const TABLES: &str = concat!(
+    "SELECT ",
+    hex!("tables.schemaname"),
+    ", ",
+    hex!("tables.tablename"),
+    "
+FROM pg_catalog.pg_publication_tables AS tables
+WHERE tables.pubname::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])"
+);
+
+impl Filter {
+    /// Returns the names of `--table` that fit no published table.
+    pub(crate) fn unpublished(&self, source: &Source) -> Result<Vec<&TablePattern>, Failure> {
+        if self.tables.is_empty() {
+            return Ok(vec![]);
+        }
+        let mut session = Session::connect(&source.server)?;
+        let rows = session.query(TABLES, &[&source.publications])?;
+        let published: Vec<(String, String)> =
+            rows.iter().map(|row| (shown(row.get(0)), shown(row.get(1)))).collect();
+        let fits_none = |pattern: &&TablePattern| {
+            !published.iter().any(|(schema, table)| pattern.matches(schema, table))
+        };
+        Ok(self.tables.iter().filter(fits_none).collect())
+    }
+}
