@@ -3,6 +3,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// The target of log records about what a listener, or a method of the reader, reports too. A
+/// program that prints that can leave them out.
+pub(crate) const REPORTED: &str = "pgoutput_reader::reported";
+
 /// A callback that any thread may call, one at a time. Clones share it.
 pub(crate) struct Listener<F: ?Sized>(Arc<Mutex<F>>);
 

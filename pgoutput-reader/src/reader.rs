@@ -27,6 +27,7 @@ use crate::delivery::Acknowledger;
 use crate::error::{Error, ServerMessage};
 use crate::event::ChangeEvent;
 use crate::io::StopHandle;
+use crate::listener::REPORTED;
 #[cfg(doc)]
 use crate::snapshot::Snapshot;
 use crate::snapshot::SnapshotProgress;
@@ -250,12 +251,14 @@ impl Reader {
     /// Logs what the reader has started with and, with a query, what the publications hold if a
     /// logger takes warnings.
     fn log_start(&mut self) {
-        log::info!("{}", self.started);
-        if log::log_enabled!(log::Level::Warn) {
+        log::info!(target: REPORTED, "{}", self.started);
+        if log::log_enabled!(target: REPORTED, log::Level::Warn) {
             match self.published() {
                 Ok(published) => {
-                    log::info!("{published}");
-                    published.warnings().iter().for_each(|warning| log::warn!("{warning}"));
+                    log::info!(target: REPORTED, "{published}");
+                    for warning in published.warnings() {
+                        log::warn!(target: REPORTED, "{warning}");
+                    }
                 }
                 Err(error) => log::warn!("the published tables could not be queried: {error}"),
             }

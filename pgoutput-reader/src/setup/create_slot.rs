@@ -9,7 +9,7 @@ use crate::catalog::Catalog;
 use crate::connection::{Connection, CreatedSlot};
 use crate::error::{BlockingSession, Error, ErrorKind, SetupError, SnapshotError, listed};
 use crate::io::StopHandle;
-use crate::listener::Listener;
+use crate::listener::{Listener, REPORTED};
 use crate::proto::CreateSlot;
 
 /// The time from the start of a wait to its first report, and from one report to the next.
@@ -109,7 +109,7 @@ impl<'a> SlotWaitState<'a> {
             sessions: &self.sessions,
             creator: is_other.then_some(pid),
         };
-        log::warn!("{wait}");
+        log::warn!(target: REPORTED, "{wait}");
         if let Some(listener) = self.wait_options.listener {
             listener.with(|report| report(&wait));
         }

@@ -25,6 +25,7 @@ use crate::delivery::{Between, Due};
 use crate::error::{Error, ErrorKind, ServerMessage, is_transient};
 use crate::event::{Copied, StreamIdentity};
 use crate::io::{StopHandle, Waits, WakePipe};
+use crate::listener::REPORTED;
 use crate::schema::{Facts, Need, Schemas};
 use crate::snapshot::SlotWatch;
 use crate::stream::{self, Frame, Health, NOTICES_KEPT, ReplicationStream, StreamEvent};
@@ -182,7 +183,7 @@ impl Replication {
     fn report_skipped(&mut self) {
         let skipped = self.stream.as_mut().map(ReplicationStream::take_skipped_publications);
         for skipped in skipped.unwrap_or_default() {
-            log::warn!("{skipped}");
+            log::warn!(target: REPORTED, "{skipped}");
             if let Some(listener) = &self.settings.on_skipped {
                 listener.with(|report| report(&skipped));
             }
@@ -205,7 +206,8 @@ impl Replication {
         };
         self.phase = Phase::Waiting { until: now + delay };
         let attempt = outage.report(delay, now);
-        log::warn!("{}; attempt {} to reconnect in {delay:.1?}", attempt.cause, attempt.attempt);
+        let (cause, number) = (attempt.cause, attempt.attempt);
+        log::warn!(target: REPORTED, "{cause}; attempt {number} to reconnect in {delay:.1?}");
         if let Some(listener) = &self.settings.on_reconnect {
             listener.with(|report| report(&attempt));
         }
@@ -285,7 +287,8 @@ impl Replication {
         self.phase = Phase::Open;
         if let Some(outage) = &self.outage {
             let (attempt, elapsed) = (outage.attempt(), outage.elapsed(Instant::now()));
-            log::info!("connected to {} again, at attempt {attempt}", Printable(&self.address));
+            let address = Printable(&self.address);
+            log::info!(target: REPORTED, "connected to {address} again, at attempt {attempt}");
             if let Some(listener) = &self.settings.on_reconnected {
                 let reconnected = Reconnected { attempt, elapsed, address: &self.address };
                 listener.with(|report| report(&reconnected));

@@ -2,6 +2,7 @@
 
 mod copy;
 mod filters;
+mod help;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;

@@ -97,12 +97,13 @@ pub(crate) fn wait(what: &str, mut is_true: impl FnMut() -> bool) {
     eventually(what, || is_true().then_some(()));
 }
 
-/// Returns the program's command in an environment that does not name a server.
+/// Returns the program's command in an environment that does not name a server, and requests
+/// neither a log nor colours.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgoutput"));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("PG") || text == "DATABASE_URL" {
+        if text.starts_with("PG") || ["DATABASE_URL", "RUST_LOG", "NO_COLOR"].contains(&&*text) {
             command.env_remove(name);
         }
     }

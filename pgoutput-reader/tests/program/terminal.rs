@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 
 use pgoutput_harness::{TIMEOUT, Wait, servers};
@@ -48,7 +48,17 @@ fn snapshot(fixture: &Fixture<'_>, arguments: &[&str]) -> Command {
 }
 
 /// Runs the program on the terminal, and returns its standard output and what the terminal showed.
-fn run(mut command: Command, stdout_too: bool) -> (String, String) {
+fn run(command: Command, stdout_too: bool) -> (String, String) {
+    let (status, output, shown) = run_with_status(command, stdout_too);
+    assert!(status.success(), "{shown}");
+    (output, shown)
+}
+
+/// The same with the exit status.
+pub(crate) fn run_with_status(
+    mut command: Command,
+    stdout_too: bool,
+) -> (ExitStatus, String, String) {
     let (terminal, shown) = terminal();
     // The reader sees the end once the program has closed its copies.
     if stdout_too {
@@ -67,9 +77,7 @@ fn run(mut command: Command, stdout_too: bool) -> (String, String) {
     }
     let status = child.wait().unwrap();
     wait.done();
-    let shown = shown.join().unwrap();
-    assert!(status.success(), "{shown}");
-    (output, shown)
+    (status, output, shown.join().unwrap())
 }
 
 #[test]

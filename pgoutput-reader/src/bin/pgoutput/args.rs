@@ -1,14 +1,17 @@
 //! The command line.
 
+mod command_line;
 mod publication;
 mod slot;
 mod snapshot;
 mod tail;
+mod texts;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use pgoutput_reader::decode::value::JsonOptions;
 use pgoutput_reader::{Config, Lsn, ReaderBuilder, SchemaOutput};
 
+pub(crate) use command_line::{command, parse};
 pub(crate) use publication::{
     Create as PublicationCreate, Drop as PublicationDrop, List as PublicationList, Operation,
     Publication,
@@ -18,6 +21,7 @@ pub(crate) use slot::{
 };
 pub(crate) use snapshot::Snapshot;
 pub(crate) use tail::{SnapshotArg, Tail};
+pub(crate) use texts::{Completions, Man};
 
 use crate::Failure;
 
@@ -60,6 +64,15 @@ pub(crate) enum Command {
     /// List, create and drop publications.
     #[command(subcommand)]
     Publication(Publication),
+    /// Print the completions of a shell.
+    #[command(after_help = "For example, for bash:\n\
+        \x20 pgoutput completions bash > ~/.local/share/bash-completion/completions/pgoutput")]
+    Completions(Completions),
+    /// Print the manual page of the program or of a command.
+    #[command(after_help = "For example:\n\
+        \x20 pgoutput man slot create | man -l -\n\
+        \x20 pgoutput man --out /usr/local/share/man/man1")]
+    Man(Man),
 }
 
 // Where to connect. A doc comment would become the text of the command.
@@ -67,7 +80,7 @@ pub(crate) enum Command {
 pub(crate) struct Server {
     /// The server: a connection URI or key=value words, as in libpq. The default is DATABASE_URL;
     /// PG* variables supply parameters that it does not contain.
-    #[arg(long, value_name = "CONNINFO|URI")]
+    #[arg(help_heading = "Connection", long, value_name = "CONNINFO|URI")]
     pub(crate) dsn: Option<String>,
 }
 
@@ -86,7 +99,7 @@ pub(crate) struct Source {
     pub(crate) server: Server,
 
     /// A publication to read; may be repeated.
-    #[arg(long = "publication", value_name = "NAME", required = true)]
+    #[arg(help_heading = "Source", long = "publication", value_name = "NAME", required = true)]
     pub(crate) publications: Vec<String>,
 }
 
@@ -96,15 +109,15 @@ pub(crate) struct Objects {
     /// Where the table of a change is described. each: in the change, as table_schema. once: in an
     /// object with op S, before the first change of the table and again after each change of its
     /// description; changes have only the relation_id. They are printed again after each start.
-    #[arg(long, value_enum, default_value = "each")]
+    #[arg(help_heading = "Form of the objects", long, value_enum, default_value = "each")]
     pub(crate) schema: SchemaArg,
 
     /// Format of LSNs. decimal: numbers. hex: text, as PostgreSQL writes them.
-    #[arg(long, value_enum, default_value = "decimal")]
+    #[arg(help_heading = "Form of the objects", long, value_enum, default_value = "decimal")]
     pub(crate) lsn_format: LsnFormat,
 
     /// Output format. jsonl: one object per line. json: indented.
-    #[arg(long, value_enum, default_value = "jsonl")]
+    #[arg(help_heading = "Form of the objects", long, value_enum, default_value = "jsonl")]
     pub(crate) format: Format,
 
     /// Receive values in binary format (PostgreSQL 14 and later). The output is the same, with
@@ -112,17 +125,17 @@ pub(crate) struct Objects {
     /// does not know, such as ltree, and values that cannot be read are hexadecimal digits of their
     /// bytes instead of their text. Arrays and composites of types without a binary format, such as
     /// aclitem, are an error.
-    #[arg(long)]
+    #[arg(help_heading = "Form of the objects", long)]
     pub(crate) binary: bool,
 
     /// Write numeric values as JSON strings, for programs that read numbers as floats. By default
     /// they are numbers with all their digits.
-    #[arg(long)]
+    #[arg(help_heading = "Form of the objects", long)]
     pub(crate) numeric_strings: bool,
 
     /// Write bigint and xid8 values beyond 2^53 - 1 as JSON strings, for programs that read numbers
     /// as floats, such as those in JavaScript.
-    #[arg(long)]
+    #[arg(help_heading = "Form of the objects", long)]
     pub(crate) bigint_strings: bool,
 }
 
@@ -144,12 +157,12 @@ impl Objects {
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Verbosity {
     /// Print nothing on standard error except the error that ends the program.
-    #[arg(short, long, conflicts_with = "verbose")]
+    #[arg(help_heading = "Messages", short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
-    /// Print more on standard error: cluster, TLS and publications at the start and, if changes are
-    /// read, the acknowledged LSN at the end.
-    #[arg(short, long)]
+    /// Print more on standard error: facts about the server at the start and, if changes are read,
+    /// the acknowledged LSN at the end.
+    #[arg(help_heading = "Messages", short, long)]
     pub(crate) verbose: bool,
 }
 

@@ -3,6 +3,7 @@
 mod args;
 mod bars;
 mod filter;
+mod logger;
 mod names;
 mod output;
 mod position_file;
@@ -19,13 +20,14 @@ mod sql;
 mod stdout;
 mod table;
 mod tail;
+mod texts;
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
-use pgoutput_reader::decode::Printable;
+use pgoutput_reader::decode::{self, Printable};
 
 use args::{Args, Command};
 
@@ -48,15 +50,18 @@ impl Failure {
 }
 
 fn main() -> ExitCode {
-    let Args { command } = match Args::try_parse() {
+    let Args { command } = match args::parse() {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
+    logger::install();
     let result = match command {
         Command::Tail(tail) => tail::run(&tail),
         Command::Snapshot(snapshot) => snapshot::run(&snapshot),
         Command::Slot(slot) => slot::run(&slot),
         Command::Publication(publication) => publication::run(&publication),
+        Command::Completions(completions) => texts::completions(&completions),
+        Command::Man(man) => texts::man(&man),
     };
     let (message, status) = match result {
         Ok(()) => return ExitCode::SUCCESS,
@@ -70,6 +75,15 @@ fn main() -> ExitCode {
 /// Prints help, the version or an error in the arguments, which it quotes. The exit status is
 /// clap's, 0 or 2.
 fn usage(error: &clap::Error) -> ExitCode {
+    let status = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    let is_printable = |argument: OsString| {
+        argument.to_str().is_some_and(|argument| argument.chars().all(decode::is_printable))
+    };
+    if std::env::args_os().all(is_printable) {
+        // The only escape sequences are those of clap, on a terminal that wants colours.
+        let _ = error.print();
+        return status;
+    }
     let text = error.render().to_string();
     let mut out: Box<dyn Write> =
         if error.use_stderr() { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
@@ -77,7 +91,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         // It is not an error if nobody reads it.
         let _ = writeln!(out, "{}", Printable(line));
     }
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    status
 }
 
 /// Returns the failure of a name that the server does not have, with the names that it has.

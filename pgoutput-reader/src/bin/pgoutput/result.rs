@@ -13,14 +13,14 @@ use crate::print::output_failure;
 pub(crate) fn print_text(text: &dyn Display) -> Result<(), Failure> {
     let text = text.to_string();
     let lines: Vec<String> = text.lines().map(|line| format!("{}\n", Printable(line))).collect();
-    print(&lines.concat())
+    print(lines.concat().as_bytes())
 }
 
 /// Prints an object with one field, on one line.
 pub(crate) fn print_json(field: &str, value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value)
         .map_err(|error| Failure::Run(format!("writing JSON: {error}")))?;
-    print(&format!("{{\"{field}\":{}}}\n", escaped(&text)))
+    print(format!("{{\"{field}\":{}}}\n", escaped(&text)).as_bytes())
 }
 
 /// Escapes the characters of a JSON text that are not printable. They are only in its strings.
@@ -40,9 +40,9 @@ fn escaped(json: &str) -> String {
 }
 
 /// Prints a whole output. It is not an error if the reader has closed the pipe.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(output: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(output).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(output_failure(None, &error))
         }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Replication;
 use crate::error::{Error, ErrorKind, SetupError, SnapshotError};
+use crate::listener::REPORTED;
 use crate::proto::StartReplication;
 use crate::snapshot::SnapshotProgress;
 use crate::source::Step;
@@ -80,7 +81,7 @@ impl Replication {
         }
         let observed = self.slot_watch.as_mut().and_then(|watch| watch.observe(slot, &status));
         if let Some(at_risk) = observed {
-            log::warn!("{at_risk}");
+            log::warn!(target: REPORTED, "{at_risk}");
             if let Some(listener) = &self.settings.on_slot_at_risk {
                 listener.with(|report| report(&at_risk));
             }

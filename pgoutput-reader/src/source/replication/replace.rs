@@ -7,6 +7,7 @@ use super::copy::needs_other_snapshot;
 use crate::error::{
     Error, ErrorKind, SetupError, SnapshotError, SpillError, StreamError, is_transient,
 };
+use crate::listener::REPORTED;
 use crate::proto::Streaming;
 use crate::source::outage::Outage;
 
@@ -91,7 +92,7 @@ impl Replication {
             return Err(error);
         }
         if self.can_do_without_streaming(&error) {
-            log::warn!("{error}; the reader continues with streaming off");
+            log::warn!(target: REPORTED, "{error}; the reader continues with streaming off");
             self.opener.start.options.streaming = Some(Streaming::Off);
         }
         let now = Instant::now();

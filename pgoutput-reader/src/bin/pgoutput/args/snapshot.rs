@@ -27,7 +27,7 @@ pub(crate) struct Snapshot {
     pub(crate) slot_wait: Option<u64>,
 
     /// Write to this file instead of standard output. It must not exist.
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Output", long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
     #[command(flatten)]
