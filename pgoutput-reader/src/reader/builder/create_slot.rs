@@ -49,3 +49,24 @@ impl ReaderBuilder {
         Ok(created)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::error::ErrorKind;
+    use crate::proto::SlotSnapshot;
+
+    #[test]
+    fn what_would_end_with_the_connection_is_refused() {
+        let slot = CreateSlot::new("s");
+        for slot in [
+            slot.clone().temporary(true),
+            slot.clone().snapshot(SlotSnapshot::Export),
+            slot.clone().snapshot(SlotSnapshot::Use),
+        ] {
+            let error = ReaderBuilder::from(Config::new()).create_slot(&slot).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Usage(_)), "{error}");
+        }
+    }
+}

@@ -54,7 +54,7 @@ fn refuse(arguments: &PublicationCreate, refused: &[Refused]) -> Failure {
         }
     }
     Failure::Run(format!(
-        "publication \"{}\" was not created: cure these tables, leave them out, --publish insert \
+        "publication \"{}\" was not created: cure these tables, leave them out, use --publish insert \
          alone, or create it all the same with --allow-failing-updates",
         arguments.name
     ))
