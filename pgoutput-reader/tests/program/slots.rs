@@ -68,7 +68,10 @@ fn a_slot_is_created_listed_and_dropped() {
 
         let again = error_line(&finished(&mut slot(&fixture, &["create", &name])), 1);
         assert!(again.contains("already exists"), "{again}");
-        let dropped = json(&finished(&mut slot(&fixture, &["drop", &name, "--json"])));
+        // From any database.
+        let elsewhere = format!("{} dbname=postgres", fixture.database.dsn());
+        let drop = ["slot", "drop", &name, "--json", "--dsn", &elsewhere];
+        let dropped = json(&finished(program().args(drop)));
         assert_eq!(dropped["dropped"]["confirmed_flush_lsn"], lsn);
         assert_eq!(listed(&fixture, &name), None);
         let missing = error_line(&finished(&mut slot(&fixture, &["drop", &name])), 1);

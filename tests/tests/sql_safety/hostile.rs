@@ -439,3 +439,35 @@ fn no_hostile_function_runs_in_the_program() {
         hostile.run("TRUNCATE public.t");
     });
 }
+
+#[test]
+fn no_hostile_function_runs_in_the_programs_commands() {
+    everywhere(|hostile| {
+        let dsn = format!("{} options='-c search_path=public,pg_catalog'", hostile.dsn());
+        let run = |arguments: &[&str]| {
+            let mut program = Command::new(env!("CARGO_BIN_EXE_tail"));
+            program.args(arguments).args(["--dsn", &dsn]);
+            let output = pgoutput_harness::output(&mut program);
+            (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+        };
+        let slot = hostile.slot.as_str();
+        for arguments in [
+            &["slot", "create", slot][..],
+            &["slot", "list"],
+            &["slot", "advance", slot, "--to-current"],
+            &["slot", "drop", slot],
+            &["publication", "create", "q", "--table", "public.t", "--allow-failing-updates"],
+            &["publication", "list"],
+            &["publication", "drop", "q"],
+        ] {
+            let (succeeds, stderr) = run(arguments);
+            // Slots cannot be moved before PostgreSQL 11.
+            let is_old = stderr.contains("needs PostgreSQL 11 or later");
+            assert!(succeeds || is_old, "{arguments:?}: {stderr}");
+            hostile.check(&arguments.join(" "));
+        }
+        let (found, _) = run(&["slot", "drop", slot]);
+        assert!(!found);
+        hostile.check("a slot that does not exist");
+    });
+}
