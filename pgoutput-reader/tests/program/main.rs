@@ -1,6 +1,7 @@
 //! The `pgoutput` program on real servers.
 
 mod copy;
+mod decode;
 mod filters;
 mod help;
 mod hostile;

@@ -49,6 +49,9 @@ fn wrong_usage_is_exit_status_2() {
         &["snapshot", "--publication", "p", "--table", "t"],
         &["snapshot", "--publication", "p", "--table", "public.t WHERE a) OR (b"],
         &["snapshot", "--publication", "p", "--table", "public.t", "--table", "Public.t"],
+        &["decode", "a", "b"],
+        &["decode", "--json", "--full"],
+        &["decode", "--input", "wal2json"],
         &["watch"],
     ] {
         let output = finished(program().args(arguments));
@@ -101,6 +104,7 @@ fn help_is_status_0_and_lists_every_option() {
         "--quiet",
         "--verbose",
     ];
+    check_help("decode", "Print recorded messages", &["--json", "--full", "--input"]);
     check_help("snapshot", "Print the rows of the published tables once", &both);
     check_help("tail", "Print the changes of a slot as they arrive", &both);
     let others = [

@@ -3,6 +3,7 @@
 //! A body takes any bytes and panics when a law is violated. It has no other output.
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a body reports a violated law")]
 
+mod decode_input;
 mod small_stack;
 mod values;
 
@@ -12,15 +13,17 @@ use pgoutput_decode::{
     StandbyStatusUpdate, StreamAbortForm, TupleData,
 };
 
+pub use decode_input::decode_input;
 pub use values::{container_binary, container_text, value_binary, value_text, value_type};
 
 /// The body of a fuzz target.
 pub type Body = fn(&[u8]);
 
 /// The targets by the name of the fuzz target and of its folder of seeds.
-pub const TARGETS: [(&str, Body); 8] = [
+pub const TARGETS: [(&str, Body); 9] = [
     ("container_binary", container_binary),
     ("container_text", container_text),
+    ("decode_input", decode_input),
     ("envelope", envelope),
     ("frame", frame),
     ("roundtrip", roundtrip),

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod command_line;
+mod decode;
 mod publication;
 mod slot;
 mod snapshot;
@@ -12,6 +13,7 @@ use pgoutput_reader::decode::value::JsonOptions;
 use pgoutput_reader::{Config, Lsn, ReaderBuilder, SchemaOutput};
 
 pub(crate) use command_line::{command, parse};
+pub(crate) use decode::Decode;
 pub(crate) use publication::{
     Create as PublicationCreate, Drop as PublicationDrop, List as PublicationList, Operation,
     Publication,
@@ -73,6 +75,21 @@ pub(crate) enum Command {
         \x20 pgoutput man slot create | man -l -\n\
         \x20 pgoutput man --out /usr/local/share/man/man1")]
     Man(Man),
+    /// Print recorded messages, one per line, with the names of tables and columns.
+    #[command(after_help = "Reads, also while it is being written:\n\
+        \x20 - what pg_recvlogical prints:\n\
+        \x20   pg_recvlogical --start --slot my_slot -d app -f - --no-loop \\\n\
+        \x20     -o proto_version=1 -o publication_names=my_publication | pgoutput decode\n\
+        \x20   It confirms what it received: the slot does not send it again.\n\
+        \x20 - rows of pg_logical_slot_peek_binary_changes as psql prints them: aligned, \
+        unaligned,\n\
+        \x20   expanded or as CSV, with or without headers; or as COPY prints them\n\
+        \x20 - \\x with hexadecimal digits, a message on each line\n\
+        Names come from Relation messages, which a server sends once in each stream. Without one, \
+        a table is a number.\n\
+        Exit status: 0 at the end of the input, or if the output is closed; 1 if the input is not \
+        as expected, or incomplete, with the place; 2 for invalid usage.")]
+    Decode(Decode),
 }
 
 // Where to connect. A doc comment would become the text of the command.

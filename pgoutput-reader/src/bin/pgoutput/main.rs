@@ -2,6 +2,7 @@
 
 mod args;
 mod bars;
+mod decode;
 mod filter;
 mod logger;
 mod names;
@@ -27,7 +28,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use pgoutput_reader::decode::{self, Printable};
+use pgoutput_reader::decode::{Printable, is_printable};
 
 use args::{Args, Command};
 
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         Command::Publication(publication) => publication::run(&publication),
         Command::Completions(completions) => texts::completions(&completions),
         Command::Man(man) => texts::man(&man),
+        Command::Decode(decode) => decode::run(&decode),
     };
     let (message, status) = match result {
         Ok(()) => return ExitCode::SUCCESS,
@@ -77,7 +79,7 @@ fn main() -> ExitCode {
 fn usage(error: &clap::Error) -> ExitCode {
     let status = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
     let is_printable = |argument: OsString| {
-        argument.to_str().is_some_and(|argument| argument.chars().all(decode::is_printable))
+        argument.to_str().is_some_and(|argument| argument.chars().all(is_printable))
     };
     if std::env::args_os().all(is_printable) {
         // The only escape sequences are those of clap, on a terminal that wants colours.
