@@ -11,7 +11,12 @@ use pgoutput_harness::{TIMEOUT, Wait, cargo, output, output_within, servers, ser
 use serde_json::Value;
 
 mod ends;
+mod outbox;
+mod postgres;
+mod proxy;
+mod running;
 mod sqlite;
+mod threads;
 
 /// Returns the command of an example. `cargo test` has built it; a run of this test alone builds it
 /// here.

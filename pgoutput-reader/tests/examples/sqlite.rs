@@ -9,9 +9,10 @@ use std::time::Duration;
 use pgoutput_decode::Lsn;
 use pgoutput_harness::{Database, Server, eventually, servers};
 use postgres::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::example;
+use crate::running::Running;
 
 /// The number of times that the program is killed.
 const ROUNDS: u64 = 12;
@@ -92,7 +93,7 @@ impl<'s> Run<'s> {
     fn stored(&self) -> i64 {
         // The program may not have created the table yet.
         let db = rusqlite::Connection::open(&self.file).unwrap();
-        db.query_row("SELECT count(*) FROM change", [], |row| row.get(0)).unwrap_or(0)
+        db.query_row("SELECT count(*) FROM row", [], |row| row.get(0)).unwrap_or(0)
     }
 
     fn wait_until_stored(&self) {
@@ -130,12 +131,12 @@ impl<'s> Run<'s> {
     /// Checks that each change was stored once and in order.
     fn check(&self) {
         let db = rusqlite::Connection::open(&self.file).unwrap();
-        let mut lines = db.prepare("SELECT line FROM change ORDER BY rowid").unwrap();
+        let mut lines = db.prepare("SELECT columns FROM row ORDER BY rowid").unwrap();
         let ids: Vec<i64> = lines
             .query_map([], |row| row.get::<_, String>(0))
             .unwrap()
             .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap())
-            .map(|event| event["after"]["id"].as_i64().unwrap())
+            .map(|columns| columns["id"].as_i64().unwrap())
             .collect();
         let expected: Vec<i64> = (1..=self.rows).collect();
         assert_eq!(ids, expected, "PostgreSQL {}", self.database.server().major());
@@ -193,5 +194,71 @@ fn sqlite_stores_each_change_once_however_often_it_is_killed() {
         run.wait_until_stored();
         run.kill();
         run.check();
+    }
+}
+
+/// Changes of every kind, after an initial copy.
+const CHANGES: &str = "
+    INSERT INTO k VALUES (3, 'c', pg_catalog.repeat('c', 5000)), (4, NULL, NULL);
+    UPDATE k SET body = 'b2' WHERE id = 2;
+    UPDATE k SET id = 10, body = NULL WHERE id = 1;
+    UPDATE k SET large = 'short' WHERE id = 3;
+    DELETE FROM k WHERE id = 4;
+    UPDATE k SET id = 4 WHERE id = 3;
+    INSERT INTO emptied VALUES (1)";
+
+#[test]
+fn sqlite_copies_the_existing_rows_and_applies_every_kind_of_change() {
+    for server in servers() {
+        let database = server.database("sqlite_apply");
+        let slot = database.slot_name("sqlite_apply");
+        let mut client = database.client();
+        client
+            .batch_execute(
+                "CREATE TABLE k (id int PRIMARY KEY, body text, large text);
+                 ALTER TABLE k ALTER large SET STORAGE EXTERNAL;
+                 CREATE TABLE emptied (id int PRIMARY KEY);
+                 INSERT INTO k VALUES (1, 'a', pg_catalog.repeat('a', 5000)), (2, 'b', NULL);
+                 INSERT INTO emptied VALUES (7);
+                 CREATE PUBLICATION p FOR ALL TABLES",
+            )
+            .unwrap();
+        let name = format!("sqlite-apply-{}-{}.db", std::process::id(), server.major());
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let arguments = [&database.uri(), &slot, "p", file.to_str().unwrap()];
+        let running = Running::start("sqlite", &arguments);
+        let stored = |relation: &str| -> Option<Vec<Value>> {
+            let db = rusqlite::Connection::open(&file).unwrap();
+            let query = "SELECT columns FROM row WHERE relation = ?1 ORDER BY key";
+            let mut rows = db.prepare(query).ok()?;
+            let rows = rows.query_map([relation], |row| row.get::<_, String>(0)).ok()?;
+            rows.map(|row| Some(serde_json::from_str(&row.ok()?).unwrap())).collect()
+        };
+        let is = |relation: &str, rows: &Value| {
+            eventually("the rows to be stored", || {
+                (stored(relation)? == *rows.as_array().unwrap()).then_some(())
+            });
+        };
+        let a = "a".repeat(5000);
+        let copied = json!([
+            { "id": 1, "body": "a", "large": a },
+            { "id": 2, "body": "b", "large": null },
+        ]);
+        is("public.emptied", &json!([{ "id": 7 }]));
+        is("public.k", &copied);
+        client.batch_execute(CHANGES).unwrap();
+        // The unchanged TOAST value of the first row is kept.
+        let changed = json!([
+            { "id": 10, "body": null, "large": a },
+            { "id": 2, "body": "b2", "large": null },
+            { "id": 4, "body": "c", "large": "short" },
+        ]);
+        is("public.k", &changed);
+        if server.major() >= 11 {
+            client.batch_execute("TRUNCATE emptied; INSERT INTO emptied VALUES (2)").unwrap();
+            is("public.emptied", &json!([{ "id": 2 }]));
+        }
+        running.kill();
+        std::fs::remove_file(&file).unwrap();
     }
 }
