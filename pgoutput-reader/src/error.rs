@@ -13,6 +13,8 @@ mod auth;
 #[cfg(feature = "reader")]
 mod blocking_session;
 #[cfg(feature = "reader")]
+mod capture;
+#[cfg(feature = "reader")]
 mod history;
 #[cfg(feature = "reader")]
 mod position;
@@ -36,6 +38,8 @@ pub use auth::AuthError;
 pub use blocking_session::BlockingSession;
 #[cfg(feature = "reader")]
 pub(crate) use blocking_session::listed;
+#[cfg(feature = "reader")]
+pub use capture::CaptureError;
 #[cfg(feature = "reader")]
 pub use history::HistoryError;
 #[cfg(feature = "reader")]
@@ -114,6 +118,10 @@ pub enum ErrorKind {
     #[cfg(feature = "reader")]
     #[error(transparent)]
     Spill(SpillError),
+    /// A capture file.
+    #[cfg(feature = "reader")]
+    #[error(transparent)]
+    Capture(CaptureError),
     /// The initial copy.
     #[cfg(feature = "reader")]
     #[error(transparent)]

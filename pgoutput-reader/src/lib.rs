@@ -79,6 +79,8 @@ compile_error!(
 #[cfg(feature = "reader")]
 mod assemble;
 #[cfg(feature = "reader")]
+mod capture;
+#[cfg(feature = "reader")]
 mod catalog;
 pub mod config;
 mod connection;
@@ -107,6 +109,11 @@ mod stream;
 mod waiting;
 
 #[cfg(feature = "reader")]
+pub use capture::{
+    Capture, CaptureHeader, CaptureStatus, CapturedFrame, CapturedFrames, MaskedColumn,
+    ParseMaskedColumnError,
+};
+#[cfg(feature = "reader")]
 pub use catalog::{Published, RefusalCause, RefusedTables, SlotStatus};
 pub use config::{Config, ConfigError, SslMode};
 pub use connection::{Connection, CopyBoth, CreatedSlot, QueryRow, Rows, SystemId, TimelineSwitch};
@@ -118,8 +125,8 @@ pub use error::{
 };
 #[cfg(feature = "reader")]
 pub use error::{
-    BlockingSession, ConditionError, CopyRowError, HistoryError, ParseSnapshotTableError,
-    PositionError, ServerState, SnapshotError, SpillError, SqlError,
+    BlockingSession, CaptureError, ConditionError, CopyRowError, HistoryError,
+    ParseSnapshotTableError, PositionError, ServerState, SnapshotError, SpillError, SqlError,
 };
 #[cfg(all(feature = "reader", feature = "json"))]
 pub use event::JsonError;
@@ -143,8 +150,8 @@ pub use proto::{
 };
 #[cfg(feature = "reader")]
 pub use reader::{
-    Next, OwnedTransaction, OwnedTransactions, Reader, ReaderBuilder, SlotCreation, SpillOptions,
-    Transaction,
+    Next, OwnedTransaction, OwnedTransactions, Reader, ReaderBuilder, ReplayBuilder, SlotCreation,
+    SpillOptions, Transaction,
 };
 #[cfg(feature = "reader")]
 pub use schema::{Changed, ColumnAt, SchemaDifference};

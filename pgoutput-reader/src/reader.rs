@@ -2,9 +2,11 @@
 
 mod add_tables;
 mod builder;
+mod capture;
 mod events;
 mod lookahead;
 mod non_blocking;
+mod replay;
 mod slot_creation;
 mod spill_options;
 mod transaction;
@@ -17,6 +19,7 @@ use pgoutput_decode::Lsn;
 
 pub use builder::ReaderBuilder;
 use events::{Events, Waited};
+pub use replay::ReplayBuilder;
 pub use slot_creation::SlotCreation;
 pub use spill_options::SpillOptions;
 pub use transaction::{OwnedTransaction, OwnedTransactions, Transaction};

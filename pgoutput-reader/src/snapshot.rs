@@ -24,6 +24,7 @@ pub use progress::{SnapshotProgress, TableProgress};
 pub(crate) use published::{PublishedNow, PublishedTable};
 pub(crate) use selection::Selection;
 pub use selection::SnapshotTable;
+pub(crate) use selection::name as sql_name;
 pub(crate) use session::{CopySettings, table_name};
 pub use slot_watch::SlotAtRisk;
 pub(crate) use slot_watch::SlotWatch;

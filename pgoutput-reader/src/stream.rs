@@ -18,6 +18,8 @@ use pgoutput_decode::{Decoder, Lsn, Tag, TimestampTz, XLogData};
 
 #[cfg(feature = "reader")]
 pub(crate) use acknowledged::AcknowledgedLsns;
+#[cfg(feature = "reader")]
+pub(crate) use decode::decode_escaped;
 pub use event::{StreamEvent, StreamEventBuf};
 pub use health::Health;
 pub(crate) use missing_publication::Publications;
@@ -333,8 +335,13 @@ impl ReplicationStream {
         if matches!(tag, Some(Tag::STREAM_START | Tag::STREAM_STOP)) {
             self.read(frame)?;
         }
+        Ok(self.message(frame))
+    }
+
+    /// Returns the message of the last step as it was received.
+    pub(crate) fn message(&self, frame: Frame) -> XLogData<'_> {
         let Frame { wal_start, wal_end, send_time, .. } = frame;
-        Ok(XLogData { wal_start, wal_end, send_time, data: data(&self.copy, frame) })
+        XLogData { wal_start, wal_end, send_time, data: data(&self.copy, frame) }
     }
 
     /// Sends a status now; `reply` asks the server to answer with a keepalive.

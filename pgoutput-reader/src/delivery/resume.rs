@@ -77,6 +77,18 @@ impl Resume {
         Self { newest, message_lsn: commit_lsn, open: Redelivery::New }
     }
 
+    /// Resumes after every transaction up to this commit LSN and every message outside of
+    /// transactions up to `message_lsn`.
+    pub(crate) fn beyond(commit_lsn: Lsn, message_lsn: Lsn) -> Self {
+        let newest = NewestTransaction {
+            commit_lsn,
+            delivered: END,
+            whole: true,
+            ..NewestTransaction::default()
+        };
+        Self { newest, message_lsn, open: Redelivery::New }
+    }
+
     /// Starts a transaction.
     pub(super) fn begin(&mut self, commit_lsn: Lsn) -> Result<(), StreamError> {
         self.reached(commit_lsn)?;

@@ -1,5 +1,6 @@
 //! Settings of a reader.
 
+mod capture;
 mod connect;
 mod create_slot;
 mod output;
@@ -11,6 +12,7 @@ use pgoutput_decode::Lsn;
 #[cfg(feature = "json")]
 use pgoutput_decode::value::JsonOptions;
 
+use crate::capture::Capture;
 use crate::config::{Config, ConfigError};
 use crate::delivery::{Acknowledge, Idle, OutputSettings};
 use crate::error::Error;
@@ -55,13 +57,14 @@ pub struct ReaderBuilder {
     on_slot_at_risk: Option<OnSlotAtRisk>,
     spill: SpillOptions,
     snapshot: Option<Snapshot>,
+    capture: Option<Capture>,
     #[cfg(feature = "json")]
     json_options: JsonOptions,
 }
 
 /// The default of [`described_tables`](ReaderBuilder::described_tables): more tables than most
 /// databases have, in less than 100 MB.
-const DESCRIBED_TABLES: usize = 32_768;
+pub(super) const DESCRIBED_TABLES: usize = 32_768;
 
 impl ReaderBuilder {
     pub(crate) fn new(config: Result<Config, ConfigError>) -> Self {
@@ -87,6 +90,7 @@ impl ReaderBuilder {
             on_slot_at_risk: None,
             spill: SpillOptions::default(),
             snapshot: None,
+            capture: None,
             #[cfg(feature = "json")]
             json_options: JsonOptions::default(),
         }

@@ -111,7 +111,7 @@ impl FromStr for SnapshotTable {
 }
 
 /// Reads a name as SQL does, and returns it with the text after it.
-fn name(text: &str) -> Option<(String, &str)> {
+pub(crate) fn name(text: &str) -> Option<(String, &str)> {
     let Some(mut rest) = text.strip_prefix('"') else {
         let length = text.bytes().take_while(|byte| is_name_part(*byte)).count();
         let (name, rest) = text.split_at_checked(length)?;

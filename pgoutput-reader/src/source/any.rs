@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use pgoutput_decode::Lsn;
+use pgoutput_decode::{Lsn, XLogData};
 
-use super::{CopyPart, Replication, Source, Step};
+use super::replayed::ReplayedFrame;
+use super::{CopyPart, Recording, Replayed, Replication, Source, Step};
+use crate::capture::Recorder;
 use crate::catalog::Catalog;
 use crate::delivery::{Between, Due};
-use crate::error::{Error, ServerMessage};
+use crate::error::{CaptureError, Error, ServerMessage};
 use crate::event::StreamIdentity;
 use crate::io::StopHandle;
 use crate::schema::{Facts, Need, Schemas};
@@ -19,34 +21,60 @@ use crate::stream::{Frame, Health, StreamEvent};
 #[derive(Debug)]
 pub(crate) enum AnySource {
     Replication(Box<Replication>),
+    /// Another source, which is captured.
+    Recording(Box<Recording>),
+    /// A capture.
+    Replayed(Box<Replayed>),
 }
 
 /// The message of the last step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum AnyFrame {
     Replication(Frame),
+    Replayed(ReplayedFrame),
 }
 
 impl AnySource {
     pub(crate) fn stop_handle(&self) -> StopHandle {
         match self {
             Self::Replication(source) => source.stop_handle(),
+            Self::Recording(recording) => recording.source.stop_handle(),
+            Self::Replayed(source) => source.stop_handle(),
         }
     }
 
     /// Returns the SQL connection.
-    #[expect(clippy::unnecessary_wraps, reason = "other sources have none")]
     pub(crate) fn catalog(&mut self) -> Result<&mut Catalog, Error> {
         match self {
             Self::Replication(source) => Ok(source.catalog()),
+            Self::Recording(recording) => recording.source.catalog(),
+            Self::Replayed(_) => Err(no_server("a query")),
         }
     }
 
     /// Returns the replication connection.
-    #[expect(clippy::unnecessary_wraps, reason = "other sources have none")]
     pub(crate) fn replication(&mut self) -> Result<&mut Replication, Error> {
         match self {
             Self::Replication(source) => Ok(source),
+            Self::Recording(recording) => recording.source.replication(),
+            Self::Replayed(_) => Err(no_server("add_tables")),
+        }
+    }
+
+    /// Returns the message of the last step as it was received.
+    pub(crate) fn message(&self, frame: AnyFrame) -> Option<XLogData<'_>> {
+        match (self, frame) {
+            (Self::Replication(source), AnyFrame::Replication(frame)) => source.message(frame),
+            (Self::Recording(recording), frame) => recording.source.message(frame),
+            (Self::Replication(_) | Self::Replayed(_), _) => None,
+        }
+    }
+
+    /// Returns the writer of the capture.
+    pub(crate) fn recorder(&mut self) -> Result<&mut Recorder, Error> {
+        match self {
+            Self::Recording(recording) => Ok(&mut recording.recorder),
+            Self::Replication(_) | Self::Replayed(_) => Err(CaptureError::NotCapturing.into()),
         }
     }
 
@@ -54,18 +82,24 @@ impl AnySource {
     pub(crate) fn tick(&mut self) -> Result<(), Error> {
         match self {
             Self::Replication(source) => source.tick(),
+            Self::Recording(recording) => recording.source.tick(),
+            Self::Replayed(_) => Ok(()),
         }
     }
 
     pub(crate) fn health(&self) -> Health {
         match self {
             Self::Replication(source) => source.health(),
+            Self::Recording(recording) => recording.source.health(),
+            Self::Replayed(source) => source.health(),
         }
     }
 
     pub(crate) fn copy_progress(&self) -> Option<SnapshotProgress> {
         match self {
             Self::Replication(source) => source.copy_progress(),
+            Self::Recording(recording) => recording.source.copy_progress(),
+            Self::Replayed(_) => None,
         }
     }
 
@@ -73,6 +107,8 @@ impl AnySource {
     pub(crate) fn take_notices(&mut self) -> Vec<ServerMessage> {
         match self {
             Self::Replication(source) => source.take_notices(),
+            Self::Recording(recording) => recording.source.take_notices(),
+            Self::Replayed(_) => Vec::new(),
         }
     }
 
@@ -80,6 +116,8 @@ impl AnySource {
     pub(crate) fn stop(self) -> Result<(), Error> {
         match self {
             Self::Replication(source) => source.stop(),
+            Self::Recording(recording) => recording.stop(),
+            Self::Replayed(_) => Ok(()),
         }
     }
 }
@@ -91,6 +129,8 @@ impl Source for AnySource {
     fn step(&mut self, wake_at: impl FnOnce() -> Instant) -> Result<Step<AnyFrame>, Error> {
         match self {
             Self::Replication(source) => Ok(source.step(wake_at)?.map(AnyFrame::Replication)),
+            Self::Recording(source) => source.step(wake_at),
+            Self::Replayed(source) => Ok(source.step(wake_at)?.map(AnyFrame::Replayed)),
         }
     }
 
@@ -99,6 +139,8 @@ impl Source for AnySource {
             Self::Replication(source) => {
                 Ok(source.step_after_stop(deadline)?.map(AnyFrame::Replication))
             }
+            Self::Recording(source) => source.step_after_stop(deadline),
+            Self::Replayed(source) => Ok(source.step_after_stop(deadline)?.map(AnyFrame::Replayed)),
         }
     }
 
@@ -106,6 +148,8 @@ impl Source for AnySource {
     fn between(&mut self, between: Between<'_>) -> Result<Option<Arc<StreamIdentity>>, Error> {
         match self {
             Self::Replication(source) => source.between(between),
+            Self::Recording(source) => source.between(between),
+            Self::Replayed(source) => source.between(between),
         }
     }
 
@@ -113,6 +157,8 @@ impl Source for AnySource {
     fn due_at(&self) -> Option<Instant> {
         match self {
             Self::Replication(source) => source.due_at(),
+            Self::Recording(source) => source.due_at(),
+            Self::Replayed(source) => source.due_at(),
         }
     }
 
@@ -120,12 +166,18 @@ impl Source for AnySource {
     fn read(&mut self, frame: AnyFrame) -> Result<Option<StreamEvent<'_>>, Error> {
         match (self, frame) {
             (Self::Replication(source), AnyFrame::Replication(frame)) => source.read(frame),
+            (Self::Recording(source), frame) => source.read(frame),
+            (Self::Replayed(source), AnyFrame::Replayed(frame)) => source.read(frame),
+            // A message of another source.
+            (Self::Replication(_) | Self::Replayed(_), _) => Ok(None),
         }
     }
 
     fn copy_part(&self) -> Option<CopyPart<'_>> {
         match self {
             Self::Replication(source) => source.copy_part(),
+            Self::Recording(source) => source.copy_part(),
+            Self::Replayed(source) => source.copy_part(),
         }
     }
 
@@ -133,30 +185,40 @@ impl Source for AnySource {
     fn release(&mut self) {
         match self {
             Self::Replication(source) => source.release(),
+            Self::Recording(source) => source.release(),
+            Self::Replayed(source) => source.release(),
         }
     }
 
     fn answer(&mut self, need: &Need, schemas: &Schemas) -> Result<Facts, Error> {
         match self {
             Self::Replication(source) => source.answer(need, schemas),
+            Self::Recording(source) => source.answer(need, schemas),
+            Self::Replayed(source) => source.answer(need, schemas),
         }
     }
 
     fn perform(&mut self, due: Due<'_>) -> Result<(), Error> {
         match self {
             Self::Replication(source) => source.perform(due),
+            Self::Recording(source) => source.perform(due),
+            Self::Replayed(source) => source.perform(due),
         }
     }
 
     fn commits_wait(&self) -> bool {
         match self {
             Self::Replication(source) => source.commits_wait(),
+            Self::Recording(source) => source.commits_wait(),
+            Self::Replayed(source) => source.commits_wait(),
         }
     }
 
     fn caught_up(&mut self, lsn: Lsn) {
         match self {
             Self::Replication(source) => source.caught_up(lsn),
+            Self::Recording(source) => source.caught_up(lsn),
+            Self::Replayed(source) => source.caught_up(lsn),
         }
     }
 
@@ -164,36 +226,52 @@ impl Source for AnySource {
     fn delivered(&mut self) {
         match self {
             Self::Replication(source) => source.delivered(),
+            Self::Recording(source) => source.delivered(),
+            Self::Replayed(source) => source.delivered(),
         }
     }
 
     fn replace_stream(&mut self, error: Error) -> Result<(), Error> {
         match self {
             Self::Replication(source) => source.replace_stream(error),
+            Self::Recording(source) => source.replace_stream(error),
+            Self::Replayed(source) => source.replace_stream(error),
         }
     }
 
     fn keep_alive(&mut self) -> Result<(), Error> {
         match self {
             Self::Replication(source) => source.keep_alive(),
+            Self::Recording(source) => source.keep_alive(),
+            Self::Replayed(source) => source.keep_alive(),
         }
     }
 
     fn start_lsn(&self) -> Lsn {
         match self {
             Self::Replication(source) => source.start_lsn(),
+            Self::Recording(source) => source.start_lsn(),
+            Self::Replayed(source) => source.start_lsn(),
         }
     }
 
     fn is_stopped(&self) -> bool {
         match self {
             Self::Replication(source) => source.is_stopped(),
+            Self::Recording(source) => source.is_stopped(),
+            Self::Replayed(source) => source.is_stopped(),
         }
     }
 
     fn is_stop(&self, error: &Error) -> bool {
         match self {
             Self::Replication(source) => source.is_stop(error),
+            Self::Recording(source) => source.is_stop(error),
+            Self::Replayed(source) => source.is_stop(error),
         }
     }
+}
+
+fn no_server(method: &'static str) -> Error {
+    CaptureError::NoServer { method }.into()
 }

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pgoutput_decode::{Lsn, Printable};
+use pgoutput_decode::{Lsn, Printable, XLogData};
 
 use super::initial_copy::InitialCopy;
 use super::open::{LostStream, Opened, ReconnectionAttempt, Session, StreamOpener};
@@ -142,6 +142,11 @@ impl Replication {
     /// Queries over the SQL connection.
     pub(crate) fn catalog(&mut self) -> &mut Catalog {
         &mut self.catalog
+    }
+
+    /// Returns the message of the last step as it was received.
+    pub(crate) fn message(&self, frame: Frame) -> Option<XLogData<'_>> {
+        self.stream.as_ref().map(|stream| stream.message(frame))
     }
 
     /// Sends a status update if one is due.

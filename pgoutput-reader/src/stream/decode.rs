@@ -1,6 +1,8 @@
 //! Decoding the messages of a stream, also if names in them are not UTF-8.
 
 use pgoutput_decode::{DecodeError, ErrorKind, Lsn, Tag};
+#[cfg(feature = "reader")]
+use pgoutput_decode::{Decoder, XLogData};
 
 use super::{Frame, ReplicationStream, StreamEvent, data};
 use crate::error::{Error, StreamError};
@@ -49,6 +51,28 @@ impl ReplicationStream {
                 Err(error.at_lsn(self.position).into())
             }
         }
+    }
+}
+
+/// Decodes a message. Names that are not UTF-8 are escaped where no value of a row depends on them.
+#[cfg(feature = "reader")]
+pub(crate) fn decode_escaped<'a>(
+    decoder: &mut Decoder,
+    message: &XLogData<'a>,
+    escaped: &'a mut Vec<u8>,
+) -> Result<StreamEvent<'a>, Error> {
+    let XLogData { wal_start, wal_end, send_time, data } = *message;
+    let in_stream = decoder.stream_xid().is_some();
+    let frame: &'a [u8] = match escape(data, in_stream) {
+        Some(bytes) => {
+            *escaped = bytes;
+            escaped
+        }
+        None => data,
+    };
+    match decoder.decode(frame) {
+        Ok(message) => Ok(StreamEvent { wal_start, wal_end, send_time, message, frame, in_stream }),
+        Err(error) => Err(explain(error, frame, in_stream, wal_start)),
     }
 }
 

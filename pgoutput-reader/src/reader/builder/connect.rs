@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::ReaderBuilder;
+use super::capture::{captured, header};
 use crate::delivery::{Acknowledge, Acknowledger, Delivery, Idle, Resume, Settings};
 use crate::error::{Error, SnapshotError};
 use crate::event::{Fingerprint, Position, ReaderId};
@@ -16,8 +17,7 @@ use crate::schema::Schemas;
 use crate::setup::SlotWaitOptions;
 use crate::snapshot::Snapshot;
 use crate::source::{
-    AnySource, Reconnect, Replication, Stored, StreamOpener, StreamSettings, identify,
-    temporary_name,
+    Reconnect, Replication, Stored, StreamOpener, StreamSettings, identify, temporary_name,
 };
 use crate::stream::Publications;
 
@@ -35,6 +35,7 @@ impl ReaderBuilder {
             self.check_alone()?;
             self.start.slot = temporary_name("pgoutput");
         }
+        let capturing = self.find_capture()?;
         self.check_snapshot()?;
         let initial = self.snapshot.clone().filter(Snapshot::is_initial);
         let create = self.slot_creation.command(&self.start.slot);
@@ -105,6 +106,7 @@ impl ReaderBuilder {
         // that the tables are not copied.
         let newest = newest.or(initial.is_some().then_some((opened.confirmed, None)));
         let copied = position.as_ref().and_then(|last| last.identity().copied.clone());
+        let header = header(&opener.start, &opened, &identity, position.as_ref(), &self.idle);
         let mut delivery = Delivery::new(
             Settings {
                 fingerprint: Fingerprint::new(opened.system.system_identifier, database),
@@ -126,7 +128,7 @@ impl ReaderBuilder {
         let source = Replication::new(opener, opened, settings, identity, self.stop);
         let mut source = source.map_err(named)?;
         source.set_additions(additions);
-        let source = AnySource::Replication(Box::new(source));
+        let source = captured(source, capturing, header)?;
         let events = Events::new(source, delivery, schemas, self.spill);
         let mut reader =
             Reader { events, started, returned: VecDeque::new(), in_transaction: false };

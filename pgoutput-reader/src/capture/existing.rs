@@ -1,0 +1,158 @@
+//! The files that an earlier run has left.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::header::CaptureHeader;
+use super::record::{Kind, Record, Records};
+use super::settings::Capture;
+use crate::error::CaptureError;
+use crate::event::Position;
+
+/// The file to write to.
+#[derive(Debug)]
+pub(crate) struct Existing {
+    pub(super) path: PathBuf,
+    pub(super) file: File,
+    /// The number of the file.
+    pub(super) number: u64,
+    /// The header of the capture to be continued.
+    pub(super) header: Option<CaptureHeader>,
+    /// Where the records of the file end; `None` if it is to be written from its beginning.
+    pub(super) end: Option<End>,
+    /// The last position that was written.
+    pub(crate) position: Option<Position>,
+}
+
+/// The end of the records that a file has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End {
+    pub(super) offset: u64,
+    pub(super) checksum: u32,
+}
+
+/// The name of a file, for errors.
+pub(super) fn name(path: &Path) -> String {
+    path.display().to_string()
+}
+
+pub(super) fn failed(doing: &'static str, path: &Path, source: io::Error) -> CaptureError {
+    CaptureError::Io { doing, name: name(path), source }
+}
+
+/// Returns the path of a file with a number.
+pub(super) fn numbered(path: &Path, number: u64) -> PathBuf {
+    let mut file_name = path.file_name().unwrap_or_default().to_owned();
+    file_name.push(format!(".{number:06}"));
+    path.with_file_name(file_name)
+}
+
+/// Creates or opens a file, and locks it.
+pub(super) fn open(path: &Path) -> Result<File, CaptureError> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(|error| failed("opening", path, error))?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        Errno::WOULDBLOCK => CaptureError::InUse { name: name(path) },
+        error => failed("locking", path, error.into()),
+    })?;
+    Ok(file)
+}
+
+/// Makes the name of a new file durable.
+pub(super) fn sync_folder(path: &Path) -> Result<(), CaptureError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| failed("syncing the folder of", path, error))
+}
+
+impl Existing {
+    /// Finds the file to write to, and reads what it has.
+    pub(crate) fn find(capture: &Capture) -> Result<Self, CaptureError> {
+        if !capture.rotates() {
+            return Self::read(&capture.path, 1);
+        }
+        let last = last_number(&capture.path)?;
+        let Some(number) = last else { return Self::read(&numbered(&capture.path, 1), 1) };
+        let found = Self::read(&numbered(&capture.path, number), number)?;
+        if found.header.is_none() && number > 1 {
+            // The file before was finished, and this one was not started.
+            let before = Self::read(&numbered(&capture.path, number - 1), number - 1)?;
+            return Ok(Self { header: before.header, position: before.position, ..found });
+        }
+        Ok(found)
+    }
+
+    fn read(path: &Path, number: u64) -> Result<Self, CaptureError> {
+        let file = open(path)?;
+        let input = file.try_clone().map_err(|error| failed("opening", path, error))?;
+        let mut records = Records::new(Box::new(input), name(path));
+        let (mut record, mut header, mut position) = (Record::default(), None, None);
+        let mut end = None;
+        loop {
+            match records.next(&mut record) {
+                Ok(()) => {}
+                Err(CaptureError::Unfinished { .. }) => break,
+                Err(error) => return Err(error),
+            }
+            let damaged = |reason| records.corrupt(record.offset, reason);
+            match (record.kind(), &header) {
+                (Kind::HEADER, None) => {
+                    let read = CaptureHeader::decode(&record.payload, record.time);
+                    let read = read.map_err(damaged)?;
+                    position.clone_from(&read.resumed_after);
+                    header = Some(read);
+                }
+                (_, None) | (Kind::HEADER, _) => {
+                    return Err(damaged("the header is not the first record"));
+                }
+                (Kind::POSITION, _) => {
+                    let text = str::from_utf8(&record.payload).ok();
+                    let read = text.and_then(|text| text.parse().ok());
+                    position = Some(read.ok_or_else(|| damaged("a position cannot be read"))?);
+                }
+                (Kind::END, _) => {
+                    records.expect_end()?;
+                    break;
+                }
+                _ => {}
+            }
+            end = Some(End { offset: records.offset(), checksum: records.checksum() });
+        }
+        Ok(Self { path: path.into(), file, number, header, end, position })
+    }
+
+    /// Removes what follows the last whole record, and goes there to write.
+    pub(super) fn cut(&mut self, offset: u64) -> Result<(), CaptureError> {
+        let cut = self.file.set_len(offset).and_then(|()| self.file.seek(SeekFrom::Start(offset)));
+        cut.map(drop).map_err(|error| failed("writing", &self.path, error))
+    }
+}
+
+/// Returns the greatest number of the files of a capture.
+fn last_number(path: &Path) -> Result<Option<u64>, CaptureError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let entries = fs::read_dir(folder.unwrap_or(Path::new(".")))
+        .map_err(|error| failed("listing the folder of", path, error))?;
+    let mut last = None;
+    for entry in entries {
+        let entry = entry.map_err(|error| failed("listing the folder of", path, error))?;
+        let file_name = entry.file_name();
+        let number = path.file_name().and_then(|base| {
+            let rest = file_name.to_str()?.strip_prefix(base.to_str()?)?.strip_prefix('.')?;
+            let is_number = rest.len() >= 6 && rest.bytes().all(|byte| byte.is_ascii_digit());
+            rest.parse::<u64>().ok().filter(|_| is_number)
+        });
+        last = last.max(number);
+    }
+    Ok(last)
+}

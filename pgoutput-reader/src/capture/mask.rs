@@ -1,0 +1,252 @@
+//! Columns whose values are replaced before they are written.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use pgoutput_decode::message::RelationBody;
+use pgoutput_decode::value::type_oid;
+use pgoutput_decode::{Message, Oid, OldTuple, TupleColumn, TupleData};
+
+use crate::error::CaptureError;
+use crate::snapshot::sql_name;
+
+/// A column whose values a [`Capture`](crate::Capture) replaces.
+///
+/// The text is read as SQL reads names: those without double quotes are folded to lower case. The
+/// schema may be left out, for the tables of this name in all schemas.
+///
+/// ```
+/// use pgoutput_reader::MaskedColumn;
+///
+/// let column = MaskedColumn::new("public", "people", "E-mail");
+/// assert_eq!(r#"public.People."E-mail""#.parse(), Ok(column));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaskedColumn {
+    schema: Option<String>,
+    table: String,
+    column: String,
+}
+
+impl MaskedColumn {
+    /// A column, with its names exactly as the catalogue has them.
+    pub fn new(
+        schema: impl Into<String>,
+        table: impl Into<String>,
+        column: impl Into<String>,
+    ) -> Self {
+        Self { schema: Some(schema.into()), table: table.into(), column: column.into() }
+    }
+
+    fn is_of(&self, schema: &str, table: &str) -> bool {
+        self.table == table && self.schema.as_ref().is_none_or(|own| own == schema)
+    }
+}
+
+/// The error of a text that is not `schema.table.column` or `table.column`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a column with its table, as in public.people.email or people.email")]
+#[non_exhaustive]
+pub struct ParseMaskedColumnError;
+
+impl FromStr for MaskedColumn {
+    type Err = ParseMaskedColumnError;
+
+    fn from_str(text: &str) -> Result<Self, ParseMaskedColumnError> {
+        let (mut names, mut rest) = (Vec::new(), text.trim_ascii());
+        loop {
+            let (name, after) = sql_name(rest).ok_or(ParseMaskedColumnError)?;
+            names.push(name);
+            match after.strip_prefix('.') {
+                Some(next) => rest = next,
+                None if after.is_empty() => break,
+                None => return Err(ParseMaskedColumnError),
+            }
+        }
+        let mut names = names.into_iter();
+        match (names.next(), names.next(), names.next(), names.next()) {
+            (Some(table), Some(column), None, _) => Ok(Self { schema: None, table, column }),
+            (Some(schema), Some(table), Some(column), None) => Ok(Self::new(schema, table, column)),
+            _ => Err(ParseMaskedColumnError),
+        }
+    }
+}
+
+/// Displays the names with a dot between them, each in double quotes if it needs them.
+impl fmt::Display for MaskedColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.schema.iter().chain([&self.table, &self.column]);
+        for (index, name) in names.enumerate() {
+            f.write_str(if index > 0 { "." } else { "" })?;
+            let is_plain =
+                sql_name(name).is_some_and(|(read, rest)| read == *name && rest.is_empty());
+            if is_plain {
+                f.write_str(name)?;
+            } else {
+                write!(f, "\"{}\"", name.replace('"', "\"\""))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The value that replaces others, in text and in binary format; NULL in place of `None`.
+type Replacement = Option<(&'static [u8], &'static [u8])>;
+
+/// Returns a constant of the type.
+fn replacement(ty: Oid) -> Replacement {
+    Some(match ty {
+        type_oid::BOOL => (b"f", &[0]),
+        type_oid::INT2 => (b"0", &[0; 2]),
+        type_oid::INT4 | type_oid::OID | type_oid::FLOAT4 => (b"0", &[0; 4]),
+        type_oid::INT8 | type_oid::FLOAT8 | type_oid::NUMERIC => (b"0", &[0; 8]),
+        type_oid::TEXT | type_oid::VARCHAR | type_oid::BPCHAR | type_oid::NAME => {
+            (b"masked", b"masked")
+        }
+        type_oid::BYTEA => (b"\\x", b""),
+        type_oid::DATE => (b"2000-01-01", &[0; 4]),
+        type_oid::TIME => (b"00:00:00", &[0; 8]),
+        type_oid::TIMESTAMP => (b"2000-01-01 00:00:00", &[0; 8]),
+        type_oid::TIMESTAMPTZ => (b"2000-01-01 00:00:00+00", &[0; 8]),
+        type_oid::UUID => (b"00000000-0000-0000-0000-000000000000", &[0; 16]),
+        type_oid::JSON => (b"{}", b"{}"),
+        type_oid::JSONB => (b"{}", b"\x01{}"),
+        _ => return None,
+    })
+}
+
+/// The masks, and the tables of the stream that they apply to.
+#[derive(Debug)]
+pub(super) struct Masks {
+    columns: Vec<MaskedColumn>,
+    /// Whether a table with the column was seen.
+    seen: Vec<bool>,
+    /// For each column of a table: what replaces it if it is masked.
+    tables: BTreeMap<Oid, Box<[Option<Replacement>]>>,
+    /// The last message that was changed.
+    masked: Vec<u8>,
+}
+
+impl Masks {
+    pub(super) fn new(masks: Vec<MaskedColumn>) -> Self {
+        let seen = vec![false; masks.len()];
+        Self { columns: masks, seen, tables: BTreeMap::new(), masked: Vec::new() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// Returns the masks of which no table was seen.
+    pub(super) fn unseen(&self) -> Vec<MaskedColumn> {
+        let unseen = self.columns.iter().zip(&self.seen).filter(|(_, seen)| !**seen);
+        unseen.map(|(mask, _)| mask.clone()).collect()
+    }
+
+    /// Returns the message as it is written. Of a row that cannot be read, only the tag is.
+    ///
+    /// # Errors
+    /// A table has no column of the name of one that is masked.
+    pub(super) fn apply<'a>(
+        &'a mut self,
+        frame: &'a [u8],
+        message: Result<Message<'a>, pgoutput_decode::DecodeError>,
+        in_stream: bool,
+    ) -> Result<&'a [u8], CaptureError> {
+        let start = if in_stream { 9 } else { 5 };
+        let (relation, tuples) = match message {
+            Ok(Message::Relation(body)) => {
+                self.describe(&body)?;
+                return Ok(frame);
+            }
+            Ok(Message::Insert(body)) => (body.relation, [None, Some((b'N', body.new))]),
+            Ok(Message::Update(body)) => {
+                (body.relation, [body.old.map(old), Some((b'N', body.new))])
+            }
+            Ok(Message::Delete(body)) => (body.relation, [Some(old(body.old)), None]),
+            Ok(_) => return Ok(frame),
+            // Names in these may not be UTF-8; they have no values.
+            Err(_) if matches!(frame.first(), Some(b'R' | b'Y' | b'O' | b'M')) => return Ok(frame),
+            Err(_) => return Ok(frame.get(..1).unwrap_or_default()),
+        };
+        let Some(columns) = self.tables.get(&relation) else { return Ok(frame) };
+        self.masked.clear();
+        self.masked.extend_from_slice(frame.get(..start).unwrap_or_default());
+        for (kind, tuple) in tuples.into_iter().flatten() {
+            if tuple.len() != columns.len() {
+                return Ok(frame.get(..1).unwrap_or_default());
+            }
+            self.masked.push(kind);
+            put_tuple(&mut self.masked, tuple, columns);
+        }
+        Ok(&self.masked)
+    }
+
+    /// Finds the masked columns of a table.
+    fn describe(&mut self, body: &RelationBody<'_>) -> Result<(), CaptureError> {
+        let (schema, table) = (body.namespace(), body.name);
+        let mut columns = vec![None; body.columns.len()];
+        let mut is_masked = false;
+        for (mask, seen) in self.columns.iter().zip(&mut self.seen) {
+            if !mask.is_of(schema, table) {
+                continue;
+            }
+            let found = body.columns.iter().position(|column| column.name == mask.column);
+            let ty = found.and_then(|index| body.columns.iter().nth(index));
+            let (Some(index), Some(column)) = (found, ty) else {
+                return Err(CaptureError::MaskedColumnMissing {
+                    schema: schema.into(),
+                    table: table.into(),
+                    column: mask.column.clone(),
+                });
+            };
+            if let Some(place) = columns.get_mut(index) {
+                *place = Some(replacement(column.type_oid));
+            }
+            (*seen, is_masked) = (true, true);
+        }
+        if is_masked {
+            self.tables.insert(body.oid, columns.into());
+        } else if self.tables.contains_key(&body.oid) {
+            // The table was renamed: its masks would silently stop to apply.
+            return Err(CaptureError::MaskedColumnMissing {
+                schema: schema.into(),
+                table: table.into(),
+                column: "of its former name".into(),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn old(old: OldTuple<'_>) -> (u8, TupleData<'_>) {
+    match old {
+        OldTuple::Key(key) => (b'K', key.full_width()),
+        OldTuple::Full(tuple) => (b'O', tuple),
+    }
+}
+
+fn put_tuple(out: &mut Vec<u8>, tuple: TupleData<'_>, columns: &[Option<Replacement>]) {
+    let count = u16::try_from(tuple.len()).unwrap_or(u16::MAX);
+    out.extend_from_slice(&count.to_be_bytes());
+    for (column, mask) in tuple.columns().zip(columns) {
+        let value = match (column, mask) {
+            (TupleColumn::Text(_), Some(Some((text, _)))) => TupleColumn::Text(text),
+            (TupleColumn::Binary(_), Some(Some((_, binary)))) => TupleColumn::Binary(binary),
+            (TupleColumn::Text(_) | TupleColumn::Binary(_), Some(None)) => TupleColumn::Null,
+            (column, _) => column,
+        };
+        let (kind, bytes) = match value {
+            TupleColumn::Null => (b'n', None),
+            TupleColumn::Unchanged => (b'u', None),
+            TupleColumn::Text(bytes) => (b't', Some(bytes)),
+            TupleColumn::Binary(bytes) => (b'b', Some(bytes)),
+        };
+        out.push(kind);
+        if let Some(bytes) = bytes {
+            super::fields::put_len(out, bytes.len());
+            out.extend_from_slice(bytes);
+        }
+    }
+}
