@@ -1,8 +1,11 @@
 //! The command line.
 
+mod capture;
 mod command_line;
 mod decode;
 mod publication;
+mod replay;
+mod selection;
 mod slot;
 mod snapshot;
 mod tail;
@@ -12,12 +15,15 @@ use clap::{Parser, Subcommand, ValueEnum};
 use pgoutput_reader::decode::value::JsonOptions;
 use pgoutput_reader::{Config, Lsn, ReaderBuilder, SchemaOutput};
 
+pub(crate) use capture::Capture;
 pub(crate) use command_line::{command, parse};
 pub(crate) use decode::Decode;
 pub(crate) use publication::{
     Create as PublicationCreate, Drop as PublicationDrop, List as PublicationList, Operation,
     Publication,
 };
+pub(crate) use replay::{Point, Replay};
+pub(crate) use selection::Selection;
 pub(crate) use slot::{
     Advance as SlotAdvance, Create as SlotCreate, Drop as SlotDrop, List as SlotList, Slot,
 };
@@ -90,6 +96,21 @@ pub(crate) enum Command {
         Exit status: 0 at the end of the input, or if the output is closed; 1 if the input is not \
         as expected, or incomplete, with the place; 2 for invalid usage.")]
     Decode(Decode),
+    /// Write what a slot sends to a file, for pgoutput replay.
+    #[command(after_help = "The file has everything that is published, in clear text, except for \
+        the columns given with --mask.\n\
+        A change is acknowledged only when it is in the file for good. However the program is \
+        ended, the same command continues the capture: it removes an incomplete record at the end \
+        of the file, and a replay has each change once.\n\
+        Exit status: 0 if the end was reached or requested (SIGINT, SIGTERM); 1 after an error; 2 \
+        for invalid usage.")]
+    Capture(Box<Capture>),
+    /// Print the changes of a capture as pgoutput tail printed them, without a server.
+    #[command(after_help = "Give the files of a capture that was rotated in their order: \
+        pgoutput replay changes.pgocap.*\n\
+        Exit status: 0 if all was printed; 1 after an error, also if the capture was not written \
+        to its end; 2 for invalid usage.")]
+    Replay(Replay),
 }
 
 // Where to connect. A doc comment would become the text of the command.

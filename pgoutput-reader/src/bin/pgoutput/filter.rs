@@ -1,4 +1,4 @@
-//! The events that `pgoutput tail` prints.
+//! The events that `pgoutput tail` and `pgoutput replay` print.
 
 mod pattern;
 mod unpublished;
@@ -8,7 +8,7 @@ use pgoutput_reader::{ChangeEvent, Op};
 pub(crate) use pattern::TablePattern;
 
 use crate::Failure;
-use crate::args::{SchemaArg, SnapshotArg, Tail};
+use crate::args::{Replay, SchemaArg, Selection, SnapshotArg, Tail};
 
 /// The operations that `--op` names.
 const OPS: [Op; 12] = [
@@ -35,35 +35,46 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Returns the filter of these arguments.
+    /// Returns the filter of `pgoutput tail`.
     ///
     /// # Errors
-    /// An operation is named that is not read.
-    pub(crate) fn new(tail: &Tail) -> Result<Self, Failure> {
-        for op in &tail.ops {
-            let (option, is_read) = match op {
-                Op::Message => ("--messages", tail.messages),
-                Op::Commit => ("--commits", tail.commits),
-                Op::SnapshotRow | Op::SnapshotEnd => ("--snapshot", !tail.snapshot.is_empty()),
-                Op::Schema => (
-                    "--schema-changes or --schema once",
-                    tail.schema_changes || tail.objects.schema == SchemaArg::Once,
-                ),
-                _ => continue,
-            };
-            if !is_read {
-                return Err(Failure::Usage(format!(
-                    "--op {}: there are such objects only with {option}",
-                    op.code()
-                )));
-            }
+    /// An operation is named that is not read, or the tables cannot limit the copy.
+    pub(crate) fn of_tail(tail: &Tail) -> Result<Self, Failure> {
+        let describes = tail.schema_changes || tail.objects.schema == SchemaArg::Once;
+        for op in &tail.selection.ops {
+            match op {
+                Op::Message => check_read(*op, "--messages", tail.messages),
+                Op::Commit => check_read(*op, "--commits", tail.commits),
+                Op::Schema => check_read(*op, DESCRIBES, describes),
+                Op::SnapshotRow | Op::SnapshotEnd => {
+                    check_read(*op, "--snapshot", !tail.snapshot.is_empty())
+                }
+                _ => Ok(()),
+            }?;
         }
         check_copy(tail)?;
-        Ok(Self {
-            tables: tail.tables.clone(),
-            excluded: tail.excluded.clone(),
-            ops: tail.ops.clone(),
-        })
+        Ok(Self::of(&tail.selection))
+    }
+
+    /// Returns the filter of `pgoutput replay`.
+    ///
+    /// # Errors
+    /// An operation is named that is not requested.
+    pub(crate) fn of_replay(replay: &Replay) -> Result<Self, Failure> {
+        let describes = replay.schema_changes || replay.objects.schema == SchemaArg::Once;
+        for op in &replay.selection.ops {
+            match op {
+                Op::Commit => check_read(*op, "--commits", replay.commits),
+                Op::Schema => check_read(*op, DESCRIBES, describes),
+                _ => Ok(()),
+            }?;
+        }
+        Ok(Self::of(&replay.selection))
+    }
+
+    fn of(selection: &Selection) -> Self {
+        let Selection { tables, excluded, ops } = selection;
+        Self { tables: tables.clone(), excluded: excluded.clone(), ops: ops.clone() }
     }
 
     /// Returns whether it may leave out an event.
@@ -86,23 +97,34 @@ impl Filter {
     }
 }
 
+/// The options with which there are objects with op S.
+const DESCRIBES: &str = "--schema-changes or --schema once";
+
+fn check_read(op: Op, option: &str, is_read: bool) -> Result<(), Failure> {
+    if is_read {
+        return Ok(());
+    }
+    let code = op.code();
+    Err(Failure::Usage(format!("--op {code}: there are such objects only with {option}")))
+}
+
 /// Checks that the tables can limit the initial copy, or that there is none.
 fn check_copy(tail: &Tail) -> Result<(), Failure> {
     let usage = |message: &str| Err(Failure::Usage(message.into()));
-    if tail.snapshot.contains(&SnapshotArg::Added) && !tail.tables.is_empty() {
+    if tail.snapshot.contains(&SnapshotArg::Added) && !tail.selection.tables.is_empty() {
         return usage(
             "--table limits an initial copy, and --snapshot added copies all tables that join the \
              publications: leave out one of them, or use --exclude",
         );
     }
     let is_copied = tail.snapshot.contains(&SnapshotArg::Initial);
-    if !is_copied && tail.tables.iter().any(TablePattern::has_condition) {
+    if !is_copied && tail.selection.tables.iter().any(TablePattern::has_condition) {
         return usage(
             "a condition limits only the rows of an initial copy: add --snapshot initial, or leave \
              WHERE out (a publication can filter changes by condition)",
         );
     }
-    if is_copied && tail.tables.iter().any(|table| table.to_snapshot_table().is_none()) {
+    if is_copied && tail.selection.tables.iter().any(|table| table.to_snapshot_table().is_none()) {
         return usage("an initial copy of some tables needs their names: write --table without *");
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 mod args;
 mod bars;
+mod capture;
 mod decode;
 mod filter;
 mod logger;
@@ -11,6 +12,7 @@ mod position_file;
 mod print;
 mod progress;
 mod publication;
+mod replay;
 mod report;
 mod result;
 mod session;
@@ -64,6 +66,8 @@ fn main() -> ExitCode {
         Command::Completions(completions) => texts::completions(&completions),
         Command::Man(man) => texts::man(&man),
         Command::Decode(decode) => decode::run(&decode),
+        Command::Capture(capture) => capture::run(&capture),
+        Command::Replay(replay) => replay::run(&replay),
     };
     let (message, status) = match result {
         Ok(()) => return ExitCode::SUCCESS,

@@ -4,7 +4,9 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use pgoutput_reader::{Error, ErrorKind, Lsn, Next, Op, Reader, ReaderBuilder, SnapshotError};
+use pgoutput_reader::{
+    CaptureError, Error, ErrorKind, Lsn, Next, Op, Reader, ReaderBuilder, SnapshotError,
+};
 
 use crate::Failure;
 use crate::filter::Filter;
@@ -15,10 +17,10 @@ use crate::signals::{self, SignalTarget};
 
 /// The longest time for which printed changes stay in the buffer, and are not acknowledged, on a
 /// busy stream.
-const FLUSH: Duration = Duration::from_millis(200);
+pub(crate) const FLUSH: Duration = Duration::from_millis(200);
 
 /// A wait without limit in effect, which only an event, a signal or the end ends.
-const INDEFINITELY: Duration = Duration::from_secs(u32::MAX as u64);
+pub(crate) const INDEFINITELY: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// Connects a reader that a signal stops, and a closed output if that is standard output.
 pub(crate) fn connect(
@@ -124,6 +126,7 @@ pub(crate) fn output_failure(path: Option<&Path>, error: &io::Error) -> Failure 
 pub(crate) fn failure(error: &Error) -> Failure {
     match error.kind() {
         ErrorKind::Config(_)
+        | ErrorKind::Capture(CaptureError::Unsupported { .. })
         | ErrorKind::Usage(_)
         | ErrorKind::Snapshot(
             SnapshotError::Condition { .. } | SnapshotError::TableRepeated { .. },

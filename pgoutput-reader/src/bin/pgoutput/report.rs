@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use pgoutput_reader::{
-    ErrorKind, Lsn, Reader, ReconnectAttempt, Reconnected, ServerMessage, SlotAtRisk, SlotWait,
-    SnapshotProgress, Started, StreamError,
+    CaptureStatus, ErrorKind, Lsn, Reader, ReconnectAttempt, Reconnected, ServerMessage,
+    SlotAtRisk, SlotWait, SnapshotProgress, Started, StreamError,
 };
 
 use crate::args::Verbosity;
@@ -147,6 +147,29 @@ impl Report {
     /// Reports a notice of the server.
     pub(crate) fn notice(self, notice: &ServerMessage) {
         self.print(notice);
+    }
+
+    /// Reports the file of a capture.
+    pub(crate) fn capturing(self, reader: &mut Reader) {
+        if let Ok(status) = reader.capture_status() {
+            self.print(&format_args!("capturing to {}", status.path.display()));
+        }
+    }
+
+    /// Reports what was captured, and masks without effect.
+    pub(crate) fn captured(self, status: &CaptureStatus) {
+        for mask in &status.unseen_masks {
+            self.print(&format_args!(
+                "warning: --mask {mask} masked nothing: no table with this column was captured"
+            ));
+        }
+        let (messages, path) = (status.messages, status.path.display());
+        self.print(&format_args!("captured {messages} messages to {path}"));
+    }
+
+    /// Reports what is replayed.
+    pub(crate) fn replaying(self, reader: &Reader) {
+        self.print_verbose(&format_args!("capture of {}", reader.started()));
     }
 
     /// Reports the acknowledged LSN.

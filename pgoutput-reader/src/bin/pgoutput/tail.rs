@@ -17,7 +17,7 @@ use crate::report::Report;
 use crate::{Failure, signals, stdout};
 
 pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
-    let filter = Filter::new(tail)?;
+    let filter = Filter::of_tail(tail)?;
     let config = tail.source.server.config()?;
     let (file, position_file, stored) = match (&tail.output, &tail.position_file) {
         (Some(output), Some(path)) => {
@@ -140,10 +140,10 @@ fn snapshot(tail: &Tail) -> Option<Snapshot> {
         return None;
     };
     let snapshot = snapshot.jobs(tail.jobs);
-    if tail.tables.is_empty() {
+    if tail.selection.tables.is_empty() {
         return Some(snapshot);
     }
-    Some(snapshot.only(tail.tables.iter().filter_map(TablePattern::to_snapshot_table)))
+    Some(snapshot.only(tail.selection.tables.iter().filter_map(TablePattern::to_snapshot_table)))
 }
 
 fn options(tail: &Tail) -> StreamOptions {

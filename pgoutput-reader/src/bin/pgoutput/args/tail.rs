@@ -4,12 +4,30 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use pgoutput_reader::{Lsn, Op, Origin, Streaming};
+use pgoutput_reader::{Lsn, Origin, Streaming};
 
-use super::{Objects, Source, Verbosity, lsn, size};
-use crate::filter::{TablePattern, op};
+use super::{Objects, Selection, Source, Verbosity, lsn, size};
+
+/// The text of --table, which limits an initial copy too.
+const TABLE: &str = "Print only the objects of this table; may be repeated. Written as in SQL, with \
+    its schema: public.orders or 'public.\"Orders\"'; * stands for any characters, as in \
+    'public.events_*'. With --snapshot initial, only these tables are copied: name each of them, \
+    and give the same when a copy is continued. 'public.orders WHERE id > 100' copies only some of \
+    its rows, and all its changes are printed. Not together with --snapshot added";
+
+/// The text of --exclude.
+const EXCLUDE: &str = "Leave out the objects of this table; may be repeated. Written as for \
+    --table, and stronger than it. An initial copy still reads the table";
+
+/// The text of --op.
+const OP: &str = "Print only objects with these ops, such as I,U,D. Descriptions of tables (S) are \
+    always printed if they were requested. What --table, --exclude and --op leave out counts as \
+    processed: the slot advances over it";
 
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("tables", |table| table.help(TABLE)))]
+#[command(mut_arg("excluded", |exclude| exclude.help(EXCLUDE)))]
+#[command(mut_arg("ops", |op| op.help(OP)))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Tail {
     #[command(flatten)]
@@ -29,26 +47,8 @@ pub(crate) struct Tail {
     #[arg(help_heading = "Initial copy", long, value_enum, value_delimiter = ',')]
     pub(crate) snapshot: Vec<SnapshotArg>,
 
-    /// Print only the objects of this table; may be repeated. Written as in SQL, with its schema:
-    /// public.orders or 'public."Orders"'; * stands for any characters, as in 'public.events_*'.
-    /// With --snapshot initial, only these tables are copied: name each of them, and give the same
-    /// when a copy is continued. 'public.orders WHERE id > 100' copies only some of its rows, and
-    /// all its changes are printed. Not together with --snapshot added.
-    #[arg(help_heading = "Selection", long = "table", value_name = "TABLE")]
-    pub(crate) tables: Vec<TablePattern>,
-
-    /// Leave out the objects of this table; may be repeated. Written as for --table, and stronger
-    /// than it. An initial copy still reads the table.
-    #[arg(help_heading = "Selection")]
-    #[arg(long = "exclude", value_name = "TABLE", value_parser = TablePattern::without_condition)]
-    pub(crate) excluded: Vec<TablePattern>,
-
-    /// Print only objects with these ops, such as I,U,D. Descriptions of tables (S) are always
-    /// printed if they were requested. What --table, --exclude and --op leave out counts as
-    /// processed: the slot advances over it.
-    #[arg(help_heading = "Selection")]
-    #[arg(long = "op", value_name = "OPS", value_delimiter = ',', value_parser = op)]
-    pub(crate) ops: Vec<Op>,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
 
     /// The number of connections that copy at the same time.
     #[arg(

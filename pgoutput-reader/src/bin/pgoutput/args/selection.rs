@@ -1,0 +1,26 @@
+//! The arguments that choose among the objects.
+
+use pgoutput_reader::Op;
+
+use crate::filter::{TablePattern, op};
+
+// The objects that are printed. A doc comment would become the text of the command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Selection {
+    /// Print only the objects of this table; may be repeated. Written as in SQL, with its schema:
+    /// public.orders or 'public."Orders"'; * stands for any characters, as in 'public.events_*'.
+    #[arg(help_heading = "Selection", long = "table", value_name = "TABLE")]
+    pub(crate) tables: Vec<TablePattern>,
+
+    /// Leave out the objects of this table; may be repeated. Written as for --table, and stronger
+    /// than it.
+    #[arg(help_heading = "Selection")]
+    #[arg(long = "exclude", value_name = "TABLE", value_parser = TablePattern::without_condition)]
+    pub(crate) excluded: Vec<TablePattern>,
+
+    /// Print only objects with these ops, such as I,U,D. Descriptions of tables (S) are always
+    /// printed if they were requested.
+    #[arg(help_heading = "Selection")]
+    #[arg(long = "op", value_name = "OPS", value_delimiter = ',', value_parser = op)]
+    pub(crate) ops: Vec<Op>,
+}
