@@ -14,6 +14,7 @@ mod ends;
 mod outbox;
 mod postgres;
 mod proxy;
+mod replay_test;
 mod running;
 mod sqlite;
 mod threads;

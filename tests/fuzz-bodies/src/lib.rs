@@ -3,6 +3,7 @@
 //! A body takes any bytes and panics when a law is violated. It has no other output.
 #![expect(clippy::missing_panics_doc, reason = "a panic is how a body reports a violated law")]
 
+mod capture;
 mod decode_input;
 mod small_stack;
 mod values;
@@ -13,6 +14,7 @@ use pgoutput_decode::{
     StandbyStatusUpdate, StreamAbortForm, TupleData,
 };
 
+pub use capture::{capture_file, capture_of, capture_records};
 pub use decode_input::decode_input;
 pub use values::{container_binary, container_text, value_binary, value_text, value_type};
 
@@ -20,7 +22,9 @@ pub use values::{container_binary, container_text, value_binary, value_text, val
 pub type Body = fn(&[u8]);
 
 /// The targets by the name of the fuzz target and of its folder of seeds.
-pub const TARGETS: [(&str, Body); 9] = [
+pub const TARGETS: [(&str, Body); 11] = [
+    ("capture_file", capture_file),
+    ("capture_records", capture_records),
     ("container_binary", container_binary),
     ("container_text", container_text),
     ("decode_input", decode_input),

@@ -1,8 +1,9 @@
 //! The bodies on generated input, which exercises them without a fuzzer.
 
-use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
-use pgoutput_fuzz_bodies::{TARGETS, join};
+use pgoutput_fuzz_bodies::{TARGETS, capture_records, join};
 use pgoutput_strategies::{any_frame, mutated, sequences};
 use proptest::prelude::*;
 
@@ -10,6 +11,25 @@ fn any_input() -> impl Strategy<Value = Vec<u8>> {
     let frame = || any_frame().prop_map(|frame| frame.bytes);
     let sequence = || sequences().prop_map(|frames| join(frames.iter().map(Vec::as_slice)));
     prop_oneof![frame(), mutated(frame()), sequence(), mutated(sequence())]
+}
+
+/// Records with these messages, without the catalogue's facts.
+fn messages() -> impl Strategy<Value = Vec<u8>> {
+    sequences().prop_map(|frames| {
+        let record = |frame: &Vec<u8>| [b"w", &[0; 24][..], frame].concat();
+        let records: Vec<_> = frames.iter().map(record).collect();
+        join(records.iter().map(Vec::as_slice))
+    })
+}
+
+/// A seed of the target `capture_records`.
+fn records() -> impl Strategy<Value = Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/capture_records");
+    let seeds: Vec<Vec<u8>> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| fs::read(entry.unwrap().path()).unwrap())
+        .collect();
+    prop::sample::select(seeds)
 }
 
 proptest! {
@@ -21,23 +41,9 @@ proptest! {
             body(&bytes);
         }
     }
-    /// The frames as `pgoutput decode` reads them: with line feeds, or as rows of psql.
-    #[test]
-    fn no_form_of_generated_frames_violates_a_law(bytes in mutated(decode_inputs())) {
-        pgoutput_fuzz_bodies::decode_input(&bytes);
-    }
-}
 
-fn decode_inputs() -> impl Strategy<Value = Vec<u8>> {
-    (sequences(), any::<bool>()).prop_map(|(frames, is_text)| {
-        let row = |frame: &Vec<u8>| {
-            let mut row = String::from(" 0/158FAC8 | 777 | \\x");
-            for byte in frame {
-                write!(row, "{byte:02x}").unwrap();
-            }
-            (row + "\n").into_bytes()
-        };
-        let line = |frame: &Vec<u8>| [&frame[..], b"\n"].concat();
-        frames.iter().flat_map(|frame| if is_text { row(frame) } else { line(frame) }).collect()
-    })
+    #[test]
+    fn no_generated_capture_violates_a_law(records in prop_oneof![messages(), mutated(records())]) {
+        capture_records(&records);
+    }
 }
