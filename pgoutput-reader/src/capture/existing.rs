@@ -4,12 +4,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use pgoutput_decode::Lsn;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::header::CaptureHeader;
 use super::record::{Kind, Record, Records};
 use super::settings::Capture;
+use super::{NOT_ITS_KIND, keepalive, message};
 use crate::error::CaptureError;
 use crate::event::Position;
 
@@ -17,7 +19,8 @@ use crate::event::Position;
 #[derive(Debug)]
 pub(crate) struct Existing {
     pub(super) path: PathBuf,
-    pub(super) file: File,
+    /// The file, locked; `None` if it does not exist.
+    pub(super) file: Option<File>,
     /// The number of the file.
     pub(super) number: u64,
     /// The header of the capture to be continued.
@@ -26,6 +29,8 @@ pub(crate) struct Existing {
     pub(super) end: Option<End>,
     /// The last position that was written.
     pub(crate) position: Option<Position>,
+    /// The greatest LSN that was received.
+    pub(super) received: Lsn,
 }
 
 /// The end of the records that a file has.
@@ -51,20 +56,36 @@ pub(super) fn numbered(path: &Path, number: u64) -> PathBuf {
     path.with_file_name(file_name)
 }
 
-/// Creates or opens a file, and locks it.
-pub(super) fn open(path: &Path) -> Result<File, CaptureError> {
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(|error| failed("opening", path, error))?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+/// Creates a file, and locks it. One that another process has just created is refused.
+pub(super) fn create(path: &Path) -> Result<File, CaptureError> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(|error| failed("creating", path, error))?;
+    lock(&file, path)?;
+    let metadata = file.metadata().map_err(|error| failed("creating", path, error))?;
+    if metadata.len() > 0 {
+        return Err(CaptureError::InUse { name: name(path) });
+    }
+    Ok(file)
+}
+
+/// Opens a file, and locks it; `None` if it does not exist.
+fn open(path: &Path) -> Result<Option<File>, CaptureError> {
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => {
+            lock(&file, path)?;
+            Ok(Some(file))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed("opening", path, error)),
+    }
+}
+
+fn lock(file: &File, path: &Path) -> Result<(), CaptureError> {
+    flock(file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
         Errno::WOULDBLOCK => CaptureError::InUse { name: name(path) },
         error => failed("locking", path, error.into()),
-    })?;
-    Ok(file)
+    })
 }
 
 /// Makes the name of a new file durable.
@@ -93,11 +114,22 @@ impl Existing {
     }
 
     fn read(path: &Path, number: u64) -> Result<Self, CaptureError> {
-        let file = open(path)?;
+        let Some(file) = open(path)? else {
+            let (path, received) = (path.into(), Lsn::ZERO);
+            return Ok(Self {
+                path,
+                file: None,
+                number,
+                header: None,
+                end: None,
+                position: None,
+                received,
+            });
+        };
         let input = file.try_clone().map_err(|error| failed("opening", path, error))?;
         let mut records = Records::new(Box::new(input), name(path));
         let (mut record, mut header, mut position) = (Record::default(), None, None);
-        let mut end = None;
+        let (mut end, mut received) = (None, Lsn::ZERO);
         loop {
             match records.next(&mut record) {
                 Ok(()) => {}
@@ -120,6 +152,15 @@ impl Existing {
                     let read = text.and_then(|text| text.parse().ok());
                     position = Some(read.ok_or_else(|| damaged("a position cannot be read"))?);
                 }
+                (Kind::MESSAGE, _) => {
+                    let message = message(&record.payload).ok_or_else(|| damaged(NOT_ITS_KIND))?;
+                    received = received.max(message.wal_start).max(message.wal_end);
+                }
+                (Kind::KEEPALIVE, _) => {
+                    let keepalive = keepalive(&record.payload);
+                    let keepalive = keepalive.ok_or_else(|| damaged(NOT_ITS_KIND))?;
+                    received = received.max(keepalive.wal_end);
+                }
                 (Kind::END, _) => {
                     records.expect_end()?;
                     break;
@@ -128,13 +169,19 @@ impl Existing {
             }
             end = Some(End { offset: records.offset(), checksum: records.checksum() });
         }
-        Ok(Self { path: path.into(), file, number, header, end, position })
+        let (path, file) = (path.into(), Some(file));
+        Ok(Self { path, file, number, header, end, position, received })
     }
 
-    /// Removes what follows the last whole record, and goes there to write.
-    pub(super) fn cut(&mut self, offset: u64) -> Result<(), CaptureError> {
-        let cut = self.file.set_len(offset).and_then(|()| self.file.seek(SeekFrom::Start(offset)));
-        cut.map(drop).map_err(|error| failed("writing", &self.path, error))
+    /// Removes what follows the last whole record, and returns the file, to be written from there.
+    /// A file that does not exist is created.
+    pub(super) fn cut(&mut self, offset: u64) -> Result<File, CaptureError> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => create(&self.path)?,
+        };
+        let cut = file.set_len(offset).and_then(|()| file.seek(SeekFrom::Start(offset)));
+        cut.map(|_| file).map_err(|error| failed("writing", &self.path, error))
     }
 }
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use pgoutput_decode::{Decoder, Lsn, Message, PrimaryKeepalive, Tag, XLogData, Xid};
 
-use super::existing::{End, Existing, failed, name, numbered, open, sync_folder};
+use super::existing::{End, Existing, create, failed, name, numbered, sync_folder};
 use super::header::CaptureHeader;
 use super::known::Known;
 use super::mask::Masks;
@@ -33,6 +33,8 @@ pub(crate) struct Recorder {
     messages: u64,
     /// The messages of the files before, and the length of what this file repeats of them.
     base: (u64, u64),
+    /// Whether a write has failed: after a part of a record, nothing may be written.
+    has_failed: bool,
     /// Whether something was written since the last sync.
     is_dirty: bool,
     /// The last position that was written.
@@ -59,20 +61,25 @@ impl Recorder {
                 return Err(CaptureError::OtherSettings { name: name(&existing.path), setting });
             }
             header.capture = before.capture;
+            if header.resumed_after.is_none() && header.confirmed > existing.received {
+                let (name, received) = (name(&existing.path), existing.received);
+                return Err(CaptureError::Gap { name, received, confirmed: header.confirmed });
+            }
         }
         let end = existing.end.unwrap_or(End { offset: 0, checksum: 0 });
-        existing.cut(end.offset)?;
+        let file = existing.cut(end.offset)?;
         let is_new = existing.end.is_none();
         let mut recorder = Self {
             masks: Masks::new(capture.masks.clone()),
             capture,
             path: existing.path,
-            out: BufWriter::with_capacity(64 * 1024, existing.file),
+            out: BufWriter::with_capacity(64 * 1024, file),
             bytes: end.offset,
             checksum: end.checksum,
             started: Instant::now(),
             messages: 0,
             base: (0, 0),
+            has_failed: false,
             is_dirty: true,
             position: existing.position,
             decoder: Decoder::new(),
@@ -93,7 +100,8 @@ impl Recorder {
 
     fn write_header(&mut self) -> Result<(), CaptureError> {
         let start = record::start();
-        self.out.write_all(&start).map_err(|error| failed("writing", &self.path, error))?;
+        let written = self.out.write_all(&start);
+        self.checked(written)?;
         self.bytes += start.len() as u64;
         self.checksum = record::first_checksum();
         let payload = self.header.encode();
@@ -102,9 +110,17 @@ impl Recorder {
 
     fn write(&mut self, kind: Kind, parts: &[&[u8]]) -> Result<(), CaptureError> {
         let written = record::write(&mut self.out, kind, parts, &mut self.checksum);
-        self.bytes += written.map_err(|error| failed("writing", &self.path, error))?;
+        self.bytes += self.checked(written)?;
         self.is_dirty = true;
         Ok(())
+    }
+
+    /// Records whether a write has failed.
+    fn checked<T>(&mut self, written: io::Result<T>) -> Result<T, CaptureError> {
+        written.map_err(|error| {
+            self.has_failed = true;
+            failed("writing", &self.path, error)
+        })
     }
 
     /// Writes a message.
@@ -137,7 +153,7 @@ impl Recorder {
         let envelope = envelope(wal_start, wal_end, send_time.as_micros());
         let written =
             record::write(&mut self.out, Kind::MESSAGE, &[&envelope, data], &mut self.checksum);
-        self.bytes += written.map_err(|error| failed("writing", &self.path, error))?;
+        self.bytes += self.checked(written)?;
         self.messages += 1;
         self.is_dirty = true;
         Ok(())
@@ -148,7 +164,10 @@ impl Recorder {
         let PrimaryKeepalive { wal_end, send_time, reply } = keepalive;
         let (wal_end, send_time) = (wal_end.as_u64(), send_time.as_micros());
         let parts: [&[u8]; 3] = [&wal_end.to_be_bytes(), &send_time.to_be_bytes(), &[*reply]];
-        self.write(Kind::KEEPALIVE, &parts)
+        self.write(Kind::KEEPALIVE, &parts)?;
+        // The slot may be moved to this LSN, which then shows that nothing is missing.
+        let flushed = self.out.flush();
+        self.checked(flushed)
     }
 
     /// Writes that a new stream has started.
@@ -186,9 +205,7 @@ impl Recorder {
         self.header.file += 1;
         self.header.continues = true;
         self.path = numbered(&self.capture.path, self.header.file);
-        let file = open(&self.path)?;
-        file.set_len(0).map_err(|error| failed("writing", &self.path, error))?;
-        self.out = BufWriter::with_capacity(64 * 1024, file);
+        self.out = BufWriter::with_capacity(64 * 1024, create(&self.path)?);
         (self.bytes, self.started) = (0, Instant::now());
         self.write_header()?;
         sync_folder(&self.path)?;
@@ -215,6 +232,10 @@ impl Recorder {
 
     /// Makes everything durable that was written, with the position to resume after.
     pub(crate) fn sync(&mut self, position: Option<&Position>) -> Result<(), CaptureError> {
+        if self.has_failed {
+            let source = io::Error::other("an earlier write has failed");
+            return Err(failed("writing", &self.path, source));
+        }
         if let Some(position) = position
             && self.position.as_ref() != Some(position)
         {
@@ -225,7 +246,7 @@ impl Recorder {
             return Ok(());
         }
         let synced = self.out.flush().and_then(|()| self.out.get_ref().sync_data());
-        synced.map_err(|error| failed("writing", &self.path, error))
+        self.checked(synced)
     }
 
     fn end(&mut self, reason: u8) -> Result<(), CaptureError> {
@@ -235,6 +256,9 @@ impl Recorder {
 
     /// Ends the capture.
     pub(crate) fn finish(&mut self) -> Result<(), CaptureError> {
+        if self.has_failed {
+            return Ok(());
+        }
         for mask in self.masks.unseen() {
             log::warn!("no table with the column {mask} was captured, so nothing of it is masked");
         }

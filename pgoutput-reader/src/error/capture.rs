@@ -2,7 +2,7 @@
 
 use std::io;
 
-use pgoutput_decode::Printable;
+use pgoutput_decode::{Lsn, Printable};
 
 use super::{Error, ErrorKind};
 
@@ -122,6 +122,20 @@ pub enum CaptureError {
         name: String,
         /// The setting.
         setting: &'static str,
+    },
+    /// The slot has confirmed changes that the file to be continued lacks.
+    #[error(
+        "{} cannot be continued: it ends at {received}, and the slot has confirmed {confirmed}, so \
+         changes in between may be missing; name another file",
+        Printable(.name)
+    )]
+    Gap {
+        /// The name of the file.
+        name: String,
+        /// The last LSN in the file.
+        received: Lsn,
+        /// The slot's confirmed LSN.
+        confirmed: Lsn,
     },
     /// Another process writes to the file.
     #[error("{} is locked by another process that captures to it", Printable(.name))]

@@ -3,10 +3,14 @@
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use pgoutput_harness::{output, servers};
-use pgoutput_reader::{CaptureError, CapturedFrame, CapturedFrames, Error, ErrorKind, Reader};
-use pgoutput_tests::{Fixture, line};
+use pgoutput_reader::{
+    Capture, CaptureError, CapturedFrame, CapturedFrames, Error, ErrorKind, Lsn, Reader, Snapshot,
+    TimestampTz,
+};
+use pgoutput_tests::{Fixture, InTime as _, line};
 
 use crate::program::{assert_same, captures, printed, program, reads, replayed};
 use crate::with_servers;
@@ -65,14 +69,14 @@ fn files_of_a_rotated_capture_are_whole_in_themselves_and_together() {
             (vec![&*files[1], &*files[0]], "its number is not the next one"),
             (vec![&*files[0], &*other], "it is of another capture"),
         ] {
-            let output = output_of(program().arg("replay").args(given));
+            let output = failed(program().arg("replay").args(given));
             assert!(output.contains(reason), "{output}");
         }
     });
 }
 
 /// Runs a command that fails with status 1, and returns its error.
-fn output_of(command: &mut std::process::Command) -> String {
+fn failed(command: &mut Command) -> String {
     let output = output(command);
     assert_eq!(output.status.code(), Some(1), "{command:?}");
     String::from_utf8(output.stderr).unwrap()
@@ -104,15 +108,100 @@ fn a_capture_is_continued_where_it_ended() {
         }
         // Another mask is another capture.
         fixture.wait_until_free();
-        let error = output_of(captures(&fixture, &file).args(["--mask", "t.v"]));
+        let error = failed(captures(&fixture, &file).args(["--mask", "t.v"]));
         assert!(error.contains("captured with another mask"), "{error}");
         // Any other file is left alone.
         let notes = folder.path().join("notes");
         fs::write(&notes, "remember the milk").unwrap();
-        let error = output_of(&mut captures(&fixture, &notes));
+        let error = failed(&mut captures(&fixture, &notes));
         assert!(error.contains("is not a capture"), "{error}");
         assert_eq!(fs::read(&notes).unwrap(), b"remember the milk");
     }
+}
+
+#[test]
+fn a_gap_in_what_the_slot_has_sent_is_refused() {
+    for server in servers() {
+        let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY)");
+        let folder = tempfile::tempdir().unwrap();
+        let (with, without) = (folder.path().join("with"), folder.path().join("without"));
+        fixture.run(["INSERT INTO t VALUES (1)"]);
+        let capture = |path: &Path, until| {
+            fixture.wait_until_free();
+            fixture.builder().until_lsn(until).capture(Capture::new(path)).connect()
+        };
+        // A program that stores no position.
+        let mut reader = capture(&without, fixture.end()).unwrap();
+        assert_eq!(reader.in_time().count(), 1);
+        reader.stop().unwrap();
+        fixture.run(["INSERT INTO t VALUES (2)"]);
+        fixture.wait_until_free();
+        printed(captures(&fixture, &with).args(["--until-lsn", &fixture.end().to_string()]));
+        let error = capture(&without, fixture.end()).unwrap_err();
+        let is_gap = matches!(error.kind(), ErrorKind::Capture(CaptureError::Gap { .. }));
+        assert!(is_gap, "{error}");
+        // One that does: another program reads what follows.
+        fixture.run(["INSERT INTO t VALUES (3)"]);
+        fixture.wait_until_free();
+        assert_eq!(fixture.read().len(), 1);
+        fixture.wait_until_free();
+        let error = failed(&mut captures(&fixture, &with));
+        assert!(error.contains("was confirmed up to"), "{error}");
+        assert!(error.contains("to capture what follows, name another file"), "{error}");
+        let lines = replayed(&[&with], &[]);
+        assert_eq!(lines.lines().count(), 1, "{lines}");
+        // The file has the position.
+        let position = "1:7:1:s:00000000000000aa:0/1000:3.".parse().unwrap();
+        let builder = fixture.builder().resume(position).capture(Capture::new(&with));
+        let error = builder.connect().unwrap_err();
+        let is_refused =
+            matches!(error.kind(), ErrorKind::Capture(CaptureError::Unsupported { .. }));
+        assert!(is_refused, "{error}");
+    }
+}
+
+#[test]
+fn a_file_is_written_by_one_program_at_a_time_and_stays_if_it_is_not_used() {
+    let server = &servers()[0];
+    let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY)");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("c");
+    let reader = fixture.builder().capture(Capture::new(&file)).connect().unwrap();
+    let error = failed(&mut captures(&fixture, &file));
+    assert!(error.contains("is locked by another process"), "{error}");
+    reader.stop().unwrap();
+    let before = fs::read(&file).unwrap();
+    // What cannot be captured is refused before anything is written.
+    let snapshot = fixture.builder().snapshot(Snapshot::initial()).capture(Capture::new(&file));
+    let error = snapshot.connect().unwrap_err();
+    assert!(error.to_string().contains("cannot have an initial copy"), "{error}");
+    let no_slot = fixture.builder().slot("none").capture(Capture::new(folder.path().join("new")));
+    no_slot.connect().unwrap_err();
+    assert_eq!(fs::read(&file).unwrap(), before);
+    assert!(!folder.path().join("new").exists());
+}
+
+#[test]
+fn a_replay_has_no_server() {
+    let mut reader = Reader::replay_from(Cursor::new(small())).open().unwrap();
+    assert_eq!(reader.started().server_version.major(), servers()[0].major());
+    let is_refused =
+        |error: &Error| matches!(error.kind(), ErrorKind::Capture(CaptureError::NoServer { .. }));
+    assert!(is_refused(&reader.slot_status().unwrap_err()));
+    assert!(is_refused(&reader.published().unwrap_err()));
+    assert!(is_refused(&reader.add_tables(["public.t"]).unwrap_err()));
+    let error = reader.sync_capture(None).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Capture(CaptureError::NotCapturing)), "{error}");
+    reader.tick().unwrap();
+    let transactions: Vec<_> = reader.transactions(10).map(Result::unwrap).collect();
+    assert_eq!(transactions.iter().map(|one| one.events.len()).collect::<Vec<_>>(), [2, 1]);
+    assert!(!reader.health().connected && reader.health().received > Lsn::ZERO);
+    reader.stop().unwrap();
+
+    let mut reader = Reader::replay_from(Cursor::new(small())).open().unwrap();
+    reader.next().unwrap().unwrap();
+    reader.stop_handle().stop();
+    assert!(reader.count() <= 1);
 }
 
 /// A small capture of one server.
@@ -208,6 +297,6 @@ fn frames_are_those_of_the_server() {
 }
 
 /// A time before this project.
-fn frames_start() -> pgoutput_reader::TimestampTz {
-    pgoutput_reader::TimestampTz::from_unix_micros(1_700_000_000_000_000).unwrap()
+fn frames_start() -> TimestampTz {
+    TimestampTz::from_unix_micros(1_700_000_000_000_000).unwrap()
 }

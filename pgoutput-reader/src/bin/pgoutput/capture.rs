@@ -3,21 +3,22 @@
 use std::time::{Duration, Instant};
 
 use pgoutput_reader::{
-    Acknowledge, Capture as CaptureFile, Error, Next, Op, Position, Reader, ReaderBuilder,
-    Reconnect, SlotCreation, StreamOptions,
+    Acknowledge, Capture as CaptureFile, Error, ErrorKind, Next, Op, Position, Reader,
+    ReaderBuilder, Reconnect, SlotCreation, StreamOptions,
 };
 
+use crate::Failure;
 use crate::args::Capture;
-use crate::print::{FLUSH, INDEFINITELY, connect, failure};
+use crate::print::{FLUSH, INDEFINITELY, failure};
 use crate::report::Report;
-use crate::{Failure, signals};
+use crate::signals::{self, SignalTarget};
 
 pub(crate) fn run(capture: &Capture) -> Result<(), Failure> {
     let config = capture.source.server.config()?;
     let signalled = signals::SignalTarget::install()
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
     let builder = builder(ReaderBuilder::from(config), capture);
-    let mut reader = connect(builder, &signalled, false)?;
+    let mut reader = connect_to(builder, &signalled)?;
     let report = Report::of(capture.verbosity);
     report.started(&mut reader);
     report.capturing(&mut reader);
@@ -29,6 +30,20 @@ pub(crate) fn run(capture: &Capture) -> Result<(), Failure> {
         report.captured(status);
     }
     captured.and(stopped).map_err(|error| failure(&error))
+}
+
+/// Connects, and says what else can be done if the capture cannot be continued.
+fn connect_to(mut builder: ReaderBuilder, signalled: &SignalTarget) -> Result<Reader, Failure> {
+    signalled.set_stop_handle(builder.stop_handle().map_err(|error| failure(&error))?);
+    let reader = builder.connect().map_err(|error| match error.kind() {
+        ErrorKind::Stopped { .. } => Failure::Run(signals::NOT_CONNECTED.into()),
+        ErrorKind::Position(_) | ErrorKind::History(_) => {
+            Failure::Run(format!("{error}; to capture what follows, name another file"))
+        }
+        _ => failure(&error),
+    })?;
+    signalled.connected();
+    Ok(reader)
 }
 
 /// Captures up to the limit. A change is acknowledged only when it is in the file for good.
@@ -68,8 +83,9 @@ fn write(reader: &mut Reader, capture: &Capture, report: Report) -> Result<(), E
             sync_at = Instant::now() + FLUSH;
         }
     };
-    sync(reader, &mut last)?;
-    ended
+    // Also after an error: what is complete is acknowledged.
+    let synced = sync(reader, &mut last);
+    ended.and(synced)
 }
 
 fn builder(builder: ReaderBuilder, capture: &Capture) -> ReaderBuilder {

@@ -7,15 +7,15 @@ use crate::error::{CaptureError, Error};
 use crate::event::{Position, StreamIdentity};
 use crate::proto::StartReplication;
 use crate::reader::SlotCreation;
-use crate::source::{AnySource, Opened, Recording, Replication, Source as _};
+use crate::source::{AnySource, Opened, Recording, Source as _};
 use pgoutput_decode::{Lsn, TimestampTz};
 
 impl ReaderBuilder {
     /// Writes everything that is received to a file, for [`Reader::replay`](crate::Reader::replay).
     ///
-    /// A file that has a capture is continued: without [`resume`](Self::resume), the reader resumes
-    /// after the last position in it, and [`start_lsn`](Self::start_lsn) has no effect. An initial
-    /// copy and a temporary slot cannot be captured.
+    /// A file that has a capture is continued: the reader resumes after the last position in it, so
+    /// [`resume`](Self::resume) is refused, and [`start_lsn`](Self::start_lsn) has no effect. An
+    /// initial copy and a temporary slot cannot be captured.
     ///
     /// # Errors
     /// [`connect`](Self::connect) returns the reason as a [`CaptureError`].
@@ -37,9 +37,11 @@ impl ReaderBuilder {
             }
         }
         let mut existing = Existing::find(&capture)?;
-        if self.resume.is_none()
-            && let Some(position) = existing.position.take()
-        {
+        if let Some(position) = existing.position.take() {
+            if self.resume.is_some() {
+                let setting = "resume if its file is continued, which has the position";
+                return Err(CaptureError::Unsupported { setting }.into());
+            }
             self.start.start_lsn = Lsn::ZERO;
             self.resume = Some(position);
         }
@@ -49,11 +51,10 @@ impl ReaderBuilder {
 
 /// Captures what a source receives, if that is requested.
 pub(super) fn captured(
-    source: Replication,
+    source: AnySource,
     capturing: Option<(Capture, Existing)>,
     mut header: CaptureHeader,
 ) -> Result<AnySource, Error> {
-    let source = AnySource::Replication(Box::new(source));
     let Some((capture, existing)) = capturing else { return Ok(source) };
     header.start_lsn = source.start_lsn();
     let recorder = Recorder::start(capture, existing, header)?;

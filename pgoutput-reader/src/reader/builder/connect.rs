@@ -17,7 +17,8 @@ use crate::schema::Schemas;
 use crate::setup::SlotWaitOptions;
 use crate::snapshot::Snapshot;
 use crate::source::{
-    Reconnect, Replication, Stored, StreamOpener, StreamSettings, identify, temporary_name,
+    AnySource, Reconnect, Replication, Stored, StreamOpener, StreamSettings, identify,
+    temporary_name,
 };
 use crate::stream::Publications;
 
@@ -128,7 +129,7 @@ impl ReaderBuilder {
         let source = Replication::new(opener, opened, settings, identity, self.stop);
         let mut source = source.map_err(named)?;
         source.set_additions(additions);
-        let source = captured(source, capturing, header)?;
+        let source = captured(AnySource::Replication(Box::new(source)), capturing, header)?;
         let events = Events::new(source, delivery, schemas, self.spill);
         let mut reader =
             Reader { events, started, returned: VecDeque::new(), in_transaction: false };
