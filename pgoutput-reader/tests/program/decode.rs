@@ -1,5 +1,6 @@
 //! `pgoutput decode`: what it prints for each form of input, and what it refuses.
 
+mod capture;
 mod captures;
 mod forms;
 mod servers;

@@ -91,6 +91,7 @@ pub(crate) enum Command {
         unaligned,\n\
         \x20   expanded or as CSV, with or without headers; or as COPY prints them\n\
         \x20 - \\x with hexadecimal digits, a message on each line\n\
+        \x20 - what pgoutput capture has written\n\
         Names come from Relation messages, which a server sends once in each stream. Without one, \
         a table is a number.\n\
         Exit status: 0 at the end of the input, or if the output is closed; 1 if the input is not \

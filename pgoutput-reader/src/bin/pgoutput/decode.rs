@@ -1,5 +1,6 @@
 //! The command `pgoutput decode`.
 
+mod capture;
 mod input;
 mod json;
 mod line;
@@ -14,20 +15,25 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
-use pgoutput_decode::{Decoder, Message};
+use pgoutput_decode::{DecodeError, Decoder, Lsn, Message};
 
 use crate::args::Decode;
 use crate::{Failure, stdout};
 
 pub(crate) use input::Form;
-use input::{Frame, Input};
+use input::Input;
 use names::Names;
 
 /// The number of bytes that one read asks for.
 const READ: usize = 64 * 1024;
 
 pub(crate) fn run(arguments: &Decode) -> Result<(), Failure> {
-    let (name, mut file) = open(&arguments.file)?;
+    let (name, file) = open(&arguments.file)?;
+    let failed = |error: io::Error| Failure::Run(format!("{name}: {error}"));
+    let (is_capture, mut file) = match arguments.input.form() {
+        None => capture::is_capture(file).map_err(failed)?,
+        Some(_) => (false, file),
+    };
     let mut printer = Printer {
         out: BufWriter::with_capacity(READ, stdout::open().map_err(Failure::Run)?),
         style: if arguments.json { Style::Json } else { Style::Lines { full: arguments.full } },
@@ -35,7 +41,11 @@ pub(crate) fn run(arguments: &Decode) -> Result<(), Failure> {
         names: Names::default(),
         line: String::new(),
     };
-    let decoded = decode(&mut file, Input::new(arguments.input.form()), &mut printer);
+    let decoded = if is_capture {
+        capture::decode(file, &name, &mut printer)
+    } else {
+        decode(&mut file, Input::new(arguments.input.form()), &mut printer)
+    };
     // What was read before an error is printed before it.
     let flushed = printer.out.flush();
     match decoded {
@@ -47,12 +57,18 @@ pub(crate) fn run(arguments: &Decode) -> Result<(), Failure> {
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(Stop::Output(error)) => Err(output(&error)),
         Err(Stop::Input(error)) => Err(Failure::Run(format!("{name}: {error}"))),
+        Err(Stop::Message(error)) => Err(Failure::Run(format!("{name}: {error}"))),
+        Err(Stop::Capture(error)) => Err(Failure::Run(error)),
     }
 }
 
 /// An end before the end of the input.
 enum Stop {
     Input(String),
+    /// A message that cannot be decoded.
+    Message(DecodeError),
+    /// An error that names the file.
+    Capture(String),
     Output(io::Error),
 }
 
@@ -60,9 +76,9 @@ fn output(error: &io::Error) -> Failure {
     Failure::Run(format!("standard output: {error}"))
 }
 
-fn open(path: &Path) -> Result<(String, Box<dyn Read>), Failure> {
+fn open(path: &Path) -> Result<(String, Box<dyn Read + Send>), Failure> {
     if path.as_os_str() == "-" {
-        return Ok(("standard input".into(), Box::new(io::stdin().lock())));
+        return Ok(("standard input".into(), Box::new(io::stdin())));
     }
     let name = path.display().to_string();
     match File::open(path) {
@@ -88,7 +104,10 @@ fn decode(file: &mut dyn Read, mut input: Input, printer: &mut Printer) -> Resul
             .next(printer.decoder.stream_xid().is_some())
             .map_err(|error| Stop::Input(error.to_string()))?
         {
-            printer.print(&frame)?;
+            printer.print(frame.lsn, frame.bytes).map_err(|stop| match stop {
+                Stop::Message(error) => Stop::Input(frame.place.describe(&error)),
+                stop => stop,
+            })?;
         }
         if read == 0 {
             return Ok(());
@@ -114,21 +133,37 @@ struct Printer {
 }
 
 impl Printer {
-    fn print(&mut self, frame: &Frame<'_>) -> Result<(), Stop> {
-        let message = self.decoder.decode(frame.bytes).map_err(|error| {
-            let error = frame.lsn.map_or(error, |lsn| error.at_lsn(lsn));
-            Stop::Input(frame.place.describe(&error))
-        })?;
+    fn print(&mut self, lsn: Option<Lsn>, frame: &[u8]) -> Result<(), Stop> {
+        let message = self
+            .decoder
+            .decode(frame)
+            .map_err(|error| Stop::Message(lsn.map_or(error, |lsn| error.at_lsn(lsn))))?;
         self.names.learn(&message);
         self.line.clear();
         let is_in_chunk = self.decoder.stream_xid().is_some();
         match self.style {
-            Style::Json => json::write(&mut self.line, frame.lsn, &message, &self.names),
+            Style::Json => json::write(&mut self.line, lsn, &message, &self.names),
             Style::Lines { full } => {
                 let depth = self.names.depth(&message, is_in_chunk);
-                line::write(&mut self.line, frame.lsn, depth, &message, &self.names, full);
+                line::write(&mut self.line, lsn, depth, &message, &self.names, full);
             }
         }
+        self.end_line()
+    }
+
+    /// Prints that a new stream starts, which may repeat messages.
+    fn restart(&mut self, start_lsn: Lsn) -> Result<(), Stop> {
+        self.decoder = Decoder::new();
+        self.names.restart();
+        self.line.clear();
+        match self.style {
+            Style::Json => json::write_restart(&mut self.line, start_lsn),
+            Style::Lines { .. } => line::write_restart(&mut self.line, start_lsn),
+        }
+        self.end_line()
+    }
+
+    fn end_line(&mut self) -> Result<(), Stop> {
         self.line.push('\n');
         self.out.write_all(self.line.as_bytes()).map_err(Stop::Output)
     }

@@ -18,6 +18,11 @@ pub(super) fn write(out: &mut String, lsn: Option<Lsn>, message: &Message<'_>, n
     out.push('}');
 }
 
+/// Appends the object of a new stream.
+pub(super) fn write_restart(out: &mut String, start_lsn: Lsn) {
+    let _ = write!(out, "{{\"new_stream\":true,\"start_lsn\":\"{start_lsn}\"}}");
+}
+
 /// A JSON object that is being written. The caller closes it.
 struct Object<'a> {
     out: &'a mut String,

@@ -63,6 +63,15 @@ pub(super) fn write(
     }
 }
 
+/// Appends the line of a new stream.
+pub(super) fn write_restart(out: &mut String, start_lsn: Lsn) {
+    let _ = write!(
+        out,
+        "{:LSN_WIDTH$} (a new stream starts; messages may be repeated)",
+        start_lsn.to_string()
+    );
+}
+
 struct Line<'a> {
     out: &'a mut String,
     names: &'a Names,

@@ -41,6 +41,11 @@ impl Names {
         }
     }
 
+    /// Notes that a new stream starts.
+    pub(super) fn restart(&mut self) {
+        self.is_in_transaction = false;
+    }
+
     /// Returns how far a message is indented: inside a transaction or a chunk by one step.
     pub(super) fn depth(&self, message: &Message<'_>, is_in_chunk: bool) -> usize {
         let is_inside = match message {
