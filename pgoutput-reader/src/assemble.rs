@@ -126,6 +126,11 @@ impl Assembler {
         self.chunk.is_some() || self.late.is_some()
     }
 
+    /// The number of transactions of which chunks are kept.
+    pub(crate) fn in_progress(&self) -> u64 {
+        self.open.len() as u64
+    }
+
     /// Returns whether messages of a transaction are ready.
     pub(crate) fn is_replaying(&self) -> bool {
         self.replay.is_some()

@@ -12,6 +12,7 @@ use crate::proto::backend::Message;
 use crate::proto::{CreateSlot, StartReplication, command};
 use crate::server_version::ServerVersion;
 use async_messages::AsyncMessages;
+use open::SessionKind;
 use protection::Protection;
 #[cfg(not(feature = "reader"))]
 use query::OnlyRow;
@@ -23,6 +24,8 @@ mod copy;
 #[cfg(feature = "reader")]
 mod copy_out;
 mod hosts;
+#[cfg(feature = "reader")]
+mod identify;
 mod open;
 mod protection;
 mod query;
@@ -72,6 +75,7 @@ pub struct Connection {
     /// The longest time for which the server may be silent while it is waited for; zero is no
     /// limit.
     silence_limit: Duration,
+    kind: SessionKind,
     /// Whether a command was sent and its result has not been read to the end.
     busy: bool,
 }
@@ -148,6 +152,12 @@ impl Connection {
         self.channel.waker()
     }
 
+    /// Returns whether replication commands are accepted.
+    #[cfg(feature = "reader")]
+    pub(crate) fn is_replication(&self) -> bool {
+        self.kind == SessionKind::Replication
+    }
+
     /// Returns the cluster's identity and the end of its WAL: IDENTIFY_SYSTEM.
     pub fn identify_system(&mut self) -> Result<SystemId, Error> {
         let row = self.with_short_timeout(|connection| {
@@ -182,7 +192,11 @@ impl Connection {
         mut check: impl FnMut() -> bool,
     ) -> Result<CreatedSlot, Error> {
         const DOING: &str = "creating a slot on";
-        let command = slot.command(self.version)?;
+        let command = if self.is_replication() {
+            slot.command(self.version)?
+        } else {
+            slot.sql(self.version)?
+        };
         let deadline = self.deadline();
         self.send_query(&command, deadline, DOING)?;
         let answers = self.answer(Some(Instant::now() + interval), |now| {

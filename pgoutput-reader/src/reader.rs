@@ -186,6 +186,8 @@ impl Reader {
             idle: self.returned.is_empty() && self.events.is_idle(),
             acknowledged: delivery.acknowledger().acknowledged(),
             spilled: self.events.spilled(),
+            spill: self.events.spill_size(),
+            in_progress: self.events.in_progress(),
             ..self.events.source.health()
         }
     }

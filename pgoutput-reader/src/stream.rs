@@ -169,6 +169,8 @@ impl ReplicationStream {
             idle: false,
             connected: !self.finished,
             spilled: 0,
+            spill: 0,
+            in_progress: 0,
             reconnects: 0,
         }
     }

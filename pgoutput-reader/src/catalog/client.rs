@@ -6,8 +6,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use postgres::error::{DbError, Severity};
-use postgres::types::ToSql;
+use postgres::types::{ToSql, Type};
 use postgres::{Client, Row, Statement};
 
 use crate::connection::SqlConnector;
@@ -183,16 +184,22 @@ struct SqlSession {
 impl SqlSession {
     fn open(connector: &SqlConnector) -> Result<Self, Error> {
         let mut client = connector.connect()?;
-        // Before any other query: until then the search path is the role's.
-        client.batch_execute(connector.pins()).map_err(Error::sql)?;
+        if !connector.is_pooled() {
+            // Before any other query: until then the search path is the role's.
+            client.batch_execute(connector.pins()).map_err(Error::sql)?;
+        }
         Ok(Self { client, prepared: Vec::new() })
     }
 
     fn query(
         &mut self,
+        connector: &SqlConnector,
         query: &'static str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, postgres::Error> {
+        if connector.is_pooled() {
+            return self.query_alone(connector.pins(), query, parameters);
+        }
         let known = self.prepared.iter().find(|(text, _)| *text == query);
         let statement = if let Some((_, statement)) = known {
             statement.clone()
@@ -203,6 +210,38 @@ impl SqlSession {
         };
         self.client.query(&statement, parameters)
     }
+
+    /// Runs a query in a transaction of its own with these settings, without a named statement.
+    fn query_alone(
+        &mut self,
+        pins: &str,
+        query: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, postgres::Error> {
+        let typed: Vec<_> =
+            parameters.iter().map(|parameter| (*parameter, type_of(*parameter))).collect();
+        let mut transaction = self.client.transaction()?;
+        transaction.batch_execute(pins)?;
+        let rows = transaction.query_typed(query, &typed)?;
+        transaction.commit()?;
+        Ok(rows)
+    }
+}
+
+/// Returns the type of a parameter. Queries cast each one, so any type that it can be sent as fits.
+fn type_of(parameter: &(dyn ToSql + Sync)) -> Type {
+    let types = [
+        Type::TEXT,
+        Type::INT4,
+        Type::OID,
+        Type::INT8,
+        Type::BOOL,
+        Type::TEXT_ARRAY,
+        Type::INT4_ARRAY,
+        Type::OID_ARRAY,
+    ];
+    let fits = |wanted: &Type| parameter.to_sql_checked(wanted, &mut BytesMut::new()).is_ok();
+    types.into_iter().find(fits).unwrap_or(Type::UNKNOWN)
 }
 
 fn run(
@@ -213,11 +252,11 @@ fn run(
 ) -> Result<Vec<Row>, Error> {
     let parameters: Vec<&(dyn ToSql + Sync)> =
         parameters.iter().map(|parameter| &**parameter as &(dyn ToSql + Sync)).collect();
-    match open(connector, session)?.query(query, &parameters) {
+    match open(connector, session)?.query(connector, query, &parameters) {
         // An idle connection may have been closed meanwhile. The query is repeated on a new one.
         Err(error) if is_lost(&error) => {
             *session = None;
-            open(connector, session)?.query(query, &parameters)
+            open(connector, session)?.query(connector, query, &parameters)
         }
         result => result,
     }

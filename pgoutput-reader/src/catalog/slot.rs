@@ -17,6 +17,17 @@ const SLOT: &str = slot_row!("$1::pg_catalog.text::pg_catalog.name");
 
 const WAL_END: &str = concat!("SELECT (", wal_end!(), ")::pg_catalog.text");
 
+/// SQL: the slot of this name, if it is held by this process.
+macro_rules! reader {
+    () => {
+        "SELECT slot.active_pid FROM pg_catalog.pg_replication_slots AS slot
+WHERE slot.slot_name OPERATOR(pg_catalog.=) $1::pg_catalog.text::pg_catalog.name
+  AND slot.active_pid OPERATOR(pg_catalog.=) $2::pg_catalog.int4"
+    };
+}
+
+const READER: &str = reader!();
+
 /// A replication slot as the server sees it (manual, section "pg_replication_slots").
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -92,6 +103,56 @@ impl Catalog {
 SELECT pg_catalog.pg_logical_emit_message(false, $1::pg_catalog.text, ''::pg_catalog.text)";
         let parameters: SqlParameters = vec![Box::new(prefix.to_owned())];
         self.sql.query_within(Some(MESSAGE_LIMIT), query, parameters).map(drop)
+    }
+}
+
+/// Queries for a slot that is read by polling.
+impl Catalog {
+    /// Returns whether this server process is reading the slot.
+    pub(crate) fn is_reading(&mut self, slot: &str, pid: i32) -> Result<bool, Error> {
+        let parameters: SqlParameters = vec![Box::new(slot.to_owned()), Box::new(pid)];
+        Ok(!self.sql.query(READER, parameters)?.is_empty())
+    }
+
+    /// Ends the query of this server process if it is reading the slot.
+    pub(crate) fn cancel_reading(&mut self, slot: &str, pid: i32) -> Result<(), Error> {
+        let query = concat!(
+            "SELECT pg_catalog.pg_cancel_backend(held.active_pid) FROM (",
+            reader!(),
+            ") AS held"
+        );
+        let parameters: SqlParameters = vec![Box::new(slot.to_owned()), Box::new(pid)];
+        self.sql.query_within(Some(MESSAGE_LIMIT), query, parameters).map(drop)
+    }
+
+    /// Confirms everything before `lsn`, for at most `limit`. PostgreSQL 11 and later.
+    pub(crate) fn advance_slot(
+        &mut self,
+        limit: Duration,
+        slot: &str,
+        lsn: Lsn,
+    ) -> Result<(), Error> {
+        let query = "SELECT advanced.end_lsn::pg_catalog.text
+FROM pg_catalog.pg_replication_slot_advance($1::pg_catalog.text::pg_catalog.name,
+     $2::pg_catalog.text::pg_catalog.pg_lsn) AS advanced";
+        let parameters: SqlParameters = vec![Box::new(slot.to_owned()), Box::new(lsn.to_string())];
+        self.sql.query_within(Some(limit), query, parameters).map(drop)
+    }
+
+    /// Does the same on PostgreSQL 10, which decodes the changes for this.
+    pub(crate) fn consume_slot(
+        &mut self,
+        limit: Duration,
+        slot: &str,
+        lsn: Lsn,
+        options: Vec<String>,
+    ) -> Result<(), Error> {
+        let query = "SELECT pg_catalog.count(*)
+FROM pg_catalog.pg_logical_slot_get_binary_changes($1::pg_catalog.text::pg_catalog.name,
+     $2::pg_catalog.text::pg_catalog.pg_lsn, NULL, VARIADIC $3::pg_catalog.text[])";
+        let parameters: SqlParameters =
+            vec![Box::new(slot.to_owned()), Box::new(lsn.to_string()), Box::new(options)];
+        self.sql.query_within(Some(limit), query, parameters).map(drop)
     }
 }
 

@@ -4,11 +4,14 @@ use std::cell::LazyCell;
 use std::time::{Duration, Instant};
 
 use super::Connection;
+use super::open::SessionKind;
 use crate::error::{Error, ProtocolError};
 use crate::io::{BodyRange, Fill, WakePipe};
 use crate::proto::backend::{COPY_DATA, Message};
 
-const DOING: &str = "copying a table from";
+fn doing(kind: SessionKind) -> &'static str {
+    if kind == SessionKind::Pooled { "polling" } else { "copying a table from" }
+}
 
 /// The longest wait for the end of a command that failed.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,7 +52,7 @@ impl Connection {
     /// # Errors
     /// Those of the connection.
     pub(crate) fn send_copy_out(&mut self, sql: &str) -> Result<(), Error> {
-        self.send_query(sql, self.deadline(), DOING)
+        self.send_query(sql, self.deadline(), self.copy_doing())
     }
 
     /// Returns the next part of the copy, and waits for it until `deadline`, which is called only
@@ -65,13 +68,8 @@ impl Connection {
         let deadline = LazyCell::new(deadline);
         let mut filled = false;
         loop {
-            while let Some((tag, body)) = self.channel.inbox.next()? {
-                if tag == COPY_DATA {
-                    return Ok(CopyOutAdvance::Data(body));
-                }
-                if let Some(advance) = self.copy_out_message(tag, body)? {
-                    return Ok(advance);
-                }
+            if let Some(advance) = self.advance_copy_out_buffered()? {
+                return Ok(advance);
             }
             // A part of a message, which may never be completed.
             if filled && (*deadline).is_some_and(|deadline| deadline <= Instant::now()) {
@@ -81,9 +79,37 @@ impl Connection {
                 Fill::More => filled = true,
                 Fill::TimedOut => return Ok(CopyOutAdvance::TimedOut),
                 Fill::Woken => return Ok(CopyOutAdvance::Woken),
-                Fill::Closed => return Err(self.channel.closed(DOING)),
+                Fill::Closed => return Err(self.channel.closed(self.copy_doing())),
             }
         }
+    }
+
+    /// Returns the next part of the copy if it has arrived, without a system call.
+    #[inline]
+    pub(crate) fn advance_copy_out_buffered(&mut self) -> Result<Option<CopyOutAdvance>, Error> {
+        while let Some((tag, body)) = self.channel.inbox.next()? {
+            if tag == COPY_DATA {
+                return Ok(Some(CopyOutAdvance::Data(body)));
+            }
+            if let Some(advance) = self.copy_out_message(tag, body)? {
+                return Ok(Some(advance));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Frees the memory of a long part. Earlier ranges become invalid.
+    pub(crate) fn release_copied(&mut self) {
+        self.channel.inbox.release();
+    }
+
+    /// The time at which bytes were last received.
+    pub(crate) fn received_at(&self) -> Instant {
+        self.channel.received_at()
+    }
+
+    fn copy_doing(&self) -> &'static str {
+        doing(self.kind)
     }
 
     /// Returns the bytes of the last advance.
@@ -110,21 +136,25 @@ impl Connection {
                 let error = fields.to_message(true).into();
                 Err(self.after_error(error))
             }
-            message => self.async_messages.take(message, tag, DOING).map(|()| None),
+            message => {
+                let doing = doing(self.kind);
+                self.async_messages.take(message, tag, doing).map(|()| None)
+            }
         }
     }
 
     /// Reads up to the end of a command that failed. No ReadyForQuery follows a fatal error.
     fn after_error(&mut self, error: Error) -> Error {
+        let doing = self.copy_doing();
         // The server sends it at once.
         let deadline = self.deadline().or_else(|| Instant::now().checked_add(END_TIMEOUT));
-        while let Ok((tag, body)) = self.receive(deadline, DOING) {
+        while let Ok((tag, body)) = self.receive(deadline, doing) {
             match Message::parse(tag, self.channel.inbox.body(body)) {
                 Ok(Message::ReadyForQuery) => {
                     self.busy = false;
                     break;
                 }
-                Ok(message) if self.async_messages.take(message, tag, DOING).is_ok() => {}
+                Ok(message) if self.async_messages.take(message, tag, doing).is_ok() => {}
                 _ => break,
             }
         }

@@ -13,6 +13,20 @@ use crate::proto::{Handshake, Policy, ServerStartup, StartupSettings};
 
 const DOING: &str = "connecting to";
 
+/// The kind of session that a connection opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SessionKind {
+    /// Replication commands are accepted.
+    Replication,
+    /// SQL only.
+    #[cfg_attr(not(feature = "reader"), expect(dead_code, reason = "only Reader opens one"))]
+    Sql,
+    /// SQL only, possibly through a pooler, which may give each transaction to another session of
+    /// the server. So no setting of the session lasts.
+    #[cfg_attr(not(feature = "reader"), expect(dead_code, reason = "only Reader opens one"))]
+    Pooled,
+}
+
 /// The start of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
@@ -87,11 +101,29 @@ impl Connection {
             let timeout = config.get_connect_timeout();
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             let mut connection = open_with_fallback(config, target, |start| {
-                AddressAttempt { config, endpoint, target, deadline, start, replication: true }
-                    .open()
+                let kind = SessionKind::Replication;
+                AddressAttempt { config, endpoint, target, deadline, start, kind }.open()
             })?;
             connection.pin(timeout)?;
             connection.wanted(wanted, timeout)
+        })
+    }
+
+    /// Does the same without `replication`, possibly to a pooler. The settings that text values
+    /// depend on are not pinned: each transaction must set them.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect).
+    #[cfg(feature = "reader")]
+    pub(crate) fn connect_pooled(config: &Config) -> Result<Self, Error> {
+        first(config, |endpoint, target, wanted| {
+            let timeout = config.get_connect_timeout();
+            let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+            open_with_fallback(config, target, |start| {
+                let kind = SessionKind::Pooled;
+                AddressAttempt { config, endpoint, target, deadline, start, kind }.open()
+            })?
+            .wanted(wanted, timeout)
         })
     }
 }
@@ -105,7 +137,8 @@ pub(super) fn open_session(
     deadline: Option<Instant>,
 ) -> Result<Connection, Error> {
     open_with_fallback(config, target, |start| {
-        AddressAttempt { config, endpoint, target, deadline, start, replication: false }.open()
+        let kind = SessionKind::Sql;
+        AddressAttempt { config, endpoint, target, deadline, start, kind }.open()
     })
 }
 
@@ -138,14 +171,16 @@ struct AddressAttempt<'a> {
     target: &'a Target,
     deadline: Option<Instant>,
     start: Start,
-    /// Whether replication commands are accepted.
-    replication: bool,
+    kind: SessionKind,
 }
 
 impl AddressAttempt<'_> {
     fn open(&self) -> Result<Connection, ConnectFailure> {
-        let settings =
-            StartupSettings { replication: self.replication, ..StartupSettings::new(self.config)? };
+        let mut settings = StartupSettings::new(self.config)?;
+        settings.replication = self.kind == SessionKind::Replication;
+        if self.kind == SessionKind::Pooled {
+            (settings.unpinned, settings.wal_sender_timeout) = (true, None);
+        }
         let address = self.endpoint.to_string();
         let transport = io::connect(self.target, self.config, self.deadline, &address)?;
         let limit = self.config.get_max_frame_size().saturating_sub(HEADER_LEN);
@@ -231,6 +266,7 @@ impl AddressAttempt<'_> {
             protection,
             command_timeout: None,
             silence_limit: self.config.get_wal_receiver_timeout(),
+            kind: self.kind,
             busy: false,
         })
     }

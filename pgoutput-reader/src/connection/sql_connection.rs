@@ -6,6 +6,7 @@ use postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use postgres::{Client, NoTls};
 
 use super::Connection;
+use super::open::SessionKind;
 use super::protection::Protection;
 use crate::config::{
     Config, ConfigError, ConfigErrorKind, Endpoint, SslMode as Mode, SslNegotiation as Negotiation,
@@ -20,6 +21,9 @@ pub(crate) struct SqlConnector {
     address: String,
     /// SQL that applies the settings of the library's own queries.
     pins: String,
+    /// Whether there may be a pooler: each query then is a transaction of its own, with settings
+    /// that end with it.
+    pooled: bool,
     /// The longest time for which the server may be silent; `None` is no limit.
     limit: Option<Duration>,
     /// Set if the password is withheld; the value is whether the connection would use TLS.
@@ -34,8 +38,17 @@ impl Connection {
     /// # Errors
     /// Those of [`SqlConnector::new`].
     pub(crate) fn sql_connector(&self, config: &Config) -> Result<SqlConnector, Error> {
-        let pins = pinned_settings::all(self.version);
-        Ok(SqlConnector { pins, ..SqlConnector::new(config, &self.endpoint, &self.protection)? })
+        let pooled = self.kind == SessionKind::Pooled;
+        let pins = if pooled {
+            pinned_settings::local(self.version)
+        } else {
+            pinned_settings::all(self.version)
+        };
+        Ok(SqlConnector {
+            pins,
+            pooled,
+            ..SqlConnector::new(config, &self.endpoint, &self.protection)?
+        })
     }
 }
 
@@ -79,6 +92,7 @@ impl SqlConnector {
             mode: config.get_ssl_mode(),
             address: endpoint.to_string(),
             pins: String::new(),
+            pooled: false,
             limit: Some(config.get_wal_receiver_timeout()).filter(|limit| !limit.is_zero()),
             withheld,
             #[cfg(feature = "tls")]
@@ -90,9 +104,15 @@ impl SqlConnector {
         &self.address
     }
 
-    /// SQL to be run first in each session for the library's own queries.
+    /// SQL to be run first in each session for the library's own queries, or first in each
+    /// transaction if the connection [is pooled](Self::is_pooled).
     pub(crate) fn pins(&self) -> &str {
         &self.pins
+    }
+
+    /// Returns whether the next transaction may run in another session of the server.
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.pooled
     }
 
     /// The longest time for which the server may be silent; `None` is no limit.

@@ -66,7 +66,8 @@ fn choose(code: &str, message: &ServerMessage) -> Option<&'static str> {
         "08P01" | "53300" | "3D000" if of_pooler(message.message()) => {
             if message.message().to_lowercase().ends_with("startup parameter: replication") {
                 "this is a connection pooler, such as PgBouncer, that does not accept replication \
-                 connections: connect to the server itself"
+                 connections: connect to the server itself, or poll over plain SQL (--poll, \
+                 `ReaderBuilder::poll`)"
             } else {
                 "this is a connection pooler, such as PgBouncer: connect to the server itself"
             }

@@ -56,6 +56,19 @@ pub enum HistoryError {
         /// never on it.
         switch: Option<Lsn>,
     },
+    /// The server is on a later timeline than the stored position, and SQL does not show where it
+    /// left the position's timeline.
+    #[error(
+        "the server is on timeline {found}, and the position came from timeline {expected}: \
+         polling cannot read the history of timelines; resume once over a replication connection, \
+         without poll"
+    )]
+    TimelineUnknown {
+        /// The timeline of the position.
+        expected: u32,
+        /// The server's timeline.
+        found: u32,
+    },
     /// The server is on a later timeline than before the connection was lost, as a standby that was
     /// promoted. Its history was not compared with what was delivered, as
     /// [`resume`](crate::ReaderBuilder::resume) does.

@@ -67,6 +67,11 @@ impl SpillFiles {
         self.written
     }
 
+    /// The number of bytes in the files.
+    pub(crate) fn used(&self) -> u64 {
+        self.used
+    }
+
     /// Checks that files can be created.
     pub(crate) fn check(&self) -> Result<(), SpillError> {
         tempfile::tempfile_in(&self.dir).map(drop).map_err(|source| write_error(&self.dir, source))

@@ -4,6 +4,8 @@
 use std::fmt::Write as _;
 
 use super::quote::slot_name;
+#[cfg(feature = "reader")]
+use super::quote::sql_name;
 use super::start_replication::StartReplication;
 use crate::error::{Error, ErrorKind};
 use crate::server_version::ServerVersion;
@@ -97,7 +99,7 @@ impl CreateSlot {
         self.snapshot == SlotSnapshot::Use
     }
 
-    pub(crate) fn command(&self, server: ServerVersion) -> Result<String, Error> {
+    fn check(&self, server: ServerVersion) -> Result<(), Error> {
         for (option, needed, wanted) in
             [("two_phase", 15, self.two_phase), ("failover", 17, self.failover)]
         {
@@ -105,6 +107,32 @@ impl CreateSlot {
                 return Err(ErrorKind::Unsupported { option, needed, server }.into());
             }
         }
+        Ok(())
+    }
+
+    /// Returns SQL that creates the slot, without its snapshot, and returns the same columns as the
+    /// command.
+    #[cfg(feature = "reader")]
+    pub(crate) fn sql(&self, server: ServerVersion) -> Result<String, Error> {
+        self.check(server)?;
+        slot_name(&self.name)?;
+        let mut arguments = format!("{}, 'pgoutput', {}", sql_name(&self.name), self.temporary);
+        if server.major() >= 15 {
+            let _ = write!(arguments, ", {}", self.two_phase);
+        }
+        if server.major() >= 17 {
+            let _ = write!(arguments, ", {}", self.failover);
+        }
+        Ok(format!(
+            "SELECT created.slot_name::pg_catalog.text AS slot_name, \
+             created.lsn::pg_catalog.text AS consistent_point \
+             FROM pg_catalog.pg_create_logical_replication_slot({arguments}) \
+             AS created (slot_name, lsn)"
+        ))
+    }
+
+    pub(crate) fn command(&self, server: ServerVersion) -> Result<String, Error> {
+        self.check(server)?;
         let mut command = format!("CREATE_REPLICATION_SLOT {}", slot_name(&self.name)?);
         if self.temporary {
             command += " TEMPORARY";

@@ -45,6 +45,25 @@ pub(crate) fn all(version: ServerVersion) -> String {
     later(version).into_iter().chain(pinned).collect()
 }
 
+/// SQL that sets the same for the current transaction.
+#[cfg(feature = "reader")]
+pub(crate) fn local(version: ServerVersion) -> String {
+    all(version).replace("SET ", "SET LOCAL ")
+}
+
+/// The select list that sets everything for the current transaction. In a database with the
+/// encoding SQL_ASCII, text is sent as it is stored.
+#[cfg(feature = "reader")]
+pub(crate) fn config_calls(version: ServerVersion, is_sql_ascii: bool) -> String {
+    let later = PINNED_LATER.iter().filter(|(since, ..)| version.major() >= *since);
+    let later = later.map(|(_, name, value)| (*name, *value));
+    let calls = PINNED.into_iter().chain(later).map(|(name, value)| {
+        let value = if is_sql_ascii && name == "client_encoding" { "SQL_ASCII" } else { value };
+        format!("pg_catalog.set_config('{name}', '{value}', true)")
+    });
+    calls.collect::<Vec<_>>().join(", ")
+}
+
 fn set(name: &str, value: &str) -> String {
     format!("SET {name} TO '{value}';")
 }
@@ -62,6 +81,19 @@ mod tests {
             of("18beta1").as_deref(),
             Some("SET transaction_timeout TO '0';SET idle_session_timeout TO '0';")
         );
+    }
+
+    #[cfg(feature = "reader")]
+    #[test]
+    fn settings_of_a_transaction_end_with_it() {
+        let version = "17.2".parse().unwrap();
+        let local = local(version);
+        assert!(local.contains("SET LOCAL search_path TO '';"), "{local}");
+        assert_eq!(local.matches("SET ").count(), local.matches("SET LOCAL ").count());
+        let calls = config_calls(version, true);
+        assert!(calls.contains("set_config('transaction_timeout', '0', true)"), "{calls}");
+        assert!(calls.contains("set_config('client_encoding', 'SQL_ASCII', true)"), "{calls}");
+        assert!(calls.contains("set_config('lc_monetary', 'C', true)"), "{calls}");
     }
 
     #[cfg(feature = "reader")]

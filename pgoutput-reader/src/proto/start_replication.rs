@@ -53,13 +53,25 @@ impl StartReplication {
         self
     }
 
-    /// The options in pgoutput's syntax, for this server.
+    /// The options in the syntax of replication commands, for this server.
+    ///
+    /// # Errors
+    /// Those of [`plugin_values`](Self::plugin_values), and a zero byte.
+    pub(crate) fn plugin_options(
+        &self,
+        server: ServerVersion,
+    ) -> Result<Vec<(&'static str, String)>, Error> {
+        let values = self.plugin_values(server)?.into_iter();
+        values.map(|(name, value)| Ok((name, literal(&value)?))).collect()
+    }
+
+    /// The options of pgoutput and their values, for this server.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if the server is too old for an
     /// option, [`ErrorKind::Usage`](crate::ErrorKind::Usage) if two options contradict each other
     /// or no publication is given.
-    pub(crate) fn plugin_options(
+    pub(crate) fn plugin_values(
         &self,
         server: ServerVersion,
     ) -> Result<Vec<(&'static str, String)>, Error> {
@@ -68,11 +80,11 @@ impl StartReplication {
             return Err(Error::usage("no publication: name at least one to read"));
         }
         let mut options = vec![
-            ("proto_version", literal(&proto_version.to_string())?),
-            ("publication_names", literal(&identifier_list(&self.publications)?)?),
+            ("proto_version", proto_version.to_string()),
+            ("publication_names", identifier_list(&self.publications)?),
         ];
         for (name, value) in self.options.chosen(server, proto_version) {
-            options.push((name, literal(value)?));
+            options.push((name, value.to_owned()));
         }
         Ok(options)
     }

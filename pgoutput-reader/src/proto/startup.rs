@@ -16,6 +16,9 @@ pub(crate) struct StartupSettings {
     pub(crate) dbname: String,
     /// Whether the connection accepts replication commands.
     pub(crate) replication: bool,
+    /// Whether the settings that text values depend on are left out, since poolers refuse most of
+    /// them.
+    pub(crate) unpinned: bool,
     pub(crate) application_name: Option<String>,
     /// Command-line options for the server process, such as `-c geqo=off`.
     pub(crate) options: Option<String>,
@@ -29,6 +32,7 @@ impl StartupSettings {
             user: config.user_or_default()?.into(),
             dbname: config.dbname_or_default()?.into(),
             replication: true,
+            unpinned: false,
             application_name: Some(config.application_name_or_default().into()),
             options: config.get_options().map(Into::into),
             wal_sender_timeout: config.get_wal_sender_timeout(),
@@ -49,7 +53,11 @@ impl StartupSettings {
         ];
         parameters.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
         // After `options`, so that the server applies these last.
-        parameters.extend(PINNED);
+        if self.unpinned {
+            parameters.push(("client_encoding", "UTF8"));
+        } else {
+            parameters.extend(PINNED);
+        }
         frontend::startup_message(parameters, out).map_err(|_| {
             Error::usage(
                 "user, database, application_name and options must not contain a zero byte",
@@ -86,6 +94,20 @@ mod tests {
              lc_monetary|C|search_path||quote_all_identifiers|off|client_min_messages|notice|\
              statement_timeout|0|lock_timeout|0|idle_in_transaction_session_timeout|0||"
         );
+    }
+
+    #[test]
+    fn a_pooler_gets_only_what_every_pooler_accepts() {
+        let settings = StartupSettings {
+            user: "alice".into(),
+            dbname: "shop".into(),
+            unpinned: true,
+            ..StartupSettings::default()
+        };
+        let mut out = BytesMut::new();
+        settings.encode(&mut out).unwrap();
+        let text = String::from_utf8(out[8..].to_vec()).unwrap();
+        assert_eq!(text.replace('\0', "|"), "user|alice|database|shop|client_encoding|UTF8||");
     }
 
     #[test]

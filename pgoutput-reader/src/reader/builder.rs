@@ -4,6 +4,7 @@ mod capture;
 mod connect;
 mod create_slot;
 mod output;
+mod poll;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -58,6 +59,7 @@ pub struct ReaderBuilder {
     spill: SpillOptions,
     snapshot: Option<Snapshot>,
     capture: Option<Capture>,
+    poll: Option<Duration>,
     #[cfg(feature = "json")]
     json_options: JsonOptions,
 }
@@ -91,6 +93,7 @@ impl ReaderBuilder {
             spill: SpillOptions::default(),
             snapshot: None,
             capture: None,
+            poll: None,
             #[cfg(feature = "json")]
             json_options: JsonOptions::default(),
         }

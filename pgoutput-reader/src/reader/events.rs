@@ -84,6 +84,16 @@ impl<S: Source> Events<S> {
         self.files.written()
     }
 
+    /// The number of bytes that these files take now.
+    pub(crate) fn spill_size(&self) -> u64 {
+        self.files.used()
+    }
+
+    /// The number of transactions in progress.
+    pub(crate) fn in_progress(&self) -> u64 {
+        self.assembler.in_progress()
+    }
+
     /// Returns whether nothing is published at present and everything delivered was acknowledged.
     pub(crate) fn is_idle(&self) -> bool {
         self.unfinished.is_none() && !self.assembler.is_replaying() && self.delivery.is_idle()

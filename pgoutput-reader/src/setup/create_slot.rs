@@ -10,7 +10,7 @@ use crate::connection::{Connection, CreatedSlot};
 use crate::error::{BlockingSession, Error, ErrorKind, SetupError, SnapshotError, listed};
 use crate::io::StopHandle;
 use crate::listener::{Listener, REPORTED};
-use crate::proto::CreateSlot;
+use crate::proto::{CreateSlot, pinned_settings};
 
 /// The time from the start of a wait to its first report, and from one report to the next.
 const REPORT_DELAYS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
@@ -128,6 +128,24 @@ impl Connection {
         catalog: &mut Catalog,
         wait_options: &SlotWaitOptions<'_>,
     ) -> Result<CreatedSlot, Error> {
+        if self.is_replication() {
+            return self.create_slot_here(slot, catalog, wait_options);
+        }
+        // A pooler gives all of a transaction to one session of the server.
+        let pins = pinned_settings::local(self.server_version());
+        self.with_short_timeout(|this| this.simple_query(&format!("BEGIN; {pins}")))?;
+        let created = self.create_slot_here(slot, catalog, wait_options);
+        let end = if created.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = self.with_short_timeout(|this| this.simple_query(end));
+        created.and_then(|created| ended.map(|_| created))
+    }
+
+    fn create_slot_here(
+        &mut self,
+        slot: &CreateSlot,
+        catalog: &mut Catalog,
+        wait_options: &SlotWaitOptions<'_>,
+    ) -> Result<CreatedSlot, Error> {
         let pid = self.backend_pid()?;
         self.set_lock_timeout(wait_options.limit)?;
         if slot.uses_snapshot() {
@@ -171,7 +189,8 @@ impl Connection {
             // The connection was lost, and the first error is the cause.
             return created;
         }
-        if created.is_ok() || sqlstate.as_deref() == Some("42710") {
+        let is_used_on = created.is_ok() || sqlstate.as_deref() == Some("42710");
+        if is_used_on && self.is_replication() {
             self.set_lock_timeout(Duration::ZERO)?;
         }
         created

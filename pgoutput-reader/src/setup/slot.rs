@@ -128,7 +128,8 @@ impl Connection {
     /// Sets the longest wait of this connection for a lock; zero is no limit.
     pub(super) fn set_lock_timeout(&mut self, timeout: Duration) -> Result<(), Error> {
         let millis = timeout.as_micros().div_ceil(1000).min(i32::MAX.unsigned_abs().into());
-        self.rows(&format!("SET lock_timeout = {millis}")).map(drop)
+        let set = if self.is_replication() { "SET" } else { "SET LOCAL" };
+        self.rows(&format!("{set} lock_timeout = {millis}")).map(drop)
     }
 }
 

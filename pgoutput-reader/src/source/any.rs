@@ -6,7 +6,7 @@ use std::time::Instant;
 use pgoutput_decode::{Lsn, XLogData};
 
 use super::replayed::ReplayedFrame;
-use super::{CopyPart, Recording, Replayed, Replication, Source, Step};
+use super::{CopyPart, PollFrame, Polling, Recording, Replayed, Replication, Source, Step};
 use crate::capture::Recorder;
 use crate::catalog::Catalog;
 use crate::delivery::{Between, Due};
@@ -25,6 +25,7 @@ pub(crate) enum AnySource {
     Recording(Box<Recording>),
     /// A capture.
     Replayed(Box<Replayed>),
+    Polling(Box<Polling>),
 }
 
 /// The message of the last step.
@@ -32,6 +33,7 @@ pub(crate) enum AnySource {
 pub(crate) enum AnyFrame {
     Replication(Frame),
     Replayed(ReplayedFrame),
+    Polling(PollFrame),
 }
 
 impl AnySource {
@@ -40,6 +42,7 @@ impl AnySource {
             Self::Replication(source) => source.stop_handle(),
             Self::Recording(recording) => recording.source.stop_handle(),
             Self::Replayed(source) => source.stop_handle(),
+            Self::Polling(source) => source.stop_handle(),
         }
     }
 
@@ -49,6 +52,7 @@ impl AnySource {
             Self::Replication(source) => Ok(source.catalog()),
             Self::Recording(recording) => recording.source.catalog(),
             Self::Replayed(_) => Err(no_server("a query")),
+            Self::Polling(source) => Ok(source.catalog()),
         }
     }
 
@@ -58,6 +62,9 @@ impl AnySource {
             Self::Replication(source) => Ok(source),
             Self::Recording(recording) => recording.source.replication(),
             Self::Replayed(_) => Err(no_server("add_tables")),
+            Self::Polling(_) => Err(Error::usage(
+                "this needs a replication connection, and the reader polls: leave out poll",
+            )),
         }
     }
 
@@ -66,7 +73,8 @@ impl AnySource {
         match (self, frame) {
             (Self::Replication(source), AnyFrame::Replication(frame)) => source.message(frame),
             (Self::Recording(recording), frame) => recording.source.message(frame),
-            (Self::Replication(_) | Self::Replayed(_), _) => None,
+            // Only a replication connection is captured.
+            _ => None,
         }
     }
 
@@ -74,7 +82,9 @@ impl AnySource {
     pub(crate) fn recorder(&mut self) -> Result<&mut Recorder, Error> {
         match self {
             Self::Recording(recording) => Ok(&mut recording.recorder),
-            Self::Replication(_) | Self::Replayed(_) => Err(CaptureError::NotCapturing.into()),
+            Self::Replication(_) | Self::Replayed(_) | Self::Polling(_) => {
+                Err(CaptureError::NotCapturing.into())
+            }
         }
     }
 
@@ -83,7 +93,7 @@ impl AnySource {
         match self {
             Self::Replication(source) => source.tick(),
             Self::Recording(recording) => recording.source.tick(),
-            Self::Replayed(_) => Ok(()),
+            Self::Replayed(_) | Self::Polling(_) => Ok(()),
         }
     }
 
@@ -92,6 +102,7 @@ impl AnySource {
             Self::Replication(source) => source.health(),
             Self::Recording(recording) => recording.source.health(),
             Self::Replayed(source) => source.health(),
+            Self::Polling(source) => source.health(),
         }
     }
 
@@ -99,7 +110,7 @@ impl AnySource {
         match self {
             Self::Replication(source) => source.copy_progress(),
             Self::Recording(recording) => recording.source.copy_progress(),
-            Self::Replayed(_) => None,
+            Self::Replayed(_) | Self::Polling(_) => None,
         }
     }
 
@@ -109,6 +120,7 @@ impl AnySource {
             Self::Replication(source) => source.take_notices(),
             Self::Recording(recording) => recording.source.take_notices(),
             Self::Replayed(_) => Vec::new(),
+            Self::Polling(source) => source.take_notices(),
         }
     }
 
@@ -118,6 +130,7 @@ impl AnySource {
             Self::Replication(source) => source.stop(),
             Self::Recording(recording) => recording.stop(),
             Self::Replayed(_) => Ok(()),
+            Self::Polling(source) => source.stop(),
         }
     }
 }
@@ -131,6 +144,7 @@ impl Source for AnySource {
             Self::Replication(source) => Ok(source.step(wake_at)?.map(AnyFrame::Replication)),
             Self::Recording(source) => source.step(wake_at),
             Self::Replayed(source) => Ok(source.step(wake_at)?.map(AnyFrame::Replayed)),
+            Self::Polling(source) => Ok(source.step(wake_at)?.map(AnyFrame::Polling)),
         }
     }
 
@@ -141,6 +155,7 @@ impl Source for AnySource {
             }
             Self::Recording(source) => source.step_after_stop(deadline),
             Self::Replayed(source) => Ok(source.step_after_stop(deadline)?.map(AnyFrame::Replayed)),
+            Self::Polling(source) => Ok(source.step_after_stop(deadline)?.map(AnyFrame::Polling)),
         }
     }
 
@@ -150,6 +165,7 @@ impl Source for AnySource {
             Self::Replication(source) => source.between(between),
             Self::Recording(source) => source.between(between),
             Self::Replayed(source) => source.between(between),
+            Self::Polling(source) => source.between(between),
         }
     }
 
@@ -159,6 +175,7 @@ impl Source for AnySource {
             Self::Replication(source) => source.due_at(),
             Self::Recording(source) => source.due_at(),
             Self::Replayed(source) => source.due_at(),
+            Self::Polling(source) => source.due_at(),
         }
     }
 
@@ -168,8 +185,9 @@ impl Source for AnySource {
             (Self::Replication(source), AnyFrame::Replication(frame)) => source.read(frame),
             (Self::Recording(source), frame) => source.read(frame),
             (Self::Replayed(source), AnyFrame::Replayed(frame)) => source.read(frame),
-            // A message of another source.
-            (Self::Replication(_) | Self::Replayed(_), _) => Ok(None),
+            (Self::Polling(source), AnyFrame::Polling(frame)) => source.read(frame),
+            // A frame is read from the source that it came from.
+            (Self::Replication(_) | Self::Replayed(_) | Self::Polling(_), _) => Ok(None),
         }
     }
 
@@ -178,6 +196,7 @@ impl Source for AnySource {
             Self::Replication(source) => source.copy_part(),
             Self::Recording(source) => source.copy_part(),
             Self::Replayed(source) => source.copy_part(),
+            Self::Polling(_) => None,
         }
     }
 
@@ -187,6 +206,7 @@ impl Source for AnySource {
             Self::Replication(source) => source.release(),
             Self::Recording(source) => source.release(),
             Self::Replayed(source) => source.release(),
+            Self::Polling(source) => source.release(),
         }
     }
 
@@ -195,6 +215,7 @@ impl Source for AnySource {
             Self::Replication(source) => source.answer(need, schemas),
             Self::Recording(source) => source.answer(need, schemas),
             Self::Replayed(source) => source.answer(need, schemas),
+            Self::Polling(source) => source.answer(need, schemas),
         }
     }
 
@@ -203,6 +224,7 @@ impl Source for AnySource {
             Self::Replication(source) => source.perform(due),
             Self::Recording(source) => source.perform(due),
             Self::Replayed(source) => source.perform(due),
+            Self::Polling(source) => source.perform(due),
         }
     }
 
@@ -211,6 +233,7 @@ impl Source for AnySource {
             Self::Replication(source) => source.commits_wait(),
             Self::Recording(source) => source.commits_wait(),
             Self::Replayed(source) => source.commits_wait(),
+            Self::Polling(source) => source.commits_wait(),
         }
     }
 
@@ -219,6 +242,7 @@ impl Source for AnySource {
             Self::Replication(source) => source.caught_up(lsn),
             Self::Recording(source) => source.caught_up(lsn),
             Self::Replayed(source) => source.caught_up(lsn),
+            Self::Polling(source) => source.caught_up(lsn),
         }
     }
 
@@ -228,6 +252,7 @@ impl Source for AnySource {
             Self::Replication(source) => source.delivered(),
             Self::Recording(source) => source.delivered(),
             Self::Replayed(source) => source.delivered(),
+            Self::Polling(source) => source.delivered(),
         }
     }
 
@@ -236,6 +261,7 @@ impl Source for AnySource {
             Self::Replication(source) => source.replace_stream(error),
             Self::Recording(source) => source.replace_stream(error),
             Self::Replayed(source) => source.replace_stream(error),
+            Self::Polling(source) => source.replace_stream(error),
         }
     }
 
@@ -244,6 +270,7 @@ impl Source for AnySource {
             Self::Replication(source) => source.keep_alive(),
             Self::Recording(source) => source.keep_alive(),
             Self::Replayed(source) => source.keep_alive(),
+            Self::Polling(source) => source.keep_alive(),
         }
     }
 
@@ -252,6 +279,7 @@ impl Source for AnySource {
             Self::Replication(source) => source.start_lsn(),
             Self::Recording(source) => source.start_lsn(),
             Self::Replayed(source) => source.start_lsn(),
+            Self::Polling(source) => source.start_lsn(),
         }
     }
 
@@ -260,6 +288,7 @@ impl Source for AnySource {
             Self::Replication(source) => source.is_stopped(),
             Self::Recording(source) => source.is_stopped(),
             Self::Replayed(source) => source.is_stopped(),
+            Self::Polling(source) => source.is_stopped(),
         }
     }
 
@@ -268,6 +297,7 @@ impl Source for AnySource {
             Self::Replication(source) => source.is_stop(error),
             Self::Recording(source) => source.is_stop(error),
             Self::Replayed(source) => source.is_stop(error),
+            Self::Polling(source) => source.is_stop(error),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Opening a replication stream for the first time, and again after it was lost.
 
 use std::cmp::Ordering;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
@@ -307,9 +308,8 @@ pub(super) fn check_not_moved(name: &str, confirmed: Lsn, found: Lsn) -> Result<
 /// An attempt in progress, on a thread of its own, so that the waits of the caller end in time,
 /// however long a name server or the network takes. After a drop it ends by itself and acquires no
 /// slot, or soon releases one that it is just acquiring.
-#[derive(Debug)]
-pub(crate) struct ReconnectionAttempt {
-    result: Receiver<Result<Opened, Error>>,
+pub(crate) struct ReconnectionAttempt<T = Opened> {
+    result: Receiver<Result<T, Error>>,
     abandoned: StopHandle,
 }
 
@@ -331,10 +331,13 @@ impl ReconnectionAttempt {
     ) -> Result<Self, Error> {
         Self::run(done, move |waits| opener.open_again(&lost, waits))
     }
+}
 
-    fn run(
+impl<T: Send + 'static> ReconnectionAttempt<T> {
+    /// Runs `open` on a thread.
+    pub(super) fn run(
         done: Waker,
-        open: impl FnOnce(Waits) -> Result<Opened, Error> + Send + 'static,
+        open: impl FnOnce(Waits) -> Result<T, Error> + Send + 'static,
     ) -> Result<Self, Error> {
         let wake = WakePipe::new()
             .map_err(|error| Error::io("creating a wake pipe for", "connecting", error))?;
@@ -346,7 +349,7 @@ impl ReconnectionAttempt {
     }
 
     /// Returns the result, once there is one.
-    pub(crate) fn result(&self) -> Option<Result<Opened, Error>> {
+    pub(crate) fn result(&self) -> Option<Result<T, Error>> {
         match self.result.try_recv() {
             Ok(result) => Some(result),
             Err(TryRecvError::Empty) => None,
@@ -357,7 +360,13 @@ impl ReconnectionAttempt {
     }
 }
 
-impl Drop for ReconnectionAttempt {
+impl<T> fmt::Debug for ReconnectionAttempt<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReconnectionAttempt").finish_non_exhaustive()
+    }
+}
+
+impl<T> Drop for ReconnectionAttempt<T> {
     fn drop(&mut self) {
         self.abandoned.stop();
     }

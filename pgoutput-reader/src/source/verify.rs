@@ -32,6 +32,10 @@ impl Stored {
         let two_phase = connection.check_slot(&start.slot).is_ok_and(|slot| slot.two_phase);
         let now = identify(ReaderId::NONE, system, start, two_phase);
         let is_later = self.position.timeline() < now.timeline;
+        if is_later && !connection.is_replication() {
+            let (expected, found) = (self.position.timeline(), now.timeline);
+            return Err(HistoryError::TimelineUnknown { expected, found }.into());
+        }
         let history =
             if is_later { connection.timeline_history(now.timeline)? } else { Vec::new() };
         same_source(&self.position, &now, &history)

@@ -42,6 +42,12 @@ pub struct Health {
     /// much memory ([`SpillOptions`](crate::SpillOptions)); always zero for a
     /// [`ReplicationStream`](crate::ReplicationStream).
     pub spilled: u64,
+    /// The number of bytes that these files take now; always zero for a
+    /// [`ReplicationStream`](crate::ReplicationStream).
+    pub spill: u64,
+    /// The number of transactions in progress of which chunks are kept; always zero for a
+    /// [`ReplicationStream`](crate::ReplicationStream).
+    pub in_progress: u64,
     /// The number of reconnections; always zero for a
     /// [`ReplicationStream`](crate::ReplicationStream).
     pub reconnects: u64,
@@ -62,6 +68,8 @@ impl Health {
             idle: false,
             connected: true,
             spilled: 0,
+            spill: 0,
+            in_progress: 0,
             reconnects: 0,
         }
     }

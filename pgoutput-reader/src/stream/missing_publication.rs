@@ -47,7 +47,7 @@ impl Publications {
 
     /// The publication that a warning of PostgreSQL 18 names; `None` for other notices. `received`
     /// is used where the server gives no LSN.
-    pub(super) fn parse_warning(
+    pub(crate) fn parse_warning(
         &self,
         notice: &ServerMessage,
         received: Lsn,
@@ -60,7 +60,7 @@ impl Publications {
     ///
     /// # Errors
     /// [`StreamError::PublicationMissing`], unless the policy skips it.
-    pub(super) fn apply_policy(
+    pub(crate) fn apply_policy(
         &self,
         skipped: SkippedPublication,
         server: ServerVersion,
@@ -72,7 +72,7 @@ impl Publications {
     }
 
     /// Replaces the error of a server before PostgreSQL 18; returns any other error unchanged.
-    pub(super) fn explain(&self, error: Error, server: ServerVersion, received: Lsn) -> Error {
+    pub(crate) fn explain(&self, error: Error, server: ServerVersion, received: Lsn) -> Error {
         let ErrorKind::Server(message) = error.kind() else { return error };
         // PostgreSQL 10 to 14, and 15 to 17.
         let by = ["GetPublicationByName", "get_publication_oid"];

@@ -7,6 +7,8 @@ mod help;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;
+mod metrics;
+mod poll;
 mod publications;
 mod reconnect;
 mod report;

@@ -51,6 +51,11 @@ fn run_with_schemas(server: &'static Server, seed: u64, faults: usize) {
     assert!(rows.iter().all(|row| row["relation_id"].is_u64()));
 }
 
+fn run_polling(server: &'static Server, seed: u64, faults: usize) {
+    let rows = written(server, seed, faults, &["--poll", "0.02"]);
+    assert!(rows.iter().all(|row| row["table_schema"].is_object()));
+}
+
 /// Writes while the program is killed, and returns the rows in the file after checking them.
 fn written(server: &'static Server, seed: u64, faults: usize, options: &[&str]) -> Vec<Value> {
     let fixture = Fixture::new(server, "CREATE TABLE t (id int PRIMARY KEY)");
@@ -87,8 +92,9 @@ fn written(server: &'static Server, seed: u64, faults: usize, options: &[&str]) 
     let lines = fs::read_to_string(folder.path().join("changes")).unwrap();
     let objects = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let (schemas, rows): (Vec<_>, Vec<_>) = objects.partition(|object| object["op"] == "S");
-    assert_eq!(schemas.is_empty(), options.is_empty());
-    assert!(lines.starts_with(if options.is_empty() { r#"{"op":"I""# } else { r#"{"op":"S""# }));
+    let has_schemas = options.contains(&"--schema-changes");
+    assert_eq!(schemas.is_empty(), !has_schemas);
+    assert!(lines.starts_with(if has_schemas { r#"{"op":"S""# } else { r#"{"op":"I""# }));
     let ids: Vec<u64> = rows.iter().map(|row| row["after"]["id"].as_u64().unwrap()).collect();
     assert_eq!(ids.len(), last);
     assert!(ids.iter().copied().eq(1..=last as u64), "each change once and in order");
@@ -103,4 +109,9 @@ fn an_output_file_has_each_change_once_however_often_the_program_is_killed() {
 #[test]
 fn an_output_file_with_schemas_has_each_change_once_however_often_the_program_is_killed() {
     with_each_server(10, run_with_schemas);
+}
+
+#[test]
+fn an_output_file_that_is_polled_has_each_change_once_however_often_the_program_is_killed() {
+    with_each_server(10, run_polling);
 }

@@ -337,6 +337,41 @@ fn no_hostile_function_runs_in_the_reader() {
     });
 }
 
+/// The settings of the role last until the first statement of each transaction.
+#[test]
+fn no_hostile_function_runs_in_polls() {
+    everywhere(|hostile| {
+        let interval = Duration::from_millis(20);
+        let mut reader = hostile
+            .builder()
+            .slot_creation(SlotCreation::IfMissing)
+            .options(StreamOptions::new().messages(true))
+            .idle(Idle::Message { prefix: "idle".into(), interval: Duration::from_millis(50) })
+            .reconnect(Reconnect::default().initial_delay(Duration::from_millis(1)))
+            .poll(interval)
+            .connect()
+            .unwrap_or_else(|e| panic!("{e}"));
+        hostile.check("connecting");
+        hostile.run(&format!("INSERT INTO public.t VALUES (1, {ROW})"));
+        reader.next_in_time().unwrap().unwrap_or_else(|e| panic!("{e}"));
+        hostile.check("describing a table");
+        hostile.run("ALTER TYPE public.pair ADD ATTRIBUTE n pg_catalog.text");
+        hostile.run("INSERT INTO public.t (id, p) VALUES (2, '(1,ok,n)')");
+        reader.next_in_time().unwrap().unwrap_or_else(|e| panic!("{e}"));
+        hostile.check("describing types again");
+        let before = hostile.end();
+        eventually("the slot to advance", || {
+            assert!(matches!(reader.next_timeout(interval).unwrap(), Next::TimedOut));
+            (reader.slot_status().unwrap().confirmed_flush_lsn? > before).then_some(())
+        });
+        hostile.check("polls while nothing comes");
+        reader.stop().unwrap();
+        hostile.check("the end");
+        hostile.drop_slot();
+        hostile.run("TRUNCATE public.t; ALTER TYPE public.pair DROP ATTRIBUTE n");
+    });
+}
+
 /// Reads up to the end of a copy, and returns the number of its rows.
 fn copied(reader: &mut Reader) -> usize {
     let mut rows = 0;

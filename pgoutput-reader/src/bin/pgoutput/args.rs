@@ -3,6 +3,7 @@
 mod capture;
 mod command_line;
 mod decode;
+mod metrics;
 mod publication;
 mod replay;
 mod selection;
@@ -11,6 +12,8 @@ mod snapshot;
 mod tail;
 mod texts;
 
+use std::time::Duration;
+
 use clap::{Parser, Subcommand, ValueEnum};
 use pgoutput_reader::decode::value::JsonOptions;
 use pgoutput_reader::{Config, Lsn, ReaderBuilder, SchemaOutput};
@@ -18,6 +21,7 @@ use pgoutput_reader::{Config, Lsn, ReaderBuilder, SchemaOutput};
 pub(crate) use capture::Capture;
 pub(crate) use command_line::{command, parse};
 pub(crate) use decode::Decode;
+pub(crate) use metrics::MetricsArgs;
 pub(crate) use publication::{
     Create as PublicationCreate, Drop as PublicationDrop, List as PublicationList, Operation,
     Publication,
@@ -240,6 +244,14 @@ fn lsn(text: &str) -> Result<Lsn, String> {
     }
 }
 
+/// Reads a time in seconds, with a fraction if necessary.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds
+        .filter(|seconds| !seconds.is_zero())
+        .ok_or_else(|| "expected a time in seconds, above 0, as in 5 or 0.2".into())
+}
+
 const SIZE: &str = "expected a size, as in 67108864 or 64MB (units: B, kB, MB, GB, TB)";
 
 /// Reads a size in bytes, or with a unit as in PostgreSQL's settings.
@@ -270,6 +282,15 @@ mod tests {
         assert_eq!(lsn("22608584"), Ok(Lsn::new(22_608_584)));
         for text in ["", "-1", "158FAC8", "0/", "18446744073709551616"] {
             assert!(lsn(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_in_seconds() {
+        assert_eq!(seconds("5"), Ok(Duration::from_secs(5)));
+        assert_eq!(seconds("0.2"), Ok(Duration::from_millis(200)));
+        for text in ["", "0", "-1", "1s", "inf", "nan", "1e300"] {
+            assert!(seconds(text).is_err(), "{text}");
         }
     }
 

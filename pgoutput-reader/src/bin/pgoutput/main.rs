@@ -6,6 +6,7 @@ mod capture;
 mod decode;
 mod filter;
 mod logger;
+mod metrics;
 mod names;
 mod output;
 mod position_file;

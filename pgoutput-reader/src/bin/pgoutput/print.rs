@@ -10,6 +10,7 @@ use pgoutput_reader::{
 
 use crate::Failure;
 use crate::filter::Filter;
+use crate::metrics::{self, Metrics};
 use crate::output::{Output, WriteError};
 use crate::progress::CopyReport;
 use crate::report::Report;
@@ -64,7 +65,9 @@ pub(crate) fn print(
     limit: Option<u64>,
     report: Report,
     prints_on_stdout: bool,
+    mut metrics: Option<&mut Metrics>,
 ) -> Result<Option<Lsn>, Stop> {
+    let longest_wait = if metrics.is_some() { metrics::UPDATE } else { INDEFINITELY };
     let mut left = limit;
     let mut flush_at = Instant::now() + FLUSH;
     let mut copy = CopyReport::new(report, prints_on_stdout);
@@ -79,10 +82,16 @@ pub(crate) fn print(
         let mut next = reader.next_timeout(Duration::ZERO);
         if matches!(next, Ok(Next::TimedOut)) {
             output.flush().map_err(Stop::Output)?;
-            next = reader.next_timeout(INDEFINITELY);
+            if let Some(metrics) = &mut metrics {
+                metrics.update(reader);
+            }
+            next = reader.next_timeout(longest_wait);
         }
         match next {
             Ok(Next::Event(event)) => {
+                if let Some(metrics) = &mut metrics {
+                    metrics.count(&event);
+                }
                 if !filter.prints(&event) {
                     output.skip(&event);
                 } else if left == Some(0) {
@@ -108,6 +117,9 @@ pub(crate) fn print(
         if flush_at <= Instant::now() {
             output.flush().map_err(Stop::Output)?;
             flush_at = Instant::now() + FLUSH;
+            if let Some(metrics) = &mut metrics {
+                metrics.update(reader);
+            }
         }
     };
     // Also after an error: complete changes are printed.

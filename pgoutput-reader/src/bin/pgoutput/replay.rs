@@ -33,7 +33,7 @@ pub(crate) fn run(replay: &Replay) -> Result<(), Failure> {
 
     let (format, acknowledger) = (replay.objects.format, reader.acknowledger());
     let mut output = Output::new(file, None, format, replay.position, acknowledger);
-    match print(&mut reader, &mut output, &filter, replay.limit, report, true) {
+    match print(&mut reader, &mut output, &filter, replay.limit, report, true, None) {
         // Nobody reads the output any more, which is an orderly end.
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(Stop::Output(error)) => Err(output_failure(None, &error)),

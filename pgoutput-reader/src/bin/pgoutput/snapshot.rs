@@ -36,8 +36,8 @@ pub(crate) fn run(arguments: &Snapshot) -> Result<(), Failure> {
     let synced = file.try_clone();
     let objects = &arguments.objects;
     let mut output = Output::new(file, None, objects.format, false, reader.acknowledger());
-    let printed =
-        print(&mut reader, &mut output, &Filter::default(), None, report, prints_on_stdout);
+    let filter = Filter::default();
+    let printed = print(&mut reader, &mut output, &filter, None, report, prints_on_stdout, None);
     let stopped = reader.stop().map_err(|error| failure(&error));
     match printed {
         Ok(Some(lsn)) => {

@@ -4,12 +4,13 @@ use std::io;
 use std::time::Duration;
 
 use pgoutput_reader::{
-    Acknowledge, Config, Lsn, MissingPublication, Position, ReaderBuilder, Reconnect, SlotCreation,
-    Snapshot, SpillOptions, StreamOptions,
+    Acknowledge, Config, Idle, Lsn, MissingPublication, Position, Reader, ReaderBuilder, Reconnect,
+    SlotCreation, Snapshot, SpillOptions, StreamOptions,
 };
 
 use crate::args::{SnapshotArg, Tail};
 use crate::filter::{Filter, TablePattern};
+use crate::metrics::{self, Metrics};
 use crate::output::Output;
 use crate::position_file::PositionFile;
 use crate::print::{Stop, connect, failure, output_failure, print};
@@ -19,6 +20,8 @@ use crate::{Failure, signals, stdout};
 pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let filter = Filter::of_tail(tail)?;
     let config = tail.source.server.config()?;
+    let places = metrics::Places::open(&tail.metrics)?;
+    let metrics_config = config.clone();
     let (file, position_file, stored) = match (&tail.output, &tail.position_file) {
         (Some(output), Some(path)) => {
             let copies = tail.snapshot.contains(&SnapshotArg::Initial);
@@ -31,6 +34,7 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let signalled = signals::SignalTarget::install()
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
     let mut builder = builder(config, tail);
+    let stores_positions = position_file.is_some();
     // What is stored may be beyond the LSN, if that is still there from an earlier start.
     let is_beyond = |position: &Position| {
         tail.start_lsn.is_none_or(|start_lsn| start_lsn <= position.commit_lsn())
@@ -41,7 +45,15 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
         builder = builder.start_lsn(lsn);
     }
     let prints_on_stdout = tail.output.is_none();
-    let mut reader = connect(builder, &signalled, prints_on_stdout)?;
+    let polls_old_server =
+        |reader: &Reader| tail.poll.is_some() && reader.started().server_version.major() < 11;
+    let mut reader = connect(builder.clone(), &signalled, prints_on_stdout)?;
+    if stores_positions && polls_old_server(&reader) {
+        // An LSN that such a server confirms while idle is ahead of the position that is stored,
+        // and does not identify it.
+        reader.stop().map_err(|error| failure(&error))?;
+        reader = connect(builder.idle(Idle::Never), &signalled, prints_on_stdout)?;
+    }
     let report = Report::of(tail.verbosity);
     if reader.started().slot_created && !tail.temporary {
         report.slot_created(reader.started());
@@ -59,7 +71,20 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
 
     let (format, acknowledger) = (tail.objects.format, reader.acknowledger());
     let mut output = Output::new(file, position_file, format, tail.position, acknowledger);
-    let printed = print(&mut reader, &mut output, &filter, tail.limit, report, prints_on_stdout);
+    let metrics = places.map(|places| Metrics::start(places, &reader, &metrics_config));
+    let mut metrics = metrics.transpose()?;
+    let printed = print(
+        &mut reader,
+        &mut output,
+        &filter,
+        tail.limit,
+        report,
+        prints_on_stdout,
+        metrics.as_mut(),
+    );
+    if let Some(metrics) = metrics {
+        metrics.end(&reader);
+    }
     report.ended(&reader, &output);
     // Also after an error: printed changes are acknowledged, if the server can still be reached.
     let stopped = reader.stop().map_err(|error| failure(&error));
@@ -111,6 +136,9 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
     }
     if let Some(snapshot) = snapshot(tail) {
         builder = builder.snapshot(snapshot).on_slot_at_risk(move |slot| report.slot_at_risk(slot));
+    }
+    if let Some(interval) = tail.poll {
+        builder = builder.poll(interval);
     }
     if let Some(lsn) = tail.until_lsn {
         builder = builder.until_lsn(lsn);

@@ -164,3 +164,21 @@ fn options_in_parentheses_begin_with_postgresql_15() {
 fn the_history_of_a_timeline_is_requested_by_its_number() {
     assert_eq!(timeline_history(7), "TIMELINE_HISTORY 7");
 }
+
+#[cfg(feature = "reader")]
+#[test]
+fn a_slot_is_created_by_sql_with_what_the_server_knows() {
+    let slot = CreateSlot::new("s");
+    for (version, arguments) in [
+        ("10.23", "(E's'::pg_catalog.name, 'pgoutput', false)"),
+        ("15.4", "(E's'::pg_catalog.name, 'pgoutput', false, false)"),
+        ("17.1", "(E's'::pg_catalog.name, 'pgoutput', false, false, true)"),
+    ] {
+        let version: ServerVersion = version.parse().unwrap();
+        let slot = slot.clone().failover(version.major() >= 17);
+        let sql = slot.sql(version).unwrap();
+        assert!(sql.contains(&format!("pg_create_logical_replication_slot{arguments}")), "{sql}");
+    }
+    assert!(slot.failover(true).sql("16.1".parse().unwrap()).is_err());
+    assert!(CreateSlot::new("x".repeat(64)).sql("16.1".parse().unwrap()).is_err());
+}

@@ -32,6 +32,9 @@ impl ReaderBuilder {
     /// connection; the slot is missing, in use or not for pgoutput; a publication is missing. Each
     /// error contains advice.
     pub fn connect(mut self) -> Result<Reader, Error> {
+        if let Some(interval) = self.poll {
+            return self.connect_polling(interval);
+        }
         if self.snapshot.as_ref().is_some_and(Snapshot::is_alone) {
             self.check_alone()?;
             self.start.slot = temporary_name("pgoutput");
@@ -40,12 +43,8 @@ impl ReaderBuilder {
         self.check_snapshot()?;
         let initial = self.snapshot.clone().filter(Snapshot::is_initial);
         let create = self.slot_creation.command(&self.start.slot);
+        self.check_idle()?;
         let config = self.config?;
-        if matches!(self.idle, Idle::Message { .. }) && !self.start.options.messages {
-            return Err(Error::usage(
-                "Idle::Message needs messages to be read: set StreamOptions::messages(true)",
-            ));
-        }
         if self.spill.dir.is_some() {
             SpillFiles::new(self.spill.dir.clone(), None).check()?;
         }
@@ -135,6 +134,16 @@ impl ReaderBuilder {
             Reader { events, started, returned: VecDeque::new(), in_transaction: false };
         reader.log_start();
         Ok(reader)
+    }
+
+    /// Checks that the messages that keep the slot advancing are read.
+    pub(super) fn check_idle(&self) -> Result<(), Error> {
+        if matches!(self.idle, Idle::Message { .. }) && !self.start.options.messages {
+            return Err(Error::usage(
+                "Idle::Message needs messages to be read: set StreamOptions::messages(true)",
+            ));
+        }
+        Ok(())
     }
 
     /// Checks that the initial copy, the start and the position fit together.

@@ -172,7 +172,7 @@ fn an_attempt_that_was_given_up_leaves_the_slot_alone() {
 #[test]
 fn an_attempt_that_is_dropped_is_given_up() {
     let (sender, was_given_up) = channel();
-    let attempt = ReconnectionAttempt::run(WakePipe::new().unwrap().waker(), move |waits| {
+    let attempt = <ReconnectionAttempt>::run(WakePipe::new().unwrap().waker(), move |waits| {
         let deadline = Instant::now() + TIMEOUT;
         while !waits.stop.is_stopped() && Instant::now() < deadline {
             waits.wake.wait(Some(deadline)).unwrap();
@@ -223,7 +223,7 @@ fn history(edit: impl FnOnce(&mut SystemId, &mut SlotFacts)) -> HistoryError {
 #[test]
 fn an_attempt_that_panics_is_an_error_and_wakes() {
     let wake = WakePipe::new().unwrap();
-    let attempt = ReconnectionAttempt::run(wake.waker(), |_| panic!("on purpose")).unwrap();
+    let attempt = <ReconnectionAttempt>::run(wake.waker(), |_| panic!("on purpose")).unwrap();
     assert!(wake.wait(Some(Instant::now() + TIMEOUT)).unwrap(), "no thread was woken");
     let error = attempt.result().expect("woken before the end").map(drop).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::ThreadPanicked { .. }), "{error}");

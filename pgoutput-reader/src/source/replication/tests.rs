@@ -538,6 +538,8 @@ fn the_state_of_a_new_stream_continues_that_of_the_earlier_ones() {
         idle: false,
         connected,
         spilled: 0,
+        spill: 0,
+        in_progress: 0,
         reconnects,
     };
     let before = health([40, 30, 20, 50], Some(1), 3, false);

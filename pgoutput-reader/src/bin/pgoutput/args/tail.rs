@@ -2,11 +2,12 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use pgoutput_reader::{Lsn, Origin, Streaming};
 
-use super::{Objects, Selection, Source, Verbosity, lsn, size};
+use super::{MetricsArgs, Objects, Selection, Source, Verbosity, lsn, seconds, size};
 
 /// The text of --table, which limits an initial copy too.
 const TABLE: &str = "Print only the objects of this table; may be repeated. Written as in SQL, with \
@@ -36,6 +37,20 @@ pub(crate) struct Tail {
     /// The replication slot to read.
     #[arg(help_heading = "Source", long, value_name = "NAME")]
     pub(crate) slot: String,
+
+    /// Read over plain SQL instead of a replication connection, for poolers such as PgBouncer, and
+    /// again after this time when there is nothing new. Large transactions are received after their
+    /// commit, unless --streaming is given.
+    #[arg(
+        help_heading = "Source",
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        default_missing_value = "1",
+        value_parser = seconds,
+        conflicts_with_all = ["snapshot", "temporary"]
+    )]
+    pub(crate) poll: Option<Duration>,
 
     /// Create the slot if it does not exist.
     #[arg(help_heading = "Slot", long)]
@@ -185,6 +200,9 @@ pub(crate) struct Tail {
 
     #[command(flatten)]
     pub(crate) objects: Objects,
+
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
 
     #[command(flatten)]
     pub(crate) verbosity: Verbosity,
