@@ -23,11 +23,13 @@ use crate::error::{Error, ProtocolError};
 use crate::io::Waits;
 use crate::schema::{ColumnFacts, StreamTypes, TableDescription, types_of};
 use crate::sql::names::{bytes, escaped};
-use client::{SqlClient, SqlParameters};
+use client::SqlClient;
 use prefetch::{Miss, Prefetch, Taken};
 
 pub(crate) use blocking::TableLockWait;
+pub(crate) use client::SqlParameters;
 pub use published::Published;
+pub(crate) use refused::RefusedTable;
 pub use refused::{RefusalCause, RefusedTables};
 pub use slot::SlotStatus;
 
@@ -58,6 +60,9 @@ ORDER BY sent.ordinal"
 /// read under.
 const MONEY_UNIT: &str = "SELECT pg_catalog.cash_send('1'::pg_catalog.money)";
 
+/// The maximum wait for an answer of [`Catalog::examine`].
+const EXAMINE_LIMIT: Duration = Duration::from_secs(10);
+
 /// The SQL connection of a reader, with what was queried ahead of the stream.
 pub(crate) struct Catalog {
     sql: SqlClient,
@@ -84,6 +89,15 @@ impl Catalog {
     /// Sets how answers are waited for.
     pub(crate) fn wait_with(&mut self, waits: Waits) {
         self.sql.wait_with(waits);
+    }
+
+    /// Returns the rows of a query of the doctor, within a few seconds.
+    pub(crate) fn examine(
+        &mut self,
+        query: &'static str,
+        parameters: SqlParameters,
+    ) -> Result<Vec<postgres::Row>, Error> {
+        self.sql.query_within(Some(EXAMINE_LIMIT), query, parameters)
     }
 
     /// Describes a table, and with it others whose changes may come next.

@@ -71,6 +71,9 @@ pub struct Connection {
     version: ServerVersion,
     async_messages: AsyncMessages,
     protection: Protection,
+    /// The server process by the key with which commands are cancelled.
+    #[cfg_attr(not(feature = "reader"), expect(dead_code, reason = "only the doctor uses it"))]
+    key_pid: Option<u32>,
     command_timeout: Option<Duration>,
     /// The longest time for which the server may be silent while it is waited for; zero is no
     /// limit.
@@ -131,6 +134,32 @@ impl Connection {
     /// Returns whether the connection is protected by TLS.
     pub fn is_tls(&self) -> bool {
         self.protection.is_tls()
+    }
+
+    /// Returns whether the server's certificate was verified against trusted authorities.
+    #[cfg(feature = "reader")]
+    pub(crate) fn is_verified(&self) -> bool {
+        self.protection.is_verified()
+    }
+
+    /// Returns whether the server is known to be the right one: it is local, or verified.
+    #[cfg(feature = "reader")]
+    pub(crate) fn is_known(&self) -> bool {
+        self.protection.known
+    }
+
+    /// Returns whether an attacker could be in between, and no mode of TLS was chosen.
+    #[cfg(feature = "reader")]
+    pub(crate) fn is_exposed(&self) -> bool {
+        self.protection.exposed
+    }
+
+    /// Returns whether another program passes this connection on to the server, as a connection
+    /// pooler does: the server's process is not the one of the key.
+    #[cfg(feature = "reader")]
+    pub(crate) fn is_passed_on(&mut self) -> Result<bool, Error> {
+        let pid = self.backend_pid()?;
+        Ok(self.key_pid.is_some_and(|key| i32::try_from(key) != Ok(pid)))
     }
 
     /// Returns the notices and warnings received since the last call.

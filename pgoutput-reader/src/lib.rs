@@ -86,6 +86,8 @@ pub mod config;
 mod connection;
 #[cfg(feature = "reader")]
 mod delivery;
+#[cfg(feature = "reader")]
+pub mod doctor;
 mod error;
 #[cfg(feature = "reader")]
 mod event;

@@ -25,7 +25,7 @@ const DOING: &str = "querying the catalogue of";
 const WAIT_AFTER_STOP: Duration = Duration::from_millis(250);
 
 /// The parameters of a query.
-pub(super) type SqlParameters = Vec<Box<dyn ToSql + Send + Sync>>;
+pub(crate) type SqlParameters = Vec<Box<dyn ToSql + Send + Sync>>;
 
 /// A connection for queries. It is opened for the first query, or [before it](Self::make_ready),
 /// and again after it was lost.

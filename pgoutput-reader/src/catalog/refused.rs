@@ -1,5 +1,6 @@
 //! Published tables whose UPDATE and DELETE the server refuses.
 
+mod by_table;
 pub(super) mod queries;
 
 use std::fmt;
@@ -8,6 +9,8 @@ use pgoutput_decode::Printable;
 use postgres::Row;
 
 use crate::sql::names::escaped;
+
+pub(crate) use by_table::RefusedTable;
 
 /// The greatest number of names of tables; the queries return no more.
 const NAMES: usize = 10;

@@ -257,13 +257,14 @@ impl AddressAttempt<'_> {
             });
         }
         let protection = Protection { bound: handshake.is_bound(), ..protection };
-        let (ServerStartup { parameters, notices }, version) = handshake.finish()?;
+        let (ServerStartup { parameters, notices, key_pid }, version) = handshake.finish()?;
         Ok(Connection {
             endpoint: self.endpoint.clone(),
             channel,
             version,
             async_messages: AsyncMessages { parameters, notices },
             protection,
+            key_pid,
             command_timeout: None,
             silence_limit: self.config.get_wal_receiver_timeout(),
             kind: self.kind,

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Connection;
+use super::hosts::first;
 use super::open::open_session;
 use crate::config::{Config, Endpoint};
 use crate::error::{Error, ErrorKind};
@@ -19,6 +20,20 @@ pub(crate) struct SessionOpener {
 }
 
 impl Connection {
+    /// Connects without `replication`, for SQL alone, to the first of the hosts that fits.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect).
+    pub(crate) fn connect_session(config: &Config) -> Result<Self, Error> {
+        first(config, |endpoint, target, wanted| {
+            let timeout = config.get_connect_timeout();
+            let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+            let mut connection = open_session(config, endpoint, target, deadline)?;
+            connection.pin(timeout)?;
+            connection.wanted(wanted, timeout)
+        })
+    }
+
     /// Returns an opener of sessions on the same server.
     pub(crate) fn session_opener(&self, config: &Config) -> SessionOpener {
         let endpoint = self.protection.address.map(|address| self.endpoint.at(address));

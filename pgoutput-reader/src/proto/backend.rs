@@ -11,8 +11,11 @@ pub(crate) const COPY_DATA: u8 = b'd';
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Message<'a> {
     Authentication(Authentication<'a>),
-    /// Of variable length since protocol 3.2. Not kept: this connection sends no CancelRequest.
-    BackendKeyData,
+    /// The secret key, of variable length since protocol 3.2, is not kept: this connection sends no
+    /// CancelRequest.
+    BackendKeyData {
+        pid: u32,
+    },
     CommandComplete(&'a [u8]),
     CopyBothResponse,
     CopyData(&'a [u8]),
@@ -67,8 +70,7 @@ impl<'a> Message<'a> {
             b'H' => return Ok(Self::CopyOutResponse),
             b'A' => return Ok(Self::NotificationResponse),
             b'K' => {
-                body.u32("process id")?;
-                return Ok(Self::BackendKeyData);
+                return Ok(Self::BackendKeyData { pid: body.u32("process id")? });
             }
             b'E' => return body.fields().map(Self::ErrorResponse),
             b'N' => return body.fields().map(Self::NoticeResponse),

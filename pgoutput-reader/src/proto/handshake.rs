@@ -48,6 +48,8 @@ enum HandshakePhase {
 pub(crate) struct ServerStartup {
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) notices: Vec<ServerMessage>,
+    /// The process of the key with which commands are cancelled.
+    pub(crate) key_pid: Option<u32>,
 }
 
 /// The progress made with the bytes given.
@@ -176,7 +178,7 @@ impl Handshake {
             Message::ParameterStatus { name, value } if accepted => {
                 self.session.parameters.insert(lossy(name), lossy(value));
             }
-            Message::BackendKeyData if accepted => {}
+            Message::BackendKeyData { pid } if accepted => self.session.key_pid = Some(pid),
             Message::ReadyForQuery if accepted => self.phase = HandshakePhase::Ready,
             _ => return Err(ProtocolError::Unexpected { tag, during: "connecting" }.into()),
         }

@@ -56,7 +56,7 @@ WHERE slot.slot_name OPERATOR(pg_catalog.=) ",
 pub(crate) use slot_row;
 
 /// A slot as [`slot_row!`] queries it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[cfg_attr(not(feature = "reader"), expect(dead_code, reason = "only Reader uses all of it"))]
 pub(crate) struct SlotRow {
     pub(crate) slot_type: String,

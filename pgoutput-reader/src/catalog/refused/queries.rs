@@ -27,13 +27,18 @@ macro_rules! identity {
     };
 }
 
+pub(super) use identity;
+
 /// The tables of publications that publish UPDATE or DELETE and fulfil a condition, as CTEs.
 /// `listed` has them as the publication lists them. `member` also has their partitions, which are
-/// the tables that are written. The condition may refer to `publication`.
+/// the tables that are written. The condition may refer to `publication`. `$materialized` is the
+/// word, or nothing for a query that runs before PostgreSQL 12 too, which does not know it.
 macro_rules! members {
-    ($condition:literal) => {
+    ($materialized:literal, $condition:literal) => {
         concat!(
-            "listed AS MATERIALIZED (
+            "listed AS ",
+            $materialized,
+            " (
     SELECT publication.oid AS publication_id, tables.relid AS table_id
     FROM ",
             publications!("$1"),
@@ -59,6 +64,8 @@ macro_rules! members {
     };
 }
 
+pub(super) use members;
+
 /// The tables of `member` that hold rows, as `class`, for a `FROM`.
 macro_rules! written {
     () => {
@@ -68,6 +75,8 @@ macro_rules! written {
         AND class.relkind OPERATOR(pg_catalog.=) 'r'"
     };
 }
+
+pub(super) use written;
 
 /// The number of tables of the CTE `found` that have each cause, and the names of some.
 macro_rules! by_cause {
@@ -94,35 +103,40 @@ GROUP BY refused.cause"
     };
 }
 
-/// Column lists and row filters that do not fit the replica identity (PostgreSQL 15 and later).
+/// CTEs up to `found`: column lists and row filters that do not fit the replica identity
+/// (PostgreSQL 15 and later).
 ///
 /// With `publish_via_partition_root` the list or filter is that of the topmost table that is
 /// published, and the identity that of the partition: columns are compared by name. A Var of the
 /// filter's tree has its column in `varattno`.
-pub(in crate::catalog) const BY_LIST: &str = concat!(
-    "WITH RECURSIVE ",
-    members!(
-        "EXISTS (SELECT FROM pg_catalog.pg_publication_rel AS entry
+macro_rules! list_causes {
+    () => {
+        concat!(
+            "WITH RECURSIVE ",
+            members!(
+                "MATERIALIZED ",
+                "EXISTS (SELECT FROM pg_catalog.pg_publication_rel AS entry
                   WHERE entry.prpubid OPERATOR(pg_catalog.=) publication.oid
                     AND (entry.prattrs IS NOT NULL OR entry.prqual IS NOT NULL))"
-    ),
-    ", written AS (
-    SELECT class.oid, entry.prrelid, entry.prattrs, entry.prqual,
+            ),
+            ", written AS (
+    SELECT class.oid, member.publication_id, entry.prrelid, entry.prattrs, entry.prqual,
            class.relreplident OPERATOR(pg_catalog.=) 'f' AS is_full,
            ARRAY(SELECT attribute.attname::pg_catalog.text
                  FROM pg_catalog.pg_attribute AS attribute
                  WHERE attribute.attrelid OPERATOR(pg_catalog.=) class.oid
                    AND attribute.attnum OPERATOR(pg_catalog.=) ANY (",
-    identity!(),
-    ")) AS key_columns
+            identity!(),
+            ")) AS key_columns
     FROM ",
-    written!(),
-    "
+            written!(),
+            "
     JOIN pg_catalog.pg_publication_rel AS entry
          ON entry.prpubid OPERATOR(pg_catalog.=) member.publication_id
         AND entry.prrelid OPERATOR(pg_catalog.=) member.listed_id
 ), found AS (
-    SELECT 'list' AS cause, written.oid
+    SELECT 'list' AS cause, written.oid, written.publication_id, written.prrelid AS listed_id,
+           false AS is_virtual
     FROM written
     WHERE written.prattrs IS NOT NULL
       AND (written.is_full OR NOT written.key_columns OPERATOR(pg_catalog.<@) ARRAY(
@@ -131,7 +145,7 @@ pub(in crate::catalog) const BY_LIST: &str = concat!(
                WHERE attribute.attrelid OPERATOR(pg_catalog.=) written.prrelid
                  AND attribute.attnum OPERATOR(pg_catalog.=) ANY (written.prattrs)))
     UNION ALL
-    SELECT 'filter', written.oid
+    SELECT 'filter', written.oid, written.publication_id, written.prrelid, false
     FROM written
     WHERE written.prqual IS NOT NULL AND NOT written.is_full
       AND NOT written.key_columns OPERATOR(pg_catalog.@>) ARRAY(
@@ -145,25 +159,31 @@ pub(in crate::catalog) const BY_LIST: &str = concat!(
                    AND attribute.attnum OPERATOR(pg_catalog.=) used.groups[1]::pg_catalog.int2)
 )
 ",
-    by_cause!()
-);
+        )
+    };
+}
+pub(super) use list_causes;
 
-/// Generated columns of a replica identity that are not published (PostgreSQL 18 and later).
+/// CTEs up to `found`: generated columns of a replica identity that are not published
+/// (PostgreSQL 18 and later).
 /// Virtual ones never are; where there is a column list, the list decides.
-pub(in crate::catalog) const BY_GENERATED: &str = concat!(
-    "WITH RECURSIVE generated AS MATERIALIZED (
+macro_rules! generated_causes {
+    () => {
+        concat!(
+            "WITH RECURSIVE generated AS MATERIALIZED (
     SELECT attribute.attrelid, attribute.attnum,
            attribute.attgenerated OPERATOR(pg_catalog.=) 'v' AS is_virtual
     FROM pg_catalog.pg_attribute AS attribute
     WHERE attribute.attgenerated OPERATOR(pg_catalog.=) ANY ('{s,v}'::pg_catalog.\"char\"[])
       AND NOT attribute.attisdropped
 ), ",
-    members!("EXISTS (SELECT FROM generated)"),
-    ", found AS (
-    SELECT 'generated' AS cause, class.oid
+            members!("MATERIALIZED ", "EXISTS (SELECT FROM generated)"),
+            ", found AS (
+    SELECT 'generated' AS cause, class.oid, member.publication_id, member.listed_id,
+           generated.is_virtual
     FROM ",
-    written!(),
-    "
+            written!(),
+            "
     JOIN pg_catalog.pg_publication AS publication
          ON publication.oid OPERATOR(pg_catalog.=) member.publication_id
     JOIN generated
@@ -171,8 +191,8 @@ pub(in crate::catalog) const BY_GENERATED: &str = concat!(
         AND (generated.is_virtual OR publication.pubgencols OPERATOR(pg_catalog.<>) 's')
         AND (class.relreplident OPERATOR(pg_catalog.=) 'f'
              OR generated.attnum OPERATOR(pg_catalog.=) ANY (",
-    identity!(),
-    "))
+            identity!(),
+            "))
     WHERE NOT EXISTS (
         SELECT FROM pg_catalog.pg_publication_rel AS entry
         WHERE entry.prpubid OPERATOR(pg_catalog.=) member.publication_id
@@ -180,5 +200,13 @@ pub(in crate::catalog) const BY_GENERATED: &str = concat!(
           AND entry.prattrs IS NOT NULL)
 )
 ",
-    by_cause!()
-);
+        )
+    };
+}
+pub(super) use generated_causes;
+
+/// Column lists and row filters that do not fit the replica identity (PostgreSQL 15 and later).
+pub(in crate::catalog) const BY_LIST: &str = concat!(list_causes!(), by_cause!());
+
+/// Generated columns of a replica identity that are not published (PostgreSQL 18 and later).
+pub(in crate::catalog) const BY_GENERATED: &str = concat!(generated_causes!(), by_cause!());
