@@ -110,6 +110,8 @@ fn help_is_status_0_and_lists_every_option() {
     check_help("decode", "Print recorded messages", &["--json", "--full", "--input"]);
     check_help("snapshot", "Print the rows of the published tables once", &both);
     check_help("tail", "Print the changes of a slot as they arrive", &both);
+    let doctor = ["--dsn", "--slot", "--publication", "--json"];
+    check_help("doctor", "Check everything that reading needs", &doctor);
     let others = [
         "--slot",
         "--create-slot",

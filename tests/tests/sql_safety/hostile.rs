@@ -465,8 +465,18 @@ fn no_hostile_function_runs_in_the_program() {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             String::from_utf8(output.stdout).unwrap()
         };
+        let doctor = |arguments: &[&str]| {
+            let mut program = Command::new(env!("CARGO_BIN_EXE_tail"));
+            program.args(["doctor", "--dsn", &dsn]).args(arguments);
+            let output = pgoutput_harness::output(&mut program);
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(!text.contains("could not be checked"), "{text}");
+        };
+        doctor(&[]);
+        doctor(&["--slot", &hostile.slot, "--publication", "p", "--publication", "none"]);
         assert_eq!(tail(), "");
         hostile.run(&format!("INSERT INTO public.t VALUES (1, {ROW})"));
+        doctor(&["--slot", &hostile.slot, "--publication", "p"]);
         let printed = tail();
         assert!(printed.contains(r#""type_name":"mood[]""#), "{printed}");
         hostile.check("the program");

@@ -3,6 +3,7 @@
 mod capture;
 mod command_line;
 mod decode;
+mod doctor;
 mod metrics;
 mod publication;
 mod replay;
@@ -21,6 +22,7 @@ use pgoutput_reader::{Config, Lsn, ReaderBuilder, SchemaOutput};
 pub(crate) use capture::Capture;
 pub(crate) use command_line::{command, parse};
 pub(crate) use decode::Decode;
+pub(crate) use doctor::Doctor;
 pub(crate) use metrics::MetricsArgs;
 pub(crate) use publication::{
     Create as PublicationCreate, Drop as PublicationDrop, List as PublicationList, Operation,
@@ -70,21 +72,38 @@ pub(crate) enum Command {
         Exit status: 0 if the copy is complete; 1 after an error, or if the end was requested \
         before that (SIGINT, SIGTERM, a closed pipe); 2 for invalid usage.")]
     Snapshot(Snapshot),
+    /// Check everything that reading needs, and print the SQL that fixes what is wrong.
+    #[command(
+        after_help = "Nothing is changed on the server, and nothing is confirmed in the slot. \
+        Read a statement before you run it; those that end a session or drop a slot say what is \
+        lost.\n\
+        Severities: error, reading fails or statements of other programs on the server do; warning, \
+        reading works and something should be changed or known; ok.\n\
+        Exit status: 0 if all is ok; 1 if there is a warning or an error, also if the server cannot \
+        be reached; 2 for invalid usage."
+    )]
+    Doctor(Doctor),
     /// List, create, drop and move replication slots.
     #[command(subcommand)]
     Slot(Slot),
     /// List, create and drop publications.
     #[command(subcommand)]
     Publication(Publication),
-    /// Print the completions of a shell.
-    #[command(after_help = "For example, for bash:\n\
-        \x20 pgoutput completions bash > ~/.local/share/bash-completion/completions/pgoutput")]
-    Completions(Completions),
-    /// Print the manual page of the program or of a command.
-    #[command(after_help = "For example:\n\
-        \x20 pgoutput man slot create | man -l -\n\
-        \x20 pgoutput man --out /usr/local/share/man/man1")]
-    Man(Man),
+    /// Write what a slot sends to a file, for pgoutput replay.
+    #[command(after_help = "The file has everything that is published, in clear text, except for \
+        the columns given with --mask.\n\
+        A change is acknowledged only when it is in the file for good. However the program is \
+        ended, the same command continues the capture: it removes an incomplete record at the end \
+        of the file, and a replay has each change once.\n\
+        Exit status: 0 if the end was reached or requested (SIGINT, SIGTERM); 1 after an error; 2 \
+        for invalid usage.")]
+    Capture(Box<Capture>),
+    /// Print the changes of a capture as pgoutput tail printed them, without a server.
+    #[command(after_help = "Give the files of a capture that was rotated in their order: \
+        pgoutput replay changes.pgocap.*\n\
+        Exit status: 0 if all was printed; 1 after an error, also if the capture was not written \
+        to its end; 2 for invalid usage.")]
+    Replay(Replay),
     /// Print recorded messages, one per line, with the names of tables and columns.
     #[command(after_help = "Reads, also while it is being written:\n\
         \x20 - what pg_recvlogical prints:\n\
@@ -101,21 +120,15 @@ pub(crate) enum Command {
         Exit status: 0 at the end of the input, or if the output is closed; 1 if the input is not \
         as expected, or incomplete, with the place; 2 for invalid usage.")]
     Decode(Decode),
-    /// Write what a slot sends to a file, for pgoutput replay.
-    #[command(after_help = "The file has everything that is published, in clear text, except for \
-        the columns given with --mask.\n\
-        A change is acknowledged only when it is in the file for good. However the program is \
-        ended, the same command continues the capture: it removes an incomplete record at the end \
-        of the file, and a replay has each change once.\n\
-        Exit status: 0 if the end was reached or requested (SIGINT, SIGTERM); 1 after an error; 2 \
-        for invalid usage.")]
-    Capture(Box<Capture>),
-    /// Print the changes of a capture as pgoutput tail printed them, without a server.
-    #[command(after_help = "Give the files of a capture that was rotated in their order: \
-        pgoutput replay changes.pgocap.*\n\
-        Exit status: 0 if all was printed; 1 after an error, also if the capture was not written \
-        to its end; 2 for invalid usage.")]
-    Replay(Replay),
+    /// Print the completions of a shell.
+    #[command(after_help = "For example, for bash:\n\
+        \x20 pgoutput completions bash > ~/.local/share/bash-completion/completions/pgoutput")]
+    Completions(Completions),
+    /// Print the manual page of the program or of a command.
+    #[command(after_help = "For example:\n\
+        \x20 pgoutput man slot create | man -l -\n\
+        \x20 pgoutput man --out /usr/local/share/man/man1")]
+    Man(Man),
 }
 
 // Where to connect. A doc comment would become the text of the command.

@@ -4,6 +4,7 @@ mod args;
 mod bars;
 mod capture;
 mod decode;
+mod doctor;
 mod filter;
 mod logger;
 mod metrics;
@@ -69,6 +70,10 @@ fn main() -> ExitCode {
         Command::Decode(decode) => decode::run(&decode),
         Command::Capture(capture) => capture::run(&capture),
         Command::Replay(replay) => replay::run(&replay),
+        Command::Doctor(doctor) => match doctor::run(&doctor) {
+            Ok(true) => return ExitCode::from(1),
+            result => result.map(drop),
+        },
     };
     let (message, status) = match result {
         Ok(()) => return ExitCode::SUCCESS,
