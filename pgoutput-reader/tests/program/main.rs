@@ -2,6 +2,7 @@
 
 mod copy;
 mod decode;
+mod doctor;
 mod filters;
 mod help;
 mod hostile;
