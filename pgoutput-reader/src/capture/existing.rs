@@ -105,12 +105,17 @@ impl Existing {
         let last = last_number(&capture.path)?;
         let Some(number) = last else { return Self::read(&numbered(&capture.path, 1), 1) };
         let found = Self::read(&numbered(&capture.path, number), number)?;
-        if found.header.is_none() && number > 1 {
-            // The file before was finished, and this one was not started.
-            let before = Self::read(&numbered(&capture.path, number - 1), number - 1)?;
-            return Ok(Self { header: before.header, position: before.position, ..found });
+        if number == 1 || found.header.is_some() && found.position.is_some() {
+            return Ok(found);
         }
-        Ok(found)
+        // The program was killed while it started this file. The one before has the position.
+        let before = Self::read(&numbered(&capture.path, number - 1), number - 1)?;
+        Ok(Self {
+            header: found.header.or(before.header),
+            position: found.position.or(before.position),
+            received: found.received.max(before.received),
+            ..found
+        })
     }
 
     fn read(path: &Path, number: u64) -> Result<Self, CaptureError> {

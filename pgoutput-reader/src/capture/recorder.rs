@@ -81,7 +81,7 @@ impl Recorder {
             base: (0, 0),
             has_failed: false,
             is_dirty: true,
-            position: existing.position,
+            position: header.resumed_after.clone(),
             decoder: Decoder::new(),
             open: BTreeSet::new(),
             known: Known::default(),
@@ -208,6 +208,10 @@ impl Recorder {
         self.out = BufWriter::with_capacity(64 * 1024, create(&self.path)?);
         (self.bytes, self.started) = (0, Instant::now());
         self.write_header()?;
+        if let Some(position) = self.position.take() {
+            self.write_position(&position)?;
+            self.position = Some(position);
+        }
         sync_folder(&self.path)?;
         let known = std::mem::take(&mut self.known);
         for (kind, payload) in known.records() {
@@ -218,10 +222,6 @@ impl Recorder {
             self.write(kind, parts)?;
         }
         self.known = known;
-        if let Some(position) = self.position.take() {
-            self.write_position(&position)?;
-            self.position = Some(position);
-        }
         self.base = (self.messages, self.bytes);
         self.sync(None)
     }

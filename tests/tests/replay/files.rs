@@ -207,7 +207,7 @@ fn a_replay_has_no_server() {
 /// A small capture of one server.
 fn small() -> Vec<u8> {
     let fixture = Fixture::new(
-        &servers()[0],
+        servers()[0],
         "CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (id int PRIMARY KEY, m money, e mood)",
     );
     fixture.run(["INSERT INTO t VALUES (1, 1, 'ok'), (2, 2, NULL)", "DELETE FROM t WHERE id = 1"]);
@@ -269,7 +269,7 @@ fn every_flipped_bit_is_found_at_its_record() {
                 assert!(*offset <= at as u64, "{at}: {error}");
             }
             ErrorKind::Capture(CaptureError::NotACapture { .. } | CaptureError::Version { .. }) => {
-                assert!(at < 12, "{at}: {error}")
+                assert!(at < 12, "{at}: {error}");
             }
             _ => panic!("{at}: {error}"),
         }

@@ -39,9 +39,8 @@ fn statements() -> Vec<String> {
         "INSERT INTO other VALUES ('not masked')".to_owned(),
     ];
     // Enough for chunks.
-    let many: String =
-        (10..400).map(|id| format!("INSERT INTO people VALUES ({});", values(id))).collect();
-    statements.push(format!("BEGIN; {many} COMMIT"));
+    let many: Vec<_> = (10..400).map(|id| format!("({})", values(id))).collect();
+    statements.push(format!("INSERT INTO people VALUES {}", many.join(", ")));
     statements
 }
 
@@ -74,8 +73,8 @@ fn the_bytes_of_masked_values_are_not_in_the_file() {
             let contains = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
             assert!(!contains(SECRET.as_bytes()), "PostgreSQL {}", server.major());
             // The number in both formats, and the bytes as hexadecimal digits.
-            let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
-            for part in [&b"1936876915"[..], b"srus", hex.as_bytes()] {
+            // "s3cr3t" as hexadecimal digits.
+            for part in [&b"1936876915"[..], b"srus", b"733363723374"] {
                 assert!(!contains(part), "{}", part.escape_ascii());
             }
             assert!(contains(b"not masked") && contains(b"name 1") && contains(b"changed"));

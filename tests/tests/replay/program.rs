@@ -1,5 +1,6 @@
 //! Runs of the program.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -72,6 +73,18 @@ impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
+    }
+}
+
+impl Running {
+    /// Checks that the program has not ended by itself.
+    #[track_caller]
+    pub(crate) fn assert_running(&mut self) {
+        if let Some(status) = self.0.try_wait().unwrap() {
+            let mut stderr = String::new();
+            self.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+            panic!("the program has ended with {status}: {stderr}");
+        }
     }
 }
 
