@@ -1,4 +1,4 @@
-//! Checks of everything that reading needs, with the SQL that cures what is wrong: what
+//! Checks of everything that reading needs, with the SQL that fixes what is wrong: what
 //! `pgoutput doctor` prints, as data.
 //!
 //! ```no_run
@@ -15,8 +15,8 @@
 //!
 //! Nothing is changed on the server. The checks open a replication connection and an SQL
 //! connection, as a reader does, and query the catalogue. Only if the catalogue leaves open whether
-//! a publication existed at the position of the slot, the server decodes the slot's next changes, for
-//! two seconds at most, and sends none of them; the slot is in use meanwhile.
+//! a publication existed at the position of the slot, the server decodes the slot's next changes,
+//! for two seconds at most, and sends none of them; the slot is in use meanwhile.
 
 mod access;
 mod facts;
@@ -75,7 +75,7 @@ impl Checkup {
     /// the role, the publications, their tables and the slot.
     ///
     /// A server that cannot be reached is a finding too, and so is everything that this role may
-    /// not query.
+    /// not query. Each query waits for its answer for 10 seconds at most.
     pub fn check(&self) -> Vec<Finding> {
         let mut config = self.config.clone();
         if config.get_connect_timeout().is_none() {

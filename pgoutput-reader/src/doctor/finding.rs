@@ -50,9 +50,9 @@ pub struct Finding {
     pub object: String,
     /// What was found, and what to do about it: one line that names the object. Printable.
     pub message: String,
-    /// The statements that cure it, to be run one after the other in one session on the database,
+    /// The statements that fix it, to be run one after the other in one session on the database,
     /// each without a semicolon at its end. Names in them are quoted; characters that are not
-    /// printable are as they are. Empty if nothing is to be cured, or no SQL can.
+    /// printable are as they are. Empty if nothing is to be fixed, or no SQL can.
     pub sql: Vec<String>,
 }
 

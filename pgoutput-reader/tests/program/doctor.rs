@@ -11,8 +11,9 @@ mod publications;
 mod scene;
 mod sessions;
 mod slots;
+mod standby;
 
-use pgoutput_harness::servers;
+use pgoutput_harness::{servers, skip};
 use pgoutput_reader::Config;
 use pgoutput_reader::doctor::Checkup;
 
@@ -35,6 +36,9 @@ fn each_problem_is_found_and_cured_by_its_sql() {
 fn limits_of_a_server_are_found_and_cured_by_a_restart() {
     for server in servers() {
         limits::all(server.major());
+        if standby::all(server.major()).is_none() {
+            skip(format_args!("no standby of PostgreSQL {}", server.major()));
+        }
     }
 }
 

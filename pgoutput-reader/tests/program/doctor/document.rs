@@ -10,7 +10,7 @@ use pgoutput_harness::{Server, shared, skip};
 
 use super::normalized::Normalized;
 use super::scene::{Row, Scene};
-use super::{connecting, limits, options, output, publications, sessions, slots};
+use super::{connecting, limits, options, output, publications, sessions, slots, standby};
 use crate::run::{finished, program};
 
 fn path() -> PathBuf {
@@ -84,6 +84,8 @@ fn the_table_of_situations_is_what_the_program_says() {
     let [oldest, older, usual, newest] = servers[..] else { unreachable!() };
     let mut rows = connecting::all(15);
     rows.extend(limits::all(15));
+    rows.extend(standby::all(15).into_iter().flatten());
+    rows.extend(standby::all(18).into_iter().flatten());
     let mut scene = Scene::new(usual);
     sessions::all(&mut scene);
     publications::all(&mut scene);
