@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use pgoutput_decode::Lsn;
+use pgoutput_decode::{Decoder, Lsn, Message, Tag};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -13,7 +13,7 @@ use super::record::{Kind, Record, Records};
 use super::settings::Capture;
 use super::{NOT_ITS_KIND, keepalive, message};
 use crate::error::CaptureError;
-use crate::event::Position;
+use crate::event::{Position, TransactionStart};
 
 /// The file to write to.
 #[derive(Debug)]
@@ -31,6 +31,16 @@ pub(crate) struct Existing {
     pub(crate) position: Option<Position>,
     /// The greatest LSN that was received.
     pub(super) received: Lsn,
+    pub(super) newest: Newest,
+}
+
+/// The newest of what a file has, also if it has only a part of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Newest {
+    /// The greatest commit LSN of a transaction.
+    pub(super) commit_lsn: Lsn,
+    /// The greatest LSN of a message outside of transactions.
+    pub(super) message_lsn: Lsn,
 }
 
 /// The end of the records that a file has.
@@ -96,6 +106,44 @@ pub(super) fn sync_folder(path: &Path) -> Result<(), CaptureError> {
     synced.map_err(|error| failed("syncing the folder of", path, error))
 }
 
+impl Newest {
+    fn add(&mut self, frame: &[u8], decoder: &mut Decoder) {
+        // These neither start nor end a transaction.
+        let tag = frame.first().copied().map_or(Tag(0), Tag);
+        if matches!(tag, Tag::INSERT | Tag::UPDATE | Tag::DELETE | Tag::TRUNCATE) {
+            return;
+        }
+        let commit_lsn = match decoder.decode(frame) {
+            Ok(Message::Begin(begin)) => begin.final_lsn,
+            Ok(Message::BeginPrepare(begin)) => begin.prepare_lsn,
+            Ok(Message::StreamCommit(commit)) => commit.commit_lsn,
+            Ok(Message::StreamPrepare(prepare)) => prepare.prepare_lsn,
+            Ok(Message::CommitPrepared(commit)) => commit.commit_lsn,
+            Ok(Message::RollbackPrepared(rollback)) => TransactionStart::from(&rollback).commit_lsn,
+            Ok(Message::Message(body)) if !body.flags.is_transactional() => {
+                self.message_lsn = self.message_lsn.max(body.lsn);
+                return;
+            }
+            _ => return,
+        };
+        self.commit_lsn = self.commit_lsn.max(commit_lsn);
+    }
+
+    fn or(self, before: Self) -> Self {
+        if self.commit_lsn.is_zero() && self.message_lsn.is_zero() { before } else { self }
+    }
+
+    /// Returns the LSN from which on a stream repeats nothing of it.
+    pub(super) fn repeated_until(self) -> Lsn {
+        let after_commit = Lsn::new(self.commit_lsn.as_u64().saturating_add(1));
+        if self.commit_lsn.is_zero() {
+            self.message_lsn
+        } else {
+            after_commit.max(self.message_lsn)
+        }
+    }
+}
+
 impl Existing {
     /// Finds the file to write to, and reads what it has.
     pub(crate) fn find(capture: &Capture) -> Result<Self, CaptureError> {
@@ -114,27 +162,29 @@ impl Existing {
             header: found.header.or(before.header),
             position: found.position.or(before.position),
             received: found.received.max(before.received),
+            newest: found.newest.or(before.newest),
             ..found
         })
     }
 
     fn read(path: &Path, number: u64) -> Result<Self, CaptureError> {
         let Some(file) = open(path)? else {
-            let (path, received) = (path.into(), Lsn::ZERO);
             return Ok(Self {
-                path,
+                path: path.into(),
                 file: None,
                 number,
                 header: None,
                 end: None,
                 position: None,
-                received,
+                received: Lsn::ZERO,
+                newest: Newest::default(),
             });
         };
         let input = file.try_clone().map_err(|error| failed("opening", path, error))?;
         let mut records = Records::new(Box::new(input), name(path));
         let (mut record, mut header, mut position) = (Record::default(), None, None);
         let (mut end, mut received) = (None, Lsn::ZERO);
+        let (mut newest, mut decoder) = (Newest::default(), Decoder::new());
         loop {
             match records.next(&mut record) {
                 Ok(()) => {}
@@ -160,12 +210,14 @@ impl Existing {
                 (Kind::MESSAGE, _) => {
                     let message = message(&record.payload).ok_or_else(|| damaged(NOT_ITS_KIND))?;
                     received = received.max(message.wal_start).max(message.wal_end);
+                    newest.add(message.data, &mut decoder);
                 }
                 (Kind::KEEPALIVE, _) => {
                     let keepalive = keepalive(&record.payload);
                     let keepalive = keepalive.ok_or_else(|| damaged(NOT_ITS_KIND))?;
                     received = received.max(keepalive.wal_end);
                 }
+                (Kind::RESTART, _) => decoder = Decoder::new(),
                 (Kind::END, _) => {
                     records.expect_end()?;
                     break;
@@ -175,7 +227,7 @@ impl Existing {
             end = Some(End { offset: records.offset(), checksum: records.checksum() });
         }
         let (path, file) = (path.into(), Some(file));
-        Ok(Self { path, file, number, header, end, position, received })
+        Ok(Self { path, file, number, header, end, position, received, newest })
     }
 
     /// Removes what follows the last whole record, and returns the file, to be written from there.

@@ -229,7 +229,8 @@ mod tests {
     use super::*;
 
     fn relation() -> Arc<Relation> {
-        let frame = b"R\0\0\x40\x13public\0t\0d\0\x02\x01id\0\0\0\0\x17\xFF\xFF\xFF\xFF\0x\0\0\0\x40\x14\xFF\xFF\xFF\xFF";
+        let frame = b"R\0\0\x40\x13public\0t\0d\0\x02\
+            \x01id\0\0\0\0\x17\xFF\xFF\xFF\xFF\0x\0\0\0\x40\x14\xFF\xFF\xFF\xFF";
         let Message::Relation(body) = Message::decode(frame, false).unwrap() else { panic!() };
         Arc::clone(Relations::new().update(&body))
     }

@@ -177,15 +177,16 @@ impl CaptureHeader {
         Some(())
     }
 
-    /// Returns the commit LSN of the last transaction before, given that of the last one of this
-    /// run.
-    pub(super) fn last_before(&self, commit_lsn: Lsn) -> Lsn {
+    /// Adds to what the files before have: the transactions up to this commit LSN, and everything
+    /// before `read`.
+    pub(super) fn add_before(&mut self, commit_lsn: Lsn, read: Lsn) {
         let resumed = self.resumed_after.as_ref().map_or(Lsn::ZERO, |position| {
             // Outside of a transaction, one that starts to commit there is still to come.
             let is_in = u64::from(position.raw_index().is_none());
             Lsn::new(position.commit_lsn().as_u64().saturating_sub(is_in))
         });
-        commit_lsn.max(self.before.0).max(resumed)
+        self.before.0 = self.before.0.max(commit_lsn).max(resumed);
+        self.before.1 = self.before.1.max(read);
     }
 
     /// Returns the first setting in which a capture that continues this one differs.

@@ -122,8 +122,9 @@ pub(super) struct Masks {
     columns: Vec<MaskedColumn>,
     /// Whether a table with the column was seen.
     seen: Vec<bool>,
-    /// For each column of a table: what replaces it if it is masked.
-    tables: BTreeMap<Oid, Box<[Option<Replacement>]>>,
+    /// For each column of a table that was described: what replaces it if it is masked. `None` for
+    /// a table without masks.
+    tables: BTreeMap<Oid, Option<Box<[Option<Replacement>]>>>,
     /// The last message that was changed.
     masked: Vec<u8>,
 }
@@ -144,7 +145,8 @@ impl Masks {
         unseen.map(|(mask, _)| mask.clone()).collect()
     }
 
-    /// Returns the message as it is written. Of a row that cannot be read, only the tag is.
+    /// Returns the message as it is written. Of a row that cannot be read, or whose table was not
+    /// described, only the tag is.
     ///
     /// # Errors
     /// A table has no column of the name of one that is masked.
@@ -170,7 +172,11 @@ impl Masks {
             Err(_) if matches!(frame.first(), Some(b'R' | b'Y' | b'O' | b'M')) => return Ok(frame),
             Err(_) => return Ok(frame.get(..1).unwrap_or_default()),
         };
-        let Some(columns) = self.tables.get(&relation) else { return Ok(frame) };
+        let columns = match self.tables.get(&relation) {
+            Some(Some(columns)) => columns,
+            Some(None) => return Ok(frame),
+            None => return Ok(frame.get(..1).unwrap_or_default()),
+        };
         self.masked.clear();
         self.masked.extend_from_slice(frame.get(..start).unwrap_or_default());
         for (kind, tuple) in tuples.into_iter().flatten() {
@@ -206,9 +212,10 @@ impl Masks {
             }
             (*seen, is_masked) = (true, true);
         }
-        if is_masked {
-            self.tables.insert(body.oid, columns.into());
-        } else if self.tables.contains_key(&body.oid) {
+        let was_masked = self.tables.get(&body.oid).is_some_and(Option::is_some);
+        if is_masked || !was_masked {
+            self.tables.insert(body.oid, is_masked.then(|| columns.into()));
+        } else {
             // The table was renamed: its masks would silently stop to apply.
             return Err(CaptureError::MaskedColumnMissing {
                 schema: schema.into(),
@@ -248,5 +255,76 @@ fn put_tuple(out: &mut Vec<u8>, tuple: TupleData<'_>, columns: &[Option<Replacem
             super::fields::put_len(out, bytes.len());
             out.extend_from_slice(bytes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[u8] = b"R\0\0\0\x07public\0people\0d\0\x02\
+        \x01id\0\0\0\0\x17\xFF\xFF\xFF\xFF\0name\0\0\0\0\x19\xFF\xFF\xFF\xFF";
+    const ROW: &[u8] = b"I\0\0\0\x07N\0\x02t\0\0\0\x017t\0\0\0\x03Ada";
+
+    fn masks(texts: &[&str]) -> Masks {
+        Masks::new(texts.iter().map(|text| text.parse().unwrap()).collect())
+    }
+
+    fn apply(masks: &mut Masks, frame: &[u8]) -> Result<Vec<u8>, CaptureError> {
+        masks.apply(frame, Message::decode(frame, false), false).map(<[u8]>::to_vec)
+    }
+
+    #[test]
+    fn names_are_read_and_displayed_as_in_sql() {
+        for (text, displayed) in [
+            ("people.email", "people.email"),
+            ("Public.People.EMail", "public.people.email"),
+            (r#""a.b"."c""d"."E""#, r#""a.b"."c""d"."E""#),
+        ] {
+            let column: MaskedColumn = text.parse().unwrap();
+            assert_eq!(column.to_string(), displayed);
+            assert_eq!(displayed.parse(), Ok(column));
+        }
+        for text in ["", "email", "a.b.c.d", "a..b", "a.b.", ".a.b", "a b.c", "\"a.b", "a.1"] {
+            assert!(text.parse::<MaskedColumn>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_masked_in_its_form() {
+        let mut masks = masks(&["people.name"]);
+        assert_eq!(masks.unseen().len(), 1);
+        assert_eq!(apply(&mut masks, ROW).unwrap(), b"I");
+        assert_eq!(apply(&mut masks, TABLE).unwrap(), TABLE);
+        assert!(masks.unseen().is_empty());
+        let masked = b"I\0\0\0\x07N\0\x02t\0\0\0\x017t\0\0\0\x06masked";
+        assert_eq!(apply(&mut masks, ROW).unwrap(), masked);
+        apply(&mut masks, b"R\0\0\0\x08public\0other\0d\0\0").unwrap();
+        let other = b"I\0\0\0\x08N\0\x01t\0\0\0\x03Ada";
+        assert_eq!(apply(&mut masks, other).unwrap(), other);
+        let absent = b"U\0\0\0\x07O\0\x02nnN\0\x02nu";
+        assert_eq!(apply(&mut masks, absent).unwrap(), absent);
+    }
+
+    #[test]
+    fn nothing_of_a_row_that_cannot_be_read_is_written() {
+        let mut masks = masks(&["people.name"]);
+        apply(&mut masks, TABLE).unwrap();
+        let wide = b"I\0\0\0\x07N\0\x03nnt\0\0\0\x03Ada";
+        let longer = [ROW, b"Ada"].concat();
+        for frame in [&ROW[..ROW.len() - 1], wide, &longer, b"?Ada"] {
+            assert_eq!(apply(&mut masks, frame).unwrap(), frame[..1], "{}", frame.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_table_that_lacks_the_column_or_was_renamed_is_an_error() {
+        let error = apply(&mut masks(&["public.people.nome"]), TABLE).unwrap_err();
+        assert!(error.to_string().starts_with("column nome is to be masked"), "{error}");
+        let mut masks = masks(&["people.name"]);
+        apply(&mut masks, TABLE).unwrap();
+        let renamed = b"R\0\0\0\x07public\0humans\0d\0\0";
+        let error = apply(&mut masks, renamed).unwrap_err();
+        assert!(matches!(error, CaptureError::MaskedColumnMissing { .. }), "{error}");
     }
 }

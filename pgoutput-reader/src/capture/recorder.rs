@@ -40,6 +40,8 @@ pub(crate) struct Recorder {
     /// The last position that was written.
     position: Option<Position>,
     decoder: Decoder,
+    /// The LSN up to which the stream repeats what the file has from an earlier run.
+    repeated_until: Lsn,
     /// The transactions in progress that were sent in part.
     open: BTreeSet<Xid>,
     known: Known,
@@ -69,6 +71,13 @@ impl Recorder {
         let end = existing.end.unwrap_or(End { offset: 0, checksum: 0 });
         let file = existing.cut(end.offset)?;
         let is_new = existing.end.is_none();
+        if let Some(before) = &existing.header {
+            header.before = before.before;
+            if is_new {
+                // The file before is complete.
+                header.add_before(existing.newest.commit_lsn, existing.newest.repeated_until());
+            }
+        }
         let mut recorder = Self {
             masks: Masks::new(capture.masks.clone()),
             capture,
@@ -83,6 +92,7 @@ impl Recorder {
             is_dirty: true,
             position: header.resumed_after.clone(),
             decoder: Decoder::new(),
+            repeated_until: if is_new { Lsn::ZERO } else { existing.newest.repeated_until() },
             open: BTreeSet::new(),
             known: Known::default(),
             header,
@@ -197,11 +207,13 @@ impl Recorder {
         let age = self.capture.rotate_time;
         let is_due = is_full || age.is_some_and(|age| self.started.elapsed() >= age);
         let is_open = !self.open.is_empty() || self.decoder.stream_xid().is_some();
-        if !is_due || is_open || self.messages == messages {
+        // What the file has in part must be completed there.
+        let is_repeated = read < self.repeated_until;
+        if !is_due || is_open || is_repeated || self.messages == messages {
             return Ok(());
         }
         self.end(END_CONTINUED)?;
-        self.header.before = (self.header.last_before(commit_lsn), read);
+        self.header.add_before(commit_lsn, read);
         self.header.file += 1;
         self.header.continues = true;
         self.path = numbered(&self.capture.path, self.header.file);

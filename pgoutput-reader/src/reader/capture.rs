@@ -21,8 +21,8 @@ impl Reader {
     /// far.
     ///
     /// # Errors
-    /// [`CaptureError`](crate::CaptureError) if the reader [captures](crate::ReaderBuilder::capture)
-    /// nothing.
+    /// [`CaptureError`](crate::CaptureError) if the reader
+    /// [captures](crate::ReaderBuilder::capture) nothing.
     pub fn capture_status(&mut self) -> Result<CaptureStatus, Error> {
         Ok(self.events.source.recorder()?.status())
     }

@@ -182,7 +182,7 @@ impl ReplayBuilder {
         let schemas = Schemas::new(&header.database, DESCRIBED_TABLES);
         #[cfg(feature = "json")]
         let schemas = schemas.with_json_options(self.json_options);
-        let resumed = header.resumed_after.as_ref().filter(|_| !header.continues);
+        let resumed = header.resumed_after.as_ref();
         let mut delivery = Delivery::new(
             Settings {
                 fingerprint: Fingerprint::new(header.system_identifier, &header.database),
@@ -211,8 +211,8 @@ impl ReplayBuilder {
 /// Returns the events that were delivered before.
 fn resume(header: &CaptureHeader, from: Option<Lsn>) -> Resume {
     let before_from = from.map(|from| Lsn::new(from.as_u64().saturating_sub(1)));
-    if header.continues {
-        let (commit_lsn, read) = header.before;
+    let (commit_lsn, read) = header.before;
+    if !read.is_zero() {
         let commit_lsn = before_from.map_or(commit_lsn, |before| before.max(commit_lsn));
         return Resume::beyond(commit_lsn, from.map_or(read, |from| from.max(read)));
     }

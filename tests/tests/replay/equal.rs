@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pgoutput_harness::Server;
-use pgoutput_tests::{Fixture, Forward, Proxy};
+use pgoutput_reader::{Reader, ReplayBuilder};
+use pgoutput_tests::{Fixture, Forward, Proxy, line};
 
 use crate::program::{assert_same, printed, reads, replayed, reported};
 use crate::with_servers;
@@ -16,10 +17,14 @@ const TYPES: &str = "
     CREATE DOMAIN positive AS int CHECK (VALUE > 0);
     CREATE TYPE span AS RANGE (subtype = float8);
     CREATE TABLE types (
-        id int PRIMARY KEY, b bool, i2 int2, i8 int8, f4 float4, f8 float8, n numeric, n2 numeric(8,3),
-        m money, t text, v varchar(9), c char(4), q \"char\", nm name, by bytea, u uuid, d date, ti time,
-        tz timetz, ts timestamp, tsz timestamptz, iv interval, j json, jb jsonb, ip inet, mac macaddr,
-        bits bit varying, pt point, bx box, r regclass, ia int[], ta text[], ir int4range, tv tsvector,
+        id int PRIMARY KEY, b bool, i2 int2, i8 int8, f4 float4, f8 float8, n numeric,
+        n2 numeric(8,3),
+        m money, t text, v varchar(9), c char(4), q \"char\", nm name, by bytea, u uuid, d date,
+        ti time,
+        tz timetz, ts timestamp, tsz timestamptz, iv interval, j json, jb jsonb, ip inet,
+        mac macaddr,
+        bits bit varying, pt point, bx box, r regclass, ia int[], ta text[], ir int4range,
+        tv tsvector,
         e mood, ea mood[], p pair, pa pair[], l list, dom positive, sp span);
     CREATE TABLE wide (id int PRIMARY KEY, large text, small text);
     ALTER TABLE wide ALTER large SET STORAGE EXTERNAL;
@@ -30,12 +35,17 @@ const TYPES: &str = "
 
 /// Each is a transaction.
 const STATEMENTS: &[&str] = &[
-    "INSERT INTO types VALUES (1, true, -7, 1e15, 1.5, 'NaN', 1234.5600, -1.5, 12.34, E'\\'\"\\\\\ttab ü\u{1F600}',
-        'abc', 'ab', 'x', 'a name', '\\x00ff27', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '-infinity', '24:00',
-        '12:34:56+02', 'infinity', '2024-02-29 12:34:56.789+02', '1 year -3 days 04:05:06', '{\"a\":[1,null]}',
+    "INSERT INTO types VALUES (1, true, -7, 1e15, 1.5, 'NaN', 1234.5600, -1.5, 12.34,
+        E'\\'\"\\\\\ttab ü\u{1F600}',
+        'abc', 'ab', 'x', 'a name', '\\x00ff27', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
+        '-infinity', '24:00',
+        '12:34:56+02', 'infinity', '2024-02-29 12:34:56.789+02', '1 year -3 days 04:05:06',
+        '{\"a\":[1,null]}',
         '[]', '192.168.0.1/24', '08:00:2b:01:02:03', '10101', '(1,-2.5)', '(1,1),(0,0)', 'pg_class',
-        '[0:1][-1:0]={{1,2},{3,4}}', '{a,NULL,\"NULL\"}', '[1,5)', 'fat:2,4B', 'ok', '{ok,sad}', '(1,one)',
-        '{\"(2,two)\",\"(3,)\"}', '(\"{\"\"(4,four)\"\"}\",2024-01-01 00:00:00+00)', 7, '[0.5,1.5)')",
+        '[0:1][-1:0]={{1,2},{3,4}}', '{a,NULL,\"NULL\"}', '[1,5)', 'fat:2,4B', 'ok', '{ok,sad}',
+        '(1,one)',
+        '{\"(2,two)\",\"(3,)\"}', '(\"{\"\"(4,four)\"\"}\",2024-01-01 00:00:00+00)', 7,
+        '[0.5,1.5)')",
     "INSERT INTO types (id) VALUES (2), (3)",
     "UPDATE types SET m = 99.99, e = 'sad', id = 30 WHERE id = 3",
     "INSERT INTO wide VALUES (1, repeat('0123456789', 3000), 'a')",
@@ -48,7 +58,8 @@ const STATEMENTS: &[&str] = &[
     "INSERT INTO types (id, p, pa) VALUES (4, '(1,x,2.50)', '{\"(1,y,3.0)\"}')",
     "ALTER TABLE wide ADD extra mood DEFAULT 'ok'; INSERT INTO wide VALUES (2, 'l', 's')",
     "ALTER TABLE wide DROP small; UPDATE wide SET extra = 'sad' WHERE id = 2",
-    "ALTER TABLE wide RENAME extra TO other; ALTER TABLE wide ALTER id TYPE bigint; DELETE FROM wide WHERE id = 2",
+    "ALTER TABLE wide RENAME extra TO other; ALTER TABLE wide ALTER id TYPE bigint;
+        DELETE FROM wide WHERE id = 2",
     "ALTER TYPE mood ADD VALUE 'new'",
     "INSERT INTO types (id, e) VALUES (5, 'new')",
     "BEGIN; SAVEPOINT a; INSERT INTO wide VALUES (3, 'rolled back'); ROLLBACK TO a;
@@ -60,7 +71,8 @@ const STATEMENTS: &[&str] = &[
 ];
 
 const MESSAGES: &str = "SELECT pg_logical_emit_message(false, 'alone', 'content');
-    BEGIN; SELECT pg_logical_emit_message(true, 'in', ''); INSERT INTO shared VALUES (-1, 'm'); COMMIT";
+    BEGIN; SELECT pg_logical_emit_message(true, 'in', ''); INSERT INTO shared VALUES (-1, 'm');
+    COMMIT";
 
 /// The options of the stream.
 fn streams(major: u32) -> Vec<&'static [&'static str]> {
@@ -157,15 +169,19 @@ fn a_replay_prints_what_the_live_run_printed() {
 
 /// What is replayed up to a transaction, and from there on, is everything.
 fn parts_follow_each_other(file: &Path, context: &str) {
-    let whole = replayed(&[file], &["--lsn-format", "hex"]);
-    let begins: Vec<&str> = whole
-        .lines()
-        .filter_map(|line| line.split_once("\"begin_lsn\":\"")?.1.split('"').next())
-        .collect();
-    let middle = begins[begins.len() / 2];
-    let hex = ["--lsn-format", "hex"];
-    let first = replayed(&[file], &[&hex[..], &["--until", middle]].concat());
-    let second = replayed(&[file], &[&hex[..], &["--from", middle]].concat());
-    assert!(!first.is_empty() && !second.is_empty(), "{context}");
-    assert_same(&(first + &second), &whole, &format!("{context}: parts at {middle}"));
+    let read = |builder: ReplayBuilder| -> Vec<String> {
+        builder.open().unwrap().map(|event| line(&event.unwrap())).collect()
+    };
+    let events: Vec<_> = Reader::replay(file).open().unwrap().map(Result::unwrap).collect();
+    let whole: Vec<_> = events.iter().map(line).collect();
+    let commits = events.iter().filter_map(|event| Some(event.transaction()?.commit_lsn()));
+    let mut commits: Vec<_> = commits.collect();
+    commits.dedup();
+    assert!(commits.len() > 20, "{context}");
+    for lsn in commits.into_iter().step_by(3) {
+        let mut parts = read(Reader::replay(file).until_lsn(lsn));
+        assert!(parts.len() < whole.len());
+        parts.extend(read(Reader::replay(file).from_lsn(lsn)));
+        assert_same(&parts.join("\n"), &whole.join("\n"), &format!("{context}: parts at {lsn}"));
+    }
 }

@@ -67,6 +67,9 @@ fn compare(fixture: &Fixture<'_>, twin: &str, folder: &Path, more: &[&str]) {
         &without_nullability(&live),
         &context,
     );
+    // Each file alone leaves out what the files before have.
+    let alone: String = files.iter().map(|file| replayed(&[file], &[])).collect();
+    assert_same(&without_nullability(&alone), &without_nullability(&live), &context);
 }
 
 /// Writes transactions, some of which are sent in chunks, until it is stopped.

@@ -15,7 +15,8 @@ const SECRET: &str = "s3cr3t";
 const SETUP: &str = "
     CREATE TYPE secret_pair AS (a int, b text);
     CREATE TABLE people (
-        id int PRIMARY KEY, name text, email text NOT NULL, doc jsonb, tags text[], pair secret_pair,
+        id int PRIMARY KEY, name text, email text NOT NULL, doc jsonb, tags text[],
+        pair secret_pair,
         number int, bytes bytea, plain text);
     ALTER TABLE people REPLICA IDENTITY FULL;
     CREATE TABLE \"Keys\" (\"Key\" text PRIMARY KEY, v int);

@@ -23,11 +23,11 @@ pub(crate) fn run(capture: &Capture) -> Result<(), Failure> {
     report.started(&mut reader);
     report.capturing(&mut reader);
     let captured = write(&mut reader, capture, report);
-    let status = reader.capture_status();
+    let (status, acknowledged) = (reader.capture_status(), reader.health().acknowledged);
     // Also after an error: the capture is ended, and what it has is acknowledged.
     let stopped = reader.stop();
     if let Ok(status) = &status {
-        report.captured(status);
+        report.captured(status, acknowledged);
     }
     captured.and(stopped).map_err(|error| failure(&error))
 }

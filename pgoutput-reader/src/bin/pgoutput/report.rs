@@ -157,7 +157,7 @@ impl Report {
     }
 
     /// Reports what was captured, and masks without effect.
-    pub(crate) fn captured(self, status: &CaptureStatus) {
+    pub(crate) fn captured(self, status: &CaptureStatus, acknowledged: Lsn) {
         for mask in &status.unseen_masks {
             self.print(&format_args!(
                 "warning: --mask {mask} masked nothing: no table with this column was captured"
@@ -165,6 +165,7 @@ impl Report {
         }
         let (messages, path) = (status.messages, status.path.display());
         self.print(&format_args!("captured {messages} messages to {path}"));
+        self.print_verbose(&format_args!("acknowledged up to {acknowledged}"));
     }
 
     /// Reports what is replayed.

@@ -72,8 +72,8 @@ pub(crate) struct Capture {
     #[arg(long, value_enum)]
     pub(crate) origin: Option<OriginArg>,
 
-    /// Start at this LSN, X/Y or decimal, or at the slot's confirmed LSN if that is later. A capture
-    /// that is continued starts after its last change instead.
+    /// Start at this LSN, X/Y or decimal, or at the slot's confirmed LSN if that is later. A
+    /// capture that is continued starts after its last change instead.
     #[arg(long, value_name = "LSN", value_parser = lsn)]
     pub(crate) start_lsn: Option<Lsn>,
 
