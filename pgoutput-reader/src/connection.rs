@@ -78,6 +78,7 @@ pub struct Connection {
     /// The longest time for which the server may be silent while it is waited for; zero is no
     /// limit.
     silence_limit: Duration,
+    #[cfg_attr(not(feature = "reader"), expect(dead_code, reason = "only Reader opens others"))]
     kind: SessionKind,
     /// Whether a command was sent and its result has not been read to the end.
     busy: bool,

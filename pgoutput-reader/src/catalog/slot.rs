@@ -124,36 +124,6 @@ impl Catalog {
         let parameters: SqlParameters = vec![Box::new(slot.to_owned()), Box::new(pid)];
         self.sql.query_within(Some(MESSAGE_LIMIT), query, parameters).map(drop)
     }
-
-    /// Confirms everything before `lsn`, for at most `limit`. PostgreSQL 11 and later.
-    pub(crate) fn advance_slot(
-        &mut self,
-        limit: Duration,
-        slot: &str,
-        lsn: Lsn,
-    ) -> Result<(), Error> {
-        let query = "SELECT advanced.end_lsn::pg_catalog.text
-FROM pg_catalog.pg_replication_slot_advance($1::pg_catalog.text::pg_catalog.name,
-     $2::pg_catalog.text::pg_catalog.pg_lsn) AS advanced";
-        let parameters: SqlParameters = vec![Box::new(slot.to_owned()), Box::new(lsn.to_string())];
-        self.sql.query_within(Some(limit), query, parameters).map(drop)
-    }
-
-    /// Does the same on PostgreSQL 10, which decodes the changes for this.
-    pub(crate) fn consume_slot(
-        &mut self,
-        limit: Duration,
-        slot: &str,
-        lsn: Lsn,
-        options: Vec<String>,
-    ) -> Result<(), Error> {
-        let query = "SELECT pg_catalog.count(*)
-FROM pg_catalog.pg_logical_slot_get_binary_changes($1::pg_catalog.text::pg_catalog.name,
-     $2::pg_catalog.text::pg_catalog.pg_lsn, NULL, VARIADIC $3::pg_catalog.text[])";
-        let parameters: SqlParameters =
-            vec![Box::new(slot.to_owned()), Box::new(lsn.to_string()), Box::new(options)];
-        self.sql.query_within(Some(limit), query, parameters).map(drop)
-    }
 }
 
 fn named(slot: &str) -> SqlParameters {

@@ -23,7 +23,6 @@ pub(super) enum SessionKind {
     Sql,
     /// SQL only, possibly through a pooler, which may give each transaction to another session of
     /// the server. So no setting of the session lasts.
-    #[cfg_attr(not(feature = "reader"), expect(dead_code, reason = "only Reader opens one"))]
     Pooled,
 }
 

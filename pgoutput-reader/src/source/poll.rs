@@ -68,6 +68,8 @@ pub(crate) struct Polling {
     read_through: Option<Lsn>,
     /// Whether this session has ended a batch.
     has_read: bool,
+    /// Whether any session has: until then the slot may be read by another program, and move.
+    has_started: bool,
     /// The number of times that the session can still read changes, if that is limited.
     reads_left: Option<u32>,
     health: Health,
@@ -128,6 +130,7 @@ impl Polling {
             confirmed,
             read_through: None,
             has_read: false,
+            has_started: false,
             reads_left: open::reads_of_session(version),
             health: Health { flushed: confirmed, ..Health::at_start(now) },
             notices: Vec::new(),
@@ -163,13 +166,20 @@ impl Polling {
         if self.opener.advances_to_start { lsn.max(self.opener.start.start_lsn) } else { lsn }
     }
 
+    /// Returns the greatest LSN that the slot may be confirmed at, unless another program has read
+    /// from it. A stored position must fit the slot as it was when this reader connected.
+    fn known_confirmed(&self) -> Lsn {
+        let may_start_anywhere = !self.has_started && self.opener.advances_to_start;
+        if may_start_anywhere { Lsn::MAX } else { self.confirmed.max(self.requested) }
+    }
+
     /// Starts the batch of the transaction that has begun.
     fn begun(&mut self, facts: Facts) -> Result<(), Error> {
         let slot = &self.opener.start.slot;
         let found = facts
             .confirmed
             .ok_or_else(|| Error::from(SetupError::SlotMissing { slot: slot.clone() }))?;
-        let known = self.confirmed.max(self.requested);
+        let known = self.known_confirmed();
         // PostgreSQL 10 confirms the end of a record, which may be after what was requested.
         let is_unknown = open::confirms_ends(self.version) && self.requested > self.confirmed;
         if found > known && !is_unknown {
@@ -200,6 +210,7 @@ impl Polling {
     /// Announces a new stream before the first message if the batch repeats others.
     fn message(&mut self, frame: PollFrame) -> Result<Step<PollFrame>, Error> {
         if self.batch.messages == 0 {
+            self.has_started = true;
             self.process_notices()?;
             self.batch.first_at = Some(Instant::now());
             self.decoder = Decoder::new();
@@ -223,7 +234,7 @@ impl Polling {
             self.phase = Phase::Between { until: now };
             return Ok(None);
         };
-        self.has_read = true;
+        (self.has_read, self.has_started) = (true, true);
         if self.batch.reads {
             let messages = self.batch.messages;
             let took = self.batch.first_at.map_or(Duration::ZERO, |first| now - first);

@@ -1,8 +1,8 @@
 //! The same events, byte for byte.
 
-use pgoutput_harness::Server;
+use pgoutput_harness::{Server, servers};
 use pgoutput_reader::{ReaderBuilder, SchemaOutput};
-use pgoutput_tests::{Fixture, InTime as _, line};
+use pgoutput_tests::{Fixture, InTime as _, is_idle_at, line};
 
 use crate::INTERVAL;
 use crate::workload::{self, SETUP, with_each_server};
@@ -30,6 +30,7 @@ fn compare(server: &Server, set: impl Fn(ReaderBuilder) -> ReaderBuilder) {
         .collect();
     slots.iter().flatten().for_each(|slot| fixture.create_slot(slot));
     workload::write(&fixture);
+    let end = fixture.end();
     for ((name, options), [replicated, polled]) in variants.iter().zip(&slots) {
         let context = format!("PostgreSQL {}, {name}", server.major());
         let builder = || set(fixture.builder().options(options.clone()));
@@ -40,9 +41,10 @@ fn compare(server: &Server, set: impl Fn(ReaderBuilder) -> ReaderBuilder) {
             assert_eq!(expected, found, "{context}, event {index}");
         }
         assert_eq!(expected.len(), found.len(), "{context}");
-        let confirmed = [replicated, polled].map(|slot| fixture.slot_named(slot).confirmed);
-        let distance = confirmed[0].as_u64().abs_diff(confirmed[1].as_u64());
-        assert!(distance <= 1024, "{context}: {confirmed:?}");
+        for slot in [replicated, polled] {
+            let confirmed = fixture.slot_named(slot).confirmed;
+            assert!(is_idle_at(confirmed, end), "{context}: {confirmed}, {end}");
+        }
     }
 }
 
@@ -58,4 +60,30 @@ fn commits_and_schema_changes_are_those_of_a_replication_connection() {
             builder.commits(true).schema_changes(true).schema_output(SchemaOutput::Once)
         });
     });
+}
+
+/// Text is converted to UTF-8, except from SQL_ASCII, where it may be any bytes.
+#[test]
+fn text_in_other_encodings_is_that_of_a_replication_connection() {
+    const SETUP: &str = "CREATE TABLE t (id int PRIMARY KEY, s text)";
+    for server in servers() {
+        for (encoding, text) in [("LATIN1", "'na\u{ef}ve'"), ("SQL_ASCII", "E'caf\\351'")] {
+            let options = format!("ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'");
+            let fixture = Fixture::with_options(server, &options, SETUP);
+            let twin = fixture.database().slot_name("twin");
+            fixture.create_slot(&twin);
+            fixture.run([
+                &format!("INSERT INTO t VALUES (1, {text})") as &str,
+                "CREATE TABLE \"caf\u{e9}\" (id int)",
+                "INSERT INTO \"caf\u{e9}\" VALUES (1)",
+            ]);
+            let expected = read(&fixture, fixture.slot_name(), fixture.builder())
+                .into_iter()
+                .map(|(line, _)| line);
+            let found = read(&fixture, &twin, fixture.builder().poll(INTERVAL));
+            let found: Vec<_> = found.into_iter().map(|(line, _)| line).collect();
+            assert_eq!(found.len(), 2, "{encoding}");
+            assert!(expected.eq(found), "PostgreSQL {}, {encoding}", server.major());
+        }
+    }
 }

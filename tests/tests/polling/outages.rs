@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pgoutput_harness::servers;
-use pgoutput_reader::{Acknowledge, Config, ErrorKind, ReaderBuilder, Reconnect};
+use pgoutput_reader::{Acknowledge, Config, ErrorKind, Next, ReaderBuilder, Reconnect};
 use pgoutput_tests::{Fixture, InTime as _, Network, PUBLICATION, Random, eventually};
 
 use crate::{INTERVAL, polling};
@@ -73,8 +73,7 @@ fn every_event_is_delivered_once_while_connections_are_cut() {
 fn a_slot_in_use_is_retried() {
     for server in servers() {
         let fixture = Fixture::new(server, SETUP);
-        fixture.run(["INSERT INTO t VALUES (1)"]);
-        let other = fixture.builder().connect().unwrap();
+        let mut other = fixture.builder().connect().unwrap();
         let (sender, attempts) = std::sync::mpsc::channel();
         let mut reader = polling(&fixture)
             .reconnect(at_once())
@@ -85,10 +84,17 @@ fn a_slot_in_use_is_retried() {
             .connect()
             .unwrap();
         thread::scope(|scope| {
+            let fixture = &fixture;
             scope.spawn(move || {
                 let cause = attempts.recv_timeout(Duration::from_secs(60)).unwrap();
                 assert_eq!(cause.as_deref(), Some("55006"));
+                // The slot moves before it is free.
+                fixture.run(["INSERT INTO t VALUES (0)"]);
+                other.next_in_time().unwrap().unwrap();
+                let next = other.next_timeout(Duration::from_secs(1)).unwrap();
+                assert!(matches!(next, Next::TimedOut), "{next:?}");
                 other.stop().unwrap();
+                fixture.run(["INSERT INTO t VALUES (1)"]);
             });
             let event = reader.next_in_time().unwrap().unwrap();
             assert_eq!(event.after().unwrap().get::<i32>("id").unwrap(), 1);

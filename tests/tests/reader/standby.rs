@@ -1,6 +1,7 @@
 //! A standby as the source, its promotion, and slots that survive a failover.
 
 use std::thread;
+use std::time::Duration;
 
 use pgoutput_harness::{Server, StopMode, servers_before, servers_from};
 use pgoutput_reader::{
@@ -185,5 +186,38 @@ fn failover_slots_need_a_server_that_supports_them() {
             .slot_creation(SlotCreation::Failover);
         let error = builder.connect().unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Unsupported { needed: 17, .. }), "{error}");
+    }
+}
+
+/// SQL has no history of timelines, so only a replication connection resumes after a promotion.
+#[test]
+fn a_standby_is_polled_and_its_promotion_is_noticed() {
+    let polling = |server: &Server| builder(server).poll(Duration::from_millis(20));
+    for server in servers_from(16) {
+        let pair = Pair::of_major(server.major());
+        let mut reader = pair.while_primary_logs_transactions(|| {
+            let builder = polling(&pair.standby).slot_creation(SlotCreation::IfMissing);
+            builder.connect().unwrap_or_else(|error| panic!("{error}"))
+        });
+        assert_eq!(reader.started().timeline, 1);
+        pair.run("INSERT INTO t VALUES (1)");
+        let event = pair.while_primary_logs_transactions(|| reader.next_in_time());
+        let event = event.unwrap().unwrap();
+        assert_eq!(id(&event), 1);
+        reader.acknowledger().acknowledge(event.position()).unwrap();
+        reader.stop().unwrap();
+        let position: Position = event.position().to_string().parse().unwrap();
+        let resumed = pair.while_primary_logs_transactions(|| {
+            polling(&pair.standby).resume(position.clone()).connect()
+        });
+        drop(resumed.unwrap_or_else(|error| panic!("{error}")));
+        pair.promote();
+        eventually("the promotion", || {
+            let row = pair.standby.client().query_one("SELECT pg_is_in_recovery()", &[]).unwrap();
+            (!row.get::<_, bool>(0)).then_some(())
+        });
+        let refused = refusal(polling(&pair.standby).resume(position.clone()));
+        assert_eq!(refused, HistoryError::TimelineUnknown { expected: 1, found: 2 });
+        drop(builder(&pair.standby).resume(position).connect().unwrap());
     }
 }

@@ -159,11 +159,11 @@ impl ReaderBuilder {
             ));
         }
         self.check_idle()?;
-        let is_in_copy = self.resume.as_ref().is_some_and(|position| {
-            position.identity().copied.as_ref().is_some_and(|copied| !copied.is_complete())
-        });
+        let copied = self.resume.as_ref().and_then(|position| position.identity().copied.as_ref());
+        let is_in_copy =
+            copied.is_some_and(|copied| !copied.is_complete() || copied.to_add().next().is_some());
         if is_in_copy {
-            return refused("the position is inside of an initial copy; to continue the copy");
+            return refused("the position is inside of a copy of tables; continuing it");
         }
         Ok(())
     }

@@ -86,12 +86,9 @@ impl PollOpener {
         slot: SlotFacts,
     ) -> Result<PollOpened, Error> {
         catalog.make_ready(CATALOG_TIMEOUT);
-        connection.set_command_timeout(Some(STEP_TIMEOUT));
-        let version = connection.server_version();
-        let is_sql_ascii = connection.parameter("server_encoding") == Some("SQL_ASCII");
-        let options = self.start.plugin_values(version)?;
+        let statements = self.statements(&mut connection)?;
         Ok(PollOpened {
-            statements: Statements::new(&self.start.slot, version, is_sql_ascii, options),
+            statements,
             connection,
             catalog,
             system,
@@ -99,6 +96,31 @@ impl PollOpener {
             two_phase: slot.two_phase,
             slot_created: slot.created,
         })
+    }
+
+    /// Returns the statements for a connection, whose commands get a timeout.
+    fn statements(&self, connection: &mut Connection) -> Result<Statements, Error> {
+        connection.set_command_timeout(Some(STEP_TIMEOUT));
+        let version = connection.server_version();
+        let is_sql_ascii = connection.parameter("server_encoding") == Some("SQL_ASCII");
+        let options = self.start.plugin_values(version)?;
+        Ok(Statements::new(&self.start.slot, version, is_sql_ascii, options))
+    }
+
+    /// Opens a session without checks, for the end of the reader.
+    pub(super) fn session(&self) -> Result<(Connection, Statements), Error> {
+        let mut connection = Connection::connect_pooled(&self.with_connect_timeout())?;
+        let statements = self.statements(&mut connection)?;
+        Ok((connection, statements))
+    }
+
+    /// Returns the settings with a timeout of connecting, for an attempt that nobody waits for.
+    fn with_connect_timeout(&self) -> Config {
+        let config = self.config.clone();
+        match config.get_connect_timeout() {
+            Some(_) => config,
+            None => config.connect_timeout(STEP_TIMEOUT),
+        }
     }
 
     /// Starts to open another session after one was lost, on a thread. `done` is woken when there
@@ -113,10 +135,7 @@ impl PollOpener {
     }
 
     fn try_again(&self, lost: &LostStream, waits: Waits) -> Result<PollOpened, Error> {
-        let mut config = self.config.clone();
-        if config.get_connect_timeout().is_none() {
-            config = config.connect_timeout(STEP_TIMEOUT);
-        }
+        let config = self.with_connect_timeout();
         let mut connection = Connection::connect_pooled(&config)?;
         connection.set_command_timeout(Some(STEP_TIMEOUT));
         let system = connection.identify_system_by_sql()?;

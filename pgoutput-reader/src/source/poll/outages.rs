@@ -192,7 +192,7 @@ impl Polling {
         let confirmed = if unknown {
             self.requested.max(self.health.server_wal_end)
         } else {
-            self.confirmed.max(self.requested)
+            self.known_confirmed()
         };
         LostStream {
             system_identifier: self.system.system_identifier,

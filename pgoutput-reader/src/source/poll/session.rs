@@ -64,6 +64,11 @@ impl PollSession {
         Self { connection, statements, command: RunningCommand::None }
     }
 
+    /// Replaces the pipe that wakes the session.
+    pub(super) fn set_wake_pipe(&mut self, wake: WakePipe) {
+        self.connection.set_wake_pipe(wake);
+    }
+
     /// Returns whether a transaction is open or a command runs.
     pub(super) fn is_busy(&self) -> bool {
         !matches!(self.command, RunningCommand::None)
