@@ -29,8 +29,6 @@ struct Sample {
 fn added(line: &str) -> Option<Dependencies> {
     let mut names = Vec::new();
     let mut settings = String::new();
-    // In a sentence it is between backticks.
-    let line = line.strip_prefix('`').and_then(|line| line.split('`').next()).unwrap_or(line);
     let mut words = line.strip_prefix("cargo add ")?.split_whitespace();
     while let Some(word) = words.next() {
         match word {

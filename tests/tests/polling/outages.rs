@@ -186,7 +186,8 @@ fn a_silent_server_is_noticed() {
     }
 }
 
-/// The timeouts of the role would end a poll that takes long, before the next statement resets them.
+/// The timeouts of the role would end a poll that takes long, before the next statement resets
+/// them.
 #[test]
 fn no_timeout_of_the_database_ends_a_poll() {
     for server in servers() {

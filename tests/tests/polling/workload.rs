@@ -31,15 +31,16 @@ pub(crate) fn write(fixture: &Fixture<'_>) {
     fixture.run([
         "INSERT INTO t VALUES (1, 1.50, 'one'), (2, NULL, E'two\\nlines'), (3, 'NaN', '')",
         "UPDATE t SET v = 'changed' WHERE id = 1; UPDATE t SET id = 20 WHERE id = 2",
-        "BEGIN; INSERT INTO t VALUES (30, 1, 'kept'); SAVEPOINT a; INSERT INTO t VALUES (31, 1, ''); \
-         ROLLBACK TO a; SAVEPOINT b; INSERT INTO t VALUES (32, 1, 'kept'); RELEASE b; COMMIT",
+        "BEGIN; INSERT INTO t VALUES (30, 1, 'kept'); SAVEPOINT a; INSERT INTO t VALUES (31, 1, \
+         ''); ROLLBACK TO a; SAVEPOINT b; INSERT INTO t VALUES (32, 1, 'kept'); RELEASE b; COMMIT",
         "BEGIN; DELETE FROM t; ROLLBACK",
         "INSERT INTO kinds VALUES (1, 'so so', (1, 'a, \"b\"'), 'x', '12.34', \
          '2020-02-29 12:34:56.789+02', '1 mon 2 days 03:04:05', 0.1, '\\xdeadbeef', \
          '{\"a\": [1, null]}', '{1,NULL,3}', '[1,5)', 7, 'pg_catalog.pg_class'), \
-         (2, NULL, NULL, NULL, NULL, 'infinity', '-1 year', 'NaN', '', 'null', '{}', 'empty', 0, NULL)",
-        "INSERT INTO full_row VALUES (1, 'a'), (2, NULL); UPDATE full_row SET note = 'b' WHERE id = 1; \
-         DELETE FROM full_row WHERE id = 2",
+         (2, NULL, NULL, NULL, NULL, 'infinity', '-1 year', 'NaN', '', 'null', '{}', \
+         'empty', 0, NULL)",
+        "INSERT INTO full_row VALUES (1, 'a'), (2, NULL); UPDATE full_row SET note = 'b' WHERE id \
+         = 1; DELETE FROM full_row WHERE id = 2",
         "INSERT INTO toasted VALUES (1, repeat('large ', 2000), 'a'); \
          UPDATE toasted SET small = 'b'; UPDATE toasted SET id = 2",
         "INSERT INTO \"Añ \"\"o\" VALUES (1, 'ü'); UPDATE \"Añ \"\"o\" SET \"Id\" = 2",
@@ -56,14 +57,16 @@ pub(crate) fn write(fixture: &Fixture<'_>) {
         "UPDATE t SET amount = 3 WHERE id = 50",
         "ALTER TABLE t ALTER amount TYPE text; INSERT INTO t VALUES (51, 'text', NULL)",
         "TRUNCATE full_row, toasted",
-        "CREATE TABLE made (id int PRIMARY KEY); INSERT INTO made VALUES (1); DROP TABLE no_columns",
+        "CREATE TABLE made (id int PRIMARY KEY); INSERT INTO made VALUES (1); \
+         DROP TABLE no_columns",
     ]);
     if fixture.major() >= 14 {
         fixture.run([
             "SELECT pg_logical_emit_message(false, 'outside', 'text ü')",
-            "BEGIN; INSERT INTO made VALUES (2); SELECT pg_logical_emit_message(true, 'in', '\\x00ff'); \
-             SELECT pg_logical_emit_message(false, 'beside', ''); ROLLBACK",
-            "BEGIN; INSERT INTO made VALUES (3); SELECT pg_logical_emit_message(true, 'in', 'it'); COMMIT",
+            "BEGIN; INSERT INTO made VALUES (2); SELECT pg_logical_emit_message(true, 'in', \
+             '\\x00ff'); SELECT pg_logical_emit_message(false, 'beside', ''); ROLLBACK",
+            "BEGIN; INSERT INTO made VALUES (3); \
+             SELECT pg_logical_emit_message(true, 'in', 'it'); COMMIT",
         ]);
     }
     origin(fixture);

@@ -77,10 +77,10 @@ pub(crate) enum Command {
         after_help = "Nothing is changed on the server, and nothing is confirmed in the slot. \
         Read a statement before you run it; those that end a session or drop a slot say what is \
         lost.\n\
-        Severities: error, reading fails or statements of other programs on the server do; warning, \
-        reading works and something should be changed or known; ok.\n\
-        Exit status: 0 if all is ok; 1 if there is a warning or an error, also if the server cannot \
-        be reached; 2 for invalid usage."
+        Severities: error, reading fails or statements of other programs on the server do; \
+        warning, reading works and something should be changed or known; ok.\n\
+        Exit status: 0 if all is ok; 1 if there is a warning or an error, also if the server \
+        cannot be reached; 2 for invalid usage."
     )]
     Doctor(Doctor),
     /// List, create, drop and move replication slots.

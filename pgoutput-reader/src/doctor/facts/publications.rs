@@ -82,9 +82,9 @@ pub(in crate::doctor) struct Publication {
 impl Publication {
     /// Returns whether it is known to be older than everything that the slot has yet to decode.
     ///
-    /// The server keeps no time at which either was created. It keeps the transaction that wrote the
-    /// publication's row last, and the oldest one whose effects on the catalogue the slot may still
-    /// have to see. That one may be older than the slot itself, if another slot needs it.
+    /// The server keeps no time at which either was created. It keeps the transaction that wrote
+    /// the publication's row last, and the oldest one whose effects on the catalogue the slot may
+    /// still have to see. That one may be older than the slot itself, if another slot needs it.
     pub(in crate::doctor) fn is_older(&self, slot: &Slot) -> bool {
         match (self.xmin, slot.catalog_xmin) {
             (Some(written), Some(oldest)) => is_before(written, oldest),

@@ -132,8 +132,8 @@ fn younger(facts: &Facts, publication: &Publication) -> Option<Finding> {
         Peeked::Unknown(reason) => Some(Finding::ok(
             object,
             format_args!(
-                "it is not known whether publication \"{name}\" is older than the changes that slot \
-                 \"{slot_name}\" delivers next, since the server did not decode them: {reason}"
+                "it is not known whether publication \"{name}\" is older than the changes that \
+                 slot \"{slot_name}\" delivers next, since the server did not decode them: {reason}"
             ),
         )),
         Peeked::Missing => {

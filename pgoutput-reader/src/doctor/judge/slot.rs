@@ -240,8 +240,8 @@ fn catalog_age(name: &str, slot: &Slot) -> Option<Finding> {
             format_args!("slot \"{name}\""),
             format_args!(
                 "slot \"{name}\" keeps the catalogue rows of the last {age} transactions \
-                 (catalog_xmin), so that VACUUM cannot freeze them: read the slot, or drop it if it \
-                 is not needed any more (its changes are then lost)"
+                 (catalog_xmin), so that VACUUM cannot freeze them: read the slot, or drop it if \
+                 it is not needed any more (its changes are then lost)"
             ),
         )
         .cure(slot.row.active_pid.is_none().then(|| drop_slot(name)))

@@ -165,8 +165,8 @@ impl PollOpened {
     }
 }
 
-/// Returns the number of times that a session of this server can read changes before it fails. Older
-/// minor versions register callbacks each time, and have space for ten.
+/// Returns the number of times that a session of this server can read changes before it fails.
+/// Older minor versions register callbacks each time, and have space for ten.
 pub(super) fn reads_of_session(version: ServerVersion) -> Option<u32> {
     let repaired = match version.major() {
         11 => 20,

@@ -38,7 +38,8 @@ fn server(major: u32) -> (Server, String) {
         .unwrap();
     let roles = "CREATE ROLE secret LOGIN REPLICATION PASSWORD 'swordfish';
                  CREATE ROLE banned LOGIN REPLICATION; CREATE ROLE encrypted LOGIN REPLICATION;
-                 CREATE ROLE nologin REPLICATION; CREATE ROLE full LOGIN REPLICATION CONNECTION LIMIT 0;
+                 CREATE ROLE nologin REPLICATION;
+                 CREATE ROLE full LOGIN REPLICATION CONNECTION LIMIT 0;
                  CREATE ROLE outside LOGIN REPLICATION";
     server.client().batch_execute(roles).unwrap();
     (server, root)

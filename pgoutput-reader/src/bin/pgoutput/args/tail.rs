@@ -10,8 +10,8 @@ use pgoutput_reader::{Lsn, Origin, Streaming};
 use super::{MetricsArgs, Objects, Selection, Source, Verbosity, lsn, seconds, size};
 
 /// The text of --table, which limits an initial copy too.
-const TABLE: &str = "Print only the objects of this table; may be repeated. Written as in SQL, with \
-    its schema: public.orders or 'public.\"Orders\"'; * stands for any characters, as in \
+const TABLE: &str = "Print only the objects of this table; may be repeated. Written as in SQL, \
+    with its schema: public.orders or 'public.\"Orders\"'; * stands for any characters, as in \
     'public.events_*'. With --snapshot initial, only these tables are copied: name each of them, \
     and give the same when a copy is continued. 'public.orders WHERE id > 100' copies only some of \
     its rows, and all its changes are printed. Not together with --snapshot added";

@@ -54,8 +54,8 @@ fn refuse(arguments: &PublicationCreate, refused: &[Refused]) -> Failure {
         }
     }
     Failure::Run(format!(
-        "publication \"{}\" was not created: cure these tables, leave them out, use --publish insert \
-         alone, or create it all the same with --allow-failing-updates",
+        "publication \"{}\" was not created: cure these tables, leave them out, use --publish \
+         insert alone, or create it all the same with --allow-failing-updates",
         arguments.name
     ))
 }
