@@ -1,5 +1,6 @@
 //! Runs a command with a throwaway server, once for each major version that tests use. `PGHOST` and
-//! other variables name the server and an empty database.
+//! other variables name the server and an empty database. `PGOUTPUT_THROWAWAY_SERVER` repeats
+//! `PGHOST`, so that a command that destroys data can refuse another server.
 //!
 //! ```text
 //! cargo run -p pgoutput-harness --bin with_server -- psql
@@ -32,6 +33,7 @@ fn run() -> Result<bool, Box<dyn Error>> {
             .env_remove("DATABASE_URL")
             .env_remove("PGSERVICE")
             .env("PGHOST", server.socket_folder())
+            .env("PGOUTPUT_THROWAWAY_SERVER", server.socket_folder())
             .env("PGPORT", server.port().to_string())
             .env("PGUSER", "postgres")
             .env("PGDATABASE", database.name())
