@@ -6,8 +6,8 @@ use std::thread;
 use pgoutput_reader::{Acknowledge, Reader, ReaderBuilder, SlotCreation, Snapshot, StreamOptions};
 use pyo3::prelude::*;
 
+use crate::error::{config_exception, exception, own};
 use crate::reader::SIGNAL_INTERVAL;
-use crate::{Error, exception};
 
 /// The settings of a reader: a dictionary with these keys.
 #[derive(FromPyObject)]
@@ -21,7 +21,7 @@ pub(crate) struct Settings {
     snapshot: bool,
     messages: bool,
     binary: bool,
-    manual: bool,
+    pub(crate) manual: bool,
     resume: Option<String>,
 }
 
@@ -43,9 +43,8 @@ impl Settings {
             builder = builder.acknowledge(Acknowledge::Manual);
         }
         if let Some(position) = self.resume {
-            let position =
-                position.parse().map_err(|error| exception(pgoutput_reader::Error::from(error)))?;
-            builder = builder.resume(position);
+            let position = position.parse().map_err(pgoutput_reader::Error::from);
+            builder = builder.resume(position.map_err(|error| config_exception(&error))?);
         }
         Ok(builder)
     }
@@ -55,7 +54,7 @@ impl Settings {
 /// connection is then closed as soon as it exists, and a slot that was requested may remain.
 pub(crate) fn connect(py: Python<'_>, settings: Settings) -> PyResult<Reader> {
     let mut builder = settings.builder()?;
-    let stop = builder.stop_handle().map_err(exception)?;
+    let stop = builder.stop_handle().map_err(|error| exception(&error))?;
     let (sender, mut receiver) = mpsc::channel();
     let connect = move || {
         // The receiver is gone after a signal.
@@ -64,14 +63,14 @@ pub(crate) fn connect(py: Python<'_>, settings: Settings) -> PyResult<Reader> {
     thread::Builder::new()
         .name("pgoutput-connect".into())
         .spawn(connect)
-        .map_err(|error| Error::new_err(format!("no thread can be started: {error}")))?;
+        .map_err(|error| own("io", format!("no thread can be started: {error}")))?;
     loop {
         let receiver = &mut receiver;
         match py.detach(move || receiver.recv_timeout(SIGNAL_INTERVAL)) {
-            Ok(connected) => return connected.map_err(exception),
+            Ok(connected) => return connected.map_err(|error| exception(&error)),
             Err(RecvTimeoutError::Timeout) => py.check_signals().inspect_err(|_| stop.stop())?,
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(Error::new_err("the thread that connects has panicked"));
+                return Err(own("other", "the thread that connects has panicked"));
             }
         }
     }

@@ -1,8 +1,9 @@
 """Connection strings from keyword arguments. No server is needed."""
 
 import unittest
+from pathlib import Path
 
-from pgoutput_reader.conninfo import conninfo
+from pgoutput_reader._conninfo import conninfo
 
 
 class ConninfoTest(unittest.TestCase):
@@ -20,6 +21,15 @@ class ConninfoTest(unittest.TestCase):
         self.assertEqual(conninfo(uri, {}), uri)
         self.assertEqual(conninfo(uri, {"password": "a&b"}), f"{uri}?password=a%26b")
         self.assertEqual(conninfo(f"{uri}?user=u", {"port": 1}), f"{uri}?user=u&port=1")
+        self.assertEqual(conninfo("postgresql:///?", {"user": "u"}), "postgresql:///?user=u")
+
+    def test_a_value_is_text_a_number_or_a_path(self):
+        self.assertEqual(conninfo(None, {"sslrootcert": Path("/a b")}), "sslrootcert='/a b'")
+        for value in (b"h", ["h"], 1.5):
+            with self.assertRaisesRegex(TypeError, "^host must be"):
+                conninfo(None, {"host": value})
+        with self.assertRaisesRegex(TypeError, "^dsn must be a str, not int"):
+            conninfo(5, {})
 
 
 if __name__ == "__main__":

@@ -2,25 +2,34 @@
 
     import pgoutput_reader
 
-    reader = pgoutput_reader.LogicalReplicationReader(
+    with pgoutput_reader.LogicalReplicationReader(
         publication_name="my_publication", slot_name="my_slot", dsn="postgresql://app@localhost/app"
-    )
-    for event in reader:
-        print(event.json(indent=2))
-    reader.stop()
+    ) as reader:
+        for event in reader:
+            print(event.json(indent=2))
 """
 
-from ._native import ConfigError, Error, __version__
-from .event import ChangeEvent, ColumnDefinition, TableSchema, Transaction
-from .reader import LogicalReplicationReader
+from ._errors import ConfigError, Error
+from ._event import (
+    ChangeEvent,
+    ColumnDefinition,
+    LogicalMessage,
+    TableSchema,
+    Transaction,
+    Truncate,
+)
+from ._native import __version__
+from ._reader import LogicalReplicationReader
 
 __all__ = [
     "ChangeEvent",
     "ColumnDefinition",
     "ConfigError",
     "Error",
+    "LogicalMessage",
     "LogicalReplicationReader",
     "TableSchema",
     "Transaction",
+    "Truncate",
     "__version__",
 ]

@@ -2,11 +2,8 @@
 
 import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 from uuid import UUID
-
-if TYPE_CHECKING:
-    from .event import ColumnDefinition
 
 
 def timestamp(text: str) -> datetime.datetime:
@@ -14,15 +11,15 @@ def timestamp(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(text)
 
 
-def value(column: "Optional[ColumnDefinition]", field: Any) -> Any:
+def value(type_id: Optional[int], field: Any) -> Any:
     """Returns the Python value of a column. Its type is that of the oid: a domain, an enum or
     another type of the user stays as JSON has it."""
-    if column is None or field is None:
+    if type_id is None or field is None:
         return field
-    read = _ELEMENTS.get(column.type_id)
+    read = _ELEMENTS.get(type_id)
     if read is not None:
         return _array(read, field)
-    read = _SCALARS.get(column.type_id)
+    read = _SCALARS.get(type_id)
     return field if read is None else _read(read, field)
 
 
