@@ -13,10 +13,12 @@
 //! # Ok::<(), pgoutput_reader::Error>(())
 //! ```
 //!
-//! Nothing is changed on the server. The checks open a replication connection and an SQL
-//! connection, as a reader does, and query the catalogue. Only if the catalogue leaves open whether
-//! a publication existed at the position of the slot, the server decodes the slot's next changes,
-//! for two seconds at most, and sends none of them; the slot is in use meanwhile.
+//! No setting, table or publication is changed, and nothing is confirmed. The checks open a
+//! replication connection and an SQL connection, as a reader does, and query the catalogue. Only if
+//! the catalogue leaves open whether a publication existed at the position of the slot, the server
+//! decodes the slot's next changes, for two seconds at most, and sends none of them. The slot is in
+//! use meanwhile, and its `inactive_since` starts again (PostgreSQL 17 and later). With
+//! `idle_replication_slot_timeout` the question is left open.
 
 mod access;
 mod facts;

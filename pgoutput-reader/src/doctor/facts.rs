@@ -43,6 +43,9 @@ macro_rules! setting {
 }
 pub(super) use setting;
 
+/// Why nothing is decoded for the sake of a check.
+const IDLE: &str = "that would restart idle_replication_slot_timeout";
+
 /// What was asked for, and what is known. A fact that is `None` was not queried, or could not be.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
@@ -123,7 +126,11 @@ impl Facts {
         }
         for publication in self.publications.iter().flatten() {
             if publication.tables.is_some() && !publication.is_older(slot) {
-                let peeked = peek::peek(connection, name, &publication.name);
+                let peeked = match slot.settings.idle_timeout {
+                    // Decoding counts as reading: the slot would be idle only from now on.
+                    Some(_) => Peeked::Unknown(IDLE.into()),
+                    None => peek::peek(connection, name, &publication.name),
+                };
                 self.peeked.push((publication.name.clone(), peeked));
             }
         }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use pgoutput_decode::Printable;
 
+use crate::sql::printable::printable;
+
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "json", derive(serde::Serialize))]
@@ -52,7 +54,7 @@ pub struct Finding {
     pub message: String,
     /// The statements that fix it, to be run one after the other in one session on the database,
     /// each without a semicolon at its end. Names in them are quoted; characters that are not
-    /// printable are as they are. Empty if nothing is to be fixed, or no SQL can.
+    /// printable are escaped as in `U&"\+00000a"`. Empty if nothing is to be fixed, or no SQL can.
     pub sql: Vec<String>,
 }
 
@@ -74,9 +76,10 @@ impl Finding {
         Self::new(Severity::Error, object, message)
     }
 
-    /// Adds the statements of a cure.
+    /// Adds the statements of a cure, unless one of them cannot be written.
     pub(super) fn cure(mut self, statements: impl IntoIterator<Item = String>) -> Self {
-        self.sql.extend(statements);
+        let statements = statements.into_iter().map(|statement| printable(&statement));
+        self.sql.extend(statements.collect::<Option<Vec<_>>>().unwrap_or_default());
         self
     }
 }

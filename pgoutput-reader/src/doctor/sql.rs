@@ -1,6 +1,7 @@
 //! Names and texts in the statements of a cure.
 
 use crate::sql::names::escaped;
+use crate::sql::slot::SlotRow;
 
 /// A name from the catalogue, as the server quotes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,6 +52,12 @@ pub(super) fn literal(text: &str) -> String {
     format!("{escape}'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
+/// Returns whether an object such as a publication can have this name: the server would cut off a
+/// longer one.
+pub(super) fn is_name(name: &str) -> bool {
+    (1..=63).contains(&name.len()) && !name.contains('\0')
+}
+
 /// Returns whether a slot can have this name.
 pub(super) fn is_slot_name(name: &str) -> bool {
     (1..=63).contains(&name.len())
@@ -67,6 +74,21 @@ pub(super) fn other_slot_name(name: &str) -> String {
 /// Returns the statement that creates a slot.
 pub(super) fn create_slot(name: &str) -> String {
     format!("SELECT pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput')", literal(name))
+}
+
+/// Returns the statement that creates a slot with the options of another one. A server that does
+/// not have an option does not report it.
+pub(super) fn create_slot_like(name: &str, like: &SlotRow) -> String {
+    let mut options = String::new();
+    for (option, is_set) in [("twophase", like.two_phase), ("failover", like.failover)] {
+        if is_set == Some(true) {
+            options = options + ", " + option + " => true";
+        }
+    }
+    format!(
+        "SELECT pg_catalog.pg_create_logical_replication_slot({}, 'pgoutput'{options})",
+        literal(name)
+    )
 }
 
 /// Returns the statement that drops a slot.

@@ -65,6 +65,25 @@ fn the_library_returns_what_the_program_prints() {
 }
 
 #[test]
+fn a_quiet_report_has_only_what_is_to_be_fixed() {
+    for server in servers() {
+        let scene = Scene::new(server);
+        scene.sql("CREATE PUBLICATION my_publication FOR TABLE orders");
+        let dsn = scene.database.dsn();
+        let run = |publication: &str| {
+            let arguments = ["doctor", "-q", "--dsn", &dsn, "--publication", publication];
+            let output = finished(program().args(arguments));
+            (output.status.code(), String::from_utf8(output.stdout).unwrap())
+        };
+        assert_eq!(run("my_publication"), (Some(0), String::new()));
+        let (status, text) = run("other");
+        assert_eq!(status, Some(1));
+        assert!(text.starts_with("error    publication \"other\" does not exist"), "{text}");
+        assert!(text.ends_with("\n1 error, 0 warnings\n") && !text.contains("\nok "), "{text}");
+    }
+}
+
+#[test]
 fn invalid_usage_and_a_closed_output_are_errors() {
     for arguments in [&["doctor", "--slots", "s"][..], &["doctor", "--dsn", "x:y@h/d"]] {
         let output = finished(program().args(arguments));

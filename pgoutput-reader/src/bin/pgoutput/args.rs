@@ -74,7 +74,11 @@ pub(crate) enum Command {
     Snapshot(Snapshot),
     /// Check everything that reading needs, and print the SQL that fixes what is wrong.
     #[command(
-        after_help = "Nothing is changed on the server, and nothing is confirmed in the slot. \
+        after_help = "No setting, table or publication is changed, and nothing is confirmed in the \
+        slot. If the catalogue leaves open whether a publication is older than the slot, the \
+        server decodes the slot's next changes: the slot is in use for up to two seconds for each \
+        such publication, and its inactive_since starts again. With idle_replication_slot_timeout \
+        that is not done.\n\
         Read a statement before you run it; those that end a session or drop a slot say what is \
         lost.\n\
         Severities: error, reading fails or statements of other programs on the server do; \

@@ -26,8 +26,11 @@ pub(crate) fn run(arguments: &Doctor) -> Result<bool, Failure> {
         checkup = checkup.publication(publication);
     }
     let mut out = stdout::open().map_err(Failure::Run)?;
-    let findings = checkup.check();
-    let text = if arguments.json { json(&findings)? } else { report(&findings) };
+    let mut findings = checkup.check();
+    if arguments.quiet {
+        findings.retain(|finding| finding.severity > Severity::Ok);
+    }
+    let text = if arguments.json { json(&findings)? } else { report(&findings, arguments.quiet) };
     match out.write_all(text.as_bytes()) {
         // Nobody reads it any more. The exit status still counts.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
@@ -36,8 +39,8 @@ pub(crate) fn run(arguments: &Doctor) -> Result<bool, Failure> {
     Ok(findings.iter().any(|finding| finding.severity > Severity::Ok))
 }
 
-/// One block for each finding, and a summary.
-fn report(findings: &[Finding]) -> String {
+/// One block for each finding, and a summary. If nothing is to be fixed, a quiet report is empty.
+fn report(findings: &[Finding], is_quiet: bool) -> String {
     // Writing to a text cannot fail.
     let mut text = String::new();
     for finding in findings {
@@ -57,6 +60,7 @@ fn report(findings: &[Finding]) -> String {
     };
     let (errors, warnings) = (number(Severity::Error), number(Severity::Warning));
     let _ = match (errors, warnings) {
+        (0, 0) if is_quiet => Ok(()),
         (0, 0) => writeln!(text, "\nnothing to fix"),
         _ => writeln!(text, "\n{}, {}", plural(errors, "error"), plural(warnings, "warning")),
     };

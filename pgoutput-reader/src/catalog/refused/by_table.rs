@@ -12,12 +12,19 @@ use crate::server_version::ServerVersion;
 use crate::sql::names::bytes;
 use crate::sql::publications::publications;
 
+/// SQL: all publications, for a `FROM`. The server looks at each one that has the table.
+macro_rules! all {
+    () => {
+        "pg_catalog.pg_publication"
+    };
+}
+
 /// CTEs up to `found`: tables without a replica identity.
 macro_rules! no_identity {
     () => {
         concat!(
             "WITH RECURSIVE ",
-            members!("", "true"),
+            members!(all!(), "", "true"),
             ", found AS (
     SELECT 'identity' AS cause, class.oid, member.publication_id, member.listed_id,
            false AS is_virtual
@@ -37,12 +44,29 @@ macro_rules! no_identity {
     };
 }
 
-/// One row for each table, publication and cause of the CTE `found`: 101 at most. The columns of
-/// the replica identity, of the column list, and the row filter are given as SQL.
+/// One row for each table of the publications `$1`, publication of any name, and cause of the CTE
+/// `found`: 101 at most. The columns of the replica identity, of the column list, and the row
+/// filter are given as SQL.
 macro_rules! by_table {
     ($key:expr, $list:expr, $filter:expr) => {
         concat!(
-            "SELECT found.cause, ",
+            ", asked (table_id) AS (
+    SELECT tables.relid
+    FROM ",
+            publications!("$1"),
+            " AS publication
+    CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(publication.pubname::pg_catalog.text)
+         AS tables
+    UNION
+    SELECT partition.inhrelid
+    FROM asked
+    JOIN pg_catalog.pg_class AS parent
+         ON parent.oid OPERATOR(pg_catalog.=) asked.table_id
+        AND parent.relkind OPERATOR(pg_catalog.=) 'p'
+    JOIN pg_catalog.pg_inherits AS partition
+         ON partition.inhparent OPERATOR(pg_catalog.=) parent.oid
+)
+SELECT found.cause, ",
             bytes!(
                 "pg_catalog.concat(
         pg_catalog.quote_ident(namespace.nspname::pg_catalog.text), '.'::pg_catalog.text,
@@ -92,7 +116,9 @@ macro_rules! by_table {
        found.is_virtual
 FROM (SELECT DISTINCT found.cause, found.oid, found.publication_id, found.listed_id,
              found.is_virtual
-      FROM found) AS found
+      FROM found
+      WHERE EXISTS (SELECT FROM asked
+                    WHERE asked.table_id OPERATOR(pg_catalog.=) found.oid)) AS found
 JOIN pg_catalog.pg_class AS class ON class.oid OPERATOR(pg_catalog.=) found.oid
 JOIN pg_catalog.pg_namespace AS namespace
      ON namespace.oid OPERATOR(pg_catalog.=) class.relnamespace
@@ -152,9 +178,10 @@ const NO_IDENTITY: &str = concat!(
 const NO_IDENTITY_WITH_LISTS: &str =
     concat!(no_identity!(), by_table!("'{}'::pg_catalog.bytea[]", list!(), filter!()));
 
-const BY_LIST: &str = concat!(list_causes!(), by_table!(key!(), list!(), filter!()));
+const BY_LIST: &str = concat!(list_causes!(all!()), by_table!(key!(), list!(), filter!()));
 
-const BY_GENERATED: &str = concat!(generated_causes!(), by_table!(key!(), list!(), filter!()));
+const BY_GENERATED: &str =
+    concat!(generated_causes!(all!()), by_table!(key!(), list!(), filter!()));
 
 /// A published table whose UPDATE and DELETE the server refuses, for one publication and cause.
 /// Names are quoted as in SQL.
@@ -207,8 +234,8 @@ impl RefusedTable {
 }
 
 impl Catalog {
-    /// Returns the tables of these publications whose UPDATE and DELETE the server refuses: 101 at
-    /// most for each kind of cause.
+    /// Returns the tables of these publications whose UPDATE and DELETE the server refuses, be it
+    /// for another publication: 101 at most for each kind of cause.
     pub(crate) fn refused_tables(
         &mut self,
         version: ServerVersion,

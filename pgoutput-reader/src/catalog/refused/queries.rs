@@ -33,15 +33,16 @@ pub(super) use identity;
 /// `listed` has them as the publication lists them. `member` also has their partitions, which are
 /// the tables that are written. The condition may refer to `publication`. `$materialized` is the
 /// word, or nothing for a query that runs before PostgreSQL 12 too, which does not know it.
+/// `$publications` are the publications, for a `FROM`.
 macro_rules! members {
-    ($materialized:literal, $condition:literal) => {
+    ($publications:expr, $materialized:literal, $condition:literal) => {
         concat!(
             "listed AS ",
             $materialized,
             " (
     SELECT publication.oid AS publication_id, tables.relid AS table_id
     FROM ",
-            publications!("$1"),
+            $publications,
             " AS publication
     CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(publication.pubname::pg_catalog.text)
          AS tables
@@ -110,10 +111,11 @@ GROUP BY refused.cause"
 /// published, and the identity that of the partition: columns are compared by name. A Var of the
 /// filter's tree has its column in `varattno`.
 macro_rules! list_causes {
-    () => {
+    ($publications:expr) => {
         concat!(
             "WITH RECURSIVE ",
             members!(
+                $publications,
                 "MATERIALIZED ",
                 "EXISTS (SELECT FROM pg_catalog.pg_publication_rel AS entry
                   WHERE entry.prpubid OPERATOR(pg_catalog.=) publication.oid
@@ -168,7 +170,7 @@ pub(super) use list_causes;
 /// (PostgreSQL 18 and later).
 /// Virtual ones never are; where there is a column list, the list decides.
 macro_rules! generated_causes {
-    () => {
+    ($publications:expr) => {
         concat!(
             "WITH RECURSIVE generated AS MATERIALIZED (
     SELECT attribute.attrelid, attribute.attnum,
@@ -177,7 +179,7 @@ macro_rules! generated_causes {
     WHERE attribute.attgenerated OPERATOR(pg_catalog.=) ANY ('{s,v}'::pg_catalog.\"char\"[])
       AND NOT attribute.attisdropped
 ), ",
-            members!("MATERIALIZED ", "EXISTS (SELECT FROM generated)"),
+            members!($publications, "MATERIALIZED ", "EXISTS (SELECT FROM generated)"),
             ", found AS (
     SELECT 'generated' AS cause, class.oid, member.publication_id, member.listed_id,
            generated.is_virtual
@@ -206,7 +208,9 @@ macro_rules! generated_causes {
 pub(super) use generated_causes;
 
 /// Column lists and row filters that do not fit the replica identity (PostgreSQL 15 and later).
-pub(in crate::catalog) const BY_LIST: &str = concat!(list_causes!(), by_cause!());
+pub(in crate::catalog) const BY_LIST: &str =
+    concat!(list_causes!(publications!("$1")), by_cause!());
 
 /// Generated columns of a replica identity that are not published (PostgreSQL 18 and later).
-pub(in crate::catalog) const BY_GENERATED: &str = concat!(generated_causes!(), by_cause!());
+pub(in crate::catalog) const BY_GENERATED: &str =
+    concat!(generated_causes!(publications!("$1")), by_cause!());

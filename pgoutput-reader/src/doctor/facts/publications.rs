@@ -29,17 +29,35 @@ ORDER BY named.ordinal"
 );
 
 /// One row: tables of users that have a replica identity, and how many have none. Those of
-/// extensions are left out.
+/// extensions are left out. From PostgreSQL 18 on an identity with generated columns is as good as
+/// none, since a publication does not publish these by default.
 const CANDIDATES: &str = concat!(
-    "WITH candidate AS (
+    "WITH generated AS (
+    SELECT attribute.attrelid, attribute.attnum
+    FROM pg_catalog.pg_attribute AS attribute
+    WHERE pg_catalog.current_setting('server_version_num'::pg_catalog.text)::pg_catalog.int4
+              OPERATOR(pg_catalog.>=) 180000
+      AND (pg_catalog.to_jsonb(attribute) OPERATOR(pg_catalog.->>)
+               'attgenerated'::pg_catalog.text)
+          OPERATOR(pg_catalog.<>) ''::pg_catalog.text
+      AND NOT attribute.attisdropped
+      AND attribute.attrelid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid
+), candidate AS (
     SELECT namespace.nspname, class.relname,
-           class.relreplident OPERATOR(pg_catalog.=) 'f' OR EXISTS (
+           class.relreplident OPERATOR(pg_catalog.=) 'f' AND NOT EXISTS (
+               SELECT FROM generated
+               WHERE generated.attrelid OPERATOR(pg_catalog.=) class.oid) OR EXISTS (
                SELECT FROM pg_catalog.pg_index AS identity
                WHERE identity.indrelid OPERATOR(pg_catalog.=) class.oid
                  AND identity.indisvalid AND identity.indimmediate
                  AND (class.relreplident OPERATOR(pg_catalog.=) 'd' AND identity.indisprimary
                       OR class.relreplident OPERATOR(pg_catalog.=) 'i'
-                         AND identity.indisreplident)) AS has_identity
+                         AND identity.indisreplident)
+                 AND NOT EXISTS (
+                     SELECT FROM generated
+                     WHERE generated.attrelid OPERATOR(pg_catalog.=) class.oid
+                       AND generated.attnum OPERATOR(pg_catalog.=) ANY (
+                           identity.indkey::pg_catalog.int2[]))) AS has_identity
     FROM pg_catalog.pg_class AS class
     JOIN pg_catalog.pg_namespace AS namespace
          ON namespace.oid OPERATOR(pg_catalog.=) class.relnamespace

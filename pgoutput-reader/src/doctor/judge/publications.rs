@@ -2,7 +2,7 @@
 
 use crate::doctor::facts::{Candidates, Facts, Peeked, Publication, Slot};
 use crate::doctor::finding::Finding;
-use crate::doctor::sql::{create_slot, drop_slot};
+use crate::doctor::sql::{create_slot_like, drop_slot, is_name};
 
 /// The most tables in a statement.
 const NAMED: usize = 50;
@@ -12,7 +12,14 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         facts.existing_publications.as_deref().map(unasked).into_iter().collect();
     for publication in facts.publications.iter().flatten() {
         findings.push(finding(facts, publication));
-        findings.extend(younger(facts, publication));
+        let mut younger = younger(facts, publication);
+        // The slot is recreated once for all publications.
+        if let Some(again) = younger.as_mut()
+            && findings.iter().any(|earlier| earlier.sql == again.sql)
+        {
+            again.sql.clear();
+        }
+        findings.extend(younger);
     }
     findings
 }
@@ -39,6 +46,16 @@ fn finding(facts: &Facts, publication: &Publication) -> Finding {
     let name = &publication.name;
     let object = format!("publication \"{name}\"");
     let candidates = facts.candidates.as_ref();
+    if !is_name(name) {
+        return Finding::error(
+            object,
+            format_args!(
+                "no publication can have the name \"{name}\": names have 1 to 63 bytes, and this \
+                 one has {}: name another one",
+                name.len()
+            ),
+        );
+    }
     match publication.tables {
         None => {
             let database = facts.role.as_ref().map_or("", |role| role.database.shown());
@@ -50,7 +67,7 @@ fn finding(facts: &Facts, publication: &Publication) -> Finding {
                      its publications existed"
                 ),
             )
-            .cure(create(publication, candidates))
+            .cure(create(facts, publication, candidates))
         }
         Some(0) => {
             let what_to_do =
@@ -92,18 +109,18 @@ fn age(facts: &Facts, publication: &Publication) -> String {
 }
 
 /// Returns the statement that creates a publication. A table without a replica identity is left
-/// out, since its UPDATE and DELETE would fail.
-fn create(publication: &Publication, candidates: Option<&Candidates>) -> Option<String> {
+/// out, since its UPDATE and DELETE would fail. Only a superuser may publish all tables.
+fn create(
+    facts: &Facts,
+    publication: &Publication,
+    candidates: Option<&Candidates>,
+) -> Option<String> {
     let name = publication.quoted.sql()?;
-    match candidates {
-        Some(Candidates { unfit: 0, .. }) | None => {
-            Some(format!("CREATE PUBLICATION {name} FOR ALL TABLES"))
-        }
-        Some(candidates) => Some(match tables(candidates) {
-            Some(tables) => format!("CREATE PUBLICATION {name} FOR TABLE {tables}"),
-            None => format!("CREATE PUBLICATION {name}"),
-        }),
+    let candidates = candidates?;
+    if candidates.unfit == 0 && facts.role.as_ref().is_some_and(|role| role.is_superuser) {
+        return Some(format!("CREATE PUBLICATION {name} FOR ALL TABLES"));
     }
+    Some(format!("CREATE PUBLICATION {name} FOR TABLE {}", tables(candidates)?))
 }
 
 fn add_tables(publication: &Publication, candidates: Option<&Candidates>) -> Option<String> {
@@ -161,5 +178,5 @@ fn recreate(name: &str, slot: &Slot) -> Vec<String> {
     if slot.row.active_pid.is_some() || slot.is_temporary {
         return Vec::new();
     }
-    vec![drop_slot(name), create_slot(name)]
+    vec![drop_slot(name), create_slot_like(name, &slot.row)]
 }

@@ -4,18 +4,28 @@ use crate::doctor::facts::{Facts, OpenTransaction};
 use crate::doctor::finding::Finding;
 use crate::doctor::sql::literal;
 
-/// The age from which a transaction is reported, in seconds: the time after which a reader that
-/// creates a slot reports what it waits for.
+/// The age from which the transaction of a session is reported, in seconds. Most end before.
 const REPORTED: f64 = 3.0;
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let Some(transactions) = &facts.open_transactions else { return Vec::new() };
-    let is_old = |open: &&OpenTransaction| open.seconds.is_none_or(|age| age >= REPORTED);
+    let is_old = |open: &&OpenTransaction| {
+        // A prepared one does not end by itself.
+        open.session.pid.is_none() || open.seconds.is_none_or(|age| age >= REPORTED)
+    };
     let old: Vec<_> = transactions.iter().filter(is_old).map(blocking).collect();
     if !old.is_empty() {
         return old;
     }
-    vec![Finding::ok("transactions", "no open transaction would hold up the creation of a slot")]
+    let message = match transactions.len() {
+        0 => "no open transaction would hold up the creation of a slot".to_owned(),
+        number => format!(
+            "{number} transaction{} open, for less than {REPORTED} seconds: the creation of a \
+             slot would wait for their end",
+            if number == 1 { " is" } else { "s are" }
+        ),
+    };
+    vec![Finding::ok("transactions", message)]
 }
 
 fn blocking(open: &OpenTransaction) -> Finding {

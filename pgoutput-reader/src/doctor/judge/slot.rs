@@ -6,7 +6,7 @@ use super::units::{size, time};
 use crate::doctor::facts::{Facts, Slot, SlotLookup};
 use crate::doctor::finding::Finding;
 use crate::doctor::sql::{
-    RELOAD, alter_system, create_slot, drop_slot, is_slot_name, other_slot_name,
+    RELOAD, alter_system, create_slot, create_slot_like, drop_slot, is_slot_name, other_slot_name,
 };
 use crate::error::SetupError;
 
@@ -20,7 +20,14 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         SlotLookup::Unknown => Vec::new(),
         SlotLookup::Missing => {
             let finding = Finding::error(object, SetupError::SlotMissing { slot: name.into() });
-            vec![finding.cure(is_slot_name(name).then(|| create_slot(name)))]
+            let finding = finding.cure(is_slot_name(name).then(|| create_slot(name)));
+            // The name may be misspelled.
+            let others = facts.server.as_ref().map_or(&[][..], |server| &server.inactive_slots);
+            let others = (!others.is_empty()).then(|| {
+                let names = others.join(", ");
+                Finding::ok("slots", format_args!("slots that nothing reads: {names}"))
+            });
+            std::iter::once(finding).chain(others).collect()
         }
         SlotLookup::Found(slot) => {
             if let Some(finding) = unusable(name, slot) {
@@ -78,7 +85,7 @@ fn unusable(name: &str, slot: &Slot) -> Option<Finding> {
         let reason = row.invalidation_reason.clone();
         let reason = reason.unwrap_or_else(|| "wal_status lost".into());
         let error = Finding::error(&object, SetupError::SlotLost { slot: owned(), reason });
-        return Some(error.cure([drop_slot(name), create_slot(name)]));
+        return Some(error.cure([drop_slot(name), create_slot_like(name, row)]));
     }
     if slot.is_temporary {
         return Some(
@@ -136,6 +143,7 @@ fn state(name: &str, slot: &Slot) -> Finding {
     )
 }
 
+/// The finding of a slot that a process holds, as it should.
 fn in_use(name: &str, slot: &Slot) -> Option<Finding> {
     let pid = slot.row.active_pid?;
     let process = &slot.process;
@@ -149,17 +157,14 @@ fn in_use(name: &str, slot: &Slot) -> Option<Finding> {
             by = by + what + value;
         }
     }
-    Some(
-        Finding::warning(
-            format_args!("slot \"{name}\""),
-            format_args!(
-                "slot \"{name}\" is in use ({by}), and only one connection can read it: if that is \
-                 not your reader, stop it or end its connection; after a broken connection the \
-                 server releases the slot at the latest after wal_sender_timeout"
-            ),
-        )
-        .cure([format!("SELECT pg_catalog.pg_terminate_backend({pid})")]),
-    )
+    Some(Finding::ok(
+        format_args!("slot \"{name}\""),
+        format_args!(
+            "slot \"{name}\" is being read ({by}), and only one connection can read it: if that is \
+             not your reader, stop that program; after a broken connection the server releases the \
+             slot at the latest after wal_sender_timeout"
+        ),
+    ))
 }
 
 /// The finding of a slot that is about to be invalidated for its WAL, or keeps too much of it.

@@ -254,6 +254,16 @@ fn a_timeout_is_reset_where_it_was_set() {
 }
 
 #[test]
+fn a_missing_slot_comes_with_those_that_exist() {
+    let mut facts = healthy(18);
+    (facts.slot_name, facts.slot) = (Some("s".into()), SlotLookup::Missing);
+    facts.server.as_mut().unwrap().inactive_slots = vec!["slot_a".into(), "slot_b".into()];
+    let create = ["SELECT pg_catalog.pg_create_logical_replication_slot('s', 'pgoutput')"];
+    only(&facts, Severity::Error, "does not exist", &create);
+    assert!(findings(&facts).iter().any(|f| f.message.ends_with(": slot_a, slot_b")));
+}
+
+#[test]
 fn a_slot_that_cannot_be_read_is_an_error() {
     let other = ["SELECT pg_catalog.pg_create_logical_replication_slot('s_pgoutput', 'pgoutput')"];
     let facts = with_slot(|slot| slot.row.slot_type = "physical".into());
@@ -276,6 +286,14 @@ fn a_slot_that_cannot_be_read_is_an_error() {
         only(&facts, Severity::Error, reason, &recreate);
     }
     let facts = with_slot(|slot| slot.row.conflicting = Some(true));
+    only(&facts, Severity::Error, "was invalidated", &recreate);
+    // The new slot has the options of the old one.
+    let facts = with_slot(|slot| {
+        slot.row.conflicting = Some(true);
+        (slot.row.two_phase, slot.row.failover) = (Some(true), Some(true));
+    });
+    let options = "'pgoutput', twophase => true, failover => true)";
+    let recreate = [recreate[0], &recreate[1].replace("'pgoutput')", options)];
     only(&facts, Severity::Error, "was invalidated", &recreate);
 }
 
@@ -353,18 +371,21 @@ fn a_slot_reports_its_lag_and_its_options() {
         slot.process.user = Some("app".into());
         slot.process.lag = Some(5.4);
     });
-    let end = ["SELECT pg_catalog.pg_terminate_backend(7)"];
-    only(&facts, Severity::Warning, "is in use (process 7, user app)", &end);
+    assert_eq!(problems(&facts), []);
+    let found = findings(&facts);
+    let read = found.iter().find(|f| f.message.contains("is being read (process 7, user app)"));
+    assert_eq!(read.unwrap().sql, [""; 0]);
     assert!(findings(&facts).iter().any(|f| f.message.contains("(5 s at the last report)")));
 }
 
 #[test]
 fn a_missing_publication_is_created_without_tables_whose_update_would_fail() {
-    let missing = |candidates| {
+    let missing = |is_superuser, name: &str, candidates| {
         let mut facts = healthy(15);
+        facts.role.as_mut().unwrap().is_superuser = is_superuser;
         facts.publications = Some(vec![Publication {
-            name: "p".into(),
-            quoted: "p".into(),
+            name: name.into(),
+            quoted: name.into(),
             ..Publication::default()
         }]);
         facts.candidates = candidates;
@@ -374,11 +395,23 @@ fn a_missing_publication_is_created_without_tables_whose_update_would_fail() {
     for (fit, unfit, expected) in [
         (fit(2), 0, "CREATE PUBLICATION p FOR ALL TABLES"),
         (fit(2), 1, "CREATE PUBLICATION p FOR TABLE public.t, public.t"),
-        (fit(51), 1, "CREATE PUBLICATION p"),
-        (fit(0), 1, "CREATE PUBLICATION p"),
     ] {
-        assert_eq!(missing(Some(Candidates { fit, unfit })), [expected]);
+        assert_eq!(missing(true, "p", Some(Candidates { fit, unfit })), [expected]);
     }
+    // Only a superuser may publish all tables.
+    let cure = missing(false, "p", Some(Candidates { fit: fit(1), unfit: 0 }));
+    assert_eq!(cure, ["CREATE PUBLICATION p FOR TABLE public.t"]);
+    // An empty publication would cure nothing.
+    for (is_superuser, fit, unfit) in
+        [(true, fit(51), 1), (true, fit(0), 1), (false, fit(51), 0), (false, fit(0), 0)]
+    {
+        assert_eq!(missing(is_superuser, "p", Some(Candidates { fit, unfit })), [""; 0]);
+    }
+    // The server would cut off a name that is too long.
+    for name in ["", &"p".repeat(64)] {
+        assert_eq!(missing(true, name, Some(Candidates::default())), [""; 0]);
+    }
+    assert_eq!(missing(true, &"p".repeat(63), Some(Candidates::default())).len(), 1);
 }
 
 #[test]
@@ -396,6 +429,14 @@ fn the_age_of_a_publication_is_known_from_the_catalogue_or_from_decoding() {
         facts.peeked = peeked.map(|peeked| ("p".to_owned(), peeked)).into_iter().collect();
         facts
     };
+    // One slot is recreated once.
+    let mut both = with(700, Some(Peeked::Missing));
+    let mut other = both.publications.as_ref().unwrap()[0].clone();
+    other.name = "q".into();
+    both.publications.as_mut().unwrap().push(other);
+    both.peeked.push(("q".into(), Peeked::Missing));
+    let statements: Vec<_> = problems(&both).iter().map(|finding| finding.sql.len()).collect();
+    assert_eq!(statements, [2, 0]);
     let older = findings(&with(699, None));
     assert!(older.iter().any(|f| f.message.contains("is older than slot \"s\"")), "{older:?}");
     for peeked in [None, Some(Peeked::Fine), Some(Peeked::Unknown("no time".into()))] {
@@ -493,8 +534,9 @@ fn the_number_of_findings_is_bounded_and_each_is_printable() {
         assert!(is_printable(&finding.object) && is_printable(&finding.message), "{finding:?}");
         assert!(finding.to_string().chars().all(|c| c == '\n' || pgoutput_decode::is_printable(c)));
     }
-    // The statement itself has the name as it is.
-    assert!(found.iter().flat_map(|finding| &finding.sql).any(|sql| sql.contains('\u{1b}')));
+    // The statement names the same table.
+    let escaped = "public.U&\"\\+00001b[2J\\+00202e\" ";
+    assert!(found.iter().flat_map(|finding| &finding.sql).any(|sql| sql.contains(escaped)));
 }
 
 #[test]

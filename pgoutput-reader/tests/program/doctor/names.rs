@@ -32,21 +32,18 @@ fn hostile_names_are_escaped_and_their_sql_runs() {
         let found = check(&dsn, &["--publication", HOSTILE]);
         let table = found.iter().find(|f| f["message"].as_str().unwrap().contains("UPDATE"));
         for statement in statements(table.unwrap_or_else(|| panic!("{found:#?}"))) {
+            // What people see and copy is the same statement.
+            assert!(statement.chars().all(is_printable), "{statement:?}");
             scene.sql(&statement);
         }
         scene.sql(&format!("UPDATE {quoted} SET id = 1"));
-        // Its age is below the limit at first.
-        let prepared = pgoutput_harness::eventually("the prepared transaction", || {
-            let found = check(&dsn, &[]);
-            let is_prepared = |f: &&serde_json::Value| {
-                f["object"]
-                    .as_str()
-                    .unwrap()
-                    .starts_with(&format!("prepared transaction '{name}\\"))
-            };
-            found.iter().find(is_prepared).map(statements)
-        });
-        for statement in prepared {
+        // However young it is.
+        let found = check(&dsn, &[]);
+        let object = format!("prepared transaction '{name}\\");
+        let is_prepared =
+            |f: &&serde_json::Value| f["object"].as_str().unwrap().starts_with(&object);
+        let prepared = found.iter().find(is_prepared).map(statements);
+        for statement in prepared.unwrap_or_else(|| panic!("{found:#?}")) {
             scene.sql(&statement);
         }
         let left = "SELECT FROM pg_prepared_xacts WHERE database = current_database()";

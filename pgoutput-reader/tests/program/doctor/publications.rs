@@ -1,6 +1,6 @@
 //! Publications and their tables.
 
-use super::scene::{Scene, check};
+use super::scene::{Scene, check, problem, statements};
 
 pub(super) fn all(scene: &mut Scene<'_>) {
     missing(scene);
@@ -11,6 +11,7 @@ pub(super) fn all(scene: &mut Scene<'_>) {
     row_security(scene);
     if scene.server.major() >= 15 {
         lists(scene);
+        another(scene);
     }
     if scene.server.major() >= 18 {
         generated(scene);
@@ -27,6 +28,12 @@ fn missing(scene: &mut Scene<'_>) {
         "does not exist in database",
     );
     scene.sql("DROP PUBLICATION my_publication");
+    scene.problem(
+        "No publication can have this name",
+        &["--publication", ""],
+        "publication \"\"",
+        "no publication can have",
+    );
 }
 
 fn empty(scene: &mut Scene<'_>) {
@@ -192,11 +199,32 @@ fn lists(scene: &mut Scene<'_>) {
     scene.sql("DROP PUBLICATION my_publication; DROP TABLE parts");
 }
 
-pub(super) fn generated(scene: &mut Scene<'_>) {
+/// The server looks at every publication of the table, not only at those that are read.
+fn another(scene: &mut Scene<'_>) {
     scene.sql(
-        "CREATE TABLE sums (a int, b int GENERATED ALWAYS AS (a + 1) STORED PRIMARY KEY);
-         CREATE PUBLICATION my_publication FOR TABLE sums",
+        "CREATE PUBLICATION my_publication FOR TABLE orders;
+         CREATE PUBLICATION other FOR TABLE orders WHERE (item <> '')",
     );
+    scene.problem(
+        "Another publication of a published table makes UPDATE and DELETE fail",
+        &ASKED,
+        "table public.orders",
+        "publication other",
+    );
+    scene.sql(
+        "UPDATE orders SET item = 'works'; ALTER TABLE orders REPLICA IDENTITY DEFAULT;
+         DROP PUBLICATION my_publication, other",
+    );
+}
+
+pub(super) fn generated(scene: &mut Scene<'_>) {
+    scene.sql("CREATE TABLE sums (a int, b int GENERATED ALWAYS AS (a + 1) STORED PRIMARY KEY)");
+    // A new publication leaves it out.
+    let found = check(&scene.database.dsn(), &ASKED);
+    let missing = problem(&found, "publication \"my_publication\"", "does not exist").unwrap();
+    let [create] = &statements(missing)[..] else { panic!("{missing}") };
+    assert!(create.contains(" FOR TABLE ") && !create.contains("sums"), "{create}");
+    scene.sql("CREATE PUBLICATION my_publication FOR TABLE sums");
     scene.problem(
         "The primary key has a generated column, which is not published",
         &ASKED,

@@ -261,7 +261,8 @@ pub(super) fn line(output: &Output, status: i32) -> String {
 /// Returns arguments as they are typed.
 pub(super) fn shell(arguments: &[&str]) -> String {
     let quoted = |argument: &&str| {
-        let quote = if argument.contains([' ', '"', '\'']) { "'" } else { "" };
+        let is_plain = !(argument.is_empty() || argument.contains([' ', '"', '\'']));
+        let quote = if is_plain { "" } else { "'" };
         format!("{quote}{argument}{quote}")
     };
     arguments.iter().map(quoted).collect::<Vec<_>>().join(" ")

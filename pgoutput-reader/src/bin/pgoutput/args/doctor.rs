@@ -16,6 +16,10 @@ pub(crate) struct Doctor {
     #[arg(long = "publication", value_name = "NAME")]
     pub(crate) publications: Vec<String>,
 
+    /// Leave out what is ok: print only warnings and errors.
+    #[arg(help_heading = "Messages", short, long)]
+    pub(crate) quiet: bool,
+
     /// Print one JSON object: {"findings":[{"severity":…,"object":…,"message":…,"sql":[…]}]}.
     #[arg(long)]
     pub(crate) json: bool,
