@@ -138,6 +138,14 @@ fn the_slot_advances_over_what_is_left_out() {
 fn a_name_that_fits_no_published_table_is_reported() {
     for server in servers() {
         let fixture = fixture(server);
+        // An exclusion that is misspelled would print what it should not.
+        let excluded = ["--exclude", "public.u", "--exclude", "public.uu", "--limit", "0"];
+        let output = finished(&mut fixture.tail_verbose(&excluded));
+        assert_success(&output);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let warnings: Vec<_> = stderr.lines().filter(|line| line.contains("warning")).collect();
+        let [warning] = warnings.as_slice() else { panic!("{stderr}") };
+        assert!(warning.contains("fits --exclude public.uu;"), "{warning}");
         let tables = ["--table", "public.t", "--table", "publik.\"t\u{1b}\"", "--limit", "0"];
         let output = finished(&mut fixture.tail_verbose(&tables));
         assert_success(&output);

@@ -107,16 +107,20 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 /// Returns the failure of a name that the server does not have, with the names that it has.
-fn missing(what: &str, name: &str, existing: &[String]) -> Failure {
+fn missing(what: &str, name: &str, names: &[String]) -> Failure {
+    Failure::Run(format!("{what} \"{name}\" does not exist; {}", existing(names)))
+}
+
+/// Lists the names that the server has.
+fn existing(existing: &[String]) -> String {
     const NAMED: usize = 10;
     let named: Vec<String> =
         existing.iter().take(NAMED).map(|name| format!("\"{name}\"")).collect();
-    let names = match existing.len().saturating_sub(NAMED) {
+    match existing.len().saturating_sub(NAMED) {
         _ if named.is_empty() => "none exists".to_owned(),
         0 => format!("existing: {}", named.join(", ")),
         more => format!("existing: {} and {more} more", named.join(", ")),
-    };
-    Failure::Run(format!("{what} \"{name}\" does not exist; {names}"))
+    }
 }
 
 /// Prints a line that belongs to the one before, such as SQL to be copied.

@@ -5,16 +5,17 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pgoutput_reader::{
-    CaptureError, Error, ErrorKind, Lsn, Next, Op, Reader, ReaderBuilder, SnapshotError,
+    CaptureError, Error, ErrorKind, Lsn, Next, Op, Reader, ReaderBuilder, SetupError, SnapshotError,
 };
 
-use crate::Failure;
+use crate::args::Server;
 use crate::filter::Filter;
 use crate::metrics::{self, Metrics};
 use crate::output::{Output, WriteError};
 use crate::progress::CopyReport;
 use crate::report::Report;
 use crate::signals::{self, SignalTarget};
+use crate::{Failure, existing, slot};
 
 /// The longest time for which printed changes stay in the buffer, and are not acknowledged, on a
 /// busy stream.
@@ -26,12 +27,18 @@ pub(crate) const INDEFINITELY: Duration = Duration::from_secs(u32::MAX as u64);
 /// Connects a reader that a signal stops, and a closed output if that is standard output.
 pub(crate) fn connect(
     mut builder: ReaderBuilder,
+    server: &Server,
     signalled: &SignalTarget,
     prints_on_stdout: bool,
 ) -> Result<Reader, Failure> {
     signalled.set_stop_handle(builder.stop_handle().map_err(|error| failure(&error))?);
     let reader = builder.connect().map_err(|error| match error.kind() {
         ErrorKind::Stopped { .. } => Failure::Run(signals::NOT_CONNECTED.into()),
+        // The name may be misspelled.
+        ErrorKind::Setup(SetupError::SlotMissing { .. }) => match slot::names(server) {
+            Ok(names) => Failure::Run(format!("{error}; {}", existing(&names))),
+            Err(_) => failure(&error),
+        },
         _ => failure(&error),
     })?;
     signalled.connected();
@@ -143,6 +150,11 @@ pub(crate) fn failure(error: &Error) -> Failure {
         | ErrorKind::Snapshot(
             SnapshotError::Condition { .. } | SnapshotError::TableRepeated { .. },
         ) => Failure::Usage(error.to_string()),
+        // What the library advises is not an option of the program.
+        ErrorKind::Position(_) => Failure::Run(error.to_string().replace(
+            "set trust_slot(true)",
+            "continue without the stored position (remove the position file)",
+        )),
         _ => Failure::Run(error.to_string()),
     }
 }

@@ -7,7 +7,14 @@ mod facts;
 mod list;
 
 use crate::Failure;
-use crate::args::Slot;
+use crate::args::{Server, Slot};
+use crate::session::Session;
+
+/// Returns the names of all slots of the server.
+pub(crate) fn names(server: &Server) -> Result<Vec<String>, Failure> {
+    let slots = facts::SlotFacts::all(&mut Session::connect(server)?)?;
+    Ok(slots.into_iter().map(|slot| slot.slot_name).collect())
+}
 
 pub(crate) fn run(arguments: &Slot) -> Result<(), Failure> {
     match arguments {

@@ -29,7 +29,12 @@ pub(crate) fn run(arguments: &Snapshot) -> Result<(), Failure> {
     };
     let signalled = signals::SignalTarget::install()
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
-    let mut reader = connect(builder(config, arguments), &signalled, prints_on_stdout)?;
+    let mut reader = connect(
+        builder(config, arguments),
+        &arguments.source.server,
+        &signalled,
+        prints_on_stdout,
+    )?;
     let report = Report::of(arguments.verbosity);
     report.copy_started(&mut reader);
 

@@ -47,12 +47,13 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let prints_on_stdout = tail.output.is_none();
     let polls_old_server =
         |reader: &Reader| tail.poll.is_some() && reader.started().server_version.major() < 11;
-    let mut reader = connect(builder.clone(), &signalled, prints_on_stdout)?;
+    let mut reader = connect(builder.clone(), &tail.source.server, &signalled, prints_on_stdout)?;
     if stores_positions && polls_old_server(&reader) {
         // An LSN that such a server confirms while idle is ahead of the position that is stored,
         // and does not identify it.
         reader.stop().map_err(|error| failure(&error))?;
-        reader = connect(builder.idle(Idle::Never), &signalled, prints_on_stdout)?;
+        reader =
+            connect(builder.idle(Idle::Never), &tail.source.server, &signalled, prints_on_stdout)?;
     }
     let report = Report::of(tail.verbosity);
     if reader.started().slot_created && !tail.temporary {
@@ -61,7 +62,14 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     report.started(&mut reader);
     if report != Report::Quiet {
         // Nothing depends on the answer.
-        for table in filter.unpublished(&tail.source).unwrap_or_default() {
+        let [tables, excluded] = filter.unpublished(&tail.source).unwrap_or_default();
+        for table in excluded {
+            report.print(&format_args!(
+                "warning: no published table fits --exclude {table}; it leaves out nothing until \
+                 one does"
+            ));
+        }
+        for table in tables {
             report.print(&format_args!(
                 "warning: no published table fits --table {table}; nothing is printed for it until \
                  one does"

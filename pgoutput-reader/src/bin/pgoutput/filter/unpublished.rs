@@ -1,4 +1,5 @@
-//! A warning about names that fit no table, which would print nothing without a word.
+//! A warning about names that fit no table, which would print nothing, or leave out nothing,
+//! without a word.
 
 use super::{Filter, TablePattern};
 use crate::Failure;
@@ -17,10 +18,10 @@ WHERE tables.pubname::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1::pg_catalog
 );
 
 impl Filter {
-    /// Returns the names of `--table` that fit no published table.
-    pub(crate) fn unpublished(&self, source: &Source) -> Result<Vec<&TablePattern>, Failure> {
-        if self.tables.is_empty() {
-            return Ok(vec![]);
+    /// Returns the names of `--table`, and those of `--exclude`, that fit no published table.
+    pub(crate) fn unpublished(&self, source: &Source) -> Result<[Vec<&TablePattern>; 2], Failure> {
+        if self.tables.is_empty() && self.excluded.is_empty() {
+            return Ok([vec![], vec![]]);
         }
         let mut session = Session::connect(&source.server)?;
         let rows = session.query(TABLES, &[&source.publications])?;
@@ -29,6 +30,7 @@ impl Filter {
         let fits_none = |pattern: &&TablePattern| {
             !published.iter().any(|(schema, table)| pattern.matches(schema, table))
         };
-        Ok(self.tables.iter().filter(fits_none).collect())
+        Ok([&self.tables, &self.excluded]
+            .map(|patterns| patterns.iter().filter(fits_none).collect()))
     }
 }
