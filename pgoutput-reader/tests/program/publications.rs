@@ -151,6 +151,66 @@ fn column_lists_and_filters_without_the_key_are_refused() {
     }
 }
 
+/// The server would cut off the name, and the check would find no publication of that name.
+#[test]
+fn names_that_no_publication_can_have_are_refused() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        fixture.sql("CREATE TABLE bare (id int)");
+        let long = "p".repeat(64);
+        for name in ["", &*long] {
+            for arguments in [&["create", name, "--table", "public.bare"][..], &["drop", name]] {
+                let output = run(&fixture, arguments);
+                let text = String::from_utf8(output.stderr).unwrap();
+                assert_eq!(output.status.code(), Some(2), "{text}");
+                assert!(text.contains("no publication can have"), "{text}");
+            }
+        }
+        assert_eq!(listed(&fixture, &long[..63]), None);
+        stdout(&run(&fixture, &["create", &long[..63], "--table", "public.t"]));
+        stdout(&run(&fixture, &["drop", &long[..63]]));
+    }
+}
+
+#[test]
+fn a_list_does_not_wait_for_a_lock_without_limit() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        let mut client = fixture.client();
+        let mut open = client.transaction().unwrap();
+        open.batch_execute("LOCK TABLE pg_catalog.pg_publication").unwrap();
+        let line = error_line(&run(&fixture, &["list"]), 1);
+        assert!(line.contains("lock timeout"), "{line}");
+        open.rollback().unwrap();
+    }
+}
+
+#[test]
+fn no_sql_is_printed_that_does_not_cure() {
+    for server in servers_from(15) {
+        let fixture = Fixture::new(server);
+        fixture.sql(
+            "DROP PUBLICATION \"Every, \"\"thing\"\"\"; CREATE TABLE \"nl\nq\" (id int);
+             CREATE TABLE bare (id int, name text)",
+        );
+        // FULL and a column list exclude each other.
+        for table in ["public.t (id, name) WHERE name = 'x'", "public.bare (id)"] {
+            let output = run(&fixture, &["create", "p", "--table", table]);
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert!(!stderr.contains("ALTER TABLE public"), "{stderr}");
+            assert!(!stderr.contains("\n    ALTER TABLE"), "{stderr}");
+            assert!(stderr.contains("a table with a column list cannot have"), "{stderr}");
+        }
+        // A name that is not printable is escaped, and the statement means the same table.
+        let create = ["create", "p", "--table", "public.\"nl\nq\""];
+        let output = run(&fixture, &create);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let sql = stderr.lines().find(|line| line.starts_with("    ALTER TABLE")).unwrap();
+        fixture.sql(sql);
+        stdout(&run(&fixture, &create));
+    }
+}
+
 #[test]
 fn what_older_servers_lack_is_refused_by_name() {
     for server in servers() {

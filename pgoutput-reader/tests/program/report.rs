@@ -125,7 +125,7 @@ fn a_slot_that_is_created_is_reported_with_the_way_to_drop_it() {
             ));
             let expected = format!("pgoutput: created slot \"{slot}\" at {confirmed}\n");
             assert!(lines.starts_with(&expected), "{lines}");
-            let advice = format!("or dropped: pgoutput slot drop {slot}\n");
+            let advice = format!("or dropped: pgoutput slot drop {slot}, with the same");
             assert!(lines.contains(&advice), "{lines}");
             fixture.database.wait_until_free(&slot);
             let again = run(&[]);

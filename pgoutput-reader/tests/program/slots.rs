@@ -41,7 +41,12 @@ fn a_slot_is_created_listed_and_dropped() {
         let text = stdout(&output);
         let lsn = text.trim_end().strip_prefix(&format!("created slot \"{name}\" at ")).unwrap();
         let advice = String::from_utf8(output.stderr).unwrap();
-        assert!(advice.contains(&format!("pgoutput slot drop {name}\n")), "{advice}");
+        assert!(
+            advice.contains(&format!(
+                "pgoutput slot drop {name}, with the same connection options\n"
+            )),
+            "{advice}"
+        );
 
         let facts = listed(&fixture, &name).unwrap();
         assert_eq!(facts["confirmed_flush_lsn"], lsn);
@@ -74,6 +79,13 @@ fn a_slot_is_created_listed_and_dropped() {
         let dropped = json(&finished(program().args(drop)));
         assert_eq!(dropped["dropped"]["confirmed_flush_lsn"], lsn);
         assert_eq!(listed(&fixture, &name), None);
+        let tail = ["tail", "--slot", &name, "--publication", crate::run::PUBLICATION];
+        let tail = finished(program().args(tail).args(["--dsn", &fixture.database.dsn()]));
+        let missing = error_line(&tail, 1);
+        assert!(
+            missing.contains("does not exist") && missing.contains("; existing: \""),
+            "{missing}"
+        );
         let missing = error_line(&finished(&mut slot(&fixture, &["drop", &name])), 1);
         assert!(missing.contains("does not exist; existing: "), "{missing}");
     }
@@ -122,6 +134,8 @@ fn creation_reports_open_transactions_and_leaves_nothing_when_it_ends() {
 
         let creating = Running::start(&mut slot(&fixture, &["create", &name, "--quiet"]));
         wait("the slot to be begun", || listed(&fixture, &name).is_some());
+        let dropped = error_line(&finished(&mut slot(&fixture, &["drop", &name])), 1);
+        assert!(dropped.contains("is still being created by process "), "{dropped}");
         creating.signal(Signal::TERM);
         let (_, status, stderr) = creating.end_with_stderr();
         assert_eq!(status, Some(1), "{stderr}");
@@ -190,6 +204,16 @@ fn what_a_slot_is_moved_over_is_lost_and_said() {
         assert!(back.contains("no slot can be moved back"), "{back}");
         let ahead = error_line(&advance(&["--to", "FFFF/0"]), 1);
         assert!(ahead.contains("ahead of the server's WAL"), "{ahead}");
+        // The advice on a stored position that no longer fits is for users of the program.
+        let folder = tempfile::tempdir().unwrap();
+        let position = folder.path().join("position");
+        let stored = ["--position-file", position.to_str().unwrap(), "--limit", "1"];
+        assert_success(&finished(&mut fixture.tail(&stored)));
+        fixture.sql("INSERT INTO t VALUES (4)");
+        stdout(&advance(&["--to-current"]));
+        let refused = error_line(&finished(&mut fixture.tail(&stored)), 1);
+        assert!(refused.contains("remove the position file"), "{refused}");
+        assert!(!refused.contains("trust_slot"), "{refused}");
         let elsewhere = finished(
             program()
                 .args(["slot", "advance", &fixture.slot, "--to-current", "--dsn"])

@@ -53,6 +53,38 @@ fn a_closed_standard_output_is_status_1_before_anything_is_read() {
 }
 
 #[test]
+fn nothing_is_created_if_standard_output_is_closed_and_what_is_created_is_reported() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        let slot = fixture.database.slot_name("unprinted");
+        let dsn = fixture.database.dsn();
+        let command = |arguments: &[&str]| {
+            let mut command = crate::run::program();
+            command.args(arguments).args(["--dsn", &dsn, "--quiet"]);
+            command
+        };
+        let create_slot = command(&["slot", "create", &slot]);
+        let create = ["publication", "create", "unprinted", "--table", "public.t"];
+        let create_publication = command(&create);
+        let slots = format!("SELECT FROM pg_replication_slots WHERE slot_name = '{slot}'");
+        let publications = "SELECT FROM pg_publication WHERE pubname = 'unprinted'";
+        for (create, existing, what) in
+            [(&create_slot, &*slots, "slot"), (&create_publication, publications, "publication")]
+        {
+            let count = || fixture.client().query(existing, &[]).unwrap().len();
+            let line = error_line(&finished(&mut redirected(create, ">&-")), 1);
+            assert!(line.contains("standard output is closed"), "{line}");
+            assert_eq!(count(), 0, "{what}");
+            let line = error_line(&finished(&mut redirected(create, ">/dev/full")), 1);
+            assert!(line.contains(&format!(": {what} \"")), "{line}");
+            assert!(line.contains("was created"), "{line}");
+            assert_eq!(count(), 1, "{what}");
+        }
+        fixture.sql(&format!("SELECT pg_drop_replication_slot('{slot}')"));
+    }
+}
+
+#[test]
 fn a_closed_standard_output_is_detected_before_connecting() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();

@@ -58,7 +58,7 @@ impl Report {
     pub(crate) fn keeps_wal(self, slot: &str) {
         self.print(&format_args!(
             "the server keeps WAL for slot \"{slot}\" until it is read, or dropped: \
-             pgoutput slot drop {slot}"
+             pgoutput slot drop {slot}, with the same connection options"
         ));
     }
 

@@ -12,7 +12,8 @@ use crate::print::failure;
 use crate::report::Report;
 use crate::sql::names::{hex, shown};
 
-/// A session with an empty `search_path`, and without a timeout.
+/// A session with an empty `search_path`. Statements have no timeout; each waits for a lock for ten
+/// seconds at most.
 pub(crate) struct Session {
     pub(crate) client: Client,
     pub(crate) version: ServerVersion,
@@ -40,7 +41,9 @@ impl Session {
     pub(crate) fn connect(server: &Server) -> Result<Self, Failure> {
         let mut client = server.config()?.connect_postgres().map_err(|error| failure(&error))?;
         client
-            .batch_execute("SET search_path = ''; SET statement_timeout = 0")
+            .batch_execute(
+                "SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = '10s'",
+            )
             .map_err(|error| sql_failure(&error))?;
         let row = client.query_one(SERVER, &[]).map_err(|error| sql_failure(&error))?;
         let version = ServerVersion::new(row.get::<_, i32>(0).unsigned_abs());

@@ -2,3 +2,5 @@
 
 #[path = "../../sql/names.rs"]
 pub(crate) mod names;
+#[path = "../../sql/printable.rs"]
+pub(crate) mod printable;

@@ -24,13 +24,13 @@ pub(crate) fn open() -> Result<File, String> {
     let access = flags & OFlags::RWMODE;
     if access == OFlags::RDONLY {
         return Err("standard output is open for reading only: redirect it to a file or a pipe; \
-                    nothing was read"
+                    nothing was done"
             .into());
     }
     if access == OFlags::RDWR && is_null(&file.metadata().map_err(failed)?) {
         return Err(format!(
             "standard output is closed, or is {NULL} opened for reading and writing: redirect it \
-             to a file or a pipe, or with >{NULL} to discard the changes; nothing was read"
+             to a file or a pipe, or with >{NULL} to discard the output; nothing was done"
         ));
     }
     Ok(file)

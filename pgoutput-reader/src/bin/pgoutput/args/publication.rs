@@ -4,7 +4,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::slot::ResultFormat;
 use super::{Server, Verbosity};
-use crate::publication::PublishedTable;
+use crate::publication::{PublishedTable, publication_name};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Publication {
@@ -40,6 +40,7 @@ pub(crate) struct List {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Create {
     /// The name of the publication, exactly as it will be.
+    #[arg(value_parser = publication_name)]
     pub(crate) name: String,
 
     #[command(flatten)]
@@ -111,6 +112,7 @@ impl Operation {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Drop {
     /// The name of the publication.
+    #[arg(value_parser = publication_name)]
     pub(crate) name: String,
 
     #[command(flatten)]

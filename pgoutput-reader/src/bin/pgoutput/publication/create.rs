@@ -11,9 +11,10 @@ use crate::print::failure;
 use crate::report::Report;
 use crate::result::{print_json, print_text};
 use crate::session::{Session, sql_failure};
-use crate::{Failure, print_detail, print_line};
+use crate::{Failure, print_detail, print_line, stdout};
 
 pub(super) fn run(arguments: &PublicationCreate) -> Result<(), Failure> {
+    stdout::open().map_err(Failure::Run)?;
     let mut session = Session::open(&arguments.server, arguments.verbosity)?;
     check_version(arguments, &session)?;
     let name = &arguments.name;
@@ -22,23 +23,23 @@ pub(super) fn run(arguments: &PublicationCreate) -> Result<(), Failure> {
     transaction.execute(&statement(arguments), &[]).map_err(|error| sql_failure(&error))?;
     let published = Published::query(&mut transaction, std::slice::from_ref(name))
         .map_err(|error| failure(&error))?;
-    let refused = Refused::all(&published);
+    let refused = Refused::all(&published, &arguments.content.tables);
     if !refused.is_empty() && !arguments.allow_failing_updates {
         transaction.rollback().map_err(|error| sql_failure(&error))?;
         return Err(refuse(arguments, &refused));
     }
     transaction.commit().map_err(|error| sql_failure(&error))?;
-    if arguments.result.json {
+    let printed = if arguments.result.json {
         let created = json!({ "name": name, "tables": published.tables, "refused": refused });
-        print_json("created", &created)?;
+        print_json("created", &created)
     } else {
-        print_text(&format_args!("created publication \"{}\", {published}", Printable(name)))?;
-    }
+        print_text(&format_args!("created publication \"{}\", {published}", Printable(name)))
+    };
     let report = Report::of(arguments.verbosity);
     for warning in published.warnings() {
         report.print(&format_args!("warning: {warning}"));
     }
-    Ok(())
+    printed.map_err(|failure| failure.with(&format!("publication \"{name}\" was created")))
 }
 
 /// Names the tables and the SQL that cures them.

@@ -3,7 +3,9 @@
 use pgoutput_reader::{Published, RefusalCause, RefusedTables};
 use serde::Serialize;
 
+use super::PublishedTable;
 use crate::names::quoted;
+use crate::sql::printable::printable;
 
 /// The tables of one cause, for programs.
 #[derive(Debug, Serialize)]
@@ -24,26 +26,40 @@ struct TableName {
 }
 
 impl Refused {
-    pub(super) fn all(published: &Published) -> Vec<Self> {
-        published.refused.iter().map(Self::new).collect()
+    /// Returns those of a publication with these entries.
+    pub(super) fn all(published: &Published, entries: &[PublishedTable]) -> Vec<Self> {
+        published.refused.iter().map(|refused| Self::new(refused, entries)).collect()
     }
 
-    fn new(refused: &RefusedTables) -> Self {
+    fn new(refused: &RefusedTables, entries: &[PublishedTable]) -> Self {
         let names = refused.names.iter().cloned();
         let tables: Vec<_> = names.map(|(schema, name)| TableName { schema, name }).collect();
+        // A list would have to have all columns, and be none. It may be that of a parent table.
+        let has_lists = entries.iter().any(PublishedTable::has_list);
+        let is_whole = |table: &&TableName| {
+            !has_lists || entries.iter().any(|entry| entry.is_whole(&table.schema, &table.name))
+        };
         let full = |table: &TableName| {
             let (schema, name) = (quoted(&table.schema), quoted(&table.name));
-            format!("ALTER TABLE {schema}.{name} REPLICA IDENTITY FULL;")
+            let sql = format!("ALTER TABLE {schema}.{name} REPLICA IDENTITY FULL;");
+            // Bytes that are not UTF-8 are escaped in the name.
+            if sql.contains("\\x") { None } else { printable(&sql) }
         };
+        let cured = tables.iter().filter(is_whole).filter_map(full).collect();
+        let mut message = refused.to_string();
+        if has_lists && matches!(refused.cause, RefusalCause::NoIdentity | RefusalCause::RowFilter)
+        {
+            message.push_str("; a table with a column list cannot have REPLICA IDENTITY FULL");
+        }
         let (cause, sql) = match refused.cause {
-            RefusalCause::NoIdentity => ("no_identity", tables.iter().map(full).collect()),
-            RefusalCause::RowFilter => ("row_filter", tables.iter().map(full).collect()),
+            RefusalCause::NoIdentity => ("no_identity", cured),
+            RefusalCause::RowFilter => ("row_filter", cured),
             // What is published must change, or the key.
             RefusalCause::ColumnList => ("column_list", vec![]),
             RefusalCause::GeneratedColumns => ("generated_columns", vec![]),
             _ => ("other", vec![]),
         };
-        Self { cause, message: refused.to_string(), count: refused.tables, tables, sql }
+        Self { cause, message, count: refused.tables, tables, sql }
     }
 
     pub(super) fn message(&self) -> &str {

@@ -20,6 +20,16 @@ impl PublishedTable {
         self.columns.is_some() || self.table.condition().is_some()
     }
 
+    /// Returns whether it has a column list.
+    pub(super) fn has_list(&self) -> bool {
+        self.columns.is_some()
+    }
+
+    /// Returns whether it is this table, without a column list.
+    pub(super) fn is_whole(&self, schema: &str, name: &str) -> bool {
+        self.columns.is_none() && self.table.schema() == schema && self.table.name() == name
+    }
+
     /// Returns the entry for CREATE PUBLICATION. The condition is closed in itself.
     pub(super) fn to_sql(&self) -> String {
         let mut sql = format!("{}.{}", quoted(self.table.schema()), quoted(self.table.name()));

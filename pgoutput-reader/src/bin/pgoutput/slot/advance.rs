@@ -4,11 +4,11 @@ use pgoutput_reader::Lsn;
 use serde_json::json;
 
 use super::facts::SlotFacts;
-use crate::Failure;
 use crate::args::SlotAdvance;
 use crate::result::{print_json, print_text};
 use crate::session::Session;
 use crate::table::size;
+use crate::{Failure, stdout};
 
 const WAL_END: &str = "\
 SELECT (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
@@ -20,6 +20,7 @@ FROM pg_catalog.pg_replication_slot_advance(
          $1::pg_catalog.text::pg_catalog.name, $2::pg_catalog.text::pg_catalog.pg_lsn) AS moved";
 
 pub(super) fn run(arguments: &SlotAdvance) -> Result<(), Failure> {
+    stdout::open().map_err(Failure::Run)?;
     let mut session = Session::open(&arguments.server, arguments.verbosity)?;
     session.needs("moving a slot without reading it", 11).map_err(|failure| {
         failure.with("read it with pgoutput tail, or drop it and create another one")

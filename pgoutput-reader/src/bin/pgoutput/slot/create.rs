@@ -9,11 +9,13 @@ use crate::args::SlotCreate;
 use crate::print::failure;
 use crate::report::Report;
 use crate::result::{print_json, print_text};
-use crate::{Failure, signals};
+use crate::{Failure, signals, stdout};
 
 pub(super) fn run(arguments: &SlotCreate) -> Result<(), Failure> {
     let report = Report::of(arguments.verbosity);
     let config = arguments.server.config()?;
+    // The closed output of a command that has created a slot would be noticed too late.
+    stdout::open().map_err(Failure::Run)?;
     let signalled = signals::SignalTarget::install()
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
     let mut builder = ReaderBuilder::from(config).on_slot_wait(move |wait| report.waiting(wait));
@@ -30,12 +32,12 @@ pub(super) fn run(arguments: &SlotCreate) -> Result<(), Failure> {
         _ => failure(&error),
     })?;
     let lsn = created.consistent_point;
-    if arguments.result.json {
+    let printed = if arguments.result.json {
         let slot = json!({ "slot_name": name, "confirmed_flush_lsn": lsn.to_string() });
-        print_json("created", &slot)?;
+        print_json("created", &slot)
     } else {
-        print_text(&format_args!("created slot \"{name}\" at {lsn}"))?;
-    }
+        print_text(&format_args!("created slot \"{name}\" at {lsn}"))
+    };
     report.keeps_wal(name);
-    Ok(())
+    printed.map_err(|failure| failure.with(&format!("slot \"{name}\" was created at {lsn}")))
 }
