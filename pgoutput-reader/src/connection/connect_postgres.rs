@@ -75,11 +75,13 @@ impl Config {
     /// server is local or its certificate verified, since the `postgres` crate has no setting for
     /// allowed methods.
     pub fn connect_postgres(&self) -> Result<Client, Error> {
-        first(self, |endpoint, target, wanted| {
+        let client = first(self, |endpoint, target, wanted| {
             open_with_fallback(self, target, |start| {
                 Ok(self.sql_connector_by(endpoint, target, start)?.connect_wanted(wanted)?)
             })
-        })
+        })?;
+        log::debug!("connected for SQL");
+        Ok(client)
     }
 
     fn sql_connector_by(

@@ -96,7 +96,7 @@ impl Connection {
     /// Settings that cannot be honoured; the error, or [`AllHosts`](ErrorKind::AllHosts) if there
     /// were several.
     pub fn connect(config: &Config) -> Result<Self, Error> {
-        first(config, |endpoint, target, wanted| {
+        let connection = first(config, |endpoint, target, wanted| {
             let timeout = config.get_connect_timeout();
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             let mut connection = open_with_fallback(config, target, |start| {
@@ -105,7 +105,14 @@ impl Connection {
             })?;
             connection.pin(timeout)?;
             connection.wanted(wanted, timeout)
-        })
+        })?;
+        #[cfg(feature = "reader")]
+        log::debug!(
+            "connected to {} for replication, PostgreSQL {}",
+            pgoutput_decode::Printable(connection.address()),
+            connection.server_version()
+        );
+        Ok(connection)
     }
 
     /// Does the same without `replication`, possibly to a pooler. The settings that text values

@@ -141,6 +141,12 @@ fn every_command_has_a_manual_page() {
     }
 }
 
+fn program_with(command: &[&str], dsn: &str) -> std::process::Command {
+    let mut program = program();
+    program.args(command).args(["--dsn", dsn]);
+    program
+}
+
 #[test]
 fn the_log_is_printed_on_request_and_repeats_nothing() {
     for server in servers() {
@@ -158,8 +164,21 @@ fn the_log_is_printed_on_request_and_repeats_nothing() {
         let plain = run(None);
         assert_eq!(plain.lines().count(), 2, "{plain}");
         // What the program reports is not logged again.
-        for filter in ["", "warn", "pgoutput_reader", "pgoutput_reader=trace"] {
+        for filter in ["", "warn", "pgoutput_reader=info"] {
             assert_eq!(run(Some(filter)), plain, "{filter}");
+        }
+        // The documented example says something.
+        let debug = run(Some("pgoutput_reader=debug"));
+        let is_logged = |line: &str| line.starts_with("[debug pgoutput_reader");
+        assert!(debug.lines().any(is_logged), "{debug}");
+        let others: Vec<&str> = debug.lines().filter(|line| !is_logged(line)).collect();
+        assert_eq!(others, plain.lines().collect::<Vec<_>>());
+        for command in [&["slot", "list"][..], &["doctor"]] {
+            let dsn = fixture.database.dsn();
+            let mut command = program_with(command, &dsn);
+            let output = finished(command.env("RUST_LOG", "pgoutput_reader=debug"));
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert!(stderr.lines().any(is_logged), "{stderr}");
         }
         let debug = run(Some("debug"));
         let is_logged = |line: &&str| line.starts_with("[debug tokio_postgres");

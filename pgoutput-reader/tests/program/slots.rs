@@ -207,7 +207,9 @@ fn what_a_slot_is_moved_over_is_lost_and_said() {
         // The advice on a stored position that no longer fits is for users of the program.
         let folder = tempfile::tempdir().unwrap();
         let position = folder.path().join("position");
-        let stored = ["--position-file", position.to_str().unwrap(), "--limit", "1"];
+        let output = folder.path().join("output");
+        let [position, output] = [&position, &output].map(|path| path.to_str().unwrap());
+        let stored = ["--position-file", position, "--output", output, "--limit", "1"];
         assert_success(&finished(&mut fixture.tail(&stored)));
         fixture.sql("INSERT INTO t VALUES (4)");
         stdout(&advance(&["--to-current"]));
