@@ -90,10 +90,7 @@ mod tests {
     fn characters_that_are_not_printable_are_escaped_in_names_and_texts() {
         for (statement, expected) in [
             ("SELECT 'it''s', \"a\"\"b\\\"", "SELECT 'it''s', \"a\"\"b\\\""),
-            (
-                "ALTER TABLE public.\"a\\\"\"\nq\" RESET",
-                "ALTER TABLE public.U&\"a\\\\\"\"\\+00000aq\" RESET",
-            ),
+            ("public.\"a\\\"\"\nq\" (id)", "public.U&\"a\\\\\"\"\\+00000aq\" (id)"),
             ("SELECT 'a\u{202e}\\''b', \"c\"", "SELECT E'a\\U0000202e\\\\''b', \"c\""),
             ("SELECT E'a\\'\u{1b}\\\\'", "SELECT E'a\\'\\U0000001b\\\\'"),
         ] {
