@@ -9,6 +9,8 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::header::CaptureHeader;
+use super::mask::MaskedColumn;
+use super::masked_tables::MaskedTables;
 use super::record::{Kind, Record, Records};
 use super::settings::Capture;
 use super::{NOT_ITS_KIND, keepalive, message};
@@ -32,6 +34,8 @@ pub(crate) struct Existing {
     /// The greatest LSN that was received.
     pub(super) received: Lsn,
     pub(super) newest: Newest,
+    /// The tables that were masked in it and in the files before.
+    pub(super) masked_tables: MaskedTables,
 }
 
 /// The newest of what a file has, also if it has only a part of it.
@@ -106,21 +110,25 @@ pub(super) fn sync_folder(path: &Path) -> Result<(), CaptureError> {
     synced.map_err(|error| failed("syncing the folder of", path, error))
 }
 
+/// Decodes a message, except for those that change rows: they neither start nor end a transaction.
+fn decode_control<'a>(frame: &'a [u8], decoder: &mut Decoder) -> Option<Message<'a>> {
+    let tag = frame.first().copied().map_or(Tag(0), Tag);
+    if matches!(tag, Tag::INSERT | Tag::UPDATE | Tag::DELETE | Tag::TRUNCATE) {
+        return None;
+    }
+    decoder.decode(frame).ok()
+}
+
 impl Newest {
-    fn add(&mut self, frame: &[u8], decoder: &mut Decoder) {
-        // These neither start nor end a transaction.
-        let tag = frame.first().copied().map_or(Tag(0), Tag);
-        if matches!(tag, Tag::INSERT | Tag::UPDATE | Tag::DELETE | Tag::TRUNCATE) {
-            return;
-        }
-        let commit_lsn = match decoder.decode(frame) {
-            Ok(Message::Begin(begin)) => begin.final_lsn,
-            Ok(Message::BeginPrepare(begin)) => begin.prepare_lsn,
-            Ok(Message::StreamCommit(commit)) => commit.commit_lsn,
-            Ok(Message::StreamPrepare(prepare)) => prepare.prepare_lsn,
-            Ok(Message::CommitPrepared(commit)) => commit.commit_lsn,
-            Ok(Message::RollbackPrepared(rollback)) => TransactionStart::from(&rollback).commit_lsn,
-            Ok(Message::Message(body)) if !body.flags.is_transactional() => {
+    fn add(&mut self, message: &Message<'_>) {
+        let commit_lsn = match message {
+            Message::Begin(begin) => begin.final_lsn,
+            Message::BeginPrepare(begin) => begin.prepare_lsn,
+            Message::StreamCommit(commit) => commit.commit_lsn,
+            Message::StreamPrepare(prepare) => prepare.prepare_lsn,
+            Message::CommitPrepared(commit) => commit.commit_lsn,
+            Message::RollbackPrepared(rollback) => TransactionStart::from(rollback).commit_lsn,
+            Message::Message(body) if !body.flags.is_transactional() => {
                 self.message_lsn = self.message_lsn.max(body.lsn);
                 return;
             }
@@ -147,17 +155,21 @@ impl Newest {
 impl Existing {
     /// Finds the file to write to, and reads what it has.
     pub(crate) fn find(capture: &Capture) -> Result<Self, CaptureError> {
+        let masks = &capture.masks;
         if !capture.rotates() {
-            return Self::read(&capture.path, 1);
+            return Self::read(&capture.path, 1, masks);
         }
         let last = last_number(&capture.path)?;
-        let Some(number) = last else { return Self::read(&numbered(&capture.path, 1), 1) };
-        let found = Self::read(&numbered(&capture.path, number), number)?;
+        let Some(number) = last else {
+            return Self::read(&numbered(&capture.path, 1), 1, masks);
+        };
+        let mut found = Self::read(&numbered(&capture.path, number), number, masks)?;
         if number == 1 || found.header.is_some() && found.position.is_some() {
             return Ok(found);
         }
         // The program was killed while it started this file. The one before has the position.
-        let before = Self::read(&numbered(&capture.path, number - 1), number - 1)?;
+        let before = Self::read(&numbered(&capture.path, number - 1), number - 1, masks)?;
+        found.masked_tables.extend(&before.masked_tables);
         Ok(Self {
             header: found.header.or(before.header),
             position: found.position.or(before.position),
@@ -167,7 +179,7 @@ impl Existing {
         })
     }
 
-    fn read(path: &Path, number: u64) -> Result<Self, CaptureError> {
+    fn read(path: &Path, number: u64, masks: &[MaskedColumn]) -> Result<Self, CaptureError> {
         let Some(file) = open(path)? else {
             return Ok(Self {
                 path: path.into(),
@@ -178,6 +190,7 @@ impl Existing {
                 position: None,
                 received: Lsn::ZERO,
                 newest: Newest::default(),
+                masked_tables: MaskedTables::default(),
             });
         };
         let input = file.try_clone().map_err(|error| failed("opening", path, error))?;
@@ -185,6 +198,7 @@ impl Existing {
         let (mut record, mut header, mut position) = (Record::default(), None, None);
         let (mut end, mut received) = (None, Lsn::ZERO);
         let (mut newest, mut decoder) = (Newest::default(), Decoder::new());
+        let mut masked_tables = MaskedTables::default();
         loop {
             match records.next(&mut record) {
                 Ok(()) => {}
@@ -197,6 +211,7 @@ impl Existing {
                     let read = CaptureHeader::decode(&record.payload, record.time);
                     let read = read.map_err(damaged)?;
                     position.clone_from(&read.resumed_after);
+                    masked_tables.extend(&read.masked_tables);
                     header = Some(read);
                 }
                 (_, None) | (Kind::HEADER, _) => {
@@ -210,7 +225,16 @@ impl Existing {
                 (Kind::MESSAGE, _) => {
                     let message = message(&record.payload).ok_or_else(|| damaged(NOT_ITS_KIND))?;
                     received = received.max(message.wal_start).max(message.wal_end);
-                    newest.add(message.data, &mut decoder);
+                    if let Some(message) = decode_control(message.data, &mut decoder) {
+                        newest.add(&message);
+                        masked_tables.message(&message, masks);
+                    }
+                }
+                (Kind::KNOWN, _) => {
+                    let message = message(&record.payload).ok_or_else(|| damaged(NOT_ITS_KIND))?;
+                    if let Ok(message) = Message::decode(message.data, false) {
+                        masked_tables.message(&message, masks);
+                    }
                 }
                 (Kind::KEEPALIVE, _) => {
                     let keepalive = keepalive(&record.payload);
@@ -227,7 +251,7 @@ impl Existing {
             end = Some(End { offset: records.offset(), checksum: records.checksum() });
         }
         let (path, file) = (path.into(), Some(file));
-        Ok(Self { path, file, number, header, end, position, received, newest })
+        Ok(Self { path, file, number, header, end, position, received, newest, masked_tables })
     }
 
     /// Removes what follows the last whole record, and returns the file, to be written from there.

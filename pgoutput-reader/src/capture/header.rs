@@ -2,6 +2,7 @@
 
 use pgoutput_decode::{Lsn, TimestampTz};
 
+use super::masked_tables::MaskedTables;
 use crate::event::Position;
 use crate::server_version::ServerVersion;
 
@@ -45,6 +46,8 @@ pub struct CaptureHeader {
     pub start_lsn: Lsn,
     /// The columns that are masked, as in `public.people.email`.
     pub masks: Vec<String>,
+    /// The tables that were masked in the files before.
+    pub(crate) masked_tables: MaskedTables,
     pub(crate) fingerprint: u64,
     /// The LSN that the slot was confirmed at.
     pub(crate) confirmed: Lsn,
@@ -98,6 +101,9 @@ impl CaptureHeader {
         for mask in &self.masks {
             put("mask", mask);
         }
+        for table in self.masked_tables.texts() {
+            put("masked_table", &table);
+        }
         if let Some(prefix) = &self.idle_prefix {
             put("idle_prefix", prefix);
         }
@@ -121,6 +127,7 @@ impl CaptureHeader {
             two_phase: false,
             start_lsn: Lsn::ZERO,
             masks: Vec::new(),
+            masked_tables: MaskedTables::default(),
             fingerprint: 0,
             confirmed: Lsn::ZERO,
             resumed_after: None,
@@ -167,6 +174,7 @@ impl CaptureHeader {
             "before_commit_lsn" => self.before.0 = value.parse().ok()?,
             "before_lsn" => self.before.1 = value.parse().ok()?,
             "mask" => self.masks.push(value.into()),
+            "masked_table" => self.masked_tables.add(value)?,
             "idle_prefix" => self.idle_prefix = Some(value.into()),
             _ => {
                 if let Some(name) = key.strip_prefix("option.") {
@@ -208,9 +216,13 @@ impl CaptureHeader {
 
 #[cfg(test)]
 mod tests {
+    use pgoutput_decode::Oid;
+
     use super::*;
 
     pub(crate) fn header() -> CaptureHeader {
+        let mut masked_tables = MaskedTables::default();
+        masked_tables.insert(Oid::new(7), "public", "people");
         CaptureHeader {
             writer: "pgoutput-reader 0.1".into(),
             capture: 7,
@@ -226,6 +238,7 @@ mod tests {
             two_phase: true,
             start_lsn: Lsn::new(9),
             masks: vec!["public.people.email".into()],
+            masked_tables,
             fingerprint: u64::MAX,
             confirmed: Lsn::new(8),
             resumed_after: "1:7:1:my_slot:79142219578eefc7:0/158FAC8:3.".parse().ok(),

@@ -1,5 +1,6 @@
 //! Columns whose values are replaced before they are written.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +9,7 @@ use pgoutput_decode::message::RelationBody;
 use pgoutput_decode::value::type_oid;
 use pgoutput_decode::{Message, Oid, OldTuple, TupleColumn, TupleData};
 
+use super::masked_tables::MaskedTables;
 use crate::error::CaptureError;
 use crate::snapshot::sql_name;
 
@@ -39,7 +41,17 @@ impl MaskedColumn {
         Self { schema: Some(schema.into()), table: table.into(), column: column.into() }
     }
 
-    fn is_of(&self, schema: &str, table: &str) -> bool {
+    pub(super) fn column(&self) -> &str {
+        &self.column
+    }
+
+    /// Returns whether it masks this column.
+    pub(super) fn includes(&self, other: &Self) -> bool {
+        let schema = other.schema.as_deref().unwrap_or_default();
+        self.column == other.column && self.is_of(schema, &other.table)
+    }
+
+    pub(super) fn is_of(&self, schema: &str, table: &str) -> bool {
         self.table == table && self.schema.as_ref().is_none_or(|own| own == schema)
     }
 }
@@ -79,16 +91,16 @@ impl fmt::Display for MaskedColumn {
         let names = self.schema.iter().chain([&self.table, &self.column]);
         for (index, name) in names.enumerate() {
             f.write_str(if index > 0 { "." } else { "" })?;
-            let is_plain =
-                sql_name(name).is_some_and(|(read, rest)| read == *name && rest.is_empty());
-            if is_plain {
-                f.write_str(name)?;
-            } else {
-                write!(f, "\"{}\"", name.replace('"', "\"\""))?;
-            }
+            f.write_str(&quoted(name))?;
         }
         Ok(())
     }
+}
+
+/// Returns a name in double quotes if it needs them.
+pub(super) fn quoted(name: &str) -> Cow<'_, str> {
+    let is_plain = sql_name(name).is_some_and(|(read, rest)| read == name && rest.is_empty());
+    if is_plain { name.into() } else { format!("\"{}\"", name.replace('"', "\"\"")).into() }
 }
 
 /// The value that replaces others, in text and in binary format; NULL in place of `None`.
@@ -125,14 +137,30 @@ pub(super) struct Masks {
     /// For each column of a table that was described: what replaces it if it is masked. `None` for
     /// a table without masks.
     tables: BTreeMap<Oid, Option<Box<[Option<Replacement>]>>>,
+    /// The tables that were masked, also by the runs that the capture continues.
+    masked_tables: MaskedTables,
+    /// The masked tables as the catalogue named them at the start. The stream may still have rows
+    /// from before a renaming.
+    published: MaskedTables,
     /// The last message that was changed.
     masked: Vec<u8>,
 }
 
 impl Masks {
-    pub(super) fn new(masks: Vec<MaskedColumn>) -> Self {
-        let seen = vec![false; masks.len()];
-        Self { columns: masks, seen, tables: BTreeMap::new(), masked: Vec::new() }
+    /// The masks of a capture in which these tables were masked before.
+    pub(super) fn new(
+        columns: Vec<MaskedColumn>,
+        masked_tables: MaskedTables,
+        published: MaskedTables,
+    ) -> Self {
+        let seen = vec![false; columns.len()];
+        let (tables, masked) = (BTreeMap::new(), Vec::new());
+        Self { columns, seen, tables, masked_tables, published, masked }
+    }
+
+    /// Returns the tables that were masked so far.
+    pub(super) fn masked_tables(&self) -> &MaskedTables {
+        &self.masked_tables
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -149,7 +177,8 @@ impl Masks {
     /// described, only the tag is.
     ///
     /// # Errors
-    /// A table has no column of the name of one that is masked.
+    /// A table has no column of the name of one that is masked, or was renamed, so that a mask
+    /// would stop to apply.
     pub(super) fn apply<'a>(
         &'a mut self,
         frame: &'a [u8],
@@ -192,10 +221,13 @@ impl Masks {
     /// Finds the masked columns of a table.
     fn describe(&mut self, body: &RelationBody<'_>) -> Result<(), CaptureError> {
         let (schema, table) = (body.namespace(), body.name);
+        self.check_name(body.oid, schema, table)?;
+        let published = self.published.get(body.oid);
         let mut columns = vec![None; body.columns.len()];
         let mut is_masked = false;
         for (mask, seen) in self.columns.iter().zip(&mut self.seen) {
-            if !mask.is_of(schema, table) {
+            let is_published = |(schema, table)| mask.is_of(schema, table);
+            if !mask.is_of(schema, table) && !published.is_some_and(is_published) {
                 continue;
             }
             let found = body.columns.iter().position(|column| column.name == mask.column);
@@ -212,18 +244,30 @@ impl Masks {
             }
             (*seen, is_masked) = (true, true);
         }
-        let was_masked = self.tables.get(&body.oid).is_some_and(Option::is_some);
-        if is_masked || !was_masked {
-            self.tables.insert(body.oid, is_masked.then(|| columns.into()));
-        } else {
-            // The table was renamed: its masks would silently stop to apply.
-            return Err(CaptureError::MaskedColumnMissing {
-                schema: schema.into(),
-                table: table.into(),
-                column: "of its former name".into(),
-            });
+        if is_masked {
+            self.masked_tables.insert(body.oid, schema, table);
         }
+        self.tables.insert(body.oid, is_masked.then(|| columns.into()));
         Ok(())
+    }
+
+    /// Checks that a renaming of a table leaves no column without its mask.
+    fn check_name(&self, oid: Oid, schema: &str, table: &str) -> Result<(), CaptureError> {
+        let Some(former) = self.masked_tables.get(oid).filter(|name| *name != (schema, table))
+        else {
+            return Ok(());
+        };
+        let of = |(schema, table)| self.columns.iter().filter(move |m| m.is_of(schema, table));
+        let is_lost =
+            |mask: &&MaskedColumn| !of((schema, table)).any(|now| now.column == mask.column);
+        let Some(lost) = of(former).find(is_lost) else { return Ok(()) };
+        let name = |schema, table| format!("{}.{}", quoted(schema), quoted(table));
+        Err(CaptureError::MaskedTableRenamed {
+            former: name(former.0, former.1),
+            mask: lost.to_string(),
+            now: name(schema, table),
+            mask_now: MaskedColumn::new(schema, table, &*lost.column).to_string(),
+        })
     }
 }
 
@@ -267,7 +311,8 @@ mod tests {
     const ROW: &[u8] = b"I\0\0\0\x07N\0\x02t\0\0\0\x017t\0\0\0\x03Ada";
 
     fn masks(texts: &[&str]) -> Masks {
-        Masks::new(texts.iter().map(|text| text.parse().unwrap()).collect())
+        let masks = texts.iter().map(|text| text.parse().unwrap()).collect();
+        Masks::new(masks, MaskedTables::default(), MaskedTables::default())
     }
 
     fn apply(masks: &mut Masks, frame: &[u8]) -> Result<Vec<u8>, CaptureError> {
@@ -324,7 +369,40 @@ mod tests {
         let mut masks = masks(&["people.name"]);
         apply(&mut masks, TABLE).unwrap();
         let renamed = b"R\0\0\0\x07public\0humans\0d\0\0";
-        let error = apply(&mut masks, renamed).unwrap_err();
-        assert!(matches!(error, CaptureError::MaskedColumnMissing { .. }), "{error}");
+        // Also in another run.
+        let columns = masks.columns.clone();
+        let former = masks.masked_tables().clone();
+        let mut later = Masks::new(columns, former, MaskedTables::default());
+        for masks in [&mut masks, &mut later] {
+            let error = apply(masks, renamed).unwrap_err();
+            let expected = "public.people, masked by people.name, is now public.humans: nothing \
+                            more is captured to this file; capture to another file with the mask \
+                            public.humans.name";
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn rows_from_before_a_renaming_are_masked() {
+        let mut published = MaskedTables::default();
+        published.insert(Oid::new(7), "public", "humans");
+        let columns = vec!["humans.name".parse().unwrap()];
+        let mut masks = Masks::new(columns, MaskedTables::default(), published);
+        apply(&mut masks, TABLE).unwrap();
+        let masked = b"I\0\0\0\x07N\0\x02t\0\0\0\x017t\0\0\0\x06masked";
+        assert_eq!(apply(&mut masks, ROW).unwrap(), masked);
+        let humans = [&TABLE[..12], b"humans", &TABLE[18..]].concat();
+        assert_eq!(apply(&mut masks, &humans).unwrap(), humans);
+        assert_eq!(apply(&mut masks, ROW).unwrap(), masked);
+    }
+
+    #[test]
+    fn a_table_that_is_masked_by_its_new_name_too_is_masked() {
+        let mut masks = masks(&["people.name", "public.humans.name"]);
+        apply(&mut masks, TABLE).unwrap();
+        let humans = [&TABLE[..12], b"humans", &TABLE[18..]].concat();
+        assert_eq!(apply(&mut masks, &humans).unwrap(), humans);
+        let masked = b"I\0\0\0\x07N\0\x02t\0\0\0\x017t\0\0\0\x06masked";
+        assert_eq!(apply(&mut masks, ROW).unwrap(), masked);
     }
 }

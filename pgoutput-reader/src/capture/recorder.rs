@@ -13,6 +13,7 @@ use super::existing::{End, Existing, create, failed, name, numbered, sync_folder
 use super::header::CaptureHeader;
 use super::known::Known;
 use super::mask::Masks;
+use super::masked_tables::MaskedTables;
 use super::record::{self, Kind};
 use super::settings::{Capture, CaptureStatus};
 use super::{END_CONTINUED, END_STOPPED, facts};
@@ -50,10 +51,12 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Starts to write. The header is that of this run; a capture to be continued keeps its own.
+    /// `published` has the tables that are masked, as the catalogue names them.
     pub(crate) fn start(
         capture: Capture,
         mut existing: Existing,
         mut header: CaptureHeader,
+        published: MaskedTables,
     ) -> Result<Self, CaptureError> {
         header.masks = capture.masks.iter().map(ToString::to_string).collect();
         header.capture = RandomState::new().hash_one(&capture.path);
@@ -68,6 +71,7 @@ impl Recorder {
                 return Err(CaptureError::Gap { name, received, confirmed: header.confirmed });
             }
         }
+        header.masked_tables = std::mem::take(&mut existing.masked_tables);
         let end = existing.end.unwrap_or(End { offset: 0, checksum: 0 });
         let file = existing.cut(end.offset)?;
         let is_new = existing.end.is_none();
@@ -79,7 +83,7 @@ impl Recorder {
             }
         }
         let mut recorder = Self {
-            masks: Masks::new(capture.masks.clone()),
+            masks: Masks::new(capture.masks.clone(), header.masked_tables.clone(), published),
             capture,
             path: existing.path,
             out: BufWriter::with_capacity(64 * 1024, file),
@@ -216,6 +220,7 @@ impl Recorder {
         self.header.add_before(commit_lsn, read);
         self.header.file += 1;
         self.header.continues = true;
+        self.header.masked_tables.clone_from(self.masks.masked_tables());
         self.path = numbered(&self.capture.path, self.header.file);
         self.out = BufWriter::with_capacity(64 * 1024, create(&self.path)?);
         (self.bytes, self.started) = (0, Instant::now());

@@ -157,6 +157,44 @@ pub enum CaptureError {
         /// The column.
         column: String,
     },
+    /// A masked column is of a table that is not published, so nothing would be masked.
+    #[error(
+        "the mask {} names no table that the publications publish, so it would mask nothing: \
+         correct the mask, or publish the table first",
+        Printable(.mask)
+    )]
+    MaskedTableNotPublished {
+        /// The mask.
+        mask: String,
+    },
+    /// A masked column is of a partitioned table that is published as its partitions.
+    #[error(
+        "the mask {} names a partitioned table that is published as its partitions: mask these \
+         too: {}; or set publish_via_partition_root of the publication (PostgreSQL 13 and later)",
+        Printable(.mask), Printable(&.partitions.join(", "))
+    )]
+    MaskedTableHasPartitions {
+        /// The mask.
+        mask: String,
+        /// The masks that the partitions lack.
+        partitions: Vec<String>,
+    },
+    /// A table with a masked column was renamed, so that the mask would stop to apply.
+    #[error(
+        "{}, masked by {}, is now {}: nothing more is captured to this file; capture to another \
+         file with the mask {}",
+        Printable(.former), Printable(.mask), Printable(.now), Printable(.mask_now)
+    )]
+    MaskedTableRenamed {
+        /// The name of the table when it was masked, as in SQL.
+        former: String,
+        /// The mask.
+        mask: String,
+        /// The name of the table now.
+        now: String,
+        /// The mask for the table of this name.
+        mask_now: String,
+    },
     /// A capture does not go together with another setting.
     #[error("a capture cannot have {setting}: leave it out")]
     Unsupported {

@@ -1,6 +1,7 @@
 //! Masked columns.
 
 use std::fs;
+use std::path::Path;
 
 use pgoutput_harness::output;
 use pgoutput_tests::{Fixture, formats};
@@ -132,5 +133,87 @@ fn a_mask_that_does_not_apply_is_reported() {
         let (status, stderr, _) = capture("text", "email");
         assert_eq!(status, Some(2), "{stderr}");
         assert!(stderr.contains("public.people.email"), "{stderr}");
+    });
+}
+
+fn contains_secret(bytes: &[u8]) -> bool {
+    bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes())
+}
+
+/// Runs a capture with these masks up to the current end. Returns its exit status, what it said,
+/// and its file.
+fn masked(fixture: &Fixture<'_>, file: &Path, masks: &[&str]) -> (Option<i32>, String, Vec<u8>) {
+    fixture.wait_until_free();
+    let end = fixture.end().to_string();
+    let mut capture = captures(fixture, file);
+    capture.args(["--until-lsn", &end]).args(masks.iter().flat_map(|mask| ["--mask", mask]));
+    let output = output(&mut capture);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), stderr, fs::read(file).unwrap_or_default())
+}
+
+#[test]
+fn a_table_that_was_renamed_between_two_runs_is_not_written_in_clear_text() {
+    with_servers(|server| {
+        let fixture = Fixture::new(server, "CREATE TABLE people (id int, email text)");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c");
+        let insert = |table: &str| format!("INSERT INTO {table} VALUES (1, '{SECRET}')");
+        fixture.run([&*insert("people")]);
+        let (status, stderr, _) = masked(&fixture, &file, &["people.email"]);
+        assert_eq!((status, &*stderr), (Some(0), ""));
+        fixture.run([&*insert("people"), "ALTER TABLE people RENAME TO persons"]);
+        fixture.run([&*insert("persons")]);
+        // No table has the name any more.
+        let (status, stderr, bytes) = masked(&fixture, &file, &["people.email"]);
+        assert_eq!(status, Some(1), "{stderr}");
+        assert!(stderr.contains("the mask people.email names no table"), "{stderr}");
+        assert!(!contains_secret(&bytes));
+        // Another table has it.
+        fixture.run(["CREATE TABLE people (id int, email text)"]);
+        let (status, stderr, bytes) = masked(&fixture, &file, &["people.email"]);
+        assert_eq!(status, Some(1), "{stderr}");
+        assert!(
+            stderr.contains(
+                "public.people, masked by people.email, is now public.persons: nothing more is \
+                 captured to this file; capture to another file with the mask public.persons.email"
+            ),
+            "{stderr}"
+        );
+        assert!(!contains_secret(&bytes));
+        // The advice also masks what was written under the former name.
+        fixture.run(["DROP TABLE people"]);
+        let other = folder.path().join("other");
+        let (status, stderr, bytes) = masked(&fixture, &other, &["public.persons.email"]);
+        assert_eq!((status, &*stderr), (Some(0), ""));
+        assert!(!contains_secret(&bytes) && bytes.windows(6).any(|window| window == b"masked"));
+    });
+}
+
+#[test]
+fn a_mask_of_a_table_that_is_not_published_under_its_name_is_refused() {
+    with_servers(|server| {
+        let setup = "
+            CREATE TABLE parted (id int, email text) PARTITION BY RANGE (id);
+            CREATE TABLE part1 PARTITION OF parted FOR VALUES FROM (0) TO (10);
+            CREATE TABLE part2 PARTITION OF parted FOR VALUES FROM (10) TO (20);";
+        let fixture = Fixture::new(server, setup);
+        fixture.run([&*format!("INSERT INTO parted VALUES (1, '{SECRET}'), (11, '{SECRET}')")]);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c");
+        for (masks, expected) in [
+            (&["pepole.email"][..], "the mask pepole.email names no table that the publications"),
+            (&["public.parted.email"], "mask these too: public.part1.email, public.part2.email;"),
+            (&["part1.email", "parted.email"], "mask these too: public.part2.email;"),
+        ] {
+            let (status, stderr, bytes) = masked(&fixture, &file, masks);
+            assert_eq!(status, Some(1), "{stderr}");
+            assert!(stderr.contains(expected), "{stderr}");
+            assert!(bytes.is_empty());
+        }
+        let (status, stderr, bytes) =
+            masked(&fixture, &file, &["parted.email", "part1.email", "part2.email"]);
+        assert_eq!(status, Some(0), "{stderr}");
+        assert!(!contains_secret(&bytes));
     });
 }

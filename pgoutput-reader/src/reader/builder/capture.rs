@@ -1,13 +1,13 @@
 //! The capture of a reader.
 
 use super::ReaderBuilder;
-use crate::capture::{Capture, CaptureHeader, Existing, Recorder};
+use crate::capture::{Capture, CaptureHeader, Existing, MaskedTables, Recorder};
 use crate::delivery::Idle;
 use crate::error::{CaptureError, Error};
 use crate::event::{Position, StreamIdentity};
 use crate::proto::StartReplication;
 use crate::reader::SlotCreation;
-use crate::source::{AnySource, Opened, Recording, Source as _};
+use crate::source::{AnySource, Opened, Recording, Source as _, StreamOpener};
 use pgoutput_decode::{Lsn, TimestampTz};
 
 impl ReaderBuilder {
@@ -49,15 +49,33 @@ impl ReaderBuilder {
     }
 }
 
+/// Returns the masked tables as the publications publish them now.
+///
+/// # Errors
+/// A mask would mask nothing. Then nothing may be captured, since the values would be in clear
+/// text.
+pub(super) fn masked_tables(
+    capturing: Option<&(Capture, Existing)>,
+    opener: &StreamOpener,
+) -> Result<MaskedTables, Error> {
+    match capturing {
+        Some((capture, _)) if capture.has_masks() => {
+            Ok(capture.check_masks(&opener.published_now(&mut None)?)?)
+        }
+        _ => Ok(MaskedTables::default()),
+    }
+}
+
 /// Captures what a source receives, if that is requested.
 pub(super) fn captured(
     source: AnySource,
     capturing: Option<(Capture, Existing)>,
     mut header: CaptureHeader,
+    masked: MaskedTables,
 ) -> Result<AnySource, Error> {
     let Some((capture, existing)) = capturing else { return Ok(source) };
     header.start_lsn = source.start_lsn();
-    let recorder = Recorder::start(capture, existing, header)?;
+    let recorder = Recorder::start(capture, existing, header, masked)?;
     Ok(AnySource::Recording(Box::new(Recording { source, recorder })))
 }
 
@@ -89,6 +107,7 @@ pub(super) fn header(
         two_phase: opened.two_phase,
         start_lsn: started.start_lsn,
         masks: Vec::new(),
+        masked_tables: MaskedTables::default(),
         fingerprint: identity.publications,
         confirmed: opened.confirmed,
         resumed_after: position.cloned(),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::ReaderBuilder;
-use super::capture::{captured, header};
+use super::capture::{captured, header, masked_tables};
 use crate::delivery::{Acknowledge, Acknowledger, Delivery, Idle, Resume, Settings};
-use crate::error::{Error, SnapshotError};
+use crate::error::{Error, ErrorKind, SnapshotError};
 use crate::event::{Fingerprint, Position, ReaderId};
 use crate::io::SpillFiles;
 use crate::proto::Streaming;
@@ -76,6 +76,12 @@ impl ReaderBuilder {
             self.start.start_lsn = stored.position.commit_lsn();
         }
         let opener = StreamOpener { config, start: self.start };
+        let masked = match masked_tables(capturing.as_ref(), &opener) {
+            // Before a slot is created.
+            Err(error) if matches!(error.kind(), ErrorKind::Capture(_)) => return Err(error),
+            // Opening the stream describes better what is wrong.
+            masked => masked,
+        };
         let wait_options = SlotWaitOptions {
             limit: self.slot_wait_limit,
             listener: self.on_slot_wait.as_ref(),
@@ -86,6 +92,7 @@ impl ReaderBuilder {
         } else {
             opener.open(create, stored.as_ref(), &wait_options)?
         };
+        let masked = masked?;
         let identity =
             identify(acknowledger.reader(), &opened.system, &opener.start, opened.two_phase);
         let position = stored.map(|stored| stored.position);
@@ -128,7 +135,7 @@ impl ReaderBuilder {
         let source = Replication::new(opener, opened, settings, identity, self.stop);
         let mut source = source.map_err(named)?;
         source.set_additions(additions);
-        let source = captured(AnySource::Replication(Box::new(source)), capturing, header)?;
+        let source = captured(AnySource::Replication(Box::new(source)), capturing, header, masked)?;
         let events = Events::new(source, delivery, schemas, self.spill);
         let mut reader =
             Reader { events, started, returned: VecDeque::new(), in_transaction: false };

@@ -126,6 +126,12 @@ struct PublishedAs<'f> {
 }
 
 impl Facts {
+    /// Returns the partitioned tables above a partition.
+    pub(super) fn above(&self, relation: &Relation) -> impl Iterator<Item = &Relation> {
+        let parent = |relation: &Relation| self.relations.get(&relation.parent?);
+        std::iter::successors(parent(relation), move |relation| parent(relation))
+    }
+
     /// Returns the published tables in the order of their oids.
     pub(super) fn memberships(&self) -> Vec<Membership<'_>> {
         let mut published: BTreeMap<u32, Membership<'_>> = BTreeMap::new();

@@ -19,6 +19,8 @@ pub(crate) struct PublishedName {
     /// Bytes that are not UTF-8 are escaped.
     pub(crate) schema: String,
     pub(crate) name: String,
+    /// The schemas and names of the partitioned tables above it.
+    pub(crate) above: Vec<(String, String)>,
     /// A number for the entries of the publications that have the table, and the operations that
     /// these publish. It changes if the table leaves a publication and joins it again, if another
     /// one gets it, or if `publish` of one is changed.
@@ -61,6 +63,10 @@ impl Connection {
             oid: Oid::new(relation.oid),
             schema: escaped(&relation.schema),
             name: escaped(&relation.name),
+            above: facts
+                .above(relation)
+                .map(|parent| (escaped(&parent.schema), escaped(&parent.name)))
+                .collect(),
             entries_id: facts.entries_id(relation),
         };
         let names = facts.memberships().iter().map(|member| name(member.relation)).collect();
