@@ -85,6 +85,10 @@ pub(super) fn create(path: &Path) -> Result<File, CaptureError> {
 
 /// Opens a file, and locks it; `None` if it does not exist.
 fn open(path: &Path) -> Result<Option<File>, CaptureError> {
+    // Opening a named pipe would wait for its other end.
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(CaptureError::NotAFile { name: name(path) });
+    }
     match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => {
             lock(&file, path)?;

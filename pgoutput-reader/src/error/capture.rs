@@ -137,6 +137,16 @@ pub enum CaptureError {
         /// The slot's confirmed LSN.
         confirmed: Lsn,
     },
+    /// The capture is to be written to a folder, a pipe or a device.
+    #[error(
+        "{} is not a regular file, and a capture is continued by reading it: name a file, or one \
+         that does not exist yet",
+        Printable(.name)
+    )]
+    NotAFile {
+        /// The name of the file.
+        name: String,
+    },
     /// Another process writes to the file.
     #[error("{} is locked by another process that captures to it", Printable(.name))]
     InUse {

@@ -300,3 +300,20 @@ fn frames_are_those_of_the_server() {
 fn frames_start() -> TimestampTz {
     TimestampTz::from_unix_micros(1_700_000_000_000_000).unwrap()
 }
+
+#[test]
+fn a_capture_is_written_to_a_regular_file_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // No server is needed to find that.
+    let dsn = "host=/nowhere connect_timeout=1";
+    for file in [&*pipe, folder.path(), Path::new("/dev/stdout"), Path::new("/dev/full")] {
+        let output = output(reads("capture", dsn, "s").arg(file));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("is not a regular file"), "{}: {stderr}", file.display());
+    }
+    let output = output(reads("capture", dsn, "s").arg("-"));
+    assert_eq!(output.status.code(), Some(2));
+}

@@ -14,6 +14,11 @@ use crate::report::Report;
 use crate::signals::{self, SignalTarget};
 
 pub(crate) fn run(capture: &Capture) -> Result<(), Failure> {
+    if capture.file.as_os_str() == "-" {
+        return Err(Failure::Usage(
+            "a capture cannot be written to standard output: name a file (./- is one too)".into(),
+        ));
+    }
     let config = capture.source.server.config()?;
     let signalled = signals::SignalTarget::install()
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
