@@ -49,7 +49,8 @@ impl ReaderBuilder {
     }
 }
 
-/// Returns the masked tables as the publications publish them now.
+/// Returns the masked tables as the publications publish them now, or an error of finding them: one
+/// of the connection or the publications is described better by opening the stream.
 ///
 /// # Errors
 /// A mask would mask nothing. Then nothing may be captured, since the values would be in clear
@@ -57,12 +58,16 @@ impl ReaderBuilder {
 pub(super) fn masked_tables(
     capturing: Option<&(Capture, Existing)>,
     opener: &StreamOpener,
-) -> Result<MaskedTables, Error> {
+) -> Result<Result<MaskedTables, Error>, Error> {
     match capturing {
         Some((capture, _)) if capture.has_masks() => {
-            Ok(capture.check_masks(&opener.published_now(&mut None)?)?)
+            let published = opener.published_now(&mut None);
+            Ok(match published {
+                Ok(published) => Ok(capture.check_masks(&published)?),
+                Err(error) => Err(error),
+            })
         }
-        _ => Ok(MaskedTables::default()),
+        _ => Ok(Ok(MaskedTables::default())),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::ReaderBuilder;
 use super::capture::{captured, header, masked_tables};
 use crate::delivery::{Acknowledge, Acknowledger, Delivery, Idle, Resume, Settings};
-use crate::error::{Error, ErrorKind, SnapshotError};
+use crate::error::{Error, SnapshotError};
 use crate::event::{Fingerprint, Position, ReaderId};
 use crate::io::SpillFiles;
 use crate::proto::Streaming;
@@ -76,12 +76,8 @@ impl ReaderBuilder {
             self.start.start_lsn = stored.position.commit_lsn();
         }
         let opener = StreamOpener { config, start: self.start };
-        let masked = match masked_tables(capturing.as_ref(), &opener) {
-            // Before a slot is created.
-            Err(error) if matches!(error.kind(), ErrorKind::Capture(_)) => return Err(error),
-            // Opening the stream describes better what is wrong.
-            masked => masked,
-        };
+        // Before a slot is created.
+        let masked = masked_tables(capturing.as_ref(), &opener)?;
         let wait_options = SlotWaitOptions {
             limit: self.slot_wait_limit,
             listener: self.on_slot_wait.as_ref(),
