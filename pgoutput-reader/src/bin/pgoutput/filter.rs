@@ -10,8 +10,8 @@ pub(crate) use pattern::TablePattern;
 use crate::Failure;
 use crate::args::{Replay, SchemaArg, Selection, SnapshotArg, Tail};
 
-/// The operations that `--op` names.
-const OPS: [Op; 12] = [
+/// The operations of all events.
+pub(crate) const OPS: [Op; 12] = [
     Op::Insert,
     Op::Update,
     Op::Delete,

@@ -17,6 +17,7 @@ use pgoutput_reader::{ChangeEvent, Config, Lsn, Op, Reader};
 
 use crate::Failure;
 use crate::args::MetricsArgs;
+use crate::filter::OPS;
 use exposition::{Figures, Labels};
 
 /// The longest wait of the loop between two updates.
@@ -73,7 +74,7 @@ pub(crate) struct Metrics {
     shared: Arc<Shared>,
     file: Option<PathBuf>,
     delivered: Lsn,
-    events: [u64; exposition::OPS.len()],
+    events: [u64; OPS.len()],
 }
 
 impl Metrics {
@@ -88,7 +89,7 @@ impl Metrics {
             shared: Arc::clone(&shared),
             file: places.file,
             delivered: Lsn::ZERO,
-            events: [0; exposition::OPS.len()],
+            events: [0; OPS.len()],
         };
         metrics.update(reader);
         let failed = |error| Failure::Run(format!("starting a thread for metrics: {error}"));
@@ -109,7 +110,7 @@ impl Metrics {
     }
 
     fn count_op(&mut self, op: Op) {
-        let index = exposition::OPS.iter().position(|known| *known == op);
+        let index = OPS.iter().position(|known| *known == op);
         if let Some(count) = index.and_then(|index| self.events.get_mut(index)) {
             *count += 1;
         }

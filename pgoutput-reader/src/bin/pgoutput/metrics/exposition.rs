@@ -3,25 +3,10 @@
 use std::fmt::{Display, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pgoutput_reader::{Health, Lsn, Op, Started};
+use pgoutput_reader::{Health, Lsn, Started};
 
 use super::slot::SlotFigures;
-
-/// The kinds of events that are counted.
-pub(super) const OPS: [Op; 12] = [
-    Op::Insert,
-    Op::Update,
-    Op::Delete,
-    Op::Truncate,
-    Op::Message,
-    Op::Schema,
-    Op::Commit,
-    Op::Prepare,
-    Op::CommitPrepared,
-    Op::RollbackPrepared,
-    Op::SnapshotRow,
-    Op::SnapshotEnd,
-];
+use crate::filter::OPS;
 
 /// The labels of every metric, which tell several files of one machine apart.
 #[derive(Debug, Clone)]
