@@ -13,10 +13,13 @@ use super::Shared;
 use crate::Failure;
 
 /// The number of requests that are answered at a time.
-const THREADS: usize = 4;
+const THREADS: usize = 16;
 
-/// The longest time for one connection.
-const LIMIT: Duration = Duration::from_secs(5);
+/// The longest time until a request is complete. Silent connections delay others only this long.
+const REQUEST_LIMIT: Duration = Duration::from_secs(1);
+
+/// The longest time for a part of the reply.
+const REPLY_LIMIT: Duration = Duration::from_secs(5);
 
 /// The longest request.
 const LONGEST: usize = 8 * 1024;
@@ -62,7 +65,7 @@ pub(super) fn serve(shared: &Arc<Shared>, listener: &TcpListener) -> io::Result<
 
 /// Reads one request and answers it.
 fn answer(mut connection: TcpStream, shared: &Shared) -> io::Result<()> {
-    let end = Instant::now() + LIMIT;
+    let end = Instant::now() + REQUEST_LIMIT;
     let mut request = Vec::new();
     let reply = loop {
         if let Some(reply) = reply(&request, shared) {
@@ -79,7 +82,7 @@ fn answer(mut connection: TcpStream, shared: &Shared) -> io::Result<()> {
             len => request.extend_from_slice(bytes.get(..len).unwrap_or_default()),
         }
     };
-    connection.set_write_timeout(Some(LIMIT))?;
+    connection.set_write_timeout(Some(REPLY_LIMIT))?;
     connection.write_all(reply.as_bytes())
 }
 
@@ -121,10 +124,27 @@ mod tests {
     use super::super::exposition::Labels;
     use super::*;
 
+    fn shared() -> Shared {
+        Shared { labels: Labels::empty(), figures: Mutex::new(None), slot: Mutex::new(None) }
+    }
+
+    #[test]
+    fn silent_connections_delay_a_request_by_a_few_seconds_only() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        serve(&Arc::new(shared()), &listener).unwrap();
+        let connect = || TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let silent: Vec<_> = (0..30).map(|_| connect()).collect();
+        let mut connection = connect();
+        connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        connection.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+        let mut reply = String::new();
+        connection.read_to_string(&mut reply).unwrap();
+        assert!(reply.starts_with("HTTP/1.1 200 OK"), "{reply}");
+        drop(silent);
+    }
+
     fn status(request: &str) -> Option<String> {
-        let shared =
-            Shared { labels: Labels::empty(), figures: Mutex::new(None), slot: Mutex::new(None) };
-        let reply = reply(request.as_bytes(), &shared)?;
+        let reply = reply(request.as_bytes(), &shared())?;
         Some(reply.lines().next().unwrap().replace("HTTP/1.1 ", ""))
     }
 
