@@ -129,7 +129,7 @@ pub(super) fn text(labels: &Labels, figures: &Figures, slot: Option<SlotFigures>
         "Time at which bytes last arrived, as Unix time.",
         received_at(health),
     );
-    text.describe("pgoutput_events_total", "counter", "Objects written, by their op.");
+    text.describe("pgoutput_events_total", "counter", "Events read, by their op.");
     for (op, count) in OPS.iter().zip(figures.events) {
         text.sample("pgoutput_events_total", &[("op", &op.code().to_string())], count);
     }
@@ -176,7 +176,9 @@ fn lsns(text: &mut Text<'_>, figures: &Figures) {
             health.server_wal_end,
         ),
     ] {
-        text.gauge(&format!("pgoutput_{name}_lsn_bytes"), help, lsn.as_u64());
+        // Before the first one, a difference to it would be the whole WAL.
+        let lsn = (!lsn.is_zero()).then_some(lsn.as_u64());
+        text.known(&format!("pgoutput_{name}_lsn_bytes"), help, lsn);
     }
 }
 
