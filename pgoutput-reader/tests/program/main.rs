@@ -12,6 +12,7 @@ mod metrics;
 mod poll;
 mod publications;
 mod reconnect;
+mod replay;
 mod report;
 mod run;
 mod schemas;

@@ -49,10 +49,13 @@ fn builder(replay: &Replay) -> Result<ReplayBuilder, Failure> {
     let Some((first, rest)) = replay.files.split_first() else {
         return Err(Failure::Usage("name a file to replay".into()));
     };
+    check(replay)?;
     let objects = &replay.objects;
+    let first =
+        if is_stdin(first) { Reader::replay_from(io::stdin()) } else { Reader::replay(first) };
     let mut builder = rest
         .iter()
-        .fold(Reader::replay(first), ReplayBuilder::and)
+        .fold(first, ReplayBuilder::and)
         .commits(replay.commits)
         .schema_changes(replay.schema_changes)
         .schema_output(objects.schema.into())
@@ -70,6 +73,35 @@ fn builder(replay: &Replay) -> Result<ReplayBuilder, Failure> {
         builder = builder.until_lsn(lsn);
     }
     Ok(builder)
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
+
+/// Checks that the files and the range fit together.
+fn check(replay: &Replay) -> Result<(), Failure> {
+    let usage = |message: &str| Err(Failure::Usage(message.into()));
+    if replay.files.iter().any(|file| is_stdin(file)) {
+        if replay.files.len() > 1 {
+            return usage("- is standard input: name it alone, or name the files");
+        }
+        if [replay.from, replay.until].iter().flatten().any(|at| matches!(at, Point::Time(_))) {
+            return usage(
+                "the file is read once more to find a time: name the file instead of -, or give \
+                 an LSN",
+            );
+        }
+    }
+    match (replay.from, replay.until) {
+        (Some(Point::Lsn(from)), Some(Point::Lsn(until))) if until < from => {
+            usage("--until is before --from, so there would be nothing to print")
+        }
+        (Some(Point::Time(from)), Some(Point::Time(until))) if until < from => {
+            usage("--until is before --from, so there would be nothing to print")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Returns the LSN of a point; `None` for a time after all transactions.

@@ -12,7 +12,7 @@ use crate::filter::TablePattern;
 #[command(mut_arg("binary", |argument| argument.hide(true)))]
 #[command(mut_arg("tables", |table| table.value_parser(TablePattern::without_condition)))]
 pub(crate) struct Replay {
-    /// The files of a capture, in their order.
+    /// The files of a capture, in their order; - is standard input.
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
 
