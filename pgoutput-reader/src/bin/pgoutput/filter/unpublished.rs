@@ -1,5 +1,4 @@
-//! A warning about names that fit no table, which would print nothing, or leave out nothing,
-//! without a word.
+//! A warning about names that fit no table: they would print nothing, or leave out nothing.
 
 use super::{Filter, TablePattern};
 use crate::Failure;
