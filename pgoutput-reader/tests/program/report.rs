@@ -138,6 +138,22 @@ fn a_slot_that_is_created_is_reported_with_the_way_to_drop_it() {
     }
 }
 
+#[test]
+fn a_capture_reports_the_slot_that_it_creates() {
+    for server in servers() {
+        let fixture = Fixture::new(server);
+        let (slot, folder) = (fixture.database.slot_name("captured"), tempfile::tempdir().unwrap());
+        let mut capture = program();
+        capture.args(["capture", "--dsn", &fixture.database.dsn(), "--slot", &slot]);
+        capture.args(["--publication", PUBLICATION, "--create-slot", "--until-lsn", "0/1"]);
+        let output = finished(capture.arg(folder.path().join("changes")));
+        assert_success(&output);
+        let lines = String::from_utf8(output.stderr).unwrap();
+        assert!(lines.contains(&format!("pgoutput: created slot \"{slot}\" at ")), "{lines}");
+        assert!(lines.contains(&format!("pgoutput slot drop {slot}, with the same")), "{lines}");
+    }
+}
+
 /// Also without `--create-slot`, so that of two programs started at once neither has to be started
 /// again.
 #[test]

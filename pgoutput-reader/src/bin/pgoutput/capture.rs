@@ -25,6 +25,9 @@ pub(crate) fn run(capture: &Capture) -> Result<(), Failure> {
     let builder = builder(ReaderBuilder::from(config), capture);
     let mut reader = connect_to(builder, &signalled)?;
     let report = Report::of(capture.verbosity);
+    if reader.started().slot_created {
+        report.slot_created(reader.started());
+    }
     report.started(&mut reader);
     report.capturing(&mut reader);
     let captured = write(&mut reader, capture, report);
