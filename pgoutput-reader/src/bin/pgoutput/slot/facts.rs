@@ -167,13 +167,14 @@ impl SlotFacts {
         if self.confirmed_flush_lsn.is_none() {
             return Err(Failure::Run(format!(
                 "slot \"{}\" is still being created by {reader}, which waits for open \
-                 transactions: wait for it, or end it with SELECT pg_cancel_backend({pid})",
+                 transactions: wait for it, or end it with \
+                 SELECT pg_catalog.pg_cancel_backend({pid})",
                 self.slot_name
             )));
         }
         Err(Failure::Run(format!(
             "slot \"{}\" is being read by {reader}: stop that program first, or end its session \
-             with SELECT pg_terminate_backend({pid})",
+             with SELECT pg_catalog.pg_terminate_backend({pid})",
             self.slot_name
         )))
     }
