@@ -103,7 +103,7 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Counts an event that was written.
+    /// Counts an event that was written or left out.
     pub(crate) fn count(&mut self, event: &ChangeEvent) {
         self.delivered = self.delivered.max(event.lsn());
         self.count_op(event.op());

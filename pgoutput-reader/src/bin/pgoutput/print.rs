@@ -96,9 +96,6 @@ pub(crate) fn print(
         }
         match next {
             Ok(Next::Event(event)) => {
-                if let Some(metrics) = &mut metrics {
-                    metrics.count(&event);
-                }
                 if !filter.prints(&event) {
                     output.skip(&event);
                 } else if left == Some(0) {
@@ -107,6 +104,9 @@ pub(crate) fn print(
                     break Err(error.into());
                 } else if event.op() != Op::Schema {
                     left = left.map(|left| left - 1);
+                }
+                if let Some(metrics) = &mut metrics {
+                    metrics.count(&event);
                 }
                 copy.printed(reader, &event);
                 is_between = !event.is_last();

@@ -159,7 +159,7 @@ fn lsns(text: &mut Text<'_>, figures: &Figures) {
     let health = &figures.health;
     for (name, help, lsn) in [
         ("received", "End of the WAL that has arrived, as a byte position.", health.received),
-        ("delivered", "LSN of the newest object written, as a byte position.", figures.delivered),
+        ("delivered", "LSN of the newest event read, as a byte position.", figures.delivered),
         (
             "acknowledged",
             "LSN before which everything was acknowledged, as a byte position.",
