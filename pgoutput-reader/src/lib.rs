@@ -102,6 +102,8 @@ mod schema;
 mod server_version;
 mod setup;
 #[cfg(feature = "reader")]
+mod sink;
+#[cfg(feature = "reader")]
 mod snapshot;
 #[cfg(feature = "reader")]
 mod source;
@@ -160,6 +162,8 @@ pub use schema::{Changed, ColumnAt, SchemaDifference};
 pub use server_version::ServerVersion;
 #[cfg(feature = "reader")]
 pub use setup::SlotWait;
+#[cfg(feature = "reader")]
+pub use sink::{BatchLimits, Pipe, PipeError, PipeStep, Sink};
 #[cfg(feature = "reader")]
 #[doc(hidden)]
 pub use snapshot::inspect;

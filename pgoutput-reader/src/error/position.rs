@@ -101,6 +101,20 @@ pub enum PositionError {
         /// the last acknowledged event.
         commits_wait: bool,
     },
+    /// Nothing is stored, and a reader has acknowledged an event of the slot.
+    #[error(
+        "nothing is stored, but slot \"{slot}\" was read, and is confirmed up to \
+         {confirmed_flush_lsn}: the destination lost its content, or is not the one that was \
+         written before; restore it, or start again with a new slot and a snapshot, or, if nothing \
+         can be missing, set trust_slot(true)",
+        slot = Printable(.slot)
+    )]
+    NothingStored {
+        /// The slot.
+        slot: String,
+        /// The slot's confirmed LSN. Transactions that committed before it are not sent again.
+        confirmed_flush_lsn: Lsn,
+    },
     /// The slot is ahead of the position, and was confirmed after another event. The position is
     /// not the newest one acknowledged, or another reader uses the slot.
     #[error(

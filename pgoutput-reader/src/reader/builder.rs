@@ -47,6 +47,8 @@ pub struct ReaderBuilder {
     idle: Idle,
     resume: Option<Position>,
     trust_slot: bool,
+    /// Whether a slot of which an event was acknowledged is refused.
+    refuse_read_slot: bool,
     until: Option<Lsn>,
     output: OutputSettings,
     heartbeat: bool,
@@ -81,6 +83,7 @@ impl ReaderBuilder {
             idle: Idle::default(),
             resume: None,
             trust_slot: false,
+            refuse_read_slot: false,
             until: None,
             output: OutputSettings::default(),
             heartbeat: true,
@@ -305,12 +308,18 @@ impl ReaderBuilder {
         self
     }
 
-    /// Sets whether [`resume`](Self::resume) assumes that everything that the slot has confirmed
-    /// after the position was processed. With a slot that was recreated, this loses changes
+    /// Sets whether [`resume`](Self::resume) and [`pipe`](Self::pipe) assume that everything that
+    /// the slot has confirmed after the position, or without one, was processed. With a slot that was recreated, this loses changes
     /// silently.
     #[must_use]
     pub fn trust_slot(mut self, trust: bool) -> Self {
         self.trust_slot = trust;
+        self
+    }
+
+    /// Refuses a slot of which a reader has acknowledged an event, unless it is trusted.
+    pub(crate) fn refuse_read_slot(mut self) -> Self {
+        self.refuse_read_slot = true;
         self
     }
 

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::error::SpillError;
+use crate::io::SpillFiles;
+
 /// The default of [`SpillOptions::memory_limit`].
 const MEMORY_LIMIT: usize = 64 * 1024 * 1024;
 
@@ -74,6 +77,14 @@ impl SpillOptions {
     pub fn fallback(mut self, fallback: bool) -> Self {
         self.fallback = fallback;
         self
+    }
+
+    /// Checks that files can be created in the directory that was set.
+    pub(crate) fn check_dir(&self) -> Result<(), SpillError> {
+        if self.dir.is_some() {
+            SpillFiles::new(self.dir.clone(), None).check()?;
+        }
+        Ok(())
     }
 }
 

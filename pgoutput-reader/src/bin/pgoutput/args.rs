@@ -5,7 +5,9 @@ mod command_line;
 mod decode;
 mod doctor;
 mod metrics;
+mod pipe;
 mod publication;
+mod reading;
 mod replay;
 mod selection;
 mod slot;
@@ -24,17 +26,19 @@ pub(crate) use command_line::{command, parse};
 pub(crate) use decode::Decode;
 pub(crate) use doctor::Doctor;
 pub(crate) use metrics::MetricsArgs;
+pub(crate) use pipe::{EnvelopeArg, Pipe};
 pub(crate) use publication::{
     Create as PublicationCreate, Drop as PublicationDrop, List as PublicationList, Operation,
     Publication,
 };
+pub(crate) use reading::{Reading, SnapshotArg};
 pub(crate) use replay::{Point, Replay};
 pub(crate) use selection::Selection;
 pub(crate) use slot::{
     Advance as SlotAdvance, Create as SlotCreate, Drop as SlotDrop, List as SlotList, Slot,
 };
 pub(crate) use snapshot::Snapshot;
-pub(crate) use tail::{SnapshotArg, Tail};
+pub(crate) use tail::Tail;
 pub(crate) use texts::{Completions, Man};
 
 use crate::Failure;
@@ -108,6 +112,16 @@ pub(crate) enum Command {
         Exit status: 0 if all was printed; 1 after an error, also if the capture was not written \
         to its end; 2 for invalid usage.")]
     Replay(Replay),
+    /// Store the changes of a slot in a log, each exactly once: Redis Streams, NATS JetStream, Kafka
+    /// or a file.
+    #[command(after_help = "The destination keeps the position together with the changes. At the \
+        start it is read from there, and reading resumes after it, so there is nothing else to \
+        keep. Only one program may write to a destination. Standard output keeps no position: \
+        there, changes come again after a crash.\n\
+        A second SIGINT or SIGTERM ends the program at once, with status 1.\n\
+        Exit status: 0 if the end was reached or requested (SIGINT, SIGTERM, a closed pipe); 1 \
+        after an error; 2 for invalid usage.")]
+    Pipe(Box<Pipe>),
     /// Print recorded messages, one per line, with the names of tables and columns.
     #[command(after_help = "Reads, also while it is being written:\n\
         \x20 - what pg_recvlogical prints:\n\
@@ -172,13 +186,20 @@ pub(crate) struct Objects {
     #[arg(help_heading = "Form of the objects", long, value_enum, default_value = "each")]
     pub(crate) schema: SchemaArg,
 
-    /// Format of LSNs. decimal: numbers. hex: text, as PostgreSQL writes them.
-    #[arg(help_heading = "Form of the objects", long, value_enum, default_value = "decimal")]
-    pub(crate) lsn_format: LsnFormat,
-
     /// Output format. jsonl: one object per line. json: indented.
     #[arg(help_heading = "Form of the objects", long, value_enum, default_value = "jsonl")]
     pub(crate) format: Format,
+
+    #[command(flatten)]
+    pub(crate) values: Values,
+}
+
+// The form of LSNs and values.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Values {
+    /// Format of LSNs. decimal: numbers. hex: text, as PostgreSQL writes them.
+    #[arg(help_heading = "Form of the objects", long, value_enum, default_value = "decimal")]
+    pub(crate) lsn_format: LsnFormat,
 
     /// Receive values in binary format (PostgreSQL 14 and later). The output is the same, with
     /// exceptions. regclass and similar types are numbers instead of names. Types that pgoutput
@@ -199,17 +220,21 @@ pub(crate) struct Objects {
     pub(crate) bigint_strings: bool,
 }
 
+impl Values {
+    /// Applies the settings that are not options of the stream.
+    pub(crate) fn set(&self, builder: ReaderBuilder) -> ReaderBuilder {
+        builder.lsns_as_text(self.lsn_format == LsnFormat::Hex).json_options(
+            JsonOptions::default()
+                .numeric_as_string(self.numeric_strings)
+                .bigint_as_string(self.bigint_strings),
+        )
+    }
+}
+
 impl Objects {
     /// Applies the settings that are not options of the stream.
     pub(crate) fn set(&self, builder: ReaderBuilder) -> ReaderBuilder {
-        builder
-            .schema_output(self.schema.into())
-            .lsns_as_text(self.lsn_format == LsnFormat::Hex)
-            .json_options(
-                JsonOptions::default()
-                    .numeric_as_string(self.numeric_strings)
-                    .bigint_as_string(self.bigint_strings),
-            )
+        self.values.set(builder.schema_output(self.schema.into()))
     }
 }
 

@@ -8,7 +8,7 @@ use pgoutput_reader::{ChangeEvent, Op};
 pub(crate) use pattern::TablePattern;
 
 use crate::Failure;
-use crate::args::{Replay, SchemaArg, Selection, SnapshotArg, Tail};
+use crate::args::{Pipe, Reading, Replay, SchemaArg, Selection, SnapshotArg, Tail};
 
 /// The operations of all events.
 pub(crate) const OPS: [Op; 12] = [
@@ -27,7 +27,7 @@ pub(crate) const OPS: [Op; 12] = [
 ];
 
 /// A choice among the events; by default all of them. Events that it leaves out count as processed.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {
     tables: Vec<TablePattern>,
     excluded: Vec<TablePattern>,
@@ -41,19 +41,19 @@ impl Filter {
     /// An operation is named that is not read, or the tables cannot limit the copy.
     pub(crate) fn of_tail(tail: &Tail) -> Result<Self, Failure> {
         let describes = tail.schema_changes || tail.objects.schema == SchemaArg::Once;
-        for op in &tail.selection.ops {
-            match op {
-                Op::Message => check_read(*op, "--messages", tail.messages),
-                Op::Commit => check_read(*op, "--commits", tail.commits),
-                Op::Schema => check_read(*op, DESCRIBES, describes),
-                Op::SnapshotRow | Op::SnapshotEnd => {
-                    check_read(*op, "--snapshot", !tail.snapshot.is_empty())
-                }
-                _ => Ok(()),
-            }?;
-        }
-        check_copy(tail)?;
+        check_ops(&tail.selection, &tail.reading, Some(describes))?;
+        check_copy(&tail.selection, &tail.reading)?;
         Ok(Self::of(&tail.selection))
+    }
+
+    /// Returns the filter of `pgoutput pipe`.
+    ///
+    /// # Errors
+    /// An operation is named that is not read, or the tables cannot limit the copy.
+    pub(crate) fn of_pipe(pipe: &Pipe) -> Result<Self, Failure> {
+        check_ops(&pipe.selection, &pipe.reading, None)?;
+        check_copy(&pipe.selection, &pipe.reading)?;
+        Ok(Self::of(&pipe.selection))
     }
 
     /// Returns the filter of `pgoutput replay`.
@@ -100,6 +100,30 @@ impl Filter {
 /// The options with which there are objects with op S.
 const DESCRIBES: &str = "--schema-changes or --schema once";
 
+/// Checks that the operations are read. `describes` is whether tables are described, if they can
+/// be.
+fn check_ops(
+    selection: &Selection,
+    reading: &Reading,
+    describes: Option<bool>,
+) -> Result<(), Failure> {
+    for op in &selection.ops {
+        match (op, describes) {
+            (Op::Message, _) => check_read(*op, "--messages", reading.messages),
+            (Op::Commit, _) => check_read(*op, "--commits", reading.commits),
+            (Op::Schema, Some(describes)) => check_read(*op, DESCRIBES, describes),
+            (Op::Schema, None) => {
+                Err(Failure::Usage("--op S: this command stores no descriptions".into()))
+            }
+            (Op::SnapshotRow | Op::SnapshotEnd, _) => {
+                check_read(*op, "--snapshot", !reading.snapshot.is_empty())
+            }
+            _ => Ok(()),
+        }?;
+    }
+    Ok(())
+}
+
 fn check_read(op: Op, option: &str, is_read: bool) -> Result<(), Failure> {
     if is_read {
         return Ok(());
@@ -109,22 +133,22 @@ fn check_read(op: Op, option: &str, is_read: bool) -> Result<(), Failure> {
 }
 
 /// Checks that the tables can limit the initial copy, or that there is none.
-fn check_copy(tail: &Tail) -> Result<(), Failure> {
+fn check_copy(selection: &Selection, reading: &Reading) -> Result<(), Failure> {
     let usage = |message: &str| Err(Failure::Usage(message.into()));
-    if tail.snapshot.contains(&SnapshotArg::Added) && !tail.selection.tables.is_empty() {
+    if reading.snapshot.contains(&SnapshotArg::Added) && !selection.tables.is_empty() {
         return usage(
             "--table limits an initial copy, and --snapshot added copies all tables that join the \
              publications: leave out one of them, or use --exclude",
         );
     }
-    let is_copied = tail.snapshot.contains(&SnapshotArg::Initial);
-    if !is_copied && tail.selection.tables.iter().any(TablePattern::has_condition) {
+    let is_copied = reading.snapshot.contains(&SnapshotArg::Initial);
+    if !is_copied && selection.tables.iter().any(TablePattern::has_condition) {
         return usage(
             "a condition limits only the rows of an initial copy: add --snapshot initial, or leave \
              WHERE out (a publication can filter changes by condition)",
         );
     }
-    if is_copied && tail.selection.tables.iter().any(|table| table.to_snapshot_table().is_none()) {
+    if is_copied && selection.tables.iter().any(|table| table.to_snapshot_table().is_none()) {
         return usage("an initial copy of some tables needs their names: write --table without *");
     }
     Ok(())

@@ -10,10 +10,12 @@ mod logger;
 mod metrics;
 mod names;
 mod output;
+mod pipe;
 mod position_file;
 mod print;
 mod progress;
 mod publication;
+mod reading;
 mod replay;
 mod report;
 mod result;
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Completions(completions) => texts::completions(&completions),
         Command::Man(man) => texts::man(&man),
         Command::Decode(decode) => decode::run(&decode),
+        Command::Pipe(pipe) => pipe::run(&pipe),
         Command::Capture(capture) => capture::run(&capture),
         Command::Replay(replay) => replay::run(&replay),
         Command::Doctor(doctor) => match doctor::run(&doctor) {

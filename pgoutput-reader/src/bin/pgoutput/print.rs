@@ -32,20 +32,25 @@ pub(crate) fn connect(
     prints_on_stdout: bool,
 ) -> Result<Reader, Failure> {
     signalled.set_stop_handle(builder.stop_handle().map_err(|error| failure(&error))?);
-    let reader = builder.connect().map_err(|error| match error.kind() {
-        ErrorKind::Stopped { .. } => Failure::Run(signals::NOT_CONNECTED.into()),
-        // The name may be misspelled.
-        ErrorKind::Setup(SetupError::SlotMissing { .. }) => match slot::names(server) {
-            Ok(names) => Failure::Run(format!("{error}; {}", existing(&names))),
-            Err(_) => failure(&error),
-        },
-        _ => failure(&error),
-    })?;
+    let reader = builder.connect().map_err(|error| connect_failure(&error, server))?;
     signalled.connected();
     if prints_on_stdout {
         signals::stop_on_closed_output(reader.stop_handle());
     }
     Ok(reader)
+}
+
+/// Returns the failure of a reader that could not be connected.
+pub(crate) fn connect_failure(error: &Error, server: &Server) -> Failure {
+    match error.kind() {
+        ErrorKind::Stopped { .. } => Failure::Run(signals::NOT_CONNECTED.into()),
+        // The name may be misspelled.
+        ErrorKind::Setup(SetupError::SlotMissing { .. }) => match slot::names(server) {
+            Ok(names) => Failure::Run(format!("{error}; {}", existing(&names))),
+            Err(_) => failure(error),
+        },
+        _ => failure(error),
+    }
 }
 
 /// An early end of the output.

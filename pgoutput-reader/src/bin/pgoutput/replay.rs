@@ -15,7 +15,7 @@ use crate::report::Report;
 use crate::{Failure, signals, stdout};
 
 pub(crate) fn run(replay: &Replay) -> Result<(), Failure> {
-    if replay.objects.binary {
+    if replay.objects.values.binary {
         return Err(Failure::Usage(
             "the capture has the format of values: leave --binary out".into(),
         ));
@@ -59,11 +59,11 @@ fn builder(replay: &Replay) -> Result<ReplayBuilder, Failure> {
         .commits(replay.commits)
         .schema_changes(replay.schema_changes)
         .schema_output(objects.schema.into())
-        .lsns_as_text(objects.lsn_format == LsnFormat::Hex)
+        .lsns_as_text(objects.values.lsn_format == LsnFormat::Hex)
         .json_options(
             JsonOptions::default()
-                .numeric_as_string(objects.numeric_strings)
-                .bigint_as_string(objects.bigint_strings),
+                .numeric_as_string(objects.values.numeric_strings)
+                .bigint_as_string(objects.values.bigint_strings),
         );
     if let Some(point) = replay.from {
         // A time after all transactions leaves nothing.

@@ -3,12 +3,13 @@
 use std::fmt::Display;
 
 use pgoutput_reader::{
-    CaptureStatus, ErrorKind, Lsn, Reader, ReconnectAttempt, Reconnected, ServerMessage,
-    SlotAtRisk, SlotWait, SnapshotProgress, Started, StreamError,
+    CaptureStatus, Error, ErrorKind, Lsn, Pipe, Published, Reader, ReconnectAttempt, Reconnected,
+    ServerMessage, SlotAtRisk, SlotWait, SnapshotProgress, Started, StreamError,
 };
 
 use crate::args::Verbosity;
 use crate::output::Output;
+use crate::pipe::{Figures, LogSink};
 
 /// The amount of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +44,20 @@ impl Report {
 
     /// Reports what is read, and from where.
     pub(crate) fn started(self, reader: &mut Reader) {
-        let started = reader.started().to_string();
-        self.source(reader, &started);
+        if self != Self::Quiet {
+            let published = reader.published();
+            self.source(reader.started(), &reader.started().to_string(), published);
+        }
+    }
+
+    /// Reports what a pipe reads, and from where.
+    pub(crate) fn pipe_started(self, pipe: &mut Pipe<LogSink>) {
+        if self != Self::Quiet {
+            let published = pipe.published();
+            let started = pipe.reader().started();
+            self.source(started, &started.to_string(), published);
+            self.print(&format_args!("storing in {}", pipe.sink().name()));
+        }
     }
 
     /// Reports a slot that was created on the way, and how to drop it.
@@ -64,20 +77,19 @@ impl Report {
 
     /// Reports what is copied, and from where, if no changes follow.
     pub(crate) fn copy_started(self, reader: &mut Reader) {
-        let started = reader.started();
-        let text = format!(
-            "PostgreSQL {} at {}, database \"{}\", snapshot at {}",
-            started.server_version, started.address, started.database, started.start_lsn
-        );
-        self.source(reader, &text);
-    }
-
-    fn source(self, reader: &mut Reader, text: &str) {
         if self == Self::Quiet {
             return;
         }
         let published = reader.published();
         let started = reader.started();
+        let text = format!(
+            "PostgreSQL {} at {}, database \"{}\", snapshot at {}",
+            started.server_version, started.address, started.database, started.start_lsn
+        );
+        self.source(started, &text, published);
+    }
+
+    fn source(self, started: &Started, text: &str, published: Result<Published, Error>) {
         match published {
             Ok(published) => {
                 self.print(&format_args!("{text}, {published}"));
@@ -171,6 +183,15 @@ impl Report {
     /// Reports what is replayed.
     pub(crate) fn replaying(self, reader: &Reader) {
         self.print_verbose(&format_args!("capture of {}", reader.started()));
+    }
+
+    /// Reports what was stored, and the acknowledged LSN.
+    pub(crate) fn piped(self, pipe: &Pipe<LogSink>) {
+        let Figures { batches, records, bytes } = pipe.sink().figures();
+        self.print_verbose(&format_args!(
+            "{records} records of {bytes} bytes stored in {batches} batches, acknowledged up to {}",
+            pipe.reader().health().acknowledged
+        ));
     }
 
     /// Reports the acknowledged LSN.

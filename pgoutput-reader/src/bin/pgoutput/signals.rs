@@ -27,6 +27,7 @@ pub(crate) const NOT_CONNECTED: &str =
 pub(crate) struct SignalTarget {
     stop: Arc<OnceLock<StopHandle>>,
     connected: Arc<AtomicBool>,
+    requested: Arc<AtomicBool>,
 }
 
 impl SignalTarget {
@@ -40,7 +41,7 @@ impl SignalTarget {
             signal_hook::flag::register(signal, Arc::clone(&is_requested))?;
         }
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        let signalled = Self::default();
+        let signalled = Self { requested: Arc::clone(&is_requested), ..Self::default() };
         let handle = signalled.clone();
         thread::spawn(move || {
             if wait(&mut signals, &is_requested) {
@@ -58,6 +59,11 @@ impl SignalTarget {
     /// Notes that there is a connection to end in an orderly way.
     pub(crate) fn connected(&self) {
         self.connected.store(true, Ordering::Release);
+    }
+
+    /// Returns whether the end was requested.
+    pub(crate) fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::SeqCst)
     }
 
     /// Stops the reader, and ends the program if that takes too long. Changes that were not written

@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &Snapshot) -> Result<(), Failure> {
         }
         Err(Stop::Output(error)) => Err(output_failure(path, &error)),
         Err(Stop::Value(error, _)) => {
-            let other = if objects.binary { "without" } else { "with" };
+            let other = if objects.values.binary { "without" } else { "with" };
             let advice = format!("a value cannot be read: {error}; read it {other} --binary");
             Err(Failure::Run(advice))
         }
@@ -76,7 +76,7 @@ fn builder(config: Config, arguments: &Snapshot) -> ReaderBuilder {
     }
     let mut builder = objects
         .set(ReaderBuilder::from(config))
-        .options(StreamOptions::new().binary(objects.binary))
+        .options(StreamOptions::new().binary(objects.values.binary))
         .snapshot(snapshot)
         .acknowledge(Acknowledge::Never)
         .on_slot_wait(move |wait| report.waiting(wait));

@@ -1,15 +1,13 @@
 //! The command `pgoutput tail`.
 
 use std::io;
-use std::time::Duration;
 
 use pgoutput_reader::{
-    Acknowledge, Config, Idle, Lsn, MissingPublication, Position, Reader, ReaderBuilder, Reconnect,
-    SlotCreation, Snapshot, SpillOptions, StreamOptions,
+    Acknowledge, Config, Idle, Lsn, Position, Reader, ReaderBuilder, SlotCreation,
 };
 
 use crate::args::{SnapshotArg, Tail};
-use crate::filter::{Filter, TablePattern};
+use crate::filter::Filter;
 use crate::metrics::{self, Metrics};
 use crate::output::Output;
 use crate::position_file::PositionFile;
@@ -24,7 +22,7 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
     let metrics_config = config.clone();
     let (file, position_file, stored) = match (&tail.output, &tail.position_file) {
         (Some(output), Some(path)) => {
-            let copies = tail.snapshot.contains(&SnapshotArg::Initial);
+            let copies = tail.reading.snapshot.contains(&SnapshotArg::Initial);
             let (position_file, file, stored) =
                 PositionFile::open(output, path, copies).map_err(Failure::Run)?;
             (file, Some((position_file, stored.length)), stored.position)
@@ -60,22 +58,7 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
         report.slot_created(reader.started());
     }
     report.started(&mut reader);
-    if report != Report::Quiet {
-        // Nothing depends on the answer.
-        let [tables, excluded] = filter.unpublished(&tail.source).unwrap_or_default();
-        for table in excluded {
-            report.print(&format_args!(
-                "warning: no published table fits --exclude {table}; it leaves out nothing until \
-                 one does"
-            ));
-        }
-        for table in tables {
-            report.print(&format_args!(
-                "warning: no published table fits --table {table}; nothing is printed for it until \
-                 one does"
-            ));
-        }
-    }
+    filter.report_unpublished(&tail.source, report);
 
     let (format, acknowledger) = (tail.objects.format, reader.acknowledger());
     let mut output = Output::new(file, position_file, format, tail.position, acknowledger);
@@ -101,7 +84,7 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => stopped,
         Err(Stop::Output(error)) => Err(output_failure(tail.output.as_deref(), &error)),
         Err(Stop::Value(error, commit_lsn)) => {
-            let other = if tail.objects.binary { "without" } else { "with" };
+            let other = if tail.objects.values.binary { "without" } else { "with" };
             let over = commit_lsn.map_or_else(String::new, |lsn| {
                 // The server skips what was committed before the LSN that it is given.
                 let after = Lsn::new(lsn.as_u64().saturating_add(1));
@@ -119,106 +102,19 @@ pub(crate) fn run(tail: &Tail) -> Result<(), Failure> {
 
 fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
     let report = Report::of(tail.verbosity);
+    let binary = tail.objects.values.binary;
+    let builder =
+        tail.reading.builder(config, &tail.source, &tail.slot, &tail.selection, binary, report);
     let mut builder = tail
         .objects
-        .set(ReaderBuilder::from(config))
-        .slot(&tail.slot)
-        .slot_creation(slot_creation(tail))
-        .options(options(tail))
-        .spill(spill(tail))
-        .commits(tail.commits)
+        .set(builder)
         .schema_changes(tail.schema_changes)
-        .acknowledge(if tail.no_ack { Acknowledge::Never } else { Acknowledge::Manual })
-        .reconnect(reconnect(tail))
-        .on_reconnect(move |attempt| report.lost(attempt))
-        .on_reconnected(move |back| report.reconnected(back))
-        .on_slot_wait(move |wait| report.waiting(wait));
-    if tail.skip_missing_publication {
-        builder = builder.on_skipped_publication(|skipped| crate::print_line(skipped));
-    }
-    for publication in &tail.source.publications {
-        builder = builder.publication(publication);
-    }
-    if let Some(seconds) = tail.slot_wait {
-        builder = builder.slot_wait_limit(Duration::from_secs(seconds));
-    }
-    if let Some(snapshot) = snapshot(tail) {
-        builder = builder.snapshot(snapshot).on_slot_at_risk(move |slot| report.slot_at_risk(slot));
+        .acknowledge(if tail.no_ack { Acknowledge::Never } else { Acknowledge::Manual });
+    if tail.temporary {
+        builder = builder.slot_creation(SlotCreation::Temporary);
     }
     if let Some(interval) = tail.poll {
         builder = builder.poll(interval);
     }
-    if let Some(lsn) = tail.until_lsn {
-        builder = builder.until_lsn(lsn);
-    }
     builder
-}
-
-fn slot_creation(tail: &Tail) -> SlotCreation {
-    if tail.temporary {
-        SlotCreation::Temporary
-    } else if tail.failover {
-        SlotCreation::Failover
-    } else if tail.create_slot {
-        SlotCreation::IfMissing
-    } else {
-        SlotCreation::Never
-    }
-}
-
-fn snapshot(tail: &Tail) -> Option<Snapshot> {
-    let is_added = tail.snapshot.contains(&SnapshotArg::Added);
-    let snapshot = if tail.snapshot.contains(&SnapshotArg::Initial) {
-        Snapshot::initial().and_added(is_added)
-    } else if is_added {
-        Snapshot::added()
-    } else {
-        return None;
-    };
-    let snapshot = snapshot.jobs(tail.jobs);
-    if tail.selection.tables.is_empty() {
-        return Some(snapshot);
-    }
-    Some(snapshot.only(tail.selection.tables.iter().filter_map(TablePattern::to_snapshot_table)))
-}
-
-fn options(tail: &Tail) -> StreamOptions {
-    let mut options = StreamOptions::new()
-        .messages(tail.messages)
-        .binary(tail.objects.binary)
-        .two_phase(tail.two_phase);
-    if let Some(streaming) = tail.streaming {
-        options = options.streaming(streaming.into());
-    }
-    if tail.skip_missing_publication {
-        options = options.missing_publication(MissingPublication::Skip);
-    }
-    if let Some(version) = tail.proto_version {
-        options = options.proto_version(version);
-    }
-    if let Some(origin) = tail.origin {
-        options = options.origin(origin.into());
-    }
-    options
-}
-
-fn spill(tail: &Tail) -> SpillOptions {
-    let mut options = SpillOptions::new()
-        .memory_limit(usize::try_from(tail.memory_limit).unwrap_or(usize::MAX))
-        .fallback(!tail.no_spill_fallback);
-    if let Some(dir) = &tail.spill_dir {
-        options = options.dir(dir);
-    }
-    if let Some(limit) = tail.spill_limit {
-        options = options.limit(limit);
-    }
-    options
-}
-
-fn reconnect(tail: &Tail) -> Reconnect {
-    match tail.reconnect_for {
-        _ if tail.no_reconnect => Reconnect::never(),
-        Some(seconds) => Reconnect::default().max_elapsed(Some(Duration::from_secs(seconds))),
-        None => Reconnect::default(),
-    }
 }

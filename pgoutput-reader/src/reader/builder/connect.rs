@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use pgoutput_decode::Lsn;
+
 use super::ReaderBuilder;
 use super::capture::{captured, header, masked_tables};
 use crate::delivery::{Acknowledge, Acknowledger, Delivery, Idle, Resume, Settings};
-use crate::error::{Error, SnapshotError};
+use crate::error::{Error, PositionError, SnapshotError};
+use crate::event::signature::is_signed;
 use crate::event::{Fingerprint, Position, ReaderId};
-use crate::io::SpillFiles;
 use crate::proto::Streaming;
 use crate::reader::events::Events;
 use crate::reader::{Reader, SlotCreation};
@@ -45,9 +47,7 @@ impl ReaderBuilder {
         let create = self.slot_creation.command(&self.start.slot);
         self.check_idle()?;
         let config = self.config?;
-        if self.spill.dir.is_some() {
-            SpillFiles::new(self.spill.dir.clone(), None).check()?;
-        }
+        self.spill.check_dir()?;
         let temporary = self.slot_creation == SlotCreation::Temporary;
         let acknowledger = Acknowledger::new(ReaderId::unique(), self.acknowledge);
         let reconnect = if temporary { Reconnect::never() } else { self.reconnect };
@@ -89,6 +89,7 @@ impl ReaderBuilder {
             opener.open(create, stored.as_ref(), &wait_options)?
         };
         let masked = masked?;
+        check_unread(self.refuse_read_slot && !trusted, &opener.start.slot, opened.confirmed)?;
         let identity =
             identify(acknowledger.reader(), &opened.system, &opener.start, opened.two_phase);
         let position = stored.map(|stored| stored.position);
@@ -193,4 +194,13 @@ impl ReaderBuilder {
         }
         Ok(())
     }
+}
+
+/// Checks that no reader has acknowledged an event of a slot, if nothing is stored elsewhere.
+fn check_unread(refuses_read: bool, slot: &str, confirmed: Lsn) -> Result<(), PositionError> {
+    if refuses_read && is_signed(confirmed) {
+        let slot = slot.to_owned();
+        return Err(PositionError::NothingStored { slot, confirmed_flush_lsn: confirmed });
+    }
+    Ok(())
 }

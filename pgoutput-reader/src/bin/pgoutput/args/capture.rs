@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pgoutput_reader::{Lsn, MaskedColumn};
 
-use super::tail::{OriginArg, StreamingArg};
+use super::reading::{OriginArg, StreamingArg};
 use super::{Source, Verbosity, lsn, size};
 
 #[derive(Debug, clap::Args)]

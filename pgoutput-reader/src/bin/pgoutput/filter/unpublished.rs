@@ -3,6 +3,7 @@
 use super::{Filter, TablePattern};
 use crate::Failure;
 use crate::args::Source;
+use crate::report::Report;
 use crate::session::Session;
 use crate::sql::names::{hex, shown};
 
@@ -17,8 +18,29 @@ WHERE tables.pubname::pg_catalog.text OPERATOR(pg_catalog.=) ANY ($1::pg_catalog
 );
 
 impl Filter {
+    /// Reports the names that fit no published table, unless reports were declined.
+    pub(crate) fn report_unpublished(&self, source: &Source, report: Report) {
+        if report == Report::Quiet {
+            return;
+        }
+        // Nothing depends on the answer.
+        let [tables, excluded] = self.unpublished(source).unwrap_or_default();
+        for table in excluded {
+            report.print(&format_args!(
+                "warning: no published table fits --exclude {table}; it leaves out nothing until \
+                 one does"
+            ));
+        }
+        for table in tables {
+            report.print(&format_args!(
+                "warning: no published table fits --table {table}; nothing is printed for it until \
+                 one does"
+            ));
+        }
+    }
+
     /// Returns the names of `--table`, and those of `--exclude`, that fit no published table.
-    pub(crate) fn unpublished(&self, source: &Source) -> Result<[Vec<&TablePattern>; 2], Failure> {
+    fn unpublished(&self, source: &Source) -> Result<[Vec<&TablePattern>; 2], Failure> {
         if self.tables.is_empty() && self.excluded.is_empty() {
             return Ok([vec![], vec![]]);
         }

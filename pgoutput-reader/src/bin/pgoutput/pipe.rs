@@ -1,0 +1,134 @@
+//! The command `pgoutput pipe`: changes into a log.
+
+mod batch;
+mod envelope;
+mod file;
+#[cfg(feature = "kafka")]
+mod kafka;
+mod log;
+mod log_sink;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(feature = "redis")]
+mod redis;
+mod retry;
+mod route;
+mod stdout;
+mod target;
+
+use pgoutput_reader::{BatchLimits, PipeError, PipeStep};
+
+use crate::args::Pipe;
+use crate::filter::Filter;
+use crate::metrics::{self, Metrics};
+use crate::print::{INDEFINITELY, connect_failure, failure};
+use crate::progress::CopyReport;
+use crate::report::Report;
+use crate::{Failure, signals};
+use log::LogError;
+pub(crate) use log_sink::{Figures, LogSink};
+pub(crate) use route::{KeyColumns, Template};
+pub(crate) use target::Target;
+
+pub(crate) fn run(pipe: &Pipe) -> Result<(), Failure> {
+    let filter = Filter::of_pipe(pipe)?;
+    let config = pipe.source.server.config()?;
+    let places = metrics::Places::open(&pipe.metrics)?;
+    let metrics_config = config.clone();
+    let report = Report::of(pipe.verbosity);
+    let signalled = signals::SignalTarget::install()
+        .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
+    let name = match &pipe.name {
+        Some(name) => name.clone(),
+        None => config
+            .dbname_or_default()
+            .map_err(|error| Failure::Usage(error.to_string()))?
+            .into_owned(),
+    };
+    let sink = LogSink::new(pipe, name, filter.clone(), &signalled)?;
+    let builder = pipe
+        .reading
+        .builder(config, &pipe.source, &pipe.slot, &pipe.selection, pipe.values.binary, report)
+        // Standard output keeps no position.
+        .trust_slot(pipe.trust_slot || pipe.to.is_stdout());
+    let mut builder = pipe.values.set(builder);
+    signalled.set_stop_handle(builder.stop_handle().map_err(|error| failure(&error))?);
+    let mut running = builder
+        .pipe(sink)
+        .map_err(|error| match error {
+            PipeError::Reader(error) => connect_failure(&error, &pipe.source.server),
+            error => pipe_failure(error),
+        })?
+        .limits(limits(pipe));
+    signalled.connected();
+    let prints_on_stdout = pipe.to.is_stdout();
+    if prints_on_stdout {
+        signals::stop_on_closed_output(running.reader().stop_handle());
+    }
+    if running.reader().started().slot_created {
+        report.slot_created(running.reader().started());
+    }
+    report.pipe_started(&mut running);
+    filter.report_unpublished(&pipe.source, report);
+    let metrics = places.map(|places| Metrics::start(places, running.reader(), &metrics_config));
+    let mut metrics = metrics.transpose()?;
+    let ended = copy(&mut running, report, prints_on_stdout, metrics.as_mut());
+    if let Some(metrics) = metrics {
+        metrics.end(running.reader());
+    }
+    report.piped(&running);
+    let stopped = running.stop().map(drop).map_err(|error| failure(&error));
+    ended.and(stopped)
+}
+
+/// Stores events until there are no more.
+fn copy(
+    pipe: &mut pgoutput_reader::Pipe<LogSink>,
+    report: Report,
+    prints_on_stdout: bool,
+    mut metrics: Option<&mut Metrics>,
+) -> Result<(), Failure> {
+    let longest_wait = if metrics.is_some() { metrics::UPDATE } else { INDEFINITELY };
+    let mut progress = CopyReport::new(report, prints_on_stdout);
+    loop {
+        match pipe.step(longest_wait) {
+            Ok(PipeStep::Event(event)) => {
+                if let Some(metrics) = &mut metrics {
+                    metrics.count(&event);
+                }
+                progress.printed(pipe.reader(), &event);
+                continue;
+            }
+            Ok(PipeStep::Finished) => return Ok(()),
+            Ok(_) => {}
+            Err(PipeError::Sink(error)) if error.is_closed() => return Ok(()),
+            Err(error) => return Err(pipe_failure(error)),
+        }
+        if let Some(metrics) = &mut metrics {
+            metrics.update(pipe.reader());
+        }
+        for notice in pipe.take_notices() {
+            // A skipped publication has been reported already.
+            if notice.routine() != Some("LoadPublications") {
+                report.notice(&notice);
+            }
+        }
+    }
+}
+
+fn limits(pipe: &Pipe) -> BatchLimits {
+    let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+    BatchLimits::new()
+        .max_bytes(bytes(pipe.batch_size))
+        .max_events(pipe.batch_count)
+        .max_delay(pipe.batch_time)
+        .max_transaction_bytes(bytes(pipe.transaction_size))
+}
+
+fn pipe_failure(error: PipeError<LogError>) -> Failure {
+    match error {
+        PipeError::Reader(error) => failure(&error),
+        PipeError::Sink(error) => error.into(),
+        error => Failure::Run(error.to_string()),
+    }
+}
