@@ -16,11 +16,13 @@ mod header;
 mod known;
 mod known_facts;
 mod mask;
+mod masked_frames;
 mod masked_tables;
 mod played;
 mod record;
 mod recorder;
 mod settings;
+mod table_masks;
 
 use pgoutput_decode::{Lsn, PrimaryKeepalive, TimestampTz, XLogData};
 

@@ -12,7 +12,7 @@ use pgoutput_decode::{Decoder, Lsn, Message, PrimaryKeepalive, Tag, XLogData, Xi
 use super::existing::{End, Existing, create, failed, name, numbered, sync_folder};
 use super::header::CaptureHeader;
 use super::known::Known;
-use super::mask::Masks;
+use super::masked_frames::Masks;
 use super::masked_tables::MaskedTables;
 use super::record::{self, Kind};
 use super::settings::{Capture, CaptureStatus};
@@ -150,7 +150,7 @@ impl Recorder {
                 | Tag::STREAM_ABORT
                 | Tag::STREAM_PREPARE
         );
-        let masks = !self.masks.is_empty();
+        let masks = !self.masks.tables().is_empty();
         let mut data = data;
         if is_control || masks {
             let decoded = self.decoder.decode(data);
@@ -220,7 +220,7 @@ impl Recorder {
         self.header.add_before(commit_lsn, read);
         self.header.file += 1;
         self.header.continues = true;
-        self.header.masked_tables.clone_from(self.masks.masked_tables());
+        self.header.masked_tables.clone_from(self.masks.tables().masked_tables());
         self.path = numbered(&self.capture.path, self.header.file);
         self.out = BufWriter::with_capacity(64 * 1024, create(&self.path)?);
         (self.bytes, self.started) = (0, Instant::now());
@@ -276,7 +276,7 @@ impl Recorder {
         if self.has_failed {
             return Ok(());
         }
-        for mask in self.masks.unseen() {
+        for mask in self.masks.tables().unseen() {
             log::warn!("no table with the column {mask} was captured, so nothing of it is masked");
         }
         self.end(END_STOPPED)
@@ -287,7 +287,7 @@ impl Recorder {
             path: self.path.clone(),
             bytes: self.bytes,
             messages: self.messages,
-            unseen_masks: self.masks.unseen(),
+            unseen_masks: self.masks.tables().unseen(),
         }
     }
 }
