@@ -37,6 +37,7 @@ pub(crate) use played::{Ahead, CapturedMessage, Input, Played};
 use record::{Kind, Record, Records};
 pub(crate) use recorder::Recorder;
 pub use settings::{Capture, CaptureStatus};
+pub(crate) use table_masks::{Described, TableMasks, put_tuple};
 
 use crate::error::CaptureError;
 

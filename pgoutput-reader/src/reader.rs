@@ -5,6 +5,7 @@ mod builder;
 mod capture;
 mod events;
 mod lookahead;
+mod masks;
 mod non_blocking;
 mod replay;
 mod slot_creation;
@@ -19,6 +20,7 @@ use pgoutput_decode::Lsn;
 
 pub use builder::ReaderBuilder;
 use events::{Events, Waited};
+use masks::RowMasks;
 pub use replay::ReplayBuilder;
 pub use slot_creation::SlotCreation;
 pub use spill_options::SpillOptions;
@@ -69,6 +71,7 @@ pub struct Reader {
     returned: VecDeque<ChangeEvent>,
     /// Whether the last event that was read is not the last of its transaction.
     in_transaction: bool,
+    masks: Option<RowMasks>,
 }
 
 /// The result of waiting for an event; see [`Reader::next_timeout`].
@@ -84,6 +87,10 @@ pub enum Next {
 }
 
 impl Reader {
+    fn new(events: Events<AnySource>, started: Started, masks: Option<RowMasks>) -> Self {
+        Self { events, started, returned: VecDeque::new(), in_transaction: false, masks }
+    }
+
     /// Returns the settings of a reader of the server that `dsn` names: a connection URI or
     /// `key=value` words, as libpq reads them (manual, section "Connection Strings"). The `PG*`
     /// environment variables supply settings that it does not contain.
@@ -105,7 +112,7 @@ impl Reader {
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Next, Error> {
         // A timeout beyond the range of the clock never passes.
         let waited = self.next_until(Instant::now().checked_add(timeout))?;
-        Ok(match (waited, self.take()) {
+        Ok(match (waited, self.take()?) {
             (_, Some(event)) => Next::Event(event),
             (Waited::TimedOut, None) => Next::TimedOut,
             (Waited::Event | Waited::Finished, None) => Next::Finished,
@@ -117,12 +124,27 @@ impl Reader {
         if self.returned.is_empty() { self.events.next(deadline) } else { Ok(Waited::Event) }
     }
 
-    fn take(&mut self) -> Option<ChangeEvent> {
-        let event = self.returned.pop_front().or_else(|| self.events.take());
+    fn take(&mut self) -> Result<Option<ChangeEvent>, Error> {
+        let event = match self.returned.pop_front() {
+            Some(returned) => Some(returned),
+            None => self.taken()?,
+        };
         if let Some(event) = &event {
             self.in_transaction = !event.is_last();
         }
-        event
+        Ok(event)
+    }
+
+    /// Takes the event that is ready, with its masks.
+    fn taken(&mut self) -> Result<Option<ChangeEvent>, Error> {
+        let mut event = self.events.take();
+        if let (Some(masks), Some(event)) = (&mut self.masks, &mut event)
+            && let Err(error) = masks.apply(event)
+        {
+            self.events.fail();
+            return Err(error);
+        }
+        Ok(event)
     }
 
     /// Returns the handle that acknowledges events under
@@ -291,7 +313,7 @@ impl Iterator for Reader {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             match self.next_until(None) {
-                Ok(Waited::Event | Waited::Finished) => return self.take().map(Ok),
+                Ok(Waited::Event | Waited::Finished) => return self.take().transpose(),
                 Ok(Waited::TimedOut) => {}
                 // An error is returned once: the reader is finished.
                 Err(error) => return Some(Err(error)),

@@ -6,7 +6,8 @@ use pgoutput_decode::message::RelationBody;
 use pgoutput_decode::{Message, Oid};
 
 use super::mask::{MaskedColumn, quoted};
-use crate::snapshot::sql_name;
+use crate::error::CaptureError;
+use crate::snapshot::{PublishedNow, sql_name};
 
 /// The schema and name of each table to which a mask has applied.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +17,36 @@ impl MaskedTables {
     /// Returns the schema and name that a table had when it was masked.
     pub(super) fn get(&self, oid: Oid) -> Option<(&str, &str)> {
         self.0.get(&oid).map(|(schema, table)| (&**schema, &**table))
+    }
+
+    /// Returns the tables of the masks, and checks that each is published.
+    pub(crate) fn published(
+        masks: &[MaskedColumn],
+        published: &PublishedNow,
+    ) -> Result<Self, CaptureError> {
+        let mut tables = Self::default();
+        for mask in masks {
+            let (mut is_published, mut partitions) = (false, Vec::new());
+            for table in &published.names {
+                if mask.is_of(&table.schema, &table.name) {
+                    is_published = true;
+                    tables.insert(table.oid, &table.schema, &table.name);
+                } else if table.above.iter().any(|(schema, name)| mask.is_of(schema, name)) {
+                    partitions.push(MaskedColumn::new(&*table.schema, &*table.name, mask.column()));
+                }
+            }
+            is_published |= !partitions.is_empty();
+            if !is_published {
+                return Err(CaptureError::MaskedTableNotPublished { mask: mask.to_string() });
+            }
+            partitions.retain(|column| !masks.iter().any(|mask| mask.includes(column)));
+            if !partitions.is_empty() {
+                let partitions = partitions.iter().map(ToString::to_string).collect();
+                let mask = mask.to_string();
+                return Err(CaptureError::MaskedTableHasPartitions { mask, partitions });
+            }
+        }
+        Ok(tables)
     }
 
     pub(crate) fn insert(&mut self, oid: Oid, schema: &str, table: &str) {

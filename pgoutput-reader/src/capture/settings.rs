@@ -4,9 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::mask::MaskedColumn;
-use super::masked_tables::MaskedTables;
-use crate::error::CaptureError;
-use crate::snapshot::PublishedNow;
 
 /// A file to which a [`Reader`](crate::Reader) writes what it receives, so that
 /// [`Reader::replay`](crate::Reader::replay) delivers the same events again without a server.
@@ -95,38 +92,8 @@ impl Capture {
         self
     }
 
-    /// Checks that each mask names a table that is published, and returns these tables.
-    pub(crate) fn check_masks(
-        &self,
-        published: &PublishedNow,
-    ) -> Result<MaskedTables, CaptureError> {
-        let mut tables = MaskedTables::default();
-        for mask in &self.masks {
-            let (mut is_published, mut partitions) = (false, Vec::new());
-            for table in &published.names {
-                if mask.is_of(&table.schema, &table.name) {
-                    is_published = true;
-                    tables.insert(table.oid, &table.schema, &table.name);
-                } else if table.above.iter().any(|(schema, name)| mask.is_of(schema, name)) {
-                    partitions.push(MaskedColumn::new(&*table.schema, &*table.name, mask.column()));
-                }
-            }
-            is_published |= !partitions.is_empty();
-            if !is_published {
-                return Err(CaptureError::MaskedTableNotPublished { mask: mask.to_string() });
-            }
-            partitions.retain(|column| !self.masks.iter().any(|mask| mask.includes(column)));
-            if !partitions.is_empty() {
-                let partitions = partitions.iter().map(ToString::to_string).collect();
-                let mask = mask.to_string();
-                return Err(CaptureError::MaskedTableHasPartitions { mask, partitions });
-            }
-        }
-        Ok(tables)
-    }
-
-    pub(crate) fn has_masks(&self) -> bool {
-        !self.masks.is_empty()
+    pub(crate) fn masks(&self) -> &[MaskedColumn] {
+        &self.masks
     }
 
     pub(super) fn rotates(&self) -> bool {

@@ -77,7 +77,7 @@ impl TableMasks {
         &self.masked_tables
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.columns.is_empty()
     }
 

@@ -156,7 +156,7 @@ pub enum CaptureError {
     /// A column that is to be masked is not in its table, so that it may have been renamed.
     #[error(
         "column {} is to be masked, and {}.{} has no column of that name now: nothing more is \
-         captured; correct the mask, or remove it",
+         read; correct the mask, or remove it",
         Printable(.column), Printable(.schema), Printable(.table)
     )]
     MaskedColumnMissing {

@@ -361,6 +361,22 @@ pub enum StreamError {
         /// The LSN of the message.
         lsn: Lsn,
     },
+    /// A table with a [masked](crate::ReaderBuilder::mask) column was renamed, so that the mask would
+    /// stop to apply.
+    #[error(
+        "{}, masked by {}, is now {}: nothing more is read; start again with the mask {}",
+        Printable(.former), Printable(.mask), Printable(.now), Printable(.mask_now)
+    )]
+    MaskedTableRenamed {
+        /// The name of the table when it was masked, as in SQL.
+        former: String,
+        /// The mask.
+        mask: String,
+        /// The name of the table now.
+        now: String,
+        /// The mask for the table of this name.
+        mask_now: String,
+    },
     /// A transaction has more events than [`Reader::transactions`](crate::Reader::transactions)
     /// allows. None is lost: they are read again.
     #[error(

@@ -62,7 +62,7 @@ impl Content {
     }
 
     /// Returns the new row and the old one; `None` if the event is not a change of rows.
-    pub(super) fn rows(&self) -> Option<(Option<TupleData<'_>>, Option<OldTuple<'_>>)> {
+    pub(crate) fn rows(&self) -> Option<(Option<TupleData<'_>>, Option<OldTuple<'_>>)> {
         match self {
             Self::Rows { new, old } => {
                 let new = new.as_ref().map(TupleBuf::as_tuple);

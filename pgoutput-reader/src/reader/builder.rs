@@ -13,7 +13,7 @@ use pgoutput_decode::Lsn;
 #[cfg(feature = "json")]
 use pgoutput_decode::value::JsonOptions;
 
-use crate::capture::Capture;
+use crate::capture::{Capture, MaskedColumn};
 use crate::config::{Config, ConfigError};
 use crate::delivery::{Acknowledge, Idle, OutputSettings};
 use crate::error::Error;
@@ -62,6 +62,7 @@ pub struct ReaderBuilder {
     snapshot: Option<Snapshot>,
     capture: Option<Capture>,
     poll: Option<Duration>,
+    masks: Vec<MaskedColumn>,
     #[cfg(feature = "json")]
     json_options: JsonOptions,
 }
@@ -97,6 +98,7 @@ impl ReaderBuilder {
             snapshot: None,
             capture: None,
             poll: None,
+            masks: Vec::new(),
             #[cfg(feature = "json")]
             json_options: JsonOptions::default(),
         }
@@ -242,6 +244,26 @@ impl ReaderBuilder {
     #[must_use]
     pub fn json_options(mut self, options: JsonOptions) -> Self {
         self.json_options = options;
+        self
+    }
+
+    /// Replaces the values of a column in all events, in new rows, old rows and keys, as
+    /// [`Capture::mask`] does it in a capture, which is not affected by this.
+    ///
+    /// ```no_run
+    /// # let builder = pgoutput_reader::Reader::builder("");
+    /// let reader = builder.mask("public.people.email".parse()?).connect()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`connect`](Self::connect) refuses a mask whose table is not published under this name. A
+    /// table without the column, or one that is renamed while the reader runs, ends the reader:
+    /// [`CaptureError::MaskedColumnMissing`](crate::CaptureError::MaskedColumnMissing),
+    /// [`StreamError::MaskedTableRenamed`](crate::StreamError::MaskedTableRenamed).
+    #[must_use]
+    pub fn mask(mut self, column: MaskedColumn) -> Self {
+        self.masks.push(column);
         self
     }
 

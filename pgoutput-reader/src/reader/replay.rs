@@ -1,6 +1,5 @@
 //! Readers of captures.
 
-use std::collections::VecDeque;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -204,7 +203,7 @@ impl ReplayBuilder {
         let source = AnySource::Replayed(Box::new(Replayed::new(played, header.start_lsn)?));
         let events = Events::new(source, delivery, schemas, self.spill);
         log::info!("replaying a capture of {started}");
-        Ok(Reader { events, started, returned: VecDeque::new(), in_transaction: false })
+        Ok(Reader::new(events, started, None))
     }
 }
 

@@ -6,6 +6,7 @@ mod doctor;
 mod filters;
 mod help;
 mod hostile;
+mod masks;
 #[cfg(target_os = "linux")]
 mod memory;
 mod metrics;

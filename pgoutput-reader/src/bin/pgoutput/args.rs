@@ -33,7 +33,7 @@ pub(crate) use publication::{
 };
 pub(crate) use reading::{Reading, SnapshotArg};
 pub(crate) use replay::{Point, Replay};
-pub(crate) use selection::Selection;
+pub(crate) use selection::{Masks, Selection};
 pub(crate) use slot::{
     Advance as SlotAdvance, Create as SlotCreate, Drop as SlotDrop, List as SlotList, Slot,
 };

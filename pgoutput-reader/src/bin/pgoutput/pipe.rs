@@ -51,7 +51,7 @@ pub(crate) fn run(pipe: &Pipe) -> Result<(), Failure> {
         .builder(config, &pipe.source, &pipe.slot, &pipe.selection, pipe.values.binary, report)
         // Standard output keeps no position.
         .trust_slot(pipe.trust_slot || pipe.to.is_stdout());
-    let mut builder = pipe.values.set(builder);
+    let mut builder = pipe.masks.set(pipe.values.set(builder));
     signalled.set_stop_handle(builder.stop_handle().map_err(|error| failure(&error))?);
     let mut running = builder
         .pipe(sink)

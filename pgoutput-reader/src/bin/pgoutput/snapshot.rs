@@ -74,8 +74,9 @@ fn builder(config: Config, arguments: &Snapshot) -> ReaderBuilder {
     if !arguments.tables.is_empty() {
         snapshot = snapshot.only(arguments.tables.iter().cloned());
     }
-    let mut builder = objects
-        .set(ReaderBuilder::from(config))
+    let mut builder = arguments
+        .masks
+        .set(objects.set(ReaderBuilder::from(config)))
         .options(StreamOptions::new().binary(objects.values.binary))
         .snapshot(snapshot)
         .acknowledge(Acknowledge::Never)

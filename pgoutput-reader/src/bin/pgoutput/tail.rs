@@ -113,6 +113,7 @@ fn builder(config: Config, tail: &Tail) -> ReaderBuilder {
     if tail.temporary {
         builder = builder.slot_creation(SlotCreation::Temporary);
     }
+    builder = tail.masks.set(builder);
     if let Some(interval) = tail.poll {
         builder = builder.poll(interval);
     }

@@ -1,7 +1,7 @@
 //! The capture of a reader.
 
 use super::ReaderBuilder;
-use crate::capture::{Capture, CaptureHeader, Existing, MaskedTables, Recorder};
+use crate::capture::{Capture, CaptureHeader, Existing, MaskedColumn, MaskedTables, Recorder};
 use crate::delivery::Idle;
 use crate::error::{CaptureError, Error};
 use crate::event::{Position, StreamIdentity};
@@ -49,26 +49,29 @@ impl ReaderBuilder {
     }
 }
 
-/// Returns the masked tables as the publications publish them now, or an error of finding them: one
+/// Returns the tables with these masks, and those that a capture masks, as the publications publish
+/// them now, or an error of finding them: one
 /// of the connection or the publications is described better by opening the stream.
 ///
 /// # Errors
 /// A mask would mask nothing. Then nothing may be captured, since the values would be in clear
 /// text.
 pub(super) fn masked_tables(
+    masks: &[MaskedColumn],
     capturing: Option<&(Capture, Existing)>,
     opener: &StreamOpener,
-) -> Result<Result<MaskedTables, Error>, Error> {
-    match capturing {
-        Some((capture, _)) if capture.has_masks() => {
-            let published = opener.published_now(&mut None);
-            Ok(match published {
-                Ok(published) => Ok(capture.check_masks(&published)?),
-                Err(error) => Err(error),
-            })
-        }
-        _ => Ok(Ok(MaskedTables::default())),
+) -> Result<Result<[MaskedTables; 2], Error>, Error> {
+    let captured = capturing.map(|(capture, _)| capture.masks()).unwrap_or_default();
+    if masks.is_empty() && captured.is_empty() {
+        return Ok(Ok(Default::default()));
     }
+    Ok(match opener.published_now(&mut None) {
+        Ok(published) => Ok([
+            MaskedTables::published(masks, &published)?,
+            MaskedTables::published(captured, &published)?,
+        ]),
+        Err(error) => Err(error),
+    })
 }
 
 /// Captures what a source receives, if that is requested.

@@ -1,6 +1,5 @@
 //! Connects a reader.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +13,7 @@ use crate::event::signature::is_signed;
 use crate::event::{Fingerprint, Position, ReaderId};
 use crate::proto::Streaming;
 use crate::reader::events::Events;
+use crate::reader::masks::RowMasks;
 use crate::reader::{Reader, SlotCreation};
 use crate::schema::Schemas;
 use crate::setup::SlotWaitOptions;
@@ -77,7 +77,7 @@ impl ReaderBuilder {
         }
         let opener = StreamOpener { config, start: self.start };
         // Before a slot is created.
-        let masked = masked_tables(capturing.as_ref(), &opener)?;
+        let masked = masked_tables(&self.masks, capturing.as_ref(), &opener)?;
         let wait_options = SlotWaitOptions {
             limit: self.slot_wait_limit,
             listener: self.on_slot_wait.as_ref(),
@@ -88,7 +88,7 @@ impl ReaderBuilder {
         } else {
             opener.open(create, stored.as_ref(), &wait_options)?
         };
-        let masked = masked?;
+        let [masked, captured_masks] = masked?;
         check_unread(self.refuse_read_slot && !trusted, &opener.start.slot, opened.confirmed)?;
         let identity =
             identify(acknowledger.reader(), &opened.system, &opener.start, opened.two_phase);
@@ -132,10 +132,10 @@ impl ReaderBuilder {
         let source = Replication::new(opener, opened, settings, identity, self.stop);
         let mut source = source.map_err(named)?;
         source.set_additions(additions);
-        let source = captured(AnySource::Replication(Box::new(source)), capturing, header, masked)?;
+        let source =
+            captured(AnySource::Replication(Box::new(source)), capturing, header, captured_masks)?;
         let events = Events::new(source, delivery, schemas, self.spill);
-        let mut reader =
-            Reader { events, started, returned: VecDeque::new(), in_transaction: false };
+        let mut reader = Reader::new(events, started, RowMasks::new(self.masks, masked));
         reader.log_start();
         Ok(reader)
     }

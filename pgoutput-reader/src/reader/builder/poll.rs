@@ -1,6 +1,5 @@
 //! Readers that poll over plain SQL.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,6 @@ use super::ReaderBuilder;
 use crate::delivery::{Acknowledge, Acknowledger, Delivery, Resume, Settings};
 use crate::error::Error;
 use crate::event::{Fingerprint, ReaderId};
-use crate::io::SpillFiles;
 use crate::reader::events::Events;
 use crate::reader::{Reader, SlotCreation};
 use crate::schema::Schemas;
@@ -59,9 +57,7 @@ impl ReaderBuilder {
         self.check_poll()?;
         let create = self.slot_creation.command(&self.start.slot);
         let config = self.config?;
-        if self.spill.dir.is_some() {
-            SpillFiles::new(self.spill.dir.clone(), None).check()?;
-        }
+        self.spill.check_dir()?;
         let acknowledger = Acknowledger::new(ReaderId::unique(), self.acknowledge);
         let settings = StreamSettings {
             heartbeat: false,
@@ -124,8 +120,7 @@ impl ReaderBuilder {
         let source = Polling::new(opener, opened, settings, self.stop);
         let source = AnySource::Polling(Box::new(source));
         let events = Events::new(source, delivery, schemas, self.spill);
-        let mut reader =
-            Reader { events, started, returned: VecDeque::new(), in_transaction: false };
+        let mut reader = Reader::new(events, started, None);
         reader.log_start();
         Ok(reader)
     }
@@ -142,6 +137,9 @@ impl ReaderBuilder {
             return refused(
                 "an initial copy (Snapshot) uses the snapshot of a slot's creation, which",
             );
+        }
+        if !self.masks.is_empty() {
+            return refused("a mask");
         }
         if self.slot_creation == SlotCreation::Temporary {
             return refused("a temporary slot belongs to one session of the server, so it");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::{MetricsArgs, Reading, Selection, Source, Values, Verbosity, seconds, size};
+use super::{Masks, MetricsArgs, Reading, Selection, Source, Values, Verbosity, seconds, size};
 use crate::pipe::{KeyColumns, Target, Template};
 
 #[derive(Debug, clap::Args)]
@@ -69,6 +69,9 @@ pub(crate) struct Pipe {
 
     #[command(flatten)]
     pub(crate) selection: Selection,
+
+    #[command(flatten)]
+    pub(crate) masks: Masks,
 
     #[command(flatten)]
     pub(crate) reading: Reading,

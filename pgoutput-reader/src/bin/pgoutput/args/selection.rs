@@ -1,6 +1,6 @@
 //! The arguments that choose among the objects.
 
-use pgoutput_reader::Op;
+use pgoutput_reader::{MaskedColumn, Op, ReaderBuilder};
 
 use crate::filter::{TablePattern, op};
 
@@ -23,4 +23,21 @@ pub(crate) struct Selection {
     #[arg(help_heading = "Selection")]
     #[arg(long = "op", value_name = "OPS", value_delimiter = ',', value_parser = op)]
     pub(crate) ops: Vec<Op>,
+}
+
+// The values that are replaced.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Masks {
+    /// Replace the values of this column by a constant of its type, or NULL; may be repeated.
+    /// Written as in SQL: public.people.email or people."E-mail".
+    #[arg(help_heading = "Selection")]
+    #[arg(long = "mask", value_name = "[SCHEMA.]TABLE.COLUMN")]
+    pub(crate) masks: Vec<MaskedColumn>,
+}
+
+impl Masks {
+    /// Applies them.
+    pub(crate) fn set(&self, builder: ReaderBuilder) -> ReaderBuilder {
+        self.masks.iter().cloned().fold(builder, ReaderBuilder::mask)
+    }
 }

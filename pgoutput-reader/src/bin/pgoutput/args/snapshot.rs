@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use pgoutput_reader::SnapshotTable;
 
-use super::{Objects, Source, Verbosity};
+use super::{Masks, Objects, Source, Verbosity};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Snapshot {
@@ -16,6 +16,9 @@ pub(crate) struct Snapshot {
     /// 'public."Orders" WHERE id > 100', which copies only some of its rows.
     #[arg(long = "table", value_name = "TABLE")]
     pub(crate) tables: Vec<SnapshotTable>,
+
+    #[command(flatten)]
+    pub(crate) masks: Masks,
 
     /// The number of connections that copy at the same time.
     #[arg(long, value_name = "N", default_value = "1")]

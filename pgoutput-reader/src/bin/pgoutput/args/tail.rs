@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pgoutput_reader::Lsn;
 
-use super::{MetricsArgs, Objects, Reading, Selection, Source, Verbosity, lsn, seconds};
+use super::{Masks, MetricsArgs, Objects, Reading, Selection, Source, Verbosity, lsn, seconds};
 
 /// The text of --table, which limits an initial copy too.
 const TABLE: &str = "Print only the objects of this table; may be repeated. Written as in SQL, \
@@ -52,6 +52,9 @@ pub(crate) struct Tail {
 
     #[command(flatten)]
     pub(crate) selection: Selection,
+
+    #[command(flatten)]
+    pub(crate) masks: Masks,
 
     #[command(flatten)]
     pub(crate) reading: Reading,
