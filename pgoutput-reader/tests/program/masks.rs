@@ -3,7 +3,7 @@
 use pgoutput_harness::servers;
 use serde_json::{Value, json};
 
-use crate::run::{Fixture, PUBLICATION, assert_success, finished, program};
+use crate::run::{Fixture, PUBLICATION, Running, assert_success, finished, program};
 
 fn fixture(server: &pgoutput_harness::Server) -> Fixture<'_> {
     let fixture = Fixture::new(server);
@@ -111,5 +111,21 @@ fn rows_of_a_renamed_table_are_not_printed_in_clear_text() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(stderr.contains("names no table that the publications publish"), "{stderr}");
         assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_table_that_is_renamed_meanwhile_ends_the_program() {
+    for server in servers() {
+        let fixture = fixture(server);
+        fixture.sql("INSERT INTO people VALUES (1, 'a@b', '1980-02-03', '10.0.0.1')");
+        let mut running = Running::start(&mut fixture.tail(&MASKS));
+        assert_eq!(running.line()["after"]["E-mail"], "masked");
+        fixture.sql("ALTER TABLE people RENAME TO humans");
+        fixture.sql("INSERT INTO humans VALUES (2, 'c@d', '1980-02-03', '10.0.0.1')");
+        let (rest, status, stderr) = running.end_with_stderr();
+        let expected = "public.people, masked by public.people.\"E-mail\", is now public.humans";
+        assert!(stderr.contains(expected), "{stderr}");
+        assert_eq!((rest.as_str(), status), ("", Some(1)));
     }
 }
