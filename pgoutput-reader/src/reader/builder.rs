@@ -331,8 +331,8 @@ impl ReaderBuilder {
     }
 
     /// Sets whether [`resume`](Self::resume) and [`pipe`](Self::pipe) assume that everything that
-    /// the slot has confirmed after the position, or without one, was processed. With a slot that was recreated, this loses changes
-    /// silently.
+    /// the slot has confirmed after the position, or without one, was processed. With a slot that
+    /// was recreated, this loses changes silently.
     #[must_use]
     pub fn trust_slot(mut self, trust: bool) -> Self {
         self.trust_slot = trust;

@@ -112,8 +112,8 @@ pub(crate) enum Command {
         Exit status: 0 if all was printed; 1 after an error, also if the capture was not written \
         to its end; 2 for invalid usage.")]
     Replay(Replay),
-    /// Store the changes of a slot in a log, each exactly once: Redis Streams, NATS JetStream, Kafka
-    /// or a file.
+    /// Store the changes of a slot in a log, each exactly once: Redis Streams, NATS JetStream,
+    /// Kafka or a file.
     #[command(after_help = "The destination keeps the position together with the changes. At the \
         start it is read from there, and reading resumes after it, so there is nothing else to \
         keep. Only one program may write to a destination. Standard output keeps no position: \

@@ -17,8 +17,9 @@ pub(crate) struct Reading {
     pub(crate) create_slot: bool,
 
     /// Deliver the rows of the published tables first, with op R, and an object with op Z after
-    /// them. initial: if the slot does not exist (--create-slot), or its copy was not completed. added:
-    /// of tables that join the publications later, after an object with op T. initial,added: both.
+    /// them. initial: if the slot does not exist (--create-slot), or its copy was not completed.
+    /// added: of tables that join the publications later, after an object with op T. initial,added:
+    /// both.
     #[arg(help_heading = "Initial copy", long, value_enum, value_delimiter = ',')]
     pub(crate) snapshot: Vec<SnapshotArg>,
 
@@ -42,8 +43,8 @@ pub(crate) struct Reading {
     #[arg(long, value_name = "1..4", value_parser = clap::value_parser!(u32).range(1..=4))]
     pub(crate) proto_version: Option<u32>,
 
-    /// Receive large transactions in chunks while they are in progress. They are delivered once they
-    /// are committed [default: on, where the server supports it].
+    /// Receive large transactions in chunks while they are in progress. They are delivered once
+    /// they are committed [default: on, where the server supports it].
     #[arg(help_heading = "Protocol and large transactions", long, value_enum)]
     pub(crate) streaming: Option<StreamingArg>,
 
