@@ -2,13 +2,15 @@
 
 mod limits;
 mod pipe;
+mod step;
 #[cfg(test)]
 mod tests;
 
 use std::error;
 
 pub use limits::BatchLimits;
-pub use pipe::{Pipe, PipeError, PipeStep};
+pub use pipe::Pipe;
+pub use step::{PipeError, PipeStep};
 
 use crate::event::{ChangeEvent, Position};
 
@@ -20,6 +22,8 @@ use crate::event::{ChangeEvent, Position};
 /// or a part of one that is larger than the [limit](BatchLimits::max_transaction_bytes). Then
 /// [`commit`](Self::commit) stores the batch. A batch that is not committed is discarded with the
 /// sink, and its events are delivered again.
+///
+/// The example `sink` stores changes in SQLite.
 ///
 /// ```
 /// use std::convert::Infallible;

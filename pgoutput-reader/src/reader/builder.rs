@@ -4,6 +4,7 @@ mod capture;
 mod connect;
 mod create_slot;
 mod output;
+mod pipe;
 mod poll;
 
 use std::sync::{Arc, Mutex};
@@ -47,7 +48,7 @@ pub struct ReaderBuilder {
     idle: Idle,
     resume: Option<Position>,
     trust_slot: bool,
-    /// Whether a slot of which an event was acknowledged is refused.
+    /// Whether a slot of which an event was acknowledged is refused, unless it is trusted.
     refuse_read_slot: bool,
     until: Option<Lsn>,
     output: OutputSettings,
@@ -336,12 +337,6 @@ impl ReaderBuilder {
     #[must_use]
     pub fn trust_slot(mut self, trust: bool) -> Self {
         self.trust_slot = trust;
-        self
-    }
-
-    /// Refuses a slot of which a reader has acknowledged an event, unless it is trusted.
-    pub(crate) fn refuse_read_slot(mut self) -> Self {
-        self.refuse_read_slot = true;
         self
     }
 

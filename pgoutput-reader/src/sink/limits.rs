@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 /// The limits of a batch of a [`Pipe`](super::Pipe). The first one that is reached ends the batch,
-/// at the end of a transaction. When nothing more has arrived, the batch ends at once.
+/// at the end of a transaction. When nothing more has arrived, the batch ends at once. With a limit
+/// of 0, every transaction is a batch.
+///
+/// A batch all of whose events the sink left out ends after five seconds, since it has only a
+/// position to store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchLimits {
     pub(super) bytes: usize,
@@ -50,8 +54,9 @@ impl BatchLimits {
         self
     }
 
-    /// Sets the size in bytes beyond which a transaction is stored in parts. Each part has the
-    /// position of its last event, so that a restart continues in the middle of the transaction.
+    /// Sets the size in bytes from which on a transaction is stored in parts of this size; with 0,
+    /// each event is a part. Each part has the position of its last event, so that a restart
+    /// continues in the middle of the transaction. The batch with its last part ends with it.
     #[must_use]
     pub fn max_transaction_bytes(mut self, bytes: usize) -> Self {
         self.transaction_bytes = bytes;

@@ -29,7 +29,11 @@ impl Stored {
         start: &StartReplication,
     ) -> Result<(), Error> {
         // A slot that cannot be used is reported after a position that does not belong to it.
-        let two_phase = connection.check_slot(&start.slot).is_ok_and(|slot| slot.two_phase);
+        let two_phase = match connection.check_slot(&start.slot) {
+            Ok(slot) => slot.two_phase,
+            Err(error) if matches!(error.kind(), ErrorKind::Setup(_)) => false,
+            Err(error) => return Err(error),
+        };
         let now = identify(ReaderId::NONE, system, start, two_phase);
         let is_later = self.position.timeline() < now.timeline;
         if is_later && !connection.is_replication() {

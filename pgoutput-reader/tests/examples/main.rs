@@ -16,6 +16,7 @@ mod postgres;
 mod proxy;
 mod replay_test;
 mod running;
+mod sink;
 mod sqlite;
 mod threads;
 

@@ -197,7 +197,11 @@ impl ReaderBuilder {
 }
 
 /// Checks that no reader has acknowledged an event of a slot, if nothing is stored elsewhere.
-fn check_unread(refuses_read: bool, slot: &str, confirmed: Lsn) -> Result<(), PositionError> {
+pub(super) fn check_unread(
+    refuses_read: bool,
+    slot: &str,
+    confirmed: Lsn,
+) -> Result<(), PositionError> {
     if refuses_read && is_signed(confirmed) {
         let slot = slot.to_owned();
         return Err(PositionError::NothingStored { slot, confirmed_flush_lsn: confirmed });

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ReaderBuilder;
+use super::connect::check_unread;
 use crate::delivery::{Acknowledge, Acknowledger, Delivery, Resume, Settings};
 use crate::error::Error;
 use crate::event::{Fingerprint, ReaderId};
@@ -85,6 +86,7 @@ impl ReaderBuilder {
             stop: self.stop.as_ref().map(|(_, stop)| stop),
         };
         let opened = opener.open(create, stored.as_ref(), &wait_options)?;
+        check_unread(self.refuse_read_slot && !trusted, &opener.start.slot, opened.confirmed)?;
         let identity =
             identify(acknowledger.reader(), &opened.system, &opener.start, opened.two_phase);
         let identity = Arc::new(identity);
