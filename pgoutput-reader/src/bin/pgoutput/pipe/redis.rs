@@ -1,21 +1,19 @@
-//! A log in redis.
+//! Redis Streams: `redis://` and `rediss://`.
+//!
+//! A record is an entry of a stream. The position and the last ID of each stream are fields of a
+//! hash, the *state*, which is written in the same transaction (MULTI). An error inside EXEC does
+//! not undo the other commands, so everything that could fail is verified before, and WATCH makes
+//! EXEC do nothing if a key was modified meanwhile.
 
-use super::log::Log;
-use crate::Failure;
-use crate::args::Pipe;
+mod commands;
+mod connection;
+mod durability;
+mod entry_id;
+mod error;
+mod redis_log;
+mod settings;
+mod state;
+mod transaction;
+mod verify;
 
-/// The destination of a URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Settings(String);
-
-impl Settings {
-    /// Reads the text of --to.
-    pub(crate) fn parse(url: &str) -> Result<Self, String> {
-        Ok(Self(url.into()))
-    }
-
-    /// Returns the log, which is not connected yet.
-    pub(crate) fn log(&self, _: &Pipe) -> Result<Box<dyn Log>, Failure> {
-        Err(Failure::Usage(format!("{} is not supported yet", self.0)))
-    }
-}
+pub(crate) use settings::Settings;
