@@ -1,127 +1,180 @@
 //! The topic and the key of a record.
 
+mod key;
+mod names;
+mod template;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use pgoutput_reader::{ChangeEvent, Op, TableSchema};
 
-use super::batch::RecordWriter;
+use super::target::Target;
+use crate::Failure;
 use crate::args::Pipe;
+pub(crate) use key::{Key, KeyColumns, row as key_row, value as key_value};
+pub(crate) use names::TopicRules;
+pub(crate) use template::Template;
+use template::Variables;
 
-/// The name of a topic with variables.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Part>);
+/// The number of tables whose topics are kept. The tables of a database may change all the time.
+const KEPT: usize = 4096;
 
+/// `{schema}` of records without a table.
+const NO_TABLE: &str = "pgoutput";
+
+/// The names of the source in topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    Text(String),
-    Name,
-    Database,
-    Schema,
-    Table,
+pub(crate) struct SourceNames {
+    /// That of `--name`, or else the database.
+    pub(crate) name: String,
+    pub(crate) database: String,
 }
 
-impl Template {
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('{') {
-            if !before.is_empty() {
-                parts.push(Part::Text(before.into()));
-            }
-            let (name, after) = after.split_once('}').ok_or("a { without its }")?;
-            parts.push(match name {
-                "name" => Part::Name,
-                "database" => Part::Database,
-                "schema" => Part::Schema,
-                "table" => Part::Table,
-                _ => return Err("expected {name}, {database}, {schema} or {table}".into()),
-            });
-            rest = after;
-        }
-        if !rest.is_empty() {
-            parts.push(Part::Text(rest.into()));
-        }
-        if parts.is_empty() { Err("the topic is empty".into()) } else { Ok(Self(parts)) }
-    }
-
-    fn fill(&self, name: &str, database: &str, schema: &str, table: &str) -> String {
-        self.0
-            .iter()
-            .map(|part| match part {
-                Part::Text(text) => text,
-                Part::Name => name,
-                Part::Database => database,
-                Part::Schema => schema,
-                Part::Table => table,
-            })
-            .collect()
+impl SourceNames {
+    /// Returns the names that the command line gives.
+    ///
+    /// # Errors
+    /// The connection settings are invalid.
+    pub(crate) fn of(pipe: &Pipe) -> Result<Self, Failure> {
+        let config = pipe.source.server.config()?;
+        let database =
+            config.dbname_or_default().map_err(|error| Failure::Usage(error.to_string()))?;
+        let database = database.into_owned();
+        Ok(Self { name: pipe.name.clone().unwrap_or_else(|| database.clone()), database })
     }
 }
 
-/// The columns of a record's key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum KeyColumns {
-    /// Those of the replica identity.
-    Identity,
-    None,
-    /// These, in tables that have them all.
-    Named(Vec<String>),
+/// Returns the topic for the position of a destination, which no table has: `--topic` with
+/// `{schema}` `pgoutput` and `{table}` `position`.
+///
+/// # Errors
+/// The connection settings are invalid.
+#[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "only NATS needs it"))]
+pub(crate) fn position_topic(pipe: &Pipe) -> Result<String, Failure> {
+    let source = SourceNames::of(pipe)?;
+    Ok(without_table(&pipe.topic, TopicRules::of(&pipe.to), &source, "position"))
 }
 
-impl KeyColumns {
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "identity" => Ok(Self::Identity),
-            "none" => Ok(Self::None),
-            _ if text.split(',').any(str::is_empty) => Err("the name of a column is empty".into()),
-            _ => Ok(Self::Named(text.split(',').map(str::to_owned).collect())),
-        }
-    }
-
-    /// Appends the key of an event, if it has one.
-    pub(crate) fn write(
-        &self,
-        _event: &ChangeEvent,
-        _record: &mut RecordWriter<'_>,
-    ) -> Result<(), String> {
-        Ok(())
-    }
+fn without_table(
+    template: &Template,
+    rules: TopicRules,
+    source: &SourceNames,
+    table: &str,
+) -> String {
+    let SourceNames { name, database } = source;
+    template.fill(rules, &Variables { name, database, schema: NO_TABLE, table })
 }
 
 /// Finds the topics of events.
 pub(crate) struct Route {
     template: Template,
+    rules: TopicRules,
     key: KeyColumns,
-    name: String,
-    /// The topics of tables that had an event, by their description.
-    topics: HashMap<*const TableSchema, (Arc<TableSchema>, Arc<str>)>,
+    source: SourceNames,
+    /// The topics of messages, of ends of a copy and of ends of transactions.
+    others: [Arc<str>; 3],
+    /// Tables that had an event, by their oid, with the description that this is of.
+    tables: HashMap<u32, (Arc<TableSchema>, TableRoute)>,
+    /// The names that each topic was made of.
+    owners: HashMap<Arc<str>, String>,
+}
+
+/// The topic and the key of the events of a table.
+#[derive(Debug)]
+pub(crate) struct TableRoute {
+    pub(crate) topic: Arc<str>,
+    pub(crate) key: Key,
+    /// The names of all columns as keys of JSON, each with its colon.
+    pub(crate) names: Box<[String]>,
 }
 
 impl Route {
-    pub(crate) fn new(pipe: &Pipe, name: String) -> Self {
-        Self { template: pipe.topic.clone(), key: pipe.key.clone(), name, topics: HashMap::new() }
+    pub(crate) fn new(pipe: &Pipe, source: SourceNames) -> Self {
+        Self::of(pipe.topic.clone(), TopicRules::of(&pipe.to), pipe.key.clone(), source)
     }
 
-    pub(crate) fn key(&self) -> &KeyColumns {
-        &self.key
+    pub(crate) fn of(
+        template: Template,
+        rules: TopicRules,
+        key: KeyColumns,
+        source: SourceNames,
+    ) -> Self {
+        let topic = |table| Arc::from(without_table(&template, rules, &source, table));
+        let others = ["message", "snapshot", "transaction"].map(topic);
+        let (tables, owners) = (HashMap::new(), HashMap::new());
+        let mut route = Self { template, rules, key, source, others, tables, owners };
+        route.forget();
+        route
     }
 
-    /// Returns the topic of an event.
-    pub(crate) fn topic(&mut self, event: &ChangeEvent) -> Arc<str> {
-        let Some(table) = event.table() else {
-            let table = match event.op() {
-                Op::Message => "message",
-                Op::SnapshotEnd => "snapshot",
-                _ => "transaction",
-            };
-            return self.template.fill(&self.name, &self.name, "pgoutput", table).into();
+    /// Forgets all tables.
+    fn forget(&mut self) {
+        self.tables.clear();
+        self.owners.clear();
+        if self.template.distinguishes_tables() {
+            let position = without_table(&self.template, self.rules, &self.source, "position");
+            let topics = self.others.iter().cloned().chain([position.into()]);
+            self.owners.extend(topics.map(|topic| (topic, String::new())));
+        }
+    }
+
+    /// Returns the topic of an event without a table.
+    pub(crate) fn without_table(&self, event: &ChangeEvent) -> Arc<str> {
+        let [message, snapshot, transaction] = &self.others;
+        Arc::clone(match event.op() {
+            Op::Message => message,
+            Op::SnapshotEnd => snapshot,
+            _ => transaction,
+        })
+    }
+
+    /// Returns the topic and the key of a table's events.
+    ///
+    /// # Errors
+    /// Another table has the same topic, although `--topic` names the table.
+    pub(crate) fn of_table(&mut self, table: &Arc<TableSchema>) -> Result<&TableRoute, String> {
+        let oid = table.relation().oid().as_u32();
+        let is_known = self.tables.get(&oid).is_some_and(|(known, _)| Arc::ptr_eq(known, table));
+        if !is_known {
+            let route = self.prepare(table)?;
+            if self.tables.len() >= KEPT {
+                self.forget();
+            }
+            self.tables.insert(oid, (Arc::clone(table), route));
+        }
+        let (_, route) = self.tables.get(&oid).ok_or("the table was forgotten")?;
+        Ok(route)
+    }
+
+    fn prepare(&mut self, table: &TableSchema) -> Result<TableRoute, String> {
+        let variables = Variables {
+            name: &self.source.name,
+            database: table.database(),
+            schema: table.schema_name(),
+            table: table.name(),
         };
-        let (_, topic) = self.topics.entry(Arc::as_ptr(table)).or_insert_with(|| {
-            let topic =
-                self.template.fill(&self.name, table.database(), table.schema_name(), table.name());
-            (Arc::clone(table), topic.into())
-        });
-        Arc::clone(topic)
+        let topic: Arc<str> = self.template.fill(self.rules, &variables).into();
+        if self.template.distinguishes_tables() {
+            self.claim(&topic, &self.template.identity(&variables))?;
+        }
+        let names = key::json_names(table);
+        Ok(TableRoute { topic, key: self.key.of_table(table, &names), names })
+    }
+
+    /// Gives the topic to the table with these names.
+    fn claim(&mut self, topic: &Arc<str>, names: &str) -> Result<(), String> {
+        let owner = self.owners.entry(Arc::clone(topic)).or_insert_with(|| names.to_owned());
+        if *owner == names {
+            return Ok(());
+        }
+        let other = if owner.is_empty() { "records without a table" } else { owner };
+        Err(format!(
+            "{names} and {other} have the same topic {topic:?}: rename one, leave one out with \
+             --exclude, or choose another --topic"
+        ))
     }
 }
+
+#[cfg(test)]
+mod tests;
