@@ -26,7 +26,7 @@ pub(crate) use command_line::{command, parse};
 pub(crate) use decode::Decode;
 pub(crate) use doctor::Doctor;
 pub(crate) use metrics::MetricsArgs;
-pub(crate) use pipe::{EnvelopeArg, Pipe};
+pub(crate) use pipe::{DebeziumArgs, DecimalArg, EnvelopeArg, LinesArg, Pipe, TimeArg};
 pub(crate) use publication::{
     Create as PublicationCreate, Drop as PublicationDrop, List as PublicationList, Operation,
     Publication,
@@ -223,11 +223,14 @@ pub(crate) struct Values {
 impl Values {
     /// Applies the settings that are not options of the stream.
     pub(crate) fn set(&self, builder: ReaderBuilder) -> ReaderBuilder {
-        builder.lsns_as_text(self.lsn_format == LsnFormat::Hex).json_options(
-            JsonOptions::default()
-                .numeric_as_string(self.numeric_strings)
-                .bigint_as_string(self.bigint_strings),
-        )
+        builder.lsns_as_text(self.lsn_format == LsnFormat::Hex).json_options(self.json_options())
+    }
+
+    /// Returns the form of values in JSON.
+    pub(crate) fn json_options(&self) -> JsonOptions {
+        JsonOptions::default()
+            .numeric_as_string(self.numeric_strings)
+            .bigint_as_string(self.bigint_strings)
     }
 }
 
@@ -287,17 +290,35 @@ fn lsn(text: &str) -> Result<Lsn, String> {
 }
 
 /// Reads a time in seconds, with a fraction if necessary.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds
         .filter(|seconds| !seconds.is_zero())
         .ok_or_else(|| "expected a time in seconds, above 0, as in 5 or 0.2".into())
 }
 
+/// Reads a time in seconds, or with a unit as in PostgreSQL's settings.
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds = match text.get(digits.len()..) {
+        Some("" | "s") => 1,
+        Some("min") => 60,
+        Some("h") => 3600,
+        Some("d") => 86_400,
+        _ => 0,
+    };
+    let number: Option<u64> = digits.parse().ok();
+    number
+        .and_then(|number| number.checked_mul(seconds))
+        .filter(|seconds| *seconds > 0)
+        .map(Duration::from_secs)
+        .ok_or_else(|| "expected a time, as in 3600 or 1h (units: s, min, h, d)".into())
+}
+
 const SIZE: &str = "expected a size, as in 67108864 or 64MB (units: B, kB, MB, GB, TB)";
 
 /// Reads a size in bytes, or with a unit as in PostgreSQL's settings.
-fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor = match text.get(digits.len()..) {
         Some("" | "B") => 1,
@@ -345,6 +366,16 @@ mod tests {
         }
         for text in ["", "MB", "64mb", "64 MB", "-1", "1.5GB", "99999999TB"] {
             assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ages_have_units() {
+        for (text, seconds) in [("7", 7), ("7s", 7), ("2min", 120), ("1h", 3600), ("1d", 86_400)] {
+            assert_eq!(age(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "h", "0", "1.5h", "-1", "1w", "99999999999999999999"] {
+            assert!(age(text).is_err(), "{text}");
         }
     }
 }

@@ -10,14 +10,15 @@ mod slot;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use pgoutput_reader::{ChangeEvent, Config, Lsn, Op, Reader};
+use pgoutput_reader::{ChangeEvent, Config, Lsn, Reader};
 
 use crate::Failure;
 use crate::args::MetricsArgs;
 use crate::filter::OPS;
+use crate::pipe;
 use exposition::{Figures, Labels};
 
 /// The longest wait of the loop between two updates.
@@ -50,6 +51,8 @@ struct Shared {
     labels: Labels,
     figures: Mutex<Option<Figures>>,
     slot: Mutex<Option<(Instant, slot::SlotFigures)>>,
+    /// The figures of the destination of a pipe.
+    pipe: OnceLock<Arc<pipe::Figures>>,
 }
 
 impl Shared {
@@ -57,9 +60,10 @@ impl Shared {
     fn text(&self) -> String {
         let slot = *lock(&self.slot);
         let slot = slot.filter(|(at, _)| at.elapsed() < SLOT_OUTDATED).map(|(_, slot)| slot);
+        let pipe = self.pipe.get().map(|pipe| pipe.counts());
         lock(&self.figures)
             .as_ref()
-            .map(|figures| exposition::text(&self.labels, figures, slot))
+            .map(|figures| exposition::text(&self.labels, figures, slot, pipe))
             .unwrap_or_default()
     }
 }
@@ -75,6 +79,14 @@ pub(crate) struct Metrics {
     file: Option<PathBuf>,
     delivered: Lsn,
     events: [u64; OPS.len()],
+    held: Held,
+}
+
+/// Events that are counted once they are stored.
+#[derive(Debug, Default)]
+struct Held {
+    delivered: Lsn,
+    events: [u64; OPS.len()],
 }
 
 impl Metrics {
@@ -84,12 +96,14 @@ impl Metrics {
             labels: Labels::of(reader.started()),
             figures: Mutex::new(None),
             slot: Mutex::new(None),
+            pipe: OnceLock::new(),
         });
         let mut metrics = Self {
             shared: Arc::clone(&shared),
             file: places.file,
             delivered: Lsn::ZERO,
             events: [0; OPS.len()],
+            held: Held::default(),
         };
         metrics.update(reader);
         let failed = |error| Failure::Run(format!("starting a thread for metrics: {error}"));
@@ -105,15 +119,31 @@ impl Metrics {
 
     /// Counts an event that was written or left out.
     pub(crate) fn count(&mut self, event: &ChangeEvent) {
-        self.delivered = self.delivered.max(event.lsn());
-        self.count_op(event.op());
+        self.hold(event);
+        self.release();
     }
 
-    fn count_op(&mut self, op: Op) {
-        let index = OPS.iter().position(|known| *known == op);
-        if let Some(count) = index.and_then(|index| self.events.get_mut(index)) {
+    /// Keeps an event that counts once it is stored.
+    pub(crate) fn hold(&mut self, event: &ChangeEvent) {
+        self.held.delivered = self.held.delivered.max(event.lsn());
+        let index = OPS.iter().position(|known| *known == event.op());
+        if let Some(count) = index.and_then(|index| self.held.events.get_mut(index)) {
             *count += 1;
         }
+    }
+
+    /// Counts the events that were kept.
+    pub(crate) fn release(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.delivered = self.delivered.max(held.delivered);
+        for (count, held) in self.events.iter_mut().zip(held.events) {
+            *count += held;
+        }
+    }
+
+    /// Adds the figures of a destination.
+    pub(crate) fn add_pipe(&self, figures: &Arc<pipe::Figures>) {
+        let _ = self.shared.pipe.set(Arc::clone(figures));
     }
 
     /// Stores the figures of this moment.

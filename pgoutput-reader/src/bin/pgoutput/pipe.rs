@@ -1,10 +1,20 @@
 //! The command `pgoutput pipe`: changes into a log.
 
+#[cfg_attr(
+    not(all(feature = "redis", feature = "nats", feature = "kafka")),
+    allow(dead_code, reason = "some of it is for a destination that is left out")
+)]
 mod batch;
 mod envelope;
+mod figures;
 mod file;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod lines;
+#[cfg_attr(
+    not(all(feature = "redis", feature = "nats", feature = "kafka")),
+    allow(dead_code, reason = "some of it is for a destination that is left out")
+)]
 mod log;
 mod log_sink;
 #[cfg(feature = "nats")]
@@ -16,7 +26,10 @@ mod route;
 mod stdout;
 mod target;
 
-use pgoutput_reader::{BatchLimits, PipeError, PipeStep};
+use std::panic::resume_unwind;
+use std::thread;
+
+use pgoutput_reader::{BatchLimits, Error, ErrorKind, PipeError, PipeStep};
 
 use crate::args::Pipe;
 use crate::filter::Filter;
@@ -25,12 +38,27 @@ use crate::print::{INDEFINITELY, connect_failure, failure};
 use crate::progress::CopyReport;
 use crate::report::Report;
 use crate::{Failure, signals};
+pub(crate) use figures::{Counts, Figures};
 use log::LogError;
-pub(crate) use log_sink::{Figures, LogSink};
+pub(crate) use log_sink::LogSink;
 pub(crate) use route::{KeyColumns, Template};
 pub(crate) use target::Target;
 
+/// The stack of the thread that reads and stores, as large as that of the main thread.
+const STACK: usize = 8 * 1024 * 1024;
+
 pub(crate) fn run(pipe: &Pipe) -> Result<(), Failure> {
+    // The main thread takes the signals, so that none interrupts a wait for the destination.
+    thread::scope(|scope| {
+        let worker = thread::Builder::new().name("pipe".into()).stack_size(STACK);
+        let worker = worker
+            .spawn_scoped(scope, || run_in_thread(pipe))
+            .map_err(|error| Failure::Run(format!("starting a thread: {error}")))?;
+        worker.join().unwrap_or_else(|panicked| resume_unwind(panicked))
+    })
+}
+
+fn run_in_thread(pipe: &Pipe) -> Result<(), Failure> {
     let filter = Filter::of_pipe(pipe)?;
     let config = pipe.source.server.config()?;
     let places = metrics::Places::open(&pipe.metrics)?;
@@ -38,14 +66,7 @@ pub(crate) fn run(pipe: &Pipe) -> Result<(), Failure> {
     let report = Report::of(pipe.verbosity);
     let signalled = signals::SignalTarget::install()
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
-    let name = match &pipe.name {
-        Some(name) => name.clone(),
-        None => config
-            .dbname_or_default()
-            .map_err(|error| Failure::Usage(error.to_string()))?
-            .into_owned(),
-    };
-    let sink = LogSink::new(pipe, name, filter.clone(), &signalled)?;
+    let sink = LogSink::new(pipe, filter.clone(), &signalled)?;
     let builder = pipe
         .reading
         .builder(config, &pipe.source, &pipe.slot, &pipe.selection, pipe.values.binary, report)
@@ -56,7 +77,10 @@ pub(crate) fn run(pipe: &Pipe) -> Result<(), Failure> {
     let mut running = builder
         .pipe(sink)
         .map_err(|error| match error {
-            PipeError::Reader(error) => connect_failure(&error, &pipe.source.server),
+            PipeError::Reader(error) => not_connected(&error, pipe),
+            PipeError::Sink(_) if signalled.is_requested() => {
+                Failure::Run(signals::NOT_CONNECTED.into())
+            }
             error => pipe_failure(error),
         })?
         .limits(limits(pipe));
@@ -72,6 +96,9 @@ pub(crate) fn run(pipe: &Pipe) -> Result<(), Failure> {
     filter.report_unpublished(&pipe.source, report);
     let metrics = places.map(|places| Metrics::start(places, running.reader(), &metrics_config));
     let mut metrics = metrics.transpose()?;
+    if let Some(metrics) = &metrics {
+        metrics.add_pipe(running.sink().figures());
+    }
     let ended = copy(&mut running, report, prints_on_stdout, metrics.as_mut());
     if let Some(metrics) = metrics {
         metrics.end(running.reader());
@@ -94,10 +121,15 @@ fn copy(
         match pipe.step(longest_wait) {
             Ok(PipeStep::Event(event)) => {
                 if let Some(metrics) = &mut metrics {
-                    metrics.count(&event);
+                    metrics.hold(&event);
                 }
                 progress.printed(pipe.reader(), &event);
                 continue;
+            }
+            Ok(PipeStep::Stored { .. }) => {
+                if let Some(metrics) = &mut metrics {
+                    metrics.release();
+                }
             }
             Ok(PipeStep::Finished) => return Ok(()),
             Ok(_) => {}
@@ -125,9 +157,28 @@ fn limits(pipe: &Pipe) -> BatchLimits {
         .max_transaction_bytes(bytes(pipe.transaction_size))
 }
 
+/// Returns the failure of a pipe that could not be connected.
+fn not_connected(error: &Error, pipe: &Pipe) -> Failure {
+    match error.kind() {
+        ErrorKind::Position(_) => reader_failure(error),
+        _ => connect_failure(error, &pipe.source.server),
+    }
+}
+
+fn reader_failure(error: &Error) -> Failure {
+    match error.kind() {
+        // What the library advises is not an option of the program.
+        ErrorKind::Position(_) => {
+            let text = error.to_string();
+            Failure::Run(text.replace("set trust_slot(true)", "start with --trust-slot"))
+        }
+        _ => failure(error),
+    }
+}
+
 fn pipe_failure(error: PipeError<LogError>) -> Failure {
     match error {
-        PipeError::Reader(error) => failure(&error),
+        PipeError::Reader(error) => reader_failure(&error),
         PipeError::Sink(error) => error.into(),
         error => Failure::Run(error.to_string()),
     }

@@ -28,6 +28,17 @@ pub(crate) struct Stored {
     pub(crate) position: Option<Position>,
     /// Whether an initial copy was started that has no position yet.
     copies: bool,
+    /// The output file, if it is one of several.
+    pub(crate) numbered: Option<Numbered>,
+}
+
+/// One of several output files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Numbered {
+    /// The number in its name, from 1.
+    pub(crate) number: u32,
+    /// The time of its first line in seconds of Unix time; 0 without one.
+    pub(crate) since: u64,
 }
 
 impl PositionFile {
@@ -38,6 +49,16 @@ impl PositionFile {
         path: &Path,
         copies: bool,
     ) -> Result<(Self, File, Stored), String> {
+        Self::open_numbered(output, path, copies, None)
+    }
+
+    /// Like [`open`](Self::open), with an output file that is one of several.
+    pub(crate) fn open_numbered(
+        output: &Path,
+        path: &Path,
+        copies: bool,
+        numbered: Option<Numbered>,
+    ) -> Result<(Self, File, Stored), String> {
         let failed = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
         if output == path || output == new_path(path) {
             return Err(format!("{}: the two files must be different", output.display()));
@@ -45,14 +66,8 @@ impl PositionFile {
         if fs::metadata(output).is_ok_and(|output| !output.is_file()) {
             return Err(format!("{}: the output must be a regular file", output.display()));
         }
-        let out = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(output)
-            .map_err(|error| failed(output, &error))?;
         // Before anything is changed: another process may be writing to it.
-        lock(&out, output)?;
-        sync_folder(output).map_err(|error| failed(output, &error))?;
+        let out = open_output(output)?;
         let length = out.metadata().map_err(|error| failed(output, &error))?.len();
         let (file, stored) = match File::open(path) {
             Ok(mut file) => {
@@ -70,7 +85,7 @@ impl PositionFile {
                 (file, stored)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && length == 0 => {
-                let first = Stored { length: 0, position: None, copies };
+                let first = Stored { length: 0, position: None, copies, numbered };
                 (replace(path, &first).map_err(|error| failed(path, &error))?, first)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -83,6 +98,9 @@ impl PositionFile {
             }
             Err(error) => return Err(failed(path, &error)),
         };
+        if stored.numbered.map(|file| file.number) != numbered.map(|file| file.number) {
+            return Err(format!("{} is of another output file", path.display()));
+        }
         if length < stored.length {
             return Err(format!(
                 "{} has {length} bytes, and {} says {}: restore the output file, or remove both",
@@ -113,6 +131,15 @@ impl PositionFile {
         self.file = replace(&self.path, stored)?;
         Ok(())
     }
+}
+
+/// Opens or creates an output file, and locks it.
+pub(crate) fn open_output(path: &Path) -> Result<File, String> {
+    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    let file = OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+    lock(&file, path)?;
+    sync_folder(path).map_err(failed)?;
+    Ok(file)
 }
 
 /// Replaces a position file by a new one, which is locked before it has the name.
@@ -157,17 +184,30 @@ fn sync_folder(file: &Path) -> io::Result<()> {
 impl Stored {
     /// The output file is complete up to `length`, where the position is.
     pub(crate) fn at(length: u64, position: Position) -> Self {
-        Self { length, position: Some(position), copies: false }
+        Self { length, position: Some(position), copies: false, numbered: None }
     }
 
-    fn read(text: &str) -> Option<Self> {
+    /// The output file is one of several.
+    pub(crate) fn in_file(self, numbered: Option<Numbered>) -> Self {
+        Self { numbered, ..self }
+    }
+
+    /// Reads the text of a position file.
+    pub(crate) fn read(text: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(text).ok()?;
         let position = match value.get("position")? {
             Value::Null => None,
             position => Some(position.as_str()?.parse().ok()?),
         };
         let copies = value.get("snapshot").is_some_and(|snapshot| *snapshot == json!("initial"));
-        Some(Self { length: value.get("length")?.as_u64()?, position, copies })
+        let numbered = match value.get("file") {
+            Some(number) => Some(Numbered {
+                number: number.as_u64()?.try_into().ok()?,
+                since: value.get("since")?.as_u64()?,
+            }),
+            None => None,
+        };
+        Some(Self { length: value.get("length")?.as_u64()?, position, copies, numbered })
     }
 
     fn to_text(&self) -> String {
@@ -175,6 +215,10 @@ impl Stored {
         let mut object = json!({ "length": self.length, "position": position });
         if self.copies {
             object["snapshot"] = json!("initial");
+        }
+        if let Some(Numbered { number, since }) = self.numbered {
+            object["file"] = json!(number);
+            object["since"] = json!(since);
         }
         format!("{object}\n")
     }
@@ -188,11 +232,17 @@ mod tests {
 
     #[test]
     fn what_is_stored_is_read_again() {
-        let first = |copies| Stored { length: 0, position: None, copies };
-        for stored in [first(false), first(true), Stored::at(7, POSITION.parse().unwrap())] {
+        let first = |copies| Stored { length: 0, position: None, copies, numbered: None };
+        let at = || Stored::at(7, POSITION.parse().unwrap());
+        let third = at().in_file(Some(Numbered { number: 3, since: 1 << 40 }));
+        for stored in [first(false), first(true), at(), third] {
             assert_eq!(Stored::read(&stored.to_text()), Some(stored));
         }
-        for text in ["", "{", "{}", "[]", "{\"length\":7}", "{\"length\":7,\"position\":\"x\"}"] {
+        let texts = ["", "{", "{}", "[]", "{\"length\":7}", "{\"length\":7,\"position\":\"x\"}"];
+        for text in texts.into_iter().chain([
+            "{\"length\":7,\"position\":null,\"file\":1}",
+            "{\"length\":7,\"position\":null,\"file\":-1,\"since\":0}",
+        ]) {
             assert_eq!(Stored::read(text), None, "{text}");
         }
     }
@@ -219,7 +269,8 @@ mod tests {
         let (output, path) = (folder.path().join("out"), folder.path().join("position"));
         let open = || PositionFile::open(&output, &path, false);
         let (file, mut out, stored) = open().unwrap();
-        assert_eq!(stored, Stored { length: 0, position: None, copies: false });
+        let first = Stored { length: 0, position: None, copies: false, numbered: None };
+        assert_eq!(stored, first);
         let other = PositionFile::open(&folder.path().join("other"), &path, false).unwrap_err();
         assert!(other.contains("position: another process"), "{other}");
         out.write_all(b"one\ntwo\n").unwrap();

@@ -9,7 +9,7 @@ use pgoutput_reader::{
 
 use crate::args::Verbosity;
 use crate::output::Output;
-use crate::pipe::{Figures, LogSink};
+use crate::pipe::{Counts, LogSink};
 
 /// The amount of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,7 +187,7 @@ impl Report {
 
     /// Reports what was stored, and the acknowledged LSN.
     pub(crate) fn piped(self, pipe: &Pipe<LogSink>) {
-        let Figures { batches, records, bytes } = pipe.sink().figures();
+        let Counts { batches, records, bytes, .. } = pipe.sink().figures().counts();
         self.print_verbose(&format_args!(
             "{records} records of {bytes} bytes stored in {batches} batches, acknowledged up to {}",
             pipe.reader().health().acknowledged

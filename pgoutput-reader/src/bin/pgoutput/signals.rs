@@ -66,6 +66,12 @@ impl SignalTarget {
         self.requested.load(Ordering::SeqCst)
     }
 
+    /// Requests the end, as a signal does.
+    #[cfg(test)]
+    pub(crate) fn request(&self) {
+        self.requested.store(true, Ordering::SeqCst);
+    }
+
     /// Stops the reader, and ends the program if that takes too long. Changes that were not written
     /// are not acknowledged, and are sent again.
     #[expect(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pgoutput_reader::{Lsn, MaskedColumn};
 
 use super::reading::{OriginArg, StreamingArg};
-use super::{Source, Verbosity, lsn, size};
+use super::{Source, Verbosity, age, lsn, size};
 
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -100,37 +100,4 @@ pub(crate) struct Capture {
 
     #[command(flatten)]
     pub(crate) verbosity: Verbosity,
-}
-
-/// Reads a time in seconds, or with a unit as in PostgreSQL's settings.
-fn age(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let seconds = match text.get(digits.len()..) {
-        Some("" | "s") => 1,
-        Some("min") => 60,
-        Some("h") => 3600,
-        Some("d") => 86_400,
-        _ => 0,
-    };
-    let number: Option<u64> = digits.parse().ok();
-    number
-        .and_then(|number| number.checked_mul(seconds))
-        .filter(|seconds| *seconds > 0)
-        .map(Duration::from_secs)
-        .ok_or_else(|| "expected a time, as in 3600 or 1h (units: s, min, h, d)".into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages_have_units() {
-        for (text, seconds) in [("7", 7), ("7s", 7), ("2min", 120), ("1h", 3600), ("1d", 86_400)] {
-            assert_eq!(age(text), Ok(Duration::from_secs(seconds)), "{text}");
-        }
-        for text in ["", "h", "0", "1.5h", "-1", "1w", "99999999999999999999"] {
-            assert!(age(text).is_err(), "{text}");
-        }
-    }
 }

@@ -7,7 +7,11 @@ use clap::ValueEnum;
 use super::{Masks, MetricsArgs, Reading, Selection, Source, Values, Verbosity, seconds, size};
 use crate::pipe::{KeyColumns, Target, Template};
 
+/// The default of --memory-limit: all of the program then takes less than 64 MiB.
+const MEMORY_LIMIT: &str = "16MB";
+
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("memory_limit", |limit| limit.default_value(MEMORY_LIMIT)))]
 pub(crate) struct Pipe {
     #[command(flatten)]
     pub(crate) source: Source,
@@ -32,16 +36,25 @@ pub(crate) struct Pipe {
     pub(crate) name: Option<String>,
 
     /// The topic (Kafka), subject (NATS) or stream (Redis) of a record. {name}, {database},
-    /// {schema} and {table} are replaced.
+    /// {schema} and {table} are replaced, and characters that the destination does not allow
+    /// become _. Records without a table have the schema pgoutput and the table message, snapshot
+    /// or transaction.
     #[arg(help_heading = "Destination", long, value_name = "TEMPLATE")]
     #[arg(default_value = "{name}.{schema}.{table}", value_parser = Template::parse)]
     pub(crate) topic: Template,
 
-    /// The key of a record. identity: the columns of the replica identity, as a JSON object. none.
-    /// Or the names of columns, as in id,tenant, for tables that have them all.
+    /// The key of a record, as a JSON object. identity: the columns of the replica identity; none
+    /// with FULL, which is all columns. none. Or the names of columns, as in id,tenant, for tables
+    /// whose old rows have them all: those of the identity, or any with FULL. Other tables then
+    /// have their identity.
     #[arg(help_heading = "Destination", long, value_name = "identity|none|COLUMNS")]
     #[arg(default_value = "identity", value_parser = KeyColumns::parse)]
     pub(crate) key: KeyColumns,
+
+    /// The lines of file: and -. value: the value of a record, null for a tombstone. record: an
+    /// object with topic, key and value [default: value with seed, record with debezium].
+    #[arg(help_heading = "Destination", long, value_enum)]
+    pub(crate) lines: Option<LinesArg>,
 
     /// Store a batch that has this size. SIZE is in bytes, or has a unit: kB, MB, GB, TB.
     #[arg(help_heading = "Batches", long, value_name = "SIZE", value_parser = size)]
@@ -80,6 +93,9 @@ pub(crate) struct Pipe {
     pub(crate) values: Values,
 
     #[command(flatten)]
+    pub(crate) debezium: DebeziumArgs,
+
+    #[command(flatten)]
     pub(crate) metrics: MetricsArgs,
 
     #[command(flatten)]
@@ -90,4 +106,48 @@ pub(crate) struct Pipe {
 pub(crate) enum EnvelopeArg {
     Seed,
     Debezium,
+}
+
+// The form of values in the debezium envelope. A doc comment would become the text of the command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DebeziumArgs {
+    /// numeric and money. precise: the unscaled value as base64, with its scale if the column has
+    /// none. string. double: a float, which may lose digits.
+    #[arg(help_heading = "Debezium envelope", long, value_enum, requires = "envelope")]
+    #[arg(default_value = "precise")]
+    pub(crate) decimal: DecimalArg,
+
+    /// date, time and timestamp. adaptive: days, and milliseconds or microseconds by the precision
+    /// of the column. isostring: text, as in 2019-07-09T02:28:57.123456Z.
+    #[arg(help_heading = "Debezium envelope", long, value_enum, requires = "envelope")]
+    #[arg(default_value = "adaptive")]
+    pub(crate) time: TimeArg,
+
+    /// Write no record without a value after that of a deleted row.
+    #[arg(help_heading = "Debezium envelope", long, requires = "envelope")]
+    pub(crate) no_tombstones: bool,
+
+    /// What stands for an unchanged TOAST value, which the server does not send.
+    #[arg(help_heading = "Debezium envelope", long, value_name = "TEXT", requires = "envelope")]
+    #[arg(default_value = "__debezium_unavailable_value")]
+    pub(crate) unavailable_value: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DecimalArg {
+    Precise,
+    String,
+    Double,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TimeArg {
+    Adaptive,
+    Isostring,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LinesArg {
+    Value,
+    Record,
 }

@@ -1,12 +1,13 @@
 //! The text format of Prometheus, version 0.0.4.
 
 use std::fmt::{Display, Write as _};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pgoutput_reader::{Health, Lsn, Started};
 
 use super::slot::SlotFigures;
 use crate::filter::OPS;
+use crate::pipe::Counts;
 
 /// The labels of every metric, which tell several files of one machine apart.
 #[derive(Debug, Clone)]
@@ -94,7 +95,12 @@ impl Text<'_> {
 }
 
 /// Returns all metrics.
-pub(super) fn text(labels: &Labels, figures: &Figures, slot: Option<SlotFigures>) -> String {
+pub(super) fn text(
+    labels: &Labels,
+    figures: &Figures,
+    slot: Option<SlotFigures>,
+    pipe: Option<Counts>,
+) -> String {
     let mut text = Text { labels, out: String::with_capacity(8 * 1024) };
     let health = &figures.health;
     text.describe("pgoutput_info", "gauge", "Versions of the program and of the server; always 1.");
@@ -149,6 +155,9 @@ pub(super) fn text(labels: &Labels, figures: &Figures, slot: Option<SlotFigures>
         "Bytes written to the files that keep transactions in progress.",
         health.spilled,
     );
+    if let Some(pipe) = pipe {
+        of_pipe(&mut text, pipe);
+    }
     if let Some(slot) = slot {
         of_slot(&mut text, slot);
     }
@@ -180,6 +189,22 @@ fn lsns(text: &mut Text<'_>, figures: &Figures) {
         let lsn = (!lsn.is_zero()).then_some(lsn.as_u64());
         text.known(&format!("pgoutput_{name}_lsn_bytes"), help, lsn);
     }
+}
+
+fn of_pipe(text: &mut Text<'_>, pipe: Counts) {
+    for (name, help, count) in [
+        ("batches", "Batches that the destination has stored.", pipe.batches),
+        ("records", "Records that the destination has stored.", pipe.records),
+        ("bytes", "Size of their keys and values.", pipe.bytes),
+        ("errors", "Errors of the destination after which storing was tried again.", pipe.errors),
+    ] {
+        text.counter(&format!("pgoutput_pipe_{name}_total"), help, count);
+    }
+    text.known(
+        "pgoutput_pipe_last_stored_timestamp_seconds",
+        "Time at which a batch was last stored, as Unix time.",
+        pipe.stored_at.map(|at| Duration::from_millis(at).as_secs_f64()),
+    );
 }
 
 fn of_slot(text: &mut Text<'_>, slot: SlotFigures) {

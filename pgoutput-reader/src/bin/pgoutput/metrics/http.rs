@@ -119,13 +119,18 @@ fn response(status: &str, headers: &str, body: &str, has_body: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Mutex, OnceLock};
 
     use super::super::exposition::Labels;
     use super::*;
 
     fn shared() -> Shared {
-        Shared { labels: Labels::empty(), figures: Mutex::new(None), slot: Mutex::new(None) }
+        Shared {
+            labels: Labels::empty(),
+            figures: Mutex::new(None),
+            slot: Mutex::new(None),
+            pipe: OnceLock::new(),
+        }
     }
 
     #[test]

@@ -15,10 +15,17 @@ pub(crate) struct Batch {
     text: String,
     records: Vec<Entry>,
     events: Vec<Event>,
+    /// The last event that was added or left out.
+    last: Option<Position>,
     /// The position of the last event, also if that has no record.
     position: Option<Position>,
     /// The number of records that are stored already.
     skipped: usize,
+    /// The number of records before the rows of a table whose copy is not complete; `None` if the
+    /// batch has nothing else.
+    settled: Option<usize>,
+    /// Whether the last event ends its transaction, or the copy of its table.
+    is_whole: bool,
 }
 
 #[derive(Debug)]
@@ -33,6 +40,7 @@ struct Entry {
 #[derive(Debug)]
 struct Event {
     position: Position,
+    before: Option<Position>,
     id: EventId,
     records: u32,
 }
@@ -77,13 +85,27 @@ pub(crate) struct Record<'b> {
     pub(crate) is_last: bool,
     /// The position of its event.
     pub(crate) position: &'b Position,
+    /// The position of the event before it, also if that was left out; `None` if its event is the
+    /// first of the batch.
+    pub(crate) before: Option<&'b Position>,
 }
 
 impl Batch {
     /// Starts the records of an event.
     pub(crate) fn begin(&mut self, event: &ChangeEvent) {
         let (position, id) = (event.position(), EventId::of(event));
-        self.events.push(Event { position, id, records: 0 });
+        let before = self.last.clone();
+        self.events.push(Event { position, before, id, records: 0 });
+    }
+
+    /// Ends an event, which has no record if it was left out.
+    pub(crate) fn end(&mut self, event: &ChangeEvent) {
+        self.last = Some(event.position());
+        self.is_whole = event.is_last();
+        let is_copied = event.transaction().is_none() && event.table().is_some();
+        if !is_copied || self.is_whole {
+            self.settled = Some(self.records.len());
+        }
     }
 
     /// Adds a record of the event. `write` appends its key and its value, each if there is one.
@@ -131,6 +153,17 @@ impl Batch {
         self.records.len()
     }
 
+    /// Returns whether the last event ends its transaction, or the copy of its table.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Returns the number of records before the rows of a table whose copy is not complete, since
+    /// that starts again after an interruption. `None` if the batch has nothing else.
+    pub(crate) fn settled(&self) -> Option<usize> {
+        self.settled
+    }
+
     /// Counts records at the beginning as stored.
     pub(crate) fn skip(&mut self, records: usize) {
         self.skipped = records.min(self.records.len());
@@ -143,6 +176,13 @@ impl Batch {
         Some(self.records.partition_point(|record| record.event <= event))
     }
 
+    /// Returns the number of records of the event that the record of this index is of; 0 if there
+    /// is no such record.
+    pub(crate) fn records_of_event_at(&self, record: usize) -> usize {
+        let event = self.records.get(record).and_then(|record| self.events.get(record.event));
+        event.map_or(0, |event| event.records as usize)
+    }
+
     /// Returns the records that are not stored yet.
     pub(crate) fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
         let text = |range: &Option<Range<usize>>| {
@@ -150,6 +190,7 @@ impl Batch {
         };
         let records = self.records.get(self.skipped..).unwrap_or_default();
         records.iter().map(move |record| {
+            // A record is added to an event.
             let event = &self.events[record.event];
             Record {
                 topic: &record.topic,
@@ -159,6 +200,7 @@ impl Batch {
                 part: record.part,
                 is_last: record.part + 1 == event.records,
                 position: &event.position,
+                before: event.before.as_ref(),
             }
         })
     }
@@ -169,8 +211,11 @@ impl Batch {
         self.text.shrink_to(KEPT);
         self.records.clear();
         self.events.clear();
+        self.last = None;
         self.position = None;
         self.skipped = 0;
+        self.settled = None;
+        self.is_whole = false;
     }
 }
 

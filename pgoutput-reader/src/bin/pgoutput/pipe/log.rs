@@ -25,6 +25,13 @@ pub(crate) trait Log {
     /// After a transient error it is not known what was stored; [`open`](Self::open) reads it.
     fn store(&mut self, batch: &Batch) -> Result<(), LogError>;
 
+    /// Returns whether the batch of the last call of [`store`](Self::store), which failed, is
+    /// stored, as the last call of [`open`](Self::open) found. `None` if only the position can tell,
+    /// which it cannot in a copy: all rows of a table have the same position.
+    fn has_last_batch(&self) -> Option<bool> {
+        None
+    }
+
     /// Returns the name of the destination in messages, without passwords.
     fn name(&self) -> String;
 }
@@ -40,6 +47,7 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// Everything up to this position is stored.
     pub(crate) fn at(position: Position) -> Self {
         Self { position: Some(position), records: 0 }
     }
@@ -67,6 +75,13 @@ impl LogError {
     /// An error that may pass by itself.
     pub(crate) fn transient(message: impl Into<String>) -> Self {
         Self { kind: LogErrorKind::Transient, message: message.into() }
+    }
+
+    /// Names the destination first.
+    #[cfg(feature = "redis")]
+    pub(crate) fn at(mut self, name: &str) -> Self {
+        self.message = format!("{name}: {}", self.message);
+        self
     }
 
     /// An error that remains until somebody does something; the message says what.

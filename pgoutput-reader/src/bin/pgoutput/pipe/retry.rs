@@ -1,9 +1,11 @@
 //! Storing a batch in spite of transient errors.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
+use super::figures::Figures;
 use super::log::{Log, LogError, Stored};
 use crate::args::Pipe;
 use crate::report::Report;
@@ -23,19 +25,36 @@ const SLICE: Duration = Duration::from_millis(50);
 
 /// The policy after an error that may pass.
 pub(crate) struct Retry {
+    /// The time after which attempts end; `None` for no further attempt.
     limit: Option<Duration>,
+    first_delay: Duration,
     report: Report,
     signalled: SignalTarget,
+    figures: Arc<Figures>,
+}
+
+/// What a log has of a batch.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    /// All of it, and the position.
+    All,
+    /// So many records at its beginning.
+    Records(usize),
+    /// It cannot be told: all rows of a table in a copy have the same position.
+    InCopy,
+    /// What this program did not store.
+    Foreign,
 }
 
 impl Retry {
-    pub(crate) fn new(pipe: &Pipe, signalled: SignalTarget) -> Self {
+    pub(crate) fn new(pipe: &Pipe, signalled: SignalTarget, figures: Arc<Figures>) -> Self {
         let limit = match pipe.reading.reconnect_for {
             _ if pipe.reading.no_reconnect => None,
             Some(seconds) => Some(Duration::from_secs(seconds)),
             None => Some(LIMIT),
         };
-        Self { limit, report: Report::of(pipe.verbosity), signalled }
+        let report = Report::of(pipe.verbosity);
+        Self { limit, first_delay: FIRST_DELAY, report, signalled, figures }
     }
 
     /// Stores the batch, which follows what is `stored`.
@@ -49,28 +68,23 @@ impl Retry {
             Err(error) if error.is_transient() => error,
             result => return result,
         };
-        let (since, mut delay) = (Instant::now(), FIRST_DELAY);
-        for attempt in 1_u32.. {
+        let (since, mut delay) = (Instant::now(), self.first_delay);
+        let mut attempts = 0_u32;
+        loop {
+            self.figures.failed();
             if self.limit.is_none_or(|limit| since.elapsed() + delay > limit) {
-                return Err(given_up(&failed, since.elapsed(), attempt));
+                return Err(given_up(&failed, since.elapsed(), attempts));
             }
-            self.report.print(&format_args!("{failed}; attempt {attempt} in {delay:.1?}"));
+            attempts = attempts.saturating_add(1);
+            self.report.print(&format_args!("{failed}; attempt {attempts} in {delay:.1?}"));
             self.wait(delay, &failed)?;
             delay = LONGEST_DELAY.min(2 * delay);
-            let result = log.open().and_then(|now| match rest(batch, stored, &now) {
-                Some(0) if is_at(batch, &now) => Ok(()),
-                Some(done) => {
-                    batch.skip(done);
-                    log.store(batch)
-                }
-                None => Err(foreign(log)),
-            });
-            match result {
+            match again(log, batch, stored) {
                 Err(error) if error.is_transient() => failed = error,
                 Err(error) => return Err(error),
                 Ok(()) => {
                     self.report.print(&format_args!(
-                        "{} is reached again after {:.1?}, at attempt {attempt}",
+                        "stored in {} after {:.1?}, at attempt {attempts}",
                         log.name(),
                         since.elapsed()
                     ));
@@ -78,7 +92,6 @@ impl Retry {
                 }
             }
         }
-        Err(failed)
     }
 
     fn wait(&self, delay: Duration, failed: &LogError) -> Result<(), LogError> {
@@ -86,8 +99,8 @@ impl Retry {
         loop {
             if self.signalled.is_requested() {
                 return Err(LogError::stopped(format!(
-                    "stopped by a signal while the destination could not be reached ({failed}); \
-                     what was not stored is sent again"
+                    "stopped by a signal after an error of the destination ({failed}); what was \
+                     not stored is sent again"
                 )));
             }
             let left = end.saturating_duration_since(Instant::now());
@@ -99,36 +112,66 @@ impl Retry {
     }
 }
 
-/// Returns whether all of the batch is stored.
-fn is_at(batch: &Batch, now: &Stored) -> bool {
-    now.position.as_ref() == batch.position() && now.records == 0
+/// Reads what is stored, and stores the rest.
+fn again(log: &mut dyn Log, batch: &mut Batch, stored: &Stored) -> Result<(), LogError> {
+    let now = log.open()?;
+    let found = match log.has_last_batch() {
+        Some(true) => Found::All,
+        Some(false) => Found::Records(now.records),
+        None => found(batch, stored, &now),
+    };
+    match found {
+        Found::All => Ok(()),
+        Found::Records(done) => {
+            batch.skip(done);
+            log.store(batch)
+        }
+        Found::InCopy => Err(LogError::lasting(format!(
+            "{}: it is not known whether rows of the initial copy were stored: start again, which \
+             repeats the table",
+            log.name()
+        ))),
+        Found::Foreign => Err(LogError::lasting(format!(
+            "{}: a position was stored there meanwhile that is not of this run: the last records \
+             of an earlier run arrived late, or another program writes there; start again, and \
+             let only one pgoutput pipe write to a destination",
+            log.name()
+        ))),
+    }
 }
 
-/// Returns the number of records of the batch that are stored `now`, if `stored` was before it.
-fn rest(batch: &Batch, stored: &Stored, now: &Stored) -> Option<usize> {
-    if is_at(batch, now) {
-        return Some(0);
+/// Returns what the log has of the batch `now`, if it had what is `stored` before.
+fn found(batch: &Batch, stored: &Stored, now: &Stored) -> Found {
+    let is_at_end = now.position.as_ref() == batch.position();
+    if is_at_end && now.position == stored.position && batch.len() > 0 {
+        return Found::InCopy;
     }
-    if now.position == stored.position {
-        // Nothing, or the first records of the first event.
-        return Some(now.records);
+    if is_at_end {
+        return if now.records == 0 { Found::All } else { Found::Foreign };
     }
-    let done = batch.records_through(now.position.as_ref()?)?;
-    Some(done + now.records)
+    let done = if now.position == stored.position {
+        0
+    } else {
+        let through = now.position.as_ref().and_then(|position| batch.records_through(position));
+        let Some(through) = through else { return Found::Foreign };
+        through
+    };
+    // An event all of whose records are stored would be that of the position.
+    if now.records > 0 && now.records >= batch.records_of_event_at(done) {
+        return Found::Foreign;
+    }
+    Found::Records(done + now.records)
 }
 
 fn given_up(failed: &LogError, after: Duration, attempts: u32) -> LogError {
-    let attempts = attempts - 1;
     if attempts == 0 {
         return LogError::lasting(failed.to_string());
     }
-    LogError::lasting(format!("{failed}; given up after {after:.1?} and {attempts} attempts"))
-}
-
-fn foreign(log: &dyn Log) -> LogError {
+    let plural = if attempts == 1 { "" } else { "s" };
     LogError::lasting(format!(
-        "{}: another program stored a position there meanwhile: let only one pgoutput pipe write \
-         to a destination",
-        log.name()
+        "{failed}; given up after {after:.1?} and {attempts} attempt{plural}"
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,16 +4,21 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 
 use super::batch::Batch;
+use super::lines::Lines;
 use super::log::{Log, LogError, Stored};
 use crate::Failure;
 use crate::stdout;
 
 /// Records as lines.
-pub(crate) struct Stdout(BufWriter<File>);
+pub(crate) struct Stdout {
+    out: BufWriter<File>,
+    lines: Lines,
+}
 
 impl Stdout {
-    pub(crate) fn open() -> Result<Self, Failure> {
-        stdout::open().map(BufWriter::new).map(Self).map_err(Failure::Run)
+    pub(crate) fn open(lines: Lines) -> Result<Self, Failure> {
+        let out = stdout::open().map(BufWriter::new).map_err(Failure::Run)?;
+        Ok(Self { out, lines })
     }
 }
 
@@ -23,13 +28,13 @@ impl Log for Stdout {
     }
 
     fn store(&mut self, batch: &Batch) -> Result<(), LogError> {
-        let written = batch.records().try_for_each(|record| {
-            self.0.write_all(record.value.unwrap_or("null").as_bytes())?;
-            self.0.write_all(b"\n")
-        });
-        written.and_then(|()| self.0.flush()).map_err(|error| match error.kind() {
+        let written =
+            batch.records().try_for_each(|record| self.lines.write(&mut self.out, &record));
+        written.and_then(|()| self.out.flush()).map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => LogError::closed(),
-            _ => LogError::lasting(format!("writing to standard output: {error}")),
+            _ => LogError::lasting(format!(
+                "writing to standard output: {error}; what was not written completely is sent again"
+            )),
         })
     }
 
