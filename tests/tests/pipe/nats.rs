@@ -1,1 +1,6 @@
-//! Tests of nats.
+//! Tests of NATS.
+
+mod delivery;
+mod login;
+mod refusals;
+pub(crate) mod running;
