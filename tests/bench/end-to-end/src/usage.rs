@@ -83,16 +83,20 @@ fn is_over(pid: u32) -> Result<bool, Problem> {
     Ok(rest.starts_with('Z'))
 }
 
-/// Returns user and system time of all its threads, including ended ones, to the nanosecond.
+/// Returns user and system time of all threads of a process, including ended ones, to the
+/// nanosecond.
+///
+/// # Errors
+/// If there is no such process.
 #[cfg(target_os = "linux")]
-fn cpu_seconds(pid: u32) -> Result<f64, Problem> {
+pub fn cpu_seconds(pid: u32) -> Result<f64, Problem> {
     let pid = nix::unistd::Pid::from_raw(pid.cast_signed());
     let now = nix::time::ClockId::pid_cpu_clock_id(pid)?.now()?;
     Ok(Duration::from(now).as_secs_f64())
 }
 
 #[cfg(not(target_os = "linux"))]
-fn cpu_seconds(_: u32) -> Result<f64, Problem> {
+pub fn cpu_seconds(_: u32) -> Result<f64, Problem> {
     Err("this system is not Linux".into())
 }
 
