@@ -26,7 +26,7 @@ fn a_password_is_needed_and_never_printed() {
         assert!(error.contains("the user or the password is wrong"), "{error}");
         assert!(!error.contains("secret"), "{error}");
         let error = refused(&mut until_now(&fixture, &format!("{}?x=1", to(":secret@"))));
-        assert!(error.contains("no option x") && !error.contains("secret"), "{error}");
+        assert!(error.contains("unknown option x") && !error.contains("secret"), "{error}");
         let error = refused(until_now(&fixture, &to("")).env("REDISCLI_AUTH", "secret"));
         assert!(error.contains("password is wrong") && !error.contains("secret"), "{error}");
         stored(until_now(&fixture, &to("")).env("REDISCLI_AUTH", "pa:ss w@rd"));
