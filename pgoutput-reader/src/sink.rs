@@ -7,6 +7,7 @@ mod step;
 mod tests;
 
 use std::error;
+use std::time::Duration;
 
 pub use limits::BatchLimits;
 pub use pipe::Pipe;
@@ -62,7 +63,7 @@ use crate::event::{ChangeEvent, Position};
 /// ```
 pub trait Sink {
     /// The error of the destination.
-    type Error: error::Error;
+    type Error: error::Error + 'static;
 
     /// Returns the position that was stored with the last batch; `None` if nothing was ever stored.
     ///
@@ -73,7 +74,7 @@ pub trait Sink {
     /// Adds an event to the batch. A sink may leave out events: they count as processed.
     ///
     /// # Errors
-    /// The event cannot be stored.
+    /// The event cannot be stored. The batch is as before: the events before it may be committed.
     fn write(&mut self, event: &ChangeEvent) -> Result<(), Self::Error>;
 
     /// Returns the size of the batch in bytes, which [`BatchLimits`] bounds; 0 if every event was
@@ -81,11 +82,24 @@ pub trait Sink {
     fn pending_bytes(&self) -> usize;
 
     /// Stores the batch and the position of its last event in one step. What was stored is durable
-    /// when this returns, as far as the destination promises.
+    /// when this returns, as far as the destination promises, unless the sink implements
+    /// [`wait_stored`](Self::wait_stored).
     ///
     /// # Errors
     /// It is not known whether the batch was stored; the sink is not used again.
     fn commit(&mut self, position: &Position) -> Result<(), Self::Error>;
+
+    /// Waits for at most `timeout` until the batch that was committed is stored, and returns
+    /// whether it is. A sink that stores batches in another thread implements this, so that the
+    /// next events are read and [written](Self::write) meanwhile. They are acknowledged, and the next batch is
+    /// committed, only after this returned true.
+    ///
+    /// # Errors
+    /// Those of [`commit`](Self::commit).
+    fn wait_stored(&mut self, timeout: Duration) -> Result<bool, Self::Error> {
+        let _ = timeout;
+        Ok(true)
+    }
 }
 
 impl<S: Sink + ?Sized> Sink for &mut S {
@@ -105,5 +119,9 @@ impl<S: Sink + ?Sized> Sink for &mut S {
 
     fn commit(&mut self, position: &Position) -> Result<(), S::Error> {
         (**self).commit(position)
+    }
+
+    fn wait_stored(&mut self, timeout: Duration) -> Result<bool, S::Error> {
+        (**self).wait_stored(timeout)
     }
 }

@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use super::step::{ReaderEvents, Steps};
+use super::step::{INDEFINITELY, ReaderEvents, Steps};
 use super::{BatchLimits, PipeError, PipeStep, Sink};
 use crate::catalog::Published;
 use crate::error::{Error, ServerMessage};
 use crate::reader::{Reader, ReaderBuilder};
-
-/// A wait without limit in effect.
-const INDEFINITELY: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// A reader whose events are stored in a [`Sink`], created by [`ReaderBuilder::pipe`].
 ///
@@ -39,7 +36,7 @@ const INDEFINITELY: Duration = Duration::from_secs(u32::MAX as u64);
 /// An error ends the pipe. Start again with a new one: it continues after what the sink has stored,
 /// so that nothing is missing and nothing is stored twice.
 #[derive(Debug)]
-pub struct Pipe<S> {
+pub struct Pipe<S: Sink> {
     steps: Steps<ReaderEvents, S>,
 }
 
@@ -59,13 +56,15 @@ impl<S: Sink> Pipe<S> {
     /// Stores events until there are no more, or the reader is [stopped](crate::StopHandle).
     ///
     /// # Errors
-    /// The first error of the reader or the sink.
+    /// The first error of the reader or the sink. After an error the pipe is finished, and further
+    /// calls return `Ok`.
     pub fn run(&mut self) -> Result<(), PipeError<S::Error>> {
         while !matches!(self.step(INDEFINITELY)?, PipeStep::Finished) {}
         Ok(())
     }
 
-    /// Adds one event to the batch, or stores the batch. Waits for at most `timeout` for an event.
+    /// Adds one event to the batch, or stores the batch. Waits for at most `timeout` for an event,
+    /// but for [`Sink::commit`] as long as it takes.
     ///
     /// # Errors
     /// The errors of the reader and the sink. After an error the pipe is finished.

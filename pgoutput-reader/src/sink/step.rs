@@ -10,6 +10,9 @@ use crate::error::Error;
 use crate::event::{ChangeEvent, Position};
 use crate::reader::{Next, Reader};
 
+/// A wait without limit in effect.
+pub(super) const INDEFINITELY: Duration = Duration::from_secs(u32::MAX as u64);
+
 /// The time after which the position is stored although every event since was left out.
 pub(super) const LEFT_OUT: Duration = Duration::from_secs(5);
 
@@ -45,7 +48,10 @@ impl Events for ReaderEvents {
 pub enum PipeStep {
     /// An event was added to the batch.
     Event(ChangeEvent),
-    /// A batch was stored and acknowledged: all events since the last one that was stored.
+    /// A batch was given to the sink, which stores it in another thread. The next events are of
+    /// another batch. [`Stored`](Self::Stored) follows.
+    Storing,
+    /// A batch was stored and acknowledged.
     Stored {
         /// The number of its events, with those that the sink left out.
         events: u64,
@@ -54,8 +60,9 @@ pub enum PipeStep {
     },
     /// Nothing arrived in time. Nothing is lost; ask again.
     TimedOut,
-    /// There are no more events. All complete transactions are stored, unless a part of the next
-    /// one was in the same batch; what is not stored is sent again.
+    /// There are no more events, or an error was returned before. Complete transactions are stored,
+    /// unless a part of the next one was in the same batch, or storing them was the error. What is
+    /// not stored is sent again.
     Finished,
 }
 
@@ -67,21 +74,36 @@ pub enum PipeError<E: error::Error + 'static> {
     /// next one was in the same batch; what is not stored is sent again.
     #[error(transparent)]
     Reader(#[from] Error),
-    /// The error of the sink.
+    /// The error of the sink. If an event cannot be stored, complete transactions before it are, as
+    /// with an error of the reader.
     #[error(transparent)]
     Sink(E),
 }
 
 /// Events on their way into a sink.
 #[derive(Debug)]
-pub(super) struct Steps<R, S> {
+pub(super) struct Steps<R, S: Sink> {
     pub(super) events: R,
     pub(super) sink: S,
     pub(super) limits: BatchLimits,
     batch: OpenBatch,
-    /// The error of the reader, until what was complete before it is stored.
-    failed: Option<Error>,
-    finished: bool,
+    /// The batch that was committed, until the sink has stored it.
+    storing: Option<Storing>,
+    end: Option<End<S::Error>>,
+}
+
+#[derive(Debug)]
+struct Storing {
+    events: u64,
+    bytes: usize,
+    position: Position,
+}
+
+/// What follows the last batch. What is complete is stored first.
+#[derive(Debug)]
+enum End<E: error::Error + 'static> {
+    Failed(PipeError<E>),
+    Finished,
 }
 
 /// The batch that is being written.
@@ -105,23 +127,23 @@ impl<R: Events, S: Sink> Steps<R, S> {
             sink,
             limits: BatchLimits::default(),
             batch: OpenBatch::default(),
-            failed: None,
-            finished: false,
+            storing: None,
+            end: None,
         }
     }
 
     pub(super) fn step(&mut self, timeout: Duration) -> Result<PipeStep, PipeError<S::Error>> {
-        if let Some(error) = self.failed.take() {
-            return Err(error.into());
-        }
-        if self.finished {
-            return Ok(PipeStep::Finished);
-        }
-        if self.is_due() {
+        if self.end.is_some() || self.is_due() {
             return self.store();
+        }
+        if let Some(step) = self.stored(Duration::ZERO)? {
+            return Ok(step);
         }
         let next = match self.events.next(Duration::ZERO) {
             // Nothing more has arrived.
+            Ok(Next::TimedOut) if self.storing.is_some() => {
+                return Ok(self.stored(timeout)?.unwrap_or(PipeStep::TimedOut));
+            }
             Ok(Next::TimedOut) if self.batch.is_complete() && self.sink.pending_bytes() > 0 => {
                 return self.store();
             }
@@ -129,33 +151,25 @@ impl<R: Events, S: Sink> Steps<R, S> {
             next => next,
         };
         match next {
-            Ok(Next::Event(event)) => self.write(event),
-            Ok(Next::TimedOut) => Ok(PipeStep::TimedOut),
-            Ok(Next::Finished) => {
-                self.finished = true;
-                // The rest of a transaction was not received, so all of it is sent again.
-                if self.batch.is_complete() { self.store() } else { Ok(PipeStep::Finished) }
-            }
-            Err(error) => {
-                self.finished = true;
-                if !self.batch.is_complete() {
-                    return Err(error.into());
+            Ok(Next::Event(event)) => match self.sink.write(&event) {
+                Ok(()) => {
+                    let complete_bytes = event.is_last().then(|| self.sink.pending_bytes());
+                    self.batch.add(&event, complete_bytes);
+                    Ok(PipeStep::Event(event))
                 }
-                self.failed = Some(error);
-                self.store()
-            }
+                Err(error) => self.end(End::Failed(PipeError::Sink(error))),
+            },
+            Ok(Next::TimedOut) => Ok(PipeStep::TimedOut),
+            Ok(Next::Finished) => self.end(End::Finished),
+            Err(error) => self.end(End::Failed(error.into())),
         }
     }
 
-    fn write(&mut self, event: ChangeEvent) -> Result<PipeStep, PipeError<S::Error>> {
-        if let Err(error) = self.sink.write(&event) {
-            return Err(self.sink_failed(error));
-        }
-        self.batch.add(&event);
-        if event.is_last() {
-            self.batch.complete_bytes = self.sink.pending_bytes();
-        }
-        Ok(PipeStep::Event(event))
+    /// Ends after what is complete. The rest of a transaction was not written, so all of it is sent
+    /// again.
+    fn end(&mut self, end: End<S::Error>) -> Result<PipeStep, PipeError<S::Error>> {
+        self.end = Some(end);
+        self.store()
     }
 
     /// Returns whether a limit of the batch is reached.
@@ -184,33 +198,65 @@ impl<R: Events, S: Sink> Steps<R, S> {
         }
     }
 
-    /// Stores the batch, and then acknowledges its events.
+    /// Stores the batch, once the one before it is stored. At the end only what is complete.
     fn store(&mut self) -> Result<PipeStep, PipeError<S::Error>> {
+        if self.storing.is_some() {
+            return Ok(self.stored(INDEFINITELY)?.unwrap_or(PipeStep::TimedOut));
+        }
+        if self.end.is_none() || self.batch.is_complete() {
+            return self.commit();
+        }
+        match self.end.replace(End::Finished) {
+            Some(End::Failed(error)) => Err(error),
+            _ => Ok(PipeStep::Finished),
+        }
+    }
+
+    fn commit(&mut self) -> Result<PipeStep, PipeError<S::Error>> {
         let OpenBatch { events, last, in_transaction, .. } = mem::take(&mut self.batch);
         (self.batch.in_transaction, self.batch.continues) = (in_transaction, in_transaction);
         let bytes = self.sink.pending_bytes();
-        if let Some((position, _)) = last {
-            if let Err(error) = self.sink.commit(&position) {
-                return Err(self.sink_failed(error));
-            }
-            self.events.acknowledge_through(position).inspect_err(|_| self.finished = true)?;
-        }
-        Ok(PipeStep::Stored { events, bytes })
+        let Some((position, _)) = last else { return Ok(PipeStep::TimedOut) };
+        self.sink.commit(&position).map_err(|error| self.break_off(PipeError::Sink(error)))?;
+        self.storing = Some(Storing { events, bytes, position });
+        Ok(self.stored(Duration::ZERO)?.unwrap_or(PipeStep::Storing))
     }
 
-    fn sink_failed(&mut self, error: S::Error) -> PipeError<S::Error> {
-        self.finished = true;
-        self.failed = None;
-        PipeError::Sink(error)
+    /// Waits for at most `timeout` until the committed batch is stored, if there is one, and then
+    /// acknowledges its events.
+    fn stored(&mut self, timeout: Duration) -> Result<Option<PipeStep>, PipeError<S::Error>> {
+        if self.storing.is_none() {
+            return Ok(None);
+        }
+        let is_stored = self.sink.wait_stored(timeout);
+        if !is_stored.map_err(|error| self.break_off(PipeError::Sink(error)))? {
+            return Ok(None);
+        }
+        let Some(Storing { events, bytes, position }) = self.storing.take() else {
+            return Ok(None);
+        };
+        let acknowledged = self.events.acknowledge_through(position);
+        acknowledged.map_err(|error| self.break_off(error.into()))?;
+        Ok(Some(PipeStep::Stored { events, bytes }))
+    }
+
+    /// Ends at once: nothing more is stored.
+    fn break_off(&mut self, error: PipeError<S::Error>) -> PipeError<S::Error> {
+        self.batch = OpenBatch::default();
+        self.storing = None;
+        self.end = Some(End::Finished);
+        error
     }
 }
 
 impl OpenBatch {
-    fn add(&mut self, event: &ChangeEvent) {
+    /// Adds an event. `complete_bytes` is the size of the batch if its transaction is complete.
+    fn add(&mut self, event: &ChangeEvent, complete_bytes: Option<usize>) {
         let since = self.last.take().map_or_else(Instant::now, |(_, since)| since);
         self.last = Some((event.position(), since));
         self.events += 1;
-        self.in_transaction = !event.is_last();
+        self.in_transaction = complete_bytes.is_none();
+        self.complete_bytes = complete_bytes.unwrap_or(self.complete_bytes);
     }
 
     /// Returns whether it has events, and all of their transactions.
