@@ -80,6 +80,8 @@ pub(crate) struct Metrics {
     delivered: Lsn,
     events: [u64; OPS.len()],
     held: Held,
+    /// Those of the batch that is being stored.
+    storing: Option<Held>,
 }
 
 /// Events that are counted once they are stored.
@@ -104,6 +106,7 @@ impl Metrics {
             delivered: Lsn::ZERO,
             events: [0; OPS.len()],
             held: Held::default(),
+            storing: None,
         };
         metrics.update(reader);
         let failed = |error| Failure::Run(format!("starting a thread for metrics: {error}"));
@@ -132,9 +135,15 @@ impl Metrics {
         }
     }
 
-    /// Counts the events that were kept.
+    /// Ends a batch: it is stored while the next events are kept.
+    pub(crate) fn hold_batch(&mut self) {
+        self.storing = Some(std::mem::take(&mut self.held));
+    }
+
+    /// Counts the events of the batch that was stored.
     pub(crate) fn release(&mut self) {
-        let held = std::mem::take(&mut self.held);
+        let storing = self.storing.take();
+        let held = storing.unwrap_or_else(|| std::mem::take(&mut self.held));
         self.delivered = self.delivered.max(held.delivered);
         for (count, held) in self.events.iter_mut().zip(held.events) {
             *count += held;

@@ -24,6 +24,7 @@ mod redis;
 mod retry;
 mod route;
 mod stdout;
+mod storage;
 mod target;
 
 use std::panic::resume_unwind;
@@ -125,6 +126,11 @@ fn copy(
                 }
                 progress.printed(pipe.reader(), &event);
                 continue;
+            }
+            Ok(PipeStep::Storing) => {
+                if let Some(metrics) = &mut metrics {
+                    metrics.hold_batch();
+                }
             }
             Ok(PipeStep::Stored { .. }) => {
                 if let Some(metrics) = &mut metrics {

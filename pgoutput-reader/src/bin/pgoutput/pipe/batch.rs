@@ -98,6 +98,18 @@ impl Batch {
         self.events.push(Event { position, before, id, records: 0 });
     }
 
+    /// Removes the event that was begun last.
+    pub(crate) fn cancel(&mut self) {
+        if let Some(event) = self.events.pop() {
+            self.records.truncate(self.records.len().saturating_sub(event.records as usize));
+        }
+        let end = |record: &Entry| {
+            let ends = [&record.key, &record.value].map(|range| range.as_ref().map(|range| range.end));
+            ends.into_iter().flatten().max()
+        };
+        self.text.truncate(self.records.iter().rev().find_map(end).unwrap_or(0));
+    }
+
     /// Ends an event, which has no record if it was left out.
     pub(crate) fn end(&mut self, event: &ChangeEvent) {
         self.last = Some(event.position());

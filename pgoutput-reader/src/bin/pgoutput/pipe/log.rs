@@ -11,7 +11,7 @@ use crate::Failure;
 ///
 /// An engine is used by one thread. Every call ends in bounded time, with a transient error if the
 /// engine did not answer.
-pub(crate) trait Log {
+pub(crate) trait Log: Send {
     /// Connects, or connects again after a transient error, and reads what is stored.
     ///
     /// # Errors

@@ -1,29 +1,40 @@
 //! The sink of the pipe: events as records in a log.
 
+use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pgoutput_reader::{ChangeEvent, Position, Sink};
 
 use super::batch::Batch;
 use super::envelope::Encoder;
 use super::figures::Figures;
-use super::log::{Log, LogError, Stored};
+use super::log::{Log, LogError};
 use super::retry::Retry;
+use super::storage::Storage;
 use crate::Failure;
 use crate::args::Pipe;
 use crate::filter::Filter;
 use crate::signals::SignalTarget;
 
-/// Encodes events and stores them in a log.
+/// Encodes events, and stores them in a log in another thread.
 pub(crate) struct LogSink {
-    log: Box<dyn Log>,
+    name: String,
+    log: LogState,
     encoder: Encoder,
     filter: Filter,
-    retry: Retry,
     batch: Batch,
-    /// What the log has stored.
-    stored: Stored,
+    /// The buffers of the batch before, once it is stored.
+    spare: Batch,
+    /// The number of records that the log has of the first event after the start.
+    first_has: usize,
     figures: Arc<Figures>,
+}
+
+enum LogState {
+    Closed(Box<dyn Log>, Retry),
+    Open(Storage),
+    Failed,
 }
 
 impl LogSink {
@@ -33,13 +44,16 @@ impl LogSink {
         signalled: &SignalTarget,
     ) -> Result<Self, Failure> {
         let figures = Arc::<Figures>::default();
+        let log = pipe.to.log(pipe)?;
+        let retry = Retry::new(pipe, signalled.clone(), Arc::clone(&figures));
         Ok(Self {
-            log: pipe.to.log(pipe)?,
+            name: log.name(),
+            log: LogState::Closed(log, retry),
             encoder: Encoder::new(pipe)?,
             filter,
-            retry: Retry::new(pipe, signalled.clone(), Arc::clone(&figures)),
             batch: Batch::default(),
-            stored: Stored::default(),
+            spare: Batch::default(),
+            first_has: 0,
             figures,
         })
     }
@@ -50,8 +64,8 @@ impl LogSink {
     }
 
     /// Returns the name of the destination, without passwords.
-    pub(crate) fn name(&self) -> String {
-        self.log.name()
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -59,22 +73,23 @@ impl Sink for LogSink {
     type Error = LogError;
 
     fn position(&mut self) -> Result<Option<Position>, LogError> {
-        self.stored = self.log.open()?;
-        Ok(self.stored.position.clone())
+        let LogState::Closed(mut log, retry) = mem::replace(&mut self.log, LogState::Failed) else {
+            return Err(LogError::lasting("the destination is open already"));
+        };
+        let stored = log.open()?;
+        let position = stored.position.clone();
+        self.first_has = stored.records;
+        let storage = Storage::start(log, retry, stored, Arc::clone(&self.figures))
+            .map_err(|error| LogError::lasting(format!("starting a thread: {error}")))?;
+        self.log = LogState::Open(storage);
+        Ok(position)
     }
 
     fn write(&mut self, event: &ChangeEvent) -> Result<(), LogError> {
-        let is_first = self.batch.len() == 0;
         if self.filter.prints(event) {
-            self.batch.begin(event);
-            self.encoder.encode(event, &mut self.batch).map_err(|error| {
-                LogError::lasting(format!("{error}; its transaction is sent again"))
-            })?;
+            self.encode(event).inspect_err(|_| self.batch.cancel())?;
         }
         self.batch.end(event);
-        if is_first && self.batch.len() > 0 && self.stored.records > 0 {
-            self.check_first()?;
-        }
         Ok(())
     }
 
@@ -84,29 +99,51 @@ impl Sink for LogSink {
 
     fn commit(&mut self, position: &Position) -> Result<(), LogError> {
         self.batch.set_position(position);
-        // Of the first event after the start, these are stored already.
-        self.batch.skip(self.stored.records);
-        self.retry.store(&mut *self.log, &mut self.batch, &self.stored)?;
-        // Without a record, that event is still to come.
-        let records = if self.batch.len() == 0 { self.stored.records } else { 0 };
-        self.stored = Stored { position: Some(position.clone()), records };
-        self.figures.stored(self.batch.len(), self.batch.bytes());
-        self.batch.clear();
-        Ok(())
+        if self.batch.len() > 0 {
+            self.first_has = 0;
+        }
+        let batch = mem::replace(&mut self.batch, mem::take(&mut self.spare));
+        self.storage()?.store(batch)
+    }
+
+    fn wait_stored(&mut self, timeout: Duration) -> Result<bool, LogError> {
+        let stored = self.storage()?.wait(timeout)?;
+        let is_stored = stored.is_some();
+        self.spare = stored.unwrap_or_default();
+        Ok(is_stored)
     }
 }
 
 impl LogSink {
+    fn storage(&mut self) -> Result<&mut Storage, LogError> {
+        match &mut self.log {
+            LogState::Open(storage) => Ok(storage),
+            _ => Err(LogError::lasting("the destination is not open")),
+        }
+    }
+
+    fn encode(&mut self, event: &ChangeEvent) -> Result<(), LogError> {
+        let is_first = self.batch.len() == 0;
+        self.batch.begin(event);
+        self.encoder.encode(event, &mut self.batch).map_err(|error| {
+            LogError::lasting(format!("{error}; its transaction is sent again"))
+        })?;
+        if is_first && self.batch.len() > 0 && self.first_has > 0 {
+            self.check_first()?;
+        }
+        Ok(())
+    }
+
     /// Checks the event of which the log has some records against its records of now.
     fn check_first(&self) -> Result<(), LogError> {
-        let (stored, now) = (self.stored.records, self.batch.records_of_event_at(0));
+        let (stored, now) = (self.first_has, self.batch.records_of_event_at(0));
         if stored < now {
             return Ok(());
         }
         Err(LogError::lasting(format!(
             "{} has {stored} records of an event that has {now} now: start with the --envelope, \
              --key and filters of before, so that it is stored completely",
-            self.log.name()
+            self.name
         )))
     }
 }
