@@ -38,7 +38,7 @@ use crate::metrics::{self, Metrics};
 use crate::print::{INDEFINITELY, connect_failure, failure};
 use crate::progress::CopyReport;
 use crate::report::Report;
-use crate::{Failure, signals};
+use crate::{Failure, print_line, signals};
 pub(crate) use figures::{Counts, Figures};
 use log::LogError;
 pub(crate) use log_sink::LogSink;
@@ -140,6 +140,10 @@ fn copy(
             Ok(PipeStep::Finished) => return Ok(()),
             Ok(_) => {}
             Err(PipeError::Sink(error)) if error.is_closed() => return Ok(()),
+            Err(PipeError::Sink(error)) if error.is_stopped() => {
+                print_line(&error);
+                return Ok(());
+            }
             Err(error) => return Err(pipe_failure(error)),
         }
         if let Some(metrics) = &mut metrics {

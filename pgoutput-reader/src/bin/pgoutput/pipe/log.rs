@@ -103,6 +103,11 @@ impl LogError {
         self.kind == LogErrorKind::Transient
     }
 
+    /// Returns whether the program was asked to end meanwhile.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.kind == LogErrorKind::Stopped
+    }
+
     /// Returns whether it is an orderly end.
     pub(crate) fn is_closed(&self) -> bool {
         self.kind == LogErrorKind::Closed

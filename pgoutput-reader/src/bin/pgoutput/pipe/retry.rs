@@ -57,6 +57,18 @@ impl Retry {
         Self { limit, first_delay: FIRST_DELAY, report, signalled, figures }
     }
 
+    /// A policy without further attempts.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self {
+            limit: None,
+            first_delay: Duration::ZERO,
+            report: Report::Quiet,
+            signalled: SignalTarget::default(),
+            figures: Arc::default(),
+        }
+    }
+
     /// Stores the batch, which follows what is `stored`.
     pub(crate) fn store(
         &self,

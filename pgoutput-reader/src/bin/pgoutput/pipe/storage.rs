@@ -110,3 +110,6 @@ impl Worker {
         Ok(batch)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,13 +116,7 @@ impl Log for Mock {
 }
 
 fn retry(limit: Option<Duration>) -> Retry {
-    Retry {
-        limit,
-        first_delay: Duration::ZERO,
-        report: Report::Quiet,
-        signalled: SignalTarget::default(),
-        figures: Arc::default(),
-    }
+    Retry { limit, ..Retry::none() }
 }
 
 /// A time that does not pass in a test.

@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 use clap::ValueEnum;
 use pgoutput_end_to_end::Problem;
 
-use crate::log::{FileLog, Log, NatsLog, RedisLog};
+use crate::log::{FileLog, KafkaLog, Log, NatsLog, RedisLog};
 
 /// The command that builds what is measured.
 pub(crate) const BUILD: &str =
-    "cargo build --release -p pgoutput-reader --features cli,redis,nats --bin pgoutput";
+    "cargo build --release -p pgoutput-reader --features cli,redis,nats,kafka --bin pgoutput";
 
 /// The topic of all records.
 pub(crate) const TOPIC: &str = "t.all";
@@ -28,6 +28,8 @@ pub(crate) enum Lane {
     Redis,
     /// `pgoutput pipe --to nats://…`, with atomic batches and `sync_interval: always`.
     Nats,
+    /// `pgoutput pipe --to kafka://…`, in transactions, with Tansu in memory.
+    Kafka,
 }
 
 /// The task of a lane.
@@ -40,8 +42,8 @@ pub(crate) struct Task {
 }
 
 impl Lane {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Tail, Self::Stdout, Self::File, Self::Redis, Self::Nats];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Tail, Self::Stdout, Self::File, Self::Redis, Self::Nats, Self::Kafka];
 
     /// Returns its name in reports.
     pub(crate) const fn name(self) -> &'static str {
@@ -51,6 +53,7 @@ impl Lane {
             Self::File => "pipe --to file:",
             Self::Redis => "pipe --to redis:",
             Self::Nats => "pipe --to nats:",
+            Self::Kafka => "pipe --to kafka:",
         }
     }
 
@@ -60,6 +63,7 @@ impl Lane {
             Self::Tail | Self::Stdout | Self::File => Box::new(FileLog::new()?),
             Self::Redis => Box::new(RedisLog::start()?),
             Self::Nats => Box::new(NatsLog::start()?),
+            Self::Kafka => Box::new(KafkaLog::start()?),
         })
     }
 

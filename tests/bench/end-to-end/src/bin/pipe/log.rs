@@ -6,9 +6,13 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{self, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use pgoutput_end_to_end::Problem;
-use pgoutput_harness::engine::{Engine, NatsServer, redis};
+use pgoutput_harness::engine::{Engine, NatsServer, TansuServer, redis};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::json;
 
 use crate::lane::TOPIC;
@@ -129,5 +133,46 @@ impl Log for NatsLog {
         let filter = json!({"subjects_filter": TOPIC});
         let info = self.0.client().api(&format!("STREAM.INFO.{STREAM}"), &filter);
         Ok(info["state"]["subjects"][TOPIC].as_u64().unwrap_or(0))
+    }
+}
+
+/// Tansu, which keeps its records in memory.
+pub(crate) struct KafkaLog(TansuServer);
+
+impl KafkaLog {
+    pub(crate) fn start() -> Result<Self, Problem> {
+        let server = TansuServer::start()?;
+        server.create_topic(TOPIC, 1);
+        Ok(Self(server))
+    }
+}
+
+impl Log for KafkaLog {
+    fn url(&self) -> String {
+        format!("kafka://127.0.0.1:{}", self.0.port())
+    }
+
+    fn pid(&self) -> Option<u32> {
+        self.0.engine().pid()
+    }
+
+    fn records(&self) -> Result<u64, Problem> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", format!("127.0.0.1:{}", self.0.port()));
+        config.set("group.id", "bench").set("enable.auto.commit", "false");
+        config.set("enable.partition.eof", "true").set("isolation.level", "read_committed");
+        let consumer: BaseConsumer = config.create()?;
+        let mut assignment = TopicPartitionList::new();
+        assignment.add_partition_offset(TOPIC, 0, Offset::Beginning)?;
+        consumer.assign(&assignment)?;
+        let mut records = 0;
+        loop {
+            match consumer.poll(Duration::from_secs(60)) {
+                Some(Ok(_)) => records += 1,
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(records),
+                Some(Err(error)) => return Err(error.into()),
+                None => return Err("no answer within 60 s".into()),
+            }
+        }
     }
 }

@@ -16,7 +16,7 @@ use postgres::Client;
 
 use lane::{Lane, Task};
 
-/// Measures `pgoutput pipe` into files, Redis and NATS, beside `pgoutput tail > FILE`.
+/// Measures `pgoutput pipe` into files, Redis, NATS and Kafka, beside `pgoutput tail > FILE`.
 ///
 /// Rows of pgbench and rows with 100 columns are written to a throwaway server before anything is
 /// measured. Then each lane reads all of them from a copy of the same slot, in turns, into a new
