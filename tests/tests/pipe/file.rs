@@ -363,7 +363,7 @@ fn places_that_are_no_file_are_refused() {
         (format!("file:{path}/missing/changes"), 1, "missing is not a folder: create it first"),
         (format!("file:{path}"), 1, "the output must be a regular file"),
         ("file:/dev/full".into(), 1, "the output must be a regular file"),
-        (format!("file:{path}/a?rotate=1"), 2, "the option \"rotate\" is not known"),
+        (format!("file:{path}/a?rotate=1"), 2, "unknown option rotate: expected"),
         ("file:".into(), 2, "the name of the file is missing"),
     ] {
         let text = error(pipe(&fixture, &to).arg("--quiet"), status);
