@@ -95,6 +95,11 @@ impl<S: Sink> Pipe<S> {
         &self.steps.sink
     }
 
+    /// Returns the sink, which may have events of a batch.
+    pub fn sink_mut(&mut self) -> &mut S {
+        &mut self.steps.sink
+    }
+
     /// Ends the stream in an orderly way, as [`Reader::stop`] does. Events that were not stored are
     /// sent again to the next reader of the slot.
     ///

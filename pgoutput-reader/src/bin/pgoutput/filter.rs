@@ -90,8 +90,12 @@ impl Filter {
             return false;
         }
         // Messages and the ends of transactions have no table.
-        let Some(table) = event.table() else { return true };
-        let matches = |pattern: &TablePattern| pattern.matches(table.schema_name(), table.name());
+        event.table().is_none_or(|table| self.prints_table(table.schema_name(), table.name()))
+    }
+
+    /// Returns whether changes of the table may be printed.
+    pub(crate) fn prints_table(&self, schema: &str, table: &str) -> bool {
+        let matches = |pattern: &TablePattern| pattern.matches(schema, table);
         (self.tables.is_empty() || self.tables.iter().any(matches))
             && !self.excluded.iter().any(matches)
     }

@@ -19,6 +19,7 @@ mod log;
 mod log_sink;
 #[cfg(feature = "nats")]
 mod nats;
+mod published;
 #[cfg(feature = "redis")]
 mod redis;
 mod retry;
@@ -68,6 +69,7 @@ fn run_in_thread(pipe: &Pipe) -> Result<(), Failure> {
     let signalled = signals::SignalTarget::install()
         .map_err(|error| Failure::Run(format!("catching signals: {error}")))?;
     let sink = LogSink::new(pipe, filter.clone(), &signalled)?;
+    let destination = sink.name().to_owned();
     let builder = pipe
         .reading
         .builder(config, &pipe.source, &pipe.slot, &pipe.selection, pipe.values.binary, report)
@@ -78,11 +80,11 @@ fn run_in_thread(pipe: &Pipe) -> Result<(), Failure> {
     let mut running = builder
         .pipe(sink)
         .map_err(|error| match error {
-            PipeError::Reader(error) => not_connected(&error, pipe),
+            PipeError::Reader(error) => not_connected(&error, pipe, &destination),
             PipeError::Sink(_) if signalled.is_requested() => {
                 Failure::Run(signals::NOT_CONNECTED.into())
             }
-            error => pipe_failure(error),
+            error => pipe_failure(error, &destination),
         })?
         .limits(limits(pipe));
     signalled.connected();
@@ -93,6 +95,7 @@ fn run_in_thread(pipe: &Pipe) -> Result<(), Failure> {
     if running.reader().started().slot_created {
         report.slot_created(running.reader().started());
     }
+    published::check(pipe, &filter, running.sink_mut(), report)?;
     report.pipe_started(&mut running);
     filter.report_unpublished(&pipe.source, report);
     let metrics = places.map(|places| Metrics::start(places, running.reader(), &metrics_config));
@@ -144,7 +147,7 @@ fn copy(
                 print_line(&error);
                 return Ok(());
             }
-            Err(error) => return Err(pipe_failure(error)),
+            Err(error) => return Err(pipe_failure(error, pipe.sink().name())),
         }
         if let Some(metrics) = &mut metrics {
             metrics.update(pipe.reader());
@@ -168,27 +171,30 @@ fn limits(pipe: &Pipe) -> BatchLimits {
 }
 
 /// Returns the failure of a pipe that could not be connected.
-fn not_connected(error: &Error, pipe: &Pipe) -> Failure {
+fn not_connected(error: &Error, pipe: &Pipe, destination: &str) -> Failure {
     match error.kind() {
-        ErrorKind::Position(_) => reader_failure(error),
+        ErrorKind::Position(_) => Failure::Run(at_destination(error, destination)),
         _ => connect_failure(error, &pipe.source.server),
     }
 }
 
-fn reader_failure(error: &Error) -> Failure {
+fn reader_failure(error: &Error, destination: &str) -> Failure {
     match error.kind() {
-        // What the library advises is not an option of the program.
-        ErrorKind::Position(_) => {
-            let text = error.to_string();
-            Failure::Run(text.replace("set trust_slot(true)", "start with --trust-slot"))
-        }
+        ErrorKind::Position(_) => Failure::Run(at_destination(error, destination)),
         _ => failure(error),
     }
 }
 
-fn pipe_failure(error: PipeError<LogError>) -> Failure {
+/// Returns the text of an error about the position that a destination has.
+fn at_destination(error: &Error, destination: &str) -> String {
+    // What the library advises is not an option of the program.
+    let text = error.to_string().replace("set trust_slot(true)", "start with --trust-slot");
+    format!("{destination}: {text}")
+}
+
+fn pipe_failure(error: PipeError<LogError>, destination: &str) -> Failure {
     match error {
-        PipeError::Reader(error) => reader_failure(&error),
+        PipeError::Reader(error) => reader_failure(&error, destination),
         PipeError::Sink(error) => error.into(),
         error => Failure::Run(error.to_string()),
     }

@@ -10,8 +10,26 @@ use crate::pipe::{KeyColumns, Target, Template};
 /// The default of --memory-limit: all of the program then takes less than 64 MiB.
 const MEMORY_LIMIT: &str = "16MB";
 
+/// The text of --table, which limits an initial copy too.
+const TABLE: &str = "Store only the changes of this table; may be repeated. Written as in SQL, \
+    with its schema: public.orders or 'public.\"Orders\"'; * stands for any characters, as in \
+    'public.events_*'. With --snapshot initial, only these tables are copied: name each of them, \
+    and give the same at each start. 'public.orders WHERE id > 100' copies only some of its rows, \
+    and all its changes are stored. Not together with --snapshot added";
+
+/// The text of --exclude.
+const EXCLUDE: &str = "Leave out the changes of this table; may be repeated. Written as for \
+    --table, and stronger than it. An initial copy still reads the table";
+
+/// The text of --op.
+const OP: &str = "Store only changes with these ops, such as I,U,D. What --table, --exclude and \
+    --op leave out counts as stored: the slot advances over it";
+
 #[derive(Debug, clap::Args)]
 #[command(mut_arg("memory_limit", |limit| limit.default_value(MEMORY_LIMIT)))]
+#[command(mut_arg("tables", |table| table.help(TABLE)))]
+#[command(mut_arg("excluded", |exclude| exclude.help(EXCLUDE)))]
+#[command(mut_arg("ops", |op| op.help(OP)))]
 pub(crate) struct Pipe {
     #[command(flatten)]
     pub(crate) source: Source,
@@ -44,9 +62,9 @@ pub(crate) struct Pipe {
     pub(crate) topic: Template,
 
     /// The key of a record, as a JSON object. identity: the columns of the replica identity; none
-    /// with FULL, which is all columns. none. Or the names of columns, as in id,tenant, for tables
-    /// whose old rows have them all: those of the identity, or any with FULL. Other tables then
-    /// have their identity.
+    /// with FULL, which is all columns. none. Or the names of columns, as in id,tenant and as the
+    /// catalogue has them, for tables whose old rows have them all: those of the identity, or any
+    /// with FULL. Other tables then have their identity.
     #[arg(help_heading = "Destination", long, value_name = "identity|none|COLUMNS")]
     #[arg(default_value = "identity", value_parser = KeyColumns::parse)]
     pub(crate) key: KeyColumns,

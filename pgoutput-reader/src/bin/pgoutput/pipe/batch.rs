@@ -104,7 +104,8 @@ impl Batch {
             self.records.truncate(self.records.len().saturating_sub(event.records as usize));
         }
         let end = |record: &Entry| {
-            let ends = [&record.key, &record.value].map(|range| range.as_ref().map(|range| range.end));
+            let ends =
+                [&record.key, &record.value].map(|range| range.as_ref().map(|range| range.end));
             ends.into_iter().flatten().max()
         };
         self.text.truncate(self.records.iter().rev().find_map(end).unwrap_or(0));

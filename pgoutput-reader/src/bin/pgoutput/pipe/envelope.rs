@@ -46,6 +46,11 @@ impl Encoder {
         Ok(Self { envelope, route: Route::new(pipe, source) })
     }
 
+    /// Returns the topics.
+    pub(crate) fn route(&mut self) -> &mut Route {
+        &mut self.route
+    }
+
     /// Adds the records of an event.
     ///
     /// # Errors

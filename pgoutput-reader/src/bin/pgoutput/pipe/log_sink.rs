@@ -11,6 +11,7 @@ use super::envelope::Encoder;
 use super::figures::Figures;
 use super::log::{Log, LogError};
 use super::retry::Retry;
+use super::route::Route;
 use super::storage::Storage;
 use crate::Failure;
 use crate::args::Pipe;
@@ -61,6 +62,11 @@ impl LogSink {
     /// Returns what was stored since the start.
     pub(crate) fn figures(&self) -> &Arc<Figures> {
         &self.figures
+    }
+
+    /// Returns the topics.
+    pub(super) fn route(&mut self) -> &mut Route {
+        self.encoder.route()
     }
 
     /// Returns the name of the destination, without passwords.

@@ -5,6 +5,7 @@ mod names;
 mod template;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use pgoutput_reader::{ChangeEvent, Op, TableSchema};
@@ -76,8 +77,16 @@ pub(crate) struct Route {
     others: [Arc<str>; 3],
     /// Tables that had an event, by their oid, with the description that this is of.
     tables: HashMap<u32, (Arc<TableSchema>, TableRoute)>,
-    /// The names that each topic was made of.
-    owners: HashMap<Arc<str>, String>,
+    /// The table that each topic belongs to.
+    owners: HashMap<Arc<str>, Owner>,
+}
+
+/// A table: its OID, and the names that its topic was made of. Both are empty for records without a
+/// table.
+#[derive(Debug, Default)]
+struct Owner {
+    oid: u32,
+    names: String,
 }
 
 /// The topic and the key of the events of a table.
@@ -102,21 +111,13 @@ impl Route {
     ) -> Self {
         let topic = |table| Arc::from(without_table(&template, rules, &source, table));
         let others = ["message", "snapshot", "transaction"].map(topic);
-        let (tables, owners) = (HashMap::new(), HashMap::new());
-        let mut route = Self { template, rules, key, source, others, tables, owners };
-        route.forget();
-        route
-    }
-
-    /// Forgets all tables.
-    fn forget(&mut self) {
-        self.tables.clear();
-        self.owners.clear();
-        if self.template.distinguishes_tables() {
-            let position = without_table(&self.template, self.rules, &self.source, "position");
-            let topics = self.others.iter().cloned().chain([position.into()]);
-            self.owners.extend(topics.map(|topic| (topic, String::new())));
+        let mut owners = HashMap::new();
+        if template.distinguishes_tables() {
+            let position = topic("position");
+            let topics = others.iter().cloned().chain([position]);
+            owners.extend(topics.map(|topic| (topic, Owner::default())));
         }
+        Self { template, rules, key, source, others, tables: HashMap::new(), owners }
     }
 
     /// Returns the topic of an event without a table.
@@ -139,7 +140,7 @@ impl Route {
         if !is_known {
             let route = self.prepare(table)?;
             if self.tables.len() >= KEPT {
-                self.forget();
+                self.tables.clear();
             }
             self.tables.insert(oid, (Arc::clone(table), route));
         }
@@ -148,27 +149,55 @@ impl Route {
     }
 
     fn prepare(&mut self, table: &TableSchema) -> Result<TableRoute, String> {
-        let variables = Variables {
-            name: &self.source.name,
-            database: table.database(),
-            schema: table.schema_name(),
-            table: table.name(),
-        };
-        let topic: Arc<str> = self.template.fill(self.rules, &variables).into();
-        if self.template.distinguishes_tables() {
-            self.claim(&topic, &self.template.identity(&variables))?;
-        }
+        let oid = table.relation().oid().as_u32();
+        let topic = self.claim(oid, table.database(), table.schema_name(), table.name())?;
         let names = key::json_names(table);
         Ok(TableRoute { topic, key: self.key.of_table(table, &names), names })
     }
 
-    /// Gives the topic to the table with these names.
-    fn claim(&mut self, topic: &Arc<str>, names: &str) -> Result<(), String> {
-        let owner = self.owners.entry(Arc::clone(topic)).or_insert_with(|| names.to_owned());
-        if *owner == names {
-            return Ok(());
+    /// Gives a published table its topic before it has an event, so that two tables with the same
+    /// one are noticed before anything is stored.
+    ///
+    /// # Errors
+    /// Another table has the same topic, although `--topic` names the table.
+    pub(crate) fn reserve(&mut self, oid: u32, schema: &str, table: &str) -> Result<(), String> {
+        let database = self.source.database.clone();
+        self.claim(oid, &database, schema, table).map(drop)
+    }
+
+    /// Returns whether tables may meet in a topic by mistake.
+    pub(crate) fn distinguishes_tables(&self) -> bool {
+        self.template.distinguishes_tables()
+    }
+
+    /// Gives a table its topic.
+    fn claim(
+        &mut self,
+        oid: u32,
+        database: &str,
+        schema: &str,
+        table: &str,
+    ) -> Result<Arc<str>, String> {
+        let variables = Variables { name: &self.source.name, database, schema, table };
+        let topic: Arc<str> = self.template.fill(self.rules, &variables).into();
+        if !self.template.distinguishes_tables() {
+            return Ok(topic);
         }
-        let other = if owner.is_empty() { "records without a table" } else { owner };
+        let names = self.template.identity(&variables);
+        let owner = match self.owners.entry(Arc::clone(&topic)) {
+            Entry::Vacant(free) => {
+                free.insert(Owner { oid, names });
+                return Ok(topic);
+            }
+            Entry::Occupied(owner) => owner.into_mut(),
+        };
+        // A table keeps its topic if it is renamed, and one that takes the name of another takes
+        // its topic too.
+        if owner.names == names || owner.oid == oid {
+            *owner = Owner { oid, names };
+            return Ok(topic);
+        }
+        let other = if owner.oid == 0 { "records without a table" } else { &owner.names };
         Err(format!(
             "{names} and {other} have the same topic {topic:?}: rename one, leave one out with \
              --exclude, or choose another --topic"

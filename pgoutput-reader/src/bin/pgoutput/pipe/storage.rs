@@ -101,11 +101,12 @@ impl Worker {
     fn store(&mut self, mut batch: Batch) -> Result<Batch, LogError> {
         // Of the first event after the start, these are stored already.
         batch.skip(self.stored.records);
+        let new = batch.records().len();
         self.retry.store(&mut *self.log, &mut batch, &self.stored)?;
         // Without a record, that event is still to come.
         let records = if batch.len() == 0 { self.stored.records } else { 0 };
         self.stored = Stored { position: batch.position().cloned(), records };
-        self.figures.stored(batch.len(), batch.bytes());
+        self.figures.stored(new, batch.bytes());
         batch.clear();
         Ok(batch)
     }

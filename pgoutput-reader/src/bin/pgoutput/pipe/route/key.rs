@@ -27,6 +27,14 @@ impl KeyColumns {
         }
     }
 
+    /// Returns the names of columns.
+    pub(crate) fn names(&self) -> &[String] {
+        match self {
+            Self::Named(names) => names,
+            Self::Identity | Self::None => &[],
+        }
+    }
+
     /// Returns the key of a table.
     pub(super) fn of_table(&self, table: &TableSchema, names: &[String]) -> Key {
         let indexes = match self {

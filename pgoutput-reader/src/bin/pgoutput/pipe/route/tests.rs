@@ -1,5 +1,7 @@
 //! Topics of tables.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use super::*;
 
 fn route(template: &str, rules: TopicRules) -> Route {
@@ -7,14 +9,12 @@ fn route(template: &str, rules: TopicRules) -> Route {
     Route::of(Template::parse(template).unwrap(), rules, KeyColumns::Identity, source)
 }
 
-/// Claims the topic of a table, and returns it.
+/// Claims the topic of a table, and returns it. Tables with other names are other tables.
 fn claim(route: &mut Route, schema: &str, table: &str) -> Result<String, String> {
-    let variables = Variables { name: "shop", database: "app", schema, table };
-    let topic: Arc<str> = route.template.fill(route.rules, &variables).into();
-    if route.template.distinguishes_tables() {
-        route.claim(&topic, &route.template.identity(&variables))?;
-    }
-    Ok(topic.to_string())
+    let mut hasher = DefaultHasher::new();
+    (schema, table).hash(&mut hasher);
+    let oid = u32::try_from(hasher.finish() >> 32).unwrap().max(1);
+    route.claim(oid, "app", schema, table).map(|topic| topic.to_string())
 }
 
 #[test]
@@ -56,4 +56,24 @@ fn the_topics_of_other_records_belong_to_no_table() {
         assert!(error.contains("records without a table"), "{error}");
     }
     assert_eq!(claim(&mut route, "pgoutput", "other").unwrap(), "shop.pgoutput.other");
+}
+
+#[test]
+fn a_renamed_table_does_not_meet_itself_or_its_successor() {
+    let mut route = route("{name}.{schema}.{table}", TopicRules::Kafka);
+    let mut claim = |oid, table| route.claim(oid, "app", "public", table).map(drop);
+    claim(7, "a b").unwrap();
+    claim(7, "a/b").unwrap();
+    claim(7, "old").unwrap();
+    claim(8, "a/b").unwrap();
+    claim(9, "a b").unwrap_err();
+}
+
+#[test]
+fn a_published_table_has_its_topic_before_its_first_event() {
+    let mut route = route("{table}", TopicRules::Kafka);
+    route.reserve(7, "public", "a b").unwrap();
+    route.reserve(8, "public", "a c").unwrap();
+    let error = route.reserve(9, "public", "a_b").unwrap_err();
+    assert!(error.contains(r#""a_b" and "a b" have the same topic"#), "{error}");
 }
