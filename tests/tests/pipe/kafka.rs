@@ -6,7 +6,9 @@ mod log;
 mod mock;
 mod refused;
 mod restarts;
+mod scram;
 mod tansu;
+mod tls;
 mod wire;
 
 use std::process::{Command, Output};

@@ -12,4 +12,5 @@ mod program;
 mod redis;
 mod resume;
 mod stdout;
+mod tls;
 mod usage;

@@ -15,6 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::log::{INVALID_EPOCH, Log};
+use super::scram::{Exchange, Hash};
 use super::wire::{Answer, Request};
 
 pub(super) const PRODUCE: i16 = 0;
@@ -36,6 +37,7 @@ const TOO_LARGE: i16 = 10;
 const UNSUPPORTED_VERSION: i16 = 35;
 const TOPIC_EXISTS: i16 = 36;
 const INVALID_TRANSACTION: i16 = 48;
+const UNSUPPORTED_MECHANISM: i16 = 33;
 const AUTHENTICATION_FAILED: i16 = 58;
 
 /// The versions of requests that are understood.
@@ -80,8 +82,12 @@ pub(super) struct Settings {
     pub(super) creates_no_topics: bool,
     pub(super) has_no_transactions: bool,
     pub(super) max_message: Option<usize>,
+    /// The name that clients are sent to, 127.0.0.1 if it is empty.
+    pub(super) host: &'static str,
     /// The password of every user.
     pub(super) password: Option<&'static str>,
+    /// Whether passwords are checked with SCRAM instead of PLAIN.
+    pub(super) scram: Option<Hash>,
 }
 
 #[derive(Debug, Default)]
@@ -142,6 +148,11 @@ impl Broker {
         let partitions = (0..partitions).map(|_| Log::default()).collect();
         let topic = Topic { partitions, policy: policy.into() };
         lock(&self.state).topics.insert(name.into(), topic);
+    }
+
+    /// Returns the offset after the last record of a topic's first partition.
+    pub(super) fn end(&self, topic: &str) -> i64 {
+        lock(&self.state).topics.get(topic).map_or(0, |topic| topic.partitions[0].end)
     }
 
     /// Deletes a topic.
@@ -212,6 +223,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 /// Answers the requests of a connection.
 fn serve(state: &Mutex<State>, mut stream: TcpStream, start: usize) {
     let mut is_known = lock(state).settings.password.is_none();
+    let mut exchange = None;
     while let Ok(mut request) = Request::read(&mut stream) {
         let mut locked = lock(state);
         if locked.start != start || locked.is_down {
@@ -234,7 +246,9 @@ fn serve(state: &Mutex<State>, mut stream: TcpStream, start: usize) {
             return;
         }
         match api {
-            SASL_AUTHENTICATE => is_known = locked.authenticate(&mut request, &mut answer),
+            SASL_AUTHENTICATE => {
+                is_known = locked.authenticate(&mut exchange, &mut request, &mut answer);
+            }
             _ => locked.answer(&mut request, &mut answer, error),
         }
         drop(locked);
@@ -255,6 +269,10 @@ fn serve(state: &Mutex<State>, mut stream: TcpStream, start: usize) {
 }
 
 impl State {
+    fn host(&self) -> &'static str {
+        if self.settings.host.is_empty() { "127.0.0.1" } else { self.settings.host }
+    }
+
     fn answer(&mut self, request: &mut Request, answer: &mut Answer, error: i16) {
         match request.api {
             API_VERSIONS => self.versions(request, answer),
@@ -264,7 +282,7 @@ impl State {
             LIST_OFFSETS => self.list_offsets(request, answer),
             FIND_COORDINATOR => {
                 answer.i32(0).i16(0).null();
-                answer.i32(1).string("127.0.0.1").i32(self.advertised.into());
+                answer.i32(1).string(self.host()).i32(self.advertised.into());
             }
             CREATE_TOPICS => self.create_topics(request, answer),
             DESCRIBE_CONFIGS => self.describe_configs(request, answer),
@@ -272,7 +290,10 @@ impl State {
             ADD_PARTITIONS => self.add_partitions(request, answer, error),
             END_TRANSACTION => self.end_transaction(request, answer, error),
             SASL_HANDSHAKE => {
-                answer.i16(0).list(["PLAIN"], |answer, name| {
+                let mechanism = self.settings.scram.map_or("PLAIN", Hash::mechanism);
+                let is_known = request.string() == mechanism;
+                answer.i16(if is_known { 0 } else { UNSUPPORTED_MECHANISM });
+                answer.list([mechanism], |answer, name| {
                     answer.string(name);
                 });
             }
@@ -292,16 +313,37 @@ impl State {
         });
     }
 
-    fn authenticate(&self, request: &mut Request, answer: &mut Answer) -> bool {
+    /// Answers a step of an authentication, and returns whether that has succeeded.
+    fn authenticate(
+        &self,
+        exchange: &mut Option<Exchange>,
+        request: &mut Request,
+        answer: &mut Answer,
+    ) -> bool {
         let bytes = request.bytes();
-        let password = bytes.rsplit(|byte| *byte == 0).next().unwrap_or_default();
-        let is_right = self.settings.password.is_none_or(|right| right.as_bytes() == password);
-        if is_right {
-            answer.i16(0).null().bytes(b"");
-        } else {
-            answer.i16(AUTHENTICATION_FAILED).string("Authentication failed").bytes(b"");
-        }
-        is_right
+        let right = self.settings.password.unwrap_or_default();
+        let (reply, is_known) = match (self.settings.scram, exchange.take()) {
+            (None, _) => {
+                let password = bytes.rsplit(|byte| *byte == 0).next().unwrap_or_default();
+                let is_right = right.as_bytes() == password;
+                (is_right.then(Vec::new), is_right)
+            }
+            (Some(hash), None) => {
+                let (begun, reply) = Exchange::begin(hash, right, &bytes);
+                *exchange = Some(begun);
+                (Some(reply), false)
+            }
+            (Some(_), Some(begun)) => {
+                let reply = begun.finish(&bytes);
+                let is_right = reply.is_some();
+                (reply, is_right)
+            }
+        };
+        match reply {
+            Some(reply) => answer.i16(0).null().bytes(&reply),
+            None => answer.i16(AUTHENTICATION_FAILED).string("Authentication failed").bytes(b""),
+        };
+        is_known
     }
 
     fn metadata(&mut self, request: &mut Request, answer: &mut Answer) {
@@ -309,7 +351,7 @@ impl State {
         let creates = request.i8() != 0 && !self.settings.creates_no_topics;
         let names = names.unwrap_or_else(|| self.topics.keys().cloned().collect());
         answer.i32(0).list([()], |answer, ()| {
-            answer.i32(1).string("127.0.0.1").i32(self.advertised.into()).null();
+            answer.i32(1).string(self.host()).i32(self.advertised.into()).null();
         });
         answer.string("test").i32(1);
         answer.list(names, |answer, name| {

@@ -43,6 +43,13 @@ impl Failed<'_> {
                     "TLS failed{because}: check sslrootcert, sslcert and the name of the host"
                 ));
             }
+            // A broker that expects TLS, or does not, closes the connection.
+            Code::BrokerTransportFailure if detail.is_empty() => {
+                let text = text(code);
+                return settings.transient(format_args!(
+                    "{operation}: {text}: check that the brokers have the security of the URL"
+                ));
+            }
             Code::TopicAuthorizationFailed => {
                 format!("grant the rights to read, write and describe the topic {topic}")
             }

@@ -1,6 +1,7 @@
 //! The producer: records and position in one transaction.
 
 use std::cell::Cell;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::RDKafkaLogLevel;
@@ -14,8 +15,9 @@ use super::offsets::Offsets;
 use super::properties::{Properties, transaction_timeout};
 use super::settings::{Mode, Settings};
 
-/// The longest wait for events at a time.
-const POLL: Duration = Duration::from_millis(1);
+/// The time between two looks for events. The client's own wait for them is busy in its last
+/// millisecond.
+const PAUSE: Duration = Duration::from_micros(200);
 
 /// The number of records after which events are taken, which free the memory of records.
 const RECORDS: u32 = 64;
@@ -114,7 +116,7 @@ impl Producer {
             match self.client.send(record) {
                 Ok(()) => return Ok(()),
                 Err((error, back)) if code(&error) == RDKafkaErrorCode::QueueFull => {
-                    self.client.poll(POLL);
+                    self.wait();
                     self.check()?;
                     record = back;
                 }
@@ -133,10 +135,19 @@ impl Producer {
     /// Waits until brokers have all records of the queue.
     pub(super) fn flush(&self) -> Result<(), LogError> {
         while self.client.in_flight_count() > 0 {
-            self.client.poll(POLL);
+            self.wait();
             self.check()?;
         }
         self.check()
+    }
+
+    /// Takes the events that are there, or else waits.
+    fn wait(&self) {
+        let before = self.client.in_flight_count();
+        self.client.poll(Duration::ZERO);
+        if self.client.in_flight_count() == before {
+            thread::sleep(PAUSE);
+        }
     }
 
     /// Returns the offsets after the records that were stored.

@@ -1,6 +1,7 @@
 //! The properties of librdkafka.
 
 use std::fmt;
+use std::fs::File;
 use std::path::Path;
 
 use rdkafka::ClientConfig;
@@ -163,6 +164,8 @@ impl Properties {
         ] {
             if let Some(path) = path {
                 let text = path.to_str().ok_or("the path of a certificate is not UTF-8")?;
+                // librdkafka's error does not name the file.
+                File::open(path).map_err(|error| format!("reading {text}: {error}"))?;
                 properties.set(name, text);
             }
         }

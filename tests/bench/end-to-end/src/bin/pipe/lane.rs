@@ -39,6 +39,8 @@ pub(crate) struct Task {
     pub(crate) dsn: String,
     /// The LSN to read to.
     pub(crate) until: String,
+    /// Further options of `pgoutput pipe`.
+    pub(crate) options: Vec<String>,
 }
 
 impl Lane {
@@ -77,6 +79,9 @@ impl Lane {
             Self::Tail => {}
             Self::Stdout => drop(command.args(["--to", "-"])),
             _ => drop(command.args(["--topic", TOPIC, "--to", &log.url()])),
+        }
+        if self != Self::Tail {
+            command.args(&task.options);
         }
         let output = match self {
             Self::Tail | Self::Stdout => log.output()?,

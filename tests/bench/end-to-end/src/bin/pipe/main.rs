@@ -37,6 +37,9 @@ struct Args {
     /// The program [default: the one beside this program].
     #[arg(long, value_name = "PROGRAM")]
     program: Option<std::path::PathBuf>,
+    /// Further options of `pgoutput pipe`.
+    #[arg(last = true)]
+    options: Vec<String>,
 }
 
 /// The figures of a run.
@@ -78,7 +81,8 @@ fn measure(
     let mut client = database.client();
     let rows = workload.write(&mut client, args.rows)?;
     let until = mark_end(&mut client)?;
-    let task = Task { program: program.into(), dsn: database.dsn_tcp(), until };
+    let (dsn, options) = (database.dsn_tcp(), args.options.clone());
+    let task = Task { program: program.into(), dsn, until, options };
     let mut runs: Vec<(Lane, Vec<Run>)> = lanes.iter().map(|lane| (*lane, Vec::new())).collect();
     for _ in 0..args.rounds {
         for (lane, runs) in &mut runs {
