@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use pgoutput_harness::engine::redis::LATER;
 use pgoutput_tests::{Fixture, Network, Random, eventually};
 use serde_json::Value;
 
 use super::RedisServer;
 use super::scene::{STREAM, fixture, ids, newest, running, stored, until_now};
 use crate::destination::Destination as _;
+use crate::file::Killed;
 
 /// Writes rows with ids from 1, a few in each transaction, until `ended`. Returns the last id.
 fn write(fixture: &Fixture<'_>, ended: &AtomicBool) -> i64 {
@@ -145,4 +147,28 @@ fn a_crash_that_lost_acknowledged_changes_is_detected_by_the_running_program() {
     std::io::Read::read_to_string(&mut program.stderr.take().unwrap(), &mut error).unwrap();
     assert!(error.contains("was deleted, or lost in a crash of Redis"), "{error}");
     assert_eq!(redis.number(&format!("EXISTS {STREAM}")), 0);
+}
+
+/// With everysec, most of the time is spent in WAITAOF.
+#[test]
+fn a_signal_while_redis_writes_to_the_disk_is_an_orderly_end() {
+    let Some(redis) = RedisServer::of(LATER, &["--appendfsync", "everysec"]) else { return };
+    let fixture = fixture(newest());
+    let ended = AtomicBool::new(false);
+    let last = thread::scope(|scope| {
+        let writer = scope.spawn(|| write(&fixture, &ended));
+        for _ in 0..4 {
+            let before = redis.number(&format!("XLEN {STREAM}"));
+            let mut program = Killed::start(running(&fixture, &redis.to("")).arg("--quiet"));
+            eventually("some rows to be stored", || {
+                (redis.number(&format!("XLEN {STREAM}")) > before).then_some(())
+            });
+            assert_eq!(program.terminate(), Some(0));
+            fixture.wait_until_free();
+        }
+        ended.store(true, Ordering::Release);
+        writer.join().unwrap()
+    });
+    stored(&mut until_now(&fixture, &redis.to("")));
+    assert!(ids(&redis, STREAM).iter().copied().eq(1..=last));
 }
